@@ -24,7 +24,7 @@ __all__ = [
 ONES = "one two three four five six seven eight nine"
 TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 SMALL = ("zero", *ONES.split(), *TEENS.split())
-TENS = ("", "", *"twenty thirty forty fifty sixty seventy eighty ninety".split())
+TENS = ("", "", *["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
 SCALES = ((1_000_000, "million"), (1_000, "thousand"), (100, "hundred"))
 
 

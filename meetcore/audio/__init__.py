@@ -1,0 +1,1 @@
+"""Arithmetic on sound: numpy arrays and small stateful objects, no Trio."""

@@ -1,0 +1,213 @@
+"""Everything meetcore can refuse or fail at: types to catch, and text a person can act on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "AmbiguousMeetingUrl",
+    "CapabilityMissing",
+    "CommandFailed",
+    "CommandRefused",
+    "ConfigError",
+    "FleetFull",
+    "IllegalTransition",
+    "JournalBusy",
+    "JournalDamaged",
+    "JournalError",
+    "JournalFull",
+    "MeetcoreError",
+    "MeetingRefused",
+    "PluginError",
+    "PluginVersionMismatch",
+    "StorageUnavailable",
+    "TranscriberError",
+    "UnknownMeetingUrl",
+    "UnknownOption",
+    "UnknownPlugin",
+    "nearest",
+]
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that looks most like `word`, or None when none comes near."""
+    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return matches[0] if matches else None
+
+
+class MeetcoreError(Exception):
+    """Root of every error meetcore raises on purpose.
+
+    Args:
+        message: What was wrong, with the value that was wrong.
+        remedy: What the reader can do about it; empty when there is nothing to do.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class ConfigError(MeetcoreError):
+    """A configuration value that cannot be used."""
+
+
+class UnknownOption(ConfigError):
+    """An option that nobody declared; the nearest known one is named.
+
+    Args:
+        option: The option as it was written.
+        known: The options that exist in its place.
+        where: The place it stood, for instance `[automatic_leave]`.
+    """
+
+    def __init__(self, option: str, known: Iterable[str], where: str) -> None:
+        known = sorted(known)
+        guess = nearest(option, known)
+        remedy = (
+            f"Did you mean {guess!r}?" if guess else f"Known here: {', '.join(known) or 'none'}."
+        )
+        super().__init__(f"Unknown option {option!r} in {where}.", remedy)
+        self.option = option
+        self.nearest = guess
+
+
+class UnknownMeetingUrl(MeetcoreError):
+    """A link that no installed platform recognises."""
+
+    def __init__(self, url: str, platforms: Iterable[tuple[str, Iterable[str]]]) -> None:
+        lines = [f"  {name}: {', '.join(examples)}" for name, examples in platforms]
+        known = "\n".join(lines) if lines else "  (no platform plugin is installed)"
+        super().__init__(
+            f"No installed platform recognises the meeting link {url!r}.",
+            f"Links of the installed platforms look like this:\n{known}",
+        )
+
+
+class AmbiguousMeetingUrl(MeetcoreError):
+    """A link that two platforms claim."""
+
+    def __init__(self, url: str, platforms: Iterable[str]) -> None:
+        names = sorted(platforms)
+        super().__init__(
+            f"The meeting link {url!r} is claimed by {' and '.join(names)}.",
+            f"Switch one of them off, for instance with --without {names[-1]}.",
+        )
+
+
+class PluginError(MeetcoreError):
+    """A plugin that cannot be loaded or used."""
+
+
+class UnknownPlugin(PluginError):
+    """A name under which nothing is registered."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        guess = nearest(name, known)
+        hint = f"Did you mean {guess!r}? " if guess else ""
+        super().__init__(
+            f"There is no {kind} named {name!r}.",
+            f"{hint}Installed: {', '.join(known) or 'none'}. `meetcore plugins` lists them all.",
+        )
+
+
+class PluginVersionMismatch(PluginError):
+    """A plugin written for a hook API that this core does not speak."""
+
+    def __init__(self, plugin: str, written_for: str, ours: str) -> None:
+        super().__init__(
+            f"Plugin {plugin!r} was written for hook API {written_for}; "
+            f"this meetcore speaks {ours}.",
+            "Install a release of the plugin made for this meetcore, or switch it off.",
+        )
+
+
+class IllegalTransition(MeetcoreError):
+    """A change of state that the lifecycle table does not have."""
+
+
+class JournalError(MeetcoreError):
+    """Something about a journal file."""
+
+
+class JournalDamaged(JournalError):
+    """A journal whose middle does not read back as it was written."""
+
+
+class JournalBusy(JournalError):
+    """A journal that another process is writing."""
+
+
+class JournalFull(JournalError):
+    """The disk took no more; everything written before is kept."""
+
+
+class StorageUnavailable(MeetcoreError):
+    """A folder that cannot be written."""
+
+
+class MeetingRefused(MeetcoreError):
+    """A meeting that cannot be joined at all; carries the end reason for the journal.
+
+    Platforms raise it from `open_call` when the trouble shows before there is a call.
+    """
+
+    def __init__(self, reason: str, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.reason = reason
+
+
+class CommandRefused(MeetcoreError):
+    """A command that makes no sense in the bot's present state."""
+
+
+class CommandFailed(MeetcoreError):
+    """A command that was tried and did not work, or did not work in time."""
+
+
+class CapabilityMissing(CommandRefused):
+    """A command that this platform cannot carry out (yet)."""
+
+    def __init__(self, platform: str, capability: str) -> None:
+        super().__init__(
+            f"The platform {platform!r} cannot {capability.replace('_', ' ')}.",
+            "The capability page says what each platform can do.",
+        )
+        self.capability = capability
+
+
+class FleetFull(MeetcoreError):
+    """More bots were asked for than the fleet's limit allows."""
+
+
+class TranscriberError(MeetcoreError):
+    """A transcriber's trouble, sorted so that the supervisor knows what to do.
+
+    Args:
+        kind: One of `auth`, `quota`, `bad_request`, `rate`, `network`, `server`, `protocol`,
+            `crashed`.
+        message: What happened.
+        retryable: Whether another try may work.
+        retry_after_s: How long the provider asks to wait, in seconds.
+        remedy: What a person can do.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        retryable: bool,
+        retry_after_s: float | None = None,
+        remedy: str = "",
+    ) -> None:
+        super().__init__(message, remedy)
+        self.kind = kind
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s

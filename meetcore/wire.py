@@ -1,0 +1,160 @@
+"""The native JSON form of events, drafts and commands.
+
+An event on the wire, in a webhook and in the journal alike:
+
+    {"type": "segment.finalized", "seq": 7, "bot_id": "b-1", "at": "2026-11-20T12:00:00.123456Z",
+     "meeting_s": 3.42, "data": {"segment": {...}}}
+
+A draft has `after_seq` instead of `seq`. A command is `{"type": "send_chat", "data": {...}}`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import cattrs
+from attrs import fields
+
+from meetcore.commands import COMMAND_TYPES, Command
+from meetcore.errors import CommandRefused, MeetcoreError, nearest
+from meetcore.events import EVENT_TYPES, Draft, Event, UnknownEvent
+
+__all__ = [
+    "command_from_wire",
+    "command_to_wire",
+    "draft_to_wire",
+    "event_from_wire",
+    "event_to_wire",
+    "format_time",
+    "parse_time",
+    "to_json",
+]
+
+_ENVELOPE = frozenset({"bot_id", "seq", "at", "meeting_s", "after_seq"})
+
+
+def format_time(at: datetime) -> str:
+    """Return an aware datetime as RFC 3339 in UTC with microseconds and a `Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Return the aware datetime an RFC 3339 text means."""
+    return datetime.fromisoformat(text)
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(unstruct_collection_overrides={tuple: list})
+    converter.register_unstructure_hook(datetime, format_time)
+    converter.register_structure_hook(datetime, lambda text, _: parse_time(text))
+    converter.register_unstructure_hook(bytes, lambda raw: base64.b64encode(raw).decode())
+    converter.register_structure_hook(bytes, lambda text, _: base64.b64decode(text, validate=True))
+    return converter
+
+
+def to_json(message: Mapping[str, Any]) -> str:
+    """Return compact JSON, one line, characters as they are."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+
+
+def _data(item: Event | Draft) -> dict[str, Any]:
+    raw: dict[str, Any] = _converter().unstructure(item)
+    return {name: value for name, value in raw.items() if name not in _ENVELOPE}
+
+
+def event_to_wire(event: Event) -> dict[str, Any]:
+    """Return an event as the mapping that becomes its JSON."""
+    data = _data(event)
+    type_name = event.type
+    if isinstance(event, UnknownEvent):
+        type_name, data = event.type_name, event.data
+    return {
+        "type": type_name,
+        "seq": event.seq,
+        "bot_id": event.bot_id,
+        "at": format_time(event.at),
+        "meeting_s": event.meeting_s,
+        "data": data,
+    }
+
+
+def draft_to_wire(draft: Draft) -> dict[str, Any]:
+    """Return a draft as the mapping that becomes its JSON."""
+    return {
+        "type": draft.type,
+        "after_seq": draft.after_seq,
+        "bot_id": draft.bot_id,
+        "at": format_time(draft.at),
+        "meeting_s": draft.meeting_s,
+        "data": _data(draft),
+    }
+
+
+def event_from_wire(message: Mapping[str, Any]) -> Event:
+    """Return the event a mapping means; a type this version does not know becomes `UnknownEvent`.
+
+    Raises:
+        MeetcoreError: It has a known type but not that type's shape.
+    """
+    try:
+        envelope = {
+            "bot_id": message["bot_id"],
+            "seq": message["seq"],
+            "at": message["at"],
+            "meeting_s": message["meeting_s"],
+        }
+        cls = EVENT_TYPES.get(message["type"])
+        if cls is None:
+            envelope["at"] = parse_time(message["at"])
+            return UnknownEvent(
+                type_name=message["type"], data=dict(message.get("data", {})), **envelope
+            )
+        return _converter().structure({**message["data"], **envelope}, cls)
+    except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+        shown = str(message)[:200]
+        raise MeetcoreError(f"This does not read as an event: {shown}") from error
+
+
+def command_to_wire(command: Command) -> dict[str, Any]:
+    """Return a command as the mapping that becomes its JSON."""
+    return {"type": command.type, "data": _converter().unstructure(command)}
+
+
+def command_from_wire(message: object) -> Command:
+    """Return the command a decoded JSON message means.
+
+    Raises:
+        CommandRefused: It is not an object, has no known type, or not that type's fields.
+    """
+    if not isinstance(message, Mapping) or not isinstance(message.get("type"), str):
+        raise CommandRefused(
+            "A command is a JSON object with a 'type'.",
+            f"Known types: {', '.join(sorted(COMMAND_TYPES))}.",
+        )
+    cls = COMMAND_TYPES.get(message["type"])
+    if cls is None:
+        guess = nearest(message["type"], COMMAND_TYPES)
+        hint = f"Did you mean {guess!r}?" if guess else ""
+        raise CommandRefused(
+            f"There is no command {message['type']!r}.",
+            f"{hint} Known types: {', '.join(sorted(COMMAND_TYPES))}.".strip(),
+        )
+    data = message.get("data", {})
+    known = {a.name for a in fields(cls)}
+    if not isinstance(data, Mapping) or not set(data) <= known:
+        raise CommandRefused(
+            f"The data of command {cls.type!r} must be an object with {sorted(known)}."
+        )
+    for name, value in data.items():
+        if not isinstance(value, str) and not (name.endswith("_hz") and isinstance(value, int)):
+            raise CommandRefused(f"Field {name!r} of command {cls.type!r} must be text.")
+    try:
+        return _converter().structure(data, cls)
+    except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+        raise CommandRefused(f"The data of command {cls.type!r} is not what it takes.") from error
