@@ -1,0 +1,135 @@
+"""Playwright's driver: one Node.js process per bot, on the shared browser thread.
+
+Why one each: a driver is where all traffic of its pages passes, and a bot's crash must not touch
+its siblings. A driver that runs out of memory, hangs, or is killed takes down what it drives. A
+shared one would take down every bot; one of its own costs a bot about 60 MB and a third of a second at the
+start, where a Chromium costs several times that. It is also the simplest answer to orphans: the
+driver and its Chromium die with the pipe to this process, whatever happened to it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from meetcore_browser.errors import BrowserError, CallTimedOut, DriverCrashed
+from meetcore_browser.scratch import remove_stale, scratch_folder
+from meetcore_browser.thread import BrowserThread, ChildProcess, child_settings
+
+if TYPE_CHECKING:
+    from playwright.async_api import Playwright
+
+__all__ = ["Driver", "kill_group", "open_driver", "process_alive"]
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
+EXIT_GRACE_S = 2.0
+
+
+class Driver:
+    """A running driver.
+
+    Attributes:
+        aio: The browser thread it is called through.
+        playwright: Playwright's own object, for calls through `aio`.
+        folder: Its temporary folder.
+        pid: Its process id.
+        ended: Set when the process has ended, wanted or not.
+    """
+
+    def __init__(
+        self, aio: BrowserThread, playwright: Playwright, folder: Path, pid: int, ended: trio.Event
+    ) -> None:
+        self.aio = aio
+        self.playwright = playwright
+        self.folder = folder
+        self.pid = pid
+        self.ended = ended
+
+
+@asynccontextmanager
+async def open_driver(aio: BrowserThread) -> AsyncIterator[Driver]:
+    """Start a driver; on exit it, and every browser it started, is gone.
+
+    Raises:
+        DriverCrashed: It did not start.
+        CallTimedOut: It did not answer in time.
+    """
+    from playwright.async_api import async_playwright
+
+    remove_stale()
+    with scratch_folder() as folder:
+        ended = trio.Event()
+        temporary = {name: str(folder) for name in ("TMPDIR", "TMP", "TEMP")}
+        child = ChildProcess(env=temporary, on_exit=lambda: aio.to_trio(ended.set))
+        manager = async_playwright()
+        try:
+            playwright = await _start(aio, manager.start, child)
+            yield Driver(aio, playwright, folder, child.pids[0], ended)
+        finally:
+            with trio.CancelScope(shield=True):
+                await _stop(aio, manager.__aexit__, child, ended)
+
+
+async def _start(aio: BrowserThread, start: object, child: ChildProcess) -> Playwright:
+    token = child_settings.set(child)
+    try:
+        return await aio.call(start, timeout_s=START_TIMEOUT_S)  # type: ignore[arg-type]
+    except (BrowserError, trio.Cancelled):
+        raise
+    except Exception as error:
+        raise DriverCrashed(
+            f"Playwright's driver did not start: {error}.",
+            "Check the installation with `meetcore doctor`.",
+        ) from error
+    finally:
+        child_settings.reset(token)
+
+
+async def _stop(aio: BrowserThread, stop: object, child: ChildProcess, ended: trio.Event) -> None:
+    if not child.pids:
+        return
+    if not ended.is_set():
+        with suppress(CallTimedOut):
+            await aio.call(stop, timeout_s=STOP_TIMEOUT_S)  # type: ignore[arg-type]
+        with trio.move_on_after(EXIT_GRACE_S):
+            await ended.wait()
+    if not ended.is_set():
+        kill_group(child.pids[0])
+        with trio.move_on_after(EXIT_GRACE_S):
+            await ended.wait()
+
+
+def process_alive(pid: int) -> bool:
+    """Whether a process exists and is not merely waiting to be reaped."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        if Path("/proc/self").exists():
+            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def kill_group(leader_pid: int) -> None:
+    """Kill the process group that a process leads, or the process alone where there are none."""
+    with suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            os.kill(leader_pid, signal.SIGTERM)
+        elif os.getpgid(leader_pid) == leader_pid:
+            os.killpg(leader_pid, signal.SIGKILL)
+        else:
+            os.kill(leader_pid, signal.SIGKILL)

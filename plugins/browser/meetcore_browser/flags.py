@@ -1,0 +1,113 @@
+"""Chromium's command line: which switches a bot's browser gets, and why."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from meetcore_browser.errors import NoDisplay
+
+__all__ = ["PLAYWRIGHT_DISABLED_FEATURES", "LaunchOptions", "check_display", "launch_arguments"]
+
+PLAYWRIGHT_DISABLED_FEATURES = (
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "TcpPortRandomizationWin",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+    "msForceBrowserSignIn",
+    "msEdgeUpdateLaunchServicesPreferredVersion",
+)
+"""What Playwright 1.65 switches off itself. A second `--disable-features` would be a switch of its
+own and Chromium obeys only one, so Playwright's is taken out and one with both lists goes in. With
+another Playwright, whose list differs, both stand there and ours comes last."""
+
+# Playwright's own switches, which stay, already keep Chromium from talking to its makers:
+# --disable-background-networking, --disable-component-update, --disable-sync, --no-first-run …
+_SWITCHES = (
+    "--no-proxy-server",
+    "--no-pings",
+    "--disable-quic",
+    # Without it an AudioContext stays suspended until somebody clicks, and silence is recorded.
+    "--autoplay-policy=no-user-gesture-required",
+    # Selectors are written for one language; the machine's own must not decide.
+    "--lang=en-US",
+    "--accept-lang=en-US,en",
+)
+
+_OWN_DISABLED_FEATURES = ("Translate", "AutofillServerCommunication")
+
+
+@frozen(kw_only=True)
+class LaunchOptions:
+    """How to start a Chromium.
+
+    Attributes:
+        chromium: Path of the browser, None to look for one.
+        headed: Whether it is to be visible.
+        sandbox: Whether Chromium's sandbox is on; None for 'unless we are root', where it cannot be.
+        proxy_server: A proxy as Chromium's `--proxy-server` takes it; None for none at all, whatever
+            the system's settings say.
+        disabled_features: Further Chromium features to switch off.
+        arguments: Further switches, as they are.
+        launch_timeout_s: How long the start may take.
+    """
+
+    chromium: str | None = None
+    headed: bool = False
+    sandbox: bool | None = None
+    proxy_server: str | None = None
+    disabled_features: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    launch_timeout_s: float = 30.0
+
+
+def is_root() -> bool:
+    """Whether this process runs as root, where Chromium's sandbox cannot work."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def launch_arguments(options: LaunchOptions) -> tuple[list[str], list[str], bool]:
+    """Return switches to add, Playwright's own to leave out, and whether the sandbox is on."""
+    own = dict.fromkeys(
+        (*PLAYWRIGHT_DISABLED_FEATURES, *_OWN_DISABLED_FEATURES, *options.disabled_features)
+    )
+    switches = list(_SWITCHES)
+    if options.proxy_server is not None:
+        switches[0] = f"--proxy-server={options.proxy_server}"
+    switches.append(f"--disable-features={','.join(own)}")
+    switches.extend(options.arguments)
+    leave_out = [f"--disable-features={','.join(PLAYWRIGHT_DISABLED_FEATURES)}"]
+    sandbox = options.sandbox if options.sandbox is not None else not is_root()
+    return switches, leave_out, sandbox
+
+
+def check_display(
+    options: LaunchOptions, env: Mapping[str, str] | None = None, platform: str = sys.platform
+) -> None:
+    """Raise unless a visible browser, if one is wanted, would have somewhere to appear.
+
+    Raises:
+        NoDisplay: There is no X11 or Wayland display.
+    """
+    env = os.environ if env is None else env
+    if not options.headed or platform in ("darwin", "win32"):
+        return
+    if not env.get("DISPLAY") and not env.get("WAYLAND_DISPLAY"):
+        raise NoDisplay(
+            "A visible browser was asked for, but there is no display"
+            " (neither $DISPLAY nor $WAYLAND_DISPLAY is set).",
+            "Leave out --headed, or run under `xvfb-run`.",
+        )

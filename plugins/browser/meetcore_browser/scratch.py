@@ -1,0 +1,87 @@
+"""A driver's own temporary folder, and the removal of those that killed processes left behind.
+
+Playwright puts a browser's profile and artifacts into the system's temporary folder and removes
+them when it ends. When its driver is killed they stay, and nothing about them says whose they
+were. So every driver gets a folder of its own as `TMPDIR`, with a lock file that its owner keeps
+locked: the kernel lets go of that lock whatever way the owner dies. A folder whose lock can be
+had is nobody's, and the next start removes it. Process ids would not do: they are used again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["PREFIX", "remove_stale", "scratch_folder"]
+
+PREFIX = "meetcore-browser-"
+LOCK_NAME = "owner.lock"
+
+
+def _try_lock(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return False  # stale folders stay there until the system's own clean-up
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Hold a locked temporary folder; it is gone afterwards.
+
+    Args:
+        parent: Where to make it; the system's temporary folder by default.
+    """
+    root = Path(parent) if parent is not None else Path(tempfile.gettempdir())
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _try_lock(descriptor)
+        yield folder
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_stale(parent: Path | None = None) -> list[Path]:
+    """Remove the folders of owners that are dead; return them.
+
+    Only folders of the same user are touched, and only when their lock can be taken.
+    """
+    root = Path(parent) if parent is not None else Path(tempfile.gettempdir())
+    removed = []
+    for folder in root.glob(PREFIX + "*"):
+        with suppress(OSError):
+            if _is_ours(folder) and _owner_is_dead(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                removed.append(folder)
+    return removed
+
+
+def _is_ours(folder: Path) -> bool:
+    about = folder.lstat()
+    return folder.is_dir() and not folder.is_symlink() and _uid() in (None, about.st_uid)
+
+
+def _uid() -> int | None:
+    return os.getuid() if hasattr(os, "getuid") else None
+
+
+def _owner_is_dead(folder: Path) -> bool:
+    # A folder without a lock file is one being made this very moment: leave it.
+    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR)
+    try:
+        return _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
