@@ -1,0 +1,1 @@
+"""meetcore's built-in transcriber: CMU pocketsphinx in a child process, offline, without a key."""
