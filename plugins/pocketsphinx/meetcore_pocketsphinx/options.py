@@ -37,6 +37,8 @@ class PocketsphinxOptions:
         answer_timeout_s: How long the worker may owe an answer in silence before it is killed.
         window_s: How much audio of a track may be on its way to the worker.
         patience_s: How long a track waits for room in that window before audio is given up.
+        final_timeout_s: How long after its end an utterance's final result may take; then it is
+            given up and declared.
     """
 
     lm: str | None = None
@@ -54,6 +56,7 @@ class PocketsphinxOptions:
     answer_timeout_s: float = 10.0
     window_s: float = 3.0
     patience_s: float = 8.0
+    final_timeout_s: float = 15.0
 
     def __attrs_post_init__(self) -> None:
         """Refuse values that cannot work together.
@@ -73,6 +76,7 @@ class PocketsphinxOptions:
             ("answer_timeout_s", 0.1),
             ("window_s", 0.1),
             ("patience_s", 0.0),
+            ("final_timeout_s", 0.1),
         ):
             if getattr(self, name) < least:
                 raise ConfigError(

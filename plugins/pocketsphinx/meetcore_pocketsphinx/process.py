@@ -156,6 +156,8 @@ class WorkerProcess:
                 incoming.feed(data)
                 for frame in incoming.frames():
                     self._take(frame)
+                if self.lost is not None:
+                    return
         except (ProtocolError, KeyError, TypeError, ValueError) as error:
             self._lose("protocol", f"sent something unreadable ({error})")
         except trio.BrokenResourceError:

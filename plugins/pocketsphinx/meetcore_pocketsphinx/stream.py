@@ -45,6 +45,7 @@ class PocketsphinxStream(TranscriberStream):
         language: Tag to put on results, None where the model's language is unknown.
         window_s: How much audio may be on its way.
         patience_s: How long to wait for room.
+        final_timeout_s: How long to wait for an utterance's final result.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class PocketsphinxStream(TranscriberStream):
         language: str | None,
         window_s: float,
         patience_s: float,
+        final_timeout_s: float,
     ) -> None:
         self._worker = worker
         self._request = request
         self._language = language
         self._window_samples = int(window_s * SAMPLE_RATE_HZ)
         self._patience_s = patience_s
+        self._final_timeout_s = final_timeout_s
         self._unheard_samples = 0
         self._utterance: _OpenUtterance | None = None
         self._given_up: tuple[int, int] | None = None
@@ -105,7 +108,7 @@ class PocketsphinxStream(TranscriberStream):
         self._worker.post(Audio(self._track, chunk.start_sample, pcm))
 
     async def end_utterance(self, utterance_id: str, end_sample: int, cause: str) -> None:
-        """End the utterance and wait for its final result; the caller sets the deadline.
+        """End the utterance and wait for its final result; one that takes too long is given up.
 
         Raises:
             TranscriberError: The worker is gone or could not decode the utterance.
@@ -121,9 +124,23 @@ class PocketsphinxStream(TranscriberStream):
         self._raise_trouble()
         self._declare_given_up()
         self._worker.post(Message({"op": "end", "track": self._track, "utterance": utterance_id}))
-        while not utterance.finished:
-            self._raise_trouble()
-            await self._news.wait()
+        with trio.move_on_after(self._final_timeout_s):
+            while not utterance.finished:
+                self._raise_trouble()
+                await self._news.wait()
+        if not utterance.finished:
+            self._give_up(utterance)
+
+    def _give_up(self, utterance: _OpenUtterance) -> None:
+        self._utterance = None
+        self._worker.post(Message({"op": "close", "track": self._track}))
+        self._request.emit(
+            UntranscribedAudio(
+                start_sample=utterance.start_sample,
+                end_sample=utterance.end_sample,
+                cause="transcriber_behind",
+            )
+        )
 
     async def flush(self) -> None:
         """Return at once: every utterance that ended has its final result already."""

@@ -44,8 +44,9 @@ def require_library() -> None:
         f"The library pocketsphinx is not installed for Python {version}.",
         retryable=False,
         remedy=(
-            "Ready-made packages exist for Python 3.11, 3.12 and 3.13: use one, "
-            "or build it with a C compiler (`pip install pocketsphinx`), or choose another transcriber."
+            "There are ready-made packages for Python 3.11, 3.12 and 3.13. Use one of "
+            "these, or build it with a C compiler (`pip install pocketsphinx`), or choose another "
+            "transcriber."
         ),
     )
 
@@ -112,6 +113,7 @@ class PocketsphinxTranscriber(Transcriber):
                 f"No transcriber is open for bot {request.bot_id!r}.",
                 retryable=False,
             )
+        self._require_language(request.language)
         worker = await keeper.worker()
         stream = PocketsphinxStream(
             worker,
@@ -119,11 +121,23 @@ class PocketsphinxTranscriber(Transcriber):
             _BUNDLED_LANGUAGE if self.options.hmm is None else None,
             self.options.window_s,
             self.options.patience_s,
+            self.options.final_timeout_s,
         )
         try:
             yield stream
         finally:
             stream.close()
+
+    def _require_language(self, language: str | None) -> None:
+        if language is None or self.options.hmm is not None:
+            return
+        if language.partition("-")[0].lower() != "en":
+            raise TranscriberError(
+                "bad_request",
+                f"pocketsphinx's bundled model speaks US English, not {language!r}.",
+                retryable=False,
+                remedy="Name a model of that language with hmm, lm and dictionary.",
+            )
 
     async def transcribe_file(self, path: Path) -> list[Hypothesis]:
         """Transcribe a WAV file (16-bit PCM, any rate, any number of channels).

@@ -294,6 +294,33 @@ async def test_audio_that_the_worker_cannot_take_in_time_is_declared_and_not_wai
     assert len(finals(results)) == 1
 
 
+async def test_an_utterance_whose_final_takes_too_long_is_declared_and_the_next_one_is_heard(
+    tmp_path: Path, say: Callable[..., Pcm]
+) -> None:
+    results: list[Result] = []
+    options = PocketsphinxOptions(final_timeout_s=0.3)
+    async with a_bot(tmp_path, options) as transcriber:
+        async with transcriber.stream(request(results)) as stream:
+            os.kill(worker_pid(transcriber), signal.SIGSTOP)
+            await stream.begin_utterance("u1", 100)
+            await stream.end_utterance("u1", 900, "silence")
+            os.kill(worker_pid(transcriber), signal.SIGCONT)
+            assert results == [
+                UntranscribedAudio(start_sample=100, end_sample=900, cause="transcriber_behind")
+            ]
+            stream._final_timeout_s = 20.0  # type: ignore[attr-defined]
+            await utter(stream, say("please stop"), "u2", 1_000)
+    assert [final.utterance_id for final in finals(results)] == ["u2"]
+
+
+async def test_a_language_that_the_model_does_not_speak_is_refused(tmp_path: Path) -> None:
+    asked = StreamRequest(bot_id="b", track_id="t1", emit=print, language="de-DE")
+    async with a_bot(tmp_path, PocketsphinxOptions(preload=False)) as transcriber:
+        with pytest.raises(TranscriberError, match="not 'de-DE'"):
+            async with transcriber.stream(asked):
+                pytest.fail("it opened")
+
+
 async def test_closing_while_it_decodes_leaves_no_process(
     tmp_path: Path, say: Callable[..., Pcm]
 ) -> None:
