@@ -1,1 +1,1 @@
-"""What meetcore's web joiners stand on: a Chromium under Trio, audio capture in the page, diagnostics."""
+"""What meetcore's web joiners stand on: Chromium under Trio, capture, diagnostics."""

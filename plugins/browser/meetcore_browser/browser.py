@@ -49,18 +49,18 @@ class Browser:
         version: Its version.
         pid: Process id of the browser process.
         gone: Set when it has disconnected, wanted or not.
+        listeners: Called on the Trio thread when it or its driver is gone.
     """
 
-    def __init__(
-        self, driver: Driver, raw: PlaywrightBrowser, path: Path, pid: int, gone: trio.Event
-    ) -> None:
+    def __init__(self, driver: Driver, raw: PlaywrightBrowser, path: Path) -> None:
         self.aio: BrowserThread = driver.aio
         self.driver = driver
         self.raw = raw
         self.path = path
         self.version = raw.version
-        self.pid = pid
-        self.gone = gone
+        self.pid: int | None = None
+        self.gone = trio.Event()
+        self.listeners: list[Callable[[], None]] = []
 
     async def call(
         self,
@@ -96,10 +96,7 @@ class Browser:
         if not any(sign in text for sign in ("closed", "crashed", "reading from the driver")):
             return None
         with trio.move_on_after(CRASH_EVIDENCE_S):
-            await self._lost()
-            # A dying driver disconnects its browser first: give its own end time to be noticed.
-            with trio.move_on_after(CRASH_EVIDENCE_S / 4):
-                await self.driver.ended.wait()
+            return await self.wait_lost()
         return self.crash
 
     @property
@@ -117,24 +114,51 @@ class Browser:
             )
         return None
 
-    async def _lost(self) -> None:
+    async def wait_lost(self) -> BrowserError:
+        """Wait until the browser or its driver is gone; return what tells which."""
         async with trio.open_nursery() as nursery:
             for event in (self.gone, self.driver.ended):
                 nursery.start_soon(_first, event, nursery.cancel_scope)
-
-    async def watch(self) -> None:
-        """Wait until the browser is lost and raise what tells of it.
-
-        Raises:
-            BrowserCrashed: Chromium is gone.
-            DriverCrashed: The driver is gone.
-        """
-        await self._lost()
+        # A dying driver disconnects its browser first: give its own end time to be noticed.
         with trio.move_on_after(CRASH_EVIDENCE_S / 4):
             await self.driver.ended.wait()
         crash = self.crash
         assert crash is not None
-        raise crash
+        return crash
+
+    async def _open(self) -> None:
+        self.driver.listeners.append(self._changed)
+        await self.aio.sync(self.raw.on, "disconnected", self._on_disconnected)
+        session = await self.aio.call(self.raw.new_browser_cdp_session)
+        answer = await self.aio.call(session.send, "SystemInfo.getProcessInfo")
+        await self.aio.call(session.detach)
+        self.pid = next(int(p["id"]) for p in answer["processInfo"] if p["type"] == "browser")
+
+    async def _close(self) -> None:
+        from playwright.async_api import Error
+
+        if not self.driver.ended.is_set():
+            with suppress(Error, BrowserError):
+                await self.aio.call(self.raw.close, timeout_s=CLOSE_TIMEOUT_S)
+        self.driver.listeners.remove(self._changed)
+        if self.pid is None:
+            return
+        with trio.move_on_after(DEATH_TIMEOUT_S):
+            while process_alive(self.pid):  # noqa: ASYNC110  (not our child: it can only be asked for)
+                await trio.sleep(0.02)
+        if process_alive(self.pid):
+            kill_group(self.pid)
+
+    def _on_disconnected(self, _: PlaywrightBrowser) -> None:  # on the browser thread
+        self.aio.to_trio(self._disconnected)
+
+    def _disconnected(self) -> None:
+        self.gone.set()
+        self._changed()
+
+    def _changed(self) -> None:
+        for listener in self.listeners:
+            listener()
 
 
 async def _first(event: trio.Event, scope: trio.CancelScope) -> None:
@@ -143,8 +167,24 @@ async def _first(event: trio.Event, scope: trio.CancelScope) -> None:
 
 
 @asynccontextmanager
-async def open_browser(options: LaunchOptions | None = None) -> AsyncIterator[Browser]:
+async def _driver(given: Driver | None) -> AsyncIterator[Driver]:
+    if given is not None:
+        yield given
+        return
+    async with browser_thread() as aio, open_driver(aio) as driver:
+        yield driver
+
+
+@asynccontextmanager
+async def open_browser(
+    options: LaunchOptions | None = None, *, driver: Driver | None = None
+) -> AsyncIterator[Browser]:
     """Launch a Chromium of one's own; on exit it, its driver and its folders are gone.
+
+    Args:
+        options: How to launch it.
+        driver: A driver to launch it with. By default it gets one of its own; browsers that
+            belong to one thing, as the cast of a rehearsal does, may share one.
 
     Raises:
         ChromiumMissing: There is none on this machine.
@@ -155,16 +195,15 @@ async def open_browser(options: LaunchOptions | None = None) -> AsyncIterator[Br
     options = options or LaunchOptions()
     found = find_chromium(options.chromium)
     check_display(options)
-    async with browser_thread() as aio, open_driver(aio) as driver:
+    async with _driver(driver) as driver:
         raw = await _launch(driver, found.path, options)
-        gone = trio.Event()
+        browser = Browser(driver, raw, found.path)
         try:
-            await aio.sync(raw.on, "disconnected", lambda _: aio.to_trio(gone.set))
-            pid = await _browser_pid(aio, raw)
-            yield Browser(driver, raw, found.path, pid, gone)
+            await browser._open()
+            yield browser
         finally:
             with trio.CancelScope(shield=True):
-                await _close(driver, raw, locals().get("pid"))
+                await browser._close()
 
 
 async def _launch(driver: Driver, path: Path, options: LaunchOptions) -> PlaywrightBrowser:
@@ -194,7 +233,7 @@ def _launch_failure(path: Path, error: Exception, driver: Driver) -> BrowserErro
     if driver.ended.is_set():
         return DriverCrashed("The browser driver ended while it started Chromium.")
     text = str(error)
-    if "usable sandbox" in text or "sandbox" in text.lower() and "namespace" in text.lower():
+    if "usable sandbox" in text:
         return ChromiumFailed(
             f"Chromium ({path}) found no usable sandbox on this machine.",
             "Allow unprivileged user namespaces, or set sandbox = false under [plugins.browser].",
@@ -205,25 +244,3 @@ def _launch_failure(path: Path, error: Exception, driver: Driver) -> BrowserErro
         f"Chromium ({path}) did not start: {said.strip()[:300]}",
         "`meetcore doctor` checks it; another browser can be named with $MEETCORE_CHROMIUM.",
     )
-
-
-async def _browser_pid(aio: BrowserThread, raw: PlaywrightBrowser) -> int:
-    session = await aio.call(raw.new_browser_cdp_session)
-    answer = await aio.call(session.send, "SystemInfo.getProcessInfo")
-    await aio.call(session.detach)
-    return next(int(p["id"]) for p in answer["processInfo"] if p["type"] == "browser")
-
-
-async def _close(driver: Driver, raw: PlaywrightBrowser, pid: int | None) -> None:
-    from playwright.async_api import Error
-
-    if not driver.ended.is_set():
-        with suppress(Error, BrowserError):
-            await driver.aio.call(raw.close, timeout_s=CLOSE_TIMEOUT_S)
-    if pid is None:
-        return
-    with trio.move_on_after(DEATH_TIMEOUT_S):
-        while process_alive(pid):
-            await trio.sleep(0.02)
-    if process_alive(pid):
-        kill_group(pid)

@@ -2,9 +2,9 @@
 
 Why one each: a driver is where all traffic of its pages passes, and a bot's crash must not touch
 its siblings. A driver that runs out of memory, hangs, or is killed takes down what it drives. A
-shared one would take down every bot; one of its own costs a bot about 60 MB and a third of a second at the
-start, where a Chromium costs several times that. It is also the simplest answer to orphans: the
-driver and its Chromium die with the pipe to this process, whatever happened to it.
+shared one would take down every bot. One of its own costs a bot about 125 MB and half a second at
+the start. It is also the simplest answer to orphans: the driver and its Chromium die with the pipe
+to this process, whatever happened to it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,16 +42,55 @@ class Driver:
         folder: Its temporary folder.
         pid: Its process id.
         ended: Set when the process has ended, wanted or not.
+        listeners: Called on the Trio thread when it has ended.
     """
 
-    def __init__(
-        self, aio: BrowserThread, playwright: Playwright, folder: Path, pid: int, ended: trio.Event
-    ) -> None:
+    playwright: Playwright
+
+    def __init__(self, aio: BrowserThread, folder: Path) -> None:
         self.aio = aio
-        self.playwright = playwright
         self.folder = folder
-        self.pid = pid
-        self.ended = ended
+        self.ended = trio.Event()
+        self.listeners: list[Callable[[], None]] = []
+        temporary = {name: str(folder) for name in ("TMPDIR", "TMP", "TEMP")}
+        self._child = ChildProcess(env=temporary, on_exit=lambda: aio.to_trio(self._end))
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None when it did not start."""
+        return self._child.pids[0] if self._child.pids else None
+
+    def _end(self) -> None:
+        self.ended.set()
+        for listener in self.listeners:
+            listener()
+
+    async def _start(self, start: Callable[[], Awaitable[Playwright]]) -> None:
+        token = child_settings.set(self._child)
+        try:
+            self.playwright = await self.aio.call(start, timeout_s=START_TIMEOUT_S)
+        except BrowserError:
+            raise
+        except Exception as error:
+            raise DriverCrashed(
+                f"Playwright's driver did not start: {error}.",
+                "Check the installation with `meetcore doctor`.",
+            ) from error
+        finally:
+            child_settings.reset(token)
+
+    async def _stop(self, stop: Callable[[], Awaitable[None]]) -> None:
+        if self.pid is None:
+            return
+        if not self.ended.is_set():
+            with suppress(CallTimedOut):
+                await self.aio.call(stop, timeout_s=STOP_TIMEOUT_S)
+            with trio.move_on_after(EXIT_GRACE_S):
+                await self.ended.wait()
+        if not self.ended.is_set():
+            kill_group(self.pid)
+            with trio.move_on_after(EXIT_GRACE_S):
+                await self.ended.wait()
 
 
 @asynccontextmanager
@@ -66,45 +105,14 @@ async def open_driver(aio: BrowserThread) -> AsyncIterator[Driver]:
 
     remove_stale()
     with scratch_folder() as folder:
-        ended = trio.Event()
-        temporary = {name: str(folder) for name in ("TMPDIR", "TMP", "TEMP")}
-        child = ChildProcess(env=temporary, on_exit=lambda: aio.to_trio(ended.set))
+        driver = Driver(aio, folder)
         manager = async_playwright()
         try:
-            playwright = await _start(aio, manager.start, child)
-            yield Driver(aio, playwright, folder, child.pids[0], ended)
+            await driver._start(manager.start)
+            yield driver
         finally:
             with trio.CancelScope(shield=True):
-                await _stop(aio, manager.__aexit__, child, ended)
-
-
-async def _start(aio: BrowserThread, start: object, child: ChildProcess) -> Playwright:
-    token = child_settings.set(child)
-    try:
-        return await aio.call(start, timeout_s=START_TIMEOUT_S)  # type: ignore[arg-type]
-    except (BrowserError, trio.Cancelled):
-        raise
-    except Exception as error:
-        raise DriverCrashed(
-            f"Playwright's driver did not start: {error}.",
-            "Check the installation with `meetcore doctor`.",
-        ) from error
-    finally:
-        child_settings.reset(token)
-
-
-async def _stop(aio: BrowserThread, stop: object, child: ChildProcess, ended: trio.Event) -> None:
-    if not child.pids:
-        return
-    if not ended.is_set():
-        with suppress(CallTimedOut):
-            await aio.call(stop, timeout_s=STOP_TIMEOUT_S)  # type: ignore[arg-type]
-        with trio.move_on_after(EXIT_GRACE_S):
-            await ended.wait()
-    if not ended.is_set():
-        kill_group(child.pids[0])
-        with trio.move_on_after(EXIT_GRACE_S):
-            await ended.wait()
+                await driver._stop(manager.__aexit__)
 
 
 def process_alive(pid: int) -> bool:

@@ -88,7 +88,7 @@ class StepFailed(BrowserError):
 
     Attributes:
         step: Name of the step.
-        diagnostics: Folder of the diagnostics bundle relative to the bot's, None if none was written.
+        diagnostics: Folder of the diagnostics bundle relative to the bot's, None if there is none.
     """
 
     def __init__(self, step: str, message: str, diagnostics: str | None = None) -> None:

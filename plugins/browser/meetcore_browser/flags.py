@@ -57,9 +57,9 @@ class LaunchOptions:
     Attributes:
         chromium: Path of the browser, None to look for one.
         headed: Whether it is to be visible.
-        sandbox: Whether Chromium's sandbox is on; None for 'unless we are root', where it cannot be.
-        proxy_server: A proxy as Chromium's `--proxy-server` takes it; None for none at all, whatever
-            the system's settings say.
+        sandbox: Whether Chromium's sandbox is on; None for 'unless we are root', where it cannot.
+        proxy_server: A proxy as Chromium's `--proxy-server` takes it; None for none at all,
+            whatever the system's settings say.
         disabled_features: Further Chromium features to switch off.
         arguments: Further switches, as they are.
         launch_timeout_s: How long the start may take.

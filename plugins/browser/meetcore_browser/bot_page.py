@@ -1,0 +1,388 @@
+"""A bot's page: opened with the capture in it, driven in steps, watched, closed without remains."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import trio
+from attrs import evolve
+
+from meetcore.contracts import CallDoor, CallRequest
+from meetcore.errors import MeetcoreError
+from meetcore.signals import DiagnosticsWritten, StepWorked, TrackAppeared
+from meetcore_browser.browser import CRASH_EVIDENCE_S, Browser, open_browser
+from meetcore_browser.capture import CaptureOptions, PageCapture, RemoteTrack, by_track
+from meetcore_browser.cdp import PageChannel
+from meetcore_browser.diagnostics import Diagnostics
+from meetcore_browser.errors import (
+    BrowserError,
+    PageCrashed,
+    PageGone,
+    SelectorMissed,
+    StepFailed,
+    StepTimedOut,
+)
+from meetcore_browser.flags import LaunchOptions
+from meetcore_browser.handover import Handed
+from meetcore_browser.page_script import page_script
+from meetcore_browser.selectors import Control, Hit
+from meetcore_browser.steps import Step, StepLog
+from meetcore_browser.thread import DEFAULT_CALL_TIMEOUT_S, BrowserThread
+from meetcore_browser.wire import PageMessage
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page
+
+__all__ = ["BotPage", "open_page"]
+
+T = TypeVar("T")
+
+POLL_S = 0.2
+LOOK_TIMEOUT_S = 10.0
+INPUT_TIMEOUT_S = 10.0
+WATCH_INTERVAL_S = 1.0
+FLUSH_TIMEOUT_S = 2.0
+CLOSE_TIMEOUT_S = 10.0
+CONSOLE_LINES = 100
+DEFAULT_CAPTURE = CaptureOptions()
+
+_FLUSH = "() => window[Symbol.for('meetcore')]?.flush?.()"
+
+
+class BotPage:
+    """The page of one bot. Made by `open_page`.
+
+    Attributes:
+        raw: Playwright's Page; to be touched through `call` and `sync` only.
+        context: Playwright's BrowserContext, likewise.
+        browser: The browser it is in.
+        capture: What the page is heard with.
+    """
+
+    def __init__(
+        self,
+        browser: Browser,
+        context: BrowserContext,
+        raw: Page,
+        request: CallRequest,
+        door: CallDoor,
+        whose: Callable[[RemoteTrack], TrackAppeared | None],
+        on_message: Mapping[str, Callable[[Any], None]],
+        capture: CaptureOptions | None,
+    ) -> None:
+        self.browser = browser
+        self.context = context
+        self.raw = raw
+        capture = capture or CaptureOptions()
+        self.capture = PageCapture(door, whose, now=trio.current_time, options=capture)
+        self._door = door
+        self._on_message = dict(on_message)
+        self._trouble: Exception | None = None
+        self._in_trouble = trio.Event()
+        self._closing = False
+        self.console: deque[str] = deque(maxlen=CONSOLE_LINES)
+        self._log = StepLog(trio.current_time())
+        self._diagnostics = Diagnostics(
+            browser, raw, request.folder, request.redactor, self._log, self.console
+        )
+        self._channel = PageChannel(
+            browser, self._deliver, self._fail, self.console.append, capture.max_waiting_blocks
+        )
+
+    @property
+    def aio(self) -> BrowserThread:
+        """The browser thread, for handing over from handlers that run there."""
+        return self.browser.aio
+
+    # --- calls --------------------------------------------------------------------------
+
+    async def call(
+        self,
+        fn: Callable[..., Awaitable[T]],
+        *args: Any,
+        timeout_s: float = DEFAULT_CALL_TIMEOUT_S,
+        **kwargs: Any,
+    ) -> T:
+        """Call Playwright with a deadline.
+
+        Raises:
+            CallTimedOut: The deadline passed.
+            PageGone: Page, browser or driver is lost; the subclass says which.
+            playwright.async_api.Error: Anything else, as it is.
+        """
+        from playwright.async_api import Error
+
+        try:
+            return await self.browser.call(fn, *args, timeout_s=timeout_s, **kwargs)
+        except Error as error:
+            if isinstance(self._trouble, PageGone):
+                raise self._trouble from error
+            raise
+
+    async def sync(self, fn: Callable[..., T], *args: Any) -> T:
+        """Run a plain function on the browser thread: to register handlers, to read properties."""
+        return await self.browser.sync(fn, *args)
+
+    async def goto(self, url: str, timeout_s: float = 30.0) -> None:
+        """Navigate, and return when the document is parsed."""
+        await self.call(
+            self.raw.goto,
+            url,
+            wait_until="domcontentloaded",
+            timeout=timeout_s * 1000,
+            timeout_s=timeout_s + 1.0,
+        )
+
+    async def evaluate(
+        self, expression: str, argument: Any = None, timeout_s: float = DEFAULT_CALL_TIMEOUT_S
+    ) -> Any:
+        """Evaluate JavaScript in the page's main frame."""
+        return await self.call(self.raw.evaluate, expression, argument, timeout_s=timeout_s)
+
+    # --- finding and touching -----------------------------------------------------------
+
+    async def find(self, control: Control, timeout_s: float = 10.0) -> Hit:
+        """Wait for a control.
+
+        Raises:
+            SelectorMissed: None of its selectors matched in time.
+        """
+        return await self.first_of([control], timeout_s)
+
+    async def first_of(self, controls: Sequence[Control], timeout_s: float = 10.0) -> Hit:
+        """Wait until one of several controls is there; with several, the first given wins.
+
+        Args:
+            controls: In the order in which they count.
+            timeout_s: How long to go on asking; 0 to ask once.
+
+        Raises:
+            SelectorMissed: No selector of any of them matched in time.
+        """
+        self._log.tried = tuple(
+            f"{control.name}: {tried}" for control in controls for tried in control.tried
+        )
+        deadline = trio.current_time() + timeout_s
+        while True:
+            hit = await self.call(_look, self.raw, controls, timeout_s=LOOK_TIMEOUT_S)
+            if hit is not None:
+                return hit
+            left_s = deadline - trio.current_time()
+            if left_s <= 0:
+                names = " or ".join(control.name for control in controls)
+                raise SelectorMissed(names, self._log.tried, timeout_s)
+            await trio.sleep(min(POLL_S, left_s))
+
+    async def click(self, hit: Hit, timeout_s: float = INPUT_TIMEOUT_S) -> None:
+        """Click, with the trust a real mouse has."""
+        await self.call(hit.locator.click, timeout=timeout_s * 1000, timeout_s=timeout_s + 1.0)
+
+    async def fill(self, hit: Hit, text: str, timeout_s: float = INPUT_TIMEOUT_S) -> None:
+        """Put text into a field, in place of what stands there."""
+        await self.call(hit.locator.fill, text, timeout=timeout_s * 1000, timeout_s=timeout_s + 1.0)
+
+    # --- steps --------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def step(self, name: str, timeout_s: float = 30.0) -> AsyncIterator[Step]:
+        """Do one named step of a join, with a deadline.
+
+        Raises:
+            StepTimedOut: It took longer than `timeout_s`.
+            StepFailed: Something that is not meetcore's own error was raised inside.
+            MeetcoreError: meetcore's own errors pass as they are. In each of these cases a
+                diagnostics bundle has been written.
+        """
+        step = Step(name)
+        self._note(f"{name}: begun")
+        try:
+            with trio.move_on_after(timeout_s) as scope:
+                yield step
+        except MeetcoreError as error:
+            if folder := await self._failed(step, error):
+                error.add_note(f"Diagnostics: {folder}")
+            raise
+        except Exception as error:
+            folder = await self._failed(step, error)
+            first_line = (str(error).splitlines() or [type(error).__name__])[0]
+            message = f"The step {name!r} failed: {first_line}"
+            raise StepFailed(name, message, folder) from error
+        if scope.cancelled_caught:
+            message = f"The step {name!r} took longer than {timeout_s:g} s."
+            folder = await self._failed(step, TimeoutError(message))
+            raise StepTimedOut(name, message, folder)
+        self._note(f"{name}: worked {step.detail}".rstrip())
+        self._door.observe(StepWorked(name, step.detail))
+
+    async def _failed(self, step: Step, error: Exception) -> str | None:
+        self._note(f"{step.name}: {type(error).__name__}")
+        return await self.write_diagnostics(step.name, error)
+
+    async def write_diagnostics(self, step: str, error: BaseException | None = None) -> str | None:
+        """Write a diagnostics bundle; return its folder relative to the bot's, or None."""
+        folder = await self._diagnostics.write(step, error)
+        if folder is not None:
+            detail = type(error).__name__ if error is not None else ""
+            self._door.observe(DiagnosticsWritten(step, folder, detail))
+        return folder
+
+    def _note(self, text: str) -> None:
+        self._log.note(text, trio.current_time())
+
+    # --- life ---------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Watch over page and capture; to be run in the joiner's nursery. Never returns.
+
+        Raises:
+            PageGone: Page, browser or driver is lost; the subclass says which.
+            Exception: What a message handler or the bot's door raised.
+        """
+        while True:
+            with trio.move_on_after(WATCH_INTERVAL_S):
+                await self._in_trouble.wait()
+            if self._trouble is not None:
+                raise self._trouble
+            if self._in_trouble.is_set():
+                raise await self._what_took_the_page()
+            self.capture.check()
+
+    async def _what_took_the_page(self) -> BrowserError:
+        with trio.move_on_after(CRASH_EVIDENCE_S):
+            return await self.browser.wait_lost()
+        return PageGone("The page closed itself.", "Join again: that opens a new one.")
+
+    async def finish_capture(self) -> None:
+        """Fetch what the page still holds of a block; to be called before the page is left."""
+        from playwright.async_api import Error
+
+        for frame in self.raw.frames:
+            with suppress(Error, BrowserError):
+                await self.call(frame.evaluate, _FLUSH, timeout_s=FLUSH_TIMEOUT_S)
+        self._channel.drain()
+
+    async def _open(self, script: Callable[[str], str]) -> None:
+        self.browser.listeners.append(self._closed)
+        await self._channel.open(self.context, self.raw)
+        await self.sync(self.raw.on, "crash", self._on_crash)
+        await self.sync(self.raw.on, "close", self._on_close)
+        await self.call(self.context.add_init_script, script=script(self._channel.binding))
+
+    async def _close(self) -> None:
+        from playwright.async_api import Error
+
+        self._closing = True
+        if self._closed in self.browser.listeners:
+            self.browser.listeners.remove(self._closed)
+        with trio.CancelScope(shield=True), suppress(Error, BrowserError):
+            await self.browser.aio.call(self.context.close, timeout_s=CLOSE_TIMEOUT_S)
+
+    def _on_crash(self, _: Page) -> None:  # on the browser thread
+        crash = PageCrashed("The page's process crashed.", "Join again: that opens a new page.")
+        self.aio.to_trio(self._fail, crash)
+
+    def _on_close(self, _: Page) -> None:  # on the browser thread
+        self.aio.to_trio(self._closed)
+
+    def _closed(self) -> None:
+        # Whether the page alone is gone or its browser with it is found out where it matters.
+        if not self._closing:
+            self._in_trouble.set()
+
+    def _fail(self, error: Exception) -> None:
+        if self._trouble is None:
+            self._trouble = error
+        self._in_trouble.set()
+
+    def _deliver(self, item: Handed) -> None:
+        if self._trouble is not None and not isinstance(self._trouble, PageGone):
+            return
+        try:
+            if not self.capture.take(item):
+                self._told(item)
+        except Exception as error:  # noqa: BLE001  (it has no caller here; `watch` raises it)
+            self._fail(error)
+
+    def _told(self, item: Handed) -> None:
+        if isinstance(item, PageMessage) and (handler := self._on_message.get(item.topic)):
+            handler(item.data)
+
+
+async def _look(page: Page, controls: Sequence[Control]) -> Hit | None:
+    """Ask once for the controls, in order. On the browser thread."""
+    for control in controls:
+        for rank, selector in enumerate(control.selectors):
+            found = selector.locate(page)
+            if control.presence == "visible":
+                found = found.filter(visible=True)
+            if await found.count():
+                return Hit(control, selector, rank, found.first)
+    return None
+
+
+@asynccontextmanager
+async def open_page(
+    request: CallRequest,
+    door: CallDoor,
+    *,
+    options: LaunchOptions | None = None,
+    whose: Callable[[RemoteTrack], TrackAppeared | None] = by_track,
+    scripts: Sequence[Path] = (),
+    on_message: Mapping[str, Callable[[Any], None]] | None = None,
+    capture: CaptureOptions | None = DEFAULT_CAPTURE,
+    permissions: Sequence[str] = (),
+    browser: Browser | None = None,
+) -> AsyncIterator[BotPage]:
+    """Open a page for a bot, with the capture in it; on exit nothing of it remains.
+
+    Args:
+        request: What the platform was asked for.
+        door: The bot's door, for chunks, losses and signals.
+        options: How to launch the browser; `request.headed` makes it visible in any case.
+        whose: Says whom a remote track belongs to; None leaves that track out.
+        scripts: Files of JavaScript to run in every document, with `meetcore.tell`.
+        on_message: Takes what those told, by topic, on the Trio thread.
+        capture: How to capture audio, None not to.
+        permissions: What the page may use without asking, in Playwright's names.
+        browser: A browser that is open already; by default the page gets one of its own.
+
+    Raises:
+        ChromiumMissing: There is none on this machine.
+        ChromiumFailed: It did not start.
+        NoDisplay: It should be visible, but there is no display.
+    """
+    options = options or LaunchOptions()
+    async with AsyncExitStack() as stack:
+        if browser is None:
+            launch = evolve(options, headed=options.headed or request.headed)
+            browser = await stack.enter_async_context(open_browser(launch))
+        context = await browser.call(
+            browser.raw.new_context,
+            locale="en-US",
+            bypass_csp=True,
+            permissions=list(permissions),
+            viewport={"width": 1280, "height": 720},
+        )
+        try:
+            raw = await browser.call(context.new_page)
+        except BaseException:
+            with trio.CancelScope(shield=True), suppress(BrowserError):
+                await browser.aio.call(context.close, timeout_s=CLOSE_TIMEOUT_S)
+            raise
+        page = BotPage(browser, context, raw, request, door, whose, on_message or {}, capture)
+        try:
+            script = partial(
+                page_script,
+                capture=capture,
+                incoming_video=request.incoming_video,
+                scripts=scripts,
+            )
+            await page._open(script)
+            yield page
+        finally:
+            await page._close()

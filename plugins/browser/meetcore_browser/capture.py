@@ -1,0 +1,248 @@
+"""The host's side of the capture: blocks from the page become chunks on the call's sample clock.
+
+All tracks of one document share its audio context's frame counter. A page can have several
+documents, by navigation or in frames; each counts from zero, so each is placed on the call's clock
+by the wall time at which its counter stood at zero. The first document's zero is the call's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
+from meetcore.contracts import CallDoor
+from meetcore.roster import NameSource
+from meetcore.signals import CaptureHealth, TrackAppeared, TrackGone
+from meetcore_browser.capture_watch import CaptureWatch, TrackStats
+from meetcore_browser.handover import Handed, LostFrames
+from meetcore_browser.wire import AudioBlock, PageMessage, WireError
+
+__all__ = ["DOCUMENT_GONE", "CaptureOptions", "PageCapture", "RemoteTrack", "SampleClock"]
+
+DOCUMENT_GONE = "document-gone"
+"""Topic the host itself puts between the page's when a document has ended."""
+
+
+@frozen(kw_only=True)
+class CaptureOptions:
+    """How a page's sound is captured.
+
+    Attributes:
+        block_s: Length of a block in seconds; at 20 ms the capture costs twice as much.
+        health_interval_s: How often the page tells its statistics.
+        stalled_after_s: After how long without a block a live track is reported.
+        silent_after_s: After how long an unbelievable digital silence is reported.
+        max_waiting_blocks: How many blocks may wait for the Trio thread.
+        attach_element: Whether each track goes into a media element. Without it Chromium gives
+            silence; off only to reproduce that.
+    """
+
+    block_s: float = 0.1
+    health_interval_s: float = 2.0
+    stalled_after_s: float = 5.0
+    silent_after_s: float = 5.0
+    max_waiting_blocks: int = 3000
+    attach_element: bool = True
+
+
+@frozen(kw_only=True)
+class RemoteTrack:
+    """A remote audio track as the page sees it.
+
+    Attributes:
+        track_id: The id its chunks carry; unique within the page's life.
+        label: The id WebRTC gave it.
+        stream_ids: Ids of the MediaStreams it belongs to (its `msid`), where platforms put names.
+        peer_connection: Number of its RTCPeerConnection within the document, from 1.
+        mid: Id of its m-line.
+        document: Number of its document.
+        sample_rate_hz: Samples per second of its chunks.
+    """
+
+    track_id: str
+    label: str
+    stream_ids: tuple[str, ...]
+    peer_connection: int
+    mid: str | None
+    document: int
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+
+
+@define
+class SampleClock:
+    """Places the frame counters of a page's documents on one clock. Pure."""
+
+    _zero_wall_ms: float | None = None
+    _offsets: dict[int, int] = field(factory=dict)
+
+    def place(self, document: int, wall_ms: float, frame: int, sample_rate_hz: int) -> None:
+        """Learn that a document's counter stood at `frame` at `wall_ms`; the first word counts."""
+        if document in self._offsets:
+            return
+        zero_ms = wall_ms - frame * 1000 / sample_rate_hz
+        if self._zero_wall_ms is None:
+            self._zero_wall_ms = zero_ms
+        # A wall clock that was set back must not give negative indices.
+        since_ms = max(0.0, zero_ms - self._zero_wall_ms)
+        self._offsets[document] = round(since_ms * sample_rate_hz / 1000)
+
+    def sample(self, document: int, frame: int) -> int:
+        """Return the index on the call's clock of a document's frame."""
+        return self._offsets.get(document, 0) + frame
+
+
+@define
+class _Live:
+    remote: RemoteTrack
+    next_sample: int | None = None
+
+
+def by_track(track: RemoteTrack) -> TrackAppeared:
+    """Announce a track of which nothing is known but that it is there."""
+    return TrackAppeared(track.track_id, None, "participant", NameSource.UNKNOWN)
+
+
+class PageCapture:
+    """Takes what a page's capture sends and hands it through the bot's door. On the Trio thread.
+
+    Args:
+        door: The bot's door.
+        whose: Says whom a new track belongs to, as the signal to announce it with; None
+            leaves the track out.
+        now: The clock for alarms, in seconds.
+        options: See `CaptureOptions`.
+    """
+
+    def __init__(
+        self,
+        door: CallDoor,
+        whose: Callable[[RemoteTrack], TrackAppeared | None] = by_track,
+        *,
+        now: Callable[[], float],
+        options: CaptureOptions | None = None,
+    ) -> None:
+        options = options or CaptureOptions()
+        self._door = door
+        self._whose = whose
+        self._now = now
+        self._clock = SampleClock()
+        self._live: dict[tuple[int, int], _Live] = {}
+        self._seen = 0
+        self._watch = CaptureWatch(options.stalled_after_s, options.silent_after_s)
+
+    @property
+    def tracks(self) -> list[RemoteTrack]:
+        """The tracks being captured now."""
+        return [live.remote for live in self._live.values()]
+
+    def take(self, item: Handed) -> bool:
+        """Take one item in order; return False for a message that is not the capture's."""
+        if isinstance(item, AudioBlock):
+            self._block(item)
+        elif isinstance(item, LostFrames):
+            self._lost(item)
+        else:
+            return self._message(item)
+        return True
+
+    def check(self) -> None:
+        """Raise or end alarms; to be called about once a second."""
+        for alarm in self._watch.check(self._now()):
+            self._door.observe(CaptureHealth(alarm.healthy, alarm.detail, alarm.track_id))
+
+    # --- audio --------------------------------------------------------------------------
+
+    def _block(self, block: AudioBlock) -> None:
+        if (live := self._live.get(block.key)) is None:
+            return  # left out by the joiner
+        start = self._arrive(live, block.document, block.first_frame, len(block.pcm))
+        remote = live.remote
+        self._door.hear(Chunk(remote.track_id, start, block.pcm, remote.sample_rate_hz))
+        self._watch.block(remote.track_id, not block.pcm.any(), self._now())
+
+    def _lost(self, lost: LostFrames) -> None:
+        if (live := self._live.get(lost.key)) is None:
+            return
+        start = self._arrive(live, lost.document, lost.first_frame, lost.frames)
+        self._door.declare_lost(live.remote.track_id, start, lost.frames, "bridge_overflow")
+
+    def _arrive(self, live: _Live, document: int, frame: int, frames: int) -> int:
+        """Return where on the call's clock a stretch begins; declare a hole before it."""
+        start = self._clock.sample(document, frame)
+        if live.next_sample is not None and start > live.next_sample:
+            missing = start - live.next_sample
+            self._door.declare_lost(live.remote.track_id, live.next_sample, missing, "page_gap")
+        live.next_sample = start + frames
+        return start
+
+    # --- messages -----------------------------------------------------------------------
+
+    def _message(self, message: PageMessage) -> bool:
+        handlers: dict[str, Callable[[int, Any], None]] = {
+            "clock": self._placed,
+            "track": self._appeared,
+            "gone": self._gone,
+            "health": self._health,
+            "trouble": self._trouble,
+            DOCUMENT_GONE: self._document_gone,
+        }
+        if (handler := handlers.get(message.topic)) is None:
+            return False
+        try:
+            handler(message.document, message.data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise WireError(
+                f"The page's {message.topic!r} message is malformed: {error}."
+            ) from error
+        return True
+
+    def _placed(self, document: int, data: Any) -> None:
+        rate = int(data["sampleRate"])
+        self._clock.place(document, float(data["wallMs"]), int(data["frame"]), rate)
+
+    def _appeared(self, document: int, data: Any) -> None:
+        self._seen += 1
+        remote = RemoteTrack(
+            track_id=f"track-{self._seen}",
+            label=str(data["label"]),
+            stream_ids=tuple(str(stream) for stream in data["streams"]),
+            peer_connection=int(data["peer"]),
+            mid=data["mid"],
+            document=document,
+            sample_rate_hz=int(data["sampleRate"]),
+        )
+        announced = self._whose(remote)
+        if announced is None:
+            return
+        remote = evolve(remote, track_id=announced.track_id)
+        self._live[document, int(data["track"])] = _Live(remote)
+        self._watch.track_appeared(remote.track_id, self._now())
+        self._door.observe(announced)
+
+    def _gone(self, document: int, data: Any) -> None:
+        if (live := self._live.pop((document, int(data["track"])), None)) is None:
+            return
+        self._watch.track_gone(live.remote.track_id)
+        self._door.observe(TrackGone(live.remote.track_id))
+
+    def _health(self, document: int, data: Any) -> None:
+        now = self._now()
+        for entry in data["tracks"]:
+            if (live := self._live.get((document, int(entry["track"])))) is None:
+                continue
+            stats = TrackStats(
+                packets=int(entry["packets"]),
+                emitted=int(entry["emitted"]),
+                energy=float(entry["energy"]),
+            )
+            self._watch.stats(live.remote.track_id, stats, now)
+
+    def _trouble(self, document: int, data: Any) -> None:
+        self._door.observe(CaptureHealth(False, str(data["detail"])[:500]))
+
+    def _document_gone(self, document: int, data: Any) -> None:
+        for key in [key for key in self._live if key[0] == document]:
+            self._gone(document, {"track": key[1]})

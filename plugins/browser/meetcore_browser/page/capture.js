@@ -1,0 +1,195 @@
+// Takes the sound of every remote WebRTC track of this document and hands it to the host in blocks.
+//
+// Facts of Chromium this file is built on (measured with 156, headless, no sound card):
+// * A remote track that is in no media element is digital silence for Web Audio, without any error:
+//   nobody pulls its jitter buffer. A detached, muted element with the track is enough, as long as
+//   it is referenced. Its mark is `jitterBufferEmittedCount` standing still while packets arrive.
+// * An AudioContext whose sink is {type: "none"} runs without a device; its source nodes resample
+//   48 kHz to the context's 16 kHz.
+// * Remote tracks only ever appear inside setRemoteDescription, and pc.close() ends them silently.
+{
+  const { config, tell, tellAudio } = meetcore;
+  const proto = window.RTCPeerConnection?.prototype;
+  const { setRemoteDescription, close, getStats } = proto ?? {};
+  const NativeAudioContext = window.AudioContext;
+  const RECEIVING = new Set(["recvonly", "sendrecv"]);
+
+  const peers = new WeakMap(); // RTCPeerConnection -> its number in this document
+  const captured = new Map(); // MediaStreamTrack -> what belongs to its capture
+  let peersSeen = 0;
+  let tracksSeen = 0;
+  let context = null;
+  let ready = null;
+
+  function openContext() {
+    const wanted = { sampleRate: config.sampleRate, latencyHint: "interactive" };
+    try {
+      context = new NativeAudioContext({ ...wanted, sinkId: { type: "none" } });
+    } catch {
+      context = new NativeAudioContext(wanted); // a browser that does not know sinks
+    }
+    if (!context.audioWorklet) throw new Error("AudioWorklet is missing: the page is not https");
+    context.addEventListener("statechange", keepRunning);
+    ready = loadWorklet().then(async () => {
+      await context.resume();
+      // Where this document's frames lie in time; the host puts all documents on one clock.
+      const wallMs = performance.timeOrigin + performance.now();
+      const frame = Math.round(context.currentTime * context.sampleRate);
+      tell("clock", { wallMs, frame, sampleRate: context.sampleRate });
+    });
+  }
+
+  async function loadWorklet() {
+    const blob = URL.createObjectURL(new Blob([config.worklet], { type: "text/javascript" }));
+    try {
+      await context.audioWorklet.addModule(blob);
+    } catch {
+      // Some content security policies take one kind of URL and not the other.
+      const data = "data:text/javascript," + encodeURIComponent(config.worklet);
+      await context.audioWorklet.addModule(data);
+    } finally {
+      URL.revokeObjectURL(blob);
+    }
+  }
+
+  function keepRunning() {
+    if (context.state === "suspended" || context.state === "interrupted") context.resume();
+  }
+
+  async function begin(peer, transceiver, track, streams) {
+    const number = ++tracksSeen;
+    const capture = { number, peer, transceiver, nodes: null, element: null, tickets: new Map() };
+    captured.set(track, capture);
+    track.addEventListener("ended", () => end(track));
+    try {
+      if (!context) openContext();
+      await ready;
+      tell("track", {
+        track: number,
+        label: track.id,
+        streams: streams.map((stream) => stream.id),
+        peer: peers.get(peer),
+        mid: transceiver.mid,
+        sampleRate: context.sampleRate,
+      });
+      if (captured.get(track) !== capture) return tell("gone", { track: number });
+      if (config.attachElement) capture.element = mutedElement(track);
+      capture.nodes = connect(track, capture);
+    } catch (error) {
+      captured.delete(track);
+      tell("trouble", { detail: `capture of a track could not begin: ${error}` });
+    }
+  }
+
+  function mutedElement(track) {
+    const element = new Audio();
+    element.muted = true;
+    element.autoplay = true;
+    element.srcObject = new MediaStream([track]);
+    return element;
+  }
+
+  function connect(track, capture) {
+    const mediaStream = new MediaStream([track]);
+    const source = new MediaStreamAudioSourceNode(context, { mediaStream });
+    const worklet = new AudioWorkletNode(context, "meetcore-pcm", {
+      numberOfInputs: 1,
+      numberOfOutputs: 0,
+      processorOptions: { blockFrames: Math.round(context.sampleRate * config.blockS) },
+    });
+    worklet.port.onmessage = ({ data }) => {
+      if (data.pcm) tellAudio(capture.number, data.firstFrame, data.pcm);
+      else capture.tickets.get(data.done)?.();
+    };
+    source.connect(worklet);
+    return { source, worklet };
+  }
+
+  // Has the audio thread hand over what it holds of a block, and returns when that is told.
+  async function command(capture, name) {
+    if (!capture.nodes) return;
+    const ticket = crypto.randomUUID();
+    const answered = new Promise((resolve) => capture.tickets.set(ticket, resolve));
+    const givenUp = new Promise((resolve) => setTimeout(resolve, config.flushMs));
+    capture.nodes.worklet.port.postMessage({ command: name, ticket });
+    await Promise.race([answered, givenUp]);
+    capture.tickets.delete(ticket);
+  }
+
+  async function end(track) {
+    const capture = captured.get(track);
+    if (!capture) return;
+    captured.delete(track);
+    if (!capture.nodes) return; // `begin` is still at it and tells the end itself
+    await command(capture, "close");
+    capture.nodes.source.disconnect();
+    if (capture.element) capture.element.srcObject = null;
+    tell("gone", { track: capture.number });
+  }
+
+  // A track whose m-line no longer receives is over, whatever its own state says. It comes back with
+  // another `track` event.
+  function dropWhatNoLongerReceives(peer) {
+    if (peer.signalingState !== "stable") return;
+    for (const [track, { peer: owner, transceiver }] of captured) {
+      if (owner === peer && !RECEIVING.has(transceiver.currentDirection)) end(track);
+    }
+  }
+
+  function attach(peer) {
+    if (peers.has(peer)) return;
+    peers.set(peer, ++peersSeen);
+    peer.addEventListener("track", ({ track, transceiver, streams }) => {
+      // Some clients hear the same track twice.
+      if (track.kind === "audio" && !captured.has(track)) begin(peer, transceiver, track, streams);
+    });
+    peer.addEventListener("signalingstatechange", () => dropWhatNoLongerReceives(peer));
+  }
+
+  async function tellHealth() {
+    if (captured.size === 0) return;
+    const owners = new Set([...captured.values()].map(({ peer }) => peer));
+    const stats = new Map();
+    for (const peer of owners) {
+      for (const entry of (await getStats.call(peer)).values()) {
+        if (entry.type === "inbound-rtp") stats.set(entry.trackIdentifier, entry);
+      }
+    }
+    const tracks = [];
+    for (const [track, { number }] of captured) {
+      const entry = stats.get(track.id);
+      tracks.push({
+        track: number,
+        packets: entry?.packetsReceived ?? 0,
+        emitted: entry?.jitterBufferEmittedCount ?? 0,
+        energy: entry?.totalAudioEnergy ?? 0,
+        concealed: entry?.concealedSamples ?? 0,
+      });
+    }
+    tell("health", { context: context?.state ?? "none", tracks });
+  }
+
+  async function watchHealth() {
+    try {
+      await tellHealth();
+    } catch (error) {
+      tell("trouble", { detail: `statistics of the call cannot be read: ${error}` });
+    }
+    setTimeout(watchHealth, config.healthMs);
+  }
+
+  if (proto && meetcore.connected) {
+    proto.setRemoteDescription = function (...parameters) {
+      attach(this);
+      return setRemoteDescription.apply(this, parameters);
+    };
+    proto.close = function () {
+      for (const [track, { peer }] of captured) if (peer === this) end(track);
+      return close.call(this);
+    };
+    meetcore.offer("flush", async () => {
+      await Promise.all([...captured.values()].map((capture) => command(capture, "flush")));
+    });
+    setTimeout(watchHealth, config.healthMs);
+  }
+}

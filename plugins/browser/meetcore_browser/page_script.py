@@ -1,0 +1,52 @@
+"""Puts the page's scripts together: one function, run in every document before the page's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from meetcore.audio.chunk import SAMPLE_RATE_HZ
+from meetcore_browser.capture import CaptureOptions
+
+__all__ = ["PAGE_FOLDER", "page_script"]
+
+PAGE_FOLDER = Path(__file__).parent / "page"
+FLUSH_MS = 1000
+
+
+def page_script(
+    binding: str,
+    *,
+    capture: CaptureOptions | None,
+    incoming_video: bool,
+    scripts: Sequence[Path] = (),
+) -> str:
+    """Return the script.
+
+    Every file becomes a block of one function, so that nothing of it becomes a name of the page;
+    what they share is the object `meetcore`.
+
+    Args:
+        binding: Name of the binding that leads to the host.
+        capture: How to capture audio, None to leave it alone.
+        incoming_video: Whether to receive video.
+        scripts: The joiner's own files, run last, each on its own.
+    """
+    capture_files = ["capture.js"] if capture is not None else []
+    ours = [PAGE_FOLDER / name for name in ("wire.js", *capture_files, "video_policy.js")]
+    options = capture or CaptureOptions()
+    config = {
+        "binding": binding,
+        "sampleRate": SAMPLE_RATE_HZ,
+        "blockS": options.block_s,
+        "healthMs": options.health_interval_s * 1000,
+        "flushMs": FLUSH_MS,
+        "attachElement": options.attach_element,
+        "incomingVideo": incoming_video,
+        "worklet": (PAGE_FOLDER / "pcm_worklet.js").read_text(encoding="utf-8"),
+    }
+    parts = [path.read_text(encoding="utf-8") for path in ours]
+    parts += [f"(() => {{\n{path.read_text(encoding='utf-8')}\n}})();" for path in scripts]
+    body = "\n".join(parts)
+    return f"((meetcore) => {{\n'use strict';\n{body}\n}})({{config: {json.dumps(config)}}});"
