@@ -9,14 +9,15 @@ loaded; no hook is called per chunk of audio.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
     import click
-    from meetcore.bot import Bot
 
+    from meetcore.bot import Bot
     from meetcore.config import BotConfig
     from meetcore.contracts import (
         HealthReport,
@@ -31,11 +32,20 @@ if TYPE_CHECKING:
     from meetcore.events import Event
     from meetcore.transcript import Segment
 
-__all__ = ["API_VERSION", "HookSpecs", "hookimpl", "hookspec"]
+__all__ = ["API_VERSION", "DROP", "Drop", "HookSpecs", "hookimpl", "hookspec"]
 
 API_VERSION = "1.0"
 """Version of this file: the first number changes when a plugin can break, the second when
 something was added. A plugin says which it was written for with `meetcore_api_version`."""
+
+
+class Drop(Enum):
+    """What `meetcore_revise_segment` returns to drop a segment."""
+
+    DROP = "drop"
+
+
+DROP = Drop.DROP
 
 hookspec = pluggy.HookspecMarker("meetcore")
 hookimpl = pluggy.HookimplMarker("meetcore")
@@ -94,7 +104,7 @@ class HookSpecs:
         """
 
     @hookspec(firstresult=False)
-    def meetcore_revise_segment(self, bot: Bot, segment: Segment) -> Segment | None:
+    def meetcore_revise_segment(self, bot: Bot, segment: Segment) -> Segment | Drop | None:
         """Change or drop a finalized segment before it enters the journal.
 
         Return a changed segment, `meetcore.DROP` to drop it, or None to leave it.

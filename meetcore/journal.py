@@ -34,6 +34,7 @@ import zlib
 from array import array
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ from attrs import evolve
 
 from meetcore.errors import JournalBusy, JournalDamaged, JournalFull, StorageUnavailable
 from meetcore.events import Event
+from meetcore.mailbox import Wake
 from meetcore.wire import event_from_wire, event_to_wire, to_json
 
 __all__ = ["JOURNAL_NAME", "Journal", "decode_line", "encode_line", "read_journal"]
@@ -156,7 +158,7 @@ class Journal:
     ) -> None:
         self._path = path
         self._bot_id = bot_id
-        self._wall_clock = wall_clock or (lambda: datetime.now(UTC))
+        self.wall_clock = wall_clock or (lambda: datetime.now(UTC))
         self._fsync = fsync
         self._closed = False
         self.meeting_clock: Callable[[], float | None] = lambda: None
@@ -171,7 +173,7 @@ class Journal:
             os.close(self._fd)
             raise
         self._recent: deque[Event] = deque(maxlen=_RECENT)
-        self._lot = trio.lowlevel.ParkingLot()
+        self._watchers: list[Wake] = []
         self._listeners: list[Callable[[Event], None]] = []
         self._synced_seq = self.last_seq
         self._dirty = trio.Event()
@@ -251,7 +253,7 @@ class Journal:
             event,
             bot_id=self._bot_id,
             seq=self.last_seq + 1,
-            at=self._wall_clock(),
+            at=self.wall_clock(),
             meeting_s=self.meeting_clock() if event.meeting_s is None else event.meeting_s,
         )
         line = encode_line(event)
@@ -262,7 +264,8 @@ class Journal:
         self._recent.append(event)
         for listener in self._listeners:
             listener(event)
-        self._lot.unpark_all()
+        for watcher in self._watchers:
+            watcher.set()
         self._dirty.set()
         return event
 
@@ -322,15 +325,26 @@ class Journal:
         what it has not seen is read from the file.
         """
         at = after
-        while True:
-            for event in self.read(at):
-                at = event.seq
-                await trio.lowlevel.checkpoint()
-                yield event
-            if at >= self.last_seq:
-                if self._closed:
-                    return
-                await self._lot.park()
+        with self.watching() as wake:
+            while True:
+                for event in self.read(at):
+                    at = event.seq
+                    await trio.lowlevel.checkpoint()
+                    yield event
+                if at >= self.last_seq:
+                    if self._closed:
+                        return
+                    await wake.wait()
+
+    @contextmanager
+    def watching(self) -> Iterator[Wake]:
+        """Give a wake that is set at each new event and at the close."""
+        wake = Wake()
+        self._watchers.append(wake)
+        try:
+            yield wake
+        finally:
+            self._watchers.remove(wake)
 
     async def keep_synced(self) -> None:
         """Bring events to the disk by group commit, for ever. Run it in the bot's nursery."""
@@ -361,5 +375,6 @@ class Journal:
             os.fdatasync(self._fd)
         os.close(self._fd)
         self._reserve_path.unlink(missing_ok=True)
-        self._lot.unpark_all()
+        for watcher in self._watchers:
+            watcher.set()
         self._synced_lot.unpark_all()

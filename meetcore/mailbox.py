@@ -166,5 +166,13 @@ class DraftBox(Generic[T]):
         self._items.clear()
         return items
 
+    def pop(self) -> T:
+        """Return the draft whose key came first, and forget it."""
+        return self._items.pop(next(iter(self._items)))
+
+    def forget(self, key: str) -> None:
+        """Forget the draft of a key: it has been overtaken."""
+        self._items.pop(key, None)
+
     def __bool__(self) -> bool:
         return bool(self._items)

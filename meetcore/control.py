@@ -1,0 +1,134 @@
+"""Carrying out commands: one at a time, each with a deadline and an answer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import trio
+
+from meetcore.commands import (
+    Command,
+    PauseRecording,
+    ResumeRecording,
+    SendChat,
+    ShowImage,
+    Speak,
+    Stop,
+)
+from meetcore.contracts import Call, Capability
+from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused, MeetcoreError
+from meetcore.events import CommandAnswered, Event
+from meetcore.lifecycle import EndReason, Evidence, State
+
+__all__ = ["COMMAND_TIMEOUT_S", "CommandDesk", "CommandHost"]
+
+COMMAND_TIMEOUT_S = 30.0
+_IN_CALL = (State.IN_CALL, State.RECORDING, State.PAUSED)
+_NEEDS: dict[type[Command], Capability] = {
+    SendChat: Capability.SEND_CHAT,
+    Speak: Capability.SPEAK,
+    ShowImage: Capability.SHOW_IMAGE,
+}
+
+
+class CommandHost(Protocol):
+    """What the desk needs of its bot."""
+
+    @property
+    def state(self) -> State | None:
+        """The bot's state."""
+
+    @property
+    def call(self) -> Call | None:
+        """The call, while there is one."""
+
+    @property
+    def platform_name(self) -> str:
+        """Name of the platform."""
+
+    def record(self, event: Event) -> Event:
+        """Append an event."""
+
+    def conclude(self, reason: EndReason, evidence: Evidence) -> None:
+        """End the attendance."""
+
+    def set_recording(self, *, recording: bool) -> None:
+        """Record from now on, or hold back."""
+
+    def chat_sent(self, text: str) -> None:
+        """Learn that the bot's own message is out."""
+
+
+class CommandDesk:
+    """Carries out one bot's commands."""
+
+    def __init__(self, host: CommandHost) -> None:
+        self._host = host
+        self._one_at_a_time = trio.Lock()
+
+    async def perform(self, command: Command) -> None:
+        """Carry out a command; returns when it is done. Has a deadline of its own.
+
+        Raises:
+            CommandRefused: It makes no sense now, or (`CapabilityMissing`) not here.
+            CommandFailed: It was tried and did not work, or not in time.
+        """
+        error: MeetcoreError | None = None
+        try:
+            with trio.fail_after(COMMAND_TIMEOUT_S):
+                async with self._one_at_a_time:
+                    await self._carry_out(command)
+        except trio.TooSlowError as slow:
+            error = CommandFailed(
+                f"The command {command.type!r} was not done within {COMMAND_TIMEOUT_S:g} s."
+            )
+            raise error from slow
+        except MeetcoreError as refused:
+            error = refused
+            raise
+        except Exception as trouble:
+            error = CommandFailed(
+                f"The command {command.type!r} failed: {type(trouble).__name__}: {trouble}."
+            )
+            raise error from trouble
+        finally:
+            answered = CommandAnswered(
+                command=command.type, ok=error is None, error=str(error) if error else None
+            )
+            self._host.record(answered)
+
+    async def _carry_out(self, command: Command) -> None:
+        host = self._host
+        if isinstance(command, Stop):
+            host.conclude(command.reason, Evidence("command", command.detail or "stop"))
+            await trio.lowlevel.checkpoint()
+            return
+        if host.state not in _IN_CALL:
+            raise CommandRefused(
+                f"The bot is {(host.state or State.REQUESTED).value}, not in the call: "
+                f"it cannot {command.type.replace('_', ' ')} now."
+            )
+        if isinstance(command, PauseRecording):
+            if host.state is not State.RECORDING:
+                raise CommandRefused("The bot is not recording, so there is nothing to pause.")
+            host.set_recording(recording=False)
+        elif isinstance(command, ResumeRecording):
+            if host.state is State.RECORDING:
+                raise CommandRefused("The bot is recording already.")
+            host.set_recording(recording=True)
+        else:
+            await self._ask_call(command)
+
+    async def _ask_call(self, command: Command) -> None:
+        host, call = self._host, self._host.call
+        capability = _NEEDS.get(type(command))
+        if call is None or capability is None or capability not in call.capabilities:
+            raise CapabilityMissing(host.platform_name, capability or command.type)
+        if isinstance(command, SendChat):
+            await call.send_chat(command.text)
+            if Capability.READ_CHAT not in call.capabilities:
+                host.chat_sent(command.text)
+        elif isinstance(command, Speak):
+            await call.speak(command.pcm, command.sample_rate_hz)
+        elif isinstance(command, ShowImage):
+            await call.show_image(command.image, command.media_type)

@@ -1,0 +1,44 @@
+"""The folder of one bot: what lies where, and making one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from meetcore.errors import StorageUnavailable
+from meetcore.journal import JOURNAL_NAME
+
+__all__ = ["bot_folders", "journal_path", "make_bot_folder"]
+
+
+def journal_path(folder: Path) -> Path:
+    """Return where a bot's journal lies in its folder."""
+    return folder / JOURNAL_NAME
+
+
+def make_bot_folder(out_dir: Path, bot_id: str) -> Path:
+    """Make the folder of a new bot and make sure that it can be written.
+
+    Raises:
+        StorageUnavailable: It cannot be made or written.
+    """
+    folder = out_dir / bot_id
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        fd = os.open(probe, os.O_CREAT | os.O_WRONLY, 0o600)
+        os.close(fd)
+        probe.unlink()
+    except OSError as error:
+        raise StorageUnavailable(
+            f"The folder {folder} cannot be written: {error.strerror}.",
+            "Choose another with --out (or `out_dir` in the configuration).",
+        ) from error
+    return folder
+
+
+def bot_folders(out_dir: Path) -> list[Path]:
+    """Return the folders of bots below `out_dir` (or that folder itself), in order of name."""
+    if journal_path(out_dir).is_file():
+        return [out_dir]
+    return sorted(path.parent for path in out_dir.glob(f"*/{JOURNAL_NAME}"))

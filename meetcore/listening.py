@@ -1,0 +1,525 @@
+"""A bot's hearing: tracks, their paths and transcriptions, capture health, the sample clock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import trio
+from attrs import define, field
+
+from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
+from meetcore.audio.ledger import Ledger
+from meetcore.audio.utterance import SpeechBegan, SpeechEnded, SpeechRules
+from meetcore.audio.vad import VoiceDetector
+from meetcore.config import BotConfig
+from meetcore.contracts import Transcriber, TranscriberContext
+from meetcore.delivery import SinkRunner, call_hook
+from meetcore.errors import MeetcoreError, TranscriberError
+from meetcore.events import (
+    AudioLost,
+    CaptureDegraded,
+    CaptureRestored,
+    CaptureStarted,
+    Draft,
+    Event,
+    LevelDraft,
+    PluginFailed,
+    SegmentDraft,
+    SegmentFinalized,
+    SpeakingStarted,
+    SpeakingStopped,
+    TrackClosed,
+    TrackOpened,
+)
+from meetcore.hooks import DROP
+from meetcore.leaving import LeaveRules
+from meetcore.mailbox import Lost, Wake
+from meetcore.plugins import HookImplementation
+from meetcore.roster import NameSource, Roster, SpeakingTimeline
+from meetcore.signals import SpeakingIndicated, TrackAppeared
+from meetcore.tracks import AudioConsumer, TrackDoor, TrackPath
+from meetcore.transcribing import BACKOFF_S, TrackTranscription, transcriber_error_in
+from meetcore.transcript import Hypothesis, Segment, TranscriptAssembler
+
+if TYPE_CHECKING:
+    from meetcore.bot import Bot
+
+__all__ = ["Listening", "ListeningHost"]
+
+NO_AUDIO_S = 20.0
+REVISE_TIMEOUT_S = 2.0
+TRANSCRIBER_CONSUMER = "transcriber"
+
+
+class ListeningHost(Protocol):
+    """What the hearing needs of its bot."""
+
+    config: BotConfig
+    ledger: Ledger
+    roster: Roster
+    timeline: SpeakingTimeline
+    leave_rules: LeaveRules
+    random: Random
+
+    def record(self, event: Event) -> Event:
+        """Append an event."""
+
+    def publish(self, draft: Draft) -> None:
+        """Show a draft."""
+
+    def meeting_now(self) -> float | None:
+        """Return the meeting time, in seconds, None before the call."""
+
+    def rules_changed(self) -> None:
+        """Have the leave rules looked at again."""
+
+    def transcription_failed(self, error: TranscriberError) -> None:
+        """Learn that a track is not transcribed any more."""
+
+
+@define(eq=False)
+class _Track:
+    """One open track."""
+
+    signal: TrackAppeared
+    door: TrackDoor
+    path: TrackPath
+    transcription: TrackTranscription | None
+    speaking: bool = False
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+
+
+class _LevelMeter:
+    """Makes a draft of each chunk's loudness."""
+
+    def __init__(self, listening: Listening, signal: TrackAppeared) -> None:
+        self._listening = listening
+        self._signal = signal
+
+    def put(self, item: Chunk | Lost) -> None:
+        if isinstance(item, Lost) or not item.samples:
+            return
+        mean_square = float(np.mean(np.square(item.pcm, dtype=np.float32)))
+        dbfs = 10 * np.log10(max(mean_square, 1e-3) / 32768.0**2)
+        self._listening.host.publish(
+            LevelDraft(
+                track_id=item.track_id,
+                participant_id=self._signal.participant_id,
+                dbfs=round(float(dbfs), 1),
+            )
+        )
+
+
+class Listening:
+    """Everything between the door and the transcript of one bot.
+
+    Args:
+        host: The bot.
+        bot: The bot as plugins see it.
+        transcriber: Who transcribes, None for nobody.
+        sinks: Who gets audio.
+        revisers: The plugins' `meetcore_revise_segment`, in order.
+        context: What the transcriber gets.
+    """
+
+    def __init__(
+        self,
+        host: ListeningHost,
+        bot: Bot,
+        *,
+        transcriber: Transcriber | None,
+        sinks: Sequence[SinkRunner],
+        revisers: Sequence[HookImplementation],
+        context: TranscriberContext,
+    ) -> None:
+        self.host = host
+        self._bot = bot
+        self._transcriber = transcriber
+        self._sinks = [sink for sink in sinks if sink.sink.wants_audio]
+        self._revisers = revisers
+        self._context = context
+        self._assembler = TranscriptAssembler(host.roster, host.timeline)
+        self._tracks: dict[str, _Track] = {}
+        self._walking = 0
+        self._offset_s: float | None = None
+        self._nursery: trio.Nursery | None = None
+        self._transcriber_ready = trio.Event()
+        self._transcriber_trouble: TranscriberError | None = None
+        self._transcribing: list[TrackTranscription] = []
+        self._transcribing_count = 0
+        self._to_revise: deque[Segment] = deque()
+        self._revise = Wake()
+        self._changed = Wake()
+        self._closed = False
+        self._paused = False
+        self._last_heard: float | None = None
+        self._in_call = False
+        self._degraded: set[str | None] = set()
+        self.drained = trio.Event()
+
+    # --- the door: called by the platform, on the Trio thread ------------------------------
+
+    def hear(self, chunk: Chunk) -> None:
+        """Take a chunk from the platform. See `CallDoor.hear`."""
+        track = self._track(chunk.track_id)
+        if self._closed:
+            return
+        if not self._in_call:
+            track.door.declare_lost(chunk.start_sample, chunk.samples, "not_in_call")
+            return
+        if self._offset_s is None:
+            self._anchor(chunk)
+        track.door.hear(chunk)
+        self._last_heard = trio.current_time()
+        if None in self._degraded:
+            self.capture_health(healthy=True, detail="audio arrives again", track_id=None)
+
+    def declare_lost(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
+        """Account for audio that never reached `hear`. See `CallDoor.declare_lost`."""
+        if not self._closed:
+            self._track(track_id).door.declare_lost(start_sample, samples, cause)
+
+    def _track(self, track_id: str) -> _Track:
+        track = self._tracks.get(track_id)
+        if track is None:
+            raise MeetcoreError(
+                f"Audio came for track {track_id!r}, which was never announced.",
+                "Observe TrackAppeared before the first chunk.",
+            )
+        return track
+
+    def _anchor(self, chunk: Chunk) -> None:
+        now = self.host.meeting_now() or 0.0
+        self._offset_s = round(now - chunk.end_sample / chunk.sample_rate_hz, 6)
+        self.host.leave_rules.audio_health(healthy=True, now=trio.current_time())
+        self.host.record(CaptureStarted(offset_s=self._offset_s))
+        self.host.rules_changed()
+
+    def meeting_time(self, sample: int) -> float:
+        """Return where a sample of the call's clock (16 kHz) lies in the meeting, in seconds."""
+        return sample / SAMPLE_RATE_HZ + (self._offset_s or 0.0)
+
+    # --- tracks ----------------------------------------------------------------------
+
+    def open_track(self, signal: TrackAppeared) -> None:
+        """Begin to listen to a track."""
+        if signal.track_id in self._tracks or self._closed or self._nursery is None:
+            return
+        host, track_id = self.host, signal.track_id
+        for sink in self._sinks:
+            sink.expect_track(track_id)
+        consumers: list[AudioConsumer] = list(self._sinks)
+        if host.config.audio.levels:
+            consumers.append(_LevelMeter(self, signal))
+        transcription = self._open_transcription(track_id)
+        audio = host.config.audio
+        path = TrackPath(
+            track_id,
+            consumers=consumers,
+            feed=transcription,
+            feed_account=(
+                host.ledger.account(track_id, TRANSCRIBER_CONSUMER) if transcription else None
+            ),
+            rules=SpeechRules(
+                hangover_ms=audio.hangover_ms,
+                pre_roll_ms=audio.pre_roll_ms,
+                max_utterance_s=audio.max_utterance_s,
+            ),
+            detector=VoiceDetector(audio.vad_mode),
+            on_speech=lambda mark: self._heard_speech(track_id, mark),
+            continuous=(
+                self._transcriber is not None
+                and self._transcriber.capabilities.wants == "continuous"
+            ),
+        )
+        path.paused = self._paused
+        door = TrackDoor(track_id, host.ledger)
+        track = self._tracks[track_id] = _Track(signal, door, path, transcription)
+        self._assembler.own(
+            track_id,
+            signal.participant_id if signal.kind == "participant" else None,
+            signal.name_source,
+        )
+        host.record(
+            TrackOpened(
+                track_id=track_id,
+                participant_id=signal.participant_id,
+                kind=signal.kind,
+                name_source=signal.name_source,
+            )
+        )
+        self._walking += 1
+        self._nursery.start_soon(self._walk, track)
+
+    def _open_transcription(self, track_id: str) -> TrackTranscription | None:
+        if self._transcriber is None:
+            return None
+        assert self._nursery is not None
+        transcription = TrackTranscription(
+            track_id,
+            self._transcriber,
+            self,
+            self.host.ledger.account(track_id, TRANSCRIBER_CONSUMER),
+            bot_id=self._context.bot_id,
+            language=self.host.config.language,
+            ready=self._transcriber_ready,
+        )
+        self._transcribing.append(transcription)
+        self._transcribing_count += 1
+        self._nursery.start_soon(self._transcribe, transcription)
+        return transcription
+
+    def close_track(self, track_id: str) -> None:
+        """Stop listening to a track once what waits at its door is through."""
+        track = self._tracks.get(track_id)
+        if track is not None:
+            track.door.close()
+
+    def has_track(self, participant_id: str) -> bool:
+        """Whether a participant has an open track of their own."""
+        return any(t.signal.participant_id == participant_id for t in self._tracks.values())
+
+    async def _walk(self, track: _Track) -> None:
+        process = track.path.process
+        try:
+            while items := await track.door.mailbox.take():
+                for item in items:
+                    if isinstance(item, Lost):
+                        self._report_lost(item)
+                    process(item)
+            track.path.close()
+        finally:
+            if track.transcription is not None:
+                track.transcription.close()
+            self._tracks.pop(track.signal.track_id, None)
+            self._walking -= 1
+            self._changed.set()
+        self.host.record(TrackClosed(track_id=track.signal.track_id))
+
+    def _report_lost(self, lost: Lost) -> None:
+        self.host.record(
+            AudioLost(
+                track_id=lost.track_id,
+                consumer="all",
+                start_sample=lost.start_sample,
+                samples=lost.samples,
+                cause=lost.cause,
+            )
+        )
+
+    def pause(self, *, paused: bool) -> None:
+        """Hold everything back, or no longer."""
+        self._paused = paused
+        for track in self._tracks.values():
+            track.path.pause(paused)
+
+    # --- speech ----------------------------------------------------------------------
+
+    def _heard_speech(self, track_id: str, mark: SpeechBegan | SpeechEnded) -> None:
+        track = self._tracks[track_id]
+        began = isinstance(mark, SpeechBegan)
+        self.host.leave_rules.speech(speaking=began, now=trio.current_time())
+        self.host.rules_changed()
+        participant_id = track.signal.participant_id
+        if participant_id is None or track.signal.kind == "mix":
+            return
+        if isinstance(mark, SpeechBegan):
+            at_s = self.meeting_time(mark.onset_sample)
+            self._speaking(participant_id, at_s, track.signal.name_source, speaking=True)
+        else:
+            at_s = self.meeting_time(mark.voice_end_sample)
+            self._speaking(participant_id, at_s, track.signal.name_source, speaking=False)
+
+    def speaking_indicated(self, signal: SpeakingIndicated) -> None:
+        """Take the platform's indicator, for those whose own track does not say it better."""
+        now = self.host.meeting_now()
+        if now is not None and not self.has_track(signal.participant_id):
+            self._speaking(signal.participant_id, now, signal.source, speaking=signal.speaking)
+
+    def _speaking(
+        self, participant_id: str, at_s: float, source: NameSource, *, speaking: bool
+    ) -> None:
+        timeline, roster = self.host.timeline, self.host.roster
+        at_s = round(at_s, 3)
+        name = roster.name_of(participant_id)
+        if speaking and timeline.started(participant_id, at_s, source):
+            self.host.record(
+                SpeakingStarted(
+                    participant_id=participant_id, name=name, start_s=at_s, source=source
+                )
+            )
+        elif not speaking and timeline.stopped(participant_id, at_s):
+            self.host.record(
+                SpeakingStopped(participant_id=participant_id, name=name, end_s=at_s, source=source)
+            )
+
+    # --- text ------------------------------------------------------------------------
+
+    @property
+    def random(self) -> Random:
+        """The bot's source of chance."""
+        return self.host.random
+
+    def record(self, event: Event) -> Event:
+        """Append an event."""
+        return self.host.record(event)
+
+    def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
+        """Turn a transcriber's result into drafts and segments."""
+        for segment in self._assembler.take(track_id, hypothesis, self._offset_s or 0.0):
+            if not segment.finalized:
+                self.host.publish(SegmentDraft(segment=segment))
+            elif self._revisers:
+                self._to_revise.append(segment)
+                self._revise.set()
+            else:
+                self.host.record(SegmentFinalized(segment=segment))
+
+    def transcription_stopped(self, track_id: str, error: TranscriberError) -> None:
+        """Pass on that a track is not transcribed any more."""
+        del track_id
+        self.host.transcription_failed(error)
+
+    async def _revise_segments(self) -> None:
+        while True:
+            while self._to_revise:
+                segment = await self._revised(self._to_revise[0])
+                self._to_revise.popleft()
+                if segment is not None:
+                    self.host.record(SegmentFinalized(segment=segment))
+                self._changed.set()
+            await self._revise.wait()
+
+    async def _revised(self, segment: Segment) -> Segment | None:
+        for reviser in self._revisers:
+            try:
+                result = await call_hook(
+                    reviser,
+                    self.host.record,
+                    REVISE_TIMEOUT_S,
+                    "meetcore_revise_segment",
+                    bot=self._bot,
+                    segment=segment,
+                )
+            except Exception as error:  # noqa: BLE001  a plugin's trouble is an event, not ours
+                self.host.record(
+                    PluginFailed(
+                        plugin=reviser.plugin_name,
+                        where="meetcore_revise_segment",
+                        error=f"{type(error).__name__}: {error}",
+                    )
+                )
+                continue
+            if result is DROP:
+                return None
+            if isinstance(result, Segment):
+                segment = result
+        return segment
+
+    # --- capture health ----------------------------------------------------------------
+
+    def entered_call(self, *, in_call: bool) -> None:
+        """Say whether the bot is in the call now: only then is audio the meeting's."""
+        self._in_call = in_call
+        self._last_heard = trio.current_time()
+        self._changed.set()
+
+    def capture_health(self, *, healthy: bool, detail: str, track_id: str | None) -> None:
+        """Take note that audio does, or does not, arrive as it should."""
+        if healthy and track_id in self._degraded:
+            self._degraded.discard(track_id)
+            self.host.record(CaptureRestored(detail=detail, track_id=track_id))
+        elif not healthy and track_id not in self._degraded:
+            self._degraded.add(track_id)
+            self.host.record(CaptureDegraded(detail=detail, track_id=track_id))
+        self.host.leave_rules.audio_health(healthy=not self._degraded, now=trio.current_time())
+        self.host.rules_changed()
+
+    async def _watch_capture(self) -> None:
+        """Notice a call with people in it and no audio for 20 s."""
+        while True:
+            due = (self._last_heard or trio.current_time()) + NO_AUDIO_S
+            await trio.sleep_until(max(due, trio.current_time() + 1.0))
+            heard = self._last_heard or 0.0
+            silent_s = trio.current_time() - heard
+            if not self._in_call or silent_s < NO_AUDIO_S or self._closed:
+                continue
+            if self.host.roster.others:
+                self.capture_health(
+                    healthy=False, detail=f"no audio for {NO_AUDIO_S:g} s", track_id=None
+                )
+            await trio.sleep(1.0)
+
+    # --- tasks -----------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Listen until `close`, and then until everything is through."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            async with trio.open_nursery() as side:
+                side.start_soon(self._watch_capture)
+                if self._revisers:
+                    side.start_soon(self._revise_segments)
+                if self._transcriber is not None:
+                    side.start_soon(self._hold_transcriber, self._transcriber)
+                task_status.started()
+                while not (self._closed and self._through):
+                    await self._changed.wait()
+                side.cancel_scope.cancel()
+            self.drained.set()
+
+    @property
+    def _through(self) -> bool:
+        return not (self._walking or self._transcribing_count or self._to_revise)
+
+    async def _transcribe(self, transcription: TrackTranscription) -> None:
+        try:
+            await transcription.run()
+        finally:
+            self._transcribing_count -= 1
+            self._changed.set()
+
+    async def _hold_transcriber(self, transcriber: Transcriber) -> None:
+        """Keep the transcriber open, for ever; open it again when it fails."""
+        attempt = 0
+        while True:
+            try:
+                async with transcriber.open(self._context):
+                    self._transcriber_ready.set()
+                    await trio.sleep_forever()
+            except Exception as error:  # noqa: BLE001  a plugin's trouble is an event, not ours
+                trouble = transcriber_error_in(error)
+                attempt += 1
+                self.host.record(
+                    PluginFailed(
+                        plugin=transcriber.name,
+                        where="transcriber open",
+                        error=str(trouble or f"{type(error).__name__}: {error}"),
+                    )
+                )
+                final = trouble is not None and not trouble.retryable
+                if final or attempt > 2 * len(BACKOFF_S):
+                    # The streams are let go on: each will meet the same trouble, declare its gaps
+                    # and stop.
+                    self._transcriber_ready.set()
+                    self.host.transcription_failed(
+                        trouble or TranscriberError("crashed", str(error), retryable=False)
+                    )
+                    await trio.sleep_forever()
+            await trio.sleep(BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1])
+
+    def close(self) -> None:
+        """Take nothing more; `drained` is set once everything is through."""
+        self._closed = True
+        for track in list(self._tracks.values()):
+            track.door.close()
+        self._changed.set()
+
+    def give_up(self, cause: str) -> None:
+        """Declare what has not been transcribed by now."""
+        for transcription in self._transcribing:
+            transcription.give_up(cause)

@@ -1,0 +1,192 @@
+"""From signals to events: what follows from what a platform saw. No waiting here."""
+
+from __future__ import annotations
+
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING
+
+import trio
+
+from meetcore.errors import MeetcoreError
+from meetcore.events import (
+    ChatReceived,
+    DiagnosticsCaptured,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantUpdated,
+    RosterDegraded,
+    RosterRestored,
+    StepTaken,
+)
+from meetcore.lifecycle import EndReason, Evidence, State
+from meetcore.signals import (
+    Admitted,
+    CallEnded,
+    CaptureHealth,
+    ChatArrived,
+    DiagnosticsWritten,
+    Knocked,
+    ParticipantAppeared,
+    ParticipantChanged,
+    ParticipantGone,
+    RecordingPermission,
+    RosterHealth,
+    Signal,
+    SpeakingIndicated,
+    StepWorked,
+    TrackAppeared,
+    TrackGone,
+)
+
+if TYPE_CHECKING:
+    from meetcore.bot import Bot
+    from meetcore.listening import Listening
+
+__all__ = ["Observer"]
+
+_IN_CALL = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
+_BEFORE_CALL = frozenset({State.JOINING, State.AWAITING_ADMISSION})
+
+
+class Observer:
+    """Takes the signals of one call, repeats and all, and records what is new in them."""
+
+    def __init__(self, bot: Bot, listening: Listening) -> None:
+        self._bot = bot
+        self._listening = listening
+        self._chat_seen: set[str] = set()
+        self._roster_healthy = True
+        self._permission_pending = False
+
+    def take(self, signal: Signal) -> None:
+        """Take one signal. After the end only further findings about the end count."""
+        bot = self._bot
+        if bot.ended:
+            return
+        if bot.ending.reason is not None and not isinstance(
+            signal, (CallEnded, DiagnosticsWritten, ParticipantGone, TrackGone)
+        ):
+            return
+        self._take(signal)
+
+    @singledispatchmethod
+    def _take(self, signal: Signal) -> None:
+        raise MeetcoreError(f"{signal!r} is not a signal this core knows.")
+
+    @_take.register
+    def _knocked(self, signal: Knocked) -> None:
+        del signal
+        if self._bot.state in (State.JOINING, *_IN_CALL):
+            self._bot.go(State.AWAITING_ADMISSION)
+
+    @_take.register
+    def _admitted(self, signal: Admitted) -> None:
+        bot = self._bot
+        if bot.state not in _BEFORE_CALL:
+            return
+        bot.go(State.IN_CALL, evidence=Evidence("admitted", signal.detail))
+        if not bot.config.record:
+            self._listening.pause(paused=True)
+        elif not self._permission_pending:
+            bot.set_recording(recording=True)
+
+    @_take.register
+    def _ended(self, signal: CallEnded) -> None:
+        self._bot.conclude(signal.reason, signal.evidence)
+
+    @_take.register
+    def _appeared(self, signal: ParticipantAppeared) -> None:
+        roster, participant = self._bot.roster, signal.participant
+        known = roster.present.get(participant.id)
+        if known is not None:
+            self._changed(ParticipantChanged(participant))
+        elif roster.joined(participant):
+            self._bot.record(ParticipantJoined(participant=participant))
+
+    @_take.register
+    def _changed(self, signal: ParticipantChanged) -> None:
+        roster = self._bot.roster
+        if signal.participant.id not in roster.present:
+            self._appeared(ParticipantAppeared(signal.participant))
+        elif roster.changed(signal.participant):
+            self._bot.record(ParticipantUpdated(participant=signal.participant))
+
+    @_take.register
+    def _gone(self, signal: ParticipantGone) -> None:
+        roster = self._bot.roster
+        name = roster.name_of(signal.participant_id)
+        if roster.left(signal.participant_id):
+            self._bot.record(ParticipantLeft(participant_id=signal.participant_id, name=name))
+
+    @_take.register
+    def _speaking(self, signal: SpeakingIndicated) -> None:
+        self._listening.speaking_indicated(signal)
+
+    @_take.register
+    def _track_appeared(self, signal: TrackAppeared) -> None:
+        self._listening.open_track(signal)
+
+    @_take.register
+    def _track_gone(self, signal: TrackGone) -> None:
+        self._listening.close_track(signal.track_id)
+
+    @_take.register
+    def _chat(self, signal: ChatArrived) -> None:
+        if signal.message_id in self._chat_seen:
+            return
+        self._chat_seen.add(signal.message_id)
+        self._bot.record(
+            ChatReceived(
+                message_id=signal.message_id,
+                sender_id=signal.sender_id,
+                sender_name=signal.sender_name,
+                text=signal.text,
+                by_bot=signal.by_bot,
+            )
+        )
+
+    @_take.register
+    def _roster_health(self, signal: RosterHealth) -> None:
+        if signal.healthy == self._roster_healthy:
+            return
+        self._roster_healthy = signal.healthy
+        self._bot.leave_rules.roster_health(healthy=signal.healthy, now=trio.current_time())
+        self._bot.rules_changed()
+        if signal.healthy:
+            self._bot.record(RosterRestored(detail=signal.detail))
+        else:
+            self._bot.record(RosterDegraded(detail=signal.detail))
+
+    @_take.register
+    def _capture_health(self, signal: CaptureHealth) -> None:
+        self._listening.capture_health(
+            healthy=signal.healthy, detail=signal.detail, track_id=signal.track_id
+        )
+
+    @_take.register
+    def _permission(self, signal: RecordingPermission) -> None:
+        bot = self._bot
+        self._permission_pending = signal.granted is None
+        bot.leave_rules.permission_asked(waiting=signal.granted is None, now=trio.current_time())
+        bot.rules_changed()
+        if signal.granted is False:
+            bot.conclude(
+                EndReason.RECORDING_PERMISSION_DENIED,
+                Evidence("recording_permission", signal.detail),
+            )
+        elif signal.granted is None:
+            self._listening.pause(paused=True)
+            if bot.state is State.RECORDING:
+                bot.set_recording(recording=False)
+        elif bot.config.record and bot.state in (State.IN_CALL, State.PAUSED):
+            bot.set_recording(recording=True)
+
+    @_take.register
+    def _step(self, signal: StepWorked) -> None:
+        self._bot.record(StepTaken(name=signal.name, detail=signal.detail))
+
+    @_take.register
+    def _diagnostics(self, signal: DiagnosticsWritten) -> None:
+        self._bot.record(
+            DiagnosticsCaptured(step=signal.step, folder=signal.folder, detail=signal.detail)
+        )

@@ -1,0 +1,434 @@
+"""SimMeeting: a scripted meeting in memory, on Trio's clock.
+
+Under a `MockClock` an hour passes in a fraction of a second, and `run_simulated` gives the same journal
+for the same seed, byte for byte. The script is the same that a cast plays on the rehearsal
+site; what goes wrong in it (denials, kicks, hanging calls, dropped audio) goes wrong here.
+
+    def test_my_sink(tmp_path):
+        events = run_simulated(SimMeeting(load_script("standup.toml")), out_dir=tmp_path, sinks=[MySink()])
+        assert events[-1].reason == "meeting_ended"
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import trio
+import trio.testing
+
+from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
+from meetcore.bot import Bot
+from meetcore.config import BotConfig
+from meetcore.contracts import Call, CallDoor, CallRequest, Capability, Platform
+from meetcore.errors import CommandFailed
+from meetcore.events import Event
+from meetcore.hooks import hookimpl
+from meetcore.journal import read_journal
+from meetcore.lifecycle import EndReason, Evidence
+from meetcore.meeting import MeetingLink
+from meetcore.opening import open_bot
+from meetcore.plugins import Plugins
+from meetcore.roster import Participant
+from meetcore.signals import (
+    Admitted,
+    CallEnded,
+    ChatArrived,
+    Knocked,
+    ParticipantAppeared,
+    ParticipantChanged,
+    ParticipantGone,
+    RosterHealth,
+    TrackAppeared,
+    TrackGone,
+)
+from meetcore.testing.script import Decision, EndHow, FaultKind, Line, Person, Script, parse_script
+from meetcore.testing.voice import read_wav, synthetic_voice
+
+__all__ = ["SimCall", "SimMeeting", "run_simulated", "simulated_clock"]
+
+T = TypeVar("T")
+EPOCH = datetime(2026, 1, 1, 9, 0, 0, tzinfo=UTC)
+CHUNK_S = 0.1
+SILENT_CHUNK_S = 2.0
+HANG_S = 10_000_000.0
+
+
+class SimMeeting:
+    """A meeting that follows a script.
+
+    Args:
+        script: The script, or its TOML text.
+        name: Part of the link, `sim:NAME`.
+
+    Attributes:
+        link: What to give to `open_bot`.
+        chat_sent: What the bot wrote.
+        left_politely: Whether the bot took its leave.
+    """
+
+    def __init__(self, script: Script | str, name: str = "meeting") -> None:
+        self.script = parse_script(script) if isinstance(script, str) else script
+        self.name = name
+        self.link = f"sim:{name}"
+        self.chat_sent: list[str] = []
+        self.left_politely = False
+        self._speech: dict[int, Pcm] = {}
+
+    def plugin(self) -> object:
+        """Return a plugin object that registers this meeting as the platform `sim`."""
+        meeting = self
+
+        class SimPlatform(Platform):
+            name = "sim"
+            link_examples = ("sim:NAME",)
+
+            def parse(self, url: str) -> MeetingLink | None:
+                if url != meeting.link:
+                    return None
+                return MeetingLink(platform="sim", native_id=meeting.name, url=url)
+
+            @asynccontextmanager
+            async def open_call(
+                self, link: MeetingLink, request: CallRequest, door: CallDoor
+            ) -> AsyncIterator[Call]:
+                async with meeting.attend(link, request, door) as call:
+                    yield call
+
+        class SimPlugin:
+            @hookimpl
+            def meetcore_register_platforms(
+                self, register: Callable[[type[Platform]], None]
+            ) -> None:
+                register(SimPlatform)
+
+        return SimPlugin()
+
+    def plugins(self, **more: object) -> Plugins:
+        """Return plugins with this meeting and nothing that is installed."""
+        return Plugins(entry_points=False, objects={"sim": self.plugin(), **more})
+
+    @asynccontextmanager
+    async def open_bot(self, out_dir: Path, **settings: Any) -> AsyncIterator[Bot]:
+        """Send a bot to this meeting, with a wall clock that follows Trio's."""
+        settings.setdefault("plugins", self.plugins())
+        settings.setdefault("bot_id", f"sim-{self.script.seed}")
+        settings.setdefault("random", random.Random(self.script.seed))
+        settings.setdefault("config", BotConfig(fsync=False, out_dir=out_dir))
+        async with open_bot(self.link, wall_clock=simulated_clock(), **settings) as bot:
+            yield bot
+
+    # --- the call ---------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def attend(
+        self, link: MeetingLink, request: CallRequest, door: CallDoor
+    ) -> AsyncIterator[Call]:
+        """Be called by a bot: what `Platform.open_call` is."""
+        await self._trouble("join")
+        call = SimCall(self, door, link, request)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call.play)
+            try:
+                yield call
+            finally:
+                nursery.cancel_scope.cancel()
+
+    async def _trouble(self, what: str) -> None:
+        for fault in self.script.faults:
+            if fault.what != what:
+                continue
+            if fault.kind is FaultKind.HANGING_CALL:
+                await trio.sleep(fault.for_s or HANG_S)
+            elif fault.kind is FaultKind.FAILING_CALL:
+                raise CommandFailed(f"The script lets {what!r} fail.")
+
+    def speech(self, index: int, line: Line) -> Pcm:
+        """Return the sound of a line."""
+        if index not in self._speech:
+            if line.audio is not None:
+                self._speech[index] = read_wav(line.audio)
+            else:
+                ids = [person.id for person in self.script.people]
+                pitch = 100.0 + 30.0 * ids.index(line.who)
+                self._speech[index] = synthetic_voice(line.duration_s, pitch)
+        return self._speech[index]
+
+
+class SimCall(Call):
+    """The bot's presence in a SimMeeting."""
+
+    capabilities = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
+    platform_name = "sim"
+
+    def __init__(
+        self, meeting: SimMeeting, door: CallDoor, link: MeetingLink, request: CallRequest
+    ) -> None:
+        self._meeting = meeting
+        self._script = meeting.script
+        self._door = door
+        self._request = request
+        self._link = link
+        self._present: dict[str, int] = {}
+        self._visits: dict[str, int] = {}
+        self._muted: set[str] = set()
+        self._roster_lost = False
+        self._over = False
+        self._lines = [(i, line) for i, line in enumerate(self._script.lines)]
+
+    async def leave(self) -> None:
+        """Take leave; a script can let it hang or fail."""
+        await self._meeting._trouble("leave")  # noqa: SLF001
+        self._meeting.left_politely = True
+        await trio.lowlevel.checkpoint()
+
+    async def send_chat(self, text: str) -> None:
+        """Write to the chat; it comes back as a signal, as on a page."""
+        await self._meeting._trouble("send_chat")  # noqa: SLF001
+        await trio.lowlevel.checkpoint()
+        sent = self._meeting.chat_sent
+        sent.append(text)
+        self._door.observe(
+            ChatArrived(f"bot-{len(sent)}", "bot", self._request.display_name, text, by_bot=True)
+        )
+
+    async def play(self) -> None:
+        """Let the script happen."""
+        script = self._script
+        if script.waiting_room:
+            self._door.observe(Knocked("the script has a waiting room"))
+            await trio.sleep(script.admission.after_s)
+            if script.admission.decision is Decision.DENY:
+                self._end(EndReason.DENIED, "the script denies")
+                return
+            if script.admission.decision is Decision.IGNORE:
+                await trio.sleep_forever()
+        self._door.observe(Admitted("the script admits"))
+        self._appear(
+            Participant(id="bot", name=self._request.display_name, is_self=True, is_bot=True)
+        )
+        began = trio.current_time()
+        heard_up_to = 0
+        for at_s, _, act in sorted(self._happenings(), key=lambda item: item[:2]):
+            heard_up_to = await self._hear_until(began, heard_up_to, at_s)
+            await trio.sleep_until(began + at_s)
+            act()
+            if self._over:
+                return
+        while True:
+            heard_up_to = await self._hear_until(
+                began, heard_up_to, heard_up_to / SAMPLE_RATE_HZ + SILENT_CHUNK_S
+            )
+
+    # --- what happens when --------------------------------------------------------------
+
+    def _happenings(self) -> Iterator[tuple[float, int, Callable[[], None]]]:
+        script = self._script
+        order = 0
+        for person in script.people:
+            for visit in person.visits:
+                order += 1
+                yield visit.start_s, order, lambda p=person: self._join(p)
+                if visit.end_s is not None:
+                    yield visit.end_s, order, lambda p=person: self._part(p.id)
+        for mute in script.mutes:
+            order += 1
+            yield mute.at_s, order, lambda m=mute: self._mute(m.who, muted=True)
+            if mute.until_s is not None:
+                yield mute.until_s, order, lambda m=mute: self._mute(m.who, muted=False)
+        for number, chat in enumerate(script.chat):
+            order += 1
+            yield chat.at_s, order, lambda n=number, c=chat: self._chat(n, c.who, c.text)
+        for kick in script.kicks:
+            order += 1
+            yield kick.at_s, order, lambda k=kick: self._part(k.who)
+        for fault in script.faults:
+            order += 1
+            if fault.kind is FaultKind.ROSTER_LOST:
+                yield fault.at_s, order, lambda: self._lose_roster(lost=True)
+                if fault.for_s is not None:
+                    until = fault.at_s + fault.for_s
+                    yield until, order, lambda: self._lose_roster(lost=False)
+            elif fault.kind is FaultKind.CONNECTION_LOST:
+                yield (
+                    fault.at_s,
+                    order,
+                    lambda: self._end(EndReason.CONNECTION_LOST, "the script cuts the line"),
+                )
+        if script.end is not None:
+            yield script.end.at_s, order + 1, self._finish
+
+    def _finish(self) -> None:
+        end = self._script.end
+        assert end is not None
+        if end.how is EndHow.HOST_ENDS:
+            self._end(EndReason.MEETING_ENDED, "the host ended the meeting")
+        elif end.how is EndHow.REMOVES_BOT:
+            self._end(EndReason.REMOVED, "the host removed the bot")
+        else:
+            for person_id in list(self._present):
+                self._part(person_id)
+
+    def _end(self, reason: EndReason, detail: str) -> None:
+        self._over = True
+        self._door.observe(CallEnded(reason, Evidence("script", detail)))
+
+    def _appear(self, participant: Participant) -> None:
+        if not self._roster_lost:
+            self._door.observe(ParticipantAppeared(participant))
+
+    def _participant(self, person: Person) -> Participant:
+        return Participant(
+            id=person.id,
+            name=person.name,
+            is_bot=person.is_bot,
+            is_host=person.host,
+            muted=person.id in self._muted,
+        )
+
+    def _join(self, person: Person) -> None:
+        visit = self._visits[person.id] = self._visits.get(person.id, 0) + 1
+        self._present[person.id] = visit
+        self._appear(self._participant(person))
+        self._door.observe(TrackAppeared(self._track(person.id), person.id))
+
+    def _track(self, person_id: str) -> str:
+        visit = self._present[person_id]
+        return person_id if visit == 1 else f"{person_id}.{visit}"
+
+    def _part(self, person_id: str) -> None:
+        if person_id not in self._present:
+            return
+        self._door.observe(TrackGone(self._track(person_id)))
+        del self._present[person_id]
+        if not self._roster_lost:
+            self._door.observe(ParticipantGone(person_id))
+
+    def _mute(self, person_id: str, *, muted: bool) -> None:
+        (self._muted.add if muted else self._muted.discard)(person_id)
+        if person_id in self._present and not self._roster_lost:
+            participant = self._participant(self._script.person(person_id))
+            self._door.observe(ParticipantChanged(participant))
+
+    def _chat(self, number: int, who: str, text: str) -> None:
+        name = self._script.person(who).name
+        self._door.observe(ChatArrived(f"chat-{number}", who, name, text))
+
+    def _lose_roster(self, *, lost: bool) -> None:
+        self._roster_lost = lost
+        self._door.observe(RosterHealth(not lost, "the script hides the roster" if lost else ""))
+        if not lost:
+            for person_id in self._present:
+                self._appear(self._participant(self._script.person(person_id)))
+
+    # --- sound ------------------------------------------------------------------------
+
+    async def _hear_until(self, began: float, start: int, until_s: float) -> int:
+        """Let everybody present be heard from sample `start` to `until_s`, in real pace."""
+        end = round(until_s * SAMPLE_RATE_HZ)
+        while start < end:
+            stop = self._next_stop(start, end)
+            await trio.sleep_until(began + stop / SAMPLE_RATE_HZ)
+            for person_id in self._present:
+                if not self._dropped(person_id, start):
+                    pcm = self._sound(person_id, start, stop)
+                    self._door.hear(Chunk(self._track(person_id), start, pcm))
+            start = stop
+        return start
+
+    def _next_stop(self, start: int, end: int) -> int:
+        """Return where the next chunk ends: short ones around speech, long ones in silence."""
+        start_s = start / SAMPLE_RATE_HZ
+        quiet_until = start_s + SILENT_CHUNK_S
+        for _, line in self._lines:
+            if line.at_s - CHUNK_S <= start_s < line.end_s + 1.0:
+                quiet_until = start_s + CHUNK_S
+                break
+            if line.at_s > start_s:
+                quiet_until = min(quiet_until, max(line.at_s - CHUNK_S, start_s + CHUNK_S))
+        return min(end, start + max(1, round((quiet_until - start_s) * SAMPLE_RATE_HZ)))
+
+    def _dropped(self, person_id: str, start: int) -> bool:
+        at_s = start / SAMPLE_RATE_HZ
+        return any(
+            fault.kind is FaultKind.DROPPED_AUDIO
+            and fault.who == person_id
+            and fault.at_s <= at_s < fault.at_s + (fault.for_s or 0.0)
+            for fault in self._script.faults
+        )
+
+    def _sound(self, person_id: str, start: int, stop: int) -> Pcm:
+        pcm = np.zeros(stop - start, np.int16)
+        if person_id in self._muted:
+            return pcm
+        for index, line in self._lines:
+            first = round(line.at_s * SAMPLE_RATE_HZ)
+            if line.who != person_id or first >= stop:
+                continue
+            speech = self._meeting.speech(index, line)
+            a, b = max(start, first), min(stop, first + len(speech))
+            if a < b:
+                pcm[a - start : b - start] = speech[a - first : b - first]
+        return pcm
+
+
+def simulated_clock() -> Callable[[], datetime]:
+    """Return a wall clock that begins on 2026-01-01 at 09:00 UTC and follows Trio's clock."""
+    began = trio.current_time()
+    return lambda: EPOCH + timedelta(microseconds=round((trio.current_time() - began) * 1e6))
+
+
+@contextmanager
+def _deterministic_scheduling(seed: int) -> Iterator[None]:
+    """Make Trio's order of runnable tasks a function of the seed.
+
+    Trio shuffles on purpose, and offers no public switch. These two names are what
+    pytest-trio and hypothesis hold on to for the same purpose.
+    """
+    run = trio._core._run  # noqa: SLF001
+    state, allowed = run._r.getstate(), run._ALLOW_DETERMINISTIC_SCHEDULING  # noqa: SLF001
+    run._r.seed(seed)  # noqa: SLF001
+    run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]  # noqa: SLF001
+    try:
+        yield
+    finally:
+        run._r.setstate(state)  # noqa: SLF001
+        run._ALLOW_DETERMINISTIC_SCHEDULING = allowed  # type: ignore[misc]  # noqa: SLF001
+
+
+def run_simulated(
+    meeting: SimMeeting,
+    *,
+    out_dir: Path,
+    during: Callable[[Bot], Awaitable[None]] | None = None,
+    **settings: Any,
+) -> list[Event]:
+    """Run a bot through a simulated meeting on a clock that jumps; return its journal.
+
+    Call it from a plain function: it runs Trio itself, so that the order of tasks is a function
+    of the script's seed too. In an async test use `SimMeeting.open_bot` with a `MockClock`.
+
+    Args:
+        meeting: The meeting.
+        out_dir: Where the bot's folder goes.
+        during: Run beside the bot; the bot leaves when it returns, if it has not ended.
+        settings: As for `open_bot`.
+    """
+    folder: list[Path] = []
+
+    async def attend() -> None:
+        async with meeting.open_bot(out_dir, **settings) as bot:
+            folder.append(bot.journal.path)
+            if during is not None:
+                await during(bot)
+            else:
+                await bot.wait_ended()
+
+    with _deterministic_scheduling(meeting.script.seed):
+        trio.run(attend, clock=trio.testing.MockClock(autojump_threshold=0))
+    return list(read_journal(folder[0]))
