@@ -1,0 +1,213 @@
+"""One growing audio file, playable at every moment of its growth.
+
+A muxer buffers: an Ogg or FLAC file of a killed process is empty unless it is told to flush
+every packet. So it is told (`flush_packets`), and Ogg pages are kept at 200 ms.
+
+* `opus`: after a kill everything up to the last page plays, at its right time.
+* `flac`: after a kill every whole frame plays (0.29 s each), but the header knows neither length
+  nor checksum until the file is closed or recovered: players then show no length and cannot seek.
+
+A person who is silent for an hour costs nearly nothing: a second of silence is encoded as it comes,
+and from there on its last packet is repeated, which the decoder cannot tell from the real thing.
+Encoding that hour would take 20 s and hold up the others.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from meetcore.audio.chunk import SAMPLE_RATE_HZ, Pcm
+
+__all__ = ["AudioFile", "FlacFile", "OpusFile", "audio_file_class"]
+
+_TICK = Fraction(1, SAMPLE_RATE_HZ)
+_OPUS_FRAME = SAMPLE_RATE_HZ // 50
+_SETTLING_FRAMES = 50
+_SLICE_SAMPLES = 10 * SAMPLE_RATE_HZ
+
+
+class AudioFile(ABC):
+    """A file of int16 mono sound at 16 kHz, written from its first sample on.
+
+    Args:
+        path: Where; an existing file is replaced.
+        bit_rate_kbps: For formats that have one.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+
+    suffix: ClassVar[str]
+    media_type: ClassVar[str]
+
+    def __init__(self, path: Path, bit_rate_kbps: int) -> None:
+        self.path = path
+        self.samples = 0
+        self._open(bit_rate_kbps)
+
+    @abstractmethod
+    def _open(self, bit_rate_kbps: int) -> None:
+        """Open container and encoder."""
+
+    @abstractmethod
+    def write(self, pcm: Pcm) -> None:
+        """Append sound.
+
+        Raises:
+            OSError: The disk took it not; what was written before still plays.
+        """
+
+    @abstractmethod
+    def silence(self, samples: int) -> None:
+        """Append silence of exactly this length.
+
+        Raises:
+            OSError: As for `write`.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Complete the file; once.
+
+        Raises:
+            OSError: As for `write`; the file is let go all the same.
+        """
+
+
+def _frame(pcm: Pcm, pts: int) -> Any:
+    import av
+
+    frame = av.AudioFrame.from_ndarray(pcm[np.newaxis, :], format="s16", layout="mono")
+    frame.sample_rate = SAMPLE_RATE_HZ
+    frame.pts = pts
+    frame.time_base = _TICK
+    return frame
+
+
+class OpusFile(AudioFile):
+    """Ogg Opus."""
+
+    suffix: ClassVar[str] = ".opus"
+    media_type: ClassVar[str] = "audio/ogg; codecs=opus"
+
+    def _open(self, bit_rate_kbps: int) -> None:
+        import av
+
+        self._container: Any = av.open(
+            str(self.path),
+            "w",
+            format="ogg",
+            options={"page_duration": "200000", "flush_packets": "1"},
+        )
+        self._stream: Any = self._container.add_stream(
+            "libopus", rate=SAMPLE_RATE_HZ, layout="mono"
+        )
+        self._stream.bit_rate = bit_rate_kbps * 1000
+        self._stream.options = {"application": "voip", "frame_duration": "20"}
+        self._rest: Pcm = np.zeros(0, np.int16)
+        self._encoded = 0
+        self._packets = 0
+        self._first_pts: int | None = None
+        self._last_packet = b""
+
+    def write(self, pcm: Pcm) -> None:
+        """Append sound; less than a 20 ms frame of it waits for the next."""
+        self.samples += len(pcm)
+        self._append(pcm)
+
+    def silence(self, samples: int) -> None:
+        """Append silence, of which all but the first second costs no encoding."""
+        self.samples += samples
+        lead = min(samples, -len(self._rest) % _OPUS_FRAME + _SETTLING_FRAMES * _OPUS_FRAME)
+        self._append(np.zeros(lead, np.int16))
+        repeats, tail = divmod(samples - lead, _OPUS_FRAME)
+        for _ in range(repeats):
+            self._repeat_last_packet()
+        self._append(np.zeros(tail, np.int16))
+
+    def close(self) -> None:
+        """Encode what waits, padded to a whole frame, and complete the file."""
+        try:
+            if len(self._rest):
+                padding = np.zeros(-len(self._rest) % _OPUS_FRAME, np.int16)
+                self._append(padding)
+            if self._encoded:
+                self._mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+
+    def _append(self, pcm: Pcm) -> None:
+        if len(self._rest):
+            pcm = np.concatenate([self._rest, pcm])
+        whole = len(pcm) - len(pcm) % _OPUS_FRAME
+        self._rest = pcm[whole:].copy()
+        for at in range(0, whole, _OPUS_FRAME):
+            frame = _frame(pcm[at : at + _OPUS_FRAME], self._encoded)
+            self._encoded += _OPUS_FRAME
+            self._mux(self._stream.encode(frame))
+
+    def _repeat_last_packet(self) -> None:
+        import av
+
+        packet = av.Packet(self._last_packet)
+        packet.stream = self._stream
+        packet.time_base = _TICK
+        packet.duration = _OPUS_FRAME
+        self._mux([packet])
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            if self._first_pts is None:
+                self._first_pts = packet.pts
+            self._last_packet = bytes(packet)
+            packet.pts = packet.dts = self._first_pts + self._packets * _OPUS_FRAME
+            self._packets += 1
+            self._container.mux(packet)
+
+
+class FlacFile(AudioFile):
+    """FLAC."""
+
+    suffix: ClassVar[str] = ".flac"
+    media_type: ClassVar[str] = "audio/flac"
+
+    def _open(self, bit_rate_kbps: int) -> None:
+        import av
+
+        del bit_rate_kbps
+        self._container: Any = av.open(
+            str(self.path), "w", format="flac", options={"flush_packets": "1"}
+        )
+        self._stream: Any = self._container.add_stream("flac", rate=SAMPLE_RATE_HZ, layout="mono")
+
+    def write(self, pcm: Pcm) -> None:
+        """Append sound; what does not fill a frame of 0.29 s waits in the encoder."""
+        if len(pcm):
+            frame = _frame(np.ascontiguousarray(pcm), self.samples)
+            self.samples += len(pcm)
+            self._container.mux(self._stream.encode(frame))
+
+    def silence(self, samples: int) -> None:
+        """Append silence; an hour of it takes a second."""
+        while samples > 0:
+            part = min(samples, _SLICE_SAMPLES)
+            self.write(np.zeros(part, np.int16))
+            samples -= part
+
+    def close(self) -> None:
+        """Encode what waits and write length and checksum into the header."""
+        try:
+            if self.samples:
+                self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+
+
+def audio_file_class(audio_format: str) -> type[AudioFile]:
+    """Return the class of a format, `opus` or `flac`."""
+    return {"opus": OpusFile, "flac": FlacFile}[audio_format]

@@ -1,0 +1,156 @@
+"""The recorder on a thread of its own, behind a queue that is bounded in samples.
+
+The thread looks at the queue every quarter of a second, or at once when it is half full: encoding
+in batches costs a fraction of a wake-up per chunk. `put` waits while the queue is full; the sink's
+own mailbox then drops the oldest and the core declares it, so audio never waits for a disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import trio
+
+from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
+from meetcore.errors import StorageUnavailable
+from meetcore_files.recorder import Recorder
+
+__all__ = ["EncoderThread"]
+
+_BATCH_S = 0.25
+_LIMIT_SAMPLES = 20 * SAMPLE_RATE_HZ
+
+
+class EncoderThread:
+    """Feeds a recorder from a Trio task.
+
+    Args:
+        start_recorder: Makes the recorder, on the thread, when the first chunk is there.
+    """
+
+    def __init__(self, start_recorder: Callable[[], Recorder]) -> None:
+        self._start_recorder = start_recorder
+        self._recorder: Recorder | None = None
+        self._news = threading.Condition()
+        self._items: deque[Chunk] = deque()
+        self._waiting_samples = 0
+        self._unwritten: list[Chunk] = []
+        self._closing = False
+        self._error: OSError | None = None
+        self._room: trio.Event | None = None
+        self._ended = trio.Event()
+        self._token: trio.lowlevel.TrioToken | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run the thread until `close`; a cancelled caller has it write what waits and end."""
+        self._token = trio.lowlevel.current_trio_token()
+        task_status.started()
+        closer = trio.CancelScope()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._close_when_cancelled, closer)
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(self._loop, limiter=trio.CapacityLimiter(1))
+            closer.cancel()
+        self._ended.set()
+
+    async def _close_when_cancelled(self, scope: trio.CancelScope) -> None:
+        with scope:
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._ask_to_close()
+
+    async def put(self, chunk: Chunk) -> None:
+        """Queue a chunk, waiting while the queue is full; the caller sets the deadline.
+
+        Raises:
+            StorageUnavailable: Recording has stopped.
+        """
+        while self._waiting_samples >= _LIMIT_SAMPLES and self._error is None:
+            self._room = trio.Event()
+            await self._room.wait()
+        self.check()
+        with self._news:
+            self._items.append(chunk)
+            self._waiting_samples += chunk.samples
+            if self._waiting_samples > _LIMIT_SAMPLES // 2:
+                self._news.notify()
+
+    def check(self) -> None:
+        """Raise what stopped the recording, if anything did.
+
+        Raises:
+            StorageUnavailable: Recording has stopped.
+        """
+        if self._error is not None:
+            reason = self._error.strerror or str(self._error)
+            raise StorageUnavailable(
+                f"Recording has stopped: {reason}. What was recorded before is kept.",
+                "Make room or choose another folder with --out.",
+            ) from self._error
+
+    def take_unwritten(self) -> list[Chunk]:
+        """Return, once, the chunks that were taken but came into no file."""
+        with self._news:
+            unwritten, self._unwritten = self._unwritten, []
+        return unwritten
+
+    async def close(self) -> None:
+        """Return when everything queued is in the files and they are complete.
+
+        Raises:
+            StorageUnavailable: Recording had stopped, or stopped now.
+        """
+        self._ask_to_close()
+        await self._ended.wait()
+        self.check()
+
+    def _ask_to_close(self) -> None:
+        with self._news:
+            self._closing = True
+            self._news.notify()
+
+    # --- on the thread -------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        closing = False
+        while not closing:
+            with self._news:
+                if not self._closing:
+                    self._news.wait(_BATCH_S)
+                closing = self._closing
+                batch = list(self._items)
+                self._items.clear()
+                self._waiting_samples = 0
+            self._write(batch)
+            self._tell_of_room()
+        if self._recorder is not None:
+            try:
+                self._recorder.close()
+            except OSError as error:
+                self._error = self._error or error
+
+    def _write(self, batch: list[Chunk]) -> None:
+        for index, chunk in enumerate(batch):
+            if self._error is None:
+                try:
+                    if self._recorder is None:
+                        self._recorder = self._start_recorder()
+                    self._recorder.hear(chunk)
+                except OSError as error:
+                    self._error = error
+            if self._error is not None:
+                with self._news:
+                    self._unwritten.extend(batch[index:])
+                return
+
+    def _tell_of_room(self) -> None:
+        if self._room is not None and self._token is not None:
+            self._token.run_sync_soon(self._open_door)
+
+    def _open_door(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None

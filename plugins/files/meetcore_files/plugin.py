@@ -1,0 +1,31 @@
+"""What this plugin hooks into: it offers the sink and answers `meetcore doctor`."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+
+from meetcore.contracts import HealthReport, Sink
+from meetcore.hooks import hookimpl
+from meetcore_files.sink import FilesSink
+
+__all__ = ["meetcore_check_health", "meetcore_register_sinks"]
+
+meetcore_api_version = "1.0"
+
+
+@hookimpl
+def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
+    """Offer `files`."""
+    register(FilesSink)
+
+
+@hookimpl
+def meetcore_check_health(report: HealthReport) -> None:
+    """Say whether the encoder is there."""
+    if importlib.util.find_spec("av") is None:
+        report.trouble("recorder", "the library PyAV is missing", "Run `pip install av`.")
+        return
+    from importlib.metadata import version
+
+    report.fine("recorder", f"Ogg Opus and FLAC, PyAV {version('av')}")

@@ -1,0 +1,165 @@
+"""Lays the tracks of a call, and their mix, into files in which time is meeting time.
+
+Everything is placed by sample index: what is missing (before somebody came, while the bot was
+paused, what was lost on the way) becomes silence of exactly its length. Plain code without a
+thread or a clock; it runs on the encoder thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import define
+
+from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
+from meetcore.audio.mix import Mixer
+from meetcore_files.audio_file import AudioFile, audio_file_class
+from meetcore_files.options import FilesOptions
+
+__all__ = ["MIX_STEM", "RecordedFile", "Recorder", "stem_for_track"]
+
+MIX_STEM = "mix"
+_TRACK_SILENT_S = 5
+_JUMP_S = 10
+
+
+@define
+class RecordedFile:
+    """An audio file and what is in it; `track_id` is None for the mix."""
+
+    path: Path
+    media_type: str
+    track_id: str | None
+    samples: int = 0
+
+
+def stem_for_track(track_id: str) -> str:
+    """Return a file name's stem for a track: readable, safe, different for different ids."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", track_id).strip(".-")[:48]
+    if plain == track_id:
+        return f"track-{plain}"
+    digest = hashlib.sha256(track_id.encode()).hexdigest()[:8]
+    return f"track-{plain}-{digest}" if plain else f"track-{digest}"
+
+
+class _Lane:
+    """A file with a position on the clock."""
+
+    def __init__(self, file: AudioFile, entry: RecordedFile) -> None:
+        self.file = file
+        self._entry = entry
+
+    def place(self, start: int, pcm: Pcm) -> None:
+        missing = start - self.file.samples
+        if missing > 0:
+            self.file.silence(missing)
+        elif missing < 0:
+            pcm = pcm[-missing:]
+        if len(pcm):
+            self.file.write(pcm)
+        self._entry.samples = self.file.samples
+
+
+class Recorder:
+    """Takes chunks of any track in any order and keeps the files growing.
+
+    Args:
+        folder: Where the files go; it exists.
+        options: Which files, in which format.
+        offset_samples: Where sample 0 of the call's clock lies in the meeting.
+        opened: Is told of each file when it is begun.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        options: FilesOptions,
+        offset_samples: int,
+        opened: Callable[[RecordedFile], None],
+    ) -> None:
+        self._folder = folder
+        self._options = options
+        self._offset = offset_samples
+        self._opened = opened
+        self._lanes: dict[str, _Lane] = {}
+        self._mix_lane: _Lane | None = None
+        self._mixer: Mixer | None = None
+        self._ends: dict[str, int] = {}
+        self._foremost = 0
+
+    def hear(self, chunk: Chunk) -> None:
+        """Take a chunk, 16 kHz.
+
+        Raises:
+            OSError: A file could not be opened or written; all files play up to here.
+        """
+        if self._options.tracks:
+            self._track_lane(chunk.track_id).place(chunk.start_sample + self._offset, chunk.pcm)
+        if self._options.mix:
+            self._mix(chunk)
+
+    def close(self) -> None:
+        """Complete every file; each is tried whatever happens to the others.
+
+        Raises:
+            OSError: The first that failed.
+        """
+        trouble: OSError | None = None
+        try:
+            if self._mixer is not None:
+                self._settle(self._mixer.position, self._mixer.rest())
+        except OSError as error:
+            trouble = error
+        lanes = [*self._lanes.values(), *([self._mix_lane] if self._mix_lane else [])]
+        for lane in lanes:
+            try:
+                lane.file.close()
+            except OSError as error:
+                trouble = trouble or error
+        self._lanes, self._mix_lane, self._mixer = {}, None, None
+        if trouble is not None:
+            raise trouble
+
+    def _open(self, stem: str, track_id: str | None) -> _Lane:
+        kind = audio_file_class(self._options.format)
+        file = kind(self._folder / f"{stem}{kind.suffix}", self._options.bit_rate_kbps)
+        entry = RecordedFile(file.path, kind.media_type, track_id)
+        self._opened(entry)
+        return _Lane(file, entry)
+
+    def _track_lane(self, track_id: str) -> _Lane:
+        lane = self._lanes.get(track_id)
+        if lane is None:
+            lane = self._lanes[track_id] = self._open(stem_for_track(track_id), track_id)
+        return lane
+
+    def _mix(self, chunk: Chunk) -> None:
+        mixer = self._mixer
+        if mixer is not None and chunk.start_sample - self._foremost > _JUMP_S * SAMPLE_RATE_HZ:
+            # After a long pause a mixer would lay the whole hole out in memory.
+            self._settle(mixer.position, mixer.rest())
+            mixer = None
+        if mixer is None:
+            mixer = self._mixer = Mixer(chunk.start_sample)
+            self._ends.clear()
+        if chunk.track_id not in self._ends:
+            mixer.open_track(chunk.track_id, chunk.start_sample)
+        mixer.add(chunk)
+        self._ends[chunk.track_id] = chunk.end_sample
+        self._foremost = max(self._foremost, chunk.end_sample)
+        for track_id, end in list(self._ends.items()):
+            if self._foremost - end > _TRACK_SILENT_S * SAMPLE_RATE_HZ:
+                mixer.close_track(track_id)
+                del self._ends[track_id]
+        position = mixer.position
+        self._settle(position, mixer.settled())
+
+    def _settle(self, position: int, pcm: Pcm) -> None:
+        if not len(pcm):
+            return
+        if self._mix_lane is None:
+            self._mix_lane = self._open(MIX_STEM, None)
+        self._mix_lane.place(position + self._offset, pcm)

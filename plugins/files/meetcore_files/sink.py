@@ -1,0 +1,232 @@
+"""The sink `files`: hears every track, and writes what is for afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import trio
+
+from meetcore.audio.chunk import SAMPLE_RATE_HZ
+from meetcore.contracts import Sink, SinkContext
+from meetcore.errors import StorageUnavailable
+from meetcore.events import ArtifactWritten, AudioLost
+from meetcore_files.completion import Meeting, audio_entry, complete, recover_audio
+from meetcore_files.encoder_thread import EncoderThread
+from meetcore_files.manifest import MANIFEST_NAME, Manifest
+from meetcore_files.options import FilesOptions
+from meetcore_files.recorder import RecordedFile, Recorder
+
+if TYPE_CHECKING:
+    from meetcore.audio.chunk import Chunk
+
+__all__ = ["FilesSink"]
+
+T = TypeVar("T")
+_EVENTS_AT_A_TIME = 100
+
+
+class FilesSink(Sink):
+    """Recordings per track and mixed, the transcript in four formats, a manifest.
+
+    Everything lies in `<bot's folder>/files`. Time in each recording is meeting time.
+    """
+
+    name: ClassVar[str] = "files"
+    Options: ClassVar[type] = FilesOptions
+    wants_events: ClassVar[bool] = False
+    wants_audio: ClassVar[bool] = True
+
+    def __init__(self, options: FilesOptions | None = None) -> None:
+        super().__init__(options)
+        self._context: SinkContext | None = None
+        self._encoder: EncoderThread | None = None
+        self._files: list[RecordedFile] = []
+        self._offset_s: float | None = None
+        self._completed = False
+        self._told_of_trouble = False
+
+    @property
+    def _folder(self) -> Path:
+        assert self._context is not None
+        return self._context.folder / self._context.name
+
+    @asynccontextmanager
+    async def open(self, context: SinkContext) -> AsyncIterator[None]:
+        """Run the encoder thread; when this ends every file is closed.
+
+        Raises:
+            StorageUnavailable: The folder cannot be written.
+        """
+        self._context = context
+        self._encoder = EncoderThread(self._start_recorder)
+        _make_folder(self._folder)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._encoder.run)
+            yield
+            if not self._completed:
+                await self._complete_late()
+            nursery.cancel_scope.cancel()
+
+    async def hear(self, chunk: Chunk) -> None:
+        """Take a chunk; waits while the encoder is behind.
+
+        Raises:
+            StorageUnavailable: Recording has stopped, for instance because the disk is full.
+        """
+        assert self._context is not None
+        assert self._encoder is not None
+        if self._offset_s is None:
+            self._offset_s = (await _meeting(self._context)).offset_s
+        try:
+            await self._encoder.put(chunk)
+        except StorageUnavailable:
+            self._told_of_trouble = True
+            self._declare_unwritten()
+            raise
+
+    async def finish(self) -> None:
+        """Complete the recordings, write transcripts and manifest, and report each file.
+
+        Raises:
+            StorageUnavailable: Something could not be written; the rest is there.
+        """
+        assert self._context is not None
+        assert self._encoder is not None
+        self._completed = True
+        trouble: StorageUnavailable | None = None
+        try:
+            await self._encoder.close()
+        except StorageUnavailable as error:
+            trouble = error
+            self._declare_unwritten()
+        meeting = await _meeting(self._context)
+        meeting.offset_s = self._offset_s or 0.0
+        manifest = await _on_thread(
+            partial(
+                complete,
+                self._folder,
+                self._context.bot_id,
+                meeting,
+                [audio_entry(file, meeting) for file in self._files],
+                sound=trouble is None,
+            )
+        )
+        _report(self._context, manifest)
+        if trouble is not None:
+            raise trouble
+
+    async def recover(self, context: SinkContext) -> Sequence[str]:
+        """Make whole files of what a killed process left, and write transcripts and manifest.
+
+        Raises:
+            StorageUnavailable: Something could not be written.
+        """
+        folder = context.folder / context.name
+        known = await _on_thread(partial(Manifest.read, folder))
+        if not folder.is_dir() or (known is not None and known.complete):
+            return ()
+        meeting = await _meeting(context)
+        if known is not None:
+            meeting.offset_s = known.offset_s
+        entries, lines = await _on_thread(partial(recover_audio, folder, meeting))
+        manifest = await _on_thread(
+            partial(complete, folder, context.bot_id, meeting, entries, sound=True)
+        )
+        _report(context, manifest)
+        return [*lines, f"{len(meeting.transcript.segments)} segments written as transcripts."]
+
+    async def _complete_late(self) -> None:
+        """Do what `finish` would have done, for a sink that was detached before it."""
+        try:
+            await self.finish()
+        except StorageUnavailable:
+            if not self._told_of_trouble:
+                raise
+
+    def _start_recorder(self) -> Recorder:
+        """Begin to record (on the encoder thread)."""
+        offset_samples = round((self._offset_s or 0.0) * SAMPLE_RATE_HZ)
+        return Recorder(self._folder, self.options, offset_samples, self._begun)
+
+    def _begun(self, file: RecordedFile) -> None:
+        """Note a new file (on the encoder thread), so that recovery knows what it holds."""
+        assert self._context is not None
+        self._files.append(file)
+        Manifest(
+            bot_id=self._context.bot_id,
+            offset_s=self._offset_s or 0.0,
+            files=[audio_entry(known) for known in self._files],
+        ).write(self._folder)
+
+    def _declare_unwritten(self) -> None:
+        assert self._context is not None
+        assert self._encoder is not None
+        for chunk in self._encoder.take_unwritten():
+            self._context.report(
+                AudioLost(
+                    track_id=chunk.track_id,
+                    consumer=self._context.name,
+                    start_sample=chunk.start_sample,
+                    samples=chunk.samples,
+                    cause="storage_failed",
+                )
+            )
+
+
+async def _meeting(context: SinkContext) -> Meeting:
+    """Read the journal up to here, letting others in between: it may be long."""
+    meeting = Meeting()
+    for event in context.journal.read():
+        meeting.take(event)
+        if event.seq % _EVENTS_AT_A_TIME == 0:
+            await trio.lowlevel.checkpoint()
+    return meeting
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StorageUnavailable(
+            f"The folder {folder} cannot be written: {error.strerror}.",
+            "Choose another with --out.",
+        ) from error
+
+
+async def _on_thread(call: partial[T]) -> T:
+    try:
+        return await trio.to_thread.run_sync(call)
+    except OSError as error:
+        raise StorageUnavailable(
+            f"A file for afterwards could not be written: {error.strerror or error}.",
+            "Make room, then run `meetcore recover`.",
+        ) from error
+
+
+def _report(context: SinkContext, manifest: Manifest) -> None:
+    for entry in manifest.files:
+        context.report(
+            ArtifactWritten(
+                kind=entry.kind,
+                path=f"{context.name}/{entry.path}",
+                media_type=entry.media_type,
+                size_bytes=entry.size_bytes or 0,
+                duration_s=entry.duration_s,
+            )
+        )
+    path = context.folder / context.name / MANIFEST_NAME
+    context.report(
+        ArtifactWritten(
+            kind="manifest",
+            path=f"{context.name}/{MANIFEST_NAME}",
+            media_type="application/json",
+            size_bytes=path.stat().st_size,
+        )
+    )
