@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from meetcore import from_asyncio as from_asyncio
+    import meetcore.from_asyncio as from_asyncio  # noqa: F401
     from meetcore.audio.chunk import SAMPLE_RATE_HZ as SAMPLE_RATE_HZ
     from meetcore.audio.chunk import Chunk as Chunk
     from meetcore.audio.mix import Mixer as Mixer

@@ -157,7 +157,7 @@ class Journal:
         fsync: bool = True,
     ) -> None:
         self._path = path
-        self._bot_id = bot_id
+        self.bot_id = bot_id
         self.wall_clock = wall_clock or (lambda: datetime.now(UTC))
         self._fsync = fsync
         self._closed = False
@@ -251,7 +251,7 @@ class Journal:
             raise StorageUnavailable(f"The journal {self._path} is closed.")
         event = evolve(
             event,
-            bot_id=self._bot_id,
+            bot_id=self.bot_id,
             seq=self.last_seq + 1,
             at=self.wall_clock(),
             meeting_s=self.meeting_clock() if event.meeting_s is None else event.meeting_s,

@@ -1,11 +1,12 @@
 """SimMeeting: a scripted meeting in memory, on Trio's clock.
 
-Under a `MockClock` an hour passes in a fraction of a second, and `run_simulated` gives the same journal
-for the same seed, byte for byte. The script is the same that a cast plays on the rehearsal
+Under a `MockClock` an hour passes in a fraction of a second, and `run_simulated` gives the same
+journal for the same seed, byte for byte. The script is the same that a cast plays on the rehearsal
 site; what goes wrong in it (denials, kicks, hanging calls, dropped audio) goes wrong here.
 
     def test_my_sink(tmp_path):
-        events = run_simulated(SimMeeting(load_script("standup.toml")), out_dir=tmp_path, sinks=[MySink()])
+        meeting = SimMeeting(load_script("standup.toml"))
+        events = run_simulated(meeting, out_dir=tmp_path, sinks=[MySink()])
         assert events[-1].reason == "meeting_ended"
 """
 
@@ -15,6 +16,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -183,13 +185,13 @@ class SimCall(Call):
 
     async def leave(self) -> None:
         """Take leave; a script can let it hang or fail."""
-        await self._meeting._trouble("leave")  # noqa: SLF001
+        await self._meeting._trouble("leave")
         self._meeting.left_politely = True
         await trio.lowlevel.checkpoint()
 
     async def send_chat(self, text: str) -> None:
         """Write to the chat; it comes back as a signal, as on a page."""
-        await self._meeting._trouble("send_chat")  # noqa: SLF001
+        await self._meeting._trouble("send_chat")
         await trio.lowlevel.checkpoint()
         sent = self._meeting.chat_sent
         sent.append(text)
@@ -233,20 +235,20 @@ class SimCall(Call):
         for person in script.people:
             for visit in person.visits:
                 order += 1
-                yield visit.start_s, order, lambda p=person: self._join(p)
+                yield visit.start_s, order, partial(self._join, person)
                 if visit.end_s is not None:
-                    yield visit.end_s, order, lambda p=person: self._part(p.id)
+                    yield visit.end_s, order, partial(self._part, person.id)
         for mute in script.mutes:
             order += 1
-            yield mute.at_s, order, lambda m=mute: self._mute(m.who, muted=True)
+            yield mute.at_s, order, partial(self._mute, mute.who, muted=True)
             if mute.until_s is not None:
-                yield mute.until_s, order, lambda m=mute: self._mute(m.who, muted=False)
+                yield mute.until_s, order, partial(self._mute, mute.who, muted=False)
         for number, chat in enumerate(script.chat):
             order += 1
-            yield chat.at_s, order, lambda n=number, c=chat: self._chat(n, c.who, c.text)
+            yield chat.at_s, order, partial(self._chat, number, chat.who, chat.text)
         for kick in script.kicks:
             order += 1
-            yield kick.at_s, order, lambda k=kick: self._part(k.who)
+            yield kick.at_s, order, partial(self._part, kick.who)
         for fault in script.faults:
             order += 1
             if fault.kind is FaultKind.ROSTER_LOST:
@@ -390,15 +392,15 @@ def _deterministic_scheduling(seed: int) -> Iterator[None]:
     Trio shuffles on purpose, and offers no public switch. These two names are what
     pytest-trio and hypothesis hold on to for the same purpose.
     """
-    run = trio._core._run  # noqa: SLF001
-    state, allowed = run._r.getstate(), run._ALLOW_DETERMINISTIC_SCHEDULING  # noqa: SLF001
-    run._r.seed(seed)  # noqa: SLF001
-    run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]  # noqa: SLF001
+    run = trio._core._run
+    state, allowed = run._r.getstate(), run._ALLOW_DETERMINISTIC_SCHEDULING
+    run._r.seed(seed)
+    run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
     try:
         yield
     finally:
-        run._r.setstate(state)  # noqa: SLF001
-        run._ALLOW_DETERMINISTIC_SCHEDULING = allowed  # type: ignore[misc]  # noqa: SLF001
+        run._r.setstate(state)
+        run._ALLOW_DETERMINISTIC_SCHEDULING = allowed  # type: ignore[misc]
 
 
 def run_simulated(

@@ -1,0 +1,85 @@
+"""`meetcore doctor`: what works on this machine, what does not, and what to do about it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from meetcore.config import load_config
+from meetcore.contracts import HealthReport
+from meetcore.errors import MeetcoreError
+from meetcore.folders import make_bot_folder
+from meetcore.plugins import Plugins
+
+__all__ = ["check_core", "doctor"]
+
+TESTED_PYTHONS = ((3, 11), (3, 12), (3, 13))
+LOW_DISK_BYTES = 500 * 1024 * 1024
+
+
+def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
+    """Look at what the core itself needs: Python, plugins, a folder to write to, room in it."""
+    version = sys.version_info[:2]
+    if version in TESTED_PYTHONS:
+        report.fine("Python", platform.python_version())
+    else:
+        tested = ", ".join(f"{major}.{minor}" for major, minor in TESTED_PYTHONS)
+        report.trouble("Python", platform.python_version(), f"Tested are {tested}.")
+    broken = [info for info in plugins.infos if info.trouble]
+    for info in broken:
+        report.trouble(f"plugin {info.name}", info.trouble, f"Reinstall {info.origin}.")
+    if plugins.infos and not broken:
+        report.fine("plugins", ", ".join(info.name for info in plugins.infos))
+    for kind, found, example in (
+        ("platforms", plugins.platforms, "meetcore-rehearsal"),
+        ("transcribers", plugins.transcribers, "meetcore-pocketsphinx"),
+        ("sinks", plugins.sinks, "meetcore-files"),
+    ):
+        if found:
+            report.fine(kind, ", ".join(sorted(found)))
+        else:
+            report.trouble(kind, "none installed", f"Install one, for instance {example}.")
+    try:
+        folder = make_bot_folder(out_dir, ".doctor")
+    except MeetcoreError as error:
+        report.trouble("folder", error.message, error.remedy)
+        return
+    folder.rmdir()
+    free = shutil.disk_usage(out_dir).free
+    where = f"{out_dir.resolve()}, {free / 2**30:.1f} GiB free"
+    if free < LOW_DISK_BYTES:
+        report.trouble("folder", where, "Make room, or choose another folder with --out.")
+    else:
+        report.fine("folder", where)
+
+
+@click.command()
+@click.option(
+    "--out", "out_dir", type=click.Path(path_type=Path), help="The folder bots will write to."
+)
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML file.")
+def doctor(out_dir: Path | None, config_file: Path | None) -> None:
+    """Check Python, Chromium, plugins, transcribers and folders; name a remedy for each trouble."""
+    plugins = Plugins()
+    config = load_config(config_file)
+    report = HealthReport(config.plugins)
+    check_core(report, plugins, out_dir or config.out_dir)
+    for implementation in plugins.implementations("meetcore_check_health"):
+        try:
+            implementation.call(report=report)
+        except Exception as error:  # noqa: BLE001  a broken check is itself a finding
+            report.trouble(implementation.plugin_name, f"its check failed: {error}", "Report it.")
+    console = Console()
+    width = max(len(finding.name) for finding in report.findings)
+    for finding in report.findings:
+        mark = "[green]ok     [/green]" if finding.ok else "[red]trouble[/red]"
+        console.print(f"{mark}  {finding.name.ljust(width)}  {finding.detail}", highlight=False)
+        if not finding.ok and finding.remedy:
+            console.print(f"{' ' * (width + 11)}→ {finding.remedy}", highlight=False)
+    if not all(finding.ok for finding in report.findings):
+        sys.exit(1)

@@ -1,0 +1,49 @@
+"""`meetcore plugins`: what is loaded, from where, and what it registered."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import attrs
+import click
+from rich.console import Console
+from rich.table import Table
+
+from meetcore.hooks import API_VERSION
+from meetcore.plugins import Plugins
+
+__all__ = ["plugins"]
+
+
+@click.command()
+@click.option("--plugin", "plugin_files", type=click.Path(path_type=Path), multiple=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def plugins(plugin_files: tuple[Path, ...], as_json: bool) -> None:
+    """List the plugins: where each came from, and what it registered."""
+    loaded = Plugins(files=plugin_files)
+    if as_json:
+        print(json.dumps([attrs.asdict(info) for info in loaded.infos], indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("plugin", "from", "hook API", "registers"):
+        table.add_column(heading, overflow="fold")
+    for info in loaded.infos:
+        offers = ", ".join(info.registered) or ", ".join(
+            hook.removeprefix("meetcore_") for hook in info.hooks
+        )
+        table.add_row(
+            info.name,
+            info.origin,
+            info.api_version or "not said",
+            f"[red]not loaded: {info.trouble}[/red]" if info.trouble else offers,
+        )
+    console = Console(file=sys.stdout)
+    if not loaded.infos:
+        console.print("No plugin is installed. `make demo` installs those that come with meetcore.")
+        return
+    console.print(table)
+    console.print(f"\nThis meetcore speaks hook API {API_VERSION}.", style="dim")
+    if any(info.trouble for info in loaded.infos):
+        sys.exit(1)

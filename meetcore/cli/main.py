@@ -1,0 +1,93 @@
+"""The command group: the core's commands, and those that plugins add."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import cached_property
+from typing import Any
+
+import click
+
+from meetcore import __version__
+from meetcore.cli.doctor import doctor
+from meetcore.cli.join import join
+from meetcore.cli.listing import plugins as plugins_command
+from meetcore.cli.recover import recover
+from meetcore.cli.replay import replay
+from meetcore.errors import MeetcoreError
+from meetcore.plugins import Plugins
+
+__all__ = ["main"]
+
+
+class PluginGroup(click.Group):
+    """A group whose plugins may add commands; they are loaded when a command is looked up."""
+
+    @cached_property
+    def _with_plugins(self) -> click.Group:
+        extra = click.Group("plugins")
+        for implementation in Plugins().implementations("meetcore_register_cli"):
+            implementation.call(group=extra)
+        return extra
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, sorted."""
+        return sorted({*super().list_commands(ctx), *self._with_plugins.list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; the core's own win over a plugin's."""
+        return super().get_command(ctx, cmd_name) or self._with_plugins.get_command(ctx, cmd_name)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run; an error of ours is two lines for a person, not a traceback."""
+        try:
+            return super().main(*args, **kwargs)
+        except MeetcoreError as error:
+            click.secho(f"Error: {error.message}", fg="red", err=True)
+            if error.remedy:
+                click.echo(error.remedy, err=True)
+            sys.exit(1)
+        except ExceptionGroup as group:
+            ours = _first_of_ours(group)
+            if ours is None:
+                raise
+            click.secho(f"Error: {ours.message}", fg="red", err=True)
+            if ours.remedy:
+                click.echo(ours.remedy, err=True)
+            sys.exit(1)
+
+
+def _first_of_ours(error: BaseException) -> MeetcoreError | None:
+    if isinstance(error, MeetcoreError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            found = _first_of_ours(inner)
+            if found is not None:
+                return found
+    return None
+
+
+@click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="meetcore")
+@click.option(
+    "--log",
+    type=click.Choice(["debug", "info", "warning"]),
+    default="warning",
+    help="Log to stderr from this level on.",
+)
+def main(log: str) -> None:
+    """Send a bot to a meeting: it listens, writes who said what, and delivers it."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=getattr(logging, log.upper()),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+    )
+
+
+main.add_command(join)
+main.add_command(plugins_command)
+main.add_command(doctor)
+main.add_command(replay)
+main.add_command(recover)

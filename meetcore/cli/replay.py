@@ -1,0 +1,145 @@
+"""`meetcore replay FILE`: a journal once more, on the terminal or into sinks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import click
+import trio
+
+from meetcore.cli.join import bot_options, config_from_options
+from meetcore.cli.views import clock
+from meetcore.commands import Command
+from meetcore.config import BotConfig
+from meetcore.contracts import Sink, SinkContext
+from meetcore.errors import CommandRefused, MeetcoreError
+from meetcore.events import Event, SegmentFinalized
+from meetcore.folders import journal_path
+from meetcore.journal import read_journal
+from meetcore.plugins import Plugins
+from meetcore.wire import event_to_wire, to_json
+
+__all__ = ["RecordedJournal", "replay"]
+
+
+class RecordedJournal:
+    """A finished journal as sinks see it: to be read, not to be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._events = list(read_journal(path))
+
+    @property
+    def last_seq(self) -> int:
+        """Number of the last event."""
+        return len(self._events)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    def read(self, after: int = 0) -> list[Event]:
+        """Return the events with `seq` greater than `after`."""
+        return self._events[after:]
+
+    async def cursor(self, after: int = 0) -> AsyncIterator[Event]:
+        """Yield the events with `seq` greater than `after`."""
+        for event in self._events[after:]:
+            await trio.lowlevel.checkpoint()
+            yield event
+
+    async def synced(self, seq: int) -> None:
+        """Return: it is all on the disk."""
+        del seq
+        await trio.lowlevel.checkpoint()
+
+
+async def _pace(previous: Event | None, event: Event, speed: float) -> None:
+    if previous is not None and speed > 0:
+        await trio.sleep(max(0.0, (event.at - previous.at).total_seconds()) / speed)
+
+
+async def _into_sinks(
+    journal: RecordedJournal, sinks: list[tuple[str, Sink]], out_dir: Path, speed: float
+) -> None:
+    async with trio.open_nursery() as nursery:
+        for name, sink in sinks:
+            nursery.start_soon(_into_sink, journal, name, sink, out_dir, speed)
+
+
+async def _into_sink(
+    journal: RecordedJournal, name: str, sink: Sink, out_dir: Path, speed: float
+) -> None:
+    async def refuse(command: Command) -> None:
+        await trio.lowlevel.checkpoint()
+        raise CommandRefused(f"This is a replay: there is no bot to {command.type}.")
+
+    bot_id = journal.read()[0].bot_id
+    folder = out_dir / f"replay-{bot_id}"
+    folder.mkdir(parents=True, exist_ok=True)
+    context = SinkContext(
+        name=name,
+        bot_id=bot_id,
+        folder=folder,
+        journal=journal,
+        report=lambda event: event,
+        perform=refuse,
+    )
+    previous: Event | None = None
+    async with sink.open(context):
+        if sink.wants_events:
+            async for event in journal.cursor():
+                await _pace(previous, event, speed)
+                previous = event
+                with trio.fail_after(sink.call_timeout_s):
+                    await sink.deliver(event)
+        with trio.fail_after(sink.finish_timeout_s):
+            await sink.finish()
+
+
+async def _print(journal: RecordedJournal, speed: float, *, as_json: bool) -> None:
+    previous: Event | None = None
+    async for event in journal.cursor():
+        await _pace(previous, event, speed)
+        previous = event
+        if as_json:
+            print(to_json(event_to_wire(event)), flush=True)
+        elif isinstance(event, SegmentFinalized):
+            segment = event.segment
+            who = segment.speaker_name or "unknown"
+            print(f"{clock(segment.start_s)}  {who}: {segment.text}", flush=True)
+        else:
+            print(f"{clock(event.meeting_s)}  {event.type}", flush=True)
+
+
+@click.command()
+@click.argument("journal_file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--speed", type=float, default=0.0, help="1 for real time, 10 for ten times; 0: at once."
+)
+@bot_options
+def replay(journal_file: Path, speed: float, **options: Any) -> None:
+    """Play a journal again: print it, or (with --sink) deliver it.
+
+    FILE is a journal.jsonl, or the folder of a bot.
+    """
+    path = journal_path(journal_file) if journal_file.is_dir() else journal_file
+    if not path.is_file():
+        raise MeetcoreError(
+            f"There is no journal at {path}.", "Give a journal.jsonl or its folder."
+        )
+    journal = RecordedJournal(path)
+    if not journal.last_seq:
+        raise MeetcoreError(f"The journal {path} is empty.")
+    if not options["sinks"]:
+        trio.run(lambda: _print(journal, speed, as_json=options["as_json"]))
+        return
+    plugins = Plugins(files=options["plugin_files"], without=options["without"])
+    config: BotConfig = config_from_options(**options)
+    sinks = [(name, plugins.sink(name, config)) for name in config.sinks]
+    trio.run(_into_sinks, journal, sinks, config.out_dir, speed)
+    print(f"Replayed {journal.last_seq} events into {', '.join(config.sinks)}.", file=sys.stderr)

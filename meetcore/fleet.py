@@ -1,0 +1,153 @@
+"""Many bots in one process: a limit, scheduled starts, an orderly end, and recovery of what was."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import trio
+
+from meetcore.bot import Bot
+from meetcore.config import BotConfig
+from meetcore.contracts import Launcher, Sink, Transcriber
+from meetcore.errors import ConfigError, FleetFull
+from meetcore.launchers import InProcessLauncher
+from meetcore.lifecycle import EndReason, Evidence
+from meetcore.opening import prepare_bot
+from meetcore.plugins import Plugins
+from meetcore.recovery import RecoveredBot, recover
+
+__all__ = ["Fleet", "open_fleet"]
+
+
+class Fleet:
+    """Bots that run side by side. Make one with `open_fleet`.
+
+    Attributes:
+        limit: How many bots may be there at once, scheduled ones included.
+        bots: Those that have not ended, by id.
+        recovered: What was finished at the start of what an earlier process left.
+    """
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        *,
+        config: BotConfig,
+        plugins: Plugins,
+        limit: int,
+        launcher: Launcher | None = None,
+    ) -> None:
+        if limit < 1:
+            raise ConfigError(f"A fleet's limit must be at least 1, not {limit!r}.")
+        self.limit = limit
+        self.bots: dict[str, Bot] = {}
+        self.recovered: list[RecoveredBot] = []
+        self._nursery = nursery
+        self._config = config
+        self._plugins = plugins
+        self._launcher = launcher or InProcessLauncher()
+        self._closing = False
+
+    def start(
+        self,
+        url: str,
+        *,
+        join_at: datetime | None = None,
+        config: BotConfig | None = None,
+        transcriber: Transcriber | None = None,
+        sinks: Sequence[Sink | str] = (),
+        **changes: Any,
+    ) -> Bot:
+        """Send a bot, now or at a time.
+
+        Args:
+            url: The meeting's link.
+            join_at: When it is to join, aware; None for now.
+            config: In place of the fleet's configuration.
+            transcriber: An object in place of a name.
+            sinks: Objects or names besides those of the configuration.
+            changes: Fields of the configuration that are different for this bot.
+
+        Returns:
+            The bot, on its way.
+
+        Raises:
+            FleetFull: The limit is reached, or the fleet is closing.
+            MeetcoreError: Whatever `open_bot` raises.
+        """
+        if self._closing:
+            raise FleetFull("The fleet is closing and takes no more bots.")
+        if len(self.bots) >= self.limit:
+            raise FleetFull(
+                f"All {self.limit} places of the fleet are taken.",
+                "Wait for a bot to end, or raise the limit.",
+            )
+        if join_at is not None and join_at.tzinfo is None:
+            raise ConfigError(f"join_at must say its time zone; {join_at} does not.")
+        bot = prepare_bot(
+            url,
+            attrs.evolve(config or self._config, **changes),
+            self._plugins,
+            transcriber=transcriber,
+            sinks=sinks,
+            scheduled_for=join_at.astimezone(UTC) if join_at else None,
+        )
+        self.bots[bot.id] = bot
+        self._nursery.start_soon(self._run, bot)
+        return bot
+
+    async def _run(self, bot: Bot) -> None:
+        try:
+            await self._launcher.run(bot.run)
+        finally:
+            self.bots.pop(bot.id, None)
+
+    def stop_all(self, detail: str = "fleet stopped") -> None:
+        """Ask every bot to leave; they are gone when the fleet's block ends."""
+        self._closing = True
+        for bot in list(self.bots.values()):
+            if not bot.ended:
+                bot.conclude(EndReason.STOP_REQUESTED, Evidence("fleet", detail))
+
+    async def wait_empty(self) -> None:
+        """Return when no bot is left. No deadline of its own."""
+        while self.bots:
+            await next(iter(self.bots.values())).wait_ended()
+            await trio.lowlevel.checkpoint()
+
+
+@asynccontextmanager
+async def open_fleet(
+    config: BotConfig | None = None,
+    *,
+    plugins: Plugins | None = None,
+    limit: int = 50,
+    launcher: Launcher | None = None,
+    recover_first: bool = True,
+) -> AsyncIterator[Fleet]:
+    """Hold a fleet; leaving the block stops every bot and waits for them.
+
+    Args:
+        config: What bots have in common.
+        plugins: Loaded plugins; by default all that are installed.
+        limit: How many bots at once.
+        launcher: Where they run; by default in this process.
+        recover_first: Whether what an earlier process left in the folder is finished
+            first: journals ended, recordings closed, deliveries made.
+    """
+    config = config or BotConfig()
+    plugins = plugins if plugins is not None else Plugins()
+    recovered: list[RecoveredBot] = []
+    if recover_first:
+        recovered = await recover(config.out_dir, plugins=plugins, config=config)
+    async with trio.open_nursery() as nursery:
+        fleet = Fleet(nursery, config=config, plugins=plugins, limit=limit, launcher=launcher)
+        fleet.recovered = recovered
+        try:
+            yield fleet
+        finally:
+            fleet.stop_all()

@@ -1,0 +1,1 @@
+"""Where bots and their media are kept."""
