@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 MAX_TEXT = 4_000
+WANTED_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -53,6 +54,7 @@ class Arrive(Action):
     camera: bool = False
     is_bot: bool = False
     colour: str = "#5f6b7a"
+    wanted_id: str | None = None
 
 
 @frozen
@@ -193,7 +195,7 @@ def read_action(text: str | bytes, member_id: str, *, arrived: bool) -> Action:
 
 
 def _arrive(read: _Fields, member_id: str) -> Arrive:
-    colour = read.maybe_text("colour")
+    colour, wanted = read.maybe_text("colour"), read.maybe_text("wanted_id")
     return Arrive(
         member_id=member_id,
         name=read.text("name"),
@@ -205,6 +207,7 @@ def _arrive(read: _Fields, member_id: str) -> Arrive:
         camera=read.flag("camera", False),
         is_bot=read.flag("bot", False),
         colour=colour if colour and COLOUR.fullmatch(colour) else "#5f6b7a",
+        wanted_id=wanted if wanted and WANTED_ID.fullmatch(wanted) else None,
     )
 
 

@@ -1,0 +1,339 @@
+// The call as it is seen: tiles, people, chat, knocks, and the buttons below.
+
+import { avatar, element, icon } from "/static/look.js";
+
+const $ = (id) => document.getElementById(id);
+const ASPECT = 16 / 9;
+
+export class CallView {
+  constructor(session, admitted, controls) {
+    this.session = session;
+    this.controls = controls;
+    this.tiles = new Map();
+    this.unread = 0;
+    this.stop = new AbortController();
+    $("call-title").textContent = admitted.title;
+    $("messages").replaceChildren();
+    for (const person of session.people.values()) this.#addTile(person);
+    for (const message of admitted.chat) this.#addMessage(message);
+    this.#listen();
+    this.#showKnocks(admitted.knocks);
+    this.#refresh();
+    this.sizes = new ResizeObserver(() => this.#layOut());
+    this.sizes.observe($("stage"));
+    if (innerWidth > 760) this.#openPanel("people");
+    else this.#closePanel();
+  }
+
+  close() {
+    this.stop.abort();
+    this.sizes.disconnect();
+    for (const tile of this.tiles.values()) tile.video.srcObject = null;
+    $("stage").replaceChildren();
+    $("knocks").replaceChildren();
+    $("people").replaceChildren();
+    $("leave-dialog").close();
+  }
+
+  // --- what happens ---------------------------------------------------------------------------
+
+  #listen() {
+    const on = (target, name, handler) => target.addEventListener(name, handler, { signal: this.stop.signal });
+    const session = this.session;
+    on(session, "joined", ({ detail }) => {
+      this.#addTile(detail.person);
+      this.controls.announce(`${detail.person.name} joined.`);
+      this.#refresh();
+    });
+    on(session, "left", ({ detail }) => {
+      const tile = this.tiles.get(detail.id);
+      if (tile) this.controls.announce(`${tile.name} left.`);
+      tile?.element.remove();
+      this.tiles.delete(detail.id);
+      this.#refresh();
+    });
+    on(session, "changed", () => this.#refresh());
+    on(session, "speaking", ({ detail }) => this.#showSpeaking(detail.id, detail.speaking));
+    on(session, "chat", ({ detail }) => this.#arrived(detail.message));
+    on(session, "knocks", ({ detail }) => this.#showKnocks(detail.people));
+    on(session, "track", ({ detail }) => this.#play(detail.id, detail.track));
+
+    on($("mic"), "click", () => this.#toggleMic());
+    on($("camera"), "click", () => this.#toggleCamera());
+    on($("show-people"), "click", () => this.#togglePanel("people"));
+    on($("show-chat"), "click", () => this.#togglePanel("chat"));
+    on($("tab-people"), "click", () => this.#openPanel("people"));
+    on($("tab-chat"), "click", () => this.#openPanel("chat"));
+    on($("panel-close"), "click", () => this.#closePanel(true));
+    on($("leave"), "click", () => (this.#self()?.host ? $("leave-dialog").showModal() : session.leave()));
+    on($("just-leave"), "click", () => session.leave());
+    on($("end-for-all"), "click", () => session.send("end"));
+    on($("stay"), "click", () => $("leave-dialog").close());
+    on($("unblock-sound"), "click", () => this.#unblock());
+    on($("copy-link"), "click", () => this.#copyLink());
+    on($("chat-form"), "submit", (event) => {
+      event.preventDefault();
+      const text = $("chat-text").value.trim();
+      if (text) session.send("chat", { text });
+      $("chat-text").value = "";
+    });
+    on(document, "keydown", (event) => this.#key(event));
+  }
+
+  #key(event) {
+    const typing = event.target.closest?.("input, textarea, select, dialog");
+    if (event.key === "Escape" && !$("panel").hidden && !$("leave-dialog").open) return this.#closePanel(true);
+    if (["ArrowLeft", "ArrowRight"].includes(event.key) && event.target.role === "tab") {
+      this.#openPanel(event.target === $("tab-people") ? "chat" : "people");
+      return $($("tab-people").ariaSelected === "true" ? "tab-people" : "tab-chat").focus();
+    }
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key.toLowerCase() === "m") this.#toggleMic();
+    if (event.key.toLowerCase() === "v") this.#toggleCamera();
+  }
+
+  #self() {
+    return this.session.people.get(this.session.id);
+  }
+
+  // --- tiles ----------------------------------------------------------------------------------
+
+  #addTile(person) {
+    const isSelf = person.id === this.session.id;
+    const video = element("video", { playsinline: "", hidden: "" });
+    video.autoplay = true;
+    video.muted = isSelf;
+    const face = avatar(person);
+    const plate = element("div", { class: "plate" });
+    const made = element("div", { class: isSelf ? "tile self" : "tile", "data-tile": person.id }, face, video, plate);
+    this.tiles.set(person.id, { element: made, video, face, plate, name: person.name });
+    $("stage").append(made);
+    if (isSelf && this.controls.devices.video) video.srcObject = new MediaStream([this.controls.devices.video]);
+  }
+
+  async #play(id, track) {
+    const tile = this.tiles.get(id);
+    if (!tile) return;
+    tile.video.srcObject ??= new MediaStream();
+    tile.video.srcObject.addTrack(track);
+    try {
+      await tile.video.play();
+    } catch (error) {
+      if (error.name === "NotAllowedError") $("unblock-sound").hidden = false;
+    }
+  }
+
+  #unblock() {
+    $("unblock-sound").hidden = true;
+    for (const tile of this.tiles.values()) if (tile.video.srcObject) tile.video.play();
+  }
+
+  #layOut() {
+    const stage = $("stage");
+    const count = Math.max(1, this.tiles.size);
+    const style = getComputedStyle(stage);
+    const gap = parseFloat(style.columnGap) || 0;
+    const width = stage.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const height = stage.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom) - (count === 1 ? 40 : 0);
+    let best = { area: 0, columns: 1, tileWidth: width, tileHeight: height };
+    for (let columns = 1; columns <= count; columns++) {
+      const rows = Math.ceil(count / columns);
+      const roomWide = (width - gap * (columns - 1)) / columns;
+      const roomHigh = (height - gap * (rows - 1)) / rows;
+      // A tile may be less wide than 16:9, down to 4:5, before it gets smaller.
+      const tileWidth = Math.min(roomWide, roomHigh * ASPECT);
+      const tileHeight = Math.min(roomHigh, tileWidth * 1.25);
+      if (tileWidth * tileHeight > best.area) best = { area: tileWidth * tileHeight, columns, tileWidth, tileHeight };
+    }
+    stage.style.setProperty("--columns", best.columns);
+    stage.style.setProperty("--tile-width", `${Math.floor(best.tileWidth)}px`);
+    stage.style.setProperty("--tile-height", `${Math.floor(best.tileHeight)}px`);
+  }
+
+  // --- everything that follows from who is there ------------------------------------------------
+
+  #refresh() {
+    const people = [...this.session.people.values()];
+    $("call-count").textContent = people.length === 1 ? "Only you" : `${people.length} people`;
+    for (const person of people) this.#dress(person);
+    this.#listPeople(people);
+    this.#buttons();
+    const alone = $("stage").querySelector(".alone");
+    if (people.length > 1) alone?.remove();
+    else if (!alone) $("stage").append(element("p", { class: "alone", text: "Nobody else is here yet." }));
+    this.#layOut();
+  }
+
+  #dress(person) {
+    const tile = this.tiles.get(person.id);
+    if (!tile) return;
+    const isSelf = person.id === this.session.id;
+    tile.video.hidden = !person.camera;
+    tile.face.hidden = person.camera;
+    const name = element("span", { text: isSelf ? `${person.name} (you)` : person.name });
+    tile.plate.replaceChildren(...(person.muted ? [icon("mic-off"), name] : [name]));
+    tile.element.classList.toggle("speaking", person.speaking);
+  }
+
+  #showSpeaking(id, speaking) {
+    this.tiles.get(id)?.element.classList.toggle("speaking", speaking);
+    const entry = $("people").querySelector(`[data-participant-id="${CSS.escape(id)}"]`);
+    if (entry) entry.dataset.speaking = String(speaking);
+  }
+
+  #listPeople(people) {
+    const iAmHost = this.#self()?.host;
+    const kept = new Map([...$("people").children].map((entry) => [entry.dataset.participantId, entry]));
+    const entries = people.map((person) => {
+      const entry = kept.get(person.id) ?? element("li", { "data-participant-id": person.id });
+      const isSelf = person.id === this.session.id;
+      const data = { name: person.name, muted: person.muted, speaking: person.speaking, host: person.host, bot: person.bot, self: isSelf };
+      for (const [key, value] of Object.entries(data)) {
+        if (entry.dataset[key] !== String(value)) entry.dataset[key] = String(value);
+      }
+      const look = JSON.stringify([person.name, person.muted, person.host, person.bot, isSelf, iAmHost]);
+      if (entry.look !== look) {
+        entry.look = look;
+        entry.replaceChildren(...this.#personParts(person, isSelf, iAmHost));
+      }
+      return entry;
+    });
+    for (const [id, entry] of kept) if (!this.session.people.has(id)) entry.remove();
+    entries.forEach((entry, index) => {
+      if ($("people").children[index] !== entry) $("people").insertBefore(entry, $("people").children[index] ?? null);
+    });
+  }
+
+  #personParts(person, isSelf, iAmHost) {
+    const roles = [isSelf && "You", person.host && "Host", person.bot && "Bot"].filter(Boolean).join(" · ");
+    const who = element("div", { class: "who" }, element("strong", { text: person.name }));
+    if (roles) who.append(element("small", { text: roles }));
+    const bars = element("span", { class: "bars" }, element("i"), element("i"), element("i"));
+    const microphone = element("span", { class: "unseen", text: person.muted ? "Microphone off" : "Microphone on" });
+    const state = element("span", { class: "state" }, icon(person.muted ? "mic-off" : "mic"), bars, microphone);
+    const parts = [avatar(person, "small"), who, state];
+    if (iAmHost && !isSelf) {
+      const remove = element("button", { class: "remove", type: "button", text: "Remove", "aria-label": `Remove ${person.name}` });
+      remove.addEventListener("click", () => this.session.send("remove", { id: person.id }));
+      parts.push(remove);
+    }
+    return parts;
+  }
+
+  // --- the door ---------------------------------------------------------------------------------
+
+  #showKnocks(people) {
+    const before = $("knocks").childElementCount;
+    $("knocks").hidden = people.length === 0;
+    $("knocks").replaceChildren(...people.map((person) => {
+      const deny = element("button", { class: "secondary", type: "button", text: "Deny", "aria-label": `Deny ${person.name}` });
+      const admit = element("button", { class: "primary", type: "button", text: "Admit", "aria-label": `Admit ${person.name}` });
+      deny.addEventListener("click", () => this.session.send("deny", { id: person.id }));
+      admit.addEventListener("click", () => this.session.send("admit", { id: person.id }));
+      const text = element("p", {}, element("b", { text: person.name }), " wants to join");
+      return element("div", { class: "knock", "data-knock": person.id }, text, deny, admit);
+    }));
+    if (people.length > before) this.controls.announce(`${people.at(-1).name} wants to join.`);
+  }
+
+  // --- chat -------------------------------------------------------------------------------------
+
+  #addMessage(message) {
+    const own = message.from === this.session.id;
+    const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const head = element("header", {}, element("strong", { text: own ? `${message.name} (you)` : message.name }), element("time", { text: time }));
+    $("messages").append(element("li", {
+      "data-message-id": message.id,
+      "data-sender-id": message.from,
+      "data-sender-name": message.name,
+      "data-own": String(own),
+    }, head, element("p", { text: message.text })));
+    $("messages").scrollTop = $("messages").scrollHeight;
+  }
+
+  #arrived(message) {
+    this.#addMessage(message);
+    if (message.from === this.session.id || this.#shown() === "chat") return;
+    this.#setUnread(this.unread + 1);
+    this.controls.announce(`Message from ${message.name}: ${message.text}`);
+  }
+
+  #setUnread(count) {
+    this.unread = count;
+    $("unread").hidden = count === 0;
+    $("unread").textContent = count > 9 ? "9+" : String(count);
+    $("show-chat").setAttribute("aria-label", count ? `Chat, ${count} unread` : "Chat");
+  }
+
+  // --- buttons ----------------------------------------------------------------------------------
+
+  #buttons() {
+    const { devices } = this.controls;
+    this.#control($("mic"), !this.controls.isMuted(), "mic", ["Mute", "Unmute", "No mic"], devices.audio);
+    this.#control($("camera"), !this.controls.isCameraOff(), "camera", ["Camera off", "Camera on", "No camera"], devices.video);
+  }
+
+  #control(button, on, picture, [whenOn, whenOff, whenNone], device) {
+    button.classList.toggle("off", !on);
+    button.setAttribute("aria-pressed", String(!on));
+    button.disabled = !device;
+    button.firstElementChild.replaceWith(icon(on ? picture : `${picture}-off`));
+    button.querySelector("span").textContent = device ? (on ? whenOn : whenOff) : whenNone;
+  }
+
+  #toggleMic() {
+    if (!this.controls.devices.audio) return;
+    this.controls.setMuted(!this.controls.isMuted());
+    this.#buttons();
+  }
+
+  #toggleCamera() {
+    if (!this.controls.devices.video) return;
+    this.controls.setCameraOff(!this.controls.isCameraOff());
+    this.#buttons();
+  }
+
+  #shown() {
+    if ($("panel").hidden) return null;
+    return $("chat-panel").hidden ? "people" : "chat";
+  }
+
+  #togglePanel(name) {
+    if (this.#shown() === name) this.#closePanel();
+    else this.#openPanel(name, true);
+  }
+
+  #openPanel(name, focus = false) {
+    $("panel").hidden = false;
+    for (const each of ["people", "chat"]) {
+      const chosen = each === name;
+      $(`${each}-panel`).hidden = !chosen;
+      $(`tab-${each}`).setAttribute("aria-selected", String(chosen));
+      $(`tab-${each}`).tabIndex = chosen ? 0 : -1;
+      $(`show-${each}`).setAttribute("aria-expanded", String(chosen));
+    }
+    if (name === "chat") {
+      this.#setUnread(0);
+      $("messages").scrollTop = $("messages").scrollHeight;
+      if (focus) $("chat-text").focus();
+    }
+  }
+
+  #closePanel(focus = false) {
+    const shown = this.#shown();
+    $("panel").hidden = true;
+    for (const each of ["people", "chat"]) $(`show-${each}`).setAttribute("aria-expanded", "false");
+    if (focus && shown) $(`show-${shown}`).focus();
+  }
+
+  async #copyLink() {
+    const label = $("copy-link");
+    try {
+      await navigator.clipboard.writeText(this.controls.guestLink);
+      label.textContent = "Copied";
+    } catch {
+      label.textContent = this.controls.guestLink;
+    }
+    setTimeout(() => (label.textContent = "Copy the guest link"), 4000);
+  }
+}
