@@ -1,0 +1,121 @@
+"""A transport that looks a host up once, refuses private addresses, and dials the one it checked.
+
+The check sits in the network backend, below everything that could look the name up a second time,
+so a name that changes its address between check and use gains nothing. Host header, SNI and the
+certificate keep the name. Proxies of the environment are not used: they would dial for us.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore2
+import httpx2
+import trio
+
+from meetcore_webhook.addresses import is_public
+
+__all__ = ["AddressRefused", "PinnedBackend", "pinned_client"]
+
+
+class AddressRefused(httpcore2.ConnectError):
+    """The target resolves to an address that is not public."""
+
+
+class PinnedBackend(httpcore2.AsyncNetworkBackend):
+    """Connects to the very address that was checked.
+
+    Args:
+        allow_private: Whether private addresses are fine.
+        inner: What dials; it is given literal addresses only.
+    """
+
+    def __init__(
+        self, *, allow_private: bool, inner: httpcore2.AsyncNetworkBackend | None = None
+    ) -> None:
+        self._allow_private = allow_private
+        self._inner = inner or httpcore2.TrioBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Look up, check, dial; all within `timeout`.
+
+        Raises:
+            AddressRefused: An address is not public.
+            httpcore2.ConnectError: The name has no address, or nobody answers there.
+            httpcore2.ConnectTimeout: It took too long.
+        """
+        trouble: httpcore2.ConnectError | None = None
+        try:
+            with trio.fail_after(timeout if timeout is not None else float("inf")):
+                for address in await self._addresses(host, port):
+                    try:
+                        return await self._inner.connect_tcp(
+                            address, port, timeout, local_address, socket_options
+                        )
+                    except httpcore2.ConnectError as error:
+                        trouble = error
+        except trio.TooSlowError as error:
+            raise httpcore2.ConnectTimeout(f"no connection within {timeout} s") from error
+        raise trouble or httpcore2.ConnectError("the name has no address")
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Refuse: a webhook has no business with a local socket.
+
+        Raises:
+            AddressRefused: Always.
+        """
+        del path, timeout, socket_options
+        raise AddressRefused("local sockets are not dialled")
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep."""
+        await trio.sleep(seconds)
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise httpcore2.ConnectError(f"the name cannot be looked up: {error}") from error
+        addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+        if not self._allow_private and not all(map(is_public, addresses)):
+            raise AddressRefused("the target is not a public address")
+        return addresses
+
+
+class _PinnedTransport(httpx2.AsyncHTTPTransport):
+    """httpx2's transport over a connection pool with our backend, for which it has no option."""
+
+    def __init__(self, backend: httpcore2.AsyncNetworkBackend) -> None:
+        super().__init__(trust_env=False)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=httpx2.create_ssl_context(trust_env=False),
+            network_backend=backend,
+            max_connections=2,
+            keepalive_expiry=30.0,
+        )
+
+
+def pinned_client(
+    backend: httpcore2.AsyncNetworkBackend, connect_timeout_s: float, request_timeout_s: float
+) -> httpx2.AsyncClient:
+    """Return a client that follows no redirect and asks no proxy."""
+    return httpx2.AsyncClient(
+        transport=_PinnedTransport(backend),
+        timeout=httpx2.Timeout(request_timeout_s, connect=connect_timeout_s),
+        follow_redirects=False,
+        trust_env=False,
+    )

@@ -1,0 +1,19 @@
+"""What this plugin hooks into: it offers the sink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from meetcore.contracts import Sink
+from meetcore.hooks import hookimpl
+from meetcore_webhook.sink import WebhookSink
+
+__all__ = ["meetcore_register_sinks"]
+
+meetcore_api_version = "1.0"
+
+
+@hookimpl
+def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
+    """Offer `webhook`."""
+    register(WebhookSink)

@@ -1,0 +1,123 @@
+"""One attempt: an event as a signed POST, and what came of it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import httpx2
+import trio
+from attrs import frozen
+from standardwebhooks import Webhook
+
+from meetcore_webhook.options import WebhookOptions
+from meetcore_webhook.pinned import AddressRefused
+from meetcore_webhook.schedule import Verdict, retry_after_s, verdict_of
+
+__all__ = ["Outcome", "Sender", "message_id"]
+
+_READ_LIMIT_BYTES = 16 * 1024
+_READ_WITHIN_S = 1.0
+
+
+def message_id(bot_id: str, seq: int) -> str:
+    """Return the id of an event's message: the same on every attempt, so receivers can tell."""
+    return f"{bot_id}-{seq}"
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """What came of an attempt.
+
+    Attributes:
+        verdict: What follows.
+        status: The HTTP status, None where there was no answer.
+        error: Why it is no delivery, None for one; without secrets.
+        retry_after_s: The pause the target asks for.
+    """
+
+    verdict: Verdict
+    status: int | None = None
+    error: str | None = None
+    retry_after_s: float | None = None
+
+
+class Sender:
+    """Signs and POSTs messages to one target.
+
+    Args:
+        options: Target, secrets, deadlines.
+        client: An HTTP client that follows no redirect.
+    """
+
+    def __init__(self, options: WebhookOptions, client: httpx2.AsyncClient) -> None:
+        self._options = options
+        self._client = client
+        self._signers = [Webhook(secret.reveal()) for secret in options.all_secrets]
+
+    async def post(self, identity: str, body: str) -> Outcome:
+        """Make one attempt, within `request_timeout_s` in all. Raises nothing but `Cancelled`."""
+        try:
+            with trio.fail_after(self._options.request_timeout_s):
+                return await self._post(identity, body)
+        except trio.TooSlowError:
+            seconds = self._options.request_timeout_s
+            return Outcome(verdict=Verdict.RETRY, error=f"no answer within {seconds:g} s")
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            return Outcome(verdict=Verdict.RETRY, error=_describe(error))
+
+    async def _post(self, identity: str, body: str) -> Outcome:
+        headers = self._headers(identity, body)
+        async with self._client.stream(
+            "POST", self._options.url, content=body.encode(), headers=headers
+        ) as response:
+            await _read_some(response)
+        verdict = verdict_of(response.status_code)
+        if verdict is Verdict.DELIVERED:
+            return Outcome(verdict=verdict, status=response.status_code)
+        error = f"it answered {response.status_code}"
+        if response.is_redirect:
+            error += ", a redirect, which is not followed"
+        pause = retry_after_s(
+            response.headers.get("retry-after"),
+            datetime.now(UTC),
+            self._options.longest_retry_after_s,
+        )
+        return Outcome(
+            verdict=verdict, status=response.status_code, error=error, retry_after_s=pause
+        )
+
+    def _headers(self, identity: str, body: str) -> dict[str, str]:
+        now = datetime.now(UTC)  # the library takes any datetime for UTC
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "meetcore-webhook",
+            "webhook-id": identity,
+            "webhook-timestamp": str(int(now.timestamp())),
+        }
+        if self._signers:
+            signatures = [signer.sign(identity, now, body) for signer in self._signers]
+            headers["webhook-signature"] = " ".join(signatures)
+        return headers
+
+
+async def _read_some(response: httpx2.Response) -> None:
+    """Read a short answer to its end, so that the connection can be used again; no more than that.
+
+    The status has come by then, and nothing that the body does can change it.
+    """
+    received = 0
+    with trio.move_on_after(_READ_WITHIN_S):
+        with suppress(httpx2.TransportError):
+            async for piece in response.aiter_raw():
+                received += len(piece)
+                if received > _READ_LIMIT_BYTES:
+                    return
+
+
+def _describe(error: Exception) -> str:
+    cause = error.__cause__
+    if isinstance(cause, AddressRefused):
+        return str(cause)
+    kind = type(error).__name__
+    return f"{kind}: {error}" if str(error) else kind

@@ -1,0 +1,117 @@
+"""Which addresses are public, and that the checked one is dialled."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore2
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetcore_webhook.addresses import is_public
+from meetcore_webhook.pinned import AddressRefused, PinnedBackend
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+        "0.0.0.0", "224.0.0.1", "240.0.0.1", "255.255.255.255", "198.18.0.1", "192.88.99.1",
+        "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fec0::1", "ff02::1",
+        "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::1", "2002:7f00:1::", "2002:c0a8:101::1", "::127.0.0.1", "2001:db8::1",
+        "2001:0:7f00:1::", "no address",
+    ],
+)  # fmt: skip
+def test_addresses_of_ones_own_are_not_public_however_they_are_written(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["93.184.215.14", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"],
+)
+def test_public_addresses_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+@given(st.ip_addresses(v=4))
+def test_carrying_an_address_in_ipv6_changes_nothing(address: ipaddress.IPv4Address) -> None:
+    number = int(address)
+    for carrier in ("::ffff:0:0", "64:ff9b::"):
+        carried = ipaddress.IPv6Address(int(ipaddress.IPv6Address(carrier)) | number)
+        assert is_public(str(carried)) == is_public(str(address))
+
+
+class Dialled(httpcore2.AsyncNetworkBackend):
+    """Notes what is dialled and refuses it."""
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        self.addresses.append(host)
+        raise httpcore2.ConnectError("refused")
+
+
+class Resolver(trio.abc.HostnameResolver):
+    """Answers each lookup with the next list of addresses."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+
+    async def getaddrinfo(self, host, port, family=0, type=0, proto=0, flags=0):  # type: ignore[no-untyped-def]  # noqa: A002
+        return [(2, 1, 6, "", (address, port)) for address in self.answers.pop(0)]
+
+    async def getnameinfo(self, sockaddr, flags):  # type: ignore[no-untyped-def]
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "answer", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["64:ff9b::7f00:1"], ["::ffff:10.0.0.1"]]
+)
+async def test_a_name_with_any_private_address_is_not_dialled_at_all(answer: list[str]) -> None:
+    trio.socket.set_custom_hostname_resolver(Resolver(answer))
+    dialled = Dialled()
+    backend = PinnedBackend(allow_private=False, inner=dialled)
+    with pytest.raises(AddressRefused):
+        await backend.connect_tcp("hook.example", 443, timeout=5)
+    assert dialled.addresses == []
+
+
+async def test_the_address_that_was_checked_is_dialled_without_another_lookup() -> None:
+    resolver = Resolver(["8.8.8.8"], ["127.0.0.1"])
+    trio.socket.set_custom_hostname_resolver(resolver)
+    dialled = Dialled()
+    with pytest.raises(httpcore2.ConnectError, match="refused"):
+        await PinnedBackend(allow_private=False, inner=dialled).connect_tcp("h.example", 443, 5)
+    assert dialled.addresses == ["8.8.8.8"]
+    assert len(resolver.answers) == 1
+
+
+async def test_a_lookup_that_hangs_ends_with_the_connect_timeout(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Hanging(Resolver):
+        async def getaddrinfo(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+            await trio.sleep_forever()
+
+    trio.socket.set_custom_hostname_resolver(Hanging())
+    with pytest.raises(httpcore2.ConnectTimeout):
+        await PinnedBackend(allow_private=False).connect_tcp("h.example", 443, timeout=5)
+
+
+async def test_local_sockets_are_never_dialled() -> None:
+    with pytest.raises(AddressRefused):
+        await PinnedBackend(allow_private=True).connect_unix_socket("/run/thing.sock")
