@@ -117,6 +117,8 @@ class BotPage:
         """
         from playwright.async_api import Error
 
+        if isinstance(self._trouble, PageGone):
+            raise self._trouble
         try:
             return await self.browser.call(fn, *args, timeout_s=timeout_s, **kwargs)
         except Error as error:

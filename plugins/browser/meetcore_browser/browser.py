@@ -238,9 +238,11 @@ def _launch_failure(path: Path, error: Exception, driver: Driver) -> BrowserErro
             f"Chromium ({path}) found no usable sandbox on this machine.",
             "Allow unprivileged user namespaces, or set sandbox = false under [plugins.browser].",
         )
-    lines = [line for line in text.splitlines() if line.strip()]
-    said = next((line for line in lines if "[err]" in line), lines[0] if lines else "")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # Its last words; before them launchers and libraries may have complained of other things.
+    said = next((line for line in reversed(lines) if "[err]" in line), lines[0] if lines else "")
+    said = said.partition("[err] ")[2] or said
     return ChromiumFailed(
-        f"Chromium ({path}) did not start: {said.strip()[:300]}",
+        f"Chromium ({path}) did not start: {said[:300]}",
         "`meetcore doctor` checks it; another browser can be named with $MEETCORE_CHROMIUM.",
     )

@@ -5,6 +5,9 @@ them when it ends. When its driver is killed they stay, and nothing about them s
 were. So every driver gets a folder of its own as `TMPDIR`, with a lock file that its owner keeps
 locked: the kernel lets go of that lock whatever way the owner dies. A folder whose lock can be
 had is nobody's, and the next start removes it. Process ids would not do: they are used again.
+
+Chromium puts a socket into that folder, and the path of a socket has about a hundred characters.
+Where the system's temporary folder has a long name (macOS, some test runners), `/tmp` stands in.
 """
 
 from __future__ import annotations
@@ -20,10 +23,22 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["PREFIX", "remove_stale", "scratch_folder"]
+__all__ = ["PREFIX", "remove_stale", "scratch_folder", "scratch_root"]
 
 PREFIX = "meetcore-browser-"
 LOCK_NAME = "owner.lock"
+
+
+MAX_ROOT_CHARS = 32
+"""Then ROOT/meetcore-browser-xxxxxxxx/org.chromium.Chromium.xxxxxx/SingletonSocket is below 104."""
+
+
+def scratch_root() -> Path:
+    """Return the folder in which scratch folders are made."""
+    root = Path(tempfile.gettempdir())
+    if sys.platform != "win32" and len(str(root)) > MAX_ROOT_CHARS and os.access("/tmp", os.W_OK):
+        return Path("/tmp")
+    return root
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -41,9 +56,9 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     """Hold a locked temporary folder; it is gone afterwards.
 
     Args:
-        parent: Where to make it; the system's temporary folder by default.
+        parent: Where to make it; `scratch_root()` by default.
     """
-    root = Path(parent) if parent is not None else Path(tempfile.gettempdir())
+    root = parent if parent is not None else scratch_root()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
     descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -59,7 +74,7 @@ def remove_stale(parent: Path | None = None) -> list[Path]:
 
     Only folders of the same user are touched, and only when their lock can be taken.
     """
-    root = Path(parent) if parent is not None else Path(tempfile.gettempdir())
+    root = parent if parent is not None else scratch_root()
     removed = []
     for folder in root.glob(PREFIX + "*"):
         with suppress(OSError):

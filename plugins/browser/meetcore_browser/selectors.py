@@ -152,9 +152,9 @@ def _selector(entry: Any, place: str) -> Selector:
         raise SelectorPackInvalid(f"{place}: a {kind} selector without a value.")
     if name is not None and (kind != "role" or not isinstance(name, str)):
         raise SelectorPackInvalid(f"{place}: `name` is text and goes with kind = 'role'.")
-    if kind == "css" and (found := re.search(r"(?:^|\W)(text\s*=|xpath\s*=|>>|:has-text)", value)):
+    if kind == "css" and (found := re.search(r"\btext\s*=|\bxpath\s*=|>>|:has-text", value)):
         raise SelectorPackInvalid(
-            f"{place}: {value!r} is not plain CSS ({found.group(1)!r}).",
+            f"{place}: {value!r} is not plain CSS ({found.group()!r}).",
             "Write text as kind = 'text', so that the same pack works inside the page.",
         )
     return Selector(cast("Kind", kind), value, name)

@@ -1,4 +1,4 @@
-"""For those who test a joiner: pages served on loopback, and a door that keeps what it is handed."""
+"""For those who test a joiner: pages served on loopback, a door that keeps what it is handed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import trio
 from attrs import define, field, frozen
+
 from meetcore.audio.chunk import Chunk, Pcm
 from meetcore.signals import Signal
 
-__all__ = ["DeclaredLoss", "KeepingDoor", "PageSite", "ServedPage", "serve_pages"]
+__all__ = ["DeclaredLoss", "KeepingDoor", "PageSite", "ServedPage", "serve_pages", "until"]
 
 
 @frozen
@@ -23,6 +24,17 @@ class ServedPage:
     body: str
     headers: Mapping[str, str] = field(factory=dict)
     media_type: str = "text/html; charset=utf-8"
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
+    """Wait until a condition holds.
+
+    Raises:
+        trio.TooSlowError: It did not in time.
+    """
+    with trio.fail_after(timeout_s):
+        while not condition():  # noqa: ASYNC110  (it may be about anything)
+            await trio.sleep(0.02)
 
 
 @define
@@ -47,7 +59,7 @@ def serve_pages() -> Iterator[PageSite]:
     """Serve pages on a free port of loopback, from a thread of its own."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             page = site.pages.get(self.path.split("?")[0])
             body = (page.body if page else "not here").encode()
             self.send_response(200 if page else 404)
@@ -114,13 +126,3 @@ class KeepingDoor:
         """Return all samples of one track, joined."""
         parts = [chunk.pcm for chunk in self.heard(track_id)]
         return np.concatenate(parts) if parts else np.zeros(0, np.int16)
-
-    async def until(self, condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
-        """Wait until what has arrived meets a condition.
-
-        Raises:
-            trio.TooSlowError: It did not in time.
-        """
-        with trio.fail_after(timeout_s):
-            while not condition():  # noqa: ASYNC110  (it is about anything)
-                await trio.sleep(0.02)

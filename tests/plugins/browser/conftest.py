@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import trio
 from attrs import define
+
 from meetcore.audio.chunk import Pcm
 from meetcore.contracts import CallRequest
 from meetcore.secrets import Redactor
 from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.browser import Browser, open_browser
 from meetcore_browser.flags import LaunchOptions
-from meetcore_browser.testing import KeepingDoor, PageSite, serve_pages
+from meetcore_browser.testing import KeepingDoor, PageSite, serve_pages, until
 
 PAGES = Path(__file__).parent / "pages"
 
@@ -92,7 +93,7 @@ class LoopbackCall:
     async def heard(self, track_id: str, seconds: float) -> None:
         """Wait until that much of a track has arrived, from now."""
         wanted = len(self.door.pcm(track_id)) + int(seconds * 16_000)
-        await self.door.until(lambda: len(self.door.pcm(track_id)) >= wanted)
+        await until(lambda: len(self.door.pcm(track_id)) >= wanted)
 
     def track_of(self, stream: str) -> str:
         """Return the id of the track that belongs to a stream."""
@@ -116,12 +117,14 @@ def loopback_call(
         context = await browser.call(browser.raw.new_context)
         sender = await browser.call(context.new_page)
         await browser.call(sender.goto, site.url("/sender"))
-        async with open_page(request, door, browser=browser, **options) as page:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(page.watch)
-                await page.goto(site.url(path))
-                yield LoopbackCall(browser, sender, page, door)
-                nursery.cancel_scope.cancel()
+        async with (
+            open_page(request, door, browser=browser, **options) as page,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(page.watch)
+            await page.goto(site.url(path))
+            yield LoopbackCall(browser, sender, page, door)
+            nursery.cancel_scope.cancel()
         await browser.call(context.close)
 
     return opened

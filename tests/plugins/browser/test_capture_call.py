@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+
 from meetcore.signals import CaptureHealth, TrackAppeared, TrackGone
 from meetcore_browser.capture import CaptureOptions, RemoteTrack
-from meetcore_browser.testing import KeepingDoor, PageSite
+from meetcore_browser.testing import KeepingDoor, PageSite, until
 
 pytestmark = pytest.mark.browser
 
 
 def assert_gapless(door: KeepingDoor, track_id: str) -> None:
     chunks = door.heard(track_id)
-    for earlier, later in zip(chunks, chunks[1:], strict=False):
+    for earlier, later in pairwise(chunks):
         assert later.start_sample == earlier.end_sample
 
 
@@ -36,7 +38,7 @@ async def test_each_track_carries_its_own_tone_and_all_stand_on_one_clock(
     async with loopback_call() as call:
         low, high = await call.add_tone(400), await call.add_tone(1000)
         await call.negotiate()
-        await call.door.until(lambda: len(call.page.capture.tracks) == 2)
+        await until(lambda: len(call.page.capture.tracks) == 2)
         low_track, high_track = call.track_of(low), call.track_of(high)
         await call.heard(low_track, 3.0)
 
@@ -53,7 +55,7 @@ async def test_each_track_carries_its_own_tone_and_all_stand_on_one_clock(
         # A track that comes late stands on the same clock, and what it had before is not made up.
         late = await call.add_tone(2000)
         await call.negotiate()
-        await call.door.until(lambda: len(call.page.capture.tracks) == 3)
+        await until(lambda: len(call.page.capture.tracks) == 3)
         late_track = call.track_of(late)
         await call.heard(late_track, 1.5)
         assert dominant_hz(call.door.pcm(late_track)) == pytest.approx(2000, abs=2)
@@ -64,12 +66,12 @@ async def test_each_track_carries_its_own_tone_and_all_stand_on_one_clock(
         # A track that is taken away ends; the others go on; when it comes back it is a new one.
         await call.at_sender("() => pc.removeTrack(senders[400])")
         await call.negotiate()
-        await call.door.until(lambda: bool(call.door.of_type(TrackGone)))
+        await until(lambda: bool(call.door.of_type(TrackGone)))
         assert call.door.of_type(TrackGone) == [TrackGone(low_track)]
         await call.heard(high_track, 0.5)
         again = await call.add_tone(600)
         await call.negotiate()
-        await call.door.until(lambda: len(call.page.capture.tracks) == 3)
+        await until(lambda: len(call.page.capture.tracks) == 3)
         assert call.track_of(again) not in (low_track, high_track, late_track)
         await call.heard(call.track_of(again), 1.5)
         assert dominant_hz(call.door.pcm(call.track_of(again))) == pytest.approx(600, abs=2)
@@ -80,7 +82,7 @@ async def test_each_track_carries_its_own_tone_and_all_stand_on_one_clock(
         assert len(call.door.pcm(high_track)) > before
         assert call.door.heard(high_track)[-1].samples < 1600
         await call.page.evaluate("() => pc.close()")
-        await call.door.until(lambda: call.page.capture.tracks == [])
+        await until(lambda: call.page.capture.tracks == [])
         assert_gapless(call.door, high_track)
         assert call.door.losses == []
 
@@ -91,7 +93,7 @@ async def test_a_track_keeps_its_place_when_its_sender_replaces_it(
     async with loopback_call() as call:
         stream = await call.add_tone(400)
         await call.negotiate()
-        await call.door.until(lambda: len(call.page.capture.tracks) == 1)
+        await until(lambda: len(call.page.capture.tracks) == 1)
         track = call.track_of(stream)
         await call.heard(track, 0.5)
         replace = "() => { addTone(1500); return senders[400].replaceTrack(senders[1500].track) }"
@@ -114,7 +116,7 @@ async def test_the_joiner_says_whose_a_track_is_and_which_one_is_left_out(
     async with loopback_call(whose=whose) as call:
         first, second = await call.add_tone(400), await call.add_tone(1000)
         await call.negotiate()
-        await call.door.until(lambda: len(seen) == 2 and len(call.door.chunks) > 5)
+        await until(lambda: len(seen) == 2 and len(call.door.chunks) > 5)
         assert {track.stream_ids for track in seen} == {(first,), (second,)}
         assert {chunk.track_id for chunk in call.door.chunks} == {"voice-of-ada"}
         assert call.door.of_type(TrackAppeared) == [TrackAppeared("voice-of-ada", "ada")]
@@ -127,7 +129,7 @@ async def test_incoming_video_is_refused_at_every_negotiation(loopback_call: Any
         answers = [await call.negotiate(), await call.negotiate("takeImplicitly")]
         for answer in answers:
             assert video_direction(answer) == "a=inactive"
-        await call.door.until(lambda: len(call.door.chunks) > 15)
+        await until(lambda: len(call.door.chunks) > 15)
         assert await call.page.evaluate("() => framesReceived()") == 0
 
 
@@ -136,7 +138,7 @@ async def test_incoming_video_arrives_when_it_is_asked_for(loopback_call: Any) -
         await call.add_tone(400)
         await call.at_sender("() => addPicture()")
         assert video_direction(await call.negotiate()) == "a=recvonly"
-        await call.door.until(lambda: len(call.door.chunks) > 15)
+        await until(lambda: len(call.door.chunks) > 15)
         assert await call.page.evaluate("() => framesReceived()") > 5
 
 
@@ -146,7 +148,7 @@ async def test_video_that_the_page_sends_itself_still_goes_out(loopback_call: An
         await call.at_sender("() => addPicture()")
         await call.page.evaluate("() => sendPicture()")
         assert video_direction(await call.negotiate()) == "a=sendonly"
-        await call.door.until(lambda: len(call.door.chunks) > 20)
+        await until(lambda: len(call.door.chunks) > 20)
         assert await call.page.evaluate("() => framesReceived()") == 0
         assert await call.at_sender("() => received('video', 'framesReceived')") > 5
 
@@ -183,7 +185,7 @@ async def test_a_strict_content_security_policy_does_not_stop_the_capture(
     async with loopback_call("/strict") as call:
         stream = await call.add_tone(700)
         await call.negotiate()
-        await call.door.until(lambda: len(call.page.capture.tracks) == 1)
+        await until(lambda: len(call.page.capture.tracks) == 1)
         await call.heard(call.track_of(stream), 1.5)
         assert dominant_hz(call.door.pcm(call.track_of(stream))) == pytest.approx(700, abs=2)
 
@@ -196,12 +198,12 @@ async def test_a_frame_of_the_page_is_heard_and_ends_with_its_document(
     async with loopback_call("/framed") as call:
         stream = await call.add_tone(900)
         await call.negotiate()
-        await call.door.until(lambda: len(call.page.capture.tracks) == 1)
+        await until(lambda: len(call.page.capture.tracks) == 1)
         track = call.track_of(stream)
         await call.heard(track, 1.5)
         assert dominant_hz(call.door.pcm(track)) == pytest.approx(900, abs=2)
         await call.page.evaluate("() => document.querySelector('iframe').remove()")
-        await call.door.until(lambda: call.door.of_type(TrackGone) == [TrackGone(track)])
+        await until(lambda: call.door.of_type(TrackGone) == [TrackGone(track)])
 
 
 async def test_capture_goes_on_after_a_navigation_to_another_site(
@@ -210,12 +212,12 @@ async def test_capture_goes_on_after_a_navigation_to_another_site(
     async with loopback_call() as call:
         await call.add_tone(400)
         await call.negotiate()
-        await call.door.until(lambda: len(call.door.chunks) > 3)
+        await until(lambda: len(call.door.chunks) > 3)
         await call.page.goto(site.url("/bot", host="localhost"))
-        await call.door.until(lambda: len(call.door.of_type(TrackGone)) == 1)
+        await until(lambda: len(call.door.of_type(TrackGone)) == 1)
         await call.at_sender("() => { window.pc = new RTCPeerConnection(); addTone(800) }")
         await call.negotiate()
-        await call.door.until(lambda: len(call.page.capture.tracks) == 1)
+        await until(lambda: len(call.page.capture.tracks) == 1)
         [track] = call.page.capture.tracks
         await call.heard(track.track_id, 0.3)
         first_end = call.door.heard("track-1")[-1].end_sample
@@ -228,7 +230,7 @@ async def test_digital_silence_while_packets_arrive_raises_an_alarm(loopback_cal
     async with loopback_call(capture=options) as call:
         stream = await call.add_tone(400)
         await call.negotiate()
-        await call.door.until(lambda: bool(call.door.of_type(CaptureHealth)))
+        await until(lambda: bool(call.door.of_type(CaptureHealth)))
         [alarm] = call.door.of_type(CaptureHealth)
         assert isinstance(alarm, CaptureHealth)
         assert not alarm.healthy
@@ -243,7 +245,7 @@ async def test_a_sender_that_is_silent_raises_no_alarm(loopback_call: Any) -> No
         stream = await call.add_tone(400)
         await call.at_sender("() => { senders[400].track.enabled = false }")
         await call.negotiate()
-        await call.door.until(lambda: len(call.page.capture.tracks) == 1)
+        await until(lambda: len(call.page.capture.tracks) == 1)
         await call.heard(call.track_of(stream), 4.0)
         assert call.door.of_type(CaptureHealth) == []
 
@@ -257,7 +259,7 @@ async def test_a_consumer_that_is_too_slow_loses_exactly_what_is_declared(
     async with loopback_call(capture=options) as call:
         stream = await call.add_tone(400)
         await call.negotiate()
-        await call.door.until(lambda: len(call.page.capture.tracks) == 1)
+        await until(lambda: len(call.page.capture.tracks) == 1)
         track = call.track_of(stream)
         await call.heard(track, 0.3)
         time.sleep(1.5)  # noqa: ASYNC251  (the Trio loop hangs: that is the case)
@@ -270,7 +272,7 @@ async def test_a_consumer_that_is_too_slow_loses_exactly_what_is_declared(
             [(c.start_sample, c.end_sample) for c in call.door.heard(track)]
             + [(x.start_sample, x.start_sample + x.samples) for x in call.door.losses]
         )
-        for (_, end), (start, _) in zip(stretches, stretches[1:], strict=False):
+        for (_, end), (start, _) in pairwise(stretches):
             assert start == end
 
 

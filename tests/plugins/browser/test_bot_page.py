@@ -1,0 +1,302 @@
+"""Steps with deadlines, controls found in order, messages from page scripts, and the bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from meetcore.errors import MeetcoreError
+from meetcore.signals import DiagnosticsWritten, StepWorked
+from meetcore_browser.bot_page import BotPage, open_page
+from meetcore_browser.browser import Browser
+from meetcore_browser.capture import CaptureOptions
+from meetcore_browser.errors import SelectorMissed, StepFailed, StepTimedOut
+from meetcore_browser.selectors import SelectorPack
+from meetcore_browser.testing import KeepingDoor, PageSite, until
+
+pytestmark = pytest.mark.browser
+
+PASSCODE = "s3cr3t&word"
+
+LOBBY = """<!doctype html><html lang="en"><title>Lobby</title>
+<h1>You can't join yet</h1>
+<p>Passcode: s3cr3t&amp;word</p>
+<a href="/wc/99?pwd=tok3n-of-the-day">Ask to join</a>
+<img alt="" src="/avatar.png?sig=tok3n-of-the-day">
+<input id="code" value="s3cr3t&amp;word">
+<button hidden>Hidden</button>
+<button id="join" aria-label="Join the call" onclick="document.title = 'joined'">Join</button>
+<script>
+  console.log("joining with", "s3cr3t&word");
+  console.error("failed: https://api.example/join?token=abcdef0123");
+  const say = (n) => { throw new Error("boom " + n) };
+  setTimeout(() => say("s3cr3t&word"));
+</script>"""
+
+PACK = SelectorPack.parse(
+    {
+        "join": {
+            "selectors": [
+                {"kind": "css", "value": "#renamed-long-ago"},
+                {"kind": "role", "value": "button", "name": "Join the call"},
+                {"kind": "css", "value": "button"},
+            ]
+        },
+        "waiting": {"selectors": [{"kind": "text", "value": "You can’t join yet"}]},
+        "hidden": {"selectors": [{"kind": "text", "value": "Hidden"}]},
+        "hidden_but_there": {
+            "selectors": [{"kind": "text", "value": "Hidden"}],
+            "state": "attached",
+        },
+        "late": {"selectors": [{"kind": "css", "value": "#late"}]},
+    }
+)
+
+
+@pytest.fixture
+async def lobby(
+    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any
+) -> AsyncIterator[BotPage]:
+    site.add("/lobby", LOBBY)
+    async with open_page(request_for(secrets=(PASSCODE,)), door, browser=browser) as page:
+        await page.goto(site.url("/lobby?pwd=s3cr3t%26word#tok3n-of-the-day"))
+        yield page
+
+
+async def test_controls_are_found_by_their_best_selector_and_in_the_order_asked(
+    lobby: BotPage,
+) -> None:
+    hit = await lobby.find(PACK["join"])
+    assert (hit.rank, hit.describe()) == (1, "join by role=button 'Join the call' (rank 1)")
+    assert (await lobby.first_of([PACK["late"], PACK["waiting"], PACK["join"]])).control.name == (
+        "waiting"
+    )
+    assert (await lobby.first_of([PACK["join"], PACK["waiting"]])).control.name == "join"
+    assert (await lobby.find(PACK["hidden_but_there"])).rank == 0
+    with pytest.raises(SelectorMissed, match=r"'hidden' within 0 s; tried.*text=Hidden"):
+        await lobby.find(PACK["hidden"], timeout_s=0)
+
+    await lobby.evaluate(
+        "() => { setTimeout(() => document.body.append(Object.assign("
+        "document.createElement('b'), {id: 'late', innerText: 'here'})), 300) }"
+    )
+    assert (await lobby.find(PACK["late"], timeout_s=5)).rank == 0
+
+    await lobby.click(hit)
+    assert await lobby.call(lobby.raw.title) == "joined"
+    pack = SelectorPack.parse({"code": {"selectors": [{"kind": "css", "value": "#code"}]}})
+    await lobby.fill(await lobby.find(pack["code"]), "Notes")
+    assert await lobby.evaluate("() => document.querySelector('#code').value") == "Notes"
+
+
+async def test_a_step_that_works_is_told_with_what_matched(
+    lobby: BotPage, door: KeepingDoor
+) -> None:
+    async with lobby.step("press join") as step:
+        hit = await lobby.find(PACK["join"])
+        step.note(f"rank {hit.rank}")
+    assert door.signals == [StepWorked("press join", "rank 1")]
+
+
+async def test_a_failed_step_leaves_a_bundle_without_a_secret(
+    lobby: BotPage, door: KeepingDoor, tmp_path: Path
+) -> None:
+    with pytest.raises(SelectorMissed) as caught:
+        async with lobby.step("press join"):
+            await lobby.find(PACK["late"], timeout_s=0.3)
+
+    folder = tmp_path / "bot" / "diagnostics" / "01-press-join"
+    assert door.signals == [
+        DiagnosticsWritten("press join", "diagnostics/01-press-join", "SelectorMissed")
+    ]
+    assert any("diagnostics/01-press-join" in note for note in caught.value.__notes__)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "page.html",
+        "report.json",
+        "screenshot.png",
+    ]
+    assert (folder / "screenshot.png").read_bytes()[:4] == b"\x89PNG"
+
+    report = json.loads((folder / "report.json").read_text())
+    assert report["url"].endswith("/lobby")
+    assert report["title"] == "Lobby"
+    assert (report["lang"], report["navigator_language"]) == ("en", "en-US")
+    assert report["visible_buttons"] == ["Ask to join", "Join the call"]
+    assert report["selectors_tried"] == ["late: css=#late"]
+    assert [record["text"] for record in report["steps"]] == [
+        "press join: begun",
+        "press join: SelectorMissed",
+    ]
+    assert report["chromium"]["version"] == lobby.browser.version
+    assert set(report["parts"].values()) == {"ok"}
+    assert report["console"][0] == "log: joining with [redacted]"
+    assert report["console"][1].startswith("error: failed: https://api.example/join?[redacted]")
+    assert report["console"][2].startswith("uncaught: Error: boom [redacted]")
+
+    html = (folder / "page.html").read_text()
+    assert "You can't join yet" in html
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        for secret in (b"s3cr3t", b"tok3n", b"abcdef0123"):
+            assert secret not in content, path.name
+
+
+async def test_what_holds_a_secret_is_masked_in_the_picture(lobby: BotPage, tmp_path: Path) -> None:
+    before = await lobby.call(lobby.raw.screenshot)
+    await lobby.write_diagnostics("a look")
+    picture = (tmp_path / "bot/diagnostics/01-a-look/screenshot.png").read_bytes()
+    assert picture != before
+    count = await lobby.evaluate(COUNT_MASK, list(picture))
+    assert count > 1000
+    assert await lobby.evaluate(COUNT_MASK, list(before)) == 0
+
+
+COUNT_MASK = """async (bytes) => {
+  const bitmap = await createImageBitmap(new Blob([new Uint8Array(bytes)]));
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const painter = canvas.getContext("2d");
+  painter.drawImage(bitmap, 0, 0);
+  const { data } = painter.getImageData(0, 0, bitmap.width, bitmap.height);
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4)
+    if (data[i] === 255 && data[i + 1] === 0 && data[i + 2] === 255) count++;
+  return count;
+}"""
+
+
+async def test_a_step_that_takes_too_long_is_told_and_leaves_a_bundle(
+    lobby: BotPage, door: KeepingDoor
+) -> None:
+    with pytest.raises(StepTimedOut, match=r"'wait for Ada' took longer than 0\.2 s") as caught:
+        async with lobby.step("wait for Ada", timeout_s=0.2):
+            await trio.sleep_forever()
+    assert caught.value.diagnostics == "diagnostics/01-wait-for-ada"
+    assert len(door.of_type(DiagnosticsWritten)) == 1
+
+
+async def test_errors_that_are_not_ours_become_a_failed_step_and_ours_pass_as_they_are(
+    lobby: BotPage,
+) -> None:
+    with pytest.raises(StepFailed, match="'divide' failed: division by zero") as caught:
+        async with lobby.step("divide"):
+            _ = 1 / 0
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    with pytest.raises(MeetcoreError) as ours:
+        async with lobby.step("knock"):
+            raise MeetcoreError("denied")
+    assert str(ours.value) == "denied"
+
+
+async def test_a_cancelled_step_ends_at_once_without_a_bundle(
+    lobby: BotPage, door: KeepingDoor
+) -> None:
+    with trio.move_on_after(0.1) as scope:
+        async with lobby.step("wait"):
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+    assert door.signals == []
+
+
+@pytest.mark.law(7)
+async def test_a_page_that_hangs_still_gives_a_bundle_in_time(
+    lobby: BotPage, tmp_path: Path
+) -> None:
+    await lobby.evaluate("() => { setTimeout(() => { for (;;); }, 0) }")
+    began = trio.current_time()
+    assert await lobby.write_diagnostics("hung") == "diagnostics/01-hung"
+    assert trio.current_time() - began < 12
+    report = json.loads((tmp_path / "bot/diagnostics/01-hung/report.json").read_text())
+    assert "did not return" in report["parts"]["page"]
+    assert "ok" not in report["parts"].values()
+    assert len(report["console"]) == 3
+    assert report["url"].endswith("/lobby")
+
+
+async def test_a_disk_that_refuses_costs_the_bundle_and_not_the_error(
+    lobby: BotPage, tmp_path: Path, door: KeepingDoor
+) -> None:
+    (tmp_path / "bot").write_text("a file where the folder should be")
+    with pytest.raises(SelectorMissed):
+        async with lobby.step("press join"):
+            await lobby.find(PACK["late"], timeout_s=0)
+    assert door.signals == []
+
+
+async def test_a_lost_browser_still_leaves_a_report(
+    site: PageSite, door: KeepingDoor, request_for: Any, tmp_path: Path
+) -> None:
+    import os
+    import signal
+
+    from meetcore_browser.errors import BrowserCrashed
+
+    site.add("/lobby", LOBBY)
+    async with open_page(request_for(), door) as page:
+        await page.goto(site.url("/lobby"))
+        with pytest.raises(BrowserCrashed):
+            async with page.step("press join"):
+                assert page.browser.pid is not None
+                os.kill(page.browser.pid, signal.SIGKILL)
+                await page.find(PACK["late"], timeout_s=5)
+    [folder] = (tmp_path / "bot/diagnostics").iterdir()
+    assert [path.name for path in folder.iterdir()] == ["report.json"]
+
+
+async def test_a_joiners_page_script_tells_the_host_and_shows_the_page_nothing(
+    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any, tmp_path: Path
+) -> None:
+    site.add(
+        "/meeting",
+        "<script>window.seen = Object.keys(window).filter((k) => k.startsWith('__'));"
+        "window.meetcoreSeen = typeof meetcore;</script>",
+    )
+    script = tmp_path / "observer.js"
+    script.write_text("const roster = ['Ada', 'Bob']; meetcore.tell('roster', roster);")
+    other = tmp_path / "other.js"
+    other.write_text("const roster = 'a name of its own'; meetcore.tell('unheard');")
+    told: list[Any] = []
+    async with open_page(
+        request_for(),
+        door,
+        browser=browser,
+        capture=None,
+        scripts=[script, other],
+        on_message={"roster": told.append},
+    ) as page:
+        await page.goto(site.url("/meeting"))
+        await until(lambda: told == [["Ada", "Bob"]])
+        assert await page.evaluate("() => [window.seen, window.meetcoreSeen]") == [[], "undefined"]
+
+
+async def test_a_handler_that_raises_ends_the_watch_with_its_error(
+    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any, tmp_path: Path
+) -> None:
+    script = tmp_path / "observer.js"
+    script.write_text("meetcore.tell('roster', 1);")
+
+    def on_roster(data: Any) -> None:
+        raise ValueError(f"not a roster: {data}")
+
+    async with open_page(
+        request_for(), door, browser=browser, scripts=[script], on_message={"roster": on_roster}
+    ) as page:
+        await page.goto(site.url("/bot"))
+        with trio.fail_after(5), pytest.raises(ValueError, match="not a roster: 1"):
+            await page.watch()
+
+
+async def test_a_page_without_capture_keeps_its_own_webrtc(
+    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any
+) -> None:
+    native = "() => RTCPeerConnection.prototype.setRemoteDescription.toString()"
+    async with open_page(request_for(), door, browser=browser, capture=None) as page:
+        await page.goto(site.url("/bot"))
+        assert "[native code]" in await page.evaluate(native)
+    async with open_page(request_for(), door, browser=browser, capture=CaptureOptions()) as page:
+        await page.goto(site.url("/bot"))
+        assert "[native code]" not in await page.evaluate(native)

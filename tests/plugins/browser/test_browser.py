@@ -1,0 +1,216 @@
+"""A bot's Chromium: how it is launched, and what its loss looks like from here."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from meetcore_browser.bot_page import open_page
+from meetcore_browser.browser import Browser, open_browser
+from meetcore_browser.driver import process_alive
+from meetcore_browser.errors import (
+    BrowserCrashed,
+    CallTimedOut,
+    ChromiumFailed,
+    ChromiumMissing,
+    DriverCrashed,
+    NoDisplay,
+    PageCrashed,
+    PageGone,
+)
+from meetcore_browser.flags import LaunchOptions
+from meetcore_browser.scratch import PREFIX, scratch_root
+from meetcore_browser.testing import KeepingDoor, PageSite, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
+
+
+def switches(browser: Browser) -> list[str]:
+    return Path(f"/proc/{browser.pid}/cmdline").read_text().split("\0")
+
+
+async def gone(pid: int | None) -> None:
+    assert pid is not None
+    await until(lambda: not process_alive(pid))
+
+
+async def test_chromium_gets_one_merged_list_of_features_and_keeps_to_itself() -> None:
+    async with open_browser(LaunchOptions(disabled_features=("Extra",))) as browser:
+        given = switches(browser)
+        features = [switch for switch in given if switch.startswith("--disable-features=")]
+        # With another Playwright this says that PLAYWRIGHT_DISABLED_FEATURES has to follow.
+        assert len(features) == 1
+        assert "HttpsUpgrades" in features[0]
+        assert features[0].endswith("Extra")
+        for switch in (
+            "--no-proxy-server",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            "--disable-quic",
+            "--lang=en-US",
+            "--accept-lang=en-US,en",
+            "--autoplay-policy=no-user-gesture-required",
+        ):
+            assert given.count(switch) == 1
+        assert ("--no-sandbox" in given) == (os.geteuid() == 0)
+        assert str(browser.driver.folder) in " ".join(given)
+
+
+@pytest.mark.law(1)
+async def test_nothing_of_a_browser_remains_after_it_was_closed() -> None:
+    async with open_browser() as browser:
+        assert browser.driver.pid is not None
+        assert process_alive(browser.driver.pid)
+    assert not browser.driver.folder.exists()
+    await gone(browser.pid)
+    await gone(browser.driver.pid)
+
+
+@pytest.mark.law(1)
+@pytest.mark.parametrize("after_s", [0.05, 0.4, 0.7, 1.0])
+async def test_nothing_remains_when_the_launch_is_cancelled(after_s: float) -> None:
+    before = set(scratch_root().glob(PREFIX + "*"))
+    children = set(descendants())
+    with trio.move_on_after(after_s):
+        async with open_browser():
+            await trio.sleep_forever()
+    await until(lambda: set(descendants()) <= children)
+    assert set(scratch_root().glob(PREFIX + "*")) <= before
+
+
+def descendants() -> list[int]:
+    import psutil
+
+    return [child.pid for child in psutil.Process().children(recursive=True)]
+
+
+async def test_a_killed_browser_is_a_browser_crash_and_another_can_be_launched(
+    site: PageSite, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with open_browser() as browser:
+        context = await browser.call(browser.raw.new_context)
+        page = await browser.call(context.new_page)
+        await browser.call(page.goto, site.url("/bot"))
+        assert browser.pid is not None
+        os.kill(browser.pid, signal.SIGKILL)
+        with trio.fail_after(5), pytest.raises(BrowserCrashed):
+            await browser.call(page.evaluate, "() => new Promise(() => {})")
+        with pytest.raises(BrowserCrashed):
+            await browser.call(page.title)
+    async with open_browser() as another:
+        assert another.version == browser.version
+    assert "never retrieved" not in capfd.readouterr().err
+
+
+@pytest.mark.law(8)
+async def test_a_killed_driver_is_a_driver_crash_and_touches_no_other_bot(
+    site: PageSite, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with open_browser() as sibling, open_browser() as browser:
+        page = await browser.call(browser.raw.new_page)
+        await browser.call(page.goto, site.url("/bot"))
+        assert browser.driver.pid is not None
+        os.kill(browser.driver.pid, signal.SIGKILL)
+        with trio.fail_after(5), pytest.raises(DriverCrashed):
+            await browser.call(page.evaluate, "() => new Promise(() => {})")
+        await gone(browser.pid)
+        unharmed = await sibling.call(sibling.raw.new_page)
+        await sibling.call(unharmed.goto, site.url("/bot"))
+        async with open_browser() as another:
+            assert await another.call(another.raw.new_page)
+    assert not browser.driver.folder.exists()
+    assert "never retrieved" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("victim", ["browser", "driver", "page"])
+async def test_the_watch_over_a_page_tells_promptly_what_was_lost(
+    victim: str, site: PageSite, door: KeepingDoor, request_for: Any
+) -> None:
+    expected = {"browser": BrowserCrashed, "driver": DriverCrashed, "page": PageCrashed}[victim]
+    async with open_page(request_for(), door) as page:
+        await page.goto(site.url("/bot"))
+        with trio.fail_after(5), pytest.RaisesGroup(expected):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(page.watch)
+                if victim == "page":
+                    os.kill(await renderer(page.browser), signal.SIGKILL)
+                else:
+                    pid = page.browser.pid if victim == "browser" else page.browser.driver.pid
+                    assert pid is not None
+                    os.kill(pid, signal.SIGKILL)
+        with pytest.raises(expected):
+            await page.call(page.raw.title, timeout_s=5)
+
+
+async def test_a_page_that_was_closed_is_gone_but_not_crashed(
+    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any
+) -> None:
+    async with open_page(request_for(), door, browser=browser) as page:
+        await page.goto(site.url("/bot"))
+        with trio.fail_after(5), pytest.RaisesGroup(PageGone):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(page.watch)
+                await page.browser.call(page.raw.close)
+
+
+async def renderer(browser: Browser) -> int:
+    session = await browser.call(browser.raw.new_browser_cdp_session)
+    answer = await browser.call(session.send, "SystemInfo.getProcessInfo")
+    return max(int(p["id"]) for p in answer["processInfo"] if p["type"] == "renderer")
+
+
+@pytest.mark.law(7)
+async def test_a_page_that_hangs_does_not_hang_its_caller(browser: Browser, site: PageSite) -> None:
+    page = await browser.call(browser.raw.new_page)
+    await browser.call(page.goto, site.url("/bot"))
+    with pytest.raises(CallTimedOut):
+        await browser.call(page.evaluate, "() => { for (;;); }", timeout_s=0.3)
+    with pytest.raises(CallTimedOut):
+        await browser.call(page.title, timeout_s=0.3)
+
+
+async def test_thirty_cancelled_waits_leave_the_page_usable(
+    browser: Browser, site: PageSite
+) -> None:
+    page = await browser.call(browser.raw.new_page)
+    await browser.call(page.goto, site.url("/bot"))
+    for _ in range(30):
+        with trio.move_on_after(0.02) as scope:
+            await browser.call(page.wait_for_selector, "#never")
+        assert scope.cancelled_caught
+    assert await browser.call(page.title) == "The bot's end"
+    assert browser.aio.pending_calls == 0
+
+
+async def test_a_browser_that_does_not_start_says_what_it_said(tmp_path: Path) -> None:
+    broken = tmp_path / "chromium"
+    broken.write_text(
+        "#!/bin/sh\necho 'libnss3.so: cannot open shared object file' >&2\nexit 127\n"
+    )
+    broken.chmod(0o755)
+    with pytest.raises(ChromiumFailed, match=r"libnss3\.so"):
+        async with open_browser(LaunchOptions(chromium=str(broken))):
+            pass
+
+
+async def test_no_browser_is_told_before_anything_is_started() -> None:
+    with pytest.raises(ChromiumMissing, match="does not exist"):
+        async with open_browser(LaunchOptions(chromium="/nowhere/chromium")):
+            pass
+
+
+async def test_a_visible_browser_without_a_display_is_told_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(NoDisplay, match="no display"):
+        async with open_browser(LaunchOptions(headed=True)):
+            pass

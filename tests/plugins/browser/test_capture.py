@@ -1,0 +1,152 @@
+"""Blocks from a page become chunks on one clock; what is missing is declared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from meetcore.audio.chunk import Chunk
+from meetcore.signals import CaptureHealth, TrackAppeared, TrackGone
+from meetcore_browser.capture import DOCUMENT_GONE, PageCapture, SampleClock
+from meetcore_browser.handover import LostFrames
+from meetcore_browser.testing import DeclaredLoss, KeepingDoor
+from meetcore_browser.wire import AudioBlock, PageMessage, WireError
+
+DOCUMENT = 77
+
+
+def clock_message(document: int = DOCUMENT, wall_ms: float = 5000.0) -> PageMessage:
+    return PageMessage(document, "clock", {"wallMs": wall_ms, "frame": 0, "sampleRate": 16000})
+
+
+def track_message(number: int = 1, document: int = DOCUMENT, **changes: Any) -> PageMessage:
+    data = {
+        "track": number,
+        "label": f"label-{number}",
+        "streams": [f"stream-{number}"],
+        "peer": 1,
+        "mid": "0",
+        "sampleRate": 16000,
+        **changes,
+    }
+    return PageMessage(document, "track", data)
+
+
+def block(
+    first_frame: int, number: int = 1, document: int = DOCUMENT, level: int = 9
+) -> AudioBlock:
+    return AudioBlock(document, number, first_frame, np.full(1600, level, np.int16))
+
+
+@pytest.fixture
+def door() -> KeepingDoor:
+    return KeepingDoor()
+
+
+@pytest.fixture
+def capture(door: KeepingDoor) -> PageCapture:
+    page = PageCapture(door, now=lambda: 0.0)
+    page.take(clock_message())
+    page.take(track_message())
+    return page
+
+
+def placed(chunks: list[Chunk]) -> list[tuple[str, int, int]]:
+    return [(chunk.track_id, chunk.start_sample, chunk.samples) for chunk in chunks]
+
+
+def test_chunks_stand_where_the_pages_counter_says(capture: PageCapture, door: KeepingDoor) -> None:
+    capture.take(block(3200))
+    capture.take(block(4800))
+    assert placed(door.chunks) == [("track-1", 3200, 1600), ("track-1", 4800, 1600)]
+    assert door.losses == []
+
+
+def test_a_hole_between_two_blocks_is_declared(capture: PageCapture, door: KeepingDoor) -> None:
+    capture.take(block(0))
+    capture.take(block(5000))
+    assert door.losses == [DeclaredLoss("track-1", 1600, 3400, "page_gap")]
+
+
+def test_what_the_bridge_dropped_is_declared_and_is_no_hole(
+    capture: PageCapture, door: KeepingDoor
+) -> None:
+    capture.take(block(0))
+    capture.take(LostFrames(DOCUMENT, 1, 1600, 3200))
+    capture.take(block(4800))
+    assert door.losses == [DeclaredLoss("track-1", 1600, 3200, "bridge_overflow")]
+
+
+def test_a_track_that_was_left_out_is_neither_heard_nor_declared_lost(door: KeepingDoor) -> None:
+    page = PageCapture(door, lambda _: None, now=lambda: 0.0)
+    page.take(clock_message())
+    page.take(track_message())
+    page.take(block(0))
+    page.take(LostFrames(DOCUMENT, 1, 1600, 3200))
+    page.take(PageMessage(DOCUMENT, "gone", {"track": 1}))
+    assert (door.chunks, door.losses, door.signals) == ([], [], [])
+
+
+def test_a_second_document_is_placed_by_its_wall_time(
+    capture: PageCapture, door: KeepingDoor
+) -> None:
+    capture.take(clock_message(document=88, wall_ms=7500.0))
+    capture.take(track_message(document=88))
+    capture.take(block(160, document=88))
+    assert placed(door.chunks) == [("track-2", 2 * 16_000 + 8000 + 160, 1600)]
+
+
+def test_a_wall_clock_that_was_set_back_gives_no_negative_index() -> None:
+    clock = SampleClock()
+    clock.place(1, 5000.0, 0, 16_000)
+    clock.place(2, 1000.0, 0, 16_000)
+    assert clock.sample(2, 10) == 10
+
+
+def test_the_first_word_about_a_documents_clock_counts() -> None:
+    clock = SampleClock()
+    clock.place(1, 5000.0, 1600, 16_000)
+    clock.place(2, 5900.0, 0, 16_000)
+    clock.place(2, 9999.0, 0, 16_000)
+    assert clock.sample(2, 0) == 16_000
+
+
+def test_the_end_of_a_document_ends_its_tracks(capture: PageCapture, door: KeepingDoor) -> None:
+    capture.take(track_message(number=2))
+    capture.take(PageMessage(DOCUMENT, DOCUMENT_GONE, None))
+    assert door.of_type(TrackGone) == [TrackGone("track-1"), TrackGone("track-2")]
+    assert capture.tracks == []
+
+
+def test_a_track_is_announced_before_it_is_heard_with_all_that_is_known_of_it(
+    capture: PageCapture, door: KeepingDoor
+) -> None:
+    [track] = capture.tracks
+    assert (track.label, track.stream_ids, track.peer_connection, track.mid) == (
+        "label-1",
+        ("stream-1",),
+        1,
+        "0",
+    )
+    [signal] = door.signals
+    assert isinstance(signal, TrackAppeared)
+
+
+def test_trouble_in_the_page_is_a_health_signal(capture: PageCapture, door: KeepingDoor) -> None:
+    capture.take(PageMessage(DOCUMENT, "trouble", {"detail": "AudioWorklet is missing"}))
+    assert door.of_type(CaptureHealth) == [CaptureHealth(False, "AudioWorklet is missing")]
+
+
+def test_another_topic_is_not_the_captures(capture: PageCapture) -> None:
+    assert not capture.take(PageMessage(DOCUMENT, "roster", []))
+
+
+@pytest.mark.parametrize("topic", ["clock", "track", "gone", "health", "trouble"])
+@pytest.mark.parametrize("data", [None, {}, [], "text", {"track": "x", "tracks": [1]}])
+def test_a_malformed_message_of_ours_is_a_typed_error(
+    capture: PageCapture, topic: str, data: Any
+) -> None:
+    with pytest.raises(WireError, match=topic):
+        capture.take(PageMessage(DOCUMENT, topic, data))
