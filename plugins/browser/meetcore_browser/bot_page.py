@@ -47,7 +47,7 @@ LOOK_TIMEOUT_S = 10.0
 INPUT_TIMEOUT_S = 10.0
 WATCH_INTERVAL_S = 1.0
 FLUSH_TIMEOUT_S = 2.0
-CLOSE_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 5.0
 CONSOLE_LINES = 100
 DEFAULT_CAPTURE = CaptureOptions()
 
@@ -85,6 +85,7 @@ class BotPage:
         self._trouble: Exception | None = None
         self._in_trouble = trio.Event()
         self._closing = False
+        self._in_own_browser = False
         self.console: deque[str] = deque(maxlen=CONSOLE_LINES)
         self._log = StepLog(trio.current_time())
         self._diagnostics = Diagnostics(
@@ -278,9 +279,12 @@ class BotPage:
     async def _close(self) -> None:
         from playwright.async_api import Error
 
+        """Close what is ours: the context, where the browser is somebody else's."""
         self._closing = True
         if self._closed in self.browser.listeners:
             self.browser.listeners.remove(self._closed)
+        if self._in_own_browser:
+            return
         with trio.CancelScope(shield=True), suppress(Error, BrowserError):
             await self.browser.aio.call(self.context.close, timeout_s=CLOSE_TIMEOUT_S)
 
@@ -359,6 +363,7 @@ async def open_page(
         NoDisplay: It should be visible, but there is no display.
     """
     options = options or LaunchOptions()
+    own = browser is None
     async with AsyncExitStack() as stack:
         if browser is None:
             launch = evolve(options, headed=options.headed or request.headed)
@@ -377,6 +382,7 @@ async def open_page(
                 await browser.aio.call(context.close, timeout_s=CLOSE_TIMEOUT_S)
             raise
         page = BotPage(browser, context, raw, request, door, whose, on_message or {}, capture)
+        page._in_own_browser = own
         try:
             script = partial(
                 page_script,

@@ -22,7 +22,13 @@ from meetcore_browser.errors import (
     DriverCrashed,
 )
 from meetcore_browser.finder import find_chromium
-from meetcore_browser.flags import LaunchOptions, check_display, launch_arguments
+from meetcore_browser.flags import (
+    SANDBOX_ENV_NAME,
+    LaunchOptions,
+    check_display,
+    launch_arguments,
+    wants_sandbox,
+)
 from meetcore_browser.thread import DEFAULT_CALL_TIMEOUT_S, BrowserThread, browser_thread
 
 if TYPE_CHECKING:
@@ -32,7 +38,7 @@ __all__ = ["Browser", "open_browser"]
 
 T = TypeVar("T")
 
-CLOSE_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 5.0
 CRASH_EVIDENCE_S = 1.0
 """How long to look for what took a page away before it is called a crash of the browser."""
 DEATH_TIMEOUT_S = 2.0
@@ -209,7 +215,7 @@ async def open_browser(
 async def _launch(driver: Driver, path: Path, options: LaunchOptions) -> PlaywrightBrowser:
     from playwright.async_api import Error
 
-    arguments, leave_out, sandbox = launch_arguments(options)
+    arguments, leave_out = launch_arguments(options)
     try:
         return await driver.aio.call(
             driver.playwright.chromium.launch,
@@ -217,7 +223,7 @@ async def _launch(driver: Driver, path: Path, options: LaunchOptions) -> Playwri
             headless=not options.headed,
             args=arguments,
             ignore_default_args=leave_out,
-            chromium_sandbox=sandbox,
+            chromium_sandbox=wants_sandbox(options),
             # The host decides what a signal means: it may want to leave a meeting politely first.
             handle_sigint=False,
             handle_sigterm=False,
@@ -236,7 +242,7 @@ def _launch_failure(path: Path, error: Exception, driver: Driver) -> BrowserErro
     if "usable sandbox" in text:
         return ChromiumFailed(
             f"Chromium ({path}) found no usable sandbox on this machine.",
-            "Allow unprivileged user namespaces, or set sandbox = false under [plugins.browser].",
+            f"Allow unprivileged user namespaces, or set {SANDBOX_ENV_NAME}=off to do without one.",
         )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     # Its last words; before them launchers and libraries may have complained of other things.

@@ -10,7 +10,16 @@ from attrs import frozen
 
 from meetcore_browser.errors import NoDisplay
 
-__all__ = ["PLAYWRIGHT_DISABLED_FEATURES", "LaunchOptions", "check_display", "launch_arguments"]
+__all__ = [
+    "PLAYWRIGHT_DISABLED_FEATURES",
+    "SANDBOX_ENV_NAME",
+    "LaunchOptions",
+    "check_display",
+    "launch_arguments",
+    "wants_sandbox",
+]
+
+SANDBOX_ENV_NAME = "MEETCORE_CHROMIUM_SANDBOX"
 
 PLAYWRIGHT_DISABLED_FEATURES = (
     "AvoidUnnecessaryBeforeUnloadCheckSync",
@@ -57,7 +66,8 @@ class LaunchOptions:
     Attributes:
         chromium: Path of the browser, None to look for one.
         headed: Whether it is to be visible.
-        sandbox: Whether Chromium's sandbox is on; None for 'unless we are root', where it cannot.
+        sandbox: Whether Chromium's sandbox is on. None: on, unless we are root, where it cannot
+            work, or $MEETCORE_CHROMIUM_SANDBOX is `off`, for machines on which nobody can have it.
         proxy_server: A proxy as Chromium's `--proxy-server` takes it; None for none at all,
             whatever the system's settings say.
         disabled_features: Further Chromium features to switch off.
@@ -79,8 +89,16 @@ def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def launch_arguments(options: LaunchOptions) -> tuple[list[str], list[str], bool]:
-    """Return switches to add, Playwright's own to leave out, and whether the sandbox is on."""
+def wants_sandbox(options: LaunchOptions, env: Mapping[str, str] | None = None) -> bool:
+    """Whether Chromium's sandbox is to be on."""
+    env = os.environ if env is None else env
+    if options.sandbox is not None:
+        return options.sandbox
+    return env.get(SANDBOX_ENV_NAME) != "off" and not is_root()
+
+
+def launch_arguments(options: LaunchOptions) -> tuple[list[str], list[str]]:
+    """Return the switches to add and those of Playwright's own to leave out."""
     own = dict.fromkeys(
         (*PLAYWRIGHT_DISABLED_FEATURES, *_OWN_DISABLED_FEATURES, *options.disabled_features)
     )
@@ -90,8 +108,7 @@ def launch_arguments(options: LaunchOptions) -> tuple[list[str], list[str], bool
     switches.append(f"--disable-features={','.join(own)}")
     switches.extend(options.arguments)
     leave_out = [f"--disable-features={','.join(PLAYWRIGHT_DISABLED_FEATURES)}"]
-    sandbox = options.sandbox if options.sandbox is not None else not is_root()
-    return switches, leave_out, sandbox
+    return switches, leave_out
 
 
 def check_display(

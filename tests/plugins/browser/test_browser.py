@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import trio
 
+from meetcore_browser import browser as browser_module
 from meetcore_browser.bot_page import open_page
 from meetcore_browser.browser import Browser, open_browser
-from meetcore_browser.driver import process_alive
+from meetcore_browser.driver import open_driver, process_alive
 from meetcore_browser.errors import (
     BrowserCrashed,
     CallTimedOut,
@@ -26,6 +27,7 @@ from meetcore_browser.errors import (
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.scratch import PREFIX, scratch_root
 from meetcore_browser.testing import KeepingDoor, PageSite, until
+from meetcore_browser.thread import browser_thread
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
 
@@ -198,6 +200,36 @@ async def test_a_browser_that_does_not_start_says_what_it_said(tmp_path: Path) -
     with pytest.raises(ChromiumFailed, match=r"libnss3\.so"):
         async with open_browser(LaunchOptions(chromium=str(broken))):
             pass
+
+
+@pytest.mark.law(1)
+async def test_a_browser_that_hangs_is_killed_when_it_does_not_close(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(browser_module, "CLOSE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(browser_module, "DEATH_TIMEOUT_S", 0.2)
+    async with open_browser() as browser:
+        assert browser.pid is not None
+        os.kill(browser.pid, signal.SIGSTOP)
+        began = trio.current_time()
+    assert trio.current_time() - began < 5
+    await gone(browser.pid)
+
+
+async def test_browsers_that_belong_together_may_share_a_driver() -> None:
+    async with (
+        browser_thread() as aio,
+        open_driver(aio) as driver,
+        open_browser(driver=driver) as one,
+        open_browser(driver=driver) as two,
+    ):
+        assert one.pid != two.pid
+        assert one.driver is two.driver
+        assert one.pid is not None
+        os.kill(one.pid, signal.SIGKILL)
+        with pytest.raises(BrowserCrashed):
+            await one.call(one.raw.new_page)
+        assert await two.call(two.raw.new_page)
 
 
 async def test_no_browser_is_told_before_anything_is_started() -> None:

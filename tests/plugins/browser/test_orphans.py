@@ -1,4 +1,4 @@
-"""Whatever way the host dies, no driver, no Chromium and, after the next start, no folder remains."""
+"""Whatever way the host dies: no driver, no Chromium and, after the next start, no folder."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import trio
 
 from meetcore_browser.driver import process_alive
 from meetcore_browser.scratch import PREFIX, remove_stale, scratch_root
+from meetcore_browser.testing import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.law(1)]
 
@@ -42,16 +43,23 @@ def short_tmp() -> Iterator[Path]:
         yield Path(folder)
 
 
-async def start_host(short_tmp: Path) -> tuple[subprocess.Popen[str], list[int]]:
-    env = {**os.environ, "TMPDIR": str(short_tmp)}
-    host = subprocess.Popen(
+def spawn_host(short_tmp: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-c", HOST],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=env,
+        env={**os.environ, "TMPDIR": str(short_tmp)},
         start_new_session=True,
     )
+
+
+def names(folder: Path, pattern: str = "*") -> list[str]:
+    return [path.name for path in folder.glob(pattern)]
+
+
+async def start_host(short_tmp: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    host = spawn_host(short_tmp)
     assert host.stdout is not None
     line = await trio.to_thread.run_sync(host.stdout.readline)
     driver, browser = json.loads(line)
@@ -61,10 +69,8 @@ async def start_host(short_tmp: Path) -> tuple[subprocess.Popen[str], list[int]]
     return host, family
 
 
-async def all_gone(family: list[int], within_s: float = 10.0) -> None:
-    with trio.fail_after(within_s):
-        while any(process_alive(pid) for pid in family):
-            await trio.sleep(0.05)
+async def all_gone(family: list[int]) -> None:
+    await until(lambda: not any(process_alive(pid) for pid in family))
 
 
 def finish(host: subprocess.Popen[str]) -> tuple[int, str]:
@@ -82,7 +88,7 @@ async def test_a_killed_host_leaves_no_process_and_its_folder_goes_at_the_next_s
     await all_gone(family)
     # The driver may have had time for its own folders; ours is there until somebody starts again.
     assert len(remove_stale(short_tmp)) == 1
-    assert list(short_tmp.glob(PREFIX + "*")) == []
+    assert names(short_tmp, PREFIX + "*") == []
 
 
 async def test_ctrl_c_in_a_terminal_ends_the_host_properly(short_tmp: Path) -> None:
@@ -93,7 +99,7 @@ async def test_ctrl_c_in_a_terminal_ends_the_host_properly(short_tmp: Path) -> N
     assert "KeyboardInterrupt" in errors
     assert "never retrieved" not in errors
     await all_gone(family)
-    assert list(short_tmp.iterdir()) == []
+    assert names(short_tmp) == []
 
 
 async def test_a_terminals_ctrl_c_does_not_reach_the_browser_before_the_host_decides(
@@ -116,7 +122,7 @@ async def test_host_and_driver_killed_together_still_leave_no_chromium(short_tmp
     finish(host)
     await all_gone(family)
     assert len(remove_stale(short_tmp)) == 1
-    assert list(short_tmp.glob("playwright*")) == []
+    assert names(short_tmp, "playwright*") == []
 
 
 async def test_the_folder_of_a_running_host_is_left_alone(short_tmp: Path) -> None:

@@ -12,6 +12,7 @@ import trio.testing
 
 from meetcore_browser import thread as thread_module
 from meetcore_browser.errors import BrowserThreadClosed, CallTimedOut
+from meetcore_browser.testing import until
 from meetcore_browser.thread import BrowserThread, browser_thread, open_browser_thread
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -198,9 +199,7 @@ async def test_a_call_that_is_under_way_when_the_thread_ends_is_told_so() -> Non
         async with open_browser_thread() as aio:
             nursery.start_soon(call, aio)
             await trio.testing.wait_all_tasks_blocked(0.05)
-        with trio.fail_after(5):
-            while not errors:
-                await trio.sleep(0.01)
+        await until(lambda: len(errors) == 1)
 
 
 async def test_the_asyncio_policy_of_the_process_plays_no_part() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -32,10 +33,8 @@ def test_messages_survive_the_way(document: int, topic: str, data: object) -> No
 
 @given(st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()))
 def test_whatever_a_page_sends_is_read_or_refused(payload: str) -> None:
-    try:
-        decode(payload)
-    except WireError as error:
-        assert str(error).startswith("The page sent")
+    with suppress(WireError):
+        assert isinstance(decode(payload), AudioBlock | PageMessage)
 
 
 @pytest.mark.parametrize(
