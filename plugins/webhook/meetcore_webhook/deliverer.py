@@ -140,7 +140,9 @@ class Deliverer:
                 self._random,
             )
             pause = max(pause, outcome.retry_after_s or 0.0)
-            self._save(self.state.failed(attempt, self._wall_clock() + timedelta(seconds=pause)))
+            self._try_at = trio.current_time() + pause
+            again_at = self._wall_clock() + timedelta(seconds=pause)
+            self._save(self.state.failed(attempt, again_at))
             self._report_attempt(event, attempt, outcome, pause)
 
     def _pause_left_s(self) -> float:

@@ -8,6 +8,7 @@ certificate keep the name. Proxies of the environment are not used: they would d
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +19,9 @@ import trio
 from meetcore_webhook.addresses import is_public
 
 __all__ = ["AddressRefused", "PinnedBackend", "pinned_client"]
+
+
+LONGEST_ANSWER_BYTES = 128 * 1024
 
 
 class AddressRefused(httpcore2.ConnectError):
@@ -58,8 +62,10 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
             with trio.fail_after(timeout if timeout is not None else float("inf")):
                 for address in await self._addresses(host, port):
                     try:
-                        return await self._inner.connect_tcp(
-                            address, port, timeout, local_address, socket_options
+                        return _BoundedStream(
+                            await self._inner.connect_tcp(
+                                address, port, timeout, local_address, socket_options
+                            )
                         )
                     except httpcore2.ConnectError as error:
                         trouble = error
@@ -94,6 +100,52 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
         if not self._allow_private and not all(map(is_public, addresses)):
             raise AddressRefused("the target is not a public address")
         return addresses
+
+
+class _BoundedStream(httpcore2.AsyncNetworkStream):
+    """A connection on which an answer can only be so long.
+
+    The bound sits here and not where the answer is read, because to stop reading in the middle of
+    httpx2's nested generators leaves them to the garbage collector, where they cannot await.
+    """
+
+    def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._received = 0
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read some.
+
+        Raises:
+            httpcore2.ReadError: More came since the last write than an answer can have.
+        """
+        data = await self._inner.read(max_bytes, timeout)
+        self._received += len(data)
+        if self._received > LONGEST_ANSWER_BYTES:
+            raise httpcore2.ReadError("the answer is too long")
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write all of it."""
+        self._received = 0
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Go on encrypted, under the same bound."""
+        return _BoundedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what the connection says of itself."""
+        return self._inner.get_extra_info(info)
 
 
 class _PinnedTransport(httpx2.AsyncHTTPTransport):
