@@ -75,7 +75,7 @@ from meetcore.plugins import Plugins
 from meetcore.roster import Roster, SpeakingTimeline
 from meetcore.secrets import Redactor, Secret
 from meetcore.signals import Signal
-from meetcore.subscription import Drafts, subscribe
+from meetcore.subscription import Drafts, Subscription
 from meetcore.transcript import Transcript
 
 __all__ = ["Bot"]
@@ -246,7 +246,7 @@ class Bot:
             after: The last `seq` that is not wanted.
             drafts: Whether mutable segments are shown too, in their place between events.
         """
-        return subscribe(self.journal, self.drafts if drafts else None, after=after)
+        return Subscription(self.journal, self.drafts if drafts else None, after=after)
 
     async def wait_ended(self) -> StateChanged:
         """Return the terminal event once there is one. No deadline of its own."""
@@ -296,7 +296,7 @@ class Bot:
     def record(self, event: Event) -> Event:
         """Append an event and let the reducers have it."""
         try:
-            event = self.journal.append(event)
+            event = self.journal.append(self._redactor.scrub(event))
         except JournalFull as error:
             self.failure = self.failure or error
             self.conclude(EndReason.INTERNAL_ERROR, Evidence("storage_full", str(error)))

@@ -22,7 +22,7 @@ from meetcore.events import AudioLost, Event, PluginFailed, PluginSlow
 from meetcore.journal import Journal
 from meetcore.mailbox import AudioMailbox, Lost, Wake
 from meetcore.plugins import HookImplementation
-from meetcore.subscription import DraftSource, subscribe
+from meetcore.subscription import Drafts, Subscription
 
 if TYPE_CHECKING:
     from meetcore.bot import Bot
@@ -44,7 +44,7 @@ class DeliveryHost(Protocol):
         """The bot's journal."""
 
     @property
-    def drafts(self) -> DraftSource:
+    def drafts(self) -> Drafts:
         """Where drafts come from."""
 
     @property
@@ -213,7 +213,7 @@ class SinkRunner:
             await self.finished.wait()
             return
         drafts = self._host.drafts if sink.wants_drafts else None
-        async for item in subscribe(self._host.journal, drafts):
+        async for item in Subscription(self._host.journal, drafts):
             if isinstance(item, Event):
                 if (
                     sink.wants_events
@@ -290,7 +290,7 @@ class EventHookRunner:
 
     async def run(self) -> None:
         """Show every event up to the terminal one. Never raises `Exception`."""
-        async for event in subscribe(self._host.journal):
+        async for event in Subscription(self._host.journal):
             if not isinstance(event, Event) or _about(event, self._implementation.plugin_name):
                 continue
             if self._patience.detached:

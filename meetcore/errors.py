@@ -36,6 +36,12 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
+def _shown(url: str) -> str:
+    """Return a link as it may be shown: what stands behind `?` or `#` can be a passcode."""
+    shown = url.partition("?")[0].partition("#")[0]
+    return shown if shown == url else f"{shown}?…"
+
+
 class MeetcoreError(Exception):
     """Root of every error meetcore raises on purpose.
 
@@ -84,7 +90,7 @@ class UnknownMeetingUrl(MeetcoreError):
         lines = [f"  {name}: {', '.join(examples)}" for name, examples in platforms]
         known = "\n".join(lines) if lines else "  (no platform plugin is installed)"
         super().__init__(
-            f"No installed platform recognises the meeting link {url!r}.",
+            f"No installed platform recognises the meeting link {_shown(url)!r}.",
             f"Links of the installed platforms look like this:\n{known}",
         )
 
@@ -95,7 +101,7 @@ class AmbiguousMeetingUrl(MeetcoreError):
     def __init__(self, url: str, platforms: Iterable[str]) -> None:
         names = sorted(platforms)
         super().__init__(
-            f"The meeting link {url!r} is claimed by {' and '.join(names)}.",
+            f"The meeting link {_shown(url)!r} is claimed by {' and '.join(names)}.",
             f"Switch one of them off, for instance with --without {names[-1]}.",
         )
 

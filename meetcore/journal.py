@@ -30,11 +30,11 @@ import errno
 import fcntl
 import json
 import os
+import weakref
 import zlib
 from array import array
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ from meetcore.events import Event
 from meetcore.mailbox import Wake
 from meetcore.wire import event_from_wire, event_to_wire, to_json
 
-__all__ = ["JOURNAL_NAME", "Journal", "decode_line", "encode_line", "read_journal"]
+__all__ = ["JOURNAL_NAME", "Cursor", "Journal", "decode_line", "encode_line", "read_journal"]
 
 JOURNAL_NAME = "journal.jsonl"
 GROUP_COMMIT_S = 0.05
@@ -173,7 +173,7 @@ class Journal:
             os.close(self._fd)
             raise
         self._recent: deque[Event] = deque(maxlen=_RECENT)
-        self._watchers: list[Wake] = []
+        self._watchers: list[weakref.ref[Wake]] = []
         self._listeners: list[Callable[[Event], None]] = []
         self._synced_seq = self.last_seq
         self._dirty = trio.Event()
@@ -264,8 +264,7 @@ class Journal:
         self._recent.append(event)
         for listener in self._listeners:
             listener(event)
-        for watcher in self._watchers:
-            watcher.set()
+        self._wake_watchers()
         self._dirty.set()
         return event
 
@@ -318,33 +317,23 @@ class Journal:
                 raise JournalDamaged(f"{self._path} does not read back as it was written.")
             yield event
 
-    async def cursor(self, after: int = 0) -> AsyncIterator[Event]:
+    def cursor(self, after: int = 0) -> Cursor:
         """Yield events from `after` on, then live ones, until the journal is closed.
 
         Every event is a checkpoint; nothing is skipped however slow the reader is, because
         what it has not seen is read from the file.
         """
-        at = after
-        with self.watching() as wake:
-            while True:
-                for event in self.read(at):
-                    at = event.seq
-                    await trio.lowlevel.checkpoint()
-                    yield event
-                if at >= self.last_seq:
-                    if self._closed:
-                        return
-                    await wake.wait()
+        return Cursor(self, after)
 
-    @contextmanager
-    def watching(self) -> Iterator[Wake]:
-        """Give a wake that is set at each new event and at the close."""
-        wake = Wake()
-        self._watchers.append(wake)
-        try:
-            yield wake
-        finally:
-            self._watchers.remove(wake)
+    def watch(self, wake: Wake) -> None:
+        """Set a wake at each new event and at the close, for as long as somebody holds it."""
+        self._watchers.append(weakref.ref(wake, self._watchers.remove))
+
+    def _wake_watchers(self) -> None:
+        for reference in self._watchers:
+            wake = reference()
+            if wake is not None:
+                wake.set()
 
     async def keep_synced(self) -> None:
         """Bring events to the disk by group commit, for ever. Run it in the bot's nursery."""
@@ -375,6 +364,53 @@ class Journal:
             os.fdatasync(self._fd)
         os.close(self._fd)
         self._reserve_path.unlink(missing_ok=True)
-        for watcher in self._watchers:
-            watcher.set()
+        self._wake_watchers()
         self._synced_lot.unpark_all()
+
+
+class Cursor:
+    """A place in a journal, moving on: an asynchronous iterator that may be dropped at any time."""
+
+    def __init__(self, journal: Journal, after: int) -> None:
+        self._journal = journal
+        self._at = after
+        self._batch: Iterator[Event] = iter(())
+        self._wake = Wake()
+        journal.watch(self._wake)
+
+    @property
+    def at(self) -> int:
+        """The `seq` of the last event given."""
+        return self._at
+
+    def __aiter__(self) -> Cursor:
+        return self
+
+    async def __anext__(self) -> Event:
+        while True:
+            event = self.next_now()
+            if event is not None:
+                await trio.lowlevel.checkpoint()
+                return event
+            if self._journal.closed:
+                raise StopAsyncIteration
+            await self.wait()
+
+    def next_now(self) -> Event | None:
+        """Return the next event there is, None if there is none yet."""
+        event = next(self._batch, None)
+        if event is None and self._at < self._journal.last_seq:
+            self._batch = self._journal.read(self._at)
+            event = next(self._batch, None)
+        if event is not None:
+            self._at = event.seq
+        return event
+
+    @property
+    def wake(self) -> Wake:
+        """Set at each new event; others may set it too."""
+        return self._wake
+
+    async def wait(self) -> None:
+        """Return when there may be something new. No deadline of its own."""
+        await self._wake.wait()

@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Wake:
     """A flag for one waiting task: set it as often as you like, wait clears it."""
 
-    __slots__ = ("_event", "_set")
+    __slots__ = ("__weakref__", "_event", "_set")
 
     def __init__(self) -> None:
         self._set = False

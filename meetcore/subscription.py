@@ -6,89 +6,84 @@ drafts it sees the newest of each key, and none that a finalized segment has ove
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Protocol
+import weakref
 
 import trio
 
 from meetcore.events import Draft, Event, SegmentFinalized, StateChanged
-from meetcore.journal import Journal
+from meetcore.journal import Cursor, Journal
 from meetcore.lifecycle import TERMINAL
-from meetcore.mailbox import DraftBox, Wake
+from meetcore.mailbox import DraftBox
 
-__all__ = ["DraftSource", "Drafts", "subscribe"]
-
-
-class DraftSource(Protocol):
-    """Somebody who hands drafts to boxes."""
-
-    def attach(self, box: DraftBox[Draft], wake: Wake) -> None:
-        """Put every new draft in the box and set the wake."""
-
-    def detach(self, box: DraftBox[Draft]) -> None:
-        """Stop doing so."""
+__all__ = ["Drafts", "Subscription"]
 
 
 class Drafts:
-    """Hands every draft to whoever is attached."""
+    """Hands every draft to the subscriptions there are."""
 
     def __init__(self) -> None:
-        self._boxes: list[tuple[DraftBox[Draft], Wake]] = []
+        self._subscriptions: list[weakref.ref[Subscription]] = []
 
-    def attach(self, box: DraftBox[Draft], wake: Wake) -> None:
-        """Put every new draft in the box and set the wake."""
-        self._boxes.append((box, wake))
-
-    def detach(self, box: DraftBox[Draft]) -> None:
-        """Stop doing so."""
-        self._boxes = [pair for pair in self._boxes if pair[0] is not box]
+    def attach(self, subscription: Subscription) -> None:
+        """Hand drafts to a subscription, for as long as somebody holds it."""
+        self._subscriptions.append(weakref.ref(subscription, self._subscriptions.remove))
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody is attached."""
-        return bool(self._boxes)
+        """Whether anybody would see a draft."""
+        return bool(self._subscriptions)
 
     def publish(self, draft: Draft) -> None:
-        """Hand a draft to everybody attached."""
-        for box, wake in self._boxes:
-            box.put(draft.key, draft)
-            wake.set()
+        """Hand a draft to everybody."""
+        for reference in self._subscriptions:
+            subscription = reference()
+            if subscription is not None:
+                subscription.take_draft(draft)
 
 
-async def subscribe(
-    journal: Journal, drafts: DraftSource | None = None, *, after: int = 0
-) -> AsyncIterator[Event | Draft]:
-    """Yield a bot's events after `after`, then live ones, up to and with the terminal state.
+class Subscription:
+    """A bot's events after `after`, then live ones, up to and with the terminal state.
+
+    An asynchronous iterator that may be dropped at any time.
 
     Args:
         journal: The bot's journal.
         drafts: Where drafts come from; None for events only.
         after: The last `seq` the subscriber has.
     """
-    at = after
-    box: DraftBox[Draft] = DraftBox()
-    with journal.watching() as wake:
+
+    def __init__(self, journal: Journal, drafts: Drafts | None = None, *, after: int = 0) -> None:
+        self._cursor = Cursor(journal, after)
+        self._journal = journal
+        self._box: DraftBox[Draft] = DraftBox()
+        self._over = False
         if drafts is not None:
-            drafts.attach(box, wake)
-        try:
-            while True:
-                for event in journal.read(at):
-                    at = event.seq
-                    if isinstance(event, SegmentFinalized):
-                        box.forget(f"segment:{event.segment.id}")
-                    await trio.lowlevel.checkpoint()
-                    yield event
-                    if isinstance(event, StateChanged) and event.state in TERMINAL:
-                        return
-                if box:
-                    await trio.lowlevel.checkpoint()
-                    yield box.pop()
-                    continue
-                if at < journal.last_seq:
-                    continue
-                if journal.closed:
-                    return
-                await wake.wait()
-        finally:
-            if drafts is not None:
-                drafts.detach(box)
+            drafts.attach(self)
+
+    def take_draft(self, draft: Draft) -> None:
+        """Keep a draft until its turn, in place of an older one of its key."""
+        self._box.put(draft.key, draft)
+        self._cursor.wake.set()
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> Event | Draft:
+        while not self._over:
+            item = self._next_now()
+            if item is not None:
+                await trio.lowlevel.checkpoint()
+                return item
+            if self._journal.closed:
+                break
+            await self._cursor.wait()
+        raise StopAsyncIteration
+
+    def _next_now(self) -> Event | Draft | None:
+        event = self._cursor.next_now()
+        if event is None:
+            return self._box.pop() if self._box else None
+        if isinstance(event, SegmentFinalized):
+            self._box.forget(f"segment:{event.segment.id}")
+        self._over = isinstance(event, StateChanged) and event.state in TERMINAL
+        return event

@@ -83,6 +83,7 @@ class TrackDoor:
     mailbox: AudioMailbox = field(init=False)
     _next: int | None = None
     _rate_hz: int = 0
+    _early: list[tuple[int, int, str]] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
         self.mailbox = AudioMailbox(int(DOOR_LIMIT_S * SAMPLE_RATE_HZ), "core_behind")
@@ -94,7 +95,7 @@ class TrackDoor:
             MeetcoreError: It starts before the end of the one before, or its rate changed.
         """
         rate, start = chunk.sample_rate_hz, chunk.start_sample
-        if start != self._next:
+        if start != self._next or rate != self._rate_hz:
             self._seek(start, rate)
         end = start + len(chunk.pcm)
         self._next = end
@@ -106,28 +107,38 @@ class TrackDoor:
 
     def declare_lost(self, start_sample: int, samples: int, cause: str) -> None:
         """Account for samples that never become a chunk."""
-        rate = self._rate_hz or SAMPLE_RATE_HZ
+        if not self._rate_hz:
+            self._early.append((start_sample, samples, cause))
+            return
+        rate = self._rate_hz
         if self._next is not None and start_sample > self._next:
             self._lose(self._next, start_sample, rate, "gap")
         self._lose(start_sample, start_sample + samples, rate, cause)
         self._next = start_sample + samples
 
     def _seek(self, start: int, rate_hz: int) -> None:
-        if self._next is None:
-            self._rate_hz = self._rate_hz or rate_hz
-        elif rate_hz != self._rate_hz:
+        if not self._rate_hz:
+            self._know_rate(rate_hz)
+        if rate_hz != self._rate_hz:
             raise MeetcoreError(
                 f"Track {self.track_id!r} changed its rate from {self._rate_hz} to {rate_hz} Hz.",
                 "Announce a new track instead.",
             )
-        elif start < self._next:
+        if self._next is None:
+            return
+        if start < self._next:
             raise MeetcoreError(
                 f"A chunk of track {self.track_id!r} starts at sample {start}, "
                 f"before the end of the one before it, {self._next}.",
                 "Chunks of a track follow each other on the call's sample clock.",
             )
-        else:
-            self._lose(self._next, start, rate_hz, "gap")
+        self._lose(self._next, start, rate_hz, "gap")
+
+    def _know_rate(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        for start, samples, cause in self._early:
+            self.declare_lost(start, samples, cause)
+        self._early.clear()
 
     def _lose(self, start: int, end: int, rate_hz: int, cause: str) -> None:
         first, last = position(start, rate_hz), position(end, rate_hz)
@@ -137,6 +148,8 @@ class TrackDoor:
 
     def close(self) -> None:
         """Say that nothing follows."""
+        if not self._rate_hz:
+            self._know_rate(SAMPLE_RATE_HZ)
         self.mailbox.close()
 
 
@@ -289,17 +302,17 @@ class TrackPath:
     def _interrupt(self, resume_sample: int, cause: EndCause) -> None:
         """End an open utterance where the audio ended, and start over at `resume_sample`."""
         assert self._utterances is not None
+        heard = self._end_of_ring()
         self._detector.reset()
         mark = self._utterances.interrupt(resume_sample, cause)
         if mark is not None:
-            heard = self._end_of_ring() if self._feed is not None else mark.end_sample
             mark = SpeechEnded(max(mark.end_sample, heard), mark.voice_end_sample, cause)
             if self._feed is not None:
                 self._marked((mark,))
             else:
                 self._tell(mark)
         if self._feed is not None:
-            self._account.withheld += self._end_of_ring() - self._fed_to
+            self._account.withheld += heard - self._fed_to
             self._fed_to = resume_sample
         self._ring.clear()
 

@@ -1,4 +1,4 @@
-"""The public test kit: a simulated meeting, a scripted transcriber, a leak guard, conformance suites.
+"""The public test kit: simulated meetings, a scripted transcriber, a leak guard, conformance.
 
 What meetcore needs to test itself, the author of a plugin needs too, so it ships.
 """

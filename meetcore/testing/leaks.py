@@ -87,7 +87,9 @@ def _temporary_files() -> frozenset[str]:
 
 def _describe_child(pid: int) -> str:
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        words = (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        )
     except OSError:
         words = "?"
     return f"process {pid} ({words.strip()[:120]})"
