@@ -2,7 +2,7 @@
 
 One Chromium per bot, not one shared with a context each: contexts share the browser process, its
 GPU, network and audio services, and a crash of any of them would end every bot's meeting. Memory
-is the price (about 150 MB), isolation is the law.
+is the price (about 165 MB in a call), isolation is the law.
 """
 
 from __future__ import annotations

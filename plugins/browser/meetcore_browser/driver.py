@@ -2,8 +2,8 @@
 
 Why one each: a driver is where all traffic of its pages passes, and a bot's crash must not touch
 its siblings. A driver that runs out of memory, hangs, or is killed takes down what it drives. A
-shared one would take down every bot. One of its own costs a bot about 125 MB and half a second at
-the start. It is also the simplest answer to orphans: the driver and its Chromium die with the pipe
+shared one would take down every bot. One of its own costs a bot about 85 MB and 0.3 s at the
+start. It is also the simplest answer to orphans: the driver and its Chromium die with the pipe
 to this process, whatever happened to it.
 """
 
