@@ -14,6 +14,7 @@ from meetcore.testing.script import Decision, EndHow, Script
 from meetcore_browser.browser import Browser, open_browser
 from meetcore_browser.flags import LaunchOptions
 from meetcore_rehearsal.errors import CastFailed
+from meetcore_rehearsal.nursery import open_plain_nursery
 from meetcore_rehearsal.room import Room
 from meetcore_rehearsal.site import Site
 
@@ -109,7 +110,7 @@ async def open_cast(
     options = LaunchOptions(
         headed=headed, disabled_features=MEDIA_FEATURES_OFF, arguments=MEDIA_SWITCHES
     )
-    async with open_browser(options) as browser, trio.open_nursery() as nursery:
+    async with open_browser(options) as browser, open_plain_nursery() as nursery:
         nursery.start_soon(_watch, browser)
         page = await browser.call(browser.raw.new_page)
         await browser.call(page.goto, url)

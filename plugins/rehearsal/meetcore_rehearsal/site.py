@@ -16,6 +16,7 @@ import trio_websocket
 
 from meetcore_rehearsal.errors import PortTaken
 from meetcore_rehearsal.hub import MAX_MESSAGE_BYTES, Hub
+from meetcore_rehearsal.nursery import open_plain_nursery
 from meetcore_rehearsal.room import Room
 from meetcore_rehearsal.web import Head, Response, serve_http
 
@@ -214,9 +215,7 @@ async def open_site(
     bound = listeners[0].socket.getsockname()[1]
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     site = Site(f"http://{shown}:{bound}", Hub(on_report, on_change))
-    async with trio.open_nursery() as nursery:
+    async with open_plain_nursery() as nursery:
         nursery.start_soon(site.serve, listeners)
-        try:
-            yield site
-        finally:
-            nursery.cancel_scope.cancel()
+        yield site
+        nursery.cancel_scope.cancel()

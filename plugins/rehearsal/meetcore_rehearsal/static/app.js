@@ -89,8 +89,8 @@ async function listDevices() {
     const found = await devices.list(kind);
     const used = devices[kind]?.getSettings().deviceId;
     select.replaceChildren(...found.map((device) => new Option(device.label || "Device", device.deviceId, false, device.deviceId === used)));
-    select.parentElement.hidden = found.length === 0;
-    several ||= found.length > 0;
+    select.parentElement.hidden = found.length < 2;
+    several ||= found.length > 1;
   }
   $("devices").hidden = !several;
 }

@@ -31,7 +31,7 @@ class Cast {
 
   report(data) {
     const actor = [...this.actors.values()].find((each) => each.inside);
-    actor?.session.send("report", data);
+    actor?.session.send("report", { data });
   }
 
   async #enter(actor) {

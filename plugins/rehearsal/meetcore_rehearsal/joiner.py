@@ -1,0 +1,181 @@
+"""A bot as a guest of the rehearsal site, through the site's own page in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import trio
+from playwright.async_api import Error as PlaywrightError
+
+from meetcore.contracts import Call, CallDoor, CallRequest, Capability
+from meetcore.errors import CommandFailed
+from meetcore.lifecycle import EndReason
+from meetcore.meeting import MeetingLink
+from meetcore.signals import TrackAppeared
+from meetcore_browser.bot_page import BotPage, open_page
+from meetcore_browser.capture import RemoteTrack
+from meetcore_browser.errors import BrowserError, SelectorMissed, StepFailed
+from meetcore_browser.flags import LaunchOptions
+from meetcore_browser.selectors import SelectorPack
+from meetcore_rehearsal.cast import MEDIA_FEATURES_OFF, MEDIA_SWITCHES
+from meetcore_rehearsal.nursery import open_plain_nursery
+from meetcore_rehearsal.observed import RoomObserver
+
+__all__ = ["RehearsalCall", "open_rehearsal_call"]
+
+HERE = Path(__file__).parent
+CONTROLS = SelectorPack.load(HERE / "controls.toml")
+CHAT_TIMEOUT_S = 8.0
+LEAVE_TIMEOUT_S = 5.0
+STEP_TIMEOUT_S = 20.0
+
+
+class RehearsalCall(Call):
+    """The bot's presence in a rehearsal room."""
+
+    capabilities = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
+    platform_name = "rehearsal"
+
+    def __init__(self, page: BotPage, observer: RoomObserver) -> None:
+        self._page = page
+        self._observer = observer
+        self._chatting = trio.Lock()
+
+    async def send_chat(self, text: str) -> None:
+        """Type a message into the chat panel and see it appear there."""
+        wanted = " ".join(text.split())
+        if not self._observer.inside:
+            raise CommandFailed("A chat message can be sent only while the bot is in the call.")
+        async with self._chatting:
+            before = self._observer.own_texts.count(wanted)
+            try:
+                await self._type(wanted)
+            except (BrowserError, PlaywrightError) as error:
+                raise CommandFailed(f"The chat could not be used: {error}") from error
+            with trio.move_on_after(CHAT_TIMEOUT_S):
+                while self._observer.own_texts.count(wanted) == before:
+                    await self._observer.changed()
+                return
+            raise CommandFailed(f"The message did not appear within {CHAT_TIMEOUT_S:g} s.")
+
+    async def _type(self, text: str) -> None:
+        page = self._page
+        try:
+            field = await page.find(CONTROLS["chat_field"], timeout_s=0)
+        except SelectorMissed:
+            await page.click(await page.find(CONTROLS["chat_button"]))
+            field = await page.find(CONTROLS["chat_field"])
+        await page.fill(field, text)
+        await page.click(await page.find(CONTROLS["send_button"]))
+
+    async def leave(self) -> None:
+        """Press the button a person would press, and see the page say good-bye."""
+        page, observer = self._page, self._observer
+        if observer.over is not None:
+            return
+        observer.leaving = True
+        with suppress(BrowserError, PlaywrightError):
+            if observer.inside:
+                await page.finish_capture()
+                await page.click(await page.find(CONTROLS["leave_button"], LEAVE_TIMEOUT_S))
+            elif observer.state.name == "waiting":
+                await page.click(await page.find(CONTROLS["stop_waiting_button"], LEAVE_TIMEOUT_S))
+            else:
+                return
+            await page.find(CONTROLS["left_page"], LEAVE_TIMEOUT_S)
+
+
+@asynccontextmanager
+async def open_rehearsal_call(
+    link: MeetingLink, request: CallRequest, door: CallDoor
+) -> AsyncIterator[RehearsalCall]:
+    """Begin to join as a guest; knocking, admission and the end come as signals.
+
+    Raises:
+        ChromiumMissing: There is no Chromium on this machine.
+        PageGone: Page, browser or driver broke off.
+    """
+    observer = RoomObserver(door.observe)
+
+    def whose(track: RemoteTrack) -> TrackAppeared:
+        return observer.track_of(track.track_id, track.stream_ids)
+
+    options = LaunchOptions(disabled_features=MEDIA_FEATURES_OFF, arguments=MEDIA_SWITCHES)
+    async with (
+        open_page(
+            request,
+            door,
+            options=options,
+            whose=whose,
+            scripts=[HERE / "page" / "observer.js"],
+            on_message={
+                "state": observer.on_state,
+                "roster": observer.on_roster,
+                "chat": observer.on_chat,
+            },
+        ) as page,
+        open_plain_nursery() as nursery,
+    ):
+        nursery.start_soon(page.watch)
+        nursery.start_soon(_join, page, observer, link, request)
+        yield RehearsalCall(page, observer)
+        nursery.cancel_scope.cancel()
+
+
+async def _join(
+    page: BotPage, observer: RoomObserver, link: MeetingLink, request: CallRequest
+) -> None:
+    """Go from the link to the door; the observer sees what comes of it."""
+    try:
+        with trio.fail_after(request.join_timeout_s):
+            await _knock(page, observer, link, request)
+    except StepFailed as error:
+        observer.end(EndReason.CLIENT_NEVER_LOADED, "step_failed", str(error))
+    except SelectorMissed as error:
+        observer.end(EndReason.CLIENT_NEVER_LOADED, "control_missing", str(error))
+    except trio.TooSlowError:
+        await page.write_diagnostics("join")
+        detail = f"the page was not through within {request.join_timeout_s:g} s"
+        observer.end(EndReason.CLIENT_NEVER_LOADED, "join_timeout", detail)
+
+
+async def _knock(
+    page: BotPage, observer: RoomObserver, link: MeetingLink, request: CallRequest
+) -> None:
+    async with page.step("open the meeting", timeout_s=request.join_timeout_s):
+        await page.goto(link.url, timeout_s=STEP_TIMEOUT_S)
+    async with page.step("find the green room", timeout_s=STEP_TIMEOUT_S) as step:
+        controls = [CONTROLS[name] for name in ("missing_page", "over_page", "name_field")]
+        hit = await page.first_of(controls, timeout_s=STEP_TIMEOUT_S)
+        step.note(hit.describe())
+    if hit.control.name != "name_field":
+        return  # the observer has told what this page says
+    async with page.step("fill in the name", timeout_s=STEP_TIMEOUT_S):
+        await page.fill(hit, request.display_name)
+    if not await _give_passcode(page, observer, link):
+        return
+    async with page.step("press join", timeout_s=STEP_TIMEOUT_S) as step:
+        button = await page.find(CONTROLS["join_button"])
+        await page.click(button)
+        step.note(button.describe())
+    async with page.step("reach the door", timeout_s=STEP_TIMEOUT_S) as step:
+        while observer.state.name == "before":
+            await observer.changed()
+        step.note(observer.state.name)
+
+
+async def _give_passcode(page: BotPage, observer: RoomObserver, link: MeetingLink) -> bool:
+    try:
+        field = await page.find(CONTROLS["passcode_field"], timeout_s=0)
+    except SelectorMissed:
+        return True
+    if link.passcode is None:
+        observer.end(
+            EndReason.WRONG_PASSCODE, "passcode_asked", "the room asks for a passcode; none given"
+        )
+        return False
+    async with page.step("fill in the passcode", timeout_s=STEP_TIMEOUT_S):
+        await page.fill(field, link.passcode)
+    return True

@@ -1,0 +1,157 @@
+"""What the observer script told, turned into signals: states, roster, speaking, chat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from attrs import frozen
+
+from meetcore.lifecycle import EndReason, Evidence
+from meetcore.roster import NameSource, Participant
+from meetcore.signals import (
+    Admitted,
+    CallEnded,
+    ChatArrived,
+    Knocked,
+    ParticipantAppeared,
+    ParticipantChanged,
+    ParticipantGone,
+    RosterHealth,
+    Signal,
+    SpeakingIndicated,
+    TrackAppeared,
+)
+
+__all__ = ["PageState", "RoomObserver"]
+
+END_REASONS = {
+    "missing": EndReason.MEETING_NOT_FOUND,
+    "denied": EndReason.DENIED,
+    "removed": EndReason.REMOVED,
+    "ended": EndReason.MEETING_ENDED,
+    "lost": EndReason.CONNECTION_LOST,
+    "full": EndReason.DENIED,
+    "wrong_passcode": EndReason.WRONG_PASSCODE,
+    "unknown_ending": EndReason.CONNECTION_LOST,
+}
+
+
+@frozen
+class PageState:
+    """What the page shows: the name of the state, and what it was recognised by."""
+
+    name: str = "before"
+    selector: str = ""
+    text: str = ""
+
+
+class RoomObserver:
+    """Follows one page. All methods run on the Trio thread and return at once.
+
+    Args:
+        observe: Takes signals.
+    """
+
+    def __init__(self, observe: Callable[[Signal], None]) -> None:
+        self._observe = observe
+        self.state = PageState()
+        self.over: CallEnded | None = None
+        self.leaving = False
+        self.own_texts: list[str] = []
+        self._changed = trio.Event()
+        self._people: dict[str, Participant] = {}
+        self._speaking: set[str] = set()
+
+    @property
+    def inside(self) -> bool:
+        """Whether the page shows the call."""
+        return self.state.name == "in_call"
+
+    async def changed(self) -> None:
+        """Return when the page's state or our own chat messages have changed."""
+        await self._changed.wait()
+
+    def on_state(self, data: Any) -> None:
+        """Take a new state of the page."""
+        self.state = PageState(str(data["name"]), str(data["selector"]), str(data["text"]))
+        if self.state.name == "waiting":
+            self._observe(Knocked(self.state.text))
+        elif self.inside:
+            self._observe(Admitted(self.state.selector))
+        elif reason := END_REASONS.get(self.state.name):
+            self.end(reason, self.state.name)
+        self._notify()
+
+    def end(self, reason: EndReason, signal: str, detail: str = "") -> None:
+        """Note that there is no call any more; the first reason counts."""
+        if self.over is not None or self.leaving:
+            return
+        evidence = Evidence(
+            signal=signal,
+            detail=detail or self.state.text,
+            selector=self.state.selector or None,
+        )
+        self.over = CallEnded(reason, evidence)
+        self._observe(self.over)
+
+    def on_roster(self, data: Any) -> None:
+        """Take the whole list of people as it stands on the page."""
+        people = {str(entry["id"]): _participant(entry) for entry in data}
+        if not any(person.is_self for person in people.values()):
+            self._observe(RosterHealth(False, "the list of people does not name the bot itself"))
+            return
+        for gone in [known for known in self._people if known not in people]:
+            if gone in self._speaking:
+                self._speaking.discard(gone)
+                self._observe(SpeakingIndicated(gone, False))
+            self._observe(ParticipantGone(gone))
+        for person in people.values():
+            before = self._people.get(person.id)
+            if before is None:
+                self._observe(ParticipantAppeared(person))
+            elif before != person:
+                self._observe(ParticipantChanged(person))
+        self._people = people
+        speaking = {str(entry["id"]) for entry in data if entry["speaking"] and not entry["self"]}
+        for person_id in sorted(speaking ^ self._speaking):
+            self._observe(SpeakingIndicated(person_id, person_id in speaking))
+        self._speaking = speaking
+
+    def on_chat(self, data: Any) -> None:
+        """Take a chat message."""
+        own = bool(data["own"])
+        if own:
+            self.own_texts.append(str(data["text"]))
+        self._observe(
+            ChatArrived(
+                message_id=str(data["id"]),
+                sender_id=str(data["sender"]),
+                sender_name=str(data["name"]),
+                text=str(data["text"]),
+                by_bot=own,
+            )
+        )
+        self._notify()
+
+    def track_of(self, track_id: str, stream_ids: tuple[str, ...]) -> TrackAppeared:
+        """Say whose voice a remote track is: its stream carries the participant's id."""
+        if stream_ids and stream_ids[0] in self._people:
+            return TrackAppeared(track_id, stream_ids[0], "participant", NameSource.TRACK)
+        return TrackAppeared(track_id, None, "participant", NameSource.UNKNOWN)
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+def _participant(entry: Any) -> Participant:
+    return Participant(
+        id=str(entry["id"]),
+        name=str(entry["name"]),
+        is_bot=bool(entry["bot"]),
+        is_self=bool(entry["self"]),
+        is_host=bool(entry["host"]),
+        muted=bool(entry["muted"]),
+    )

@@ -1,0 +1,34 @@
+"""The platform `rehearsal`: knows its links, opens its calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import ClassVar
+
+from meetcore.contracts import Call, CallDoor, CallRequest, Platform
+from meetcore.meeting import MeetingLink
+from meetcore_rehearsal.links import LINK_EXAMPLES, PLATFORM_NAME, parse_link
+
+__all__ = ["RehearsalPlatform"]
+
+
+class RehearsalPlatform(Platform):
+    """Joins rooms of the rehearsal site as a guest."""
+
+    name: ClassVar[str] = PLATFORM_NAME
+    link_examples: ClassVar[tuple[str, ...]] = LINK_EXAMPLES
+
+    def parse(self, url: str) -> MeetingLink | None:
+        """Return the room `url` means, or None."""
+        return parse_link(url)
+
+    @asynccontextmanager
+    async def open_call(
+        self, link: MeetingLink, request: CallRequest, door: CallDoor
+    ) -> AsyncIterator[Call]:
+        """Begin to join; see `meetcore_rehearsal.joiner`."""
+        from meetcore_rehearsal.joiner import open_rehearsal_call  # brings Playwright with it
+
+        async with open_rehearsal_call(link, request, door) as call:
+            yield call

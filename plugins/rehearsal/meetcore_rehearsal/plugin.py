@@ -1,0 +1,30 @@
+"""What the rehearsal plugin registers: the platform, and `meetcore rehearse`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from meetcore.hooks import hookimpl
+from meetcore_rehearsal.platform import RehearsalPlatform
+
+if TYPE_CHECKING:
+    import click
+
+    from meetcore.contracts import Platform
+
+meetcore_api_version = "1.0"
+
+
+@hookimpl
+def meetcore_register_platforms(register: Callable[[type[Platform]], None]) -> None:
+    """Offer the platform `rehearsal`."""
+    register(RehearsalPlatform)
+
+
+@hookimpl
+def meetcore_register_cli(group: click.Group) -> None:
+    """Add `meetcore rehearse`."""
+    from meetcore_rehearsal.command import rehearse
+
+    group.add_command(rehearse)
