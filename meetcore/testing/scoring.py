@@ -58,25 +58,30 @@ def align(
 ) -> list[tuple[int | None, int | None]]:
     """Align two word sequences with the fewest changes (Levenshtein).
 
+    Among alignments with equally few changes it takes one with the most words in common.
+
     Returns:
         Pairs of indices in order: (i, j) for a match or a substitution, (i, None) for a
         missing word, (None, j) for an inserted one.
     """
-    rows = [list(range(len(hypothesis) + 1))]
+    change = len(reference) + len(hypothesis) + 1  # outweighs any number of lost matches
+    rows = [[change * j for j in range(len(hypothesis) + 1)]]
     for i, word in enumerate(reference, 1):
         above = rows[-1]
-        row = [i]
+        row = [change * i]
         for j, other in enumerate(hypothesis, 1):
-            row.append(min(above[j - 1] + (word != other), above[j] + 1, row[j - 1] + 1))
+            exchange = 0 if word == other else change + 1
+            row.append(min(above[j - 1] + exchange, above[j] + change, row[j - 1] + change))
         rows.append(row)
     pairs: list[tuple[int | None, int | None]] = []
     i, j = len(reference), len(hypothesis)
     while i or j:
         here = rows[i][j]
-        if i and j and here == rows[i - 1][j - 1] + (reference[i - 1] != hypothesis[j - 1]):
+        same = i > 0 and j > 0 and reference[i - 1] == hypothesis[j - 1]
+        if i and j and here == rows[i - 1][j - 1] + (0 if same else change + 1):
             i, j = i - 1, j - 1
             pairs.append((i, j))
-        elif i and here == rows[i - 1][j] + 1:
+        elif i and here == rows[i - 1][j] + change:
             i -= 1
             pairs.append((i, None))
         else:
