@@ -7,9 +7,10 @@ every packet. So it is told (`flush_packets`), and Ogg pages are kept at 200 ms.
 * `flac`: after a kill every whole frame plays (0.29 s each), but the header knows neither length
   nor checksum until the file is closed or recovered: players then show no length and cannot seek.
 
-A person who is silent for an hour costs nearly nothing: a second of silence is encoded as it comes,
-and from there on its last packet is repeated, which the decoder cannot tell from the real thing.
-Encoding that hour would take 20 s and hold up the others.
+A person who is silent for an hour costs nearly nothing: a second of digital silence is encoded as it
+comes, and from there on its last packet is repeated, which a decoder cannot tell from the real thing.
+Encoding that hour would take 20 s and hold up the others. Opus is asked for a third of its greatest
+effort (2.5 ms instead of 7.5 ms per second of speech), which at these rates nobody hears.
 """
 
 from __future__ import annotations
@@ -108,27 +109,34 @@ class OpusFile(AudioFile):
             "libopus", rate=SAMPLE_RATE_HZ, layout="mono"
         )
         self._stream.bit_rate = bit_rate_kbps * 1000
-        self._stream.options = {"application": "voip", "frame_duration": "20"}
+        self._stream.options = {"frame_duration": "20", "compression_level": "3"}
         self._rest: Pcm = np.zeros(0, np.int16)
         self._encoded = 0
         self._packets = 0
         self._first_pts: int | None = None
         self._last_packet = b""
+        self._silent_samples = 0
 
     def write(self, pcm: Pcm) -> None:
         """Append sound; less than a 20 ms frame of it waits for the next."""
-        self.samples += len(pcm)
-        self._append(pcm)
+        if pcm.any():
+            self._silent_samples = 0
+            self.samples += len(pcm)
+            self._append(pcm)
+        else:
+            self.silence(len(pcm))
 
     def silence(self, samples: int) -> None:
         """Append silence, of which all but the first second costs no encoding."""
         self.samples += samples
-        lead = min(samples, -len(self._rest) % _OPUS_FRAME + _SETTLING_FRAMES * _OPUS_FRAME)
+        settling = _SETTLING_FRAMES * _OPUS_FRAME - self._silent_samples
+        lead = min(samples, max(0, settling) + -len(self._rest) % _OPUS_FRAME)
         self._append(np.zeros(lead, np.int16))
         repeats, tail = divmod(samples - lead, _OPUS_FRAME)
         for _ in range(repeats):
             self._repeat_last_packet()
         self._append(np.zeros(tail, np.int16))
+        self._silent_samples += samples
 
     def close(self) -> None:
         """Encode what waits, padded to a whole frame, and complete the file."""

@@ -71,7 +71,7 @@ class PocketsphinxTranscriber(Transcriber):
 
     def __init__(self, options: PocketsphinxOptions | None = None) -> None:
         super().__init__(options)
-        self._keepers: dict[str, WorkerKeeper] = {}
+        self._keeper: WorkerKeeper | None = None
 
     @asynccontextmanager
     async def open(self, context: TranscriberContext) -> AsyncIterator[None]:
@@ -90,27 +90,27 @@ class PocketsphinxTranscriber(Transcriber):
             except TranscriberError as error:
                 refused = error  # raised outside: a nursery would wrap it in a group
             else:
-                self._keepers[context.bot_id] = keeper
+                self._keeper = keeper
                 try:
                     yield
                 finally:
-                    del self._keepers[context.bot_id]
+                    self._keeper = None
                     keeper.close()
             nursery.cancel_scope.cancel()
         if refused is not None:
             raise refused
 
     def stream(self, request: StreamRequest) -> AbstractAsyncContextManager[TranscriberStream]:
-        """Open a stream for one track of a bot that is open."""
+        """Open a stream for one track, while `open` holds."""
         return self._stream(request)
 
     @asynccontextmanager
     async def _stream(self, request: StreamRequest) -> AsyncIterator[TranscriberStream]:
-        keeper = self._keepers.get(request.bot_id)
+        keeper = self._keeper
         if keeper is None:
             raise TranscriberError(
                 "bad_request",
-                f"No transcriber is open for bot {request.bot_id!r}.",
+                f"The transcriber of bot {request.bot_id!r} is not open.",
                 retryable=False,
             )
         self._require_language(request.language)
@@ -160,6 +160,7 @@ class PocketsphinxTranscriber(Transcriber):
 
         context = TranscriberContext(bot_id=f"file:{path}", folder=path.parent)
         request = StreamRequest(bot_id=context.bot_id, track_id=path.name, emit=keep)
-        async with self.open(context), self._stream(request) as stream:
+        apart = PocketsphinxTranscriber(self.options)
+        async with apart.open(context), apart.stream(request) as stream:
             await feed_utterances(stream, pcm, track_id=path.name)
         return results

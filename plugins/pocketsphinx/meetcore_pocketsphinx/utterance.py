@@ -12,6 +12,7 @@ __all__ = ["DecodedUtterance", "SampleMap", "WordJson"]
 
 _SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // 100
 _PRONUNCIATION = re.compile(r"\(\d+\)$")
+_OVERDUE_STEPS = 4
 _FILLER = re.compile(r"^(?:<.*>|\[.*\]|\+\+.*\+\+)$")
 
 
@@ -80,6 +81,11 @@ class DecodedUtterance:
     def partial_due(self) -> bool:
         """Whether enough audio came since the last partial hypothesis."""
         return self._clock.samples >= self._next_partial
+
+    @property
+    def partial_overdue(self) -> bool:
+        """Whether so much came that a partial hypothesis is worth its time even to one behind."""
+        return self._clock.samples >= self._next_partial + _OVERDUE_STEPS * self._step
 
     def partial(self) -> list[WordJson] | None:
         """Return the words so far, or None when they are those of the last time."""

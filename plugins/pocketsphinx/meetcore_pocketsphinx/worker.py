@@ -4,9 +4,10 @@ pocketsphinx holds the interpreter lock for as long as it computes (up to 400 ms
 sound), so it has a process of its own, `python -m meetcore_pocketsphinx.worker`, at nice 5. It ends
 when its stdin ends, which is also how it notices that its parent was killed.
 
-One thread, one loop. A partial hypothesis is only computed when no input waits: a worker that is
-behind thus sheds partials first and catches up on audio. A track that starts to speak while all
-decoders are out waits with its audio; how much that can be is bounded by the parent's window.
+One thread, one loop. A partial hypothesis is computed when no input waits, else at a fifth of the
+wished rate: a worker that is behind thus sheds partials first and catches up on audio. A track that
+starts to speak while all decoders are out waits with its audio; how much that can be is bounded by
+the parent's window.
 
 Requests (`op`): `configure`, `begin`, `end`, `close`, and audio frames. Answers (`event`): `ready`,
 `refused`, `heard` (for every audio frame, when it is decoded), `partial`, `final`, `failed`, and
@@ -123,7 +124,7 @@ class Worker:
         if utterance is not None:
             try:
                 utterance.hear(frame.start_sample, frame.pcm)
-                if utterance.partial_due and self._caught_up():
+                if utterance.partial_overdue or (utterance.partial_due and self._caught_up()):
                     words = utterance.partial()
                     if words:
                         self._answer(

@@ -10,7 +10,6 @@ target calls unacceptable goes to the dead letters at once, any other when its a
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -83,11 +82,10 @@ class Deliverer:
         if self.state.gone:
             return
         journal = self._context.journal
-        async with aclosing(journal.cursor(self.state.delivered_up_to)) as events:  # type: ignore[type-var]
-            async for event in events:
-                await self._settle(event)
-                if self.state.gone:
-                    return
+        async for event in journal.cursor(self.state.delivered_up_to):
+            await self._settle(event)
+            if self.state.gone:
+                return
 
     async def drain(self, upto: int) -> None:
         """Return when nothing up to the event numbered `upto` is owed; the caller's deadline."""

@@ -102,14 +102,33 @@ def test_the_mix_holds_every_track_at_its_time_also_late_and_ended_ones(tmp_path
     assert loud_stretches(files["track-t2"].path) == [(9.0, 11.0)]
 
 
-def test_an_hours_pause_costs_neither_memory_nor_time_and_keeps_the_clock(
+def test_a_long_pause_costs_neither_memory_nor_time_and_keeps_the_clock(
     tmp_path: Path,
 ) -> None:
-    heard = chunks("t1", 0, tone(1)) + chunks("t1", 3_600, tone(1))
+    heard = chunks("t1", 0, tone(1)) + chunks("t1", 1_200, tone(1))
     files = record(tmp_path, heard)
     for file in files.values():
-        assert loud_stretches(file.path) == [(0.0, 1.0), (3_600.0, 3_601.0)]
-        assert file.path.stat().st_size < 2_000_000
+        assert loud_stretches(file.path) == [(0.0, 1.0), (1_200.0, 1_201.0)]
+        assert file.path.stat().st_size < 700_000
+
+
+@pytest.mark.parametrize("silent_ms", [30, 990, 1_010, 5_005])
+def test_digital_silence_of_any_length_is_kept_to_the_sample(
+    tmp_path: Path, silent_ms: int
+) -> None:
+    silence = np.zeros(silent_ms * 16, np.int16)
+    sound = np.concatenate([tone(1.01), silence, tone(1)])
+    file = record(tmp_path, chunks("t1", 0, sound), mix=False)["track-t1"]
+    assert file.samples == len(sound)
+    with av.open(str(file.path)) as container:
+        decoded = np.concatenate([f.to_ndarray()[0] for f in container.decode(audio=0)])
+    loud = np.flatnonzero(np.abs(decoded) > 0.1) / 48_000
+    assert loud[-1] == pytest.approx(len(sound) / RATE, abs=0.01)
+    if silent_ms > 100:
+        before = loud[loud < 1.01 + silent_ms / 2000]
+        after = loud[loud > 1.01 + silent_ms / 2000]
+        assert before[-1] == pytest.approx(1.01, abs=0.015)
+        assert after[0] == pytest.approx(1.01 + silent_ms / 1000, abs=0.015)
 
 
 def test_a_repeated_chunk_is_written_once(tmp_path: Path) -> None:
