@@ -1,9 +1,9 @@
 """The diagnostics bundle: what a page looked like when a step went wrong.
 
-`screenshot.png`, `page.html` and `report.json` in a folder of their own. Each part has its own
-deadline and they are fetched side by side: a page that hangs still gives what it can. Everything
-textual goes through the bot's redactor; in the picture, fields are masked and so is every text in
-which the redactor finds something.
+`screenshot.png`, `page.html` (`frame-1.html` … for what stands in frames) and `report.json`. Each
+part has its own deadline and they are fetched side by side: a page that hangs still gives what it
+can. Everything textual goes through the bot's redactor; in the picture, fields are masked and so is
+every text in which the redactor finds something.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from meetcore_browser.errors import BrowserError
 from meetcore_browser.steps import StepLog
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import Frame, Page
 
     from meetcore_browser.browser import Browser
 
@@ -32,6 +32,7 @@ __all__ = ["Diagnostics", "redacted", "redacted_html"]
 PART_TIMEOUT_S = 4.0
 MAX_HTML_CHARS = 5_000_000
 MAX_MASKED_TEXTS = 20
+MAX_FRAMES = 5
 
 _RELATIVE_QUERY = re.compile(r"""((?:href|src|action|data|poster)\s*=\s*["'][^"'?#]*)[?#][^"']*""")
 
@@ -135,7 +136,16 @@ class Diagnostics:
         await self._part("page", self._fetch_look)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._part, "screenshot.png", self._fetch_screenshot, target)
-            nursery.start_soon(self._part, "page.html", self._fetch_html, target)
+            nursery.start_soon(self._part, "page.html", self._fetch_html, self.page, target, "page")
+            for number, frame in enumerate(self._frames(), start=1):
+                name = f"frame-{number}"
+                nursery.start_soon(
+                    self._part, f"{name}.html", self._fetch_html, frame, target, name
+                )
+
+    def _frames(self) -> list[Frame]:
+        inner = (frame for frame in self.page.frames if frame.parent_frame is not None)
+        return [frame for frame in inner if frame.url.startswith("http")][:MAX_FRAMES]
 
     async def _part(self, name: str, fetch: Callable[..., Awaitable[None]], *args: Any) -> None:
         from playwright.async_api import Error
@@ -169,10 +179,10 @@ class Diagnostics:
     def _secret_in(self, text: str) -> bool:
         return self.redactor.redact(text) != text
 
-    async def _fetch_html(self, target: Path) -> None:
-        text = await self.browser.call(self.page.content, timeout_s=PART_TIMEOUT_S)
+    async def _fetch_html(self, source: Page | Frame, target: Path, name: str) -> None:
+        text = await self.browser.call(source.content, timeout_s=PART_TIMEOUT_S)
         text = redacted_html(text, self.redactor)[:MAX_HTML_CHARS]
-        (target / "page.html").write_text(text, encoding="utf-8")
+        (target / f"{name}.html").write_text(text, encoding="utf-8")
 
     def _report(self, step: str, error: BaseException | None) -> dict[str, Any]:
         look = {key: value for key, value in self._look.items() if key != "texts"}

@@ -94,6 +94,19 @@ async def test_controls_are_found_by_their_best_selector_and_in_the_order_asked(
     assert await lobby.evaluate("() => document.querySelector('#code').value") == "Notes"
 
 
+async def test_a_page_that_goes_on_to_another_document_while_it_is_asked_is_asked_again(
+    lobby: BotPage, site: PageSite
+) -> None:
+    restless = """<script>
+      const seen = Number(sessionStorage.seen ?? 0) + 1;
+      sessionStorage.seen = seen;
+      if (seen < 15) setTimeout(() => location.reload(), 5);
+      else document.write("<b id=late>here</b>");
+    </script>"""
+    await lobby.goto(site.add("/restless", restless))
+    assert (await lobby.find(PACK["late"], timeout_s=10)).rank == 0
+
+
 async def test_a_step_that_works_is_told_with_what_matched(
     lobby: BotPage, door: KeepingDoor
 ) -> None:
@@ -144,6 +157,17 @@ async def test_a_failed_step_leaves_a_bundle_without_a_secret(
         content = path.read_bytes()
         for secret in (b"s3cr3t", b"tok3n", b"abcdef0123"):
             assert secret not in content, path.name
+
+
+async def test_what_stands_in_frames_is_in_the_bundle_too(
+    lobby: BotPage, site: PageSite, tmp_path: Path
+) -> None:
+    site.add("/inner", "<p>inside s3cr3t&amp;word</p>")
+    await lobby.goto(site.add("/outer", "<iframe src='/inner'></iframe><iframe></iframe>"))
+    assert await lobby.write_diagnostics("look") == "diagnostics/01-look"
+    folder = tmp_path / "bot/diagnostics/01-look"
+    assert "inside [redacted]" in (folder / "frame-1.html").read_text()
+    assert not (folder / "frame-2.html").exists()
 
 
 async def test_what_holds_a_secret_is_masked_in_the_picture(lobby: BotPage, tmp_path: Path) -> None:
