@@ -61,6 +61,7 @@ from meetcore.events import (
     PluginFailed,
     SegmentFinalized,
     StateChanged,
+    scrubbed,
 )
 from meetcore.folders import journal_path
 from meetcore.journal import Journal
@@ -160,7 +161,8 @@ class Bot:
         self._concluded = trio.Event()
         self._ended = trio.Event()
         self._call_scope = trio.CancelScope()
-        self._shield = trio.CancelScope(shield=True)
+        self._shield = trio.CancelScope()
+        self._shield.shield = True
         self._desk = CommandDesk(self)
         self._redactor = self._make_redactor(transcriber, sinks)
         self.journal.listen(event_logger(bot_id, self._redactor))
@@ -296,7 +298,7 @@ class Bot:
     def record(self, event: Event) -> Event:
         """Append an event and let the reducers have it."""
         try:
-            event = self.journal.append(self._redactor.scrub(event))
+            event = self.journal.append(scrubbed(event, self._redactor.redact))
         except JournalFull as error:
             self.failure = self.failure or error
             self.conclude(EndReason.INTERNAL_ERROR, Evidence("storage_full", str(error)))

@@ -327,16 +327,20 @@ class JournalView(Protocol):
     @property
     def last_seq(self) -> int:
         """Number of the newest event, 0 for none."""
+        ...
 
     @property
     def path(self) -> Path:
         """The file."""
+        ...
 
     def read(self, after: int = 0) -> Iterable[Event]:
         """Yield the events there are now with `seq` greater than `after`."""
+        ...
 
     def cursor(self, after: int = 0) -> AsyncIterator[Event]:
         """Yield events from `after` on, then live ones, until the journal is closed."""
+        ...
 
     async def synced(self, seq: int) -> None:
         """Return when the event numbered `seq` is on the disk."""

@@ -37,17 +37,21 @@ class CommandHost(Protocol):
     @property
     def state(self) -> State | None:
         """The bot's state."""
+        ...
 
     @property
     def call(self) -> Call | None:
         """The call, while there is one."""
+        ...
 
     @property
     def platform_name(self) -> str:
         """Name of the platform."""
+        ...
 
     def record(self, event: Event) -> Event:
         """Append an event."""
+        ...
 
     def conclude(self, reason: EndReason, evidence: Evidence) -> None:
         """End the attendance."""

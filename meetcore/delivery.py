@@ -42,17 +42,21 @@ class DeliveryHost(Protocol):
     @property
     def journal(self) -> Journal:
         """The bot's journal."""
+        ...
 
     @property
     def drafts(self) -> Drafts:
         """Where drafts come from."""
+        ...
 
     @property
     def ledger(self) -> Ledger:
         """The audio ledger."""
+        ...
 
     def record(self, event: Event) -> Event:
         """Append an event."""
+        ...
 
 
 def _describe(error: BaseException) -> str:

@@ -8,10 +8,11 @@ but stand after the event numbered `after_seq`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from meetcore.lifecycle import EndReason, Evidence, State
 from meetcore.roster import NameSource, Participant
@@ -56,6 +57,7 @@ __all__ = [
     "TranscriptionGap",
     "TranscriptionStopped",
     "UnknownEvent",
+    "scrubbed",
 ]
 
 _UNSET = datetime(1970, 1, 1, tzinfo=UTC)
@@ -420,6 +422,22 @@ def _all_event_types() -> dict[str, type[Event]]:
 
 EVENT_TYPES: dict[str, type[Event]] = _all_event_types()
 """Every event class by its name on the wire."""
+
+
+def scrubbed(event: Event, redact: Callable[[str], str]) -> Event:
+    """Return an event whose words about trouble (and evidence) went through a redactor.
+
+    What people said and wrote is theirs and stays as it is.
+    """
+    changes: dict[str, Any] = {}
+    for name in ("error", "detail"):
+        text = getattr(event, name, None)
+        if isinstance(text, str) and text:
+            changes[name] = redact(text)
+    evidence = getattr(event, "evidence", None)
+    if isinstance(evidence, Evidence):
+        changes["evidence"] = evolve(evidence, detail=redact(evidence.detail))
+    return evolve(event, **changes) if changes else event
 
 
 @frozen(kw_only=True)

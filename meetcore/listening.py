@@ -67,12 +67,14 @@ class ListeningHost(Protocol):
 
     def record(self, event: Event) -> Event:
         """Append an event."""
+        ...
 
     def publish(self, draft: Draft) -> None:
         """Show a draft."""
 
     def meeting_now(self) -> float | None:
         """Return the meeting time, in seconds, None before the call."""
+        ...
 
     def rules_changed(self) -> None:
         """Have the leave rules looked at again."""

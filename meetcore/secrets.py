@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
-
-import attrs
 
 __all__ = ["Redactor", "Secret"]
 
@@ -36,10 +33,6 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))
-
-
-_TROUBLE_FIELDS = ("error", "detail")
-E = TypeVar("E")
 
 
 class Redactor:
@@ -74,18 +67,3 @@ class Redactor:
             if len(spelling) < 4 or spelling in text:
                 text = pattern.sub(REDACTED, text)
         return text
-
-    def scrub(self, event: E) -> E:
-        """Return an event whose words about trouble (and evidence) are redacted.
-
-        What people said and wrote is theirs and stays as it is.
-        """
-        changes: dict[str, Any] = {}
-        for name in _TROUBLE_FIELDS:
-            text = getattr(event, name, None)
-            if isinstance(text, str) and text:
-                changes[name] = self.redact(text)
-        evidence = getattr(event, "evidence", None)
-        if evidence is not None:
-            changes["evidence"] = attrs.evolve(evidence, detail=self.redact(evidence.detail))
-        return attrs.evolve(event, **changes) if changes else event  # type: ignore[type-var]

@@ -59,15 +59,18 @@ class TranscriptionHost(Protocol):
     @property
     def random(self) -> Random:
         """The bot's source of chance."""
+        ...
 
     def record(self, event: Event) -> Event:
         """Append an event."""
+        ...
 
     def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
         """Take a result."""
 
     def meeting_time(self, sample: int) -> float:
         """Return where a sample of the call's clock lies in the meeting, in seconds."""
+        ...
 
     def transcription_stopped(self, track_id: str, error: TranscriberError) -> None:
         """Learn that a track is not transcribed any more."""

@@ -157,3 +157,10 @@ def chromium_version(path: Path, timeout_s: float = 10.0) -> str:
     if match := re.search(r"\d+\.\d+\.\d+\.\d+", answer):
         return match.group(0)
     raise ChromiumMissing(f"{path} is not a Chromium: it answered {answer.strip()[:80]!r}.")
+
+
+if __name__ == "__main__":
+    try:
+        print(find_chromium().path)
+    except ChromiumMissing as missing:
+        sys.exit(str(missing))
