@@ -321,20 +321,13 @@ class BotPage:
 
 async def _look(page: Page, controls: Sequence[Control]) -> Hit | None:
     """Ask once for the controls, in order. On the browser thread."""
-    from playwright.async_api import Error
-
-    try:
-        for control in controls:
-            for rank, selector in enumerate(control.selectors):
-                found = selector.locate(page)
-                if control.presence == "visible":
-                    found = found.filter(visible=True)
-                if await found.count():
-                    return Hit(control, selector, rank, found.first)
-    except Error as error:
-        # The page went on to another document while it was asked: nothing is there just now.
-        if "navigation" not in str(error):
-            raise
+    for control in controls:
+        for rank, selector in enumerate(control.selectors):
+            found = selector.locate(page)
+            if control.presence == "visible":
+                found = found.filter(visible=True)
+            if await found.count():
+                return Hit(control, selector, rank, found.first)
     return None
 
 
