@@ -26,8 +26,9 @@ What the bridge holds to:
 * **Exceptions arrive as themselves.**
 * **Nothing from the asyncio side touches Trio** except through `TrioToken.run_sync_soon`.
 * **The loop is built explicitly**, never through the policy, so nobody else's choice of policy
-  reaches in here (but for the watcher of child processes, which Python 3.11 takes from it). Child processes get a session of their own: Ctrl-C in a terminal goes to the
-  whole foreground group, and a driver that dies of it could not leave a meeting politely.
+  reaches in here (but for the watcher of child processes, which Python 3.11 takes from it).
+* **Child processes get a session of their own.** Ctrl-C in a terminal goes to the whole foreground
+  group, and a driver that dies of it could not leave a meeting politely.
 
 What happens to the *page* on cancellation is another matter: the page goes on with what it was
 told. A script that blocks the renderer goes on blocking it, and a cancelled navigation may still
