@@ -7,10 +7,10 @@ every packet. So it is told (`flush_packets`), and Ogg pages are kept at 200 ms.
 * `flac`: after a kill every whole frame plays (0.29 s each), but the header knows neither length
   nor checksum until the file is closed or recovered: players then show no length and cannot seek.
 
-A person who is silent for an hour costs nearly nothing: a second of digital silence is encoded as it
-comes, and from there on its last packet is repeated, which a decoder cannot tell from the real thing.
-Encoding that hour would take 20 s and hold up the others. Opus is asked for a third of its greatest
-effort (2.5 ms instead of 7.5 ms per second of speech), which at these rates nobody hears.
+A person who is silent for an hour costs nearly nothing: a second of digital silence is encoded as
+it comes, and from there on its last packet is repeated, which a decoder cannot tell from the real
+thing. Encoding that hour would take 20 s and hold up the others. Opus is asked for a third of its
+greatest effort: 2.5 ms instead of 7.5 ms per second of speech.
 """
 
 from __future__ import annotations

@@ -300,17 +300,17 @@ async def test_an_utterance_whose_final_takes_too_long_is_declared_and_the_next_
 ) -> None:
     results: list[Result] = []
     options = PocketsphinxOptions(final_timeout_s=0.3)
-    async with a_bot(tmp_path, options) as transcriber:
-        async with transcriber.stream(request(results)) as stream:
-            os.kill(worker_pid(transcriber), signal.SIGSTOP)
-            await stream.begin_utterance("u1", 100)
-            await stream.end_utterance("u1", 900, "silence")
-            os.kill(worker_pid(transcriber), signal.SIGCONT)
-            assert results == [
-                UntranscribedAudio(start_sample=100, end_sample=900, cause="transcriber_behind")
-            ]
-            stream._final_timeout_s = 20.0  # type: ignore[attr-defined]
-            await utter(stream, say("please stop"), "u2", 1_000)
+    asked = request(results)
+    async with a_bot(tmp_path, options) as transcriber, transcriber.stream(asked) as stream:
+        os.kill(worker_pid(transcriber), signal.SIGSTOP)
+        await stream.begin_utterance("u1", 100)
+        await stream.end_utterance("u1", 900, "silence")
+        os.kill(worker_pid(transcriber), signal.SIGCONT)
+        assert results == [
+            UntranscribedAudio(start_sample=100, end_sample=900, cause="transcriber_behind")
+        ]
+        stream._final_timeout_s = 20.0  # type: ignore[attr-defined]
+        await utter(stream, say("please stop"), "u2", 1_000)
     assert [final.utterance_id for final in finals(results)] == ["u2"]
 
 

@@ -1,0 +1,118 @@
+"""The transcriber under the core's own supervisor: a killed worker costs no words."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import wave
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import trio
+
+from meetcore.audio.chunk import Chunk, Pcm
+from meetcore.audio.ledger import Account
+from meetcore.contracts import TranscriberContext
+from meetcore.errors import TranscriberError
+from meetcore.events import Event, TranscriberRestarted, TranscriptionGap, TranscriptionStopped
+from meetcore.tracks import BeginUtterance, EndUtterance
+from meetcore.transcribing import TrackTranscription
+from meetcore.transcript import Hypothesis
+from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
+
+TEXT = "there was a problem with the server last night"
+
+
+class Host:
+    """Keeps what the session says."""
+
+    def __init__(self) -> None:
+        self.random = Random(1)
+        self.events: list[Event] = []
+        self.hypotheses: list[Hypothesis] = []
+        self.news = trio.Event()
+
+    def record(self, event: Event) -> Event:
+        self.events.append(event)
+        self._wake()
+        return event
+
+    def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
+        assert track_id == "t1"
+        self.hypotheses.append(hypothesis)
+        self._wake()
+
+    def meeting_time(self, sample: int) -> float:
+        return sample / 16_000
+
+    def transcription_stopped(self, track_id: str, error: TranscriberError) -> None:
+        raise AssertionError(f"{track_id}: {error}")
+
+    def _wake(self) -> None:
+        self.news.set()
+        self.news = trio.Event()
+
+
+def spoken(folder: Path) -> Pcm:
+    path = folder / "speech.wav"
+    command = ["flite", "-voice", "slt", "-t", TEXT, "-o", str(path)]
+    subprocess.run(command, check=True, timeout=30)
+    with wave.open(str(path), "rb") as file:
+        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+
+
+@pytest.mark.parametrize("deaths", [1, 2])
+async def test_an_utterance_is_replayed_after_one_death_and_declared_after_two(
+    tmp_path: Path, deaths: int
+) -> None:
+    pcm = spoken(tmp_path)
+    transcriber, host, ready = PocketsphinxTranscriber(), Host(), trio.Event()
+    ready.set()
+    track = TrackTranscription(
+        "t1", transcriber, host, Account("t1", "pocketsphinx"),
+        bot_id="b", language=None, ready=ready,
+    )  # fmt: skip
+
+    async def kill_at_each_first_draft() -> None:
+        for restarts in range(deaths):
+            drafts = len(host.hypotheses)
+            while len(host.hypotheses) == drafts:
+                await host.news.wait()
+            assert transcriber._keeper is not None
+            worker = transcriber._keeper.current
+            assert worker is not None
+            assert worker.pid is not None
+            os.kill(worker.pid, signal.SIGKILL)
+            while sum(isinstance(e, TranscriberRestarted) for e in host.events) == restarts:
+                await host.news.wait()
+
+    with trio.fail_after(60):
+        context = TranscriberContext(bot_id="b", folder=tmp_path)
+        async with transcriber.open(context), trio.open_nursery() as nursery:
+            nursery.start_soon(kill_at_each_first_draft)
+            nursery.start_soon(track.run)
+            track.put(BeginUtterance("u1", 0))
+            for at in range(0, len(pcm), 1_600):
+                track.put(Chunk("t1", at, pcm[at : at + 1_600]))
+            track.put(EndUtterance("u1", len(pcm), "silence"))
+            while not any(h.final for h in host.hypotheses) and not any(
+                isinstance(e, TranscriptionGap) for e in host.events
+            ):
+                await host.news.wait()
+            track.close()
+    finals = [h.text for h in host.hypotheses if h.final]
+    gaps = [e for e in host.events if isinstance(e, TranscriptionGap)]
+    assert not [e for e in host.events if isinstance(e, TranscriptionStopped)]
+    if deaths == 1:
+        assert "problem" in finals[0]
+        assert gaps == []
+    else:
+        assert finals == []
+        (gap,) = gaps
+        assert gap.start_s == 0.0
+        assert gap.end_s == pytest.approx(len(pcm) / 16_000, abs=0.2)
+    revisions = [h.revision for h in host.hypotheses]
+    assert revisions == sorted(set(revisions))
