@@ -51,6 +51,7 @@ class Outbox:
         self._queued_bytes = 0
         self._finishing = False
         self._wake = trio.Event()
+        self._sent_all = trio.Event()
 
     def put(self, message: Message, *, last: bool = False) -> None:
         """Queue a message; after the `last` one the socket is closed.
@@ -78,10 +79,20 @@ class Outbox:
             if self._finishing:
                 with trio.move_on_after(CLOSE_TIMEOUT_S):
                     await socket.aclose()
+                self._sent_all.set()
                 self.scope.cancel()
                 return
             await self._wake.wait()
             self._wake = trio.Event()
+
+    async def finish(self) -> None:
+        """Return when the last message is out and the socket closed, if there is a last one.
+
+        The reader sees the socket close while the closing handshake still goes on.
+        """
+        if self._finishing:
+            with trio.move_on_after(SEND_TIMEOUT_S):
+                await self._sent_all.wait()
 
 
 class Hub:
@@ -160,6 +171,7 @@ class Hub:
                     nursery.start_soon(self._write, outbox, socket)
                     nursery.start_soon(self._ping, outbox, socket)
                     await self._read(room_id, member_id, socket)
+                    await outbox.finish()
                     nursery.cancel_scope.cancel()
             finally:
                 del self._outboxes[room_id, member_id]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
 import h11
@@ -16,6 +18,8 @@ IDLE_TIMEOUT_S = 30.0
 SEND_TIMEOUT_S = 30.0
 MAX_HEAD_BYTES = 16_384
 MAX_REQUESTS = 500
+LINGER_S = 1.0
+LINGER_READS = 16
 
 SECURITY_HEADERS = {
     "content-security-policy": (
@@ -95,7 +99,7 @@ class Replayed(trio.abc.Stream):
 
 
 async def serve_http(
-    stream: trio.abc.Stream,
+    stream: trio.abc.HalfCloseableStream,
     answer: Callable[[Head], Response],
     take_socket: Callable[[Head, trio.abc.Stream], Awaitable[None]],
 ) -> None:
@@ -188,7 +192,10 @@ async def _send(
         "content-length": str(len(response.body)),
         **response.headers,
     }
-    out = connection.send(h11.Response(status_code=response.status, headers=[*headers.items()]))
+    reason = HTTPStatus(response.status).phrase
+    out = connection.send(
+        h11.Response(status_code=response.status, reason=reason, headers=[*headers.items()])
+    )
     assert out is not None
     if not bodyless:
         out += connection.send(h11.Data(response.body)) or b""
@@ -197,18 +204,19 @@ async def _send(
 
 
 async def _refuse(
-    connection: h11.Connection, stream: trio.abc.Stream, error: h11.RemoteProtocolError
+    connection: h11.Connection,
+    stream: trio.abc.HalfCloseableStream,
+    error: h11.RemoteProtocolError,
 ) -> None:
+    """Say what is wrong; then read on a little, or the answer would be lost with a reset."""
     if connection.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
         return
-    status = error.error_status_hint
     text = f"This is no HTTP request: {error}".encode()
-    try:
-        await _send(
-            connection,
-            stream,
-            Response(status, text, headers={"connection": "close"}),
-            bodyless=False,
-        )
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
-        return
+    response = Response(error.error_status_hint, text, headers={"connection": "close"})
+    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        await _send(connection, stream, response, bodyless=False)
+        await stream.send_eof()
+        with trio.move_on_after(LINGER_S):
+            for _ in range(LINGER_READS):
+                if not await stream.receive_some(65_536):
+                    return
