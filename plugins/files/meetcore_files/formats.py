@@ -7,6 +7,7 @@ text, an empty line. WebVTT is W3C's: a voice tag for the speaker, `&`, `<` and 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from meetcore.transcript import Segment
 from meetcore_files.cues import Cue, cues_of, one_line
 
 __all__ = ["FORMATS", "TranscriptFormat", "to_json", "to_srt", "to_txt", "to_vtt"]
+
+
+_ARROW = re.compile("-{2,}>")
 
 
 def to_json(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
@@ -62,7 +66,7 @@ def to_srt(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
 
 def _srt_line(cue: Cue) -> str:
     line = f"{cue.speaker}: {cue.text}" if cue.speaker else cue.text
-    return line.replace("-->", "->")
+    return _ARROW.sub("->", line)
 
 
 def to_vtt(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from meetcore.contracts import SinkContext
 from meetcore.dialect import NativeDialect
 from meetcore.errors import JournalError, StorageUnavailable
 from meetcore.events import DeliveryAbandoned, DeliveryAttempted, Event, PluginEvent
-from meetcore_webhook.delivery_state import DeadLetters, DeliveryState, load_state, save_state
+from meetcore_webhook.delivery_state import DeadLetters, DeliveryState, StateFile
 from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.schedule import Verdict, pause_s
 from meetcore_webhook.sender import Outcome, message_id
@@ -73,9 +73,10 @@ class Deliverer:
         self._seen_up_to = 0
         self._told_of_trouble = False
         self.delivered = 0
-        self.state: DeliveryState = load_state(folder)
+        self._state_file = StateFile(folder)
+        self.state: DeliveryState = self._state_file.state
         self._try_at = trio.current_time() + self._pause_left_s()
-        save_state(folder, self.state)
+        self._state_file.save(self.state)
 
     async def run(self) -> None:
         """Deliver what is owed and what comes, until the journal closes or the target is gone."""
@@ -176,7 +177,7 @@ class Deliverer:
     def _save(self, state: DeliveryState) -> None:
         self.state = state
         try:
-            save_state(self._folder, state)
+            self._state_file.save(state)
         except OSError as trouble:
             self._tell_of_trouble(trouble)
 

@@ -3,27 +3,32 @@
 There is no queue: everything after `delivered_up_to` is owed, and the journal holds it. Delivery is
 strictly in order, so one number and the state of the first owed event are the whole truth.
 
-The file is replaced by a rename and not brought to the disk: after a kill it is as it was written;
-after a power cut it may be older or gone, and events are delivered again, under the same message
-ids.
+The file has two slots of one line each, written in turn by one write call, each with a counter and
+a checksum: the newest whole one counts. A rename would be as safe but makes some file systems
+flush, which holds up the event loop for a fraction of a millisecond per event, or much longer on a
+busy disk. Nothing is forced to the disk: after a kill the file is as it was written; after a power
+cut it may be older or gone, and events are delivered again, under the same message ids.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import zlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import asdict, evolve, frozen
 
 from meetcore.wire import format_time, parse_time, to_json
 
-__all__ = ["DeadLetters", "DeliveryState", "load_state", "save_state"]
+__all__ = ["DeadLetters", "DeliveryState", "StateFile"]
 
-STATE_NAME = "cursor.json"
+STATE_NAME = "cursor.jsonl"
 DEAD_LETTERS_NAME = "dead-letters.jsonl"
+_SLOT_BYTES = 256
 
 
 @frozen(kw_only=True)
@@ -51,38 +56,68 @@ class DeliveryState:
         return evolve(self, attempts=attempts, next_try_at=next_try_at)
 
 
-def load_state(folder: Path) -> DeliveryState:
-    """Return what the file says; a fresh state where there is none that can be read."""
-    try:
-        body: dict[str, Any] = json.loads((folder / STATE_NAME).read_bytes())
-        next_try = body["next_try_at"]
-        return DeliveryState(
-            delivered_up_to=int(body["delivered_up_to"]),
-            attempts=int(body["attempts"]),
-            next_try_at=parse_time(next_try) if next_try is not None else None,
-            gone=bool(body["gone"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return DeliveryState()
+class StateFile:
+    """The state on disk.
 
+    Args:
+        folder: Where the file lies; it exists.
 
-def save_state(folder: Path, state: DeliveryState) -> None:
-    """Write the file, atomically.
-
-    Raises:
-        OSError: It cannot be written; what was there before is untouched.
+    Attributes:
+        state: What it says; a fresh state where nothing in it can be read.
     """
-    next_try = format_time(state.next_try_at) if state.next_try_at is not None else None
-    body = {
-        "version": 1,
-        "delivered_up_to": state.delivered_up_to,
-        "attempts": state.attempts,
-        "next_try_at": next_try,
-        "gone": state.gone,
-    }
-    part = folder / f".{STATE_NAME}.part"
-    part.write_bytes(to_json(body).encode() + b"\n")
-    part.replace(folder / STATE_NAME)
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / STATE_NAME
+        self._count, self.state = _newest(self._path)
+
+    def save(self, state: DeliveryState) -> None:
+        """Write the state over the older of the two slots.
+
+        Raises:
+            OSError: It cannot be written; the newer slot is untouched.
+        """
+        self.state = state
+        count = self._count + 1
+        next_try = format_time(state.next_try_at) if state.next_try_at is not None else None
+        body = to_json({"count": count, **asdict(state), "next_try_at": next_try})
+        line = f"{body} {zlib.crc32(body.encode()):08x}".ljust(_SLOT_BYTES - 1) + "\n"
+        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if os.pwrite(fd, line.encode(), count % 2 * _SLOT_BYTES) != _SLOT_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(fd)
+        self._count = count
+
+
+def _newest(path: Path) -> tuple[int, DeliveryState]:
+    try:
+        data = path.read_bytes()[: 2 * _SLOT_BYTES]
+    except OSError:
+        return 0, DeliveryState()
+    slots = [_slot(data[:_SLOT_BYTES]), _slot(data[_SLOT_BYTES:])]
+    return max((slot for slot in slots if slot is not None), key=_count, default=_FRESH)
+
+
+def _count(slot: tuple[int, DeliveryState]) -> int:
+    return slot[0]
+
+
+def _slot(line: bytes) -> tuple[int, DeliveryState] | None:
+    body, _, crc = line.rstrip().rpartition(b" ")
+    try:
+        if int(crc, 16) != zlib.crc32(body):
+            return None
+        fields: dict[str, Any] = json.loads(body)
+        next_try = fields.pop("next_try_at")
+        count = int(fields.pop("count"))
+        at = parse_time(next_try) if next_try is not None else None
+        return count, DeliveryState(next_try_at=at, **fields)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+_FRESH = (0, DeliveryState())
 
 
 class DeadLetters:

@@ -115,6 +115,10 @@ def test_the_json_transcript_holds_every_segment_with_its_words(said: list[Segme
     ]
 
 
+def test_an_arrow_of_any_length_does_not_read_as_times() -> None:
+    assert "a -> b -> c" in to_srt([segment("a --> b -----> c")], {})
+
+
 def test_a_long_segment_is_cut_at_its_words_times() -> None:
     words = tuple(Word(f"word{n}", n * 0.5, n * 0.5 + 0.4) for n in range(40))
     cues = cues_of([segment(" ".join(w.text for w in words), 0, 20, words=words)])

@@ -18,7 +18,7 @@ from meetcore.contracts import SinkContext
 from meetcore.events import DeliveryAbandoned, DeliveryAttempted, Event, StepTaken
 from meetcore.journal import Journal
 from meetcore_webhook.deliverer import Deliverer
-from meetcore_webhook.delivery_state import load_state
+from meetcore_webhook.delivery_state import DeliveryState, StateFile
 from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.schedule import Verdict
 from meetcore_webhook.sender import Outcome
@@ -186,7 +186,7 @@ async def test_a_restart_goes_on_with_the_attempts_and_the_pause_of_the_one_befo
         first = Target(OK, BUSY, BUSY, BUSY)
         with trio.move_on_after(3.5):
             await make(context, first, max_attempts=6).run()
-        state = load_state(tmp_path / "webhook")
+        state = StateFile(tmp_path / "webhook").state
         assert (state.delivered_up_to, state.attempts) == (1, 3)
         assert state.next_try_at is not None
         second = Target()
@@ -225,7 +225,7 @@ async def test_a_state_file_that_cannot_be_read_means_that_everything_is_owed(
     target = Target()
     with a_context(tmp_path, 2) as context:
         await make(context, Target()).deliver_owed()
-        (tmp_path / "webhook/cursor.json").write_bytes(damage)
+        (tmp_path / "webhook/cursor.jsonl").write_bytes(damage)
         await make(context, target).deliver_owed()
     assert target.ids == ["b-1", "b-2"]
 
@@ -239,10 +239,10 @@ async def test_a_state_that_cannot_be_written_is_said_once_and_stops_nothing(
     with a_context(tmp_path, 3) as context:
         deliverer = make(context, target)
 
-        def full(folder: Path, state: object) -> None:
+        def full(self: StateFile, state: DeliveryState) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("meetcore_webhook.deliverer.save_state", full)
+        monkeypatch.setattr(StateFile, "save", full)
         await deliverer.deliver_owed()
         told = [event for event in context.journal.read() if event.type == "plugin.event"]
     assert target.ids == ["b-1", "b-2", "b-3"]
