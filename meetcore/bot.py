@@ -354,8 +354,9 @@ class Bot:
         return recorded
 
     def _listening_in_call(self, state: State) -> None:
-        if hasattr(self, "_listening"):
-            self._listening.entered_call(in_call=state in _IN_CALL)
+        """What still comes in while the bot takes its leave is the meeting's, too."""
+        leaving = state is State.LEAVING and self._in_call_at is not None
+        self._listening.entered_call(in_call=state in _IN_CALL or leaving)
 
     def set_recording(self, *, recording: bool) -> None:
         """Record from now on, or hold back."""

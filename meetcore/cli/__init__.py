@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meetcore.cli.main import main
-from meetcore.cli.running import Outcome, attend, exit_code
+from meetcore.cli.running import Outcome, attend, exit_code, outcome_lines
 from meetcore.cli.views import JsonView, LiveView, PlainView, View, choose_view
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "choose_view",
     "exit_code",
     "main",
+    "outcome_lines",
 ]

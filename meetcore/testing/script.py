@@ -179,6 +179,7 @@ class Line:
         text: The words, which is the reference for scoring.
         duration_s: How long it takes: the length of the audio, or an estimate from the words.
         audio: The recording (16 kHz mono int16 WAV), None for a synthetic voice.
+        human: Whether the recording is of a human voice, which recognisers find harder.
     """
 
     who: str
@@ -186,6 +187,7 @@ class Line:
     text: str
     duration_s: float
     audio: Path | None = None
+    human: bool = False
 
     @property
     def end_s(self) -> float:

@@ -62,7 +62,7 @@ TABLES = {
         "is_bot",
         "colour",
     ),
-    "lines": ("who", "at_s", "text", "audio", "duration_s"),
+    "lines": ("who", "at_s", "text", "audio", "duration_s", "human"),
     "chat": ("who", "at_s", "text"),
     "mutes": ("who", "at_s", "until_s"),
     "kicks": ("who", "at_s"),
@@ -207,7 +207,12 @@ def _line(t: _Table, folder: Path | None) -> Line:
         audio = _audio_path(t, folder)
         duration_s = wav_duration_s(audio, t.source, t.entry)
     return Line(
-        who=t.text("who"), at_s=t.seconds("at_s"), text=text, duration_s=duration_s, audio=audio
+        who=t.text("who"),
+        at_s=t.seconds("at_s"),
+        text=text,
+        duration_s=duration_s,
+        audio=audio,
+        human=t.given("human", t.flag, False),
     )
 
 

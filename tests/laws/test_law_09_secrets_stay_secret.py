@@ -47,7 +47,7 @@ class KeyedSink(meetcore.Sink):
 
     @frozen
     class Options:
-        key: meetcore.Secret = meetcore.Secret("")
+        key: meetcore.Secret = meetcore.Secret("")  # noqa: RUF009
 
     async def deliver(self, event):
         raise ValueError(f"the key {self.options.key.reveal()} was refused")

@@ -1,4 +1,4 @@
-"""What the rehearsal plugin registers: the platform, and `meetcore rehearse`."""
+"""What the rehearsal plugin registers: the platform, `meetcore rehearse` and `meetcore demo`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def meetcore_register_platforms(register: Callable[[type[Platform]], None]) -> N
 
 @hookimpl
 def meetcore_register_cli(group: click.Group) -> None:
-    """Add `meetcore rehearse`."""
+    """Add `meetcore rehearse` and `meetcore demo`."""
     from meetcore_rehearsal.command import rehearse
+    from meetcore_rehearsal.demo import demo
 
     group.add_command(rehearse)
+    group.add_command(demo)
