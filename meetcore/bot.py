@@ -16,8 +16,9 @@ the cancellation go on. `abandon` is for those who cannot wait.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Literal, overload
@@ -49,6 +50,7 @@ from meetcore.control import CommandDesk
 from meetcore.delivery import EventHookRunner, SinkRunner
 from meetcore.errors import JournalFull, MeetingRefused, TranscriberError
 from meetcore.events import (
+    AudioLost,
     BotRequested,
     ChatReceived,
     Draft,
@@ -74,7 +76,7 @@ from meetcore.meeting import MeetingLink
 from meetcore.observing import Observer
 from meetcore.plugins import Plugins
 from meetcore.roster import Roster, SpeakingTimeline
-from meetcore.secrets import Redactor, Secret
+from meetcore.secrets import Redactor, secrets_in
 from meetcore.signals import Signal
 from meetcore.subscription import Drafts, Subscription
 from meetcore.transcript import Transcript
@@ -84,19 +86,6 @@ __all__ = ["Bot"]
 CLOSE_TIMEOUT_S = 20.0
 HURRY_S = 5.0
 _IN_CALL = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
-
-
-def _secrets_in(value: object) -> list[Secret]:
-    if isinstance(value, Secret):
-        return [value]
-    if attrs.has(type(value)):
-        names = [a.name for a in attrs.fields(type(value))]  # type: ignore[arg-type]
-        return [s for name in names for s in _secrets_in(getattr(value, name))]
-    if isinstance(value, Mapping):
-        return [s for item in value.values() for s in _secrets_in(item)]
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [s for item in value for s in _secrets_in(item)]
-    return []
 
 
 class Bot:
@@ -197,7 +186,7 @@ class Bot:
         redactor = Redactor([self.link.passcode])
         holders = [self._platform.options, transcriber and transcriber.options]
         for holder in [*holders, *(sink.options for _, sink in sinks)]:
-            for secret in _secrets_in(holder):
+            for secret in secrets_in(holder):
                 redactor.add(secret)
         return redactor
 
@@ -207,11 +196,19 @@ class Bot:
             bot_id=self.id,
             folder=self.folder,
             journal=self.journal,
-            report=self.record,
+            report=partial(self._record_from_sink, name),
             perform=self.perform,
             redactor=self._redactor,
             trusted=self.config.trusted,
         )
+
+    def _record_from_sink(self, name: str, event: Event) -> Event:
+        """Append a sink's own event; audio it lost after taking it is moved in its account."""
+        if isinstance(event, AudioLost) and event.consumer == name:
+            account = self.ledger.account(event.track_id, name)
+            account.delivered -= event.samples
+            account.lost += event.samples
+        return self.record(event)
 
     # --- what can be seen ---------------------------------------------------------------
 
@@ -453,7 +450,7 @@ class Bot:
                 services.cancel_scope.cancel()
         except Exception as error:  # noqa: BLE001  a bot's crash does not touch its siblings
             self.failure = self.failure or error
-            self.conclude(EndReason.INTERNAL_ERROR, Evidence("exception", _brief(error)))
+            self.conclude(EndReason.INTERNAL_ERROR, Evidence("exception", brief(error)))
             self._finish_state()
 
     def _patience(self, seconds: float) -> float:
@@ -508,12 +505,12 @@ class Bot:
         self._begin_leaving()
 
     def _call_failed(self, error: Exception) -> None:
-        refused = _find(error, MeetingRefused)
+        refused = found_in(error, MeetingRefused)
         if refused is not None:
             reason = EndReason(refused.reason)
             self.conclude(reason, Evidence("open_call", self._redactor.redact(str(refused))))
             return
-        detail = self._redactor.redact(_brief(error))
+        detail = self._redactor.redact(brief(error))
         self.record(PluginFailed(plugin=self.platform_name, where="call", error=detail))
         self.conclude(EndReason.CRASHED, Evidence("call", detail))
 
@@ -526,7 +523,7 @@ class Bot:
             try:
                 await call.leave()
             except Exception as error:  # noqa: BLE001  leaving goes on without manners
-                detail = self._redactor.redact(_brief(error))
+                detail = self._redactor.redact(brief(error))
                 self.record(PluginFailed(plugin=self.platform_name, where="leave", error=detail))
         if scope.cancelled_caught:
             self.record(
@@ -577,23 +574,6 @@ class _Door:
         self.observe = bot.observe
         self.hear = listening.hear
         self.declare_lost = listening.declare_lost
-
-
-def _find(error: BaseException, kind: type[MeetingRefused]) -> MeetingRefused | None:
-    if isinstance(error, kind):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            found = _find(inner, kind)
-            if found is not None:
-                return found
-    return None
-
-
-def _brief(error: BaseException) -> str:
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(_brief(inner) for inner in error.exceptions)
-    return f"{type(error).__name__}: {error}"[:2000]
 
 
 def _version() -> str:

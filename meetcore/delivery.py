@@ -18,6 +18,7 @@ import trio
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.ledger import Account, Ledger
 from meetcore.contracts import Sink, SinkContext
+from meetcore.errors import brief
 from meetcore.events import AudioLost, Event, PluginFailed, PluginSlow
 from meetcore.journal import Journal
 from meetcore.mailbox import AudioMailbox, Lost, Wake
@@ -59,12 +60,6 @@ class DeliveryHost(Protocol):
         ...
 
 
-def _describe(error: BaseException) -> str:
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(_describe(inner) for inner in error.exceptions)
-    return f"{type(error).__name__}: {error}"
-
-
 class _Patience:
     """Counts a plugin's failures; after five in a row it is detached."""
 
@@ -85,7 +80,7 @@ class _Patience:
             self.failed(where, f"it did not return within {timeout_s:g} s")
             return False
         except Exception as error:  # noqa: BLE001  a plugin's trouble is an event, not ours
-            self.failed(where, _describe(error))
+            self.failed(where, brief(error))
             return False
         self._in_a_row = 0
         return True
@@ -202,7 +197,7 @@ class SinkRunner:
                     "close" if opened else "open", "no end in time", detached=True
                 )
         except Exception as error:  # noqa: BLE001  a sink's trouble is an event, not ours
-            self._patience.failed("close" if opened else "open", _describe(error), detached=True)
+            self._patience.failed("close" if opened else "open", brief(error), detached=True)
         finally:
             self.ended.set()
             self.finished.set()

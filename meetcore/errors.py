@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TypeVar
 
 __all__ = [
     "AmbiguousMeetingUrl",
@@ -26,14 +27,37 @@ __all__ = [
     "UnknownMeetingUrl",
     "UnknownOption",
     "UnknownPlugin",
+    "brief",
+    "found_in",
     "nearest",
 ]
+
+E = TypeVar("E", bound=BaseException)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that looks most like `word`, or None when none comes near."""
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return matches[0] if matches else None
+
+
+def brief(error: BaseException) -> str:
+    """Return an error's type and words on one line, those of a group's members together."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(brief(inner) for inner in error.exceptions)
+    return f"{type(error).__name__}: {error}"[:2000]
+
+
+def found_in(error: BaseException, kind: type[E]) -> E | None:
+    """Return an error of a kind: this one, or the first within this exception group."""
+    if isinstance(error, kind):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            found = found_in(inner, kind)
+            if found is not None:
+                return found
+    return None
 
 
 def _shown(url: str) -> str:

@@ -18,7 +18,7 @@ from meetcore.audio.vad import VoiceDetector
 from meetcore.config import BotConfig
 from meetcore.contracts import Transcriber, TranscriberContext
 from meetcore.delivery import SinkRunner, call_hook
-from meetcore.errors import MeetcoreError, TranscriberError
+from meetcore.errors import MeetcoreError, TranscriberError, brief, found_in
 from meetcore.events import (
     AudioLost,
     CaptureDegraded,
@@ -42,7 +42,7 @@ from meetcore.plugins import HookImplementation
 from meetcore.roster import NameSource, Roster, SpeakingTimeline
 from meetcore.signals import SpeakingIndicated, TrackAppeared
 from meetcore.tracks import AudioConsumer, TrackDoor, TrackPath
-from meetcore.transcribing import BACKOFF_S, TrackTranscription, transcriber_error_in
+from meetcore.transcribing import BACKOFF_S, TrackTranscription
 from meetcore.transcript import Hypothesis, Segment, TranscriptAssembler
 
 if TYPE_CHECKING:
@@ -412,7 +412,7 @@ class Listening:
                     PluginFailed(
                         plugin=reviser.plugin_name,
                         where="meetcore_revise_segment",
-                        error=f"{type(error).__name__}: {error}",
+                        error=brief(error),
                     )
                 )
                 continue
@@ -494,13 +494,13 @@ class Listening:
                     self._transcriber_ready.set()
                     await trio.sleep_forever()
             except Exception as error:  # noqa: BLE001  a plugin's trouble is an event, not ours
-                trouble = transcriber_error_in(error)
+                trouble = found_in(error, TranscriberError)
                 attempt += 1
                 self.host.record(
                     PluginFailed(
                         plugin=transcriber.name,
                         where="transcriber open",
-                        error=str(trouble or f"{type(error).__name__}: {error}"),
+                        error=str(trouble) if trouble else brief(error),
                     )
                 )
                 final = trouble is not None and not trouble.retryable

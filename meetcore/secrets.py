@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote, quote_plus
 
-__all__ = ["Redactor", "Secret"]
+import attrs
+
+__all__ = ["Redactor", "Secret", "secrets_in"]
 
 REDACTED = "[redacted]"
 _URL_QUERY = re.compile(r"((?:https?|wss?)://[^\s\"'<>?#]+)[?#][^\s\"'<>]*")
@@ -67,3 +69,17 @@ class Redactor:
             if len(spelling) < 4 or spelling in text:
                 text = pattern.sub(REDACTED, text)
         return text
+
+
+def secrets_in(value: object) -> list[Secret]:
+    """Return every secret within options: attrs classes, tables, lists."""
+    if isinstance(value, Secret):
+        return [value]
+    if attrs.has(type(value)):
+        names = [a.name for a in attrs.fields(type(value))]  # type: ignore[arg-type]
+        return [s for name in names for s in secrets_in(getattr(value, name))]
+    if isinstance(value, Mapping):
+        return [s for item in value.values() for s in secrets_in(item)]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [s for item in value for s in secrets_in(item)]
+    return []

@@ -19,7 +19,7 @@ from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.ledger import Account
 from meetcore.audio.utterance import EndCause
 from meetcore.contracts import StreamRequest, Transcriber, TranscriberStream, UntranscribedAudio
-from meetcore.errors import TranscriberError
+from meetcore.errors import TranscriberError, brief, found_in
 from meetcore.events import (
     AudioLost,
     Event,
@@ -32,25 +32,13 @@ from meetcore.mailbox import Wake
 from meetcore.tracks import BeginUtterance, EndUtterance, FeedItem
 from meetcore.transcript import Hypothesis
 
-__all__ = ["BACKOFF_S", "TrackTranscription", "TranscriptionHost", "transcriber_error_in"]
+__all__ = ["BACKOFF_S", "TrackTranscription", "TranscriptionHost"]
 
 BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 HEALTHY_S = 30.0
 CALL_TIMEOUT_S = 30.0
 FINAL_TIMEOUT_S = 20.0
 FEED_LIMIT_S = 60.0
-
-
-def transcriber_error_in(error: BaseException) -> TranscriberError | None:
-    """Return the transcriber's own error, also from within an exception group."""
-    if isinstance(error, TranscriberError):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            found = transcriber_error_in(inner)
-            if found is not None:
-                return found
-    return None
 
 
 class TranscriptionHost(Protocol):
@@ -255,7 +243,7 @@ class TrackTranscription:
         return True
 
     def _sort_out(self, error: Exception) -> TranscriberError:
-        trouble = transcriber_error_in(error)
+        trouble = found_in(error, TranscriberError)
         if trouble is None and isinstance(error, trio.TooSlowError):
             return TranscriberError("network", "It did not answer in time.", retryable=True)
         if trouble is None:
@@ -263,7 +251,7 @@ class TrackTranscription:
                 PluginFailed(
                     plugin=self._transcriber.name,
                     where="transcriber stream",
-                    error=f"{type(error).__name__}: {error}",
+                    error=brief(error),
                 )
             )
             trouble = TranscriberError("crashed", f"{type(error).__name__}", retryable=True)

@@ -15,7 +15,7 @@ from meetcore.cli.join import join
 from meetcore.cli.listing import plugins as plugins_command
 from meetcore.cli.recover import recover
 from meetcore.cli.replay import replay
-from meetcore.errors import MeetcoreError
+from meetcore.errors import MeetcoreError, found_in
 from meetcore.plugins import Plugins
 
 __all__ = ["main"]
@@ -49,24 +49,13 @@ class PluginGroup(click.Group):
                 click.echo(error.remedy, err=True)
             sys.exit(1)
         except ExceptionGroup as group:
-            ours = _first_of_ours(group)
+            ours = found_in(group, MeetcoreError)
             if ours is None:
                 raise
             click.secho(f"Error: {ours.message}", fg="red", err=True)
             if ours.remedy:
                 click.echo(ours.remedy, err=True)
             sys.exit(1)
-
-
-def _first_of_ours(error: BaseException) -> MeetcoreError | None:
-    if isinstance(error, MeetcoreError):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            found = _first_of_ours(inner)
-            if found is not None:
-                return found
-    return None
 
 
 @click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -72,6 +72,7 @@ class SimMeeting:
         link: What to give to `open_bot`.
         chat_sent: What the bot wrote.
         left_politely: Whether the bot took its leave.
+        began: Trio's time at which the script clock was 0, None before.
     """
 
     def __init__(self, script: Script | str, name: str = "meeting") -> None:
@@ -80,6 +81,7 @@ class SimMeeting:
         self.link = f"sim:{name}"
         self.chat_sent: list[str] = []
         self.left_politely = False
+        self.began: float | None = None
         self._speech: dict[int, Pcm] = {}
 
     def plugin(self) -> object:
@@ -214,7 +216,7 @@ class SimCall(Call):
         self._appear(
             Participant(id="bot", name=self._request.display_name, is_self=True, is_bot=True)
         )
-        began = trio.current_time()
+        began = self._meeting.began = trio.current_time()
         heard_up_to = 0
         for at_s, _, act in sorted(self._happenings(), key=lambda item: item[:2]):
             heard_up_to = await self._hear_until(began, heard_up_to, at_s)
