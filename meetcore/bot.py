@@ -48,7 +48,7 @@ from meetcore.contracts import (
 )
 from meetcore.control import CommandDesk
 from meetcore.delivery import EventHookRunner, SinkRunner
-from meetcore.errors import JournalFull, MeetingRefused, TranscriberError
+from meetcore.errors import JournalFull, MeetingRefused, TranscriberError, brief, found_in
 from meetcore.events import (
     AudioLost,
     BotRequested,
