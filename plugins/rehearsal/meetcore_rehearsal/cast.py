@@ -37,6 +37,7 @@ class Cast:
         clock_started_at: When the script clock was 0, in seconds since the epoch; None before.
         line_starts: When each line really began, by its index in `script.lines`, likewise.
         troubles: What went wrong on the cast's page.
+        browser_pid: Process id of their browser.
         ready: Set when everybody who is there from the start is in the room.
         started: Set when the script clock has started.
         ended: Set when the script's end was reached.
@@ -47,6 +48,7 @@ class Cast:
         self.clock_started_at: float | None = None
         self.line_starts: dict[int, float] = {}
         self.troubles: list[str] = []
+        self.browser_pid: int | None = None
         self.ready = trio.Event()
         self.started = trio.Event()
         self.ended = trio.Event()
@@ -111,6 +113,7 @@ async def open_cast(
         headed=headed, disabled_features=MEDIA_FEATURES_OFF, arguments=MEDIA_SWITCHES
     )
     async with open_browser(options) as browser, open_plain_nursery() as nursery:
+        cast.browser_pid = browser.pid
         nursery.start_soon(_watch, browser)
         page = await browser.call(browser.raw.new_page)
         await browser.call(page.goto, url)

@@ -119,7 +119,7 @@ class Site:
         if head.path in self._extra:
             content = self._extra[head.path]
             body = content if isinstance(content, bytes) else content.read_bytes()
-            return Response(200, body, CONTENT_TYPES[Path(head.path).suffix])
+            return Response(200, body, CONTENT_TYPES[Path(head.path).suffix or ".html"])
         if head.path.startswith("/r/"):
             return self._room_page(head.path.removeprefix("/r/"))
         return self._file("missing.html", 404)

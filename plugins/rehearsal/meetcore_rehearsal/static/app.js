@@ -169,6 +169,7 @@ function enter(detail) {
     setCameraOff,
   });
   show("call");
+  if (meter?.speaking && !muted) session.send("speaking", { speaking: true }); // already at it
   announce(`You are in the meeting ${detail.title}.`);
 }
 

@@ -134,7 +134,7 @@ export class CallView {
     const style = getComputedStyle(stage);
     const gap = parseFloat(style.columnGap) || 0;
     const width = stage.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    const height = stage.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom) - (count === 1 ? 40 : 0);
+    const height = stage.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom) - (count === 1 ? 56 : 0);
     let best = { area: 0, columns: 1, tileWidth: width, tileHeight: height };
     for (let columns = 1; columns <= count; columns++) {
       const rows = Math.ceil(count / columns);

@@ -81,7 +81,7 @@ export class LevelMeter {
     this.analyser = new AnalyserNode(this.context, { fftSize: 1024 });
     this.source.connect(this.analyser);
     const samples = new Float32Array(this.analyser.fftSize);
-    let speaking = false;
+    this.speaking = false;
     let lastLoud = -Infinity;
     this.timer = setInterval(() => {
       this.analyser.getFloatTimeDomainData(samples);
@@ -91,7 +91,7 @@ export class LevelMeter {
       const now = performance.now();
       if (level > SPEAKING_LEVEL) lastLoud = now;
       const loud = now - lastLoud < SILENCE_MS;
-      if (loud !== speaking) onSpeaking((speaking = loud));
+      if (loud !== this.speaking) onSpeaking((this.speaking = loud));
     }, 100);
   }
 

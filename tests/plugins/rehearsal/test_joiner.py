@@ -1,0 +1,283 @@
+"""A bot at the real site, in a real Chromium: every way in, every way out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from attrs import define, evolve
+
+from meetcore.contracts import CallRequest, Platform
+from meetcore.errors import CommandFailed
+from meetcore.lifecycle import EndReason
+from meetcore.roster import NameSource, Participant
+from meetcore.signals import (
+    Admitted,
+    CallEnded,
+    ChatArrived,
+    DiagnosticsWritten,
+    Knocked,
+    ParticipantAppeared,
+    ParticipantChanged,
+    ParticipantGone,
+    Signal,
+    SpeakingIndicated,
+    TrackAppeared,
+)
+from meetcore.testing.conformance import ConformanceMeeting, PlatformConformance
+from meetcore.testing.script import Admission, Decision, End, Line, Person, Script
+from meetcore_browser.testing import KeepingDoor, until
+from meetcore_rehearsal.actions import (
+    Admit,
+    Arrive,
+    Deny,
+    Depart,
+    EndForAll,
+    Remove,
+    Say,
+    SetMuted,
+    SetSpeaking,
+)
+from meetcore_rehearsal.joiner import RehearsalCall
+from meetcore_rehearsal.platform import RehearsalPlatform
+from meetcore_rehearsal.rehearsal import Rehearsal, open_rehearsal
+from meetcore_rehearsal.room import Room
+from meetcore_rehearsal.site import Site, open_site
+
+from .conftest import ADA, BEN, Door, tone_line
+
+EMPTY_PAGE = b"<!doctype html><title>Another site altogether</title>"
+
+pytestmark = pytest.mark.browser
+
+
+@define
+class Attempt:
+    """A bot's attempt to be in a room, and what it told."""
+
+    call: Any
+    signals: list[Signal]
+    heard: KeepingDoor
+
+    async def first(self, kind: type[Signal]) -> Any:
+        await until(lambda: any(isinstance(signal, kind) for signal in self.signals), 30)
+        return next(signal for signal in self.signals if isinstance(signal, kind))
+
+    async def seen(self, wanted: Signal) -> None:
+        await until(lambda: wanted in self.signals)
+
+    async def ended(self) -> tuple[EndReason, str]:
+        signal = await self.first(CallEnded)
+        assert isinstance(signal, CallEnded)
+        return signal.reason, signal.evidence.signal
+
+
+@asynccontextmanager
+async def bot(url: str, folder: Path, **settings: Any) -> AsyncIterator[Attempt]:
+    platform = RehearsalPlatform()
+    link = platform.parse(url)
+    assert link is not None
+    request = CallRequest(bot_id="bot", display_name="Notes & Co", folder=folder, **settings)
+    door = KeepingDoor()
+    async with platform.open_call(link, request, door) as call:
+        yield Attempt(call, door.signals, door)
+
+
+def door_of(site: Site, room: Room) -> Door:
+    door = Door(site, room.id)
+    door.enter()
+    return door
+
+
+async def test_a_bot_is_admitted_sees_who_is_there_chats_and_leaves(
+    site: Site, tmp_path: Path
+) -> None:
+    room = site.open_room()
+    door = door_of(site, room)
+    door.do(Say("host", "welcome"))
+    async with bot(site.guest_link(room), tmp_path) as attempt:
+        guest = await door.knocker()
+        await attempt.first(Knocked)
+        assert site.hub.rooms[room.id].members[guest].name == "Notes & Co"
+        with pytest.raises(CommandFailed, match="in the call"):
+            await attempt.call.send_chat("too early")
+        door.do(Admit("host", guest))
+        await attempt.first(Admitted)
+        hana = Participant(id="host", name="Hana Host", is_host=True, muted=False)
+        await attempt.seen(ParticipantAppeared(hana))
+        await attempt.seen(
+            ParticipantAppeared(Participant(id=guest, name="Notes & Co", is_self=True, muted=True))
+        )
+        door.do(SetSpeaking("host", True))
+        await attempt.seen(SpeakingIndicated("host", True))
+        door.do(SetMuted("host", True))
+        await attempt.seen(SpeakingIndicated("host", False))
+        await attempt.seen(ParticipantChanged(evolve(hana, muted=True)))
+        door.do(Say("host", "You were removed from the meeting"))
+        await attempt.call.send_chat("hello  to\nall")
+        chats = [signal for signal in attempt.signals if isinstance(signal, ChatArrived)]
+        assert [(chat.text, chat.by_bot) for chat in chats] == [
+            ("welcome", False),
+            ("You were removed from the meeting", False),
+            ("hello to all", True),
+        ]
+        door.do(Arrive(member_id="x", name="X", host_key=room.host_key))
+        door.do(Depart("x"))
+        await attempt.seen(ParticipantGone("x"))
+        await attempt.call.leave()
+        await until(lambda: guest not in site.hub.rooms[room.id].members)
+        assert not [signal for signal in attempt.signals if isinstance(signal, CallEnded)]
+    kinds = [type(signal) for signal in attempt.signals]
+    assert kinds.index(Knocked) < kinds.index(Admitted) < kinds.index(ParticipantAppeared)
+
+
+async def test_a_denied_bot_says_so(site: Site, tmp_path: Path) -> None:
+    room = site.open_room()
+    door = door_of(site, room)
+    async with bot(site.guest_link(room), tmp_path) as attempt:
+        door.do(Deny("host", await door.knocker()))
+        assert await attempt.ended() == (EndReason.DENIED, "denied")
+        signal = await attempt.first(CallEnded)
+        assert signal.evidence.detail == "You were not let in"
+        await attempt.call.leave()
+        assert Admitted not in {type(each) for each in attempt.signals}
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [(Remove, EndReason.REMOVED), (EndForAll, EndReason.MEETING_ENDED)],
+)
+async def test_a_bot_that_is_removed_or_whose_meeting_ends_says_so(
+    site: Site, tmp_path: Path, ending: Any, reason: EndReason
+) -> None:
+    room = site.open_room(waiting_room=False)
+    door = door_of(site, room)
+    async with bot(site.guest_link(room), tmp_path) as attempt:
+        await attempt.first(Admitted)
+        me = next(m.id for m in site.hub.rooms[room.id].inside if m.id != "host")
+        door.do(ending("host", me) if ending is Remove else ending("host"))
+        assert (await attempt.ended())[0] is reason
+
+
+async def test_a_room_that_is_not_there_or_over_is_said(site: Site, tmp_path: Path) -> None:
+    async with bot(f"{site.url}/r/mc-none", tmp_path) as attempt:
+        assert await attempt.ended() == (EndReason.MEETING_NOT_FOUND, "missing")
+    room = site.open_room(closes_at_end=True)
+    door_of(site, room).do(EndForAll("host"))
+    async with bot(site.guest_link(room), tmp_path) as attempt:
+        assert await attempt.ended() == (EndReason.MEETING_ENDED, "ended")
+
+
+async def test_a_wrong_or_missing_passcode_is_said_and_the_right_one_opens(
+    site: Site, tmp_path: Path
+) -> None:
+    room = site.open_room(passcode="4711", waiting_room=False)
+    link = f"{site.url}/r/{room.id}"
+    async with bot(link, tmp_path) as attempt:
+        assert await attempt.ended() == (EndReason.WRONG_PASSCODE, "passcode_asked")
+    async with bot(f"{link}#passcode=1", tmp_path) as attempt:
+        assert await attempt.ended() == (EndReason.WRONG_PASSCODE, "wrong_passcode")
+    async with bot(f"{link}?passcode=4711", tmp_path) as attempt:
+        await attempt.first(Admitted)
+        await attempt.call.leave()
+    assert "4711" not in repr(attempt.signals)
+
+
+async def test_a_site_that_goes_away_is_a_lost_connection(tmp_path: Path) -> None:
+    async with AsyncExitStack() as bots:
+        async with open_site() as site:
+            room = site.open_room(waiting_room=False)
+            attempt = await bots.enter_async_context(bot(site.guest_link(room), tmp_path))
+            await attempt.first(Admitted)
+        assert await attempt.ended() == (EndReason.CONNECTION_LOST, "lost")
+
+
+async def test_a_site_that_is_not_there_ends_the_join_with_a_diagnosis(tmp_path: Path) -> None:
+    async with open_site() as site:
+        link = f"{site.url}/r/mc-blue-door"
+    async with bot(link, tmp_path) as attempt:
+        assert (await attempt.ended())[0] is EndReason.CLIENT_NEVER_LOADED
+        written = await attempt.first(DiagnosticsWritten)
+        assert (tmp_path / written.folder).is_dir()
+
+
+async def test_a_page_without_a_door_ends_the_join_in_time(site: Site, tmp_path: Path) -> None:
+    room = site.open_room()
+    site.serve_extra(f"/r/{room.id}", EMPTY_PAGE)
+    async with bot(site.guest_link(room), tmp_path, join_timeout_s=2.0) as attempt:
+        reason, _ = await attempt.ended()
+        assert reason is EndReason.CLIENT_NEVER_LOADED
+        await attempt.first(DiagnosticsWritten)
+
+
+async def test_each_voice_comes_on_the_track_of_its_person_with_certainty(
+    tmp_path: Path,
+) -> None:
+    robin = Person(id="robin", name="Robin Hale", joins_s=1.0)
+    tones = {"ada": 440.0, "ben": 660.0, "robin": 880.0}
+    starts = {"ada": 0.5, "ben": 0.5, "robin": 2.0}
+    lines = tuple(tone_line(tmp_path, who, hz, starts[who], 2.0) for who, hz in tones.items())
+    script = Script(
+        people=(ADA, BEN, robin),
+        lines=lines,
+        admission=Admission(after_s=0.1),
+        end=End(at_s=4.6),
+    )
+    async with open_rehearsal(script) as rehearsal, bot(rehearsal.link, tmp_path) as attempt:
+        assert (await attempt.ended())[0] is EndReason.MEETING_ENDED
+    tracks = [signal for signal in attempt.signals if isinstance(signal, TrackAppeared)]
+    assert {track.participant_id for track in tracks} == set(tones)
+    for track in tracks:
+        assert track.name_source is NameSource.TRACK
+        pcm = attempt.heard.pcm(track.track_id).astype(float)
+        loud = pcm[np.abs(pcm) > 1_000]
+        assert len(loud) > 16_000
+        spectrum = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm))))
+        peak_hz = spectrum.argmax() * 16_000 / len(pcm)
+        assert peak_hz == pytest.approx(tones[str(track.participant_id)], abs=5)
+    assert attempt.heard.losses == []
+
+
+TALKING = Script(
+    people=(ADA,),
+    admission=Admission(decision=Decision.IGNORE),
+    lines=(Line(who="ada", at_s=0.2, text="and so on", duration_s=40.0),),
+)
+
+
+class SteeredMeeting:
+    """A rehearsal whose host does what the conformance suite says."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        self.link = rehearsal.link
+        self._door = Door(rehearsal.site, rehearsal.room_id, "ada")
+
+    async def admit(self) -> None:
+        self._door.do(Admit("ada", await self._door.knocker()))
+
+    async def deny(self) -> None:
+        self._door.do(Deny("ada", await self._door.knocker()))
+
+    async def end(self) -> None:
+        self._door.do(EndForAll("ada"))
+
+    async def say(self, text: str) -> None:
+        self._door.do(Say("ada", text))
+
+
+class TestRehearsalPlatform(PlatformConformance):
+    def make_platform(self) -> Platform:
+        return RehearsalPlatform()
+
+    @asynccontextmanager
+    async def open_meeting(self) -> AsyncIterator[ConformanceMeeting]:
+        async with open_rehearsal(TALKING) as rehearsal:
+            yield SteeredMeeting(rehearsal)
+
+
+def test_the_call_says_what_it_can() -> None:
+    assert {"send_chat", "read_chat"} == {str(each) for each in RehearsalCall.capabilities}
