@@ -1,0 +1,230 @@
+"""Writes the reference pages from the code, so that they cannot drift from it.
+
+`python -m docs.reference.generate` writes them, `--check` compares and fails on a difference.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from meetcore.cli import main as cli
+from meetcore.config import AudioConfig, AutomaticLeave, BotConfig
+from meetcore.events import EVENT_TYPES, LevelDraft, SegmentDraft
+from meetcore.hooks import API_VERSION, HookSpecs
+from meetcore.lifecycle import COMPLETING, TRANSITIONS, EndReason
+from meetcore.plugins import Plugins
+
+HERE = Path(__file__).parent
+NOTE = "<!-- Written by docs/reference/generate.py from the code. Do not edit. -->\n"
+
+
+def _docstring(thing: object) -> str:
+    return inspect.cleandoc(getattr(thing, "__doc__", None) or "")
+
+
+def _attributes(cls: type) -> dict[str, str]:
+    """Return what a class's docstring says about each attribute."""
+    found: dict[str, str] = {}
+    section = _docstring(cls).partition("Attributes:\n")[2]
+    name = ""
+    for line in section.splitlines():
+        if match := re.match(r"    (\w+): (.*)", line):
+            name = match[1]
+            found[name] = match[2]
+        elif name and line.startswith("        "):
+            found[name] += " " + line.strip()
+        elif line.strip() and not line.startswith("    "):
+            break
+    return found
+
+
+def _type_name(annotation: object) -> str:
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    return str(text or annotation).replace("|", "\\|")
+
+
+def hooks_page() -> str:
+    """Return the page of all hooks."""
+    lines = [
+        "# Hooks",
+        "",
+        NOTE,
+        f"Hook API {API_VERSION}. A plugin says which it was written for with the module constant",
+        f'`meetcore_api_version = "{API_VERSION}"`; one of another major version, or of a later',
+        "minor one, is refused with both versions named. An implementation is marked with",
+        "`@meetcore.hookimpl` and may take fewer arguments than are listed here.",
+        "",
+    ]
+    for name, function in vars(HookSpecs).items():
+        if not name.startswith("meetcore_"):
+            continue
+        parameters = [p for p in inspect.signature(function).parameters if p != "self"]
+        lines += [f"## `{name}({', '.join(parameters)})`", "", _docstring(function), ""]
+    return "\n".join(lines)
+
+
+def _fields(cls: type, skip: frozenset[str] = frozenset()) -> Iterator[attrs.Attribute[Any]]:
+    for attribute in attrs.fields(cls):  # type: ignore[arg-type]
+        if attribute.name not in skip:
+            yield attribute
+
+
+def events_page() -> str:
+    """Return the page of all events and drafts."""
+    common = frozenset({"bot_id", "seq", "at", "meeting_s", "after_seq"})
+    lines = [
+        "# Events",
+        "",
+        NOTE,
+        "On every wire and in the journal an event is one JSON object:",
+        "",
+        "```json",
+        '{"type": "chat.received", "seq": 7, "bot_id": "…", "at": "2026-11-20T12:00:00.123456Z",',
+        ' "meeting_s": 3.42, "data": {"message_id": "…", "text": "hello", "…": "…"}}',
+        "```",
+        "",
+        "`seq` counts from 1 without a gap. `meeting_s` is seconds since the bot entered the call,",
+        "`null` before that. In the journal file a line also ends with a checksum, `crc`.",
+        "",
+    ]
+    for type_name, cls in sorted(EVENT_TYPES.items()):
+        lines += [f"## `{type_name}`", "", f"`meetcore.{cls.__name__}`. {_docstring(cls)}", ""]
+        rows = [f"| `{a.name}` | {_type_name(a.type)} |" for a in _fields(cls, common)]
+        if rows:
+            lines += ["| data | type |", "|---|---|", *rows, ""]
+    lines += [
+        "# Drafts",
+        "",
+        "Drafts are shown, not kept: they have `after_seq` instead of `seq`, and of a key the",
+        "newest wins.",
+        "",
+    ]
+    for draft in (SegmentDraft, LevelDraft):
+        lines += [f"## `{draft.type}`", "", f"`meetcore.{draft.__name__}`. {_docstring(draft)}", ""]
+    return "\n".join(lines)
+
+
+def _default(attribute: attrs.Attribute[Any]) -> str:
+    default = attribute.default
+    if default is attrs.NOTHING:
+        return "required"
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+        return "empty"
+    if attrs.has(type(default)):
+        return "see below"
+    return f"`{default!r}`" if not isinstance(default, Path) else f"`{default}`"
+
+
+def configuration_page() -> str:
+    """Return the page of all options."""
+    lines = [
+        "# Configuration",
+        "",
+        NOTE,
+        "From a TOML file (`--config`), from the environment (`MEETCORE_NAME`,",
+        "`MEETCORE_AUTOMATIC_LEAVE__SILENCE_S`, `MEETCORE_PLUGINS__WEBHOOK__URL`), and from code or",
+        "the command line, in rising rank. An option that nobody declared is an error that names",
+        "the nearest known one.",
+        "",
+    ]
+    for title, cls in (
+        ("The bot", BotConfig),
+        ("`[automatic_leave]`", AutomaticLeave),
+        ("`[audio]`", AudioConfig),
+    ):
+        described = _attributes(cls)
+        lines += [f"## {title}", "", "| option | default | meaning |", "|---|---|---|"]
+        lines += [
+            f"| `{a.name}` | {_default(a)} | {described.get(a.name, '')} |" for a in _fields(cls)
+        ]
+        lines.append("")
+    lines += ["## Plugins", ""]
+    plugins = Plugins()
+    for kind in ("platforms", "transcribers", "sinks"):
+        for name, plugin in sorted(getattr(plugins, kind).items()):
+            options = plugin.Options
+            described = _attributes(options)
+            rows = [
+                f"| `{a.name}` | {_default(a)} | {described.get(a.name, '')} |"
+                for a in _fields(options)
+            ]
+            if rows:
+                lines += [
+                    f"### `[plugins.{name}]`",
+                    "",
+                    "| option | default | meaning |",
+                    "|---|---|---|",
+                    *rows,
+                    "",
+                ]
+    return "\n".join(lines)
+
+
+def cli_page() -> str:
+    """Return the page of all commands with their help."""
+    lines = ["# Command line", "", NOTE]
+    context = click.Context(cli, info_name="meetcore")
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        with click.Context(
+            command, info_name=name, parent=context, terminal_width=96, max_content_width=96
+        ) as inner:
+            lines += [f"## `meetcore {name}`", "", "```text", command.get_help(inner), "```", ""]
+    return "\n".join(lines)
+
+
+def lifecycle_page() -> str:
+    """Return the page of states, their order, and the reasons for an end."""
+    lines = ["# Lifecycle", "", NOTE, "| from | to |", "|---|---|"]
+    for state, following in TRANSITIONS.items():
+        after = ", ".join(f"`{s}`" for s in sorted(following)) or "terminal"
+        lines.append(f"| `{state}` | {after} |")
+    completing = ", ".join(f"`{reason}`" for reason in EndReason if reason in COMPLETING)
+    failing = ", ".join(f"`{reason}`" for reason in EndReason if reason not in COMPLETING)
+    lines += [
+        "",
+        "The first terminal reason wins; what is found later adds detail (`ending.detailed`).",
+        "",
+        f"These reasons complete a bot: {completing}.",
+        "",
+        f"These fail it, unless something was recorded first: {failing}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "hooks.md": hooks_page,
+    "events.md": events_page,
+    "configuration.md": configuration_page,
+    "cli.md": cli_page,
+    "lifecycle.md": lifecycle_page,
+}
+
+
+def run(*, check: bool) -> int:
+    """Write the pages, or compare them; return how many differ."""
+    different = 0
+    for name, make in PAGES.items():
+        path = HERE / name
+        wanted = make().rstrip() + "\n"
+        if check:
+            if not path.is_file() or path.read_text("utf-8") != wanted:
+                different += 1
+                print(f"{path} is not what the code says; run `make docs`.", file=sys.stderr)
+        else:
+            path.write_text(wanted, "utf-8")
+    return different
+
+
+if __name__ == "__main__":
+    sys.exit(1 if run(check="--check" in sys.argv) else 0)
