@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import trio
 from attrs import define, evolve
 
 from meetcore.contracts import CallRequest, Platform
@@ -188,12 +189,20 @@ async def test_a_wrong_or_missing_passcode_is_said_and_the_right_one_opens(
 
 
 async def test_a_site_that_goes_away_is_a_lost_connection(tmp_path: Path) -> None:
-    async with AsyncExitStack() as bots:
+    closing = trio.Event()
+
+    async def serve(task_status: trio.TaskStatus[Site]) -> None:
         async with open_site() as site:
-            room = site.open_room(waiting_room=False)
-            attempt = await bots.enter_async_context(bot(site.guest_link(room), tmp_path))
+            task_status.started(site)
+            await closing.wait()
+
+    async with trio.open_nursery() as nursery:
+        site = await nursery.start(serve)
+        room = site.open_room(waiting_room=False)
+        async with bot(site.guest_link(room), tmp_path) as attempt:
             await attempt.first(Admitted)
-        assert await attempt.ended() == (EndReason.CONNECTION_LOST, "lost")
+            closing.set()
+            assert await attempt.ended() == (EndReason.CONNECTION_LOST, "lost")
 
 
 async def test_a_site_that_is_not_there_ends_the_join_with_a_diagnosis(tmp_path: Path) -> None:

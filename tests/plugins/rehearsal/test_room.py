@@ -198,8 +198,15 @@ class EverybodySeesTheSame(RuleBasedStateMachine):
     def arrive(self, who: str, host: bool, scripted: bool, code: str) -> None:
         if who in self.room.members:
             return
-        keys = {"host_key": "host" if host else None, "cast_key": "cast" if scripted else None}
-        self.do(Arrive(member_id=who, name=who.upper(), passcode=code, **keys))
+        self.do(
+            Arrive(
+                member_id=who,
+                name=who.upper(),
+                passcode=code,
+                host_key="host" if host else None,
+                cast_key="cast" if scripted else None,
+            )
+        )
 
     @rule(by=IDS, who=IDS)
     def admit(self, by: str, who: str) -> None:
