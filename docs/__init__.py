@@ -1,0 +1,1 @@
+"""Documentation: tutorials, how-to, reference, explanation."""

@@ -112,7 +112,6 @@ class BotConfig:
     """Everything about one bot that can be chosen.
 
     Attributes:
-        meeting_url: The link to join.
         name: The name the bot shows in the meeting.
         transcriber: Name of a transcriber plugin, None for no transcript.
         sinks: Names of sink plugins.
@@ -134,7 +133,6 @@ class BotConfig:
 
     __config_section__ = "the configuration"
 
-    meeting_url: str = field(default="", repr=False)
     name: str = "meetcore bot"
     transcriber: str | None = None
     sinks: tuple[str, ...] = ()

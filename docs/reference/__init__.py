@@ -1,0 +1,1 @@
+"""Reference pages; most are written by `generate.py` from the code."""

@@ -108,7 +108,8 @@ def events_page() -> str:
         "",
     ]
     for draft in (SegmentDraft, LevelDraft):
-        lines += [f"## `{draft.type}`", "", f"`meetcore.{draft.__name__}`. {_docstring(draft)}", ""]
+        about = f"`meetcore.{draft.__name__}`. {_docstring(draft)}"
+        lines += [f"## `{draft.type}`", "", about, ""]
     return "\n".join(lines)
 
 
