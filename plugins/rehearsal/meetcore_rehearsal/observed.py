@@ -63,6 +63,7 @@ class RoomObserver:
         self._changed = trio.Event()
         self._people: dict[str, Participant] = {}
         self._speaking: set[str] = set()
+        self._healthy = True
 
     @property
     def inside(self) -> bool:
@@ -100,8 +101,12 @@ class RoomObserver:
         """Take the whole list of people as it stands on the page."""
         people = {str(entry["id"]): _participant(entry) for entry in data}
         if not any(person.is_self for person in people.values()):
+            self._healthy = False
             self._observe(RosterHealth(False, "the list of people does not name the bot itself"))
             return
+        if not self._healthy:
+            self._healthy = True
+            self._observe(RosterHealth(True))
         for gone in [known for known in self._people if known not in people]:
             if gone in self._speaking:
                 self._speaking.discard(gone)

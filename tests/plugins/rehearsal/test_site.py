@@ -67,13 +67,12 @@ class Client:
                     return message
 
     async def closed(self) -> tuple[int, str]:
-        with trio.fail_after(10):
-            try:
-                while True:
-                    await self.socket.get_message()
-            except trio_websocket.ConnectionClosed as closed:
-                assert closed.reason is not None
-                return closed.reason.code, closed.reason.reason or ""
+        with trio.fail_after(10), pytest.raises(trio_websocket.ConnectionClosed) as closed:
+            while True:
+                await self.socket.get_message()
+        reason = closed.value.reason
+        assert reason is not None
+        return reason.code, reason.reason or ""
 
 
 @asynccontextmanager

@@ -118,17 +118,13 @@ export class Actor {
     brush.fillStyle = "rgb(0 0 0 / 28%)";
     brush.fillRect(0, 0, WIDTH, HEIGHT);
     brush.beginPath();
-    brush.arc(WIDTH / 2, 84, 46 + 6 * beat, 0, 2 * Math.PI);
+    brush.arc(WIDTH / 2, 88, 48 + 7 * beat, 0, 2 * Math.PI);
     brush.fillStyle = this.person.colour;
     brush.fill();
     brush.fillStyle = "#ffffff";
     brush.font = "600 38px system-ui, sans-serif";
     brush.textAlign = "center";
     brush.textBaseline = "middle";
-    brush.fillText(initials(this.person.name), WIDTH / 2, 86);
-    for (let bar = 0; bar < 5; bar++) {
-      const height = 3 + 11 * beat * Math.abs(Math.sin(performance.now() / 90 + bar * 1.3));
-      brush.fillRect(WIDTH / 2 - 22 + bar * 10, 156 - height / 2, 4, height);
-    }
+    brush.fillText(initials(this.person.name), WIDTH / 2, 90);
   }
 }
