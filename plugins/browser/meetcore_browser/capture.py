@@ -206,7 +206,7 @@ class PageCapture:
     def _appeared(self, document: int, data: Any) -> None:
         self._seen += 1
         remote = RemoteTrack(
-            track_id=f"track-{self._seen}",
+            track_id=f"t{self._seen}",
             label=str(data["label"]),
             stream_ids=tuple(str(stream) for stream in data["streams"]),
             peer_connection=int(data["peer"]),

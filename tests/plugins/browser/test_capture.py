@@ -60,14 +60,14 @@ def placed(chunks: list[Chunk]) -> list[tuple[str, int, int]]:
 def test_chunks_stand_where_the_pages_counter_says(capture: PageCapture, door: KeepingDoor) -> None:
     capture.take(block(3200))
     capture.take(block(4800))
-    assert placed(door.chunks) == [("track-1", 3200, 1600), ("track-1", 4800, 1600)]
+    assert placed(door.chunks) == [("t1", 3200, 1600), ("t1", 4800, 1600)]
     assert door.losses == []
 
 
 def test_a_hole_between_two_blocks_is_declared(capture: PageCapture, door: KeepingDoor) -> None:
     capture.take(block(0))
     capture.take(block(5000))
-    assert door.losses == [DeclaredLoss("track-1", 1600, 3400, "page_gap")]
+    assert door.losses == [DeclaredLoss("t1", 1600, 3400, "page_gap")]
 
 
 def test_what_the_bridge_dropped_is_declared_and_is_no_hole(
@@ -76,7 +76,7 @@ def test_what_the_bridge_dropped_is_declared_and_is_no_hole(
     capture.take(block(0))
     capture.take(LostFrames(DOCUMENT, 1, 1600, 3200))
     capture.take(block(4800))
-    assert door.losses == [DeclaredLoss("track-1", 1600, 3200, "bridge_overflow")]
+    assert door.losses == [DeclaredLoss("t1", 1600, 3200, "bridge_overflow")]
 
 
 def test_a_track_that_was_left_out_is_neither_heard_nor_declared_lost(door: KeepingDoor) -> None:
@@ -95,7 +95,7 @@ def test_a_second_document_is_placed_by_its_wall_time(
     capture.take(clock_message(document=88, wall_ms=7500.0))
     capture.take(track_message(document=88))
     capture.take(block(160, document=88))
-    assert placed(door.chunks) == [("track-2", 2 * 16_000 + 8000 + 160, 1600)]
+    assert placed(door.chunks) == [("t2", 2 * 16_000 + 8000 + 160, 1600)]
 
 
 def test_a_wall_clock_that_was_set_back_gives_no_negative_index() -> None:
@@ -116,7 +116,7 @@ def test_the_first_word_about_a_documents_clock_counts() -> None:
 def test_the_end_of_a_document_ends_its_tracks(capture: PageCapture, door: KeepingDoor) -> None:
     capture.take(track_message(number=2))
     capture.take(PageMessage(DOCUMENT, DOCUMENT_GONE, None))
-    assert door.of_type(TrackGone) == [TrackGone("track-1"), TrackGone("track-2")]
+    assert door.of_type(TrackGone) == [TrackGone("t1"), TrackGone("t2")]
     assert capture.tracks == []
 
 

@@ -220,7 +220,7 @@ async def test_capture_goes_on_after_a_navigation_to_another_site(
         await until(lambda: len(call.page.capture.tracks) == 1)
         [track] = call.page.capture.tracks
         await call.heard(track.track_id, 0.3)
-        first_end = call.door.heard("track-1")[-1].end_sample
+        first_end = call.door.heard("t1")[-1].end_sample
         assert call.door.heard(track.track_id)[0].start_sample >= first_end
 
 
