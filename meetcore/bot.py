@@ -48,7 +48,15 @@ from meetcore.contracts import (
 )
 from meetcore.control import CommandDesk
 from meetcore.delivery import EventHookRunner, SinkRunner
-from meetcore.errors import JournalFull, MeetingRefused, TranscriberError, brief, found_in
+from meetcore.errors import (
+    JournalFull,
+    MeetcoreError,
+    MeetingRefused,
+    StorageUnavailable,
+    TranscriberError,
+    brief,
+    found_in,
+)
 from meetcore.events import (
     AudioLost,
     BotRequested,
@@ -145,6 +153,7 @@ class Bot:
         self._in_call_at: float | None = None
         self._recorded_something = False
         self._hurried = False
+        self._storage_failed = False
         self._rules_wake = Wake()
         self._begin = trio.Event()
         self._concluded = trio.Event()
@@ -293,12 +302,11 @@ class Bot:
     # --- for the parts of the bot -----------------------------------------------------------
 
     def record(self, event: Event) -> Event:
-        """Append an event and let the reducers have it."""
+        """Append an event and let the reducers have it; a journal that takes none ends the bot."""
         try:
             event = self.journal.append(scrubbed(event, self._redactor.redact))
-        except JournalFull as error:
-            self.failure = self.failure or error
-            self.conclude(EndReason.INTERNAL_ERROR, Evidence("storage_full", str(error)))
+        except (JournalFull, StorageUnavailable) as error:
+            self._cannot_write(error)
             return event
         if isinstance(event, SegmentFinalized):
             self.transcript.finalized(event.segment)
@@ -309,12 +317,22 @@ class Bot:
                 now=trio.current_time(),
             )
             self.rules_changed()
-        if self.journal.disk_full and self.failure is None:
-            self.failure = JournalFull(
-                f"The disk that holds {self.folder} is full.", "Make room; the bot has to end."
+        if self.journal.disk_full:
+            self._cannot_write(
+                JournalFull(
+                    f"The disk that holds {self.folder} is full.", "Make room; the bot has to end."
+                )
             )
-            self.conclude(EndReason.INTERNAL_ERROR, Evidence("storage_full", str(self.failure)))
         return event
+
+    def _cannot_write(self, error: MeetcoreError) -> None:
+        """End the attendance, once, because the journal cannot be written."""
+        if self._storage_failed or self.journal.closed:
+            return
+        self._storage_failed = True
+        self.failure = self.failure or error
+        signal = "storage_full" if isinstance(error, JournalFull) else "storage"
+        self.conclude(EndReason.INTERNAL_ERROR, Evidence(signal, str(error)))
 
     def publish(self, draft: Draft) -> None:
         """Show a draft to whoever wants drafts."""

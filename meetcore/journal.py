@@ -53,6 +53,7 @@ JOURNAL_NAME = "journal.jsonl"
 GROUP_COMMIT_S = 0.05
 _RESERVE_BYTES = 64 * 1024
 _RECENT = 512
+_REPLACED = "\ufffd".encode()
 _READ_BYTES = 256 * 1024
 
 
@@ -257,6 +258,8 @@ class Journal:
             meeting_s=self.meeting_clock() if event.meeting_s is None else event.meeting_s,
         )
         line = encode_line(event)
+        if _REPLACED in line:
+            event = decode_line(line) or event  # whoever sees it sees what was written
         self._write(line)
         self._offsets.append(self._end)
         self._end += len(line)

@@ -59,8 +59,17 @@ def _converter() -> cattrs.Converter:
 
 
 def to_json(message: Mapping[str, Any]) -> str:
-    """Return compact JSON, one line, characters as they are."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    """Return compact JSON, one line, characters as they are.
+
+    Half of a surrogate pair, which JavaScript lets a chat message hold, becomes U+FFFD:
+    nothing could be written or sent with it.
+    """
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _data(item: Event | Draft) -> dict[str, Any]:
