@@ -1,8 +1,9 @@
 """The bundled script through real WebRTC: word errors, attribution, ledger, latency.
 
-A bot in a real Chromium attends the rehearsal with its cast in another one, pocketsphinx transcribes;
-a WebSocket subscriber in this process notes when each draft and each final arrives. The cast
-reports when each line really began, so the end of speech is known to the host's clock.
+A bot in a real Chromium attends the rehearsal, whose cast is in another one; pocketsphinx
+transcribes; a WebSocket subscriber in this process notes when each draft and each final
+arrives. The cast reports when each line really began, so the end of speech is known to the
+host's clock.
 """
 
 from __future__ import annotations
