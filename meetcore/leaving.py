@@ -2,8 +2,8 @@
 
 `LeaveRules` is pure: tell it what happened and when, ask it what is due. Only `keep_leave_rules`
 waits. 'Everyone left' and 'silence' are concluded from healthy sources only: while the roster or
-the audio path is not healthy, what they would show is unknown, and the count begins anew when they
-recover.
+the audio path is not healthy, or nothing is recorded, what they would show is unknown, and the
+count begins anew when they recover.
 """
 
 from __future__ import annotations
@@ -50,12 +50,15 @@ class LeaveRules:
         """The bot is in another state now."""
         was_in_call = self._state in _IN_CALL
         self._state = state
+        if state is State.RECORDING:
+            self._quiet_since = now
         if state in _IN_CALL:
             if not was_in_call:
                 self._state_since = now
-                self._in_call_since = self._in_call_since or now
-                self._quiet_since = now
-                self._alone_since = now if self._others == 0 else None
+                if self._in_call_since is None:
+                    self._in_call_since = now
+                self._alone_since = None if self._others else now
+                self._bots_only_since = now if self._others and not self._people else None
         else:
             self._state_since = now
 
@@ -98,6 +101,11 @@ class LeaveRules:
             self._permission_asked_at = None
         elif self._permission_asked_at is None:
             self._permission_asked_at = now
+
+    @property
+    def permission_pending(self) -> bool:
+        """Whether leave to record has been asked for and not answered yet."""
+        return self._permission_asked_at is not None
 
     def due(self) -> list[tuple[float, EndReason, Evidence]]:
         """Return when each rule that applies now would end the attendance, earliest first."""
@@ -156,8 +164,9 @@ class LeaveRules:
                     "only bots in the call",
                 )
             )
-        if self._audio_healthy_since is not None and not self._speaking:
-            quiet = max(self._quiet_since or 0.0, self._audio_healthy_since)
+        heard = self._state is State.RECORDING and self._audio_healthy_since is not None
+        if heard and not self._speaking:
+            quiet = max(self._quiet_since or 0.0, self._audio_healthy_since or 0.0)
             rules.append((quiet, config.silence_s, EndReason.SILENCE, "nobody spoke"))
         return rules
 

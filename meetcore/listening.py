@@ -167,9 +167,9 @@ class Listening:
 
     def hear(self, chunk: Chunk) -> None:
         """Take a chunk from the platform. See `CallDoor.hear`."""
-        track = self._track(chunk.track_id)
         if self._closed:
             return
+        track = self._track(chunk.track_id)
         if not self._in_call:
             track.door.declare_lost(chunk.start_sample, chunk.samples, "not_in_call")
             return
@@ -301,6 +301,10 @@ class Listening:
             self._walking -= 1
             self._changed.set()
         self.host.record(TrackClosed(track_id=track.signal.track_id))
+        if track.signal.track_id in self._degraded:
+            self.capture_health(
+                healthy=True, detail="the track closed", track_id=track.signal.track_id
+            )
 
     def _report_lost(self, lost: Lost) -> None:
         self.host.record(

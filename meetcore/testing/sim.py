@@ -179,6 +179,7 @@ class SimCall(Call):
         self._request = request
         self._link = link
         self._present: dict[str, int] = {}
+        self._shown: set[str] = set()
         self._visits: dict[str, int] = {}
         self._muted: set[str] = set()
         self._roster_lost = False
@@ -284,6 +285,7 @@ class SimCall(Call):
 
     def _appear(self, participant: Participant) -> None:
         if not self._roster_lost:
+            self._shown.add(participant.id)
             self._door.observe(ParticipantAppeared(participant))
 
     def _participant(self, person: Person) -> Participant:
@@ -311,7 +313,11 @@ class SimCall(Call):
         self._door.observe(TrackGone(self._track(person_id)))
         del self._present[person_id]
         if not self._roster_lost:
-            self._door.observe(ParticipantGone(person_id))
+            self._vanish(person_id)
+
+    def _vanish(self, person_id: str) -> None:
+        self._shown.discard(person_id)
+        self._door.observe(ParticipantGone(person_id))
 
     def _mute(self, person_id: str, *, muted: bool) -> None:
         (self._muted.add if muted else self._muted.discard)(person_id)
@@ -327,6 +333,8 @@ class SimCall(Call):
         self._roster_lost = lost
         self._door.observe(RosterHealth(not lost, "the script hides the roster" if lost else ""))
         if not lost:
+            for person_id in sorted(self._shown - {"bot", *self._present}):
+                self._vanish(person_id)
             for person_id in self._present:
                 self._appear(self._participant(self._script.person(person_id)))
 
