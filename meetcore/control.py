@@ -18,6 +18,7 @@ from meetcore.commands import (
 from meetcore.contracts import Call, Capability
 from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused, MeetcoreError
 from meetcore.events import CommandAnswered, Event
+from meetcore.leaving import LeaveRules
 from meetcore.lifecycle import EndReason, Evidence, State
 
 __all__ = ["COMMAND_TIMEOUT_S", "CommandDesk", "CommandHost"]
@@ -47,6 +48,11 @@ class CommandHost(Protocol):
     @property
     def platform_name(self) -> str:
         """Name of the platform."""
+        ...
+
+    @property
+    def leave_rules(self) -> LeaveRules:
+        """What is known about the end of the attendance."""
         ...
 
     def record(self, event: Event) -> Event:
@@ -119,6 +125,8 @@ class CommandDesk:
         elif isinstance(command, ResumeRecording):
             if host.state is State.RECORDING:
                 raise CommandRefused("The bot is recording already.")
+            if host.leave_rules.permission_pending:
+                raise CommandRefused("The meeting has not given leave to record yet.")
             host.set_recording(recording=True)
         else:
             await self._ask_call(command)

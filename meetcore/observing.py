@@ -57,14 +57,28 @@ class Observer:
         self._chat_seen: set[str] = set()
         self._roster_healthy = True
         self._permission_pending = False
+        self._paused_for_permission = False
+        self._was_paused = False
 
     def take(self, signal: Signal) -> None:
-        """Take one signal. After the end only further findings about the end count."""
+        """Take one signal.
+
+        While the bot takes its leave only further findings about the end count, and who comes
+        and goes: their sound still arrives.
+        """
         bot = self._bot
         if bot.ended:
             return
         if bot.ending.reason is not None and not isinstance(
-            signal, (CallEnded, DiagnosticsWritten, ParticipantGone, TrackGone)
+            signal,
+            (
+                CallEnded,
+                DiagnosticsWritten,
+                ParticipantAppeared,
+                ParticipantGone,
+                TrackAppeared,
+                TrackGone,
+            ),
         ):
             return
         self._take(signal)
@@ -76,8 +90,10 @@ class Observer:
     @_take.register
     def _knocked(self, signal: Knocked) -> None:
         del signal
-        if self._bot.state in (State.JOINING, *_IN_CALL):
-            self._bot.go(State.AWAITING_ADMISSION)
+        bot = self._bot
+        if bot.state in (State.JOINING, *_IN_CALL):
+            self._was_paused = bot.state is State.PAUSED and not self._paused_for_permission
+            bot.go(State.AWAITING_ADMISSION)
 
     @_take.register
     def _admitted(self, signal: Admitted) -> None:
@@ -85,7 +101,7 @@ class Observer:
         if bot.state not in _BEFORE_CALL:
             return
         bot.go(State.IN_CALL, evidence=Evidence("admitted", signal.detail))
-        if not bot.config.record:
+        if not bot.config.record or self._was_paused:
             self._listening.pause(paused=True)
         elif not self._permission_pending:
             bot.set_recording(recording=True)
@@ -166,7 +182,7 @@ class Observer:
     @_take.register
     def _permission(self, signal: RecordingPermission) -> None:
         bot = self._bot
-        self._permission_pending = signal.granted is None
+        asked, self._permission_pending = self._permission_pending, signal.granted is None
         bot.leave_rules.permission_asked(waiting=signal.granted is None, now=trio.current_time())
         bot.rules_changed()
         if signal.granted is False:
@@ -177,9 +193,18 @@ class Observer:
         elif signal.granted is None:
             self._listening.pause(paused=True)
             if bot.state is State.RECORDING:
+                self._paused_for_permission = True
                 bot.set_recording(recording=False)
-        elif bot.config.record and bot.state in (State.IN_CALL, State.PAUSED):
+        elif asked and bot.config.record and self._waits_for_permission:
+            self._paused_for_permission = False
             bot.set_recording(recording=True)
+
+    @property
+    def _waits_for_permission(self) -> bool:
+        """Whether nothing but the missing permission kept the bot from recording."""
+        if self._bot.state is State.PAUSED:
+            return self._paused_for_permission
+        return self._bot.state is State.IN_CALL and not self._was_paused
 
     @_take.register
     def _step(self, signal: StepWorked) -> None:
