@@ -39,6 +39,7 @@ __all__ = [
     "AutomaticLeave",
     "BotConfig",
     "build_options",
+    "changed",
     "environment_settings",
     "load_config",
     "merged",
@@ -313,3 +314,15 @@ def load_config(
     settings = merged(*layers)
     where = f"{path}" if path else "the configuration"
     return build_options(BotConfig, settings, where)
+
+
+def changed(config: BotConfig, settings: Mapping[str, Any]) -> BotConfig:
+    """Return a configuration with some options of code laid over it.
+
+    Raises:
+        ConfigError: An option that nobody knows, or a value that cannot be used.
+    """
+    if not settings:
+        return config
+    built = load_config(overrides=settings, environ={})
+    return attrs.evolve(config, **{name: getattr(built, name) for name in settings})

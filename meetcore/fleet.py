@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import attrs
 import trio
 
 from meetcore.bot import Bot
-from meetcore.config import BotConfig
+from meetcore.config import BotConfig, changed
 from meetcore.contracts import Launcher, Sink, Transcriber
 from meetcore.errors import ConfigError, FleetFull
 from meetcore.launchers import InProcessLauncher
@@ -51,6 +50,7 @@ class Fleet:
         self._plugins = plugins
         self._launcher = launcher or InProcessLauncher()
         self._closing = False
+        self._one_less = trio.Event()
 
     def start(
         self,
@@ -90,7 +90,7 @@ class Fleet:
             raise ConfigError(f"join_at must say its time zone; {join_at} does not.")
         bot = prepare_bot(
             url,
-            attrs.evolve(config or self._config, **changes),
+            changed(config or self._config, changes),
             self._plugins,
             transcriber=transcriber,
             sinks=sinks,
@@ -105,6 +105,8 @@ class Fleet:
             await self._launcher.run(bot.run)
         finally:
             self.bots.pop(bot.id, None)
+            self._one_less.set()
+            self._one_less = trio.Event()
 
     def stop_all(self, detail: str = "fleet stopped") -> None:
         """Ask every bot to leave; they are gone when the fleet's block ends."""
@@ -115,9 +117,9 @@ class Fleet:
 
     async def wait_empty(self) -> None:
         """Return when no bot is left. No deadline of its own."""
+        await trio.lowlevel.checkpoint()
         while self.bots:
-            await next(iter(self.bots.values())).wait_ended()
-            await trio.lowlevel.checkpoint()
+            await self._one_less.wait()
 
 
 @asynccontextmanager

@@ -9,11 +9,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import attrs
 import trio
 
 from meetcore.bot import Bot
-from meetcore.config import BotConfig, load_config
+from meetcore.config import BotConfig, changed, load_config
 from meetcore.contracts import Sink, Transcriber
 from meetcore.errors import MeetcoreError
 from meetcore.folders import make_bot_folder
@@ -138,9 +137,7 @@ async def open_bot(
         settings["transcriber"] = transcriber
         transcriber = None
     if isinstance(config, BotConfig):
-        if settings:
-            built = load_config(overrides=settings, environ={})
-            config = attrs.evolve(config, **{name: getattr(built, name) for name in settings})
+        config = changed(config, settings)
     else:
         config = load_config(Path(config) if config else None, settings)
     bot = prepare_bot(
