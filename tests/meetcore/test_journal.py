@@ -243,7 +243,7 @@ async def test_a_bot_on_a_full_disk_writes_down_how_it_ended(
             await bot.stop()
             await trio.testing.wait_all_tasks_blocked()
         used = sum(p.stat().st_size for p in bot.folder.iterdir())
-        disk = SmallDisk(monkeypatch, bot.folder, used + 500)
+        SmallDisk(monkeypatch, bot.folder, used + 500)
         for _ in range(3):
             stage.join(f"person-{bot.journal.last_seq}")
             bot.record(note("x" * 150))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -29,7 +30,7 @@ from meetcore.wire import (
     to_json,
 )
 
-moments = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+moments = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 plain = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.lists(st.text()))
 
 
@@ -141,10 +142,8 @@ def test_what_is_no_event_is_a_typed_error(broken):
 @given(message=st.recursive(plain, lambda inner: st.dictionaries(st.text(), inner)))
 def test_no_message_breaks_the_reader_of_commands_but_by_its_own_error(message):
     for attempt in (message, {"type": "send_chat", "data": message}, {"type": message}):
-        try:
-            command_from_wire(attempt)
-        except CommandRefused as error:
-            assert str(error)
+        with suppress(CommandRefused):
+            assert type(command_from_wire(attempt)) in COMMAND_TYPES.values()
 
 
 @pytest.mark.parametrize(
