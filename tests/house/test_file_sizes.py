@@ -1,0 +1,56 @@
+"""Files are rooms: none above 600 lines, each says in its first line what it is for."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LONGEST = 600
+NO_ROOM = {"utils", "helpers", "helper", "manager", "base", "common", "misc"}
+
+
+def ours() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "*.py", "*.js"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [ROOT / name for name in listed.stdout.split("\n") if name and (ROOT / name).is_file()]
+
+
+def test_no_file_is_longer_than_a_reader_can_hold():
+    lengths = {str(p.relative_to(ROOT)): len(p.read_text("utf-8").splitlines()) for p in ours()}
+    assert len(lengths) > 100
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
+
+
+@pytest.mark.parametrize("folder", ["meetcore", "plugins", "tests", "examples", "benchmarks"])
+def test_the_first_line_of_a_module_says_what_it_does(folder):
+    silent = []
+    for path in ours():
+        if path.suffix != ".py" or path.relative_to(ROOT).parts[0] != folder:
+            continue
+        text = path.read_text("utf-8")
+        docstring = ast.get_docstring(ast.parse(text))
+        starts = text.startswith(('"""', 'r"""', "#!"))
+        if text.strip() and not (docstring and starts and docstring.splitlines()[0].strip()):
+            silent.append(str(path.relative_to(ROOT)))
+    assert silent == []
+
+
+def test_no_room_is_named_after_nothing():
+    assert [str(p) for p in ours() if p.stem in NO_ROOM] == []
+
+
+def test_nothing_is_left_for_later():
+    marks = ("TO" + "DO", "FIX" + "ME", "X" + "XX")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in ours()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if any(mark in line for mark in marks)
+    ]
+    assert found == []
