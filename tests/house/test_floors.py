@@ -35,7 +35,7 @@ def modules() -> list[Path]:
 
 
 def room(path: Path) -> str:
-    """Return the top-level name a file belongs to: `journal`, `audio`, `cli` …"""
+    """Return the top-level name a file belongs to: `journal`, `audio`, `cli`."""
     return path.relative_to(CORE).parts[0].removesuffix(".py")
 
 

@@ -1,4 +1,4 @@
-"""One flat, sorted list of public names, looked up on first use; importing it costs next to nothing."""
+"""One flat, sorted list of public names, looked up on first use; importing it costs little."""
 
 from __future__ import annotations
 

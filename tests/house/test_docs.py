@@ -1,0 +1,90 @@
+"""The reference pages say what the code says: hooks, events, options, commands."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import click
+import pytest
+
+from meetcore.cli import main
+from meetcore.config import AudioConfig, AutomaticLeave, BotConfig
+from meetcore.events import EVENT_TYPES
+from meetcore.hooks import HookSpecs
+from meetcore.lifecycle import EndReason, State
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def headings(page: str) -> list[str]:
+    text = (REFERENCE / page).read_text("utf-8")
+    return re.findall(r"^#+ `([^`]+)`", text, re.MULTILINE)
+
+
+def test_the_generated_pages_are_up_to_date():
+    check = subprocess.run(
+        [sys.executable, "-m", "docs.reference.generate", "--check"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_every_hook_has_a_heading_with_its_name_and_arguments():
+    hooks = [
+        f"{name}({', '.join(list(inspect.signature(function).parameters)[1:])})"
+        for name, function in vars(HookSpecs).items()
+        if name.startswith("meetcore_")
+    ]
+    assert len(hooks) <= 12, "at most a dozen hooks"
+    assert sorted(headings("hooks.md")) == sorted(hooks)
+
+
+def test_every_type_of_event_has_a_heading():
+    assert set(headings("events.md")) >= set(EVENT_TYPES)
+
+
+@pytest.mark.parametrize("cls", [BotConfig, AutomaticLeave, AudioConfig])
+def test_every_option_is_in_the_page_of_the_configuration(cls):
+    page = (REFERENCE / "configuration.md").read_text("utf-8")
+    missing = [a.name for a in attrs.fields(cls) if f"`{a.name}`" not in page]
+    assert missing == []
+
+
+def test_every_command_and_every_option_of_it_is_in_the_page_of_the_command_line():
+    page = (REFERENCE / "cli.md").read_text("utf-8")
+    context = click.Context(main)
+    names = main.list_commands(context)
+    assert {"join", "plugins", "doctor", "replay", "recover"} <= set(names)
+    for name in names:
+        assert f"`meetcore {name}`" in page
+        command = main.get_command(context, name)
+        for option in command.params:
+            for flag in option.opts if isinstance(option, click.Option) else ():
+                assert flag in page, f"{name} {flag}"
+
+
+def test_every_state_and_every_reason_is_in_the_page_of_the_lifecycle():
+    page = (REFERENCE / "lifecycle.md").read_text("utf-8")
+    assert [word for word in (*State, *EndReason) if f"`{word}`" not in page] == []
+
+
+CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+PATHS = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
+
+
+def test_no_page_points_to_a_file_that_is_not_there():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/*.md")]
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in PATHS.findall(CODE.sub("", page.read_text("utf-8")))
+        if not (page.parent / target).exists()
+    ]
+    assert len(pages) > 8
+    assert broken == []
