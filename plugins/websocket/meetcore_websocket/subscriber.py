@@ -320,8 +320,9 @@ class Subscriber:
             self._put_last(refused(answer))
             await self._say_goodbye()
             return
+        self._put_last(accepted(request))
+        await self._flush()
         self._shut = False
-        self.push(accepted(request))
         self._ping_due = trio.current_time() + self.limits.ping_s
         nursery.start_soon(door.attend, self)
         while data or (data := await self._receive()):
