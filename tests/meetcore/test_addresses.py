@@ -1,0 +1,57 @@
+"""Which addresses are public, however they are written."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetcore.addresses import is_address, is_public
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.8.9.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254",
+        "100.64.0.1", "0.0.0.0", "224.0.0.1", "240.0.0.1", "255.255.255.255", "198.18.0.1",
+        "192.88.99.1", "192.0.2.1", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fec0::1",
+        "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::1", "2002:7f00:1::", "2002:c0a8:101::1", "::127.0.0.1", "2001:db8::1",
+        "2001:0:7f00:1::", "localhost", "", "127.1", "0x7f000001", "2130706433", "8.8.8.8.",
+    ],
+)  # fmt: skip
+def test_ones_own_addresses_and_what_is_no_address_are_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["93.184.215.14", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808",
+     "2002:808:808::1"],
+)  # fmt: skip
+def test_public_addresses_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+@given(st.ip_addresses(v=4))
+def test_carrying_an_address_in_ipv6_changes_nothing(address: ipaddress.IPv4Address) -> None:
+    number = int(address)
+    for carrier in ("::ffff:0:0", "64:ff9b::"):
+        carried = ipaddress.IPv6Address(int(ipaddress.IPv6Address(carrier)) | number)
+        assert is_public(str(carried)) == is_public(str(address))
+    sixtofour = ipaddress.IPv6Address((0x2002 << 112) | (number << 80))
+    assert is_public(str(sixtofour)) == is_public(str(address))
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_judged(text: str) -> None:
+    assert is_address(text) or not is_public(text)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("::1", True), ("fe80::1%eth0", True), ("1.2.3.4", True), ("a.b", False)]
+)
+def test_an_address_is_told_from_a_name(host: str, address: bool) -> None:
+    assert is_address(host) is address
