@@ -24,7 +24,7 @@ import types
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
 import cattrs
@@ -49,7 +49,9 @@ __all__ = [
 T = TypeVar("T")
 ENV_PREFIX = "MEETCORE_"
 _NOTHING = ("", "none", "never")
-_NOT_SETTINGS = frozenset({"CHROMIUM", "TRACE_HOOKS", "LOAD", "WITHOUT", "OUT_DIR", "CONFIG"})
+_NOT_SETTINGS = frozenset(
+    {"CHROMIUM", "CHROMIUM_SANDBOX", "TRACE_HOOKS", "LOAD", "WITHOUT", "CONFIG"}
+)
 
 
 def _positive(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
@@ -195,7 +197,12 @@ def _structure(value: Any, kind: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f"{where} must be a list, not {value!r}.")
         return origin(_structure(item, args[0], where) for item in value)
-    if origin is not None and issubclass(origin, Mapping):
+    if origin is Literal:
+        if value not in args:
+            choices = ", ".join(map(repr, args))
+            raise ConfigError(f"{where} is {value!r}, but must be one of {choices}.")
+        return value
+    if isinstance(origin, type) and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} must be a table, not {value!r}.")
         return {str(k): _structure(v, args[1], f"{where}.{k}") for k, v in value.items()}
@@ -203,14 +210,14 @@ def _structure(value: Any, kind: Any, where: str) -> Any:
         return value if isinstance(value, Secret) else Secret(str(value))
     if kind is Path:
         return Path(str(value)).expanduser()
-    if kind is datetime:
-        return value if isinstance(value, datetime) else parse_time(str(value))
-    if kind in (str, int, float, bool):
-        try:
+    try:
+        if kind is datetime:
+            return value if isinstance(value, datetime) else parse_time(str(value))
+        if kind in (str, int, float, bool):
             return _structure_scalar(value, kind)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"{where} is {value!r}, but {error}.") from error
-    return cattrs.structure(value, kind)
+        return cattrs.structure(value, kind)
+    except (TypeError, ValueError, cattrs.BaseValidationError) as error:
+        raise ConfigError(f"{where} is {value!r}, but {error}.") from error
 
 
 def build_options(cls: type[T], settings: Mapping[str, Any] | None, where: str) -> T:
