@@ -25,6 +25,7 @@ from meetcore.errors import (
     UnknownMeetingUrl,
     UnknownOption,
     UnknownPlugin,
+    brief,
 )
 from meetcore.hooks import API_VERSION, HookSpecs
 from meetcore.meeting import MeetingLink
@@ -168,22 +169,28 @@ class Plugins:
     def _register(self, plugin: object, info: PluginInfo) -> None:
         info.api_version = getattr(plugin, "meetcore_api_version", None)
         _check_version(info.name, info.api_version)
-        try:
-            self.manager.register(plugin, name=info.name)
-        except ValueError as error:
+        if self.manager.has_plugin(info.name):
             raise PluginError(
                 f"Plugin {info.name!r} from {info.origin} is loaded already.",
                 "Two plugins cannot share a name; rename one.",
-            ) from error
+            )
+        before = [(registry, dict(registry)) for _, registry, _ in self._registries()]
         try:
+            self.manager.register(plugin, name=info.name)
             self._check_hooks(plugin, info)
             self._ask_registrations(plugin, info)
-        except pluggy.PluginValidationError as error:
-            self.manager.unregister(name=info.name)
-            raise PluginError(f"Plugin {info.name!r}: {error}") from error
-        except MeetcoreError:
-            self.manager.unregister(name=info.name)
-            raise
+        except Exception as error:
+            for registry, kept in before:
+                registry.clear()
+                registry.update(kept)
+            info.registered.clear()
+            if self.manager.has_plugin(info.name):
+                self.manager.unregister(name=info.name)
+            if isinstance(error, MeetcoreError):
+                raise
+            raise PluginError(
+                f"Plugin {info.name!r} from {info.origin} cannot be used: {brief(error)}."
+            ) from error
         self.infos.append(info)
 
     def _check_hooks(self, plugin: object, info: PluginInfo) -> None:
@@ -196,8 +203,8 @@ class Plugins:
                 "Mark its functions with @meetcore.hookimpl.",
             )
 
-    def _ask_registrations(self, plugin: object, info: PluginInfo) -> None:
-        kinds: list[tuple[str, dict[str, Any], tuple[type, ...]]] = [
+    def _registries(self) -> list[tuple[str, dict[str, Any], tuple[type, ...]]]:
+        return [
             ("platforms", self.platforms, (Platform,)),
             ("transcribers", self.transcribers, (Transcriber,)),
             ("dialects", self.dialects, (Dialect,)),
@@ -205,7 +212,9 @@ class Plugins:
             ("stores", self.stores, (Store, Vault)),
             ("launchers", self.launchers, (Launcher,)),
         ]
-        for kind, registry, contracts in kinds:
+
+    def _ask_registrations(self, plugin: object, info: PluginInfo) -> None:
+        for kind, registry, contracts in self._registries():
             implementation = getattr(plugin, f"meetcore_register_{kind}", None)
             if implementation is None or f"meetcore_register_{kind}" not in info.hooks:
                 continue
