@@ -16,7 +16,7 @@ import httpcore2
 import httpx2
 import trio
 
-from meetcore_webhook.addresses import is_public
+from meetcore.addresses import is_public
 
 __all__ = ["AddressRefused", "PinnedBackend", "pinned_client"]
 

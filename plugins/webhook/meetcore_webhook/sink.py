@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import trio
 
+from meetcore.addresses import is_address, is_public
 from meetcore.contracts import Sink, SinkContext
 from meetcore.errors import ConfigError, StorageUnavailable
 from meetcore.events import Event
-from meetcore_webhook.addresses import is_address, is_public
 from meetcore_webhook.options import WebhookOptions
 
 if TYPE_CHECKING:
