@@ -153,6 +153,7 @@ class Bot:
         self._in_call_at: float | None = None
         self._recorded_something = False
         self._hurried = False
+        self._step = trio.CancelScope()
         self._storage_failed = False
         self._rules_wake = Wake()
         self._begin = trio.Event()
@@ -298,6 +299,7 @@ class Bot:
     def hurry(self) -> None:
         """Make what is left of the end short: a few seconds for each step."""
         self._hurried = True
+        self._step.deadline = min(self._step.deadline, trio.current_time() + HURRY_S)
 
     # --- for the parts of the bot -----------------------------------------------------------
 
@@ -453,16 +455,14 @@ class Bot:
                 services.start_soon(self.journal.keep_synced)
                 for runner in self._runners:
                     await services.start(runner.run)
-                hooks = [
-                    EventHookRunner(implementation, self, self)
-                    for implementation in self._plugins.implementations("meetcore_on_event")
-                ]
+                on_event = self._plugins.implementations("meetcore_on_event")
+                hooks = [EventHookRunner(each, self, self) for each in on_event]
                 for hook in hooks:
                     services.start_soon(hook.run)
                 await services.start(self._listening.run)
                 await self._attend()
                 await self._process()
-                with trio.move_on_after(self._patience(CLOSE_TIMEOUT_S * 3)):
+                with self._patience(CLOSE_TIMEOUT_S * 3):
                     for ended in [*(r.ended for r in self._runners), *(h.ended for h in hooks)]:
                         await ended.wait()
                 services.cancel_scope.cancel()
@@ -471,8 +471,11 @@ class Bot:
             self.conclude(EndReason.INTERNAL_ERROR, Evidence("exception", brief(error)))
             self._finish_state()
 
-    def _patience(self, seconds: float) -> float:
-        return min(seconds, HURRY_S) if self._hurried else seconds
+    def _patience(self, seconds: float) -> trio.CancelScope:
+        """Return a scope for a step of the end; `hurry` makes it shorter, now or when it runs."""
+        patience = min(seconds, HURRY_S) if self._hurried else seconds
+        self._step = trio.CancelScope(deadline=trio.current_time() + patience)
+        return self._step
 
     async def _attend(self) -> None:
         if self._scheduled_for is not None:
@@ -537,7 +540,7 @@ class Bot:
             self.go(State.LEAVING, self.ending.reason, self.ending.evidence)
 
     async def _take_leave(self, call: Call) -> None:
-        with trio.move_on_after(self._patience(self.config.leave_timeout_s)) as scope:
+        with self._patience(self.config.leave_timeout_s) as scope:
             try:
                 await call.leave()
             except Exception as error:  # noqa: BLE001  leaving goes on without manners
@@ -555,12 +558,12 @@ class Bot:
         if self._state is State.LEAVING:
             self.go(State.PROCESSING)
         self._listening.close()
-        with trio.move_on_after(self._patience(self.config.drain_timeout_s)):
+        with self._patience(self.config.drain_timeout_s):
             await self._listening.drained.wait()
         self._listening.give_up("unfinished")
         for runner in self._runners:
             runner.ask_to_finish()
-        with trio.move_on_after(self._patience(CLOSE_TIMEOUT_S * 3)):
+        with self._patience(CLOSE_TIMEOUT_S * 3):
             for runner in self._runners:
                 await runner.finished.wait()
         entries = self.ledger.entries()
@@ -574,12 +577,9 @@ class Bot:
         recorded = self._recorded_something and any(self.ledger.captured.values())
         state = self.ending.terminal_state(something_recorded=recorded)
         check_transition(self._state, state, recovering=True)
-        previous, self._state = self._state, state
-        event = self.record(
-            StateChanged(
-                state=state, previous=previous, reason=reason, evidence=self.ending.evidence
-            )
-        )
+        old, self._state = self._state, state
+        end = StateChanged(state=state, previous=old, reason=reason, evidence=self.ending.evidence)
+        event = self.record(end)
         assert isinstance(event, StateChanged)
         self._terminal = event
         self._ended.set()
