@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar, overload
 
@@ -27,6 +27,7 @@ from meetcore import bot as _bot
 from meetcore import fleet as _fleet
 from meetcore import opening as _opening
 from meetcore.commands import Command
+from meetcore.errors import CommandRefused
 from meetcore.events import Draft, Event, StateChanged
 
 __all__ = ["Bot", "Fleet", "open_bot", "open_fleet"]
@@ -43,21 +44,30 @@ class _TrioThread:
         self._token: trio.lowlevel.TrioToken | None = None
         self._nursery: trio.Nursery | None = None
         self._stop: trio.Event | None = None
+        self._ending = False
         self._up = asyncio.Event()
         self._down: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name="meetcore-trio", daemon=True)
 
     async def __aenter__(self) -> _TrioThread:
         self._thread.start()
-        await self._up.wait()
+        try:
+            await self._up.wait()
+        except asyncio.CancelledError:
+            await self._end()
+            raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        assert self._token is not None
-        assert self._stop is not None
-        self._token.run_sync_soon(self._stop.set)
-        await asyncio.shield(self._down)
-        await asyncio.to_thread(self._thread.join)
+        await self._end()
+
+    async def _end(self) -> None:
+        self._ending = True
+        if self._token is not None and self._stop is not None:
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._stop.set)
+        await _see_through(self._down)
+        self._thread.join()
 
     def _run(self) -> None:
         outcome: Callable[[], None]
@@ -70,8 +80,10 @@ class _TrioThread:
         self._loop.call_soon_threadsafe(outcome)
 
     async def _main(self) -> None:
-        self._token = trio.lowlevel.current_trio_token()
         self._stop = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+        if self._ending:
+            return
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self._loop.call_soon_threadsafe(self._up.set)
@@ -79,56 +91,71 @@ class _TrioThread:
             nursery.cancel_scope.cancel()
 
     async def call(self, function: Callable[[], Awaitable[T]]) -> T:
-        """Run a Trio coroutine function; cancelling the caller cancels it and waits for it."""
+        """Run a Trio coroutine function; cancelling the caller cancels it and waits for it.
+
+        Raises:
+            CommandRefused: The thread has ended.
+        """
         assert self._token is not None
         future: asyncio.Future[T] = self._loop.create_future()
         scope = trio.CancelScope()
 
         def settle(error: BaseException | None, value: T | None) -> None:
-            if future.done():
-                return
             if error is not None:
                 future.set_exception(error)
             else:
                 future.set_result(value)  # type: ignore[arg-type]
 
         async def task() -> None:
-            error: BaseException | None = None
+            error: BaseException | None = asyncio.CancelledError()
             value: T | None = None
-            with scope:
-                try:
-                    value = await function()
-                except Exception as trouble:  # noqa: BLE001  raised on the asyncio side
-                    error = trouble
-            if scope.cancelled_caught:
-                error = asyncio.CancelledError()
-            self._loop.call_soon_threadsafe(settle, error, value)
+            try:
+                with scope:
+                    try:
+                        value = await function()
+                        error = None
+                    except Exception as trouble:  # noqa: BLE001  raised on the asyncio side
+                        error = trouble
+            finally:
+                self._loop.call_soon_threadsafe(settle, error, value)
 
         def start() -> None:
             assert self._nursery is not None
-            self._nursery.start_soon(task)
-
-        self._token.run_sync_soon(start)
-        while True:
             try:
-                return await asyncio.shield(future)
-            except asyncio.CancelledError:
-                if future.done():
-                    raise
+                self._nursery.start_soon(task)
+            except RuntimeError:
+                self._loop.call_soon_threadsafe(settle, _ended(), None)
+
+        try:
+            self._token.run_sync_soon(start)
+        except trio.RunFinishedError:
+            raise _ended() from None
+
+        def cancel() -> None:
+            assert self._token is not None
+            with suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(scope.cancel)
+
+        return await _see_through(future, cancel)
 
     @asynccontextmanager
     async def hold(self, open_it: Callable[[], AbstractAsyncContextManager[T]]) -> AsyncIterator[T]:
-        """Hold a Trio context manager open in a task of its own."""
+        """Hold a Trio context manager open in a task of its own.
+
+        A cancellation of the block is one of the Trio side too: what is held ends in a hurry.
+        """
         assert self._token is not None
         entered: asyncio.Future[T] = self._loop.create_future()
-        leave: list[trio.Event] = []
+        leave = trio.Event()
+
+        def enter(value: T) -> None:
+            if not entered.done():
+                entered.set_result(value)
 
         async def keep() -> None:
-            leave.append(trio.Event())
             async with open_it() as value:
-                self._loop.call_soon_threadsafe(entered.set_result, value)
-                await leave[0].wait()
+                self._loop.call_soon_threadsafe(enter, value)
+                await leave.wait()
 
         keeper = asyncio.ensure_future(self.call(keep))
         try:
@@ -138,10 +165,36 @@ class _TrioThread:
                 entered.cancel()
                 await keeper
             yield entered.result()
+        except asyncio.CancelledError:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await _see_through(keeper)
+            raise
         finally:
-            if leave:
-                self._token.run_sync_soon(leave[0].set)
-            await asyncio.shield(keeper)
+            if not keeper.done():
+                self._token.run_sync_soon(leave.set)
+                await _see_through(keeper, keeper.cancel)
+
+
+async def _see_through(future: asyncio.Future[T], cancel: Callable[[], object] | None = None) -> T:
+    """Wait for a future to its end, also when cancelled; the cancellation goes on afterwards."""
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError as error:
+            cancelled = error
+            if cancel is not None:
+                cancel()
+    if cancelled is not None:
+        if not future.cancelled():
+            future.exception()  # looked at, so that asyncio does not report it
+        raise cancelled
+    return future.result()
+
+
+def _ended() -> CommandRefused:
+    return CommandRefused("That is over: the block of this bot or fleet has ended.")
 
 
 class _Batches(Generic[T]):
