@@ -360,3 +360,17 @@ async def test_hurrying_makes_a_slow_goodbye_short(tmp_path, autojump_clock):
     assert trio.current_time() == pytest.approx(3 + 5)
     assert bot.ending.evidence.signal == "cancelled"
     assert bot.state is State.COMPLETED
+
+
+async def test_hurrying_makes_a_goodbye_short_that_has_begun(tmp_path, autojump_clock):
+    stage = Stage()
+    stage.leave_s = 1000
+    config = meetcore.BotConfig(out_dir=tmp_path, fsync=False, leave_timeout_s=100)
+    with trio.move_on_after(20):
+        async with stage.bot(tmp_path, config=config) as bot:
+            stage.admit()
+            await bot.stop()
+            await trio.sleep_forever()
+    assert trio.current_time() == pytest.approx(20 + 5)
+    assert not stage.left
+    assert bot.ending.evidence.signal == "command"
