@@ -44,14 +44,15 @@ def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
             report.fine(kind, ", ".join(sorted(found)))
         else:
             report.trouble(kind, "none installed", f"Install one, for instance {example}.")
+    wanted = out_dir.resolve()
+    there = next(path for path in (wanted, *wanted.parents) if path.exists())
     try:
-        folder = make_bot_folder(out_dir, ".doctor")
+        make_bot_folder(there, ".doctor").rmdir()
     except MeetcoreError as error:
         report.trouble("folder", error.message, error.remedy)
         return
-    folder.rmdir()
-    free = shutil.disk_usage(out_dir).free
-    where = f"{out_dir.resolve()}, {free / 2**30:.1f} GiB free"
+    free = shutil.disk_usage(there).free
+    where = f"{wanted}, {free / 2**30:.1f} GiB free"
     if free < LOW_DISK_BYTES:
         report.trouble("folder", where, "Make room, or choose another folder with --out.")
     else:

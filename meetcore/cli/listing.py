@@ -18,14 +18,21 @@ __all__ = ["plugins"]
 
 
 @click.command()
-@click.option("--plugin", "plugin_files", type=click.Path(path_type=Path), multiple=True)
+@click.option(
+    "--plugin",
+    "plugin_files",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A plugin in one file, to be listed too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def plugins(plugin_files: tuple[Path, ...], as_json: bool) -> None:
     """List the plugins: where each came from, and what it registered."""
     loaded = Plugins(files=plugin_files)
+    broken = any(info.trouble for info in loaded.infos)
     if as_json:
         print(json.dumps([attrs.asdict(info) for info in loaded.infos], indent=2))
-        return
+        sys.exit(1 if broken else 0)
     table = Table(box=None, pad_edge=False)
     for heading in ("plugin", "from", "hook API", "registers"):
         table.add_column(heading, overflow="fold")
@@ -45,5 +52,5 @@ def plugins(plugin_files: tuple[Path, ...], as_json: bool) -> None:
         return
     console.print(table)
     console.print(f"\nThis meetcore speaks hook API {API_VERSION}.", style="dim")
-    if any(info.trouble for info in loaded.infos):
+    if broken:
         sys.exit(1)

@@ -11,7 +11,13 @@ __all__ = ["rehearse"]
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="Port to listen on, 0 for any that is free.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--script", help="Have the cast of this script come: a bundled name or a TOML file.")
 @click.option("--passcode", help="What guests must know.")

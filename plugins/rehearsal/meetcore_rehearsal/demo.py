@@ -25,9 +25,23 @@ START_UP_S = 30.0
 @click.option("--headed", is_flag=True, help="Show the browsers.")
 @click.option("--script", default="planning", show_default=True, help="A bundled name or a file.")
 @click.option("--name", default="Notes", show_default=True, help="The bot's name.")
-@click.option("--transcriber", default="pocketsphinx", show_default=True)
-@click.option("--sink", "sinks", multiple=True, default=("files",), show_default=True)
-@click.option("--out", "out_dir", type=click.Path(path_type=Path), default=Path("meetings"))
+@click.option("--transcriber", default="pocketsphinx", show_default=True, help="Who transcribes.")
+@click.option(
+    "--sink",
+    "sinks",
+    multiple=True,
+    default=("files",),
+    show_default=True,
+    help="Where to deliver; may be given more than once.",
+)
+@click.option(
+    "--out",
+    "out_dir",
+    type=click.Path(path_type=Path),
+    default=Path("meetings"),
+    show_default=True,
+    help="Folder for the bot's folder.",
+)
 def demo(
     as_json: bool,
     plain: bool,
