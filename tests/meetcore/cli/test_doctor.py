@@ -1,0 +1,77 @@
+"""`meetcore doctor`: every finding with its remedy, and nothing left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from meetcore.cli.doctor import check_core
+from meetcore.contracts import HealthReport
+from meetcore.plugins import Plugins
+
+
+def test_where_something_is_missing_it_says_what_to_do_and_exits_with_1(meetcore_command):
+    result = meetcore_command("doctor")
+    assert result.exit_code == 1
+    assert "platforms" in result.output
+    assert "none installed" in result.output
+    assert "→ Install one, for instance" in result.output
+
+
+def test_it_leaves_no_folder_behind(meetcore_command, tmp_path):
+    meetcore_command("doctor")
+    meetcore_command("doctor", "--out", tmp_path / "deep" / "down")
+    assert not list(Path().iterdir())
+    assert not (tmp_path / "deep").exists()
+
+
+def test_a_folder_that_is_there_stays(meetcore_command, tmp_path):
+    (tmp_path / "kept").mkdir()
+    result = meetcore_command("doctor", "--out", tmp_path / "kept")
+    assert list((tmp_path / "kept").iterdir()) == []
+    assert "GiB free" in result.output
+
+
+def test_a_folder_that_cannot_be_written_is_trouble_with_a_remedy(meetcore_command, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = meetcore_command("doctor", "--out", tmp_path / "file" / "below")
+    assert result.exit_code == 1
+    assert "cannot be written" in result.output.replace("\n", " ")
+    assert "→ Choose another with --out" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_with_everything_installed_it_lists_what_works(meetcore_command, tmp_path):
+    result = meetcore_command("doctor", "--out", tmp_path, installed=True)
+    for word in ("Python", "plugins", "platforms", "rehearsal", "pocketsphinx", "files"):
+        assert word in result.output
+
+
+def test_a_broken_plugin_and_a_broken_check_are_findings(tmp_path):
+    plugins = Plugins(entry_points=False)
+    plugins.infos.append(type("Info", (), {"name": "x", "trouble": "it broke", "origin": "x 1"})())
+    report = HealthReport()
+    check_core(report, plugins, tmp_path)
+    found = {finding.name: finding for finding in report.findings}
+    assert (found["plugin x"].ok, found["plugin x"].remedy) == (False, "Reinstall x 1.")
+
+
+@pytest.mark.parametrize("kind", ["raises"])
+def test_a_check_that_raises_is_itself_a_finding(meetcore_command, monkeypatch, kind):
+    class Plugin:
+        pass
+
+    import meetcore
+
+    class Broken:
+        @meetcore.hookimpl
+        def meetcore_check_health(self, report):
+            raise ZeroDivisionError(kind)
+
+    really = Plugins.__init__
+    monkeypatch.setattr(
+        Plugins, "__init__", lambda self, **more: really(self, objects={"broken": Broken()}, **more)
+    )
+    result = meetcore_command("doctor")
+    assert "its check failed: raises" in result.output

@@ -1,0 +1,60 @@
+"""`meetcore recover`: finishes what a killed process left, and says what it did."""
+
+from __future__ import annotations
+
+import pytest
+
+import meetcore
+from meetcore.testing import SimMeeting, run_simulated
+from tests.laws.conftest import MEETING
+from tests.meetcore.conftest import end_of
+
+
+@pytest.fixture
+def ended(tmp_path):
+    events = run_simulated(SimMeeting(MEETING), out_dir=tmp_path / "out")
+    return tmp_path / "out" / events[0].bot_id
+
+
+def test_where_all_is_well_there_is_nothing_to_do(meetcore_command, ended):
+    before = (ended / "journal.jsonl").read_bytes()
+    result = meetcore_command("recover", ended.parent)
+    assert (result.exit_code, result.output) == (0, "Nothing to recover.\n")
+    assert (ended / "journal.jsonl").read_bytes() == before
+
+
+def test_an_empty_folder_is_well(meetcore_command, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert meetcore_command("recover", tmp_path / "empty").output == "Nothing to recover.\n"
+
+
+def test_a_killed_bots_journal_is_ended_and_its_torn_line_cut(meetcore_command, ended):
+    journal = ended / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:12]) + lines[12][:20])
+    result = meetcore_command("recover", ended)
+    assert result.exit_code == 0
+    assert f"{ended.name}  ({ended})" in result.output
+    assert "cut off 20 bytes of a torn last line" in result.output
+    assert "ended with reason 'crashed'" in result.output
+    assert end_of(meetcore.read_journal(journal)).evidence.signal == "recovery"
+    assert meetcore_command("recover", ended).output == "Nothing to recover.\n"
+
+
+def test_a_damaged_journal_is_trouble_and_the_others_are_done(meetcore_command, ended):
+    broken = ended.parent / "broken"
+    broken.mkdir()
+    lines = (ended / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    (broken / "journal.jsonl").write_bytes(b"garbage\n" + b"".join(lines[1:]))
+    (ended / "journal.jsonl").write_bytes(b"".join(lines[:12]))
+    result = meetcore_command("recover", ended.parent)
+    assert result.exit_code == 1
+    assert "Line 1 of" in result.stderr
+    assert f"{ended.name}  ({ended})" in result.stdout
+    assert end_of(meetcore.read_journal(ended / "journal.jsonl")).reason == "crashed"
+
+
+def test_a_folder_that_is_not_there_is_named(meetcore_command, tmp_path):
+    result = meetcore_command("recover", tmp_path / "gone")
+    assert result.exit_code == 1
+    assert f"There is no folder {tmp_path / 'gone'}." in result.stderr
