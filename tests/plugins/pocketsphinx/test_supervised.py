@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import wave
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-import numpy as np
 import pytest
 import trio
 
@@ -22,8 +20,6 @@ from meetcore.tracks import BeginUtterance, EndUtterance
 from meetcore.transcribing import TrackTranscription
 from meetcore.transcript import Hypothesis
 from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
-
-TEXT = "there was a problem with the server last night"
 
 
 class Host:
@@ -56,19 +52,11 @@ class Host:
         self.news = trio.Event()
 
 
-def spoken(folder: Path) -> Pcm:
-    path = folder / "speech.wav"
-    command = ["flite", "-voice", "slt", "-t", TEXT, "-o", str(path)]
-    subprocess.run(command, check=True, timeout=30)
-    with wave.open(str(path), "rb") as file:
-        return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-
-
 @pytest.mark.parametrize("deaths", [1, 2])
 async def test_an_utterance_is_replayed_after_one_death_and_declared_after_two(
-    tmp_path: Path, deaths: int
+    tmp_path: Path, deaths: int, recording: Callable[[str], Pcm]
 ) -> None:
-    pcm = spoken(tmp_path)
+    pcm = recording("ben-1")
     transcriber, host, ready = PocketsphinxTranscriber(), Host(), trio.Event()
     ready.set()
     track = TrackTranscription(
@@ -107,7 +95,7 @@ async def test_an_utterance_is_replayed_after_one_death_and_declared_after_two(
     gaps = [e for e in host.events if isinstance(e, TranscriptionGap)]
     assert not [e for e in host.events if isinstance(e, TranscriptionStopped)]
     if deaths == 1:
-        assert "problem" in finals[0]
+        assert "version" in finals[0]
         assert gaps == []
     else:
         assert finals == []

@@ -1,4 +1,4 @@
-"""The transcriber with its real worker process, on speech that flite makes when the tests run."""
+"""The transcriber with its real worker process, on the recordings of the bundled rehearsal."""
 
 from __future__ import annotations
 
@@ -29,31 +29,11 @@ from meetcore.transcript import Hypothesis
 from meetcore_pocketsphinx.options import PocketsphinxOptions
 from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
 
+from .conftest import SAID
+
 Result = Hypothesis | UntranscribedAudio
 BLOCK_SAMPLES = 1_600
-SENTENCES = (
-    ("slt", "we should talk about the budget for next year"),
-    ("rms", "the first point on the list is the new office"),
-    ("awb", "please write down what everyone has agreed to do"),
-    ("slt", "i will send the report to the whole team tomorrow morning"),
-    ("rms", "can we move the meeting to the end of the week"),
-    ("awb", "there was a problem with the server last night"),
-)
-
-
-@pytest.fixture(scope="session")
-def say(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pcm]:
-    folder = tmp_path_factory.mktemp("speech")
-
-    def speak(text: str, voice: str = "slt") -> Pcm:
-        path = folder / "speech.wav"
-        command = ["flite", "-voice", voice, "-t", text, "-o", str(path)]
-        subprocess.run(command, check=True, timeout=30)
-        with wave.open(str(path), "rb") as file:
-            assert file.getframerate() == 16_000
-            return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-
-    return speak
+VOICES = ("ada-1", "ben-1", "callum-2", "ada-2", "ben-3", "callum-3")
 
 
 def chunks(pcm: Pcm, start_sample: int = 0, track_id: str = "t1") -> list[Chunk]:
@@ -109,24 +89,24 @@ def finals(results: list[Result]) -> list[Hypothesis]:
 
 
 async def test_speech_is_transcribed_within_the_bound_on_its_error_rate(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
     errors = words = 0
     async with a_bot(tmp_path) as transcriber:
-        for voice, text in SENTENCES:
+        for name in VOICES:
             results: list[Result] = []
             async with transcriber.stream(request(results)) as stream:
-                await utter(stream, say(text, voice))
+                await utter(stream, recording(name))
             (final,) = finals(results)
-            errors += word_errors(text, final.text)
-            words += len(text.split())
+            errors += word_errors(SAID[name], final.text)
+            words += len(SAID[name].split())
     assert errors / words <= 0.15
 
 
 async def test_words_have_times_on_the_calls_clock_and_a_confidence(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
-    pcm = say("we should talk about the budget for next year")
+    pcm = recording("ben-1")
     later = 3 * 60 * 16_000
     first: list[Result] = []
     second: list[Result] = []
@@ -138,7 +118,8 @@ async def test_words_have_times_on_the_calls_clock_and_a_confidence(
     starts = [word.start_s for word in one.words]
     assert starts == sorted(starts)
     assert all(0 <= w.start_s < w.end_s <= len(pcm) / 16_000 for w in one.words)
-    assert [round(w.start_s - 180, 2) for w in two.words] == [round(s, 2) for s in starts]
+    later_starts = [word.start_s - 180 for word in two.words]
+    assert later_starts == pytest.approx(starts, abs=0.03), "the decoder adapts by a frame or two"
     assert not any("(" in word.text or "<" in word.text for word in one.words)
     confidences = [word.confidence for word in one.words if word.confidence is not None]
     assert len(confidences) == len(one.words)
@@ -148,9 +129,9 @@ async def test_words_have_times_on_the_calls_clock_and_a_confidence(
 
 
 async def test_a_hole_in_the_audio_moves_the_times_of_what_comes_after_it(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
-    before, after = say("please stop"), say("next year")
+    before, after = recording("ada-3"), recording("ada-4")
     hole = 16_000
     results: list[Result] = []
     async with a_bot(tmp_path) as transcriber, transcriber.stream(request(results)) as stream:
@@ -165,9 +146,9 @@ async def test_a_hole_in_the_audio_moves_the_times_of_what_comes_after_it(
 
 
 async def test_partials_follow_the_words_by_less_than_half_a_second_of_audio(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
-    pcm = say("we should talk about the budget for next year")
+    pcm = recording("ben-1")
     fed_s = 0.0
     lags: list[float] = []
     results: list[Result] = []
@@ -197,30 +178,30 @@ async def test_partials_follow_the_words_by_less_than_half_a_second_of_audio(
 
 
 async def test_several_tracks_speak_at_once_and_each_gets_its_own_words(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
     heard: dict[str, list[Result]] = {f"t{n}": [] for n in range(6)}
     async with a_bot(tmp_path, PocketsphinxOptions(max_decoders=2)) as transcriber:
 
-        async def talk(track_id: str, text: str, voice: str) -> None:
+        async def talk(track_id: str, name: str) -> None:
             async with transcriber.stream(request(heard[track_id], track_id)) as stream:
-                await utter(stream, say(text, voice))
+                await utter(stream, recording(name))
 
         async with trio.open_nursery() as nursery:
-            for track_id, (voice, text) in zip(heard, SENTENCES, strict=True):
-                nursery.start_soon(talk, track_id, text, voice)
+            for track_id, name in zip(heard, VOICES, strict=True):
+                nursery.start_soon(talk, track_id, name)
         memory_mb = psutil.Process(worker_pid(transcriber)).memory_info().rss / 1e6
-    for results, (_, text) in zip(heard.values(), SENTENCES, strict=True):
+    for results, name in zip(heard.values(), VOICES, strict=True):
         (final,) = finals(results)
-        assert word_errors(text, final.text) <= 4
+        assert word_errors(SAID[name], final.text) <= 4
         assert not [r for r in results if isinstance(r, UntranscribedAudio)]
     assert memory_mb < 330
 
 
 async def test_a_worker_killed_in_mid_utterance_is_a_retryable_error_and_the_next_use_has_a_new_one(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
-    pcm = say("there was a problem with the server last night")
+    pcm = recording("ben-1")
     async with a_bot(tmp_path) as transcriber:
         results: list[Result] = []
         async with transcriber.stream(request(results)) as stream:
@@ -238,7 +219,7 @@ async def test_a_worker_killed_in_mid_utterance_is_a_retryable_error_and_the_nex
         assert worker_pid(transcriber) != first
         assert not psutil.pid_exists(first)
         (final,) = finals(results)
-        assert "problem" in final.text
+        assert "version" in final.text
 
 
 async def test_a_worker_that_dies_five_times_in_a_row_is_not_tried_again(tmp_path: Path) -> None:
@@ -258,7 +239,7 @@ async def test_a_worker_that_dies_five_times_in_a_row_is_not_tried_again(tmp_pat
 
 
 async def test_a_worker_that_stops_answering_is_killed_in_time(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
     options = PocketsphinxOptions(answer_timeout_s=0.5)
     async with a_bot(tmp_path, options) as transcriber:
@@ -266,7 +247,7 @@ async def test_a_worker_that_stops_answering_is_killed_in_time(
             frozen = worker_pid(transcriber)
             os.kill(frozen, signal.SIGSTOP)
             with pytest.raises(TranscriberError, match="gave no sign") as caught:
-                await utter(stream, say("please stop"))
+                await utter(stream, recording("ada-3"))
             assert caught.value.retryable
         async with transcriber.stream(request([])) as stream:
             await stream.begin_utterance("u2", 0)
@@ -274,9 +255,9 @@ async def test_a_worker_that_stops_answering_is_killed_in_time(
 
 
 async def test_audio_that_the_worker_cannot_take_in_time_is_declared_and_not_waited_for(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
-    pcm = say("there was a problem with the server last night")
+    pcm = recording("ben-1")
     results: list[Result] = []
     options = PocketsphinxOptions(window_s=0.3, patience_s=0.2)
     async with (
@@ -296,7 +277,7 @@ async def test_audio_that_the_worker_cannot_take_in_time_is_declared_and_not_wai
 
 
 async def test_an_utterance_whose_final_takes_too_long_is_declared_and_the_next_one_is_heard(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
     results: list[Result] = []
     options = PocketsphinxOptions(final_timeout_s=0.3)
@@ -310,7 +291,7 @@ async def test_an_utterance_whose_final_takes_too_long_is_declared_and_the_next_
             UntranscribedAudio(start_sample=100, end_sample=900, cause="transcriber_behind")
         ]
         stream._final_timeout_s = 20.0  # type: ignore[attr-defined]
-        await utter(stream, say("please stop"), "u2", 1_000)
+        await utter(stream, recording("ada-3"), "u2", 1_000)
     assert [final.utterance_id for final in finals(results)] == ["u2"]
 
 
@@ -324,9 +305,9 @@ async def test_a_language_that_the_model_does_not_speak_is_refused(tmp_path: Pat
 
 
 async def test_closing_while_it_decodes_leaves_no_process(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
-    pcm = say("we should talk about the budget for next year")
+    pcm = recording("ben-1")
     with trio.CancelScope() as scope:
         async with a_bot(tmp_path) as transcriber:
             pid = worker_pid(transcriber)
@@ -368,20 +349,21 @@ async def test_the_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None
 
 
 async def test_a_grammar_hears_only_its_own_sentences(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
     grammar = tmp_path / "commands.jsgf"
     grammar.write_text(
         "#JSGF V1.0;\ngrammar commands;\n"
-        "public <command> = (start | stop) recording | leave the meeting | meetcore wake up;\n"
+        "public <command> = go (forward | backward) ten meters | the machine heard (nothing | "
+        "every word of it) | meetcore wake up;\n"
     )
     options = PocketsphinxOptions(jsgf=str(grammar), extra_words={"meetcore": "M IY T K AO R"})
     async with a_bot(tmp_path, options) as transcriber:
-        for text in ("stop recording", "leave the meeting"):
+        for name in ("robin-1", "ben-3"):
             results: list[Result] = []
             async with transcriber.stream(request(results)) as stream:
-                await utter(stream, say(text))
-            assert finals(results)[0].text == text
+                await utter(stream, recording(name))
+            assert finals(results)[0].text == SAID[name]
 
 
 async def test_a_grammar_with_a_word_of_no_dictionary_is_refused_by_that_words_name(
@@ -442,11 +424,12 @@ async def test_an_utterance_without_audio_has_an_empty_final(tmp_path: Path) -> 
 
 
 async def test_a_recording_is_transcribed_utterance_by_utterance(
-    tmp_path: Path, say: Callable[..., Pcm]
+    tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
-    texts = [text for _, text in SENTENCES[:2]]
+    names = ("ada-1", "ben-1")
+    texts = [SAID[name] for name in names]
     silence = np.zeros(24_000, dtype=np.int16)
-    sound = np.concatenate([silence, say(texts[0]), silence, say(texts[1], "rms"), silence])
+    sound = np.concatenate([silence, recording(names[0]), silence, recording(names[1]), silence])
     path = tmp_path / "recording.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(2)
