@@ -26,6 +26,7 @@ from typing import Any, Literal, overload
 import attrs
 import trio
 
+from meetcore import __version__
 from meetcore.audio.ledger import Ledger
 from meetcore.commands import (
     Command,
@@ -185,7 +186,7 @@ class Bot:
                 sinks=tuple(name for name, _ in sinks),
                 scheduled_for=scheduled_for,
                 metadata=dict(config.metadata),
-                meetcore_version=_version(),
+                meetcore_version=__version__,
             )
         )
         self.go(State.SCHEDULED if scheduled_for else State.REQUESTED)
@@ -505,11 +506,11 @@ class Bot:
             headed=self.config.headed,
             redactor=self._redactor,
         )
-        scope = self._call_scope
+        scope, opened = self._call_scope, False
         try:
             with scope:
                 async with self._platform.open_call(self.link, request, self.door) as call:
-                    self.call = call
+                    self.call, opened = call, True
                     try:
                         await self._concluded.wait()
                         self._begin_leaving()
@@ -522,14 +523,16 @@ class Bot:
                     EndReason.INTERNAL_ERROR, Evidence("call", "it did not close in time")
                 )
         except Exception as error:  # noqa: BLE001  a platform's trouble ends this bot, no other
-            self._call_failed(error)
+            self._call_failed(error, opened=opened)
         self._begin_leaving()
 
-    def _call_failed(self, error: Exception) -> None:
-        refused = found_in(error, MeetingRefused)
-        if refused is not None:
-            reason = EndReason(refused.reason)
-            self.conclude(reason, Evidence("open_call", self._redactor.redact(str(refused))))
+    def _call_failed(self, error: Exception, *, opened: bool) -> None:
+        ours: MeetcoreError | None = found_in(error, MeetingRefused)
+        if ours is None and not opened:
+            ours = found_in(error, MeetcoreError)
+        if ours is not None:
+            reason = EndReason(getattr(ours, "reason", EndReason.CLIENT_NEVER_LOADED))
+            self.conclude(reason, Evidence("open_call", self._redactor.redact(str(ours))))
             return
         detail = self._redactor.redact(brief(error))
         self.record(PluginFailed(plugin=self.platform_name, where="call", error=detail))
@@ -592,9 +595,3 @@ class _Door:
         self.observe = bot.observe
         self.hear = listening.hear
         self.declare_lost = listening.declare_lost
-
-
-def _version() -> str:
-    from meetcore import __version__
-
-    return __version__

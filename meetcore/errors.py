@@ -42,7 +42,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def brief(error: BaseException) -> str:
-    """Return an error's type and words on one line, those of a group's members together."""
+    """Return an error in a line: our own words, or a stranger's type and words."""
+    if isinstance(error, MeetcoreError):
+        return str(error)[:2000]
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(brief(inner) for inner in error.exceptions)
     return f"{type(error).__name__}: {error}"[:2000]

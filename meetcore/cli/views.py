@@ -132,7 +132,8 @@ def plain_line(event: Event, bot: Bot) -> str | None:
                 line += f": ask the host to admit {bot.config.name}"
             if event.reason is not None:
                 line += f" ({event.reason.value.replace('_', ' ')}"
-                detail = event.evidence.detail if event.evidence else ""
+                told = event.previous is State.PROCESSING  # with the leaving, a line above
+                detail = event.evidence.detail if event.evidence and not told else ""
                 line += f": {detail})" if detail else ")"
             return line
         case ParticipantJoined(participant=who):
