@@ -13,7 +13,7 @@ import pytest
 
 CORE = Path(__file__).parents[2] / "meetcore"
 FLOORS: dict[int, str] = {
-    0: "commands config dialect errors events lifecycle meeting roster secrets signals transcript "
+    0: "addresses commands config dialect errors events lifecycle meeting roster secrets signals transcript "
     "wire",
     1: "audio",
     2: "contracts folders hooks journal mailbox plugins subscription",
