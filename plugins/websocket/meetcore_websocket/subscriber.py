@@ -171,11 +171,15 @@ class Subscriber:
             frame: A whole frame, as `meetcore_websocket.frames` makes them.
             key: For a mutable update: the newest of a key wins. None: never dropped.
         """
+        if self._busy:
+            self._queue(frame, key)
+        elif not self._shut:
+            self._write_now(frame)
+
+    def _queue(self, frame: bytes, key: str | None) -> None:
         if self._shut:
             return
-        if not self._busy:
-            self._write_now(frame)
-        elif not self._outbox.put(frame, key):
+        if not self._outbox.put(frame, key):
             self.close(TRY_AGAIN_LATER, "too far behind; resume after your last seq", discard=True)
         elif self._fd < 0:
             self._wake.set()

@@ -122,7 +122,7 @@ class Stage:
 async def eventually(condition: Any, *, within_s: float = 10.0) -> None:
     """Return when a condition holds."""
     with trio.fail_after(within_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  any condition, also of another process
             await trio.sleep(0.005)
 
 

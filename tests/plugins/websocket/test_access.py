@@ -186,15 +186,20 @@ def test_with_a_token_it_may_listen_anywhere() -> None:
 async def test_the_answer_over_a_socket_has_the_status(
     tmp_path: Path, path: str, headers: dict[str, str], status: int
 ) -> None:
-    async with serving(tmp_path, read_tokens=(READ,)) as (_, sink):
-        async with raw_connection(sink) as stream:
-            await stream.send_all(request(path, headers=headers))
-            answer = await read_until(stream)
+    async with (
+        serving(tmp_path, read_tokens=(READ,)) as (_, sink),
+        raw_connection(sink) as stream,
+    ):
+        await stream.send_all(request(path, headers=headers))
+        answer = await read_until(stream)
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"read-token" not in answer
 
 
 async def test_a_bearer_header_opens_the_door(tmp_path: Path) -> None:
-    async with serving(tmp_path, read_tokens=(READ,)) as (_, sink):
-        async with subscribed(sink, headers=[(b"Authorization", b"Bearer read-token-1")]) as one:
-            assert "listening" in str(await one.get_message())
+    bearer = [(b"Authorization", b"Bearer read-token-1")]
+    async with (
+        serving(tmp_path, read_tokens=(READ,)) as (_, sink),
+        subscribed(sink, headers=bearer) as one,
+    ):
+        assert "listening" in str(await one.get_message())

@@ -32,10 +32,12 @@ async def a_desk(
     folder: Path, token: str = FULL
 ) -> AsyncIterator[tuple[Stage, WebSocketConnection]]:
     tokens = {"read_tokens": (Secret(READ),), "full_tokens": (Secret(FULL),)}
-    async with serving(folder, **tokens) as (stage, sink):
-        async with subscribed(sink, f"token={token}") as connection:
-            await messages(connection, stage.journal.last_seq)
-            yield stage, connection
+    async with (
+        serving(folder, **tokens) as (stage, sink),
+        subscribed(sink, f"token={token}") as connection,
+    ):
+        await messages(connection, stage.journal.last_seq)
+        yield stage, connection
 
 
 async def ask(connection: WebSocketConnection, command: Any) -> dict[str, Any]:

@@ -188,7 +188,7 @@ async def test_sound_that_was_not_answered_for_at_the_end_is_named(tmp_path: Pat
         stage, sink = a_stage(tmp_path), a_sink(target, flush_timeout_s=0.3)
         async with stage.running(sink):
             await sink.hear(block(0))
-            with pytest.raises(TargetUnreachable, match="last 3[0-9]{3} bytes"):
+            with pytest.raises(TargetUnreachable, match=r"last 3[0-9]{3} bytes"):
                 await sink.finish()
         stage.close()
 

@@ -13,6 +13,7 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+from trio_websocket import WebSocketConnection
 
 from meetcore.errors import ConfigError, StorageUnavailable
 from meetcore.events import PluginEvent, StepTaken
@@ -49,6 +50,10 @@ def notices(stage: Stage) -> list[PluginEvent]:
     return [event for event in stage.journal.read() if isinstance(event, PluginEvent)]
 
 
+def everything_written(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
 def cursor(folder: Path) -> int:
     return CursorFile(folder / "websocket_push").seq
 
@@ -78,9 +83,8 @@ async def test_every_event_arrives_once_and_in_order_and_the_cursor_follows(
     assert cursor(tmp_path) == last_seq
     stage.close()
     guard.check()
-    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     for secret in (b"s3cret", b"a-secret-token", b"abcdefghijklmnop"):
-        assert secret not in written
+        assert secret not in everything_written(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -357,6 +361,20 @@ async def test_the_checked_address_is_dialled_and_the_name_not_looked_up_again(
     assert len(resolver.answers) == 1
 
 
+async def first_trouble(options: PushOptions) -> str:
+    told: list[str] = []
+
+    async def no_session(connection: WebSocketConnection) -> None:
+        pytest.fail("it connected")
+
+    link = Link(options, allow_private=True, notice=lambda name, why: told.append(why))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(link.run, no_session)
+        await eventually(lambda: told)
+        nursery.cancel_scope.cancel()
+    return told[0]
+
+
 async def test_over_tls_the_certificate_has_to_be_the_names(tmp_path: Path) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(CERTIFICATE)
@@ -368,15 +386,7 @@ async def test_over_tls_the_certificate_has_to_be_the_names(tmp_path: Path) -> N
         wrong_name = PushOptions(url=f"wss://127.0.0.1:{target.port}/x", ca_file=CERTIFICATE)
         unknown = PushOptions(url=f"wss://localhost:{target.port}/x")
         for options in (wrong_name, unknown):
-            told: list[str] = []
-            link = Link(
-                options, allow_private=True, notice=lambda name, why, told=told: told.append(why)
-            )
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(link.run, lambda connection: pytest.fail("it connected"))
-                await eventually(lambda told=told: told)
-                nursery.cancel_scope.cancel()
-            assert "certificate verify failed" in told[0]
+            assert "certificate verify failed" in await first_trouble(options)
 
 
 @pytest.mark.parametrize(

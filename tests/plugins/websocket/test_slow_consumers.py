@@ -82,7 +82,7 @@ async def speak(stage: Stage) -> None:
     for number in range(FINALS):
         for revision in range(5):
             stage.show(draft(f"s{number}", f"{revision} {PADDING}", revision))
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
         stage.say(final(f"s{number}", PADDING))
         await trio.sleep(0.005)
     await stage.all_told()
@@ -137,15 +137,17 @@ async def _held(
 
 async def test_one_that_reads_again_in_time_sees_1013_behind_a_whole_frame(tmp_path: Path) -> None:
     limits = {"soft_limit_bytes": 4_096, "hard_limit_bytes": 8_192}
-    async with serving(tmp_path, **limits) as (stage, sink):
-        async with raw_connection(sink, receive_buffer_bytes=4_096) as stream:
-            reader = Reader(stream)
-            await reader.connect()
-            (subscriber,) = sink.subscribers
-            while not subscriber.closed:
-                stage.step("long", PADDING)
-                await stage.all_told()
-            await reader.read()
+    async with (
+        serving(tmp_path, **limits) as (stage, sink),
+        raw_connection(sink, receive_buffer_bytes=4_096) as stream,
+    ):
+        reader = Reader(stream)
+        await reader.connect()
+        (subscriber,) = sink.subscribers
+        while not subscriber.closed:
+            stage.step("long", PADDING)
+            await stage.all_told()
+        await reader.read()
     assert reader.code == subscriber.close_code == 1013
     assert reader.seqs == list(range(1, len(reader.seqs) + 1))
 
