@@ -53,6 +53,7 @@ from meetcore.errors import (
     JournalFull,
     MeetcoreError,
     MeetingRefused,
+    PluginError,
     StorageUnavailable,
     TranscriberError,
     brief,
@@ -530,7 +531,7 @@ class Bot:
         ours: MeetcoreError | None = found_in(error, MeetingRefused)
         if ours is None and not opened:
             ours = found_in(error, MeetcoreError)
-        if ours is not None:
+        if ours is not None and not isinstance(ours, PluginError):
             reason = EndReason(getattr(ours, "reason", EndReason.CLIENT_NEVER_LOADED))
             self.conclude(reason, Evidence("open_call", self._redactor.redact(str(ours))))
             return

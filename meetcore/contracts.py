@@ -110,7 +110,7 @@ class CallDoor(Protocol):
         track's previous chunk is declared lost with cause `gap`.
 
         Raises:
-            MeetcoreError: The track was not announced, or the chunk starts before the end
+            PluginError: The track was not announced, or the chunk starts before the end
                 of the previous one.
         """
 

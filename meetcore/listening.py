@@ -18,7 +18,7 @@ from meetcore.audio.vad import VoiceDetector
 from meetcore.config import BotConfig
 from meetcore.contracts import Transcriber, TranscriberContext
 from meetcore.delivery import SinkRunner, call_hook
-from meetcore.errors import MeetcoreError, TranscriberError, brief, found_in
+from meetcore.errors import PluginError, TranscriberError, brief, found_in
 from meetcore.events import (
     AudioLost,
     CaptureDegraded,
@@ -188,7 +188,7 @@ class Listening:
     def _track(self, track_id: str) -> _Track:
         track = self._tracks.get(track_id)
         if track is None:
-            raise MeetcoreError(
+            raise PluginError(
                 f"Audio came for track {track_id!r}, which was never announced.",
                 "Observe TrackAppeared before the first chunk.",
             )

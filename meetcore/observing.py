@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from meetcore.errors import MeetcoreError
+from meetcore.errors import PluginError
 from meetcore.events import (
     ChatReceived,
     DiagnosticsCaptured,
@@ -85,7 +85,7 @@ class Observer:
 
     @singledispatchmethod
     def _take(self, signal: Signal) -> None:
-        raise MeetcoreError(f"{signal!r} is not a signal this core knows.")
+        raise PluginError(f"{signal!r} is not a signal this core knows.")
 
     @_take.register
     def _knocked(self, signal: Knocked) -> None:

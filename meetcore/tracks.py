@@ -19,7 +19,7 @@ from meetcore.audio.resample import Resampler, position
 from meetcore.audio.utterance import EndCause, SpeechBegan, SpeechEnded, SpeechRules
 from meetcore.audio.utterance import UtteranceDetector as _UtteranceDetector
 from meetcore.audio.vad import VoiceDetector
-from meetcore.errors import MeetcoreError
+from meetcore.errors import PluginError
 from meetcore.mailbox import AudioMailbox, Lost
 
 __all__ = [
@@ -92,7 +92,7 @@ class TrackDoor:
         """Take a chunk; a hole before it is declared lost.
 
         Raises:
-            MeetcoreError: It starts before the end of the one before, or its rate changed.
+            PluginError: It starts before the end of the one before, or its rate changed.
         """
         rate, start = chunk.sample_rate_hz, chunk.start_sample
         if start != self._next or rate != self._rate_hz:
@@ -120,14 +120,14 @@ class TrackDoor:
         if not self._rate_hz:
             self._know_rate(rate_hz)
         if rate_hz != self._rate_hz:
-            raise MeetcoreError(
+            raise PluginError(
                 f"Track {self.track_id!r} changed its rate from {self._rate_hz} to {rate_hz} Hz.",
                 "Announce a new track instead.",
             )
         if self._next is None:
             return
         if start < self._next:
-            raise MeetcoreError(
+            raise PluginError(
                 f"A chunk of track {self.track_id!r} starts at sample {start}, "
                 f"before the end of the one before it, {self._next}.",
                 "Chunks of a track follow each other on the call's sample clock.",

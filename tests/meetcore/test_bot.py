@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import meetcore
 from meetcore.commands import PauseRecording, ResumeRecording, SendChat, ShowImage, Speak, Stop
-from meetcore.errors import CommandRefused, MeetcoreError
+from meetcore.errors import CommandRefused, PluginError
 from meetcore.lifecycle import EndReason, Evidence, State
 from meetcore.roster import Participant
 from meetcore.signals import (
@@ -285,12 +285,12 @@ async def test_sound_of_a_track_nobody_announced_is_an_error_to_the_platform(
     stage = Stage()
     async with stage.bot(tmp_path):
         stage.admit()
-        with pytest.raises(MeetcoreError, match="'ghost', which was never announced"):
+        with pytest.raises(PluginError, match="'ghost', which was never announced"):
             stage.sound("ghost", 0.1)
         stage.track("a")
         stage.sound("a", 0.1)
         stage.at["a"] = 0
-        with pytest.raises(MeetcoreError, match="starts at sample 0"):
+        with pytest.raises(PluginError, match="starts at sample 0"):
             stage.sound("a", 0.1)
 
 
@@ -299,7 +299,7 @@ async def test_a_signal_of_no_kind_the_core_knows_is_an_error_to_the_platform(
 ):
     stage = Stage()
     async with stage.bot(tmp_path):
-        with pytest.raises(MeetcoreError, match="not a signal"):
+        with pytest.raises(PluginError, match="not a signal"):
             stage.door.observe("hello")
 
 
