@@ -13,8 +13,8 @@ import pytest
 
 CORE = Path(__file__).parents[2] / "meetcore"
 FLOORS: dict[int, str] = {
-    0: "addresses commands config dialect errors events lifecycle meeting roster secrets signals transcript "
-    "wire",
+    0: "addresses commands config dialect errors events lifecycle meeting roster secrets signals "
+    "transcript wire",
     1: "audio",
     2: "contracts folders hooks journal mailbox plugins subscription",
     3: "bot control delivery leaving listening logs observing opening tracks transcribing",
