@@ -4,7 +4,8 @@ One process serves, alternating, (1) the hub and (2) what cannot be done with le
 blocking sockets that sends one ready-made frame to each. The subscribers are a plain epoll program
 in a process of their own; the next event goes out when all have the last one, so that both work
 with empty socket buffers. (3) is the hub again, with one more subscriber that has stopped reading.
-CPU is the server process's own, system time included. `--quick` takes few subscribers and rounds.
+CPU is the server process's own, system time included. `--quick` takes few subscribers and rounds,
+and holds nothing against a bound.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ from attrs import define, field
 
 from benchmarks.figures import Figure, report, spread
 from meetcore_websocket.frames import text_frame
-from meetcore_websocket.handshake import Request, accepted, read_request
+from meetcore_websocket.handshake import accepted, read_request
 from meetcore_websocket.hub import Topic
-from meetcore_websocket.subscriber import Limits, Subscriber
+from meetcore_websocket.limits import Limits
+from meetcore_websocket.request import Request
+from meetcore_websocket.subscriber import Subscriber
 
 QUICK = "--quick" in sys.argv
 SUBSCRIBERS = 100 if QUICK else 1_000
@@ -267,8 +270,13 @@ def measure() -> list[Figure]:
     return [
         spread(f"{name}: the hub", "µs CPU/message", rounds.hub),
         spread(f"{name}: raw loop of blocking sockets", "µs CPU/message", rounds.raw),
-        spread(f"{name}: hub ÷ raw loop", "ratio", to_raw, at_most=1.5),
-        spread(f"{name}: with one stalled subscriber ÷ without", "ratio", to_quiet, at_most=1.1),
+        spread(f"{name}: hub ÷ raw loop", "ratio", to_raw, at_most=None if QUICK else 1.5),
+        spread(
+            f"{name}: with one stalled subscriber ÷ without",
+            "ratio",
+            to_quiet,
+            at_most=None if QUICK else 1.1,
+        ),
         spread(f"{name}: event to subscriber, p50", "ms", rounds.p50_ms),
         spread(f"{name}: event to subscriber, p99", "ms", rounds.p99_ms),
     ]

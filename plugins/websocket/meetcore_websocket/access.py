@@ -19,7 +19,7 @@ from attrs import frozen
 
 from meetcore.errors import nearest
 from meetcore.secrets import Secret
-from meetcore_websocket.handshake import Refusal, Request
+from meetcore_websocket.request import Refusal, Request
 
 __all__ = ["Access", "Admission", "Role", "is_own_machine", "origin_is_known"]
 

@@ -13,9 +13,10 @@ from meetcore.errors import MeetcoreError
 from meetcore.events import Draft, Event, SegmentFinalized
 from meetcore_websocket.access import Access, Admission, Role
 from meetcore_websocket.command_desk import CommandDesk
-from meetcore_websocket.handshake import Refusal, Request
+from meetcore_websocket.frames import INTERNAL_ERROR
 from meetcore_websocket.hub import Topic
-from meetcore_websocket.subscriber import INTERNAL_ERROR, Subscriber
+from meetcore_websocket.request import Refusal, Request
+from meetcore_websocket.subscriber import Subscriber
 
 __all__ = ["BotDoor", "Perform"]
 

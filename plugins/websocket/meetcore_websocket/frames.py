@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import struct
 
-__all__ = ["close_frame", "ping_frame", "pong_frame", "text_frame"]
+__all__ = ["GOING_AWAY", "INTERNAL_ERROR", "NORMAL", "PROTOCOL_ERROR", "TOO_BIG", "TRY_AGAIN_LATER",
+           "close_frame", "ping_frame", "pong_frame", "text_frame"]  # fmt: skip
+
+NORMAL = 1000
+GOING_AWAY = 1001
+PROTOCOL_ERROR = 1002
+TOO_BIG = 1009
+INTERNAL_ERROR = 1011
+TRY_AGAIN_LATER = 1013
 
 _TEXT, _CLOSE, _PING, _PONG = 0x81, 0x88, 0x89, 0x8A
 _LONGEST_CONTROL_BYTES = 125

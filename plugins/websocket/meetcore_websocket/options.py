@@ -7,7 +7,7 @@ from attrs import frozen
 from meetcore.errors import ConfigError
 from meetcore.secrets import Secret
 from meetcore_websocket.access import Access, is_own_machine
-from meetcore_websocket.subscriber import Limits
+from meetcore_websocket.limits import Limits
 
 __all__ = ["PATH", "WebSocketOptions"]
 

@@ -14,7 +14,8 @@ import trio
 
 from meetcore.errors import ConfigError
 from meetcore_websocket.bot_door import BotDoor
-from meetcore_websocket.subscriber import Limits, Subscriber
+from meetcore_websocket.limits import Limits
+from meetcore_websocket.subscriber import Subscriber
 
 __all__ = ["AddressUnavailable", "listen", "serving"]
 

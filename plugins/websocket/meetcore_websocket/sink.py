@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
@@ -12,11 +12,13 @@ from meetcore.contracts import Sink, SinkContext
 from meetcore.errors import ConfigError, JournalError, StorageUnavailable
 from meetcore.events import Draft, Event, PluginEvent, StateChanged
 from meetcore.lifecycle import TERMINAL
-from meetcore_websocket.bot_door import BotDoor
-from meetcore_websocket.hub import Topic
+from meetcore_websocket.frames import GOING_AWAY, NORMAL
 from meetcore_websocket.options import PATH, WebSocketOptions
-from meetcore_websocket.server import is_loopback, listen, serving, url_of
-from meetcore_websocket.subscriber import GOING_AWAY, NORMAL, Subscriber
+
+if TYPE_CHECKING:
+    from meetcore_websocket.bot_door import BotDoor
+    from meetcore_websocket.hub import Topic
+    from meetcore_websocket.subscriber import Subscriber
 
 __all__ = ["WebSocketSink"]
 
@@ -31,7 +33,7 @@ class WebSocketSink(Sink):
 
     def __init__(self, options: WebSocketOptions | None = None) -> None:
         super().__init__(options)
-        self._topic = Topic("events")
+        self._topic: Topic | None = None
         self._door: BotDoor | None = None
         self.urls: tuple[str, ...] = ()
 
@@ -48,6 +50,10 @@ class WebSocketSink(Sink):
             AddressUnavailable: The port is taken, or the address is not this machine's.
             ConfigError: There is no token, and the address is not the own machine's.
         """
+        from meetcore_websocket.bot_door import BotDoor
+        from meetcore_websocket.hub import Topic
+        from meetcore_websocket.server import is_loopback, listen, serving, url_of
+
         options: WebSocketOptions = self.options
         self._topic = topic = Topic(context.bot_id)
         for token in (*options.read_tokens, *options.full_tokens):
@@ -87,7 +93,7 @@ class WebSocketSink(Sink):
                 listeners,
                 door,
                 options.limits,
-                failed=lambda error: report("subscriber_failed", error=type(error).__name__),
+                failed=lambda error: report("subscriber_failed", error=_kinds(error)),
                 wind_up=wind_up,
             ):
                 report("listening", url=", ".join(self.urls))
@@ -97,6 +103,7 @@ class WebSocketSink(Sink):
     async def deliver(self, event: Event) -> None:
         """Send an event to everybody; after the terminal one everybody is closed with 1000."""
         assert self._door is not None
+        assert self._topic is not None
         await self._door.tell(event)
         if isinstance(event, StateChanged) and event.state in TERMINAL:
             self._topic.end(NORMAL, "the bot has ended", self.options.drain_s)
@@ -105,3 +112,10 @@ class WebSocketSink(Sink):
         """Send a draft to everybody who wants drafts."""
         assert self._door is not None
         await self._door.show(draft)
+
+
+def _kinds(error: BaseException) -> str:
+    """Return what went wrong without the words of it, in which there may be anything."""
+    if isinstance(error, BaseExceptionGroup):
+        return ", ".join(dict.fromkeys(_kinds(inner) for inner in error.exceptions))
+    return type(error).__name__

@@ -24,61 +24,36 @@ import struct
 from typing import Protocol
 
 import trio
-from attrs import frozen
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
 from meetcore.mailbox import Wake
-from meetcore_websocket.frames import close_frame, ping_frame, pong_frame
+from meetcore_websocket.frames import (
+    GOING_AWAY,
+    INTERNAL_ERROR,
+    PROTOCOL_ERROR,
+    TOO_BIG,
+    TRY_AGAIN_LATER,
+    close_frame,
+    ping_frame,
+    pong_frame,
+)
 from meetcore_websocket.handshake import (
     LONGEST_HEAD_BYTES,
     BadHandshake,
-    Refusal,
-    Request,
     accepted,
     read_request,
     refused,
 )
+from meetcore_websocket.limits import Limits
 from meetcore_websocket.outbox import Outbox
+from meetcore_websocket.request import Refusal, Request
 
-__all__ = ["GOING_AWAY", "INTERNAL_ERROR", "NORMAL", "TRY_AGAIN_LATER", "Door", "Limits",
-           "Subscriber"]  # fmt: skip
-
-NORMAL = 1000
-GOING_AWAY = 1001
-PROTOCOL_ERROR = 1002
-TOO_BIG = 1009
-INTERNAL_ERROR = 1011
-TRY_AGAIN_LATER = 1013
+__all__ = ["Door", "Subscriber"]
 
 _READ_BYTES = 16 * 1024
 _PING, _PONG = "\0ping", "\0pong"
-
-
-@frozen(kw_only=True)
-class Limits:
-    """What a subscriber may cost, in bytes and seconds.
-
-    Attributes:
-        soft_bytes: Outbox above which mutable updates are dropped.
-        hard_bytes: Outbox above which the subscriber is parted with.
-        stall_s: How long its socket may take nothing.
-        ping_s: How often it is pinged.
-        pong_s: How soon the pong has to come.
-        handshake_s: How soon its request has to be there.
-        close_s: How long saying goodbye may take.
-        message_bytes: The longest message it may send.
-    """
-
-    soft_bytes: int = 256 * 1024
-    hard_bytes: int = 1024 * 1024
-    stall_s: float = 10.0
-    ping_s: float = 20.0
-    pong_s: float = 20.0
-    handshake_s: float = 10.0
-    close_s: float = 2.0
-    message_bytes: int = 64 * 1024
 
 
 class Door(Protocol):

@@ -12,8 +12,9 @@ from meetcore.config import build_options
 from meetcore.errors import ConfigError
 from meetcore.secrets import Secret
 from meetcore_websocket.access import Access, Admission, Role, origin_is_known
-from meetcore_websocket.handshake import Refusal, Request, read_request
+from meetcore_websocket.handshake import read_request
 from meetcore_websocket.options import WebSocketOptions
+from meetcore_websocket.request import Refusal, Request
 from tests.plugins.websocket.stage import (
     raw_connection,
     read_until,

@@ -10,11 +10,17 @@ from typing import Any
 
 import pytest
 import trio
-from trio_websocket import WebSocketConnection
+from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from meetcore.commands import SendChat, Stop
 from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused
+from meetcore.lifecycle import EndReason
 from meetcore.secrets import Secret
+from meetcore.testing import SimMeeting
+from meetcore.testing.conformance import SHORT_MEETING
+from meetcore_websocket.command_desk import CommandDesk
+from meetcore_websocket.options import WebSocketOptions
+from meetcore_websocket.sink import WebSocketSink
 from tests.plugins.websocket.stage import (
     Stage,
     eventually,
@@ -158,3 +164,47 @@ async def test_a_reader_may_send_less_than_a_commander(tmp_path: Path) -> None:
             await eventually(lambda: reader.closed is not None)
             assert reader.closed is not None
             assert reader.closed.code == 1009
+
+
+async def test_a_bot_in_a_meeting_is_followed_and_stopped_over_the_socket(tmp_path: Path) -> None:
+    sink = WebSocketSink(WebSocketOptions(port=0, full_tokens=(Secret(FULL),)))
+    meeting = SimMeeting(SHORT_MEETING)
+    async with meeting.open_bot(tmp_path, sinks=[sink]) as bot:
+        await eventually(lambda: sink.urls)
+        async with subscribed(sink, f"token={FULL}") as connection:
+            found = [await next_message(connection)]
+            while found[-1].get("data", {}).get("state") != "recording":
+                found.append(await next_message(connection))
+            await connection.send_message('{"type": "stop", "id": 1}')
+            while found[-1].get("data", {}).get("state") != "completed":
+                found.append(await next_message(connection))
+            with pytest.raises(ConnectionClosed) as closed:
+                await connection.get_message()
+        end = await bot.wait_ended()
+    assert end.reason is EndReason.STOP_REQUESTED
+    assert closed.value.reason is not None
+    assert closed.value.reason.code == 1000
+    assert [m["seq"] for m in found if "seq" in m] == list(range(1, end.seq + 1))
+    assert [m["ok"] for m in found if m["type"] == "command.result"] == [True]
+    assert FULL.encode() not in bot.journal.path.read_bytes()
+
+
+async def test_what_goes_wrong_with_one_subscriber_is_an_event_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path) as (stage, sink), subscribed(sink) as good:
+        await messages(good, stage.journal.last_seq)
+
+        def stumble(self: CommandDesk, message: str | bytes) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(CommandDesk, "take", stumble)
+        async with subscribed(sink) as bad:
+            await bad.send_message("{}")
+            await eventually(lambda: bad.closed is not None)
+        (told,) = await messages(good, stage.journal.last_seq)
+        assert told["data"] == {
+            "plugin": "websocket",
+            "name": "subscriber_failed",
+            "data": {"error": "ZeroDivisionError"},
+        }

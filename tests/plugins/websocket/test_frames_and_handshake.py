@@ -13,11 +13,11 @@ from wsproto.events import Request as ClientRequest
 from meetcore_websocket.frames import close_frame, ping_frame, pong_frame, text_frame
 from meetcore_websocket.handshake import (
     BadHandshake,
-    Refusal,
     accepted,
     read_request,
     refused,
 )
+from meetcore_websocket.request import Refusal
 from tests.plugins.websocket.stage import request
 
 

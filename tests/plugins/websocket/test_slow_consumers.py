@@ -17,7 +17,8 @@ from wsproto.frame_protocol import CloseReason
 
 from meetcore_websocket.frames import text_frame
 from meetcore_websocket.hub import Hub, Topic
-from meetcore_websocket.subscriber import Limits, Subscriber
+from meetcore_websocket.limits import Limits
+from meetcore_websocket.subscriber import Subscriber
 from tests.plugins.websocket.stage import (
     Stage,
     draft,

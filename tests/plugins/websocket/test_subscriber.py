@@ -26,8 +26,9 @@ from meetcore.commands import Command
 from meetcore_websocket.access import Role
 from meetcore_websocket.command_desk import CommandDesk, answer_text, read_command
 from meetcore_websocket.frames import text_frame
-from meetcore_websocket.handshake import Refusal, Request
-from meetcore_websocket.subscriber import Limits, Subscriber
+from meetcore_websocket.limits import Limits
+from meetcore_websocket.request import Refusal, Request
+from meetcore_websocket.subscriber import Subscriber
 from tests.plugins.websocket.stage import request
 
 
