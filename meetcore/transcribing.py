@@ -180,7 +180,7 @@ class TrackTranscription:
         if isinstance(result, UntranscribedAudio):
             self._gap(result.start_sample, result.end_sample, result.cause)
             for key, lost in list(self._open.items()):
-                covered = result.start_sample <= lost.start_sample
+                covered = result.start_sample <= lost.start_sample and lost.end_sample is not None
                 if covered and result.end_sample >= lost.last_sample:
                     self._settle(key)
             return
@@ -260,9 +260,15 @@ class TrackTranscription:
     async def _replay(self, stream: TranscriberStream) -> None:
         for key, utterance in list(self._open.items()):
             if utterance.replays >= 1:
-                self._gap(utterance.start_sample, utterance.last_sample, "failed_twice")
-                self._settle(key)
-                continue
+                heard_to = utterance.last_sample
+                self._gap(utterance.start_sample, heard_to, "failed_twice")
+                if utterance.end_sample is not None:
+                    self._settle(key)
+                    continue
+                # It is still being spoken: what comes of it from now on is tried afresh.
+                utterance.start_sample = heard_to
+                utterance.chunks.clear()
+                utterance.replays = -1
             utterance.replays += 1
             utterance.revision_base = utterance.revision
             with trio.fail_after(CALL_TIMEOUT_S):

@@ -98,7 +98,7 @@ async def test_an_utterance_is_replayed_after_one_death_and_declared_after_two(
         assert "version" in finals[0]
         assert gaps == []
     else:
-        assert finals == []
+        assert not any(finals), "at most an empty one, for what was left of the utterance"
         (gap,) = gaps
         assert gap.start_s == 0.0
         assert gap.end_s == pytest.approx(len(pcm) / 16_000, abs=0.2)
