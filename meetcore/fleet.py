@@ -40,8 +40,6 @@ class Fleet:
         limit: int,
         launcher: Launcher | None = None,
     ) -> None:
-        if limit < 1:
-            raise ConfigError(f"A fleet's limit must be at least 1, not {limit!r}.")
         self.limit = limit
         self.bots: dict[str, Bot] = {}
         self.recovered: list[RecoveredBot] = []
@@ -140,16 +138,26 @@ async def open_fleet(
         launcher: Where they run; by default in this process.
         recover_first: Whether what an earlier process left in the folder is finished
             first: journals ended, recordings closed, deliveries made.
+
+    Raises:
+        ConfigError: A limit below 1.
     """
+    if limit < 1:
+        raise ConfigError(f"A fleet's limit must be at least 1, not {limit!r}.")
     config = config or BotConfig()
     plugins = plugins if plugins is not None else Plugins()
     recovered: list[RecoveredBot] = []
     if recover_first:
         recovered = await recover(config.out_dir, plugins=plugins, config=config)
+    trouble: Exception | None = None
     async with trio.open_nursery() as nursery:
         fleet = Fleet(nursery, config=config, plugins=plugins, limit=limit, launcher=launcher)
         fleet.recovered = recovered
         try:
             yield fleet
+        except Exception as error:  # noqa: BLE001  raised again below, outside of the nursery
+            trouble = error
         finally:
             fleet.stop_all()
+    if trouble is not None:
+        raise trouble
