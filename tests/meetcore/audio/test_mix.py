@@ -1,0 +1,94 @@
+"""Many tracks to one, against a plain sum on the clock."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meetcore.audio.chunk import Chunk
+from meetcore.audio.mix import Mixer
+
+LENGTH = 2000
+
+
+@st.composite
+def schedules(draw):
+    """Draw tracks cut into chunks, and an order in which the chunks of all tracks arrive."""
+    tracks = {}
+    for name in draw(st.lists(st.sampled_from("abc"), unique=True, min_size=1)):
+        at, chunks = draw(st.integers(0, 300)), []
+        seed = draw(st.integers(0, 1000))
+        while at < LENGTH:
+            size = draw(st.integers(250, 900))
+            gap = draw(st.sampled_from([0, 0, 0, 150]))
+            pcm = np.random.default_rng(seed + at).integers(-30_000, 30_000, size, np.int16)
+            chunks.append(Chunk(name, at, pcm))
+            at += size + gap
+        tracks[name] = chunks
+    order = []
+    left = {name: list(chunks) for name, chunks in tracks.items()}
+    while left:
+        name = draw(st.sampled_from(sorted(left)))
+        order.append(left[name].pop(0))
+        if not left[name]:
+            del left[name]
+    return tracks, order
+
+
+@settings(max_examples=80)
+@given(schedule=schedules(), take_every=st.integers(1, 5))
+def test_the_mix_is_the_sum_wherever_the_tracks_are_cut_and_whenever_it_is_taken(
+    schedule, take_every
+):
+    tracks, order = schedule
+    mixer = Mixer(max_lag_s=10)
+    for name in tracks:
+        mixer.open_track(name, 0)
+    got = []
+    for number, chunk in enumerate(order):
+        mixer.add(chunk)
+        if number % take_every == 0:
+            got.append(mixer.settled())
+            assert mixer.position == sum(map(len, got))
+    got.append(mixer.rest())
+    wanted = np.zeros(max(chunk.end_sample for chunk in order), np.int64)
+    for chunk in order:
+        wanted[chunk.start_sample : chunk.end_sample] += chunk.pcm
+    assert np.array_equal(np.concatenate(got), np.clip(wanted, -32768, 32767))
+    assert mixer.late_samples == 0
+
+
+def ones(track_id: str, start: int, samples: int, value: int = 1) -> Chunk:
+    return Chunk(track_id, start, np.full(samples, value, np.int16))
+
+
+def test_a_track_that_lags_is_waited_for_up_to_the_limit_and_what_is_late_is_counted():
+    mixer = Mixer(max_lag_s=0.1)
+    mixer.open_track("slow", 0)
+    mixer.add(ones("quick", 0, 1600))
+    assert len(mixer.settled()) == 0
+    mixer.add(ones("quick", 1600, 1600))
+    assert mixer.settled().tolist() == [1] * 1600
+    mixer.add(ones("slow", 1000, 1000, 10))
+    assert mixer.late_samples == 600
+    assert mixer.rest().tolist() == [11] * 400 + [1] * 1200
+
+
+def test_a_closed_or_skipped_track_holds_nothing_up():
+    mixer = Mixer(start_sample=500)
+    for name in ("gone", "muted"):
+        mixer.open_track(name, 500)
+    mixer.add(ones("here", 500, 1000))
+    assert len(mixer.settled()) == 0
+    mixer.close_track("gone")
+    mixer.skip("muted", 1200)
+    assert (len(mixer.settled()), mixer.position) == (700, 1200)
+
+
+def test_loud_voices_together_are_clipped_not_wrapped():
+    mixer = Mixer()
+    for name in "ab":
+        mixer.add(ones(name, 0, 10, 30_000))
+    assert mixer.rest().tolist() == [32_767] * 10
+    assert len(mixer.rest()) == 0
