@@ -1,13 +1,19 @@
-"""Run every benchmark and write docs/reference/performance.md. `make bench` on a quiet machine."""
+"""Run every benchmark and write docs/reference/performance.md. `make bench` on a quiet machine.
+
+`python -m benchmarks NAME …` measures some anew; the others keep the figures of results.json.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+
+from attrs import asdict
 
 from benchmarks.figures import Figure, report, shown
 
@@ -19,6 +25,7 @@ SCRIPTS = (
     "asyncio_bridge",
     "rehearsal_quality",
 )
+RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "performance.md"
 
 
@@ -55,19 +62,28 @@ def page(results: dict[str, list[Figure]]) -> str:
     return "\n".join(lines)
 
 
+def kept() -> dict[str, list[Figure]]:
+    """Return the figures of earlier runs."""
+    if not RESULTS.is_file():
+        return {}
+    saved = json.loads(RESULTS.read_text("utf-8"))
+    return {name: [Figure(**figure) for figure in figures] for name, figures in saved.items()}
+
+
 def main() -> int:
     """Run what is named on the command line, or everything; return how many figures were missed."""
     chosen = [name for name in sys.argv[1:] if not name.startswith("-")] or list(SCRIPTS)
-    results: dict[str, list[Figure]] = {}
+    results = kept()
     for name in chosen:
         print(f"-- {name}", flush=True)
         results[name] = import_module(f"benchmarks.{name}").measure()
         report(results[name])
-    if chosen == list(SCRIPTS):
-        PAGE.write_text(page(results).rstrip() + "\n", "utf-8")
-        print(f"Wrote {PAGE}.")
-    missed = [f for figures in results.values() for f in figures if f.reached is False]
-    return len(missed)
+        saved = {key: [asdict(figure) for figure in results[key]] for key in results}
+        RESULTS.write_text(json.dumps(saved, indent=1) + "\n", "utf-8")
+    ordered = {name: results[name] for name in SCRIPTS if name in results}
+    PAGE.write_text(page(ordered).rstrip() + "\n", "utf-8")
+    print(f"Wrote {PAGE}.")
+    return sum(figure.reached is False for name in chosen for figure in results[name])
 
 
 if __name__ == "__main__":
