@@ -32,6 +32,7 @@ __all__ = ["DeliveryHost", "EventHookRunner", "SinkRunner", "call_hook"]
 
 FAILURES_TO_DETACH = 5
 AUDIO_LIMIT_S = 30.0
+LOSS_STRETCH_S = 10.0
 OPEN_TIMEOUT_S = 30.0
 BLOCKED_S = 0.25
 HOOK_TIMEOUT_S = 30.0
@@ -61,13 +62,13 @@ class DeliveryHost(Protocol):
 
 
 class _Patience:
-    """Counts a plugin's failures; after five in a row it is detached."""
+    """Counts a plugin's failures; after five of one kind of call in a row it is detached."""
 
     def __init__(self, name: str, record: Callable[[Event], Event]) -> None:
         self.name = name
         self.detached = False
         self._record = record
-        self._in_a_row = 0
+        self._in_a_row: dict[str, int] = {}
 
     async def try_call(
         self, where: str, call: Callable[[], Awaitable[object]], timeout_s: float
@@ -82,12 +83,12 @@ class _Patience:
         except Exception as error:  # noqa: BLE001  a plugin's trouble is an event, not ours
             self.failed(where, brief(error))
             return False
-        self._in_a_row = 0
+        self._in_a_row.pop(where, None)
         return True
 
     def failed(self, where: str, error: str, *, detached: bool = False) -> None:
-        self._in_a_row += 1
-        self.detached = self.detached or detached or self._in_a_row >= FAILURES_TO_DETACH
+        in_a_row = self._in_a_row[where] = self._in_a_row.get(where, 0) + 1
+        self.detached = self.detached or detached or in_a_row >= FAILURES_TO_DETACH
         self._record(
             PluginFailed(plugin=self.name, where=where, error=error, detached=self.detached)
         )
@@ -96,6 +97,45 @@ class _Patience:
 def _about(event: Event, plugin: str) -> bool:
     """Whether an event reports a plugin's own trouble: it is not told, or it would never end."""
     return isinstance(event, (PluginFailed, PluginSlow)) and event.plugin == plugin
+
+
+class _Losses:
+    """What one sink does not hear, told in stretches: an event a chunk would drown the journal."""
+
+    def __init__(self, consumer: str, record: Callable[[Event], Event]) -> None:
+        self._consumer = consumer
+        self._record = record
+        self._open: dict[str, Lost] = {}
+
+    def add(self, lost: Lost) -> None:
+        """Note a loss; it is told with those that follow it without a hole."""
+        last = self._open.pop(lost.track_id, None)
+        if last is not None:
+            if last.cause == lost.cause and last.end_sample == lost.start_sample:
+                samples = last.samples + lost.samples
+                lost = Lost(lost.track_id, last.start_sample, samples, lost.cause)
+            else:
+                self._tell(last)
+        if lost.samples >= LOSS_STRETCH_S * SAMPLE_RATE_HZ:
+            self._tell(lost)
+        else:
+            self._open[lost.track_id] = lost
+
+    def tell(self) -> None:
+        """Tell what has not been told."""
+        while self._open:
+            self._tell(self._open.pop(next(iter(self._open))))
+
+    def _tell(self, lost: Lost) -> None:
+        self._record(
+            AudioLost(
+                track_id=lost.track_id,
+                consumer=self._consumer,
+                start_sample=lost.start_sample,
+                samples=lost.samples,
+                cause=lost.cause,
+            )
+        )
 
 
 class SinkRunner:
@@ -115,6 +155,7 @@ class SinkRunner:
         self._audio = AudioMailbox(int(AUDIO_LIMIT_S * SAMPLE_RATE_HZ), "consumer_behind")
         self._accounts: dict[str, Account] = {}
         self._patience = _Patience(self.name, host.record)
+        self._losses = _Losses(self.name, host.record)
         self._told_up_to = 0
         self._told = Wake()
         self._finish_asked = trio.Event()
@@ -141,21 +182,17 @@ class SinkRunner:
             account.withheld += item.samples
             return
         account.lost += item.samples
-        if not isinstance(item, Lost) or item.cause == "consumer_behind":
-            self._host.record(
-                AudioLost(
-                    track_id=item.track_id,
-                    consumer=self.name,
-                    start_sample=item.start_sample,
-                    samples=item.samples,
-                    cause=item.cause if isinstance(item, Lost) else cause,
-                )
-            )
+        if isinstance(item, Lost):
+            if item.cause == "consumer_behind":
+                self._losses.add(item)
+        else:
+            self._losses.add(Lost(item.track_id, item.start_sample, item.samples, cause))
 
     async def _hear(self) -> None:
         while items := await self._audio.take():
             for item in items:
                 await self._hear_one(item)
+        self._losses.tell()
         self._heard_all.set()
 
     async def _hear_one(self, item: Chunk | Lost) -> None:
@@ -171,6 +208,7 @@ class SinkRunner:
             )
         elif await self._patience.try_call("hear", lambda: sink.hear(item), timeout_s):
             self._accounts[item.track_id].delivered += item.samples
+            self._losses.tell()
         else:
             self._account_for_unheard(item, "sink_failed")
 
@@ -203,6 +241,7 @@ class SinkRunner:
             self.finished.set()
             for item in self._audio.drain():
                 self._account_for_unheard(item, "sink_ended")
+            self._losses.tell()
             if not opened:
                 task_status.started()
 
@@ -234,6 +273,8 @@ class SinkRunner:
     def ask_to_finish(self) -> None:
         """Say that the meeting is over: nothing more to hear, and soon nothing more to tell."""
         self._audio.close()
+        if self.ended.is_set():
+            self._losses.tell()
         self._finish_asked.set()
 
     async def _finish_when_asked(self) -> None:

@@ -57,6 +57,11 @@ class Lost:
     samples: int
     cause: str
 
+    @property
+    def end_sample(self) -> int:
+        """Index of the first sample after it."""
+        return self.start_sample + self.samples
+
 
 class AudioMailbox:
     """Audio for one consumer: bounded in samples, the oldest goes first, every loss stays named.
