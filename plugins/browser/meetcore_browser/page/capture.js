@@ -39,6 +39,17 @@
     });
   }
 
+  // A context that has just begun skips frames while the machine is busy with a call that begins; one
+  // that runs since the page came does not. If it cannot be opened, the first track will say so.
+  function warmUp() {
+    try {
+      openContext();
+      ready.catch(() => {});
+    } catch {
+      context = null;
+    }
+  }
+
   async function loadWorklet() {
     const blob = URL.createObjectURL(new Blob([config.worklet], { type: "text/javascript" }));
     try {
@@ -191,5 +202,6 @@
       await Promise.all([...captured.values()].map((capture) => command(capture, "flush")));
     });
     setTimeout(watchHealth, config.healthMs);
+    if (window === window.top && location.protocol.startsWith("http")) warmUp();
   }
 }
