@@ -112,7 +112,7 @@ def check_transition(old: State | None, new: State, *, recovering: bool = False)
         IllegalTransition: The table does not have it.
     """
     if old is None:
-        if new in (State.SCHEDULED, State.REQUESTED):
+        if new in (State.SCHEDULED, State.REQUESTED) or (recovering and new in TERMINAL):
             return
         raise IllegalTransition(f"A bot cannot begin in state {new.value!r}.")
     if new in TRANSITIONS[old] or (recovering and new in TERMINAL and old not in TERMINAL):
