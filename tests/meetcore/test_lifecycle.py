@@ -42,6 +42,8 @@ def test_recovery_may_end_whatever_has_not_ended_and_nothing_else(old, new):
 
 @pytest.mark.parametrize("state", State)
 def test_a_bot_begins_scheduled_or_requested(state):
+    if state in TERMINAL:
+        check_transition(None, state, recovering=True)
     if state in (State.SCHEDULED, State.REQUESTED):
         check_transition(None, state)
     else:
