@@ -7,6 +7,7 @@ own mailbox then drops the oldest and the core declares it, so audio never waits
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +22,9 @@ __all__ = ["EncoderThread"]
 
 _BATCH_S = 0.25
 _LIMIT_SAMPLES = 20 * SAMPLE_RATE_HZ
+# However many bots record, only so many encode at the same moment: fifty threads that all want the
+# interpreter would keep the event loop from it for seconds.
+_AT_WORK = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
 
 
 class EncoderThread:
@@ -124,7 +128,9 @@ class EncoderThread:
                 batch = list(self._items)
                 self._items.clear()
                 self._waiting_samples = 0
-            self._write(batch)
+            if batch:
+                with _AT_WORK:
+                    self._write(batch)
             self._tell_of_room()
         if self._recorder is not None:
             try:
