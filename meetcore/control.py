@@ -83,11 +83,14 @@ class CommandDesk:
             CommandRefused: It makes no sense now, or (`CapabilityMissing`) not here.
             CommandFailed: It was tried and did not work, or not in time.
         """
-        error: MeetcoreError | None = None
+        error: MeetcoreError | None = CommandFailed(
+            f"Whoever gave the command {command.type!r} went away before it was done."
+        )
         try:
             with trio.fail_after(COMMAND_TIMEOUT_S):
                 async with self._one_at_a_time:
                     await self._carry_out(command)
+            error = None
         except trio.TooSlowError as slow:
             error = CommandFailed(
                 f"The command {command.type!r} was not done within {COMMAND_TIMEOUT_S:g} s."

@@ -55,6 +55,6 @@ class NativeDialect(Dialect):
         """
         try:
             decoded = json.loads(message)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CommandRefused("That message is not JSON.") from error
         return command_from_wire(decoded)

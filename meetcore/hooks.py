@@ -92,7 +92,8 @@ class HookSpecs:
     def meetcore_configure_bot(self, config: BotConfig) -> BotConfig | None:
         """Return a changed configuration before a bot starts, or None to leave it.
 
-        Implementations form a chain: each gets what the one before it returned.
+        Implementations form a chain, the plugin loaded last first: each gets what the one before
+        it returned.
         """
 
     @hookspec

@@ -131,9 +131,9 @@ def configuration_page() -> str:
         "",
         NOTE,
         "From a TOML file (`--config`), from the environment (`MEETCORE_NAME`,",
-        "`MEETCORE_AUTOMATIC_LEAVE__SILENCE_S`, `MEETCORE_PLUGINS__WEBHOOK__URL`), and from code or",
-        "the command line, in rising rank. An option that nobody declared is an error that names",
-        "the nearest known one.",
+        "`MEETCORE_AUTOMATIC_LEAVE__SILENCE_S`, `MEETCORE_PLUGINS__WEBHOOK__URL`), and from code",
+        "or the command line, in rising rank. An option that nobody declared is an error that",
+        "names the nearest known one.",
         "",
     ]
     for title, cls in (

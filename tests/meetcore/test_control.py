@@ -171,3 +171,19 @@ async def test_commands_wait_their_turn(tmp_path, autojump_clock):
             for text in ("one", "two", "three"):
                 nursery.start_soon(bot.send_chat, text)
     assert [o.split()[1] for o in order] == ["begins", "ends"] * 3
+
+
+async def test_a_command_whose_giver_went_away_is_not_told_as_done(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+
+        async def forever(text: str) -> None:
+            await trio.sleep_forever()
+
+        bot.call.send_chat = forever
+        with trio.move_on_after(1):
+            await bot.send_chat("hello")
+    (answer, *_) = kinds(events_of(bot), meetcore.CommandAnswered)
+    assert (answer.command, answer.ok) == ("send_chat", False)
+    assert "went away" in answer.error
