@@ -262,10 +262,10 @@ class Plugins:
         return cls
 
     @staticmethod
-    def _make(cls: type[T], name: str, config: BotConfig) -> T:
-        options_type: type = getattr(cls, "Options")  # noqa: B009  not every T has it
+    def _make(made: type[T], name: str, config: BotConfig) -> T:
+        options_type: type = getattr(made, "Options")  # noqa: B009  not every T has it
         settings = config.plugins.get(name)
-        return cls(build_options(options_type, settings, f"[plugins.{name}]"))  # type: ignore[call-arg]
+        return made(build_options(options_type, settings, f"[plugins.{name}]"))  # type: ignore[call-arg]
 
     def check_namespaces(self, config: BotConfig) -> None:
         """Refuse settings for a plugin that nobody registered.
