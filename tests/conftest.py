@@ -1,15 +1,22 @@
-"""A temporary folder of this run's own, so that the leak guard sees nobody else's files."""
+"""A temporary folder of this run's own, so that the leak guard sees nobody else's files.
+
+And Ctrl-C as a terminal has it: a run in the background of a shell script begins with SIGINT
+ignored, and every child process would inherit that.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 
 import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     own = tempfile.mkdtemp(prefix="tests-of-meetcore-")
     os.environ["TMPDIR"] = tempfile.tempdir = own
     config.add_cleanup(lambda: shutil.rmtree(own, ignore_errors=True))
