@@ -13,10 +13,10 @@ import pytest
 
 CORE = Path(__file__).parents[2] / "meetcore"
 FLOORS: dict[int, str] = {
-    0: "addresses commands config dialect errors events lifecycle meeting roster secrets signals "
-    "transcript wire",
+    0: "addresses commands config dialect errors events lifecycle meeting orders "
+    "roster secrets signals story transcript wire",
     1: "audio",
-    2: "contracts folders hooks journal mailbox plugins subscription",
+    2: "contracts doors folders hooks journal mailbox plugins service subscription",
     3: "bot control delivery leaving listening logs observing opening tracks transcribing",
     4: "fleet launchers recovery storage",
     5: "__init__ __main__ cli from_asyncio",

@@ -19,7 +19,9 @@ MAY_STAND_ON = {
     "zoom": {"browser"},
     "teams": {"browser"},
     "janus": {"browser"},
-    "server": {"websocket"},
+    "server": {"websocket", "webhook"},
+    "meetstream": {"websocket"},
+    "spoke": {"websocket"},
 }
 
 

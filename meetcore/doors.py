@@ -1,0 +1,221 @@
+"""Routes and sockets a plugin adds to the server, as plain data: no web framework in sight.
+
+A dialect says `Mount(name="vexa", routes=[Route("POST", "/bots", create)], …)` in the hook
+`meetcore_register_routes`; the server carries it out. Handlers take a `Request`, return a `Reply`,
+and raise what they like of `MeetcoreError`: the mount's `refuse` turns it into the vendor's words.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import parse_qsl
+
+from attrs import field, frozen
+
+from meetcore.errors import MeetcoreError
+
+__all__ = [
+    "BadBody",
+    "Handler",
+    "Mount",
+    "NotFound",
+    "Reply",
+    "Request",
+    "Route",
+    "Socket",
+    "SocketRoute",
+    "SocketSession",
+]
+
+
+class BadBody(MeetcoreError):
+    """The body of a request is not what the route takes."""
+
+
+class NotFound(MeetcoreError):
+    """There is nothing under this path, or not with this method (`allowed` names others)."""
+
+    def __init__(self, path: str, allowed: Sequence[str] = ()) -> None:
+        self.path, self.allowed = path, tuple(allowed)
+        how = f" It takes {', '.join(allowed)}." if allowed else ""
+        super().__init__(f"There is nothing at {path}.{how}")
+
+
+@frozen(kw_only=True)
+class Request:
+    """What a client sent.
+
+    Attributes:
+        method: In capitals.
+        path: Below the mount, decoded, with a leading slash.
+        params: The parts of the path that the route's template names, decoded.
+        query: What stood behind the `?`, undecoded.
+        headers: Names in lower case; a name may stand more than once.
+        body: The whole body; bounded by the server.
+        base_url: Where the mount is as this client sees it, without a slash at the end, for
+            instance `http://127.0.0.1:8080/vexa`.
+        origin_url: The same of the server's root.
+        client_host: The address it came from.
+    """
+
+    method: str = "GET"
+    path: str = "/"
+    params: Mapping[str, str] = field(factory=dict)
+    query: str = field(default="", repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
+    base_url: str = "http://127.0.0.1"
+    origin_url: str = "http://127.0.0.1"
+    client_host: str = "127.0.0.1"
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value (several joined with commas), None if it is not there."""
+        values = [value for known, value in self.headers if known == name.lower()]
+        return ", ".join(values) if values else None
+
+    @property
+    def args(self) -> dict[str, str]:
+        """The query, decoded; the last of a name wins."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+    def json(self) -> Any:
+        """Return the body as JSON; None for an empty one.
+
+        Raises:
+            BadBody: It is not JSON, or holds what cannot be written down (half a surrogate
+                pair, NaN).
+        """
+        if not self.body.strip():
+            return None
+        try:
+            value = json.loads(self.body, parse_constant=_no_constant)
+            json.dumps(value, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
+            raise BadBody("The body is not JSON.", "Send a JSON object, in UTF-8.") from error
+        return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+@frozen(kw_only=True)
+class Reply:
+    """What is answered: exactly one of `json`, `body`, `file` and `stream`, or nothing.
+
+    Attributes:
+        status: The HTTP status.
+        json: Anything that `json.dumps` takes; `...` (the default) for none.
+        body: Bytes.
+        file: A file, sent with `Range` support.
+        stream: Bytes in pieces; what they come from is held open only while they are sent.
+        media_type: Of `body`, `file` and `stream`.
+        headers: More headers.
+    """
+
+    status: int = 200
+    json: Any = ...
+    body: bytes = b""
+    file: Path | None = None
+    stream: AsyncIterable[bytes] | None = None
+    media_type: str = "application/octet-stream"
+    headers: Mapping[str, str] = field(factory=dict)
+
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Reply]]
+
+
+@frozen
+class Route:
+    """One method and path. `{name}` in the template takes one part, `{name...}` the rest.
+
+    Attributes:
+        method: In capitals.
+        template: For instance `/bots/{platform}/{native_id}`.
+        handler: Who answers.
+        body_bytes: The longest body it takes; None for the server's limit.
+    """
+
+    method: str
+    template: str
+    handler: Handler
+    body_bytes: int | None = None
+
+
+class Socket(Protocol):
+    """One WebSocket of a client."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing any more."""
+        ...
+
+    def send(self, message: str | bytes, *, key: str | None = None) -> None:
+        """Send text or bytes, now or as soon as possible. Never waits, never raises.
+
+        Args:
+            message: The message.
+            key: For a mutable update: the newest of a key wins. None: never dropped; a client
+                that falls too far behind is closed with 1013 instead.
+        """
+        ...
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye after what waits; returns at once."""
+        ...
+
+    async def room(self, below_bytes: int = 0) -> None:
+        """Return when no more than that waits to be sent, or it is closed."""
+        ...
+
+
+class SocketSession(ABC):
+    """A client's conversation over one WebSocket. One object for each connection."""
+
+    message_bytes: int = 64 * 1024
+
+    @abstractmethod
+    async def attend(self, socket: Socket) -> None:
+        """Serve the socket; a task that is cancelled when it ends. May return earlier."""
+
+    def receive(self, message: str | bytes) -> None:
+        """Take a message; returns at once. By default messages are ignored."""
+
+
+@frozen
+class SocketRoute:
+    """One path for WebSockets.
+
+    Attributes:
+        template: As in `Route`.
+        admit: Returns the session, or a `Reply` that refuses before the handshake.
+    """
+
+    template: str
+    admit: Callable[[Request], Awaitable[SocketSession | Reply]]
+
+
+@frozen(kw_only=True)
+class Mount:
+    """What one plugin adds, below `/NAME` (and at the root where the operator says so).
+
+    Attributes:
+        name: The path it is mounted at, and how the operator names it.
+        title: For people.
+        routes: HTTP.
+        sockets: WebSockets.
+        refuse: Turns an error into the answer its clients expect. Whatever is not a
+            `MeetcoreError` reaches it as a `MeetcoreError` without the details.
+        docs: A line for the page that lists what is mounted.
+    """
+
+    name: str
+    title: str
+    routes: Sequence[Route] = ()
+    sockets: Sequence[SocketRoute] = ()
+    refuse: Callable[[Request, MeetcoreError], Reply]
+    docs: str = ""
