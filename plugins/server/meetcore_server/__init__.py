@@ -1,0 +1,1 @@
+"""meetcore as a service: storage, webhooks, HTTP and WebSocket, and the page."""

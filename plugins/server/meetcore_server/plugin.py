@@ -1,0 +1,22 @@
+"""What the server plugin registers: its commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meetcore.hooks import hookimpl
+
+if TYPE_CHECKING:
+    import click
+
+__all__ = ["meetcore_register_cli"]
+
+meetcore_api_version = "1.0"
+
+
+@hookimpl
+def meetcore_register_cli(group: click.Group) -> None:
+    """Add `meetcore keys`."""
+    from meetcore_server.keys_command import keys
+
+    group.add_command(keys)
