@@ -29,6 +29,8 @@ __all__ = [
     "Socket",
     "SocketRoute",
     "SocketSession",
+    "find_route",
+    "fit",
 ]
 
 
@@ -219,3 +221,47 @@ class Mount:
     sockets: Sequence[SocketRoute] = ()
     refuse: Callable[[Request, MeetcoreError], Reply]
     docs: str = ""
+
+
+def find_route(routes: Sequence[Route], method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """Return the route for a method and a decoded path, with the parts its template names.
+
+    Routes are tried in their order, so that `/bots/status` stands before `/bots/{id}`. A HEAD is
+    answered by the route for GET.
+
+    Raises:
+        NotFound: No template fits; or one does, for other methods only.
+    """
+    method = "GET" if method == "HEAD" else method
+    allowed: list[str] = []
+    for route in routes:
+        params = fit(route.template, path)
+        if params is None:
+            continue
+        if route.method == method:
+            return route, params
+        allowed.append(route.method)
+    raise NotFound(path, sorted(set(allowed)))
+
+
+def fit(template: str, path: str) -> dict[str, str] | None:
+    """Return the parts of a path that a template names, None if it does not fit.
+
+    A slash at the end of the path does not matter.
+    """
+    wanted = template.strip("/").split("/")
+    given = path.strip("/").split("/")
+    params: dict[str, str] = {}
+    for index, part in enumerate(wanted):
+        if part.startswith("{") and part.endswith("...}"):
+            params[part[1:-4]] = "/".join(given[index:])
+            return params
+        if index >= len(given):
+            return None
+        if part.startswith("{") and part.endswith("}"):
+            if not given[index]:
+                return None
+            params[part[1:-1]] = given[index]
+        elif part != given[index]:
+            return None
+    return params if len(given) == len(wanted) else None
