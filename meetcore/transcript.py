@@ -83,6 +83,8 @@ class Segment:
         end_s: End, in seconds of meeting time.
         confidence: The transcriber's confidence, 0 to 1 or None.
         language: BCP-47 tag or None.
+        onset_s: Start as it was first shown, the same in every revision; None for `start_s`.
+            A client that tells segments apart by their start needs one that stays.
     """
 
     id: str
@@ -99,6 +101,7 @@ class Segment:
     end_s: float
     confidence: float | None = None
     language: str | None = None
+    onset_s: float | None = None
 
 
 @frozen
@@ -148,6 +151,7 @@ class TranscriptAssembler:
     timeline: SpeakingTimeline
     owners: dict[str, tuple[str | None, NameSource]] = field(factory=dict)
     _revisions: dict[str, int] = field(factory=dict)
+    _onsets: dict[str, float] = field(factory=dict)
     _finalized: set[str] = field(factory=set)
 
     def own(self, track_id: str, participant_id: str | None, source: NameSource) -> None:
@@ -244,6 +248,9 @@ class TranscriptAssembler:
         offset_s: float,
     ) -> Segment:
         start_s, end_s = self._bounds(hypothesis, words, offset_s)
+        onset_s = self._onsets.setdefault(segment_id, start_s)
+        if hypothesis.final:
+            del self._onsets[segment_id]
         return Segment(
             id=segment_id,
             revision=self._revisions[hypothesis.utterance_id],
@@ -259,6 +266,7 @@ class TranscriptAssembler:
             end_s=end_s,
             confidence=hypothesis.confidence,
             language=hypothesis.language,
+            onset_s=onset_s,
         )
 
 

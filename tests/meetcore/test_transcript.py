@@ -84,3 +84,11 @@ def test_drafts_are_shown_until_they_are_final():
     transcript.finalized(evolve(second, revision=3))
     assert transcript.drafts == []
     assert not transcript.drafted(evolve(second, revision=9))
+
+
+def test_a_segments_onset_stays_while_its_start_is_still_being_found():
+    made = assembler()
+    late = evolve(says("a b", 2, final=True), words=(Word("a", 0.12, 0.4), Word("b", 0.5, 0.9)))
+    (draft,), (final,) = made.take("t", says("a", 1), 1.0), made.take("t", late, 1.0)
+    assert (draft.start_s, final.start_s) == (1.0, 1.12)
+    assert (draft.onset_s, final.onset_s) == (1.0, 1.0)
