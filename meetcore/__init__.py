@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from meetcore.config import BotConfig as BotConfig
     from meetcore.config import load_config as load_config
     from meetcore.contracts import BotRecord as BotRecord
+    from meetcore.contracts import BotSpec as BotSpec
     from meetcore.contracts import Call as Call
     from meetcore.contracts import CallDoor as CallDoor
     from meetcore.contracts import CallRequest as CallRequest
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from meetcore.contracts import Launcher as Launcher
     from meetcore.contracts import NoOptions as NoOptions
     from meetcore.contracts import Platform as Platform
+    from meetcore.contracts import RunningBot as RunningBot
     from meetcore.contracts import Sink as Sink
     from meetcore.contracts import SinkContext as SinkContext
     from meetcore.contracts import Store as Store
@@ -145,6 +147,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "config": ("AudioConfig", "AutomaticLeave", "BotConfig", "load_config"),
     "contracts": (
         "BotRecord",
+        "BotSpec",
         "Call",
         "CallDoor",
         "CallRequest",
@@ -153,6 +156,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Launcher",
         "NoOptions",
         "Platform",
+        "RunningBot",
         "Sink",
         "SinkContext",
         "Store",

@@ -26,8 +26,8 @@ from typing import Any, Literal, overload
 import attrs
 import trio
 
-from meetcore import __version__
 from meetcore.audio.ledger import Ledger
+from meetcore.beginning import begin, greet
 from meetcore.commands import (
     Command,
     PauseRecording,
@@ -61,7 +61,6 @@ from meetcore.errors import (
 )
 from meetcore.events import (
     AudioLost,
-    BotRequested,
     ChatReceived,
     Draft,
     EndingDetailed,
@@ -83,7 +82,7 @@ from meetcore.listening import Listening
 from meetcore.logs import event_logger
 from meetcore.mailbox import Wake
 from meetcore.meeting import MeetingLink
-from meetcore.observing import Observer
+from meetcore.observing import Door, Observer
 from meetcore.plugins import Plugins
 from meetcore.roster import Roster, SpeakingTimeline
 from meetcore.secrets import Redactor, secrets_in
@@ -177,20 +176,14 @@ class Bot:
             context=TranscriberContext(bot_id=bot_id, folder=folder, redactor=self._redactor),
         )
         self._observer = Observer(self, self._listening)
-        self.record(
-            BotRequested(
-                platform=link.platform,
-                native_id=link.native_id,
-                public_url=link.public_url,
-                display_name=config.name,
-                transcriber=transcriber.name if transcriber else None,
-                sinks=tuple(name for name, _ in sinks),
-                scheduled_for=scheduled_for,
-                metadata=dict(config.metadata),
-                meetcore_version=__version__,
-            )
+        self._state = begin(
+            self.journal,
+            link,
+            config,
+            transcriber=transcriber.name if transcriber else None,
+            sinks=[name for name, sink in sinks if not sink.transient],
+            scheduled_for=scheduled_for,
         )
-        self.go(State.SCHEDULED if scheduled_for else State.REQUESTED)
 
     def _make_redactor(
         self, transcriber: Transcriber | None, sinks: Sequence[tuple[str, Sink]]
@@ -422,9 +415,9 @@ class Bot:
         self._observer.take(signal)
 
     @property
-    def door(self) -> _Door:
+    def door(self) -> Door:
         """What the platform gets."""
-        return _Door(self, self._listening)
+        return Door(self.observe, self._listening)
 
     # --- the life -----------------------------------------------------------------------
 
@@ -487,6 +480,8 @@ class Bot:
         self.go(State.JOINING)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keep_leave_rules, self.leave_rules, self._rules_wake, self.conclude)
+            if self.config.entry_message:
+                nursery.start_soon(greet, self.events(), self.perform, self.config.entry_message)
             await self._hold_call()
             nursery.cancel_scope.cancel()
 
@@ -587,12 +582,3 @@ class Bot:
         assert isinstance(event, StateChanged)
         self._terminal = event
         self._ended.set()
-
-
-class _Door:
-    """The door handed to a platform: nothing else of the bot is in its reach."""
-
-    def __init__(self, bot: Bot, listening: Listening) -> None:
-        self.observe = bot.observe
-        self.hear = listening.hear
-        self.declare_lost = listening.declare_lost

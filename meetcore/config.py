@@ -120,6 +120,7 @@ class BotConfig:
         sinks: Names of sink plugins.
         language: BCP-47 tag for the transcriber, None for its own choice.
         out_dir: Where bots' folders are made.
+        entry_message: A chat message to send once the bot is in the call.
         record: Whether audio goes to sinks and transcriber from the start.
         incoming_video: Whether the others' video is received at all.
         headed: Whether a browser is visible.
@@ -141,6 +142,7 @@ class BotConfig:
     sinks: tuple[str, ...] = ()
     language: str | None = None
     out_dir: Path = field(default=Path("meetings"), converter=Path)
+    entry_message: str | None = None
     record: bool = True
     incoming_video: bool = False
     headed: bool = False

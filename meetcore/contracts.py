@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+import trio
 from attrs import field, frozen
 
 from meetcore.commands import Command
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BotRecord",
+    "BotSpec",
     "Call",
     "CallDoor",
     "CallRequest",
@@ -40,6 +42,7 @@ __all__ = [
     "Launcher",
     "NoOptions",
     "Platform",
+    "RunningBot",
     "Sink",
     "SinkContext",
     "Store",
@@ -389,6 +392,8 @@ class Sink(ABC):
         wants_audio: Whether `hear` is to be called.
         call_timeout_s: How long one call may take before it counts as hung.
         finish_timeout_s: How long `finish` and the exit of `open` may take, each.
+        transient: Whether it belongs to the process and not to the bot: then the journal does
+            not name it, and nothing of it is recovered.
     """
 
     name: ClassVar[str]
@@ -398,6 +403,7 @@ class Sink(ABC):
     wants_audio: ClassVar[bool] = False
     call_timeout_s: ClassVar[float] = 30.0
     finish_timeout_s: ClassVar[float] = 60.0
+    transient: ClassVar[bool] = False
 
     def __init__(self, options: Any = None) -> None:
         self.options: Any = self.Options() if options is None else options
@@ -477,14 +483,78 @@ class Vault(ABC):
         """Delete a bot's media; return how many files went."""
 
 
+@frozen(kw_only=True)
+class BotSpec:
+    """A bot to be run, as plain data that can cross to another process.
+
+    Attributes:
+        bot_id: Its id, and the name of its folder.
+        url: The meeting's link; may hold a passcode.
+        settings: Everything of `BotConfig`, plain, as in a TOML file. May hold secrets.
+        platform: The platform that is to take the link, None for the one that knows it.
+        scheduled_for: When it is to join, None for now.
+        plugin_files: Python files to load as plugins where it runs.
+    """
+
+    bot_id: str
+    url: str = field(repr=False)
+    settings: Mapping[str, Any] = field(factory=dict, repr=False)
+    platform: str | None = None
+    scheduled_for: datetime | None = None
+    plugin_files: tuple[str, ...] = ()
+
+
+class RunningBot(ABC):
+    """A bot that runs somewhere, for whoever looks after it.
+
+    Attributes:
+        bot_id: Its id.
+        folder: Its folder, with the journal.
+    """
+
+    bot_id: str
+    folder: Path
+
+    @abstractmethod
+    def items(self, after: int = 0) -> AsyncIterator[Event | Draft]:
+        """Yield what its journal holds after a `seq`, then what happens, with drafts between.
+
+        Ends after the terminal event, or without one when the bot is gone.
+        """
+
+    @abstractmethod
+    async def perform(self, command: Command) -> None:
+        """Have it carry out a command; at most 30 s. Raises as `Bot.perform` does."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """End it at once, without leave-taking; recovery finishes what it left."""
+
+    @abstractmethod
+    async def gone(self) -> None:
+        """Return when nothing of it runs any more. No deadline of its own."""
+
+    @abstractmethod
+    def hear(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Chunk]]:
+        """Hold a channel with its audio, all tracks at 16 kHz; what is not taken is dropped."""
+
+
 class Launcher(ABC):
-    """Decides where a bot runs."""
+    """Decides where bots run. A crash of one must not pass to its siblings."""
 
     name: ClassVar[str]
 
     @abstractmethod
-    async def run(self, start: Callable[[], Awaitable[None]]) -> None:
-        """Run one bot to its end; a crash of it must not pass to its siblings."""
+    async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:
+        """Start a bot; return when it takes commands. Cancelling the nursery ends it in order.
+
+        Raises:
+            MeetcoreError: It could not be started; nothing of it runs.
+        """
+
+    async def adopt(self, bot_id: str, folder: Path, nursery: trio.Nursery) -> RunningBot | None:
+        """Return a bot that an earlier process launched and that runs still, or None."""
+        return None
 
 
 # --- health ---------------------------------------------------------------------------

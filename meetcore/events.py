@@ -19,6 +19,7 @@ from meetcore.roster import NameSource, Participant
 from meetcore.transcript import Segment
 
 __all__ = [
+    "DRAFT_TYPES",
     "EVENT_TYPES",
     "ArtifactWritten",
     "AudioLost",
@@ -482,3 +483,7 @@ class LevelDraft(Draft):
     def key(self) -> str:
         """The track's id."""
         return f"level:{self.track_id}"
+
+
+DRAFT_TYPES: dict[str, type[Draft]] = {cls.type: cls for cls in (SegmentDraft, LevelDraft)}
+"""Every draft class by its name on the wire."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import trio
 
 from meetcore.bot import Bot
 from meetcore.config import BotConfig, changed
-from meetcore.contracts import Launcher, Sink, Transcriber
+from meetcore.contracts import BotSpec, Launcher, RunningBot, Sink, Transcriber
 from meetcore.errors import ConfigError, FleetFull
 from meetcore.launchers import InProcessLauncher
 from meetcore.lifecycle import EndReason, Evidence
@@ -27,7 +28,11 @@ class Fleet:
 
     Attributes:
         limit: How many bots may be there at once, scheduled ones included.
-        bots: Those that have not ended, by id.
+        bots: Those that `start` sent and that have not ended, by id.
+        running: Those that `launch` or `adopt` gave and that are not gone, by id.
+        launcher: Where those of `launch` run.
+        config: What bots have in common.
+        plugins: The loaded plugins.
         recovered: What was finished at the start of what an earlier process left.
     """
 
@@ -42,11 +47,12 @@ class Fleet:
     ) -> None:
         self.limit = limit
         self.bots: dict[str, Bot] = {}
+        self.running: dict[str, RunningBot] = {}
         self.recovered: list[RecoveredBot] = []
+        self.config = config
+        self.plugins = plugins
+        self.launcher = launcher or InProcessLauncher(plugins)
         self._nursery = nursery
-        self._config = config
-        self._plugins = plugins
-        self._launcher = launcher or InProcessLauncher()
         self._closing = False
         self._one_less = trio.Event()
 
@@ -77,19 +83,13 @@ class Fleet:
             FleetFull: The limit is reached, or the fleet is closing.
             MeetcoreError: Whatever `open_bot` raises.
         """
-        if self._closing:
-            raise FleetFull("The fleet is closing and takes no more bots.")
-        if len(self.bots) >= self.limit:
-            raise FleetFull(
-                f"All {self.limit} places of the fleet are taken.",
-                "Wait for a bot to end, or raise the limit.",
-            )
+        self._check_room()
         if join_at is not None and join_at.tzinfo is None:
             raise ConfigError(f"join_at must say its time zone; {join_at} does not.")
         bot = prepare_bot(
             url,
-            changed(config or self._config, changes),
-            self._plugins,
+            changed(config or self.config, changes),
+            self.plugins,
             transcriber=transcriber,
             sinks=sinks,
             scheduled_for=join_at.astimezone(UTC) if join_at else None,
@@ -98,13 +98,55 @@ class Fleet:
         self._nursery.start_soon(self._run, bot)
         return bot
 
+    def _check_room(self) -> None:
+        if self._closing:
+            raise FleetFull("The fleet is closing and takes no more bots.")
+        if len(self.bots) + len(self.running) >= self.limit:
+            raise FleetFull(
+                f"All {self.limit} places of the fleet are taken.",
+                "Wait for a bot to end, or raise the limit.",
+            )
+
     async def _run(self, bot: Bot) -> None:
         try:
-            await self._launcher.run(bot.run)
+            await bot.run()
         finally:
             self.bots.pop(bot.id, None)
-            self._one_less.set()
-            self._one_less = trio.Event()
+            self._less()
+
+    def _less(self) -> None:
+        self._one_less.set()
+        self._one_less = trio.Event()
+
+    async def launch(self, spec: BotSpec) -> RunningBot:
+        """Send a bot to wherever the launcher runs bots; returns when it takes commands.
+
+        Raises:
+            FleetFull: The limit is reached, or the fleet is closing.
+            MeetcoreError: It could not be started.
+        """
+        self._check_room()
+        bot = await self.launcher.launch(spec, self._nursery)
+        self._keep(bot)
+        return bot
+
+    async def adopt(self, bot_id: str, folder: Path) -> RunningBot | None:
+        """Return a bot that an earlier process launched and that runs still, or None."""
+        bot = await self.launcher.adopt(bot_id, folder, self._nursery)
+        if bot is not None:
+            self._keep(bot)
+        return bot
+
+    def _keep(self, bot: RunningBot) -> None:
+        self.running[bot.bot_id] = bot
+        self._nursery.start_soon(self._until_gone, bot)
+
+    async def _until_gone(self, bot: RunningBot) -> None:
+        try:
+            await bot.gone()
+        finally:
+            self.running.pop(bot.bot_id, None)
+            self._less()
 
     def stop_all(self, detail: str = "fleet stopped") -> None:
         """Ask every bot to leave; they are gone when the fleet's block ends."""
@@ -112,11 +154,13 @@ class Fleet:
         for bot in list(self.bots.values()):
             if not bot.ended:
                 bot.conclude(EndReason.STOP_REQUESTED, Evidence("fleet", detail))
+        if self.running:
+            self._nursery.cancel_scope.cancel()
 
     async def wait_empty(self) -> None:
         """Return when no bot is left. No deadline of its own."""
         await trio.lowlevel.checkpoint()
-        while self.bots:
+        while self.bots or self.running:
             await self._one_less.wait()
 
 
@@ -135,7 +179,7 @@ async def open_fleet(
         config: What bots have in common.
         plugins: Loaded plugins; by default all that are installed.
         limit: How many bots at once.
-        launcher: Where they run; by default in this process.
+        launcher: Where `launch` runs them; by default in this process.
         recover_first: Whether what an earlier process left in the folder is finished
             first: journals ended, recordings closed, deliveries made.
 

@@ -2,18 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import ClassVar
 
-from meetcore.contracts import Launcher
+import trio
+
+from meetcore.audio.chunk import Chunk
+from meetcore.bot import Bot
+from meetcore.children.ears import Ears
+from meetcore.commands import Command
+from meetcore.config import load_config
+from meetcore.contracts import BotSpec, Launcher, RunningBot
+from meetcore.events import Draft, Event
+from meetcore.opening import prepare_bot
+from meetcore.plugins import Plugins
 
 __all__ = ["InProcessLauncher"]
 
 
+class TaskBot(RunningBot):
+    """A bot that runs in this process."""
+
+    def __init__(self, bot: Bot, ears: Ears) -> None:
+        self.bot = bot
+        self.bot_id = bot.id
+        self.folder = bot.folder
+        self._ears = ears
+        self._gone = trio.Event()
+
+    async def run(self) -> None:
+        """Run the bot to its end."""
+        try:
+            await self.bot.run()
+        finally:
+            self._gone.set()
+
+    def items(self, after: int = 0) -> AsyncIterator[Event | Draft]:
+        """Yield what happens after a `seq`."""
+        return self.bot.events(after=after, drafts=True)
+
+    async def perform(self, command: Command) -> None:
+        """Carry out a command."""
+        await self.bot.perform(command)
+
+    def abandon(self) -> None:
+        """End it at once."""
+        self.bot.abandon()
+
+    async def gone(self) -> None:
+        """Return when it does not run any more."""
+        await self._gone.wait()
+
+    @asynccontextmanager
+    async def hear(self) -> AsyncIterator[trio.MemoryReceiveChannel[Chunk]]:
+        """Hold a channel with its audio."""
+        await trio.lowlevel.checkpoint()
+        with self._ears.listening() as chunks:
+            yield chunks
+
+
 class InProcessLauncher(Launcher):
-    """Runs a bot in the caller's process. A bot's own trouble never leaves its `run`."""
+    """Runs bots in the caller's process. A bot's own trouble never leaves its task.
 
-    name = "in_process"
+    Args:
+        plugins: The loaded plugins; by default all that are installed.
+    """
 
-    async def run(self, start: Callable[[], Awaitable[None]]) -> None:
-        """Run one bot to its end."""
-        await start()
+    name: ClassVar[str] = "in_process"
+
+    def __init__(self, plugins: Plugins | None = None) -> None:
+        self._plugins = plugins
+
+    async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> TaskBot:
+        """Start a bot as a task of the nursery."""
+        await trio.lowlevel.checkpoint()
+        if self._plugins is None:
+            self._plugins = Plugins(files=spec.plugin_files)
+        ears = Ears()
+        bot = prepare_bot(
+            spec.url,
+            load_config(overrides=spec.settings, environ={}),
+            self._plugins,
+            bot_id=spec.bot_id,
+            platform=spec.platform,
+            sinks=[ears],
+            scheduled_for=spec.scheduled_for,
+        )
+        running = TaskBot(bot, ears)
+        nursery.start_soon(running.run)
+        return running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
@@ -42,10 +43,19 @@ if TYPE_CHECKING:
     from meetcore.bot import Bot
     from meetcore.listening import Listening
 
-__all__ = ["Observer"]
+__all__ = ["Door", "Observer"]
 
 _IN_CALL = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
 _BEFORE_CALL = frozenset({State.JOINING, State.AWAITING_ADMISSION})
+
+
+class Door:
+    """The door handed to a platform: nothing else of the bot is in its reach. A `CallDoor`."""
+
+    def __init__(self, observe: Callable[[Signal], None], listening: Listening) -> None:
+        self.observe = observe
+        self.hear = listening.hear
+        self.declare_lost = listening.declare_lost
 
 
 class Observer:

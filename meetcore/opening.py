@@ -41,6 +41,7 @@ def prepare_bot(
     plugins: Plugins,
     *,
     bot_id: str | None = None,
+    platform: str | None = None,
     transcriber: Transcriber | None = None,
     sinks: Sequence[Sink | str] = (),
     scheduled_for: datetime | None = None,
@@ -53,7 +54,9 @@ def prepare_bot(
         url: The meeting's link.
         config: The configuration; its `transcriber` and `sinks` are names.
         plugins: The loaded plugins.
-        bot_id: Its id; a new one by default.
+        bot_id: Its id; a new one by default. Where its folder holds a journal with nothing but
+            the request, that one is taken up.
+        platform: Name of the platform that is to take the link, whichever knows it too.
         transcriber: An object in place of a name.
         sinks: Objects or names besides those of the configuration.
         scheduled_for: When it is to join, None for now.
@@ -68,7 +71,7 @@ def prepare_bot(
     """
     config = plugins.configure(config)
     plugins.check_namespaces(config)
-    platform, link = plugins.platform_for(url, config)
+    chosen, link = plugins.platform_for(url, config, platform)
     if transcriber is None and config.transcriber is not None:
         transcriber = plugins.transcriber(config.transcriber, config)
     named: list[tuple[str, Sink]] = []
@@ -84,7 +87,7 @@ def prepare_bot(
     bot_id = bot_id or new_bot_id(wall_clock() if wall_clock else None, random)
     return Bot(
         link=link,
-        platform=platform,
+        platform=chosen,
         config=config,
         folder=make_bot_folder(config.out_dir, bot_id),
         bot_id=bot_id,

@@ -279,15 +279,24 @@ class Plugins:
             if name.partition(":")[0] not in known:
                 raise UnknownOption(name, known, "[plugins]")
 
-    def platform_for(self, url: str, config: BotConfig) -> tuple[Platform, MeetingLink]:
+    def platform_for(
+        self, url: str, config: BotConfig, named: str | None = None
+    ) -> tuple[Platform, MeetingLink]:
         """Return the one platform that knows a link, and the meeting it means.
 
+        Args:
+            url: The link.
+            config: Settings of the platforms.
+            named: Ask this platform only.
+
         Raises:
+            UnknownPlugin: There is no platform of that name.
             UnknownMeetingUrl: No installed platform knows it.
             AmbiguousMeetingUrl: More than one does.
         """
         claims: list[tuple[Platform, MeetingLink]] = []
-        for name, cls in sorted(self.platforms.items()):
+        asked = {named: self._pick("platform", self.platforms, named)} if named else self.platforms
+        for name, cls in sorted(asked.items()):
             platform = self._make(cls, name, config)
             link = platform.parse(url)
             if link is not None:

@@ -22,11 +22,12 @@ from attrs import fields
 
 from meetcore.commands import COMMAND_TYPES, Command
 from meetcore.errors import CommandRefused, MeetcoreError, nearest
-from meetcore.events import EVENT_TYPES, Draft, Event, UnknownEvent
+from meetcore.events import DRAFT_TYPES, EVENT_TYPES, Draft, Event, UnknownEvent
 
 __all__ = [
     "command_from_wire",
     "command_to_wire",
+    "draft_from_wire",
     "draft_to_wire",
     "event_from_wire",
     "event_to_wire",
@@ -128,6 +129,20 @@ def event_from_wire(message: Mapping[str, Any]) -> Event:
     except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
         shown = str(message)[:200]
         raise MeetcoreError(f"This does not read as an event: {shown}") from error
+
+
+def draft_from_wire(message: Mapping[str, Any]) -> Draft:
+    """Return the draft a mapping means.
+
+    Raises:
+        MeetcoreError: It is none.
+    """
+    try:
+        cls = DRAFT_TYPES[message["type"]]
+        envelope = {key: message[key] for key in ("bot_id", "at", "meeting_s", "after_seq")}
+        return _converter().structure({**message["data"], **envelope}, cls)
+    except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+        raise MeetcoreError(f"This does not read as a draft: {str(message)[:200]}") from error
 
 
 def command_to_wire(command: Command) -> dict[str, Any]:

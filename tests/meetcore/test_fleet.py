@@ -10,9 +10,10 @@ import trio
 
 import meetcore
 from meetcore.errors import ConfigError, FleetFull, UnknownMeetingUrl, UnknownOption
+from meetcore.launchers import InProcessLauncher
 from meetcore.opening import prepare_bot
 from meetcore.testing import SimMeeting, simulated_clock
-from tests.laws.conftest import MEETING, WitnessSink
+from tests.laws.conftest import MEETING
 
 from .conftest import check_journal, end_of, events_of, kinds, run
 
@@ -147,22 +148,55 @@ async def test_what_an_earlier_process_left_is_finished_first(tmp_path, autojump
     assert end_of(meetcore.read_journal(path)).reason == "crashed"
 
 
-async def test_another_launcher_may_run_the_bots(tmp_path, autojump_clock):
-    ran = []
+def spec_for(meeting, tmp_path, bot_id="b-1"):
+    settings = {"out_dir": str(tmp_path), "fsync": False}
+    return meetcore.BotSpec(bot_id=bot_id, url=meeting.link, settings=settings)
 
-    class Counting(meetcore.Launcher):
+
+async def test_a_launched_bot_tells_what_happens_and_takes_commands(tmp_path, autojump_clock):
+    meeting = SimMeeting(MEETING)
+    async with fleet_at(tmp_path, meeting) as fleet:
+        bot = await fleet.launch(spec_for(meeting, tmp_path))
+        seen = []
+        async for item in bot.items():
+            seen.append(item)
+            if isinstance(item, meetcore.StateChanged) and item.state == "in_call":
+                await bot.perform(meetcore.Stop())
+        await fleet.wait_empty()
+        assert not fleet.running
+    assert seen[-1].reason == "stop_requested"
+
+
+async def test_another_launcher_may_run_the_bots(tmp_path, autojump_clock):
+    launched = []
+
+    class Counting(InProcessLauncher):
         name = "counting"
 
-        async def run(self, start):
-            ran.append(start)
-            await start()
+        async def launch(self, spec, nursery):
+            launched.append(spec.bot_id)
+            return await super().launch(spec, nursery)
 
-    meeting, witness = SimMeeting(MEETING), WitnessSink()
-    async with fleet_at(tmp_path, meeting, launcher=Counting()) as fleet:
-        fleet.start(meeting.link, sinks=[witness])
+    meeting = SimMeeting(MEETING)
+    launcher = Counting(meeting.plugins())
+    async with fleet_at(tmp_path, meeting, launcher=launcher) as fleet:
+        await fleet.launch(spec_for(meeting, tmp_path))
         await fleet.wait_empty()
-    assert len(ran) == 1
-    assert witness.finished
+    assert launched == ["b-1"]
+    assert end_of(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl")) is not None
+
+
+async def test_launched_bots_count_towards_the_limit_and_leave_with_the_fleet(
+    tmp_path, autojump_clock
+):
+    meeting = SimMeeting(MEETING)
+    async with fleet_at(tmp_path, meeting, limit=1) as fleet:
+        await fleet.launch(spec_for(meeting, tmp_path))
+        await trio.sleep(5)
+        with pytest.raises(FleetFull):
+            await fleet.launch(spec_for(meeting, tmp_path, "b-2"))
+    end = end_of(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
+    assert end.reason == "stop_requested"
 
 
 async def test_an_error_in_the_block_comes_out_as_itself_after_an_orderly_end(

@@ -1,0 +1,292 @@
+"""Launches each bot in a process of its own, and adopts those that an earlier process launched.
+
+The process is the leader of a session of its own: Ctrl-C in a terminal does not reach it, and with
+its group everything it started (drivers, browsers) can be ended. It goes on when its launcher dies,
+SIGKILL included; the next one finds it by its socket. That a bot lives is not believed from a
+process number but from the lock on its journal, which the kernel lets go with the process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import ClassVar
+
+import trio
+
+from meetcore.audio.chunk import Chunk
+from meetcore.children.child import spec_to_json
+from meetcore.children.frames import (
+    BadFrame,
+    Frame,
+    FrameReader,
+    Kind,
+    chunk_in,
+    error_from_wire,
+    json_frame,
+)
+from meetcore.children.sockets import socket_path
+from meetcore.commands import Command, Stop
+from meetcore.contracts import BotSpec, Launcher, RunningBot
+from meetcore.errors import CommandFailed, CommandRefused, MeetcoreError
+from meetcore.events import Draft, Event
+from meetcore.folders import journal_path
+from meetcore.wire import command_to_wire, draft_from_wire, event_from_wire
+
+__all__ = ["PROCESS_LOG", "ChildProcessLauncher", "is_running"]
+
+PROCESS_LOG = "process.log"
+START_TIMEOUT_S = 60.0
+CONNECT_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 35.0
+LEAVE_TIMEOUT_S = 45.0
+_RETRY_S = 0.02
+_READ_BYTES = 64 * 1024
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process holds the journal of the bot in a folder."""
+    try:
+        fd = os.open(journal_path(folder), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+class ChildBot(RunningBot):
+    """A bot in another process. Every use has a connection of its own."""
+
+    def __init__(self, bot_id: str, folder: Path, process: trio.Process | None) -> None:
+        self.bot_id = bot_id
+        self.folder = folder
+        self._path = socket_path(folder)
+        self._process = process
+        self._numbers = count(1)
+
+    async def connect(self) -> trio.SocketStream:
+        """Return a connection to the bot's process.
+
+        Raises:
+            OSError: It does not listen.
+            trio.TooSlowError: It does not answer.
+        """
+        with trio.fail_after(CONNECT_TIMEOUT_S):
+            return await trio.open_unix_socket(str(self._path))
+
+    async def _frames(self, stream: trio.SocketStream) -> AsyncIterator[Frame]:
+        reader = FrameReader()
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            while data := await stream.receive_some(_READ_BYTES):
+                for each in reader.feed(bytes(data)):
+                    yield each
+
+    async def items(self, after: int = 0) -> AsyncIterator[Event | Draft]:
+        """Yield what happens after a `seq`; ends with the terminal event or with the process."""
+        try:
+            stream = await self.connect()
+        except (OSError, trio.TooSlowError):
+            return
+        async with stream:
+            await stream.send_all(json_frame(Kind.HELLO, {"after": after, "audio": False}))
+            async for each in self._frames(stream):
+                if each.kind is Kind.EVENT:
+                    yield event_from_wire(each.json())
+                elif each.kind is Kind.DRAFT:
+                    yield draft_from_wire(each.json())
+
+    async def perform(self, command: Command) -> None:
+        """Have the process carry out a command; at most 35 s.
+
+        Raises:
+            CommandRefused: The bot has ended, or as `Bot.perform`.
+            CommandFailed: As `Bot.perform`, or the process does not answer.
+        """
+        try:
+            with trio.fail_after(COMMAND_TIMEOUT_S):
+                error = await self._ask(command)
+        except (OSError, trio.TooSlowError, trio.BrokenResourceError, BadFrame) as trouble:
+            if not is_running(self.folder):
+                raise CommandRefused("The bot has ended.") from trouble
+            raise CommandFailed("The process of the bot does not answer.") from trouble
+        if error is not None:
+            raise error
+
+    async def _ask(self, command: Command) -> MeetcoreError | None:
+        number = next(self._numbers)
+        async with await self.connect() as stream:
+            message = {"id": number, "command": command_to_wire(command)}
+            await stream.send_all(json_frame(Kind.COMMAND, message))
+            async for each in self._frames(stream):
+                if each.kind is Kind.RESULT and each.json()["id"] == number:
+                    return error_from_wire(each.json()["error"])
+        raise trio.BrokenResourceError("the process went away")
+
+    def abandon(self) -> None:
+        """Kill the process and whatever it started; recovery finishes what it left."""
+        if self._process is not None:
+            _kill_group(self._process.pid)
+        else:
+            self._kill_adopted()
+
+    def _kill_adopted(self) -> None:
+        with suppress(OSError, ValueError, KeyError):
+            pid = int(json.loads((self.folder / _PID_FILE).read_text())["pid"])
+            if is_running(self.folder):
+                _kill_group(pid)
+
+    @asynccontextmanager
+    async def hear(self) -> AsyncIterator[trio.MemoryReceiveChannel[Chunk]]:
+        """Hold a channel with the audio of all tracks."""
+        send, receive = trio.open_memory_channel[Chunk](200)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._hear, send)
+            with receive:
+                yield receive
+            nursery.cancel_scope.cancel()
+
+    async def _hear(self, channel: trio.MemorySendChannel[Chunk]) -> None:
+        with channel, suppress(OSError, trio.TooSlowError, trio.BrokenResourceError):
+            async with await self.connect() as stream:
+                await stream.send_all(json_frame(Kind.HELLO, {"after": 0, "audio": True}))
+                async for each in self._frames(stream):
+                    if each.kind is Kind.AUDIO:
+                        with suppress(trio.WouldBlock):
+                            channel.send_nowait(chunk_in(each.content))
+
+    async def gone(self) -> None:
+        """Return when the process is gone, and with it everything it started."""
+        if self._process is not None:
+            await self._process.wait()
+            _kill_group(self._process.pid)
+            return
+        while is_running(self.folder):
+            with suppress(OSError, trio.TooSlowError):
+                async with await self.connect() as stream:
+                    await stream.receive_some(1)
+            await trio.sleep(_RETRY_S)
+
+    @property
+    def exit_status(self) -> int | None:
+        """How the process ended, None while it runs or where it is not our child."""
+        return self._process.returncode if self._process else None
+
+
+_PID_FILE = "process.json"
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+class ChildProcessLauncher(Launcher):
+    """A process for each bot.
+
+    Args:
+        stop_with_launcher: Whether bots leave when the launcher's nursery is cancelled; otherwise
+            they go on and can be adopted.
+        python: The interpreter, with its options.
+    """
+
+    name: ClassVar[str] = "child_process"
+
+    def __init__(
+        self, *, stop_with_launcher: bool = True, python: Sequence[str] = (sys.executable,)
+    ) -> None:
+        self.stop_with_launcher = stop_with_launcher
+        self._python = tuple(python)
+
+    async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> ChildBot:
+        """Start a process; return when it takes commands, which takes about a second.
+
+        Raises:
+            CommandFailed: It did not come up; the message holds its last words.
+        """
+        out_dir = Path(spec.settings.get("out_dir", "meetings"))
+        folder = out_dir / spec.bot_id
+        folder.mkdir(parents=True, exist_ok=True)
+        log = (folder / PROCESS_LOG).open("ab")
+        with log:
+            process = await trio.lowlevel.open_process(
+                [*self._python, "-m", "meetcore.children.child"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        (folder / _PID_FILE).write_text(json.dumps({"pid": process.pid}))
+        bot = ChildBot(spec.bot_id, folder, process)
+        try:
+            with trio.fail_after(START_TIMEOUT_S):
+                assert process.stdin is not None
+                async with process.stdin:
+                    await process.stdin.send_all(spec_to_json(spec).encode() + b"\n")
+                await _until_listening(bot, process)
+        except (trio.TooSlowError, trio.BrokenResourceError, CommandFailed) as error:
+            _kill_group(process.pid)
+            await process.wait()
+            words = _last_words(folder / PROCESS_LOG)
+            raise CommandFailed(f"The process of the bot did not come up. {words}") from error
+        except trio.Cancelled:
+            _kill_group(process.pid)
+            raise
+        nursery.start_soon(self._look_after, bot)
+        return bot
+
+    async def adopt(self, bot_id: str, folder: Path, nursery: trio.Nursery) -> ChildBot | None:
+        """Return the bot of a process that runs still."""
+        if not is_running(folder):
+            return None
+        bot = ChildBot(bot_id, folder, None)
+        try:
+            async with await bot.connect():
+                pass
+        except (OSError, trio.TooSlowError):
+            return None
+        nursery.start_soon(self._look_after, bot)
+        return bot
+
+    async def _look_after(self, bot: ChildBot) -> None:
+        """Wait for the process; when we are to end, have the bot leave, within a deadline."""
+        try:
+            await bot.gone()
+        except trio.Cancelled:
+            if self.stop_with_launcher:
+                with trio.CancelScope(shield=True), trio.move_on_after(LEAVE_TIMEOUT_S) as limit:
+                    with suppress(CommandRefused, CommandFailed):
+                        await bot.perform(Stop("the launcher is going"))
+                    await bot.gone()
+                if limit.cancelled_caught:
+                    bot.abandon()
+            raise
+
+
+async def _until_listening(bot: ChildBot, process: trio.Process) -> None:
+    while True:
+        try:
+            async with await bot.connect():
+                return
+        except OSError:
+            if process.poll() is not None:
+                raise CommandFailed("It ended at once.") from None
+            await trio.sleep(_RETRY_S)
+
+
+def _last_words(path: Path) -> str:
+    lines = path.read_text("utf-8", "replace").strip().splitlines()
+    errors = [line for line in lines if line.startswith("Error: ")]
+    return (errors or lines or [""])[-1][:500]
