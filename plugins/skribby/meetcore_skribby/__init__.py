@@ -1,0 +1,1 @@
+"""Skribby's wire format over a meetcore server. See plugin.py for what it hooks into."""

@@ -1,0 +1,149 @@
+"""The bot object, in full. Pure, apart from the links it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypedDict
+
+from attrs import field, frozen
+
+from meetcore.lifecycle import State
+from meetcore.orders import BotRow
+from meetcore.wire import format_time
+from meetcore_skribby.chronicle import Chronicle, LoggedEvent
+from meetcore_skribby.models import is_batch, is_realtime, key_of
+from meetcore_skribby.people import RestPerson
+from meetcore_skribby.statuses import Standing, standing
+from meetcore_skribby.transcripts import RestSegment
+from meetcore_skribby.wish import SERVICES, StopOptions, Wish, read_wish
+
+__all__ = ["BotObject", "Links", "bot_object", "model_of", "standing_of", "wish_of"]
+
+_PLATFORMS = {"google_meet": "gmeet", "meet": "gmeet", "gmeet": "gmeet"}
+
+
+class BotObject(TypedDict):
+    """A bot, as every route that answers with one gives it."""
+
+    id: str
+    status: str
+    stop_reason: str | None
+    service: str
+    scheduled_for: str | None
+    time_limit: int | None
+    stop_options: StopOptions
+    bot_name: str
+    bot_avatar: None
+    meeting_url: str
+    webhook_url: str | None
+    custom_metadata: Mapping[str, str]
+    recording_url: str | None
+    recording_available_until: str | None
+    websocket_url: str | None
+    websocket_read_only_url: str | None
+    websocket_audio_url: str | None
+    video: bool
+    lang: str | None
+    detected_lang: str | None
+    transcript: list[RestSegment]
+    transcription_model: str
+    transcription_model_key: str
+    participants: list[RestPerson]
+    events: list[LoggedEvent]
+    profanity_filter: bool
+    custom_vocabulary: list[str]
+    created_at: str
+    finished_at: str | None
+
+
+@frozen(kw_only=True)
+class Links:
+    """Links that only the server can make; None where there is nothing to link to."""
+
+    recording: str | None = field(default=None, repr=False)
+    recording_until: datetime | None = None
+    websocket: str | None = field(default=None, repr=False)
+    websocket_read_only: str | None = field(default=None, repr=False)
+    websocket_audio: str | None = field(default=None, repr=False)
+
+
+def wish_of(row: BotRow) -> Wish:
+    """Return what a bot was asked for; for one ordered elsewhere what that comes to here."""
+    if request := row.extras.get("request"):
+        return read_wish(request)
+    service = _PLATFORMS.get(row.platform, row.platform)
+    return read_wish(
+        {
+            "transcription_model": f"{row.transcriber}-realtime" if row.transcriber else "none",
+            "service": service if service in SERVICES else "gmeet",
+            "meeting_url": "https://meeting.invalid",
+            "bot_name": "bot",
+        }
+    )
+
+
+def model_of(row: BotRow) -> str:
+    """Return the model a bot was asked to transcribe with."""
+    return wish_of(row).model
+
+
+def standing_of(row: BotRow, chronicle: Chronicle | None = None) -> Standing:
+    """Return where a bot stands: by its journal, or by its row where there is none to read."""
+    if chronicle is not None and chronicle.standing is not None:
+        return chronicle.standing
+    admitted = row.in_call_at is not None
+    return standing(row.state, row.reason, admitted=admitted, batch=is_batch(model_of(row)))
+
+
+def bot_object(
+    row: BotRow, chronicle: Chronicle, links: Links, *, speaker_events: bool = False
+) -> BotObject:
+    """Return a bot.
+
+    What was asked for and is not done here (video, an avatar, the profanity filter, a
+    vocabulary) stands in it as off: it says what is, not what was wished.
+
+    Args:
+        row: The bot.
+        chronicle: What its journal says; empty where that was deleted.
+        links: Its links.
+        speaker_events: Whether participants carry what they did.
+    """
+    wish = wish_of(row)
+    stands = standing_of(row, chronicle)
+    scheduled = row.scheduled_for if row.state is State.SCHEDULED else wish.scheduled_for
+    live = is_realtime(wish.model)
+    return {
+        "id": row.bot_id,
+        "status": stands.status,
+        "stop_reason": stands.stop_reason,
+        "service": wish.service,
+        "scheduled_for": format_time(scheduled) if scheduled else None,
+        "time_limit": wish.time_limit_s,
+        "stop_options": wish.stop_options,
+        "bot_name": row.name,
+        "bot_avatar": None,
+        "meeting_url": row.url,
+        "webhook_url": wish.webhook_url,
+        "custom_metadata": dict(row.metadata),
+        "recording_url": links.recording,
+        "recording_available_until": (
+            format_time(links.recording_until) if links.recording_until else None
+        ),
+        "websocket_url": links.websocket if live else None,
+        "websocket_read_only_url": links.websocket_read_only if live else None,
+        "websocket_audio_url": links.websocket_audio if live and wish.realtime_audio else None,
+        "video": False,
+        "lang": wish.lang,
+        "detected_lang": chronicle.detected_language,
+        "transcript": chronicle.transcript,
+        "transcription_model": wish.model,
+        "transcription_model_key": key_of(wish.model),
+        "participants": chronicle.people.rest(events=speaker_events),
+        "events": chronicle.events,
+        "profanity_filter": False,
+        "custom_vocabulary": [],
+        "created_at": format_time(row.created_at),
+        "finished_at": format_time(row.ended_at) if row.ended_at else None,
+    }

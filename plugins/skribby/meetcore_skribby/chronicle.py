@@ -1,0 +1,117 @@
+"""Everything a bot's journal says that stands in the bot object or in the first frame. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from attrs import define, field
+
+from meetcore.events import (
+    ArtifactWritten,
+    ChatReceived,
+    Event,
+    SegmentFinalized,
+    StateChanged,
+)
+from meetcore.transcript import Segment
+from meetcore.wire import format_time
+from meetcore_skribby.dialect import chat_data
+from meetcore_skribby.people import LivePerson, People
+from meetcore_skribby.statuses import Standing, StatusTrack
+from meetcore_skribby.transcripts import (
+    LiveSegment,
+    RestSegment,
+    Speakers,
+    live_segment,
+    rest_segment,
+)
+
+__all__ = ["Chronicle", "Connected", "LoggedEvent"]
+
+
+class LoggedEvent(TypedDict):
+    """An entry of the bot object's `events`."""
+
+    event: str
+    data: Any
+    created_at: str
+
+
+class Connected(TypedDict):
+    """What the first frame tells."""
+
+    transcripts: list[LiveSegment]
+    participants: list[LivePerson]
+    chat_messages: list[dict[str, str | None]]
+    status: str | None
+
+
+@define
+class Chronicle:
+    """A reducer: call `take` with each event, in order.
+
+    Args:
+        batch: Whether the model transcribes afterwards, as the client sees it.
+    """
+
+    batch: bool = False
+    last_seq: int = 0
+    events: list[LoggedEvent] = field(factory=list)
+    people: People = field(factory=People)
+    recording: ArtifactWritten | None = None
+    _statuses: StatusTrack = field(init=False)
+    _speakers: Speakers = field(factory=Speakers)
+    _segments: dict[str, tuple[Segment, int]] = field(factory=dict)
+    _chat: list[dict[str, str | None]] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        """Begin before the first state."""
+        self._statuses = StatusTrack(self.batch)
+
+    @property
+    def standing(self) -> Standing | None:
+        """Where the bot stands, None before the first event."""
+        return self._statuses.now
+
+    @property
+    def detected_language(self) -> str | None:
+        """The language of the first segment that has one."""
+        return next((seg.language for seg, _ in self._segments.values() if seg.language), None)
+
+    @property
+    def transcript(self) -> list[RestSegment]:
+        """The transcript, each segment as it reads now."""
+        return [rest_segment(segment, number) for segment, number in self._segments.values()]
+
+    @property
+    def connected(self) -> Connected:
+        """What the first frame of a socket tells."""
+        return {
+            "transcripts": [live_segment(seg, number) for seg, number in self._segments.values()],
+            "participants": self.people.live(),
+            "chat_messages": list(self._chat),
+            "status": self.standing.status if self.standing else None,
+        }
+
+    def take(self, event: Event) -> None:
+        """Take the next event."""
+        self.last_seq = event.seq
+        if isinstance(event, StateChanged):
+            for hop in self._statuses.take(event):
+                self._log("status_update", hop.data, event)
+        elif isinstance(event, SegmentFinalized):
+            segment = event.segment
+            self._segments[segment.id] = (segment, self._speakers.number(segment))
+        elif isinstance(event, ChatReceived):
+            chat = chat_data(event)
+            self._chat.append(chat)
+            told = {name: chat[name] for name in ("id", "parent_id", "content", "username")}
+            self._log("chat_message", told, event)
+        elif isinstance(event, ArtifactWritten):
+            if event.kind == "audio.mix":
+                self.recording = event
+        else:
+            self.people.take(event)
+
+    def _log(self, name: str, data: Any, event: Event) -> None:
+        self.events.append({"event": name, "data": data, "created_at": format_time(event.at)})

@@ -1,0 +1,138 @@
+"""Skribby's frames: events to messages, and messages to commands. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from meetcore.commands import Command, SendChat, Stop
+from meetcore.dialect import Dialect
+from meetcore.errors import CommandRefused
+from meetcore.events import ChatReceived, Draft, Event, SegmentFinalized, StateChanged
+from meetcore.events import TranscriptionStopped as Stopped
+from meetcore.lifecycle import TERMINAL, EndReason, State
+from meetcore.wire import to_json
+from meetcore_skribby.people import People
+from meetcore_skribby.statuses import StatusTrack
+from meetcore_skribby.transcripts import Speakers, live_segment
+
+__all__ = ["SkribbyDialect", "action_of", "chat_data", "frame"]
+
+
+def frame(kind: str, data: object = None) -> str:
+    """Return a frame as text; without data it has no key `data`."""
+    return to_json({"type": kind} if data is None else {"type": kind, "data": data})
+
+
+def chat_data(event: ChatReceived) -> dict[str, str | None]:
+    """Return a chat message as in frames."""
+    return {
+        "id": event.message_id,
+        "parent_id": None,
+        "username": event.sender_name,
+        "content": event.text,
+        "user_avatar": None,
+    }
+
+
+class SkribbyDialect(Dialect):
+    """What a subscriber of `websocket_url` is told after `connected`.
+
+    Only what is final: drafts are not told, and of a segment that is revised afterwards only the
+    first form, because clients append. `ping` belongs to the connection, not to the bot.
+
+    Args:
+        batch: Whether the model transcribes afterwards, as the client sees it.
+    """
+
+    name: ClassVar[str] = "skribby"
+
+    def __init__(self, *, batch: bool = False) -> None:
+        self._statuses = StatusTrack(batch)
+        self._people = People()
+        self._speakers = Speakers()
+        self._told: set[str] = set()
+        self._started = False
+        self._failed = False
+
+    def messages(self, item: Event | Draft) -> Sequence[str]:
+        """Return the frames for an event; none for a draft."""
+        if isinstance(item, StateChanged):
+            return self._state(item)
+        if isinstance(item, SegmentFinalized):
+            return self._segment(item)
+        if isinstance(item, ChatReceived):
+            return (frame("chat-message", chat_data(item)),)
+        if isinstance(item, Stopped):
+            return self._transcription_failed(item.detail)
+        if isinstance(item, Event):
+            return [frame(told.type, told.data) for told in self._people.take(item)]
+        return ()
+
+    def command(self, message: str) -> Command:
+        """Return the command in a frame.
+
+        Raises:
+            CommandRefused: It is none that can be carried out.
+        """
+        command = action_of(message)
+        if command is None:
+            raise CommandRefused("That is no action of a Skribby socket that works here.")
+        return command
+
+    def _state(self, event: StateChanged) -> list[str]:
+        frames = [frame("status-update", hop.data) for hop in self._statuses.take(event)]
+        if event.state is State.RECORDING and not self._started:
+            self._started = True
+            frames.append(frame("start"))
+        if event.state in TERMINAL:
+            if event.reason is EndReason.TRANSCRIPTION_FAILED:
+                frames += self._transcription_failed("The transcription has failed.")
+            frames.append(frame("stop"))
+        return frames
+
+    def _segment(self, event: SegmentFinalized) -> Sequence[str]:
+        speaker = self._speakers.number(event.segment)
+        if event.segment.id in self._told:
+            return ()
+        self._told.add(event.segment.id)
+        return (frame("ts", live_segment(event.segment, speaker)),)
+
+    def _transcription_failed(self, detail: str) -> Sequence[str]:
+        if self._failed:
+            return ()
+        self._failed = True
+        return (frame("error", {"message": detail}),)
+
+
+def action_of(message: str | bytes) -> SendChat | Stop | None:
+    """Return the command in a client's frame, None for what is to be ignored.
+
+    `change-avatar` is ignored like any other that cannot be carried out: no platform shows a
+    picture yet, and the socket has no way to say so.
+    """
+    if not isinstance(message, str):
+        return None
+    try:
+        asked: Any = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(asked, dict):
+        return None
+    if asked.get("action") == "stop":
+        return Stop()
+    data = asked.get("data")
+    if asked.get("action") == "chat-message" and isinstance(data, Mapping):
+        content = data.get("content")
+        if isinstance(content, str) and content.strip() and _can_be_written(content):
+            return SendChat(content)
+    return None
+
+
+def _can_be_written(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in text

@@ -1,0 +1,50 @@
+"""Puts routes, sockets and webhooks together into what the server mounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from meetcore.doors import Mount, SocketRoute
+from meetcore.errors import ConfigError, UnknownOption
+from meetcore.service import App
+from meetcore_skribby.refusals import refuse
+from meetcore_skribby.routes import Api
+from meetcore_skribby.sockets import admit
+from meetcore_skribby.webhooks import SkribbyWebhooks
+
+__all__ = ["add_to"]
+
+_WHERE = "[server.skribby]"
+
+
+def add_to(app: App) -> None:
+    """Mount Skribby's API.
+
+    Raises:
+        ConfigError: An option of `[server.skribby]` that nobody knows, or that is no text.
+    """
+    api = Api(app.service, _webhook_secret(app.options.get("skribby", {})))
+    app.add_webhook_format(SkribbyWebhooks(app.service.now))
+    app.mount(
+        Mount(
+            name="skribby",
+            title="Skribby",
+            routes=api.routes(),
+            sockets=[SocketRoute("/ws/{id}", partial(admit, app.service))],
+            refuse=refuse,
+            docs="Skribby's API: set base_url of @skribby/sdk to here.",
+        )
+    )
+
+
+def _webhook_secret(options: object) -> str | None:
+    if not isinstance(options, Mapping):
+        raise ConfigError(f"{_WHERE} must be a table.")
+    for option in options:
+        if option != "webhook_secret":
+            raise UnknownOption(str(option), ["webhook_secret"], _WHERE)
+    secret = options.get("webhook_secret")
+    if secret is not None and (not isinstance(secret, str) or not secret):
+        raise ConfigError(f"webhook_secret in {_WHERE} must be text.")
+    return secret

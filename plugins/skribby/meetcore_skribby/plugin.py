@@ -1,0 +1,32 @@
+"""What this plugin hooks into: routes and webhooks of the server, and the dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from meetcore.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from meetcore.dialect import Dialect
+    from meetcore.service import App
+
+__all__ = ["meetcore_register_dialects", "meetcore_register_routes"]
+
+meetcore_api_version = "1.0"
+
+
+@hookimpl
+def meetcore_register_dialects(register: Callable[[type[Dialect]], None]) -> None:
+    """Offer `skribby`."""
+    from meetcore_skribby.dialect import SkribbyDialect
+
+    register(SkribbyDialect)
+
+
+@hookimpl
+def meetcore_register_routes(app: App) -> None:
+    """Mount the API at `/skribby`, and offer the webhook format `skribby`."""
+    from meetcore_skribby.mount import add_to
+
+    add_to(app)

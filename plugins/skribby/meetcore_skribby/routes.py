@@ -1,0 +1,343 @@
+"""The REST routes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import trio
+
+from meetcore.commands import SendChat
+from meetcore.doors import Handler, Reply, Request, Route
+from meetcore.errors import ConfigError, UnknownPlugin
+from meetcore.lifecycle import State
+from meetcore.orders import (
+    BotOrder,
+    BotQuery,
+    BotRow,
+    Client,
+    NoSuchBot,
+    NotNow,
+    Scope,
+    TranscriberChoice,
+    WebhookTarget,
+)
+from meetcore.service import Service
+from meetcore_skribby.bot_object import BotObject, Links, bot_object, standing_of, wish_of
+from meetcore_skribby.chronicle import Chronicle
+from meetcore_skribby.form import Form
+from meetcore_skribby.models import key_of, provider_of
+from meetcore_skribby.refusals import Refusal, invalid
+from meetcore_skribby.sockets import read_chronicle, socket_url
+from meetcore_skribby.wish import FIELDS, BadWish, Wish, read_wish
+
+__all__ = ["Api"]
+
+_DAY_S = 24 * 3600
+_RECORDING_S = 7 * _DAY_S
+_RECORDING_YEAR_S = 365 * _DAY_S
+_MIXED_SERVICES = {"google_meet": "gmeet", "meet": "gmeet", "teams": "teams", "zoom": "zoom"}
+
+
+class Api:
+    """Answers the requests of Skribby's clients.
+
+    Args:
+        service: The bots.
+        webhook_secret: The operator's secret for everybody's webhooks; None for one per user.
+    """
+
+    def __init__(self, service: Service, webhook_secret: str | None = None) -> None:
+        self._service = service
+        self._webhook_secret = webhook_secret
+        self._secret_lock = trio.Lock()
+
+    def routes(self) -> list[Route]:
+        """Return every route, at the root of the mount and below `/api/v1`."""
+        table: list[tuple[str, str, Handler]] = [
+            ("POST", "/bot", self.create),
+            ("POST", "/bot/validate", self.validate),
+            ("GET", "/bot/scheduled", self.scheduled),
+            ("GET", "/bot/{id}", self.get),
+            ("PATCH", "/bot/{id}", self.change),
+            ("DELETE", "/bot/{id}", self.delete),
+            ("POST", "/bot/{id}/stop", self.stop),
+            ("POST", "/bot/{id}/chat-message", self.chat),
+            ("GET", "/bot/{id}/pricing", self.pricing),
+            ("GET", "/reserved-capacity", self.reserved),
+            ("PUT", "/reserved-capacity", self.reserve),
+            ("POST", "/recording", self.no_recordings),
+            ("GET", "/recording/{id}", self.no_such_recording),
+            ("DELETE", "/recording/{id}", self.no_such_recording),
+            ("GET", "/webhook-secret", self.webhook_secret),
+            ("POST", "/webhook-secret", self.new_webhook_secret),
+        ]
+        return [
+            Route(method, prefix + template, handler)
+            for prefix in ("", "/api/v1")
+            for method, template, handler in table
+        ]
+
+    # --- bots ----------------------------------------------------------------------------
+
+    async def create(self, request: Request) -> Reply:
+        """Send a bot."""
+        client = await self._client(request, Scope.WRITE)
+        body = _object(request)
+        wish, choice = self._read(body)
+        order = await self._order(client, wish, body, choice)
+        row = await self._service.create(client, order)
+        return await self._bot(request, row, status=201, note=choice.note)
+
+    async def validate(self, request: Request) -> Reply:
+        """Say whether `create` would take that; no bot is made."""
+        await self._client(request, Scope.READ)
+        _, choice = self._read(_object(request))
+        return Reply(json={"valid": True, "message": "The bot is valid."}, headers=_noted(choice))
+
+    async def scheduled(self, request: Request) -> Reply:
+        """List the bots that have not set out, the first to do so first."""
+        client = await self._client(request, Scope.READ)
+        states = frozenset({State.SCHEDULED})
+        rows = await self._service.bots(
+            client, BotQuery(dialect="skribby", states=states, limit=None, oldest_first=True)
+        )
+        rows = [row for row in rows if not row.extras.get("deleted")]
+        rows.sort(key=lambda row: (row.scheduled_for or row.created_at, row.number))
+        return Reply(json=[self._object(request, row, Chronicle()) for row in rows])
+
+    async def get(self, request: Request) -> Reply:
+        """Return a bot."""
+        _, row = await self._row(request, Scope.READ)
+        return await self._bot(request, row)
+
+    async def change(self, request: Request) -> Reply:
+        """Change a bot that has not set out."""
+        client, row = await self._row(request, Scope.WRITE)
+        if row.state is not State.SCHEDULED:
+            raise Refusal(400, "Only scheduled bots can be updated.")
+        given = _object(request)
+        body = {**row.extras.get("request", {}), **given}
+        wish, choice = self._read(body)
+        order = await self._order(client, wish, body, choice)
+        row = await self._service.reschedule(row, order)
+        return await self._bot(request, row, note=choice.note)
+
+    async def delete(self, request: Request) -> Reply:
+        """Call off a bot that has not set out, or delete what one that has ended left."""
+        _, row = await self._row(request, Scope.WRITE)
+        if row.state is State.SCHEDULED:
+            row = await self._service.stop(row, "deleted")
+        elif not row.ended:
+            status = standing_of(row).status
+            raise Refusal(400, f"A bot cannot be deleted while it is {status}. Stop it first.")
+        row = await self._service.put_extras(row, {**row.extras, "deleted": True})
+        with suppress(NotNow):  # called off, and not yet at its end: it has left nothing
+            await self._service.delete_data(row)
+        return Reply(json={"message": "The bot was deleted."})
+
+    async def stop(self, request: Request) -> Reply:
+        """Have a bot leave."""
+        _, row = await self._row(request, Scope.WRITE)
+        if row.ended:
+            return Reply(json={"message": "The bot has stopped already."})
+        await self._service.stop(row)
+        return Reply(json={"message": "The bot is stopping."})
+
+    async def chat(self, request: Request) -> Reply:
+        """Have a bot write to the meeting's chat."""
+        _, row = await self._row(request, Scope.WRITE)
+        form = Form(_object(request))
+        message = form.text("message", required=True)
+        if form.errors or message is None:
+            raise invalid(form.errors)
+        await self._service.perform(row, SendChat(message))
+        return Reply(json={"message": "The message was sent."})
+
+    # --- what Skribby sells, and this server does not ----------------------------------------
+
+    async def pricing(self, request: Request) -> Reply:
+        """Return what a bot costs: nothing here."""
+        _, row = await self._row(request, Scope.READ)
+        model = wish_of(row).model
+        return Reply(
+            json={
+                "id": row.bot_id,
+                "currency": "USD",
+                "base": {"rate_per_hour": 0.0},
+                "transcription": {
+                    "model": model,
+                    "model_key": key_of(model),
+                    "rate_per_hour": 0.0,
+                    "byok": False,
+                },
+                "addons": [],
+                "total": {"rate_per_hour": 0.0, "amount": 0.0 if row.ended else None},
+            }
+        )
+
+    async def reserved(self, request: Request) -> Reply:
+        """Return the reserved capacity: there is none to be had."""
+        await self._client(request, Scope.READ)
+        return Reply(json={"reserved": 0, "available": 0})
+
+    async def reserve(self, request: Request) -> Reply:
+        """Refuse to reserve; 0 is what there is."""
+        await self._client(request, Scope.WRITE)
+        form = Form(_object(request))
+        if "count" not in form.body:
+            form.wrong("count", "is required")
+        count = form.whole("count", 0, 1_000_000)
+        if form.errors:
+            raise invalid(form.errors)
+        if count:
+            raise Refusal(403, "Reserved capacity is not available on this server.")
+        return await self.reserved(request)
+
+    async def no_recordings(self, request: Request) -> Reply:
+        """Refuse to transcribe a file."""
+        await self._client(request, Scope.WRITE)
+        raise Refusal(403, "Transcribing recordings is not available on this server.")
+
+    async def no_such_recording(self, request: Request) -> Reply:
+        """Say that there is none."""
+        await self._client(request, Scope.READ)
+        raise Refusal(404, "Not found.")
+
+    # --- the secret of webhooks ------------------------------------------------------------
+
+    async def webhook_secret(self, request: Request) -> Reply:
+        """Return what this user's webhooks are signed with; at Skribby it is on a page."""
+        client = await self._client(request, Scope.WRITE)
+        return Reply(json={"secret": await self._secret(client.user_id)})
+
+    async def new_webhook_secret(self, request: Request) -> Reply:
+        """Replace it, for bots made from now on."""
+        client = await self._client(request, Scope.WRITE)
+        if self._webhook_secret is not None:
+            raise Refusal(403, "The secret is set in this server's configuration.")
+        return Reply(status=201, json={"secret": await self._secret(client.user_id, new=True)})
+
+    async def _secret(self, user_id: int, *, new: bool = False) -> str:
+        if self._webhook_secret is not None:
+            return self._webhook_secret
+        async with self._secret_lock:
+            settings = await self._service.settings(user_id, "skribby")
+            known = settings.get("webhook_secret")
+            if isinstance(known, str) and not new:
+                return known
+            made = f"skr_{secrets.token_urlsafe(32)}"
+            await self._service.put_settings(
+                user_id, "skribby", {**settings, "webhook_secret": made}
+            )
+            return made
+
+    # --- how it is done ------------------------------------------------------------------------
+
+    async def _client(self, request: Request, scope: Scope) -> Client:
+        scheme, _, key = (request.header("authorization") or "").partition(" ")
+        given = key.strip() if scheme.lower() == "bearer" else ""
+        client = await self._service.authenticate(given or None)
+        if client is None:
+            raise Refusal(401, "Unauthenticated.")
+        if not client.may(scope):
+            raise Refusal(403, "This action is unauthorized.")
+        return client
+
+    async def _row(self, request: Request, scope: Scope) -> tuple[Client, BotRow]:
+        client = await self._client(request, scope)
+        row = await self._service.bot(client, request.params["id"])
+        if row.extras.get("deleted"):
+            raise NoSuchBot("There is no such bot.")
+        return client, row
+
+    def _read(self, body: Mapping[str, Any]) -> tuple[Wish, TranscriberChoice]:
+        """Return what is asked for, and who will transcribe."""
+        try:
+            wish = read_wish(body)
+        except BadWish as bad:
+            raise invalid(bad.errors) from bad
+        link = self._service.parse_link(wish.meeting_url)
+        if _MIXED_SERVICES.get(link.platform, wish.service) != wish.service:
+            raise invalid({"service": [f"The meeting url is no link of {wish.service}."]})
+        try:
+            choice = self._service.choose_transcriber(provider_of(wish.model))
+        except (UnknownPlugin, ConfigError) as error:
+            form = Form(body)
+            form.selected_wrong("transcription_model", str(error))
+            raise invalid(form.errors) from error
+        return wish, choice
+
+    async def _order(
+        self, client: Client, wish: Wish, body: Mapping[str, Any], choice: TranscriberChoice
+    ) -> BotOrder:
+        later = wish.scheduled_for is not None and wish.scheduled_for > self._service.now()
+        webhooks = []
+        if wish.webhook_url is not None:
+            secret = await self._secret(client.user_id)
+            webhooks = [WebhookTarget(format="skribby", url=wish.webhook_url, secret=secret)]
+        return BotOrder(
+            url=wish.meeting_url,
+            dialect="skribby",
+            name=wish.bot_name,
+            transcriber=choice.name,
+            language=wish.lang,
+            join_at=wish.scheduled_for if later else None,
+            automatic_leave=wish.automatic_leave,
+            entry_message=wish.initial_chat_message,
+            metadata=wish.custom_metadata,
+            webhooks=webhooks,
+            extras={"request": _kept(body)},
+        )
+
+    async def _bot(
+        self, request: Request, row: BotRow, *, status: int = 200, note: str | None = None
+    ) -> Reply:
+        chronicle = await read_chronicle(self._service, row)
+        headers = _noted(TranscriberChoice(name=None, note=note))
+        return Reply(status=status, json=self._object(request, row, chronicle), headers=headers)
+
+    def _object(self, request: Request, row: BotRow, chronicle: Chronicle) -> BotObject:
+        wanted = request.args.get("with-speaker-events", "").lower() in ("true", "1")
+        links = self._links(request, row, chronicle)
+        return bot_object(row, chronicle, links, speaker_events=wanted)
+
+    def _links(self, request: Request, row: BotRow, chronicle: Chronicle) -> Links:
+        service, base = self._service, request.base_url
+        recording, until = None, None
+        if chronicle.recording is not None and row.ended:
+            now = service.now()
+            expires_s = float(_RECORDING_YEAR_S if wish_of(row).keep_a_year else _RECORDING_S)
+            if row.delete_after is not None:
+                expires_s = min(expires_s, (row.delete_after - now).total_seconds())
+            if expires_s > 0:
+                path = chronicle.recording.path
+                recording = service.media_url(request.origin_url, row, path, expires_s=expires_s)
+                until = now + timedelta(seconds=expires_s)
+        return Links(
+            recording=recording,
+            recording_until=until,
+            websocket=socket_url(service, base, row, "full"),
+            websocket_read_only=socket_url(service, base, row, "read"),
+            websocket_audio=socket_url(service, base, row, "audio"),
+        )
+
+
+def _kept(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a body what is kept with the bot: what counts, and nobody's credentials."""
+    return {name: value for name, value in body.items() if name in FIELDS}
+
+
+def _object(request: Request) -> Mapping[str, Any]:
+    body = request.json()
+    return body if isinstance(body, Mapping) else {}
+
+
+def _noted(choice: TranscriberChoice) -> dict[str, str]:
+    """Return a header for what the API has no field for: who transcribes instead."""
+    if choice.note is None:
+        return {}
+    return {"X-Meetcore-Note": choice.note.encode("ascii", "replace").decode()}

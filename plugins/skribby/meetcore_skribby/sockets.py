@@ -1,0 +1,185 @@
+"""The sockets: what happens as frames, actions on the full one, and sound."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import trio
+
+from meetcore.commands import SendChat, Stop
+from meetcore.doors import Reply, Request, Socket, SocketSession
+from meetcore.errors import CommandFailed, CommandRefused
+from meetcore.orders import BotGone, BotRow, Client, NoSuchBot
+from meetcore.service import Service
+from meetcore_skribby.audio_mix import AudioMix
+from meetcore_skribby.bot_object import model_of
+from meetcore_skribby.chronicle import Chronicle
+from meetcore_skribby.dialect import SkribbyDialect, action_of, frame
+from meetcore_skribby.models import is_batch
+
+__all__ = ["PURPOSE", "AudioSession", "FrameSession", "admit", "read_chronicle", "socket_url"]
+
+PURPOSE = "skribby-socket"
+
+_PING_S = 60.0
+_ACTIONS_WAITING = 100
+_AUDIO_WAITING_BYTES = 64 * 1024
+_GOODBYE = 1000
+
+
+def socket_url(service: Service, base_url: str, row: BotRow, access: str) -> str:
+    """Return the URL of one of a bot's sockets; whoever has it may use it.
+
+    Args:
+        service: Signs it.
+        base_url: Where the mount is, as the client sees it.
+        row: The bot.
+        access: `full`, `read` or `audio`.
+    """
+    claims = {"bot": row.bot_id, "user": row.user_id, "access": access}
+    token = service.sign(PURPOSE, claims, expires_s=None)
+    scheme, separator, rest = base_url.partition("://")
+    return f"{'wss' if scheme == 'https' else 'ws'}{separator}{rest}/ws/{row.bot_id}?token={token}"
+
+
+async def read_chronicle(service: Service, row: BotRow) -> Chronicle:
+    """Return what a bot's journal says now; empty where it was deleted."""
+    chronicle = Chronicle(is_batch(model_of(row)))
+    try:
+        async for event in service.events(row):
+            chronicle.take(event)
+    except BotGone:
+        return Chronicle(is_batch(model_of(row)))
+    return chronicle
+
+
+async def admit(service: Service, request: Request) -> SocketSession | Reply:
+    """Return the session for the token in a socket's URL, or a refusal."""
+    claims = service.verify(PURPOSE, request.args.get("token", ""))
+    if claims is None or claims.get("bot") != request.params["id"]:
+        return Reply(status=401, json={"message": "Unauthenticated."})
+    client = Client(key_id="", user_id=claims["user"])
+    try:
+        row = await service.bot(client, claims["bot"])
+    except NoSuchBot:
+        return Reply(status=404, json={"message": "Not found."})
+    if row.deleted_at is not None or row.extras.get("deleted"):
+        return Reply(status=404, json={"message": "Not found."})
+    if claims["access"] == "audio":
+        return AudioSession(service, client, row)
+    return FrameSession(service, client, row, may_act=claims["access"] == "full")
+
+
+class FrameSession(SocketSession):
+    """`websocket_url` and `websocket_read_only_url`.
+
+    `connected` comes first, with everything so far; then each event once. After the end the socket
+    is closed at the next ping, for a client that does not do it itself.
+
+    Args:
+        service: The bots.
+        client: Whose bot it is.
+        row: The bot.
+        may_act: Whether actions are carried out; otherwise they are ignored.
+    """
+
+    def __init__(self, service: Service, client: Client, row: BotRow, *, may_act: bool) -> None:
+        self._service = service
+        self._client = client
+        self._row = row
+        self._may_act = may_act
+        self._ask, self._asked = trio.open_memory_channel[SendChat | Stop](_ACTIONS_WAITING)
+
+    def receive(self, message: str | bytes) -> None:
+        """Take an action; one that is invalid, or one too many at once, is ignored."""
+        action = action_of(message) if self._may_act else None
+        if action is None:
+            return
+        try:
+            self._ask.send_nowait(action)
+        except (trio.WouldBlock, trio.BrokenResourceError):
+            return
+
+    async def attend(self, socket: Socket) -> None:
+        """Serve the socket."""
+        with self._asked:
+            chronicle = await read_chronicle(self._service, self._row)
+            socket.send(frame("connected", chronicle.connected))
+            if not await self._follow(socket, chronicle.last_seq):
+                return
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._act)
+                await self._ping(socket)
+                nursery.cancel_scope.cancel()
+
+    async def _follow(self, socket: Socket, after: int) -> bool:
+        """Have the socket told what happens; return False where nothing will."""
+        try:
+            row = await self._service.bot(self._client, self._row.bot_id)
+            if not row.ended:
+                batch = is_batch(model_of(row))
+                await self._service.follow(
+                    row,
+                    socket,
+                    variant="skribby/batch" if batch else "skribby",
+                    dialect=partial(SkribbyDialect, batch=batch),
+                    after=after,
+                    drafts=False,
+                )
+                return True
+        except (BotGone, NoSuchBot):
+            pass
+        socket.send(frame("stop"))
+        socket.close(_GOODBYE)
+        return False
+
+    async def _ping(self, socket: Socket) -> None:
+        while not socket.closed:
+            await trio.sleep(_PING_S)
+            row = await self._service.bot(self._client, self._row.bot_id)
+            if row.ended:
+                socket.close(_GOODBYE)
+                return
+            socket.send(frame("ping"), key="ping")
+
+    async def _act(self) -> None:
+        async for action in self._asked:
+            try:
+                if isinstance(action, Stop):
+                    await self._service.stop(self._row)
+                else:
+                    await self._service.perform(self._row, action)
+            except (CommandRefused, CommandFailed):
+                continue  # these sockets have no answer to an action
+
+
+class AudioSession(SocketSession):
+    """`websocket_audio_url`: 16-bit PCM, mono, 16 kHz, in binary messages.
+
+    For a client that does not keep up the oldest sound is dropped.
+
+    Args:
+        service: The bots.
+        client: Whose bot it is.
+        row: The bot.
+    """
+
+    def __init__(self, service: Service, client: Client, row: BotRow) -> None:
+        self._service = service
+        self._client = client
+        self._row = row
+
+    async def attend(self, socket: Socket) -> None:
+        """Send sound until the bot has ended."""
+        mix = AudioMix()
+        try:
+            async with self._service.hear(self._row) as heard:
+                async for chunk in heard:
+                    if settled := mix.add(chunk):
+                        await socket.room(_AUDIO_WAITING_BYTES)
+                        socket.send(settled)
+                    if socket.closed:
+                        return
+        except BotGone:
+            pass
+        socket.close(_GOODBYE)

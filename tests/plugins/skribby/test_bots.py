@@ -1,0 +1,510 @@
+"""Bots over REST: what is asked for, what is said about them, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from meetcore.commands import SendChat, Stop
+from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused
+from meetcore.events import ParticipantJoined
+from meetcore.lifecycle import EndReason, State
+from meetcore.orders import BotOrder, BotQuery
+from meetcore.roster import Participant
+from tests.plugins.skribby.stage import (
+    BEARER,
+    KEY,
+    ask,
+    bot_of,
+    chat,
+    enter,
+    leave,
+    new_bot,
+    play,
+    segment,
+    skribby,
+    speaking,
+    wish,
+)
+
+LATER = 1_900_000_000
+
+
+@pytest.mark.parametrize("prefix", ["", "/api/v1"])
+async def test_every_route_stands_at_the_root_and_below_api_v1(prefix, tmp_path):
+    async with skribby(tmp_path) as desk:
+        made = await ask(desk, "POST", f"{prefix}/bot", json=wish())
+        got = await ask(desk, "GET", f"{prefix}/bot/{made.json['id']}")
+        listed = await ask(desk, "GET", f"{prefix}/bot/scheduled")
+        assert (made.status, got.status, listed.status) == (201, 200, 200)
+        assert got.json == made.json
+        assert listed.json == []
+
+
+async def test_the_order_says_what_the_body_said(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(
+            desk,
+            bot_name=" Notes ",
+            lang="de",
+            initial_chat_message="Hi",
+            custom_metadata={"crm": "42"},
+            webhook_url="https://example.com/hook",
+            stop_options={
+                "time_limit": 120,
+                "waiting_room_timeout": "5",
+                "last_person_detection": 0,
+                "silence_detection": 3,
+            },
+        )
+        order = await desk.order(row)
+    assert order.name == "Notes"
+    assert order.transcriber == "deepgram"
+    assert (order.language, order.entry_message) == ("de", "Hi")
+    assert order.metadata == {"crm": "42"}
+    assert order.automatic_leave == {
+        "max_duration_s": 7200.0,
+        "waiting_room_s": 300.0,
+        "nobody_joined_s": 600.0,
+        "everyone_left_s": None,
+        "silence_s": 180.0,
+    }
+    assert [target.url for target in order.webhooks] == ["https://example.com/hook"]
+    assert order.webhooks[0].secret.startswith("skr_")
+
+
+@pytest.mark.parametrize(
+    ("service", "longest"), [("gmeet", 60), ("teams", 50), ("zoom", 64)], ids=str
+)
+async def test_a_long_name_is_cut_to_what_the_service_shows(service, longest, tmp_path):
+    links = {
+        "gmeet": "https://meet.google.com/osk-sbwe-nff",
+        "teams": "https://teams.live.com/meet/123",
+        "zoom": "https://zoom.us/j/123456789",
+    }
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk, service=service, meeting_url=links[service], bot_name="n" * 100)
+        assert (await bot_of(desk, row))["bot_name"] == "n" * longest
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("whisper", "whisper"),
+        ("groq/whisper-large-v3-turbo", "whisper"),
+        ("assembly-ai-realtime", "assemblyai"),
+        ("deepgram-realtime-v3", "deepgram"),
+        ("elevenlabs-v2", "elevenlabs"),
+        ("rev-ai", "revai"),
+        ("pocketsphinx-realtime", "pocketsphinx"),
+        ("none", None),
+    ],
+)
+async def test_a_model_names_its_provider(model, provider, tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk, transcription_model=model)
+        assert (await desk.order(row)).transcriber == provider
+
+
+async def test_a_provider_that_is_not_installed_is_refused(tmp_path):
+    async with skribby(tmp_path) as desk:
+        desk.providers = {"pocketsphinx"}
+        reply = await ask(desk, "POST", "/bot", json=wish())
+        assert reply.status == 422
+        (sentence,) = reply.json["errors"]["transcription_model"]
+        assert sentence.startswith("The selected transcription model is invalid.")
+        assert "pocketsphinx" in sentence
+
+
+async def test_whoever_transcribes_in_place_of_the_provider_is_named(tmp_path):
+    async with skribby(tmp_path) as desk:
+        desk.rehearsal = True
+        reply = await ask(desk, "POST", "/bot", json=wish())
+        assert reply.headers["X-Meetcore-Note"] == "deepgram is played by embedded"
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"bot_name": ""}, "bot_name"),
+        ({"bot_name": 7}, "bot_name"),
+        ({"bot_name": "a\x00b"}, "bot_name"),
+        ({"service": "jitsi"}, "service"),
+        ({"service": ["gmeet"]}, "service"),
+        ({"service": "zoom"}, "service"),
+        ({"meeting_url": "osk-sbwe-nff"}, "meeting_url"),
+        ({"meeting_url": "https://[::1"}, "meeting_url"),
+        ({"meeting_url": "https://example.org/room"}, "meeting_url"),
+        ({"webhook_url": "ftp://example.org"}, "webhook_url"),
+        ({"video": "maybe"}, "video"),
+        ({"scheduled_start_time": "tomorrow"}, "scheduled_start_time"),
+        ({"scheduled_start_time": 10**14}, "scheduled_start_time"),
+        ({"stop_options": 3}, "stop_options"),
+        ({"stop_options": {"waiting_room_timeout": 61}}, "stop_options.waiting_room_timeout"),
+        ({"stop_options": {"time_limit": True}}, "stop_options.time_limit"),
+        ({"custom_metadata": {"a": 1}}, "custom_metadata.a"),
+        ({"custom_metadata": {"a": "x" * 501}}, "custom_metadata.a"),
+        ({"custom_metadata": {str(n): "" for n in range(51)}}, "custom_metadata"),
+        ({"custom_vocabulary": "word"}, "custom_vocabulary"),
+        ({"recording_start_mode": "manual"}, "recording_start_mode"),
+        ({"authentication": {"always_authenticate": 3}}, "authentication.always_authenticate"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_field_that_is_wrong_is_named(changes, wrong, tmp_path):
+    async with skribby(tmp_path) as desk:
+        for path in ("/bot", "/bot/validate"):
+            reply = await ask(desk, "POST", path, json=wish(**changes))
+            assert reply.status == 422
+            assert list(reply.json["errors"]) == [wrong]
+            assert reply.json["message"] == reply.json["errors"][wrong][0]
+        assert await desk.bots((await desk.authenticate(KEY)), BotQuery()) == []
+
+
+async def test_several_wrong_fields_are_counted(tmp_path):
+    async with skribby(tmp_path) as desk:
+        reply = await ask(desk, "POST", "/bot", json={"service": "gmeet"})
+        assert reply.json["message"].endswith("field is required. (and 2 more errors)")
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b"null", b'"x"', b"", b"NaN", b'{"a": "\\ud800"}'])
+async def test_a_body_that_is_no_object_is_refused(body, tmp_path):
+    async with skribby(tmp_path) as desk:
+        reply = await ask(desk, "POST", "/bot", body=body)
+        assert reply.status in (400, 422)
+        assert isinstance(reply.json["message"], str)
+
+
+async def test_validating_makes_no_bot(tmp_path):
+    async with skribby(tmp_path) as desk:
+        reply = await ask(desk, "POST", "/bot/validate", json=wish())
+        assert (reply.status, reply.json["valid"]) == (200, True)
+        assert await desk.bots((await desk.authenticate(KEY)), BotQuery()) == []
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer nope"}, {"Authorization": KEY}])
+async def test_without_a_valid_key_everything_is_401(header, tmp_path):
+    async with skribby(tmp_path) as desk:
+        for route in desk.mounts["skribby"].routes:
+            path = route.template.replace("{id}", "x")
+            reply = await desk.call(route.method, path, headers=header, json={})
+            assert (reply.status, reply.json) == (401, {"message": "Unauthenticated."})
+
+
+async def test_another_users_bot_is_not_there(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        user, _ = await desk.create_user("eve@example.org")
+        eve = {"Authorization": f"Bearer {desk.new_key('eve', user_id=user.id)}"}
+        for method, tail in (("GET", ""), ("DELETE", ""), ("POST", "/stop"), ("GET", "/pricing")):
+            reply = await desk.call(method, f"/bot/{row.bot_id}{tail}", headers=eve)
+            assert (reply.status, reply.json) == (404, {"message": "Not found."})
+
+
+async def test_a_path_or_method_that_is_not_there_is_answered_in_json(tmp_path):
+    async with skribby(tmp_path) as desk:
+        assert (await ask(desk, "GET", "/bots")).status == 404
+        wrong = await ask(desk, "PUT", "/bot")
+        assert wrong.status == 405
+        assert "POST" in wrong.json["message"]
+
+
+# --- what is said about a bot --------------------------------------------------------------
+
+
+async def test_a_bot_says_what_is_and_not_what_was_wished(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(
+            desk,
+            video=True,
+            bot_avatar_url="https://example.com/a.png",
+            profanity_filter=True,
+            custom_vocabulary=["word"],
+        )
+        body = await bot_of(desk, row)
+        assert body["video"] is False
+        assert body["bot_avatar"] is None
+        assert body["profanity_filter"] is False
+        assert body["custom_vocabulary"] == []
+
+
+async def test_participants_carry_what_they_did_only_when_asked(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        began = desk.now()
+        speaking(desk, row, seconds=2.5)
+        (john,) = (await bot_of(desk, row))["participants"]
+        assert john["name"] == "John Doe"
+        assert "events" not in john
+        (john,) = (await bot_of(desk, row, "?with-speaker-events=true"))["participants"]
+        assert [event["type"] for event in john["events"]] == [
+            "started-speaking",
+            "stopped-speaking",
+        ]
+        start_ms, stop_ms = (event["timestamp"] for event in john["events"])
+        assert stop_ms - start_ms == 2500
+        assert start_ms == round(began.timestamp() * 1000)
+
+
+async def test_speakers_are_numbered_in_the_order_they_are_transcribed(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        desk.happen(
+            row,
+            segment(name="s1", who="p2", speaker="Eve"),
+            segment(name="s2"),
+            segment(name="s3", who=None, speaker=None),
+            segment("And once more.", name="s1", who="p2", speaker="Eve", revision=2),
+        )
+        transcript = (await bot_of(desk, row))["transcript"]
+        assert [(part["speaker"], part["speaker_name"]) for part in transcript] == [
+            (0, "Eve"),
+            (1, "John Doe"),
+            (2, None),
+        ]
+        assert transcript[0]["transcript"] == "And once more."
+
+
+async def test_the_recording_has_a_link_that_expires_when_it_says(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        assert (await bot_of(desk, row))["recording_url"] is None
+        leave(desk, row)
+        body = await bot_of(desk, row)
+        token = body["recording_url"].rpartition("/")[2]
+        assert desk.verify("media", token)["path"] == "files/mix.opus"
+        until = datetime.fromisoformat(body["recording_available_until"])
+        desk.pass_time((until - desk.now()).total_seconds() - 1)
+        assert desk.verify("media", token)
+        desk.pass_time(2)
+        assert desk.verify("media", token) is None
+
+
+async def test_a_recording_kept_for_a_year_has_a_link_for_a_year(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk, store_recording_for_1_year=True)
+        enter(desk, row)
+        leave(desk, row)
+        until = (await bot_of(desk, row))["recording_available_until"]
+        assert (datetime.fromisoformat(until) - desk.now()).days == 365
+
+
+async def test_a_batch_bot_transcribes_after_the_meeting_as_its_client_sees_it(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk, transcription_model="whisper")
+        play(desk, row)
+        events = (await bot_of(desk, row))["events"]
+        hops = [e["data"]["new_status"] for e in events if e["event"] == "status_update"]
+        assert hops == ["joining", "recording", "leaving", "processing", "transcribing", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "state", "status", "stop_reason"),
+    [
+        (EndReason.DENIED, State.FAILED, "not_admitted", "request_denied"),
+        (EndReason.ADMISSION_TIMEOUT, State.FAILED, "not_admitted", "waiting_room_timeout"),
+        (EndReason.INVALID_MEETING_URL, State.FAILED, "not_admitted", "invalid_meeting_url"),
+        (EndReason.STOP_REQUESTED, State.COMPLETED, "not_admitted", "manually_stopped"),
+        (EndReason.MEETING_ENDED, State.COMPLETED, "not_admitted", "call_already_finished"),
+        (EndReason.SIGN_IN_REQUIRED, State.FAILED, "auth_required", None),
+        (EndReason.WRONG_PASSCODE, State.FAILED, "invalid_credentials", None),
+        (EndReason.CAPTCHA_REQUIRED, State.FAILED, "bot_detected", None),
+        (EndReason.CRASHED, State.FAILED, "failed", None),
+    ],
+)
+async def test_a_bot_that_never_got_in_says_why(reason, state, status, stop_reason, tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        desk.go(row, State.JOINING)
+        desk.go(row, state, reason)
+        body = await bot_of(desk, row)
+        assert (body["status"], body["stop_reason"]) == (status, stop_reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "stop_reason"),
+    [
+        (EndReason.MEETING_ENDED, "meeting_ended"),
+        (EndReason.EVERYONE_LEFT, "last_person_detected"),
+        (EndReason.SILENCE, "silence_detection_triggered"),
+        (EndReason.REMOVED, "kicked"),
+        (EndReason.STOP_REQUESTED, "manually_stopped"),
+        (EndReason.MAX_DURATION, None),
+        (EndReason.CONNECTION_LOST, None),
+    ],
+)
+async def test_a_bot_that_was_in_says_why_it_left(reason, stop_reason, tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        leave(desk, row, reason)
+        body = await bot_of(desk, row)
+        assert (body["status"], body["stop_reason"]) == ("finished", stop_reason)
+
+
+async def test_a_bot_of_another_api_can_be_looked_at(tmp_path):
+    async with skribby(tmp_path) as desk:
+        client = await desk.authenticate(KEY)
+        order = BotOrder(url="https://teams.live.com/meet/9", transcriber="deepgram")
+        row = await desk.create(client, order)
+        desk.happen(row, ParticipantJoined(participant=Participant(id="a", name="Ada")))
+        body = await bot_of(desk, row)
+        assert (body["service"], body["status"]) == ("teams", "booting")
+        assert body["websocket_url"]
+        assert (await ask(desk, "GET", "/bot/scheduled")).json == []
+
+
+# --- what is done with a bot ---------------------------------------------------------------
+
+
+async def test_scheduled_bots_are_listed_changed_and_sent_at_once(tmp_path):
+    async with skribby(tmp_path) as desk:
+        late = await new_bot(desk, scheduled_start_time=LATER + 60, custom_metadata={"a": "b"})
+        early = await new_bot(desk, scheduled_start_time=LATER)
+        listed = (await ask(desk, "GET", "/bot/scheduled")).json
+        assert [bot["id"] for bot in listed] == [early.bot_id, late.bot_id]
+        assert listed[0]["scheduled_for"] == "2030-03-17T17:46:40.000000Z"
+
+        change = {"bot_name": "Updated", "custom_metadata": None}
+        body = (await ask(desk, "PATCH", f"/bot/{late.bot_id}", json=change)).json
+        assert (body["bot_name"], body["custom_metadata"]) == ("Updated", {})
+        assert body["status"] == "scheduled"
+        assert desk.row(late.bot_id).scheduled_for == datetime.fromtimestamp(LATER + 60, UTC)
+
+        now = {"scheduled_start_time": None}
+        body = (await ask(desk, "PATCH", f"/bot/{late.bot_id}", json=now)).json
+        assert (body["status"], body["scheduled_for"]) == ("booting", None)
+        again = await ask(desk, "PATCH", f"/bot/{late.bot_id}", json={"bot_name": "x"})
+        assert again.status == 400
+
+
+async def test_a_change_that_is_wrong_changes_nothing(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk, scheduled_start_time=LATER)
+        reply = await ask(desk, "PATCH", f"/bot/{row.bot_id}", json={"service": "x"})
+        assert reply.status == 422
+        assert (await bot_of(desk, row))["service"] == "gmeet"
+
+
+async def test_a_start_in_the_past_is_now(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk, scheduled_start_time=1_700_000_000)
+        assert (await bot_of(desk, row))["status"] == "booting"
+
+
+async def test_stopping_is_said_to_the_bot_once(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        assert (await ask(desk, "POST", f"/bot/{row.bot_id}/stop")).status == 200
+        assert [command for _, command in desk.commanded] == [Stop()]
+        leave(desk, row)
+        assert (await ask(desk, "POST", f"/bot/{row.bot_id}/stop")).status == 200
+        assert len(desk.commanded) == 1
+
+
+async def test_a_running_bot_is_not_deleted_one_that_has_ended_is(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        refused = await ask(desk, "DELETE", f"/bot/{row.bot_id}")
+        assert refused.status == 400
+        leave(desk, row)
+        assert (await ask(desk, "DELETE", f"/bot/{row.bot_id}")).status == 200
+        assert desk.row(row.bot_id).deleted_at is not None
+        assert (await ask(desk, "GET", f"/bot/{row.bot_id}")).status == 404
+        assert (await ask(desk, "DELETE", f"/bot/{row.bot_id}")).status == 404
+
+
+async def test_a_scheduled_bot_that_is_deleted_never_sets_out(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk, scheduled_start_time=LATER)
+        assert (await ask(desk, "DELETE", f"/bot/{row.bot_id}")).status == 200
+        assert desk.row(row.bot_id).ended
+        assert (await ask(desk, "GET", "/bot/scheduled")).json == []
+
+
+async def test_a_bot_whose_data_was_deleted_elsewhere_still_has_a_status(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        play(desk, row)
+        await desk.delete_data(desk.row(row.bot_id))
+        body = await bot_of(desk, row)
+        assert (body["status"], body["stop_reason"]) == ("finished", "meeting_ended")
+        assert (body["transcript"], body["recording_url"]) == ([], None)
+
+
+async def test_chat_is_sent_or_refused_and_never_falsely_sent(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        path = f"/bot/{row.bot_id}/chat-message"
+        assert (await ask(desk, "POST", path, json={"message": "Hello"})).status == 200
+        assert desk.commanded == [(row.bot_id, SendChat("Hello"))]
+        for body in ({}, {"message": ""}, {"message": 3}, {"content": "Hello"}, []):
+            assert (await ask(desk, "POST", path, json=body)).status == 422
+        for trouble in (
+            CapabilityMissing("teams", "send_chat"),
+            CommandRefused("Not in the call."),
+            CommandFailed("It did not work."),
+        ):
+            desk.refusing = trouble
+            reply = await ask(desk, "POST", path, json={"message": "Hello"})
+            assert (reply.status, reply.json) == (400, {"message": str(trouble)})
+        assert len(desk.commanded) == 1
+
+
+async def test_a_chat_message_stands_in_the_events(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        desk.happen(row, chat("Hi"))
+        event = (await bot_of(desk, row))["events"][-1]
+        assert event["event"] == "chat_message"
+        assert event["data"] == {
+            "id": "m1",
+            "parent_id": None,
+            "content": "Hi",
+            "username": "John Doe",
+        }
+
+
+async def test_what_is_sold_elsewhere_is_free_or_not_to_be_had(tmp_path):
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        pricing = (await ask(desk, "GET", f"/bot/{row.bot_id}/pricing")).json
+        assert pricing["total"] == {"rate_per_hour": 0.0, "amount": None}
+        nothing = await ask(desk, "PUT", "/reserved-capacity", json={"count": 0})
+        assert nothing.json == {"reserved": 0, "available": 0}
+        for count in ({}, {"count": "many"}, {"count": -1}):
+            assert (await ask(desk, "PUT", "/reserved-capacity", json=count)).status == 422
+        assert (await ask(desk, "POST", "/recording", json={})).status == 403
+        assert (await ask(desk, "DELETE", "/recording/x")).status == 404
+
+
+async def test_each_user_has_a_webhook_secret_and_can_renew_it(tmp_path):
+    async with skribby(tmp_path) as desk:
+        first = (await ask(desk, "GET", "/webhook-secret")).json["secret"]
+        row = await new_bot(desk, webhook_url="https://example.com/hook")
+        assert (await desk.targets(row))[0].secret == first
+        renewed = (await ask(desk, "POST", "/webhook-secret")).json["secret"]
+        assert renewed != first
+        assert (await ask(desk, "GET", "/webhook-secret")).json["secret"] == renewed
+
+
+async def test_a_secret_of_the_operators_cannot_be_renewed_by_a_user(tmp_path):
+    async with skribby(tmp_path, webhook_secret="operator") as desk:
+        assert (await ask(desk, "GET", "/webhook-secret")).json == {"secret": "operator"}
+        assert (await ask(desk, "POST", "/webhook-secret")).status == 403
+
+
+async def test_a_link_nobody_knows_is_refused(tmp_path):
+    async with skribby(tmp_path) as desk:
+        desk.platforms = lambda url: None
+        reply = await desk.call("POST", "/bot", headers=BEARER, json=wish())
+        assert reply.status == 422
+        assert list(reply.json["errors"]) == ["meeting_url"]
