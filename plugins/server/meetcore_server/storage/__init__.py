@@ -1,0 +1,1 @@
+"""What the server keeps: users, keys, bots, webhooks; in SQLite or PostgreSQL."""

@@ -1,0 +1,338 @@
+"""The bots of a server: ordered, found, followed, ended, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from attrs import evolve, frozen
+
+from meetcore.lifecycle import TERMINAL, EndReason, State
+from meetcore.orders import (
+    AlreadyThere,
+    BotOrder,
+    BotQuery,
+    BotRow,
+    LimitReached,
+    NoSuchBot,
+    NotNow,
+)
+from meetcore_server.storage.accounts import utc_now
+from meetcore_server.storage.bot_rows import (
+    SHOWN,
+    UNFINISHED,
+    BotFacts,
+    bot_row,
+    digest,
+    matching,
+    ordered_values,
+)
+from meetcore_server.storage.columns import LARGEST_NUMBER
+from meetcore_server.storage.database import Database
+from meetcore_server.storage.locking import one_at_a_time
+from meetcore_server.storage.order_json import order_from_json
+from meetcore_server.storage.tables import bots, deliveries, users
+from meetcore_server.storage.target_rows import insert_targets, replace_targets
+
+__all__ = ["Bots", "Limits"]
+
+_RUNNING = tuple(state for state in UNFINISHED if state != State.SCHEDULED)
+_MOST_DUE = 100
+
+
+@frozen(kw_only=True)
+class Limits:
+    """How many bots there may be. None for as many as anybody likes.
+
+    Attributes:
+        per_user: At once, for users who have no limit of their own.
+        total: At once, of all users.
+        scheduled_per_user: Waiting for their time; they count for nothing else.
+    """
+
+    per_user: int | None = None
+    total: int | None = None
+    scheduled_per_user: int | None = None
+
+
+@frozen
+class Bots:
+    """The bots. Every method is one operation: done whole, or not at all."""
+
+    database: Database
+    now: Callable[[], datetime] = utc_now
+
+    # --- ordering -----------------------------------------------------------------------
+
+    async def insert(
+        self,
+        order: BotOrder,
+        facts: BotFacts,
+        *,
+        bot_id: str,
+        user_id: int,
+        key_id: str,
+        folder: Path,
+        limits: Limits | None = None,
+    ) -> BotRow:
+        """Keep an order; return the bot, or with `replayed` the one its idempotency key made.
+
+        Raises:
+            NoSuchBot: There is no such user.
+            AlreadyThere: The order is exclusive, and there is one.
+            LimitReached: There are as many as there may be.
+        """
+        limits = limits or Limits()
+
+        def insert(c: sa.Connection) -> BotRow:
+            one_at_a_time(c, "bots")
+            made = _made_before(c, user_id, order)
+            if made is not None:
+                return evolve(made, replayed=True)
+            _refuse_second(c, user_id, order.exclusive)
+            _refuse_too_many(c, user_id, facts.state, limits)
+            now = self.now()
+            values = {
+                **ordered_values(order, facts),
+                "bot_id": bot_id,
+                "user_id": user_id,
+                "key_id": key_id,
+                "folder": str(folder),
+                "created_at": now,
+                "updated_at": now,
+                "last_seq": 0,
+                "idempotency_hash": digest(order.idempotency_key),
+            }
+            row = bot_row(c.execute(sa.insert(bots).values(values).returning(*SHOWN)).one())
+            insert_targets(c, bot_id, order.webhooks)
+            return row
+
+        return await self.database.do(insert)
+
+    async def replace_order(self, bot_id: str, order: BotOrder, facts: BotFacts) -> BotRow:
+        """Give a bot that is still scheduled another order, and other webhook targets.
+
+        Raises:
+            NoSuchBot: There is no such bot.
+            NotNow: It is not scheduled any more.
+        """
+
+        def replace(c: sa.Connection) -> BotRow:
+            one_at_a_time(c, "bots")
+            present = _one(c, bots.c.bot_id == bot_id)
+            if present is None:
+                raise NoSuchBot(f"There is no bot {bot_id}.")
+            if present.state is not State.SCHEDULED:
+                raise NotNow(present.state, f"Bot {bot_id} is {present.state}, not scheduled.")
+            values = {**ordered_values(order, facts), "updated_at": self.now()}
+            update = sa.update(bots).where(bots.c.bot_id == bot_id).values(values)
+            row = bot_row(c.execute(update.returning(*SHOWN)).one())
+            replace_targets(c, bot_id, order.webhooks)
+            return row
+
+        return await self.database.do(replace)
+
+    async def order(self, bot_id: str) -> BotOrder:
+        """Return the order a bot was made by; raise `NoSuchBot`."""
+        query = sa.select(bots.c.order).where(bots.c.bot_id == bot_id)
+        raw = await self.database.do(lambda c: c.scalar(query))
+        if raw is None:
+            raise NoSuchBot(f"There is no bot {bot_id}.")
+        return order_from_json(raw)
+
+    async def count_running(self, user_id: int | None = None) -> int:
+        """Return how many bots, of a user or of all, have neither ended nor wait for their time."""
+        return await self.database.do(lambda c: _count(c, _RUNNING, user_id))
+
+    # --- finding ------------------------------------------------------------------------
+
+    async def get(self, bot_id: str, *, user_id: int | None = None) -> BotRow:
+        """Return a bot by its id; raise `NoSuchBot` for none, or one of another user."""
+        return await self._get(bots.c.bot_id == bot_id, user_id, bot_id)
+
+    async def get_numbered(self, number: int, *, user_id: int | None = None) -> BotRow:
+        """Return a bot by its number; raise `NoSuchBot` for none, or one of another user."""
+        in_range = number if 0 < number <= LARGEST_NUMBER else 0
+        return await self._get(bots.c.number == in_range, user_id, str(number))
+
+    async def _get(self, which: sa.ColumnElement[bool], user_id: int | None, shown: str) -> BotRow:
+        row = await self.database.do(lambda c: _one(c, which))
+        if row is None or (user_id is not None and row.user_id != user_id):
+            raise NoSuchBot(f"There is no bot {shown}.")
+        return row
+
+    async def list(self, query: BotQuery, *, user_id: int | None = None) -> list[BotRow]:
+        """Return the bots a query means, of one user or of all."""
+        statement = matching(query, user_id)
+        return await self.database.do(lambda c: _rows(c, statement))
+
+    async def unfinished(self) -> Sequence[BotRow]:
+        """Return every bot that has not ended, by number."""
+        query = sa.select(*SHOWN).where(bots.c.state.in_(UNFINISHED)).order_by(bots.c.number)
+        return await self.database.do(lambda c: _rows(c, query))
+
+    async def last_seq(self, bot_id: str) -> int:
+        """Return the `last_seq` that `update` was told last; 0 for none."""
+        query = sa.select(bots.c.last_seq).where(bots.c.bot_id == bot_id)
+        return await self.database.do(lambda c: c.scalar(query) or 0)
+
+    # --- following ----------------------------------------------------------------------
+
+    async def update(
+        self,
+        bot_id: str,
+        *,
+        state: State | None = None,
+        reason: EndReason | None = None,
+        in_call_at: datetime | None = None,
+        ended_at: datetime | None = None,
+        last_seq: int | None = None,
+    ) -> BotRow:
+        """Note what the journal says now; None leaves what is there.
+
+        A bot that has ended stays as it ended, `in_call_at` stays the first, and `last_seq` never
+        goes back. With `ended_at` it is settled when its data has to go.
+
+        Raises:
+            NoSuchBot: There is no such bot.
+        """
+
+        def update(c: sa.Connection) -> BotRow:
+            query = sa.select(*SHOWN, bots.c.last_seq, bots.c.keep_s).with_for_update()
+            found = c.execute(query.where(bots.c.bot_id == bot_id)).one_or_none()
+            if found is None:
+                raise NoSuchBot(f"There is no bot {bot_id}.")
+            values: dict[str, Any] = {"updated_at": self.now()}
+            if found.in_call_at is None and in_call_at is not None:
+                values["in_call_at"] = in_call_at
+            if last_seq is not None and last_seq > found.last_seq:
+                values["last_seq"] = last_seq
+            if State(found.state) not in TERMINAL:
+                if state is not None:
+                    values["state"] = state.value
+                if reason is not None:
+                    values["reason"] = reason.value
+                if ended_at is not None:
+                    values |= {"ended_at": ended_at, "delete_after": _due(ended_at, found.keep_s)}
+            change = sa.update(bots).where(bots.c.bot_id == bot_id).values(values)
+            return bot_row(c.execute(change.returning(*SHOWN)).one())
+
+        return await self.database.do(update)
+
+    async def put_extras(self, bot_id: str, extras: Mapping[str, Any]) -> BotRow:
+        """Replace what the dialect keeps with a bot; raise `NoSuchBot`."""
+        values = {"extras": dict(extras), "updated_at": self.now()}
+        change = sa.update(bots).where(bots.c.bot_id == bot_id).values(values).returning(*SHOWN)
+        row = await self.database.do(lambda c: c.execute(change).one_or_none())
+        if row is None:
+            raise NoSuchBot(f"There is no bot {bot_id}.")
+        return bot_row(row)
+
+    # --- deleting -----------------------------------------------------------------------
+
+    async def due_for_deletion(self, now: datetime) -> Sequence[BotRow]:
+        """Return bots whose data has been kept long enough, the longest due first; up to 100."""
+        query = (
+            sa.select(*SHOWN)
+            .where(bots.c.delete_after <= now, bots.c.deleted_at.is_(None))
+            .order_by(bots.c.delete_after)
+            .limit(_MOST_DUE)
+        )
+        return await self.database.do(lambda c: _rows(c, query))
+
+    async def next_deletion(self) -> datetime | None:
+        """Return when the next data has to go, None for never."""
+        query = sa.select(sa.func.min(bots.c.delete_after)).where(bots.c.deleted_at.is_(None))
+        return await self.database.do(lambda c: c.scalar(query))
+
+    async def mark_deleted(self, bot_id: str) -> bool:
+        """Note that a bot's data is gone; return whether it was not before.
+
+        Messages about it that were delivered or given up lose their bodies too.
+        """
+        now = self.now()
+        change = (
+            sa.update(bots)
+            .where(bots.c.bot_id == bot_id, bots.c.deleted_at.is_(None))
+            .values(deleted_at=now, updated_at=now)
+        )
+        forget = (
+            sa.update(deliveries)
+            .where(deliveries.c.bot_id == bot_id, deliveries.c.waiting.is_(False))
+            .values(body=None)
+        )
+
+        def mark(c: sa.Connection) -> bool:
+            c.execute(forget)
+            return c.execute(change).rowcount > 0
+
+        return await self.database.do(mark)
+
+
+def _due(ended_at: datetime, keep_s: float | None) -> datetime | None:
+    if keep_s is None:
+        return None
+    try:
+        return ended_at + timedelta(seconds=max(0.0, keep_s))
+    except OverflowError:
+        return None
+
+
+def _one(c: sa.Connection, which: sa.ColumnElement[bool]) -> BotRow | None:
+    row = c.execute(sa.select(*SHOWN).where(which)).one_or_none()
+    return bot_row(row) if row is not None else None
+
+
+def _rows(c: sa.Connection, query: sa.Select[Any]) -> list[BotRow]:
+    return [bot_row(row) for row in c.execute(query)]
+
+
+def _made_before(c: sa.Connection, user_id: int, order: BotOrder) -> BotRow | None:
+    if order.idempotency_key is None:
+        return None
+    same = bots.c.idempotency_hash == digest(order.idempotency_key)
+    return _one(c, sa.and_(bots.c.user_id == user_id, same))
+
+
+def _refuse_second(c: sa.Connection, user_id: int, exclusive: str | None) -> None:
+    if exclusive is None:
+        return
+    query = sa.select(*SHOWN).where(
+        bots.c.user_id == user_id,
+        bots.c.exclusive_hash == digest(exclusive),
+        bots.c.state.in_(UNFINISHED),
+    )
+    row = c.execute(query.order_by(bots.c.number.desc()).limit(1)).one_or_none()
+    if row is not None:
+        raise AlreadyThere(bot_row(row))
+
+
+def _refuse_too_many(c: sa.Connection, user_id: int, state: State, limits: Limits) -> None:
+    known = 0 < user_id <= LARGEST_NUMBER
+    query = sa.select(users.c.id, users.c.max_bots).where(users.c.id == user_id)
+    user = c.execute(query).one_or_none() if known else None
+    if user is None:
+        raise NoSuchBot(f"There is no user {user_id}.")
+    if state is State.SCHEDULED:
+        _refuse_at(limits.scheduled_per_user, c, (State.SCHEDULED.value,), user_id)
+        return
+    per_user = user.max_bots if user.max_bots is not None else limits.per_user
+    _refuse_at(per_user, c, _RUNNING, user_id)
+    _refuse_at(limits.total, c, _RUNNING, None)
+
+
+def _refuse_at(
+    limit: int | None, c: sa.Connection, states: Sequence[str], user_id: int | None
+) -> None:
+    if limit is not None and _count(c, states, user_id) >= limit:
+        raise LimitReached(limit)
+
+
+def _count(c: sa.Connection, states: Sequence[str], user_id: int | None) -> int:
+    query = sa.select(sa.func.count()).select_from(bots).where(bots.c.state.in_(states))
+    if user_id is not None:
+        query = query.where(bots.c.user_id == user_id)
+    return c.scalar(query) or 0

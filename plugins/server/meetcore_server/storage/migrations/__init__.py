@@ -1,0 +1,1 @@
+"""How a database of an earlier meetcore becomes one of this: Alembic's folder, run on opening."""

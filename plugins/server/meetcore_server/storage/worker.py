@@ -1,0 +1,198 @@
+"""The database's thread: takes what waits, runs it in one transaction, commits, tells who waits."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from attrs import define, field
+from outcome import Error, Outcome, Value, capture
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from meetcore_server.storage.engine import Place
+from meetcore_server.storage.errors import DatabaseUnavailable
+from meetcore_server.storage.upgrade import upgrade
+
+__all__ = ["Operation", "Settled", "Worker"]
+
+_MOST_AT_ONCE = 512
+_LONGEST_BATCH_S = 0.05
+
+
+@define(eq=False)
+class Operation:
+    """Something to do in the database.
+
+    Attributes:
+        given_up: Nobody waits for it any more; not begun yet, it is left out.
+    """
+
+    fn: Callable[[sa.Connection], Any]
+    settle: Callable[[Outcome[Any]], None]
+    given_up: bool = False
+
+
+Settled: TypeAlias = list[tuple[Operation, Outcome[Any]]]
+
+
+class _Broken(Exception):
+    """The connection broke before the COMMIT was sent; `cause` says how."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+@define(eq=False)
+class Worker:
+    """Owns the connection.
+
+    Args:
+        place: The database.
+        tell: Called from the thread with what is settled.
+    """
+
+    place: Place
+    tell: Callable[[Settled], None]
+    _queue: queue.SimpleQueue[Operation | None] = field(factory=queue.SimpleQueue, init=False)
+    _connection: sa.Connection | None = field(default=None, init=False)
+    _identity: tuple[int, int] | None = field(default=None, init=False)
+    _stopping: bool = field(default=False, init=False)
+
+    def put(self, operation: Operation) -> None:
+        """Have something done. From any thread."""
+        self._queue.put(operation)
+
+    def stop(self) -> None:
+        """End when what waits is done. From any thread."""
+        self._queue.put(None)
+
+    def live(self, opened: Operation) -> None:
+        """Open the database, settle `opened`, serve until told to stop; the thread's function."""
+        try:
+            result = capture(self._open)
+            self.tell([(opened, result)])
+            while isinstance(result, Value) and not self._stopping:
+                if (first := self._taken(wait=True)) is not None:
+                    self.tell(self._serve(first))
+        finally:
+            self._disconnect()
+            self.place.engine.dispose()
+
+    def _open(self) -> None:
+        self.place.make_file()
+        try:
+            connection = self._connect()
+            with connection.begin():
+                upgrade(connection, self.place.shown)
+        except SQLAlchemyError as error:
+            raise self._unavailable(error) from error
+
+    def _connect(self) -> sa.Connection:
+        connection = self.place.engine.connect()
+        self._connection = connection
+        self._identity = self.place.identity()
+        return connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(SQLAlchemyError):
+                connection.close()
+
+    def _taken(self, *, wait: bool) -> Operation | None:
+        """Return the next operation; None for none, or for the word to stop."""
+        try:
+            operation = self._queue.get(block=wait)
+        except queue.Empty:
+            return None
+        if operation is None:
+            self._stopping = True
+        return operation
+
+    def _serve(self, first: Operation) -> Settled:
+        batch = [first]
+        try:
+            try:
+                results = self._transact(batch)
+            except _Broken:  # nothing was committed: once more on a new connection
+                self._disconnect()
+                results = self._transact(batch)
+        except _Broken as broken:
+            results = self._all_failed(batch, broken.cause)
+        except (SQLAlchemyError, DatabaseUnavailable) as error:
+            results = self._all_failed(batch, error)
+        return list(zip(batch, results, strict=True))
+
+    def _all_failed(self, batch: Sequence[Operation], error: Exception) -> list[Outcome[Any]]:
+        self._disconnect()
+        return [Error(self._unavailable(error)) for _ in batch]
+
+    def _transact(self, batch: list[Operation]) -> list[Outcome[Any]]:
+        """Run a batch, and what comes meanwhile, which is added to it; return after the COMMIT."""
+        try:
+            connection = self._connection or self._connect()
+            if self.place.identity() != self._identity:
+                raise DatabaseUnavailable(f"The database {self.place.shown} was removed.")
+            results = self._run(connection, batch)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise _Broken(error) from error
+            raise
+        connection.commit()
+        return results
+
+    def _run(self, connection: sa.Connection, batch: list[Operation]) -> list[Outcome[Any]]:
+        began = time.monotonic()
+        results: list[Outcome[Any]] = []
+        connection.begin()
+        try:
+            while len(results) < len(batch):
+                # The first needs no savepoint: to undo it is to undo the transaction.
+                alone = not any(isinstance(result, Value) for result in results)
+                results.append(self._one(connection, batch[len(results)], alone=alone))
+                in_time = time.monotonic() - began < _LONGEST_BATCH_S
+                if len(results) == len(batch) < _MOST_AT_ONCE and in_time and not self._stopping:
+                    following = self._taken(wait=False)
+                    batch += [following] if following is not None else []
+        except BaseException:
+            with suppress(SQLAlchemyError):
+                connection.rollback()
+            raise
+        return results
+
+    def _one(self, connection: sa.Connection, operation: Operation, *, alone: bool) -> Outcome[Any]:
+        if operation.given_up:
+            return Error(DatabaseUnavailable("Nobody waited for this any more."))
+        if not alone:
+            connection.exec_driver_sql("SAVEPOINT operation")
+        try:
+            result = operation.fn(connection)
+        except Exception as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+            if alone:
+                connection.rollback()
+                connection.begin()
+            else:
+                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT operation")
+            ours = self._unavailable(error) if isinstance(error, OperationalError) else error
+            return Error(ours)
+        if not alone:
+            connection.exec_driver_sql("RELEASE SAVEPOINT operation")
+        return Value(result)
+
+    def _unavailable(self, error: Exception) -> DatabaseUnavailable:
+        if isinstance(error, DatabaseUnavailable):
+            return error
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        password = self.place.engine.url.password
+        lines = str(cause).strip().splitlines() or [type(cause).__name__]
+        said = lines[0].replace(str(password), "…") if password else lines[0]
+        told = DatabaseUnavailable(f"The database {self.place.shown} cannot be used: {said}")
+        told.__cause__ = error
+        return told
