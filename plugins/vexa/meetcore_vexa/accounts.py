@@ -1,0 +1,184 @@
+"""A user's own settings: webhook, recording, dialect, and who they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from meetcore.addresses import is_address, is_public
+from meetcore.doors import Reply, Request, Route
+from meetcore.orders import Client, Scope, UserRow
+from meetcore_vexa.door import NAME, Door
+from meetcore_vexa.refusals import Refused, invalid
+from meetcore_vexa.variants import Variant, naive
+from meetcore_vexa.webhooks import EVENT_TYPES
+from meetcore_vexa.wishes import body_object, flag_of, text_of
+
+__all__ = ["Accounts", "user_body"]
+
+_LOCAL_NAMES = (".local", ".localhost", ".internal", ".home.arpa")
+
+
+def user_body(user: UserRow) -> dict[str, Any]:
+    """Return a UserResponse."""
+    return {
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "image_url": user.image_url,
+        "created_at": naive(user.created_at),
+        "max_concurrent_bots": user.max_bots,
+    }
+
+
+def target_trouble(url: str, *, loopback: bool) -> str | None:
+    """Return what is wrong with a webhook's URL as far as it can be read from it, None for nothing.
+
+    Whether a name leads to a private address shows when something is sent, and is checked then.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "Input should be a valid URL"
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        return "Input should be a valid http or https URL"
+    if any(c.isspace() or not c.isprintable() for c in url) or parts.username:
+        return "Input should be a valid URL without a user"
+    local = host == "localhost" or host.endswith(_LOCAL_NAMES)
+    if is_address(host):
+        local = not is_public(host)
+    if local and not loopback:
+        return "Webhook URL must not lead to a private address"
+    return None
+
+
+class Accounts:
+    """Handlers of /user/…, /auth/me and /recording-config.
+
+    Args:
+        door: The way in.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._service = door.service
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("PUT", "/user/webhook", self.set_webhook),
+            Route("GET", "/user/webhook", self.get_webhook),
+            Route("PUT", "/user/dialect", self.set_dialect),
+            Route("GET", "/user/dialect", self.get_dialect),
+            Route("GET", "/auth/me", self.who),
+            Route("GET", "/recording-config", self.get_recording),
+            Route("PUT", "/recording-config", self.set_recording),
+        ]
+
+    async def _keep(self, client: Client, changes: Mapping[str, Any]) -> None:
+        settings = {**await self._door.settings(client.user_id), **changes}
+        await self._service.put_settings(client.user_id, NAME, settings)
+
+    async def _user(self, client: Client) -> UserRow:
+        user = await self._service.user(client.user_id)
+        if user is None:
+            raise Refused(404, "User not found")
+        return user
+
+    async def set_webhook(self, request: Request) -> Reply:
+        """Set where a user's webhooks go; what is sent from now on goes there."""
+        caller = await self._door.caller(request, Scope.WRITE)
+        body = body_object(request.json())
+        if "webhook_url" not in body:
+            raise invalid(["body", "webhook_url"], "Field required", "missing")
+        url = text_of(body, "webhook_url")
+        if url is not None:
+            trouble = target_trouble(url, loopback=self._service.rehearsal)
+            if trouble is not None:
+                raise invalid(["body", "webhook_url"], trouble, "url_parsing")
+        secret, events = text_of(body, "webhook_secret", longest=500), body.get("webhook_events")
+        if secret is not None and not (secret.isascii() and secret.isprintable()):
+            raise invalid(["body", "webhook_secret"], "Only printable ASCII characters")
+        variant = caller.variant
+        if (secret or events) and not variant.bundles:
+            variant = Variant.E3  # before, there were neither secrets nor a choice of events
+        changes: dict[str, Any] = {"webhook_url": url, "webhook_dialect": variant.value}
+        if "webhook_secret" in body:
+            changes["webhook_secret"] = secret
+        if "webhook_events" in body:
+            changes["webhook_events"] = _events(events)
+        await self._keep(caller.client, changes)
+        return Reply(json={**user_body(await self._user(caller.client)), "webhook_url": url})
+
+    async def get_webhook(self, request: Request) -> Reply:
+        """Return where a user's webhooks go."""
+        client = await self._door.client(request, Scope.READ)
+        settings = await self._door.settings(client.user_id)
+        secret = settings.get("webhook_secret")
+        return Reply(
+            json={
+                "webhook_url": settings.get("webhook_url"),
+                "webhook_secret_set": bool(secret),
+                "webhook_secret": "••••••••" if secret else None,
+                "webhook_events": settings.get("webhook_events"),
+            }
+        )
+
+    async def set_dialect(self, request: Request) -> Reply:
+        """Choose the era in which a user is answered; meetcore's own route."""
+        client = await self._door.client(request, Scope.WRITE)
+        variant = Variant.named(body_object(request.json()).get("dialect"))
+        if variant is None:
+            raise invalid(["body", "dialect"], "Input should be 'E1', 'E2', 'E3' or 'E4'", "enum")
+        await self._keep(client, {"dialect": variant.value})
+        return Reply(json={"dialect": variant.value})
+
+    async def get_dialect(self, request: Request) -> Reply:
+        """Return the era in which a user is answered; meetcore's own route."""
+        caller = await self._door.caller(request)
+        return Reply(json={"dialect": caller.variant.value})
+
+    async def who(self, request: Request) -> Reply:
+        """Return whose key it is, and what it may do."""
+        client = await self._door.client(request, Scope.READ)
+        user = await self._user(client)
+        scopes = ["bot", "tx"] if client.may(Scope.WRITE) else ["tx"]
+        return Reply(
+            json={
+                "user_id": user.id,
+                "email": user.email,
+                "scopes": scopes,
+                "max_concurrent": user.max_bots,
+            }
+        )
+
+    async def get_recording(self, request: Request) -> Reply:
+        """Return what is recorded: audio, always."""
+        await self._door.client(request, Scope.READ)
+        return Reply(json={"enabled": True, "capture_modes": ["audio"]})
+
+    async def set_recording(self, request: Request) -> Reply:
+        """Accept what is so anyway; refuse anything else."""
+        await self._door.client(request, Scope.WRITE)
+        body = body_object(request.json())
+        modes = body.get("capture_modes", ["audio"])
+        if flag_of(body, "enabled") is False or modes != ["audio"]:
+            raise invalid(["body"], "This server records audio, of every meeting")
+        return Reply(json={"enabled": True, "capture_modes": ["audio"]})
+
+
+def _events(given: Any) -> dict[str, bool] | None:
+    if given is None:
+        return None
+    if not isinstance(given, dict) or not all(isinstance(v, bool) for v in given.values()):
+        raise invalid(["body", "webhook_events"], "Input should map event types to true or false")
+    for name in given:
+        if name not in EVENT_TYPES:
+            raise invalid(
+                ["body", "webhook_events", str(name)[:50]],
+                f"Input should be one of {', '.join(EVENT_TYPES)}",
+                "enum",
+            )
+    return dict(given)

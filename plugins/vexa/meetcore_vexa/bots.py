@@ -1,0 +1,230 @@
+"""The routes under /bots: send one, list those that run, stop one, reconfigure one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import evolve
+
+from meetcore.doors import Reply, Request, Route
+from meetcore.lifecycle import State
+from meetcore.meeting import without_query
+from meetcore.orders import (
+    AlreadyThere,
+    BotOrder,
+    BotQuery,
+    BotRow,
+    Client,
+    LimitReached,
+    Scope,
+    WebhookTarget,
+)
+from meetcore_vexa.door import LIVE_STATES, NAME, Door
+from meetcore_vexa.languages import LANGUAGES
+from meetcore_vexa.links import Place
+from meetcore_vexa.listing import list_meetings
+from meetcore_vexa.meetings import bot_status, meeting_body, standing_of_row
+from meetcore_vexa.refusals import Refused, invalid
+from meetcore_vexa.statuses import ACTIVE_STATES, standing_of
+from meetcore_vexa.variants import Variant
+from meetcore_vexa.webhooks import TARGETS
+from meetcore_vexa.wishes import Wish, body_object, text_of, wish_from
+
+__all__ = ["Bots", "order_from"]
+
+STOPPING = frozenset({State.LEAVING, State.PROCESSING})
+
+
+def order_from(wish: Wish, place: Place, exclusive: str) -> BotOrder:
+    """Return the order that fulfils a wish."""
+    extras: dict[str, Any] = {
+        "platform": place.platform,
+        "native_meeting_id": place.native_id,
+        "language": wish.language,
+        "task": wish.task,
+        "recording_enabled": wish.recording is not False,
+        "data": {},
+    }
+    if wish.from_url:
+        extras["meeting_url"] = without_query(wish.url)
+    return BotOrder(
+        url=wish.url,
+        dialect=NAME,
+        name=wish.bot_name,
+        transcriber="default" if wish.transcribe else None,
+        language=wish.language,
+        automatic_leave=wish.automatic_leave,
+        webhooks=[WebhookTarget(format=name) for name in TARGETS],
+        extras=extras,
+        exclusive=exclusive,
+        script=wish.script,
+    )
+
+
+class Bots:
+    """Handlers of the routes under /bots.
+
+    Args:
+        door: The way in.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._service = door.service
+
+    def routes(self) -> list[Route]:
+        """Return the routes; literal paths stand before templates."""
+        meeting = "/bots/{platform}/{native_id}"
+        return [
+            Route("POST", "/bots", self.create),
+            Route("GET", "/bots", self.history),
+            Route("GET", "/bots/status", self.running),
+            Route("GET", "/bots/id/{meeting_id}", self.get),
+            Route("DELETE", meeting, self.stop),
+            Route("PUT", f"{meeting}/config", self.configure),
+        ]
+
+    async def create(self, request: Request) -> Reply:
+        """Send a bot."""
+        caller = await self._door.caller(request, Scope.WRITE)
+        wish = wish_from(request.json(), caller.variant)
+        place = self._resolved(wish)
+        row = await self.send(caller.client, wish, place, caller.variant)
+        body = meeting_body(row, standing_of_row(row), caller.variant)
+        return Reply(status=201, json=body)
+
+    def _resolved(self, wish: Wish) -> Place:
+        link = self._service.parse_link(wish.url)
+        place = wish.place
+        return evolve(
+            place,
+            platform=place.platform or link.platform,
+            native_id=place.native_id or link.native_id,
+        )
+
+    async def send(
+        self, client: Client, wish: Wish, place: Place, variant: Variant, **changes: Any
+    ) -> BotRow:
+        """Order a bot, at most one for a meeting.
+
+        The word for it names the newest bot of that meeting, so that of two orders at the same
+        time one is refused, while up to E3 a bot that is leaving does not stand in the way.
+
+        Raises:
+            Refused: There is one (409), or the limit is reached (403, in E4 429).
+        """
+        there = await self._door.meetings(client, place.platform, place.native_id)
+        in_the_way = LIVE_STATES if variant is Variant.E4 else LIVE_STATES - STOPPING
+        newest = there[0].number if there else 0
+        exclusive = f"{NAME}:{place.platform}:{place.native_id}:{newest}"
+        try:
+            blocking = [row for row in there if row.state in in_the_way]
+            if blocking:
+                raise AlreadyThere(blocking[0])
+            order = evolve(order_from(wish, place, exclusive), **changes)
+            return await self._service.create(client, order)
+        except AlreadyThere as error:
+            raise Refused(
+                409,
+                "An active or requested meeting already exists for this platform and meeting ID. "
+                f"Platform: {place.platform}, Native Meeting ID: {place.native_id}",
+            ) from error
+        except LimitReached as error:
+            if variant is Variant.E4:
+                raise Refused(429, "Bot concurrency limit reached") from error
+            raise Refused(
+                403, f"User has reached the maximum concurrent bot limit ({error.limit})."
+            ) from error
+
+    async def history(self, request: Request) -> Reply:
+        """List bots as E4 does; the same as its GET /meetings."""
+        caller = await self._door.caller(request)
+        return await list_meetings(self._door, caller, request, default_limit=50)
+
+    async def running(self, request: Request) -> Reply:
+        """List the bots that run."""
+        caller = await self._door.caller(request)
+        query = BotQuery(dialect=NAME, states=LIVE_STATES - {State.SCHEDULED}, limit=None)
+        rows = await self._service.bots(caller.client, query)
+        now = self._service.now()
+        bots = [bot_status(row, now, caller.variant) for row in rows]
+        body: dict[str, Any] = {"running_bots": bots}
+        if caller.variant is Variant.E4:
+            body |= {"running": bots, "count": len(bots)}
+        return Reply(json=body)
+
+    async def get(self, request: Request) -> Reply:
+        """Return one meeting by its number."""
+        caller = await self._door.caller(request)
+        row = await self._door.numbered(caller.client, request.params["meeting_id"])
+        story = await self._door.story(row)
+        standing = standing_of(story) if story.hops else standing_of_row(row)
+        return Reply(json=meeting_body(row, standing, caller.variant, hops=story.hops))
+
+    async def stop(self, request: Request) -> Reply:
+        """Have a bot leave."""
+        caller = await self._door.caller(request, Scope.WRITE)
+        platform, native_id = request.params["platform"], request.params["native_id"]
+        rows = await self._door.meetings(caller.client, platform, native_id)
+        live = [row for row in rows if not row.ended]
+        if caller.variant is Variant.E4:
+            return await self._stop_e4(platform, native_id, live)
+        if not rows:
+            raise Refused(404, "No meeting found to stop.")
+        if not live:
+            return Reply(status=202, json={"message": "Meeting already completed."})
+        for row in live:
+            await self._service.stop(row, "stopped through the Vexa API")
+        message = "Stop request accepted and is being processed."
+        return Reply(status=202, json={"message": message})
+
+    async def _stop_e4(self, platform: str, native_id: str, live: list[BotRow]) -> Reply:
+        if platform not in ("google_meet", "teams", "zoom") and not live:
+            raise invalid(["path", "platform"], f"Unknown platform '{platform[:50]}'", "enum")
+        if not live:
+            raise Refused(404, "No active meeting for this bot")
+        for row in live:
+            await self._service.stop(row, "stopped through the Vexa API")
+        body = {
+            "status": "stopping",
+            "meeting_id": live[0].number,
+            "native_meeting_id": native_id,
+            "also_stopped": [row.number for row in live[1:]],
+            "cancelled": [],
+        }
+        return Reply(json=body)
+
+    async def configure(self, request: Request) -> Reply:
+        """Change the language or the task of a bot: refused, unless they are so already."""
+        caller = await self._door.caller(request, Scope.WRITE)
+        body = body_object(request.json())
+        language, task = text_of(body, "language"), text_of(body, "task")
+        if language is not None and language not in LANGUAGES:
+            raise invalid(["body", "language"], f"Language '{language[:20]}' is not supported")
+        if task not in (None, "transcribe", "translate"):
+            raise invalid(["body", "task"], "Task must be 'transcribe' or 'translate'")
+        row = await self._active_or_newest(caller.client, request)
+        if row.state not in ACTIVE_STATES:
+            status = standing_of_row(row).status(caller.variant)
+            raise Refused(
+                409, f"Meeting found but is not active (status: '{status}'). Cannot reconfigure."
+            )
+        extras = row.extras
+        if language not in (None, extras.get("language")) or task not in (None, "transcribe"):
+            raise Refused(
+                404,
+                "A running bot's language and task cannot be changed on this server. "
+                "Stop the bot and send another.",
+            )
+        message = "Reconfiguration request accepted and sent to the bot."
+        return Reply(status=202, json={"message": message})
+
+    async def _active_or_newest(self, client: Client, request: Request) -> BotRow:
+        platform, native_id = request.params["platform"], request.params["native_id"]
+        rows = await self._door.meetings(client, platform, native_id)
+        if not rows:
+            raise Refused(
+                404,
+                f"No active meeting found for platform {platform} and meeting ID {native_id}.",
+            )
+        return next((row for row in rows if row.state in ACTIVE_STATES), rows[0])

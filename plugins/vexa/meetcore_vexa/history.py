@@ -1,0 +1,223 @@
+"""The routes under /meetings: what was, what is, what is planned; and deleting it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from attrs import evolve
+
+from meetcore.doors import Reply, Request, Route
+from meetcore.lifecycle import EndReason, State
+from meetcore.meeting import without_query
+from meetcore.orders import BotRow, Client, NotNow, Scope
+from meetcore_vexa.bots import Bots
+from meetcore_vexa.door import Caller, Door
+from meetcore_vexa.listing import list_meetings
+from meetcore_vexa.meetings import meeting_body, standing_of_row
+from meetcore_vexa.refusals import Refused, invalid
+from meetcore_vexa.statuses import standing_of
+from meetcore_vexa.wishes import body_object, flag_of, text_of, wish_from
+
+__all__ = ["History"]
+
+_DATA_FIELDS = ("name", "participants", "languages", "notes")
+
+
+class History:
+    """Handlers of the routes under /meetings.
+
+    Args:
+        door: The way in.
+        bots: Sends the bots that are planned.
+    """
+
+    def __init__(self, door: Door, bots: Bots) -> None:
+        self._door = door
+        self._service = door.service
+        self._bots = bots
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("GET", "/meetings", self.list),
+            Route("POST", "/meetings", self.plan),
+            Route("GET", "/meetings/{meeting_id}", self._bots.get),
+            Route("PATCH", "/meetings/{meeting_id}", self.change_plan),
+            Route("DELETE", "/meetings/{meeting_id}", self.drop_plan),
+            Route("POST", "/meetings/{meeting_id}/transcribe", self.transcribe),
+            Route("PATCH", "/meetings/{platform}/{native_id}", self.annotate),
+            Route("DELETE", "/meetings/{platform}/{native_id}", self.delete),
+        ]
+
+    async def list(self, request: Request) -> Reply:
+        """List meetings, all of them unless a page is asked for: vexa-client filters them."""
+        caller = await self._door.caller(request)
+        return await list_meetings(self._door, caller, request, default_limit=None)
+
+    # --- of the past -------------------------------------------------------------------
+
+    async def annotate(self, request: Request) -> Reply:
+        """Change what the user noted about the newest run of a meeting."""
+        caller = await self._door.caller(request, Scope.WRITE)
+        data = body_object(request.json()).get("data")
+        if not isinstance(data, dict):
+            raise invalid(["body", "data"], "Field required", "missing")
+        changes = {name: data[name] for name in _DATA_FIELDS if data.get(name) is not None}
+        _check_notes(changes)
+        if not changes:
+            raise Refused(400, "No data provided for update.")
+        row = await self._newest(caller.client, request)
+        kept = row.extras.get("data")
+        known = dict(kept) if isinstance(kept, dict) else {}
+        row = await self._service.put_extras(row, {**row.extras, "data": {**known, **changes}})
+        return await self._answer(row, caller)
+
+    async def _newest(self, client: Client, request: Request) -> BotRow:
+        platform, native_id = request.params["platform"], request.params["native_id"]
+        rows = await self._door.meetings(client, platform, native_id)
+        if not rows:
+            raise Refused(404, f"Meeting not found for platform {platform} and ID {native_id}")
+        return rows[0]
+
+    async def _answer(self, row: BotRow, caller: Caller, status: int = 200) -> Reply:
+        story = await self._door.story(row)
+        standing = standing_of(story) if story.hops else standing_of_row(row)
+        body = meeting_body(row, standing, caller.variant, hops=story.hops)
+        return Reply(status=status, json=body)
+
+    async def delete(self, request: Request) -> Reply:
+        """Delete transcript and recordings of the newest run of a meeting, and what names it."""
+        caller = await self._door.caller(request, Scope.WRITE)
+        platform, native_id = request.params["platform"], request.params["native_id"]
+        row = await self._newest(caller.client, request)
+        status = standing_of_row(row).status(caller.variant)
+        try:
+            await self._service.delete_data(row)
+        except NotNow as error:
+            raise Refused(
+                409, f"Meeting not finalized; cannot delete transcripts. Current status: {status}"
+            ) from error
+        await self._service.put_extras(row, {**row.extras, "data": {}})
+        message = f"Meeting {platform}/{native_id} transcripts deleted and data anonymized"
+        return Reply(json={"message": message})
+
+    async def transcribe(self, request: Request) -> Reply:
+        """Refuse to transcribe once more: meetings are transcribed while they go on."""
+        client = await self._door.client(request, Scope.WRITE)
+        row = await self._door.numbered(client, request.params["meeting_id"])
+        if not row.ended:
+            raise Refused(400, "Meeting is not finished yet.")
+        story = await self._door.story(row)
+        if not any(a.media_type.startswith("audio/") for a in story.artifacts.values()):
+            raise Refused(404, "No recording found for this meeting")
+        if story.segments:
+            raise Refused(409, "Meeting is already transcribed")
+        raise Refused(503, "Deferred transcription is not configured on this server")
+
+    # --- of the future -----------------------------------------------------------------
+
+    async def plan(self, request: Request) -> Reply:
+        """Send a bot later."""
+        caller = await self._door.caller(request, Scope.WRITE)
+        body = body_object(request.json())
+        join_at = _time_of(body, "scheduled_at")
+        if flag_of(body, "auto_join") is False or join_at is None or not body.get("meeting_url"):
+            raise invalid(
+                ["body"],
+                "This server plans bots only: 'meeting_url' and 'scheduled_at' are needed, and "
+                "'auto_join' must not be false",
+            )
+        wish = wish_from(
+            {name: value for name, value in body.items() if name in ("meeting_url", "bot_name")},
+            caller.variant,
+        )
+        link = self._service.parse_link(wish.url)
+        place = evolve(
+            wish.place,
+            platform=wish.place.platform or link.platform,
+            native_id=wish.place.native_id or link.native_id,
+        )
+        title = text_of(body, "title", longest=500)
+        row = await self._bots.send(caller.client, wish, place, caller.variant, join_at=join_at)
+        if title is not None:
+            extras = {**row.extras, "data": {"name": title}}
+            row = await self._service.put_extras(row, extras)
+        return await self._answer(row, caller, status=201)
+
+    async def change_plan(self, request: Request) -> Reply:
+        """Change the time or the title of a bot that has not gone yet."""
+        caller = await self._door.caller(request, Scope.WRITE)
+        row = await self._door.numbered(caller.client, request.params["meeting_id"])
+        body = body_object(request.json())
+        join_at, title = _time_of(body, "scheduled_at"), text_of(body, "title", longest=500)
+        url = text_of(body, "meeting_url")
+        if url is not None:
+            wish_from({"meeting_url": url}, caller.variant)
+        if row.state is not State.SCHEDULED:
+            raise Refused(409, "The bot owns this meeting already; it cannot be changed.")
+        if join_at is not None or url is not None:
+            order = await self._service.order(row)
+            extras = dict(row.extras)
+            if url is not None:
+                link = self._service.parse_link(url)
+                place = wish_from({"meeting_url": url}, caller.variant).place
+                extras["platform"] = place.platform or link.platform
+                extras["native_meeting_id"] = place.native_id or link.native_id
+                extras["meeting_url"] = without_query(url)
+            order = evolve(
+                order,
+                url=url or order.url,
+                join_at=join_at or row.scheduled_for,
+                extras=extras,
+            )
+            try:
+                row = await self._service.reschedule(row, order)
+            except NotNow as error:
+                raise Refused(
+                    409, "The bot owns this meeting already; it cannot be changed."
+                ) from error
+        if title is not None:
+            kept = row.extras.get("data")
+            known = dict(kept) if isinstance(kept, dict) else {}
+            extras = {**row.extras, "data": {**known, "name": title}}
+            row = await self._service.put_extras(row, extras)
+        return await self._answer(row, caller)
+
+    async def drop_plan(self, request: Request) -> Reply:
+        """Cancel a bot that has not gone yet."""
+        client = await self._door.client(request, Scope.WRITE)
+        row = await self._door.numbered(client, request.params["meeting_id"])
+        cancelled = row.ended and row.reason is EndReason.STOP_REQUESTED and not row.in_call_at
+        if row.state is not State.SCHEDULED and not cancelled:
+            raise Refused(409, "The bot owns this meeting already; it cannot be dropped.")
+        await self._service.stop(row, "the plan was dropped")
+        return Reply(status=204)
+
+
+def _check_notes(changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        loc: list[str | int] = ["body", "data", name]
+        if name in ("name", "notes"):
+            if not isinstance(value, str):
+                raise invalid(loc, "Input should be a valid string", "string_type")
+            if len(value) > 20_000:
+                raise invalid(loc, "String should have at most 20000 characters", "string_too_long")
+        elif not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise invalid(loc, "Input should be a valid list of strings", "list_type")
+        elif len(value) > 1000 or sum(map(len, value)) > 100_000:
+            raise invalid(loc, "List is too long", "too_long")
+
+
+def _time_of(body: Mapping[str, Any], name: str) -> datetime | None:
+    text = text_of(body, name, longest=50)
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise invalid(
+            ["body", name], "Input should be a valid datetime", "datetime_from_date_parsing"
+        ) from error

@@ -1,0 +1,65 @@
+"""What the plugin adds to a server: its routes, its socket, its webhooks."""
+
+from __future__ import annotations
+
+from meetcore.doors import Mount, SocketRoute
+from meetcore.errors import ConfigError
+from meetcore.service import App
+from meetcore_vexa.accounts import Accounts
+from meetcore_vexa.acts import Acts
+from meetcore_vexa.admins import Admins
+from meetcore_vexa.bots import Bots
+from meetcore_vexa.door import NAME, Door
+from meetcore_vexa.history import History
+from meetcore_vexa.live import Live
+from meetcore_vexa.recordings import Recordings
+from meetcore_vexa.refusals import refuse
+from meetcore_vexa.transcripts import Transcripts
+from meetcore_vexa.variants import DEFAULT, Variant
+from meetcore_vexa.webhooks import EnvelopeWebhooks, FlatWebhooks
+
+__all__ = ["mount"]
+
+
+def mount(app: App) -> None:
+    """Mount the dialect.
+
+    Raises:
+        ConfigError: `[server.vexa] dialect` names none of the four.
+    """
+    default = _default(app)
+    door = Door(service=app.service, default=default)
+    bots = Bots(door)
+    rooms = (
+        Acts(door),
+        bots,
+        History(door, bots),
+        Transcripts(door),
+        Recordings(door),
+        Accounts(door),
+        Admins(door),
+    )
+    app.add_webhook_format(FlatWebhooks(app.service, default))
+    app.add_webhook_format(EnvelopeWebhooks(app.service, default))
+    app.mount(
+        Mount(
+            name=NAME,
+            title="Vexa",
+            routes=[route for room in rooms for route in room.routes()],
+            sockets=[SocketRoute("/ws", Live(door).admit)],
+            refuse=refuse,
+            docs="REST, WebSocket and webhooks as Vexa has them, 0.6 to 0.12.",
+        )
+    )
+
+
+def _default(app: App) -> Variant:
+    options = app.options.get(NAME, {})
+    named = options.get("dialect", DEFAULT.value) if isinstance(options, dict) else None
+    variant = Variant.named(named)
+    if variant is None:
+        raise ConfigError(
+            f"[server.vexa] cannot be used: dialect is {named!r}.",
+            'Write dialect = "E1", "E2", "E3" or "E4".',
+        )
+    return variant

@@ -1,0 +1,196 @@
+"""The routes under /recordings: what was recorded, and its bytes.
+
+A meeting's recording has the meeting's number; its files are the mix and the tracks, numbered from
+1. There is no video.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from meetcore.doors import Reply, Request, Route
+from meetcore.events import ArtifactWritten
+from meetcore.orders import BotQuery, BotRow, Client, Scope
+from meetcore.story import Story
+from meetcore_vexa.door import NAME, Door, integer
+from meetcore_vexa.meetings import meeting_of
+from meetcore_vexa.refusals import Refused
+from meetcore_vexa.variants import Variant, zulu
+
+__all__ = ["Recordings", "recording_body"]
+
+LINK_LASTS_S = 3600.0
+_PAGE = 50
+
+
+def audio_of(row: BotRow, story: Story) -> list[ArtifactWritten]:
+    """Return the audio files of a bot, the mix of everybody first."""
+    if row.extras.get("recording_enabled") is False or row.deleted_at is not None:
+        return []
+    files = [a for a in story.artifacts.values() if a.media_type.startswith("audio/")]
+    return sorted(files, key=lambda file: (file.kind != "audio.mix", file.path))
+
+
+def recording_body(row: BotRow, story: Story) -> dict[str, Any] | None:
+    """Return a meeting's recording, None where nothing was recorded."""
+    files = audio_of(row, story)
+    if not files:
+        return None
+    done = story.ended
+    return {
+        "id": row.number,
+        "meeting_id": row.number,
+        "user_id": row.user_id,
+        "session_uid": row.bot_id,
+        "source": "bot",
+        "status": "completed" if done else "in_progress",
+        "error_message": None,
+        "created_at": zulu(story.recording_at or row.created_at),
+        "completed_at": zulu(story.ended_at) if story.ended_at else None,
+        "media_files": [_media(number, file) for number, file in enumerate(files, 1)],
+    }
+
+
+def _media(number: int, file: ArtifactWritten) -> dict[str, Any]:
+    return {
+        "id": number,
+        "type": "audio",
+        "format": PurePosixPath(file.path).suffix.removeprefix("."),
+        "content_type": file.media_type,
+        "file_size_bytes": file.size_bytes,
+        "duration_seconds": file.duration_s,
+        "created_at": zulu(file.at),
+    }
+
+
+class Recordings:
+    """Handlers of the routes under /recordings.
+
+    Args:
+        door: The way in.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._service = door.service
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        media = "/recordings/{recording_id}/media/{media_id}"
+        return [
+            Route("GET", "/recordings", self.list),
+            Route("GET", "/recordings/{recording_id}", self.get),
+            Route("DELETE", "/recordings/{recording_id}", self.delete),
+            Route("GET", "/recordings/{recording_id}/master", self.master),
+            Route("GET", f"{media}/raw", self.raw),
+            Route("GET", f"{media}/download", self.download),
+        ]
+
+    async def list(self, request: Request) -> Reply:
+        """List recordings, newest first."""
+        client = await self._door.client(request, Scope.READ)
+        args = request.args
+        limit = integer(["query", "limit"], args.get("limit", "50"), low=1, high=200)
+        offset = integer(["query", "offset"], args.get("offset", "0"), low=0)
+        found: list[dict[str, Any]] = []
+        before: int | None = None
+        while len(found) < offset + limit:
+            query = BotQuery(dialect=NAME, before=before, limit=_PAGE)
+            rows = await self._service.bots(client, query)
+            for row in rows:
+                if row.in_call_at is not None and row.deleted_at is None:
+                    body = recording_body(row, await self._door.story(row))
+                    found += [body] if body else []
+            if len(rows) < _PAGE:
+                break
+            before = rows[-1].number
+        return Reply(json={"recordings": found[offset : offset + limit]})
+
+    async def get(self, request: Request) -> Reply:
+        """Return one recording."""
+        row, story = await self._found(request)
+        body = recording_body(row, story)
+        if body is None:
+            raise Refused(404, "Recording not found")
+        return Reply(json=body)
+
+    async def delete(self, request: Request) -> Reply:
+        """Refuse: here, what was heard and what was written of it go together."""
+        await self._door.client(request, Scope.WRITE)
+        row, story = await self._found(request)
+        if not story.ended:
+            raise Refused(409, "Recording is in flight and cannot be deleted yet.")
+        meeting = meeting_of(row)
+        raise Refused(
+            409,
+            "This server deletes a recording together with its transcript: "
+            f"DELETE /meetings/{meeting.platform}/{meeting.native_id}",
+        )
+
+    async def master(self, request: Request) -> Reply:
+        """Return where the one file of the whole meeting is."""
+        row, story = await self._found(request)
+        wanted = request.args.get("type", "audio")
+        mix = audio_of(row, story)[0]
+        if wanted != "audio" or mix.kind != "audio.mix":
+            raise Refused(404, f"There is no {wanted[:20]} master for this recording")
+        return Reply(
+            json={
+                **_media(1, mix),
+                "recording_id": row.number,
+                "raw_url": f"/recordings/{row.number}/media/1/raw",
+            }
+        )
+
+    async def raw(self, request: Request) -> Reply:
+        """Send a file."""
+        row, file = await self._media_of(request)
+        name = PurePosixPath(file.path).name
+        return Reply(
+            file=self._service.path_of(row, file.path),
+            media_type=file.media_type,
+            headers={"Content-Disposition": f'inline; filename="{name}"'},
+        )
+
+    async def download(self, request: Request) -> Reply:
+        """Return a link to a file that works without a key for an hour; in E4 the file itself."""
+        caller = await self._door.caller(request)
+        if caller.variant is Variant.E4:
+            return await self.raw(request)
+        row, file = await self._media_of(request)
+        meeting, suffix = meeting_of(row), PurePosixPath(file.path).suffix
+        stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in meeting.native_id)
+        filename = f"{meeting.platform}_{stem}_{row.number}{suffix}"
+        url = self._service.media_url(
+            request.origin_url, row, file.path, expires_s=LINK_LASTS_S, filename=filename
+        )
+        return Reply(
+            json={
+                "download_url": url,
+                "filename": filename,
+                "content_type": file.media_type,
+                "file_size_bytes": file.size_bytes,
+            }
+        )
+
+    async def _found(self, request: Request) -> tuple[BotRow, Story]:
+        client: Client = await self._door.client(request, Scope.READ)
+        try:
+            row = await self._door.numbered(client, request.params["recording_id"])
+        except Refused as error:
+            if error.status != 404:
+                raise
+            raise Refused(404, "Recording not found") from error
+        story = await self._door.story(row)
+        if not audio_of(row, story):
+            raise Refused(404, "Recording not found")
+        return row, story
+
+    async def _media_of(self, request: Request) -> tuple[BotRow, ArtifactWritten]:
+        row, story = await self._found(request)
+        number = integer(["path", "media_id"], request.params["media_id"], low=0)
+        files = audio_of(row, story)
+        if not 1 <= number <= len(files):
+            raise Refused(404, "Media file not found")
+        return row, files[number - 1]

@@ -1,0 +1,192 @@
+"""The routes under /transcripts: the transcript as JSON, sent as it is read, and public links."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+from attrs import frozen
+
+from meetcore.doors import Reply, Request, Route
+from meetcore.events import SegmentFinalized
+from meetcore.orders import BotGone, BotRow, Client, NoSuchBot, Scope
+from meetcore.service import Service
+from meetcore.story import Story
+from meetcore_vexa.door import Caller, Door, integer
+from meetcore_vexa.meetings import meeting_body, meeting_of, standing_of_row
+from meetcore_vexa.recordings import recording_body
+from meetcore_vexa.refusals import Refused
+from meetcore_vexa.segments import Form, Session, segment_body
+from meetcore_vexa.statuses import standing_of
+from meetcore_vexa.variants import Variant, zulu
+
+__all__ = ["SORTED_WITHIN", "Transcripts", "newest_segments"]
+
+SORTED_WITHIN = 256
+"""Segments are told in the order they were spoken, as far as they were finalized not more than so
+many places out of it: that bounds the memory, not the length of the meeting."""
+
+SHARE_PURPOSE = "vexa-transcript-share"
+
+
+async def newest_segments(service: Service, row: BotRow) -> AsyncIterator[SegmentFinalized]:
+    """Yield the newest revision of each segment, with when it came, as they were spoken."""
+    revisions: dict[str, int] = {}
+    async for event in service.events(row):
+        if isinstance(event, SegmentFinalized):
+            key, revision = event.segment.id, event.segment.revision
+            revisions[key] = max(revision, revisions.get(key, revision))
+    heap: list[tuple[float, float, int, SegmentFinalized]] = []
+    async for event in service.events(row):
+        if not isinstance(event, SegmentFinalized):
+            continue
+        segment = event.segment
+        if revisions.get(segment.id) != segment.revision or not segment.text.strip():
+            continue
+        del revisions[segment.id]
+        heapq.heappush(heap, (segment.start_s, segment.end_s, event.seq, event))
+        if len(heap) > SORTED_WITHIN:
+            yield heapq.heappop(heap)[3]
+    while heap:
+        yield heapq.heappop(heap)[3]
+
+
+@frozen(kw_only=True)
+class _Reading:
+    row: BotRow
+    story: Story
+    session: Session
+
+
+class Transcripts:
+    """Handlers of the routes under /transcripts and /public/transcripts.
+
+    Args:
+        door: The way in.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._service = door.service
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        meeting = "/transcripts/{platform}/{native_id}"
+        return [
+            Route("GET", meeting, self.get),
+            Route("POST", f"{meeting}/share", self.share),
+            Route("GET", "/public/transcripts/{share}", self.public),
+        ]
+
+    async def get(self, request: Request) -> Reply:
+        """Return a transcript."""
+        caller = await self._door.caller(request)
+        reading = await self._read(caller.client, request)
+        head = self._head(reading, caller.variant)
+        return Reply(
+            stream=self._written(head, reading, caller.variant), media_type="application/json"
+        )
+
+    async def _read(self, client: Client, request: Request) -> _Reading:
+        platform, native_id = request.params["platform"], request.params["native_id"]
+        rows = await self._door.meetings(client, platform, native_id)
+        wanted = request.args.get("meeting_id")
+        if wanted:
+            number = integer(["query", "meeting_id"], wanted, low=0)
+            rows = [row for row in rows if row.number == number]
+        if not rows:
+            raise Refused(404, f"Meeting not found for platform {platform} and ID {native_id}")
+        return await self._opened(rows[0])
+
+    async def _opened(self, row: BotRow) -> _Reading:
+        story = await self._service.story(row)
+        session = Session(
+            uid=row.bot_id, began_at=story.in_call_at, language=meeting_of(row).language
+        )
+        return _Reading(row=row, story=story, session=session)
+
+    @staticmethod
+    def _head(reading: _Reading, variant: Variant) -> dict[str, Any]:
+        row, story = reading.row, reading.story
+        standing = standing_of(story) if story.hops else standing_of_row(row)
+        meeting = meeting_body(row, standing, variant, hops=story.hops)
+        names = (
+            "id",
+            "platform",
+            "native_meeting_id",
+            "constructed_meeting_url",
+            "status",
+            "start_time",
+            "end_time",
+        )
+        head = {name: meeting[name] for name in names}
+        if variant.bundles:
+            recording = recording_body(row, story)
+            head["recordings"] = [recording] if recording else []
+            head["notes"] = meeting["data"].get("notes")
+            head["data"] = meeting["data"]
+        return head
+
+    async def _written(
+        self, head: dict[str, Any], reading: _Reading, variant: Variant
+    ) -> AsyncIterator[bytes]:
+        yield json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "segments": ['
+        comma = b""
+        async for body in self._bodies(reading, variant):
+            yield comma + json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+            comma = b", "
+        yield b"]}"
+
+    async def _bodies(self, reading: _Reading, variant: Variant) -> AsyncIterator[dict[str, Any]]:
+        async for event in newest_segments(self._service, reading.row):
+            yield segment_body(event.segment, event.at, reading.session, variant, Form.REST)
+
+    # --- public links ------------------------------------------------------------------
+
+    async def share(self, request: Request) -> Reply:
+        """Make a link to a transcript that works without a key for a time."""
+        caller: Caller = await self._door.caller(request, Scope.WRITE)
+        reading = await self._read(caller.client, request)
+        given = request.args.get("ttl_seconds", "900")
+        ttl_s = integer(["query", "ttl_seconds"], given, low=60, high=7 * 24 * 3600)
+        claims = {"bot": reading.row.bot_id, "user": reading.row.user_id}
+        token = self._service.sign(SHARE_PURPOSE, claims, expires_s=ttl_s)
+        expires_at = zulu_after(self._service, ttl_s)
+        body: dict[str, Any]
+        if caller.variant is Variant.E4:
+            body = {"id": token, "token": token, "mode": "read", "expires_at": expires_at}
+        else:
+            body = {
+                "share_id": token,
+                "url": f"{request.base_url}/public/transcripts/{token}.txt",
+                "expires_at": expires_at,
+                "expires_in_seconds": ttl_s,
+            }
+        return Reply(json=body)
+
+    async def public(self, request: Request) -> Reply:
+        """Return a shared transcript as text."""
+        token = request.params["share"].removesuffix(".txt")
+        claims = self._service.verify(SHARE_PURPOSE, token)
+        if claims is None:
+            raise Refused(404, "Share link not found or expired")
+        owner = Client(key_id="", user_id=int(claims["user"]), scopes=frozenset({Scope.READ}))
+        try:
+            reading = await self._opened(await self._service.bot(owner, str(claims["bot"])))
+        except (NoSuchBot, BotGone) as error:
+            raise Refused(404, "Share link not found or expired") from error
+        return Reply(stream=self._text(reading), media_type="text/plain; charset=utf-8")
+
+    async def _text(self, reading: _Reading) -> AsyncIterator[bytes]:
+        async for body in self._bodies(reading, Variant.E3):
+            who = body["speaker"] or "Unknown"
+            line = f"[{body['absolute_start_time']}] {who}: {body['text']}\n"
+            yield line.encode("utf-8", "replace")
+
+
+def zulu_after(service: Service, seconds: float) -> str:
+    """Return the time a while from now."""
+    return zulu(service.now() + timedelta(seconds=seconds))

@@ -1,0 +1,228 @@
+"""The webhooks of both eras. Each user has one URL, which is looked up whenever something is sent.
+
+E1 and E2 post a flat `meeting.status_change` and, at the end, the bare meeting: one attempt each.
+E3 and E4 post envelopes with an id that repeats on every attempt, signed with the user's secret.
+Every bot has both formats as its targets; the one that is not the user's says nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from attrs import frozen
+
+from meetcore.events import StateChanged
+from meetcore.lifecycle import State
+from meetcore.service import Moment, Outgoing, Service, WebhookFormat
+from meetcore.wire import to_json
+from meetcore_vexa.meetings import meeting_body
+from meetcore_vexa.recordings import recording_body
+from meetcore_vexa.statuses import ACTIVE_STATES, Step, standing_of, steps_of
+from meetcore_vexa.variants import DEFAULT, Variant, naive, zulu
+
+__all__ = ["EVENT_TYPES", "TARGETS", "EnvelopeWebhooks", "FlatWebhooks", "HookSettings", "signed"]
+
+API_VERSION = "2026-03-01"
+EVENT_TYPES = (
+    "meeting.started",
+    "meeting.status_change",
+    "meeting.completed",
+    "bot.failed",
+    "recording.ready",
+    "transcription.ready",
+)
+
+
+@frozen(kw_only=True)
+class HookSettings:
+    """What a user said about webhooks, as it stands now.
+
+    Attributes:
+        events: What is wanted; None for everything.
+    """
+
+    url: str | None
+    secret: str | None
+    variant: Variant
+    events: Mapping[str, bool] | None = None
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], default: Variant = DEFAULT) -> HookSettings:
+        """Read a user's settings."""
+        chosen = settings.get("webhook_dialect") or settings.get("dialect")
+        events = settings.get("webhook_events")
+        return cls(
+            url=settings.get("webhook_url") or None,
+            secret=settings.get("webhook_secret") or None,
+            variant=Variant.named(chosen) or default,
+            events=events if isinstance(events, dict) else None,
+        )
+
+    def wants(self, kind: str) -> bool:
+        """Whether events of a type are to be sent."""
+        return self.events is None or self.events.get(kind) is True
+
+
+def signed(secret: str, timestamp: str, body: bytes) -> str:
+    """Return the value of `X-Webhook-Signature`."""
+    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
+    return f"sha256={digest.hexdigest()}"
+
+
+class _UserWebhooks(WebhookFormat):
+    def __init__(self, service: Service, default: Variant = DEFAULT) -> None:
+        self._service = service
+        self._default = default
+
+    async def messages(self, moment: Moment) -> Sequence[Outgoing]:
+        """Return what the user's own URL is told about an event."""
+        event = moment.event
+        if not isinstance(event, StateChanged):
+            return ()
+        settings = await self._service.settings(moment.row.user_id, "vexa")
+        hooks = HookSettings.of(settings, self._default)
+        if hooks.url is None or not self._is_for(hooks.variant):
+            return ()
+        step = self._step(moment, hooks.variant)
+        return [] if step is None else self._told(moment, step, hooks)
+
+    @staticmethod
+    def _step(moment: Moment, variant: Variant) -> Step | None:
+        """Return the change of status this event is, None for the first and for none."""
+        steps = steps_of(moment.story.hops, variant)
+        now = steps[-1] if steps else None
+        if now is None or now.before is None or now.hop.seq != moment.event.seq:
+            return None
+        return now
+
+    def _is_for(self, variant: Variant) -> bool:
+        raise NotImplementedError
+
+    def _told(self, moment: Moment, step: Step, hooks: HookSettings) -> Sequence[Outgoing]:
+        raise NotImplementedError
+
+
+def _meeting(moment: Moment, variant: Variant, *, zoned: bool) -> dict[str, Any]:
+    story = moment.story
+    return meeting_body(
+        moment.row,
+        standing_of(story),
+        variant,
+        hops=story.hops,
+        zoned=zoned,
+        ended_at=story.ended_at,
+        updated_at=moment.event.at,
+    )
+
+
+def _change(moment: Moment, step: Step, variant: Variant, *, zoned: bool) -> dict[str, Any]:
+    standing, at = step.standing, moment.event.at
+    reason = standing.completion_reason(variant) or standing.error(variant)
+    return {
+        "from": step.before,
+        "to": step.after,
+        "reason": reason,
+        "timestamp": zulu(at) if zoned else naive(at),
+        "transition_source": "bot_callback",
+    }
+
+
+class FlatWebhooks(_UserWebhooks):
+    """E1 and E2: no envelope, no signature, no second attempt."""
+
+    name: ClassVar[str] = "vexa-flat"
+    pauses_s: ClassVar[tuple[float, ...]] = ()
+    timeout_s: ClassVar[float] = 30.0
+
+    def _is_for(self, variant: Variant) -> bool:
+        return not variant.bundles
+
+    def _told(self, moment: Moment, step: Step, hooks: HookSettings) -> Sequence[Outgoing]:
+        meeting = _meeting(moment, hooks.variant, zoned=False)
+        change = {
+            "event_type": "meeting.status_change",
+            "meeting": meeting,
+            "status_change": _change(moment, step, hooks.variant, zoned=False),
+        }
+        told = [
+            Outgoing(kind="meeting.status_change", body=to_json(change).encode(), url=hooks.url)
+        ]
+        if moment.story.ended:
+            told.append(Outgoing(kind="meeting", body=to_json(meeting).encode(), url=hooks.url))
+        return told
+
+
+class EnvelopeWebhooks(_UserWebhooks):
+    """E3 and E4: envelopes, at least once, signed."""
+
+    name: ClassVar[str] = "vexa-envelope"
+    pauses_s: ClassVar[tuple[float, ...]] = (60.0, 300.0, 1800.0, 7200.0)
+    timeout_s: ClassVar[float] = 30.0
+
+    def _is_for(self, variant: Variant) -> bool:
+        return variant.bundles
+
+    def _told(self, moment: Moment, step: Step, hooks: HookSettings) -> Sequence[Outgoing]:
+        meeting = _meeting(moment, hooks.variant, zoned=True)
+        change = _change(moment, step, hooks.variant, zoned=True)
+        both = {"meeting": meeting, "status_change": change}
+        facts: dict[str, dict[str, Any]] = {"meeting.status_change": both}
+        if step.hop.state in ACTIVE_STATES and not _was_active(moment, step):
+            facts["meeting.started"] = {"meeting": meeting}
+        if step.after == "completed":
+            facts["meeting.completed"] = {"meeting": meeting}
+        if step.after == "failed":
+            facts["bot.failed"] = both
+        if moment.story.ended:
+            facts |= self._results(moment, meeting)
+        return [self._sealed(moment, hooks, k, data) for k, data in facts.items() if hooks.wants(k)]
+
+    @staticmethod
+    def _results(moment: Moment, meeting: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        results: dict[str, dict[str, Any]] = {}
+        recording = recording_body(moment.row, moment.story)
+        if recording is not None:
+            results["recording.ready"] = {"meeting": meeting, "recording": recording}
+        if moment.story.segments:
+            results["transcription.ready"] = {"meeting": meeting}
+        return results
+
+    def _sealed(
+        self, moment: Moment, hooks: HookSettings, kind: str, data: dict[str, Any]
+    ) -> Outgoing:
+        event = moment.event
+        name = f"{moment.row.bot_id}:{event.seq}:{kind}"
+        event_id = f"evt_{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+        envelope = {
+            "event_id": event_id,
+            "event_type": kind,
+            "api_version": API_VERSION,
+            "created_at": zulu(event.at),
+            "data": data,
+        }
+        body = to_json(envelope).encode()
+        return Outgoing(
+            kind=kind, body=body, headers=self._headers(hooks, body), url=hooks.url, id=event_id
+        )
+
+    def _headers(self, hooks: HookSettings, body: bytes) -> dict[str, str]:
+        if hooks.secret is None:
+            return {}
+        timestamp = str(int(self._service.now().timestamp()))
+        return {
+            "Authorization": f"Bearer {hooks.secret}",
+            "X-Webhook-Timestamp": timestamp,
+            "X-Webhook-Signature": signed(hooks.secret, timestamp, body),
+        }
+
+
+def _was_active(moment: Moment, step: Step) -> bool:
+    earlier = [hop for hop in moment.story.hops if hop.seq < step.hop.seq]
+    return any(hop.state is State.IN_CALL or hop.state in ACTIVE_STATES for hop in earlier)
+
+
+TARGETS = (FlatWebhooks.name, EnvelopeWebhooks.name)
+"""What every bot has as its webhook targets."""
