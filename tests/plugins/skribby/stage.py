@@ -20,7 +20,7 @@ from meetcore.events import (
     SpeakingStopped,
 )
 from meetcore.lifecycle import EndReason, State
-from meetcore.orders import BotRow
+from meetcore.orders import BotRow, Client
 from meetcore.roster import NameSource, Participant
 from meetcore.testing.desk import Desk, DeskSocket, open_desk
 from meetcore.transcript import Segment, Word
@@ -54,6 +54,13 @@ async def skribby(folder: Path, **options: Any) -> AsyncIterator[Desk]:
         desk.load(plugin)
         desk.new_key(KEY)
         yield desk
+
+
+async def operator(desk: Desk) -> Client:
+    """Whoever holds the key."""
+    client = await desk.authenticate(KEY)
+    assert client is not None
+    return client
 
 
 async def ask(desk: Desk, method: str, path: str, **how: Any) -> Reply:

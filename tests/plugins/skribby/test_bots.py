@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ from tests.plugins.skribby.stage import (
     enter,
     leave,
     new_bot,
+    operator,
     play,
     segment,
     skribby,
@@ -32,7 +35,7 @@ LATER = 1_900_000_000
 
 
 @pytest.mark.parametrize("prefix", ["", "/api/v1"])
-async def test_every_route_stands_at_the_root_and_below_api_v1(prefix, tmp_path):
+async def test_every_route_stands_at_the_root_and_below_api_v1(prefix: Any, tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         made = await ask(desk, "POST", f"{prefix}/bot", json=wish())
         got = await ask(desk, "GET", f"{prefix}/bot/{made.json['id']}")
@@ -42,7 +45,7 @@ async def test_every_route_stands_at_the_root_and_below_api_v1(prefix, tmp_path)
         assert listed.json == []
 
 
-async def test_the_order_says_what_the_body_said(tmp_path):
+async def test_the_order_says_what_the_body_said(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(
             desk,
@@ -71,13 +74,15 @@ async def test_the_order_says_what_the_body_said(tmp_path):
         "silence_s": 180.0,
     }
     assert [target.url for target in order.webhooks] == ["https://example.com/hook"]
-    assert order.webhooks[0].secret.startswith("skr_")
+    assert str(order.webhooks[0].secret).startswith("skr_")
 
 
 @pytest.mark.parametrize(
     ("service", "longest"), [("gmeet", 60), ("teams", 50), ("zoom", 64)], ids=str
 )
-async def test_a_long_name_is_cut_to_what_the_service_shows(service, longest, tmp_path):
+async def test_a_long_name_is_cut_to_what_the_service_shows(
+    service: Any, longest: Any, tmp_path: Path
+) -> None:
     links = {
         "gmeet": "https://meet.google.com/osk-sbwe-nff",
         "teams": "https://teams.live.com/meet/123",
@@ -101,13 +106,13 @@ async def test_a_long_name_is_cut_to_what_the_service_shows(service, longest, tm
         ("none", None),
     ],
 )
-async def test_a_model_names_its_provider(model, provider, tmp_path):
+async def test_a_model_names_its_provider(model: Any, provider: Any, tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk, transcription_model=model)
         assert (await desk.order(row)).transcriber == provider
 
 
-async def test_a_provider_that_is_not_installed_is_refused(tmp_path):
+async def test_a_provider_that_is_not_installed_is_refused(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         desk.providers = {"pocketsphinx"}
         reply = await ask(desk, "POST", "/bot", json=wish())
@@ -117,7 +122,7 @@ async def test_a_provider_that_is_not_installed_is_refused(tmp_path):
         assert "pocketsphinx" in sentence
 
 
-async def test_whoever_transcribes_in_place_of_the_provider_is_named(tmp_path):
+async def test_whoever_transcribes_in_place_of_the_provider_is_named(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         desk.rehearsal = True
         reply = await ask(desk, "POST", "/bot", json=wish())
@@ -152,39 +157,39 @@ async def test_whoever_transcribes_in_place_of_the_provider_is_named(tmp_path):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_field_that_is_wrong_is_named(changes, wrong, tmp_path):
+async def test_a_field_that_is_wrong_is_named(changes: Any, wrong: Any, tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         for path in ("/bot", "/bot/validate"):
             reply = await ask(desk, "POST", path, json=wish(**changes))
             assert reply.status == 422
             assert list(reply.json["errors"]) == [wrong]
             assert reply.json["message"] == reply.json["errors"][wrong][0]
-        assert await desk.bots((await desk.authenticate(KEY)), BotQuery()) == []
+        assert await desk.bots(await operator(desk), BotQuery()) == []
 
 
-async def test_several_wrong_fields_are_counted(tmp_path):
+async def test_several_wrong_fields_are_counted(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         reply = await ask(desk, "POST", "/bot", json={"service": "gmeet"})
         assert reply.json["message"].endswith("field is required. (and 2 more errors)")
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b"null", b'"x"', b"", b"NaN", b'{"a": "\\ud800"}'])
-async def test_a_body_that_is_no_object_is_refused(body, tmp_path):
+async def test_a_body_that_is_no_object_is_refused(body: Any, tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         reply = await ask(desk, "POST", "/bot", body=body)
         assert reply.status in (400, 422)
         assert isinstance(reply.json["message"], str)
 
 
-async def test_validating_makes_no_bot(tmp_path):
+async def test_validating_makes_no_bot(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         reply = await ask(desk, "POST", "/bot/validate", json=wish())
         assert (reply.status, reply.json["valid"]) == (200, True)
-        assert await desk.bots((await desk.authenticate(KEY)), BotQuery()) == []
+        assert await desk.bots(await operator(desk), BotQuery()) == []
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer nope"}, {"Authorization": KEY}])
-async def test_without_a_valid_key_everything_is_401(header, tmp_path):
+async def test_without_a_valid_key_everything_is_401(header: Any, tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         for route in desk.mounts["skribby"].routes:
             path = route.template.replace("{id}", "x")
@@ -192,7 +197,7 @@ async def test_without_a_valid_key_everything_is_401(header, tmp_path):
             assert (reply.status, reply.json) == (401, {"message": "Unauthenticated."})
 
 
-async def test_another_users_bot_is_not_there(tmp_path):
+async def test_another_users_bot_is_not_there(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         user, _ = await desk.create_user("eve@example.org")
@@ -202,7 +207,7 @@ async def test_another_users_bot_is_not_there(tmp_path):
             assert (reply.status, reply.json) == (404, {"message": "Not found."})
 
 
-async def test_a_path_or_method_that_is_not_there_is_answered_in_json(tmp_path):
+async def test_a_path_or_method_that_is_not_there_is_answered_in_json(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         assert (await ask(desk, "GET", "/bots")).status == 404
         wrong = await ask(desk, "PUT", "/bot")
@@ -213,7 +218,7 @@ async def test_a_path_or_method_that_is_not_there_is_answered_in_json(tmp_path):
 # --- what is said about a bot --------------------------------------------------------------
 
 
-async def test_a_bot_says_what_is_and_not_what_was_wished(tmp_path):
+async def test_a_bot_says_what_is_and_not_what_was_wished(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(
             desk,
@@ -229,7 +234,7 @@ async def test_a_bot_says_what_is_and_not_what_was_wished(tmp_path):
         assert body["custom_vocabulary"] == []
 
 
-async def test_participants_carry_what_they_did_only_when_asked(tmp_path):
+async def test_participants_carry_what_they_did_only_when_asked(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         enter(desk, row)
@@ -248,7 +253,7 @@ async def test_participants_carry_what_they_did_only_when_asked(tmp_path):
         assert start_ms == round(began.timestamp() * 1000)
 
 
-async def test_speakers_are_numbered_in_the_order_they_are_transcribed(tmp_path):
+async def test_speakers_are_numbered_in_the_order_they_are_transcribed(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         enter(desk, row)
@@ -268,7 +273,7 @@ async def test_speakers_are_numbered_in_the_order_they_are_transcribed(tmp_path)
         assert transcript[0]["transcript"] == "And once more."
 
 
-async def test_the_recording_has_a_link_that_expires_when_it_says(tmp_path):
+async def test_the_recording_has_a_link_that_expires_when_it_says(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         enter(desk, row)
@@ -276,7 +281,9 @@ async def test_the_recording_has_a_link_that_expires_when_it_says(tmp_path):
         leave(desk, row)
         body = await bot_of(desk, row)
         token = body["recording_url"].rpartition("/")[2]
-        assert desk.verify("media", token)["path"] == "files/mix.opus"
+        claims = desk.verify("media", token)
+        assert claims is not None
+        assert claims["path"] == "files/mix.opus"
         until = datetime.fromisoformat(body["recording_available_until"])
         desk.pass_time((until - desk.now()).total_seconds() - 1)
         assert desk.verify("media", token)
@@ -284,7 +291,7 @@ async def test_the_recording_has_a_link_that_expires_when_it_says(tmp_path):
         assert desk.verify("media", token) is None
 
 
-async def test_a_recording_kept_for_a_year_has_a_link_for_a_year(tmp_path):
+async def test_a_recording_kept_for_a_year_has_a_link_for_a_year(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk, store_recording_for_1_year=True)
         enter(desk, row)
@@ -293,7 +300,9 @@ async def test_a_recording_kept_for_a_year_has_a_link_for_a_year(tmp_path):
         assert (datetime.fromisoformat(until) - desk.now()).days == 365
 
 
-async def test_a_batch_bot_transcribes_after_the_meeting_as_its_client_sees_it(tmp_path):
+async def test_a_batch_bot_transcribes_after_the_meeting_as_its_client_sees_it(
+    tmp_path: Path,
+) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk, transcription_model="whisper")
         play(desk, row)
@@ -316,7 +325,9 @@ async def test_a_batch_bot_transcribes_after_the_meeting_as_its_client_sees_it(t
         (EndReason.CRASHED, State.FAILED, "failed", None),
     ],
 )
-async def test_a_bot_that_never_got_in_says_why(reason, state, status, stop_reason, tmp_path):
+async def test_a_bot_that_never_got_in_says_why(
+    reason: Any, state: Any, status: Any, stop_reason: Any, tmp_path: Path
+) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         desk.go(row, State.JOINING)
@@ -337,7 +348,9 @@ async def test_a_bot_that_never_got_in_says_why(reason, state, status, stop_reas
         (EndReason.CONNECTION_LOST, None),
     ],
 )
-async def test_a_bot_that_was_in_says_why_it_left(reason, stop_reason, tmp_path):
+async def test_a_bot_that_was_in_says_why_it_left(
+    reason: Any, stop_reason: Any, tmp_path: Path
+) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         enter(desk, row)
@@ -346,9 +359,9 @@ async def test_a_bot_that_was_in_says_why_it_left(reason, stop_reason, tmp_path)
         assert (body["status"], body["stop_reason"]) == ("finished", stop_reason)
 
 
-async def test_a_bot_of_another_api_can_be_looked_at(tmp_path):
+async def test_a_bot_of_another_api_can_be_looked_at(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
-        client = await desk.authenticate(KEY)
+        client = await operator(desk)
         order = BotOrder(url="https://teams.live.com/meet/9", transcriber="deepgram")
         row = await desk.create(client, order)
         desk.happen(row, ParticipantJoined(participant=Participant(id="a", name="Ada")))
@@ -361,7 +374,7 @@ async def test_a_bot_of_another_api_can_be_looked_at(tmp_path):
 # --- what is done with a bot ---------------------------------------------------------------
 
 
-async def test_scheduled_bots_are_listed_changed_and_sent_at_once(tmp_path):
+async def test_scheduled_bots_are_listed_changed_and_sent_at_once(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         late = await new_bot(desk, scheduled_start_time=LATER + 60, custom_metadata={"a": "b"})
         early = await new_bot(desk, scheduled_start_time=LATER)
@@ -382,7 +395,7 @@ async def test_scheduled_bots_are_listed_changed_and_sent_at_once(tmp_path):
         assert again.status == 400
 
 
-async def test_a_change_that_is_wrong_changes_nothing(tmp_path):
+async def test_a_change_that_is_wrong_changes_nothing(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk, scheduled_start_time=LATER)
         reply = await ask(desk, "PATCH", f"/bot/{row.bot_id}", json={"service": "x"})
@@ -390,13 +403,13 @@ async def test_a_change_that_is_wrong_changes_nothing(tmp_path):
         assert (await bot_of(desk, row))["service"] == "gmeet"
 
 
-async def test_a_start_in_the_past_is_now(tmp_path):
+async def test_a_start_in_the_past_is_now(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk, scheduled_start_time=1_700_000_000)
         assert (await bot_of(desk, row))["status"] == "booting"
 
 
-async def test_stopping_is_said_to_the_bot_once(tmp_path):
+async def test_stopping_is_said_to_the_bot_once(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         enter(desk, row)
@@ -407,7 +420,7 @@ async def test_stopping_is_said_to_the_bot_once(tmp_path):
         assert len(desk.commanded) == 1
 
 
-async def test_a_running_bot_is_not_deleted_one_that_has_ended_is(tmp_path):
+async def test_a_running_bot_is_not_deleted_one_that_has_ended_is(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         enter(desk, row)
@@ -420,7 +433,7 @@ async def test_a_running_bot_is_not_deleted_one_that_has_ended_is(tmp_path):
         assert (await ask(desk, "DELETE", f"/bot/{row.bot_id}")).status == 404
 
 
-async def test_a_scheduled_bot_that_is_deleted_never_sets_out(tmp_path):
+async def test_a_scheduled_bot_that_is_deleted_never_sets_out(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk, scheduled_start_time=LATER)
         assert (await ask(desk, "DELETE", f"/bot/{row.bot_id}")).status == 200
@@ -428,7 +441,7 @@ async def test_a_scheduled_bot_that_is_deleted_never_sets_out(tmp_path):
         assert (await ask(desk, "GET", "/bot/scheduled")).json == []
 
 
-async def test_a_bot_whose_data_was_deleted_elsewhere_still_has_a_status(tmp_path):
+async def test_a_bot_whose_data_was_deleted_elsewhere_still_has_a_status(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         play(desk, row)
@@ -438,14 +451,15 @@ async def test_a_bot_whose_data_was_deleted_elsewhere_still_has_a_status(tmp_pat
         assert (body["transcript"], body["recording_url"]) == ([], None)
 
 
-async def test_chat_is_sent_or_refused_and_never_falsely_sent(tmp_path):
+async def test_chat_is_sent_or_refused_and_never_falsely_sent(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         enter(desk, row)
         path = f"/bot/{row.bot_id}/chat-message"
         assert (await ask(desk, "POST", path, json={"message": "Hello"})).status == 200
         assert desk.commanded == [(row.bot_id, SendChat("Hello"))]
-        for body in ({}, {"message": ""}, {"message": 3}, {"content": "Hello"}, []):
+        bodies: list[Any] = [{}, {"message": ""}, {"message": 3}, {"content": "Hello"}, []]
+        for body in bodies:
             assert (await ask(desk, "POST", path, json=body)).status == 422
         for trouble in (
             CapabilityMissing("teams", "send_chat"),
@@ -458,7 +472,7 @@ async def test_chat_is_sent_or_refused_and_never_falsely_sent(tmp_path):
         assert len(desk.commanded) == 1
 
 
-async def test_a_chat_message_stands_in_the_events(tmp_path):
+async def test_a_chat_message_stands_in_the_events(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         enter(desk, row)
@@ -473,7 +487,7 @@ async def test_a_chat_message_stands_in_the_events(tmp_path):
         }
 
 
-async def test_what_is_sold_elsewhere_is_free_or_not_to_be_had(tmp_path):
+async def test_what_is_sold_elsewhere_is_free_or_not_to_be_had(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         pricing = (await ask(desk, "GET", f"/bot/{row.bot_id}/pricing")).json
@@ -486,7 +500,7 @@ async def test_what_is_sold_elsewhere_is_free_or_not_to_be_had(tmp_path):
         assert (await ask(desk, "DELETE", "/recording/x")).status == 404
 
 
-async def test_each_user_has_a_webhook_secret_and_can_renew_it(tmp_path):
+async def test_each_user_has_a_webhook_secret_and_can_renew_it(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         first = (await ask(desk, "GET", "/webhook-secret")).json["secret"]
         row = await new_bot(desk, webhook_url="https://example.com/hook")
@@ -496,13 +510,13 @@ async def test_each_user_has_a_webhook_secret_and_can_renew_it(tmp_path):
         assert (await ask(desk, "GET", "/webhook-secret")).json["secret"] == renewed
 
 
-async def test_a_secret_of_the_operators_cannot_be_renewed_by_a_user(tmp_path):
+async def test_a_secret_of_the_operators_cannot_be_renewed_by_a_user(tmp_path: Path) -> None:
     async with skribby(tmp_path, webhook_secret="operator") as desk:
         assert (await ask(desk, "GET", "/webhook-secret")).json == {"secret": "operator"}
         assert (await ask(desk, "POST", "/webhook-secret")).status == 403
 
 
-async def test_a_link_nobody_knows_is_refused(tmp_path):
+async def test_a_link_nobody_knows_is_refused(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         desk.platforms = lambda url: None
         reply = await desk.call("POST", "/bot", headers=BEARER, json=wish())

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -109,12 +110,12 @@ CLIENT_HTTP: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize("name", sorted(CLIENT_HTTP))
-async def test_what_a_client_sends_is_answered(name, tmp_path):
+async def test_what_a_client_sends_is_answered(name: Any, tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         status, body = await CLIENT_HTTP[name](desk)
         assert isinstance(body, (dict, list))
         if status >= 400:
-            assert isinstance(body["message"], str)
+            assert isinstance(dict(body)["message"], str)
 
 
 async def _created(desk: Desk, **changes: Any) -> dict[str, Any]:
@@ -199,7 +200,7 @@ SERVER_HTTP: dict[str, Callable[[Desk], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("name", sorted(SERVER_HTTP))
-async def test_what_we_answer_is_like_the_example_field_by_field(name, tmp_path):
+async def test_what_we_answer_is_like_the_example_field_by_field(name: Any, tmp_path: Path) -> None:
     vector = BY_NAME[name]
     async with skribby(tmp_path) as desk:
         ours = await SERVER_HTTP[name](desk)
@@ -217,7 +218,7 @@ async def test_what_we_answer_is_like_the_example_field_by_field(name, tmp_path)
         assert ours["body"] == vector["example"]["body"]
 
 
-async def test_a_batch_model_has_no_socket_and_a_key_of_its_own(tmp_path):
+async def test_a_batch_model_has_no_socket_and_a_key_of_its_own(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         body = (await _created(desk, transcription_model="whisper"))["body"]
     theirs = BY_NAME["post_bot.response.201.batch"]["example"]["body"]
@@ -227,7 +228,7 @@ async def test_a_batch_model_has_no_socket_and_a_key_of_its_own(tmp_path):
     assert body["stop_options"] == theirs["stop_options"]
 
 
-async def test_a_recording_that_was_uploaded_is_never_there(tmp_path):
+async def test_a_recording_that_was_uploaded_is_never_there(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         reply = await ask(desk, "GET", f"/recording/{BOT_ID}")
         assert (reply.status, reply.json) == (404, {"message": "Not found."})
@@ -250,21 +251,21 @@ def _as_theirs(name: str, bot_id: str) -> dict[str, Any]:
     return example
 
 
-async def test_a_change_of_status_is_told_as_in_the_example(tmp_path):
+async def test_a_change_of_status_is_told_as_in_the_example(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         bodies = await _posted(desk, custom_metadata={"internal_id": "meeting_123"})
         theirs = _as_theirs("webhook.status_update", desk.only.bot_id)
         assert json.dumps(theirs, separators=(",", ":")) in bodies
 
 
-async def test_the_end_of_a_batch_bot_is_told_as_in_the_example(tmp_path):
+async def test_the_end_of_a_batch_bot_is_told_as_in_the_example(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         bodies = await _posted(desk, transcription_model="whisper")
         theirs = _as_theirs("webhook.finished", desk.only.bot_id)
         assert json.dumps(theirs, separators=(",", ":")) in bodies
 
 
-async def test_a_refusal_at_the_door_is_told_as_in_the_example(tmp_path):
+async def test_a_refusal_at_the_door_is_told_as_in_the_example(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk, webhook_url="https://example.com/hook")
         desk.go(row, State.JOINING)
@@ -274,7 +275,7 @@ async def test_a_refusal_at_the_door_is_told_as_in_the_example(tmp_path):
         assert theirs in [posted.json for posted in desk.posted]
 
 
-async def test_a_webhook_is_signed_as_in_the_example(tmp_path):
+async def test_a_webhook_is_signed_as_in_the_example(tmp_path: Path) -> None:
     example = BY_NAME["webhook.signature"]["example"]
     stamp = example["headers"]["X-Skribby-Timestamp"]
     ours = signature(example["secret"], stamp, example["raw_body"].encode())
@@ -343,7 +344,7 @@ TOLD: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("name", sorted(TOLD))
-def test_a_frame_is_like_the_example_field_by_field(name):
+def test_a_frame_is_like_the_example_field_by_field(name: Any) -> None:
     vector = BY_NAME[name]
     theirs = vector["example"]
     ours = [frame for frame in frames_of(*TOLD[name]) if frame["type"] == theirs["type"]][-1]
@@ -363,7 +364,7 @@ def test_a_frame_is_like_the_example_field_by_field(name):
 
 
 @pytest.mark.parametrize("name", sorted(UNTOLD))
-def test_of_cameras_and_screens_only_that_nothing_is_known_is_told(name):
+def test_of_cameras_and_screens_only_that_nothing_is_known_is_told(name: Any) -> None:
     state = frames_of(JOINED)[0]["data"]["state"]
     theirs = BY_NAME[name]["example"]["data"]["state"]
     assert set(state) == set(theirs)
@@ -373,7 +374,7 @@ def test_of_cameras_and_screens_only_that_nothing_is_known_is_told(name):
     assert (state["camera"], state["screenshare"]) == ("unknown", "unknown")
 
 
-async def test_the_first_frame_is_connected_as_in_the_examples(tmp_path):
+async def test_the_first_frame_is_connected_as_in_the_examples(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         enter(desk, row)
@@ -387,7 +388,7 @@ async def test_the_first_frame_is_connected_as_in_the_examples(tmp_path):
             value_at(ours, required)
 
 
-async def test_the_socket_is_opened_by_its_url_alone_as_in_the_example(tmp_path):
+async def test_the_socket_is_opened_by_its_url_alone_as_in_the_example(tmp_path: Path) -> None:
     example = BY_NAME["ws.connect"]["example"]
     assert example["headers"] == {}
     async with skribby(tmp_path) as desk:
@@ -398,7 +399,9 @@ async def test_the_socket_is_opened_by_its_url_alone_as_in_the_example(tmp_path)
         assert url.partition("?token=")[0].endswith(f"/ws/{row.bot_id}")
 
 
-async def test_ping_comes_each_minute_as_in_the_example(tmp_path, autojump_clock):
+async def test_ping_comes_each_minute_as_in_the_example(
+    tmp_path: Path, autojump_clock: Any
+) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk)
         url = (await bot_of(desk, row))["websocket_url"]
@@ -418,17 +421,17 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_an_action_is_understood_or_ignored(name):
+def test_an_action_is_understood_or_ignored(name: Any) -> None:
     assert action_of(json.dumps(BY_NAME[name]["example"])) == COMMANDS[name]
 
 
-def test_a_manual_start_is_never_told_because_recording_is_never_manual():
+def test_a_manual_start_is_never_told_because_recording_is_never_manual() -> None:
     everything = frames_of(*(event for events in TOLD.values() for event in events))
     theirs = BY_NAME["ws.recording-started"]["example"]["type"]
     assert theirs not in {frame["type"] for frame in everything}
 
 
-async def test_sound_is_bare_samples_as_in_the_example(tmp_path):
+async def test_sound_is_bare_samples_as_in_the_example(tmp_path: Path) -> None:
     example = BY_NAME["ws.audio.frame"]["example"]
     raw = base64.b64decode(example["bytes"])
     async with skribby(tmp_path) as desk:
@@ -441,7 +444,7 @@ async def test_sound_is_bare_samples_as_in_the_example(tmp_path):
         assert socket.received == [raw]
 
 
-def test_every_example_is_tested_here():
+def test_every_example_is_tested_here() -> None:
     elsewhere = {
         "recording.response",
         "webhook.status_update",

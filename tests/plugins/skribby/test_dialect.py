@@ -1,0 +1,223 @@
+"""What is told about any journal: properties that no meeting may break."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetcore.errors import CommandRefused
+from meetcore.events import Draft, Event, SegmentFinalized, StateChanged
+from meetcore.lifecycle import TERMINAL, State
+from meetcore.story import Story
+from meetcore_skribby.chronicle import Chronicle
+from meetcore_skribby.dialect import SkribbyDialect, action_of
+from meetcore_skribby.statuses import standing
+from tests.plugins.skribby.journals import drafts, journals
+
+STATUSES = {
+    "scheduled",
+    "booting",
+    "joining",
+    "recording",
+    "leaving",
+    "processing",
+    "transcribing",
+    "finished",
+    "not_admitted",
+    "auth_required",
+    "bot_detected",
+    "invalid_credentials",
+    "failed",
+}
+TYPES = {
+    "start",
+    "ts",
+    "chat-message",
+    "participant-tracked",
+    "started-speaking",
+    "stopped-speaking",
+    "participant-left",
+    "participant-rejoined",
+    "participant-muted",
+    "participant-unmuted",
+    "status-update",
+    "stop",
+    "error",
+}
+
+
+def told(journal: list[Event], *, batch: bool = False) -> list[Any]:
+    dialect = SkribbyDialect(batch=batch)
+    return [json.loads(text) for event in journal for text in dialect.messages(event)]
+
+
+def chronicled(journal: list[Event], *, batch: bool = False) -> Chronicle:
+    chronicle = Chronicle(batch)
+    for event in journal:
+        chronicle.take(event)
+    return chronicle
+
+
+@given(journals(), st.booleans())
+def test_every_frame_is_of_a_known_type_and_shape(journal: list[Event], batch: bool) -> None:
+    for frame in told(journal, batch=batch):
+        assert frame["type"] in TYPES
+        assert set(frame) <= {"type", "data"}
+        if frame["type"] == "status-update":
+            assert {frame["data"]["old_status"], frame["data"]["new_status"]} <= STATUSES
+        if frame["type"] == "ts":
+            assert isinstance(frame["data"]["speaker"], int)
+
+
+@given(journals(), st.booleans())
+def test_hops_of_status_form_one_chain_without_standing_still(
+    journal: list[Event], batch: bool
+) -> None:
+    hops = [f["data"] for f in told(journal, batch=batch) if f["type"] == "status-update"]
+    for before, after in pairwise(hops):
+        assert before["new_status"] == after["old_status"]
+    assert all(hop["old_status"] != hop["new_status"] for hop in hops)
+    standing_now = chronicled(journal, batch=batch).standing
+    assert standing_now is not None
+    if hops:
+        assert hops[-1]["new_status"] == standing_now.status
+
+
+@given(journals())
+def test_stop_is_told_once_and_last_and_only_at_the_end(journal: list[Event]) -> None:
+    ended = any(isinstance(e, StateChanged) and e.state in TERMINAL for e in journal)
+    types = [frame["type"] for frame in told(journal)]
+    assert types.count("stop") == ended
+    assert types.count("start") <= 1
+    if ended:
+        assert types[-1] == "stop"
+
+
+@given(journals())
+def test_a_segment_is_appended_once_and_its_speaker_keeps_the_number(journal: list[Event]) -> None:
+    segments = [e.segment for e in journal if isinstance(e, SegmentFinalized)]
+    lines = [f["data"] for f in told(journal) if f["type"] == "ts"]
+    assert len(lines) == len({segment.id for segment in segments})
+    chronicle = chronicled(journal)
+    assert [line["speaker"] for line in chronicle.connected["transcripts"]] == [
+        line["speaker"] for line in chronicle.transcript
+    ]
+    whose: dict[Any, set[int]] = {}
+    seen: set[str] = set()
+    dialect = SkribbyDialect()
+    for event in journal:
+        frames = [json.loads(text) for text in dialect.messages(event)]
+        if isinstance(event, SegmentFinalized) and event.segment.id not in seen:
+            seen.add(event.segment.id)
+            who = event.segment.participant_id
+            whose.setdefault(who, set()).add(frames[0]["data"]["speaker"])
+    assert all(len(numbers) == 1 for numbers in whose.values())
+    numbers = sorted(number for owned in whose.values() for number in owned)
+    assert len(numbers) == len(set(numbers))
+
+
+@given(journals())
+def test_frames_and_the_bot_object_tell_the_same(journal: list[Event]) -> None:
+    frames, chronicle = told(journal), chronicled(journal)
+    logged = [e["data"] for e in chronicle.events if e["event"] == "status_update"]
+    assert logged == [f["data"] for f in frames if f["type"] == "status-update"]
+    done = [
+        (person["name"], event["type"], event["timestamp"])
+        for person in chronicle.people.rest(events=True)
+        for event in person["events"]
+    ]
+    live = [f for f in frames if f["type"].endswith("speaking") or "participant-" in f["type"]]
+    live = [f for f in live if f["type"] != "participant-tracked"]
+    assert sorted(kind for _, kind, _ in done) == sorted(
+        f["type"].removeprefix("participant-") for f in live
+    )
+    assert sorted(when for *_, when in done) == sorted(f["data"]["timestamp"] for f in live)
+
+
+@given(journals())
+def test_speaking_starts_and_stops_in_turn_and_only_for_those_who_are_there(
+    journal: list[Event],
+) -> None:
+    here: set[str] = set()
+    talking: set[str] = set()
+    for frame in told(journal):
+        who = frame.get("data", {}).get("participantId")
+        match frame["type"]:
+            case "participant-tracked" | "participant-rejoined":
+                assert who not in here
+                here.add(who)
+            case "participant-left":
+                assert who in here
+                assert who not in talking
+                here.discard(who)
+            case "started-speaking":
+                assert who not in talking
+                talking.add(who)
+            case "stopped-speaking":
+                assert who in talking
+                talking.discard(who)
+    assert "me" not in here
+    assert [p["participantId"] for p in chronicled(journal).people.live()] == [
+        p for p in dict.fromkeys(_seen(journal)) if p in here
+    ]
+
+
+def _seen(journal: list[Event]) -> list[str]:
+    story = Story()
+    for event in journal:
+        story.take(event)
+    return [presence.participant.id for presence in story.others]
+
+
+@given(journals())
+def test_the_row_and_the_journal_agree_on_the_status(journal: list[Event]) -> None:
+    story = Story()
+    for event in journal:
+        story.take(event)
+    last = story.hops[-1]
+    by_row = standing(last.state, last.reason, admitted=story.in_call_at is not None)
+    assert chronicled(journal).standing == by_row
+
+
+@given(journals(), drafts)
+def test_drafts_are_never_told(journal: list[Event], draft: Draft) -> None:
+    dialect = SkribbyDialect()
+    for event in journal:
+        dialect.messages(event)
+        assert dialect.messages(draft) == ()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+ACTIONS = st.fixed_dictionaries(
+    {}, optional={"action": st.sampled_from(["stop", "chat-message", "change-avatar"]) | JSON,
+                  "data": st.fixed_dictionaries({}, optional={"content": JSON}) | JSON}
+)  # fmt: skip
+
+
+@given(st.text() | st.binary() | JSON.map(json.dumps) | ACTIONS.map(json.dumps))
+def test_no_message_of_a_client_is_an_error(message: str | bytes) -> None:
+    command = action_of(message)
+    if isinstance(message, str):
+        if command is None:
+            with pytest.raises(CommandRefused):
+                SkribbyDialect().command(message)
+        else:
+            assert SkribbyDialect().command(message) == command
+
+
+def test_recording_that_goes_back_to_the_waiting_room_is_joining_again() -> None:
+    states = [State.REQUESTED, State.JOINING, State.IN_CALL, State.RECORDING]
+    states += [State.AWAITING_ADMISSION, State.IN_CALL, State.RECORDING]
+    frames = told([StateChanged(state=state) for state in states])
+    hops = [f["data"]["new_status"] for f in frames if f["type"] == "status-update"]
+    assert hops == ["joining", "recording", "joining", "recording"]
+    assert [f["type"] for f in frames].count("start") == 1
