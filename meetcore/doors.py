@@ -20,12 +20,14 @@ from meetcore.errors import MeetcoreError
 
 __all__ = [
     "BadBody",
+    "BodyTooLong",
     "Handler",
     "Mount",
     "NotFound",
     "Reply",
     "Request",
     "Route",
+    "ServerFailed",
     "Socket",
     "SocketRoute",
     "SocketSession",
@@ -36,6 +38,14 @@ __all__ = [
 
 class BadBody(MeetcoreError):
     """The body of a request is not what the route takes."""
+
+
+class BodyTooLong(BadBody):
+    """The body of a request is longer than the route takes."""
+
+
+class ServerFailed(MeetcoreError):
+    """Something of ours went wrong, or took too long; the details are in the log alone."""
 
 
 class NotFound(MeetcoreError):
@@ -211,7 +221,7 @@ class Mount:
         routes: HTTP.
         sockets: WebSockets.
         refuse: Turns an error into the answer its clients expect. Whatever is not a
-            `MeetcoreError` reaches it as a `MeetcoreError` without the details.
+            `MeetcoreError` reaches it as `ServerFailed`.
         docs: A line for the page that lists what is mounted.
     """
 

@@ -1,4 +1,4 @@
-"""What the rehearsal plugin registers: the platform, `meetcore rehearse` and `meetcore demo`."""
+"""What the rehearsal plugin registers: its platforms, `meetcore rehearse` and `meetcore demo`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from meetcore.hooks import hookimpl
 from meetcore_rehearsal.platform import RehearsalPlatform
+from meetcore_rehearsal.stage import RehearsalStage
 
 if TYPE_CHECKING:
     import click
@@ -18,8 +19,9 @@ meetcore_api_version = "1.0"
 
 @hookimpl
 def meetcore_register_platforms(register: Callable[[type[Platform]], None]) -> None:
-    """Offer the platform `rehearsal`."""
+    """Offer the platforms `rehearsal` and `rehearsal_stage`."""
     register(RehearsalPlatform)
+    register(RehearsalStage)
 
 
 @hookimpl

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 __all__ = ["GOING_AWAY", "INTERNAL_ERROR", "NORMAL", "PROTOCOL_ERROR", "TOO_BIG", "TRY_AGAIN_LATER",
-           "close_frame", "ping_frame", "pong_frame", "text_frame"]  # fmt: skip
+           "binary_frame", "close_frame", "ping_frame", "pong_frame", "text_frame"]  # fmt: skip
 
 NORMAL = 1000
 GOING_AWAY = 1001
@@ -18,13 +18,18 @@ TOO_BIG = 1009
 INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
 
-_TEXT, _CLOSE, _PING, _PONG = 0x81, 0x88, 0x89, 0x8A
+_TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
 _LONGEST_CONTROL_BYTES = 125
 
 
 def text_frame(text: str) -> bytes:
     """Return a text message. A lone surrogate, which UTF-8 cannot hold, becomes a `?`."""
     return _frame(_TEXT, text.encode("utf-8", "replace"))
+
+
+def binary_frame(data: bytes) -> bytes:
+    """Return a binary message."""
+    return _frame(_BINARY, data)
 
 
 def ping_frame(payload: bytes) -> bytes:

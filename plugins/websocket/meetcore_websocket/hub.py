@@ -105,6 +105,12 @@ class Topic:
                         subscriber.forget(supersedes)
                     subscriber.push(frame, key)
 
+    def advance(self, position: int) -> None:
+        """Say that there is nothing durable up to a position that was not published."""
+        if position > self.position:
+            self.position = position
+            self._moved.unpark_all()
+
     def end(self, code: int, reason: str, within_s: float) -> None:
         """Publish nothing more: everybody is closed after what is owed to him, and so is who comes.
 

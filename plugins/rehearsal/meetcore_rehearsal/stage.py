@@ -1,0 +1,123 @@
+"""The platform `rehearsal_stage`: plays a meeting of its own for any link.
+
+Software can so be tried without a meeting. A link of Google Meet, Zoom or Teams is read as those platforms write it; nothing is dialled there.
+For each bot the site is opened in the bot's own process, the cast of a script comes, and the bot
+joins that room. It claims links only where its option `enabled` is set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+from attrs import field, frozen
+
+from meetcore.contracts import Call, CallDoor, CallRequest, Platform
+from meetcore.errors import UnknownMeetingUrl
+from meetcore.meeting import MeetingLink
+from meetcore_rehearsal.links import PLATFORM_NAME, parse_link
+from meetcore_rehearsal.scripts import DEFAULT_SCRIPT, bundled_scripts, find_script
+
+__all__ = ["RehearsalStage", "StageOptions", "read_any_link"]
+
+_TEAMS_PATH = re.compile(r"/(?:meet|l/meetup-join)/([^/]+)")
+_ZOOM_PATH = re.compile(r"/(?:j|wc(?:/join)?|my|s)/([^/]+)")
+_MEET_PATH = re.compile(r"/(?:lookup/)?([A-Za-z0-9-]+)/?")
+
+
+@frozen(kw_only=True)
+class StageOptions:
+    """How the stage is set.
+
+    Attributes:
+        enabled: Whether the stage takes links at all.
+        script: The script to play: a bundled one's name, or a file.
+        scripts: Scripts by the native id of the meeting, before `script`. A native id that is
+            the name of a bundled script plays that one.
+    """
+
+    enabled: bool = False
+    script: str = DEFAULT_SCRIPT
+    scripts: Mapping[str, str] = field(factory=dict)
+
+
+def read_any_link(url: str) -> MeetingLink | None:
+    """Return the meeting a link of one of the big platforms, or of a rehearsal room, means.
+
+    Facts: Google Meet writes `meet.google.com/abc-defg-hij`; Zoom `zoom.us/j/NUMBER?pwd=…`, on any
+    subdomain; Teams `teams.live.com/meet/NUMBER?p=…` and `teams.microsoft.com/l/meetup-join/…`.
+    """
+    room = parse_link(url)
+    if room is not None:
+        return room
+    try:
+        parts = urlsplit(url.strip())
+        host = (parts.hostname or "").lower()
+        _ = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https"):
+        return None
+    query = parse_qs(parts.query)
+    if host == "meet.google.com":
+        platform, found, secret = "google_meet", _MEET_PATH.fullmatch(parts.path), None
+    elif host == "zoom.us" or host.endswith((".zoom.us", ".zoom.com")):
+        platform, found, secret = "zoom", _ZOOM_PATH.match(parts.path), query.get("pwd")
+    elif host in ("teams.live.com", "teams.microsoft.com", "teams.cloud.microsoft"):
+        platform, found, secret = "teams", _TEAMS_PATH.match(parts.path), query.get("p")
+    else:
+        return None
+    if found is None:
+        return None
+    return MeetingLink(
+        platform=platform,
+        native_id=found[1],
+        url=f"https://{host}{parts.path}",
+        passcode=secret[0] if secret else None,
+    )
+
+
+class RehearsalStage(Platform):
+    """Plays a scripted meeting for any link."""
+
+    name: ClassVar[str] = "rehearsal_stage"
+    Options: ClassVar[type] = StageOptions
+
+    def parse(self, url: str) -> MeetingLink | None:
+        """Return the meeting `url` means, or None; always None unless the stage is enabled."""
+        return read_any_link(url) if self.options.enabled else None
+
+    def script_for(self, native_id: str) -> str:
+        """Return the name of the script to play for a meeting."""
+        options: StageOptions = self.options
+        if native_id in options.scripts:
+            return options.scripts[native_id]
+        return native_id if native_id in bundled_scripts() else options.script
+
+    @asynccontextmanager
+    async def open_call(
+        self, link: MeetingLink, request: CallRequest, door: CallDoor
+    ) -> AsyncIterator[Call]:
+        """Have the cast come, then begin to join; a link of a rehearsal room leads there.
+
+        Raises:
+            UnknownScript, ScriptError: The script.
+            CastFailed: The cast did not come.
+        """
+        from meetcore_rehearsal.joiner import open_rehearsal_call  # brings Playwright with it
+        from meetcore_rehearsal.rehearsal import open_rehearsal
+
+        if link.platform == PLATFORM_NAME:
+            async with open_rehearsal_call(link, request, door) as call:
+                yield call
+            return
+        script = find_script(self.script_for(link.native_id))
+        async with open_rehearsal(script, headed=request.headed) as rehearsal:
+            room = parse_link(rehearsal.link)
+            if room is None:
+                raise UnknownMeetingUrl(rehearsal.link, [])
+            async with open_rehearsal_call(room, request, door) as call:
+                yield call

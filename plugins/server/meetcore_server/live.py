@@ -1,0 +1,157 @@
+"""The bots that run now: their stories as they unfold, and who is told.
+
+One task per bot takes what happens in order and, before anybody else sees it, brings the row in the
+database up to date. Everything it needs is in the journal, so a server that starts anew goes on
+where the journal is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
+
+import trio
+from attrs import define, field
+
+from meetcore.contracts import RunningBot
+from meetcore.dialect import Dialect
+from meetcore.errors import MeetcoreError
+from meetcore.events import Draft, Event, StateChanged
+from meetcore.folders import journal_path
+from meetcore.orders import BotRow
+from meetcore.story import Story
+from meetcore_server.feeds import Feed
+from meetcore_server.reading import read_events
+from meetcore_server.served_socket import ServedSocket
+
+__all__ = ["LiveBot", "LiveBots"]
+
+_LOG = logging.getLogger("meetcore.server")
+
+
+@define(eq=False)
+class LiveBot:
+    """A bot that has not ended.
+
+    Attributes:
+        row: What the server knows about it.
+        running: Where it runs, None before it does.
+        story: Its story so far.
+        feeds: The dialects it is followed in.
+        ended: Set when its last event was told.
+    """
+
+    row: BotRow
+    running: RunningBot | None = None
+    story: Story = field(factory=Story)
+    feeds: dict[str, Feed] = field(factory=dict)
+    ended: trio.Event = field(factory=trio.Event)
+    _in_turn: trio.Lock = field(factory=trio.Lock)
+
+    async def feed(self, variant: str, make: Callable[[], Dialect]) -> Feed:
+        """Return the feed of a dialect, which has seen everything so far."""
+        known = self.feeds.get(variant)
+        if known is not None:
+            return known
+        path = journal_path(self.row.folder)
+        made = Feed(self.row.bot_id, variant, make, path)
+        while True:
+            async for event in read_events(path, made.seq):
+                made.see(event)
+            async with self._in_turn:
+                if made.seq >= self.story.last_seq:
+                    return self.feeds.setdefault(variant, made)
+
+    async def tell(self, event: Event) -> None:
+        """Take an event, and tell it to everybody who follows."""
+        async with self._in_turn:
+            if event.seq <= self.story.last_seq:
+                return
+            self.story.take(event)
+            self.feeds = {name: feed for name, feed in self.feeds.items() if len(feed)}
+            for feed in list(self.feeds.values()):
+                if event.seq > feed.seq:
+                    await feed.tell(event)
+
+    async def show(self, draft: Draft) -> None:
+        """Show a draft to everybody who wants drafts."""
+        for feed in list(self.feeds.values()):
+            await feed.show(draft)
+
+
+class LiveBots:
+    """Every bot that has not ended, by id.
+
+    Args:
+        update: Brings a bot's row up to date with an event; durable on return.
+        woken: Called with a bot's id when its journal holds something new.
+    """
+
+    def __init__(
+        self,
+        update: Callable[[BotRow, Event], Awaitable[BotRow]],
+        woken: Callable[[str], None],
+    ) -> None:
+        self._update = update
+        self._woken = woken
+        self._bots: dict[str, LiveBot] = {}
+
+    def __len__(self) -> int:
+        return len(self._bots)
+
+    def get(self, bot_id: str) -> LiveBot | None:
+        """Return a bot, None if it is not live."""
+        return self._bots.get(bot_id)
+
+    def all(self) -> list[LiveBot]:
+        """Return all, the oldest first."""
+        return list(self._bots.values())
+
+    def add(self, row: BotRow) -> LiveBot:
+        """Take a bot in; `catch_up` brings its story."""
+        live = self._bots[row.bot_id] = LiveBot(row)
+        return live
+
+    async def take(self, live: LiveBot, event: Event) -> None:
+        """Take one event: first the row, then everybody else."""
+        if event.seq <= live.story.last_seq:
+            return
+        if isinstance(event, StateChanged):
+            live.row = await self._update(live.row, event)
+        await live.tell(event)
+        self._woken(live.row.bot_id)
+
+    async def catch_up(self, live: LiveBot) -> None:
+        """Take what the journal holds and was not taken yet."""
+        path = journal_path(live.row.folder)
+        async with aclosing(read_events(path, live.story.last_seq)) as events:
+            async for event in events:
+                await self.take(live, event)
+
+    async def accompany(self, live: LiveBot) -> None:
+        """Take what happens to a running bot, until it is gone and its journal is read."""
+        assert live.running is not None
+        items = live.running.items(live.story.last_seq)
+        try:
+            async for item in items:
+                if isinstance(item, Event):
+                    await self.take(live, item)
+                else:
+                    await live.show(item)
+        except MeetcoreError as error:
+            _LOG.warning("bot=%s cannot be followed: %s", live.row.bot_id, error)
+        finally:
+            with suppress(AttributeError):
+                await items.aclose()  # type: ignore[attr-defined]
+
+    def remove(self, live: LiveBot) -> None:
+        """Let a bot go that has ended."""
+        self._bots.pop(live.row.bot_id, None)
+        live.ended.set()
+
+    def let_go(self, row: BotRow, socket: ServedSocket) -> None:
+        """Tell a socket nothing more of a bot."""
+        live = self._bots.get(row.bot_id)
+        for feed in list(live.feeds.values()) if live else ():
+            feed.leave(socket)

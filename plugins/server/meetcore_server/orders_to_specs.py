@@ -1,0 +1,170 @@
+"""From an order to what runs: settings laid over the server's own, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from meetcore.config import BotConfig, load_config, merged
+from meetcore.contracts import BotSpec
+from meetcore.errors import ConfigError, MeetcoreError
+from meetcore.meeting import MeetingLink
+from meetcore.orders import BotOrder, LinkRefused, TranscriberChoice
+from meetcore.plugins import Plugins
+from meetcore.secrets import Secret
+
+__all__ = ["Sandbox", "Specs", "plain_settings"]
+
+STAGE = "rehearsal_stage"
+
+
+@frozen(kw_only=True)
+class Sandbox:
+    """How the server rehearses.
+
+    Attributes:
+        script: The script every meeting plays, unless its order or its native id says another.
+        scripts: Scripts by native id.
+        transcriber: Who plays every provider.
+    """
+
+    script: str = "planning"
+    scripts: Mapping[str, str] = attrs.field(factory=dict)
+    transcriber: str = "pocketsphinx"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if attrs.has(type(value)):
+        return _plain(attrs.asdict(value, recurse=False))
+    return value
+
+
+def plain_settings(config: BotConfig) -> dict[str, Any]:
+    """Return a configuration as plain settings, from which it can be built again anywhere."""
+    settings = {name: _plain(value) for name, value in attrs.asdict(config, recurse=False).items()}
+    for name, default in attrs.asdict(BotConfig(), recurse=False).items():
+        if settings[name] is None and default is None:
+            del settings[name]
+    return settings
+
+
+class Specs:
+    """Makes specs from orders.
+
+    Args:
+        config: What all bots of the server have in common.
+        plugins: The loaded plugins.
+        sandbox: Set where the server rehearses.
+        plugin_files: Plugin files that a bot's process loads too.
+    """
+
+    def __init__(
+        self,
+        config: BotConfig,
+        plugins: Plugins,
+        sandbox: Sandbox | None = None,
+        plugin_files: tuple[str, ...] = (),
+    ) -> None:
+        self.config = config
+        self.sandbox = sandbox
+        self._plugins = plugins
+        self._plugin_files = plugin_files
+
+    def link(self, url: str) -> MeetingLink:
+        """Return the meeting a link means.
+
+        Raises:
+            LinkRefused: It is none we can join.
+        """
+        try:
+            _, link = self._plugins.platform_for(url, self._with_stage(None), self._platform)
+        except MeetcoreError as error:
+            raise LinkRefused(error.message, error.remedy) from error
+        return link
+
+    @property
+    def _platform(self) -> str | None:
+        return STAGE if self.sandbox else None
+
+    def _with_stage(self, script: str | None) -> BotConfig:
+        if self.sandbox is None:
+            return self.config
+        stage = {
+            "enabled": True,
+            "script": script or self.sandbox.script,
+            "scripts": {} if script else dict(self.sandbox.scripts),
+        }
+        return attrs.evolve(self.config, plugins=merged(self.config.plugins, {STAGE: stage}))
+
+    def transcriber(self, provider: str | None) -> TranscriberChoice:
+        """Return who transcribes for a provider's name.
+
+        Raises:
+            UnknownPlugin: It is not installed.
+        """
+        if provider is None:
+            return TranscriberChoice(name=None)
+        if self.sandbox is not None:
+            embedded = self.sandbox.transcriber
+            if provider in ("default", embedded):
+                return TranscriberChoice(name=embedded)
+            note = f"This is a rehearsal: {provider} is played by {embedded}."
+            return TranscriberChoice(name=embedded, note=note)
+        if provider == "default":
+            return TranscriberChoice(name=self.config.transcriber)
+        self._plugins.transcriber(provider, self.config)
+        return TranscriberChoice(name=provider)
+
+    def spec(self, bot_id: str, order: BotOrder) -> BotSpec:
+        """Return the spec of an order, checked.
+
+        Raises:
+            ConfigError, UnknownPlugin: A setting, sink or transcriber.
+        """
+        settings = self._settings(order)
+        config = load_config(overrides=settings, environ={})
+        self._plugins.check_namespaces(config)
+        for name in config.sinks:
+            self._plugins.sink(name, config)
+        if len(set(config.sinks)) != len(config.sinks):
+            raise ConfigError("A sink is named twice.", "A second one is written NAME:SOMETHING.")
+        return BotSpec(
+            bot_id=bot_id,
+            url=order.url,
+            settings=settings,
+            platform=self._platform,
+            scheduled_for=order.join_at,
+            plugin_files=self._plugin_files,
+        )
+
+    def _settings(self, order: BotOrder) -> dict[str, Any]:
+        base = plain_settings(self._with_stage(order.script))
+        asked: dict[str, Any] = {
+            "record": order.record,
+            "metadata": dict(order.metadata),
+            "automatic_leave": dict(order.automatic_leave),
+            "plugins": {name: dict(table) for name, table in order.plugins.items()},
+            "transcriber": self.transcriber(order.transcriber).name,
+            "trusted": not order.sinks or self.sandbox is not None,
+        }
+        if order.name is not None:
+            asked["name"] = order.name
+        if order.language is not None:
+            asked["language"] = order.language
+        if order.entry_message:
+            asked["entry_message"] = order.entry_message
+        settings = merged(base, asked)
+        settings["sinks"] = [*base.get("sinks", ()), *order.sinks]
+        return settings

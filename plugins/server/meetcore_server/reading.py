@@ -1,0 +1,111 @@
+"""Journals as somebody else writes them: read in threads, a piece at a time, skipping cheaply.
+
+A line begins with its type and number, so that what is not wanted is passed over without being
+decoded: to go on after event 4,000, or to read the segments only, costs little.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import trio
+
+from meetcore.events import Event, SegmentFinalized
+from meetcore.journal import decode_line
+from meetcore.story import Story
+from meetcore.transcript import Segment
+
+__all__ = ["read_events", "read_segments", "read_story", "walk"]
+
+_HEAD = re.compile(rb'\{"type":"([^"]*)","seq":(\d+),')
+_AT_A_TIME = 200
+_SEGMENT = SegmentFinalized.type.encode()
+
+
+def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, bytes]]:
+    """Yield type, number and line of each whole line after a number."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        for line in file:
+            head = _HEAD.match(line)
+            if head is None or not line.endswith(b"\n"):
+                return
+            seq = int(head[2])
+            if seq > after:
+                yield head[1], seq, line
+
+
+def walk(path: Path, after: int = 0, *, only: bytes | None = None) -> Iterator[Event]:
+    """Yield the events of a journal after a number, of one type only if it is given.
+
+    Ends at a line that is not whole: it is being written, or the end is torn.
+    """
+    for kind, _, line in _lines(path, after):
+        if only is not None and kind != only:
+            continue
+        event = decode_line(line)
+        if event is None:
+            return
+        yield event
+
+
+async def read_events(
+    path: Path, after: int = 0, *, only: bytes | None = None
+) -> AsyncGenerator[Event, None]:
+    """Yield the events there are, a few hundred in memory at a time."""
+    events = walk(path, after, only=only)
+    while batch := await trio.to_thread.run_sync(partial(_take, events)):
+        for event in batch:
+            yield event
+
+
+def _take(events: Iterator[Event]) -> list[Event]:
+    return list(islice(events, _AT_A_TIME))
+
+
+def _newest(path: Path, after: int) -> dict[str, int]:
+    """Return the number of the newest event of each segment, cheaply."""
+    newest: dict[str, int] = {}
+    for kind, seq, line in _lines(path, 0):
+        if kind == _SEGMENT:
+            found = re.search(rb'"segment":\{"id":"((?:[^"\\]|\\.)*)"', line)
+            if found is not None:
+                newest[found[1].decode()] = seq
+    return {name: seq for name, seq in newest.items() if seq > after}
+
+
+async def read_segments(path: Path, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
+    """Yield the finalized segments, each in its newest revision, in the order of the journal.
+
+    Keeps the names and numbers of the segments in memory, not the segments.
+    """
+    newest = set((await trio.to_thread.run_sync(_newest, path, after_seq)).values())
+    async for event in read_events(path, after_seq, only=_SEGMENT):
+        if isinstance(event, SegmentFinalized) and event.seq in newest:
+            yield event.segment
+
+
+def _story(path: Path) -> Story:
+    story = Story()
+    for kind, seq, line in _lines(path, 0):
+        if kind == _SEGMENT:
+            story.segments += b'"revision":1,' in line
+            story.last_seq = seq
+            continue
+        event = decode_line(line)
+        if event is None:
+            break
+        story.take(event)
+    return story
+
+
+async def read_story(path: Path) -> Story:
+    """Return what a journal says so far."""
+    return await trio.to_thread.run_sync(_story, path)

@@ -1,0 +1,447 @@
+"""The service that dialects and the native API ask: `meetcore.service.Service`, for real."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import trio
+from attrs import evolve, frozen
+
+from meetcore.audio.chunk import Chunk
+from meetcore.commands import Command
+from meetcore.dialect import Dialect
+from meetcore.doors import Socket
+from meetcore.errors import CommandRefused
+from meetcore.events import Event, StateChanged
+from meetcore.folders import journal_path
+from meetcore.lifecycle import State
+from meetcore.meeting import MeetingLink
+from meetcore.orders import (
+    BotGone,
+    BotOrder,
+    BotQuery,
+    BotRow,
+    Client,
+    DeliveryRow,
+    KeyRow,
+    NotNow,
+    Scope,
+    TranscriberChoice,
+    UserRow,
+    WebhookTarget,
+)
+from meetcore.service import Outgoing
+from meetcore.story import Story
+from meetcore.transcript import Segment
+from meetcore_server.attendance import Attendance
+from meetcore_server.feeds import Feed
+from meetcore_server.live import LiveBots
+from meetcore_server.orders_to_specs import Specs
+from meetcore_server.reading import read_events, read_segments, read_story
+from meetcore_server.served_socket import ServedSocket
+from meetcore_server.storage.accounts import Accounts
+from meetcore_server.storage.bot_rows import BotFacts
+from meetcore_server.storage.bots import Bots, Limits
+from meetcore_server.storage.endpoints import Endpoints
+from meetcore_server.storage.keys import Keys
+from meetcore_server.tokens import sign, verify
+from meetcore_server.webhooks.desk import WebhookDesk
+
+__all__ = ["BotService", "Stores"]
+
+_STORIES_KEPT = 32
+_OPERATOR = Client(
+    key_id="open", user_id=1, scopes=frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN})
+)
+
+
+@frozen(kw_only=True)
+class Stores:
+    """Everything that is kept."""
+
+    accounts: Accounts
+    keys: Keys
+    bots: Bots
+    endpoints: Endpoints
+
+
+class BotService:
+    """Bots as a service; see `meetcore.service.Service` for what each method does.
+
+    Args:
+        stores: What is kept.
+        specs: Makes specs of orders.
+        limits: How many bots there may be.
+        secret: For tokens.
+        open_door: Whether a request without a key is the operator's: only where no key was ever
+            made, and only on loopback.
+    """
+
+    def __init__(
+        self,
+        stores: Stores,
+        specs: Specs,
+        *,
+        limits: Limits,
+        secret: bytes,
+        open_door: bool,
+    ) -> None:
+        self.stores = stores
+        self.specs = specs
+        self.open_door = open_door
+        self.live = LiveBots(self._update_row, self._wake)
+        self.attendance: Attendance
+        self.webhooks: WebhookDesk
+        self._limits = limits
+        self._secret = secret
+        self._stories: dict[str, Story] = {}
+        self._watchers: list[tuple[int, trio.MemorySendChannel[BotRow]]] = []
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether every link leads to the rehearsal site."""
+        return self.specs.sandbox is not None
+
+    def now(self) -> datetime:
+        """Return the wall time."""
+        return datetime.now(UTC)
+
+    # --- keys and users -----------------------------------------------------------------------
+
+    async def authenticate(self, key: str | None) -> Client | None:
+        """Return whose key this is."""
+        client = await self.stores.keys.authenticate(key) if key else None
+        if client is None and self.open_door and not await self.stores.keys.any_valid():
+            return _OPERATOR
+        return client
+
+    async def user(self, user_id: int) -> UserRow | None:
+        """Return a user."""
+        return await self.stores.accounts.user(user_id)
+
+    async def users(self, *, email: str | None = None) -> list[UserRow]:
+        """Return the users."""
+        return await self.stores.accounts.users(email=email)
+
+    async def create_user(
+        self,
+        email: str,
+        *,
+        name: str | None = None,
+        image_url: str | None = None,
+        max_bots: int | None = None,
+    ) -> tuple[UserRow, bool]:
+        """Return the user with that email, and whether it is new."""
+        return await self.stores.accounts.create_user(
+            email, name=name, image_url=image_url, max_bots=max_bots
+        )
+
+    async def change_user(self, user_id: int, **changes: Any) -> UserRow:
+        """Change a user."""
+        return await self.stores.accounts.change_user(user_id, **changes)
+
+    async def settings(self, user_id: int, dialect: str) -> Mapping[str, Any]:
+        """Return what a dialect keeps for a user."""
+        return await self.stores.accounts.settings(user_id, dialect)
+
+    async def put_settings(self, user_id: int, dialect: str, settings: Mapping[str, Any]) -> None:
+        """Keep that instead."""
+        await self.stores.accounts.put_settings(user_id, dialect, settings)
+
+    async def create_key(
+        self,
+        user_id: int,
+        *,
+        label: str = "",
+        prefix: str = "mc_",
+        scopes: frozenset[Scope] = frozenset({Scope.READ, Scope.WRITE}),
+        expires_at: datetime | None = None,
+    ) -> tuple[KeyRow, str]:
+        """Make a key."""
+        return await self.stores.keys.create(
+            user_id, label=label, prefix=prefix, scopes=scopes, expires_at=expires_at
+        )
+
+    async def keys(self, user_id: int | None = None) -> list[KeyRow]:
+        """Return the keys of a user, or all."""
+        return await self.stores.keys.keys(user_id)
+
+    async def revoke_key(self, key_id: str) -> bool:
+        """Make a key void."""
+        return await self.stores.keys.revoke(key_id)
+
+    # --- ordering -----------------------------------------------------------------------------
+
+    def parse_link(self, url: str) -> MeetingLink:
+        """Return the meeting a link means."""
+        return self.specs.link(url)
+
+    def choose_transcriber(self, provider: str | None) -> TranscriberChoice:
+        """Return who transcribes for a provider's name."""
+        return self.specs.transcriber(provider)
+
+    def _facts(self, order: BotOrder, link: MeetingLink) -> BotFacts:
+        return BotFacts(
+            platform=link.platform,
+            native_id=link.native_id,
+            public_url=link.public_url,
+            name=order.name or self.specs.config.name,
+            transcriber=self.specs.transcriber(order.transcriber).name,
+            state=State.SCHEDULED if order.join_at else State.REQUESTED,
+            scheduled_for=order.join_at,
+        )
+
+    async def create(self, client: Client, order: BotOrder) -> BotRow:
+        """Send a bot."""
+        link = self.specs.link(order.url)
+        bot_id = str(uuid4())
+        spec = self.specs.spec(bot_id, order)
+        endpoints = await self.stores.endpoints.targets_of(client.user_id)
+        order = evolve(order, webhooks=(*order.webhooks, *endpoints))
+        row = await self.stores.bots.insert(
+            order,
+            self._facts(order, link),
+            bot_id=bot_id,
+            user_id=client.user_id,
+            key_id=client.key_id,
+            folder=(self.specs.config.out_dir / bot_id).absolute(),
+            limits=self._limits,
+        )
+        if row.replayed:
+            return self._newest(row, replayed=True)
+        live = await self.attendance.begin(row, spec, link)
+        for user_id, channel in self._watchers:
+            if user_id == client.user_id:
+                try:
+                    channel.send_nowait(live.row)
+                except (trio.WouldBlock, trio.BrokenResourceError):
+                    continue  # it lists the bots when it has time again
+        return live.row
+
+    async def reschedule(self, row: BotRow, order: BotOrder) -> BotRow:
+        """Replace the order of a scheduled bot."""
+        link = self.specs.link(order.url)
+        spec = self.specs.spec(row.bot_id, order)
+        live = self.live.get(row.bot_id)
+        if live is None or live.running is not None:
+            state = row.state if live is None else live.row.state
+            raise NotNow(state, "The bot is not scheduled any more.")
+        facts = evolve(self._facts(order, link), state=State.SCHEDULED)
+        changed = await self.stores.bots.replace_order(row.bot_id, order, facts)
+        self.attendance.reschedule(live, changed, spec)
+        return changed
+
+    async def order(self, row: BotRow) -> BotOrder:
+        """Return the order a bot was made by."""
+        return await self.stores.bots.order(row.bot_id)
+
+    # --- finding ------------------------------------------------------------------------------
+
+    def _newest(self, row: BotRow, *, replayed: bool = False) -> BotRow:
+        live = self.live.get(row.bot_id)
+        if live is None or live.row.updated_at < row.updated_at:
+            return row
+        return evolve(live.row, extras=row.extras, replayed=replayed)
+
+    async def bot(self, client: Client, bot_id: str) -> BotRow:
+        """Return a bot by its id."""
+        return await self.stores.bots.get(bot_id, user_id=client.user_id)
+
+    async def bot_numbered(self, client: Client, number: int) -> BotRow:
+        """Return a bot by its number."""
+        return await self.stores.bots.get_numbered(number, user_id=client.user_id)
+
+    async def bots(self, client: Client, query: BotQuery) -> list[BotRow]:
+        """List bots."""
+        return await self.stores.bots.list(query, user_id=client.user_id)
+
+    async def put_extras(self, row: BotRow, extras: Mapping[str, Any]) -> BotRow:
+        """Replace what the dialect keeps with a bot."""
+        changed = await self.stores.bots.put_extras(row.bot_id, extras)
+        live = self.live.get(row.bot_id)
+        if live is not None:
+            live.row = evolve(live.row, extras=changed.extras)
+        return changed
+
+    async def _update_row(self, row: BotRow, event: Event) -> BotRow:
+        assert isinstance(event, StateChanged)
+        ended = event.state in (State.COMPLETED, State.FAILED)
+        return await self.stores.bots.update(
+            row.bot_id,
+            state=event.state,
+            reason=event.reason,
+            in_call_at=event.at if event.state is State.IN_CALL else None,
+            ended_at=event.at if ended else None,
+            last_seq=event.seq,
+        )
+
+    def _wake(self, bot_id: str) -> None:
+        self.webhooks.wake(bot_id)
+
+    # --- asking -------------------------------------------------------------------------------
+
+    async def stop(self, row: BotRow, detail: str = "") -> BotRow:
+        """Have a bot leave, or not come at all."""
+        live = self.live.get(row.bot_id)
+        if live is not None:
+            await self.attendance.stop(live, detail)
+        return await self.stores.bots.get(row.bot_id)
+
+    async def perform(self, row: BotRow, command: Command) -> None:
+        """Have a bot carry out a command."""
+        live = self.live.get(row.bot_id)
+        if live is None:
+            raise CommandRefused("The bot has ended.")
+        if live.running is None:
+            raise CommandRefused(f"The bot is {live.row.state.value}, not in the call.")
+        await live.running.perform(command)
+
+    async def delete_data(self, row: BotRow) -> int:
+        """Delete what a bot that has ended left."""
+        live = self.live.get(row.bot_id)
+        if live is not None:
+            raise NotNow(live.row.state, "The bot has not ended yet.", "Stop it first.")
+        if not await self.stores.bots.mark_deleted(row.bot_id):
+            return 0
+        self._stories.pop(row.bot_id, None)
+        count = await trio.to_thread.run_sync(_delete_folder, row.folder)
+        await self.webhooks.after_deletion(await self.stores.bots.get(row.bot_id), count)
+        return count
+
+    # --- telling ------------------------------------------------------------------------------
+
+    def _journal(self, row: BotRow) -> Path:
+        path = journal_path(row.folder)
+        if row.deleted_at is not None or not path.is_file():
+            raise BotGone(f"The data of bot {row.bot_id} was deleted.")
+        return path
+
+    async def story(self, row: BotRow) -> Story:
+        """Return a bot's story."""
+        live = self.live.get(row.bot_id)
+        if live is not None:
+            return live.story
+        known = self._stories.pop(row.bot_id, None)
+        path = self._journal(row)
+        self._stories[row.bot_id] = story = known or await read_story(path)
+        while len(self._stories) > _STORIES_KEPT:
+            del self._stories[next(iter(self._stories))]
+        return story
+
+    async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncIterator[Segment]:
+        """Yield the finalized segments, each in its newest revision."""
+        async for segment in read_segments(self._journal(row), after_seq):
+            yield segment
+
+    async def events(self, row: BotRow, *, after: int = 0) -> AsyncIterator[Event]:
+        """Yield the events there are now."""
+        async for event in read_events(self._journal(row), after):
+            yield event
+
+    async def follow(
+        self,
+        row: BotRow,
+        socket: Socket,
+        *,
+        variant: str,
+        dialect: Callable[[], Dialect],
+        after: int | None = None,
+        drafts: bool = True,
+    ) -> None:
+        """Send what happens to a bot to a socket."""
+        assert isinstance(socket, ServedSocket), "only sockets of this server can follow"
+        live = self.live.get(row.bot_id)
+        if live is not None:
+            feed = await live.feed(variant, dialect)
+        else:
+            feed = Feed(row.bot_id, variant, dialect, self._journal(row))
+            async for event in read_events(self._journal(row)):
+                feed.see(event)
+        await feed.follow(socket, after, drafts=drafts)
+
+    def unfollow(self, row: BotRow, socket: Socket) -> None:
+        """Send nothing more of a bot to a socket."""
+        assert isinstance(socket, ServedSocket)
+        self.live.let_go(row, socket)
+
+    @asynccontextmanager
+    async def hear(self, row: BotRow) -> AsyncIterator[trio.MemoryReceiveChannel[Chunk]]:
+        """Hold a channel with a bot's audio; it ends with the bot."""
+        live = self.live.get(row.bot_id)
+        if live is None or live.running is None:
+            raise NotNow(row.state if live is None else live.row.state, "The bot is not there.")
+        async with live.running.hear() as chunks:
+            yield chunks
+
+    @asynccontextmanager
+    async def new_bots(self, user_id: int) -> AsyncIterator[trio.MemoryReceiveChannel[BotRow]]:
+        """Hold a channel with each bot that a user orders from now on."""
+        send, receive = trio.open_memory_channel[BotRow](256)
+        entry = (user_id, send)
+        self._watchers.append(entry)
+        try:
+            async with send, receive:
+                yield receive
+        finally:
+            self._watchers.remove(entry)
+
+    # --- media and tokens ---------------------------------------------------------------------
+
+    def path_of(self, row: BotRow, relative: str) -> Path:
+        """Return where a file lies."""
+        path = (row.folder / relative).resolve()
+        inside = path.is_relative_to(row.folder.resolve())
+        if row.deleted_at is not None or not inside or not path.is_file():
+            raise BotGone(f"There is no file {relative!r} of bot {row.bot_id} any more.")
+        return path
+
+    def media_url(
+        self,
+        origin_url: str,
+        row: BotRow,
+        relative: str,
+        *,
+        expires_s: float,
+        filename: str | None = None,
+    ) -> str:
+        """Return a URL that gives a file to whoever has it, for a time."""
+        claims = {"b": row.bot_id, "p": relative}
+        token = self.sign("media", claims, expires_s=expires_s)
+        name = filename or Path(relative).name
+        return f"{origin_url.rstrip('/')}/v1/media/{token}/{quote(name)}"
+
+    def sign(self, purpose: str, claims: Mapping[str, Any], *, expires_s: float | None) -> str:
+        """Return a token."""
+        return sign(self._secret, purpose, claims, self.now(), expires_s)
+
+    def verify(self, purpose: str, token: str) -> Mapping[str, Any] | None:
+        """Return the claims of a token."""
+        return verify(self._secret, purpose, token, self.now())
+
+    # --- webhooks -----------------------------------------------------------------------------
+
+    async def targets(self, row: BotRow) -> list[WebhookTarget]:
+        """Return a bot's webhook targets."""
+        return await self.webhooks.targets(row)
+
+    async def post(self, row: BotRow, target: WebhookTarget, outgoing: Outgoing) -> None:
+        """Send a message that belongs to no event."""
+        await self.webhooks.post(row, target, outgoing)
+
+    async def deliveries(self, row: BotRow, *, limit: int = 100) -> list[DeliveryRow]:
+        """Return what was delivered about a bot."""
+        return await self.webhooks.deliveries(row, limit=limit)
+
+
+def _delete_folder(folder: Path) -> int:
+    """Delete a bot's folder; return how many files it had."""
+    count = sum(1 for path in folder.rglob("*") if path.is_file())
+    shutil.rmtree(folder, ignore_errors=True)
+    return count
