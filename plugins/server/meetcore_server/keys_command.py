@@ -1,12 +1,162 @@
-"""`meetcore keys`: makes, lists and revokes the keys of a server."""
+"""`meetcore keys`: makes, lists and revokes the keys of a server, also while it runs."""
 
 from __future__ import annotations
 
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from meetcore.orders import KeyRow, UserRow
+    from meetcore_server.storage.database import Database
 
 __all__ = ["keys"]
 
+T = TypeVar("T")
+_SCOPES = ("read", "write", "admin")
+
 
 @click.group()
-def keys() -> None:
-    """Make, list and revoke the keys of a server."""
+@click.option(
+    "--database",
+    metavar="URL",
+    help="The server's database: sqlite:///path or postgresql://user@host/name.  "
+    "[default: sqlite:///meetings/server.db]",
+)
+@click.pass_context
+def keys(context: click.Context, database: str | None) -> None:
+    """Make, list and revoke the keys of a server. What is done here holds at once."""
+    context.obj = database
+
+
+@keys.command()
+@click.option("--label", default="", help="What the key is for, in your own words.")
+@click.option(
+    "--user",
+    "email",
+    default="operator",
+    show_default=True,
+    help="Whose key it is, by email; a user who is not there yet is made.",
+)
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(_SCOPES),
+    multiple=True,
+    default=("read", "write"),
+    show_default=True,
+    help="What it may do; may be given several times.",
+)
+@click.option("--expires-days", type=click.FloatRange(min=0, min_open=True, max=36_500))
+@click.pass_obj
+def create(
+    url: str | None, label: str, email: str, scopes: tuple[str, ...], expires_days: float | None
+) -> None:
+    """Make a key, and show it this once."""
+    from meetcore.orders import Scope
+    from meetcore_server.storage.accounts import Accounts
+    from meetcore_server.storage.keys import Keys
+
+    expires_at = None
+    if expires_days is not None:
+        expires_at = datetime.now(UTC) + timedelta(days=expires_days)
+
+    async def work(database: Database) -> tuple[UserRow, KeyRow, str]:
+        user, _ = await Accounts(database).create_user(email)
+        may = frozenset(Scope(word) for word in scopes)
+        made = await Keys(database).create(user.id, label=label, scopes=may, expires_at=expires_at)
+        return user, *made
+
+    user, row, key = _run(url, work)
+    click.echo(key)
+    until = f", until {_day(row.expires_at)}" if row.expires_at is not None else ""
+    click.echo(f"A key of {user.email} to {_words(row)}{until}.", err=True)
+    click.echo("It is not shown again. Send it as: Authorization: Bearer KEY", err=True)
+    click.echo(f"To make it void: meetcore keys revoke {row.id}", err=True)
+
+
+@keys.command("list")
+@click.pass_obj
+def list_(url: str | None) -> None:
+    """List the keys, without what only their holders know."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from meetcore_server.storage.accounts import Accounts
+    from meetcore_server.storage.keys import Keys
+
+    async def work(database: Database) -> tuple[list[UserRow], list[KeyRow]]:
+        return await Accounts(database).users(), await Keys(database).keys()
+
+    users, rows = _run(url, work)
+    if not rows:
+        click.echo("There are no keys. Make one: meetcore keys create")
+        return
+    emails = {user.id: user.email for user in users}
+    table = Table("id", "key", "user", "may", "made", "state", "label", box=None, pad_edge=False)
+    for row in rows:
+        state, made = _state(row), _day(row.created_at)
+        key = f"{row.hint}…"
+        table.add_row(
+            row.id, key, escape(emails[row.user_id]), _words(row), made, state, escape(row.label)
+        )
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@click.pass_obj
+def revoke(url: str | None, key_id: str) -> None:
+    """Make a key void. ID is the key's id, as `list` shows it, or the start of it."""
+    from meetcore.errors import ConfigError
+    from meetcore_server.storage.keys import Keys
+
+    async def work(database: Database) -> tuple[list[KeyRow], bool]:
+        store = Keys(database)
+        found = [row for row in await store.keys() if row.id.startswith(key_id)]
+        return found, len(found) == 1 and await store.revoke(found[0].id)
+
+    found, done = _run(url, work)
+    if not found:
+        raise ConfigError(f"There is no key {key_id!r}.", "`meetcore keys list` shows their ids.")
+    if len(found) > 1:
+        raise ConfigError(f"{len(found)} keys begin with {key_id!r}.", "Give more of the id.")
+    if done:
+        click.echo(f"Key {found[0].id} is void; a running server knows it within a second.")
+    else:
+        click.echo(f"Key {found[0].id} was void already.")
+
+
+def _run(url: str | None, work: Callable[[Database], Awaitable[T]]) -> T:
+    import trio
+
+    from meetcore_server.storage.database import DEFAULT_DATABASE_URL, open_database
+
+    async def main() -> T:
+        async with open_database(url or DEFAULT_DATABASE_URL) as database:
+            return await work(database)
+
+    return trio.run(main)
+
+
+def _words(row: KeyRow) -> str:
+    return ", ".join(word for word in _SCOPES if word in row.scopes)
+
+
+def _day(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else ""
+
+
+def _state(row: KeyRow) -> str:
+    if row.revoked_at is not None:
+        return "revoked"
+    if row.expires_at is None:
+        return "valid"
+    if row.expires_at <= datetime.now(UTC):
+        return "expired"
+    return f"valid until {_day(row.expires_at)}"

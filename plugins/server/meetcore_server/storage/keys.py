@@ -43,6 +43,7 @@ class Keys:
 
     database: Database
     now: Callable[[], datetime] = utc_now
+    clock: Callable[[], float] = time.monotonic
     _remembered: dict[bytes, tuple[float, KeyRow]] = field(factory=dict, init=False)
 
     async def authenticate(self, key: str) -> Client | None:
@@ -55,7 +56,7 @@ class Keys:
                 return None
             if len(self._remembered) >= _MOST_REMEMBERED:
                 self._remembered.clear()
-            self._remembered[digest] = (time.monotonic(), row)
+            self._remembered[digest] = (self.clock(), row)
         if row.revoked_at is not None:
             return None
         if row.expires_at is not None and row.expires_at <= self.now():
@@ -130,7 +131,7 @@ class Keys:
 
     def _recalled(self, digest: bytes) -> KeyRow | None:
         at, row = self._remembered.get(digest, (0.0, None))
-        return row if row is not None and time.monotonic() - at < _BELIEVED_S else None
+        return row if row is not None and self.clock() - at < _BELIEVED_S else None
 
 
 def _hash(key: str) -> bytes:

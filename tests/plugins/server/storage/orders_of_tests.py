@@ -1,0 +1,46 @@
+"""Orders and bots for the tests of the storage."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+from meetcore.lifecycle import State
+from meetcore.orders import BotOrder, BotRow
+from meetcore_server.storage.bot_rows import BotFacts
+from meetcore_server.storage.bots import Bots, Limits
+
+LINK = "https://meet.example/abc?pwd=secret"
+
+
+def facts(**changes: Any) -> BotFacts:
+    values: dict[str, Any] = {
+        "platform": "meet",
+        "native_id": "abc",
+        "public_url": "https://meet.example/abc",
+        "name": "Notes",
+        "transcriber": "pocketsphinx",
+        "state": State.REQUESTED,
+    }
+    return BotFacts(**{**values, **changes})
+
+
+async def insert(
+    bots: Bots,
+    *,
+    user_id: int = 1,
+    limits: Limits | None = None,
+    about: BotFacts | None = None,
+    bot_id: str | None = None,
+    **order: Any,
+) -> BotRow:
+    return await bots.insert(
+        BotOrder(**{"url": LINK, **order}),
+        about or facts(),
+        bot_id=bot_id or str(uuid.uuid4()),
+        user_id=user_id,
+        key_id="k",
+        folder=Path("/srv/bots/x"),
+        limits=limits,
+    )

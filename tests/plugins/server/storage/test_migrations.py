@@ -1,0 +1,73 @@
+"""The migrations make the tables that the code believes in; a later version's are refused."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import trio
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from meetcore_server.storage.database import open_database
+from meetcore_server.storage.errors import DatabaseTooNew
+from meetcore_server.storage.tables import METADATA
+
+PLUGIN = Path(__file__).parents[4] / "plugins" / "server"
+
+
+async def test_the_migrations_and_the_tables_agree(database_url: str) -> None:
+    def differences(c: sa.Connection) -> list[object]:
+        context = MigrationContext.configure(
+            c, opts={"compare_type": True, "target_metadata": METADATA}
+        )
+        return list(compare_metadata(context, METADATA))
+
+    async with open_database(database_url) as database:
+        assert await database.do(differences) == []
+
+
+async def test_every_foreign_key_and_name_is_as_the_tables_say(database_url: str) -> None:
+    def reflected(c: sa.Connection) -> dict[str, set[str | None]]:
+        there = sa.MetaData()
+        there.reflect(c)
+        return {name: {str(i.name) for i in table.indexes} for name, table in there.tables.items()}
+
+    async with open_database(database_url) as database:
+        indexes = await database.do(reflected)
+    for name, table in METADATA.tables.items():
+        assert {index.name for index in table.indexes} <= indexes[name]
+
+
+async def test_a_database_of_a_later_version_is_refused(database_url: str) -> None:
+    async with open_database(database_url) as database:
+        await database.do(
+            lambda c: c.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        )
+    with pytest.raises(DatabaseTooNew, match="9999"):
+        async with open_database(database_url):
+            pass
+
+
+async def test_a_database_that_two_open_at_once_is_made_once(database_url: str) -> None:
+    async def open_and_close() -> None:
+        async with open_database(database_url) as database:
+            users = await database.do(lambda c: c.scalar(sa.text("SELECT count(*) FROM users")))
+            assert users == 1
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(4):
+            nursery.start_soon(open_and_close)
+
+
+def test_the_migrations_are_in_the_wheel(tmp_path: Path) -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    (wheel,) = WheelBuilder(str(PLUGIN)).build(directory=str(tmp_path))
+    names = zipfile.ZipFile(wheel).namelist()
+    folder = "meetcore_server/storage/migrations"
+    assert f"{folder}/env.py" in names
+    assert f"{folder}/script.py.mako" in names
+    assert f"{folder}/versions/v0001_first.py" in names

@@ -1,0 +1,103 @@
+"""`meetcore keys`, as a person types it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from meetcore.cli import main
+from meetcore.orders import Client, Scope
+from meetcore_server.keys_command import keys
+from meetcore_server.storage.accounts import Accounts
+from meetcore_server.storage.database import DEFAULT_DATABASE_URL, open_database
+from meetcore_server.storage.keys import Keys
+
+
+def run(url: str, *args: str) -> Result:
+    return CliRunner().invoke(main, ["keys", "--database", url, *args])
+
+
+async def whose(url: str, key: str) -> Client | None:
+    async with open_database(url) as database:
+        return await Keys(database).authenticate(key)
+
+
+def on_trio(url: str, key: str) -> Client | None:
+    import trio
+
+    return trio.run(whose, url, key)
+
+
+def test_a_key_is_shown_once_and_opens(database_url: str) -> None:
+    made = run(database_url, "create", "--label", "my laptop")
+    assert made.exit_code == 0, made.output
+    key = made.stdout.strip()
+    client = on_trio(database_url, key)
+    assert client is not None
+    assert (client.user_id, client.scopes) == (1, frozenset({Scope.READ, Scope.WRITE}))
+    listed = run(database_url, "list")
+    assert key not in listed.output
+    assert key[:9] in listed.output
+    assert all(word in listed.output for word in ("my laptop", "operator", "read, write", "valid"))
+
+
+def test_a_key_for_somebody_new_with_scopes_and_an_end(sqlite_url: str) -> None:
+    made = run(
+        sqlite_url, "create", "--user", "ada@example.org", "--scope", "admin", "--scope", "read",
+        "--expires-days", "30",
+    )  # fmt: skip
+    assert "A key of ada@example.org to read, admin, until 20" in made.stderr
+    client = on_trio(sqlite_url, made.stdout.strip())
+    assert client is not None
+    assert (client.user_id, client.scopes) == (2, frozenset({Scope.READ, Scope.ADMIN}))
+    assert "valid until" in run(sqlite_url, "list").output
+
+
+def test_a_revoked_key_is_void_and_said_to_be(sqlite_url: str) -> None:
+    made = run(sqlite_url, "create")
+    (key_id,) = re.findall(r"keys revoke (\S+)", made.stderr)
+    assert "is void" in run(sqlite_url, "revoke", key_id[:8]).output
+    assert on_trio(sqlite_url, made.stdout.strip()) is None
+    assert "was void already" in run(sqlite_url, "revoke", key_id).output
+    assert "revoked" in run(sqlite_url, "list").output
+
+
+def test_an_id_of_none_or_of_several_is_refused(sqlite_url: str) -> None:
+    assert "no keys" in run(sqlite_url, "list").output
+    for _ in range(17):
+        run(sqlite_url, "create")
+    nobody = run(sqlite_url, "revoke", "x")
+    assert (nobody.exit_code, "There is no key 'x'." in nobody.output) == (1, True)
+    several = run(sqlite_url, "revoke", "")
+    assert (several.exit_code, "17 keys begin with" in several.output) == (1, True)
+
+
+@pytest.mark.parametrize("args", [("--scope", "all"), ("--expires-days", "0")])
+def test_what_makes_no_sense_is_refused(sqlite_url: str, args: tuple[str, ...]) -> None:
+    assert run(sqlite_url, "create", *args).exit_code == 2
+
+
+def test_a_database_that_cannot_be_used_is_two_lines_for_a_person() -> None:
+    result = run("mysql://x", "list")
+    assert result.exit_code == 1
+    assert "There is no database of kind 'mysql'" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_without_a_url_it_is_the_database_that_serve_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(keys, ["create"]).exit_code == 0
+    assert DEFAULT_DATABASE_URL == "sqlite:///meetings/server.db"
+    assert (tmp_path / "meetings" / "server.db").is_file()
+    assert DEFAULT_DATABASE_URL in CliRunner().invoke(keys, ["--help"]).output
+
+
+async def test_users_that_it_makes_are_users_like_others(sqlite_url: str) -> None:
+    async with open_database(sqlite_url) as database:
+        user, new = await Accounts(database).create_user("ada@example.org")
+    assert (user.id, new) == (2, True)
