@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpcore2
@@ -151,23 +152,35 @@ class _BoundedStream(httpcore2.AsyncNetworkStream):
 class _PinnedTransport(httpx2.AsyncHTTPTransport):
     """httpx2's transport over a connection pool with our backend, for which it has no option."""
 
-    def __init__(self, backend: httpcore2.AsyncNetworkBackend) -> None:
+    def __init__(self, backend: httpcore2.AsyncNetworkBackend, max_connections: int) -> None:
         super().__init__(trust_env=False)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=httpx2.create_ssl_context(trust_env=False),
             network_backend=backend,
-            max_connections=2,
+            max_connections=max_connections,
             keepalive_expiry=30.0,
         )
 
 
 def pinned_client(
-    backend: httpcore2.AsyncNetworkBackend, connect_timeout_s: float, request_timeout_s: float
+    backend: httpcore2.AsyncNetworkBackend,
+    connect_timeout_s: float,
+    request_timeout_s: float,
+    *,
+    max_connections: int = 2,
 ) -> httpx2.AsyncClient:
-    """Return a client that follows no redirect and asks no proxy."""
+    """Return a client that follows no redirect, asks no proxy and keeps no cookies.
+
+    Args:
+        backend: What dials.
+        connect_timeout_s: How long a connection may take.
+        request_timeout_s: How long one step of an exchange may take.
+        max_connections: To all targets together, at once.
+    """
     return httpx2.AsyncClient(
-        transport=_PinnedTransport(backend),
+        transport=_PinnedTransport(backend, max_connections),
         timeout=httpx2.Timeout(request_timeout_s, connect=connect_timeout_s),
         follow_redirects=False,
         trust_env=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )

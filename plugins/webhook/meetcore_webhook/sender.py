@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -14,7 +15,7 @@ from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.pinned import AddressRefused
 from meetcore_webhook.schedule import Verdict, retry_after_s, verdict_of
 
-__all__ = ["Outcome", "Sender", "message_id"]
+__all__ = ["Outcome", "Sender", "message_id", "post_once"]
 
 _READ_WITHIN_S = 1.0
 
@@ -56,34 +57,13 @@ class Sender:
 
     async def post(self, identity: str, body: str) -> Outcome:
         """Make one attempt, within `request_timeout_s` in all. Raises nothing but `Cancelled`."""
-        try:
-            with trio.fail_after(self._options.request_timeout_s):
-                return await self._post(identity, body)
-        except trio.TooSlowError:
-            seconds = self._options.request_timeout_s
-            return Outcome(verdict=Verdict.RETRY, error=f"no answer within {seconds:g} s")
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            return Outcome(verdict=Verdict.RETRY, error=_describe(error))
-
-    async def _post(self, identity: str, body: str) -> Outcome:
-        headers = self._headers(identity, body)
-        async with self._client.stream(
-            "POST", self._options.url, content=body.encode(), headers=headers
-        ) as response:
-            await _read_some(response)
-        verdict = verdict_of(response.status_code)
-        if verdict is Verdict.DELIVERED:
-            return Outcome(verdict=verdict, status=response.status_code)
-        error = f"it answered {response.status_code}"
-        if response.is_redirect:
-            error += ", a redirect, which is not followed"
-        pause = retry_after_s(
-            response.headers.get("retry-after"),
-            datetime.now(UTC),
-            self._options.longest_retry_after_s,
-        )
-        return Outcome(
-            verdict=verdict, status=response.status_code, error=error, retry_after_s=pause
+        return await post_once(
+            self._client,
+            self._options.url,
+            body.encode(),
+            self._headers(identity, body),
+            within_s=self._options.request_timeout_s,
+            longest_retry_after_s=self._options.longest_retry_after_s,
         )
 
     def _headers(self, identity: str, body: str) -> dict[str, str]:
@@ -98,6 +78,49 @@ class Sender:
             signatures = [signer.sign(identity, now, body) for signer in self._signers]
             headers["webhook-signature"] = " ".join(signatures)
         return headers
+
+
+async def post_once(
+    client: httpx2.AsyncClient,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    within_s: float,
+    longest_retry_after_s: float,
+) -> Outcome:
+    """Make one attempt, within `within_s` in all. Raises nothing but `Cancelled`.
+
+    Args:
+        client: One that follows no redirect.
+        url: Where to.
+        body: What is sent.
+        headers: Sent along.
+        within_s: How long it may take.
+        longest_retry_after_s: The longest `Retry-After` that is believed.
+    """
+    try:
+        with trio.fail_after(within_s):
+            async with client.stream("POST", url, content=body, headers=headers) as response:
+                await _read_some(response)
+    except trio.TooSlowError:
+        return Outcome(verdict=Verdict.RETRY, error=f"no answer within {within_s:g} s")
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        return Outcome(verdict=Verdict.RETRY, error=_describe(error))
+    return _outcome_of(response, longest_retry_after_s)
+
+
+def _outcome_of(response: httpx2.Response, longest_retry_after_s: float) -> Outcome:
+    verdict = verdict_of(response.status_code)
+    if verdict is Verdict.DELIVERED:
+        return Outcome(verdict=verdict, status=response.status_code)
+    error = f"it answered {response.status_code}"
+    if response.is_redirect:
+        error += ", a redirect, which is not followed"
+    pause = retry_after_s(
+        response.headers.get("retry-after"), datetime.now(UTC), longest_retry_after_s
+    )
+    return Outcome(verdict=verdict, status=response.status_code, error=error, retry_after_s=pause)
 
 
 async def _read_some(response: httpx2.Response) -> None:

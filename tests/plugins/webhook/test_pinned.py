@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import httpcore2
 import pytest
 import trio
 
-from meetcore_webhook.pinned import AddressRefused, PinnedBackend
+from meetcore_webhook.pinned import AddressRefused, PinnedBackend, pinned_client
 
 
 class Dialled(httpcore2.AsyncNetworkBackend):
@@ -80,3 +81,25 @@ async def test_a_lookup_that_hangs_ends_with_the_connect_timeout(
 async def test_local_sockets_are_never_dialled() -> None:
     with pytest.raises(AddressRefused):
         await PinnedBackend(allow_private=True).connect_unix_socket("/run/thing.sock")
+
+
+async def test_a_client_keeps_no_cookie_of_a_target() -> None:
+    cookies: list[str | None] = []
+
+    async def answer(stream: trio.SocketStream) -> None:
+        for _ in range(2):
+            head = await stream.receive_some(65_536)
+            cookies.append("cookie" if b"\r\ncookie:" in head.lower() else None)
+            await stream.send_all(
+                b"HTTP/1.1 204 OK\r\nset-cookie: a=b; Path=/\r\ncontent-length: 0\r\n\r\n"
+            )
+
+    async with trio.open_nursery() as nursery:
+        serve = partial(trio.serve_tcp, answer, 0, host="127.0.0.1")
+        (listener,) = await nursery.start(serve)
+        port = listener.socket.getsockname()[1]
+        async with pinned_client(PinnedBackend(allow_private=True), 5.0, 5.0) as client:
+            for _ in range(2):
+                await client.post(f"http://127.0.0.1:{port}/", content=b"")
+        nursery.cancel_scope.cancel()
+    assert cookies == [None, None]
