@@ -103,6 +103,14 @@ class WebhookFormat(ABC):
     async def messages(self, moment: Moment) -> Sequence[Outgoing]:
         """Return what the target is told about an event; mostly nothing."""
 
+    def signed(self, target: WebhookTarget, outgoing: Outgoing) -> Outgoing:
+        """Return a message as it goes out now: called for each attempt, the stored ones too.
+
+        For what must be fresh each time, such as a signature over the time of sending.
+        """
+        del target
+        return outgoing
+
     async def after_deletion(
         self, row: BotRow, target: WebhookTarget, deleted_objects: int
     ) -> Sequence[Outgoing]:
