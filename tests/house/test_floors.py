@@ -14,7 +14,7 @@ import pytest
 CORE = Path(__file__).parents[2] / "meetcore"
 FLOORS: dict[int, str] = {
     0: "addresses commands config dialect errors events lifecycle meeting orders "
-    "roster secrets signals story transcript wire",
+    "roster secrets signals story subtitles transcript wire",
     1: "audio",
     2: "contracts doors folders hooks journal mailbox plugins service subscription",
     3: "beginning bot control delivery leaving listening logs observing opening tracks transcribing",

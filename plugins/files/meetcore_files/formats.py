@@ -1,25 +1,17 @@
-"""The transcript in its four formats, as text. Pure.
-
-SubRip has no standard; what VLC and mpv read is taken: a number, a line of times with a comma, the
-text, an empty line. WebVTT is W3C's: a voice tag for the speaker, `&`, `<` and `>` escaped.
-"""
+"""The transcript in its four formats, as text. Pure."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
 
+from meetcore.subtitles import VTT_HEAD, cues_of, srt_block, txt_line, vtt_block
 from meetcore.transcript import Segment
-from meetcore_files.cues import Cue, cues_of, one_line
 
 __all__ = ["FORMATS", "TranscriptFormat", "to_json", "to_srt", "to_txt", "to_vtt"]
-
-
-_ARROW = re.compile("-{2,}>")
 
 
 def to_json(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
@@ -55,54 +47,21 @@ def _segment(segment: Segment) -> dict[str, Any]:
 
 
 def to_srt(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
-    """Return SubRip subtitles; an arrow within the text becomes `->`, or it would read as times."""
+    """Return SubRip subtitles."""
     del about
-    blocks = [
-        f"{number}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n{_srt_line(cue)}\n"
-        for number, cue in enumerate(cues_of(segments), 1)
-    ]
-    return "\n".join(blocks)
-
-
-def _srt_line(cue: Cue) -> str:
-    line = f"{cue.speaker}: {cue.text}" if cue.speaker else cue.text
-    return _ARROW.sub("->", line)
+    return "".join(srt_block(number, cue) for number, cue in enumerate(cues_of(segments), 1))
 
 
 def to_vtt(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
     """Return WebVTT subtitles with a voice tag for who speaks."""
     del about
-    blocks = [
-        f"{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}\n{_vtt_line(cue)}\n"
-        for cue in cues_of(segments)
-    ]
-    return "\n".join(["WEBVTT\n", *blocks])
-
-
-def _vtt_line(cue: Cue) -> str:
-    text = _escaped(cue.text)
-    return f"<v {_escaped(cue.speaker)}>{text}" if cue.speaker else text
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return VTT_HEAD + "".join(vtt_block(cue) for cue in cues_of(segments))
 
 
 def to_txt(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
     """Return lines of `[00:01:02] Name: text`."""
     del about
-    return "".join(
-        f"[{_time(max(0, round(s.start_s * 1000)), '.')[:-4]}] "
-        f"{one_line(s.speaker_name or '') or 'Unknown'}: {one_line(s.text)}\n"
-        for s in segments
-    )
-
-
-def _time(ms: int, point: str) -> str:
-    seconds, ms = divmod(ms, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{ms:03d}"
+    return "".join(txt_line(segment) for segment in segments)
 
 
 @frozen

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetcore.roster import NameSource
+from meetcore.subtitles import cues_of, one_line
 from meetcore.transcript import Segment, Word
-from meetcore_files.cues import cues_of, one_line
 from meetcore_files.formats import to_json, to_srt, to_txt, to_vtt
 
 SRT_TIMES = re.compile(r"(\d{2,}):(\d\d):(\d\d),(\d{3}) --> (\d{2,}):(\d\d):(\d\d),(\d{3})")

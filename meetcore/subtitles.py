@@ -1,18 +1,27 @@
-"""Cuts segments into subtitle cues: short enough to read, each with a time of its own. Pure."""
+"""Segments as subtitles and as text: cues short enough to read, each with a time of its own. Pure.
+
+SubRip has no standard; what VLC and mpv read is taken: a number, a line of times with a comma, the
+text, an empty line. WebVTT is W3C's: a voice tag for the speaker, `&`, `<` and `>` escaped.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
 from meetcore.transcript import Segment, Word
 
-__all__ = ["Cue", "cues_of", "one_line"]
+__all__ = ["VTT_HEAD", "Cue", "cues_of", "one_line", "srt_block", "txt_line", "vtt_block"]
 
 _MAX_CHARACTERS = 84
 _MAX_SECONDS = 7.0
 _LEAST_MS = 1
+_ARROW = re.compile("-{2,}>")
+
+VTT_HEAD = "WEBVTT\n"
+"""What a WebVTT file begins with."""
 
 
 @frozen
@@ -77,3 +86,36 @@ def _runs(words: Sequence[Word]) -> list[list[Word]]:
             runs.append([word])
             length = len(one_line(word.text))
     return runs
+
+
+def srt_block(number: int, cue: Cue) -> str:
+    """Return the cue numbered from 1 in SubRip; an arrow within the text becomes `->`, or it would read as times."""
+    line = f"{cue.speaker}: {cue.text}" if cue.speaker else cue.text
+    line = _ARROW.sub("->", line)
+    gap = "\n" if number > 1 else ""
+    return f"{gap}{number}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n{line}\n"
+
+
+def vtt_block(cue: Cue) -> str:
+    """Return a cue in WebVTT, with a voice tag for who speaks."""
+    text = _escaped(cue.text)
+    line = f"<v {_escaped(cue.speaker)}>{text}" if cue.speaker else text
+    return f"\n{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}\n{line}\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def txt_line(segment: Segment) -> str:
+    """Return a segment as a line of `[00:01:02] Name: text`."""
+    at = _time(max(0, round(segment.start_s * 1000)), ".")[:-4]
+    name = one_line(segment.speaker_name or "") or "Unknown"
+    return f"[{at}] {name}: {one_line(segment.text)}\n"
+
+
+def _time(ms: int, point: str) -> str:
+    seconds, ms = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{point}{ms:03d}"
