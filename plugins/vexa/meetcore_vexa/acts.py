@@ -6,6 +6,7 @@ import base64
 import binascii
 import io
 import wave
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ class Acts:
     def __init__(self, door: Door) -> None:
         self._door = door
         self._service = door.service
+        self._speaking: Counter[str] = Counter()
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -101,13 +103,21 @@ class Acts:
                 "This server has no text-to-speech and fetches no audio; "
                 "send 'audio_base64' with format 'wav' or 'pcm'."
             )
-        await self._service.perform(row, _speech(body, audio))
+        speech = _speech(body, audio)
+        self._speaking[row.bot_id] += 1
+        try:
+            await self._service.perform(row, speech)
+        finally:
+            self._speaking[row.bot_id] -= 1
+            self._speaking += Counter()  # which forgets those at zero
         return _accepted("Speak command sent", row)
 
     async def be_quiet(self, request: Request) -> Reply:
-        """Refuse: what is being said cannot be cut short."""
-        await self._active(request)
-        raise _missing("This server cannot interrupt speech.")
+        """Agree while nothing is said; what is being said cannot be cut short."""
+        row = await self._active(request)
+        if self._speaking[row.bot_id]:
+            raise _missing("This server cannot interrupt speech.")
+        return _accepted("Speak stop command sent", row)
 
     async def share_screen(self, request: Request) -> Reply:
         """Refuse: no platform here shares a screen."""
@@ -120,9 +130,8 @@ class Acts:
         raise _missing("This server cannot share a screen.")
 
     async def stop_screen(self, request: Request) -> Reply:
-        """Refuse: there is no screen that could be shared."""
-        await self._active(request)
-        raise _missing("This server cannot share a screen.")
+        """Agree: no screen is ever shared."""
+        return _accepted("Screen stop command sent", await self._active(request))
 
     async def set_avatar(self, request: Request) -> Reply:
         """Show a picture as the bot's camera, where the platform can."""
@@ -140,12 +149,15 @@ class Acts:
             raise invalid(["body", "image_base64"], "The picture must be a PNG or a JPEG")
         media_type = "image/png" if image.startswith(_PNG) else "image/jpeg"
         await self._service.perform(row, ShowImage(image, media_type))
+        row = await self._service.put_extras(row, {**row.extras, "avatar": True})
         return _accepted("Avatar set command sent", row)
 
     async def reset_avatar(self, request: Request) -> Reply:
-        """Refuse: a picture that is shown stays until the next."""
-        await self._active(request)
-        raise _missing("This server cannot take a picture back.")
+        """Agree while no picture is shown; one that is stays until the next."""
+        row = await self._active(request)
+        if row.extras.get("avatar"):
+            raise _missing("This server cannot take a picture back.")
+        return _accepted("Avatar reset command sent", row)
 
 
 def _accepted(message: str, row: BotRow) -> Reply:

@@ -182,15 +182,15 @@ class BundleFrames(StatusFrames):
         self._confirmed.add(segment.id)
         if not segment.text.strip():
             return self._withdrawn([draft], event) if draft else []
-        frames = [self._bundle(event, _speaker(segment), confirmed=[event])]
-        if draft is not None and _speaker(draft.segment) != _speaker(segment):
-            frames.insert(0, self._bundle(event, _speaker(draft.segment)))
         overtaken = [
             key
             for key, other in self._pending.items()
             if other.segment.track_id == segment.track_id and other.segment.end_s <= segment.start_s
         ]
-        return [*self._vanished(overtaken, event), *frames]
+        frames = self._vanished(overtaken, event)
+        if draft is not None and _speaker(draft.segment) != _speaker(segment):
+            frames.append(self._bundle(event, _speaker(draft.segment)))
+        return [*frames, self._bundle(event, _speaker(segment), confirmed=[event])]
 
     def _given_up(self, gap: TranscriptionGap) -> list[dict[str, Any]]:
         lost = [

@@ -34,19 +34,18 @@ SHARE_PURPOSE = "vexa-transcript-share"
 
 async def newest_segments(service: Service, row: BotRow) -> AsyncIterator[SegmentFinalized]:
     """Yield the newest revision of each segment, with when it came, as they were spoken."""
-    revisions: dict[str, int] = {}
+    newest: dict[str, tuple[int, int]] = {}
     async for event in service.events(row):
         if isinstance(event, SegmentFinalized):
-            key, revision = event.segment.id, event.segment.revision
-            revisions[key] = max(revision, revisions.get(key, revision))
+            key, this = event.segment.id, (event.segment.revision, event.seq)
+            newest[key] = max(this, newest.get(key, this))
     heap: list[tuple[float, float, int, SegmentFinalized]] = []
     async for event in service.events(row):
         if not isinstance(event, SegmentFinalized):
             continue
         segment = event.segment
-        if revisions.get(segment.id) != segment.revision or not segment.text.strip():
+        if newest.get(segment.id) != (segment.revision, event.seq) or not segment.text.strip():
             continue
-        del revisions[segment.id]
         heapq.heappush(heap, (segment.start_s, segment.end_s, event.seq, event))
         if len(heap) > SORTED_WITHIN:
             yield heapq.heappop(heap)[3]

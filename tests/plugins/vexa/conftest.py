@@ -1,0 +1,16 @@
+"""A desk with the Vexa plugin for each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.plugins.vexa.life import VexaDesk, open_vexa
+
+
+@pytest.fixture
+async def vexa(tmp_path: Path) -> AsyncIterator[VexaDesk]:
+    async with open_vexa(tmp_path) as made:
+        yield made
