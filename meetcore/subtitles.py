@@ -89,7 +89,10 @@ def _runs(words: Sequence[Word]) -> list[list[Word]]:
 
 
 def srt_block(number: int, cue: Cue) -> str:
-    """Return the cue numbered from 1 in SubRip; an arrow within the text becomes `->`, or it would read as times."""
+    """Return the cue with a number, from 1, in SubRip.
+
+    An arrow within the text becomes `->`, or it would read as times.
+    """
     line = f"{cue.speaker}: {cue.text}" if cue.speaker else cue.text
     line = _ARROW.sub("->", line)
     gap = "\n" if number > 1 else ""

@@ -27,7 +27,7 @@ NO_WAITING = ("trio", "asyncio", "threading")
 
 # The public door hands out every name lazily; it imports nothing before it is asked. The version
 # is the one name that others take from it.
-THE_DOOR = {("bot", "__init__"), ("cli", "__init__")}
+THE_DOOR = {("beginning", "__init__"), ("cli", "__init__")}
 
 
 def modules() -> list[Path]:

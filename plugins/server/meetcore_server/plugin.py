@@ -16,7 +16,9 @@ meetcore_api_version = "1.0"
 
 @hookimpl
 def meetcore_register_cli(group: click.Group) -> None:
-    """Add `meetcore keys`."""
+    """Add `meetcore serve` and `meetcore keys`."""
+    from meetcore_server.command import serve_command
     from meetcore_server.keys_command import keys
 
+    group.add_command(serve_command)
     group.add_command(keys)

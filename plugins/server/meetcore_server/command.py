@@ -1,0 +1,186 @@
+"""`meetcore serve`: the server on the command line."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from trio import CancelScope
+
+    from meetcore.config import BotConfig
+    from meetcore.contracts import RunningBot
+    from meetcore.fleet import Fleet
+    from meetcore_server.serve import ServeOptions, Server
+
+__all__ = ["serve_command"]
+
+
+@click.command("serve")
+@click.option("--host", default=None, help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port, 0 for any that is free.  [default: 8080]")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A TOML file; the server's own settings are its table [plugins.server].",
+)
+@click.option("--api-key", envvar="MEETCORE_API_KEY", help="A key that is valid beside those made.")
+@click.option("--database", default=None, help="URL of the database.")
+@click.option(
+    "--out", "out_dir", type=click.Path(path_type=Path), default=None, help="Folder for bots."
+)
+@click.option("--rehearsal", is_flag=True, help="Lead every meeting link to a scripted meeting.")
+@click.option("--script", default=None, help="What is played there: a bundled name or a file.")
+@click.option("--root", default=None, metavar="DIALECT", help="Mount a dialect at / as well.")
+@click.option("--public-url", default=None, help="Where clients see the server, behind a proxy.")
+@click.option(
+    "--in-process", is_flag=True, help="Run bots in this process instead of one process each."
+)
+@click.option(
+    "--keep-bots", is_flag=True, help="Let bots go on when the server ends; it adopts them again."
+)
+@click.option(
+    "--plugin",
+    "plugin_files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A Python file with a plugin.",
+)
+def serve_command(**given: Any) -> None:
+    """Serve bots over HTTP and WebSocket, with a page, to people and programs.
+
+    Without a key it listens on this machine alone. Ctrl-C has the bots leave and ends it; once
+    more ends it at once.
+    """
+    import trio
+
+    rehearsal, script = given.pop("rehearsal"), given.pop("script")
+    if script and not rehearsal:
+        raise click.UsageError("--script is for --rehearsal.")
+    config, options, flags = _settings(given, rehearsal=rehearsal, script=script)
+    sys.exit(trio.run(_run, config, options, flags))
+
+
+def _settings(
+    given: dict[str, Any], *, rehearsal: bool, script: str | None
+) -> tuple[BotConfig, ServeOptions, dict[str, Any]]:
+    import attrs
+
+    from meetcore.config import build_options, load_config
+    from meetcore_server.options import ServerSettings
+    from meetcore_server.orders_to_specs import Sandbox
+    from meetcore_server.serve import ServeOptions
+
+    overrides = {} if given["out_dir"] is None else {"out_dir": given["out_dir"]}
+    config = load_config(given["config_path"], overrides)
+    table = dict(config.plugins.get("server", {}))
+    for name in ("host", "port", "database", "root", "public_url", "api_key"):
+        if given[name] is not None:
+            table[name] = given[name]
+    settings = build_options(ServerSettings, table, "[plugins.server]")
+    others = {name: value for name, value in config.plugins.items() if name != "server"}
+    defaults: dict[str, Any] = {}
+    if not config.sinks:
+        defaults["sinks"] = ("files",)
+    if config.transcriber is None:
+        defaults["transcriber"] = settings.default_transcriber
+    config = attrs.evolve(config, plugins=others, **defaults)
+    sandbox = None
+    if rehearsal:
+        sandbox = Sandbox(
+            script=script or settings.rehearsal_script, scripts=settings.rehearsal_scripts
+        )
+    files = tuple(str(path.absolute()) for path in given["plugin_files"])
+    options = ServeOptions(
+        host=settings.host,
+        port=settings.port,
+        database=settings.database or f"sqlite:///{config.out_dir}/server.db",
+        root=settings.root,
+        public_url=settings.public_url,
+        sandbox=sandbox,
+        api_key=settings.api_key.reveal() if settings.api_key else None,
+        max_bots=settings.max_bots,
+        max_bots_per_user=settings.max_bots_per_user,
+        allow_private=settings.allow_private,
+        plugin_files=files,
+        dialects=settings.dialects,
+    )
+    return config, options, {"in_process": given["in_process"], "keep_bots": given["keep_bots"]}
+
+
+async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) -> int:
+    import trio
+
+    from meetcore.children.launcher import ChildProcessLauncher
+    from meetcore.fleet import open_fleet
+    from meetcore.launchers import InProcessLauncher
+    from meetcore.plugins import Plugins
+    from meetcore_server.serve import open_server
+
+    plugins = Plugins(files=options.plugin_files)
+    stop = not flags["keep_bots"]
+    launcher = (
+        InProcessLauncher(plugins)
+        if flags["in_process"]
+        else ChildProcessLauncher(stop_with_launcher=stop)
+    )
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            with trio.CancelScope() as life:
+                fleets: list[Fleet] = []
+                nursery.start_soon(
+                    _obey, signals, life, lambda: [b for f in fleets for b in f.running.values()]
+                )
+                async with (
+                    open_fleet(
+                        config,
+                        plugins=plugins,
+                        limit=options.max_bots or 50,
+                        launcher=launcher,
+                        recover_first=False,
+                    ) as fleet,
+                    open_server(fleet, options) as server,
+                ):
+                    fleets.append(fleet)
+                    _announce(server, options)
+                    await trio.sleep_forever()
+            nursery.cancel_scope.cancel()
+    return 0
+
+
+async def _obey(
+    signals: AsyncIterator[int], life: CancelScope, running: Callable[[], list[RunningBot]]
+) -> None:
+    async for _ in signals:
+        if not life.cancel_called:
+            click.echo("Ending: bots are leaving. Once more to end at once.", err=True)
+            life.cancel()
+        else:
+            for bot in running():
+                bot.abandon()
+
+
+def _announce(server: Server, options: ServeOptions) -> None:
+    lines = [f"meetcore is serving at {server.url}", ""]
+    lines.append(f"  {server.url + '/':38} the page")
+    lines.append(f"  {server.url + '/v1':38} the API, described at {server.url}/docs")
+    for mount in server.mounts.by_name.values():
+        also = f" and {server.url}/" if options.root == mount.name else ""
+        lines.append(f"  {server.url + '/' + mount.name:38} for {mount.title} software{also}")
+    lines.append("")
+    if options.sandbox is not None:
+        lines.append(
+            "This is a rehearsal: every meeting link leads to a scripted meeting on this machine."
+        )
+    if server.open_door:
+        lines.append(
+            "No key was made: it takes any key, or none, and listens to this machine only. "
+            "`meetcore keys create` makes one."
+        )
+    click.echo("\n".join(lines), err=True)

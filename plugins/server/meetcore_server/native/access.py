@@ -1,0 +1,51 @@
+"""Who asks the native API: a key in `Authorization: Bearer`, `X-API-Key`, or nothing at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request
+
+from meetcore.orders import Client, Scope
+from meetcore_server.native.problems import Forbidden, KeyMissing
+from meetcore_server.service import BotService
+
+__all__ = ["admin", "key_in", "reader", "writer"]
+
+
+def key_in(authorization: str | None, x_api_key: str | None) -> str | None:
+    """Return the key that came with a request."""
+    kind, _, value = (authorization or "").partition(" ")
+    if kind.lower() == "bearer" and value.strip():
+        return value.strip()
+    return x_api_key or None
+
+
+async def _client(request: Request[Any, Any, Any], service: BotService, scope: Scope) -> Client:
+    headers = request.headers
+    client = await service.authenticate(
+        key_in(headers.get("authorization"), headers.get("x-api-key"))
+    )
+    if client is None:
+        raise KeyMissing(
+            "A valid API key is needed.",
+            "Send it as `Authorization: Bearer KEY`; `meetcore keys create` makes one.",
+        )
+    if not client.may(scope):
+        raise Forbidden(f"This key has no scope {scope.value!r}.")
+    return client
+
+
+async def reader(request: Request[Any, Any, Any], service: BotService) -> Client:
+    """Return a client that may read."""
+    return await _client(request, service, Scope.READ)
+
+
+async def writer(request: Request[Any, Any, Any], service: BotService) -> Client:
+    """Return a client that may give orders."""
+    return await _client(request, service, Scope.WRITE)
+
+
+async def admin(request: Request[Any, Any, Any], service: BotService) -> Client:
+    """Return a client that may look after users and keys."""
+    return await _client(request, service, Scope.ADMIN)

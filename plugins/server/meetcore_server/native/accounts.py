@@ -1,0 +1,160 @@
+"""Keys, webhook endpoints and deliveries over HTTP."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from litestar import delete, get, patch, post
+
+from meetcore.errors import ConfigError
+from meetcore.orders import Client, Scope
+from meetcore_server.native.models import (
+    Delivery,
+    EndpointChange,
+    EndpointCreate,
+    EndpointOut,
+    Key,
+    KeyCreate,
+    NewKey,
+)
+from meetcore_server.native.problems import NoSuch
+from meetcore_server.service import BotService
+
+__all__ = ["HANDLERS"]
+
+_LONGEST_URL = 2048
+
+
+@post("/keys", summary="Make a key", operation_id="create_key")
+async def create_key(data: KeyCreate, service: BotService, admin: Client) -> NewKey:
+    """Make a key for a user, the operator by default. The secret is shown this once."""
+    user_id = admin.user_id
+    if data.user_email is not None:
+        if "@" not in data.user_email or len(data.user_email) > 320:
+            raise ConfigError(f"{data.user_email[:80]!r} is no email address.")
+        user, _ = await service.create_user(data.user_email)
+        user_id = user.id
+    if data.expires_at is not None and data.expires_at.tzinfo is None:
+        raise ConfigError("expires_at must say its time zone.")
+    if not data.scopes or len(data.label) > 200:
+        raise ConfigError("A key has at least one scope, and a label of 200 characters at most.")
+    row, secret = await service.create_key(
+        user_id,
+        label=data.label,
+        scopes=frozenset(Scope(name) for name in data.scopes),
+        expires_at=data.expires_at.astimezone(UTC) if data.expires_at else None,
+    )
+    return NewKey.made(row, secret)
+
+
+@get("/keys", summary="List keys", operation_id="list_keys")
+async def list_keys(service: BotService, admin: Client) -> list[Key]:
+    """List the keys of all users, without what only their holders know."""
+    del admin
+    return [Key.of(row) for row in await service.keys()]
+
+
+@delete("/keys/{key_id:str}", status_code=204, summary="Revoke a key", operation_id="revoke_key")
+async def revoke_key(key_id: str, service: BotService, admin: Client) -> None:
+    """Make a key void, within a second."""
+    del admin
+    if not await service.revoke_key(key_id):
+        raise NoSuch(f"There is no valid key {key_id!r}.")
+
+
+def _check_url(service: BotService, url: str | None) -> None:
+    if url is None:
+        return
+    service.webhooks.check_url(url)
+    if len(url) > _LONGEST_URL:
+        raise ConfigError(f"A URL may have {_LONGEST_URL} characters.")
+
+
+@post("/webhooks", summary="Add an endpoint", operation_id="create_webhook")
+async def create_webhook(data: EndpointCreate, service: BotService, writer: Client) -> EndpointOut:
+    """Add an endpoint: it is told of every bot ordered from now on, each event signed.
+
+    The secret, for verifying the signatures by Standard Webhooks, is shown this once.
+    """
+    _check_url(service, data.url)
+    row = await service.stores.endpoints.create(
+        writer.user_id, data.url, events=data.events, secret=data.secret
+    )
+    return EndpointOut.of(row, with_secret=True)
+
+
+@get("/webhooks", summary="List endpoints", operation_id="list_webhooks")
+async def list_webhooks(service: BotService, reader: Client) -> list[EndpointOut]:
+    """List the endpoints of your user."""
+    rows = await service.stores.endpoints.endpoints(reader.user_id)
+    return [EndpointOut.of(row) for row in rows]
+
+
+@patch("/webhooks/{endpoint_id:str}", summary="Change an endpoint", operation_id="change_webhook")
+async def change_webhook(
+    endpoint_id: str, data: EndpointChange, service: BotService, writer: Client
+) -> EndpointOut:
+    """Change an endpoint; it holds for bots under way, too."""
+    stores = service.stores.endpoints
+    _check_url(service, data.url)
+    if await stores.endpoint(endpoint_id, user_id=writer.user_id) is None:
+        raise NoSuch(f"There is no webhook endpoint {endpoint_id!r}.")
+    row = await stores.change(endpoint_id, url=data.url, events=data.events, enabled=data.enabled)
+    if row is None:
+        raise NoSuch(f"There is no webhook endpoint {endpoint_id!r}.")
+    return EndpointOut.of(row)
+
+
+@delete(
+    "/webhooks/{endpoint_id:str}",
+    status_code=204,
+    summary="Switch an endpoint off",
+    operation_id="delete_webhook",
+)
+async def delete_webhook(endpoint_id: str, service: BotService, writer: Client) -> None:
+    """Tell an endpoint nothing more. It stays in the list, disabled, with its history."""
+    stores = service.stores.endpoints
+    if await stores.endpoint(endpoint_id, user_id=writer.user_id) is None:
+        raise NoSuch(f"There is no webhook endpoint {endpoint_id!r}.")
+    await stores.change(endpoint_id, enabled=False)
+
+
+@get("/bots/{bot_id:str}/deliveries", summary="What was delivered", operation_id="list_deliveries")
+async def list_deliveries(
+    bot_id: str, service: BotService, reader: Client, limit: int = 100
+) -> list[Delivery]:
+    """Return what became of each message about a bot, newest first."""
+    if not 1 <= limit <= 1000:
+        raise ConfigError(f"limit must be 1 to 1000, not {limit}.")
+    row = await service.bot(reader, bot_id)
+    return [Delivery.of(each) for each in await service.deliveries(row, limit=limit)]
+
+
+@post(
+    "/bots/{bot_id:str}/deliveries/{delivery_id:int}/redeliver",
+    status_code=202,
+    summary="Deliver it again",
+    operation_id="redeliver",
+)
+async def redeliver(
+    bot_id: str, delivery_id: int, service: BotService, writer: Client
+) -> dict[str, Any]:
+    """Send a message again, whatever became of it before."""
+    row = await service.bot(writer, bot_id)
+    if not await service.webhooks.redeliver(delivery_id, bot_id=row.bot_id):
+        raise NoSuch(f"There is no delivery {delivery_id} of that bot.")
+    return {"ok": True}
+
+
+HANDLERS: list[Any] = [
+    create_key,
+    list_keys,
+    revoke_key,
+    create_webhook,
+    list_webhooks,
+    change_webhook,
+    delete_webhook,
+    list_deliveries,
+    redeliver,
+]

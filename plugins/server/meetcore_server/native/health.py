@@ -1,0 +1,91 @@
+"""Whether the server is well, and what it counts: for supervisors and Prometheus."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from typing import Any
+
+import sqlalchemy as sa
+import trio
+from litestar import MediaType, Response, get
+
+from meetcore import __version__
+from meetcore.errors import StorageUnavailable
+from meetcore.lifecycle import State
+from meetcore_server.gauges import Gauges
+from meetcore_server.service import BotService
+
+__all__ = ["HANDLERS"]
+
+_READY_WITHIN_S = 5.0
+
+
+@get("/health", summary="Whether it lives", operation_id="health")
+async def health() -> dict[str, str]:
+    """Answer that the server lives."""
+    return {"status": "ok", "version": __version__}
+
+
+@get("/ready", summary="Whether it can work", operation_id="ready")
+async def ready(service: BotService) -> Response[dict[str, str]]:
+    """Answer whether orders can be taken: the database answers and the folder can be written."""
+    trouble = ""
+    try:
+        with trio.fail_after(_READY_WITHIN_S):
+            await service.stores.bots.database.do(lambda c: c.scalar(sa.select(1)))
+    except (StorageUnavailable, trio.TooSlowError) as error:
+        trouble = str(error) or "the database does not answer"
+    if not trouble and not os.access(_existing(service), os.W_OK):
+        trouble = "the bots' folder cannot be written"
+    body = {"status": "ready"} if not trouble else {"status": "not ready", "detail": trouble}
+    return Response(body, status_code=503 if trouble else 200)
+
+
+def _existing(service: BotService) -> str:
+    path = service.specs.config.out_dir.absolute()
+    while not path.exists():
+        path = path.parent
+    return str(path)
+
+
+@get(
+    "/metrics",
+    media_type=MediaType.TEXT,
+    summary="Counts, for Prometheus",
+    operation_id="metrics",
+)
+async def metrics(service: BotService, gauges: Gauges) -> Response[str]:
+    """Return what the server counts, in Prometheus' text format."""
+    states = Counter(live.row.state for live in service.live.all())
+    lines = [
+        "# HELP meetcore_bots Bots that have not ended, by state.",
+        "# TYPE meetcore_bots gauge",
+        *(
+            f'meetcore_bots{{state="{state.value}"}} {states.get(state, 0)}'
+            for state in State
+            if state not in (State.COMPLETED, State.FAILED)
+        ),
+        *_gauge("meetcore_sockets", "WebSockets that are open.", gauges.sockets()),
+        *_gauge("meetcore_uptime_seconds", "Since the start.", time.monotonic() - gauges.began),
+        *_gauge("meetcore_tasks", "Trio tasks.", trio.lowlevel.current_statistics().tasks_living),
+        "# HELP meetcore_requests_total HTTP requests answered, by status class.",
+        "# TYPE meetcore_requests_total counter",
+        *(
+            f'meetcore_requests_total{{status="{name}"}} {count}'
+            for name, count in sorted(gauges.requests.items())
+        ),
+        "# HELP meetcore_events_total Events taken from bots.",
+        "# TYPE meetcore_events_total counter",
+        f"meetcore_events_total {gauges.events}",
+    ]
+    media_type = "text/plain; version=0.0.4; charset=utf-8"
+    return Response("\n".join(lines) + "\n", media_type=media_type)
+
+
+def _gauge(name: str, words: str, value: float) -> list[str]:
+    return [f"# HELP {name} {words}", f"# TYPE {name} gauge", f"{name} {value:g}"]
+
+
+HANDLERS: list[Any] = [health, ready, metrics]

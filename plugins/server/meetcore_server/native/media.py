@@ -1,0 +1,55 @@
+"""Files of bots, for whoever has a signed URL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, get
+from litestar.response.base import ASGIResponse
+
+from meetcore.doors import Reply
+from meetcore.orders import BotGone
+from meetcore_server.answering import send_reply
+from meetcore_server.service import BotService
+
+__all__ = ["HANDLERS"]
+
+
+class _FileAnswer(ASGIResponse):
+    """A file, with ranges."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self._reply = reply
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send it."""
+        await send_reply(scope, send, self._reply)
+
+
+async def _media(token: str, service: BotService) -> ASGIResponse:
+    claims = service.verify("media", token)
+    if claims is None:
+        raise BotGone("This link has expired, or never was one.")
+    row = await service.stores.bots.get(str(claims["b"]))
+    path = service.path_of(row, str(claims["p"]))
+    headers = {"cache-control": "private, no-store"}
+    return _FileAnswer(Reply(file=path, headers=headers))
+
+
+@get(
+    ["/media/{token:str}", "/media/{token:str}/{name:str}"],
+    security=[{}],
+    summary="A file of a bot",
+    operation_id="get_media",
+    include_in_schema=False,
+)
+async def get_media(
+    token: str, request: Request[Any, Any, Any], service: BotService
+) -> ASGIResponse:
+    """Return a file; `Range` is honoured, so a player can seek."""
+    del request
+    return await _media(token, service)
+
+
+HANDLERS: list[Any] = [get_media]

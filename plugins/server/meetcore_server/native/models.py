@@ -1,0 +1,452 @@
+"""The bodies of the native API, as attrs classes: what OpenAPI is generated from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from attrs import Factory, frozen
+
+from meetcore.orders import BotRow, DeliveryRow, KeyRow
+from meetcore.story import Story
+from meetcore.transcript import Segment
+from meetcore_server.storage.endpoints import EndpointRow
+
+__all__ = [
+    "Bot",
+    "BotList",
+    "ChatMessage",
+    "ChatSend",
+    "CommandBody",
+    "Delivery",
+    "EndpointChange",
+    "EndpointCreate",
+    "EndpointOut",
+    "EventPage",
+    "Hop",
+    "Key",
+    "KeyCreate",
+    "NewBot",
+    "NewKey",
+    "NewSocketToken",
+    "ParticipantOut",
+    "Recording",
+    "SegmentOut",
+    "SocketToken",
+    "SpeechOut",
+    "Transcript",
+    "WebhookWish",
+]
+
+
+@frozen(kw_only=True)
+class WebhookWish:
+    """Where events of this bot are POSTed, signed by Standard Webhooks where a secret is given."""
+
+    url: str
+    secret: str | None = None
+    events: list[str] = Factory(list)
+
+
+@frozen(kw_only=True)
+class NewBot:
+    """An order for a bot.
+
+    `transcriber` names a plugin; `"none"` for no transcript; without it the server's own is taken.
+    `script` is for servers that rehearse.
+    """
+
+    meeting_url: str
+    name: str | None = None
+    transcriber: str | None = None
+    language: str | None = None
+    join_at: datetime | None = None
+    automatic_leave: dict[str, float | None] = Factory(dict)
+    record: bool = True
+    entry_message: str | None = None
+    metadata: dict[str, str] = Factory(dict)
+    webhooks: list[WebhookWish] = Factory(list)
+    keep_hours: float | None = None
+    exclusive: bool = False
+    script: str | None = None
+
+
+@frozen(kw_only=True)
+class Hop:
+    """One change of state."""
+
+    state: str
+    at: datetime
+    seq: int
+    reason: str | None = None
+    evidence: str | None = None
+
+
+@frozen(kw_only=True)
+class Bot:
+    """A bot."""
+
+    id: str
+    number: int
+    state: str
+    state_since: datetime
+    reason: str | None
+    platform: str
+    native_id: str
+    meeting_url: str
+    name: str
+    transcriber: str | None
+    created_at: datetime
+    scheduled_for: datetime | None
+    in_call_at: datetime | None
+    ended_at: datetime | None
+    delete_after: datetime | None
+    data_deleted_at: datetime | None
+    metadata: dict[str, str]
+    dialect: str
+    replayed: bool
+    notes: list[str] = Factory(list)
+    history: list[Hop] = Factory(list)
+
+    @classmethod
+    def of(cls, row: BotRow, story: Story | None = None, notes: tuple[str, ...] = ()) -> Bot:
+        """Return a bot as the API shows it; with its history where the story is given."""
+        history = [
+            Hop(
+                state=hop.state.value,
+                at=hop.at,
+                seq=hop.seq,
+                reason=hop.reason.value if hop.reason else None,
+                evidence=hop.evidence.detail or hop.evidence.signal if hop.evidence else None,
+            )
+            for hop in (story.hops if story else ())
+        ]
+        return cls(
+            id=row.bot_id,
+            number=row.number,
+            state=row.state.value,
+            state_since=history[-1].at if history else row.updated_at,
+            reason=row.reason.value if row.reason else None,
+            platform=row.platform,
+            native_id=row.native_id,
+            meeting_url=row.public_url,
+            name=row.name,
+            transcriber=row.transcriber,
+            created_at=row.created_at,
+            scheduled_for=row.scheduled_for,
+            in_call_at=row.in_call_at,
+            ended_at=row.ended_at,
+            delete_after=row.delete_after,
+            data_deleted_at=row.deleted_at,
+            metadata=dict(row.metadata),
+            dialect=row.dialect,
+            replayed=row.replayed,
+            notes=list(notes),
+            history=history,
+        )
+
+
+@frozen(kw_only=True)
+class BotList:
+    """A page of bots, newest first; `next_cursor` gives the next page, null for none."""
+
+    bots: list[Bot]
+    next_cursor: str | None
+
+
+@frozen(kw_only=True)
+class EventPage:
+    """Events in the order of their `seq`, as they stand in the journal."""
+
+    events: list[dict[str, Any]]
+    next_after: int
+    ended: bool
+
+
+@frozen(kw_only=True)
+class WordOut:
+    """A word, with its place in the meeting."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float | None
+
+
+@frozen(kw_only=True)
+class SegmentOut:
+    """A stretch of transcript by one speaker."""
+
+    id: str
+    speaker: str | None
+    participant_id: str | None
+    speaker_source: str
+    speaker_confidence: float
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float | None
+    language: str | None
+    words: list[WordOut]
+
+    @classmethod
+    def of(cls, segment: Segment) -> SegmentOut:
+        """Return a segment as the API shows it."""
+        return cls(
+            id=segment.id,
+            speaker=segment.speaker_name,
+            participant_id=segment.participant_id,
+            speaker_source=segment.speaker_source.value,
+            speaker_confidence=segment.speaker_confidence,
+            text=segment.text,
+            start_s=segment.start_s,
+            end_s=segment.end_s,
+            confidence=segment.confidence,
+            language=segment.language,
+            words=[
+                WordOut(text=w.text, start_s=w.start_s, end_s=w.end_s, confidence=w.confidence)
+                for w in segment.words
+            ],
+        )
+
+
+@frozen(kw_only=True)
+class Transcript:
+    """The finalized segments, in the order they were finalized."""
+
+    bot_id: str
+    segments: list[SegmentOut]
+
+
+@frozen(kw_only=True)
+class Interval:
+    """When somebody was there."""
+
+    joined_at: datetime
+    left_at: datetime | None
+
+
+@frozen(kw_only=True)
+class ParticipantOut:
+    """Somebody who was in the meeting."""
+
+    id: str
+    name: str
+    here: bool
+    speaking: bool
+    muted: bool | None
+    is_bot: bool
+    is_host: bool
+    spoke_s: float
+    intervals: list[Interval]
+
+
+@frozen(kw_only=True)
+class SpeechOut:
+    """One stretch of speech, in seconds of meeting time."""
+
+    participant_id: str
+    name: str | None
+    start_s: float
+    end_s: float | None
+    source: str
+
+
+@frozen(kw_only=True)
+class ChatMessage:
+    """One chat message."""
+
+    id: str
+    seq: int
+    at: datetime
+    meeting_s: float | None
+    sender: str
+    sender_id: str | None
+    text: str
+    by_bot: bool
+
+
+@frozen(kw_only=True)
+class ChatSend:
+    """A chat message to send."""
+
+    text: str
+
+
+@frozen(kw_only=True)
+class CommandBody:
+    """A command: `stop`, `send_chat`, `speak`, `show_image`, `pause` or `resume`."""
+
+    type: str
+    data: dict[str, Any] = Factory(dict)
+
+
+@frozen(kw_only=True)
+class Recording:
+    """A file of a bot; `url` is good for an hour, for whoever has it."""
+
+    kind: str
+    path: str
+    media_type: str
+    size_bytes: int
+    duration_s: float | None
+    url: str
+
+
+@frozen(kw_only=True)
+class KeyCreate:
+    """A key to make."""
+
+    label: str = ""
+    scopes: list[Literal["read", "write", "admin"]] = Factory(lambda: ["read", "write"])
+    expires_at: datetime | None = None
+    user_email: str | None = None
+
+
+@frozen(kw_only=True)
+class Key:
+    """A key, without what only its holder knows."""
+
+    id: str
+    label: str
+    hint: str
+    user_id: int
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, row: KeyRow) -> Key:
+        """Return a key as the API shows it."""
+        return cls(**_key(row))
+
+
+@frozen(kw_only=True)
+class NewKey:
+    """A key just made; `secret` is shown this once."""
+
+    id: str
+    label: str
+    hint: str
+    user_id: int
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    secret: str
+
+    @classmethod
+    def made(cls, row: KeyRow, secret: str) -> NewKey:
+        """Return a new key."""
+        return cls(**_key(row), secret=secret)
+
+
+def _key(row: KeyRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "label": row.label,
+        "hint": row.hint,
+        "user_id": row.user_id,
+        "scopes": sorted(scope.value for scope in row.scopes),
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+        "revoked_at": row.revoked_at,
+    }
+
+
+@frozen(kw_only=True)
+class NewSocketToken:
+    """A wish for a token with which a browser may open the WebSocket.
+
+    It may see the bots named, or all of your user; with `write` it may give commands too.
+    """
+
+    bot_ids: list[str] | None = None
+    write: bool = False
+    expires_s: float = 3600.0
+
+
+@frozen(kw_only=True)
+class SocketToken:
+    """A token; give it as `?token=` to the WebSocket at `url`."""
+
+    token: str
+    url: str
+    expires_s: float
+
+
+@frozen(kw_only=True)
+class EndpointCreate:
+    """An endpoint that is told of every bot ordered from now on."""
+
+    url: str
+    events: list[str] = Factory(list)
+    secret: str | None = None
+
+
+@frozen(kw_only=True)
+class EndpointChange:
+    """Changes to an endpoint; what is left out stays."""
+
+    url: str | None = None
+    events: list[str] | None = None
+    enabled: bool | None = None
+
+
+@frozen(kw_only=True)
+class EndpointOut:
+    """A webhook endpoint."""
+
+    id: str
+    url: str
+    events: list[str]
+    created_at: datetime
+    enabled: bool
+    secret: str | None = None
+
+    @classmethod
+    def of(cls, row: EndpointRow, *, with_secret: bool = False) -> EndpointOut:
+        """Return an endpoint as the API shows it; its secret only where it was just made."""
+        return cls(
+            id=row.id,
+            url=row.url,
+            events=list(row.events),
+            created_at=row.created_at,
+            enabled=row.disabled_at is None,
+            secret=row.secret if with_secret else None,
+        )
+
+
+@frozen(kw_only=True)
+class Delivery:
+    """What became of one message to one target."""
+
+    id: int
+    bot_id: str
+    target_id: int
+    kind: str
+    event_seq: int
+    attempts: int
+    status: int | None
+    error: str | None
+    delivered_at: datetime | None
+    given_up_at: datetime | None
+    next_try_at: datetime | None
+
+    @classmethod
+    def of(cls, row: DeliveryRow) -> Delivery:
+        """Return a delivery as the API shows it."""
+        return cls(
+            id=row.id,
+            bot_id=row.bot_id,
+            target_id=row.target_id,
+            kind=row.kind,
+            event_seq=row.event_seq,
+            attempts=row.attempts,
+            status=row.status,
+            error=row.error,
+            delivered_at=row.delivered_at,
+            given_up_at=row.given_up_at,
+            next_try_at=row.next_try_at,
+        )

@@ -1,0 +1,129 @@
+"""Errors of the native API: problem+json (RFC 9457) with a stable `code`."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import trio
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from meetcore.doors import BadBody, BodyTooLong, NotFound
+from meetcore.errors import (
+    CapabilityMissing,
+    CommandFailed,
+    CommandRefused,
+    ConfigError,
+    FleetFull,
+    MeetcoreError,
+    StorageUnavailable,
+    UnknownPlugin,
+)
+from meetcore.orders import (
+    AlreadyThere,
+    BotGone,
+    LimitReached,
+    LinkRefused,
+    NoSuchBot,
+    NotNow,
+)
+
+__all__ = ["PROBLEM_TYPE", "Forbidden", "KeyMissing", "NoSuch", "problem", "problem_of"]
+
+_LOG = logging.getLogger("meetcore.server")
+PROBLEM_TYPE = "application/problem+json"
+
+
+class KeyMissing(MeetcoreError):
+    """No valid key came with the request."""
+
+
+class Forbidden(MeetcoreError):
+    """The key may not do that."""
+
+
+class NoSuch(MeetcoreError):
+    """There is no such key, endpoint or delivery."""
+
+
+_CODES: list[tuple[type[Exception], int, str]] = [
+    (KeyMissing, 401, "unauthorized"),
+    (Forbidden, 403, "forbidden"),
+    (NotFound, 404, "not_found"),
+    (NoSuch, 404, "not_found"),
+    (NoSuchBot, 404, "bot_not_found"),
+    (BotGone, 410, "data_deleted"),
+    (AlreadyThere, 409, "already_there"),
+    (NotNow, 409, "wrong_state"),
+    (CapabilityMissing, 422, "not_supported"),
+    (CommandRefused, 409, "command_refused"),
+    (CommandFailed, 502, "command_failed"),
+    (LimitReached, 429, "limit_reached"),
+    (FleetFull, 503, "no_room"),
+    (LinkRefused, 422, "link_refused"),
+    (UnknownPlugin, 422, "not_installed"),
+    (BodyTooLong, 413, "body_too_long"),
+    (BadBody, 400, "bad_body"),
+    (ConfigError, 422, "invalid"),
+    (StorageUnavailable, 503, "storage_unavailable"),
+]
+
+
+def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
+    """Return status and body for an error."""
+    if isinstance(error, ValidationException):
+        details = [item for item in (error.extra or ()) if isinstance(item, dict)]
+        found = [
+            {"field": str(item.get("key", "")), "message": str(item.get("message", ""))}
+            for item in details
+        ]
+        return 400, _body(400, "invalid", "The request is not what it should be.", errors=found)
+    if isinstance(error, HTTPException):
+        status = error.status_code
+        codes = {404: "not_found", 405: "method_not_allowed", 413: "body_too_long"}
+        code = codes.get(status, "bad_request" if status < 500 else "internal")
+        return status, _body(status, code, str(error.detail))
+    if isinstance(error, trio.TooSlowError):
+        return 503, _body(503, "too_slow", "That took too long; try again.")
+    for kind, status, code in _CODES:
+        if isinstance(error, kind):
+            return status, _body(status, code, str(getattr(error, "message", error)), error)
+    if isinstance(error, MeetcoreError):
+        return 400, _body(400, "refused", error.message, error)
+    return 500, _body(500, "internal", "Something went wrong in the server; its log says what.")
+
+
+def _body(
+    status: int, code: str, detail: str, error: Exception | None = None, **more: Any
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": f"urn:meetcore:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **more,
+    }
+    remedy = getattr(error, "remedy", "")
+    if remedy:
+        body["remedy"] = remedy
+    if isinstance(error, AlreadyThere):
+        body["bot_id"] = error.row.bot_id
+    return body
+
+
+def problem(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """Answer a request with an error."""
+    status, body = problem_of(error)
+    if status >= 500 and not isinstance(error, (MeetcoreError, trio.TooSlowError)):
+        _LOG.error("%s %s", request.method, request.url.path, exc_info=error)
+    headers = {}
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if status in (429, 503):
+        headers["retry-after"] = "5"
+    allow = getattr(error, "headers", None) or {}
+    headers |= {name: value for name, value in allow.items() if name.lower() == "allow"}
+    return Response(body, status_code=status, media_type=PROBLEM_TYPE, headers=headers)

@@ -1,0 +1,214 @@
+"""The native WebSocket: one connection, many bots, from any point on, and commands.
+
+    client                                                server
+    {"type": "subscribe", "bot_id": B, "after": 7}        {"type": "subscribed", "bot_id": B, …}
+                                                          events and drafts of B, native JSON
+    {"type": "unsubscribe", "bot_id": B}                  {"type": "unsubscribed", "bot_id": B}
+    {"type": "command", "bot_id": B, "id": 1,             {"type": "command.result", "id": 1,
+     "command": {"type": "stop"}}                          "ok": true, "error": null}
+    {"type": "ping"}                                      {"type": "pong"}
+
+Who connects shows a key in a header, a socket token as `?token=`, or says
+`{"type": "authenticate", "key": …}` first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import trio
+
+from meetcore.dialect import NativeDialect
+from meetcore.doors import Reply, Request, Socket, SocketSession
+from meetcore.errors import CommandRefused, MeetcoreError
+from meetcore.mailbox import Wake
+from meetcore.orders import BotRow, Client, Scope
+from meetcore.wire import command_from_wire
+from meetcore_server.native.access import key_in
+from meetcore_server.native.problems import problem_of
+from meetcore_server.native.socket_tokens import PURPOSE
+from meetcore_server.service import BotService
+
+__all__ = ["admit_native"]
+
+VARIANT = "native"
+_WHO_WITHIN_S = 10.0
+_MOST_WAITING = 64
+_MOST_BOTS = 1000
+_LONGEST_ID = 200
+
+
+async def admit_native(service: BotService, request: Request) -> SocketSession | Reply:
+    """Return the session for a request of the native WebSocket, or what refuses it."""
+    token = request.args.get("token")
+    key = key_in(request.header("authorization"), request.header("x-api-key"))
+    if token:
+        claims = service.verify(PURPOSE, token)
+        if claims is None:
+            return Reply(status=401, json={"code": "unauthorized", "detail": "No such token."})
+        scopes = {Scope.READ, Scope.WRITE} if claims["w"] else {Scope.READ}
+        client = Client(key_id=str(claims["k"]), user_id=int(claims["u"]), scopes=frozenset(scopes))
+        only = None if claims["b"] is None else frozenset(map(str, claims["b"]))
+        return NativeSession(service, client, only)
+    found = await service.authenticate(key)
+    if found is None and key is not None:
+        return Reply(status=401, json={"code": "unauthorized", "detail": "No such key."})
+    return NativeSession(service, found, None)
+
+
+class NativeSession(SocketSession):
+    """A client of the native WebSocket.
+
+    Args:
+        service: The bots.
+        client: Who it is; None where it still has to say so.
+        only: The bots it may see, None for all of its user.
+    """
+
+    def __init__(
+        self, service: BotService, client: Client | None, only: frozenset[str] | None
+    ) -> None:
+        self._service = service
+        self._client = client
+        self._only = only
+        self._waiting: deque[str | bytes] = deque()
+        self._wake = Wake()
+        self._flooded = False
+        self._followed: dict[str, BotRow] = {}
+
+    def receive(self, message: str | bytes) -> None:
+        """Take a message; they are answered one after the other."""
+        if len(self._waiting) >= _MOST_WAITING:
+            self._flooded = True
+        else:
+            self._waiting.append(message)
+        self._wake.set()
+
+    async def attend(self, socket: Socket) -> None:
+        """Answer the client's messages until it goes."""
+        with trio.CancelScope() as patience:
+            if self._client is None:
+                patience.deadline = trio.current_time() + _WHO_WITHIN_S
+            async with trio.open_nursery() as nursery:
+                while not socket.closed:
+                    await self._wake.wait()
+                    while self._waiting and not socket.closed:
+                        await self._take(socket, self._waiting.popleft(), nursery)
+                        if self._client is not None:
+                            patience.deadline = float("inf")
+                    if self._flooded:
+                        socket.close(1008, f"more than {_MOST_WAITING} messages at once")
+        if patience.cancelled_caught:
+            socket.close(4401, "say who you are within 10 s")
+
+    async def _take(self, socket: Socket, message: str | bytes, nursery: trio.Nursery) -> None:
+        try:
+            asked = _read(message)
+            if self._client is None:
+                await self._authenticate(socket, asked)
+                return
+            await self._answer(socket, asked, nursery)
+        except MeetcoreError as error:
+            _, body = problem_of(error)
+            _send(socket, {"type": "error", "code": body["code"], "detail": body["detail"]})
+
+    async def _authenticate(self, socket: Socket, asked: Mapping[str, Any]) -> None:
+        key = asked.get("key")
+        valid = asked["type"] == "authenticate" and isinstance(key, str)
+        self._client = await self._service.authenticate(key if valid else None)
+        if self._client is None:
+            _send(socket, {"type": "error", "code": "unauthorized", "detail": "No such key."})
+            socket.close(4401, "no such key")
+            return
+        _send(socket, {"type": "authenticated"})
+
+    async def _answer(
+        self, socket: Socket, asked: Mapping[str, Any], nursery: trio.Nursery
+    ) -> None:
+        kind = asked["type"]
+        if kind == "ping":
+            _send(socket, {"type": "pong"})
+        elif kind == "subscribe":
+            await self._subscribe(socket, asked)
+        elif kind == "unsubscribe":
+            row = self._followed.pop(str(asked.get("bot_id")), None)
+            if row is not None:
+                self._service.unfollow(row, socket)
+            _send(socket, {"type": "unsubscribed", "bot_id": asked.get("bot_id")})
+        elif kind == "command":
+            await self._command(socket, asked)
+        else:
+            raise CommandRefused(f"There is no message type {kind[:80]!r}.")
+
+    async def _bot(self, asked: Mapping[str, Any]) -> BotRow:
+        assert self._client is not None
+        bot_id = asked.get("bot_id")
+        if not isinstance(bot_id, str):
+            raise CommandRefused("bot_id is missing.")
+        if self._only is not None and bot_id not in self._only:
+            raise CommandRefused("This token is not for that bot.")
+        return await self._service.bot(self._client, bot_id)
+
+    async def _subscribe(self, socket: Socket, asked: Mapping[str, Any]) -> None:
+        after = asked.get("after")
+        if after is not None and (isinstance(after, bool) or not isinstance(after, int)):
+            raise CommandRefused("after is the number of an event, or is left out.")
+        if len(self._followed) >= _MOST_BOTS:
+            raise CommandRefused(f"One connection follows {_MOST_BOTS} bots at most.")
+        row = await self._bot(asked)
+        last = (await self._service.story(row)).last_seq
+        if after is not None and not 0 <= after <= last:
+            raise CommandRefused(f"after is {after}, but the newest event is {last}.")
+        known = self._followed.pop(row.bot_id, None)
+        if known is not None:
+            self._service.unfollow(known, socket)
+        self._followed[row.bot_id] = row
+        _send(socket, {"type": "subscribed", "bot_id": row.bot_id, "last_seq": last})
+        await self._service.follow(
+            row,
+            socket,
+            variant=VARIANT,
+            dialect=NativeDialect,
+            after=after,
+            drafts=asked.get("drafts", True) is not False,
+        )
+
+    async def _command(self, socket: Socket, asked: Mapping[str, Any]) -> None:
+        assert self._client is not None
+        number = asked.get("id")
+        if isinstance(number, bool) or not isinstance(number, (str, int, type(None))):
+            raise CommandRefused("The id of a command is text or a whole number.")
+        if len(str(number)) > _LONGEST_ID:
+            raise CommandRefused(f"The id of a command can have {_LONGEST_ID} characters.")
+        trouble: str | None = None
+        try:
+            if not self._client.may(Scope.WRITE):
+                raise CommandRefused("This connection may only read.")
+            row = await self._bot(asked)
+            command = command_from_wire(asked.get("command"))
+            if command.type == "stop":
+                await self._service.stop(row, "socket")
+            else:
+                await self._service.perform(row, command)
+        except MeetcoreError as error:
+            trouble = str(error)
+        result = {"type": "command.result", "id": number, "ok": trouble is None, "error": trouble}
+        _send(socket, result)
+
+
+def _read(message: str | bytes) -> Mapping[str, Any]:
+    try:
+        asked = json.loads(message)
+        json.dumps(asked, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise CommandRefused("That message is not JSON.") from error
+    if not isinstance(asked, dict) or not isinstance(asked.get("type"), str):
+        raise CommandRefused("A message is a JSON object with a 'type'.")
+    return asked
+
+
+def _send(socket: Socket, message: Mapping[str, Any]) -> None:
+    socket.send(json.dumps(message, separators=(",", ":")))

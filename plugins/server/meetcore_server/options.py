@@ -1,0 +1,53 @@
+"""The table `[plugins.server]` of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import Factory, field, frozen
+
+from meetcore.errors import ConfigError
+from meetcore.secrets import Secret
+
+__all__ = ["ServerSettings"]
+
+
+def _port(instance: object, attribute: Any, value: int) -> None:
+    if not 0 <= value <= 65535:
+        raise ConfigError(f"port must be 0 to 65535, not {value}.")
+
+
+@frozen(kw_only=True)
+class ServerSettings:
+    """How `meetcore serve` is set; its options on the command line win.
+
+    Attributes:
+        host: Address to listen on. Any but this machine's own needs a key.
+        port: Port, 0 for any that is free.
+        database: URL of the database; by default SQLite in the bots' folder.
+        root: Name of a dialect that is mounted at `/` too.
+        public_url: Where clients see the server, where that is not what they send as `Host`.
+        api_key: A key that is valid beside those that were made.
+        max_bots: How many bots at once, in all.
+        max_bots_per_user: The same for each user who has no limit of their own.
+        allow_private: Whether webhooks may go to private addresses.
+        default_transcriber: Who transcribes where neither order nor configuration says.
+        rehearsal_script: What a rehearsal plays.
+        rehearsal_scripts: The same by native id of the meeting.
+        dialects: Options of the dialects, a table each.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = field(default=8080, validator=_port)
+    database: str | None = None
+    root: str | None = None
+    public_url: str | None = None
+    api_key: Secret | None = field(default=None, repr=False)
+    max_bots: int | None = None
+    max_bots_per_user: int | None = None
+    allow_private: bool = False
+    default_transcriber: str | None = "pocketsphinx"
+    rehearsal_script: str = "planning"
+    rehearsal_scripts: Mapping[str, str] = Factory(dict)
+    dialects: Mapping[str, Any] = Factory(dict)

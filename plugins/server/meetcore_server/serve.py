@@ -1,0 +1,267 @@
+"""The whole server: a database, bots, webhooks, and one port, in the caller's nursery."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import trio
+from attrs import field, frozen
+
+from meetcore.doors import Mount, Reply, Request, SocketSession
+from meetcore.errors import ConfigError
+from meetcore.fleet import Fleet
+from meetcore.service import Service, WebhookFormat
+from meetcore_server.attendance import Attendance
+from meetcore_server.gauges import Gauges
+from meetcore_server.guard import Guard
+from meetcore_server.mounts import Mounts
+from meetcore_server.native.app import make_app
+from meetcore_server.native.socket import admit_native
+from meetcore_server.orders_to_specs import Sandbox, Specs
+from meetcore_server.port import Port
+from meetcore_server.retention import keep_retention
+from meetcore_server.service import BotService, Stores
+from meetcore_server.storage.accounts import Accounts
+from meetcore_server.storage.bots import Bots, Limits
+from meetcore_server.storage.database import DEFAULT_DATABASE_URL, open_database
+from meetcore_server.storage.endpoints import Endpoints
+from meetcore_server.storage.keys import Keys
+from meetcore_server.storage.server_secrets import server_secret
+from meetcore_server.webhooks.desk import WebhookDesk
+from meetcore_server.webhooks.native import NativeFormat
+from meetcore_websocket.limits import Limits as SocketLimits
+
+__all__ = ["ServeOptions", "Server", "open_server", "serve"]
+
+_LOG = logging.getLogger("meetcore.server")
+_BACKLOG = 2048
+
+
+@frozen(kw_only=True)
+class ServeOptions:
+    """How the server is set.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port, 0 for any that is free.
+        database: URL of the database; a relative SQLite path is below the working directory.
+        root: Name of the mount that lies at the root too.
+        public_url: Where clients see the server, where that is not what they send as `Host`.
+        sandbox: Set to rehearse: every link leads to a scripted meeting.
+        api_key: A key that is valid beside those in the database.
+        max_bots: How many bots at once, in all.
+        max_bots_per_user: The same for each user who has no limit of their own.
+        allow_private: Whether webhooks may go to private addresses.
+        plugin_files: Plugin files that a bot's process loads too.
+        dialects: Options of the dialects, by name.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    database: str = DEFAULT_DATABASE_URL
+    root: str | None = None
+    public_url: str | None = None
+    sandbox: Sandbox | None = None
+    api_key: str | None = field(default=None, repr=False)
+    max_bots: int | None = None
+    max_bots_per_user: int | None = None
+    allow_private: bool = False
+    plugin_files: tuple[str, ...] = ()
+    dialects: Mapping[str, Any] = field(factory=dict)
+
+
+class Server:
+    """A running server.
+
+    Attributes:
+        url: Where it is.
+        service: The bots.
+        mounts: What plugins mounted.
+        gauges: What it counts.
+        open_door: Whether it took requests without a key when it began.
+    """
+
+    def __init__(
+        self, url: str, service: BotService, mounts: Mounts, gauges: Gauges, *, open_door: bool
+    ) -> None:
+        self.url = url
+        self.service = service
+        self.mounts = mounts
+        self.gauges = gauges
+        self.open_door = open_door
+
+
+class _App:
+    """What plugins get to add their routes. An `App`."""
+
+    def __init__(self, service: Service, options: Mapping[str, Any], mounts: Mounts) -> None:
+        self.service = service
+        self.options = options
+        self.formats: dict[str, WebhookFormat] = {}
+        self._mounts = mounts
+
+    def mount(self, mount: Mount) -> None:
+        """Add routes and sockets."""
+        self._mounts.add(mount)
+
+    def add_webhook_format(self, webhook_format: WebhookFormat) -> None:
+        """Add a way to write webhooks."""
+        self.formats[webhook_format.name] = webhook_format
+
+
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+    try:
+        return await trio.open_tcp_listeners(port, host=host, backlog=_BACKLOG)
+    except OSError as error:
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        raise ConfigError(
+            f"The server cannot listen on port {port} of {host}: {cause.strerror or cause}.",
+            "Choose another with --port (0 for any that is free) or --host.",
+        ) from error
+
+
+def _is_loopback(listener: trio.SocketListener) -> bool:
+    address: str = listener.socket.getsockname()[0]
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+@asynccontextmanager
+async def open_server(fleet: Fleet, options: ServeOptions) -> AsyncIterator[Server]:
+    """Serve for as long as the block runs; then everybody is let go in a few seconds.
+
+    Bots are the fleet's: whether they leave with it is its launcher's to say.
+
+    Args:
+        fleet: Where bots run, with their configuration and plugins.
+        options: How the server is set.
+
+    Raises:
+        ConfigError: It cannot listen there; or not without a key.
+        DatabaseUnavailable: The database cannot be opened.
+    """
+    listeners = await _listen(options.host, options.port)
+    try:
+        loopback = all(map(_is_loopback, listeners))
+        async with open_database(options.database) as database:
+            server = await _assemble(fleet, options, database, listeners, loopback=loopback)
+            async with trio.open_nursery() as nursery:
+                await _start(server, fleet, options, listeners, nursery)
+                yield server
+                nursery.cancel_scope.cancel()
+    finally:
+        for listener in listeners:
+            await trio.aclose_forcefully(listener)
+
+
+async def _assemble(
+    fleet: Fleet,
+    options: ServeOptions,
+    database: Any,
+    listeners: list[trio.SocketListener],
+    *,
+    loopback: bool,
+) -> Server:
+    stores = Stores(
+        accounts=Accounts(database),
+        keys=Keys(database),
+        bots=Bots(database),
+        endpoints=Endpoints(database),
+    )
+    if not (loopback or options.api_key or await stores.keys.any_valid()):
+        raise ConfigError(
+            f"Without an API key the server listens on this machine alone, not on {options.host}.",
+            "Make a key with `meetcore keys create`, give one with --api-key, or leave --host out.",
+        )
+    specs = Specs(fleet.config, fleet.plugins, options.sandbox, options.plugin_files)
+    limits = Limits(per_user=options.max_bots_per_user, total=options.max_bots or fleet.limit)
+    service = BotService(
+        stores,
+        specs,
+        limits=limits,
+        secret=await server_secret(database),
+        open_door=loopback,
+        extra_key=options.api_key,
+    )
+    mounts = Mounts(root=options.root, public_url=options.public_url)
+    app = _App(service, options.dialects, mounts)
+    for implementation in fleet.plugins.implementations("meetcore_register_routes"):
+        implementation.call(app=app)
+    if options.root is not None and options.root not in mounts.by_name:
+        known = ", ".join(sorted(mounts.by_name)) or "none are installed"
+        raise ConfigError(f"There is no dialect {options.root!r}.", f"Known: {known}.")
+    formats = {NativeFormat.name: NativeFormat(), **app.formats}
+    service.webhooks = WebhookDesk(
+        database,
+        formats,
+        read_events=service.events_of,
+        allow_private=options.allow_private or options.sandbox is not None,
+    )
+    host, port, *_ = listeners[0].socket.getsockname()
+    shown = f"[{host}]" if ":" in host else host
+    open_door = loopback and not await service.has_keys()
+    return Server(f"http://{shown}:{port}", service, mounts, Gauges(), open_door=open_door)
+
+
+async def _start(
+    server: Server,
+    fleet: Fleet,
+    options: ServeOptions,
+    listeners: list[trio.SocketListener],
+    nursery: trio.Nursery,
+) -> None:
+    service = server.service
+    service.attendance = Attendance(
+        fleet,
+        service.live,
+        spec_of=service.specs.spec,
+        order_of=service.order,
+        now=service.now,
+        recovery_plugins=fleet.plugins,
+        nursery=nursery,
+    )
+    nursery.start_soon(service.webhooks.run)
+    for row in await service.stores.bots.unfinished():
+        await service.attendance.resume(row)
+    nursery.start_soon(keep_retention, service)
+    guard = Guard(service)
+
+    async def admit(request: Request) -> SocketSession | Reply:
+        refusal = await guard.socket(request)
+        if refusal is not None:
+            return refusal
+        if request.path == "/v1/ws":
+            return await admit_native(service, request)
+        place = server.mounts.place(request.path)
+        if place is None:
+            return Reply(status=404, json={"code": "not_found", "detail": "No WebSocket is here."})
+        return await server.mounts.admit(place, request)
+
+    app = make_app(service, server.mounts, server.gauges, guard.http)
+    port = Port(app, admit, SocketLimits())
+    server.gauges.sockets = lambda: port.sockets
+    await nursery.start(partial(port.run, listeners))
+    _LOG.info("serving at %s", server.url)
+
+
+async def serve(
+    fleet: Fleet,
+    options: ServeOptions | None = None,
+    task_status: trio.TaskStatus[Server] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled, inside the caller's nursery.
+
+        server = await nursery.start(meetcore_server.serve, fleet, ServeOptions(port=0))
+
+    Args:
+        fleet: Where bots run.
+        options: How the server is set.
+        task_status: Gets the running `Server`.
+    """
+    async with open_server(fleet, options or ServeOptions()) as server:
+        task_status.started(server)
+        await trio.sleep_forever()
