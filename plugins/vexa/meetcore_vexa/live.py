@@ -234,6 +234,7 @@ class _Talk:
             steps = steps_of(story.hops, self._variant)
             if steps:
                 self._say(status_frame(meeting_of(row), steps[-1], self._variant))
+            self._service.unfollow(row, self._socket)
             await self._follow(row, after=story.last_seq)
         except BotGone:
             self._subscribed.pop(place, None)

@@ -12,10 +12,11 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from meetcore.events import StateChanged
 from meetcore.lifecycle import State
+from meetcore.orders import WebhookTarget
 from meetcore.service import Moment, Outgoing, Service, WebhookFormat
 from meetcore.wire import to_json
 from meetcore_vexa.meetings import meeting_body
@@ -26,6 +27,7 @@ from meetcore_vexa.variants import DEFAULT, Variant, naive, zulu
 __all__ = ["EVENT_TYPES", "TARGETS", "EnvelopeWebhooks", "FlatWebhooks", "HookSettings", "signed"]
 
 API_VERSION = "2026-03-01"
+_BEARER = "Bearer "
 EVENT_TYPES = (
     "meeting.started",
     "meeting.status_change",
@@ -204,19 +206,21 @@ class EnvelopeWebhooks(_UserWebhooks):
             "data": data,
         }
         body = to_json(envelope).encode()
-        return Outgoing(
-            kind=kind, body=body, headers=self._headers(hooks, body), url=hooks.url, id=event_id
-        )
+        headers = {"Authorization": f"{_BEARER}{hooks.secret}"} if hooks.secret else {}
+        return Outgoing(kind=kind, body=body, headers=headers, url=hooks.url, id=event_id)
 
-    def _headers(self, hooks: HookSettings, body: bytes) -> dict[str, str]:
-        if hooks.secret is None:
-            return {}
+    def signed(self, target: WebhookTarget, outgoing: Outgoing) -> Outgoing:
+        """Return a message with its signature as of now; without a secret as it is."""
+        del target
+        secret = outgoing.headers.get("Authorization", "").removeprefix(_BEARER)
+        if not secret:
+            return outgoing
         timestamp = str(int(self._service.now().timestamp()))
-        return {
-            "Authorization": f"Bearer {hooks.secret}",
+        signature = {
             "X-Webhook-Timestamp": timestamp,
-            "X-Webhook-Signature": signed(hooks.secret, timestamp, body),
+            "X-Webhook-Signature": signed(secret, timestamp, outgoing.body),
         }
+        return evolve(outgoing, headers={**outgoing.headers, **signature})
 
 
 def _was_active(moment: Moment, step: Step) -> bool:

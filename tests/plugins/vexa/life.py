@@ -70,6 +70,13 @@ class VexaDesk:
         self.desk.go(row, State.IN_CALL)
         return self.desk.go(row, State.RECORDING)
 
+    async def walk(self, row: BotRow, *states: State) -> None:
+        """Bring a bot from state to state; everybody is told before the next."""
+        for state in states:
+            ending = state in (State.LEAVING, State.COMPLETED, State.FAILED)
+            self.desk.go(row, state, EndReason.STOP_REQUESTED if ending else None)
+            await self.desk.settled()
+
     def end(self, row: BotRow, reason: EndReason = EndReason.STOP_REQUESTED) -> BotRow:
         """Bring a bot out of the call and to its end."""
         self.desk.go(row, State.LEAVING, reason, Evidence("test", "as asked"))

@@ -519,7 +519,8 @@ async def signature(vexa: VexaDesk) -> Any:
     await vexa.ask("PUT", "/user/webhook", secret)
     vexa.desk.go(await vexa.send_bot(), State.JOINING)
     await vexa.desk.settled()
-    outgoing = vexa.desk.posted[-1].outgoing
+    posted = vexa.desk.posted[-1]
+    outgoing = vexa.desk.formats["vexa-envelope"].signed(posted.target, posted.outgoing)
     sent = outgoing.headers
     assert sent["Authorization"] == headers["Authorization"]
     again = signed(example["secret"], sent["X-Webhook-Timestamp"], outgoing.body)

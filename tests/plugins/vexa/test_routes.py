@@ -1,0 +1,385 @@
+"""REST: what a meeting's life looks like, and that anything sent gets a proper answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import trio
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meetcore.commands import Speak
+from meetcore.errors import CapabilityMissing, CommandFailed
+from meetcore.events import SegmentFinalized
+from meetcore.lifecycle import EndReason, State
+from meetcore_vexa.transcripts import SORTED_WITHIN
+from tests.plugins.vexa.life import (
+    ADMIN,
+    KEY,
+    MEET,
+    PATH,
+    VexaDesk,
+    content,
+    open_vexa,
+    segment,
+)
+from tests.plugins.vexa.test_socket import json_values
+
+PLAN = {"meeting_url": "https://meet.google.com/abc-defg-hij", "scheduled_at": "2026-06-25T18:00Z"}
+AS_ADMIN = {"X-Admin-API-Key": ADMIN}
+
+
+async def test_a_second_bot_is_refused_until_the_first_leaves_or_in_e4_is_gone(
+    vexa: VexaDesk,
+) -> None:
+    row = vexa.admit(await vexa.send_bot())
+    assert (await vexa.ask("POST", "/bots", MEET))[0] == 409
+    vexa.desk.go(row, State.LEAVING, EndReason.STOP_REQUESTED)
+    assert (await vexa.ask("POST", "/bots?dialect=E4", MEET))[0] == 409
+    assert (await vexa.ask("POST", "/bots", MEET))[0] == 201
+    assert (await vexa.ask("POST", "/bots", MEET))[0] == 409
+
+
+async def test_times_have_a_zone_in_e4_only(vexa: VexaDesk) -> None:
+    row = vexa.end(vexa.admit(await vexa.send_bot()))
+    for era, zoned in (("E1", False), ("E3", False), ("E4", True)):
+        _, body = await vexa.ask("GET", f"/meetings/{row.number}?dialect={era}")
+        written = [body[name] for name in ("start_time", "end_time", "created_at", "updated_at")]
+        written += [hop["timestamp"] for hop in body["data"]["status_transition"]]
+        assert {text.endswith("Z") for text in written} == {zoned}
+
+
+async def test_the_history_of_a_status_is_kept(vexa: VexaDesk) -> None:
+    row = vexa.refuse(await vexa.send_bot())
+    _, body = await vexa.ask("GET", f"/bots/id/{row.number}?dialect=E3")
+    hops = [(hop["from"], hop["to"]) for hop in body["data"]["status_transition"]]
+    assert hops == [
+        ("requested", "joining"),
+        ("joining", "awaiting_admission"),
+        ("awaiting_admission", "failed"),
+    ]
+    assert body["completion_reason"] == "awaiting_admission_rejected"
+    assert body["failure_stage"] == "awaiting_admission"
+    assert body["data"]["last_error"]["details"] == "host denied admission"
+    _, listed = await vexa.ask("GET", "/meetings?dialect=E3")
+    for name in ("status", "completion_reason", "failure_stage"):
+        assert listed["meetings"][0][name] == body[name]
+
+
+async def test_all_meetings_are_listed_unless_a_page_is_asked_for(vexa: VexaDesk) -> None:
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        for other in "abcdefghij":
+            await vexa.send_bot(native_meeting_id=f"abc-defg-{letter}{other}x")
+    _, body = await vexa.ask("GET", "/meetings")
+    assert (len(body["meetings"]), body["has_more"]) == (260, False)
+    _, page = await vexa.ask("GET", "/bots?dialect=E4")
+    assert (len(page["meetings"]), page["has_more"]) == (50, True)
+    _, tail = await vexa.ask("GET", "/meetings?limit=100&offset=250")
+    assert [m["id"] for m in tail["meetings"]] == list(range(10, 0, -1))
+    assert not tail["has_more"]
+    _, none = await vexa.ask("GET", "/meetings?status=failed&platform=google_meet")
+    assert none["meetings"] == []
+
+
+async def test_a_transcript_is_in_the_order_it_was_spoken_with_the_newest_words(
+    vexa: VexaDesk,
+) -> None:
+    row = vexa.admit(await vexa.send_bot())
+    vexa.say(row, "second", key="b", start_s=5.0, end_s=6.0)
+    vexa.say(row, "frist", key="a", start_s=1.0, end_s=2.0)
+    vexa.say(row, "  ", key="c", start_s=1.5, end_s=2.0)
+    vexa.say(row, "first", key="a", revision=2, start_s=1.0, end_s=2.0)
+    _, body = await vexa.ask("GET", f"/transcripts/{PATH}")
+    assert [each["text"] for each in body["segments"]] == ["first", "second"]
+
+
+async def test_a_long_transcript_is_sent_in_pieces(vexa: VexaDesk) -> None:
+    row = vexa.admit(await vexa.send_bot())
+    count = SORTED_WITHIN + 50
+    for number in range(count):
+        said = segment("x" * 50, key=f"s-{number}", start_s=number, end_s=number + 0.5)
+        vexa.desk.happen(row, SegmentFinalized(segment=said))
+    reply = await vexa.desk.call("GET", f"/transcripts/{PATH}", headers={"X-API-Key": KEY})
+    assert reply.stream is not None
+    pieces = [piece async for piece in reply.stream]
+    assert max(map(len, pieces)) < 1000
+    starts = [each["start"] for each in json.loads(b"".join(pieces))["segments"]]
+    assert starts == sorted(starts)
+    assert len(starts) == count
+
+
+async def test_a_run_is_picked_by_its_number_and_the_newest_is_the_default(
+    vexa: VexaDesk,
+) -> None:
+    first = vexa.end(vexa.admit(await vexa.send_bot()))
+    second = await vexa.send_bot()
+    _, body = await vexa.ask("GET", f"/transcripts/{PATH}")
+    assert body["id"] == second.number
+    _, body = await vexa.ask("GET", f"/transcripts/{PATH}?meeting_id={first.number}")
+    assert body["id"] == first.number
+    assert (await vexa.ask("GET", f"/transcripts/{PATH}?meeting_id=99"))[0] == 404
+    assert (await vexa.ask("GET", f"/transcripts/{PATH}?meeting_id=one"))[0] == 422
+
+
+async def test_a_deleted_meeting_is_gone_and_nameless(vexa: VexaDesk) -> None:
+    row = vexa.end(vexa.admit(await vexa.send_bot()))
+    await vexa.ask("PATCH", f"/meetings/{PATH}", {"data": {"name": "Weekly"}})
+    assert (await vexa.ask("DELETE", f"/meetings/{PATH}"))[0] == 200
+    assert (await vexa.ask("DELETE", f"/meetings/{PATH}"))[0] == 404
+    assert (await vexa.ask("GET", f"/transcripts/{PATH}"))[0] == 404
+    _, body = await vexa.ask("GET", f"/meetings/{row.number}")
+    assert (body["native_meeting_id"], body["constructed_meeting_url"]) == (None, None)
+    assert (body["data"], body["status"]) == ({}, "completed")
+
+
+async def test_a_shared_transcript_is_read_without_a_key_until_it_expires(
+    vexa: VexaDesk,
+) -> None:
+    row = vexa.admit(await vexa.send_bot())
+    vexa.say(row, "hello", who="Ada")
+    vexa.say(row, "hm", who=None, key="u-1")
+    _, shared = await vexa.ask("POST", f"/transcripts/{PATH}/share?ttl_seconds=60")
+    assert shared["url"].startswith("http://desk.test/vexa/public/transcripts/")
+    path = shared["url"].removeprefix("http://desk.test/vexa")
+    status, text = await vexa.ask("GET", path, key=None)
+    assert (status, b"Ada: hello" in text, b"Unknown: hm" in text) == (200, True, True)
+    vexa.desk.pass_time(61)
+    assert (await vexa.ask("GET", path, key=None))[0] == 404
+    assert (await vexa.ask("GET", "/public/transcripts/guessed.txt", key=None))[0] == 404
+    _, e4 = await vexa.ask("POST", f"/transcripts/{PATH}/share?dialect=E4")
+    assert sorted(e4) == ["expires_at", "id", "mode", "token"]
+
+
+async def test_a_recording_is_listed_and_sent(vexa: VexaDesk) -> None:
+    row = vexa.admit(await vexa.send_bot("E3"))
+    assert (await vexa.ask("GET", f"/recordings/{row.number}"))[0] == 404
+    vexa.record(row)
+    vexa.end(row)
+    _, body = await vexa.ask("GET", "/recordings")
+    (recording,) = body["recordings"]
+    assert (recording["id"], recording["status"]) == (row.number, "completed")
+    (media,) = recording["media_files"]
+    assert (media["type"], media["format"], media["file_size_bytes"]) == ("audio", "opus", 14)
+    at = f"/recordings/{row.number}"
+    assert (await vexa.ask("GET", at))[1] == recording
+    raw = await vexa.ask("GET", f"{at}/media/1/raw")
+    assert raw == (200, b"OggS and so on")
+    _, link = await vexa.ask("GET", f"{at}/media/1/download?dialect=E3")
+    assert link["download_url"].startswith("http://desk.test/v1/media/")
+    assert link["filename"].endswith(".opus")
+    assert await vexa.ask("GET", f"{at}/media/1/download?dialect=E4") == raw
+    _, master = await vexa.ask("GET", f"{at}/master?type=audio")
+    assert master["raw_url"] == f"{at}/media/1/raw"
+    assert (await vexa.ask("GET", f"{at}/master?type=video"))[0] == 404
+    assert (await vexa.ask("GET", f"{at}/media/2/raw"))[0] == 404
+    status, refused = await vexa.ask("DELETE", at)
+    assert (status, f"DELETE /meetings/{PATH}" in refused["detail"]) == (409, True)
+    _, transcript = await vexa.ask("GET", f"/transcripts/{PATH}?dialect=E3")
+    assert transcript["recordings"] == [recording]
+
+
+async def test_what_was_not_to_be_recorded_is_shown_nowhere(vexa: VexaDesk) -> None:
+    row = vexa.admit(await vexa.send_bot("E3", recording_enabled=False))
+    vexa.record(row)
+    assert (await vexa.ask("GET", "/recordings"))[1] == {"recordings": []}
+    assert (await vexa.ask("GET", f"/recordings/{row.number}/media/1/raw"))[0] == 404
+
+
+async def test_a_plan_is_made_moved_and_dropped(vexa: VexaDesk) -> None:
+    status, plan = await vexa.ask("POST", "/meetings?dialect=E4", {**PLAN, "title": "Weekly"})
+    assert (status, plan["status"], plan["data"]["name"]) == (201, "scheduled", "Weekly")
+    assert plan["scheduled_at"] == "2026-06-25T18:00:00.000000Z"
+    assert (await vexa.ask("POST", "/meetings?dialect=E4", PLAN))[0] == 409
+    at = f"/meetings/{plan['id']}"
+    change = {"scheduled_at": "2026-06-26T18:00:00+02:00", "title": "Later"}
+    _, moved = await vexa.ask("PATCH", f"{at}?dialect=E4", change)
+    assert (moved["scheduled_at"], moved["data"]["name"]) == (
+        "2026-06-26T16:00:00.000000Z",
+        "Later",
+    )
+    assert (await vexa.ask("GET", "/meetings?exclude_planned=true"))[1]["meetings"] == []
+    assert (await vexa.ask("DELETE", at))[0] == 204
+    assert (await vexa.ask("PATCH", at, {"title": "Too late"}))[0] == 409
+    for lacking in ({}, {"title": "x"}, {**PLAN, "auto_join": False}, {**PLAN, "scheduled_at": 7}):
+        assert (await vexa.ask("POST", "/meetings", lacking))[0] == 422
+
+
+async def test_a_bot_on_its_way_cannot_be_planned_any_more(vexa: VexaDesk) -> None:
+    row = await vexa.send_bot()
+    assert (await vexa.ask("PATCH", f"/meetings/{row.number}", {"title": "x"}))[0] == 409
+    assert (await vexa.ask("DELETE", f"/meetings/{row.number}"))[0] == 409
+
+
+async def test_what_a_platform_cannot_do_is_never_said_to_be_done(vexa: VexaDesk) -> None:
+    vexa.admit(await vexa.send_bot())
+    vexa.desk.refusing = CapabilityMissing("meet", "speak")
+    pcm = {"audio_base64": "AAAA", "format": "pcm"}
+    status, body = await vexa.ask("POST", f"/bots/{PATH}/speak", pcm)
+    assert (status, "cannot speak" in body["detail"]) == (404, True)
+    vexa.desk.refusing = CommandFailed("The chat did not open.")
+    assert (await vexa.ask("POST", f"/bots/{PATH}/chat", {"text": "x"}))[0] == 503
+    vexa.desk.refusing = None
+    assert (await vexa.ask("PUT", f"/bots/{PATH}/config", {"language": "fr"}))[0] == 404
+    assert (await vexa.ask("POST", f"/bots/{PATH}/speak", pcm))[0] == 202
+    assert vexa.desk.commanded[-1][1] == Speak(b"\0\0", 24_000)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"platform": "skype"},
+        {"platform": 7},
+        {"native_meeting_id": None},
+        {"native_meeting_id": "ABC-DEFG-HIJ"},
+        {"language": "klingon"},
+        {"task": "translate"},
+        {"task": "sing"},
+        {"passcode": "12345678"},
+        {"automatic_leave": {"never": 1}},
+        {"automatic_leave": {"max_bot_time": -1}},
+        {"automatic_leave": []},
+        {"bot_name": ["Notes"]},
+        {"recording_enabled": "yes"},
+        {"transcription_tier": "gold"},
+        {"video": True},
+        {"meeting_url": "not a link"},
+        {"meeting_url": "https://example.com/meeting"},
+        {"meeting_url": "https://zoom.us/j/98765432101"},
+    ],
+)
+async def test_a_wish_that_makes_no_sense_is_refused_by_field(
+    wrong: dict[str, Any], vexa: VexaDesk
+) -> None:
+    status, body = await vexa.ask("POST", "/bots", {**MEET, **wrong})
+    assert status == 422
+    if isinstance(body["detail"], list):
+        assert {"loc", "msg", "type"} <= body["detail"][0].keys()
+        assert body["detail"][0]["loc"][1] in wrong
+
+
+async def test_what_leads_nowhere_is_answered_as_fastapi_does(vexa: VexaDesk) -> None:
+    assert await vexa.ask("GET", "/workspaces") == (404, {"detail": "Not Found"})
+    assert await vexa.ask("PUT", "/bots") == (405, {"detail": "Method Not Allowed"})
+    reply = await vexa.desk.call("POST", "/bots", body=b"{", headers={"X-API-Key": KEY})
+    assert (reply.status, (await content(reply))["detail"][0]["loc"]) == (422, ["body"])
+
+
+async def test_admins_make_users_and_tokens_that_work(vexa: VexaDesk) -> None:
+    new = {"email": "a@example.com", "max_concurrent_bots": 1}
+    status, user = await vexa.ask("POST", "/admin/users", new, headers=AS_ADMIN)
+    again, same = await vexa.ask("POST", "/admin/users", new, headers=AS_ADMIN)
+    assert (status, again, user) == (201, 200, same)
+    at = f"/admin/users/{user['id']}"
+    status, token = await vexa.ask("POST", f"{at}/tokens", headers=AS_ADMIN)
+    assert token["token"].startswith("vxa_bot_")
+    assert (await vexa.ask("POST", "/bots", MEET, key=token["token"]))[0] == 201
+    _, me = await vexa.ask("GET", "/auth/me", key=token["token"])
+    assert (me["user_id"], me["email"], me["max_concurrent"]) == (user["id"], new["email"], 1)
+    scopes = f"{at}/tokens?scopes=tx&expires_in=60&dialect=E4"
+    _, reader = await vexa.ask("POST", scopes, headers=AS_ADMIN)
+    assert (reader["token"][:7], reader["scopes"]) == ("vxa_tx_", ["tx"])
+    assert (await vexa.ask("POST", "/bots", MEET, key=reader["token"]))[0] == 403
+    assert (await vexa.ask("GET", "/meetings", key=reader["token"]))[0] == 200
+    gone = await vexa.ask("DELETE", f"/admin/tokens/{reader['id']}", headers=AS_ADMIN)
+    assert gone == (204, None)
+    assert (await vexa.ask("GET", "/meetings", key=reader["token"]))[0] == 401
+    twice = await vexa.ask("DELETE", f"/admin/tokens/{reader['id']}", headers=AS_ADMIN)
+    assert twice[0] == 404
+    change = {"name": "A", "max_concurrent_bots": 3}
+    _, changed = await vexa.ask("PATCH", at, change, headers=AS_ADMIN)
+    assert (changed["name"], changed["max_concurrent_bots"]) == ("A", 3)
+    _, found = await vexa.ask("GET", "/admin/users/email/a@example.com", headers=AS_ADMIN)
+    assert found == changed
+    assert (await vexa.ask("GET", "/admin/users/99", headers=AS_ADMIN))[0] == 404
+
+
+async def test_a_user_sees_their_own_meetings_only(vexa: VexaDesk) -> None:
+    row = await vexa.send_bot()
+    stranger, _ = await vexa.desk.create_user("b@example.com")
+    vexa.desk.new_key("theirs", user_id=stranger.id)
+    for path in (f"/transcripts/{PATH}", f"/meetings/{row.number}", f"/bots/{PATH}/chat"):
+        assert (await vexa.ask("GET", path, key="theirs"))[0] == 404
+    assert (await vexa.ask("GET", "/meetings", key="theirs"))[1]["meetings"] == []
+
+
+async def test_the_configured_era_is_everybodys_who_chose_none(tmp_path: Path) -> None:
+    async with open_vexa(tmp_path) as vexa:
+        vexa.desk.options["vexa"] = {"dialect": "e4"}
+        vexa.desk.mounts.clear()
+        import meetcore_vexa.plugin
+
+        vexa.desk.load(meetcore_vexa.plugin)
+        assert (await vexa.ask("GET", "/user/dialect"))[1] == {"dialect": "E4"}
+        assert (await vexa.ask("GET", "/meetings?dialect=E9"))[0] == 422
+
+
+# --- anything ---------------------------------------------------------------------------
+
+paths = st.sampled_from(
+    [
+        "/bots", "/bots/status", f"/bots/{PATH}", f"/bots/{PATH}/config", f"/bots/{PATH}/speak",
+        f"/bots/{PATH}/chat", f"/bots/{PATH}/screen", f"/bots/{PATH}/avatar", "/meetings",
+        "/meetings/1", f"/meetings/{PATH}", "/meetings/1/transcribe", f"/transcripts/{PATH}",
+        f"/transcripts/{PATH}/share", "/recordings", "/recordings/1", "/recordings/1/media/1/raw",
+        "/recordings/1/master", "/user/webhook", "/user/dialect", "/auth/me", "/recording-config",
+        "/admin/users", "/admin/users/1", "/admin/users/1/tokens", "/admin/tokens/1",
+    ]
+)  # fmt: skip
+NAMES = """
+    platform native_meeting_id meeting_url passcode bot_name language task automatic_leave data text
+    audio_base64 format sample_rate type url image_base64 webhook_url webhook_secret webhook_events
+    dialect email max_concurrent_bots scopes expires_in title scheduled_at auto_join enabled
+    capture_modes name
+"""
+field_names = st.sampled_from(NAMES.split())
+plausible = st.sampled_from(
+    ["google_meet", "abc-defg-hij", "https://meet.google.com/abc-defg-hij", "en", "AAAA", "pcm",
+     "2026-06-25T18:00:00Z", "0001-01-01T00:00:00+23:59", "image", "E4", "a@b.c", 0, 1, -1, 2**70]
+)  # fmt: skip
+bodies = st.one_of(
+    json_values, st.dictionaries(field_names, st.one_of(plausible, json_values), max_size=6)
+)
+queries = st.sampled_from(
+    ["", "?dialect=E4", "?dialect=", "?limit=-1", "?limit=9" + "9" * 30, "?offset=x",
+     "?meeting_id=", "?meeting_id=1", "?ttl_seconds=0", "?status=%00", "?skip=1&limit=2", "?scopes=bot,,sing"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE"]),
+    path=paths,
+    query=queries,
+    body=bodies,
+    active=st.booleans(),
+)
+def test_anything_gets_an_answer_of_the_vendors_shape(
+    method: str, path: str, query: str, body: Any, active: bool
+) -> None:
+    async def main(folder: Path) -> None:
+        async with open_vexa(folder) as vexa:
+            row = await vexa.send_bot()
+            row = vexa.admit(row) if active else vexa.refuse(row)
+            status, answer = await vexa.ask(method, path + query, body, headers=AS_ADMIN)
+            assert 200 <= status < 500 or status == 503
+            if status >= 400:
+                assert list(answer) == ["detail"]
+
+    with TemporaryDirectory() as folder:
+        trio.run(main, Path(folder))
+
+
+async def test_a_native_row_is_no_vexa_meeting(vexa: VexaDesk) -> None:
+    row = await vexa.send_bot()
+    order = evolve(await vexa.desk.order(row), dialect="native", exclusive=None)
+    client = await vexa.desk.authenticate(KEY)
+    assert client is not None
+    other = await vexa.desk.create(client, order)
+    assert (await vexa.ask("GET", f"/meetings/{other.number}"))[0] == 404
+    _, body = await vexa.ask("GET", "/meetings")
+    assert [meeting["id"] for meeting in body["meetings"]] == [row.number]
