@@ -25,7 +25,7 @@ def mount(app: App) -> None:
     """Mount the dialect.
 
     Raises:
-        ConfigError: `[server.vexa] dialect` names none of the four.
+        ConfigError: `[plugins.server.dialects.vexa] dialect` names none of the four.
     """
     default = _default(app)
     door = Door(service=app.service, default=default)
@@ -59,7 +59,7 @@ def _default(app: App) -> Variant:
     variant = Variant.named(named)
     if variant is None:
         raise ConfigError(
-            f"[server.vexa] cannot be used: dialect is {named!r}.",
+            f"[plugins.server.dialects.vexa] cannot be used: dialect is {named!r}.",
             'Write dialect = "E1", "E2", "E3" or "E4".',
         )
     return variant

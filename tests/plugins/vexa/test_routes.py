@@ -346,7 +346,8 @@ bodies = st.one_of(
 )
 queries = st.sampled_from(
     ["", "?dialect=E4", "?dialect=", "?limit=-1", "?limit=9" + "9" * 30, "?offset=x",
-     "?meeting_id=", "?meeting_id=1", "?ttl_seconds=0", "?status=%00", "?skip=1&limit=2", "?scopes=bot,,sing"]
+     "?meeting_id=", "?meeting_id=1", "?ttl_seconds=0", "?status=%00", "?skip=1&limit=2",
+     "?scopes=bot,,sing"]
 )  # fmt: skip
 
 
