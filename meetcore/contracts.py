@@ -8,7 +8,15 @@ task of the plugin's own: what it does wrong becomes an event and touches nobody
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -516,10 +524,11 @@ class RunningBot(ABC):
     folder: Path
 
     @abstractmethod
-    def items(self, after: int = 0) -> AsyncIterator[Event | Draft]:
+    def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
         """Yield what its journal holds after a `seq`, then what happens, with drafts between.
 
-        Ends after the terminal event, or without one when the bot is gone.
+        Ends after the terminal event, or without one when the bot is gone. To be closed by
+        whoever does not read it to its end.
         """
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
@@ -38,9 +38,10 @@ class TaskBot(RunningBot):
         finally:
             self._gone.set()
 
-    def items(self, after: int = 0) -> AsyncIterator[Event | Draft]:
+    async def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
         """Yield what happens after a `seq`."""
-        return self.bot.events(after=after, drafts=True)
+        async for item in self.bot.events(after=after, drafts=True):
+            yield item
 
     async def perform(self, command: Command) -> None:
         """Carry out a command."""

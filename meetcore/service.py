@@ -8,7 +8,7 @@ adds as data (`meetcore.doors.Mount`, `WebhookFormat`). The server plugin implem
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -282,14 +282,15 @@ class Service(Protocol):
         """Return a bot's story as of now; not to be changed. Raises `BotGone` after deletion."""
         ...
 
-    def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncIterator[Segment]:
+    def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
         """Yield the finalized segments, each in its newest revision, in the order of journal.
 
-        Reads as it goes: memory does not grow with the meeting. Raises `BotGone`.
+        Reads as it goes: memory does not grow with the meeting. Raises `BotGone`. To be closed
+        by whoever does not read it to its end.
         """
         ...
 
-    def events(self, row: BotRow, *, after: int = 0) -> AsyncIterator[Event]:
+    def events(self, row: BotRow, *, after: int = 0) -> AsyncGenerator[Event, None]:
         """Yield the events there are now, from the journal; raises `BotGone`."""
         ...
 

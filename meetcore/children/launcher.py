@@ -14,7 +14,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -87,26 +87,21 @@ class ChildBot(RunningBot):
         with trio.fail_after(CONNECT_TIMEOUT_S):
             return await trio.open_unix_socket(str(self._path))
 
-    async def _frames(self, stream: trio.SocketStream) -> AsyncIterator[Frame]:
-        reader = FrameReader()
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            while data := await stream.receive_some(_READ_BYTES):
-                for each in reader.feed(bytes(data)):
-                    yield each
-
-    async def items(self, after: int = 0) -> AsyncIterator[Event | Draft]:
+    async def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
         """Yield what happens after a `seq`; ends with the terminal event or with the process."""
         try:
             stream = await self.connect()
         except (OSError, trio.TooSlowError):
             return
         async with stream:
+            reader = FrameReader()
             await stream.send_all(json_frame(Kind.HELLO, {"after": after, "audio": False}))
-            async for each in self._frames(stream):
-                if each.kind is Kind.EVENT:
-                    yield event_from_wire(each.json())
-                elif each.kind is Kind.DRAFT:
-                    yield draft_from_wire(each.json())
+            while frames := await _read(stream, reader):
+                for each in frames:
+                    if each.kind is Kind.EVENT:
+                        yield event_from_wire(each.json())
+                    elif each.kind is Kind.DRAFT:
+                        yield draft_from_wire(each.json())
 
     async def perform(self, command: Command) -> None:
         """Have the process carry out a command; at most 35 s.
@@ -130,7 +125,7 @@ class ChildBot(RunningBot):
         async with await self.connect() as stream:
             message = {"id": number, "command": command_to_wire(command)}
             await stream.send_all(json_frame(Kind.COMMAND, message))
-            async for each in self._frames(stream):
+            for each in await _read(stream, FrameReader()):
                 if each.kind is Kind.RESULT and each.json()["id"] == number:
                     return error_from_wire(each.json()["error"])
         raise trio.BrokenResourceError("the process went away")
@@ -162,8 +157,9 @@ class ChildBot(RunningBot):
         with channel, suppress(OSError, trio.TooSlowError, trio.BrokenResourceError):
             async with await self.connect() as stream:
                 await stream.send_all(json_frame(Kind.HELLO, {"after": 0, "audio": True}))
-                async for each in self._frames(stream):
-                    if each.kind is Kind.AUDIO:
+                reader = FrameReader()
+                while frames := await _read(stream, reader):
+                    for each in frames:
                         with suppress(trio.WouldBlock):
                             channel.send_nowait(chunk_in(each.content))
 
@@ -180,12 +176,25 @@ class ChildBot(RunningBot):
             await trio.sleep(_RETRY_S)
 
     @property
-    def exit_status(self) -> int | None:
-        """How the process ended, None while it runs or where it is not our child."""
-        return self._process.returncode if self._process else None
+    def pid(self) -> int | None:
+        """Number of the process, None where it is not our child."""
+        return self._process.pid if self._process else None
 
 
 _PID_FILE = "process.json"
+_LEFT_RUNNING: list[ChildBot] = []
+"""Held so that nobody takes a process that goes on for one that was forgotten."""
+
+
+async def _read(stream: trio.SocketStream, reader: FrameReader) -> list[Frame]:
+    """Return the next frames, none at the end. No deadline of its own."""
+    try:
+        while data := await stream.receive_some(_READ_BYTES):
+            if frames := reader.feed(bytes(data)):
+                return frames
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        return []
+    return []
 
 
 def _kill_group(pid: int) -> None:
@@ -272,6 +281,8 @@ class ChildProcessLauncher(Launcher):
                     await bot.gone()
                 if limit.cancelled_caught:
                     bot.abandon()
+            else:
+                _LEFT_RUNNING.append(bot)
             raise
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json as jsonlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -456,7 +456,7 @@ class Desk(DeskAccounts):
         """Return a bot's story."""
         return self._there(row).story
 
-    async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncIterator[Segment]:
+    async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
         """Yield the finalized segments, each in its newest revision."""
         newest: dict[str, Segment] = {}
         for event in self._there(row).journal.read():
@@ -465,7 +465,7 @@ class Desk(DeskAccounts):
         for segment in newest.values():
             yield segment
 
-    async def events(self, row: BotRow, *, after: int = 0) -> AsyncIterator[Event]:
+    async def events(self, row: BotRow, *, after: int = 0) -> AsyncGenerator[Event, None]:
         """Yield the events there are now."""
         for event in self._there(row).journal.read(after):
             yield event

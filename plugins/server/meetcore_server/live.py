@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
 import trio
 from attrs import define, field
@@ -57,8 +57,9 @@ class LiveBot:
         path = journal_path(self.row.folder)
         made = Feed(self.row.bot_id, variant, make, path)
         while True:
-            async for event in read_events(path, made.seq):
-                made.see(event)
+            async with aclosing(read_events(path, made.seq)) as events:
+                async for event in events:
+                    made.see(event)
             async with self._in_turn:
                 if made.seq >= self.story.last_seq:
                     return self.feeds.setdefault(variant, made)
@@ -132,18 +133,15 @@ class LiveBots:
     async def accompany(self, live: LiveBot) -> None:
         """Take what happens to a running bot, until it is gone and its journal is read."""
         assert live.running is not None
-        items = live.running.items(live.story.last_seq)
         try:
-            async for item in items:
-                if isinstance(item, Event):
-                    await self.take(live, item)
-                else:
-                    await live.show(item)
+            async with aclosing(live.running.items(live.story.last_seq)) as items:
+                async for item in items:
+                    if isinstance(item, Event):
+                        await self.take(live, item)
+                    else:
+                        await live.show(item)
         except MeetcoreError as error:
             _LOG.warning("bot=%s cannot be followed: %s", live.row.bot_id, error)
-        finally:
-            with suppress(AttributeError):
-                await items.aclose()  # type: ignore[attr-defined]
 
     def remove(self, live: LiveBot) -> None:
         """Let a bot go that has ended."""

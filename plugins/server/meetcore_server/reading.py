@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -87,9 +88,10 @@ async def read_segments(path: Path, after_seq: int = 0) -> AsyncGenerator[Segmen
     Keeps the names and numbers of the segments in memory, not the segments.
     """
     newest = set((await trio.to_thread.run_sync(_newest, path, after_seq)).values())
-    async for event in read_events(path, after_seq, only=_SEGMENT):
-        if isinstance(event, SegmentFinalized) and event.seq in newest:
-            yield event.segment
+    async with aclosing(read_events(path, after_seq, only=_SEGMENT)) as events:
+        async for event in events:
+            if isinstance(event, SegmentFinalized) and event.seq in newest:
+                yield event.segment
 
 
 def _story(path: Path) -> Story:

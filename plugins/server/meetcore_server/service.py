@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hmac
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -345,15 +345,17 @@ class BotService:
             del self._stories[next(iter(self._stories))]
         return story
 
-    async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncIterator[Segment]:
+    async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
         """Yield the finalized segments, each in its newest revision."""
-        async for segment in read_segments(self._journal(row), after_seq):
-            yield segment
+        async with aclosing(read_segments(self._journal(row), after_seq)) as segments:
+            async for segment in segments:
+                yield segment
 
-    async def events(self, row: BotRow, *, after: int = 0) -> AsyncIterator[Event]:
+    async def events(self, row: BotRow, *, after: int = 0) -> AsyncGenerator[Event, None]:
         """Yield the events there are now."""
-        async for event in read_events(self._journal(row), after):
-            yield event
+        async with aclosing(read_events(self._journal(row), after)) as events:
+            async for event in events:
+                yield event
 
     def events_of(self, row: BotRow, after: int) -> AsyncIterator[Event]:
         """Yield the events there are after a number; none where the data was deleted."""

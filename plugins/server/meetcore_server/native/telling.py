@@ -54,7 +54,7 @@ async def list_events(
     """Return events after a `seq`; ask again with `next_after` until `ended`."""
     row = await service.bot(reader, bot_id)
     events: list[Event] = []
-    async with aclosing(_generator(service.events(row, after=after))) as found:
+    async with aclosing(service.events(row, after=after)) as found:
         async for event in found:
             events.append(event)
             if len(events) == limit:
@@ -63,11 +63,6 @@ async def list_events(
     ended = row.ended and upto >= (await service.story(row)).last_seq
     wire = [event_to_wire(event) for event in events]
     return EventPage(events=wire, next_after=upto, ended=ended)
-
-
-async def _generator(events: AsyncIterator[Any]) -> Any:
-    async for event in events:
-        yield event
 
 
 @get(
@@ -99,10 +94,11 @@ async def _stream(service: BotService, row: BotRow, after: int) -> AsyncIterator
     quiet_s = 0.0
     while True:
         live = service.live.get(row.bot_id)
-        async for event in service.events(row, after=after):
-            after, quiet_s = event.seq, 0.0
-            text = to_json(event_to_wire(event))
-            yield f"id: {event.seq}\nevent: {event.type}\ndata: {text}\n\n".encode()
+        async with aclosing(service.events(row, after=after)) as events:
+            async for event in events:
+                after, quiet_s = event.seq, 0.0
+                text = to_json(event_to_wire(event))
+                yield f"id: {event.seq}\nevent: {event.type}\ndata: {text}\n\n".encode()
         if live is None:
             return
         await _more(service, row, after)
