@@ -1,0 +1,77 @@
+"""The meeting's audio in an MP4 container: the packets as they are, nothing encoded again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+import trio
+
+from meetcore.orders import BotGone, BotRow
+from meetcore.service import Service
+from meetcore.story import Story
+
+__all__ = ["audio_path", "mp4_path", "remux"]
+
+_SPARE = "making"
+
+
+def audio_path(story: Story) -> str | None:
+    """Return where the mixed recording lies below the bot's folder, None where there is none."""
+    mixes = [file.path for file in story.artifacts.values() if file.kind == "audio.mix"]
+    return mixes[-1] if mixes else None
+
+
+async def mp4_path(service: Service, row: BotRow, story: Story) -> str | None:
+    """Make the MP4 file beside the recording, once; return where it lies.
+
+    None where nothing was recorded, it has been deleted, or it cannot be read.
+    """
+    audio = audio_path(story)
+    if audio is None:
+        return None
+    relative = str(PurePosixPath(audio).with_suffix(".mp4"))
+    try:
+        source, target = service.path_of(row, audio), service.path_of(row, relative)
+    except BotGone:
+        return None
+    return relative if await trio.to_thread.run_sync(_make, source, target) else None
+
+
+def _make(source: Path, target: Path) -> bool:
+    import av
+
+    if target.is_file():
+        return True
+    spare = target.with_name(f"{target.name}.{_SPARE}-{os.getpid()}-{id(target)}")
+    try:
+        remux(source, spare)
+        spare.replace(target)
+    except (OSError, ValueError, av.error.FFmpegError):
+        return False
+    finally:
+        spare.unlink(missing_ok=True)
+    return True
+
+
+def remux(source: Path, target: Path) -> None:
+    """Copy the first audio stream of a file into an MP4 file; blocks.
+
+    Raises:
+        OSError: One of them cannot be read or written.
+        ValueError: It has no sound.
+        av.error.FFmpegError: It is no recording.
+    """
+    import av
+
+    options = {"movflags": "+faststart", "strict": "-2"}
+    with av.open(str(source)) as given:
+        if not given.streams.audio:
+            raise ValueError(f"{source} has no sound")
+        stream = given.streams.audio[0]
+        with av.open(str(target), "w", format="mp4", options=options) as made:
+            out = made.add_stream_from_template(stream)
+            for packet in given.demux(stream):
+                if packet.dts is not None:
+                    packet.stream = out
+                    made.mux(packet)

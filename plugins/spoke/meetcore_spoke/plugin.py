@@ -1,0 +1,41 @@
+"""What this plugin hooks into: the server, the dialects, and the sinks with the streaming one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from meetcore.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from meetcore.contracts import Sink
+    from meetcore.dialect import Dialect
+    from meetcore.service import App
+
+__all__ = ["meetcore_register_dialects", "meetcore_register_routes", "meetcore_register_sinks"]
+
+meetcore_api_version = "1.0"
+
+
+@hookimpl
+def meetcore_register_dialects(register: Callable[[type[Dialect]], None]) -> None:
+    """Offer `spoke`."""
+    from meetcore_spoke.dialect import SpokeDialect
+
+    register(SpokeDialect)
+
+
+@hookimpl
+def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
+    """Offer `spoke_stream`."""
+    from meetcore_spoke.stream_sink import SpokeStreamSink
+
+    register(SpokeStreamSink)
+
+
+@hookimpl
+def meetcore_register_routes(app: App) -> None:
+    """Mount the API at `/spoke`, and offer the webhook format `spoke`."""
+    from meetcore_spoke.mount import add_to
+
+    add_to(app)
