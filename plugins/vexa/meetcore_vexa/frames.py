@@ -22,13 +22,13 @@ from meetcore.events import (
     StateChanged,
     TranscriptionGap,
 )
-from meetcore.lifecycle import TERMINAL
+from meetcore.lifecycle import TERMINAL, State
 from meetcore.story import Hop
 from meetcore.transcript import Segment
 from meetcore.wire import to_json
 from meetcore_vexa.meetings import Meeting
 from meetcore_vexa.segments import Form, Session, segment_body
-from meetcore_vexa.statuses import ACTIVE_STATES, Step, steps_of
+from meetcore_vexa.statuses import Step, steps_of
 from meetcore_vexa.variants import Variant, naive, zulu
 
 __all__ = ["BundleFrames", "SegmentFrames", "StatusFrames", "frames_for", "status_frame"]
@@ -96,7 +96,7 @@ class StatusFrames(Dialect):
         return self._status(item) if isinstance(item, StateChanged) else []
 
     def _status(self, event: StateChanged) -> list[dict[str, Any]]:
-        if event.state in ACTIVE_STATES and self.session.began_at is None:
+        if event.state is State.IN_CALL and self.session.began_at is None:
             self.session = Session(
                 uid=self.meeting.bot_id, began_at=event.at, language=self.meeting.language
             )
@@ -117,6 +117,10 @@ class StatusFrames(Dialect):
 class SegmentFrames(StatusFrames):
     """E1 and E2: a frame for each change of a segment."""
 
+    def __init__(self, meeting: Meeting, variant: Variant) -> None:
+        super().__init__(meeting, variant)
+        self._finalized: set[str] = set()
+
     def frames(self, item: Event | Draft) -> list[dict[str, Any]]:
         """Return the frames, not yet as text."""
         if isinstance(item, (SegmentDraft, SegmentFinalized)):
@@ -126,6 +130,10 @@ class SegmentFrames(StatusFrames):
         return super().frames(item)
 
     def _segment(self, item: SegmentDraft | SegmentFinalized) -> list[dict[str, Any]]:
+        if isinstance(item, SegmentDraft) and item.segment.id in self._finalized:
+            return []
+        if isinstance(item, SegmentFinalized):
+            self._finalized.add(item.segment.id)
         frames = [self._frame("transcript.mutable", item, Form.MUTABLE)]
         if isinstance(item, SegmentFinalized) and self.variant is Variant.E1:
             frames.append(self._frame("transcript.finalized", item, Form.FINALIZED))
