@@ -186,6 +186,7 @@ async def _assemble(
         secret=await server_secret(database),
         open_door=loopback,
         extra_key=options.api_key,
+        allow_private=options.allow_private or options.sandbox is not None,
     )
     mounts = Mounts(root=options.root, public_url=options.public_url)
     app = _App(service, options.dialects, mounts)
@@ -199,7 +200,7 @@ async def _assemble(
         database,
         formats,
         read_events=service.events_of,
-        allow_private=options.allow_private or options.sandbox is not None,
+        allow_private=service.allow_private,
     )
     host, port, *_ = listeners[0].socket.getsockname()
     shown = f"[{host}]" if ":" in host else host

@@ -84,6 +84,7 @@ class BotService:
         open_door: Whether a request without a key is the operator's: only where no key was ever
             made, and only on loopback.
         extra_key: A key of the operator's that is kept nowhere.
+        allow_private: Whether webhooks may go to private addresses.
     """
 
     def __init__(
@@ -95,10 +96,12 @@ class BotService:
         secret: bytes,
         open_door: bool,
         extra_key: str | None = None,
+        allow_private: bool = False,
     ) -> None:
         self.stores = stores
         self.specs = specs
         self.open_door = open_door
+        self.allow_private = allow_private
         self.live = LiveBots(self._update_row, self._wake)
         self.attendance: Attendance
         self.webhooks: WebhookDesk
@@ -106,6 +109,7 @@ class BotService:
         self._secret = secret
         self._extra_key = extra_key.encode() if extra_key else None
         self._stories: dict[str, Story] = {}
+        self._deleting = trio.Lock()
         self._watchers: list[tuple[int, trio.MemorySendChannel[BotRow]]] = []
 
     @property
@@ -245,6 +249,7 @@ class BotService:
             raise NotNow(state, "The bot is not scheduled any more.")
         facts = evolve(self._facts(order, link), state=State.SCHEDULED)
         changed = await self.stores.bots.replace_order(row.bot_id, order, facts)
+        self.webhooks.targets_changed(row.bot_id)
         self.attendance.reschedule(live, changed, spec)
         return changed
 
@@ -318,11 +323,14 @@ class BotService:
         live = self.live.get(row.bot_id)
         if live is not None:
             raise NotNow(live.row.state, "The bot has not ended yet.", "Stop it first.")
-        if not await self.stores.bots.mark_deleted(row.bot_id):
-            return 0
-        self._stories.pop(row.bot_id, None)
-        count = await trio.to_thread.run_sync(_delete_folder, row.folder)
-        await self.webhooks.after_deletion(await self.stores.bots.get(row.bot_id), count)
+        async with self._deleting:
+            row = await self.stores.bots.get(row.bot_id)
+            if row.deleted_at is not None:
+                return 0
+            self._stories.pop(row.bot_id, None)
+            count = await trio.to_thread.run_sync(_delete_folder, row.folder)
+            await self.webhooks.after_deletion(row, count)
+            await self.stores.bots.mark_deleted(row.bot_id)
         return count
 
     # --- telling ------------------------------------------------------------------------------
@@ -357,9 +365,9 @@ class BotService:
             async for event in events:
                 yield event
 
-    def events_of(self, row: BotRow, after: int) -> AsyncIterator[Event]:
-        """Yield the events there are after a number; none where the data was deleted."""
-        return read_events(journal_path(row.folder), after)
+    def events_of(self, row: BotRow, after: int) -> AsyncGenerator[Event, None]:
+        """Yield the events there are after a number; raises `BotGone` after deletion."""
+        return self.events(row, after=after)
 
     async def follow(
         self,
@@ -445,7 +453,7 @@ class BotService:
 
     async def targets(self, row: BotRow) -> list[WebhookTarget]:
         """Return a bot's webhook targets."""
-        return await self.webhooks.targets(row)
+        return await self.webhooks.cursors.targets(row.bot_id)
 
     async def post(self, row: BotRow, target: WebhookTarget, outgoing: Outgoing) -> None:
         """Send a message that belongs to no event."""
@@ -453,7 +461,7 @@ class BotService:
 
     async def deliveries(self, row: BotRow, *, limit: int = 100) -> list[DeliveryRow]:
         """Return what was delivered about a bot."""
-        return await self.webhooks.deliveries(row, limit=limit)
+        return await self.webhooks.deliveries.history(bot_id=row.bot_id, limit=limit)
 
 
 def _delete_folder(folder: Path) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC
 from typing import Any
+from urllib.parse import urlsplit
 
 from litestar import delete, get, patch, post
 
+from meetcore.addresses import is_address, is_public
 from meetcore.errors import ConfigError
 from meetcore.orders import Client, Scope
 from meetcore_server.native.models import (
@@ -66,7 +68,14 @@ async def revoke_key(key_id: str, service: BotService, admin: Client) -> None:
 def _check_url(service: BotService, url: str | None) -> None:
     if url is None:
         return
-    service.webhooks.check_url(url)
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ConfigError("The url of an endpoint begins with https:// and names a host.")
+    if not service.allow_private:
+        if parts.scheme != "https":
+            raise ConfigError("The url of an endpoint must be https.")
+        if is_address(parts.hostname) and not is_public(parts.hostname):
+            raise ConfigError("The url of an endpoint must not be a private address.")
     if len(url) > _LONGEST_URL:
         raise ConfigError(f"A URL may have {_LONGEST_URL} characters.")
 
@@ -103,6 +112,7 @@ async def change_webhook(
     row = await stores.change(endpoint_id, url=data.url, events=data.events, enabled=data.enabled)
     if row is None:
         raise NoSuch(f"There is no webhook endpoint {endpoint_id!r}.")
+    await service.webhooks.endpoint_enabled(endpoint_id)
     return EndpointOut.of(row)
 
 
@@ -142,9 +152,11 @@ async def redeliver(
 ) -> dict[str, Any]:
     """Send a message again, whatever became of it before."""
     row = await service.bot(writer, bot_id)
-    if not await service.webhooks.redeliver(delivery_id, bot_id=row.bot_id):
+    known = await service.webhooks.deliveries.delivery(delivery_id)
+    if known is None or known.bot_id != row.bot_id:
         raise NoSuch(f"There is no delivery {delivery_id} of that bot.")
-    return {"ok": True}
+    again = await service.webhooks.redeliver(delivery_id)
+    return {"ok": True, "delivery_id": again.id if again else delivery_id}
 
 
 HANDLERS: list[Any] = [

@@ -124,7 +124,7 @@ def _cursor(text: str | None) -> int | None:
 async def list_bots(
     service: BotService,
     reader: Client,
-    state: list[str] | None = None,
+    states: Annotated[list[str] | None, Parameter(query="state")] = None,
     platform: str | None = None,
     native_id: str | None = None,
     cursor: str | None = None,
@@ -132,11 +132,11 @@ async def list_bots(
 ) -> BotList:
     """List the bots of your user, newest first."""
     known = {each.value: each for each in State}
-    for name in state or ():
+    for name in states or ():
         if name not in known:
             raise ConfigError(f"There is no state {name!r}.", f"Known: {', '.join(known)}.")
     query = BotQuery(
-        states=frozenset(known[name] for name in state) if state else None,
+        states=frozenset(known[name] for name in states) if states else None,
         platform=platform,
         native_id=native_id,
         before=_cursor(cursor),
