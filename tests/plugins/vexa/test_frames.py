@@ -135,6 +135,12 @@ def test_two_people_who_begin_at_once_do_not_replace_each_other() -> None:
     assert sorted(text for text, _ in kept.told().values()) == ["no", "yes"]
 
 
+@pytest.mark.parametrize("variant", list(Variant))
+def test_a_draft_that_comes_after_its_final_is_not_told(variant: Variant) -> None:
+    before = told(variant, final("a b."))
+    assert told(variant, final("a b."), draft("a", revision=9)) == before
+
+
 def test_states_that_share_a_status_are_told_once() -> None:
     steps = [State.RECORDING, State.PAUSED, State.RECORDING, State.LEAVING, State.PROCESSING]
     changes = [StateChanged(state=state) for state in steps]
