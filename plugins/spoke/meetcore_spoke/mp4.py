@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path, PurePosixPath
+from uuid import uuid4
 
 import trio
 
@@ -43,7 +43,7 @@ def _make(source: Path, target: Path) -> bool:
 
     if target.is_file():
         return True
-    spare = target.with_name(f"{target.name}.{_SPARE}-{os.getpid()}-{id(target)}")
+    spare = target.with_name(f"{target.name}.{_SPARE}-{uuid4().hex}")
     try:
         remux(source, spare)
         spare.replace(target)

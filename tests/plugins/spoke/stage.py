@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trio
 
 from meetcore.doors import Reply
 from meetcore.events import (
@@ -115,6 +116,7 @@ def enter(desk: Desk, row: BotRow) -> None:
         desk.go(row, state)
     for name in ("Alice", "Bob"):
         desk.happen(row, ParticipantJoined(participant=Participant(id=name, name=name)))
+    desk.pass_time(1)
     desk.go(row, State.RECORDING)
 
 
@@ -171,8 +173,6 @@ async def told(desk: Desk) -> list[Any]:
 
 async def served(desk: Desk) -> None:
     """Return when every webhook was written; making the MP4 file takes a thread."""
-    import trio
-
     with trio.fail_after(20):
         while True:
             await desk.settled()

@@ -1,0 +1,390 @@
+"""Bots over REST: what is asked for, what is said about them, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meetcore.commands import Stop
+from meetcore.errors import ConfigError
+from meetcore.lifecycle import EndReason
+from meetcore.testing.desk import open_desk
+from meetcore_spoke import plugin
+from tests.plugins.spoke.stage import (
+    HOOK,
+    KEY,
+    LINK,
+    ask,
+    enter,
+    fail,
+    leave,
+    new_bot,
+    play,
+    spoke,
+    told,
+    wish,
+)
+
+
+async def test_the_order_says_what_the_body_said(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(
+            desk,
+            bot_name=" Notes ",
+            entry_message="Hi",
+            speech_to_text={"provider": "Gladia", "api_key": "secret-of-theirs"},
+            automatic_leave={"waiting_room_timeout": 300, "silence_timeout": None},
+            streaming={"output": "ws://ear.test:8080/x", "audio_frequency": "16khz"},
+            extra={"customer_id": "1"},
+        )
+        order = await desk.order(row)
+    assert (order.name, order.entry_message, order.transcriber) == ("Notes", "Hi", "gladia")
+    assert order.automatic_leave == {
+        "waiting_room_s": 300.0,
+        "nobody_joined_s": 600.0,
+        "silence_s": 600.0,
+        "max_duration_s": 14400.0,
+    }
+    assert order.sinks == ("spoke_stream",)
+    assert order.plugins == {
+        "spoke_stream": {"output": "ws://ear.test:8080/x", "sample_rate_hz": 16_000}
+    }
+    assert order.extras["extra"] == {"customer_id": "1"}
+    assert "secret-of-theirs" not in str(order.extras)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "provider"),
+    [(None, None), ("Default", "default"), ({"provider": "Runpod"}, "runpod")],
+    ids=str,
+)
+async def test_speech_to_text_names_who_transcribes(
+    wanted: object, provider: str | None, tmp_path: Path
+) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk, speech_to_text=wanted)
+        assert (await desk.order(row)).transcriber == provider
+
+
+async def test_a_provider_that_is_not_installed_is_refused(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        desk.providers = {"pocketsphinx"}
+        reply = await ask(desk, "POST", "/bots", json=wish(speech_to_text="Gladia"))
+        assert reply.status == 400
+        assert "pocketsphinx" in reply.json["message"]
+
+
+@pytest.mark.parametrize("header", ["x-spoke-api-key", "x-meeting-baas-api-key"])
+async def test_both_names_of_the_key_are_taken(header: str, tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        await new_bot(desk, header=header)
+
+
+async def test_without_a_valid_key_everything_is_401(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        for headers in ({}, {"x-spoke-api-key": "nope"}, {"Authorization": f"Bearer {KEY}"}):
+            for route in desk.mounts["spoke"].routes:
+                path = route.template.replace("{uuid}", "x")
+                reply = await desk.call(route.method, path, headers=headers, json={})
+                assert (reply.status, reply.json["error"]) == (401, "InvalidApiKey")
+
+
+async def test_another_users_bot_is_not_there(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk)
+        user, _ = await desk.create_user("eve@example.org")
+        eve = {"x-spoke-api-key": desk.new_key("eve", user_id=user.id)}
+        for method, path in (
+            ("DELETE", f"/bots/{row.bot_id}"),
+            ("POST", f"/bots/{row.bot_id}/delete_data"),
+            ("GET", f"/bots/{row.bot_id}/screenshots"),
+            ("GET", f"/bots/meeting_data?bot_id={row.bot_id}"),
+        ):
+            reply = await desk.call(method, path, headers=eve)
+            assert (reply.status, reply.json["error"]) == (404, "BotNotFound")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"meeting_url": None},
+        {"meeting_url": "abc"},
+        {"meeting_url": "https://example.org/x"},
+        {"meeting_url": "https://[::1"},
+        {"bot_name": " "},
+        {"bot_name": 7},
+        {"bot_name": "a\x00"},
+        {"reserved": "yes"},
+        {"recording_mode": "cinema"},
+        {"recording_mode": []},
+        {"speech_to_text": 5},
+        {"speech_to_text": {}},
+        {"automatic_leave": 600},
+        {"automatic_leave": {"waiting_room_timeout": 119}},
+        {"automatic_leave": {"silence_timeout": True}},
+        {"automatic_leave": {"noone_joined_timeout": "600"}},
+        {"webhook_url": "ftp://x.test"},
+        {"streaming": []},
+        {"streaming": {"output": "https://x.test"}},
+        {"streaming": {"output": "ws://user:pass@x.test"}},
+        {"streaming": {"output": "ws://x.test", "audio_frequency": "48khz"}},
+        {"start_time": "soon"},
+        {"start_time": -5},
+        {"start_time": 1e300},
+        {"start_time": True},
+    ],
+    ids=str,
+)
+async def test_a_body_that_is_wrong_is_refused_in_the_vendors_shape(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
+    async with spoke(tmp_path) as desk:
+        reply = await ask(desk, "POST", "/bots", json=wish(**changes))
+        assert reply.status == 400
+        assert isinstance(reply.json["error"], str)
+        if changes.get("meeting_url"):
+            assert reply.json["error"] == "InvalidMeetingUrl"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b'{"a": NaN}', b'{"a": "\\ud800"}'])
+async def test_a_body_that_is_no_object_is_refused(body: bytes, tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        reply = await ask(desk, "POST", "/bots", body=body)
+        assert reply.status == 400
+        assert isinstance(reply.json["error"], str)
+
+
+@pytest.mark.parametrize(
+    "start_time", [1_900_000_000, 1_900_000_000_000, "2030-03-17T17:46:40Z", "2030-03-17T17:46:40"]
+)
+async def test_a_start_is_taken_in_every_spelling(start_time: object, tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk, start_time=start_time)
+        assert row.scheduled_for == datetime.fromtimestamp(1_900_000_000, UTC)
+
+
+async def test_a_start_in_the_past_is_now(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        assert (await new_bot(desk, start_time=1_700_000_000)).scheduled_for is None
+
+
+async def test_a_second_bot_within_five_minutes_needs_a_deduplication_key(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk)
+        again = await ask(desk, "POST", "/bots", json=wish(meeting_url=f"{LINK}?authuser=1"))
+        assert (again.status, again.json["error"]) == (409, "BotAlreadyExists")
+        assert row.bot_id in again.json["message"]
+        await new_bot(desk, deduplication_key="second")
+        twice = await ask(desk, "POST", "/bots", json=wish(deduplication_key="second"))
+        assert twice.status == 409
+        await new_bot(desk, meeting_url="https://meet.google.com/xyz-defg-hij")
+        desk.pass_time(301)
+        await new_bot(desk)
+
+
+async def test_a_bot_that_has_ended_stands_in_nobodys_way(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        fail(desk, await new_bot(desk), EndReason.DENIED)
+        await new_bot(desk)
+
+
+async def test_the_limit_is_answered_with_too_many_requests(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        desk.limit = 0
+        reply = await ask(desk, "POST", "/bots", json=wish())
+        assert (reply.status, reply.json["error"]) == (429, "TooManyRequests")
+
+
+async def test_whoever_transcribes_in_place_of_the_provider_is_named(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        desk.rehearsal = True
+        reply = await ask(desk, "POST", "/bots", json=wish(speech_to_text="Gladia"))
+        assert reply.headers["X-Meetcore-Note"] == "gladia is played by embedded"
+
+
+async def test_removing_a_bot_is_said_to_it_and_harmless_afterwards(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        for _ in range(2):
+            reply = await ask(desk, "DELETE", f"/bots/{row.bot_id}")
+            assert reply.json == {"ok": True}
+            leave(desk, row, EndReason.STOP_REQUESTED) if not desk.row(row.bot_id).ended else None
+        assert [command for _, command in desk.commanded] == [Stop()]
+
+
+async def test_data_is_deleted_once_and_only_after_the_end(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        path = f"/bots/{row.bot_id}/delete_data"
+        assert (await ask(desk, "POST", path)).status == 403
+        leave(desk, row)
+        assert (await ask(desk, "POST", path)).json == {"ok": True, "status": "deleted"}
+        assert (await ask(desk, "POST", path)).json == {"ok": True, "status": "alreadyDeleted"}
+        data = (await ask(desk, "GET", f"/bots/meeting_data?bot_id={row.bot_id}")).json
+        assert (data["mp4"], data["audio"], data["bot_data"]["transcripts"]) == ("", "", [])
+
+
+async def test_meeting_data_has_recording_and_transcript(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk, speech_to_text="Default", extra={"a": 1})
+        play(desk, row)
+        path = f"/bots/meeting_data?bot_id={row.bot_id}"
+        data = (await ask(desk, "GET", path)).json
+        for name, file in (("mp4", "files/mix.mp4"), ("audio", "files/mix.opus")):
+            claims = desk.verify("media", data[name].rpartition("/")[2])
+            assert claims is not None
+            assert claims["path"] == file
+        assert data["duration"] == 6
+        bot = data["bot_data"]["bot"]
+        assert (bot["uuid"], bot["extra"], bot["errors"]) == (row.bot_id, {"a": 1}, None)
+        assert (bot["webhook_url"], bot["speech_to_text_provider"]) == (HOOK, "Default")
+        hi = data["bot_data"]["transcripts"][0]
+        assert (hi["speaker"], hi["lang"]) == ("Alice", "en")
+        assert [word["text"] for word in hi["words"]] == ["Hi", "Bob!"]
+        assert hi["words"][0]["start_time"] == 1.3348110430839002
+        without = (await ask(desk, "GET", f"{path}&include_transcripts=false")).json
+        assert without["bot_data"]["transcripts"] == []
+        assert (await ask(desk, "GET", "/bots/meeting_data")).status == 400
+
+
+async def test_meeting_data_of_a_running_bot_has_no_links_yet(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        data = (await ask(desk, "GET", f"/bots/meeting_data?bot_id={row.bot_id}")).json
+        assert (data["mp4"], data["audio"]) == ("", "")
+        assert data["bot_data"]["bot"]["is_stopped"] is False
+
+
+async def test_a_failed_bot_says_its_error_in_meeting_data(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk)
+        fail(desk, row, EndReason.DENIED)
+        data = (await ask(desk, "GET", f"/bots/meeting_data?bot_id={row.bot_id}")).json
+        assert data["bot_data"]["bot"]["errors"] == "BotNotAccepted"
+
+
+async def test_the_list_is_paged_newest_first_without_gap_or_repetition(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        rows = [await new_bot(desk, deduplication_key=str(n), extra={"n": n}) for n in range(5)]
+        seen: list[str] = []
+        path = "/bots/bots_with_metadata?limit=2"
+        while True:
+            page = (await ask(desk, "GET", path)).json
+            assert page["bots"] == page["recent_bots"]
+            seen += [bot["uuid"] for bot in page["bots"]]
+            if page["next_cursor"] is None:
+                break
+            path = f"/bots/bots_with_metadata?limit=2&cursor={page['next_cursor']}"
+        assert seen == [row.bot_id for row in reversed(rows)]
+
+
+async def test_the_list_can_be_filtered_and_sorted(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        first = await new_bot(desk, bot_name="One", extra={"team": "b", "n": 1})
+        play(desk, first)
+        second = await new_bot(desk, bot_name="Two", extra={"team": "a", "n": 1})
+
+        async def listed(query: str) -> list[str]:
+            reply = await ask(desk, "GET", f"/bots/bots_with_metadata?{query}")
+            assert reply.status == 200, reply.json
+            return [bot["uuid"] for bot in reply.json["bots"]]
+
+        assert await listed("bot_name=One") == [first.bot_id]
+        assert await listed("speaker_name=alice") == [first.bot_id]
+        assert await listed("filter_by_extra=team:a") == [second.bot_id]
+        assert await listed("filter_by_extra=team:a,n:2") == []
+        assert await listed("filter_by_extra=team") == []
+        assert await listed("sort_by_extra=team:asc") == [second.bot_id, first.bot_id]
+        assert await listed("sort_by_extra=team:desc") == [first.bot_id, second.bot_id]
+        assert await listed(f"meeting_url={LINK}") == [second.bot_id, first.bot_id]
+        assert await listed("meeting_url=https://meet.google.com/other") == []
+        assert await listed("created_before=2026-01-01T00:00:00Z") == []
+        assert await listed("ended_after=2026-01-01T00:00:00") == [first.bot_id]
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=x", "limit=-1", "cursor=x", "created_after=soon", "limit=²"]
+)
+async def test_a_query_that_is_wrong_is_refused(query: str, tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        reply = await ask(desk, "GET", f"/bots/bots_with_metadata?{query}")
+        assert (reply.status, reply.json["error"]) == (400, "InvalidRequest")
+
+
+async def test_there_are_no_screenshots(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk)
+        assert (await ask(desk, "GET", f"/bots/{row.bot_id}/screenshots")).json == []
+
+
+async def test_a_path_or_method_that_is_not_there_is_answered_in_the_vendors_shape(
+    tmp_path: Path,
+) -> None:
+    async with spoke(tmp_path) as desk:
+        assert (await ask(desk, "GET", "/nothing")).json["error"] == "NotFound"
+        assert (await ask(desk, "PUT", "/bots")).status == 405
+        assert (await ask(desk, "POST", "/bots/retranscribe", json={})).status == 400
+        unknown = await ask(desk, "POST", "/bots/retranscribe", json={"bot_uuid": "x"})
+        assert unknown.status == 404
+
+
+# --- the account's target ------------------------------------------------------------------------
+
+
+async def test_the_accounts_target_is_for_bots_that_name_none(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        assert (await ask(desk, "GET", "/accounts/webhook_url")).json == {"webhook_url": None}
+        await ask(desk, "POST", "/accounts/webhook_url", json={"webhook_url": "https://a.test/"})
+        row = await new_bot(desk, webhook_url=None)
+        assert [target.url for target in await desk.targets(row)] == ["https://a.test/"]
+        own = await new_bot(desk, deduplication_key="2")
+        assert [target.url for target in await desk.targets(own)] == [HOOK]
+
+
+async def test_a_user_chooses_the_header_and_the_later_codes(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        chosen = {"webhook_header": "x-meeting-baas-api-key", "extended": True}
+        assert (await ask(desk, "POST", "/accounts/webhook_url", json=chosen)).status == 200
+        row = await new_bot(desk)
+        fail(desk, row, EndReason.DENIED)
+        bodies = await told(desk)
+        assert "bot_rejected" in str(bodies)
+        assert desk.posted[0].outgoing.headers == {"x-meeting-baas-api-key": KEY}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"webhook_url": "x"},
+        {"webhook_url": 5},
+        {"webhook_header": "authorization"},
+        {"webhook_header": 5},
+        {"extended": "yes"},
+    ],
+    ids=str,
+)
+async def test_a_target_that_is_wrong_is_refused_and_changes_nothing(
+    body: Any, tmp_path: Path
+) -> None:
+    async with spoke(tmp_path) as desk:
+        reply = await ask(desk, "POST", "/accounts/webhook_url", json=body)
+        assert reply.status == 400
+        assert await desk.settings(1, "spoke") == {}
+
+
+@pytest.mark.parametrize("options", [{"header": "x"}, {"webhook_header": "cookie"}, "x"], ids=str)
+async def test_an_option_that_is_none_is_refused_at_the_start(
+    options: object, tmp_path: Path
+) -> None:
+    async with open_desk(tmp_path) as desk:
+        desk.options = {"spoke": options}
+        with pytest.raises(ConfigError):
+            desk.load(plugin)
