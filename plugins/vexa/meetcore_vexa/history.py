@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import trio
 from attrs import evolve
 
 from meetcore.doors import Reply, Request, Route
-from meetcore.lifecycle import EndReason, State
+from meetcore.lifecycle import TERMINAL, EndReason, State
 from meetcore.meeting import without_query
 from meetcore.orders import BotRow, Client, NotNow, Scope
 from meetcore_vexa.bots import Bots
@@ -22,6 +23,8 @@ from meetcore_vexa.wishes import body_object, flag_of, text_of, wish_from
 
 __all__ = ["History"]
 
+CLOSING_S = 6.0
+"""How long a bot that has ended may take to close its files; vexa-client waits for 10 s."""
 _DATA_FIELDS = ("name", "participants", "languages", "notes")
 
 
@@ -94,7 +97,7 @@ class History:
         row = await self._newest(caller.client, request)
         status = standing_of_row(row).status(caller.variant)
         try:
-            await self._service.delete_data(row)
+            await self._deleted(row)
         except NotNow as error:
             raise Refused(
                 409, f"Meeting not finalized; cannot delete transcripts. Current status: {status}"
@@ -102,6 +105,20 @@ class History:
         await self._service.put_extras(row, {**row.extras, "data": {}})
         message = f"Meeting {platform}/{native_id} transcripts deleted and data anonymized"
         return Reply(json={"message": message})
+
+    async def _deleted(self, row: BotRow) -> None:
+        """Delete a bot's data; for one that is just closing its files, as soon as that is done."""
+        with trio.move_on_after(CLOSING_S):
+            while True:
+                try:
+                    await self._service.delete_data(row)
+                except NotNow as error:
+                    if error.state not in TERMINAL:
+                        raise
+                    await trio.sleep(0.2)
+                else:
+                    return
+        await self._service.delete_data(row)
 
     async def transcribe(self, request: Request) -> Reply:
         """Refuse to transcribe once more: meetings are transcribed while they go on."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -32,23 +33,29 @@ many places out of it: that bounds the memory, not the length of the meeting."""
 SHARE_PURPOSE = "vexa-transcript-share"
 
 
-async def newest_segments(service: Service, row: BotRow) -> AsyncIterator[SegmentFinalized]:
+async def _finalized(service: Service, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
+    async with aclosing(service.events(row)) as events:
+        async for event in events:
+            if isinstance(event, SegmentFinalized):
+                yield event
+
+
+async def newest_segments(service: Service, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
     """Yield the newest revision of each segment, with when it came, as they were spoken."""
     newest: dict[str, tuple[int, int]] = {}
-    async for event in service.events(row):
-        if isinstance(event, SegmentFinalized):
+    async with aclosing(_finalized(service, row)) as events:
+        async for event in events:
             key, this = event.segment.id, (event.segment.revision, event.seq)
             newest[key] = max(this, newest.get(key, this))
     heap: list[tuple[float, float, int, SegmentFinalized]] = []
-    async for event in service.events(row):
-        if not isinstance(event, SegmentFinalized):
-            continue
-        segment = event.segment
-        if newest.get(segment.id) != (segment.revision, event.seq) or not segment.text.strip():
-            continue
-        heapq.heappush(heap, (segment.start_s, segment.end_s, event.seq, event))
-        if len(heap) > SORTED_WITHIN:
-            yield heapq.heappop(heap)[3]
+    async with aclosing(_finalized(service, row)) as events:
+        async for event in events:
+            segment = event.segment
+            if newest.get(segment.id) != (segment.revision, event.seq) or not segment.text.strip():
+                continue
+            heapq.heappush(heap, (segment.start_s, segment.end_s, event.seq, event))
+            if len(heap) > SORTED_WITHIN:
+                yield heapq.heappop(heap)[3]
     while heap:
         yield heapq.heappop(heap)[3]
 
@@ -131,17 +138,21 @@ class Transcripts:
 
     async def _written(
         self, head: dict[str, Any], reading: _Reading, variant: Variant
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         yield json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "segments": ['
         comma = b""
-        async for body in self._bodies(reading, variant):
-            yield comma + json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-            comma = b", "
+        async with aclosing(self._bodies(reading, variant)) as bodies:
+            async for body in bodies:
+                yield comma + json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+                comma = b", "
         yield b"]}"
 
-    async def _bodies(self, reading: _Reading, variant: Variant) -> AsyncIterator[dict[str, Any]]:
-        async for event in newest_segments(self._service, reading.row):
-            yield segment_body(event.segment, event.at, reading.session, variant, Form.REST)
+    async def _bodies(
+        self, reading: _Reading, variant: Variant
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        async with aclosing(newest_segments(self._service, reading.row)) as events:
+            async for event in events:
+                yield segment_body(event.segment, event.at, reading.session, variant, Form.REST)
 
     # --- public links ------------------------------------------------------------------
 
@@ -179,11 +190,12 @@ class Transcripts:
             raise Refused(404, "Share link not found or expired") from error
         return Reply(stream=self._text(reading), media_type="text/plain; charset=utf-8")
 
-    async def _text(self, reading: _Reading) -> AsyncIterator[bytes]:
-        async for body in self._bodies(reading, Variant.E3):
-            who = body["speaker"] or "Unknown"
-            line = f"[{body['absolute_start_time']}] {who}: {body['text']}\n"
-            yield line.encode("utf-8", "replace")
+    async def _text(self, reading: _Reading) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self._bodies(reading, Variant.E3)) as bodies:
+            async for body in bodies:
+                who = body["speaker"] or "Unknown"
+                line = f"[{body['absolute_start_time']}] {who}: {body['text']}\n"
+                yield line.encode("utf-8", "replace")
 
 
 def zulu_after(service: Service, seconds: float) -> str:

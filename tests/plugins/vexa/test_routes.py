@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from meetcore.commands import Speak
 from meetcore.errors import CapabilityMissing, CommandFailed
 from meetcore.events import SegmentFinalized
 from meetcore.lifecycle import EndReason, State
+from meetcore.orders import BotRow, NotNow
 from meetcore_vexa.transcripts import SORTED_WITHIN
 from tests.plugins.vexa.life import (
     ADMIN,
@@ -135,6 +137,27 @@ async def test_a_deleted_meeting_is_gone_and_nameless(vexa: VexaDesk) -> None:
     _, body = await vexa.ask("GET", f"/meetings/{row.number}")
     assert (body["native_meeting_id"], body["constructed_meeting_url"]) == (None, None)
     assert (body["data"], body["status"]) == ({}, "completed")
+
+
+async def test_a_meeting_that_is_just_closing_its_files_is_deleted_in_a_moment(
+    vexa: VexaDesk, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vexa.end(vexa.admit(await vexa.send_bot()))
+    refusals, delete_data = [1, 2, 3], vexa.desk.delete_data
+
+    async def delete_data_later(row: BotRow) -> int:
+        if refusals:
+            refusals.pop()
+            raise NotNow(State.COMPLETED, "The bot is closing its files.")
+        return await delete_data(row)
+
+    monkeypatch.setattr(vexa.desk, "delete_data", delete_data_later)
+    assert (await vexa.ask("DELETE", f"/meetings/{PATH}"))[0] == 200
+    refusals.extend(range(1000))
+    vexa.end(vexa.admit(await vexa.send_bot()))
+    began = trio.current_time()
+    assert (await vexa.ask("DELETE", f"/meetings/{PATH}"))[0] == 409
+    assert trio.current_time() - began < 10
 
 
 async def test_a_shared_transcript_is_read_without_a_key_until_it_expires(
