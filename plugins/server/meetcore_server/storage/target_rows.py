@@ -36,8 +36,8 @@ SHOWN = (
 WITH_ENDPOINTS = targets.outerjoin(endpoints, targets.c.endpoint_id == endpoints.c.id)
 
 
-def webhook_target(row: sa.Row[Any]) -> WebhookTarget:
-    """Return a target as formats see it."""
+def webhook_target(row: Any) -> WebhookTarget:
+    """Return a target as formats see it; the row has at least the columns `SHOWN`."""
     url, secret, data = row.url, row.secret, dict(row.data)
     if row.endpoint_id is not None:
         url, secret = row.endpoint_url, row.endpoint_secret

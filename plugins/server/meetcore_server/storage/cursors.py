@@ -1,0 +1,368 @@
+"""How far each webhook target is served: the cursors of the delivery engine.
+
+There is no queue of events: whatever a bot's journal holds after a target's cursor is owed. Only
+what belongs to no event waits in the table `deliveries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from attrs import field, frozen
+
+from meetcore.orders import BotRow, WebhookTarget
+from meetcore_server.storage import bot_rows, target_rows
+from meetcore_server.storage.accounts import utc_now
+from meetcore_server.storage.bot_rows import bot_row
+from meetcore_server.storage.database import Database
+from meetcore_server.storage.tables import bots, deliveries, endpoints, targets
+from meetcore_server.storage.target_rows import WITH_ENDPOINTS, webhook_target
+
+__all__ = ["MOST_PARCELS", "Attempt", "Cursors", "Errand", "Fate", "Parcel", "Position", "Work"]
+
+MOST_PARCELS = 100
+
+
+@frozen(kw_only=True)
+class Errand:
+    """A target that may be owed something.
+
+    Attributes:
+        host: Whom it shares with targets of the same place.
+        at: Before that nothing is tried; None for at once.
+    """
+
+    target_id: int
+    bot_id: str
+    host: str
+    at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Parcel:
+    """A message that waits by itself: it belongs to no event, or is asked for `again`.
+
+    Attributes:
+        event_seq: The event it was made of, 0 for none.
+        part: Which of that event's messages.
+        after_seq: It goes after this event.
+        body: What is sent; None where it is made of the event, or was deleted.
+    """
+
+    id: int
+    kind: str
+    event_seq: int
+    part: int
+    after_seq: int
+    again: bool
+    attempts: int
+    next_try_at: datetime | None
+    message_id: str | None
+    url: str | None = field(repr=False)
+    headers: dict[str, str] | None = field(repr=False)
+    body: bytes | None = field(repr=False)
+
+
+@frozen(kw_only=True)
+class Position:
+    """Where a target stands in a bot's journal.
+
+    Attributes:
+        cursor: Every event up to this one is settled.
+        part: So many messages of the next event are settled, too.
+        attempts: How often the message after those was tried.
+        next_try_at: Before that it is not tried again.
+    """
+
+    cursor: int = 0
+    part: int = 0
+    attempts: int = 0
+    next_try_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Work:
+    """All that is known of a target.
+
+    Attributes:
+        over: It is told nothing more, except again what somebody asks for.
+        parcels: What waits by itself, the oldest first; not necessarily all.
+    """
+
+    row: BotRow
+    target: WebhookTarget
+    position: Position
+    over: bool
+    parcels: tuple[Parcel, ...] = ()
+
+
+class Fate(Enum):
+    """What became of a message."""
+
+    DELIVERED = "delivered"
+    HELD = "held"
+    GIVEN_UP = "given up"
+
+
+@frozen(kw_only=True)
+class Attempt:
+    """One attempt to send a message.
+
+    Attributes:
+        number: Counts from 1.
+        next_try_at: When it is tried again, for `HELD`.
+    """
+
+    kind: str
+    message_id: str | None = None
+    event_seq: int = 0
+    part: int = 0
+    number: int = 1
+    fate: Fate
+    status: int | None = None
+    error: str | None = None
+    next_try_at: datetime | None = None
+
+
+@frozen
+class Cursors:
+    """The targets of all bots."""
+
+    database: Database
+    now: Callable[[], datetime] = utc_now
+
+    async def owing(self) -> list[Errand]:
+        """Return every target that may be owed something."""
+        journal = sa.and_(
+            targets.c.ended_at.is_(None),
+            bots.c.deleted_at.is_(None),
+            sa.or_(targets.c.settled.is_(False), targets.c.cursor < bots.c.last_seq),
+        )
+        waiting = sa.select(deliveries.c.target_id).where(deliveries.c.waiting.is_(True))
+        which = sa.or_(journal, targets.c.id.in_(waiting))
+        return await self.database.do(lambda c: _errands(c, which))
+
+    async def errands(self, bot_ids: Collection[str]) -> list[Errand]:
+        """Return the targets of bots, except those that are told nothing more."""
+        which = sa.and_(targets.c.bot_id.in_(list(bot_ids)), targets.c.ended_at.is_(None))
+        return await self.database.do(lambda c: _errands(c, which))
+
+    async def errand(self, target_id: int) -> Errand | None:
+        """Return one target, whatever its state."""
+        found = await self.database.do(lambda c: _errands(c, targets.c.id == target_id))
+        return found[0] if found else None
+
+    async def of_endpoint(self, endpoint_id: str) -> list[Errand]:
+        """Return the targets of an endpoint that may be owed something."""
+        which = sa.and_(
+            targets.c.endpoint_id == endpoint_id,
+            targets.c.ended_at.is_(None),
+            targets.c.settled.is_(False),
+        )
+        return await self.database.do(lambda c: _errands(c, which))
+
+    async def targets(self, bot_id: str) -> list[WebhookTarget]:
+        """Return a bot's targets, except those that are told nothing more."""
+        query = (
+            sa.select(*target_rows.SHOWN)
+            .select_from(WITH_ENDPOINTS)
+            .where(targets.c.bot_id == bot_id, targets.c.ended_at.is_(None))
+            .order_by(targets.c.id)
+        )
+        return await self.database.do(lambda c: [webhook_target(row) for row in c.execute(query)])
+
+    async def load(self, target_id: int) -> Work | None:
+        """Return all that is known of a target; None for no such."""
+        return await self.database.do(lambda c: _load(c, target_id))
+
+    async def record(
+        self, work: Work, attempt: Attempt, position: Position, *, gone: bool = False
+    ) -> None:
+        """Note an attempt to send a message of an event, and where the target stands now.
+
+        With `gone` the target is told nothing more, and its endpoint is switched off.
+        """
+        target_id, now = work.target.id, self.now()
+
+        def record(c: sa.Connection) -> None:
+            _note(c, work, attempt, now)
+            _move(c, target_id, position)
+            if gone:
+                _end(c, target_id, now)
+
+        await self.database.do(record)
+
+    async def record_parcel(
+        self, work: Work, parcel: Parcel, attempt: Attempt, *, gone: bool = False
+    ) -> None:
+        """Note an attempt to send what waits by itself."""
+        now = self.now()
+        change = sa.update(deliveries).where(deliveries.c.id == parcel.id)
+        values = {**_outcome(attempt, now), "waiting": attempt.fate is Fate.HELD}
+
+        def record(c: sa.Connection) -> None:
+            c.execute(change.values(values))
+            if gone:
+                _end(c, work.target.id, now)
+
+        await self.database.do(record)
+
+    async def move(self, target_id: int, position: Position, *, settled: bool) -> None:
+        """Note where a target stands, and whether its bot has nothing more to tell."""
+
+        def move(c: sa.Connection) -> None:
+            _move(c, target_id, position, settled=settled)
+
+        await self.database.do(move)
+
+    async def skip_journal(self, bot_id: str) -> None:
+        """Note that a bot's journal is gone: nothing of it is owed to anybody any more."""
+        last = sa.select(bots.c.last_seq).where(bots.c.bot_id == bot_id).scalar_subquery()
+        change = (
+            sa.update(targets)
+            .where(targets.c.bot_id == bot_id)
+            .values(cursor=last, part=0, attempts=0, next_try_at=None, settled=True)
+        )
+
+        def skip(c: sa.Connection) -> None:
+            c.execute(change)
+
+        await self.database.do(skip)
+
+
+def _errands(c: sa.Connection, which: sa.ColumnElement[bool]) -> list[Errand]:
+    query = (
+        sa.select(
+            targets.c.id,
+            targets.c.bot_id,
+            targets.c.format,
+            targets.c.next_try_at,
+            sa.func.coalesce(endpoints.c.url, targets.c.url).label("url"),
+            bots.c.user_id,
+        )
+        .select_from(WITH_ENDPOINTS.join(bots, bots.c.bot_id == targets.c.bot_id))
+        .where(which)
+        .order_by(targets.c.id)
+    )
+    return [
+        Errand(
+            target_id=row.id,
+            bot_id=row.bot_id,
+            host=_host(row.url) or f"{row.format} of user {row.user_id}",
+            at=row.next_try_at,
+        )
+        for row in c.execute(query)
+    ]
+
+
+def _host(url: str | None) -> str | None:
+    try:
+        return urlsplit(url or "").hostname
+    except ValueError:
+        return None
+
+
+def _load(c: sa.Connection, target_id: int) -> Work | None:
+    query = (
+        sa.select(
+            *target_rows.SHOWN,
+            targets.c.bot_id,
+            targets.c.cursor,
+            targets.c.part,
+            targets.c.attempts,
+            targets.c.next_try_at,
+            targets.c.ended_at,
+            endpoints.c.disabled_at,
+        )
+        .select_from(WITH_ENDPOINTS)
+        .where(targets.c.id == target_id)
+    )
+    row = c.execute(query).one_or_none()
+    if row is None:
+        return None
+    bot = c.execute(sa.select(*bot_rows.SHOWN).where(bots.c.bot_id == row.bot_id)).one()
+    columns = [deliveries.c[name.name] for name in Parcel.__attrs_attrs__]
+    waiting = (
+        sa.select(*columns)
+        .where(deliveries.c.waiting.is_(True), deliveries.c.target_id == target_id)
+        .order_by(deliveries.c.id)
+        .limit(MOST_PARCELS)
+    )
+    return Work(
+        row=bot_row(bot),
+        target=webhook_target(row),
+        position=Position(
+            cursor=row.cursor, part=row.part, attempts=row.attempts, next_try_at=row.next_try_at
+        ),
+        over=row.ended_at is not None or row.disabled_at is not None,
+        parcels=tuple(Parcel(**dict(found._mapping)) for found in c.execute(waiting)),
+    )
+
+
+def _outcome(attempt: Attempt, now: datetime) -> dict[str, Any]:
+    return {
+        "attempts": attempt.number,
+        "status": attempt.status,
+        "error": attempt.error,
+        "next_try_at": attempt.next_try_at,
+        "delivered_at": now if attempt.fate is Fate.DELIVERED else None,
+        "given_up_at": now if attempt.fate is Fate.GIVEN_UP else None,
+    }
+
+
+def _note(c: sa.Connection, work: Work, attempt: Attempt, now: datetime) -> None:
+    values = {**_outcome(attempt, now), "kind": attempt.kind, "message_id": attempt.message_id}
+    place = {
+        "target_id": work.target.id,
+        "event_seq": attempt.event_seq,
+        "part": attempt.part,
+        "again": False,
+    }
+    if attempt.number > 1:
+        same = [deliveries.c[name] == value for name, value in place.items()]
+        if c.execute(sa.update(deliveries).where(*same).values(values)).rowcount:
+            return
+    new = {"bot_id": work.row.bot_id, "after_seq": 0, "created_at": now, "waiting": False}
+    c.execute(sa.insert(deliveries).values({**values, **place, **new}))
+
+
+def _move(
+    c: sa.Connection, target_id: int, position: Position, *, settled: bool | None = None
+) -> None:
+    values: dict[str, Any] = {
+        "cursor": position.cursor,
+        "part": position.part,
+        "attempts": position.attempts,
+        "next_try_at": position.next_try_at,
+    }
+    if settled is not None:
+        values["settled"] = settled
+    c.execute(sa.update(targets).where(targets.c.id == target_id).values(values))
+
+
+def _end(c: sa.Connection, target_id: int, now: datetime) -> None:
+    c.execute(
+        sa.update(targets)
+        .where(targets.c.id == target_id, targets.c.ended_at.is_(None))
+        .values(ended_at=now, settled=True)
+    )
+    c.execute(
+        sa.update(deliveries)
+        .where(
+            deliveries.c.target_id == target_id,
+            deliveries.c.waiting.is_(True),
+            deliveries.c.again.is_(False),
+        )
+        .values(waiting=False, given_up_at=now, next_try_at=None)
+    )
+    endpoint = sa.select(targets.c.endpoint_id).where(targets.c.id == target_id).scalar_subquery()
+    c.execute(
+        sa.update(endpoints)
+        .where(endpoints.c.id == endpoint, endpoints.c.disabled_at.is_(None))
+        .values(disabled_at=now)
+    )

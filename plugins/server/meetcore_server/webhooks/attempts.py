@@ -1,0 +1,117 @@
+"""One attempt to deliver a message: checked, signed, sent; and what it leads to."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from random import Random
+from urllib.parse import urlsplit
+
+import httpx2
+from attrs import field, frozen
+
+from meetcore.orders import WebhookTarget
+from meetcore.secrets import Redactor
+from meetcore.service import Outgoing, WebhookFormat
+from meetcore_server.storage.cursors import Fate
+from meetcore_webhook.schedule import Verdict
+from meetcore_webhook.sender import Outcome, post_once
+
+__all__ = ["Sender", "fate_of"]
+
+LONGEST_RETRY_AFTER_S = 3_600.0
+_JITTER = 0.1
+_LOOKS_LIKE_A_KEY = 8
+_log = logging.getLogger("meetcore.server.webhooks")
+
+
+def fate_of(
+    outcome: Outcome, attempt: int, pauses_s: tuple[float, ...], now: datetime, random: Random
+) -> tuple[Fate, datetime | None]:
+    """Return what becomes of a message after an attempt, and when it is tried again.
+
+    A tenth of each pause is left to chance, so that many targets of a host that was down do not
+    come back together.
+    """
+    if outcome.verdict is Verdict.DELIVERED:
+        return Fate.DELIVERED, None
+    if outcome.verdict is not Verdict.RETRY or attempt > len(pauses_s):
+        return Fate.GIVEN_UP, None
+    pause_s = pauses_s[attempt - 1] * (1 - _JITTER * random.random())
+    return Fate.HELD, now + timedelta(seconds=max(pause_s, outcome.retry_after_s or 0.0))
+
+
+@frozen
+class Sender:
+    """Makes attempts.
+
+    Args:
+        client: One that follows no redirect and dials public addresses only, or any.
+        allow_private: Whether it dials any; then a target need not be https either.
+    """
+
+    client: httpx2.AsyncClient = field(repr=False)
+    allow_private: bool
+
+    async def send(
+        self, webhook_format: WebhookFormat, target: WebhookTarget, outgoing: Outgoing
+    ) -> Outcome:
+        """Make one attempt, within the format's `timeout_s`. Raises nothing but `Cancelled`."""
+        failed = f"the format {webhook_format.name} could not sign it"
+        try:
+            outgoing = webhook_format.signed(target, outgoing)
+            url = outgoing.url or target.url
+            trouble = self._trouble_with(url)
+            if url is None or trouble is not None:
+                return Outcome(verdict=Verdict.UNACCEPTABLE, error=trouble)
+            failed = "it could not be sent"
+            outcome = await post_once(
+                self.client,
+                url,
+                outgoing.body,
+                _headers(webhook_format, outgoing),
+                within_s=webhook_format.timeout_s,
+                longest_retry_after_s=LONGEST_RETRY_AFTER_S,
+            )
+        except Exception as error:  # noqa: BLE001  a stranger's code and a stranger's headers
+            _log.warning("webhook %s: %s: %s", webhook_format.name, failed, type(error).__name__)
+            return Outcome(verdict=Verdict.RETRY, error=f"{failed}: {type(error).__name__}")
+        return _without_secrets(outcome, url, target)
+
+    def _trouble_with(self, url: str | None) -> str | None:
+        if url is None:
+            return "there is no address to send it to"
+        try:
+            parts = urlsplit(url)
+            parts.port  # noqa: B018  raises for a port that is none
+        except ValueError:
+            return "its address cannot be read"
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return "its address is not an http or https address"
+        if parts.scheme != "https" and not self.allow_private:
+            return "its address is not https"
+        return None
+
+
+def _headers(webhook_format: WebhookFormat, outgoing: Outgoing) -> dict[str, str]:
+    return {
+        "content-type": "application/json",
+        "user-agent": webhook_format.user_agent,
+        **{name.lower(): value for name, value in outgoing.headers.items()},
+    }
+
+
+def _without_secrets(outcome: Outcome, url: str, target: WebhookTarget) -> Outcome:
+    if outcome.error is None:
+        return outcome
+    parts = urlsplit(url)
+    redactor = Redactor([url, parts.query, parts.password, target.secret])
+    for part in parts.path.split("/"):
+        if len(part) >= _LOOKS_LIKE_A_KEY:
+            redactor.add(part)
+    return Outcome(
+        verdict=outcome.verdict,
+        status=outcome.status,
+        error=redactor.redact(outcome.error),
+        retry_after_s=outcome.retry_after_s,
+    )

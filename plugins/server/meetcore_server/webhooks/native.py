@@ -1,0 +1,76 @@
+"""The native webhook: each event as it stands in the journal, signed by Standard Webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import ClassVar
+
+from attrs import evolve
+from standardwebhooks import Webhook
+
+from meetcore.orders import BotRow, WebhookTarget
+from meetcore.service import Moment, Outgoing, WebhookFormat
+from meetcore.wire import event_to_wire, format_time, to_json
+from meetcore_server.storage.accounts import utc_now
+from meetcore_webhook.sender import message_id
+
+__all__ = ["NativeFormat"]
+
+_NEVER_SENT = "delivery.*"
+
+
+class NativeFormat(WebhookFormat):
+    """One message for each event that `target.data["events"]` has, by type, with `*`; empty: all.
+
+    Args:
+        now: Gives the time that is signed; aware.
+    """
+
+    name: ClassVar[str] = "native"
+    user_agent: ClassVar[str] = "meetcore-webhook"
+
+    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
+        self._now = now
+
+    async def messages(self, moment: Moment) -> Sequence[Outgoing]:
+        """Return the event."""
+        event = moment.event
+        if not _wanted(event.type, moment.target):
+            return ()
+        body = to_json(event_to_wire(event)).encode()
+        return (Outgoing(kind=event.type, body=body, id=message_id(event.bot_id, event.seq)),)
+
+    async def after_deletion(
+        self, row: BotRow, target: WebhookTarget, deleted_objects: int
+    ) -> Sequence[Outgoing]:
+        """Return `bot.data_deleted`."""
+        kind = "bot.data_deleted"
+        if not _wanted(kind, target):
+            return ()
+        message = {
+            "type": kind,
+            "bot_id": row.bot_id,
+            "at": format_time(self._now()),
+            "data": {"files": deleted_objects},
+        }
+        body = to_json(message).encode()
+        return (Outgoing(kind=kind, body=body, id=f"{row.bot_id}-deleted"),)
+
+    def signed(self, target: WebhookTarget, outgoing: Outgoing) -> Outgoing:
+        """Return the message with its id, the time, and a signature over both and the body."""
+        now = self._now().astimezone(UTC)  # the library takes any datetime for UTC
+        identity = outgoing.id or ""
+        headers = {"webhook-id": identity, "webhook-timestamp": str(int(now.timestamp()))}
+        if target.secret:
+            signature = Webhook(target.secret).sign(identity, now, outgoing.body.decode())
+            headers["webhook-signature"] = signature
+        return evolve(outgoing, headers={**outgoing.headers, **headers})
+
+
+def _wanted(kind: str, target: WebhookTarget) -> bool:
+    if fnmatchcase(kind, _NEVER_SENT):
+        return False
+    patterns = target.data.get("events") or ()
+    return not patterns or any(fnmatchcase(kind, str(pattern)) for pattern in patterns)
