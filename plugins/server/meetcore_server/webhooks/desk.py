@@ -192,7 +192,7 @@ class WebhookDesk:
         for errand in found:
             fresh[errand.bot_id].append(errand)
         for bot_id in self._finding:
-            for errand in fresh.get(bot_id) or self._known.get(bot_id, ()):
+            for errand in fresh.get(bot_id) or self._known.get(bot_id, []):
                 self._line.ask(errand.target_id, errand.host)
         if changes == self._changes:
             self._known.update(fresh)
