@@ -320,11 +320,17 @@ class Service(Protocol):
         ...
 
     def unfollow(self, row: BotRow, socket: Socket) -> None:
-        """Send nothing more of a bot to a socket."""
+        """Send nothing more of a bot to a socket, in no variant.
+
+        A socket that follows a bot a second time is to be let go first.
+        """
         ...
 
     def hear(self, row: BotRow) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Chunk]]:
-        """Hold a channel with a bot's live audio, 16 kHz, all tracks; the oldest is dropped."""
+        """Hold a channel with a bot's live audio, 16 kHz, all tracks; the oldest is dropped.
+
+        It ends with the bot. Entering raises `NotNow` while the bot is not running.
+        """
         ...
 
     def new_bots(
