@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import field, frozen
 
+from meetcore.errors import ConfigError
 from meetcore.orders import NoSuchBot, WebhookTarget
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.columns import LARGEST_NUMBER
@@ -52,7 +53,13 @@ class Endpoints:
     async def create(
         self, user_id: int, url: str, *, events: Sequence[str] = (), secret: str | None = None
     ) -> EndpointRow:
-        """Make one, with a random secret unless one is given; raise `NoSuchBot` for no user."""
+        """Make one, with a random secret unless one is given.
+
+        Raises:
+            NoSuchBot: There is no such user.
+            ConfigError: The secret is none.
+        """
+        _check_secret(secret)
         values = {
             "id": str(uuid.uuid4()),
             "user_id": user_id,
@@ -101,7 +108,11 @@ class Endpoints:
 
         It holds for bots under way, too. Those that were told to an endpoint before it was
         switched off and on again go on where they stood.
+
+        Raises:
+            ConfigError: The secret is none.
         """
+        _check_secret(secret)
         values: dict[str, Any] = {}
         if url is not None:
             values["url"] = url
@@ -138,6 +149,20 @@ class Endpoints:
 def new_secret() -> str:
     """Return a random secret in the form of Standard Webhooks."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
+def _check_secret(secret: str | None) -> None:
+    if secret is None:
+        return
+    try:
+        usable = bool(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(
+            "The secret of a webhook endpoint is base64, with or without `whsec_` before it.",
+            "Leave it out to get a random one.",
+        )
 
 
 def _endpoint(row: sa.Row[Any]) -> EndpointRow:

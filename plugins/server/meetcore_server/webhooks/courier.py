@@ -128,7 +128,7 @@ class Courier:
         try:
             await self._send_events(posts)
         except BotGone:
-            gone = True
+            gone = self.work.row.ended  # before that it is not there yet
         for parcel in posts:
             await self._send_parcel(parcel)
         self._done.settled = gone or self.work.row.ended

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from standardwebhooks import Webhook
 
+from meetcore.errors import ConfigError
 from meetcore.orders import NoSuchBot
 from meetcore_server.storage.database import open_database
 from meetcore_server.storage.endpoints import Endpoints
@@ -30,9 +31,15 @@ async def test_an_endpoint_is_changed_switched_off_and_on(database_url: str) -> 
     async with open_database(database_url) as database:
         endpoints = Endpoints(database)
         row = await endpoints.create(1, "https://x/hook")
-        changed = await endpoints.change(row.id, url="https://y", events=["state.*"], secret="s")
+        changed = await endpoints.change(
+            row.id, url="https://y", events=["state.*"], secret="c2VjcmV0"
+        )
         assert changed is not None
-        assert (changed.url, changed.events, changed.secret) == ("https://y", ("state.*",), "s")
+        assert (changed.url, changed.events, changed.secret) == (
+            "https://y",
+            ("state.*",),
+            "c2VjcmV0",
+        )
         assert len(await endpoints.targets_of(1)) == 1
         off = await endpoints.change(row.id, enabled=False)
         assert off is not None
@@ -44,3 +51,14 @@ async def test_an_endpoint_is_changed_switched_off_and_on(database_url: str) -> 
         assert on.disabled_at is None
         assert await endpoints.change(row.id) == on
         assert await endpoints.change("x", enabled=True) is None
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "no base64!", "é", "a"])
+async def test_a_secret_that_cannot_sign_is_refused(sqlite_url: str, secret: str) -> None:
+    async with open_database(sqlite_url) as database:
+        endpoints = Endpoints(database)
+        with pytest.raises(ConfigError, match="base64"):
+            await endpoints.create(1, "https://x", secret=secret)
+        row = await endpoints.create(1, "https://x")
+        with pytest.raises(ConfigError, match="base64"):
+            await endpoints.change(row.id, secret=secret)

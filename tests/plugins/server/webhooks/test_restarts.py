@@ -123,6 +123,22 @@ async def test_a_bot_that_ended_and_was_told_of_is_not_looked_at_again(database_
         assert bodies(receiver) == ["1", "2"]
 
 
+async def test_a_bot_whose_journal_is_not_there_yet_is_told_of_from_the_start(
+    sqlite_url: str,
+) -> None:
+    async with receiving() as receiver, staged(sqlite_url) as stage:
+        row = await stage.bot(target(receiver.url()))
+        stage.gone.add(row.bot_id)
+        stage.write(row, "a", "b")
+        await stage.follow(row)
+        await stage.until_idle()
+        assert len(await stage.desk.cursors.owing()) == 1
+        stage.gone.clear()
+        stage.desk.wake(row.bot_id)
+        await receiver.until_got(2)
+        assert bodies(receiver) == ["1", "2"]
+
+
 CHILD = """
 import sys, trio
 sys.path.insert(0, sys.argv[3])
