@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -109,6 +110,18 @@ class Form:
         else:
             return value
         return None
+
+    def time(self, name: str) -> datetime | None:
+        """Return a time in ISO 8601; one without a zone is in UTC."""
+        value = self.text(name, longest=64)
+        if value is None:
+            return None
+        try:
+            at = datetime.fromisoformat(value)
+            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            self.wrong(name, "must be a valid date")
+            return None
 
     def part(self, name: str) -> Form | None:
         """Return an object within the body as a form of its own."""

@@ -15,14 +15,14 @@ from meetcore_skribby.webhooks import SkribbyWebhooks
 
 __all__ = ["add_to"]
 
-_WHERE = "[server.skribby]"
+_WHERE = "[plugins.server.dialects.skribby]"
 
 
 def add_to(app: App) -> None:
     """Mount Skribby's API.
 
     Raises:
-        ConfigError: An option of `[server.skribby]` that nobody knows, or that is no text.
+        ConfigError: An option of ours that nobody knows, or that is no text.
     """
     api = Api(app.service, _webhook_secret(app.options.get("skribby", {})))
     app.add_webhook_format(SkribbyWebhooks(app.service.now))

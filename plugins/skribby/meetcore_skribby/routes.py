@@ -121,6 +121,8 @@ class Api:
             raise Refusal(400, "Only scheduled bots can be updated.")
         given = _object(request)
         body = {**row.extras.get("request", {}), **given}
+        if "scheduled_start_time" in given and "scheduled_for" not in given:
+            body.pop("scheduled_for", None)
         wish, choice = self._read(body)
         order = await self._order(client, wish, body, choice)
         row = await self._service.reschedule(row, order)

@@ -9,7 +9,7 @@ import trio
 from meetcore.commands import SendChat, Stop
 from meetcore.doors import Reply, Request, Socket, SocketSession
 from meetcore.errors import CommandFailed, CommandRefused
-from meetcore.orders import BotGone, BotRow, Client, NoSuchBot
+from meetcore.orders import BotGone, BotRow, Client, NoSuchBot, NotNow
 from meetcore.service import Service
 from meetcore_skribby.audio_mix import AudioMix
 from meetcore_skribby.bot_object import model_of
@@ -25,6 +25,7 @@ _PING_S = 60.0
 _ACTIONS_WAITING = 100
 _AUDIO_WAITING_BYTES = 64 * 1024
 _GOODBYE = 1000
+_NOT_YET_S = 0.5
 
 
 def socket_url(service: Service, base_url: str, row: BotRow, access: str) -> str:
@@ -170,16 +171,28 @@ class AudioSession(SocketSession):
         self._row = row
 
     async def attend(self, socket: Socket) -> None:
-        """Send sound until the bot has ended."""
-        mix = AudioMix()
-        try:
-            async with self._service.hear(self._row) as heard:
-                async for chunk in heard:
-                    if settled := mix.add(chunk):
-                        await socket.room(_AUDIO_WAITING_BYTES)
-                        socket.send(settled)
-                    if socket.closed:
-                        return
-        except BotGone:
-            pass
+        """Send sound from when the bot sets out until it has ended."""
+        while not socket.closed and not self._row.ended and self._row.deleted_at is None:
+            try:
+                await self._send(socket)
+            except (NotNow, BotGone):
+                await trio.sleep(_NOT_YET_S)
+            self._row = await self._service.bot(self._client, self._row.bot_id)
         socket.close(_GOODBYE)
+
+    async def _send(self, socket: Socket) -> None:
+        """Send sound until there is no more.
+
+        Raises:
+            NotNow: The bot is not running: not yet, or not any more.
+            BotGone: What it left has been deleted.
+        """
+        mix = AudioMix()
+        async with self._service.hear(self._row) as heard:
+            async for chunk in heard:
+                if settled := mix.add(chunk):
+                    await socket.room(_AUDIO_WAITING_BYTES)
+                    socket.send(settled)
+                if socket.closed:
+                    return
+        await trio.sleep(_NOT_YET_S)

@@ -25,6 +25,7 @@ FIELDS = frozenset(
         "webhook_url",
         "store_recording_for_1_year",
         "scheduled_start_time",
+        "scheduled_for",
         "time_limit",
         "initial_chat_message",
         "custom_metadata",
@@ -118,6 +119,7 @@ def read_wish(body: object) -> Wish:
     webhook_url = form.url("webhook_url")
     keep_a_year = form.flag("store_recording_for_1_year")
     start = form.whole("scheduled_start_time", 0, _LATEST)
+    scheduled_for = form.time("scheduled_for")
     time_limit_s = form.whole("time_limit", 1, _LONGEST_LIMIT_S)
     chat = form.text("initial_chat_message")
     metadata = form.texts("custom_metadata", most=50, longest=500)
@@ -134,7 +136,7 @@ def read_wish(body: object) -> Wish:
         lang=lang or None,
         webhook_url=webhook_url,
         keep_a_year=bool(keep_a_year),
-        scheduled_for=None if start is None else datetime.fromtimestamp(start, UTC),
+        scheduled_for=scheduled_for if start is None else datetime.fromtimestamp(start, UTC),
         time_limit_s=time_limit_s,
         initial_chat_message=chat or None,
         custom_metadata=metadata,

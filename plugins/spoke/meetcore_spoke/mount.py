@@ -16,7 +16,7 @@ def add_to(app: App) -> None:
     """Mount Spoke's API.
 
     Raises:
-        ConfigError: An option of `[server.spoke]` that nobody knows, or that cannot be used.
+        ConfigError: An option of ours that nobody knows, or that cannot be used.
     """
     api = Api(app.service, read_options(app.options.get("spoke", {})))
     app.add_webhook_format(SpokeWebhooks(app.service))

@@ -32,10 +32,11 @@ async def mp4_path(service: Service, row: BotRow, story: Story) -> str | None:
         return None
     relative = str(PurePosixPath(audio).with_suffix(".mp4"))
     try:
-        source, target = service.path_of(row, audio), service.path_of(row, relative)
+        source = service.path_of(row, audio)
     except BotGone:
         return None
-    return relative if await trio.to_thread.run_sync(_make, source, target) else None
+    made = await trio.to_thread.run_sync(_make, source, source.with_suffix(".mp4"))
+    return relative if made else None
 
 
 def _make(source: Path, target: Path) -> bool:

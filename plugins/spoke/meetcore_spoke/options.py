@@ -1,4 +1,4 @@
-"""The operator's options, `[server.spoke]`, and what a user may choose instead. Pure."""
+"""The operator's options for Spoke's API, and what a user may choose instead. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from meetcore_spoke.webhooks import HEADERS
 __all__ = ["SAME", "SpokeOptions", "header_for", "read_options"]
 
 SAME = "same"
-_WHERE = "[server.spoke]"
+_WHERE = "[plugins.server.dialects.spoke]"
 
 
 @frozen(kw_only=True)

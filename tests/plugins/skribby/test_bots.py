@@ -395,6 +395,17 @@ async def test_scheduled_bots_are_listed_changed_and_sent_at_once(tmp_path: Path
         assert again.status == 400
 
 
+async def test_a_start_may_be_written_as_the_clients_types_have_it(tmp_path: Path) -> None:
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk, scheduled_for="2030-03-17T18:46:40+01:00")
+        assert row.scheduled_for == datetime.fromtimestamp(LATER, UTC)
+        path = f"/bot/{row.bot_id}"
+        later = (await ask(desk, "PATCH", path, json={"scheduled_start_time": LATER + 1})).json
+        assert later["scheduled_for"] == "2030-03-17T17:46:41.000000Z"
+        wrong = await ask(desk, "POST", "/bot", json=wish(scheduled_for="soon"))
+        assert list(wrong.json["errors"]) == ["scheduled_for"]
+
+
 async def test_a_change_that_is_wrong_changes_nothing(tmp_path: Path) -> None:
     async with skribby(tmp_path) as desk:
         row = await new_bot(desk, scheduled_start_time=LATER)

@@ -1,0 +1,190 @@
+"""Skribby's own client, unmodified, drives a bot's whole life against a rehearsing server."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from subprocess import PIPE
+from threading import Thread
+from typing import Any
+
+import pytest
+import trio
+
+from meetcore_skribby.webhooks import verify
+
+NODE = Path(__file__).parent / "node"
+KEY = "operators-key"
+SECRET = "skr_for_the_test"
+SDK_VERSION = "0.5.5"
+
+
+@pytest.fixture(scope="session")
+def sdk() -> Path:
+    """The vendor's package at its pinned version, from npm, in a folder that git ignores."""
+    package = NODE / "node_modules" / "@skribby" / "sdk" / "package.json"
+    if not package.exists() or json.loads(package.read_text())["version"] != SDK_VERSION:
+        npm = shutil.which("npm")
+        assert npm, "npm is needed: the vendor's client is a Node package"
+        options = ["--no-package-lock", "--no-audit", "--no-fund", "--omit=optional"]
+        done = subprocess.run(
+            [npm, "install", *options], cwd=NODE, capture_output=True, text=True, timeout=100
+        )
+        assert done.returncode == 0, done.stderr
+    return NODE / "whole_life.mjs"
+
+
+class Receiver:
+    """A webhook receiver: keeps what was posted."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[dict[str, str], bytes]] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.posts.append((dict(self.headers), body))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *args: Any) -> None:
+                """Stay quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = Thread(target=self._server.serve_forever)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[str]:
+    """Hold a rehearsing server; gives the URL at which Skribby's clients reach it."""
+    config = folder / "meetcore.toml"
+    config.write_text(f'[plugins.server.dialects.skribby]\nwebhook_secret = "{SECRET}"\n')
+    command = [
+        sys.executable, "-m", "meetcore", "serve", "--rehearsal", "--port", "0",
+        "--config", str(config), "--out", str(folder / "bots"), "--api-key", KEY,
+    ]  # fmt: skip
+    async with trio.open_nursery() as nursery:
+        run = partial(trio.run_process, command, stderr=PIPE, cwd=folder, check=False)
+        process: trio.Process = await nursery.start(run)
+        try:
+            yield await _address(process)
+        finally:
+            process.terminate()
+            with trio.CancelScope(shield=True), trio.move_on_after(20):
+                await process.wait()
+            nursery.cancel_scope.cancel()
+
+
+async def _address(process: trio.Process) -> str:
+    assert process.stderr is not None
+    said = ""
+    with trio.fail_after(40):
+        while not (found := re.search(r"serving at (http://\S+)\n", said)):
+            piece = await process.stderr.receive_some()
+            assert piece, said
+            said += bytes(piece).decode()
+    return f"{found[1]}/skribby/api/v1"
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(200)
+async def test_the_vendors_client_drives_a_whole_life(sdk: Path, tmp_path: Path) -> None:
+    node = shutil.which("node")
+    assert node, "Node is needed: the vendor's client is a Node package"
+    receiver = Receiver()
+    try:
+        with trio.fail_after(180):
+            async with served(tmp_path) as base_url:
+                link = "https://meet.google.com/abc-defg-hij"
+                done = await trio.run_process(
+                    [node, str(sdk), base_url, KEY, link, receiver.url],
+                    capture_stdout=True, capture_stderr=True, check=False,
+                )  # fmt: skip
+    finally:
+        receiver.close()
+    assert done.returncode == 0, done.stderr.decode()
+    _check(json.loads(done.stdout))
+    _check_webhooks(receiver.posts)
+
+
+def _check(seen: dict[str, Any]) -> None:
+    assert seen["errors"] == {
+        "wrong key": "UnauthorizedError",
+        "no model": "UnprocessableEntityError",
+        "deleted bot": "NotFoundError",
+        "batch socket": "refused",
+        "delete while it runs": "ApiRequestError",
+        "recording": "ApiRequestError",
+        "deleted at the end": "NotFoundError",
+    }
+    assert seen["planned"] == ["scheduled", "2099-01-01T10:00:00.000Z"]
+    assert (seen["scheduled"], seen["renamed"]) == ([True], "Renamed")
+    assert seen["created"] == ["booting", True]
+    assert seen["connected"] == [True, True]
+
+    types = seen["types"]
+    assert types[0] == "connected"
+    assert types[-1] == "stop"
+    assert types.count("start") == types.count("stop") == 1
+    assert {"ts", "participant-tracked", "started-speaking", "stopped-speaking"} <= set(types)
+    hops = [(hop["old_status"], hop["new_status"]) for hop in seen["hops"]]
+    assert hops[-3:] == [
+        ("recording", "leaving"),
+        ("leaving", "processing"),
+        ("processing", "finished"),
+    ]
+    assert seen["hops"][-1]["stop_reason"] == seen["end"]["stop_reason"]
+
+    assert len(seen["lines"]) >= 5
+    assert seen["transcript"] == len(seen["lines"]) == seen["end"]["lines"]
+    for line in seen["lines"]:
+        assert isinstance(line["speaker"], int)
+        assert line["speaker_name"]
+        assert line["end"] > line["start"]
+    assert len({line["speaker_name"] for line in seen["lines"]}) >= 2
+    said = {message["content"] for message in seen["chat"]}
+    assert {"Hello over REST", "Hello over the socket"} <= said
+    assert "chat_error" not in seen
+    assert seen["audio_bytes"] > 10 * 32_000  # ten seconds at least, 16 bits at 16 kHz
+
+    assert seen["end"]["status"] == "finished"
+    assert all(is_date for _, is_date in seen["people"])
+    assert {line["speaker_name"] for line in seen["lines"]} <= {name for name, _ in seen["people"]}
+    assert seen["recording"] > 10_000
+    assert seen["pricing"] == {"rate_per_hour": 0, "amount": 0}
+    assert seen["capacity"] == {"reserved": 0, "available": 0}
+
+
+def _check_webhooks(posts: list[tuple[dict[str, str], bytes]]) -> None:
+    bodies = [json.loads(body) for _, body in posts]
+    running = [body for body in bodies if body["data"]["old_status"] != "scheduled"]
+    assert [body["data"]["new_status"] for body in running] == [
+        "joining",
+        "recording",
+        "leaving",
+        "processing",
+        "finished",
+    ]
+    assert all(body["custom_metadata"] == {"crm": "42"} for body in bodies)
+    for headers, body in posts:
+        lower = {name.lower(): value for name, value in headers.items()}
+        stamp = lower["x-skribby-timestamp"]
+        now = datetime.fromtimestamp(int(stamp), UTC)
+        assert verify(SECRET, stamp, body, lower["x-skribby-signature"], now=now)
