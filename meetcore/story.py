@@ -93,7 +93,7 @@ class Story:
         capture_offset_s: Where sample 0 of the call's clock lies in the meeting, None before.
         in_call_at: When the bot was first in the call.
         recording_at: When it first recorded.
-        segments: How many segments were finalized.
+        segment_ids: The ids of the segments that were finalized.
         capture_trouble: What is wrong with the audio now, None for nothing.
         transcription_trouble: Why nothing is transcribed any more, None otherwise.
         last_seq: Number of the newest event.
@@ -109,7 +109,7 @@ class Story:
     capture_offset_s: float | None = None
     in_call_at: datetime | None = None
     recording_at: datetime | None = None
-    segments: int = 0
+    segment_ids: set[str] = field(factory=set, repr=False)
     capture_trouble: str | None = None
     transcription_trouble: str | None = None
     last_seq: int = 0
@@ -119,6 +119,11 @@ class Story:
     def state(self) -> State | None:
         """Where the bot is in its life."""
         return self.hops[-1].state if self.hops else None
+
+    @property
+    def segments(self) -> int:
+        """How many segments were finalized."""
+        return len(self.segment_ids)
 
     @property
     def ended(self) -> bool:
@@ -168,7 +173,7 @@ class Story:
         if isinstance(event, StateChanged):
             self._hop(event)
         elif isinstance(event, SegmentFinalized):
-            self.segments += event.segment.revision <= 1
+            self.segment_ids.add(event.segment.id)
         elif isinstance(event, (ParticipantJoined, ParticipantUpdated)):
             self._seen(event.participant, event.at)
         elif isinstance(event, ParticipantLeft):

@@ -23,6 +23,7 @@ from meetcore.transcript import Segment
 __all__ = ["read_events", "read_segments", "read_story", "walk"]
 
 _HEAD = re.compile(rb'\{"type":"([^"]*)","seq":(\d+),')
+_SEGMENT_ID = re.compile(rb'"segment":\{"id":"((?:[^"\\]|\\.)*)"')
 _AT_A_TIME = 200
 _SEGMENT = SegmentFinalized.type.encode()
 
@@ -76,7 +77,7 @@ def _newest(path: Path, after: int) -> dict[str, int]:
     newest: dict[str, int] = {}
     for kind, seq, line in _lines(path, 0):
         if kind == _SEGMENT:
-            found = re.search(rb'"segment":\{"id":"((?:[^"\\]|\\.)*)"', line)
+            found = _SEGMENT_ID.search(line)
             if found is not None:
                 newest[found[1].decode()] = seq
     return {name: seq for name, seq in newest.items() if seq > after}
@@ -98,7 +99,9 @@ def _story(path: Path) -> Story:
     story = Story()
     for kind, seq, line in _lines(path, 0):
         if kind == _SEGMENT:
-            story.segments += b'"revision":1,' in line
+            found = _SEGMENT_ID.search(line)
+            if found is not None:
+                story.segment_ids.add(found[1].decode())
             story.last_seq = seq
             continue
         event = decode_line(line)

@@ -58,6 +58,7 @@ from meetcore_server.webhooks.desk import WebhookDesk
 __all__ = ["BotService", "Stores"]
 
 _STORIES_KEPT = 32
+_GONE_WITHIN_S = 10.0
 _OPERATOR = Client(
     key_id="open", user_id=1, scopes=frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN})
 )
@@ -322,7 +323,10 @@ class BotService:
         """Delete what a bot that has ended left."""
         live = self.live.get(row.bot_id)
         if live is not None:
-            raise NotNow(live.row.state, "The bot has not ended yet.", "Stop it first.")
+            if not live.story.ended:
+                raise NotNow(live.row.state, "The bot has not ended yet.", "Stop it first.")
+            with trio.move_on_after(_GONE_WITHIN_S):
+                await live.ended.wait()
         async with self._deleting:
             row = await self.stores.bots.get(row.bot_id)
             if row.deleted_at is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request
+from litestar.di import NamedDependency
 
 from meetcore.orders import Client, Scope
 from meetcore_server.native.problems import Forbidden, KeyMissing
@@ -36,16 +37,16 @@ async def _client(request: Request[Any, Any, Any], service: BotService, scope: S
     return client
 
 
-async def reader(request: Request[Any, Any, Any], service: BotService) -> Client:
+async def reader(request: Request[Any, Any, Any], service: NamedDependency[BotService]) -> Client:
     """Return a client that may read."""
     return await _client(request, service, Scope.READ)
 
 
-async def writer(request: Request[Any, Any, Any], service: BotService) -> Client:
+async def writer(request: Request[Any, Any, Any], service: NamedDependency[BotService]) -> Client:
     """Return a client that may give orders."""
     return await _client(request, service, Scope.WRITE)
 
 
-async def admin(request: Request[Any, Any, Any], service: BotService) -> Client:
+async def admin(request: Request[Any, Any, Any], service: NamedDependency[BotService]) -> Client:
     """Return a client that may look after users and keys."""
     return await _client(request, service, Scope.ADMIN)

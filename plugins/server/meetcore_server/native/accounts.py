@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from litestar import delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from meetcore.addresses import is_address, is_public
 from meetcore.errors import ConfigError
@@ -29,7 +31,9 @@ _LONGEST_URL = 2048
 
 
 @post("/keys", summary="Make a key", operation_id="create_key")
-async def create_key(data: KeyCreate, service: BotService, admin: Client) -> NewKey:
+async def create_key(
+    data: JSONBody[KeyCreate], service: NamedDependency[BotService], admin: NamedDependency[Client]
+) -> NewKey:
     """Make a key for a user, the operator by default. The secret is shown this once."""
     user_id = admin.user_id
     if data.user_email is not None:
@@ -51,14 +55,18 @@ async def create_key(data: KeyCreate, service: BotService, admin: Client) -> New
 
 
 @get("/keys", summary="List keys", operation_id="list_keys")
-async def list_keys(service: BotService, admin: Client) -> list[Key]:
+async def list_keys(
+    service: NamedDependency[BotService], admin: NamedDependency[Client]
+) -> list[Key]:
     """List the keys of all users, without what only their holders know."""
     del admin
     return [Key.of(row) for row in await service.keys()]
 
 
 @delete("/keys/{key_id:str}", status_code=204, summary="Revoke a key", operation_id="revoke_key")
-async def revoke_key(key_id: str, service: BotService, admin: Client) -> None:
+async def revoke_key(
+    key_id: FromPath[str], service: NamedDependency[BotService], admin: NamedDependency[Client]
+) -> None:
     """Make a key void, within a second."""
     del admin
     if not await service.revoke_key(key_id):
@@ -81,7 +89,11 @@ def _check_url(service: BotService, url: str | None) -> None:
 
 
 @post("/webhooks", summary="Add an endpoint", operation_id="create_webhook")
-async def create_webhook(data: EndpointCreate, service: BotService, writer: Client) -> EndpointOut:
+async def create_webhook(
+    data: JSONBody[EndpointCreate],
+    service: NamedDependency[BotService],
+    writer: NamedDependency[Client],
+) -> EndpointOut:
     """Add an endpoint: it is told of every bot ordered from now on, each event signed.
 
     The secret, for verifying the signatures by Standard Webhooks, is shown this once.
@@ -94,7 +106,9 @@ async def create_webhook(data: EndpointCreate, service: BotService, writer: Clie
 
 
 @get("/webhooks", summary="List endpoints", operation_id="list_webhooks")
-async def list_webhooks(service: BotService, reader: Client) -> list[EndpointOut]:
+async def list_webhooks(
+    service: NamedDependency[BotService], reader: NamedDependency[Client]
+) -> list[EndpointOut]:
     """List the endpoints of your user."""
     rows = await service.stores.endpoints.endpoints(reader.user_id)
     return [EndpointOut.of(row) for row in rows]
@@ -102,7 +116,10 @@ async def list_webhooks(service: BotService, reader: Client) -> list[EndpointOut
 
 @patch("/webhooks/{endpoint_id:str}", summary="Change an endpoint", operation_id="change_webhook")
 async def change_webhook(
-    endpoint_id: str, data: EndpointChange, service: BotService, writer: Client
+    endpoint_id: FromPath[str],
+    data: JSONBody[EndpointChange],
+    service: NamedDependency[BotService],
+    writer: NamedDependency[Client],
 ) -> EndpointOut:
     """Change an endpoint; it holds for bots under way, too."""
     stores = service.stores.endpoints
@@ -122,7 +139,11 @@ async def change_webhook(
     summary="Switch an endpoint off",
     operation_id="delete_webhook",
 )
-async def delete_webhook(endpoint_id: str, service: BotService, writer: Client) -> None:
+async def delete_webhook(
+    endpoint_id: FromPath[str],
+    service: NamedDependency[BotService],
+    writer: NamedDependency[Client],
+) -> None:
     """Tell an endpoint nothing more. It stays in the list, disabled, with its history."""
     stores = service.stores.endpoints
     if await stores.endpoint(endpoint_id, user_id=writer.user_id) is None:
@@ -132,7 +153,10 @@ async def delete_webhook(endpoint_id: str, service: BotService, writer: Client) 
 
 @get("/bots/{bot_id:str}/deliveries", summary="What was delivered", operation_id="list_deliveries")
 async def list_deliveries(
-    bot_id: str, service: BotService, reader: Client, limit: int = 100
+    bot_id: FromPath[str],
+    service: NamedDependency[BotService],
+    reader: NamedDependency[Client],
+    limit: FromQuery[int] = 100,
 ) -> list[Delivery]:
     """Return what became of each message about a bot, newest first."""
     if not 1 <= limit <= 1000:
@@ -148,7 +172,10 @@ async def list_deliveries(
     operation_id="redeliver",
 )
 async def redeliver(
-    bot_id: str, delivery_id: int, service: BotService, writer: Client
+    bot_id: FromPath[str],
+    delivery_id: FromPath[int],
+    service: NamedDependency[BotService],
+    writer: NamedDependency[Client],
 ) -> dict[str, Any]:
     """Send a message again, whatever became of it before."""
     row = await service.bot(writer, bot_id)

@@ -7,8 +7,10 @@ import binascii
 from datetime import UTC
 from typing import Annotated, Any
 
+import attrs
 from litestar import Response, delete, get, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from meetcore.config import AutomaticLeave
 from meetcore.errors import ConfigError, nearest
@@ -93,10 +95,10 @@ async def shown(service: BotService, row: BotRow) -> Bot:
 
 @post("/bots", summary="Send a bot", operation_id="create_bot")
 async def create_bot(
-    data: NewBot,
-    service: BotService,
-    writer: Client,
-    idempotency_key: Annotated[str | None, Parameter(header="Idempotency-Key")] = None,
+    data: JSONBody[NewBot],
+    service: NamedDependency[BotService],
+    writer: NamedDependency[Client],
+    idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
 ) -> Response[Bot]:
     """Send a bot to a meeting, now or at a time.
 
@@ -105,7 +107,7 @@ async def create_bot(
     """
     note = service.choose_transcriber(order_of(data, None).transcriber).note
     row = await service.create(writer, order_of(data, idempotency_key))
-    body = Bot.of(row, await service.story(row), (note,) if note else ())
+    body = attrs.evolve(await shown(service, row), notes=[note] if note else [])
     return Response(body, status_code=200 if row.replayed else 201)
 
 
@@ -122,13 +124,13 @@ def _cursor(text: str | None) -> int | None:
 
 @get("/bots", summary="List bots", operation_id="list_bots")
 async def list_bots(
-    service: BotService,
-    reader: Client,
-    states: Annotated[list[str] | None, Parameter(query="state")] = None,
-    platform: str | None = None,
-    native_id: str | None = None,
-    cursor: str | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
+    service: NamedDependency[BotService],
+    reader: NamedDependency[Client],
+    states: Annotated[list[str] | None, QueryParameter(name="state")] = None,
+    platform: FromQuery[str | None] = None,
+    native_id: FromQuery[str | None] = None,
+    cursor: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
 ) -> BotList:
     """List the bots of your user, newest first."""
     known = {each.value: each for each in State}
@@ -151,13 +153,17 @@ async def list_bots(
 
 
 @get("/bots/{bot_id:str}", summary="One bot, with its history", operation_id="get_bot")
-async def get_bot(bot_id: str, service: BotService, reader: Client) -> Bot:
+async def get_bot(
+    bot_id: FromPath[str], service: NamedDependency[BotService], reader: NamedDependency[Client]
+) -> Bot:
     """Return a bot."""
     return await shown(service, await service.bot(reader, bot_id))
 
 
 @post("/bots/{bot_id:str}/stop", status_code=202, summary="Have it leave", operation_id="stop_bot")
-async def stop_bot(bot_id: str, service: BotService, writer: Client) -> Bot:
+async def stop_bot(
+    bot_id: FromPath[str], service: NamedDependency[BotService], writer: NamedDependency[Client]
+) -> Bot:
     """Have a bot leave the meeting and finish, or not come at all."""
     row = await service.stop(await service.bot(writer, bot_id), "api")
     return await shown(service, row)
@@ -170,7 +176,10 @@ async def stop_bot(bot_id: str, service: BotService, writer: Client) -> Bot:
     operation_id="command_bot",
 )
 async def command_bot(
-    bot_id: str, data: CommandBody, service: BotService, writer: Client
+    bot_id: FromPath[str],
+    data: JSONBody[CommandBody],
+    service: NamedDependency[BotService],
+    writer: NamedDependency[Client],
 ) -> dict[str, Any]:
     """Have a bot carry out a command; answers when it is done, after 30 s at most."""
     row = await service.bot(writer, bot_id)
@@ -185,7 +194,9 @@ async def command_bot(
     summary="Delete what it left",
     operation_id="delete_bot_data",
 )
-async def delete_bot_data(bot_id: str, service: BotService, writer: Client) -> dict[str, int]:
+async def delete_bot_data(
+    bot_id: FromPath[str], service: NamedDependency[BotService], writer: NamedDependency[Client]
+) -> dict[str, int]:
     """Delete recording, transcript and journal of a bot that has ended. Its row stays."""
     return {"deleted_objects": await service.delete_data(await service.bot(writer, bot_id))}
 

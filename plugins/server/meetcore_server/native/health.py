@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 import trio
 from litestar import MediaType, Response, get
+from litestar.di import NamedDependency
 
 from meetcore import __version__
 from meetcore.errors import StorageUnavailable
@@ -29,7 +30,7 @@ async def health() -> dict[str, str]:
 
 
 @get("/ready", summary="Whether it can work", operation_id="ready")
-async def ready(service: BotService) -> Response[dict[str, str]]:
+async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]]:
     """Answer whether orders can be taken: the database answers and the folder can be written."""
     trouble = ""
     try:
@@ -56,7 +57,9 @@ def _existing(service: BotService) -> str:
     summary="Counts, for Prometheus",
     operation_id="metrics",
 )
-async def metrics(service: BotService, gauges: Gauges) -> Response[str]:
+async def metrics(
+    service: NamedDependency[BotService], gauges: NamedDependency[Gauges]
+) -> Response[str]:
     """Return what the server counts, in Prometheus' text format."""
     states = Counter(live.row.state for live in service.live.all())
     lines = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from meetcore.doors import Reply
@@ -45,7 +47,7 @@ async def _media(token: str, service: BotService) -> ASGIResponse:
     include_in_schema=False,
 )
 async def get_media(
-    token: str, request: Request[Any, Any, Any], service: BotService
+    token: FromPath[str], request: Request[Any, Any, Any], service: NamedDependency[BotService]
 ) -> ASGIResponse:
     """Return a file; `Range` is honoured, so a player can seek."""
     del request

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from meetcore.errors import ConfigError
 from meetcore.orders import Client, Scope
@@ -21,7 +23,10 @@ _MOST_BOTS = 50
 
 @post("/socket-tokens", summary="Make a socket token", operation_id="create_socket_token")
 async def create_socket_token(
-    data: NewSocketToken, request: Request[Any, Any, Any], service: BotService, reader: Client
+    data: JSONBody[NewSocketToken],
+    request: Request[Any, Any, Any],
+    service: NamedDependency[BotService],
+    reader: NamedDependency[Client],
 ) -> SocketToken:
     """Make a token for `/v1/ws` that is safe to give to a browser."""
     if not 1 <= data.expires_s <= _LONGEST_S:

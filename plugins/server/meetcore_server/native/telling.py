@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 import trio
 from litestar import Request, get, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from meetcore.commands import SendChat
@@ -45,11 +46,11 @@ _FORMATS = {
 
 @get("/bots/{bot_id:str}/events", summary="Its journal", operation_id="list_events")
 async def list_events(
-    bot_id: str,
-    service: BotService,
-    reader: Client,
-    after: Annotated[int, Parameter(ge=0)] = 0,
-    limit: Annotated[int, Parameter(ge=1, le=1000)] = 200,
+    bot_id: FromPath[str],
+    service: NamedDependency[BotService],
+    reader: NamedDependency[Client],
+    after: Annotated[int, QueryParameter(ge=0)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
 ) -> EventPage:
     """Return events after a `seq`; ask again with `next_after` until `ended`."""
     row = await service.bot(reader, bot_id)
@@ -72,11 +73,11 @@ async def list_events(
     media_type="text/event-stream",
 )
 async def stream_events(
-    bot_id: str,
+    bot_id: FromPath[str],
     request: Request[Any, Any, Any],
-    service: BotService,
-    reader: Client,
-    after: Annotated[int, Parameter(ge=0)] = 0,
+    service: NamedDependency[BotService],
+    reader: NamedDependency[Client],
+    after: Annotated[int, QueryParameter(ge=0)] = 0,
 ) -> Stream:
     """Send the events after a `seq`, then those that happen, until the bot has ended.
 
@@ -124,13 +125,13 @@ async def _more(service: BotService, row: BotRow, after: int) -> None:
     responses=None,
 )
 async def get_transcript(
-    bot_id: str,
-    service: BotService,
-    reader: Client,
+    bot_id: FromPath[str],
+    service: NamedDependency[BotService],
+    reader: NamedDependency[Client],
     file_format: Annotated[
-        Literal["json", "srt", "vtt", "txt"], Parameter(query="format")
+        Literal["json", "srt", "vtt", "txt"], QueryParameter(name="format")
     ] = "json",
-    after_seq: Annotated[int, Parameter(ge=0)] = 0,
+    after_seq: Annotated[int, QueryParameter(ge=0)] = 0,
 ) -> Stream:
     """Return the finalized segments, as JSON (`Transcript`) or as subtitles or text.
 
@@ -163,7 +164,7 @@ async def _json(row: BotRow, segments: AsyncIterator[Segment]) -> AsyncIterator[
 
 @get("/bots/{bot_id:str}/participants", summary="Who was there", operation_id="list_participants")
 async def list_participants(
-    bot_id: str, service: BotService, reader: Client
+    bot_id: FromPath[str], service: NamedDependency[BotService], reader: NamedDependency[Client]
 ) -> list[ParticipantOut]:
     """Return everybody who was in the meeting, except the bot."""
     return participants_of(await service.story(await service.bot(reader, bot_id)))
@@ -174,13 +175,17 @@ async def list_participants(
     summary="Who spoke when",
     operation_id="get_speaker_timeline",
 )
-async def get_speaker_timeline(bot_id: str, service: BotService, reader: Client) -> list[SpeechOut]:
+async def get_speaker_timeline(
+    bot_id: FromPath[str], service: NamedDependency[BotService], reader: NamedDependency[Client]
+) -> list[SpeechOut]:
     """Return every stretch of speech."""
     return speech_of(await service.story(await service.bot(reader, bot_id)))
 
 
 @get("/bots/{bot_id:str}/chat", summary="The chat", operation_id="list_chat")
-async def list_chat(bot_id: str, service: BotService, reader: Client) -> list[ChatMessage]:
+async def list_chat(
+    bot_id: FromPath[str], service: NamedDependency[BotService], reader: NamedDependency[Client]
+) -> list[ChatMessage]:
     """Return every chat message."""
     story = await service.story(await service.bot(reader, bot_id))
     return [
@@ -202,7 +207,10 @@ async def list_chat(bot_id: str, service: BotService, reader: Client) -> list[Ch
     "/bots/{bot_id:str}/chat", status_code=200, summary="Send to the chat", operation_id="send_chat"
 )
 async def send_chat(
-    bot_id: str, data: ChatSend, service: BotService, writer: Client
+    bot_id: FromPath[str],
+    data: JSONBody[ChatSend],
+    service: NamedDependency[BotService],
+    writer: NamedDependency[Client],
 ) -> dict[str, bool]:
     """Send a chat message to everybody; answers when it is there, after 30 s at most."""
     if not data.text.strip() or len(data.text) > 4096:
@@ -213,7 +221,10 @@ async def send_chat(
 
 @get("/bots/{bot_id:str}/recordings", summary="Its files", operation_id="list_recordings")
 async def list_recordings(
-    bot_id: str, request: Request[Any, Any, Any], service: BotService, reader: Client
+    bot_id: FromPath[str],
+    request: Request[Any, Any, Any],
+    service: NamedDependency[BotService],
+    reader: NamedDependency[Client],
 ) -> list[Recording]:
     """Return the files of a bot, each with a URL that is good for an hour."""
     row = await service.bot(reader, bot_id)

@@ -1,0 +1,106 @@
+"""A server in the test's own run, with scripted meetings behind the links, and clients for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import trio
+import trio_websocket
+
+import meetcore
+from meetcore.launchers import InProcessLauncher
+from meetcore_server.serve import ServeOptions, Server, open_server
+
+PLUGIN = Path(__file__).parents[2] / "scripted_meetings.py"
+SHORT = "https://meet.google.com/short-abc"
+STAY = "https://meet.google.com/stay-abc"
+WAIT = "https://meet.google.com/wait-abc"
+DENY = "https://meet.google.com/deny-abc"
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path,
+    *,
+    dialects: tuple[str, ...] = (),
+    launcher: meetcore.Launcher | None = None,
+    config: dict[str, Any] | None = None,
+    **options: Any,
+) -> AsyncIterator[Server]:
+    """Serve bots that run in this process unless a launcher is given."""
+    plugins = meetcore.Plugins(only=["files", "server", *dialects], files=[PLUGIN])
+    settings = {"transcriber": "scripted", "out_dir": folder / "bots", **(config or {})}
+    bot_config = meetcore.load_config(None, settings, environ={})
+    options.setdefault("database", f"sqlite:///{folder}/server.db")
+    options.setdefault("plugin_files", (str(PLUGIN),))
+    options.setdefault("port", 0)
+    with trio.fail_after(90):
+        async with (
+            meetcore.open_fleet(
+                bot_config,
+                plugins=plugins,
+                launcher=launcher or InProcessLauncher(plugins),
+                recover_first=False,
+            ) as fleet,
+            open_server(fleet, ServeOptions(**options)) as server,
+        ):
+            yield server
+
+
+@asynccontextmanager
+async def http(server: Server, key: str | None = None) -> AsyncIterator[httpx2.AsyncClient]:
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    async with httpx2.AsyncClient(
+        base_url=server.url, headers=headers, timeout=30, trust_env=False
+    ) as client:
+        yield client
+
+
+async def ordered(client: httpx2.AsyncClient, url: str = SHORT, **body: Any) -> dict[str, Any]:
+    """Order a bot; return it."""
+    answer = await client.post("/v1/bots", json={"meeting_url": url, **body})
+    assert answer.status_code == 201, answer.text
+    bot: dict[str, Any] = answer.json()
+    return bot
+
+
+async def until(client: httpx2.AsyncClient, bot_id: str, *states: str) -> dict[str, Any]:
+    """Return a bot once it has been in one of the states, or has ended; told over the socket."""
+    key = client.headers.get("authorization")
+    url = str(client.base_url).rstrip("/").replace("http", "ws", 1) + "/v1/ws"
+    extra = [("authorization", key)] if key else []
+    async with trio_websocket.open_websocket_url(url, extra_headers=extra) as connection:
+        await say(connection, type="subscribe", bot_id=bot_id, after=0, drafts=False)
+        while True:
+            event = await said(connection)
+            assert event["type"] != "error", event
+            if event["type"] == "state.changed":
+                state = event["data"]["state"]
+                if state in (*states, "completed", "failed"):
+                    break
+    shown = await client.get(f"/v1/bots/{bot_id}")
+    bot: dict[str, Any] = shown.json()
+    return bot
+
+
+@asynccontextmanager
+async def socket(
+    server: Server, path: str = "/v1/ws", **headers: str
+) -> AsyncIterator[trio_websocket.WebSocketConnection]:
+    url = server.url.replace("http", "ws", 1) + path
+    extra = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    async with trio_websocket.open_websocket_url(url, extra_headers=extra) as connection:
+        yield connection
+
+
+async def said(connection: trio_websocket.WebSocketConnection) -> Any:
+    return json.loads(await connection.get_message())
+
+
+async def say(connection: trio_websocket.WebSocketConnection, **message: Any) -> None:
+    await connection.send_message(json.dumps(message))
