@@ -183,6 +183,13 @@ async def served(desk: Desk) -> None:
             await trio.sleep(0.01)
 
 
+async def eventually(condition: Any, *, within_s: float = 20.0) -> None:
+    """Return when a condition holds: one on the other side of a socket."""
+    with trio.fail_after(within_s):
+        while not condition():  # noqa: ASYNC110
+            await trio.sleep(0.005)
+
+
 def _order_of(body: Any) -> tuple[int, str]:
     last = body["event"] != "bot.status_change"
     return (int(last), "" if last else body["data"]["status"]["created_at"])

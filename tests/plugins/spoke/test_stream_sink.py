@@ -36,7 +36,7 @@ from meetcore.testing.conformance import SinkConformance
 from meetcore_spoke.stream_link import TargetUnreachable
 from meetcore_spoke.stream_options import StreamOptions
 from meetcore_spoke.stream_sink import SpokeStreamSink
-from tests.plugins.spoke.stage import BY_NAME
+from tests.plugins.spoke.stage import BY_NAME, eventually
 
 DEADLINE_S = 20.0
 ALICE = Participant(id="a", name="Alice")
@@ -77,8 +77,8 @@ class Target:
 
 
 @asynccontextmanager
-async def target(**manners: Any) -> AsyncIterator[Target]:
-    with trio.fail_after(DEADLINE_S):
+async def target(*, deadline_s: float = DEADLINE_S, **manners: Any) -> AsyncIterator[Target]:
+    with trio.fail_after(deadline_s):
         async with trio.open_nursery() as nursery:
             made = Target(**manners)
             serve = partial(serve_websocket, made.serve, "127.0.0.1", 0, ssl_context=None)
@@ -131,12 +131,6 @@ async def running(folder: Path, *, trusted: bool = True, **options: Any) -> Asyn
             yield Stage(sink, journal)
     finally:
         journal.close()
-
-
-async def eventually(condition: Any) -> None:
-    with trio.fail_after(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110  a condition on the other side of a socket
-            await trio.sleep(0.005)
 
 
 class _TargetThread:
