@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import trio
@@ -69,12 +70,27 @@ async def ordered(client: httpx2.AsyncClient, url: str = SHORT, **body: Any) -> 
     return bot
 
 
+@asynccontextmanager
+async def socket_at(
+    url: str, path: str, headers: list[tuple[str, str]]
+) -> AsyncIterator[trio_websocket.WebSocketConnection]:
+    """Hold a WebSocket; its stream is closed also where the server closed first."""
+    place = urlsplit(url)
+    stream = await trio.open_tcp_stream(place.hostname or "", place.port or 0)
+    async with stream, trio.open_nursery() as nursery:
+        connection = await trio_websocket.wrap_client_stream(
+            nursery, stream, place.netloc, path, extra_headers=headers
+        )
+        async with connection:
+            yield connection
+        nursery.cancel_scope.cancel()
+
+
 async def until(client: httpx2.AsyncClient, bot_id: str, *states: str) -> dict[str, Any]:
     """Return a bot once it has been in one of the states, or has ended; told over the socket."""
     key = client.headers.get("authorization")
-    url = str(client.base_url).rstrip("/").replace("http", "ws", 1) + "/v1/ws"
     extra = [("authorization", key)] if key else []
-    async with trio_websocket.open_websocket_url(url, extra_headers=extra) as connection:
+    async with socket_at(str(client.base_url), "/v1/ws", extra) as connection:
         await say(connection, type="subscribe", bot_id=bot_id, after=0, drafts=False)
         while True:
             event = await said(connection)
@@ -92,9 +108,8 @@ async def until(client: httpx2.AsyncClient, bot_id: str, *states: str) -> dict[s
 async def socket(
     server: Server, path: str = "/v1/ws", **headers: str
 ) -> AsyncIterator[trio_websocket.WebSocketConnection]:
-    url = server.url.replace("http", "ws", 1) + path
     extra = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    async with trio_websocket.open_websocket_url(url, extra_headers=extra) as connection:
+    async with socket_at(server.url, path, extra) as connection:
         yield connection
 
 
@@ -104,3 +119,15 @@ async def said(connection: trio_websocket.WebSocketConnection) -> Any:
 
 async def say(connection: trio_websocket.WebSocketConnection, **message: Any) -> None:
     await connection.send_message(json.dumps(message))
+
+
+async def refused(client: httpx2.AsyncClient, path: str, **headers: str) -> int:
+    """Return the status with which a WebSocket is refused."""
+    upgrade = {
+        "upgrade": "websocket",
+        "connection": "upgrade",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    answer = await client.get(path, headers={**upgrade, **headers})
+    return int(answer.status_code)
