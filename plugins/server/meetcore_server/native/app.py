@@ -10,6 +10,7 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Server, Tag
 from litestar.plugins.attrs import AttrsSchemaPlugin
 from litestar.types import ASGIApp
@@ -20,7 +21,7 @@ from meetcore.errors import MeetcoreError
 from meetcore_server.answering import send_reply
 from meetcore_server.gauges import Gauges
 from meetcore_server.mounts import BODY_BYTES, Mounts
-from meetcore_server.native import accounts, bots, health, media, socket_tokens, telling
+from meetcore_server.native import about, accounts, bots, health, media, socket_tokens, telling
 from meetcore_server.native.access import admin, reader, writer
 from meetcore_server.native.problems import problem
 from meetcore_server.service import BotService
@@ -31,7 +32,7 @@ PAGE = Path(__file__).parents[1] / "page"
 _OWN = ("v1", "health", "ready", "metrics", "docs", "static", "openapi.json")
 
 
-def _native(service: BotService, gauges: Gauges) -> Litestar:
+def _native(service: BotService, gauges: Gauges, mounts: Mounts) -> Litestar:
     api = Router(
         path="/v1",
         route_handlers=[
@@ -40,6 +41,7 @@ def _native(service: BotService, gauges: Gauges) -> Litestar:
             *accounts.HANDLERS,
             *media.HANDLERS,
             *socket_tokens.HANDLERS,
+            *about.HANDLERS,
         ],
         tags=["meetcore"],
         security=[{"key": []}],
@@ -51,11 +53,15 @@ def _native(service: BotService, gauges: Gauges) -> Litestar:
     def provide_gauges() -> Gauges:
         return gauges
 
+    def provide_mounts() -> Mounts:
+        return mounts
+
     return Litestar(
         route_handlers=[api, *health.HANDLERS],
         dependencies={
             "service": Provide(provide_service, sync_to_thread=False),
             "gauges": Provide(provide_gauges, sync_to_thread=False),
+            "mounts": Provide(provide_mounts, sync_to_thread=False),
             "reader": Provide(reader),
             "writer": Provide(writer),
             "admin": Provide(admin),
@@ -69,6 +75,7 @@ def _native(service: BotService, gauges: Gauges) -> Litestar:
             title="meetcore",
             version=__version__,
             path="/openapi",
+            render_plugins=[JsonRenderPlugin()],
             description="Bots that attend meetings. Errors are problem+json with a stable `code`.",
             components=Components(
                 security_schemes={
@@ -99,7 +106,7 @@ def make_app(
         gauges: What is counted.
         guard: Refuses requests that a web page of somebody else's made a browser send.
     """
-    native: ASGIApp = _native(service, gauges)
+    native: ASGIApp = _native(service, gauges, mounts)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":

@@ -149,7 +149,14 @@ async def list_bots(
     if len(rows) > limit:
         rows = rows[:limit]
         following = base64.urlsafe_b64encode(str(rows[-1].number).encode()).decode().rstrip("=")
-    return BotList(bots=[Bot.of(row) for row in rows], next_cursor=following)
+    return BotList(bots=[_listed(service, row) for row in rows], next_cursor=following)
+
+
+def _listed(service: BotService, row: BotRow) -> Bot:
+    live = service.live.get(row.bot_id)
+    hops = live.story.hops if live else []
+    bot = Bot.of(row)
+    return attrs.evolve(bot, state=hops[-1].state.value, state_since=hops[-1].at) if hops else bot
 
 
 @get("/bots/{bot_id:str}", summary="One bot, with its history", operation_id="get_bot")

@@ -13,6 +13,7 @@ from meetcore.transcript import Segment
 from meetcore_server.storage.endpoints import EndpointRow
 
 __all__ = [
+    "About",
     "Bot",
     "BotList",
     "ChatMessage",
@@ -26,6 +27,7 @@ __all__ = [
     "Hop",
     "Key",
     "KeyCreate",
+    "MountOut",
     "NewBot",
     "NewKey",
     "NewSocketToken",
@@ -37,6 +39,31 @@ __all__ = [
     "Transcript",
     "WebhookWish",
 ]
+
+
+@frozen(kw_only=True)
+class MountOut:
+    """An API of another kind on this server, below `path`."""
+
+    name: str
+    title: str
+    path: str
+    docs: str
+
+
+@frozen(kw_only=True)
+class About:
+    """What a server is.
+
+    Where it rehearses every meeting link leads to a scripted meeting. `root` names the mount that
+    lies at `/` too.
+    """
+
+    version: str
+    rehearsal: bool
+    needs_key: bool
+    mounts: list[MountOut]
+    root: str | None
 
 
 @frozen(kw_only=True)
@@ -125,7 +152,7 @@ class Bot:
             id=row.bot_id,
             number=row.number,
             state=row.state.value,
-            state_since=history[-1].at if history else row.updated_at,
+            state_since=history[-1].at if history else row.ended_at or row.updated_at,
             reason=row.reason.value if row.reason else None,
             platform=row.platform,
             native_id=row.native_id,
