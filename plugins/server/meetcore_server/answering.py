@@ -7,7 +7,14 @@ import json
 import mimetypes
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+)
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -60,10 +67,7 @@ async def send_reply(scope: AsgiScope, send: AsgiSend, reply: Reply) -> None:
         await _send_file(scope, send, reply, reply.file)
     elif reply.stream is not None:
         await _start(send, reply, reply.media_type, None)
-        if scope["method"] != "HEAD":
-            async for part in reply.stream:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        await _send_parts(scope, send, reply.stream)
     else:
         body, media_type = reply.body, reply.media_type
         if reply.json is not ...:
@@ -129,10 +133,20 @@ async def _send_file(scope: AsgiScope, send: AsgiSend, reply: Reply, path: Path)
         headers["content-range"] = f"bytes {first}-{last}/{size}"
     answer = Reply(status=206 if asked else reply.status, headers=headers)
     await _start(send, answer, kind, last - first + 1)
-    if scope["method"] != "HEAD":
-        async for part in _pieces(path, first, last - first + 1):
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+    await _send_parts(scope, send, _pieces(path, first, last - first + 1))
+
+
+async def _send_parts(scope: AsgiScope, send: AsgiSend, parts: AsyncIterable[bytes]) -> None:
+    """Send a body in parts; what they come from is closed whatever happens."""
+    try:
+        if scope["method"] != "HEAD":
+            async for part in parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        if isinstance(parts, AsyncGenerator):
+            with trio.CancelScope(shield=True):
+                await parts.aclose()
 
 
 async def _pieces(path: Path, first: int, length: int) -> AsyncIterator[bytes]:

@@ -188,6 +188,9 @@ class Port:
         head = await _read_head(stream)
         if not head:
             return
+        if head.find(b"\r\n\r\n", 0, _HEAD_BYTES) < 0 and len(head) >= _HEAD_BYTES:
+            await stream.send_all(_refusal(Reply(status=431, json={"code": "head_too_long"})))
+            return
         if _wants_socket(head):
             await self._serve_socket(stream, head)
             return

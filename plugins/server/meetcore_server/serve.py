@@ -17,7 +17,6 @@ from meetcore.errors import ConfigError
 from meetcore.fleet import Fleet
 from meetcore.service import Service, WebhookFormat
 from meetcore_server.attendance import Attendance
-from meetcore_server.gauges import Gauges
 from meetcore_server.guard import Guard
 from meetcore_server.mounts import Mounts
 from meetcore_server.native.app import make_app
@@ -82,17 +81,13 @@ class Server:
         url: Where it is.
         service: The bots.
         mounts: What plugins mounted.
-        gauges: What it counts.
         open_door: Whether it took requests without a key when it began.
     """
 
-    def __init__(
-        self, url: str, service: BotService, mounts: Mounts, gauges: Gauges, *, open_door: bool
-    ) -> None:
+    def __init__(self, url: str, service: BotService, mounts: Mounts, *, open_door: bool) -> None:
         self.url = url
         self.service = service
         self.mounts = mounts
-        self.gauges = gauges
         self.open_door = open_door
 
 
@@ -205,7 +200,7 @@ async def _assemble(
     host, port, *_ = listeners[0].socket.getsockname()
     shown = f"[{host}]" if ":" in host else host
     open_door = loopback and not await service.has_keys()
-    return Server(f"http://{shown}:{port}", service, mounts, Gauges(), open_door=open_door)
+    return Server(f"http://{shown}:{port}", service, mounts, open_door=open_door)
 
 
 async def _start(
@@ -242,9 +237,9 @@ async def _start(
             return Reply(status=404, json={"code": "not_found", "detail": "No WebSocket is here."})
         return await server.mounts.admit(place, request)
 
-    app = make_app(service, server.mounts, server.gauges, guard.http)
+    app = make_app(service, server.mounts, service.gauges, guard.http)
     port = Port(app, admit, SocketLimits())
-    server.gauges.sockets = lambda: port.sockets
+    service.gauges.sockets = lambda: port.sockets
     await nursery.start(partial(port.run, listeners))
     _LOG.info("serving at %s", server.url)
 

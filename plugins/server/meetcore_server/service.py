@@ -43,6 +43,7 @@ from meetcore.story import Story
 from meetcore.transcript import Segment
 from meetcore_server.attendance import Attendance
 from meetcore_server.feeds import Feed
+from meetcore_server.gauges import Gauges
 from meetcore_server.live import LiveBots
 from meetcore_server.orders_to_specs import Specs
 from meetcore_server.reading import read_events, read_segments, read_story
@@ -103,6 +104,7 @@ class BotService:
         self.specs = specs
         self.open_door = open_door
         self.allow_private = allow_private
+        self.gauges = Gauges()
         self.live = LiveBots(self._update_row, self._wake)
         self.attendance: Attendance
         self.webhooks: WebhookDesk
@@ -299,6 +301,7 @@ class BotService:
         )
 
     def _wake(self, bot_id: str) -> None:
+        self.gauges.events += 1
         self.webhooks.wake(bot_id)
 
     # --- asking -------------------------------------------------------------------------------

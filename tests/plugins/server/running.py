@@ -121,13 +121,14 @@ async def say(connection: trio_websocket.WebSocketConnection, **message: Any) ->
     await connection.send_message(json.dumps(message))
 
 
-async def refused(client: httpx2.AsyncClient, path: str, **headers: str) -> int:
-    """Return the status with which a WebSocket is refused."""
+async def refused(server: Server, path: str, **headers: str) -> int:
+    """Return the status with which a WebSocket is refused, over a connection of its own."""
     upgrade = {
         "upgrade": "websocket",
         "connection": "upgrade",
         "sec-websocket-version": "13",
         "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
     }
-    answer = await client.get(path, headers={**upgrade, **headers})
+    async with http(server) as client:
+        answer = await client.get(path, headers={**upgrade, **headers})
     return int(answer.status_code)

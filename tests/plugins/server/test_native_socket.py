@@ -103,7 +103,7 @@ async def test_a_read_only_token_sees_its_bots_and_can_do_nothing(tmp_path):
         async with socket(server, f"/v1/ws?token={answer.json()['token']}") as connection:
             await say(connection, type="command", id=2, bot_id=bot["id"], command={"type": "stop"})
             assert (await said(connection))["ok"] is True
-        assert await refused(c, f"/v1/ws?token={token[:-3]}xyz") == 401
+        assert await refused(server, f"/v1/ws?token={token[:-3]}xyz") == 401
 
 
 async def test_who_shows_no_key_may_say_it_first_and_nothing_else(tmp_path):
@@ -122,8 +122,8 @@ async def test_who_shows_no_key_may_say_it_first_and_nothing_else(tmp_path):
 
 
 async def test_a_page_of_another_origin_is_kept_out_where_no_key_is_needed(tmp_path):
-    async with serving(tmp_path) as server, http(server) as client:
-        assert await refused(client, "/v1/ws", origin="https://evil.example") == 403
+    async with serving(tmp_path) as server:
+        assert await refused(server, "/v1/ws", origin="https://evil.example") == 403
         async with socket(server, origin=server.url) as connection:
             await say(connection, type="ping")
             assert await said(connection) == {"type": "pong"}
