@@ -88,7 +88,7 @@ async def dial(
 
 @asynccontextmanager
 async def connected(
-    options: PushOptions, *, allow_private: bool
+    options: PushOptions, *, allow_private: bool, longest_message_bytes: int = _LONGEST_ANSWER_BYTES
 ) -> AsyncIterator[WebSocketConnection]:
     """Open a WebSocket within `connect_timeout_s`; at the end say goodbye for a moment at most.
 
@@ -114,7 +114,7 @@ async def connected(
                     options.authority,
                     options.resource,
                     extra_headers=headers,
-                    max_message_size=_LONGEST_ANSWER_BYTES,
+                    max_message_size=longest_message_bytes,
                 )
             yield connection
             with trio.move_on_after(CLOSE_TIMEOUT_S):
@@ -154,6 +154,8 @@ class Link:
         notice: Told `connected` and `disconnected`, with words for the reason; once for each
             change, not for each attempt.
         random: Source of chance for the pauses.
+        longest_message_bytes: The longest message the target may send; it is let go after one that
+            is longer.
     """
 
     def __init__(
@@ -163,8 +165,10 @@ class Link:
         allow_private: bool,
         notice: Callable[[str, str], None],
         random: Random | None = None,
+        longest_message_bytes: int = _LONGEST_ANSWER_BYTES,
     ) -> None:
         self._options = options
+        self._longest_message_bytes = longest_message_bytes
         self._allow_private = allow_private
         self._notice = notice
         self._random = random or Random()
@@ -198,7 +202,11 @@ class Link:
 
     async def _attempt(self, session: Session) -> str | None:
         try:
-            async with connected(self._options, allow_private=self._allow_private) as connection:
+            async with connected(
+                self._options,
+                allow_private=self._allow_private,
+                longest_message_bytes=self._longest_message_bytes,
+            ) as connection:
                 self._since = trio.current_time()
                 if self._up is not True:
                     self._up = True
