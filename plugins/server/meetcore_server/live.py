@@ -59,6 +59,8 @@ class LiveBot:
         while True:
             async with aclosing(read_events(path, made.seq)) as events:
                 async for event in events:
+                    if event.seq > self.story.last_seq:
+                        break  # nobody has been told of it yet
                     made.see(event)
             async with self._in_turn:
                 if made.seq >= self.story.last_seq:

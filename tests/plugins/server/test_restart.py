@@ -1,0 +1,220 @@
+"""A server that is killed at any moment: what was acknowledged is there, and every bot ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx2
+import pytest
+import trio
+
+import meetcore
+from meetcore.children.launcher import ChildProcessLauncher, is_running
+
+from .running import PLUGIN, SHORT, STAY, http, ordered, serving, until
+
+
+@contextmanager
+def killed_server(folder: Path):
+    """Run a server in a process of its own; it is killed at the end of the block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "meetcore.toml"
+    config.write_text('transcriber = "scripted"\nsinks = ["files"]\n')
+    arguments = ["--port", "0", "--config", str(config), "--plugin", str(PLUGIN)]
+    arguments += ["--out", str(folder / "bots"), "--database", f"sqlite:///{folder}/server.db"]
+    environment = {**os.environ, "MEETCORE_LOAD": "server,files"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "meetcore", "serve", *arguments],
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        url = ""
+        for line in process.stderr:
+            if "serving at" in line:
+                url = line.split()[-1]
+                break
+        assert url, "the server did not come up"
+        yield url
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+
+
+@asynccontextmanager
+async def client_of(url: str):
+    async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
+        yield client
+
+
+async def test_bots_go_on_when_the_server_is_killed_and_the_next_one_adopts_them(tmp_path):
+    with killed_server(tmp_path) as url:
+        async with client_of(url) as client:
+            bot = await ordered(client, STAY)
+            await until(client, bot["id"], "recording")
+    assert is_running(tmp_path / "bots" / bot["id"])
+    launcher = ChildProcessLauncher()
+    async with (
+        serving(tmp_path, launcher=launcher, config={"sinks": ["files"]}) as server,
+        http(server) as client,
+    ):
+        row = (await client.get(f"/v1/bots/{bot['id']}")).json()
+        assert row["state"] == "recording"
+        sent = await client.post(f"/v1/bots/{bot['id']}/chat", json={"text": "still here"})
+        assert sent.status_code == 200
+        await client.post(f"/v1/bots/{bot['id']}/stop")
+        row = await until(client, bot["id"], "completed")
+        assert row["reason"] == "stop_requested"
+        recordings = (await client.get(f"/v1/bots/{bot['id']}/recordings")).json()
+        assert any(each["kind"] == "audio.mix" for each in recordings)
+
+
+async def test_a_bot_that_ended_while_no_server_ran_has_its_end_in_the_next_ones_list(tmp_path):
+    with killed_server(tmp_path) as url:
+        async with client_of(url) as client:
+            bot = await ordered(client, SHORT)
+            await until(client, bot["id"], "in_call")
+    folder = tmp_path / "bots" / bot["id"]
+    with trio.fail_after(40):
+        while is_running(folder):  # noqa: ASYNC110  another process ends
+            await trio.sleep(0.05)
+    async with serving(tmp_path) as server, http(server) as client:
+        row = await until(client, bot["id"], "completed")
+        assert (row["state"], row["reason"]) == ("completed", "meeting_ended")
+        assert row["ended_at"]
+
+
+async def test_a_bot_killed_with_its_server_ends_as_crashed_and_its_recording_is_whole(tmp_path):
+    with killed_server(tmp_path) as url:
+        async with client_of(url) as client:
+            bot = await ordered(client, STAY)
+            await until(client, bot["id"], "recording")
+            await trio.sleep(1.5)  # so that there is something to recover
+    folder = tmp_path / "bots" / bot["id"]
+    pid = int((folder / "process.json").read_text().split(":")[1].strip(" }"))
+    os.killpg(pid, signal.SIGKILL)
+    async with serving(tmp_path, config={"sinks": ["files"]}) as server, http(server) as client:
+        row = await until(client, bot["id"], "completed", "failed")
+        assert row["reason"] == "crashed"
+        recordings = (await client.get(f"/v1/bots/{bot['id']}/recordings")).json()
+        mix = next(each for each in recordings if each["kind"] == "audio.mix")
+        assert mix["duration_s"] > 0.5
+        content = (await client.get(mix["url"])).content
+        assert content[:4] == b"OggS"
+
+
+async def test_a_bot_that_dies_under_a_living_server_ends_as_crashed_at_once(tmp_path):
+    async with (
+        serving(tmp_path, launcher=ChildProcessLauncher()) as server,
+        http(server) as client,
+    ):
+        dying, other = await ordered(client, STAY), await ordered(client, STAY)
+        await until(client, dying["id"], "recording")
+        live = server.service.live.get(dying["id"])
+        os.kill(live.running.pid, signal.SIGKILL)
+        row = await until(client, dying["id"], "completed", "failed")
+        assert row["reason"] == "crashed"
+        assert (await until(client, other["id"], "recording"))["state"] == "recording"
+
+
+async def test_scheduled_bots_are_still_scheduled_and_go_when_their_time_comes(tmp_path):
+    soon = datetime.now(UTC) + timedelta(seconds=9)
+    with killed_server(tmp_path) as url:
+        async with client_of(url) as client:
+            bot = await ordered(client, SHORT, join_at=soon.isoformat())
+            later = await ordered(
+                client, SHORT, join_at=(soon + timedelta(days=1)).isoformat(), name="Later"
+            )
+    async with serving(tmp_path) as server, http(server) as client:
+        assert (await client.get(f"/v1/bots/{later['id']}")).json()["state"] == "scheduled"
+        row = await until(client, bot["id"], "completed")
+        joined = next(hop for hop in row["history"] if hop["state"] == "joining")
+        assert datetime.fromisoformat(joined["at"]) >= soon
+        await client.post(f"/v1/bots/{later['id']}/stop")
+
+
+async def test_a_bot_that_should_have_joined_long_ago_joins_no_more(tmp_path):
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    with killed_server(tmp_path) as url:
+        async with client_of(url) as client:
+            when = (soon + timedelta(hours=1)).isoformat()
+            bot = await ordered(client, SHORT, join_at=when)
+    async with serving(tmp_path) as server, http(server) as client:
+        await client.post(f"/v1/bots/{bot['id']}/stop")
+        assert (await client.get(f"/v1/bots/{bot['id']}")).json()["state"] == "completed"
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.2, 0.6, 1.0])
+async def test_killed_at_any_moment_every_acknowledged_order_comes_to_an_end(tmp_path, delay_s):
+    acknowledged: list[str] = []
+    with killed_server(tmp_path) as url:
+        async with client_of(url) as client:
+
+            async def order() -> None:
+                acknowledged.append((await ordered(client, SHORT))["id"])
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(order)
+            await trio.sleep(delay_s)
+    async with (
+        serving(tmp_path, launcher=ChildProcessLauncher()) as server,
+        http(server) as client,
+    ):
+        for bot_id in acknowledged:
+            row = await until(client, bot_id, "completed", "failed")
+            assert row["state"] in ("completed", "failed")
+            assert row["reason"] in ("meeting_ended", "crashed")
+            events = list(meetcore.read_journal(tmp_path / "bots" / bot_id / "journal.jsonl"))
+            assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        listed = (await client.get("/v1/bots")).json()["bots"]
+        assert {bot["id"] for bot in listed} >= set(acknowledged)
+
+
+async def test_webhooks_owed_when_the_server_was_killed_are_delivered_by_the_next(tmp_path):
+    received: list[bytes] = []
+
+    async def receive(stream: trio.SocketStream) -> None:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += await stream.receive_some(65536)
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        while len(body) < length:
+            body += await stream.receive_some(65536)
+        received.append(body)
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await stream.aclose()
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    async with (
+        serving(tmp_path, allow_private=True) as server,
+        http(server) as client,
+    ):
+        hook = {"url": f"http://127.0.0.1:{port}/hook", "events": ["state.changed"]}
+        bot = await ordered(client, SHORT, webhooks=[hook])
+        await until(client, bot["id"], "completed")
+    assert received == []  # nobody listened yet
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, receive, listeners)
+        async with serving(tmp_path, allow_private=True):
+            with trio.fail_after(30):
+                while not any(b'"completed"' in body for body in received):  # noqa: ASYNC110
+                    await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()
+    found = [body.partition(b'"state":"')[2].partition(b'"')[0].decode() for body in received]
+    states = list(dict.fromkeys(found))  # at least once: the kernel may have taken an attempt
+    assert states == [
+        "requested", "joining", "awaiting_admission", "in_call", "recording", "leaving",
+        "processing", "completed",
+    ]  # fmt: skip
