@@ -23,7 +23,8 @@ from meetcore_server.gauges import Gauges
 from meetcore_server.mounts import BODY_BYTES, Mounts
 from meetcore_server.native import about, accounts, bots, health, media, socket_tokens, telling
 from meetcore_server.native.access import admin, reader, writer
-from meetcore_server.native.problems import problem
+from meetcore_server.native.problems import PROBLEMS, problem
+from meetcore_server.native.strict import check_fields, declare
 from meetcore_server.service import BotService
 
 __all__ = ["make_app"]
@@ -33,16 +34,20 @@ _OWN = ("v1", "health", "ready", "metrics", "docs", "static", "openapi.json")
 
 
 def _native(service: BotService, gauges: Gauges, mounts: Mounts) -> Litestar:
+    handlers: list[Any] = [
+        *bots.HANDLERS,
+        *telling.HANDLERS,
+        *accounts.HANDLERS,
+        *media.HANDLERS,
+        *socket_tokens.HANDLERS,
+        *about.HANDLERS,
+    ]
+    for handler in handlers:
+        handler.responses = {**PROBLEMS, **(handler.responses or {})}
     api = Router(
         path="/v1",
-        route_handlers=[
-            *bots.HANDLERS,
-            *telling.HANDLERS,
-            *accounts.HANDLERS,
-            *media.HANDLERS,
-            *socket_tokens.HANDLERS,
-            *about.HANDLERS,
-        ],
+        route_handlers=handlers,
+        before_request=check_fields,
         tags=["meetcore"],
         security=[{"key": []}],
     )
@@ -56,7 +61,7 @@ def _native(service: BotService, gauges: Gauges, mounts: Mounts) -> Litestar:
     def provide_mounts() -> Mounts:
         return mounts
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[api, *health.HANDLERS],
         dependencies={
             "service": Provide(provide_service, sync_to_thread=False),
@@ -90,6 +95,8 @@ def _native(service: BotService, gauges: Gauges, mounts: Mounts) -> Litestar:
         logging_config=None,
         pdb_on_exception=False,
     )
+    declare(app)
+    return app
 
 
 def make_app(

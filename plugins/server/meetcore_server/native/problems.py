@@ -7,8 +7,10 @@ from http import HTTPStatus
 from typing import Any
 
 import trio
+from attrs import frozen
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, SerializationException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
 
 from meetcore.doors import BadBody, BodyTooLong, NotFound
 from meetcore.errors import (
@@ -30,10 +32,57 @@ from meetcore.orders import (
     NotNow,
 )
 
-__all__ = ["PROBLEM_TYPE", "Forbidden", "KeyMissing", "NoSuch", "problem", "problem_of"]
+__all__ = ["PROBLEMS", "PROBLEM_TYPE", "Forbidden", "KeyMissing", "NoSuch", "problem", "problem_of"]
 
 _LOG = logging.getLogger("meetcore.server")
 PROBLEM_TYPE = "application/problem+json"
+
+
+@frozen(kw_only=True)
+class FieldTrouble:
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+@frozen(kw_only=True)
+class Problem:
+    """An error, as RFC 9457 has it. `code` is stable; `detail` and `remedy` are for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    remedy: str | None = None
+    bot_id: str | None = None
+    errors: list[FieldTrouble] | None = None
+
+
+_STATUSES = {
+    400: "The request is not what it should be.",
+    401: "No valid key.",
+    403: "The key may not do that.",
+    404: "There is no such thing.",
+    409: "Not in this state.",
+    410: "It was deleted.",
+    413: "The body is too long.",
+    422: "Something that was asked for cannot be.",
+    429: "There are as many bots as allowed.",
+    502: "It was tried and did not work.",
+    503: "Not now.",
+}
+PROBLEMS = {
+    status: ResponseSpec(
+        data_container=Problem,
+        generate_examples=False,
+        description=words,
+        media_type=PROBLEM_TYPE,
+    )
+    for status, words in _STATUSES.items()
+}
+"""How each operation may fail, for the description of the API."""
 
 
 class KeyMissing(MeetcoreError):
@@ -85,6 +134,8 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
         codes = {404: "not_found", 405: "method_not_allowed", 413: "body_too_long"}
         code = codes.get(status, "bad_request" if status < 500 else "internal")
         return status, _body(status, code, str(error.detail))
+    if isinstance(error, SerializationException):
+        return 400, _body(400, "bad_body", "The body is not JSON.")
     if isinstance(error, trio.TooSlowError):
         return 503, _body(503, "too_slow", "That took too long; try again.")
     for kind, status, code in _CODES:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 import trio
 from litestar import Request, get, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
@@ -28,6 +29,7 @@ from meetcore_server.native.models import (
     Recording,
     SegmentOut,
     SpeechOut,
+    Transcript,
 )
 from meetcore_server.native.people import participants_of, speech_of
 from meetcore_server.service import BotService
@@ -37,6 +39,7 @@ __all__ = ["HANDLERS"]
 _MEDIA_S = 3600.0
 _KEEP_ALIVE_S = 15.0
 _LOOK_EVERY_S = 0.2
+_SENT_AT_ONCE_BYTES = 32 * 1024
 _FORMATS = {
     "srt": "application/x-subrip; charset=utf-8",
     "vtt": "text/vtt; charset=utf-8",
@@ -122,7 +125,11 @@ async def _more(service: BotService, row: BotRow, after: int) -> None:
     "/bots/{bot_id:str}/transcript",
     summary="Who said what",
     operation_id="get_transcript",
-    responses=None,
+    responses={
+        200: ResponseSpec(
+            data_container=Transcript, generate_examples=False, description="Who said what."
+        )
+    },
 )
 async def get_transcript(
     bot_id: FromPath[str],
@@ -141,24 +148,39 @@ async def get_transcript(
     await service.story(row)
     segments = service.segments(row, after_seq=after_seq)
     if file_format == "json":
-        return Stream(_json(row, segments), media_type="application/json")
+        return Stream(_gathered(_json(row, segments)), media_type="application/json")
     name = f'attachment; filename="{row.bot_id}.{file_format}"'
     return Stream(
-        cue_text(segments, file_format),
+        _gathered(cue_text(segments, file_format)),
         media_type=_FORMATS[file_format],
         headers={"content-disposition": name},
     )
 
 
-async def _json(row: BotRow, segments: AsyncIterator[Segment]) -> AsyncIterator[bytes]:
+async def _gathered(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Yield the same bytes in fewer pieces: each that is sent costs as much as a segment's text."""
+    waiting = bytearray()
+    async with aclosing(pieces):
+        async for piece in pieces:
+            waiting += piece
+            if len(waiting) >= _SENT_AT_ONCE_BYTES:
+                yield bytes(waiting)
+                waiting.clear()
+    yield bytes(waiting)
+
+
+async def _json(
+    row: BotRow, segments: AsyncGenerator[Segment, None]
+) -> AsyncGenerator[bytes, None]:
     import attrs
 
     first = True
     yield f'{{"bot_id":{json.dumps(row.bot_id)},"segments":['.encode()
-    async for segment in segments:
-        out = to_json(attrs.asdict(SegmentOut.of(segment)))
-        yield (out if first else f",{out}").encode()
-        first = False
+    async with aclosing(segments):
+        async for segment in segments:
+            out = to_json(attrs.asdict(SegmentOut.of(segment)))
+            yield (out if first else f",{out}").encode()
+            first = False
     yield b"]}"
 
 

@@ -1,0 +1,83 @@
+"""What the types of the API cannot say: bodies take no unknown fields, texts have formats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from litestar import Litestar, Request
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Schema
+
+from meetcore.errors import ConfigError, nearest
+from meetcore_server.native.models import (
+    ChatSend,
+    CommandBody,
+    EndpointChange,
+    EndpointCreate,
+    KeyCreate,
+    NewBot,
+    NewSocketToken,
+    WebhookWish,
+)
+
+__all__ = ["check_fields", "declare"]
+
+_TEXTS = (
+    "application/x-subrip; charset=utf-8",
+    "text/vtt; charset=utf-8",
+    "text/plain; charset=utf-8",
+)
+_BODIES: dict[str, type] = {
+    "create_bot": NewBot,
+    "command_bot": CommandBody,
+    "send_chat": ChatSend,
+    "create_key": KeyCreate,
+    "create_webhook": EndpointCreate,
+    "change_webhook": EndpointChange,
+    "create_socket_token": NewSocketToken,
+}
+
+
+async def check_fields(request: Request[Any, Any, Any]) -> None:
+    """Refuse a body with a field that the operation does not have.
+
+    Raises:
+        ConfigError: It names the field, and the nearest known one.
+    """
+    operation = getattr(request.route_handler, "operation_id", None)
+    body = _BODIES.get(operation) if isinstance(operation, str) else None
+    if body is None:
+        return
+    _check(await request.json(), body, "")
+    if body is NewBot:
+        sent = (await request.json()).get("webhooks")
+        for number, hook in enumerate(sent if isinstance(sent, list) else []):
+            _check(hook, WebhookWish, f"webhooks[{number}].")
+
+
+def _check(sent: object, body: type, where: str) -> None:
+    if not isinstance(sent, dict):
+        raise ConfigError("The body must be a JSON object.")
+    known = {field.name for field in attrs.fields(body)}
+    for name in sent:
+        if name not in known:
+            guess = nearest(name, known)
+            listed = ", ".join(sorted(known))
+            raise ConfigError(
+                f"There is no field {where + name[:80]!r}.",
+                f"Did you mean {guess!r}?" if guess else f"Known: {listed}.",
+            )
+
+
+def declare(app: Litestar) -> None:
+    """Say in the description of the API what its types do not: closed bodies, text formats."""
+    names = {body.__name__ for body in (*_BODIES.values(), WebhookWish)}
+    for name, schema in (app.openapi_schema.components.schemas or {}).items():
+        if name.rpartition("_")[2] in names or name in names:
+            schema.additional_properties = False
+    paths = app.openapi_schema.paths or {}
+    transcript = paths["/v1/bots/{bot_id}/transcript"].get
+    answer = (transcript.responses or {}).get("200") if transcript else None
+    if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+        for media_type in _TEXTS:
+            answer.content[media_type] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
