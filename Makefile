@@ -6,6 +6,7 @@ demo: install
 	@$(BIN)/meetcore demo
 
 test: install
+	@sh .ci/setup tests
 	@$(BIN)/pytest -q
 
 check: install
