@@ -1,0 +1,109 @@
+"""The bodies of callbacks, in both dialects. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from meetcore_meetstream.notices import Kind, Notice, stop_of
+from meetcore_meetstream.variants import Variant, stamp, stamp_us
+
+__all__ = ["Body", "callback", "deletion"]
+
+Body = dict[str, Any]
+
+_LIVING = {
+    Kind.SCHEDULED: ("Scheduled", "Bot is scheduled"),
+    Kind.JOINING: ("Joining", "Bot is joining the meeting"),
+    Kind.IN_WAITING_ROOM: ("InWaitingRoom", "Bot is waiting to be admitted"),
+    Kind.IN_MEETING: ("InMeeting", "Bot is in the meeting"),
+    Kind.PERMISSION_ALLOWED: ("RecordingPermissionAllowed", "Recording permission granted"),
+    Kind.PERMISSION_DENIED: ("RecordingPermissionDenied", "Recording permission denied"),
+    Kind.RECORDING: ("Recording", "Bot started recording"),
+    Kind.LEAVING: ("Leaving", "Bot is leaving the meeting"),
+    Kind.DONE: ("Done", "Bot processing completed"),
+}
+
+_AUDIO = "Audio processing completed successfully"
+_TRANSCRIPT = "Transcript processing completed successfully"
+_PROCESSED: dict[Kind, tuple[str, str, str, int]] = {
+    Kind.MANIFEST: ("manifest_status", "Success", "Manifest uploaded", 200),
+    Kind.AUDIO: ("audio_status", "Success", _AUDIO, 200),
+    Kind.TRANSCRIPT: ("transcript_status", "Success", _TRANSCRIPT, 200),
+    Kind.TRANSCRIPT_FAILED: ("transcript_status", "Failed", "Transcript processing error", 500),
+}
+
+
+def callback(
+    notice: Notice,
+    variant: Variant,
+    *,
+    bot_id: str,
+    at: datetime,
+    attributes: Mapping[str, Any],
+) -> Body | None:
+    """Return what is POSTed to a `callback_url`, None where the dialect has no word for it."""
+    if variant is Variant.LEGACY:
+        return _legacy(notice, bot_id)
+    body: Body = {"event": notice.kind.value, "bot_event": notice.kind.value, "bot_id": bot_id}
+    body |= _said(notice)
+    return body | {"timestamp": stamp(at), "custom_attributes": dict(attributes)}
+
+
+def _said(notice: Notice) -> Body:
+    if notice.kind is Kind.STOPPED:
+        stop = notice.stop or stop_of(None)
+        return {
+            "bot_event": stop.bot_event,
+            "bot_status": stop.bot_status,
+            "message": stop.message,
+            "status_code": stop.status_code,
+        }
+    if notice.kind is Kind.ERROR:
+        message = notice.detail or "Transcription stopped"
+        return {"bot_status": "InMeeting", "message": message, "status_code": 500}
+    if notice.kind in _LIVING:
+        status, message = _LIVING[notice.kind]
+        return {"bot_status": status, "message": message, "status_code": 200}
+    field, status, message, code = _PROCESSED[notice.kind]
+    return {
+        "message": f"{message}: {notice.detail}" if notice.detail else message,
+        "status_code": code,
+        "status": "success" if code == 200 else "error",
+        field: status,
+    }
+
+
+def _legacy(notice: Notice, bot_id: str) -> Body | None:
+    if notice.kind is Kind.JOINING:
+        status, message, code = "joining", "Bot is joining the meeting", 102
+    elif notice.kind is Kind.IN_MEETING:
+        status, message, code = "InMeeting", "Successfully joined the meeting", 200
+    elif notice.kind is Kind.STOPPED:
+        status, message, code = "Stopped", "Bot exited and step function was triggered", 500
+    elif notice.kind in (Kind.AUDIO, Kind.TRANSCRIPT, Kind.TRANSCRIPT_FAILED):
+        said = _said(notice)
+        del said["status"]
+        return {"bot_id": bot_id, **said}
+    else:
+        return None
+    return {"bot_id": bot_id, "bot_status": status, "message": message, "status_code": code}
+
+
+def deletion(bot_id: str, variant: Variant, at: datetime, deleted_objects: int | None) -> Body:
+    """Return the callback about a bot's data; `deleted_objects` is None where that failed."""
+    worked = deleted_objects is not None
+    message = f"Successfully deleted {deleted_objects} objects for bot {bot_id}"
+    body: Body = {
+        "event": "data_deletion",
+        "bot_id": bot_id,
+        "status": "success" if worked else "failed",
+        "message": message if worked else "Failed to delete data",
+        "deleted_objects": deleted_objects or 0,
+        "timestamp": stamp_us(at),
+        "status_code": 200 if worked else 500,
+    }
+    if variant is Variant.CURRENT:
+        body["bot_event"] = "data_deletion"
+    return body

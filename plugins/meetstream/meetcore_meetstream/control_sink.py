@@ -1,0 +1,127 @@
+"""The sink `meetstream_control`: the bot dials a client's socket and does what it is asked there."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import ClassVar
+
+import trio
+
+from meetcore.commands import Command, ShowImage, Speak
+from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused
+from meetcore.events import ChatReceived, Event
+from meetcore.mailbox import Wake
+from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
+from meetcore_meetstream.dial_options import DialOptions
+from meetcore_meetstream.dialling_sink import DiallingSink
+
+__all__ = ["MeetstreamControlSink"]
+
+_MOST_WAITING = 256
+_MOST_WAITING_BYTES = 8 * 1024 * 1024
+_MOST_UNSENT_CHAT = 200
+
+
+class MeetstreamControlSink(DiallingSink):
+    """Carries out commands one at a time, in their order; sends the meeting's chat back.
+
+    What cannot be done is an event in the journal, `command_refused`: the client is told nothing,
+    as in MeetStream's protocol, but nothing is pretended either. A kind of command that the
+    platform cannot do at all is reported once and counted from then on.
+    """
+
+    name: ClassVar[str] = "meetstream_control"
+    Options: ClassVar[type] = DialOptions
+
+    def __init__(self, options: DialOptions) -> None:
+        super().__init__(options)
+        self._asked: deque[Command] = deque()
+        self._asked_bytes = 0
+        self._news = Wake()
+        self._impossible: dict[str, int] = {}
+        self._dropped = 0
+
+    @asynccontextmanager
+    async def while_open(self) -> AsyncIterator[None]:
+        """Carry out commands in the background; at the end say what was refused in all."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._carry_out)
+            yield
+            nursery.cancel_scope.cancel()
+
+    async def deliver(self, event: Event) -> None:
+        """Send chat back; what the bot says itself is left out."""
+        if isinstance(event, ChatReceived) and not event.by_bot:
+            if self.line.waiting < _MOST_UNSENT_CHAT:
+                told = {"command": "usermsg", "message": event.text}
+                self.line.tell(json.dumps(told, ensure_ascii=True))
+        await super().deliver(event)
+
+    async def finish(self) -> None:
+        """Say what was refused in all, and send what waits."""
+        for command, count in self._impossible.items():
+            if count > 1:
+                self.say("commands_refused_in_all", command=command, count=str(count))
+        if self._dropped:
+            self.say("commands_dropped", count=str(self._dropped))
+        await super().finish()
+
+    # --- what comes ------------------------------------------------------------------------
+
+    def heard(self, message: str | bytes) -> None:
+        """Take a message from the client; what is not understood is ignored."""
+        asked = read_control(message)
+        if isinstance(asked, Interrupt):
+            self._interrupt()
+        elif isinstance(asked, PictureByUrl):
+            self._refused("sendimg_url", "Pictures by URL cannot be shown.")
+        elif asked is not None and not self._known_to_be_impossible(asked):
+            if self._asked_bytes > _MOST_WAITING_BYTES or len(self._asked) >= _MOST_WAITING:
+                self._dropped += 1
+                return
+            self._asked.append(asked)
+            self._asked_bytes += _weight(asked)
+            self._news.set()
+
+    def _interrupt(self) -> None:
+        kept = [command for command in self._asked if not isinstance(command, Speak)]
+        silenced = len(self._asked) - len(kept)
+        self._asked = deque(kept)
+        self._asked_bytes = sum(map(_weight, kept))
+        self.say("interrupted", chunks=str(silenced))
+
+    def _known_to_be_impossible(self, command: Command) -> bool:
+        if command.type not in self._impossible:
+            return False
+        self._impossible[command.type] += 1
+        return True
+
+    def _refused(self, command: str, why: str) -> None:
+        self._impossible[command] = self._impossible.get(command, 0) + 1
+        if self._impossible[command] == 1:
+            self.say("command_refused", command=command, error=why)
+
+    async def _carry_out(self) -> None:
+        assert self._context is not None
+        while True:
+            while not self._asked:
+                await self._news.wait()
+            command = self._asked.popleft()
+            self._asked_bytes -= _weight(command)
+            if self._known_to_be_impossible(command):
+                continue
+            try:
+                await self._context.perform(command)
+            except CapabilityMissing as error:
+                self._refused(command.type, str(error))
+            except (CommandRefused, CommandFailed) as error:
+                self.say("command_refused", command=command.type, error=str(error))
+
+
+def _weight(command: Command) -> int:
+    if isinstance(command, Speak):
+        return len(command.pcm)
+    return len(command.image) if isinstance(command, ShowImage) else 0

@@ -1,0 +1,218 @@
+"""create_bot: from a body to an order; and what each user chooses for all bots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve
+
+from meetcore.doors import Reply, Request, Route
+from meetcore.orders import BotOrder, BotRow, Client, Scope, TranscriberChoice, WebhookTarget
+from meetcore_meetstream.door import NAME, Door, everywhere
+from meetcore_meetstream.fields import printable_key
+from meetcore_meetstream.options import AUDIO_FORMATS, MeetstreamOptions
+from meetcore_meetstream.refusals import Refusal
+from meetcore_meetstream.variants import Variant
+from meetcore_meetstream.webhooks import Callbacks, Comings, LiveText
+from meetcore_meetstream.wish import Wish, read_wish
+
+__all__ = ["Creating", "transcript_id"]
+
+_LONGEST_KEPT_BODY = 64 * 1024
+_OWN = "default"
+
+
+def transcript_id(row: BotRow) -> str | None:
+    """Return the id under which a bot's transcript is found: the bot's own; None for none."""
+    return row.bot_id if row.transcriber is not None else None
+
+
+class Creating:
+    """Makes bots.
+
+    Args:
+        door: The service, and who comes in.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._service = door.service
+
+    def routes(self) -> list[Route]:
+        """Return its routes."""
+        return [
+            *everywhere("POST", "/bots/create_bot", self.create),
+            *everywhere("POST", "/bots/create_agent", self.create),
+            *everywhere("GET", "/user/settings", self.settings),
+            *everywhere("PUT", "/user/settings", self.put_settings),
+        ]
+
+    async def create(self, request: Request) -> Reply:
+        """Send a bot, or answer with the one of an earlier request."""
+        client = await self._door.client(request, Scope.WRITE)
+        options = await self._door.chosen(client)
+        variant = self._door.asked_for(request) or options.variant
+        body = request.json()
+        wish = read_wish(body, variant, plain_sockets=self._service.rehearsal)
+        header_key = printable_key(request.header("idempotency-key"), "Idempotency-Key")
+        link = self._service.parse_link(wish.meeting_link)
+        choice = self._transcriber(wish, variant)
+        order = await self._order(client, wish, variant, choice, options, body)
+        if header_key is not None:
+            order = evolve(order, idempotency_key=f"{NAME} header {header_key}")
+        elif wish.deduplication_key is not None:
+            order = evolve(order, idempotency_key=f"{NAME} body {wish.deduplication_key}")
+        row = await self._service.create(client, order)
+        status = 201
+        if row.replayed and header_key is not None:
+            status = 507
+        elif row.replayed:
+            status = 200
+            if (row.platform, row.native_id) != (link.platform, link.native_id):
+                raise Refusal(409, "deduplication_key is already used for another meeting")
+        notes = [choice.note] if choice.note else []
+        if wish.bot_image_url:
+            notes.append("bot_image_url is kept, but no platform can show pictures yet.")
+        return Reply(status=status, json=_made(row, wish, variant), headers=_noted(notes))
+
+    async def settings(self, request: Request) -> Reply:
+        """Return what the user chose, over the operator's options."""
+        client = await self._door.client(request, Scope.READ)
+        options = await self._door.chosen(client)
+        settings = await self._service.settings(client.user_id, NAME)
+        return Reply(json=_settings_body(options, settings))
+
+    async def put_settings(self, request: Request) -> Reply:
+        """Choose `dialect`, `audio_format` and `webhook_secret`; null goes back to the default."""
+        client = await self._door.client(request, Scope.WRITE)
+        body = request.json()
+        known = {"dialect", "audio_format", "webhook_secret"}
+        if not isinstance(body, Mapping) or not body or not set(body) <= known:
+            raise Refusal(400, f"The body must be an object with {', '.join(sorted(known))}")
+        if body.get("dialect") is not None and Variant.named(body["dialect"]) is None:
+            raise Refusal(400, "dialect must be 'legacy' or 'current'")
+        if body.get("audio_format") not in (None, *AUDIO_FORMATS):
+            raise Refusal(400, f"audio_format must be one of {', '.join(AUDIO_FORMATS)}")
+        printable_key(body.get("webhook_secret"), "webhook_secret")
+        settings = {**await self._service.settings(client.user_id, NAME), **body}
+        settings = {name: value for name, value in settings.items() if value is not None}
+        await self._service.put_settings(client.user_id, NAME, settings)
+        return Reply(json=_settings_body(self._door.options.with_user(settings), settings))
+
+    # --- how it is done ------------------------------------------------------------------
+
+    def _transcriber(self, wish: Wish, variant: Variant) -> TranscriberChoice:
+        """Return who transcribes. In the first API every bot had a transcript."""
+        if wish.provider is None:
+            legacy = variant is Variant.LEGACY
+            return TranscriberChoice(name=_OWN if legacy else None)
+        if wish.provider.plugin == _OWN:
+            captions = wish.provider.name == "meeting_captions"
+            note = "meeting_captions: the server's own transcriber listens instead."
+            return TranscriberChoice(name=_OWN, note=note if captions else None)
+        return self._service.choose_transcriber(wish.provider.plugin)
+
+    async def _order(
+        self,
+        client: Client,
+        wish: Wish,
+        variant: Variant,
+        choice: TranscriberChoice,
+        options: MeetstreamOptions,
+        body: Mapping[str, Any],
+    ) -> BotOrder:
+        settings = await self._service.settings(client.user_id, NAME)
+        later = wish.join_at is not None and wish.join_at > self._service.now()
+        plugins = _sinks(wish, variant, options)
+        return BotOrder(
+            url=wish.meeting_link,
+            dialect=NAME,
+            name=wish.bot_name,
+            transcriber=choice.name,
+            language=wish.provider.language if wish.provider else None,
+            join_at=wish.join_at if later else None,
+            automatic_leave=wish.leave,
+            entry_message=wish.bot_message,
+            metadata={k: v for k, v in wish.attributes.items() if isinstance(v, str)},
+            sinks=tuple(plugins),
+            plugins=plugins,
+            webhooks=_targets(wish, variant, settings.get("webhook_secret")),
+            extras=_extras(wish, variant, body),
+            keep_s=wish.keep_s,
+        )
+
+
+def _sinks(wish: Wish, variant: Variant, options: MeetstreamOptions) -> dict[str, dict[str, Any]]:
+    """Return the sinks that dial out, with their settings."""
+    sinks: dict[str, dict[str, Any]] = {}
+    if wish.control_url:
+        sinks["meetstream_control"] = {"url": wish.control_url}
+    if wish.live_audio_url:
+        settings = {"url": wish.live_audio_url, "audio_format": options.audio_format}
+        sinks["meetstream_audio"] = settings
+    if wish.transcript_socket_url:
+        sinks["meetstream_transcript"] = {
+            "url": wish.transcript_socket_url,
+            "dialect": variant.value,
+            "custom_attributes": json.dumps(dict(wish.attributes)),
+        }
+    return sinks
+
+
+def _targets(wish: Wish, variant: Variant, secret: object) -> list[WebhookTarget]:
+    data = {"dialect": variant.value}
+    targets: list[WebhookTarget] = []
+    if wish.callback_url:
+        key = secret if isinstance(secret, str) else None
+        targets.append(
+            WebhookTarget(format=Callbacks.name, url=wish.callback_url, secret=key, data=data)
+        )
+    for endpoint in wish.endpoints:
+        events = {"events": list(endpoint.events)}
+        targets.append(WebhookTarget(format=Comings.name, url=endpoint.url, data=events))
+    if wish.transcript_webhook_url:
+        url = wish.transcript_webhook_url
+        targets.append(WebhookTarget(format=LiveText.name, url=url, data=data))
+    return targets
+
+
+def _extras(wish: Wish, variant: Variant, body: Mapping[str, Any]) -> dict[str, Any]:
+    kept = len(json.dumps(body)) <= _LONGEST_KEPT_BODY
+    return {
+        "dialect": variant.value,
+        "custom_attributes": dict(wish.attributes),
+        "audio": wish.audio,
+        "provider": wish.provider.name if wish.provider else None,
+        "provider_settings": dict(wish.provider.settings) if wish.provider else {},
+        "streaming": wish.provider is not None and wish.provider.streaming,
+        "request": dict(body) if kept else {"meeting_link": wish.meeting_link},
+    }
+
+
+def _made(row: BotRow, wish: Wish, variant: Variant) -> dict[str, Any]:
+    """Return what create_bot answers. A transcript that is streamed has no id there."""
+    if variant is Variant.LEGACY:
+        return {"bot_id": row.bot_id}
+    streamed = bool(row.extras.get("streaming"))
+    return {
+        "bot_id": row.bot_id,
+        "transcript_id": None if streamed else transcript_id(row),
+        "meeting_url": row.url if row.replayed else wish.meeting_link,
+        "status": "Active",
+    }
+
+
+def _settings_body(options: MeetstreamOptions, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "dialect": options.variant.value,
+        "audio_format": options.audio_format,
+        "webhook_signed": isinstance(settings.get("webhook_secret"), str),
+    }
+
+
+def _noted(notes: list[str]) -> dict[str, str]:
+    if not notes:
+        return {}
+    return {"X-Meetcore-Note": " ".join(notes).encode("ascii", "replace").decode()}

@@ -1,0 +1,258 @@
+"""A bot as detail, status, summary and list show it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from meetcore.lifecycle import EndReason, State
+from meetcore.orders import BotRow
+from meetcore.story import ChatLine, Story
+from meetcore_meetstream.notices import stop_of
+from meetcore_meetstream.variants import Variant, attributes_of, platform_name, stamp
+
+__all__ = ["chats", "detail", "listed", "media_status", "participants", "speaker_timeline",
+           "status_of"]  # fmt: skip
+
+_STATUS = {
+    State.SCHEDULED: "Scheduled",
+    State.REQUESTED: "Joining",
+    State.JOINING: "Joining",
+    State.AWAITING_ADMISSION: "InWaitingRoom",
+    State.IN_CALL: "InMeeting",
+    State.RECORDING: "Recording",
+    State.PAUSED: "Recording",
+    State.LEAVING: "Leaving",
+    State.PROCESSING: "MediaProcessing",
+}
+_LEGACY = {
+    State.SCHEDULED: "Scheduled",
+    State.REQUESTED: "joining",
+    State.JOINING: "joining",
+    State.AWAITING_ADMISSION: "joining",
+    State.IN_CALL: "InMeeting",
+    State.RECORDING: "InMeeting",
+    State.PAUSED: "InMeeting",
+    State.LEAVING: "InMeeting",
+}
+_STAGES = {
+    "Scheduled": (State.SCHEDULED, "Bot is scheduled"),
+    "Joining": (State.JOINING, "Bot is joining the meeting"),
+    "WaitingRoom": (State.AWAITING_ADMISSION, "Bot is waiting to be admitted"),
+    "InMeeting": (State.IN_CALL, "Bot is in the meeting"),
+    "Recording": (State.RECORDING, "Bot started recording"),
+    "Leaving": (State.LEAVING, "Bot is leaving the meeting"),
+}
+_SAMPLE_RATE_HZ = 48_000
+_BYTES_PER_SAMPLE = 2
+
+
+def status_of(row: BotRow, variant: Variant) -> str:
+    """Return a bot's `status`."""
+    if variant is Variant.LEGACY:
+        return _LEGACY.get(row.state, "Stopped")
+    if row.state in _STATUS:
+        return _STATUS[row.state]
+    if row.deleted_at is not None:
+        return "MediaExpired"
+    return "Done" if row.in_call_at is not None else stop_of(row.reason).bot_status
+
+
+def media_status(row: BotRow, present: bool, wanted: bool = True) -> str | None:
+    """Return `AudioStatus`, `TranscriptStatus` and their like; None where there is nothing."""
+    if row.deleted_at is not None:
+        return "Expired"
+    if row.ended:
+        return "Success" if present and wanted else None
+    return "Processing" if wanted else None
+
+
+def _stage(at: str | None, message: str) -> dict[str, Any]:
+    return {"message": message if at else "", "status": at is not None, "timestamp": at}
+
+
+def _timeline(row: BotRow, story: Story | None) -> dict[str, Any]:
+    hops = story.hops if story is not None else []
+    firsts: dict[State, str] = {}
+    for hop in hops:
+        firsts.setdefault(hop.state, stamp(hop.at))
+    stages = {
+        name: _stage(firsts.get(state), message) for name, (state, message) in _STAGES.items()
+    }
+    stop = stop_of(row.reason)
+    left = story.left_at if story is not None else row.ended_at
+    left_at = stamp(left) if left is not None and (row.ended or State.LEAVING in firsts) else None
+    ended_at = stamp(row.ended_at) if row.ended_at is not None else None
+    done_at = ended_at if row.ended else None
+    by_status = {
+        "Stopped": "Stopped",
+        "BotNotAllowed": "NotAllowed",
+        "BotRejected": "Denied",
+        "Error": "FAILED",
+    }
+    for name, status in by_status.items():
+        stages[name] = _stage(left_at if stop.bot_status == status else None, stop.message)
+    audio = _file(story, "audio.mix")
+    stages["AudioProcessing"] = _stage(audio, "Audio processing completed successfully")
+    stages["VideoProcessing"] = _stage(None, "")
+    ready = done_at if row.transcriber and row.in_call_at else None
+    stages["TranscriptionReady"] = _stage(ready, "Transcript processing completed successfully")
+    stages["Done"] = _stage(done_at, "Bot processing completed")
+    gone = stamp(row.deleted_at) if row.deleted_at is not None else None
+    stages["MediaExpired"] = _stage(gone, "Media has been deleted")
+    return stages
+
+
+def _file(story: Story | None, kind: str) -> str | None:
+    files = story.artifacts.values() if story is not None else ()
+    return next((stamp(file.at) for file in files if file.kind == kind), None)
+
+
+def duration_s(row: BotRow, story: Story | None) -> int:
+    """Return how long the bot was in the call, in whole seconds; 0 while it is not known."""
+    left = story.left_at if story is not None else row.ended_at
+    if row.in_call_at is None or left is None:
+        return 0
+    return max(0, round((left - row.in_call_at).total_seconds()))
+
+
+def listed(row: BotRow, variant: Variant) -> dict[str, Any]:
+    """Return a bot as the list shows it."""
+    return {
+        "bot_id": row.bot_id,
+        "BotID": row.bot_id,
+        "BotUsername": row.name,
+        "MeetingLink": row.url,
+        "Platform": platform_name(row.platform),
+        "Status": status_of(row, variant),
+        "CreatedAt": stamp(row.created_at),
+        "StartTime": stamp(row.in_call_at) if row.in_call_at else None,
+        "EndTime": stamp(row.ended_at) if row.ended_at else None,
+        "custom_attributes": attributes_of(row.extras),
+    }
+
+
+def detail(
+    row: BotRow, story: Story | None, variant: Variant, transcript_id: str | None
+) -> dict[str, Any]:
+    """Return `bot_details`; `story` is None after deletion."""
+    audio = _file(story, "audio.mix") is not None
+    recorded = story is not None and story.recording_at is not None
+    heard = recorded and story is not None and story.transcription_trouble is None
+    failed = recorded and not heard
+    transcript = "Failed" if failed else media_status(row, heard, row.transcriber is not None)
+    return {
+        **listed(row, variant),
+        "Duration": duration_s(row, story),
+        "AudioStatus": media_status(row, audio, row.extras.get("audio") is not False),
+        "VideoStatus": None,
+        "TranscriptStatus": transcript if row.transcriber is not None else None,
+        "ManifestStatus": media_status(row, _file(story, "manifest") is not None),
+        "StatusTimeline": _timeline(row, story),
+        "RequestPayload": row.extras.get("request", {"meeting_link": row.url}),
+        "ScheduledJoinTime": stamp(row.scheduled_for) if row.scheduled_for else None,
+        "ExpiresAt": stamp(row.delete_after) if row.delete_after else None,
+        "Reason": _reason(row.reason),
+        "caption_file": None,
+        "participant_events": _comings(story),
+        "transcript_id": transcript_id,
+    }
+
+
+def _reason(reason: EndReason | None) -> str | None:
+    return None if reason is None else stop_of(reason).message
+
+
+def _comings(story: Story | None) -> list[dict[str, Any]]:
+    told: list[tuple[str, dict[str, Any]]] = []
+    for presence in story.others if story is not None else ():
+        who = {"id": presence.participant.id, "name": presence.participant.name}
+        for came, went in presence.intervals:
+            told.append((stamp(came), {"action": "join", "participant": who}))
+            if went is not None:
+                told.append((stamp(went), {"action": "leave", "participant": who}))
+    return [{**each, "timestamp": at} for at, each in sorted(told, key=lambda pair: pair[0])]
+
+
+def participants(story: Story) -> list[dict[str, Any]]:
+    """Return everybody who was ever seen, our own bot left out."""
+    people: list[dict[str, Any]] = []
+    for presence in story.others:
+        who = presence.participant
+        changed = max(went or came for came, went in presence.intervals)
+        people.append(
+            {
+                "deviceId": who.id,
+                "displayName": who.name,
+                "fullName": who.name,
+                "profilePicture": "",
+                "status": 1 if presence.here else 0,
+                "humanized_status": "joined" if presence.here else "left",
+                "streamIds": [],
+                "lastUpdated": stamp(changed),
+            }
+        )
+    return people
+
+
+def chats(row: BotRow, story: Story) -> dict[str, Any]:
+    """Return the chat."""
+    lines = [_chat(line) for line in story.chat]
+    by_speaker: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        by_speaker.setdefault(line["speakerName"], []).append(line)
+    platform = platform_name(row.platform)
+    return {
+        "metadata": {"botId": row.bot_id, "totalMessages": len(lines), "platform": platform},
+        "speakers": list(by_speaker),
+        "chatMessages": lines,
+        "messagesBySpeaker": by_speaker,
+        "serverMetadata": {},
+    }
+
+
+def _chat(line: ChatLine) -> dict[str, Any]:
+    return {
+        "messageId": line.message_id,
+        "deviceId": line.sender_id or "",
+        "timestamp": stamp(line.at),
+        "text": line.text,
+        "speakerName": line.sender_name,
+    }
+
+
+def speaker_timeline(story: Story, audio: str, spans: Sequence[Any] | None = None) -> Any:
+    """Return who spoke when, in byte offsets into the sound as 16-bit PCM at 48 kHz.
+
+    Args:
+        story: The bot's story.
+        audio: A link to the recording, empty for none.
+        spans: The spans to tell; None for all.
+    """
+    offset_s = story.capture_offset_s or 0.0
+    chunks = []
+    for index, span in enumerate(story.timeline.spans if spans is None else spans):
+        end_s = span.start_s if span.end_s is None else span.end_s
+        chunks.append(
+            {
+                "chunkIndex": index,
+                "timestamp": round(span.start_s * 1000),
+                "sampleRate": _SAMPLE_RATE_HZ,
+                "speakerId": span.participant_id,
+                "speakerName": story.name_of(span.participant_id) or "Unknown",
+                "startByte": _byte(span.start_s - offset_s),
+                "endByte": _byte(end_s - offset_s),
+            }
+        )
+    mix = [file for file in story.artifacts.values() if file.kind == "audio.mix"]
+    length_s = (mix[-1].duration_s or 0.0) if mix else 0.0
+    return {
+        "chunks": chunks,
+        "lastUpdated": stamp(story.last_at) if story.last_at else None,
+        "audioFilePath": audio,
+        "totalFileSize": _byte(length_s),
+    }
+
+
+def _byte(seconds: float) -> int:
+    return max(0, round(seconds * _SAMPLE_RATE_HZ)) * _BYTES_PER_SAMPLE

@@ -1,0 +1,53 @@
+"""MeetStream's callbacks about a bot as a dialect. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from meetcore.commands import Command
+from meetcore.dialect import Dialect
+from meetcore.errors import CommandRefused
+from meetcore.events import Draft, Event
+from meetcore.story import Story
+from meetcore.wire import to_json
+from meetcore_meetstream.bodies import callback
+from meetcore_meetstream.notices import notices
+from meetcore_meetstream.variants import Variant
+
+__all__ = ["MeetstreamDialect"]
+
+
+class MeetstreamDialect(Dialect):
+    """The same messages as the callbacks.
+
+    Args:
+        variant: Which of the two dialects.
+    """
+
+    name: ClassVar[str] = "meetstream"
+
+    def __init__(self, variant: Variant = Variant.LEGACY) -> None:
+        self._variant = variant
+        self._story = Story()
+
+    def messages(self, item: Event | Draft) -> Sequence[str]:
+        """Return the bodies of the callbacks an event makes."""
+        if not isinstance(item, Event):
+            return ()
+        self._story.take(item)
+        requested = self._story.requested
+        attributes = requested.metadata if requested is not None else {}
+        bodies = [
+            callback(notice, self._variant, bot_id=item.bot_id, at=item.at, attributes=attributes)
+            for notice in notices(item, self._story)
+        ]
+        return [to_json(body) for body in bodies if body is not None]
+
+    def command(self, message: str) -> Command:
+        """Refuse: commands come over the control socket, which the bot dials.
+
+        Raises:
+            CommandRefused: Always.
+        """
+        raise CommandRefused("MeetStream takes commands over the control socket alone.")

@@ -1,0 +1,45 @@
+"""What this plugin hooks into: the server, the dialects, and the sinks that dial out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from meetcore.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from meetcore.contracts import Sink
+    from meetcore.dialect import Dialect
+    from meetcore.service import App
+
+__all__ = ["meetcore_register_dialects", "meetcore_register_routes", "meetcore_register_sinks"]
+
+meetcore_api_version = "1.0"
+
+
+@hookimpl
+def meetcore_register_dialects(register: Callable[[type[Dialect]], None]) -> None:
+    """Offer `meetstream`."""
+    from meetcore_meetstream.dialect import MeetstreamDialect
+
+    register(MeetstreamDialect)
+
+
+@hookimpl
+def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
+    """Offer `meetstream_control`, `meetstream_audio` and `meetstream_transcript`."""
+    from meetcore_meetstream.audio_sink import MeetstreamAudioSink
+    from meetcore_meetstream.control_sink import MeetstreamControlSink
+    from meetcore_meetstream.transcript_sink import MeetstreamTranscriptSink
+
+    register(MeetstreamControlSink)
+    register(MeetstreamAudioSink)
+    register(MeetstreamTranscriptSink)
+
+
+@hookimpl
+def meetcore_register_routes(app: App) -> None:
+    """Mount the API at `/meetstream`, and offer its webhook formats."""
+    from meetcore_meetstream.mount import add_to
+
+    add_to(app)

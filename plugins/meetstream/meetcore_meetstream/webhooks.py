@@ -1,0 +1,130 @@
+"""Everything that is POSTed: callbacks, comings and goings, finalized transcript."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID, uuid5
+
+from attrs import evolve
+
+from meetcore.events import SegmentFinalized
+from meetcore.orders import BotRow, WebhookTarget
+from meetcore.service import Moment, Outgoing, WebhookFormat
+from meetcore.wire import to_json
+from meetcore_meetstream.bodies import callback, deletion
+from meetcore_meetstream.comings import coming_or_going
+from meetcore_meetstream.live_text import chunk
+from meetcore_meetstream.notices import notices
+from meetcore_meetstream.variants import Variant, attributes_of, stamp
+
+__all__ = ["Callbacks", "Comings", "LiveText", "variant_of"]
+
+_NAMESPACE = UUID("5f0a1c6e-3d5b-4b52-9a38-2b1f4f0c7d11")
+_USER_AGENT = "meetcore-meetstream/1.0"
+
+
+def variant_of(target: WebhookTarget) -> Variant:
+    """Return the dialect a target was ordered in."""
+    return Variant.named(target.data.get("dialect")) or Variant.LEGACY
+
+
+def _outgoing(moment: Moment, kind: str, body: dict[str, Any], index: int = 0) -> Outgoing:
+    message_id = uuid5(_NAMESPACE, f"{moment.row.bot_id} {moment.event.seq} {index}")
+    return Outgoing(kind=kind, body=to_json(body).encode(), id=str(message_id))
+
+
+class Callbacks(WebhookFormat):
+    """Writes what goes to a bot's `callback_url`.
+
+    A target's `data` says its `dialect`. With a `secret` the raw body is signed.
+
+    Args:
+        now: Gives the wall time.
+    """
+
+    name: ClassVar[str] = "meetstream"
+    user_agent: ClassVar[str] = _USER_AGENT
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+
+    async def messages(self, moment: Moment) -> Sequence[Outgoing]:
+        """Return the callbacks about an event."""
+        row, event = moment.row, moment.event
+        wanted = row.extras.get("audio") is not False
+        told: list[Outgoing] = []
+        for index, notice in enumerate(notices(event, moment.story, audio=wanted)):
+            body = callback(
+                notice,
+                variant_of(moment.target),
+                bot_id=row.bot_id,
+                at=event.at,
+                attributes=attributes_of(row.extras),
+            )
+            if body is not None:
+                told.append(_outgoing(moment, notice.kind.value, body, index))
+        return told
+
+    def signed(self, target: WebhookTarget, outgoing: Outgoing) -> Outgoing:
+        """Return a message with its signature, where the user has a secret."""
+        if target.secret is None:
+            return outgoing
+        digest = hmac.new(target.secret.encode(), outgoing.body, hashlib.sha256).hexdigest()
+        headers = {
+            **outgoing.headers,
+            "X-MeetStream-Signature": f"sha256={digest}",
+            "X-MeetStream-Timestamp": stamp(self._now()),
+        }
+        return evolve(outgoing, headers=headers)
+
+    async def after_deletion(
+        self, row: BotRow, target: WebhookTarget, deleted_objects: int
+    ) -> Sequence[Outgoing]:
+        """Return `data_deletion`."""
+        body = deletion(row.bot_id, variant_of(target), self._now(), deleted_objects)
+        message_id = str(uuid5(_NAMESPACE, f"{row.bot_id} deletion"))
+        return (Outgoing(kind="data_deletion", body=to_json(body).encode(), id=message_id),)
+
+
+class Comings(WebhookFormat):
+    """Writes participant events for a realtime endpoint; its `data` says which (`events`)."""
+
+    name: ClassVar[str] = "meetstream_participants"
+    user_agent: ClassVar[str] = _USER_AGENT
+
+    async def messages(self, moment: Moment) -> Sequence[Outgoing]:
+        """Return what the endpoint subscribed to."""
+        row = moment.row
+        attributes = attributes_of(row.extras)
+        body = coming_or_going(
+            moment.event, moment.story, platform=row.platform, attributes=attributes
+        )
+        if body is None or body["event"] not in moment.target.data.get("events", ()):
+            return ()
+        return (_outgoing(moment, body["event"], body),)
+
+
+class LiveText(WebhookFormat):
+    """Writes finalized segments for `live_transcription_required.webhook_url`."""
+
+    name: ClassVar[str] = "meetstream_transcript"
+    user_agent: ClassVar[str] = _USER_AGENT
+
+    async def messages(self, moment: Moment) -> Sequence[Outgoing]:
+        """Return the chunk a finalized segment makes."""
+        event = moment.event
+        if not isinstance(event, SegmentFinalized):
+            return ()
+        body = chunk(
+            event.segment,
+            variant_of(moment.target),
+            bot_id=moment.row.bot_id,
+            at=event.at,
+            in_call_at=moment.story.in_call_at,
+            attributes=attributes_of(moment.row.extras),
+        )
+        return (_outgoing(moment, "transcript", body),)
