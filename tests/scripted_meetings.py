@@ -1,7 +1,8 @@
 """A plugin file for tests: scripted meetings behind links of the big platforms, in any process.
 
 The native id chooses the meeting: `short-…` ends by itself after three seconds, `stay-…` goes on,
-`deny-…` refuses the bot, `wait-…` never answers its knock, `fast-…` says much at once.
+`deny-…` refuses the bot, `wait-…` never answers its knock; `den-…` and `sta-…` are for links that
+must look like Google Meet's. Any other ends by itself.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ at_s = 3
 STAY = SHORT.replace("at_s = 3\n", "at_s = 3000\n")
 WAIT = STAY.replace("after_s = 0.2", "after_s = 3000")
 DENY = SHORT.replace("after_s = 0.2", 'after_s = 0.2\ndecision = "deny"')
-SCRIPTS = {"short": SHORT, "stay": STAY, "wait": WAIT, "deny": DENY}
+SCRIPTS = {"short": SHORT, "stay": STAY, "wait": WAIT, "deny": DENY, "den": DENY, "sta": STAY}
 
 _LINK = re.compile(
     r"https://(meet\.google\.com|zoom\.us/j|teams\.live\.com/meet)/(\w+)(-[\w-]*)?(?:\?.*)?"
