@@ -1,0 +1,152 @@
+"""Native webhooks over the API: endpoints, signed deliveries, their history, once more."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import trio
+from attrs import define, field
+from standardwebhooks import Webhook
+
+from .running import SHORT, http, ordered, serving, until
+
+
+@define
+class Receiver:
+    url: str
+    status: int = 200
+    posts: list[tuple[dict[str, str], bytes]] = field(factory=list)
+    changed: trio.Event = field(factory=trio.Event)
+
+    async def have(self, count: int) -> None:
+        with trio.fail_after(30):
+            while len(self.posts) < count:
+                self.changed = trio.Event()
+                await self.changed.wait()
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        async with stream:
+            data = b""
+            while b"\r\n\r\n" not in data:
+                part = await stream.receive_some(65536)
+                if not part:
+                    return
+                data += part
+            head, _, body = data.partition(b"\r\n\r\n")
+            lines = head.decode().split("\r\n")[1:]
+            headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
+            while len(body) < int(headers["content-length"]):
+                body += await stream.receive_some(65536)
+            answer = f"HTTP/1.1 {self.status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            await stream.send_all(answer.encode())
+        self.posts.append((headers, body))
+        self.changed.set()
+
+
+@asynccontextmanager
+async def receiving():
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    receiver = Receiver(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/hook")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, receiver.serve, listeners)
+        yield receiver
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_endpoint_is_told_of_every_bot_signed_filtered_and_in_order(tmp_path):
+    async with (
+        receiving() as receiver,
+        serving(tmp_path, allow_private=True) as server,
+        http(server) as client,
+    ):
+        wish = {"url": receiver.url, "events": ["state.*", "segment.finalized"]}
+        made = (await client.post("/v1/webhooks", json=wish)).json()
+        assert made["secret"].startswith("whsec_")
+        listed = (await client.get("/v1/webhooks")).json()
+        assert listed[0]["id"] == made["id"]
+        assert listed[0]["secret"] is None
+        bot = await until(client, (await ordered(client))["id"], "completed")
+        await receiver.have(10)
+        verifier = Webhook(made["secret"])
+        seqs = []
+        for headers, body in receiver.posts:
+            message = verifier.verify(body, headers)
+            assert message == json.loads(body)
+            assert message["bot_id"] == bot["id"]
+            seqs.append(message["seq"])
+        assert seqs == sorted(seqs)
+        kinds = {json.loads(body)["type"] for _, body in receiver.posts}
+        assert kinds == {"state.changed", "segment.finalized"}
+        history = (await client.get(f"/v1/bots/{bot['id']}/deliveries")).json()
+        assert len(history) == 10
+        assert all(each["delivered_at"] and each["status"] == 200 for each in history)
+
+
+async def test_a_delivery_can_be_sent_once_more(tmp_path):
+    async with (
+        receiving() as receiver,
+        serving(tmp_path, allow_private=True) as server,
+        http(server) as client,
+    ):
+        hook = {"url": receiver.url, "events": ["bot.requested"]}
+        bot = await until(client, (await ordered(client, webhooks=[hook]))["id"], "completed")
+        await receiver.have(1)
+        path = f"/v1/bots/{bot['id']}/deliveries"
+        with trio.fail_after(10):
+            while not (history := (await client.get(path)).json()):  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        again = await client.post(f"{path}/{history[0]['id']}/redeliver")
+        assert again.status_code == 202
+        await receiver.have(2)
+        assert receiver.posts[0][1] == receiver.posts[1][1]
+        wrong = await client.post(f"{path}/999999/redeliver")
+        assert (wrong.status_code, wrong.json()["code"]) == (404, "not_found")
+
+
+async def test_an_endpoint_that_was_switched_off_hears_nothing_more(tmp_path):
+    async with (
+        receiving() as receiver,
+        serving(tmp_path, allow_private=True) as server,
+        http(server) as client,
+    ):
+        made = (await client.post("/v1/webhooks", json={"url": receiver.url})).json()
+        assert (await client.delete(f"/v1/webhooks/{made['id']}")).status_code == 204
+        listed = (await client.get("/v1/webhooks")).json()
+        assert [each["enabled"] for each in listed] == [False]
+        await until(client, (await ordered(client))["id"], "completed")
+        on = await client.patch(f"/v1/webhooks/{made['id']}", json={"enabled": True})
+        assert on.json()["enabled"] is True
+        await until(client, (await ordered(client))["id"], "completed")
+        await receiver.have(5)
+        bots = {json.loads(body)["bot_id"] for _, body in receiver.posts}
+        assert len(bots) == 1
+
+
+async def test_targets_on_this_machine_are_refused_unless_the_operator_allows_them(tmp_path):
+    async with serving(tmp_path) as server, http(server) as client:
+        for url in ("http://example.org/x", "https://127.0.0.1/x", "https://10.1.2.3/", "ftp://x"):
+            answer = await client.post("/v1/webhooks", json={"url": url})
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), url
+        allowed = await client.post("/v1/webhooks", json={"url": "https://hooks.example.org/x"})
+        assert allowed.status_code == 201
+
+
+async def test_a_target_that_fails_is_tried_again_and_its_trouble_is_in_the_history(tmp_path):
+    async with (
+        receiving() as receiver,
+        serving(tmp_path, allow_private=True) as server,
+        http(server) as client,
+    ):
+        receiver.status = 503
+        hook = {"url": receiver.url, "events": ["bot.requested"]}
+        bot = await ordered(client, SHORT, webhooks=[hook])
+        await receiver.have(1)
+        path = f"/v1/bots/{bot['id']}/deliveries"
+        with trio.fail_after(10):
+            while not (history := (await client.get(path)).json()):  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        assert history[0]["status"] == 503
+        assert history[0]["delivered_at"] is None
+        assert datetime.fromisoformat(history[0]["next_try_at"]) > datetime.now(UTC)

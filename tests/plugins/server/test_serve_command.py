@@ -1,0 +1,131 @@
+"""`meetcore serve` in a terminal: what it says, how it ends, and its errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+
+from .running import PLUGIN, STAY
+
+ENVIRONMENT = {**os.environ, "MEETCORE_LOAD": "server,files,vexa"}
+
+
+@contextmanager
+def served(folder: Path, *arguments: str):
+    command = [sys.executable, "-m", "meetcore", "serve", "--port", "0", "--plugin", str(PLUGIN)]
+    with subprocess.Popen(
+        [*command, *arguments],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "No key was made" in line or ("for Vexa" in line and "--api-key" in arguments):
+                break
+        try:
+            yield process, said
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def wait_until_recording(url: str, bot_id: str) -> None:
+    until = time.monotonic() + 40
+    while time.monotonic() < until:
+        row = httpx2.get(f"{url}/v1/bots/{bot_id}", trust_env=False).json()
+        if row["state"] == "recording":
+            return
+    raise AssertionError(f"it is {row['state']}")
+
+
+def refused(folder: Path, *arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "meetcore", "serve", *arguments],
+        cwd=folder,
+        env={**ENVIRONMENT, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_it_says_where_everything_is_and_ends_on_ctrl_c_with_its_bots(tmp_path):
+    with served(tmp_path) as (process, said):
+        url = said[0].split()[-1]
+        text = "".join(said)
+        for part in (f"{url}/ ", f"{url}/v1 ", f"{url}/docs", f"{url}/vexa ", "this machine only"):
+            assert part in text
+        body = {"meeting_url": STAY, "transcriber": "scripted"}
+        bot = httpx2.post(f"{url}/v1/bots", json=body, trust_env=False).json()
+        wait_until_recording(url, bot["id"])
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(40) == 0
+        assert "Ending" in process.stderr.read()
+    assert not [child for child in children if child.is_running()]
+    journal = (tmp_path / "meetings" / bot["id"] / "journal.jsonl").read_text()
+    assert '"reason":"stop_requested"' in journal.splitlines()[-1]
+
+
+def test_with_keep_bots_they_go_on(tmp_path):
+    with served(tmp_path, "--keep-bots") as (process, said):
+        url = said[0].split()[-1]
+        body = {"meeting_url": STAY, "transcriber": "scripted"}
+        bot = httpx2.post(f"{url}/v1/bots", json=body, trust_env=False).json()
+        folder = tmp_path / "meetings" / bot["id"]
+        wait_until_recording(url, bot["id"])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+    pid = int((folder / "process.json").read_text().split(":")[1].strip(" }"))
+    try:
+        assert psutil.pid_exists(pid)
+    finally:
+        os.killpg(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--host", "0.0.0.0"], "Without an API key"),
+        (["--root", "vexxa"], "There is no dialect 'vexxa'"),
+        (["--script", "quiet"], "--script is for --rehearsal"),
+        (["--database", "mysql://x"], "There is no database of kind 'mysql'"),
+        (["--port", "99999"], "port must be 0 to 65535"),
+        (["--database", "sqlite:////proc/nothing/server.db"], "cannot be opened"),
+    ],
+)
+def test_what_cannot_be_is_said_in_words(tmp_path, arguments, words):
+    assert words in refused(tmp_path, *arguments)
+
+
+def test_an_unknown_setting_is_named_with_the_nearest_known_one(tmp_path):
+    config = tmp_path / "meetcore.toml"
+    config.write_text("[plugins.server]\ndatabse = 1\n")
+    said = refused(tmp_path, "--config", str(config))
+    assert "databse" in said
+    assert "Did you mean 'database'?" in said
+
+
+def test_a_key_given_on_the_command_line_opens_and_nothing_else_does(tmp_path):
+    with served(tmp_path, "--api-key", "from-the-shell") as (_, said):
+        url = said[0].split()[-1]
+        headers = {"authorization": "Bearer from-the-shell"}
+        assert httpx2.get(f"{url}/v1/bots", trust_env=False).status_code == 401
+        assert httpx2.get(f"{url}/v1/bots", headers=headers, trust_env=False).status_code == 200
+        assert "from-the-shell" not in "".join(said)
