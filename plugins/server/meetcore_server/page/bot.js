@@ -1,0 +1,339 @@
+// One bot: what it does now, what to do about it, and everything it has to tell.
+
+import { botPath, get, post, ask, Problem } from "./api.js";
+import { Chat } from "./chat.js";
+import { eachSecond, moment, setSince, ticking, timeElement } from "./clock.js";
+import { announce, element, icon, safeUrl, setText } from "./dom.js";
+import { History } from "./history.js";
+import { People } from "./people.js";
+import { Recording } from "./recording.js";
+import { LiveSocket } from "./socket.js";
+import { Story } from "./story.js";
+import { Transcript, segmentFrom } from "./transcript.js";
+import { adviceFor, canHear, hasEnded, platformWords, reasonWords, stateWords, toneOf } from "./words.js";
+
+const FILES_AFTER_MS = 400;
+const NOTHING_YET = "Nothing was said yet. What people say appears here while they say it.";
+const STOPPABLE = ["scheduled", "requested", "joining", "awaiting_admission", "in_call", "recording", "paused"];
+
+/** The view of one bot, live until it is closed. */
+export class BotView {
+  /**
+   * @param {string} id
+   * @param {{onChange: (bot: Record<string, any>) => void, onLink: (retryAt: number | null) => void}} hooks
+   *   Told of each change of the bot, and of the connection: null while it stands.
+   */
+  constructor(id, hooks) {
+    this.id = id;
+    this.hooks = hooks;
+    this.abort = new AbortController();
+    this.element = element("div", { class: "bot" }, element("p", { class: "hint loading", text: "Loading…" }));
+    /** @type {Record<string, any>[] | null} Messages that came before the rest was there. */
+    this.early = null;
+    this.#begin();
+  }
+
+  close() {
+    this.closed = true;
+    this.abort.abort();
+    this.socket?.close();
+    this.stopTicking?.();
+    clearTimeout(this.filesTimer);
+    this.transcript?.close();
+    this.recording?.close();
+    this.hooks.onLink(null);
+  }
+
+  async #begin() {
+    try {
+      const bot = await get(botPath(this.id), this.abort.signal);
+      this.story = new Story(bot);
+      this.#build();
+      this.#showState();
+      if (bot.data_deleted_at || this.story.ended) await this.#loadAll();
+      else this.#goLive();
+    } catch (error) {
+      if (!this.closed) this.#fail(error);
+    }
+  }
+
+  /** @param {Error & {words?: string}} error */
+  #fail(error) {
+    const gone = error instanceof Problem && error.status === 404;
+    const again = element("button", { class: "secondary", type: "button", text: "Try again", on: { click: () => location.reload() } });
+    this.element.replaceChildren(
+      element("div", { class: "card notice" }, element("h1", { tabindex: "-1", text: gone ? "There is no such bot" : "This did not work" }), element("p", { text: gone ? "It may belong to another key." : (error.words ?? error.message) }), gone ? element("a", { class: "secondary", href: "#/", text: "All bots" }) : again),
+    );
+  }
+
+  // --- what is shown ------------------------------------------------------------------------
+
+  #build() {
+    const { bot } = this.story;
+    this.badge = element("span", { class: "badge" });
+    this.since = ticking(bot.state_since);
+    this.sinceLabel = element("span", { class: "since" }, element("span", { text: "for " }), this.since);
+    this.advice = element("div", { class: "advice", hidden: true });
+    this.stop = element("button", { class: "secondary", type: "button", on: { click: () => this.#stop(this.stop) } });
+    this.remove = element("button", { class: "secondary quiet", type: "button", hidden: true, on: { click: () => this.dialog.showModal() } }, icon("trash"), "Delete data");
+    this.error = element("p", { class: "error", role: "alert", hidden: true });
+    this.transcript = new Transcript(this.id);
+    this.people = new People();
+    this.chat = new Chat(this.id);
+    this.history = new History();
+    this.recording = new Recording(this.id, (seconds) => this.transcript.mark(seconds));
+    this.dialog = this.#deleteDialog();
+    this.troubles = element("div", { class: "troubles" });
+    this.element.replaceChildren(
+      element(
+        "header",
+        { class: "bot-head" },
+        element("a", { class: "back icon", href: "#/", "aria-label": "All bots" }, icon("back")),
+        element("div", { class: "title" }, element("h1", { tabindex: "-1", dir: "auto", text: bot.name }), this.#where(bot)),
+        element("p", { class: "status" }, this.badge, this.sinceLabel),
+        element("div", { class: "actions" }, this.stop, this.remove),
+      ),
+      this.error,
+      this.advice,
+      this.troubles,
+      element("div", { class: "parts" }, element("div", { class: "main-part" }, this.recording.element, this.transcript.element), element("div", { class: "side-part" }, this.people.element, this.chat.element, this.history.element)),
+      this.dialog,
+    );
+    this.stopTicking = eachSecond(() => this.#showAdvice());
+  }
+
+  /** @param {Record<string, any>} bot */
+  #where(bot) {
+    const url = safeUrl(bot.meeting_url);
+    const id = url ? element("a", { href: url, target: "_blank", rel: "noopener noreferrer", text: bot.native_id }) : element("span", { text: bot.native_id });
+    const about = [
+      bot.transcriber ? `transcribed by ${bot.transcriber}` : "without a transcript",
+      bot.dialect !== "native" ? `ordered through ${bot.dialect}` : "",
+    ].filter(Boolean);
+    const when = bot.scheduled_for ? element("span", {}, " · joins ", timeElement(bot.scheduled_for)) : null;
+    return element("p", { class: "where hint" }, `${platformWords(bot.platform)} · `, id, ` · ${about.join(", ")}`, when);
+  }
+
+  #showState() {
+    const { bot } = this.story;
+    setText(this.badge, stateWords(bot.state));
+    this.badge.dataset.tone = toneOf(bot.state);
+    this.sinceLabel.hidden = this.story.ended;
+    setSince(this.since, bot.state_since);
+    const waiting = !canHear(bot.state);
+    this.stop.hidden = !STOPPABLE.includes(bot.state);
+    this.stop.replaceChildren(icon("stop"), waiting ? "Cancel" : "Stop");
+    this.stop.setAttribute("aria-label", waiting ? `Cancel ${bot.name}` : `Have ${bot.name} leave`);
+    this.remove.hidden = !this.story.ended || Boolean(bot.data_deleted_at);
+    this.history.show(bot.history);
+    this.chat.show(this.story.chat.values(), { open: canHear(bot.state) });
+    this.people.show(this.story.people.values(), this.story.ended);
+    this.#sayEmpty();
+    this.#showAdvice();
+    this.hooks.onChange(bot);
+  }
+
+  #sayEmpty() {
+    const { bot } = this.story;
+    if (bot.data_deleted_at) this.transcript.say(`Its data was deleted: ${moment(bot.data_deleted_at)}.`);
+    else if (!bot.transcriber) this.transcript.say("This bot was sent without a transcriber.");
+    else if (this.story.ended) this.transcript.say("Nothing was said.");
+    else if (canHear(bot.state)) this.transcript.say(NOTHING_YET);
+    else this.transcript.say("It is not in the call yet.");
+  }
+
+  #showAdvice() {
+    const { bot } = this.story;
+    const advice = adviceFor(bot) ?? this.#outcome(bot);
+    const sign = JSON.stringify(advice);
+    if (sign === this.adviceShown) return;
+    this.adviceShown = sign;
+    this.advice.hidden = !advice;
+    if (!advice) return;
+    this.advice.dataset.tone = advice.tone;
+    const cancel = element("button", { class: "secondary", type: "button", text: "Cancel the bot" });
+    cancel.addEventListener("click", () => this.#stop(cancel));
+    const symbol = { ask: "door", bad: "warning" }[advice.tone] ?? "info";
+    this.advice.replaceChildren(icon(symbol), element("p", {}, element("strong", { dir: "auto", text: advice.title }), advice.todo ? ` ${advice.todo}` : ""));
+    if (advice.cancel && bot.state !== "awaiting_admission") this.advice.append(cancel);
+    if (this.loaded) announce(`${bot.name}: ${advice.title}. ${advice.todo}`);
+  }
+
+  /** @param {Record<string, any>} bot */
+  #outcome(bot) {
+    if (bot.state !== "completed" || !bot.reason) return null;
+    return { tone: "calm", title: reasonWords(bot.reason), todo: "", cancel: false };
+  }
+
+  #showTroubles() {
+    const words = { capture: "The sound does not arrive as it should", roster: "Who is there cannot be seen right now", transcription: "Nothing is transcribed any more" };
+    const lines = this.story.ended ? [] : [...this.story.troubles];
+    this.troubles.replaceChildren(
+      ...lines.map(([kind, detail]) => element("div", { class: "advice", role: "status", "data-tone": "bad" }, icon("warning"), element("p", {}, element("strong", { text: words[kind] }), detail ? ` ${detail}` : ""))),
+    );
+  }
+
+  // --- what it is told ----------------------------------------------------------------------
+
+  #goLive() {
+    this.socket = new LiveSocket(this.id, {
+      onMessage: (message) => this.#take(message),
+      onLive: () => this.#live(),
+      onLost: (retryAt) => {
+        this.transcript.dropDrafts();
+        this.hooks.onLink(retryAt);
+      },
+      onRefused: (code, detail) => this.#refused(code, detail),
+    });
+    this.hooks.onRetry = () => this.socket.retry();
+  }
+
+  async #live() {
+    this.hooks.onLink(null);
+    if (this.loaded || this.early) return;
+    this.early = [];
+    try {
+      await this.#loadAll();
+    } catch (error) {
+      if (!this.closed) this.#fail(error);
+      return;
+    }
+    const early = this.early;
+    this.early = null;
+    for (const message of early) this.#take(message);
+  }
+
+  async #loadAll() {
+    const { signal } = this.abort;
+    if (this.story.bot.data_deleted_at) {
+      this.loaded = true;
+      return;
+    }
+    const [bot, people, chat, transcript] = await Promise.all([
+      get(botPath(this.id), signal),
+      get(botPath(this.id, "/participants"), signal),
+      get(botPath(this.id, "/chat"), signal),
+      get(botPath(this.id, "/transcript"), signal),
+    ]);
+    if (this.closed) return;
+    this.story.load({ bot, people, chat });
+    this.transcript.load(transcript.segments);
+    this.#showState();
+    this.loaded = true;
+    await this.#loadFiles();
+  }
+
+  /** @param {Record<string, any>} message */
+  #take(message) {
+    if (this.early) {
+      this.early.push(message);
+      return;
+    }
+    if (message.type === "segment.draft") {
+      this.transcript.draft(segmentFrom(message.data.segment));
+      return;
+    }
+    if (message.type === "segment.finalized") this.transcript.final(segmentFrom(message.data.segment));
+    const before = this.story.bot.state;
+    const changed = this.story.take(message);
+    if (changed === "state") this.#changedState(before);
+    else if (changed === "people") this.people.show(this.story.people.values(), this.story.ended);
+    else if (changed === "chat") this.chat.show(this.story.chat.values(), { open: canHear(this.story.bot.state) });
+    else if (changed === "trouble") this.#showTroubles();
+    else if (changed === "files") this.#loadFilesSoon();
+  }
+
+  /** @param {string} before */
+  #changedState(before) {
+    const { bot } = this.story;
+    if (bot.state !== before) announce(`${bot.name}: ${stateWords(bot.state)}`);
+    this.#showState();
+    if (!hasEnded(bot.state)) return;
+    this.transcript.dropDrafts();
+    this.#showTroubles();
+    this.#loadFilesSoon();
+    this.socket?.close();
+    this.hooks.onLink(null);
+  }
+
+  /** @param {string} code @param {string} detail */
+  #refused(code, detail) {
+    if (code === "unauthorized") return;
+    this.socket?.close();
+    this.hooks.onLink(null);
+    this.#fail(new Problem(409, { code, detail }));
+  }
+
+  #loadFilesSoon() {
+    clearTimeout(this.filesTimer);
+    this.filesTimer = setTimeout(() => this.#loadFiles().catch((error) => this.#say(error)), FILES_AFTER_MS);
+  }
+
+  async #loadFiles() {
+    if (!this.story.ended || this.closed) return;
+    const playable = await this.recording.load();
+    this.transcript.setSeek(playable ? (seconds) => this.recording.seek(seconds) : null);
+  }
+
+  // --- what it is asked for -----------------------------------------------------------------
+
+  /** @param {Error & {words?: string}} error */
+  #say(error) {
+    if (this.closed) return;
+    setText(this.error, error.words ?? error.message);
+    this.error.hidden = false;
+  }
+
+  /** @param {HTMLButtonElement} button */
+  async #stop(button) {
+    button.disabled = true;
+    this.error.hidden = true;
+    try {
+      const bot = await post(botPath(this.id, "/stop"));
+      if (hasEnded(bot.state) && !this.story.ended) {
+        this.story.bot = bot;
+        this.#changedState(bot.state);
+      }
+      this.element.querySelector("h1").focus({ preventScroll: true });
+    } catch (error) {
+      this.#say(error);
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  #deleteDialog() {
+    const confirm = element("button", { class: "primary danger", type: "button", text: "Delete for good" });
+    const stay = element("button", { class: "secondary", type: "button", autofocus: true, text: "Keep it", on: { click: () => dialog.close() } });
+    const error = element("p", { class: "error", role: "alert", hidden: true });
+    const dialog = element("dialog", { "aria-labelledby": "delete-title" }, element("h2", { id: "delete-title", text: "Delete what this bot left?" }), element("p", { text: "Recording, transcript, chat and journal are gone for good. The bot stays in the list." }), error, element("div", { class: "dialog-buttons" }, confirm, stay));
+    confirm.addEventListener("click", async () => {
+      confirm.disabled = true;
+      try {
+        await ask("DELETE", botPath(this.id, "/data"));
+        dialog.close();
+        this.#deleted(await get(botPath(this.id)));
+      } catch (trouble) {
+        setText(error, trouble.words ?? trouble.message);
+        error.hidden = false;
+      } finally {
+        confirm.disabled = false;
+      }
+    });
+    return dialog;
+  }
+
+  /** @param {Record<string, any>} bot */
+  #deleted(bot) {
+    const history = this.story.bot.history;
+    this.story.load({ bot: { ...bot, history: bot.history.length ? bot.history : history }, people: [], chat: [] });
+    this.recording.close();
+    this.recording.element.hidden = true;
+    this.transcript.load([]);
+    this.chat.shown.clear();
+    this.chat.list.replaceChildren();
+    this.#showState();
+    announce("Its data was deleted.");
+    this.element.querySelector("h1").focus();
+  }
+}

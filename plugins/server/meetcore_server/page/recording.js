@@ -1,0 +1,95 @@
+// The recording: a player for the whole meeting, and every file to take away.
+
+import { botPath, get } from "./api.js";
+import { duration } from "./clock.js";
+import { element, icon, setText } from "./dom.js";
+
+/** @param {number} bytes */
+function size(bytes) {
+  if (bytes < 1000) return `${bytes} bytes`;
+  const [unit, one] = bytes < 1e6 ? ["kB", 1e3] : bytes < 1e9 ? ["MB", 1e6] : ["GB", 1e9];
+  return `${(bytes / one).toFixed(bytes / one < 10 ? 1 : 0)} ${unit}`;
+}
+
+/** A signed URL as one of this very server, however it is seen from here. @param {string} url */
+const local = (url) => new URL(url).pathname;
+
+const LABELS = { "audio.mix": "Everybody together", manifest: "List of the files" };
+
+/** The files of one bot. */
+export class Recording {
+  /**
+   * @param {string} botId
+   * @param {(seconds: number) => void} onTime Called while it plays.
+   */
+  constructor(botId, onTime) {
+    this.botId = botId;
+    this.audio = element("audio", { controls: true, preload: "metadata", "aria-label": "Recording of the meeting" });
+    this.audio.addEventListener("timeupdate", () => onTime(this.audio.currentTime));
+    this.audio.addEventListener("error", () => this.#renew());
+    this.files = element("ul", { class: "files" });
+    this.note = element("p", { class: "hint" });
+    this.details = element("details", {}, element("summary", { text: "Files" }), this.files);
+    this.element = element("section", { class: "card recording", "aria-labelledby": "recording-title", hidden: true }, element("header", { class: "card-head" }, element("h2", { id: "recording-title", text: "Recording" }), this.note), this.audio, this.details);
+    // The links expire after an hour, so whoever looks at them gets fresh ones.
+    this.details.addEventListener("toggle", () => this.details.open && this.load().catch((error) => this.#say(error)));
+    this.renewals = 0;
+  }
+
+  /** @param {Error & {words?: string}} error */
+  #say(error) {
+    setText(this.note, error.words ?? error.message);
+  }
+
+  /** Fetch what there is. @returns {Promise<boolean>} Whether it can be played. */
+  async load() {
+    const found = await get(botPath(this.botId, "/recordings"));
+    this.element.hidden = found.length === 0;
+    const mix = found.find((file) => file.kind === "audio.mix");
+    this.audio.hidden = !mix;
+    if (mix && this.source !== mix.path) {
+      this.source = mix.path;
+      this.audio.src = local(mix.url);
+    }
+    setText(this.note, mix?.duration_s ? duration(mix.duration_s) : "");
+    setText(this.details.firstElementChild, found.length === 1 ? "1 file" : `${found.length} files`);
+    this.files.replaceChildren(...found.map((file) => this.#file(file)));
+    return Boolean(mix);
+  }
+
+  /** Play from a moment. @param {number} seconds */
+  seek(seconds) {
+    this.audio.currentTime = seconds;
+    this.audio.play().catch(() => {
+      setText(this.note, "This browser cannot play the recording.");
+    });
+  }
+
+  close() {
+    this.audio.pause();
+    this.closed = true;
+    this.audio.removeAttribute("src");
+  }
+
+  /** The link of a player expires after an hour: take a new one, and go on where it was. */
+  async #renew() {
+    if (this.closed || this.renewals >= 3) return;
+    this.renewals += 1;
+    const at = this.audio.currentTime;
+    this.source = null;
+    try {
+      await this.load();
+      this.audio.currentTime = at;
+    } catch (error) {
+      this.#say(error);
+    }
+  }
+
+  /** @param {Record<string, any>} file */
+  #file(file) {
+    const name = file.path.split("/").at(-1);
+    const facts = [file.duration_s ? duration(file.duration_s) : "", size(file.size_bytes)].filter(Boolean).join(" · ");
+    const link = element("a", { href: local(file.url), download: name, "aria-label": `Download ${LABELS[file.kind] ?? name}, ${facts}` }, icon("download"), element("span", { class: "file-name", text: LABELS[file.kind] ?? name }));
+    return element("li", {}, link, element("span", { class: "hint", text: facts }));
+  }
+}

@@ -1,0 +1,145 @@
+"""A plugin file: the scripted meetings, and further ones that a page should be seen with.
+
+`busy-…` is a lively meeting of four that goes on; `markup-…` has people who write HTML; `slow-…`
+never gets beyond joining; `few-…` is short, with speech by one who is loud enough to be recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import meetcore
+from meetcore.testing import ScriptedTranscriber, SimMeeting
+from meetcore.testing.script import parse_script
+from tests import scripted_meetings
+
+IMAGE = "<img src=x onerror=document.title='broken'>"
+
+HEAD = """
+title = "Meeting"
+seed = 5
+[admission]
+after_s = 0.2
+"""
+
+BUSY_PEOPLE = """
+[[people]]
+id = "cara"
+name = "Cara Mendes"
+host = true
+[[people]]
+id = "dev"
+name = "Dev Patel"
+[[people]]
+id = "eli"
+name = "Eli Brandt"
+[[people]]
+id = "flo"
+name = "Flo Nakamura"
+"""
+
+SAID = [
+    ("cara", 0.3, "good morning everyone shall we begin with the pilot"),
+    ("dev", 4.2, "the pilot went well all three sites recorded without a gap"),
+    ("dev", 8.8, "we counted two hundred meetings in the first week"),
+    ("eli", 12.8, "support had four questions and all of them were about the waiting room"),
+    ("flo", 18.2, "I can write that down for the handbook until Thursday"),
+    ("cara", 22.4, "thank you then the next point is the price and who decides"),
+    ("dev", 27.0, "I would rather wait for the numbers from the second week"),
+    ("flo", 31.4, "so would I they come on Monday"),
+]
+
+BUSY_CHAT = """
+[[chat]]
+who = "flo"
+at_s = 6
+text = "The numbers are in the sheet, second tab."
+[[chat]]
+who = "eli"
+at_s = 14
+text = "Four tickets: 118, 121, 122 and 130."
+[[mutes]]
+who = "eli"
+at_s = 0.5
+until_s = 11
+"""
+
+
+def _lines() -> str:
+    return "".join(
+        f'[[lines]]\nwho = "{who}"\nat_s = {at}\ntext = "{text}"\n' for who, at, text in SAID
+    )
+
+
+BUSY = HEAD + BUSY_PEOPLE + _lines() + BUSY_CHAT + "[end]\nat_s = 3000\n"
+MARKUP = (
+    HEAD
+    + f"""
+[[people]]
+id = "mal"
+name = "{IMAGE}"
+[[lines]]
+who = "mal"
+at_s = 0.4
+text = "an honest sentence"
+[[chat]]
+who = "mal"
+at_s = 0.4
+text = "<script>document.title='broken'</script>{IMAGE}"
+[end]
+at_s = 3000
+"""
+)
+SLOW = scripted_meetings.STAY + '[[faults]]\nkind = "hanging_call"\nwhat = "join"\nfor_s = 3000\n'
+SCRIPTS = {**scripted_meetings.SCRIPTS, "busy": BUSY, "markup": MARKUP, "slow": SLOW}
+
+KNOWN_LINES = (
+    scripted_meetings.SHORT.partition("[[chat]]")[0]
+    + BUSY_PEOPLE.replace("host = true\n", "")
+    + _lines()
+    + """
+[[people]]
+id = "mal"
+name = "Mal"
+[[lines]]
+who = "mal"
+at_s = 0.4
+text = "an honest sentence"
+[end]
+at_s = 3000
+"""
+)
+
+
+class PageMeetings(scripted_meetings.ScriptedPlatform):
+    name = "page_meetings"
+
+    @asynccontextmanager
+    async def open_call(
+        self,
+        link: meetcore.MeetingLink,
+        request: meetcore.CallRequest,
+        door: meetcore.CallDoor,
+    ) -> AsyncIterator[meetcore.Call]:
+        kind = link.native_id.partition("-")[0]
+        meeting = SimMeeting(SCRIPTS.get(kind, scripted_meetings.SHORT))
+        async with meeting.attend(link, request, door) as call:
+            yield call
+
+
+class PageTranscriber(ScriptedTranscriber):
+    name = "scripted"
+
+    def __init__(self, options: object = None) -> None:
+        super().__init__(parse_script(KNOWN_LINES))
+
+
+@meetcore.hookimpl
+def meetcore_register_platforms(register: Callable[[type[meetcore.Platform]], None]) -> None:
+    register(PageMeetings)
+
+
+@meetcore.hookimpl
+def meetcore_register_transcribers(register: Callable[[type[meetcore.Transcriber]], None]) -> None:
+    register(PageTranscriber)
