@@ -79,6 +79,7 @@ class Speakers:
     _owners: dict[str, str | None] = field(factory=dict)
     _speaking: dict[str, None] = field(factory=dict)
     _loudness: dict[str, float] = field(factory=dict)
+    _last: tuple[str, str] = NOBODY
 
     def take(self, event: Event) -> None:
         """Take the next event."""
@@ -102,7 +103,15 @@ class Speakers:
         self._loudness[chunk.track_id] = max(known, level)
 
     def loudest(self) -> tuple[str, str]:
-        """Return id and name of who spoke, and begin anew; `NOBODY` for nobody one could name."""
+        """Return id and name of who spoke, and begin anew; `NOBODY` for nobody one could name.
+
+        Where nothing was heard since the last time, it is still the same.
+        """
+        if self._loudness:
+            self._last = self._judged()
+        return self._last
+
+    def _judged(self) -> tuple[str, str]:
         heard, self._loudness = self._loudness, {}
         audible = [track for track, level in heard.items() if level >= _AUDIBLE]
         audible.sort(key=lambda track: -heard[track])

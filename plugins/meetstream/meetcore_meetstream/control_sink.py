@@ -1,4 +1,4 @@
-"""The sink `meetstream_control`: the bot dials a client's socket and does what it is asked there."""
+"""The sink `meetstream_control`: the bot dials a client's socket and does what is asked there."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class MeetstreamControlSink(DiallingSink):
         self._news = Wake()
         self._impossible: dict[str, int] = {}
         self._dropped = 0
+        self._interrupted = False
 
     @asynccontextmanager
     async def while_open(self) -> AsyncIterator[None]:
@@ -54,10 +55,9 @@ class MeetstreamControlSink(DiallingSink):
 
     async def deliver(self, event: Event) -> None:
         """Send chat back; what the bot says itself is left out."""
-        if isinstance(event, ChatReceived) and not event.by_bot:
-            if self.line.waiting < _MOST_UNSENT_CHAT:
-                told = {"command": "usermsg", "message": event.text}
-                self.line.tell(json.dumps(told, ensure_ascii=True))
+        told = isinstance(event, ChatReceived) and self.line.waiting < _MOST_UNSENT_CHAT
+        if isinstance(event, ChatReceived) and told and not event.by_bot:
+            self.line.tell(json.dumps({"command": "usermsg", "message": event.text}))
         await super().deliver(event)
 
     async def finish(self) -> None:
@@ -91,7 +91,9 @@ class MeetstreamControlSink(DiallingSink):
         silenced = len(self._asked) - len(kept)
         self._asked = deque(kept)
         self._asked_bytes = sum(map(_weight, kept))
-        self.say("interrupted", chunks=str(silenced))
+        if silenced or not self._interrupted:
+            self.say("interrupted", chunks=str(silenced))
+        self._interrupted = True
 
     def _known_to_be_impossible(self, command: Command) -> bool:
         if command.type not in self._impossible:

@@ -1,0 +1,215 @@
+"""A desk with MeetStream's API on it, and a meeting to play there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import evolve
+
+from meetcore.doors import Reply
+from meetcore.events import (
+    ArtifactWritten,
+    ChatReceived,
+    ParticipantJoined,
+    ParticipantLeft,
+    SegmentFinalized,
+    SpeakingStarted,
+    SpeakingStopped,
+)
+from meetcore.lifecycle import EndReason, Evidence, State
+from meetcore.orders import BotRow, WebhookTarget
+from meetcore.roster import NameSource, Participant
+from meetcore.service import Moment, Outgoing
+from meetcore.story import Story
+from meetcore.testing.desk import Desk, open_desk
+from meetcore.transcript import Segment, Word
+from meetcore_meetstream import plugin
+
+KEY = "YOUR_API_KEY"
+HEADERS = {"authorization": f"Token {KEY}"}
+HOOK = "https://your-domain.com/callback"
+LINK = "https://meet.google.com/abc-defg-hij"
+ZOOM = "https://zoom.us/j/123456789"
+VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "vectors.json").read_text())
+BY_NAME: dict[tuple[str, str], dict[str, Any]] = {
+    (vector["system"].removeprefix("meetstream/"), vector["name"]): vector for vector in VECTORS
+}
+
+
+def wish(**changes: Any) -> dict[str, Any]:
+    """The body of a request for a bot."""
+    return {
+        "meeting_link": LINK,
+        "bot_name": "Acme Notetaker",
+        "callback_url": HOOK,
+        "recording_config": {"transcript": {"provider": {"deepgram": {"language": "en"}}}},
+        **changes,
+    }
+
+
+@asynccontextmanager
+async def meetstream(folder: Path, **options: Any) -> AsyncIterator[Desk]:
+    async with open_desk(folder) as desk:
+        desk.options = {"meetstream": options}
+        desk.load(plugin)
+        desk.new_key(KEY)
+        yield desk
+
+
+async def ask(desk: Desk, method: str, path: str, **how: Any) -> Reply:
+    """Send a request with the key, below `/api/v1`; a stream in the answer is read."""
+    headers = {**HEADERS, **how.pop("headers", {})}
+    reply = await desk.call(method, f"/api/v1{path}", headers=headers, **how)
+    if reply.stream is not None:
+        body = b"".join([piece async for piece in reply.stream])
+        reply = evolve(reply, stream=None, json=json.loads(body))
+    json.dumps(reply.json)
+    return reply
+
+
+async def new_bot(desk: Desk, **changes: Any) -> BotRow:
+    reply = await ask(desk, "POST", "/bots/create_bot", json=wish(**changes))
+    assert reply.status == 201, reply.json
+    assert reply.json["bot_id"] == desk.only.bot_id
+    return desk.only
+
+
+def said(name: str, who: str, *words: tuple[str, float, float], **changes: Any) -> SegmentFinalized:
+    """Somebody's line, with the times of its words."""
+    segment = Segment(
+        id=name,
+        revision=1,
+        finalized=True,
+        track_id=who,
+        participant_id=who,
+        speaker_name=who,
+        speaker_source=NameSource.TRACK,
+        speaker_confidence=0.95,
+        text=" ".join(word for word, _, _ in words),
+        words=tuple(Word(*word, 0.99) for word in words),
+        start_s=words[0][1],
+        end_s=words[-1][2],
+        language="en",
+    )
+    return SegmentFinalized(segment=evolve(segment, **changes))
+
+
+HELLO = said("s1", "Alice", ("Hello,", 0.5, 0.8), ("everyone.", 0.9, 3.2))
+REPLY = said("s2", "Bob", ("Hi", 4.0, 4.2), ("Alice!", 4.2, 4.6))
+
+
+def speech(who: str, start_s: float, end_s: float) -> list[SpeakingStarted | SpeakingStopped]:
+    source = NameSource.TRACK
+    return [
+        SpeakingStarted(participant_id=who, name=who, start_s=start_s, source=source),
+        SpeakingStopped(participant_id=who, name=who, end_s=end_s, source=source),
+    ]
+
+
+def enter(desk: Desk, row: BotRow) -> None:
+    """Let a bot come as far as recording, with Alice and Bob there."""
+    for state in (State.JOINING, State.AWAITING_ADMISSION, State.IN_CALL):
+        desk.pass_time(1)
+        desk.go(row, state)
+    me = Participant(id="me", name="Acme Notetaker", is_self=True, is_bot=True)
+    desk.happen(row, ParticipantJoined(participant=me))
+    for name in ("Alice", "Bob"):
+        desk.happen(row, ParticipantJoined(participant=Participant(id=name, name=name)))
+    desk.pass_time(1)
+    desk.go(row, State.RECORDING)
+
+
+def files(row: BotRow) -> list[ArtifactWritten]:
+    """Write what the recorder leaves."""
+    folder = row.folder / "files"
+    folder.mkdir(exist_ok=True)
+    made = []
+    for kind, name, media_type, length_s in (
+        ("audio.mix", "mix.opus", "audio/ogg; codecs=opus", 125.0),
+        ("manifest", "manifest.json", "application/json", None),
+    ):
+        (folder / name).write_bytes(b"not really")
+        made.append(
+            ArtifactWritten(
+                kind=kind,
+                path=f"files/{name}",
+                media_type=media_type,
+                size_bytes=10,
+                duration_s=length_s,
+            )
+        )
+    return made
+
+
+def leave(
+    desk: Desk, row: BotRow, reason: EndReason = EndReason.MEETING_ENDED, *, media: bool = True
+) -> None:
+    """Let a bot that is in the call end."""
+    desk.pass_time(120)
+    desk.happen(row, ParticipantLeft(participant_id="Bob", name="Bob"))
+    desk.go(row, State.LEAVING, reason)
+    desk.go(row, State.PROCESSING)
+    if media:
+        desk.happen(row, *files(row))
+    desk.go(row, State.COMPLETED, reason)
+
+
+def chat(text: str, *, by_bot: bool = False) -> ChatReceived:
+    return ChatReceived(
+        message_id=f"m-{text}", sender_id="Alice", sender_name="Alice", text=text, by_bot=by_bot
+    )
+
+
+def play(
+    desk: Desk, row: BotRow, reason: EndReason = EndReason.MEETING_ENDED, *, media: bool = True
+) -> None:
+    """A whole meeting."""
+    enter(desk, row)
+    desk.happen(row, *speech("Alice", 0.5, 3.2), HELLO, *speech("Bob", 4.0, 4.6), REPLY)
+    desk.happen(row, chat("hello"))
+    leave(desk, row, reason, media=media)
+
+
+def fail(desk: Desk, row: BotRow, reason: EndReason, detail: str = "") -> None:
+    """Let a bot fail at the door."""
+    for state in (State.JOINING, State.AWAITING_ADMISSION):
+        desk.go(row, state)
+    desk.go(row, State.LEAVING, reason, Evidence("test", detail))
+    desk.go(row, State.PROCESSING)
+    desk.go(row, State.FAILED, reason, Evidence("test", detail))
+
+
+async def told(desk: Desk, format_name: str = "meetstream") -> list[Any]:
+    """Return the bodies of the webhooks of a format so far, in the order of the journal."""
+    await desk.settled()
+    posted = [each for each in desk.posted if each.target.format == format_name]
+    places: dict[str | None, int] = {}
+    for row, target in {each.row.bot_id: (each.row, each.target) for each in posted}.values():
+        if desk.row(row.bot_id).deleted_at is None:
+            for outgoing in await _written(desk, row, target):
+                places[outgoing.id] = len(places)
+    posted.sort(key=lambda each: places.get(each.outgoing.id, len(places)))
+    return [each.json for each in posted]
+
+
+async def _written(desk: Desk, row: BotRow, target: WebhookTarget) -> list[Outgoing]:
+    """Return what a target is told of a bot's journal; the desk itself keeps no order."""
+    story = Story()
+    written: list[Outgoing] = []
+    async for event in desk.events(row):
+        story.take(event)
+        moment = Moment(row=row, event=event, story=story, target=target)
+        written += await desk.formats[target.format].messages(moment)
+    return written
+
+
+async def eventually(condition: Any, *, within_s: float = 20.0) -> None:
+    """Return when a condition holds: one on the other side of a socket."""
+    with trio.fail_after(within_s):
+        while not condition():  # noqa: ASYNC110
+            await trio.sleep(0.005)

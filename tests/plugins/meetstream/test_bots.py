@@ -1,0 +1,584 @@
+"""REST, route by route: who comes in, what is ordered, what is told, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meetcore.commands import SendChat
+from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused, ConfigError
+from meetcore.lifecycle import EndReason, State
+from meetcore.orders import Scope
+from meetcore_meetstream.options import read_options
+from tests.plugins.meetstream.stage import (
+    HOOK,
+    LINK,
+    ZOOM,
+    ask,
+    enter,
+    fail,
+    meetstream,
+    new_bot,
+    play,
+    said,
+    told,
+    wish,
+)
+
+# --- who comes in ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"authorization": "Bearer YOUR_API_KEY"}, 401),
+        ({"authorization": "YOUR_API_KEY"}, 401),
+        ({"authorization": "Token "}, 401),
+        ({"authorization": "Token wrong"}, 403),
+        ({"authorization": "token YOUR_API_KEY"}, 200),
+    ],
+    ids=str,
+)
+async def test_a_key_is_a_token(headers: dict[str, str], status: int, tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        reply = await desk.call("GET", "/api/v1/bots", headers=headers)
+        assert reply.status == status
+        if status != 200:
+            assert list(reply.json) == ["message"]
+
+
+@pytest.mark.parametrize("prefix", ["/api/v1", "/v1", ""])
+async def test_every_route_lies_below_each_prefix(prefix: str, tmp_path: Path) -> None:
+    headers = {"Authorization": "Token YOUR_API_KEY"}
+    async with meetstream(tmp_path) as desk:
+        path = f"{prefix}/bots/create_bot"
+        made = await desk.call("POST", path, json=wish(), headers=headers)
+        assert made.status == 201
+        path = f"{prefix}/bots/{made.json['bot_id']}/status"
+        assert (await desk.call("GET", path, headers=headers)).status == 200
+        assert (await desk.call("GET", f"{prefix}/bots/", headers=headers)).status == 200
+
+
+async def test_a_key_that_may_only_read_makes_no_bot(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        desk.new_key("reader", scopes=frozenset({Scope.READ}))
+        headers = {"authorization": "Token reader"}
+        reply = await desk.call("POST", "/bots/create_bot", json=wish(), headers=headers)
+        assert reply.status == 403
+
+
+async def test_somebody_elses_bot_is_not_there(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        desk.new_key("other", user_id=2)
+        headers = {"authorization": "Token other"}
+        for path in ("status", "detail", "get_audio", "get_participants"):
+            reply = await desk.call("GET", f"/bots/{row.bot_id}/{path}", headers=headers)
+            assert (reply.status, reply.json) == (404, {"message": "Bot not found"})
+
+
+@pytest.mark.parametrize(
+    "path", ["/calendar/events", "/google-logins", "/admin/configs", "/mia/agents", "/nothing"]
+)
+async def test_what_is_out_of_scope_is_a_404_in_the_vendors_shape(
+    path: str, tmp_path: Path
+) -> None:
+    async with meetstream(tmp_path) as desk:
+        reply = await ask(desk, "GET", path)
+        assert (reply.status, list(reply.json)) == (404, ["message"])
+
+
+# --- what is ordered ---------------------------------------------------------------------------
+
+
+async def _refused(tmp_path: Path, body: Any, **options: Any) -> str:
+    async with meetstream(tmp_path, **options) as desk:
+        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
+        assert reply.status == 400
+        assert list(reply.json) == ["message"]
+        return str(reply.json["message"])
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"meeting_link": None}, "meeting_link is required"),
+    ({"meeting_link": "  "}, "meeting_link is required"),
+    ({"meeting_link": 7}, "meeting_link must be a string"),
+    ({"meeting_link": "https://nowhere.test/x"}, "no link of a platform"),
+    ({"bot_name": 7}, "bot_name must be a string"),
+    ({"bot_name": "x" * 201}, "bot_name must not exceed"),
+    ({"bot_message": ["x"]}, "bot_message must be a string"),
+    ({"bot_message": "a\x00b"}, "zero characters"),
+    ({"audio_required": "yes"}, "audio_required must be a boolean"),
+    ({"video_required": 1}, "video_required must be a boolean"),
+    ({"callback_url": "ftp://x.test"}, "callback_url must be a valid"),
+    ({"callback_url": "https://user:word@x.test"}, "callback_url must be a valid"),
+    ({"bot_image_url": "no url"}, "bot_image_url must be a valid"),
+    ({"socket_connection_url": "ws://x.test"}, "socket_connection_url must be a valid"),
+    ({"socket_connection_url": {"websocket_url": "https://x.test"}}, "websocket_url must be"),
+    ({"live_audio_required": "wss://x.test"}, "live_audio_required must be an object"),
+    ({"live_transcription_required": True}, "live_transcription_required must be an object"),
+    ({"live_video_required": {"websocket_url": "wss://x.test"}}, "not available"),
+    ({"agent_config_id": "a"}, "not found"),
+    ({"zoom": {"zak_url": "https://a.test", "obf_url": "https://b.test"}}, "cannot both"),
+    ({"zoom": {"zak_url": "https://a.test"}}, "not available"),
+    ({"google_meet": {"login_required": True}}, "signed-in joins"),
+    ({"join_at": "tomorrow"}, "join_at must be a time"),
+    ({"join_at": 5}, "join_at must be a time"),
+    ({"custom_attributes": "x"}, "custom_attributes must be an object"),
+    ({"deduplication_key": ""}, "printable ASCII"),
+    ({"deduplication_key": "ü"}, "printable ASCII"),
+    ({"deduplication_key": "x" * 2001}, "printable ASCII"),
+    ({"automatic_leave": []}, "automatic_leave must be an object"),
+    ({"automatic_leave": {"waiting_room_timeout": "600"}}, "whole number of seconds"),
+    ({"automatic_leave": {"everyone_left_timeout": 1.5}}, "whole number of seconds"),
+    ({"automatic_leave": {"everyone_left_timeout": 0}}, "at least 1 second"),
+    ({"automatic_leave": {"bot_detection": {"using_participant_names": {"timeout": 5}}}},
+     "matches must be a list"),
+    ({"recording_config": {"transcript": {"provider": {"a": {}, "b": {}}}}}, "exactly one"),
+    ({"recording_config": {"transcript": {"provider": "deepgram"}}}, "must be an object"),
+    ({"recording_config": {"retention": {"type": "timed", "hours": 0}}}, "greater than 0"),
+    ({"recording_config": {"retention": {"type": "timed", "hours": True}}}, "greater than 0"),
+    ({"recording_config": {"video_layout": "circle"}}, "video_layout must be one of"),
+    ({"recording_config": {"realtime_endpoints": [{"type": "webhook"}]}}, "url is required"),
+    ({"recording_config": {"realtime_endpoints": [
+        {"type": "webhook", "url": "https://x.test", "events": ["bot.dance"]}]}}, "may hold"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "words"), BAD, ids=lambda value: str(value)[:40])
+async def test_a_field_that_cannot_be_used_is_a_400_that_names_it(
+    change: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    assert words in await _refused(tmp_path, wish(**change))
+
+
+async def test_the_present_api_wants_a_name_the_first_one_does_not(tmp_path: Path) -> None:
+    body = {"meeting_link": LINK}
+    assert await _refused(tmp_path / "a", body, dialect="current") == "bot_name is required"
+    async with meetstream(tmp_path / "b") as desk:
+        assert (await ask(desk, "POST", "/bots/create_bot", json=body)).status == 201
+
+
+@pytest.mark.parametrize("spelling", ["2999-01-15 14:30:00", "2999-01-15T14:30:00Z",
+                                      "2999-01-15T16:30:00+02:00"])  # fmt: skip
+async def test_both_spellings_of_join_at_are_the_same_time(spelling: str, tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk, join_at=spelling)
+        assert row.state is State.SCHEDULED
+        assert str(row.scheduled_for) == "2999-01-15 14:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "given", ["wss://x.test/c", {"websocket_url": "wss://x.test/c"},
+              {"websocketUrl": "wss://x.test/c"}],
+    ids=str,
+)  # fmt: skip
+async def test_the_control_socket_is_taken_as_text_and_as_object(
+    given: Any, tmp_path: Path
+) -> None:
+    async with meetstream(tmp_path) as desk:
+        order = await desk.order(await new_bot(desk, socket_connection_url=given))
+        assert order.plugins["meetstream_control"] == {"url": "wss://x.test/c"}
+
+
+@pytest.mark.parametrize("name", ["no_one_joined_timeout", "noone_joined_timeout"])
+async def test_both_spellings_of_a_lonely_meeting_are_taken(name: str, tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        order = await desk.order(await new_bot(desk, automatic_leave={name: 77}))
+        assert order.automatic_leave["nobody_joined_s"] == 77
+
+
+@pytest.mark.parametrize(("dialect", "silence_s"), [("legacy", None), ("current", 100.0)])
+async def test_the_documented_limits_hold_where_none_are_given(
+    dialect: str, silence_s: float | None, tmp_path: Path
+) -> None:
+    async with meetstream(tmp_path, dialect=dialect) as desk:
+        order = await desk.order(await new_bot(desk))
+        assert order.automatic_leave == {
+            "waiting_room_s": 600.0,
+            "nobody_joined_s": 600.0,
+            "everyone_left_s": 300.0,
+            "max_duration_s": 14_400.0,
+            "recording_permission_s": 60.0,
+            "silence_s": silence_s,
+        }
+        assert order.keep_s == 7 * 24 * 3600
+
+
+@pytest.mark.parametrize(
+    ("provider", "transcriber"),
+    [
+        ({"deepgram": {"model": "nova-3", "language": "en_us"}}, "deepgram"),
+        ({"deepgram_streaming": {}}, "deepgram"),
+        ({"assemblyai_streaming": {"language_code": "multi"}}, "assemblyai"),
+        ({"meetstream_streaming": {}}, "default"),
+        ({"meeting_captions": {}}, "default"),
+    ],
+    ids=str,
+)
+async def test_a_provider_is_a_transcriber(
+    provider: dict[str, Any], transcriber: str, tmp_path: Path
+) -> None:
+    async with meetstream(tmp_path, dialect="current") as desk:
+        config = {"transcript": {"provider": provider}}
+        body = wish(recording_config=config)
+        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
+        order = await desk.order(desk.only)
+        assert order.transcriber == transcriber
+        streaming = "deepgram" not in provider
+        assert (reply.json["transcript_id"] is None) is streaming
+        assert order.language == ("en-us" if "deepgram" in provider else None)
+        assert ("X-Meetcore-Note" in reply.headers) is ("meeting_captions" in provider)
+
+
+async def test_without_a_provider_only_the_first_api_transcribes(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        for dialect, transcriber in (("legacy", "default"), ("current", None)):
+            path = f"/bots/create_bot?dialect={dialect}"
+            body = {"meeting_link": LINK, "bot_name": "x"}
+            assert (await ask(desk, "POST", path, json=body)).status == 201
+            assert (await desk.order(desk.only)).transcriber == transcriber
+
+
+async def test_a_provider_that_is_not_installed_is_refused(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        desk.providers = {"deepgram"}
+        config = {"transcript": {"provider": {"sarvam": {}}}}
+        body = wish(recording_config=config)
+        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
+        assert reply.status == 400
+        assert "sarvam" in reply.json["message"]
+
+
+async def test_a_rehearsal_says_who_plays_the_provider_and_takes_plain_sockets(
+    tmp_path: Path,
+) -> None:
+    async with meetstream(tmp_path) as desk:
+        desk.rehearsal = True
+        body = wish(socket_connection_url="ws://127.0.0.1:9/c")
+        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
+        assert reply.status == 201
+        assert "played by" in reply.headers["X-Meetcore-Note"]
+
+
+async def test_the_header_key_wins_over_the_bodys(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        body = wish(deduplication_key="same")
+        headers = {"idempotency-key": "one"}
+        first = await ask(desk, "POST", "/bots/create_bot", json=body, headers=headers)
+        changed = {**body, "meeting_link": ZOOM}
+        again = await ask(desk, "POST", "/bots/create_bot", json=changed, headers=headers)
+        assert (first.status, again.status) == (201, 507)
+        assert again.json == first.json
+        other = await ask(
+            desk, "POST", "/bots/create_bot", json=body, headers={"idempotency-key": "two"}
+        )
+        assert (other.status, other.json == first.json) == (201, False)
+
+
+async def test_more_bots_than_allowed_is_a_429(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        desk.limit = 1
+        await new_bot(desk)
+        assert (await ask(desk, "POST", "/bots/create_bot", json=wish())).status == 429
+
+
+# --- which dialect -----------------------------------------------------------------------------
+
+
+async def test_the_dialect_is_the_servers_then_the_users_then_the_requests(tmp_path: Path) -> None:
+    async def first_event(path: str) -> str:
+        before = len(desk.posted)
+        reply = await ask(desk, "POST", path, json=wish())
+        assert reply.status == 201
+        desk.go(desk.only, State.JOINING)
+        await desk.settled()
+        (posted,) = desk.posted[before:]
+        return "current" if "event" in posted.json else "legacy"
+
+    async with meetstream(tmp_path) as desk:
+        assert await first_event("/bots/create_bot") == "legacy"
+        reply = await ask(desk, "PUT", "/user/settings", json={"dialect": "current"})
+        assert reply.json["dialect"] == "current"
+        assert await first_event("/bots/create_bot") == "current"
+        assert await first_event("/bots/create_bot?dialect=legacy") == "legacy"
+        reply = await ask(desk, "POST", "/bots/create_bot?dialect=x", json=wish())
+        assert reply.status == 400
+        reply = await ask(desk, "PUT", "/user/settings", json={"dialect": None})
+        assert (await ask(desk, "GET", "/user/settings")).json == reply.json == {
+            "dialect": "legacy", "audio_format": "binary", "webhook_signed": False,
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [{"dialect": "klingon"}, {"audio_format": "mp3"}, {"x": 1}])
+def test_an_option_that_cannot_be_used_is_refused(table: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        read_options(table)
+
+
+@pytest.mark.parametrize("body", [{}, [], None, {"x": 1}, {"dialect": 7}, {"audio_format": []},
+                                  {"webhook_secret": 7}], ids=str)  # fmt: skip
+async def test_settings_that_cannot_be_used_are_refused(body: Any, tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        assert (await ask(desk, "PUT", "/user/settings", json=body)).status == 400
+
+
+# --- a bot that is there -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dialect", "seen"),
+    [
+        ("legacy", ["joining", "joining", "joining", "InMeeting", "InMeeting", "Stopped",
+                    "Stopped"]),
+        ("current", ["Joining", "Joining", "InWaitingRoom", "InMeeting", "Recording", "Done",
+                     "MediaExpired"]),
+    ],
+)  # fmt: skip
+async def test_the_status_goes_with_the_bot(dialect: str, seen: list[str], tmp_path: Path) -> None:
+    async with meetstream(tmp_path, dialect=dialect) as desk:
+        row = await new_bot(desk)
+
+        async def status() -> str:
+            return str((await ask(desk, "GET", f"/bots/{row.bot_id}/status")).json["status"])
+
+        got = [await status()]
+        for state in (State.JOINING, State.AWAITING_ADMISSION, State.IN_CALL, State.RECORDING):
+            desk.go(row, state)
+            got.append(await status())
+        for state in (State.LEAVING, State.PROCESSING, State.COMPLETED):
+            desk.go(row, state, EndReason.MEETING_ENDED)
+        got.append(await status())
+        await ask(desk, "DELETE", f"/bots/{row.bot_id}/delete")
+        assert [*got, await status()] == seen
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        (EndReason.ADMISSION_TIMEOUT, "NotAllowed"),
+        (EndReason.DENIED, "Denied"),
+        (EndReason.SIGN_IN_REQUIRED, "FAILED"),
+    ],
+)
+async def test_a_bot_that_never_came_in_says_why(
+    reason: EndReason, status: str, tmp_path: Path
+) -> None:
+    async with meetstream(tmp_path, dialect="current") as desk:
+        row = await new_bot(desk)
+        fail(desk, row, reason)
+        bot = (await ask(desk, "GET", f"/bots/{row.bot_id}/detail")).json["bot_details"]
+        assert bot["Status"] == status
+        assert bot["Duration"] == 0
+        assert bot["AudioStatus"] is None
+        events = [body["event"] for body in await told(desk)]
+        assert events == ["bot.joining", "bot.in_waiting_room", "bot.stopped", "bot.done"]
+
+
+async def test_what_a_meeting_left_is_told_by_every_route(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        play(desk, row)
+
+        async def read(name: str) -> Any:
+            reply = await ask(desk, "GET", f"/bots/{row.bot_id}/{name}")
+            assert reply.status == 200
+            return reply.json
+
+        timeline = await read("get_speaker_timeline")
+        first = timeline["chunks"][0]
+        assert (first["speakerName"], first["sampleRate"]) == ("Alice", 48_000)
+        assert (first["startByte"], first["endByte"]) == (48_000, 307_200)
+        assert timeline["totalFileSize"] == 125 * 96_000
+        chats = await read("get_chats")
+        assert [m["text"] for m in chats["chatMessages"]] == ["hello"]
+        assert chats["speakers"] == ["Alice"]
+        assert (await read("get_screenshots"))["screenshots"] == []
+        people = await read("get_participants")
+        assert [(p["displayName"], p["humanized_status"]) for p in people] == [
+            ("Alice", "joined"), ("Bob", "left"),
+        ]  # fmt: skip
+        (one,) = (await read("transcriptions"))["transcriptions"]
+        assert (one["provider"], one["status"]) == ("deepgram", "Success")
+        lines = await read("get_transcript")
+        assert [line["speaker"] for line in lines] == ["Alice", "Bob"]
+        assert [line["words"][0]["speaker"] for line in lines] == [0, 1]
+        raw = await read("get_transcript?raw=true")
+        assert [line["transcript"] for line in raw["segments"]] == [
+            "Hello, everyone.", "Hi Alice!",
+        ]  # fmt: skip
+        assert raw["provider"] == "deepgram"
+        streams = await read("get_audio_streams")
+        assert (streams["audio_available"], streams["participants"]) == (True, [])
+        assert (await read("get_recording_streams"))["video_available"] is False
+
+
+PENDING = {"get_audio": 202, "get_transcript": 202, "get_audio_streams": 202,
+           "get_recording_streams": 202, "get_video": 404, "get_chats": 200,
+           "get_speaker_timeline": 200}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PENDING)
+async def test_what_is_not_ready_is_a_202(name: str, tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        reply = await ask(desk, "GET", f"/bots/{row.bot_id}/{name}")
+        assert reply.status == PENDING[name]
+        if reply.status != 200:
+            assert "message" in reply.json
+
+
+async def test_audio_that_was_not_wanted_is_neither_told_nor_given(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk, audio_required=False)
+        play(desk, row)
+        assert all("audio_status" not in body for body in await told(desk))
+        assert (await ask(desk, "GET", f"/bots/{row.bot_id}/get_audio")).status == 404
+
+
+async def test_after_deletion_all_is_gone_and_the_second_one_is_a_404(tmp_path: Path) -> None:
+    async with meetstream(tmp_path, dialect="current") as desk:
+        row = await new_bot(desk)
+        play(desk, row)
+        path = f"/bots/{row.bot_id}"
+        assert (await ask(desk, "DELETE", f"{path}/delete")).status == 200
+        for name in ("get_audio", "get_video", "get_chats", "get_participants", "get_transcript",
+                     "transcriptions", "get_speaker_timeline"):  # fmt: skip
+            assert (await ask(desk, "GET", f"{path}/{name}")).status == 404
+        bot = (await ask(desk, "GET", f"{path}/detail")).json["bot_details"]
+        assert (bot["Status"], bot["AudioStatus"]) == ("MediaExpired", "Expired")
+        assert (await ask(desk, "DELETE", f"{path}/delete")).status == 404
+
+
+async def test_a_bot_in_a_meeting_is_not_deleted(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        assert (await ask(desk, "DELETE", f"/bots/{row.bot_id}/delete")).status == 409
+
+
+async def test_pausing_twice_is_as_good_as_once_and_outside_a_meeting_a_409(
+    tmp_path: Path,
+) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        path = f"/bots/{row.bot_id}"
+        assert (await ask(desk, "POST", f"{path}/pause_recording")).status == 409
+        enter(desk, row)
+        desk.go(row, State.PAUSED)
+        assert (await ask(desk, "POST", f"{path}/pause_recording")).status == 200
+        assert desk.commanded == []
+        desk.refusing = CommandRefused("not now")
+        assert (await ask(desk, "POST", f"{path}/resume_recording")).status == 503
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(CapabilityMissing("teams", "send_chat"), 400), (CommandRefused("no"), 409),
+     (CommandFailed("no"), 503)],
+    ids=str,
+)  # fmt: skip
+async def test_chat_that_cannot_be_sent_is_never_a_success(
+    error: Any, status: int, tmp_path: Path
+) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        path = f"/bots/{row.bot_id}/send_message"
+        assert (await ask(desk, "POST", path, json={"message": "x"})).status == 409
+        enter(desk, row)
+        desk.refusing = error
+        reply = await ask(desk, "POST", path, json={"message": "x"})
+        assert (reply.status, list(reply.json)) == (status, ["message"])
+        desk.refusing = None
+        assert (await ask(desk, "POST", path, json={"message": "x"})).json == {
+            "status": "accepted", "bot_id": row.bot_id, "command": "send_message",
+        }  # fmt: skip
+        assert desk.commanded == [(row.bot_id, SendChat("x"))]
+
+
+# --- many bots ---------------------------------------------------------------------------------
+
+
+async def test_the_list_has_pages_and_filters(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        made = [
+            await new_bot(desk, meeting_link=link, custom_attributes={"n": str(n % 2)})
+            for n, link in enumerate([LINK, ZOOM, LINK, ZOOM, LINK])
+        ]
+
+        async def ids(query: str) -> list[int]:
+            reply = await ask(desk, "GET", f"/bots?{query}")
+            assert reply.status == 200, reply.json
+            known = [row.bot_id for row in made]
+            return [known.index(bot["bot_id"]) for bot in reply.json["bots"]]
+
+        assert await ids("") == [4, 3, 2, 1, 0]
+        assert await ids("platform=Zoom") == [3, 1]
+        assert await ids("custom_attr[n]=1") == [3, 1]
+        assert await ids("custom_attr%5Bn%5D=0&platform=gmeet") == [4, 2, 0]
+        desk.go(made[2], State.JOINING)
+        desk.go(made[2], State.IN_CALL)
+        assert await ids("status=InMeeting") == [2]
+        today = desk.now().strftime("%Y-%m-%d")
+        assert len(await ids(f"from={today}&to={today}")) == 5
+        assert await ids("to=2001-01-01") == []
+        first = (await ask(desk, "GET", "/bots?limit=2")).json
+        assert (first["hasNextPage"], len(first["bots"])) == (True, 2)
+        assert await ids(f"limit=2&cursor={first['nextCursor']}") == [2, 1]
+        last = (await ask(desk, "GET", "/bots?limit=5")).json
+        assert (last["hasNextPage"], last["nextCursor"]) == (False, None)
+
+
+@pytest.mark.parametrize("query", ["from=yesterday", "to=2024-13-01", "cursor=x", "limit=-1"])
+async def test_a_query_that_cannot_be_read_is_a_400(query: str, tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        assert (await ask(desk, "GET", f"/bots?{query}")).status == 400
+
+
+async def test_a_scheduled_bot_is_moved_and_cancelled(tmp_path: Path) -> None:
+    async with meetstream(tmp_path, dialect="current") as desk:
+        row = await new_bot(desk, join_at="2999-01-01T10:00:00Z")
+        path = f"/calendar/scheduled_bots/{row.bot_id}"
+        moved = await ask(desk, "PATCH", path, json={"scheduled_join_time": "2998-05-05 11:00:00"})
+        assert moved.json == {
+            "message": "Scheduled bot updated successfully",
+            "bot_id": row.bot_id,
+            "updated_fields": ["scheduled_join_time"],
+            "schedule_updated": True,
+        }
+        (bot,) = (await ask(desk, "GET", "/calendar/scheduled_bots")).json["scheduled_bots"]
+        assert bot["scheduled_join_time"] == "2998-05-05T11:00:00.000000+00:00"
+        assert [target.url for target in await desk.targets(row)] == [HOOK]
+        gone = await ask(desk, "DELETE", path)
+        assert set(gone.json) == {"message", "bot_id"}
+        assert (await ask(desk, "GET", "/calendar/scheduled_bots")).json == {"scheduled_bots": []}
+        assert (await ask(desk, "DELETE", path)).status == 409
+        assert (await ask(desk, "PATCH", path, json={"scheduled_join_time": "2998-01-01"})
+                ).status == 409  # fmt: skip
+        events = [body["event"] for body in await told(desk)]
+        assert events == ["bot.scheduled", "bot.stopped", "bot.done"]
+
+
+@pytest.mark.parametrize("body", [{}, [], None, {"scheduled_join_time": 5},
+                                  {"scheduled_join_time": "x"}], ids=str)  # fmt: skip
+async def test_a_time_that_cannot_be_read_moves_no_bot(body: Any, tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk, join_at="2999-01-01T10:00:00Z")
+        path = f"/calendar/scheduled_bots/{row.bot_id}"
+        assert (await ask(desk, "PATCH", path, json=body)).status == 400
+
+
+async def test_a_word_of_punctuation_alone_stays_a_word(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        desk.happen(row, said("s", "Alice", ("…", 0.0, 0.1), ("don't!", 0.1, 0.2)))
+        desk.go(row, State.LEAVING, EndReason.MEETING_ENDED)
+        desk.go(row, State.PROCESSING)
+        desk.go(row, State.COMPLETED, EndReason.MEETING_ENDED)
+        (line,) = (await ask(desk, "GET", f"/transcript/{row.bot_id}/get_transcript")).json
+        assert [word["word"] for word in line["words"]] == ["…", "don't"]

@@ -1,0 +1,363 @@
+"""Every recorded REST message of MeetStream: ours are like it, what its clients send is taken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meetcore.commands import SendChat, ShowImage, Speak
+from meetcore.lifecycle import State
+from meetcore.orders import BotRow
+from meetcore.testing.desk import Desk
+from meetcore_meetstream.audio_frames import binary_frame, json_frame
+from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
+from tests.plugins.meetstream import test_callback_vectors
+from tests.plugins.meetstream.likeness import (
+    BOT_ID,
+    CURRENT,
+    LEGACY,
+    TESTED,
+    as_answer,
+    check,
+    example,
+    of,
+    seen,
+    send,
+)
+from tests.plugins.meetstream.stage import (
+    BY_NAME,
+    LINK,
+    VECTORS,
+    ZOOM,
+    ask,
+    enter,
+    meetstream,
+    new_bot,
+    play,
+)
+from tests.plugins.meetstream.test_control_sink import VECTORS_HERE
+
+# --- create_bot ------------------------------------------------------------------------------
+
+
+@seen(LEGACY, "create_bot.request", "create_bot.response")
+async def test_the_seeds_request_for_a_bot_is_taken_whole(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        desk.rehearsal = True
+        reply = await send(desk, LEGACY, "create_bot.request")
+        check(as_answer(reply), LEGACY, "create_bot.response")
+        assert reply.status == 201
+        row = desk.only
+        order = await desk.order(row)
+        asked = example(LEGACY, "create_bot.request")["body"]
+        assert (order.url, order.entry_message) == (asked["meeting_link"], asked["bot_message"])
+        assert order.metadata == asked["custom_attributes"]
+        assert (order.language, order.keep_s) == ("en", 24 * 3600.0)
+        assert order.automatic_leave["waiting_room_s"] == 600
+        assert order.automatic_leave["recording_permission_s"] == 60
+        assert order.join_at is None  # the example's time has passed
+        assert order.plugins["meetstream_control"]["url"] == asked["socket_connection_url"]
+        assert (
+            order.plugins["meetstream_audio"]["url"]
+            == (asked["live_audio_required"]["websocket_url"])
+        )
+        assert [(target.format, target.url) for target in order.webhooks] == [
+            ("meetstream", asked["callback_url"]),
+            (
+                "meetstream_participants",
+                asked["recording_config"]["realtime_endpoints"][0]["url"],
+            ),
+            ("meetstream_transcript", asked["live_transcription_required"]["webhook_url"]),
+        ]
+
+
+@seen(CURRENT, "create_bot.request", "create_bot.response.201", "create_bot.response.507")
+async def test_the_present_request_is_taken_and_its_replay_is_507(tmp_path: Path) -> None:
+    async with meetstream(tmp_path, dialect="current") as desk:
+        first = await send(desk, CURRENT, "create_bot.request")
+        check(as_answer(first), CURRENT, "create_bot.response.201")
+        assert first.status == 201
+        again = await send(desk, CURRENT, "create_bot.request")
+        check(as_answer(again), CURRENT, "create_bot.response.507")
+        assert (again.status, again.json) == (507, first.json)
+        asked = example(CURRENT, "create_bot.request")["body"]
+        order = await desk.order(desk.only)
+        assert order.name == asked["bot_name"]
+        assert order.keep_s == 168 * 3600.0
+        assert order.automatic_leave["nobody_joined_s"] == 600
+        assert set(order.sinks) == {"meetstream_control", "meetstream_audio"}
+
+
+@seen(CURRENT, "create_bot.response.200.dedup", "create_bot.response.409")
+async def test_a_deduplication_key_gives_the_bot_again_but_not_for_another_meeting(
+    tmp_path: Path,
+) -> None:
+    async with meetstream(tmp_path, dialect="current") as desk:
+        row = await new_bot(desk, deduplication_key="booking-1")
+        body = {"meeting_link": LINK, "bot_name": "x", "deduplication_key": "booking-1"}
+        again = await ask(desk, "POST", "/bots/create_bot", json=body)
+        check(as_answer(again), CURRENT, "create_bot.response.200.dedup", "transcript_id",
+              "meeting_url", "status")  # fmt: skip
+        assert (again.status, again.json["bot_id"]) == (200, row.bot_id)
+        other = await ask(desk, "POST", "/bots/create_bot", json={**body, "meeting_link": ZOOM})
+        check(as_answer(other), CURRENT, "create_bot.response.409")
+        assert other.status == 409
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "create_bot.response.400.in_call": {"automatic_leave": {"in_call_recording_timeout": 599}},
+    "create_bot.response.400.permission": {
+        "automatic_leave": {"recording_permission_denied_timeout": 301}
+    },
+    "create_bot.response.400.no_streaming_provider": {
+        "live_transcription_required": {"webhook_url": "https://your-server.com/live"}
+    },
+}
+
+
+@of(CURRENT, *BAD)
+async def test_what_the_vendor_refuses_is_refused_in_its_words(name: str, tmp_path: Path) -> None:
+    async with meetstream(tmp_path, dialect="current") as desk:
+        body = {"meeting_link": LINK, "bot_name": "x", **BAD[name]}
+        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
+        assert as_answer(reply) == example(CURRENT, name)
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+async def _read(desk: Desk, row: BotRow, path: str) -> dict[str, Any]:
+    return as_answer(await ask(desk, "GET", path.replace("{id}", row.bot_id)))
+
+
+@seen(CURRENT, "status.response")
+async def test_the_status_is_like_the_example(tmp_path: Path) -> None:
+    async with meetstream(tmp_path, dialect="current") as desk:
+        row = await new_bot(desk)
+        desk.go(row, State.JOINING)
+        desk.go(row, State.IN_CALL)
+        ours = await _read(desk, row, "/bots/{id}/status")
+        theirs = example(CURRENT, "status.response")
+        assert ours == {"status": 200, "body": {**theirs["body"], "bot_id": row.bot_id}}
+
+
+DETAIL_MORE = (
+    "bot_id", "CreatedAt", "StartTime", "EndTime", "VideoStatus", "ManifestStatus",
+    "ScheduledJoinTime", "ExpiresAt", "Reason", "caption_file", "participant_events",
+    "Scheduled", "WaitingRoom", "InMeeting", "Recording", "Leaving", "Stopped", "BotNotAllowed",
+    "Error", "AudioProcessing", "VideoProcessing", "TranscriptionReady", "Done", "MediaExpired",
+    "bot_name", "callback_url", "recording_config",
+)  # fmt: skip
+
+
+@seen(CURRENT, "detail.response")
+async def test_the_detail_is_like_the_example(tmp_path: Path) -> None:
+    async with meetstream(tmp_path, dialect="current") as desk:
+        row = await new_bot(desk)
+        play(desk, row)
+        ours = await _read(desk, row, "/bots/{id}/detail")
+        check(ours, CURRENT, "detail.response", *DETAIL_MORE)
+        bot, theirs = ours["body"]["bot_details"], example(CURRENT, "detail.response")["body"]
+        for key in ("BotUsername", "MeetingLink", "Platform", "Status", "AudioStatus",
+                    "TranscriptStatus"):  # fmt: skip
+            assert bot[key] == theirs["bot_details"][key], key
+        assert bot["Duration"] == 121
+        assert bot["StatusTimeline"]["Joining"]["status"] is True
+        assert (
+            bot["StatusTimeline"]["BotRejected"]
+            == (theirs["bot_details"]["StatusTimeline"]["BotRejected"])
+        )
+        assert await _read(desk, row, "/bots/{id}/summary") == ours
+
+
+@seen(CURRENT, "list_bots.response")
+async def test_an_empty_list_is_the_examples(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        reply = await ask(desk, "GET", "/bots")
+        assert as_answer(reply) == example(CURRENT, "list_bots.response")
+
+
+@seen(CURRENT, "get_audio.response")
+async def test_the_link_to_the_audio_is_like_the_example(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        play(desk, row)
+        check(await _read(desk, row, "/bots/{id}/get_audio"), CURRENT, "get_audio.response")
+
+
+@seen(CURRENT, "get_video.response")
+async def test_no_link_to_a_video_is_ever_made_up(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        play(desk, row)
+        ours = await _read(desk, row, "/bots/{id}/get_video")
+        assert ours["status"] == 404
+        assert not set(ours["body"]) & set(example(CURRENT, "get_video.response")["body"])
+
+
+@seen(CURRENT, "get_participants.response")
+async def test_the_participants_are_like_the_example(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        ours = await _read(desk, row, "/bots/{id}/get_participants")
+        theirs = example(CURRENT, "get_participants.response")
+        assert {**ours["body"][0], "streamIds": ["s1"]}.keys() == theirs["body"][0].keys()
+        for person in ours["body"]:
+            for key, value in theirs["body"][0].items():
+                assert type(person[key]) is type(value), key
+        assert [p["displayName"] for p in ours["body"]] == ["Alice", "Bob"]
+        assert ours["body"][0]["humanized_status"] == "joined"
+
+
+@seen(CURRENT, "get_transcript.response.200", "get_transcript.response.202")
+async def test_the_transcript_is_like_the_examples(tmp_path: Path) -> None:
+    async with meetstream(tmp_path, dialect="current") as desk:
+        made = await ask(desk, "POST", "/bots/create_bot", json={
+            "meeting_link": LINK, "bot_name": "x",
+            "recording_config": {"transcript": {"provider": {"deepgram": {}}}},
+        })  # fmt: skip
+        path = f"/transcript/{made.json['transcript_id']}/get_transcript"
+        assert await _read(desk, desk.only, path) == example(CURRENT, "get_transcript.response.202")
+        play(desk, desk.only)
+        ours = await _read(desk, desk.only, path)
+        check(ours, CURRENT, "get_transcript.response.200")
+        line, word = ours["body"][0], ours["body"][0]["words"][0]
+        theirs = example(CURRENT, "get_transcript.response.200")["body"][0]
+        assert {k: line[k] for k in ("speaker", "start_time", "end_time")} == {
+            k: theirs[k] for k in ("speaker", "start_time", "end_time")
+        }
+        assert word == theirs["words"][0]
+        assert type(word["speaker"]) is int
+
+
+@seen(CURRENT, "scheduled_bots.response")
+async def test_scheduled_bots_are_like_the_example(tmp_path: Path) -> None:
+    async with meetstream(tmp_path, dialect="current") as desk:
+        await new_bot(desk, join_at="2999-04-08T14:59:00Z")
+        ours = as_answer(await ask(desk, "GET", "/calendar/scheduled_bots"))
+        check(ours, CURRENT, "scheduled_bots.response")
+        assert ours["body"]["scheduled_bots"][0]["scheduled_join_time"].startswith("2999-04-08T14")
+
+
+# --- acting ----------------------------------------------------------------------------------
+
+
+@seen(CURRENT, "remove_bot.request", "remove_bot.response")
+async def test_removing_a_bot_is_answered_as_in_the_example(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        reply = await send(desk, CURRENT, "remove_bot.request", row.bot_id)
+        assert as_answer(reply) == example(CURRENT, "remove_bot.response")
+        posted = await ask(desk, "POST", f"/bots/{row.bot_id}/remove_bot")
+        assert posted.status == 200
+        assert [command.type for _, command in desk.commanded] == ["stop", "stop"]
+
+
+@of(CURRENT, "pause_recording.response", "resume_recording.response")
+async def test_pausing_is_answered_as_in_the_example(name: str, tmp_path: Path) -> None:
+    command = name.partition(".")[0]
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        if command.startswith("resume"):
+            desk.go(row, State.PAUSED)
+        reply = await ask(desk, "POST", f"/bots/{row.bot_id}/{command}")
+        assert json.loads(json.dumps(as_answer(reply)).replace(row.bot_id, BOT_ID)) == example(
+            CURRENT, name
+        )
+        assert [each.type for _, each in desk.commanded] == [command.partition("_")[0]]
+
+
+@seen(CURRENT, "send_message.request")
+async def test_a_chat_message_is_taken(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        reply = await send(desk, CURRENT, "send_message.request", row.bot_id)
+        assert (reply.status, reply.json["bot_id"]) == (200, row.bot_id)
+        assert desk.commanded == [(row.bot_id, SendChat("Hello from the bot"))]
+
+
+@of(CURRENT, "send_image.request", "transcribe.request")
+async def test_what_cannot_be_done_is_refused_in_the_vendors_shape(
+    name: str, tmp_path: Path
+) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        reply = await send(desk, CURRENT, name, row.bot_id)
+        assert reply.status == 400
+        assert list(reply.json) == ["message"]
+        assert desk.commanded == []
+
+
+@seen(CURRENT, "transcribe.response")
+async def test_no_transcription_is_said_to_have_begun(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        play(desk, row)
+        reply = await send(desk, CURRENT, "transcribe.request", row.bot_id)
+        assert example(CURRENT, "transcribe.response")["body"]["message"] not in str(reply.json)
+
+
+# --- sockets ---------------------------------------------------------------------------------
+
+COMMANDS: dict[tuple[str, str], Any] = {
+    (LEGACY, "socket.sendmsg"): SendChat("Hello Dropping message from server"),
+    (LEGACY, "socket.sendaudio"): Speak(b"\x00\x00\x01\x00\xff\xff\xff\x7f", 48_000),
+    (CURRENT, "socket.sendmsg"): SendChat("Hello!"),
+    (CURRENT, "socket.sendaudio"): Speak(b"\x00\x00\x01\x00\xff\xff\xff\x7f", 48_000),
+    (CURRENT, "socket.sendchat"): SendChat("Here is my response..."),
+    (CURRENT, "socket.interrupt"): Interrupt(),
+    (CURRENT, "socket.sendimg"): ShowImage(b"\x89PNG\r\n\x1a\n", "image/png"),
+    (CURRENT, "socket.sendimg_url"): PictureByUrl("https://example.com/bot-avatar.png"),
+    (CURRENT, "socket.ack.control"): None,
+    (CURRENT, "socket.ack.audio"): None,
+    (CURRENT, "video.video_latency_pong"): None,
+}
+TESTED.update(COMMANDS)
+
+
+@pytest.mark.parametrize("which", sorted(COMMANDS), ids=" ".join)
+def test_a_message_to_the_bot_is_understood(which: tuple[str, str]) -> None:
+    assert read_control(json.dumps(BY_NAME[which]["example"])) == COMMANDS[which]
+
+
+@of(CURRENT, "audio.frame.alice", "audio.frame.james", "audio.frame.nospeaker",
+    "audio.frame.utf8")  # fmt: skip
+def test_a_frame_of_sound_is_the_example_to_the_byte(name: str) -> None:
+    theirs = example(CURRENT, name)
+    decoded = theirs["decoded"]
+    pcm = b"".join(sample.to_bytes(2, "little", signed=True) for sample in decoded["samples"])
+    ours = binary_frame(decoded["speaker_id"], decoded["speaker_name"], pcm)
+    assert ours.hex() == theirs["hex"]
+    assert ours[decoded["pcm_offset"] :] == pcm
+
+
+@seen(LEGACY, "audio.PCMChunk")
+def test_a_legacy_frame_of_sound_is_the_example() -> None:
+    theirs = example(LEGACY, "audio.PCMChunk")
+    assert json.loads(json_frame("Alice", b"\x00\x00\x01\x00\xff\xff\xff\x7f")) == theirs
+
+
+@of(CURRENT, "video.video_stream_start", "video.video_latency_ping", "video.video_stream_end")
+async def test_a_live_video_is_refused_and_so_never_begun(name: str, tmp_path: Path) -> None:
+    assert example(CURRENT, name)["type"].startswith("video_")
+    async with meetstream(tmp_path) as desk:
+        body = {"meeting_link": LINK, "live_video_required": {"websocket_url": "wss://x.test/v"}}
+        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
+        assert (reply.status, list(reply.json)) == (400, ["message"])
+
+
+TESTED.update(VECTORS_HERE)
+
+
+def test_every_vector_has_a_test() -> None:
+    assert test_callback_vectors.EVENTS
+    assert len(VECTORS) == 89
+    assert set(BY_NAME) == TESTED
