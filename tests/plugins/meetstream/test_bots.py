@@ -64,8 +64,8 @@ async def test_every_route_lies_below_each_prefix(prefix: str, tmp_path: Path) -
 
 async def test_a_key_that_may_only_read_makes_no_bot(tmp_path: Path) -> None:
     async with meetstream(tmp_path) as desk:
-        desk.new_key("reader", scopes=frozenset({Scope.READ}))
-        headers = {"authorization": "Token reader"}
+        _, key = await desk.create_key(1, scopes=frozenset({Scope.READ}))
+        headers = {"authorization": f"Token {key}"}
         reply = await desk.call("POST", "/bots/create_bot", json=wish(), headers=headers)
         assert reply.status == 403
 
@@ -246,7 +246,7 @@ async def test_without_a_provider_only_the_first_api_transcribes(tmp_path: Path)
 async def test_a_provider_that_is_not_installed_is_refused(tmp_path: Path) -> None:
     async with meetstream(tmp_path) as desk:
         desk.providers = {"deepgram"}
-        config = {"transcript": {"provider": {"sarvam": {}}}}
+        config: dict[str, Any] = {"transcript": {"provider": {"sarvam": {}}}}
         body = wish(recording_config=config)
         reply = await ask(desk, "POST", "/bots/create_bot", json=body)
         assert reply.status == 400
