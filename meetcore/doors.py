@@ -31,6 +31,7 @@ __all__ = [
     "Socket",
     "SocketRoute",
     "SocketSession",
+    "TooManyRequests",
     "find_route",
     "fit",
 ]
@@ -42,6 +43,14 @@ class BadBody(MeetcoreError):
 
 class BodyTooLong(BadBody):
     """The body of a request is longer than the route takes."""
+
+
+class TooManyRequests(MeetcoreError):
+    """The client asks too often. Whatever `refuse` makes of it, the status will be 429."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__("Too many requests.", f"Try again in {retry_after_s:.1f} s.")
 
 
 class ServerFailed(MeetcoreError):
@@ -105,7 +114,7 @@ class Request:
             return None
         try:
             value = json.loads(self.body, parse_constant=_no_constant)
-            json.dumps(value, ensure_ascii=False).encode()
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
         except (ValueError, RecursionError) as error:
             raise BadBody("The body is not JSON.", "Send a JSON object, in UTF-8.") from error
         return value

@@ -390,7 +390,7 @@ class App(Protocol):
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """The table `[server]` of the configuration, for instance `options["vexa"]`."""
+        """What the configuration says for dialects, by name: `[plugins.server.dialects.vexa]`."""
         ...
 
     def mount(self, mount: Mount) -> None:

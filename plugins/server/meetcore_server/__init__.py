@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from meetcore_server.orders_to_specs import Sandbox as Sandbox
-    from meetcore_server.serve import ServeOptions as ServeOptions
-    from meetcore_server.serve import Server as Server
-    from meetcore_server.serve import open_server as open_server
-    from meetcore_server.serve import serve as serve
+    from meetcore_server.assembly import ServeOptions as ServeOptions
+    from meetcore_server.assembly import Server as Server
+    from meetcore_server.assembly import open_server as open_server
+    from meetcore_server.assembly import serve as serve
 
 __all__ = ["Sandbox", "ServeOptions", "Server", "open_server", "serve"]
 
@@ -21,7 +21,7 @@ __all__ = ["Sandbox", "ServeOptions", "Server", "open_server", "serve"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "orders_to_specs" if name == "Sandbox" else "serve"
+    home = "orders_to_specs" if name == "Sandbox" else "assembly"
     value = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from meetcore.config import BotConfig
     from meetcore.contracts import RunningBot
     from meetcore.fleet import Fleet
-    from meetcore_server.serve import ServeOptions, Server
+    from meetcore_server.assembly import ServeOptions, Server
 
 __all__ = ["serve_command"]
 
@@ -75,7 +75,7 @@ def _settings(
     from meetcore.config import build_options, load_config
     from meetcore_server.options import ServerSettings
     from meetcore_server.orders_to_specs import Sandbox
-    from meetcore_server.serve import ServeOptions
+    from meetcore_server.assembly import ServeOptions
 
     overrides = {} if given["out_dir"] is None else {"out_dir": given["out_dir"]}
     config = load_config(given["config_path"], overrides)
@@ -108,6 +108,7 @@ def _settings(
         max_bots=settings.max_bots,
         max_bots_per_user=settings.max_bots_per_user,
         allow_private=settings.allow_private,
+        requests_per_s=settings.requests_per_s,
         plugin_files=files,
         dialects=settings.dialects,
     )
@@ -121,7 +122,7 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
     from meetcore.fleet import open_fleet
     from meetcore.launchers import InProcessLauncher
     from meetcore.plugins import Plugins
-    from meetcore_server.serve import open_server
+    from meetcore_server.assembly import open_server
 
     plugins = Plugins(files=options.plugin_files)
     stop = not flags["keep_bots"]

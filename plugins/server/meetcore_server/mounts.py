@@ -7,6 +7,7 @@ What is the server's own (`/`, `/v1`, `/docs`, …) wins there.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
@@ -21,6 +22,7 @@ from meetcore.doors import (
     ServerFailed,
     SocketRoute,
     SocketSession,
+    TooManyRequests,
     find_route,
     fit,
 )
@@ -129,6 +131,16 @@ class Mounts:
         except ClientGone:
             return
         await send_reply(scope, send, reply)
+
+    def refuse_for_now(self, path: str, retry_after_s: float) -> Reply | None:
+        """Return the answer of a mount to a client that asks too often, None for nobody's path."""
+        place = self.place(path)
+        if place is None:
+            return None
+        error = TooManyRequests(retry_after_s)
+        reply = place.mount.refuse(Request(path=place.path), error)
+        headers = {**reply.headers, "retry-after": str(math.ceil(retry_after_s))}
+        return evolve(reply, status=429, headers=headers)
 
     async def _reply(self, mount: Mount, request: Request, receive: AsgiReceive) -> Reply:
         try:

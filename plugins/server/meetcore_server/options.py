@@ -32,6 +32,8 @@ class ServerSettings:
         max_bots: How many bots at once, in all.
         max_bots_per_user: The same for each user who has no limit of their own.
         allow_private: Whether webhooks may go to private addresses.
+        requests_per_s: How many requests each key (or address without one) may make a second;
+            five seconds' worth at once. `none` for any number.
         default_transcriber: Who transcribes where neither order nor configuration says.
         rehearsal_script: What a rehearsal plays.
         rehearsal_scripts: The same by native id of the meeting.
@@ -47,6 +49,7 @@ class ServerSettings:
     max_bots: int | None = None
     max_bots_per_user: int | None = None
     allow_private: bool = False
+    requests_per_s: float | None = 100.0
     default_transcriber: str | None = "pocketsphinx"
     rehearsal_script: str = "planning"
     rehearsal_scripts: Mapping[str, str] = Factory(dict)

@@ -7,12 +7,17 @@ from collections.abc import Callable
 import trio
 
 from meetcore.doors import SocketSession
+from meetcore_server.rates import Buckets
 from meetcore_websocket.frames import binary_frame, text_frame
 from meetcore_websocket.limits import Limits
 from meetcore_websocket.request import Refusal, Request
 from meetcore_websocket.subscriber import Subscriber
 
 __all__ = ["ServedSocket"]
+
+MESSAGES_PER_S = 100.0
+MESSAGES_AT_ONCE = 500.0
+_POLICY = 1008
 
 
 class ServedSocket:
@@ -28,6 +33,7 @@ class ServedSocket:
         self.subscriber = Subscriber(stream, limits)
         self.subscriber.message_bytes = session.message_bytes
         self._session = session
+        self._rate = Buckets(MESSAGES_PER_S, MESSAGES_AT_ONCE)
         self._at_close: list[Callable[[], None]] = []
 
     async def run(self, received: bytes) -> None:
@@ -81,5 +87,8 @@ class ServedSocket:
         await self._session.attend(self)
 
     def receive(self, subscriber: Subscriber, message: str | bytes) -> None:
-        """Give the session a message."""
-        self._session.receive(message)
+        """Give the session a message; who says too much too fast is parted with."""
+        if self._rate.wait_s("") > 0:
+            self.subscriber.close(_POLICY, "too many messages", discard=True)
+        else:
+            self._session.receive(message)

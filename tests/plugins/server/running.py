@@ -15,7 +15,7 @@ import trio_websocket
 
 import meetcore
 from meetcore.launchers import InProcessLauncher
-from meetcore_server.serve import ServeOptions, Server, open_server
+from meetcore_server.assembly import ServeOptions, Server, open_server
 
 PLUGIN = Path(__file__).parents[2] / "scripted_meetings.py"
 SHORT = "https://meet.google.com/short-abc"

@@ -6,11 +6,16 @@ import time
 
 import pytest
 import trio
+import trio_websocket
+from hypothesis import given
+from hypothesis import strategies as st
 
 import meetcore
+import meetcore_server
 from meetcore.errors import ConfigError
+from meetcore_server.rates import Buckets
 
-from .running import SHORT, STAY, http, ordered, serving, until
+from .running import SHORT, STAY, http, ordered, serving, socket, until
 
 
 async def test_without_a_key_the_server_is_for_this_machine_alone(tmp_path):
@@ -181,7 +186,7 @@ async def test_two_plugins_that_mount_the_same_name_are_named(tmp_path):
                 app.mount(Mount(name="twice", title="Twice", refuse=refuse))
 
     from meetcore.launchers import InProcessLauncher
-    from meetcore_server.serve import ServeOptions, open_server
+    from meetcore_server.assembly import ServeOptions, open_server
 
     plugins = meetcore.Plugins(entry_points=False, objects={"twice": Twice()})
     config = meetcore.BotConfig(out_dir=tmp_path)
@@ -192,3 +197,63 @@ async def test_two_plugins_that_mount_the_same_name_are_named(tmp_path):
         with pytest.raises(meetcore.MeetcoreError, match="twice"):
             async with open_server(fleet, options):
                 pytest.fail("it serves")
+
+
+async def test_who_asks_too_often_is_told_when_to_come_again(tmp_path):
+    async with (
+        serving(tmp_path, dialects=("vexa",), requests_per_s=2.0) as server,
+        http(server) as client,
+    ):
+        headers = {"x-api-key": "a"}
+        answers = [await client.get("/v1/bots", headers=headers) for _ in range(14)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert 2 <= len(refused) <= 4
+        assert refused[0].json()["code"] == "too_many_requests"
+        assert refused[0].headers["content-type"] == "application/problem+json"
+        assert int(refused[0].headers["retry-after"]) >= 1
+        vendors = await client.get("/vexa/bots/status", headers=headers)
+        assert vendors.status_code == 429
+        assert "detail" in vendors.json()
+        other = await client.get("/v1/bots", headers={"x-api-key": "b"})
+        assert other.status_code == 200
+
+
+async def test_who_says_too_much_at_once_over_a_socket_is_parted_with(tmp_path):
+    async with serving(tmp_path) as server, socket(server) as connection:
+        with pytest.raises(trio_websocket.ConnectionClosed) as closed:
+            for _ in range(2000):
+                await connection.send_message('{"type":"ping"}')
+            while True:
+                await connection.get_message()
+        assert closed.value.reason.code == 1008
+
+
+@given(st.lists(st.floats(0.0, 3.0), max_size=40))
+def test_a_bucket_never_gives_more_than_its_rate_and_burst(pauses):
+    now = 0.0
+    buckets = Buckets(per_s=2.0, burst=4.0, clock=lambda: now)
+    given_at = []
+    for pause in pauses:
+        now += pause
+        wait_s = buckets.wait_s("a")
+        if wait_s == 0.0:
+            given_at.append(now)
+        else:
+            assert 0.0 < wait_s <= 0.5 + 1e-6
+    for first in range(len(given_at)):
+        for last in range(first, len(given_at)):
+            assert last - first + 1 <= 4.0 + 2.0 * (given_at[last] - given_at[first]) + 1e-6
+
+
+async def test_a_server_can_be_started_in_the_callers_own_nursery(tmp_path):
+    config = meetcore.BotConfig(out_dir=tmp_path)
+    plugins = meetcore.Plugins(only=["server"])
+    options = meetcore_server.ServeOptions(port=0, database=f"sqlite:///{tmp_path}/server.db")
+    async with (
+        meetcore.open_fleet(config, plugins=plugins) as fleet,
+        trio.open_nursery() as nursery,
+    ):
+        server = await nursery.start(meetcore_server.serve, fleet, options)
+        async with http(server) as client:
+            assert (await client.get("/ready")).json() == {"status": "ready"}
+        nursery.cancel_scope.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,16 @@ from litestar.plugins.attrs import AttrsSchemaPlugin
 from litestar.types import ASGIApp
 
 from meetcore import __version__
-from meetcore.doors import Reply
+from meetcore.doors import Reply, TooManyRequests
 from meetcore.errors import MeetcoreError
 from meetcore_server.answering import send_reply
 from meetcore_server.gauges import Gauges
 from meetcore_server.mounts import BODY_BYTES, Mounts
 from meetcore_server.native import about, accounts, bots, health, media, socket_tokens, telling
 from meetcore_server.native.access import admin, reader, writer
-from meetcore_server.native.problems import PROBLEMS, problem
+from meetcore_server.native.problems import PROBLEM_TYPE, PROBLEMS, problem, problem_of
 from meetcore_server.native.strict import check_fields, declare
+from meetcore_server.rates import Buckets, caller
 from meetcore_server.service import BotService
 
 __all__ = ["make_app"]
@@ -104,6 +106,7 @@ def make_app(
     mounts: Mounts,
     gauges: Gauges,
     guard: Callable[[Any], Awaitable[Reply | None]],
+    rates: Buckets | None,
 ) -> Callable[[Any, Any, Any], Awaitable[None]]:
     """Return the application.
 
@@ -112,6 +115,7 @@ def make_app(
         mounts: What plugins mounted.
         gauges: What is counted.
         guard: Refuses requests that a web page of somebody else's made a browser send.
+        rates: How often each caller may ask; None for as often as it likes.
     """
     native: ASGIApp = _native(service, gauges, mounts)
 
@@ -134,6 +138,11 @@ def make_app(
             await send_reply(scope, counted, refusal)
             return
         path = scope["path"]
+        if rates is not None:
+            wait_s = rates.wait_s(caller(scope["headers"], _host_of(scope)))
+            if wait_s > 0:
+                await send_reply(scope, counted, _too_many(mounts, path, wait_s))
+                return
         first = path.lstrip("/").partition("/")[0]
         place = None if first in _OWN or path == "/" else mounts.place(path)
         if place is not None:
@@ -145,6 +154,19 @@ def make_app(
             await native(scope, receive, counted)
 
     return app
+
+
+def _host_of(scope: Any) -> str:
+    return str(scope["client"][0]) if scope.get("client") else ""
+
+
+def _too_many(mounts: Mounts, path: str, wait_s: float) -> Reply:
+    reply = mounts.refuse_for_now(path, wait_s) if path.strip("/") not in _OWN else None
+    if reply is not None:
+        return reply
+    status, body = problem_of(TooManyRequests(wait_s))
+    headers = {"retry-after": str(math.ceil(wait_s)), "content-type": PROBLEM_TYPE}
+    return Reply(status=status, json=body, headers=headers)
 
 
 _CSP = (

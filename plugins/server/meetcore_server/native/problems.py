@@ -12,7 +12,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
-from meetcore.doors import BadBody, BodyTooLong, NotFound
+from meetcore.doors import BadBody, BodyTooLong, NotFound, TooManyRequests
 from meetcore.errors import (
     CapabilityMissing,
     CommandFailed,
@@ -69,7 +69,7 @@ _STATUSES = {
     410: "It was deleted.",
     413: "The body is too long.",
     422: "Something that was asked for cannot be.",
-    429: "There are as many bots as allowed.",
+    429: "There are as many bots as allowed, or too many requests.",
     502: "It was tried and did not work.",
     503: "Not now.",
 }
@@ -109,6 +109,7 @@ _CODES: list[tuple[type[Exception], int, str]] = [
     (CapabilityMissing, 422, "not_supported"),
     (CommandRefused, 409, "command_refused"),
     (CommandFailed, 502, "command_failed"),
+    (TooManyRequests, 429, "too_many_requests"),
     (LimitReached, 429, "limit_reached"),
     (FleetFull, 503, "no_room"),
     (LinkRefused, 422, "link_refused"),

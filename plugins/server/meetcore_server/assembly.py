@@ -23,6 +23,7 @@ from meetcore_server.native.app import make_app
 from meetcore_server.native.socket import admit_native
 from meetcore_server.orders_to_specs import Sandbox, Specs
 from meetcore_server.port import Port
+from meetcore_server.rates import Buckets
 from meetcore_server.retention import keep_retention
 from meetcore_server.service import BotService, Stores
 from meetcore_server.storage.accounts import Accounts
@@ -39,6 +40,7 @@ __all__ = ["ServeOptions", "Server", "open_server", "serve"]
 
 _LOG = logging.getLogger("meetcore.server")
 _BACKLOG = 2048
+_BURST_S = 5.0
 
 
 @frozen(kw_only=True)
@@ -56,6 +58,8 @@ class ServeOptions:
         max_bots: How many bots at once, in all.
         max_bots_per_user: The same for each user who has no limit of their own.
         allow_private: Whether webhooks may go to private addresses.
+        requests_per_s: How many requests each key (or address without one) may make a second,
+            for some seconds at once; None for any number.
         plugin_files: Plugin files that a bot's process loads too.
         dialects: Options of the dialects, by name.
     """
@@ -70,6 +74,7 @@ class ServeOptions:
     max_bots: int | None = None
     max_bots_per_user: int | None = None
     allow_private: bool = False
+    requests_per_s: float | None = 100.0
     plugin_files: tuple[str, ...] = ()
     dialects: Mapping[str, Any] = field(factory=dict)
 
@@ -237,7 +242,10 @@ async def _start(
             return Reply(status=404, json={"code": "not_found", "detail": "No WebSocket is here."})
         return await server.mounts.admit(place, request)
 
-    app = make_app(service, server.mounts, service.gauges, guard.http)
+    rates = None
+    if options.requests_per_s:
+        rates = Buckets(options.requests_per_s, options.requests_per_s * _BURST_S)
+    app = make_app(service, server.mounts, service.gauges, guard.http, rates)
     port = Port(app, admit, SocketLimits())
     service.gauges.sockets = lambda: port.sockets
     await nursery.start(partial(port.run, listeners))
