@@ -3,7 +3,7 @@
 import { botPath, get, post, ask, Problem } from "./api.js";
 import { Chat } from "./chat.js";
 import { eachSecond, moment, setSince, ticking, timeElement } from "./clock.js";
-import { announce, element, icon, safeUrl, setText } from "./dom.js";
+import { announce, element, forgetColours, icon, safeUrl, setText } from "./dom.js";
 import { History } from "./history.js";
 import { People } from "./people.js";
 import { Recording } from "./recording.js";
@@ -24,6 +24,7 @@ export class BotView {
    *   Told of each change of the bot, and of the connection: null while it stands.
    */
   constructor(id, hooks) {
+    forgetColours();
     this.id = id;
     this.hooks = hooks;
     this.abort = new AbortController();
@@ -126,11 +127,15 @@ export class BotView {
     this.stop.setAttribute("aria-label", waiting ? `Cancel ${bot.name}` : `Have ${bot.name} leave`);
     this.remove.hidden = !this.story.ended || Boolean(bot.data_deleted_at);
     this.history.show(bot.history);
-    this.chat.show(this.story.chat.values(), { open: canHear(bot.state) });
+    this.chat.show(this.story.chat.values(), this.#chatState());
     this.people.show(this.story.people.values(), this.story.ended);
     this.#sayEmpty();
     this.#showAdvice();
     this.hooks.onChange(bot);
+  }
+
+  #chatState() {
+    return { open: canHear(this.story.bot.state), ended: this.story.ended };
   }
 
   #sayEmpty() {
@@ -238,7 +243,7 @@ export class BotView {
     const changed = this.story.take(message);
     if (changed === "state") this.#changedState(before);
     else if (changed === "people") this.people.show(this.story.people.values(), this.story.ended);
-    else if (changed === "chat") this.chat.show(this.story.chat.values(), { open: canHear(this.story.bot.state) });
+    else if (changed === "chat") this.chat.show(this.story.chat.values(), this.#chatState());
     else if (changed === "trouble") this.#showTroubles();
     else if (changed === "files") this.#loadFilesSoon();
   }

@@ -20,8 +20,8 @@ export class Chat {
     this.element = element("section", { class: "card chat", "aria-labelledby": "chat-title" }, element("header", { class: "card-head" }, element("h2", { id: "chat-title", text: "Chat" })), this.list, this.empty, this.error, this.form);
   }
 
-  /** @param {Iterable<Record<string, any>>} messages @param {{open: boolean}} options */
-  show(messages, { open }) {
+  /** @param {Iterable<Record<string, any>>} messages @param {{open: boolean, ended: boolean}} options */
+  show(messages, { open, ended }) {
     const first = this.shown.size === 0;
     const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40;
     for (const message of messages) {
@@ -30,6 +30,7 @@ export class Chat {
       this.list.append(this.#entry(message));
     }
     this.empty.hidden = this.shown.size > 0;
+    setText(this.empty, ended ? "No messages." : "No messages yet.");
     this.list.hidden = this.shown.size === 0;
     if (this.form.contains(document.activeElement) && !open) this.list.focus();
     this.form.hidden = !open;

@@ -4,6 +4,7 @@ import { serverNow } from "./api.js";
 import { element, setText } from "./dom.js";
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const MINUTE = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
@@ -19,6 +20,9 @@ export function duration(seconds) {
   return hours ? `${hours}:${rest}` : rest;
 }
 
+/** How long something lasted; short times with their tenths. @param {number} seconds */
+export const lasting = (seconds) => (seconds < 10 ? `${Math.max(0, seconds).toFixed(1)} s` : duration(seconds));
+
 /** Seconds from a moment until now, by the server's clock. @param {string} at */
 export const secondsSince = (at) => (serverNow() - Date.parse(at)) / 1000;
 
@@ -28,7 +32,7 @@ export const clockTime = (at) => CLOCK.format(new Date(at));
 /** A moment, with its day where that is not today. @param {string} at */
 export function moment(at) {
   const date = new Date(at);
-  return date.toDateString() === new Date(serverNow()).toDateString() ? CLOCK.format(date) : DAY.format(date);
+  return date.toDateString() === new Date(serverNow()).toDateString() ? MINUTE.format(date) : DAY.format(date);
 }
 
 /** A moment as an element. @param {string} at @param {(at: string) => string} [write] */

@@ -44,11 +44,22 @@ export function initials(name) {
   return letters.map((word) => [...word][0] ?? "").join("").toUpperCase() || "?";
 }
 
-/** @param {string} name */
+/** @type {Map<string, string>} The colour of each name that was seen in this meeting. */
+const colours = new Map();
+
+/** Begin anew with the colours: another meeting is shown. */
+export const forgetColours = () => colours.clear();
+
+/** The colour of a name: always the same one, unless somebody else here has it. @param {string} name */
 export function colourOf(name) {
-  let hash = 0;
-  for (const letter of name) hash = (hash * 31 + letter.codePointAt(0)) >>> 0;
-  return PALETTE[hash % PALETTE.length];
+  if (colours.has(name)) return colours.get(name);
+  let hash = 0x811c9dc5;
+  for (const letter of name) hash = Math.imul(hash ^ letter.codePointAt(0), 0x01000193);
+  const own = (hash ^ (hash >>> 15)) & 7;
+  const taken = new Set(colours.values());
+  const free = PALETTE.map((_, step) => PALETTE[(own + step) % PALETTE.length]).find((each) => !taken.has(each));
+  if (colours.size < 10_000) colours.set(name, free ?? PALETTE[own]);
+  return free ?? PALETTE[own];
 }
 
 /** @param {string} name Whose. */

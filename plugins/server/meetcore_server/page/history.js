@@ -1,6 +1,6 @@
 // The states a bot went through, with when, for how long, and why.
 
-import { clockTime, duration, ticking, timeElement } from "./clock.js";
+import { clockTime, lasting, ticking, timeElement } from "./clock.js";
 import { element } from "./dom.js";
 import { hasEnded, reasonWords, stateWords, toneOf } from "./words.js";
 
@@ -18,7 +18,7 @@ export class History {
 
   /** @param {Record<string, any>} hop @param {Record<string, any> | undefined} next */
   #entry(hop, next) {
-    const lasted = next ? element("span", { class: "lasted", text: duration((Date.parse(next.at) - Date.parse(hop.at)) / 1000) }) : null;
+    const lasted = next ? element("span", { class: "lasted", text: lasting((Date.parse(next.at) - Date.parse(hop.at)) / 1000) }) : null;
     const goesOn = !next && !hasEnded(hop.state) ? ticking(hop.at) : null;
     const why = [reasonWords(hop.reason), hop.evidence].filter(Boolean).join(" — ");
     return element(

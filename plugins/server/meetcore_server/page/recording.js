@@ -14,6 +14,11 @@ function size(bytes) {
 /** A signed URL as one of this very server, however it is seen from here. @param {string} url */
 const local = (url) => new URL(url).pathname;
 
+const ORDER = ["audio.mix", "audio.track", "transcript", "manifest"];
+
+/** Where a file stands in the list. @param {Record<string, any>} file */
+const rank = (file) => (ORDER.indexOf(file.kind) + ORDER.length + 1) % (ORDER.length + 1);
+
 const LABELS = { "audio.mix": "Everybody together", manifest: "List of the files" };
 
 /** The files of one bot. */
@@ -29,8 +34,9 @@ export class Recording {
     this.audio.addEventListener("error", () => this.#renew());
     this.files = element("ul", { class: "files" });
     this.note = element("p", { class: "hint" });
+    this.title = element("h2", { id: "recording-title" });
     this.details = element("details", {}, element("summary", { text: "Files" }), this.files);
-    this.element = element("section", { class: "card recording", "aria-labelledby": "recording-title", hidden: true }, element("header", { class: "card-head" }, element("h2", { id: "recording-title", text: "Recording" }), this.note), this.audio, this.details);
+    this.element = element("section", { class: "card recording", "aria-labelledby": "recording-title", hidden: true }, element("header", { class: "card-head" }, this.title, this.note), this.audio, this.details);
     // The links expire after an hour, so whoever looks at them gets fresh ones.
     this.details.addEventListener("toggle", () => this.details.open && this.load().catch((error) => this.#say(error)));
     this.renewals = 0;
@@ -47,13 +53,14 @@ export class Recording {
     this.element.hidden = found.length === 0;
     const mix = found.find((file) => file.kind === "audio.mix");
     this.audio.hidden = !mix;
+    setText(this.title, mix ? "Recording" : "What it left");
     if (mix && this.source !== mix.path) {
       this.source = mix.path;
       this.audio.src = local(mix.url);
     }
     setText(this.note, mix?.duration_s ? duration(mix.duration_s) : "");
     setText(this.details.firstElementChild, found.length === 1 ? "1 file" : `${found.length} files`);
-    this.files.replaceChildren(...found.map((file) => this.#file(file)));
+    this.files.replaceChildren(...[...found].sort((one, other) => rank(one) - rank(other)).map((file) => this.#file(file)));
     return Boolean(mix);
   }
 

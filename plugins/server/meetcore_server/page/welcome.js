@@ -59,14 +59,14 @@ export function welcome(about, { newcomer, onSent }) {
   return element(
     "div",
     { class: "welcome" },
-    element("header", { class: "welcome-head" }, element("a", { class: "back icon", href: "#/", "aria-label": "All bots" }, icon("back")), element("h1", { tabindex: "-1", text: newcomer ? "Send your first bot" : "Send a bot" })),
+    element("header", { class: "welcome-head" }, newcomer ? null : element("a", { class: "back icon", href: "#/", "aria-label": "All bots" }, icon("back")), element("h1", { tabindex: "-1", text: newcomer ? "Send your first bot" : "Send a bot" })),
     element("p", { class: "lead", text: lead }),
     element("section", { class: "card", "aria-label": "Send a bot" }, form.element),
     element(
       "section",
       { class: "from-programs", "aria-labelledby": "programs-title" },
       element("h2", { id: "programs-title", text: "From your own software" }),
-      element("p", { class: "hint" }, `${keyWords} The native API is described at `, element("a", { href: "/docs", text: "API" }), "."),
+      element("p", { class: "hint" }, `${keyWords} All of the native API is on the page `, element("a", { href: "/docs", text: "API" }), "."),
       ...cards,
     ),
   );

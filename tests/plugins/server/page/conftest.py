@@ -15,7 +15,7 @@ import meetcore
 from meetcore.launchers import InProcessLauncher
 from meetcore_browser.browser import Browser, open_browser
 from meetcore_browser.flags import LaunchOptions
-from meetcore_server.serve import ServeOptions, Server, open_server
+from meetcore_server.assembly import ServeOptions, Server, open_server
 
 MEETINGS = Path(__file__).with_name("meetings.py")
 WITHIN_MS = 15_000
