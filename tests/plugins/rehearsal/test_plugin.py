@@ -17,6 +17,7 @@ from meetcore_rehearsal import plugin
 from meetcore_rehearsal.command import rehearse
 from meetcore_rehearsal.links import parse_link
 from meetcore_rehearsal.platform import RehearsalPlatform
+from meetcore_rehearsal.stage import RehearsalStage
 
 
 def test_it_is_found_as_a_plugin_and_registers_its_platform_and_command() -> None:
@@ -25,7 +26,7 @@ def test_it_is_found_as_a_plugin_and_registers_its_platform_and_command() -> Non
     assert plugin.meetcore_api_version == API_VERSION
     platforms: list[type] = []
     plugin.meetcore_register_platforms(platforms.append)
-    assert platforms == [RehearsalPlatform]
+    assert platforms == [RehearsalPlatform, RehearsalStage]
     group = click.Group()
     plugin.meetcore_register_cli(group)
     assert "rehearse" in group.commands
