@@ -324,6 +324,8 @@ def _same(value: Any, asked: str) -> bool:
 
 def _query(args: Mapping[str, str], before: int | None) -> BotQuery:
     platform = args.get("platform") or None
+    if platform is not None and not platform.isprintable():
+        raise Refusal(400, "platform must be one of GMeet, Zoom, Teams")
     return BotQuery(
         dialect=NAME,
         platform=None if platform is None else _PLATFORMS.get(platform.lower(), platform),

@@ -1,0 +1,107 @@
+"""The sockets a bot dials from a rehearsing server, as the servers of a user see them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from subprocess import PIPE
+
+import httpx2
+import pytest
+import trio
+
+from tests.plugins.meetstream.stage import eventually
+from tests.plugins.meetstream.users_server import target
+from tests.plugins.server.webhooks.receiver import receiving
+
+KEY = "the-clients-own-key"
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    """Hold a rehearsing server; gives a client of it."""
+    command = [
+        sys.executable, "-m", "meetcore", "serve", "--rehearsal", "--port", "0",
+        "--out", str(folder / "bots"), "--api-key", KEY,
+    ]  # fmt: skip
+    async with trio.open_nursery() as nursery:
+        run = partial(trio.run_process, command, stderr=PIPE, cwd=folder, check=False)
+        process: trio.Process = await nursery.start(run)
+        try:
+            url = await _address(process)
+            headers = {"authorization": f"Token {KEY}"}
+            async with httpx2.AsyncClient(
+                base_url=url, headers=headers, timeout=30, trust_env=False
+            ) as client:
+                yield client
+        finally:
+            process.terminate()
+            with trio.CancelScope(shield=True), trio.move_on_after(20):
+                await process.wait()
+            nursery.cancel_scope.cancel()
+
+
+async def _address(process: trio.Process) -> str:
+    assert process.stderr is not None
+    said = ""
+    with trio.fail_after(40):
+        while not (found := re.search(r"serving at (http://\S+)\n", said)):
+            piece = await process.stderr.receive_some()
+            assert piece, said
+            said += bytes(piece).decode()
+    return f"{found[1]}/meetstream/api/v1"
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(200)
+async def test_all_three_sockets_are_dialled_and_closed_with_1000(tmp_path: Path) -> None:
+    hello = json.dumps({"command": "sendmsg", "message": "hi all", "msg": "hi all"})
+    speak = json.dumps({"command": "sendaudio", "audiochunk": "AAABAP///38="})
+    async with (
+        receiving() as receiver,
+        target(deadline_s=180.0, says=["not json", speak, hello]) as control,
+        target(deadline_s=180.0) as ears,
+        target(deadline_s=180.0, greeted=False) as reader,
+        served(tmp_path) as client,
+    ):
+        body = {
+            "meeting_link": "https://meet.google.com/abc-defg-hij",
+            "bot_name": "Notes",
+            "callback_url": receiver.url(),
+            "socket_connection_url": control.url,
+            "live_audio_required": {"websocket_url": ears.url},
+            "live_transcription_required": {"websocket_url": reader.url},
+            "recording_config": {"transcript": {"provider": {"deepgram_streaming": {}}}},
+        }
+        made = await client.post("/bots/create_bot?dialect=current", json=body)
+        assert made.status_code == 201, made.text
+        assert "played by" in made.headers["x-meetcore-note"]
+        bot_id = made.json()["bot_id"]
+
+        def done() -> bool:
+            return any(b'"bot.done"' in got.body for got in receiver.got)
+
+        await receiver.until(done, within_s=150)
+        await eventually(lambda: control.codes and ears.codes and reader.codes)
+        lines = (await client.get(f"/transcript/{bot_id}/get_transcript")).json()
+        chats = (await client.get(f"/bots/{bot_id}/get_chats")).json()["chatMessages"]
+
+    assert (control.codes, ears.codes, reader.codes) == ([1000], [1000], [1000])
+    assert control.texts()[0] == {
+        "type": "ready", "bot_id": bot_id, "message": "Ready to receive messages",
+    }  # fmt: skip
+    usermsgs = [message["message"] for message in control.texts()[1:]]
+    texts = [line["text"] for line in chats]
+    assert "hi all" in texts
+    assert set(usermsgs) == set(texts) - {"hi all"}
+    assert len(ears.sound) > 20 * 96_000
+    assert {f.speaker_name for f in ears.frames()} >= {line["speaker"] for line in lines}
+    finals = [m["transcript"] for m in reader.texts() if m["end_of_turn"]]
+    assert sorted(finals) == sorted(line["transcript"] for line in lines)
+    journal = next((tmp_path / "bots").rglob(f"{bot_id}/journal.jsonl")).read_text("utf-8")
+    assert journal.count('"command_refused"') == 1
