@@ -40,6 +40,7 @@ from meetcore.signals import (
 )
 
 if TYPE_CHECKING:
+    from meetcore.audio.chunk import Chunk
     from meetcore.bot import Bot
     from meetcore.listening import Listening
 
@@ -53,9 +54,20 @@ class Door:
     """The door handed to a platform: nothing else of the bot is in its reach. A `CallDoor`."""
 
     def __init__(self, observe: Callable[[Signal], None], listening: Listening) -> None:
-        self.observe = observe
-        self.hear = listening.hear
-        self.declare_lost = listening.declare_lost
+        self._observe = observe
+        self._listening = listening
+
+    def observe(self, signal: Signal) -> None:
+        """Hand in a signal."""
+        self._observe(signal)
+
+    def hear(self, chunk: Chunk) -> None:
+        """Hand in audio."""
+        self._listening.hear(chunk)
+
+    def declare_lost(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
+        """Account for audio that never reached `hear`."""
+        self._listening.declare_lost(track_id, start_sample, samples, cause)
 
 
 class Observer:

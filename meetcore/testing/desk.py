@@ -142,7 +142,7 @@ class Desk(DeskAccounts):
 
     def pass_time(self, seconds: float) -> None:
         """Move the clock on."""
-        self._now += timedelta(seconds=seconds)
+        self._now = self._now + timedelta(seconds=seconds)
 
     @property
     def only(self) -> BotRow:
@@ -539,7 +539,7 @@ class Desk(DeskAccounts):
 
     def sign(self, purpose: str, claims: Mapping[str, Any], *, expires_s: float | None) -> str:
         """Return a token; the same claims give the same one."""
-        until = None if expires_s is None else self._now + timedelta(seconds=expires_s)
+        until = self.now() + timedelta(seconds=expires_s) if expires_s is not None else None
         written = jsonlib.dumps([purpose, dict(claims), str(until)], sort_keys=True)
         token = hashlib.sha256(written.encode()).hexdigest()
         self._tokens[token] = (purpose, claims, until)

@@ -20,7 +20,7 @@ class DeskAccounts:
     """Keys, users and what dialects keep for them."""
 
     def __init__(self) -> None:
-        self._now = START
+        self._now: datetime = START
         self._users = {1: UserRow(id=1, email="operator@localhost", created_at=START)}
         self._keys: dict[str, KeyRow] = {}
         self._settings: dict[tuple[int, str], Mapping[str, Any]] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 from meetcore.meeting import MeetingLink
 from meetcore.orders import BotQuery, BotRow
 
@@ -21,12 +23,12 @@ def any_link(url: str) -> MeetingLink | None:
     native_id = path.strip("/").rpartition("/")[2]
     if platform is None or not native_id:
         return None
-    passcode = dict(part.partition("=")[::2] for part in query.split("&")).get("p")
+    passcode = parse_qs(query).get("p", [None])[0]
     return MeetingLink(
         platform=platform,
         native_id=native_id,
         url=f"https://{host}/{path}",
-        passcode=passcode or None,
+        passcode=passcode,
     )
 
 
