@@ -7,18 +7,22 @@ and nothing twice, also where one event makes several messages or none.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from meetcore.dialect import Dialect
 from meetcore.events import Draft, Event, SegmentFinalized
-from meetcore_server.reading import walk
+from meetcore_server.reading import in_thread, walk
 from meetcore_server.served_socket import ServedSocket
 from meetcore_websocket.hub import Topic
 
 __all__ = ["Feed"]
 
 _PLACES = 256
+_AT_A_TIME = 64
+_WAITING_BYTES = 32 * 1024
 
 
 class Feed:
@@ -67,13 +71,23 @@ class Feed:
             await self._topic.publish(text, key=f"{self._bot_id}:{draft.key}")
 
     async def follow(self, socket: ServedSocket, after: int | None, *, drafts: bool) -> None:
-        """Send a socket what it has missed, then let it be live."""
+        """Send a socket what it has missed, at its own pace, then let it be live.
+
+        There is no checkpoint between the last look at what is missing and the joining.
+        """
         self._sockets.add(socket)
         socket.on_close(lambda: self.leave(socket))
-        begin = self._topic.position if after is None else _end_of(after)
-        begin = min(begin, self._topic.position)
-        replay = _Replay(self._make, self._path)
-        await self._topic.follow(socket.subscriber, replay, begin, mutable=drafts)
+        at = self._topic.position if after is None else min(_end_of(after), self._topic.position)
+        missed = _Missed(self._make(), self._path, at)
+        while at < self._topic.position and socket in self._sockets and not socket.closed:
+            upto = self._topic.position
+            told = await in_thread(partial(missed.take, upto))
+            for _, text in told:
+                socket.send(text)
+            at = told[-1][0] if told else upto
+            await socket.room(_WAITING_BYTES)
+        if socket in self._sockets and not socket.closed:
+            self._topic.join(socket.subscriber, mutable=drafts)
 
     def leave(self, socket: ServedSocket) -> None:
         """Tell a socket nothing more."""
@@ -86,40 +100,53 @@ def _end_of(seq: int) -> int:
     return seq * _PLACES + _PLACES - 1
 
 
-class _Replay:
-    """A `History`: messages after a position, from the journal.
+class _Missed:
+    """The messages after a position, from the journal, a few at a time; read in threads.
 
-    It is asked again for the next few each time; it goes on where it was instead of reading the
-    journal from its beginning.
+    Args:
+        dialect: Sees every event from the first on.
+        path: The journal.
+        after: The position.
     """
 
-    def __init__(self, make: Callable[[], Dialect], path: Path) -> None:
-        self._make = make
+    def __init__(self, dialect: Dialect, path: Path, after: int) -> None:
+        self._dialect = dialect
         self._path = path
-        self._messages: Iterator[tuple[int, str]] = iter(())
-        self._held: tuple[int, str] | None = None
-        self._at = -1
+        self._after = after
+        self._seq = 0
+        self._events: Iterator[Event] = iter(())
+        self._ready: deque[tuple[int, str]] = deque()
 
-    def __call__(self, after: int) -> Iterator[tuple[int, str]]:
-        if self._held is not None and self._held[0] <= after:
-            self._at, self._held = self._held[0], None
-        if self._at != after:
-            self._messages, self._held = self._from_journal(after), None
-        self._at = after
-        while True:
-            if self._held is None:
-                self._held = next(self._messages, None)
-            if self._held is None:
-                self._at = -1
-                return
-            yield self._held
-            if self._held is not None:
-                self._at, self._held = self._held[0], None
+    def take(self, upto: int) -> list[tuple[int, str]]:
+        """Return the next messages with their positions; none if there are no more up to one.
 
-    def _from_journal(self, after: int) -> Iterator[tuple[int, str]]:
-        dialect = self._make()
-        for event in walk(self._path):
-            for place, text in enumerate(dialect.messages(event), 1):
-                position = event.seq * _PLACES + place
-                if position > after:
-                    yield position, text
+        What lies after `upto` was not told to anybody yet: it is kept for the next time.
+        """
+        taken: list[tuple[int, str]] = []
+        size = 0
+        while len(taken) < _AT_A_TIME and size < _WAITING_BYTES:
+            if not self._ready and not self._see_more(upto):
+                break
+            if self._ready and self._ready[0][0] > upto:
+                break
+            while self._ready and self._ready[0][0] <= upto:
+                taken.append(self._ready.popleft())
+                size += len(taken[-1][1])
+        return taken
+
+    def _see_more(self, upto: int) -> bool:
+        """Show the dialect the next event, if one up to a position is there."""
+        if self._seq >= upto // _PLACES:
+            return False
+        event = next(self._events, None)
+        if event is None:  # the file has grown since
+            self._events = walk(self._path, self._seq)
+            event = next(self._events, None)
+        if event is None:
+            return False
+        self._seq = event.seq
+        for place, text in enumerate(self._dialect.messages(event), 1):
+            position = event.seq * _PLACES + place
+            if position > self._after:
+                self._ready.append((position, text))
+        return True

@@ -1,17 +1,23 @@
 """Journals as somebody else writes them: read in threads, a piece at a time, skipping cheaply.
 
 A line begins with its type and number, so that what is not wanted is passed over without being
-decoded: to go on after event 4,000, or to read the segments only, costs little.
+decoded: to read the segments only costs little. Where every 256th line ends is remembered, so that
+whoever goes on in a long journal, as those who follow it do at each event, does not pass over it
+from its beginning.
+
+Decoding holds the interpreter. With many threads at it the event loop would wait for its turn
+among them; so two read at a time, whoever waits for them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 import trio
 
@@ -20,12 +26,50 @@ from meetcore.journal import decode_line
 from meetcore.story import Story
 from meetcore.transcript import Segment
 
-__all__ = ["read_events", "read_segments", "read_story", "walk"]
+__all__ = ["in_thread", "read_events", "read_segments", "read_story", "walk"]
+
+T = TypeVar("T")
 
 _HEAD = re.compile(rb'\{"type":"([^"]*)","seq":(\d+),')
 _SEGMENT_ID = re.compile(rb'"segment":\{"id":"((?:[^"\\]|\\.)*)"')
 _AT_A_TIME = 200
 _SEGMENT = SegmentFinalized.type.encode()
+_REMEMBERED_EVERY = 256
+_JOURNALS_REMEMBERED = 1024
+_THREADS = 2
+_threads: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("journal readers")
+
+
+async def in_thread(read: Callable[[], T]) -> T:
+    """Return what a function gives that reads a journal, in one of the few threads for that."""
+    try:
+        limiter = _threads.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(_THREADS)
+        _threads.set(limiter)
+    return await trio.to_thread.run_sync(read, limiter=limiter)
+
+
+@lru_cache(maxsize=_JOURNALS_REMEMBERED)
+def _ends(path: Path) -> dict[int, int]:
+    """Return where in a journal some lines end: the n-th entry is that of line n times 256.
+
+    Several threads add to it, each what it comes by, in order: there is no hole in it.
+    """
+    return {}
+
+
+def _go_on(file: BinaryIO, ends: dict[int, int], after: int) -> None:
+    """Go to the last line end that is remembered up to a number, if it is still that one."""
+    known = min(after // _REMEMBERED_EVERY, len(ends))
+    if not known:
+        return
+    file.seek(ends[known] - 1)
+    ended, following = file.readline() == b"\n", file.readline()
+    head = _HEAD.match(following)
+    expected = known * _REMEMBERED_EVERY + 1
+    same = ended and (not following or (head is not None and int(head[2]) == expected))
+    file.seek(ends[known] if same else 0)
 
 
 def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, bytes]]:
@@ -34,12 +78,18 @@ def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, bytes]]:
         file = path.open("rb")
     except FileNotFoundError:
         return
+    ends = _ends(path)
     with file:
+        _go_on(file, ends, after)
+        at = file.tell()
         for line in file:
             head = _HEAD.match(line)
             if head is None or not line.endswith(b"\n"):
                 return
             seq = int(head[2])
+            at += len(line)
+            if not seq % _REMEMBERED_EVERY:
+                ends[seq // _REMEMBERED_EVERY] = at
             if seq > after:
                 yield head[1], seq, line
 
@@ -63,7 +113,7 @@ async def read_events(
 ) -> AsyncGenerator[Event, None]:
     """Yield the events there are, a few hundred in memory at a time."""
     events = walk(path, after, only=only)
-    while batch := await trio.to_thread.run_sync(partial(_take, events)):
+    while batch := await in_thread(partial(_take, events)):
         for event in batch:
             yield event
 
@@ -88,7 +138,7 @@ async def read_segments(path: Path, after_seq: int = 0) -> AsyncGenerator[Segmen
 
     Keeps the names and numbers of the segments in memory, not the segments.
     """
-    newest = set((await trio.to_thread.run_sync(_newest, path, after_seq)).values())
+    newest = set((await in_thread(partial(_newest, path, after_seq))).values())
     async with aclosing(read_events(path, after_seq, only=_SEGMENT)) as events:
         async for event in events:
             if isinstance(event, SegmentFinalized) and event.seq in newest:
@@ -113,4 +163,4 @@ def _story(path: Path) -> Story:
 
 async def read_story(path: Path) -> Story:
     """Return what a journal says so far."""
-    return await trio.to_thread.run_sync(_story, path)
+    return await in_thread(partial(_story, path))
