@@ -90,7 +90,22 @@ class DialOptions:
 
 @frozen(kw_only=True)
 class AudioOptions(DialOptions):
-    """The live audio socket; `audio_format` is `binary` or `json`."""
+    """The live audio socket.
+
+    Attributes:
+        url: `wss://…` or `ws://…`. What stands behind its host is treated as a secret.
+        allow_private: Whether it may be an address of your own machine or network. Only heeded
+            where a person named it.
+        ca_file: Certificates to trust instead of the system's.
+        connect_timeout_s: How long connecting may take.
+        send_timeout_s: How long one message may take to be sent.
+        ping_s: How often the connection is tried with a ping.
+        pong_timeout_s: How soon a pong has to come.
+        first_retry_s: The pause before the second attempt to connect; it doubles from there.
+        longest_retry_s: The longest pause.
+        flush_timeout_s: How long, at the end of a meeting, the rest is tried for.
+        audio_format: `binary`, or `json` for the first API's `PCMChunk`.
+    """
 
     audio_format: str = AUDIO_FORMATS[0]
 
@@ -112,6 +127,17 @@ class TranscriptOptions(DialOptions):
     """The live transcription socket.
 
     Attributes:
+        url: `wss://…` or `ws://…`. What stands behind its host is treated as a secret.
+        allow_private: Whether it may be an address of your own machine or network. Only heeded
+            where a person named it.
+        ca_file: Certificates to trust instead of the system's.
+        connect_timeout_s: How long connecting may take.
+        send_timeout_s: How long one message may take to be sent.
+        ping_s: How often the connection is tried with a ping.
+        pong_timeout_s: How soon a pong has to come.
+        first_retry_s: The pause before the second attempt to connect; it doubles from there.
+        longest_retry_s: The longest pause.
+        flush_timeout_s: How long, at the end of a meeting, the rest is tried for.
         dialect: `legacy` for finalized segments, `current` for drafts too.
         custom_attributes: A JSON object, sent along in `current`.
     """
