@@ -2,7 +2,7 @@
 
 import { botPath, get, post, ask, Problem } from "./api.js";
 import { Chat } from "./chat.js";
-import { eachSecond, moment, setSince, ticking, timeElement } from "./clock.js";
+import { eachSecond, moment, secondsSince, setSince, ticking, timeElement } from "./clock.js";
 import { announce, element, forgetColours, icon, safeUrl, setText } from "./dom.js";
 import { History } from "./history.js";
 import { People } from "./people.js";
@@ -13,6 +13,8 @@ import { Transcript, segmentFrom } from "./transcript.js";
 import { adviceFor, canHear, hasEnded, platformWords, reasonWords, stateWords, toneOf } from "./words.js";
 
 const FILES_AFTER_MS = 400;
+/** Files are written for a while after a bot has ended, in seconds. */
+const LATE_FILES_S = 60;
 const NOTHING_YET = "Nothing was said yet. What people say appears here while they say it.";
 const STOPPABLE = ["scheduled", "requested", "joining", "awaiting_admission", "in_call", "recording", "paused"];
 
@@ -51,7 +53,8 @@ export class BotView {
       this.story = new Story(bot);
       this.#build();
       this.#showState();
-      if (bot.data_deleted_at || this.story.ended) await this.#loadAll();
+      const over = this.story.ended && secondsSince(bot.state_since) > LATE_FILES_S;
+      if (bot.data_deleted_at || over) await this.#loadAll();
       else this.#goLive();
     } catch (error) {
       if (!this.closed) this.#fail(error);
@@ -100,7 +103,12 @@ export class BotView {
       element("div", { class: "parts" }, element("div", { class: "main-part" }, this.recording.element, this.transcript.element), element("div", { class: "side-part" }, this.people.element, this.chat.element, this.history.element)),
       this.dialog,
     );
-    this.stopTicking = eachSecond(() => this.#showAdvice());
+    // Whoever came here by a link finds the heading where the focus is.
+    if (document.activeElement?.id === "main") this.element.querySelector("h1").focus({ preventScroll: true });
+    this.stopTicking = eachSecond(() => {
+      this.#showAdvice();
+      if (this.story.ended && secondsSince(this.story.bot.state_since) > LATE_FILES_S) this.socket?.close();
+    });
   }
 
   /** @param {Record<string, any>} bot */
@@ -186,7 +194,8 @@ export class BotView {
       onLive: () => this.#live(),
       onLost: (retryAt) => {
         this.transcript.dropDrafts();
-        this.hooks.onLink(retryAt);
+        if (this.story.ended && this.loaded) this.socket.close();
+        else this.hooks.onLink(retryAt);
       },
       onRefused: (code, detail) => this.#refused(code, detail),
     });
@@ -257,7 +266,6 @@ export class BotView {
     this.transcript.dropDrafts();
     this.#showTroubles();
     this.#loadFilesSoon();
-    this.socket?.close();
     this.hooks.onLink(null);
   }
 

@@ -6,7 +6,6 @@ import { announce, element, setText } from "./dom.js";
 import { adviceFor, hasEnded, platformWords, stateWords, toneOf } from "./words.js";
 
 const EVERY_MS = 3000;
-const IDLE_MS = 5000;
 const SLOWEST_MS = 15_000;
 const PAGE = 50;
 
@@ -65,8 +64,7 @@ export class BotList {
   }
 
   #pause() {
-    if (this.failures) return Math.min(SLOWEST_MS, 1000 * 2 ** this.failures);
-    return [...this.bots.values()].some((bot) => !hasEnded(bot.state)) ? EVERY_MS : IDLE_MS;
+    return this.failures ? Math.min(SLOWEST_MS, 1000 * 2 ** this.failures) : EVERY_MS;
   }
 
   /** Take what is known of one bot. @param {Record<string, any>} bot */

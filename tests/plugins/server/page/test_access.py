@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from meetcore_server.orders_to_specs import Sandbox
-from meetcore_server.serve import Server
+from meetcore_server import Sandbox, Server
 
 from .conftest import House, Serve
 

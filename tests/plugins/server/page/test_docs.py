@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from meetcore_server.serve import Server
+from meetcore_server import Server
 
 from .conftest import House, Serve
 

@@ -1,4 +1,4 @@
-"""The page's scripts: valid, small, without markup made of data, and with nothing from elsewhere."""
+"""The page's scripts: valid, small, no markup made of data, and nothing from elsewhere."""
 
 from __future__ import annotations
 
