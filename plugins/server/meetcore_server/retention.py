@@ -17,7 +17,10 @@ _SOON_S = 0.5
 
 
 async def keep_retention(service: BotService) -> None:
-    """Delete the data of each bot that is due, for ever. A deletion that failed is tried again."""
+    """Delete the data of each bot that is due, for ever. A deletion that failed is tried again.
+
+    It looks when the next is due, when a bot ends, and every 30 s in any case.
+    """
     while True:
         await _delete_due(service)
         pause_s = _LOOK_EVERY_S
@@ -28,7 +31,8 @@ async def keep_retention(service: BotService) -> None:
         if upcoming is not None:
             left_s = (upcoming - service.now()).total_seconds()
             pause_s = min(pause_s, max(_SOON_S, left_s))
-        await trio.sleep(pause_s)
+        with trio.move_on_after(pause_s):
+            await service.bot_ended.wait()
 
 
 async def _delete_due(service: BotService) -> None:

@@ -23,6 +23,7 @@ from meetcore.errors import CommandRefused
 from meetcore.events import Event, StateChanged
 from meetcore.folders import journal_path
 from meetcore.lifecycle import State
+from meetcore.mailbox import Wake
 from meetcore.meeting import MeetingLink
 from meetcore.orders import (
     BotGone,
@@ -105,6 +106,7 @@ class BotService:
         self.open_door = open_door
         self.allow_private = allow_private
         self.gauges = Gauges()
+        self.bot_ended = Wake()
         self.live = LiveBots(self._update_row, self._wake)
         self.attendance: Attendance
         self.webhooks: WebhookDesk
@@ -291,7 +293,7 @@ class BotService:
     async def _update_row(self, row: BotRow, event: Event) -> BotRow:
         assert isinstance(event, StateChanged)
         ended = event.state in (State.COMPLETED, State.FAILED)
-        return await self.stores.bots.update(
+        row = await self.stores.bots.update(
             row.bot_id,
             state=event.state,
             reason=event.reason,
@@ -299,6 +301,9 @@ class BotService:
             ended_at=event.at if ended else None,
             last_seq=event.seq,
         )
+        if ended:
+            self.bot_ended.set()
+        return row
 
     def _wake(self, bot_id: str) -> None:
         self.gauges.events += 1
