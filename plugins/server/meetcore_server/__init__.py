@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from meetcore_server.orders_to_specs import Sandbox as Sandbox
     from meetcore_server.assembly import ServeOptions as ServeOptions
     from meetcore_server.assembly import Server as Server
     from meetcore_server.assembly import open_server as open_server
     from meetcore_server.assembly import serve as serve
+    from meetcore_server.orders_to_specs import Sandbox as Sandbox
 
 __all__ = ["Sandbox", "ServeOptions", "Server", "open_server", "serve"]
 

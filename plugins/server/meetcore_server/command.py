@@ -73,9 +73,9 @@ def _settings(
     import attrs
 
     from meetcore.config import build_options, load_config
+    from meetcore_server.assembly import ServeOptions
     from meetcore_server.options import ServerSettings
     from meetcore_server.orders_to_specs import Sandbox
-    from meetcore_server.assembly import ServeOptions
 
     overrides = {} if given["out_dir"] is None else {"out_dir": given["out_dir"]}
     config = load_config(given["config_path"], overrides)
