@@ -138,6 +138,7 @@ export class BotView {
     this.chat.show(this.story.chat.values(), this.#chatState());
     this.people.show(this.story.people.values(), this.story.ended);
     this.#sayEmpty();
+    if (this.story.ended) this.transcript.end();
     this.#showAdvice();
     this.hooks.onChange(bot);
   }
@@ -263,7 +264,6 @@ export class BotView {
     if (bot.state !== before) announce(`${bot.name}: ${stateWords(bot.state)}`);
     this.#showState();
     if (!hasEnded(bot.state)) return;
-    this.transcript.dropDrafts();
     this.#showTroubles();
     this.#loadFilesSoon();
     this.hooks.onLink(null);

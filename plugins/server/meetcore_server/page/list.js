@@ -161,11 +161,12 @@ export class BotList {
     setText(state.firstElementChild, stateWords(bot.state));
     const ended = hasEnded(bot.state);
     const time = state.lastElementChild;
-    if (!ended) setSince(time, bot.state_since);
+    const until = bot.state === "scheduled" ? bot.scheduled_for : bot.ended_at;
+    if (!ended && !until) setSince(time, bot.state_since);
     else {
       delete time.dataset.since;
       time.removeAttribute("role");
-      setText(time, moment(bot.ended_at ?? bot.state_since));
+      setText(time, moment(until ?? bot.state_since));
     }
     setText(place, `${platformWords(bot.platform)} · ${bot.native_id}`);
     row.lastElementChild.setAttribute("aria-label", `Cancel ${bot.name}`);

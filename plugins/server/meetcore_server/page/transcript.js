@@ -35,6 +35,7 @@ export class Transcript {
     /** @type {((seconds: number) => void) | null} */
     this.onSeek = null;
     this.following = true;
+    this.live = true;
     this.finals = element("div", { class: "finals", role: "log", "aria-label": "What was said", "aria-live": "off" });
     this.draftList = element("ol", { class: "drafts", "aria-label": "Being said now", "aria-live": "off" });
     this.empty = element("p", { class: "hint empty" });
@@ -126,6 +127,13 @@ export class Transcript {
     this.marked = line;
   }
 
+  /** Nothing more will be said: there is no newest line to go to. */
+  end() {
+    this.dropDrafts();
+    this.live = false;
+    this.jump.hidden = true;
+  }
+
   close() {
     this.watch.disconnect();
   }
@@ -213,7 +221,7 @@ export class Transcript {
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
     this.following = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    this.jump.hidden = this.following;
+    this.jump.hidden = this.following || !this.live;
   }
 
   #toEnd() {
