@@ -17,7 +17,8 @@ FLOORS: dict[int, str] = {
     "roster secrets signals story subtitles transcript wire",
     1: "audio",
     2: "contracts doors folders hooks journal mailbox plugins service subscription",
-    3: "beginning bot control delivery leaving listening logs observing opening tracks transcribing",
+    3: "beginning bot control delivery leaving listening logs observing opening tracks "
+    "transcribing",
     4: "children fleet launchers recovery storage",
     5: "__init__ __main__ cli from_asyncio",
 }

@@ -1,8 +1,9 @@
 """The platform `rehearsal_stage`: plays a meeting of its own for any link.
 
-Software can so be tried without a meeting. A link of Google Meet, Zoom or Teams is read as those platforms write it; nothing is dialled there.
-For each bot the site is opened in the bot's own process, the cast of a script comes, and the bot
-joins that room. It claims links only where its option `enabled` is set.
+Software can so be tried without a meeting. A link of Google Meet, Zoom or Teams is read as those
+platforms write it; nothing is dialled there. For each bot the site is opened in the bot's own
+process, the cast of a script comes, and the bot joins that room. It claims links only where its
+option `enabled` is set.
 """
 
 from __future__ import annotations

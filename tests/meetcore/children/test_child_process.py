@@ -173,7 +173,7 @@ async def test_abandoned_it_is_gone_at_once(tmp_path):
 async def test_a_process_that_does_not_come_up_says_why(tmp_path):
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
-            with pytest.raises(CommandFailed, match="https://nowhere.example"):
+            with pytest.raises(CommandFailed, match=r"https://nowhere\.example"):
                 await ChildProcessLauncher().launch(
                     spec(tmp_path, "https://nowhere.example/x"), nursery
                 )
