@@ -222,6 +222,7 @@ async def _start(
         spec_of=service.specs.spec,
         order_of=service.order,
         now=service.now,
+        give_up=service.give_up,
         recovery_plugins=fleet.plugins,
         nursery=nursery,
     )

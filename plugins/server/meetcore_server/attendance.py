@@ -19,7 +19,7 @@ from meetcore.beginning import begin
 from meetcore.children.launcher import is_running
 from meetcore.commands import Stop
 from meetcore.config import load_config
-from meetcore.contracts import BotSpec
+from meetcore.contracts import BotSpec, RunningBot
 from meetcore.errors import CommandFailed, CommandRefused, MeetcoreError, brief
 from meetcore.events import StateChanged
 from meetcore.fleet import Fleet
@@ -36,6 +36,7 @@ __all__ = ["Attendance", "write_beginning"]
 
 _LOG = logging.getLogger("meetcore.server")
 _WAKE_EVERY_S = 60.0
+_AGAIN_AFTER_S = 0.5
 LATEST_S = 600.0
 """A bot that should have joined longer ago than this, while no server ran, joins no more."""
 
@@ -93,6 +94,7 @@ class Attendance:
         spec_of: Makes the spec of a bot's order.
         order_of: Reads a bot's order.
         now: The wall time.
+        give_up: Ends the row of a bot whose journal is beyond repair.
         recovery_plugins: The plugins with which what a dead bot left is finished.
         nursery: Where they are looked after.
     """
@@ -105,6 +107,7 @@ class Attendance:
         spec_of: Callable[[str, BotOrder], BotSpec],
         order_of: Callable[[BotRow], Awaitable[BotOrder]],
         now: Callable[[], datetime],
+        give_up: Callable[[BotRow], Awaitable[None]],
         recovery_plugins: Plugins,
         nursery: trio.Nursery,
     ) -> None:
@@ -113,6 +116,7 @@ class Attendance:
         self._spec_of = spec_of
         self._order_of = order_of
         self._now = now
+        self._give_up = give_up
         self._plugins = recovery_plugins
         self._nursery = nursery
         self._waits: dict[str, _Wait] = {}
@@ -129,8 +133,12 @@ class Attendance:
         """Go on with a bot that an earlier server looked after."""
         path = journal_path(row.folder)
         order = await self._order_of(row)
-        spec = self._spec_of(row.bot_id, evolve(order, join_at=row.scheduled_for))
-        if not path.exists():  # killed between the row and the journal
+        spec: BotSpec | None = None
+        try:
+            spec = self._spec_of(row.bot_id, evolve(order, join_at=row.scheduled_for))
+        except MeetcoreError as error:
+            _LOG.warning("bot=%s its order cannot be taken any more: %s", row.bot_id, error)
+        if spec is not None and not path.exists():  # killed between the row and the journal
             await trio.to_thread.run_sync(write_beginning, spec, _link_of(row))
         live = self._live.add(row)
         await self._live.catch_up(live)
@@ -177,23 +185,32 @@ class Attendance:
 
     # --- a bot's life ------------------------------------------------------------------------
 
-    async def _see_through(self, live: LiveBot, spec: BotSpec) -> None:
+    async def _see_through(self, live: LiveBot, spec: BotSpec | None) -> None:
         row = live.row
         unstarted = live.running is None and live.story.state in (State.SCHEDULED, State.REQUESTED)
         if unstarted and not await self._launch(live, spec):
             return
         if live.running is not None:
-            await self._live.accompany(live)
-            await live.running.gone()
+            await self._until_gone(live, live.running)
         await self._live.catch_up(live)
         if not live.story.ended:
             await self._recover(live)
             await self._live.catch_up(live)
         if not live.story.ended:
-            _LOG.error("bot=%s could not be brought to an end", row.bot_id)
+            _LOG.error("bot=%s its journal could not be brought to an end", row.bot_id)
+            await self._give_up(row)
         self._live.remove(live)
 
-    async def _launch(self, live: LiveBot, spec: BotSpec) -> bool:
+    async def _until_gone(self, live: LiveBot, running: RunningBot) -> None:
+        """Accompany a bot until it is gone; where the connection to it breaks, begin again."""
+        while True:
+            await self._live.accompany(live)
+            with trio.move_on_after(_AGAIN_AFTER_S) as patience:
+                await running.gone()
+            if not patience.cancelled_caught:
+                return
+
+    async def _launch(self, live: LiveBot, spec: BotSpec | None) -> bool:
         """Launch a bot at its time; return False if somebody else looks after it from now on."""
         wait = self._waits[live.row.bot_id] = _Wait()
         try:
@@ -208,6 +225,10 @@ class Attendance:
             if self._now() - asked_at > timedelta(seconds=LATEST_S):
                 missed = Evidence("recovery", "no server ran when it was to join")
                 await self._end(live, EndReason.CRASHED, missed)
+                return True
+            if spec is None:
+                refused = Evidence("recovery", "its order cannot be taken any more")
+                await self._end(live, EndReason.CRASHED, refused)
                 return True
             try:
                 live.running = await self._fleet.launch(spec)

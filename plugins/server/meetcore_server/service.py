@@ -22,7 +22,7 @@ from meetcore.doors import Socket
 from meetcore.errors import CommandRefused
 from meetcore.events import Event, StateChanged
 from meetcore.folders import journal_path
-from meetcore.lifecycle import State
+from meetcore.lifecycle import EndReason, State
 from meetcore.mailbox import Wake
 from meetcore.meeting import MeetingLink
 from meetcore.orders import (
@@ -304,6 +304,12 @@ class BotService:
         if ended:
             self.bot_ended.set()
         return row
+
+    async def give_up(self, row: BotRow) -> None:
+        """End the row of a bot whose journal is beyond repair."""
+        await self.stores.bots.update(
+            row.bot_id, state=State.FAILED, reason=EndReason.CRASHED, ended_at=self.now()
+        )
 
     def _wake(self, bot_id: str) -> None:
         self.gauges.events += 1

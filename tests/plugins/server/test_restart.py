@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import trio
 
 import meetcore
 from meetcore.children.launcher import ChildProcessLauncher, is_running
+from meetcore.launchers import InProcessLauncher
 
 from .running import PLUGIN, SHORT, STAY, http, ordered, serving, until
 
@@ -218,3 +219,64 @@ async def test_webhooks_owed_when_the_server_was_killed_are_delivered_by_the_nex
         "requested", "joining", "awaiting_admission", "in_call", "recording", "leaving",
         "processing", "completed",
     ]  # fmt: skip
+
+
+async def test_a_bot_whose_connection_breaks_is_followed_again(tmp_path):
+    class Breaking(InProcessLauncher):
+        """The first time its bots are listened to, the connection breaks after a few items."""
+
+        async def launch(self, spec, nursery):
+            bot = await super().launch(spec, nursery)
+            whole = bot.items
+
+            async def cut(after=0):
+                bot.items = whole
+                async with aclosing(whole(after)) as items:
+                    for _ in range(3):
+                        yield await anext(items)
+
+            bot.items = cut
+            return bot
+
+    plugins = meetcore.Plugins(only=["files", "server"], files=[PLUGIN])
+    async with serving(tmp_path, launcher=Breaking(plugins)) as server, http(server) as client:
+        bot = await until(client, (await ordered(client))["id"], "completed")
+        assert bot["reason"] == "meeting_ended"
+        assert [hop["state"] for hop in bot["history"]].count("recording") == 1
+
+
+async def test_a_journal_beyond_repair_ends_the_bot_all_the_same(tmp_path):
+    with killed_server(tmp_path) as url:
+        async with client_of(url) as client:
+            bot = await ordered(client, STAY)
+            await until(client, bot["id"], "recording")
+    folder = tmp_path / "bots" / bot["id"]
+    pid = int((folder / "process.json").read_text().split(":")[1].strip(" }"))
+    os.killpg(pid, signal.SIGKILL)
+    journal = folder / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[5] = lines[5].replace(b'"seq":6', b'"seq":7')
+    journal.write_bytes(b"".join(lines))
+    async with serving(tmp_path) as server, http(server) as client:
+        with trio.fail_after(20):
+            while True:
+                row = (await client.get(f"/v1/bots/{bot['id']}")).json()
+                if row["state"] == "failed":
+                    break
+                await trio.sleep(0.05)
+        assert row["reason"] == "crashed"
+
+
+async def test_an_order_nobody_can_take_any_more_does_not_keep_the_server_from_starting(tmp_path):
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    async with serving(tmp_path) as server, http(server) as client:
+        bot = await ordered(client, join_at=later)
+    async with (
+        serving(tmp_path, config={"transcriber": None, "sinks": ["nowhere"]}) as server,
+        http(server) as client,
+    ):
+        row = (await client.get(f"/v1/bots/{bot['id']}")).json()
+        assert row["state"] == "scheduled"
+        await client.post(f"/v1/bots/{bot['id']}/stop")
+        row = (await client.get(f"/v1/bots/{bot['id']}")).json()
+        assert row["state"] == "completed"
