@@ -24,6 +24,11 @@ SCRIPTS = (
     "fanout",
     "asyncio_bridge",
     "rehearsal_quality",
+    "serve_create",
+    "serve_fanout",
+    "serve_webhooks",
+    "serve_rest",
+    "serve_memory",
 )
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "performance.md"
