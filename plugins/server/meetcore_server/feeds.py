@@ -54,6 +54,11 @@ class Feed:
         self.seq = event.seq
         self._topic.advance(_end_of(event.seq))
 
+    def stand_at(self, seq: int) -> None:
+        """Stand after an event without having seen any: nothing will happen to this bot again."""
+        self.seq = seq
+        self._topic.advance(_end_of(seq))
+
     async def tell(self, event: Event) -> None:
         """Tell an event to everybody."""
         stale = None

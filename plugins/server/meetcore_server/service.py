@@ -404,8 +404,7 @@ class BotService:
             feed = await live.feed(variant, dialect)
         else:
             feed = Feed(row.bot_id, variant, dialect, self._journal(row))
-            async for event in read_events(self._journal(row)):
-                feed.see(event)
+            feed.stand_at((await self.story(row)).last_seq)
         await feed.follow(socket, after, drafts=drafts)
 
     def unfollow(self, row: BotRow, socket: Socket) -> None:
