@@ -25,7 +25,7 @@ def test_what_ships_with_meetcore_is_listed(meetcore_command):
     result = meetcore_command("plugins", "--json", installed=True)
     assert result.exit_code == 0
     registered = {info["name"]: info["registered"] for info in json.loads(result.output)}
-    assert registered["rehearsal"] == ["platform rehearsal"]
+    assert registered["rehearsal"] == ["platform rehearsal", "platform rehearsal_stage"]
     assert registered["pocketsphinx"] == ["transcriber pocketsphinx"]
     table = meetcore_command("plugins", installed=True).output
     assert "sink files" in table
