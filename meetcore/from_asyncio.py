@@ -262,11 +262,16 @@ class Bot:
             items = self._inner.events(after=after)
         batches = _Batches(items)
         pump = asyncio.ensure_future(self._runner.call(batches.pump))
+        seen = after
         try:
             while batch := await self._runner.call(batches.take):
                 for item in batch:
+                    seen = item.seq if isinstance(item, Event) else seen
                     yield item
             await pump
+        except CommandRefused:  # the block ended in between; what was not taken is in the journal
+            for event in self._inner.journal.read(seen):
+                yield event
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)

@@ -229,6 +229,28 @@ def test_a_fleet_holds_several_bots(tmp_path):
     guard.check()
 
 
+def test_a_reader_that_was_busy_when_the_block_ended_gets_the_rest_of_the_journal(tmp_path):
+    async def main() -> list[meetcore.Event]:
+        seen: list[meetcore.Event] = []
+        over = asyncio.Event()
+
+        async def read(bot: from_asyncio.Bot) -> None:
+            async for event in bot.events():
+                seen.append(event)
+                await over.wait()
+
+        async with opened(tmp_path, meeting(None)) as bot:
+            reader = asyncio.ensure_future(read(bot))
+            await asyncio.sleep(0.3)
+        over.set()
+        await asyncio.wait_for(reader, 10)
+        return seen
+
+    seen = asyncio.run(main())
+    assert seen[-1].reason == "stop_requested"
+    assert [event.seq for event in seen] == list(range(1, len(seen) + 1))
+
+
 def test_a_reader_in_another_task_ends_with_the_block(tmp_path):
     async def main() -> list[meetcore.Event]:
         seen: list[meetcore.Event] = []
