@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -100,11 +101,13 @@ class _UserWebhooks(WebhookFormat):
             return None
         return now
 
+    @abstractmethod
     def _is_for(self, variant: Variant) -> bool:
-        raise NotImplementedError
+        """Whether users of an era are told in this format."""
 
+    @abstractmethod
     def _told(self, moment: Moment, step: Step, hooks: HookSettings) -> Sequence[Outgoing]:
-        raise NotImplementedError
+        """Return what is told of a change of status."""
 
 
 def _meeting(moment: Moment, variant: Variant, *, zoned: bool) -> dict[str, Any]:
