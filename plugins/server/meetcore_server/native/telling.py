@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
@@ -32,6 +32,7 @@ from meetcore_server.native.models import (
     Transcript,
 )
 from meetcore_server.native.people import participants_of, speech_of
+from meetcore_server.native.streaming import ClosingStream
 from meetcore_server.service import BotService
 
 __all__ = ["HANDLERS"]
@@ -91,10 +92,12 @@ async def stream_events(
     begin = max(after, int(last)) if last.isdigit() and len(last) < 19 else after
     await service.story(row)  # raises where there is nothing any more
     headers = {"cache-control": "no-store"}
-    return Stream(_stream(service, row, begin), media_type="text/event-stream", headers=headers)
+    return ClosingStream(
+        _stream(service, row, begin), media_type="text/event-stream", headers=headers
+    )
 
 
-async def _stream(service: BotService, row: BotRow, after: int) -> AsyncIterator[bytes]:
+async def _stream(service: BotService, row: BotRow, after: int) -> AsyncGenerator[bytes, None]:
     quiet_s = 0.0
     while True:
         live = service.live.get(row.bot_id)
@@ -148,9 +151,9 @@ async def get_transcript(
     await service.story(row)
     segments = service.segments(row, after_seq=after_seq)
     if file_format == "json":
-        return Stream(_gathered(_json(row, segments)), media_type="application/json")
+        return ClosingStream(_gathered(_json(row, segments)), media_type="application/json")
     name = f'attachment; filename="{row.bot_id}.{file_format}"'
-    return Stream(
+    return ClosingStream(
         _gathered(cue_text(segments, file_format)),
         media_type=_FORMATS[file_format],
         headers={"content-disposition": name},
