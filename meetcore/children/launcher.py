@@ -50,6 +50,8 @@ COMMAND_TIMEOUT_S = 35.0
 LEAVE_TIMEOUT_S = 45.0
 _RETRY_S = 0.02
 _READ_BYTES = 64 * 1024
+_WENT_AWAY = (OSError, trio.TooSlowError, trio.BrokenResourceError)
+"""What a process that goes away does to a connection, which may be one that it never took."""
 
 
 def is_running(folder: Path) -> bool:
@@ -90,18 +92,26 @@ class ChildBot(RunningBot):
     async def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
         """Yield what happens after a `seq`; ends with the terminal event or with the process."""
         try:
-            stream = await self.connect()
-        except (OSError, trio.TooSlowError):
+            stream = await self._greeted({"after": after, "audio": False})
+        except _WENT_AWAY:
             return
         async with stream:
             reader = FrameReader()
-            await stream.send_all(json_frame(Kind.HELLO, {"after": after, "audio": False}))
             while frames := await _read(stream, reader):
                 for each in frames:
                     if each.kind is Kind.EVENT:
                         yield event_from_wire(each.json())
                     elif each.kind is Kind.DRAFT:
                         yield draft_from_wire(each.json())
+
+    async def _greeted(self, wish: dict[str, object]) -> trio.SocketStream:
+        stream = await self.connect()
+        try:
+            await stream.send_all(json_frame(Kind.HELLO, wish))
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+        return stream
 
     async def perform(self, command: Command) -> None:
         """Have the process carry out a command; at most 35 s.
@@ -113,7 +123,7 @@ class ChildBot(RunningBot):
         try:
             with trio.fail_after(COMMAND_TIMEOUT_S):
                 error = await self._ask(command)
-        except (OSError, trio.TooSlowError, trio.BrokenResourceError, BadFrame) as trouble:
+        except (*_WENT_AWAY, BadFrame) as trouble:
             if not is_running(self.folder):
                 raise CommandRefused("The bot has ended.") from trouble
             raise CommandFailed("The process of the bot does not answer.") from trouble
@@ -154,9 +164,8 @@ class ChildBot(RunningBot):
             nursery.cancel_scope.cancel()
 
     async def _hear(self, channel: trio.MemorySendChannel[Chunk]) -> None:
-        with channel, suppress(OSError, trio.TooSlowError, trio.BrokenResourceError):
-            async with await self.connect() as stream:
-                await stream.send_all(json_frame(Kind.HELLO, {"after": 0, "audio": True}))
+        with channel, suppress(*_WENT_AWAY):
+            async with await self._greeted({"after": 0, "audio": True}) as stream:
                 reader = FrameReader()
                 while frames := await _read(stream, reader):
                     for each in frames:
@@ -170,7 +179,7 @@ class ChildBot(RunningBot):
             _kill_group(self._process.pid)
             return
         while is_running(self.folder):
-            with suppress(OSError, trio.TooSlowError):
+            with suppress(*_WENT_AWAY):
                 async with await self.connect() as stream:
                     await stream.receive_some(1)
             await trio.sleep(_RETRY_S)

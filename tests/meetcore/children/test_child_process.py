@@ -141,6 +141,7 @@ async def test_a_bot_that_is_to_go_on_is_adopted_by_the_next_launcher(tmp_path):
             await again.gone()
             none = await ChildProcessLauncher().adopt("b-1", tmp_path / "b-1", nursery)
             assert none is None
+        await bot.gone()  # it was this process's child all the time
     events = list(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
     assert events[-1].evidence.detail == "adopted"
 
