@@ -9,10 +9,20 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import parse_qsl
+from uuid import uuid4
 
 from attrs import field, frozen
 
@@ -22,6 +32,7 @@ __all__ = [
     "BadBody",
     "BodyTooLong",
     "Handler",
+    "Listed",
     "Mount",
     "NotFound",
     "Reply",
@@ -34,7 +45,11 @@ __all__ = [
     "TooManyRequests",
     "find_route",
     "fit",
+    "json_bytes",
+    "json_pieces",
 ]
+
+_PIECE_BYTES = 32 * 1024
 
 
 class BadBody(MeetcoreError):
@@ -133,7 +148,8 @@ class Reply:
         json: Anything that `json.dumps` takes; `...` (the default) for none.
         body: Bytes.
         file: A file, sent with `Range` support.
-        stream: Bytes in pieces; what they come from is held open only while they are sent.
+        stream: Bytes in pieces. What they come from is held open only while they are sent: an
+            async generator is closed also where the client goes away in the middle.
         media_type: Of `body`, `file` and `stream`.
         headers: More headers.
     """
@@ -145,6 +161,58 @@ class Reply:
     stream: AsyncIterable[bytes] | None = None
     media_type: str = "application/octet-stream"
     headers: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(eq=False)
+class Listed:
+    """A list in a body of which never more than an item is in memory: see `json_pieces`.
+
+    Attributes:
+        items: What is in it: anything that `json.dumps` takes.
+    """
+
+    items: AsyncGenerator[Any, None]
+
+
+def json_bytes(body: Any) -> bytes:
+    """Return a body as `Reply.json` is sent: compact, characters as they are."""
+    return _dumped(body).encode("utf-8", "replace")
+
+
+def _dumped(body: Any, default: Callable[[Any], Any] | None = None) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), default=default)
+
+
+async def json_pieces(body: Any) -> AsyncGenerator[bytes, None]:
+    """Yield a body that has `Listed` somewhere in it, for `Reply.stream`.
+
+    It is the bytes that `Reply.json` would be with each of them as a list, some 32 KiB at a time.
+    """
+    lists: list[Listed] = []
+    mark = uuid4().hex
+
+    def noted(value: object) -> str:
+        if not isinstance(value, Listed):
+            raise TypeError(f"{type(value).__name__} is nothing that JSON has")
+        lists.append(value)
+        return mark
+
+    between = _dumped(body, noted).split(f'"{mark}"')
+    waiting = bytearray()
+    for text, listed in zip_longest(between, lists):
+        waiting += text.encode("utf-8", "replace")
+        if listed is None:
+            break
+        comma = b"["
+        async with aclosing(listed.items):
+            async for item in listed.items:
+                waiting += comma + json_bytes(item)
+                comma = b","
+                if len(waiting) >= _PIECE_BYTES:
+                    yield bytes(waiting)
+                    waiting.clear()
+        waiting += b"]" if comma == b"," else b"[]"
+    yield bytes(waiting)
 
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Reply]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import json
 import mimetypes
 import os
 import re
@@ -15,12 +14,13 @@ from collections.abc import (
     Callable,
     Mapping,
 )
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import trio
 
-from meetcore.doors import BodyTooLong, Reply
+from meetcore.doors import BodyTooLong, Reply, json_bytes
 
 __all__ = ["AsgiReceive", "AsgiScope", "AsgiSend", "read_body", "send_reply"]
 
@@ -61,23 +61,43 @@ async def read_body(receive: AsgiReceive, limit_bytes: int) -> bytes:
             return b"".join(parts)
 
 
-async def send_reply(scope: AsgiScope, send: AsgiSend, reply: Reply) -> None:
-    """Send a reply."""
+async def send_reply(
+    scope: AsgiScope, send: AsgiSend, reply: Reply, receive: AsgiReceive | None = None
+) -> None:
+    """Send a reply.
+
+    Args:
+        scope: Of the request.
+        send: Takes the reply.
+        reply: It.
+        receive: Tells when the client has gone, if its body was read: a file or a stream is then
+            not read to its end.
+    """
     if reply.file is not None:
-        await _send_file(scope, send, reply, reply.file)
+        await _send_file(scope, send, reply, reply.file, receive)
     elif reply.stream is not None:
-        await _start(send, reply, reply.media_type, None)
-        await _send_parts(scope, send, reply.stream)
+        async with _closing(reply.stream) as parts:
+            await _start(send, reply, reply.media_type, None)
+            await _send_parts(scope, send, parts, receive)
     else:
         body, media_type = reply.body, reply.media_type
         if reply.json is not ...:
-            body = json.dumps(reply.json, ensure_ascii=False, separators=(",", ":")).encode(
-                "utf-8", "replace"
-            )
-            media_type = "application/json"
+            body, media_type = json_bytes(reply.json), "application/json"
         await _start(send, reply, media_type if body else None, len(body))
         empty = scope["method"] == "HEAD"
         await send({"type": "http.response.body", "body": b"" if empty else body})
+
+
+@asynccontextmanager
+async def _closing(parts: AsyncIterable[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Hold the parts of a body; what they come from is closed whatever happens."""
+    made = aiter(parts)
+    try:
+        yield made
+    finally:
+        if isinstance(made, AsyncGenerator):
+            with trio.CancelScope(shield=True):
+                await made.aclose()
 
 
 async def _start(send: AsgiSend, reply: Reply, media_type: str | None, length: int | None) -> None:
@@ -110,7 +130,9 @@ def _requested(scope: AsgiScope, size: int) -> tuple[int, int] | None:
     return first, last
 
 
-async def _send_file(scope: AsgiScope, send: AsgiSend, reply: Reply, path: Path) -> None:
+async def _send_file(
+    scope: AsgiScope, send: AsgiSend, reply: Reply, path: Path, receive: AsgiReceive | None
+) -> None:
     status = os.stat(path)
     size = status.st_size
     kind = reply.media_type
@@ -132,21 +154,32 @@ async def _send_file(scope: AsgiScope, send: AsgiSend, reply: Reply, path: Path)
     if asked:
         headers["content-range"] = f"bytes {first}-{last}/{size}"
     answer = Reply(status=206 if asked else reply.status, headers=headers)
-    await _start(send, answer, kind, last - first + 1)
-    await _send_parts(scope, send, _pieces(path, first, last - first + 1))
+    async with _closing(_pieces(path, first, last - first + 1)) as parts:
+        await _start(send, answer, kind, last - first + 1)
+        await _send_parts(scope, send, parts, receive)
 
 
-async def _send_parts(scope: AsgiScope, send: AsgiSend, parts: AsyncIterable[bytes]) -> None:
-    """Send a body in parts; what they come from is closed whatever happens."""
-    try:
-        if scope["method"] != "HEAD":
+async def _send_parts(
+    scope: AsgiScope, send: AsgiSend, parts: AsyncIterator[bytes], receive: AsgiReceive | None
+) -> None:
+    """Send a body in parts, until the client goes away."""
+    whole = scope["method"] == "HEAD"
+    async with trio.open_nursery() as nursery:
+        if receive is not None:
+            nursery.start_soon(_leave_when_gone, receive, nursery.cancel_scope)
+        if not whole:
             async for part in parts:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
+            whole = True
+        nursery.cancel_scope.cancel()
+    if whole:
         await send({"type": "http.response.body", "body": b""})
-    finally:
-        if isinstance(parts, AsyncGenerator):
-            with trio.CancelScope(shield=True):
-                await parts.aclose()
+
+
+async def _leave_when_gone(receive: AsgiReceive, sending: trio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    sending.cancel()
 
 
 async def _pieces(path: Path, first: int, length: int) -> AsyncIterator[bytes]:

@@ -130,7 +130,7 @@ class Mounts:
             reply = await self._reply(place.mount, request, receive)
         except ClientGone:
             return
-        await send_reply(scope, send, reply)
+        await send_reply(scope, send, reply, receive)
 
     def refuse_for_now(self, path: str, retry_after_s: float) -> Reply | None:
         """Return the answer of a mount to a client that asks too often, None for nobody's path."""
