@@ -20,7 +20,7 @@ from attrs import field, frozen
 from meetcore.commands import Command
 from meetcore.dialect import Dialect
 from meetcore.doors import Mount, Socket
-from meetcore.events import Event
+from meetcore.events import Event, SegmentFinalized
 from meetcore.meeting import MeetingLink
 from meetcore.orders import (
     BotOrder,
@@ -287,6 +287,13 @@ class Service(Protocol):
 
         Reads as it goes: memory does not grow with the meeting. Raises `BotGone`. To be closed
         by whoever does not read it to its end.
+        """
+        ...
+
+    def finalized(self, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
+        """Yield the newest event of each segment, in the order in which the segments first came.
+
+        For whoever wants to know when a segment came, too. Reads as `segments` does.
         """
         ...
 

@@ -66,6 +66,7 @@ from meetcore.service import Moment, Outgoing, WebhookFormat
 from meetcore.story import Story
 from meetcore.testing.desk_accounts import DeskAccounts
 from meetcore.testing.desk_links import any_link, matches
+from meetcore.testing.desk_reading import finalized_by, followed, newest
 from meetcore.testing.desk_socket import DeskSocket, Posted
 from meetcore.transcript import Segment
 
@@ -159,7 +160,7 @@ class Desk(DeskAccounts):
         for event in events:
             written = kept.journal.append(event)
             kept.story.take(written)
-            kept.row = _followed(kept.row, written)
+            kept.row = followed(kept.row, written)
             kept.followers = [entry for entry in kept.followers if not entry[0].closed]
             for socket, dialect, after, _ in kept.followers:
                 for text in dialect.messages(written):
@@ -458,12 +459,16 @@ class Desk(DeskAccounts):
 
     async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
         """Yield the finalized segments, each in its newest revision."""
-        newest: dict[str, Segment] = {}
-        for event in self._there(row).journal.read():
-            if isinstance(event, SegmentFinalized) and event.seq > after_seq:
-                newest[event.segment.id] = event.segment
-        for segment in newest.values():
-            yield segment
+        journal = self._there(row).journal
+        for seq in sorted(newest(journal)):
+            if seq > after_seq:
+                yield finalized_by(journal, seq).segment
+
+    async def finalized(self, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
+        """Yield the newest event of each segment, in the order in which they first came."""
+        journal = self._there(row).journal
+        for seq in newest(journal):
+            yield finalized_by(journal, seq)
 
     async def events(self, row: BotRow, *, after: int = 0) -> AsyncGenerator[Event, None]:
         """Yield the events there are now."""
@@ -577,17 +582,6 @@ class Desk(DeskAccounts):
             for number, posted in enumerate(mine, 1)
         ]
         return rows[::-1][:limit]
-
-
-def _followed(row: BotRow, event: Event) -> BotRow:
-    row = evolve(row, updated_at=event.at)
-    if isinstance(event, StateChanged):
-        row = evolve(row, state=event.state, reason=event.reason or row.reason)
-        if event.state is State.IN_CALL and row.in_call_at is None:
-            row = evolve(row, in_call_at=event.at)
-        if row.ended:
-            row = evolve(row, ended_at=event.at)
-    return row
 
 
 @asynccontextmanager

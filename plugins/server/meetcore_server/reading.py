@@ -12,8 +12,8 @@ among them; so two read at a time, whoever waits for them.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from array import array
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -26,9 +26,10 @@ from meetcore.journal import decode_line
 from meetcore.story import Story
 from meetcore.transcript import Segment
 
-__all__ = ["in_thread", "read_events", "read_segments", "read_story", "walk"]
+__all__ = ["in_thread", "read_events", "read_finalized", "read_segments", "read_story", "walk"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Event)
 
 _HEAD = re.compile(rb'\{"type":"([^"]*)","seq":(\d+),')
 _SEGMENT_ID = re.compile(rb'"segment":\{"id":"((?:[^"\\]|\\.)*)"')
@@ -72,8 +73,8 @@ def _go_on(file: BinaryIO, ends: dict[int, int], after: int) -> None:
     file.seek(ends[known] if same else 0)
 
 
-def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, bytes]]:
-    """Yield type, number and line of each whole line after a number."""
+def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, int, bytes]]:
+    """Yield type, number, first byte and line of each whole line after a number."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -91,7 +92,7 @@ def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, bytes]]:
             if not seq % _REMEMBERED_EVERY:
                 ends[seq // _REMEMBERED_EVERY] = at
             if seq > after:
-                yield head[1], seq, line
+                yield head[1], seq, at - len(line), line
 
 
 def walk(path: Path, after: int = 0, *, only: bytes | None = None) -> Iterator[Event]:
@@ -99,7 +100,7 @@ def walk(path: Path, after: int = 0, *, only: bytes | None = None) -> Iterator[E
 
     Ends at a line that is not whole: it is being written, or the end is torn.
     """
-    for kind, _, line in _lines(path, after):
+    for kind, _, _, line in _lines(path, after):
         if only is not None and kind != only:
             continue
         event = decode_line(line)
@@ -118,36 +119,62 @@ async def read_events(
             yield event
 
 
-def _take(events: Iterator[Event]) -> list[Event]:
+def _take(events: Iterator[E]) -> list[E]:
     return list(islice(events, _AT_A_TIME))
 
 
-def _newest(path: Path, after: int) -> dict[str, int]:
-    """Return the number of the newest event of each segment, cheaply."""
-    newest: dict[str, int] = {}
-    for kind, seq, line in _lines(path, 0):
+def _newest(path: Path, after: int) -> array[int]:
+    """Return where the newest event of each segment lies, as they first came; cheaply."""
+    newest: dict[str, tuple[int, int]] = {}
+    for kind, seq, begin, line in _lines(path, 0):
         if kind == _SEGMENT:
             found = _SEGMENT_ID.search(line)
             if found is not None:
-                newest[found[1].decode()] = seq
-    return {name: seq for name, seq in newest.items() if seq > after}
+                newest[found[1].decode()] = seq, begin
+    return array("Q", (begin for seq, begin in newest.values() if seq > after))
+
+
+def _at(path: Path, places: Iterable[int]) -> Iterator[SegmentFinalized]:
+    """Yield the events whose lines begin there."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        for place in places:
+            file.seek(place)
+            event = decode_line(file.readline())
+            if not isinstance(event, SegmentFinalized):
+                return
+            yield event
+
+
+async def read_finalized(path: Path) -> AsyncGenerator[SegmentFinalized, None]:
+    """Yield the newest event of each segment, in the order in which the segments first came.
+
+    Keeps in memory where each of them lies, not the segments; each is decoded once.
+    """
+    events = _at(path, await in_thread(partial(_newest, path, 0)))
+    while batch := await in_thread(partial(_take, events)):
+        for event in batch:
+            yield event
 
 
 async def read_segments(path: Path, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
     """Yield the finalized segments, each in its newest revision, in the order of the journal.
 
-    Keeps the names and numbers of the segments in memory, not the segments.
+    Keeps in memory where each of them lies, not the segments; each is decoded once.
     """
-    newest = set((await in_thread(partial(_newest, path, after_seq))).values())
-    async with aclosing(read_events(path, after_seq, only=_SEGMENT)) as events:
-        async for event in events:
-            if isinstance(event, SegmentFinalized) and event.seq in newest:
-                yield event.segment
+    places = await in_thread(partial(_newest, path, after_seq))
+    events = _at(path, sorted(places))
+    while batch := await in_thread(partial(_take, events)):
+        for event in batch:
+            yield event.segment
 
 
 def _story(path: Path) -> Story:
     story = Story()
-    for kind, seq, line in _lines(path, 0):
+    for kind, seq, _, line in _lines(path, 0):
         if kind == _SEGMENT:
             found = _SEGMENT_ID.search(line)
             if found is not None:

@@ -20,7 +20,7 @@ from meetcore.commands import Command
 from meetcore.dialect import Dialect
 from meetcore.doors import Socket
 from meetcore.errors import CommandRefused
-from meetcore.events import Event, StateChanged
+from meetcore.events import Event, SegmentFinalized, StateChanged
 from meetcore.folders import journal_path
 from meetcore.lifecycle import EndReason, State
 from meetcore.mailbox import Wake
@@ -47,7 +47,7 @@ from meetcore_server.feeds import Feed
 from meetcore_server.gauges import Gauges
 from meetcore_server.live import LiveBots
 from meetcore_server.orders_to_specs import Specs
-from meetcore_server.reading import read_events, read_segments, read_story
+from meetcore_server.reading import read_events, read_finalized, read_segments, read_story
 from meetcore_server.served_socket import ServedSocket
 from meetcore_server.storage.accounts import Accounts
 from meetcore_server.storage.bot_rows import BotFacts
@@ -376,6 +376,12 @@ class BotService:
         async with aclosing(read_segments(self._journal(row), after_seq)) as segments:
             async for segment in segments:
                 yield segment
+
+    async def finalized(self, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
+        """Yield the newest event of each segment, in the order in which the segments first came."""
+        async with aclosing(read_finalized(self._journal(row))) as events:
+            async for event in events:
+                yield event
 
     async def events(self, row: BotRow, *, after: int = 0) -> AsyncGenerator[Event, None]:
         """Yield the events there are now."""

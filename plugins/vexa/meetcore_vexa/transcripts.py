@@ -33,25 +33,13 @@ many places out of it: that bounds the memory, not the length of the meeting."""
 SHARE_PURPOSE = "vexa-transcript-share"
 
 
-async def _finalized(service: Service, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
-    async with aclosing(service.events(row)) as events:
-        async for event in events:
-            if isinstance(event, SegmentFinalized):
-                yield event
-
-
 async def newest_segments(service: Service, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
     """Yield the newest revision of each segment, with when it came, as they were spoken."""
-    newest: dict[str, tuple[int, int]] = {}
-    async with aclosing(_finalized(service, row)) as events:
-        async for event in events:
-            key, this = event.segment.id, (event.segment.revision, event.seq)
-            newest[key] = max(this, newest.get(key, this))
     heap: list[tuple[float, float, int, SegmentFinalized]] = []
-    async with aclosing(_finalized(service, row)) as events:
+    async with aclosing(service.finalized(row)) as events:
         async for event in events:
             segment = event.segment
-            if newest.get(segment.id) != (segment.revision, event.seq) or not segment.text.strip():
+            if not segment.text.strip():
                 continue
             heapq.heappush(heap, (segment.start_s, segment.end_s, event.seq, event))
             if len(heap) > SORTED_WITHIN:
