@@ -20,9 +20,17 @@ __all__ = ["Dialect", "NativeDialect"]
 
 
 class Dialect(ABC):
-    """Events and drafts to text messages, and text messages to commands. Pure."""
+    """Events and drafts to text messages, and text messages to commands. Pure.
+
+    Attributes:
+        name: Names it.
+        remembers: Whether its messages depend on events before, so that it must be shown every
+            event from the first on. One that says False begins anywhere in a journal, and whoever
+            resumes in a long meeting waits for what was missed alone.
+    """
 
     name: ClassVar[str]
+    remembers: ClassVar[bool] = True
 
     @abstractmethod
     def messages(self, item: Event | Draft) -> Sequence[str]:
@@ -41,6 +49,7 @@ class NativeDialect(Dialect):
     """meetcore's own JSON: one message per event or draft."""
 
     name: ClassVar[str] = "native"
+    remembers: ClassVar[bool] = False
 
     def messages(self, item: Event | Draft) -> Sequence[str]:
         """Return the item as one line of JSON."""

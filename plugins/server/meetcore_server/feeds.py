@@ -48,6 +48,11 @@ class Feed:
     def __len__(self) -> int:
         return len(self._sockets)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the dialect must see every event."""
+        return self._dialect.remembers
+
     def see(self, event: Event) -> None:
         """Show the dialect an event that happened before anybody followed."""
         self._dialect.messages(event)
@@ -55,7 +60,10 @@ class Feed:
         self._topic.advance(_end_of(event.seq))
 
     def stand_at(self, seq: int) -> None:
-        """Stand after an event without having seen any: nothing will happen to this bot again."""
+        """Stand after an event without having seen any.
+
+        For a dialect that remembers nothing, or a bot to which nothing will happen again.
+        """
         self.seq = seq
         self._topic.advance(_end_of(seq))
 
@@ -109,7 +117,7 @@ class _Missed:
     """The messages after a position, from the journal, a few at a time; read in threads.
 
     Args:
-        dialect: Sees every event from the first on.
+        dialect: Sees every event from the first on, unless it remembers nothing.
         path: The journal.
         after: The position.
     """
@@ -118,7 +126,7 @@ class _Missed:
         self._dialect = dialect
         self._path = path
         self._after = after
-        self._seq = 0
+        self._seq = 0 if dialect.remembers else max(0, (after + 1) // _PLACES - 1)
         self._events: Iterator[Event] = iter(())
         self._ready: deque[tuple[int, str]] = deque()
 

@@ -50,12 +50,16 @@ class LiveBot:
     _in_turn: trio.Lock = field(factory=trio.Lock)
 
     async def feed(self, variant: str, make: Callable[[], Dialect]) -> Feed:
-        """Return the feed of a dialect, which has seen everything so far."""
+        """Return the feed of a dialect, which has seen everything so far if it remembers."""
         known = self.feeds.get(variant)
         if known is not None:
             return known
         path = journal_path(self.row.folder)
         made = Feed(self.row.bot_id, variant, make, path)
+        if not made.remembers:
+            async with self._in_turn:
+                made.stand_at(self.story.last_seq)
+                return self.feeds.setdefault(variant, made)
         while True:
             async with aclosing(read_events(path, made.seq)) as events:
                 async for event in events:

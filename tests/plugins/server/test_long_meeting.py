@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ import pytest
 import trio
 from attrs import evolve, frozen
 
+from meetcore.dialect import NativeDialect
 from meetcore.events import (
     BotRequested,
     CaptureStarted,
@@ -39,17 +41,19 @@ from meetcore.events import (
     SpeakingStopped,
     StateChanged,
 )
-from meetcore.journal import JOURNAL_NAME, encode_line
+from meetcore.journal import JOURNAL_NAME, decode_line, encode_line
 from meetcore.lifecycle import EndReason, State
-from meetcore.orders import BotOrder
+from meetcore.orders import BotOrder, Client
 from meetcore.roster import NameSource, Participant
 from meetcore.transcript import Segment, Word
-from meetcore_server.reading import walk
+from meetcore_server import reading
+from meetcore_server.live import LiveBot
+from meetcore_server.reading import read_finalized, read_segments, walk
 from meetcore_server.storage.accounts import OPERATOR_ID
 from meetcore_server.storage.bot_rows import BotFacts
 from meetcore_server.storage.bots import Bots
 from meetcore_server.storage.database import open_database
-from tests.plugins.server.running import PLUGIN, said, say, serving, socket, socket_at
+from tests.plugins.server.running import PLUGIN, http, said, say, serving, socket, socket_at
 
 BOT = "5f0d2a52-6a4e-4c7a-9a2e-3d1d1c7b9e10"
 LINK = "https://meet.google.com/abc-defg-hij"
@@ -332,6 +336,74 @@ async def test_a_long_meeting_costs_little_memory_and_leaves_none_behind(tmp_pat
         for _ in range(9):
             await at_once(server, EVERY_WAY)
         assert server.memory_bytes("Pss") - first < MAY_GROW_BYTES
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How many events of each type the server has decoded."""
+    counted: Counter[str] = Counter()
+
+    def decode(line: bytes) -> Event | None:
+        event = decode_line(line)
+        if event is not None:
+            counted[event.type] += 1
+        return event
+
+    monkeypatch.setattr(reading, "decode_line", decode)
+    return counted
+
+
+async def test_the_transcript_decodes_each_segment_once(
+    tmp_path: Path, decoded: Counter[str]
+) -> None:
+    await place_meeting(tmp_path)
+    async with serving(tmp_path, dialects=("vexa",)) as server, http(server) as client:
+        path = f"/vexa/transcripts/google_meet/{NATIVE_ID}"
+        await _get(client, path, x_api_key="any")  # the bot's story is read with the first
+        decoded.clear()
+        assert len(json.loads(await _get(client, path, x_api_key="any"))["segments"]) == SEGMENTS
+        assert decoded == {SegmentFinalized.type: SEGMENTS}
+
+
+async def test_segments_come_as_they_first_came_or_as_they_were_last_revised(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / JOURNAL_NAME
+    chance = random.Random(5)
+    told = [_segment(number, chance) for number in range(50)]
+    told += [evolve(told[number], revision=2) for number in (40, 3, 7, 3)]
+    with path.open("wb") as file:
+        for seq, segment in enumerate(told, 1):
+            event = evolve(SegmentFinalized(segment=segment), bot_id=BOT, seq=seq, at=BEGAN)
+            file.write(encode_line(event))
+    finalized = [event async for event in read_finalized(path)]
+    revised = {40: 51, 7: 53, 3: 54}
+    assert [event.seq for event in finalized] == [revised.get(n, n + 1) for n in range(50)]
+    assert [event.segment for event in finalized] == [told[event.seq - 1] for event in finalized]
+    assert [s.id for s in [each async for each in read_segments(path)]] == [
+        event.segment.id for event in sorted(finalized, key=lambda event: event.seq)
+    ]
+    assert [s async for s in read_segments(path, 52)] == [told[52], told[53]]
+
+
+async def test_resuming_decodes_no_more_than_was_missed(
+    tmp_path: Path, decoded: Counter[str]
+) -> None:
+    """Where the dialect remembers nothing; after a restart, too, when nobody read before."""
+    last = await place_meeting(tmp_path)
+    async with serving(tmp_path) as server:
+        row = await server.service.bot(Client(key_id="open", user_id=OPERATOR_ID), BOT)
+        story = await server.service.story(row)
+        decoded.clear()
+        async with socket(server) as connection:
+            await say(connection, type="subscribe", bot_id=BOT, after=last - 20)
+            assert (await said(connection))["type"] == "subscribed"
+            for seq in range(last - 19, last + 1):
+                assert (await said(connection))["seq"] == seq
+        assert decoded.total() == 20
+        decoded.clear()
+        assert (await LiveBot(row, story=story).feed("native", NativeDialect)).seq == last
+        assert not decoded
 
 
 class LongestStep(trio.abc.Instrument):
