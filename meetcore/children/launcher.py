@@ -266,17 +266,19 @@ class ChildProcessLauncher(Launcher):
         return bot
 
     async def adopt(self, bot_id: str, folder: Path, nursery: trio.Nursery) -> ChildBot | None:
-        """Return the bot of a process that runs still."""
-        if not is_running(folder):
-            return None
+        """Return the bot of a process that runs still, None if there is none.
+
+        One that has its journal and does not listen yet is waited for, 5 s at most.
+        """
         bot = ChildBot(bot_id, folder, None)
-        try:
-            async with await bot.connect():
-                pass
-        except (OSError, trio.TooSlowError):
-            return None
-        nursery.start_soon(self._look_after, bot)
-        return bot
+        with trio.move_on_after(CONNECT_TIMEOUT_S):
+            while is_running(folder):
+                with suppress(OSError, trio.TooSlowError):
+                    async with await bot.connect():
+                        nursery.start_soon(self._look_after, bot)
+                        return bot
+                await trio.sleep(_RETRY_S)
+        return None
 
     async def _look_after(self, bot: ChildBot) -> None:
         """Wait for the process; when we are to end, have the bot leave, within a deadline."""

@@ -190,6 +190,8 @@ class Attendance:
         unstarted = live.running is None and live.story.state in (State.SCHEDULED, State.REQUESTED)
         if unstarted and not await self._launch(live, spec):
             return
+        if live.running is None:  # a server that was killed may have launched it a moment ago
+            live.running = await self._fleet.adopt(row.bot_id, row.folder)
         if live.running is not None:
             await self._until_gone(live, live.running)
         await self._live.catch_up(live)

@@ -1,4 +1,4 @@
-"""The moment in which a bot's process goes away, as whoever is connected to it meets it."""
+"""The moments in which a bot's process comes or goes, as whoever looks for it meets them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import trio
 import trio.testing
 
 import meetcore
-from meetcore.children.launcher import ChildBot
+from meetcore.children.launcher import ChildBot, ChildProcessLauncher
 from meetcore.children.sockets import socket_path
 from meetcore.errors import CommandRefused
 
 
 @contextmanager
-def process_at(folder):
+def process_at(folder, *, listens=True):
     """Hold a journal and listen, as a process does that is too busy to take connections."""
     folder.mkdir()
     with (
@@ -25,10 +25,36 @@ def process_at(folder):
         socket.socket(socket.AF_UNIX) as listener,
     ):
         fcntl.flock(journal, fcntl.LOCK_EX)
-        listener.bind(str(socket_path(folder)))
-        listener.listen()
+        if listens:
+            listener.bind(str(socket_path(folder)))
+            listener.listen()
         yield journal, listener
-    socket_path(folder).unlink()
+    socket_path(folder).unlink(missing_ok=True)
+
+
+async def test_a_process_that_has_its_journal_and_does_not_listen_yet_is_waited_for(tmp_path):
+    folder = tmp_path / "b-1"
+    with process_at(folder, listens=False) as (_, listener), trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+
+            async def listen_later():
+                await trio.testing.wait_all_tasks_blocked()
+                listener.bind(str(socket_path(folder)))
+                listener.listen()
+
+            nursery.start_soon(listen_later)
+            launcher = ChildProcessLauncher(stop_with_launcher=False)
+            bot = await launcher.adopt("b-1", folder, nursery)
+            assert bot is not None
+            nursery.cancel_scope.cancel()
+
+
+async def test_one_that_never_listens_is_not_adopted(tmp_path, autojump_clock):
+    folder = tmp_path / "b-1"
+    with process_at(folder, listens=False):
+        async with trio.open_nursery() as nursery:
+            assert await ChildProcessLauncher().adopt("b-1", folder, nursery) is None
+    assert trio.current_time() < 6
 
 
 async def test_connections_it_never_took_do_not_trouble_whoever_waits_for_its_end(tmp_path):
