@@ -31,7 +31,15 @@ def _docstring(thing: object) -> str:
 
 
 def _attributes(cls: type) -> dict[str, str]:
-    """Return what a class's docstring says about each attribute."""
+    """Return what the docstrings say about each attribute: the class's own, then its bases'."""
+    found: dict[str, str] = {}
+    for each in cls.__mro__:
+        for name, said in _own_attributes(each).items():
+            found.setdefault(name, said)
+    return found
+
+
+def _own_attributes(cls: type) -> dict[str, str]:
     found: dict[str, str] = {}
     section = _docstring(cls).partition("Attributes:\n")[2]
     name = ""
@@ -124,6 +132,15 @@ def _default(attribute: attrs.Attribute[Any]) -> str:
     return f"`{default!r}`" if not isinstance(default, Path) else f"`{default}`"
 
 
+def _option_table(cls: type) -> list[str]:
+    """Return the lines of a table of options, in the order of the docstrings."""
+    described = _attributes(cls)
+    place = {name: number for number, name in enumerate(described)}
+    options = sorted(_fields(cls), key=lambda a: place.get(a.name, len(place)))
+    rows = [f"| `{a.name}` | {_default(a)} | {described.get(a.name, '')} |" for a in options]
+    return ["| option | default | meaning |", "|---|---|---|", *rows] if rows else []
+
+
 def configuration_page() -> str:
     """Return the page of all options."""
     lines = [
@@ -141,31 +158,13 @@ def configuration_page() -> str:
         ("`[automatic_leave]`", AutomaticLeave),
         ("`[audio]`", AudioConfig),
     ):
-        described = _attributes(cls)
-        lines += [f"## {title}", "", "| option | default | meaning |", "|---|---|---|"]
-        lines += [
-            f"| `{a.name}` | {_default(a)} | {described.get(a.name, '')} |" for a in _fields(cls)
-        ]
-        lines.append("")
+        lines += [f"## {title}", "", *_option_table(cls), ""]
     lines += ["## Plugins", ""]
     plugins = Plugins()
     for kind in ("platforms", "transcribers", "sinks"):
         for name, plugin in sorted(getattr(plugins, kind).items()):
-            options = plugin.Options
-            described = _attributes(options)
-            rows = [
-                f"| `{a.name}` | {_default(a)} | {described.get(a.name, '')} |"
-                for a in _fields(options)
-            ]
-            if rows:
-                lines += [
-                    f"### `[plugins.{name}]`",
-                    "",
-                    "| option | default | meaning |",
-                    "|---|---|---|",
-                    *rows,
-                    "",
-                ]
+            if table := _option_table(plugin.Options):
+                lines += [f"### `[plugins.{name}]`", "", *table, ""]
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
-from meetcore.events import Event, TrackClosed, TrackOpened
+from meetcore.events import Event
 from meetcore_meetstream.dial_options import AudioOptions
 from meetcore_meetstream.dialling_sink import DiallingSink
 
@@ -45,10 +45,7 @@ class MeetstreamAudioSink(DiallingSink):
         """Learn who is who, who speaks, and which tracks there are."""
         mix, _, speakers = self._made()
         speakers.take(event)
-        if isinstance(event, TrackOpened):
-            mix.open_track(event.track_id)
-        elif isinstance(event, TrackClosed):
-            mix.close_track(event.track_id)
+        mix.take(event)
         await super().deliver(event)
 
     async def hear(self, chunk: Chunk) -> None:
@@ -76,7 +73,7 @@ class MeetstreamAudioSink(DiallingSink):
         Raises:
             TargetUnreachable: It was not taken in time.
         """
-        self.line.hurry(trio.current_time() + self.options.flush_timeout_s)
+        self.line.hurry()
         await self._send(self._made()[0].rest(), last=True)
         await super().finish()
 

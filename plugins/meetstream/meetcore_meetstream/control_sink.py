@@ -15,7 +15,7 @@ from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused
 from meetcore.events import ChatReceived, Event
 from meetcore.mailbox import Wake
 from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
-from meetcore_meetstream.dial_options import DialOptions
+from meetcore_meetstream.dial_options import ControlOptions
 from meetcore_meetstream.dialling_sink import DiallingSink
 
 __all__ = ["MeetstreamControlSink"]
@@ -34,9 +34,9 @@ class MeetstreamControlSink(DiallingSink):
     """
 
     name: ClassVar[str] = "meetstream_control"
-    Options: ClassVar[type] = DialOptions
+    Options: ClassVar[type] = ControlOptions
 
-    def __init__(self, options: DialOptions) -> None:
+    def __init__(self, options: ControlOptions) -> None:
         super().__init__(options)
         self._asked: deque[Command] = deque()
         self._asked_bytes = 0

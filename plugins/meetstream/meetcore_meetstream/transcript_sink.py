@@ -48,7 +48,7 @@ class MeetstreamTranscriptSink(DiallingSink):
     async def deliver_draft(self, draft: Draft) -> None:
         """Send a segment as it is believed to be."""
         if isinstance(draft, SegmentDraft):
-            self.line.show(draft.key, self._message(draft.segment, draft.bot_id, draft.at))
+            self.line.show(self._message(draft.segment, draft.bot_id, draft.at), draft.key)
         await trio.lowlevel.checkpoint()
 
     def _message(self, segment: Segment, bot_id: str, at: datetime) -> str:

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from random import Random
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import trio
 from trio_websocket import (
@@ -21,16 +21,27 @@ from wsproto.utilities import ProtocolError
 
 from meetcore.addresses import is_public
 from meetcore.errors import MeetcoreError
-from meetcore_websocket.push_options import PushOptions
+from meetcore_websocket.dial_options import DialOptions
+from meetcore_websocket.target import Target
 
-__all__ = ["Link", "TargetRefused", "connected", "dial", "pause_s"]
+__all__ = ["Link", "Talker", "TargetRefused", "connected", "dial", "pause_s"]
 
 Session: TypeAlias = Callable[[WebSocketConnection], Awaitable[None]]
 Stream: TypeAlias = "trio.SocketStream | trio.SSLStream[trio.SocketStream]"
 
 CLOSE_TIMEOUT_S = 2.0
+_GOODBYE_S = 3.0
 _STEADY_S = 10.0
-_LONGEST_ANSWER_BYTES = 64 * 1024
+
+
+class Talker(Protocol):
+    """What goes on over one connection after another."""
+
+    async def session(self, connection: WebSocketConnection) -> None:
+        """Talk over a connection until `finish`; the connection's errors come out."""
+
+    def finish(self) -> None:
+        """End the session."""
 
 
 class TargetRefused(MeetcoreError):
@@ -87,9 +98,7 @@ async def dial(
 
 
 @asynccontextmanager
-async def connected(
-    options: PushOptions, *, allow_private: bool, longest_message_bytes: int = _LONGEST_ANSWER_BYTES
-) -> AsyncIterator[WebSocketConnection]:
+async def connected(target: Target, options: DialOptions) -> AsyncIterator[WebSocketConnection]:
     """Open a WebSocket within `connect_timeout_s`; at the end say goodbye for a moment at most.
 
     When the block is left by an exception, a message may be cut: there is no goodbye then.
@@ -97,24 +106,27 @@ async def connected(
     Raises:
         ExceptionGroup: Of what `Link` counts as trouble.
     """
-    context = ssl.create_default_context(cafile=options.ca_file) if options.tls else None
+    context = ssl.create_default_context(cafile=options.ca_file) if target.tls else None
     headers = []
-    if options.token is not None:
-        headers.append((b"Authorization", b"Bearer " + options.token.reveal().encode()))
+    if target.token is not None:
+        headers.append((b"Authorization", b"Bearer " + target.token.reveal().encode()))
     stream: Stream | None = None
     async with trio.open_nursery() as nursery:
         try:
             with trio.fail_after(options.connect_timeout_s):
                 stream = await dial(
-                    options.host, options.port, allow_private=allow_private, context=context
+                    target.host,
+                    target.port,
+                    allow_private=options.allow_private,
+                    context=context,
                 )
                 connection = await wrap_client_stream(
                     nursery,
                     stream,
-                    options.authority,
-                    options.resource,
+                    target.authority,
+                    target.resource,
                     extra_headers=headers,
-                    max_message_size=longest_message_bytes,
+                    max_message_size=options.longest_message_bytes,
                 )
             yield connection
             with trio.move_on_after(CLOSE_TIMEOUT_S):
@@ -149,36 +161,53 @@ class Link:
     """Keeps a session with the target going, from one connection to the next.
 
     Args:
-        options: The target and the deadlines.
-        allow_private: Whether it may be a private address.
+        target: Whom it connects to.
+        options: The deadlines, and whether it may be a private address.
         notice: Told `connected` and `disconnected`, with words for the reason; once for each
             change, not for each attempt.
         random: Source of chance for the pauses.
-        longest_message_bytes: The longest message the target may send; it is let go after one that
-            is longer.
     """
 
     def __init__(
         self,
-        options: PushOptions,
+        target: Target,
+        options: DialOptions,
         *,
-        allow_private: bool,
         notice: Callable[[str, str], None],
         random: Random | None = None,
-        longest_message_bytes: int = _LONGEST_ANSWER_BYTES,
     ) -> None:
+        self._target = target
         self._options = options
-        self._longest_message_bytes = longest_message_bytes
-        self._allow_private = allow_private
         self._notice = notice
         self._random = random or Random()
         self._stopped = trio.Event()
         self._up: bool | None = None
         self._since = 0.0
 
-    def stop(self) -> None:
-        """Make no further attempt."""
-        self._stopped.set()
+    @asynccontextmanager
+    async def keeping(self, talker: Talker, due: trio.Event | None = None) -> AsyncIterator[None]:
+        """Keep a session going while the block runs; then end it, politely if that is quick.
+
+        Args:
+            talker: Who talks over the connections.
+            due: What the first attempt waits for, None for nothing.
+        """
+        ended = trio.Event()
+
+        async def run() -> None:
+            if due is not None:
+                await due.wait()
+            await self.run(talker.session)
+            ended.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            yield
+            self._stopped.set()
+            talker.finish()
+            with trio.move_on_after(_GOODBYE_S if due is None or due.is_set() else 0):
+                await ended.wait()
+            nursery.cancel_scope.cancel()
 
     async def run(self, session: Session) -> None:
         """Connect and run the session, again whenever it fails; return when it does.
@@ -202,11 +231,7 @@ class Link:
 
     async def _attempt(self, session: Session) -> str | None:
         try:
-            async with connected(
-                self._options,
-                allow_private=self._allow_private,
-                longest_message_bytes=self._longest_message_bytes,
-            ) as connection:
+            async with connected(self._target, self._options) as connection:
                 self._since = trio.current_time()
                 if self._up is not True:
                     self._up = True

@@ -18,6 +18,7 @@ from meetcore.dialect import NativeDialect
 from meetcore.events import Draft, Event, SegmentFinalized
 from meetcore.mailbox import DraftBox, Wake
 from meetcore_websocket.cursor_file import CursorFile
+from meetcore_websocket.line import talk
 from meetcore_websocket.push_options import PushOptions
 
 __all__ = ["EventPusher", "acknowledged_seq"]
@@ -102,12 +103,7 @@ class EventPusher:
         self._sent = self.acknowledged
         self._connected = True
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._send, connection)
-                nursery.start_soon(self._confirm, connection)
-                nursery.start_soon(self._listen, connection)
-                await self._finished.wait()
-                nursery.cancel_scope.cancel()
+            await talk(connection, self._finished, self._send, self._confirm, self._listen)
         finally:
             self._connected = False
             self._drafts.drain()

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
-from meetcore.addresses import is_address, is_public
 from meetcore.contracts import Sink, SinkContext
-from meetcore.errors import ConfigError, JournalError, StorageUnavailable
-from meetcore.events import Draft, Event, PluginEvent, StateChanged, TrackClosed, TrackOpened
-from meetcore.lifecycle import TERMINAL, State
+from meetcore.errors import ConfigError, StorageUnavailable
+from meetcore.events import Draft, Event, TrackOpened
+from meetcore_websocket.dialler import Dialler
+from meetcore_websocket.line import TargetUnreachable
 from meetcore_websocket.push_options import PushOptions
+from meetcore_websocket.target import Target
 
 if TYPE_CHECKING:
-    from trio_websocket import WebSocketConnection
-
     from meetcore.audio.chunk import Chunk
     from meetcore_websocket.audio_pusher import AudioPusher
     from meetcore_websocket.client import Link
@@ -27,35 +26,6 @@ if TYPE_CHECKING:
     from meetcore_websocket.raw_mix import RawMix
 
 __all__ = ["WebSocketPushSink"]
-
-_LOOKS_LIKE_A_KEY = 12
-_GOODBYE_S = 3.0
-
-
-class _Notices:
-    """What the sink has to say, in the bot's journal; nothing after the bot's end."""
-
-    def __init__(self, context: SinkContext, target: str) -> None:
-        self.over = False
-        self._context = context
-        self._target = target
-
-    def say(self, name: str, **data: str) -> None:
-        if self.over:
-            return
-        context = self._context
-        told = {key: context.redactor.redact(value) for key, value in data.items() if value}
-        event = PluginEvent(plugin=context.name, name=name, data={"target": self._target, **told})
-        try:
-            context.report(event)
-        except (JournalError, StorageUnavailable):
-            return  # a journal that takes no more has said so itself
-
-    def link(self, name: str, why: str) -> None:
-        self.say(name, reason=why)
-
-    def cursor_not_written(self, error: OSError) -> None:
-        self.say("cursor_not_written", error=error.strerror or str(error))
 
 
 class WebSocketPushSink(Sink):
@@ -76,7 +46,7 @@ class WebSocketPushSink(Sink):
         # What a sink wants is the class's to say, but here it follows from the mode.
         self.wants_audio = chosen.mode == "audio"  # type: ignore[misc]
         self.wants_drafts = chosen.mode == "events" and chosen.drafts  # type: ignore[misc]
-        self._notices: _Notices | None = None
+        self._dialler: Dialler | None = None
         self._events: EventPusher | None = None
         self._audio: AudioPusher | None = None
         self._mix: RawMix | None = None
@@ -90,14 +60,14 @@ class WebSocketPushSink(Sink):
             ConfigError: The target came over an API and is not wss, or not public.
             StorageUnavailable: The sink's folder cannot be written.
         """
-        self._notices = notices = _Notices(context, self.options.target)
-        link = self._link(context, notices.link)
+        self._dialler = dialler = Dialler(context, self.options)
+        link = self._link(context, dialler)
         if self.wants_audio:
-            async with _pushing(link, self._start_audio()):
+            async with link.keeping(self._start_audio()):
                 yield
             return
-        self._events = pusher = self._event_pusher(context, notices.cursor_not_written)
-        async with _pushing(link, pusher):
+        self._events = pusher = self._event_pusher(context, dialler)
+        async with link.keeping(pusher):
             yield
             with trio.move_on_after(self.options.flush_timeout_s):
                 await pusher.drained()
@@ -106,51 +76,46 @@ class WebSocketPushSink(Sink):
         from meetcore_websocket.audio_pusher import AudioPusher
         from meetcore_websocket.raw_mix import RawMix
 
-        self._audio = AudioPusher(self.options)
+        self._audio = AudioPusher(self.options.target, self.options)
         self._mix = RawMix() if self.options.audio_format == "raw_mix" else None
         return self._audio
 
-    def _event_pusher(
-        self, context: SinkContext, trouble: Callable[[OSError], None]
-    ) -> EventPusher:
+    def _event_pusher(self, context: SinkContext, dialler: Dialler) -> EventPusher:
         from meetcore_websocket.cursor_file import CursorFile
         from meetcore_websocket.event_pusher import EventPusher
 
         folder = context.folder / context.name
         _make_folder(folder)
+
+        def trouble(error: OSError) -> None:
+            why = error.strerror or str(error)
+            dialler.say("cursor_not_written", target=str(self.options.target), error=why)
+
         return EventPusher(context.journal, CursorFile(folder), self.options, trouble)
 
-    def _link(self, context: SinkContext, notice: Callable[[str, str], None]) -> Link:
-        from meetcore_websocket.client import Link
-
-        options: PushOptions = self.options
-        if not context.trusted:
-            _check_untrusted(options)
-        _keep_secret(context, options)
-        allow_private = context.trusted and options.allow_private
-        return Link(options, allow_private=allow_private, notice=notice)
+    def _link(self, context: SinkContext, dialler: Dialler) -> Link:
+        target: Target = self.options.target
+        if not context.trusted and not target.tls:
+            raise ConfigError(
+                f"The WebSocket target {target} is not wss.",
+                "Over an API only wss targets are taken.",
+            )
+        return dialler.link(target)
 
     # --- what the core calls -----------------------------------------------------------
 
     async def deliver(self, event: Event) -> None:
         """Learn of an event; it is read from the journal when its turn comes."""
-        if (
-            isinstance(event, StateChanged)
-            and event.state in TERMINAL
-            and self._notices is not None
-        ):
-            self._notices.over = True
+        assert self._dialler is not None
+        self._dialler.take(event)
         if self._events is not None:
             self._events.wake()
-        elif isinstance(event, TrackOpened):
+        if isinstance(event, TrackOpened):
             self._participants[event.track_id] = event.participant_id
-            if self._mix is not None:
-                self._mix.open_track(event.track_id)
-        elif isinstance(event, TrackClosed) and self._mix is not None:
-            self._mix.close_track(event.track_id)
-        elif isinstance(event, StateChanged) and event.state is State.PROCESSING:
-            assert self._audio is not None
-            self._audio.hurry(trio.current_time() + self.options.flush_timeout_s)
+        if self._mix is not None:
+            self._mix.take(event)
+        if self._audio is not None:
+            self._audio.take(event)
         await trio.lowlevel.checkpoint()
 
     async def deliver_draft(self, draft: Draft) -> None:
@@ -192,13 +157,10 @@ class WebSocketPushSink(Sink):
         """
         if self._audio is None:
             return
-        from meetcore_websocket.audio_pusher import TargetUnreachable
-
-        self._audio.hurry(trio.current_time() + self.options.flush_timeout_s)
+        self._audio.hurry()
         if self._mix is not None and (rest := self._mix.rest()):
             await self._audio.put(rest)
-        with trio.move_on_after(self.options.flush_timeout_s):
-            await self._audio.drained()
+        await self._audio.drained()
         if unanswered := self._audio.unanswered_bytes:
             raise TargetUnreachable(
                 f"{self.options.target} is not known to have the last {unanswered} bytes of sound."
@@ -214,43 +176,20 @@ class WebSocketPushSink(Sink):
         options: PushOptions = self.options
         if options.mode != "events":
             return ()
-        pusher = self._event_pusher(context, lambda error: None)
-        link = self._link(context, lambda name, why: None)
+        dialler = Dialler(context, options)
+        dialler.over = True
+        pusher = self._event_pusher(context, dialler)
+        link = self._link(context, dialler)
         owed = pusher.owed
         if not owed:
             return ()
-        async with _pushing(link, pusher):
+        async with link.keeping(pusher):
             with trio.move_on_after(options.flush_timeout_s):
                 await pusher.drained()
         lines = [f"{owed - pusher.owed} events delivered to {options.target}."]
         if pusher.owed:
             lines.append(f"{pusher.owed} events are still owed to {options.target}.")
         return lines
-
-
-class _Pusher(Protocol):
-    async def session(self, connection: WebSocketConnection) -> None: ...
-
-    def finish(self) -> None: ...
-
-
-@asynccontextmanager
-async def _pushing(link: Link, pusher: _Pusher) -> AsyncIterator[None]:
-    """Keep a session going while the block runs; then end it, politely if that is quick."""
-    ended = trio.Event()
-
-    async def run() -> None:
-        await link.run(pusher.session)
-        ended.set()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(run)
-        yield
-        link.stop()
-        pusher.finish()
-        with trio.move_on_after(_GOODBYE_S):
-            await ended.wait()
-        nursery.cancel_scope.cancel()
 
 
 def _make_folder(folder: Path) -> None:
@@ -261,24 +200,3 @@ def _make_folder(folder: Path) -> None:
             f"The folder {folder} cannot be written: {error.strerror}.",
             "Choose another with --out.",
         ) from error
-
-
-def _check_untrusted(options: PushOptions) -> None:
-    if not options.tls:
-        raise ConfigError(
-            f"The WebSocket target {options.target} is not wss.",
-            "Over an API only wss targets are taken.",
-        )
-    if is_address(options.host) and not is_public(options.host):
-        raise ConfigError(
-            f"The WebSocket target {options.target} is not a public address.",
-            "Over an API only public targets are taken.",
-        )
-
-
-def _keep_secret(context: SinkContext, options: PushOptions) -> None:
-    context.redactor.add(options.token)
-    context.redactor.add(options.parts.query)
-    for part in options.parts.path.split("/"):
-        if len(part) >= _LOOKS_LIKE_A_KEY:
-            context.redactor.add(part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.audio.mix import Mixer
+from meetcore.events import Event, TrackClosed, TrackOpened
 
 __all__ = ["RawMix"]
 
@@ -42,18 +43,17 @@ class RawMix:
         self._mixer.skip(track_id, start_sample + samples)
         return _bytes(self._mixer.settled())
 
-    def open_track(self, track_id: str) -> None:
-        """Wait for a track from now on, for a second at most."""
-        self._open.add(track_id)
-        if self._mixer is not None:
-            self._mixer.open_track(track_id, self._mixer.position)
-
-    def close_track(self, track_id: str) -> None:
-        """Wait no longer for a track; what still comes of it is mixed."""
-        self._closed.add(track_id)
-        self._open.discard(track_id)
-        if self._mixer is not None:
-            self._mixer.close_track(track_id)
+    def take(self, event: Event) -> None:
+        """Follow the tracks: one that opened is waited for, a second at most, until it closes."""
+        if isinstance(event, TrackOpened):
+            self._open.add(event.track_id)
+            if self._mixer is not None:
+                self._mixer.open_track(event.track_id, self._mixer.position)
+        elif isinstance(event, TrackClosed):
+            self._closed.add(event.track_id)
+            self._open.discard(event.track_id)
+            if self._mixer is not None:
+                self._mixer.close_track(event.track_id)
 
     def rest(self) -> bytes:
         """Return everything there is; a later chunk begins anew."""

@@ -32,7 +32,7 @@ from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.audio_frames import NOBODY, Speakers, Upsampler, binary_frame
 from meetcore_meetstream.audio_sink import MeetstreamAudioSink
 from meetcore_meetstream.dial_options import AudioOptions
-from meetcore_meetstream.wire_line import TargetUnreachable
+from meetcore_websocket.line import TargetUnreachable
 from tests.plugins.meetstream.stage import BY_NAME, eventually
 from tests.plugins.meetstream.users_server import (
     DEADLINE_S,

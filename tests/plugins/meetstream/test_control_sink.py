@@ -21,7 +21,7 @@ from meetcore.lifecycle import State
 from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
 from meetcore_meetstream.control_sink import MeetstreamControlSink
-from meetcore_meetstream.dial_options import DialOptions
+from meetcore_meetstream.dial_options import ControlOptions
 from tests.plugins.meetstream.stage import BY_NAME, chat, eventually
 from tests.plugins.meetstream.users_server import TargetThread, running, target
 
@@ -36,7 +36,7 @@ SECOND = base64.b64encode(b"\x01\x00" * 48_000).decode()
 
 
 def sink(url: str, **options: Any) -> MeetstreamControlSink:
-    return MeetstreamControlSink(DialOptions(url=url, first_retry_s=0.01, **options))
+    return MeetstreamControlSink(ControlOptions(url=url, first_retry_s=0.01, **options))
 
 
 def audio(command: str = "sendaudio", chunk: str = SECOND) -> str:
@@ -54,7 +54,7 @@ class TestTheControlSocketAsASink(SinkConformance):
         thread.close()
 
     def make_sink(self) -> Sink:
-        return MeetstreamControlSink(DialOptions(url=self.target.url))
+        return MeetstreamControlSink(ControlOptions(url=self.target.url))
 
     def test_the_meetings_chat_comes_over_it(self, tmp_path: Path) -> None:
         self._run(tmp_path)
@@ -245,12 +245,12 @@ async def test_a_name_of_a_private_address_is_never_dialled(tmp_path: Path) -> N
     ids=str,
 )  # fmt: skip
 def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
-        DialOptions(**options)
+    with pytest.raises(ConfigError, match=r"^\[plugins.meetstream_control\] "):
+        ControlOptions(**options)
 
 
 def test_options_do_not_show_the_url() -> None:
-    assert "secret" not in repr(DialOptions(url="ws://x.test/secret"))
+    assert "secret" not in repr(ControlOptions(url="ws://x.test/secret"))
 
 
 # --- any message at all ------------------------------------------------------------------------

@@ -102,5 +102,5 @@ async def test_finalized_segments_wait_for_a_user_who_is_away(tmp_path: Path) ->
     ids=str,
 )  # fmt: skip
 def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=r"^\[plugins.meetstream_transcript\] "):
         TranscriptOptions(url="ws://x.test", **options)

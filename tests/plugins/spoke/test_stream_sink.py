@@ -33,9 +33,9 @@ from meetcore.journal import Journal
 from meetcore.lifecycle import State
 from meetcore.roster import NameSource, Participant
 from meetcore.testing.conformance import SinkConformance
-from meetcore_spoke.stream_link import TargetUnreachable
 from meetcore_spoke.stream_options import StreamOptions
 from meetcore_spoke.stream_sink import SpokeStreamSink
+from meetcore_websocket.line import TargetUnreachable
 from tests.plugins.spoke.stage import BY_NAME, eventually
 
 DEADLINE_S = 20.0
@@ -315,6 +315,7 @@ def unused_tcp() -> int:
         {},
         {"output": "https://x.test"},
         {"input": "ws://"},
+        {"input": "wss://ada:s3cret@x.test"},
         {"output": "ws://x.test", "sample_rate_hz": 8000},
         {"output": "ws://x.test", "ping_s": 0},
         {"output": "ws://x.test", "flush_timeout_s": 51},
@@ -322,8 +323,9 @@ def unused_tcp() -> int:
     ids=str,
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=r"^\[plugins.spoke_stream\] ") as refused:
         StreamOptions(**options)
+    assert "s3cret" not in str(refused.value)
 
 
 def test_options_do_not_show_the_urls() -> None:

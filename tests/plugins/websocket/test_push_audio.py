@@ -18,7 +18,8 @@ from meetcore.events import StateChanged, TrackClosed, TrackOpened
 from meetcore.lifecycle import State
 from meetcore.roster import NameSource
 from meetcore.testing.leaks import LeakGuard
-from meetcore_websocket.audio_pusher import TargetUnreachable, audio_frame
+from meetcore_websocket.audio_pusher import audio_frame
+from meetcore_websocket.line import TargetUnreachable
 from meetcore_websocket.push_options import PushOptions
 from meetcore_websocket.push_sink import WebSocketPushSink
 from meetcore_websocket.raw_mix import RawMix

@@ -367,7 +367,7 @@ async def first_trouble(options: PushOptions) -> str:
     async def no_session(connection: WebSocketConnection) -> None:
         pytest.fail("it connected")
 
-    link = Link(options, allow_private=True, notice=lambda name, why: told.append(why))
+    link = Link(options.target, options, notice=lambda name, why: told.append(why))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(link.run, no_session)
         await eventually(lambda: told)
@@ -380,7 +380,7 @@ async def test_over_tls_the_certificate_has_to_be_the_names(tmp_path: Path) -> N
     tls.load_cert_chain(CERTIFICATE)
     async with a_target(tls=tls) as target:
         good = PushOptions(url=f"wss://localhost:{target.port}/x", ca_file=CERTIFICATE)
-        async with connected(good, allow_private=True) as connection:
+        async with connected(good.target, good) as connection:
             await connection.send_message('{"seq": 1}')
             await target.has(1)
         wrong_name = PushOptions(url=f"wss://127.0.0.1:{target.port}/x", ca_file=CERTIFICATE)
@@ -392,7 +392,7 @@ async def test_over_tls_the_certificate_has_to_be_the_names(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, "has no url"),
+        ({}, "url is empty"),
         ({"url": "https://example.org"}, "not a ws or wss"),
         ({"url": "wss://"}, "not a ws or wss"),
         ({"url": "ws://example.org:port"}, "cannot be read"),
