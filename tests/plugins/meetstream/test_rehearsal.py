@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
-from subprocess import PIPE
 
 import httpx2
 import pytest
-import trio
 
 from tests.plugins.meetstream.stage import eventually
 from tests.plugins.meetstream.users_server import target
+from tests.plugins.server.rehearsing import rehearsing
 from tests.plugins.server.webhooks.receiver import receiving
 
 KEY = "the-clients-own-key"
@@ -25,36 +21,14 @@ KEY = "the-clients-own-key"
 @asynccontextmanager
 async def served(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """Hold a rehearsing server; gives a client of it."""
-    command = [
-        sys.executable, "-m", "meetcore", "serve", "--rehearsal", "--port", "0",
-        "--out", str(folder / "bots"), "--api-key", KEY,
-    ]  # fmt: skip
-    async with trio.open_nursery() as nursery:
-        run = partial(trio.run_process, command, stderr=PIPE, cwd=folder, check=False)
-        process: trio.Process = await nursery.start(run)
-        try:
-            url = await _address(process)
-            headers = {"authorization": f"Token {KEY}"}
-            async with httpx2.AsyncClient(
-                base_url=url, headers=headers, timeout=30, trust_env=False
-            ) as client:
-                yield client
-        finally:
-            process.terminate()
-            with trio.CancelScope(shield=True), trio.move_on_after(20):
-                await process.wait()
-            nursery.cancel_scope.cancel()
-
-
-async def _address(process: trio.Process) -> str:
-    assert process.stderr is not None
-    said = ""
-    with trio.fail_after(40):
-        while not (found := re.search(r"serving at (http://\S+)\n", said)):
-            piece = await process.stderr.receive_some()
-            assert piece, said
-            said += bytes(piece).decode()
-    return f"{found[1]}/meetstream/api/v1"
+    headers = {"authorization": f"Token {KEY}"}
+    async with (
+        rehearsing(folder, KEY) as url,
+        httpx2.AsyncClient(
+            base_url=f"{url}/meetstream/api/v1", headers=headers, timeout=30, trust_env=False
+        ) as client,
+    ):
+        yield client
 
 
 @pytest.mark.browser

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from subprocess import PIPE
-from threading import Thread
 from typing import Any
 
 import pytest
 import trio
 
 from meetcore_skribby.webhooks import verify
+from tests.plugins.server.rehearsing import rehearsing
+from tests.plugins.server.webhooks.receiver import Got, Receiver, receiving
 
 NODE = Path(__file__).parent / "node"
 KEY = "operators-key"
@@ -43,85 +37,27 @@ def sdk() -> Path:
     return NODE / "whole_life.mjs"
 
 
-class Receiver:
-    """A webhook receiver: keeps what was posted."""
-
-    def __init__(self) -> None:
-        self.posts: list[tuple[dict[str, str], bytes]] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.posts.append((dict(self.headers), body))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                """Stay quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever)
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-@asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[str]:
-    """Hold a rehearsing server; gives the URL at which Skribby's clients reach it."""
-    config = folder / "meetcore.toml"
-    config.write_text(f'[plugins.server.dialects.skribby]\nwebhook_secret = "{SECRET}"\n')
-    command = [
-        sys.executable, "-m", "meetcore", "serve", "--rehearsal", "--port", "0",
-        "--config", str(config), "--out", str(folder / "bots"), "--api-key", KEY,
-    ]  # fmt: skip
-    async with trio.open_nursery() as nursery:
-        run = partial(trio.run_process, command, stderr=PIPE, cwd=folder, check=False)
-        process: trio.Process = await nursery.start(run)
-        try:
-            yield await _address(process)
-        finally:
-            process.terminate()
-            with trio.CancelScope(shield=True), trio.move_on_after(20):
-                await process.wait()
-            nursery.cancel_scope.cancel()
-
-
-async def _address(process: trio.Process) -> str:
-    assert process.stderr is not None
-    said = ""
-    with trio.fail_after(40):
-        while not (found := re.search(r"serving at (http://\S+)\n", said)):
-            piece = await process.stderr.receive_some()
-            assert piece, said
-            said += bytes(piece).decode()
-    return f"{found[1]}/skribby/api/v1"
-
-
 @pytest.mark.browser
 @pytest.mark.timeout(200)
 async def test_the_vendors_client_drives_a_whole_life(sdk: Path, tmp_path: Path) -> None:
     node = shutil.which("node")
     assert node, "Node is needed: the vendor's client is a Node package"
-    receiver = Receiver()
-    try:
-        with trio.fail_after(180):
-            async with served(tmp_path) as base_url:
-                link = "https://meet.google.com/abc-defg-hij"
-                done = await trio.run_process(
-                    [node, str(sdk), base_url, KEY, link, receiver.url],
-                    capture_stdout=True, capture_stderr=True, check=False,
-                )  # fmt: skip
-    finally:
-        receiver.close()
+    config = tmp_path / "meetcore.toml"
+    config.write_text(f'[plugins.server.dialects.skribby]\nwebhook_secret = "{SECRET}"\n')
+    with trio.fail_after(180):
+        async with (
+            receiving() as receiver,
+            rehearsing(tmp_path, KEY, "--config", str(config)) as url,
+        ):
+            link = "https://meet.google.com/abc-defg-hij"
+            told = [f"{url}/skribby/api/v1", KEY, link, receiver.url()]
+            done = await trio.run_process(
+                [node, str(sdk), *told], capture_stdout=True, capture_stderr=True, check=False
+            )
+            await receiver.until(lambda: "finished" in states(receiver), within_s=20)
     assert done.returncode == 0, done.stderr.decode()
     _check(json.loads(done.stdout))
-    _check_webhooks(receiver.posts)
+    _check_webhooks(receiver.got)
 
 
 def _check(seen: dict[str, Any]) -> None:
@@ -172,8 +108,13 @@ def _check(seen: dict[str, Any]) -> None:
     assert seen["capacity"] == {"reserved": 0, "available": 0}
 
 
-def _check_webhooks(posts: list[tuple[dict[str, str], bytes]]) -> None:
-    bodies = [json.loads(body) for _, body in posts]
+def states(receiver: Receiver) -> list[str]:
+    """The states the webhooks told."""
+    return [got.json["data"]["new_status"] for got in receiver.got]
+
+
+def _check_webhooks(posts: list[Got]) -> None:
+    bodies = [post.json for post in posts]
     running = [body for body in bodies if body["data"]["old_status"] != "scheduled"]
     assert [body["data"]["new_status"] for body in running] == [
         "joining",
@@ -183,8 +124,7 @@ def _check_webhooks(posts: list[tuple[dict[str, str], bytes]]) -> None:
         "finished",
     ]
     assert all(body["custom_metadata"] == {"crm": "42"} for body in bodies)
-    for headers, body in posts:
-        lower = {name.lower(): value for name, value in headers.items()}
-        stamp = lower["x-skribby-timestamp"]
+    for post in posts:
+        stamp = post.headers["x-skribby-timestamp"]
         now = datetime.fromtimestamp(int(stamp), UTC)
-        assert verify(SECRET, stamp, body, lower["x-skribby-signature"], now=now)
+        assert verify(SECRET, stamp, post.body, post.headers["x-skribby-signature"], now=now)

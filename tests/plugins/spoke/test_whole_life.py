@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import re
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from subprocess import PIPE
-from threading import Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -20,77 +13,15 @@ import av
 import pytest
 import trio
 
-from tests.plugins.spoke.stage import eventually
+from tests.plugins.server.rehearsing import rehearsing
+from tests.plugins.server.webhooks.receiver import Receiver, receiving
 from tests.plugins.spoke.test_stream_sink import target
 
 KEY = "the-clients-own-key"
 
 
-class Receiver:
-    """A webhook receiver: keeps what was posted."""
-
-    def __init__(self) -> None:
-        self.posts: list[tuple[dict[str, str], Any]] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                named = {name.lower(): value for name, value in self.headers.items()}
-                receiver.posts.append((named, json.loads(body)))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                """Stay quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever)
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
-
-    @property
-    def bodies(self) -> list[Any]:
-        return [body for _, body in self.posts]
-
-    @property
-    def ended(self) -> bool:
-        return any(body["event"] in ("complete", "failed") for body in self.bodies)
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-@asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[str]:
-    """Hold a rehearsing server; gives the URL at which Spoke's clients reach it."""
-    command = [
-        sys.executable, "-m", "meetcore", "serve", "--rehearsal", "--port", "0",
-        "--out", str(folder / "bots"), "--api-key", KEY,
-    ]  # fmt: skip
-    async with trio.open_nursery() as nursery:
-        run = partial(trio.run_process, command, stderr=PIPE, cwd=folder, check=False)
-        process: trio.Process = await nursery.start(run)
-        try:
-            yield await _address(process)
-        finally:
-            process.terminate()
-            with trio.CancelScope(shield=True), trio.move_on_after(20):
-                await process.wait()
-            nursery.cancel_scope.cancel()
-
-
-async def _address(process: trio.Process) -> str:
-    assert process.stderr is not None
-    said = ""
-    with trio.fail_after(40):
-        while not (found := re.search(r"serving at (http://\S+)\n", said)):
-            piece = await process.stderr.receive_some()
-            assert piece, said
-            said += bytes(piece).decode()
-    return f"{found[1]}/spoke"
+def ended(receiver: Receiver) -> bool:
+    return any(got.json["event"] in ("complete", "failed") for got in receiver.got)
 
 
 async def _ask(url: str, body: Any = None) -> bytes:
@@ -107,32 +38,33 @@ async def _ask(url: str, body: Any = None) -> bytes:
 @pytest.mark.browser
 @pytest.mark.timeout(200)
 async def test_a_life_ends_with_complete_a_video_file_and_words(tmp_path: Path) -> None:
-    receiver = Receiver()
-    try:
-        async with target(deadline_s=180.0) as ears, served(tmp_path) as base_url:
-            order = {
-                "meeting_url": "https://meet.google.com/abc-defg-hij",
-                "bot_name": "Notes",
-                "webhook_url": receiver.url,
-                "speech_to_text": "Gladia",
-                "streaming": {"output": ears.url, "audio_frequency": "24khz"},
-            }
-            made = json.loads(await _ask(f"{base_url}/bots", order))
-            await eventually(lambda: receiver.ended, within_s=150.0)
-            mp4 = await _ask(receiver.bodies[-1]["data"]["mp4"])
-            query = f"bot_id={made['bot_id']}"
-            data = json.loads(await _ask(f"{base_url}/bots/meeting_data?{query}"))
-    finally:
-        receiver.close()
+    async with (
+        receiving() as receiver,
+        target(deadline_s=180.0) as ears,
+        rehearsing(tmp_path, KEY) as url,
+    ):
+        order = {
+            "meeting_url": "https://meet.google.com/abc-defg-hij",
+            "bot_name": "Notes",
+            "webhook_url": receiver.url(),
+            "speech_to_text": "Gladia",
+            "streaming": {"output": ears.url, "audio_frequency": "24khz"},
+        }
+        made = json.loads(await _ask(f"{url}/spoke/bots", order))
+        await receiver.until(partial(ended, receiver), within_s=150.0)
+        bodies = [got.json for got in receiver.got]
+        mp4 = await _ask(bodies[-1]["data"]["mp4"])
+        query = f"bot_id={made['bot_id']}"
+        data = json.loads(await _ask(f"{url}/spoke/bots/meeting_data?{query}"))
 
-    events = [body["event"] for body in receiver.bodies]
+    events = [body["event"] for body in bodies]
     assert (events[-1], events.count("complete"), "failed" in events) == ("complete", 1, False)
-    codes = [b["data"]["status"]["code"] for b in receiver.bodies[:-1]]
+    codes = [b["data"]["status"]["code"] for b in bodies[:-1]]
     assert codes[0] == "joining_call"
     assert codes[-3:] == ["in_call_not_recording", "in_call_recording", "call_ended"]
-    assert all(headers["x-spoke-api-key"] == KEY for headers, _ in receiver.posts)
+    assert all(got.headers["x-spoke-api-key"] == KEY for got in receiver.got)
 
-    end = receiver.bodies[-1]["data"]
+    end = bodies[-1]["data"]
     assert len(end["speakers"]) >= 2
     assert len(end["transcript"]) == len(data["bot_data"]["transcripts"]) >= 5
     assert {line["speaker"] for line in end["transcript"]} <= {*end["speakers"], "Unknown"}

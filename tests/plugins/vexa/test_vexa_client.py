@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any, TypeVar
 
 import pytest
@@ -20,85 +14,20 @@ from trio_websocket import ConnectionClosed, open_websocket_url
 from vexa_client import VexaClient  # type: ignore[import-untyped]
 from vexa_client.vexa import VexaClientError  # type: ignore[import-untyped]
 
+from tests.plugins.server.rehearsing import rehearsing
+from tests.plugins.server.webhooks.receiver import Receiver, receiving
 from tests.plugins.vexa.test_frames import MapOfIds, MapOfTime
 
 OPERATOR = "operators-key"
+AT_THE_ROOT = ("--root", "vexa")
 MEET = ("google_meet", "abc-defg-hij")
 T = TypeVar("T")
 
 
-@asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[str]:
-    """Hold a rehearsing server with this dialect at its root; gives its URL."""
-    command = [
-        sys.executable, "-m", "meetcore", "serve", "--rehearsal", "--root", "vexa", "--port", "0",
-        "--out", str(folder / "bots"), "--api-key", OPERATOR,
-    ]  # fmt: skip
-    async with trio.open_nursery() as nursery:
-        process: trio.Process = await nursery.start(_running, command, folder)
-        try:
-            with trio.fail_after(30):
-                url = await _address(process)
-            nursery.start_soon(_drain, process)
-            yield url
-        finally:
-            process.terminate()
-            with trio.CancelScope(shield=True), trio.move_on_after(20):
-                await process.wait()
-            nursery.cancel_scope.cancel()
-
-
-async def _running(
-    command: list[str], folder: Path, task_status: trio.TaskStatus[trio.Process]
-) -> None:
-    process = await trio.lowlevel.open_process(command, stderr=PIPE, cwd=folder)
-    task_status.started(process)
-    try:
-        await process.wait()
-    finally:
-        if process.returncode is None:
-            process.kill()
-
-
-async def _address(process: trio.Process) -> str:
-    assert process.stderr is not None
-    said = ""
-    while True:
-        piece = await process.stderr.receive_some()
-        said += bytes(piece).decode()
-        found = re.search(r"serving at (http://\S+)\n", said)
-        if found:
-            return found[1]
-        assert piece, said
-
-
-async def _drain(process: trio.Process) -> None:
-    assert process.stderr is not None
-    async for _ in process.stderr:
-        continue
-
-
-class _Hook(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.got.append(json.loads(body))  # type: ignore[attr-defined]
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        return
-
-
-@pytest.fixture
-def hook() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hook)
-    server.got = []  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join(10)
-    server.server_close()
+def changes(hook: Receiver) -> list[str]:
+    """The states the webhooks told."""
+    told = [got.json["status_change"]["to"] for got in hook.got if "status_change" in got.json]
+    return [str(each) for each in told]
 
 
 async def calling(call: Callable[..., T], *args: Any, **more: Any) -> T:
@@ -129,10 +58,8 @@ async def _attended(
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
-async def test_the_vendors_client_drives_a_whole_life(
-    tmp_path: Path, hook: ThreadingHTTPServer
-) -> None:
-    async with served(tmp_path) as url:
+async def test_the_vendors_client_drives_a_whole_life(tmp_path: Path) -> None:
+    async with receiving() as hook, rehearsing(tmp_path, OPERATOR, *AT_THE_ROOT) as url:
         # The client drops the path: what counts is that the dialect lies at the root.
         client = VexaClient(base_url=f"{url}/vexa", api_key="wrong", admin_key=OPERATOR)
         with pytest.raises(VexaClientError, match="401"):
@@ -141,8 +68,7 @@ async def test_the_vendors_client_drives_a_whole_life(
         token = await calling(client.create_token)
         client.set_api_key(token["token"])
         assert (await calling(client.get_user_by_email, "a@example.com"))["id"] == user["id"]
-        hooked = f"http://127.0.0.1:{hook.server_port}/hook"
-        assert (await calling(client.set_webhook_url, hooked))["id"] == user["id"]
+        assert (await calling(client.set_webhook_url, hook.url()))["id"] == user["id"]
 
         link = "https://meet.google.com/abc-defg-hij"
         meeting = await calling(client.request_bot_from_url, link, "Notes", "en")
@@ -181,6 +107,9 @@ async def test_the_vendors_client_drives_a_whole_life(
         texts = {key: each["text"] for key, each in bundles.confirmed.items()}
         assert texts == {each["segment_id"]: each["text"] for each in transcript["segments"]}
 
+        await hook.until(lambda: "completed" in changes(hook), within_s=20)
+        assert changes(hook)[-1] == "completed"
+        assert "active" in changes(hook)
         found = await calling(client.get_meeting_by_id, *MEET)
         assert found is not None
         assert (found["id"], found["data"]["name"]) == (meeting["id"], "Weekly")
@@ -189,16 +118,12 @@ async def test_the_vendors_client_drives_a_whole_life(
         await calling(client.delete_meeting, *MEET)
         with pytest.raises(VexaClientError, match="404"):
             await calling(client.get_transcript, *MEET)
-        told: list[Any] = hook.got  # type: ignore[attr-defined]
-        changes = [each["status_change"]["to"] for each in told if "status_change" in each]
-        assert changes[-1] == "completed"
-        assert "active" in changes
 
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
 async def test_the_vendors_client_calls_a_bot_back(tmp_path: Path) -> None:
-    async with served(tmp_path) as url:
+    async with rehearsing(tmp_path, OPERATOR, *AT_THE_ROOT) as url:
         client = VexaClient(base_url=url, api_key=OPERATOR)
         meeting = await calling(client.request_bot, *MEET)
         stopped = await calling(client.stop_bot, *MEET)

@@ -1,0 +1,59 @@
+"""A rehearsing server in a process of its own, as somebody starts it in a terminal."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import PIPE
+
+import trio
+
+UP_WITHIN_S = 60.0
+GONE_WITHIN_S = 30.0
+
+
+@asynccontextmanager
+async def rehearsing(folder: Path, key: str, *options: str) -> AsyncIterator[str]:
+    """Run `meetcore serve --rehearsal` on a random port; gives its URL."""
+    command = [
+        sys.executable, "-m", "meetcore", "serve", "--rehearsal", "--port", "0",
+        "--out", str(folder / "bots"), "--api-key", key, *options,
+    ]  # fmt: skip
+    process = await trio.lowlevel.open_process(command, stderr=PIPE, cwd=folder)
+    try:
+        async with trio.open_nursery() as nursery:
+            with trio.fail_after(UP_WITHIN_S):
+                url = await _address(process)
+            nursery.start_soon(_drain, process)
+            yield url
+            nursery.cancel_scope.cancel()
+    finally:
+        process.terminate()
+        with trio.CancelScope(shield=True):
+            with trio.move_on_after(GONE_WITHIN_S):
+                await process.wait()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            assert process.stderr is not None
+            await process.stderr.aclose()
+
+
+async def _address(process: trio.Process) -> str:
+    assert process.stderr is not None
+    said = ""
+    while not (found := re.search(r"serving at (http://\S+)\n", said)):
+        piece = await process.stderr.receive_some()
+        assert piece, said
+        said += bytes(piece).decode()
+    return found[1]
+
+
+async def _drain(process: trio.Process) -> None:
+    """Read on, so that it never waits for somebody to read what it says."""
+    assert process.stderr is not None
+    async for _ in process.stderr:
+        continue
