@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from attrs import field, frozen
 
+from meetcore.doors import Listed
 from meetcore.lifecycle import State
 from meetcore.orders import BotRow
 from meetcore.wire import format_time
@@ -46,7 +47,7 @@ class BotObject(TypedDict):
     video: bool
     lang: str | None
     detected_lang: str | None
-    transcript: list[RestSegment]
+    transcript: Listed | list[RestSegment]
     transcription_model: str
     transcription_model_key: str
     participants: list[RestPerson]
@@ -97,7 +98,7 @@ def standing_of(row: BotRow, chronicle: Chronicle | None = None) -> Standing:
 
 
 def bot_object(
-    row: BotRow, chronicle: Chronicle, links: Links, *, speaker_events: bool = False
+    row: BotRow, chronicle: Chronicle, links: Links, transcript: Listed | None = None
 ) -> BotObject:
     """Return a bot.
 
@@ -106,9 +107,9 @@ def bot_object(
 
     Args:
         row: The bot.
-        chronicle: What its journal says; empty where that was deleted.
+        chronicle: What its journal says besides; empty where that was deleted.
         links: Its links.
-        speaker_events: Whether participants carry what they did.
+        transcript: What was said; None for nothing yet.
     """
     wish = wish_of(row)
     stands = standing_of(row, chronicle)
@@ -137,10 +138,10 @@ def bot_object(
         "video": False,
         "lang": wish.lang,
         "detected_lang": chronicle.detected_language,
-        "transcript": chronicle.transcript,
+        "transcript": [] if transcript is None else transcript,
         "transcription_model": wish.model,
         "transcription_model_key": key_of(wish.model),
-        "participants": chronicle.people.rest(events=speaker_events),
+        "participants": chronicle.people.rest(),
         "events": chronicle.events,
         "profanity_filter": False,
         "custom_vocabulary": [],

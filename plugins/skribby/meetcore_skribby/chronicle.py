@@ -1,4 +1,7 @@
-"""Everything a bot's journal says that stands in the bot object or in the first frame. Pure."""
+"""What a bot's journal says that stands in the bot object or in the first frame. Pure.
+
+All but the segments, of which there may be thousands: whoever writes them reads them once more.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,7 @@ from meetcore.wire import format_time
 from meetcore_skribby.dialect import chat_data
 from meetcore_skribby.people import LivePerson, People
 from meetcore_skribby.statuses import Standing, StatusTrack
-from meetcore_skribby.transcripts import (
-    LiveSegment,
-    RestSegment,
-    Speakers,
-    live_segment,
-    rest_segment,
-)
+from meetcore_skribby.transcripts import LiveSegment, Speakers
 
 __all__ = ["Chronicle", "Connected", "LoggedEvent"]
 
@@ -52,21 +49,24 @@ class Chronicle:
 
     Args:
         batch: Whether the model transcribes afterwards, as the client sees it.
+        speaker_events: Whether what participants did is kept.
     """
 
     batch: bool = False
+    speaker_events: bool = False
     last_seq: int = 0
     events: list[LoggedEvent] = field(factory=list)
-    people: People = field(factory=People)
+    people: People = field(init=False)
     recording: ArtifactWritten | None = None
     _statuses: StatusTrack = field(init=False)
     _speakers: Speakers = field(factory=Speakers)
-    _segments: dict[str, tuple[Segment, int]] = field(factory=dict)
+    _languages: dict[str, str | None] = field(factory=dict)
     _chat: list[dict[str, str | None]] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
         """Begin before the first state."""
         self._statuses = StatusTrack(self.batch)
+        self.people = People(keep=self.speaker_events)
 
     @property
     def standing(self) -> Standing | None:
@@ -76,18 +76,16 @@ class Chronicle:
     @property
     def detected_language(self) -> str | None:
         """The language of the first segment that has one."""
-        return next((seg.language for seg, _ in self._segments.values() if seg.language), None)
+        return next((language for language in self._languages.values() if language), None)
 
-    @property
-    def transcript(self) -> list[RestSegment]:
-        """The transcript, each segment as it reads now."""
-        return [rest_segment(segment, number) for segment, number in self._segments.values()]
+    def speaker_of(self, segment: Segment) -> int | None:
+        """Return the number of a segment's speaker, None for a segment that came afterwards."""
+        return self._speakers.number(segment) if segment.id in self._languages else None
 
-    @property
-    def connected(self) -> Connected:
-        """What the first frame of a socket tells."""
+    def connected(self, transcripts: list[LiveSegment]) -> Connected:
+        """Return what the first frame of a socket tells."""
         return {
-            "transcripts": [live_segment(seg, number) for seg, number in self._segments.values()],
+            "transcripts": transcripts,
             "participants": self.people.live(),
             "chat_messages": list(self._chat),
             "status": self.standing.status if self.standing else None,
@@ -100,8 +98,8 @@ class Chronicle:
             for hop in self._statuses.take(event):
                 self._log("status_update", hop.data, event)
         elif isinstance(event, SegmentFinalized):
-            segment = event.segment
-            self._segments[segment.id] = (segment, self._speakers.number(segment))
+            self._languages[event.segment.id] = event.segment.language
+            self._speakers.number(event.segment)
         elif isinstance(event, ChatReceived):
             chat = chat_data(event)
             self._chat.append(chat)

@@ -101,7 +101,7 @@ class _Person:
     last_seen_ms: int
     intervals: list[Interval]
     talking: bool = False
-    done: list[RestPersonEvent] = field(factory=list)
+    done: list[tuple[str, int]] = field(factory=list)
 
     @property
     def here(self) -> bool:
@@ -122,7 +122,7 @@ class _Person:
             "lastSeenAt": self.last_seen_ms,
         }
 
-    def rest(self, *, events: bool) -> RestPerson:
+    def rest(self) -> RestPerson:
         person: RestPerson = {
             "name": self.participant.name,
             "avatar": None,
@@ -132,15 +132,18 @@ class _Person:
         }
         if not self.here:
             person["left_at"] = self.intervals[-1]["left_at"]
-        if events:
-            person["events"] = list(self.done)
         return person
 
 
 @define
 class People:
-    """Everybody ever seen, except our own bot. Call `take` with each event, in order."""
+    """Everybody ever seen, except our own bot. Call `take` with each event, in order.
 
+    Args:
+        keep: Whether to keep what each of them did: in a long meeting that is much.
+    """
+
+    keep: bool = False
     _known: dict[str, _Person] = field(factory=dict)
 
     def take(self, event: Event) -> list[Occurrence]:
@@ -159,13 +162,13 @@ class People:
         """Return those who are there now, for the first frame."""
         return [person.live(person.last_seen_ms) for person in self._known.values() if person.here]
 
-    def rest(self, *, events: bool) -> list[RestPerson]:
-        """Return everybody, for the bot object.
-
-        Args:
-            events: Whether to say what each of them did.
-        """
-        return [person.rest(events=events) for person in self._known.values()]
+    def rest(self) -> list[RestPerson]:
+        """Return everybody, for the bot object; with what they did, where that is kept."""
+        people = [person.rest() for person in self._known.values()]
+        if self.keep:
+            for person, known in zip(people, self._known.values(), strict=True):
+                person["events"] = [{"type": what, "timestamp": at} for what, at in known.done]
+        return people
 
     def _seen(self, participant: Participant, at: datetime) -> list[Occurrence]:
         if participant.is_self:
@@ -181,9 +184,9 @@ class People:
         told: list[Occurrence] = []
         if not person.here:
             person.intervals.append({"joined_at": at_ms})
-            told.append(_happened(person, "rejoined", at_ms))
+            told.append(self._happened(person, "rejoined", at_ms))
         if None not in (before.muted, participant.muted) and before.muted != participant.muted:
-            told.append(_happened(person, "muted" if participant.muted else "unmuted", at_ms))
+            told.append(self._happened(person, "muted" if participant.muted else "unmuted", at_ms))
         return told
 
     def _left(self, event: ParticipantLeft) -> list[Occurrence]:
@@ -194,7 +197,7 @@ class People:
         at_ms = milliseconds(event.at)
         person.last_seen_ms = max(at_ms, person.last_seen_ms)
         person.intervals[-1] = {"joined_at": person.intervals[-1]["joined_at"], "left_at": at_ms}
-        return [*told, _happened(person, "left", at_ms)]
+        return [*told, self._happened(person, "left", at_ms)]
 
     def _speech(self, participant_id: str, at: datetime, *, talking: bool) -> list[Occurrence]:
         person = self._known.get(participant_id)
@@ -203,10 +206,11 @@ class People:
         person.talking = talking
         at_ms = milliseconds(at)
         person.last_seen_ms = max(at_ms, person.last_seen_ms)
-        return [_happened(person, "started-speaking" if talking else "stopped-speaking", at_ms)]
+        what = "started-speaking" if talking else "stopped-speaking"
+        return [self._happened(person, what, at_ms)]
 
-
-def _happened(person: _Person, what: str, at_ms: int) -> Occurrence:
-    person.done.append({"type": what, "timestamp": at_ms})
-    frame = what if what.endswith("-speaking") else f"participant-{what}"
-    return Occurrence(frame, person.live(at_ms))
+    def _happened(self, person: _Person, what: str, at_ms: int) -> Occurrence:
+        if self.keep:
+            person.done.append((what, at_ms))
+        frame = what if what.endswith("-speaking") else f"participant-{what}"
+        return Occurrence(frame, person.live(at_ms))

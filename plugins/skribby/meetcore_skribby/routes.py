@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from meetcore.commands import SendChat
-from meetcore.doors import Handler, Reply, Request, Route
+from meetcore.doors import Handler, Listed, Reply, Request, Route, json_pieces
 from meetcore.errors import ConfigError, UnknownPlugin
 from meetcore.lifecycle import State
 from meetcore.orders import (
@@ -30,8 +30,9 @@ from meetcore_skribby.bot_object import BotObject, Links, bot_object, standing_o
 from meetcore_skribby.chronicle import Chronicle
 from meetcore_skribby.form import Form
 from meetcore_skribby.models import key_of, provider_of
+from meetcore_skribby.reading import read_chronicle, transcript
 from meetcore_skribby.refusals import Refusal, invalid
-from meetcore_skribby.sockets import read_chronicle, socket_url
+from meetcore_skribby.sockets import socket_url
 from meetcore_skribby.wish import FIELDS, BadWish, Wish, read_wish
 
 __all__ = ["Api"]
@@ -110,9 +111,13 @@ class Api:
         return Reply(json=[self._object(request, row, Chronicle()) for row in rows])
 
     async def get(self, request: Request) -> Reply:
-        """Return a bot."""
+        """Return a bot; its transcript is sent while it is read."""
         _, row = await self._row(request, Scope.READ)
-        return await self._bot(request, row)
+        wanted = request.args.get("with-speaker-events", "").lower() in ("true", "1")
+        chronicle = await read_chronicle(self._service, row, speaker_events=wanted)
+        said = Listed(transcript(self._service, row, chronicle))
+        body = bot_object(row, chronicle, self._links(request, row, chronicle), said)
+        return Reply(stream=json_pieces(body), media_type="application/json")
 
     async def change(self, request: Request) -> Reply:
         """Change a bot that has not set out."""
@@ -298,14 +303,13 @@ class Api:
     async def _bot(
         self, request: Request, row: BotRow, *, status: int = 200, note: str | None = None
     ) -> Reply:
+        """Return a bot of which nothing was heard yet."""
         chronicle = await read_chronicle(self._service, row)
         headers = _noted(TranscriberChoice(name=None, note=note))
         return Reply(status=status, json=self._object(request, row, chronicle), headers=headers)
 
     def _object(self, request: Request, row: BotRow, chronicle: Chronicle) -> BotObject:
-        wanted = request.args.get("with-speaker-events", "").lower() in ("true", "1")
-        links = self._links(request, row, chronicle)
-        return bot_object(row, chronicle, links, speaker_events=wanted)
+        return bot_object(row, chronicle, self._links(request, row, chronicle))
 
     def _links(self, request: Request, row: BotRow, chronicle: Chronicle) -> Links:
         service, base = self._service, request.base_url

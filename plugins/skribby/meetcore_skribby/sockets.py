@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from functools import partial
 
 import trio
@@ -13,11 +14,12 @@ from meetcore.orders import BotGone, BotRow, Client, NoSuchBot, NotNow
 from meetcore.service import Service
 from meetcore_skribby.audio_mix import AudioMix
 from meetcore_skribby.bot_object import model_of
-from meetcore_skribby.chronicle import Chronicle
 from meetcore_skribby.dialect import SkribbyDialect, action_of, frame
 from meetcore_skribby.models import is_batch
+from meetcore_skribby.reading import numbered_segments, read_chronicle
+from meetcore_skribby.transcripts import live_segment
 
-__all__ = ["PURPOSE", "AudioSession", "FrameSession", "admit", "read_chronicle", "socket_url"]
+__all__ = ["PURPOSE", "AudioSession", "FrameSession", "admit", "socket_url"]
 
 PURPOSE = "skribby-socket"
 
@@ -41,17 +43,6 @@ def socket_url(service: Service, base_url: str, row: BotRow, access: str) -> str
     token = service.sign(PURPOSE, claims, expires_s=None)
     scheme, separator, rest = base_url.partition("://")
     return f"{'wss' if scheme == 'https' else 'ws'}{separator}{rest}/ws/{row.bot_id}?token={token}"
-
-
-async def read_chronicle(service: Service, row: BotRow) -> Chronicle:
-    """Return what a bot's journal says now; empty where it was deleted."""
-    chronicle = Chronicle(is_batch(model_of(row)))
-    try:
-        async for event in service.events(row):
-            chronicle.take(event)
-    except BotGone:
-        return Chronicle(is_batch(model_of(row)))
-    return chronicle
 
 
 async def admit(service: Service, request: Request) -> SocketSession | Reply:
@@ -104,14 +95,20 @@ class FrameSession(SocketSession):
     async def attend(self, socket: Socket) -> None:
         """Serve the socket."""
         with self._asked:
-            chronicle = await read_chronicle(self._service, self._row)
-            socket.send(frame("connected", chronicle.connected))
-            if not await self._follow(socket, chronicle.last_seq):
+            if not await self._follow(socket, await self._catch_up(socket)):
                 return
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._act)
                 await self._ping(socket)
                 nursery.cancel_scope.cancel()
+
+    async def _catch_up(self, socket: Socket) -> int:
+        """Tell a socket everything so far; return the number of the last event in it."""
+        chronicle = await read_chronicle(self._service, self._row)
+        async with aclosing(numbered_segments(self._service, self._row, chronicle)) as segments:
+            lines = [live_segment(segment, number) async for segment, number in segments]
+        socket.send(frame("connected", chronicle.connected(lines)))
+        return chronicle.last_seq
 
     async def _follow(self, socket: Socket, after: int) -> bool:
         """Have the socket told what happens; return False where nothing will."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+from attrs import evolve
 
 from meetcore.doors import Reply
 from meetcore.events import (
@@ -65,7 +68,15 @@ async def operator(desk: Desk) -> Client:
 
 async def ask(desk: Desk, method: str, path: str, **how: Any) -> Reply:
     """Send a request with the key; every answer that is a success carries JSON."""
-    reply = await desk.call(method, path, headers=BEARER, **how)
+    return await read(await desk.call(method, path, headers=BEARER, **how))
+
+
+async def read(reply: Reply) -> Reply:
+    """Return a reply with its JSON whole, also where it is sent in pieces."""
+    if reply.stream is not None:
+        assert reply.media_type == "application/json"
+        whole = b"".join([piece async for piece in reply.stream])
+        return evolve(reply, stream=None, json=json.loads(whole))
     assert reply.json is not ...
     json.dumps(reply.json)
     return reply
@@ -177,6 +188,11 @@ def play(desk: Desk, row: BotRow) -> None:
     desk.happen(row, ParticipantLeft(participant_id="p1"))
     desk.happen(row, ParticipantJoined(participant=JOHN))
     leave(desk, row)
+
+
+def segments_in_memory() -> int:
+    """Return how many segments there are as objects."""
+    return sum(type(each) is Segment for each in gc.get_objects())
 
 
 def value_at(example: Any, dotted: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from tests.plugins.skribby.stage import (
     new_bot,
     operator,
     play,
+    read,
     segment,
+    segments_in_memory,
     skribby,
     speaking,
     wish,
@@ -271,6 +274,35 @@ async def test_speakers_are_numbered_in_the_order_they_are_transcribed(tmp_path:
             (2, None),
         ]
         assert transcript[0]["transcript"] == "And once more."
+
+
+async def test_a_long_transcript_is_sent_while_it_is_read(tmp_path: Path) -> None:
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        desk.happen(row, *(segment(name=f"s{number}") for number in range(2000)))
+        desk.happen(row, segment("As it reads now.", name="s0", revision=2))
+        before = segments_in_memory()
+        reply = await desk.call("GET", f"/bot/{row.bot_id}", headers=BEARER)
+        assert reply.stream is not None
+        whole, most = b"", 0
+        async for piece in reply.stream:
+            whole += piece
+            most = max(most, segments_in_memory())
+        assert most - before < 10
+        transcript = json.loads(whole)["transcript"]
+        assert len(transcript) == 2000
+        assert transcript[0]["transcript"] == "As it reads now."
+
+
+async def test_a_transcript_that_is_deleted_while_it_is_asked_for_is_empty(tmp_path: Path) -> None:
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        play(desk, row)
+        reply = await desk.call("GET", f"/bot/{row.bot_id}", headers=BEARER)
+        await desk.delete_data(row)
+        body = (await read(reply)).json
+        assert (body["status"], body["transcript"]) == ("finished", [])
 
 
 async def test_the_recording_has_a_link_that_expires_when_it_says(tmp_path: Path) -> None:

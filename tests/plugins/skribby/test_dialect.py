@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from meetcore.story import Story
 from meetcore_skribby.chronicle import Chronicle
 from meetcore_skribby.dialect import SkribbyDialect, action_of
 from meetcore_skribby.statuses import standing
+from meetcore_skribby.transcripts import Speakers
 from tests.plugins.skribby.journals import drafts, journals
 
 STATUSES = {
@@ -57,7 +59,7 @@ def told(journal: list[Event], *, batch: bool = False) -> list[Any]:
 
 
 def chronicled(journal: list[Event], *, batch: bool = False) -> Chronicle:
-    chronicle = Chronicle(batch)
+    chronicle = Chronicle(batch, speaker_events=True)
     for event in journal:
         chronicle.take(event)
     return chronicle
@@ -103,9 +105,13 @@ def test_a_segment_is_appended_once_and_its_speaker_keeps_the_number(journal: li
     segments = [e.segment for e in journal if isinstance(e, SegmentFinalized)]
     lines = [f["data"] for f in told(journal) if f["type"] == "ts"]
     assert len(lines) == len({segment.id for segment in segments})
-    chronicle = chronicled(journal)
-    assert [line["speaker"] for line in chronicle.connected["transcripts"]] == [
-        line["speaker"] for line in chronicle.transcript
+    chronicle, speakers = chronicled(journal), Speakers()
+    for segment in segments:
+        speakers.number(segment)
+        assert chronicle.speaker_of(evolve(segment, id="later")) is None
+    newest = {segment.id: segment for segment in segments}.values()
+    assert [chronicle.speaker_of(segment) for segment in newest] == [
+        speakers.number(segment) for segment in newest
     ]
     whose: dict[Any, set[int]] = {}
     seen: set[str] = set()
@@ -128,7 +134,7 @@ def test_frames_and_the_bot_object_tell_the_same(journal: list[Event]) -> None:
     assert logged == [f["data"] for f in frames if f["type"] == "status-update"]
     done = [
         (person["name"], event["type"], event["timestamp"])
-        for person in chronicle.people.rest(events=True)
+        for person in chronicle.people.rest()
         for event in person["events"]
     ]
     live = [f for f in frames if f["type"].endswith("speaking") or "participant-" in f["type"]]

@@ -25,6 +25,7 @@ from tests.plugins.skribby.stage import (
     opened,
     play,
     segment,
+    segments_in_memory,
     skribby,
 )
 
@@ -192,6 +193,19 @@ async def test_a_client_that_stays_after_the_end_is_let_go(
         assert socket.frames()[-1] == {"type": "stop"}
         await trio.sleep(61)
         assert (socket.close_code, socket.frames()) == (1000, [])
+
+
+async def test_a_socket_keeps_nothing_of_what_was_said_before_it_came(tmp_path: Path) -> None:
+    async with skribby(tmp_path) as desk:
+        row = await new_bot(desk)
+        enter(desk, row)
+        url = (await bot_of(desk, row))["websocket_url"]
+        desk.happen(row, *(segment(name=f"s{number}") for number in range(2000)))
+        before = segments_in_memory()
+        socket = await opened(desk, url)
+        assert segments_in_memory() - before < 10
+        (connected,) = socket.frames()
+        assert len(connected["data"]["transcripts"]) == 2000
 
 
 async def test_chat_so_far_stands_in_the_snapshot(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ from tests.plugins.skribby.stage import (
     new_bot,
     opened,
     play,
+    read,
     segment,
     skribby,
     value_at,
@@ -75,7 +76,7 @@ async def _send(desk: Desk, name: str, bot_id: str = BOT_ID) -> tuple[int, Any]:
     reply = await desk.call(
         example["method"], path, headers=example["headers"], json=example.get("body", ...)
     )
-    return reply.status, reply.json
+    return reply.status, (await read(reply)).json
 
 
 Answer = Callable[[Desk], Awaitable[tuple[int, Any]]]
