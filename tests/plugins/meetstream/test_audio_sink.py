@@ -34,14 +34,8 @@ from meetcore_meetstream.audio_sink import MeetstreamAudioSink
 from meetcore_meetstream.dial_options import AudioOptions
 from meetcore_websocket.line import TargetUnreachable
 from tests.plugins.meetstream.stage import BY_NAME, eventually
-from tests.plugins.meetstream.users_server import (
-    DEADLINE_S,
-    Frame,
-    Stage,
-    TargetThread,
-    running,
-    target,
-)
+from tests.plugins.meetstream.users_server import Frame, target
+from tests.plugins.websocket.users_server import DEADLINE_S, Stage, TargetThread, running
 
 ALICE = ParticipantJoined(participant=Participant(id="a", name="Alice"))
 BOB = ParticipantJoined(participant=Participant(id="b", name="Bob"))
@@ -57,7 +51,7 @@ def opened(track_id: str, owner: str | None) -> TrackOpened:
     )
 
 
-async def people(stage: Stage) -> None:
+async def people(stage: Stage[Any]) -> None:
     await stage.tell(ALICE, BOB, opened("ta", "a"), opened("tb", "b"))
     await stage.enter()
 
@@ -67,7 +61,7 @@ class TestTheAudioSocketAsASink(SinkConformance):
 
     @pytest.fixture(autouse=True)
     def _target(self) -> Iterator[None]:
-        thread = TargetThread()
+        thread = TargetThread(target)
         self.target = thread.target
         yield
         thread.close()

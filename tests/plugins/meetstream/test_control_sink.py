@@ -23,7 +23,8 @@ from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
 from meetcore_meetstream.control_sink import MeetstreamControlSink
 from meetcore_meetstream.dial_options import ControlOptions
 from tests.plugins.meetstream.stage import BY_NAME, chat, eventually
-from tests.plugins.meetstream.users_server import TargetThread, running, target
+from tests.plugins.meetstream.users_server import target
+from tests.plugins.websocket.users_server import TargetThread, running
 
 VECTORS_HERE = {
     ("legacy(seed)", "socket.ready"),
@@ -48,7 +49,7 @@ class TestTheControlSocketAsASink(SinkConformance):
 
     @pytest.fixture(autouse=True)
     def _target(self) -> Iterator[None]:
-        thread = TargetThread()
+        thread = TargetThread(target)
         self.target = thread.target
         yield
         thread.close()

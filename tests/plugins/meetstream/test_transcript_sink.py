@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.dial_options import TranscriptOptions
 from meetcore_meetstream.transcript_sink import MeetstreamTranscriptSink
 from tests.plugins.meetstream.stage import BY_NAME, HELLO, REPLY, eventually
-from tests.plugins.meetstream.users_server import TargetThread, running, target
+from tests.plugins.meetstream.users_server import target
+from tests.plugins.websocket.users_server import TargetThread, running
 
 
 def sink(url: str, **options: Any) -> MeetstreamTranscriptSink:
@@ -33,7 +35,7 @@ class TestTheTranscriptSocketAsASink(SinkConformance):
 
     @pytest.fixture(autouse=True)
     def _target(self) -> Iterator[None]:
-        thread = TargetThread(greeted=False)
+        thread = TargetThread(partial(target, greeted=False))
         self.target = thread.target
         yield
         thread.close()

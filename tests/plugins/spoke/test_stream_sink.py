@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import trio
-from attrs import define, evolve, field
-from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
+from attrs import define, evolve
 
-from meetcore.audio.chunk import Chunk
-from meetcore.commands import Command
-from meetcore.contracts import Sink, SinkContext
+from meetcore.contracts import Sink
 from meetcore.errors import ConfigError
 from meetcore.events import (
     LedgerClosed,
@@ -37,122 +32,28 @@ from meetcore_spoke.stream_options import StreamOptions
 from meetcore_spoke.stream_sink import SpokeStreamSink
 from meetcore_websocket.line import TargetUnreachable
 from tests.plugins.spoke.stage import BY_NAME, eventually
+from tests.plugins.websocket.users_server import DEADLINE_S, TargetThread, User, running, serving
 
-DEADLINE_S = 20.0
 ALICE = Participant(id="a", name="Alice")
 
 
 @define
-class Target:
-    """What a client's socket got, connection by connection, and what it says."""
+class Ears(User):
+    """A user who takes sound as it is, and waits for no greeting."""
 
-    port: int = 0
-    connections: list[list[str | bytes]] = field(factory=list)
-    says: list[bytes] = field(factory=list)
-    drops_after: list[int] = field(factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/ears/long-secret-part"
+    greeted: bool = False
 
     @property
     def sound(self) -> bytes:
-        return b"".join(m for got in self.connections for m in got if isinstance(m, bytes))
-
-    def texts(self, number: int = 0) -> list[Any]:
-        return [json.loads(m) for m in self.connections[number] if isinstance(m, str)]
-
-    async def serve(self, request: WebSocketRequest) -> None:
-        socket = await request.accept()
-        got: list[str | bytes] = []
-        self.connections.append(got)
-        limit = self.drops_after.pop(0) if self.drops_after else None
-        for message in self.says:
-            await socket.send_message(message)
-        try:
-            while limit is None or len(got) < limit:
-                got.append(await socket.get_message())
-        except ConnectionClosed:
-            return
+        return b"".join(self.binaries)
 
 
-@asynccontextmanager
-async def target(*, deadline_s: float = DEADLINE_S, **manners: Any) -> AsyncIterator[Target]:
-    with trio.fail_after(deadline_s):
-        async with trio.open_nursery() as nursery:
-            made = Target(**manners)
-            serve = partial(serve_websocket, made.serve, "127.0.0.1", 0, ssl_context=None)
-            server = await nursery.start(serve)
-            made.port = server.port
-            yield made
-            nursery.cancel_scope.cancel()
+def target(*, deadline_s: float = DEADLINE_S, **manners: Any) -> AbstractAsyncContextManager[Ears]:
+    return serving(Ears(**manners), deadline_s=deadline_s)
 
 
-def _context(folder: Path, journal: Journal, *, trusted: bool = True) -> SinkContext:
-    async def perform(command: Command) -> None:
-        raise AssertionError(f"nothing is asked of the bot, but {command} was")
-
-    return SinkContext(
-        name="spoke_stream",
-        bot_id="b-1",
-        folder=folder,
-        journal=journal,
-        report=journal.append,
-        perform=perform,
-        trusted=trusted,
-    )
-
-
-@define
-class Stage:
-    """A sink with a journal."""
-
-    sink: SpokeStreamSink
-    journal: Journal
-
-    @property
-    def notices(self) -> list[PluginEvent]:
-        return [event for event in self.journal.read() if isinstance(event, PluginEvent)]
-
-    async def tell(self, *events: Any) -> None:
-        for event in events:
-            await self.sink.deliver(self.journal.append(event))
-
-    async def hear(self, start: int, samples: int, value: int = 1000) -> None:
-        await self.sink.hear(Chunk("t1", start, np.full(samples, value, np.int16)))
-
-
-@asynccontextmanager
-async def running(folder: Path, *, trusted: bool = True, **options: Any) -> AsyncIterator[Stage]:
-    journal = Journal(folder / "journal.jsonl", "b-1", fsync=False)
-    sink = SpokeStreamSink(StreamOptions(first_retry_s=0.01, **options))
-    try:
-        async with sink.open(_context(folder, journal, trusted=trusted)):
-            yield Stage(sink, journal)
-    finally:
-        journal.close()
-
-
-class _TargetThread:
-    """A target on a loop of its own: the meetings of the suite run on a clock of their own."""
-
-    def __init__(self) -> None:
-        self.target = Target()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=trio.run, args=(self._serve,))
-        self._thread.start()
-        assert self._ready.wait(10)
-
-    async def _serve(self) -> None:
-        self._token = trio.lowlevel.current_trio_token()
-        self._stop = trio.Event()
-        async with target() as self.target:
-            self._ready.set()
-            await self._stop.wait()
-
-    def close(self) -> None:
-        self._token.run_sync_soon(self._stop.set)
-        self._thread.join(10)
+def sink(**options: Any) -> SpokeStreamSink:
+    return SpokeStreamSink(StreamOptions(first_retry_s=0.01, **options))
 
 
 class TestTheStreamAsASink(SinkConformance):
@@ -160,7 +61,7 @@ class TestTheStreamAsASink(SinkConformance):
 
     @pytest.fixture(autouse=True)
     def _target(self) -> Iterator[None]:
-        thread = _TargetThread()
+        thread = TargetThread(target)
         self.target = thread.target
         yield
         thread.close()
@@ -184,9 +85,9 @@ async def test_the_handshake_comes_first_then_sound_in_messages_of_512_bytes(
     rate_hz: int, tmp_path: Path
 ) -> None:
     async with target() as ears:
-        async with running(tmp_path, output=ears.url, sample_rate_hz=rate_hz) as stage:
+        async with running(tmp_path, sink(output=ears.url, sample_rate_hz=rate_hz)) as stage:
             for number in range(10):
-                await stage.hear(number * 1600, 1600)
+                await stage.hear("t1", number * 1600, 1600)
             await stage.sink.finish()
             await eventually(lambda: len(ears.sound) == 2 * rate_hz)
         (got,) = ears.connections
@@ -201,7 +102,7 @@ async def test_the_handshake_comes_first_then_sound_in_messages_of_512_bytes(
 async def test_who_speaks_is_told_as_it_changes(tmp_path: Path) -> None:
     speech: dict[str, Any] = {"participant_id": "a", "name": None, "source": NameSource.TRACK}
     async with target() as ears:
-        async with running(tmp_path, output=ears.url) as stage:
+        async with running(tmp_path, sink(output=ears.url)) as stage:
             await eventually(lambda: ears.connections and ears.connections[0])
             await stage.tell(ParticipantJoined(participant=ALICE))
             await stage.tell(SpeakingStarted(start_s=0.0, **speech))
@@ -218,16 +119,16 @@ async def test_after_a_drop_the_handshake_and_who_speaks_come_again_and_no_sound
     tmp_path: Path,
 ) -> None:
     async with target(drops_after=[3]) as ears:
-        async with running(tmp_path, output=ears.url, sample_rate_hz=16_000) as stage:
+        async with running(tmp_path, sink(output=ears.url, sample_rate_hz=16_000)) as stage:
             await eventually(lambda: ears.connections and ears.connections[0])
             await stage.tell(ParticipantJoined(participant=ALICE))
             speaking = SpeakingStarted(
                 participant_id="a", name=None, start_s=0.0, source=NameSource.TRACK
             )
             await stage.tell(speaking)
-            await stage.hear(0, 256)
+            await stage.hear("t1", 0, 256)
             await eventually(lambda: len(ears.connections) == 2 and len(ears.connections[1]) == 2)
-            await stage.hear(256, 512)
+            await stage.hear("t1", 256, 512)
             await stage.sink.finish()
             await eventually(lambda: len(ears.sound) == 2 * 768)
             names = [notice.name for notice in stage.notices]
@@ -240,7 +141,7 @@ async def test_sound_to_speak_is_discarded_and_the_journal_says_so_once(tmp_path
     example = BY_NAME["streaming.audio.input"]["example"]
     frame = bytes.fromhex(example["hex"])
     async with target(says=[frame] * 50) as ears:
-        async with running(tmp_path, output=ears.url, input=ears.url) as stage:
+        async with running(tmp_path, sink(output=ears.url, input=ears.url)) as stage:
             await eventually(lambda: stage.sink._discarded_bytes == 50 * len(frame))
             await stage.sink.finish()
             assert len(ears.connections) == 1
@@ -254,8 +155,8 @@ async def test_sound_to_speak_is_discarded_and_the_journal_says_so_once(tmp_path
 
 async def test_two_urls_are_two_sockets_and_sound_goes_to_one(tmp_path: Path) -> None:
     async with target() as ears, target(says=[b"\x00\x00"]) as mouth:
-        async with running(tmp_path, output=ears.url, input=mouth.url) as stage:
-            await stage.hear(0, 16_000)
+        async with running(tmp_path, sink(output=ears.url, input=mouth.url)) as stage:
+            await stage.hear("t1", 0, 16_000)
             await stage.sink.finish()
             await eventually(lambda: len(ears.sound) == 48_000)
             await eventually(lambda: stage.sink._discarded_bytes == 2)
@@ -263,7 +164,7 @@ async def test_two_urls_are_two_sockets_and_sound_goes_to_one(tmp_path: Path) ->
 
 
 async def test_with_an_input_alone_no_sound_is_asked_for(tmp_path: Path) -> None:
-    async with target() as mouth, running(tmp_path, input=mouth.url) as stage:
+    async with target() as mouth, running(tmp_path, sink(input=mouth.url)) as stage:
         assert stage.sink.wants_audio is False
         await eventually(lambda: mouth.connections)
         await stage.sink.finish()
@@ -271,14 +172,14 @@ async def test_with_an_input_alone_no_sound_is_asked_for(tmp_path: Path) -> None
 
 async def test_a_target_that_came_over_an_api_has_to_be_public(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a public address"):
-        async with running(tmp_path, trusted=False, output="ws://127.0.0.1:9/x"):
+        async with running(tmp_path, sink(output="ws://127.0.0.1:9/x"), trusted=False):
             raise AssertionError("it was opened")
 
 
 async def test_a_name_of_a_private_address_is_never_dialled(tmp_path: Path) -> None:
     async with target() as ears:
         url = ears.url.replace("127.0.0.1", "localhost")
-        async with running(tmp_path, trusted=False, output=url) as stage:
+        async with running(tmp_path, sink(output=url), trusted=False) as stage:
             await eventually(lambda: stage.notices)
             assert stage.notices[0].name == "disconnected"
             assert "not a public address" in stage.notices[0].data["reason"]
@@ -290,13 +191,13 @@ async def test_nobody_there_ends_the_meeting_in_time_and_is_said(
 ) -> None:
     url = f"ws://127.0.0.1:{unused_tcp}/"
     with trio.fail_after(DEADLINE_S):
-        async with running(tmp_path, output=url, flush_timeout_s=0.1) as stage:
+        async with running(tmp_path, sink(output=url, flush_timeout_s=0.1)) as stage:
             await eventually(lambda: stage.notices)
             gone = StateChanged(state=State.PROCESSING)
             await stage.tell(TrackOpened(track_id="t1", participant_id="a", kind="audio",
                                          name_source=NameSource.TRACK), gone)  # fmt: skip
             with pytest.raises(TargetUnreachable):
-                await stage.hear(0, 16_000)
+                await stage.hear("t1", 0, 16_000)
             assert [notice.name for notice in stage.notices] == ["disconnected"]
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
 
 from meetcore.contracts import Sink
 from meetcore.events import LedgerClosed, PluginEvent
@@ -18,7 +16,8 @@ from meetcore_websocket.options import WebSocketOptions
 from meetcore_websocket.push_options import PushOptions
 from meetcore_websocket.push_sink import WebSocketPushSink
 from meetcore_websocket.sink import WebSocketSink
-from tests.plugins.websocket.target import Target, a_target
+from tests.plugins.websocket.target import a_target
+from tests.plugins.websocket.users_server import TargetThread
 
 
 class TestWebSocketServer(SinkConformance):
@@ -31,34 +30,12 @@ class TestWebSocketServer(SinkConformance):
         assert told.data["url"].startswith("ws://127.0.0.1:")
 
 
-class TargetThread:
-    """A target on a loop of its own, since the meetings here run on a clock of their own."""
-
-    def __init__(self) -> None:
-        self.target = Target()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=trio.run, args=(self._serve,))
-        self._thread.start()
-        assert self._ready.wait(10)
-
-    async def _serve(self) -> None:
-        self._token = trio.lowlevel.current_trio_token()
-        self._stop = trio.Event()
-        async with a_target() as self.target:
-            self._ready.set()
-            await self._stop.wait()
-
-    def close(self) -> None:
-        self._token.run_sync_soon(self._stop.set)
-        self._thread.join(10)
-
-
 class _Push(SinkConformance):
     settings: dict[str, Any]
 
     @pytest.fixture(autouse=True)
     def _target(self) -> Iterator[None]:
-        thread = TargetThread()
+        thread = TargetThread(a_target)
         self.target = thread.target
         yield
         thread.close()
