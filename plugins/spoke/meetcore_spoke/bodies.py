@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
+from meetcore.wire import to_json
 from meetcore_spoke.statuses import Change, StatusBody
 from meetcore_spoke.transcripts import Line
 
-__all__ = ["CompleteData", "FailedData", "Message", "complete", "failed", "status_change"]
+__all__ = [
+    "CompleteData",
+    "FailedData",
+    "Message",
+    "complete",
+    "failed",
+    "status_change",
+    "written",
+]
 
 
 class StatusData(TypedDict):
@@ -60,3 +69,15 @@ def complete(data: CompleteData) -> Message:
 def failed(data: FailedData) -> Message:
     """Return the message that ends a bot without."""
     return {"event": "failed", "data": data}
+
+
+def written(message: Message, lines: bytes | bytearray = b"") -> bytes:
+    """Return a message as it is sent.
+
+    Args:
+        message: The message; of a long transcript an empty one stands in it.
+        lines: What stands in that transcript: JSON, parted by commas.
+    """
+    # In a text these quotes would have a backslash, and a client's own `extra` comes after them.
+    before, seam, after = to_json({**message}).partition('"transcript":[')
+    return b"".join((before.encode(), seam.encode(), lines, after.encode()))

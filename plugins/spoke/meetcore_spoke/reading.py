@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
-from meetcore.doors import Reply, Request
+from meetcore.doors import Listed, Reply, Request, json_pieces
 from meetcore.meeting import without_query
 from meetcore.orders import BotGone, BotQuery, BotRow, Client, Scope
 from meetcore.service import Service
@@ -15,7 +16,7 @@ from meetcore_spoke.mp4 import audio_path, mp4_path
 from meetcore_spoke.records import RecentBot, duration_s, fits_extra, recent_bot, recorded_bot
 from meetcore_spoke.refusals import Refusal
 from meetcore_spoke.statuses import timestamp
-from meetcore_spoke.transcripts import speakers, stored_lines
+from meetcore_spoke.transcripts import StoredLine, StoredLines, speakers
 from meetcore_spoke.webhooks import MEDIA_S, read_segments
 
 __all__ = ["Reading"]
@@ -49,26 +50,30 @@ class Reading:
         row = await self._service.bot(client, bot_id)
         story = await self._story(row)
         wanted = request.args.get("include_transcripts", "true").lower() not in ("false", "0")
-        segments = await read_segments(self._service, row) if wanted else []
         targets = await self._service.targets(row)
         webhook_url = next((target.url for target in targets if target.url), None)
         mp4 = await mp4_path(self._service, row, story) if row.ended else None
         audio = audio_path(story) if row.ended else None
-        return Reply(
-            json={
-                "mp4": self._link(request, row, mp4),
-                "audio": self._link(request, row, audio),
-                "duration": duration_s(row, story),
-                "bot_data": {
-                    "bot": recorded_bot(row, story, webhook_url),
-                    "event_uuid": None,
-                    "transcripts": stored_lines(segments, row.number),
-                },
-                "speaker_diarization_file": "",
-                "speaker_diarization_file_network": "",
-                "meeting_participants_file": "",
-            }
-        )
+        body = {
+            "mp4": self._link(request, row, mp4),
+            "audio": self._link(request, row, audio),
+            "duration": duration_s(row, story),
+            "bot_data": {
+                "bot": recorded_bot(row, story, webhook_url),
+                "event_uuid": None,
+                "transcripts": Listed(self._lines(row)) if wanted else [],
+            },
+            "speaker_diarization_file": "",
+            "speaker_diarization_file_network": "",
+            "meeting_participants_file": "",
+        }
+        return Reply(stream=json_pieces(body), media_type="application/json")
+
+    async def _lines(self, row: BotRow) -> AsyncGenerator[StoredLine, None]:
+        lines = StoredLines(row.number)
+        async with aclosing(read_segments(self._service, row)) as segments:
+            async for segment in segments:
+                yield lines.line(segment)
 
     async def bots_with_metadata(self, request: Request) -> Reply:
         """List bots, newest first."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NotRequired, TypedDict
 
+from attrs import define
+
 from meetcore.story import Story
 from meetcore.transcript import Segment, Word
 
-__all__ = ["Line", "StoredLine", "line", "speakers", "stored_lines"]
+__all__ = ["Line", "Speakers", "StoredLine", "StoredLines", "line", "speakers"]
 
 UNKNOWN = "Unknown"
 
@@ -79,47 +81,75 @@ def line(segment: Segment, *, extended: bool) -> Line:
     return spoken
 
 
-def stored_lines(segments: Iterable[Segment], bot_number: int) -> list[StoredLine]:
-    """Return segments as in `meeting_data`, lines and words numbered from 1."""
-    lines: list[StoredLine] = []
-    words_so_far = 0
-    for number, segment in enumerate(segments, 1):
+@define
+class StoredLines:
+    """Makes the lines of `meeting_data` one by one, and numbers lines and words from 1.
+
+    Args:
+        bot_number: The bot.
+    """
+
+    bot_number: int
+    _lines: int = 0
+    _words: int = 0
+
+    def line(self, segment: Segment) -> StoredLine:
+        """Return the next segment."""
         words: list[StoredWord] = [
             {
-                "id": words_so_far + index,
-                "bot_id": bot_number,
+                "id": self._words + index,
+                "bot_id": self.bot_number,
                 "start_time": word.start_s,
                 "end_time": word.end_s,
                 "text": word.text,
             }
             for index, word in enumerate(_words(segment), 1)
         ]
-        words_so_far += len(words)
-        lines.append(
-            {
-                "id": number,
-                "bot_id": bot_number,
-                "speaker": segment.speaker_name or UNKNOWN,
-                "start_time": segment.start_s,
-                "end_time": segment.end_s,
-                "lang": segment.language,
-                "user_id": None,
-                "words": words,
-            }
-        )
-    return lines
+        self._words += len(words)
+        self._lines += 1
+        return {
+            "id": self._lines,
+            "bot_id": self.bot_number,
+            "speaker": segment.speaker_name or UNKNOWN,
+            "start_time": segment.start_s,
+            "end_time": segment.end_s,
+            "lang": segment.language,
+            "user_id": None,
+            "words": words,
+        }
+
+
+class Speakers:
+    """Who spoke, by what is known without the transcript and by each segment taken.
+
+    Args:
+        story: The bot's.
+    """
+
+    def __init__(self, story: Story) -> None:
+        self._first_s: dict[str, float] = {}
+        for span in story.timeline.spans:
+            presence = story.people.get(span.participant_id)
+            if presence is not None and not presence.participant.is_self:
+                self._spoke(presence.participant.name, span.start_s)
+
+    def _spoke(self, name: str, start_s: float) -> None:
+        self._first_s[name] = min(start_s, self._first_s.get(name, start_s))
+
+    def take(self, segment: Segment) -> None:
+        """Take a segment."""
+        if segment.speaker_name:
+            self._spoke(segment.speaker_name, segment.start_s)
+
+    @property
+    def names(self) -> list[str]:
+        """Their names, in the order they first spoke; nobody is guessed."""
+        return sorted(self._first_s, key=lambda name: self._first_s[name])
 
 
 def speakers(story: Story, segments: Iterable[Segment] = ()) -> list[str]:
-    """Return the names of those who spoke, in the order they first did; nobody is guessed."""
-    first_s: dict[str, float] = {}
-    for span in story.timeline.spans:
-        presence = story.people.get(span.participant_id)
-        if presence is not None and not presence.participant.is_self:
-            name = presence.participant.name
-            first_s[name] = min(span.start_s, first_s.get(name, span.start_s))
+    """Return the names of those who spoke, in the order they first did."""
+    known = Speakers(story)
     for segment in segments:
-        name = segment.speaker_name or ""
-        if name:
-            first_s[name] = min(segment.start_s, first_s.get(name, segment.start_s))
-    return sorted(first_s, key=lambda name: first_s[name])
+        known.take(segment)
+    return known.names

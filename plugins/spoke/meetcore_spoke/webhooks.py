@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, ClassVar
 from uuid import UUID, uuid5
+
+from attrs import field, frozen
 
 from meetcore.events import StateChanged
 from meetcore.lifecycle import TERMINAL
@@ -20,10 +23,11 @@ from meetcore_spoke.bodies import (
     complete,
     failed,
     status_change,
+    written,
 )
 from meetcore_spoke.mp4 import audio_path, mp4_path
 from meetcore_spoke.statuses import Change, StatusTrack, error_of
-from meetcore_spoke.transcripts import line, speakers
+from meetcore_spoke.transcripts import Speakers, line
 
 __all__ = ["HEADERS", "MEDIA_S", "SpokeWebhooks", "read_segments"]
 
@@ -36,12 +40,14 @@ MEDIA_S = 3600.0
 _NAMESPACE = UUID("0d7a6f6e-5a53-4d0e-9a0e-4f4f6f2c1b7a")
 
 
-async def read_segments(service: Service, row: BotRow) -> list[Segment]:
-    """Return a bot's transcript; empty where it was deleted."""
+async def read_segments(service: Service, row: BotRow) -> AsyncGenerator[Segment, None]:
+    """Yield a bot's transcript; nothing where it was deleted."""
     try:
-        return [segment async for segment in service.segments(row)]
+        async with aclosing(service.segments(row)) as segments:
+            async for segment in segments:
+                yield segment
     except BotGone:
-        return []
+        return
 
 
 class SpokeWebhooks(WebhookFormat):
@@ -68,43 +74,47 @@ class SpokeWebhooks(WebhookFormat):
             return ()
         extended = bool(moment.target.data.get("extended"))
         changes, recorded = _changes(moment.story, event.seq, extended=extended)
-        told = [status_change(moment.row.bot_id, change) for change in changes]
+        told = [_Told(status_change(moment.row.bot_id, change)) for change in changes]
         if event.state in TERMINAL:
             error = error_of(event.state, moment.story.reason, recorded=recorded)
             told.append(await self._end(moment, error, extended=extended))
-        return [self._outgoing(moment, message, index) for index, message in enumerate(told)]
+        return [self._outgoing(moment, each, index) for index, each in enumerate(told)]
 
-    async def _end(self, moment: Moment, error: str | None, *, extended: bool) -> Message:
+    async def _end(self, moment: Moment, error: str | None, *, extended: bool) -> _Told:
         row = moment.row
         extra = _extra(row)
         later: dict[str, Any] = {"extra": extra} if extended or extra is not None else {}
         if extended:
             later["event_uuid"] = str(uuid5(_NAMESPACE, f"{row.bot_id} end"))
         if error is None:
-            return complete(await self._complete(moment, later, extended=extended))
+            return await self._complete(moment, later, extended=extended)
         data: FailedData = {"bot_id": row.bot_id, "error": error}
         if extended:
             end = moment.story.end
             detail = end.evidence.detail if end is not None and end.evidence else ""
             data["message"] = detail or _words_of(moment.story)
-        return failed({**data, **later})  # type: ignore[typeddict-item]
+        return _Told(failed({**data, **later}))  # type: ignore[typeddict-item]
 
-    async def _complete(
-        self, moment: Moment, later: Mapping[str, Any], *, extended: bool
-    ) -> CompleteData:
+    async def _complete(self, moment: Moment, later: Mapping[str, Any], *, extended: bool) -> _Told:
         row, story = moment.row, moment.story
-        segments = await read_segments(self._service, row) if row.transcriber else []
+        spoke, lines = Speakers(story), bytearray()
+        if row.transcriber:
+            async with aclosing(read_segments(self._service, row)) as segments:
+                async for segment in segments:
+                    spoke.take(segment)
+                    lines += b"," if lines else b""
+                    lines += to_json({**line(segment, extended=extended)}).encode()
         data: CompleteData = {
             "bot_id": row.bot_id,
             "mp4": self._link(moment, await mp4_path(self._service, row, story)),
-            "speakers": speakers(story, segments),
+            "speakers": spoke.names,
         }
         if row.transcriber:
-            data["transcript"] = [line(segment, extended=extended) for segment in segments]
+            data["transcript"] = []
         if extended:
             data["event"] = "complete"
             data["audio"] = self._link(moment, audio_path(story))
-        return {**data, **later}  # type: ignore[typeddict-item]
+        return _Told(complete({**data, **later}), lines)  # type: ignore[typeddict-item]
 
     def _link(self, moment: Moment, relative: str | None) -> str:
         origin = moment.target.data.get("origin")
@@ -112,13 +122,21 @@ class SpokeWebhooks(WebhookFormat):
             return ""
         return self._service.media_url(origin, moment.row, relative, expires_s=MEDIA_S)
 
-    def _outgoing(self, moment: Moment, message: Message, index: int) -> Outgoing:
+    def _outgoing(self, moment: Moment, told: _Told, index: int) -> Outgoing:
         headers: dict[str, str] = {}
         if moment.target.secret is not None:
             headers[str(moment.target.data.get("header", HEADERS[0]))] = moment.target.secret
         message_id = str(uuid5(_NAMESPACE, f"{moment.row.bot_id} {moment.event.seq} {index}"))
-        body = to_json({**message}).encode()
-        return Outgoing(kind=message["event"], body=body, headers=headers, id=message_id)
+        body = written(told.message, told.lines)
+        return Outgoing(kind=told.message["event"], body=body, headers=headers, id=message_id)
+
+
+@frozen
+class _Told:
+    """A message, and the lines of its transcript, written already: a long one costs little so."""
+
+    message: Message
+    lines: bytearray = field(factory=bytearray, repr=False)
 
 
 def _changes(story: Story, seq: int, *, extended: bool) -> tuple[list[Change], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import trio
+from attrs import evolve
 
 from meetcore.doors import Reply
 from meetcore.events import (
@@ -53,6 +55,10 @@ async def ask(
 ) -> Reply:
     """Send a request with the key."""
     reply = await desk.call(method, path, headers={header: KEY}, **how)
+    if reply.stream is not None:
+        assert reply.media_type == "application/json"
+        whole = b"".join([piece async for piece in reply.stream])
+        return evolve(reply, stream=None, json=json.loads(whole))
     json.dumps(reply.json)
     return reply
 
@@ -107,6 +113,17 @@ THE_SEEDS_LINES = [
         ("Alice!", 2.778401043083901, 2.9185110430839005),
     ),
 ]
+
+
+def lines(count: int) -> list[SegmentFinalized]:
+    """Return many lines, ten words each."""
+    words = [(f"word{number}", number / 10, number / 10 + 0.1) for number in range(10)]
+    return [said(f"s{number}", "Alice", *words) for number in range(count)]
+
+
+def segments_in_memory() -> int:
+    """Return how many segments there are as objects."""
+    return sum(type(each) is Segment for each in gc.get_objects())
 
 
 def enter(desk: Desk, row: BotRow) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from tests.plugins.spoke.stage import (
     enter,
     fail,
     leave,
+    lines,
     new_bot,
     play,
+    segments_in_memory,
     spoke,
     told,
     wish,
@@ -250,6 +253,39 @@ async def test_meeting_data_has_recording_and_transcript(tmp_path: Path) -> None
         without = (await ask(desk, "GET", f"{path}&include_transcripts=false")).json
         assert without["bot_data"]["transcripts"] == []
         assert (await ask(desk, "GET", "/bots/meeting_data")).status == 400
+
+
+async def test_a_long_transcript_is_sent_while_it_is_read(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk, webhook_url=None)
+        enter(desk, row)
+        desk.happen(row, *lines(2000))
+        before = segments_in_memory()
+        path = f"/bots/meeting_data?bot_id={row.bot_id}"
+        reply = await desk.call("GET", path, headers={"x-spoke-api-key": KEY})
+        assert reply.stream is not None
+        whole, most = b"", 0
+        async for piece in reply.stream:
+            whole += piece
+            most = max(most, segments_in_memory())
+        assert most - before < 10
+        told = json.loads(whole)["bot_data"]["transcripts"]
+        assert [line["id"] for line in told] == list(range(1, 2001))
+        assert [word["id"] for line in told for word in line["words"]] == list(range(1, 20_001))
+
+
+async def test_a_transcript_that_is_deleted_while_it_is_asked_for_is_empty(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk)
+        play(desk, row)
+        path = f"/bots/meeting_data?bot_id={row.bot_id}"
+        reply = await desk.call("GET", path, headers={"x-spoke-api-key": KEY})
+        await told(desk)
+        await desk.delete_data(row)
+        assert reply.stream is not None
+        body = json.loads(b"".join([piece async for piece in reply.stream]))
+        assert body["bot_data"]["transcripts"] == []
+        assert body["duration"] == 6
 
 
 async def test_meeting_data_of_a_running_bot_has_no_links_yet(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,30 @@ import trio
 
 from meetcore.events import ParticipantJoined, SegmentFinalized
 from meetcore.lifecycle import EndReason, State
+from meetcore.orders import BotRow, WebhookTarget
 from meetcore.roster import NameSource, Participant
 from meetcore.service import Moment
+from meetcore.testing.desk import Desk
 from meetcore.testing.desk_accounts import START
 from meetcore.transcript import Segment
+from meetcore.wire import to_json
 from meetcore_spoke.mp4 import mp4_path
 from meetcore_spoke.statuses import timestamp
-from tests.plugins.spoke.stage import codes, enter, fail, leave, new_bot, play, speech, spoke, told
+from meetcore_spoke.transcripts import line
+from tests.plugins.spoke.stage import (
+    HOOK,
+    codes,
+    enter,
+    fail,
+    leave,
+    lines,
+    new_bot,
+    play,
+    said,
+    speech,
+    spoke,
+    told,
+)
 
 SEED_CODES = [
     "joining_call",
@@ -117,6 +136,55 @@ async def test_another_attempt_has_a_fresh_link_and_the_same_id(tmp_path: Path) 
         (again,) = await desk.formats["spoke"].messages(moment)
         assert again.id == first.outgoing.id
         assert again.body != first.outgoing.body
+
+
+async def _completed(desk: Desk, row: BotRow, *, extended: bool) -> bytes:
+    """Return the body that tells of a bot's end."""
+    async for event in desk.events(row):
+        last = event
+    target = WebhookTarget(format="spoke", url=HOOK, data={"extended": extended})
+    moment = Moment(
+        row=desk.row(row.bot_id), event=last, story=await desk.story(row), target=target
+    )
+    (outgoing,) = await desk.formats["spoke"].messages(moment)
+    assert outgoing.kind == "complete"
+    return outgoing.body
+
+
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize("name", ["Alice", '"transcript":[', "\ud83d", "é"])
+async def test_a_transcript_is_written_as_if_it_were_whole(
+    tmp_path: Path, name: str, extended: bool
+) -> None:
+    extra = {"transcript": [], "data": {"transcript": [1]}}
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk, webhook_url=None, speech_to_text="Default", extra=extra)
+        enter(desk, row)
+        desk.happen(row, *(said(f"s{n}", name, (name, n, n + 1)) for n in range(3)))
+        leave(desk, row, media=False)
+        body = await _completed(desk, row, extended=extended)
+        message = json.loads(body)
+        segments = [segment async for segment in desk.segments(row)]
+        transcript = [line(segment, extended=extended) for segment in segments]
+        assert message["data"]["transcript"] == transcript
+        assert message["data"]["extra"] == extra
+        assert body == to_json(message).encode()
+
+
+async def test_the_end_of_a_long_meeting_costs_little_more_than_its_body(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk, webhook_url=None, speech_to_text="Default")
+        enter(desk, row)
+        desk.happen(row, *lines(2000))
+        leave(desk, row, media=False)
+        tracemalloc.start()
+        try:
+            body = await _completed(desk, row, extended=False)
+            _, most_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert len(json.loads(body)["data"]["transcript"]) == 2000
+        assert most_bytes < 4 * len(body)
 
 
 async def test_the_mp4_plays_and_has_the_meetings_sound(tmp_path: Path) -> None:
