@@ -290,6 +290,12 @@ async def read_skribby(served: Served, client: httpx2.AsyncClient) -> None:
     assert len(found["transcript"]) == SEGMENTS
 
 
+async def read_spoke(served: Served, client: httpx2.AsyncClient) -> None:
+    path = f"/spoke/bots/meeting_data?bot_id={BOT}"
+    found = json.loads(await _get(client, path, x_spoke_api_key="any"))["bot_data"]["transcripts"]
+    assert [line["id"] for line in found] == list(range(1, SEGMENTS + 1))
+
+
 async def resume(served: Served, client: httpx2.AsyncClient) -> None:
     after = served.last // 2
     async with socket_at(served.url, "/v1/ws", []) as connection:
@@ -302,7 +308,15 @@ async def resume(served: Served, client: httpx2.AsyncClient) -> None:
         assert event["data"]["state"] == "completed"
 
 
-EVERY_WAY = (read_json, read_subtitles, read_pages, read_vexa, read_skribby, resume)
+EVERY_WAY = (
+    read_json,
+    read_subtitles,
+    read_pages,
+    read_vexa,
+    read_skribby,
+    read_spoke,
+    resume,
+)
 
 
 async def _read(served: Served, reading: Reading) -> None:
@@ -320,10 +334,10 @@ async def at_once(served: Served, readings: Iterable[Reading]) -> None:
 
 @pytest.mark.timeout(900)
 async def test_a_long_meeting_costs_little_memory_and_leaves_none_behind(tmp_path: Path) -> None:
-    """Twenty-four clients at once, then ten rounds of every way to read it.
+    """Twenty-eight clients at once, then ten rounds of every way to read it.
 
-    The transcript as objects is some 20 MB: so many clients that had it whole would need 480 MB,
-    and a server that kept it from each of 60 readings would grow by over a gigabyte.
+    The transcript as objects is some 20 MB: so many clients that had it whole would need 560 MB,
+    and a server that kept it from each of 70 readings would grow by over a gigabyte.
     """
     many = [reading for _ in range(4) for reading in EVERY_WAY]
     async with served(tmp_path) as server:
