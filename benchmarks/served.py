@@ -47,7 +47,7 @@ _PLATFORM = Path(__file__).with_name("loud_platform.py")
 _PATIENCE_S = 60.0
 MOST_CHANGE = 1.1
 """What one that stands still may change: nothing that can be told from the runs' own spread."""
-_SETTINGS = "[plugins.server]\nallow_private = true\nmax_bots = 1000\nrequests_per_s = 0\n"
+_SETTINGS = "[plugins.server]\nprivate_targets = ['*']\nmax_bots = 1000\nrequests_per_s = 0\n"
 _STALL_FILL_BYTES = 300_000
 _SMALL_SEGMENT_BYTES = 536
 

@@ -1,23 +1,33 @@
-"""Which addresses are public: what a target that came over an API has to be. Pure.
+"""Which addresses are public, what a target that came over an API has to be, and who may be else.
 
 `ipaddress` judges an address as it stands. Several kinds of IPv6 address carry an IPv4 address that
-a gateway, or the own kernel, will dial in the end; then that one is judged.
+a gateway, or the own kernel, will dial in the end; then that one is judged. Pure.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Iterable
 from typing import TypeAlias
 
-__all__ = ["is_address", "is_public"]
+from attrs import frozen
+
+from meetcore.errors import ConfigError
+
+__all__ = ["PrivateTargets", "is_address", "is_public"]
 
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_NAME = re.compile(r"(?!-)[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_ALL = "*"
 
 _CARRIERS = (
     ipaddress.IPv6Network("64:ff9b::/96"),  # NAT64, RFC 6052
     ipaddress.IPv6Network("::/96"),  # IPv4-compatible, deprecated by RFC 4291
 )
-_NEVER: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = (
+_NEVER: tuple[_Network, ...] = (
     ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 within one's own network, RFC 8215
     ipaddress.IPv4Network("192.88.99.0/24"),  # 6to4 relays, deprecated by RFC 7526
 )
@@ -60,3 +70,53 @@ def _carried(address: _Address) -> _Address:
     if any(address in network for network in _CARRIERS):
         return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
+
+
+@frozen
+class PrivateTargets:
+    """Which targets may be dialled that are not public: names, addresses and networks, or all.
+
+    A name that is listed may lead to any address; for one that is not, the addresses count that it
+    leads to.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    networks: tuple[_Network, ...] = ()
+    all: bool = False
+
+    @classmethod
+    def listed(cls, entries: Iterable[str]) -> PrivateTargets:
+        """Return those of a list: `crm.internal`, `10.0.0.7`, `10.1.0.0/16`, `*` for all.
+
+        Raises:
+            ConfigError: An entry is none of these.
+        """
+        hosts: set[str] = set()
+        networks: list[_Network] = []
+        for entry in entries:
+            bare = entry.strip().lower().removesuffix(".")
+            try:
+                networks.append(ipaddress.ip_network(bare))
+            except ValueError as error:
+                if bare != _ALL and ("/" in bare or not _NAME.fullmatch(bare)):
+                    raise ConfigError(
+                        f"{entry!r} is no private target: {error}.",
+                        "List host names, addresses, networks such as 10.1.0.0/16, or * for all.",
+                    ) from error
+                hosts.add(bare)
+        return cls(frozenset(hosts - {_ALL}), tuple(networks), _ALL in hosts)
+
+    def name(self, host: str) -> bool:
+        """Return whether a host as it was given, a name or an address, is listed."""
+        if self.all or host.lower().removesuffix(".") in self.hosts:
+            return True
+        address = _parsed(host)
+        return address is not None and self._hold(address)
+
+    def admit(self, host: str, address: str) -> bool:
+        """Return whether an address to which a host leads may be dialled: public ones always."""
+        return is_public(address) or self.name(host) or self.name(address)
+
+    def _hold(self, address: _Address) -> bool:
+        real = _carried(address)
+        return any(real.version == each.version and real in each for each in self.networks)

@@ -26,6 +26,7 @@ from typing import Any, Literal, overload
 import attrs
 import trio
 
+from meetcore.addresses import PrivateTargets
 from meetcore.audio.ledger import Ledger
 from meetcore.beginning import begin, greet
 from meetcore.commands import (
@@ -205,6 +206,7 @@ class Bot:
             perform=self.perform,
             redactor=self._redactor,
             trusted=self.config.trusted,
+            private_targets=PrivateTargets.listed(self.config.private_targets),
         )
 
     def _record_from_sink(self, name: str, event: Event) -> Event:

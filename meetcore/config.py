@@ -133,6 +133,8 @@ class BotConfig:
         audio: How speech is found.
         plugins: Settings of plugins, by plugin name.
         trusted: Whether a person wrote this configuration on their own machine (not over an API).
+        private_targets: Hosts and networks that are not public and that sinks may dial though
+            their target came over an API; `*` for all.
     """
 
     __config_section__ = "the configuration"
@@ -155,6 +157,7 @@ class BotConfig:
     audio: AudioConfig = AudioConfig()
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
     trusted: bool = True
+    private_targets: tuple[str, ...] = ()
 
 
 def _structure_scalar(value: Any, kind: type) -> Any:

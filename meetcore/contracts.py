@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 import trio
 from attrs import field, frozen
 
+from meetcore.addresses import PrivateTargets
 from meetcore.commands import Command
 from meetcore.errors import CapabilityMissing, MeetcoreError
 from meetcore.events import Draft, Event
@@ -366,13 +367,12 @@ class SinkContext:
         bot_id: The bot's id.
         folder: The bot's folder; a sink keeps what is its own in a folder of its name there.
         journal: The bot's journal, to be read at any cursor.
-        report: Appends an event of the sink's own (`ArtifactWritten`, `DeliveryAttempted` …)
-            and returns it with its number.
-        perform: Carries out a command and returns when it is answered; raises
-            `CommandRefused` or `CommandFailed`.
+        report: Appends an event of its own (`ArtifactWritten` …), returns it with its number.
+        perform: Returns when a command is done; raises `CommandRefused` or `CommandFailed`.
         redactor: Takes secrets out of anything written.
         trusted: Whether a person named this sink's targets on their own command line or in
             their own code. False: they came over an API, and private addresses are refused.
+        private_targets: Those that the operator lists as fine all the same.
     """
 
     name: str
@@ -383,6 +383,11 @@ class SinkContext:
     perform: Callable[[Command], Awaitable[None]]
     redactor: Redactor = field(factory=Redactor)
     trusted: bool = True
+    private_targets: PrivateTargets = field(factory=PrivateTargets)
+
+    def may_dial(self, *, allow_private: bool) -> PrivateTargets:
+        """Return which private targets it may dial; a person who named the target allows any."""
+        return PrivateTargets(all=allow_private) if self.trusted else self.private_targets
 
 
 class Sink(ABC):

@@ -7,6 +7,7 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
+from meetcore.addresses import PrivateTargets
 from meetcore.commands import Command
 from meetcore.config import BotConfig
 from meetcore.contracts import SinkContext
@@ -156,6 +157,7 @@ async def _recover_sink(
             perform=refuse,
             redactor=Redactor(),
             trusted=config.trusted,
+            private_targets=PrivateTargets.listed(config.private_targets),
         )
         with trio.fail_after(RECOVER_TIMEOUT_S):
             result.notes += [f"{name}: {note}" for note in await sink.recover(context)]

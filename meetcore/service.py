@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import trio
 from attrs import field, frozen
 
+from meetcore.addresses import PrivateTargets
 from meetcore.commands import Command
 from meetcore.dialect import Dialect
 from meetcore.doors import Mount, Socket
@@ -133,6 +134,11 @@ class Service(Protocol):
         """Whether every link leads to the rehearsal site."""
         ...
 
+    @property
+    def private_targets(self) -> PrivateTargets:
+        """Which targets of callbacks are taken that are not public."""
+        ...
+
     def now(self) -> datetime:
         """Return the wall time, aware, in UTC."""
         ...
@@ -186,8 +192,13 @@ class Service(Protocol):
         prefix: str = "mc_",
         scopes: frozenset[Scope] = frozenset({Scope.READ, Scope.WRITE}),
         expires_at: datetime | None = None,
+        max_bots: int | None = None,
     ) -> tuple[KeyRow, str]:
-        """Make a key; return its row, and the key itself, which is never shown again."""
+        """Make a key; return its row, and the key itself, which is never shown again.
+
+        `max_bots` is how many bots ordered with it there may be at once, None for the server's
+        limit.
+        """
         ...
 
     async def keys(self, user_id: int | None = None) -> list[KeyRow]:

@@ -30,6 +30,7 @@ import trio
 import trio.testing
 from attrs import define, evolve, field
 
+from meetcore.addresses import PrivateTargets
 from meetcore.audio.chunk import Chunk
 from meetcore.commands import Command, Stop
 from meetcore.dialect import Dialect
@@ -55,7 +56,6 @@ from meetcore.orders import (
     BotRow,
     Client,
     DeliveryRow,
-    LimitReached,
     LinkRefused,
     NoSuchBot,
     NotNow,
@@ -119,6 +119,11 @@ class Desk(DeskAccounts):
         self._tokens: dict[str, tuple[str, Mapping[str, Any], datetime | None]] = {}
 
     # --- what a test says ------------------------------------------------------------------
+
+    @property
+    def private_targets(self) -> PrivateTargets:
+        """As in `Service`."""
+        return PrivateTargets(all=self.rehearsal)
 
     @property
     def service(self) -> Desk:
@@ -297,10 +302,7 @@ class Desk(DeskAccounts):
                 return evolve(kept.row, replayed=True)
             if order.exclusive and kept.order.exclusive == order.exclusive and not kept.row.ended:
                 raise AlreadyThere(kept.row)
-        user = self._users[client.user_id]
-        limit = self.limit if user.max_bots is None else user.max_bots
-        if sum(not kept.row.ended for kept in mine) >= limit:
-            raise LimitReached(limit)
+        self._refuse_too_many(client, [kept.row for kept in mine], self.limit)
         kept = self._keep(client, order, link)
         requested = BotRequested(
             platform=link.platform,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.addresses import is_address, is_public
+from meetcore.addresses import PrivateTargets, is_address, is_public
+from meetcore.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,45 @@ def test_any_text_is_judged(text: str) -> None:
 )
 def test_an_address_is_told_from_a_name(host: str, address: bool) -> None:
     assert is_address(host) is address
+
+
+@pytest.mark.parametrize(
+    ("entries", "host", "address", "admitted"),
+    [
+        ([], "crm.internal", "10.1.2.3", False),
+        ([], "a.example", "93.184.215.14", True),
+        (["crm.internal"], "crm.internal", "10.1.2.3", True),
+        (["CRM.internal."], "crm.Internal", "10.1.2.3", True),
+        (["crm.internal"], "other.internal", "10.1.2.3", False),
+        (["crm.internal"], "sub.crm.internal", "10.1.2.3", False),
+        (["10.1.0.0/16"], "anything.example", "10.1.2.3", True),
+        (["10.1.0.0/16"], "anything.example", "10.2.2.3", False),
+        (["10.1.0.0/16"], "::ffff:10.1.2.3", "::ffff:10.1.2.3", True),
+        (["10.1.2.3"], "10.1.2.3", "10.1.2.3", True),
+        (["fd00::/8"], "fd00::1", "fd00::1%eth0", True),
+        (["fd00::/8"], "x", "10.1.2.3", False),
+        (["*"], "localhost", "127.0.0.1", True),
+    ],
+)
+def test_of_private_targets_those_that_are_listed_are_admitted(
+    entries: list[str], host: str, address: str, admitted: bool
+) -> None:
+    assert PrivateTargets.listed(entries).admit(host, address) is admitted
+
+
+def test_what_is_named_counts_as_listed_and_what_it_leads_to_does_not() -> None:
+    private = PrivateTargets.listed(["crm.internal", "10.1.0.0/16"])
+    assert private.name("crm.internal")
+    assert private.name("10.1.255.1")
+    assert not private.name("a.example")
+    assert not private.name("10.2.0.1")
+
+
+@pytest.mark.parametrize(
+    "entry", ["", "10.1.2.3/16", "10.1.0.0/33", "a b", "https://crm.internal", "crm.internal:80",
+              "*.internal", "a..b"],
+)  # fmt: skip
+def test_an_entry_that_is_no_target_is_refused_with_what_may_stand_there(entry: str) -> None:
+    with pytest.raises(ConfigError, match=r"no private target") as refused:
+        PrivateTargets.listed(["crm.internal", entry])
+    assert "10.1.0.0/16" in (refused.value.remedy or "")

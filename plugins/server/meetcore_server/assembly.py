@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 import trio
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from meetcore.addresses import PrivateTargets
 from meetcore.doors import Mount, Reply, Request, SocketSession
 from meetcore.errors import ConfigError
 from meetcore.fleet import Fleet
@@ -57,7 +58,8 @@ class ServeOptions:
         api_key: A key that is valid beside those in the database.
         max_bots: How many bots at once, in all.
         max_bots_per_user: The same for each user who has no limit of their own.
-        allow_private: Whether webhooks may go to private addresses.
+        private_targets: Hosts and networks that are not public and that webhooks and sockets may
+            go to, also unencrypted; `*` for all. A rehearsal's may go anywhere.
         requests_per_s: How many requests each key (or address without one) may make a second,
             for some seconds at once; None for any number.
         plugin_files: Plugin files that a bot's process loads too.
@@ -73,7 +75,7 @@ class ServeOptions:
     api_key: str | None = field(default=None, repr=False)
     max_bots: int | None = None
     max_bots_per_user: int | None = None
-    allow_private: bool = False
+    private_targets: tuple[str, ...] = ()
     requests_per_s: float | None = 100.0
     plugin_files: tuple[str, ...] = ()
     dialects: Mapping[str, Any] = field(factory=dict)
@@ -177,7 +179,10 @@ async def _assemble(
             f"Without an API key the server listens on this machine alone, not on {options.host}.",
             "Make a key with `meetcore keys create`, give one with --api-key, or leave --host out.",
         )
-    specs = Specs(fleet.config, fleet.plugins, options.sandbox, options.plugin_files)
+    listed = (*fleet.config.private_targets, *options.private_targets)
+    private = PrivateTargets.listed(listed if options.sandbox is None else "*")
+    config = evolve(fleet.config, private_targets=listed)
+    specs = Specs(config, fleet.plugins, options.sandbox, options.plugin_files)
     limits = Limits(per_user=options.max_bots_per_user, total=options.max_bots or fleet.limit)
     service = BotService(
         stores,
@@ -186,7 +191,7 @@ async def _assemble(
         secret=await server_secret(database),
         open_door=loopback,
         extra_key=options.api_key,
-        allow_private=options.allow_private or options.sandbox is not None,
+        private_targets=private,
     )
     mounts = Mounts(root=options.root, public_url=options.public_url)
     app = _App(service, options.dialects, mounts)
@@ -200,7 +205,7 @@ async def _assemble(
         database,
         formats,
         read_events=service.events_of,
-        allow_private=service.allow_private,
+        private=private,
     )
     host, port, *_ = listeners[0].socket.getsockname()
     shown = f"[{host}]" if ":" in host else host

@@ -15,6 +15,7 @@ from uuid import uuid4
 import trio
 from attrs import evolve, frozen
 
+from meetcore.addresses import PrivateTargets
 from meetcore.audio.chunk import Chunk
 from meetcore.commands import Command
 from meetcore.dialect import Dialect
@@ -87,7 +88,7 @@ class BotService:
         open_door: Whether a request without a key is the operator's: only where no key was ever
             made, and only on loopback.
         extra_key: A key of the operator's that is kept nowhere.
-        allow_private: Whether webhooks may go to private addresses.
+        private_targets: Which targets of callbacks are taken that are not public.
     """
 
     def __init__(
@@ -98,13 +99,13 @@ class BotService:
         limits: Limits,
         secret: bytes,
         open_door: bool,
+        private_targets: PrivateTargets,
         extra_key: str | None = None,
-        allow_private: bool = False,
     ) -> None:
         self.stores = stores
         self.specs = specs
         self.open_door = open_door
-        self.allow_private = allow_private
+        self.private_targets = private_targets
         self.gauges = Gauges()
         self.bot_ended = Wake()
         self.live = LiveBots(self._update_row, self._wake)
@@ -182,10 +183,16 @@ class BotService:
         prefix: str = "mc_",
         scopes: frozenset[Scope] = frozenset({Scope.READ, Scope.WRITE}),
         expires_at: datetime | None = None,
+        max_bots: int | None = None,
     ) -> tuple[KeyRow, str]:
         """Make a key."""
         return await self.stores.keys.create(
-            user_id, label=label, prefix=prefix, scopes=scopes, expires_at=expires_at
+            user_id,
+            label=label,
+            prefix=prefix,
+            scopes=scopes,
+            expires_at=expires_at,
+            max_bots=max_bots,
         )
 
     async def keys(self, user_id: int | None = None) -> list[KeyRow]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from meetcore.addresses import is_address, is_public
+from meetcore.addresses import PrivateTargets, is_address, is_public
 from meetcore.doors import Reply, Request, Route
 from meetcore.orders import Client, Scope, UserRow
 from meetcore_vexa.door import NAME, Door
@@ -32,7 +32,7 @@ def user_body(user: UserRow) -> dict[str, Any]:
     }
 
 
-def target_trouble(url: str, *, loopback: bool) -> str | None:
+def target_trouble(url: str, private: PrivateTargets) -> str | None:
     """Return what is wrong with a webhook's URL as far as it can be read from it, None for nothing.
 
     Whether a name leads to a private address shows when something is sent, and is checked then.
@@ -49,7 +49,7 @@ def target_trouble(url: str, *, loopback: bool) -> str | None:
     local = host == "localhost" or host.endswith(_LOCAL_NAMES)
     if is_address(host):
         local = not is_public(host)
-    if local and not loopback:
+    if local and not private.name(host):
         return "Webhook URL must not lead to a private address"
     return None
 
@@ -95,7 +95,7 @@ class Accounts:
             raise invalid(["body", "webhook_url"], "Field required", "missing")
         url = text_of(body, "webhook_url")
         if url is not None:
-            trouble = target_trouble(url, loopback=self._service.rehearsal)
+            trouble = target_trouble(url, self._service.private_targets)
             if trouble is not None:
                 raise invalid(["body", "webhook_url"], trouble, "url_parsing")
         secret, events = text_of(body, "webhook_secret", longest=500), body.get("webhook_events")

@@ -17,7 +17,7 @@ import httpcore2
 import httpx2
 import trio
 
-from meetcore.addresses import is_public
+from meetcore.addresses import PrivateTargets
 
 __all__ = ["AddressRefused", "PinnedBackend", "pinned_client"]
 
@@ -33,14 +33,14 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
     """Connects to the very address that was checked.
 
     Args:
-        allow_private: Whether private addresses are fine.
+        private: Which targets are fine that are not public.
         inner: What dials; it is given literal addresses only.
     """
 
     def __init__(
-        self, *, allow_private: bool, inner: httpcore2.AsyncNetworkBackend | None = None
+        self, private: PrivateTargets, *, inner: httpcore2.AsyncNetworkBackend | None = None
     ) -> None:
-        self._allow_private = allow_private
+        self._private = private
         self._inner = inner or httpcore2.TrioBackend()
 
     async def connect_tcp(
@@ -98,7 +98,7 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
         except OSError as error:
             raise httpcore2.ConnectError(f"the name cannot be looked up: {error}") from error
         addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-        if not self._allow_private and not all(map(is_public, addresses)):
+        if not all(self._private.admit(host, address) for address in addresses):
             raise AddressRefused("the target is not a public address")
         return addresses
 

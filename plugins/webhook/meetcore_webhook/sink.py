@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from meetcore.addresses import is_address, is_public
+from meetcore.addresses import PrivateTargets, is_address
 from meetcore.contracts import Sink, SinkContext
 from meetcore.errors import ConfigError, StorageUnavailable
 from meetcore.events import Event
@@ -85,24 +85,25 @@ class WebhookSink(Sink):
 
         options: WebhookOptions = self.options
         if not context.trusted:
-            _check_untrusted(options)
+            _check_untrusted(options, context.private_targets)
         _keep_secret(context, options)
         folder = context.folder / context.name
-        backend = PinnedBackend(allow_private=context.trusted and options.allow_private)
+        backend = PinnedBackend(context.may_dial(allow_private=options.allow_private))
         async with pinned_client(
             backend, options.connect_timeout_s, options.request_timeout_s
         ) as client:
             yield _make_deliverer(Deliverer, context, folder, options, Sender(options, client))
 
 
-def _check_untrusted(options: WebhookOptions) -> None:
+def _check_untrusted(options: WebhookOptions, private: PrivateTargets) -> None:
     parts = urlsplit(options.url)
-    if parts.scheme != "https":
+    host = parts.hostname or ""
+    if parts.scheme != "https" and not private.name(host):
         raise ConfigError(
             f"The webhook target {options.target} is not https.",
             "Over an API only https targets are taken.",
         )
-    if is_address(parts.hostname or "") and not is_public(parts.hostname or ""):
+    if is_address(host) and not private.admit(host, host):
         raise ConfigError(
             f"The webhook target {options.target} is not a public address.",
             "Over an API only public targets are taken.",

@@ -19,7 +19,7 @@ from trio_websocket import (
 )
 from wsproto.utilities import ProtocolError
 
-from meetcore.addresses import is_public
+from meetcore.addresses import PrivateTargets
 from meetcore.errors import MeetcoreError
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.target import Target
@@ -61,16 +61,16 @@ _TROUBLE = (
 )
 
 
-async def _addresses(host: str, port: int, *, allow_private: bool) -> list[str]:
+async def _addresses(host: str, port: int, private: PrivateTargets) -> list[str]:
     found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-    if not allow_private and not all(map(is_public, addresses)):
+    if not all(private.admit(host, address) for address in addresses):
         raise TargetRefused("The target is not a public address.")
     return addresses
 
 
 async def dial(
-    host: str, port: int, *, allow_private: bool, context: ssl.SSLContext | None = None
+    host: str, port: int, private: PrivateTargets, *, context: ssl.SSLContext | None = None
 ) -> Stream:
     """Look the host up once, check every address, and connect to one of those; no deadline.
 
@@ -79,7 +79,7 @@ async def dial(
         OSError: The name has no address, nobody answers, or the certificate is not right.
     """
     trouble: OSError | None = None
-    for address in await _addresses(host, port, allow_private=allow_private):
+    for address in await _addresses(host, port, private):
         try:
             plain = await trio.open_tcp_stream(address, port)
         except OSError as error:
@@ -98,7 +98,9 @@ async def dial(
 
 
 @asynccontextmanager
-async def connected(target: Target, options: DialOptions) -> AsyncIterator[WebSocketConnection]:
+async def connected(
+    target: Target, options: DialOptions, private: PrivateTargets
+) -> AsyncIterator[WebSocketConnection]:
     """Open a WebSocket within `connect_timeout_s`; at the end say goodbye for a moment at most.
 
     When the block is left by an exception, a message may be cut: there is no goodbye then.
@@ -114,12 +116,7 @@ async def connected(target: Target, options: DialOptions) -> AsyncIterator[WebSo
     async with trio.open_nursery() as nursery:
         try:
             with trio.fail_after(options.connect_timeout_s):
-                stream = await dial(
-                    target.host,
-                    target.port,
-                    allow_private=options.allow_private,
-                    context=context,
-                )
+                stream = await dial(target.host, target.port, private, context=context)
                 connection = await wrap_client_stream(
                     nursery,
                     stream,
@@ -162,7 +159,8 @@ class Link:
 
     Args:
         target: Whom it connects to.
-        options: The deadlines, and whether it may be a private address.
+        options: The deadlines.
+        private: Which targets are fine that are not public.
         notice: Told `connected` and `disconnected`, with words for the reason; once for each
             change, not for each attempt.
         random: Source of chance for the pauses.
@@ -172,12 +170,14 @@ class Link:
         self,
         target: Target,
         options: DialOptions,
+        private: PrivateTargets,
         *,
         notice: Callable[[str, str], None],
         random: Random | None = None,
     ) -> None:
         self._target = target
         self._options = options
+        self._private = private
         self._notice = notice
         self._random = random or Random()
         self._stopped = trio.Event()
@@ -231,7 +231,7 @@ class Link:
 
     async def _attempt(self, session: Session) -> str | None:
         try:
-            async with connected(self._target, self._options) as connection:
+            async with connected(self._target, self._options, self._private) as connection:
                 self._since = trio.current_time()
                 if self._up is not True:
                     self._up = True

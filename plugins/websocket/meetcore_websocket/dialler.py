@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
-from meetcore.addresses import is_address, is_public
+from meetcore.addresses import is_address
 from meetcore.contracts import SinkContext
 from meetcore.errors import ConfigError, JournalError, StorageUnavailable
 from meetcore.events import Event, PluginEvent, StateChanged
@@ -61,7 +59,9 @@ class Dialler:
         from meetcore_websocket.client import Link
 
         context = self._context
-        if not context.trusted and is_address(target.host) and not is_public(target.host):
+        private = context.may_dial(allow_private=self._options.allow_private)
+        host = target.host
+        if not context.trusted and is_address(host) and not private.admit(host, host):
             raise ConfigError(
                 f"The WebSocket target {target} is not a public address.",
                 "Over an API only public targets are taken.",
@@ -70,6 +70,7 @@ class Dialler:
             context.redactor.add(secret)
         return Link(
             target,
-            evolve(self._options, allow_private=context.trusted and self._options.allow_private),
+            self._options,
+            private,
             notice=lambda name, why: self.say(name, target=str(target), reason=why),
         )

@@ -43,7 +43,7 @@ async def stage(folder: Path) -> AsyncIterator[tuple[Any, Receiver]]:
             folder,
             dialects=("meetstream",),
             config={"sinks": ["files"]},
-            allow_private=True,
+            private_targets=("*",),
             api_key="the-key",
         ) as server,
         client_of(server, "the-key") as client,

@@ -6,9 +6,13 @@ import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import pytest
 import trio
 from attrs import define, field
 from standardwebhooks import Webhook
+
+from meetcore.errors import ConfigError
+from meetcore.orders import BotOrder
 
 from .running import SHORT, http, ordered, serving, until
 
@@ -58,7 +62,7 @@ async def receiving():
 async def test_an_endpoint_is_told_of_every_bot_signed_filtered_and_in_order(tmp_path):
     async with (
         receiving() as receiver,
-        serving(tmp_path, allow_private=True) as server,
+        serving(tmp_path, private_targets=("*",)) as server,
         http(server) as client,
     ):
         wish = {"url": receiver.url, "events": ["state.*", "segment.finalized"]}
@@ -87,7 +91,7 @@ async def test_an_endpoint_is_told_of_every_bot_signed_filtered_and_in_order(tmp
 async def test_a_delivery_can_be_sent_once_more(tmp_path):
     async with (
         receiving() as receiver,
-        serving(tmp_path, allow_private=True) as server,
+        serving(tmp_path, private_targets=("*",)) as server,
         http(server) as client,
     ):
         hook = {"url": receiver.url, "events": ["bot.requested"]}
@@ -108,7 +112,7 @@ async def test_a_delivery_can_be_sent_once_more(tmp_path):
 async def test_an_endpoint_that_was_switched_off_hears_nothing_more(tmp_path):
     async with (
         receiving() as receiver,
-        serving(tmp_path, allow_private=True) as server,
+        serving(tmp_path, private_targets=("*",)) as server,
         http(server) as client,
     ):
         made = (await client.post("/v1/webhooks", json={"url": receiver.url})).json()
@@ -133,10 +137,31 @@ async def test_targets_on_this_machine_are_refused_unless_the_operator_allows_th
         assert allowed.status_code == 201
 
 
+async def test_targets_that_the_operator_lists_are_taken_and_bots_may_dial_them(tmp_path):
+    listed = ("crm.internal", "10.1.0.0/16")
+    async with serving(tmp_path, private_targets=listed) as server, http(server) as client:
+        for url, status in {
+            "http://crm.internal/x": 201,
+            "https://10.1.2.3/x": 201,
+            "http://other.internal/x": 422,
+            "https://10.2.2.3/x": 422,
+        }.items():
+            answer = await client.post("/v1/webhooks", json={"url": url})
+            assert answer.status_code == status, url
+        spec = server.service.specs.spec("b-1", BotOrder(url=SHORT))
+        assert spec.settings["private_targets"] == list(listed)
+
+
+async def test_an_entry_that_is_no_target_ends_the_start_with_what_may_stand_there(tmp_path):
+    with pytest.raises(ConfigError, match="no private target"):
+        async with serving(tmp_path, private_targets=("http://crm.internal/",)):
+            pytest.fail("it serves")
+
+
 async def test_a_target_that_fails_is_tried_again_and_its_trouble_is_in_the_history(tmp_path):
     async with (
         receiving() as receiver,
-        serving(tmp_path, allow_private=True) as server,
+        serving(tmp_path, private_targets=("*",)) as server,
         http(server) as client,
     ):
         receiver.status = 503

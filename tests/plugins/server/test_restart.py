@@ -199,7 +199,7 @@ async def test_webhooks_owed_when_the_server_was_killed_are_delivered_by_the_nex
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listeners[0].socket.getsockname()[1]
     async with (
-        serving(tmp_path, allow_private=True) as server,
+        serving(tmp_path, private_targets=("*",)) as server,
         http(server) as client,
     ):
         hook = {"url": f"http://127.0.0.1:{port}/hook", "events": ["state.changed"]}
@@ -208,7 +208,7 @@ async def test_webhooks_owed_when_the_server_was_killed_are_delivered_by_the_nex
     assert received == []  # nobody listened yet
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, receive, listeners)
-        async with serving(tmp_path, allow_private=True):
+        async with serving(tmp_path, private_targets=("*",)):
             with trio.fail_after(30):
                 while not any(b'"completed"' in body for body in received):  # noqa: ASYNC110
                     await trio.sleep(0.05)

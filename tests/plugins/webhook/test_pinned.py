@@ -10,6 +10,7 @@ import httpcore2
 import pytest
 import trio
 
+from meetcore.addresses import PrivateTargets
 from meetcore_webhook.pinned import AddressRefused, PinnedBackend, pinned_client
 
 
@@ -50,7 +51,7 @@ class Resolver(trio.abc.HostnameResolver):
 async def test_a_name_with_any_private_address_is_not_dialled_at_all(answer: list[str]) -> None:
     trio.socket.set_custom_hostname_resolver(Resolver(answer))
     dialled = Dialled()
-    backend = PinnedBackend(allow_private=False, inner=dialled)
+    backend = PinnedBackend(PrivateTargets(), inner=dialled)
     with pytest.raises(AddressRefused):
         await backend.connect_tcp("hook.example", 443, timeout=5)
     assert dialled.addresses == []
@@ -61,7 +62,7 @@ async def test_the_address_that_was_checked_is_dialled_without_another_lookup() 
     trio.socket.set_custom_hostname_resolver(resolver)
     dialled = Dialled()
     with pytest.raises(httpcore2.ConnectError, match="refused"):
-        await PinnedBackend(allow_private=False, inner=dialled).connect_tcp("h.example", 443, 5)
+        await PinnedBackend(PrivateTargets(), inner=dialled).connect_tcp("h.example", 443, 5)
     assert dialled.addresses == ["8.8.8.8"]
     assert len(resolver.answers) == 1
 
@@ -75,12 +76,12 @@ async def test_a_lookup_that_hangs_ends_with_the_connect_timeout(
 
     trio.socket.set_custom_hostname_resolver(Hanging())
     with pytest.raises(httpcore2.ConnectTimeout):
-        await PinnedBackend(allow_private=False).connect_tcp("h.example", 443, timeout=5)
+        await PinnedBackend(PrivateTargets()).connect_tcp("h.example", 443, timeout=5)
 
 
 async def test_local_sockets_are_never_dialled() -> None:
     with pytest.raises(AddressRefused):
-        await PinnedBackend(allow_private=True).connect_unix_socket("/run/thing.sock")
+        await PinnedBackend(PrivateTargets(all=True)).connect_unix_socket("/run/thing.sock")
 
 
 async def test_a_client_keeps_no_cookie_of_a_target() -> None:
@@ -98,7 +99,7 @@ async def test_a_client_keeps_no_cookie_of_a_target() -> None:
         serve = partial(trio.serve_tcp, answer, 0, host="127.0.0.1")
         (listener,) = await nursery.start(serve)
         port = listener.socket.getsockname()[1]
-        async with pinned_client(PinnedBackend(allow_private=True), 5.0, 5.0) as client:
+        async with pinned_client(PinnedBackend(PrivateTargets(all=True)), 5.0, 5.0) as client:
             for _ in range(2):
                 await client.post(f"http://127.0.0.1:{port}/", content=b"")
         nursery.cancel_scope.cancel()

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ import trio
 from attrs import define, field
 from standardwebhooks import Webhook
 
+from meetcore.addresses import PrivateTargets
 from meetcore.commands import Command
 from meetcore.contracts import SinkContext
 from meetcore.errors import ConfigError, StorageUnavailable
@@ -131,7 +132,9 @@ async def a_receiver(*answers: Answer) -> AsyncIterator[Receiver]:
 
 
 @contextmanager
-def a_context(folder: Path, steps: int = 0, *, trusted: bool = True) -> Iterator[SinkContext]:
+def a_context(
+    folder: Path, steps: int = 0, *, trusted: bool = True, listed: Sequence[str] = ()
+) -> Iterator[SinkContext]:
     async def perform(command: Command) -> None:
         raise AssertionError(command)
 
@@ -147,6 +150,7 @@ def a_context(folder: Path, steps: int = 0, *, trusted: bool = True) -> Iterator
             report=journal.append,
             perform=perform,
             trusted=trusted,
+            private_targets=PrivateTargets.listed(listed),
         )
     finally:
         journal.close()
@@ -316,6 +320,20 @@ async def test_a_name_that_turns_out_private_is_not_dialled_when_it_came_over_an
         assert lines == [f"0 events delivered to https://localhost:{receiver.port}."]
         assert first.error == "the target is not a public address"
         assert receiver.got == []
+
+
+@pytest.mark.parametrize("listed", [["localhost"], ["*"]])
+async def test_what_the_operator_lists_is_dialled_though_it_came_over_an_api(
+    tmp_path: Path, listed: list[str]
+) -> None:
+    async with a_receiver() as receiver:
+        url = f"http://localhost:{receiver.port}/x"
+        sink = WebhookSink(WebhookOptions(url=url, allow_private=False, max_attempts=1))
+        with a_context(tmp_path, 1, trusted=False, listed=listed) as context:
+            assert await sink.recover(context) == [
+                f"1 events delivered to http://localhost:{receiver.port}."
+            ]
+        assert len(receiver.got) == 1
 
 
 async def test_a_person_can_forbid_private_addresses_too(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import trio
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
+from meetcore.addresses import PrivateTargets
 from meetcore.commands import Command
 from meetcore.contracts import Sink, SinkContext
 from meetcore.events import Draft, Event, SegmentDraft, SegmentFinalized, StateChanged, StepTaken
@@ -59,7 +60,14 @@ THE_END = StateChanged(
 class Stage:
     """One bot's log, told to one sink as the core would."""
 
-    def __init__(self, folder: Path, *, name: str = "websocket", trusted: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "websocket",
+        trusted: bool = True,
+        listed: Sequence[str] = (),
+    ) -> None:
         self.journal = Journal(folder / "journal.jsonl", "b-1", fsync=False)
         self.drafts = Drafts()
         self.performed: list[Command] = []
@@ -75,6 +83,7 @@ class Stage:
             report=self.journal.append,
             perform=self._perform,
             trusted=trusted,
+            private_targets=PrivateTargets.listed(listed),
         )
 
     async def _perform(self, command: Command) -> None:

@@ -9,6 +9,7 @@ import trio
 import trio.testing
 from attrs import frozen
 
+from meetcore.addresses import PrivateTargets
 from meetcore_websocket.client import Link
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.line import Line, TargetUnreachable
@@ -28,7 +29,7 @@ class Options(DialOptions):
 def linked(user: User, **how: object) -> tuple[Line, Link]:
     target, options = Target(user.url), Options()
     line = Line(target, options, **how)  # type: ignore[arg-type]
-    return line, Link(target, options, notice=lambda name, why: None)
+    return line, Link(target, options, PrivateTargets(all=True), notice=lambda name, why: None)
 
 
 async def test_what_is_about_now_waits_for_no_connection_and_of_a_key_the_newest_is_sent() -> None:

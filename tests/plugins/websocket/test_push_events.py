@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio_websocket import WebSocketConnection
 
+from meetcore.addresses import PrivateTargets
 from meetcore.errors import ConfigError, StorageUnavailable
 from meetcore.events import PluginEvent, StepTaken
 from meetcore.secrets import Secret
@@ -323,6 +324,17 @@ async def test_a_name_that_turns_out_private_is_not_dialled_when_it_came_over_an
         stage.close()
 
 
+async def test_what_the_operator_lists_is_dialled_though_it_came_over_an_api(
+    tmp_path: Path,
+) -> None:
+    async with a_target() as target:
+        stage = Stage(tmp_path, name="websocket_push", trusted=False, listed=["127.0.0.0/8"])
+        options = PushOptions(url=f"ws://127.0.0.1:{target.port}/x")
+        async with stage.running(WebSocketPushSink(options)):
+            await eventually(lambda: target.connections)
+        stage.close()
+
+
 class Resolver(trio.abc.HostnameResolver):
     """Answers each lookup of a name with the next list of addresses."""
 
@@ -340,7 +352,7 @@ class Resolver(trio.abc.HostnameResolver):
 async def test_a_name_with_any_private_address_is_refused(answer: list[str]) -> None:
     trio.socket.set_custom_hostname_resolver(Resolver(answer))
     with pytest.raises(TargetRefused):
-        await dial("push.example", 443, allow_private=False)
+        await dial("push.example", 443, PrivateTargets())
 
 
 async def test_the_checked_address_is_dialled_and_the_name_not_looked_up_again(
@@ -356,7 +368,7 @@ async def test_the_checked_address_is_dialled_and_the_name_not_looked_up_again(
 
     monkeypatch.setattr(trio, "open_tcp_stream", refuse)
     with pytest.raises(OSError, match="refused"):
-        await dial("push.example", 443, allow_private=False)
+        await dial("push.example", 443, PrivateTargets())
     assert dialled == ["8.8.8.8"]
     assert len(resolver.answers) == 1
 
@@ -367,7 +379,9 @@ async def first_trouble(options: PushOptions) -> str:
     async def no_session(connection: WebSocketConnection) -> None:
         pytest.fail("it connected")
 
-    link = Link(options.target, options, notice=lambda name, why: told.append(why))
+    link = Link(
+        options.target, options, PrivateTargets(), notice=lambda name, why: told.append(why)
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(link.run, no_session)
         await eventually(lambda: told)
@@ -380,7 +394,7 @@ async def test_over_tls_the_certificate_has_to_be_the_names(tmp_path: Path) -> N
     tls.load_cert_chain(CERTIFICATE)
     async with a_target(tls=tls) as target:
         good = PushOptions(url=f"wss://localhost:{target.port}/x", ca_file=CERTIFICATE)
-        async with connected(good.target, good) as connection:
+        async with connected(good.target, good, PrivateTargets(all=True)) as connection:
             await connection.send_message('{"seq": 1}')
             await target.has(1)
         wrong_name = PushOptions(url=f"wss://127.0.0.1:{target.port}/x", ca_file=CERTIFICATE)

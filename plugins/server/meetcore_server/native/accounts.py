@@ -10,7 +10,7 @@ from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from meetcore.addresses import is_address, is_public
+from meetcore.addresses import is_address
 from meetcore.errors import ConfigError
 from meetcore.orders import Client, Scope
 from meetcore_server.native.models import (
@@ -79,11 +79,11 @@ def _check_url(service: BotService, url: str | None) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ConfigError("The url of an endpoint begins with https:// and names a host.")
-    if not service.allow_private:
-        if parts.scheme != "https":
-            raise ConfigError("The url of an endpoint must be https.")
-        if is_address(parts.hostname) and not is_public(parts.hostname):
-            raise ConfigError("The url of an endpoint must not be a private address.")
+    private, host = service.private_targets, parts.hostname
+    if parts.scheme != "https" and not private.name(host):
+        raise ConfigError("The url of an endpoint must be https.")
+    if is_address(host) and not private.admit(host, host):
+        raise ConfigError("The url of an endpoint must not be a private address.")
     if len(url) > _LONGEST_URL:
         raise ConfigError(f"A URL may have {_LONGEST_URL} characters.")
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx2
 from attrs import field, frozen
 
+from meetcore.addresses import PrivateTargets
 from meetcore.orders import WebhookTarget
 from meetcore.secrets import Redactor
 from meetcore.service import Outgoing, WebhookFormat
@@ -46,12 +47,12 @@ class Sender:
     """Makes attempts.
 
     Args:
-        client: One that follows no redirect and dials public addresses only, or any.
-        allow_private: Whether it dials any; then a target need not be https either.
+        client: One that follows no redirect and dials public addresses and `private` ones only.
+        private: Those that need not be public, nor https.
     """
 
     client: httpx2.AsyncClient = field(repr=False)
-    allow_private: bool
+    private: PrivateTargets
 
     async def send(
         self, webhook_format: WebhookFormat, target: WebhookTarget, outgoing: Outgoing
@@ -88,7 +89,7 @@ class Sender:
             return "its address cannot be read"
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return "its address is not an http or https address"
-        if parts.scheme != "https" and not self.allow_private:
+        if parts.scheme != "https" and not self.private.name(parts.hostname):
             return "its address is not https"
         return None
 

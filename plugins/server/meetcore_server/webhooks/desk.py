@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import trio
 
+from meetcore.addresses import PrivateTargets
 from meetcore.errors import MeetcoreError
 from meetcore.orders import BotRow, DeliveryRow, WebhookTarget
 from meetcore.service import Outgoing, WebhookFormat
@@ -50,7 +51,7 @@ class WebhookDesk:
         formats: Who writes the messages, by name. May still grow.
         read_events: Yields the events of a bot after a number, those there are now, from its
             journal; raises `BotGone` after deletion.
-        allow_private: Whether targets may be private addresses and plain http.
+        private: Which targets may be private addresses, and plain http.
         now: Gives the wall time, aware.
         line: The order of service, for other bounds.
 
@@ -65,7 +66,7 @@ class WebhookDesk:
         formats: Mapping[str, WebhookFormat],
         read_events: ReadEvents,
         *,
-        allow_private: bool = False,
+        private: PrivateTargets,
         now: Callable[[], datetime] = utc_now,
         line: Line | None = None,
     ) -> None:
@@ -74,7 +75,7 @@ class WebhookDesk:
         self.counts: dict[Fate, int] = dict.fromkeys(Fate, 0)
         self._formats = formats
         self._read_events = read_events
-        self._allow_private = allow_private
+        self._private = private
         self._now = now
         self._random = random.Random()
         self._line = line or Line()
@@ -152,7 +153,7 @@ class WebhookDesk:
         Raises:
             DatabaseUnavailable: What is owed cannot be read, at the start.
         """
-        backend = PinnedBackend(allow_private=self._allow_private)
+        backend = PinnedBackend(self._private)
         most = self._line.most
         for errand in await self.cursors.owing():
             self._ask(errand)
@@ -162,7 +163,7 @@ class WebhookDesk:
             ) as client,
             trio.open_nursery() as nursery,
         ):
-            sender = Sender(client, self._allow_private)
+            sender = Sender(client, self._private)
             nursery.start_soon(self._prune)
             task_status.started()
             while True:

@@ -11,6 +11,7 @@ import trio
 import trio.testing
 from attrs import define, field
 
+from meetcore.addresses import PrivateTargets
 from meetcore.events import Event, StepTaken
 from meetcore.lifecycle import State
 from meetcore.orders import BotGone, BotRow, WebhookTarget
@@ -24,6 +25,8 @@ from meetcore_server.webhooks.native import NativeFormat
 from tests.plugins.server.storage.orders_of_tests import insert
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+ANY = PrivateTargets(all=True)
 
 
 class Plain(WebhookFormat):
@@ -164,7 +167,7 @@ async def staged(
     url: str,
     *,
     journals: dict[str, list[Event]] | None = None,
-    allow_private: bool = True,
+    private: PrivateTargets = ANY,
     line: Line | None = None,
     start: bool = True,
 ) -> AsyncIterator[Stage]:
@@ -175,7 +178,7 @@ async def staged(
         def read_events(row: BotRow, after: int) -> AsyncGenerator[Event, None]:
             return stage.read_events(row, after)
 
-        desk = WebhookDesk(database, FORMATS, read_events, allow_private=allow_private, line=line)
+        desk = WebhookDesk(database, FORMATS, read_events, private=private, line=line)
         stage = Stage(database, Bots(database), Endpoints(database), desk, nursery)
         stage.journals = journals if journals is not None else {}
         if start:
