@@ -334,6 +334,7 @@ def _note(c: sa.Connection, work: Work, attempt: Attempt, now: datetime) -> None
 def _move(
     c: sa.Connection, target_id: int, position: Position, *, settled: bool | None = None
 ) -> None:
+    """Move a target on; never back, as one would whose attempt ends after its journal is gone."""
     values: dict[str, Any] = {
         "cursor": position.cursor,
         "part": position.part,
@@ -342,7 +343,8 @@ def _move(
     }
     if settled is not None:
         values["settled"] = settled
-    c.execute(sa.update(targets).where(targets.c.id == target_id).values(values))
+    here = sa.and_(targets.c.id == target_id, targets.c.cursor <= position.cursor)
+    c.execute(sa.update(targets).where(here).values(values))
 
 
 def _end(c: sa.Connection, target_id: int, now: datetime) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 
 import pytest
+import trio
 
+from meetcore.addresses import PrivateTargets
 from meetcore.lifecycle import State
 from meetcore.orders import BotRow, WebhookTarget
 from meetcore.service import Outgoing
@@ -269,6 +271,31 @@ async def test_targets_are_told_of_the_deletion_and_of_nothing_that_was_deleted(
         assert await stage.desk.cursors.owing() == []
 
 
+async def test_an_attempt_that_fails_after_the_deletion_does_not_hold_up_the_word_of_it(
+    database_url: str,
+) -> None:
+    deleted = trio.Event()
+
+    async def late(stream: trio.SocketStream) -> None:
+        await deleted.wait()
+        await status(500)(stream)
+
+    async with receiving() as receiver, staged(database_url) as stage:
+        receiver.answers["/hook"] = [late]
+        row = await stage.bot(target(receiver.url(), "patient"))
+        stage.write(row, "a")
+        await receiver.until_got(1)
+        await stage.follow(row, State.COMPLETED)
+        stage.gone.add(row.bot_id)
+        await stage.desk.after_deletion(row, 7)
+        assert await stage.bots.mark_deleted(row.bot_id)
+        deleted.set()
+        await receiver.until_got(2)
+        await stage.until_idle()
+        assert bodies(receiver) == ["1", "deleted 7"]
+        assert await stage.desk.cursors.owing() == []
+
+
 # --- again ----------------------------------------------------------------------------------
 
 
@@ -366,10 +393,22 @@ async def errors_of(stage: Stage, row: BotRow, to: WebhookTarget) -> list[str | 
 async def test_an_address_that_may_not_be_dialled_is_not(
     sqlite_url: str, url: str | None, error: str
 ) -> None:
-    async with staged(sqlite_url, allow_private=False) as stage:
+    async with staged(sqlite_url, private=PrivateTargets()) as stage:
         to = WebhookTarget(format="impatient", url=url)
         row = await stage.bot(to)
         assert await errors_of(stage, row, to) == [error]
+
+
+@pytest.mark.parametrize("listed", ["127.0.0.1", "127.0.0.0/8", "*"])
+async def test_an_address_that_is_listed_is_dialled_also_unencrypted(
+    sqlite_url: str, listed: str
+) -> None:
+    private = PrivateTargets.listed([listed])
+    async with receiving() as receiver, staged(sqlite_url, private=private) as stage:
+        row = await stage.bot(target(receiver.url()))
+        stage.write(row, "a")
+        await receiver.until_got(1)
+        await stage.until_idle()
 
 
 async def test_neither_logs_nor_errors_hold_what_stands_behind_the_host(
