@@ -25,6 +25,7 @@ __all__ = [
     "Client",
     "DeliveryRow",
     "KeyRow",
+    "LimitOf",
     "LimitReached",
     "LinkRefused",
     "NoSuchBot",
@@ -92,6 +93,7 @@ class KeyRow:
         id: Its id, which may be shown.
         number: A running number.
         hint: The first few characters of the key.
+        max_bots: How many bots ordered with it at once, None for the server's limit.
     """
 
     id: str
@@ -103,6 +105,7 @@ class KeyRow:
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    max_bots: int | None = None
 
 
 # --- bots -------------------------------------------------------------------------------
@@ -265,12 +268,47 @@ class BotGone(MeetcoreError):
     """What was asked for of this bot has been deleted."""
 
 
-class LimitReached(MeetcoreError):
-    """The user, or the server, has as many bots as allowed."""
+class LimitOf(StrEnum):
+    """Whose bots a limit counts: those ordered with a key, a user's, or all of the server."""
 
-    def __init__(self, limit: int, message: str = "", remedy: str = "") -> None:
+    KEY = "key"
+    USER = "user"
+    ALL = "all"
+
+
+_COUNTED = {
+    LimitOf.KEY: "ordered with this key",
+    LimitOf.USER: "of this user",
+    LimitOf.ALL: "on this server",
+}
+_MORE_BOTS = {
+    LimitOf.KEY: "Stop one of them or wait for one to end; a key made with a larger max_bots, or "
+    "max_bots_per_key of the server, allows more.",
+    LimitOf.USER: "Stop one of them or wait for one to end; the max_bots of the user, or "
+    "max_bots_per_user of the server, allows more.",
+    LimitOf.ALL: "Wait for one to end; max_bots of the server allows more.",
+}
+
+
+class LimitReached(MeetcoreError):
+    """The key, the user or the server has as many bots as allowed.
+
+    Args:
+        limit: How many.
+        message: Instead of the one that names limit and owner.
+        remedy: Instead of the one that names the setting.
+        of: Whose bots were counted.
+    """
+
+    def __init__(
+        self, limit: int, message: str = "", remedy: str = "", *, of: LimitOf = LimitOf.USER
+    ) -> None:
         self.limit = limit
-        super().__init__(message or f"The limit of {limit} concurrent bots is reached.", remedy)
+        self.of = of
+        super().__init__(
+            message or f"The limit of {limit} concurrent bots {_COUNTED[of]} is reached.",
+            remedy or _MORE_BOTS[of],
+        )
 
 
 class AlreadyThere(MeetcoreError):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from attrs import evolve
 
-from meetcore.orders import Client, KeyRow, NoSuchBot, Scope, UserRow
+from meetcore.orders import BotRow, Client, KeyRow, LimitOf, LimitReached, NoSuchBot, Scope, UserRow
 
 __all__ = ["START", "DeskAccounts"]
 
@@ -101,11 +101,13 @@ class DeskAccounts:
         prefix: str = "mc_",
         scopes: frozenset[Scope] = frozenset({Scope.READ, Scope.WRITE}),
         expires_at: datetime | None = None,
+        max_bots: int | None = None,
     ) -> tuple[KeyRow, str]:
         """Make a key."""
         key = f"{prefix}{len(self._keys) + 1:032d}"
         self.new_key(key, user_id=user_id)
-        self._keys[key] = evolve(self._keys[key], label=label, scopes=scopes, expires_at=expires_at)
+        row = evolve(self._keys[key], label=label, scopes=scopes, expires_at=expires_at)
+        self._keys[key] = evolve(row, max_bots=max_bots)
         return self._keys[key], key
 
     async def keys(self, user_id: int | None = None) -> list[KeyRow]:
@@ -119,3 +121,14 @@ class DeskAccounts:
                 self._keys[key] = evolve(row, revoked_at=self._now)
                 return True
         return False
+
+    def _refuse_too_many(self, client: Client, rows: Collection[BotRow], per_user: int) -> None:
+        """Raise `LimitReached` where the bots of a user are as many as key or user may have."""
+        counted = [row for row in rows if not row.ended]
+        most = next((key.max_bots for key in self._keys.values() if key.id == client.key_id), None)
+        if most is not None and sum(row.key_id == client.key_id for row in counted) >= most:
+            raise LimitReached(most, of=LimitOf.KEY)
+        user = self._users[client.user_id]
+        limit = per_user if user.max_bots is None else user.max_bots
+        if len(counted) >= limit:
+            raise LimitReached(limit)

@@ -58,6 +58,7 @@ class ServeOptions:
         api_key: A key that is valid beside those in the database.
         max_bots: How many bots at once, in all.
         max_bots_per_user: The same for each user who has no limit of their own.
+        max_bots_per_key: The same for each key that has no limit of its own.
         private_targets: Hosts and networks that are not public and that webhooks and sockets may
             go to, also unencrypted; `*` for all. A rehearsal's may go anywhere.
         requests_per_s: How many requests each key (or address without one) may make a second,
@@ -75,6 +76,7 @@ class ServeOptions:
     api_key: str | None = field(default=None, repr=False)
     max_bots: int | None = None
     max_bots_per_user: int | None = None
+    max_bots_per_key: int | None = None
     private_targets: tuple[str, ...] = ()
     requests_per_s: float | None = 100.0
     plugin_files: tuple[str, ...] = ()
@@ -183,7 +185,11 @@ async def _assemble(
     private = PrivateTargets.listed(listed if options.sandbox is None else "*")
     config = evolve(fleet.config, private_targets=listed)
     specs = Specs(config, fleet.plugins, options.sandbox, options.plugin_files)
-    limits = Limits(per_user=options.max_bots_per_user, total=options.max_bots or fleet.limit)
+    limits = Limits(
+        per_key=options.max_bots_per_key,
+        per_user=options.max_bots_per_user,
+        total=options.max_bots or fleet.limit,
+    )
     service = BotService(
         stores,
         specs,

@@ -52,9 +52,19 @@ def keys(context: click.Context, database: str | None) -> None:
     help="What it may do; may be given several times.",
 )
 @click.option("--expires-days", type=click.FloatRange(min=0, min_open=True, max=36_500))
+@click.option(
+    "--max-bots",
+    type=click.IntRange(min=1),
+    help="How many bots ordered with it there may be at once.  [default: the server's limit]",
+)
 @click.pass_obj
 def create(
-    url: str | None, label: str, email: str, scopes: tuple[str, ...], expires_days: float | None
+    url: str | None,
+    label: str,
+    email: str,
+    scopes: tuple[str, ...],
+    expires_days: float | None,
+    max_bots: int | None,
 ) -> None:
     """Make a key, and show it this once."""
     from meetcore.orders import Scope
@@ -68,13 +78,16 @@ def create(
     async def work(database: Database) -> tuple[UserRow, KeyRow, str]:
         user, _ = await Accounts(database).create_user(email)
         may = frozenset(Scope(word) for word in scopes)
-        made = await Keys(database).create(user.id, label=label, scopes=may, expires_at=expires_at)
+        made = await Keys(database).create(
+            user.id, label=label, scopes=may, expires_at=expires_at, max_bots=max_bots
+        )
         return user, *made
 
     user, row, key = _run(url, work)
     click.echo(key)
     until = f", until {_day(row.expires_at)}" if row.expires_at is not None else ""
-    click.echo(f"A key of {user.email} to {_words(row)}{until}.", err=True)
+    most = f", for {row.max_bots} bots at once" if row.max_bots is not None else ""
+    click.echo(f"A key of {user.email} to {_words(row)}{until}{most}.", err=True)
     click.echo("It is not shown again. Send it as: Authorization: Bearer KEY", err=True)
     click.echo(f"To make it void: meetcore keys revoke {row.id}", err=True)
 
@@ -98,13 +111,13 @@ def list_(url: str | None) -> None:
         click.echo("There are no keys. Make one: meetcore keys create")
         return
     emails = {user.id: user.email for user in users}
-    table = Table("id", "key", "user", "may", "made", "state", "label", box=None, pad_edge=False)
+    columns = ("id", "key", "user", "may", "bots", "made", "state", "label")
+    table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         state, made = _state(row), _day(row.created_at)
-        key = f"{row.hint}…"
-        table.add_row(
-            row.id, key, escape(emails[row.user_id]), _words(row), made, state, escape(row.label)
-        )
+        bots = "" if row.max_bots is None else str(row.max_bots)
+        user, label = escape(emails[row.user_id]), escape(row.label)
+        table.add_row(row.id, f"{row.hint}…", user, _words(row), bots, made, state, label)
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 

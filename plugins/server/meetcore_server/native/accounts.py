@@ -45,11 +45,17 @@ async def create_key(
         raise ConfigError("expires_at must say its time zone.")
     if not data.scopes or len(data.label) > 200:
         raise ConfigError("A key has at least one scope, and a label of 200 characters at most.")
+    if data.max_bots is not None and data.max_bots < 1:
+        raise ConfigError(
+            f"max_bots must be 1 or more, not {data.max_bots}.",
+            "Leave it out for the server's limit; a key with the scope read alone orders none.",
+        )
     row, secret = await service.create_key(
         user_id,
         label=data.label,
         scopes=frozenset(Scope(name) for name in data.scopes),
         expires_at=data.expires_at.astimezone(UTC) if data.expires_at else None,
+        max_bots=data.max_bots,
     )
     return NewKey.made(row, secret)
 

@@ -322,11 +322,12 @@ class Recording:
 
 @frozen(kw_only=True)
 class KeyCreate:
-    """A key to make."""
+    """A key to make; `max_bots` is how many bots ordered with it there may be at once."""
 
     label: str = ""
     scopes: list[Literal["read", "write", "admin"]] = Factory(lambda: ["read", "write"])
     expires_at: datetime | None = None
+    max_bots: int | None = None
     user_email: str | None = None
 
 
@@ -342,6 +343,7 @@ class Key:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    max_bots: int | None
 
     @classmethod
     def of(cls, row: KeyRow) -> Key:
@@ -361,6 +363,7 @@ class NewKey:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    max_bots: int | None
     secret: str
 
     @classmethod
@@ -379,6 +382,7 @@ def _key(row: KeyRow) -> dict[str, Any]:
         "created_at": row.created_at,
         "expires_at": row.expires_at,
         "revoked_at": row.revoked_at,
+        "max_bots": row.max_bots,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 import trio
 from attrs import frozen
@@ -48,7 +48,11 @@ class FieldTrouble:
 
 @frozen(kw_only=True)
 class Problem:
-    """An error, as RFC 9457 has it. `code` is stable; `detail` and `remedy` are for people."""
+    """An error, as RFC 9457 has it. `code` is stable; `detail` and `remedy` are for people.
+
+    With `limit_reached` come how many bots there may be, and whose were counted: those ordered
+    with the key, the user's, or all.
+    """
 
     type: str
     title: str
@@ -57,6 +61,8 @@ class Problem:
     detail: str
     remedy: str | None = None
     bot_id: str | None = None
+    limit: int | None = None
+    limit_of: Literal["key", "user", "all"] | None = None
     errors: list[FieldTrouble] | None = None
 
 
@@ -163,6 +169,8 @@ def _body(
         body["remedy"] = remedy
     if isinstance(error, AlreadyThere):
         body["bot_id"] = error.row.bot_id
+    if isinstance(error, LimitReached):
+        body |= {"limit": error.limit, "limit_of": error.of.value}
     return body
 
 

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from meetcore.errors import UnknownOption
 from meetcore.orders import NoSuchBot, UserRow
-from meetcore_server.storage.columns import LARGEST_NUMBER
+from meetcore_server.storage.columns import LARGEST_NUMBER, storable_limit
 from meetcore_server.storage.database import Database
 from meetcore_server.storage.errors import EmailTaken
 from meetcore_server.storage.locking import one_at_a_time
@@ -65,7 +65,7 @@ class Accounts:
             if found is not None:
                 return found, False
             new = sa.insert(users).values(
-                **values, max_bots=_limit(max_bots), created_at=self.now(), settings={}
+                **values, max_bots=storable_limit(max_bots), created_at=self.now(), settings={}
             )
             return _user(c.execute(new.returning(*users.c)).one()), True
 
@@ -85,7 +85,7 @@ class Accounts:
         if changes.get("email") is not None:
             changes["email"] = changes["email"].strip()
         if "max_bots" in changes:
-            changes["max_bots"] = _limit(changes["max_bots"])
+            changes["max_bots"] = storable_limit(changes["max_bots"])
 
         def change(c: sa.Connection) -> UserRow:
             one_at_a_time(c, "users")
@@ -125,10 +125,6 @@ class Accounts:
             c.execute(sa.update(users).where(users.c.id == user_id).values(settings=kept))
 
         await self.database.do(put)
-
-
-def _limit(max_bots: int | None) -> int | None:
-    return None if max_bots is None else max(0, min(max_bots, LARGEST_NUMBER))
 
 
 def _by_id(c: sa.Connection, user_id: int) -> UserRow | None:

@@ -16,6 +16,7 @@ from meetcore.orders import (
     BotOrder,
     BotQuery,
     BotRow,
+    LimitOf,
     LimitReached,
     NoSuchBot,
     NotNow,
@@ -34,7 +35,7 @@ from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.database import Database
 from meetcore_server.storage.locking import one_at_a_time
 from meetcore_server.storage.order_json import order_from_json
-from meetcore_server.storage.tables import bots, deliveries, users
+from meetcore_server.storage.tables import bots, deliveries, keys, users
 from meetcore_server.storage.target_rows import insert_targets, replace_targets
 
 __all__ = ["Bots", "Limits"]
@@ -49,11 +50,13 @@ class Limits:
 
     Attributes:
         per_user: At once, for users who have no limit of their own.
+        per_key: At once, of those ordered with one key, for keys that have no limit of their own.
         total: At once, of all users.
         scheduled_per_user: Waiting for their time; they count for nothing else.
     """
 
     per_user: int | None = None
+    per_key: int | None = None
     total: int | None = None
     scheduled_per_user: int | None = None
 
@@ -93,7 +96,7 @@ class Bots:
             if made is not None:
                 return evolve(made, replayed=True)
             _refuse_second(c, user_id, order.exclusive)
-            _refuse_too_many(c, user_id, facts.state, limits)
+            _refuse_too_many(c, user_id, key_id, facts.state, limits)
             now = self.now()
             values = {
                 **ordered_values(order, facts),
@@ -145,7 +148,8 @@ class Bots:
 
     async def count_running(self, user_id: int | None = None) -> int:
         """Return how many bots, of a user or of all, have neither ended nor wait for their time."""
-        return await self.database.do(lambda c: _count(c, _RUNNING, user_id))
+        mine = () if user_id is None else (bots.c.user_id == user_id,)
+        return await self.database.do(lambda c: _count(c, _RUNNING, *mine))
 
     # --- finding ------------------------------------------------------------------------
 
@@ -310,29 +314,45 @@ def _refuse_second(c: sa.Connection, user_id: int, exclusive: str | None) -> Non
         raise AlreadyThere(bot_row(row))
 
 
-def _refuse_too_many(c: sa.Connection, user_id: int, state: State, limits: Limits) -> None:
+def _refuse_too_many(
+    c: sa.Connection, user_id: int, key_id: str, state: State, limits: Limits
+) -> None:
     known = 0 < user_id <= LARGEST_NUMBER
     query = sa.select(users.c.id, users.c.max_bots).where(users.c.id == user_id)
     user = c.execute(query).one_or_none() if known else None
     if user is None:
         raise NoSuchBot(f"There is no user {user_id}.")
+    of_user = bots.c.user_id == user_id
     if state is State.SCHEDULED:
-        _refuse_at(limits.scheduled_per_user, c, (State.SCHEDULED.value,), user_id)
+        most = limits.scheduled_per_user
+        if most is not None and _count(c, (State.SCHEDULED.value,), of_user) >= most:
+            raise LimitReached(
+                most,
+                f"The limit of {most} scheduled bots of this user is reached.",
+                "Call one of them off, or wait for one to begin.",
+            )
         return
     per_user = user.max_bots if user.max_bots is not None else limits.per_user
-    _refuse_at(per_user, c, _RUNNING, user_id)
-    _refuse_at(limits.total, c, _RUNNING, None)
+    _refuse_at(_limit_of_key(c, key_id, limits), LimitOf.KEY, c, bots.c.key_id == key_id)
+    _refuse_at(per_user, LimitOf.USER, c, of_user)
+    _refuse_at(limits.total, LimitOf.ALL, c)
+
+
+def _limit_of_key(c: sa.Connection, key_id: str, limits: Limits) -> int | None:
+    """Return how many bots a key may have; a key without a row is the operator's: any number."""
+    key = c.execute(sa.select(keys.c.max_bots).where(keys.c.id == key_id)).one_or_none()
+    if key is None:
+        return None
+    return limits.per_key if key.max_bots is None else int(key.max_bots)
 
 
 def _refuse_at(
-    limit: int | None, c: sa.Connection, states: Sequence[str], user_id: int | None
+    limit: int | None, of: LimitOf, c: sa.Connection, *which: sa.ColumnElement[bool]
 ) -> None:
-    if limit is not None and _count(c, states, user_id) >= limit:
-        raise LimitReached(limit)
+    if limit is not None and _count(c, _RUNNING, *which) >= limit:
+        raise LimitReached(limit, of=of)
 
 
-def _count(c: sa.Connection, states: Sequence[str], user_id: int | None) -> int:
-    query = sa.select(sa.func.count()).select_from(bots).where(bots.c.state.in_(states))
-    if user_id is not None:
-        query = query.where(bots.c.user_id == user_id)
+def _count(c: sa.Connection, states: Sequence[str], *which: sa.ColumnElement[bool]) -> int:
+    query = sa.select(sa.func.count()).select_from(bots).where(bots.c.state.in_(states), *which)
     return c.scalar(query) or 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-__all__ = ["LARGEST_NUMBER", "BigNumber", "CleanText", "UtcTime", "storable"]
+__all__ = ["LARGEST_NUMBER", "BigNumber", "CleanText", "UtcTime", "storable", "storable_limit"]
 
 LARGEST_NUMBER = 2**63 - 1
 """The largest integer both databases take, as a number or in a comparison."""
@@ -29,6 +29,11 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def storable_limit(limit: int | None) -> int | None:
+    """Return a limit as it can be stored: none below 0, none above `LARGEST_NUMBER`."""
+    return None if limit is None else max(0, min(limit, LARGEST_NUMBER))
 
 
 class CleanText(sa.types.TypeDecorator[str]):

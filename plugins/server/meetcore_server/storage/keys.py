@@ -20,7 +20,7 @@ from attrs import field, frozen
 
 from meetcore.orders import Client, KeyRow, NoSuchBot, Scope
 from meetcore_server.storage.accounts import utc_now
-from meetcore_server.storage.columns import LARGEST_NUMBER
+from meetcore_server.storage.columns import LARGEST_NUMBER, storable_limit
 from meetcore_server.storage.database import Database
 from meetcore_server.storage.tables import keys, users
 
@@ -71,8 +71,12 @@ class Keys:
         prefix: str = "mc_",
         scopes: frozenset[Scope] = frozenset({Scope.READ, Scope.WRITE}),
         expires_at: datetime | None = None,
+        max_bots: int | None = None,
     ) -> tuple[KeyRow, str]:
         """Make a key; return its row, and the key itself, which is kept nowhere.
+
+        `max_bots` is how many bots ordered with it there may be at once, None for the server's
+        limit.
 
         Raises:
             NoSuchBot: There is no such user.
@@ -87,6 +91,7 @@ class Keys:
             scopes=" ".join(sorted(scopes)),
             created_at=self.now(),
             expires_at=expires_at,
+            max_bots=storable_limit(max_bots),
         )
 
         def create(c: sa.Connection) -> KeyRow:

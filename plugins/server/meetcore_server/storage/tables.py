@@ -53,6 +53,7 @@ keys = sa.Table(
     sa.Column("created_at", UtcTime(), nullable=False),
     sa.Column("expires_at", UtcTime()),
     sa.Column("revoked_at", UtcTime()),
+    sa.Column("max_bots", BigNumber()),
     sqlite_autoincrement=True,
 )
 """`hash` is the SHA-256 of the key, which itself is kept nowhere. `scopes` are words."""
@@ -94,11 +95,15 @@ bots = sa.Table(
     sa.Index(None, "user_id", "native_hash", "number"),
     sa.Index(None, "user_id", "exclusive_hash"),
     sa.Index(None, "user_id", "state"),
+    sa.Index(None, "key_id", "state"),
     sa.Index(None, "state"),
     sa.Index(None, "delete_after"),
     sqlite_autoincrement=True,
 )
-"""What clients choose and we look up by is indexed as a hash: an index takes no long texts."""
+"""What clients choose and we look up by is indexed as a hash: an index takes no long texts.
+
+`key_id` is the key that ordered the bot, or a word of the server's for an operator without a row.
+"""
 
 endpoints = sa.Table(
     "endpoints",
