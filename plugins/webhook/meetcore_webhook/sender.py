@@ -12,7 +12,7 @@ from attrs import frozen
 from standardwebhooks import Webhook
 
 from meetcore_webhook.options import WebhookOptions
-from meetcore_webhook.pinned import AddressRefused
+from meetcore_webhook.pinned import AddressRefused, PinnedClient
 from meetcore_webhook.schedule import Verdict, retry_after_s, verdict_of
 
 __all__ = ["Outcome", "Sender", "message_id", "post_once"]
@@ -47,10 +47,10 @@ class Sender:
 
     Args:
         options: Target, secrets, deadlines.
-        client: An HTTP client that follows no redirect.
+        client: What posts.
     """
 
-    def __init__(self, options: WebhookOptions, client: httpx2.AsyncClient) -> None:
+    def __init__(self, options: WebhookOptions, client: PinnedClient) -> None:
         self._options = options
         self._client = client
         self._signers = [Webhook(secret.reveal()) for secret in options.all_secrets]
@@ -81,7 +81,7 @@ class Sender:
 
 
 async def post_once(
-    client: httpx2.AsyncClient,
+    client: PinnedClient,
     url: str,
     body: bytes,
     headers: Mapping[str, str],
@@ -92,7 +92,7 @@ async def post_once(
     """Make one attempt, within `within_s` in all. Raises nothing but `Cancelled`.
 
     Args:
-        client: One that follows no redirect.
+        client: What posts.
         url: Where to.
         body: What is sent.
         headers: Sent along.
@@ -101,7 +101,7 @@ async def post_once(
     """
     try:
         with trio.fail_after(within_s):
-            async with client.stream("POST", url, content=body, headers=headers) as response:
+            async with client.post(url, body, headers) as response:
                 await _read_some(response)
     except trio.TooSlowError:
         return Outcome(verdict=Verdict.RETRY, error=f"no answer within {within_s:g} s")

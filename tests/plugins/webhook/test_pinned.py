@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -84,13 +86,13 @@ async def test_local_sockets_are_never_dialled() -> None:
         await PinnedBackend(PrivateTargets(all=True)).connect_unix_socket("/run/thing.sock")
 
 
-async def test_a_client_keeps_no_cookie_of_a_target() -> None:
-    cookies: list[str | None] = []
+@asynccontextmanager
+async def answering(cookies: list[bool]) -> AsyncIterator[str]:
+    """Answer posts, with a cookie each; notes whether one came along. Gives the URL."""
 
     async def answer(stream: trio.SocketStream) -> None:
-        for _ in range(2):
-            head = await stream.receive_some(65_536)
-            cookies.append("cookie" if b"\r\ncookie:" in head.lower() else None)
+        while head := await stream.receive_some(65_536):
+            cookies.append(b"\r\ncookie:" in head.lower())
             await stream.send_all(
                 b"HTTP/1.1 204 OK\r\nset-cookie: a=b; Path=/\r\ncontent-length: 0\r\n\r\n"
             )
@@ -98,9 +100,31 @@ async def test_a_client_keeps_no_cookie_of_a_target() -> None:
     async with trio.open_nursery() as nursery:
         serve = partial(trio.serve_tcp, answer, 0, host="127.0.0.1")
         (listener,) = await nursery.start(serve)
-        port = listener.socket.getsockname()[1]
-        async with pinned_client(PinnedBackend(PrivateTargets(all=True)), 5.0, 5.0) as client:
-            for _ in range(2):
-                await client.post(f"http://127.0.0.1:{port}/", content=b"")
+        yield f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
         nursery.cancel_scope.cancel()
-    assert cookies == [None, None]
+
+
+async def test_a_client_keeps_no_cookie_of_a_target() -> None:
+    cookies: list[bool] = []
+    backend = PinnedBackend(PrivateTargets(all=True))
+    async with answering(cookies) as url, pinned_client(backend, 5.0, 5.0) as client:
+        for _ in range(2):
+            async with client.post(url, b"", {}) as answer:
+                await answer.aread()
+    assert cookies == [False, False]
+
+
+async def test_what_stands_behind_the_host_is_in_nobodys_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    backend = PinnedBackend(PrivateTargets(all=True))
+    async with (
+        answering([]) as url,
+        pinned_client(backend, 5.0, 5.0) as client,
+        client.post(f"{url}/s3cr3t?token=t0k3n", b"{}", {"x-a": "b"}) as answer,
+    ):
+        assert answer.status_code == 204
+    assert caplog.records  # something is logged, or the test would show nothing
+    assert "s3cr3t" not in caplog.text
+    assert "t0k3n" not in caplog.text

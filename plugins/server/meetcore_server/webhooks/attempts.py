@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from random import Random
 from urllib.parse import urlsplit
 
-import httpx2
 from attrs import field, frozen
 
 from meetcore.addresses import PrivateTargets
@@ -15,6 +14,7 @@ from meetcore.orders import WebhookTarget
 from meetcore.secrets import Redactor
 from meetcore.service import Outgoing, WebhookFormat
 from meetcore_server.storage.cursors import Fate
+from meetcore_webhook.pinned import PinnedClient
 from meetcore_webhook.schedule import Verdict
 from meetcore_webhook.sender import Outcome, post_once
 
@@ -47,11 +47,11 @@ class Sender:
     """Makes attempts.
 
     Args:
-        client: One that follows no redirect and dials public addresses and `private` ones only.
+        client: What posts, to public addresses and `private` ones only.
         private: Those that need not be public, nor https.
     """
 
-    client: httpx2.AsyncClient = field(repr=False)
+    client: PinnedClient = field(repr=False)
     private: PrivateTargets
 
     async def send(
