@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -241,22 +241,24 @@ class Reading:
         stream = self._raw(row) if raw else self._lines(row, story)
         return Reply(stream=stream, media_type="application/json")
 
-    async def _lines(self, row: BotRow, story: Story) -> AsyncIterator[bytes]:
+    async def _lines(self, row: BotRow, story: Story) -> AsyncGenerator[bytes, None]:
         lines = Lines(story.in_call_at)
         yield b"["
-        async for piece in self._pieces(row, lines.line):
-            yield piece
+        async with aclosing(self._pieces(row, lines.line)) as pieces:
+            async for piece in pieces:
+                yield piece
         yield b"]"
 
-    async def _raw(self, row: BotRow) -> AsyncIterator[bytes]:
+    async def _raw(self, row: BotRow) -> AsyncGenerator[bytes, None]:
         head = {"transcript_id": row.bot_id, "provider": row.extras.get("provider") or NAME}
         yield json.dumps(head, ensure_ascii=False)[:-1].encode("utf-8", "replace")
         yield b', "segments": ['
-        async for piece in self._pieces(row, raw_line):
-            yield piece
+        async with aclosing(self._pieces(row, raw_line)) as pieces:
+            async for piece in pieces:
+                yield piece
         yield b"]}"
 
-    async def _pieces(self, row: BotRow, write: Any) -> AsyncIterator[bytes]:
+    async def _pieces(self, row: BotRow, write: Any) -> AsyncGenerator[bytes, None]:
         first = True
         async with aclosing(self._service.segments(row)) as segments:
             async for segment in segments:

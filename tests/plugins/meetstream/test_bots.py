@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from meetcore.lifecycle import EndReason, State
 from meetcore.orders import Scope
 from meetcore_meetstream.options import read_options
 from tests.plugins.meetstream.stage import (
+    HEADERS,
     HOOK,
     LINK,
     ZOOM,
@@ -414,6 +416,22 @@ async def test_what_a_meeting_left_is_told_by_every_route(tmp_path: Path) -> Non
         streams = await read("get_audio_streams")
         assert (streams["audio_available"], streams["participants"]) == (True, [])
         assert (await read("get_recording_streams"))["video_available"] is False
+
+
+@pytest.mark.parametrize("query", ["", "?raw=true"])
+async def test_a_transcript_whose_reader_goes_away_is_closed_down_to_the_journal(
+    tmp_path: Path, query: str
+) -> None:
+    async with meetstream(tmp_path) as desk:
+        row = await new_bot(desk)
+        play(desk, row)
+        path = f"/api/v1/transcript/{row.bot_id}/get_transcript{query}"
+        reply = await desk.call("GET", path, headers=HEADERS)
+        pieces = aiter(reply.stream)
+        while b"Alice" not in await anext(pieces):
+            continue  # to the first line
+        await pieces.aclose()
+        gc.collect()  # which would tell of a generator that was left as it stood
 
 
 PENDING = {"get_audio": 202, "get_transcript": 202, "get_audio_streams": 202,

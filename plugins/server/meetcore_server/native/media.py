@@ -26,7 +26,7 @@ class _FileAnswer(ASGIResponse):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send it."""
-        await send_reply(scope, send, self._reply)
+        await send_reply(scope, send, self._reply, receive)
 
 
 async def _media(token: str, service: BotService) -> ASGIResponse:
