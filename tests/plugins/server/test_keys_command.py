@@ -75,7 +75,17 @@ def test_an_id_of_none_or_of_several_is_refused(sqlite_url: str) -> None:
     assert (several.exit_code, "17 keys begin with" in several.output) == (1, True)
 
 
-@pytest.mark.parametrize("args", [("--scope", "all"), ("--expires-days", "0")])
+def test_a_key_with_a_limit_of_its_own_is_listed_with_it(sqlite_url: str) -> None:
+    made = run(sqlite_url, "create", "--max-bots", "37", "--label", "crm")
+    assert "read, write, for 37 bots at once." in made.stderr
+    plain = run(sqlite_url, "create", "--label", "ops")
+    assert "at once" not in plain.stderr
+    head, limited, unlimited = run(sqlite_url, "list").output.splitlines()
+    column = slice(head.index("bots"), head.index("made"))
+    assert (limited[column].strip(), unlimited[column].strip()) == ("37", "")
+
+
+@pytest.mark.parametrize("args", [("--scope", "all"), ("--expires-days", "0"), ("--max-bots", "0")])
 def test_what_makes_no_sense_is_refused(sqlite_url: str, args: tuple[str, ...]) -> None:
     assert run(sqlite_url, "create", *args).exit_code == 2
 

@@ -14,7 +14,7 @@ import httpx2
 import psutil
 import pytest
 
-from .running import PLUGIN, STAY
+from .running import PLUGIN, STAY, WAIT
 
 ENVIRONMENT = {**os.environ, "MEETCORE_LOAD": "server,files,vexa"}
 
@@ -129,3 +129,20 @@ def test_a_key_given_on_the_command_line_opens_and_nothing_else_does(tmp_path):
         assert httpx2.get(f"{url}/v1/bots", trust_env=False).status_code == 401
         assert httpx2.get(f"{url}/v1/bots", headers=headers, trust_env=False).status_code == 200
         assert "from-the-shell" not in "".join(said)
+
+
+def test_the_limit_of_a_key_without_its_own_is_the_configurations(tmp_path):
+    (tmp_path / "meetcore.toml").write_text("[plugins.server]\nmax_bots_per_key = 1\n")
+    arguments = ("--config", "meetcore.toml", "--in-process", "--api-key", "root")
+    with served(tmp_path, *arguments) as (_, said):
+        root = {"authorization": "Bearer root"}
+        with httpx2.Client(base_url=said[0].split()[-1], headers=root, trust_env=False) as client:
+            for key, most in (({}, 1), ({"max_bots": 2}, 2)):
+                secret = client.post("/v1/keys", json=key).json()["secret"]
+                mine = {"authorization": f"Bearer {secret}"}
+                body = {"meeting_url": WAIT, "transcriber": "scripted"}
+                answers = [
+                    client.post("/v1/bots", json=body, headers=mine).status_code
+                    for _ in range(most + 1)
+                ]
+                assert answers == [201] * most + [429]

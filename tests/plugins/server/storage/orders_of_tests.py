@@ -30,6 +30,7 @@ async def insert(
     bots: Bots,
     *,
     user_id: int = 1,
+    key_id: str = "k",
     limits: Limits | None = None,
     about: BotFacts | None = None,
     bot_id: str | None = None,
@@ -40,7 +41,7 @@ async def insert(
         about or facts(),
         bot_id=bot_id or str(uuid.uuid4()),
         user_id=user_id,
-        key_id="k",
+        key_id=key_id,
         folder=Path("/srv/bots/x"),
         limits=limits,
     )

@@ -13,6 +13,7 @@ import trio
 from meetcore.errors import UnknownOption
 from meetcore.orders import NoSuchBot, Scope
 from meetcore_server.storage.accounts import OPERATOR_ID, Accounts
+from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.database import open_database
 from meetcore_server.storage.errors import EmailTaken
 from meetcore_server.storage.keys import Keys
@@ -166,6 +167,16 @@ async def test_a_revoked_key_opens_nothing_any_more(database_url: str) -> None:
         assert not await keys.any_valid()
         (listed,) = await keys.keys()
         assert listed.revoked_at is not None
+
+
+async def test_a_key_keeps_how_many_bots_it_may_have(database_url: str) -> None:
+    async with open_database(database_url) as database:
+        keys = Keys(database)
+        for wanted, kept in ((None, None), (3, 3), (-5, 0), (HUGE, LARGEST_NUMBER)):
+            row, key = await keys.create(1, max_bots=wanted)
+            assert row.max_bots == kept
+            assert await keys.authenticate(key) is not None
+        assert [row.max_bots for row in await keys.keys()] == [None, 3, 0, LARGEST_NUMBER]
 
 
 async def test_a_key_for_nobody_is_refused(database_url: str) -> None:

@@ -17,6 +17,7 @@ from meetcore.orders import (
     BotOrder,
     BotQuery,
     BotRow,
+    LimitOf,
     LimitReached,
     NoSuchBot,
     NotNow,
@@ -26,6 +27,7 @@ from meetcore_server.storage.accounts import Accounts
 from meetcore_server.storage.bot_rows import matching
 from meetcore_server.storage.bots import Bots, Limits
 from meetcore_server.storage.database import open_database
+from meetcore_server.storage.keys import Keys
 from tests.plugins.server.storage.orders_of_tests import LINK, facts, insert
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -162,6 +164,100 @@ async def test_limits_count_what_runs_of_a_user_and_of_all(database_url: str) ->
         await insert(bots, limits=limits)
         with pytest.raises(LimitReached):
             await insert(bots, user_id=ada.id, limits=Limits(total=3))
+
+
+async def test_limits_count_what_runs_of_a_key(database_url: str) -> None:
+    async with open_database(database_url) as database:
+        keys, bots = Keys(database), Bots(database)
+        own, _ = await keys.create(1, max_bots=1)
+        plain, _ = await keys.create(1)
+        limits = Limits(per_key=2, per_user=4, total=5)
+
+        async def refused(key_id: str, **more: Any) -> tuple[LimitOf, int]:
+            with pytest.raises(LimitReached) as caught:
+                await insert(bots, key_id=key_id, limits=limits, **more)
+            return caught.value.of, caught.value.limit
+
+        first = await insert(bots, key_id=own.id, limits=limits, idempotency_key="i")
+        assert await refused(own.id) == (LimitOf.KEY, 1)
+        again = await insert(bots, key_id=own.id, limits=limits, idempotency_key="i")
+        assert (again.bot_id, again.replayed) == (first.bot_id, True)
+        for _ in range(2):
+            await insert(bots, key_id=plain.id, limits=limits)
+        assert await refused(plain.id) == (LimitOf.KEY, 2)
+        await insert(bots, key_id="open", limits=limits)
+        assert await refused("open") == (LimitOf.USER, 4)
+        ada, _ = await Accounts(database).create_user("ada@example.org")
+        hers, _ = await keys.create(ada.id, max_bots=9)
+        await insert(bots, key_id=hers.id, user_id=ada.id, limits=limits)
+        assert await refused(hers.id, user_id=ada.id) == (LimitOf.ALL, 5)
+        await bots.update(first.bot_id, state=State.COMPLETED)
+        await insert(bots, key_id=own.id, limits=limits)
+        assert await refused(own.id) == (LimitOf.KEY, 1)
+
+
+async def test_a_key_of_the_configurations_has_the_limits_of_its_user_alone(
+    database_url: str,
+) -> None:
+    async with open_database(database_url) as database:
+        bots = Bots(database)
+        for _ in range(3):
+            await insert(bots, key_id="open", limits=Limits(per_key=1))
+        assert await bots.count_running() == 3
+
+
+async def test_scheduled_bots_do_not_count_for_a_key(database_url: str) -> None:
+    later = facts(state=State.SCHEDULED, scheduled_for=NOON)
+    async with open_database(database_url) as database:
+        key, _ = await Keys(database).create(1, max_bots=1)
+        bots = Bots(database)
+        for _ in range(3):
+            waiting = await insert(bots, key_id=key.id, about=later)
+        await insert(bots, key_id=key.id)
+        await bots.update(waiting.bot_id, state=State.REQUESTED)
+        await insert(bots, key_id=key.id, about=later)
+        with pytest.raises(LimitReached):
+            await insert(bots, key_id=key.id)
+        with pytest.raises(LimitReached, match="1 scheduled bots"):
+            await insert(bots, key_id="k", about=later, limits=Limits(scheduled_per_user=1))
+
+
+async def test_the_bots_of_a_revoked_key_stay(database_url: str) -> None:
+    async with open_database(database_url) as database:
+        keys, bots = Keys(database), Bots(database)
+        key, _ = await keys.create(1, max_bots=1)
+        row = await insert(bots, key_id=key.id)
+        await keys.revoke(key.id)
+        assert (await bots.get(row.bot_id, user_id=1)).key_id == key.id
+        with pytest.raises(LimitReached):  # an order that was let in before it was revoked
+            await insert(bots, key_id=key.id)
+
+
+async def test_orders_that_come_at_once_never_pass_the_limit_of_their_key(
+    database_url: str,
+) -> None:
+    made: list[BotRow] = []
+    refused: list[LimitOf] = []
+    async with open_database(database_url) as database, open_database(database_url) as second:
+        own, _ = await Keys(database).create(1, max_bots=3)
+        plain, _ = await Keys(database).create(1)
+
+        async def order(bots: Bots, key_id: str) -> None:
+            try:
+                made.append(await insert(bots, key_id=key_id, limits=Limits(per_key=5)))
+            except LimitReached as error:
+                refused.append(error.of)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(60):
+                nursery.start_soon(
+                    order,
+                    Bots(second if number % 2 else database),
+                    own.id if number % 3 else plain.id,
+                )
+    counts = [sum(row.key_id == key.id for row in made) for key in (own, plain)]
+    assert counts == [3, 5]
+    assert refused == [LimitOf.KEY] * 52
 
 
 async def test_a_refused_order_leaves_nothing_behind(database_url: str) -> None:

@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 import trio
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from meetcore.orders import LimitOf, LimitReached
+from meetcore_server.storage.bots import Bots, Limits
 from meetcore_server.storage.database import open_database
+from meetcore_server.storage.engine import find_place
 from meetcore_server.storage.errors import DatabaseTooNew
+from meetcore_server.storage.keys import Keys
 from meetcore_server.storage.tables import METADATA
+from meetcore_server.storage.upgrade import alembic_config
+from tests.plugins.server.storage.orders_of_tests import insert
 
 PLUGIN = Path(__file__).parents[4] / "plugins" / "server"
 
@@ -51,6 +58,40 @@ async def test_a_database_of_a_later_version_is_refused(database_url: str) -> No
             pass
 
 
+def copy_at(version: str, source_url: str, url: str) -> None:
+    """Make a database as a version of the migrations had it, with keys and bots of another."""
+    source, copy = find_place(source_url).engine, find_place(url).engine
+    with source.connect() as reading, copy.begin() as connection:
+        command.upgrade(alembic_config(connection), version)
+        there = sa.MetaData()
+        there.reflect(connection)
+        assert "max_bots" not in there.tables["keys"].c
+        for name in ("keys", "bots"):
+            table = there.tables[name]
+            columns = [column for column in table.c if column.name != "number"]
+            for row in reading.execute(sa.select(*columns)):
+                connection.execute(sa.insert(table).values(row._asdict()))
+
+
+async def test_a_database_of_the_first_version_is_upgraded_with_its_keys_and_bots(
+    database_url: str, another_database_url: str
+) -> None:
+    async with open_database(database_url) as database:
+        key, secret = await Keys(database).create(1, label="crm", max_bots=7)
+        ordered = await insert(Bots(database), key_id=key.id)
+    await trio.to_thread.run_sync(copy_at, "0001", database_url, another_database_url)
+    async with open_database(another_database_url) as database:
+        (kept,) = await Keys(database).keys()
+        assert (kept.id, kept.label, kept.max_bots) == (key.id, "crm", None)
+        assert await Keys(database).authenticate(secret) is not None
+        assert await Bots(database).get(ordered.bot_id) == ordered
+        with pytest.raises(LimitReached) as caught:
+            await insert(Bots(database), key_id=key.id, limits=Limits(per_key=1))
+        assert caught.value.of is LimitOf.KEY
+        limited, _ = await Keys(database).create(1, max_bots=2)
+        assert limited.max_bots == 2
+
+
 async def test_a_database_that_two_open_at_once_is_made_once(database_url: str) -> None:
     async def open_and_close() -> None:
         async with open_database(database_url) as database:
@@ -71,3 +112,4 @@ def test_the_migrations_are_in_the_wheel(tmp_path: Path) -> None:
     assert f"{folder}/env.py" in names
     assert f"{folder}/script.py.mako" in names
     assert f"{folder}/versions/v0001_first.py" in names
+    assert f"{folder}/versions/v0002_limits_of_keys.py" in names
