@@ -58,6 +58,7 @@ class ServeOptions:
         api_key: A key that is valid beside those in the database.
         max_bots: How many bots at once, in all.
         max_bots_per_user: The same for each user who has no limit of their own.
+        max_scheduled_per_user: How many may wait for their time.
         max_bots_per_key: The same for each key that has no limit of its own.
         private_targets: Hosts and networks that are not public and that webhooks and sockets may
             go to, also unencrypted; `*` for all. A rehearsal's may go anywhere.
@@ -76,6 +77,7 @@ class ServeOptions:
     api_key: str | None = field(default=None, repr=False)
     max_bots: int | None = None
     max_bots_per_user: int | None = None
+    max_scheduled_per_user: int | None = 1000
     max_bots_per_key: int | None = None
     private_targets: tuple[str, ...] = ()
     requests_per_s: float | None = 100.0
@@ -188,6 +190,7 @@ async def _assemble(
     limits = Limits(
         per_key=options.max_bots_per_key,
         per_user=options.max_bots_per_user,
+        scheduled_per_user=options.max_scheduled_per_user,
         total=options.max_bots or fleet.limit,
     )
     service = BotService(

@@ -108,6 +108,7 @@ def _settings(
         api_key=settings.api_key.reveal() if settings.api_key else None,
         max_bots=settings.max_bots,
         max_bots_per_user=settings.max_bots_per_user,
+        max_scheduled_per_user=settings.max_scheduled_per_user,
         max_bots_per_key=settings.max_bots_per_key,
         private_targets=settings.private_targets,
         requests_per_s=settings.requests_per_s,

@@ -31,6 +31,7 @@ class ServerSettings:
         api_key: A key that is valid beside those that were made.
         max_bots: How many bots at once, in all.
         max_bots_per_user: The same for each user who has no limit of their own.
+        max_scheduled_per_user: How many may wait for their time.
         max_bots_per_key: The same for each key that has no limit of its own.
         private_targets: Hosts and networks that are not public and that webhooks and sockets may
             go to, also unencrypted: `["crm.internal", "10.1.0.0/16"]`; `["*"]` for all.
@@ -50,6 +51,7 @@ class ServerSettings:
     api_key: Secret | None = field(default=None, repr=False)
     max_bots: int | None = None
     max_bots_per_user: int | None = None
+    max_scheduled_per_user: int | None = 1000
     max_bots_per_key: int | None = None
     private_targets: tuple[str, ...] = ()
     requests_per_s: float | None = 100.0

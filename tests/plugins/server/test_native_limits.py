@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,14 @@ async def test_what_is_no_number_of_bots_is_refused(tmp_path: Path, wrong: objec
         assert (answer.status_code // 100, answer.json()["code"]) == (4, "invalid")
         assert "max_bots" in answer.text
         assert (await root.get("/v1/keys")).json() == []
+
+
+async def test_of_bots_that_wait_for_their_time_a_user_may_have_so_many(tmp_path: Path) -> None:
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    async with serving(tmp_path, max_scheduled_per_user=2) as server, http(server) as client:
+        bots = [await ordered(client, WAIT, join_at=later) for _ in range(2)]
+        refused = await client.post("/v1/bots", json={**ONE_MORE, "join_at": later})
+        assert (refused.status_code, refused.json()["limit"]) == (429, 2)
+        assert "scheduled" in refused.json()["detail"]
+        await client.post(f"/v1/bots/{bots[0]['id']}/stop")
+        await ordered(client, WAIT, join_at=later)
