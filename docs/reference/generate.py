@@ -21,6 +21,9 @@ from meetcore.events import EVENT_TYPES, LevelDraft, SegmentDraft
 from meetcore.hooks import API_VERSION, HookSpecs
 from meetcore.lifecycle import COMPLETING, TRANSITIONS, EndReason
 from meetcore.plugins import Plugins
+from meetcore_meetstream.options import MeetstreamOptions
+from meetcore_server.options import ServerSettings
+from meetcore_spoke.options import SpokeOptions
 
 HERE = Path(__file__).parent
 NOTE = "<!-- Written by docs/reference/generate.py from the code. Do not edit. -->\n"
@@ -165,6 +168,18 @@ def configuration_page() -> str:
         for name, plugin in sorted(getattr(plugins, kind).items()):
             if table := _option_table(plugin.Options):
                 lines += [f"### `[plugins.{name}]`", "", *table, ""]
+    lines += ["## The server", ""]
+    for title, cls in (
+        ("server", ServerSettings),
+        ("server.dialects.meetstream", MeetstreamOptions),
+        ("server.dialects.spoke", SpokeOptions),
+    ):
+        lines += [f"### `[plugins.{title}]`", "", *_option_table(cls), ""]
+    lines += [
+        "`[plugins.server.dialects.vexa]` has `dialect`, `[plugins.server.dialects.skribby]` has",
+        "`webhook_secret`; the plugins' READMEs say more.",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -31,8 +31,8 @@ class ServerSettings:
         api_key: A key that is valid beside those that were made.
         max_bots: How many bots at once, in all.
         max_bots_per_user: The same for each user who has no limit of their own.
-        max_scheduled_per_user: How many may wait for their time.
         max_bots_per_key: The same for each key that has no limit of its own.
+        max_scheduled_per_user: How many bots of a user may wait for their time.
         private_targets: Hosts and networks that are not public and that webhooks and sockets may
             go to, also unencrypted: `["crm.internal", "10.1.0.0/16"]`; `["*"]` for all.
         requests_per_s: How many requests each key (or address without one) may make a second;

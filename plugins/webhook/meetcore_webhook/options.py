@@ -32,7 +32,8 @@ class WebhookOptions:
         events: Which events are sent, by type; `segment.*` and the like are understood. Empty: all.
             Delivery attempts are never sent: they would never end.
         allow_private: Whether the target may be an address of your own machine or network. Only
-            heeded where a person named the target; one that came over an API must be public.
+            heeded where a person named the target; one that came over an API must be public, or
+            listed in `private_targets`.
         max_attempts: How often one event is tried before it goes to the dead letters.
         first_retry_s: The pause before the second attempt; it doubles from there.
         longest_retry_s: The longest pause.

@@ -21,7 +21,8 @@ class DialOptions:
 
     Attributes:
         allow_private: Whether the target may be an address of your own machine or network. Only
-            heeded where a person named the target; one that came over an API must be public.
+            heeded where a person named the target; one that came over an API must be public, or
+            listed in `private_targets`.
         ca_file: Certificates to trust instead of the system's.
         connect_timeout_s: How long connecting may take, from lookup to handshake.
         send_timeout_s: How long one message may take to be sent.
