@@ -121,8 +121,7 @@ class Acting:
         """Refuse to transcribe again: transcripts are made while the meeting goes on."""
         row = await self._door.bot(request, Scope.WRITE)
         body = _body(request)
-        if only_provider(part(body, "provider")) is None:
-            raise Refusal(400, "provider is required")
+        only_provider(part(body, "provider"))
         address(body, "callback_url")
         known = transcript_id(row)
         where = f" The transcript of the meeting has the id {known}." if known else ""

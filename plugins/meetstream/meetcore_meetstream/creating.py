@@ -163,19 +163,14 @@ def _sinks(wish: Wish, variant: Variant, options: MeetstreamOptions) -> dict[str
 
 def _targets(wish: Wish, variant: Variant, secret: object) -> list[WebhookTarget]:
     data = {"dialect": variant.value}
-    targets: list[WebhookTarget] = []
+    key = secret if isinstance(secret, str) else None
+    wanted: list[tuple[str, str, dict[str, Any]]] = []
     if wish.callback_url:
-        key = secret if isinstance(secret, str) else None
-        targets.append(
-            WebhookTarget(format=Callbacks.name, url=wish.callback_url, secret=key, data=data)
-        )
-    for endpoint in wish.endpoints:
-        events = {"events": list(endpoint.events)}
-        targets.append(WebhookTarget(format=Comings.name, url=endpoint.url, data=events))
+        wanted.append((Callbacks.name, wish.callback_url, data))
+    wanted += [(Comings.name, to.url, {"events": list(to.events)}) for to in wish.endpoints]
     if wish.transcript_webhook_url:
-        url = wish.transcript_webhook_url
-        targets.append(WebhookTarget(format=LiveText.name, url=url, data=data))
-    return targets
+        wanted.append((LiveText.name, wish.transcript_webhook_url, data))
+    return [WebhookTarget(format=name, url=url, secret=key, data=how) for name, url, how in wanted]
 
 
 def _extras(wish: Wish, variant: Variant, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,9 +187,9 @@ def _extras(wish: Wish, variant: Variant, body: Mapping[str, Any]) -> dict[str, 
 
 
 def _made(row: BotRow, wish: Wish, variant: Variant) -> dict[str, Any]:
-    """Return what create_bot answers. A transcript that is streamed has no id there."""
+    """Return what create_bot answers. In the present API a streamed transcript has no id there."""
     if variant is Variant.LEGACY:
-        return {"bot_id": row.bot_id}
+        return {"bot_id": row.bot_id, "transcript_id": transcript_id(row)}
     streamed = bool(row.extras.get("streaming"))
     return {
         "bot_id": row.bot_id,

@@ -16,8 +16,13 @@ __all__ = ["NAME", "PREFIXES", "Door", "everywhere"]
 
 NAME = "meetstream"
 
-PREFIXES = ("/api/v1", "/v1", "")
-"""MeetStream's clients have one of the first two in their base URL."""
+PREFIXES = tuple(
+    dialect + prefix
+    for dialect in ("", *(f"/{variant}" for variant in Variant))
+    for prefix in ("/api/v1", "/v1", "")
+)
+"""MeetStream's clients have `/api/v1` or `/v1` in their base URL. It is all that some of them let
+their users choose, so it can name the dialect, too."""
 
 
 def everywhere(method: str, template: str, handler: Handler) -> list[Route]:
@@ -79,14 +84,14 @@ class Door:
         return self.options.with_user(await self.service.settings(client.user_id, NAME))
 
     def asked_for(self, request: Request) -> Variant | None:
-        """Return the dialect `?dialect=` names, None where it is not there.
+        """Return the dialect that `?dialect=` names, or else the path; None where neither does.
 
         Raises:
-            Refusal: It names neither.
+            Refusal: `?dialect=` names none that there is.
         """
         given = request.args.get("dialect")
         if given is None:
-            return None
+            return Variant.named(request.path.strip("/").partition("/")[0])
         variant = Variant.named(given)
         if variant is None:
             raise Refusal(400, "dialect must be 'legacy' or 'current'")

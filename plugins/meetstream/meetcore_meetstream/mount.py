@@ -23,9 +23,8 @@ def add_to(app: App) -> None:
     """
     door = Door(app.service, read_options(app.options.get(NAME, {})))
     rooms = (Creating(door), Acting(door), Reading(door))
-    app.add_webhook_format(Callbacks(app.service.now))
-    app.add_webhook_format(Comings())
-    app.add_webhook_format(LiveText())
+    for webhook_format in (Callbacks, Comings, LiveText):
+        app.add_webhook_format(webhook_format(app.service.now))
     app.mount(
         Mount(
             name=NAME,

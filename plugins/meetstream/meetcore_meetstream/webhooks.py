@@ -24,7 +24,6 @@ from meetcore_meetstream.variants import Variant, attributes_of, stamp
 __all__ = ["Callbacks", "Comings", "LiveText", "variant_of"]
 
 _NAMESPACE = UUID("5f0a1c6e-3d5b-4b52-9a38-2b1f4f0c7d11")
-_USER_AGENT = "meetcore-meetstream/1.0"
 
 
 def variant_of(target: WebhookTarget) -> Variant:
@@ -37,20 +36,35 @@ def _outgoing(moment: Moment, kind: str, body: dict[str, Any], index: int = 0) -
     return Outgoing(kind=kind, body=to_json(body).encode(), id=str(message_id))
 
 
-class Callbacks(WebhookFormat):
-    """Writes what goes to a bot's `callback_url`.
-
-    A target's `data` says its `dialect`. With a `secret` the raw body is signed.
+class _Signed(WebhookFormat):
+    """Signs the raw body for targets with a `secret`.
 
     Args:
         now: Gives the wall time.
     """
 
-    name: ClassVar[str] = "meetstream"
-    user_agent: ClassVar[str] = _USER_AGENT
+    user_agent: ClassVar[str] = "meetcore-meetstream/1.0"
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
+
+    def signed(self, target: WebhookTarget, outgoing: Outgoing) -> Outgoing:
+        """Return a message with its signature, where the user has a secret."""
+        if target.secret is None:
+            return outgoing
+        digest = hmac.new(target.secret.encode(), outgoing.body, hashlib.sha256).hexdigest()
+        headers = {
+            **outgoing.headers,
+            "X-MeetStream-Signature": f"sha256={digest}",
+            "X-MeetStream-Timestamp": stamp(self._now()),
+        }
+        return evolve(outgoing, headers=headers)
+
+
+class Callbacks(_Signed):
+    """Writes what goes to a bot's `callback_url`; a target's `data` says its `dialect`."""
+
+    name: ClassVar[str] = "meetstream"
 
     async def messages(self, moment: Moment) -> Sequence[Outgoing]:
         """Return the callbacks about an event."""
@@ -69,18 +83,6 @@ class Callbacks(WebhookFormat):
                 told.append(_outgoing(moment, notice.kind.value, body, index))
         return told
 
-    def signed(self, target: WebhookTarget, outgoing: Outgoing) -> Outgoing:
-        """Return a message with its signature, where the user has a secret."""
-        if target.secret is None:
-            return outgoing
-        digest = hmac.new(target.secret.encode(), outgoing.body, hashlib.sha256).hexdigest()
-        headers = {
-            **outgoing.headers,
-            "X-MeetStream-Signature": f"sha256={digest}",
-            "X-MeetStream-Timestamp": stamp(self._now()),
-        }
-        return evolve(outgoing, headers=headers)
-
     async def after_deletion(
         self, row: BotRow, target: WebhookTarget, deleted_objects: int
     ) -> Sequence[Outgoing]:
@@ -90,11 +92,10 @@ class Callbacks(WebhookFormat):
         return (Outgoing(kind="data_deletion", body=to_json(body).encode(), id=message_id),)
 
 
-class Comings(WebhookFormat):
+class Comings(_Signed):
     """Writes participant events for a realtime endpoint; its `data` says which (`events`)."""
 
     name: ClassVar[str] = "meetstream_participants"
-    user_agent: ClassVar[str] = _USER_AGENT
 
     async def messages(self, moment: Moment) -> Sequence[Outgoing]:
         """Return what the endpoint subscribed to."""
@@ -108,11 +109,10 @@ class Comings(WebhookFormat):
         return (_outgoing(moment, body["event"], body),)
 
 
-class LiveText(WebhookFormat):
+class LiveText(_Signed):
     """Writes finalized segments for `live_transcription_required.webhook_url`."""
 
     name: ClassVar[str] = "meetstream_transcript"
-    user_agent: ClassVar[str] = _USER_AGENT
 
     async def messages(self, moment: Moment) -> Sequence[Outgoing]:
         """Return the chunk a finalized segment makes."""

@@ -79,7 +79,7 @@ def read_wish(body: object, variant: Variant, *, plain_sockets: bool = False) ->
 
     Args:
         body: The body, decoded.
-        variant: Whose rules: the first API needs no `bot_name` and no streaming provider.
+        variant: Whose rules: the first API needs no streaming provider.
         plain_sockets: Whether `ws://` is taken: on the own machine.
 
     Raises:
@@ -104,7 +104,7 @@ def read_wish(body: object, variant: Variant, *, plain_sockets: bool = False) ->
         raise BadField("meeting_link is required")
     wish = Wish(
         meeting_link=(text(body, link_name, required=True) or "").strip(),
-        bot_name=_name(body, variant),
+        bot_name=_name(body),
         bot_message=text(body, "bot_message"),
         bot_image_url=address(body, "bot_image_url"),
         audio=truth(body, "audio_required", default=True),
@@ -142,8 +142,8 @@ def _refuse_absent(body: Mapping[str, Any]) -> None:
             raise BadField(f"{name}.login_required: signed-in joins are not available here")
 
 
-def _name(body: Mapping[str, Any], variant: Variant) -> str | None:
-    name = text(body, "bot_name", required=variant is Variant.CURRENT)
+def _name(body: Mapping[str, Any]) -> str | None:
+    name = text(body, "bot_name")
     if name is not None and len(name.strip()) > _LONGEST_NAME:
         raise BadField(f"bot_name must not exceed {_LONGEST_NAME} characters")
     return None if name is None else name.strip()

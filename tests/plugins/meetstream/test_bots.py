@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from meetcore.commands import SendChat
-from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused, ConfigError
+from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused
 from meetcore.lifecycle import EndReason, State
 from meetcore.orders import Scope
-from meetcore_meetstream.options import read_options
 from tests.plugins.meetstream.stage import (
     HEADERS,
     HOOK,
@@ -52,7 +52,9 @@ async def test_a_key_is_a_token(headers: dict[str, str], status: int, tmp_path: 
             assert list(reply.json) == ["message"]
 
 
-@pytest.mark.parametrize("prefix", ["/api/v1", "/v1", ""])
+@pytest.mark.parametrize(
+    "prefix", ["/api/v1", "/v1", "", "/legacy/api/v1", "/current/api/v1", "/current/v1", "/legacy"]
+)
 async def test_every_route_lies_below_each_prefix(prefix: str, tmp_path: Path) -> None:
     headers = {"Authorization": "Token YOUR_API_KEY"}
     async with meetstream(tmp_path) as desk:
@@ -96,8 +98,8 @@ async def test_what_is_out_of_scope_is_a_404_in_the_vendors_shape(
 # --- what is ordered ---------------------------------------------------------------------------
 
 
-async def _refused(tmp_path: Path, body: Any, **options: Any) -> str:
-    async with meetstream(tmp_path, **options) as desk:
+async def _refused(tmp_path: Path, body: Any) -> str:
+    async with meetstream(tmp_path) as desk:
         reply = await ask(desk, "POST", "/bots/create_bot", json=body)
         assert reply.status == 400
         assert list(reply.json) == ["message"]
@@ -155,13 +157,6 @@ async def test_a_field_that_cannot_be_used_is_a_400_that_names_it(
     change: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
     assert words in await _refused(tmp_path, wish(**change))
-
-
-async def test_the_present_api_wants_a_name_the_first_one_does_not(tmp_path: Path) -> None:
-    body = {"meeting_link": LINK}
-    assert await _refused(tmp_path / "a", body, dialect="current") == "bot_name is required"
-    async with meetstream(tmp_path / "b") as desk:
-        assert (await ask(desk, "POST", "/bots/create_bot", json=body)).status == 201
 
 
 @pytest.mark.parametrize("spelling", ["2999-01-15 14:30:00", "2999-01-15T14:30:00Z",
@@ -288,46 +283,6 @@ async def test_more_bots_than_allowed_is_a_429(tmp_path: Path) -> None:
         assert (await ask(desk, "POST", "/bots/create_bot", json=wish())).status == 429
 
 
-# --- which dialect -----------------------------------------------------------------------------
-
-
-async def test_the_dialect_is_the_servers_then_the_users_then_the_requests(tmp_path: Path) -> None:
-    async def first_event(path: str) -> str:
-        before = len(desk.posted)
-        reply = await ask(desk, "POST", path, json=wish())
-        assert reply.status == 201
-        desk.go(desk.only, State.JOINING)
-        await desk.settled()
-        (posted,) = desk.posted[before:]
-        return "current" if "event" in posted.json else "legacy"
-
-    async with meetstream(tmp_path) as desk:
-        assert await first_event("/bots/create_bot") == "legacy"
-        reply = await ask(desk, "PUT", "/user/settings", json={"dialect": "current"})
-        assert reply.json["dialect"] == "current"
-        assert await first_event("/bots/create_bot") == "current"
-        assert await first_event("/bots/create_bot?dialect=legacy") == "legacy"
-        reply = await ask(desk, "POST", "/bots/create_bot?dialect=x", json=wish())
-        assert reply.status == 400
-        reply = await ask(desk, "PUT", "/user/settings", json={"dialect": None})
-        assert (await ask(desk, "GET", "/user/settings")).json == reply.json == {
-            "dialect": "legacy", "audio_format": "binary", "webhook_signed": False,
-        }  # fmt: skip
-
-
-@pytest.mark.parametrize("table", [{"dialect": "klingon"}, {"audio_format": "mp3"}, {"x": 1}])
-def test_an_option_that_cannot_be_used_is_refused(table: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
-        read_options(table)
-
-
-@pytest.mark.parametrize("body", [{}, [], None, {"x": 1}, {"dialect": 7}, {"audio_format": []},
-                                  {"webhook_secret": 7}], ids=str)  # fmt: skip
-async def test_settings_that_cannot_be_used_are_refused(body: Any, tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        assert (await ask(desk, "PUT", "/user/settings", json=body)).status == 400
-
-
 # --- a bot that is there -----------------------------------------------------------------------
 
 
@@ -427,7 +382,8 @@ async def test_a_transcript_whose_reader_goes_away_is_closed_down_to_the_journal
         play(desk, row)
         path = f"/api/v1/transcript/{row.bot_id}/get_transcript{query}"
         reply = await desk.call("GET", path, headers=HEADERS)
-        pieces = aiter(reply.stream)
+        pieces = reply.stream
+        assert isinstance(pieces, AsyncGenerator)
         while b"Alice" not in await anext(pieces):
             continue  # to the first line
         await pieces.aclose()

@@ -208,6 +208,7 @@ async def test_a_signature_is_made_as_in_the_example(tmp_path: Path) -> None:
             posted = desk.posted[-1]
             sent = desk.formats["meetstream"].signed(posted.target, posted.outgoing)
             assert ("X-MeetStream-Signature" in sent.headers) is signed
+        assert {t.secret for t in (await desk.order(desk.only)).webhooks} == {secret}
     own = hmac.new(secret.encode(), sent.body, hashlib.sha256).hexdigest()
     assert sent.headers["X-MeetStream-Signature"] == f"sha256={own}"
     assert sent.headers["X-MeetStream-Timestamp"].endswith("Z")

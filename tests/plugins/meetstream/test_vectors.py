@@ -48,7 +48,7 @@ async def test_the_seeds_request_for_a_bot_is_taken_whole(tmp_path: Path) -> Non
     async with meetstream(tmp_path) as desk:
         desk.rehearsal = True
         reply = await send(desk, LEGACY, "create_bot.request")
-        check(as_answer(reply), LEGACY, "create_bot.response")
+        check(as_answer(reply), LEGACY, "create_bot.response", "transcript_id")
         assert reply.status == 201
         row = desk.only
         order = await desk.order(row)
