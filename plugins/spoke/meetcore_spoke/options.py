@@ -27,7 +27,7 @@ class SpokeOptions:
         extended: Whether the codes and fields that came after the seed are sent.
     """
 
-    webhook_header: str = HEADERS[0]
+    webhook_header: str = SAME
     extended: bool = False
 
     def __attrs_post_init__(self) -> None:

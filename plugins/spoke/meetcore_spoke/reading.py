@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from meetcore.doors import Listed, Reply, Request, json_pieces
@@ -21,10 +21,12 @@ from meetcore_spoke.webhooks import MEDIA_S, read_segments
 
 __all__ = ["Reading"]
 
-_PAGE = 50
+_PAGE = 10
 _LONGEST_PAGE = 250
 _ROWS_AT_ONCE = 200
 _ROWS_LOOKED_AT = 5_000
+_SHOWN_TO_S = 0.001
+"""To what a time is shown: 'at or before' means until the end of that millisecond."""
 
 ClientOf = Callable[[Request, Scope], Awaitable[Client]]
 
@@ -116,15 +118,17 @@ class Reading:
         return Reply(json=[])
 
     async def _if_wanted(self, row: BotRow, args: Mapping[str, str]) -> RecentBot | None:
-        url, extra = args.get("meeting_url"), args.get("filter_by_extra")
-        if url and without_query(row.url) != without_query(url):
+        extra = args.get("filter_by_extra")
+        if not _within(args.get("bot_name"), row.name):
+            return None
+        if not _is_at(row, args.get("meeting_url")):
             return None
         if extra and not fits_extra(row.extras.get("extra"), extra):
             return None
         story = await self._story(row)
         names = speakers(story)
         wanted = args.get("speaker_name")
-        if wanted and not any(wanted.lower() in name.lower() for name in names):
+        if wanted and not any(_within(wanted, name) for name in names):
             return None
         return recent_bot(row, story, names)
 
@@ -140,24 +144,38 @@ class Reading:
         return self._service.media_url(request.origin_url, row, relative, expires_s=MEDIA_S)
 
 
+def _within(wanted: str | None, text: str) -> bool:
+    """Whether a text has what is wanted anywhere in it, in any case; nothing is in every text."""
+    return (wanted or "").lower() in text.lower()
+
+
+def _is_at(row: BotRow, wanted: str | None) -> bool:
+    """Whether a bot's link has what is wanted in it, or is the same but for what its query says."""
+    if wanted is None or _within(wanted, row.url):
+        return True
+    try:
+        return without_query(row.url) == without_query(wanted)
+    except ValueError:
+        return False
+
+
 def _query(args: Mapping[str, str], before: int | None) -> BotQuery:
     return BotQuery(
         dialect="spoke",
-        name=args.get("bot_name") or None,
         created_after=_time(args, "created_after"),
-        created_before=_time(args, "created_before"),
+        created_before=_time(args, "created_before", and_s=_SHOWN_TO_S),
         ended_after=_time(args, "ended_after"),
         before=before,
         limit=_ROWS_AT_ONCE,
     )
 
 
-def _time(args: Mapping[str, str], name: str) -> datetime | None:
+def _time(args: Mapping[str, str], name: str, *, and_s: float = 0.0) -> datetime | None:
     text = args.get(name)
     if not text:
         return None
     try:
-        at = datetime.fromisoformat(text.replace(" ", "+"))
+        at = datetime.fromisoformat(text.replace(" ", "+")) + timedelta(seconds=and_s)
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         raise Refusal(400, "InvalidRequest", f"{name} must be an ISO 8601 time.") from error

@@ -81,7 +81,7 @@ def recent_bot(row: BotRow, story: Story, speakers: list[str]) -> RecentBot:
         "ended_at": timestamp(row.ended_at) if row.ended_at else None,
         "duration": duration_s(row, story) if row.ended else None,
         "speakers": speakers,
-        "extra": row.extras.get("extra"),
+        "extra": _extra(row),
         "session_id": None,
         "access_count": None,
         "last_accessed_at": None,
@@ -108,12 +108,12 @@ def recorded_bot(row: BotRow, story: Story, webhook_url: str | None) -> Recorded
         "ended_at": ended_at,
         "is_stopped": row.ended,
         "errors": None if row.deleted_at is not None else error,
-        "extra": row.extras.get("extra"),
+        "extra": _extra(row),
         "webhook_url": webhook_url or "",
         "mp4_s3_path": "",
         "reserved": False,
         "diarization_v2": False,
-        "transcription_custom_parameters": None,
+        "transcription_custom_parameters": {},
         "recording_mode": asked.get("recording_mode"),
         "speech_to_text_provider": asked.get("speech_to_text_provider"),
         "deduplication_key": asked.get("deduplication_key"),
@@ -125,6 +125,12 @@ def recorded_bot(row: BotRow, story: Story, webhook_url: str | None) -> Recorded
         "streaming_output": asked.get("streaming_output"),
         "streaming_audio_frequency": asked.get("streaming_audio_frequency"),
     }
+
+
+def _extra(row: BotRow) -> Any:
+    """Return what the client gave, or an empty object: the vendor's schema knows no null here."""
+    extra = row.extras.get("extra")
+    return {} if extra is None else extra
 
 
 def fits_extra(extra: Any, wanted: str) -> bool:

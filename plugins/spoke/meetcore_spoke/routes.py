@@ -12,6 +12,7 @@ from meetcore.doors import Reply, Request, Route
 from meetcore.meeting import without_query
 from meetcore.orders import BotOrder, BotQuery, Client, Scope, TranscriberChoice, WebhookTarget
 from meetcore.service import Service
+from meetcore_spoke.documentation import documentation
 from meetcore_spoke.options import SpokeOptions, header_for
 from meetcore_spoke.reading import Reading
 from meetcore_spoke.refusals import Refusal
@@ -45,6 +46,8 @@ class Api:
             Route("GET", "/bots/meeting_data", reading.meeting_data),
             Route("GET", "/bots/bots_with_metadata", reading.bots_with_metadata),
             Route("POST", "/bots/retranscribe", self.retranscribe),
+            Route("GET", "/bots/webhooks", self.webhooks),
+            Route("GET", "/bots/webhooks/bot", self.webhooks),
             Route("DELETE", "/bots/{uuid}", self.remove),
             Route("POST", "/bots/{uuid}/delete_data", self.delete_data),
             Route("GET", "/bots/{uuid}/screenshots", reading.screenshots),
@@ -108,6 +111,14 @@ class Api:
             raise Refusal(400, "InvalidRequest", "bot_uuid is required, as a string.")
         await self._service.bot(client, bot_uuid)
         raise Refusal(403, "Forbidden", "A recording cannot be transcribed again on this server.")
+
+    async def webhooks(self, request: Request) -> Reply:
+        """Say which webhooks there are and what is in them, as this user gets them."""
+        client = await self.client(request, Scope.READ)
+        settings = await self._service.settings(client.user_id, "spoke")
+        options = self._options.with_user(settings)
+        header = header_for(options, _key(request)[0])
+        return Reply(json=documentation(header, extended=options.extended))
 
     async def webhook_url(self, request: Request) -> Reply:
         """Return where webhooks go for bots that name no other target."""

@@ -10,7 +10,7 @@ from attrs import define, frozen
 from meetcore.events import StateChanged
 from meetcore.lifecycle import TERMINAL, EndReason, State
 
-__all__ = ["Change", "StatusBody", "StatusTrack", "error_of", "timestamp"]
+__all__ = ["Change", "StatusBody", "StatusTrack", "codes", "error_of", "errors", "timestamp"]
 
 _ERRORS = {
     EndReason.DENIED: "BotNotAccepted",
@@ -46,6 +46,17 @@ _CODES = {
     State.RECORDING: "in_call_recording",
     State.PAUSED: "in_call_not_recording",
 }
+
+
+def codes(*, extended: bool) -> list[str]:
+    """Return every status code that is told, the later ones last."""
+    later = ["recording_paused", "recording_resumed", *_CODE_OF_ERROR.values(), "meeting_error"]
+    return [*dict.fromkeys(_CODES.values()), "call_ended", *(later if extended else ())]
+
+
+def errors() -> list[str]:
+    """Return every error a bot can end with."""
+    return [*dict.fromkeys(_ERRORS.values()), "InternalError"]
 
 
 class StatusBody(TypedDict):

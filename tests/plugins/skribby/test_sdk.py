@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,35 +10,23 @@ import pytest
 import trio
 
 from meetcore_skribby.webhooks import verify
+from tests.plugins.node_packages import installed, run_node
 from tests.plugins.server.rehearsing import rehearsing
 from tests.plugins.server.webhooks.receiver import Got, Receiver, receiving
 
-NODE = Path(__file__).parent / "node"
 KEY = "operators-key"
 SECRET = "skr_for_the_test"
-SDK_VERSION = "0.5.5"
 
 
 @pytest.fixture(scope="session")
 def sdk() -> Path:
-    """The vendor's package at its pinned version, from npm, in a folder that git ignores."""
-    package = NODE / "node_modules" / "@skribby" / "sdk" / "package.json"
-    if not package.exists() or json.loads(package.read_text())["version"] != SDK_VERSION:
-        npm = shutil.which("npm")
-        assert npm, "npm is needed: the vendor's client is a Node package"
-        options = ["--no-package-lock", "--no-audit", "--no-fund", "--omit=optional"]
-        done = subprocess.run(
-            [npm, "install", *options], cwd=NODE, capture_output=True, text=True, timeout=100
-        )
-        assert done.returncode == 0, done.stderr
-    return NODE / "whole_life.mjs"
+    """The folder with the vendor's package."""
+    return installed(Path(__file__).parent / "node")
 
 
 @pytest.mark.browser
 @pytest.mark.timeout(200)
 async def test_the_vendors_client_drives_a_whole_life(sdk: Path, tmp_path: Path) -> None:
-    node = shutil.which("node")
-    assert node, "Node is needed: the vendor's client is a Node package"
     config = tmp_path / "meetcore.toml"
     config.write_text(f'[plugins.server.dialects.skribby]\nwebhook_secret = "{SECRET}"\n')
     with trio.fail_after(180):
@@ -51,12 +36,9 @@ async def test_the_vendors_client_drives_a_whole_life(sdk: Path, tmp_path: Path)
         ):
             link = "https://meet.google.com/abc-defg-hij"
             told = [f"{url}/skribby/api/v1", KEY, link, receiver.url()]
-            done = await trio.run_process(
-                [node, str(sdk), *told], capture_stdout=True, capture_stderr=True, check=False
-            )
+            seen = await run_node(sdk / "whole_life.mjs", *told)
             await receiver.until(lambda: "finished" in states(receiver), within_s=20)
-    assert done.returncode == 0, done.stderr.decode()
-    _check(json.loads(done.stdout))
+    _check(seen)
     _check_webhooks(receiver.got)
 
 

@@ -19,6 +19,7 @@ from tests.plugins.spoke.stage import (
     KEY,
     LINK,
     ask,
+    codes,
     enter,
     fail,
     leave,
@@ -331,7 +332,9 @@ async def test_the_list_can_be_filtered_and_sorted(tmp_path: Path) -> None:
             assert reply.status == 200, reply.json
             return [bot["uuid"] for bot in reply.json["bots"]]
 
-        assert await listed("bot_name=One") == [first.bot_id]
+        assert await listed("bot_name=one") == [first.bot_id]
+        assert await listed("bot_name=O") == [second.bot_id, first.bot_id]
+        assert await listed("bot_name=") == [second.bot_id, first.bot_id]
         assert await listed("speaker_name=alice") == [first.bot_id]
         assert await listed("filter_by_extra=team:a") == [second.bot_id]
         assert await listed("filter_by_extra=team:a,n:2") == []
@@ -339,18 +342,52 @@ async def test_the_list_can_be_filtered_and_sorted(tmp_path: Path) -> None:
         assert await listed("sort_by_extra=team:asc") == [second.bot_id, first.bot_id]
         assert await listed("sort_by_extra=team:desc") == [first.bot_id, second.bot_id]
         assert await listed(f"meeting_url={LINK}") == [second.bot_id, first.bot_id]
+        assert await listed(f"meeting_url={LINK}?authuser=1") == [second.bot_id, first.bot_id]
+        assert await listed("meeting_url=MEET.google") == [second.bot_id, first.bot_id]
         assert await listed("meeting_url=https://meet.google.com/other") == []
+        assert await listed("meeting_url=http://[") == []
         assert await listed("created_before=2026-01-01T00:00:00Z") == []
+        shown = (await ask(desk, "GET", "/bots/bots_with_metadata?bot_name=One")).json["bots"][0]
+        assert await listed(f"created_before={shown['created_at']}") == [first.bot_id]
         assert await listed("ended_after=2026-01-01T00:00:00") == [first.bot_id]
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=x", "limit=-1", "cursor=x", "created_after=soon", "limit=²"]
+    "query",
+    [
+        "limit=0",
+        "limit=x",
+        "limit=-1",
+        "limit=²",
+        "cursor=x",
+        "created_after=soon",
+        "created_before=9999-12-31T23:59:59.999999",
+    ],
 )
 async def test_a_query_that_is_wrong_is_refused(query: str, tmp_path: Path) -> None:
     async with spoke(tmp_path) as desk:
         reply = await ask(desk, "GET", f"/bots/bots_with_metadata?{query}")
         assert (reply.status, reply.json["error"]) == (400, "InvalidRequest")
+
+
+async def test_a_page_has_ten_bots_where_no_limit_is_named(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        for number in range(12):
+            await new_bot(desk, deduplication_key=str(number))
+        page = (await ask(desk, "GET", "/bots/bots_with_metadata")).json
+        assert len(page["bots"]) == 10
+        rest = await ask(desk, "GET", f"/bots/bots_with_metadata?cursor={page['next_cursor']}")
+        assert (len(rest.json["bots"]), rest.json["next_cursor"]) == (2, None)
+
+
+async def test_what_the_client_did_not_give_is_an_empty_object(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk)
+        data = (await ask(desk, "GET", f"/bots/meeting_data?bot_id={row.bot_id}")).json
+        bot = data["bot_data"]["bot"]
+        assert (bot["extra"], bot["transcription_custom_parameters"]) == ({}, {})
+        (listed,) = (await ask(desk, "GET", "/bots/bots_with_metadata")).json["bots"]
+        assert listed["extra"] == {}
 
 
 async def test_there_are_no_screenshots(tmp_path: Path) -> None:
@@ -381,6 +418,45 @@ async def test_the_accounts_target_is_for_bots_that_name_none(tmp_path: Path) ->
         assert [target.url for target in await desk.targets(row)] == ["https://a.test/"]
         own = await new_bot(desk, deduplication_key="2")
         assert [target.url for target in await desk.targets(own)] == [HOOK]
+
+
+@pytest.mark.parametrize("header", ["x-spoke-api-key", "x-meeting-baas-api-key"])
+async def test_webhooks_have_the_header_the_request_had(header: str, tmp_path: Path) -> None:
+    async with spoke(tmp_path) as desk:
+        row = await new_bot(desk, header=header)
+        fail(desk, row, EndReason.DENIED)
+        await told(desk)
+        assert {name for post in desk.posted for name in post.outgoing.headers} == {header}
+
+
+@pytest.mark.parametrize("extended", [False, True])
+async def test_the_webhooks_that_are_documented_are_those_that_come(
+    extended: bool, tmp_path: Path
+) -> None:
+    async with spoke(tmp_path, extended=extended) as desk:
+        documented = (await ask(desk, "GET", "/bots/webhooks")).json
+        assert documented == (await ask(desk, "GET", "/bots/webhooks/bot")).json
+        assert documented["header"] == "x-spoke-api-key"
+        status, complete, failed = documented["events"]
+        play(desk, await new_bot(desk, speech_to_text="Default"))
+        bodies = await told(desk)
+        assert bodies[-1].keys() == complete["example"].keys()
+        assert bodies[-1]["data"].keys() == complete["example"]["data"].keys()
+        assert bodies[0]["data"].keys() == status["example"]["data"].keys()
+        assert set(codes(bodies)) <= set(status["codes"])
+        assert ("bot_rejected" in status["codes"]) is extended
+        assert set(failed["errors"]) >= {"BotNotAccepted", "InternalError"}
+        nothing = await ask(desk, "GET", "/bots/webhooks/calendar")
+        assert (nothing.status, nothing.json["error"]) == (404, "NotFound")
+
+
+async def test_a_failure_is_documented_as_it_comes(tmp_path: Path) -> None:
+    async with spoke(tmp_path, extended=True) as desk:
+        failed = (await ask(desk, "GET", "/bots/webhooks")).json["events"][2]
+        fail(desk, await new_bot(desk), EndReason.DENIED)
+        body = (await told(desk))[-1]
+        assert body["data"].keys() == failed["example"]["data"].keys()
+        assert body["data"]["error"] in failed["errors"]
 
 
 async def test_a_user_chooses_the_header_and_the_later_codes(tmp_path: Path) -> None:
