@@ -4,6 +4,10 @@ Clients of E1 and E2 tell segments apart by the text of `absolute_start_time`, s
 alone, from two facts of the journal that do not change: when the bot came in, and the segment's
 onset. Two people may begin in the same millisecond; the digits below it, which the onset leaves
 free, come from the segment's id, so that one does not replace the other.
+
+A segment's seconds have both names, `start` and `start_time`, `end` and `end_time`, wherever it
+stands: servers and documentation differ, and Vexa's own rendering library sorts by `start_time`
+whatever it was given.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ __all__ = ["Form", "Session", "language_of", "segment_body"]
 
 
 class Form(Enum):
-    """Where a segment stands; the spelling of some keys depends on it."""
+    """Where a segment stands; some of its keys depend on it."""
 
     REST = "rest"
     MUTABLE = "mutable"
@@ -75,7 +79,9 @@ def segment_body(
     body: dict[str, Any] = {
         "segment_id": segment.id,
         "start": round(start_s, 3),
-        "end_time" if form is Form.MUTABLE else "end": round(end_s, 3),
+        "start_time": round(start_s, 3),
+        "end": round(end_s, 3),
+        "end_time": round(end_s, 3),
         "text": segment.text,
         "language": language_of(segment.language or session.language),
         "completed": segment.finalized,

@@ -127,6 +127,23 @@ def test_a_segments_absolute_start_is_one_text_though_its_start_moves() -> None:
     assert text.endswith("Z")
 
 
+@pytest.mark.parametrize("variant", list(Variant))
+def test_a_segments_seconds_have_both_names_in_every_frame(variant: Variant) -> None:
+    frames = told(variant, draft("a"), final("a b"))
+    bodies = [
+        each
+        for frame in frames
+        for each in (
+            *frame.get("payload", {}).get("segments", []),
+            *frame.get("confirmed", []),
+            *frame.get("pending", []),
+        )
+    ]
+    assert len(bodies) >= 2
+    names = ("start", "start_time", "end", "end_time")
+    assert {tuple(each[name] for name in names) for each in bodies} == {(12.4, 12.4, 15.1, 15.1)}
+
+
 def test_two_people_who_begin_at_once_do_not_replace_each_other() -> None:
     frames = told(Variant.E1, final("yes", key="a-1"), final("no", key="b-1", who="Ada"))
     kept = MapOfTime()
