@@ -22,6 +22,7 @@ from meetcore_server.guard import Guard
 from meetcore_server.mounts import Mounts
 from meetcore_server.native.app import make_app
 from meetcore_server.native.socket import admit_native
+from meetcore_server.options import SharedOptions
 from meetcore_server.orders_to_specs import Sandbox, Specs
 from meetcore_server.port import Port
 from meetcore_server.rates import Buckets
@@ -45,44 +46,20 @@ _BURST_S = 5.0
 
 
 @frozen(kw_only=True)
-class ServeOptions:
-    """How the server is set.
+class ServeOptions(SharedOptions):
+    """How a server is set in code.
 
     Attributes:
-        host: Address to listen on.
-        port: Port, 0 for any that is free.
         database: URL of the database; a relative SQLite path is below the working directory.
-        root: Name of the mount that lies at the root too.
-        public_url: Where clients see the server, where that is not what they send as `Host`.
         sandbox: Set to rehearse: every link leads to a scripted meeting.
         api_key: A key that is valid beside those in the database.
-        max_bots: How many bots at once, in all.
-        max_bots_per_user: The same for each user who has no limit of their own.
-        max_bots_per_key: The same for each key that has no limit of its own.
-        max_scheduled_per_user: How many bots of a user may wait for their time.
-        private_targets: Hosts and networks that are not public and that webhooks and sockets may
-            go to, also unencrypted; `*` for all. A rehearsal's may go anywhere.
-        requests_per_s: How many requests each key (or address without one) may make a second,
-            for some seconds at once; None for any number.
         plugin_files: Plugin files that a bot's process loads too.
-        dialects: Options of the dialects, by name.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8080
     database: str = DEFAULT_DATABASE_URL
-    root: str | None = None
-    public_url: str | None = None
     sandbox: Sandbox | None = None
     api_key: str | None = field(default=None, repr=False)
-    max_bots: int | None = None
-    max_bots_per_user: int | None = None
-    max_scheduled_per_user: int | None = 1000
-    max_bots_per_key: int | None = None
-    private_targets: tuple[str, ...] = ()
-    requests_per_s: float | None = 100.0
     plugin_files: tuple[str, ...] = ()
-    dialects: Mapping[str, Any] = field(factory=dict)
 
 
 class Server:

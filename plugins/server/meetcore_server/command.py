@@ -75,7 +75,7 @@ def _settings(
 
     from meetcore.config import build_options, load_config
     from meetcore_server.assembly import ServeOptions
-    from meetcore_server.options import ServerSettings
+    from meetcore_server.options import ServerSettings, SharedOptions
     from meetcore_server.orders_to_specs import Sandbox
 
     overrides = {} if given["out_dir"] is None else {"out_dir": given["out_dir"]}
@@ -98,22 +98,13 @@ def _settings(
             script=script or settings.rehearsal_script, scripts=settings.rehearsal_scripts
         )
     files = tuple(str(path.absolute()) for path in given["plugin_files"])
+    shared = {each.name: getattr(settings, each.name) for each in attrs.fields(SharedOptions)}
     options = ServeOptions(
-        host=settings.host,
-        port=settings.port,
+        **shared,
         database=settings.database or f"sqlite:///{config.out_dir}/server.db",
-        root=settings.root,
-        public_url=settings.public_url,
         sandbox=sandbox,
         api_key=settings.api_key.reveal() if settings.api_key else None,
-        max_bots=settings.max_bots,
-        max_bots_per_user=settings.max_bots_per_user,
-        max_scheduled_per_user=settings.max_scheduled_per_user,
-        max_bots_per_key=settings.max_bots_per_key,
-        private_targets=settings.private_targets,
-        requests_per_s=settings.requests_per_s,
         plugin_files=files,
-        dialects=settings.dialects,
     )
     return config, options, {"in_process": given["in_process"], "keep_bots": given["keep_bots"]}
 

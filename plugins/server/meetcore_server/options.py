@@ -1,4 +1,4 @@
-"""The table `[plugins.server]` of the configuration."""
+"""How a server is set: the table `[plugins.server]`, and what embedding shares with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attrs import Factory, field, frozen
 from meetcore.errors import ConfigError
 from meetcore.secrets import Secret
 
-__all__ = ["ServerSettings"]
+__all__ = ["ServerSettings", "SharedOptions"]
 
 
 def _port(instance: object, attribute: Any, value: int) -> None:
@@ -19,43 +19,53 @@ def _port(instance: object, attribute: Any, value: int) -> None:
 
 
 @frozen(kw_only=True)
-class ServerSettings:
-    """How `meetcore serve` is set; its options on the command line win.
+class SharedOptions:
+    """What a server is set by, embedded or on the command line.
 
     Attributes:
         host: Address to listen on. Any but this machine's own needs a key.
         port: Port, 0 for any that is free.
-        database: URL of the database; by default SQLite in the bots' folder.
         root: Name of a dialect that is mounted at `/` too.
         public_url: Where clients see the server, where that is not what they send as `Host`.
-        api_key: A key that is valid beside those that were made.
         max_bots: How many bots at once, in all.
         max_bots_per_user: The same for each user who has no limit of their own.
         max_bots_per_key: The same for each key that has no limit of its own.
         max_scheduled_per_user: How many bots of a user may wait for their time.
         private_targets: Hosts and networks that are not public and that webhooks and sockets may
-            go to, also unencrypted: `["crm.internal", "10.1.0.0/16"]`; `["*"]` for all.
+            go to, also unencrypted: `["crm.internal", "10.1.0.0/16"]`; `["*"]` for all. A
+            rehearsal's may go anywhere.
         requests_per_s: How many requests each key (or address without one) may make a second;
-            five seconds' worth at once. `none` for any number.
-        default_transcriber: Who transcribes where neither order nor configuration says.
-        rehearsal_script: What a rehearsal plays.
-        rehearsal_scripts: The same by native id of the meeting.
+            five seconds' worth at once. `none` (in code: None) for any number.
         dialects: Options of the dialects, a table each.
     """
 
     host: str = "127.0.0.1"
     port: int = field(default=8080, validator=_port)
-    database: str | None = None
     root: str | None = None
     public_url: str | None = None
-    api_key: Secret | None = field(default=None, repr=False)
     max_bots: int | None = None
     max_bots_per_user: int | None = None
-    max_scheduled_per_user: int | None = 1000
     max_bots_per_key: int | None = None
+    max_scheduled_per_user: int | None = 1000
     private_targets: tuple[str, ...] = ()
     requests_per_s: float | None = 100.0
+    dialects: Mapping[str, Any] = Factory(dict)
+
+
+@frozen(kw_only=True)
+class ServerSettings(SharedOptions):
+    """How `meetcore serve` is set; its options on the command line win.
+
+    Attributes:
+        database: URL of the database; by default SQLite in the bots' folder.
+        api_key: A key that is valid beside those that were made.
+        default_transcriber: Who transcribes where neither order nor configuration says.
+        rehearsal_script: What a rehearsal plays.
+        rehearsal_scripts: The same by native id of the meeting.
+    """
+
+    database: str | None = None
+    api_key: Secret | None = field(default=None, repr=False)
     default_transcriber: str | None = "pocketsphinx"
     rehearsal_script: str = "planning"
     rehearsal_scripts: Mapping[str, str] = Factory(dict)
-    dialects: Mapping[str, Any] = Factory(dict)
