@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ from meetcore_meetstream.audio_sink import MeetstreamAudioSink
 from meetcore_meetstream.dial_options import AudioOptions
 from meetcore_websocket.line import TargetUnreachable
 from tests.plugins.meetstream.stage import BY_NAME, eventually
-from tests.plugins.meetstream.users_server import Frame, target
-from tests.plugins.websocket.users_server import DEADLINE_S, Stage, TargetThread, running
+from tests.plugins.meetstream.users_server import Frame, Listener, target
+from tests.plugins.websocket.users_server import DEADLINE_S, Stage, WithTarget, running
 
 ALICE = ParticipantJoined(participant=Participant(id="a", name="Alice"))
 BOB = ParticipantJoined(participant=Participant(id="b", name="Bob"))
@@ -56,15 +56,11 @@ async def people(stage: Stage[Any]) -> None:
     await stage.enter()
 
 
-class TestTheAudioSocketAsASink(SinkConformance):
+class TestTheAudioSocketAsASink(WithTarget[Listener], SinkConformance):
     """The promises every sink makes."""
 
-    @pytest.fixture(autouse=True)
-    def _target(self) -> Iterator[None]:
-        thread = TargetThread(target)
-        self.target = thread.target
-        yield
-        thread.close()
+    def hold_target(self) -> AbstractAsyncContextManager[Listener]:
+        return target()
 
     def make_sink(self) -> Sink:
         return MeetstreamAudioSink(AudioOptions(url=self.target.url))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
 from meetcore_meetstream.control_sink import MeetstreamControlSink
 from meetcore_meetstream.dial_options import ControlOptions
 from tests.plugins.meetstream.stage import BY_NAME, chat, eventually
-from tests.plugins.meetstream.users_server import target
-from tests.plugins.websocket.users_server import TargetThread, running
+from tests.plugins.meetstream.users_server import Listener, target
+from tests.plugins.websocket.users_server import WithTarget, running
 
 VECTORS_HERE = {
     ("legacy(seed)", "socket.ready"),
@@ -44,15 +44,11 @@ def audio(command: str = "sendaudio", chunk: str = SECOND) -> str:
     return json.dumps({"command": command, "audiochunk": chunk, "sample_rate": 48_000})
 
 
-class TestTheControlSocketAsASink(SinkConformance):
+class TestTheControlSocketAsASink(WithTarget[Listener], SinkConformance):
     """The promises every sink makes."""
 
-    @pytest.fixture(autouse=True)
-    def _target(self) -> Iterator[None]:
-        thread = TargetThread(target)
-        self.target = thread.target
-        yield
-        thread.close()
+    def hold_target(self) -> AbstractAsyncContextManager[Listener]:
+        return target()
 
     def make_sink(self) -> Sink:
         return MeetstreamControlSink(ControlOptions(url=self.target.url))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from functools import partial
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.dial_options import TranscriptOptions
 from meetcore_meetstream.transcript_sink import MeetstreamTranscriptSink
 from tests.plugins.meetstream.stage import BY_NAME, HELLO, REPLY, eventually
-from tests.plugins.meetstream.users_server import target
-from tests.plugins.websocket.users_server import TargetThread, running
+from tests.plugins.meetstream.users_server import Listener, target
+from tests.plugins.websocket.users_server import WithTarget, running
 
 
 def sink(url: str, **options: Any) -> MeetstreamTranscriptSink:
@@ -30,15 +29,11 @@ def draft(text: str) -> SegmentDraft:
     return SegmentDraft(segment=evolve(HELLO.segment, finalized=False, text=text, words=()))
 
 
-class TestTheTranscriptSocketAsASink(SinkConformance):
+class TestTheTranscriptSocketAsASink(WithTarget[Listener], SinkConformance):
     """The promises every sink makes."""
 
-    @pytest.fixture(autouse=True)
-    def _target(self) -> Iterator[None]:
-        thread = TargetThread(partial(target, greeted=False))
-        self.target = thread.target
-        yield
-        thread.close()
+    def hold_target(self) -> AbstractAsyncContextManager[Listener]:
+        return target(greeted=False)
 
     def make_sink(self) -> Sink:
         return MeetstreamTranscriptSink(TranscriptOptions(url=self.target.url, dialect="current"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from meetcore_spoke.stream_options import StreamOptions
 from meetcore_spoke.stream_sink import SpokeStreamSink
 from meetcore_websocket.line import TargetUnreachable
 from tests.plugins.spoke.stage import BY_NAME, eventually
-from tests.plugins.websocket.users_server import DEADLINE_S, TargetThread, User, running, serving
+from tests.plugins.websocket.users_server import DEADLINE_S, User, WithTarget, running, serving
 
 ALICE = Participant(id="a", name="Alice")
 
@@ -56,15 +55,11 @@ def sink(**options: Any) -> SpokeStreamSink:
     return SpokeStreamSink(StreamOptions(first_retry_s=0.01, **options))
 
 
-class TestTheStreamAsASink(SinkConformance):
+class TestTheStreamAsASink(WithTarget[Ears], SinkConformance):
     """The promises every sink makes."""
 
-    @pytest.fixture(autouse=True)
-    def _target(self) -> Iterator[None]:
-        thread = TargetThread(target)
-        self.target = thread.target
-        yield
-        thread.close()
+    def hold_target(self) -> AbstractAsyncContextManager[Ears]:
+        return target()
 
     def make_sink(self) -> Sink:
         return SpokeStreamSink(StreamOptions(output=self.target.url))

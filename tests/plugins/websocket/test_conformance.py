@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from meetcore.contracts import Sink
 from meetcore.events import LedgerClosed, PluginEvent
@@ -16,8 +14,8 @@ from meetcore_websocket.options import WebSocketOptions
 from meetcore_websocket.push_options import PushOptions
 from meetcore_websocket.push_sink import WebSocketPushSink
 from meetcore_websocket.sink import WebSocketSink
-from tests.plugins.websocket.target import a_target
-from tests.plugins.websocket.users_server import TargetThread
+from tests.plugins.websocket.target import Target, a_target
+from tests.plugins.websocket.users_server import WithTarget
 
 
 class TestWebSocketServer(SinkConformance):
@@ -30,15 +28,11 @@ class TestWebSocketServer(SinkConformance):
         assert told.data["url"].startswith("ws://127.0.0.1:")
 
 
-class _Push(SinkConformance):
+class _Push(WithTarget[Target], SinkConformance):
     settings: dict[str, Any]
 
-    @pytest.fixture(autouse=True)
-    def _target(self) -> Iterator[None]:
-        thread = TargetThread(a_target)
-        self.target = thread.target
-        yield
-        thread.close()
+    def hold_target(self) -> AbstractAsyncContextManager[Target]:
+        return a_target()
 
     def make_sink(self) -> Sink:
         return WebSocketPushSink(PushOptions(url=self.target.url, **self.settings))

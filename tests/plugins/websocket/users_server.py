@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import pytest
 import trio
 from attrs import define, field
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
@@ -109,6 +111,23 @@ class TargetThread(Generic[T]):
     def close(self) -> None:
         self._token.run_sync_soon(self._stop.set)
         self._thread.join(10)
+
+
+class WithTarget(ABC, Generic[T]):
+    """For a suite of promises: each of its tests has a target for the sink."""
+
+    target: T
+
+    @abstractmethod
+    def hold_target(self) -> AbstractAsyncContextManager[T]:
+        """Hold what the sink dials."""
+
+    @pytest.fixture(autouse=True)
+    def _target(self) -> Iterator[None]:
+        thread = TargetThread(self.hold_target)
+        self.target = thread.target
+        yield
+        thread.close()
 
 
 @define
