@@ -237,7 +237,6 @@ class BotQuery:
     platform: str | None = None
     native_id: str | None = None
     states: frozenset[State] | None = None
-    name: str | None = None
     public_url: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None

@@ -40,7 +40,6 @@ def matches(row: BotRow, query: BotQuery) -> bool:
         and query.native_id in (None, row.native_id)
         and query.public_url in (None, row.public_url)
         and (query.states is None or row.state in query.states)
-        and (query.name is None or query.name in row.name)
         and (query.created_after is None or row.created_at >= query.created_after)
         and (query.created_before is None or row.created_at < query.created_before)
         and (

@@ -96,7 +96,7 @@ def matching(query: BotQuery, user_id: int | None) -> sa.Select[Any]:
     statement = sa.select(*SHOWN)
     if user_id is not None:
         statement = statement.where(c.user_id == min(user_id, LARGEST_NUMBER))
-    for name in ("dialect", "platform", "name", "public_url"):
+    for name in ("dialect", "platform", "public_url"):
         wanted = getattr(query, name)
         if wanted is not None:
             statement = statement.where(c[name] == wanted)

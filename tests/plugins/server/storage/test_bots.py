@@ -308,7 +308,6 @@ async def test_bots_are_listed_by_what_is_asked_and_in_pages(database_url: str) 
         assert await numbers(dialect="spoke") == [6, 3]
         assert await numbers(platform="meet", native_id="m1") == [5, 3, 1]
         assert await numbers(platform="zoom") == []
-        assert await numbers(name="bot 3") == [3]
         assert await numbers(public_url="https://meet.example/abc", limit=1) == [6]
         assert await numbers(states=frozenset({State.COMPLETED})) == [4, 2]
         assert await numbers(states=frozenset()) == []
