@@ -54,6 +54,7 @@ class Fleet:
         self.launcher = launcher or InProcessLauncher(plugins)
         self._nursery = nursery
         self._closing = False
+        self._launching = 0
         self._one_less = trio.Event()
 
     def start(
@@ -101,7 +102,7 @@ class Fleet:
     def _check_room(self) -> None:
         if self._closing:
             raise FleetFull("The fleet is closing and takes no more bots.")
-        if len(self.bots) + len(self.running) >= self.limit:
+        if len(self.bots) + len(self.running) + self._launching >= self.limit:
             raise FleetFull(
                 f"All {self.limit} places of the fleet are taken.",
                 "Wait for a bot to end, or raise the limit.",
@@ -126,7 +127,11 @@ class Fleet:
             MeetcoreError: It could not be started.
         """
         self._check_room()
-        bot = await self.launcher.launch(spec, self._nursery)
+        self._launching += 1
+        try:
+            bot = await self.launcher.launch(spec, self._nursery)
+        finally:
+            self._launching -= 1
         self._keep(bot)
         return bot
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import trio
+import trio.testing
 
 import meetcore
 from meetcore.errors import ConfigError, FleetFull, UnknownMeetingUrl, UnknownOption
@@ -197,6 +198,23 @@ async def test_launched_bots_count_towards_the_limit_and_leave_with_the_fleet(
             await fleet.launch(spec_for(meeting, tmp_path, "b-2"))
     end = end_of(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
     assert end.reason == "stop_requested"
+
+
+async def test_a_bot_that_is_being_launched_has_its_place_already(tmp_path, autojump_clock):
+    class Slow(InProcessLauncher):
+        async def launch(self, spec, nursery):
+            await trio.sleep(1)
+            return await super().launch(spec, nursery)
+
+    meeting = SimMeeting(MEETING)
+    launcher = Slow(meeting.plugins())
+    async with fleet_at(tmp_path, meeting, launcher=launcher, limit=1) as fleet:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fleet.launch, spec_for(meeting, tmp_path))
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(FleetFull):
+                await fleet.launch(spec_for(meeting, tmp_path, "b-2"))
+        await fleet.wait_empty()
 
 
 async def test_an_error_in_the_block_comes_out_as_itself_after_an_orderly_end(

@@ -20,7 +20,7 @@ from meetcore.children.launcher import is_running
 from meetcore.commands import Stop
 from meetcore.config import load_config
 from meetcore.contracts import BotSpec, RunningBot
-from meetcore.errors import CommandFailed, CommandRefused, MeetcoreError, brief
+from meetcore.errors import CommandFailed, CommandRefused, FleetFull, MeetcoreError, brief
 from meetcore.events import StateChanged
 from meetcore.fleet import Fleet
 from meetcore.folders import journal_path, make_bot_folder
@@ -79,9 +79,16 @@ def _end_unstarted(folder: Path, bot_id: str, reason: EndReason, evidence: Evide
 
 @define(eq=False)
 class _Wait:
-    """What can be said to a bot that does not run yet."""
+    """What can be said to a bot that does not run yet.
+
+    Attributes:
+        stopped: Why it is not to come at all.
+        launching: Whether it is too late for another time.
+        scope: Ends the waiting for its time.
+    """
 
     stopped: str | None = None
+    launching: bool = False
     scope: trio.CancelScope = field(factory=trio.CancelScope)
 
 
@@ -177,7 +184,7 @@ class Attendance:
             NotNow: It is under way.
         """
         wait = self._waits.get(row.bot_id)
-        if wait is None or live.running is not None or live.row.state is not State.SCHEDULED:
+        if wait is None or wait.launching or live.row.state is not State.SCHEDULED:
             raise NotNow(live.row.state, "The bot is not scheduled any more.")
         live.row = row
         wait.scope.cancel()
@@ -233,17 +240,39 @@ class Attendance:
                 await self._end(live, EndReason.CRASHED, refused)
                 return True
             try:
-                live.running = await self._fleet.launch(spec)
+                live.running = await self._launched(spec, wait, asked_at)
             except MeetcoreError as error:
                 _LOG.warning("bot=%s could not be launched: %s", live.row.bot_id, brief(error))
                 await self._end(live, EndReason.CRASHED, Evidence("launch", brief(error)))
                 return True
-            if wait.stopped is not None:
+            if live.running is None and wait.stopped is None:
+                return False  # it was given another time while it waited for a place
+            if live.running is None:
+                await self._end(live, EndReason.STOP_REQUESTED, Evidence("command", wait.stopped))
+            elif wait.stopped is not None:
                 await self._say_stop(live, wait.stopped)
         finally:
             if self._waits.get(live.row.bot_id) is wait:
                 del self._waits[live.row.bot_id]
         return True
+
+    async def _launched(self, spec: BotSpec, wait: _Wait, asked_at: datetime) -> RunningBot | None:
+        """Launch a bot as soon as there is a place for it; None if it is not to come meanwhile.
+
+        Raises:
+            FleetFull: There was no place until it was too late.
+            MeetcoreError: It could not be started.
+        """
+        while not wait.scope.cancel_called:
+            wait.launching = True
+            try:
+                return await self._fleet.launch(spec)
+            except FleetFull:
+                if self._now() - asked_at > timedelta(seconds=LATEST_S):
+                    raise
+            wait.launching = False
+            await trio.sleep(_AGAIN_AFTER_S)
+        return None
 
     async def _until(self, when: datetime | None) -> None:
         """Return at a wall time; the clock may be set meanwhile."""

@@ -31,6 +31,7 @@ async def serving(
     dialects: tuple[str, ...] = (),
     launcher: meetcore.Launcher | None = None,
     config: dict[str, Any] | None = None,
+    places: int = 50,
     **options: Any,
 ) -> AsyncIterator[Server]:
     """Serve bots that run in this process unless a launcher is given."""
@@ -45,6 +46,7 @@ async def serving(
             meetcore.open_fleet(
                 bot_config,
                 plugins=plugins,
+                limit=places,
                 launcher=launcher or InProcessLauncher(plugins),
                 recover_first=False,
             ) as fleet,

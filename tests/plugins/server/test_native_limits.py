@@ -9,8 +9,9 @@ from typing import Any
 import httpx2
 import pytest
 import trio
+from attrs import evolve
 
-from .running import WAIT, http, ordered, serving, until
+from .running import SHORT, WAIT, http, ordered, serving, until
 
 ONE_MORE = {"meeting_url": WAIT}
 
@@ -140,3 +141,39 @@ async def test_of_bots_that_wait_for_their_time_a_user_may_have_so_many(tmp_path
         assert "scheduled" in refused.json()["detail"]
         await client.post(f"/v1/bots/{bots[0]['id']}/stop")
         await ordered(client, WAIT, join_at=later)
+
+
+async def test_a_bot_whose_time_has_come_waits_for_a_place_and_then_goes(tmp_path: Path) -> None:
+    async with serving(tmp_path, places=1) as server, http(server) as client:
+        first = await ordered(client, WAIT)
+        await until(client, first["id"], "awaiting_admission")
+        soon = (datetime.now(UTC) + timedelta(seconds=0.3)).isoformat()
+        second = await ordered(client, SHORT, join_at=soon)
+        await trio.sleep(1.0)  # its time has come and gone
+        assert (await client.get(f"/v1/bots/{second['id']}")).json()["state"] == "scheduled"
+        await client.post(f"/v1/bots/{first['id']}/stop")
+        assert (await until(client, second["id"], "completed"))["reason"] == "meeting_ended"
+
+
+async def test_a_bot_that_waits_for_a_place_can_be_called_off_and_given_another_time(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, places=1) as server, http(server) as client:
+        first = await ordered(client, WAIT)
+        await until(client, first["id"], "awaiting_admission")
+        soon = datetime.now(UTC) + timedelta(seconds=0.2)
+        off, later = [await ordered(client, SHORT, join_at=soon.isoformat()) for _ in range(2)]
+        await trio.sleep(0.8)  # both wait for a place now
+        ended = (await client.post(f"/v1/bots/{off['id']}/stop")).json()
+        assert (ended["state"], ended["reason"]) == ("completed", "stop_requested")
+        service = server.service
+        row = await service.stores.bots.get(later["id"])
+        order = await service.order(row)
+        tomorrow = soon + timedelta(days=1)
+        await service.reschedule(row, evolve(order, join_at=tomorrow))
+        await client.post(f"/v1/bots/{first['id']}/stop")
+        await until(client, first["id"], "completed")
+        await trio.sleep(1.0)  # there is a place, but it is not its time
+        shown = (await client.get(f"/v1/bots/{later['id']}")).json()
+        assert shown["state"] == "scheduled"
+        assert len(server.service.live) == 1
