@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import meetcore.from_asyncio as from_asyncio  # noqa: F401
+    from meetcore import blocking as blocking
+    from meetcore import from_asyncio as from_asyncio
     from meetcore.audio.chunk import SAMPLE_RATE_HZ as SAMPLE_RATE_HZ
     from meetcore.audio.chunk import Chunk as Chunk
     from meetcore.audio.mix import Mixer as Mixer
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from meetcore.errors import JournalFull as JournalFull
     from meetcore.errors import MeetcoreError as MeetcoreError
     from meetcore.errors import MeetingRefused as MeetingRefused
+    from meetcore.errors import NotInTrio as NotInTrio
     from meetcore.errors import PluginError as PluginError
     from meetcore.errors import PluginVersionMismatch as PluginVersionMismatch
     from meetcore.errors import StorageUnavailable as StorageUnavailable
@@ -105,9 +107,11 @@ if TYPE_CHECKING:
     from meetcore.events import TranscriptionStopped as TranscriptionStopped
     from meetcore.events import UnknownEvent as UnknownEvent
     from meetcore.fleet import Fleet as Fleet
+    from meetcore.fleet import StartOptions as StartOptions
     from meetcore.fleet import open_fleet as open_fleet
     from meetcore.hooks import API_VERSION as API_VERSION
     from meetcore.hooks import DROP as DROP
+    from meetcore.hooks import Drop as Drop
     from meetcore.hooks import hookimpl as hookimpl
     from meetcore.journal import Journal as Journal
     from meetcore.journal import read_journal as read_journal
@@ -115,6 +119,7 @@ if TYPE_CHECKING:
     from meetcore.lifecycle import Evidence as Evidence
     from meetcore.lifecycle import State as State
     from meetcore.meeting import MeetingLink as MeetingLink
+    from meetcore.opening import OpenBotOptions as OpenBotOptions
     from meetcore.opening import open_bot as open_bot
     from meetcore.plugins import Plugins as Plugins
     from meetcore.recovery import recover as recover
@@ -124,6 +129,9 @@ if TYPE_CHECKING:
     from meetcore.roster import SpeakingTimeline as SpeakingTimeline
     from meetcore.secrets import Redactor as Redactor
     from meetcore.secrets import Secret as Secret
+    from meetcore.settings import AudioSettings as AudioSettings
+    from meetcore.settings import AutomaticLeaveSettings as AutomaticLeaveSettings
+    from meetcore.settings import BotSettings as BotSettings
     from meetcore.transcript import Hypothesis as Hypothesis
     from meetcore.transcript import Segment as Segment
     from meetcore.transcript import Transcript as Transcript
@@ -181,6 +189,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "JournalFull",
         "MeetcoreError",
         "MeetingRefused",
+        "NotInTrio",
         "PluginError",
         "PluginVersionMismatch",
         "StorageUnavailable",
@@ -228,26 +237,29 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TranscriptionStopped",
         "UnknownEvent",
     ),
-    "fleet": ("Fleet", "open_fleet"),
-    "hooks": ("API_VERSION", "DROP", "hookimpl"),
+    "fleet": ("Fleet", "StartOptions", "open_fleet"),
+    "hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
     "journal": ("Journal", "read_journal"),
     "lifecycle": ("EndReason", "Evidence", "State"),
     "meeting": ("MeetingLink",),
-    "opening": ("open_bot",),
+    "opening": ("OpenBotOptions", "open_bot"),
     "plugins": ("Plugins",),
     "recovery": ("recover",),
     "roster": ("NameSource", "Participant", "Roster", "SpeakingTimeline"),
     "secrets": ("Redactor", "Secret"),
+    "settings": ("AudioSettings", "AutomaticLeaveSettings", "BotSettings"),
     "transcript": ("Hypothesis", "Segment", "Transcript", "Word"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted([*_HOME_OF, "from_asyncio"])  # pyright: ignore[reportUnsupportedDunderAll]
+_FACES = ("blocking", "from_asyncio")
+
+__all__ = sorted([*_HOME_OF, *_FACES])  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "from_asyncio":
-        return import_module("meetcore.from_asyncio")
+    if name in _FACES:
+        return import_module(f"meetcore.{name}")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'meetcore' has no attribute {name!r}")

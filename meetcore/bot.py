@@ -217,6 +217,10 @@ class Bot:
             account.lost += event.samples
         return self.record(event)
 
+    def __repr__(self) -> str:
+        where = f"{self.link.platform} {self.link.native_id}"
+        return f"<Bot {self.id} {self._state} at {where}>"
+
     # --- what can be seen ---------------------------------------------------------------
 
     @property

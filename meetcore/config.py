@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -55,7 +55,7 @@ _NOT_SETTINGS = frozenset(
 
 
 def _positive(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value is not None and not value > 0:
+    if isinstance(value, (int, float)) and not value > 0:
         where = getattr(type(instance), "__config_section__", type(instance).__name__)
         raise ConfigError(
             f"{attribute.name} in [{where}] must be greater than 0, not {value!r}.",
@@ -158,6 +158,52 @@ class BotConfig:
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
     trusted: bool = True
     private_targets: tuple[str, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        """Check what code gave; a table becomes what it stands for.
+
+        Raises:
+            ConfigError: A value of another kind than its field's.
+        """
+        for name, kind in get_type_hints(type(self)).items():
+            value = _declared(getattr(self, name), kind, f"BotConfig({name}=...)")
+            object.__setattr__(self, name, value)
+
+
+_SCALARS: dict[Any, tuple[tuple[type, ...], str]] = {
+    str: ((str,), "text"),
+    bool: ((bool,), "True or False"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    Path: ((Path,), "a path"),
+}
+
+
+def _declared(value: Any, kind: Any, where: str) -> Any:
+    """Return a value of code as its field has it; nothing is read out of text here.
+
+    Raises:
+        ConfigError: It is of another kind.
+    """
+    origin, args = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        inner = next(arg for arg in args if arg is not type(None))
+        return None if value is None else _declared(value, inner, where)
+    if kind in _SCALARS:
+        fitting, named = _SCALARS[kind]
+        if not isinstance(value, fitting) or (isinstance(value, bool) and kind is not bool):
+            raise ConfigError(f"{where} must be {named}, not {value!r}.")
+        return value
+    if attrs.has(kind):
+        return value if isinstance(value, kind) else build_options(kind, value, where)
+    if origin is tuple:
+        if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+            remedy = f"Write [{value!r}]." if isinstance(value, str) else ""
+            raise ConfigError(f"{where} must be a list, not {value!r}.", remedy)
+        return tuple(_declared(item, args[0], where) for item in value)
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} must be a table, not {value!r}.")
+    return value
 
 
 def _structure_scalar(value: Any, kind: type) -> Any:
@@ -308,7 +354,7 @@ def environment_settings(environ: Mapping[str, str] | None = None) -> dict[str, 
 
 
 def load_config(
-    path: Path | None = None,
+    path: Path | str | None = None,
     overrides: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> BotConfig:
@@ -322,14 +368,18 @@ def load_config(
     Raises:
         ConfigError: Something in one of them cannot be used; the message says what and where.
     """
-    layers = [read_settings(path) if path else {}, environment_settings(environ), overrides or {}]
+    layers = [
+        read_settings(Path(path)) if path else {},
+        environment_settings(environ),
+        overrides or {},
+    ]
     settings = merged(*layers)
     where = f"{path}" if path else "the configuration"
     return build_options(BotConfig, settings, where)
 
 
 def changed(config: BotConfig, settings: Mapping[str, Any]) -> BotConfig:
-    """Return a configuration with some options of code laid over it.
+    """Return a configuration with some options of code laid over it, tables merged.
 
     Raises:
         ConfigError: An option that nobody knows, or a value that cannot be used.
@@ -337,4 +387,12 @@ def changed(config: BotConfig, settings: Mapping[str, Any]) -> BotConfig:
     if not settings:
         return config
     built = load_config(overrides=settings, environ={})
-    return attrs.evolve(config, **{name: getattr(built, name) for name in settings})
+    changes: dict[str, Any] = {}
+    for name, given in settings.items():
+        below, value = getattr(config, name), getattr(built, name)
+        if isinstance(given, Mapping) and isinstance(below, Mapping):
+            value = merged(below, value)
+        elif isinstance(given, Mapping):
+            value = attrs.evolve(below, **{inner: getattr(value, inner) for inner in given})
+        changes[name] = value
+    return attrs.evolve(config, **changes)

@@ -20,6 +20,7 @@ __all__ = [
     "JournalFull",
     "MeetcoreError",
     "MeetingRefused",
+    "NotInTrio",
     "PluginError",
     "PluginVersionMismatch",
     "StorageUnavailable",
@@ -113,7 +114,7 @@ class UnknownMeetingUrl(MeetcoreError):
     """A link that no installed platform recognises."""
 
     def __init__(self, url: str, platforms: Iterable[tuple[str, Iterable[str]]]) -> None:
-        lines = [f"  {name}: {', '.join(examples)}" for name, examples in platforms]
+        lines = [f"  {name}: {', '.join(shown)}" for name, each in platforms if (shown := [*each])]
         known = "\n".join(lines) if lines else "  (no platform plugin is installed)"
         super().__init__(
             f"No installed platform recognises the meeting link {_shown(url)!r}.",
@@ -130,6 +131,22 @@ class AmbiguousMeetingUrl(MeetcoreError):
             f"The meeting link {_shown(url)!r} is claimed by {' and '.join(names)}.",
             f"Switch one of them off, for instance with --without {names[-1]}.",
         )
+
+
+class NotInTrio(MeetcoreError):
+    """Something of the Trio side was called where Trio does not run.
+
+    Args:
+        what: What was called, for instance `open_bot`.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"meetcore.{what} runs under Trio, and no Trio runs here.",
+            f"In an asyncio program use meetcore.from_asyncio.{what}, in a blocking one "
+            f"meetcore.blocking.{what}; both take the same.",
+        )
+        self.what = what
 
 
 class PluginError(MeetcoreError):

@@ -74,6 +74,18 @@ class Event:
     at: datetime = _UNSET
     meeting_s: float | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data, as it is on the wire, in a webhook and in the journal."""
+        from meetcore.wire import event_to_wire
+
+        return event_to_wire(self)
+
+    def to_json(self) -> str:
+        """Return `to_dict` as a line of JSON."""
+        from meetcore.wire import to_json
+
+        return to_json(self.to_dict())
+
 
 @frozen(kw_only=True)
 class BotRequested(Event):
@@ -455,6 +467,18 @@ class Draft:
     def key(self) -> str:
         """Drafts with the same key replace each other."""
         raise TypeError(f"{type(self).__name__} has no key")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data, as it is on the wire."""
+        from meetcore.wire import draft_to_wire
+
+        return draft_to_wire(self)
+
+    def to_json(self) -> str:
+        """Return `to_dict` as a line of JSON."""
+        from meetcore.wire import to_json
+
+        return to_json(self.to_dict())
 
 
 @frozen(kw_only=True)

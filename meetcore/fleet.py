@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import trio
 
@@ -16,11 +16,22 @@ from meetcore.contracts import BotSpec, Launcher, RunningBot, Sink, Transcriber
 from meetcore.errors import ConfigError, FleetFull
 from meetcore.launchers import InProcessLauncher
 from meetcore.lifecycle import EndReason, Evidence
-from meetcore.opening import prepare_bot
+from meetcore.opening import prepare_bot, require_trio
 from meetcore.plugins import Plugins
 from meetcore.recovery import RecoveredBot, recover
+from meetcore.settings import BotSettings, PluginSettings
 
-__all__ = ["Fleet", "open_fleet"]
+__all__ = ["Fleet", "StartOptions", "open_fleet"]
+
+
+class StartOptions(BotSettings, total=False):
+    """Everything that `Fleet.start` takes besides the link."""
+
+    join_at: datetime | None
+    config: BotConfig | None
+    plugins: PluginSettings
+    transcriber: Transcriber | str | None
+    sinks: Sequence[Sink | str]
 
 
 class Fleet:
@@ -63,9 +74,10 @@ class Fleet:
         *,
         join_at: datetime | None = None,
         config: BotConfig | None = None,
-        transcriber: Transcriber | None = None,
+        plugins: PluginSettings | None = None,
+        transcriber: Transcriber | str | None = None,
         sinks: Sequence[Sink | str] = (),
-        **changes: Any,
+        **changes: Unpack[BotSettings],
     ) -> Bot:
         """Send a bot, now or at a time.
 
@@ -73,8 +85,9 @@ class Fleet:
             url: The meeting's link.
             join_at: When it is to join, aware; None for now.
             config: In place of the fleet's configuration.
-            transcriber: An object in place of a name.
-            sinks: Objects or names besides those of the configuration.
+            plugins: Options of plugins by name, as in a configuration file's `[plugins.NAME]`.
+            transcriber: Name or object.
+            sinks: Names or objects besides those of the configuration.
             changes: Fields of the configuration that are different for this bot.
 
         Returns:
@@ -87,9 +100,17 @@ class Fleet:
         self._check_room()
         if join_at is not None and join_at.tzinfo is None:
             raise ConfigError(f"join_at must say its time zone; {join_at} does not.")
+        given: dict[str, object] = {**changes}
+        if isinstance(transcriber, str):
+            given["transcriber"] = transcriber
+            transcriber = None
+        if plugins is not None:
+            given["plugins"] = plugins
+        if isinstance(sinks, str):
+            raise ConfigError(f"sinks is a list of sinks, not {sinks!r}.", f"Write [{sinks!r}].")
         bot = prepare_bot(
             url,
-            changed(config or self.config, changes),
+            changed(config or self.config, given),
             self.plugins,
             transcriber=transcriber,
             sinks=sinks,
@@ -98,6 +119,13 @@ class Fleet:
         self.bots[bot.id] = bot
         self._nursery.start_soon(self._run, bot)
         return bot
+
+    def get(self, bot_id: str) -> Bot | RunningBot | None:
+        """Return a bot by its id, None where there is none (any more)."""
+        return self.bots.get(bot_id) or self.running.get(bot_id)
+
+    def __repr__(self) -> str:
+        return f"<Fleet with {len(self.bots) + len(self.running)} of {self.limit} bots>"
 
     def _check_room(self) -> None:
         if self._closing:
@@ -189,8 +217,10 @@ async def open_fleet(
             first: journals ended, recordings closed, deliveries made.
 
     Raises:
+        NotInTrio: Under asyncio, or in a blocking program.
         ConfigError: A limit below 1.
     """
+    require_trio("open_fleet")
     if limit < 1:
         raise ConfigError(f"A fleet's limit must be at least 1, not {limit!r}.")
     config = config or BotConfig()

@@ -8,172 +8,38 @@ Trio runs in a thread of its own. Its guest mode, which shares one thread with a
 beside it (`benchmarks/asyncio_bridge.py`): a call costs about the same, but a host program that
 blocks its loop for half a second then stops the bot's audio for half a second too, a signal
 handler has two owners, and a process can hold one guest run only. In a thread the bot goes on
-hearing whatever the program around it does. Events are handed over in batches, so that a hop
-between threads is paid per wake and not per event.
+hearing whatever the program around it does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import partial
-from typing import Any, Generic, Literal, TypeVar, overload
-
-import trio
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Unpack, overload
 
 from meetcore import bot as _bot
+from meetcore import contracts as _contracts
 from meetcore import fleet as _fleet
 from meetcore import opening as _opening
+from meetcore.audio.chunk import Chunk
+from meetcore.bot_proxy import BotProxy
 from meetcore.commands import Command
+from meetcore.config import BotConfig
+from meetcore.contracts import BotSpec, Launcher
 from meetcore.errors import CommandRefused
 from meetcore.events import Draft, Event, StateChanged
+from meetcore.fleet import StartOptions
+from meetcore.opening import OpenBotOptions
+from meetcore.plugins import Plugins
+from meetcore.recovery import RecoveredBot
+from meetcore.trio_thread import Batches, TrioThread, plainly
 
-__all__ = ["Bot", "Fleet", "open_bot", "open_fleet"]
+__all__ = ["Bot", "Fleet", "RunningBot", "open_bot", "open_fleet"]
 
 T = TypeVar("T")
-BATCH = 256
-
-
-class _TrioThread:
-    """Trio in a thread, called from one asyncio loop."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._token: trio.lowlevel.TrioToken | None = None
-        self._nursery: trio.Nursery | None = None
-        self._stop: trio.Event | None = None
-        self._ending = False
-        self._up = asyncio.Event()
-        self._down: asyncio.Future[None] = self._loop.create_future()
-        self._thread = threading.Thread(target=self._run, name="meetcore-trio", daemon=True)
-
-    async def __aenter__(self) -> _TrioThread:
-        self._thread.start()
-        try:
-            await self._up.wait()
-        except asyncio.CancelledError:
-            await self._end()
-            raise
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._end()
-
-    async def _end(self) -> None:
-        self._ending = True
-        if self._token is not None and self._stop is not None:
-            with suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._stop.set)
-        await _see_through(self._down)
-        self._thread.join()
-
-    def _run(self) -> None:
-        outcome: Callable[[], None]
-        try:
-            trio.run(self._main)
-        except BaseException as error:  # noqa: BLE001  handed to the asyncio side, whatever it is
-            outcome = partial(self._down.set_exception, error)
-        else:
-            outcome = partial(self._down.set_result, None)
-        self._loop.call_soon_threadsafe(outcome)
-
-    async def _main(self) -> None:
-        self._stop = trio.Event()
-        self._token = trio.lowlevel.current_trio_token()
-        if self._ending:
-            return
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            self._loop.call_soon_threadsafe(self._up.set)
-            await self._stop.wait()
-            nursery.cancel_scope.cancel()
-
-    async def call(self, function: Callable[[], Awaitable[T]]) -> T:
-        """Run a Trio coroutine function; cancelling the caller cancels it and waits for it.
-
-        Raises:
-            CommandRefused: The thread has ended.
-        """
-        assert self._token is not None
-        future: asyncio.Future[T] = self._loop.create_future()
-        scope = trio.CancelScope()
-
-        def settle(error: BaseException | None, value: T | None) -> None:
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(value)  # type: ignore[arg-type]
-
-        async def task() -> None:
-            error: BaseException | None = asyncio.CancelledError()
-            value: T | None = None
-            try:
-                with scope:
-                    try:
-                        value = await function()
-                        error = None
-                    except Exception as trouble:  # noqa: BLE001  raised on the asyncio side
-                        error = trouble
-            finally:
-                self._loop.call_soon_threadsafe(settle, error, value)
-
-        def start() -> None:
-            assert self._nursery is not None
-            try:
-                self._nursery.start_soon(task)
-            except RuntimeError:
-                self._loop.call_soon_threadsafe(settle, _ended(), None)
-
-        try:
-            self._token.run_sync_soon(start)
-        except trio.RunFinishedError:
-            raise _ended() from None
-
-        def cancel() -> None:
-            assert self._token is not None
-            with suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(scope.cancel)
-
-        return await _see_through(future, cancel)
-
-    @asynccontextmanager
-    async def hold(self, open_it: Callable[[], AbstractAsyncContextManager[T]]) -> AsyncIterator[T]:
-        """Hold a Trio context manager open in a task of its own.
-
-        A cancellation of the block is one of the Trio side too: what is held ends in a hurry.
-        """
-        assert self._token is not None
-        entered: asyncio.Future[T] = self._loop.create_future()
-        leave = trio.Event()
-
-        def enter(value: T) -> None:
-            if not entered.done():
-                entered.set_result(value)
-
-        async def keep() -> None:
-            async with open_it() as value:
-                self._loop.call_soon_threadsafe(enter, value)
-                await leave.wait()
-
-        keeper = asyncio.ensure_future(self.call(keep))
-        try:
-            waiting: list[asyncio.Future[Any]] = [keeper, entered]
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if not entered.done():
-                entered.cancel()
-                await keeper
-            yield entered.result()
-        except asyncio.CancelledError:
-            keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await _see_through(keeper)
-            raise
-        finally:
-            if not keeper.done():
-                self._token.run_sync_soon(leave.set)
-                await _see_through(keeper, keeper.cancel)
 
 
 async def _see_through(future: asyncio.Future[T], cancel: Callable[[], object] | None = None) -> T:
@@ -193,56 +59,77 @@ async def _see_through(future: asyncio.Future[T], cancel: Callable[[], object] |
     return future.result()
 
 
-def _ended() -> CommandRefused:
-    return CommandRefused("That is over: the block of this bot or fleet has ended.")
+async def _call(thread: TrioThread, function: Callable[[], Awaitable[T]]) -> T:
+    """Run a Trio coroutine function; cancelling the caller cancels it and waits for it.
 
-
-class _Batches(Generic[T]):
-    """Takes what an async iterator on the Trio side has ready, in one go."""
-
-    def __init__(self, items: AsyncIterator[T]) -> None:
-        self._items = items
-        self._ready: list[T] = []
-        self._over = False
-        self._wake = trio.Event()
-        self._room = trio.Event()
-
-    async def pump(self) -> None:
-        try:
-            async for item in self._items:
-                while len(self._ready) >= BATCH:
-                    self._room = trio.Event()
-                    await self._room.wait()
-                self._ready.append(item)
-                self._wake.set()
-        finally:
-            self._over = True
-            self._wake.set()
-
-    async def take(self) -> list[T]:
-        while not self._ready and not self._over:
-            self._wake = trio.Event()
-            await self._wake.wait()
-        batch, self._ready = self._ready, []
-        self._room.set()
-        return batch
-
-
-class Bot:
-    """A bot as an asyncio program sees it: the same attributes, awaited on this side.
-
-    `roster`, `timeline`, `transcript`, `ledger` and `ending` are the Trio side's own objects: read
-    them, do not change them.
+    Raises:
+        CommandRefused: The thread has ended.
     """
+    running = thread.submit(function)
+    return await _see_through(asyncio.wrap_future(running.future), running.cancel)
 
-    def __init__(self, runner: _TrioThread, inner: _bot.Bot) -> None:
-        self._runner = runner
-        self._inner = inner
 
-    def __getattr__(self, name: str) -> Any:
-        if name in _READABLE:
-            return getattr(self._inner, name)
-        raise AttributeError(f"Bot has no attribute {name!r} on the asyncio side")
+@asynccontextmanager
+async def _trio_thread() -> AsyncIterator[TrioThread]:
+    thread = TrioThread()
+    down = asyncio.wrap_future(thread.down)
+    thread.start()
+    try:
+        await asyncio.wait([asyncio.wrap_future(thread.up), down], return_when="FIRST_COMPLETED")
+        yield thread
+    finally:
+        thread.end()
+        await _see_through(down)
+        thread.join()
+
+
+@asynccontextmanager
+async def _held(
+    thread: TrioThread, open_it: Callable[[], AbstractAsyncContextManager[T]]
+) -> AsyncIterator[T]:
+    """Hold a Trio context manager open in a task of its own.
+
+    A cancellation of the block is one of the Trio side too: what is held ends in a hurry.
+    """
+    held = thread.hold(open_it)
+    entered, kept = asyncio.wrap_future(held.entered), asyncio.wrap_future(held.running.future)
+    waiting: list[asyncio.Future[Any]] = [entered, kept]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if not entered.done():
+            await kept
+        yield entered.result()
+    except asyncio.CancelledError:
+        held.running.cancel()
+        with suppress(asyncio.CancelledError):
+            await _see_through(kept)
+        raise
+    finally:
+        if not kept.done():
+            held.release()
+            await _see_through(kept, held.running.cancel)
+
+
+async def _batched(thread: TrioThread, items: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    """Yield what a Trio iterator yields; raise `CommandRefused` when the thread ends first."""
+    batches = Batches(items)
+    pump = asyncio.ensure_future(_call(thread, batches.pump))
+    try:
+        while batch := await _call(thread, batches.take):
+            for item in batch:
+                yield item
+        await pump
+    finally:
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+
+
+class Bot(BotProxy):
+    """A bot as an asyncio program sees it: the same attributes, awaited on this side."""
+
+    def __init__(self, thread: TrioThread, inner: _bot.Bot) -> None:
+        super().__init__(inner)
+        self._thread = thread
 
     @overload
     def events(self, *, after: int = 0, drafts: Literal[False] = False) -> AsyncIterator[Event]: ...
@@ -260,114 +147,186 @@ class Bot:
             items = self._inner.events(after=after, drafts=True)
         else:
             items = self._inner.events(after=after)
-        batches = _Batches(items)
-        pump = asyncio.ensure_future(self._runner.call(batches.pump))
         seen = after
         try:
-            while batch := await self._runner.call(batches.take):
-                for item in batch:
+            async with aclosing(_batched(self._thread, items)) as batched:
+                async for item in batched:
                     seen = item.seq if isinstance(item, Event) else seen
                     yield item
-            await pump
         except CommandRefused:  # the block ended in between; what was not taken is in the journal
             for event in self._inner.journal.read(seen):
                 yield event
-        finally:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
 
     async def perform(self, command: Command) -> None:
         """Carry out a command; see `meetcore.Bot.perform`."""
-        await self._runner.call(partial(self._inner.perform, command))
+        await _call(self._thread, partial(self._inner.perform, command))
 
     async def stop(self, detail: str = "") -> None:
         """Leave the meeting and finish."""
-        await self._runner.call(partial(self._inner.stop, detail))
+        await _call(self._thread, partial(self._inner.stop, detail))
 
     async def send_chat(self, text: str) -> None:
         """Send a message to everybody in the meeting."""
-        await self._runner.call(partial(self._inner.send_chat, text))
+        await _call(self._thread, partial(self._inner.send_chat, text))
 
     async def speak(self, pcm: bytes, sample_rate_hz: int = 16_000) -> None:
         """Say int16 mono PCM, where the platform can."""
-        await self._runner.call(partial(self._inner.speak, pcm, sample_rate_hz))
+        await _call(self._thread, partial(self._inner.speak, pcm, sample_rate_hz))
 
     async def show_image(self, image: bytes, media_type: str = "image/png") -> None:
         """Show a picture as the bot's camera, where the platform can."""
-        await self._runner.call(partial(self._inner.show_image, image, media_type))
+        await _call(self._thread, partial(self._inner.show_image, image, media_type))
 
     async def pause(self) -> None:
         """Record and transcribe nothing from now on."""
-        await self._runner.call(self._inner.pause)
+        await _call(self._thread, self._inner.pause)
 
     async def resume(self) -> None:
         """Record and transcribe again."""
-        await self._runner.call(self._inner.resume)
+        await _call(self._thread, self._inner.resume)
 
     async def wait_ended(self) -> StateChanged:
         """Return the terminal event once there is one."""
-        return await self._runner.call(self._inner.wait_ended)
+        return await _call(self._thread, self._inner.wait_ended)
+
+    async def abandon(self) -> None:
+        """End at once: no leave-taking, no drain; see `meetcore.Bot.abandon`."""
+        await _call(self._thread, plainly(self._inner.abandon))
 
 
-_READABLE = frozenset(
-    {
-        "config",
-        "ended",
-        "ending",
-        "failure",
-        "folder",
-        "id",
-        "ledger",
-        "link",
-        "platform_name",
-        "roster",
-        "state",
-        "timeline",
-        "transcript",
-    }
-)
+class RunningBot:
+    """A bot that a launcher runs somewhere, as an asyncio program sees it."""
+
+    def __init__(self, thread: TrioThread, inner: _contracts.RunningBot) -> None:
+        self._thread = thread
+        self._inner = inner
+
+    def __repr__(self) -> str:
+        return f"<RunningBot {self.bot_id}>"
+
+    @property
+    def bot_id(self) -> str:
+        """Its id."""
+        return self._inner.bot_id
+
+    @property
+    def folder(self) -> Path:
+        """Its folder, with the journal."""
+        return self._inner.folder
+
+    def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
+        """Yield what its journal holds after a `seq`, then what happens, with drafts between."""
+        return _batched(self._thread, self._inner.items(after))
+
+    @asynccontextmanager
+    async def hear(self) -> AsyncIterator[AsyncIterator[Chunk]]:
+        """Hold an iterator over its audio; what is not taken in time is dropped."""
+        async with (
+            _held(self._thread, self._inner.hear) as channel,
+            aclosing(_batched(self._thread, channel)) as chunks,
+        ):
+            yield chunks
+
+    async def perform(self, command: Command) -> None:
+        """Have it carry out a command; at most 30 s."""
+        await _call(self._thread, partial(self._inner.perform, command))
+
+    async def abandon(self) -> None:
+        """End it at once, without leave-taking."""
+        await _call(self._thread, plainly(self._inner.abandon))
+
+    async def gone(self) -> None:
+        """Return when nothing of it runs any more."""
+        await _call(self._thread, self._inner.gone)
 
 
 class Fleet:
-    """A fleet as an asyncio program sees it."""
+    """A fleet as an asyncio program sees it.
 
-    def __init__(self, runner: _TrioThread, inner: _fleet.Fleet) -> None:
-        self._runner = runner
+    Attributes:
+        limit: How many bots may be there at once.
+        config: What bots have in common.
+        recovered: What was finished at the start of what an earlier process left.
+    """
+
+    def __init__(self, thread: TrioThread, inner: _fleet.Fleet) -> None:
+        self._thread = thread
         self._inner = inner
+        self.limit = inner.limit
+        self.config: BotConfig = inner.config
+        self.recovered: list[RecoveredBot] = inner.recovered
 
-    async def start(self, url: str, **settings: Any) -> Bot:
+    def __repr__(self) -> str:
+        return repr(self._inner)
+
+    @property
+    def bots(self) -> dict[str, Bot]:
+        """Those that `start` sent and that have not ended, by id."""
+        return {key: Bot(self._thread, bot) for key, bot in list(self._inner.bots.items())}
+
+    @property
+    def running(self) -> dict[str, RunningBot]:
+        """Those that `launch` or `adopt` gave and that are not gone, by id."""
+        found = list(self._inner.running.items())
+        return {key: RunningBot(self._thread, bot) for key, bot in found}
+
+    def get(self, bot_id: str) -> Bot | RunningBot | None:
+        """Return a bot by its id, None where there is none (any more)."""
+        return self.bots.get(bot_id) or self.running.get(bot_id)
+
+    async def start(self, url: str, **settings: Unpack[StartOptions]) -> Bot:
         """Send a bot; see `meetcore.Fleet.start`."""
+        start = partial(self._inner.start, url, **settings)
+        return Bot(self._thread, await _call(self._thread, plainly(start)))
 
-        async def start() -> _bot.Bot:
-            await trio.lowlevel.checkpoint()
-            return self._inner.start(url, **settings)
+    async def launch(self, spec: BotSpec) -> RunningBot:
+        """Send a bot to wherever the launcher runs bots; see `meetcore.Fleet.launch`."""
+        launched = await _call(self._thread, partial(self._inner.launch, spec))
+        return RunningBot(self._thread, launched)
 
-        return Bot(self._runner, await self._runner.call(start))
+    async def adopt(self, bot_id: str, folder: Path) -> RunningBot | None:
+        """Return a bot that an earlier process launched and that runs still, or None."""
+        adopted = await _call(self._thread, partial(self._inner.adopt, bot_id, folder))
+        return None if adopted is None else RunningBot(self._thread, adopted)
+
+    async def stop_all(self, detail: str = "fleet stopped") -> None:
+        """Ask every bot to leave; they are gone when the fleet's block ends."""
+        await _call(self._thread, plainly(partial(self._inner.stop_all, detail)))
 
     async def wait_empty(self) -> None:
         """Return when no bot is left."""
-        await self._runner.call(self._inner.wait_empty)
+        await _call(self._thread, self._inner.wait_empty)
 
 
 @asynccontextmanager
-async def open_bot(url: str, **settings: Any) -> AsyncIterator[Bot]:
+async def open_bot(url: str, **settings: Unpack[OpenBotOptions]) -> AsyncIterator[Bot]:
     """Send a bot to a meeting; takes what `meetcore.open_bot` takes.
 
     Raises:
         MeetcoreError: As there.
     """
-    async with (
-        _TrioThread() as runner,
-        runner.hold(partial(_opening.open_bot, url, **settings)) as inner,
-    ):
-        yield Bot(runner, inner)
+    open_it = partial(_opening.open_bot, url, **settings)
+    async with _trio_thread() as thread, _held(thread, open_it) as inner:
+        yield Bot(thread, inner)
 
 
 @asynccontextmanager
-async def open_fleet(**settings: Any) -> AsyncIterator[Fleet]:
+async def open_fleet(
+    config: BotConfig | None = None,
+    *,
+    plugins: Plugins | None = None,
+    limit: int = 50,
+    launcher: Launcher | None = None,
+    recover_first: bool = True,
+) -> AsyncIterator[Fleet]:
     """Hold a fleet; takes what `meetcore.open_fleet` takes."""
-    async with (
-        _TrioThread() as runner,
-        runner.hold(partial(_fleet.open_fleet, **settings)) as inner,
-    ):
-        yield Fleet(runner, inner)
+    open_it = partial(
+        _fleet.open_fleet,
+        config,
+        plugins=plugins,
+        limit=limit,
+        launcher=launcher,
+        recover_first=recover_first,
+    )
+    async with _trio_thread() as thread, _held(thread, open_it) as inner:
+        yield Fleet(thread, inner)

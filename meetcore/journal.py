@@ -86,7 +86,7 @@ def _scan(path: Path) -> tuple[array[int], int, int, Event | None]:
     offsets: array[int] = array("Q")
     good_end, position, last = 0, 0, None
     bad_line: int | None = None
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
             event = decode_line(line)
             if event is not None and bad_line is not None:
@@ -109,7 +109,7 @@ def _scan(path: Path) -> tuple[array[int], int, int, Event | None]:
     return offsets, good_end, position, last
 
 
-def read_journal(path: Path, after: int = 0) -> Iterator[Event]:
+def read_journal(path: Path | str, after: int = 0) -> Iterator[Event]:
     """Yield the events of a journal file that may be somebody else's; a torn tail is left out.
 
     Raises:
@@ -117,7 +117,7 @@ def read_journal(path: Path, after: int = 0) -> Iterator[Event]:
         FileNotFoundError: There is no such file.
     """
     expected = 1
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
             event = decode_line(line)
             if event is None:

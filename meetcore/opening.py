@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Unpack
 
 import trio
 
 from meetcore.bot import Bot
 from meetcore.config import BotConfig, changed, load_config
 from meetcore.contracts import Sink, Transcriber
-from meetcore.errors import MeetcoreError
+from meetcore.errors import ConfigError, MeetcoreError, NotInTrio
 from meetcore.folders import make_bot_folder
 from meetcore.lifecycle import EndReason, Evidence
 from meetcore.plugins import Plugins
+from meetcore.settings import BotSettings, PluginSettings
 
-__all__ = ["new_bot_id", "open_bot", "prepare_bot"]
+__all__ = ["OpenBotOptions", "new_bot_id", "open_bot", "prepare_bot", "require_trio"]
+
+
+class OpenBotOptions(BotSettings, total=False):
+    """Everything that `open_bot` takes besides the link."""
+
+    config: BotConfig | Path | str | None
+    plugins: Plugins | PluginSettings | None
+    transcriber: Transcriber | str | None
+    sinks: Sequence[Sink | str]
+    bot_id: str | None
+    random: Random | None
+    wall_clock: Callable[[], datetime] | None
+
+
+def require_trio(what: str) -> None:
+    """Check that Trio runs here.
+
+    Args:
+        what: What was called, for instance `open_bot`.
+
+    Raises:
+        NotInTrio: It does not; the remedy names the call that fits.
+    """
+    if not trio.lowlevel.in_trio_run():
+        raise NotInTrio(what)
 
 
 def new_bot_id(now: datetime | None = None, random: Random | None = None) -> str:
@@ -105,13 +131,13 @@ async def open_bot(
     url: str,
     *,
     config: BotConfig | Path | str | None = None,
-    plugins: Plugins | None = None,
+    plugins: Plugins | PluginSettings | None = None,
     transcriber: Transcriber | str | None = None,
     sinks: Sequence[Sink | str] = (),
     bot_id: str | None = None,
     random: Random | None = None,
     wall_clock: Callable[[], datetime] | None = None,
-    **settings: Any,
+    **settings: Unpack[BotSettings],
 ) -> AsyncIterator[Bot]:
     """Send a bot to a meeting; it attends while the block runs, and is gone after it.
 
@@ -122,7 +148,8 @@ async def open_bot(
     Args:
         url: The meeting's link.
         config: A configuration, or the path of a TOML file, under everything else.
-        plugins: Loaded plugins; by default all that are installed.
+        plugins: Loaded plugins, by default all that are installed; or options of plugins by name,
+            `{"files": {"audio_format": "flac"}}`, as in a configuration file's `[plugins.files]`.
         transcriber: Name or object.
         sinks: Names or objects, besides those of the configuration.
         bot_id: Its id; a new one by default.
@@ -134,15 +161,23 @@ async def open_bot(
         The bot, on its way to the meeting. Leaving the block leaves the meeting.
 
     Raises:
+        NotInTrio: Under asyncio, or in a blocking program.
         MeetcoreError: Of the kind that says what was wrong, before anything was started.
     """
+    require_trio("open_bot")
+    given: dict[str, object] = {**settings}
     if isinstance(transcriber, str):
-        settings["transcriber"] = transcriber
+        given["transcriber"] = transcriber
         transcriber = None
+    if isinstance(plugins, Mapping):
+        given["plugins"] = plugins
+        plugins = None
+    if isinstance(sinks, str):
+        raise ConfigError(f"sinks is a list of sinks, not {sinks!r}.", f"Write [{sinks!r}].")
     if isinstance(config, BotConfig):
-        config = changed(config, settings)
+        config = changed(config, given)
     else:
-        config = load_config(Path(config) if config else None, settings)
+        config = load_config(config or None, given)
     bot = prepare_bot(
         url,
         config,

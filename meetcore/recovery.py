@@ -65,7 +65,7 @@ class _Story:
 
 
 async def recover(
-    out_dir: Path, *, plugins: Plugins, config: BotConfig | None = None
+    out_dir: Path | str, *, plugins: Plugins, config: BotConfig | None = None
 ) -> list[RecoveredBot]:
     """Finish every bot below a folder that no living process is running.
 
@@ -79,7 +79,7 @@ async def recover(
     """
     config = config or BotConfig()
     done: list[RecoveredBot] = []
-    for folder in bot_folders(out_dir):
+    for folder in bot_folders(Path(out_dir)):
         try:
             journal = Journal(journal_path(folder), folder.name, fsync=config.fsync)
         except JournalBusy:

@@ -14,13 +14,13 @@ import pytest
 CORE = Path(__file__).parents[2] / "meetcore"
 FLOORS: dict[int, str] = {
     0: "addresses commands config dialect errors events lifecycle meeting orders "
-    "roster secrets signals story subtitles transcript wire",
+    "roster secrets settings signals story subtitles transcript wire",
     1: "audio",
     2: "contracts doors folders hooks journal mailbox plugins service subscription",
     3: "beginning bot control delivery leaving listening logs observing opening tracks "
     "transcribing",
     4: "children fleet launchers recovery storage",
-    5: "__init__ __main__ cli from_asyncio",
+    5: "__init__ __main__ blocking bot_proxy cli from_asyncio trio_thread",
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}
 BESIDE = "testing"

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 import meetcore
-from meetcore import from_asyncio
+from meetcore import from_asyncio, trio_thread
 from meetcore.errors import CapabilityMissing, CommandRefused, UnknownMeetingUrl
 from meetcore.testing import LeakGuard, SimMeeting
 
@@ -52,7 +52,7 @@ def test_events_come_in_order_to_the_terminal_one(tmp_path):
 
 
 def test_more_events_than_a_batch_holds_all_arrive(tmp_path, monkeypatch):
-    monkeypatch.setattr(from_asyncio, "BATCH", 3)
+    monkeypatch.setattr(trio_thread, "BATCH", 3)
 
     async def main() -> list[int]:
         seen: list[int] = []
@@ -89,6 +89,7 @@ def test_commands_and_what_can_be_read_work_from_the_asyncio_side(tmp_path):
                 await bot.perform(meetcore.ResumeRecording())
             with pytest.raises(AttributeError, match="journal"):
                 bot.journal
+            assert repr(bot) == f"<Bot {bot.id} recording at sim sim>"
             await bot.stop("enough")
             end = await bot.wait_ended()
             assert end.evidence.detail == "enough"

@@ -1,0 +1,265 @@
+"""The same bots inside a blocking program: Django, Flask, a notebook, a script.
+
+    with meetcore.blocking.open_bot("https://…", transcriber="pocketsphinx") as bot:
+        for event in bot.events():
+            ...
+
+Every method blocks until the bot has answered, and may be called from any thread. Trio runs in a
+thread of its own, as it does for `meetcore.from_asyncio`, so the bot goes on hearing whatever the
+program around it does. Ctrl-C in a call cancels it; one that leaves the block has the bot leave in
+a hurry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from functools import partial
+from typing import Any, Literal, TypeVar, Unpack, overload
+
+import trio
+
+from meetcore import bot as _bot
+from meetcore import fleet as _fleet
+from meetcore import opening as _opening
+from meetcore.bot_proxy import BotProxy
+from meetcore.commands import Command
+from meetcore.config import BotConfig
+from meetcore.contracts import Launcher
+from meetcore.errors import CommandRefused
+from meetcore.events import Draft, Event, StateChanged
+from meetcore.fleet import StartOptions
+from meetcore.opening import OpenBotOptions
+from meetcore.plugins import Plugins
+from meetcore.recovery import RecoveredBot
+from meetcore.trio_thread import Batches, Held, Running, TrioThread, over, plainly
+
+__all__ = ["Bot", "Fleet", "open_bot", "open_fleet"]
+
+T = TypeVar("T")
+
+
+def _finish(running: Running[T]) -> T:
+    """Wait for a call to its end; an interruption of the wait cancels it first.
+
+    Raises:
+        CommandRefused: Trio ended meanwhile.
+    """
+    try:
+        return running.future.result()
+    except CancelledError:
+        raise over() from None
+    except (KeyboardInterrupt, SystemExit):
+        running.cancel()
+        wait([running.future])
+        raise
+
+
+def _call(thread: TrioThread, function: Callable[[], Awaitable[T]]) -> T:
+    return _finish(thread.submit(function))
+
+
+@contextmanager
+def _trio_thread() -> Iterator[TrioThread]:
+    thread = TrioThread()
+    thread.start()
+    try:
+        waiting: list[Future[None]] = [thread.up, thread.down]
+        wait(waiting, return_when=FIRST_COMPLETED)
+        yield thread
+    finally:
+        thread.end()
+        thread.down.result()
+        thread.join()
+
+
+@contextmanager
+def _held(thread: TrioThread, open_it: Callable[[], AbstractAsyncContextManager[T]]) -> Iterator[T]:
+    """Hold a Trio context manager open in a task of its own."""
+    held: Held[T] = thread.hold(open_it)
+    kept = held.running.future
+    try:
+        waiting: list[Future[Any]] = [held.entered, kept]
+        wait(waiting, return_when=FIRST_COMPLETED)
+        if not held.entered.done():
+            kept.result()
+        yield held.entered.result()
+    except (KeyboardInterrupt, SystemExit):
+        held.running.cancel()
+        with suppress(CancelledError):
+            kept.result()
+        raise
+    finally:
+        if not kept.done():
+            held.release()
+            _finish(held.running)
+
+
+class Bot(BotProxy):
+    """A bot as a blocking program sees it: the same attributes, and calls that wait."""
+
+    def __init__(self, thread: TrioThread, inner: _bot.Bot) -> None:
+        super().__init__(inner)
+        self._thread = thread
+
+    @overload
+    def events(self, *, after: int = 0, drafts: Literal[False] = False) -> Iterator[Event]: ...
+
+    @overload
+    def events(self, *, after: int = 0, drafts: Literal[True]) -> Iterator[Event | Draft]: ...
+
+    def events(self, *, after: int = 0, drafts: bool = False) -> Iterator[Any]:
+        """Yield the bot's events, live, to the terminal one; see `meetcore.Bot.events`."""
+        items: AsyncIterator[Event | Draft]
+        if drafts:
+            items = self._inner.events(after=after, drafts=True)
+        else:
+            items = self._inner.events(after=after)
+        return self._events(items, after)
+
+    def _events(
+        self, items: AsyncIterator[Event | Draft], seen: int
+    ) -> Generator[Event | Draft, None, None]:
+        try:
+            batches = Batches(items)
+            pump = self._thread.submit(batches.pump)
+            try:
+                while batch := _call(self._thread, batches.take):
+                    for item in batch:
+                        seen = item.seq if isinstance(item, Event) else seen
+                        yield item
+                _finish(pump)
+            finally:
+                pump.cancel()
+                wait([pump.future])
+        except CommandRefused:  # the block ended in between; what was not taken is in the journal
+            yield from self._inner.journal.read(seen)
+
+    def perform(self, command: Command) -> None:
+        """Carry out a command; see `meetcore.Bot.perform`."""
+        _call(self._thread, partial(self._inner.perform, command))
+
+    def stop(self, detail: str = "") -> None:
+        """Leave the meeting and finish."""
+        _call(self._thread, partial(self._inner.stop, detail))
+
+    def send_chat(self, text: str) -> None:
+        """Send a message to everybody in the meeting."""
+        _call(self._thread, partial(self._inner.send_chat, text))
+
+    def speak(self, pcm: bytes, sample_rate_hz: int = 16_000) -> None:
+        """Say int16 mono PCM, where the platform can."""
+        _call(self._thread, partial(self._inner.speak, pcm, sample_rate_hz))
+
+    def show_image(self, image: bytes, media_type: str = "image/png") -> None:
+        """Show a picture as the bot's camera, where the platform can."""
+        _call(self._thread, partial(self._inner.show_image, image, media_type))
+
+    def pause(self) -> None:
+        """Record and transcribe nothing from now on."""
+        _call(self._thread, self._inner.pause)
+
+    def resume(self) -> None:
+        """Record and transcribe again."""
+        _call(self._thread, self._inner.resume)
+
+    def wait_ended(self, timeout_s: float | None = None) -> StateChanged:
+        """Return the terminal event once there is one.
+
+        Args:
+            timeout_s: How long to wait, None for as long as it takes.
+
+        Raises:
+            TimeoutError: It has not ended by then.
+        """
+
+        async def ended() -> StateChanged | None:
+            with trio.move_on_after(float("inf") if timeout_s is None else timeout_s):
+                return await self._inner.wait_ended()
+            return None
+
+        found = _call(self._thread, ended)
+        if found is None:
+            raise TimeoutError(f"The bot has not ended within {timeout_s:g} s.")
+        return found
+
+    def abandon(self) -> None:
+        """End at once: no leave-taking, no drain; see `meetcore.Bot.abandon`."""
+        _call(self._thread, plainly(self._inner.abandon))
+
+
+class Fleet:
+    """A fleet as a blocking program sees it.
+
+    Attributes:
+        limit: How many bots may be there at once.
+        config: What bots have in common.
+        recovered: What was finished at the start of what an earlier process left.
+    """
+
+    def __init__(self, thread: TrioThread, inner: _fleet.Fleet) -> None:
+        self._thread = thread
+        self._inner = inner
+        self.limit = inner.limit
+        self.config: BotConfig = inner.config
+        self.recovered: list[RecoveredBot] = inner.recovered
+
+    def __repr__(self) -> str:
+        return repr(self._inner)
+
+    @property
+    def bots(self) -> dict[str, Bot]:
+        """Those that `start` sent and that have not ended, by id."""
+        return {key: Bot(self._thread, bot) for key, bot in list(self._inner.bots.items())}
+
+    def get(self, bot_id: str) -> Bot | None:
+        """Return a bot by its id, None where there is none (any more)."""
+        return self.bots.get(bot_id)
+
+    def start(self, url: str, **settings: Unpack[StartOptions]) -> Bot:
+        """Send a bot; see `meetcore.Fleet.start`."""
+        start = partial(self._inner.start, url, **settings)
+        return Bot(self._thread, _call(self._thread, plainly(start)))
+
+    def stop_all(self, detail: str = "fleet stopped") -> None:
+        """Ask every bot to leave; they are gone when the fleet's block ends."""
+        _call(self._thread, plainly(partial(self._inner.stop_all, detail)))
+
+    def wait_empty(self) -> None:
+        """Return when no bot is left."""
+        _call(self._thread, self._inner.wait_empty)
+
+
+@contextmanager
+def open_bot(url: str, **settings: Unpack[OpenBotOptions]) -> Iterator[Bot]:
+    """Send a bot to a meeting; takes what `meetcore.open_bot` takes.
+
+    Raises:
+        MeetcoreError: As there.
+    """
+    open_it = partial(_opening.open_bot, url, **settings)
+    with _trio_thread() as thread, _held(thread, open_it) as inner:
+        yield Bot(thread, inner)
+
+
+@contextmanager
+def open_fleet(
+    config: BotConfig | None = None,
+    *,
+    plugins: Plugins | None = None,
+    limit: int = 50,
+    launcher: Launcher | None = None,
+    recover_first: bool = True,
+) -> Iterator[Fleet]:
+    """Hold a fleet; takes what `meetcore.open_fleet` takes."""
+    open_it = partial(
+        _fleet.open_fleet,
+        config,
+        plugins=plugins,
+        limit=limit,
+        launcher=launcher,
+        recover_first=recover_first,
+    )
+    with _trio_thread() as thread, _held(thread, open_it) as inner:
+        yield Fleet(thread, inner)
