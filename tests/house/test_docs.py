@@ -12,11 +12,13 @@ import attrs
 import click
 import pytest
 
+import meetcore
 from meetcore.cli import main
 from meetcore.config import AudioConfig, AutomaticLeave, BotConfig
 from meetcore.events import EVENT_TYPES
 from meetcore.hooks import HookSpecs
 from meetcore.lifecycle import EndReason, State
+from meetcore_rehearsal.links import parse_link
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -88,3 +90,23 @@ def test_no_page_points_to_a_file_that_is_not_there():
     ]
     assert len(pages) > 8
     assert broken == []
+
+
+def test_every_room_of_a_rehearsal_in_the_docs_and_examples_is_a_link_that_is_taken():
+    texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.py")]
+    links = [
+        found
+        for path in [*texts, *ROOT.glob("plugins/*/*.md"), ROOT / "meetcore" / "opening.py"]
+        for found in re.findall(r"https?://[\w.:]+/r/[\w-]+", path.read_text("utf-8"))
+    ]
+    assert links
+    assert [link for link in links if parse_link(link) is None] == []
+
+
+def test_the_programs_of_the_readme_compile_and_use_names_that_are_there():
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert len(code) >= 2
+    for program in code:
+        compile(program, "README.md", "exec")
+        for name in re.findall(r"\bmeetcore\.(\w+)", program):
+            assert hasattr(meetcore, name), name

@@ -9,9 +9,10 @@ from meetcore.secrets import Secret
 from meetcore_websocket.access import Access, is_own_machine
 from meetcore_websocket.limits import Limits
 
-__all__ = ["PATH", "WebSocketOptions"]
+__all__ = ["PATH", "USUAL_PORT", "WebSocketOptions"]
 
 PATH = "/events"
+USUAL_PORT = 8766
 _WHERE = "[plugins.websocket]"
 _SHORTEST_TOKEN = 8
 _LONGEST_DRAIN_S = 50.0
@@ -23,7 +24,8 @@ class WebSocketOptions:
 
     Attributes:
         host: The address to listen on. Without any token it must be the own machine's.
-        port: The port to listen on; 0 for any that is free.
+        port: The port to listen on; 0 for any that is free. None, the default: 8766, or any that
+            is free where another bot has that already.
         read_tokens: Tokens that may read.
         full_tokens: Tokens that may give commands too.
         allowed_origins: Origins of web pages that may connect besides those of the same host, for
@@ -38,7 +40,7 @@ class WebSocketOptions:
     """
 
     host: str = "127.0.0.1"
-    port: int = 8766
+    port: int | None = None
     read_tokens: tuple[Secret, ...] = ()
     full_tokens: tuple[Secret, ...] = ()
     allowed_origins: tuple[str, ...] = ()
@@ -69,7 +71,7 @@ class WebSocketOptions:
                 f"{_WHERE} host is {self.host!r}, and there is no token.",
                 "Set read_tokens or full_tokens, or listen on 127.0.0.1.",
             )
-        if not 0 <= self.port <= 65_535:
+        if self.port is not None and not 0 <= self.port <= 65_535:
             raise ConfigError(f"{_WHERE} port is {self.port}.", "It must be 0 to 65535.")
         for name in ("ping_s", "stall_s", "handshake_s", "soft_limit_bytes", "message_limit_bytes"):
             if not getattr(self, name) > 0:

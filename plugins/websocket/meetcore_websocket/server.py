@@ -15,6 +15,7 @@ import trio
 from meetcore.errors import ConfigError
 from meetcore_websocket.bot_door import BotDoor
 from meetcore_websocket.limits import Limits
+from meetcore_websocket.options import USUAL_PORT
 from meetcore_websocket.subscriber import Subscriber
 
 __all__ = ["AddressUnavailable", "listen", "serving"]
@@ -26,12 +27,21 @@ class AddressUnavailable(ConfigError):
     """The address to listen on is taken, or not this machine's."""
 
 
-async def listen(host: str, port: int) -> list[trio.SocketListener]:
+async def listen(host: str, port: int | None) -> list[trio.SocketListener]:
     """Open the listening sockets. A lookup of a name, no longer than the resolver takes.
+
+    Args:
+        host: The address.
+        port: The port, 0 for any that is free; None for the usual one, or any where it is taken.
 
     Raises:
         AddressUnavailable: It names the option to change.
     """
+    if port is None:
+        try:
+            return await listen(host, USUAL_PORT)
+        except AddressUnavailable:
+            return await listen(host, 0)
     try:
         return await trio.open_tcp_listeners(port, host=host, backlog=_BACKLOG)
     except OSError as error:

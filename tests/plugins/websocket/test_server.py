@@ -18,6 +18,7 @@ from meetcore.errors import ConfigError
 from meetcore.events import PluginEvent, PluginFailed
 from meetcore.secrets import Secret
 from meetcore.testing.leaks import LeakGuard
+from meetcore_websocket import server
 from meetcore_websocket.options import WebSocketOptions
 from meetcore_websocket.server import AddressUnavailable
 from meetcore_websocket.sink import WebSocketSink
@@ -223,6 +224,26 @@ async def test_a_taken_port_is_refused_by_port_and_option(tmp_path: Path) -> Non
         with pytest.raises(AddressUnavailable, match=rf"port {port_of(sink)} .*another `port`"):
             async with second.open(stage.context):
                 pytest.fail("it opened")
+
+
+async def test_where_no_port_is_chosen_a_second_bot_has_another_than_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    stages = [Stage(tmp_path / name) for name in ("first", "second")]
+    [free] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    usual = free.socket.getsockname()[1]
+    await free.aclose()
+    monkeypatch.setattr(server, "USUAL_PORT", usual)
+    first, second = WebSocketSink(), WebSocketSink()
+    async with first.open(stages[0].context), second.open(stages[1].context):
+        assert port_of(first) == usual
+        assert port_of(second) != usual
+        async with subscribed(second):
+            assert second.subscribers
+    for stage in stages:
+        stage.close()
 
 
 async def test_an_address_that_is_not_this_machines_is_refused(tmp_path: Path) -> None:
