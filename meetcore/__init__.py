@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from meetcore.events import RosterRestored as RosterRestored
     from meetcore.events import SegmentDraft as SegmentDraft
     from meetcore.events import SegmentFinalized as SegmentFinalized
+    from meetcore.events import SegmentWithheld as SegmentWithheld
     from meetcore.events import SpeakingStarted as SpeakingStarted
     from meetcore.events import SpeakingStopped as SpeakingStopped
     from meetcore.events import StateChanged as StateChanged
@@ -226,6 +227,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "RosterRestored",
         "SegmentDraft",
         "SegmentFinalized",
+        "SegmentWithheld",
         "SpeakingStarted",
         "SpeakingStopped",
         "StateChanged",

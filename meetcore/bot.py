@@ -70,7 +70,6 @@ from meetcore.events import (
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
-    PluginFailed,
     SegmentFinalized,
     StateChanged,
     scrubbed,
@@ -84,6 +83,7 @@ from meetcore.logs import event_logger
 from meetcore.mailbox import Wake
 from meetcore.meeting import MeetingLink
 from meetcore.observing import Door, Observer
+from meetcore.plugin_failures import FailureReports
 from meetcore.plugins import Plugins
 from meetcore.roster import Roster, SpeakingTimeline
 from meetcore.secrets import Redactor, secrets_in
@@ -166,6 +166,7 @@ class Bot:
         self._shield.shield = True
         self._desk = CommandDesk(self)
         self._redactor = self._make_redactor(transcriber, sinks)
+        self.plugin_failed = FailureReports(bot_id, self.record, self._redactor.redact)
         self.journal.listen(event_logger(bot_id, self._redactor))
         self._runners = [SinkRunner(sink, self, self._sink_context(name)) for name, sink in sinks]
         self._listening = Listening(
@@ -536,9 +537,8 @@ class Bot:
             reason = EndReason(getattr(ours, "reason", EndReason.CLIENT_NEVER_LOADED))
             self.conclude(reason, Evidence("open_call", self._redactor.redact(str(ours))))
             return
-        detail = self._redactor.redact(brief(error))
-        self.record(PluginFailed(plugin=self.platform_name, where="call", error=detail))
-        self.conclude(EndReason.CRASHED, Evidence("call", detail))
+        self.plugin_failed(self.platform_name, "call", error)
+        self.conclude(EndReason.CRASHED, Evidence("call", self._redactor.redact(brief(error))))
 
     def _begin_leaving(self) -> None:
         if self._state not in (State.LEAVING, State.PROCESSING, *TERMINAL):
@@ -549,14 +549,9 @@ class Bot:
             try:
                 await call.leave()
             except Exception as error:  # noqa: BLE001  leaving goes on without manners
-                detail = self._redactor.redact(brief(error))
-                self.record(PluginFailed(plugin=self.platform_name, where="leave", error=detail))
+                self.plugin_failed(self.platform_name, "leave", error)
         if scope.cancelled_caught:
-            self.record(
-                PluginFailed(
-                    plugin=self.platform_name, where="leave", error="it did not leave in time"
-                )
-            )
+            self.plugin_failed(self.platform_name, "leave", "it did not leave in time")
 
     async def _process(self) -> None:
         """Finish what was heard, close the account, let the sinks write, end."""

@@ -18,10 +18,10 @@ import trio
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.ledger import Account, Ledger
 from meetcore.contracts import Sink, SinkContext
-from meetcore.errors import brief
 from meetcore.events import AudioLost, Event, PluginFailed, PluginSlow
 from meetcore.journal import Journal
 from meetcore.mailbox import AudioMailbox, Lost, Wake
+from meetcore.plugin_failures import FailureReports
 from meetcore.plugins import HookImplementation
 from meetcore.subscription import Drafts, Subscription
 
@@ -60,14 +60,19 @@ class DeliveryHost(Protocol):
         """Append an event."""
         ...
 
+    @property
+    def plugin_failed(self) -> FailureReports:
+        """Where a plugin's failure is told."""
+        ...
+
 
 class _Patience:
     """Counts a plugin's failures; after five of one kind of call in a row it is detached."""
 
-    def __init__(self, name: str, record: Callable[[Event], Event]) -> None:
+    def __init__(self, name: str, tell: FailureReports) -> None:
         self.name = name
         self.detached = False
-        self._record = record
+        self._tell = tell
         self._in_a_row: dict[str, int] = {}
 
     async def try_call(
@@ -81,17 +86,15 @@ class _Patience:
             self.failed(where, f"it did not return within {timeout_s:g} s")
             return False
         except Exception as error:  # noqa: BLE001  a plugin's trouble is an event, not ours
-            self.failed(where, brief(error))
+            self.failed(where, error)
             return False
         self._in_a_row.pop(where, None)
         return True
 
-    def failed(self, where: str, error: str, *, detached: bool = False) -> None:
+    def failed(self, where: str, error: Exception | str, *, detached: bool = False) -> None:
         in_a_row = self._in_a_row[where] = self._in_a_row.get(where, 0) + 1
         self.detached = self.detached or detached or in_a_row >= FAILURES_TO_DETACH
-        self._record(
-            PluginFailed(plugin=self.name, where=where, error=error, detached=self.detached)
-        )
+        self._tell(self.name, where, error, detached=self.detached)
 
 
 def _about(event: Event, plugin: str) -> bool:
@@ -154,7 +157,7 @@ class SinkRunner:
         self._context = context
         self._audio = AudioMailbox(int(AUDIO_LIMIT_S * SAMPLE_RATE_HZ), "consumer_behind")
         self._accounts: dict[str, Account] = {}
-        self._patience = _Patience(self.name, host.record)
+        self._patience = _Patience(self.name, host.plugin_failed)
         self._losses = _Losses(self.name, host.record)
         self._told_up_to = 0
         self._told = Wake()
@@ -235,7 +238,7 @@ class SinkRunner:
                     "close" if opened else "open", "no end in time", detached=True
                 )
         except Exception as error:  # noqa: BLE001  a sink's trouble is an event, not ours
-            self._patience.failed("close" if opened else "open", brief(error), detached=True)
+            self._patience.failed("close" if opened else "open", error, detached=True)
         finally:
             self.ended.set()
             self.finished.set()
@@ -325,7 +328,7 @@ class EventHookRunner:
         self._implementation = implementation
         self._host = host
         self._bot = bot
-        self._patience = _Patience(implementation.plugin_name, host.record)
+        self._patience = _Patience(implementation.plugin_name, host.plugin_failed)
         self.ended = trio.Event()
 
     async def run(self) -> None:

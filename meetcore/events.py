@@ -48,6 +48,7 @@ __all__ = [
     "RosterRestored",
     "SegmentDraft",
     "SegmentFinalized",
+    "SegmentWithheld",
     "SpeakingStarted",
     "SpeakingStopped",
     "StateChanged",
@@ -252,6 +253,24 @@ class SegmentFinalized(Event):
 
 
 @frozen(kw_only=True)
+class SegmentWithheld(Event):
+    """A segment was kept back, since a reviser that must not be passed by did not revise it.
+
+    `cause` is `failed`, `timed_out`, `wrong_type` or `unfinished` (the bot had to end first).
+    Its text is nowhere.
+    """
+
+    type: ClassVar[str] = "segment.withheld"
+    segment_id: str
+    track_id: str
+    participant_id: str | None
+    start_s: float
+    end_s: float
+    plugin: str
+    cause: str
+
+
+@frozen(kw_only=True)
 class TranscriptionGap(Event):
     """Speech that was heard but not transcribed, in seconds of meeting time."""
 
@@ -363,13 +382,17 @@ class CommandAnswered(Event):
 
 @frozen(kw_only=True)
 class PluginFailed(Event):
-    """A plugin raised or hung; the bot went on without that call."""
+    """A plugin raised or hung; the bot went on without that call.
+
+    `frame` is the author's own last line on the way there, as `folder/file.py:12 function`.
+    """
 
     type: ClassVar[str] = "plugin.failed"
     plugin: str
     where: str
     error: str
     detached: bool = False
+    frame: str = ""
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import pluggy
 
@@ -46,9 +46,54 @@ class Drop(Enum):
 
 
 DROP = Drop.DROP
+FAIL_CLOSED = "meetcore_fail_closed"
 
 hookspec = pluggy.HookspecMarker("meetcore")
-hookimpl = pluggy.HookimplMarker("meetcore")
+_mark = pluggy.HookimplMarker("meetcore")
+F = TypeVar("F", bound=Callable[..., object])
+
+
+@overload
+def hookimpl(function: F) -> F: ...
+
+
+@overload
+def hookimpl(
+    *,
+    fail_closed: bool = False,
+    tryfirst: bool = False,
+    trylast: bool = False,
+    specname: str | None = None,
+) -> Callable[[F], F]: ...
+
+
+def hookimpl(
+    function: F | None = None,
+    *,
+    fail_closed: bool = False,
+    tryfirst: bool = False,
+    trylast: bool = False,
+    specname: str | None = None,
+) -> F | Callable[[F], F]:
+    """Mark a function as an implementation of the hook it is named after.
+
+    Args:
+        function: The function, where the mark stands without brackets.
+        fail_closed: For `meetcore_revise_segment` alone: where this one does not do its part, the
+            segment is withheld instead of going on as it was.
+        tryfirst: Be called before the others.
+        trylast: Be called after the others.
+        specname: The hook's name, where the function has another.
+    """
+    if function is not None:
+        return _mark(function)
+
+    def marked(function: F) -> F:
+        if fail_closed:
+            setattr(function, FAIL_CLOSED, True)
+        return _mark(tryfirst=tryfirst, trylast=trylast, specname=specname)(function)
+
+    return marked
 
 
 class HookSpecs:
@@ -106,11 +151,34 @@ class HookSpecs:
 
     @hookspec(firstresult=False)
     def meetcore_revise_segment(self, bot: Bot, segment: Segment) -> Segment | Drop | None:
-        """Change or drop a finalized segment before it enters the journal.
+        """Change or drop a segment before anybody sees it: neither journal, sink nor client.
 
         Return a changed segment, `meetcore.DROP` to drop it, or None to leave it.
-        Implementations form a chain. One that raises or takes longer than 2 s is reported, and
-        the segment goes on as it was: a redactor that must not fail open catches its own errors.
+        Implementations form a chain: each gets what the one before it returned.
+
+        **What it sees.** Every segment of a transcript, once as it is finalized, and before that
+        its drafts (`segment.finalized` is False), where somebody watches drafts; of drafts that
+        come faster than they are revised the newest. Also a later revision of a segment, for
+        instance with a name that was learned late. One segment at a time; a finalized one comes
+        before drafts, and a draft in hand is cancelled for it. The time a reviser may take,
+        2 s, is for each segment.
+
+        **What it does not see.** Chat, participants' names outside of segments
+        (`participant.joined`, `speaking.started`), the words of errors, and sound: a recording
+        holds what was said. A reviser for which that matters comes with `record = false`, or
+        without a sink that records.
+
+        **Text and words say the same.** Change `text` alone, and `words` are laid over the new
+        text where their times can be known, and else dropped; change `words` alone, and `text` is
+        theirs. `id`, `revision`, `finalized` and `track_id` stay what they were.
+
+        **When it fails.** One that raises, takes longer than 2 s or returns something else is
+        reported as `plugin.failed`, and the segment goes on as it was. Marked
+        `@meetcore.hookimpl(fail_closed=True)`, its segment is withheld instead, with the event
+        `segment.withheld`, and so are drafts (without an event for each). The error's words are
+        then in no event and no log, since they may hold what was said. A plugin that cannot be
+        loaded cannot fail closed: a table `[plugins.NAME]` in the configuration, even an empty
+        one, keeps a bot from starting without it.
         """
 
     @hookspec

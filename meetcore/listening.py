@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING, Protocol
@@ -17,8 +16,8 @@ from meetcore.audio.utterance import SpeechBegan, SpeechEnded, SpeechRules
 from meetcore.audio.vad import VoiceDetector
 from meetcore.config import BotConfig
 from meetcore.contracts import Transcriber, TranscriberContext
-from meetcore.delivery import SinkRunner, call_hook
-from meetcore.errors import PluginError, TranscriberError, brief, found_in
+from meetcore.delivery import SinkRunner
+from meetcore.errors import PluginError, TranscriberError, found_in
 from meetcore.events import (
     AudioLost,
     CaptureDegraded,
@@ -27,23 +26,22 @@ from meetcore.events import (
     Draft,
     Event,
     LevelDraft,
-    PluginFailed,
-    SegmentDraft,
-    SegmentFinalized,
     SpeakingStarted,
     SpeakingStopped,
     TrackClosed,
     TrackOpened,
 )
-from meetcore.hooks import DROP
 from meetcore.leaving import LeaveRules
 from meetcore.mailbox import Lost, Wake
+from meetcore.plugin_failures import FailureReports
 from meetcore.plugins import HookImplementation
+from meetcore.revising import Revision
 from meetcore.roster import NameSource, Roster, SpeakingTimeline
 from meetcore.signals import SpeakingIndicated, TrackAppeared
+from meetcore.subscription import Drafts
 from meetcore.tracks import AudioConsumer, TrackDoor, TrackPath
 from meetcore.transcribing import BACKOFF_S, TrackTranscription
-from meetcore.transcript import Hypothesis, Segment, TranscriptAssembler
+from meetcore.transcript import Hypothesis, TranscriptAssembler
 
 if TYPE_CHECKING:
     from meetcore.bot import Bot
@@ -51,7 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["Listening", "ListeningHost"]
 
 NO_AUDIO_S = 20.0
-REVISE_TIMEOUT_S = 2.0
 TRANSCRIBER_CONSUMER = "transcriber"
 
 
@@ -62,11 +59,17 @@ class ListeningHost(Protocol):
     ledger: Ledger
     roster: Roster
     timeline: SpeakingTimeline
+    drafts: Drafts
     leave_rules: LeaveRules
     random: Random
 
     def record(self, event: Event) -> Event:
         """Append an event."""
+        ...
+
+    @property
+    def plugin_failed(self) -> FailureReports:
+        """Where a plugin's failure is told."""
         ...
 
     def publish(self, draft: Draft) -> None:
@@ -139,10 +142,10 @@ class Listening:
         context: TranscriberContext,
     ) -> None:
         self.host = host
-        self._bot = bot
+        self._changed = Wake()
         self._transcriber = transcriber
         self._sinks = [sink for sink in sinks if sink.sink.wants_audio]
-        self._revisers = revisers
+        self._revision = Revision(host, bot, revisers, self._changed)
         self._context = context
         self._assembler = TranscriptAssembler(host.roster, host.timeline)
         self._tracks: dict[str, _Track] = {}
@@ -153,9 +156,6 @@ class Listening:
         self._transcriber_trouble: TranscriberError | None = None
         self._transcribing: list[TrackTranscription] = []
         self._transcribing_count = 0
-        self._to_revise: deque[Segment] = deque()
-        self._revise = Wake()
-        self._changed = Wake()
         self._closed = False
         self._paused = False
         self._last_heard: float | None = None
@@ -374,57 +374,20 @@ class Listening:
         """Append an event."""
         return self.host.record(event)
 
+    @property
+    def plugin_failed(self) -> FailureReports:
+        """Where a plugin's failure is told."""
+        return self.host.plugin_failed
+
     def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
         """Turn a transcriber's result into drafts and segments."""
         for segment in self._assembler.take(track_id, hypothesis, self._offset_s or 0.0):
-            if not segment.finalized:
-                self.host.publish(SegmentDraft(segment=segment))
-            elif self._revisers:
-                self._to_revise.append(segment)
-                self._revise.set()
-            else:
-                self.host.record(SegmentFinalized(segment=segment))
+            self._revision.take(segment)
 
     def transcription_stopped(self, track_id: str, error: TranscriberError) -> None:
         """Pass on that a track is not transcribed any more."""
         del track_id
         self.host.transcription_failed(error)
-
-    async def _revise_segments(self) -> None:
-        while True:
-            while self._to_revise:
-                segment = await self._revised(self._to_revise[0])
-                self._to_revise.popleft()
-                if segment is not None:
-                    self.host.record(SegmentFinalized(segment=segment))
-                self._changed.set()
-            await self._revise.wait()
-
-    async def _revised(self, segment: Segment) -> Segment | None:
-        for reviser in self._revisers:
-            try:
-                result = await call_hook(
-                    reviser,
-                    self.host.record,
-                    REVISE_TIMEOUT_S,
-                    "meetcore_revise_segment",
-                    bot=self._bot,
-                    segment=segment,
-                )
-            except Exception as error:  # noqa: BLE001  a plugin's trouble is an event, not ours
-                self.host.record(
-                    PluginFailed(
-                        plugin=reviser.plugin_name,
-                        where="meetcore_revise_segment",
-                        error=brief(error),
-                    )
-                )
-                continue
-            if result is DROP:
-                return None
-            if isinstance(result, Segment):
-                segment = result
-        return segment
 
     # --- capture health ----------------------------------------------------------------
 
@@ -468,8 +431,7 @@ class Listening:
             self._nursery = nursery
             async with trio.open_nursery() as side:
                 side.start_soon(self._watch_capture)
-                if self._revisers:
-                    side.start_soon(self._revise_segments)
+                side.start_soon(self._revision.run)
                 if self._transcriber is not None:
                     side.start_soon(self._hold_transcriber, self._transcriber)
                 task_status.started()
@@ -480,7 +442,7 @@ class Listening:
 
     @property
     def _through(self) -> bool:
-        return not (self._walking or self._transcribing_count or self._to_revise)
+        return not (self._walking or self._transcribing_count or self._revision.pending)
 
     async def _transcribe(self, transcription: TrackTranscription) -> None:
         try:
@@ -500,13 +462,7 @@ class Listening:
             except Exception as error:  # noqa: BLE001  a plugin's trouble is an event, not ours
                 trouble = found_in(error, TranscriberError)
                 attempt += 1
-                self.host.record(
-                    PluginFailed(
-                        plugin=transcriber.name,
-                        where="transcriber open",
-                        error=str(trouble) if trouble else brief(error),
-                    )
-                )
+                self.host.plugin_failed(transcriber.name, "transcriber open", trouble or error)
                 final = trouble is not None and not trouble.retryable
                 if final or attempt > 2 * len(BACKOFF_S):
                     # The streams are let go on: each will meet the same trouble, declare its gaps
@@ -529,3 +485,4 @@ class Listening:
         """Declare what has not been transcribed by now."""
         for transcription in self._transcribing:
             transcription.give_up(cause)
+        self._revision.give_up()

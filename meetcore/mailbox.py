@@ -179,5 +179,8 @@ class DraftBox(Generic[T]):
         """Forget the draft of a key: it has been overtaken."""
         self._items.pop(key, None)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._items
+
     def __bool__(self) -> bool:
         return bool(self._items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +28,7 @@ from meetcore.errors import (
     UnknownPlugin,
     brief,
 )
-from meetcore.hooks import API_VERSION, HookSpecs
+from meetcore.hooks import API_VERSION, FAIL_CLOSED, HookSpecs
 from meetcore.meeting import MeetingLink
 
 __all__ = ["PluginInfo", "Plugins"]
@@ -197,6 +198,14 @@ class Plugins:
         self.manager.check_pending()
         for caller in self.manager.get_hookcallers(plugin) or []:
             info.hooks.append(caller.name)
+            for implementation in caller.get_hookimpls():
+                marked = getattr(implementation.function, FAIL_CLOSED, False)
+                if marked and caller.name != "meetcore_revise_segment":
+                    raise PluginError(
+                        f"{caller.name} of plugin {implementation.plugin_name!r} is marked "
+                        "fail_closed.",
+                        "Only meetcore_revise_segment can be.",
+                    )
         if not info.hooks and isinstance(plugin, ModuleType):
             raise PluginError(
                 f"Plugin {info.name!r} from {info.origin} implements no hook.",
@@ -272,7 +281,15 @@ class Plugins:
 
         Raises:
             UnknownOption: A table under `[plugins]` has no plugin.
+            PluginError: One names a plugin that could not be loaded.
         """
+        for info in self.infos:
+            if info.trouble and info.name in config.plugins:
+                raise PluginError(
+                    f"The plugin {info.name!r} has settings and could not be loaded: "
+                    f"{info.trouble}.",
+                    "Mend it, or take its table out of the configuration.",
+                )
         known = {*self.platforms, *self.transcribers, *self.sinks, *self.stores, *self.launchers}
         known |= {info.name for info in self.infos}
         for name in config.plugins:
@@ -337,7 +354,12 @@ class Plugins:
         """Return the plugins' own functions for a hook, to be called one by one, in order."""
         caller = getattr(self.manager.hook, hook)
         return [
-            HookImplementation(impl.plugin_name, impl.function, tuple(impl.argnames))
+            HookImplementation(
+                impl.plugin_name,
+                impl.function,
+                tuple(impl.argnames),
+                fail_closed=getattr(impl.function, FAIL_CLOSED, False),
+            )
             for impl in reversed(caller.get_hookimpls())
         ]
 
@@ -363,6 +385,16 @@ class HookImplementation:
     plugin_name: str
     function: Callable[..., Any]
     argument_names: tuple[str, ...]
+    fail_closed: bool = field(default=False, kw_only=True)
+
+    @property
+    def place(self) -> str:
+        """Where the function stands, as `/path/file.py:12 name`; empty where nobody knows."""
+        function = inspect.unwrap(getattr(self.function, "__func__", self.function))
+        code = getattr(function, "__code__", None)
+        if code is None:
+            return ""
+        return f"{code.co_filename}:{code.co_firstlineno} {code.co_name}"
 
     def call(self, **arguments: Any) -> Any:
         """Call it with the arguments it asks for."""

@@ -12,10 +12,11 @@ from meetcore.commands import Command
 from meetcore.config import BotConfig
 from meetcore.contracts import SinkContext
 from meetcore.errors import CommandRefused, JournalBusy, MeetcoreError
-from meetcore.events import BotRequested, Event, LedgerClosed, PluginFailed, StateChanged
+from meetcore.events import BotRequested, Event, LedgerClosed, StateChanged
 from meetcore.folders import bot_folders, journal_path
 from meetcore.journal import Journal
 from meetcore.lifecycle import TERMINAL, Ending, EndReason, Evidence, State, check_transition
+from meetcore.plugin_failures import plugin_failure
 from meetcore.plugins import Plugins
 from meetcore.secrets import Redactor
 
@@ -164,5 +165,5 @@ async def _recover_sink(
     except trio.TooSlowError:
         result.trouble.append(f"{name}: not done within {RECOVER_TIMEOUT_S:g} s.")
     except Exception as error:  # noqa: BLE001  one sink's trouble must not stop the others
-        journal.append(PluginFailed(plugin=name, where="recover", error=str(error)))
+        journal.append(plugin_failure(name, "recover", error, bot_id=result.bot_id))
         result.trouble.append(f"{name}: {error}")

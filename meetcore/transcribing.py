@@ -19,16 +19,16 @@ from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.ledger import Account
 from meetcore.audio.utterance import EndCause
 from meetcore.contracts import StreamRequest, Transcriber, TranscriberStream, UntranscribedAudio
-from meetcore.errors import TranscriberError, brief, found_in
+from meetcore.errors import TranscriberError, found_in
 from meetcore.events import (
     AudioLost,
     Event,
-    PluginFailed,
     TranscriberRestarted,
     TranscriptionGap,
     TranscriptionStopped,
 )
 from meetcore.mailbox import Wake
+from meetcore.plugin_failures import FailureReports
 from meetcore.tracks import BeginUtterance, EndUtterance, FeedItem
 from meetcore.transcript import Hypothesis
 
@@ -51,6 +51,11 @@ class TranscriptionHost(Protocol):
 
     def record(self, event: Event) -> Event:
         """Append an event."""
+        ...
+
+    @property
+    def plugin_failed(self) -> FailureReports:
+        """Where a plugin's failure is told."""
         ...
 
     def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
@@ -247,13 +252,7 @@ class TrackTranscription:
         if trouble is None and isinstance(error, trio.TooSlowError):
             return TranscriberError("network", "It did not answer in time.", retryable=True)
         if trouble is None:
-            self._host.record(
-                PluginFailed(
-                    plugin=self._transcriber.name,
-                    where="transcriber stream",
-                    error=brief(error),
-                )
-            )
+            self._host.plugin_failed(self._transcriber.name, "transcriber stream", error)
             trouble = TranscriberError("crashed", f"{type(error).__name__}", retryable=True)
         return trouble
 

@@ -8,14 +8,23 @@ with the speaking timeline, and what no span covers stays unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
 from itertools import groupby
 
 from attrs import define, evolve, field, frozen
 
 from meetcore.roster import NameSource, Roster, SpeakingTimeline
 
-__all__ = ["Attribution", "Hypothesis", "Segment", "Transcript", "TranscriptAssembler", "Word"]
+__all__ = [
+    "Attribution",
+    "Hypothesis",
+    "Segment",
+    "Transcript",
+    "TranscriptAssembler",
+    "Word",
+    "revised",
+]
 
 
 @frozen
@@ -134,6 +143,66 @@ def attribute(timeline: SpeakingTimeline, start_s: float, end_s: float) -> Attri
         span.source for span in timeline.between(start_s, end_s) if span.participant_id == winner
     )
     return Attribution(winner, source, round(confidence, 3))
+
+
+def revised(before: Segment, after: Segment) -> Segment:
+    """Return what a reviser made of a segment, with text and words that say the same.
+
+    A reviser that changes `text` and leaves `words`, or the other way round, would leave behind
+    what it took out. Where only the words changed, the text is theirs. Where the text changed,
+    words that do not spell it are laid over it: a word that stayed keeps its time, a stretch that
+    became another of as many words, or one word, has the stretch's; where neither fits, there are
+    no words rather than guessed ones. Identity is not the reviser's to change.
+    """
+    after = evolve(
+        after,
+        id=before.id,
+        revision=before.revision,
+        finalized=before.finalized,
+        track_id=before.track_id,
+        onset_s=before.onset_s,
+    )
+    if after.text == before.text:
+        if _texts(after.words) == _texts(before.words):
+            return after
+        return evolve(after, text=" ".join(_texts(after.words)))
+    if _texts(after.words) != _texts(before.words) and _letters(after.text) == _letters(
+        "".join(_texts(after.words))
+    ):
+        return after
+    return evolve(after, words=tuple(_laid_over(after.words, after.text.split())))
+
+
+def _texts(words: Iterable[Word]) -> list[str]:
+    return [word.text for word in words]
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split())
+
+
+def _spoken(token: str) -> str:
+    """Return a token without what is not heard, so that `Hello,` and `hello` are one word."""
+    heard = "".join(character for character in token.casefold() if character.isalnum())
+    return heard or token
+
+
+def _laid_over(words: Sequence[Word], tokens: Sequence[str]) -> Iterator[Word]:
+    """Yield a word for each token with the times of the words it stands for; none if any has none.
+
+    Every word yielded has a token's text, so nothing of the old words is left.
+    """
+    old, new = [_spoken(word.text) for word in words], [_spoken(token) for token in tokens]
+    laid: list[Word] = []
+    for _, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if d - c == b - a:
+            pairs = zip(words[a:b], tokens[c:d], strict=True)
+            laid += [evolve(word, text=token) for word, token in pairs]
+        elif d - c == 1 and b > a:
+            laid.append(Word(tokens[c], words[a].start_s, words[b - 1].end_s))
+        elif d > c:
+            return
+    yield from laid
 
 
 @define
