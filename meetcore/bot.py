@@ -271,7 +271,10 @@ class Bot:
         await self._desk.perform(command)
 
     async def stop(self, detail: str = "") -> None:
-        """Leave the meeting and finish; returns at once, `wait_ended` waits for the end."""
+        """Leave the meeting and finish; returns at once, `wait_ended` waits for the end.
+
+        It waits for no other command; one in hand is given up with `CommandFailed`.
+        """
         await self.perform(Stop(detail))
 
     async def send_chat(self, text: str) -> None:
@@ -405,6 +408,9 @@ class Bot:
         if first:
             self._begin.set()
             self._concluded.set()
+            self._desk.give_up()
+            for runner in self._runners:
+                runner.open_by(trio.current_time() + HURRY_S)
             if self.call is None:
                 self._call_scope.cancel()
         elif not self.ended and reason is not self.ending.reason and not self.journal.closed:

@@ -1,4 +1,9 @@
-"""Carrying out commands: one at a time, each with a deadline and an answer."""
+"""Carrying out commands: each with a deadline and an answer, and none that stop waits for.
+
+What asks something of the call (chat, speech, a picture) is done one at a time, in order. What is
+the bot's own to do (stop, pause, resume) waits for nobody, and once the bot concludes its
+attendance whatever is in hand or waiting is given up.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +29,7 @@ from meetcore.lifecycle import EndReason, Evidence, State
 __all__ = ["COMMAND_TIMEOUT_S", "CommandDesk", "CommandHost"]
 
 COMMAND_TIMEOUT_S = 30.0
+_OUR_OWN = (Stop, PauseRecording, ResumeRecording)
 _IN_CALL = (State.IN_CALL, State.RECORDING, State.PAUSED)
 _NEEDS: dict[type[Command], Capability] = {
     SendChat: Capability.SEND_CHAT,
@@ -75,6 +81,12 @@ class CommandDesk:
     def __init__(self, host: CommandHost) -> None:
         self._host = host
         self._one_at_a_time = trio.Lock()
+        self._in_hand: set[trio.CancelScope] = set()
+
+    def give_up(self) -> None:
+        """Cancel what is in hand or waits: the bot leaves, and whoever asked is told so."""
+        for scope in self._in_hand:
+            scope.cancel()
 
     async def perform(self, command: Command) -> None:
         """Carry out a command; returns when it is done. Has a deadline of its own.
@@ -88,8 +100,11 @@ class CommandDesk:
         )
         try:
             with trio.fail_after(COMMAND_TIMEOUT_S):
-                async with self._one_at_a_time:
-                    await self._carry_out(command)
+                if isinstance(command, _OUR_OWN):
+                    self._do(command)
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await self._ask(command)
             error = None
         except trio.TooSlowError as slow:
             error = CommandFailed(
@@ -110,29 +125,44 @@ class CommandDesk:
             )
             self._host.record(answered)
 
-    async def _carry_out(self, command: Command) -> None:
+    def _do(self, command: Command) -> None:
         host = self._host
         if isinstance(command, Stop):
             host.conclude(command.reason, Evidence("command", command.detail or "stop"))
-            await trio.lowlevel.checkpoint()
             return
-        if host.state not in _IN_CALL:
-            raise CommandRefused(
-                f"The bot is {(host.state or State.REQUESTED).value}, not in the call: "
-                f"it cannot {command.type.replace('_', ' ')} now."
-            )
+        self._check_in_call(command)
         if isinstance(command, PauseRecording):
             if host.state is not State.RECORDING:
                 raise CommandRefused("The bot is not recording, so there is nothing to pause.")
             host.set_recording(recording=False)
-        elif isinstance(command, ResumeRecording):
-            if host.state is State.RECORDING:
-                raise CommandRefused("The bot is recording already.")
-            if host.leave_rules.permission_pending:
-                raise CommandRefused("The meeting has not given leave to record yet.")
-            host.set_recording(recording=True)
-        else:
-            await self._ask_call(command)
+            return
+        if host.state is State.RECORDING:
+            raise CommandRefused("The bot is recording already.")
+        if host.leave_rules.permission_pending:
+            raise CommandRefused("The meeting has not given leave to record yet.")
+        host.set_recording(recording=True)
+
+    async def _ask(self, command: Command) -> None:
+        with trio.CancelScope() as scope:
+            self._in_hand.add(scope)
+            try:
+                async with self._one_at_a_time:
+                    self._check_in_call(command)
+                    await self._ask_call(command)
+            finally:
+                self._in_hand.discard(scope)
+        if scope.cancelled_caught:
+            raise CommandFailed(
+                f"The command {command.type!r} was not done: the bot is leaving and gave it up."
+            )
+
+    def _check_in_call(self, command: Command) -> None:
+        state = self._host.state
+        if state not in _IN_CALL:
+            raise CommandRefused(
+                f"The bot is {(state or State.REQUESTED).value}, not in the call: "
+                f"it cannot {command.type.replace('_', ' ')} now."
+            )
 
     async def _ask_call(self, command: Command) -> None:
         host, call = self._host, self._host.call

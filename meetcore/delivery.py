@@ -159,6 +159,8 @@ class SinkRunner:
         self._accounts: dict[str, Account] = {}
         self._patience = _Patience(self.name, host.plugin_failed)
         self._losses = _Losses(self.name, host.record)
+        self._opening = trio.CancelScope()
+        self._open_by = float("inf")
         self._told_up_to = 0
         self._told = Wake()
         self._finish_asked = trio.Event()
@@ -217,13 +219,21 @@ class SinkRunner:
 
     # --- the life of a sink ------------------------------------------------------------
 
+    def open_by(self, deadline: float) -> None:
+        """Give the sink until then to open, if it has not: its bot is stopped already."""
+        self._open_by = deadline
+        self._opening.deadline = min(self._opening.deadline, deadline)
+
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Open the sink, tell it everything, let it finish, close it. Never raises `Exception`."""
         scope = trio.CancelScope(deadline=trio.current_time() + OPEN_TIMEOUT_S)
+        self._opening = scope
+        self.open_by(self._open_by)
         opened = False
         try:
             with scope:
                 async with self.sink.open(self._context):
+                    self._opening = trio.CancelScope()
                     scope.deadline = float("inf")
                     opened = True
                     task_status.started()

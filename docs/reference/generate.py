@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 import click
 
+from meetcore.bot import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.config import AudioConfig, AutomaticLeave, BotConfig
 from meetcore.events import EVENT_TYPES, LevelDraft, SegmentDraft
@@ -212,6 +213,23 @@ def lifecycle_page() -> str:
         f"These reasons complete a bot: {completing}.",
         "",
         f"These fail it, unless something was recorded first: {failing}.",
+        "",
+        "# How long the end may take",
+        "",
+        "`stop` returns at once and waits for no other command; one in hand is given up and",
+        "answered with `CommandFailed`. The bot begins to leave at that moment, also while it",
+        "joins. Each step after that has its bound, whatever hangs:",
+        "",
+        "| step | at most |",
+        "|---|---|",
+        f"| a sink that is still opening | {HURRY_S:g} s |",
+        "| leaving politely | `leave_timeout_s` (10 s) |",
+        f"| the platform's call closing | {CLOSE_TIMEOUT_S:g} s |",
+        "| the transcriber finishing, segments being revised | `drain_timeout_s` (30 s) |",
+        f"| sinks writing, all together | {CLOSE_TIMEOUT_S * 3:g} s |",
+        f"| sinks being told the end and closing, all together | {CLOSE_TIMEOUT_S * 3:g} s |",
+        "",
+        f"A bot that is cancelled hurries: {HURRY_S:g} s for each. `abandon` waits for nothing.",
         "",
     ]
     return "\n".join(lines)

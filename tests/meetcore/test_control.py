@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 import trio.testing
@@ -10,9 +12,9 @@ import meetcore
 from meetcore.commands import COMMAND_TYPES, PauseRecording, SendChat, ShowImage, Speak
 from meetcore.contracts import Capability
 from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused
-from meetcore.signals import Knocked
+from meetcore.signals import CallEnded, Knocked
 
-from .conftest import Stage, events_of, kinds
+from .conftest import Stage, end_of, events_of, kinds
 
 EXAMPLES = {
     "stop": meetcore.Stop(),
@@ -187,3 +189,165 @@ async def test_a_command_whose_giver_went_away_is_not_told_as_done(tmp_path, aut
     (answer, *_) = kinds(events_of(bot), meetcore.CommandAnswered)
     assert (answer.command, answer.ok) == ("send_chat", False)
     assert "went away" in answer.error
+
+
+class Hanging:
+    """A stage whose chat hangs, and how long it did."""
+
+    def __init__(self, bot) -> None:
+        self.began = 0
+        bot.call.send_chat = self.send_chat
+
+    async def send_chat(self, text: str) -> None:
+        self.began += 1
+        await trio.sleep_forever()
+
+
+@pytest.mark.parametrize("how", ["stop", "end of the meeting", "leave rule"])
+async def test_the_end_waits_for_no_command_and_the_one_in_hand_is_answered(
+    tmp_path, autojump_clock, how
+):
+    stage = Stage()
+    answers: list[str] = []
+    rules = {"automatic_leave": {"nobody_joined_s": 5.0}} if how == "leave rule" else {}
+    async with stage.bot(tmp_path, **rules) as bot:
+        stage.admit()
+        hanging = Hanging(bot)
+
+        async def chat() -> None:
+            with pytest.raises(CommandFailed, match="leaving and gave it up") as failed:
+                await bot.send_chat("hello")
+            answers.append(str(failed.value))
+
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(chat)
+            nursery.start_soon(chat)
+            await trio.testing.wait_all_tasks_blocked()
+            if how == "stop":
+                await bot.stop()
+                assert trio.current_time() == began
+            elif how == "end of the meeting":
+                stage.door.observe(
+                    CallEnded(meetcore.EndReason.MEETING_ENDED, meetcore.Evidence("host", "gone"))
+                )
+        await bot.wait_ended()
+        assert trio.current_time() - began <= 5.1
+    assert (hanging.began, len(answers)) == (1, 2), "the second one was never begun"
+    told = [e.ok for e in kinds(events_of(bot), meetcore.CommandAnswered) if e.command != "stop"]
+    assert told == [False, False]
+
+
+async def test_pause_and_resume_wait_for_no_other_command(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        Hanging(bot)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(bot.send_chat, "hello")
+            await trio.testing.wait_all_tasks_blocked()
+            began = trio.current_time()
+            await bot.pause()
+            assert (bot.state, trio.current_time()) == ("paused", began)
+            await bot.resume()
+            assert (bot.state, trio.current_time()) == ("recording", began)
+            nursery.cancel_scope.cancel()
+
+
+class Hung(meetcore.Sink):
+    """Hangs in one of its calls."""
+
+    name = "hung"
+    wants_audio = True
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
+
+    async def _call(self, where: str) -> None:
+        await trio.lowlevel.checkpoint()
+        if where == self.where:
+            await trio.sleep_forever()
+
+    @asynccontextmanager
+    async def open(self, context):
+        await self._call("open")
+        try:
+            yield
+        finally:
+            await self._call("close")
+
+    async def deliver(self, event):
+        await self._call("deliver")
+
+    async def hear(self, chunk):
+        await self._call("hear")
+
+    async def finish(self):
+        await self._call("finish")
+
+
+class Mute(meetcore.Transcriber):
+    """Hangs in one of its calls."""
+
+    name = "mute"
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
+
+    @asynccontextmanager
+    async def open(self, context):
+        if self.where == "open transcriber":
+            await trio.sleep_forever()
+        yield
+
+    @asynccontextmanager
+    async def stream(self, request):
+        await trio.sleep_forever()
+        yield
+
+
+@pytest.mark.parametrize(
+    ("where", "within_s"),
+    [
+        ("open", 5.1),
+        ("hear", 61),
+        ("deliver", 121),
+        ("finish", 61),
+        ("close", 61),
+        ("open transcriber", 31),
+        ("stream", 31),
+        ("leave", 11),
+        ("nothing", 0),
+    ],
+)
+async def test_whatever_hangs_stop_is_at_once_and_the_end_has_its_bound(
+    tmp_path, autojump_clock, where, within_s
+):
+    """The bounds are those that the lifecycle's page names."""
+    stage = Stage()
+    config = meetcore.BotConfig(out_dir=tmp_path, fsync=False)
+    bot = meetcore.opening.prepare_bot(
+        stage.link,
+        config,
+        stage.plugins(),
+        sinks=[Hung(where)],
+        transcriber=Mute(where) if where in ("open transcriber", "stream") else None,
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bot.run)
+        if where != "open":
+            await stage.opened.wait()
+            stage.admit()
+            stage.leave_s = 1e9 if where == "leave" else 0
+            stage.track("a", "ada")
+            await stage.live(1, "a", voice=True)
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        await bot.stop()
+        assert trio.current_time() == began, "stop itself waits for nothing"
+        await bot.wait_ended()
+        assert trio.current_time() - began <= within_s + 0.5
+    end = end_of(events_of(bot))
+    assert end.reason == "stop_requested"

@@ -1,5 +1,6 @@
 """Subscribers' commands: read, carried out one at a time for each, and answered.
 
+Stop, pause and resume wait for none of them: they ask nothing of the meeting.
 A command outlives its sender's connection: who says `stop` and hangs up has said it.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from meetcore.commands import Command
+from meetcore.commands import Command, PauseRecording, ResumeRecording, Stop
 from meetcore.errors import CommandRefused, MeetcoreError
 from meetcore.wire import command_from_wire
 from meetcore_websocket.access import Role
@@ -23,6 +24,7 @@ __all__ = ["CommandDesk", "CommandId", "answer_text", "read_command"]
 CommandId = str | int | None
 
 _MOST_WAITING = 16
+_AT_ONCE = (Stop, PauseRecording, ResumeRecording)
 _LONGEST_ID = 200
 
 
@@ -75,6 +77,7 @@ class CommandDesk:
         self._nursery = nursery
         self._waiting: deque[tuple[CommandId, Command]] = deque()
         self._running = False
+        self._at_once = 0
 
     def take(self, message: str | bytes) -> None:
         """Take a message; it is answered in any case."""
@@ -83,6 +86,9 @@ class CommandDesk:
             self._answer(command_id, str(command))
         elif self._role is not Role.FULL:
             self._answer(command_id, "This connection may only read. Use a token of full_tokens.")
+        elif isinstance(command, _AT_ONCE) and self._at_once < _MOST_WAITING:
+            self._at_once += 1
+            self._nursery.start_soon(self._run_at_once, command_id, command)
         elif len(self._waiting) >= _MOST_WAITING:
             self._answer(command_id, f"{_MOST_WAITING} commands are waiting already.")
         else:
@@ -93,14 +99,20 @@ class CommandDesk:
 
     async def _run(self) -> None:
         while self._waiting:
-            command_id, command = self._waiting.popleft()
-            error: str | None = None
-            try:
-                await self._perform(command)
-            except MeetcoreError as trouble:
-                error = str(trouble)
-            self._answer(command_id, error)
+            await self._carry_out(*self._waiting.popleft())
         self._running = False
+
+    async def _run_at_once(self, command_id: CommandId, command: Command) -> None:
+        await self._carry_out(command_id, command)
+        self._at_once -= 1
+
+    async def _carry_out(self, command_id: CommandId, command: Command) -> None:
+        error: str | None = None
+        try:
+            await self._perform(command)
+        except MeetcoreError as trouble:
+            error = str(trouble)
+        self._answer(command_id, error)
 
     def _answer(self, command_id: CommandId, error: str | None) -> None:
         self._subscriber.push(text_frame(answer_text(command_id, error)))

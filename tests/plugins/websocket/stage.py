@@ -74,6 +74,7 @@ class Stage:
         self.perform_error: Exception | None = None
         self.perform_gate = trio.Event()
         self.perform_gate.set()
+        self.gated: type[Command] = Command
         self.told_up_to = 0
         self.context = SinkContext(
             name=name,
@@ -87,7 +88,8 @@ class Stage:
         )
 
     async def _perform(self, command: Command) -> None:
-        await self.perform_gate.wait()
+        if isinstance(command, self.gated):
+            await self.perform_gate.wait()
         if self.perform_error is not None:
             raise self.perform_error
         self.performed.append(command)

@@ -128,7 +128,8 @@ async def test_commands_are_carried_out_in_order_while_events_go_on(tmp_path: Pa
             await connection.send_message(json.dumps(command))
         told = stage.step()
         assert (await next_message(connection))["seq"] == told.seq
-        await connection.send_message(json.dumps({"type": "stop", "id": "too many"}))
+        many = {"type": "send_chat", "data": {"text": "17"}, "id": "too many"}
+        await connection.send_message(json.dumps(many))
         answer = await next_message(connection)
         assert (answer["id"], answer["ok"]) == ("too many", False)
         stage.perform_gate.set()
@@ -137,6 +138,17 @@ async def test_commands_are_carried_out_in_order_while_events_go_on(tmp_path: Pa
     assert [c.text for c in stage.performed if isinstance(c, SendChat)] == [
         str(number) for number in range(17)
     ]
+
+
+async def test_stop_waits_for_no_other_command(tmp_path: Path) -> None:
+    async with a_desk(tmp_path) as (stage, connection):
+        stage.perform_gate, stage.gated = trio.Event(), SendChat
+        for number in range(3):
+            chat = {"type": "send_chat", "data": {"text": "hello"}, "id": number}
+            await connection.send_message(json.dumps(chat))
+        await connection.send_message('{"type": "stop", "id": "stop"}')
+        assert (await next_message(connection))["id"] == "stop"
+        stage.perform_gate.set()
 
 
 async def test_who_says_stop_and_hangs_up_has_said_it(tmp_path: Path) -> None:
