@@ -20,6 +20,7 @@ from benchmarks.figures import Figure, report, shown
 SCRIPTS = (
     "import_time",
     "audio_path",
+    "late_names",
     "live_bots",
     "fanout",
     "asyncio_bridge",

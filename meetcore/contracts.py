@@ -219,7 +219,6 @@ class TranscriberCapabilities:
         partials: Whether it gives drafts before the final.
         word_times: Whether words have times.
         confidence: Whether words or utterances have a confidence.
-        diarization: Whether it labels speakers within one track.
         languages: BCP-47 tags, empty for 'whatever the provider detects'.
         wants: `utterances` for speech only, `continuous` for everything between, too.
         max_streams: How many tracks at once, None for no limit of its own.
@@ -229,7 +228,6 @@ class TranscriberCapabilities:
     partials: bool = True
     word_times: bool = True
     confidence: bool = True
-    diarization: bool = False
     languages: tuple[str, ...] = ()
     wants: Literal["utterances", "continuous"] = "utterances"
     max_streams: int | None = None

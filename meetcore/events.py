@@ -173,7 +173,7 @@ class SpeakingStopped(Event):
 
 @frozen(kw_only=True)
 class TrackOpened(Event):
-    """A source of audio opened."""
+    """A source of audio opened; told again when it is learned (better) whose it is."""
 
     type: ClassVar[str] = "track.opened"
     track_id: str

@@ -41,7 +41,7 @@ from meetcore.signals import SpeakingIndicated, TrackAppeared
 from meetcore.subscription import Drafts
 from meetcore.tracks import AudioConsumer, TrackDoor, TrackPath
 from meetcore.transcribing import BACKOFF_S, TrackTranscription
-from meetcore.transcript import Hypothesis, TranscriptAssembler
+from meetcore.transcript import Hypothesis, Transcript, TranscriptAssembler
 
 if TYPE_CHECKING:
     from meetcore.bot import Bot
@@ -59,6 +59,7 @@ class ListeningHost(Protocol):
     ledger: Ledger
     roster: Roster
     timeline: SpeakingTimeline
+    transcript: Transcript
     drafts: Drafts
     leave_rules: LeaveRules
     random: Random
@@ -101,9 +102,8 @@ class _Track:
 class _LevelMeter:
     """Makes a draft of each chunk's loudness."""
 
-    def __init__(self, listening: Listening, signal: TrackAppeared) -> None:
+    def __init__(self, listening: Listening) -> None:
         self._listening = listening
-        self._signal = signal
 
     def put(self, item: Chunk | Lost) -> None:
         if isinstance(item, Lost) or not item.samples:
@@ -113,7 +113,7 @@ class _LevelMeter:
         self._listening.host.publish(
             LevelDraft(
                 track_id=item.track_id,
-                participant_id=self._signal.participant_id,
+                participant_id=self._listening.owner_of(item.track_id),
                 dbfs=round(float(dbfs), 1),
             )
         )
@@ -196,7 +196,8 @@ class Listening:
 
     def _anchor(self, chunk: Chunk) -> None:
         now = self.host.meeting_now() or 0.0
-        self._offset_s = round(now - chunk.end_sample / chunk.sample_rate_hz, 6)
+        # Adding 0.0 makes 0.0 of -0.0, which reads as a fault wherever it is shown.
+        self._offset_s = round(now - chunk.end_sample / chunk.sample_rate_hz, 6) + 0.0
         self.host.leave_rules.audio_health(healthy=True, now=trio.current_time())
         self.host.record(CaptureStarted(offset_s=self._offset_s))
         self.host.rules_changed()
@@ -208,15 +209,18 @@ class Listening:
     # --- tracks ----------------------------------------------------------------------
 
     def open_track(self, signal: TrackAppeared) -> None:
-        """Begin to listen to a track."""
-        if signal.track_id in self._tracks or self._closed or self._nursery is None:
+        """Begin to listen to a track, or learn whose it is."""
+        if self._closed or self._nursery is None:
+            return
+        if signal.track_id in self._tracks:
+            self._learn_owner(self._tracks[signal.track_id], signal)
             return
         host, track_id = self.host, signal.track_id
         for sink in self._sinks:
             sink.expect_track(track_id)
         consumers: list[AudioConsumer] = list(self._sinks)
         if host.config.audio.levels:
-            consumers.append(_LevelMeter(self, signal))
+            consumers.append(_LevelMeter(self))
         transcription = self._open_transcription(track_id)
         audio = host.config.audio
         path = TrackPath(
@@ -241,21 +245,47 @@ class Listening:
         path.paused = self._paused
         door = TrackDoor(track_id, host.ledger)
         track = self._tracks[track_id] = _Track(signal, door, path, transcription)
-        self._assembler.own(
-            track_id,
-            signal.participant_id if signal.kind == "participant" else None,
-            signal.name_source,
-        )
-        host.record(
+        self._own(signal)
+        self._walking += 1
+        self._nursery.start_soon(self._walk, track)
+
+    def _own(self, signal: TrackAppeared) -> None:
+        owner = signal.participant_id if signal.kind == "participant" else None
+        self._assembler.own(signal.track_id, owner, signal.name_source)
+        self.host.record(
             TrackOpened(
-                track_id=track_id,
+                track_id=signal.track_id,
                 participant_id=signal.participant_id,
                 kind=signal.kind,
                 name_source=signal.name_source,
             )
         )
-        self._walking += 1
-        self._nursery.start_soon(self._walk, track)
+
+    def _learn_owner(self, track: _Track, signal: TrackAppeared) -> None:
+        """Take a track's owner that was learned late, or corrected; name what was heard before."""
+        before, owner = track.signal, signal.participant_id
+        if owner is None or signal == before:
+            return
+        now = round(self.host.meeting_now() or 0.0, 3)
+        talking = track.speaking
+        if before.participant_id is not None and talking:
+            self._speaking(before.participant_id, now, before.name_source, speaking=False)
+        if not talking:
+            self._speaking(owner, now, signal.name_source, speaking=False)
+        track.signal = signal
+        self._own(signal)
+        if signal.kind != "participant":
+            return
+        if talking:
+            self._speaking(owner, now, signal.name_source, speaking=True)
+        for segment in self.host.transcript.segments:
+            if segment.track_id == signal.track_id and segment.participant_id != owner:
+                self._revision.take(self._assembler.renamed(segment))
+
+    def owner_of(self, track_id: str) -> str | None:
+        """Return whose an open track is."""
+        track = self._tracks.get(track_id)
+        return track.signal.participant_id if track else None
 
     def _open_transcription(self, track_id: str) -> TrackTranscription | None:
         if self._transcriber is None:
@@ -327,7 +357,7 @@ class Listening:
 
     def _heard_speech(self, track_id: str, mark: SpeechBegan | SpeechEnded) -> None:
         track = self._tracks[track_id]
-        began = isinstance(mark, SpeechBegan)
+        began = track.speaking = isinstance(mark, SpeechBegan)
         self.host.leave_rules.speech(speaking=began, now=trio.current_time())
         self.host.rules_changed()
         participant_id = track.signal.participant_id

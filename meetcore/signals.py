@@ -94,6 +94,9 @@ class SpeakingIndicated(Signal):
 class TrackAppeared(Signal):
     """A source of audio opened. Chunks for it may follow.
 
+    Observed again with an owner it names a track that had none, or another; what was heard on it
+    before is named, too. Observed again without one it says nothing new.
+
     Attributes:
         track_id: Unique within the call; never used again for another source.
         participant_id: Whose voice it carries; None for a mix.

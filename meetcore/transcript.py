@@ -58,7 +58,6 @@ class Hypothesis:
         language: BCP-47 tag, None where unknown.
         start_s: Start of the utterance where there are no words.
         end_s: End of the utterance where there are no words.
-        speaker_label: The provider's diarization label, where it gives one.
     """
 
     utterance_id: str
@@ -70,7 +69,6 @@ class Hypothesis:
     language: str | None = None
     start_s: float | None = None
     end_s: float | None = None
-    speaker_label: str | None = None
 
 
 @frozen(kw_only=True)
@@ -227,6 +225,24 @@ class TranscriptAssembler:
         """Say whose track this is; None for a mix of several people."""
         self.owners[track_id] = (participant_id, source)
 
+    def _owner(self, track_id: str) -> Attribution | None:
+        owner, source = self.owners.get(track_id, (None, NameSource.UNKNOWN))
+        if owner is None:
+            return None
+        return Attribution(owner, source, 1.0 if source is NameSource.TRACK else 0.8)
+
+    def renamed(self, segment: Segment) -> Segment:
+        """Return the next revision of a segment, by the owner its track has now."""
+        whose = self._owner(segment.track_id) or NOBODY
+        return evolve(
+            segment,
+            revision=segment.revision + 1,
+            participant_id=whose.participant_id,
+            speaker_name=self.roster.name_of(whose.participant_id),
+            speaker_source=whose.source,
+            speaker_confidence=whose.confidence,
+        )
+
     def take(self, track_id: str, hypothesis: Hypothesis, offset_s: float = 0.0) -> list[Segment]:
         """Turn one hypothesis into segments: none, one, or, over a mix, one per speaker.
 
@@ -254,9 +270,8 @@ class TranscriptAssembler:
         text = hypothesis.text.strip()
         if not text and not words:
             return []
-        owner, source = self.owners.get(track_id, (None, NameSource.UNKNOWN))
-        if owner is not None:
-            whose = Attribution(owner, source, 1.0 if source is NameSource.TRACK else 0.8)
+        whose = self._owner(track_id)
+        if whose is not None:
             return [self._segment(track_id, key, hypothesis, whose, text, words, offset_s)]
         if not hypothesis.final or not words:
             start, end = self._bounds(hypothesis, words, offset_s)

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypedDict
 
 import cattrs
-from attrs import fields
+from attrs import fields, resolve_types
 
 from meetcore.commands import COMMAND_TYPES, Command
 from meetcore.errors import CommandRefused, MeetcoreError, nearest
@@ -36,6 +37,7 @@ __all__ = [
     "to_json",
 ]
 
+_LOG = logging.getLogger("meetcore.wire")
 _ENVELOPE = frozenset({"bot_id", "seq", "at", "meeting_s", "after_seq"})
 
 
@@ -107,10 +109,14 @@ def draft_to_wire(draft: Draft) -> dict[str, Any]:
 
 
 def event_from_wire(message: Mapping[str, Any]) -> Event:
-    """Return the event a mapping means; a type this version does not know becomes `UnknownEvent`.
+    """Return the event a mapping means, written by this version, an older or a newer one.
+
+    A field this version does not know is passed over; one whose value it does not know counts as
+    not there. A type it does not know, or a known one without a field that it must have, becomes
+    an `UnknownEvent`, which keeps what was written and is written again as it was.
 
     Raises:
-        MeetcoreError: It has a known type but not that type's shape.
+        MeetcoreError: It is no event: it has no type, number, time or bot.
     """
     try:
         envelope = {
@@ -119,16 +125,53 @@ def event_from_wire(message: Mapping[str, Any]) -> Event:
             "at": message["at"],
             "meeting_s": message["meeting_s"],
         }
-        cls = EVENT_TYPES.get(message["type"])
-        if cls is None:
-            envelope["at"] = parse_time(message["at"])
-            return UnknownEvent(
-                type_name=message["type"], data=dict(message.get("data", {})), **envelope
-            )
-        return _converter().structure({**message["data"], **envelope}, cls)
+        type_name, data = message["type"], message.get("data", {})
+        if not isinstance(type_name, str) or not isinstance(data, Mapping):
+            raise TypeError("a type is text and data is a mapping")
+        cls = EVENT_TYPES.get(type_name)
+        event = _structured(cls, {**data, **envelope}) if cls is not None else None
+        if event is None:
+            envelope = _converter().structure(envelope, _Envelope)
+            event = UnknownEvent(type_name=type_name, data=dict(data), **envelope)
     except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
         shown = str(message)[:200]
         raise MeetcoreError(f"This does not read as an event: {shown}") from error
+    return event
+
+
+class _Envelope(TypedDict):
+    bot_id: str
+    seq: int
+    at: datetime
+    meeting_s: float | None
+
+
+def _structured(cls: type[Event], data: Mapping[str, Any]) -> Event | None:
+    """Return an event of a known type, as far as it can be read; None if something must be there.
+
+    The quick way first: a meeting has tens of thousands.
+    """
+    try:
+        return _converter().structure(data, cls)
+    except (KeyError, TypeError, ValueError, cattrs.BaseValidationError):
+        readable = {name: data[name] for name in data if name in _ENVELOPE}
+        for attribute in fields(resolve_types(cls)):
+            if attribute.name not in data or attribute.name in _ENVELOPE:
+                continue
+            try:
+                _converter().structure(data[attribute.name], attribute.type)
+            except (KeyError, TypeError, ValueError, cattrs.BaseValidationError):
+                continue
+            readable[attribute.name] = data[attribute.name]
+        _LOG.warning(
+            "event %s of type %s was written by another version and is read in part",
+            data.get("seq"),
+            cls.type,
+        )
+        try:
+            return _converter().structure(readable, cls)
+        except (KeyError, TypeError, ValueError, cattrs.BaseValidationError):
+            return None
 
 
 def draft_from_wire(message: Mapping[str, Any]) -> Draft:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
+from attrs import evolve
 
 import meetcore
 from meetcore.errors import TranscriberError
 from meetcore.signals import CaptureHealth, TrackGone
 from meetcore.testing import ScriptedTranscriber, SimMeeting, run_simulated
+from meetcore.transcript import Hypothesis, Word
 from tests.laws.conftest import MEETING
 
 from .conftest import Stage, check_journal, end_of, events_of, kinds
@@ -79,6 +83,110 @@ async def test_a_track_announced_twice_is_one_track_and_its_end_is_told_once(
         await trio.sleep(1)
     events = events_of(bot)
     assert len(kinds(events, meetcore.TrackOpened)) == len(kinds(events, meetcore.TrackClosed)) == 1
+
+
+class OneWord(meetcore.Transcriber):
+    """Hears one word in every utterance."""
+
+    name = "one-word"
+
+    @asynccontextmanager
+    async def stream(self, request):
+        class Stream(meetcore.TranscriberStream):
+            async def begin_utterance(self, utterance_id, start_sample):
+                self.start_s = start_sample / 16_000
+
+            async def feed(self, chunk):
+                """Nothing."""
+
+            async def end_utterance(self, utterance_id, end_sample, cause):
+                words = (Word("hello", self.start_s, end_sample / 16_000),)
+                request.emit(
+                    Hypothesis(
+                        utterance_id=utterance_id, revision=1, text="hello", words=words, final=True
+                    )
+                )
+
+        yield Stream()
+
+
+async def test_a_tracks_owner_may_be_learned_late_or_corrected(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path, transcriber=OneWord()) as bot:
+        stage.admit()
+        stage.join("ada")
+        stage.join("ben")
+        owners = (None, "ada", "ada", None, "ben")
+        for owner in owners:
+            stage.track("t1", owner, name_source="track" if owner else "unknown")
+            await stage.live(1, "t1", voice=True)
+            await stage.live(1, "t1")
+    events = events_of(bot)
+    check_journal(events)
+    opened = [e.participant_id for e in kinds(events, meetcore.TrackOpened)]
+    assert opened == [None, "ada", "ben"]
+    assert [s.speaker_name for s in bot.transcript.segments] == ["Ben"] * len(owners)
+    assert {s.speaker_source for s in bot.transcript.segments} == {"track"}
+    finals = kinds(events, meetcore.SegmentFinalized)
+    assert [e.segment.speaker_name for e in finals[:3]] == [None, "Ada", "Ada"]
+    first = [e.segment for e in finals if e.segment.id == finals[0].segment.id]
+    assert [s.speaker_name for s in first] == [None, "Ada", "Ben"]
+    assert [s.revision for s in first] == sorted({s.revision for s in first})
+    spoke = [e.name for e in kinds(events, meetcore.SpeakingStarted)]
+    assert spoke == ["Ada", "Ada", "Ada", "Ben"]
+
+
+async def test_who_talks_as_their_track_is_named_talks_from_then_on(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        for owner in (None, "ada", "ben"):
+            stage.track("t1", owner)
+            await stage.live(2, "t1", voice=True)
+        assert bot.timeline.speaking == ("ben",)
+    found = [(e.type, e.participant_id) for e in events_of(bot) if e.type.startswith("speaking.")]
+    assert found[:3] == [
+        ("speaking.started", "ada"),
+        ("speaking.stopped", "ada"),
+        ("speaking.started", "ben"),
+    ]
+
+
+async def test_a_track_named_late_passes_the_revisers_again(tmp_path, autojump_clock):
+    stage = Stage()
+
+    class Nameless:
+        @meetcore.hookimpl
+        def meetcore_revise_segment(self, segment):
+            return evolve(segment, speaker_name=None, text="***")
+
+    plugins = stage.plugins(nameless=Nameless())
+    async with stage.bot(tmp_path, transcriber=OneWord(), plugins=plugins) as bot:
+        stage.admit()
+        stage.join("ada")
+        stage.track("t1")
+        await stage.live(1, "t1", voice=True)
+        await stage.live(1, "t1")
+        stage.track("t1", "ada")
+        await trio.sleep(1)
+    segments = [e.segment for e in kinds(events_of(bot), meetcore.SegmentFinalized)]
+    assert [(s.participant_id, s.speaker_name, s.text) for s in segments] == [
+        (None, None, "***"),
+        ("ada", None, "***"),
+    ]
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 3.3])
+async def test_the_offset_of_sound_is_never_minus_nothing(tmp_path, autojump_clock, seconds):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        stage.track("a", "ada")
+        await trio.sleep(seconds)
+        stage.at["a"] = round(seconds * 16_000) - 1_600
+        stage.sound("a", 0.1)
+    (capture,) = kinds(events_of(bot), meetcore.CaptureStarted)
+    assert str(capture.offset_s) in ("0.0", "1e-06")
 
 
 async def test_levels_are_drafts_where_they_are_wanted(tmp_path, autojump_clock):

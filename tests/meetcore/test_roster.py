@@ -74,3 +74,48 @@ def test_who_is_still_speaking_covers_the_time_up_to_now():
     assert timeline.shares(4.0, 8.0) == {"a": 3.0}
     timeline.stopped("a", 2.0)
     assert timeline.spans[0].end_s == 5.0, "an end before the beginning is no negative span"
+
+
+told = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(-3, 3), st.booleans()), min_size=1, max_size=30
+)
+
+
+@given(told=told, window=st.tuples(st.integers(-3, 40), st.integers(1, 10)))
+def test_spans_are_found_as_by_looking_at_all_of_them(told, window):
+    """Also where beginnings are told out of order, and one is open for long."""
+    timeline, now = SpeakingTimeline(), 3
+    for who, jitter, starts in told:
+        now += 1
+        if starts:
+            timeline.started(who, now + jitter, NameSource.TRACK)
+        else:
+            timeline.stopped(who, now + jitter)
+        start, end = window[0], window[0] + window[1]
+        wanted = [
+            span
+            for span in timeline.spans
+            if span.start_s < end and (span.end_s is None or span.end_s > start)
+        ]
+        assert list(timeline.between(start, end)) == wanted
+
+
+def test_a_look_at_hour_three_touches_no_more_spans_than_one_at_hour_one():
+    class Counted(list):
+        looks = 0
+
+        def __getitem__(self, index):
+            self.looks += 1
+            return super().__getitem__(index)
+
+    timeline = SpeakingTimeline(spans=Counted())
+    timeline.started("host", 0.0, NameSource.ACTIVE_SPEAKER)
+    looks = []
+    for at in range(10_800):
+        timeline.started("ada", float(at), NameSource.TRACK)
+        timeline.stopped("ada", at + 0.5)
+        if at in (3_600, 10_799):
+            timeline.spans.looks = 0
+            assert timeline.shares(at, at + 1) == {"host": 1.0, "ada": 0.5}
+            looks.append(timeline.spans.looks)
+    assert looks[1] <= looks[0] <= 10

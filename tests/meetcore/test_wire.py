@@ -19,6 +19,7 @@ import meetcore
 from meetcore.commands import COMMAND_TYPES
 from meetcore.errors import CommandRefused, MeetcoreError
 from meetcore.events import EVENT_TYPES, Event
+from meetcore.journal import Journal, encode_line
 from meetcore.wire import (
     command_from_wire,
     command_to_wire,
@@ -128,15 +129,50 @@ def test_an_event_of_a_later_version_is_kept_as_it_is():
     [
         {},
         {"type": "chat.received"},
-        envelope(data={}),
         envelope(data=None),
         envelope(at="yesterday"),
-        envelope(type="state.changed", data={"state": "dancing"}),
+        envelope(seq="one"),
+        envelope(type=7),
     ],
 )
 def test_what_is_no_event_is_a_typed_error(broken):
     with pytest.raises(MeetcoreError, match="does not read as an event"):
         event_from_wire(broken)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        envelope(data={}),
+        envelope(type="state.changed", data={"state": "dancing", "music": "loud"}),
+        envelope(type="track.opened", data={"track_id": "t1"}),
+        envelope(type="never.heard.of", data={"a": [1, {"b": None}]}),
+    ],
+)
+def test_an_entry_of_another_version_is_passed_on_as_it_was_written(strange):
+    event = event_from_wire(strange)
+    assert isinstance(event, meetcore.UnknownEvent)
+    assert event.type_name == strange["type"]
+    assert event_to_wire(event) == strange
+
+
+def test_fields_and_values_of_another_version_are_passed_over():
+    data = {"state": "failed", "reason": "not invented yet", "evidence": None, "mood": "bad"}
+    event = event_from_wire(envelope(type="state.changed", data=data))
+    assert isinstance(event, meetcore.StateChanged)
+    assert (event.state, event.reason) == ("failed", None)
+
+
+def test_a_journal_with_entries_of_another_version_is_read_to_its_end(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    with path.open("wb") as file:
+        for number, (kind, data) in enumerate(
+            [("track.opened", {"track_id": "t1"}), ("chat.received", {}), ("later.version", {})], 1
+        ):
+            event = meetcore.UnknownEvent(type_name=kind, data=data, bot_id="b", seq=number)
+            file.write(encode_line(event))
+    assert [event.seq for event in meetcore.read_journal(path)] == [1, 2, 3]
+    Journal(path, "b", fsync=False).close()
 
 
 @given(message=st.recursive(plain, lambda inner: st.dictionaries(st.text(), inner)))

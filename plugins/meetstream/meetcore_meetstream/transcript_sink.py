@@ -36,12 +36,14 @@ class MeetstreamTranscriptSink(DiallingSink):
         self._attributes = options.attributes
         self._new_text = NewText()
         self._in_call_at: datetime | None = None
+        self._told: set[str] = set()
 
     async def deliver(self, event: Event) -> None:
         """Send a finalized segment."""
         if isinstance(event, StateChanged) and event.state is State.IN_CALL:
             self._in_call_at = self._in_call_at or event.at
-        if isinstance(event, SegmentFinalized):
+        if isinstance(event, SegmentFinalized) and event.segment.id not in self._told:
+            self._told.add(event.segment.id)
             self.line.tell(self._message(event.segment, event.bot_id, event.at))
         await super().deliver(event)
 

@@ -45,6 +45,8 @@ class RawMix:
 
     def take(self, event: Event) -> None:
         """Follow the tracks: one that opened is waited for, a second at most, until it closes."""
+        if isinstance(event, TrackOpened) and event.track_id in self._open:
+            return
         if isinstance(event, TrackOpened):
             self._open.add(event.track_id)
             if self._mixer is not None:
