@@ -13,7 +13,7 @@ site; what goes wrong in it (denials, kicks, hanging calls, dropped audio) goes 
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,8 +28,8 @@ from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.bot import Bot
 from meetcore.config import BotConfig
 from meetcore.contracts import Call, CallDoor, CallRequest, Capability, Platform
-from meetcore.errors import CommandFailed
-from meetcore.events import Event
+from meetcore.errors import CommandFailed, PluginError
+from meetcore.events import Event, PluginFailed
 from meetcore.hooks import hookimpl
 from meetcore.journal import read_journal
 from meetcore.lifecycle import EndReason, Evidence
@@ -59,6 +59,7 @@ EPOCH = datetime(2026, 1, 1, 9, 0, 0, tzinfo=UTC)
 CHUNK_S = 0.1
 SILENT_CHUNK_S = 2.0
 HANG_S = 10_000_000.0
+_SCRIPTED = ("sim", "scripted")
 
 
 class SimMeeting:
@@ -113,19 +114,57 @@ class SimMeeting:
 
         return SimPlugin()
 
-    def plugins(self, **more: object) -> Plugins:
-        """Return plugins with this meeting and nothing that is installed."""
-        return Plugins(entry_points=False, objects={"sim": self.plugin(), **more})
+    def plugins(self, *, files: Iterable[str | Path] = (), **more: object) -> Plugins:
+        """Return plugins with this meeting and nothing that is installed.
+
+        Args:
+            files: Python files to load as plugins, as with `--plugin`.
+            more: Objects with hook implementations, by the name of the plugin each is to be.
+
+        Raises:
+            PluginError: One of them cannot be loaded, or implements no hook.
+        """
+        if isinstance(files, (str, Path)) or not isinstance(files, Iterable):
+            raise PluginError(
+                f"files={files!r} is no list of plugin files.",
+                "Give a list, for instance files=['plugin.py']; a plugin object that is to be "
+                "called 'files' needs another name here.",
+            )
+        plugins = Plugins(entry_points=False, files=files, objects={"sim": self.plugin(), **more})
+        for info in plugins.infos:
+            if info.name in more and not info.hooks:
+                raise PluginError(
+                    f"{info.name}={more[info.name]!r} implements no hook.",
+                    "Give an object or a module whose functions are marked @meetcore.hookimpl.",
+                )
+        return plugins
 
     @asynccontextmanager
-    async def open_bot(self, out_dir: Path, **settings: Any) -> AsyncIterator[Bot]:
-        """Send a bot to this meeting, with a wall clock that follows Trio's."""
+    async def open_bot(
+        self, out_dir: Path, *, allow_failures: bool = False, **settings: Any
+    ) -> AsyncIterator[Bot]:
+        """Send a bot to this meeting, with a wall clock that follows Trio's.
+
+        Args:
+            out_dir: Where the bot's folder goes.
+            allow_failures: Whether plugins may fail in this run; what the script itself lets
+                fail does not count.
+            settings: As for `meetcore.open_bot`.
+
+        Raises:
+            AssertionError: A plugin failed, told by the first; what it raised is its cause. A
+                meeting survives a plugin's mistake, a test should not.
+        """
         settings.setdefault("plugins", self.plugins())
         settings.setdefault("bot_id", f"sim-{self.script.seed}")
         settings.setdefault("random", random.Random(self.script.seed))
         settings.setdefault("config", BotConfig(fsync=False, out_dir=out_dir))
+        failures: list[tuple[PluginFailed, BaseException | None]] = []
         async with open_bot(self.link, wall_clock=simulated_clock(), **settings) as bot:
+            bot.plugin_failed.listener = lambda event, error: failures.append((event, error))
             yield bot
+        if not allow_failures:
+            _raise_first(failures)
 
     # --- the call ---------------------------------------------------------------------
 
@@ -162,6 +201,16 @@ class SimMeeting:
                 pitch = 100.0 + 30.0 * ids.index(line.who)
                 self._speech[index] = synthetic_voice(line.duration_s, pitch)
         return self._speech[index]
+
+
+def _raise_first(failures: Sequence[tuple[PluginFailed, BaseException | None]]) -> None:
+    for event, error in failures:
+        if event.plugin not in _SCRIPTED:
+            at = f" at {event.frame}" if event.frame else ""
+            raise AssertionError(
+                f"The plugin {event.plugin!r} failed in {event.where}{at}: {event.error} "
+                "(allow_failures=True if that is what this run is about)"
+            ) from error
 
 
 class SimCall(Call):
@@ -429,7 +478,10 @@ def run_simulated(
         meeting: The meeting.
         out_dir: Where the bot's folder goes.
         during: Run beside the bot; the bot leaves when it returns, if it has not ended.
-        settings: As for `open_bot`.
+        settings: As for `SimMeeting.open_bot`, `allow_failures` among them.
+
+    Raises:
+        AssertionError: A plugin failed.
     """
     folder: list[Path] = []
 

@@ -60,6 +60,7 @@ def timing(witness: WitnessSink, tmp_path, *others: meetcore.Sink, **more) -> li
     run_simulated(
         meeting,
         out_dir=tmp_path,
+        allow_failures=True,
         sinks=[*others, witness],
         transcriber=ScriptedTranscriber(meeting.script),
         **more,
@@ -81,7 +82,10 @@ def test_bad_sinks_do_not_delay_a_good_one(tmp_path):
 
 def test_their_trouble_is_in_the_journal(tmp_path, meeting):
     events = run_simulated(
-        meeting, out_dir=tmp_path, sinks=[RaisingSink(), HangingSink(), UnopenableSink()]
+        meeting,
+        out_dir=tmp_path,
+        allow_failures=True,
+        sinks=[RaisingSink(), HangingSink(), UnopenableSink()],
     )
     failed = [e for e in events if isinstance(e, meetcore.PluginFailed)]
     assert {"raising", "hanging", "unopenable"} <= {e.plugin for e in failed}
@@ -162,6 +166,7 @@ def test_a_failing_reviser_leaves_the_segment_and_a_later_one_still_changes_it(t
     events = run_simulated(
         meeting,
         out_dir=tmp_path,
+        allow_failures=True,
         plugins=plugins,
         transcriber=ScriptedTranscriber(meeting.script),
     )

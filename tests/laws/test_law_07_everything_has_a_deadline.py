@@ -129,7 +129,9 @@ class HangingSink(meetcore.Sink):
 
 @pytest.mark.parametrize("where", ["open", "close"])
 def test_a_sink_that_hangs_on_its_way_in_or_out_does_not_keep_the_bot(tmp_path, where):
-    events = run_simulated(SimMeeting(MEETING), out_dir=tmp_path, sinks=[HangingSink(where)])
+    events = run_simulated(
+        SimMeeting(MEETING), out_dir=tmp_path, allow_failures=True, sinks=[HangingSink(where)]
+    )
     assert terminal(events).reason == "meeting_ended"
     (failed,) = [e for e in events if isinstance(e, meetcore.PluginFailed)]
     assert (failed.plugin, failed.where) == ("hanging", where)

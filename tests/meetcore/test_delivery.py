@@ -69,7 +69,9 @@ class Deaf(meetcore.Sink):
 @pytest.mark.parametrize("where", ["open", "hear", "deliver", "finish"])
 def test_a_sink_that_fails_is_given_up_and_its_losses_are_few_events(tmp_path, where):
     sink, witness = Deaf(where), WitnessSink()
-    events = run_simulated(SimMeeting(LONG), out_dir=tmp_path, sinks=[sink, witness])
+    events = run_simulated(
+        SimMeeting(LONG), out_dir=tmp_path, allow_failures=True, sinks=[sink, witness]
+    )
     check_journal(events)
     failed = kinds(events, meetcore.PluginFailed)
     assert {(e.plugin, e.where) for e in failed} == {("deaf", where)}
@@ -102,7 +104,7 @@ def test_a_sink_that_fails_now_and_then_is_kept(tmp_path):
                 raise ValueError("not now")
 
     sink = Moody()
-    events = run_simulated(SimMeeting(LONG), out_dir=tmp_path, sinks=[sink])
+    events = run_simulated(SimMeeting(LONG), out_dir=tmp_path, allow_failures=True, sinks=[sink])
     failed = kinds(events, meetcore.PluginFailed)
     assert failed
     assert not any(e.detached for e in failed)
@@ -166,6 +168,7 @@ def test_event_hooks_see_every_event_in_order_and_are_detached_after_five_failur
     events = run_simulated(
         meeting,
         out_dir=tmp_path,
+        allow_failures=True,
         plugins=meeting.plugins(watcher=Watcher(), broken=Broken()),
     )
     end = next(e.seq for e in events if getattr(e, "state", "") == "completed")

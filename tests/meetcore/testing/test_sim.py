@@ -210,3 +210,60 @@ def test_a_link_of_another_meeting_is_not_taken(tmp_path):
     meeting = SimMeeting(PEOPLE.format(seed=1), "mine")
     with pytest.raises(meetcore.UnknownMeetingUrl):
         meeting.plugins().platform_for("sim:other", meetcore.BotConfig())
+
+
+SHORT = """
+seed = 3
+[[people]]
+id = "ada"
+name = "Ada"
+[end]
+at_s = 2
+"""
+
+
+class Clumsy(meetcore.Sink):
+    """Raises each time."""
+
+    name = "clumsy"
+
+    async def deliver(self, event):
+        raise NameError("name 'X' is not defined")
+
+
+def test_a_run_in_which_a_plugin_failed_does_not_pass(tmp_path):
+    meeting = SimMeeting(SHORT)
+    with pytest.raises(AssertionError, match=r"'clumsy' failed in deliver at .*sim.py:\d+ del"):
+        run_simulated(meeting, out_dir=tmp_path / "a", sinks=[Clumsy()])
+    events = run_simulated(meeting, out_dir=tmp_path / "b", sinks=[Clumsy()], allow_failures=True)
+    assert events[-1].state == "completed"
+
+
+def test_what_a_plugin_raised_is_the_cause(tmp_path, caplog):
+    with pytest.raises(AssertionError) as told:
+        run_simulated(SimMeeting(SHORT), out_dir=tmp_path, sinks=[Clumsy()])
+    assert isinstance(told.value.__cause__, NameError)
+    logged = [r for r in caplog.records if r.name == "meetcore.plugins"]
+    assert f"{__file__}:" in logged[0].getMessage(), "with the file and the line"
+    assert "Traceback" in logged[0].getMessage()
+
+
+def test_plugin_files_can_be_given_to_a_simulated_meeting(tmp_path):
+    file = tmp_path / "tiny.py"
+    file.write_text(
+        "import meetcore\n\n@meetcore.hookimpl\ndef meetcore_on_event(event):\n    NoSuchName\n"
+    )
+    meeting = SimMeeting(SHORT)
+    with pytest.raises(AssertionError, match=r"'tiny' failed in meetcore_on_event at .*tiny.py:5"):
+        run_simulated(meeting, out_dir=tmp_path, plugins=meeting.plugins(files=[file]))
+
+
+@pytest.mark.parametrize("files", ["tiny.py", object()])
+def test_what_is_no_list_of_files_is_refused(files):
+    with pytest.raises(meetcore.PluginError, match="no list of plugin files"):
+        SimMeeting(SHORT).plugins(files=files)
+
+
+def test_an_object_without_a_hook_is_refused():
+    with pytest.raises(meetcore.PluginError, match=r"mine=\[1\] implements no hook"):
+        SimMeeting(SHORT).plugins(mine=[1])
