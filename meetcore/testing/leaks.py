@@ -1,12 +1,15 @@
 """The leak guard: what was there before must be all that is there after (law 1).
 
 It compares threads, child processes, open sockets and files, Trio tasks and temporary files with a
-snapshot taken at its start. Things that end by themselves are given a moment.
+snapshot taken at its start. Things that end by themselves are given a moment: in a Trio program
+with `await guard.settled()`, which lets the loop go on, so that a server in the same program can
+close its end of a connection; elsewhere with `guard.check()`.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 import threading
 import time
@@ -20,6 +23,7 @@ __all__ = ["LeakError", "LeakGuard", "Snapshot"]
 # Trio keeps idle worker threads for ten seconds on purpose.
 _IDLE_THREADS = ("Trio thread",)
 _PATIENCE_S = 3.0
+_LOOK_S = 0.02
 _PREFIXES = ("meetcore", "playwright", ".org.chromium", "com.google.Chrome")
 
 
@@ -72,9 +76,29 @@ def _descriptors() -> frozenset[str]:
         except OSError:
             continue
         text = str(target)
+        if text.startswith("socket:"):
+            text += _ends_of(int(entry.name))
         if text.startswith(("socket:", "pipe:")) or not text.startswith(("/dev", "/proc", "anon")):
             found.add(f"{entry.name} -> {text}")
     return frozenset(found)
+
+
+def _ends_of(descriptor: int) -> str:
+    """Return a socket's two ends in words: whose it is shows in them."""
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as copy:
+            if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                return f" listening at {_address(copy.getsockname())}"
+            try:
+                return f" {_address(copy.getsockname())} to {_address(copy.getpeername())}"
+            except OSError:
+                return ""
+    except OSError:
+        return ""
+
+
+def _address(name: object) -> str:
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else str(name or "unnamed")
 
 
 def _temporary_files() -> frozenset[str]:
@@ -96,9 +120,14 @@ def _describe_child(pid: int) -> str:
 
 
 class LeakGuard:
-    """Remembers what there is; `check` raises if more is there later."""
+    """Remembers what there is; `check` and `settled` raise if more is there later.
 
-    def __init__(self) -> None:
+    Args:
+        whose: What is being looked after, for the message: `The platform 'demo'`.
+    """
+
+    def __init__(self, whose: str = "") -> None:
+        self._whose = whose
         self._before = Snapshot.take()
 
     def remains(self) -> list[str]:
@@ -113,16 +142,37 @@ class LeakGuard:
     def check(self) -> None:
         """Wait a moment for what ends by itself, then raise if anything remains.
 
+        Holds up the thread; in a Trio program use `settled`.
+
         Raises:
             LeakError: It names what remains.
         """
         deadline = time.monotonic() + _PATIENCE_S
         remains = self.remains()
         while remains and time.monotonic() < deadline:
-            time.sleep(0.02)
+            time.sleep(_LOOK_S)
             remains = self.remains()
+        self._told(remains)
+
+    async def settled(self) -> None:
+        """Do as `check`, and let the other tasks of this Trio program run meanwhile.
+
+        The wait is one of real time under any clock.
+
+        Raises:
+            LeakError: It names what remains.
+        """
+        deadline = time.monotonic() + _PATIENCE_S
+        remains = self.remains()
+        while remains and time.monotonic() < deadline:
+            await trio.to_thread.run_sync(time.sleep, _LOOK_S)
+            remains = self.remains()
+        self._told(remains)
+
+    def _told(self, remains: list[str]) -> None:
         if remains:
-            raise LeakError("Left behind: " + "; ".join(remains))
+            what = f"{self._whose} left behind" if self._whose else "Left behind"
+            raise LeakError(f"{what}: " + "; ".join(remains))
 
     def check_tasks(self, nursery_task: trio.lowlevel.Task | None = None) -> None:
         """Raise if a Trio task other than the caller's own ancestors is running.

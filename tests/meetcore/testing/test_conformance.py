@@ -9,6 +9,7 @@ import pytest
 import trio
 
 import meetcore
+from meetcore.errors import MeetingRefused, TranscriberError
 from meetcore.lifecycle import EndReason, Evidence
 from meetcore.signals import (
     Admitted,
@@ -23,6 +24,7 @@ from meetcore.testing import (
     ScriptedTranscriber,
     SinkConformance,
     TranscriberConformance,
+    leaks,
     parse_script,
     synthetic_voice,
 )
@@ -47,6 +49,22 @@ text = "{WORDS}"
 """
 
 
+class Provided(ScriptedTranscriber):
+    """One whose provider does not do its part."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(parse_script(SCRIPT))
+        self.how = how
+
+    @asynccontextmanager
+    async def stream(self, request):
+        if self.how == "hangs":
+            await trio.sleep_forever()
+        kind, remedy = ("auth", "Check it.") if self.how == "refuses" else ("server", "")
+        raise TranscriberError(kind, "no", retryable=self.how == "fails", remedy=remedy)
+        yield
+
+
 class TestScripted(TranscriberConformance):
     """Its tracks are people: `one` speaks at two seconds, where the suite's utterance lies."""
 
@@ -62,6 +80,10 @@ class TestScripted(TranscriberConformance):
             parse_script(SCRIPT.replace("at_s = 2.0", "at_s = 0.0"))
         )
         await super().test_two_tracks_are_kept_apart(tmp_path)
+
+    @asynccontextmanager
+    async def break_provider(self, how):
+        yield Provided(how)
 
 
 class LineSink(meetcore.Sink):
@@ -95,12 +117,16 @@ class Lobby:
     """A meeting in memory that a test steers by hand."""
 
     link = "lobby:blue"
+    missing_link = "lobby:meeting_not_found"
+    wrong_passcode_link = "lobby:wrong_passcode"
 
     def __init__(self) -> None:
         self.door: meetcore.CallDoor | None = None
 
     async def admit(self) -> None:
         self.door.observe(Admitted())
+        bot = meetcore.Participant(id="me", name="Bot", is_self=True)
+        self.door.observe(ParticipantAppeared(bot))
         ada = meetcore.Participant(id="ada", name="Ada")
         self.door.observe(ParticipantAppeared(ada))
         self.door.observe(TrackAppeared("ada", "ada"))
@@ -115,15 +141,22 @@ class Lobby:
     async def say(self, text: str) -> None:
         self.door.observe(ChatArrived("1", "ada", "Ada", text))
 
+    async def remove(self) -> None:
+        self.door.observe(CallEnded(EndReason.REMOVED, Evidence("lobby")))
+
 
 class LobbyCall(meetcore.Call):
     capabilities = frozenset({meetcore.Capability.SEND_CHAT, meetcore.Capability.READ_CHAT})
+
+    def __init__(self, door: meetcore.CallDoor) -> None:
+        self.door = door
 
     async def leave(self) -> None:
         await trio.lowlevel.checkpoint()
 
     async def send_chat(self, text: str) -> None:
         await trio.lowlevel.checkpoint()
+        self.door.observe(ChatArrived("2", "me", "Bot", text, by_bot=True))
 
 
 class LobbyPlatform(meetcore.Platform):
@@ -134,13 +167,15 @@ class LobbyPlatform(meetcore.Platform):
     def parse(self, url: str) -> meetcore.MeetingLink | None:
         if not url.startswith("lobby:"):
             return None
-        return meetcore.MeetingLink(platform="lobby", native_id="blue", url=url)
+        return meetcore.MeetingLink(platform="lobby", native_id=url[6:].partition("?")[0], url=url)
 
     @asynccontextmanager
     async def open_call(self, link, request, door):
+        if link.native_id != "blue":
+            raise MeetingRefused(link.native_id, "No entry.")
         self.lobby.door = door
         door.observe(Knocked())
-        yield LobbyCall()
+        yield LobbyCall(door)
 
 
 class TestLobby(PlatformConformance):
@@ -158,6 +193,42 @@ class TestLobby(PlatformConformance):
     @asynccontextmanager
     async def open_meeting(self):
         yield self.lobby
+
+
+class Wired(LobbyPlatform):
+    """Dials a fake server that runs in the same Trio program."""
+
+    port = 0
+
+    @asynccontextmanager
+    async def open_call(self, link, request, door):
+        async with (
+            await trio.open_tcp_stream("127.0.0.1", self.port),
+            super().open_call(link, request, door) as call,
+        ):
+            yield call
+
+
+class TestWithAServerInTheSameProgram(TestLobby):
+    port = 0
+
+    def make_platform(self):
+        platform = Wired()
+        platform.lobby, platform.port = self.lobby, self.port
+        return platform
+
+    @asynccontextmanager
+    async def open_meeting(self):
+        async def serve(stream: trio.SocketStream) -> None:
+            async with stream:
+                while await stream.receive_some():
+                    """Nothing is ever said."""
+
+        async with trio.open_nursery() as nursery:
+            listeners = await nursery.start(trio.serve_tcp, serve, 0)
+            self.port = listeners[0].socket.getsockname()[1]
+            yield self.lobby
+            nursery.cancel_scope.cancel()
 
 
 # --- and what does not conform is found ----------------------------------------------------------
@@ -219,3 +290,35 @@ def test_a_door_refuses_audio_out_of_order_or_of_no_track():
     door.hear(chunk)
     with pytest.raises(AssertionError, match="overlap"):
         door.hear(chunk)
+
+
+async def test_a_socket_left_behind_is_told_with_whose_it_is_and_where_it_leads(monkeypatch):
+    monkeypatch.setattr(leaks, "_PATIENCE_S", 0.1)
+    listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
+    port = listener.socket.getsockname()[1]
+    guard = leaks.LeakGuard("The platform 'demo'")
+    async with await trio.open_tcp_stream("127.0.0.1", port):
+        with pytest.raises(leaks.LeakError, match=rf"^The platform 'demo' left .* to 127.*:{port}"):
+            await guard.settled()
+    await listener.aclose()
+    await guard.settled()
+
+
+async def test_a_bot_that_says_its_own_words_are_anothers_is_found(tmp_path):
+    class Deaf(LobbyCall):
+        async def send_chat(self, text):
+            self.door.observe(ChatArrived("2", "me", "Bot", text))
+
+    class Confused(LobbyPlatform):
+        @asynccontextmanager
+        async def open_call(self, link, request, door):
+            async with super().open_call(link, request, door):
+                yield Deaf(door)
+
+    suite = TestLobby()
+    suite.timeout_s = 0.5
+    suite.make_platform = lambda: confused
+    confused = Confused()
+    confused.lobby = suite.lobby
+    with pytest.raises(trio.TooSlowError):
+        await suite.test_a_bot_is_admitted_hears_chats_and_leaves(tmp_path)

@@ -263,6 +263,10 @@ class SteeredMeeting:
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         self.link = rehearsal.link
+        self.missing_link = f"{rehearsal.site.url}/r/mc-none"
+        locked = rehearsal.site.open_room(passcode="4711", waiting_room=False)
+        self.wrong_passcode_link = f"{rehearsal.site.url}/r/{locked.id}#passcode=1"
+        self._rehearsal = rehearsal
         self._door = Door(rehearsal.site, rehearsal.room_id, "ada")
 
     async def admit(self) -> None:
@@ -270,6 +274,11 @@ class SteeredMeeting:
 
     async def deny(self) -> None:
         self._door.do(Deny("ada", await self._door.knocker()))
+
+    async def remove(self) -> None:
+        inside = self._rehearsal.site.hub.rooms[self._rehearsal.room_id].inside
+        guest = next(member.id for member in inside if member.id != "ada")
+        self._door.do(Remove("ada", guest))
 
     async def end(self) -> None:
         self._door.do(EndForAll("ada"))
