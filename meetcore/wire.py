@@ -16,7 +16,7 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypedDict
+from typing import Any
 
 import cattrs
 from attrs import fields, resolve_types
@@ -131,19 +131,18 @@ def event_from_wire(message: Mapping[str, Any]) -> Event:
         cls = EVENT_TYPES.get(type_name)
         event = _structured(cls, {**data, **envelope}) if cls is not None else None
         if event is None:
-            envelope = _converter().structure(envelope, _Envelope)
-            event = UnknownEvent(type_name=type_name, data=dict(data), **envelope)
+            event = UnknownEvent(
+                type_name=type_name,
+                data=dict(data),
+                bot_id=str(message["bot_id"]),
+                seq=int(message["seq"]),
+                at=parse_time(message["at"]),
+                meeting_s=message["meeting_s"],
+            )
     except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
         shown = str(message)[:200]
         raise MeetcoreError(f"This does not read as an event: {shown}") from error
     return event
-
-
-class _Envelope(TypedDict):
-    bot_id: str
-    seq: int
-    at: datetime
-    meeting_s: float | None
 
 
 def _structured(cls: type[Event], data: Mapping[str, Any]) -> Event | None:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import trio
 from attrs import evolve
@@ -30,13 +31,14 @@ from meetcore_browser.errors import (
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.handover import Handed
 from meetcore_browser.page_script import page_script
-from meetcore_browser.selectors import Control, Hit
+from meetcore_browser.page_settings import PageSettings
+from meetcore_browser.selectors import Control, Hit, Presence, Selector
 from meetcore_browser.steps import Step, StepLog
 from meetcore_browser.thread import DEFAULT_CALL_TIMEOUT_S, BrowserThread
 from meetcore_browser.wire import PageMessage
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Page
+    from playwright.async_api import BrowserContext, Dialog, Frame, FrameLocator, Locator, Page
 
 __all__ = ["BotPage", "open_page"]
 
@@ -49,6 +51,7 @@ WATCH_INTERVAL_S = 1.0
 FLUSH_TIMEOUT_S = 2.0
 CLOSE_TIMEOUT_S = 5.0
 CONSOLE_LINES = 100
+DIALOG_CHARS = 300
 DEFAULT_CAPTURE = CaptureOptions()
 
 _FLUSH = "() => window[Symbol.for('meetcore')]?.flush?.()"
@@ -260,6 +263,14 @@ class BotPage:
             return await self.browser.wait_lost()
         return PageGone("The page closed itself.", "Join again: that opens a new one.")
 
+    async def storage_state(self) -> dict[str, Any]:
+        """Return cookies and local storage, for the `storage_state` of a later page's settings.
+
+        It holds whatever logs the page in: keep it as a secret is kept.
+        """
+        state: dict[str, Any] = dict(await self.call(self.context.storage_state))
+        return state
+
     async def finish_capture(self) -> None:
         """Fetch what the page still holds of a block; to be called before the page is left."""
         from playwright.async_api import Error
@@ -274,6 +285,7 @@ class BotPage:
         await self._channel.open(self.context, self.raw)
         await self.sync(self.raw.on, "crash", self._on_crash)
         await self.sync(self.raw.on, "close", self._on_close)
+        await self.sync(self.raw.on, "dialog", self._on_dialog)
         await self.call(self.context.add_init_script, script=script(self._channel.binding))
 
     async def _close(self) -> None:
@@ -294,6 +306,20 @@ class BotPage:
 
     def _on_close(self, _: Page) -> None:  # on the browser thread
         self.aio.to_trio(self._closed)
+
+    async def _on_dialog(self, dialog: Dialog) -> None:  # on the browser thread
+        """Answer a dialog, or the page stands still: what only tells is confirmed, the rest not."""
+        from playwright.async_api import Error
+
+        told = f"{dialog.type}: {dialog.message[:DIALOG_CHARS]}"
+        agreed = dialog.type in ("alert", "beforeunload")
+        with suppress(Error):
+            await (dialog.accept() if agreed else dialog.dismiss())
+        self.aio.to_trio(self._saw_dialog, f"{told} ({'accepted' if agreed else 'dismissed'})")
+
+    def _saw_dialog(self, told: str) -> None:
+        self._note(f"dialog {told}")
+        self._door.observe(StepWorked("dialog", told))
 
     def _closed(self) -> None:
         # Whether the page alone is gone or its browser with it is found out where it matters.
@@ -323,12 +349,36 @@ async def _look(page: Page, controls: Sequence[Control]) -> Hit | None:
     """Ask once for the controls, in order. On the browser thread."""
     for control in controls:
         for rank, selector in enumerate(control.selectors):
-            found = selector.locate(page)
-            if control.presence == "visible":
-                found = found.filter(visible=True)
-            if await found.count():
-                return Hit(control, selector, rank, found.first)
+            for place in _places(page, control):
+                if (found := await _found(selector, place, control.presence)) is not None:
+                    return Hit(control, selector, rank, found)
     return None
+
+
+def _places(page: Page, control: Control) -> Sequence[Page | Frame | FrameLocator]:
+    """Return where to look: in the frame that is named, or the page and its own frames."""
+    if control.frame is not None:
+        return [page.frame_locator(f"css={control.frame}")]
+    origin = urlsplit(page.url)[:2]
+    inner = (frame for frame in page.frames if frame.parent_frame is not None)
+    own = [f for f in inner if urlsplit(f.url)[:2] == origin or f.url.startswith("about:")]
+    return [page, *own]
+
+
+async def _found(
+    selector: Selector, place: Page | Frame | FrameLocator, presence: Presence
+) -> Locator | None:
+    from playwright.async_api import Error, Frame
+
+    found = selector.locate(place)
+    if presence == "visible":
+        found = found.filter(visible=True)
+    try:
+        return found.first if await found.count() else None
+    except Error:
+        if isinstance(place, Frame) and place.is_detached():
+            return None  # it went while it was looked into
+        raise
 
 
 @asynccontextmanager
@@ -343,6 +393,7 @@ async def open_page(
     capture: CaptureOptions | None = DEFAULT_CAPTURE,
     permissions: Sequence[str] = (),
     browser: Browser | None = None,
+    settings: PageSettings | None = None,
 ) -> AsyncIterator[BotPage]:
     """Open a page for a bot, with the capture in it; on exit nothing of it remains.
 
@@ -356,6 +407,7 @@ async def open_page(
         capture: How to capture audio, None not to.
         permissions: What the page may use without asking, in Playwright's names.
         browser: A browser that is open already; by default the page gets one of its own.
+        settings: What the page takes itself to be in: language, time zone, window, a session.
 
     Raises:
         ChromiumMissing: There is none on this machine.
@@ -370,10 +422,9 @@ async def open_page(
             browser = await stack.enter_async_context(open_browser(launch))
         context = await browser.call(
             browser.raw.new_context,
-            locale="en-US",
             bypass_csp=True,
             permissions=list(permissions),
-            viewport={"width": 1280, "height": 720},
+            **(settings or PageSettings()).for_context(),
         )
         try:
             raw = await browser.call(context.new_page)

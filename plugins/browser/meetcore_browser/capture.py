@@ -181,6 +181,8 @@ class PageCapture:
     # --- messages -----------------------------------------------------------------------
 
     def _message(self, message: PageMessage) -> bool:
+        if not message.own:
+            return False
         handlers: dict[str, Callable[[int, Any], None]] = {
             "clock": self._placed,
             "track": self._appeared,
@@ -190,7 +192,7 @@ class PageCapture:
             DOCUMENT_GONE: self._document_gone,
         }
         if (handler := handlers.get(message.topic)) is None:
-            return False
+            raise WireError(f"The page sent an own message of the topic {message.topic!r}.")
         try:
             handler(message.document, message.data)
         except (KeyError, TypeError, ValueError) as error:

@@ -92,7 +92,7 @@ class PageChannel:
     def _context_destroyed(self, event: dict[str, Any]) -> None:
         document = self._documents.pop(event["executionContextId"], None)
         if document is not None:
-            self._handover.put(PageMessage(document, DOCUMENT_GONE, None))
+            self._handover.put(PageMessage(document, DOCUMENT_GONE, None, own=True))
 
     def _contexts_cleared(self, event: dict[str, Any]) -> None:
         del event

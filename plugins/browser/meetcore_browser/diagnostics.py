@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Diagnostics", "redacted", "redacted_html"]
 
 PART_TIMEOUT_S = 4.0
+FRAMES_TIMEOUT_S = 3.0
 MAX_HTML_CHARS = 5_000_000
 MAX_MASKED_TEXTS = 20
 MAX_FRAMES = 5
@@ -63,6 +64,15 @@ _LOOK = """() => {
     texts: [...texts],
   };
 }"""
+
+
+# Before its document comes, a frame holds an empty one of our own origin, whatever its address; a
+# document of another origin cannot be seen from here, and so has come.
+_FRAMES_LOADED = """() => [...document.querySelectorAll("iframe[src]")].every((frame) => {
+  const inner = frame.contentDocument;
+  if (!inner || !frame.src.startsWith("http")) return true;
+  return inner.URL !== "about:blank" && inner.readyState !== "loading";
+})"""
 
 
 def redacted(value: Any, redactor: Redactor) -> Any:
@@ -109,7 +119,7 @@ class Diagnostics:
     async def write(self, step: str, error: BaseException | None = None) -> str | None:
         """Write a bundle; return its folder relative to the bot's, None if the disk refused.
 
-        Takes about `PART_TIMEOUT_S` at most.
+        Takes about twice `PART_TIMEOUT_S` at most.
         """
         try:
             target = self._make_folder(step)
@@ -137,11 +147,21 @@ class Diagnostics:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._part, "screenshot.png", self._fetch_screenshot, target)
             nursery.start_soon(self._part, "page.html", self._fetch_html, self.page, target, "page")
+            await self._part("frames", self._frames_loaded)
             for number, frame in enumerate(self._frames(), start=1):
                 name = f"frame-{number}"
                 nursery.start_soon(
                     self._part, f"{name}.html", self._fetch_html, frame, target, name
                 )
+
+    async def _frames_loaded(self) -> None:
+        """Wait a moment for frames that have an address and no document yet."""
+        await self.browser.call(
+            self.page.wait_for_function,
+            _FRAMES_LOADED,
+            timeout=FRAMES_TIMEOUT_S * 1000,
+            timeout_s=FRAMES_TIMEOUT_S + 0.5,
+        )
 
     def _frames(self) -> list[Frame]:
         inner = (frame for frame in self.page.frames if frame.parent_frame is not None)

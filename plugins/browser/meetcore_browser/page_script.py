@@ -47,6 +47,7 @@ def page_script(
         "worklet": (PAGE_FOLDER / "pcm_worklet.js").read_text(encoding="utf-8"),
     }
     parts = [path.read_text(encoding="utf-8") for path in ours]
+    parts.append("delete meetcore.tellHost;\ndelete meetcore.tellAudio;")
     parts += [f"(() => {{\n{path.read_text(encoding='utf-8')}\n}})();" for path in scripts]
     body = "\n".join(parts)
     return f"((meetcore) => {{\n'use strict';\n{body}\n}})({{config: {json.dumps(config)}}});"

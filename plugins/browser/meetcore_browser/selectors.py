@@ -18,7 +18,7 @@ from attrs import field, frozen
 from meetcore_browser.errors import SelectorPackInvalid
 
 if TYPE_CHECKING:
-    from playwright.async_api import Frame, Locator, Page
+    from playwright.async_api import Frame, FrameLocator, Locator, Page
 
 __all__ = ["Control", "Hit", "Selector", "SelectorPack"]
 
@@ -40,7 +40,7 @@ class Selector:
     value: str
     name: str | None = None
 
-    def locate(self, page: Page | Frame) -> Locator:
+    def locate(self, page: Page | Frame | FrameLocator) -> Locator:
         """Return Playwright's locator; to be called on the browser thread."""
         if self.kind == "css":
             return page.locator(f"css={self.value}")
@@ -62,16 +62,26 @@ def _either_apostrophe(text: str) -> re.Pattern[str]:
 
 @frozen
 class Control:
-    """A thing on a page, and the selectors for it, the best first."""
+    """A thing on a page, and the selectors for it, the best first.
+
+    Attributes:
+        name: What it is.
+        selectors: The ways to find it. Open shadow roots are looked into.
+        presence: Whether it has to be visible, or only there.
+        frame: CSS of the iframe it stands in, of whatever origin; None for the page itself and
+            its frames of the same origin.
+    """
 
     name: str
     selectors: tuple[Selector, ...]
     presence: Presence = "visible"
+    frame: str | None = None
 
     @property
     def tried(self) -> tuple[str, ...]:
         """The selectors in words."""
-        return tuple(str(selector) for selector in self.selectors)
+        within = f" in {self.frame}" if self.frame else ""
+        return tuple(f"{selector}{within}" for selector in self.selectors)
 
 
 @frozen
@@ -131,15 +141,20 @@ class SelectorPack:
 
 def _control(name: str, body: Any, where: str) -> Control:
     place = f"[{name}] of {where}"
-    if not isinstance(body, dict) or set(body) - {"selectors", "state"}:
-        raise SelectorPackInvalid(f"{place} may have `selectors` and `state`, not {body!r}.")
+    if not isinstance(body, dict) or set(body) - {"selectors", "state", "frame"}:
+        raise SelectorPackInvalid(
+            f"{place} may have `selectors`, `state` and `frame`, not {body!r}."
+        )
+    frame = body.get("frame")
+    if frame is not None and (not isinstance(frame, str) or not frame.strip()):
+        raise SelectorPackInvalid(f"`frame` in {place} is {frame!r}.", "Write CSS of the iframe.")
     state = body.get("state", "visible")
     if state not in get_args(Presence):
         raise SelectorPackInvalid(f"`state` in {place} is {state!r}.", "Use visible or attached.")
     selectors = body.get("selectors")
     if not isinstance(selectors, list) or not selectors:
         raise SelectorPackInvalid(f"{place} has no selectors.")
-    return Control(name, tuple(_selector(entry, place) for entry in selectors), state)
+    return Control(name, tuple(_selector(entry, place) for entry in selectors), state, frame)
 
 
 def _selector(entry: Any, place: str) -> Selector:

@@ -52,11 +52,19 @@ class AudioBlock:
 
 @frozen
 class PageMessage:
-    """Something a page script told."""
+    """Something a page script told.
+
+    Attributes:
+        document: Number of the document that told it.
+        topic: What about.
+        data: What.
+        own: Whether it is the capture's; a joiner's script cannot say so, whatever its topic.
+    """
 
     document: int
     topic: str
     data: Any
+    own: bool = False
 
 
 FromPage: TypeAlias = AudioBlock | PageMessage
@@ -81,7 +89,7 @@ def _message(payload: str) -> PageMessage:
         ) from error
     if not isinstance(topic, str) or not isinstance(document, int):
         raise WireError(f"The page sent a message without a topic: {payload[:80]!r}.")
-    return PageMessage(document, topic, body.get("data"))
+    return PageMessage(document, topic, body.get("data"), own=body.get("own") is True)
 
 
 def _audio(payload: str) -> AudioBlock:

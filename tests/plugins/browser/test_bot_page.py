@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trio.lowlevel
 
 from meetcore.errors import MeetcoreError
 from meetcore.signals import DiagnosticsWritten, StepWorked
@@ -16,6 +18,7 @@ from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.browser import Browser
 from meetcore_browser.capture import CaptureOptions
 from meetcore_browser.errors import SelectorMissed, StepFailed, StepTimedOut
+from meetcore_browser.page_settings import PageSettings
 from meetcore_browser.selectors import SelectorPack
 from meetcore_browser.testing import KeepingDoor, PageSite, until
 
@@ -324,3 +327,101 @@ async def test_a_page_without_capture_keeps_its_own_webrtc(
     async with open_page(request_for(), door, browser=browser, capture=CaptureOptions()) as page:
         await page.goto(site.url("/bot"))
         assert "[native code]" not in await page.evaluate(native)
+
+
+FRAMED = """<!doctype html><title>Framed</title>
+<iframe id="own" src="/inner"></iframe>
+<div id="host"></div>
+<script>
+  host.attachShadow({ mode: "open" }).innerHTML = "<button>In the shadow</button>";
+  const frame = document.createElement("iframe");
+  frame.id = "other";
+  frame.src = location.href.replace("127.0.0.1", "localhost").replace("/framed", "/other");
+  document.body.append(frame);
+  window.told = [];
+</script>"""
+
+
+def button(text: str, **more: Any) -> dict[str, Any]:
+    return {"selectors": [{"kind": "role", "value": "button", "name": text}], **more}
+
+
+async def test_controls_are_found_in_frames_and_open_shadow_roots(
+    lobby: BotPage, site: PageSite
+) -> None:
+    site.add("/inner", "<button onclick=\"parent.told.push('inner')\">Inner</button>")
+    site.add("/other", "<button>Elsewhere</button>")
+    await lobby.goto(site.add("/framed", FRAMED))
+    pack = SelectorPack.parse(
+        {
+            "inner": button("Inner"),
+            "named": button("Inner", frame="#own"),
+            "shadow": button("In the shadow"),
+            "elsewhere": button("Elsewhere"),
+            "elsewhere named": button("Elsewhere", frame="#other"),
+        }
+    )
+    await lobby.click(await lobby.find(pack["inner"]))
+    await lobby.click(await lobby.find(pack["named"]))
+    assert await lobby.evaluate("told") == ["inner", "inner"]
+    await lobby.find(pack["shadow"])
+    await lobby.find(pack["elsewhere named"])
+    with pytest.raises(SelectorMissed):
+        await lobby.find(pack["elsewhere"], timeout_s=0)
+
+
+async def test_a_dialog_is_answered_and_told_and_a_topic_of_ours_is_nobody_elses(
+    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any, tmp_path: Path
+) -> None:
+    """A joiner may call its topics what it likes, and a page may ask what it likes."""
+    script = tmp_path / "joiner.js"
+    script.write_text(
+        """for (const topic of ["gone", "track", "clock", "health", "trouble"])
+             meetcore.tell(topic, { track: 1, by: "the joiner" });
+           meetcore.tell("closed", [meetcore.tellHost, meetcore.tellAudio].map((f) => typeof f));
+        """
+    )
+    told: dict[str, Any] = {}
+    topics = ("gone", "track", "clock", "health", "trouble", "closed")
+    site.add(
+        "/asks",
+        "<script>alert('hello');"
+        "document.title = [confirm('sure?'), prompt('name')].join()</script>",
+    )
+    settings = PageSettings(locale="de-DE", timezone="Asia/Tokyo", width=800, height=500)
+    async with open_page(
+        request_for(),
+        door,
+        browser=browser,
+        scripts=[script],
+        on_message={topic: partial(told.__setitem__, topic) for topic in topics},
+        settings=settings,
+    ) as page:
+        await page.goto(site.url("/asks"))
+        await until(lambda: len(told) == len(topics))
+        await page.evaluate("localStorage.setItem('kept', 'yes')")
+        seen = await page.evaluate(
+            """[document.title, navigator.language, innerWidth, innerHeight,
+                Intl.DateTimeFormat().resolvedOptions().timeZone, navigator.webdriver]"""
+        )
+        state = await page.storage_state()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(page.watch)
+            await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    assert seen[:5] == ["false,", "de-DE", 800, 500, "Asia/Tokyo"]
+    assert told["gone"] == {"track": 1, "by": "the joiner"}
+    assert told["closed"] == ["undefined", "undefined"]
+    steps = [s.detail for s in door.signals if isinstance(s, StepWorked) and s.name == "dialog"]
+    assert steps == [
+        "alert: hello (accepted)",
+        "confirm: sure? (dismissed)",
+        "prompt: name (dismissed)",
+    ]
+    kept = [item for origin in state["origins"] for item in origin["localStorage"]]
+    assert kept == [{"name": "kept", "value": "yes"}]
+    async with open_page(
+        request_for(), door, browser=browser, settings=PageSettings(storage_state=state)
+    ) as page:
+        await page.goto(site.url("/asks"))
+        assert await page.evaluate("localStorage.getItem('kept')") == "yes"

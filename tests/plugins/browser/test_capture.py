@@ -18,7 +18,9 @@ DOCUMENT = 77
 
 
 def clock_message(document: int = DOCUMENT, wall_ms: float = 5000.0) -> PageMessage:
-    return PageMessage(document, "clock", {"wallMs": wall_ms, "frame": 0, "sampleRate": 16000})
+    return PageMessage(
+        document, "clock", {"wallMs": wall_ms, "frame": 0, "sampleRate": 16000}, own=True
+    )
 
 
 def track_message(number: int = 1, document: int = DOCUMENT, **changes: Any) -> PageMessage:
@@ -31,7 +33,7 @@ def track_message(number: int = 1, document: int = DOCUMENT, **changes: Any) -> 
         "sampleRate": 16000,
         **changes,
     }
-    return PageMessage(document, "track", data)
+    return PageMessage(document, "track", data, own=True)
 
 
 def block(
@@ -85,7 +87,7 @@ def test_a_track_that_was_left_out_is_neither_heard_nor_declared_lost(door: Keep
     page.take(track_message())
     page.take(block(0))
     page.take(LostFrames(DOCUMENT, 1, 1600, 3200))
-    page.take(PageMessage(DOCUMENT, "gone", {"track": 1}))
+    page.take(PageMessage(DOCUMENT, "gone", {"track": 1}, own=True))
     assert (door.chunks, door.losses, door.signals) == ([], [], [])
 
 
@@ -115,7 +117,7 @@ def test_the_first_word_about_a_documents_clock_counts() -> None:
 
 def test_the_end_of_a_document_ends_its_tracks(capture: PageCapture, door: KeepingDoor) -> None:
     capture.take(track_message(number=2))
-    capture.take(PageMessage(DOCUMENT, DOCUMENT_GONE, None))
+    capture.take(PageMessage(DOCUMENT, DOCUMENT_GONE, None, own=True))
     assert door.of_type(TrackGone) == [TrackGone("t1"), TrackGone("t2")]
     assert capture.tracks == []
 
@@ -135,8 +137,13 @@ def test_a_track_is_announced_before_it_is_heard_with_all_that_is_known_of_it(
 
 
 def test_trouble_in_the_page_is_a_health_signal(capture: PageCapture, door: KeepingDoor) -> None:
-    capture.take(PageMessage(DOCUMENT, "trouble", {"detail": "AudioWorklet is missing"}))
+    capture.take(PageMessage(DOCUMENT, "trouble", {"detail": "AudioWorklet is missing"}, own=True))
     assert door.of_type(CaptureHealth) == [CaptureHealth(False, "AudioWorklet is missing")]
+
+
+@pytest.mark.parametrize("topic", ["clock", "track", "gone", "health", "trouble", DOCUMENT_GONE])
+def test_a_joiners_topic_is_never_the_captures(capture: PageCapture, topic: str) -> None:
+    assert not capture.take(PageMessage(DOCUMENT, topic, None))
 
 
 def test_another_topic_is_not_the_captures(capture: PageCapture) -> None:
@@ -149,4 +156,4 @@ def test_a_malformed_message_of_ours_is_a_typed_error(
     capture: PageCapture, topic: str, data: Any
 ) -> None:
     with pytest.raises(WireError, match=topic):
-        capture.take(PageMessage(DOCUMENT, topic, data))
+        capture.take(PageMessage(DOCUMENT, topic, data, own=True))

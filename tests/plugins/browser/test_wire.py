@@ -29,6 +29,8 @@ def test_audio_survives_the_way(document: int, track: int, frame: int, samples: 
 def test_messages_survive_the_way(document: int, topic: str, data: object) -> None:
     payload = json.dumps({"document": document, "topic": topic, "data": data})
     assert decode(payload) == PageMessage(document, topic, data)
+    own = payload.replace("{", '{"own": true, ', 1)
+    assert decode(own) == PageMessage(document, topic, data, own=True)
 
 
 @given(st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()))

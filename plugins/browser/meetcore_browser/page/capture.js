@@ -8,7 +8,7 @@
 //   48 kHz to the context's 16 kHz.
 // * Remote tracks only ever appear inside setRemoteDescription, and pc.close() ends them silently.
 {
-  const { config, tell, tellAudio } = meetcore;
+  const { config, tellHost: tell, tellAudio } = meetcore;
   const proto = window.RTCPeerConnection?.prototype;
   const { setRemoteDescription, close, getStats } = proto ?? {};
   const NativeAudioContext = window.AudioContext;
