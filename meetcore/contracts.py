@@ -297,10 +297,11 @@ class TranscriberStream(ABC):
 
 
 class Transcriber(ABC):
-    """Turns the speech of tracks into text."""
+    """Turns the speech of tracks into text; a call of a stream may take `call_timeout_s`."""
 
     name: ClassVar[str]
     Options: ClassVar[type] = NoOptions
+    call_timeout_s: ClassVar[float] = 30.0
     capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities()
 
     def __init__(self, options: Any = None) -> None:

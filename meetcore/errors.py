@@ -235,16 +235,32 @@ class FleetFull(MeetcoreError):
     """More bots were asked for than the fleet's limit allows."""
 
 
+TROUBLE_KINDS = {
+    "auth": "the credentials are not taken",
+    "quota": "what was paid for is used up",
+    "bad_request": "the provider does not take what it was sent, for instance a language",
+    "rate": "too much was asked at once; `retry_after_s` says for how long",
+    "network": "the provider cannot be reached, or did not answer in time",
+    "server": "the provider has trouble of its own",
+    "protocol": "it answered what cannot be understood",
+    "crashed": "the transcriber, or a worker of it, broke off",
+}
+"""The kinds of a transcriber's trouble, and when each is meant."""
+
+
 class TranscriberError(MeetcoreError):
     """A transcriber's trouble, sorted so that the supervisor knows what to do.
 
     Args:
-        kind: One of `auth`, `quota`, `bad_request`, `rate`, `network`, `server`, `protocol`,
-            `crashed`.
+        kind: One of `TROUBLE_KINDS`: `auth`, `quota`, `bad_request`, `rate`, `network`, `server`,
+            `protocol`, `crashed`.
         message: What happened.
         retryable: Whether another try may work.
         retry_after_s: How long the provider asks to wait, in seconds.
         remedy: What a person can do.
+
+    Raises:
+        PluginError: There is no such kind.
     """
 
     def __init__(
@@ -256,6 +272,11 @@ class TranscriberError(MeetcoreError):
         retry_after_s: float | None = None,
         remedy: str = "",
     ) -> None:
+        if kind not in TROUBLE_KINDS:
+            raise PluginError(
+                f"There is no kind {kind!r} of a transcriber's trouble.",
+                f"Known: {', '.join(TROUBLE_KINDS)}.",
+            )
         super().__init__(message, remedy)
         self.kind = kind
         self.retryable = retryable

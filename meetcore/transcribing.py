@@ -36,7 +36,6 @@ __all__ = ["BACKOFF_S", "TrackTranscription", "TranscriptionHost"]
 
 BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 HEALTHY_S = 30.0
-CALL_TIMEOUT_S = 30.0
 FINAL_TIMEOUT_S = 20.0
 FEED_LIMIT_S = 60.0
 
@@ -270,10 +269,10 @@ class TrackTranscription:
                 utterance.replays = -1
             utterance.replays += 1
             utterance.revision_base = utterance.revision
-            with trio.fail_after(CALL_TIMEOUT_S):
+            with trio.fail_after(self._transcriber.call_timeout_s):
                 await stream.begin_utterance(key, utterance.start_sample)
             for chunk in list(utterance.chunks):
-                with trio.fail_after(CALL_TIMEOUT_S):
+                with trio.fail_after(self._transcriber.call_timeout_s):
                     await stream.feed(chunk)
             if utterance.end_sample is not None:
                 await self._end(stream, utterance)
@@ -286,7 +285,7 @@ class TrackTranscription:
                 return
             if self._closed and not self._draining:
                 self._draining = True
-                with trio.fail_after(CALL_TIMEOUT_S):
+                with trio.fail_after(self._transcriber.call_timeout_s):
                     await stream.flush()
                 continue
             due = min(
@@ -306,7 +305,7 @@ class TrackTranscription:
         if isinstance(item, BeginUtterance):
             utterance = _Utterance(item.utterance_id, item.start_sample)
             self._open[item.utterance_id] = self._current = utterance
-            with trio.fail_after(CALL_TIMEOUT_S):
+            with trio.fail_after(self._transcriber.call_timeout_s):
                 await stream.begin_utterance(item.utterance_id, item.start_sample)
         elif isinstance(item, EndUtterance):
             ended = self._open.get(item.utterance_id)
@@ -319,14 +318,13 @@ class TrackTranscription:
             self._account.delivered += item.samples
             if self._current is not None:
                 self._current.chunks.append(item)
-            with trio.fail_after(CALL_TIMEOUT_S):
+            with trio.fail_after(self._transcriber.call_timeout_s):
                 await stream.feed(item)
 
-    @staticmethod
-    async def _end(stream: TranscriberStream, utterance: _Utterance) -> None:
+    async def _end(self, stream: TranscriberStream, utterance: _Utterance) -> None:
         assert utterance.end_sample is not None
         utterance.ended_at = trio.current_time()
-        with trio.fail_after(CALL_TIMEOUT_S):
+        with trio.fail_after(self._transcriber.call_timeout_s):
             await stream.end_utterance(
                 utterance.utterance_id, utterance.end_sample, utterance.cause
             )

@@ -22,6 +22,7 @@ from meetcore.events import EVENT_TYPES, LevelDraft, SegmentDraft
 from meetcore.hooks import API_VERSION, HookSpecs
 from meetcore.lifecycle import COMPLETING, TRANSITIONS, EndReason
 from meetcore.plugins import Plugins
+from meetcore.signals import Signal
 from meetcore_meetstream.options import MeetstreamOptions
 from meetcore_server.options import ServerSettings
 from meetcore_spoke.options import SpokeOptions
@@ -122,6 +123,32 @@ def events_page() -> str:
     for draft in (SegmentDraft, LevelDraft):
         about = f"`meetcore.{draft.__name__}`. {_docstring(draft)}"
         lines += [f"## `{draft.type}`", "", about, ""]
+    return "\n".join(lines)
+
+
+def signals_page() -> str:
+    """Return the page of all signals."""
+    lines = [
+        "# Signals",
+        "",
+        NOTE,
+        "What a platform tells the core: `from meetcore.signals import Admitted, …`, then",
+        '`door.observe(Admitted("the leave button is there"))`. A platform reports what it saw, as',
+        "often as it saw it; what follows from it is the bot's to decide.",
+        "",
+    ]
+    for cls in sorted(Signal.__subclasses__(), key=lambda each: each.__name__):
+        if cls.__module__ != Signal.__module__:
+            continue
+        text, _, _ = _docstring(cls).partition("Attributes:\n")
+        described = _attributes(cls)
+        lines += [f"## `{cls.__name__}`", "", text.strip(), ""]
+        rows = [
+            f"| `{a.name}` | {_type_name(a.type)} | {_default(a)} | {described.get(a.name, '')} |"
+            for a in _fields(cls)
+        ]
+        if rows:
+            lines += ["| field | type | default | |", "|---|---|---|---|", *rows, ""]
     return "\n".join(lines)
 
 
@@ -238,6 +265,7 @@ def lifecycle_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "hooks.md": hooks_page,
     "events.md": events_page,
+    "signals.md": signals_page,
     "configuration.md": configuration_page,
     "cli.md": cli_page,
     "lifecycle.md": lifecycle_page,

@@ -13,8 +13,10 @@ import click
 import pytest
 
 import meetcore
+from meetcore import signals
 from meetcore.cli import main
 from meetcore.config import AudioConfig, AutomaticLeave, BotConfig
+from meetcore.errors import TROUBLE_KINDS
 from meetcore.events import EVENT_TYPES
 from meetcore.hooks import HookSpecs
 from meetcore.lifecycle import EndReason, State
@@ -49,6 +51,19 @@ def test_every_hook_has_a_heading_with_its_name_and_arguments():
 
 def test_every_type_of_event_has_a_heading():
     assert set(headings("events.md")) >= set(EVENT_TYPES)
+
+
+def test_every_signal_has_a_heading_and_every_field_of_it_a_line():
+    page = (REFERENCE / "signals.md").read_text("utf-8")
+    known = {name: getattr(signals, name) for name in signals.__all__ if name != "Signal"}
+    assert set(headings("signals.md")) == set(known)
+    for cls in known.values():
+        assert [a.name for a in attrs.fields(cls) if f"| `{a.name}` |" not in page] == []
+
+
+def test_the_kinds_of_a_transcribers_trouble_are_told_to_its_author():
+    page = (ROOT / "docs/how-to/write-a-transcriber.md").read_text("utf-8")
+    assert [f"`{k}`" for k in TROUBLE_KINDS if f"| `{k}` | {TROUBLE_KINDS[k]} |" not in page] == []
 
 
 @pytest.mark.parametrize("cls", [BotConfig, AutomaticLeave, AudioConfig])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+
 import pytest
+import trio
 
 import meetcore
 from meetcore.errors import TranscriberError
@@ -73,3 +76,39 @@ def test_an_error_for_good_stops_the_transcript_and_the_bot_only_if_it_is_told_t
     gaps = kinds(events, meetcore.TranscriptionGap)
     assert {e.cause for e in gaps} == {"transcription_stopped_auth"}
     assert kinds(events, meetcore.LedgerClosed)[0].balanced
+
+
+def test_a_kind_of_trouble_that_nobody_knows_is_refused():
+    with pytest.raises(meetcore.PluginError, match="no kind 'sulks'"):
+        TranscriberError("sulks", "no", retryable=True)
+
+
+def test_how_long_a_call_may_take_is_the_transcribers_to_say(tmp_path):
+    class Slow(ScriptedTranscriber):
+        call_timeout_s = 3.0
+
+        @asynccontextmanager
+        async def stream(self, request):
+            async with super().stream(request) as stream:
+                if self.streams == 1:
+                    stream.feed = lambda chunk: trio.sleep_forever()
+                yield stream
+
+    meeting = SimMeeting(SLOW)
+    events = run_simulated(meeting, out_dir=tmp_path, transcriber=Slow(meeting.script))
+    (again,) = [e for e in events if isinstance(e, meetcore.TranscriberRestarted)]
+    assert (again.kind, 3.0 <= again.meeting_s <= 5.0) == ("network", True)
+
+
+SLOW = """
+seed = 3
+[[people]]
+id = "ada"
+name = "Ada"
+[[lines]]
+who = "ada"
+at_s = 1
+text = "good morning"
+[end]
+at_s = 8
+"""
