@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import tomllib
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -44,13 +44,14 @@ __all__ = [
     "load_config",
     "merged",
     "read_settings",
+    "written",
 ]
 
 T = TypeVar("T")
 ENV_PREFIX = "MEETCORE_"
 _NOTHING = ("", "none", "never")
 _NOT_SETTINGS = frozenset(
-    {"CHROMIUM", "CHROMIUM_SANDBOX", "TRACE_HOOKS", "LOAD", "WITHOUT", "CONFIG"}
+    {"CHROMIUM", "CHROMIUM_SANDBOX", "TRACE_HOOKS", "LOAD", "WITHOUT", "CONFIG", "PLUGIN_FILES"}
 )
 
 
@@ -132,6 +133,10 @@ class BotConfig:
         automatic_leave: When it leaves by itself.
         audio: How speech is found.
         plugins: Settings of plugins, by plugin name.
+        plugin_files: Python files to load as plugins, relative to the TOML file that names them.
+            `MEETCORE_PLUGIN_FILES` names further ones, for every command.
+        launcher: Name of the launcher plugin that runs a fleet's or a server's bots, None for the
+            one that is built in.
         trusted: Whether a person wrote this configuration on their own machine (not over an API).
         private_targets: Hosts and networks that are not public and that sinks may dial though
             their target came over an API; `*` for all.
@@ -156,6 +161,8 @@ class BotConfig:
     automatic_leave: AutomaticLeave = AutomaticLeave()
     audio: AudioConfig = AudioConfig()
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
+    plugin_files: tuple[str, ...] = ()
+    launcher: str | None = None
     trusted: bool = True
     private_targets: tuple[str, ...] = ()
 
@@ -242,12 +249,9 @@ def _structure(value: Any, kind: Any, where: str) -> Any:
         if isinstance(value, kind):
             return value
         return build_options(kind, value, where)
-    if origin in (tuple, list, frozenset):
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",") if part.strip()]
-        if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where} must be a list, not {value!r}.")
-        return origin(_structure(item, args[0], where) for item in value)
+    if isinstance(origin, type) and issubclass(origin, (Sequence, Set)):
+        made = origin if origin in (tuple, list, frozenset, set) else tuple
+        return made(_structure(item, args[0], where) for item in _items(value, where))
     if origin is Literal:
         if value not in args:
             choices = ", ".join(map(repr, args))
@@ -269,6 +273,36 @@ def _structure(value: Any, kind: Any, where: str) -> Any:
         return cattrs.structure(value, kind)
     except (TypeError, ValueError, cattrs.BaseValidationError) as error:
         raise ConfigError(f"{where} is {value!r}, but {error}.") from error
+
+
+class _Written(str):
+    """Text from where there is nothing but text: a variable, an option of the command line."""
+
+    __slots__ = ()
+
+
+def written(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings in which a text may stand for a list, its items parted by commas.
+
+    So it is in the environment and on the command line, where nothing but text can be written.
+    """
+    marked: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            marked[name] = written(value)
+        else:
+            marked[name] = _Written(value) if isinstance(value, str) else value
+    return marked
+
+
+def _items(value: Any, where: str) -> Sequence[Any]:
+    if isinstance(value, _Written):
+        return [_Written(part.strip()) for part in value.split(",") if part.strip()]
+    if isinstance(value, str):
+        raise ConfigError(f"{where} must be a list, not {value!r}.", f'Write ["{value}"].')
+    if not isinstance(value, (list, tuple, Set)):
+        raise ConfigError(f"{where} must be a list, not {value!r}.")
+    return list(value)
 
 
 def build_options(cls: type[T], settings: Mapping[str, Any] | None, where: str) -> T:
@@ -350,7 +384,7 @@ def environment_settings(environ: Mapping[str, str] | None = None) -> dict[str, 
                 raise ConfigError(f"{variable} cannot be used beside a value for {table!r} itself.")
             level = below
         level[option] = value
-    return settings
+    return written(settings)
 
 
 def load_config(
@@ -368,11 +402,11 @@ def load_config(
     Raises:
         ConfigError: Something in one of them cannot be used; the message says what and where.
     """
-    layers = [
-        read_settings(Path(path)) if path else {},
-        environment_settings(environ),
-        overrides or {},
-    ]
+    path = Path(path) if path else None
+    from_file = read_settings(path) if path else {}
+    if path and isinstance(from_file.get("plugin_files"), list):
+        from_file["plugin_files"] = [str(path.parent / str(f)) for f in from_file["plugin_files"]]
+    layers = [from_file, environment_settings(environ), overrides or {}]
     settings = merged(*layers)
     where = f"{path}" if path else "the configuration"
     return build_options(BotConfig, settings, where)

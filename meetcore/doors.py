@@ -1,8 +1,18 @@
 """Routes and sockets a plugin adds to the server, as plain data: no web framework in sight.
 
-A dialect says `Mount(name="vexa", routes=[Route("POST", "/bots", create)], …)` in the hook
-`meetcore_register_routes`; the server carries it out. Handlers take a `Request`, return a `Reply`,
-and raise what they like of `MeetcoreError`: the mount's `refuse` turns it into the vendor's words.
+A dialect says so in the hook `meetcore_register_routes`; the server carries it out:
+
+    app.mount(
+        Mount(
+            name="vexa",
+            title="Vexa",
+            routes=[Route("POST", "/bots", create)],
+            refuse=lambda request, error: Reply(status=400, json={"detail": error.message}),
+        )
+    )
+
+Handlers take a `Request`, return a `Reply`, and raise what they like of `MeetcoreError`: the
+mount's `refuse` turns it into the vendor's words.
 """
 
 from __future__ import annotations

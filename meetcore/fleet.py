@@ -212,7 +212,7 @@ async def open_fleet(
         config: What bots have in common.
         plugins: Loaded plugins; by default all that are installed.
         limit: How many bots at once.
-        launcher: Where `launch` runs them; by default in this process.
+        launcher: Where `launch` runs them; by default the one that `config` names, or here.
         recover_first: Whether what an earlier process left in the folder is finished
             first: journals ended, recordings closed, deliveries made.
 
@@ -224,7 +224,9 @@ async def open_fleet(
     if limit < 1:
         raise ConfigError(f"A fleet's limit must be at least 1, not {limit!r}.")
     config = config or BotConfig()
-    plugins = plugins if plugins is not None else Plugins()
+    plugins = plugins if plugins is not None else Plugins(files=config.plugin_files)
+    if launcher is None and config.launcher is not None:
+        launcher = plugins.launcher(config.launcher, config)
     recovered: list[RecoveredBot] = []
     if recover_first:
         recovered = await recover(config.out_dir, plugins=plugins, config=config)

@@ -12,7 +12,7 @@ from meetcore.audio.chunk import Chunk
 from meetcore.bot import Bot
 from meetcore.children.ears import Ears
 from meetcore.commands import Command
-from meetcore.config import load_config
+from meetcore.config import load_config, written
 from meetcore.contracts import BotSpec, Launcher, RunningBot
 from meetcore.events import Draft, Event
 from meetcore.opening import prepare_bot
@@ -83,7 +83,7 @@ class InProcessLauncher(Launcher):
         ears = Ears()
         bot = prepare_bot(
             spec.url,
-            load_config(overrides=spec.settings, environ={}),
+            load_config(overrides=written(spec.settings), environ={}),
             self._plugins,
             bot_id=spec.bot_id,
             platform=spec.platform,

@@ -95,6 +95,8 @@ def prepare_bot(
         ConfigError: A setting.
         StorageUnavailable: The folder.
     """
+    if isinstance(sinks, str):
+        raise ConfigError(f"sinks must be a list, not {sinks!r}.", f'Write ["{sinks}"].')
     config = plugins.configure(config)
     plugins.check_namespaces(config)
     chosen, link = plugins.platform_for(url, config, platform)
@@ -181,7 +183,7 @@ async def open_bot(
     bot = prepare_bot(
         url,
         config,
-        plugins if plugins is not None else Plugins(),
+        plugins if plugins is not None else Plugins(files=config.plugin_files),
         bot_id=bot_id,
         transcriber=transcriber,
         sinks=sinks,

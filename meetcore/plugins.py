@@ -30,6 +30,7 @@ from meetcore.errors import (
 )
 from meetcore.hooks import API_VERSION, FAIL_CLOSED, HookSpecs
 from meetcore.meeting import MeetingLink
+from meetcore.plugin_failures import frame_of
 
 __all__ = ["PluginInfo", "Plugins"]
 
@@ -78,13 +79,19 @@ def _names(variable: str) -> tuple[str, ...] | None:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def _told(error: BaseException) -> str:
+    """Return a stranger's error in a line, with the author's own line."""
+    place = frame_of(error)
+    return f"{brief(error)} ({place})" if place else brief(error)
+
+
 class Plugins:
     """The plugins of a process and what they registered.
 
     Args:
         only: Load no installed plugin but these; None for all. `MEETCORE_LOAD` does the same.
         without: Leave these out. `MEETCORE_WITHOUT` does the same.
-        files: Python files to load as plugins.
+        files: Python files to load as plugins. `MEETCORE_PLUGIN_FILES` names more.
         objects: Modules or objects with hook implementations, by name.
         entry_points: Whether installed plugins are loaded at all.
         trace: Print every hook call to stderr. `MEETCORE_TRACE_HOOKS=1` does the same.
@@ -120,12 +127,16 @@ class Plugins:
         self._without = {*without, *(_names("MEETCORE_WITHOUT") or ())}
         if entry_points:
             self._load_installed()
-        for path in files:
-            self._load_file(Path(path))
+        named = [Path(file) for file in [*files, *self._env_files()]]
+        for path in {path.absolute(): path for path in named}.values():
+            self._load_file(path)
         for name, plugin in (objects or {}).items():
             self._register(plugin, PluginInfo(name, "this program"))
 
     # --- loading -------------------------------------------------------------------
+
+    def _env_files(self) -> tuple[str, ...]:
+        return _names("MEETCORE_PLUGIN_FILES") or ()
 
     def _load_installed(self) -> None:
         points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda p: p.name)
@@ -147,7 +158,7 @@ class Plugins:
         except Exception as error:  # noqa: BLE001  one broken plugin must not stop the others
             if info not in self.infos:
                 self.infos.append(info)
-            info.trouble = f"{type(error).__name__}: {error}"
+            info.trouble = str(error) if isinstance(error, MeetcoreError) else _told(error)
 
     def _load_file(self, path: Path) -> None:
         info = PluginInfo(path.stem, str(path))
@@ -163,7 +174,7 @@ class Plugins:
         except Exception as error:
             del sys.modules[spec.name]
             raise PluginError(
-                f"The plugin file {path} cannot be loaded: {type(error).__name__}: {error}."
+                f"The plugin file {path} cannot be loaded: {_told(error)}."
             ) from error
         self._register(module, info)
 
@@ -190,7 +201,7 @@ class Plugins:
             if isinstance(error, MeetcoreError):
                 raise
             raise PluginError(
-                f"Plugin {info.name!r} from {info.origin} cannot be used: {brief(error)}."
+                f"Plugin {info.name!r} from {info.origin} cannot be used: {_told(error)}."
             ) from error
         self.infos.append(info)
 
@@ -315,7 +326,7 @@ class Plugins:
         asked = {named: self._pick("platform", self.platforms, named)} if named else self.platforms
         for name, cls in sorted(asked.items()):
             platform = self._make(cls, name, config)
-            link = platform.parse(url)
+            link = self._parsed(platform, url)
             if link is not None:
                 claims.append((platform, link))
         if not claims:
@@ -324,6 +335,28 @@ class Plugins:
         if len(claims) > 1:
             raise AmbiguousMeetingUrl(url, [platform.name for platform, _ in claims])
         return claims[0]
+
+    @staticmethod
+    def _parsed(platform: Platform, url: str) -> MeetingLink | None:
+        try:
+            return platform.parse(url)
+        except MeetcoreError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"The platform {platform.name!r} failed on the link: {_told(error)}.",
+                f"Ask for another one, or leave it out with --without {platform.name}.",
+            ) from error
+
+    def launcher(self, name: str, config: BotConfig) -> Launcher:
+        """Return a launcher with its settings, if it has any.
+
+        Raises:
+            UnknownPlugin: There is none of that name.
+            ConfigError: Its settings cannot be used.
+        """
+        cls = self._pick("launcher", self.launchers, name)
+        return self._make(cls, name, config) if hasattr(cls, "Options") else cls()
 
     def transcriber(self, name: str, config: BotConfig) -> Transcriber:
         """Return a transcriber with its settings.
@@ -347,7 +380,15 @@ class Plugins:
     def configure(self, config: BotConfig) -> BotConfig:
         """Return what the plugins' `meetcore_configure_bot` make of a configuration, in a chain."""
         for implementation in self.implementations("meetcore_configure_bot"):
-            config = implementation.call(config=config) or config
+            hook = "meetcore_configure_bot"
+            answer = implementation.call_named(hook, config=config)
+            if answer is not None and not isinstance(answer, BotConfig):
+                raise PluginError(
+                    f"{hook} of plugin {implementation.plugin_name!r} returned a "
+                    f"{type(answer).__name__} ({implementation.place}).",
+                    "It returns a BotConfig, or None to leave it as it is.",
+                )
+            config = answer or config
         return config
 
     def implementations(self, hook: str) -> list[HookImplementation]:
@@ -395,6 +436,30 @@ class HookImplementation:
         if code is None:
             return ""
         return f"{code.co_filename}:{code.co_firstlineno} {code.co_name}"
+
+    def call_named(self, hook: str, **arguments: Any) -> Any:
+        """Call a plain function that is run once; its mistake is an error with its place.
+
+        Raises:
+            PluginError: It raised; says which plugin, which hook, what and where.
+            MeetcoreError: What it raised of our own kinds.
+        """
+        try:
+            result = self.call(**arguments)
+        except MeetcoreError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"Plugin {self.plugin_name!r} failed in {hook}: {_told(error)}.",
+                "The mistake is the plugin's; its line is where to look.",
+            ) from error
+        if inspect.iscoroutine(result):
+            result.close()
+            raise PluginError(
+                f"{hook} of plugin {self.plugin_name!r} is async ({self.place}).",
+                "This hook is a plain function.",
+            )
+        return result
 
     def call(self, **arguments: Any) -> Any:
         """Call it with the arguments it asks for."""

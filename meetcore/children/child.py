@@ -32,7 +32,7 @@ from meetcore.children.frames import (
     json_frame,
 )
 from meetcore.children.sockets import socket_path
-from meetcore.config import load_config
+from meetcore.config import load_config, written
 from meetcore.contracts import BotSpec
 from meetcore.errors import MeetcoreError
 from meetcore.events import Event
@@ -184,7 +184,7 @@ async def _heed_signals(bot: Bot) -> None:
 
 async def run(spec: BotSpec) -> None:
     """Run a bot to its end, and serve whoever connects."""
-    config = load_config(overrides=spec.settings, environ={})
+    config = load_config(overrides=written(spec.settings), environ={})
     ears = Ears()
     bot = prepare_bot(
         spec.url,

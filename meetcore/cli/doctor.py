@@ -66,15 +66,15 @@ def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML file.")
 def doctor(out_dir: Path | None, config_file: Path | None) -> None:
     """Check Python, Chromium, plugins, transcribers and folders; name a remedy for each trouble."""
-    plugins = Plugins()
     config = load_config(config_file)
+    plugins = Plugins(files=config.plugin_files)
     report = HealthReport(config.plugins)
     check_core(report, plugins, out_dir or config.out_dir)
     for implementation in plugins.implementations("meetcore_check_health"):
         try:
-            implementation.call(report=report)
+            implementation.call_named("meetcore_check_health", report=report)
         except Exception as error:  # noqa: BLE001  a broken check is itself a finding
-            report.trouble(implementation.plugin_name, f"its check failed: {error}", "Report it.")
+            report.trouble(implementation.plugin_name, str(error), "Report it to its author.")
     console = Console()
     width = max(len(finding.name) for finding in report.findings)
     for finding in report.findings:

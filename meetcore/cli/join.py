@@ -13,7 +13,7 @@ import trio
 
 from meetcore.cli.running import attend, exit_code, outcome_lines
 from meetcore.cli.views import choose_view
-from meetcore.config import AutomaticLeave, BotConfig, load_config, merged
+from meetcore.config import AutomaticLeave, BotConfig, load_config, merged, written
 from meetcore.opening import open_bot
 from meetcore.plugins import Plugins
 
@@ -92,7 +92,7 @@ def _assigned(settings: tuple[str, ...]) -> dict[str, Any]:
         for part in reversed(key.split(".")):
             level = {part: level}
         result = merged(result, level)
-    return result
+    return written(result)
 
 
 def config_from_options(defaults: dict[str, Any] | None = None, **options: Any) -> BotConfig:
@@ -120,6 +120,16 @@ def config_from_options(defaults: dict[str, Any] | None = None, **options: Any) 
     return load_config(options.get("config_file"), chosen)
 
 
+def plugins_from_options(**options: Any) -> Plugins:
+    """Return the plugins that are installed, and those in files: of the configuration, and named.
+
+    Raises:
+        PluginError: A file cannot be loaded.
+    """
+    named = load_config(options.get("config_file")).plugin_files
+    return Plugins(files=[*named, *options["plugin_files"]], without=options["without"])
+
+
 @click.command()
 @click.argument("url")
 @bot_options
@@ -130,7 +140,7 @@ def join(url: str, **options: Any) -> None:
     Without --sink, the recording, transcript and journal go to files (if that plugin is
     installed). Ctrl-C leaves the meeting properly; a second one leaves at once.
     """
-    plugins = Plugins(files=options["plugin_files"], without=options["without"])
+    plugins = plugins_from_options(**options)
     defaults: dict[str, Any] = {}
     if "files" in plugins.sinks:
         defaults["sinks"] = ("files",)

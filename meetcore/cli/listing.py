@@ -17,6 +17,10 @@ from meetcore.plugins import Plugins
 __all__ = ["plugins"]
 
 
+_REGISTRIES = ("platforms", "transcribers", "dialects", "sinks", "stores", "launchers")
+"""What shows in `registered` by name, where the hook itself says no more."""
+
+
 @click.command()
 @click.option(
     "--plugin",
@@ -34,12 +38,12 @@ def plugins(plugin_files: tuple[Path, ...], as_json: bool) -> None:
         print(json.dumps([attrs.asdict(info) for info in loaded.infos], indent=2))
         sys.exit(1 if broken else 0)
     table = Table(box=None, pad_edge=False)
-    for heading in ("plugin", "from", "hook API", "registers"):
+    for heading in ("plugin", "from", "hook API", "registers, and other hooks"):
         table.add_column(heading, overflow="fold")
     for info in loaded.infos:
-        offers = ", ".join(info.registered) or ", ".join(
-            hook.removeprefix("meetcore_") for hook in info.hooks
-        )
+        hooks = (hook.removeprefix("meetcore_") for hook in sorted(info.hooks))
+        others = (hook for hook in hooks if f"{hook.removeprefix('register_')}" not in _REGISTRIES)
+        offers = ", ".join([*info.registered, *others])
         table.add_row(
             info.name,
             info.origin,

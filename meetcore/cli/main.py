@@ -28,7 +28,7 @@ class PluginGroup(click.Group):
     def _with_plugins(self) -> click.Group:
         extra = click.Group("plugins")
         for implementation in Plugins().implementations("meetcore_register_cli"):
-            implementation.call(group=extra)
+            implementation.call_named("meetcore_register_cli", group=extra)
         return extra
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -9,9 +9,8 @@ from typing import Any
 import click
 import trio
 
-from meetcore.cli.join import bot_options, config_from_options
+from meetcore.cli.join import bot_options, config_from_options, plugins_from_options
 from meetcore.errors import MeetcoreError
-from meetcore.plugins import Plugins
 from meetcore.recovery import recover as recover_bots
 
 __all__ = ["recover"]
@@ -28,7 +27,7 @@ def recover(folder: Path, **options: Any) -> None:
     """
     if not folder.is_dir():
         raise MeetcoreError(f"There is no folder {folder}.", "Give a bot's folder, or --out's.")
-    plugins = Plugins(files=options["plugin_files"], without=options["without"])
+    plugins = plugins_from_options(**options)
     config = config_from_options(**options)
 
     async def run() -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import trio
 
-from meetcore.cli.join import bot_options, config_from_options
+from meetcore.cli.join import bot_options, config_from_options, plugins_from_options
 from meetcore.cli.views import clock
 from meetcore.commands import Command
 from meetcore.config import BotConfig
@@ -19,7 +19,6 @@ from meetcore.errors import CommandRefused, MeetcoreError
 from meetcore.events import Event, SegmentFinalized
 from meetcore.folders import journal_path
 from meetcore.journal import read_journal
-from meetcore.plugins import Plugins
 from meetcore.wire import event_to_wire, to_json
 
 __all__ = ["RecordedJournal", "replay"]
@@ -138,7 +137,7 @@ def replay(journal_file: Path, speed: float, **options: Any) -> None:
     if not options["sinks"]:
         trio.run(lambda: _print(journal, speed, as_json=options["as_json"]))
         return
-    plugins = Plugins(files=options["plugin_files"], without=options["without"])
+    plugins = plugins_from_options(**options)
     config: BotConfig = config_from_options(**options)
     sinks = [(name, plugins.sink(name, config)) for name in config.sinks]
     trio.run(_into_sinks, journal, sinks, config.out_dir, speed)

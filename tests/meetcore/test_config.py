@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,7 @@ from meetcore.config import (
     environment_settings,
     load_config,
     merged,
+    written,
 )
 from meetcore.errors import ConfigError, UnknownOption
 
@@ -133,7 +135,7 @@ class Strange:
 def test_a_plugins_own_kinds_of_values_are_read():
     made = build_options(
         Strange,
-        {"how": "slow", "colour": "red", "pair": "1,2", "by_name": {"a": ["b"]}, "secret": "s3"},
+        {"how": "slow", "colour": "red", "pair": [1, "2"], "by_name": {"a": ["b"]}, "secret": "s3"},
         "[plugins.strange]",
     )
     assert (made.how, made.colour, made.pair) == ("slow", Colour.RED, (1, 2))
@@ -220,3 +222,36 @@ def test_a_configuration_does_not_show_its_secrets():
     )
     assert "'A'" in repr(config)
     assert "k3y" not in repr(config)
+
+
+@frozen
+class Listing:
+    columns: tuple[str, ...] = ()
+    names: Sequence[str] = ()
+    kinds: frozenset[str] = frozenset()
+    sizes: list[int] | None = None
+
+
+@pytest.mark.parametrize("option", ["columns", "names", "kinds", "sizes"])
+def test_a_text_is_never_taken_for_a_list(option):
+    with pytest.raises(ConfigError, match=rf'{option} in .* must be a list.*Write \["12"\]'):
+        build_options(Listing, {option: "12"}, "[plugins.listing]")
+    with pytest.raises(ConfigError, match="must be a list"):
+        build_options(Listing, {option: {"a": 1}}, "[plugins.listing]")
+
+
+def test_where_there_is_nothing_but_text_commas_part_a_list():
+    options = {"columns": "a, b", "names": "a", "kinds": "a,a", "sizes": "1,2"}
+    built = build_options(Listing, written(options), "[plugins.listing]")
+    assert built == Listing(("a", "b"), ("a",), frozenset("a"), [1, 2])
+    environ = {"MEETCORE_PLUGINS__LISTING__COLUMNS": "text"}
+    config = load_config(environ=environ)
+    assert build_options(Listing, config.plugins["listing"], "x").columns == ("text",)
+
+
+def test_plugin_files_of_a_toml_file_lie_beside_it(tmp_path):
+    file = tmp_path / "meetcore.toml"
+    file.write_text('plugin_files = ["tiny.py", "/opt/other.py"]\nlauncher = "mine"\n')
+    config = load_config(file, environ={})
+    assert config.plugin_files == (str(tmp_path / "tiny.py"), "/opt/other.py")
+    assert config.launcher == "mine"

@@ -326,3 +326,79 @@ def test_configure_hooks_form_a_chain_the_last_one_loaded_first(write):
     last = write("last", text.format(order="", result=longer.format("3")))
     plugins = load(first, second, none, last)
     assert plugins.configure(BotConfig(name="x")).name == "x132"
+
+
+class Raises:
+    """Fails in whatever hook it is asked for."""
+
+    @meetcore.hookimpl
+    def meetcore_configure_bot(self, config):
+        return config.nmae
+
+    @meetcore.hookimpl
+    def meetcore_register_routes(self, app):
+        app.mount(title="no name")
+
+
+@pytest.mark.parametrize("hook", ["meetcore_configure_bot", "meetcore_register_routes"])
+def test_a_mistake_in_a_hook_that_is_run_once_is_told_with_file_and_line(hook):
+    plugins = Plugins(entry_points=False, objects={"raises": Raises()})
+    (implementation,) = plugins.implementations(hook)
+    argument = {"config": BotConfig()} if hook == "meetcore_configure_bot" else {"app": object()}
+    with pytest.raises(PluginError, match=rf"'raises' failed in {hook}: .*test_plugins.py:\d+"):
+        implementation.call_named(hook, **argument)
+
+
+@pytest.mark.parametrize("answer", ["a str", 7, {}])
+def test_a_configuration_is_nothing_else(answer):
+    class Wrong:
+        @meetcore.hookimpl
+        def meetcore_configure_bot(self, config):
+            return answer or [0]
+
+    plugins = Plugins(entry_points=False, objects={"wrong": Wrong()})
+    with pytest.raises(PluginError, match="'wrong' returned a"):
+        plugins.configure(BotConfig())
+
+
+def test_a_hook_that_is_run_once_is_a_plain_function():
+    class Later:
+        @meetcore.hookimpl
+        async def meetcore_configure_bot(self, config):
+            return config
+
+    with pytest.raises(PluginError, match="is async"):
+        Plugins(entry_points=False, objects={"later": Later()}).configure(BotConfig())
+
+
+TINY = """
+import meetcore
+
+class Mine(meetcore.Launcher):
+    name = "mine"
+
+    async def launch(self, spec, nursery):
+        raise meetcore.MeetcoreError("nowhere to run")
+
+@meetcore.hookimpl
+def meetcore_register_launchers(register):
+    register(Mine)
+
+@meetcore.hookimpl
+def meetcore_on_event(event):
+    pass
+"""
+
+
+async def test_a_launcher_and_a_plugin_file_can_be_named(tmp_path, monkeypatch):
+    file = tmp_path / "tiny.py"
+    file.write_text(TINY)
+    monkeypatch.setenv("MEETCORE_PLUGIN_FILES", str(file))
+    assert "mine" in Plugins(entry_points=False, files=[file]).launchers, "named twice, loaded once"
+    monkeypatch.delenv("MEETCORE_PLUGIN_FILES")
+    config = BotConfig(out_dir=tmp_path, plugin_files=(str(file),), launcher="mine")
+    async with meetcore.open_fleet(config) as fleet:
+        assert fleet.launcher.name == "mine"
+    with pytest.raises(meetcore.UnknownPlugin, match="no launcher named 'mime'"):
+        async with meetcore.open_fleet(BotConfig(out_dir=tmp_path, launcher="mime")):
+            """Never here."""

@@ -182,7 +182,7 @@ async def _assemble(
     mounts = Mounts(root=options.root, public_url=options.public_url)
     app = _App(service, options.dialects, mounts)
     for implementation in fleet.plugins.implementations("meetcore_register_routes"):
-        implementation.call(app=app)
+        implementation.call_named("meetcore_register_routes", app=app)
     if options.root is not None and options.root not in mounts.by_name:
         known = ", ".join(sorted(mounts.by_name)) or "none are installed"
         raise ConfigError(f"There is no dialect {options.root!r}.", f"Known: {known}.")

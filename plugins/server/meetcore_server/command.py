@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trio import CancelScope
 
     from meetcore.config import BotConfig
-    from meetcore.contracts import RunningBot
+    from meetcore.contracts import Launcher, RunningBot
     from meetcore.fleet import Fleet
     from meetcore_server.assembly import ServeOptions, Server
 
@@ -97,7 +97,8 @@ def _settings(
         sandbox = Sandbox(
             script=script or settings.rehearsal_script, scripts=settings.rehearsal_scripts
         )
-    files = tuple(str(path.absolute()) for path in given["plugin_files"])
+    named = [Path(file) for file in config.plugin_files]
+    files = tuple(str(path.absolute()) for path in [*named, *given["plugin_files"]])
     shared = {each.name: getattr(settings, each.name) for each in attrs.fields(SharedOptions)}
     options = ServeOptions(
         **shared,
@@ -120,9 +121,11 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
 
     plugins = Plugins(files=options.plugin_files)
     stop = not flags["keep_bots"]
-    launcher = (
+    launcher: Launcher = (
         InProcessLauncher(plugins)
         if flags["in_process"]
+        else plugins.launcher(config.launcher, config)
+        if config.launcher is not None
         else ChildProcessLauncher(stop_with_launcher=stop)
     )
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:

@@ -74,4 +74,6 @@ def test_a_check_that_raises_is_itself_a_finding(meetcore_command, monkeypatch, 
         Plugins, "__init__", lambda self, **more: really(self, objects={"broken": Broken()}, **more)
     )
     result = meetcore_command("doctor")
-    assert "its check failed: raises" in result.output
+    told = " ".join(result.output.split())
+    assert "'broken' failed in meetcore_check_health: ZeroDivisionError: raises" in told
+    assert "test_doctor.py:" in told

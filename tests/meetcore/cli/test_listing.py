@@ -21,6 +21,20 @@ def test_a_plugin_in_a_file_is_listed_with_what_it_registers(meetcore_command, w
     assert (info["registered"], info["trouble"]) == (["platform sim"], "")
 
 
+def test_every_hook_of_a_plugin_is_shown(meetcore_command, tmp_path):
+    path = tmp_path / "many.py"
+    path.write_text(
+        "import meetcore\n\n"
+        "class Mine(meetcore.Launcher):\n    name = 'mine'\n    launch = None\n\n"
+        "@meetcore.hookimpl\ndef meetcore_register_launchers(register):\n    register(Mine)\n\n"
+        "@meetcore.hookimpl\ndef meetcore_on_event(event):\n    pass\n\n"
+        "@meetcore.hookimpl\ndef meetcore_configure_bot(config):\n    pass\n"
+    )
+    table = " ".join(meetcore_command("plugins", "--plugin", path).output.split())
+    for word in ("launcher mine", "configure_bot", "on_event"):
+        assert word in table
+
+
 def test_what_ships_with_meetcore_is_listed(meetcore_command):
     result = meetcore_command("plugins", "--json", installed=True)
     assert result.exit_code == 0

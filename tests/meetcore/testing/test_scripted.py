@@ -83,6 +83,10 @@ def test_a_kind_of_trouble_that_nobody_knows_is_refused():
         TranscriberError("sulks", "no", retryable=True)
 
 
+async def forever(chunk):
+    await trio.sleep_forever()
+
+
 def test_how_long_a_call_may_take_is_the_transcribers_to_say(tmp_path):
     class Slow(ScriptedTranscriber):
         call_timeout_s = 3.0
@@ -91,7 +95,7 @@ def test_how_long_a_call_may_take_is_the_transcribers_to_say(tmp_path):
         async def stream(self, request):
             async with super().stream(request) as stream:
                 if self.streams == 1:
-                    stream.feed = lambda chunk: trio.sleep_forever()
+                    stream.feed = forever
                 yield stream
 
     meeting = SimMeeting(SLOW)

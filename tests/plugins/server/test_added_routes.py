@@ -1,0 +1,60 @@
+"""Routes of a plugin in one file: what the how-to says, in a real server."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import meetcore
+from meetcore_server.assembly import ServeOptions, open_server
+
+from .running import http
+
+HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "add-routes.md"
+BROKEN = """
+import meetcore
+from meetcore.doors import Mount
+
+
+@meetcore.hookimpl
+def meetcore_register_routes(app):
+    app.mount(Mount(name="half", title="Half"))
+"""
+
+
+async def test_the_routes_of_the_how_to_answer(tmp_path: Path) -> None:
+    code = re.findall(r"```python\n(.*?)```", HOW_TO.read_text("utf-8"), re.DOTALL)
+    file = tmp_path / "minutes.py"
+    file.write_text("".join(code))
+    plugins = meetcore.Plugins(only=["server"], files=[file])
+    config = meetcore.BotConfig(out_dir=tmp_path / "bots")
+    options = ServeOptions(database=f"sqlite:///{tmp_path}/server.db", port=0)
+    async with (
+        meetcore.open_fleet(config, plugins=plugins, recover_first=False) as fleet,
+        open_server(fleet, options) as server,
+        http(server) as client,
+    ):
+        greeted = await client.get("/minutes/greet/ada?loud")
+        assert greeted.json() == {"hello": "ada", "loud": True}
+        assert (await client.get("/minutes/bots")).json() == {"bots": []}
+        missing = await client.get("/minutes/nowhere")
+        assert (missing.status_code, "error" in missing.json()) == (400, True)
+
+
+async def test_a_mistake_in_the_hook_is_one_error_with_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "half.py"
+    file.write_text(BROKEN)
+    plugins = meetcore.Plugins(only=["server"], files=[file])
+    config = meetcore.BotConfig(out_dir=tmp_path / "bots")
+    options = ServeOptions(database=f"sqlite:///{tmp_path}/server.db", port=0)
+    with pytest.raises(
+        meetcore.PluginError,
+        match=r"'half' failed in meetcore_register_routes: .*refuse.*half.py:8",
+    ):
+        async with (
+            meetcore.open_fleet(config, plugins=plugins, recover_first=False) as fleet,
+            open_server(fleet, options),
+        ):
+            """Never here."""
