@@ -157,6 +157,8 @@ class Fleet:
         self._check_room()
         self._launching += 1
         try:
+            if not isinstance(self.launcher, InProcessLauncher):
+                self.plugins.check_revisers(spec.plugin_files)
             bot = await self.launcher.launch(spec, self._nursery)
         finally:
             self._launching -= 1

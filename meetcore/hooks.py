@@ -176,9 +176,10 @@ class HookSpecs:
         reported as `plugin.failed`, and the segment goes on as it was. Marked
         `@meetcore.hookimpl(fail_closed=True)`, its segment is withheld instead, with the event
         `segment.withheld`, and so are drafts (without an event for each). The error's words are
-        then in no event and no log, since they may hold what was said. A plugin that cannot be
-        loaded cannot fail closed: a table `[plugins.NAME]` in the configuration, even an empty
-        one, keeps a bot from starting without it.
+        then in no event and no log, since they may hold what was said. A bot is not
+        sent to a process in which such a reviser is not loaded. A plugin that cannot be loaded
+        cannot fail closed: a table `[plugins.NAME]` in the configuration, even an empty one,
+        keeps a bot from starting without it.
         """
 
     @hookspec

@@ -49,6 +49,7 @@ class PluginInfo:
         registered: What it registered, as `kind name`.
         hooks: The hooks it implements.
         trouble: Why it could not be loaded, empty if it could.
+        installed: Whether it is there in every process, by an entry point.
     """
 
     name: str
@@ -57,6 +58,7 @@ class PluginInfo:
     registered: list[str] = field(factory=list)
     hooks: list[str] = field(factory=list)
     trouble: str = ""
+    installed: bool = False
 
 
 def _check_version(name: str, written_for: str | None) -> None:
@@ -152,7 +154,7 @@ class Plugins:
 
     def _load_entry_point(self, point: EntryPoint) -> None:
         origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-        info = PluginInfo(point.name, origin)
+        info = PluginInfo(point.name, origin, installed=True)
         try:
             self._register(point.load(), info)
         except Exception as error:  # noqa: BLE001  one broken plugin must not stop the others
@@ -285,7 +287,16 @@ class Plugins:
     def _make(made: type[T], name: str, config: BotConfig) -> T:
         options_type: type = getattr(made, "Options")  # noqa: B009  not every T has it
         settings = config.plugins.get(name)
-        return made(build_options(options_type, settings, f"[plugins.{name}]"))  # type: ignore[call-arg]
+        options: object = build_options(options_type, settings, f"[plugins.{name}]")
+        try:
+            return made(options)  # type: ignore[call-arg]
+        except MeetcoreError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{made.__name__} ({name!r}) cannot be made: {_told(error)}.",
+                "It takes its options as the one argument, as the class it is built on does.",
+            ) from error
 
     def check_namespaces(self, config: BotConfig) -> None:
         """Refuse settings for a plugin that nobody registered.
@@ -390,6 +401,28 @@ class Plugins:
                 )
             config = answer or config
         return config
+
+    def check_revisers(self, plugin_files: Iterable[str | Path]) -> None:
+        """Refuse a bot in another process that would lack a reviser that must not be passed by.
+
+        Args:
+            plugin_files: What is loaded there beside installed plugins.
+
+        Raises:
+            PluginError: Such a reviser is an object of this program, or in another file.
+        """
+        there = {str(Path(f).absolute()) for f in [*plugin_files, *self._env_files()]}
+        infos = {info.name: info for info in self.infos}
+        for reviser in self.implementations("meetcore_revise_segment"):
+            info = infos.get(reviser.plugin_name)
+            if not reviser.fail_closed or info is None or info.installed:
+                continue
+            if str(Path(info.origin).absolute()) not in there:
+                raise PluginError(
+                    f"The reviser {info.name!r} must not be passed by, and is not loaded where "
+                    f"this bot would run (it is from {info.origin}).",
+                    "Name its file in `plugin_files`, install it, or run bots in this process.",
+                )
 
     def implementations(self, hook: str) -> list[HookImplementation]:
         """Return the plugins' own functions for a hook, to be called one by one, in order."""

@@ -402,3 +402,46 @@ async def test_a_launcher_and_a_plugin_file_can_be_named(tmp_path, monkeypatch):
     with pytest.raises(meetcore.UnknownPlugin, match="no launcher named 'mime'"):
         async with meetcore.open_fleet(BotConfig(out_dir=tmp_path, launcher="mime")):
             """Never here."""
+
+
+REDACTOR = """
+import meetcore
+
+@meetcore.hookimpl(fail_closed=True)
+def meetcore_revise_segment(segment):
+    pass
+"""
+
+
+async def test_a_reviser_that_fails_closed_is_where_the_bot_runs_or_there_is_no_bot(tmp_path):
+    file = tmp_path / "redactor.py"
+    file.write_text(REDACTOR + TINY.replace("import meetcore", ""))
+    plugins = Plugins(entry_points=False, files=[file])
+    config = BotConfig(out_dir=tmp_path, launcher="mine")
+    async with meetcore.open_fleet(config, plugins=plugins, recover_first=False) as fleet:
+        with pytest.raises(PluginError, match="'redactor' must not be passed by"):
+            await fleet.launch(meetcore.BotSpec(bot_id="b", url="sim:x"))
+        there = meetcore.BotSpec(bot_id="b", url="sim:x", plugin_files=(str(file),))
+        with pytest.raises(meetcore.MeetcoreError, match="nowhere to run"):
+            await fleet.launch(there)
+    module = sys.modules["meetcore_plugin_redactor"]
+    plugins = Plugins(entry_points=False, objects={"mine": module})
+    with pytest.raises(PluginError, match="'mine' must not be passed by"):
+        plugins.check_revisers([file])
+
+
+def test_a_class_that_cannot_be_made_is_told_with_its_place():
+    class Odd(meetcore.Sink):
+        name = "odd"
+
+        def __init__(self):
+            """Takes no options."""
+
+    class Plugin:
+        @meetcore.hookimpl
+        def meetcore_register_sinks(self, register):
+            register(Odd)
+
+    plugins = Plugins(entry_points=False, objects={"odd": Plugin()})
+    with pytest.raises(PluginError, match=r"Odd \('odd'\) cannot be made: TypeError"):
+        plugins.sink("odd", BotConfig())
