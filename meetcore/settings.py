@@ -58,6 +58,8 @@ class BotSettings(TypedDict, total=False):
     metadata: Mapping[str, str]
     automatic_leave: AutomaticLeave | AutomaticLeaveSettings
     audio: AudioConfig | AudioSettings
+    plugin_files: Sequence[str]
+    launcher: str | None
     trusted: bool
     private_targets: Sequence[str]
 
