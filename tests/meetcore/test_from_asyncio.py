@@ -89,7 +89,7 @@ def test_commands_and_what_can_be_read_work_from_the_asyncio_side(tmp_path):
                 await bot.perform(meetcore.ResumeRecording())
             with pytest.raises(AttributeError, match="journal"):
                 bot.journal
-            assert repr(bot) == f"<Bot {bot.id} recording at sim sim>"
+            assert repr(bot) == f"<Bot {bot.id} recording at sim meeting>"
             await bot.stop("enough")
             end = await bot.wait_ended()
             assert end.evidence.detail == "enough"
