@@ -19,6 +19,7 @@ from meetcore.fleet import Fleet
 from meetcore.service import Service, WebhookFormat
 from meetcore_server.attendance import Attendance
 from meetcore_server.guard import Guard
+from meetcore_server.http_connection import HttpLimits
 from meetcore_server.mounts import Mounts
 from meetcore_server.native.app import make_app
 from meetcore_server.native.socket import admit_native
@@ -43,6 +44,7 @@ __all__ = ["ServeOptions", "Server", "open_server", "serve"]
 _LOG = logging.getLogger("meetcore.server")
 _BACKLOG = 2048
 _BURST_S = 5.0
+HTTP_LIMITS = HttpLimits()
 
 
 @frozen(kw_only=True)
@@ -238,7 +240,7 @@ async def _start(
     if options.requests_per_s:
         rates = Buckets(options.requests_per_s, options.requests_per_s * _BURST_S)
     app = make_app(service, server.mounts, service.gauges, guard.http, rates)
-    port = Port(app, admit, SocketLimits())
+    port = Port(app, admit, SocketLimits(), HTTP_LIMITS)
     service.gauges.sockets = lambda: port.sockets
     await nursery.start(partial(port.run, listeners))
     _LOG.info("serving at %s", server.url)

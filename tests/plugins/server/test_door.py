@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import meetcore
 import meetcore_server
 from meetcore.errors import ConfigError
+from meetcore_server.http_connection import HttpLimits
 from meetcore_server.rates import Buckets
 
 from .running import SHORT, STAY, http, ordered, serving, socket, until
@@ -85,7 +86,6 @@ async def test_a_page_of_somebody_elses_cannot_use_an_open_server_through_a_brow
 
 
 async def test_a_client_that_stops_reading_holds_up_neither_others_nor_the_shutdown(tmp_path):
-    """The send of hypercorn 0.18 is shielded; ours is not (facts measured: it hung for ever)."""
     async with serving(tmp_path, config={"sinks": ["files"]}) as server, http(server) as client:
         bot = await until(client, (await ordered(client))["id"], "completed")
         big = tmp_path / "bots" / bot["id"] / "files" / "mix.opus"
@@ -105,7 +105,7 @@ async def test_a_client_that_stops_reading_holds_up_neither_others_nor_the_shutd
 
 
 async def test_half_a_request_does_not_stay_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr("meetcore_server.port.HEAD_WITHIN_S", 0.3)
+    monkeypatch.setattr("meetcore_server.assembly.HTTP_LIMITS", HttpLimits(head_s=0.3))
     async with serving(tmp_path) as server, http(server) as client:
         host, port = server.url.removeprefix("http://").split(":")
         stream = await trio.open_tcp_stream(host, int(port))
