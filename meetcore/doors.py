@@ -37,8 +37,10 @@ from uuid import uuid4
 from attrs import field, frozen
 
 from meetcore.errors import MeetcoreError
+from meetcore.orders import Client
 
 __all__ = [
+    "ApiKey",
     "BadBody",
     "BodyTooLong",
     "Handler",
@@ -253,6 +255,14 @@ class Socket(Protocol):
         """Whether it takes nothing any more."""
         ...
 
+    def owned_by(self, client: Client) -> None:
+        """Say whose it is from now on. Has to be said within 10 s, or it is closed.
+
+        Until then messages are short and few; and it is closed, with 4401, when the client's key
+        is revoked or has expired.
+        """
+        ...
+
     def send(self, message: str | bytes, *, key: str | None = None) -> None:
         """Send text or bytes, now or as soon as possible. Never waits, never raises.
 
@@ -298,6 +308,32 @@ class SocketRoute:
     admit: Callable[[Request], Awaitable[SocketSession | Reply]]
 
 
+@frozen
+class ApiKey:
+    """Where a client's key stands in a request.
+
+    Attributes:
+        header: The header, in lower case.
+        scheme: The word before the key, for instance `Bearer`; None where the key stands alone.
+        query: The field of a WebSocket's query that may have it too, for clients that can set no
+            header.
+    """
+
+    header: str
+    scheme: str | None = None
+    query: str | None = None
+
+    def of(self, request: Request) -> str | None:
+        """Return the key of a request, None where it has none here."""
+        value = (request.header(self.header) or "").strip()
+        if self.scheme is not None:
+            scheme, _, value = value.partition(" ")
+            value = value.strip() if scheme.lower() == self.scheme.lower() else ""
+        if not value and self.query is not None:
+            value = request.args.get(self.query, "")
+        return value or None
+
+
 @frozen(kw_only=True)
 class Mount:
     """What one plugin adds, below `/NAME` (and at the root where the operator says so).
@@ -310,6 +346,10 @@ class Mount:
         refuse: Turns an error into the answer its clients expect. Whatever is not a
             `MeetcoreError` reaches it as `ServerFailed`.
         docs: A line for the page that lists what is mounted.
+        keys: Where its clients' keys stand. The server limits by them how often each client may
+            ask, and reads a body for whoever has a valid key: anybody else's request comes to its
+            handler with an empty one, to be refused. With none of them all requests count for
+            their address, and all bodies are read.
     """
 
     name: str
@@ -318,6 +358,7 @@ class Mount:
     sockets: Sequence[SocketRoute] = ()
     refuse: Callable[[Request, MeetcoreError], Reply]
     docs: str = ""
+    keys: Sequence[ApiKey] = ()
 
 
 def find_route(routes: Sequence[Route], method: str, path: str) -> tuple[Route, dict[str, str]]:

@@ -153,6 +153,14 @@ class Service(Protocol):
         """
         ...
 
+    async def key_is_valid(self, key_id: str) -> bool:
+        """Return whether a client's key is still good, by its id.
+
+        What was made for a client in a token or a link ends with the key: put `Client.key_id` in
+        its claims and ask.
+        """
+        ...
+
     async def user(self, user_id: int) -> UserRow | None:
         """Return a user."""
         ...
@@ -369,10 +377,14 @@ class Service(Protocol):
         row: BotRow,
         relative: str,
         *,
+        client: Client | None,
         expires_s: float,
         filename: str | None = None,
     ) -> str:
-        """Return a URL, below the server's root, that gives a file to whoever has it for a time."""
+        """Return a URL, below the server's root, that gives a file to whoever has it for a time.
+
+        With a client it ends with its key, too; without one (in a webhook) with its time alone.
+        """
         ...
 
     def sign(self, purpose: str, claims: Mapping[str, Any], *, expires_s: float | None) -> str:

@@ -537,11 +537,13 @@ class Desk(DeskAccounts):
         row: BotRow,
         relative: str,
         *,
+        client: Client | None,
         expires_s: float,
         filename: str | None = None,
     ) -> str:
         """Return a URL for a file."""
-        claims = {"bot": row.bot_id, "path": relative, "filename": filename}
+        key_id = client.key_id if client else None
+        claims = {"bot": row.bot_id, "path": relative, "filename": filename, "key": key_id}
         return f"{origin_url}/v1/media/{self.sign('media', claims, expires_s=expires_s)}"
 
     def sign(self, purpose: str, claims: Mapping[str, Any], *, expires_s: float | None) -> str:

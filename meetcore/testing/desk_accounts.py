@@ -47,6 +47,11 @@ class DeskAccounts:
             return None
         return Client(key_id=row.id, user_id=row.user_id, scopes=row.scopes)
 
+    async def key_is_valid(self, key_id: str) -> bool:
+        """Return whether a key is still good."""
+        rows = [row for row in self._keys.values() if row.id == key_id and not row.revoked_at]
+        return any(row.expires_at is None or row.expires_at > self._now for row in rows)
+
     async def user(self, user_id: int) -> UserRow | None:
         """Return a user."""
         return self._users.get(user_id)

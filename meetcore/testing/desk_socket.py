@@ -10,7 +10,7 @@ import trio
 from attrs import define
 
 from meetcore.doors import SocketSession
-from meetcore.orders import BotRow, WebhookTarget
+from meetcore.orders import BotRow, Client, WebhookTarget
 from meetcore.service import Outgoing
 
 __all__ = ["DeskSocket", "Posted"]
@@ -24,11 +24,16 @@ class DeskSocket:
         self.received: list[str | bytes] = []
         self.close_code: int | None = None
         self.close_reason = ""
+        self.owner: Client | None = None
 
     @property
     def closed(self) -> bool:
         """Whether it takes nothing any more."""
         return self.close_code is not None
+
+    def owned_by(self, client: Client) -> None:
+        """Note whose it is."""
+        self.owner = client
 
     def send(self, message: str | bytes, *, key: str | None = None) -> None:
         """Keep a message."""

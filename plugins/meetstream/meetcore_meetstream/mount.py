@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meetcore.doors import Mount
+from meetcore.doors import ApiKey, Mount
 from meetcore.service import App
 from meetcore_meetstream.acting import Acting
 from meetcore_meetstream.creating import Creating
@@ -31,6 +31,7 @@ def add_to(app: App) -> None:
             title="MeetStream",
             routes=[route for room in rooms for route in room.routes()],
             refuse=refuse,
+            keys=[ApiKey("authorization", "Token")],
             docs="MeetStream's API: POST /api/v1/bots/create_bot here, with Authorization: Token.",
         )
     )

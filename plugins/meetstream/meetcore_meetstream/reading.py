@@ -134,7 +134,7 @@ class Reading:
         story = await self._told(row)
         if not row.ended:
             return _pending("Audio")
-        url = self._audio_url(request, row, story)
+        url = await self._audio_url(request, row, story)
         if not url:
             raise Refusal(404, "No audio is available for this bot")
         return Reply(json={"audio_url": url})
@@ -151,7 +151,7 @@ class Reading:
         if not row.ended:
             body = {"audio_status": "in_progress", "message": "The meeting is still in progress"}
             return Reply(status=202, json=body)
-        url = self._audio_url(request, row, story)
+        url = await self._audio_url(request, row, story)
         return Reply(
             json={
                 "bot_id": row.bot_id,
@@ -192,7 +192,7 @@ class Reading:
         """Return who spoke when."""
         row = await self._door.bot(request)
         story = await self._told(row)
-        url = self._audio_url(request, row, story) if row.ended else ""
+        url = await self._audio_url(request, row, story) if row.ended else ""
         return Reply(json=speaker_timeline(story, url))
 
     async def chats(self, request: Request) -> Reply:
@@ -279,11 +279,17 @@ class Reading:
             raise Refusal(404, "The data of this bot has been deleted")
         return story
 
-    def _audio_url(self, request: Request, row: BotRow, story: Story) -> str:
+    async def _audio_url(self, request: Request, row: BotRow, story: Story) -> str:
         mixes = [file.path for file in story.artifacts.values() if file.kind == "audio.mix"]
         if not mixes or row.extras.get("audio") is False:
             return ""
-        return self._service.media_url(request.origin_url, row, mixes[-1], expires_s=_AUDIO_LINK_S)
+        return self._service.media_url(
+            request.origin_url,
+            row,
+            mixes[-1],
+            client=await self._door.client(request, Scope.READ),
+            expires_s=_AUDIO_LINK_S,
+        )
 
 
 def _pending(what: str) -> Reply:

@@ -14,20 +14,22 @@ from attrs import evolve, field, frozen
 
 from meetcore.addresses import PrivateTargets
 from meetcore.doors import Mount, Reply, Request, SocketSession
-from meetcore.errors import ConfigError
+from meetcore.errors import ConfigError, MeetcoreError
 from meetcore.fleet import Fleet
 from meetcore.service import Service, WebhookFormat
 from meetcore_server.attendance import Attendance
+from meetcore_server.callers import NATIVE_KEYS, Callers
 from meetcore_server.guard import Guard
 from meetcore_server.http_connection import HttpLimits
 from meetcore_server.mounts import Mounts
 from meetcore_server.native.app import make_app
+from meetcore_server.native.problems import problem_reply
 from meetcore_server.native.socket import admit_native
 from meetcore_server.options import SharedOptions
 from meetcore_server.orders_to_specs import Sandbox, Specs
-from meetcore_server.port import Port
-from meetcore_server.rates import Buckets
+from meetcore_server.port import Places, Port
 from meetcore_server.retention import keep_retention
+from meetcore_server.seen import Seen
 from meetcore_server.service import BotService, Stores
 from meetcore_server.storage.accounts import Accounts
 from meetcore_server.storage.bots import Bots, Limits
@@ -43,7 +45,6 @@ __all__ = ["ServeOptions", "Server", "open_server", "serve"]
 
 _LOG = logging.getLogger("meetcore.server")
 _BACKLOG = 2048
-_BURST_S = 5.0
 HTTP_LIMITS = HttpLimits()
 
 
@@ -181,7 +182,7 @@ async def _assemble(
         extra_key=options.api_key,
         private_targets=private,
     )
-    mounts = Mounts(root=options.root, public_url=options.public_url)
+    mounts = Mounts(root=options.root)
     app = _App(service, options.dialects, mounts)
     for implementation in fleet.plugins.implementations("meetcore_register_routes"):
         implementation.call_named("meetcore_register_routes", app=app)
@@ -208,7 +209,7 @@ async def _start(
     listeners: list[trio.SocketListener],
     nursery: trio.Nursery,
 ) -> None:
-    service = server.service
+    service, seen = server.service, Seen(options.public_url)
     service.attendance = Attendance(
         fleet,
         service.live,
@@ -223,24 +224,41 @@ async def _start(
     for row in await service.stores.bots.unfinished():
         await service.attendance.resume(row)
     nursery.start_soon(keep_retention, service)
-    guard = Guard(service)
+    guard = Guard(service, options.allowed_origins)
+    callers = Callers(service, options.requests_per_s)
+    nursery.start_soon(service.openings.run)
 
     async def admit(request: Request) -> SocketSession | Reply:
-        refusal = await guard.socket(request)
+        place = None if request.path == "/v1/ws" else server.mounts.place(request.path)
+        if place is None and request.path != "/v1/ws":
+            return Reply(status=404, json={"code": "not_found", "detail": "No WebSocket is here."})
+        refusal = await guard.decide(request)
         if refusal is not None:
             return refusal
-        if request.path == "/v1/ws":
-            return await admit_native(service, request)
-        place = server.mounts.place(request.path)
-        if place is None:
-            return Reply(status=404, json={"code": "not_found", "detail": "No WebSocket is here."})
-        return await server.mounts.admit(place, request)
+        try:
+            if await callers.who(request, place.mount.keys if place else NATIVE_KEYS) is None:
+                callers.may_guess(request.client_host)  # what comes now may be a token, or a key
+            if place is not None:
+                decision = await server.mounts.admit(place, request)
+            else:
+                decision = await admit_native(service, request)
+        except MeetcoreError as error:
+            return server.mounts.refuse(place, request, error) if place else problem_reply(error)
+        if isinstance(decision, Reply) and decision.status in (401, 403):
+            callers.guessed(request.client_host)
+        return decision
 
-    rates = None
-    if options.requests_per_s:
-        rates = Buckets(options.requests_per_s, options.requests_per_s * _BURST_S)
-    app = make_app(service, server.mounts, service.gauges, guard.http, rates)
-    port = Port(app, admit, SocketLimits(), HTTP_LIMITS)
+    app = make_app(service, server.mounts, service.gauges, guard, callers, seen)
+    port = Port(
+        app,
+        admit,
+        SocketLimits(),
+        service.openings,
+        seen,
+        callers.guessed,
+        HTTP_LIMITS,
+        Places(most_of_one=options.connections_per_address),
+    )
     service.gauges.sockets = lambda: port.sockets
     await nursery.start(partial(port.run, listeners))
     _LOG.info("serving at %s", server.url)

@@ -27,6 +27,7 @@ from meetcore.doors import (
     fit,
 )
 from meetcore.errors import MeetcoreError
+from meetcore.orders import Client
 from meetcore_server.answering import (
     AsgiReceive,
     AsgiScope,
@@ -35,6 +36,7 @@ from meetcore_server.answering import (
     read_body,
     send_reply,
 )
+from meetcore_server.seen import Seen
 
 __all__ = ["Mounts", "Place", "request_from"]
 
@@ -51,6 +53,10 @@ class Place:
     path: str
     prefix: str
 
+    def below(self, asked: Request) -> Request:
+        """Return a request as the mount sees it, from one as it came to the server's root."""
+        return evolve(asked, path=self.path, base_url=asked.origin_url + self.prefix)
+
 
 def request_from(
     method: str,
@@ -58,19 +64,16 @@ def request_from(
     query: str,
     headers: tuple[tuple[str, str], ...],
     client_host: str,
-    prefix: str,
+    seen: Seen,
 ) -> Request:
-    """Return a request as handlers see it."""
-    first = dict(reversed(headers))
-    scheme = first.get("x-forwarded-proto", "http").partition(",")[0].strip() or "http"
-    host = first.get("x-forwarded-host", first.get("host", "127.0.0.1")).partition(",")[0].strip()
-    origin = f"{scheme if scheme in ('http', 'https') else 'http'}://{host}"
+    """Return a request as it came to the server's root."""
+    origin = seen.origin(dict(reversed(headers)))
     return Request(
         method=method,
         path=path,
         query=query,
         headers=headers,
-        base_url=origin + prefix,
+        base_url=origin,
         origin_url=origin,
         client_host=client_host,
     )
@@ -83,12 +86,10 @@ class Mounts:
     Attributes:
         by_name: The mounts.
         root: Name of the one that lies at the root too, None for none.
-        public_url: Where the server is seen by clients, None to believe the `Host` header.
     """
 
     by_name: dict[str, Mount] = field(factory=dict)
     root: str | None = None
-    public_url: str | None = None
 
     def add(self, mount: Mount) -> None:
         """Take a mount; raise `MeetcoreError` where its name is taken."""
@@ -105,47 +106,48 @@ class Mounts:
             return Place(self.by_name[self.root], path, "")
         return None
 
-    def _seen(self, request: Request, prefix: str) -> Request:
-        if self.public_url is None:
-            return request
-        origin = self.public_url.rstrip("/")
-        return evolve(request, origin_url=origin, base_url=origin + prefix)
-
     async def answer(
-        self, place: Place, scope: AsgiScope, receive: AsgiReceive, send: AsgiSend
+        self,
+        place: Place,
+        asked: Request,
+        client: Client | None,
+        scope: AsgiScope,
+        receive: AsgiReceive,
+        send: AsgiSend,
     ) -> None:
-        """Answer an HTTP request that leads to a mount."""
-        headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
-        host = scope["client"][0] if scope.get("client") else ""
-        request = request_from(
-            scope["method"],
-            place.path,
-            scope["query_string"].decode("latin-1"),
-            headers,
-            host,
-            place.prefix,
-        )
-        request = self._seen(request, place.prefix)
+        """Answer an HTTP request that leads to a mount.
+
+        Args:
+            place: Where it leads.
+            asked: It, as it came to the server's root.
+            client: Whose key it has, None for none that is good.
+            scope: Of the request.
+            receive: Gives its body.
+            send: Takes the reply.
+        """
+        request = place.below(asked)
         try:
-            reply = await self._reply(place.mount, request, receive)
+            reply = await self._reply(place.mount, request, client, receive)
         except ClientGone:
             return
         await send_reply(scope, send, reply, receive)
 
-    def refuse_for_now(self, path: str, retry_after_s: float) -> Reply | None:
-        """Return the answer of a mount to a client that asks too often, None for nobody's path."""
-        place = self.place(path)
-        if place is None:
-            return None
-        error = TooManyRequests(retry_after_s)
-        reply = place.mount.refuse(Request(path=place.path), error)
-        headers = {**reply.headers, "retry-after": str(math.ceil(retry_after_s))}
-        return evolve(reply, status=429, headers=headers)
+    def refuse(self, place: Place, asked: Request, error: MeetcoreError) -> Reply:
+        """Return what a mount answers where the server itself refuses a request."""
+        reply = place.mount.refuse(place.below(asked), error)
+        if isinstance(error, TooManyRequests):
+            headers = {**reply.headers, "retry-after": str(math.ceil(error.retry_after_s))}
+            return evolve(reply, status=429, headers=headers)
+        return evolve(reply, status=503, headers={"retry-after": "5", **reply.headers})
 
-    async def _reply(self, mount: Mount, request: Request, receive: AsgiReceive) -> Reply:
+    async def _reply(
+        self, mount: Mount, request: Request, client: Client | None, receive: AsgiReceive
+    ) -> Reply:
         try:
             route, params = find_route(mount.routes, request.method, request.path)
-            body = await read_body(receive, route.body_bytes or BODY_BYTES)
+            body = b""
+            if client is not None or not mount.keys:
+                body = await read_body(receive, route.body_bytes or BODY_BYTES)
             with trio.fail_after(ANSWER_WITHIN_S):
                 return await route.handler(evolve(request, params=params, body=body))
         except MeetcoreError as error:
@@ -160,7 +162,7 @@ class Mounts:
 
     async def admit(self, place: Place, request: Request) -> SocketSession | Reply:
         """Return the session of a WebSocket that leads to a mount, or what refuses it."""
-        request = self._seen(request, place.prefix)
+        request = place.below(request)
         found = _socket_route(place.mount.sockets, place.path)
         try:
             if found is None:

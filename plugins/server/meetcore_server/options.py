@@ -18,6 +18,11 @@ def _port(instance: object, attribute: Any, value: int) -> None:
         raise ConfigError(f"port must be 0 to 65535, not {value}.")
 
 
+def _some(instance: object, attribute: Any, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise ConfigError(f"{attribute.name} must be 1 or more, not {value}.")
+
+
 @frozen(kw_only=True)
 class SharedOptions:
     """What a server is set by, embedded or on the command line.
@@ -36,6 +41,10 @@ class SharedOptions:
             rehearsal's may go anywhere.
         requests_per_s: How many requests each key (or address without one) may make a second;
             five seconds' worth at once. `none` (in code: None) for any number.
+        connections_per_address: How many connections each address may have at once; None for a
+            quarter of what the process can serve. Behind a proxy every client has the proxy's.
+        allowed_origins: Origins of web pages that may use the server from a browser, for instance
+            `["https://app.example.org"]`; `["*"]` for any, where a key is needed.
         dialects: Options of the dialects, a table each.
     """
 
@@ -49,6 +58,8 @@ class SharedOptions:
     max_scheduled_per_user: int | None = 1000
     private_targets: tuple[str, ...] = ()
     requests_per_s: float | None = 100.0
+    connections_per_address: int | None = field(default=None, validator=_some)
+    allowed_origins: tuple[str, ...] = ()
     dialects: Mapping[str, Any] = Factory(dict)
 
 

@@ -23,6 +23,8 @@ import trio
 from meetcore.doors import Reply, Request, SocketSession
 from meetcore_server.http_connection import Bodies, HttpConnection, HttpLimits, refusal
 from meetcore_server.mounts import request_from
+from meetcore_server.openings import Openings
+from meetcore_server.seen import Seen
 from meetcore_server.served_socket import ServedSocket
 from meetcore_websocket.handshake import BadHandshake, read_request, refused
 from meetcore_websocket.limits import Limits
@@ -83,6 +85,9 @@ class Port:
         app: The ASGI application.
         admit: Decides about WebSockets.
         limits: What a WebSocket may cost.
+        openings: Ends WebSockets with their owners' keys.
+        seen: Where clients see the server.
+        stranger: Told of the address of a WebSocket that ended without an owner.
         http_limits: What anything else may cost.
         places: How many connections there may be.
     """
@@ -92,12 +97,18 @@ class Port:
         app: Any,
         admit: Admit,
         limits: Limits,
+        openings: Openings,
+        seen: Seen,
+        stranger: Callable[[str], None] = lambda address: None,
         http_limits: HttpLimits | None = None,
         places: Places | None = None,
     ) -> None:
         self._app = app
         self._admit = admit
         self._limits = limits
+        self._openings = openings
+        self._seen = seen
+        self._stranger = stranger
         self._http_limits = http_limits or HttpLimits()
         self._bodies = Bodies()
         self._places = places or Places()
@@ -184,18 +195,20 @@ class Port:
         except BadHandshake as bad:
             await stream.send_all(refused(bad.refusal))
             return
-        request = request_from("GET", asked.path, asked.query, asked.headers, address, "")
+        request = request_from("GET", asked.path, asked.query, asked.headers, address, self._seen)
         decision = await self._admit(request)
         if isinstance(decision, Reply):
             await stream.send_all(refusal(decision))
             return
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        served = ServedSocket(stream, decision, self._limits)
+        served = ServedSocket(stream, decision, self._limits, self._openings)
         self._sockets.add(served)
         try:
             await served.run(received)
         finally:
             self._sockets.discard(served)
+            if served.owner is None:
+                self._stranger(address)
 
 
 def _wants_socket(head: bytes) -> bool:

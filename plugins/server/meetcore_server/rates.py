@@ -1,4 +1,4 @@
-"""How often somebody may ask: a bucket of tokens for each key, or for each address without one.
+"""How often somebody may ask: a bucket of tokens for each.
 
 A bucket holds as many tokens as may be asked for at once and fills at a steady rate. Buckets that
 nobody has used for a while are full again, so they can be forgotten: memory is bounded.
@@ -6,31 +6,15 @@ nobody has used for a while are full again, so they can be forgotten: memory is 
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 
 import trio
 from attrs import define, field
 
-__all__ = ["Buckets", "caller"]
+__all__ = ["Buckets"]
 
 _MOST = 10_000
-_KEY_HEADERS = (
-    b"authorization",
-    b"x-api-key",
-    b"x-admin-api-key",
-    b"x-spoke-api-key",
-    b"x-meeting-baas-api-key",
-)
-
-
-def caller(headers: list[tuple[bytes, bytes]], host: str) -> str:
-    """Return what tells callers apart: a digest of their key, or their address."""
-    for name, value in headers:
-        if name in _KEY_HEADERS and value:
-            return hashlib.sha256(value).hexdigest()
-    return host
 
 
 @define
@@ -48,8 +32,8 @@ class Buckets:
     clock: Callable[[], float] = trio.current_time
     _full_at: OrderedDict[str, float] = field(factory=OrderedDict, init=False)
 
-    def wait_s(self, who: str) -> float:
-        """Take a token; return 0, or in how many seconds there is one again."""
+    def wait_s(self, who: str, *, take: bool = True) -> float:
+        """Take a token, or only look; return 0, or in how many seconds there is one again."""
         now = self.clock()
         full_at = max(now, self._full_at.pop(who, now))
         after = full_at + 1.0 / self.per_s
@@ -57,7 +41,7 @@ class Buckets:
         if missing_s > 1e-9:
             self._full_at[who] = full_at
             return missing_s
-        self._full_at[who] = after
+        self._full_at[who] = after if take else full_at
         if len(self._full_at) > _MOST:
             self._full_at.popitem(last=False)
         return 0.0

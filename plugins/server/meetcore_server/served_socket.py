@@ -7,6 +7,8 @@ from collections.abc import Callable
 import trio
 
 from meetcore.doors import SocketSession
+from meetcore.orders import Client
+from meetcore_server.openings import Openings
 from meetcore_server.rates import Buckets
 from meetcore_websocket.frames import binary_frame, text_frame
 from meetcore_websocket.limits import Limits
@@ -17,7 +19,11 @@ __all__ = ["ServedSocket"]
 
 MESSAGES_PER_S = 100.0
 MESSAGES_AT_ONCE = 500.0
+STRANGERS_MESSAGE_BYTES = 4096
+STRANGERS_MESSAGES = 8
+OWNED_WITHIN_S = 12.0
 _POLICY = 1008
+_UNAUTHORIZED = 4401
 
 
 class ServedSocket:
@@ -27,12 +33,26 @@ class ServedSocket:
         stream: The connection.
         session: Whoever talks with the client; admitted already.
         limits: What it may cost.
+        openings: Ends it with its owner's key.
+
+    Attributes:
+        owner: Whose it is; None for a stranger, who may say little and not stay.
     """
 
-    def __init__(self, stream: trio.abc.Stream, session: SocketSession, limits: Limits) -> None:
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        session: SocketSession,
+        limits: Limits,
+        openings: Openings,
+    ) -> None:
         self.subscriber = Subscriber(stream, limits)
-        self.subscriber.message_bytes = session.message_bytes
+        self.subscriber.message_bytes = STRANGERS_MESSAGE_BYTES
+        self.owner: Client | None = None
         self._session = session
+        self._openings = openings
+        self._talk = trio.CancelScope()
+        self._strangers_messages = 0
         self._rate = Buckets(MESSAGES_PER_S, MESSAGES_AT_ONCE)
         self._at_close: list[Callable[[], None]] = []
 
@@ -63,6 +83,17 @@ class ServedSocket:
         """Whether it takes nothing any more."""
         return self.subscriber.closed
 
+    def owned_by(self, client: Client) -> None:
+        """Say whose it is from now on: it ends with the client's key."""
+        self.owner = client
+        self.subscriber.message_bytes = self._session.message_bytes
+        self.on_close(self._openings.add(client.key_id, self._part))
+
+    def _part(self) -> None:
+        """End at once: nothing more is done for the client, and nothing more sent."""
+        self.subscriber.close(_UNAUTHORIZED, "the key is not valid any more", discard=True)
+        self._talk.cancel()
+
     def send(self, message: str | bytes, *, key: str | None = None) -> None:
         """Send a message, now or as soon as possible."""
         frame = text_frame(message) if isinstance(message, str) else binary_frame(message)
@@ -84,11 +115,22 @@ class ServedSocket:
 
     async def attend(self, subscriber: Subscriber) -> None:
         """Let the session serve the client."""
-        await self._session.attend(self)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._part_with_a_stranger)
+            with self._talk:
+                await self._session.attend(self)
+
+    async def _part_with_a_stranger(self) -> None:
+        await trio.sleep(OWNED_WITHIN_S)
+        if self.owner is None:
+            self.close(_UNAUTHORIZED, "say who you are")
 
     def receive(self, subscriber: Subscriber, message: str | bytes) -> None:
         """Give the session a message; who says too much too fast is parted with."""
-        if self._rate.wait_s("") > 0:
+        if self.owner is None:
+            self._strangers_messages += 1
+        flood = self.owner is None and self._strangers_messages > STRANGERS_MESSAGES
+        if flood or self._rate.wait_s("") > 0:
             self.subscriber.close(_POLICY, "too many messages", discard=True)
         else:
             self._session.receive(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +47,7 @@ from meetcore_server.attendance import Attendance
 from meetcore_server.feeds import Feed
 from meetcore_server.gauges import Gauges
 from meetcore_server.live import LiveBots
+from meetcore_server.openings import Openings
 from meetcore_server.orders_to_specs import Specs
 from meetcore_server.reading import read_events, read_finalized, read_segments, read_story
 from meetcore_server.served_socket import ServedSocket
@@ -58,13 +59,15 @@ from meetcore_server.storage.keys import Keys
 from meetcore_server.tokens import sign, verify
 from meetcore_server.webhooks.desk import WebhookDesk
 
-__all__ = ["BotService", "Stores"]
+__all__ = ["OPEN_KEY_ID", "BotService", "Stores"]
 
 _STORIES_KEPT = 32
 _GONE_WITHIN_S = 10.0
-_OPERATOR = Client(
-    key_id="open", user_id=1, scopes=frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN})
-)
+OPEN_KEY_ID = "open"
+"""Stands for the key of whoever needs none."""
+
+_ALL = frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN})
+_OPERATOR = Client(key_id=OPEN_KEY_ID, user_id=1, scopes=_ALL)
 
 
 @frozen(kw_only=True)
@@ -114,6 +117,8 @@ class BotService:
         self._limits = limits
         self._secret = secret
         self._extra_key = extra_key.encode() if extra_key else None
+        self._holder = self._holder_of_extra_key()
+        self.openings = Openings(self._valid_keys)
         self._stories: dict[str, Story] = {}
         self._deleting = trio.Lock()
         self._watchers: list[tuple[int, trio.MemorySendChannel[BotRow]]] = []
@@ -132,11 +137,32 @@ class BotService:
     async def authenticate(self, key: str | None) -> Client | None:
         """Return whose key this is."""
         if key and self._extra_key and hmac.compare_digest(key.encode(), self._extra_key):
-            return _OPERATOR
+            return self._holder
         client = await self.stores.keys.authenticate(key) if key else None
         if client is None and self.open_door and not await self.has_keys():
             return _OPERATOR
         return client
+
+    def _holder_of_extra_key(self) -> Client | None:
+        """Return whose the configured key is: named by it, so that another one is another's."""
+        if self._extra_key is None:
+            return None
+        digest = hmac.digest(self._secret, b"configured key" + self._extra_key, "sha256")
+        return Client(key_id=f"configured-{digest.hex()[:12]}", user_id=1, scopes=_ALL)
+
+    async def key_is_valid(self, key_id: str) -> bool:
+        """Return whether a key is still good, by its id."""
+        return key_id in await self._valid_keys({key_id})
+
+    async def _valid_keys(self, key_ids: Collection[str]) -> frozenset[str]:
+        """Return which of some keys are still good."""
+        own = {OPEN_KEY_ID} if self._holder is None else {OPEN_KEY_ID, self._holder.key_id}
+        good = await self.stores.keys.valid(set(key_ids) - own) if set(key_ids) - own else set()
+        if self._holder is not None:
+            good = {*good, self._holder.key_id}
+        if OPEN_KEY_ID in key_ids and self.open_door and not await self.has_keys():
+            good = {*good, OPEN_KEY_ID}
+        return frozenset(good)
 
     async def has_keys(self) -> bool:
         """Whether there is any valid key: then nobody comes in without one."""
@@ -201,7 +227,9 @@ class BotService:
 
     async def revoke_key(self, key_id: str) -> bool:
         """Make a key void."""
-        return await self.stores.keys.revoke(key_id)
+        done = await self.stores.keys.revoke(key_id)
+        self.openings.look()
+        return done
 
     # --- ordering -----------------------------------------------------------------------------
 
@@ -462,11 +490,12 @@ class BotService:
         row: BotRow,
         relative: str,
         *,
+        client: Client | None,
         expires_s: float,
         filename: str | None = None,
     ) -> str:
         """Return a URL that gives a file to whoever has it, for a time."""
-        claims = {"b": row.bot_id, "p": relative}
+        claims = {"b": row.bot_id, "p": relative, "k": client.key_id if client else None}
         token = self.sign("media", claims, expires_s=expires_s)
         name = filename or Path(relative).name
         return f"{origin_url.rstrip('/')}/v1/media/{token}/{quote(name)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from meetcore.doors import Mount, SocketRoute
+from meetcore.doors import ApiKey, Mount, SocketRoute
 from meetcore.errors import ConfigError, UnknownOption
 from meetcore.service import App
 from meetcore_skribby.refusals import refuse
@@ -33,6 +33,7 @@ def add_to(app: App) -> None:
             routes=api.routes(),
             sockets=[SocketRoute("/ws/{id}", partial(admit, app.service))],
             refuse=refuse,
+            keys=[ApiKey("authorization", "Bearer")],
             docs="Skribby's API: set base_url of @skribby/sdk to here.",
         )
     )

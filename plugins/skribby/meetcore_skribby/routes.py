@@ -91,7 +91,7 @@ class Api:
         wish, choice = self._read(body)
         order = await self._order(client, wish, body, choice)
         row = await self._service.create(client, order)
-        return await self._bot(request, row, status=201, note=choice.note)
+        return await self._bot(request, client, row, status=201, note=choice.note)
 
     async def validate(self, request: Request) -> Reply:
         """Say whether `create` would take that; no bot is made."""
@@ -108,15 +108,15 @@ class Api:
         )
         rows = [row for row in rows if not row.extras.get("deleted")]
         rows.sort(key=lambda row: (row.scheduled_for or row.created_at, row.number))
-        return Reply(json=[self._object(request, row, Chronicle()) for row in rows])
+        return Reply(json=[self._object(request, client, row, Chronicle()) for row in rows])
 
     async def get(self, request: Request) -> Reply:
         """Return a bot; its transcript is sent while it is read."""
-        _, row = await self._row(request, Scope.READ)
+        client, row = await self._row(request, Scope.READ)
         wanted = request.args.get("with-speaker-events", "").lower() in ("true", "1")
         chronicle = await read_chronicle(self._service, row, speaker_events=wanted)
         said = Listed(transcript(self._service, row, chronicle))
-        body = bot_object(row, chronicle, self._links(request, row, chronicle), said)
+        body = bot_object(row, chronicle, self._links(request, client, row, chronicle), said)
         return Reply(stream=json_pieces(body), media_type="application/json")
 
     async def change(self, request: Request) -> Reply:
@@ -131,7 +131,7 @@ class Api:
         wish, choice = self._read(body)
         order = await self._order(client, wish, body, choice)
         row = await self._service.reschedule(row, order)
-        return await self._bot(request, row, note=choice.note)
+        return await self._bot(request, client, row, note=choice.note)
 
     async def delete(self, request: Request) -> Reply:
         """Call off a bot that has not set out, or delete what one that has ended left."""
@@ -301,17 +301,27 @@ class Api:
         )
 
     async def _bot(
-        self, request: Request, row: BotRow, *, status: int = 200, note: str | None = None
+        self,
+        request: Request,
+        client: Client,
+        row: BotRow,
+        *,
+        status: int = 200,
+        note: str | None = None,
     ) -> Reply:
         """Return a bot of which nothing was heard yet."""
         chronicle = await read_chronicle(self._service, row)
         headers = _noted(TranscriberChoice(name=None, note=note))
-        return Reply(status=status, json=self._object(request, row, chronicle), headers=headers)
+        body = self._object(request, client, row, chronicle)
+        return Reply(status=status, json=body, headers=headers)
 
-    def _object(self, request: Request, row: BotRow, chronicle: Chronicle) -> BotObject:
-        return bot_object(row, chronicle, self._links(request, row, chronicle))
+    def _object(
+        self, request: Request, client: Client, row: BotRow, chronicle: Chronicle
+    ) -> BotObject:
+        return bot_object(row, chronicle, self._links(request, client, row, chronicle))
 
-    def _links(self, request: Request, row: BotRow, chronicle: Chronicle) -> Links:
+    def _links(self, request: Request, client: Client, row: BotRow, chronicle: Chronicle) -> Links:
+        """Return links that are no stronger than the client's key, and end with it."""
         service, base = self._service, request.base_url
         recording, until = None, None
         if chronicle.recording is not None and row.ended:
@@ -321,14 +331,18 @@ class Api:
                 expires_s = min(expires_s, (row.delete_after - now).total_seconds())
             if expires_s > 0:
                 path = chronicle.recording.path
-                recording = service.media_url(request.origin_url, row, path, expires_s=expires_s)
+                recording = service.media_url(
+                    request.origin_url, row, path, client=client, expires_s=expires_s
+                )
                 until = now + timedelta(seconds=expires_s)
         return Links(
             recording=recording,
             recording_until=until,
-            websocket=socket_url(service, base, row, "full"),
-            websocket_read_only=socket_url(service, base, row, "read"),
-            websocket_audio=socket_url(service, base, row, "audio"),
+            websocket=socket_url(
+                service, base, row, client, "full" if client.may(Scope.WRITE) else "read"
+            ),
+            websocket_read_only=socket_url(service, base, row, client, "read"),
+            websocket_audio=socket_url(service, base, row, client, "audio"),
         )
 
 

@@ -10,7 +10,7 @@ import trio
 from meetcore.commands import SendChat, Stop
 from meetcore.doors import Reply, Request, Socket, SocketSession
 from meetcore.errors import CommandFailed, CommandRefused
-from meetcore.orders import BotGone, BotRow, Client, NoSuchBot, NotNow
+from meetcore.orders import BotGone, BotRow, Client, NoSuchBot, NotNow, Scope
 from meetcore.service import Service
 from meetcore_skribby.audio_mix import AudioMix
 from meetcore_skribby.bot_object import model_of
@@ -30,16 +30,22 @@ _GOODBYE = 1000
 _NOT_YET_S = 0.5
 
 
-def socket_url(service: Service, base_url: str, row: BotRow, access: str) -> str:
-    """Return the URL of one of a bot's sockets; whoever has it may use it.
+def socket_url(service: Service, base_url: str, row: BotRow, client: Client, access: str) -> str:
+    """Return the URL of one of a bot's sockets; whoever has it may use it, while the key is good.
 
     Args:
         service: Signs it.
         base_url: Where the mount is, as the client sees it.
         row: The bot.
+        client: Who asks for it.
         access: `full`, `read` or `audio`.
     """
-    claims = {"bot": row.bot_id, "user": row.user_id, "access": access}
+    claims = {
+        "bot": row.bot_id,
+        "user": row.user_id,
+        "key": client.key_id,
+        "access": access,
+    }
     token = service.sign(PURPOSE, claims, expires_s=None)
     scheme, separator, rest = base_url.partition("://")
     return f"{'wss' if scheme == 'https' else 'ws'}{separator}{rest}/ws/{row.bot_id}?token={token}"
@@ -50,7 +56,11 @@ async def admit(service: Service, request: Request) -> SocketSession | Reply:
     claims = service.verify(PURPOSE, request.args.get("token", ""))
     if claims is None or claims.get("bot") != request.params["id"]:
         return Reply(status=401, json={"message": "Unauthenticated."})
-    client = Client(key_id="", user_id=claims["user"])
+    key_id = claims.get("key")
+    if not isinstance(key_id, str) or not await service.key_is_valid(key_id):
+        return Reply(status=401, json={"message": "Unauthenticated."})
+    scopes = {Scope.READ, Scope.WRITE} if claims["access"] == "full" else {Scope.READ}
+    client = Client(key_id=key_id, user_id=claims["user"], scopes=frozenset(scopes))
     try:
         row = await service.bot(client, claims["bot"])
     except NoSuchBot:
@@ -94,6 +104,7 @@ class FrameSession(SocketSession):
 
     async def attend(self, socket: Socket) -> None:
         """Serve the socket."""
+        socket.owned_by(self._client)
         with self._asked:
             if not await self._follow(socket, await self._catch_up(socket)):
                 return
@@ -169,6 +180,7 @@ class AudioSession(SocketSession):
 
     async def attend(self, socket: Socket) -> None:
         """Send sound from when the bot sets out until it has ended."""
+        socket.owned_by(self._client)
         while not socket.closed and not self._row.ended and self._row.deleted_at is None:
             try:
                 await self._send(socket)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from meetcore.doors import Mount
+from meetcore.doors import ApiKey, Mount
 from meetcore.service import App
 from meetcore_spoke.options import read_options
 from meetcore_spoke.refusals import refuse
 from meetcore_spoke.routes import Api
-from meetcore_spoke.webhooks import SpokeWebhooks
+from meetcore_spoke.webhooks import HEADERS, SpokeWebhooks
 
 __all__ = ["add_to"]
 
@@ -26,6 +26,7 @@ def add_to(app: App) -> None:
             title="Spoke",
             routes=api.routes(),
             refuse=refuse,
+            keys=[ApiKey(name) for name in HEADERS],
             docs="Spoke's API (MeetingBaaS v1): POST /bots here, with x-spoke-api-key.",
         )
     )

@@ -57,8 +57,8 @@ class Reading:
         mp4 = await mp4_path(self._service, row, story) if row.ended else None
         audio = audio_path(story) if row.ended else None
         body = {
-            "mp4": self._link(request, row, mp4),
-            "audio": self._link(request, row, audio),
+            "mp4": self._link(request, client, row, mp4),
+            "audio": self._link(request, client, row, audio),
             "duration": duration_s(row, story),
             "bot_data": {
                 "bot": recorded_bot(row, story, webhook_url),
@@ -138,10 +138,12 @@ class Reading:
         except BotGone:
             return Story()
 
-    def _link(self, request: Request, row: BotRow, relative: str | None) -> str:
+    def _link(self, request: Request, client: Client, row: BotRow, relative: str | None) -> str:
         if relative is None:
             return ""
-        return self._service.media_url(request.origin_url, row, relative, expires_s=MEDIA_S)
+        return self._service.media_url(
+            request.origin_url, row, relative, client=client, expires_s=MEDIA_S
+        )
 
 
 def _within(wanted: str | None, text: str) -> bool:

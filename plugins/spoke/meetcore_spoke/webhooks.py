@@ -120,7 +120,7 @@ class SpokeWebhooks(WebhookFormat):
         origin = moment.target.data.get("origin")
         if relative is None or not isinstance(origin, str) or moment.row.deleted_at is not None:
             return ""
-        return self._service.media_url(origin, moment.row, relative, expires_s=MEDIA_S)
+        return self._service.media_url(origin, moment.row, relative, client=None, expires_s=MEDIA_S)
 
     def _outgoing(self, moment: Moment, told: _Told, index: int) -> Outgoing:
         headers: dict[str, str] = {}

@@ -87,6 +87,7 @@ class LiveSession(SocketSession):
         client = await self._admitted(socket)
         if client is None:
             return
+        socket.owned_by(client)
         variant = await self._door.variant(self._request, client.user_id)
         talk = _Talk(self._door, socket, client, variant, self._subscribed)
         if variant in (Variant.E2, Variant.E3):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meetcore.doors import Mount, SocketRoute
+from meetcore.doors import ApiKey, Mount, SocketRoute
 from meetcore.errors import ConfigError
 from meetcore.service import App
 from meetcore_vexa.accounts import Accounts
@@ -48,6 +48,7 @@ def mount(app: App) -> None:
             routes=[route for room in rooms for route in room.routes()],
             sockets=[SocketRoute("/ws", Live(door).admit)],
             refuse=refuse,
+            keys=[ApiKey("x-api-key", query="api_key"), ApiKey("x-admin-api-key")],
             docs="REST, WebSocket and webhooks as Vexa has them, 0.6 to 0.12.",
         )
     )

@@ -163,7 +163,12 @@ class Recordings:
         stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in meeting.native_id)
         filename = f"{meeting.platform}_{stem}_{row.number}{suffix}"
         url = self._service.media_url(
-            request.origin_url, row, file.path, expires_s=LINK_LASTS_S, filename=filename
+            request.origin_url,
+            row,
+            file.path,
+            client=caller.client,
+            expires_s=LINK_LASTS_S,
+            filename=filename,
         )
         return Reply(
             json={

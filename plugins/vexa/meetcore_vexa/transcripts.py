@@ -150,7 +150,8 @@ class Transcripts:
         reading = await self._read(caller.client, request)
         given = request.args.get("ttl_seconds", "900")
         ttl_s = integer(["query", "ttl_seconds"], given, low=60, high=7 * 24 * 3600)
-        claims = {"bot": reading.row.bot_id, "user": reading.row.user_id}
+        row = reading.row
+        claims = {"bot": row.bot_id, "user": row.user_id, "key": caller.client.key_id}
         token = self._service.sign(SHARE_PURPOSE, claims, expires_s=ttl_s)
         expires_at = zulu_after(self._service, ttl_s)
         body: dict[str, Any]
@@ -171,7 +172,10 @@ class Transcripts:
         claims = self._service.verify(SHARE_PURPOSE, token)
         if claims is None:
             raise Refused(404, "Share link not found or expired")
-        owner = Client(key_id="", user_id=int(claims["user"]), scopes=frozenset({Scope.READ}))
+        key_id = str(claims.get("key"))
+        if not await self._service.key_is_valid(key_id):
+            raise Refused(404, "Share link not found or expired")
+        owner = Client(key_id=key_id, user_id=int(claims["user"]), scopes=frozenset({Scope.READ}))
         try:
             reading = await self._opened(await self._service.bot(owner, str(claims["bot"])))
         except (NoSuchBot, BotGone) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ import pytest
 import trio
 import trio.testing
 
+from meetcore.doors import Reply, Request
 from meetcore_server.http_connection import Bodies, HttpConnection, HttpLimits
+from meetcore_server.openings import Openings
 from meetcore_server.port import Places, Port
+from meetcore_server.seen import Seen
 from meetcore_websocket.limits import Limits
 from tests.plugins.server.running import http, serving
 
@@ -383,8 +386,22 @@ async def test_a_websocket_may_follow_on_a_connection_that_was_used_before(tmp_p
             assert heard.startswith(b"HTTP/1.1 101 ")
 
 
+def bare_port(places: Places | None = None) -> Port:
+    """A port without a server behind it."""
+
+    async def admit(request: Request) -> Reply:
+        await trio.lowlevel.checkpoint()
+        return Reply(status=404, json={})
+
+    async def valid(key_ids: Collection[str]) -> Collection[str]:
+        await trio.lowlevel.checkpoint()
+        return key_ids
+
+    return Port(echo, admit, Limits(), Openings(valid), Seen(), places=places)
+
+
 async def test_one_address_cannot_take_every_place() -> None:
-    port = Port(echo, None, Limits(), places=Places(most=4, most_of_one=2))  # type: ignore[arg-type]
+    port = bare_port(Places(most=4, most_of_one=2))
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     address = listeners[0].socket.getsockname()
 
@@ -430,7 +447,7 @@ async def test_the_listener_outlives_a_lack_of_descriptors(caplog: Any) -> None:
     await made.bind(("127.0.0.1", 0))
     made.listen(5)
     listener = trio.SocketListener(made)
-    port = Port(echo, None, Limits())  # type: ignore[arg-type]
+    port = bare_port()
     async with trio.open_nursery() as nursery:
         await nursery.start(port.run, [Failing()])
         host, number = made.getsockname()

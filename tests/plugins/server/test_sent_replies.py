@@ -77,7 +77,7 @@ async def test_a_stream_is_closed_when_its_client_goes_away_in_the_middle() -> N
     place = mounts.place("/endless")
     assert place is not None
     with trio.fail_after(5):
-        await mounts.answer(place, GET, client.receive, client.send)
+        await mounts.answer(place, Request(), None, GET, client.receive, client.send)
     assert source.closed.is_set()
     assert client.sent[-1].get("more_body")
 

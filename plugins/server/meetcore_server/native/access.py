@@ -11,7 +11,10 @@ from meetcore.orders import Client, Scope
 from meetcore_server.native.problems import Forbidden, KeyMissing
 from meetcore_server.service import BotService
 
-__all__ = ["admin", "key_in", "reader", "writer"]
+__all__ = ["HOW_TO_SEND_A_KEY", "NO_KEY", "admin", "key_in", "reader", "writer"]
+
+NO_KEY = "A valid API key is needed."
+HOW_TO_SEND_A_KEY = "Send it as `Authorization: Bearer KEY`; `meetcore keys create` makes one."
 
 
 def key_in(authorization: str | None, x_api_key: str | None) -> str | None:
@@ -28,10 +31,7 @@ async def _client(request: Request[Any, Any, Any], service: BotService, scope: S
         key_in(headers.get("authorization"), headers.get("x-api-key"))
     )
     if client is None:
-        raise KeyMissing(
-            "A valid API key is needed.",
-            "Send it as `Authorization: Bearer KEY`; `meetcore keys create` makes one.",
-        )
+        raise KeyMissing(NO_KEY, HOW_TO_SEND_A_KEY)
     if not client.may(scope):
         raise Forbidden(f"This key has no scope {scope.value!r}.")
     return client

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,19 @@ from litestar.plugins.attrs import AttrsSchemaPlugin
 from litestar.types import ASGIApp
 
 from meetcore import __version__
-from meetcore.doors import Reply, TooManyRequests
+from meetcore.doors import Reply, Request
 from meetcore.errors import MeetcoreError
+from meetcore.orders import Client
 from meetcore_server.answering import send_reply
+from meetcore_server.callers import NATIVE_KEYS, Callers
 from meetcore_server.gauges import Gauges
-from meetcore_server.mounts import BODY_BYTES, Mounts
+from meetcore_server.guard import Guard
+from meetcore_server.mounts import BODY_BYTES, Mounts, request_from
 from meetcore_server.native import about, accounts, bots, health, media, socket_tokens, telling
-from meetcore_server.native.access import admin, reader, writer
-from meetcore_server.native.problems import PROBLEM_TYPE, PROBLEMS, problem, problem_of
+from meetcore_server.native.access import HOW_TO_SEND_A_KEY, NO_KEY, admin, reader, writer
+from meetcore_server.native.problems import PROBLEMS, KeyMissing, problem, problem_reply
 from meetcore_server.native.strict import check_fields, declare
-from meetcore_server.rates import Buckets, caller
+from meetcore_server.seen import Seen
 from meetcore_server.service import BotService
 
 __all__ = ["make_app"]
@@ -35,7 +38,7 @@ PAGE = Path(__file__).parents[1] / "page"
 _OWN = ("v1", "health", "ready", "metrics", "docs", "static", "openapi.json")
 
 
-def _native(service: BotService, gauges: Gauges, mounts: Mounts) -> Litestar:
+def _native(service: BotService, gauges: Gauges, mounts: Mounts, seen: Seen) -> Litestar:
     handlers: list[Any] = [
         *bots.HANDLERS,
         *telling.HANDLERS,
@@ -63,12 +66,16 @@ def _native(service: BotService, gauges: Gauges, mounts: Mounts) -> Litestar:
     def provide_mounts() -> Mounts:
         return mounts
 
+    def provide_seen() -> Seen:
+        return seen
+
     app = Litestar(
         route_handlers=[api, *health.HANDLERS],
         dependencies={
             "service": Provide(provide_service, sync_to_thread=False),
             "gauges": Provide(provide_gauges, sync_to_thread=False),
             "mounts": Provide(provide_mounts, sync_to_thread=False),
+            "seen": Provide(provide_seen, sync_to_thread=False),
             "reader": Provide(reader),
             "writer": Provide(writer),
             "admin": Provide(admin),
@@ -90,7 +97,7 @@ def _native(service: BotService, gauges: Gauges, mounts: Mounts) -> Litestar:
                 }
             ),
             tags=[Tag(name="meetcore", description="The native API.")],
-            servers=[Server(url="/")],
+            servers=[Server(url=seen.public_url or "/")],
         ),
         plugins=[AttrsSchemaPlugin()],
         request_max_body_size=BODY_BYTES,
@@ -105,8 +112,9 @@ def make_app(
     service: BotService,
     mounts: Mounts,
     gauges: Gauges,
-    guard: Callable[[Any], Awaitable[Reply | None]],
-    rates: Buckets | None,
+    guard: Guard,
+    callers: Callers,
+    seen: Seen,
 ) -> Callable[[Any, Any, Any], Awaitable[None]]:
     """Return the application.
 
@@ -115,58 +123,68 @@ def make_app(
         mounts: What plugins mounted.
         gauges: What is counted.
         guard: Refuses requests that a web page of somebody else's made a browser send.
-        rates: How often each caller may ask; None for as often as it likes.
+        callers: Says whose key a request has, and how often it may come.
+        seen: Where clients see the server.
     """
-    native: ASGIApp = _native(service, gauges, mounts)
+    native: ASGIApp = _native(service, gauges, mounts, seen)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": ""})
-            return
-        if scope["type"] != "http":
-            await native(scope, receive, send)
-            return
+        headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
+        host = str(scope["client"][0]) if scope.get("client") else ""
+        path, query = scope["path"], scope["query_string"].decode("latin-1")
+        asked = request_from(scope["method"], path, query, headers, host, seen)
+        shared = guard.headers(asked)
 
         async def counted(message: Any) -> None:
             if message["type"] == "http.response.start":
                 gauges.requests[f"{message['status'] // 100}xx"] += 1
+                message["headers"] = [*message.get("headers", ()), *shared]
             await send(message)
 
-        refusal = await guard(scope)
-        if refusal is not None:
-            await send_reply(scope, counted, refusal)
-            return
-        path = scope["path"]
-        if rates is not None:
-            wait_s = rates.wait_s(caller(scope["headers"], _host_of(scope)))
-            if wait_s > 0:
-                await send_reply(scope, counted, _too_many(mounts, path, wait_s))
-                return
         first = path.lstrip("/").partition("/")[0]
         place = None if first in _OWN or path == "/" else mounts.place(path)
-        if place is not None:
-            await mounts.answer(place, scope, receive, counted)
-        elif (file := _page_file(path)) is not None:
-            headers = {"cache-control": "no-cache", "content-security-policy": _CSP}
-            await send_reply(scope, counted, Reply(file=file, headers=headers))
-        else:
-            await native(scope, receive, counted)
+        file = _page_file(path) if place is None else None
+        reply = guard.preflight(asked) or await guard.decide(asked, own_page=file is not None)
+        client: Client | None = None
+        if reply is None:
+            try:
+                if place is not None:
+                    client = await callers.who(asked, place.mount.keys)
+                elif first == "v1":
+                    client = await callers.who(asked, NATIVE_KEYS)
+                else:
+                    callers.count(asked)
+                if place is None and first == "v1" and client is None and _writes(asked):
+                    raise KeyMissing(NO_KEY, HOW_TO_SEND_A_KEY)
+            except MeetcoreError as error:
+                reply = mounts.refuse(place, asked, error) if place else problem_reply(error)
+        if reply is None and file is not None:
+            page = {"cache-control": "no-cache", "content-security-policy": _CSP}
+            reply = Reply(file=file, headers=page)
+        if reply is not None:
+            await send_reply(scope, counted, reply)
+            return
+        with _open_while_valid(service, asked, client):
+            if place is not None:
+                await mounts.answer(place, asked, client, scope, receive, counted)
+            else:
+                scope["method"] = "GET" if asked.method == "HEAD" else asked.method
+                await native(scope, receive, counted)
 
     return app
 
 
-def _host_of(scope: Any) -> str:
-    return str(scope["client"][0]) if scope.get("client") else ""
+def _writes(asked: Request) -> bool:
+    return asked.method not in ("GET", "HEAD", "OPTIONS")
 
 
-def _too_many(mounts: Mounts, path: str, wait_s: float) -> Reply:
-    reply = mounts.refuse_for_now(path, wait_s) if path.strip("/") not in _OWN else None
-    if reply is not None:
-        return reply
-    status, body = problem_of(TooManyRequests(wait_s))
-    headers = {"retry-after": str(math.ceil(wait_s)), "content-type": PROBLEM_TYPE}
-    return Reply(status=status, json=body, headers=headers)
+def _open_while_valid(
+    service: BotService, asked: Request, client: Client | None
+) -> AbstractContextManager[Any]:
+    """End a long answer with the key that asked for it; what writes is not broken off half done."""
+    if client is None or _writes(asked):
+        return nullcontext()
+    return service.openings.opened_by(client.key_id)
 
 
 _CSP = (

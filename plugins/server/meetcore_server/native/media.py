@@ -12,6 +12,7 @@ from litestar.response.base import ASGIResponse
 from meetcore.doors import Reply
 from meetcore.orders import BotGone
 from meetcore_server.answering import send_reply
+from meetcore_server.openings import Openings
 from meetcore_server.service import BotService
 
 __all__ = ["HANDLERS"]
@@ -20,23 +21,32 @@ __all__ = ["HANDLERS"]
 class _FileAnswer(ASGIResponse):
     """A file, with ranges."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, openings: Openings, key_id: str | None) -> None:
         super().__init__()
         self._reply = reply
+        self._openings = openings
+        self._key_id = key_id
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send it."""
-        await send_reply(scope, send, self._reply, receive)
+        if self._key_id is None:
+            await send_reply(scope, send, self._reply, receive)
+            return
+        with self._openings.opened_by(self._key_id):
+            await send_reply(scope, send, self._reply, receive)
 
 
 async def _media(token: str, service: BotService) -> ASGIResponse:
     claims = service.verify("media", token)
     if claims is None:
         raise BotGone("This link has expired, or never was one.")
+    key_id = claims.get("k")
+    if key_id is not None and not await service.key_is_valid(key_id):
+        raise BotGone("The key that this link was made for is not valid any more.")
     row = await service.stores.bots.get(str(claims["b"]))
     path = service.path_of(row, str(claims["p"]))
     headers = {"cache-control": "private, no-store"}
-    return _FileAnswer(Reply(file=path, headers=headers))
+    return _FileAnswer(Reply(file=path, headers=headers), service.openings, key_id)
 
 
 @get(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
-from meetcore.doors import BadBody, BodyTooLong, NotFound, TooManyRequests
+from meetcore.doors import BadBody, BodyTooLong, NotFound, Reply, TooManyRequests
 from meetcore.errors import (
     CapabilityMissing,
     CommandFailed,
@@ -32,7 +33,16 @@ from meetcore.orders import (
     NotNow,
 )
 
-__all__ = ["PROBLEMS", "PROBLEM_TYPE", "Forbidden", "KeyMissing", "NoSuch", "problem", "problem_of"]
+__all__ = [
+    "PROBLEMS",
+    "PROBLEM_TYPE",
+    "Forbidden",
+    "KeyMissing",
+    "NoSuch",
+    "problem",
+    "problem_of",
+    "problem_reply",
+]
 
 _LOG = logging.getLogger("meetcore.server")
 PROBLEM_TYPE = "application/problem+json"
@@ -174,16 +184,27 @@ def _body(
     return body
 
 
+def problem_reply(error: Exception) -> Reply:
+    """Return the answer for an error outside of any operation."""
+    status, body = problem_of(error)
+    headers = {"content-type": PROBLEM_TYPE, **_headers(status, error)}
+    return Reply(status=status, json=body, headers=headers)
+
+
+def _headers(status: int, error: Exception) -> dict[str, str]:
+    if status == 401:
+        return {"www-authenticate": "Bearer"}
+    if isinstance(error, TooManyRequests):
+        return {"retry-after": str(math.ceil(error.retry_after_s))}
+    return {"retry-after": "5"} if status in (429, 503) else {}
+
+
 def problem(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """Answer a request with an error."""
     status, body = problem_of(error)
     if status >= 500 and not isinstance(error, (MeetcoreError, trio.TooSlowError)):
         _LOG.error("%s %s", request.method, request.url.path, exc_info=error)
-    headers = {}
-    if status == 401:
-        headers["www-authenticate"] = "Bearer"
-    if status in (429, 503):
-        headers["retry-after"] = "5"
+    headers = _headers(status, error)
     allow = getattr(error, "headers", None) or {}
     headers |= {name: value for name, value in allow.items() if name.lower() == "allow"}
     return Response(body, status_code=status, media_type=PROBLEM_TYPE, headers=headers)

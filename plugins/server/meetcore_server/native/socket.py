@@ -49,6 +49,9 @@ async def admit_native(service: BotService, request: Request) -> SocketSession |
         claims = service.verify(PURPOSE, token)
         if claims is None:
             return Reply(status=401, json={"code": "unauthorized", "detail": "No such token."})
+        if not await service.key_is_valid(str(claims["k"])):
+            detail = "The key that this token was made with is not valid any more."
+            return Reply(status=401, json={"code": "unauthorized", "detail": detail})
         scopes = {Scope.READ, Scope.WRITE} if claims["w"] else {Scope.READ}
         client = Client(key_id=str(claims["k"]), user_id=int(claims["u"]), scopes=frozenset(scopes))
         only = None if claims["b"] is None else frozenset(map(str, claims["b"]))
@@ -89,6 +92,8 @@ class NativeSession(SocketSession):
 
     async def attend(self, socket: Socket) -> None:
         """Answer the client's messages until it goes."""
+        if self._client is not None:
+            socket.owned_by(self._client)
         with trio.CancelScope() as patience:
             if self._client is None:
                 patience.deadline = trio.current_time() + _WHO_WITHIN_S
@@ -123,6 +128,7 @@ class NativeSession(SocketSession):
             _send(socket, {"type": "error", "code": "unauthorized", "detail": "No such key."})
             socket.close(4401, "no such key")
             return
+        socket.owned_by(self._client)
         _send(socket, {"type": "authenticated"})
 
     async def _answer(

@@ -12,6 +12,7 @@ from meetcore.errors import ConfigError
 from meetcore.orders import Client, Scope
 from meetcore_server.native.models import NewSocketToken, SocketToken
 from meetcore_server.native.problems import Forbidden
+from meetcore_server.seen import Seen
 from meetcore_server.service import BotService
 
 __all__ = ["HANDLERS", "PURPOSE"]
@@ -27,6 +28,7 @@ async def create_socket_token(
     request: Request[Any, Any, Any],
     service: NamedDependency[BotService],
     reader: NamedDependency[Client],
+    seen: NamedDependency[Seen],
 ) -> SocketToken:
     """Make a token for `/v1/ws` that is safe to give to a browser."""
     if not 1 <= data.expires_s <= _LONGEST_S:
@@ -40,7 +42,7 @@ async def create_socket_token(
             await service.bot(reader, bot_id)
     claims = {"u": reader.user_id, "k": reader.key_id, "b": data.bot_ids, "w": data.write}
     token = service.sign(PURPOSE, claims, expires_s=data.expires_s)
-    origin = str(request.base_url).rstrip("/").replace("http", "ws", 1)
+    origin = seen.origin(request.headers).replace("http", "ws", 1)
     return SocketToken(token=token, url=f"{origin}/v1/ws", expires_s=data.expires_s)
 
 

@@ -33,6 +33,7 @@ from meetcore_server.native.models import (
 )
 from meetcore_server.native.people import participants_of, speech_of
 from meetcore_server.native.streaming import ClosingStream
+from meetcore_server.seen import Seen
 from meetcore_server.service import BotService
 
 __all__ = ["HANDLERS"]
@@ -250,11 +251,12 @@ async def list_recordings(
     request: Request[Any, Any, Any],
     service: NamedDependency[BotService],
     reader: NamedDependency[Client],
+    seen: NamedDependency[Seen],
 ) -> list[Recording]:
     """Return the files of a bot, each with a URL that is good for an hour."""
     row = await service.bot(reader, bot_id)
     story = await service.story(row)
-    origin = str(request.base_url).rstrip("/")
+    origin = seen.origin(request.headers)
     return [
         Recording(
             kind=artifact.kind,
@@ -262,7 +264,7 @@ async def list_recordings(
             media_type=artifact.media_type,
             size_bytes=artifact.size_bytes,
             duration_s=artifact.duration_s,
-            url=service.media_url(origin, row, artifact.path, expires_s=_MEDIA_S),
+            url=service.media_url(origin, row, artifact.path, client=reader, expires_s=_MEDIA_S),
         )
         for artifact in story.artifacts.values()
     ]

@@ -11,7 +11,7 @@ import hmac
 import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,8 @@ class Keys:
     """The keys of all users.
 
     A key that was found is believed for half a second without asking again; one that was not is
-    looked up each time, so that a key another process made is valid at once.
+    looked up each time, so that a key another process made is valid at once. How many guesses
+    there may be is decided by `Callers`, before anything is looked up.
     """
 
     database: Database
@@ -62,6 +63,15 @@ class Keys:
         if row.expires_at is not None and row.expires_at <= self.now():
             return None
         return Client(key_id=row.id, user_id=row.user_id, scopes=row.scopes)
+
+    async def valid(self, key_ids: Collection[str]) -> frozenset[str]:
+        """Return which of some keys, by their ids, are good now."""
+        query = sa.select(keys.c.id).where(
+            keys.c.id.in_(key_ids),
+            keys.c.revoked_at.is_(None),
+            sa.or_(keys.c.expires_at.is_(None), keys.c.expires_at > self.now()),
+        )
+        return await self.database.do(lambda c: frozenset(c.scalars(query)))
 
     async def create(
         self,
