@@ -10,12 +10,13 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
 from meetcore.errors import ConfigError
 
-__all__ = ["PrivateTargets", "is_address", "is_public"]
+__all__ = ["PrivateTargets", "is_address", "is_public", "url_trouble"]
 
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -30,7 +31,15 @@ _CARRIERS = (
 _NEVER: tuple[_Network, ...] = (
     ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 within one's own network, RFC 8215
     ipaddress.IPv4Network("192.88.99.0/24"),  # 6to4 relays, deprecated by RFC 7526
+    ipaddress.IPv6Network("3fff::/20"),  # documentation, RFC 9637; unknown to Python 3.11
+    ipaddress.IPv6Network("5f00::/16"),  # segment routing, RFC 9602; likewise
+    # Protocol assignments, RFC 6890, without the two that are reachable (9 and 10).
+    *(
+        ipaddress.IPv4Network(f"192.0.0.{part}")
+        for part in ("0/29", "8/32", "11/32", "12/30", "16/28", "32/27", "64/26", "128/25")
+    ),
 )
+_LONGEST_URL = 2048
 
 
 def _parsed(text: str) -> _Address | None:
@@ -58,6 +67,38 @@ def is_public(host: str) -> bool:
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified
     )
+
+
+def url_trouble(url: str) -> str | None:
+    """Return what is wrong with a callback's URL as it is written, None for nothing.
+
+    Whether it leads somewhere private is another question: see `PrivateTargets`.
+    """
+    if len(url) > _LONGEST_URL:
+        return f"has {len(url)} characters; it may have {_LONGEST_URL}"
+    if any(c.isspace() or not c.isprintable() for c in url):
+        return "has spaces or control characters"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        return f"cannot be read: {error}"
+    if parts.scheme.lower() not in ("https", "http", "wss", "ws") or not host or port == 0:
+        return "does not begin with https:// and a host"
+    if not is_address(host) and not _is_name(host):
+        return "names a host that cannot be"
+    return None
+
+
+def _is_name(host: str) -> bool:
+    bare = host.removesuffix(".")
+    if not bare.isascii():
+        try:
+            bare = bare.encode("idna").decode()
+        except UnicodeError:
+            return False
+    fits = len(bare) <= 253 and all(len(label) <= 63 for label in bare.split("."))
+    return fits and _NAME.fullmatch(bare.lower()) is not None
 
 
 def _carried(address: _Address) -> _Address:

@@ -206,7 +206,7 @@ class Bot:
             report=partial(self._record_from_sink, name),
             perform=self.perform,
             redactor=self._redactor,
-            trusted=self.config.trusted,
+            trusted=self.config.trusts(name),
             private_targets=PrivateTargets.listed(self.config.private_targets),
         )
 

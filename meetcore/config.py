@@ -13,16 +13,19 @@
 
 The same in the environment, with `__` between levels: `MEETCORE_NAME`,
 `MEETCORE_AUTOMATIC_LEAVE__EVERYONE_LEFT_S`, `MEETCORE_PLUGINS__WEBHOOK__URL`. What nobody
-declared is refused, and the nearest known option named.
+declared is refused, and the nearest known option named; a variable that names no option is warned
+of and left alone, since others set such variables too (Kubernetes does, for a Service `meetcore`).
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import tomllib
 import types
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -30,7 +33,7 @@ import attrs
 import cattrs
 from attrs import Factory, field, frozen
 
-from meetcore.errors import ConfigError, UnknownOption
+from meetcore.errors import ConfigError, UnknownOption, nearest
 from meetcore.secrets import Secret
 from meetcore.wire import parse_time
 
@@ -49,9 +52,19 @@ __all__ = [
 
 T = TypeVar("T")
 ENV_PREFIX = "MEETCORE_"
+_LOG = logging.getLogger("meetcore.config")
 _NOTHING = ("", "none", "never")
 _NOT_SETTINGS = frozenset(
-    {"CHROMIUM", "CHROMIUM_SANDBOX", "TRACE_HOOKS", "LOAD", "WITHOUT", "CONFIG", "PLUGIN_FILES"}
+    {
+        "API_KEY",
+        "CHROMIUM",
+        "CHROMIUM_SANDBOX",
+        "CONFIG",
+        "LOAD",
+        "PLUGIN_FILES",
+        "TRACE_HOOKS",
+        "WITHOUT",
+    }
 )
 
 
@@ -138,6 +151,8 @@ class BotConfig:
         launcher: Name of the launcher plugin that runs a fleet's or a server's bots, None for the
             one that is built in.
         trusted: Whether a person wrote this configuration on their own machine (not over an API).
+        ordered_sinks: Sinks whose settings, or some of them, came over an API: they are not
+            trusted, whatever the others are.
         private_targets: Hosts and networks that are not public and that sinks may dial though
             their target came over an API; `*` for all.
     """
@@ -164,6 +179,7 @@ class BotConfig:
     plugin_files: tuple[str, ...] = ()
     launcher: str | None = None
     trusted: bool = True
+    ordered_sinks: tuple[str, ...] = ()
     private_targets: tuple[str, ...] = ()
 
     def __attrs_post_init__(self) -> None:
@@ -175,6 +191,10 @@ class BotConfig:
         for name, kind in get_type_hints(type(self)).items():
             value = _declared(getattr(self, name), kind, f"BotConfig({name}=...)")
             object.__setattr__(self, name, value)
+
+    def trusts(self, sink: str) -> bool:
+        """Return whether a person on their own machine wrote all of a sink's settings."""
+        return self.trusted and sink not in self.ordered_sinks
 
 
 _SCALARS: dict[Any, tuple[tuple[type, ...], str]] = {
@@ -241,7 +261,7 @@ def _structure(value: Any, kind: Any, where: str) -> Any:
         return value
     if origin in (Union, types.UnionType):
         nothing = value is None or (isinstance(value, str) and value.lower() in _NOTHING)
-        if nothing and type(None) in args:
+        if nothing and type(None) in args and not (Secret in args and value == ""):
             return None
         rest = [arg for arg in args if arg is not type(None)]
         return _structure(value, rest[0], where)
@@ -262,7 +282,10 @@ def _structure(value: Any, kind: Any, where: str) -> Any:
             raise ConfigError(f"{where} must be a table, not {value!r}.")
         return {str(k): _structure(v, args[1], f"{where}.{k}") for k, v in value.items()}
     if kind is Secret:
-        return value if isinstance(value, Secret) else Secret(str(value))
+        text = (value.reveal() if isinstance(value, Secret) else str(value)).strip()
+        if not text:
+            raise ConfigError(f"{where} is empty.", "Write the secret, or leave it out.")
+        return Secret(text)
     if kind is Path:
         return Path(str(value)).expanduser()
     try:
@@ -368,8 +391,13 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def environment_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the settings in `MEETCORE_…` variables, `__` parting the levels."""
+    """Return the settings in `MEETCORE_…` variables, `__` parting the levels.
+
+    Raises:
+        ConfigError: Two of them contradict each other.
+    """
     settings: dict[str, Any] = {}
+    known = {attribute.name for attribute in attrs.fields(BotConfig)}
     for variable, value in sorted((os.environ if environ is None else environ).items()):
         if not variable.startswith(ENV_PREFIX):
             continue
@@ -378,6 +406,10 @@ def environment_settings(environ: Mapping[str, str] | None = None) -> dict[str, 
             continue
         level = settings
         *tables, option = name.lower().split("__")
+        first = (*tables, option)[0]
+        if first not in known:
+            _warn_of(variable, nearest(first, known))
+            continue
         for table in tables:
             below = level.setdefault(table, {})
             if not isinstance(below, dict):
@@ -385,6 +417,13 @@ def environment_settings(environ: Mapping[str, str] | None = None) -> dict[str, 
             level = below
         level[option] = value
     return written(settings)
+
+
+@cache
+def _warn_of(variable: str, guess: str | None) -> None:
+    """Say once that a variable names no option."""
+    hint = f" Did you mean {ENV_PREFIX}{guess.upper()}?" if guess else ""
+    _LOG.warning("The variable %s names no option of meetcore and is left alone.%s", variable, hint)
 
 
 def load_config(

@@ -62,6 +62,7 @@ __all__ = [
 ]
 
 _PIECE_BYTES = 32 * 1024
+_DEEPEST = 100
 
 
 class BadBody(MeetcoreError):
@@ -135,16 +136,31 @@ class Request:
 
         Raises:
             BadBody: It is not JSON, or holds what cannot be written down (half a surrogate
-                pair, NaN).
+                pair, NaN), or more than 100 objects and lists within each other.
         """
         if not self.body.strip():
             return None
         try:
             value = json.loads(self.body, parse_constant=_no_constant)
             json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+            _check_depth(value)
         except (ValueError, RecursionError) as error:
             raise BadBody("The body is not JSON.", "Send a JSON object, in UTF-8.") from error
         return value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, (dict, list))
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return
+    raise ValueError(f"more than {_DEEPEST} levels")
 
 
 def _no_constant(name: str) -> Any:

@@ -24,6 +24,7 @@ __all__ = [
     "BotRow",
     "Client",
     "DeliveryRow",
+    "KeyReused",
     "KeyRow",
     "LimitOf",
     "LimitReached",
@@ -34,6 +35,7 @@ __all__ = [
     "TranscriberChoice",
     "UserRow",
     "WebhookTarget",
+    "same_order",
 ]
 
 
@@ -316,6 +318,35 @@ class AlreadyThere(MeetcoreError):
     def __init__(self, row: BotRow, message: str = "") -> None:
         self.row = row
         super().__init__(message or f"Bot {row.bot_id} is in that meeting already.")
+
+
+class KeyReused(MeetcoreError):
+    """An idempotency key was used before, for another order; `row` is what that one made."""
+
+    def __init__(self, row: BotRow) -> None:
+        self.row = row
+        super().__init__(
+            f"That Idempotency-Key was used for another order, which made bot {row.bot_id}.",
+            "Use a new key for each order, and the same one only to send the same order again.",
+        )
+
+
+def same_order(known: BotOrder, sent: BotOrder) -> bool:
+    """Return whether an order that was sent again asks for the same as the first time.
+
+    What the server added, and a time that has come meanwhile, make no difference.
+    """
+    names = ("url", "name", "transcriber", "language", "record", "entry_message", "script")
+    alike = all(getattr(known, name) == getattr(sent, name) for name in names)
+    times = (known.join_at, sent.join_at)
+    return (
+        alike
+        and (None in times or times[0] == times[1])
+        and dict(known.metadata) == dict(sent.metadata)
+        and dict(known.automatic_leave) == dict(sent.automatic_leave)
+        and tuple(known.sinks) == tuple(sent.sinks)
+        and {each.url for each in sent.webhooks} <= {each.url for each in known.webhooks}
+    )
 
 
 class NotNow(MeetcoreError):

@@ -157,7 +157,7 @@ async def _recover_sink(
             report=journal.append,
             perform=refuse,
             redactor=Redactor(),
-            trusted=config.trusted,
+            trusted=config.trusts(name),
             private_targets=PrivateTargets.listed(config.private_targets),
         )
         with trio.fail_after(RECOVER_TIMEOUT_S):

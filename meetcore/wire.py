@@ -22,10 +22,11 @@ import cattrs
 from attrs import fields, resolve_types
 
 from meetcore.commands import COMMAND_TYPES, Command
-from meetcore.errors import CommandRefused, MeetcoreError, nearest
+from meetcore.errors import CommandRefused, ConfigError, MeetcoreError, nearest
 from meetcore.events import DRAFT_TYPES, EVENT_TYPES, Draft, Event, UnknownEvent
 
 __all__ = [
+    "as_utc",
     "command_from_wire",
     "command_to_wire",
     "draft_from_wire",
@@ -47,8 +48,29 @@ def format_time(at: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """Return the aware datetime an RFC 3339 text means."""
-    return datetime.fromisoformat(text)
+    """Return the aware datetime an RFC 3339 text means; `z` and `t` may be small.
+
+    Raises:
+        ValueError: It means none.
+    """
+    text = text.strip()
+    return datetime.fromisoformat(text[:-1] + "Z" if text.endswith("z") else text)
+
+
+def as_utc(at: datetime, what: str) -> datetime:
+    """Return an aware time in UTC.
+
+    Args:
+        at: It.
+        what: Its name, for the error.
+
+    Raises:
+        ConfigError: It lies before the first or after the last year there is.
+    """
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ConfigError(f"{what} is {at.isoformat()}, which no clock will show.") from error
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.addresses import PrivateTargets, is_address, is_public
+from meetcore.addresses import PrivateTargets, is_address, is_public, url_trouble
 from meetcore.errors import ConfigError
 
 
@@ -98,3 +98,43 @@ def test_an_entry_that_is_no_target_is_refused_with_what_may_stand_there(entry: 
     with pytest.raises(ConfigError, match=r"no private target") as refused:
         PrivateTargets.listed(["crm.internal", entry])
     assert "10.1.0.0/16" in (refused.value.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("192.0.0.8", False),
+        ("192.0.0.9", True),
+        ("192.0.0.10", True),
+        ("192.0.0.11", False),
+        ("192.0.0.200", False),
+        ("3fff::1", False),
+        ("3fff:fff::1", False),
+        ("4000::1", False),
+        ("5f00::1", False),
+    ],
+)
+def test_ranges_that_older_pythons_take_for_public_are_not(address, public):
+    assert is_public(address) is public
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/x?y=z",
+        "https://example.org:8443/",
+        "https://b\u00fccher.example/",
+        "http://[2001:db8::1]:80/x",
+        "https://crm.internal./x",
+        "https://under_score.example/",
+    ],
+)
+def test_an_address_that_can_be_called_has_no_trouble(url):
+    assert url_trouble(url) is None
+
+
+@given(st.text(max_size=40))
+def test_no_address_however_odd_breaks_the_reading_of_it(text):
+    for url in (text, f"https://{text}", f"https://example.org:{text}/"):
+        trouble = url_trouble(url)
+        assert trouble is None or trouble

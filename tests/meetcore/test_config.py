@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import meetcore
+from meetcore import config
 from meetcore.config import (
     AudioConfig,
     AutomaticLeave,
@@ -25,6 +26,7 @@ from meetcore.config import (
     written,
 )
 from meetcore.errors import ConfigError, UnknownOption
+from meetcore.secrets import Secret
 
 FILE = """
 name = "From the file"
@@ -255,3 +257,53 @@ def test_plugin_files_of_a_toml_file_lie_beside_it(tmp_path):
     config = load_config(file, environ={})
     assert config.plugin_files == (str(tmp_path / "tiny.py"), "/opt/other.py")
     assert config.launcher == "mine"
+
+
+FOREIGN = {
+    "MEETCORE_SERVICE_HOST": "10.0.0.1",
+    "MEETCORE_SERVICE_PORT_HTTP": "8080",
+    "MEETCORE_PORT": "tcp://10.0.0.1:8080",
+    "MEETCORE_PORT_8080_TCP_ADDR": "10.0.0.1",
+}
+
+
+def test_variables_of_others_are_warned_of_once_and_left_alone(caplog):
+    config._warn_of.cache_clear()
+    for _ in range(2):
+        assert load_config(environ={**FOREIGN, "MEETCORE_NAME": "n"}).name == "n"
+    assert sorted(record.args[0] for record in caplog.records) == sorted(FOREIGN)
+
+
+def test_a_misspelt_variable_is_warned_of_with_the_nearest_option(caplog):
+    config._warn_of.cache_clear()
+    load_config(environ={"MEETCORE_TRANSCRIBR": "x"})
+    assert "MEETCORE_TRANSCRIBER?" in caplog.text
+
+
+@frozen
+class Keyed:
+    key: Secret | None = None
+    keys: tuple[Secret, ...] = ()
+
+
+@given(st.text(st.characters(categories=["L", "N"]), min_size=1), st.text(" \n\t\r", max_size=3))
+def test_a_secret_comes_without_what_a_file_or_a_shell_put_around_it(secret, around):
+    given_key = around + secret + around
+    if given_key.lower() in ("none", "never"):
+        return
+    built = build_options(Keyed, {"key": given_key, "keys": [given_key]}, "[x]")
+    assert built.key.reveal() == secret
+    assert built.keys[0].reveal() == secret
+
+
+@pytest.mark.parametrize("value", ["", " ", "\n"])
+def test_an_empty_secret_is_refused(value):
+    with pytest.raises(ConfigError, match="is empty"):
+        build_options(Keyed, {"key": value}, "[x]")
+
+
+def test_a_sink_is_trusted_unless_its_settings_came_over_an_api():
+    settings = {"sinks": ["webhook", "dial"], "ordered_sinks": ["dial"]}
+    built = load_config(overrides=settings, environ={})
+    assert (built.trusts("webhook"), built.trusts("dial")) == (True, False)
+    assert not load_config(overrides={**settings, "trusted": False}, environ={}).trusts("webhook")

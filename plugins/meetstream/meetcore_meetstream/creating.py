@@ -9,7 +9,15 @@ from typing import Any
 from attrs import evolve
 
 from meetcore.doors import Reply, Request, Route
-from meetcore.orders import BotOrder, BotRow, Client, Scope, TranscriberChoice, WebhookTarget
+from meetcore.orders import (
+    BotOrder,
+    BotRow,
+    Client,
+    Scope,
+    TranscriberChoice,
+    WebhookTarget,
+    same_order,
+)
 from meetcore_meetstream.door import NAME, Door, everywhere
 from meetcore_meetstream.fields import printable_key
 from meetcore_meetstream.options import AUDIO_FORMATS, MeetstreamOptions
@@ -67,6 +75,8 @@ class Creating:
         row = await self._service.create(client, order)
         status = 201
         if row.replayed and header_key is not None:
+            if not same_order(await self._service.order(row), order):
+                raise Refusal(409, "Idempotency-Key is already used for another bot")
             status = 507
         elif row.replayed:
             status = 200

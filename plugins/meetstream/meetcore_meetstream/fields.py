@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from meetcore.errors import MeetcoreError
+from meetcore.wire import parse_time
 
 __all__ = [
     "BadField",
@@ -153,7 +154,7 @@ def time_of(value: object, name: str) -> datetime:
         BadField: It is none.
     """
     try:
-        at = datetime.fromisoformat(value.strip() if isinstance(value, str) else "")
+        at = parse_time(value.strip() if isinstance(value, str) else "")
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         raise BadField(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import email.utils
 import mimetypes
 import os
@@ -22,7 +23,7 @@ import trio
 
 from meetcore.doors import BodyTooLong, Reply, json_bytes
 
-__all__ = ["AsgiReceive", "AsgiScope", "AsgiSend", "read_body", "send_reply"]
+__all__ = ["AsgiReceive", "AsgiScope", "AsgiSend", "read_body", "send_reply", "without_mark"]
 
 AsgiScope: TypeAlias = Mapping[str, Any]
 AsgiReceive: TypeAlias = Callable[[], Awaitable[Any]]
@@ -30,11 +31,29 @@ AsgiSend: TypeAlias = Callable[[Any], Awaitable[None]]
 
 _PIECE_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 
 
 class ClientGone(Exception):
     """The client hung up before its request was whole."""
+
+
+def without_mark(receive: AsgiReceive) -> AsgiReceive:
+    """Return the same without the byte-order mark that some programs put before a text."""
+    begun = False
+
+    async def received() -> Any:
+        nonlocal begun
+        message = await receive()
+        if not begun and message["type"] == "http.request":
+            begun = True
+            body = message.get("body", b"")
+            if body.startswith(codecs.BOM_UTF8):
+                return {**message, "body": body.removeprefix(codecs.BOM_UTF8)}
+        return message
+
+    return received
 
 
 async def read_body(receive: AsgiReceive, limit_bytes: int) -> bytes:
@@ -100,8 +119,13 @@ async def _closing(parts: AsyncIterable[bytes]) -> AsyncIterator[AsyncIterator[b
                 await made.aclose()
 
 
+def _header(value: str) -> bytes:
+    """Return a header's value as it can be sent: in one line, whatever a client put into it."""
+    return _CONTROL.sub(" ", value).strip().encode("latin-1", "replace")
+
+
 async def _start(send: AsgiSend, reply: Reply, media_type: str | None, length: int | None) -> None:
-    headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
+    headers = [(name.lower().encode(), _header(value)) for name, value in reply.headers.items()]
     headers += _HEADERS
     if media_type and not any(name == b"content-type" for name, _ in headers):
         headers.append((b"content-type", media_type.encode()))

@@ -48,6 +48,14 @@ _BACKLOG = 2048
 HTTP_LIMITS = HttpLimits()
 
 
+def _bare_key(key: str | None) -> str | None:
+    """Return a key without what a file or a shell put around it: nobody could send that."""
+    bare = key.strip() if key is not None else None
+    if bare == "":
+        raise ConfigError("api_key is empty.", "Write the key, or leave it out.")
+    return bare
+
+
 @frozen(kw_only=True)
 class ServeOptions(SharedOptions):
     """How a server is set in code.
@@ -61,7 +69,7 @@ class ServeOptions(SharedOptions):
 
     database: str = DEFAULT_DATABASE_URL
     sandbox: Sandbox | None = None
-    api_key: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False, converter=_bare_key)
     plugin_files: tuple[str, ...] = ()
 
 
@@ -72,13 +80,26 @@ class Server:
         url: Where it is.
         service: The bots.
         mounts: What plugins mounted.
+        guard: Keeps other people's pages out.
+        seen: Where clients see it.
         open_door: Whether it took requests without a key when it began.
     """
 
-    def __init__(self, url: str, service: BotService, mounts: Mounts, *, open_door: bool) -> None:
+    def __init__(
+        self,
+        url: str,
+        service: BotService,
+        mounts: Mounts,
+        *,
+        guard: Guard,
+        seen: Seen,
+        open_door: bool,
+    ) -> None:
         self.url = url
         self.service = service
         self.mounts = mounts
+        self.guard = guard
+        self.seen = seen
         self.open_door = open_door
 
 
@@ -199,7 +220,14 @@ async def _assemble(
     host, port, *_ = listeners[0].socket.getsockname()
     shown = f"[{host}]" if ":" in host else host
     open_door = loopback and not await service.has_keys()
-    return Server(f"http://{shown}:{port}", service, mounts, open_door=open_door)
+    return Server(
+        f"http://{shown}:{port}",
+        service,
+        mounts,
+        guard=Guard(service, options.allowed_origins),
+        seen=Seen(options.public_url),
+        open_door=open_door,
+    )
 
 
 async def _start(
@@ -209,7 +237,7 @@ async def _start(
     listeners: list[trio.SocketListener],
     nursery: trio.Nursery,
 ) -> None:
-    service, seen = server.service, Seen(options.public_url)
+    service = server.service
     service.attendance = Attendance(
         fleet,
         service.live,
@@ -224,7 +252,7 @@ async def _start(
     for row in await service.stores.bots.unfinished():
         await service.attendance.resume(row)
     nursery.start_soon(keep_retention, service)
-    guard = Guard(service, options.allowed_origins)
+    guard, seen = server.guard, server.seen
     callers = Callers(service, options.requests_per_s)
     nursery.start_soon(service.openings.run)
 

@@ -26,7 +26,7 @@ from meetcore.doors import (
     find_route,
     fit,
 )
-from meetcore.errors import MeetcoreError
+from meetcore.errors import MeetcoreError, StorageUnavailable
 from meetcore.orders import Client
 from meetcore_server.answering import (
     AsgiReceive,
@@ -138,7 +138,7 @@ class Mounts:
         if isinstance(error, TooManyRequests):
             headers = {**reply.headers, "retry-after": str(math.ceil(error.retry_after_s))}
             return evolve(reply, status=429, headers=headers)
-        return evolve(reply, status=503, headers={"retry-after": "5", **reply.headers})
+        return _for_now(reply)
 
     async def _reply(
         self, mount: Mount, request: Request, client: Client | None, receive: AsgiReceive
@@ -150,6 +150,8 @@ class Mounts:
                 body = await read_body(receive, route.body_bytes or BODY_BYTES)
             with trio.fail_after(ANSWER_WITHIN_S):
                 return await route.handler(evolve(request, params=params, body=body))
+        except StorageUnavailable as error:
+            return _for_now(mount.refuse(request, error))
         except MeetcoreError as error:
             return mount.refuse(request, error)
         except ClientGone:
@@ -178,6 +180,11 @@ class Mounts:
             _LOG.exception("WebSocket %s%s", place.mount.name, request.path)
             failed = ServerFailed("Something went wrong in the server.")
             return place.mount.refuse(request, failed)
+
+
+def _for_now(reply: Reply) -> Reply:
+    """Return what a mount answers, as the answer that it is for now: the database is away."""
+    return evolve(reply, status=503, headers={"retry-after": "5", **reply.headers})
 
 
 def _socket_route(

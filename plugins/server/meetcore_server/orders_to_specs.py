@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 from attrs import frozen
 
+from meetcore.addresses import url_trouble
 from meetcore.config import BotConfig, load_config, merged
 from meetcore.contracts import BotSpec
 from meetcore.errors import ConfigError, MeetcoreError
@@ -17,7 +18,7 @@ from meetcore.orders import BotOrder, LinkRefused, TranscriberChoice
 from meetcore.plugins import Plugins
 from meetcore.secrets import Secret
 
-__all__ = ["Sandbox", "Specs", "plain_settings"]
+__all__ = ["Sandbox", "Specs", "check_webhooks", "plain_settings"]
 
 STAGE = "rehearsal_stage"
 
@@ -58,6 +59,18 @@ def plain_settings(config: BotConfig) -> dict[str, Any]:
         if settings[name] is None and default is None:
             del settings[name]
     return settings
+
+
+def check_webhooks(order: BotOrder) -> None:
+    """Refuse an order with a webhook that cannot be told anything.
+
+    Raises:
+        ConfigError: It says what is wrong with its address.
+    """
+    for target in order.webhooks:
+        trouble = url_trouble(target.url) if target.url else None
+        if trouble is not None:
+            raise ConfigError(f"The url of a webhook {trouble}.")
 
 
 class Specs:
@@ -157,7 +170,6 @@ class Specs:
             "automatic_leave": dict(order.automatic_leave),
             "plugins": {name: dict(table) for name, table in order.plugins.items()},
             "transcriber": self.transcriber(order.transcriber).name,
-            "trusted": not order.sinks or self.sandbox is not None,
         }
         if order.name is not None:
             asked["name"] = order.name
@@ -166,5 +178,9 @@ class Specs:
         if order.entry_message:
             asked["entry_message"] = order.entry_message
         settings = merged(base, asked)
-        settings["sinks"] = [*base.get("sinks", ()), *order.sinks]
+        own = tuple(base.get("sinks", ()))
+        settings["sinks"] = [*own, *order.sinks]
+        if self.sandbox is None:
+            changed = [name for name in own if name in order.plugins]
+            settings["ordered_sinks"] = [*changed, *order.sinks]
         return settings

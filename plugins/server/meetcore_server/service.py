@@ -48,7 +48,7 @@ from meetcore_server.feeds import Feed
 from meetcore_server.gauges import Gauges
 from meetcore_server.live import LiveBots
 from meetcore_server.openings import Openings
-from meetcore_server.orders_to_specs import Specs
+from meetcore_server.orders_to_specs import Specs, check_webhooks
 from meetcore_server.reading import read_events, read_finalized, read_segments, read_story
 from meetcore_server.served_socket import ServedSocket
 from meetcore_server.storage.accounts import Accounts
@@ -254,6 +254,7 @@ class BotService:
 
     async def create(self, client: Client, order: BotOrder) -> BotRow:
         """Send a bot."""
+        check_webhooks(order)
         link = self.specs.link(order.url)
         bot_id = str(uuid4())
         spec = self.specs.spec(bot_id, order)
@@ -281,6 +282,7 @@ class BotService:
 
     async def reschedule(self, row: BotRow, order: BotOrder) -> BotRow:
         """Replace the order of a scheduled bot."""
+        check_webhooks(order)
         link = self.specs.link(order.url)
         spec = self.specs.spec(row.bot_id, order)
         live = self.live.get(row.bot_id)

@@ -71,7 +71,8 @@ class Links:
 
 def wish_of(row: BotRow) -> Wish:
     """Return what a bot was asked for; for one ordered elsewhere what that comes to here."""
-    if request := row.extras.get("request"):
+    request = row.extras.get("request")
+    if row.dialect == "skribby" and request:
         return read_wish(request)
     service = _PLATFORMS.get(row.platform, row.platform)
     return read_wish(

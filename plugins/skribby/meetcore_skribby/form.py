@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from attrs import define, field
 
+from meetcore.wire import parse_time
+
 __all__ = ["Form"]
 
 _WHOLE = re.compile(r"-?\d{1,15}")
@@ -117,7 +119,7 @@ class Form:
         if value is None:
             return None
         try:
-            at = datetime.fromisoformat(value)
+            at = parse_time(value)
             return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             self.wrong(name, "must be a valid date")

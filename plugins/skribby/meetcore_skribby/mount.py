@@ -46,6 +46,8 @@ def _webhook_secret(options: object) -> str | None:
         if option != "webhook_secret":
             raise UnknownOption(str(option), ["webhook_secret"], _WHERE)
     secret = options.get("webhook_secret")
-    if secret is not None and (not isinstance(secret, str) or not secret):
+    if secret is None:
+        return None
+    if not isinstance(secret, str) or not secret.strip():
         raise ConfigError(f"webhook_secret in {_WHERE} must be text.")
-    return secret
+    return secret.strip()

@@ -12,6 +12,7 @@ from meetcore.meeting import without_query
 from meetcore.orders import BotGone, BotQuery, BotRow, Client, Scope
 from meetcore.service import Service
 from meetcore.story import Story
+from meetcore.wire import parse_time
 from meetcore_spoke.mp4 import audio_path, mp4_path
 from meetcore_spoke.records import RecentBot, duration_s, fits_extra, recent_bot, recorded_bot
 from meetcore_spoke.refusals import Refusal
@@ -177,7 +178,7 @@ def _time(args: Mapping[str, str], name: str, *, and_s: float = 0.0) -> datetime
     if not text:
         return None
     try:
-        at = datetime.fromisoformat(text.replace(" ", "+")) + timedelta(seconds=and_s)
+        at = parse_time(text.replace(" ", "+")) + timedelta(seconds=and_s)
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         raise Refusal(400, "InvalidRequest", f"{name} must be an ISO 8601 time.") from error

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from meetcore.wire import parse_time
+
 __all__ = ["BadWish", "Streaming", "Wish", "read_wish", "web_address"]
 
 _MODES = ("speaker_view", "gallery_view", "audio_only")
@@ -212,7 +214,7 @@ def _start_time(body: Mapping[str, Any]) -> datetime | None:
         return None
     if isinstance(value, str):
         try:
-            at = datetime.fromisoformat(value)
+            at = parse_time(value)
             return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
         except (ValueError, OverflowError) as error:
             raise BadWish("start_time must be seconds since 1970.") from error

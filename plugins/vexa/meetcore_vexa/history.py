@@ -13,6 +13,7 @@ from meetcore.doors import Reply, Request, Route
 from meetcore.lifecycle import TERMINAL, EndReason, State
 from meetcore.meeting import without_query
 from meetcore.orders import BotRow, Client, NotNow, Scope
+from meetcore.wire import parse_time
 from meetcore_vexa.bots import Bots
 from meetcore_vexa.door import Caller, Door
 from meetcore_vexa.listing import list_meetings
@@ -232,7 +233,7 @@ def _time_of(body: Mapping[str, Any], name: str) -> datetime | None:
     if text is None:
         return None
     try:
-        at = datetime.fromisoformat(text)
+        at = parse_time(text)
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise invalid(

@@ -266,10 +266,12 @@ async def test_the_header_key_wins_over_the_bodys(tmp_path: Path) -> None:
         body = wish(deduplication_key="same")
         headers = {"idempotency-key": "one"}
         first = await ask(desk, "POST", "/bots/create_bot", json=body, headers=headers)
-        changed = {**body, "meeting_link": ZOOM}
-        again = await ask(desk, "POST", "/bots/create_bot", json=changed, headers=headers)
+        again = await ask(desk, "POST", "/bots/create_bot", json=body, headers=headers)
         assert (first.status, again.status) == (201, 507)
         assert again.json == first.json
+        changed = {**body, "meeting_link": ZOOM}
+        wrong = await ask(desk, "POST", "/bots/create_bot", json=changed, headers=headers)
+        assert wrong.status == 409
         other = await ask(
             desk, "POST", "/bots/create_bot", json=body, headers={"idempotency-key": "two"}
         )

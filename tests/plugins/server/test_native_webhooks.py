@@ -11,6 +11,7 @@ import trio
 from attrs import define, field
 from standardwebhooks import Webhook
 
+from meetcore.config import load_config
 from meetcore.errors import ConfigError
 from meetcore.orders import BotOrder
 
@@ -150,6 +151,27 @@ async def test_targets_that_the_operator_lists_are_taken_and_bots_may_dial_them(
             assert answer.status_code == status, url
         spec = server.service.specs.spec("b-1", BotOrder(url=SHORT))
         assert spec.settings["private_targets"] == list(listed)
+
+
+async def test_trust_follows_where_each_sinks_settings_came_from(tmp_path):
+    options = {"websocket_push": {"url": "ws://127.0.0.1:9/own"}}
+    config = {"sinks": ["files", "websocket_push"], "plugins": options}
+    async with serving(tmp_path, dialects=("websocket",), config=config) as server:
+        specs = server.service.specs
+
+        def trusts(**order):
+            built = load_config(None, specs.spec("b-1", BotOrder(url=SHORT, **order)).settings, {})
+            return {name: built.trusts(name) for name in built.sinks}
+
+        assert trusts() == {"files": True, "websocket_push": True}
+        theirs = {"websocket_push:theirs": {"url": "wss://example.org/x"}}
+        assert trusts(sinks=["websocket_push:theirs"], plugins=theirs) == {
+            "files": True,
+            "websocket_push": True,
+            "websocket_push:theirs": False,
+        }
+        turned = {"websocket_push": {"url": "ws://127.0.0.1:9/inner"}}
+        assert trusts(plugins=turned) == {"files": True, "websocket_push": False}
 
 
 async def test_an_entry_that_is_no_target_ends_the_start_with_what_may_stand_there(tmp_path):

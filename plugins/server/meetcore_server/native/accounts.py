@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,9 +9,10 @@ from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from meetcore.addresses import is_address
+from meetcore.addresses import is_address, url_trouble
 from meetcore.errors import ConfigError
 from meetcore.orders import Client, Scope
+from meetcore.wire import as_utc
 from meetcore_server.native.models import (
     Delivery,
     EndpointChange,
@@ -26,8 +26,6 @@ from meetcore_server.native.problems import NoSuch
 from meetcore_server.service import BotService
 
 __all__ = ["HANDLERS"]
-
-_LONGEST_URL = 2048
 
 
 @post("/keys", summary="Make a key", operation_id="create_key")
@@ -54,7 +52,7 @@ async def create_key(
         user_id,
         label=data.label,
         scopes=frozenset(Scope(name) for name in data.scopes),
-        expires_at=data.expires_at.astimezone(UTC) if data.expires_at else None,
+        expires_at=as_utc(data.expires_at, "expires_at") if data.expires_at else None,
         max_bots=data.max_bots,
     )
     return NewKey.made(row, secret)
@@ -82,16 +80,17 @@ async def revoke_key(
 def _check_url(service: BotService, url: str | None) -> None:
     if url is None:
         return
+    trouble = url_trouble(url)
+    if trouble is not None:
+        raise ConfigError(f"The url of an endpoint {trouble}.")
     parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
+    if parts.scheme not in ("https", "http"):
         raise ConfigError("The url of an endpoint begins with https:// and names a host.")
-    private, host = service.private_targets, parts.hostname
+    private, host = service.private_targets, parts.hostname or ""
     if parts.scheme != "https" and not private.name(host):
         raise ConfigError("The url of an endpoint must be https.")
     if is_address(host) and not private.admit(host, host):
         raise ConfigError("The url of an endpoint must not be a private address.")
-    if len(url) > _LONGEST_URL:
-        raise ConfigError(f"A URL may have {_LONGEST_URL} characters.")
 
 
 @post("/webhooks", summary="Add an endpoint", operation_id="create_webhook")

@@ -20,7 +20,7 @@ from meetcore import __version__
 from meetcore.doors import Reply, Request
 from meetcore.errors import MeetcoreError
 from meetcore.orders import Client
-from meetcore_server.answering import send_reply
+from meetcore_server.answering import send_reply, without_mark
 from meetcore_server.callers import NATIVE_KEYS, Callers
 from meetcore_server.gauges import Gauges
 from meetcore_server.guard import Guard
@@ -169,7 +169,7 @@ def make_app(
                 await mounts.answer(place, asked, client, scope, receive, counted)
             else:
                 scope["method"] = "GET" if asked.method == "HEAD" else asked.method
-                await native(scope, receive, counted)
+                await native(scope, without_mark(receive), counted)
 
     return app
 

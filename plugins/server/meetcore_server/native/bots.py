@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import UTC
 from typing import Annotated, Any
 
 import attrs
@@ -15,9 +14,18 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, Quer
 from meetcore.config import AutomaticLeave
 from meetcore.errors import ConfigError, nearest
 from meetcore.lifecycle import State
-from meetcore.orders import BotGone, BotOrder, BotQuery, BotRow, Client, WebhookTarget
+from meetcore.orders import (
+    BotGone,
+    BotOrder,
+    BotQuery,
+    BotRow,
+    Client,
+    KeyReused,
+    WebhookTarget,
+    same_order,
+)
 from meetcore.story import Story
-from meetcore.wire import command_from_wire
+from meetcore.wire import as_utc, command_from_wire
 from meetcore_server.native.models import Bot, BotList, CommandBody, NewBot
 from meetcore_server.service import BotService
 
@@ -65,7 +73,7 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotOrder:
         name=body.name or None,
         transcriber={None: "default", "none": None}.get(body.transcriber, body.transcriber),
         language=body.language,
-        join_at=body.join_at.astimezone(UTC) if body.join_at else None,
+        join_at=as_utc(body.join_at, "join_at") if body.join_at else None,
         automatic_leave=body.automatic_leave,
         record=body.record,
         entry_message=body.entry_message,
@@ -103,10 +111,13 @@ async def create_bot(
     """Send a bot to a meeting, now or at a time.
 
     The order is durable when this answers. The same `Idempotency-Key` gives the bot of the first
-    request, with status 200 and `replayed`.
+    request, with status 200 and `replayed`; used again for another order it is refused.
     """
     note = service.choose_transcriber(order_of(data, None).transcriber).note
-    row = await service.create(writer, order_of(data, idempotency_key))
+    order = order_of(data, idempotency_key)
+    row = await service.create(writer, order)
+    if row.replayed and not same_order(await service.order(row), order):
+        raise KeyReused(row)
     body = attrs.evolve(await shown(service, row), notes=[note] if note else [])
     return Response(body, status_code=200 if row.replayed else 201)
 

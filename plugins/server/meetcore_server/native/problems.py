@@ -27,6 +27,7 @@ from meetcore.errors import (
 from meetcore.orders import (
     AlreadyThere,
     BotGone,
+    KeyReused,
     LimitReached,
     LinkRefused,
     NoSuchBot,
@@ -121,6 +122,7 @@ _CODES: list[tuple[type[Exception], int, str]] = [
     (NoSuchBot, 404, "bot_not_found"),
     (BotGone, 410, "data_deleted"),
     (AlreadyThere, 409, "already_there"),
+    (KeyReused, 409, "idempotency_key_reused"),
     (NotNow, 409, "wrong_state"),
     (CapabilityMissing, 422, "not_supported"),
     (CommandRefused, 409, "command_refused"),
@@ -177,7 +179,7 @@ def _body(
     remedy = getattr(error, "remedy", "")
     if remedy:
         body["remedy"] = remedy
-    if isinstance(error, AlreadyThere):
+    if isinstance(error, (AlreadyThere, KeyReused)):
         body["bot_id"] = error.row.bot_id
     if isinstance(error, LimitReached):
         body |= {"limit": error.limit, "limit_of": error.of.value}

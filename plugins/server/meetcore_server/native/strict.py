@@ -8,6 +8,7 @@ import attrs
 from litestar import Litestar, Request
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Schema
 
+from meetcore.doors import Request as Sent
 from meetcore.errors import ConfigError, nearest
 from meetcore_server.native.models import (
     ChatSend,
@@ -42,16 +43,18 @@ async def check_fields(request: Request[Any, Any, Any]) -> None:
     """Refuse a body with a field that the operation does not have.
 
     Raises:
+        BadBody: It is no JSON that we read.
         ConfigError: It names the field, and the nearest known one.
     """
     operation = getattr(request.route_handler, "operation_id", None)
     body = _BODIES.get(operation) if isinstance(operation, str) else None
     if body is None:
         return
-    _check(await request.json(), body, "")
+    sent = Sent(body=await request.body()).json()
+    _check(sent, body, "")
     if body is NewBot:
-        sent = (await request.json()).get("webhooks")
-        for number, hook in enumerate(sent if isinstance(sent, list) else []):
+        hooks = sent.get("webhooks")
+        for number, hook in enumerate(hooks if isinstance(hooks, list) else []):
             _check(hook, WebhookWish, f"webhooks[{number}].")
 
 
