@@ -4,6 +4,9 @@ import { element } from "./dom.js";
 
 const KEY = "meetcore.key";
 
+/** The path that a proxy puts before ours, if one does: this file lies in `static` below it. */
+export const root = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
+
 /** An answer that is no success, as problem+json says it. */
 export class Problem extends Error {
   /**
@@ -67,7 +70,7 @@ export async function send(method, path, { body, headers = {}, signal } = {}) {
   if (key.get()) all.authorization = `Bearer ${key.get()}`;
   if (body !== undefined) all["content-type"] = "application/json";
   try {
-    const response = await fetch(path, {
+    const response = await fetch(root + path, {
       method,
       headers: all,
       signal,

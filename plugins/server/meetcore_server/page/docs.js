@@ -1,6 +1,6 @@
 // The page of the native API: every operation of the OpenAPI description, to read and to try.
 
-import { ask, key } from "./api.js";
+import { ask, key, root } from "./api.js";
 import { element, icon, setText } from "./dom.js";
 import { fieldTree, limits, resolve, typeWords } from "./schema.js";
 import { tryOut } from "./tryout.js";
@@ -138,7 +138,7 @@ async function open() {
     const links = operations.map(({ method, operation }) => element("li", {}, element("a", { href: `#${operation.operationId}` }, element("span", { class: `method ${method}`, text: method.toUpperCase() }), element("span", { text: operation.summary }))));
     contents.append(element("h2", { text: group }), element("ul", {}, ...links));
   }
-  const base = element("code", { text: location.origin });
+  const base = element("code", { text: location.origin + root });
   main.replaceChildren(
     element("header", { class: "docs-head" }, element("h1", { tabindex: "-1", text: "The native API" }), ...prose(api.info.description ?? ""), element("p", { class: "hint" }, "Everything is below ", base, ". What happens is followed live on the WebSocket at ", element("code", { text: "/v1/ws" }), "; a browser gets a token for it from ", element("code", { text: "POST /v1/socket-tokens" }), "."), keyBox()),
     ...views,

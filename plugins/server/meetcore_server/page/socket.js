@@ -1,6 +1,6 @@
 // The live WebSocket: follows one bot, comes back by itself, and goes on after the last event it had.
 
-import { Problem, post } from "./api.js";
+import { Problem, post, root } from "./api.js";
 
 const PAUSES_MS = [500, 1000, 2000, 4000, 8000, 15_000];
 const PING_MS = 20_000;
@@ -49,7 +49,7 @@ export class LiveSocket {
       const { token } = await post("/v1/socket-tokens", { bot_ids: [this.botId] });
       if (this.closed) return;
       const scheme = location.protocol === "https:" ? "wss" : "ws";
-      const socket = new WebSocket(`${scheme}://${location.host}/v1/ws?token=${encodeURIComponent(token)}`);
+      const socket = new WebSocket(`${scheme}://${location.host}${root}/v1/ws?token=${encodeURIComponent(token)}`);
       this.socket = socket;
       this.#expectAnswer();
       socket.addEventListener("open", () => this.#subscribe());

@@ -1,6 +1,6 @@
 // Sending a bot, and what a newcomer has to know: the form, and the same from a command line.
 
-import { post } from "./api.js";
+import { post, root } from "./api.js";
 import { element, icon, setText } from "./dom.js";
 import { examples } from "./examples.js";
 import { OrderForm } from "./order.js";
@@ -49,7 +49,7 @@ export function rehearsalButton(onSent) {
  */
 export function welcome(about, { newcomer, onSent }) {
   const form = new OrderForm(onSent);
-  const cards = examples(location.origin, about.mounts).map(({ title, note, command }) =>
+  const cards = examples(location.origin + root, about.mounts).map(({ title, note, command }) =>
     element("details", { class: "example", open: title === "meetcore" }, element("summary", {}, element("strong", { text: title }), element("span", { class: "hint", text: note })), element("div", { class: "command" }, element("pre", { tabindex: "0", "aria-label": `Command line for ${title}` }, element("code", { text: command })), ...copyButton(command, `the command line for ${title}`))),
   );
   const keyWords = about.needs_key ? "Put your key where $KEY stands." : "No key was made yet: any key will do here, and none as well.";
@@ -66,7 +66,7 @@ export function welcome(about, { newcomer, onSent }) {
       "section",
       { class: "from-programs", "aria-labelledby": "programs-title" },
       element("h2", { id: "programs-title", text: "From your own software" }),
-      element("p", { class: "hint" }, `${keyWords} All of the native API is on the page `, element("a", { href: "/docs", text: "API" }), "."),
+      element("p", { class: "hint" }, `${keyWords} All of the native API is on the page `, element("a", { href: "docs", text: "API" }), "."),
       ...cards,
     ),
   );

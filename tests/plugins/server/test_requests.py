@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -325,3 +326,14 @@ async def test_what_is_no_place_to_be_seen_ends_the_start(tmp_path: Path, url: s
     with pytest.raises(ConfigError, match="public_url"):
         async with serving(tmp_path, public_url=url):
             pytest.fail("it serves")
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+async def test_the_pages_ask_for_everything_below_where_they_are_seen(
+    tmp_path: Path, path: str
+) -> None:
+    async with serving(tmp_path) as server, http(server) as client:
+        page = (await client.get(path)).text
+        asked = re.findall(r'(?:href|src)="([^"]*)"', page)
+        assert len(asked) > 5
+        assert not [each for each in asked if each.startswith(("/", "http"))]
