@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from meetcore_server.assembly import ServeOptions, Server
 
 __all__ = ["serve_command"]
+
+_DESCRIPTORS = 16_384
 
 
 @click.command("serve")
@@ -61,11 +64,20 @@ def serve_command(**given: Any) -> None:
     """
     import trio
 
+    _may_open_many()
     rehearsal, script = given.pop("rehearsal"), given.pop("script")
     if script and not rehearsal:
         raise click.UsageError("--script is for --rehearsal.")
     config, options, flags = _settings(given, rehearsal=rehearsal, script=script)
     sys.exit(trio.run(_run, config, options, flags))
+
+
+def _may_open_many() -> None:
+    """Let the process have as many descriptors as it may: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _settings(

@@ -174,6 +174,30 @@ async def test_trust_follows_where_each_sinks_settings_came_from(tmp_path):
         assert trusts(plugins=turned) == {"files": True, "websocket_push": False}
 
 
+async def test_the_operators_own_webhook_goes_on_when_a_client_orders_a_sink_with_the_bot(tmp_path):
+    async with receiving() as own, receiving() as theirs:
+        config = {
+            "sinks": ["files", "webhook"],
+            "plugins": {"webhook": {"url": own.url, "allow_private": True}},
+        }
+        with_sinks = ("webhook",)
+        async with serving(tmp_path, dialects=with_sinks, config=config) as server:
+            client = await server.service.authenticate(None)
+            order = BotOrder(
+                url=SHORT,
+                sinks=["webhook:theirs"],
+                plugins={"webhook:theirs": {"url": theirs.url, "allow_private": True}},
+            )
+            row = await server.service.create(client, order)
+            await own.have(3)
+            async with http(server) as api:
+                await until(api, row.bot_id, "completed")
+                events = (await api.get(f"/v1/bots/{row.bot_id}/events?limit=1000")).json()
+        failed = [e["data"]["plugin"] for e in events["events"] if e["type"] == "plugin.failed"]
+        assert set(failed) == {"webhook:theirs"}
+        assert theirs.posts == []
+
+
 async def test_an_entry_that_is_no_target_ends_the_start_with_what_may_stand_there(tmp_path):
     with pytest.raises(ConfigError, match="no private target"):
         async with serving(tmp_path, private_targets=("http://crm.internal/",)):
