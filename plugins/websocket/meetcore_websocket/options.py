@@ -59,7 +59,7 @@ class WebSocketOptions:
             ConfigError: Which option, and why; never with a token's value.
         """
         tokens = [token.reveal() for token in (*self.read_tokens, *self.full_tokens)]
-        if any(len(token) < _SHORTEST_TOKEN or token != token.strip() for token in tokens):
+        if any(len(token) < _SHORTEST_TOKEN or len(token.split()) > 1 for token in tokens):
             raise ConfigError(
                 f"{_WHERE} a token is shorter than {_SHORTEST_TOKEN} characters or has spaces.",
                 "Make one: python -c 'import secrets; print(secrets.token_urlsafe(24))'",
