@@ -61,6 +61,7 @@ class BotSettings(TypedDict, total=False):
     plugin_files: Sequence[str]
     launcher: str | None
     trusted: bool
+    ordered_sinks: Sequence[str]
     private_targets: Sequence[str]
 
 
