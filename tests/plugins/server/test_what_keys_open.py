@@ -254,7 +254,9 @@ async def _expire(server: Server, key_id: str, at: datetime) -> None:
     from meetcore_server.storage.tables import keys
 
     change = sa.update(keys).where(keys.c.id == key_id).values(expires_at=at)
-    await server.service.stores.keys.database.do(lambda c: c.execute(change).rowcount)
+    store = server.service.stores.keys
+    await store.database.do(lambda c: c.execute(change).rowcount)
+    store._remembered.clear()  # an expiry that changes is the test's alone
 
 
 async def _hold(
