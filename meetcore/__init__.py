@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from meetcore.contracts import Capability as Capability
     from meetcore.contracts import HealthReport as HealthReport
     from meetcore.contracts import Launcher as Launcher
-    from meetcore.contracts import NoOptions as NoOptions
     from meetcore.contracts import Platform as Platform
     from meetcore.contracts import RunningBot as RunningBot
     from meetcore.contracts import Sink as Sink
@@ -122,6 +121,7 @@ if TYPE_CHECKING:
     from meetcore.meeting import MeetingLink as MeetingLink
     from meetcore.opening import OpenBotOptions as OpenBotOptions
     from meetcore.opening import open_bot as open_bot
+    from meetcore.plugin_options import NoOptions as NoOptions
     from meetcore.plugins import Plugins as Plugins
     from meetcore.recovery import recover as recover
     from meetcore.roster import NameSource as NameSource
@@ -163,7 +163,6 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Capability",
         "HealthReport",
         "Launcher",
-        "NoOptions",
         "Platform",
         "RunningBot",
         "Sink",
@@ -245,6 +244,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "lifecycle": ("EndReason", "Evidence", "State"),
     "meeting": ("MeetingLink",),
     "opening": ("OpenBotOptions", "open_bot"),
+    "plugin_options": ("NoOptions",),
     "plugins": ("Plugins",),
     "recovery": ("recover",),
     "roster": ("NameSource", "Participant", "Roster", "SpeakingTimeline"),

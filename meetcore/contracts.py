@@ -31,6 +31,7 @@ from meetcore.commands import Command
 from meetcore.errors import CapabilityMissing, MeetcoreError
 from meetcore.events import Draft, Event
 from meetcore.meeting import MeetingLink
+from meetcore.plugin_options import Configured, OptionsT
 from meetcore.secrets import Redactor
 from meetcore.signals import Signal
 from meetcore.transcript import Hypothesis
@@ -49,7 +50,6 @@ __all__ = [
     "HealthReport",
     "JournalView",
     "Launcher",
-    "NoOptions",
     "Platform",
     "RunningBot",
     "Sink",
@@ -63,11 +63,6 @@ __all__ = [
     "UntranscribedAudio",
     "Vault",
 ]
-
-
-@frozen
-class NoOptions:
-    """The options of a plugin that has none."""
 
 
 class Capability(StrEnum):
@@ -173,21 +168,16 @@ class Call(ABC):
         raise CapabilityMissing(self.platform_name, Capability.SHOW_IMAGE)
 
 
-class Platform(ABC):
+class Platform(Configured[OptionsT], ABC):
     """Knows the links of one meeting service and opens calls there.
 
     Attributes:
         name: Name of the platform, as in configuration and journals.
         link_examples: Links as a person meets them, for error messages.
-        Options: attrs class of the plugin's own settings.
     """
 
     name: ClassVar[str]
     link_examples: ClassVar[tuple[str, ...]] = ()
-    Options: ClassVar[type] = NoOptions
-
-    def __init__(self, options: Any = None) -> None:
-        self.options: Any = self.Options() if options is None else options
 
     @abstractmethod
     def parse(self, url: str) -> MeetingLink | None:
@@ -296,16 +286,12 @@ class TranscriberStream(ABC):
         """Return when everything fed so far has had its final result."""
 
 
-class Transcriber(ABC):
+class Transcriber(Configured[OptionsT], ABC):
     """Turns the speech of tracks into text; a call of a stream may take `call_timeout_s`."""
 
     name: ClassVar[str]
-    Options: ClassVar[type] = NoOptions
     call_timeout_s: ClassVar[float] = 30.0
     capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities()
-
-    def __init__(self, options: Any = None) -> None:
-        self.options: Any = self.Options() if options is None else options
 
     @asynccontextmanager
     async def open(self, context: TranscriberContext) -> AsyncIterator[None]:
@@ -389,7 +375,7 @@ class SinkContext:
         return PrivateTargets(all=allow_private) if self.trusted else self.private_targets
 
 
-class Sink(ABC):
+class Sink(Configured[OptionsT], ABC):
     """Carries events, drafts or audio out.
 
     A life: `open` → (`deliver`, `deliver_draft`, `hear`)* → `finish` → `deliver` of what came
@@ -409,16 +395,12 @@ class Sink(ABC):
     """
 
     name: ClassVar[str]
-    Options: ClassVar[type] = NoOptions
     wants_events: ClassVar[bool] = True
     wants_drafts: ClassVar[bool] = False
     wants_audio: ClassVar[bool] = False
     call_timeout_s: ClassVar[float] = 30.0
     finish_timeout_s: ClassVar[float] = 60.0
     transient: ClassVar[bool] = False
-
-    def __init__(self, options: Any = None) -> None:
-        self.options: Any = self.Options() if options is None else options
 
     @asynccontextmanager
     async def open(self, context: SinkContext) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
+from attrs import frozen
 
 import meetcore
 from meetcore import plugins as plugins_module
@@ -445,3 +446,25 @@ def test_a_class_that_cannot_be_made_is_told_with_its_place():
     plugins = Plugins(entry_points=False, objects={"odd": Plugin()})
     with pytest.raises(PluginError, match=r"Odd \('odd'\) cannot be made: TypeError"):
         plugins.sink("odd", BotConfig())
+
+
+@frozen(kw_only=True)
+class LoudOptions:
+    level: int = 3
+
+
+class LoudSink(meetcore.Sink[LoudOptions]):
+    name = "loud"
+
+
+class LouderSink(LoudSink):
+    name = "louder"
+
+
+def test_the_class_in_the_brackets_is_the_class_of_the_options():
+    assert LoudSink.Options is LouderSink.Options is LoudOptions
+    assert LoudSink().options == LoudOptions()
+    plugins = Plugins(entry_points=False)
+    plugins.sinks["loud"] = LoudSink
+    config = meetcore.BotConfig(plugins={"loud": {"level": 5}})
+    assert plugins.sink("loud", config).options == LoudOptions(level=5)

@@ -29,14 +29,13 @@ T = TypeVar("T")
 _EVENTS_AT_A_TIME = 100
 
 
-class FilesSink(Sink):
+class FilesSink(Sink[FilesOptions]):
     """Recordings per track and mixed, the transcript in four formats, a manifest.
 
     Everything lies in `<bot's folder>/files`. Time in each recording is meeting time.
     """
 
     name: ClassVar[str] = "files"
-    Options: ClassVar[type] = FilesOptions
     wants_events: ClassVar[bool] = False
     wants_audio: ClassVar[bool] = True
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["MeetstreamAudioSink"]
 
 
-class MeetstreamAudioSink(DiallingSink):
+class MeetstreamAudioSink(DiallingSink[AudioOptions]):
     """Sends all tracks mixed, each frame with the name of who speaks loudest in it.
 
     While the target is away `hear` waits: the core's mailbox is where sound belongs then, and its
@@ -26,7 +26,6 @@ class MeetstreamAudioSink(DiallingSink):
     """
 
     name: ClassVar[str] = "meetstream_audio"
-    Options: ClassVar[type] = AudioOptions
     wants_audio: ClassVar[bool] = True
 
     def __init__(self, options: AudioOptions) -> None:

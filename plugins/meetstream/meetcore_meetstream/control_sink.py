@@ -25,7 +25,7 @@ _MOST_WAITING_BYTES = 8 * 1024 * 1024
 _MOST_UNSENT_CHAT = 200
 
 
-class MeetstreamControlSink(DiallingSink):
+class MeetstreamControlSink(DiallingSink[ControlOptions]):
     """Carries out commands one at a time, in their order; sends the meeting's chat back.
 
     What cannot be done is an event in the journal, `command_refused`: the client is told nothing,
@@ -34,7 +34,6 @@ class MeetstreamControlSink(DiallingSink):
     """
 
     name: ClassVar[str] = "meetstream_control"
-    Options: ClassVar[type] = ControlOptions
 
     def __init__(self, options: ControlOptions) -> None:
         super().__init__(options)

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import trio
 
@@ -20,7 +20,10 @@ from meetcore_websocket.line import Line
 __all__ = ["DiallingSink"]
 
 
-class DiallingSink(Sink):
+SocketOptionsT = TypeVar("SocketOptionsT", bound=SocketOptions)
+
+
+class DiallingSink(Sink[SocketOptionsT]):
     """Dials when the bot is in the meeting, again whenever the connection drops, until the end.
 
     Attributes:
@@ -30,7 +33,7 @@ class DiallingSink(Sink):
     call_timeout_s: ClassVar[float] = math.inf
     greets: ClassVar[bool] = True
 
-    def __init__(self, options: SocketOptions) -> None:
+    def __init__(self, options: SocketOptionsT) -> None:
         super().__init__(options)
         self._context: SinkContext | None = None
         self._dialler: Dialler | None = None

@@ -19,14 +19,13 @@ from meetcore_meetstream.variants import Variant
 __all__ = ["MeetstreamTranscriptSink"]
 
 
-class MeetstreamTranscriptSink(DiallingSink):
+class MeetstreamTranscriptSink(DiallingSink[TranscriptOptions]):
     """Sends finalized segments, each of them; in `current` drafts in between.
 
     A finalized segment waits while the target is away, drafts are about now and do not.
     """
 
     name: ClassVar[str] = "meetstream_transcript"
-    Options: ClassVar[type] = TranscriptOptions
     greets: ClassVar[bool] = False
 
     def __init__(self, options: TranscriptOptions) -> None:

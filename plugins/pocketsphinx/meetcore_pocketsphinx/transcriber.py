@@ -51,7 +51,7 @@ def require_library() -> None:
     )
 
 
-class PocketsphinxTranscriber(Transcriber):
+class PocketsphinxTranscriber(Transcriber[PocketsphinxOptions]):
     """Offline speech recognition that needs no key: US English.
 
     About one word in four is wrong on clear human speech, nearly none with a small grammar: a proof
@@ -59,7 +59,6 @@ class PocketsphinxTranscriber(Transcriber):
     """
 
     name: ClassVar[str] = "pocketsphinx"
-    Options: ClassVar[type] = PocketsphinxOptions
     capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities(
         streaming=True,
         partials=True,

@@ -81,11 +81,10 @@ def read_any_link(url: str) -> MeetingLink | None:
     )
 
 
-class RehearsalStage(Platform):
+class RehearsalStage(Platform[StageOptions]):
     """Plays a scripted meeting for any link."""
 
     name: ClassVar[str] = "rehearsal_stage"
-    Options: ClassVar[type] = StageOptions
 
     def parse(self, url: str) -> MeetingLink | None:
         """Return the meeting `url` means, or None; always None unless the stage is enabled."""
@@ -93,7 +92,7 @@ class RehearsalStage(Platform):
 
     def script_for(self, native_id: str) -> str:
         """Return the name of the script to play for a meeting."""
-        options: StageOptions = self.options
+        options = self.options
         if native_id in options.scripts:
             return options.scripts[native_id]
         return native_id if native_id in bundled_scripts() else options.script

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["SpokeStreamSink"]
 
 
-class SpokeStreamSink(Sink):
+class SpokeStreamSink(Sink[StreamOptions]):
     """Streams the mixed sound to `output`, and listens at `input`.
 
     What comes in to be spoken is discarded, and the journal says so: no platform can speak yet.
@@ -33,7 +33,6 @@ class SpokeStreamSink(Sink):
     """
 
     name: ClassVar[str] = "spoke_stream"
-    Options: ClassVar[type] = StreamOptions
     call_timeout_s: ClassVar[float] = math.inf
 
     def __init__(self, options: StreamOptions | None = None) -> None:
@@ -56,7 +55,7 @@ class SpokeStreamSink(Sink):
         """
         from meetcore_websocket.raw_mix import RawMix
 
-        options: StreamOptions = self.options
+        options = self.options
         self._dialler = dialler = Dialler(context, options)
         self._mix = RawMix()
 

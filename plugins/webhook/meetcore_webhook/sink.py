@@ -24,7 +24,7 @@ __all__ = ["WebhookSink"]
 _LOOKS_LIKE_A_KEY = 12
 
 
-class WebhookSink(Sink):
+class WebhookSink(Sink[WebhookOptions]):
     """POSTs a bot's events to a URL: signed, in order, at least once.
 
     The events are read from the journal at the sink's own cursor; `deliver` only keeps the sink
@@ -32,7 +32,6 @@ class WebhookSink(Sink):
     """
 
     name: ClassVar[str] = "webhook"
-    Options: ClassVar[type] = WebhookOptions
     wants_events: ClassVar[bool] = True
 
     def __init__(self, options: WebhookOptions | None = None) -> None:
@@ -83,7 +82,7 @@ class WebhookSink(Sink):
         from meetcore_webhook.pinned import PinnedBackend, pinned_client
         from meetcore_webhook.sender import Sender
 
-        options: WebhookOptions = self.options
+        options = self.options
         if not context.trusted:
             _check_untrusted(options, context.private_targets)
         _keep_secret(context, options)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["WebSocketPushSink"]
 
 
-class WebSocketPushSink(Sink):
+class WebSocketPushSink(Sink[PushOptions]):
     """Connects to a URL and sends a bot's events, or its sound; resumes after a drop.
 
     In mode `audio`, `hear` may wait for as long as the target is away: the core's mailbox is where
@@ -37,12 +37,11 @@ class WebSocketPushSink(Sink):
     """
 
     name: ClassVar[str] = "websocket_push"
-    Options: ClassVar[type] = PushOptions
     call_timeout_s: ClassVar[float] = math.inf
 
     def __init__(self, options: PushOptions | None = None) -> None:
         super().__init__(options)
-        chosen: PushOptions = self.options
+        chosen = self.options
         # What a sink wants is the class's to say, but here it follows from the mode.
         self.wants_audio = chosen.mode == "audio"  # type: ignore[misc]
         self.wants_drafts = chosen.mode == "events" and chosen.drafts  # type: ignore[misc]
@@ -174,7 +173,7 @@ class WebSocketPushSink(Sink):
             ConfigError: As for `open`.
             StorageUnavailable: As for `open`.
         """
-        options: PushOptions = self.options
+        options = self.options
         if options.mode != "events":
             return ()
         dialler = Dialler(context, options)

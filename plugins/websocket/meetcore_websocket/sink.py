@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["WebSocketSink"]
 
 
-class WebSocketSink(Sink):
+class WebSocketSink(Sink[WebSocketOptions]):
     """Streams a bot's events and drafts over WebSockets, from any `seq` on and then live."""
 
     name: ClassVar[str] = "websocket"
-    Options: ClassVar[type] = WebSocketOptions
     wants_events: ClassVar[bool] = True
     wants_drafts: ClassVar[bool] = True
 
@@ -54,7 +53,7 @@ class WebSocketSink(Sink):
         from meetcore_websocket.hub import Topic
         from meetcore_websocket.server import is_loopback, listen, serving, url_of
 
-        options: WebSocketOptions = self.options
+        options = self.options
         self._topic = topic = Topic(context.bot_id)
         for token in (*options.read_tokens, *options.full_tokens):
             context.redactor.add(token)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import assert_type
+
+from attrs import frozen
 
 import meetcore
 from meetcore import blocking, from_asyncio
@@ -50,6 +52,27 @@ def blocked() -> list[str]:
     with blocking.open_bot("x", transcriber="pocketsphinx") as bot:
         bot.send_chat("hello")
         return [event.to_json() for event in bot.events()]
+
+
+@frozen(kw_only=True)
+class FloorOptions:
+    at_least: int = 1
+
+
+class FloorSink(meetcore.Sink[FloorOptions]):
+    name = "floor"
+
+    async def deliver(self, event: meetcore.Event) -> None:
+        assert_type(self.options.at_least, int)
+
+
+class Bare(meetcore.Sink):
+    name = "bare"
+
+
+def register_both(register: Callable[[type[meetcore.Sink]], None]) -> None:
+    register(FloorSink)
+    register(Bare)
 
 
 class Redact:

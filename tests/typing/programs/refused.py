@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from attrs import frozen
+
 import meetcore
 from meetcore import blocking, from_asyncio
+
+
+@frozen(kw_only=True)
+class FloorOptions:
+    at_least: int = 1
+
+
+class FloorSink(meetcore.Sink[FloorOptions]):
+    name = "floor"
+
+    async def deliver(self, event: meetcore.Event) -> None:
+        self.options.at_laest  # refused
 
 
 async def under_trio() -> None:
