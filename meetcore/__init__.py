@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from meetcore.events import ArtifactWritten as ArtifactWritten
     from meetcore.events import AudioLost as AudioLost
     from meetcore.events import BotRequested as BotRequested
+    from meetcore.events import BotUnresponsive as BotUnresponsive
     from meetcore.events import CaptureDegraded as CaptureDegraded
     from meetcore.events import CaptureRestored as CaptureRestored
     from meetcore.events import CaptureStarted as CaptureStarted
@@ -202,6 +203,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ArtifactWritten",
         "AudioLost",
         "BotRequested",
+        "BotUnresponsive",
         "CaptureDegraded",
         "CaptureRestored",
         "CaptureStarted",

@@ -24,6 +24,7 @@ __all__ = [
     "ArtifactWritten",
     "AudioLost",
     "BotRequested",
+    "BotUnresponsive",
     "CaptureDegraded",
     "CaptureRestored",
     "CaptureStarted",
@@ -300,6 +301,17 @@ class TranscriptionStopped(Event):
     track_id: str
     kind: str
     detail: str
+
+
+@frozen(kw_only=True)
+class BotUnresponsive(Event):
+    """The bot's process answered nothing for a time; what was said then may be lost.
+
+    It writes this itself when it answers again, or recovery does after it was given up.
+    """
+
+    type: ClassVar[str] = "bot.unresponsive"
+    silent_s: float
 
 
 @frozen(kw_only=True)

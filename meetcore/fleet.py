@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -32,6 +33,8 @@ class StartOptions(BotSettings, total=False):
     plugins: PluginSettings
     transcriber: Transcriber | str | None
     sinks: Sequence[Sink | str]
+
+_LOG = logging.getLogger("meetcore")
 
 
 class Fleet:
@@ -139,6 +142,8 @@ class Fleet:
     async def _run(self, bot: Bot) -> None:
         try:
             await bot.run()
+        except Exception:  # noqa: BLE001  one bot's trouble is its own
+            _LOG.exception("bot=%s crashed", bot.id)
         finally:
             self.bots.pop(bot.id, None)
             self._less()
@@ -179,6 +184,8 @@ class Fleet:
     async def _until_gone(self, bot: RunningBot) -> None:
         try:
             await bot.gone()
+        except Exception:  # noqa: BLE001  one bot's trouble is its own
+            _LOG.exception("bot=%s cannot be waited for; its place is free again", bot.bot_id)
         finally:
             self.running.pop(bot.bot_id, None)
             self._less()

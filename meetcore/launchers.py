@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
@@ -20,6 +21,8 @@ from meetcore.plugins import Plugins
 
 __all__ = ["InProcessLauncher"]
 
+_LOG = logging.getLogger("meetcore")
+
 
 class TaskBot(RunningBot):
     """A bot that runs in this process."""
@@ -32,9 +35,11 @@ class TaskBot(RunningBot):
         self._gone = trio.Event()
 
     async def run(self) -> None:
-        """Run the bot to its end."""
+        """Run the bot to its end. Raises nothing but `Cancelled`."""
         try:
             await self.bot.run()
+        except Exception:  # noqa: BLE001  one bot's trouble is its own
+            _LOG.exception("bot=%s crashed", self.bot_id)
         finally:
             self._gone.set()
 

@@ -8,11 +8,12 @@ import trio
 from attrs import define, field
 
 from meetcore.addresses import PrivateTargets
+from meetcore.children.pulse import GivenUp, given_up
 from meetcore.commands import Command
 from meetcore.config import BotConfig
 from meetcore.contracts import SinkContext
 from meetcore.errors import CommandRefused, JournalBusy, MeetcoreError
-from meetcore.events import BotRequested, Event, LedgerClosed, StateChanged
+from meetcore.events import BotRequested, BotUnresponsive, Event, LedgerClosed, StateChanged
 from meetcore.folders import bot_folders, journal_path
 from meetcore.journal import Journal
 from meetcore.lifecycle import TERMINAL, Ending, EndReason, Evidence, State, check_transition
@@ -111,17 +112,21 @@ async def _recover_one(
     journal.bot_id = bot_id
     result = RecoveredBot(bot_id, folder, torn_bytes=journal.torn_bytes)
     if story.state not in TERMINAL:
-        _end(journal, story)
+        _end(journal, story, given_up(folder))
         result.ended = True
     for name in story.requested.sinks:
         await _recover_sink(name, folder, journal, plugins, config, result)
     return result
 
 
-def _end(journal: Journal, story: _Story) -> None:
-    ending = Ending().conclude(
-        EndReason.CRASHED, Evidence("recovery", "the process that ran the bot is gone")
-    )
+def _end(journal: Journal, story: _Story, why: GivenUp | None) -> None:
+    """Write the end; of a bot that was given up also that it answered nothing."""
+    reason = EndReason.CRASHED
+    evidence = Evidence("recovery", "the process that ran the bot is gone")
+    if why is not None:
+        journal.append(BotUnresponsive(silent_s=why.silent_s))
+        reason, evidence = why.reason, why.evidence
+    ending = Ending().conclude(reason, evidence)
     state = ending.terminal_state(something_recorded=story.recorded)
     check_transition(story.state, state, recovering=True)
     journal.append(

@@ -35,7 +35,7 @@ from meetcore.children.sockets import socket_path
 from meetcore.config import load_config, written
 from meetcore.contracts import BotSpec
 from meetcore.errors import MeetcoreError
-from meetcore.events import Event
+from meetcore.events import BotUnresponsive, Event
 from meetcore.lifecycle import EndReason, Evidence
 from meetcore.opening import prepare_bot
 from meetcore.plugins import Plugins
@@ -98,6 +98,11 @@ class _Conversation:
             nursery.start_soon(self._let_hear if wish["audio"] else self._tell, wish["after"])
         elif each.kind is Kind.COMMAND:
             nursery.start_soon(self._carry_out, each.json())
+        elif each.kind is Kind.PING:
+            nursery.start_soon(self._send, frame(Kind.PONG))
+        elif each.kind is Kind.WAS_SILENT:
+            if not self._bot.ended:
+                self._bot.record(BotUnresponsive(silent_s=float(each.json()["silent_s"])))
         elif each.kind is Kind.QUIT:
             self._bot.abandon()
 

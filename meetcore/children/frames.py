@@ -7,6 +7,9 @@ A frame is its length (4 bytes, big-endian), a kind (1 byte) and that many bytes
 | `H` | launcher | JSON `{"after": seq, "audio": bool}`: tell, or be heard |
 | `C` | launcher | JSON `{"id": n, "command": {...}}` |
 | `Q` | launcher | nothing: end at once |
+| `P` | launcher | nothing: answer with `O` |
+| `S` | launcher | JSON `{"silent_s": seconds}`: so long you did not answer |
+| `O` | bot | nothing: it answers |
 | `E` | bot | an event as in the journal |
 | `D` | bot | a draft |
 | `A` | bot | 2 bytes length, JSON `{"track", "start", "rate"}`, int16 samples |
@@ -49,10 +52,13 @@ class Kind(IntEnum):
     HELLO = ord("H")
     COMMAND = ord("C")
     QUIT = ord("Q")
+    PING = ord("P")
+    WAS_SILENT = ord("S")
     EVENT = ord("E")
     DRAFT = ord("D")
     AUDIO = ord("A")
     RESULT = ord("R")
+    PONG = ord("O")
 
 
 class BadFrame(MeetcoreError):

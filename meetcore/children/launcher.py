@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 import trio
 
@@ -33,10 +34,12 @@ from meetcore.children.frames import (
     error_from_wire,
     json_frame,
 )
+from meetcore.children.pulse import Pulse
 from meetcore.children.sockets import socket_path
 from meetcore.commands import Command, Stop
+from meetcore.config import load_config
 from meetcore.contracts import BotSpec, Launcher, RunningBot
-from meetcore.errors import CommandFailed, CommandRefused, MeetcoreError
+from meetcore.errors import CommandFailed, CommandRefused, MeetcoreError, StorageUnavailable
 from meetcore.events import Draft, Event
 from meetcore.folders import journal_path
 from meetcore.wire import command_to_wire, draft_from_wire, event_from_wire
@@ -44,10 +47,12 @@ from meetcore.wire import command_to_wire, draft_from_wire, event_from_wire
 __all__ = ["PROCESS_LOG", "ChildProcessLauncher", "is_running"]
 
 PROCESS_LOG = "process.log"
+_LOG = logging.getLogger("meetcore")
 START_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 35.0
 LEAVE_TIMEOUT_S = 45.0
+UNRESPONSIVE_LIMIT_S = 60.0
 _RETRY_S = 0.02
 _READ_BYTES = 64 * 1024
 _WENT_AWAY = (OSError, trio.TooSlowError, trio.BrokenResourceError)
@@ -58,7 +63,7 @@ def is_running(folder: Path) -> bool:
     """Whether a process holds the journal of the bot in a folder."""
     try:
         fd = os.open(journal_path(folder), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -70,12 +75,18 @@ def is_running(folder: Path) -> bool:
 
 
 class ChildBot(RunningBot):
-    """A bot in another process. Every use has a connection of its own."""
+    """A bot in another process. Every use has a connection of its own.
+
+    Attributes:
+        unresponsive_since: Trio's time since when its process answers nothing; None while it
+            does.
+    """
 
     def __init__(self, bot_id: str, folder: Path, process: trio.Process | None) -> None:
         self.bot_id = bot_id
         self.folder = folder
         self._path = socket_path(folder)
+        self.unresponsive_since: float | None = None
         self._process = process
         self._numbers = count(1)
 
@@ -217,15 +228,21 @@ class ChildProcessLauncher(Launcher):
     Args:
         stop_with_launcher: Whether bots leave when the launcher's nursery is cancelled; otherwise
             they go on and can be adopted.
+        unresponsive_limit_s: A process that answers nothing for so long is ended; None for never.
         python: The interpreter, with its options.
     """
 
     name: ClassVar[str] = "child_process"
 
     def __init__(
-        self, *, stop_with_launcher: bool = True, python: Sequence[str] = (sys.executable,)
+        self,
+        *,
+        stop_with_launcher: bool = True,
+        unresponsive_limit_s: float | None = UNRESPONSIVE_LIMIT_S,
+        python: Sequence[str] = (sys.executable,),
     ) -> None:
         self.stop_with_launcher = stop_with_launcher
+        self.unresponsive_limit_s = unresponsive_limit_s
         self._python = tuple(python)
 
     async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> ChildBot:
@@ -234,22 +251,20 @@ class ChildProcessLauncher(Launcher):
         Raises:
             CommandFailed: It did not come up; the message holds its last words.
         """
-        out_dir = Path(spec.settings.get("out_dir", "meetings"))
-        folder = out_dir / spec.bot_id
-        folder.mkdir(parents=True, exist_ok=True)
-        log = (folder / PROCESS_LOG).open("ab")
-        with log:
-            process = await trio.lowlevel.open_process(
-                [*self._python, "-m", "meetcore.children.child"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        (folder / _PID_FILE).write_text(json.dumps({"pid": process.pid}))
+        folder = Path(spec.settings.get("out_dir", "meetings")) / spec.bot_id
+        try:
+            process = await self._started(folder)
+        except OSError as error:
+            raise StorageUnavailable(
+                f"No process can be started for the bot in {folder}: {error.strerror or error}.",
+                "Make room on the disk, or let the server have more files open.",
+            ) from error
         bot = ChildBot(spec.bot_id, folder, process)
         try:
             with trio.fail_after(START_TIMEOUT_S):
+                longest_s = _max_duration_s(spec)
+                about = {"pid": process.pid, "max_duration_s": longest_s}
+                (folder / _PID_FILE).write_text(json.dumps(about))
                 assert process.stdin is not None
                 async with process.stdin:
                     await process.stdin.send_all(spec_to_json(spec).encode() + b"\n")
@@ -259,11 +274,28 @@ class ChildProcessLauncher(Launcher):
             await process.wait()
             words = _last_words(folder / PROCESS_LOG)
             raise CommandFailed(f"The process of the bot did not come up. {words}") from error
-        except trio.Cancelled:
+        except OSError as error:
+            _kill_group(process.pid)
+            await process.wait()
+            raise StorageUnavailable(
+                f"The process of the bot in {folder} did not come up: {error.strerror or error}."
+            ) from error
+        except BaseException:
             _kill_group(process.pid)
             raise
-        nursery.start_soon(self._look_after, bot)
+        nursery.start_soon(self._look_after, bot, longest_s)
         return bot
+
+    async def _started(self, folder: Path) -> trio.Process:
+        """Start a process that writes its log into a bot's folder."""
+        with _log_in(folder) as log:
+            return await trio.lowlevel.open_process(
+                [*self._python, "-m", "meetcore.children.child"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     async def adopt(self, bot_id: str, folder: Path, nursery: trio.Nursery) -> ChildBot | None:
         """Return the bot of a process that runs still, None if there is none.
@@ -275,26 +307,59 @@ class ChildProcessLauncher(Launcher):
             while is_running(folder):
                 with suppress(OSError, trio.TooSlowError):
                     async with await bot.connect():
-                        nursery.start_soon(self._look_after, bot)
+                        nursery.start_soon(self._look_after, bot, _noted_max_duration_s(folder))
                         return bot
                 await trio.sleep(_RETRY_S)
         return None
 
-    async def _look_after(self, bot: ChildBot) -> None:
+    async def _look_after(self, bot: ChildBot, max_duration_s: float | None) -> None:
+        """Wait for the process, and ask whether it answers."""
+        pulse = Pulse(bot, limit_s=self.unresponsive_limit_s, max_duration_s=max_duration_s)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pulse.watch)
+            await self._wait_for(bot)
+            nursery.cancel_scope.cancel()
+
+    async def _wait_for(self, bot: ChildBot) -> None:
         """Wait for the process; when we are to end, have the bot leave, within a deadline."""
         try:
             await bot.gone()
+        except Exception:  # noqa: BLE001  one bot's trouble is its own
+            _LOG.exception("bot=%s cannot be waited for", bot.bot_id)
         except trio.Cancelled:
             if self.stop_with_launcher:
                 with trio.CancelScope(shield=True), trio.move_on_after(LEAVE_TIMEOUT_S) as limit:
-                    with suppress(CommandRefused, CommandFailed):
-                        await bot.perform(Stop("the launcher is going"))
-                    await bot.gone()
+                    await _have_it_leave(bot)
                 if limit.cancelled_caught:
                     bot.abandon()
             else:
                 _LEFT_RUNNING.append(bot)
             raise
+
+
+def _max_duration_s(spec: BotSpec) -> float | None:
+    """Return the longest that a bot may be in the call, by its leave rules."""
+    return load_config(overrides=spec.settings, environ={}).automatic_leave.max_duration_s
+
+
+def _noted_max_duration_s(folder: Path) -> float | None:
+    """Return the same of a bot that an earlier process launched."""
+    try:
+        noted = json.loads((folder / _PID_FILE).read_text()).get("max_duration_s")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return float(noted) if isinstance(noted, (int, float)) else None
+
+
+async def _have_it_leave(bot: ChildBot) -> None:
+    """Tell a bot to leave, and return when it is gone. No deadline of its own."""
+    try:
+        with suppress(CommandRefused, CommandFailed):
+            await bot.perform(Stop("the launcher is going"))
+        await bot.gone()
+    except Exception:  # noqa: BLE001  one bot's trouble is its own
+        _LOG.exception("bot=%s does not leave, is ended", bot.bot_id)
+        bot.abandon()
 
 
 async def _until_listening(bot: ChildBot, process: trio.Process) -> None:
@@ -306,6 +371,12 @@ async def _until_listening(bot: ChildBot, process: trio.Process) -> None:
             if process.poll() is not None:
                 raise CommandFailed("It ended at once.") from None
             await trio.sleep(_RETRY_S)
+
+
+def _log_in(folder: Path) -> BinaryIO:
+    """Make a bot's folder where it is missing, and open the log of its process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / PROCESS_LOG).open("ab")
 
 
 def _last_words(path: Path) -> str:

@@ -9,6 +9,7 @@ from meetcore.errors import (
     CommandRefused,
     ConfigError,
     MeetcoreError,
+    StorageUnavailable,
     UnknownPlugin,
 )
 from meetcore.orders import AlreadyThere, BotGone, LimitReached, LinkRefused, NoSuchBot, NotNow
@@ -60,4 +61,6 @@ def _answer(request: Request, error: MeetcoreError) -> tuple[int, str]:
         return 409, str(error)
     if isinstance(error, CommandFailed):
         return 503, str(error)
+    if isinstance(error, StorageUnavailable):
+        return 503, "Service unavailable, please try again later"
     return 500, "Internal server error"

@@ -245,12 +245,12 @@ async def _start(
         order_of=service.order,
         now=service.now,
         give_up=service.give_up,
+        forget=service.forget,
         recovery_plugins=fleet.plugins,
         nursery=nursery,
     )
     nursery.start_soon(service.webhooks.run)
-    for row in await service.stores.bots.unfinished():
-        await service.attendance.resume(row)
+    await service.attendance.resume(await service.stores.bots.unfinished())
     nursery.start_soon(keep_retention, service)
     guard, seen = server.guard, server.seen
     callers = Callers(service, options.requests_per_s)

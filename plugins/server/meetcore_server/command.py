@@ -119,7 +119,8 @@ def _settings(
         api_key=settings.api_key.reveal() if settings.api_key else None,
         plugin_files=files,
     )
-    return config, options, {"in_process": given["in_process"], "keep_bots": given["keep_bots"]}
+    flags = {"in_process": given["in_process"], "keep_bots": given["keep_bots"]}
+    return config, options, {**flags, "unresponsive_limit_s": settings.unresponsive_limit_s}
 
 
 async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) -> int:
@@ -138,7 +139,9 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
         if flags["in_process"]
         else plugins.launcher(config.launcher, config)
         if config.launcher is not None
-        else ChildProcessLauncher(stop_with_launcher=stop)
+        else ChildProcessLauncher(
+            stop_with_launcher=stop, unresponsive_limit_s=flags["unresponsive_limit_s"]
+        )
     )
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:

@@ -21,6 +21,7 @@ from meetcore_websocket.hub import Topic
 __all__ = ["Feed"]
 
 _PLACES = 256
+_INTERNAL_ERROR = 1011
 _AT_A_TIME = 64
 _WAITING_BYTES = 32 * 1024
 
@@ -101,6 +102,12 @@ class Feed:
             await socket.room(_WAITING_BYTES)
         if socket in self._sockets and not socket.closed:
             self._topic.join(socket.subscriber, mutable=drafts)
+
+    def end(self, reason: str) -> None:
+        """Part with everybody who follows."""
+        for socket in list(self._sockets):
+            self.leave(socket)
+            socket.close(_INTERNAL_ERROR, reason)
 
     def leave(self, socket: ServedSocket) -> None:
         """Tell a socket nothing more."""

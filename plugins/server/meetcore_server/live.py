@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from typing import TypeVar
 
 import trio
 from attrs import define, field
 
 from meetcore.contracts import RunningBot
 from meetcore.dialect import Dialect
-from meetcore.errors import MeetcoreError
 from meetcore.events import Draft, Event, StateChanged
 from meetcore.folders import journal_path
 from meetcore.orders import BotRow
@@ -28,6 +28,8 @@ from meetcore_server.served_socket import ServedSocket
 __all__ = ["LiveBot", "LiveBots"]
 
 _LOG = logging.getLogger("meetcore.server")
+_TELL_WITHIN_S = 10.0
+E = TypeVar("E")
 
 
 @define(eq=False)
@@ -79,12 +81,22 @@ class LiveBot:
             self.feeds = {name: feed for name, feed in self.feeds.items() if len(feed)}
             for feed in list(self.feeds.values()):
                 if event.seq > feed.seq:
-                    await feed.tell(event)
+                    await self._alone(feed, feed.tell, event)
 
     async def show(self, draft: Draft) -> None:
         """Show a draft to everybody who wants drafts."""
         for feed in list(self.feeds.values()):
-            await feed.show(draft)
+            await self._alone(feed, feed.show, draft)
+
+    async def _alone(self, feed: Feed, tell: Callable[[E], Awaitable[None]], item: E) -> None:
+        """Tell one dialect something; one that fails or hangs is parted with, the others go on."""
+        try:
+            with trio.fail_after(_TELL_WITHIN_S):
+                await tell(item)
+        except Exception:  # noqa: BLE001  one dialect's trouble is not the others'
+            _LOG.exception("bot=%s the dialect %s failed", self.row.bot_id, feed.variant)
+            self.feeds.pop(feed.variant, None)
+            feed.end("this dialect failed; its server's log says how")
 
 
 class LiveBots:
@@ -136,18 +148,14 @@ class LiveBots:
             async for event in events:
                 await self.take(live, event)
 
-    async def accompany(self, live: LiveBot) -> None:
-        """Take what happens to a running bot, until it is gone and its journal is read."""
-        assert live.running is not None
-        try:
-            async with aclosing(live.running.items(live.story.last_seq)) as items:
-                async for item in items:
-                    if isinstance(item, Event):
-                        await self.take(live, item)
-                    else:
-                        await live.show(item)
-        except MeetcoreError as error:
-            _LOG.warning("bot=%s cannot be followed: %s", live.row.bot_id, error)
+    async def accompany(self, live: LiveBot, running: RunningBot) -> None:
+        """Take what a running bot tells, until it tells no more. No deadline of its own."""
+        async with aclosing(running.items(live.story.last_seq)) as items:
+            async for item in items:
+                if isinstance(item, Event):
+                    await self.take(live, item)
+                else:
+                    await live.show(item)
 
     def remove(self, live: LiveBot) -> None:
         """Let a bot go that has ended."""

@@ -71,6 +71,8 @@ class ServerSettings(SharedOptions):
         database: URL of the database; by default SQLite in the bots' folder.
         api_key: A key that is valid beside those that were made.
         default_transcriber: Who transcribes where neither order nor configuration says.
+        unresponsive_limit_s: A bot whose process answers nothing for so long is ended, and
+            recovered. It is noticed after 15 s. `none` for never.
         rehearsal_script: What a rehearsal plays.
         rehearsal_scripts: The same by native id of the meeting.
     """
@@ -78,5 +80,6 @@ class ServerSettings(SharedOptions):
     database: str | None = None
     api_key: Secret | None = field(default=None, repr=False)
     default_transcriber: str | None = "pocketsphinx"
+    unresponsive_limit_s: float | None = 60.0
     rehearsal_script: str = "planning"
     rehearsal_scripts: Mapping[str, str] = Factory(dict)

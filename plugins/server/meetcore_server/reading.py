@@ -25,6 +25,7 @@ from meetcore.events import Event, SegmentFinalized
 from meetcore.journal import decode_line
 from meetcore.story import Story
 from meetcore.transcript import Segment
+from meetcore_server.threads import Threads
 
 __all__ = ["in_thread", "read_events", "read_finalized", "read_segments", "read_story", "walk"]
 
@@ -38,17 +39,22 @@ _SEGMENT = SegmentFinalized.type.encode()
 _REMEMBERED_EVERY = 256
 _JOURNALS_REMEMBERED = 1024
 _THREADS = 2
-_threads: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("journal readers")
+_READ_WITHIN_S = 30.0
+_threads: trio.lowlevel.RunVar[Threads] = trio.lowlevel.RunVar("journal readers")
 
 
 async def in_thread(read: Callable[[], T]) -> T:
-    """Return what a function gives that reads a journal, in one of the few threads for that."""
+    """Return what a function gives that reads a journal, in one of the few threads for that.
+
+    Raises:
+        trio.TooSlowError: It did not come back within 30 s.
+    """
     try:
-        limiter = _threads.get()
+        threads = _threads.get()
     except LookupError:
-        limiter = trio.CapacityLimiter(_THREADS)
-        _threads.set(limiter)
-    return await trio.to_thread.run_sync(read, limiter=limiter)
+        threads = Threads(_THREADS)
+        _threads.set(threads)
+    return await threads.run(read, within_s=_READ_WITHIN_S)
 
 
 @lru_cache(maxsize=_JOURNALS_REMEMBERED)

@@ -6,7 +6,7 @@ import logging
 
 import trio
 
-from meetcore.errors import MeetcoreError
+from meetcore.errors import MeetcoreError, brief
 from meetcore_server.service import BotService
 
 __all__ = ["keep_retention"]
@@ -14,6 +14,8 @@ __all__ = ["keep_retention"]
 _LOG = logging.getLogger("meetcore.server")
 _LOOK_EVERY_S = 30.0
 _SOON_S = 0.5
+_DELETE_WITHIN_S = 120.0
+_ROUND_WITHIN_S = 3600.0
 
 
 async def keep_retention(service: BotService) -> None:
@@ -22,24 +24,36 @@ async def keep_retention(service: BotService) -> None:
     It looks when the next is due, when a bot ends, and every 30 s in any case.
     """
     while True:
-        await _delete_due(service)
         pause_s = _LOOK_EVERY_S
         try:
-            upcoming = await service.stores.bots.next_deletion()
-        except MeetcoreError:
-            upcoming = None
-        if upcoming is not None:
-            left_s = (upcoming - service.now()).total_seconds()
-            pause_s = min(pause_s, max(_SOON_S, left_s))
+            with trio.fail_after(_ROUND_WITHIN_S):
+                pause_s = await _round(service)
+        except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
+            _say("retention", error)
         with trio.move_on_after(pause_s):
             await service.bot_ended.wait()
 
 
-async def _delete_due(service: BotService) -> None:
-    try:
-        for row in await service.stores.bots.due_for_deletion(service.now()):
-            if service.live.get(row.bot_id) is None:
+async def _round(service: BotService) -> float:
+    """Delete what is due; return for how long there is nothing to do."""
+    await service.forget_refused()
+    for row in await service.stores.bots.due_for_deletion(service.now()):
+        if service.live.get(row.bot_id) is not None:
+            continue
+        try:
+            with trio.fail_after(_DELETE_WITHIN_S):
                 count = await service.delete_data(row)
-                _LOG.info("bot=%s its %d files were kept long enough", row.bot_id, count)
-    except (MeetcoreError, OSError) as error:
-        _LOG.warning("retention: %s", error)
+        except Exception as error:  # noqa: BLE001  one bot's trouble is its own
+            _say(f"bot={row.bot_id} its data could not be deleted", error)
+        else:
+            _LOG.info("bot=%s its %d files were kept long enough", row.bot_id, count)
+    upcoming = await service.stores.bots.next_deletion()
+    if upcoming is None:
+        return _LOOK_EVERY_S
+    left_s = (upcoming - service.now()).total_seconds()
+    return min(_LOOK_EVERY_S, max(_SOON_S, left_s))
+
+
+def _say(what: str, error: Exception) -> None:
+    known = isinstance(error, (MeetcoreError, OSError, trio.TooSlowError))
+    _LOG.warning("%s: %s", what, brief(error), exc_info=None if known else error)

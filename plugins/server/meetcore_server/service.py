@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -20,10 +21,10 @@ from meetcore.audio.chunk import Chunk
 from meetcore.commands import Command
 from meetcore.dialect import Dialect
 from meetcore.doors import Socket
-from meetcore.errors import CommandRefused
+from meetcore.errors import CommandRefused, JournalError, StorageUnavailable, brief
 from meetcore.events import Event, SegmentFinalized, StateChanged
 from meetcore.folders import journal_path
-from meetcore.lifecycle import EndReason, State
+from meetcore.lifecycle import State
 from meetcore.mailbox import Wake
 from meetcore.meeting import MeetingLink
 from meetcore.orders import (
@@ -63,6 +64,8 @@ __all__ = ["OPEN_KEY_ID", "BotService", "Stores"]
 
 _STORIES_KEPT = 32
 _GONE_WITHIN_S = 10.0
+_FORGET_WITHIN_S = 35.0
+_LOG = logging.getLogger("meetcore.server")
 OPEN_KEY_ID = "open"
 """Stands for the key of whoever needs none."""
 
@@ -120,6 +123,7 @@ class BotService:
         self._holder = self._holder_of_extra_key()
         self.openings = Openings(self._valid_keys)
         self._stories: dict[str, Story] = {}
+        self._refused: set[str] = set()
         self._deleting = trio.Lock()
         self._watchers: list[tuple[int, trio.MemorySendChannel[BotRow]]] = []
 
@@ -255,6 +259,7 @@ class BotService:
     async def create(self, client: Client, order: BotOrder) -> BotRow:
         """Send a bot."""
         check_webhooks(order)
+        await self.forget_refused()
         link = self.specs.link(order.url)
         bot_id = str(uuid4())
         spec = self.specs.spec(bot_id, order)
@@ -271,7 +276,16 @@ class BotService:
         )
         if row.replayed:
             return self._newest(row, replayed=True)
-        live = await self.attendance.begin(row, spec, link)
+        try:
+            live = await self.attendance.begin(row, spec, link)
+        except BaseException as trouble:
+            await self._take_back(row)
+            if isinstance(trouble, (OSError, JournalError, StorageUnavailable, trio.TooSlowError)):
+                raise StorageUnavailable(
+                    f"The order could not be written down: {brief(trouble)}",
+                    "Nothing of it is kept; order again when there is room.",
+                ) from trouble
+            raise
         for user_id, channel in self._watchers:
             if user_id == client.user_id:
                 try:
@@ -280,19 +294,41 @@ class BotService:
                     continue  # it lists the bots when it has time again
         return live.row
 
+    async def forget(self, row: BotRow) -> bool:
+        """Forget an order that was never acknowledged; return whether it was one."""
+        return await self.stores.bots.forget(row.bot_id)
+
+    async def _take_back(self, row: BotRow) -> None:
+        """Forget an order that could not be written down; where not now, as soon as it can be."""
+        self._refused.add(row.bot_id)
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _FORGET_WITHIN_S):
+            try:
+                await self.forget_refused()
+            except StorageUnavailable as error:
+                _LOG.error("bot=%s was refused, its row stays for now: %s", row.bot_id, error)
+
+    async def forget_refused(self) -> None:
+        """Forget refused orders whose rows could not be taken back so far.
+
+        Raises:
+            StorageUnavailable: It cannot be done now, either.
+        """
+        for bot_id in list(self._refused):
+            await self.stores.bots.forget(bot_id)
+            self._refused.discard(bot_id)
+
     async def reschedule(self, row: BotRow, order: BotOrder) -> BotRow:
         """Replace the order of a scheduled bot."""
         check_webhooks(order)
         link = self.specs.link(order.url)
         spec = self.specs.spec(row.bot_id, order)
-        live = self.live.get(row.bot_id)
-        if live is None or live.running is not None:
-            state = row.state if live is None else live.row.state
-            raise NotNow(state, "The bot is not scheduled any more.")
         facts = evolve(self._facts(order, link), state=State.SCHEDULED)
-        changed = await self.stores.bots.replace_order(row.bot_id, order, facts)
+
+        async def write() -> BotRow:
+            return await self.stores.bots.replace_order(row.bot_id, order, facts)
+
+        changed = await self.attendance.reschedule(row, spec, write)
         self.webhooks.targets_changed(row.bot_id)
-        self.attendance.reschedule(live, changed, spec)
         return changed
 
     async def order(self, row: BotRow) -> BotOrder:
@@ -342,11 +378,13 @@ class BotService:
             self.bot_ended.set()
         return row
 
-    async def give_up(self, row: BotRow) -> None:
-        """End the row of a bot whose journal is beyond repair."""
-        await self.stores.bots.update(
-            row.bot_id, state=State.FAILED, reason=EndReason.CRASHED, ended_at=self.now()
+    async def give_up(self, row: BotRow, end: StateChanged) -> BotRow:
+        """End the row of a bot whose journal takes no end."""
+        row = await self.stores.bots.update(
+            row.bot_id, state=end.state, reason=end.reason, ended_at=end.at
         )
+        self.bot_ended.set()
+        return row
 
     def _wake(self, bot_id: str) -> None:
         self.gauges.events += 1

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from meetcore.doors import BadBody, NotFound, Reply, Request
-from meetcore.errors import CommandFailed, CommandRefused, ConfigError, MeetcoreError, UnknownPlugin
+from meetcore.errors import (
+    CommandFailed,
+    CommandRefused,
+    ConfigError,
+    MeetcoreError,
+    StorageUnavailable,
+    UnknownPlugin,
+)
 from meetcore.orders import AlreadyThere, BotGone, LimitReached, LinkRefused, NoSuchBot, NotNow
 
 __all__ = ["Refusal", "invalid", "refuse"]
@@ -72,4 +79,6 @@ def _refusal(request: Request, error: MeetcoreError) -> Refusal:
     known_trouble = (BadBody, NotNow, AlreadyThere, CommandRefused, CommandFailed)
     if isinstance(error, known_trouble):
         return Refusal(400, str(error))
+    if isinstance(error, StorageUnavailable):
+        return Refusal(503, "Service Unavailable")
     return Refusal(500, "Server Error")

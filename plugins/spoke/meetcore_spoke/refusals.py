@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from meetcore.doors import BadBody, NotFound, Reply, Request
-from meetcore.errors import CommandFailed, CommandRefused, ConfigError, MeetcoreError, UnknownPlugin
+from meetcore.errors import (
+    CommandFailed,
+    CommandRefused,
+    ConfigError,
+    MeetcoreError,
+    StorageUnavailable,
+    UnknownPlugin,
+)
 from meetcore.orders import AlreadyThere, BotGone, LimitReached, LinkRefused, NoSuchBot, NotNow
 
 __all__ = ["Refusal", "refuse"]
@@ -52,4 +59,6 @@ def _refusal(request: Request, error: MeetcoreError) -> Refusal:
         return Refusal(403, "Forbidden", str(error))
     if isinstance(error, (BadBody, UnknownPlugin, ConfigError, CommandRefused, CommandFailed)):
         return Refusal(400, "InvalidRequest", str(error))
+    if isinstance(error, StorageUnavailable):
+        return Refusal(503, "ServiceUnavailable", "Not now; try again later.")
     return Refusal(500, "InternalError", "Something went wrong here.")

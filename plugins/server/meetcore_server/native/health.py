@@ -31,7 +31,10 @@ async def health() -> dict[str, str]:
 
 @get("/ready", summary="Whether it can work", operation_id="ready")
 async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]]:
-    """Answer whether orders can be taken: the database answers and the folder can be written."""
+    """Answer whether orders can be taken and bots seen through.
+
+    That is: the database answers, the folder can be written, and no bot's end waits to be written.
+    """
     trouble = ""
     try:
         with trio.fail_after(_READY_WITHIN_S):
@@ -40,8 +43,22 @@ async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]
         trouble = str(error) or "the database does not answer"
     if not trouble and not os.access(_existing(service), os.W_OK):
         trouble = "the bots' folder cannot be written"
+    if not trouble:
+        trouble = _bots_in_trouble(service)
     body = {"status": "ready"} if not trouble else {"status": "not ready", "detail": trouble}
     return Response(body, status_code=503 if trouble else 200)
+
+
+def _bots_in_trouble(service: BotService) -> str:
+    troubles = {
+        bot_id: each.detail
+        for bot_id, each in service.attendance.troubles.items()
+        if each.concerns_all
+    }
+    if not troubles:
+        return ""
+    bot_id, detail = next(iter(troubles.items()))
+    return f"{len(troubles)} bots cannot be seen through now; of {bot_id}: {detail}"
 
 
 def _existing(service: BotService) -> str:
@@ -61,7 +78,8 @@ async def metrics(
     service: NamedDependency[BotService], gauges: NamedDependency[Gauges]
 ) -> Response[str]:
     """Return what the server counts, in Prometheus' text format."""
-    states = Counter(live.row.state for live in service.live.all())
+    bots = service.live.all()
+    states = Counter(live.row.state for live in bots)
     lines = [
         "# HELP meetcore_bots Bots that have not ended, by state.",
         "# TYPE meetcore_bots gauge",
@@ -69,6 +87,11 @@ async def metrics(
             f'meetcore_bots{{state="{state.value}"}} {states.get(state, 0)}'
             for state in State
             if state not in (State.COMPLETED, State.FAILED)
+        ),
+        *_gauge(
+            "meetcore_bots_unresponsive",
+            "Bots whose process answers nothing now.",
+            sum(getattr(live.running, "unresponsive_since", None) is not None for live in bots),
         ),
         *_gauge("meetcore_sockets", "WebSockets that are open.", gauges.sockets()),
         *_gauge("meetcore_uptime_seconds", "Since the start.", time.monotonic() - gauges.began),

@@ -35,7 +35,7 @@ from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.database import Database
 from meetcore_server.storage.locking import one_at_a_time
 from meetcore_server.storage.order_json import order_from_json
-from meetcore_server.storage.tables import bots, deliveries, keys, users
+from meetcore_server.storage.tables import bots, deliveries, keys, targets, users
 from meetcore_server.storage.target_rows import insert_targets, replace_targets
 
 __all__ = ["Bots", "Limits"]
@@ -114,6 +114,23 @@ class Bots:
             return row
 
         return await self.database.do(insert)
+
+    async def forget(self, bot_id: str) -> bool:
+        """Forget an order that was never acknowledged; return whether there was one.
+
+        A bot of which anything was noted since is no such order, and stays.
+        """
+        untouched = sa.and_(bots.c.bot_id == bot_id, bots.c.last_seq == 0)
+
+        def forget(c: sa.Connection) -> bool:
+            if c.scalar(sa.select(bots.c.number).where(untouched)) is None:
+                return False
+            c.execute(sa.delete(deliveries).where(deliveries.c.bot_id == bot_id))
+            c.execute(sa.delete(targets).where(targets.c.bot_id == bot_id))
+            c.execute(sa.delete(bots).where(untouched))
+            return True
+
+        return await self.database.do(forget)
 
     async def replace_order(self, bot_id: str, order: BotOrder, facts: BotFacts) -> BotRow:
         """Give a bot that is still scheduled another order, and other webhook targets.

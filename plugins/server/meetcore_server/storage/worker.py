@@ -124,7 +124,7 @@ class Worker:
                 results = self._transact(batch)
         except _Broken as broken:
             results = self._all_failed(batch, broken.cause)
-        except (SQLAlchemyError, DatabaseUnavailable) as error:
+        except Exception as error:  # noqa: BLE001  the thread goes on, whatever a driver raises
             results = self._all_failed(batch, error)
         return list(zip(batch, results, strict=True))
 

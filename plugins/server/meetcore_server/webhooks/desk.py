@@ -38,6 +38,8 @@ _AFTER_TROUBLE_S = 5.0
 _AFTER_STRANGE_TROUBLE_S = 60.0
 _MOST_KNOWN_BOTS = 10_000
 _MOST_STORIES = 4_000
+_FIND_WITHIN_S = 60.0
+_ROUND_WITHIN_S = 3_600.0
 _KEPT = timedelta(days=30)
 _PRUNE_EVERY_S = 3_600.0
 _log = logging.getLogger("meetcore.server.webhooks")
@@ -150,13 +152,12 @@ class WebhookDesk:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Deliver until cancelled; what is under way then is sent again by the next run.
 
-        Raises:
-            DatabaseUnavailable: What is owed cannot be read, at the start.
+        A database that is away is waited for. Raises nothing but `Cancelled`.
         """
         backend = PinnedBackend(self._private)
         most = self._line.most
-        for errand in await self.cursors.owing():
-            self._ask(errand)
+        while not await self._find_owing():  # noqa: ASYNC110  nobody says when it is back
+            await trio.sleep(_AFTER_TROUBLE_S)
         async with (
             pinned_client(
                 backend, _CONNECT_WITHIN_S, _STEP_WITHIN_S, max_connections=most
@@ -174,6 +175,18 @@ class WebhookDesk:
                 with trio.move_on_at(self._line.next_pause_ends()):
                     await self._news.wait()
 
+    async def _find_owing(self) -> bool:
+        """Put every target that is owed something in line; return whether that could be done."""
+        try:
+            with trio.fail_after(_FIND_WITHIN_S):
+                errands = await self.cursors.owing()
+        except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
+            _say(error)
+            return False
+        for errand in errands:
+            self._ask(errand)
+        return True
+
     async def _find_woken(self) -> None:
         """Put the targets of the bots that were woken in line."""
         self._finding, self._woken = self._woken, set()
@@ -182,9 +195,10 @@ class WebhookDesk:
         found: list[Errand] = []
         if unknown:
             try:
-                found = await self.cursors.errands(unknown)
-            except DatabaseUnavailable as error:
-                _log.error("webhooks: %s", error)
+                with trio.fail_after(_FIND_WITHIN_S):
+                    found = await self.cursors.errands(unknown)
+            except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
+                _say(error)
                 await trio.sleep(_AFTER_TROUBLE_S)
                 self._woken |= self._finding
                 self._news.set()
@@ -217,7 +231,8 @@ class WebhookDesk:
     async def _serve(self, target_id: int, sender: Sender) -> None:
         """Serve a target, and put it back in line where it has to come again."""
         try:
-            done = await self._round(target_id, sender)
+            with trio.fail_after(_ROUND_WITHIN_S):
+                done = await self._round(target_id, sender)
         except DatabaseUnavailable as error:
             _log.error("webhooks: %s", error)
             done = Done(again_at=self._now() + timedelta(seconds=_AFTER_TROUBLE_S))
@@ -268,9 +283,15 @@ class WebhookDesk:
             try:
                 while await self.deliveries.prune(self._now() - _KEPT):
                     await trio.lowlevel.checkpoint()
-            except MeetcoreError as error:
-                _log.warning("webhooks: the history was not pruned: %s", error)
+            except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
+                _say(error)
             await trio.sleep(_PRUNE_EVERY_S)
+
+
+def _say(error: Exception) -> None:
+    """Log trouble: in our own words where they are ours."""
+    known = isinstance(error, MeetcoreError)
+    _log.error("webhooks: %s", error if known else kind_and_place(error))
 
 
 async def _farewells(

@@ -1,0 +1,525 @@
+"""One bot's supervision: the one place where its trouble is met, and from where none of it leaves.
+
+What is to be done follows from the row and the journal alone, so whatever fails on the way is met
+by looking again, after a pause: `Supervision._insist` does that.
+
+| trouble | while | what is done |
+|---|---|---|
+| the database is away | ever | waited for: nothing is lost meanwhile, the journal has it |
+| a folder, a disk, a deadline | it is to be launched | tried again until it is too late to join |
+| anything else | it is to be launched | tried a few times, then it ends as crashed |
+| anything | it runs | looked at again; the bot goes on by itself |
+| anything | its end is to be written | tried a few times, then its row alone is ended |
+
+Every await has a deadline, or something that ends it: `_step` for what is asked of others, the end
+of the process for what is listened to. A test finds each of them in this file, and lets it fail
+and hang.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+from attrs import evolve, frozen
+
+from meetcore.beginning import begin
+from meetcore.children.launcher import is_running
+from meetcore.commands import Stop
+from meetcore.config import load_config
+from meetcore.contracts import BotSpec, RunningBot
+from meetcore.errors import (
+    CommandRefused,
+    FleetFull,
+    JournalFull,
+    MeetcoreError,
+    StorageUnavailable,
+    brief,
+    found_in,
+)
+from meetcore.events import StateChanged
+from meetcore.folders import journal_path, make_bot_folder
+from meetcore.journal import Journal
+from meetcore.lifecycle import EndReason, Evidence, State, check_transition
+from meetcore.meeting import MeetingLink
+from meetcore.orders import BotRow, NotNow
+from meetcore.recovery import recover
+from meetcore_server.live import LiveBot
+from meetcore_server.storage.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from meetcore_server.attendance import Attendance
+
+__all__ = ["LATEST_S", "Supervision", "Trouble", "write_beginning"]
+
+_LOG = logging.getLogger("meetcore.server")
+T = TypeVar("T")
+LATEST_S = 600.0
+"""A bot that should have joined longer ago than this joins no more."""
+MOST_TRIES = 5
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 10.0
+_WAKE_EVERY_S = 60.0
+_STEP_WITHIN_S = 45.0
+_LAUNCH_WITHIN_S = 90.0
+_RECOVER_WITHIN_S = 900.0
+_STOP_AT_ONCE_S = 5.0
+_SILENT_S = 30.0
+_LINGER_S = 60.0
+_AGAIN_AFTER_S = 0.5
+
+
+def write_beginning(spec: BotSpec, link: MeetingLink) -> None:
+    """Make a bot's folder and write the first two entries of its journal, down to the disk.
+
+    Raises:
+        StorageUnavailable: It cannot be written.
+    """
+    config = load_config(overrides=spec.settings, environ={})
+    folder = make_bot_folder(config.out_dir, spec.bot_id)
+    journal = Journal(journal_path(folder), spec.bot_id, fsync=config.fsync)
+    try:
+        begin(
+            journal,
+            link,
+            config,
+            transcriber=config.transcriber,
+            sinks=config.sinks,
+            scheduled_for=spec.scheduled_for,
+        )
+    finally:
+        journal.close()
+
+
+def _write_end(row: BotRow, spec: BotSpec | None, reason: EndReason, evidence: Evidence) -> None:
+    """Write the end of a bot that was never under way; its folder may be gone."""
+    if is_running(row.folder):
+        return
+    if spec is not None:
+        _begin_if_missing(spec, row)
+    make_bot_folder(row.folder.parent, row.folder.name)
+    journal = Journal(journal_path(row.folder), row.bot_id)
+    try:
+        last = journal.last_event
+        old = last.state if isinstance(last, StateChanged) else None
+        new = _end_state(reason)
+        check_transition(old, new, recovering=True)
+        journal.append(StateChanged(state=new, previous=old, reason=reason, evidence=evidence))
+    finally:
+        journal.close()
+
+
+def _end_state(reason: EndReason) -> State:
+    return State.COMPLETED if reason is EndReason.STOP_REQUESTED else State.FAILED
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether it is of a kind that goes away when there is room, or an answer, again."""
+    kinds = (OSError, StorageUnavailable, JournalFull, trio.TooSlowError)
+    return any(found_in(error, kind) is not None for kind in kinds)
+
+
+class _Phase(Enum):
+    """How far a bot's supervision is."""
+
+    BEFORE = "before it is under way"
+    UNDER_WAY = "while it runs"
+    ENDING = "at its end"
+
+
+@frozen
+class Trouble:
+    """What is wrong with a bot's supervision now.
+
+    Attributes:
+        detail: In a line.
+        concerns_all: Whether others would meet it too, or an end waits to be written: then the
+            server is not ready.
+    """
+
+    detail: str
+    concerns_all: bool
+
+
+class Supervision:
+    """Sees one bot through.
+
+    Args:
+        attendance: Whose it is: with the fleet, the orders, the clock.
+        live: The bot.
+        spec: What it was ordered as; None to find out.
+
+    Attributes:
+        looked: Set when it is known how the bot stands, or that this cannot be known now.
+        trouble: What is wrong now, None for nothing.
+    """
+
+    def __init__(self, attendance: Attendance, live: LiveBot, spec: BotSpec | None = None) -> None:
+        self.live = live
+        self.looked = trio.Event()
+        self.trouble: Trouble | None = None
+        self._its = attendance
+        self._spec = spec
+        self._spec_known = spec is not None
+        self._phase = _Phase.BEFORE
+        self._ending: tuple[EndReason, Evidence] | None = None
+        self._stopped: str | None = None
+        self._launching = False
+        self._waiting = trio.CancelScope()
+        self._deciding = trio.Lock()
+        self._no_place = ""
+        self._forgotten = False
+        self._tries = 0
+        self._pauses = 0
+
+    # --- the guarded place -----------------------------------------------------------------
+
+    async def run(self) -> None:
+        """See the bot through. Raises nothing but `Cancelled`."""
+        await self._insist(self._see_through)
+        self.trouble = None
+        self._its.let_go(self)
+
+    async def _see_through(self) -> None:
+        await self._insist(self._before)
+        if self._forgotten:
+            return
+        if self.live.running is not None:
+            self._phase = _Phase.UNDER_WAY
+            await self._accompany(self.live.running)
+            self.live.running = None
+        self._phase = _Phase.ENDING
+        await self._insist(self._end)
+
+    async def _insist(
+        self, attempt: Callable[[], Awaitable[None]], over: trio.Event | None = None
+    ) -> None:
+        """Do something until it is done, or `over`: after each trouble again, after a pause."""
+        over = trio.Event() if over is None else over
+        self._tries = self._pauses = 0
+        while not over.is_set():
+            try:
+                await attempt()
+            except BaseExceptionGroup as group:
+                cancelled, others = group.split(trio.Cancelled)
+                if others is not None:
+                    self._note(others)
+                if cancelled is not None:
+                    raise cancelled from None
+            except Exception as error:  # noqa: BLE001  one bot's trouble is its own
+                self._note(error)
+            else:
+                return
+            with trio.move_on_after(min(_FIRST_PAUSE_S * 2**self._pauses, _LONGEST_PAUSE_S)):
+                await over.wait()
+            self._pauses += 1
+
+    def _note(self, error: BaseException) -> None:
+        """Say what is wrong, and count it where there is a bound."""
+        detail = brief(error)
+        if self.trouble is None or self.trouble.detail != detail:
+            strange = not (_may_pass(error) or isinstance(error, MeetcoreError))
+            _LOG.warning(
+                "bot=%s trouble %s, to be tried again: %s",
+                self.live.row.bot_id,
+                self._phase.value,
+                detail,
+                exc_info=error if strange else None,
+            )
+        concerns_all = self._phase is _Phase.ENDING or _may_pass(error)
+        self.trouble = Trouble(detail, concerns_all)
+        self.looked.set()
+        if found_in(error, DatabaseUnavailable) is not None:
+            return
+        self._tries += 1
+        if self._phase is not _Phase.BEFORE or self._tries < MOST_TRIES:
+            return
+        if self._too_late() or not _may_pass(error):
+            self._ending = (EndReason.CRASHED, Evidence("supervision", detail))
+
+    def _fine(self) -> None:
+        """What was tried works."""
+        self.trouble = None
+        self._tries = self._pauses = 0
+        self.looked.set()
+
+    async def _step(
+        self, ask: Callable[..., Awaitable[T]], *args: object, within_s: float = _STEP_WITHIN_S
+    ) -> T:
+        """Ask something of others, for a limited time."""
+        with trio.move_on_after(within_s) as limit:
+            return await ask(*args)
+        assert limit.cancelled_caught
+        name = getattr(ask, "__name__", type(ask).__name__).strip("_").replace("_", " ")
+        raise trio.TooSlowError(f"'{name}' did not come back within {within_s:g} s")
+
+    # --- what can be asked -----------------------------------------------------------------
+
+    async def stop(self, detail: str) -> None:
+        """Have the bot leave, or not come at all; waits a little for what can be done at once."""
+        self._stopped = detail or "stop"
+        if self.live.running is not None:
+            await self._say_stop(self.live.running, self._stopped)
+        elif self._phase is _Phase.BEFORE:
+            self._waiting.cancel()
+            if self.live.row.state is State.SCHEDULED:
+                with trio.move_on_after(_STOP_AT_ONCE_S):
+                    await self.live.ended.wait()
+
+    async def _say_stop(self, running: RunningBot, detail: str) -> None:
+        try:
+            await self._step(running.perform, Stop(detail))
+        except CommandRefused:
+            return  # it has ended, or is about to
+        except Exception as error:  # noqa: BLE001  whatever keeps it from hearing, it is to go
+            _LOG.warning("bot=%s does not leave, is ended: %s", self.live.row.bot_id, brief(error))
+            running.abandon()
+
+    async def reschedule(self, spec: BotSpec, write: Callable[[], Awaitable[BotRow]]) -> BotRow:
+        """Give a scheduled bot another time or order; `write` writes it down.
+
+        Raises:
+            NotNow: It is under way, or called off. Nothing was written.
+        """
+        async with self._deciding:
+            settled = self._launching or self._ending is not None or self._stopped is not None
+            scheduled = self._phase is _Phase.BEFORE and self.live.row.state is State.SCHEDULED
+            if settled or not scheduled or self.live.running is not None:
+                raise NotNow(self.live.row.state, "The bot is not scheduled any more.")
+            row = await write()
+            self.live.row, self._spec, self._spec_known = row, spec, True
+            self._waiting.cancel()
+            return row
+
+    # --- before it is under way --------------------------------------------------------------
+
+    async def _before(self) -> None:
+        """Come to where the bot runs, or is to be brought to an end."""
+        live = self.live
+        if live.running is None and self._ending is None:
+            await self._look()
+        self._fine()
+        if self._forgotten:
+            return
+        while live.running is None and self._unstarted and self._ending is None:
+            await self._launch()
+        if live.running is None and self._ending is None:
+            live.running = await self._adopted()  # it may have been launched a moment ago
+
+    @property
+    def _unstarted(self) -> bool:
+        before = (None, State.SCHEDULED, State.REQUESTED)
+        return self.live.row.state in before and self.live.story.state in before
+
+    async def _look(self) -> None:
+        """See how the bot stands: whether it runs, its order, its journal."""
+        row = self.live.row
+        self.live.running = await self._adopted()
+        if not self._spec_known:
+            missing = partial(_is_missing, row.folder)
+            if self.live.running is None and await self._step(self._its.in_thread, missing):
+                # Killed between the row and the journal: it was never acknowledged.
+                self._forgotten = await self._step(self._its.forget, row)
+            if self._forgotten:
+                return
+            order = evolve(await self._step(self._its.order_of, row), join_at=row.scheduled_for)
+            try:
+                self._spec = self._its.spec_of(row.bot_id, order)
+            except MeetcoreError as error:
+                _LOG.warning("bot=%s its order cannot be taken any more: %s", row.bot_id, error)
+            self._spec_known = True
+        if self._spec is not None and self.live.running is None and self._unstarted:
+            await self._step(self._its.in_thread, partial(_begin_if_missing, self._spec, row))
+        await self._step(self._its.live.catch_up, self.live)
+
+    async def _adopted(self) -> RunningBot | None:
+        row = self.live.row
+        return await self._step(self._its.fleet.adopt, row.bot_id, row.folder)
+
+    async def _launch(self) -> None:
+        try:
+            await self._launch_in_time()
+        finally:
+            self._launching = False
+
+    async def _launch_in_time(self) -> None:
+        """Wait for the bot's time and launch it, or settle how it ends."""
+        self._waiting = trio.CancelScope()
+        if self._stopped is None:
+            with self._waiting:
+                await self._until_its_time()
+        async with self._deciding:  # somebody may be giving it another time at this moment
+            self._launching = self._stopped is None and not self._waiting.cancel_called
+        if self._stopped is not None:
+            self._ending = (EndReason.STOP_REQUESTED, Evidence("command", self._stopped))
+        elif not self._launching:
+            return  # it has another time
+        elif self._too_late():
+            evidence = Evidence("recovery", "no server ran when it was to join")
+            if self._no_place:
+                evidence = Evidence("launch", self._no_place)
+            self._ending = (EndReason.CRASHED, evidence)
+        elif self._spec is None:
+            refused = Evidence("recovery", "its order cannot be taken any more")
+            self._ending = (EndReason.CRASHED, refused)
+        else:
+            await self._launch_now(self._spec)
+
+    async def _launch_now(self, spec: BotSpec) -> None:
+        try:
+            launch = self._its.fleet.launch
+            running = await self._step(launch, spec, within_s=_LAUNCH_WITHIN_S)
+        except FleetFull as full:
+            self._launching = False
+            self._no_place = brief(full)
+            with self._waiting:
+                await trio.sleep(_AGAIN_AFTER_S)
+            return
+        except MeetcoreError as error:
+            if _may_pass(error):
+                raise
+            _LOG.warning("bot=%s could not be launched: %s", self.live.row.bot_id, brief(error))
+            self._ending = (EndReason.CRASHED, Evidence("launch", brief(error)))
+            return
+        self.live.running = running
+        if self._stopped is not None:
+            await self._say_stop(running, self._stopped)
+
+    def _too_late(self) -> bool:
+        asked_at = self.live.row.scheduled_for or self.live.row.created_at
+        return self._its.now() - asked_at > timedelta(seconds=LATEST_S)
+
+    async def _until_its_time(self) -> None:
+        """Return at the bot's time; the clock may be set meanwhile."""
+        await trio.lowlevel.checkpoint()
+        when = self.live.row.scheduled_for
+        while when is not None and self._its.now() < when:
+            left_s = (when - self._its.now()).total_seconds()
+            await trio.sleep(min(left_s, _WAKE_EVERY_S))
+
+    # --- while it runs -----------------------------------------------------------------------
+
+    async def _accompany(self, running: RunningBot) -> None:
+        """Accompany a bot until it is gone; where the connection to it breaks, begin again."""
+        gone = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._tell_when_gone, running, gone)
+            while not gone.is_set():
+                await self._insist(partial(self._listen, running, gone), over=gone)
+                ended = self.live.story.ended
+                with trio.move_on_after(_LINGER_S if ended else _AGAIN_AFTER_S):
+                    await gone.wait()
+                if ended and not gone.is_set():
+                    _LOG.warning("bot=%s has ended and does not go", running.bot_id)
+                    running.abandon()
+                    break
+            nursery.cancel_scope.cancel()
+
+    async def _tell_when_gone(self, running: RunningBot, gone: trio.Event) -> None:
+        try:
+            await running.gone()
+        except Exception as error:  # noqa: BLE001  whether it runs is known from its journal, too
+            _LOG.warning("bot=%s cannot be waited for: %s", running.bot_id, brief(error))
+            await self._insist(partial(self._until_not_running, running.folder))
+        gone.set()
+
+    async def _until_not_running(self, folder: Path) -> None:
+        running = partial(is_running, folder)
+        while await self._step(self._its.in_thread, running):  # noqa: ASYNC110  a kernel's lock
+            await trio.sleep(_AGAIN_AFTER_S)
+
+    async def _listen(self, running: RunningBot, gone: trio.Event) -> None:
+        """Take what a bot tells until it ends, or is gone, or tells less than its journal does."""
+        await self._step(self._its.live.catch_up, self.live)
+        self._fine()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_cancel_soon_after, gone, nursery.cancel_scope)
+            nursery.start_soon(self._mistrust_silence, nursery.cancel_scope)
+            await self._its.live.accompany(self.live, running)
+            nursery.cancel_scope.cancel()
+
+    async def _mistrust_silence(self, listening: trio.CancelScope) -> None:
+        """Look into the journal now and then: a connection can be open and broken."""
+        while True:
+            seq = self.live.story.last_seq
+            await trio.sleep(_SILENT_S)
+            if self.live.story.last_seq == seq:
+                await self._step(self._its.live.catch_up, self.live)
+                if self.live.story.last_seq > seq:
+                    listening.cancel()
+
+    # --- the end -----------------------------------------------------------------------------
+
+    async def _end(self) -> None:
+        """See to it that the journal has its end, and the row and everybody know it."""
+        if self._tries >= MOST_TRIES:
+            await self._give_up()
+            return
+        await self._step(self._its.live.catch_up, self.live)
+        if self.live.story.ended:
+            return
+        row = self.live.row
+        if self._ending is not None:
+            end = partial(_write_end, row, self._spec, *self._ending)
+            await self._step(self._its.in_thread, end)
+        else:
+            await self._step(self._recover, within_s=_RECOVER_WITHIN_S)
+        await self._step(self._its.live.catch_up, self.live)
+        if not self.live.story.ended:
+            raise StorageUnavailable("Its journal could not be brought to an end.")
+
+    async def _recover(self) -> None:
+        """Finish what a dead bot left: its journal's end, its recording."""
+        row = self.live.row
+        order = await self._step(self._its.order_of, row)
+        try:
+            config = load_config(
+                overrides=self._its.spec_of(row.bot_id, order).settings, environ={}
+            )
+        except MeetcoreError:
+            config = self._its.fleet.config  # an order that nobody could take any more
+        for done in await recover(row.folder, plugins=self._its.plugins, config=config):
+            for line in (*done.notes, *done.trouble):
+                _LOG.info("bot=%s recovered: %s", row.bot_id, line)
+
+    async def _give_up(self) -> None:
+        """End the row alone: the journal takes no end. Who follows is told it all the same."""
+        live = self.live
+        why = self.trouble.detail if self.trouble else ""
+        reason, evidence = self._ending or (EndReason.CRASHED, Evidence("supervision", why))
+        event = StateChanged(
+            state=_end_state(reason),
+            previous=live.story.state,
+            reason=reason,
+            evidence=evidence,
+            bot_id=live.row.bot_id,
+            seq=live.story.last_seq + 1,
+            at=self._its.now(),
+        )
+        live.row = await self._step(self._its.give_up, live.row, event)
+        _LOG.error("bot=%s its journal takes no end: %s", live.row.bot_id, why)
+        await self._step(live.tell, event)
+
+
+async def _cancel_soon_after(gone: trio.Event, scope: trio.CancelScope) -> None:
+    """Cancel when a bot is gone and what was on its way has had time to come."""
+    await gone.wait()
+    await trio.sleep(_AGAIN_AFTER_S)
+    scope.cancel()
+
+
+def _is_missing(folder: Path) -> bool:
+    return not journal_path(folder).exists()
+
+
+def _begin_if_missing(spec: BotSpec, row: BotRow) -> None:
+    """Write the beginning of a bot whose folder went away before its time came."""
+    if _is_missing(row.folder):
+        link = MeetingLink(platform=row.platform, native_id=row.native_id, url=row.public_url)
+        write_beginning(spec, link)

@@ -1,0 +1,126 @@
+"""An order that cannot be written down is refused, and then it never was."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+
+from meetcore.errors import JournalFull, StorageUnavailable
+from meetcore.orders import NotNow
+from meetcore_server import attendance
+from meetcore_server.storage.bots import Bots
+from meetcore_server.storage.errors import DatabaseUnavailable
+
+from .running import SHORT, STAY, http, ordered, serving, until
+
+TROUBLES = [
+    OSError(28, "No space left on device"),
+    StorageUnavailable("The folder cannot be written."),
+    JournalFull("The disk is full."),
+    TimeoutError("slow"),
+]
+ORDERS = {
+    "native": ("/v1/bots", {"meeting_url": SHORT}),
+    "vexa": ("/vexa/bots", {"platform": "google_meet", "native_meeting_id": "abc-defg-hij"}),
+    "meetstream": (
+        "/meetstream/api/v1/bots/create_bot",
+        {"meeting_link": SHORT, "bot_name": "Notes"},
+    ),
+    "skribby": (
+        "/skribby/bot",
+        {
+            "bot_name": "Notes",
+            "meeting_url": SHORT,
+            "service": "gmeet",
+            "transcription_model": "none",
+        },
+    ),
+    "spoke": ("/spoke/bots", {"meeting_url": SHORT, "bot_name": "Notes"}),
+}
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """Let the next orders fail to be written down; call it to make room again."""
+    whole = attendance.write_beginning
+
+    def fail(error):
+        def write(spec, link):
+            whole(spec, link)
+            raise error
+
+        monkeypatch.setattr(attendance, "write_beginning", write)
+
+    fail.make_room = lambda: monkeypatch.setattr(attendance, "write_beginning", whole)
+    return fail
+
+
+@pytest.mark.parametrize("error", TROUBLES, ids=lambda error: type(error).__name__)
+async def test_nothing_of_a_refused_order_is_left(tmp_path, full, error):
+    key = {"idempotency-key": "the-same"}
+    async with serving(tmp_path) as server, http(server) as client:
+        full(error)
+        answer = await client.post("/v1/bots", json={"meeting_url": STAY}, headers=key)
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["code"] == "storage_unavailable"
+        assert (await client.get("/v1/bots")).json()["bots"] == []
+        assert list((tmp_path / "bots").glob("*/journal.jsonl")) == []
+        full.make_room()
+        answer = await client.post("/v1/bots", json={"meeting_url": SHORT}, headers=key)
+        assert answer.status_code == 201
+        await until(client, answer.json()["id"], "completed")
+
+
+@pytest.mark.parametrize("dialect", ORDERS)
+async def test_every_dialect_says_that_it_cannot_now(tmp_path, full, dialect):
+    path, body = ORDERS[dialect]
+    dialects = () if dialect == "native" else (dialect,)
+    async with serving(tmp_path, dialects=dialects, api_key="k") as server, http(server) as client:
+        full(OSError(28, "No space left on device"))
+        headers = {
+            "x-api-key": "k", "authorization": "Token k" if dialect == "meetstream" else "Bearer k",
+        }  # fmt: skip
+        answer = await client.post(path, json=body, headers=headers)
+        assert answer.status_code == 503, answer.text
+        assert await server.service.stores.bots.unfinished() == []
+
+
+async def test_a_row_that_cannot_be_taken_back_now_is_taken_back_later_and_joins_nothing(
+    tmp_path, full, monkeypatch
+):
+    forget = Bots.forget
+
+    async def away(self, bot_id):
+        raise DatabaseUnavailable("The database is away.")
+
+    key = {"idempotency-key": "the-same"}
+    async with serving(tmp_path) as server, http(server) as client:
+        full(OSError(28, "No space left on device"))
+        monkeypatch.setattr(Bots, "forget", away)
+        order = {"meeting_url": STAY}
+        assert (await client.post("/v1/bots", json=order, headers=key)).status_code == 503
+        assert (await client.post("/v1/bots", json=order, headers=key)).status_code == 503
+        assert len(await server.service.stores.bots.unfinished()) == 1
+    monkeypatch.setattr(Bots, "forget", forget)
+    full.make_room()
+    async with serving(tmp_path) as server, http(server) as client:
+        assert (await client.get("/v1/bots")).json()["bots"] == []
+        answer = await client.post("/v1/bots", json={"meeting_url": SHORT}, headers=key)
+        assert answer.status_code == 201
+        await until(client, answer.json()["id"], "completed")
+
+
+async def test_a_bot_that_is_not_scheduled_any_more_keeps_its_order(tmp_path):
+    async with serving(tmp_path) as server, http(server) as client:
+        its = server.service
+        bot = await ordered(client, SHORT, join_at="2099-01-01T00:00:00Z")
+        live = its.live.get(bot["id"])
+        before = await its.order(live.row)
+        supervision = its.attendance._supervisions[bot["id"]]
+        supervision._stopped = "called off"
+        with pytest.raises(NotNow):
+            await its.reschedule(live.row, evolve(before, name="Another"))
+        assert await its.order(live.row) == before
+        supervision._stopped = None
+        await client.post(f"/v1/bots/{bot['id']}/stop")

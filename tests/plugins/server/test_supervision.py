@@ -1,0 +1,363 @@
+"""One bot's trouble is its own: whatever fails or hangs in its supervision, its siblings go on."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import shutil
+import sqlite3
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import trio
+import trio_websocket
+
+import meetcore
+from meetcore.events import StateChanged
+from meetcore.folders import journal_path
+from meetcore.journal import Journal
+from meetcore.launchers import InProcessLauncher, TaskBot
+from meetcore.lifecycle import TERMINAL, EndReason, State
+from meetcore.orders import BotOrder
+from meetcore_server import attendance, live, service, supervision
+from meetcore_server.feeds import Feed
+from meetcore_server.storage.bots import Bots
+from meetcore_server.storage.errors import DatabaseUnavailable
+from meetcore_server.supervision import Supervision
+
+from .running import DENY, STAY, http, ordered, say, serving, socket, until
+
+SHORT_LIMITS = {
+    "_FIRST_PAUSE_S": 0.02, "_LONGEST_PAUSE_S": 0.1, "_STEP_WITHIN_S": 1.0,
+    "_LAUNCH_WITHIN_S": 2.0, "_RECOVER_WITHIN_S": 1.0, "_SILENT_S": 0.2, "_LINGER_S": 1.0,
+    "_AGAIN_AFTER_S": 0.1,
+}  # fmt: skip
+
+
+def operational() -> Exception:
+    return sa.exc.OperationalError(
+        "COMMIT", {}, sqlite3.OperationalError("database or disk is full")
+    )
+
+
+TROUBLES = {
+    "OSError": lambda: OSError(28, "No space left on device"),
+    "OperationalError": operational,
+    "RuntimeError": lambda: RuntimeError("boom"),
+    "ClosedResourceError": trio.ClosedResourceError,
+    "hang": None,
+}
+
+KINDS = {**TROUBLES, "away": lambda: DatabaseUnavailable("The database is away.")}
+
+REACHED_BY = {
+    # what a supervision awaits: how a bot comes there
+    "adopt": "order", "catch_up": "order", "launch": "order", "in_thread": "order",
+    "order_of": "resume", "forget": "resume", "_recover": "crash", "recover": "crash",
+    "give_up": "lost", "perform": "stop", "tell": "lost",
+    # and what these await in turn
+    "update": "order", "items": "order", "gone": "order", "Feed.tell": "follow",
+    "Feed.show": "follow",
+}  # fmt: skip
+
+
+CALLED = {"order": "order_of"}
+
+
+class Trouble:
+    """Lets one await of some bots fail or hang until healed."""
+
+    def __init__(self, where: str) -> None:
+        self.where, self.healed = where, False
+        self.kinds: dict[str, str] = {}
+        self.met: dict[str, trio.Event] = {}
+
+    def befall(self, bot_id: str, kind: str) -> None:
+        self.kinds[bot_id], self.met[bot_id] = kind, trio.Event()
+
+    async def strike(self, where: str, bot_id: str) -> None:
+        if self.healed or where != self.where or bot_id not in self.kinds:
+            return
+        self.met[bot_id].set()
+        make = KINDS[self.kinds[bot_id]]
+        if make is None:
+            await trio.sleep_forever()
+        await trio.lowlevel.checkpoint()
+        raise make()
+
+
+def let_it_befall(trouble: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Supervision._step
+
+    async def troubled_step(self, ask, *args, **options):
+        async def ask_in_trouble(*given):
+            await trouble.strike(CALLED.get(ask.__name__, ask.__name__), self.live.row.bot_id)
+            return await ask(*given)
+
+        ask_in_trouble.__name__ = ask.__name__
+        return await step(self, ask_in_trouble, *args, **options)
+
+    def troubled(owner, name, where, bot_id):
+        whole = getattr(owner, name)
+
+        async def instead(self, *args, **kwargs):
+            await trouble.strike(where, bot_id(self, *args))
+            return await whole(self, *args, **kwargs)
+
+        monkeypatch.setattr(owner, name, instead)
+
+    monkeypatch.setattr(Supervision, "_step", troubled_step)
+    troubled(Bots, "update", "update", lambda self, bot_id: bot_id)
+    troubled(TaskBot, "gone", "gone", lambda self: self.bot_id)
+    troubled(Feed, "tell", "Feed.tell", lambda self, event: event.bot_id)
+    troubled(Feed, "show", "Feed.show", lambda self, draft: draft.bot_id)
+    items = TaskBot.items
+
+    async def troubled_items(self, after=0):
+        async with aclosing(items(self, after)) as whole:
+            async for item in whole:
+                await trouble.strike("items", self.bot_id)
+                yield item
+
+    monkeypatch.setattr(TaskBot, "items", troubled_items)
+    recover = supervision.recover
+
+    async def troubled_recover(folder, **options):
+        await trouble.strike("recover", folder.name)
+        return await recover(folder, **options)
+
+    monkeypatch.setattr(supervision, "recover", troubled_recover)
+
+
+@pytest.fixture
+def short_limits(monkeypatch):
+    for name, value in SHORT_LIMITS.items():
+        monkeypatch.setattr(supervision, name, value)
+    monkeypatch.setattr(Supervision._step, "__kwdefaults__", {"within_s": 1.0})
+    monkeypatch.setattr(attendance, "_LOOKED_WITHIN_S", 1.0)
+    monkeypatch.setattr(live, "_TELL_WITHIN_S", 0.5)
+
+
+async def row_without_a_server(server, trouble, kind, *, state=None, journal=True):
+    """Keep an order as a server does that is killed then; return its row."""
+    its = server.service
+    order = BotOrder(url=STAY)
+    link, bot_id = its.specs.link(STAY), f"bot-{kind}"
+    trouble.befall(bot_id, kind)
+    folder = (its.specs.config.out_dir / bot_id).absolute()
+    row = await its.stores.bots.insert(
+        order, its._facts(order, link), bot_id=bot_id, user_id=1, key_id="k", folder=folder
+    )
+    if journal:
+        supervision.write_beginning(its.specs.spec(bot_id, order), link)
+    if state is not None:
+        with_journal = Journal(journal_path(folder), bot_id)
+        with_journal.append(StateChanged(state=state, previous=State.REQUESTED))
+        with_journal.close()
+    return row
+
+
+async def befallen(server, client, trouble, kind: str, how: str, monkeypatch) -> str:
+    """Send a bot that meets a trouble; return its id."""
+    its = server.service
+    if how in ("resume", "crash", "lost"):
+        state = None if how == "resume" else State.JOINING
+        row = await row_without_a_server(
+            server, trouble, kind, state=state, journal=trouble.where != "forget"
+        )
+        if how == "lost":
+            row_folder = row.folder
+
+            async def nothing(folder, **options):
+                await trio.lowlevel.checkpoint()
+                return [] if folder == row_folder else await whole(folder, **options)
+
+            whole = supervision.recover
+            monkeypatch.setattr(supervision, "recover", nothing)
+        await its.attendance.resume([row])
+        return row.bot_id
+    monkeypatch.setattr(service, "uuid4", lambda: f"bot-{kind}")
+    trouble.befall(f"bot-{kind}", kind)
+    with trio.fail_after(10):
+        bot = await ordered(client, STAY if how in ("stop", "follow") else DENY)
+    monkeypatch.undo_uuid()
+    return bot["id"]
+
+
+@asynccontextmanager
+async def three_siblings(tmp_path):
+    async with (
+        serving(tmp_path, config={"fsync": False}) as server,
+        http(server) as client,
+    ):
+        siblings = [(await ordered(client, STAY))["id"] for _ in range(3)]
+        for bot_id in siblings:
+            assert (await until(client, bot_id, "recording"))["state"] == "recording"
+        yield server, client, siblings
+
+
+def recording(server, siblings) -> bool:
+    bots = [server.service.live.get(bot_id) for bot_id in siblings]
+    return all(bot is not None and bot.story.state is State.RECORDING for bot in bots)
+
+
+@pytest.mark.parametrize("where", REACHED_BY)
+async def test_whatever_fails_or_hangs_for_a_bot_its_siblings_record_on(
+    tmp_path, monkeypatch, short_limits, where
+):
+    trouble = Trouble(where)
+    let_it_befall(trouble, monkeypatch)
+    how = REACHED_BY[where]
+    its_uuid = service.uuid4
+    monkeypatch.undo_uuid = lambda: monkeypatch.setattr(service, "uuid4", its_uuid)
+    async with three_siblings(tmp_path) as (server, client, siblings):
+        sent = [
+            await befallen(server, client, trouble, kind, how, monkeypatch) for kind in TROUBLES
+        ]
+        its = server.service
+        async with trio.open_nursery() as nursery:
+            for bot_id in sent:
+                if how == "follow":
+                    nursery.start_soon(follow_to_the_end, server, bot_id)
+                elif how == "stop":
+                    await until(client, bot_id, "recording")
+                    nursery.start_soon(partial(client.post, f"/v1/bots/{bot_id}/stop"))
+            with trio.fail_after(15):
+                for bot_id in sent:
+                    await trouble.met[bot_id].wait()
+            assert recording(server, siblings)
+            trouble.healed = True
+            for bot_id in sent:
+                await client.post(f"/v1/bots/{bot_id}/stop")
+            with trio.fail_after(20):
+                for bot_id in sent:
+                    bot = its.live.get(bot_id)
+                    if bot is not None:
+                        await bot.ended.wait()
+        for bot_id in sent:
+            if where != "forget":
+                assert (await its.stores.bots.get(bot_id)).state in TERMINAL
+        assert recording(server, siblings)
+        assert its.attendance.troubles == {}
+        assert (await client.get("/ready")).status_code == 200
+
+
+async def follow_to_the_end(server, bot_id: str) -> None:
+    """Follow a bot over a socket for as long as that goes."""
+    async with socket(server) as connection:
+        await say(connection, type="subscribe", bot_id=bot_id, after=0, drafts=True)
+        try:
+            while '"completed"' not in await connection.get_message():
+                continue
+        except trio_websocket.ConnectionClosed:
+            return
+
+
+WAITS_FOR_ITSELF = {
+    # ends by its bot's end, by a cancel scope beside it, or is quick
+    "sleep", "sleep_forever", "wait", "checkpoint", "attempt", "ask", "write", "open_nursery",
+    "_insist", "_step", "_before", "_end", "_look", "_launch", "_launch_in_time", "_launch_now",
+    "_until_its_time", "_accompany", "_adopted", "_say_stop", "_give_up", "accompany",
+    "_deciding", "_in_turn", "run", "aclosing", "read_events", "events", "items", "take", "tell",
+    "show", "_alone", "stop", "reschedule", "in_thread", "_update", "order_of",
+}  # fmt: skip
+
+
+def awaited(module) -> set[str]:
+    """Return the names of everything that a module awaits, and what it hands to `_step`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        called: list[ast.expr] = []
+        if isinstance(node, ast.Await):
+            called.append(node.value)
+        elif isinstance(node, ast.AsyncFor):
+            called.append(node.iter)
+        elif isinstance(node, ast.AsyncWith):
+            called += [item.context_expr for item in node.items]
+        for each in called:
+            function = each.func if isinstance(each, ast.Call) else each
+            name = getattr(function, "attr", getattr(function, "id", "?"))
+            found.add(name)
+            if name == "_step" and isinstance(each, ast.Call):
+                asked = each.args[0]
+                found.add(getattr(asked, "attr", getattr(asked, "id", "?")))
+    return found
+
+
+def test_every_await_of_a_bots_supervision_is_listed_here():
+    found = awaited(supervision) | awaited(live)
+    assert found - WAITS_FOR_ITSELF - REACHED_BY.keys() == set()
+
+
+async def test_a_bot_that_cannot_be_told_of_is_told_again_and_the_server_is_not_ready_meanwhile(
+    tmp_path, monkeypatch, short_limits
+):
+    trouble = Trouble("update")
+    let_it_befall(trouble, monkeypatch)
+    async with three_siblings(tmp_path) as (server, client, siblings):
+        bot_id = (await ordered(client, STAY))["id"]
+        await until(client, bot_id, "recording")
+        trouble.befall(bot_id, "away")
+        server.service.live.get(bot_id).running.bot.conclude(
+            EndReason.REMOVED, meetcore.Evidence("test")
+        )
+        with trio.fail_after(10):
+            await trouble.met[bot_id].wait()
+            while (await client.get("/ready")).status_code != 503:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        assert "is away" in (await client.get("/ready")).json()["detail"]
+        trouble.healed = True
+        row = await until(client, bot_id, "completed")
+        assert row["reason"] == "removed"
+        assert (await client.get("/ready")).status_code == 200
+        assert recording(server, siblings)
+
+
+async def test_a_scheduled_bot_whose_folder_went_away_is_called_off_all_the_same(tmp_path):
+    async with serving(tmp_path) as server, http(server) as client:
+        bot = await ordered(client, DENY, join_at="2099-01-01T00:00:00Z")
+        shutil.rmtree(tmp_path / "bots" / bot["id"])
+        await client.post(f"/v1/bots/{bot['id']}/stop")
+        row = await until(client, bot["id"], "completed")
+        assert (row["state"], row["reason"]) == ("completed", "stop_requested")
+
+
+async def test_a_bot_whose_end_cannot_be_written_has_it_in_the_list_and_who_follows_hears_it(
+    tmp_path, monkeypatch, short_limits
+):
+    def full(*args: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(supervision, "_write_end", full)
+    async with serving(tmp_path) as server, http(server) as client:
+        bot = await ordered(client, DENY, join_at="2099-01-01T00:00:00Z")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(until, client, bot["id"], "completed")
+            await client.post(f"/v1/bots/{bot['id']}/stop")
+        row = (await client.get(f"/v1/bots/{bot['id']}")).json()
+        assert (row["state"], row["reason"]) == ("completed", "stop_requested")
+        assert server.service.live.all() == []
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), TimeoutError("slow")])
+async def test_a_launch_that_fails_for_want_of_room_is_tried_again(
+    tmp_path, monkeypatch, short_limits, error
+):
+    class Full(InProcessLauncher):
+        tries = 0
+
+        async def launch(self, spec, nursery):
+            self.tries += 1
+            if self.tries < 8:
+                raise error
+            return await super().launch(spec, nursery)
+
+    plugins = meetcore.Plugins(
+        only=["files", "server"], files=[Path(__file__).parents[2] / "scripted_meetings.py"]
+    )
+    async with serving(tmp_path, launcher=Full(plugins)) as server, http(server) as client:
+        row = await until(client, (await ordered(client, DENY))["id"], "failed")
+        assert row["reason"] == "admission_denied"
