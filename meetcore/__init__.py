@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from meetcore.events import Draft as Draft
     from meetcore.events import EndingDetailed as EndingDetailed
     from meetcore.events import Event as Event
+    from meetcore.events import EventLost as EventLost
     from meetcore.events import LedgerClosed as LedgerClosed
     from meetcore.events import LedgerEntry as LedgerEntry
     from meetcore.events import LevelDraft as LevelDraft
@@ -215,6 +216,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Draft",
         "EndingDetailed",
         "Event",
+        "EventLost",
         "LedgerClosed",
         "LedgerEntry",
         "LevelDraft",

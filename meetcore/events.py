@@ -36,6 +36,7 @@ __all__ = [
     "Draft",
     "EndingDetailed",
     "Event",
+    "EventLost",
     "LedgerClosed",
     "LedgerEntry",
     "LevelDraft",
@@ -312,6 +313,18 @@ class BotUnresponsive(Event):
 
     type: ClassVar[str] = "bot.unresponsive"
     silent_s: float
+
+
+@frozen(kw_only=True)
+class EventLost(Event):
+    """An event that cannot be read any more: its line in the journal is damaged.
+
+    It has the number of the event it stands for, so that no number is missing. Written by recovery
+    in its place; shown by whoever reads a journal that nobody has recovered yet.
+    """
+
+    type: ClassVar[str] = "event.lost"
+    detail: str
 
 
 @frozen(kw_only=True)

@@ -15,7 +15,8 @@ Why this and not a database or a binary log:
   power cut can therefore cost the last 50 ms that nobody was promised.
 * A torn tail is recognised without trust in file sizes: the last line has no newline, or its
   checksum is wrong. It is cut off on opening and kept beside the journal. A wrong checksum in the
-  middle is damage that no crash of ours can make; it is reported, never skipped.
+  middle is damage that no crash of ours can make; it is reported, never skipped, and
+  `salvage` reads what is left.
 * SQLite (one file, same durability) was weighed: it costs a thread hop or a millisecond per event,
   its file cannot be read while its log is unmerged on a dead machine without SQLite, and a cursor
   over an append-only list needs nothing that SQL has.
@@ -47,12 +48,21 @@ from meetcore.events import Event
 from meetcore.mailbox import Wake
 from meetcore.wire import event_from_wire, event_to_wire, to_json
 
-__all__ = ["JOURNAL_NAME", "Cursor", "Journal", "decode_line", "encode_line", "read_journal"]
+__all__ = [
+    "JOURNAL_NAME",
+    "Cursor",
+    "Journal",
+    "decode_line",
+    "encode_line",
+    "pieces",
+    "read_journal",
+]
 
 JOURNAL_NAME = "journal.jsonl"
 GROUP_COMMIT_S = 0.05
 _RESERVE_BYTES = 64 * 1024
 _RECENT = 512
+_BEGINS = b'{"type":"'
 _REPLACED = "\ufffd".encode()
 _READ_BYTES = 256 * 1024
 
@@ -77,6 +87,23 @@ def decode_line(line: bytes) -> Event | None:
     return event_from_wire(message)
 
 
+def pieces(line: bytes) -> Iterator[tuple[int, bytes, Event]]:
+    """Yield the whole events within a damaged line: where each begins, its bytes, and itself."""
+    begin = line.find(_BEGINS)
+    while begin >= 0:
+        following = line.find(_BEGINS, begin + 1)
+        end = following if following >= 0 else len(line)
+        # Where the newline between two events is damaged, one byte in its place is left over.
+        for until in (end, end - 1):
+            piece = line[begin:until]
+            whole = piece if piece.endswith(b"\n") else piece + b"\n"
+            event = decode_line(whole)
+            if event is not None:
+                yield begin, whole, event
+                break
+        begin = following
+
+
 def _scan(path: Path) -> tuple[array[int], int, int, Event | None]:
     """Return offsets of the good lines, where they end, the file's size, and the last event.
 
@@ -92,7 +119,7 @@ def _scan(path: Path) -> tuple[array[int], int, int, Event | None]:
             if event is not None and bad_line is not None:
                 raise JournalDamaged(
                     f"Line {bad_line} of {path} is damaged and good lines follow it.",
-                    "Restore the file from a copy, or cut it before that line and keep the rest.",
+                    "`meetcore recover` mends it and keeps the damaged file.",
                 )
             if event is None:
                 bad_line = bad_line or number
@@ -124,7 +151,7 @@ def read_journal(path: Path | str, after: int = 0) -> Iterator[Event]:
                 if file.read(1):
                     raise JournalDamaged(
                         f"Line {number} of {path} is damaged.",
-                        "`meetcore recover` repairs a torn end; a damaged middle needs a copy.",
+                        "`meetcore recover` mends it and keeps the damaged file.",
                     )
                 return
             if event.seq != expected:
@@ -203,6 +230,11 @@ class Journal:
         self.torn_bytes = size - self._end
         if self.torn_bytes:
             torn = os.pread(self._fd, self.torn_bytes, self._end)
+            if any(piece != torn + b"\n" for _, piece, _ in pieces(torn)):
+                raise JournalDamaged(
+                    f"More than the last line of {self._path} is damaged.",
+                    "`meetcore recover` mends it and keeps the damaged file.",
+                )
             self._path.with_suffix(".torn").write_bytes(torn)
             os.ftruncate(self._fd, self._end)
             os.fsync(self._fd)

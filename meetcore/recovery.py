@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import trio
@@ -12,16 +13,26 @@ from meetcore.children.pulse import GivenUp, given_up
 from meetcore.commands import Command
 from meetcore.config import BotConfig
 from meetcore.contracts import SinkContext
-from meetcore.errors import CommandRefused, JournalBusy, MeetcoreError
-from meetcore.events import BotRequested, BotUnresponsive, Event, LedgerClosed, StateChanged
+from meetcore.errors import CommandRefused, JournalBusy, JournalDamaged, MeetcoreError, brief
+from meetcore.events import (
+    BotRequested,
+    BotUnresponsive,
+    Event,
+    EventLost,
+    LedgerClosed,
+    StateChanged,
+)
 from meetcore.folders import bot_folders, journal_path
-from meetcore.journal import Journal
+from meetcore.journal import Journal, read_journal
 from meetcore.lifecycle import TERMINAL, Ending, EndReason, Evidence, State, check_transition
 from meetcore.plugin_failures import plugin_failure
 from meetcore.plugins import Plugins
+from meetcore.salvage import mend
 from meetcore.secrets import Redactor
 
 __all__ = ["RecoveredBot", "recover"]
+
+_LOG = logging.getLogger("meetcore")
 
 RECOVER_TIMEOUT_S = 300.0
 
@@ -55,6 +66,7 @@ class _Story:
     state: State | None = None
     recorded: bool = False
     ledger_closed: bool = False
+    damaged: bool = False
 
     def take(self, event: Event) -> None:
         if isinstance(event, BotRequested):
@@ -64,6 +76,8 @@ class _Story:
             self.recorded = self.recorded or event.state is State.RECORDING
         elif isinstance(event, LedgerClosed):
             self.ledger_closed = True
+        elif isinstance(event, EventLost):
+            self.damaged = True
 
 
 async def recover(
@@ -83,19 +97,40 @@ async def recover(
     done: list[RecoveredBot] = []
     for folder in bot_folders(Path(out_dir)):
         try:
-            journal = Journal(journal_path(folder), folder.name, fsync=config.fsync)
+            journal, kept = _open(folder, config)
         except JournalBusy:
             continue
-        except MeetcoreError as error:
-            done.append(RecoveredBot(folder.name, folder, trouble=[str(error)]))
+        except (MeetcoreError, OSError) as error:
+            done.append(RecoveredBot(folder.name, folder, trouble=[brief(error)]))
             continue
         try:
             result = await _recover_one(folder, journal, plugins, config)
         finally:
             journal.close()
+        if kept is not None:
+            result.trouble.append(
+                f"The journal was damaged: {_lost_in(journal)} events are lost, all others are "
+                f"there. The damaged file is kept as {kept.name}."
+            )
         if result.ended or result.torn_bytes or result.notes or result.trouble:
             done.append(result)
     return done
+
+
+def _open(folder: Path, config: BotConfig) -> tuple[Journal, Path | None]:
+    """Open a journal, mended where it was damaged; return where the damaged one is kept."""
+    path, kept = journal_path(folder), None
+    try:
+        journal = Journal(path, folder.name, fsync=config.fsync)
+    except JournalDamaged as error:
+        _LOG.error("%s", error)
+        kept = mend(path)
+        journal = Journal(path, folder.name, fsync=config.fsync)
+    return journal, kept
+
+
+def _lost_in(journal: Journal) -> int:
+    return sum(isinstance(event, EventLost) for event in read_journal(journal.path))
 
 
 async def _recover_one(
@@ -104,17 +139,17 @@ async def _recover_one(
     story = _Story()
     for event in journal.read():
         story.take(event)
-    if story.requested is None:
+    if story.requested is None and not story.damaged:
         return RecoveredBot(
             folder.name, folder, trouble=["The journal does not begin with a request."]
         )
-    bot_id = story.requested.bot_id
+    bot_id = story.requested.bot_id if story.requested else folder.name
     journal.bot_id = bot_id
     result = RecoveredBot(bot_id, folder, torn_bytes=journal.torn_bytes)
     if story.state not in TERMINAL:
         _end(journal, story, given_up(folder))
         result.ended = True
-    for name in story.requested.sinks:
+    for name in story.requested.sinks if story.requested else ():
         await _recover_sink(name, folder, journal, plugins, config, result)
     return result
 

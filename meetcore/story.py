@@ -18,6 +18,7 @@ from meetcore.events import (
     CaptureStarted,
     ChatReceived,
     Event,
+    EventLost,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
@@ -96,6 +97,7 @@ class Story:
         segment_ids: The ids of the segments that were finalized.
         capture_trouble: What is wrong with the audio now, None for nothing.
         transcription_trouble: Why nothing is transcribed any more, None otherwise.
+        events_lost: How many events cannot be read any more.
         last_seq: Number of the newest event.
         last_at: When that was.
     """
@@ -112,6 +114,7 @@ class Story:
     segment_ids: set[str] = field(factory=set, repr=False)
     capture_trouble: str | None = None
     transcription_trouble: str | None = None
+    events_lost: int = 0
     last_seq: int = 0
     last_at: datetime | None = None
 
@@ -192,6 +195,8 @@ class Story:
             self.capture_trouble = event.detail
         elif isinstance(event, CaptureRestored):
             self.capture_trouble = None
+        elif isinstance(event, EventLost):
+            self.events_lost += 1
         elif isinstance(event, TranscriptionStopped):
             self.transcription_trouble = event.detail
 

@@ -11,6 +11,7 @@ among them; so two read at a time, whoever waits for them.
 
 from __future__ import annotations
 
+import logging
 import re
 from array import array
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
@@ -21,8 +22,9 @@ from typing import BinaryIO, TypeVar
 
 import trio
 
-from meetcore.events import Event, SegmentFinalized
-from meetcore.journal import decode_line
+from meetcore.events import Event, EventLost, SegmentFinalized
+from meetcore.journal import decode_line, pieces
+from meetcore.salvage import lost
 from meetcore.story import Story
 from meetcore.transcript import Segment
 from meetcore_server.threads import Threads
@@ -36,6 +38,8 @@ _HEAD = re.compile(rb'\{"type":"([^"]*)","seq":(\d+),')
 _SEGMENT_ID = re.compile(rb'"segment":\{"id":"((?:[^"\\]|\\.)*)"')
 _AT_A_TIME = 200
 _SEGMENT = SegmentFinalized.type.encode()
+_LOST = EventLost.type.encode()
+_LOG = logging.getLogger("meetcore.server")
 _REMEMBERED_EVERY = 256
 _JOURNALS_REMEMBERED = 1024
 _THREADS = 2
@@ -66,53 +70,95 @@ def _ends(path: Path) -> dict[int, int]:
     return {}
 
 
-def _go_on(file: BinaryIO, ends: dict[int, int], after: int) -> None:
-    """Go to the last line end that is remembered up to a number, if it is still that one."""
+def _go_on(file: BinaryIO, ends: dict[int, int], after: int) -> int:
+    """Go to the last line end that is remembered up to a number, if it is still that one.
+
+    Returns the number that the next line should have.
+    """
     known = min(after // _REMEMBERED_EVERY, len(ends))
     if not known:
-        return
+        return 1
     file.seek(ends[known] - 1)
     ended, following = file.readline() == b"\n", file.readline()
     head = _HEAD.match(following)
     expected = known * _REMEMBERED_EVERY + 1
     same = ended and (not following or (head is not None and int(head[2]) == expected))
     file.seek(ends[known] if same else 0)
+    return expected if same else 1
 
 
 def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, int, bytes]]:
-    """Yield type, number, first byte and line of each whole line after a number."""
+    """Yield type, number, first byte and line of each whole line after a number.
+
+    Where a line is damaged so that its head is, what of it can be read is yielded, and for each
+    number that is missing then a line of the type `event.lost`, empty.
+    """
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     ends = _ends(path)
     with file:
-        _go_on(file, ends, after)
+        expected, damaged = _go_on(file, ends, after), False
         at = file.tell()
         for line in file:
-            head = _HEAD.match(line)
-            if head is None or not line.endswith(b"\n"):
-                return
-            seq = int(head[2])
+            if not line.endswith(b"\n"):
+                break  # it is being written, or torn; or its newline is damaged
+            damaged = True
+            for kind, seq, begin, piece in _whole(line, expected):
+                for missing in range(expected, seq):
+                    if missing > after:
+                        yield _LOST, missing, at, b""
+                expected, damaged = seq + 1, False
+                if seq > after:
+                    yield kind, seq, at + begin, piece
             at += len(line)
-            if not seq % _REMEMBERED_EVERY:
-                ends[seq // _REMEMBERED_EVERY] = at
-            if seq > after:
-                yield head[1], seq, at - len(line), line
+            number, rest = divmod(expected - 1, _REMEMBERED_EVERY)
+            if not rest and not damaged and 0 < number <= len(ends) + 1:
+                ends[number] = at
+        if damaged and expected > after:
+            yield _LOST, expected, at, b""
+
+
+def _whole(line: bytes, expected: int) -> Iterator[tuple[bytes, int, int, bytes]]:
+    """Yield a line that has the head it should have; else what of it can be read."""
+    head = _HEAD.match(line)
+    if head is not None and int(head[2]) == expected:
+        yield head[1], expected, 0, line
+        return
+    for begin, piece, event in pieces(line):
+        if event.seq >= expected:
+            yield event.type.encode(), event.seq, begin, piece
+
+
+def _decoded(path: Path, line: bytes, seq: int, near: Event | None) -> Event:
+    """Return the event of a line, or what stands for it where it cannot be read."""
+    event = decode_line(line) if line else None
+    if event is None:
+        _say_damaged(path, seq)
+        return lost(seq, near)
+    return event
+
+
+@lru_cache(maxsize=_JOURNALS_REMEMBERED)
+def _say_damaged(path: Path, seq: int) -> None:
+    """Log damage, once."""
+    _LOG.error("the journal %s is damaged: event %d cannot be read", path, seq)
 
 
 def walk(path: Path, after: int = 0, *, only: bytes | None = None) -> Iterator[Event]:
     """Yield the events of a journal after a number, of one type only if it is given.
 
-    Ends at a line that is not whole: it is being written, or the end is torn.
+    Ends at a last line that is not whole: it is being written, or the end is torn. For an event
+    whose line is damaged `event.lost` is yielded.
     """
-    for kind, _, _, line in _lines(path, after):
+    near: Event | None = None
+    for kind, seq, _, line in _lines(path, after):
         if only is not None and kind != only:
             continue
-        event = decode_line(line)
-        if event is None:
-            return
-        yield event
+        near = _decoded(path, line, seq, near)
+        if only is None or near.type.encode() == only:
+            yield near
 
 
 async def read_events(
@@ -149,10 +195,10 @@ def _at(path: Path, places: Iterable[int]) -> Iterator[SegmentFinalized]:
     with file:
         for place in places:
             file.seek(place)
-            event = decode_line(file.readline())
-            if not isinstance(event, SegmentFinalized):
-                return
-            yield event
+            line = file.readline()
+            event = decode_line(line) or next((each for *_, each in pieces(line)), None)
+            if isinstance(event, SegmentFinalized):
+                yield event
 
 
 async def read_finalized(path: Path) -> AsyncGenerator[SegmentFinalized, None]:
@@ -180,6 +226,7 @@ async def read_segments(path: Path, after_seq: int = 0) -> AsyncGenerator[Segmen
 
 def _story(path: Path) -> Story:
     story = Story()
+    near: Event | None = None
     for kind, seq, _, line in _lines(path, 0):
         if kind == _SEGMENT:
             found = _SEGMENT_ID.search(line)
@@ -187,10 +234,8 @@ def _story(path: Path) -> Story:
                 story.segment_ids.add(found[1].decode())
             story.last_seq = seq
             continue
-        event = decode_line(line)
-        if event is None:
-            break
-        story.take(event)
+        near = _decoded(path, line, seq, near)
+        story.take(near)
     return story
 
 

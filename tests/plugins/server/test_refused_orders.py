@@ -78,9 +78,8 @@ async def test_every_dialect_says_that_it_cannot_now(tmp_path, full, dialect):
     dialects = () if dialect == "native" else (dialect,)
     async with serving(tmp_path, dialects=dialects, api_key="k") as server, http(server) as client:
         full(OSError(28, "No space left on device"))
-        headers = {
-            "x-api-key": "k", "authorization": "Token k" if dialect == "meetstream" else "Bearer k",
-        }  # fmt: skip
+        scheme = "Token" if dialect == "meetstream" else "Bearer"
+        headers = {"x-api-key": "k", "x-spoke-api-key": "k", "authorization": f"{scheme} k"}
         answer = await client.post(path, json=body, headers=headers)
         assert answer.status_code == 503, answer.text
         assert await server.service.stores.bots.unfinished() == []

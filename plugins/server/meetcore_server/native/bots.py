@@ -118,7 +118,8 @@ async def create_bot(
     row = await service.create(writer, order)
     if row.replayed and not same_order(await service.order(row), order):
         raise KeyReused(row)
-    body = attrs.evolve(await shown(service, row), notes=[note] if note else [])
+    body = await shown(service, row)
+    body = attrs.evolve(body, notes=[*([note] if note else []), *body.notes])
     return Response(body, status_code=200 if row.replayed else 201)
 
 

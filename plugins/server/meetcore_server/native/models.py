@@ -168,9 +168,15 @@ class Bot:
             metadata=dict(row.metadata),
             dialect=row.dialect,
             replayed=row.replayed,
-            notes=list(notes),
+            notes=[*notes, *_damage(story)],
             history=history,
         )
+
+
+def _damage(story: Story | None) -> list[str]:
+    if story is None or not story.events_lost:
+        return []
+    return [f"The journal is damaged: {story.events_lost} of its events cannot be read."]
 
 
 @frozen(kw_only=True)
