@@ -8,12 +8,42 @@ from pathlib import Path
 from meetcore.errors import StorageUnavailable
 from meetcore.journal import JOURNAL_NAME
 
-__all__ = ["bot_folders", "journal_path", "make_bot_folder"]
+__all__ = [
+    "bot_folders",
+    "journal_path",
+    "make_bot_folder",
+    "make_private_folder",
+    "private_file",
+]
 
 
 def journal_path(folder: Path) -> Path:
     """Return where a bot's journal lies in its folder."""
     return folder / JOURNAL_NAME
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that its owner alone can enter, where there is none yet.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def private_file(path: Path) -> Path:
+    """Make a file, empty, that its owner alone can read and write; whoever opens it keeps that.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(fd, 0o600)
+    finally:
+        os.close(fd)
+    return path
 
 
 def make_bot_folder(out_dir: Path, bot_id: str) -> Path:
@@ -25,7 +55,7 @@ def make_bot_folder(out_dir: Path, bot_id: str) -> Path:
     folder = out_dir / bot_id
     probe = folder / ".writable"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         fd = os.open(probe, os.O_CREAT | os.O_WRONLY, 0o600)
         os.close(fd)
         probe.unlink()

@@ -161,6 +161,12 @@ def read_journal(path: Path | str, after: int = 0) -> Iterator[Event]:
                 yield event
 
 
+def _write_private(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+
+
 class Journal:
     """One bot's journal, open for appending. At most one process holds it.
 
@@ -235,7 +241,7 @@ class Journal:
                     f"More than the last line of {self._path} is damaged.",
                     "`meetcore recover` mends it and keeps the damaged file.",
                 )
-            self._path.with_suffix(".torn").write_bytes(torn)
+            _write_private(self._path.with_suffix(".torn"), torn)
             os.ftruncate(self._fd, self._end)
             os.fsync(self._fd)
 
@@ -245,7 +251,7 @@ class Journal:
 
     def _reserve(self) -> None:
         try:
-            self._reserve_path.write_bytes(bytes(_RESERVE_BYTES))
+            _write_private(self._reserve_path, bytes(_RESERVE_BYTES))
         except OSError:
             self.disk_full = True
 

@@ -217,6 +217,7 @@ async def run(spec: BotSpec) -> None:
 
 def main() -> None:
     """Run the bot whose order is on standard input."""
+    os.umask(0o077)  # what a plugin writes is for its owner alone, too
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to decide about
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s"

@@ -41,7 +41,7 @@ from meetcore.config import load_config
 from meetcore.contracts import BotSpec, Launcher, RunningBot
 from meetcore.errors import CommandFailed, CommandRefused, MeetcoreError, StorageUnavailable
 from meetcore.events import Draft, Event
-from meetcore.folders import journal_path
+from meetcore.folders import journal_path, make_private_folder, private_file
 from meetcore.wire import command_to_wire, draft_from_wire, event_from_wire
 
 __all__ = ["PROCESS_LOG", "ChildProcessLauncher", "is_running"]
@@ -264,7 +264,7 @@ class ChildProcessLauncher(Launcher):
             with trio.fail_after(START_TIMEOUT_S):
                 longest_s = _max_duration_s(spec)
                 about = {"pid": process.pid, "max_duration_s": longest_s}
-                (folder / _PID_FILE).write_text(json.dumps(about))
+                private_file(folder / _PID_FILE).write_text(json.dumps(about))
                 assert process.stdin is not None
                 async with process.stdin:
                     await process.stdin.send_all(spec_to_json(spec).encode() + b"\n")
@@ -375,8 +375,8 @@ async def _until_listening(bot: ChildBot, process: trio.Process) -> None:
 
 def _log_in(folder: Path) -> BinaryIO:
     """Make a bot's folder where it is missing, and open the log of its process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return (folder / PROCESS_LOG).open("ab")
+    make_private_folder(folder)
+    return private_file(folder / PROCESS_LOG).open("ab")
 
 
 def _last_words(path: Path) -> str:

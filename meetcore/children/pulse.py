@@ -26,7 +26,7 @@ from attrs import frozen
 from meetcore.children.frames import FrameReader, Kind, frame, json_frame
 from meetcore.errors import MeetcoreError, brief, found_in
 from meetcore.events import StateChanged
-from meetcore.folders import journal_path
+from meetcore.folders import journal_path, private_file
 from meetcore.journal import read_journal
 from meetcore.lifecycle import EndReason, Evidence, State
 
@@ -64,7 +64,7 @@ class GivenUp:
 def note_given_up(folder: Path, why: GivenUp) -> None:
     """Leave in a bot's folder why it was given up, for whoever recovers it."""
     note = {"reason": why.reason.value, "silent_s": round(why.silent_s, 1)}
-    (folder / NOTE_NAME).write_text(json.dumps(note))
+    private_file(folder / NOTE_NAME).write_text(json.dumps(note))
 
 
 def given_up(folder: Path) -> GivenUp | None:

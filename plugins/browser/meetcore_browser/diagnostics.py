@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 from attrs import asdict, define, field
 
+from meetcore.folders import make_private_folder, private_file
 from meetcore.secrets import Redactor
 from meetcore_browser.errors import BrowserError
 from meetcore_browser.steps import StepLog
@@ -127,7 +128,7 @@ class Diagnostics:
             if self.browser.crash is None:
                 await self._fetch(target)
             report = json.dumps(self._report(step, error), indent=2, ensure_ascii=False)
-            (target / "report.json").write_text(report, encoding="utf-8")
+            private_file(target / "report.json").write_text(report, encoding="utf-8")
         except OSError as trouble:
             self.log.note(f"diagnostics could not be written: {trouble}", trio.current_time())
             return None
@@ -135,11 +136,11 @@ class Diagnostics:
 
     def _make_folder(self, step: str) -> Path:
         root = self.folder / "diagnostics"
-        root.mkdir(parents=True, exist_ok=True)
+        make_private_folder(root)
         slug = re.sub(r"[^a-z0-9]+", "-", self.redactor.redact(step).lower()).strip("-")[:40]
         number = len(list(root.iterdir())) + 1
         target = root / f"{number:02d}-{slug}"
-        target.mkdir()
+        target.mkdir(mode=0o700)
         return target
 
     async def _fetch(self, target: Path) -> None:
@@ -194,7 +195,7 @@ class Diagnostics:
             timeout=PART_TIMEOUT_S * 1000,
             timeout_s=PART_TIMEOUT_S,
         )
-        (target / "screenshot.png").write_bytes(picture)
+        private_file(target / "screenshot.png").write_bytes(picture)
 
     def _secret_in(self, text: str) -> bool:
         return self.redactor.redact(text) != text
@@ -202,7 +203,7 @@ class Diagnostics:
     async def _fetch_html(self, source: Page | Frame, target: Path, name: str) -> None:
         text = await self.browser.call(source.content, timeout_s=PART_TIMEOUT_S)
         text = redacted_html(text, self.redactor)[:MAX_HTML_CHARS]
-        (target / f"{name}.html").write_text(text, encoding="utf-8")
+        private_file(target / f"{name}.html").write_text(text, encoding="utf-8")
 
     def _report(self, step: str, error: BaseException | None) -> dict[str, Any]:
         look = {key: value for key, value in self._look.items() if key != "texts"}

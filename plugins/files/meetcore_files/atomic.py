@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from meetcore.folders import private_file
+
 __all__ = ["replace_atomically", "write_atomically"]
 
 
@@ -16,7 +18,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with private_file(part).open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

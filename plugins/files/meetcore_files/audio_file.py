@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Pcm
+from meetcore.folders import private_file
 
 __all__ = ["AudioFile", "FlacFile", "OpusFile", "audio_file_class"]
 
@@ -100,7 +101,7 @@ class OpusFile(AudioFile):
         import av
 
         self._container: Any = av.open(
-            str(self.path),
+            str(private_file(self.path)),
             "w",
             format="ogg",
             options={"page_duration": "200000", "flush_packets": "1"},
@@ -189,7 +190,7 @@ class FlacFile(AudioFile):
 
         del bit_rate_kbps
         self._container: Any = av.open(
-            str(self.path), "w", format="flac", options={"flush_packets": "1"}
+            str(private_file(self.path)), "w", format="flac", options={"flush_packets": "1"}
         )
         self._stream: Any = self._container.add_stream("flac", rate=SAMPLE_RATE_HZ, layout="mono")
 

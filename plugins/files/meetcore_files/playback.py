@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from meetcore.folders import private_file
 from meetcore_files.atomic import replace_atomically
 
 __all__ = ["played_duration_s", "remake"]
@@ -54,7 +55,8 @@ def remake(path: Path) -> None:
 def _copy_packets(old: Any, part: Path) -> None:
     import av
 
-    with av.open(str(part), "w", format="ogg", options={"page_duration": "200000"}) as new:
+    options = {"page_duration": "200000"}
+    with av.open(str(private_file(part)), "w", format="ogg", options=options) as new:
         stream = new.add_stream_from_template(old.streams.audio[0])
         try:
             for packet in old.demux(audio=0):
@@ -69,7 +71,7 @@ def _encode_again(old: Any, part: Path) -> None:
     import av
 
     rate = old.streams.audio[0].rate
-    with av.open(str(part), "w", format="flac") as new:
+    with av.open(str(private_file(part)), "w", format="flac") as new:
         stream = new.add_stream("flac", rate=rate, layout="mono")
         try:
             for frame in old.decode(audio=0):

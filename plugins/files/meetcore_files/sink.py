@@ -14,6 +14,7 @@ from meetcore.audio.chunk import SAMPLE_RATE_HZ
 from meetcore.contracts import Sink, SinkContext
 from meetcore.errors import StorageUnavailable
 from meetcore.events import ArtifactWritten, AudioLost
+from meetcore.folders import make_private_folder
 from meetcore_files.completion import Meeting, audio_entry, complete, recover_audio
 from meetcore_files.encoder_thread import EncoderThread
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
@@ -188,7 +189,7 @@ async def _meeting(context: SinkContext) -> Meeting:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         probe = folder / ".writable"
         probe.write_bytes(b"")
         probe.unlink()

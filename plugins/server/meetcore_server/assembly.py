@@ -35,6 +35,7 @@ from meetcore_server.storage.accounts import Accounts
 from meetcore_server.storage.bots import Bots, Limits
 from meetcore_server.storage.database import DEFAULT_DATABASE_URL, open_database
 from meetcore_server.storage.endpoints import Endpoints
+from meetcore_server.storage.holding import held_file
 from meetcore_server.storage.keys import Keys
 from meetcore_server.storage.server_secrets import server_secret
 from meetcore_server.webhooks.desk import WebhookDesk
@@ -149,17 +150,19 @@ async def open_server(fleet: Fleet, options: ServeOptions) -> AsyncIterator[Serv
 
     Raises:
         ConfigError: It cannot listen there; or not without a key.
+        AlreadyServed: Another server holds the database, or the bots' folder.
         DatabaseUnavailable: The database cannot be opened.
     """
     listeners = await _listen(options.host, options.port)
     try:
         loopback = all(map(_is_loopback, listeners))
-        async with open_database(options.database) as database:
-            server = await _assemble(fleet, options, database, listeners, loopback=loopback)
-            async with trio.open_nursery() as nursery:
-                await _start(server, fleet, options, listeners, nursery)
-                yield server
-                nursery.cancel_scope.cancel()
+        with held_file(fleet.config.out_dir / ".served", "The bots' folder"):
+            async with open_database(options.database, alone=True) as database:
+                server = await _assemble(fleet, options, database, listeners, loopback=loopback)
+                async with trio.open_nursery() as nursery:
+                    await _start(server, fleet, options, listeners, nursery)
+                    yield server
+                    nursery.cancel_scope.cancel()
     finally:
         for listener in listeners:
             await trio.aclose_forcefully(listener)

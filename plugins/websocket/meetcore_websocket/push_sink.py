@@ -13,6 +13,7 @@ import trio
 from meetcore.contracts import Sink, SinkContext
 from meetcore.errors import ConfigError, StorageUnavailable
 from meetcore.events import Draft, Event, TrackOpened
+from meetcore.folders import make_private_folder
 from meetcore_websocket.dialler import Dialler
 from meetcore_websocket.line import TargetUnreachable
 from meetcore_websocket.push_options import PushOptions
@@ -194,7 +195,7 @@ class WebSocketPushSink(Sink[PushOptions]):
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
         raise StorageUnavailable(
             f"The folder {folder} cannot be written: {error.strerror}.",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
@@ -23,6 +23,7 @@ from outcome import Outcome
 
 from meetcore_server.storage.engine import DEFAULT_DATABASE_URL, find_place
 from meetcore_server.storage.errors import DatabaseUnavailable
+from meetcore_server.storage.holding import held_file
 from meetcore_server.storage.worker import Operation, Settled, Worker
 
 __all__ = ["DEFAULT_DATABASE_URL", "Database", "open_database"]
@@ -34,25 +35,30 @@ _CLOSE_WITHIN_S = 10.0
 
 
 @asynccontextmanager
-async def open_database(url: str = DEFAULT_DATABASE_URL) -> AsyncIterator[Database]:
+async def open_database(
+    url: str = DEFAULT_DATABASE_URL, *, alone: bool = False
+) -> AsyncIterator[Database]:
     """Open a database, bring its tables up to date, and hold it; up to 30 s.
 
     What is under way when the block ends is still committed.
 
     Args:
         url: `sqlite:///path` or `postgresql://user@host/name`.
+        alone: Whether no other server may hold it meanwhile.
 
     Raises:
         ConfigError: The URL is of no kind we know, or its driver is not installed.
+        AlreadyServed: Another server holds it.
         DatabaseUnavailable: It cannot be opened.
         DatabaseTooNew: A later version wrote it.
     """
-    database = Database(url)
-    try:
-        await database.open()
-        yield database
-    finally:
-        await database.close()
+    database = Database(url, alone=alone)
+    with database.held():
+        try:
+            await database.open()
+            yield database
+        finally:
+            await database.close()
 
 
 class Database:
@@ -63,15 +69,22 @@ class Database:
         kind: `sqlite` or `postgresql`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, alone: bool = False) -> None:
         place = find_place(url)
+        self._lock_file = place.lock_file if alone else None
         self.shown = place.shown
         self.kind: str = place.engine.dialect.name
         self._token = trio.lowlevel.current_trio_token()
-        self._worker = Worker(place, self._tell)
+        self._worker = Worker(place, self._tell, alone)
         self._thread: threading.Thread | None = None
         self._over = trio.Event()
         self._closed = False
+
+    def held(self) -> AbstractContextManager[None]:
+        """Hold the lock file where there is one to hold, while the block runs."""
+        if self._lock_file is None:
+            return nullcontext()
+        return held_file(self._lock_file, f"The database {self.shown}")
 
     async def do(
         self, fn: Callable[[sa.Connection], T], *, within_s: float = _ANSWER_WITHIN_S

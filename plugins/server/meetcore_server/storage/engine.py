@@ -65,6 +65,11 @@ class Place:
                 "Name another with --database.",
             ) from error
 
+    @property
+    def lock_file(self) -> Path | None:
+        """The file by which a server holds the database; None where there is no path."""
+        return self.file.with_name(f"{self.file.name}.lock") if self.file is not None else None
+
     def identity(self) -> tuple[int, int] | None:
         """Return which file lies at the path; None where there is no path."""
         if self.file is None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from meetcore_server.storage.engine import Place
 from meetcore_server.storage.errors import DatabaseUnavailable
+from meetcore_server.storage.holding import hold_database
 from meetcore_server.storage.upgrade import upgrade
 
 __all__ = ["Operation", "Settled", "Worker"]
@@ -54,10 +55,12 @@ class Worker:
     Args:
         place: The database.
         tell: Called from the thread with what is settled.
+        alone: Whether no other server may hold the database meanwhile.
     """
 
     place: Place
     tell: Callable[[Settled], None]
+    alone: bool = False
     _queue: queue.SimpleQueue[Operation | None] = field(factory=queue.SimpleQueue, init=False)
     _connection: sa.Connection | None = field(default=None, init=False)
     _identity: tuple[int, int] | None = field(default=None, init=False)
@@ -86,17 +89,29 @@ class Worker:
     def _open(self) -> None:
         self.place.make_file()
         try:
-            connection = self._connect()
+            connection = self.place.engine.connect()
             with connection.begin():
                 upgrade(connection, self.place.shown)
+            self._take(connection, first=True)
         except SQLAlchemyError as error:
             raise self._unavailable(error) from error
 
     def _connect(self) -> sa.Connection:
         connection = self.place.engine.connect()
+        self._take(connection, first=False)
+        return connection
+
+    def _take(self, connection: sa.Connection, *, first: bool) -> None:
+        """Use a connection from now on, with the lock on the database where it has to be held."""
+        if self.alone and connection.dialect.name == "postgresql":
+            try:
+                with connection.begin():
+                    hold_database(connection, self.place.shown, first=first)
+            except BaseException:
+                connection.close()
+                raise
         self._connection = connection
         self._identity = self.place.identity()
-        return connection
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
