@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 import logging
-import shutil
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -57,6 +58,7 @@ from meetcore_server.storage.bot_rows import BotFacts
 from meetcore_server.storage.bots import Bots, Limits
 from meetcore_server.storage.endpoints import Endpoints
 from meetcore_server.storage.keys import Keys
+from meetcore_server.storage.tombstones import Tombstones
 from meetcore_server.tokens import sign, verify
 from meetcore_server.webhooks.desk import WebhookDesk
 
@@ -65,6 +67,8 @@ __all__ = ["OPEN_KEY_ID", "BotService", "Stores"]
 _STORIES_KEPT = 32
 _GONE_WITHIN_S = 10.0
 _FORGET_WITHIN_S = 35.0
+_DELETE_AGAIN_AFTER_S = 30.0
+_MOST_NAMED = 5
 _LOG = logging.getLogger("meetcore.server")
 OPEN_KEY_ID = "open"
 """Stands for the key of whoever needs none."""
@@ -125,6 +129,8 @@ class BotService:
         self._stories: dict[str, Story] = {}
         self._refused: set[str] = set()
         self._deleting = trio.Lock()
+        self._deleted_so_far: dict[str, int] = {}
+        self.tombstones = Tombstones(stores.bots.database)
         self._watchers: list[tuple[int, trio.MemorySendChannel[BotRow]]] = []
 
     @property
@@ -421,10 +427,29 @@ class BotService:
             if row.deleted_at is not None:
                 return 0
             self._stories.pop(row.bot_id, None)
-            count = await trio.to_thread.run_sync(_delete_folder, row.folder)
+            remove = partial(_delete_folder, row.folder)
+            count, stayed = await self.attendance.in_thread(remove)
+            count += self._deleted_so_far.get(row.bot_id, 0)
+            if stayed:
+                self._deleted_so_far[row.bot_id] = count
+                later = self.now() + timedelta(seconds=_DELETE_AGAIN_AFTER_S)
+                await self.stores.bots.delete_later(row.bot_id, later)
+                raise StorageUnavailable(
+                    f"Of the data of bot {row.bot_id} this could not be deleted: {stayed}.",
+                    "It is tried again by itself every 30 s.",
+                )
             await self.webhooks.after_deletion(row, count)
             await self.stores.bots.mark_deleted(row.bot_id)
+            self._deleted_so_far.pop(row.bot_id, None)
+            try:
+                await self.clean_tombstones()
+            except StorageUnavailable as error:
+                _LOG.warning("bot=%s traces of it are left for now: %s", row.bot_id, error)
         return count
+
+    async def clean_tombstones(self) -> bool:
+        """Forget what is still known of bots whose data was deleted; return whether all is."""
+        return await self.tombstones.clean()
 
     # --- telling ------------------------------------------------------------------------------
 
@@ -563,8 +588,27 @@ class BotService:
         return await self.webhooks.deliveries.history(bot_id=row.bot_id, limit=limit)
 
 
-def _delete_folder(folder: Path) -> int:
-    """Delete a bot's folder; return how many files it had."""
-    count = sum(1 for path in folder.rglob("*") if path.is_file())
-    shutil.rmtree(folder, ignore_errors=True)
-    return count
+def _delete_folder(folder: Path) -> tuple[int, str]:
+    """Delete a bot's folder; return how many files went, and in words what could not be deleted."""
+    count, stayed = 0, []
+    for place, folders, files in os.walk(folder, topdown=False):
+        for name in (*files, *folders):
+            path = Path(place, name)
+            try:
+                if path.is_dir() and not path.is_symlink():
+                    path.rmdir()
+                else:
+                    path.unlink()
+                    count += 1
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                stayed.append(f"{path.relative_to(folder)} ({error.strerror})")
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        stayed = stayed or [f"the folder itself ({error.strerror})"]
+    more = f" and {len(stayed) - _MOST_NAMED} more" if len(stayed) > _MOST_NAMED else ""
+    return count, ", ".join(stayed[:_MOST_NAMED]) + more

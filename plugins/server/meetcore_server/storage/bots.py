@@ -37,6 +37,7 @@ from meetcore_server.storage.locking import one_at_a_time
 from meetcore_server.storage.order_json import order_from_json
 from meetcore_server.storage.tables import bots, deliveries, keys, targets, users
 from meetcore_server.storage.target_rows import insert_targets, replace_targets
+from meetcore_server.storage.tombstones import NOTHING_LEFT
 
 __all__ = ["Bots", "Limits"]
 
@@ -269,28 +270,24 @@ class Bots:
         query = sa.select(sa.func.min(bots.c.delete_after)).where(bots.c.deleted_at.is_(None))
         return await self.database.do(lambda c: c.scalar(query))
 
+    async def delete_later(self, bot_id: str, when: datetime) -> None:
+        """Note that a bot's data is still to be deleted, for what it was tried in vain."""
+        later = sa.update(bots).where(bots.c.bot_id == bot_id, bots.c.deleted_at.is_(None))
+        await self.database.do(lambda c: c.execute(later.values(delete_after=when)).rowcount)
+
     async def mark_deleted(self, bot_id: str) -> bool:
         """Note that a bot's data is gone; return whether it was not before.
 
-        Messages about it that were delivered or given up lose their bodies too.
+        The row keeps its times and how it ended, and forgets what meeting it was, what was ordered
+        and for whom. `Tombstones.clean` has its webhooks forgotten, when the last is delivered.
         """
         now = self.now()
         change = (
             sa.update(bots)
             .where(bots.c.bot_id == bot_id, bots.c.deleted_at.is_(None))
-            .values(deleted_at=now, updated_at=now)
+            .values(deleted_at=now, updated_at=now, **NOTHING_LEFT)
         )
-        forget = (
-            sa.update(deliveries)
-            .where(deliveries.c.bot_id == bot_id, deliveries.c.waiting.is_(False))
-            .values(body=None)
-        )
-
-        def mark(c: sa.Connection) -> bool:
-            c.execute(forget)
-            return c.execute(change).rowcount > 0
-
-        return await self.database.do(mark)
+        return await self.database.do(lambda c: c.execute(change).rowcount > 0)
 
 
 def _due(ended_at: datetime, keep_s: float | None) -> datetime | None:

@@ -96,12 +96,29 @@ class Database:
         Raises:
             DatabaseUnavailable: The database went away, takes no more, or did not answer in time.
         """
+        return cast(T, await self._do(fn, within_s))
+
+    async def do_without_trace(self, fn: Callable[[sa.Connection], None]) -> bool:
+        """Run `fn(connection)` so that what it overwrites or deletes is nowhere afterwards.
+
+        Returns:
+            Whether that is so; otherwise somebody else reads in the database: ask again later.
+
+        Raises:
+            DatabaseUnavailable: As for `do`.
+        """
+        return bool(await self._do(fn, _ANSWER_WITHIN_S, without_trace=True))
+
+    async def _do(
+        self, fn: Callable[[sa.Connection], Any], within_s: float, *, without_trace: bool = False
+    ) -> Any:
         await trio.lowlevel.checkpoint_if_cancelled()
         if self._closed:
             raise DatabaseUnavailable(f"The database {self.shown} is closed.")
         operation, wait = self._operation(fn)
+        operation.without_trace = without_trace
         self._worker.put(operation)
-        return cast(T, (await wait(within_s)).unwrap())
+        return (await wait(within_s)).unwrap()
 
     async def open(self) -> None:
         """Start the thread and have it open the database."""

@@ -26,6 +26,7 @@ _SQLITE = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # what is acknowledged survives a power cut
     "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",  # what is deleted is overwritten
 )
 _POSTGRESQL_OPTIONS = (
     f"-c timezone=UTC -c statement_timeout=20000 -c lock_timeout={_BUSY_MS} "

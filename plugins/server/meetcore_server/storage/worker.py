@@ -29,11 +29,13 @@ class Operation:
     """Something to do in the database.
 
     Attributes:
+        without_trace: What was there before is to be nowhere afterwards; gives whether that is so.
         given_up: Nobody waits for it any more; not begun yet, it is left out.
     """
 
     fn: Callable[[sa.Connection], Any]
     settle: Callable[[Outcome[Any]], None]
+    without_trace: bool = False
     given_up: bool = False
 
 
@@ -159,7 +161,23 @@ class Worker:
                 raise _Broken(error) from error
             raise
         connection.commit()
+        if any(operation.without_trace for operation in batch):
+            clean = self._cut_off_log(connection)
+            for number, (operation, result) in enumerate(zip(batch, results, strict=True)):
+                if operation.without_trace and isinstance(result, Value):
+                    results[number] = Value(clean)
         return results
+
+    def _cut_off_log(self, connection: sa.Connection) -> bool:
+        """Cut off SQLite's write-ahead log; return False where somebody still reads in it."""
+        if connection.dialect.name != "sqlite":
+            return True
+        try:
+            raw: Any = connection.connection.driver_connection
+            (busy, *_), *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except Exception:  # noqa: BLE001  what was asked is committed; this is tried again
+            return False
+        return not busy
 
     def _run(self, connection: sa.Connection, batch: list[Operation]) -> list[Outcome[Any]]:
         began = time.monotonic()

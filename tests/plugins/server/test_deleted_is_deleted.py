@@ -1,0 +1,104 @@
+"""After a bot's data was deleted, nothing of what it was is anywhere; or it is said what stayed."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import trio
+
+from meetcore_server import service
+
+from .running import http, ordered, serving, until
+from .webhooks.receiver import receiving
+
+LINK = "https://meet.google.com/short-hushhush?pwd=Passcode77"
+TRACES = (b"short-hushhush", b"Passcode77", b"quiet-company", b"Hushed Name", b"/hook-hidden")
+
+
+def bytes_of(folder) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+async def ended_bot(client, receiver) -> str:
+    hook = {"url": receiver.url("/hook-hidden"), "events": ["state.changed", "bot.*"]}
+    bot = await ordered(
+        client, LINK, name="Hushed Name", metadata={"customer": "quiet-company"}, webhooks=[hook]
+    )
+    await until(client, bot["id"], "completed")
+    return bot["id"]
+
+
+async def test_no_trace_of_a_deleted_bot_is_in_a_byte_of_what_is_kept(tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    async with (
+        receiving() as receiver,
+        serving(tmp_path, private_targets=("*",)) as server,
+        http(server) as client,
+    ):
+        bot_id = await ended_bot(client, receiver)
+        found = b"".join(bytes_of(tmp_path).values())
+        assert all(trace in found for trace in TRACES), "they are looked for in the right place"
+        before = (await client.get(f"/v1/bots/{bot_id}")).json()
+        secrets = [t.secret for t in await server.service.webhooks.cursors.targets(bot_id)]
+        answer = await client.delete(f"/v1/bots/{bot_id}/data")
+        assert answer.status_code == 200
+        with trio.fail_after(10):
+            while not any(b"data_deleted" in each.body for each in receiver.got):  # noqa: ASYNC110
+                await trio.sleep(0.02)
+            while True:
+                await server.service.clean_tombstones()
+                row = await server.service.stores.bots.get(bot_id)
+                left = {
+                    name: trace
+                    for name, data in bytes_of(tmp_path).items()
+                    for trace in (*TRACES, *(s.encode() for s in secrets if s))
+                    if trace in data
+                }
+                if not left:
+                    break
+                await trio.sleep(0.05)
+        assert row.deleted_at is not None
+        assert row.ended_at is not None
+        assert row.state == "completed"
+        shown = (await client.get(f"/v1/bots/{bot_id}")).json()
+        assert (shown["created_at"], shown["ended_at"]) == (
+            before["created_at"],
+            before["ended_at"],
+        )
+        assert (await client.get("/v1/bots")).status_code == 200
+        assert (await client.get(f"/v1/bots/{bot_id}/deliveries")).status_code == 200
+    assert not any(trace.decode() in caplog.text for trace in TRACES)
+    assert not [name for name, data in bytes_of(tmp_path).items() for t in TRACES if t in data]
+
+
+async def test_what_cannot_be_deleted_is_said_and_tried_again_and_the_webhook_tells_the_truth(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(service, "_DELETE_AGAIN_AFTER_S", 0.5)
+    unlink = os.unlink
+
+    async with (
+        receiving() as receiver,
+        serving(tmp_path, private_targets=("*",)) as server,
+        http(server) as client,
+    ):
+        bot_id = await ended_bot(client, receiver)
+
+        def refuse(path, *args, **kwargs):
+            if str(path).endswith("journal.jsonl"):
+                raise PermissionError(1, "Operation not permitted")
+            unlink(path, *args, **kwargs)
+
+        monkeypatch.setattr(os, "unlink", refuse)
+        answer = await client.delete(f"/v1/bots/{bot_id}/data")
+        assert answer.status_code == 503
+        assert "journal.jsonl (Operation not permitted)" in answer.json()["detail"]
+        assert (await client.get(f"/v1/bots/{bot_id}")).json()["data_deleted_at"] is None
+        assert not any(b"data_deleted" in each.body for each in receiver.got)
+        monkeypatch.setattr(os, "unlink", unlink)
+        server.service.bot_ended.set()
+        with trio.fail_after(20):
+            while not any(b"data_deleted" in each.body for each in receiver.got):  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        assert not (tmp_path / "bots" / bot_id).exists()
