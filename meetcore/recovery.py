@@ -10,6 +10,7 @@ from attrs import define, field
 
 from meetcore.addresses import PrivateTargets
 from meetcore.children.pulse import GivenUp, given_up
+from meetcore.children.sockets import remove_socket
 from meetcore.commands import Command
 from meetcore.config import BotConfig
 from meetcore.contracts import SinkContext
@@ -107,6 +108,7 @@ async def recover(
             result = await _recover_one(folder, journal, plugins, config)
         finally:
             journal.close()
+            remove_socket(folder)
         if kept is not None:
             result.trouble.append(
                 f"The journal was damaged: {_lost_in(journal)} events are lost, all others are "
@@ -149,8 +151,12 @@ async def _recover_one(
     if story.state not in TERMINAL:
         _end(journal, story, given_up(folder))
         result.ended = True
+    in_order = story.ledger_closed and not (result.ended or result.torn_bytes or story.damaged)
     for name in story.requested.sinks if story.requested else ():
-        await _recover_sink(name, folder, journal, plugins, config, result)
+        if name.partition(":")[0] in plugins.sinks:
+            await _recover_sink(name, folder, journal, plugins, config, result)
+        elif not in_order:  # otherwise it has done its part
+            result.trouble.append(f"The sink {name!r} is not installed here.")
     return result
 
 
@@ -179,10 +185,6 @@ async def _recover_sink(
     config: BotConfig,
     result: RecoveredBot,
 ) -> None:
-    if name.partition(":")[0] not in plugins.sinks:
-        result.trouble.append(f"The sink {name!r} is not installed here.")
-        return
-
     async def refuse(command: Command) -> None:
         await trio.lowlevel.checkpoint()
         raise CommandRefused(f"The bot has ended: it cannot {command.type}.")

@@ -21,13 +21,13 @@ import trio
 
 from meetcore.bot import Bot
 from meetcore.children.ears import Ears
+from meetcore.children.error_frames import error_to_wire
 from meetcore.children.frames import (
     BadFrame,
     Frame,
     FrameReader,
     Kind,
     audio_frame,
-    error_to_wire,
     frame,
     json_frame,
 )
@@ -44,6 +44,7 @@ from meetcore.wire import command_from_wire, draft_to_wire, event_to_wire, parse
 __all__ = ["spec_from_json", "spec_to_json"]
 
 SEND_TIMEOUT_S = 30.0
+LISTENER_TIMEOUT_S = 600.0
 LINGER_S = 5.0
 _READ_BYTES = 64 * 1024
 
@@ -106,9 +107,9 @@ class _Conversation:
         elif each.kind is Kind.QUIT:
             self._bot.abandon()
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, data: bytes, *, within_s: float = SEND_TIMEOUT_S) -> None:
         try:
-            with trio.fail_after(SEND_TIMEOUT_S):
+            with trio.fail_after(within_s):
                 async with self._in_turn:
                     await self._stream.send_all(data)
         except (trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -127,7 +128,8 @@ class _Conversation:
     async def _let_hear(self, _after: int) -> None:
         with self._ears.listening() as chunks:
             async for chunk in chunks:
-                await self._send(audio_frame(chunk))
+                # While the launcher takes nothing, the oldest of what waits in `Ears` goes.
+                await self._send(audio_frame(chunk), within_s=LISTENER_TIMEOUT_S)
         await self._end()
 
     async def _end(self) -> None:

@@ -13,7 +13,7 @@ A frame is its length (4 bytes, big-endian), a kind (1 byte) and that many bytes
 | `E` | bot | an event as in the journal |
 | `D` | bot | a draft |
 | `A` | bot | 2 bytes length, JSON `{"track", "start", "rate"}`, int16 samples |
-| `R` | bot | JSON `{"id": n, "error": [kind, message, remedy] or null}` |
+| `R` | bot | JSON `{"id": n, "error": {…} or null}`, see `error_frames` |
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 from attrs import frozen
 
 from meetcore.audio.chunk import Chunk
-from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused, MeetcoreError
+from meetcore.errors import MeetcoreError
 
 __all__ = [
     "BadFrame",
@@ -36,8 +36,6 @@ __all__ = [
     "Kind",
     "audio_frame",
     "chunk_in",
-    "error_from_wire",
-    "error_to_wire",
     "frame",
     "json_frame",
 ]
@@ -109,34 +107,6 @@ def chunk_in(content: bytes) -> Chunk:
     if pcm is None:
         pcm = np.frombuffer(content[2 + size :], dtype=np.int16)
     return Chunk(about["track"], about["start"], pcm, about["rate"])
-
-
-def error_to_wire(error: MeetcoreError | None) -> list[str] | None:
-    """Return an answer to a command as plain data."""
-    if error is None:
-        return None
-    if isinstance(error, CapabilityMissing):
-        kind = "missing"
-    else:
-        kind = "refused" if isinstance(error, CommandRefused) else "failed"
-    return [kind, error.message, error.remedy]
-
-
-class _Missing(CapabilityMissing):
-    """The platform cannot, as the bot's process said it."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        MeetcoreError.__init__(self, message, remedy)
-
-
-def error_from_wire(wire: list[str] | None) -> MeetcoreError | None:
-    """Return the error an answer holds."""
-    if wire is None:
-        return None
-    kind, message, remedy = wire
-    if kind == "missing":
-        return _Missing(message, remedy)
-    return (CommandRefused if kind == "refused" else CommandFailed)(message, remedy)
 
 
 class FrameReader:

@@ -25,17 +25,17 @@ import trio
 
 from meetcore.audio.chunk import Chunk
 from meetcore.children.child import spec_to_json
+from meetcore.children.error_frames import error_from_wire
 from meetcore.children.frames import (
     BadFrame,
     Frame,
     FrameReader,
     Kind,
     chunk_in,
-    error_from_wire,
     json_frame,
 )
 from meetcore.children.pulse import Pulse
-from meetcore.children.sockets import socket_path
+from meetcore.children.sockets import remove_socket, socket_path
 from meetcore.commands import Command, Stop
 from meetcore.config import load_config
 from meetcore.contracts import BotSpec, Launcher, RunningBot
@@ -54,6 +54,7 @@ COMMAND_TIMEOUT_S = 35.0
 LEAVE_TIMEOUT_S = 45.0
 UNRESPONSIVE_LIMIT_S = 60.0
 _RETRY_S = 0.02
+_WAITING_CHUNKS = 8
 _READ_BYTES = 64 * 1024
 _WENT_AWAY = (OSError, trio.TooSlowError, trio.BrokenResourceError)
 """What a process that goes away does to a connection, which may be one that it never took."""
@@ -167,7 +168,7 @@ class ChildBot(RunningBot):
     @asynccontextmanager
     async def hear(self) -> AsyncIterator[trio.MemoryReceiveChannel[Chunk]]:
         """Hold a channel with the audio of all tracks."""
-        send, receive = trio.open_memory_channel[Chunk](200)
+        send, receive = trio.open_memory_channel[Chunk](_WAITING_CHUNKS)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._hear, send)
             with receive:
@@ -180,20 +181,22 @@ class ChildBot(RunningBot):
                 reader = FrameReader()
                 while frames := await _read(stream, reader):
                     for each in frames:
-                        with suppress(trio.WouldBlock):
-                            channel.send_nowait(chunk_in(each.content))
+                        # Waits: what does not fit is dropped, and said, where the journal is.
+                        await channel.send(chunk_in(each.content))
 
     async def gone(self) -> None:
         """Return when the process is gone, and with it everything it started."""
         if self._process is not None:
             await self._process.wait()
             _kill_group(self._process.pid)
+            remove_socket(self.folder)
             return
         while is_running(self.folder):
             with suppress(*_WENT_AWAY):
                 async with await self.connect() as stream:
                     await stream.receive_some(1)
             await trio.sleep(_RETRY_S)
+        remove_socket(self.folder)
 
     @property
     def pid(self) -> int | None:

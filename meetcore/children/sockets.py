@@ -14,7 +14,7 @@ from pathlib import Path
 
 from meetcore.errors import StorageUnavailable
 
-__all__ = ["socket_path"]
+__all__ = ["remove_socket", "socket_path"]
 
 
 def socket_path(folder: Path) -> Path:
@@ -36,3 +36,11 @@ def socket_path(folder: Path) -> Path:
         )
     digest = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()
     return place / f"{digest[:24]}.sock"
+
+
+def remove_socket(folder: Path) -> None:
+    """Remove the socket of a process that is gone and could not remove it itself."""
+    try:
+        socket_path(folder).unlink(missing_ok=True)
+    except (OSError, StorageUnavailable):
+        return  # it leads nowhere

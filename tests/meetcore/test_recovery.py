@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 import trio
 
 import meetcore
+from meetcore.children.sockets import socket_path
 from meetcore.journal import Journal
 from meetcore.lifecycle import TERMINAL
 from meetcore.recovery import recover
@@ -90,6 +93,22 @@ def test_a_sink_that_fails_or_is_missing_is_named_and_the_journal_still_ends(lef
     assert [(e.plugin, e.where) for e in failed] == [("tidy", "recover")]
     (done,) = run_recover(path.parent, meetcore.Plugins(entry_points=False))
     assert done.trouble == ["The sink 'tidy' is not installed here."]
+
+
+def test_a_bot_that_ended_in_order_needs_no_sink_that_is_missing(left):
+    path, _ = left
+    assert run_recover(path.parent, meetcore.Plugins(entry_points=False)) == []
+
+
+def test_a_killed_process_leaves_no_socket(left):
+    path, lines = left
+    path.write_bytes(b"".join(lines[:8]))
+    place = socket_path(path.parent)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+    assert place.exists()
+    run_recover(path.parent)
+    assert not place.exists()
 
 
 def test_a_journal_without_its_first_event_is_trouble(tmp_path):

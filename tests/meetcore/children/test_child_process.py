@@ -81,8 +81,9 @@ async def test_it_takes_commands_and_says_why_it_refuses_one(tmp_path):
             await bot.perform(meetcore.SendChat("too early"))
         await state_reached(bot, "recording")
         await bot.perform(meetcore.SendChat("hello everyone"))
-        with pytest.raises(meetcore.CapabilityMissing, match="cannot speak"):
+        with pytest.raises(meetcore.CapabilityMissing, match="cannot speak") as missing:
             await bot.perform(meetcore.Speak(b"\0\0", 16_000))
+        assert missing.value.capability == "speak"
         await bot.perform(meetcore.Stop("enough"))
         await bot.gone()
         with pytest.raises(CommandRefused, match="has ended"):
@@ -158,6 +159,7 @@ async def test_a_bot_that_is_killed_ends_the_stream_and_leaves_no_process(tmp_pa
             isinstance(i, meetcore.StateChanged) and i.state == "completed" for i in items
         )
     assert not psutil.pid_exists(pid)
+    assert not socket_path(tmp_path / "b-1").exists()
     assert not [child for child in children if child.is_running()]
     (done,) = await meetcore.recover(tmp_path, plugins=meetcore.Plugins(entry_points=False))
     assert done.ended
