@@ -360,4 +360,71 @@ async def test_a_launch_that_fails_for_want_of_room_is_tried_again(
     )
     async with serving(tmp_path, launcher=Full(plugins)) as server, http(server) as client:
         row = await until(client, (await ordered(client, DENY))["id"], "failed")
-        assert row["reason"] == "admission_denied"
+        assert row["reason"] == "denied"
+
+
+async def test_postgresql_is_restarted_while_a_bot_ends_and_nobody_is_lost(tmp_path, postgres):
+    url = postgres.new_database()
+    async with serving(tmp_path, database=url, api_key="k") as server, http(server, "k") as client:
+        siblings = [(await ordered(client, STAY))["id"] for _ in range(3)]
+        ending = (await ordered(client, STAY))["id"]
+        for bot_id in (*siblings, ending):
+            await until(client, bot_id, "recording")
+        await trio.to_thread.run_sync(postgres.stop)
+        try:
+            its = server.service.live.get(ending)
+            its.running.bot.conclude(EndReason.REMOVED, meetcore.Evidence("test"))
+            await its.running.bot.wait_ended()
+            with trio.fail_after(20):
+                while not server.service.attendance.troubles:  # noqa: ASYNC110
+                    await trio.sleep(0.02)
+            answer = await client.get("/ready")
+            assert answer.status_code == 503
+            assert "cannot be used" in answer.json()["detail"]
+            assert recording(server, siblings)
+        finally:
+            await trio.to_thread.run_sync(postgres.start)
+        with trio.fail_after(40):
+            await its.ended.wait()
+        row = (await client.get(f"/v1/bots/{ending}")).json()
+        assert (row["state"], row["reason"]) == ("completed", "removed")
+        assert (await client.get("/ready")).status_code == 200
+        assert recording(server, siblings)
+
+
+async def test_a_scheduled_bot_where_whose_folder_was_a_file_lies_is_called_off_and_ends(
+    tmp_path, short_limits
+):
+    async with serving(tmp_path) as server, http(server) as client:
+        bot = await ordered(client, DENY, join_at="2099-01-01T00:00:00Z")
+        folder = tmp_path / "bots" / bot["id"]
+        shutil.rmtree(folder)
+        folder.write_text("in the way")
+        await client.post(f"/v1/bots/{bot['id']}/stop")
+        with trio.fail_after(20):
+            while (live := server.service.live.get(bot["id"])) is not None:
+                await live.ended.wait()
+        row = (await client.get("/v1/bots")).json()["bots"][0]
+        assert (row["state"], row["reason"]) == ("completed", "stop_requested")
+    async with serving(tmp_path) as server, http(server) as client:  # and joins nothing later
+        assert server.service.live.all() == []
+
+
+async def test_a_row_whose_folder_cannot_be_made_does_not_keep_a_server_from_starting(
+    tmp_path, short_limits
+):
+    async with serving(tmp_path) as server, http(server) as client:
+        bot = await ordered(client, DENY, join_at="2099-01-01T00:00:00Z")
+    folder = tmp_path / "bots" / bot["id"]
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    async with serving(tmp_path) as server, http(server) as client:
+        assert "bot" in (await client.get("/ready")).json()["detail"]
+        other = await until(client, (await ordered(client, DENY))["id"], "failed")
+        assert other["reason"] == "denied"
+        folder.unlink()
+        with trio.fail_after(10):
+            while (await client.get("/ready")).status_code != 200:  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        row = (await client.get(f"/v1/bots/{bot['id']}")).json()
+        assert row["state"] == "scheduled"
