@@ -104,31 +104,29 @@ def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, int, bytes]]:
         for line in file:
             if not line.endswith(b"\n"):
                 break  # it is being written, or torn; or its newline is damaged
-            damaged = True
-            for kind, seq, begin, piece in _whole(line, expected):
-                for missing in range(expected, seq):
-                    if missing > after:
-                        yield _LOST, missing, at, b""
-                expected, damaged = seq + 1, False
-                if seq > after:
-                    yield kind, seq, at + begin, piece
+            head = _HEAD.match(line)
+            whole = head is not None and int(head[2]) == expected
+            if head is not None and whole:
+                expected, damaged = expected + 1, False
+                if expected > after + 1:
+                    yield head[1], expected - 1, at, line
+            else:
+                damaged = True
+                for begin, piece, event in pieces(line):
+                    for missing in range(expected, event.seq):
+                        if missing > after:
+                            yield _LOST, missing, at, b""
+                    if event.seq >= expected:
+                        expected, damaged = event.seq + 1, False
+                        if event.seq > after:
+                            yield event.type.encode(), event.seq, at + begin, piece
             at += len(line)
-            number, rest = divmod(expected - 1, _REMEMBERED_EVERY)
-            if not rest and not damaged and 0 < number <= len(ends) + 1:
-                ends[number] = at
+            if expected % _REMEMBERED_EVERY == 1 and not damaged:
+                number = expected // _REMEMBERED_EVERY
+                if 0 < number <= len(ends) + 1:
+                    ends[number] = at
         if damaged and expected > after:
             yield _LOST, expected, at, b""
-
-
-def _whole(line: bytes, expected: int) -> Iterator[tuple[bytes, int, int, bytes]]:
-    """Yield a line that has the head it should have; else what of it can be read."""
-    head = _HEAD.match(line)
-    if head is not None and int(head[2]) == expected:
-        yield head[1], expected, 0, line
-        return
-    for begin, piece, event in pieces(line):
-        if event.seq >= expected:
-            yield event.type.encode(), event.seq, begin, piece
 
 
 def _decoded(path: Path, line: bytes, seq: int, near: Event | None) -> Event:
