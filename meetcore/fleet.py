@@ -34,6 +34,7 @@ class StartOptions(BotSettings, total=False):
     transcriber: Transcriber | str | None
     sinks: Sequence[Sink | str]
 
+
 _LOG = logging.getLogger("meetcore")
 
 

@@ -144,7 +144,7 @@ class LiveBots:
     async def catch_up(self, live: LiveBot) -> None:
         """Take what the journal holds and was not taken yet."""
         path = journal_path(live.row.folder)
-        async with aclosing(read_events(path, live.story.last_seq)) as events:
+        async with aclosing(read_events(path, live.story.last_seq, urgent=True)) as events:
             async for event in events:
                 await self.take(live, event)
 

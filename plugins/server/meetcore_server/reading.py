@@ -44,20 +44,27 @@ _REMEMBERED_EVERY = 256
 _JOURNALS_REMEMBERED = 1024
 _THREADS = 2
 _READ_WITHIN_S = 30.0
+_URGENT_THREADS = 4
 _threads: trio.lowlevel.RunVar[Threads] = trio.lowlevel.RunVar("journal readers")
+_urgent: trio.lowlevel.RunVar[Threads] = trio.lowlevel.RunVar("journal readers of supervisions")
 
 
-async def in_thread(read: Callable[[], T]) -> T:
+async def in_thread(read: Callable[[], T], *, urgent: bool = False) -> T:
     """Return what a function gives that reads a journal, in one of the few threads for that.
+
+    Args:
+        read: The function.
+        urgent: Whether it is for a bot's supervision, which does not stand in line with clients.
 
     Raises:
         trio.TooSlowError: It did not come back within 30 s.
     """
+    which = _urgent if urgent else _threads
     try:
-        threads = _threads.get()
+        threads = which.get()
     except LookupError:
-        threads = Threads(_THREADS)
-        _threads.set(threads)
+        threads = Threads(_URGENT_THREADS if urgent else _THREADS)
+        which.set(threads)
     return await threads.run(read, within_s=_READ_WITHIN_S)
 
 
@@ -160,11 +167,11 @@ def walk(path: Path, after: int = 0, *, only: bytes | None = None) -> Iterator[E
 
 
 async def read_events(
-    path: Path, after: int = 0, *, only: bytes | None = None
+    path: Path, after: int = 0, *, only: bytes | None = None, urgent: bool = False
 ) -> AsyncGenerator[Event, None]:
-    """Yield the events there are, a few hundred in memory at a time."""
+    """Yield the events there are, a few hundred in memory at a time. `urgent` as for threads."""
     events = walk(path, after, only=only)
-    while batch := await in_thread(partial(_take, events)):
+    while batch := await in_thread(partial(_take, events), urgent=urgent):
         for event in batch:
             yield event
 

@@ -175,6 +175,7 @@ class Supervision:
         self._deciding = trio.Lock()
         self._no_place = ""
         self._forgotten = False
+        self._told = 0
         self._tries = 0
         self._pauses = 0
 
@@ -237,6 +238,8 @@ class Supervision:
         self.looked.set()
         if found_in(error, DatabaseUnavailable) is not None:
             return
+        if self.live.story.last_seq > self._told:  # it goes on, if slowly
+            self._told, self._tries = self.live.story.last_seq, 0
         self._tries += 1
         if self._phase is not _Phase.BEFORE or self._tries < MOST_TRIES:
             return
