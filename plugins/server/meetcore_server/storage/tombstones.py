@@ -32,7 +32,6 @@ NOTHING_LEFT: dict[str, Any] = {
     "extras": {},
     "order": order_to_json(BotOrder(url="")),
     "exclusive_hash": None,
-    "delete_after": None,
 }
 """The columns of a bot that say what meeting it was, and for whom."""
 
