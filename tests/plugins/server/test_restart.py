@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -101,7 +102,7 @@ async def test_a_bot_killed_with_its_server_ends_as_crashed_and_its_recording_is
             await until(client, bot["id"], "recording")
             await trio.sleep(1.5)  # so that there is something to recover
     folder = tmp_path / "bots" / bot["id"]
-    pid = int((folder / "process.json").read_text().split(":")[1].strip(" }"))
+    pid = json.loads((folder / "process.json").read_text())["pid"]
     os.killpg(pid, signal.SIGKILL)
     async with serving(tmp_path, config={"sinks": ["files"]}) as server, http(server) as client:
         row = await until(client, bot["id"], "completed", "failed")
@@ -251,7 +252,7 @@ async def test_a_journal_beyond_repair_ends_the_bot_all_the_same(tmp_path):
             bot = await ordered(client, STAY)
             await until(client, bot["id"], "recording")
     folder = tmp_path / "bots" / bot["id"]
-    pid = int((folder / "process.json").read_text().split(":")[1].strip(" }"))
+    pid = json.loads((folder / "process.json").read_text())["pid"]
     os.killpg(pid, signal.SIGKILL)
     journal = folder / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -92,7 +93,7 @@ def test_with_keep_bots_they_go_on(tmp_path):
         wait_until_recording(url, bot["id"])
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) == 0
-    pid = int((folder / "process.json").read_text().split(":")[1].strip(" }"))
+    pid = json.loads((folder / "process.json").read_text())["pid"]
     try:
         assert psutil.pid_exists(pid)
     finally:
