@@ -1,5 +1,5 @@
 # Two commands do it all: `make demo` and `make test`. The rest is for those who change things.
-.PHONY: demo test check bench docs install
+.PHONY: demo test quick check bench docs dist install
 BIN := .venv/bin
 
 demo: install
@@ -7,9 +7,13 @@ demo: install
 
 test: install
 	@sh .ci/setup tests
-	@$(BIN)/pytest -q
+	@sh .ci/test
+
+quick: install
+	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not browser and not slow" tests/meetcore tests/house tests/laws
 
 check: install
+	@sh .ci/setup tests
 	@sh .ci/check
 
 bench: install
@@ -17,6 +21,9 @@ bench: install
 
 docs: install
 	@$(BIN)/python -m docs.reference.generate
+
+dist: install
+	@.ci/dist
 
 install:
 	@sh .ci/setup

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from meetcore_browser.errors import BrowserError, CallTimedOut, DriverCrashed
+from meetcore_browser.machine import driver_program, missing_libraries, remedy_for
 from meetcore_browser.scratch import remove_stale, scratch_folder
 from meetcore_browser.thread import BrowserThread, ChildProcess, child_settings
 
@@ -72,12 +73,21 @@ class Driver:
         except BrowserError:
             raise
         except Exception as error:
-            raise DriverCrashed(
-                f"Playwright's driver did not start: {error}.",
-                "Check the installation with `meetcore doctor`.",
-            ) from error
+            raise await self._start_failure(error) from error
         finally:
             child_settings.reset(token)
+
+    async def _start_failure(self, error: Exception) -> DriverCrashed:
+        """Say why the driver did not start; what its loader said went where nobody reads."""
+        lacking = await trio.to_thread.run_sync(lambda: missing_libraries(driver_program()))
+        if lacking:
+            return DriverCrashed(
+                f"Playwright's driver cannot run without {', '.join(lacking)}.", remedy_for(lacking)
+            )
+        return DriverCrashed(
+            f"Playwright's driver did not start: {error}.",
+            "Check the installation with `meetcore doctor`.",
+        )
 
     async def _stop(self, stop: Callable[[], Awaitable[None]]) -> None:
         if self.pid is None:

@@ -1,23 +1,66 @@
-"""The plugin's hooks: `meetcore doctor` says whether there is a browser."""
+"""The plugin's hooks: `meetcore doctor` starts a browser and says what came of it."""
 
 from __future__ import annotations
 
+import time
+
 from meetcore.contracts import HealthReport
+from meetcore.errors import MeetcoreError
 from meetcore.hooks import hookimpl
 
 meetcore_api_version = "1.0"
 
+_CHECK_TIMEOUT_S = 60.0
+
 
 @hookimpl
 def meetcore_check_health(report: HealthReport) -> None:
-    """Report which Chromium the web joiners would use, or how to get one."""
-    from meetcore_browser.errors import ChromiumMissing
+    """Start what a web joiner needs: Playwright's driver, a Chromium, a page that runs a script."""
     from meetcore_browser.finder import chromium_version, find_chromium
+    from meetcore_browser.machine import driver_program, missing_libraries, remedy_for
 
+    driver = driver_program()
+    lacking = missing_libraries(driver)
+    if lacking:
+        named = ", ".join(lacking)
+        report.trouble(
+            "browser driver", f"{driver} cannot run without {named}", remedy_for(lacking)
+        )
     try:
         found = find_chromium()
         version = chromium_version(found.path)
-    except ChromiumMissing as missing:
+    except MeetcoreError as missing:
         report.trouble("Chromium", missing.message, missing.remedy)
+        return
+    report.fine("Chromium", f"{version} at {found.path}")
+    if not lacking:
+        _check_page(report)
+
+
+def _check_page(report: HealthReport) -> None:
+    import trio
+
+    began = time.monotonic()
+    try:
+        trio.run(_run_script)
+    except MeetcoreError as error:
+        report.trouble("browser page", error.message, error.remedy)
+    except trio.TooSlowError:
+        report.trouble(
+            "browser page",
+            f"no page came up within {_CHECK_TIMEOUT_S:g} s",
+            "The machine may be overloaded; try again when it is quiet.",
+        )
     else:
-        report.fine("Chromium", f"{version} at {found.path}")
+        report.fine("browser page", f"up in {time.monotonic() - began:.1f} s")
+
+
+async def _run_script() -> None:
+    import trio
+
+    from meetcore_browser.browser import open_browser
+
+    with trio.fail_after(_CHECK_TIMEOUT_S):
+        async with open_browser() as browser:
+            page = await browser.call(browser.raw.new_page)
+            await browser.call(page.evaluate, "() => new AudioContext().sampleRate")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
-from meetcore.contracts import HealthReport, Transcriber
-from meetcore.errors import TranscriberError
+from meetcore.config import build_options
+from meetcore.contracts import HealthReport, Transcriber, TranscriberContext
+from meetcore.errors import MeetcoreError
 from meetcore.hooks import hookimpl
-from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber, require_library
+from meetcore_pocketsphinx.options import PocketsphinxOptions
+from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
 
 __all__ = ["meetcore_check_health", "meetcore_register_transcribers"]
 
@@ -22,14 +26,27 @@ def meetcore_register_transcribers(register: Callable[[type[Transcriber]], None]
 
 @hookimpl
 def meetcore_check_health(report: HealthReport) -> None:
-    """Say whether the library is there for this version of Python."""
-    try:
-        require_library()
-    except TranscriberError as error:
-        report.trouble("transcriber pocketsphinx", error.message, error.remedy)
-        return
+    """Start a worker, with the library, the model and the options it would have in a meeting."""
     from importlib.metadata import version
 
-    report.fine(
-        "transcriber pocketsphinx", f"offline, US English, library {version('pocketsphinx')}"
-    )
+    import trio
+
+    name = "transcriber pocketsphinx"
+    try:
+        options = build_options(
+            PocketsphinxOptions, report.config.get("pocketsphinx", {}), "[plugins.pocketsphinx]"
+        )
+        trio.run(_start_worker, options)
+    except MeetcoreError as error:
+        report.trouble(name, error.message, error.remedy)
+    else:
+        report.fine(name, f"a worker starts; offline, library {version('pocketsphinx')}")
+
+
+async def _start_worker(options: PocketsphinxOptions) -> None:
+    """Start a worker and end it; its own start has a deadline."""
+    import trio
+
+    context = TranscriberContext(bot_id="doctor", folder=Path(tempfile.gettempdir()))
+    async with PocketsphinxTranscriber(options).open(context):
+        await trio.lowlevel.checkpoint()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-LIMIT_S = 90.0
+LIMIT_S = 180.0
 START_UP_S = 30.0
 
 
