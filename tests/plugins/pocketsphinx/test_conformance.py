@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
 from meetcore.audio.chunk import Pcm
-from meetcore.contracts import Transcriber
+from meetcore.contracts import StreamRequest, Transcriber, TranscriberStream
 from meetcore.testing.conformance import TranscriberConformance
 from meetcore.testing.voice import read_wav
+from meetcore_pocketsphinx.options import PocketsphinxOptions
 from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
 
 from .conftest import SCRIPT
+from .test_transcriber import worker_pid
+
+
+class Signalled(PocketsphinxTranscriber):
+    """Its worker gets a signal as soon as somebody speaks."""
+
+    def __init__(self, signum: signal.Signals) -> None:
+        super().__init__()
+        self._signum = signum
+
+    @asynccontextmanager
+    async def stream(self, request: StreamRequest) -> AsyncIterator[TranscriberStream]:
+        async with super().stream(request) as stream:
+            os.kill(worker_pid(self), self._signum)
+            yield stream
 
 
 class TestPocketsphinx(TranscriberConformance):
@@ -17,3 +41,18 @@ class TestPocketsphinx(TranscriberConformance):
 
     def speech(self) -> tuple[Pcm, str]:
         return read_wav(SCRIPT.parent / "ben-1.wav"), "version"
+
+    @asynccontextmanager
+    async def break_provider(self, how: str) -> AsyncIterator[Transcriber]:
+        """Its provider is its worker: killed, stopped, or one that refuses its options."""
+        if how == "refuses":
+            yield PocketsphinxTranscriber(PocketsphinxOptions(hmm="/nowhere"))
+        else:
+            yield Signalled(signal.SIGKILL if how == "fails" else signal.SIGSTOP)
+
+    @pytest.mark.trio
+    async def test_a_refusal_says_so_and_is_not_to_be_tried_again(self, tmp_path: Path) -> None:
+        """There are no credentials here: what is refused are options."""
+        error = await self._trouble("refuses", tmp_path)
+        assert (error.kind, error.retryable) == ("bad_request", False)
+        assert error.remedy

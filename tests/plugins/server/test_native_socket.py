@@ -153,7 +153,9 @@ async def test_whatever_is_said_is_answered_and_the_connection_lives(tmp_path):
     said_so_far = []
 
     @settings(
-        max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=150,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(st.lists(ASKED.map(json.dumps) | st.text(max_size=20), min_size=1, max_size=4))
     def collect(messages):

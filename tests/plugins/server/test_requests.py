@@ -95,7 +95,10 @@ ZONES = st.sampled_from(["", "Z", "z", "+23:59", "-23:59", "+00:00", "+24:00"])
 async def test_no_time_however_odd_is_a_500(tmp_path: Path) -> None:
     said: set[str] = set()
 
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=40,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     @given(TIMES, ZONES)
     def collect(time: str, zone: str) -> None:
         said.add(time + zone)

@@ -34,7 +34,9 @@ LIFE = st.lists(STEPS, min_size=1, max_size=12)
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(life=LIFE, answers=st.lists(st.sampled_from(sorted(ANSWERS)), max_size=12))
 def test_every_message_is_taken_or_given_up_in_order(
