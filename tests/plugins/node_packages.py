@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -22,12 +23,14 @@ def installed(folder: Path) -> Path:
     They go to a subfolder that git ignores, and are fetched again only when a pin has changed.
     """
     pins: Mapping[str, str] = json.loads((folder / "package.json").read_text())["dependencies"]
-    if any(_version(folder, name) != version for name, version in pins.items()):
-        command = [_program("npm"), "install", *_OPTIONS]
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_S
-        )
-        assert done.returncode == 0, done.stderr
+    with (folder / "package.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
+        if any(_version(folder, name) != version for name, version in pins.items()):
+            command = [_program("npm"), "install", *_OPTIONS]
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_S
+            )
+            assert done.returncode == 0, done.stderr
     found = {name: _version(folder, name) for name in pins}
     assert found == pins
     return folder
