@@ -288,7 +288,8 @@ class Service(Protocol):
     async def delete_data(self, row: BotRow) -> int:
         """Delete media, transcript and journal of a bot that has ended; return how many files.
 
-        Its row stays, and its webhook targets are told. 0 where it was done before.
+        Its row stays, without what says which meeting it was and for whom: link, native id, name,
+        metadata, extras. Its webhook targets are told. 0 where it was done before.
 
         Raises:
             NotNow: It has not ended.

@@ -441,7 +441,8 @@ class Desk(DeskAccounts):
         files = [path for path in kept.row.folder.rglob("*") if path.is_file()]
         for path in files:
             path.unlink()
-        kept.row = evolve(kept.row, deleted_at=self._now)
+        nothing: dict[str, Any] = {"native_id": "", "public_url": "", "url": "", "name": ""}
+        kept.row = evolve(kept.row, deleted_at=self._now, metadata={}, extras={}, **nothing)
         for target in kept.targets:
             told = await self.formats[target.format].after_deletion(kept.row, target, len(files))
             self.posted += [Posted(kept.row, target, outgoing) for outgoing in told]

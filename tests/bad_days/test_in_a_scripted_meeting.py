@@ -81,7 +81,10 @@ def test_a_bot_whose_meeting_is_over_completes_with_all_it_heard(tmp_path, how, 
     assert [entry.lost for entry in ledger.entries] == [0] * len(ledger.entries)
     recordings = [e for e in kinds(events, meetcore.ArtifactWritten) if e.duration_s]
     assert recordings
-    assert [e.duration_s for e in recordings] == pytest.approx([12] * len(recordings), abs=0.3)
+    # A machine that is slow sees the end late on the script's clock; what was captured is recorded.
+    heard_s = max(entry.captured for entry in ledger.entries) / 16_000
+    assert heard_s >= 11.7
+    assert [e.duration_s for e in recordings] == pytest.approx([heard_s] * len(recordings), abs=0.3)
 
 
 def test_a_lost_connection_completes_with_what_was_heard(tmp_path):

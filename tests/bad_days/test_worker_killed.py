@@ -53,10 +53,17 @@ def workers() -> list[int]:
 def test_a_killed_worker_costs_no_word(tmp_path):
     meeting = SimMeeting(parse_script(SCRIPT, folder=FOLDER))
     plugins = meetcore.Plugins(only=["pocketsphinx"], objects={"sim": meeting.plugin()})
+    # A machine that is slow costs no word either: the decoder has all the time it wants.
+    patience = dict.fromkeys(("patience_s", "final_timeout_s", "answer_timeout_s"), 300.0)
     killed: list[int] = []
+    config = meetcore.BotConfig(
+        out_dir=tmp_path, drain_timeout_s=300, plugins={"pocketsphinx": patience}
+    )
 
     async def attend() -> list[meetcore.Event]:
-        async with meeting.open_bot(tmp_path, transcriber="pocketsphinx", plugins=plugins) as bot:
+        async with meeting.open_bot(
+            tmp_path, transcriber="pocketsphinx", plugins=plugins, config=config
+        ) as bot:
             async for item in bot.events(drafts=True):
                 if isinstance(item, meetcore.SegmentDraft) and not killed:
                     killed.extend(workers())

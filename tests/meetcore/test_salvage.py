@@ -55,7 +55,10 @@ async def test_a_flipped_bit_costs_at_most_the_event_it_is_in_and_that_is_said(
     found = list(salvage(path))
     readable = [event for event in found if not isinstance(event, EventLost)]
     torn = not data.endswith(b"\n")
-    assert [e for e in readable if e.seq < EVENTS] == [e for e in whole if e.seq < EVENTS]
+    # A flip may leave what a line means as it is: the case of a letter of its checksum.
+    written_once = [decode_line(line) for line in lines]
+    assert all(event in written_once for event in readable)
+    assert [e for e in whole if e.seq < EVENTS and e not in readable] == []
     assert torn or len(found) == EVENTS
     assert [event.seq for event in found] == list(range(1, len(found) + 1))
     done = await meetcore.recover(path.parent, plugins=meetcore.Plugins(entry_points=False))
@@ -63,7 +66,7 @@ async def test_a_flipped_bit_costs_at_most_the_event_it_is_in_and_that_is_said(
     kept = {event.seq: event for event in after if not isinstance(event, EventLost)}
     for event in whole:
         assert kept[event.seq] == event
-    if len(whole) < EVENTS:
+    if len(readable) < EVENTS:
         assert done, "what was lost is said"
         evidence = [p.read_bytes() for p in path.parent.iterdir() if p.name != path.name]
         assert any(data.endswith(each) and each for each in evidence), "and the bytes are kept"

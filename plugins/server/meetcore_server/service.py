@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -47,6 +46,7 @@ from meetcore.story import Story
 from meetcore.transcript import Segment
 from meetcore_server.attendance import Attendance
 from meetcore_server.feeds import Feed
+from meetcore_server.folder_deletion import delete_folder
 from meetcore_server.gauges import Gauges
 from meetcore_server.live import LiveBots
 from meetcore_server.openings import Openings
@@ -68,7 +68,6 @@ _STORIES_KEPT = 32
 _GONE_WITHIN_S = 10.0
 _FORGET_WITHIN_S = 35.0
 _DELETE_AGAIN_AFTER_S = 30.0
-_MOST_NAMED = 5
 _LOG = logging.getLogger("meetcore.server")
 OPEN_KEY_ID = "open"
 """Stands for the key of whoever needs none."""
@@ -427,7 +426,7 @@ class BotService:
             if row.deleted_at is not None:
                 return 0
             self._stories.pop(row.bot_id, None)
-            remove = partial(_delete_folder, row.folder)
+            remove = partial(delete_folder, row.folder)
             count, stayed = await self.attendance.in_thread(remove)
             count += self._deleted_so_far.get(row.bot_id, 0)
             if stayed:
@@ -586,29 +585,3 @@ class BotService:
     async def deliveries(self, row: BotRow, *, limit: int = 100) -> list[DeliveryRow]:
         """Return what was delivered about a bot."""
         return await self.webhooks.deliveries.history(bot_id=row.bot_id, limit=limit)
-
-
-def _delete_folder(folder: Path) -> tuple[int, str]:
-    """Delete a bot's folder; return how many files went, and in words what could not be deleted."""
-    count, stayed = 0, []
-    for place, folders, files in os.walk(folder, topdown=False):
-        for name in (*files, *folders):
-            path = Path(place, name)
-            try:
-                if path.is_dir() and not path.is_symlink():
-                    path.rmdir()
-                else:
-                    path.unlink()
-                    count += 1
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                stayed.append(f"{path.relative_to(folder)} ({error.strerror})")
-    try:
-        folder.rmdir()
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        stayed = stayed or [f"the folder itself ({error.strerror})"]
-    more = f" and {len(stayed) - _MOST_NAMED} more" if len(stayed) > _MOST_NAMED else ""
-    return count, ", ".join(stayed[:_MOST_NAMED]) + more

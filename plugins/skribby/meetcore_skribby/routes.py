@@ -141,9 +141,9 @@ class Api:
         elif not row.ended:
             status = standing_of(row).status
             raise Refusal(400, f"A bot cannot be deleted while it is {status}. Stop it first.")
-        row = await self._service.put_extras(row, {**row.extras, "deleted": True})
         with suppress(NotNow):  # called off, and not yet at its end: it has left nothing
             await self._service.delete_data(row)
+        await self._service.put_extras(row, {"deleted": True})  # nothing else is kept of it
         return Reply(json={"message": "The bot was deleted."})
 
     async def stop(self, request: Request) -> Reply:

@@ -103,7 +103,6 @@ class History:
             raise Refused(
                 409, f"Meeting not finalized; cannot delete transcripts. Current status: {status}"
             ) from error
-        await self._service.put_extras(row, {**row.extras, "data": {}})
         message = f"Meeting {platform}/{native_id} transcripts deleted and data anonymized"
         return Reply(json={"message": message})
 

@@ -56,6 +56,8 @@ def made(kind: type[MeetcoreError]) -> MeetcoreError:
             arguments[name] = default
         else:
             arguments[name] = f"a {name}"
+    if kind.__name__ == "TranscriberError":
+        arguments["kind"] = "server"
     if kind.__name__ == "AmbiguousMeetingUrl":
         arguments["platforms"] = ["zoom", "teams"]
     return kind(**arguments)

@@ -49,7 +49,8 @@ def test_a_damaged_journal_is_trouble_and_the_others_are_done(meetcore_command, 
     (ended / "journal.jsonl").write_bytes(b"".join(lines[:12]))
     result = meetcore_command("recover", ended.parent)
     assert result.exit_code == 1
-    assert "Line 1 of" in result.stderr
+    assert "1 events are lost" in result.stderr
+    assert (broken / "journal.damaged-1").read_bytes().startswith(b"garbage\n")
     assert f"{ended.name}  ({ended})" in result.stdout
     assert end_of(meetcore.read_journal(ended / "journal.jsonl")).reason == "crashed"
 

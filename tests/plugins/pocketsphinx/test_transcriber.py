@@ -181,7 +181,8 @@ async def test_several_tracks_speak_at_once_and_each_gets_its_own_words(
     tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
     heard: dict[str, list[Result]] = {f"t{n}": [] for n in range(6)}
-    async with a_bot(tmp_path, PocketsphinxOptions(max_decoders=2)) as transcriber:
+    options = PocketsphinxOptions(max_decoders=2, patience_s=120, final_timeout_s=120)
+    async with a_bot(tmp_path, options) as transcriber:
 
         async def talk(track_id: str, name: str) -> None:
             async with transcriber.stream(request(heard[track_id], track_id)) as stream:

@@ -24,6 +24,7 @@ def sdk() -> Path:
     return installed(Path(__file__).parent / "node")
 
 
+@pytest.mark.browser
 @pytest.mark.timeout(240)
 async def test_the_vendors_client_drives_whole_lives(sdk: Path, tmp_path: Path) -> None:
     async with (
