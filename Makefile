@@ -10,7 +10,8 @@ test: install
 	@sh .ci/test
 
 quick: install
-	@$(BIN)/pytest -q -n 2 --dist loadgroup -m "not browser and not slow" tests/meetcore tests/house tests/laws
+	@$(BIN)/pytest -q -n 2 -m "not browser" tests/meetcore tests/house \
+		--ignore tests/meetcore/children --ignore tests/meetcore/cli
 
 check: install
 	@sh .ci/setup tests
