@@ -110,15 +110,40 @@ class UnknownOption(ConfigError):
         self.nearest = guess
 
 
+_WELL_KNOWN_HOSTS = {
+    "meet.google.com": "Google Meet",
+    "zoom.us": "Zoom",
+    "zoom.com": "Zoom",
+    "teams.live.com": "Microsoft Teams",
+    "teams.microsoft.com": "Microsoft Teams",
+    "teams.cloud.microsoft": "Microsoft Teams",
+}
+
+
+def _well_known(url: str) -> str | None:
+    """Return whose meetings a link's host has, None for a host that is not well known."""
+    host = url.strip().rpartition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
+    host = host.rpartition("@")[2].partition(":")[0].lower()
+    while host and host not in _WELL_KNOWN_HOSTS:
+        host = host.partition(".")[2]
+    return _WELL_KNOWN_HOSTS.get(host)
+
+
 class UnknownMeetingUrl(MeetcoreError):
     """A link that no installed platform recognises."""
 
     def __init__(self, url: str, platforms: Iterable[tuple[str, Iterable[str]]]) -> None:
         lines = [f"  {name}: {', '.join(shown)}" for name, each in platforms if (shown := [*each])]
         known = "\n".join(lines) if lines else "  (no platform plugin is installed)"
+        remedy = f"Links of the installed platforms look like this:\n{known}"
+        if (whose := _well_known(url)) is not None:
+            remedy = (
+                f"A platform plugin for {whose} has to be installed; `meetcore plugins` lists "
+                "those there are.\nWithout one, `meetcore serve --rehearsal` plays a scripted "
+                f"meeting for such a link.\n{remedy}"
+            )
         super().__init__(
-            f"No installed platform recognises the meeting link {_shown(url)!r}.",
-            f"Links of the installed platforms look like this:\n{known}",
+            f"No installed platform recognises the meeting link {_shown(url)!r}.", remedy
         )
 
 

@@ -1,4 +1,10 @@
-"""A bot's states, the one table of their order, and why a bot ends: the first reason wins."""
+"""A bot's states, the one table of their order, and why a bot ends: the first reason wins.
+
+A terminal state and its reason together are one of three outcomes. `completed` says that what the
+bot recorded is whole, not that the bot meant to end: one that crashed in the middle of a meeting
+has completed with the reason `crashed`, and its outcome is `cut_short`. Whoever has to tell well
+from ill (an exit code, a dashboard) asks for the outcome.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +16,19 @@ from meetcore.errors import IllegalTransition
 
 __all__ = [
     "COMPLETING",
+    "EXIT_CODES",
+    "EXIT_INTERRUPTED",
+    "EXIT_NO_READER",
+    "EXIT_WRONG_USE",
     "TERMINAL",
     "TRANSITIONS",
     "EndReason",
     "Ending",
     "Evidence",
+    "Outcome",
     "State",
     "check_transition",
+    "outcome_of",
 ]
 
 
@@ -78,6 +90,44 @@ COMPLETING: frozenset[EndReason] = frozenset(
 """Reasons that complete a bot. Every other one fails it, unless something was recorded first."""
 
 TERMINAL: frozenset[State] = frozenset({State.COMPLETED, State.FAILED})
+
+
+class Outcome(StrEnum):
+    """What a bot's end amounts to.
+
+    `attended`: it ended as bots are meant to. `cut_short`: something else ended it after it had
+    recorded; what it recorded until then is whole. `failed`: nothing was recorded.
+    """
+
+    ATTENDED = "attended"
+    CUT_SHORT = "cut_short"
+    FAILED = "failed"
+
+
+EXIT_CODES: dict[Outcome, int] = {Outcome.ATTENDED: 0, Outcome.FAILED: 1, Outcome.CUT_SHORT: 3}
+"""The exit code of a command that ran a bot to its end. An error before there is a bot is 1 too."""
+
+EXIT_WRONG_USE = 2
+EXIT_INTERRUPTED = 130
+EXIT_NO_READER = 141
+"""As a shell says it for every program: wrong use, ended by Ctrl-C, nobody reads the output."""
+
+
+def outcome_of(state: State, reason: EndReason) -> Outcome:
+    """Return what a terminal state and its reason amount to.
+
+    Raises:
+        IllegalTransition: No bot ends in that state for that reason.
+    """
+    if state is State.COMPLETED:
+        return Outcome.ATTENDED if reason in COMPLETING else Outcome.CUT_SHORT
+    if state is State.FAILED and reason not in COMPLETING:
+        return Outcome.FAILED
+    raise IllegalTransition(
+        f"No bot ends in the state {state.value!r} for the reason {reason.value!r}.",
+        "Every reason has its terminal state in `Ending.terminal_state`.",
+    )
+
 
 _S = State
 TRANSITIONS: dict[State, frozenset[State]] = {

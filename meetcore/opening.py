@@ -10,6 +10,7 @@ from random import Random
 from typing import Unpack
 
 import trio
+from attrs import evolve
 
 from meetcore.bot import Bot
 from meetcore.config import BotConfig, changed, load_config
@@ -31,6 +32,7 @@ class OpenBotOptions(BotSettings, total=False):
     transcriber: Transcriber | str | None
     sinks: Sequence[Sink | str]
     bot_id: str | None
+    passcode: str | None
     random: Random | None
     wall_clock: Callable[[], datetime] | None
 
@@ -68,6 +70,7 @@ def prepare_bot(
     *,
     bot_id: str | None = None,
     platform: str | None = None,
+    passcode: str | None = None,
     transcriber: Transcriber | None = None,
     sinks: Sequence[Sink | str] = (),
     scheduled_for: datetime | None = None,
@@ -83,6 +86,7 @@ def prepare_bot(
         bot_id: Its id; a new one by default. Where its folder holds a journal with nothing but
             the request, that one is taken up.
         platform: Name of the platform that is to take the link, whichever knows it too.
+        passcode: What the meeting asks guests for; wins over one in the link.
         transcriber: An object in place of a name.
         sinks: Objects or names besides those of the configuration.
         scheduled_for: When it is to join, None for now.
@@ -100,6 +104,8 @@ def prepare_bot(
     config = plugins.configure(config)
     plugins.check_namespaces(config)
     chosen, link = plugins.platform_for(url, config, platform)
+    if passcode:
+        link = evolve(link, passcode=passcode)
     if transcriber is None and config.transcriber is not None:
         transcriber = plugins.transcriber(config.transcriber, config)
     named: list[tuple[str, Sink]] = []
@@ -137,6 +143,7 @@ async def open_bot(
     transcriber: Transcriber | str | None = None,
     sinks: Sequence[Sink | str] = (),
     bot_id: str | None = None,
+    passcode: str | None = None,
     random: Random | None = None,
     wall_clock: Callable[[], datetime] | None = None,
     **settings: Unpack[BotSettings],
@@ -155,6 +162,7 @@ async def open_bot(
         transcriber: Name or object.
         sinks: Names or objects, besides those of the configuration.
         bot_id: Its id; a new one by default.
+        passcode: What the meeting asks guests for; wins over one in the link.
         random: Source of chance, for repeatable runs.
         wall_clock: Gives the wall time, for repeatable runs.
         settings: Any field of `BotConfig`, for instance `name` or `automatic_leave`.
@@ -185,6 +193,7 @@ async def open_bot(
         config,
         plugins if plugins is not None else Plugins(files=config.plugin_files),
         bot_id=bot_id,
+        passcode=passcode,
         transcriber=transcriber,
         sinks=sinks,
         random=random,

@@ -17,10 +17,19 @@ import click
 
 from meetcore.bot import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
+from meetcore.cli.ends import EXIT_MEANINGS
 from meetcore.config import AudioConfig, AutomaticLeave, BotConfig
 from meetcore.events import EVENT_TYPES, LevelDraft, SegmentDraft
 from meetcore.hooks import API_VERSION, HookSpecs
-from meetcore.lifecycle import COMPLETING, TRANSITIONS, EndReason
+from meetcore.lifecycle import (
+    COMPLETING,
+    EXIT_CODES,
+    EXIT_INTERRUPTED,
+    TRANSITIONS,
+    EndReason,
+    Outcome,
+    State,
+)
 from meetcore.plugins import Plugins
 from meetcore.signals import Signal
 from meetcore_meetstream.options import MeetstreamOptions
@@ -28,6 +37,11 @@ from meetcore_server.options import ServerSettings
 from meetcore_spoke.options import SpokeOptions
 
 HERE = Path(__file__).parent
+COMPLETION = {
+    "bash": 'eval "$(_MEETCORE_COMPLETE=bash_source meetcore)"',
+    "zsh": 'eval "$(_MEETCORE_COMPLETE=zsh_source meetcore)"',
+    "fish": "_MEETCORE_COMPLETE=fish_source meetcore | source",
+}
 NOTE = "<!-- Written by docs/reference/generate.py from the code. Do not edit. -->\n"
 
 
@@ -213,7 +227,28 @@ def configuration_page() -> str:
 
 def cli_page() -> str:
     """Return the page of all commands with their help."""
-    lines = ["# Command line", "", NOTE]
+    lines = [
+        "# Command line",
+        "",
+        NOTE,
+        "## Exit codes",
+        "",
+        "| code | meaning |",
+        "|---|---|",
+        *(f"| {code} | {meaning} |" for code, meaning in sorted(EXIT_MEANINGS.items())),
+        "",
+        "Which end of a bot is which is in [lifecycle](lifecycle.md).",
+        "",
+        "## Completion in a shell",
+        "",
+        "Commands, options, and the names of plugins and scripts are completed after this, in the",
+        "shell's start-up file:",
+        "",
+        "```sh",
+        *(f"{line}  # {shell}" for shell, line in COMPLETION.items()),
+        "```",
+        "",
+    ]
     context = click.Context(cli, info_name="meetcore")
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
@@ -240,6 +275,28 @@ def lifecycle_page() -> str:
         f"These reasons complete a bot: {completing}.",
         "",
         f"These fail it, unless something was recorded first: {failing}.",
+        "",
+        "# Outcomes",
+        "",
+        "A terminal state and its reason together are one of three outcomes; no other pair exists.",
+        "`completed` says that what was recorded is whole, not that the bot meant to end: one that",
+        "crashed, or lost its connection, in the middle of a meeting has `completed` with that",
+        "reason, and was cut short.",
+        "",
+        "| outcome | state | reason | exit code |",
+        "|---|---|---|---|",
+        *(
+            f"| `{outcome}` | `{state}` | {reasons} | {EXIT_CODES[outcome]} |"
+            for outcome, state, reasons in (
+                (Outcome.ATTENDED, State.COMPLETED, "one that completes"),
+                (Outcome.CUT_SHORT, State.COMPLETED, "any other, after something was recorded"),
+                (Outcome.FAILED, State.FAILED, "any other"),
+            )
+        ),
+        "",
+        f"The exit code is that of `meetcore join` and `meetcore demo`; {EXIT_INTERRUPTED} stands "
+        "for a",
+        "bot that a second Ctrl-C cut off. All exit codes are in [command line](cli.md).",
         "",
         "# How long the end may take",
         "",

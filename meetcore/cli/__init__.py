@@ -1,20 +1,60 @@
-"""The `meetcore` command line."""
+"""The `meetcore` command line.
+
+Names are looked up on first use. What stands behind `main` takes half a second to import; Ctrl-C
+in that time ends the process as it ends any other, without a traceback.
+"""
 
 from __future__ import annotations
 
-from meetcore.cli.main import main
-from meetcore.cli.running import Outcome, attend, exit_code, outcome_lines
-from meetcore.cli.views import JsonView, LiveView, PlainView, View, choose_view
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "JsonView",
-    "LiveView",
-    "Outcome",
-    "PlainView",
-    "View",
-    "attend",
-    "choose_view",
-    "exit_code",
-    "main",
-    "outcome_lines",
-]
+if TYPE_CHECKING:
+    from meetcore.cli.group import main as main
+    from meetcore.cli.live import LiveView as LiveView
+    from meetcore.cli.running import Attendance as Attendance
+    from meetcore.cli.running import attend as attend
+    from meetcore.cli.running import exit_code as exit_code
+    from meetcore.cli.running import outcome_lines as outcome_lines
+    from meetcore.cli.views import JsonView as JsonView
+    from meetcore.cli.views import PlainView as PlainView
+    from meetcore.cli.views import View as View
+    from meetcore.cli.views import choose_view as choose_view
+
+_HOMES = {
+    "group": ("main",),
+    "live": ("LiveView",),
+    "running": ("Attendance", "attend", "exit_code", "outcome_lines"),
+    "views": ("JsonView", "PlainView", "View", "choose_view"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'meetcore.cli' has no attribute {name!r}")
+    if name != "main":
+        return getattr(import_module(f"meetcore.cli.{home}"), name)
+    with _ended_by_ctrl_c():
+        return import_module(f"meetcore.cli.{home}").main
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C end the process where Python would raise KeyboardInterrupt."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import attrs
 import click
-from rich.console import Console
 from rich.table import Table
 
+from meetcore.cli.ends import OutputConsole
 from meetcore.hooks import API_VERSION
 from meetcore.plugins import Plugins
 
@@ -50,7 +50,7 @@ def plugins(plugin_files: tuple[Path, ...], as_json: bool) -> None:
             info.api_version or "not said",
             f"[red]not loaded: {info.trouble}[/red]" if info.trouble else offers,
         )
-    console = Console(file=sys.stdout)
+    console = OutputConsole(file=sys.stdout)
     if not loaded.infos:
         console.print("No plugin is installed. `make demo` installs those that come with meetcore.")
         return

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import trio
 
-from meetcore.cli.join import bot_options, config_from_options, plugins_from_options
+from meetcore.cli.options import config_from_options, plugin_options, plugins_from_options
 from meetcore.errors import MeetcoreError
 from meetcore.recovery import recover as recover_bots
 
@@ -18,7 +18,7 @@ __all__ = ["recover"]
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@bot_options
+@plugin_options
 def recover(folder: Path, **options: Any) -> None:
     """Finish what a killed process left in DIR: journals, recordings, transcripts, deliveries.
 

@@ -10,13 +10,18 @@ from typing import Any
 import click
 import trio
 
-from meetcore.cli.join import bot_options, config_from_options, plugins_from_options
-from meetcore.cli.views import clock
+from meetcore.cli.lines import clock, line_of
+from meetcore.cli.options import (
+    config_from_options,
+    plugin_options,
+    plugins_from_options,
+    sink_options,
+)
 from meetcore.commands import Command
 from meetcore.config import BotConfig
 from meetcore.contracts import Sink, SinkContext
 from meetcore.errors import CommandRefused, MeetcoreError
-from meetcore.events import Event, SegmentFinalized
+from meetcore.events import BotRequested, Event
 from meetcore.folders import journal_path
 from meetcore.journal import read_journal
 from meetcore.wire import event_to_wire, to_json
@@ -65,24 +70,29 @@ async def _pace(previous: Event | None, event: Event, speed: float) -> None:
 async def _into_sinks(
     journal: RecordedJournal, sinks: list[tuple[str, Sink]], out_dir: Path, speed: float
 ) -> None:
-    async with trio.open_nursery() as nursery:
-        for name, sink in sinks:
-            nursery.start_soon(_into_sink, journal, name, sink, out_dir, speed)
+    folder = out_dir / f"replay-{journal.read()[0].bot_id}"
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        async with trio.open_nursery() as nursery:
+            for name, sink in sinks:
+                nursery.start_soon(_into_sink, journal, name, sink, folder, speed)
+    finally:
+        for path in made:
+            if not any(path.iterdir()):
+                path.rmdir()
 
 
 async def _into_sink(
-    journal: RecordedJournal, name: str, sink: Sink, out_dir: Path, speed: float
+    journal: RecordedJournal, name: str, sink: Sink, folder: Path, speed: float
 ) -> None:
     async def refuse(command: Command) -> None:
         await trio.lowlevel.checkpoint()
         raise CommandRefused(f"This is a replay: there is no bot to {command.type}.")
 
-    bot_id = journal.read()[0].bot_id
-    folder = out_dir / f"replay-{bot_id}"
-    folder.mkdir(parents=True, exist_ok=True)
     context = SinkContext(
         name=name,
-        bot_id=bot_id,
+        bot_id=journal.read()[0].bot_id,
         folder=folder,
         journal=journal,
         report=lambda event: event,
@@ -91,7 +101,7 @@ async def _into_sink(
     previous: Event | None = None
     async with sink.open(context):
         if sink.wants_events:
-            async for event in journal.cursor():
+            for event in journal.read():
                 await _pace(previous, event, speed)
                 previous = event
                 with trio.fail_after(sink.call_timeout_s):
@@ -102,17 +112,16 @@ async def _into_sink(
 
 async def _print(journal: RecordedJournal, speed: float, *, as_json: bool) -> None:
     previous: Event | None = None
-    async for event in journal.cursor():
+    name = "the bot"
+    for event in journal.read():
         await _pace(previous, event, speed)
         previous = event
         if as_json:
             print(to_json(event_to_wire(event)), flush=True)
-        elif isinstance(event, SegmentFinalized):
-            segment = event.segment
-            who = segment.speaker_name or "unknown"
-            print(f"{clock(segment.start_s)}  {who}: {segment.text}", flush=True)
         else:
-            print(f"{clock(event.meeting_s)}  {event.type}", flush=True)
+            if isinstance(event, BotRequested):
+                name = event.display_name
+            print(f"{clock(event.meeting_s)}  {line_of(event, name)}", flush=True)
 
 
 @click.command()
@@ -120,11 +129,14 @@ async def _print(journal: RecordedJournal, speed: float, *, as_json: bool) -> No
 @click.option(
     "--speed", type=float, default=0.0, help="1 for real time, 10 for ten times; 0: at once."
 )
-@bot_options
+@sink_options
+@plugin_options
+@click.option("--json", "as_json", is_flag=True, help="Events as JSON lines.")
 def replay(journal_file: Path, speed: float, **options: Any) -> None:
     """Play a journal again: print it, or (with --sink) deliver it.
 
-    FILE is a journal.jsonl, or the folder of a bot.
+    FILE is a journal.jsonl, or the folder of a bot. What a sink writes goes to a folder of its
+    own below --out.
     """
     path = journal_path(journal_file) if journal_file.is_dir() else journal_file
     if not path.is_file():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 
 import trio
@@ -13,15 +13,43 @@ from attrs import frozen
 from meetcore.bot import Bot
 from meetcore.cli.views import View
 from meetcore.events import ArtifactWritten, StateChanged
-from meetcore.lifecycle import EndReason, Evidence, State
+from meetcore.lifecycle import (
+    EXIT_CODES,
+    EXIT_INTERRUPTED,
+    EndReason,
+    Evidence,
+    Outcome,
+    outcome_of,
+)
 
-__all__ = ["Outcome", "attend", "exit_code", "outcome_lines"]
+__all__ = ["REMEDIES", "Attendance", "attend", "exit_code", "outcome_lines"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+REMEDIES: dict[EndReason, str] = {
+    EndReason.NOBODY_JOINED: "--leave-nobody-joined SECONDS waits longer.",
+    EndReason.DENIED: "Ask the host, then send the bot again.",
+    EndReason.ADMISSION_TIMEOUT: "Ask the host to admit it; --leave-waiting-room SECONDS waits "
+    "longer.",
+    EndReason.INVALID_MEETING_URL: "Copy the whole link once more.",
+    EndReason.MEETING_NOT_FOUND: "Check the link: the platform knows no such meeting.",
+    EndReason.MEETING_NOT_STARTED: "Send the bot again when the meeting has begun.",
+    EndReason.WRONG_PASSCODE: "Give the right one with --passcode, or use the link that has it.",
+    EndReason.SIGN_IN_REQUIRED: "Ask the host to let guests in without an account.",
+    EndReason.CAPTCHA_REQUIRED: "Try again later, or from another network.",
+    EndReason.BOT_BLOCKED: "Ask the host, or the organisation, to allow bots.",
+    EndReason.CLIENT_NEVER_LOADED: "`meetcore doctor` looks for trouble; --headed shows the "
+    "browser.",
+    EndReason.RECORDING_PERMISSION_DENIED: "Ask the host to allow recording.",
+    EndReason.CONNECTION_LOST: "Check the network, then send the bot again.",
+    EndReason.TRANSCRIPTION_FAILED: "`meetcore doctor` looks at the transcriber.",
+    EndReason.CRASHED: "`meetcore recover {folder}` finishes what it left.",
+    EndReason.INTERNAL_ERROR: "`meetcore --log debug …` says more; please report it.",
+}
+"""What a person can do about an end, for those about which something can be done."""
 
 
 @frozen
-class Outcome:
+class Attendance:
     """How an attendance went.
 
     Attributes:
@@ -35,7 +63,7 @@ class Outcome:
     abandoned: bool
 
 
-async def attend(opened: AbstractAsyncContextManager[Bot], view: View) -> Outcome:
+async def attend(opened: AbstractAsyncContextManager[Bot], view: View) -> Attendance:
     """Run a bot to its end in a view. Ctrl-C leaves the meeting properly, a second one at once.
 
     Args:
@@ -62,37 +90,39 @@ async def attend(opened: AbstractAsyncContextManager[Bot], view: View) -> Outcom
             await view.show(bot)
             terminal = await bot.wait_ended()
             nursery.cancel_scope.cancel()
-    return Outcome(bot, terminal, abandoned)
+    return Attendance(bot, terminal, abandoned)
 
 
-def outcome_lines(outcome: Outcome) -> list[str]:
-    """Return the closing lines: how it ended, what is there and where."""
-    bot, terminal = outcome.bot, outcome.terminal
-    reason = terminal.reason.value.replace("_", " ") if terminal.reason else "no reason"
+def outcome_lines(attendance: Attendance) -> list[str]:
+    """Return the closing lines: how it ended, what can be done, what is there and where."""
+    bot, terminal = attendance.bot, attendance.terminal
+    reason = terminal.reason or EndReason.INTERNAL_ERROR
     detail = terminal.evidence.detail if terminal.evidence else ""
-    lines = ["", f"{terminal.state.value}: {reason}{f' ({detail})' if detail else ''}"]
+    outcome = outcome_of(terminal.state, reason)
+    head = "cut short" if outcome is Outcome.CUT_SHORT else terminal.state.value
+    why = reason.value.replace("_", " ")
+    lines = ["", f"{head}: {why}{f' ({detail})' if detail else ''}"]
     if bot.failure is not None:
         lines.append(f"trouble: {bot.failure}")
-    lines += artifact_lines(bot)
-    return lines
+    if attendance.abandoned:
+        lines.append(f"Left at once. {REMEDIES[EndReason.CRASHED].format(folder=bot.folder)}")
+    elif remedy := REMEDIES.get(reason):
+        lines.append(remedy.format(folder=bot.folder))
+    return lines + artifact_lines(bot)
 
 
 def artifact_lines(bot: Bot) -> list[str]:
-    """Return a line for each file of the bot."""
+    """Return the bot's folder, and a line for each file in it."""
     written = [event for event in bot.journal.read() if isinstance(event, ArtifactWritten)]
-    rows: list[tuple[str, str]] = [(event.kind, str(bot.folder / event.path)) for event in written]
-    rows.append(("journal", str(bot.journal.path)))
+    rows = [(event.kind, event.path) for event in written]
+    rows.append(("journal", bot.journal.path.name))
     width = max(len(kind) for kind, _ in rows)
-    return [f"  {kind.ljust(width)}  {path}" for kind, path in rows]
+    return [f"in {bot.folder}:", *(f"  {kind.ljust(width)}  {path}" for kind, path in rows)]
 
 
-def exit_code(outcome: Outcome) -> int:
-    """Return 0 for a completed attendance, 1 for a failed one, 130 for one cut short."""
-    if outcome.abandoned:
-        return 130
-    return 0 if outcome.terminal.state is State.COMPLETED else 1
-
-
-def lines_of(items: Sequence[str]) -> str:
-    """Return items as an indented list."""
-    return "\n".join(f"  {item}" for item in items)
+def exit_code(attendance: Attendance) -> int:
+    """Return the exit code that says how it went; the table is in `meetcore.lifecycle`."""
+    if attendance.abandoned:
+        return EXIT_INTERRUPTED
+    terminal = attendance.terminal
+    return EXIT_CODES[outcome_of(terminal.state, terminal.reason or EndReason.INTERNAL_ERROR)]

@@ -9,13 +9,16 @@ from hypothesis import strategies as st
 from meetcore.errors import IllegalTransition
 from meetcore.lifecycle import (
     COMPLETING,
+    EXIT_CODES,
     TERMINAL,
     TRANSITIONS,
     Ending,
     EndReason,
     Evidence,
+    Outcome,
     State,
     check_transition,
+    outcome_of,
 )
 
 states = st.sampled_from(State)
@@ -84,3 +87,31 @@ def test_the_first_reason_wins_and_later_ones_add_detail(findings, recorded):
     fails = findings[0][0] not in COMPLETING and not recorded
     expected = State.FAILED if fails else State.COMPLETED
     assert ending.terminal_state(something_recorded=recorded) is expected
+
+
+@given(reason=st.sampled_from(EndReason), recorded=st.booleans())
+def test_every_end_has_one_outcome_and_only_an_attendance_that_went_well_has_exit_code_0(
+    reason, recorded
+):
+    ending = Ending().conclude(reason, Evidence("test"))
+    outcome = outcome_of(ending.terminal_state(something_recorded=recorded), reason)
+    if reason in COMPLETING:
+        assert outcome is Outcome.ATTENDED
+    else:
+        assert outcome is (Outcome.CUT_SHORT if recorded else Outcome.FAILED)
+    assert (EXIT_CODES[outcome] == 0) == (reason in COMPLETING)
+
+
+@given(state=states, reason=st.sampled_from(EndReason))
+def test_a_state_and_a_reason_that_contradict_each_other_have_no_outcome(state, reason):
+    fits = state is State.COMPLETED or (state is State.FAILED and reason not in COMPLETING)
+    if fits:
+        assert outcome_of(state, reason) in EXIT_CODES
+    else:
+        with pytest.raises(IllegalTransition, match=f"{state.value}.*{reason.value}"):
+            outcome_of(state, reason)
+
+
+def test_every_outcome_has_an_exit_code_of_its_own():
+    assert set(EXIT_CODES) == set(Outcome)
+    assert len(set(EXIT_CODES.values())) == len(Outcome)

@@ -7,7 +7,26 @@ from typing import Any
 
 import click
 
-__all__ = ["rehearse"]
+__all__ = ["rehearse", "script_names"]
+
+
+def script_names(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the bundled scripts whose name begins so, for a shell."""
+    from meetcore_rehearsal.scripts import bundled_scripts
+
+    return [name for name in bundled_scripts() if name.startswith(begun)]
+
+
+def _list_scripts(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+    if not asked:
+        return
+    from meetcore_rehearsal.scripts import bundled_scripts, find_script
+
+    for name in bundled_scripts():
+        script = find_script(name)
+        people = len(script.people)
+        click.echo(f"{name}  {script.title}: {people} people, {script.duration_s:.0f} s")
+    context.exit()
 
 
 @click.command()
@@ -19,7 +38,19 @@ __all__ = ["rehearse"]
     help="Port to listen on, 0 for any that is free.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--script", help="Have the cast of this script come: a bundled name or a TOML file.")
+@click.option(
+    "--script",
+    help="Have the cast of this script come: a bundled name or a TOML file.",
+    shell_complete=script_names,
+)
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_scripts,
+    help="List the bundled scripts, and end.",
+)
 @click.option("--passcode", help="What guests must know.")
 @click.option("--title", default="Rehearsal", show_default=True, help="Name of the meeting.")
 @click.option("--open-door", is_flag=True, help="No waiting room: guests come straight in.")

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from meetcore.cli.completing import sink_names, transcriber_names
+from meetcore.cli.ends import exit_codes_help
+from meetcore_rehearsal.command import script_names
+
 if TYPE_CHECKING:
     from meetcore.cli import View
     from meetcore.config import BotConfig
@@ -19,13 +23,25 @@ LIMIT_S = 180.0
 START_UP_S = 30.0
 
 
-@click.command()
+@click.command(epilog=exit_codes_help())
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines, nothing else.")
 @click.option("--plain", is_flag=True, help="Plain lines, also on a terminal.")
 @click.option("--headed", is_flag=True, help="Show the browsers.")
-@click.option("--script", default="planning", show_default=True, help="A bundled name or a file.")
+@click.option(
+    "--script",
+    default="planning",
+    show_default=True,
+    help="A bundled name (`meetcore rehearse --list`) or a file.",
+    shell_complete=script_names,
+)
 @click.option("--name", default="Notes", show_default=True, help="The bot's name.")
-@click.option("--transcriber", default="pocketsphinx", show_default=True, help="Who transcribes.")
+@click.option(
+    "--transcriber",
+    default="pocketsphinx",
+    show_default=True,
+    help="Who transcribes; 'none' for nobody.",
+    shell_complete=transcriber_names,
+)
 @click.option(
     "--sink",
     "sinks",
@@ -33,6 +49,7 @@ START_UP_S = 30.0
     default=("files",),
     show_default=True,
     help="Where to deliver; may be given more than once.",
+    shell_complete=sink_names,
 )
 @click.option(
     "--out",
@@ -88,11 +105,12 @@ async def _demonstrate(script: str, config: BotConfig, plugins: Plugins, view: V
     with trio.move_on_after(LIMIT_S) as limit:
         async with open_rehearsal(script, headed=config.headed) as rehearsal:
             limit.deadline += max(0.0, rehearsal.script.duration_s + START_UP_S - LIMIT_S)
-            outcome = await attend(open_bot(rehearsal.link, config=config, plugins=plugins), view)
-            events = list(outcome.bot.journal.read())
+            opened = open_bot(rehearsal.link, config=config, plugins=plugins)
+            attendance = await attend(opened, view)
+            events = list(attendance.bot.journal.read())
             score = score_rehearsal(rehearsal.script, events, rehearsal.clock_started_at)
-        view.summary([*outcome_lines(outcome), "", *score.lines()])
-        return exit_code(outcome)
+        view.summary([*outcome_lines(attendance), "", *score.lines()])
+        return exit_code(attendance)
     click.echo(
         f"The demonstration did not end within {LIMIT_S:g} s. "
         "Is the machine very busy? `meetcore doctor` looks for trouble.",

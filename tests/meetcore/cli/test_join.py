@@ -29,7 +29,8 @@ def test_a_meeting_is_attended_and_told_in_plain_lines(meetcore_command, write_p
     assert "Ada joined" in result.output
     assert "completed: meeting ended (the host ended the meeting)" in result.output
     (folder,) = (tmp_path / "out").iterdir()
-    assert str(folder / "journal.jsonl") in result.output
+    assert result.output.count(str(folder)) == 1, "the folder is named once"
+    assert result.output.endswith("journal  journal.jsonl\n")
     check_journal(journal_in(tmp_path / "out"))
 
 
@@ -49,12 +50,15 @@ def test_options_reach_the_bot(meetcore_command, write_plugin, tmp_path):
     result = meetcore_command(
         "join", "sim:cli", "--plugin", write_plugin(more=""), "--out", tmp_path / "out",
         "--config", config, "--leave-max-duration", "0.3", "--leave-silence", "never",
-        "--set", "metadata.team=blue", "--set", "audio.vad_mode=2",
+        "--set", "metadata.team=blue", "--set", "audio.vad_mode=2", "--metadata", "case=a=7",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     events = journal_in(tmp_path / "out")
     assert end_of(events).reason == "max_duration"
-    assert (events[0].display_name, events[0].metadata) == ("From the file", {"team": "blue"})
+    assert (events[0].display_name, events[0].metadata) == (
+        "From the file",
+        {"team": "blue", "case": "a=7"},
+    )
 
 
 def test_a_denied_bot_says_so_and_exits_with_1(meetcore_command, write_plugin, tmp_path):
@@ -76,6 +80,34 @@ def test_an_unknown_link_names_the_platforms_and_their_links(meetcore_command, w
         "  sim: sim:NAME",
     ]
     assert not list(Path().iterdir()), "nothing was made for it"
+
+
+@pytest.mark.parametrize(
+    ("link", "whose"),
+    [
+        ("https://meet.google.com/abc-defg-hij", "Google Meet"),
+        ("https://us05web.zoom.us/j/98765432101?pwd=s3cret", "Zoom"),
+        ("zoom.us/j/98765432101", "Zoom"),
+        ("https://teams.microsoft.com/l/meetup-join/19%3ameeting_x%40thread.v2/0", "Teams"),
+        ("https://teams.live.com/meet/9876543210123", "Teams"),
+    ],
+)
+def test_a_link_of_a_platform_that_is_not_installed_names_it_and_the_rehearsal(
+    meetcore_command, write_plugin, link, whose
+):
+    result = meetcore_command("join", link, "--plugin", write_plugin())
+    assert result.exit_code == 1
+    assert f"A platform plugin for {'Microsoft ' if whose == 'Teams' else ''}{whose} " in (
+        result.stderr
+    )
+    assert "`meetcore serve --rehearsal`" in result.stderr
+    assert "s3cret" not in result.stderr
+
+
+@pytest.mark.parametrize("link", ["https://meet.google.com.evil.example/x", "https://my-zoom.us/"])
+def test_a_host_that_only_looks_like_one_is_not_taken_for_it(meetcore_command, write_plugin, link):
+    result = meetcore_command("join", link, "--plugin", write_plugin())
+    assert "rehearsal" not in result.stderr
 
 
 def test_without_any_platform_it_says_so(meetcore_command):
@@ -111,10 +143,71 @@ def test_what_cannot_be_used_is_one_line_and_a_remedy_never_a_traceback(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_assignment_without_a_value_is_a_wrong_use(meetcore_command):
-    result = meetcore_command("join", "sim:cli", "--set", "name")
+@pytest.mark.parametrize("option", ["--set", "--metadata"])
+def test_an_assignment_without_a_value_is_a_wrong_use(meetcore_command, option):
+    result = meetcore_command("join", "sim:cli", option, "name")
     assert result.exit_code == 2
     assert "'name' is not KEY=VALUE" in result.stderr
+    assert option in result.stderr
+
+
+GUARDED = """
+import meetcore
+from contextlib import asynccontextmanager
+
+
+class Guarded(meetcore.Platform):
+    name = "guarded"
+    link_examples = ("guarded:NAME",)
+
+    def parse(self, url):
+        if not url.startswith("guarded:"):
+            return None
+        return meetcore.MeetingLink(platform="guarded", native_id="x", url=url, passcode="old")
+
+    @asynccontextmanager
+    async def open_call(self, link, request, door):
+        raise meetcore.MeetingRefused("wrong_passcode", f"it is {len(link.passcode)} letters long")
+        yield
+
+@meetcore.hookimpl
+def meetcore_register_platforms(register):
+    register(Guarded)
+"""
+
+
+def test_a_wrong_passcode_is_told_with_a_remedy_and_one_can_be_given(
+    meetcore_command, write_plugin, tmp_path
+):
+    result = meetcore_command(
+        "join", "guarded:x", "--plugin", write_plugin("guarded_plugin", GUARDED),
+        "--out", tmp_path / "out", "--passcode", "hunter22",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "failed: wrong passcode (it is 8 letters long" in result.output
+    assert "Give the right one with --passcode" in result.output
+    assert "hunter22" not in result.output
+    (folder,) = (tmp_path / "out").iterdir()
+    assert b"hunter22" not in (folder / "journal.jsonl").read_bytes()
+
+
+def test_a_bot_that_is_cut_short_says_so_and_exits_with_3(meetcore_command, write_plugin, tmp_path):
+    lost = """
+[[lines]]
+who = "ada"
+at_s = 0.2
+text = "good morning"
+[[faults]]
+kind = "connection_lost"
+at_s = 1.5
+"""
+    result = meetcore_command(
+        "join", "sim:cli", "--plugin", write_plugin(more=lost), "--out", tmp_path / "out"
+    )
+    assert result.exit_code == 3, result.output
+    assert "completed, cut short (connection lost)" in result.output
+    assert "cut short: connection lost" in result.output
+    assert "Check the network" in result.output
 
 
 def test_a_folder_that_cannot_be_written_is_named_with_a_way_out(
@@ -181,9 +274,22 @@ def test_a_second_ctrl_c_leaves_at_once(write_plugin, tmp_path):
     running.interrupt()
     running.read_until("leaving")
     running.interrupt()
-    code, _, err = running.end()
+    code, out, err = running.end()
     assert code == 130, err
     assert "Traceback" not in err
+    (folder,) = running.out.iterdir()
+    assert f"Left at once. `meetcore recover {folder}` finishes what it left." in out
     events = journal_in(running.out)
     check_journal(events, cut_short=True)
     assert end_of(events).reason == "stop_requested"
+
+
+def test_a_reader_that_goes_away_ends_it_quietly_and_the_meeting_is_left(write_plugin, tmp_path):
+    running = Running(tmp_path, write_plugin(more="[end]\nat_s = 5\n"))
+    running.read_until("Ada joined")
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+    running.process.stdout = None
+    code, _, err = running.end()
+    assert (code, err) == (141, "")
+    assert end_of(journal_in(running.out)).reason in ("meeting_ended", "stop_requested")

@@ -59,3 +59,8 @@ def test_a_folder_that_is_not_there_is_named(meetcore_command, tmp_path):
     result = meetcore_command("recover", tmp_path / "gone")
     assert result.exit_code == 1
     assert f"There is no folder {tmp_path / 'gone'}." in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--transcriber", "--sink", "--out", "--name", "--json"])
+def test_options_that_would_do_nothing_are_not_there(meetcore_command, ended, option):
+    assert meetcore_command("recover", ended, option, "x").exit_code == 2

@@ -51,7 +51,8 @@ def test_it_prints_what_was_said_and_what_happened(meetcore_command, recorded):
     result = meetcore_command("replay", folder)
     assert result.exit_code == 0
     assert "Ada: good morning everyone" in result.output
-    assert "state.changed" in result.output
+    assert "completed (meeting ended" in result.output
+    assert "awaiting admission: ask the host to admit" in result.output
     assert len(result.output.splitlines()) == len(events)
 
 
@@ -96,3 +97,31 @@ def test_a_sink_that_is_not_there_is_named(meetcore_command, recorded):
     result = meetcore_command("replay", recorded[0], "--sink", "nobody")
     assert result.exit_code == 1
     assert "There is no sink named 'nobody'." in result.stderr
+
+
+def test_options_that_would_do_nothing_are_not_there(meetcore_command, recorded):
+    for option in ("--transcriber", "--headed", "--name", "--plain"):
+        assert meetcore_command("replay", recorded[0], option, "x").exit_code == 2
+
+
+def test_a_sink_that_writes_nothing_leaves_no_folder(
+    meetcore_command, recorded, write_plugin, tmp_path
+):
+    silent = KEEPER.replace(
+        '(self.context.folder / "types.txt")', "type('', (), {'write_text': id})"
+    )
+    plugin = write_plugin("silent", silent)
+    out = tmp_path / "deep" / "new"
+    result = meetcore_command(
+        "replay", recorded[0], "--plugin", plugin, "--sink", "keeper", "--out", out
+    )
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "deep").exists()
+
+
+def test_a_folder_that_was_there_stays(meetcore_command, recorded, write_plugin, tmp_path):
+    out = tmp_path / "mine"
+    out.mkdir()
+    silent = write_plugin("failing", KEEPER.replace("self.types.append(event.type)", "1 / 0"))
+    meetcore_command("replay", recorded[0], "--plugin", silent, "--sink", "keeper", "--out", out)
+    assert list(out.iterdir()) == []

@@ -11,7 +11,7 @@ import pytest
 import trio
 from click.testing import CliRunner
 
-from meetcore.cli.main import main
+from meetcore.cli import main
 from meetcore.events import BotRequested
 from meetcore.journal import Journal
 from meetcore_server.assembly import ServeOptions

@@ -11,6 +11,7 @@ import click
 
 from meetcore import __version__
 from meetcore.cli.doctor import doctor
+from meetcore.cli.ends import exit_codes_help, quiet_ends
 from meetcore.cli.join import join
 from meetcore.cli.listing import plugins as plugins_command
 from meetcore.cli.recover import recover
@@ -39,6 +40,11 @@ class PluginGroup(click.Group):
         """Return a command; the core's own win over a plugin's."""
         return super().get_command(ctx, cmd_name) or self._with_plugins.get_command(ctx, cmd_name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Ctrl-C or a reader that has gone end it quietly."""
+        with quiet_ends():
+            return super().invoke(ctx)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run; an error of ours is two lines for a person, not a traceback."""
         try:
@@ -58,8 +64,12 @@ class PluginGroup(click.Group):
             sys.exit(1)
 
 
-@click.group(cls=PluginGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="meetcore")
+@click.group(
+    cls=PluginGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=exit_codes_help(),
+)
+@click.version_option(__version__, "-V", "--version", prog_name="meetcore")
 @click.option(
     "--log",
     type=click.Choice(["debug", "info", "warning"]),

@@ -1,0 +1,308 @@
+"""What an event means to a reader, in one line: for every type of event there is one."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from meetcore.events import (
+    ArtifactWritten,
+    AudioLost,
+    BotRequested,
+    CaptureDegraded,
+    CaptureRestored,
+    CaptureStarted,
+    ChatReceived,
+    CommandAnswered,
+    DeliveryAbandoned,
+    DeliveryAttempted,
+    DiagnosticsCaptured,
+    EndingDetailed,
+    Event,
+    LedgerClosed,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantUpdated,
+    PluginEvent,
+    PluginFailed,
+    PluginSlow,
+    RosterDegraded,
+    RosterRestored,
+    SegmentFinalized,
+    SegmentWithheld,
+    SpeakingStarted,
+    SpeakingStopped,
+    StateChanged,
+    StepTaken,
+    TrackClosed,
+    TrackOpened,
+    TranscriberRestarted,
+    TranscriptionGap,
+    TranscriptionStopped,
+    UnknownEvent,
+)
+from meetcore.lifecycle import Evidence, Outcome, State, outcome_of
+
+__all__ = ["TROUBLE", "clock", "line_of", "plain_line"]
+
+TROUBLE: tuple[type[Event], ...] = (
+    AudioLost,
+    CaptureDegraded,
+    CaptureRestored,
+    DeliveryAbandoned,
+    DiagnosticsCaptured,
+    PluginFailed,
+    PluginSlow,
+    RosterDegraded,
+    SegmentWithheld,
+    TranscriberRestarted,
+    TranscriptionGap,
+    TranscriptionStopped,
+)
+"""The events that report trouble, or its end."""
+
+_TOLD = (
+    ArtifactWritten,
+    ChatReceived,
+    ParticipantJoined,
+    ParticipantLeft,
+    SegmentFinalized,
+    StateChanged,
+    *TROUBLE,
+)
+_SAMPLES_IN_MS = 16
+
+
+def clock(seconds: float | None) -> str:
+    """Return a meeting time as `01:02.3`, or blanks before the call."""
+    if seconds is None:
+        return "--:--.-"
+    minutes, rest = divmod(max(0.0, seconds), 60)
+    return f"{int(minutes):02d}:{rest:04.1f}"
+
+
+def plain_line(event: Event, name: str) -> str | None:
+    """Return the line of an event, None for what a person who watches a bot need not know.
+
+    Args:
+        event: The event.
+        name: The bot's name in the meeting.
+    """
+    if not isinstance(event, _TOLD):
+        return None
+    if isinstance(event, ParticipantJoined) and event.participant.is_self:
+        return None
+    return line_of(event, name)
+
+
+def line_of(event: Event, name: str) -> str:
+    """Return what an event means to a reader; there is something for every type.
+
+    Args:
+        event: The event.
+        name: The bot's name in the meeting.
+    """
+    line = _line(event)
+    if isinstance(event, StateChanged) and event.state is State.AWAITING_ADMISSION:
+        return f"{line}: ask the host to admit {name}"
+    return line
+
+
+@singledispatch
+def _line(event: Event) -> str:
+    return event.type
+
+
+def _words(value: str) -> str:
+    return value.replace("_", " ")
+
+
+def _because(evidence: Evidence | None) -> str:
+    return f": {evidence.detail}" if evidence is not None and evidence.detail else ""
+
+
+@_line.register
+def _(event: BotRequested) -> str:
+    return f"{event.display_name} is asked to join {event.public_url}"
+
+
+@_line.register
+def _(event: StateChanged) -> str:
+    line = _words(event.state.value)
+    if event.reason is None:
+        return line
+    if event.state is State.COMPLETED:
+        cut_short = outcome_of(event.state, event.reason) is Outcome.CUT_SHORT
+        line += ", cut short" if cut_short else ""
+    told = event.previous is State.PROCESSING  # with the leaving, a line above
+    return f"{line} ({_words(event.reason.value)}{'' if told else _because(event.evidence)})"
+
+
+@_line.register
+def _(event: EndingDetailed) -> str:
+    return f"also seen: {_words(event.reason.value)}{_because(event.evidence)}"
+
+
+@_line.register
+def _(event: ParticipantJoined) -> str:
+    return f"{event.participant.name} joined"
+
+
+@_line.register
+def _(event: ParticipantUpdated) -> str:
+    who = event.participant
+    now = [
+        word
+        for word, holds in (("host", who.is_host), ("muted", who.muted), ("a bot", who.is_bot))
+        if holds
+    ]
+    return f"{who.name} is now {', '.join(now) or 'neither host nor muted'}"
+
+
+@_line.register
+def _(event: ParticipantLeft) -> str:
+    return f"{event.name or 'somebody'} left"
+
+
+@_line.register
+def _(event: SpeakingStarted) -> str:
+    return f"{event.name or 'somebody'} begins to speak"
+
+
+@_line.register
+def _(event: SpeakingStopped) -> str:
+    return f"{event.name or 'somebody'} stops speaking"
+
+
+@_line.register
+def _(event: TrackOpened) -> str:
+    return f"track {event.track_id} of {event.participant_id or 'somebody unknown'} opens"
+
+
+@_line.register
+def _(event: TrackClosed) -> str:
+    return f"track {event.track_id} closes"
+
+
+@_line.register
+def _(event: CaptureStarted) -> str:
+    return f"the first sound came, {event.offset_s:.1f} s into the meeting"
+
+
+@_line.register
+def _(event: CaptureDegraded) -> str:
+    return f"audio trouble: {event.detail}"
+
+
+@_line.register
+def _(event: CaptureRestored) -> str:
+    return "audio is back"
+
+
+@_line.register
+def _(event: RosterDegraded) -> str:
+    return f"cannot see who is here: {event.detail}"
+
+
+@_line.register
+def _(event: RosterRestored) -> str:
+    return "who is here can be seen again"
+
+
+@_line.register
+def _(event: ChatReceived) -> str:
+    return f"{event.sender_name} (chat): {event.text}"
+
+
+@_line.register
+def _(event: SegmentFinalized) -> str:
+    return f"{event.segment.speaker_name or 'unknown'}: {event.segment.text}"
+
+
+@_line.register
+def _(event: SegmentWithheld) -> str:
+    seconds = event.end_s - event.start_s
+    return f"{seconds:.1f} s of {event.track_id} withheld: {event.plugin} {_words(event.cause)}"
+
+
+@_line.register
+def _(event: TranscriptionGap) -> str:
+    seconds = event.end_s - event.start_s
+    return f"not transcribed: {seconds:.1f} s of {event.track_id} ({event.cause})"
+
+
+@_line.register
+def _(event: TranscriberRestarted) -> str:
+    return f"transcriber restarted for {event.track_id}: {event.detail}"
+
+
+@_line.register
+def _(event: TranscriptionStopped) -> str:
+    return f"no more transcript for {event.track_id}: {event.detail}"
+
+
+@_line.register
+def _(event: AudioLost) -> str:
+    lost_ms = event.samples / _SAMPLES_IN_MS
+    return f"lost {lost_ms:.0f} ms of {event.track_id} for {event.consumer}: {event.cause}"
+
+
+@_line.register
+def _(event: LedgerClosed) -> str:
+    told = "all of it accounted for" if event.balanced else "the account does not add up"
+    tracks = len({entry.track_id for entry in event.entries})
+    return f"audio of {tracks} {'track' if tracks == 1 else 'tracks'}: {told}"
+
+
+@_line.register
+def _(event: ArtifactWritten) -> str:
+    return f"wrote {event.path}"
+
+
+@_line.register
+def _(event: DiagnosticsCaptured) -> str:
+    return f"step {event.step!r} failed; see {event.folder}"
+
+
+@_line.register
+def _(event: StepTaken) -> str:
+    return f"step done: {event.name}{f' ({event.detail})' if event.detail else ''}"
+
+
+@_line.register
+def _(event: CommandAnswered) -> str:
+    return f"command {event.command}: {'done' if event.ok else event.error or 'refused'}"
+
+
+@_line.register
+def _(event: PluginFailed) -> str:
+    return f"{event.plugin}: {event.where} failed: {event.error}"
+
+
+@_line.register
+def _(event: PluginSlow) -> str:
+    return f"{event.plugin}: {event.where} held everything up for {event.seconds:g} s"
+
+
+@_line.register
+def _(event: DeliveryAttempted) -> str:
+    went = "delivered" if event.ok else event.error or f"status {event.status}"
+    return f"{event.sink}: event {event.event_seq} to {event.target}, try {event.attempt}: {went}"
+
+
+@_line.register
+def _(event: DeliveryAbandoned) -> str:
+    return (
+        f"{event.sink}: event {event.event_seq} to {event.target} given up after "
+        f"{event.attempts} tries: {event.error}"
+    )
+
+
+@_line.register
+def _(event: PluginEvent) -> str:
+    data = ", ".join(f"{key} {value}" for key, value in event.data.items())
+    return f"{event.plugin}: {event.name}{f' ({data})' if data else ''}"
+
+
+@_line.register
+def _(event: UnknownEvent) -> str:
+    return f"{event.type_name}: of a kind this version does not know"
