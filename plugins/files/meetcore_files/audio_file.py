@@ -16,6 +16,7 @@ greatest effort: 2.5 ms instead of 7.5 ms per second of speech.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
@@ -39,6 +40,7 @@ class AudioFile(ABC):
     Args:
         path: Where; an existing file is replaced.
         bit_rate_kbps: For formats that have one.
+        tags: What players show: `title`, `artist` and the like.
 
     Raises:
         OSError: It cannot be opened.
@@ -46,11 +48,15 @@ class AudioFile(ABC):
 
     suffix: ClassVar[str]
     media_type: ClassVar[str]
+    _container: Any
 
-    def __init__(self, path: Path, bit_rate_kbps: int) -> None:
+    def __init__(
+        self, path: Path, bit_rate_kbps: int, tags: Mapping[str, str] | None = None
+    ) -> None:
         self.path = path
         self.samples = 0
         self._open(bit_rate_kbps)
+        self._container.metadata.update(tags or {})
 
     @abstractmethod
     def _open(self, bit_rate_kbps: int) -> None:
@@ -100,7 +106,7 @@ class OpusFile(AudioFile):
     def _open(self, bit_rate_kbps: int) -> None:
         import av
 
-        self._container: Any = av.open(
+        self._container = av.open(
             str(private_file(self.path)),
             "w",
             format="ogg",
@@ -189,7 +195,7 @@ class FlacFile(AudioFile):
         import av
 
         del bit_rate_kbps
-        self._container: Any = av.open(
+        self._container = av.open(
             str(private_file(self.path)), "w", format="flac", options={"flush_packets": "1"}
         )
         self._stream: Any = self._container.add_stream("flac", rate=SAMPLE_RATE_HZ, layout="mono")

@@ -6,6 +6,8 @@ any. Blocks; runs on a thread.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,9 +30,11 @@ from meetcore_files.audio_file import FlacFile, OpusFile
 from meetcore_files.formats import FORMATS
 from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
 from meetcore_files.playback import played_duration_s, remake
-from meetcore_files.recorder import MIX_STEM, RecordedFile
+from meetcore_files.recorder import MIX_STEM, RecordedFile, stem_for_track
 
-__all__ = ["Meeting", "audio_entry", "complete", "recover_audio"]
+__all__ = ["Meeting", "audio_entry", "complete", "file_name_part", "recover_audio"]
+
+_NAME_BYTES = 80
 
 
 @define
@@ -69,6 +73,30 @@ class Meeting:
         elif isinstance(event, ParticipantJoined | ParticipantUpdated):
             self.names[event.participant.id] = event.participant.name
 
+    def name_of(self, track_id: str) -> str | None:
+        """Return the name of whom a track belongs to, None where unknown."""
+        return self.names.get(self.owners.get(track_id) or "")
+
+    def tags_of(self, track_id: str | None) -> dict[str, str]:
+        """Return the tags of a track's file, and for None those of the mix."""
+        place = str(self.about.get("meeting", ""))
+        name = self.name_of(track_id) if track_id is not None else None
+        what = "Everybody" if track_id is None else name or f"Track {track_id}"
+        tags = {"title": f"{what}, {place}" if place else what, "album": place}
+        if track_id is not None:
+            tags["comment"] = f"track {track_id}"
+        if name is not None:
+            tags["artist"] = name
+        if "requested_at" in self.about:
+            tags["date"] = str(self.about["requested_at"])[:10]
+        return {key: value for key, value in tags.items() if value}
+
+
+def file_name_part(name: str) -> str:
+    """Return a person's name as it may stand in a file's name: letters, digits and dashes."""
+    plain = re.sub(r"[^\w]+", "-", unicodedata.normalize("NFC", name)).strip("-_")
+    return plain.encode()[:_NAME_BYTES].decode(errors="ignore").strip("-_")
+
 
 def audio_entry(file: RecordedFile, meeting: Meeting | None = None) -> ManifestEntry:
     """Return the manifest's entry of a recording that may still be growing."""
@@ -87,7 +115,9 @@ def audio_entry(file: RecordedFile, meeting: Meeting | None = None) -> ManifestE
 def complete(
     folder: Path, bot_id: str, meeting: Meeting, audio: Iterable[ManifestEntry], *, sound: bool
 ) -> Manifest:
-    """Write the transcripts and the finished manifest.
+    """Name the tracks' files after people, write the transcripts and the finished manifest.
+
+    Where nothing was transcribed there are no transcripts.
 
     Args:
         folder: The sink's folder.
@@ -100,8 +130,9 @@ def complete(
     Raises:
         OSError: Something could not be written; what was there before is untouched.
     """
+    audio = [_named(folder, entry) if sound else entry for entry in audio]
     entries = [_measured(folder, entry) for entry in audio]
-    for style in FORMATS:
+    for style in FORMATS if meeting.transcript.segments else ():
         text = style.write(meeting.transcript.segments, meeting.about)
         write_atomically(folder / style.file_name, text.encode())
         entry = ManifestEntry(path=style.file_name, kind="transcript", media_type=style.media_type)
@@ -111,9 +142,31 @@ def complete(
     return manifest
 
 
+def _named(folder: Path, entry: ManifestEntry) -> ManifestEntry:
+    """Put the person's name into the name of a track's file, if it is known and not there yet."""
+    if entry.track_id is None or not (name := file_name_part(entry.speaker_name or "")):
+        return entry
+    old = folder / entry.path
+    new = old.with_name(f"{stem_for_track(entry.track_id)}-{name}{old.suffix}")
+    if new != old and not new.exists():
+        old.rename(new)
+        return evolve(entry, path=new.name)
+    return entry
+
+
 def _measured(folder: Path, entry: ManifestEntry) -> ManifestEntry:
     path = folder / entry.path
     return evolve(entry, size_bytes=path.stat().st_size, sha256=sha256_of(path))
+
+
+def _track_of(stem: str, known_ids: Iterable[str]) -> str:
+    """Return which track a file holds; its name may already have the person's name in it."""
+    fitting = [
+        track_id
+        for track_id in known_ids
+        if stem == stem_for_track(track_id) or stem.startswith(f"{stem_for_track(track_id)}-")
+    ]
+    return max(fitting, key=len, default=stem.removeprefix("track-"))
 
 
 def recover_audio(folder: Path, meeting: Meeting) -> tuple[list[ManifestEntry], list[str]]:
@@ -126,7 +179,7 @@ def recover_audio(folder: Path, meeting: Meeting) -> tuple[list[ManifestEntry], 
         OSError: A file could not be rewritten; it is as it was.
     """
     known = Manifest.read(folder)
-    tracks = {entry.path: entry.track_id for entry in known.files} if known else {}
+    ids = [e.track_id for e in known.files if e.track_id is not None] if known else []
     entries, lines = [], []
     for kind in (OpusFile, FlacFile):
         for path in sorted(folder.glob(f"[!.]*{kind.suffix}")):
@@ -134,11 +187,8 @@ def recover_audio(folder: Path, meeting: Meeting) -> tuple[list[ManifestEntry], 
             if not before_s:
                 lines.append(f"{path.name} holds no sound and is left out of the manifest.")
                 continue
-            remake(path)
-            is_mix = path.stem == MIX_STEM
-            track_id = tracks.get(path.name) or (
-                None if is_mix else path.stem.removeprefix("track-")
-            )
+            track_id = None if path.stem == MIX_STEM else _track_of(path.stem, ids)
+            remake(path, meeting.tags_of(track_id))
             file = RecordedFile(path, kind.media_type, track_id)
             duration_s = played_duration_s(path)
             entries.append(evolve(audio_entry(file, meeting), duration_s=duration_s))

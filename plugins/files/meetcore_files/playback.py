@@ -1,7 +1,8 @@
-"""Checks a recording by playing it, and makes a whole file of a torn one. Blocks."""
+"""Checks a recording by playing it, makes a whole file of a torn one, tags one. Blocks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,15 @@ def played_duration_s(path: Path) -> float:
     return round(seconds, 3)
 
 
-def remake(path: Path) -> None:
+def remake(path: Path, tags: Mapping[str, str] | None = None) -> None:
     """Rewrite what plays of a file into a whole one, and put that in its place.
 
     Opus packets are copied as they are. FLAC is encoded again, without loss, because its header
     carries length and checksum.
+
+    Args:
+        path: The file.
+        tags: The tags it is to have, None for those it has.
 
     Raises:
         OSError: The new file cannot be written; the old one is untouched.
@@ -43,21 +48,29 @@ def remake(path: Path) -> None:
     try:
         with av.open(str(path)) as old:
             if path.suffix == ".flac":
-                _encode_again(old, part)
+                _encode_again(old, part, _tags_in(old) if tags is None else tags)
             else:
-                _copy_packets(old, part)
+                _copy_packets(old, part, _tags_in(old) if tags is None else tags)
         replace_atomically(part, path)
     except OSError:
         part.unlink(missing_ok=True)
         raise
 
 
-def _copy_packets(old: Any, part: Path) -> None:
+def _tags_in(file: Any) -> dict[str, str]:
+    """Return the tags of an open file: Ogg has them in its stream, FLAC in the container."""
+    found = {**file.metadata, **file.streams.audio[0].metadata}
+    found.pop("encoder", None)
+    return found
+
+
+def _copy_packets(old: Any, part: Path, tags: Mapping[str, str]) -> None:
     import av
 
     options = {"page_duration": "200000"}
     with av.open(str(private_file(part)), "w", format="ogg", options=options) as new:
         stream = new.add_stream_from_template(old.streams.audio[0])
+        new.metadata.update(tags)
         try:
             for packet in old.demux(audio=0):
                 if packet.dts is not None:
@@ -67,12 +80,13 @@ def _copy_packets(old: Any, part: Path) -> None:
             return  # the torn end
 
 
-def _encode_again(old: Any, part: Path) -> None:
+def _encode_again(old: Any, part: Path, tags: Mapping[str, str]) -> None:
     import av
 
     rate = old.streams.audio[0].rate
     with av.open(str(private_file(part)), "w", format="flac") as new:
         stream = new.add_stream("flac", rate=rate, layout="mono")
+        new.metadata.update(tags)
         try:
             for frame in old.decode(audio=0):
                 new.mux(stream.encode(frame))

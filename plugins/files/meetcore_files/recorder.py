@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from attrs import define
+from attrs import define, field
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.audio.mix import Mixer
@@ -34,6 +34,7 @@ class RecordedFile:
     media_type: str
     track_id: str | None
     samples: int = 0
+    tags: Mapping[str, str] = field(factory=dict)
 
 
 def stem_for_track(track_id: str) -> str:
@@ -71,6 +72,7 @@ class Recorder:
         options: Which files, in which format.
         offset_samples: Where sample 0 of the call's clock lies in the meeting.
         opened: Is told of each file when it is begun.
+        tags_of: Gives the tags of a track's file, and with None those of the mix.
     """
 
     def __init__(
@@ -79,11 +81,13 @@ class Recorder:
         options: FilesOptions,
         offset_samples: int,
         opened: Callable[[RecordedFile], None],
+        tags_of: Callable[[str | None], Mapping[str, str]] | None = None,
     ) -> None:
         self._folder = folder
         self._options = options
         self._offset = offset_samples
         self._opened = opened
+        self._tags_of = tags_of
         self._lanes: dict[str, _Lane] = {}
         self._mix_lane: _Lane | None = None
         self._mixer: Mixer | None = None
@@ -125,8 +129,9 @@ class Recorder:
 
     def _open(self, stem: str, track_id: str | None) -> _Lane:
         kind = audio_file_class(self._options.format)
-        file = kind(self._folder / f"{stem}{kind.suffix}", self._options.bit_rate_kbps)
-        entry = RecordedFile(file.path, kind.media_type, track_id)
+        tags = self._tags_of(track_id) if self._tags_of is not None else {}
+        file = kind(self._folder / f"{stem}{kind.suffix}", self._options.bit_rate_kbps, tags)
+        entry = RecordedFile(file.path, kind.media_type, track_id, tags=tags)
         self._opened(entry)
         return _Lane(file, entry)
 

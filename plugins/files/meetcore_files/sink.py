@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from meetcore_files.completion import Meeting, audio_entry, complete, recover_au
 from meetcore_files.encoder_thread import EncoderThread
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
 from meetcore_files.options import FilesOptions
+from meetcore_files.playback import remake
 from meetcore_files.recorder import RecordedFile, Recorder
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class FilesSink(Sink[FilesOptions]):
         self._context: SinkContext | None = None
         self._encoder: EncoderThread | None = None
         self._files: list[RecordedFile] = []
+        self._tags: dict[str | None, Mapping[str, str]] = {}
+        self._meeting = Meeting()
+        self._read_seq = 0
         self._offset_s: float | None = None
         self._completed = False
         self._told_of_trouble = False
@@ -79,8 +83,12 @@ class FilesSink(Sink[FilesOptions]):
         """
         assert self._context is not None
         assert self._encoder is not None
+        if chunk.track_id not in self._tags:
+            await self._read_on()
+            self._tags[chunk.track_id] = self._meeting.tags_of(chunk.track_id)
         if self._offset_s is None:
-            self._offset_s = (await _meeting(self._context)).offset_s
+            self._offset_s = self._meeting.offset_s
+            self._tags[None] = self._meeting.tags_of(None)
         try:
             await self._encoder.put(chunk)
         except StorageUnavailable:
@@ -103,8 +111,11 @@ class FilesSink(Sink[FilesOptions]):
         except StorageUnavailable as error:
             trouble = error
             self._declare_unwritten()
-        meeting = await _meeting(self._context)
+        await self._read_on()
+        meeting = self._meeting
         meeting.offset_s = self._offset_s or 0.0
+        if trouble is None:
+            await _on_thread(partial(self._tag_again, meeting))
         manifest = await _on_thread(
             partial(
                 complete,
@@ -137,7 +148,24 @@ class FilesSink(Sink[FilesOptions]):
             partial(complete, folder, context.bot_id, meeting, entries, sound=True)
         )
         _report(context, manifest)
-        return [*lines, f"{len(meeting.transcript.segments)} segments written as transcripts."]
+        if segments := len(meeting.transcript.segments):
+            lines = [*lines, f"{segments} segments written as transcripts."]
+        return lines or ["The manifest was completed."]
+
+    async def _read_on(self) -> None:
+        """Take what the journal has since the last time, letting others in between."""
+        assert self._context is not None
+        for event in self._context.journal.read(self._read_seq):
+            self._meeting.take(event)
+            self._read_seq = event.seq
+            if event.seq % _EVENTS_AT_A_TIME == 0:
+                await trio.lowlevel.checkpoint()
+
+    def _tag_again(self, meeting: Meeting) -> None:
+        """Tag the files anew whose people became known after they were begun; blocks."""
+        for file in self._files:
+            if file.track_id is not None and (tags := meeting.tags_of(file.track_id)) != file.tags:
+                remake(file.path, tags)
 
     async def _complete_late(self) -> None:
         """Do what `finish` would have done, for a sink that was detached before it."""
@@ -150,7 +178,9 @@ class FilesSink(Sink[FilesOptions]):
     def _start_recorder(self) -> Recorder:
         """Begin to record (on the encoder thread)."""
         offset_samples = round((self._offset_s or 0.0) * SAMPLE_RATE_HZ)
-        return Recorder(self._folder, self.options, offset_samples, self._begun)
+        return Recorder(
+            self._folder, self.options, offset_samples, self._begun, lambda id_: self._tags[id_]
+        )
 
     def _begun(self, file: RecordedFile) -> None:
         """Note a new file (on the encoder thread), so that recovery knows what it holds."""

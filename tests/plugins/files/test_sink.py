@@ -13,9 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import trio
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
 from meetcore.audio.chunk import Chunk
 from meetcore.commands import Command
@@ -34,6 +38,7 @@ from meetcore.events import (
 from meetcore.journal import Journal
 from meetcore.roster import NameSource, Participant
 from meetcore.transcript import Segment, Word
+from meetcore_files.completion import file_name_part
 from meetcore_files.manifest import Manifest, sha256_of
 from meetcore_files.options import FilesOptions
 from meetcore_files.playback import played_duration_s
@@ -165,14 +170,91 @@ async def test_a_cancelled_bot_leaves_whole_recordings_and_no_thread(tmp_path: P
     assert manifest.complete
 
 
-async def test_a_meeting_without_a_sound_still_leaves_a_transcript(tmp_path: Path) -> None:
+async def test_a_meeting_in_which_nothing_was_said_leaves_no_empty_transcripts(
+    tmp_path: Path,
+) -> None:
     with a_context(tmp_path) as context, trio.fail_after(10):
+        begin_meeting(context.journal)  # type: ignore[arg-type]
         sink = FilesSink()
         async with sink.open(context):
             await sink.finish()
-    assert {path.name for path in (tmp_path / "files").iterdir()} == {
-        "manifest.json", "transcript.json", "transcript.srt", "transcript.txt", "transcript.vtt",
-    }  # fmt: skip
+        written = [e.path for e in events(context, ArtifactWritten)]  # type: ignore[attr-defined]
+    assert [path.name for path in (tmp_path / "files").iterdir()] == ["manifest.json"]
+    assert written == ["files/manifest.json"]
+
+
+def tags_of(path: Path) -> dict[str, str]:
+    with av.open(str(path)) as file:
+        return {**file.metadata, **file.streams.audio[0].metadata}
+
+
+@pytest.mark.parametrize("audio_format", ["opus", "flac"])
+async def test_a_track_carries_its_persons_name_and_each_file_is_its_own(
+    tmp_path: Path, audio_format: str
+) -> None:
+    with a_context(tmp_path) as context, trio.fail_after(30):
+        begin_meeting(context.journal)  # type: ignore[arg-type]
+        sink = FilesSink(FilesOptions(format=audio_format))
+        async with sink.open(context):
+            for track_id in ("t1", "t2", "t3", "t4"):
+                for chunk in chunks(1, track_id):
+                    await sink.hear(chunk)
+            for track_id, who, name in (("t2", "p2", "Ada"), ("t3", "p3", "سارا / ../x")):
+                context.report(ParticipantJoined(participant=Participant(id=who, name=name)))
+                context.report(
+                    TrackOpened(
+                        track_id=track_id,
+                        participant_id=who,
+                        kind="participant",
+                        name_source=NameSource.TRACK,
+                    )
+                )
+            await sink.finish()
+    folder = tmp_path / "files"
+    expected = {"t1": "-Ada", "t2": "-Ada", "t3": "-سارا-x", "t4": ""}
+    for track_id, part in expected.items():
+        path = folder / f"track-{track_id}{part}.{audio_format}"
+        assert played_duration_s(path) == pytest.approx(2, abs=0.03)
+        tags = {key.lower(): value for key, value in tags_of(path).items()}
+        assert tags["comment"] == f"track {track_id}"
+        assert tags["album"] == "https://sim.example/r"
+        artist = {"": None, "-Ada": "Ada"}.get(part, "سارا / ../x")
+        assert tags.get("artist") == artist
+        assert tags["title"] == f"{artist or f'Track {track_id}'}, https://sim.example/r"
+    manifest = Manifest.read(folder)
+    assert manifest is not None
+    assert {e.path for e in manifest.files} | {"manifest.json"} == {
+        path.name for path in folder.iterdir()
+    }
+
+
+async def test_a_kill_between_the_naming_and_the_manifest_loses_no_track(tmp_path: Path) -> None:
+    with a_context(tmp_path) as context, trio.fail_after(30):
+        begin_meeting(context.journal)  # type: ignore[arg-type]
+        sink = FilesSink(FilesOptions(mix=False))
+        async with sink.open(context):
+            for track_id in ("t1", "t1-Ada"):
+                for chunk in chunks(1, track_id):
+                    await sink.hear(chunk)
+            await sink.finish()
+        folder = tmp_path / "files"
+        manifest = Manifest.read(folder)
+        assert manifest is not None
+        begun = [evolve(e, path=f"track-{e.track_id}.opus") for e in manifest.files]
+        Manifest(bot_id="b", files=begun, offset_s=1.0).write(folder)
+        await FilesSink().recover(context)
+        after = Manifest.read(folder)
+    assert after is not None
+    assert sorted((e.track_id or "", e.path) for e in after.files) == sorted(
+        (e.track_id or "", e.path) for e in manifest.files
+    )
+
+
+@given(name=st.text())
+def test_any_name_gives_a_part_of_a_file_name_that_is_safe(name: str) -> None:
+    part = file_name_part(name)
+    assert len(part.encode()) <= 80
+    assert not set(part) & set('/\\:*?"<>|. \0\n\t')
 
 
 async def test_a_folder_that_cannot_be_written_is_refused_by_name(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ async def test_a_bot_that_is_stopped_leaves_transcript_history_recording_and_dow
         assert text.decode().startswith(first)
         assert "good morning everyone" in text.decode()
     await visitor.click("summary >> text=files")
-    for label in ("Everybody together", "track-ada.opus", "track-ben.opus"):
+    for label in ("Everybody together", "track-ada-Ada", "track-ben-Ben"):
         assert (await downloaded(visitor, f".files a >> text={label}"))[:4] == b"OggS"
     assert visitor.troubles == []
 
