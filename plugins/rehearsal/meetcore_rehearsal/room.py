@@ -50,7 +50,7 @@ class Member:
         muted: Microphone off.
         camera: Camera on.
         speaking: The speaking indicator.
-        is_bot: Shown as a bot.
+        is_bot: Shown as a bot; whoever comes says so of themselves.
         scripted: Played by the cast; such members have no connection to each other.
         colour: Colour of the avatar.
     """
@@ -201,7 +201,7 @@ def _(action: Arrive, room: Room) -> Decision:
         host=host,
         muted=action.muted,
         camera=action.camera,
-        is_bot=scripted and action.is_bot,
+        is_bot=action.is_bot,
         scripted=scripted,
         colour=action.colour,
     )

@@ -107,6 +107,12 @@ class Specs:
             raise LinkRefused(error.message, error.remedy) from error
         return link
 
+    def link_examples(self) -> list[str]:
+        """Return what links of the installed platforms look like."""
+        return [
+            x for _, each in sorted(self._plugins.platforms.items()) for x in each.link_examples
+        ]
+
     @property
     def _platform(self) -> str | None:
         return STAGE if self.sandbox else None

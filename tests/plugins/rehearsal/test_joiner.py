@@ -110,9 +110,8 @@ async def test_a_bot_is_admitted_sees_who_is_there_chats_and_leaves(
         await attempt.first(Admitted)
         hana = Participant(id="host", name="Hana Host", is_host=True, muted=False)
         await attempt.seen(ParticipantAppeared(hana))
-        await attempt.seen(
-            ParticipantAppeared(Participant(id=guest, name="Notes & Co", is_self=True, muted=True))
-        )
+        itself = Participant(id=guest, name="Notes & Co", is_bot=True, is_self=True, muted=True)
+        await attempt.seen(ParticipantAppeared(itself))
         door.do(SetSpeaking("host", True))
         await attempt.seen(SpeakingIndicated("host", True))
         door.do(SetMuted("host", True))

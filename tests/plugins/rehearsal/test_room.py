@@ -96,10 +96,11 @@ def test_a_wrong_host_key_makes_a_guest() -> None:
     assert room.waiting
 
 
-def test_a_guest_cannot_claim_to_be_host_bot_or_cast() -> None:
+def test_a_guest_may_say_that_it_is_a_bot_but_cannot_claim_to_be_host_or_cast() -> None:
     arrival = Arrive(member_id="g", name="Gil", wants_host=True, is_bot=True, cast_key="no")
     member = play(new_room(), arrival)[0].members["g"]
-    assert (member.host, member.is_bot, member.scripted) == (False, False, False)
+    assert (member.host, member.is_bot, member.scripted) == (False, True, False)
+    assert member.card()["bot"]
 
 
 def test_guests_can_do_nothing_that_takes_a_host() -> None:

@@ -136,6 +136,7 @@ function join() {
       name,
       passcode: $("passcode").value || null,
       host_key: hostKey,
+      bot: secrets.has("bot"),
       muted: muted || !devices.audio,
       camera: Boolean(devices.video) && !cameraOff,
       colour: colourOf(name),

@@ -171,7 +171,8 @@ export class CallView {
     tile.video.hidden = !person.camera;
     tile.face.hidden = person.camera;
     const name = element("span", { text: isSelf ? `${person.name} (you)` : person.name });
-    tile.plate.replaceChildren(...(person.muted ? [icon("mic-off"), name] : [name]));
+    const marks = person.bot ? [element("b", { class: "bot-mark", text: "Bot" })] : [];
+    tile.plate.replaceChildren(...(person.muted ? [icon("mic-off")] : []), name, ...marks);
     tile.element.classList.toggle("speaking", person.speaking);
   }
 
@@ -230,7 +231,7 @@ export class CallView {
       const admit = element("button", { class: "primary", type: "button", text: "Admit", "aria-label": `Admit ${person.name}` });
       deny.addEventListener("click", () => this.session.send("deny", { id: person.id }));
       admit.addEventListener("click", () => this.session.send("admit", { id: person.id }));
-      const text = element("p", {}, element("b", { text: person.name }), " wants to join");
+      const text = element("p", {}, element("b", { text: person.name }), person.bot ? " (a bot) wants to join" : " wants to join");
       return element("div", { class: "knock", "data-knock": person.id }, text, deny, admit);
     }));
     if (people.length > before) this.controls.announce(`${people.at(-1).name} wants to join.`);

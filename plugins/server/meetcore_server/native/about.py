@@ -14,6 +14,8 @@ from meetcore_server.service import BotService
 
 __all__ = ["HANDLERS"]
 
+REHEARSED = "https://meet.google.com/abc-defg-hij"
+
 
 @get("/about", summary="What this server is", operation_id="about", security=[{}])
 async def about(service: NamedDependency[BotService], mounts: NamedDependency[Mounts]) -> About:
@@ -21,6 +23,7 @@ async def about(service: NamedDependency[BotService], mounts: NamedDependency[Mo
     return About(
         version=__version__,
         rehearsal=service.rehearsal,
+        links=[REHEARSED] if service.rehearsal else service.specs.link_examples(),
         needs_key=not service.open_door or await service.has_keys(),
         mounts=[
             MountOut(name=each.name, title=each.title, path=f"/{each.name}", docs=each.docs)

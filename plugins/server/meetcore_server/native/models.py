@@ -56,11 +56,12 @@ class About:
     """What a server is.
 
     Where it rehearses every meeting link leads to a scripted meeting. `root` names the mount that
-    lies at `/` too.
+    lies at `/` too. `links` are examples of what the installed platforms' links look like.
     """
 
     version: str
     rehearsal: bool
+    links: list[str]
     needs_key: bool
     mounts: list[MountOut]
     root: str | None

@@ -27,6 +27,9 @@ const link = { listDown: false, retryAt: /** @type {number | null} */ (null) };
 const list = new BotList({
   onFirst(bots) {
     count = bots;
+    const [live, ...more] = list.live();
+    // Whoever opens the page while one bot is out wants to see that one.
+    if (live && !more.length && !location.hash) history.replaceState(null, "", `#/bots/${encodeURIComponent(live.id)}`);
     route();
   },
   onLink(up) {

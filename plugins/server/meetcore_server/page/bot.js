@@ -10,7 +10,7 @@ import { Recording } from "./recording.js";
 import { LiveSocket } from "./socket.js";
 import { Story } from "./story.js";
 import { Transcript, segmentFrom } from "./transcript.js";
-import { adviceFor, canHear, hasEnded, platformWords, reasonWords, stateWords, toneOf } from "./words.js";
+import { adviceFor, canHear, hasEnded, platformWords, reasonWords, stateWords, toneOf, wentWell } from "./words.js";
 
 const FILES_AFTER_MS = 400;
 /** Files are written for a while after a bot has ended, in seconds. */
@@ -93,7 +93,7 @@ export class BotView {
         "header",
         { class: "bot-head" },
         element("a", { class: "back icon", href: "#/", "aria-label": "All bots" }, icon("back")),
-        element("div", { class: "title" }, element("h1", { tabindex: "-1", dir: "auto", text: bot.name }), this.#where(bot)),
+        element("div", { class: "title" }, element("h1", { tabindex: "-1", dir: "auto", title: bot.name, text: bot.name }), this.#where(bot)),
         element("p", { class: "status" }, this.badge, this.sinceLabel),
         element("div", { class: "actions" }, this.stop, this.remove),
       ),
@@ -176,7 +176,8 @@ export class BotView {
   /** @param {Record<string, any>} bot */
   #outcome(bot) {
     if (bot.state !== "completed" || !bot.reason) return null;
-    return { tone: "calm", title: reasonWords(bot.reason), todo: "", cancel: false };
+    if (wentWell(bot)) return { tone: "calm", title: reasonWords(bot.reason), todo: "", cancel: false };
+    return { tone: "bad", title: reasonWords(bot.reason), todo: "What was recorded until then is kept.", cancel: false };
   }
 
   #showTroubles() {

@@ -2,7 +2,7 @@
 
 import { botPath, post } from "./api.js";
 import { timeElement, clockTime } from "./clock.js";
-import { element, icon, setText } from "./dom.js";
+import { element, icon, named, setText } from "./dom.js";
 
 /** The chat of one bot's meeting. */
 export class Chat {
@@ -40,7 +40,7 @@ export class Chat {
 
   /** @param {Record<string, any>} message */
   #entry(message) {
-    const head = element("header", {}, element("strong", { text: message.sender }), message.by_bot ? element("span", { class: "tag", text: "bot" }) : null, timeElement(message.at, clockTime));
+    const head = element("header", {}, named("strong", message.sender), message.by_bot ? element("span", { class: "tag", text: "bot" }) : null, timeElement(message.at, clockTime));
     return element("li", { class: message.by_bot ? "ours" : "" }, head, element("p", { dir: "auto", text: message.text }));
   }
 

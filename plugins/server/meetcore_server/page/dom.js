@@ -79,6 +79,23 @@ export function setText(target, text) {
 }
 
 /**
+ * Show somebody's name: it begins at its start in every script, and all of it is in the tooltip.
+ * @param {HTMLElement} target With the class `named`.
+ * @param {string} name
+ */
+export function setName(target, name) {
+  setText(target, name);
+  if (target.title !== name) target.title = name;
+}
+
+/** An element for somebody's name. @param {string} tag @param {string} [name] @param {string} [more] Further classes. */
+export function named(tag, name = "", more = "") {
+  const made = element(tag, { class: `named ${more}`.trim(), dir: "auto" });
+  setName(made, name);
+  return made;
+}
+
+/**
  * Return a URL that is safe to link to, null for anything but http and https.
  * @param {string} text
  */

@@ -28,10 +28,11 @@ function curl(url, header, body) {
  * Return an example for the native API and each mount we know the order of.
  * @param {string} origin
  * @param {Mount[]} mounts
+ * @param {string} [link] Of a platform that is installed, for the native API.
  * @returns {Example[]}
  */
-export function examples(origin, mounts) {
-  const native = { title: "meetcore", note: "The native API.", command: curl(`${origin}/v1/bots`, "Authorization: Bearer $KEY", { meeting_url: LINK, name: "Notes" }) };
+export function examples(origin, mounts, link = LINK) {
+  const native = { title: "meetcore", note: "The native API.", command: curl(`${origin}/v1/bots`, "Authorization: Bearer $KEY", { meeting_url: link, name: "Notes" }) };
   const others = mounts
     .filter(({ name }) => Object.hasOwn(KNOWN, name))
     .map(({ name, title, path, docs }) => {

@@ -2,8 +2,8 @@
 
 import { Problem, botPath, get, post } from "./api.js";
 import { eachSecond, moment, setSince, ticking } from "./clock.js";
-import { announce, element, setText } from "./dom.js";
-import { adviceFor, hasEnded, platformWords, stateWords, toneOf } from "./words.js";
+import { announce, element, named, setName, setText } from "./dom.js";
+import { adviceFor, hasEnded, platformWords, reasonWords, stateWords, toneOf, wentWell } from "./words.js";
 
 const EVERY_MS = 3000;
 const SLOWEST_MS = 15_000;
@@ -105,6 +105,11 @@ export class BotList {
     this.more.disabled = false;
   }
 
+  /** The bots that are out. */
+  live() {
+    return [...this.bots.values()].filter((bot) => !hasEnded(bot.state));
+  }
+
   #show() {
     const all = [...this.bots.values()].sort((one, other) => other.number - one.number);
     const live = all.filter((bot) => !hasEnded(bot.state));
@@ -146,7 +151,7 @@ export class BotList {
           "a",
           { href: `#/bots/${encodeURIComponent(bot.id)}` },
           element("span", { class: "dot", "aria-hidden": "true" }),
-          element("span", { class: "name", dir: "auto" }),
+          named("span", "", "name"),
           element("span", { class: "state" }, element("span"), ticking(bot.state_since)),
           element("span", { class: "place hint" }),
           element("span", { class: "todo" }),
@@ -157,9 +162,11 @@ export class BotList {
     }
     row.dataset.tone = toneOf(bot.state);
     const [, name, state, place] = row.firstElementChild.children;
-    setText(name, bot.name);
+    setName(name, bot.name);
     setText(state.firstElementChild, stateWords(bot.state));
     const ended = hasEnded(bot.state);
+    // Of a bot that has ended the reason says more; its state is for who cannot see the dot.
+    state.firstElementChild.classList.toggle("unseen", ended);
     const time = state.lastElementChild;
     const until = bot.state === "scheduled" ? bot.scheduled_for : bot.ended_at;
     if (!ended && !until) setSince(time, bot.state_since);
@@ -183,7 +190,8 @@ export class BotList {
 
   /** @param {Record<string, any>} bot @param {HTMLElement} row */
   #advise(bot, row) {
-    const advice = adviceFor(bot);
+    const ending = hasEnded(bot.state) && bot.reason ? { title: reasonWords(bot.reason), tone: wentWell(bot) ? "calm" : "bad" } : null;
+    const advice = adviceFor(bot) ?? ending;
     const todo = row.querySelector(".todo");
     setText(todo, advice?.title ?? "");
     todo.dataset.tone = advice?.tone ?? "";

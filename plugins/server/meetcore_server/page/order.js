@@ -48,12 +48,15 @@ function complaints(problem) {
 
 /** The form. */
 export class OrderForm {
-  /** @param {(bot: Record<string, any>) => void} onSent */
-  constructor(onSent) {
+  /**
+   * @param {(bot: Record<string, any>) => void} onSent
+   * @param {string[]} links What links of the installed platforms look like.
+   */
+  constructor(onSent, links) {
     this.onSent = onSent;
     this.general = element("p", { class: "error", role: "alert", hidden: true });
     this.button = element("button", { class: "primary", type: "submit", text: "Send the bot" });
-    this.link = element("input", { type: "url", inputmode: "url", autocomplete: "off", spellcheck: "false", placeholder: "https://meet.google.com/abc-defg-hij", "aria-required": "true" });
+    this.link = element("input", { type: "url", inputmode: "url", autocomplete: "off", spellcheck: "false", placeholder: links[0] ?? "https://…", "aria-required": "true" });
     this.element = element(
       "form",
       { class: "order", novalidate: true, "aria-label": "Send a bot", on: { submit: (event) => this.#submit(event) } },

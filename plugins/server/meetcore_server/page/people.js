@@ -1,13 +1,13 @@
 // Who is in the meeting, and who speaks now.
 
 import { duration } from "./clock.js";
-import { avatar, element, icon, setText } from "./dom.js";
+import { avatar, element, icon, named, setName, setText } from "./dom.js";
 
 /** A list of people that is brought up to date in place. */
 export class People {
   constructor() {
     this.title = element("h2", { id: "people-title", text: "People" });
-    this.now = element("p", { class: "speaking-now hint" });
+    this.now = element("p", { class: "speaking-now hint", dir: "auto" });
     this.list = element("ul", { class: "people" });
     this.empty = element("p", { class: "hint", text: "Nobody is there yet." });
     this.element = element("section", { class: "card", "aria-labelledby": "people-title" }, element("header", { class: "card-head" }, this.title, this.now), this.list, this.empty);
@@ -36,7 +36,7 @@ export class People {
   #show(person, ended) {
     let entry = this.entries.get(person.id);
     if (!entry) {
-      entry = element("li", {}, avatar(person.name), element("span", { class: "who" }, element("strong"), element("small")), element("span", { class: "mic" }));
+      entry = element("li", {}, avatar(person.name), element("span", { class: "who" }, named("strong"), element("small")), element("span", { class: "mic" }));
       entry.querySelector(".mic").append(element("span", { class: "bars", "aria-hidden": "true" }, element("i"), element("i"), element("i")), icon("mic-off"));
       this.entries.set(person.id, entry);
       this.list.append(entry);
@@ -47,7 +47,7 @@ export class People {
     entry.dataset.speaking = String(person.here && person.speaking);
     entry.dataset.muted = String(person.here && person.muted === true);
     entry.dataset.here = String(person.here || ended);
-    setText(who.children[0], person.name);
+    setName(who.children[0], person.name);
     const words = [
       person.is_host && "Host",
       person.is_bot && "Bot",

@@ -2,7 +2,7 @@
 
 import { download, botPath, Problem } from "./api.js";
 import { duration } from "./clock.js";
-import { avatar, element, icon, setText } from "./dom.js";
+import { avatar, element, icon, named, setName, setText } from "./dom.js";
 
 const CHUNK = 100;
 const NEAR_PX = 60;
@@ -93,7 +93,7 @@ export class Transcript {
       this.draftList.append(line);
     }
     setText(line.querySelector(".text"), segment.text);
-    setText(line.querySelector(".speaker"), segment.speaker ?? "Somebody");
+    setName(line.querySelector(".speaker"), segment.speaker ?? "Somebody");
     this.#showEmpty();
   }
 
@@ -177,7 +177,7 @@ export class Transcript {
     }
     row.segment = segment;
     setText(row.line.querySelector(".text"), segment.text);
-    setText(row.line.querySelector(".speaker"), segment.speaker ?? "Somebody");
+    setName(row.line.querySelector(".speaker"), segment.speaker ?? "Somebody");
   }
 
   #lastChunk() {
@@ -207,7 +207,7 @@ export class Transcript {
       "li",
       { class: final ? "line" : "line draft" },
       avatar(name),
-      element("p", { class: "head" }, element("strong", { class: "speaker", text: name })),
+      element("p", { class: "head" }, named("strong", name, "speaker")),
       element("p", { class: "text", dir: "auto", lang: segment.language, text: segment.text }),
       at,
     );

@@ -48,8 +48,8 @@ export function rehearsalButton(onSent) {
  * @param {{newcomer: boolean, onSent: (bot: Record<string, any>) => void}} options
  */
 export function welcome(about, { newcomer, onSent }) {
-  const form = new OrderForm(onSent);
-  const cards = examples(location.origin + root, about.mounts).map(({ title, note, command }) =>
+  const form = new OrderForm(onSent, about.links ?? []);
+  const cards = examples(location.origin + root, about.mounts, about.links?.[0]).map(({ title, note, command }) =>
     element("details", { class: "example", open: title === "meetcore" }, element("summary", {}, element("strong", { text: title }), element("span", { class: "hint", text: note })), element("div", { class: "command" }, element("pre", { tabindex: "0", "aria-label": `Command line for ${title}` }, element("code", { text: command })), ...copyButton(command, `the command line for ${title}`))),
   );
   const keyWords = about.needs_key ? "Put your key where $KEY stands." : "No key was made yet: any key will do here, and none as well.";

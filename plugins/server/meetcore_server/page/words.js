@@ -58,6 +58,9 @@ export const toneOf = (state) => STATES[state]?.[1] ?? "calm";
 /** @param {string | null} reason */
 export const reasonWords = (reason) => (reason ? (REASONS[reason]?.[0] ?? reason) : "");
 
+/** Whether a bot ended as bots are meant to: not failed, and not cut short. @param {{state: string, reason: string | null}} bot */
+export const wentWell = (bot) => bot.state === "completed" && !(REASONS[bot.reason ?? ""]?.[1] ?? "");
+
 /** @param {string} platform */
 export const platformWords = (platform) => PLATFORMS[platform] ?? platform;
 

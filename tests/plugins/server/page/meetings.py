@@ -91,8 +91,31 @@ text = "<script>document.title='broken'</script>{IMAGE}"
 at_s = 3000
 """
 )
+LONG_NAME = "سارا محمدی از دانشگاه صنعتی اصفهان گروه مهندسی کامپیوتر گرایش نرم افزار"
+NAMES = (
+    f"""
+title = "Names"
+[admission]
+after_s = 0.1
+[[people]]
+id = "mal"
+name = "{LONG_NAME}"
+[[lines]]
+who = "mal"
+at_s = 0.4
+text = "an honest sentence"
+"""
+    + "".join(f'[[chat]]\nwho = "mal"\nat_s = 0.4\ntext = "message {n}"\n' for n in range(40))
+    + "[end]\nat_s = 3000\n"
+)
 SLOW = scripted_meetings.STAY + '[[faults]]\nkind = "hanging_call"\nwhat = "join"\nfor_s = 3000\n'
-SCRIPTS = {**scripted_meetings.SCRIPTS, "busy": BUSY, "markup": MARKUP, "slow": SLOW}
+SCRIPTS = {
+    **scripted_meetings.SCRIPTS,
+    "busy": BUSY,
+    "markup": MARKUP,
+    "names": NAMES,
+    "slow": SLOW,
+}
 
 KNOWN_LINES = (
     scripted_meetings.SHORT.partition("[[chat]]")[0]
@@ -114,6 +137,7 @@ at_s = 3000
 
 class PageMeetings(scripted_meetings.ScriptedPlatform):
     name = "page_meetings"
+    link_examples = ("https://meet.google.com/stay-abc",)
 
     @asynccontextmanager
     async def open_call(

@@ -9,6 +9,7 @@ import pytest
 from meetcore_server import Server
 
 from .conftest import House, Visitor
+from .meetings import LONG_NAME
 
 pytestmark = pytest.mark.browser
 
@@ -299,3 +300,61 @@ async def test_who_wants_no_motion_sees_none(house: House, server: Server) -> No
     await visitor.see(".row .dot")
     moving = "() => document.getAnimations().filter((each) => each.playState === 'running').length"
     assert await visitor.run(moving) == 0
+
+
+STARTS = """(selector) => [...document.querySelectorAll(selector)].map((each) => {
+  const range = document.createRange();
+  const text = each.firstChild;
+  range.setStart(text, 0);
+  range.setEnd(text, 1);
+  const [first, box] = [range.getBoundingClientRect(), each.getBoundingClientRect()];
+  const style = getComputedStyle(each);
+  return {
+    seen: first.left >= box.left - 1 && first.right <= box.right + 1 && box.right <= innerWidth,
+    cut: each.scrollWidth > each.clientWidth,
+    way: style.direction,
+    tip: each.title,
+  };
+})"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)], ids=["desktop", "phone"])
+async def test_names_of_every_script_are_cut_at_their_end_and_the_chat_has_a_height(
+    house: House, server: Server, width: int, height: int
+) -> None:
+    visitor = await house.visit(server, width=width, height=height)
+    await visitor.order("https://meet.google.com/names-abc", name=LONG_NAME)
+    await visitor.open("/")
+    await visitor.do("reload")
+    await visitor.see("h1")
+    await visitor.until("() => document.querySelectorAll('.messages li').length === 40")
+    for selector in (".people strong", ".messages strong", ".finals .speaker"):
+        await visitor.see(selector)
+        for name in await visitor.run(STARTS, selector):
+            assert name == {"seen": True, "cut": True, "way": "rtl", "tip": LONG_NAME}, selector
+    assert await visitor.fits()
+    chat = await visitor.run(
+        "() => document.querySelector('.messages').getBoundingClientRect().height"
+    )
+    assert 150 <= chat <= 0.6 * height
+
+
+async def test_the_one_bot_that_is_out_is_opened_and_one_that_ended_tells_why(
+    house: House, server: Server
+) -> None:
+    visitor = await house.visit(server)
+    await visitor.see("#order-meeting_url")
+    assert (
+        await visitor.run("() => document.querySelector('#order-meeting_url').placeholder")
+        == "https://meet.google.com/stay-abc"
+    )
+    bot = await visitor.order("https://meet.google.com/stay-abc", name="Notes")
+    await visitor.open("/")
+    await visitor.do("reload")
+    await visitor.see("h1 >> text=Notes")
+    assert (await visitor.run("() => location.hash")).endswith(bot)
+    await visitor.click(".actions >> text=/Stop|Cancel/")
+    await visitor.see(".row .todo >> text=It was told to leave.")
+    await visitor.open("/")
+    await visitor.do("reload")
+    await visitor.see("form.order")
