@@ -80,7 +80,9 @@ class Picture:
         room = max(1, options.max_height - 1)
         inner = options.update(width=max(1, options.max_width - 4), height=None)
         head = _wrapped(console, inner, [self.head])
-        people = _wrapped(console, inner, self.people or [Text("nobody else yet", style="dim")])
+        people = [line.copy() for line in self.people] or [Text("nobody else yet", style="dim")]
+        for each in people:
+            each.truncate(inner.max_width, overflow="ellipsis")
         lines = _wrapped(console, inner, self.lines or [Text("nothing said yet", style="dim")])
         trouble = _wrapped(console, inner, [Text(t, style="yellow") for t in self.trouble])
         least = min(len(lines), LEAST_TRANSCRIPT_LINES)
@@ -89,7 +91,8 @@ class Picture:
         left -= _height(head)
         trouble = trouble[-TROUBLE_SHOWN:] if left >= _BORDERS + TROUBLE_SHOWN else []
         left -= _height(trouble)
-        people = _shortened(people, left - _BORDERS)
+        spare = left - _BORDERS - (len(lines) - least)  # beside a transcript that is all in sight
+        people = _shortened(people, min(left - _BORDERS, max(spare, room // 4)))
         left -= _height(people)
         panels = [
             _panel(head, self.link),
@@ -224,4 +227,4 @@ class LiveView(View):
     def summary(self, lines: list[str]) -> None:
         """Print the closing lines below the picture."""
         for line in lines:
-            self._console.print(line, highlight=False)
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
