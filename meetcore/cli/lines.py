@@ -8,6 +8,7 @@ from meetcore.events import (
     ArtifactWritten,
     AudioLost,
     BotRequested,
+    BotUnresponsive,
     CaptureDegraded,
     CaptureRestored,
     CaptureStarted,
@@ -18,6 +19,7 @@ from meetcore.events import (
     DiagnosticsCaptured,
     EndingDetailed,
     Event,
+    EventLost,
     LedgerClosed,
     ParticipantJoined,
     ParticipantLeft,
@@ -46,10 +48,12 @@ __all__ = ["TROUBLE", "clock", "line_of", "plain_line"]
 
 TROUBLE: tuple[type[Event], ...] = (
     AudioLost,
+    BotUnresponsive,
     CaptureDegraded,
     CaptureRestored,
     DeliveryAbandoned,
     DiagnosticsCaptured,
+    EventLost,
     PluginFailed,
     PluginSlow,
     RosterDegraded,
@@ -244,6 +248,16 @@ def _(event: TranscriptionStopped) -> str:
 def _(event: AudioLost) -> str:
     lost_ms = event.samples / _SAMPLES_IN_MS
     return f"lost {lost_ms:.0f} ms of {event.track_id} for {event.consumer}: {event.cause}"
+
+
+@_line.register
+def _(event: BotUnresponsive) -> str:
+    return f"the bot's process answered nothing for {event.silent_s:.0f} s"
+
+
+@_line.register
+def _(event: EventLost) -> str:
+    return f"an event cannot be read any more: {event.detail}"
 
 
 @_line.register
