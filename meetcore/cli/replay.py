@@ -20,10 +20,11 @@ from meetcore.cli.options import (
 from meetcore.commands import Command
 from meetcore.config import BotConfig
 from meetcore.contracts import Sink, SinkContext
-from meetcore.errors import CommandRefused, MeetcoreError
+from meetcore.errors import CommandRefused, MeetcoreError, PluginError
 from meetcore.events import BotRequested, Event
 from meetcore.folders import journal_path
 from meetcore.journal import read_journal
+from meetcore.plugin_failures import plugin_failure
 from meetcore.wire import event_to_wire, to_json
 
 __all__ = ["RecordedJournal", "replay"]
@@ -98,16 +99,28 @@ async def _into_sink(
         report=lambda event: event,
         perform=refuse,
     )
+    try:
+        async with sink.open(context):
+            await _deliver(journal, sink, speed)
+    except MeetcoreError:
+        raise
+    except Exception as error:
+        failure = plugin_failure(name, "replay", error)
+        raise PluginError(
+            f"The sink {name!r} failed: {failure.error}", f"Its last line: {failure.frame}"
+        ) from error
+
+
+async def _deliver(journal: RecordedJournal, sink: Sink, speed: float) -> None:
     previous: Event | None = None
-    async with sink.open(context):
-        if sink.wants_events:
-            for event in journal.read():
-                await _pace(previous, event, speed)
-                previous = event
-                with trio.fail_after(sink.call_timeout_s):
-                    await sink.deliver(event)
-        with trio.fail_after(sink.finish_timeout_s):
-            await sink.finish()
+    if sink.wants_events:
+        for event in journal.read():
+            await _pace(previous, event, speed)
+            previous = event
+            with trio.fail_after(sink.call_timeout_s):
+                await sink.deliver(event)
+    with trio.fail_after(sink.finish_timeout_s):
+        await sink.finish()
 
 
 async def _print(journal: RecordedJournal, speed: float, *, as_json: bool) -> None:

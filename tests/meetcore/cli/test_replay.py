@@ -119,9 +119,16 @@ def test_a_sink_that_writes_nothing_leaves_no_folder(
     assert not (tmp_path / "deep").exists()
 
 
-def test_a_folder_that_was_there_stays(meetcore_command, recorded, write_plugin, tmp_path):
+def test_a_sink_that_raises_is_named_and_a_folder_that_was_there_stays(
+    meetcore_command, recorded, write_plugin, tmp_path
+):
     out = tmp_path / "mine"
     out.mkdir()
-    silent = write_plugin("failing", KEEPER.replace("self.types.append(event.type)", "1 / 0"))
-    meetcore_command("replay", recorded[0], "--plugin", silent, "--sink", "keeper", "--out", out)
+    plugin = write_plugin("failing", KEEPER.replace("self.types.append(event.type)", "1 / 0"))
+    result = meetcore_command(
+        "replay", recorded[0], "--plugin", plugin, "--sink", "keeper", "--out", out
+    )
+    assert result.exit_code == 1
+    assert "The sink 'keeper' failed: ZeroDivisionError" in result.stderr
+    assert "failing.py:" in result.stderr
     assert list(out.iterdir()) == []
