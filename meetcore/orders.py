@@ -139,6 +139,8 @@ class BotOrder:
     Attributes:
         url: The meeting's link.
         dialect: Who took the order; `native` for the server's own API.
+        native_id: The id by which the client knows the meeting and will ask for it, where that is
+            not the platform's own.
         name: The name the bot shows; None for the server's default.
         transcriber: Name of a provider, None for no transcript, `default` for the server's own.
         language: BCP-47 tag.
@@ -161,6 +163,7 @@ class BotOrder:
 
     url: str = field(repr=False)
     dialect: str = "native"
+    native_id: str | None = None
     name: str | None = None
     transcriber: str | None = "default"
     language: str | None = None
@@ -189,6 +192,7 @@ class BotRow:
         replayed: True where `create` answered with a bot that an idempotency key had made.
         state: Where it is; follows the journal.
         reason: Why it ended, once it has.
+        native_id: The id by which the meeting is known: the platform's own, or the order's.
         public_url: The link without its secrets.
         url: The link as it was given; may hold a passcode.
         in_call_at: When it was first in the call.

@@ -47,6 +47,7 @@ from meetcore.errors import MeetcoreError, UnknownPlugin
 from meetcore.events import BotRequested, Draft, Event, SegmentFinalized, StateChanged
 from meetcore.journal import Journal
 from meetcore.lifecycle import EndReason, Evidence, State
+from meetcore.links import read_link
 from meetcore.meeting import MeetingLink
 from meetcore.orders import (
     AlreadyThere,
@@ -65,7 +66,7 @@ from meetcore.orders import (
 from meetcore.service import Moment, Outgoing, WebhookFormat
 from meetcore.story import Story
 from meetcore.testing.desk_accounts import DeskAccounts
-from meetcore.testing.desk_links import any_link, matches
+from meetcore.testing.desk_queries import matches
 from meetcore.testing.desk_reading import finalized_by, followed, newest
 from meetcore.testing.desk_socket import DeskSocket, Posted
 from meetcore.transcript import Segment
@@ -111,7 +112,7 @@ class Desk(DeskAccounts):
         self.refusing: MeetcoreError | None = None
         self.providers: set[str] | None = None
         self.limit = 1000
-        self.platforms: Callable[[str], MeetingLink | None] = any_link
+        self.platforms: Callable[[str], MeetingLink | None] = read_link
         self._folder = folder
         self._nursery = nursery
         self._kept: dict[str, _Kept] = {}
@@ -335,7 +336,7 @@ class Desk(DeskAccounts):
             key_id=client.key_id,
             dialect=order.dialect,
             platform=link.platform,
-            native_id=link.native_id,
+            native_id=order.native_id or link.native_id,
             public_url=link.public_url,
             url=order.url,
             name=order.name or "meetcore bot",
@@ -402,7 +403,7 @@ class Desk(DeskAccounts):
             url=order.url,
             public_url=link.public_url,
             platform=link.platform,
-            native_id=link.native_id,
+            native_id=order.native_id or link.native_id,
             name=order.name or kept.row.name,
             transcriber=order.transcriber,
             metadata=order.metadata,

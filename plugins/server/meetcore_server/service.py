@@ -253,7 +253,7 @@ class BotService:
     def _facts(self, order: BotOrder, link: MeetingLink) -> BotFacts:
         return BotFacts(
             platform=link.platform,
-            native_id=link.native_id,
+            native_id=order.native_id or link.native_id,
             public_url=link.public_url,
             name=order.name or self.specs.config.name,
             transcriber=self.specs.transcriber(order.transcriber).name,

@@ -8,7 +8,6 @@ from attrs import evolve
 
 from meetcore.doors import Reply, Request, Route
 from meetcore.lifecycle import State
-from meetcore.meeting import without_query
 from meetcore.orders import (
     AlreadyThere,
     BotOrder,
@@ -45,11 +44,10 @@ def order_from(wish: Wish, place: Place, exclusive: str) -> BotOrder:
         "recording_enabled": wish.recording is not False,
         "data": {},
     }
-    if wish.from_url:
-        extras["meeting_url"] = without_query(wish.url)
     return BotOrder(
         url=wish.url,
         dialect=NAME,
+        native_id=place.native_id,
         name=wish.bot_name,
         transcriber="default" if wish.transcribe else None,
         language=wish.language,
@@ -88,19 +86,10 @@ class Bots:
         """Send a bot."""
         caller = await self._door.caller(request, Scope.WRITE)
         wish = wish_from(request.json(), caller.variant)
-        place = self._resolved(wish)
+        place = self._door.resolved(wish)
         row = await self.send(caller.client, wish, place, caller.variant)
         body = meeting_body(row, standing_of_row(row), caller.variant)
         return Reply(status=201, json=body)
-
-    def _resolved(self, wish: Wish) -> Place:
-        link = self._service.parse_link(wish.url)
-        place = wish.place
-        return evolve(
-            place,
-            platform=place.platform or link.platform,
-            native_id=place.native_id or link.native_id,
-        )
 
     async def send(
         self, client: Client, wish: Wish, place: Place, variant: Variant, **changes: Any
@@ -148,10 +137,7 @@ class Bots:
         rows = await self._service.bots(caller.client, query)
         now = self._service.now()
         bots = [bot_status(row, now, caller.variant) for row in rows]
-        body: dict[str, Any] = {"running_bots": bots}
-        if caller.variant is Variant.E4:
-            body |= {"running": bots, "count": len(bots)}
-        return Reply(json=body)
+        return Reply(json={"running_bots": bots, "running": bots, "count": len(bots)})
 
     async def get(self, request: Request) -> Reply:
         """Return one meeting by its number."""

@@ -11,7 +11,6 @@ from attrs import frozen
 from meetcore.lifecycle import State
 from meetcore.orders import BotRow
 from meetcore.story import Hop
-from meetcore_vexa.links import constructed_url
 from meetcore_vexa.statuses import Standing, steps_of, transitions
 from meetcore_vexa.variants import Variant, naive, stamp, zulu
 
@@ -99,7 +98,7 @@ def meeting_body(
         "user_id": row.user_id,
         "platform": meeting.platform,
         "native_meeting_id": None if gone else meeting.native_id,
-        "constructed_meeting_url": None if gone else constructed_url(row),
+        "constructed_meeting_url": None if gone else row.public_url,
         "status": standing.status(variant),
         "bot_container_id": None if waiting else row.bot_id,
         "start_time": written(row.in_call_at if standing.was_in else None),
