@@ -303,7 +303,7 @@ class Service(Protocol):
         ...
 
     def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
-        """Yield the finalized segments, each in its newest revision, in the order of journal.
+        """Yield the finalized segments, each in its newest revision, by start, then by end.
 
         Reads as it goes: memory does not grow with the meeting. Raises `BotGone`. To be closed
         by whoever does not read it to its end.
@@ -311,7 +311,7 @@ class Service(Protocol):
         ...
 
     def finalized(self, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
-        """Yield the newest event of each segment, in the order in which the segments first came.
+        """Yield the newest event of each segment, by the segment's start, then by its end.
 
         For whoever wants to know when a segment came, too. Reads as `segments` does.
         """

@@ -67,7 +67,7 @@ from meetcore.service import Moment, Outgoing, WebhookFormat
 from meetcore.story import Story
 from meetcore.testing.desk_accounts import DeskAccounts
 from meetcore.testing.desk_queries import matches
-from meetcore.testing.desk_reading import finalized_by, followed, newest
+from meetcore.testing.desk_reading import followed, newest
 from meetcore.testing.desk_socket import DeskSocket, Posted
 from meetcore.transcript import Segment
 
@@ -462,17 +462,14 @@ class Desk(DeskAccounts):
         return self._there(row).story
 
     async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
-        """Yield the finalized segments, each in its newest revision."""
-        journal = self._there(row).journal
-        for seq in sorted(newest(journal)):
-            if seq > after_seq:
-                yield finalized_by(journal, seq).segment
+        """Yield the finalized segments in the order of speech, each in its newest revision."""
+        for event in newest(self._there(row).journal, after_seq):
+            yield event.segment
 
     async def finalized(self, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
-        """Yield the newest event of each segment, in the order in which they first came."""
-        journal = self._there(row).journal
-        for seq in newest(journal):
-            yield finalized_by(journal, seq)
+        """Yield the newest event of each segment, in the order of speech."""
+        for event in newest(self._there(row).journal):
+            yield event
 
     async def events(self, row: BotRow, *, after: int = 0) -> AsyncGenerator[Event, None]:
         """Yield the events there are now."""

@@ -8,24 +8,19 @@ from meetcore.events import Event, SegmentFinalized, StateChanged
 from meetcore.journal import Journal
 from meetcore.lifecycle import State
 from meetcore.orders import BotRow
+from meetcore.transcript import spoken_order
 
-__all__ = ["finalized_by", "followed", "newest"]
+__all__ = ["followed", "newest"]
 
 
-def newest(journal: Journal) -> list[int]:
-    """Return the number of the newest event of each segment, as the segments first came."""
-    found: dict[str, int] = {}
+def newest(journal: Journal, after: int = 0) -> list[SegmentFinalized]:
+    """Return the newest event of each segment, if it came after a number, in order of speech."""
+    found: dict[str, SegmentFinalized] = {}
     for event in journal.read():
         if isinstance(event, SegmentFinalized):
-            found[event.segment.id] = event.seq
-    return list(found.values())
-
-
-def finalized_by(journal: Journal, seq: int) -> SegmentFinalized:
-    """Return an event that finalized a segment."""
-    event = next(iter(journal.read(seq - 1)))
-    assert isinstance(event, SegmentFinalized)
-    return event
+            found[event.segment.id] = event
+    events = [event for event in found.values() if event.seq > after]
+    return sorted(events, key=lambda event: spoken_order(event.segment))
 
 
 def followed(row: BotRow, event: Event) -> BotRow:
