@@ -143,7 +143,7 @@ class BotOrder:
             not the platform's own.
         name: The name the bot shows; None for the server's default.
         transcriber: Name of a provider, None for no transcript, `default` for the server's own.
-        language: BCP-47 tag.
+        language: As the client names it; None or `auto` for the transcriber's own choice.
         join_at: When to join, None for now.
         automatic_leave: Changes to the leave rules, by the names of `AutomaticLeave`.
         record: Whether audio goes to sinks and transcriber from the start.
@@ -259,10 +259,12 @@ class TranscriberChoice:
     Attributes:
         name: The plugin, None for no transcript.
         note: What to tell the client where that is not who was asked for.
+        language: BCP-47 tag of what will be listened for, None for the transcriber's own choice.
     """
 
     name: str | None
     note: str | None = None
+    language: str | None = None
 
 
 class NoSuchBot(MeetcoreError):

@@ -223,13 +223,17 @@ class Service(Protocol):
         """Return the meeting a link means; raise `LinkRefused` if it is none we can join."""
         ...
 
-    def choose_transcriber(self, provider: str | None) -> TranscriberChoice:
-        """Return who transcribes for a provider's name.
+    def choose_transcriber(
+        self, provider: str | None, language: str | None = None
+    ) -> TranscriberChoice:
+        """Return who transcribes for a provider's name, and in which language.
 
-        Where the server rehearses, the embedded one plays any provider, and the note says so.
+        Where the server rehearses, the embedded one plays any provider and any language, and the
+        note says so. `create` chooses in the same way and refuses the same.
 
         Raises:
             UnknownPlugin: It is not installed.
+            LanguageRefused: The language is unknown, or the transcriber does not speak it.
         """
         ...
 

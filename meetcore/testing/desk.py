@@ -46,6 +46,7 @@ from meetcore.doors import (
 from meetcore.errors import MeetcoreError, UnknownPlugin
 from meetcore.events import BotRequested, Draft, Event, SegmentFinalized, StateChanged
 from meetcore.journal import Journal
+from meetcore.languages import spoken_language
 from meetcore.lifecycle import EndReason, Evidence, State
 from meetcore.links import read_link
 from meetcore.meeting import MeetingLink
@@ -67,7 +68,7 @@ from meetcore.service import Moment, Outgoing, WebhookFormat
 from meetcore.story import Story
 from meetcore.testing.desk_accounts import DeskAccounts
 from meetcore.testing.desk_queries import matches
-from meetcore.testing.desk_reading import followed, newest
+from meetcore.testing.desk_reading import finalized_by, followed, newest
 from meetcore.testing.desk_socket import DeskSocket, Posted
 from meetcore.transcript import Segment
 
@@ -112,6 +113,7 @@ class Desk(DeskAccounts):
         self.refusing: MeetcoreError | None = None
         self.providers: set[str] | None = None
         self.limit = 1000
+        self.languages: tuple[str, ...] = ()
         self.platforms: Callable[[str], MeetingLink | None] = read_link
         self._folder = folder
         self._nursery = nursery
@@ -284,19 +286,22 @@ class Desk(DeskAccounts):
             raise LinkRefused("That is no link of a platform that is installed here.")
         return link
 
-    def choose_transcriber(self, provider: str | None) -> TranscriberChoice:
-        """Return who transcribes."""
-        if provider is None:
-            return TranscriberChoice(name=None)
-        if self.rehearsal:
+    def choose_transcriber(
+        self, provider: str | None, language: str | None = None
+    ) -> TranscriberChoice:
+        """Return who transcribes, and in which language."""
+        if self.rehearsal and provider is not None:
             return TranscriberChoice(name="embedded", note=f"{provider} is played by embedded")
-        if self.providers is not None and provider not in self.providers:
-            raise UnknownPlugin("transcriber", provider, self.providers)
-        return TranscriberChoice(name=provider)
+        if provider not in (None, "default", *(self.providers or (provider,))):
+            raise UnknownPlugin("transcriber", str(provider), self.providers or ())
+        tag = spoken_language(language, self.languages if provider else (), str(provider))
+        return TranscriberChoice(name=provider, language=tag)
 
     async def create(self, client: Client, order: BotOrder) -> BotRow:
         """Take an order: the bot is requested or scheduled, and then waits for the test."""
         link = self.parse_link(order.url)
+        if order.language is not None:
+            self.choose_transcriber(order.transcriber, order.language)
         mine = [kept for kept in self._kept.values() if kept.row.user_id == client.user_id]
         for kept in mine:
             if order.idempotency_key and kept.order.idempotency_key == order.idempotency_key:
@@ -463,13 +468,15 @@ class Desk(DeskAccounts):
 
     async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
         """Yield the finalized segments in the order of speech, each in its newest revision."""
-        for event in newest(self._there(row).journal, after_seq):
-            yield event.segment
+        journal = self._there(row).journal
+        for seq in newest(journal, after_seq):
+            yield finalized_by(journal, seq).segment
 
     async def finalized(self, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
         """Yield the newest event of each segment, in the order of speech."""
-        for event in newest(self._there(row).journal):
-            yield event
+        journal = self._there(row).journal
+        for seq in newest(journal):
+            yield finalized_by(journal, seq)
 
     async def events(self, row: BotRow, *, after: int = 0) -> AsyncGenerator[Event, None]:
         """Yield the events there are now."""

@@ -10,17 +10,23 @@ from meetcore.lifecycle import State
 from meetcore.orders import BotRow
 from meetcore.transcript import spoken_order
 
-__all__ = ["followed", "newest"]
+__all__ = ["finalized_by", "followed", "newest"]
 
 
-def newest(journal: Journal, after: int = 0) -> list[SegmentFinalized]:
-    """Return the newest event of each segment, if it came after a number, in order of speech."""
-    found: dict[str, SegmentFinalized] = {}
+def newest(journal: Journal, after: int = 0) -> list[int]:
+    """Return the number of each segment's newest event after a number, in the order of speech."""
+    found: dict[str, tuple[tuple[float, float, str], int]] = {}
     for event in journal.read():
         if isinstance(event, SegmentFinalized):
-            found[event.segment.id] = event
-    events = [event for event in found.values() if event.seq > after]
-    return sorted(events, key=lambda event: spoken_order(event.segment))
+            found[event.segment.id] = spoken_order(event.segment), event.seq
+    return [seq for _, seq in sorted(found.values()) if seq > after]
+
+
+def finalized_by(journal: Journal, seq: int) -> SegmentFinalized:
+    """Return an event that finalized a segment."""
+    event = next(iter(journal.read(seq - 1)))
+    assert isinstance(event, SegmentFinalized)
+    return event
 
 
 def followed(row: BotRow, event: Event) -> BotRow:

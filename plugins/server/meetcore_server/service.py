@@ -246,9 +246,11 @@ class BotService:
         """Return the meeting a link means."""
         return self.specs.link(url)
 
-    def choose_transcriber(self, provider: str | None) -> TranscriberChoice:
-        """Return who transcribes for a provider's name."""
-        return self.specs.transcriber(provider)
+    def choose_transcriber(
+        self, provider: str | None, language: str | None = None
+    ) -> TranscriberChoice:
+        """Return who transcribes for a provider's name, and in which language."""
+        return self.specs.transcriber(provider, language)
 
     def _facts(self, order: BotOrder, link: MeetingLink) -> BotFacts:
         return BotFacts(
@@ -256,7 +258,7 @@ class BotService:
             native_id=order.native_id or link.native_id,
             public_url=link.public_url,
             name=order.name or self.specs.config.name,
-            transcriber=self.specs.transcriber(order.transcriber).name,
+            transcriber=self.specs.transcriber(order.transcriber, order.language).name,
             state=State.SCHEDULED if order.join_at else State.REQUESTED,
             scheduled_for=order.join_at,
         )

@@ -19,7 +19,6 @@ from meetcore.orders import (
     WebhookTarget,
 )
 from meetcore_vexa.door import LIVE_STATES, NAME, Door
-from meetcore_vexa.languages import LANGUAGES
 from meetcore_vexa.links import Place
 from meetcore_vexa.listing import list_meetings
 from meetcore_vexa.meetings import bot_status, meeting_body, standing_of_row
@@ -27,7 +26,7 @@ from meetcore_vexa.refusals import Refused, invalid
 from meetcore_vexa.statuses import ACTIVE_STATES, standing_of
 from meetcore_vexa.variants import Variant
 from meetcore_vexa.webhooks import TARGETS
-from meetcore_vexa.wishes import Wish, body_object, text_of, wish_from
+from meetcore_vexa.wishes import Wish, body_object, language_wished, text_of, wish_from
 
 __all__ = ["Bots", "order_from"]
 
@@ -89,7 +88,11 @@ class Bots:
         place = self._door.resolved(wish)
         row = await self.send(caller.client, wish, place, caller.variant)
         body = meeting_body(row, standing_of_row(row), caller.variant)
-        return Reply(status=201, json=body)
+        choice = self._service.choose_transcriber("default", wish.language)
+        headers: dict[str, str] = {}
+        if choice.note is not None and wish.language is not None:
+            headers["X-Meetcore-Note"] = choice.note.encode("ascii", "replace").decode()
+        return Reply(status=201, json=body, headers=headers)
 
     async def send(
         self, client: Client, wish: Wish, place: Place, variant: Variant, **changes: Any
@@ -145,7 +148,11 @@ class Bots:
         row = await self._door.numbered(caller.client, request.params["meeting_id"])
         story = await self._door.story(row)
         standing = standing_of(story) if story.hops else standing_of_row(row)
-        return Reply(json=meeting_body(row, standing, caller.variant, hops=story.hops))
+        return Reply(
+            json=meeting_body(
+                row, standing, caller.variant, hops=story.hops, trouble=story.transcription_trouble
+            )
+        )
 
     async def stop(self, request: Request) -> Reply:
         """Have a bot leave."""
@@ -184,9 +191,7 @@ class Bots:
         """Change the language or the task of a bot: refused, unless they are so already."""
         caller = await self._door.caller(request, Scope.WRITE)
         body = body_object(request.json())
-        language, task = text_of(body, "language"), text_of(body, "task")
-        if language is not None and language not in LANGUAGES:
-            raise invalid(["body", "language"], f"Language '{language[:20]}' is not supported")
+        language, task = language_wished(body), text_of(body, "task")
         if task not in (None, "transcribe", "translate"):
             raise invalid(["body", "task"], "Task must be 'transcribe' or 'translate'")
         row = await self._active_or_newest(caller.client, request)

@@ -87,7 +87,9 @@ class History:
     async def _answer(self, row: BotRow, caller: Caller, status: int = 200) -> Reply:
         story = await self._door.story(row)
         standing = standing_of(story) if story.hops else standing_of_row(row)
-        body = meeting_body(row, standing, caller.variant, hops=story.hops)
+        body = meeting_body(
+            row, standing, caller.variant, hops=story.hops, trouble=story.transcription_trouble
+        )
         return Reply(status=status, json=body)
 
     async def delete(self, request: Request) -> Reply:

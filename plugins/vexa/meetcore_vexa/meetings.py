@@ -68,6 +68,7 @@ def meeting_body(
     variant: Variant,
     *,
     hops: Sequence[Hop] = (),
+    trouble: str | None = None,
     zoned: bool | None = None,
     ended_at: datetime | None = None,
     updated_at: datetime | None = None,
@@ -79,6 +80,7 @@ def meeting_body(
         standing: Where it stands.
         variant: For whom.
         hops: Its changes of state, for `data.status_transition`.
+        trouble: Why nothing is transcribed any more, for `data.last_error`.
         zoned: Whether times say that they are UTC; None for what the era does.
         ended_at: Instead of the row's, for a moment that has passed.
         updated_at: Likewise.
@@ -103,7 +105,7 @@ def meeting_body(
         "bot_container_id": None if waiting else row.bot_id,
         "start_time": written(row.in_call_at if standing.was_in else None),
         "end_time": written(ended_at or row.ended_at) if terminal else None,
-        "data": {} if gone else _data(row, standing, variant, hops, written),
+        "data": {} if gone else _data(row, standing, variant, hops, trouble, written),
         "created_at": written(row.created_at),
         "updated_at": written(updated_at or row.updated_at),
     }
@@ -120,6 +122,7 @@ def _data(
     standing: Standing,
     variant: Variant,
     hops: Sequence[Hop],
+    trouble: str | None,
     written: Any,
 ) -> dict[str, Any]:
     given = row.extras.get("data")
@@ -130,6 +133,8 @@ def _data(
     if error is not None:
         data["failure_stage"] = standing.failure_stage(variant)
         data["last_error"] = {"error": error, "details": standing.detail}
+    elif trouble is not None:
+        data["last_error"] = {"error": "transcription_stopped", "details": trouble}
     steps = [step for step in steps_of(hops, variant) if step.before is not None]
     if steps:
         data["status_transition"] = transitions(steps, written)

@@ -106,7 +106,9 @@ class Transcripts:
     def _head(reading: _Reading, variant: Variant) -> dict[str, Any]:
         row, story = reading.row, reading.story
         standing = standing_of(story) if story.hops else standing_of_row(row)
-        meeting = meeting_body(row, standing, variant, hops=story.hops)
+        meeting = meeting_body(
+            row, standing, variant, hops=story.hops, trouble=story.transcription_trouble
+        )
         names = (
             "id",
             "platform",

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from meetcore.languages import LanguageRefused, language_tag
 from meetcore.links import (
     NoLinkFromId,
     build_link,
@@ -101,6 +102,24 @@ def flag_of(body: Mapping[str, Any], name: str) -> bool | None:
     return value
 
 
+def language_wished(body: Mapping[str, Any]) -> str | None:
+    """Return the language of a body; None for whatever is spoken.
+
+    Raises:
+        Refused: It is none of those that Vexa knows.
+    """
+    given = text_of(body, "language", longest=50)
+    if given is None or given in LANGUAGES:
+        return given
+    try:
+        tag = language_tag(given)
+    except LanguageRefused:
+        tag = ""
+    if tag is not None and tag.partition("-")[0] not in LANGUAGES:
+        raise invalid(["body", "language"], f"Language '{given[:20]}' is not supported")
+    return tag
+
+
 def place_wished(platform: str, native_id: str, passcode: str | None, variant: Variant) -> Place:
     """Return a meeting that is named by platform and native id.
 
@@ -134,9 +153,7 @@ def wish_from(raw: Any, variant: Variant) -> Wish:
     """
     body = body_object(raw)
     place, url, from_url = _place(body, variant)
-    language = text_of(body, "language")
-    if language is not None and language not in LANGUAGES:
-        raise invalid(["body", "language"], f"Language '{language[:20]}' is not supported")
+    language = language_wished(body)
     task = text_of(body, "task") or "transcribe"
     if task not in ("transcribe", "translate"):
         raise invalid(["body", "task"], "Task must be 'transcribe' or 'translate'")

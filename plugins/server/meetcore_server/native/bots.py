@@ -113,8 +113,8 @@ async def create_bot(
     The order is durable when this answers. The same `Idempotency-Key` gives the bot of the first
     request, with status 200 and `replayed`; used again for another order it is refused.
     """
-    note = service.choose_transcriber(order_of(data, None).transcriber).note
     order = order_of(data, idempotency_key)
+    note = service.choose_transcriber(order.transcriber, order.language).note
     row = await service.create(writer, order)
     if row.replayed and not same_order(await service.order(row), order):
         raise KeyReused(row)
