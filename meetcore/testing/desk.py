@@ -43,10 +43,9 @@ from meetcore.doors import (
     find_route,
     fit,
 )
-from meetcore.errors import MeetcoreError, UnknownPlugin
+from meetcore.errors import MeetcoreError
 from meetcore.events import BotRequested, Draft, Event, SegmentFinalized, StateChanged
 from meetcore.journal import Journal
-from meetcore.languages import spoken_language
 from meetcore.lifecycle import EndReason, Evidence, State
 from meetcore.links import read_link
 from meetcore.meeting import MeetingLink
@@ -67,7 +66,7 @@ from meetcore.orders import (
 from meetcore.service import Moment, Outgoing, WebhookFormat
 from meetcore.story import Story
 from meetcore.testing.desk_accounts import DeskAccounts
-from meetcore.testing.desk_queries import matches
+from meetcore.testing.desk_queries import chosen, matches
 from meetcore.testing.desk_reading import finalized_by, followed, newest
 from meetcore.testing.desk_socket import DeskSocket, Posted
 from meetcore.transcript import Segment
@@ -290,12 +289,7 @@ class Desk(DeskAccounts):
         self, provider: str | None, language: str | None = None
     ) -> TranscriberChoice:
         """Return who transcribes, and in which language."""
-        if self.rehearsal and provider is not None:
-            return TranscriberChoice(name="embedded", note=f"{provider} is played by embedded")
-        if provider not in (None, "default", *(self.providers or (provider,))):
-            raise UnknownPlugin("transcriber", str(provider), self.providers or ())
-        tag = spoken_language(language, self.languages if provider else (), str(provider))
-        return TranscriberChoice(name=provider, language=tag)
+        return chosen(provider, language, self.providers, self.languages, self.rehearsal)
 
     async def create(self, client: Client, order: BotOrder) -> BotRow:
         """Take an order: the bot is requested or scheduled, and then waits for the test."""

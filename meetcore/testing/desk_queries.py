@@ -1,10 +1,15 @@
-"""Which bots a query means, for the test desk."""
+"""Which bots a query means, and who transcribes, at the test desk."""
 
 from __future__ import annotations
 
-from meetcore.orders import BotQuery, BotRow
+from collections.abc import Collection
+from contextlib import suppress
 
-__all__ = ["matches"]
+from meetcore.errors import UnknownPlugin
+from meetcore.languages import LanguageRefused, spoken_language
+from meetcore.orders import BotQuery, BotRow, TranscriberChoice
+
+__all__ = ["chosen", "matches"]
 
 
 def matches(row: BotRow, query: BotQuery) -> bool:
@@ -26,3 +31,22 @@ def matches(row: BotRow, query: BotQuery) -> bool:
             or (row.number > query.before if query.oldest_first else row.number < query.before)
         )
     )
+
+
+def chosen(
+    provider: str | None,
+    language: str | None,
+    providers: Collection[str] | None,
+    languages: tuple[str, ...],
+    rehearsal: bool,
+) -> TranscriberChoice:
+    """Return who transcribes, and in which language; a rehearsal plays any of either."""
+    if rehearsal and provider is not None:
+        note, tag = f"{provider} is played by embedded", None
+        with suppress(LanguageRefused):
+            tag = spoken_language(language, languages, "embedded")
+        return TranscriberChoice(name="embedded", note=note, language=tag)
+    if providers is not None and provider not in (None, "default", *providers):
+        raise UnknownPlugin("transcriber", str(provider), sorted(providers))
+    tag = spoken_language(language, languages if provider else (), str(provider))
+    return TranscriberChoice(name=provider, language=tag)

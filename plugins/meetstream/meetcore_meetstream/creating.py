@@ -200,9 +200,7 @@ def _extras(wish: Wish, variant: Variant, body: Mapping[str, Any]) -> dict[str, 
 
 def _made(row: BotRow, wish: Wish, variant: Variant) -> dict[str, Any]:
     """Return what create_bot answers. In the present API a streamed transcript has no id there."""
-    if variant is Variant.LEGACY:
-        return {"bot_id": row.bot_id, "transcript_id": transcript_id(row)}
-    streamed = bool(row.extras.get("streaming"))
+    streamed = variant is not Variant.LEGACY and bool(row.extras.get("streaming"))
     return {
         "bot_id": row.bot_id,
         "transcript_id": None if streamed else transcript_id(row),
