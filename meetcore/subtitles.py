@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import define, field, frozen
 
+from meetcore.printable import one_line
 from meetcore.transcript import Segment, Word, spoken_order
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "Cue",
     "CueQueue",
     "cues_of",
-    "one_line",
     "srt_block",
     "txt_line",
     "vtt_block",
@@ -49,12 +49,6 @@ class Cue:
     end_ms: int
     speaker: str | None
     text: str
-
-
-def one_line(text: str) -> str:
-    """Return `text` with line breaks, runs of space and control characters as single spaces."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())
 
 
 @define

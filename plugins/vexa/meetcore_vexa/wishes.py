@@ -17,6 +17,7 @@ from meetcore.links import (
     read_link,
     with_passcode,
 )
+from meetcore.printable import is_blank
 from meetcore_vexa.languages import LANGUAGES
 from meetcore_vexa.links import LOOSE_ID, NATIVE_IDS, Place
 from meetcore_vexa.refusals import invalid
@@ -166,11 +167,12 @@ def wish_from(raw: Any, variant: Variant) -> Wish:
         if flag_of(body, name):
             raise invalid(["body", name], f"'{name}' is not available on this server")
     flag_of(body, "voice_agent_enabled")
+    shown = text_of(body, "bot_name", longest=200)
     return Wish(
         place=place,
         url=url,
         from_url=from_url,
-        bot_name=text_of(body, "bot_name", longest=200),
+        bot_name=None if shown is None or is_blank(shown) else shown.strip(),
         language=language,
         task=task,
         transcribe=flag_of(body, "transcribe_enabled") is not False,

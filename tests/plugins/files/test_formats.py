@@ -9,8 +9,9 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meetcore.printable import one_line
 from meetcore.roster import NameSource
-from meetcore.subtitles import cues_of, one_line
+from meetcore.subtitles import cues_of
 from meetcore.transcript import Segment, Word, spoken_order
 from meetcore_files.formats import to_json, to_srt, to_txt, to_vtt
 

@@ -24,6 +24,7 @@ from meetcore.orders import (
     WebhookTarget,
     same_order,
 )
+from meetcore.printable import is_blank
 from meetcore.story import Story
 from meetcore.wire import as_utc, command_from_wire
 from meetcore_server.native.models import Bot, BotList, CommandBody, NewBot
@@ -59,6 +60,8 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotOrder:
     if body.keep_hours is not None and not 0 <= body.keep_hours <= 24 * 366 * 100:
         raise ConfigError(f"keep_hours cannot be {body.keep_hours!r}.")
     _check_text("name", body.name, 200)
+    if body.name and is_blank(body.name):
+        raise ConfigError("name has nothing that can be seen.", "Leave it out for the default.")
     _check_text("entry_message", body.entry_message)
     _check_text("meeting_url", body.meeting_url)
     _check_text("Idempotency-Key", idempotency_key, 255)
