@@ -141,7 +141,7 @@ async def test_whoever_transcribes_in_place_of_the_provider_is_named(tmp_path: P
         ({"service": "jitsi"}, "service"),
         ({"service": ["gmeet"]}, "service"),
         ({"service": "zoom"}, "service"),
-        ({"meeting_url": "osk-sbwe-nff"}, "meeting_url"),
+        ({"meeting_url": "osk-sbwe"}, "meeting_url"),
         ({"meeting_url": "https://[::1"}, "meeting_url"),
         ({"meeting_url": "https://example.org/room"}, "meeting_url"),
         ({"webhook_url": "ftp://example.org"}, "webhook_url"),
