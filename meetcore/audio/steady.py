@@ -1,9 +1,9 @@
 """Steady sound: hum, a fan's whistle, a ringing tone. A voice detector takes them for speech.
 
-Nobody speaks for a second without a change of loudness or of the spectrum's shape; a machine does.
-Blocks of 100 ms are compared in 24 bands and in level. What stays the same for a second is steady,
-and is known again when it comes back, as a ringing tone does after each pause. Music changes like
-speech, and passes.
+Nobody speaks for most of a second without a change of loudness or of the spectrum's shape; a
+machine does. Blocks of 100 ms are compared in 24 bands and in level. What stays the same for 800 ms
+(short rings last a second) is steady, and is known again when it comes back, as a ringing tone does
+after each pause. Music changes like speech, and passes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WINDOW = np.hanning(_BLOCK).astype(np.float32)
 _FLOOR_DB = 30.0
 _SAME_SHAPE_DB = 3.0
 _SAME_LEVEL_DB = 1.5
-_STEADY_AFTER = 10
+_STEADY_AFTER = 8
 
 Shape = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def _look(block: bytes) -> tuple[Shape, float]:
 
 
 class SteadySound:
-    """Says of each block whether it goes on as the second before it, or as such a second once did.
+    """Says of each block whether it goes on as those before it, or as steady sound once did.
 
     Pure: a function of the blocks.
     """

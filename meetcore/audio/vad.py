@@ -1,8 +1,8 @@
 """Voice activity: is this 20 ms of 16 kHz sound speech?
 
 webrtcvad in its strictest mode behind a cheap gate: what stays below the gate's level is not speech
-and is not asked about. What it takes for speech may be steady (hum, a ringing tone); that is told, since
-nobody would ever be quiet on such a track.
+and is not asked about. The gate also keeps the detector from calling faint hum speech. Louder hum
+and ringing tones are taken for speech; that they are steady is told to whoever asks.
 """
 
 from __future__ import annotations
