@@ -89,7 +89,6 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotOrder:
         ],
         keep_s=None if body.keep_hours is None else body.keep_hours * 3600.0,
         idempotency_key=idempotency_key,
-        exclusive=f"native:{body.meeting_url}" if body.exclusive else None,
         script=body.script,
     )
 
@@ -117,6 +116,9 @@ async def create_bot(
     request, with status 200 and `replayed`; used again for another order it is refused.
     """
     order = order_of(data, idempotency_key)
+    if data.exclusive:
+        link = service.parse_link(order.url)
+        order = attrs.evolve(order, exclusive=f"native:{link.platform}:{link.native_id}")
     note = service.choose_transcriber(order.transcriber, order.language).note
     row = await service.create(writer, order)
     if row.replayed and not same_order(await service.order(row), order):
