@@ -34,6 +34,7 @@ import cattrs
 from attrs import Factory, field, frozen
 
 from meetcore.errors import ConfigError, UnknownOption, nearest
+from meetcore.printable import is_blank
 from meetcore.secrets import Secret
 from meetcore.wire import parse_time
 
@@ -191,6 +192,11 @@ class BotConfig:
         for name, kind in get_type_hints(type(self)).items():
             value = _declared(getattr(self, name), kind, f"BotConfig({name}=...)")
             object.__setattr__(self, name, value)
+        if is_blank(self.name):
+            raise ConfigError(
+                f"The bot's name {self.name!r} has nothing that can be seen.",
+                "Give it one, or leave it out for the default.",
+            )
 
     def trusts(self, sink: str) -> bool:
         """Return whether a person on their own machine wrote all of a sink's settings."""

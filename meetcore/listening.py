@@ -96,6 +96,8 @@ class _Track:
     path: TrackPath
     transcription: TrackTranscription | None
     speaking: bool = False
+    steady: bool = False
+    counts: bool = False
     scope: trio.CancelScope = field(factory=trio.CancelScope)
 
 
@@ -235,7 +237,9 @@ class Listening:
                 pre_roll_ms=audio.pre_roll_ms,
                 max_utterance_s=audio.max_utterance_s,
             ),
-            detector=VoiceDetector(audio.vad_mode),
+            detector=VoiceDetector(
+                audio.vad_mode, on_steady=lambda steady: self._heard_steady(track_id, steady)
+            ),
             on_speech=lambda mark: self._heard_speech(track_id, mark),
             continuous=(
                 self._transcriber is not None
@@ -357,9 +361,8 @@ class Listening:
 
     def _heard_speech(self, track_id: str, mark: SpeechBegan | SpeechEnded) -> None:
         track = self._tracks[track_id]
-        began = track.speaking = isinstance(mark, SpeechBegan)
-        self.host.leave_rules.speech(speaking=began, now=trio.current_time())
-        self.host.rules_changed()
+        track.speaking = isinstance(mark, SpeechBegan)
+        self._count_speech(track)
         participant_id = track.signal.participant_id
         if participant_id is None or track.signal.kind == "mix":
             return
@@ -369,6 +372,19 @@ class Listening:
         else:
             at_s = self.meeting_time(mark.voice_end_sample)
             self._speaking(participant_id, at_s, track.signal.name_source, speaking=False)
+
+    def _heard_steady(self, track_id: str, steady: bool) -> None:
+        track = self._tracks[track_id]
+        track.steady = steady
+        self._count_speech(track)
+
+    def _count_speech(self, track: _Track) -> None:
+        """Tell the leave rules who speaks; hum and ringing tones keep nobody in a meeting."""
+        counts = track.speaking and not track.steady
+        if counts is not track.counts:
+            track.counts = counts
+            self.host.leave_rules.speech(speaking=counts, now=trio.current_time())
+            self.host.rules_changed()
 
     def speaking_indicated(self, signal: SpeakingIndicated) -> None:
         """Take the platform's indicator, for those whose own track does not say it better."""

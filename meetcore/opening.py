@@ -17,6 +17,7 @@ from meetcore.config import BotConfig, changed, load_config
 from meetcore.contracts import Sink, Transcriber
 from meetcore.errors import ConfigError, MeetcoreError, NotInTrio
 from meetcore.folders import make_bot_folder
+from meetcore.languages import spoken_language
 from meetcore.lifecycle import EndReason, Evidence
 from meetcore.plugins import Plugins
 from meetcore.settings import BotSettings, PluginSettings
@@ -97,6 +98,7 @@ def prepare_bot(
         UnknownMeetingUrl, AmbiguousMeetingUrl: The link.
         UnknownPlugin: A name.
         ConfigError: A setting.
+        LanguageRefused: The transcriber does not speak the language.
         StorageUnavailable: The folder.
     """
     if isinstance(sinks, str):
@@ -108,6 +110,10 @@ def prepare_bot(
         link = evolve(link, passcode=passcode)
     if transcriber is None and config.transcriber is not None:
         transcriber = plugins.transcriber(config.transcriber, config)
+    if transcriber is not None and config.language is not None:
+        speaks = transcriber.capabilities.languages
+        language = spoken_language(config.language, speaks, transcriber.name)
+        config = evolve(config, language=language)
     named: list[tuple[str, Sink]] = []
     for sink in [*config.sinks, *sinks]:
         name = sink if isinstance(sink, str) else _instance_name(sink)

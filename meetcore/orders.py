@@ -139,9 +139,11 @@ class BotOrder:
     Attributes:
         url: The meeting's link.
         dialect: Who took the order; `native` for the server's own API.
+        native_id: The id by which the client knows the meeting and will ask for it, where that is
+            not the platform's own.
         name: The name the bot shows; None for the server's default.
         transcriber: Name of a provider, None for no transcript, `default` for the server's own.
-        language: BCP-47 tag.
+        language: As the client names it; None or `auto` for the transcriber's own choice.
         join_at: When to join, None for now.
         automatic_leave: Changes to the leave rules, by the names of `AutomaticLeave`.
         record: Whether audio goes to sinks and transcriber from the start.
@@ -161,6 +163,7 @@ class BotOrder:
 
     url: str = field(repr=False)
     dialect: str = "native"
+    native_id: str | None = None
     name: str | None = None
     transcriber: str | None = "default"
     language: str | None = None
@@ -189,6 +192,7 @@ class BotRow:
         replayed: True where `create` answered with a bot that an idempotency key had made.
         state: Where it is; follows the journal.
         reason: Why it ended, once it has.
+        native_id: The id by which the meeting is known: the platform's own, or the order's.
         public_url: The link without its secrets.
         url: The link as it was given; may hold a passcode.
         in_call_at: When it was first in the call.
@@ -255,10 +259,12 @@ class TranscriberChoice:
     Attributes:
         name: The plugin, None for no transcript.
         note: What to tell the client where that is not who was asked for.
+        language: BCP-47 tag of what will be listened for, None for the transcriber's own choice.
     """
 
     name: str | None
     note: str | None = None
+    language: str | None = None
 
 
 class NoSuchBot(MeetcoreError):

@@ -223,13 +223,17 @@ class Service(Protocol):
         """Return the meeting a link means; raise `LinkRefused` if it is none we can join."""
         ...
 
-    def choose_transcriber(self, provider: str | None) -> TranscriberChoice:
-        """Return who transcribes for a provider's name.
+    def choose_transcriber(
+        self, provider: str | None, language: str | None = None
+    ) -> TranscriberChoice:
+        """Return who transcribes for a provider's name, and in which language.
 
-        Where the server rehearses, the embedded one plays any provider, and the note says so.
+        Where the server rehearses, the embedded one plays any provider and any language, and the
+        note says so. `create` chooses in the same way and refuses the same.
 
         Raises:
             UnknownPlugin: It is not installed.
+            LanguageRefused: The language is unknown, or the transcriber does not speak it.
         """
         ...
 
@@ -303,7 +307,7 @@ class Service(Protocol):
         ...
 
     def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
-        """Yield the finalized segments, each in its newest revision, in the order of journal.
+        """Yield the finalized segments, each in its newest revision, by start, then by end.
 
         Reads as it goes: memory does not grow with the meeting. Raises `BotGone`. To be closed
         by whoever does not read it to its end.
@@ -311,7 +315,7 @@ class Service(Protocol):
         ...
 
     def finalized(self, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
-        """Yield the newest event of each segment, in the order in which the segments first came.
+        """Yield the newest event of each segment, by the segment's start, then by its end.
 
         For whoever wants to know when a segment came, too. Reads as `segments` does.
         """

@@ -6,14 +6,24 @@ text, an empty line. WebVTT is W3C's: a voice tag for the speaker, `&`, `<` and 
 
 from __future__ import annotations
 
+import heapq
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from attrs import frozen
+from attrs import define, field, frozen
 
-from meetcore.transcript import Segment, Word
+from meetcore.printable import one_line
+from meetcore.transcript import Segment, Word, spoken_order
 
-__all__ = ["VTT_HEAD", "Cue", "cues_of", "one_line", "srt_block", "txt_line", "vtt_block"]
+__all__ = [
+    "VTT_HEAD",
+    "Cue",
+    "CueQueue",
+    "cues_of",
+    "srt_block",
+    "txt_line",
+    "vtt_block",
+]
 
 _MAX_CHARACTERS = 84
 _MAX_SECONDS = 7.0
@@ -41,26 +51,60 @@ class Cue:
     text: str
 
 
-def one_line(text: str) -> str:
-    """Return `text` with line breaks, runs of space and control characters as single spaces."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())
+@define
+class CueQueue:
+    """Puts the cues of segments in order, while the segments come in the order of speech.
+
+    A long segment is cut into several cues, and another voice may begin between two of them: a cue
+    waits here until nothing can come before it.
+    """
+
+    _waiting: list[tuple[int, int, int, Cue]] = field(factory=list)
+    _taken: int = 0
+
+    def take(self, segment: Segment) -> list[Cue]:
+        """Return the cues that are due before the next segment, which is this one."""
+        begins_ms = _ms(segment.start_s)
+        due = self._due(begins_ms)
+        for cue in _cut(segment):
+            self._taken += 1
+            heapq.heappush(self._waiting, (cue.start_ms, cue.end_ms, self._taken, cue))
+        return due
+
+    def rest(self) -> list[Cue]:
+        """Return what still waits, after the last segment."""
+        return self._due(None)
+
+    def _due(self, before_ms: int | None) -> list[Cue]:
+        due: list[Cue] = []
+        while self._waiting and (before_ms is None or self._waiting[0][0] < before_ms):
+            due.append(heapq.heappop(self._waiting)[3])
+        return due
 
 
 def cues_of(segments: Iterable[Segment]) -> list[Cue]:
-    """Return the cues of finalized segments, ordered by start.
+    """Return the cues of finalized segments, by start, then by end.
 
     A segment is cut at its words' times into cues of at most 84 characters and about seven seconds.
     One whose words do not make up its text stays whole.
     """
+    queue = CueQueue()
     cues: list[Cue] = []
-    for segment in segments:
-        speaker = one_line(segment.speaker_name or "") or None
-        for start_s, end_s, text in _pieces(segment):
-            start_ms = max(0, round(start_s * 1000))
-            end_ms = max(start_ms + _LEAST_MS, round(end_s * 1000))
-            cues.append(Cue(start_ms, end_ms, speaker, text))
-    return sorted(cues, key=lambda cue: (cue.start_ms, cue.end_ms))
+    for segment in sorted(segments, key=spoken_order):
+        cues += queue.take(segment)
+    return cues + queue.rest()
+
+
+def _ms(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
+
+
+def _cut(segment: Segment) -> Iterator[Cue]:
+    speaker = one_line(segment.speaker_name or "") or None
+    begins_ms = _ms(segment.start_s)
+    for start_s, end_s, text in _pieces(segment):
+        start_ms = max(begins_ms, _ms(start_s))
+        yield Cue(start_ms, max(start_ms + _LEAST_MS, _ms(end_s)), speaker, text)
 
 
 def _pieces(segment: Segment) -> list[tuple[float, float, str]]:
@@ -112,7 +156,7 @@ def _escaped(text: str) -> str:
 
 def txt_line(segment: Segment) -> str:
     """Return a segment as a line of `[00:01:02] Name: text`."""
-    at = _time(max(0, round(segment.start_s * 1000)), ".")[:-4]
+    at = _time(_ms(segment.start_s), ".")[:-4]
     name = one_line(segment.speaker_name or "") or "Unknown"
     return f"[{at}] {name}: {one_line(segment.text)}\n"
 

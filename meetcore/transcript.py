@@ -24,6 +24,7 @@ __all__ = [
     "TranscriptAssembler",
     "Word",
     "revised",
+    "spoken_order",
 ]
 
 
@@ -109,6 +110,11 @@ class Segment:
     confidence: float | None = None
     language: str | None = None
     onset_s: float | None = None
+
+
+def spoken_order(segment: Segment) -> tuple[float, float, str]:
+    """Return what segments are sorted by wherever a transcript is shown: start, then end."""
+    return segment.start_s, segment.end_s, segment.id
 
 
 @frozen
@@ -381,12 +387,12 @@ class Transcript:
     @property
     def segments(self) -> list[Segment]:
         """Finalized segments in the order they were spoken."""
-        return sorted(self._finalized.values(), key=lambda s: (s.start_s, s.end_s, s.id))
+        return sorted(self._finalized.values(), key=spoken_order)
 
     @property
     def drafts(self) -> list[Segment]:
         """The drafts of the moment in the order they were spoken."""
-        return sorted(self._drafts.values(), key=lambda s: (s.start_s, s.id))
+        return sorted(self._drafts.values(), key=spoken_order)
 
     @property
     def text(self) -> str:

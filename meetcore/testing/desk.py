@@ -43,10 +43,11 @@ from meetcore.doors import (
     find_route,
     fit,
 )
-from meetcore.errors import MeetcoreError, UnknownPlugin
+from meetcore.errors import MeetcoreError
 from meetcore.events import BotRequested, Draft, Event, SegmentFinalized, StateChanged
 from meetcore.journal import Journal
 from meetcore.lifecycle import EndReason, Evidence, State
+from meetcore.links import read_link
 from meetcore.meeting import MeetingLink
 from meetcore.orders import (
     AlreadyThere,
@@ -65,7 +66,7 @@ from meetcore.orders import (
 from meetcore.service import Moment, Outgoing, WebhookFormat
 from meetcore.story import Story
 from meetcore.testing.desk_accounts import DeskAccounts
-from meetcore.testing.desk_links import any_link, matches
+from meetcore.testing.desk_queries import chosen, matches
 from meetcore.testing.desk_reading import finalized_by, followed, newest
 from meetcore.testing.desk_socket import DeskSocket, Posted
 from meetcore.transcript import Segment
@@ -111,7 +112,8 @@ class Desk(DeskAccounts):
         self.refusing: MeetcoreError | None = None
         self.providers: set[str] | None = None
         self.limit = 1000
-        self.platforms: Callable[[str], MeetingLink | None] = any_link
+        self.languages: tuple[str, ...] = ()
+        self.platforms: Callable[[str], MeetingLink | None] = read_link
         self._folder = folder
         self._nursery = nursery
         self._kept: dict[str, _Kept] = {}
@@ -283,19 +285,17 @@ class Desk(DeskAccounts):
             raise LinkRefused("That is no link of a platform that is installed here.")
         return link
 
-    def choose_transcriber(self, provider: str | None) -> TranscriberChoice:
-        """Return who transcribes."""
-        if provider is None:
-            return TranscriberChoice(name=None)
-        if self.rehearsal:
-            return TranscriberChoice(name="embedded", note=f"{provider} is played by embedded")
-        if self.providers is not None and provider not in self.providers:
-            raise UnknownPlugin("transcriber", provider, self.providers)
-        return TranscriberChoice(name=provider)
+    def choose_transcriber(
+        self, provider: str | None, language: str | None = None
+    ) -> TranscriberChoice:
+        """Return who transcribes, and in which language."""
+        return chosen(provider, language, self.providers, self.languages, self.rehearsal)
 
     async def create(self, client: Client, order: BotOrder) -> BotRow:
         """Take an order: the bot is requested or scheduled, and then waits for the test."""
         link = self.parse_link(order.url)
+        if order.language is not None:
+            self.choose_transcriber(order.transcriber, order.language)
         mine = [kept for kept in self._kept.values() if kept.row.user_id == client.user_id]
         for kept in mine:
             if order.idempotency_key and kept.order.idempotency_key == order.idempotency_key:
@@ -335,7 +335,7 @@ class Desk(DeskAccounts):
             key_id=client.key_id,
             dialect=order.dialect,
             platform=link.platform,
-            native_id=link.native_id,
+            native_id=order.native_id or link.native_id,
             public_url=link.public_url,
             url=order.url,
             name=order.name or "meetcore bot",
@@ -402,7 +402,7 @@ class Desk(DeskAccounts):
             url=order.url,
             public_url=link.public_url,
             platform=link.platform,
-            native_id=link.native_id,
+            native_id=order.native_id or link.native_id,
             name=order.name or kept.row.name,
             transcriber=order.transcriber,
             metadata=order.metadata,
@@ -461,14 +461,13 @@ class Desk(DeskAccounts):
         return self._there(row).story
 
     async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
-        """Yield the finalized segments, each in its newest revision."""
+        """Yield the finalized segments in the order of speech, each in its newest revision."""
         journal = self._there(row).journal
-        for seq in sorted(newest(journal)):
-            if seq > after_seq:
-                yield finalized_by(journal, seq).segment
+        for seq in newest(journal, after_seq):
+            yield finalized_by(journal, seq).segment
 
     async def finalized(self, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
-        """Yield the newest event of each segment, in the order in which they first came."""
+        """Yield the newest event of each segment, in the order of speech."""
         journal = self._there(row).journal
         for seq in newest(journal):
             yield finalized_by(journal, seq)

@@ -8,17 +8,18 @@ from meetcore.events import Event, SegmentFinalized, StateChanged
 from meetcore.journal import Journal
 from meetcore.lifecycle import State
 from meetcore.orders import BotRow
+from meetcore.transcript import spoken_order
 
 __all__ = ["finalized_by", "followed", "newest"]
 
 
-def newest(journal: Journal) -> list[int]:
-    """Return the number of the newest event of each segment, as the segments first came."""
-    found: dict[str, int] = {}
+def newest(journal: Journal, after: int = 0) -> list[int]:
+    """Return the number of each segment's newest event after a number, in the order of speech."""
+    found: dict[str, tuple[tuple[float, float, str], int]] = {}
     for event in journal.read():
         if isinstance(event, SegmentFinalized):
-            found[event.segment.id] = event.seq
-    return list(found.values())
+            found[event.segment.id] = spoken_order(event.segment), event.seq
+    return [seq for _, seq in sorted(found.values()) if seq > after]
 
 
 def finalized_by(journal: Journal, seq: int) -> SegmentFinalized:

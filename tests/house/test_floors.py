@@ -13,8 +13,8 @@ import pytest
 
 CORE = Path(__file__).parents[2] / "meetcore"
 FLOORS: dict[int, str] = {
-    0: "addresses commands config dialect errors events lifecycle meeting orders "
-    "roster secrets settings signals story subtitles transcript wire",
+    0: "addresses commands config dialect errors events languages lifecycle links meeting orders "
+    "printable roster secrets settings signals story subtitles transcript wire",
     1: "audio",
     2: "contracts doors folders hooks journal mailbox plugin_failures plugin_options plugins "
     "salvage service subscription",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 
+import numpy as np
 import pytest
 import trio
 from attrs import evolve
 
 import meetcore
 from meetcore.errors import TranscriberError
+from meetcore.lifecycle import TERMINAL
 from meetcore.signals import CaptureHealth, TrackGone
-from meetcore.testing import ScriptedTranscriber, SimMeeting, run_simulated
+from meetcore.testing import ScriptedTranscriber, SimMeeting, run_simulated, synthetic_voice
 from meetcore.transcript import Hypothesis, Word
 from tests.laws.conftest import MEETING
 
@@ -280,3 +282,26 @@ def test_a_transcriber_that_cannot_be_opened_for_good_stops_the_transcript(tmp_p
     assert end.reason == ("transcription_failed" if leaves else "meeting_ended")
     (failed,) = kinds(events, meetcore.PluginFailed)
     assert (failed.where, failed.error) == ("transcriber open", "The key was refused.")
+
+
+@pytest.mark.parametrize("hums", [True, False])
+async def test_a_line_that_only_hums_is_left_by_the_silence_rule(
+    hums: bool, tmp_path, autojump_clock
+):
+    stage = Stage()
+    t = np.arange(60 * 16_000) / 16_000
+    hum = sum(np.sin(2 * np.pi * 50 * n * t) / n for n in range(1, 20))
+    sound = (np.asarray(hum) * 6000).astype(np.int16) if hums else synthetic_voice(60.0)
+    config = meetcore.BotConfig(
+        out_dir=tmp_path, fsync=False, automatic_leave=meetcore.AutomaticLeave(silence_s=20)
+    )
+    async with stage.bot(tmp_path, config=config) as bot:
+        stage.admit()
+        stage.join("ada")
+        stage.track("a", "ada")
+        for at in range(0, len(sound), 1600):
+            await trio.sleep(0.1)
+            stage.door.hear(meetcore.Chunk("a", at, sound[at : at + 1600]))
+            if bot.state in TERMINAL:
+                break
+    assert (end_of(events_of(bot)).reason is meetcore.EndReason.SILENCE) is hums

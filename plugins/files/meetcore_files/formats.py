@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from meetcore.subtitles import VTT_HEAD, cues_of, srt_block, txt_line, vtt_block
-from meetcore.transcript import Segment
+from meetcore.transcript import Segment, spoken_order
 
 __all__ = ["FORMATS", "TranscriptFormat", "to_json", "to_srt", "to_txt", "to_vtt"]
 
@@ -18,10 +18,10 @@ def to_json(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
     """Return everything that is known: words with times and confidence, speaker and source.
 
     Args:
-        segments: Finalized segments in the order they were spoken.
+        segments: Finalized segments, in any order.
         about: Put before the segments: the bot's id, the meeting.
     """
-    listed = [_segment(segment) for segment in segments]
+    listed = [_segment(segment) for segment in sorted(segments, key=spoken_order)]
     return json.dumps({**about, "segments": listed}, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -61,7 +61,7 @@ def to_vtt(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
 def to_txt(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
     """Return lines of `[00:01:02] Name: text`."""
     del about
-    return "".join(txt_line(segment) for segment in segments)
+    return "".join(txt_line(segment) for segment in sorted(segments, key=spoken_order))
 
 
 @frozen

@@ -45,7 +45,8 @@ def callback(
 ) -> Body | None:
     """Return what is POSTed to a `callback_url`, None where the dialect has no word for it."""
     if variant is Variant.LEGACY:
-        return _legacy(notice, bot_id)
+        said = _legacy(notice, bot_id)
+        return None if said is None else said | {"event": notice.kind.value}
     body: Body = {"event": notice.kind.value, "bot_event": notice.kind.value, "bot_id": bot_id}
     body |= _said(notice)
     return body | {"timestamp": stamp(at), "custom_attributes": dict(attributes)}

@@ -118,11 +118,13 @@ class Creating:
         if wish.provider is None:
             legacy = variant is Variant.LEGACY
             return TranscriberChoice(name=_OWN if legacy else None)
-        if wish.provider.plugin == _OWN:
-            captions = wish.provider.name == "meeting_captions"
+        choice = self._service.choose_transcriber(wish.provider.plugin, wish.provider.language)
+        if wish.provider.name == "meeting_captions":
             note = "meeting_captions: the server's own transcriber listens instead."
-            return TranscriberChoice(name=_OWN, note=note if captions else None)
-        return self._service.choose_transcriber(wish.provider.plugin)
+            return evolve(choice, name=_OWN, note=note)
+        if wish.provider.plugin == _OWN:
+            return evolve(choice, name=_OWN, note=choice.note if wish.provider.language else None)
+        return choice
 
     async def _order(
         self,
@@ -141,7 +143,7 @@ class Creating:
             dialect=NAME,
             name=wish.bot_name,
             transcriber=choice.name,
-            language=wish.provider.language if wish.provider else None,
+            language=choice.language,
             join_at=wish.join_at if later else None,
             automatic_leave=wish.leave,
             entry_message=wish.bot_message,
@@ -198,9 +200,7 @@ def _extras(wish: Wish, variant: Variant, body: Mapping[str, Any]) -> dict[str, 
 
 def _made(row: BotRow, wish: Wish, variant: Variant) -> dict[str, Any]:
     """Return what create_bot answers. In the present API a streamed transcript has no id there."""
-    if variant is Variant.LEGACY:
-        return {"bot_id": row.bot_id, "transcript_id": transcript_id(row)}
-    streamed = bool(row.extras.get("streaming"))
+    streamed = variant is not Variant.LEGACY and bool(row.extras.get("streaming"))
     return {
         "bot_id": row.bot_id,
         "transcript_id": None if streamed else transcript_id(row),

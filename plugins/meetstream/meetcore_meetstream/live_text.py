@@ -68,6 +68,8 @@ def chunk(
             "timestamp": stamp(begun),
             "transcript": segment.text,
             "words": words,
+            "bot_id": bot_id,
+            "custom_attributes": dict(attributes),
         }
     return {
         "bot_id": bot_id,

@@ -26,7 +26,7 @@ class MeetstreamOptions:
         audio_format: Live audio in `binary` frames, or as `json` (`PCMChunk`).
     """
 
-    dialect: str = Variant.LEGACY.value
+    dialect: str = Variant.CURRENT.value
     audio_format: str = AUDIO_FORMATS[0]
 
     def __attrs_post_init__(self) -> None:
@@ -48,7 +48,7 @@ class MeetstreamOptions:
     @property
     def variant(self) -> Variant:
         """The dialect."""
-        return Variant.named(self.dialect) or Variant.LEGACY
+        return Variant.named(self.dialect) or Variant.CURRENT
 
     def with_user(self, settings: Mapping[str, Any]) -> MeetstreamOptions:
         """Return these with what a user chose on top."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,6 @@ __all__ = ["NO_STREAMING_PROVIDER", "Provider", "read_provider"]
 _STREAMING = "_streaming"
 _CAPTIONS = "meeting_captions"
 _OURS = ("meetstream", _CAPTIONS)
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _LANGUAGE_FIELDS = ("language", "language_code", "language_codes")
 
 NO_STREAMING_PROVIDER = (
@@ -45,13 +43,9 @@ class Provider:
 
     @property
     def language(self) -> str | None:
-        """The language wished for, as a BCP-47 tag; None for none, or several."""
-        for name in _LANGUAGE_FIELDS:
-            value = self.settings.get(name)
-            if isinstance(value, str) and _LANGUAGE.fullmatch(value):
-                tag = value.replace("_", "-")
-                return None if tag.lower() in ("auto", "multi") else tag
-        return None
+        """The language wished for, as the client names it; None for none, or several."""
+        wished = (self.settings.get(name) for name in _LANGUAGE_FIELDS)
+        return next((value for value in wished if isinstance(value, str) and value.strip()), None)
 
 
 def read_provider(body: Mapping[str, Any]) -> Provider | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from meetcore.printable import is_blank
 from meetcore_meetstream.comings import EVENTS
 from meetcore_meetstream.fields import (
     BadField,
@@ -146,7 +147,7 @@ def _name(body: Mapping[str, Any]) -> str | None:
     name = text(body, "bot_name")
     if name is not None and len(name.strip()) > _LONGEST_NAME:
         raise BadField(f"bot_name must not exceed {_LONGEST_NAME} characters")
-    return None if name is None else name.strip()
+    return None if name is None or is_blank(name) else name.strip()
 
 
 def _endpoints(recording: Mapping[str, Any]) -> tuple[Endpoint, ...]:

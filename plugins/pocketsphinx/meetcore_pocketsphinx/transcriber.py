@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import trio
+from attrs import evolve
 
 from meetcore.contracts import (
     StreamRequest,
@@ -70,6 +71,8 @@ class PocketsphinxTranscriber(Transcriber[PocketsphinxOptions]):
 
     def __init__(self, options: PocketsphinxOptions | None = None) -> None:
         super().__init__(options)
+        if self.options.hmm is not None:  # a model of its own, of whatever language
+            self.capabilities = evolve(type(self).capabilities, languages=())  # type: ignore[misc]
         self._keeper: WorkerKeeper | None = None
 
     @asynccontextmanager

@@ -8,25 +8,20 @@ option `enabled` is set.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import ClassVar
-from urllib.parse import parse_qs, urlsplit
 
 from attrs import field, frozen
 
 from meetcore.contracts import Call, CallDoor, CallRequest, Platform
 from meetcore.errors import UnknownMeetingUrl
+from meetcore.links import read_link
 from meetcore.meeting import MeetingLink
 from meetcore_rehearsal.links import PLATFORM_NAME, parse_link
 from meetcore_rehearsal.scripts import DEFAULT_SCRIPT, bundled_scripts, find_script
 
 __all__ = ["RehearsalStage", "StageOptions", "read_any_link"]
-
-_TEAMS_PATH = re.compile(r"/(?:meet|l/meetup-join)/([^/]+)")
-_ZOOM_PATH = re.compile(r"/(?:j|wc(?:/join)?|my|s)/([^/]+)")
-_MEET_PATH = re.compile(r"/(?:lookup/)?([A-Za-z0-9-]+)/?")
 
 
 @frozen(kw_only=True)
@@ -46,39 +41,8 @@ class StageOptions:
 
 
 def read_any_link(url: str) -> MeetingLink | None:
-    """Return the meeting a link of one of the big platforms, or of a rehearsal room, means.
-
-    Facts: Google Meet writes `meet.google.com/abc-defg-hij`; Zoom `zoom.us/j/NUMBER?pwd=…`, on any
-    subdomain; Teams `teams.live.com/meet/NUMBER?p=…` and `teams.microsoft.com/l/meetup-join/…`.
-    """
-    room = parse_link(url)
-    if room is not None:
-        return room
-    try:
-        parts = urlsplit(url.strip())
-        host = (parts.hostname or "").lower()
-        _ = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https"):
-        return None
-    query = parse_qs(parts.query)
-    if host == "meet.google.com":
-        platform, found, secret = "google_meet", _MEET_PATH.fullmatch(parts.path), None
-    elif host == "zoom.us" or host.endswith((".zoom.us", ".zoom.com")):
-        platform, found, secret = "zoom", _ZOOM_PATH.match(parts.path), query.get("pwd")
-    elif host in ("teams.live.com", "teams.microsoft.com", "teams.cloud.microsoft"):
-        platform, found, secret = "teams", _TEAMS_PATH.match(parts.path), query.get("p")
-    else:
-        return None
-    if found is None:
-        return None
-    return MeetingLink(
-        platform=platform,
-        native_id=found[1],
-        url=f"https://{host}{parts.path}",
-        passcode=secret[0] if secret else None,
-    )
+    """Return the meeting a link of one of the big platforms, or of a rehearsal room, means."""
+    return parse_link(url) or read_link(url)
 
 
 class RehearsalStage(Platform[StageOptions]):

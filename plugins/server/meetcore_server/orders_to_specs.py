@@ -13,6 +13,7 @@ from meetcore.addresses import url_trouble
 from meetcore.config import BotConfig, load_config, merged
 from meetcore.contracts import BotSpec
 from meetcore.errors import ConfigError, MeetcoreError
+from meetcore.languages import LanguageRefused, language_tag, spoken_language
 from meetcore.meeting import MeetingLink
 from meetcore.orders import BotOrder, LinkRefused, TranscriberChoice
 from meetcore.plugins import Plugins
@@ -127,24 +128,36 @@ class Specs:
         }
         return attrs.evolve(self.config, plugins=merged(self.config.plugins, {STAGE: stage}))
 
-    def transcriber(self, provider: str | None) -> TranscriberChoice:
-        """Return who transcribes for a provider's name.
+    def transcriber(self, provider: str | None, language: str | None = None) -> TranscriberChoice:
+        """Return who transcribes for a provider's name, and in which language.
 
         Raises:
             UnknownPlugin: It is not installed.
+            LanguageRefused: The language is unknown, or the transcriber does not speak it.
         """
-        if provider is None:
-            return TranscriberChoice(name=None)
-        if self.sandbox is not None:
-            embedded = self.sandbox.transcriber
-            if provider in ("default", embedded):
-                return TranscriberChoice(name=embedded)
-            note = f"This is a rehearsal: {provider} is played by {embedded}."
-            return TranscriberChoice(name=embedded, note=note)
-        if provider == "default":
-            return TranscriberChoice(name=self.config.transcriber)
-        self._plugins.transcriber(provider, self.config)
-        return TranscriberChoice(name=provider)
+        if self.sandbox is not None and provider is not None:
+            return self._played(provider, language, self.sandbox.transcriber)
+        name = self.config.transcriber if provider == "default" else provider
+        if name is None:
+            return TranscriberChoice(name=None, language=language_tag(language))
+        speaks = self._plugins.transcriber(name, self.config).capabilities.languages
+        return TranscriberChoice(name=name, language=spoken_language(language, speaks, name))
+
+    def _played(self, provider: str, language: str | None, embedded: str) -> TranscriberChoice:
+        """Return who plays a provider in a rehearsal: its language is that of the script."""
+        notes: list[str] = []
+        if provider not in ("default", embedded):
+            notes.append(f"{provider} is played by {embedded}.")
+        speaks = self._plugins.transcriber(embedded, self.config).capabilities.languages
+        tag = None
+        try:
+            tag = spoken_language(language, speaks, embedded)
+        except LanguageRefused:
+            notes.append(
+                f"The language {(language or '')[:50]!r} is played in {', '.join(speaks)}."
+            )
+        note = " ".join(["This is a rehearsal:", *notes]) if notes else None
+        return TranscriberChoice(name=embedded, note=note, language=tag)
 
     def spec(self, bot_id: str, order: BotOrder) -> BotSpec:
         """Return the spec of an order, checked.
@@ -170,17 +183,20 @@ class Specs:
 
     def _settings(self, order: BotOrder) -> dict[str, Any]:
         base = plain_settings(self._with_stage(order.script))
+        choice = self.transcriber(order.transcriber, order.language)
         asked: dict[str, Any] = {
             "record": order.record,
             "metadata": dict(order.metadata),
             "automatic_leave": dict(order.automatic_leave),
             "plugins": {name: dict(table) for name, table in order.plugins.items()},
-            "transcriber": self.transcriber(order.transcriber).name,
+            "transcriber": choice.name,
         }
         if order.name is not None:
             asked["name"] = order.name
         if order.language is not None:
-            asked["language"] = order.language
+            base.pop("language", None)
+            if choice.language is not None:
+                asked["language"] = choice.language
         if order.entry_message:
             asked["entry_message"] = order.entry_message
         settings = merged(base, asked)

@@ -26,16 +26,17 @@ from meetcore.events import Event, EventLost, SegmentFinalized
 from meetcore.journal import decode_line, pieces
 from meetcore.salvage import lost
 from meetcore.story import Story
-from meetcore.transcript import Segment
 from meetcore_server.threads import Threads
 
-__all__ = ["in_thread", "read_events", "read_finalized", "read_segments", "read_story", "walk"]
+__all__ = ["in_thread", "read_events", "read_finalized", "read_story", "walk"]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 
 _HEAD = re.compile(rb'\{"type":"([^"]*)","seq":(\d+),')
 _SEGMENT_ID = re.compile(rb'"segment":\{"id":"((?:[^"\\]|\\.)*)"')
+_NUMBER = rb"(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
+_TIMES = re.compile(rb'"start_s":' + _NUMBER + rb',"end_s":' + _NUMBER + rb"[,}]")
 _AT_A_TIME = 200
 _SEGMENT = SegmentFinalized.type.encode()
 _LOST = EventLost.type.encode()
@@ -180,15 +181,29 @@ def _take(events: Iterator[E]) -> list[E]:
     return list(islice(events, _AT_A_TIME))
 
 
+def _times(line: bytes) -> tuple[float, float]:
+    """Return start and end of the segment in a line; they stand after its words, so last."""
+    found = _TIMES.match(line, line.rfind(b'"start_s":'))
+    if found is not None:
+        return float(found[1]), float(found[2])
+    event = decode_line(line)
+    if not isinstance(event, SegmentFinalized):
+        return 0.0, 0.0
+    return event.segment.start_s, event.segment.end_s
+
+
 def _newest(path: Path, after: int) -> array[int]:
-    """Return where the newest event of each segment lies, as they first came; cheaply."""
-    newest: dict[str, tuple[int, int]] = {}
+    """Return where the newest event of each segment lies, in the order of speech; cheaply."""
+    newest: dict[str, tuple[float, float, int, int]] = {}
     for kind, seq, begin, line in _lines(path, 0):
         if kind == _SEGMENT:
             found = _SEGMENT_ID.search(line)
             if found is not None:
-                newest[found[1].decode()] = seq, begin
-    return array("Q", (begin for seq, begin in newest.values() if seq > after))
+                newest[found[1].decode()] = *_times(line), seq, begin
+    spoken = sorted(
+        (start, end, key, begin) for key, (start, end, seq, begin) in newest.items() if seq > after
+    )
+    return array("Q", (begin for *_, begin in spoken))
 
 
 def _at(path: Path, places: Iterable[int]) -> Iterator[SegmentFinalized]:
@@ -206,27 +221,15 @@ def _at(path: Path, places: Iterable[int]) -> Iterator[SegmentFinalized]:
                 yield event
 
 
-async def read_finalized(path: Path) -> AsyncGenerator[SegmentFinalized, None]:
-    """Yield the newest event of each segment, in the order in which the segments first came.
+async def read_finalized(path: Path, after: int = 0) -> AsyncGenerator[SegmentFinalized, None]:
+    """Yield the newest event of each segment, if it came after a number, in the order of speech.
 
     Keeps in memory where each of them lies, not the segments; each is decoded once.
     """
-    events = _at(path, await in_thread(partial(_newest, path, 0)))
+    events = _at(path, await in_thread(partial(_newest, path, after)))
     while batch := await in_thread(partial(_take, events)):
         for event in batch:
             yield event
-
-
-async def read_segments(path: Path, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
-    """Yield the finalized segments, each in its newest revision, in the order of the journal.
-
-    Keeps in memory where each of them lies, not the segments; each is decoded once.
-    """
-    places = await in_thread(partial(_newest, path, after_seq))
-    events = _at(path, sorted(places))
-    while batch := await in_thread(partial(_take, events)):
-        for event in batch:
-            yield event.segment
 
 
 def _story(path: Path) -> Story:

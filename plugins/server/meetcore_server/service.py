@@ -51,7 +51,7 @@ from meetcore_server.gauges import Gauges
 from meetcore_server.live import LiveBots
 from meetcore_server.openings import Openings
 from meetcore_server.orders_to_specs import Specs, check_webhooks
-from meetcore_server.reading import read_events, read_finalized, read_segments, read_story
+from meetcore_server.reading import read_events, read_finalized, read_story
 from meetcore_server.served_socket import ServedSocket
 from meetcore_server.storage.accounts import Accounts
 from meetcore_server.storage.bot_rows import BotFacts
@@ -246,17 +246,19 @@ class BotService:
         """Return the meeting a link means."""
         return self.specs.link(url)
 
-    def choose_transcriber(self, provider: str | None) -> TranscriberChoice:
-        """Return who transcribes for a provider's name."""
-        return self.specs.transcriber(provider)
+    def choose_transcriber(
+        self, provider: str | None, language: str | None = None
+    ) -> TranscriberChoice:
+        """Return who transcribes for a provider's name, and in which language."""
+        return self.specs.transcriber(provider, language)
 
     def _facts(self, order: BotOrder, link: MeetingLink) -> BotFacts:
         return BotFacts(
             platform=link.platform,
-            native_id=link.native_id,
+            native_id=order.native_id or link.native_id,
             public_url=link.public_url,
             name=order.name or self.specs.config.name,
-            transcriber=self.specs.transcriber(order.transcriber).name,
+            transcriber=self.specs.transcriber(order.transcriber, order.language).name,
             state=State.SCHEDULED if order.join_at else State.REQUESTED,
             scheduled_for=order.join_at,
         )
@@ -471,13 +473,13 @@ class BotService:
         return story
 
     async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
-        """Yield the finalized segments, each in its newest revision."""
-        async with aclosing(read_segments(self._journal(row), after_seq)) as segments:
-            async for segment in segments:
-                yield segment
+        """Yield the finalized segments in the order of speech, each in its newest revision."""
+        async with aclosing(read_finalized(self._journal(row), after_seq)) as events:
+            async for event in events:
+                yield event.segment
 
     async def finalized(self, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
-        """Yield the newest event of each segment, in the order in which the segments first came."""
+        """Yield the newest event of each segment, in the order of speech."""
         async with aclosing(read_finalized(self._journal(row))) as events:
             async for event in events:
                 yield event

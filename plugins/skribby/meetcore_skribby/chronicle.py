@@ -15,6 +15,7 @@ from meetcore.events import (
     Event,
     SegmentFinalized,
     StateChanged,
+    TranscriptionStopped,
 )
 from meetcore.transcript import Segment
 from meetcore.wire import format_time
@@ -62,6 +63,7 @@ class Chronicle:
     _speakers: Speakers = field(factory=Speakers)
     _languages: dict[str, str | None] = field(factory=dict)
     _chat: list[dict[str, str | None]] = field(factory=list)
+    _stopped: bool = False
 
     def __attrs_post_init__(self) -> None:
         """Begin before the first state."""
@@ -105,6 +107,10 @@ class Chronicle:
             self._chat.append(chat)
             told = {name: chat[name] for name in ("id", "parent_id", "content", "username")}
             self._log("chat_message", told, event)
+        elif isinstance(event, TranscriptionStopped):
+            if not self._stopped:
+                self._log("error", {"message": event.detail}, event)
+            self._stopped = True
         elif isinstance(event, ArtifactWritten):
             if event.kind == "audio.mix":
                 self.recording = event

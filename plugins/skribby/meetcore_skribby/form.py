@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from attrs import define, field
 
+from meetcore.links import read_link
+from meetcore.printable import is_blank
 from meetcore.wire import parse_time
 
 __all__ = ["Form"]
@@ -46,7 +48,7 @@ class Form:
 
     def _get(self, name: str, *, required: bool = False) -> Any:
         value = self.body.get(name)
-        if required and (value is None or (isinstance(value, str) and not value.strip())):
+        if required and (value is None or (isinstance(value, str) and is_blank(value))):
             self.wrong(name, "is required")
             return None
         return value
@@ -85,6 +87,13 @@ class Form:
             return value
         self.wrong(name, "must be a valid URL")
         return None
+
+    def link(self, name: str) -> str | None:
+        """Return a meeting's link: a URL, or what people send in place of one."""
+        value = self.text(name, required=True, longest=_LONGEST_URL)
+        if value is None or read_link(value) is not None:
+            return value
+        return self.url(name, required=True)
 
     def flag(self, name: str) -> bool | None:
         """Return a yes or no."""

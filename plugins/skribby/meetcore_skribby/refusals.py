@@ -13,6 +13,7 @@ from meetcore.errors import (
     StorageUnavailable,
     UnknownPlugin,
 )
+from meetcore.languages import LanguageRefused
 from meetcore.orders import AlreadyThere, BotGone, LimitReached, LinkRefused, NoSuchBot, NotNow
 
 __all__ = ["Refusal", "invalid", "refuse"]
@@ -70,6 +71,8 @@ def _refusal(request: Request, error: MeetcoreError) -> Refusal:
         return Refusal(403, _LIMIT)
     if isinstance(error, LinkRefused):
         return invalid({"meeting_url": [f"The meeting url field is invalid. {error}"]})
+    if isinstance(error, LanguageRefused):
+        return invalid({"lang": [f"The selected lang is invalid. {error}"]})
     if isinstance(error, UnknownPlugin):
         return invalid(
             {"transcription_model": [f"The selected transcription model is invalid. {error}"]}

@@ -13,6 +13,7 @@ import trio
 from meetcore.commands import SendChat
 from meetcore.doors import Handler, Listed, Reply, Request, Route, json_pieces
 from meetcore.errors import ConfigError, UnknownPlugin
+from meetcore.languages import LanguageRefused
 from meetcore.lifecycle import State
 from meetcore.orders import (
     BotOrder,
@@ -271,7 +272,9 @@ class Api:
         if _MIXED_SERVICES.get(link.platform, wish.service) != wish.service:
             raise invalid({"service": [f"The meeting url is no link of {wish.service}."]})
         try:
-            choice = self._service.choose_transcriber(provider_of(wish.model))
+            choice = self._service.choose_transcriber(provider_of(wish.model), wish.lang)
+        except LanguageRefused as error:
+            raise invalid({"lang": [f"The selected lang is invalid. {error}"]}) from error
         except (UnknownPlugin, ConfigError) as error:
             form = Form(body)
             form.selected_wrong("transcription_model", str(error))
@@ -291,7 +294,7 @@ class Api:
             dialect="skribby",
             name=wish.bot_name,
             transcriber=choice.name,
-            language=wish.lang,
+            language=choice.language,
             join_at=wish.scheduled_for if later else None,
             automatic_leave=wish.automatic_leave,
             entry_message=wish.initial_chat_message,

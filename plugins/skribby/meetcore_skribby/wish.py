@@ -113,7 +113,7 @@ def read_wish(body: object) -> Wish:
     form = Form(body if isinstance(body, Mapping) else {})
     model = form.text("transcription_model", required=True, longest=200)
     service = form.choice("service", SERVICES, required=True)
-    meeting_url = form.url("meeting_url", required=True)
+    meeting_url = form.link("meeting_url")
     bot_name = form.text("bot_name", required=True)
     lang = form.text("lang", longest=35)
     webhook_url = form.url("webhook_url")

@@ -162,13 +162,13 @@ class Api:
             Refusal: There is one, it has not ended, and it has the same `deduplication_key`.
         """
         since = self._service.now() - _APART
-        url = without_query(wish.meeting_url)
+        url = self._service.parse_link(wish.meeting_url).public_url
         query = BotQuery(dialect="spoke", created_after=since, limit=None)
         for row in await self._service.bots(client, query):
             same_key = row.extras.get("asked", {}).get("deduplication_key")
             if row.key_id != client.key_id or row.ended or same_key != wish.deduplication_key:
                 continue
-            if without_query(row.url) == url:
+            if row.public_url == url:
                 raise Refusal(
                     409,
                     "BotAlreadyExists",

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from meetcore.links import read_link
+from meetcore.printable import is_blank
 from meetcore.wire import parse_time
 
 __all__ = ["BadWish", "Streaming", "Wish", "read_wish", "web_address"]
@@ -95,7 +97,7 @@ def read_wish(body: object) -> Wish:
     bot_name = _text(body, "bot_name", required=True)
     assert meeting_url is not None
     assert bot_name is not None
-    if not web_address(meeting_url):
+    if read_link(meeting_url) is None and not web_address(meeting_url):
         raise BadWish("InvalidMeetingUrl", "meeting_url is not a link.")
     for name in ("reserved",):
         if not isinstance(body.get(name), (bool, type(None))):
@@ -134,7 +136,7 @@ def _text(body: Mapping[str, Any], name: str, *, required: bool = False) -> str 
     value = body.get(name)
     if value is None and not required:
         return None
-    if not isinstance(value, str) or (required and not value.strip()):
+    if not isinstance(value, str) or (required and is_blank(value)):
         raise BadWish(f"{name} is required, as a string." if required else f"{name} is no string.")
     if "\x00" in value:
         raise BadWish(f"{name} holds a zero character.")

@@ -8,7 +8,6 @@ from attrs import evolve
 
 from meetcore.doors import Reply, Request, Route
 from meetcore.lifecycle import State
-from meetcore.meeting import without_query
 from meetcore.orders import (
     AlreadyThere,
     BotOrder,
@@ -20,7 +19,6 @@ from meetcore.orders import (
     WebhookTarget,
 )
 from meetcore_vexa.door import LIVE_STATES, NAME, Door
-from meetcore_vexa.languages import LANGUAGES
 from meetcore_vexa.links import Place
 from meetcore_vexa.listing import list_meetings
 from meetcore_vexa.meetings import bot_status, meeting_body, standing_of_row
@@ -28,7 +26,7 @@ from meetcore_vexa.refusals import Refused, invalid
 from meetcore_vexa.statuses import ACTIVE_STATES, standing_of
 from meetcore_vexa.variants import Variant
 from meetcore_vexa.webhooks import TARGETS
-from meetcore_vexa.wishes import Wish, body_object, text_of, wish_from
+from meetcore_vexa.wishes import Wish, body_object, language_wished, text_of, wish_from
 
 __all__ = ["Bots", "order_from"]
 
@@ -45,11 +43,10 @@ def order_from(wish: Wish, place: Place, exclusive: str) -> BotOrder:
         "recording_enabled": wish.recording is not False,
         "data": {},
     }
-    if wish.from_url:
-        extras["meeting_url"] = without_query(wish.url)
     return BotOrder(
         url=wish.url,
         dialect=NAME,
+        native_id=place.native_id,
         name=wish.bot_name,
         transcriber="default" if wish.transcribe else None,
         language=wish.language,
@@ -88,19 +85,14 @@ class Bots:
         """Send a bot."""
         caller = await self._door.caller(request, Scope.WRITE)
         wish = wish_from(request.json(), caller.variant)
-        place = self._resolved(wish)
+        place = self._door.resolved(wish)
         row = await self.send(caller.client, wish, place, caller.variant)
         body = meeting_body(row, standing_of_row(row), caller.variant)
-        return Reply(status=201, json=body)
-
-    def _resolved(self, wish: Wish) -> Place:
-        link = self._service.parse_link(wish.url)
-        place = wish.place
-        return evolve(
-            place,
-            platform=place.platform or link.platform,
-            native_id=place.native_id or link.native_id,
-        )
+        choice = self._service.choose_transcriber("default", wish.language)
+        headers: dict[str, str] = {}
+        if choice.note is not None and wish.language is not None:
+            headers["X-Meetcore-Note"] = choice.note.encode("ascii", "replace").decode()
+        return Reply(status=201, json=body, headers=headers)
 
     async def send(
         self, client: Client, wish: Wish, place: Place, variant: Variant, **changes: Any
@@ -148,10 +140,7 @@ class Bots:
         rows = await self._service.bots(caller.client, query)
         now = self._service.now()
         bots = [bot_status(row, now, caller.variant) for row in rows]
-        body: dict[str, Any] = {"running_bots": bots}
-        if caller.variant is Variant.E4:
-            body |= {"running": bots, "count": len(bots)}
-        return Reply(json=body)
+        return Reply(json={"running_bots": bots, "running": bots, "count": len(bots)})
 
     async def get(self, request: Request) -> Reply:
         """Return one meeting by its number."""
@@ -159,7 +148,11 @@ class Bots:
         row = await self._door.numbered(caller.client, request.params["meeting_id"])
         story = await self._door.story(row)
         standing = standing_of(story) if story.hops else standing_of_row(row)
-        return Reply(json=meeting_body(row, standing, caller.variant, hops=story.hops))
+        return Reply(
+            json=meeting_body(
+                row, standing, caller.variant, hops=story.hops, trouble=story.transcription_trouble
+            )
+        )
 
     async def stop(self, request: Request) -> Reply:
         """Have a bot leave."""
@@ -198,9 +191,7 @@ class Bots:
         """Change the language or the task of a bot: refused, unless they are so already."""
         caller = await self._door.caller(request, Scope.WRITE)
         body = body_object(request.json())
-        language, task = text_of(body, "language"), text_of(body, "task")
-        if language is not None and language not in LANGUAGES:
-            raise invalid(["body", "language"], f"Language '{language[:20]}' is not supported")
+        language, task = language_wished(body), text_of(body, "task")
         if task not in (None, "transcribe", "translate"):
             raise invalid(["body", "task"], "Task must be 'transcribe' or 'translate'")
         row = await self._active_or_newest(caller.client, request)

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from meetcore.doors import Request
 from meetcore.errors import MeetcoreError
 from meetcore.lifecycle import State
-from meetcore.orders import BotGone, BotQuery, BotRow, Client, LinkRefused, NoSuchBot, Scope
+from meetcore.links import known_id
+from meetcore.orders import BotGone, BotQuery, BotRow, Client, NoSuchBot, Scope
 from meetcore.service import Service
 from meetcore.story import Story
-from meetcore_vexa.links import build_url
+from meetcore_vexa.links import Place, same_meeting
 from meetcore_vexa.meetings import meeting_of
 from meetcore_vexa.refusals import Refused, invalid
 from meetcore_vexa.variants import DEFAULT, Variant
+from meetcore_vexa.wishes import Wish
 
 __all__ = ["NAME", "Caller", "Door", "integer"]
 
@@ -106,24 +108,32 @@ class Door:
         self, client: Client, platform: str, native_id: str, *, live: bool = False
     ) -> list[BotRow]:
         """Return the bots a user had in a meeting, newest first; those with data only."""
-        known = {native_id}
-        url = build_url(platform, native_id)
-        if url is not None:
-            try:
-                known.add(self.service.parse_link(url).native_id)
-            except LinkRefused:
-                known = {native_id}
+        wanted = (platform, native_id)
         found: dict[int, BotRow] = {}
-        for each in known:
+        for each in {native_id, known_id(platform, native_id)}:
             query = BotQuery(
                 dialect=NAME, native_id=each, states=LIVE_STATES if live else None, limit=None
             )
             for row in await self.service.bots(client, query):
                 meeting = meeting_of(row)
-                if (meeting.platform, meeting.native_id) == (platform, native_id):
+                if same_meeting((meeting.platform, meeting.native_id), wanted):
                     found[row.number] = row
         rows = [row for row in found.values() if row.deleted_at is None]
         return sorted(rows, key=lambda row: -row.number)
+
+    def resolved(self, wish: Wish) -> Place:
+        """Return where a bot is wanted; what the client did not say is asked of the link.
+
+        Raises:
+            LinkRefused: It is none of a platform that is here.
+        """
+        link = self.service.parse_link(wish.url)
+        place = wish.place
+        return evolve(
+            place,
+            platform=place.platform or link.platform,
+            native_id=place.native_id or link.native_id,
+        )
 
     async def numbered(self, client: Client, text: str) -> BotRow:
         """Return the bot with a meeting id.

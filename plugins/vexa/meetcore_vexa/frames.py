@@ -21,6 +21,7 @@ from meetcore.events import (
     SegmentFinalized,
     StateChanged,
     TranscriptionGap,
+    TranscriptionStopped,
 )
 from meetcore.lifecycle import TERMINAL, State
 from meetcore.story import Hop
@@ -93,6 +94,8 @@ class StatusFrames(Dialect):
 
     def frames(self, item: Event | Draft) -> list[dict[str, Any]]:
         """Return the frames, not yet as text."""
+        if isinstance(item, TranscriptionStopped):
+            return [stopped_frame(self.meeting, item, self.variant)]
         return self._status(item) if isinstance(item, StateChanged) else []
 
     def _status(self, event: StateChanged) -> list[dict[str, Any]]:
@@ -273,6 +276,18 @@ def chat_frame(meeting: Meeting, event: ChatReceived, variant: Variant) -> dict[
             "is_from_bot": event.by_bot,
         },
         "ts": zulu(event.at),
+    }
+
+
+def stopped_frame(
+    meeting: Meeting, event: TranscriptionStopped, variant: Variant
+) -> dict[str, Any]:
+    """Return the frame that says that nothing is transcribed any more."""
+    return {
+        "type": "error",
+        "error": "transcription_stopped",
+        "details": event.detail,
+        "meeting": meeting.named(variant, status=True),
     }
 
 

@@ -11,7 +11,6 @@ from attrs import evolve
 
 from meetcore.doors import Reply, Request, Route
 from meetcore.lifecycle import TERMINAL, EndReason, State
-from meetcore.meeting import without_query
 from meetcore.orders import BotRow, Client, NotNow, Scope
 from meetcore.wire import parse_time
 from meetcore_vexa.bots import Bots
@@ -88,7 +87,9 @@ class History:
     async def _answer(self, row: BotRow, caller: Caller, status: int = 200) -> Reply:
         story = await self._door.story(row)
         standing = standing_of(story) if story.hops else standing_of_row(row)
-        body = meeting_body(row, standing, caller.variant, hops=story.hops)
+        body = meeting_body(
+            row, standing, caller.variant, hops=story.hops, trouble=story.transcription_trouble
+        )
         return Reply(status=status, json=body)
 
     async def delete(self, request: Request) -> Reply:
@@ -150,12 +151,7 @@ class History:
             {name: value for name, value in body.items() if name in ("meeting_url", "bot_name")},
             caller.variant,
         )
-        link = self._service.parse_link(wish.url)
-        place = evolve(
-            wish.place,
-            platform=wish.place.platform or link.platform,
-            native_id=wish.place.native_id or link.native_id,
-        )
+        place = self._door.resolved(wish)
         title = text_of(body, "title", longest=500)
         row = await self._bots.send(caller.client, wish, place, caller.variant, join_at=join_at)
         if title is not None:
@@ -170,25 +166,17 @@ class History:
         body = body_object(request.json())
         join_at, title = _time_of(body, "scheduled_at"), text_of(body, "title", longest=500)
         url = text_of(body, "meeting_url")
-        if url is not None:
-            wish_from({"meeting_url": url}, caller.variant)
+        wish = None if url is None else wish_from({"meeting_url": url}, caller.variant)
         if row.state is not State.SCHEDULED:
             raise Refused(409, "The bot owns this meeting already; it cannot be changed.")
-        if join_at is not None or url is not None:
+        if join_at is not None or wish is not None:
             order = await self._service.order(row)
             extras = dict(row.extras)
-            if url is not None:
-                link = self._service.parse_link(url)
-                place = wish_from({"meeting_url": url}, caller.variant).place
-                extras["platform"] = place.platform or link.platform
-                extras["native_meeting_id"] = place.native_id or link.native_id
-                extras["meeting_url"] = without_query(url)
-            order = evolve(
-                order,
-                url=url or order.url,
-                join_at=join_at or row.scheduled_for,
-                extras=extras,
-            )
+            if wish is not None:
+                place = self._door.resolved(wish)
+                extras |= {"platform": place.platform, "native_meeting_id": place.native_id}
+                order = evolve(order, url=wish.url, native_id=place.native_id)
+            order = evolve(order, join_at=join_at or row.scheduled_for, extras=extras)
             try:
                 row = await self._service.reschedule(row, order)
             except NotNow as error:

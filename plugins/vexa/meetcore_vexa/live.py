@@ -20,7 +20,7 @@ from meetcore.orders import BotGone, BotQuery, BotRow, Client, Scope
 from meetcore.wire import to_json
 from meetcore_vexa.door import LIVE_STATES, NAME, Door
 from meetcore_vexa.frames import StatusFrames, frames_for, status_frame
-from meetcore_vexa.links import NATIVE_IDS
+from meetcore_vexa.links import NATIVE_IDS, same_meeting
 from meetcore_vexa.meetings import meeting_of
 from meetcore_vexa.refusals import Refused, refuse
 from meetcore_vexa.statuses import steps_of
@@ -304,7 +304,8 @@ class _Talk:
 
     async def _notice(self, row: BotRow) -> None:
         meeting = meeting_of(row)
-        place = (meeting.platform, meeting.native_id)
+        named = (meeting.platform, meeting.native_id)
+        place = next((each for each in self._subscribed if same_meeting(each, named)), named)
         known = self._subscribed.get(place)
         if known is not None and known.number >= row.number:
             return

@@ -11,7 +11,6 @@ from attrs import frozen
 from meetcore.lifecycle import State
 from meetcore.orders import BotRow
 from meetcore.story import Hop
-from meetcore_vexa.links import constructed_url
 from meetcore_vexa.statuses import Standing, steps_of, transitions
 from meetcore_vexa.variants import Variant, naive, stamp, zulu
 
@@ -69,6 +68,7 @@ def meeting_body(
     variant: Variant,
     *,
     hops: Sequence[Hop] = (),
+    trouble: str | None = None,
     zoned: bool | None = None,
     ended_at: datetime | None = None,
     updated_at: datetime | None = None,
@@ -80,6 +80,7 @@ def meeting_body(
         standing: Where it stands.
         variant: For whom.
         hops: Its changes of state, for `data.status_transition`.
+        trouble: Why nothing is transcribed any more, for `data.last_error`.
         zoned: Whether times say that they are UTC; None for what the era does.
         ended_at: Instead of the row's, for a moment that has passed.
         updated_at: Likewise.
@@ -99,12 +100,12 @@ def meeting_body(
         "user_id": row.user_id,
         "platform": meeting.platform,
         "native_meeting_id": None if gone else meeting.native_id,
-        "constructed_meeting_url": None if gone else constructed_url(row),
+        "constructed_meeting_url": None if gone else row.public_url,
         "status": standing.status(variant),
         "bot_container_id": None if waiting else row.bot_id,
         "start_time": written(row.in_call_at if standing.was_in else None),
         "end_time": written(ended_at or row.ended_at) if terminal else None,
-        "data": {} if gone else _data(row, standing, variant, hops, written),
+        "data": {} if gone else _data(row, standing, variant, hops, trouble, written),
         "created_at": written(row.created_at),
         "updated_at": written(updated_at or row.updated_at),
     }
@@ -121,6 +122,7 @@ def _data(
     standing: Standing,
     variant: Variant,
     hops: Sequence[Hop],
+    trouble: str | None,
     written: Any,
 ) -> dict[str, Any]:
     given = row.extras.get("data")
@@ -131,6 +133,8 @@ def _data(
     if error is not None:
         data["failure_stage"] = standing.failure_stage(variant)
         data["last_error"] = {"error": error, "details": standing.detail}
+    elif trouble is not None:
+        data["last_error"] = {"error": "transcription_stopped", "details": trouble}
     steps = [step for step in steps_of(hops, variant) if step.before is not None]
     if steps:
         data["status_transition"] = transitions(steps, written)

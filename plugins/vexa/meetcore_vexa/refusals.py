@@ -15,6 +15,7 @@ from meetcore.errors import (
     StorageUnavailable,
     UnknownPlugin,
 )
+from meetcore.languages import LanguageRefused
 from meetcore.orders import BotGone, LinkRefused, NoSuchBot, NotNow
 
 __all__ = ["Refused", "invalid", "refuse"]
@@ -57,7 +58,6 @@ _STATUSES: tuple[tuple[type[MeetcoreError], int], ...] = (
 
 def refuse(request: Request, error: MeetcoreError) -> Reply:
     """Return the answer to a request that raised."""
-    del request
     if isinstance(error, Refused):
         return Reply(status=error.status, json={"detail": error.detail}, headers=error.headers)
     if isinstance(error, NotFound):
@@ -71,6 +71,8 @@ def refuse(request: Request, error: MeetcoreError) -> Reply:
     if isinstance(error, BadBody):
         detail = [{"type": "json_invalid", "loc": ["body"], "msg": str(error)}]
         return Reply(status=422, json={"detail": detail})
+    if isinstance(error, LanguageRefused):
+        return refuse(request, invalid(["body", "language"], str(error)))
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             headers = {"Retry-After": "2"} if status == 503 else {}

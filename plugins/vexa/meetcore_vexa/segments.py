@@ -22,7 +22,7 @@ from attrs import frozen
 from meetcore.transcript import Segment
 from meetcore_vexa.variants import Variant, naive, zulu
 
-__all__ = ["Form", "Session", "language_of", "segment_body"]
+__all__ = ["Form", "Session", "language_of", "segment_body", "shown_start_s"]
 
 
 class Form(Enum):
@@ -61,6 +61,11 @@ def language_of(tag: str | None) -> str | None:
     return tag.partition("-")[0].lower() if tag else None
 
 
+def shown_start_s(segment: Segment) -> float:
+    """Return the start that stays, whatever was heard of a segment later."""
+    return segment.start_s if segment.onset_s is None else segment.onset_s
+
+
 def segment_body(
     segment: Segment, at: datetime, session: Session, variant: Variant, form: Form
 ) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def segment_body(
         variant: For whom.
         form: Where it will stand.
     """
-    start_s = segment.start_s if segment.onset_s is None else segment.onset_s
+    start_s = shown_start_s(segment)
     end_s = max(start_s, segment.end_s)
     extra_us = zlib.crc32(segment.id.encode("utf-8", "replace")) % 1000
     body: dict[str, Any] = {

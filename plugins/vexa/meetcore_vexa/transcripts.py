@@ -20,15 +20,15 @@ from meetcore_vexa.door import Caller, Door, integer
 from meetcore_vexa.meetings import meeting_body, meeting_of, standing_of_row
 from meetcore_vexa.recordings import recording_body
 from meetcore_vexa.refusals import Refused
-from meetcore_vexa.segments import Form, Session, segment_body
+from meetcore_vexa.segments import Form, Session, segment_body, shown_start_s
 from meetcore_vexa.statuses import standing_of
 from meetcore_vexa.variants import Variant, zulu
 
 __all__ = ["SORTED_WITHIN", "Transcripts", "newest_segments"]
 
 SORTED_WITHIN = 256
-"""Segments are told in the order they were spoken, as far as they were finalized not more than so
-many places out of it: that bounds the memory, not the length of the meeting."""
+"""Segments come by their start and are told by the start they show, which may be an earlier one: so
+many wait for one another, which bounds the memory, not the length of the meeting."""
 
 SHARE_PURPOSE = "vexa-transcript-share"
 
@@ -41,7 +41,7 @@ async def newest_segments(service: Service, row: BotRow) -> AsyncGenerator[Segme
             segment = event.segment
             if not segment.text.strip():
                 continue
-            heapq.heappush(heap, (segment.start_s, segment.end_s, event.seq, event))
+            heapq.heappush(heap, (shown_start_s(segment), segment.end_s, event.seq, event))
             if len(heap) > SORTED_WITHIN:
                 yield heapq.heappop(heap)[3]
     while heap:
@@ -106,7 +106,9 @@ class Transcripts:
     def _head(reading: _Reading, variant: Variant) -> dict[str, Any]:
         row, story = reading.row, reading.story
         standing = standing_of(story) if story.hops else standing_of_row(row)
-        meeting = meeting_body(row, standing, variant, hops=story.hops)
+        meeting = meeting_body(
+            row, standing, variant, hops=story.hops, trouble=story.transcription_trouble
+        )
         names = (
             "id",
             "platform",

@@ -8,8 +8,18 @@ from typing import Any
 
 from attrs import field, frozen
 
+from meetcore.languages import LanguageRefused, language_tag
+from meetcore.links import (
+    NoLinkFromId,
+    build_link,
+    is_teams_host,
+    known_id,
+    read_link,
+    with_passcode,
+)
+from meetcore.printable import is_blank
 from meetcore_vexa.languages import LANGUAGES
-from meetcore_vexa.links import NATIVE_IDS, Place, build_url, place_of
+from meetcore_vexa.links import LOOSE_ID, NATIVE_IDS, Place
 from meetcore_vexa.refusals import invalid
 from meetcore_vexa.variants import Variant
 
@@ -23,8 +33,7 @@ _LEAVE = {
     "everyone_left_timeout": "everyone_left_s",
     "no_one_joined_timeout": "nobody_joined_s",
 }
-_TEAMS_PASSCODE = re.compile(r"[A-Za-z0-9]{8,20}")
-_LOOSE_ID = re.compile(r"[^\x00-\x20\x7f?#&=/]{1,255}")
+_TEAMS_PASSCODE = re.compile(r"[A-Za-z0-9]{4,20}")
 _LONGEST_MS = 7 * 24 * 3600 * 1000
 
 
@@ -94,6 +103,24 @@ def flag_of(body: Mapping[str, Any], name: str) -> bool | None:
     return value
 
 
+def language_wished(body: Mapping[str, Any]) -> str | None:
+    """Return the language of a body; None for whatever is spoken.
+
+    Raises:
+        Refused: It is none of those that Vexa knows.
+    """
+    given = text_of(body, "language", longest=50)
+    if given is None or given in LANGUAGES:
+        return given
+    try:
+        tag = language_tag(given)
+    except LanguageRefused:
+        tag = ""
+    if tag is not None and tag.partition("-")[0] not in LANGUAGES:
+        raise invalid(["body", "language"], f"Language '{given[:20]}' is not supported")
+    return tag
+
+
 def place_wished(platform: str, native_id: str, passcode: str | None, variant: Variant) -> Place:
     """Return a meeting that is named by platform and native id.
 
@@ -105,7 +132,7 @@ def place_wished(platform: str, native_id: str, passcode: str | None, variant: V
         raise invalid(["body", "platform"], f"Input should be {wanted}", "enum")
     pattern, hint = NATIVE_IDS[platform]
     if variant is Variant.E4:
-        pattern = _LOOSE_ID
+        pattern = LOOSE_ID
         hint = "at most 255 characters, no blanks and none of ? # & = /"
     if not pattern.fullmatch(native_id):
         raise invalid(["body", "native_meeting_id"], hint)
@@ -113,8 +140,10 @@ def place_wished(platform: str, native_id: str, passcode: str | None, variant: V
         if platform == "google_meet":
             raise invalid(["body", "passcode"], "Google Meet meetings have no passcode")
         if platform == "teams" and not _TEAMS_PASSCODE.fullmatch(passcode):
-            raise invalid(["body", "passcode"], "Teams passcode must be 8 to 20 letters and digits")
-    return Place(platform=platform, native_id=native_id, passcode=passcode)
+            raise invalid(["body", "passcode"], "Teams passcode must be 4 to 20 letters and digits")
+    return Place(
+        platform=platform, native_id=known_id(platform, native_id), passcode=passcode or None
+    )
 
 
 def wish_from(raw: Any, variant: Variant) -> Wish:
@@ -125,9 +154,7 @@ def wish_from(raw: Any, variant: Variant) -> Wish:
     """
     body = body_object(raw)
     place, url, from_url = _place(body, variant)
-    language = text_of(body, "language")
-    if language is not None and language not in LANGUAGES:
-        raise invalid(["body", "language"], f"Language '{language[:20]}' is not supported")
+    language = language_wished(body)
     task = text_of(body, "task") or "transcribe"
     if task not in ("transcribe", "translate"):
         raise invalid(["body", "task"], "Task must be 'transcribe' or 'translate'")
@@ -140,11 +167,12 @@ def wish_from(raw: Any, variant: Variant) -> Wish:
         if flag_of(body, name):
             raise invalid(["body", name], f"'{name}' is not available on this server")
     flag_of(body, "voice_agent_enabled")
+    shown = text_of(body, "bot_name", longest=200)
     return Wish(
         place=place,
         url=url,
         from_url=from_url,
-        bot_name=text_of(body, "bot_name", longest=200),
+        bot_name=None if shown is None or is_blank(shown) else shown.strip(),
         language=language,
         task=task,
         transcribe=flag_of(body, "transcribe_enabled") is not False,
@@ -158,25 +186,59 @@ def _place(body: Mapping[str, Any], variant: Variant) -> tuple[Place, str, bool]
     platform = text_of(body, "platform", longest=50)
     native_id = text_of(body, "native_meeting_id", longest=255)
     passcode = text_of(body, "passcode", longest=255)
+    host = _teams_host(body)
     given = text_of(body, "meeting_url")
     if given is not None:
-        if not given.startswith(("https://", "http://")) or any(c.isspace() for c in given):
-            raise invalid(["body", "meeting_url"], "Input should be a valid URL", "url_parsing")
-        place = place_of(given)
-        if place is None:
-            place = Place(platform=platform or "", native_id=native_id or "", passcode=passcode)
-        elif platform not in (None, place.platform):
-            raise invalid(
-                ["body", "meeting_url"], f"This is a link of '{place.platform}', not '{platform}'"
-            )
-        return place, given, True
+        return *_place_of_link(given, platform, native_id, passcode), True
     if platform is None or native_id is None:
         missing = "platform" if platform is None else "native_meeting_id"
         raise invalid(["body", missing], "Field required", "missing")
     place = place_wished(platform, native_id, passcode, variant)
-    url = build_url(place.platform, place.native_id, place.passcode)
-    assert url is not None
-    return place, url, False
+    try:
+        link = build_link(place.platform, place.native_id, place.passcode, host=host)
+    except NoLinkFromId as error:
+        raise invalid(
+            ["body", "native_meeting_id"], f"{error.message} Send 'meeting_url'."
+        ) from error
+    return place, link.url, False
+
+
+def _place_of_link(
+    given: str, platform: str | None, native_id: str | None, passcode: str | None
+) -> tuple[Place, str]:
+    """Return where a link leads; under the client's own id, where it sent one."""
+    if native_id is not None and not LOOSE_ID.fullmatch(native_id):
+        hint = "at most 255 characters, no blanks and none of ? # & = /"
+        raise invalid(["body", "native_meeting_id"], hint)
+    link = read_link(given)
+    if link is None:
+        if not given.startswith(("https://", "http://")) or any(c.isspace() for c in given):
+            raise invalid(["body", "meeting_url"], "Input should be a valid URL", "url_parsing")
+        return Place(platform=platform or "", native_id=native_id or "", passcode=passcode), given
+    if platform not in (None, link.platform):
+        raise invalid(
+            ["body", "meeting_url"], f"This is a link of '{link.platform}', not '{platform}'"
+        )
+    whole = with_passcode(link, passcode)
+    place = Place(
+        platform=link.platform,
+        native_id=known_id(link.platform, native_id or link.native_id),
+        passcode=whole.passcode,
+    )
+    return place, given if whole.url == link.url else whole.url
+
+
+def _teams_host(body: Mapping[str, Any]) -> str | None:
+    """Return where Teams ids are looked for: private accounts have another host than companies."""
+    given = text_of(body, "teams_base_host", longest=255)
+    if given is None:
+        return None
+    host = given.strip().lower().removeprefix("https://").rstrip("/")
+    if not is_teams_host(host):
+        raise invalid(
+            ["body", "teams_base_host"], "Input should be a host of Teams, like teams.microsoft.com"
+        )
+    return host
 
 
 def _leave(raw: Any) -> dict[str, float]:

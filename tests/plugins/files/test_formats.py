@@ -9,9 +9,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meetcore.printable import one_line
 from meetcore.roster import NameSource
-from meetcore.subtitles import cues_of, one_line
-from meetcore.transcript import Segment, Word
+from meetcore.subtitles import cues_of
+from meetcore.transcript import Segment, Word, spoken_order
 from meetcore_files.formats import to_json, to_srt, to_txt, to_vtt
 
 SRT_TIMES = re.compile(r"(\d{2,}):(\d\d):(\d\d),(\d{3}) --> (\d{2,}):(\d\d):(\d\d),(\d{3})")
@@ -100,7 +101,8 @@ def test_every_cue_of_vtt_reads_back_with_its_speaker_and_text(said: list[Segmen
 def test_cues_are_in_order_end_after_they_start_and_lose_no_word(said: list[Segment]) -> None:
     cues = cues_of(said)
     assert all(cue.start_ms < cue.end_ms for cue in cues)
-    assert [c.start_ms for c in cues] == sorted(c.start_ms for c in cues)
+    times = [(c.start_ms, c.end_ms) for c in cues]
+    assert times == sorted(times)
     spoken = sorted(word for s in said for word in one_line(s.text).split())
     assert sorted(word for cue in cues for word in cue.text.split()) == spoken
 
@@ -109,10 +111,25 @@ def test_cues_are_in_order_end_after_they_start_and_lose_no_word(said: list[Segm
 def test_the_json_transcript_holds_every_segment_with_its_words(said: list[Segment]) -> None:
     body = json.loads(to_json(said, {"bot_id": "b"}))
     assert body["bot_id"] == "b"
-    assert [s["text"] for s in body["segments"]] == [s.text for s in said]
+    spoken = sorted(said, key=spoken_order)
+    assert [s["text"] for s in body["segments"]] == [s.text for s in spoken]
     assert [[w["text"] for w in s["words"]] for s in body["segments"]] == [
-        [w.text for w in s.words] for s in said
+        [w.text for w in s.words] for s in spoken
     ]
+
+
+def test_a_short_word_between_two_of_a_long_speech_is_shown_between_them() -> None:
+    long = tuple(Word(f"word{n}", 0.5 + n, 1.0 + n, None) for n in range(18))
+    ada = segment(" ".join(w.text for w in long), 0.5, 18.5, words=long)
+    ben = segment("yes of course", 4.0, 5.0, "Ben")
+    for said in ([ada, ben], [ben, ada]):
+        cues = cues_of(said)
+        assert [cue.speaker for cue in cues] == ["Ada", "Ben", "Ada", "Ada"]
+        assert to_txt(said, {}).splitlines()[1] == "[00:00:04] Ben: yes of course"
+        assert [s["speaker_name"] for s in json.loads(to_json(said, {}))["segments"]] == [
+            "Ada",
+            "Ben",
+        ]
 
 
 def test_an_arrow_of_any_length_does_not_read_as_times() -> None:

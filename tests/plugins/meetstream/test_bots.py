@@ -227,7 +227,7 @@ async def test_a_provider_is_a_transcriber(
         assert order.transcriber == transcriber
         streaming = "deepgram" not in provider
         assert (reply.json["transcript_id"] is None) is streaming
-        assert order.language == ("en-us" if "deepgram" in provider else None)
+        assert order.language == ("en-US" if "deepgram" in provider else None)
         assert ("X-Meetcore-Note" in reply.headers) is ("meeting_captions" in provider)
 
 

@@ -74,12 +74,21 @@ def _permission_denied(desk: Desk, row: BotRow) -> None:
 
 @of(LEGACY, "callback.joining", "callback.inmeeting", "callback.stopped", "callback.audio",
     "callback.transcript")  # fmt: skip
-async def test_a_legacy_callback_is_the_seeds_to_the_letter(name: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
+async def test_a_legacy_callback_is_the_seeds_and_names_its_event_too(
+    name: str, tmp_path: Path
+) -> None:
+    async with meetstream(tmp_path, dialect="legacy") as desk:
         row = await new_bot(desk)
         play(desk, row)
         bodies = await told(desk)
-        assert {**example(LEGACY, name), "bot_id": row.bot_id} in bodies
+        event = {
+            "callback.joining": "bot.joining",
+            "callback.inmeeting": "bot.inmeeting",
+            "callback.stopped": "bot.stopped",
+            "callback.audio": "audio.processed",
+            "callback.transcript": "transcription.processed",
+        }[name]
+        assert {**example(LEGACY, name), "bot_id": row.bot_id, "event": event} in bodies
         assert [b.get("bot_status") or next(k for k in b if k.endswith("_status")) for b in bodies
                 ] == ["joining", "InMeeting", "Stopped", "audio_status",
                       "transcript_status"]  # fmt: skip
@@ -235,11 +244,18 @@ LIVE = {"webhook_url": "https://your-server.com/live"}
 
 
 @of(LEGACY, "live_transcript")
-async def test_a_legacy_chunk_is_like_the_example(name: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        play(desk, await new_bot(desk, live_transcription_required=LIVE))
+async def test_a_legacy_chunk_is_like_the_example_and_says_whose_it_is(
+    name: str, tmp_path: Path
+) -> None:
+    async with meetstream(tmp_path, dialect="legacy") as desk:
+        mine = {"custom_attributes": {"crm": "42"}}
+        row = await new_bot(desk, live_transcription_required=LIVE, **mine)
+        play(desk, row)
         bodies = await told(desk, "meetstream_transcript")
     assert [body["transcript"] for body in bodies] == ["Hello, everyone.", "Hi Alice!"]
+    for body in bodies:
+        assert body.pop("bot_id") == row.bot_id
+        assert body.pop("custom_attributes") == mine["custom_attributes"]
     check(bodies[0], LEGACY, name)
     assert bodies[0]["words"][0]["punctuated_word"] == "Hello,"
     assert bodies[0]["words"][0]["word"] == "Hello"

@@ -83,7 +83,7 @@ def told(hook: Receiver, word: str) -> Callable[[], bool]:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize(("dialect", "over"), [("", "Stopped"), ("/current", "Done")])
+@pytest.mark.parametrize(("dialect", "over"), [("/legacy", "Stopped"), ("", "Done")])
 async def test_the_vendors_client_drives_a_whole_life(
     dialect: str, over: str, tmp_path: Path
 ) -> None:
@@ -125,7 +125,7 @@ async def test_the_vendors_client_drives_a_whole_life(
         assert len([got for got in hook.at("/people") if read(got)["event"] in JOINS]) == 2
         with pytest.raises(ValueError, match="signature"):
             parse_webhook(b"{}", hook.got[0].headers["x-meetstream-signature"], SECRET)
-        if dialect:
+        if not dialect:
             (stopped,) = filter(is_terminal, events)
             assert describe_stop(stopped) == "The bot left normally."
         again = await error_of(client.bots.delete_data, bot_id)

@@ -45,10 +45,17 @@ from tests.plugins.meetstream.test_control_sink import VECTORS_HERE
 
 @seen(LEGACY, "create_bot.request", "create_bot.response")
 async def test_the_seeds_request_for_a_bot_is_taken_whole(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
+    async with meetstream(tmp_path, dialect="legacy") as desk:
         desk.rehearsal = True
         reply = await send(desk, LEGACY, "create_bot.request")
-        check(as_answer(reply), LEGACY, "create_bot.response", "transcript_id")
+        check(
+            as_answer(reply),
+            LEGACY,
+            "create_bot.response",
+            "transcript_id",
+            "meeting_url",
+            "status",
+        )
         assert reply.status == 201
         row = desk.only
         order = await desk.order(row)

@@ -21,13 +21,13 @@ async def test_the_dialect_is_the_servers_then_the_users_then_the_requests(tmp_p
         desk.go(desk.only, State.JOINING)
         await desk.settled()
         (posted,) = desk.posted[before:]
-        return "current" if "event" in posted.json else "legacy"
+        return "current" if "bot_event" in posted.json else "legacy"
 
     async with meetstream(tmp_path) as desk:
-        assert await first_event("/bots/create_bot") == "legacy"
-        reply = await ask(desk, "PUT", "/user/settings", json={"dialect": "current"})
-        assert reply.json["dialect"] == "current"
         assert await first_event("/bots/create_bot") == "current"
+        reply = await ask(desk, "PUT", "/user/settings", json={"dialect": "legacy"})
+        assert reply.json["dialect"] == "legacy"
+        assert await first_event("/bots/create_bot") == "legacy"
         assert await first_event("/bots/create_bot", "/legacy/api/v1") == "legacy"
         assert await first_event("/bots/create_bot?dialect=current", "/legacy") == "current"
         assert await first_event("/bots/create_bot?dialect=legacy") == "legacy"
@@ -35,7 +35,7 @@ async def test_the_dialect_is_the_servers_then_the_users_then_the_requests(tmp_p
         assert reply.status == 400
         reply = await ask(desk, "PUT", "/user/settings", json={"dialect": None})
         assert (await ask(desk, "GET", "/user/settings")).json == reply.json == {
-            "dialect": "legacy", "audio_format": "binary", "webhook_signed": False,
+            "dialect": "current", "audio_format": "binary", "webhook_signed": False,
         }  # fmt: skip
 
 
@@ -66,9 +66,14 @@ async def test_the_first_api_tells_the_transcripts_id_at_once(
 ) -> None:
     chosen: dict[str, Any] = {provider: {}} if provider else {}
     recording = {"transcript": {"provider": chosen}}
-    async with meetstream(tmp_path) as desk:
+    async with meetstream(tmp_path, dialect="legacy") as desk:
         body = {"meeting_link": LINK, "recording_config": recording}
         reply = await ask(desk, "POST", "/bots/create_bot", json=body)
-        assert reply.json == {"bot_id": desk.only.bot_id, "transcript_id": desk.only.bot_id}
+        assert reply.json == {
+            "bot_id": desk.only.bot_id,
+            "transcript_id": desk.only.bot_id,
+            "meeting_url": LINK,
+            "status": "Active",
+        }
         path = f"/transcript/{reply.json['transcript_id']}/get_transcript"
         assert (await ask(desk, "GET", path)).status == 202

@@ -19,7 +19,7 @@ from meetcore.lifecycle import COMPLETING, EndReason, State
 from meetcore.orders import BotRow
 from meetcore.roster import NameSource, Participant
 from meetcore.testing.desk import Desk, open_desk
-from meetcore.transcript import Segment, Word
+from meetcore.transcript import Segment, Word, spoken_order
 
 LINK = "https://meet.google.com/abc-defg-hij"
 VENDORS = ("vexa", "skribby", "meetstream", "spoke")
@@ -77,7 +77,7 @@ class Meeting:
         made: list[Segment] = []
         at = 0.0
         for number, (who, words, pause) in enumerate(self.said):
-            at = round(at + pause, 3)
+            at = round(max(0.0, at + pause), 3)
             spoken = tuple(
                 Word(word, round(at + 0.3 * n, 3), round(at + 0.3 * n + 0.25, 3))
                 for n, word in enumerate(words)
@@ -102,12 +102,16 @@ class Meeting:
             at = end
         return made
 
+    def finished(self) -> list[Segment]:
+        """Return the segments in the order in which they end, as a bot finishes them."""
+        return sorted(self.segments(), key=lambda segment: segment.end_s)
+
     def within(self) -> list[Event]:
         events: list[Event] = [
             ParticipantJoined(participant=Participant(id=f"p{n}", name=name))
             for n, name in enumerate(self.names)
         ]
-        events += [SegmentFinalized(segment=segment) for segment in self.segments()]
+        events += [SegmentFinalized(segment=segment) for segment in self.finished()]
         events += [
             ChatReceived(
                 message_id=f"m{n}", sender_id=f"p{who}", sender_name=self.names[who], text=text
@@ -130,7 +134,7 @@ NAMES = st.lists(
 def meetings(draw: st.DrawFn) -> Meeting:
     names = draw(NAMES)
     who = st.integers(0, len(names) - 1)
-    pauses = st.floats(0.1, 9.0).map(lambda pause: round(pause, 2))
+    pauses = st.floats(-4.0, 9.0).map(lambda pause: round(pause, 2))
     said = draw(st.lists(st.tuples(who, st.lists(WORDS, min_size=1, max_size=5), pauses)))
     chat = draw(st.lists(st.tuples(who, WORDS), max_size=4))
     recorded = draw(st.booleans())
@@ -168,6 +172,8 @@ class Told:
         number = listed["transcriptions"][0]["transcript_id"]
         meetstream = await self.get("meetstream", f"/api/v1/transcript/{number}/get_transcript")
         data = await self.get("spoke", "/bots/meeting_data?bot_id=ID")
+        sent = [p.json for p in self._desk.posted if p.target.format == "spoke"]
+        complete = next(body["data"] for body in sent if body["event"] == "complete")
         return {
             "vexa": [(s["speaker"], s["text"], s["start"]) for s in vexa],
             "skribby": [(s["speaker_name"], s["transcript"], s["start"]) for s in skribby],
@@ -175,6 +181,10 @@ class Told:
             "spoke": [
                 (s["speaker"], " ".join(w["text"] for w in s["words"]), s["start_time"])
                 for s in data["bot_data"]["transcripts"]
+            ],
+            "spoke's webhook": [
+                (s["speaker"], " ".join(w["word"] for w in s["words"]), s["words"][0]["start"])
+                for s in complete["transcript"]
             ],
         }
 
@@ -255,7 +265,8 @@ async def compare(told: Told, meeting: Meeting) -> None:
     assert set(outcomes.values()) == {meeting.recorded}, outcomes
     if not meeting.recorded:
         return
-    expected = [(s.speaker_name, s.text, s.start_s) for s in meeting.segments()]
+    spoken = sorted(meeting.segments(), key=spoken_order)
+    expected = [(s.speaker_name, s.text, s.start_s) for s in spoken]
     for vendor, segments in (await told.transcripts()).items():
         assert segments == expected, vendor
     for vendor, names in (await told.people()).items():

@@ -45,10 +45,10 @@ from meetcore.journal import JOURNAL_NAME, decode_line, encode_line
 from meetcore.lifecycle import EndReason, State
 from meetcore.orders import BotOrder, Client
 from meetcore.roster import NameSource, Participant
-from meetcore.transcript import Segment, Word
+from meetcore.transcript import Segment, Word, spoken_order
 from meetcore_server import reading
 from meetcore_server.live import LiveBot
-from meetcore_server.reading import read_finalized, read_segments, walk
+from meetcore_server.reading import read_finalized, walk
 from meetcore_server.storage.accounts import OPERATOR_ID
 from meetcore_server.storage.bot_rows import BotFacts
 from meetcore_server.storage.bots import Bots
@@ -378,25 +378,28 @@ async def test_the_transcript_decodes_each_segment_once(
         assert decoded == {SegmentFinalized.type: SEGMENTS}
 
 
-async def test_segments_come_as_they_first_came_or_as_they_were_last_revised(
+async def test_segments_come_as_they_were_spoken_each_as_it_was_last_revised(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / JOURNAL_NAME
     chance = random.Random(5)
     told = [_segment(number, chance) for number in range(50)]
+    told[10] = evolve(told[10], start_s=1e-7, end_s=900.0, text='he said "start_s":9,"end_s":1')
+    chance.shuffle(told)
     told += [evolve(told[number], revision=2) for number in (40, 3, 7, 3)]
+    told[-1] = evolve(told[-1], start_s=0.0)
     with path.open("wb") as file:
         for seq, segment in enumerate(told, 1):
             event = evolve(SegmentFinalized(segment=segment), bot_id=BOT, seq=seq, at=BEGAN)
             file.write(encode_line(event))
     finalized = [event async for event in read_finalized(path)]
     revised = {40: 51, 7: 53, 3: 54}
-    assert [event.seq for event in finalized] == [revised.get(n, n + 1) for n in range(50)]
-    assert [event.segment for event in finalized] == [told[event.seq - 1] for event in finalized]
-    assert [s.id for s in [each async for each in read_segments(path)]] == [
-        event.segment.id for event in sorted(finalized, key=lambda event: event.seq)
-    ]
-    assert [s async for s in read_segments(path, 52)] == [told[52], told[53]]
+    assert {event.seq for event in finalized} == {revised.get(n, n + 1) for n in range(50)}
+    segments = [event.segment for event in finalized]
+    assert segments == [told[event.seq - 1] for event in finalized]
+    assert segments == sorted(segments, key=spoken_order)
+    later = [event.segment async for event in read_finalized(path, 52)]
+    assert later == sorted([told[52], told[53]], key=spoken_order)
 
 
 async def test_resuming_decodes_no_more_than_was_missed(

@@ -155,6 +155,8 @@ async def test_an_exclusive_bot_is_alone_in_its_meeting_until_it_has_ended(tmp_p
     async with serving(tmp_path) as server, http(server) as client:
         bot = await ordered(client, SHORT, exclusive=True)
         second = await client.post("/v1/bots", json={"meeting_url": SHORT, "exclusive": True})
+        other = {"meeting_url": f"{SHORT}?authuser=1", "exclusive": True}
+        assert (await client.post("/v1/bots", json=other)).status_code == 409
         assert (second.status_code, second.json()["code"]) == (409, "already_there")
         assert second.json()["bot_id"] == bot["id"]
         await until(client, bot["id"], "completed")

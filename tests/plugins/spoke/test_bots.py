@@ -181,6 +181,8 @@ async def test_a_second_bot_within_five_minutes_needs_a_deduplication_key(tmp_pa
         again = await ask(desk, "POST", "/bots", json=wish(meeting_url=f"{LINK}?authuser=1"))
         assert (again.status, again.json["error"]) == (409, "BotAlreadyExists")
         assert row.bot_id in again.json["message"]
+        bare = LINK.removeprefix("https://").upper().replace("MEET.GOOGLE.COM", "meet.google.com")
+        assert (await ask(desk, "POST", "/bots", json=wish(meeting_url=bare))).status == 409
         await new_bot(desk, deduplication_key="second")
         twice = await ask(desk, "POST", "/bots", json=wish(deduplication_key="second"))
         assert twice.status == 409

@@ -24,6 +24,7 @@ from meetcore.orders import (
     WebhookTarget,
     same_order,
 )
+from meetcore.printable import is_blank
 from meetcore.story import Story
 from meetcore.wire import as_utc, command_from_wire
 from meetcore_server.native.models import Bot, BotList, CommandBody, NewBot
@@ -59,6 +60,8 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotOrder:
     if body.keep_hours is not None and not 0 <= body.keep_hours <= 24 * 366 * 100:
         raise ConfigError(f"keep_hours cannot be {body.keep_hours!r}.")
     _check_text("name", body.name, 200)
+    if body.name and is_blank(body.name):
+        raise ConfigError("name has nothing that can be seen.", "Leave it out for the default.")
     _check_text("entry_message", body.entry_message)
     _check_text("meeting_url", body.meeting_url)
     _check_text("Idempotency-Key", idempotency_key, 255)
@@ -86,7 +89,6 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotOrder:
         ],
         keep_s=None if body.keep_hours is None else body.keep_hours * 3600.0,
         idempotency_key=idempotency_key,
-        exclusive=f"native:{body.meeting_url}" if body.exclusive else None,
         script=body.script,
     )
 
@@ -113,8 +115,11 @@ async def create_bot(
     The order is durable when this answers. The same `Idempotency-Key` gives the bot of the first
     request, with status 200 and `replayed`; used again for another order it is refused.
     """
-    note = service.choose_transcriber(order_of(data, None).transcriber).note
     order = order_of(data, idempotency_key)
+    if data.exclusive:
+        link = service.parse_link(order.url)
+        order = attrs.evolve(order, exclusive=f"native:{link.platform}:{link.native_id}")
+    note = service.choose_transcriber(order.transcriber, order.language).note
     row = await service.create(writer, order)
     if row.replayed and not same_order(await service.order(row), order):
         raise KeyReused(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from meetcore.subtitles import VTT_HEAD, cues_of, srt_block, txt_line, vtt_block
+from meetcore.subtitles import VTT_HEAD, Cue, CueQueue, srt_block, txt_line, vtt_block
 from meetcore.transcript import Segment
 
 __all__ = ["cue_text"]
@@ -14,15 +14,21 @@ __all__ = ["cue_text"]
 async def cue_text(
     segments: AsyncGenerator[Segment, None], file_format: str
 ) -> AsyncGenerator[bytes, None]:
-    """Yield a transcript as `srt`, `vtt` or `txt`, segment by segment."""
-    number = 0
+    """Yield a transcript as `srt`, `vtt` or `txt`, from segments in the order of speech."""
     if file_format == "vtt":
         yield VTT_HEAD.encode()
+    queue, number = CueQueue(), 0
     async with aclosing(segments):
         async for segment in segments:
             if file_format == "txt":
                 yield txt_line(segment).encode()
                 continue
-            for cue in cues_of([segment]):
+            for cue in queue.take(segment):
                 number += 1
-                yield (srt_block(number, cue) if file_format == "srt" else vtt_block(cue)).encode()
+                yield _block(number, cue, file_format)
+    for number, cue in enumerate(queue.rest(), number + 1):  # noqa: B020  goes on counting
+        yield _block(number, cue, file_format)
+
+
+def _block(number: int, cue: Cue, file_format: str) -> bytes:
+    return (srt_block(number, cue) if file_format == "srt" else vtt_block(cue)).encode()

@@ -169,15 +169,20 @@ class Bot:
             metadata=dict(row.metadata),
             dialect=row.dialect,
             replayed=row.replayed,
-            notes=[*notes, *_damage(story)],
+            notes=[*notes, *_troubles(story)],
             history=history,
         )
 
 
-def _damage(story: Story | None) -> list[str]:
-    if story is None or not story.events_lost:
+def _troubles(story: Story | None) -> list[str]:
+    if story is None:
         return []
-    return [f"The journal is damaged: {story.events_lost} of its events cannot be read."]
+    notes: list[str] = []
+    if story.events_lost:
+        notes.append(f"The journal is damaged: {story.events_lost} of its events cannot be read.")
+    if story.transcription_trouble is not None:
+        notes.append(f"The transcription has stopped: {story.transcription_trouble}")
+    return notes
 
 
 @frozen(kw_only=True)

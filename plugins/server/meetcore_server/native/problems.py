@@ -24,6 +24,7 @@ from meetcore.errors import (
     StorageUnavailable,
     UnknownPlugin,
 )
+from meetcore.languages import LanguageRefused
 from meetcore.orders import (
     AlreadyThere,
     BotGone,
@@ -131,6 +132,7 @@ _CODES: list[tuple[type[Exception], int, str]] = [
     (LimitReached, 429, "limit_reached"),
     (FleetFull, 503, "no_room"),
     (LinkRefused, 422, "link_refused"),
+    (LanguageRefused, 422, "language_refused"),
     (UnknownPlugin, 422, "not_installed"),
     (BodyTooLong, 413, "body_too_long"),
     (BadBody, 400, "bad_body"),
