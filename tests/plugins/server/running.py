@@ -41,7 +41,7 @@ async def serving(
     options.setdefault("database", f"sqlite:///{folder}/server.db")
     options.setdefault("plugin_files", (str(PLUGIN),))
     options.setdefault("port", 0)
-    with trio.fail_after(90):
+    with trio.fail_after(280):
         async with (
             meetcore.open_fleet(
                 bot_config,

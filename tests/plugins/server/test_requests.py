@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from meetcore.doors import BadBody, Mount, Reply, Request, Route
 from meetcore.errors import ConfigError, MeetcoreError
-from tests.plugins.server.running import SHORT, STAY, WAIT, http, ordered, refused, serving
+from tests.plugins.server.running import (
+    SHORT,
+    STAY,
+    WAIT,
+    http,
+    ordered,
+    refused,
+    serving,
+    until,
+)
 
 DIALECTS = ("vexa", "skribby", "meetstream", "spoke")
 NESTED = [b"[" * 5000 + b"]" * 5000, b'{"a":' * 3000 + b"1" + b"}" * 3000]
@@ -292,6 +301,7 @@ async def test_a_head_is_answered_wherever_a_get_is(tmp_path: Path) -> None:
         http(server) as client,
     ):
         bot = await ordered(client, STAY)
+        await until(client, bot["id"], "recording")
         for path in (
             "/", "/docs", "/static/app.js", "/health", "/ready", "/metrics", "/v1/about",
             "/v1/bots", f"/v1/bots/{bot['id']}", f"/v1/bots/{bot['id']}/transcript",

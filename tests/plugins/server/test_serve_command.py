@@ -108,7 +108,7 @@ def test_with_keep_bots_they_go_on(tmp_path):
         (["--script", "quiet"], "--script is for --rehearsal"),
         (["--database", "mysql://x"], "There is no database of kind 'mysql'"),
         (["--port", "99999"], "port must be 0 to 65535"),
-        (["--database", "sqlite:////proc/nothing/server.db"], "cannot be opened"),
+        (["--database", "sqlite:////proc/nothing/server.db"], "cannot be used"),
     ],
 )
 def test_what_cannot_be_is_said_in_words(tmp_path, arguments, words):

@@ -287,7 +287,18 @@ class Bots:
             .where(bots.c.bot_id == bot_id, bots.c.deleted_at.is_(None))
             .values(deleted_at=now, updated_at=now, **NOTHING_LEFT)
         )
-        return await self.database.do(lambda c: c.execute(change).rowcount > 0)
+        # What was delivered or given up is not to be sent again; what is owed still has its body.
+        forget = (
+            sa.update(deliveries)
+            .where(deliveries.c.bot_id == bot_id, deliveries.c.waiting.is_(False))
+            .values(body=None)
+        )
+
+        def mark(c: sa.Connection) -> bool:
+            c.execute(forget)
+            return c.execute(change).rowcount > 0
+
+        return await self.database.do(mark)
 
 
 def _due(ended_at: datetime, keep_s: float | None) -> datetime | None:

@@ -148,7 +148,7 @@ class Stage:
 
     async def until_quiet(self) -> None:
         """Return when nothing is under way: whoever still waits, pauses."""
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while True:
                 await trio.testing.wait_all_tasks_blocked(0.01)
                 if not self.desk.busy:
@@ -156,7 +156,7 @@ class Stage:
 
     async def until_idle(self) -> None:
         """Return when everything was sent that can be."""
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while self.desk.busy or self.desk.waiting:
                 await trio.testing.wait_all_tasks_blocked(0.01)
             await self.until_quiet()
