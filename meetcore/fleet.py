@@ -33,6 +33,7 @@ class StartOptions(BotSettings, total=False):
     plugins: PluginSettings
     transcriber: Transcriber | str | None
     sinks: Sequence[Sink | str]
+    passcode: str | None
 
 
 _LOG = logging.getLogger("meetcore")
@@ -81,6 +82,7 @@ class Fleet:
         plugins: PluginSettings | None = None,
         transcriber: Transcriber | str | None = None,
         sinks: Sequence[Sink | str] = (),
+        passcode: str | None = None,
         **changes: Unpack[BotSettings],
     ) -> Bot:
         """Send a bot, now or at a time.
@@ -92,6 +94,7 @@ class Fleet:
             plugins: Options of plugins by name, as in a configuration file's `[plugins.NAME]`.
             transcriber: Name or object.
             sinks: Names or objects besides those of the configuration.
+            passcode: What the meeting asks guests for; wins over one in the link.
             changes: Fields of the configuration that are different for this bot.
 
         Returns:
@@ -119,6 +122,7 @@ class Fleet:
             transcriber=transcriber,
             sinks=sinks,
             scheduled_for=join_at.astimezone(UTC) if join_at else None,
+            passcode=passcode,
         )
         self.bots[bot.id] = bot
         self._nursery.start_soon(self._run, bot)
