@@ -91,7 +91,8 @@ def test_errors_come_out_as_themselves(tmp_path: Path) -> None:
     ):
         pytest.fail("it opened")
     played = meeting(None)
-    with pytest.raises(LookupError, match="mine"), opened(tmp_path, played):
+    with pytest.raises(LookupError, match="mine"), opened(tmp_path, played) as bot:
+        recording(bot)
         raise LookupError("mine")
     guard.check()
     assert played.left_politely

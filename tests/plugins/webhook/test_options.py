@@ -22,7 +22,7 @@ def test_only_scheme_host_and_port_of_the_target_are_shown() -> None:
 
 
 def test_options_are_read_from_plain_settings() -> None:
-    settings = {"url": URL, "secret": "whsec_b25l", "secrets": ["dHdv"], "events": "segment.*"}
+    settings = {"url": URL, "secret": "whsec_b25l", "secrets": ["dHdv"], "events": ["segment.*"]}
     options = build_options(WebhookOptions, settings, "[plugins.webhook]")
     assert [secret.reveal() for secret in options.all_secrets] == ["whsec_b25l", "dHdv"]
     assert options.events == ("segment.*",)

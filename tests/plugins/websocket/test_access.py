@@ -167,7 +167,9 @@ def test_options_that_cannot_work_are_refused_by_name(
 
 def test_with_a_token_it_may_listen_anywhere() -> None:
     options = build_options(
-        WebSocketOptions, {"host": "0.0.0.0", "read_tokens": "read-token-1"}, "[plugins.websocket]"
+        WebSocketOptions,
+        {"host": "0.0.0.0", "read_tokens": ["read-token-1"]},
+        "[plugins.websocket]",
     )
     assert options.read_tokens == (READ,)
     assert "read-token-1" not in repr(options)
