@@ -14,9 +14,12 @@ import os
 import shutil
 import signal
 import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+PREFIX = "tests-of-meetcore-"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,6 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
         suppress_health_check=[HealthCheck.too_slow],
     )
     settings.load_profile("meetcore")
-    own = tempfile.mkdtemp(prefix="tests-of-meetcore-")
+    # A worker has its folder beside that of the process that started it, not in it: paths of sockets
+    # are short, and a browser's folder would be made elsewhere, among everybody's.
+    around = Path(tempfile.gettempdir())
+    around = around.parent if around.name.startswith(PREFIX) else around
+    own = tempfile.mkdtemp(prefix=PREFIX, dir=around)
     os.environ["TMPDIR"] = tempfile.tempdir = own
     config.add_cleanup(lambda: shutil.rmtree(own, ignore_errors=True))

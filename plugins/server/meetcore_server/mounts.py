@@ -42,7 +42,7 @@ __all__ = ["Mounts", "Place", "request_from"]
 
 _LOG = logging.getLogger("meetcore.server")
 BODY_BYTES = 1024 * 1024
-ANSWER_WITHIN_S = 60.0
+ANSWER_WITHIN_S = 120.0
 
 
 @frozen
