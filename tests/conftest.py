@@ -32,8 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
         suppress_health_check=[HealthCheck.too_slow],
     )
     settings.load_profile("meetcore")
-    # A worker has its folder beside that of the process that started it, not in it: paths of sockets
-    # are short, and a browser's folder would be made elsewhere, among everybody's.
+    # A worker has its folder beside that of the process that started it, not in it: with a longer
+    # path, a browser's folder would be made elsewhere, among everybody's.
     around = Path(tempfile.gettempdir())
     around = around.parent if around.name.startswith(PREFIX) else around
     own = tempfile.mkdtemp(prefix=PREFIX, dir=around)
