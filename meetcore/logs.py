@@ -1,4 +1,8 @@
-"""One log line per event, the bot's id bound, through the standard library's logging."""
+"""One log line per event, the bot's id bound, through the standard library's logging.
+
+structlog is imported with the first line that is written: with a traceback's colours and all
+else that comes along, it takes a tenth of a second that most programs never need.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,6 @@ import logging
 from collections.abc import Callable
 from functools import cache
 from typing import Any
-
-import structlog
 
 from meetcore.events import Event
 from meetcore.secrets import Redactor
@@ -20,6 +22,8 @@ _QUIET = frozenset({"speaking.started", "speaking.stopped", "step.taken", "deliv
 
 @cache
 def _logger() -> Any:
+    import structlog
+
     return structlog.wrap_logger(
         logging.getLogger("meetcore.bot"),
         processors=[structlog.processors.KeyValueRenderer(key_order=["event", "bot", "seq"])],
@@ -32,7 +36,6 @@ def event_logger(bot_id: str, redactor: Redactor) -> Callable[[Event], None]:
 
     The logger is `meetcore.bot`; an application configures it like any other.
     """
-    log = _logger().bind(bot=bot_id)
 
     def listener(event: Event) -> None:
         level = logging.DEBUG if event.type in _QUIET else logging.INFO
@@ -44,6 +47,6 @@ def event_logger(bot_id: str, redactor: Redactor) -> Callable[[Event], None]:
             for key, value in wire["data"].items()
             if value is not None and not isinstance(value, (dict, list))
         }
-        log.log(level, event.type, seq=event.seq, **facts)
+        _logger().bind(bot=bot_id).log(level, event.type, seq=event.seq, **facts)
 
     return listener

@@ -1,25 +1,28 @@
-"""The command group: the core's commands, and those that plugins add."""
+"""The command group: the core's commands, each imported when it is called, and the plugins'."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from functools import cached_property
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 import click
 
 from meetcore import __version__
-from meetcore.cli.doctor import doctor
 from meetcore.cli.ends import exit_codes_help, quiet_ends
-from meetcore.cli.join import join
-from meetcore.cli.listing import plugins as plugins_command
-from meetcore.cli.recover import recover
-from meetcore.cli.replay import replay
 from meetcore.errors import MeetcoreError, found_in
-from meetcore.plugins import Plugins
 
 __all__ = ["main"]
+
+_HOMES = {
+    "doctor": "doctor",
+    "join": "join",
+    "plugins": "listing",
+    "recover": "recover",
+    "replay": "replay",
+}
 
 
 class PluginGroup(click.Group):
@@ -27,6 +30,8 @@ class PluginGroup(click.Group):
 
     @cached_property
     def _with_plugins(self) -> click.Group:
+        from meetcore.plugins import Plugins
+
         extra = click.Group("plugins")
         for implementation in Plugins().implementations("meetcore_register_cli"):
             implementation.call_named("meetcore_register_cli", group=extra)
@@ -34,11 +39,13 @@ class PluginGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, sorted."""
-        return sorted({*super().list_commands(ctx), *self._with_plugins.list_commands(ctx)})
+        return sorted({*_HOMES, *self._with_plugins.list_commands(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command; the core's own win over a plugin's."""
-        return super().get_command(ctx, cmd_name) or self._with_plugins.get_command(ctx, cmd_name)
+        if home := _HOMES.get(cmd_name):
+            return cast("click.Command", getattr(import_module(f"meetcore.cli.{home}"), cmd_name))
+        return self._with_plugins.get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; Ctrl-C or a reader that has gone end it quietly."""
@@ -83,10 +90,3 @@ def main(log: str) -> None:
         level=getattr(logging, log.upper()),
         format="%(asctime)s %(levelname)-7s %(message)s",
     )
-
-
-main.add_command(join)
-main.add_command(plugins_command)
-main.add_command(doctor)
-main.add_command(replay)
-main.add_command(recover)

@@ -289,9 +289,9 @@ class BotPage:
         await self.call(self.context.add_init_script, script=script(self._channel.binding))
 
     async def _close(self) -> None:
+        """Close what is ours: the context, where the browser is somebody else's."""
         from playwright.async_api import Error
 
-        """Close what is ours: the context, where the browser is somebody else's."""
         self._closing = True
         if self._closed in self.browser.listeners:
             self.browser.listeners.remove(self._closed)

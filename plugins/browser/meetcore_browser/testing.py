@@ -1,10 +1,15 @@
-"""For those who test a joiner: pages served on loopback, a door that keeps what it is handed."""
+"""For those who test a joiner: pages served on loopback, a door that keeps what it is handed.
+
+And a Chromium that many tests borrow in turn: to start one takes longer than most tests do.
+"""
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -13,8 +18,20 @@ from attrs import define, field, frozen
 
 from meetcore.audio.chunk import Chunk, Pcm
 from meetcore.signals import Signal
+from meetcore_browser.browser import Browser, open_browser
+from meetcore_browser.flags import LaunchOptions
 
-__all__ = ["DeclaredLoss", "KeepingDoor", "PageSite", "ServedPage", "serve_pages", "until"]
+__all__ = [
+    "DeclaredLoss",
+    "KeepingDoor",
+    "PageSite",
+    "ServedPage",
+    "SharedChromium",
+    "serve_pages",
+    "until",
+]
+
+START_TIMEOUT_S = 60.0
 
 
 @frozen
@@ -126,3 +143,59 @@ class KeepingDoor:
         """Return all samples of one track, joined."""
         parts = [chunk.pcm for chunk in self.heard(track_id)]
         return np.concatenate(parts) if parts else np.zeros(0, np.int16)
+
+
+class SharedChromium:
+    """A Chromium for one Trio run after the other; make it a fixture of the whole session.
+
+    It lives in a thread and a Trio run of its own. What it lends is a `Browser` as `open_browser`
+    gives it, but for its end: that is told to nobody. Whoever tests the death of a browser opens
+    one of their own.
+    """
+
+    def __init__(self, options: LaunchOptions | None = None) -> None:
+        self._options = options
+        self._started: Future[Browser] = Future()
+        self._over = trio.Event()
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._thread = threading.Thread(target=trio.run, args=(self._live,), daemon=True)
+        self._thread.start()
+
+    async def _live(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        try:
+            async with open_browser(self._options) as browser:
+                self._started.set_result(browser)
+                await self._over.wait()
+        except Exception as error:
+            if self._started.done():
+                raise
+            self._started.set_exception(error)
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Browser]:
+        """Lend it to the current Trio run; on exit the contexts that were opened are closed.
+
+        Raises:
+            ChromiumMissing: There is none on this machine.
+            ChromiumFailed: It did not start.
+        """
+        original = await trio.to_thread.run_sync(self._started.result, START_TIMEOUT_S)
+        browser = copy.copy(original)
+        browser.aio = original.aio.in_this_run()
+        browser.driver = copy.copy(original.driver)
+        browser.driver.aio = browser.aio
+        browser.gone, browser.driver.ended = trio.Event(), trio.Event()
+        browser.listeners, browser.driver.listeners = [], []
+        try:
+            yield browser
+        finally:
+            with trio.CancelScope(shield=True):
+                for context in await browser.sync(lambda: list(browser.raw.contexts)):
+                    await browser.call(context.close)
+
+    def close(self) -> None:
+        """End it."""
+        if self._token is not None and self._thread.is_alive():
+            self._token.run_sync_soon(self._over.set)
+        self._thread.join(START_TIMEOUT_S)

@@ -211,6 +211,12 @@ class BrowserThread:
         self._pending: set[_Job] = set()
         self._thread = threading.Thread(target=self._main, name="meetcore-browser", daemon=True)
 
+    def in_this_run(self) -> BrowserThread:
+        """Return what the current Trio run calls the same thread through, whoever opened it."""
+        borrowed = BrowserThread()
+        borrowed._loop = self._loop
+        return borrowed
+
     @property
     def pending_calls(self) -> int:
         """How many calls are under way."""

@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import httpcore2
@@ -148,13 +149,19 @@ class _BoundedStream(httpcore2.AsyncNetworkStream):
         return self._inner.get_extra_info(info)
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return whom we trust: read once, it takes as long as a hundred requests."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 class _PinnedTransport(httpx2.AsyncHTTPTransport):
     """httpx2's transport over a connection pool with our backend, for which it has no option."""
 
     def __init__(self, backend: httpcore2.AsyncNetworkBackend, max_connections: int) -> None:
-        super().__init__(trust_env=False)
+        super().__init__(verify=_trusted(), trust_env=False)
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(trust_env=False),
+            ssl_context=_trusted(),
             network_backend=backend,
             max_connections=max_connections,
             keepalive_expiry=30.0,

@@ -18,15 +18,10 @@ from meetcore.audio.chunk import Pcm
 from meetcore.contracts import CallRequest
 from meetcore.secrets import Redactor
 from meetcore_browser.bot_page import BotPage, open_page
-from meetcore_browser.browser import Browser, open_browser
-from meetcore_browser.flags import LaunchOptions
+from meetcore_browser.browser import Browser
 from meetcore_browser.testing import KeepingDoor, PageSite, serve_pages, until
 
 PAGES = Path(__file__).parent / "pages"
-
-# The two ends of a call are in one browser without a microphone's permission: their addresses would
-# be hidden behind multicast names that nobody resolves here.
-LOOPBACK = LaunchOptions(disabled_features=("WebRtcHideLocalIpsWithMdns",))
 
 
 @pytest.fixture
@@ -35,12 +30,6 @@ def site() -> Iterator[PageSite]:
         for path in PAGES.glob("*.html"):
             pages.add(f"/{path.stem}", path.read_text(encoding="utf-8"))
         yield pages
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser(LOOPBACK) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -145,6 +134,8 @@ def dominant_hz_fixture() -> Any:
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     """Fail if the test leaves a browser thread behind."""
+    before = set(threading.enumerate())
     yield
-    names = [t.name for t in threading.enumerate() if t.name.startswith("meetcore-browser")]
+    left = set(threading.enumerate()) - before
+    names = [t.name for t in left if t.name.startswith("meetcore-browser")]
     assert names == [], json.dumps(names)

@@ -113,9 +113,8 @@ async def open_house() -> AsyncIterator[House]:
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
-    async with open_house() as opened:
-        yield opened
+def house(browser: Browser) -> House:
+    return House(browser)
 
 
 @pytest.fixture

@@ -122,18 +122,18 @@ async def test_a_room_that_is_not_there_and_one_that_is_over_have_clear_pages(
 
 
 async def test_sound_flows_between_two_browsers_both_ways_and_to_a_late_joiner(
-    site: Site,
+    house: House, site: Site
 ) -> None:
     room = site.open_room(waiting_room=False)
-    async with open_house() as here, open_house() as there:
-        ada = await here.visitor(tone_hz=440)
+    async with open_house() as there:
+        ada = await house.visitor(tone_hz=440)
         ben = await there.visitor(tone_hz=660)
         await ada.join(site.guest_link(room), "Ada")
         await ada.see("#call")
         await ben.join(site.guest_link(room), "Ben")
         await heard(ada, "Ben", 660)
         await heard(ben, "Ada", 440)
-        late = await here.visitor(tone_hz=880)
+        late = await house.visitor(tone_hz=880)
         await late.join(site.guest_link(room), "Cleo")
         await heard(late, "Ada", 440)
         await heard(late, "Ben", 660)

@@ -11,7 +11,6 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Server, Tag
 from litestar.plugins.attrs import AttrsSchemaPlugin
 from litestar.types import ASGIApp
@@ -28,7 +27,7 @@ from meetcore_server.mounts import BODY_BYTES, Mounts, request_from
 from meetcore_server.native import about, accounts, bots, health, media, socket_tokens, telling
 from meetcore_server.native.access import HOW_TO_SEND_A_KEY, NO_KEY, admin, reader, writer
 from meetcore_server.native.problems import PROBLEMS, KeyMissing, problem, problem_reply
-from meetcore_server.native.strict import check_fields, declare
+from meetcore_server.native.strict import Description, check_fields
 from meetcore_server.seen import Seen
 from meetcore_server.service import BotService
 
@@ -69,7 +68,7 @@ def _native(service: BotService, gauges: Gauges, mounts: Mounts, seen: Seen) -> 
     def provide_seen() -> Seen:
         return seen
 
-    app = Litestar(
+    return Litestar(
         route_handlers=[api, *health.HANDLERS],
         dependencies={
             "service": Provide(provide_service, sync_to_thread=False),
@@ -89,7 +88,7 @@ def _native(service: BotService, gauges: Gauges, mounts: Mounts, seen: Seen) -> 
             title="meetcore",
             version=__version__,
             path="/openapi",
-            render_plugins=[JsonRenderPlugin()],
+            render_plugins=[Description()],
             description="Bots that attend meetings. Errors are problem+json with a stable `code`.",
             components=Components(
                 security_schemes={
@@ -104,8 +103,6 @@ def _native(service: BotService, gauges: Gauges, mounts: Mounts, seen: Seen) -> 
         logging_config=None,
         pdb_on_exception=False,
     )
-    declare(app)
-    return app
 
 
 def make_app(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from litestar import Litestar, Request
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Schema
+from litestar import Request
+from litestar.openapi.plugins import JsonRenderPlugin
 
 from meetcore.doors import Request as Sent
 from meetcore.errors import ConfigError, nearest
@@ -21,7 +21,7 @@ from meetcore_server.native.models import (
     WebhookWish,
 )
 
-__all__ = ["check_fields", "declare"]
+__all__ = ["Description", "check_fields"]
 
 _TEXTS = (
     "application/x-subrip; charset=utf-8",
@@ -72,15 +72,16 @@ def _check(sent: object, body: type, where: str) -> None:
             )
 
 
-def declare(app: Litestar) -> None:
-    """Say in the description of the API what its types do not: closed bodies, text formats."""
-    names = {body.__name__ for body in (*_BODIES.values(), WebhookWish)}
-    for name, schema in (app.openapi_schema.components.schemas or {}).items():
-        if name.rpartition("_")[2] in names or name in names:
-            schema.additional_properties = False
-    paths = app.openapi_schema.paths or {}
-    transcript = paths["/v1/bots/{bot_id}/transcript"].get
-    answer = (transcript.responses or {}).get("200") if transcript else None
-    if isinstance(answer, OpenAPIResponse) and answer.content is not None:
-        for media_type in _TEXTS:
-            answer.content[media_type] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+class Description(JsonRenderPlugin):
+    """The description of the API, made when it is first asked for."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Return it, with what the types do not say: closed bodies, formats of texts."""
+        names = {body.__name__ for body in (*_BODIES.values(), WebhookWish)}
+        for name, schema in openapi_schema["components"]["schemas"].items():
+            if name.rpartition("_")[2] in names or name in names:
+                schema["additionalProperties"] = False
+        transcript = openapi_schema["paths"]["/v1/bots/{bot_id}/transcript"]["get"]
+        content = transcript["responses"]["200"]["content"]
+        content.update({media_type: {"schema": {"type": "string"}} for media_type in _TEXTS})
+        return super().render(request, openapi_schema)

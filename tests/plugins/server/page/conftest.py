@@ -13,8 +13,7 @@ from attrs import define, field
 
 import meetcore
 from meetcore.launchers import InProcessLauncher
-from meetcore_browser.browser import Browser, open_browser
-from meetcore_browser.flags import LaunchOptions
+from meetcore_browser.browser import Browser
 from meetcore_server.assembly import ServeOptions, Server, open_server
 
 MEETINGS = Path(__file__).with_name("meetings.py")
@@ -145,13 +144,6 @@ def _note(visitor: Visitor, line: Any) -> None:
         visitor.troubles.append(line.text)
 
 
-@asynccontextmanager
-async def open_house() -> AsyncIterator[House]:
-    async with open_browser(LaunchOptions()) as browser:
-        yield House(browser)
-
-
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
-    async with open_house() as opened:
-        yield opened
+def house(browser: Browser) -> House:
+    return House(browser)
