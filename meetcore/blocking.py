@@ -23,16 +23,13 @@ import trio
 from meetcore import bot as _bot
 from meetcore import fleet as _fleet
 from meetcore import opening as _opening
-from meetcore.bot_proxy import BotProxy
+from meetcore.bot_proxy import BotProxy, FleetProxy
 from meetcore.commands import Command
 from meetcore.config import BotConfig
-from meetcore.contracts import Launcher
 from meetcore.errors import CommandRefused
 from meetcore.events import Draft, Event, StateChanged
-from meetcore.fleet import StartOptions
+from meetcore.fleet import OpenFleetOptions, StartOptions
 from meetcore.opening import OpenBotOptions
-from meetcore.plugins import Plugins
-from meetcore.recovery import RecoveredBot
 from meetcore.trio_thread import Batches, Held, Running, TrioThread, over, plainly
 
 __all__ = ["Bot", "Fleet", "open_bot", "open_fleet"]
@@ -189,29 +186,12 @@ class Bot(BotProxy):
         _call(self._thread, plainly(self._inner.abandon))
 
 
-class Fleet:
-    """A fleet as a blocking program sees it.
-
-    Attributes:
-        limit: How many bots may be there at once.
-        config: What bots have in common.
-        recovered: What was finished at the start of what an earlier process left.
-    """
+class Fleet(FleetProxy[Bot]):
+    """A fleet as a blocking program sees it."""
 
     def __init__(self, thread: TrioThread, inner: _fleet.Fleet) -> None:
+        super().__init__(inner, partial(Bot, thread))
         self._thread = thread
-        self._inner = inner
-        self.limit = inner.limit
-        self.config: BotConfig = inner.config
-        self.recovered: list[RecoveredBot] = inner.recovered
-
-    def __repr__(self) -> str:
-        return repr(self._inner)
-
-    @property
-    def bots(self) -> dict[str, Bot]:
-        """Those that `start` sent and that have not ended, by id."""
-        return {key: Bot(self._thread, bot) for key, bot in list(self._inner.bots.items())}
 
     def get(self, bot_id: str) -> Bot | None:
         """Return a bot by its id, None where there is none (any more)."""
@@ -245,21 +225,9 @@ def open_bot(url: str, **settings: Unpack[OpenBotOptions]) -> Iterator[Bot]:
 
 @contextmanager
 def open_fleet(
-    config: BotConfig | None = None,
-    *,
-    plugins: Plugins | None = None,
-    limit: int = 50,
-    launcher: Launcher | None = None,
-    recover_first: bool = True,
+    config: BotConfig | None = None, **options: Unpack[OpenFleetOptions]
 ) -> Iterator[Fleet]:
     """Hold a fleet; takes what `meetcore.open_fleet` takes."""
-    open_it = partial(
-        _fleet.open_fleet,
-        config,
-        plugins=plugins,
-        limit=limit,
-        launcher=launcher,
-        recover_first=recover_first,
-    )
+    open_it = partial(_fleet.open_fleet, config, **options)
     with _trio_thread() as thread, _held(thread, open_it) as inner:
         yield Fleet(thread, inner)

@@ -1,21 +1,27 @@
-"""What can be read of a bot that runs in another thread: the part its two faces share.
+"""What can be read of bots that run in another thread: the part their two faces share.
 
-`meetcore.from_asyncio.Bot` and `meetcore.blocking.Bot` add the calls, each in its own manner.
+`meetcore.from_asyncio` and `meetcore.blocking` add the calls, each in its own manner.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from meetcore.audio.ledger import Ledger
 from meetcore.bot import Bot
 from meetcore.config import BotConfig
+from meetcore.fleet import Fleet
 from meetcore.lifecycle import Ending, State
 from meetcore.meeting import MeetingLink
+from meetcore.recovery import RecoveredBot
 from meetcore.roster import Roster, SpeakingTimeline
 from meetcore.transcript import Transcript
 
-__all__ = ["BotProxy"]
+__all__ = ["BotProxy", "FleetProxy"]
+
+B = TypeVar("B", bound="BotProxy")
 
 
 class BotProxy:
@@ -95,3 +101,32 @@ class BotProxy:
     def ledger(self) -> Ledger:
         """The account of audio."""
         return self._inner.ledger
+
+
+class FleetProxy(Generic[B]):
+    """A fleet on the Trio side.
+
+    Args:
+        inner: The fleet.
+        face: Makes what the caller sees of one of its bots.
+
+    Attributes:
+        limit: How many bots may be there at once.
+        config: What bots have in common.
+        recovered: What was finished at the start of what an earlier process left.
+    """
+
+    def __init__(self, inner: Fleet, face: Callable[[Bot], B]) -> None:
+        self._inner = inner
+        self._face = face
+        self.limit = inner.limit
+        self.config: BotConfig = inner.config
+        self.recovered: list[RecoveredBot] = inner.recovered
+
+    def __repr__(self) -> str:
+        return repr(self._inner)
+
+    @property
+    def bots(self) -> dict[str, B]:
+        """Those that `start` sent and that have not ended, by id."""
+        return {key: self._face(bot) for key, bot in list(self._inner.bots.items())}

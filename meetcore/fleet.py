@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Unpack
+from typing import TypedDict, Unpack
 
 import trio
 
@@ -22,7 +22,7 @@ from meetcore.plugins import Plugins
 from meetcore.recovery import RecoveredBot, recover
 from meetcore.settings import BotSettings, PluginSettings
 
-__all__ = ["Fleet", "StartOptions", "open_fleet"]
+__all__ = ["Fleet", "OpenFleetOptions", "StartOptions", "open_fleet"]
 
 
 class StartOptions(BotSettings, total=False):
@@ -34,6 +34,15 @@ class StartOptions(BotSettings, total=False):
     transcriber: Transcriber | str | None
     sinks: Sequence[Sink | str]
     passcode: str | None
+
+
+class OpenFleetOptions(TypedDict, total=False):
+    """Everything that `open_fleet` takes besides the configuration."""
+
+    plugins: Plugins | None
+    limit: int
+    launcher: Launcher | None
+    recover_first: bool
 
 
 _LOG = logging.getLogger("meetcore")

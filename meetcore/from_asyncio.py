@@ -25,16 +25,14 @@ from meetcore import contracts as _contracts
 from meetcore import fleet as _fleet
 from meetcore import opening as _opening
 from meetcore.audio.chunk import Chunk
-from meetcore.bot_proxy import BotProxy
+from meetcore.bot_proxy import BotProxy, FleetProxy
 from meetcore.commands import Command
 from meetcore.config import BotConfig
-from meetcore.contracts import BotSpec, Launcher
+from meetcore.contracts import BotSpec
 from meetcore.errors import CommandRefused
 from meetcore.events import Draft, Event, StateChanged
-from meetcore.fleet import StartOptions
+from meetcore.fleet import OpenFleetOptions, StartOptions
 from meetcore.opening import OpenBotOptions
-from meetcore.plugins import Plugins
-from meetcore.recovery import RecoveredBot
 from meetcore.trio_thread import Batches, TrioThread, plainly
 
 __all__ = ["Bot", "Fleet", "RunningBot", "open_bot", "open_fleet"]
@@ -240,29 +238,12 @@ class RunningBot:
         await _call(self._thread, self._inner.gone)
 
 
-class Fleet:
-    """A fleet as an asyncio program sees it.
-
-    Attributes:
-        limit: How many bots may be there at once.
-        config: What bots have in common.
-        recovered: What was finished at the start of what an earlier process left.
-    """
+class Fleet(FleetProxy[Bot]):
+    """A fleet as an asyncio program sees it."""
 
     def __init__(self, thread: TrioThread, inner: _fleet.Fleet) -> None:
+        super().__init__(inner, partial(Bot, thread))
         self._thread = thread
-        self._inner = inner
-        self.limit = inner.limit
-        self.config: BotConfig = inner.config
-        self.recovered: list[RecoveredBot] = inner.recovered
-
-    def __repr__(self) -> str:
-        return repr(self._inner)
-
-    @property
-    def bots(self) -> dict[str, Bot]:
-        """Those that `start` sent and that have not ended, by id."""
-        return {key: Bot(self._thread, bot) for key, bot in list(self._inner.bots.items())}
 
     @property
     def running(self) -> dict[str, RunningBot]:
@@ -312,21 +293,9 @@ async def open_bot(url: str, **settings: Unpack[OpenBotOptions]) -> AsyncIterato
 
 @asynccontextmanager
 async def open_fleet(
-    config: BotConfig | None = None,
-    *,
-    plugins: Plugins | None = None,
-    limit: int = 50,
-    launcher: Launcher | None = None,
-    recover_first: bool = True,
+    config: BotConfig | None = None, **options: Unpack[OpenFleetOptions]
 ) -> AsyncIterator[Fleet]:
     """Hold a fleet; takes what `meetcore.open_fleet` takes."""
-    open_it = partial(
-        _fleet.open_fleet,
-        config,
-        plugins=plugins,
-        limit=limit,
-        launcher=launcher,
-        recover_first=recover_first,
-    )
+    open_it = partial(_fleet.open_fleet, config, **options)
     async with _trio_thread() as thread, _held(thread, open_it) as inner:
         yield Fleet(thread, inner)

@@ -4,12 +4,15 @@ No property has a deadline or is failed for being slow: that would judge the mac
 examples are the same each time, so that a change is judged and not the dice; elsewhere they go on
 searching.
 
+What was imported to collect the tests is no garbage: the collector does not look at it again.
+
 And Ctrl-C as a terminal has it: a run in the background of a shell script begins with SIGINT
 ignored, and every child process would inherit that.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -39,3 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     own = tempfile.mkdtemp(prefix=PREFIX, dir=around)
     os.environ["TMPDIR"] = tempfile.tempdir = own
     config.add_cleanup(lambda: shutil.rmtree(own, ignore_errors=True))
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()

@@ -1,17 +1,15 @@
 """The `meetcore` command line.
 
-Names are looked up on first use. What stands behind `main` takes half a second to import; Ctrl-C
-in that time ends the process as it ends any other, without a traceback.
+Names are looked up on first use, and what a command stands on is imported when it is called.
+Ctrl-C in that time ends the process as it ends any other, without a traceback.
 """
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from meetcore.cli.loading import loading
 
 if TYPE_CHECKING:
     from meetcore.cli.group import main as main
@@ -42,19 +40,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'meetcore.cli' has no attribute {name!r}")
     if name != "main":
         return getattr(import_module(f"meetcore.cli.{home}"), name)
-    with _ended_by_ctrl_c():
+    with loading():
         return import_module(f"meetcore.cli.{home}").main
-
-
-@contextmanager
-def _ended_by_ctrl_c() -> Iterator[None]:
-    """Have Ctrl-C end the process where Python would raise KeyboardInterrupt."""
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

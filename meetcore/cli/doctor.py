@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.markup import escape
 
+from meetcore.cli.ends import OutputConsole
 from meetcore.config import load_config
 from meetcore.contracts import HealthReport
 from meetcore.errors import MeetcoreError
@@ -75,12 +76,13 @@ def doctor(out_dir: Path | None, config_file: Path | None) -> None:
             implementation.call_named("meetcore_check_health", report=report)
         except Exception as error:  # noqa: BLE001  a broken check is itself a finding
             report.trouble(implementation.plugin_name, str(error), "Report it to its author.")
-    console = Console()
+    console = OutputConsole(file=sys.stdout)
     width = max(len(finding.name) for finding in report.findings)
     for finding in report.findings:
         mark = "[green]ok     [/green]" if finding.ok else "[red]trouble[/red]"
-        console.print(f"{mark}  {finding.name.ljust(width)}  {finding.detail}", highlight=False)
+        said = escape(f"{finding.name.ljust(width)}  {finding.detail}")
+        console.print(f"{mark}  {said}", highlight=False)
         if not finding.ok and finding.remedy:
-            console.print(f"{' ' * (width + 11)}→ {finding.remedy}", highlight=False)
+            console.print(f"{' ' * (width + 11)}→ {escape(finding.remedy)}", highlight=False)
     if not all(finding.ok for finding in report.findings):
         sys.exit(1)

@@ -12,6 +12,7 @@ import click
 
 from meetcore import __version__
 from meetcore.cli.ends import exit_codes_help, quiet_ends
+from meetcore.cli.loading import loading
 from meetcore.errors import MeetcoreError, found_in
 
 __all__ = ["main"]
@@ -39,13 +40,18 @@ class PluginGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, sorted."""
-        return sorted({*_HOMES, *self._with_plugins.list_commands(ctx)})
+        with loading():
+            added = self._with_plugins.list_commands(ctx)
+        return sorted({*_HOMES, *super().list_commands(ctx), *added})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command; the core's own win over a plugin's."""
-        if home := _HOMES.get(cmd_name):
-            return cast("click.Command", getattr(import_module(f"meetcore.cli.{home}"), cmd_name))
-        return self._with_plugins.get_command(ctx, cmd_name)
+        with loading():
+            if home := _HOMES.get(cmd_name):
+                found = getattr(import_module(f"meetcore.cli.{home}"), cmd_name)
+                return cast("click.Command", found)
+            known = super().get_command(ctx, cmd_name)
+            return known or self._with_plugins.get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; Ctrl-C or a reader that has gone end it quietly."""

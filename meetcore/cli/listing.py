@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from meetcore.cli.ends import OutputConsole
@@ -46,9 +47,9 @@ def plugins(plugin_files: tuple[Path, ...], as_json: bool) -> None:
         offers = ", ".join([*info.registered, *others])
         table.add_row(
             info.name,
-            info.origin,
+            escape(info.origin),
             info.api_version or "not said",
-            f"[red]not loaded: {info.trouble}[/red]" if info.trouble else offers,
+            f"[red]not loaded: {escape(info.trouble)}[/red]" if info.trouble else offers,
         )
     console = OutputConsole(file=sys.stdout)
     if not loaded.infos:

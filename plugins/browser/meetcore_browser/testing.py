@@ -157,6 +157,7 @@ class SharedChromium:
         self._options = options
         self._started: Future[Browser] = Future()
         self._over = trio.Event()
+        self._lent = 0
         self._token: trio.lowlevel.TrioToken | None = None
         self._thread = threading.Thread(target=trio.run, args=(self._live,), daemon=True)
         self._thread.start()
@@ -165,6 +166,7 @@ class SharedChromium:
         self._token = trio.lowlevel.current_trio_token()
         try:
             async with open_browser(self._options) as browser:
+                browser.aio._thread.name = "shared-chromium"  # no test left it behind
                 self._started.set_result(browser)
                 await self._over.wait()
         except Exception as error:
@@ -174,7 +176,7 @@ class SharedChromium:
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[Browser]:
-        """Lend it to the current Trio run; on exit the contexts that were opened are closed.
+        """Lend it to the current Trio run; when nobody has it, the contexts that were opened close.
 
         Raises:
             ChromiumMissing: There is none on this machine.
@@ -187,12 +189,15 @@ class SharedChromium:
         browser.driver.aio = browser.aio
         browser.gone, browser.driver.ended = trio.Event(), trio.Event()
         browser.listeners, browser.driver.listeners = [], []
+        self._lent += 1
         try:
             yield browser
         finally:
-            with trio.CancelScope(shield=True):
-                for context in await browser.sync(lambda: list(browser.raw.contexts)):
-                    await browser.call(context.close)
+            self._lent -= 1
+            if not self._lent:
+                with trio.CancelScope(shield=True):
+                    for context in await browser.sync(lambda: list(browser.raw.contexts)):
+                        await browser.call(context.close)
 
     def close(self) -> None:
         """End it."""

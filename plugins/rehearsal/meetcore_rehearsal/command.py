@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -71,10 +72,8 @@ def rehearse(
     import trio
 
     settings = {"port": port, "host": host, "passcode": passcode}
-    try:
-        trio.run(_stay, script, title, open_door, headed, settings)
-    except KeyboardInterrupt:
-        click.echo("The rehearsal room is closed.")
+    trio.run(_stay, script, title, open_door, headed, settings)
+    click.echo("The rehearsal room is closed.")
 
 
 async def _stay(
@@ -85,6 +84,8 @@ async def _stay(
     from meetcore_rehearsal.site import open_site
 
     async with AsyncExitStack() as stack:
+        # Received, it comes here; raised, it would come wherever the site is just then.
+        interrupts = stack.enter_context(trio.open_signal_receiver(signal.SIGINT))
         if script is None:
             site = await stack.enter_async_context(
                 open_site(host=settings["host"], port=settings["port"])
@@ -101,7 +102,8 @@ async def _stay(
             )
             _show(rehearsal.host_link, rehearsal.link)
             click.echo(f"The cast of {rehearsal.script.title!r} is there and waits for a guest.")
-        await trio.sleep_forever()
+        async for _ in interrupts:
+            return
 
 
 def _show(host_link: str, guest_link: str) -> None:

@@ -96,10 +96,10 @@ def create(
 @click.pass_obj
 def list_(url: str | None) -> None:
     """List the keys, without what only their holders know."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    from meetcore.cli.ends import OutputConsole
     from meetcore_server.storage.accounts import Accounts
     from meetcore_server.storage.keys import Keys
 
@@ -118,7 +118,7 @@ def list_(url: str | None) -> None:
         bots = "" if row.max_bots is None else str(row.max_bots)
         user, label = escape(emails[row.user_id]), escape(row.label)
         table.add_row(row.id, f"{row.hint}…", user, _words(row), bots, made, state, label)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    OutputConsole(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 @keys.command()

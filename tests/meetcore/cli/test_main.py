@@ -14,6 +14,7 @@ from click.shell_completion import ShellComplete
 import meetcore
 from meetcore.cli import main
 from meetcore.cli.ends import EXIT_MEANINGS
+from meetcore.cli.join import join
 from meetcore.plugins import Plugins
 
 
@@ -80,7 +81,7 @@ def test_a_switch_that_names_no_plugin_is_said_on_every_command(meetcore_command
 
 def test_the_cores_own_commands_win_over_a_plugins():
     assert Plugins().implementations("meetcore_register_cli")
-    assert main.get_command(click.Context(main), "join") is main.commands["join"]
+    assert main.get_command(click.Context(main), "join") is join
 
 
 @pytest.mark.parametrize("command", [[], ["join"], ["demo"]])
@@ -125,6 +126,19 @@ def test_a_command_whose_reader_is_gone_ends_quietly(say, lines):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize("command", ["doctor", "plugins"])
+def test_a_list_whose_reader_is_gone_ends_quietly(command, tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "meetcore", command],
+        stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        env={**os.environ, "MEETCORE_LOAD": "files"}, cwd=tmp_path,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_a_broken_pipe_that_is_not_the_output_is_not_hidden(monkeypatch, meetcore_command):
     @click.command()
     def wrong():
@@ -162,12 +176,14 @@ def slow(name, *rest):
 
 builtins.__import__ = slow
 from meetcore.cli import main
+main()
 """
 
 
-def test_ctrl_c_while_imports_run_leaves_no_traceback():
+@pytest.mark.parametrize("command", ["join", "demo", "--help"])
+def test_ctrl_c_while_imports_run_leaves_no_traceback(command):
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW_IMPORT], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", SLOW_IMPORT, command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"importing\n"

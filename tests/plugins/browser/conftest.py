@@ -134,8 +134,6 @@ def dominant_hz_fixture() -> Any:
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     """Fail if the test leaves a browser thread behind."""
-    before = set(threading.enumerate())
     yield
-    left = set(threading.enumerate()) - before
-    names = [t.name for t in left if t.name.startswith("meetcore-browser")]
+    names = [t.name for t in threading.enumerate() if t.name.startswith("meetcore-browser")]
     assert names == [], json.dumps(names)

@@ -1,4 +1,8 @@
-"""A bot at the real site, in a real Chromium: every way in, every way out."""
+"""A bot at the real site, in a real Chromium: every way in, every way out.
+
+The Chromium is that of the tests, lent to the joiner; that it starts one of its own is seen in
+`tests/bad_days`, in the examples, and in whole lives.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,9 @@ from meetcore.signals import (
 )
 from meetcore.testing.conformance import ConformanceMeeting, PlatformConformance
 from meetcore.testing.script import Admission, Decision, End, Line, Person, Script
-from meetcore_browser.testing import KeepingDoor, until
+from meetcore_browser.bot_page import BotPage, open_page
+from meetcore_browser.testing import KeepingDoor, SharedChromium, until
+from meetcore_rehearsal import joiner
 from meetcore_rehearsal.actions import (
     Admit,
     Arrive,
@@ -53,7 +59,22 @@ from .conftest import ADA, BEN, Door, tone_line
 
 EMPTY_PAGE = b"<!doctype html><title>Another site altogether</title>"
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("lent")]
+
+
+@pytest.fixture
+def lent(shared_chromium: SharedChromium, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the joiner open its page in the shared Chromium."""
+
+    @asynccontextmanager
+    async def open_there(*args: Any, **options: Any) -> AsyncIterator[BotPage]:
+        async with (
+            shared_chromium.lend() as browser,
+            open_page(*args, browser=browser, **options) as page,
+        ):
+            yield page
+
+    monkeypatch.setattr(joiner, "open_page", open_there)
 
 
 @define

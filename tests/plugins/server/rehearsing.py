@@ -11,16 +11,22 @@ from subprocess import PIPE
 
 import trio
 
+from meetcore.events import SegmentFinalized
+from meetcore.journal import JOURNAL_NAME, read_journal
+from meetcore.transcript import spoken_order
+from tests.plugins.server.short_script import write_short_script
+
 UP_WITHIN_S = 60.0
 GONE_WITHIN_S = 30.0
 
 
 @asynccontextmanager
 async def rehearsing(folder: Path, key: str, *options: str) -> AsyncIterator[str]:
-    """Run `meetcore serve --rehearsal` on a random port; gives its URL."""
+    """Run `meetcore serve --rehearsal` with a short script on a random port; gives its URL."""
+    script = write_short_script(folder / "script")
     command = [
-        sys.executable, "-m", "meetcore", "serve", "--rehearsal", "--port", "0",
-        "--out", str(folder / "bots"), "--api-key", key, *options,
+        sys.executable, "-m", "meetcore", "serve", "--rehearsal", "--script", str(script),
+        "--port", "0", "--out", str(folder / "bots"), "--api-key", key, *options,
     ]  # fmt: skip
     process = await trio.lowlevel.open_process(command, stderr=PIPE, cwd=folder)
     try:
@@ -57,3 +63,14 @@ async def _drain(process: trio.Process) -> None:
     assert process.stderr is not None
     async for _ in process.stderr:
         continue
+
+
+def finals_of(folder: Path) -> list[str]:
+    """Return the texts that the one bot of a rehearsing server wrote down, in its order."""
+    (journal,) = (folder / "bots").rglob(JOURNAL_NAME)
+    segments = {
+        event.segment.id: event.segment
+        for event in read_journal(journal)
+        if isinstance(event, SegmentFinalized)
+    }
+    return [segment.text for segment in sorted(segments.values(), key=spoken_order)]

@@ -11,6 +11,10 @@ import pytest
 import trio
 from attrs import evolve
 
+from meetcore.contracts import BotSpec, RunningBot
+from meetcore.errors import FleetFull
+from meetcore.fleet import Fleet
+
 from .running import SHORT, WAIT, http, ordered, serving, until
 
 ONE_MORE = {"meeting_url": WAIT}
@@ -143,27 +147,56 @@ async def test_of_bots_that_wait_for_their_time_a_user_may_have_so_many(tmp_path
         await ordered(client, WAIT, join_at=later)
 
 
-async def test_a_bot_whose_time_has_come_waits_for_a_place_and_then_goes(tmp_path: Path) -> None:
+class Refused:
+    """Who came to the fleet and found no place."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._ids: set[str] = set()
+        self._more = trio.Event()
+        launch = Fleet.launch
+
+        async def watched(fleet: Fleet, spec: BotSpec) -> RunningBot:
+            try:
+                return await launch(fleet, spec)
+            except FleetFull:
+                self._ids.add(spec.bot_id)
+                self._more.set()
+                self._more = trio.Event()
+                raise
+
+        monkeypatch.setattr(Fleet, "launch", watched)
+
+    async def until(self, *bot_ids: str) -> None:
+        with trio.fail_after(30):
+            while not self._ids.issuperset(bot_ids):
+                await self._more.wait()
+
+
+async def test_a_bot_whose_time_has_come_waits_for_a_place_and_then_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with serving(tmp_path, places=1) as server, http(server) as client:
         first = await ordered(client, WAIT)
         await until(client, first["id"], "awaiting_admission")
+        refused = Refused(monkeypatch)
         soon = (datetime.now(UTC) + timedelta(seconds=0.3)).isoformat()
         second = await ordered(client, SHORT, join_at=soon)
-        await trio.sleep(1.0)  # its time has come and gone
+        await refused.until(second["id"])
         assert (await client.get(f"/v1/bots/{second['id']}")).json()["state"] == "scheduled"
         await client.post(f"/v1/bots/{first['id']}/stop")
         assert (await until(client, second["id"], "completed"))["reason"] == "meeting_ended"
 
 
 async def test_a_bot_that_waits_for_a_place_can_be_called_off_and_given_another_time(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(tmp_path, places=1) as server, http(server) as client:
         first = await ordered(client, WAIT)
         await until(client, first["id"], "awaiting_admission")
+        refused = Refused(monkeypatch)
         soon = datetime.now(UTC) + timedelta(seconds=0.2)
         off, later = [await ordered(client, SHORT, join_at=soon.isoformat()) for _ in range(2)]
-        await trio.sleep(0.8)  # both wait for a place now
+        await refused.until(off["id"], later["id"])
         ended = (await client.post(f"/v1/bots/{off['id']}/stop")).json()
         assert (ended["state"], ended["reason"]) == ("completed", "stop_requested")
         service = server.service
@@ -173,7 +206,8 @@ async def test_a_bot_that_waits_for_a_place_can_be_called_off_and_given_another_
         await service.reschedule(row, evolve(order, join_at=tomorrow))
         await client.post(f"/v1/bots/{first['id']}/stop")
         await until(client, first["id"], "completed")
-        await trio.sleep(1.0)  # there is a place, but it is not its time
+        another = await ordered(client, SHORT)  # there is a place, but it is not the later's time
+        await until(client, another["id"], "completed")
         shown = (await client.get(f"/v1/bots/{later['id']}")).json()
         assert shown["state"] == "scheduled"
         assert len(server.service.live) == 1

@@ -8,31 +8,27 @@ from functools import partial
 from typing import Any
 
 import httpx2
-import schemathesis
 import trio
 from hypothesis import HealthCheck, given, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from .running import http, ordered, serving, until
 
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
 LIVE = "/events/stream"
 
 
 def hold_to_it(url: str, key: str, known: dict[str, str], examples: int) -> Counter[str]:
     """Call every operation with what its schema allows, and with some real ids; in a thread."""
+    import schemathesis  # two seconds that only these tests need to pay
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi import checks
+
+    held = [
+        not_a_server_error,
+        checks.status_code_conformance,
+        checks.content_type_conformance,
+        checks.response_headers_conformance,
+        checks.response_schema_conformance,
+    ]
     raw = httpx2.get(f"{url}/openapi/openapi.json", trust_env=False).json()
     schema = schemathesis.openapi.from_dict(raw)
     calls: Counter[str] = Counter()
@@ -44,7 +40,7 @@ def hold_to_it(url: str, key: str, known: dict[str, str], examples: int) -> Coun
                 case.path_parameters[name] = value
         calls[operation.label] += 1
         headers = {"authorization": f"Bearer {key}", "connection": "close"}
-        case.call_and_validate(base_url=url, timeout=30, headers=headers, checks=CHECKS)
+        case.call_and_validate(base_url=url, timeout=30, headers=headers, checks=held)
 
     for found in schema.get_all_operations():
         operation = found.ok()

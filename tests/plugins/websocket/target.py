@@ -61,6 +61,7 @@ class Target:
     requests: list[Request] = field(factory=list)
     codes: list[int] = field(factory=list)
     connections: int = 0
+    pings: int = 0
     open_now: int = 0
     port: int = 0
     after: Manners = field(factory=Manners)
@@ -122,6 +123,7 @@ class Target:
                     if not manners.reads:
                         await trio.sleep_forever()
                 elif isinstance(event, Ping) and manners.pongs:
+                    self.pings += 1
                     await stream.send_all(protocol.send(event.response()))
                 elif isinstance(event, CloseConnection):
                     self.codes.append(int(event.code))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,7 +153,7 @@ async def test_while_the_target_is_away_hear_waits_and_then_goes_on(tmp_path: Pa
 
     async with stage.running(sink), trio.open_nursery() as nursery:
         nursery.start_soon(hear)
-        await trio.sleep(0.3)
+        await trio.testing.wait_all_tasks_blocked(0.01)
         assert heard == []
         async with a_target(port=target.port) as back:
             await eventually(lambda: len(back.binaries) == 10)
@@ -177,7 +178,7 @@ async def test_when_the_meeting_is_over_it_waits_no_longer_than_the_flush_time(
 
     async with stage.running(sink), trio.open_nursery() as nursery:
         nursery.start_soon(hear)
-        await trio.sleep(0.1)
+        await trio.testing.wait_all_tasks_blocked(0.01)
         assert refused == []
         stage.say(StateChanged(state=State.PROCESSING, previous=State.LEAVING))
         await eventually(lambda: len(refused) == 5, within_s=2.0)

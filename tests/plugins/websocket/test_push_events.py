@@ -149,7 +149,8 @@ async def test_where_messages_acknowledge_a_pong_does_not(tmp_path: Path) -> Non
             stage.step()
         async with stage.running(a_sink(target, acknowledge="message", ping_s=0.05)):
             await eventually(lambda: len(target.events) >= 5)
-            await trio.sleep(0.2)
+            answered = target.pings
+            await eventually(lambda: target.pings > answered + 2)
             assert cursor(tmp_path) == 0
             while target.connections < 2:
                 stage.step()
