@@ -29,6 +29,7 @@ from meetcore.lifecycle import TERMINAL, Ending, EndReason, Evidence, State, che
 from meetcore.plugin_failures import plugin_failure
 from meetcore.plugins import Plugins
 from meetcore.salvage import mend
+from meetcore.scratch import remove_stale
 from meetcore.secrets import Redactor
 
 __all__ = ["RecoveredBot", "recover"]
@@ -96,9 +97,10 @@ async def recover(
     """
     config = config or BotConfig()
     done: list[RecoveredBot] = []
+    await trio.to_thread.run_sync(remove_stale)
     for folder in bot_folders(Path(out_dir)):
         try:
-            journal, kept = _open(folder, config)
+            journal, kept = await trio.to_thread.run_sync(_open, folder, config)
         except JournalBusy:
             continue
         except (MeetcoreError, OSError) as error:

@@ -42,6 +42,7 @@ from meetcore.contracts import BotSpec, Launcher, RunningBot
 from meetcore.errors import CommandFailed, CommandRefused, MeetcoreError, StorageUnavailable
 from meetcore.events import Draft, Event
 from meetcore.folders import journal_path, make_private_folder, private_file
+from meetcore.scratch import remove_stale
 from meetcore.wire import command_to_wire, draft_from_wire, event_from_wire
 
 __all__ = ["PROCESS_LOG", "ChildProcessLauncher", "is_running"]
@@ -189,14 +190,19 @@ class ChildBot(RunningBot):
         if self._process is not None:
             await self._process.wait()
             _kill_group(self._process.pid)
-            remove_socket(self.folder)
+            await self._tidy()
             return
         while is_running(self.folder):
             with suppress(*_WENT_AWAY):
                 async with await self.connect() as stream:
                     await stream.receive_some(1)
             await trio.sleep(_RETRY_S)
+        await self._tidy()
+
+    async def _tidy(self) -> None:
+        """Remove what a killed process could not."""
         remove_socket(self.folder)
+        await trio.to_thread.run_sync(remove_stale)
 
     @property
     def pid(self) -> int | None:

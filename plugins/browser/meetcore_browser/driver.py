@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from meetcore.scratch import remove_stale, scratch_folder
 from meetcore_browser.errors import BrowserError, CallTimedOut, DriverCrashed
 from meetcore_browser.machine import driver_program, missing_libraries, remedy_for
-from meetcore_browser.scratch import remove_stale, scratch_folder
 from meetcore_browser.thread import BrowserThread, ChildProcess, child_settings
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Driver", "kill_group", "open_driver", "process_alive"]
 
 START_TIMEOUT_S = 30.0
+CRASHES = "BREAKPAD_DUMP_LOCATION"
+"""Where Chromium keeps its reports of crashes; else below the user's configuration, for ever."""
 STOP_TIMEOUT_S = 10.0
 EXIT_GRACE_S = 2.0
 
@@ -53,7 +55,7 @@ class Driver:
         self.folder = folder
         self.ended = trio.Event()
         self.listeners: list[Callable[[], None]] = []
-        temporary = {name: str(folder) for name in ("TMPDIR", "TMP", "TEMP")}
+        temporary = {name: str(folder) for name in ("TMPDIR", "TMP", "TEMP", CRASHES)}
         self._child = ChildProcess(env=temporary, on_exit=lambda: aio.to_trio(self._end))
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from meetcore.children.frames import (
 from meetcore.children.launcher import ChildProcessLauncher, is_running
 from meetcore.children.sockets import socket_path
 from meetcore.errors import CommandFailed, CommandRefused
+from meetcore.scratch import LOCK_NAME, PREFIX, scratch_root
 from meetcore.testing import voice
 
 PLUGIN = str(Path(__file__).parents[2] / "scripted_meetings.py")
@@ -147,11 +149,19 @@ async def test_a_bot_that_is_to_go_on_is_adopted_by_the_next_launcher(tmp_path):
     assert events[-1].evidence.detail == "adopted"
 
 
+def nobodys_folder() -> Path:
+    """Make a folder as a browser's is when nobody lives who locked it."""
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch_root()))
+    (folder / LOCK_NAME).touch()
+    return folder
+
+
 async def test_a_bot_that_is_killed_ends_the_stream_and_leaves_no_process(tmp_path):
     async with launched(tmp_path, "https://meet.google.com/stay-x") as bot:
         await state_reached(bot, "in_call")
         pid = bot.pid
         children = psutil.Process(pid).children(recursive=True)
+        left = nobodys_folder()
         os.kill(pid, signal.SIGKILL)
         items = [item async for item in bot.items()]
         await bot.gone()
@@ -160,6 +170,7 @@ async def test_a_bot_that_is_killed_ends_the_stream_and_leaves_no_process(tmp_pa
         )
     assert not psutil.pid_exists(pid)
     assert not socket_path(tmp_path / "b-1").exists()
+    assert left.name not in os.listdir(scratch_root())
     assert not [child for child in children if child.is_running()]
     (done,) = await meetcore.recover(tmp_path, plugins=meetcore.Plugins(entry_points=False))
     assert done.ended

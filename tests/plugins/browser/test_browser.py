@@ -6,12 +6,16 @@ import gc
 import logging
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import trio
+from playwright.async_api import Error as PlaywrightError
 
+from meetcore.scratch import PREFIX, scratch_root
 from meetcore_browser import browser as browser_module
 from meetcore_browser.bot_page import open_page
 from meetcore_browser.browser import Browser, open_browser
@@ -27,7 +31,6 @@ from meetcore_browser.errors import (
     PageGone,
 )
 from meetcore_browser.flags import LaunchOptions
-from meetcore_browser.scratch import PREFIX, scratch_root
 from meetcore_browser.testing import KeepingDoor, PageSite, until
 from meetcore_browser.thread import browser_thread
 
@@ -78,6 +81,29 @@ async def test_nothing_of_a_browser_remains_after_it_was_closed() -> None:
 
 
 @pytest.mark.law(1)
+async def test_a_browser_writes_nowhere_but_into_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: PageSite
+) -> None:
+    """Reports of crashes too, which are told by the switch that their keeper gets."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    async with open_browser() as browser:
+        page = await browser.call(browser.raw.new_page)
+        await browser.call(page.goto, site.url("/bot"))
+        family = [psutil.Process(pid) for pid in descendants()]
+        databases = [a for each in family for a in each.cmdline() if a.startswith("--database=")]
+        assert all(a.startswith(f"--database={browser.driver.folder}") for a in databases)
+        with suppress(PlaywrightError, BrowserCrashed):
+            await browser.call(page.goto, "chrome://crash")
+    assert [name for name in files_below(tmp_path) if "rash" in name or "hromium" in name] == []
+
+
+def files_below(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.law(1)
 @pytest.mark.parametrize("after_s", [0.05, 0.4, 0.7, 1.0])
 async def test_nothing_remains_when_the_launch_is_cancelled(after_s: float) -> None:
     before = set(scratch_root().glob(PREFIX + "*"))
@@ -90,8 +116,6 @@ async def test_nothing_remains_when_the_launch_is_cancelled(after_s: float) -> N
 
 
 def descendants() -> list[int]:
-    import psutil
-
     return [child.pid for child in psutil.Process().children(recursive=True)]
 
 

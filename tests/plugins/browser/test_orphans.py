@@ -16,8 +16,8 @@ import psutil
 import pytest
 import trio
 
+from meetcore.scratch import PREFIX, remove_stale, scratch_root
 from meetcore_browser.driver import process_alive
-from meetcore_browser.scratch import PREFIX, remove_stale, scratch_root
 from meetcore_browser.testing import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.law(1)]

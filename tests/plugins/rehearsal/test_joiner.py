@@ -1,6 +1,6 @@
 """A bot at the real site, in a real Chromium: every way in, every way out.
 
-The Chromium is that of the tests, lent to the joiner; that it starts one of its own is seen in
+The Chromium is that of the tests, lent to the joiner and the cast; that each starts one of its own is seen in
 `tests/bad_days`, in the examples, and in whole lives.
 """
 
@@ -37,7 +37,7 @@ from meetcore.testing.conformance import ConformanceMeeting, PlatformConformance
 from meetcore.testing.script import Admission, Decision, End, Line, Person, Script
 from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.testing import KeepingDoor, SharedChromium, until
-from meetcore_rehearsal import joiner
+from meetcore_rehearsal import cast, joiner
 from meetcore_rehearsal.actions import (
     Admit,
     Arrive,
@@ -64,7 +64,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("lent")]
 
 @pytest.fixture
 def lent(shared_chromium: SharedChromium, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the joiner open its page in the shared Chromium."""
+    """Have the joiner and the cast open their pages in the shared Chromium."""
 
     @asynccontextmanager
     async def open_there(*args: Any, **options: Any) -> AsyncIterator[BotPage]:
@@ -75,6 +75,7 @@ def lent(shared_chromium: SharedChromium, monkeypatch: pytest.MonkeyPatch) -> No
             yield page
 
     monkeypatch.setattr(joiner, "open_page", open_there)
+    monkeypatch.setattr(cast, "open_browser", lambda options: shared_chromium.lend())
 
 
 @define

@@ -1,10 +1,11 @@
-"""A driver's own temporary folder, and the removal of those that killed processes left behind.
+"""Temporary folders with an owner, and the removal of those that killed processes left behind.
 
-Playwright puts a browser's profile and artifacts into the system's temporary folder and removes
-them when it ends. When its driver is killed they stay, and nothing about them says whose they
-were. So every driver gets a folder of its own as `TMPDIR`, with a lock file that its owner keeps
+Programs that a plugin starts put things into the system's temporary folder and remove them when
+they end; a browser its profile, for instance. Killed, they leave them, and nothing about them says
+whose they were. So each gets a folder of its own as `TMPDIR`, with a lock file that its owner keeps
 locked: the kernel lets go of that lock whatever way the owner dies. A folder whose lock can be
-had is nobody's, and the next start removes it. Process ids would not do: they are used again.
+had is nobody's: who sees to a killed bot's end removes it, and so does whoever makes the next.
+Process ids would not do: they are used again.
 
 Chromium puts a socket into that folder, and the path of a socket has about a hundred characters.
 Where the system's temporary folder has a long name (macOS, some test runners), `/tmp` stands in.
@@ -23,7 +24,7 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["PREFIX", "remove_stale", "scratch_folder", "scratch_root"]
+__all__ = ["LOCK_NAME", "PREFIX", "remove_stale", "scratch_folder", "scratch_root"]
 
 PREFIX = "meetcore-browser-"
 LOCK_NAME = "owner.lock"
