@@ -17,7 +17,7 @@ FLOORS: dict[int, str] = {
     "printable roster secrets settings signals story subtitles transcript wire",
     1: "audio",
     2: "contracts doors folders hooks journal mailbox plugin_failures plugin_options plugins "
-    "salvage service subscription",
+    "salvage scratch service subscription",
     3: "beginning bot control delivery leaving listening logs observing opening revising tracks "
     "transcribing",
     4: "children fleet launchers recovery storage",

@@ -1,7 +1,7 @@
 """A bot at the real site, in a real Chromium: every way in, every way out.
 
-The Chromium is that of the tests, lent to the joiner and the cast; that each starts one of its own is seen in
-`tests/bad_days`, in the examples, and in whole lives.
+The Chromium is that of the tests, lent to the joiner and the cast; that each starts one of its own
+is seen in `tests/bad_days`, in the examples, and in whole lives.
 """
 
 from __future__ import annotations
