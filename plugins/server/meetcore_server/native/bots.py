@@ -7,6 +7,7 @@ import binascii
 from typing import Annotated, Any
 
 import attrs
+import trio
 from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
@@ -100,7 +101,16 @@ async def shown(service: BotService, row: BotRow) -> Bot:
         story = await service.story(row)
     except BotGone:
         story = None
-    return Bot.of(row, story)
+    return Bot.of(row, story, _silence(service, row))
+
+
+def _silence(service: BotService, row: BotRow) -> tuple[str, ...]:
+    """Say that a bot's process answers nothing now: its journal can tell of it only later."""
+    live = service.live.get(row.bot_id)
+    since = getattr(live.running, "unresponsive_since", None) if live else None
+    if since is None:
+        return ()
+    return (f"Its process has answered nothing for {trio.current_time() - since:.0f} s.",)
 
 
 @post("/bots", summary="Send a bot", operation_id="create_bot")

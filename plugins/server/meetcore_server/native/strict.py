@@ -20,6 +20,7 @@ from meetcore_server.native.models import (
     NewSocketToken,
     WebhookWish,
 )
+from meetcore_server.seen import Seen
 
 __all__ = ["Description", "check_fields"]
 
@@ -76,7 +77,9 @@ class Description(JsonRenderPlugin):
     """The description of the API, made when it is first asked for."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """Return it, with what the types do not say: closed bodies, formats of texts."""
+        """Return it, with what types do not say: closed bodies, formats of texts, where we are."""
+        seen: Seen = request.scope["state"]["meetcore"].seen
+        openapi_schema["servers"] = [{"url": seen.public_url or "/"}]
         names = {body.__name__ for body in (*_BODIES.values(), WebhookWish)}
         for name, schema in openapi_schema["components"]["schemas"].items():
             if name.rpartition("_")[2] in names or name in names:
