@@ -19,6 +19,7 @@ from benchmarks.figures import Figure, report, shown
 
 SCRIPTS = (
     "import_time",
+    "browser_start",
     "audio_path",
     "late_names",
     "live_bots",

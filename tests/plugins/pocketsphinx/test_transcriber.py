@@ -180,7 +180,8 @@ async def test_partials_follow_the_words_by_less_than_half_a_second_of_audio(
 async def test_several_tracks_speak_at_once_and_each_gets_its_own_words(
     tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
-    heard: dict[str, list[Result]] = {f"t{n}": [] for n in range(6)}
+    said = VOICES[:4]
+    heard: dict[str, list[Result]] = {f"t{n}": [] for n in range(4)}
     options = PocketsphinxOptions(max_decoders=2, patience_s=120, final_timeout_s=120)
     async with a_bot(tmp_path, options) as transcriber:
 
@@ -189,10 +190,10 @@ async def test_several_tracks_speak_at_once_and_each_gets_its_own_words(
                 await utter(stream, recording(name))
 
         async with trio.open_nursery() as nursery:
-            for track_id, name in zip(heard, VOICES, strict=True):
+            for track_id, name in zip(heard, said, strict=True):
                 nursery.start_soon(talk, track_id, name)
         memory_mb = psutil.Process(worker_pid(transcriber)).memory_info().rss / 1e6
-    for results, name in zip(heard.values(), VOICES, strict=True):
+    for results, name in zip(heard.values(), said, strict=True):
         (final,) = finals(results)
         assert word_errors(SAID[name], final.text) <= 4
         assert not [r for r in results if isinstance(r, UntranscribedAudio)]
