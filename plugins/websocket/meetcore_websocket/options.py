@@ -16,6 +16,14 @@ USUAL_PORT = 8766
 _WHERE = "[plugins.websocket]"
 _SHORTEST_TOKEN = 8
 _LONGEST_DRAIN_S = 50.0
+_ABOVE_ZERO = (
+    "ping_s",
+    "stall_s",
+    "handshake_s",
+    "soft_limit_bytes",
+    "message_limit_bytes",
+    "max_connections",
+)
 
 
 @frozen(kw_only=True)
@@ -37,6 +45,8 @@ class WebSocketOptions:
         handshake_s: How soon a subscriber's request has to be there.
         message_limit_bytes: The longest message a subscriber with a full token may send.
         drain_s: How long subscribers may take to read the rest when the bot has ended.
+        max_connections: How many may be open at once, those among them that have not said who
+            they are; one more is answered with 503.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +61,7 @@ class WebSocketOptions:
     handshake_s: float = 10.0
     message_limit_bytes: int = 1024 * 1024
     drain_s: float = 3.0
+    max_connections: int = 256
 
     def __attrs_post_init__(self) -> None:
         """Refuse what cannot work, or would leave a meeting open to anybody.
@@ -73,7 +84,7 @@ class WebSocketOptions:
             )
         if self.port is not None and not 0 <= self.port <= 65_535:
             raise ConfigError(f"{_WHERE} port is {self.port}.", "It must be 0 to 65535.")
-        for name in ("ping_s", "stall_s", "handshake_s", "soft_limit_bytes", "message_limit_bytes"):
+        for name in _ABOVE_ZERO:
             if not getattr(self, name) > 0:
                 raise ConfigError(
                     f"{_WHERE} {name} is {getattr(self, name)}.", "It must be greater than 0."

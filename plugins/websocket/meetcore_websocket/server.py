@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import trio
@@ -21,6 +21,7 @@ from meetcore_websocket.subscriber import Subscriber
 __all__ = ["AddressUnavailable", "listen", "serving"]
 
 _BACKLOG = 1024
+_NO_ROOM = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class AddressUnavailable(ConfigError):
@@ -66,12 +67,19 @@ def is_loopback(listener: trio.SocketListener) -> bool:
     return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
+async def _refuse(stream: trio.SocketStream, within_s: float) -> None:
+    with trio.move_on_after(within_s), suppress(trio.BrokenResourceError):
+        await stream.send_all(_NO_ROOM)
+    await trio.aclose_forcefully(stream)
+
+
 @asynccontextmanager
 async def serving(
     listeners: list[trio.SocketListener],
     door: BotDoor,
     limits: Limits,
     *,
+    max_connections: int,
     failed: Callable[[Exception], None],
     wind_up: Callable[[], float],
 ) -> AsyncIterator[None]:
@@ -81,18 +89,26 @@ async def serving(
         listeners: Listening sockets; they are closed at the end of the block.
         door: Decides about subscribers, and serves them.
         limits: What each may cost.
+        max_connections: How many may be open at once; one more is answered with 503.
         failed: Told of the error that ended one subscriber; the others go on.
         wind_up: Called after the block; says goodbye to everybody, and returns how many seconds
             they may take to go before they are cut off.
     """
+    open_now = 0
 
     async def serve(stream: trio.SocketStream) -> None:
+        nonlocal open_now
+        if open_now >= max_connections:
+            await _refuse(stream, limits.handshake_s)
+            return
         subscriber = Subscriber(stream, limits)
+        open_now += 1
         try:
             await subscriber.run(b"", door)
         except Exception as error:  # noqa: BLE001  one subscriber's trouble is not the others'
             failed(error)
         finally:
+            open_now -= 1
             door.leave(subscriber)
 
     async with trio.open_nursery() as supervisor:

@@ -92,6 +92,7 @@ class WebSocketSink(Sink[WebSocketOptions]):
                 listeners,
                 door,
                 options.limits,
+                max_connections=options.max_connections,
                 failed=lambda error: report("subscriber_failed", error=_kinds(error)),
                 wind_up=wind_up,
             ):

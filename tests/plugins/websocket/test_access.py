@@ -152,6 +152,7 @@ def test_any_origin_is_judged(origin: str, host: str, any_name: bool) -> None:
         ({"read_tokens": ["same-token-1"], "full_tokens": ["same-token-1"]}, "there twice"),
         ({"port": 70_000}, "0 to 65535"),
         ({"ping_s": 0}, "greater than 0"),
+        ({"max_connections": 0}, "greater than 0"),
         ({"soft_limit_bytes": 2_000_000}, "soft_limit_bytes"),
         ({"drain_s": 99}, "a bot has to end"),
         ({"prot": 1}, "Did you mean 'port'"),
@@ -197,6 +198,24 @@ async def test_the_answer_over_a_socket_has_the_status(
         answer = await read_until(stream)
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"read-token" not in answer
+
+
+async def test_who_says_nothing_cannot_take_every_descriptor(tmp_path: Path) -> None:
+    async with (
+        serving(tmp_path, read_tokens=(READ,), max_connections=2) as (_, sink),
+        raw_connection(sink),
+        raw_connection(sink) as silent,
+    ):
+        async with raw_connection(sink) as one_more:
+            assert (await read_until(one_more)).startswith(b"HTTP/1.1 503 ")
+        await silent.aclose()
+        with trio.fail_after(10):
+            answer = b"HTTP/1.1 503"
+            while answer.startswith(b"HTTP/1.1 503"):
+                async with raw_connection(sink) as next_one:
+                    await next_one.send_all(request("/events?token=read-token-1"))
+                    answer = await read_until(next_one)
+        assert answer.startswith(b"HTTP/1.1 101 ")
 
 
 async def test_a_bearer_header_opens_the_door(tmp_path: Path) -> None:
