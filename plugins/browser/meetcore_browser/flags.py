@@ -60,7 +60,7 @@ _OWN_DISABLED_FEATURES = (
     "Translate",
     "AutofillServerCommunication",
     # The pop-ups of the address bar are web pages of their own, loaded with every window whether
-    # it can be seen or not: two more processes, and more than half of what a start costs.
+    # it can be seen or not: a process more, and more than half of what a start costs.
     "WebUIOmniboxPopup",
     "WebUIOmniboxAimPopup",
     "WebUIOmniboxFullPopup",
