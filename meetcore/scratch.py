@@ -61,9 +61,11 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     """
     root = parent if parent is not None else scratch_root()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
-    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    unseen = folder / f"{LOCK_NAME}.new"
+    descriptor = os.open(unseen, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _try_lock(descriptor)
+        unseen.rename(folder / LOCK_NAME)  # nobody sees the lock before it is taken
         yield folder
     finally:
         os.close(descriptor)
