@@ -264,8 +264,15 @@ def _read_meet(address: _Address) -> MeetingLink | None:
 # --- Zoom -------------------------------------------------------------------------------
 
 
+def _quoted(text: str) -> str:
+    """Return a text as the end of a link, where a full stop would be taken for a sentence's."""
+    quoted = quote(text, safe="", errors="replace")
+    ends = len(quoted) - len(quoted.rstrip("."))
+    return quoted.rstrip(".") + "%2E" * ends
+
+
 def _zoom(host: str, native_id: str, passcode: str | None) -> MeetingLink:
-    secret = f"?pwd={quote(passcode, safe='.', errors='replace')}" if passcode else ""
+    secret = f"?pwd={_quoted(passcode)}" if passcode else ""
     url = f"https://{host}/j/{native_id}{secret}"
     return MeetingLink(platform=ZOOM, native_id=native_id, url=url, passcode=passcode or None)
 
@@ -291,13 +298,13 @@ def _read_zoom(address: _Address) -> MeetingLink | None:
 
 
 def _teams_meet(host: str, native_id: str, passcode: str | None) -> MeetingLink:
-    secret = f"?p={quote(passcode, safe='', errors='replace')}" if passcode else ""
+    secret = f"?p={_quoted(passcode)}" if passcode else ""
     url = f"https://{host}/meet/{native_id}{secret}"
     return MeetingLink(platform=TEAMS, native_id=native_id, url=url, passcode=passcode or None)
 
 
 def _teams_thread(host: str, thread: str, message: str, context: str | None) -> MeetingLink:
-    whose = f"?context={quote(context, safe='', errors='replace')}" if context else ""
+    whose = f"?context={_quoted(context)}" if context else ""
     url = f"https://{host}/l/meetup-join/{quote(thread, safe='')}/{message or '0'}{whose}"
     return MeetingLink(platform=TEAMS, native_id=thread, url=url)
 

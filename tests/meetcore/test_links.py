@@ -7,7 +7,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meetcore.links import NoLinkFromId, build_link, known_id, read_link
@@ -202,6 +202,8 @@ IDS = st.one_of(
 HOSTS = st.sampled_from(["teams.live.com", "teams.microsoft.com", "dod.teams.microsoft.us"])
 
 
+@example(("zoom", "98765432101"), ".", "teams.live.com")
+@example(("zoom", "98765432101"), "s3cr3t...", "teams.live.com")
 @given(IDS, st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1), HOSTS)
 def test_a_link_that_is_built_is_read_as_the_meeting_it_was_built_for(where, passcode, host):
     platform, native_id = where
