@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -87,6 +88,25 @@ def _told(error: BaseException) -> str:
     return f"{brief(error)} ({place})" if place else brief(error)
 
 
+def _state(folder: str) -> tuple[str, int]:
+    """Return a folder and when anything was last installed in it."""
+    try:
+        return folder, os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return folder, 0
+
+
+@lru_cache(maxsize=1)
+def _installed(
+    find: Callable[..., Iterable[EntryPoint]], _folders: tuple[tuple[str, int], ...]
+) -> tuple[EntryPoint, ...]:
+    """Return the installed plugins by name, found anew when a folder on the path has changed.
+
+    To find them reads the metadata of everything installed: 25 ms, for each bot in a process.
+    """
+    return tuple(sorted(find(group=ENTRY_POINT_GROUP), key=lambda point: point.name))
+
+
 class Plugins:
     """The plugins of a process and what they registered.
 
@@ -141,7 +161,7 @@ class Plugins:
         return _names("MEETCORE_PLUGIN_FILES") or ()
 
     def _load_installed(self) -> None:
-        points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda p: p.name)
+        points = _installed(entry_points, tuple(map(_state, sys.path)))
         known = {point.name for point in points}
         for name in (self._only or set()) - known:
             raise UnknownPlugin("plugin", name, known)

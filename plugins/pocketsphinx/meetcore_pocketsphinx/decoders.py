@@ -56,6 +56,7 @@ def build_decoder(settings: WorkerSettings) -> Any:
             samprate=float(SAMPLE_RATE_HZ),
             fwdflat=settings.fwdflat,
             bestpath=settings.bestpath,
+            maxhmmpf=settings.max_hmms,
             **{name: path for name, path in chosen.items() if path is not None},
         )
     except RuntimeError as error:

@@ -25,6 +25,7 @@ class WorkerSettings:
         extra_words: Words the dictionary lacks, with their phones ("M IY T K AO R").
         fwdflat: Whether a second, flat-lexicon pass runs at the end of an utterance.
         bestpath: Whether the lattice is searched at the end of an utterance; gives the posteriors.
+        max_hmms: How many hypotheses are kept per 10 ms of speech.
         max_decoders: How many talkers are decoded at once; about 91 MB each.
         partial_every_ms: Audio between two partial hypotheses.
         preload: Whether the first decoder is built when the worker starts.
@@ -38,6 +39,7 @@ class WorkerSettings:
     extra_words: Mapping[str, str] = attrs.field(factory=dict)
     fwdflat: bool = False
     bestpath: bool = True
+    max_hmms: int = 3000
     max_decoders: int = 4
     partial_every_ms: int = 200
     preload: bool = True

@@ -1,4 +1,4 @@
-"""Databases for the tests: a fresh one each time, of either kind."""
+"""Databases for the tests: one of its own for each, of either kind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.server.empty_tables import with_tables
 from tests.plugins.server.postgres import Postgres
 
 
@@ -21,23 +22,41 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database: each test that takes it runs over both kinds."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'server.db'}"
+def kind_of_database(request: pytest.FixtureRequest) -> str:
+    """Each test that takes a database runs over both kinds."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def database_url(kind_of_database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database with its tables, and nothing in them."""
+    if kind_of_database == "sqlite":
+        return with_tables(tmp_path / "server.db")
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database_with_tables()
+
+
+@pytest.fixture
+def new_database_url(kind_of_database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without any table."""
+    if kind_of_database == "sqlite":
+        return f"sqlite:///{tmp_path / 'new.db'}"
     server: Postgres = request.getfixturevalue("postgres")
     return server.new_database()
 
 
 @pytest.fixture
-def another_database_url(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> str:
-    """The URL of a second empty database of the same kind."""
-    if database_url.startswith("sqlite"):
-        return f"sqlite:///{tmp_path / 'another.db'}"
+def another_database_url(
+    kind_of_database: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> str:
+    """The URL of a second database of the same kind, with its tables and nothing in them."""
+    if kind_of_database == "sqlite":
+        return with_tables(tmp_path / "another.db")
     server: Postgres = request.getfixturevalue("postgres")
-    return server.new_database()
+    return server.new_database_with_tables()
 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'server.db'}"
+    return with_tables(tmp_path / "server.db")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests.plugins.server.empty_tables import migrate
+
 HOMES = Path("/usr/lib/postgresql")
 TOOL_WITHIN_S = 60.0
 
@@ -34,6 +36,7 @@ class Postgres:
         # Not below the run's own temporary folder: another user has to reach it.
         self.folder = Path(tempfile.mkdtemp(prefix="meetcore-pg-", dir="/tmp"))
         self.data, self.numbers = self.folder / "data", count(1)
+        self._migrated = False
         if self.user is not None:
             shutil.chown(self.folder, self.user)
         try:
@@ -87,8 +90,16 @@ class Postgres:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
-    def new_database(self) -> str:
-        """Return the URL of a fresh database."""
+    def new_database(self, template: str = "template1") -> str:
+        """Return the URL of a fresh database, without a table unless the template has some."""
         name = f"t{next(self.numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
+
+    def new_database_with_tables(self) -> str:
+        """Return the URL of a fresh database with the tables that the migrations make."""
+        if not self._migrated:
+            self.execute("CREATE DATABASE migrated")
+            migrate(self.url("migrated"))
+            self._migrated = True
+        return self.new_database("migrated")

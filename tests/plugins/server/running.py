@@ -17,6 +17,8 @@ import meetcore
 from meetcore.launchers import InProcessLauncher
 from meetcore_server.assembly import ServeOptions, Server, open_server
 
+from .empty_tables import with_tables
+
 PLUGIN = Path(__file__).parents[2] / "scripted_meetings.py"
 SHORT = "https://meet.google.com/short-abc"
 STAY = "https://meet.google.com/stay-abc"
@@ -38,7 +40,8 @@ async def serving(
     plugins = meetcore.Plugins(only=["files", "server", *dialects], files=[PLUGIN])
     settings = {"transcriber": "scripted", "out_dir": folder / "bots", **(config or {})}
     bot_config = meetcore.load_config(None, settings, environ={})
-    options.setdefault("database", f"sqlite:///{folder}/server.db")
+    if "database" not in options:
+        options["database"] = with_tables(folder / "server.db")
     options.setdefault("plugin_files", (str(PLUGIN),))
     options.setdefault("port", 0)
     with trio.fail_after(280):

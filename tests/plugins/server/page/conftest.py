@@ -15,6 +15,7 @@ import meetcore
 from meetcore.launchers import InProcessLauncher
 from meetcore_browser.browser import Browser
 from meetcore_server.assembly import ServeOptions, Server, open_server
+from tests.plugins.server.empty_tables import with_tables
 
 MEETINGS = Path(__file__).with_name("meetings.py")
 WITHIN_MS = 15_000
@@ -30,7 +31,8 @@ async def serving_the_page(
     plugins = meetcore.Plugins(only=["files", "server", *dialects], files=[MEETINGS])
     settings = {"transcriber": "scripted", "out_dir": folder / "bots", "sinks": ["files"]}
     config = meetcore.load_config(None, settings, environ={})
-    options.setdefault("database", f"sqlite:///{folder}/server.db")
+    if "database" not in options:
+        options["database"] = with_tables(folder / "server.db")
     options.setdefault("port", 0)
     with trio.fail_after(110):
         async with (

@@ -25,36 +25,36 @@ from tests.plugins.server.storage.orders_of_tests import insert
 PLUGIN = Path(__file__).parents[4] / "plugins" / "server"
 
 
-async def test_the_migrations_and_the_tables_agree(database_url: str) -> None:
+async def test_the_migrations_and_the_tables_agree(new_database_url: str) -> None:
     def differences(c: sa.Connection) -> list[object]:
         context = MigrationContext.configure(
             c, opts={"compare_type": True, "target_metadata": METADATA}
         )
         return list(compare_metadata(context, METADATA))
 
-    async with open_database(database_url) as database:
+    async with open_database(new_database_url) as database:
         assert await database.do(differences) == []
 
 
-async def test_every_foreign_key_and_name_is_as_the_tables_say(database_url: str) -> None:
+async def test_every_foreign_key_and_name_is_as_the_tables_say(new_database_url: str) -> None:
     def reflected(c: sa.Connection) -> dict[str, set[str | None]]:
         there = sa.MetaData()
         there.reflect(c)
         return {name: {str(i.name) for i in table.indexes} for name, table in there.tables.items()}
 
-    async with open_database(database_url) as database:
+    async with open_database(new_database_url) as database:
         indexes = await database.do(reflected)
     for name, table in METADATA.tables.items():
         assert {index.name for index in table.indexes} <= indexes[name]
 
 
-async def test_a_database_of_a_later_version_is_refused(database_url: str) -> None:
-    async with open_database(database_url) as database:
+async def test_a_database_of_a_later_version_is_refused(new_database_url: str) -> None:
+    async with open_database(new_database_url) as database:
         await database.do(
             lambda c: c.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
         )
     with pytest.raises(DatabaseTooNew, match="9999"):
-        async with open_database(database_url):
+        async with open_database(new_database_url):
             pass
 
 
@@ -74,13 +74,13 @@ def copy_at(version: str, source_url: str, url: str) -> None:
 
 
 async def test_a_database_of_the_first_version_is_upgraded_with_its_keys_and_bots(
-    database_url: str, another_database_url: str
+    database_url: str, new_database_url: str
 ) -> None:
     async with open_database(database_url) as database:
         key, secret = await Keys(database).create(1, label="crm", max_bots=7)
         ordered = await insert(Bots(database), key_id=key.id)
-    await trio.to_thread.run_sync(copy_at, "0001", database_url, another_database_url)
-    async with open_database(another_database_url) as database:
+    await trio.to_thread.run_sync(copy_at, "0001", database_url, new_database_url)
+    async with open_database(new_database_url) as database:
         (kept,) = await Keys(database).keys()
         assert (kept.id, kept.label, kept.max_bots) == (key.id, "crm", None)
         assert await Keys(database).authenticate(secret) is not None
@@ -92,9 +92,9 @@ async def test_a_database_of_the_first_version_is_upgraded_with_its_keys_and_bot
         assert limited.max_bots == 2
 
 
-async def test_a_database_that_two_open_at_once_is_made_once(database_url: str) -> None:
+async def test_a_database_that_two_open_at_once_is_made_once(new_database_url: str) -> None:
     async def open_and_close() -> None:
-        async with open_database(database_url) as database:
+        async with open_database(new_database_url) as database:
             users = await database.do(lambda c: c.scalar(sa.text("SELECT count(*) FROM users")))
             assert users == 1
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meetcore.service import Outgoing
+from tests.plugins.server.empty_tables import with_tables
 from tests.plugins.server.webhooks.receiver import Answer, hang_up, never, receiving, status
 from tests.plugins.server.webhooks.stage import staged, target
 
@@ -43,7 +44,7 @@ def test_every_message_is_taken_or_given_up_in_order(
     life: list[tuple[str, Any]], answers: list[str]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        trio.run(live, f"sqlite:///{Path(folder) / 'server.db'}", life, answers)
+        trio.run(live, with_tables(Path(folder) / "server.db"), life, answers)
 
 
 async def live(url: str, life: list[tuple[str, Any]], answers: list[str]) -> None:
