@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import wave
-
-from pocketsphinx import Decoder
+from typing import Any
 
 from meetcore.testing.scoring import WordErrors, word_errors
 from meetcore.testing.script import Line
+from meetcore_pocketsphinx.decoders import build_decoder
+from meetcore_pocketsphinx.settings import WorkerSettings
 from meetcore_rehearsal.cast import check_playable
 from meetcore_rehearsal.scripts import bundled_scripts, find_script
 
 FLITE_VOICES = ("ada", "ben", "callum")
 
 
-def decode(decoder: Decoder, line: Line) -> str:
+def decode(decoder: Any, line: Line) -> str:
     assert line.audio is not None
     with wave.open(str(line.audio), "rb") as wav:
         pcm = wav.readframes(wav.getnframes())
@@ -45,10 +46,10 @@ def test_the_bundled_script_has_what_a_rehearsal_needs() -> None:
 
 def test_each_flite_voice_is_understood_with_the_default_model() -> None:
     errors: dict[str, WordErrors] = {}
-    decoders: dict[str, Decoder] = {}
+    decoders: dict[str, Any] = {}
     for _, line in find_script("planning").audible_lines():
         if line.who not in decoders:
-            decoders[line.who] = Decoder(loglevel="FATAL", fwdflat=False, bestpath=True)
+            decoders[line.who] = build_decoder(WorkerSettings())
         heard = decode(decoders[line.who], line)
         errors[line.who] = errors.get(line.who, WordErrors()) + word_errors(line.text, heard)
     for voice in FLITE_VOICES:
