@@ -1,6 +1,8 @@
 # Two commands do it all: `make demo` and `make test`. The rest is for those who change things.
 .PHONY: demo test quick check bench docs dist install
 BIN := .venv/bin
+# Some images forbid Python to keep what it compiled; then everything takes half as long again.
+unexport PYTHONDONTWRITEBYTECODE
 
 demo: install
 	@$(BIN)/meetcore demo

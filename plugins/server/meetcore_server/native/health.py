@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections import Counter
 from typing import Any
@@ -21,6 +22,7 @@ from meetcore_server.service import BotService
 __all__ = ["HANDLERS"]
 
 _READY_WITHIN_S = 5.0
+_LEAST_FREE_BYTES = 16_000_000
 
 
 @get("/health", summary="Whether it lives", operation_id="health")
@@ -33,7 +35,8 @@ async def health() -> dict[str, str]:
 async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]]:
     """Answer whether orders can be taken and bots seen through.
 
-    That is: the database answers, the folder can be written, and no bot's end waits to be written.
+    That is: the database answers, the folder can be written, its disk has 16 MB left (a bot that
+    finds it full has to end), and no bot's end waits to be written.
     """
     trouble = ""
     try:
@@ -43,6 +46,8 @@ async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]
         trouble = str(error) or "the database does not answer"
     if not trouble and not os.access(_existing(service), os.W_OK):
         trouble = "the bots' folder cannot be written"
+    if not trouble and (left := shutil.disk_usage(_existing(service)).free) < _LEAST_FREE_BYTES:
+        trouble = f"the disk that holds the bots' folder has {left / 1e6:.1f} MB left"
     if not trouble:
         trouble = _bots_in_trouble(service)
     body = {"status": "ready"} if not trouble else {"status": "not ready", "detail": trouble}
