@@ -16,7 +16,7 @@ from benchmarks.figures import Figure, report, spread
 from benchmarks.served import MOST_CHANGE, QUICK, Server, percentile, served, stalled
 
 ROUNDS = 1 if QUICK else 6
-ORDERS = 2 if QUICK else 5
+ORDERS = 1 if QUICK else 5
 
 
 def _orders(server: Server, answers_ms: list[float], joins_ms: list[float]) -> None:
@@ -34,7 +34,8 @@ def measure() -> list[Figure]:
     answers: tuple[list[float], list[float]] = ([], [])
     joins: tuple[list[float], list[float]] = ([], [])
     with served() as server:
-        server.stop(server.bot())
+        if not QUICK:
+            server.stop(server.bot())
         for _ in range(ROUNDS):
             _orders(server, answers[0], joins[0])
             with stalled(server):

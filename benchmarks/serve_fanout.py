@@ -38,12 +38,12 @@ from benchmarks.served import (
 )
 from meetcore_websocket.frames import text_frame
 
-SUBSCRIBERS = 50 if QUICK else 1_000
-ROUNDS = 2 if QUICK else 9
-EVENTS = 5 if QUICK else 25
-BURST = 20 if QUICK else 200
-FILL = 300
-PACE_MS = 20.0 if QUICK else 60.0
+SUBSCRIBERS = 10 if QUICK else 1_000
+ROUNDS = 1 if QUICK else 9
+EVENTS = 3 if QUICK else 25
+BURST = 10 if QUICK else 200
+FILL = 100 if QUICK else 300
+PACE_MS = 10.0 if QUICK else 60.0
 TEXT_BYTES = 300
 _KINDS = 3
 
@@ -187,6 +187,7 @@ def play() -> Rounds:
                     else:
                         rounds.raw_us.append(_raw(raw, size_bytes, audience))
                 rounds.events_per_s.append(_burst(server, bot_id, audience))
+        server.stop(bot_id)
     return rounds
 
 

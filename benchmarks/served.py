@@ -1,6 +1,8 @@
 """What the server's benchmarks share: `meetcore serve` in a process of its own, and its clients.
 
-Bots run in a process each, as they do by default. Figures of processes come from /proc.
+Bots run in a process each, as they do by default. Figures of processes come from /proc. With
+`--server PORT:PID:FOLDER` a script asks a server that `served` started elsewhere and starts none:
+so the tests start one for all scripts.
 """
 
 from __future__ import annotations
@@ -42,13 +44,14 @@ __all__ = [
 ]
 
 QUICK = "--quick" in sys.argv
+_RUNNING = "--server"
 KEY = "benchmark-key"
 _PLATFORM = Path(__file__).with_name("loud_platform.py")
 _PATIENCE_S = 60.0
 MOST_CHANGE = 1.1
 """What one that stands still may change: nothing that can be told from the runs' own spread."""
 _SETTINGS = "[plugins.server]\nprivate_targets = ['*']\nmax_bots = 1000\nrequests_per_s = 0\n"
-_STALL_FILL_BYTES = 300_000
+_STALL_FILL_BYTES = 100_000 if QUICK else 300_000
 _SMALL_SEGMENT_BYTES = 536
 
 
@@ -226,10 +229,12 @@ class Server:
 
 @contextmanager
 def served() -> Iterator[Server]:
-    """Run a server with nothing in it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384), hard))
-    with tempfile.TemporaryDirectory(prefix="meetcore-bench-") as name:
+    """Run a server with nothing in it; or ask the one that the command line names."""
+    if _RUNNING in sys.argv:
+        port, pid, name = sys.argv[sys.argv.index(_RUNNING) + 1].split(":", 2)
+        yield Server(int(port), int(pid), Path(name))
+        return
+    with _many_files(), tempfile.TemporaryDirectory(prefix="meetcore-bench-") as name:
         folder = Path(name)
         config = folder / "meetcore.toml"
         config.write_text(_SETTINGS, "utf-8")
@@ -244,6 +249,17 @@ def served() -> Iterator[Server]:
                 yield Server(_port_in(log, process), process.pid, folder)
             finally:
                 _end(process)
+
+
+@contextmanager
+def _many_files() -> Iterator[None]:
+    """Let this process, and what it starts, have as many connections open as a run has."""
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16_384), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
 
 
 def _port_in(log: Path, process: subprocess.Popen[bytes]) -> int:

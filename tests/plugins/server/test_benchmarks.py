@@ -1,4 +1,4 @@
-"""The server's benchmarks run, each by itself, at their smallest size; what they find is theirs.
+"""The server's benchmarks run, each by itself, at their smallest size, and ask one server.
 
 What is published is what they measure: a figure that a script no longer gives, gives in another
 unit, or of a single run, is found here.
@@ -11,20 +11,33 @@ import math
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from benchmarks.served import served
 
 ROOT = Path(__file__).parents[3]
 PUBLISHED = json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8"))
 SCRIPTS = ("serve_create", "serve_fanout", "serve_webhooks", "serve_rest", "serve_memory")
 
 
+pytestmark = pytest.mark.xdist_group("benchmarks")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The server that all scripts ask, started as each would by itself."""
+    with served() as running:
+        yield f"{running.port}:{running.pid}:{running.folder}"
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_script_runs_by_itself_and_gives_figures(script: str) -> None:
+def test_a_script_runs_by_itself_and_gives_figures(script: str, server: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{script}", "--quick", "--json"],
+        [sys.executable, "-m", f"benchmarks.{script}", "--quick", "--json", "--server", server],
         cwd=ROOT,
         capture_output=True,
         text=True,
