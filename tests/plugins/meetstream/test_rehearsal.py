@@ -12,7 +12,12 @@ import pytest
 
 from tests.plugins.meetstream.stage import eventually
 from tests.plugins.meetstream.users_server import target
-from tests.plugins.server.rehearsing import rehearsing
+from tests.plugins.server.rehearsing import (
+    journal_of,
+    rehearsing,
+    was_in_the_call_to_its_end,
+)
+from tests.plugins.server.short_script import SOUND_S
 from tests.plugins.server.webhooks.receiver import receiving
 
 KEY = "the-clients-own-key"
@@ -65,17 +70,18 @@ async def test_all_three_sockets_are_dialled_and_closed_with_1000(tmp_path: Path
         lines = (await client.get(f"/transcript/{bot_id}/get_transcript")).json()
         chats = (await client.get(f"/bots/{bot_id}/get_chats")).json()["chatMessages"]
 
+    journal = journal_of(tmp_path).read_text("utf-8")
+    assert was_in_the_call_to_its_end(tmp_path), journal
     assert (control.codes, ears.codes, reader.codes) == ([1000], [1000], [1000])
     assert control.texts()[0] == {
         "type": "ready", "bot_id": bot_id, "message": "Ready to receive messages",
     }  # fmt: skip
     usermsgs = [message["message"] for message in control.texts()[1:]]
     texts = [line["text"] for line in chats]
-    assert "hi all" in texts
+    assert "hi all" in texts, journal
     assert set(usermsgs) == set(texts) - {"hi all"}
-    assert len(ears.sound) > 15 * 96_000
+    assert len(ears.sound) > SOUND_S * 96_000
     assert {f.speaker_name for f in ears.frames()} >= {line["speaker"] for line in lines}
     finals = [m["transcript"] for m in reader.texts() if m["end_of_turn"]]
     assert sorted(finals) == sorted(line["transcript"] for line in lines)
-    journal = next((tmp_path / "bots").rglob(f"{bot_id}/journal.jsonl")).read_text("utf-8")
     assert journal.count('"command_refused"') == 1

@@ -11,8 +11,9 @@ from subprocess import PIPE
 
 import trio
 
-from meetcore.events import SegmentFinalized
+from meetcore.events import SegmentFinalized, StateChanged
 from meetcore.journal import JOURNAL_NAME, read_journal
+from meetcore.lifecycle import EndReason, State
 from meetcore.transcript import spoken_order
 from tests.plugins.server.short_script import write_short_script
 
@@ -65,12 +66,24 @@ async def _drain(process: trio.Process) -> None:
         continue
 
 
+def journal_of(folder: Path) -> Path:
+    """Return the journal of the one bot of a rehearsing server."""
+    (journal,) = (folder / "bots").rglob(JOURNAL_NAME)
+    return journal
+
+
+def was_in_the_call_to_its_end(folder: Path) -> bool:
+    """Tell whether the one bot of a rehearsing server got in and stayed until the host ended."""
+    changes = [each for each in read_journal(journal_of(folder)) if isinstance(each, StateChanged)]
+    got_in = any(each.state is State.IN_CALL for each in changes)
+    return got_in and changes[-1].reason is EndReason.MEETING_ENDED
+
+
 def finals_of(folder: Path) -> list[str]:
     """Return the texts that the one bot of a rehearsing server wrote down, in its order."""
-    (journal,) = (folder / "bots").rglob(JOURNAL_NAME)
     segments = {
         event.segment.id: event.segment
-        for event in read_journal(journal)
+        for event in read_journal(journal_of(folder))
         if isinstance(event, SegmentFinalized)
     }
     return [segment.text for segment in sorted(segments.values(), key=spoken_order)]

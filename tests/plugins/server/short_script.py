@@ -1,4 +1,4 @@
-"""A rehearsal half as long as the bundled one, made of its recordings: seven lines."""
+"""A rehearsal a third as long as the bundled one, made of its recordings: four lines."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import meetcore_rehearsal
 RECORDINGS = Path(meetcore_rehearsal.__file__).parent / "scripts" / "planning"
 LINES = (
     ("ada", 1.0, "ada-1", "Good morning everyone and thank you for coming."),
-    ("ada", 4.4, "ada-2", "Can you tell us about the first version."),
-    ("ben", 7.7, "ben-1", "The first version is ready and everything is working very well."),
-    ("callum", 11.2, "callum-1", "The customers want to see the results on Friday."),
-    ("ben", 14.9, "ben-2", "I agree with that and I can help you."),
-    ("ada", 17.2, "ada-4", "Let us meet again on Thursday morning."),
-    ("callum", 20.4, "callum-3", "Thank you very much and have a good day."),
+    ("ben", 4.2, "ben-2", "I agree with that and I can help you."),
+    ("callum", 7.4, "callum-1", "The customers want to see the results on Friday."),
+    ("ada", 10.8, "ada-4", "Let us meet again on Thursday morning."),
 )
-ENDS_S = 23.5
+ENDS_S = 14.5
+SOUND_S = 9.0
+"""So much of it at least is heard, on whatever machine."""
 HEAD = """
 title = "Short"
 seed = 7
@@ -31,7 +30,7 @@ host = true
 [[people]]
 id = "ben"
 name = "Ben Okafor"
-leaves_s = 22.0
+leaves_s = 13.5
 [[people]]
 id = "callum"
 name = "Callum Reid"
@@ -41,21 +40,21 @@ at_s = 3.0
 text = "Agenda: the first version, then the customers."
 [[chat]]
 who = "callum"
-at_s = 15.5
+at_s = 11.0
 text = "Friday is fine for them: 10 o'clock, here."
 [[mutes]]
 who = "callum"
-at_s = 15.0
-until_s = 18.0
+at_s = 10.6
+until_s = 12.6
 """
 
 
-def write_short_script(folder: Path) -> Path:
+def write_short_script(folder: Path, recordings: Path = RECORDINGS) -> Path:
     """Write the script and its recordings into a folder; return its path."""
     folder.mkdir(exist_ok=True)
     parts = [HEAD]
     for who, at_s, recording, text in LINES:
-        shutil.copy(RECORDINGS / f"{recording}.wav", folder)
+        shutil.copy(recordings / f"{recording}.wav", folder)
         parts += [
             "[[lines]]",
             f'who = "{who}"',

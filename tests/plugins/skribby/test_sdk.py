@@ -12,6 +12,7 @@ import trio
 from meetcore_skribby.webhooks import verify
 from tests.plugins.node_packages import installed, run_node
 from tests.plugins.server.rehearsing import rehearsing
+from tests.plugins.server.short_script import SOUND_S
 from tests.plugins.server.webhooks.receiver import Got, Receiver, receiving
 
 KEY = "operators-key"
@@ -70,9 +71,8 @@ def _check(seen: dict[str, Any]) -> None:
     ]
     assert seen["hops"][-1]["stop_reason"] == seen["end"]["stop_reason"]
 
-    assert (
-        len(seen["lines"]) >= 3
-    )  # of seven: how much is heard on a busy machine is asked elsewhere
+    # Of four: how much is heard on a busy machine is asked elsewhere.
+    assert len(seen["lines"]) >= 2
     assert seen["transcript"] == len(seen["lines"]) == seen["end"]["lines"]
     for line in seen["lines"]:
         assert isinstance(line["speaker"], int)
@@ -82,7 +82,7 @@ def _check(seen: dict[str, Any]) -> None:
     said = {message["content"] for message in seen["chat"]}
     assert {"Hello over REST", "Hello over the socket"} <= said
     assert "chat_error" not in seen
-    assert seen["audio_bytes"] > 10 * 32_000  # ten seconds at least, 16 bits at 16 kHz
+    assert seen["audio_bytes"] > SOUND_S * 32_000  # 16 bits at 16 kHz
 
     assert seen["end"]["status"] == "finished"
     assert all(is_date for _, is_date in seen["people"])

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from tests.plugins.server.rehearsing import finals_of, rehearsing
+from tests.plugins.server.short_script import SOUND_S
 from tests.plugins.server.webhooks.receiver import Receiver, receiving
 from tests.plugins.spoke.test_stream_sink import target
 
@@ -67,16 +68,16 @@ async def test_a_life_ends_with_complete_a_video_file_and_words(tmp_path: Path) 
     end = bodies[-1]["data"]
     assert len(end["speakers"]) >= 2
     finals = finals_of(tmp_path)
-    assert len(end["transcript"]) == len(data["bot_data"]["transcripts"]) == len(finals) >= 3
+    assert len(end["transcript"]) == len(data["bot_data"]["transcripts"]) == len(finals) >= 2
     assert {line["speaker"] for line in end["transcript"]} <= {*end["speakers"], "Unknown"}
     opened: Any = av.open(io.BytesIO(mp4))
     with opened as video:
         assert "mp4" in video.format.name
         seconds = float(video.duration or 0) / 1e6
-    assert seconds > 15
+    assert seconds > SOUND_S
 
     (heard,) = ears.connections
     assert json.loads(heard[0])["bot_id"] == made["bot_id"]
-    assert len(ears.sound) > 15 * 48_000
+    assert len(ears.sound) > SOUND_S * 48_000
     names = {change["name"] for text in ears.texts()[1:] for change in text}
     assert names == set(end["speakers"])
