@@ -37,11 +37,11 @@ text = "Now we will see what the machine can do."
 audio = "ada-3.wav"
 [[lines]]
 who = "ben"
-at_s = 4
+at_s = 3.4
 text = "The machine heard every word of it."
 audio = "ben-3.wav"
 [end]
-at_s = 8
+at_s = 6.4
 """
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
