@@ -123,27 +123,35 @@ def test_an_unknown_setting_is_named_with_the_nearest_known_one(tmp_path):
     assert "Did you mean 'database'?" in said
 
 
-def test_a_key_given_on_the_command_line_opens_and_nothing_else_does(tmp_path):
-    with served(tmp_path, "--api-key", "from-the-shell") as (_, said):
-        url = said[0].split()[-1]
-        headers = {"authorization": "Bearer from-the-shell"}
-        assert httpx2.get(f"{url}/v1/bots", trust_env=False).status_code == 401
-        assert httpx2.get(f"{url}/v1/bots", headers=headers, trust_env=False).status_code == 200
-        assert "from-the-shell" not in "".join(said)
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory):
+    """What a server says that was given a key, and allows each other key one bot."""
+    folder = tmp_path_factory.mktemp("keyed")
+    (folder / "meetcore.toml").write_text("[plugins.server]\nmax_bots_per_key = 1\n")
+    arguments = ("--config", "meetcore.toml", "--in-process", "--api-key", "from-the-shell")
+    with served(folder, *arguments) as (_, said):
+        yield said
 
 
-def test_the_limit_of_a_key_without_its_own_is_the_configurations(tmp_path):
-    (tmp_path / "meetcore.toml").write_text("[plugins.server]\nmax_bots_per_key = 1\n")
-    arguments = ("--config", "meetcore.toml", "--in-process", "--api-key", "root")
-    with served(tmp_path, *arguments) as (_, said):
-        root = {"authorization": "Bearer root"}
-        with httpx2.Client(base_url=said[0].split()[-1], headers=root, trust_env=False) as client:
-            for key, most in (({}, 1), ({"max_bots": 2}, 2)):
-                secret = client.post("/v1/keys", json=key).json()["secret"]
-                mine = {"authorization": f"Bearer {secret}"}
-                body = {"meeting_url": WAIT, "transcriber": "scripted"}
-                answers = [
-                    client.post("/v1/bots", json=body, headers=mine).status_code
-                    for _ in range(most + 1)
-                ]
-                assert answers == [201] * most + [429]
+@pytest.mark.xdist_group("keyed_server")
+def test_a_key_given_on_the_command_line_opens_and_nothing_else_does(keyed):
+    url = keyed[0].split()[-1]
+    headers = {"authorization": "Bearer from-the-shell"}
+    assert httpx2.get(f"{url}/v1/bots", trust_env=False).status_code == 401
+    assert httpx2.get(f"{url}/v1/bots", headers=headers, trust_env=False).status_code == 200
+    assert "from-the-shell" not in "".join(keyed)
+
+
+@pytest.mark.xdist_group("keyed_server")
+def test_the_limit_of_a_key_without_its_own_is_the_configurations(keyed):
+    root = {"authorization": "Bearer from-the-shell"}
+    with httpx2.Client(base_url=keyed[0].split()[-1], headers=root, trust_env=False) as client:
+        for key, most in (({}, 1), ({"max_bots": 2}, 2)):
+            secret = client.post("/v1/keys", json=key).json()["secret"]
+            mine = {"authorization": f"Bearer {secret}"}
+            body = {"meeting_url": WAIT, "transcriber": "scripted"}
+            answers = [
+                client.post("/v1/bots", json=body, headers=mine).status_code
+                for _ in range(most + 1)
+            ]
+            assert answers == [201] * most + [429]

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
@@ -139,8 +141,9 @@ async def test_a_bot_whose_journal_is_not_there_yet_is_told_of_from_the_start(
         assert bodies(receiver) == ["1", "2"]
 
 
+# A process that has imported everything and then forks: what is killed is the fork.
 CHILD = """
-import sys, trio
+import os, sys, trio
 sys.path.insert(0, sys.argv[3])
 from tests.plugins.server.webhooks.stage import staged, target
 from meetcore.orders import BotQuery
@@ -154,8 +157,40 @@ async def main(url, hook, events):
         await stage.nursery.start(stage.desk.run)
         await trio.sleep_forever()
 
-trio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[4]))
+for _ in iter(sys.stdin.readline, ""):
+    pid = os.fork()
+    if not pid:
+        trio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[4]))
+    print(pid, flush=True)
+    os.waitpid(pid, 0)
+    print("gone", flush=True)
 """
+
+
+@asynccontextmanager
+async def forking(*arguments: str) -> AsyncIterator[trio.Process]:
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-c", CHILD, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    async with process.stdin, process.stdout:
+        try:
+            yield process
+        finally:
+            process.kill()
+            with trio.CancelScope(shield=True):
+                await process.wait()
+
+
+async def line_of(process: trio.Process) -> str:
+    assert process.stdout is not None
+    said = b""
+    while not said.endswith(b"\n"):
+        more = await process.stdout.receive_some()
+        assert more, said
+        said += more
+    return said.decode().strip()
 
 
 async def test_killed_again_and_again_it_delivers_everything_in_order(
@@ -163,7 +198,6 @@ async def test_killed_again_and_again_it_delivers_everything_in_order(
 ) -> None:
     async with receiving() as receiver:
         receiver.answers["/hook"] = [status(500)] + [status(204)] * 20 + [status(503)] * 2
-        command = [sys.executable, "-c", CHILD, database_url, receiver.url(), str(ROOT)]
         expected = []
         for number in range(EVENTS):
             if number % 5 == 0:
@@ -171,21 +205,23 @@ async def test_killed_again_and_again_it_delivers_everything_in_order(
             elif number % 7:
                 expected.append(str(number + 1))
         kills = 0
+        arguments = (database_url, receiver.url(), str(ROOT), str(EVENTS))
         with trio.fail_after(90):
-            while expected[-1] not in bodies(receiver):
-                process = await trio.lowlevel.open_process(
-                    [*command, str(EVENTS)], stdin=subprocess.DEVNULL
-                )
-                try:
-                    enough = len(receiver.got) + 19
-                    await receiver.until(
-                        lambda: len(receiver.got) >= enough or expected[-1] in bodies(receiver),  # noqa: B023
-                        60,
-                    )
-                finally:
-                    os.kill(process.pid, signal.SIGKILL)
-                    await process.wait()
-                kills += 1
+            async with forking(*arguments) as parent:
+                assert parent.stdin is not None
+                while expected[-1] not in bodies(receiver):
+                    await parent.stdin.send_all(b"\n")
+                    pid = int(await line_of(parent))
+                    try:
+                        enough = len(receiver.got) + 19
+                        await receiver.until(
+                            lambda: len(receiver.got) >= enough or expected[-1] in bodies(receiver),  # noqa: B023
+                            60,
+                        )
+                    finally:
+                        os.kill(pid, signal.SIGKILL)
+                    assert await line_of(parent) == "gone"
+                    kills += 1
         got = bodies(receiver)
         once = [body for n, body in enumerate(got) if n == 0 or got[n - 1] != body]
         assert once == expected
