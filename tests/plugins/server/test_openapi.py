@@ -18,6 +18,7 @@ LIVE = "/events/stream"
 
 def hold_to_it(url: str, key: str, known: dict[str, str], examples: int) -> Counter[str]:
     """Call every operation with what its schema allows, and with some real ids; in a thread."""
+    import requests
     import schemathesis  # two seconds that only these tests need to pay
     from schemathesis.checks import not_a_server_error
     from schemathesis.specs.openapi import checks
@@ -32,6 +33,8 @@ def hold_to_it(url: str, key: str, known: dict[str, str], examples: int) -> Coun
     raw = httpx2.get(f"{url}/openapi/openapi.json", trust_env=False).json()
     schema = schemathesis.openapi.from_dict(raw)
     calls: Counter[str] = Counter()
+    session = requests.Session()
+    session.trust_env = False
 
     def call(case: Any) -> None:
         operation = case.operation
@@ -39,8 +42,10 @@ def hold_to_it(url: str, key: str, known: dict[str, str], examples: int) -> Coun
             if name in (case.path_parameters or {}) and calls[operation.label] % 2:
                 case.path_parameters[name] = value
         calls[operation.label] += 1
-        headers = {"authorization": f"Bearer {key}", "connection": "close"}
-        case.call_and_validate(base_url=url, timeout=30, headers=headers, checks=held)
+        headers = {"authorization": f"Bearer {key}"}
+        case.call_and_validate(
+            base_url=url, session=session, timeout=30, headers=headers, checks=held
+        )
 
     for found in schema.get_all_operations():
         operation = found.ok()
@@ -53,6 +58,7 @@ def hold_to_it(url: str, key: str, known: dict[str, str], examples: int) -> Coun
             database=None,
             suppress_health_check=list(HealthCheck),
         )(test)()
+    session.close()
     return calls
 
 

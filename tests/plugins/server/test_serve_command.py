@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
@@ -47,12 +46,12 @@ def served(folder: Path, *arguments: str):
 
 
 def wait_until_recording(url: str, bot_id: str) -> None:
-    until = time.monotonic() + 40
-    while time.monotonic() < until:
-        row = httpx2.get(f"{url}/v1/bots/{bot_id}", trust_env=False).json()
-        if row["state"] == "recording":
-            return
-    raise AssertionError(f"it is {row['state']}")
+    address = f"{url}/v1/bots/{bot_id}/events/stream"
+    with httpx2.stream("GET", address, trust_env=False, timeout=40) as answer:
+        for line in answer.iter_lines():
+            if '"state":"recording"' in line:
+                return
+    raise AssertionError("it ended before it recorded")
 
 
 def refused(folder: Path, *arguments: str, **environment: str) -> str:
