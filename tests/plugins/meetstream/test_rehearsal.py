@@ -66,12 +66,12 @@ async def test_all_three_sockets_are_dialled_and_closed_with_1000(tmp_path: Path
             return any(b'"bot.done"' in got.body for got in receiver.got)
 
         await receiver.until(done, within_s=150)
+        journal = journal_of(tmp_path).read_text("utf-8")
+        assert was_in_the_call_to_its_end(tmp_path), journal
         await eventually(lambda: control.codes and ears.codes and reader.codes)
         lines = (await client.get(f"/transcript/{bot_id}/get_transcript")).json()
         chats = (await client.get(f"/bots/{bot_id}/get_chats")).json()["chatMessages"]
 
-    journal = journal_of(tmp_path).read_text("utf-8")
-    assert was_in_the_call_to_its_end(tmp_path), journal
     assert (control.codes, ears.codes, reader.codes) == ([1000], [1000], [1000])
     assert control.texts()[0] == {
         "type": "ready", "bot_id": bot_id, "message": "Ready to receive messages",
