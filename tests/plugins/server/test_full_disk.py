@@ -42,13 +42,18 @@ def namespace(tmp_path: Path) -> tuple[str, ...]:
 
 
 @contextmanager
-def server_on_a_small_disk(folder: Path, namespace: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    """Run a server whose database and bots share a small disk; give its URL and the disk."""
+def server_on_a_small_disk(
+    folder: Path, namespace: tuple[str, ...], bots: str
+) -> Iterator[tuple[str, Path]]:
+    """Run a server with its database on a small disk, and its bots where they are said to be.
+
+    Gives its URL and the disk.
+    """
     disk, config = folder / "disk", folder / "meetcore.toml"
     disk.mkdir()
     config.write_text('transcriber = "scripted"\nsinks = ["files"]\n')
     serve = [sys.executable, "-m", "meetcore", "serve", "--port", "0", "--config", str(config)]
-    serve += ["--plugin", str(PLUGIN), "--out", str(disk / "bots")]
+    serve += ["--plugin", str(PLUGIN), "--out", str(folder / bots)]
     serve += ["--database", f"sqlite:///{disk}/server.db"]
     mounted = f'mount -t tmpfs -o size={SIZE_MB}m none "$0" && exec "$@"'
     process = subprocess.Popen(
@@ -85,10 +90,13 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+@pytest.mark.parametrize(
+    ("bots_in", "first"), [("disk/bots", "bots' folder"), ("bots", "database")]
+)
 async def test_a_full_disk_ends_bots_with_the_cause_and_is_over_when_there_is_room(
-    tmp_path, namespace
+    tmp_path, namespace, bots_in, first
 ):
-    with server_on_a_small_disk(tmp_path, namespace) as (url, disk):
+    with server_on_a_small_disk(tmp_path, namespace, bots_in) as (url, disk):
         async with httpx2.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
             assert (await client.get("/ready")).status_code == 200
             bots = [await ordered(client, STAY) for _ in range(2)]
@@ -98,7 +106,7 @@ async def test_a_full_disk_ends_bots_with_the_cause_and_is_over_when_there_is_ro
             assert shutil.disk_usage(disk).free == 0
             ready = await client.get("/ready")
             assert ready.status_code == 503
-            assert "0.0 MB left" in ready.json()["detail"]
+            assert f"{first} has 0.0 MB left" in ready.json()["detail"]
             for bot in bots:  # whoever is asked to write ends in a state that says why, or goes on
                 assert (await client.post(f"/v1/bots/{bot['id']}/stop")).status_code in (202, 503)
                 order = await client.post("/v1/bots", json={"meeting_url": SHORT})

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,8 +36,8 @@ async def health() -> dict[str, str]:
 async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]]:
     """Answer whether orders can be taken and bots seen through.
 
-    That is: the database answers, the folder can be written, its disk has 16 MB left (a bot that
-    finds it full has to end), and no bot's end waits to be written.
+    That is: the database answers, the folder can be written, 16 MB are left on its disk and on that
+    of SQLite (a bot that finds it full has to end), and no bot's end waits to be written.
     """
     trouble = ""
     try:
@@ -46,12 +47,26 @@ async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]
         trouble = str(error) or "the database does not answer"
     if not trouble and not os.access(_existing(service), os.W_OK):
         trouble = "the bots' folder cannot be written"
-    if not trouble and (left := shutil.disk_usage(_existing(service)).free) < _LEAST_FREE_BYTES:
-        trouble = f"the disk that holds the bots' folder has {left / 1e6:.1f} MB left"
+    if not trouble:
+        trouble = _disk_in_trouble(service)
     if not trouble:
         trouble = _bots_in_trouble(service)
     body = {"status": "ready"} if not trouble else {"status": "not ready", "detail": trouble}
     return Response(body, status_code=503 if trouble else 200)
+
+
+def _disk_in_trouble(service: BotService) -> str:
+    held = {"the bots' folder": Path(_existing(service))}
+    if (file := service.stores.bots.database.file) is not None:
+        held["the database"] = file.absolute().parent
+    for what, folder in held.items():
+        try:
+            left = shutil.disk_usage(folder).free
+        except OSError as error:
+            return f"the disk that holds {what} cannot be asked: {error.strerror}"
+        if left < _LEAST_FREE_BYTES:
+            return f"the disk that holds {what} has {left / 1e6:.1f} MB left"
+    return ""
 
 
 def _bots_in_trouble(service: BotService) -> str:

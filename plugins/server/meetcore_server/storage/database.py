@@ -67,6 +67,7 @@ class Database:
     Attributes:
         shown: Its URL as it may be shown.
         kind: `sqlite` or `postgresql`.
+        file: The file of a SQLite that is on a disk.
     """
 
     def __init__(self, url: str, *, alone: bool = False) -> None:
@@ -74,6 +75,7 @@ class Database:
         self._lock_file = place.lock_file if alone else None
         self.shown = place.shown
         self.kind: str = place.engine.dialect.name
+        self.file = place.file
         self._token = trio.lowlevel.current_trio_token()
         self._worker = Worker(place, self._tell, alone)
         self._thread: threading.Thread | None = None
