@@ -28,6 +28,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
+from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -388,8 +389,9 @@ def find_route(routes: Sequence[Route], method: str, path: str) -> tuple[Route, 
     """
     method = "GET" if method == "HEAD" else method
     allowed: list[str] = []
+    given = path.strip("/").split("/")
     for route in routes:
-        params = fit(route.template, path)
+        params = _fit(_parts(route.template), given)
         if params is None:
             continue
         if route.method == method:
@@ -403,16 +405,24 @@ def fit(template: str, path: str) -> dict[str, str] | None:
 
     A slash at the end of the path does not matter.
     """
-    wanted = template.strip("/").split("/")
-    given = path.strip("/").split("/")
+    return _fit(_parts(template), path.strip("/").split("/"))
+
+
+@lru_cache(maxsize=1024)
+def _parts(template: str) -> tuple[str, ...]:
+    return tuple(template.strip("/").split("/"))
+
+
+def _fit(wanted: Sequence[str], given: Sequence[str]) -> dict[str, str] | None:
     params: dict[str, str] = {}
     for index, part in enumerate(wanted):
-        if part.startswith("{") and part.endswith("...}"):
+        named = part.startswith("{")
+        if named and part.endswith("...}"):
             params[part[1:-4]] = "/".join(given[index:])
             return params
         if index >= len(given):
             return None
-        if part.startswith("{") and part.endswith("}"):
+        if named and part.endswith("}"):
             if not given[index]:
                 return None
             params[part[1:-1]] = given[index]

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import json
 import os
 import weakref
@@ -352,7 +353,7 @@ class Journal:
             data = file.read(min(until - start, _READ_BYTES))
             if b"\n" not in data:
                 data += file.read(until - start - len(data))
-        for line in data[: data.rfind(b"\n") + 1].splitlines(keepends=True):
+        for line in io.BytesIO(data[: data.rfind(b"\n") + 1]):  # split no further than is asked for
             event = decode_line(line)
             if event is None:
                 raise JournalDamaged(f"{self._path} does not read back as it was written.")

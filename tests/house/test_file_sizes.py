@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,20 @@ LONGEST = 600
 NO_ROOM = {"utils", "helpers", "helper", "manager", "base", "common", "misc"}
 
 
-def ours() -> list[Path]:
+@cache
+def ours() -> tuple[Path, ...]:
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "*.py", "*.js"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return [ROOT / name for name in listed.stdout.split("\n") if name and (ROOT / name).is_file()]
+    names = listed.stdout.split("\n")
+    return tuple(ROOT / name for name in names if name and (ROOT / name).is_file())
+
+
+def first_string(text: str) -> str:
+    """Return a module's text up to the end of its first long string: all a docstring needs."""
+    opened = text.find('"""')
+    return text[: text.find('"""', opened + 3) + 3] if opened >= 0 else ""
 
 
 def test_no_file_is_longer_than_a_reader_can_hold():
@@ -34,7 +43,7 @@ def test_the_first_line_of_a_module_says_what_it_does(folder):
         if path.suffix != ".py" or path.relative_to(ROOT).parts[0] != folder:
             continue
         text = path.read_text("utf-8")
-        docstring = ast.get_docstring(ast.parse(text))
+        docstring = ast.get_docstring(ast.parse(first_string(text)))
         starts = text.startswith(('"""', 'r"""', "#!"))
         if text.strip() and not (docstring and starts and docstring.splitlines()[0].strip()):
             silent.append(str(path.relative_to(ROOT)))
@@ -54,7 +63,7 @@ def left_for_later(text: str, *, python: bool) -> list[int]:
     lines = [
         n for n, line in enumerate(text.splitlines(), 1) if any(mark in line for mark in MARKS)
     ]
-    if not python:
+    if not python or not any(name in text for name in ("NotImplementedError", *NOT_RUN)):
         return lines
     for node in ast.walk(ast.parse(text)):
         missing = isinstance(node, ast.Raise) and "NotImplementedError" in ast.unparse(node)
