@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
@@ -30,6 +31,7 @@ from meetcore.wire import (
     parse_time,
     to_json,
 )
+from tests.json_values import nested
 
 moments = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 plain = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.lists(st.text()))
@@ -61,6 +63,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
     }[kind]
 
 
+@cache
 def made(cls: type) -> st.SearchStrategy[Any]:
     hints = get_type_hints(cls)
     return st.builds(cls, **{a.name: values_of(hints[a.name]) for a in attrs.fields(cls)})
@@ -175,7 +178,7 @@ def test_a_journal_with_entries_of_another_version_is_read_to_its_end(tmp_path):
     Journal(path, "b", fsync=False).close()
 
 
-@given(message=st.recursive(plain, lambda inner: st.dictionaries(st.text(), inner)))
+@given(message=nested(plain))
 def test_no_message_breaks_the_reader_of_commands_but_by_its_own_error(message):
     for attempt in (message, {"type": "send_chat", "data": message}, {"type": message}):
         with suppress(CommandRefused):

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetcore_browser.wire import AudioBlock, PageMessage, WireError, decode, encode_audio
+from tests.json_values import nested
 
 U32 = st.integers(0, 2**32 - 1)
 
@@ -25,7 +26,7 @@ def test_audio_survives_the_way(document: int, track: int, frame: int, samples: 
     assert block.pcm.tolist() == samples
 
 
-@given(U32, st.text(), st.recursive(st.none() | st.booleans() | st.text(), st.lists))
+@given(U32, st.text(), nested(st.none() | st.booleans() | st.text()))
 def test_messages_survive_the_way(document: int, topic: str, data: object) -> None:
     payload = json.dumps({"document": document, "topic": topic, "data": data})
     assert decode(payload) == PageMessage(document, topic, data)

@@ -42,18 +42,23 @@ def segment(
     )
 
 
+NASTY = st.text(max_size=40) | st.sampled_from(["a --> b", "x\n\ny", "<b>&amp;", "\r\n1\r\n"])
+STARTS, STEPS, LENGTHS = st.floats(0, 400_000), st.floats(0, 2), st.floats(0, 30)
+TEXTS = st.lists(st.text("abc<>&-", min_size=1, max_size=12), max_size=40)
+SPEAKERS = st.none() | NASTY
+
+
 @st.composite
 def segments(draw: st.DrawFn) -> Segment:
-    nasty = st.text(max_size=40) | st.sampled_from(["a --> b", "x\n\ny", "<b>&amp;", "\r\n1\r\n"])
-    start = draw(st.floats(0, 400_000))
-    texts = draw(st.lists(st.text("abc<>&-", min_size=1, max_size=12), max_size=40))
-    step = draw(st.floats(0, 2))
+    start = draw(STARTS)
+    texts = draw(TEXTS)
+    step = draw(STEPS)
     words = tuple(
         Word(text, start + i * step, start + (i + 1) * step, None) for i, text in enumerate(texts)
     )
-    text = " ".join(texts) if draw(st.booleans()) else draw(nasty)
-    speaker = draw(st.none() | nasty)
-    length = draw(st.floats(0, 30))
+    text = " ".join(texts) if draw(st.booleans()) else draw(NASTY)
+    speaker = draw(SPEAKERS)
+    length = draw(LENGTHS)
     return segment(text, start, start + length, speaker, words)
 
 

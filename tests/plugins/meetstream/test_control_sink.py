@@ -22,6 +22,7 @@ from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
 from meetcore_meetstream.control_sink import MeetstreamControlSink
 from meetcore_meetstream.dial_options import ControlOptions
+from tests.json_values import JSON
 from tests.plugins.meetstream.stage import BY_NAME, chat, eventually
 from tests.plugins.meetstream.users_server import Listener, target
 from tests.plugins.websocket.users_server import WithTarget, running
@@ -252,11 +253,6 @@ def test_options_do_not_show_the_url() -> None:
 
 # --- any message at all ------------------------------------------------------------------------
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
 COMMAND_NAMES = st.sampled_from(
     ["sendmsg", "sendaudio", "sendchat", "interrupt", "sendimg", "sendimg_url", "ack", "x"]
 )

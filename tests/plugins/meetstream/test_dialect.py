@@ -32,6 +32,7 @@ from meetcore_meetstream.fields import BadField
 from meetcore_meetstream.live_text import NewText, chunk
 from meetcore_meetstream.variants import Variant
 from meetcore_meetstream.wish import read_wish
+from tests.json_values import JSON
 from tests.plugins.meetstream.stage import KEY, enter, meetstream, new_bot, play, wish
 from tests.plugins.skribby.journals import drafts, journals, written
 
@@ -176,11 +177,6 @@ def test_new_texts_joined_are_the_transcript(growth: list[str], data: st.DataObj
 
 # --- any request -------------------------------------------------------------------------------
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
 URLS = st.sampled_from(["https://x.test/a", "wss://x.test/a", "ws://[", "http://a@b", "", "x y"])
 FIELDS = st.sampled_from(
     [

@@ -19,6 +19,7 @@ from meetcore_rehearsal.actions import (
     SetMuted,
     read_action,
 )
+from tests.json_values import nested
 
 
 def read(message: object, *, arrived: bool = True) -> Action:
@@ -71,11 +72,7 @@ def test_no_bytes_break_the_reader_but_by_its_own_error(text: str | bytes, arriv
     assert isinstance(action, Action)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=8,
-)
+JSON = nested(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text())
 TYPES = ["hello", "admit", "chat", "muted", "camera", "speaking", "signal", "report", "end"]
 KEYS = ["id", "text", "muted", "on", "speaking", "to", "data", "name", "passcode", "host_key"]
 

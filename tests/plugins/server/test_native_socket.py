@@ -10,6 +10,8 @@ import trio_websocket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.json_values import nested
+
 from .running import SHORT, STAY, http, ordered, refused, said, say, serving, socket, until
 
 
@@ -129,10 +131,9 @@ async def test_a_page_of_another_origin_is_kept_out_where_no_key_is_needed(tmp_p
             assert await said(connection) == {"type": "pong"}
 
 
-JSON = st.recursive(
+JSON = nested(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner),
-    max_leaves=6,
+    st.text(max_size=6),
 )
 ASKED = st.fixed_dictionaries(
     {"type": st.sampled_from(["subscribe", "unsubscribe", "command", "ping", "x"]) | JSON},

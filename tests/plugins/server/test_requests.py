@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from meetcore.doors import BadBody, Mount, Reply, Request, Route
 from meetcore.errors import ConfigError, MeetcoreError
+from tests.json_values import nested
 from tests.plugins.server.running import (
     SHORT,
     STAY,
@@ -41,11 +42,7 @@ def test_a_body_that_is_no_json_is_said_to_be_none(body: bytes) -> None:
         Request(body=body).json()
 
 
-VALUES = st.recursive(
-    st.none() | st.integers(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
-)
+VALUES = nested(st.none() | st.integers())
 
 
 @settings(deadline=None)

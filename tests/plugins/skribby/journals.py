@@ -85,6 +85,11 @@ HAPPENINGS: st.SearchStrategy[Event] = st.one_of(
     st.builds(TranscriptionStopped, track_id=NAMES, kind=st.just("auth"), detail=st.text()),
     st.builds(StepTaken, name=NAMES),
 )
+FEW = st.lists(HAPPENINGS, max_size=4)
+NEXT = {at: st.sampled_from(sorted(after)) for at, after in TRANSITIONS.items() if after}
+FIRST: st.SearchStrategy[State] = st.sampled_from([State.SCHEDULED, State.REQUESTED])
+CHANGES = st.integers(0, 14)
+REASONS = st.sampled_from(EndReason)
 drafts = st.one_of(
     st.builds(SegmentDraft, segment=SEGMENTS),
     st.builds(LevelDraft, track_id=NAMES, participant_id=st.none(), dbfs=st.just(-20.0)),
@@ -112,15 +117,14 @@ def journals(draw: st.DrawFn) -> list[Event]:
             platform="google_meet", native_id="n", public_url="https://x.test", display_name="bot"
         )
     ]
-    state = draw(st.sampled_from([State.SCHEDULED, State.REQUESTED]))
+    state = draw(FIRST)
     events.append(StateChanged(state=state))
-    for _ in range(draw(st.integers(0, 14))):
-        following = sorted(TRANSITIONS[state])
-        if not following:
+    for _ in range(draw(CHANGES)):
+        if state not in NEXT:
             break
-        events += draw(st.lists(HAPPENINGS, max_size=4))
-        previous, state = state, draw(st.sampled_from(following))
+        events += draw(FEW)
+        previous, state = state, draw(NEXT[state])
         ending = state in TERMINAL or state is State.LEAVING
-        reason = draw(st.sampled_from(EndReason)) if ending else None
+        reason = draw(REASONS) if ending else None
         events.append(StateChanged(state=state, previous=previous, reason=reason))
     return written(events)

@@ -19,6 +19,7 @@ from meetcore_skribby.chronicle import Chronicle
 from meetcore_skribby.dialect import SkribbyDialect, action_of
 from meetcore_skribby.statuses import standing
 from meetcore_skribby.transcripts import Speakers
+from tests.json_values import JSON
 from tests.plugins.skribby.journals import drafts, journals
 
 STATUSES = {
@@ -198,11 +199,6 @@ def test_drafts_are_never_told(journal: list[Event], draft: Draft) -> None:
         assert dialect.messages(draft) == ()
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
 ACTIONS = st.fixed_dictionaries(
     {}, optional={"action": st.sampled_from(["stop", "chat-message", "change-avatar"]) | JSON,
                   "data": st.fixed_dictionaries({}, optional={"content": JSON}) | JSON}

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meetcore_skribby.wish import FIELDS, BadWish, read_wish
+from tests.json_values import JSON
 from tests.plugins.skribby.stage import ask, enter, new_bot, opened, skribby, wish
-from tests.plugins.skribby.test_dialect import ACTIONS, JSON
+from tests.plugins.skribby.test_dialect import ACTIONS
 
 KNOWN = sorted(
     {*FIELDS, "video", "profanity_filter", "custom_vocabulary", "authentication", "bot_avatar_url"}

@@ -18,6 +18,7 @@ from meetcore.lifecycle import TERMINAL, State
 from meetcore_spoke.dialect import SpokeDialect
 from meetcore_spoke.stream_frames import Pieces, SpeakerChanges
 from meetcore_spoke.wish import BadWish, read_wish
+from tests.json_values import JSON
 from tests.plugins.skribby.journals import drafts, journals
 from tests.plugins.spoke.stage import ask, new_bot, spoke, wish
 
@@ -144,11 +145,6 @@ def test_at_24_khz_there_are_half_as_many_samples_again(lengths: list[int]) -> N
     assert abs(len(sent) // 2 - sum(lengths) * 3 / 2) <= 2
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
 FIELDS = st.sampled_from(
     [
         "meeting_url",
