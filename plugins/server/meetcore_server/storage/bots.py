@@ -44,6 +44,17 @@ __all__ = ["Bots", "Limits"]
 _RUNNING = tuple(state for state in UNFINISHED if state != State.SCHEDULED)
 _MOST_DUE = 100
 
+# What is asked often is built once: to build a statement takes longer than to run it.
+_INSERT = sa.insert(bots).returning(*SHOWN)
+_KEPT = (
+    sa.select(*SHOWN, bots.c.last_seq, bots.c.keep_s)
+    .where(bots.c.bot_id == sa.bindparam("this"))
+    .with_for_update()
+)
+_CHANGE = sa.update(bots).where(bots.c.bot_id == sa.bindparam("this")).returning(*SHOWN)
+_USER = sa.select(users.c.id, users.c.max_bots).where(users.c.id == sa.bindparam("this"))
+_KEY = sa.select(keys.c.max_bots).where(keys.c.id == sa.bindparam("this"))
+
 
 @frozen(kw_only=True)
 class Limits:
@@ -110,7 +121,7 @@ class Bots:
                 "last_seq": 0,
                 "idempotency_hash": digest(order.idempotency_key),
             }
-            row = bot_row(c.execute(sa.insert(bots).values(values).returning(*SHOWN)).one())
+            row = bot_row(c.execute(_INSERT, values).one())
             insert_targets(c, bot_id, order.webhooks)
             return row
 
@@ -223,8 +234,7 @@ class Bots:
         """
 
         def update(c: sa.Connection) -> BotRow:
-            query = sa.select(*SHOWN, bots.c.last_seq, bots.c.keep_s).with_for_update()
-            found = c.execute(query.where(bots.c.bot_id == bot_id)).one_or_none()
+            found = c.execute(_KEPT, {"this": bot_id}).one_or_none()
             if found is None:
                 raise NoSuchBot(f"There is no bot {bot_id}.")
             values: dict[str, Any] = {"updated_at": self.now()}
@@ -239,8 +249,7 @@ class Bots:
                     values["reason"] = reason.value
                 if ended_at is not None:
                     values |= {"ended_at": ended_at, "delete_after": _due(ended_at, found.keep_s)}
-            change = sa.update(bots).where(bots.c.bot_id == bot_id).values(values)
-            return bot_row(c.execute(change.returning(*SHOWN)).one())
+            return bot_row(c.execute(_CHANGE, {"this": bot_id, **values}).one())
 
         return await self.database.do(update)
 
@@ -343,8 +352,7 @@ def _refuse_too_many(
     c: sa.Connection, user_id: int, key_id: str, state: State, limits: Limits
 ) -> None:
     known = 0 < user_id <= LARGEST_NUMBER
-    query = sa.select(users.c.id, users.c.max_bots).where(users.c.id == user_id)
-    user = c.execute(query).one_or_none() if known else None
+    user = c.execute(_USER, {"this": user_id}).one_or_none() if known else None
     if user is None:
         raise NoSuchBot(f"There is no user {user_id}.")
     of_user = bots.c.user_id == user_id
@@ -365,7 +373,7 @@ def _refuse_too_many(
 
 def _limit_of_key(c: sa.Connection, key_id: str, limits: Limits) -> int | None:
     """Return how many bots a key may have; a key without a row is the operator's: any number."""
-    key = c.execute(sa.select(keys.c.max_bots).where(keys.c.id == key_id)).one_or_none()
+    key = c.execute(_KEY, {"this": key_id}).one_or_none()
     if key is None:
         return None
     return limits.per_key if key.max_bots is None else int(key.max_bots)

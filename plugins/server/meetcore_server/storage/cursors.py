@@ -267,32 +267,40 @@ def _host(url: str | None) -> str | None:
         return None
 
 
-def _load(c: sa.Connection, target_id: int) -> Work | None:
-    query = (
-        sa.select(
-            *target_rows.SHOWN,
-            targets.c.bot_id,
-            targets.c.cursor,
-            targets.c.part,
-            targets.c.attempts,
-            targets.c.next_try_at,
-            targets.c.ended_at,
-            endpoints.c.disabled_at,
-        )
-        .select_from(WITH_ENDPOINTS)
-        .where(targets.c.id == target_id)
+# What each attempt asks is built once: to build a statement takes longer than to run it.
+_TARGET = (
+    sa.select(
+        *target_rows.SHOWN,
+        targets.c.bot_id,
+        targets.c.cursor,
+        targets.c.part,
+        targets.c.attempts,
+        targets.c.next_try_at,
+        targets.c.ended_at,
+        endpoints.c.disabled_at,
     )
-    row = c.execute(query).one_or_none()
+    .select_from(WITH_ENDPOINTS)
+    .where(targets.c.id == sa.bindparam("this"))
+)
+_BOT = sa.select(*bot_rows.SHOWN).where(bots.c.bot_id == sa.bindparam("this"))
+_PARCELS = (
+    sa.select(*[deliveries.c[name.name] for name in Parcel.__attrs_attrs__])
+    .where(deliveries.c.waiting.is_(True), deliveries.c.target_id == sa.bindparam("this"))
+    .order_by(deliveries.c.id)
+    .limit(MOST_PARCELS)
+)
+_NOTE = sa.insert(deliveries)
+_MOVE = sa.update(targets).where(
+    targets.c.id == sa.bindparam("this"), targets.c.cursor <= sa.bindparam("to")
+)
+
+
+def _load(c: sa.Connection, target_id: int) -> Work | None:
+    row = c.execute(_TARGET, {"this": target_id}).one_or_none()
     if row is None:
         return None
-    bot = c.execute(sa.select(*bot_rows.SHOWN).where(bots.c.bot_id == row.bot_id)).one()
-    columns = [deliveries.c[name.name] for name in Parcel.__attrs_attrs__]
-    waiting = (
-        sa.select(*columns)
-        .where(deliveries.c.waiting.is_(True), deliveries.c.target_id == target_id)
-        .order_by(deliveries.c.id)
-        .limit(MOST_PARCELS)
-    )
+    bot = c.execute(_BOT, {"this": row.bot_id}).one()
+    waiting = c.execute(_PARCELS, {"this": target_id})
     return Work(
         row=bot_row(bot),
         target=webhook_target(row),
@@ -300,7 +308,7 @@ def _load(c: sa.Connection, target_id: int) -> Work | None:
             cursor=row.cursor, part=row.part, attempts=row.attempts, next_try_at=row.next_try_at
         ),
         over=row.ended_at is not None or row.disabled_at is not None,
-        parcels=tuple(Parcel(**dict(found._mapping)) for found in c.execute(waiting)),
+        parcels=tuple(Parcel(**dict(found._mapping)) for found in waiting),
     )
 
 
@@ -328,7 +336,7 @@ def _note(c: sa.Connection, work: Work, attempt: Attempt, now: datetime) -> None
         if c.execute(sa.update(deliveries).where(*same).values(values)).rowcount:
             return
     new = {"bot_id": work.row.bot_id, "after_seq": 0, "created_at": now, "waiting": False}
-    c.execute(sa.insert(deliveries).values({**values, **place, **new}))
+    c.execute(_NOTE, {**values, **place, **new})
 
 
 def _move(
@@ -343,8 +351,7 @@ def _move(
     }
     if settled is not None:
         values["settled"] = settled
-    here = sa.and_(targets.c.id == target_id, targets.c.cursor <= position.cursor)
-    c.execute(sa.update(targets).where(here).values(values))
+    c.execute(_MOVE, {"this": target_id, "to": position.cursor, **values})
 
 
 def _end(c: sa.Connection, target_id: int, now: datetime) -> None:

@@ -32,6 +32,15 @@ _HINT_LETTERS = 6
 _KEY_BYTES = 32
 _SHOWN = [column for column in keys.c if column.name != "hash"]
 
+# What is asked with each request is built once: that takes longer than to look it up.
+_GOOD = sa.and_(
+    keys.c.revoked_at.is_(None),
+    sa.or_(keys.c.expires_at.is_(None), keys.c.expires_at > sa.bindparam("now")),
+)
+_VALID = sa.select(keys.c.id).where(keys.c.id.in_(sa.bindparam("ids", expanding=True)), _GOOD)
+_ANY_VALID = sa.select(keys.c.number).where(_GOOD).limit(1)
+_BY_HASH = sa.select(keys).where(keys.c.hash == sa.bindparam("digest"))
+
 
 @frozen
 class Keys:
@@ -66,12 +75,8 @@ class Keys:
 
     async def valid(self, key_ids: Collection[str]) -> frozenset[str]:
         """Return which of some keys, by their ids, are good now."""
-        query = sa.select(keys.c.id).where(
-            keys.c.id.in_(key_ids),
-            keys.c.revoked_at.is_(None),
-            sa.or_(keys.c.expires_at.is_(None), keys.c.expires_at > self.now()),
-        )
-        return await self.database.do(lambda c: frozenset(c.scalars(query)))
+        asked = {"ids": list(key_ids), "now": self.now()}
+        return await self.database.do(lambda c: frozenset(c.scalars(_VALID, asked)))
 
     async def create(
         self,
@@ -137,12 +142,8 @@ class Keys:
 
     async def any_valid(self) -> bool:
         """Return whether there is a key that somebody could use now."""
-        now = self.now()
-        query = sa.select(keys.c.number).where(
-            keys.c.revoked_at.is_(None),
-            sa.or_(keys.c.expires_at.is_(None), keys.c.expires_at > now),
-        )
-        return await self.database.do(lambda c: c.execute(query.limit(1)).first() is not None)
+        asked = {"now": self.now()}
+        return await self.database.do(lambda c: c.execute(_ANY_VALID, asked).first() is not None)
 
     def _recalled(self, digest: bytes) -> KeyRow | None:
         at, row = self._remembered.get(digest, (0.0, None))
@@ -154,7 +155,7 @@ def _hash(key: str) -> bytes:
 
 
 def _by_hash(c: sa.Connection, digest: bytes) -> KeyRow | None:
-    row = c.execute(sa.select(keys).where(keys.c.hash == digest)).one_or_none()
+    row = c.execute(_BY_HASH, {"digest": digest}).one_or_none()
     if row is None or not hmac.compare_digest(row.hash, digest):
         return None
     return _key(row)

@@ -35,6 +35,8 @@ SHOWN = (
 
 WITH_ENDPOINTS = targets.outerjoin(endpoints, targets.c.endpoint_id == endpoints.c.id)
 
+_INSERT = sa.insert(targets)
+
 
 def webhook_target(row: Any) -> WebhookTarget:
     """Return a target as formats see it; the row has at least the columns `SHOWN`."""
@@ -66,7 +68,7 @@ def insert_targets(c: sa.Connection, bot_id: str, wanted: Sequence[WebhookTarget
             if not _is_endpoint(c, endpoint_id, bot_id):
                 continue
             values |= {"url": None, "secret": None}
-        c.execute(sa.insert(targets).values(values))
+        c.execute(_INSERT, values)
 
 
 def _is_endpoint(c: sa.Connection, endpoint_id: object, bot_id: str) -> bool:
