@@ -50,16 +50,11 @@ def record(
 def loudness(path: Path) -> list[bool]:
     """Return for each tenth of a second whether it is loud."""
     with av.open(str(path)) as container:
-        resampler = av.AudioResampler("s16", "mono", RATE)
-        parts = [
-            out.to_ndarray()[0]
-            for frame in container.decode(audio=0)
-            for out in resampler.resample(frame)
-        ]
-        parts += [out.to_ndarray()[0] for out in resampler.resample(None)]
-    pcm = np.concatenate(parts)
-    whole = pcm[: len(pcm) // BLOCK * BLOCK].reshape(-1, BLOCK)
-    return [bool(np.abs(block).mean() > 1_000) for block in whole]
+        pcm = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+        block = container.streams.audio[0].rate // 10
+    loud = 1_000 if pcm.dtype == np.int16 else 1_000 / 32_768
+    whole = pcm[: len(pcm) // block * block].reshape(-1, block)
+    return [bool(each) for each in np.abs(whole).mean(axis=1) > loud]
 
 
 def loud_stretches(path: Path) -> list[tuple[float, float]]:

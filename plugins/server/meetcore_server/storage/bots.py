@@ -46,6 +46,8 @@ _MOST_DUE = 100
 
 # What is asked often is built once: to build a statement takes longer than to run it.
 _INSERT = sa.insert(bots).returning(*SHOWN)
+_BY_ID = sa.select(*SHOWN).where(bots.c.bot_id == sa.bindparam("this"))
+_BY_NUMBER = sa.select(*SHOWN).where(bots.c.number == sa.bindparam("this"))
 _KEPT = (
     sa.select(*SHOWN, bots.c.last_seq, bots.c.keep_s)
     .where(bots.c.bot_id == sa.bindparam("this"))
@@ -154,7 +156,7 @@ class Bots:
 
         def replace(c: sa.Connection) -> BotRow:
             one_at_a_time(c, "bots")
-            present = _one(c, bots.c.bot_id == bot_id)
+            present = _one(c, _BY_ID, bot_id)
             if present is None:
                 raise NoSuchBot(f"There is no bot {bot_id}.")
             if present.state is not State.SCHEDULED:
@@ -184,17 +186,24 @@ class Bots:
 
     async def get(self, bot_id: str, *, user_id: int | None = None) -> BotRow:
         """Return a bot by its id; raise `NoSuchBot` for none, or one of another user."""
-        return await self._get(bots.c.bot_id == bot_id, user_id, bot_id)
+        return await self._get(_BY_ID, bot_id, user_id)
 
     async def get_numbered(self, number: int, *, user_id: int | None = None) -> BotRow:
         """Return a bot by its number; raise `NoSuchBot` for none, or one of another user."""
         in_range = number if 0 < number <= LARGEST_NUMBER else 0
-        return await self._get(bots.c.number == in_range, user_id, str(number))
+        return await self._get(_BY_NUMBER, in_range, user_id, shown=str(number))
 
-    async def _get(self, which: sa.ColumnElement[bool], user_id: int | None, shown: str) -> BotRow:
-        row = await self.database.do(lambda c: _one(c, which))
+    async def _get(
+        self,
+        query: sa.Select[Any],
+        this: object,
+        user_id: int | None,
+        *,
+        shown: str | None = None,
+    ) -> BotRow:
+        row = await self.database.do(lambda c: _one(c, query, this))
         if row is None or (user_id is not None and row.user_id != user_id):
-            raise NoSuchBot(f"There is no bot {shown}.")
+            raise NoSuchBot(f"There is no bot {shown or this}.")
         return row
 
     async def list(self, query: BotQuery, *, user_id: int | None = None) -> list[BotRow]:
@@ -319,8 +328,8 @@ def _due(ended_at: datetime, keep_s: float | None) -> datetime | None:
         return None
 
 
-def _one(c: sa.Connection, which: sa.ColumnElement[bool]) -> BotRow | None:
-    row = c.execute(sa.select(*SHOWN).where(which)).one_or_none()
+def _one(c: sa.Connection, query: sa.Select[Any], this: object) -> BotRow | None:
+    row = c.execute(query, {"this": this}).one_or_none()
     return bot_row(row) if row is not None else None
 
 
@@ -331,8 +340,9 @@ def _rows(c: sa.Connection, query: sa.Select[Any]) -> list[BotRow]:
 def _made_before(c: sa.Connection, user_id: int, order: BotOrder) -> BotRow | None:
     if order.idempotency_key is None:
         return None
-    same = bots.c.idempotency_hash == digest(order.idempotency_key)
-    return _one(c, sa.and_(bots.c.user_id == user_id, same))
+    same = bots.c.idempotency_hash == sa.bindparam("this")
+    query = sa.select(*SHOWN).where(bots.c.user_id == user_id, same)
+    return _one(c, query, digest(order.idempotency_key))
 
 
 def _refuse_second(c: sa.Connection, user_id: int, exclusive: str | None) -> None:

@@ -145,16 +145,16 @@ class Cursors:
         )
         waiting = sa.select(deliveries.c.target_id).where(deliveries.c.waiting.is_(True))
         which = sa.or_(journal, targets.c.id.in_(waiting))
-        return await self.database.do(lambda c: _errands(c, which))
+        return await self.database.do(lambda c: _errands(c, _ERRANDS.where(which)))
 
     async def errands(self, bot_ids: Collection[str]) -> list[Errand]:
         """Return the targets of bots, except those that are told nothing more."""
-        which = sa.and_(targets.c.bot_id.in_(list(bot_ids)), targets.c.ended_at.is_(None))
-        return await self.database.do(lambda c: _errands(c, which))
+        asked = {"these": list(bot_ids)}
+        return await self.database.do(lambda c: _errands(c, _OF_BOTS, asked))
 
     async def errand(self, target_id: int) -> Errand | None:
         """Return one target, whatever its state."""
-        found = await self.database.do(lambda c: _errands(c, targets.c.id == target_id))
+        found = await self.database.do(lambda c: _errands(c, _ERRAND, {"this": target_id}))
         return found[0] if found else None
 
     async def of_endpoint(self, endpoint_id: str) -> list[Errand]:
@@ -164,7 +164,7 @@ class Cursors:
             targets.c.ended_at.is_(None),
             targets.c.settled.is_(False),
         )
-        return await self.database.do(lambda c: _errands(c, which))
+        return await self.database.do(lambda c: _errands(c, _ERRANDS.where(which)))
 
     async def targets(self, bot_id: str) -> list[WebhookTarget]:
         """Return a bot's targets, except those that are told nothing more."""
@@ -235,39 +235,23 @@ class Cursors:
         await self.database.do(skip)
 
 
-def _errands(c: sa.Connection, which: sa.ColumnElement[bool]) -> list[Errand]:
-    query = (
-        sa.select(
-            targets.c.id,
-            targets.c.bot_id,
-            targets.c.format,
-            targets.c.next_try_at,
-            sa.func.coalesce(endpoints.c.url, targets.c.url).label("url"),
-            bots.c.user_id,
-        )
-        .select_from(WITH_ENDPOINTS.join(bots, bots.c.bot_id == targets.c.bot_id))
-        .where(which)
-        .order_by(targets.c.id)
+# What is asked often is built once: to build a statement takes longer than to run it.
+_ERRANDS = (
+    sa.select(
+        targets.c.id,
+        targets.c.bot_id,
+        targets.c.format,
+        targets.c.next_try_at,
+        sa.func.coalesce(endpoints.c.url, targets.c.url).label("url"),
+        bots.c.user_id,
     )
-    return [
-        Errand(
-            target_id=row.id,
-            bot_id=row.bot_id,
-            host=_host(row.url) or f"{row.format} of user {row.user_id}",
-            at=row.next_try_at,
-        )
-        for row in c.execute(query)
-    ]
-
-
-def _host(url: str | None) -> str | None:
-    try:
-        return urlsplit(url or "").hostname
-    except ValueError:
-        return None
-
-
-# What each attempt asks is built once: to build a statement takes longer than to run it.
+    .select_from(WITH_ENDPOINTS.join(bots, bots.c.bot_id == targets.c.bot_id))
+    .order_by(targets.c.id)
+)
+_ERRAND = _ERRANDS.where(targets.c.id == sa.bindparam("this"))
+_OF_BOTS = _ERRANDS.where(
+    targets.c.bot_id.in_(sa.bindparam("these", expanding=True)), targets.c.ended_at.is_(None)
+)
 _TARGET = (
     sa.select(
         *target_rows.SHOWN,
@@ -293,6 +277,27 @@ _NOTE = sa.insert(deliveries)
 _MOVE = sa.update(targets).where(
     targets.c.id == sa.bindparam("this"), targets.c.cursor <= sa.bindparam("to")
 )
+
+
+def _errands(
+    c: sa.Connection, query: sa.Select[Any], asked: dict[str, Any] | None = None
+) -> list[Errand]:
+    return [
+        Errand(
+            target_id=row.id,
+            bot_id=row.bot_id,
+            host=_host(row.url) or f"{row.format} of user {row.user_id}",
+            at=row.next_try_at,
+        )
+        for row in c.execute(query, asked)
+    ]
+
+
+def _host(url: str | None) -> str | None:
+    try:
+        return urlsplit(url or "").hostname
+    except ValueError:
+        return None
 
 
 def _load(c: sa.Connection, target_id: int) -> Work | None:

@@ -50,24 +50,38 @@ class Tombstones:
         """
 
         def clean(c: sa.Connection) -> None:
-            deleted = sa.select(bots.c.bot_id).where(bots.c.deleted_at.is_not(None))
-            owed = sa.select(deliveries.c.target_id).where(deliveries.c.waiting.is_(True))
-            data = sa.cast(targets.c.data, sa.Text)
-            known = sa.or_(targets.c.url.is_not(None), targets.c.secret.is_not(None), data != "{}")
-            forget = targets.c.bot_id.in_(deleted), targets.c.id.not_in(owed), known
-            ids = sa.select(targets.c.id).where(*forget)
-            sent = sa.update(deliveries).where(
-                deliveries.c.bot_id.in_(deleted), deliveries.c.target_id.in_(ids)
-            )
-            c.execute(sent.values(url=None, headers=None, body=None, error=None))
-            now_over = {"ended_at": sa.func.coalesce(targets.c.ended_at, _ended_of())}
-            gone: dict[str, Any] = {"url": None, "secret": None, "data": {}, "settled": True}
-            c.execute(sa.update(targets).where(*forget).values(**gone, **now_over))
+            c.execute(_FORGET_SENT)
+            c.execute(_FORGET_TARGETS)
 
         return await self.database.do_without_trace(clean)
 
 
-def _ended_of() -> sa.ScalarSelect[Any]:
-    """Return when the bot of a target was deleted."""
-    query = sa.select(bots.c.deleted_at).where(bots.c.bot_id == targets.c.bot_id)
-    return query.scalar_subquery()
+def _forget_sent() -> sa.Update:
+    sent = sa.update(deliveries).where(
+        deliveries.c.bot_id.in_(_deleted()),
+        deliveries.c.target_id.in_(sa.select(targets.c.id).where(*_to_forget())),
+    )
+    return sent.values(url=None, headers=None, body=None, error=None)
+
+
+def _forget_targets() -> sa.Update:
+    ended = sa.select(bots.c.deleted_at).where(bots.c.bot_id == targets.c.bot_id)
+    now_over = {"ended_at": sa.func.coalesce(targets.c.ended_at, ended.scalar_subquery())}
+    gone: dict[str, Any] = {"url": None, "secret": None, "data": {}, "settled": True}
+    return sa.update(targets).where(*_to_forget()).values(**gone, **now_over)
+
+
+def _to_forget() -> tuple[sa.ColumnElement[bool], ...]:
+    """Return what holds for the targets of deleted bots that are owed nothing and still known."""
+    owed = sa.select(deliveries.c.target_id).where(deliveries.c.waiting.is_(True))
+    data = sa.cast(targets.c.data, sa.Text)
+    known = sa.or_(targets.c.url.is_not(None), targets.c.secret.is_not(None), data != "{}")
+    return targets.c.bot_id.in_(_deleted()), targets.c.id.not_in(owed), known
+
+
+def _deleted() -> sa.Select[Any]:
+    return sa.select(bots.c.bot_id).where(bots.c.deleted_at.is_not(None))
+
+
+# Built once: to build them takes longer than to run them.
+_FORGET_SENT, _FORGET_TARGETS = _forget_sent(), _forget_targets()
