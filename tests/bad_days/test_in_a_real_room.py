@@ -60,7 +60,7 @@ def open_room_with_a_host(site: Site) -> str:
 
 def is_browser(process: psutil.Process) -> bool:
     line = process.cmdline()
-    return any("chrom" in word for word in line[:2]) and not any(
+    return any("chrom" in Path(word).name for word in line[:2]) and not any(
         word.startswith("--type=") for word in line
     )
 

@@ -54,6 +54,9 @@ _SWITCHES = (
     # Selectors are written for one language; the machine's own must not decide.
     "--lang=en-US",
     "--accept-lang=en-US,en",
+    # Of Chromium's own window (its tabs, its throbber), which it paints without a screen, too: not
+    # of the page, whose animations are as they were.
+    "--animation-duration-scale=0",
 )
 
 _OWN_DISABLED_FEATURES = (
@@ -64,6 +67,8 @@ _OWN_DISABLED_FEATURES = (
     "WebUIOmniboxPopup",
     "WebUIOmniboxAimPopup",
     "WebUIOmniboxFullPopup",
+    # A process that is kept ready for the next site: a bot's page goes to one, and has its own.
+    "SpareRendererForSitePerProcess",
 )
 
 

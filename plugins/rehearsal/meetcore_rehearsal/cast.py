@@ -108,7 +108,7 @@ async def open_cast(
     check_playable(cast.script)
     folder = f"/cast/{secrets.token_urlsafe(12)}"
     url = site.serve_extra(f"{folder}/index.html", site.static("cast.html"))
-    site.serve_extra(f"{folder}/script.json", _score(site, room, cast.script, folder))
+    site.serve_extra(f"{folder}/script.json", _score(site, room, cast.script, folder, headed))
     options = LaunchOptions(
         headed=headed, disabled_features=MEDIA_FEATURES_OFF, arguments=MEDIA_SWITCHES
     )
@@ -131,7 +131,7 @@ async def _watch(browser: Browser) -> None:
     raise CastFailed(f"The cast's browser broke off: {error.message}", error.remedy) from error
 
 
-def _score(site: Site, room: Room, script: Script, folder: str) -> bytes:
+def _score(site: Site, room: Room, script: Script, folder: str, shown: bool) -> bytes:
     """Return what the cast's page needs to know of the script."""
     lines = []
     for index, line in enumerate(script.lines):
@@ -147,6 +147,7 @@ def _score(site: Site, room: Room, script: Script, folder: str) -> bytes:
         "room": room.id,
         "cast_key": room.cast_key,
         "seed": script.seed,
+        "shown": shown,
         "admission": {"decision": admission.decision, "after_s": admission.after_s, "by": by},
         "people": [
             {

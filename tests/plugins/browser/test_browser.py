@@ -70,7 +70,7 @@ async def test_chromium_gets_one_merged_list_of_features_and_keeps_to_itself() -
         assert str(browser.driver.folder) in " ".join(given)
 
 
-async def test_a_window_costs_no_page_but_its_own(site: PageSite) -> None:
+async def test_a_window_costs_no_page_and_no_process_but_its_own(site: PageSite) -> None:
     """Chromium's own pages (the address bar's pop-ups, for one) are loaded by no bot's window."""
     async with open_browser() as browser:
         page = await browser.call(browser.raw.new_page)
@@ -80,6 +80,27 @@ async def test_a_window_costs_no_page_but_its_own(site: PageSite) -> None:
         answer = await browser.call(session.send, "Target.getTargets", asked)
         pages = {target["url"] for target in answer["targetInfos"]}
         assert pages == {site.url("/bot")}
+        answer = await browser.call(session.send, "SystemInfo.getProcessInfo")
+        kinds = [process["type"] for process in answer["processInfo"]]
+        assert kinds.count("renderer") == 1
+
+
+MOTION = """async () => {
+  const began = performance.now();
+  const box = document.body.appendChild(document.createElement("div"));
+  await box.animate([{ opacity: 0 }, { opacity: 1 }], 300).finished;
+  const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  return [performance.now() - began, reduced];
+}"""
+
+
+async def test_what_a_page_moves_takes_its_time(browser: Browser, site: PageSite) -> None:
+    """Only what Chromium itself would move in its window is at its end at once."""
+    page = await browser.call(browser.raw.new_page)
+    await browser.call(page.goto, site.url("/bot"))
+    took_ms, reduced = await browser.call(page.evaluate, MOTION)
+    assert took_ms > 250
+    assert not reduced
 
 
 @pytest.mark.law(1)

@@ -6,6 +6,7 @@ import { Session } from "/static/session.js";
 const WIDTH = 320;
 const HEIGHT = 180;
 const FRAMES_PER_S = 10;
+const STILL_EVERY = 10; // one of so many frames is drawn of a face that nobody looks at
 
 export class Actor {
   constructor(person, index, script, context) {
@@ -26,7 +27,9 @@ export class Actor {
     caption.textContent = person.name;
     this.figure.append(this.canvas, caption);
     this.figure.classList.add("away");
-    this.brush = this.canvas.getContext("2d");
+    // In memory, where a captured stream takes its frames from, not on a graphics card.
+    this.brush = this.canvas.getContext("2d", { willReadFrequently: true });
+    this.frame = 0;
     this.video = this.canvas.captureStream(FRAMES_PER_S).getVideoTracks()[0];
     this.#draw();
   }
@@ -52,7 +55,7 @@ export class Actor {
       this.session.addEventListener("admitted", () => {
         this.inside = true;
         this.figure.classList.remove("away");
-        this.timer = setInterval(() => this.#draw(), 1000 / FRAMES_PER_S);
+        this.timer = setInterval(() => this.#next(), 1000 / FRAMES_PER_S);
         resolve();
       });
       this.session.addEventListener("end", ({ detail }) => {
@@ -107,6 +110,14 @@ export class Actor {
       samples[i] = 0.12 * syllable * value;
     }
     return buffer;
+  }
+
+  // A guest who refuses video, as most bots do, sees no face, and a window that nobody sees shows
+  // none. Now and then it is drawn all the same: a guest who comes has something to begin with.
+  #next() {
+    this.frame += 1;
+    const watched = this.script.shown || this.session.isWatched;
+    if (watched || this.frame % STILL_EVERY === 0) this.#draw();
   }
 
   #draw() {

@@ -10,6 +10,7 @@
 // place: the receiver's `streams[0].id` is the participant id the server gave.
 
 const END_MESSAGES = new Set(["refused", "denied", "removed", "ended"]);
+const SENDING = new Set(["sendonly", "sendrecv"]);
 
 export class Session extends EventTarget {
   // `tracks` is {audio, video}, either may be null. `connectTo(person)` says with whom to connect.
@@ -47,6 +48,11 @@ export class Session extends EventTarget {
 
   connectionState(id) {
     return this.peers.get(id)?.pc.connectionState ?? "none";
+  }
+
+  // Whether anybody takes the picture that is sent from here.
+  get isWatched() {
+    return [...this.peers.values()].some((peer) => peer.isWatched);
   }
 
   #emit(name, detail) {
@@ -142,6 +148,11 @@ class Peer {
 
   sendTrack(kind, track) {
     this.senders[kind]?.replaceTrack(track);
+  }
+
+  get isWatched() {
+    return this.pc.getTransceivers().some(({ sender, currentDirection }) =>
+      sender === this.senders.video && SENDING.has(currentDirection));
   }
 
   close() {
