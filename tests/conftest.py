@@ -6,6 +6,8 @@ searching.
 
 What was imported to collect the tests is no garbage: the collector does not look at it again.
 
+One Chromium for all tests of a process that need a browser, and not one of their own.
+
 And Ctrl-C as a terminal has it: a run in the background of a shell script begins with SIGINT
 ignored, and every child process would inherit that.
 """
@@ -17,10 +19,15 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from meetcore_browser.testing import SharedChromium
 
 PREFIX = "tests-of-meetcore-"
 
@@ -47,3 +54,28 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def shared_chromium() -> Iterator[SharedChromium]:
+    from meetcore_browser.flags import LaunchOptions
+    from meetcore_browser.testing import SharedChromium
+    from meetcore_rehearsal.cast import MEDIA_FEATURES_OFF, MEDIA_SWITCHES
+
+    # The two ends of a call may be in one browser without a microphone's permission: their
+    # addresses would be hidden behind multicast names that nobody resolves here.
+    features = ("WebRtcHideLocalIpsWithMdns", *MEDIA_FEATURES_OFF)
+    options = LaunchOptions(disabled_features=features, arguments=MEDIA_SWITCHES)
+    chromium = SharedChromium(options)
+    try:
+        yield chromium
+    finally:
+        chromium.close()
+
+
+@pytest.fixture
+def lent_to_the_cast(shared_chromium: SharedChromium, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the cast of a rehearsal play in the shared Chromium; the bot's is one of its own."""
+    from meetcore_rehearsal import cast
+
+    monkeypatch.setattr(cast, "open_browser", lambda options: shared_chromium.lend())

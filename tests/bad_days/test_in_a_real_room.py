@@ -74,11 +74,13 @@ async def test_killed_in_mid_call_the_bot_ends_as_crashed_and_leaves_nothing(
     tmp_path, which: Callable[[psutil.Process], bool]
 ):
     guard = LeakGuard()
+    before = set(psutil.Process().children(recursive=True))
     async with open_site() as site, bot_in(open_room_with_a_host(site), tmp_path) as bot:
         async for event in bot.events():
             if isinstance(event, meetcore.ParticipantJoined) and not event.participant.is_self:
                 break
-        victims = [p for p in psutil.Process().children(recursive=True) if which(p)]
+        children = set(psutil.Process().children(recursive=True)) - before
+        victims = [child for child in children if which(child)]
         assert len(victims) == 1
         os.kill(victims[0].pid, signal.SIGKILL)
         killed_at = trio.current_time()

@@ -1,4 +1,7 @@
-"""Every example is run as a person would run it, against a real rehearsal."""
+"""Every example is run as a person would run it, against a real rehearsal.
+
+The bot starts its own Chromium, as ever; the people it meets play in that of the tests.
+"""
 
 from __future__ import annotations
 
@@ -66,6 +69,7 @@ async def run(*command: str) -> subprocess.CompletedProcess[bytes]:
         )
 
 
+@pytest.mark.usefixtures("lent_to_the_cast")
 async def test_the_reference_bot_attends_and_writes_its_files(tmp_path):
     async with short_rehearsal() as link:
         done = await run(str(EXAMPLES / "reference_bot.py"), link, str(tmp_path))
@@ -78,6 +82,7 @@ async def test_the_reference_bot_attends_and_writes_its_files(tmp_path):
         assert list(tmp_path.rglob(name))
 
 
+@pytest.mark.usefixtures("lent_to_the_cast")
 async def test_the_same_works_inside_an_asyncio_program(tmp_path):
     async with short_rehearsal() as link:
         done = await run(str(EXAMPLES / "embed_in_asyncio.py"), link, str(tmp_path))
@@ -87,6 +92,7 @@ async def test_the_same_works_inside_an_asyncio_program(tmp_path):
     assert "-- completed" in text
 
 
+@pytest.mark.usefixtures("lent_to_the_cast")
 async def test_the_plugin_in_one_file_is_loaded_by_join(tmp_path):
     async with short_rehearsal() as link:
         done = await run(

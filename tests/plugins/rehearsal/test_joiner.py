@@ -37,7 +37,7 @@ from meetcore.testing.conformance import ConformanceMeeting, PlatformConformance
 from meetcore.testing.script import Admission, Decision, End, Line, Person, Script
 from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.testing import KeepingDoor, SharedChromium, until
-from meetcore_rehearsal import cast, joiner
+from meetcore_rehearsal import joiner
 from meetcore_rehearsal.actions import (
     Admit,
     Arrive,
@@ -63,7 +63,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("lent")]
 
 
 @pytest.fixture
-def lent(shared_chromium: SharedChromium, monkeypatch: pytest.MonkeyPatch) -> None:
+def lent(
+    shared_chromium: SharedChromium, monkeypatch: pytest.MonkeyPatch, lent_to_the_cast: None
+) -> None:
     """Have the joiner and the cast open their pages in the shared Chromium."""
 
     @asynccontextmanager
@@ -75,7 +77,6 @@ def lent(shared_chromium: SharedChromium, monkeypatch: pytest.MonkeyPatch) -> No
             yield page
 
     monkeypatch.setattr(joiner, "open_page", open_there)
-    monkeypatch.setattr(cast, "open_browser", lambda options: shared_chromium.lend())
 
 
 @define

@@ -6,28 +6,18 @@ its life over `/ws` of the real server.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx2
 import pytest
-import trio
-from playwright.sync_api import sync_playwright
 
-from meetcore_browser.finder import find_chromium
+from meetcore_browser.browser import Browser
 from tests.plugins.server.running import serving
 
 SEED = (Path(__file__).parent / "seed.js").read_text("utf-8")
 KEY = "operators-key"
 LIFE = ["requested", "joining", "awaiting_admission", "active", "completed"]
-SWITCHES = [
-    "--no-sandbox",
-    "--no-proxy-server",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-]
 
 
 def seed_for(url: str, native_id: str) -> str:
@@ -38,50 +28,49 @@ def seed_for(url: str, native_id: str) -> str:
     return filled
 
 
-def in_a_browser(
-    url: str, script: str, order: Callable[[], None]
+async def in_a_browser(
+    browser: Browser, url: str, script: str, order: Callable[[], Awaitable[None]]
 ) -> tuple[list[str], list[list[str]]]:
     """Run a script in a page; return what it wrote and how it updated its indicator."""
     lines: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(find_chromium().path), args=SWITCHES, headless=True
-        )
-        page = browser.new_page()
-        page.on("console", lambda message: lines.append(message.text))
-        page.goto(f"{url}/health")
-        page.evaluate("window.updated = [];")
-        page.evaluate(
-            "window.updateStatusIndicator = (id, status) => updated.push([id, status]); 0"
-        )
-        order()
-        page.add_script_tag(content=script)
-        page.wait_for_function("ws.readyState === 3", timeout=60_000)
-        updated: list[list[str]] = page.evaluate("updated")
-        browser.close()
+    page = await browser.call(browser.raw.new_page)
+    await browser.sync(page.on, "console", lambda message: lines.append(message.text))
+    await browser.call(page.goto, f"{url}/health")
+    await browser.call(page.evaluate, "window.updated = [];")
+    await browser.call(
+        page.evaluate,
+        "window.updateStatusIndicator = (id, status) => updated.push([id, status]); 0",
+    )
+    await order()
+    await browser.call(page.add_script_tag, content=script)
+    closed = "ws.readyState === 3"
+    await browser.call(page.wait_for_function, closed, timeout=60_000, timeout_s=61)
+    updated: list[list[str]] = await browser.call(page.evaluate, "updated")
     return lines, updated
 
 
-async def followed(tmp_path: Path, native_id: str) -> tuple[list[str], list[str]]:
+async def followed(browser: Browser, tmp_path: Path, native_id: str) -> tuple[list[str], list[str]]:
     """Return what the example wrote, and the statuses it saw, for a bot sent just before."""
     async with serving(tmp_path, dialects=("vexa",), api_key=KEY) as server:
 
-        def order() -> None:
+        async def order() -> None:
             body = {"platform": "google_meet", "native_meeting_id": native_id}
-            answer = httpx2.post(
-                f"{server.url}/vexa/bots", json=body, headers={"X-API-Key": KEY}, trust_env=False
-            )
+            headers = {"X-API-Key": KEY}
+            async with httpx2.AsyncClient(headers=headers, trust_env=False) as client:
+                answer = await client.post(f"{server.url}/vexa/bots", json=body)
             assert answer.status_code == 201, answer.text
 
         script = seed_for(server.url, native_id)
-        lines, updated = await trio.to_thread.run_sync(in_a_browser, server.url, script, order)
+        lines, updated = await in_a_browser(browser, server.url, script, order)
         assert {shown for shown, _ in updated} == {native_id}
         return lines, [status for _, status in updated]
 
 
 @pytest.mark.browser
-async def test_the_example_follows_a_bot_to_its_end_and_hangs_up(tmp_path: Path) -> None:
-    lines, statuses = await followed(tmp_path, "abc-defg-hij")
+async def test_the_example_follows_a_bot_to_its_end_and_hangs_up(
+    browser: Browser, tmp_path: Path
+) -> None:
+    lines, statuses = await followed(browser, tmp_path, "abc-defg-hij")
     assert statuses[-2:] == ["stopping", "completed"]
     assert [status for status in statuses if status != "stopping"] == LIFE[-len(statuses) + 1 :]
     assert "Bot is actively transcribing!" in lines
@@ -89,8 +78,8 @@ async def test_the_example_follows_a_bot_to_its_end_and_hangs_up(tmp_path: Path)
 
 
 @pytest.mark.browser
-async def test_the_example_says_why_a_bot_failed(tmp_path: Path) -> None:
-    lines, statuses = await followed(tmp_path, "den-defg-hij")
+async def test_the_example_says_why_a_bot_failed(browser: Browser, tmp_path: Path) -> None:
+    lines, statuses = await followed(browser, tmp_path, "den-defg-hij")
     assert statuses[-1] == "failed"
     assert lines[-1].startswith("Bot failed: ")
     assert len(lines[-1]) > len("Bot failed: undefined")

@@ -27,6 +27,9 @@ const ENDINGS = {
   full: ["The meeting is full", "Wait until somebody leaves, then try again."],
 };
 
+// A bot does not look at what moves, and to draw it is much of what its page would cost.
+document.documentElement.classList.toggle("still", secrets.has("bot"));
+
 function show(view) {
   document.body.dataset.view = view;
   for (const element of document.querySelectorAll(".view")) element.hidden = element.id !== view;
