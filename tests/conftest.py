@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     around = around.parent if around.name.startswith(PREFIX) else around
     own = tempfile.mkdtemp(prefix=PREFIX, dir=around)
     os.environ["TMPDIR"] = tempfile.tempdir = own
-    # Playwright's driver is seven megabytes of JavaScript, and most browsers start one of their own.
+    # Playwright's driver is seven megabytes of JavaScript, and most browsers start their own.
     os.environ["NODE_COMPILE_CACHE"] = os.path.join(own, "compiled-javascript")
     config.add_cleanup(lambda: shutil.rmtree(own, ignore_errors=True))
 
