@@ -467,7 +467,10 @@ class BotService:
             return live.story
         known = self._stories.pop(row.bot_id, None)
         path = self._journal(row)
-        self._stories[row.bot_id] = story = known or await read_story(path)
+        story = known or await read_story(path)
+        if not story.ended:  # it is being ordered: who asks when it has ended would be told this
+            return story
+        self._stories[row.bot_id] = story
         while len(self._stories) > _STORIES_KEPT:
             del self._stories[next(iter(self._stories))]
         return story

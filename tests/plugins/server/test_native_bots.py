@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trio
 
+from meetcore_server.attendance import Attendance
+
 from .running import DENY, SHORT, STAY, WAIT, http, ordered, serving, until
 
 
@@ -54,6 +56,38 @@ async def test_a_bot_is_ordered_attends_and_leaves_transcript_chat_people_and_re
         assert end.content == whole.content[-6:]
         beyond = await client.get(mix["url"], headers={"range": "bytes=99999999-"})
         assert beyond.status_code == 416
+
+
+async def test_who_asks_for_a_bot_that_is_being_ordered_hides_nothing_of_its_life(
+    tmp_path, monkeypatch
+):
+    """It stands in the list before it is looked after: a page opens it then, on a busy machine."""
+    in_thread = Attendance.in_thread
+
+    async with serving(tmp_path, config={"sinks": ["files"]}) as server, http(server) as client:
+
+        async def then_asked(self, work):
+            done = await in_thread(self, work)
+            if not seen and (bots := (await client.get("/v1/bots")).json()["bots"]):
+                [bot] = bots
+                answer = await client.get(f"/v1/bots/{bot['id']}/participants")
+                seen.append((answer.status_code, self.live.get(bot["id"])))
+            return done
+
+        seen = []
+        monkeypatch.setattr(Attendance, "in_thread", then_asked)
+        bot = await ordered(client)
+        assert seen == [(200, None)]
+        await until(client, bot["id"], "completed")
+        if live := server.service.live.get(bot["id"]):
+            with trio.fail_after(10):
+                await live.ended.wait()
+        assert server.service.live.get(bot["id"]) is None
+        base = f"/v1/bots/{bot['id']}"
+        kinds = {each["kind"] for each in (await client.get(f"{base}/recordings")).json()}
+        assert "audio.mix" in kinds
+        people = (await client.get(f"{base}/participants")).json()
+        assert [person["name"] for person in people] == ["Ada", "Ben"]
 
 
 async def test_events_come_in_pages_that_join_without_a_gap(tmp_path):
