@@ -77,10 +77,10 @@ async def test_each_track_carries_its_own_tone_and_all_stand_on_one_clock(
         assert dominant_hz(call.door.pcm(call.track_of(again))) == pytest.approx(600, abs=2)
 
         # What is left of a block is fetched before leaving, and closing ends every track.
-        before = len(call.door.pcm(high_track))
+        before = len(call.door.heard(high_track))
         await call.page.finish_capture()
-        assert len(call.door.pcm(high_track)) > before
-        assert call.door.heard(high_track)[-1].samples < 1600
+        # On a busy machine a whole block may have come behind it by now.
+        assert any(chunk.samples < 1600 for chunk in call.door.heard(high_track)[before:])
         await call.page.evaluate("() => pc.close()")
         await until(lambda: call.page.capture.tracks == [])
         assert_gapless(call.door, high_track)
