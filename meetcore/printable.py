@@ -25,6 +25,8 @@ def one_line(text: str) -> str:
     Joiners and marks of direction stay: Persian words and joined emoji are spelt with them. What
     turns the direction of all that follows goes, without a space.
     """
+    if text.isprintable():  # nearly every text: no control, mark of direction or odd space in it
+        return " ".join(text.split())
     kept = "".join(
         " " if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") else character
         for character in text.translate(_DIRECTIONS)

@@ -40,11 +40,21 @@ __all__ = [
 
 _LOG = logging.getLogger("meetcore.wire")
 _ENVELOPE = frozenset({"bot_id", "seq", "at", "meeting_s", "after_seq"})
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# What a converter raises that keeps no account of where in a message it met what does not fit.
+_MISREAD = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    cattrs.BaseValidationError,
+)
 
 
 def format_time(at: datetime) -> str:
     """Return an aware datetime as RFC 3339 in UTC with microseconds and a `Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -75,7 +85,9 @@ def as_utc(at: datetime, what: str) -> datetime:
 
 @cache
 def _converter() -> cattrs.Converter:
-    converter = cattrs.Converter(unstruct_collection_overrides={tuple: list})
+    converter = cattrs.Converter(
+        unstruct_collection_overrides={tuple: list}, detailed_validation=False
+    )
     converter.register_unstructure_hook(datetime, format_time)
     converter.register_structure_hook(datetime, lambda text, _: parse_time(text))
     converter.register_unstructure_hook(bytes, lambda raw: base64.b64encode(raw).decode())
@@ -89,7 +101,7 @@ def to_json(message: Mapping[str, Any]) -> str:
     Half of a surrogate pair, which JavaScript lets a chat message hold, becomes U+FFFD:
     nothing could be written or sent with it.
     """
-    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    text = _encode(message)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -161,7 +173,7 @@ def event_from_wire(message: Mapping[str, Any]) -> Event:
                 at=parse_time(message["at"]),
                 meeting_s=message["meeting_s"],
             )
-    except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+    except _MISREAD as error:
         shown = str(message)[:200]
         raise MeetcoreError(f"This does not read as an event: {shown}") from error
     return event
@@ -174,14 +186,14 @@ def _structured(cls: type[Event], data: Mapping[str, Any]) -> Event | None:
     """
     try:
         return _converter().structure(data, cls)
-    except (KeyError, TypeError, ValueError, cattrs.BaseValidationError):
+    except _MISREAD:
         readable = {name: data[name] for name in data if name in _ENVELOPE}
         for attribute in fields(resolve_types(cls)):
             if attribute.name not in data or attribute.name in _ENVELOPE:
                 continue
             try:
                 _converter().structure(data[attribute.name], attribute.type)
-            except (KeyError, TypeError, ValueError, cattrs.BaseValidationError):
+            except _MISREAD:
                 continue
             readable[attribute.name] = data[attribute.name]
         _LOG.warning(
@@ -191,7 +203,7 @@ def _structured(cls: type[Event], data: Mapping[str, Any]) -> Event | None:
         )
         try:
             return _converter().structure(readable, cls)
-        except (KeyError, TypeError, ValueError, cattrs.BaseValidationError):
+        except _MISREAD:
             return None
 
 
@@ -205,7 +217,7 @@ def draft_from_wire(message: Mapping[str, Any]) -> Draft:
         cls = DRAFT_TYPES[message["type"]]
         envelope = {key: message[key] for key in ("bot_id", "at", "meeting_s", "after_seq")}
         return _converter().structure({**message["data"], **envelope}, cls)
-    except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+    except _MISREAD as error:
         raise MeetcoreError(f"This does not read as a draft: {str(message)[:200]}") from error
 
 
@@ -244,5 +256,5 @@ def command_from_wire(message: object) -> Command:
             raise CommandRefused(f"Field {name!r} of command {cls.type!r} must be text.")
     try:
         return _converter().structure(data, cls)
-    except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+    except _MISREAD as error:
         raise CommandRefused(f"The data of command {cls.type!r} is not what it takes.") from error

@@ -4,6 +4,8 @@ No property has a deadline or is failed for being slow: that would judge the mac
 examples are the same each time, so that a change is judged and not the dice; elsewhere they go on
 searching.
 
+What takes long is begun first, so that no process has one left when the others are through.
+
 What was imported to collect the tests is no garbage: the collector does not look at it again.
 
 One Chromium for all tests of a process that need a browser, and not one of their own.
@@ -51,6 +53,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # Playwright's driver is seven megabytes of JavaScript, and most browsers start their own.
     os.environ["NODE_COMPILE_CACHE"] = os.path.join(own, "compiled-javascript")
     config.add_cleanup(lambda: shutil.rmtree(own, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_collection_finish() -> None:

@@ -133,6 +133,7 @@ def test_nothing_of_the_tree_is_on_the_path(environment: Path, tmp_path: Path) -
 
 
 @pytest.mark.browser
+@pytest.mark.long
 def test_the_demonstration_runs_from_wheels_alone(environment: Path, tmp_path: Path) -> None:
     assert "planning" in run(environment, tmp_path, "rehearse", "--list")
     [bundled] = environment.glob("lib/python*/site-packages/meetcore_rehearsal/scripts/planning")

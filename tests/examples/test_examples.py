@@ -70,6 +70,7 @@ async def run(*command: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @pytest.mark.usefixtures("lent_to_the_cast")
+@pytest.mark.long
 async def test_the_reference_bot_attends_and_writes_its_files(tmp_path):
     async with short_rehearsal() as link:
         done = await run(str(EXAMPLES / "reference_bot.py"), link, str(tmp_path))
@@ -83,6 +84,7 @@ async def test_the_reference_bot_attends_and_writes_its_files(tmp_path):
 
 
 @pytest.mark.usefixtures("lent_to_the_cast")
+@pytest.mark.long
 async def test_the_same_works_inside_an_asyncio_program(tmp_path):
     async with short_rehearsal() as link:
         done = await run(str(EXAMPLES / "embed_in_asyncio.py"), link, str(tmp_path))
@@ -93,6 +95,7 @@ async def test_the_same_works_inside_an_asyncio_program(tmp_path):
 
 
 @pytest.mark.usefixtures("lent_to_the_cast")
+@pytest.mark.long
 async def test_the_plugin_in_one_file_is_loaded_by_join(tmp_path):
     async with short_rehearsal() as link:
         done = await run(

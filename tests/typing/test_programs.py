@@ -59,6 +59,7 @@ def programs() -> list[Path]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("checker", [mypy, pyright])
+@pytest.mark.long
 def test_what_fits_checks_and_what_does_not_is_refused_where_it_stands(
     checker: Callable[[Path], Found], tmp_path: Path
 ) -> None:

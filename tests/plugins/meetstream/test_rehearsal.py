@@ -38,6 +38,7 @@ async def served(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.mark.browser
 @pytest.mark.timeout(200)
+@pytest.mark.long
 async def test_all_three_sockets_are_dialled_and_closed_with_1000(tmp_path: Path) -> None:
     hello = json.dumps({"command": "sendmsg", "message": "hi all", "msg": "hi all"})
     speak = json.dumps({"command": "sendaudio", "audiochunk": "AAABAP///38="})

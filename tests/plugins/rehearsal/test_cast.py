@@ -38,6 +38,7 @@ ROBIN = Person(id="robin", name="Robin Hale", joins_s=1.5, leaves_s=3.5)
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("lent_to_the_cast")
+@pytest.mark.long
 async def test_a_script_is_played_to_a_guest_in_time(house: House, tmp_path: Path) -> None:
     script = Script(
         title="Tones",
@@ -82,6 +83,7 @@ async def test_a_script_is_played_to_a_guest_in_time(house: House, tmp_path: Pat
 
 @pytest.mark.browser
 @pytest.mark.usefixtures("lent_to_the_cast")
+@pytest.mark.long
 async def test_the_cast_denies_removes_and_goes_as_the_script_says(house: House) -> None:
     denied = Script(people=(ADA,), admission=Admission(decision=Decision.DENY, after_s=0.1))
     removed = Script(

@@ -121,6 +121,7 @@ async def test_a_room_that_is_not_there_and_one_that_is_over_have_clear_pages(
     assert await visitor.text("#finish-title") == "The meeting has ended"
 
 
+@pytest.mark.long
 async def test_sound_flows_between_two_browsers_both_ways_and_to_a_late_joiner(
     house: House, site: Site
 ) -> None:

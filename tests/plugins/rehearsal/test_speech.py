@@ -5,6 +5,8 @@ from __future__ import annotations
 import wave
 from typing import Any
 
+import pytest
+
 from meetcore.testing.scoring import WordErrors, word_errors
 from meetcore.testing.script import Line
 from meetcore_pocketsphinx.decoders import build_decoder
@@ -44,6 +46,7 @@ def test_the_bundled_script_has_what_a_rehearsal_needs() -> None:
     assert script.host is not None
 
 
+@pytest.mark.long
 def test_each_flite_voice_is_understood_with_the_default_model() -> None:
     errors: dict[str, WordErrors] = {}
     decoders: dict[str, Any] = {}

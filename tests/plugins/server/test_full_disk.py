@@ -93,6 +93,7 @@ def fill(disk: Path) -> Path:
 @pytest.mark.parametrize(
     ("bots_in", "first"), [("disk/bots", "bots' folder"), ("bots", "database")]
 )
+@pytest.mark.long
 async def test_a_full_disk_ends_bots_with_the_cause_and_is_over_when_there_is_room(
     tmp_path, namespace, bots_in, first
 ):

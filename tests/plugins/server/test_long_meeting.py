@@ -1,4 +1,4 @@
-"""A meeting of four hours with 5,000 segments: served, resumed and exported in level memory.
+"""A meeting of four hours with 2,500 segments: served, resumed and exported in level memory.
 
 The journal is a real file, put under a server in a process of its own. What is asserted is what
 the server's memory does from round to round, and how long others wait meanwhile; never how fast it
@@ -58,12 +58,12 @@ from tests.plugins.server.running import PLUGIN, http, said, say, serving, socke
 BOT = "5f0d2a52-6a4e-4c7a-9a2e-3d1d1c7b9e10"
 LINK = "https://meet.google.com/abc-defg-hij"
 NATIVE_ID = "abc-defg-hij"
-SEGMENTS = 5_000
+SEGMENTS = 2_500
 HOURS = 4
 PEOPLE = tuple(f"Person {number}" for number in range(8))
 BEGAN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 WORDS = "we move the rollout to tuesday as the numbers of last week look wrong"
-MANY_MAY_TAKE_BYTES = 48 * 1024 * 1024
+MANY_MAY_TAKE_BYTES = 24 * 1024 * 1024
 MAY_GROW_BYTES = 8 * 1024 * 1024
 SMALL_MAY_GROW_BYTES = 2 * 1024 * 1024
 EVERY_S = HOURS * 3600 / SEGMENTS
@@ -335,10 +335,11 @@ async def at_once(served: Served, readings: Iterable[Reading]) -> None:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long
 async def test_a_long_meeting_costs_little_memory_and_leaves_none_behind(tmp_path: Path) -> None:
     """Seven clients at once, one for each way to read it, then all again.
 
-    The transcript as objects is some 20 MB: so many clients that had it whole would need 140 MB,
+    The transcript as objects is some 10 MB: so many clients that had it whole would need 70 MB,
     and a server that kept it from each of seven more readings would grow by as much.
     """
     async with served(tmp_path) as server:
@@ -350,6 +351,7 @@ async def test_a_long_meeting_costs_little_memory_and_leaves_none_behind(tmp_pat
         assert server.memory_bytes("Pss") - first < MAY_GROW_BYTES
 
 
+@pytest.mark.long
 async def test_readings_leave_no_memory_behind_however_many(tmp_path: Path) -> None:
     """A hundred readings of a meeting of 20 segments: what each keeps, be it little, adds up."""
     async with served(tmp_path, 20) as server:

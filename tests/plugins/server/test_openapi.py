@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import httpx2
+import pytest
 import trio
 from hypothesis import HealthCheck, given, settings
 
@@ -62,6 +63,7 @@ def hold_to_it(url: str, key: str, known: dict[str, str], examples: int) -> Coun
     return calls
 
 
+@pytest.mark.long
 async def test_every_operation_answers_as_the_description_says(tmp_path):
     async with serving(tmp_path, api_key="k1") as server, http(server, "k1") as client:
         bot = await until(client, (await ordered(client))["id"], "completed")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
+import pytest
 import trio
 
 import meetcore
@@ -62,6 +63,7 @@ async def client_of(url: str):
         yield client
 
 
+@pytest.mark.long
 async def test_bots_go_on_when_the_server_is_killed_and_the_next_one_adopts_them(tmp_path):
     """Also one that ended while no server ran: its end is in the next one's list."""
     with killed_server(tmp_path) as url:
@@ -141,6 +143,7 @@ async def test_a_bot_that_dies_under_a_living_server_ends_as_crashed_at_once(tmp
         assert (await until(client, other["id"], "recording"))["state"] == "recording"
 
 
+@pytest.mark.long
 async def test_scheduled_bots_are_still_scheduled_and_go_when_their_time_comes(tmp_path):
     """And one that is called off before its time goes no more."""
     with killed_server(tmp_path) as url:
@@ -159,6 +162,7 @@ async def test_scheduled_bots_are_still_scheduled_and_go_when_their_time_comes(t
         assert (await client.get(f"/v1/bots/{later['id']}")).json()["state"] == "completed"
 
 
+@pytest.mark.long
 async def test_killed_at_any_moment_every_acknowledged_order_comes_to_an_end(tmp_path):
     """Of each age that an order may have when the server is killed."""
     ages_s = (0.0, 0.0, 0.0, 0.05, 0.2, 0.6, 1.0)

@@ -65,6 +65,7 @@ def refused(folder: Path, *arguments: str, **environment: str) -> str:
     return done.output
 
 
+@pytest.mark.long
 def test_it_says_where_everything_is_and_ends_on_ctrl_c_with_its_bots(tmp_path):
     with served(tmp_path) as (process, said):
         url = said[0].split()[-1]

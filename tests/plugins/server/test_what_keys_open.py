@@ -91,6 +91,7 @@ def paths_of(server: Server, description: Any, rows: Any) -> list[tuple[str, str
     return sorted(found)
 
 
+@pytest.mark.long
 async def test_what_a_key_that_may_only_read_is_told_cannot_be_used_to_write(
     tmp_path: Path,
 ) -> None:

@@ -27,6 +27,7 @@ def sdk() -> Path:
 
 @pytest.mark.browser
 @pytest.mark.timeout(200)
+@pytest.mark.long
 async def test_the_vendors_client_drives_a_whole_life(sdk: Path, tmp_path: Path) -> None:
     config = tmp_path / "meetcore.toml"
     config.write_text(f'[plugins.server.dialects.skribby]\nwebhook_secret = "{SECRET}"\n')

@@ -26,6 +26,7 @@ def sdk() -> Path:
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
+@pytest.mark.long
 async def test_the_vendors_client_drives_whole_lives(sdk: Path, tmp_path: Path) -> None:
     async with (
         receiving() as receiver,

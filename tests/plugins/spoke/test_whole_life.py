@@ -38,6 +38,7 @@ async def _ask(url: str, body: Any = None) -> bytes:
 
 @pytest.mark.browser
 @pytest.mark.timeout(200)
+@pytest.mark.long
 async def test_a_life_ends_with_complete_a_video_file_and_words(tmp_path: Path) -> None:
     async with (
         receiving() as receiver,

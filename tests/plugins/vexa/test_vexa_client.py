@@ -58,6 +58,7 @@ async def _attended(
 
 @pytest.mark.browser
 @pytest.mark.timeout(240)
+@pytest.mark.long
 async def test_the_vendors_client_drives_a_whole_life(tmp_path: Path) -> None:
     async with receiving() as hook, rehearsing(tmp_path, OPERATOR, *AT_THE_ROOT) as url:
         # The client drops the path: what counts is that the dialect lies at the root.
