@@ -381,8 +381,10 @@ class Supervision:
         except FleetFull as full:
             self._launching = False
             self._no_place = brief(full)
-            with self._waiting:
-                await trio.sleep(_AGAIN_AFTER_S)
+            self._waiting = trio.CancelScope()
+            if self._stopped is None:
+                with self._waiting:
+                    await trio.sleep(_AGAIN_AFTER_S)
             return
         except MeetcoreError as error:
             if _may_pass(error):
