@@ -13,7 +13,7 @@ test: install
 
 quick: install
 	@$(BIN)/pytest -q -n 2 -m "not browser" tests/meetcore tests/house \
-		--ignore tests/meetcore/children --ignore tests/meetcore/cli
+		--ignore tests/meetcore/fleet/launching --ignore tests/meetcore/cli
 
 check: install
 	@sh .ci/setup tests

@@ -25,8 +25,8 @@ from benchmarks.figures import Figure, report, spread
 from benchmarks.signal_source import bursts
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.ledger import Account, Ledger
-from meetcore.mailbox import Lost
-from meetcore.tracks import FeedItem, TrackPath
+from meetcore.bot.tracks import FeedItem, TrackPath
+from meetcore.log.mailbox import Lost
 
 SECONDS = 300
 RUNS = 7

@@ -104,7 +104,7 @@ def be_subscribers(ports: list[int]) -> None:
 
 @define
 class Hall:
-    """A door that lets everybody into the topic; and the raw connections beside it."""
+    """A `ConnectionHandler` that admits everybody; and the raw connections beside it."""
 
     topic: Topic = field(factory=partial(Topic, "events"))
     raw: list[socket.socket] = field(factory=list)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 
 from benchmarks.figures import Figure, report, spread
-from meetcore.roster import NameSource, SpeakingTimeline
-from meetcore.transcript import attribute
+from meetcore.model.roster import NameSource, SpeakingTimeline
+from meetcore.model.transcript import attribute
 
 RUNS = 5
 HOUR_S = 3600

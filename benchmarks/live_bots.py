@@ -1,6 +1,6 @@
 """Fifty live bots in one process, three tracks each, in real time: CPU, and how late chunks are.
 
-Each bot attends its own simulated meeting (real code from the door on: ledger, voice
+Each bot attends its own simulated meeting (real code from the platform's calls on: ledger, voice
 detector, utterances, journal on disk) with one audio consumer. A chunk is late by the time between
 its end on the meeting's clock and the moment the consumer has it. The loop's own lateness in
 playing the meetings is in that figure: it shares the process with the bots.

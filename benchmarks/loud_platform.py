@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager
 import trio
 
 import meetcore
-from meetcore.contracts import Capability
-from meetcore.meeting import MeetingLink
-from meetcore.roster import Participant
-from meetcore.signals import Admitted, ChatArrived, ParticipantAppeared
+from meetcore.model.meeting import MeetingLink
+from meetcore.model.roster import Participant
+from meetcore.model.signals import Admitted, ChatArrived, ParticipantAppeared
+from meetcore.plugin.contracts import Capability
 
 PREFIX = "https://loud.invalid/"
 
@@ -29,8 +29,8 @@ class LoudCall(meetcore.Call):
     capabilities = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
     platform_name = "loud"
 
-    def __init__(self, door: meetcore.CallDoor, nursery: trio.Nursery) -> None:
-        self._door = door
+    def __init__(self, events: meetcore.CallEvents, nursery: trio.Nursery) -> None:
+        self._events = events
         self._nursery = nursery
         self._said = 0
 
@@ -47,7 +47,7 @@ class LoudCall(meetcore.Call):
         for _ in range(count):
             self._said += 1
             text = f"t={time.monotonic_ns():019d} " + "x" * max(0, size_bytes - 22)
-            self._door.observe(ChatArrived(f"m{self._said}", "ada", "Ada", text))
+            self._events.observe(ChatArrived(f"m{self._said}", "ada", "Ada", text))
             due += pace_s
             await trio.sleep_until(due)
 
@@ -64,13 +64,13 @@ class LoudPlatform(meetcore.Platform):
 
     @asynccontextmanager
     async def open_call(
-        self, link: MeetingLink, request: meetcore.CallRequest, door: meetcore.CallDoor
+        self, link: MeetingLink, request: meetcore.CallRequest, events: meetcore.CallEvents
     ) -> AsyncIterator[meetcore.Call]:
         del link, request
         async with trio.open_nursery() as nursery:
-            door.observe(Admitted())
-            door.observe(ParticipantAppeared(Participant(id="ada", name="Ada")))
-            yield LoudCall(door, nursery)
+            events.observe(Admitted())
+            events.observe(ParticipantAppeared(Participant(id="ada", name="Ada")))
+            yield LoudCall(events, nursery)
             nursery.cancel_scope.cancel()
 
 

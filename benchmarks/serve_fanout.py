@@ -28,8 +28,8 @@ from benchmarks.figures import Figure, report, spread
 from benchmarks.served import (
     MOST_CHANGE,
     QUICK,
-    Line,
     Server,
+    Subscriber,
     cpu_ns,
     in_kernel_bytes,
     percentile,
@@ -137,7 +137,7 @@ def _burst(server: Server, bot_id: str, audience: Audience) -> float:
 @contextmanager
 def _deaf(server: Server, bot_id: str, audience: Audience) -> Iterator[None]:
     """Have one more follow the bot that reads nothing, and fill what the kernel holds for it."""
-    line = Line(server.port, receive_bytes=1, segment_bytes=536)
+    line = Subscriber(server.port, receive_bytes=1, segment_bytes=536)
     line.say(type="subscribe", bot_id=bot_id)
     assert line.hear()["type"] == "subscribed"
     audience.expect("s", FILL)
@@ -151,7 +151,7 @@ def _deaf(server: Server, bot_id: str, audience: Audience) -> Iterator[None]:
 
 
 def _event_bytes(server: Server, bot_id: str) -> int:
-    line = Line(server.port)
+    line = Subscriber(server.port)
     line.say(type="subscribe", bot_id=bot_id)
     line.hear()
     server.loud(bot_id, 1, 0, TEXT_BYTES)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 
 from benchmarks.figures import Figure, report, spread
-from benchmarks.served import QUICK, Line, Server, memory_bytes, served
+from benchmarks.served import QUICK, Server, Subscriber, memory_bytes, served
 
 BOTS = 1 if QUICK else 20
 SUBSCRIBERS = 20 if QUICK else 1_000
@@ -32,7 +32,7 @@ def _bots(server: Server) -> tuple[list[str], float, float]:
 def _subscribers(server: Server, bot_id: str) -> float:
     """Return the server's kilobytes for a subscriber."""
     before = memory_bytes(server.pid, "Anonymous")
-    lines = [Line(server.port) for _ in range(SUBSCRIBERS)]
+    lines = [Subscriber(server.port) for _ in range(SUBSCRIBERS)]
     for line in lines:
         line.say(type="subscribe", bot_id=bot_id)
     for line in lines:

@@ -20,16 +20,16 @@ import trio
 
 from benchmarks.figures import Figure, report, spread
 from benchmarks.served import MOST_CHANGE, QUICK, Server, cpu_ns, percentile, served, stalled
-from meetcore.beginning import begin
-from meetcore.config import BotConfig
-from meetcore.folders import journal_path, make_bot_folder
-from meetcore.journal import Journal
-from meetcore.lifecycle import EndReason, State
-from meetcore.meeting import MeetingLink
-from meetcore.orders import BotOrder
+from meetcore.gateway.records import BotRequest
+from meetcore.log.folders import journal_path, make_bot_folder
+from meetcore.log.journal import Journal
+from meetcore.log.journal_head import begin
+from meetcore.model.config import BotConfig
+from meetcore.model.lifecycle import EndReason, State
+from meetcore.model.meeting import MeetingLink
 from meetcore_server.storage.accounts import OPERATOR_ID
 from meetcore_server.storage.bot_rows import BotFacts
-from meetcore_server.storage.bots import Bots
+from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.database import open_database
 
 BOTS = 51 if QUICK else 1_000
@@ -48,9 +48,9 @@ async def _ended_bots(folder: Path) -> str:
         transcriber=None,
         state=State.REQUESTED,
     )
-    order = BotOrder(url=link.url)
+    order = BotRequest(url=link.url)
     async with open_database(f"sqlite:///{folder}/server.db") as database:
-        bots = Bots(database)
+        bots = BotRows(database)
         for _ in range(BOTS):
             bot_id = str(uuid4())
             where = make_bot_folder(folder, bot_id)

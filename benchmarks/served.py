@@ -31,8 +31,8 @@ __all__ = [
     "KEY",
     "MOST_CHANGE",
     "QUICK",
-    "Line",
     "Server",
+    "Subscriber",
     "connect",
     "cpu_ns",
     "in_kernel_bytes",
@@ -117,7 +117,7 @@ def connect(port: int, **options: int) -> socket.socket:
     return connection
 
 
-class Line:
+class Subscriber:
     """A client of the native WebSocket."""
 
     def __init__(self, port: int, **options: int) -> None:
@@ -201,7 +201,7 @@ class Server:
 
     def until(self, bot_id: str, *states: str) -> Any:
         """Return the event by which a bot comes to one of the states."""
-        line = Line(self.port)
+        line = Subscriber(self.port)
         line.say(type="subscribe", bot_id=bot_id, after=0, drafts=False)
         try:
             return line.until_state(*states)
@@ -296,7 +296,7 @@ class _Silence:
 
 
 @contextmanager
-def stalled(server: Server) -> Iterator[Line]:
+def stalled(server: Server) -> Iterator[Subscriber]:
     """Have a bot with a webhook target that never answers and a subscriber that does not read.
 
     The attempt hangs for 10 s and the subscriber is parted with after 10 s, so what is measured
@@ -308,11 +308,11 @@ def stalled(server: Server) -> Iterator[Line]:
     threading.Thread(target=silence.run, daemon=True).start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     bot_id = server.bot(webhooks=[{"url": url, "events": ["*"]}])
-    line = Line(server.port, receive_bytes=1, segment_bytes=_SMALL_SEGMENT_BYTES)
+    line = Subscriber(server.port, receive_bytes=1, segment_bytes=_SMALL_SEGMENT_BYTES)
     line.say(type="subscribe", bot_id=bot_id, drafts=False)
     assert line.hear()["type"] == "subscribed"
     count = _STALL_FILL_BYTES // 500
-    watcher = Line(server.port)
+    watcher = Subscriber(server.port)
     watcher.say(type="subscribe", bot_id=bot_id, after=0, drafts=False)
     server.loud(bot_id, count, 0, 500)
     heard = 0

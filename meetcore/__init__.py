@@ -15,138 +15,142 @@ if TYPE_CHECKING:
     from meetcore.audio.chunk import SAMPLE_RATE_HZ as SAMPLE_RATE_HZ
     from meetcore.audio.chunk import Chunk as Chunk
     from meetcore.audio.mix import Mixer as Mixer
-    from meetcore.bot import Bot as Bot
-    from meetcore.commands import Command as Command
-    from meetcore.commands import PauseRecording as PauseRecording
-    from meetcore.commands import ResumeRecording as ResumeRecording
-    from meetcore.commands import SendChat as SendChat
-    from meetcore.commands import ShowImage as ShowImage
-    from meetcore.commands import Speak as Speak
-    from meetcore.commands import Stop as Stop
-    from meetcore.config import AudioConfig as AudioConfig
-    from meetcore.config import AutomaticLeave as AutomaticLeave
-    from meetcore.config import BotConfig as BotConfig
-    from meetcore.config import load_config as load_config
-    from meetcore.contracts import BotRecord as BotRecord
-    from meetcore.contracts import BotSpec as BotSpec
-    from meetcore.contracts import Call as Call
-    from meetcore.contracts import CallDoor as CallDoor
-    from meetcore.contracts import CallRequest as CallRequest
-    from meetcore.contracts import Capability as Capability
-    from meetcore.contracts import HealthReport as HealthReport
-    from meetcore.contracts import Launcher as Launcher
-    from meetcore.contracts import Platform as Platform
-    from meetcore.contracts import RunningBot as RunningBot
-    from meetcore.contracts import Sink as Sink
-    from meetcore.contracts import SinkContext as SinkContext
-    from meetcore.contracts import Store as Store
-    from meetcore.contracts import StreamRequest as StreamRequest
-    from meetcore.contracts import Transcriber as Transcriber
-    from meetcore.contracts import TranscriberCapabilities as TranscriberCapabilities
-    from meetcore.contracts import TranscriberContext as TranscriberContext
-    from meetcore.contracts import TranscriberStream as TranscriberStream
-    from meetcore.contracts import UntranscribedAudio as UntranscribedAudio
-    from meetcore.contracts import Vault as Vault
-    from meetcore.dialect import Dialect as Dialect
-    from meetcore.dialect import NativeDialect as NativeDialect
-    from meetcore.errors import AmbiguousMeetingUrl as AmbiguousMeetingUrl
-    from meetcore.errors import CapabilityMissing as CapabilityMissing
-    from meetcore.errors import CommandFailed as CommandFailed
-    from meetcore.errors import CommandRefused as CommandRefused
-    from meetcore.errors import ConfigError as ConfigError
-    from meetcore.errors import FleetFull as FleetFull
-    from meetcore.errors import JournalBusy as JournalBusy
-    from meetcore.errors import JournalDamaged as JournalDamaged
-    from meetcore.errors import JournalFull as JournalFull
-    from meetcore.errors import MeetcoreError as MeetcoreError
-    from meetcore.errors import MeetingRefused as MeetingRefused
-    from meetcore.errors import NotInTrio as NotInTrio
-    from meetcore.errors import PluginError as PluginError
-    from meetcore.errors import PluginVersionMismatch as PluginVersionMismatch
-    from meetcore.errors import StorageUnavailable as StorageUnavailable
-    from meetcore.errors import TranscriberError as TranscriberError
-    from meetcore.errors import UnknownMeetingUrl as UnknownMeetingUrl
-    from meetcore.errors import UnknownOption as UnknownOption
-    from meetcore.errors import UnknownPlugin as UnknownPlugin
-    from meetcore.events import ArtifactWritten as ArtifactWritten
-    from meetcore.events import AudioLost as AudioLost
-    from meetcore.events import BotRequested as BotRequested
-    from meetcore.events import BotUnresponsive as BotUnresponsive
-    from meetcore.events import CaptureDegraded as CaptureDegraded
-    from meetcore.events import CaptureRestored as CaptureRestored
-    from meetcore.events import CaptureStarted as CaptureStarted
-    from meetcore.events import ChatReceived as ChatReceived
-    from meetcore.events import CommandAnswered as CommandAnswered
-    from meetcore.events import DeliveryAbandoned as DeliveryAbandoned
-    from meetcore.events import DeliveryAttempted as DeliveryAttempted
-    from meetcore.events import DiagnosticsCaptured as DiagnosticsCaptured
-    from meetcore.events import Draft as Draft
-    from meetcore.events import EndingDetailed as EndingDetailed
-    from meetcore.events import Event as Event
-    from meetcore.events import EventLost as EventLost
-    from meetcore.events import LedgerClosed as LedgerClosed
-    from meetcore.events import LedgerEntry as LedgerEntry
-    from meetcore.events import LevelDraft as LevelDraft
-    from meetcore.events import ParticipantJoined as ParticipantJoined
-    from meetcore.events import ParticipantLeft as ParticipantLeft
-    from meetcore.events import ParticipantUpdated as ParticipantUpdated
-    from meetcore.events import PluginEvent as PluginEvent
-    from meetcore.events import PluginFailed as PluginFailed
-    from meetcore.events import PluginSlow as PluginSlow
-    from meetcore.events import RosterDegraded as RosterDegraded
-    from meetcore.events import RosterRestored as RosterRestored
-    from meetcore.events import SegmentDraft as SegmentDraft
-    from meetcore.events import SegmentFinalized as SegmentFinalized
-    from meetcore.events import SegmentWithheld as SegmentWithheld
-    from meetcore.events import SpeakingStarted as SpeakingStarted
-    from meetcore.events import SpeakingStopped as SpeakingStopped
-    from meetcore.events import StateChanged as StateChanged
-    from meetcore.events import StepTaken as StepTaken
-    from meetcore.events import TrackClosed as TrackClosed
-    from meetcore.events import TrackOpened as TrackOpened
-    from meetcore.events import TranscriberRestarted as TranscriberRestarted
-    from meetcore.events import TranscriptionGap as TranscriptionGap
-    from meetcore.events import TranscriptionStopped as TranscriptionStopped
-    from meetcore.events import UnknownEvent as UnknownEvent
-    from meetcore.fleet import Fleet as Fleet
-    from meetcore.fleet import StartOptions as StartOptions
-    from meetcore.fleet import open_fleet as open_fleet
-    from meetcore.hooks import API_VERSION as API_VERSION
-    from meetcore.hooks import DROP as DROP
-    from meetcore.hooks import Drop as Drop
-    from meetcore.hooks import hookimpl as hookimpl
-    from meetcore.journal import Journal as Journal
-    from meetcore.journal import read_journal as read_journal
-    from meetcore.lifecycle import EndReason as EndReason
-    from meetcore.lifecycle import Evidence as Evidence
-    from meetcore.lifecycle import State as State
-    from meetcore.meeting import MeetingLink as MeetingLink
-    from meetcore.opening import OpenBotOptions as OpenBotOptions
-    from meetcore.opening import open_bot as open_bot
-    from meetcore.plugin_options import NoOptions as NoOptions
-    from meetcore.plugins import Plugins as Plugins
-    from meetcore.recovery import recover as recover
-    from meetcore.roster import NameSource as NameSource
-    from meetcore.roster import Participant as Participant
-    from meetcore.roster import Roster as Roster
-    from meetcore.roster import SpeakingTimeline as SpeakingTimeline
-    from meetcore.secrets import Redactor as Redactor
-    from meetcore.secrets import Secret as Secret
-    from meetcore.settings import AudioSettings as AudioSettings
-    from meetcore.settings import AutomaticLeaveSettings as AutomaticLeaveSettings
-    from meetcore.settings import BotSettings as BotSettings
-    from meetcore.transcript import Hypothesis as Hypothesis
-    from meetcore.transcript import Segment as Segment
-    from meetcore.transcript import Transcript as Transcript
-    from meetcore.transcript import Word as Word
+    from meetcore.bot.bot import Bot as Bot
+    from meetcore.bot.factory import OpenBotOptions as OpenBotOptions
+    from meetcore.bot.factory import open_bot as open_bot
+    from meetcore.fleet.fleet import Fleet as Fleet
+    from meetcore.fleet.fleet import StartOptions as StartOptions
+    from meetcore.fleet.fleet import open_fleet as open_fleet
+    from meetcore.fleet.recovery import recover as recover
+    from meetcore.log.journal import Journal as Journal
+    from meetcore.log.journal import read_journal as read_journal
+    from meetcore.model.commands import Command as Command
+    from meetcore.model.commands import PauseRecording as PauseRecording
+    from meetcore.model.commands import ResumeRecording as ResumeRecording
+    from meetcore.model.commands import SendChat as SendChat
+    from meetcore.model.commands import ShowImage as ShowImage
+    from meetcore.model.commands import Speak as Speak
+    from meetcore.model.commands import Stop as Stop
+    from meetcore.model.config import AudioConfig as AudioConfig
+    from meetcore.model.config import AutomaticLeave as AutomaticLeave
+    from meetcore.model.config import BotConfig as BotConfig
+    from meetcore.model.config import load_config as load_config
+    from meetcore.model.dialect import Dialect as Dialect
+    from meetcore.model.dialect import NativeDialect as NativeDialect
+    from meetcore.model.errors import AmbiguousMeetingUrl as AmbiguousMeetingUrl
+    from meetcore.model.errors import CapabilityMissing as CapabilityMissing
+    from meetcore.model.errors import CommandFailed as CommandFailed
+    from meetcore.model.errors import CommandRefused as CommandRefused
+    from meetcore.model.errors import ConfigError as ConfigError
+    from meetcore.model.errors import FleetFull as FleetFull
+    from meetcore.model.errors import JournalBusy as JournalBusy
+    from meetcore.model.errors import JournalDamaged as JournalDamaged
+    from meetcore.model.errors import JournalFull as JournalFull
+    from meetcore.model.errors import MeetcoreError as MeetcoreError
+    from meetcore.model.errors import MeetingRefused as MeetingRefused
+    from meetcore.model.errors import NotInTrio as NotInTrio
+    from meetcore.model.errors import PluginError as PluginError
+    from meetcore.model.errors import PluginVersionMismatch as PluginVersionMismatch
+    from meetcore.model.errors import StorageUnavailable as StorageUnavailable
+    from meetcore.model.errors import TranscriberError as TranscriberError
+    from meetcore.model.errors import UnknownMeetingUrl as UnknownMeetingUrl
+    from meetcore.model.errors import UnknownOption as UnknownOption
+    from meetcore.model.errors import UnknownPlugin as UnknownPlugin
+    from meetcore.model.events import ArtifactWritten as ArtifactWritten
+    from meetcore.model.events import AudioLost as AudioLost
+    from meetcore.model.events import BotRequested as BotRequested
+    from meetcore.model.events import BotUnresponsive as BotUnresponsive
+    from meetcore.model.events import CaptureDegraded as CaptureDegraded
+    from meetcore.model.events import CaptureRestored as CaptureRestored
+    from meetcore.model.events import CaptureStarted as CaptureStarted
+    from meetcore.model.events import ChatReceived as ChatReceived
+    from meetcore.model.events import CommandAnswered as CommandAnswered
+    from meetcore.model.events import DeliveryAbandoned as DeliveryAbandoned
+    from meetcore.model.events import DeliveryAttempted as DeliveryAttempted
+    from meetcore.model.events import DiagnosticsCaptured as DiagnosticsCaptured
+    from meetcore.model.events import Draft as Draft
+    from meetcore.model.events import EndingDetailed as EndingDetailed
+    from meetcore.model.events import Event as Event
+    from meetcore.model.events import EventLost as EventLost
+    from meetcore.model.events import LedgerClosed as LedgerClosed
+    from meetcore.model.events import LedgerEntry as LedgerEntry
+    from meetcore.model.events import LevelDraft as LevelDraft
+    from meetcore.model.events import ParticipantJoined as ParticipantJoined
+    from meetcore.model.events import ParticipantLeft as ParticipantLeft
+    from meetcore.model.events import ParticipantUpdated as ParticipantUpdated
+    from meetcore.model.events import PluginEvent as PluginEvent
+    from meetcore.model.events import PluginFailed as PluginFailed
+    from meetcore.model.events import PluginSlow as PluginSlow
+    from meetcore.model.events import RosterDegraded as RosterDegraded
+    from meetcore.model.events import RosterRestored as RosterRestored
+    from meetcore.model.events import SegmentDraft as SegmentDraft
+    from meetcore.model.events import SegmentFinalized as SegmentFinalized
+    from meetcore.model.events import SegmentWithheld as SegmentWithheld
+    from meetcore.model.events import SpeakingStarted as SpeakingStarted
+    from meetcore.model.events import SpeakingStopped as SpeakingStopped
+    from meetcore.model.events import StateChanged as StateChanged
+    from meetcore.model.events import StepTaken as StepTaken
+    from meetcore.model.events import TrackClosed as TrackClosed
+    from meetcore.model.events import TrackOpened as TrackOpened
+    from meetcore.model.events import TranscriberRestarted as TranscriberRestarted
+    from meetcore.model.events import TranscriptionGap as TranscriptionGap
+    from meetcore.model.events import TranscriptionStopped as TranscriptionStopped
+    from meetcore.model.events import UnknownEvent as UnknownEvent
+    from meetcore.model.lifecycle import EndReason as EndReason
+    from meetcore.model.lifecycle import Evidence as Evidence
+    from meetcore.model.lifecycle import State as State
+    from meetcore.model.meeting import MeetingLink as MeetingLink
+    from meetcore.model.roster import NameSource as NameSource
+    from meetcore.model.roster import Participant as Participant
+    from meetcore.model.roster import Roster as Roster
+    from meetcore.model.roster import SpeakingTimeline as SpeakingTimeline
+    from meetcore.model.secrets import Redactor as Redactor
+    from meetcore.model.secrets import Secret as Secret
+    from meetcore.model.settings import AudioSettings as AudioSettings
+    from meetcore.model.settings import AutomaticLeaveSettings as AutomaticLeaveSettings
+    from meetcore.model.settings import BotSettings as BotSettings
+    from meetcore.model.transcript import Hypothesis as Hypothesis
+    from meetcore.model.transcript import Segment as Segment
+    from meetcore.model.transcript import Transcript as Transcript
+    from meetcore.model.transcript import Word as Word
+    from meetcore.plugin.contracts import BotRecord as BotRecord
+    from meetcore.plugin.contracts import BotSpec as BotSpec
+    from meetcore.plugin.contracts import Call as Call
+    from meetcore.plugin.contracts import CallEvents as CallEvents
+    from meetcore.plugin.contracts import CallRequest as CallRequest
+    from meetcore.plugin.contracts import Capability as Capability
+    from meetcore.plugin.contracts import HealthReport as HealthReport
+    from meetcore.plugin.contracts import Launcher as Launcher
+    from meetcore.plugin.contracts import Platform as Platform
+    from meetcore.plugin.contracts import RunningBot as RunningBot
+    from meetcore.plugin.contracts import Sink as Sink
+    from meetcore.plugin.contracts import SinkContext as SinkContext
+    from meetcore.plugin.contracts import Store as Store
+    from meetcore.plugin.contracts import StreamRequest as StreamRequest
+    from meetcore.plugin.contracts import Transcriber as Transcriber
+    from meetcore.plugin.contracts import TranscriberCapabilities as TranscriberCapabilities
+    from meetcore.plugin.contracts import TranscriberContext as TranscriberContext
+    from meetcore.plugin.contracts import TranscriberStream as TranscriberStream
+    from meetcore.plugin.contracts import UntranscribedAudio as UntranscribedAudio
+    from meetcore.plugin.contracts import Vault as Vault
+    from meetcore.plugin.hooks import API_VERSION as API_VERSION
+    from meetcore.plugin.hooks import DROP as DROP
+    from meetcore.plugin.hooks import Drop as Drop
+    from meetcore.plugin.hooks import hookimpl as hookimpl
+    from meetcore.plugin.options import NoOptions as NoOptions
+    from meetcore.plugin.registry import Plugins as Plugins
 
 __version__ = "0.1.0"
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "audio.chunk": ("SAMPLE_RATE_HZ", "Chunk"),
     "audio.mix": ("Mixer",),
-    "bot": ("Bot",),
-    "commands": (
+    "bot.bot": ("Bot",),
+    "bot.factory": ("OpenBotOptions", "open_bot"),
+    "fleet.fleet": ("Fleet", "StartOptions", "open_fleet"),
+    "fleet.recovery": ("recover",),
+    "log.journal": ("Journal", "read_journal"),
+    "model.commands": (
         "Command",
         "PauseRecording",
         "ResumeRecording",
@@ -155,31 +159,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Speak",
         "Stop",
     ),
-    "config": ("AudioConfig", "AutomaticLeave", "BotConfig", "load_config"),
-    "contracts": (
-        "BotRecord",
-        "BotSpec",
-        "Call",
-        "CallDoor",
-        "CallRequest",
-        "Capability",
-        "HealthReport",
-        "Launcher",
-        "Platform",
-        "RunningBot",
-        "Sink",
-        "SinkContext",
-        "Store",
-        "StreamRequest",
-        "Transcriber",
-        "TranscriberCapabilities",
-        "TranscriberContext",
-        "TranscriberStream",
-        "UntranscribedAudio",
-        "Vault",
-    ),
-    "dialect": ("Dialect", "NativeDialect"),
-    "errors": (
+    "model.config": ("AudioConfig", "AutomaticLeave", "BotConfig", "load_config"),
+    "model.dialect": ("Dialect", "NativeDialect"),
+    "model.errors": (
         "AmbiguousMeetingUrl",
         "CapabilityMissing",
         "CommandFailed",
@@ -200,7 +182,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "UnknownOption",
         "UnknownPlugin",
     ),
-    "events": (
+    "model.events": (
         "ArtifactWritten",
         "AudioLost",
         "BotRequested",
@@ -242,19 +224,37 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TranscriptionStopped",
         "UnknownEvent",
     ),
-    "fleet": ("Fleet", "StartOptions", "open_fleet"),
-    "hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
-    "journal": ("Journal", "read_journal"),
-    "lifecycle": ("EndReason", "Evidence", "State"),
-    "meeting": ("MeetingLink",),
-    "opening": ("OpenBotOptions", "open_bot"),
-    "plugin_options": ("NoOptions",),
-    "plugins": ("Plugins",),
-    "recovery": ("recover",),
-    "roster": ("NameSource", "Participant", "Roster", "SpeakingTimeline"),
-    "secrets": ("Redactor", "Secret"),
-    "settings": ("AudioSettings", "AutomaticLeaveSettings", "BotSettings"),
-    "transcript": ("Hypothesis", "Segment", "Transcript", "Word"),
+    "model.lifecycle": ("EndReason", "Evidence", "State"),
+    "model.meeting": ("MeetingLink",),
+    "model.roster": ("NameSource", "Participant", "Roster", "SpeakingTimeline"),
+    "model.secrets": ("Redactor", "Secret"),
+    "model.settings": ("AudioSettings", "AutomaticLeaveSettings", "BotSettings"),
+    "model.transcript": ("Hypothesis", "Segment", "Transcript", "Word"),
+    "plugin.contracts": (
+        "BotRecord",
+        "BotSpec",
+        "Call",
+        "CallEvents",
+        "CallRequest",
+        "Capability",
+        "HealthReport",
+        "Launcher",
+        "Platform",
+        "RunningBot",
+        "Sink",
+        "SinkContext",
+        "Store",
+        "StreamRequest",
+        "Transcriber",
+        "TranscriberCapabilities",
+        "TranscriberContext",
+        "TranscriberStream",
+        "UntranscribedAudio",
+        "Vault",
+    ),
+    "plugin.hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
+    "plugin.options": ("NoOptions",),
+    "plugin.registry": ("Plugins",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -20,17 +20,17 @@ from typing import Any, Literal, TypeVar, Unpack, overload
 
 import trio
 
-from meetcore import bot as _bot
-from meetcore import fleet as _fleet
-from meetcore import opening as _opening
-from meetcore.bot_proxy import BotProxy, FleetProxy
-from meetcore.commands import Command
-from meetcore.config import BotConfig
-from meetcore.errors import CommandRefused
-from meetcore.events import Draft, Event, StateChanged
-from meetcore.fleet import OpenFleetOptions, StartOptions
-from meetcore.opening import OpenBotOptions
-from meetcore.trio_thread import Batches, Held, Running, TrioThread, over, plainly
+from meetcore.bot import bot as _bot
+from meetcore.bot import factory as _opening
+from meetcore.bot.factory import OpenBotOptions
+from meetcore.fleet import fleet as _fleet
+from meetcore.fleet.bot_proxy import BotProxy, FleetProxy
+from meetcore.fleet.fleet import OpenFleetOptions, StartOptions
+from meetcore.fleet.trio_thread import Batches, Held, Running, TrioThread, over, plainly
+from meetcore.model.commands import Command
+from meetcore.model.config import BotConfig
+from meetcore.model.errors import CommandRefused
+from meetcore.model.events import Draft, Event, StateChanged
 
 __all__ = ["Bot", "Fleet", "open_bot", "open_fleet"]
 

@@ -20,20 +20,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Unpack, overload
 
-from meetcore import bot as _bot
-from meetcore import contracts as _contracts
-from meetcore import fleet as _fleet
-from meetcore import opening as _opening
 from meetcore.audio.chunk import Chunk
-from meetcore.bot_proxy import BotProxy, FleetProxy
-from meetcore.commands import Command
-from meetcore.config import BotConfig
-from meetcore.contracts import BotSpec
-from meetcore.errors import CommandRefused
-from meetcore.events import Draft, Event, StateChanged
-from meetcore.fleet import OpenFleetOptions, StartOptions
-from meetcore.opening import OpenBotOptions
-from meetcore.trio_thread import Batches, TrioThread, plainly
+from meetcore.bot import bot as _bot
+from meetcore.bot import factory as _opening
+from meetcore.bot.factory import OpenBotOptions
+from meetcore.fleet import fleet as _fleet
+from meetcore.fleet.bot_proxy import BotProxy, FleetProxy
+from meetcore.fleet.fleet import OpenFleetOptions, StartOptions
+from meetcore.fleet.trio_thread import Batches, TrioThread, plainly
+from meetcore.model.commands import Command
+from meetcore.model.config import BotConfig
+from meetcore.model.errors import CommandRefused
+from meetcore.model.events import Draft, Event, StateChanged
+from meetcore.plugin import contracts as _contracts
+from meetcore.plugin.contracts import BotSpec
 
 __all__ = ["Bot", "Fleet", "RunningBot", "open_bot", "open_fleet"]
 

@@ -71,11 +71,11 @@ class ScriptedPlatform(meetcore.Platform):
         self,
         link: meetcore.MeetingLink,
         request: meetcore.CallRequest,
-        door: meetcore.CallDoor,
+        events: meetcore.CallEvents,
     ) -> AsyncIterator[meetcore.Call]:
         kind = link.native_id.partition("-")[0]
         meeting = SimMeeting(SCRIPTS.get(kind, SHORT))
-        async with meeting.attend(link, request, door) as call:
+        async with meeting.attend(link, request, events) as call:
             yield call
 
 

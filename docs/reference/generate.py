@@ -15,13 +15,12 @@ from typing import Any
 import attrs
 import click
 
-from meetcore.bot import CLOSE_TIMEOUT_S, HURRY_S
+from meetcore.bot.bot import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.cli.ends import EXIT_MEANINGS
-from meetcore.config import AudioConfig, AutomaticLeave, BotConfig
-from meetcore.events import EVENT_TYPES, LevelDraft, SegmentDraft
-from meetcore.hooks import API_VERSION, HookSpecs
-from meetcore.lifecycle import (
+from meetcore.model.config import AudioConfig, AutomaticLeave, BotConfig
+from meetcore.model.events import EVENT_TYPES, LevelDraft, SegmentDraft
+from meetcore.model.lifecycle import (
     COMPLETING,
     EXIT_CODES,
     EXIT_INTERRUPTED,
@@ -30,8 +29,9 @@ from meetcore.lifecycle import (
     Outcome,
     State,
 )
-from meetcore.plugins import Plugins
-from meetcore.signals import Signal
+from meetcore.model.signals import Signal
+from meetcore.plugin.hooks import API_VERSION, HookSpecs
+from meetcore.plugin.registry import Plugins
 from meetcore_meetstream.options import MeetstreamOptions
 from meetcore_server.options import ServerSettings
 from meetcore_spoke.options import SpokeOptions
@@ -146,9 +146,9 @@ def signals_page() -> str:
         "# Signals",
         "",
         NOTE,
-        "What a platform tells the core: `from meetcore.signals import Admitted, …`, then",
-        '`door.observe(Admitted("the leave button is there"))`. A platform reports what it saw, as',
-        "often as it saw it; what follows from it is the bot's to decide.",
+        "What a platform tells the core: `from meetcore.model.signals import Admitted, …`, then",
+        '`events.observe(Admitted("the leave button is there"))`. A platform reports what it saw,',
+        "as often as it saw it; what follows from it is the bot's to decide.",
         "",
     ]
     for cls in sorted(Signal.__subclasses__(), key=lambda each: each.__name__):

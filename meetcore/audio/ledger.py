@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from meetcore.events import LedgerEntry
+from meetcore.model.events import LedgerEntry
 
 __all__ = ["Account", "Ledger"]
 
@@ -28,7 +28,7 @@ class Ledger:
     _accounts: dict[tuple[str, str], Account] = field(factory=dict)
 
     def capture(self, track_id: str, samples: int) -> None:
-        """Count audio that exists: it reached the door, or is known never to reach it."""
+        """Count audio that exists: it was handed in, or is known never to be."""
         self.captured[track_id] = self.captured.get(track_id, 0) + samples
 
     def account(self, track_id: str, consumer: str) -> Account:

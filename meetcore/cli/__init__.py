@@ -14,7 +14,7 @@ from meetcore.cli.loading import loading
 if TYPE_CHECKING:
     from meetcore.cli.group import main as main
     from meetcore.cli.live import LiveView as LiveView
-    from meetcore.cli.running import Attendance as Attendance
+    from meetcore.cli.running import Attended as Attended
     from meetcore.cli.running import attend as attend
     from meetcore.cli.running import exit_code as exit_code
     from meetcore.cli.running import outcome_lines as outcome_lines
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "group": ("main",),
     "live": ("LiveView",),
-    "running": ("Attendance", "attend", "exit_code", "outcome_lines"),
+    "running": ("Attended", "attend", "exit_code", "outcome_lines"),
     "views": ("JsonView", "PlainView", "View", "choose_view"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

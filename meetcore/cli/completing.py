@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from meetcore.errors import MeetcoreError
-from meetcore.plugins import Plugins
+from meetcore.model.errors import MeetcoreError
+from meetcore.plugin.registry import Plugins
 
 __all__ = ["plugin_names", "sink_names", "transcriber_names"]
 

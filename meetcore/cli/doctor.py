@@ -11,11 +11,11 @@ import click
 from rich.markup import escape
 
 from meetcore.cli.ends import OutputConsole
-from meetcore.config import load_config
-from meetcore.contracts import HealthReport
-from meetcore.errors import MeetcoreError
-from meetcore.folders import make_bot_folder
-from meetcore.plugins import Plugins
+from meetcore.log.folders import make_bot_folder
+from meetcore.model.config import load_config
+from meetcore.model.errors import MeetcoreError
+from meetcore.plugin.contracts import HealthReport
+from meetcore.plugin.registry import Plugins
 
 __all__ = ["check_core", "doctor"]
 

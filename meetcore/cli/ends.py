@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 
-from meetcore.errors import found_in
-from meetcore.lifecycle import (
+from meetcore.model.errors import found_in
+from meetcore.model.lifecycle import (
     EXIT_CODES,
     EXIT_INTERRUPTED,
     EXIT_NO_READER,

@@ -13,7 +13,7 @@ import click
 from meetcore import __version__
 from meetcore.cli.ends import exit_codes_help, quiet_ends
 from meetcore.cli.loading import loading
-from meetcore.errors import MeetcoreError, found_in
+from meetcore.model.errors import MeetcoreError, found_in
 
 __all__ = ["main"]
 
@@ -31,7 +31,7 @@ class PluginGroup(click.Group):
 
     @cached_property
     def _with_plugins(self) -> click.Group:
-        from meetcore.plugins import Plugins
+        from meetcore.plugin.registry import Plugins
 
         extra = click.Group("plugins")
         for implementation in Plugins().implementations("meetcore_register_cli"):

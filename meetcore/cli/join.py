@@ -8,6 +8,7 @@ from typing import Any
 import click
 import trio
 
+from meetcore.bot.factory import open_bot
 from meetcore.cli.ends import exit_codes_help
 from meetcore.cli.options import (
     config_from_options,
@@ -20,7 +21,6 @@ from meetcore.cli.options import (
 )
 from meetcore.cli.running import attend, exit_code, outcome_lines
 from meetcore.cli.views import choose_view
-from meetcore.opening import open_bot
 
 __all__ = ["join"]
 
@@ -49,8 +49,8 @@ def join(url: str, **options: Any) -> None:
 
     async def run() -> int:
         opened = open_bot(url, config=config, plugins=plugins, passcode=options["passcode"])
-        attendance = await attend(opened, view)
-        view.summary(outcome_lines(attendance))
-        return exit_code(attendance)
+        attended = await attend(opened, view)
+        view.summary(outcome_lines(attended))
+        return exit_code(attended)
 
     sys.exit(trio.run(run))

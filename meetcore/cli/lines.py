@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
-from meetcore.events import (
+from meetcore.model.events import (
     ArtifactWritten,
     AudioLost,
     BotRequested,
@@ -42,7 +42,7 @@ from meetcore.events import (
     TranscriptionStopped,
     UnknownEvent,
 )
-from meetcore.lifecycle import Evidence, Outcome, State, outcome_of
+from meetcore.model.lifecycle import Evidence, Outcome, State, outcome_of
 
 __all__ = ["TROUBLE", "clock", "line_of", "plain_line"]
 

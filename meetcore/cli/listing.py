@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from meetcore.cli.ends import OutputConsole
-from meetcore.hooks import API_VERSION
-from meetcore.plugins import Plugins
+from meetcore.plugin.hooks import API_VERSION
+from meetcore.plugin.registry import Plugins
 
 __all__ = ["plugins"]
 

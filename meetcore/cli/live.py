@@ -11,13 +11,13 @@ from rich.panel import Panel
 from rich.segment import Segment as Piece
 from rich.text import Text
 
-from meetcore.bot import Bot
+from meetcore.bot.bot import Bot
 from meetcore.cli.ends import OutputConsole
 from meetcore.cli.lines import TROUBLE, clock, line_of
 from meetcore.cli.views import View
-from meetcore.events import ChatReceived, Draft, Event, SegmentDraft, SegmentFinalized
-from meetcore.lifecycle import Outcome, State, outcome_of
-from meetcore.transcript import Transcript
+from meetcore.model.events import ChatReceived, Draft, Event, SegmentDraft, SegmentFinalized
+from meetcore.model.lifecycle import Outcome, State, outcome_of
+from meetcore.model.transcript import Transcript
 
 __all__ = ["LiveView", "Picture", "state_line"]
 

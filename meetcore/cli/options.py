@@ -10,8 +10,8 @@ import attrs
 import click
 
 from meetcore.cli.completing import plugin_names, sink_names, transcriber_names
-from meetcore.config import AutomaticLeave, BotConfig, load_config, merged, written
-from meetcore.plugins import Plugins
+from meetcore.model.config import AutomaticLeave, BotConfig, load_config, merged, written
+from meetcore.plugin.registry import Plugins
 
 __all__ = [
     "config_from_options",

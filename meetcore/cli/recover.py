@@ -10,8 +10,8 @@ import click
 import trio
 
 from meetcore.cli.options import config_from_options, plugin_options, plugins_from_options
-from meetcore.errors import MeetcoreError
-from meetcore.recovery import recover as recover_bots
+from meetcore.fleet.recovery import recover as recover_bots
+from meetcore.model.errors import MeetcoreError
 
 __all__ = ["recover"]
 

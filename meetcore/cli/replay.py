@@ -17,15 +17,15 @@ from meetcore.cli.options import (
     plugins_from_options,
     sink_options,
 )
-from meetcore.commands import Command
-from meetcore.config import BotConfig
-from meetcore.contracts import Sink, SinkContext
-from meetcore.errors import CommandRefused, MeetcoreError, PluginError
-from meetcore.events import BotRequested, Event
-from meetcore.folders import journal_path
-from meetcore.journal import read_journal
-from meetcore.plugin_failures import plugin_failure
-from meetcore.wire import event_to_wire, to_json
+from meetcore.log.folders import journal_path
+from meetcore.log.journal import read_journal
+from meetcore.model.commands import Command
+from meetcore.model.config import BotConfig
+from meetcore.model.errors import CommandRefused, MeetcoreError, PluginError
+from meetcore.model.events import BotRequested, Event
+from meetcore.model.wire import event_to_wire, to_json
+from meetcore.plugin.contracts import Sink, SinkContext
+from meetcore.plugin.failures import plugin_failure
 
 __all__ = ["RecordedJournal", "replay"]
 

@@ -10,10 +10,10 @@ from contextlib import AbstractAsyncContextManager
 import trio
 from attrs import frozen
 
-from meetcore.bot import Bot
+from meetcore.bot.bot import Bot
 from meetcore.cli.views import View
-from meetcore.events import ArtifactWritten, StateChanged
-from meetcore.lifecycle import (
+from meetcore.model.events import ArtifactWritten, StateChanged
+from meetcore.model.lifecycle import (
     EXIT_CODES,
     EXIT_INTERRUPTED,
     EndReason,
@@ -22,7 +22,7 @@ from meetcore.lifecycle import (
     outcome_of,
 )
 
-__all__ = ["REMEDIES", "Attendance", "attend", "exit_code", "outcome_lines"]
+__all__ = ["REMEDIES", "Attended", "attend", "exit_code", "outcome_lines"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 REMEDIES: dict[EndReason, str] = {
@@ -49,7 +49,7 @@ REMEDIES: dict[EndReason, str] = {
 
 
 @frozen
-class Attendance:
+class Attended:
     """How an attendance went.
 
     Attributes:
@@ -63,7 +63,7 @@ class Attendance:
     abandoned: bool
 
 
-async def attend(opened: AbstractAsyncContextManager[Bot], view: View) -> Attendance:
+async def attend(opened: AbstractAsyncContextManager[Bot], view: View) -> Attended:
     """Run a bot to its end in a view. Ctrl-C leaves the meeting properly, a second one at once.
 
     Args:
@@ -90,12 +90,12 @@ async def attend(opened: AbstractAsyncContextManager[Bot], view: View) -> Attend
             await view.show(bot)
             terminal = await bot.wait_ended()
             nursery.cancel_scope.cancel()
-    return Attendance(bot, terminal, abandoned)
+    return Attended(bot, terminal, abandoned)
 
 
-def outcome_lines(attendance: Attendance) -> list[str]:
+def outcome_lines(attended: Attended) -> list[str]:
     """Return the closing lines: how it ended, what can be done, what is there and where."""
-    bot, terminal = attendance.bot, attendance.terminal
+    bot, terminal = attended.bot, attended.terminal
     reason = terminal.reason or EndReason.INTERNAL_ERROR
     detail = terminal.evidence.detail if terminal.evidence else ""
     outcome = outcome_of(terminal.state, reason)
@@ -104,7 +104,7 @@ def outcome_lines(attendance: Attendance) -> list[str]:
     lines = ["", f"{head}: {why}{f' ({detail})' if detail else ''}"]
     if bot.failure is not None:
         lines.append(f"trouble: {bot.failure}")
-    if attendance.abandoned:
+    if attended.abandoned:
         lines.append(f"Left at once. {REMEDIES[EndReason.CRASHED].format(folder=bot.folder)}")
     elif remedy := REMEDIES.get(reason):
         lines.append(remedy.format(folder=bot.folder))
@@ -120,9 +120,9 @@ def artifact_lines(bot: Bot) -> list[str]:
     return [f"in {bot.folder}:", *(f"  {kind.ljust(width)}  {path}" for kind, path in rows)]
 
 
-def exit_code(attendance: Attendance) -> int:
-    """Return the exit code that says how it went; the table is in `meetcore.lifecycle`."""
-    if attendance.abandoned:
+def exit_code(attended: Attended) -> int:
+    """Return the exit code that says how it went; the table is in `meetcore.model.lifecycle`."""
+    if attended.abandoned:
         return EXIT_INTERRUPTED
-    terminal = attendance.terminal
+    terminal = attended.terminal
     return EXIT_CODES[outcome_of(terminal.state, terminal.reason or EndReason.INTERNAL_ERROR)]

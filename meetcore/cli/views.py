@@ -6,9 +6,9 @@ import sys
 from abc import ABC, abstractmethod
 from typing import TextIO
 
-from meetcore.bot import Bot
+from meetcore.bot.bot import Bot
 from meetcore.cli.lines import clock, plain_line
-from meetcore.wire import event_to_wire, to_json
+from meetcore.model.wire import event_to_wire, to_json
 
 __all__ = ["JsonView", "PlainView", "View", "choose_view"]
 

@@ -22,21 +22,13 @@ import trio.lowlevel
 import trio.testing
 
 from meetcore.audio.chunk import Chunk
-from meetcore.config import BotConfig
-from meetcore.contracts import (
-    Call,
-    CallRequest,
-    Capability,
-    Platform,
-    Sink,
-    SinkContext,
-)
-from meetcore.errors import CommandRefused, MeetingRefused
-from meetcore.events import Event, LedgerClosed, PluginFailed, StateChanged
-from meetcore.folders import journal_path
-from meetcore.journal import Journal, read_journal
-from meetcore.lifecycle import TERMINAL, EndReason
-from meetcore.signals import (
+from meetcore.log.folders import journal_path
+from meetcore.log.journal import Journal, read_journal
+from meetcore.model.config import BotConfig
+from meetcore.model.errors import CommandRefused, MeetingRefused
+from meetcore.model.events import Event, LedgerClosed, PluginFailed, StateChanged
+from meetcore.model.lifecycle import TERMINAL, EndReason
+from meetcore.model.signals import (
     Admitted,
     CallEnded,
     ChatArrived,
@@ -44,6 +36,14 @@ from meetcore.signals import (
     ParticipantAppeared,
     Signal,
     TrackAppeared,
+)
+from meetcore.plugin.contracts import (
+    Call,
+    CallRequest,
+    Capability,
+    Platform,
+    Sink,
+    SinkContext,
 )
 from meetcore.testing.leaks import LeakGuard
 from meetcore.testing.scripted import ScriptedTranscriber
@@ -53,7 +53,7 @@ from meetcore.testing.transcriber_conformance import TranscriberConformance
 __all__ = [
     "ConformanceMeeting",
     "PlatformConformance",
-    "RecordingDoor",
+    "RecordingCallEvents",
     "SinkConformance",
     "TranscriberConformance",
 ]
@@ -203,8 +203,8 @@ class ConformanceMeeting(Protocol):
         """Write a chat message as a participant."""
 
 
-class RecordingDoor:
-    """A door that keeps what comes in and checks the rules of it."""
+class RecordingCallEvents:
+    """A `CallEvents` that keeps what comes in and checks the rules of it."""
 
     def __init__(self) -> None:
         self.signals: list[Signal] = []
@@ -280,12 +280,12 @@ class PlatformConformance:
         return CallRequest(bot_id="conformance", display_name="Conformance bot", folder=folder)
 
     def _call(
-        self, meeting: ConformanceMeeting, folder: Path, door: RecordingDoor
+        self, meeting: ConformanceMeeting, folder: Path, calls: RecordingCallEvents
     ) -> AbstractAsyncContextManager[Call]:
         platform = self.make_platform()
         link = platform.parse(meeting.link)
         assert link is not None
-        return platform.open_call(link, self._request(folder), door)
+        return platform.open_call(link, self._request(folder), calls)
 
     def test_links_of_others_are_not_claimed(self) -> None:
         """`parse` returns None for what is not ours, without raising."""
@@ -302,52 +302,54 @@ class PlatformConformance:
             if link is not None:
                 assert "s3cr3t-0" not in repr(link) + link.public_url
 
-    async def _admitted(self, meeting: ConformanceMeeting, door: RecordingDoor) -> None:
+    async def _admitted(self, meeting: ConformanceMeeting, calls: RecordingCallEvents) -> None:
         with trio.move_on_after(KNOCK_PATIENCE_S):
-            await door.wait_for(Knocked)
+            await calls.wait_for(Knocked)
         await meeting.admit()
-        await door.wait_for(Admitted)
+        await calls.wait_for(Admitted)
 
     @pytest.mark.trio
     async def test_a_bot_is_admitted_hears_chats_and_leaves(self, tmp_path: Path) -> None:
         """Admission, the roster with ourselves in it, audio in order, chat; a polite leave."""
-        door = RecordingDoor()
+        calls = RecordingCallEvents()
         with trio.fail_after(self.timeout_s):
-            async with self.open_meeting() as meeting, self._call(meeting, tmp_path, door) as call:
-                await self._admitted(meeting, door)
-                await door.wait_until(
+            async with self.open_meeting() as meeting, self._call(meeting, tmp_path, calls) as call:
+                await self._admitted(meeting, calls)
+                await calls.wait_until(
                     ParticipantAppeared, lambda signal: not signal.participant.is_self
                 )
-                await door.wait_until(
+                await calls.wait_until(
                     ParticipantAppeared, lambda signal: signal.participant.is_self
                 )
-                await door.wait_for_audio()
-                await self._chat(meeting, call, door)
+                await calls.wait_for_audio()
+                await self._chat(meeting, call, calls)
                 await call.leave()
         selves = {
             signal.participant.id
-            for signal in door.signals
+            for signal in calls.signals
             if isinstance(signal, ParticipantAppeared) and signal.participant.is_self
         }
         assert len(selves) == 1, f"the bot is one participant, not {sorted(selves)}"
 
-    async def _chat(self, meeting: ConformanceMeeting, call: Call, door: RecordingDoor) -> None:
+    async def _chat(
+        self, meeting: ConformanceMeeting, call: Call, calls: RecordingCallEvents
+    ) -> None:
         """What somebody says comes once, as theirs; what we say comes back once, as ours."""
         reads = Capability.READ_CHAT in call.capabilities
         if reads:
             await meeting.say("hello bot")
-            await door.wait_until(
+            await calls.wait_until(
                 ChatArrived, lambda chat: chat.text == "hello bot" and not chat.by_bot
             )
         if Capability.SEND_CHAT in call.capabilities:
             await call.send_chat("hello everybody")
             if reads:
-                await door.wait_until(
+                await calls.wait_until(
                     ChatArrived, lambda chat: chat.text == "hello everybody" and chat.by_bot
                 )
         chats = {
             (signal.message_id, signal.text, signal.by_bot)
-            for signal in door.signals
+            for signal in calls.signals
             if isinstance(signal, ChatArrived)
         }
         assert len({text for _, text, _ in chats}) == len(chats), f"one message, told as {chats}"
@@ -355,16 +357,16 @@ class PlatformConformance:
     @pytest.mark.trio
     async def test_a_refused_bot_says_denied(self, tmp_path: Path) -> None:
         """Denial is a CallEnded with its reason and evidence, never an exception."""
-        door = RecordingDoor()
+        calls = RecordingCallEvents()
         with trio.fail_after(self.timeout_s):
-            async with self.open_meeting() as meeting, self._call(meeting, tmp_path, door):
+            async with self.open_meeting() as meeting, self._call(meeting, tmp_path, calls):
                 with trio.move_on_after(KNOCK_PATIENCE_S):
-                    await door.wait_for(Knocked)
+                    await calls.wait_for(Knocked)
                 await meeting.deny()
-                await self._ended(door, EndReason.DENIED)
+                await self._ended(calls, EndReason.DENIED)
 
-    async def _ended(self, door: RecordingDoor, *reasons: EndReason) -> None:
-        ended = await door.wait_for(CallEnded)
+    async def _ended(self, calls: RecordingCallEvents, *reasons: EndReason) -> None:
+        ended = await calls.wait_for(CallEnded)
         assert ended.reason in reasons
         assert ended.evidence.signal, "an end has evidence"
 
@@ -373,11 +375,11 @@ class PlatformConformance:
         """A second call is like the first; the host's end for all is a CallEnded."""
         with trio.fail_after(self.timeout_s * 2):
             async with self.open_meeting() as meeting:
-                first = RecordingDoor()
+                first = RecordingCallEvents()
                 async with self._call(meeting, tmp_path, first) as call:
                     await self._admitted(meeting, first)
                     await call.leave()
-                second = RecordingDoor()
+                second = RecordingCallEvents()
                 async with self._call(meeting, tmp_path, second):
                     await self._admitted(meeting, second)
                     await meeting.end()
@@ -387,14 +389,14 @@ class PlatformConformance:
     @pytest.mark.trio
     async def test_a_bot_that_is_thrown_out_says_removed(self, tmp_path: Path) -> None:
         """Being removed is a CallEnded with its reason."""
-        door = RecordingDoor()
+        calls = RecordingCallEvents()
         with trio.fail_after(self.timeout_s):
             async with self.open_meeting() as meeting:
                 remove = _offered(meeting, "remove")
-                async with self._call(meeting, tmp_path, door):
-                    await self._admitted(meeting, door)
+                async with self._call(meeting, tmp_path, calls):
+                    await self._admitted(meeting, calls)
                     await remove()
-                    await self._ended(door, EndReason.REMOVED)
+                    await self._ended(calls, EndReason.REMOVED)
 
     @pytest.mark.trio
     @pytest.mark.parametrize(
@@ -408,7 +410,7 @@ class PlatformConformance:
         self, tmp_path: Path, link: str, reasons: tuple[EndReason, ...]
     ) -> None:
         """As MeetingRefused, or as a CallEnded, with the reason."""
-        door = RecordingDoor()
+        calls = RecordingCallEvents()
         with trio.fail_after(self.timeout_s):
             async with self.open_meeting() as meeting:
                 address = _offered(meeting, link)
@@ -416,8 +418,8 @@ class PlatformConformance:
                 parsed = platform.parse(address)
                 assert parsed is not None, f"{link} is not recognised"
                 try:
-                    async with platform.open_call(parsed, self._request(tmp_path), door):
-                        await self._ended(door, *reasons)
+                    async with platform.open_call(parsed, self._request(tmp_path), calls):
+                        await self._ended(calls, *reasons)
                 except MeetingRefused as refused:
                     assert refused.reason in reasons  # noqa: PT017  either way is fine
 
@@ -430,14 +432,14 @@ class PlatformConformance:
         The fake server of `open_meeting` may run in this program: it is given time to close its
         end of a connection, and must do so by itself.
         """
-        door = RecordingDoor()
+        calls = RecordingCallEvents()
         with trio.fail_after(self.timeout_s):
             async with self.open_meeting() as meeting:
                 guard = LeakGuard(
                     f"The platform {self.make_platform().name!r} (or the server of open_meeting)"
                 )
                 with trio.move_on_after(0.3):
-                    async with self._call(meeting, tmp_path, door):
+                    async with self._call(meeting, tmp_path, calls):
                         await trio.sleep_forever()
                 await guard.settled()
 

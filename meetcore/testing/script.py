@@ -47,7 +47,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from meetcore.errors import ConfigError, nearest
+from meetcore.model.errors import ConfigError, nearest
 
 __all__ = [
     "Admission",

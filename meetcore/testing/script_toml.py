@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from meetcore.errors import nearest
+from meetcore.model.errors import nearest
 from meetcore.testing.script import (
     PALETTE,
     Admission,

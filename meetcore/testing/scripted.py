@@ -14,15 +14,15 @@ import trio
 from attrs import define, field
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
-from meetcore.contracts import (
+from meetcore.model.errors import TranscriberError
+from meetcore.model.transcript import Hypothesis, Word
+from meetcore.plugin.contracts import (
     StreamRequest,
     Transcriber,
     TranscriberContext,
     TranscriberStream,
 )
-from meetcore.errors import TranscriberError
 from meetcore.testing.script import Script
-from meetcore.transcript import Hypothesis, Word
 
 __all__ = ["ScriptedTranscriber"]
 

@@ -24,19 +24,16 @@ import numpy as np
 import trio
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
-from meetcore.bot import Bot
-from meetcore.config import BotConfig
-from meetcore.contracts import Call, CallDoor, CallRequest, Capability, Platform
-from meetcore.errors import CommandFailed, PluginError
-from meetcore.events import Event, PluginFailed
-from meetcore.hooks import hookimpl
-from meetcore.journal import read_journal
-from meetcore.lifecycle import EndReason, Evidence
-from meetcore.meeting import MeetingLink
-from meetcore.opening import open_bot
-from meetcore.plugins import Plugins
-from meetcore.roster import Participant
-from meetcore.signals import (
+from meetcore.bot.bot import Bot
+from meetcore.bot.factory import open_bot
+from meetcore.log.journal import read_journal
+from meetcore.model.config import BotConfig
+from meetcore.model.errors import CommandFailed, PluginError
+from meetcore.model.events import Event, PluginFailed
+from meetcore.model.lifecycle import EndReason, Evidence
+from meetcore.model.meeting import MeetingLink
+from meetcore.model.roster import Participant
+from meetcore.model.signals import (
     Admitted,
     CallEnded,
     ChatArrived,
@@ -48,6 +45,9 @@ from meetcore.signals import (
     TrackAppeared,
     TrackGone,
 )
+from meetcore.plugin.contracts import Call, CallEvents, CallRequest, Capability, Platform
+from meetcore.plugin.hooks import hookimpl
+from meetcore.plugin.registry import Plugins
 from meetcore.testing.script import Decision, EndHow, FaultKind, Line, Person, Script, parse_script
 from meetcore.testing.voice import read_wav, synthetic_voice
 
@@ -99,9 +99,9 @@ class SimMeeting:
 
             @asynccontextmanager
             async def open_call(
-                self, link: MeetingLink, request: CallRequest, door: CallDoor
+                self, link: MeetingLink, request: CallRequest, events: CallEvents
             ) -> AsyncIterator[Call]:
-                async with meeting.attend(link, request, door) as call:
+                async with meeting.attend(link, request, events) as call:
                     yield call
 
         class SimPlugin:
@@ -169,11 +169,11 @@ class SimMeeting:
 
     @asynccontextmanager
     async def attend(
-        self, link: MeetingLink, request: CallRequest, door: CallDoor
+        self, link: MeetingLink, request: CallRequest, events: CallEvents
     ) -> AsyncIterator[Call]:
         """Be called by a bot: what `Platform.open_call` is."""
         await self._trouble("join")
-        call = SimCall(self, door, link, request)
+        call = SimCall(self, events, link, request)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(call.play)
             try:
@@ -219,11 +219,11 @@ class SimCall(Call):
     platform_name = "sim"
 
     def __init__(
-        self, meeting: SimMeeting, door: CallDoor, link: MeetingLink, request: CallRequest
+        self, meeting: SimMeeting, events: CallEvents, link: MeetingLink, request: CallRequest
     ) -> None:
         self._meeting = meeting
         self._script = meeting.script
-        self._door = door
+        self._events = events
         self._request = request
         self._link = link
         self._present: dict[str, int] = {}
@@ -246,7 +246,7 @@ class SimCall(Call):
         await trio.lowlevel.checkpoint()
         sent = self._meeting.chat_sent
         sent.append(text)
-        self._door.observe(
+        self._events.observe(
             ChatArrived(f"bot-{len(sent)}", "bot", self._request.display_name, text, by_bot=True)
         )
 
@@ -254,14 +254,14 @@ class SimCall(Call):
         """Let the script happen."""
         script = self._script
         if script.waiting_room:
-            self._door.observe(Knocked("the script has a waiting room"))
+            self._events.observe(Knocked("the script has a waiting room"))
             await trio.sleep(script.admission.after_s)
             if script.admission.decision is Decision.DENY:
                 self._end(EndReason.DENIED, "the script denies")
                 return
             if script.admission.decision is Decision.IGNORE:
                 await trio.sleep_forever()
-        self._door.observe(Admitted("the script admits"))
+        self._events.observe(Admitted("the script admits"))
         self._appear(
             Participant(id="bot", name=self._request.display_name, is_self=True, is_bot=True)
         )
@@ -329,12 +329,12 @@ class SimCall(Call):
 
     def _end(self, reason: EndReason, detail: str) -> None:
         self._over = True
-        self._door.observe(CallEnded(reason, Evidence("script", detail)))
+        self._events.observe(CallEnded(reason, Evidence("script", detail)))
 
     def _appear(self, participant: Participant) -> None:
         if not self._roster_lost:
             self._shown.add(participant.id)
-            self._door.observe(ParticipantAppeared(participant))
+            self._events.observe(ParticipantAppeared(participant))
 
     def _participant(self, person: Person) -> Participant:
         return Participant(
@@ -349,7 +349,7 @@ class SimCall(Call):
         visit = self._visits[person.id] = self._visits.get(person.id, 0) + 1
         self._present[person.id] = visit
         self._appear(self._participant(person))
-        self._door.observe(TrackAppeared(self._track(person.id), person.id))
+        self._events.observe(TrackAppeared(self._track(person.id), person.id))
 
     def _track(self, person_id: str) -> str:
         visit = self._present[person_id]
@@ -358,28 +358,28 @@ class SimCall(Call):
     def _part(self, person_id: str) -> None:
         if person_id not in self._present:
             return
-        self._door.observe(TrackGone(self._track(person_id)))
+        self._events.observe(TrackGone(self._track(person_id)))
         del self._present[person_id]
         if not self._roster_lost:
             self._vanish(person_id)
 
     def _vanish(self, person_id: str) -> None:
         self._shown.discard(person_id)
-        self._door.observe(ParticipantGone(person_id))
+        self._events.observe(ParticipantGone(person_id))
 
     def _mute(self, person_id: str, *, muted: bool) -> None:
         (self._muted.add if muted else self._muted.discard)(person_id)
         if person_id in self._present and not self._roster_lost:
             participant = self._participant(self._script.person(person_id))
-            self._door.observe(ParticipantChanged(participant))
+            self._events.observe(ParticipantChanged(participant))
 
     def _chat(self, number: int, who: str, text: str) -> None:
         name = self._script.person(who).name
-        self._door.observe(ChatArrived(f"chat-{number}", who, name, text))
+        self._events.observe(ChatArrived(f"chat-{number}", who, name, text))
 
     def _lose_roster(self, *, lost: bool) -> None:
         self._roster_lost = lost
-        self._door.observe(RosterHealth(not lost, "the script hides the roster" if lost else ""))
+        self._events.observe(RosterHealth(not lost, "the script hides the roster" if lost else ""))
         if not lost:
             for person_id in sorted(self._shown - {"bot", *self._present}):
                 self._vanish(person_id)
@@ -397,7 +397,7 @@ class SimCall(Call):
             for person_id in self._present:
                 if not self._dropped(person_id, start):
                     pcm = self._sound(person_id, start, stop)
-                    self._door.hear(Chunk(self._track(person_id), start, pcm))
+                    self._events.hear(Chunk(self._track(person_id), start, pcm))
             start = stop
         return start
 

@@ -13,16 +13,16 @@ import trio
 import trio.lowlevel
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
-from meetcore.contracts import (
+from meetcore.model.errors import TranscriberError, found_in
+from meetcore.model.transcript import Hypothesis
+from meetcore.plugin.contracts import (
     StreamRequest,
     Transcriber,
     TranscriberContext,
     TranscriberStream,
     UntranscribedAudio,
 )
-from meetcore.errors import TranscriberError, found_in
 from meetcore.testing.leaks import LeakGuard
-from meetcore.transcript import Hypothesis
 
 __all__ = ["Provider", "TranscriberConformance"]
 

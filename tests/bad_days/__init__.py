@@ -2,15 +2,15 @@
 
 | bad day | held by |
 |---|---|
-| unknown URL | `tests/meetcore/cli/test_join.py`, `tests/meetcore/test_plugins.py` |
+| unknown URL | `tests/meetcore/cli/test_join.py`, `tests/meetcore/plugin/test_registry.py` |
 | no Chromium | `test_before_the_meeting.py`, `tests/plugins/browser/test_finder.py` |
 | no display | `test_before_the_meeting.py`, `tests/plugins/browser/test_browser.py` |
 | port taken | `test_before_the_meeting.py`, `tests/plugins/rehearsal/test_site.py` |
 | unwritable folder | `tests/meetcore/cli/test_join.py`, `test_before_the_meeting.py` |
-| full disk | `tests/meetcore/test_journal.py`, `tests/plugins/files/test_sink.py` |
-| wrong config | `tests/meetcore/cli/test_join.py`, `tests/meetcore/test_config.py` |
-| unknown plugin | `tests/meetcore/cli/test_join.py`, `tests/meetcore/test_plugins.py` |
-| two plugins for one link | `test_before_the_meeting.py`, `tests/meetcore/test_plugins.py` |
+| full disk | `tests/meetcore/log/test_journal.py`, `tests/plugins/files/test_sink.py` |
+| wrong config | `tests/meetcore/cli/test_join.py`, `tests/meetcore/model/test_config.py` |
+| unknown plugin | `tests/meetcore/cli/test_join.py`, `tests/meetcore/plugin/test_registry.py` |
+| two plugins for one link | `test_before_the_meeting.py`, `plugin/test_registry.py` beside it |
 | room that does not exist | `test_in_a_real_room.py`, `tests/plugins/rehearsal/test_joiner.py` |
 | denied | `test_in_a_scripted_meeting.py`, `tests/plugins/rehearsal/test_joiner.py` |
 | admission timeout | `test_in_a_scripted_meeting.py`, `test_in_a_real_room.py` |

@@ -83,7 +83,7 @@ class Rival(meetcore.Platform):
     name = "rival"
     def parse(self, url):
         return meetcore.MeetingLink(platform="rival", native_id="x", url=url)
-    def open_call(self, link, request, door):
+    def open_call(self, link, request, events):
         raise NotImplementedError
 
 @meetcore.hookimpl

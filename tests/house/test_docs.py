@@ -13,13 +13,13 @@ import click
 import pytest
 
 import meetcore
-from meetcore import signals
 from meetcore.cli import main
-from meetcore.config import AudioConfig, AutomaticLeave, BotConfig
-from meetcore.errors import TROUBLE_KINDS
-from meetcore.events import EVENT_TYPES
-from meetcore.hooks import HookSpecs
-from meetcore.lifecycle import EndReason, State
+from meetcore.model import signals
+from meetcore.model.config import AudioConfig, AutomaticLeave, BotConfig
+from meetcore.model.errors import TROUBLE_KINDS
+from meetcore.model.events import EVENT_TYPES
+from meetcore.model.lifecycle import EndReason, State
+from meetcore.plugin.hooks import HookSpecs
 from meetcore_rehearsal.links import parse_link
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +111,7 @@ def test_every_room_of_a_rehearsal_in_the_docs_and_examples_is_a_link_that_is_ta
     texts = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.py")]
     links = [
         found
-        for path in [*texts, *ROOT.glob("plugins/*/*.md"), ROOT / "meetcore" / "opening.py"]
+        for path in [*texts, *ROOT.glob("plugins/*/*.md"), ROOT / "meetcore" / "bot" / "factory.py"]
         for found in re.findall(r"https?://[\w.:]+/r/[\w-]+", path.read_text("utf-8"))
     ]
     assert links

@@ -1,6 +1,6 @@
-"""A module of meetcore imports only from floors below it, or from its own floor.
+"""A floor of meetcore is a folder: a module imports only from its own folder and those below it.
 
-The table is section 2 of the architecture. Imports for the type checker alone do not count.
+Imports for the type checker alone count too: what a reader has to know is what a module names.
 """
 
 from __future__ import annotations
@@ -12,98 +12,95 @@ from pathlib import Path
 import pytest
 
 CORE = Path(__file__).parents[2] / "meetcore"
-FLOORS: dict[int, str] = {
-    0: "addresses commands config dialect errors events languages lifecycle links meeting orders "
-    "printable roster secrets settings signals story subtitles transcript wire",
-    1: "audio",
-    2: "contracts doors folders hooks journal mailbox plugin_failures plugin_options plugins "
-    "salvage scratch service subscription",
-    3: "beginning bot control delivery leaving listening logs observing opening revising tracks "
-    "transcribing",
-    4: "children fleet launchers recovery storage",
-    5: "__init__ __main__ blocking bot_proxy cli from_asyncio trio_thread",
-}
-FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names.split()}
-BESIDE = "testing"
+FLOORS = ("model", "audio", "plugin", "log", "bot", "fleet", "gateway", "testing", "cli")
+FACES = {"__init__", "__main__", "blocking", "from_asyncio"}
 NO_WAITING = ("trio", "asyncio", "threading")
 
-# The public door hands out every name lazily; it imports nothing before it is asked. The version
-# is the one name that others take from it.
-THE_DOOR = {("beginning", "__init__"), ("cli", "__init__")}
+# The version is a name of the package itself, which imports nothing before it is asked.
+OF_THE_PACKAGE = {("log/journal_head.py", "meetcore"), ("cli/group.py", "meetcore")}
+# The hooks are typed with the bot that they see.
+UP = {("plugin/hooks.py", "meetcore.bot.bot")}
 
 
 def modules() -> list[Path]:
     return sorted(CORE.rglob("*.py"))
 
 
-def room(path: Path) -> str:
-    """Return the top-level name a file belongs to: `journal`, `audio`, `cli`."""
-    return path.relative_to(CORE).parts[0].removesuffix(".py")
+def name_of(path: Path) -> str:
+    """Return a file's place, as it is read: `bot/hearing.py`."""
+    return path.relative_to(CORE).as_posix()
 
 
-def is_for_types(node: ast.If) -> bool:
-    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+def is_module(dotted: str) -> bool:
+    path = CORE.parent.joinpath(*dotted.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """Yield the dotted names a module imports when it runs, functions included."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and is_for_types(node):
-            continue
+    """Yield the names of the modules that a module imports, anywhere in it and for any reason."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "meetcore imports by full names"
-            if node.module == "meetcore":
-                yield from (f"meetcore.{alias.name}" for alias in node.names)
-            else:
-                yield node.module or ""
-        else:
-            yield from imports(node)
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                own = (node.module or "").split(".")[0] == "meetcore"
+                yield inner if own and is_module(inner) else node.module or ""
 
 
-def rooms_used(path: Path) -> Iterator[str]:
-    for name in imports(ast.parse(path.read_text("utf-8"))):
-        parts = name.split(".")
-        if parts[0] != "meetcore":
-            continue
-        second = parts[1] if len(parts) > 1 else "__init__"
-        yield (
-            second if (CORE / second).is_dir() or (CORE / f"{second}.py").is_file() else "__init__"
-        )
+def used_by(path: Path) -> set[str]:
+    found = set(imports(ast.parse(path.read_text("utf-8"))))
+    return {name for name in found if name.split(".")[0] == "meetcore"}
 
 
-def test_every_module_has_a_floor():
-    assert {room(path) for path in modules()} == {*FLOOR_OF, BESIDE}
+def floor(dotted: str) -> str:
+    """Return the folder that a module of meetcore is in, or its own name if it is in none."""
+    return [*dotted.split("."), ""][1]
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(CORE)))
-def test_a_module_imports_only_from_its_floor_and_below(path):
-    own = room(path)
-    if own == BESIDE:
+def test_a_floor_is_a_folder_and_beside_them_stand_only_the_faces():
+    found = {path.stem for path in CORE.iterdir() if path.suffix == ".py"}
+    assert found == FACES
+    assert {path.name for path in CORE.iterdir() if (path / "__init__.py").is_file()} == {*FLOORS}
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_a_module_imports_only_from_its_floor_and_below(path: Path):
+    own = path.relative_to(CORE).parts[0]
+    if own not in FLOORS:
         return
-    for used in rooms_used(path):
-        if used == own or (own, used) in THE_DOOR:
+    for used in used_by(path):
+        if (name_of(path), used) in OF_THE_PACKAGE | UP:
             continue
-        assert used != BESIDE, f"{own} is for production, {used} is for tests"
-        assert FLOOR_OF[used] <= FLOOR_OF[own], f"{own} imports {used} from a floor above"
+        assert floor(used) in FLOORS, f"{name_of(path)} imports the face {used}"
+        assert FLOORS.index(floor(used)) <= FLOORS.index(own), f"{name_of(path)} imports {used}"
 
 
-@pytest.mark.parametrize("floor", [0, 1])
-def test_the_two_lowest_floors_wait_for_nothing(floor):
-    for path in modules():
-        if FLOOR_OF.get(room(path)) == floor:
-            used = set(imports(ast.parse(path.read_text("utf-8"))))
-            waiting = [name for name in used if name.split(".")[0] in NO_WAITING]
-            assert not waiting, f"{path.name} imports {waiting}"
+def test_every_exception_is_needed():
+    used = {(name_of(path), name) for path in modules() for name in used_by(path)}
+    assert used >= OF_THE_PACKAGE | UP
 
 
-def test_a_check_of_the_check(tmp_path):
-    """An import inside a function counts, one for the type checker does not."""
+@pytest.mark.parametrize("lowest", ["model", "audio"])
+def test_the_two_lowest_floors_wait_for_nothing(lowest: str):
+    for path in sorted((CORE / lowest).rglob("*.py")):
+        used = set(imports(ast.parse(path.read_text("utf-8"))))
+        waiting = [name for name in used if name.split(".")[0] in NO_WAITING]
+        assert not waiting, f"{path.name} imports {waiting}"
+
+
+def test_a_check_of_the_check():
+    """An import inside a function counts, and one for the type checker too."""
     tree = ast.parse(
         "from typing import TYPE_CHECKING\n"
-        "if TYPE_CHECKING:\n    from meetcore.bot import Bot\n"
-        "def f():\n    from meetcore.fleet import Fleet\n"
+        "if TYPE_CHECKING:\n    from meetcore.bot.bot import Bot\n"
+        "def f():\n    from meetcore.fleet import recovery\n"
         "from meetcore import __version__\n"
     )
-    assert list(imports(tree)) == ["typing", "meetcore.fleet", "meetcore.__version__"]
+    assert set(imports(tree)) == {
+        "typing",
+        "meetcore.bot.bot",
+        "meetcore.fleet.recovery",
+        "meetcore",
+    }

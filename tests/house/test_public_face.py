@@ -14,7 +14,7 @@ import meetcore
 import meetcore.testing
 
 HEAVY = ("playwright", "httpx2", "httpx", "av", "pocketsphinx", "numpy", "trio", "rich", "click")
-DOORS = [meetcore, meetcore.testing]
+FACES = [meetcore, meetcore.testing]
 
 
 def type_checking_names(path: Path) -> dict[str, str]:
@@ -30,30 +30,30 @@ def type_checking_names(path: Path) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda d: d.__name__)
-def test_the_list_is_sorted_and_every_name_on_it_is_there(door):
-    assert door.__all__ == sorted(set(door.__all__))
-    for name in door.__all__:
-        assert getattr(door, name) is not None
-        assert name in dir(door) or door is meetcore.testing
+@pytest.mark.parametrize("face", FACES, ids=lambda d: d.__name__)
+def test_the_list_is_sorted_and_every_name_on_it_is_there(face):
+    assert face.__all__ == sorted(set(face.__all__))
+    for name in face.__all__:
+        assert getattr(face, name) is not None
+        assert name in dir(face) or face is meetcore.testing
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda d: d.__name__)
-def test_the_type_checker_sees_the_same_names_from_the_same_places(door):
-    shown = type_checking_names(Path(door.__file__))
+@pytest.mark.parametrize("face", FACES, ids=lambda d: d.__name__)
+def test_the_type_checker_sees_the_same_names_from_the_same_places(face):
+    shown = type_checking_names(Path(face.__file__))
     given = {
-        name: f"{door.__name__}.{home}" for home, names in door._HOMES.items() for name in names
+        name: f"{face.__name__}.{home}" for home, names in face._HOMES.items() for name in names
     }
-    if door is meetcore:
+    if face is meetcore:
         given |= dict.fromkeys(meetcore._FACES, "meetcore")
     assert shown == given
-    assert set(shown) == set(door.__all__)
+    assert set(shown) == set(face.__all__)
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda d: d.__name__)
-def test_a_public_name_is_public_at_home_too(door):
-    for home, names in door._HOMES.items():
-        module = import_module(f"{door.__name__}.{home}")
+@pytest.mark.parametrize("face", FACES, ids=lambda d: d.__name__)
+def test_a_public_name_is_public_at_home_too(face):
+    for home, names in face._HOMES.items():
+        module = import_module(f"{face.__name__}.{home}")
         assert set(names) <= set(module.__all__), home
 
 

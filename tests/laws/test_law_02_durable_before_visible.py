@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import meetcore
-from meetcore.events import PluginEvent
-from meetcore.journal import Journal, encode_line
+from meetcore.log.journal import Journal, encode_line
+from meetcore.model.events import PluginEvent
 
 pytestmark = pytest.mark.law(2)
 
@@ -40,8 +40,8 @@ def test_a_process_killed_after_showing_an_event_has_it_in_its_journal(tmp_path)
         """
         import sys
         from pathlib import Path
-        from meetcore.events import PluginEvent
-        from meetcore.journal import Journal
+        from meetcore.model.events import PluginEvent
+        from meetcore.log.journal import Journal
         journal = Journal(Path(sys.argv[1]), "b")
         journal.listen(lambda event: print(event.seq, flush=True))
         while True:

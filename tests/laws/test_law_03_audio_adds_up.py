@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import meetcore
 from meetcore.audio.chunk import Chunk
 from meetcore.audio.ledger import Account, Ledger
-from meetcore.mailbox import AudioMailbox, Lost
+from meetcore.bot.tracks import BeginUtterance, EndUtterance, TrackIntake, TrackPath
+from meetcore.log.mailbox import AudioMailbox, Lost
 from meetcore.testing import ScriptedTranscriber, SimMeeting, run_simulated, synthetic_voice
-from meetcore.tracks import BeginUtterance, EndUtterance, TrackDoor, TrackPath
 
 pytestmark = pytest.mark.law(3)
 
@@ -75,7 +75,7 @@ class CountingFeed:
 @settings(max_examples=60)
 def test_whatever_comes_through_the_door_adds_up(steps, rate, start):
     ledger = Ledger()
-    door = TrackDoor("t", ledger)
+    intake = TrackIntake("t", ledger)
     consumer = CountingConsumer(ledger.account("t", "recorder"))
     feed_account = ledger.account("t", "transcriber")
     feed = CountingFeed(feed_account)
@@ -84,16 +84,16 @@ def test_whatever_comes_through_the_door_adds_up(steps, rate, start):
     for kind, amount, loud in steps:
         if kind == "hear":
             sound = np.resize(VOICE, amount) if loud else np.zeros(amount, np.int16)
-            door.hear(Chunk("t", at, sound, rate))
+            intake.hear(Chunk("t", at, sound, rate))
             at += amount
         elif kind == "gap":
             at += amount
         elif kind == "lost":
-            door.declare_lost(at, amount, "elsewhere")
+            intake.declare_lost(at, amount, "elsewhere")
             at += amount
         else:
             path.pause(loud)
-        for item in door.mailbox.drain():
+        for item in intake.mailbox.drain():
             path.process(item)
     path.close()
     assert not feed.open

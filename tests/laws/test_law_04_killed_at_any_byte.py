@@ -20,7 +20,7 @@ import pytest
 import trio
 
 import meetcore
-from meetcore.folders import bot_folders, journal_path
+from meetcore.log.folders import bot_folders, journal_path
 
 pytestmark = pytest.mark.law(4)
 
@@ -29,8 +29,8 @@ PROGRAM = textwrap.dedent(
     import sys
     from pathlib import Path
     import trio
-    from meetcore.config import BotConfig
-    from meetcore.plugins import Plugins
+    from meetcore.model.config import BotConfig
+    from meetcore.plugin.registry import Plugins
     from meetcore.testing import ScriptedTranscriber, SimMeeting
 
     MEETING = '''

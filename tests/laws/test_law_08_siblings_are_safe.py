@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 import meetcore
-from meetcore.contracts import Platform
+from meetcore.plugin.contracts import Platform
 from meetcore.testing import SimMeeting
 from tests.laws.conftest import MEETING, WitnessSink
 
@@ -23,12 +23,12 @@ class CrashingPlatform(Platform):
         return None
 
     @asynccontextmanager
-    async def open_call(self, link, request, door):
+    async def open_call(self, link, request, events):
         if link.native_id == "entering":
             raise RuntimeError("boom")
         if link.native_id == "refused":
             raise meetcore.MeetingRefused("meeting_not_found", "There is no such meeting.")
-        door.observe(object())
+        events.observe(object())
         yield None
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import meetcore
-from meetcore.contracts import Platform
+from meetcore.plugin.contracts import Platform
 from meetcore.testing import SimMeeting, run_simulated
 from tests.laws.conftest import MEETING
 
@@ -31,7 +31,7 @@ class LeakyPlatform(Platform):
         return meetcore.MeetingLink(platform="leaky", native_id="room", url=url, passcode=PASSCODE)
 
     @asynccontextmanager
-    async def open_call(self, link, request, door):
+    async def open_call(self, link, request, events):
         raise RuntimeError(f"could not open {link.url} with {link.passcode}: {link!r}")
         yield
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import meetcore
-from meetcore.roster import NameSource, Participant, Roster, SpeakingTimeline
+from meetcore.model.roster import NameSource, Participant, Roster, SpeakingTimeline
+from meetcore.model.transcript import Hypothesis, TranscriptAssembler, Word
 from meetcore.testing import ScriptedTranscriber, SimMeeting, run_simulated
-from meetcore.transcript import Hypothesis, TranscriptAssembler, Word
 from tests.laws.conftest import MEETING
 
 pytestmark = pytest.mark.law(10)

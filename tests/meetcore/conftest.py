@@ -14,10 +14,10 @@ import trio
 import trio.testing
 
 import meetcore
-from meetcore.contracts import Call, Capability, Platform
-from meetcore.lifecycle import TERMINAL, TRANSITIONS
-from meetcore.opening import open_bot
-from meetcore.signals import Admitted, ParticipantAppeared, TrackAppeared
+from meetcore.bot.factory import open_bot
+from meetcore.model.lifecycle import TERMINAL, TRANSITIONS
+from meetcore.model.signals import Admitted, ParticipantAppeared, TrackAppeared
+from meetcore.plugin.contracts import Call, Capability, Platform
 from meetcore.testing import simulated_clock, synthetic_voice
 
 
@@ -41,7 +41,7 @@ class StageCall(Call):
 
 
 class Stage:
-    """A meeting played by the test: it observes and hears through `door` what the test says."""
+    """A meeting played by the test: it observes and hears through `events` what the test says."""
 
     link = "stage:room"
 
@@ -53,7 +53,7 @@ class Stage:
         self.chat_error: Exception | None = None
         self.opened = trio.Event()
         self.closed = False
-        self.door: Any = None
+        self.events: Any = None
         self.at: dict[str, int] = {}
 
     def plugins(self, **more: object) -> meetcore.Plugins:
@@ -69,8 +69,8 @@ class Stage:
                 return meetcore.MeetingLink(platform="stage", native_id=url[6:], url=url)
 
             @asynccontextmanager
-            async def open_call(self, link, request, door):
-                stage.door = door
+            async def open_call(self, link, request, events):
+                stage.events = events
                 stage.opened.set()
                 try:
                     yield StageCall(stage)
@@ -97,21 +97,21 @@ class Stage:
     # --- what the test plays ---------------------------------------------------------
 
     def admit(self) -> None:
-        self.door.observe(Admitted())
+        self.events.observe(Admitted())
 
     def join(self, person_id: str, **more: Any) -> None:
         participant = meetcore.Participant(id=person_id, name=person_id.title(), **more)
-        self.door.observe(ParticipantAppeared(participant))
+        self.events.observe(ParticipantAppeared(participant))
 
     def track(self, track_id: str, person_id: str | None = None, **more: Any) -> None:
-        self.door.observe(TrackAppeared(track_id, person_id, **more))
+        self.events.observe(TrackAppeared(track_id, person_id, **more))
 
     def sound(self, track_id: str, seconds: float, *, voice: bool = True) -> None:
         """Hand in sound that follows what the track had before."""
         pcm = synthetic_voice(seconds) if voice else np.zeros(round(seconds * 16_000), np.int16)
         start = self.at.get(track_id, 0)
         for at in range(0, len(pcm), 1600):
-            self.door.hear(meetcore.Chunk(track_id, start + at, pcm[at : at + 1600]))
+            self.events.hear(meetcore.Chunk(track_id, start + at, pcm[at : at + 1600]))
         self.at[track_id] = start + len(pcm)
 
     async def live(self, seconds: float, *tracks: str, voice: bool = False) -> None:

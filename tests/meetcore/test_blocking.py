@@ -16,7 +16,7 @@ import pytest
 
 import meetcore
 from meetcore import blocking
-from meetcore.errors import CapabilityMissing, CommandRefused, FleetFull, UnknownMeetingUrl
+from meetcore.model.errors import CapabilityMissing, CommandRefused, FleetFull, UnknownMeetingUrl
 from meetcore.testing import LeakGuard, SimMeeting
 from tests.meetcore.test_from_asyncio import meeting
 

@@ -13,8 +13,9 @@ import pytest
 import trio
 
 import meetcore
-from meetcore import from_asyncio, trio_thread
-from meetcore.errors import CapabilityMissing, CommandRefused, UnknownMeetingUrl
+from meetcore import from_asyncio
+from meetcore.fleet import trio_thread
+from meetcore.model.errors import CapabilityMissing, CommandRefused, UnknownMeetingUrl
 from meetcore.testing import LeakGuard, SimMeeting
 
 SHORT = """
@@ -220,7 +221,7 @@ def test_a_fleet_holds_several_bots(tmp_path):
             config=config, plugins=played.plugins(), limit=2
         ) as fleet:
             bots = [await fleet.start(played.link, name=name) for name in ("A", "B")]
-            with pytest.raises(meetcore.errors.FleetFull, match="2 places"):
+            with pytest.raises(meetcore.model.errors.FleetFull, match="2 places"):
                 await fleet.start(played.link)
             await fleet.wait_empty()
             return [bot.state for bot in bots]

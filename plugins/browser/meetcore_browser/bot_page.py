@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import trio
 from attrs import evolve
 
-from meetcore.contracts import CallDoor, CallRequest
-from meetcore.errors import MeetcoreError
-from meetcore.signals import DiagnosticsWritten, StepWorked, TrackAppeared
+from meetcore.model.errors import MeetcoreError
+from meetcore.model.signals import DiagnosticsWritten, StepWorked, TrackAppeared
+from meetcore.plugin.contracts import CallEvents, CallRequest
 from meetcore_browser.browser import CRASH_EVIDENCE_S, Browser, open_browser
 from meetcore_browser.capture import CaptureOptions, PageCapture, RemoteTrack, by_track
 from meetcore_browser.cdp import PageChannel
@@ -73,7 +73,7 @@ class BotPage:
         context: BrowserContext,
         raw: Page,
         request: CallRequest,
-        door: CallDoor,
+        events: CallEvents,
         whose: Callable[[RemoteTrack], TrackAppeared | None],
         on_message: Mapping[str, Callable[[Any], None]],
         capture: CaptureOptions | None,
@@ -82,8 +82,8 @@ class BotPage:
         self.context = context
         self.raw = raw
         capture = capture or CaptureOptions()
-        self.capture = PageCapture(door, whose, now=trio.current_time, options=capture)
-        self._door = door
+        self.capture = PageCapture(events, whose, now=trio.current_time, options=capture)
+        self._events = events
         self._on_message = dict(on_message)
         self._trouble: Exception | None = None
         self._in_trouble = trio.Event()
@@ -223,7 +223,7 @@ class BotPage:
             folder = await self._failed(step, TimeoutError(message))
             raise StepTimedOut(name, message, folder)
         self._note(f"{name}: worked {step.detail}".rstrip())
-        self._door.observe(StepWorked(name, step.detail))
+        self._events.observe(StepWorked(name, step.detail))
 
     async def _failed(self, step: Step, error: Exception) -> str | None:
         self._note(f"{step.name}: {type(error).__name__}")
@@ -234,7 +234,7 @@ class BotPage:
         folder = await self._diagnostics.write(step, error)
         if folder is not None:
             detail = type(error).__name__ if error is not None else ""
-            self._door.observe(DiagnosticsWritten(step, folder, detail))
+            self._events.observe(DiagnosticsWritten(step, folder, detail))
         return folder
 
     def _note(self, text: str) -> None:
@@ -247,7 +247,7 @@ class BotPage:
 
         Raises:
             PageGone: Page, browser or driver is lost; the subclass says which.
-            Exception: What a message handler or the bot's door raised.
+            Exception: What a message handler or `events` raised.
         """
         while True:
             with trio.move_on_after(WATCH_INTERVAL_S):
@@ -319,7 +319,7 @@ class BotPage:
 
     def _saw_dialog(self, told: str) -> None:
         self._note(f"dialog {told}")
-        self._door.observe(StepWorked("dialog", told))
+        self._events.observe(StepWorked("dialog", told))
 
     def _closed(self) -> None:
         # Whether the page alone is gone or its browser with it is found out where it matters.
@@ -384,7 +384,7 @@ async def _found(
 @asynccontextmanager
 async def open_page(
     request: CallRequest,
-    door: CallDoor,
+    events: CallEvents,
     *,
     options: LaunchOptions | None = None,
     whose: Callable[[RemoteTrack], TrackAppeared | None] = by_track,
@@ -399,7 +399,7 @@ async def open_page(
 
     Args:
         request: What the platform was asked for.
-        door: The bot's door, for chunks, losses and signals.
+        events: Takes chunks, losses and signals.
         options: How to launch the browser; `request.headed` makes it visible in any case.
         whose: Says whom a remote track belongs to; None leaves that track out.
         scripts: Files of JavaScript to run in every document, with `meetcore.tell`.
@@ -432,7 +432,7 @@ async def open_page(
             with trio.CancelScope(shield=True), suppress(BrowserError):
                 await browser.aio.call(context.close, timeout_s=CLOSE_TIMEOUT_S)
             raise
-        page = BotPage(browser, context, raw, request, door, whose, on_message or {}, capture)
+        page = BotPage(browser, context, raw, request, events, whose, on_message or {}, capture)
         page._in_own_browser = own
         try:
             script = partial(

@@ -13,9 +13,9 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
-from meetcore.contracts import CallDoor
-from meetcore.roster import NameSource
-from meetcore.signals import CaptureHealth, TrackAppeared, TrackGone
+from meetcore.model.roster import NameSource
+from meetcore.model.signals import CaptureHealth, TrackAppeared, TrackGone
+from meetcore.plugin.contracts import CallEvents
 from meetcore_browser.capture_watch import CaptureWatch, TrackStats
 from meetcore_browser.handover import Handed, LostFrames
 from meetcore_browser.wire import AudioBlock, PageMessage, WireError
@@ -106,10 +106,10 @@ def by_track(track: RemoteTrack) -> TrackAppeared:
 
 
 class PageCapture:
-    """Takes what a page's capture sends and hands it through the bot's door. On the Trio thread.
+    """Takes what a page's capture sends and hands it to the bot. On the Trio thread.
 
     Args:
-        door: The bot's door.
+        events: Takes chunks, losses and signals.
         whose: Says whom a new track belongs to, as the signal to announce it with; None
             leaves the track out.
         now: The clock for alarms, in seconds.
@@ -118,14 +118,14 @@ class PageCapture:
 
     def __init__(
         self,
-        door: CallDoor,
+        events: CallEvents,
         whose: Callable[[RemoteTrack], TrackAppeared | None] = by_track,
         *,
         now: Callable[[], float],
         options: CaptureOptions | None = None,
     ) -> None:
         options = options or CaptureOptions()
-        self._door = door
+        self._events = events
         self._whose = whose
         self._now = now
         self._clock = SampleClock()
@@ -151,7 +151,7 @@ class PageCapture:
     def check(self) -> None:
         """Raise or end alarms; to be called about once a second."""
         for alarm in self._watch.check(self._now()):
-            self._door.observe(CaptureHealth(alarm.healthy, alarm.detail, alarm.track_id))
+            self._events.observe(CaptureHealth(alarm.healthy, alarm.detail, alarm.track_id))
 
     # --- audio --------------------------------------------------------------------------
 
@@ -160,21 +160,21 @@ class PageCapture:
             return  # left out by the joiner
         start = self._arrive(live, block.document, block.first_frame, len(block.pcm))
         remote = live.remote
-        self._door.hear(Chunk(remote.track_id, start, block.pcm, remote.sample_rate_hz))
+        self._events.hear(Chunk(remote.track_id, start, block.pcm, remote.sample_rate_hz))
         self._watch.block(remote.track_id, not block.pcm.any(), self._now())
 
     def _lost(self, lost: LostFrames) -> None:
         if (live := self._live.get(lost.key)) is None:
             return
         start = self._arrive(live, lost.document, lost.first_frame, lost.frames)
-        self._door.declare_lost(live.remote.track_id, start, lost.frames, "bridge_overflow")
+        self._events.declare_lost(live.remote.track_id, start, lost.frames, "bridge_overflow")
 
     def _arrive(self, live: _Live, document: int, frame: int, frames: int) -> int:
         """Return where on the call's clock a stretch begins; declare a hole before it."""
         start = self._clock.sample(document, frame)
         if live.next_sample is not None and start > live.next_sample:
             missing = start - live.next_sample
-            self._door.declare_lost(live.remote.track_id, live.next_sample, missing, "page_gap")
+            self._events.declare_lost(live.remote.track_id, live.next_sample, missing, "page_gap")
         live.next_sample = start + frames
         return start
 
@@ -222,13 +222,13 @@ class PageCapture:
         remote = evolve(remote, track_id=announced.track_id)
         self._live[document, int(data["track"])] = _Live(remote)
         self._watch.track_appeared(remote.track_id, self._now())
-        self._door.observe(announced)
+        self._events.observe(announced)
 
     def _gone(self, document: int, data: Any) -> None:
         if (live := self._live.pop((document, int(data["track"])), None)) is None:
             return
         self._watch.track_gone(live.remote.track_id)
-        self._door.observe(TrackGone(live.remote.track_id))
+        self._events.observe(TrackGone(live.remote.track_id))
 
     def _health(self, document: int, data: Any) -> None:
         now = self._now()
@@ -243,7 +243,7 @@ class PageCapture:
             self._watch.stats(live.remote.track_id, stats, now)
 
     def _trouble(self, document: int, data: Any) -> None:
-        self._door.observe(CaptureHealth(False, str(data["detail"])[:500]))
+        self._events.observe(CaptureHealth(False, str(data["detail"])[:500]))
 
     def _document_gone(self, document: int, data: Any) -> None:
         for key in [key for key in self._live if key[0] == document]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meetcore.errors import MeetcoreError
+from meetcore.model.errors import MeetcoreError
 
 __all__ = [
     "BrowserCrashed",

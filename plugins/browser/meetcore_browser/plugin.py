@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from meetcore.contracts import HealthReport
-from meetcore.errors import MeetcoreError
-from meetcore.hooks import hookimpl
+from meetcore.model.errors import MeetcoreError
+from meetcore.plugin.contracts import HealthReport
+from meetcore.plugin.hooks import hookimpl
 
 meetcore_api_version = "1.0"
 

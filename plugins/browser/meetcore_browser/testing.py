@@ -1,4 +1,4 @@
-"""For those who test a joiner: pages served on loopback, a door that keeps what it is handed.
+"""For tests of a joiner: pages served on loopback, a `CallEvents` that keeps what it is handed.
 
 And a Chromium that many tests borrow in turn: to start one takes longer than most tests do.
 """
@@ -17,13 +17,13 @@ import trio
 from attrs import define, field, frozen
 
 from meetcore.audio.chunk import Chunk, Pcm
-from meetcore.signals import Signal
+from meetcore.model.signals import Signal
 from meetcore_browser.browser import Browser, open_browser
 from meetcore_browser.flags import LaunchOptions
 
 __all__ = [
     "DeclaredLoss",
-    "KeepingDoor",
+    "KeepingCallEvents",
     "PageSite",
     "ServedPage",
     "SharedChromium",
@@ -103,7 +103,7 @@ def serve_pages() -> Iterator[PageSite]:
 
 @frozen
 class DeclaredLoss:
-    """A loss as it was declared at the door."""
+    """A loss as it was declared."""
 
     track_id: str
     start_sample: int
@@ -112,8 +112,8 @@ class DeclaredLoss:
 
 
 @define
-class KeepingDoor:
-    """A `CallDoor` that keeps what it is handed, for tests to look at."""
+class KeepingCallEvents:
+    """A `CallEvents` that keeps what it is handed, for tests to look at."""
 
     signals: list[Signal] = field(factory=list)
     chunks: list[Chunk] = field(factory=list)

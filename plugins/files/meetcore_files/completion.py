@@ -15,7 +15,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ
-from meetcore.events import (
+from meetcore.model.events import (
     BotRequested,
     CaptureStarted,
     Event,
@@ -24,7 +24,7 @@ from meetcore.events import (
     SegmentFinalized,
     TrackOpened,
 )
-from meetcore.transcript import Transcript
+from meetcore.model.transcript import Transcript
 from meetcore_files.atomic import write_atomically
 from meetcore_files.audio_file import FlacFile, OpusFile
 from meetcore_files.formats import FORMATS
@@ -32,13 +32,13 @@ from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
 from meetcore_files.playback import played_duration_s, remake
 from meetcore_files.recorder import MIX_STEM, RecordedFile, stem_for_track
 
-__all__ = ["Meeting", "audio_entry", "complete", "file_name_part", "recover_audio"]
+__all__ = ["MeetingFacts", "audio_entry", "complete", "file_name_part", "recover_audio"]
 
 _NAME_BYTES = 80
 
 
 @define
-class Meeting:
+class MeetingFacts:
     """What a journal says about the meeting, as far as files need it. A reducer.
 
     Attributes:
@@ -98,7 +98,7 @@ def file_name_part(name: str) -> str:
     return plain.encode()[:_NAME_BYTES].decode(errors="ignore").strip("-_")
 
 
-def audio_entry(file: RecordedFile, meeting: Meeting | None = None) -> ManifestEntry:
+def audio_entry(file: RecordedFile, meeting: MeetingFacts | None = None) -> ManifestEntry:
     """Return the manifest's entry of a recording that may still be growing."""
     owner = meeting.owners.get(file.track_id) if meeting and file.track_id else None
     return ManifestEntry(
@@ -113,7 +113,7 @@ def audio_entry(file: RecordedFile, meeting: Meeting | None = None) -> ManifestE
 
 
 def complete(
-    folder: Path, bot_id: str, meeting: Meeting, audio: Iterable[ManifestEntry], *, sound: bool
+    folder: Path, bot_id: str, meeting: MeetingFacts, audio: Iterable[ManifestEntry], *, sound: bool
 ) -> Manifest:
     """Name the tracks' files after people, write the transcripts and the finished manifest.
 
@@ -169,7 +169,7 @@ def _track_of(stem: str, known_ids: Iterable[str]) -> str:
     return max(fitting, key=len, default=stem.removeprefix("track-"))
 
 
-def recover_audio(folder: Path, meeting: Meeting) -> tuple[list[ManifestEntry], list[str]]:
+def recover_audio(folder: Path, meeting: MeetingFacts) -> tuple[list[ManifestEntry], list[str]]:
     """Make whole files of what a killed process left.
 
     Returns:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import trio
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
-from meetcore.errors import StorageUnavailable
+from meetcore.model.errors import StorageUnavailable
 from meetcore_files.recorder import Recorder
 
 __all__ = ["EncoderThread"]
@@ -154,9 +154,9 @@ class EncoderThread:
 
     def _tell_of_room(self) -> None:
         if self._room is not None and self._token is not None:
-            self._token.run_sync_soon(self._open_door)
+            self._token.run_sync_soon(self._let_in)
 
-    def _open_door(self) -> None:
+    def _let_in(self) -> None:
         if self._room is not None:
             self._room.set()
             self._room = None

@@ -8,8 +8,8 @@ from typing import Any
 
 from attrs import frozen
 
-from meetcore.subtitles import VTT_HEAD, cues_of, srt_block, txt_line, vtt_block
-from meetcore.transcript import Segment, spoken_order
+from meetcore.model.subtitles import VTT_HEAD, cues_of, srt_block, txt_line, vtt_block
+from meetcore.model.transcript import Segment, spoken_order
 
 __all__ = ["FORMATS", "TranscriptFormat", "to_json", "to_srt", "to_txt", "to_vtt"]
 

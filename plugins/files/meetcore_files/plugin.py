@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 
-from meetcore.contracts import HealthReport, Sink
-from meetcore.hooks import hookimpl
+from meetcore.plugin.contracts import HealthReport, Sink
+from meetcore.plugin.hooks import hookimpl
 from meetcore_files.sink import FilesSink
 
 __all__ = ["meetcore_check_health", "meetcore_register_sinks"]

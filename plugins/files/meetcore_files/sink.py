@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import trio
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ
-from meetcore.contracts import Sink, SinkContext
-from meetcore.errors import StorageUnavailable
-from meetcore.events import ArtifactWritten, AudioLost
-from meetcore.folders import make_private_folder
-from meetcore_files.completion import Meeting, audio_entry, complete, recover_audio
+from meetcore.log.folders import make_private_folder
+from meetcore.model.errors import StorageUnavailable
+from meetcore.model.events import ArtifactWritten, AudioLost
+from meetcore.plugin.contracts import Sink, SinkContext
+from meetcore_files.completion import MeetingFacts, audio_entry, complete, recover_audio
 from meetcore_files.encoder_thread import EncoderThread
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
 from meetcore_files.options import FilesOptions
@@ -47,7 +47,7 @@ class FilesSink(Sink[FilesOptions]):
         self._encoder: EncoderThread | None = None
         self._files: list[RecordedFile] = []
         self._tags: dict[str | None, Mapping[str, str]] = {}
-        self._meeting = Meeting()
+        self._meeting = MeetingFacts()
         self._read_seq = 0
         self._offset_s: float | None = None
         self._completed = False
@@ -161,7 +161,7 @@ class FilesSink(Sink[FilesOptions]):
             if event.seq % _EVENTS_AT_A_TIME == 0:
                 await trio.lowlevel.checkpoint()
 
-    def _tag_again(self, meeting: Meeting) -> None:
+    def _tag_again(self, meeting: MeetingFacts) -> None:
         """Tag the files anew whose people became known after they were begun; blocks."""
         for file in self._files:
             if file.track_id is not None and (tags := meeting.tags_of(file.track_id)) != file.tags:
@@ -207,9 +207,9 @@ class FilesSink(Sink[FilesOptions]):
             )
 
 
-async def _meeting(context: SinkContext) -> Meeting:
+async def _meeting(context: SinkContext) -> MeetingFacts:
     """Read the journal up to here, letting others in between: it may be long."""
-    meeting = Meeting()
+    meeting = MeetingFacts()
     for event in context.journal.read():
         meeting.take(event)
         if event.seq % _EVENTS_AT_A_TIME == 0:

@@ -11,7 +11,7 @@ import soxr
 from attrs import define, field
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
-from meetcore.events import (
+from meetcore.model.events import (
     Event,
     ParticipantJoined,
     ParticipantUpdated,
@@ -20,7 +20,7 @@ from meetcore.events import (
     TrackOpened,
 )
 
-__all__ = ["NOBODY", "RATE_HZ", "Speakers", "Upsampler", "binary_frame", "json_frame"]
+__all__ = ["NOBODY", "RATE_HZ", "LoudestSpeaker", "Upsampler", "binary_frame", "json_frame"]
 
 RATE_HZ = 48_000
 NOBODY = ("", "NoSpeaker")
@@ -68,7 +68,7 @@ class Upsampler:
 
 
 @define
-class Speakers:
+class LoudestSpeaker:
     """Says who speaks loudest in what was heard since it was last asked. A reducer.
 
     A track that belongs to somebody is judged by its sound. In a mix of several people, those who

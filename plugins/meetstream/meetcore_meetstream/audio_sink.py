@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
-from meetcore.events import Event
+from meetcore.model.events import Event
 from meetcore_meetstream.dial_options import AudioOptions
 from meetcore_meetstream.dialling_sink import DiallingSink
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
-    from meetcore_meetstream.audio_frames import Speakers, Upsampler
+    from meetcore_meetstream.audio_frames import LoudestSpeaker, Upsampler
     from meetcore_websocket.raw_mix import RawMix
 
 __all__ = ["MeetstreamAudioSink"]
@@ -30,14 +30,14 @@ class MeetstreamAudioSink(DiallingSink[AudioOptions]):
 
     def __init__(self, options: AudioOptions) -> None:
         super().__init__(options)
-        self._tools: tuple[RawMix, Upsampler, Speakers] | None = None
+        self._tools: tuple[RawMix, Upsampler, LoudestSpeaker] | None = None
 
-    def _made(self) -> tuple[RawMix, Upsampler, Speakers]:
+    def _made(self) -> tuple[RawMix, Upsampler, LoudestSpeaker]:
         if self._tools is None:
-            from meetcore_meetstream.audio_frames import Speakers, Upsampler
+            from meetcore_meetstream.audio_frames import LoudestSpeaker, Upsampler
             from meetcore_websocket.raw_mix import RawMix
 
-            self._tools = RawMix(), Upsampler(), Speakers()
+            self._tools = RawMix(), Upsampler(), LoudestSpeaker()
         return self._tools
 
     async def deliver(self, event: Event) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from meetcore_meetstream.notices import Kind, Notice, stop_of
+from meetcore_meetstream.lifecycle_webhooks import CallbackKind, Notice, stop_of
 from meetcore_meetstream.variants import Variant, stamp, stamp_us
 
 __all__ = ["Body", "callback", "deletion"]
@@ -14,24 +14,29 @@ __all__ = ["Body", "callback", "deletion"]
 Body = dict[str, Any]
 
 _LIVING = {
-    Kind.SCHEDULED: ("Scheduled", "Bot is scheduled"),
-    Kind.JOINING: ("Joining", "Bot is joining the meeting"),
-    Kind.IN_WAITING_ROOM: ("InWaitingRoom", "Bot is waiting to be admitted"),
-    Kind.IN_MEETING: ("InMeeting", "Bot is in the meeting"),
-    Kind.PERMISSION_ALLOWED: ("RecordingPermissionAllowed", "Recording permission granted"),
-    Kind.PERMISSION_DENIED: ("RecordingPermissionDenied", "Recording permission denied"),
-    Kind.RECORDING: ("Recording", "Bot started recording"),
-    Kind.LEAVING: ("Leaving", "Bot is leaving the meeting"),
-    Kind.DONE: ("Done", "Bot processing completed"),
+    CallbackKind.SCHEDULED: ("Scheduled", "Bot is scheduled"),
+    CallbackKind.JOINING: ("Joining", "Bot is joining the meeting"),
+    CallbackKind.IN_WAITING_ROOM: ("InWaitingRoom", "Bot is waiting to be admitted"),
+    CallbackKind.IN_MEETING: ("InMeeting", "Bot is in the meeting"),
+    CallbackKind.PERMISSION_ALLOWED: ("RecordingPermissionAllowed", "Recording permission granted"),
+    CallbackKind.PERMISSION_DENIED: ("RecordingPermissionDenied", "Recording permission denied"),
+    CallbackKind.RECORDING: ("Recording", "Bot started recording"),
+    CallbackKind.LEAVING: ("Leaving", "Bot is leaving the meeting"),
+    CallbackKind.DONE: ("Done", "Bot processing completed"),
 }
 
 _AUDIO = "Audio processing completed successfully"
 _TRANSCRIPT = "Transcript processing completed successfully"
-_PROCESSED: dict[Kind, tuple[str, str, str, int]] = {
-    Kind.MANIFEST: ("manifest_status", "Success", "Manifest uploaded", 200),
-    Kind.AUDIO: ("audio_status", "Success", _AUDIO, 200),
-    Kind.TRANSCRIPT: ("transcript_status", "Success", _TRANSCRIPT, 200),
-    Kind.TRANSCRIPT_FAILED: ("transcript_status", "Failed", "Transcript processing error", 500),
+_PROCESSED: dict[CallbackKind, tuple[str, str, str, int]] = {
+    CallbackKind.MANIFEST: ("manifest_status", "Success", "Manifest uploaded", 200),
+    CallbackKind.AUDIO: ("audio_status", "Success", _AUDIO, 200),
+    CallbackKind.TRANSCRIPT: ("transcript_status", "Success", _TRANSCRIPT, 200),
+    CallbackKind.TRANSCRIPT_FAILED: (
+        "transcript_status",
+        "Failed",
+        "Transcript processing error",
+        500,
+    ),
 }
 
 
@@ -53,7 +58,7 @@ def callback(
 
 
 def _said(notice: Notice) -> Body:
-    if notice.kind is Kind.STOPPED:
+    if notice.kind is CallbackKind.STOPPED:
         stop = notice.stop or stop_of(None)
         return {
             "bot_event": stop.bot_event,
@@ -61,7 +66,7 @@ def _said(notice: Notice) -> Body:
             "message": stop.message,
             "status_code": stop.status_code,
         }
-    if notice.kind is Kind.ERROR:
+    if notice.kind is CallbackKind.ERROR:
         message = notice.detail or "Transcription stopped"
         return {"bot_status": "InMeeting", "message": message, "status_code": 500}
     if notice.kind in _LIVING:
@@ -77,13 +82,17 @@ def _said(notice: Notice) -> Body:
 
 
 def _legacy(notice: Notice, bot_id: str) -> Body | None:
-    if notice.kind is Kind.JOINING:
+    if notice.kind is CallbackKind.JOINING:
         status, message, code = "joining", "Bot is joining the meeting", 102
-    elif notice.kind is Kind.IN_MEETING:
+    elif notice.kind is CallbackKind.IN_MEETING:
         status, message, code = "InMeeting", "Successfully joined the meeting", 200
-    elif notice.kind is Kind.STOPPED:
+    elif notice.kind is CallbackKind.STOPPED:
         status, message, code = "Stopped", "Bot exited and step function was triggered", 500
-    elif notice.kind in (Kind.AUDIO, Kind.TRANSCRIPT, Kind.TRANSCRIPT_FAILED):
+    elif notice.kind in (
+        CallbackKind.AUDIO,
+        CallbackKind.TRANSCRIPT,
+        CallbackKind.TRANSCRIPT_FAILED,
+    ):
         said = _said(notice)
         del said["status"]
         return {"bot_id": bot_id, **said}

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from meetcore.commands import Command, SendChat, ShowImage, Speak
+from meetcore.model.commands import Command, SendChat, ShowImage, Speak
 
 __all__ = ["Interrupt", "PictureByUrl", "read_control"]
 

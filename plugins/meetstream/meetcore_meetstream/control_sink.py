@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import trio
 
-from meetcore.commands import Command, ShowImage, Speak
-from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused
-from meetcore.events import ChatReceived, Event
-from meetcore.mailbox import Wake
+from meetcore.log.mailbox import Wake
+from meetcore.model.commands import Command, ShowImage, Speak
+from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
+from meetcore.model.events import ChatReceived, Event
 from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
 from meetcore_meetstream.dial_options import ControlOptions
 from meetcore_meetstream.dialling_sink import DiallingSink

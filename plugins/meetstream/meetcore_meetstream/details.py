@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from meetcore.lifecycle import EndReason, State
-from meetcore.orders import BotRow
-from meetcore.story import ChatLine, Story
-from meetcore_meetstream.notices import stop_of
+from meetcore.gateway.records import BotRow
+from meetcore.model.history import BotHistory, ChatEntry
+from meetcore.model.lifecycle import EndReason, State
+from meetcore_meetstream.lifecycle_webhooks import stop_of
 from meetcore_meetstream.variants import Variant, attributes_of, platform_name, stamp
 
 __all__ = ["chats", "detail", "listed", "media_status", "participants", "speaker_timeline",
@@ -71,16 +71,16 @@ def _stage(at: str | None, message: str) -> dict[str, Any]:
     return {"message": message if at else "", "status": at is not None, "timestamp": at}
 
 
-def _timeline(row: BotRow, story: Story | None) -> dict[str, Any]:
-    hops = story.hops if story is not None else []
+def _timeline(row: BotRow, history: BotHistory | None) -> dict[str, Any]:
+    transitions = history.transitions if history is not None else []
     firsts: dict[State, str] = {}
-    for hop in hops:
-        firsts.setdefault(hop.state, stamp(hop.at))
+    for transition in transitions:
+        firsts.setdefault(transition.state, stamp(transition.at))
     stages = {
         name: _stage(firsts.get(state), message) for name, (state, message) in _STAGES.items()
     }
     stop = stop_of(row.reason)
-    left = story.left_at if story is not None else row.ended_at
+    left = history.left_at if history is not None else row.ended_at
     left_at = stamp(left) if left is not None and (row.ended or State.LEAVING in firsts) else None
     ended_at = stamp(row.ended_at) if row.ended_at is not None else None
     done_at = ended_at if row.ended else None
@@ -92,7 +92,7 @@ def _timeline(row: BotRow, story: Story | None) -> dict[str, Any]:
     }
     for name, status in by_status.items():
         stages[name] = _stage(left_at if stop.bot_status == status else None, stop.message)
-    audio = _file(story, "audio.mix")
+    audio = _file(history, "audio.mix")
     stages["AudioProcessing"] = _stage(audio, "Audio processing completed successfully")
     stages["VideoProcessing"] = _stage(None, "")
     ready = done_at if row.transcriber and row.in_call_at else None
@@ -103,14 +103,14 @@ def _timeline(row: BotRow, story: Story | None) -> dict[str, Any]:
     return stages
 
 
-def _file(story: Story | None, kind: str) -> str | None:
-    files = story.artifacts.values() if story is not None else ()
+def _file(history: BotHistory | None, kind: str) -> str | None:
+    files = history.artifacts.values() if history is not None else ()
     return next((stamp(file.at) for file in files if file.kind == kind), None)
 
 
-def duration_s(row: BotRow, story: Story | None) -> int:
+def duration_s(row: BotRow, history: BotHistory | None) -> int:
     """Return how long the bot was in the call, in whole seconds; 0 while it is not known."""
-    left = story.left_at if story is not None else row.ended_at
+    left = history.left_at if history is not None else row.ended_at
     if row.in_call_at is None or left is None:
         return 0
     return max(0, round((left - row.in_call_at).total_seconds()))
@@ -133,28 +133,28 @@ def listed(row: BotRow, variant: Variant) -> dict[str, Any]:
 
 
 def detail(
-    row: BotRow, story: Story | None, variant: Variant, transcript_id: str | None
+    row: BotRow, history: BotHistory | None, variant: Variant, transcript_id: str | None
 ) -> dict[str, Any]:
-    """Return `bot_details`; `story` is None after deletion."""
-    audio = _file(story, "audio.mix") is not None
-    recorded = story is not None and story.recording_at is not None
-    heard = recorded and story is not None and story.transcription_trouble is None
+    """Return `bot_details`; `history` is None after deletion."""
+    audio = _file(history, "audio.mix") is not None
+    recorded = history is not None and history.recording_at is not None
+    heard = recorded and history is not None and history.transcription_trouble is None
     failed = recorded and not heard
     transcript = "Failed" if failed else media_status(row, heard, row.transcriber is not None)
     return {
         **listed(row, variant),
-        "Duration": duration_s(row, story),
+        "Duration": duration_s(row, history),
         "AudioStatus": media_status(row, audio, row.extras.get("audio") is not False),
         "VideoStatus": None,
         "TranscriptStatus": transcript if row.transcriber is not None else None,
-        "ManifestStatus": media_status(row, _file(story, "manifest") is not None),
-        "StatusTimeline": _timeline(row, story),
+        "ManifestStatus": media_status(row, _file(history, "manifest") is not None),
+        "StatusTimeline": _timeline(row, history),
         "RequestPayload": row.extras.get("request", {"meeting_link": row.url}),
         "ScheduledJoinTime": stamp(row.scheduled_for) if row.scheduled_for else None,
         "ExpiresAt": stamp(row.delete_after) if row.delete_after else None,
         "Reason": _reason(row.reason),
         "caption_file": None,
-        "participant_events": _comings(story),
+        "participant_events": _comings(history),
         "transcript_id": transcript_id,
     }
 
@@ -163,9 +163,9 @@ def _reason(reason: EndReason | None) -> str | None:
     return None if reason is None else stop_of(reason).message
 
 
-def _comings(story: Story | None) -> list[dict[str, Any]]:
+def _comings(history: BotHistory | None) -> list[dict[str, Any]]:
     told: list[tuple[str, dict[str, Any]]] = []
-    for presence in story.others if story is not None else ():
+    for presence in history.others if history is not None else ():
         who = {"id": presence.participant.id, "name": presence.participant.name}
         for came, went in presence.intervals:
             told.append((stamp(came), {"action": "join", "participant": who}))
@@ -174,10 +174,10 @@ def _comings(story: Story | None) -> list[dict[str, Any]]:
     return [{**each, "timestamp": at} for at, each in sorted(told, key=lambda pair: pair[0])]
 
 
-def participants(story: Story) -> list[dict[str, Any]]:
+def participants(history: BotHistory) -> list[dict[str, Any]]:
     """Return everybody who was ever seen, our own bot left out."""
     people: list[dict[str, Any]] = []
-    for presence in story.others:
+    for presence in history.others:
         who = presence.participant
         changed = max(went or came for came, went in presence.intervals)
         people.append(
@@ -195,9 +195,9 @@ def participants(story: Story) -> list[dict[str, Any]]:
     return people
 
 
-def chats(row: BotRow, story: Story) -> dict[str, Any]:
+def chats(row: BotRow, history: BotHistory) -> dict[str, Any]:
     """Return the chat."""
-    lines = [_chat(line) for line in story.chat]
+    lines = [_chat(line) for line in history.chat]
     by_speaker: dict[str, list[dict[str, Any]]] = {}
     for line in lines:
         by_speaker.setdefault(line["speakerName"], []).append(line)
@@ -211,7 +211,7 @@ def chats(row: BotRow, story: Story) -> dict[str, Any]:
     }
 
 
-def _chat(line: ChatLine) -> dict[str, Any]:
+def _chat(line: ChatEntry) -> dict[str, Any]:
     return {
         "messageId": line.message_id,
         "deviceId": line.sender_id or "",
@@ -221,17 +221,17 @@ def _chat(line: ChatLine) -> dict[str, Any]:
     }
 
 
-def speaker_timeline(story: Story, audio: str, spans: Sequence[Any] | None = None) -> Any:
+def speaker_timeline(history: BotHistory, audio: str, spans: Sequence[Any] | None = None) -> Any:
     """Return who spoke when, in byte offsets into the sound as 16-bit PCM at 48 kHz.
 
     Args:
-        story: The bot's story.
+        history: The bot's history.
         audio: A link to the recording, empty for none.
         spans: The spans to tell; None for all.
     """
-    offset_s = story.capture_offset_s or 0.0
+    offset_s = history.capture_offset_s or 0.0
     chunks = []
-    for index, span in enumerate(story.timeline.spans if spans is None else spans):
+    for index, span in enumerate(history.timeline.spans if spans is None else spans):
         end_s = span.start_s if span.end_s is None else span.end_s
         chunks.append(
             {
@@ -239,16 +239,16 @@ def speaker_timeline(story: Story, audio: str, spans: Sequence[Any] | None = Non
                 "timestamp": round(span.start_s * 1000),
                 "sampleRate": _SAMPLE_RATE_HZ,
                 "speakerId": span.participant_id,
-                "speakerName": story.name_of(span.participant_id) or "Unknown",
+                "speakerName": history.name_of(span.participant_id) or "Unknown",
                 "startByte": _byte(span.start_s - offset_s),
                 "endByte": _byte(end_s - offset_s),
             }
         )
-    mix = [file for file in story.artifacts.values() if file.kind == "audio.mix"]
+    mix = [file for file in history.artifacts.values() if file.kind == "audio.mix"]
     length_s = (mix[-1].duration_s or 0.0) if mix else 0.0
     return {
         "chunks": chunks,
-        "lastUpdated": stamp(story.last_at) if story.last_at else None,
+        "lastUpdated": stamp(history.last_at) if history.last_at else None,
         "audioFilePath": audio,
         "totalFileSize": _byte(length_s),
     }

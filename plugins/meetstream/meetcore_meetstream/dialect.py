@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from meetcore.commands import Command
-from meetcore.dialect import Dialect
-from meetcore.errors import CommandRefused
-from meetcore.events import Draft, Event
-from meetcore.story import Story
-from meetcore.wire import to_json
+from meetcore.model.commands import Command
+from meetcore.model.dialect import Dialect
+from meetcore.model.errors import CommandRefused
+from meetcore.model.events import Draft, Event
+from meetcore.model.history import BotHistory
+from meetcore.model.wire import to_json
 from meetcore_meetstream.bodies import callback
-from meetcore_meetstream.notices import notices
+from meetcore_meetstream.lifecycle_webhooks import notices
 from meetcore_meetstream.variants import Variant
 
 __all__ = ["MeetstreamDialect"]
@@ -29,18 +29,18 @@ class MeetstreamDialect(Dialect):
 
     def __init__(self, variant: Variant = Variant.LEGACY) -> None:
         self._variant = variant
-        self._story = Story()
+        self._history = BotHistory()
 
     def messages(self, item: Event | Draft) -> Sequence[str]:
         """Return the bodies of the callbacks an event makes."""
         if not isinstance(item, Event):
             return ()
-        self._story.take(item)
-        requested = self._story.requested
+        self._history.take(item)
+        requested = self._history.requested
         attributes = requested.metadata if requested is not None else {}
         bodies = [
             callback(notice, self._variant, bot_id=item.bot_id, at=item.at, attributes=attributes)
-            for notice in notices(item, self._story)
+            for notice in notices(item, self._history)
         ]
         return [to_json(body) for body in bodies if body is not None]
 

@@ -10,12 +10,12 @@ from typing import ClassVar, TypeVar
 
 import trio
 
-from meetcore.contracts import Sink, SinkContext
-from meetcore.events import Event, StateChanged
-from meetcore.lifecycle import State
+from meetcore.model.events import Event, StateChanged
+from meetcore.model.lifecycle import State
+from meetcore.plugin.contracts import Sink, SinkContext
 from meetcore_meetstream.dial_options import SocketOptions
 from meetcore_websocket.dialler import Dialler
-from meetcore_websocket.line import Line
+from meetcore_websocket.outbound import Outbound
 
 __all__ = ["DiallingSink"]
 
@@ -38,7 +38,7 @@ class DiallingSink(Sink[SocketOptionsT]):
         self._context: SinkContext | None = None
         self._dialler: Dialler | None = None
         self._due = trio.Event()
-        self.line = Line(options.target, options, self._greeting, self.heard)
+        self.line = Outbound(options.target, options, self._greeting, self.heard)
 
     def _greeting(self) -> list[str]:
         assert self._context is not None

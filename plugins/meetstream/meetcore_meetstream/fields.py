@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from meetcore.errors import MeetcoreError
-from meetcore.wire import parse_time
+from meetcore.model.errors import MeetcoreError
+from meetcore.model.wire import parse_time
 
 __all__ = [
     "BadField",

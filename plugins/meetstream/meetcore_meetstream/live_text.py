@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import define, field
 
-from meetcore.transcript import Segment, Word
+from meetcore.model.transcript import Segment, Word
 from meetcore_meetstream.variants import Variant, stamp
 
 __all__ = ["UNKNOWN", "NewText", "bare", "chunk"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from meetcore.doors import ApiKey, Mount
-from meetcore.service import App
-from meetcore_meetstream.acting import Acting
-from meetcore_meetstream.creating import Creating
-from meetcore_meetstream.door import NAME, Door
+from meetcore.gateway.http import ApiKey, Mount
+from meetcore.gateway.service import App
+from meetcore_meetstream.lookup import NAME, Lookup
 from meetcore_meetstream.options import read_options
-from meetcore_meetstream.reading import Reading
 from meetcore_meetstream.refusals import refuse
-from meetcore_meetstream.webhooks import Callbacks, Comings, LiveText
+from meetcore_meetstream.routes_actions import ActionRoutes
+from meetcore_meetstream.routes_bots import BotRoutes
+from meetcore_meetstream.routes_create import CreateRoutes
+from meetcore_meetstream.webhooks import Callbacks, LiveText, ParticipantWebhooks
 
 __all__ = ["add_to"]
 
@@ -21,9 +21,9 @@ def add_to(app: App) -> None:
     Raises:
         ConfigError: An option of ours that nobody knows, or that cannot be used.
     """
-    door = Door(app.service, read_options(app.options.get(NAME, {})))
-    rooms = (Creating(door), Acting(door), Reading(door))
-    for webhook_format in (Callbacks, Comings, LiveText):
+    lookup = Lookup(app.service, read_options(app.options.get(NAME, {})))
+    rooms = (CreateRoutes(lookup), ActionRoutes(lookup), BotRoutes(lookup))
+    for webhook_format in (Callbacks, ParticipantWebhooks, LiveText):
         app.add_webhook_format(webhook_format(app.service.now))
     app.mount(
         Mount(

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from meetcore.doors import BadBody, BodyTooLong, NotFound, Reply, Request
-from meetcore.errors import (
+from meetcore.gateway.http import BadBody, BodyTooLong, NotFound, Reply, Request
+from meetcore.gateway.records import (
+    AlreadyThere,
+    BotGone,
+    LimitReached,
+    LinkRefused,
+    NoSuchBot,
+    NotNow,
+)
+from meetcore.model.errors import (
     CapabilityMissing,
     CommandFailed,
     CommandRefused,
@@ -12,7 +20,6 @@ from meetcore.errors import (
     StorageUnavailable,
     UnknownPlugin,
 )
-from meetcore.orders import AlreadyThere, BotGone, LimitReached, LinkRefused, NoSuchBot, NotNow
 from meetcore_meetstream.fields import BadField
 
 __all__ = ["Refusal", "refuse"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import define, field
 
-from meetcore.transcript import Segment
+from meetcore.model.transcript import Segment
 from meetcore_meetstream.live_text import UNKNOWN, bare
 from meetcore_meetstream.variants import stamp
 

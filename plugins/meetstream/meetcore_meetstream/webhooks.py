@@ -11,17 +11,17 @@ from uuid import UUID, uuid5
 
 from attrs import evolve
 
-from meetcore.events import SegmentFinalized
-from meetcore.orders import BotRow, WebhookTarget
-from meetcore.service import Moment, Outgoing, WebhookFormat
-from meetcore.wire import to_json
+from meetcore.gateway.records import BotRow, WebhookTarget
+from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
+from meetcore.model.events import SegmentFinalized
+from meetcore.model.wire import to_json
 from meetcore_meetstream.bodies import callback, deletion
-from meetcore_meetstream.comings import coming_or_going
+from meetcore_meetstream.lifecycle_webhooks import notices
 from meetcore_meetstream.live_text import chunk
-from meetcore_meetstream.notices import notices
+from meetcore_meetstream.participant_webhooks import coming_or_going
 from meetcore_meetstream.variants import Variant, attributes_of, stamp
 
-__all__ = ["Callbacks", "Comings", "LiveText", "variant_of"]
+__all__ = ["Callbacks", "LiveText", "ParticipantWebhooks", "variant_of"]
 
 _NAMESPACE = UUID("5f0a1c6e-3d5b-4b52-9a38-2b1f4f0c7d11")
 
@@ -71,7 +71,7 @@ class Callbacks(_Signed):
         row, event = moment.row, moment.event
         wanted = row.extras.get("audio") is not False
         told: list[Outgoing] = []
-        for index, notice in enumerate(notices(event, moment.story, audio=wanted)):
+        for index, notice in enumerate(notices(event, moment.history, audio=wanted)):
             body = callback(
                 notice,
                 variant_of(moment.target),
@@ -92,7 +92,7 @@ class Callbacks(_Signed):
         return (Outgoing(kind="data_deletion", body=to_json(body).encode(), id=message_id),)
 
 
-class Comings(_Signed):
+class ParticipantWebhooks(_Signed):
     """Writes participant events for a realtime endpoint; its `data` says which (`events`)."""
 
     name: ClassVar[str] = "meetstream_participants"
@@ -102,7 +102,7 @@ class Comings(_Signed):
         row = moment.row
         attributes = attributes_of(row.extras)
         body = coming_or_going(
-            moment.event, moment.story, platform=row.platform, attributes=attributes
+            moment.event, moment.history, platform=row.platform, attributes=attributes
         )
         if body is None or body["event"] not in moment.target.data.get("events", ()):
             return ()
@@ -124,7 +124,7 @@ class LiveText(_Signed):
             variant_of(moment.target),
             bot_id=moment.row.bot_id,
             at=event.at,
-            in_call_at=moment.story.in_call_at,
+            in_call_at=moment.history.in_call_at,
             attributes=attributes_of(moment.row.extras),
         )
         return (_outgoing(moment, "transcript", body),)

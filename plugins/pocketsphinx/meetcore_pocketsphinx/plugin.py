@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from meetcore.config import build_options
-from meetcore.contracts import HealthReport, Transcriber, TranscriberContext
-from meetcore.errors import MeetcoreError
-from meetcore.hooks import hookimpl
+from meetcore.model.config import build_options
+from meetcore.model.errors import MeetcoreError
+from meetcore.plugin.contracts import HealthReport, Transcriber, TranscriberContext
+from meetcore.plugin.hooks import hookimpl
 from meetcore_pocketsphinx.options import PocketsphinxOptions
 from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import trio
 
-from meetcore.errors import TranscriberError
+from meetcore.model.errors import TranscriberError
 from meetcore_pocketsphinx.settings import WorkerSettings
-from meetcore_pocketsphinx.wire import Audio, FrameBuffer, Message, ProtocolError, encode
+from meetcore_pocketsphinx.wire import Audio, FrameBuffer, ProtocolError, WorkerMessage, encode
 
 __all__ = ["Listener", "WorkerProcess"]
 
-Listener = Callable[[Message | None], None]
+Listener = Callable[[WorkerMessage | None], None]
 """Is told what the worker says about its track; None once when the worker is gone."""
 
 _ERROR_TAIL_BYTES = 2_000
@@ -92,7 +92,7 @@ class WorkerProcess:
                 nursery.start_soon(self._write, process)
                 nursery.start_soon(self._keep_error_tail, process)
                 nursery.start_soon(self._watch, nursery.cancel_scope)
-                self.post(Message({"op": "configure", "settings": self._settings.to_json()}))
+                self.post(WorkerMessage({"op": "configure", "settings": self._settings.to_json()}))
                 nursery.start_soon(self._start, nursery.cancel_scope, task_status)
                 await self._read(process)
                 nursery.cancel_scope.cancel()
@@ -110,9 +110,9 @@ class WorkerProcess:
     def remove_track(self, track: int) -> None:
         """Forget a track and let the worker drop what it has of it."""
         if self._listeners.pop(track, None) is not None and self.alive:
-            self.post(Message({"op": "close", "track": track}))
+            self.post(WorkerMessage({"op": "close", "track": track}))
 
-    def post(self, frame: Message | Audio) -> None:
+    def post(self, frame: WorkerMessage | Audio) -> None:
         """Queue a frame; what bounds the queue is each stream's window of unheard audio."""
         if isinstance(frame, Audio) or frame.body["op"] in ("configure", "end"):
             if not self._owed:
@@ -163,7 +163,7 @@ class WorkerProcess:
         except trio.BrokenResourceError:
             return
 
-    def _take(self, frame: Message | Audio) -> None:
+    def _take(self, frame: WorkerMessage | Audio) -> None:
         if isinstance(frame, Audio):
             raise ProtocolError("audio came back")
         self._last_sign_s = trio.current_time()

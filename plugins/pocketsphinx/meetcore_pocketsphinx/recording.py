@@ -11,8 +11,8 @@ import soxr
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.audio.utterance import SpeechBegan, SpeechEnded, UtteranceDetector
 from meetcore.audio.vad import FRAME_SAMPLES, VoiceDetector
-from meetcore.contracts import TranscriberStream
-from meetcore.errors import MeetcoreError
+from meetcore.model.errors import MeetcoreError
+from meetcore.plugin.contracts import TranscriberStream
 
 __all__ = ["feed_utterances", "read_wav"]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import define
 
-from meetcore.contracts import StreamRequest, TranscriberStream, UntranscribedAudio
-from meetcore.errors import TranscriberError
-from meetcore.transcript import Hypothesis, Word
+from meetcore.model.errors import TranscriberError
+from meetcore.model.transcript import Hypothesis, Word
+from meetcore.plugin.contracts import StreamRequest, TranscriberStream, UntranscribedAudio
 from meetcore_pocketsphinx.process import WorkerProcess, refusal
 from meetcore_pocketsphinx.settings import SAMPLE_RATE_HZ
 from meetcore_pocketsphinx.utterance import WordJson
-from meetcore_pocketsphinx.wire import Audio, Message
+from meetcore_pocketsphinx.wire import Audio, WorkerMessage
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
@@ -83,7 +83,9 @@ class PocketsphinxStream(TranscriberStream):
         await trio.lowlevel.checkpoint()
         self._raise_trouble()
         self._utterance = _OpenUtterance(utterance_id, start_sample, start_sample)
-        self._worker.post(Message({"op": "begin", "track": self._track, "utterance": utterance_id}))
+        self._worker.post(
+            WorkerMessage({"op": "begin", "track": self._track, "utterance": utterance_id})
+        )
 
     async def feed(self, chunk: Chunk) -> None:
         """Send audio to the worker, waiting for room; what finds none is declared untranscribed.
@@ -123,7 +125,9 @@ class PocketsphinxStream(TranscriberStream):
         utterance.end_sample = max(utterance.end_sample, end_sample)
         self._raise_trouble()
         self._declare_given_up()
-        self._worker.post(Message({"op": "end", "track": self._track, "utterance": utterance_id}))
+        self._worker.post(
+            WorkerMessage({"op": "end", "track": self._track, "utterance": utterance_id})
+        )
         with trio.move_on_after(self._final_timeout_s):
             while not utterance.finished:
                 self._raise_trouble()
@@ -133,7 +137,7 @@ class PocketsphinxStream(TranscriberStream):
 
     def _give_up(self, utterance: _OpenUtterance) -> None:
         self._utterance = None
-        self._worker.post(Message({"op": "close", "track": self._track}))
+        self._worker.post(WorkerMessage({"op": "close", "track": self._track}))
         self._request.emit(
             UntranscribedAudio(
                 start_sample=utterance.start_sample,
@@ -173,7 +177,7 @@ class PocketsphinxStream(TranscriberStream):
         if self._trouble is not None:
             raise self._trouble
 
-    def _on_news(self, news: Message | None) -> None:
+    def _on_news(self, news: WorkerMessage | None) -> None:
         if news is None:
             self._trouble = self._trouble or self._worker.lost
         else:
@@ -181,7 +185,7 @@ class PocketsphinxStream(TranscriberStream):
         self._news.set()
         self._news = trio.Event()
 
-    def _take(self, news: Message) -> None:
+    def _take(self, news: WorkerMessage) -> None:
         body = news.body
         event = body["event"]
         if event == "heard":

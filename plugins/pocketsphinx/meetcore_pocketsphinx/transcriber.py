@@ -12,7 +12,9 @@ from typing import ClassVar
 import trio
 from attrs import evolve
 
-from meetcore.contracts import (
+from meetcore.model.errors import TranscriberError
+from meetcore.model.transcript import Hypothesis
+from meetcore.plugin.contracts import (
     StreamRequest,
     Transcriber,
     TranscriberCapabilities,
@@ -20,8 +22,6 @@ from meetcore.contracts import (
     TranscriberStream,
     UntranscribedAudio,
 )
-from meetcore.errors import TranscriberError
-from meetcore.transcript import Hypothesis
 from meetcore_pocketsphinx.keeper import WorkerKeeper
 from meetcore_pocketsphinx.options import PocketsphinxOptions
 from meetcore_pocketsphinx.stream import PocketsphinxStream

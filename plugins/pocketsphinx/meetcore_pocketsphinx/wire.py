@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["MAX_PAYLOAD_BYTES", "Audio", "FrameBuffer", "Message", "ProtocolError", "encode"]
+__all__ = ["MAX_PAYLOAD_BYTES", "Audio", "FrameBuffer", "ProtocolError", "WorkerMessage", "encode"]
 
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
 _HEADER = struct.Struct(">IB")
@@ -28,7 +28,7 @@ class ProtocolError(ValueError):
 
 
 @attrs.frozen
-class Message:
+class WorkerMessage:
     """A JSON object; `body["op"]` or `body["event"]` says what it is."""
 
     body: dict[str, Any]
@@ -49,7 +49,7 @@ class Audio:
     pcm: bytes
 
 
-def encode(frame: Message | Audio) -> bytes:
+def encode(frame: WorkerMessage | Audio) -> bytes:
     """Return the bytes of one frame."""
     if isinstance(frame, Audio):
         payload = _AUDIO.pack(frame.track, frame.start_sample) + frame.pcm
@@ -76,7 +76,7 @@ class FrameBuffer:
         length, _ = _HEADER.unpack_from(self._bytes)
         return len(self._bytes) >= _HEADER.size + int(length)
 
-    def frames(self) -> Iterator[Message | Audio]:
+    def frames(self) -> Iterator[WorkerMessage | Audio]:
         """Yield the whole frames in order.
 
         Raises:
@@ -94,7 +94,7 @@ class FrameBuffer:
             yield _decode(kind, payload)
 
 
-def _decode(kind: int, payload: bytes) -> Message | Audio:
+def _decode(kind: int, payload: bytes) -> WorkerMessage | Audio:
     if kind == _KIND_AUDIO:
         if len(payload) < _AUDIO.size or (len(payload) - _AUDIO.size) % 2:
             raise ProtocolError(f"audio frame with {len(payload)} bytes")
@@ -106,4 +106,4 @@ def _decode(kind: int, payload: bytes) -> Message | Audio:
         raise ProtocolError(f"message that is no JSON: {payload[:80]!r}") from error
     if not isinstance(body, dict):
         raise ProtocolError(f"message that is no JSON object: {payload[:80]!r}")
-    return Message(body)
+    return WorkerMessage(body)

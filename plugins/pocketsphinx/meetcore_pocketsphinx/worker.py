@@ -26,7 +26,7 @@ from typing import Any
 from meetcore_pocketsphinx.decoders import DecoderPool, ModelRefused
 from meetcore_pocketsphinx.settings import WorkerSettings
 from meetcore_pocketsphinx.utterance import DecodedUtterance
-from meetcore_pocketsphinx.wire import Audio, FrameBuffer, Message, encode
+from meetcore_pocketsphinx.wire import Audio, FrameBuffer, WorkerMessage, encode
 
 __all__ = ["Worker", "main"]
 
@@ -49,7 +49,7 @@ class Worker:
         self._settings = WorkerSettings()
         self._pool = DecoderPool(self._settings)
         self._speaking: dict[int, DecodedUtterance] = {}
-        self._waiting: dict[int, deque[Message | Audio]] = {}
+        self._waiting: dict[int, deque[WorkerMessage | Audio]] = {}
 
     def run(self) -> None:
         """Work until the input ends."""
@@ -65,13 +65,13 @@ class Worker:
             self._incoming.feed(data)
             self._take(self._incoming.frames())
 
-    def _take(self, frames: Iterable[Message | Audio]) -> None:
+    def _take(self, frames: Iterable[WorkerMessage | Audio]) -> None:
         for frame in frames:
-            if isinstance(frame, Message) and frame.body["op"] == "configure":
+            if isinstance(frame, WorkerMessage) and frame.body["op"] == "configure":
                 self._configure(frame.body["settings"])
                 continue
             track = frame.track if isinstance(frame, Audio) else int(frame.body["track"])
-            if isinstance(frame, Message) and frame.body["op"] == "close":
+            if isinstance(frame, WorkerMessage) and frame.body["op"] == "close":
                 self._close(track)
             elif track in self._waiting:
                 self._waiting[track].append(frame)
@@ -90,7 +90,7 @@ class Worker:
             return
         self._answer("ready", pid=os.getpid())
 
-    def _handle(self, track: int, frame: Message | Audio) -> None:
+    def _handle(self, track: int, frame: WorkerMessage | Audio) -> None:
         if isinstance(frame, Audio):
             self._hear(track, frame)
         elif frame.body["op"] == "begin":
@@ -98,7 +98,7 @@ class Worker:
         elif frame.body["op"] == "end":
             self._end(track, str(frame.body["utterance"]))
 
-    def _begin(self, track: int, frame: Message) -> None:
+    def _begin(self, track: int, frame: WorkerMessage) -> None:
         utterance_id = str(frame.body["utterance"])
         self._abandon(track)
         try:
@@ -190,7 +190,7 @@ class Worker:
         return not ready
 
     def _answer(self, event: str, **fields: Any) -> None:
-        data = memoryview(encode(Message({"event": event, **fields})))
+        data = memoryview(encode(WorkerMessage({"event": event, **fields})))
         while data:
             data = data[os.write(self._output_fd, data) :]
 

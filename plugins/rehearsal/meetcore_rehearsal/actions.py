@@ -67,7 +67,7 @@ class Admit(Action):
 
 @frozen
 class Deny(Action):
-    """A host sends somebody at the door away."""
+    """A host sends somebody in the waiting room away."""
 
     by: str
     member_id: str

@@ -14,8 +14,8 @@ from meetcore_rehearsal.command import script_names
 
 if TYPE_CHECKING:
     from meetcore.cli import View
-    from meetcore.config import BotConfig
-    from meetcore.plugins import Plugins
+    from meetcore.model.config import BotConfig
+    from meetcore.plugin.registry import Plugins
 
 __all__ = ["demo"]
 
@@ -77,8 +77,8 @@ def demo(
     import trio
 
     from meetcore.cli import choose_view
-    from meetcore.config import load_config
-    from meetcore.plugins import Plugins
+    from meetcore.model.config import load_config
+    from meetcore.plugin.registry import Plugins
 
     config = load_config(
         overrides={
@@ -96,8 +96,8 @@ def demo(
 async def _demonstrate(script: str, config: BotConfig, plugins: Plugins, view: View) -> int:
     import trio
 
+    from meetcore.bot.factory import open_bot
     from meetcore.cli import attend, exit_code, outcome_lines
-    from meetcore.opening import open_bot
     from meetcore_rehearsal.rehearsal import open_rehearsal
     from meetcore_rehearsal.score import score_rehearsal
 

@@ -26,7 +26,7 @@ from meetcore_rehearsal.actions import (
 )
 from meetcore_rehearsal.room import Dismiss, Effect, Message, Room, decide
 
-__all__ = ["Hub", "Outbox"]
+__all__ = ["MemberOutbox", "RoomHub"]
 
 HELLO_TIMEOUT_S = 10.0
 SEND_TIMEOUT_S = 10.0
@@ -38,7 +38,7 @@ MAX_QUEUED_MESSAGES = 512
 MAX_QUEUED_BYTES = 2_000_000
 
 
-class Outbox:
+class MemberOutbox:
     """Messages on their way to one socket; `put` never waits.
 
     Args:
@@ -95,7 +95,7 @@ class Outbox:
                 await self._sent_all.wait()
 
 
-class Hub:
+class RoomHub:
     """All rooms of a site.
 
     Args:
@@ -111,7 +111,7 @@ class Hub:
         self.rooms: dict[str, Room] = {}
         self._on_report = on_report
         self._on_change = on_change
-        self._outboxes: dict[tuple[str, str], Outbox] = {}
+        self._outboxes: dict[tuple[str, str], MemberOutbox] = {}
 
     def perform(self, room_id: str, action: Action) -> None:
         """Carry out an action in a room and queue what follows from it."""
@@ -163,7 +163,7 @@ class Hub:
     ) -> None:
         member_id = arrival.member_id
         with trio.CancelScope() as scope:
-            outbox = Outbox(scope)
+            outbox = MemberOutbox(scope)
             self._outboxes[room_id, member_id] = outbox
             try:
                 self.perform(room_id, arrival)
@@ -198,13 +198,15 @@ class Hub:
             else:
                 self.perform(room_id, action)
 
-    async def _write(self, outbox: Outbox, socket: trio_websocket.WebSocketConnection) -> None:
+    async def _write(
+        self, outbox: MemberOutbox, socket: trio_websocket.WebSocketConnection
+    ) -> None:
         try:
             await outbox.drain(socket)
         except (trio.TooSlowError, trio_websocket.ConnectionClosed):
             outbox.scope.cancel()
 
-    async def _ping(self, outbox: Outbox, socket: trio_websocket.WebSocketConnection) -> None:
+    async def _ping(self, outbox: MemberOutbox, socket: trio_websocket.WebSocketConnection) -> None:
         """Notice a peer that vanished without a word; browsers answer pings by themselves."""
         try:
             while True:

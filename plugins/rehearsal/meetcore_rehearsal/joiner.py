@@ -9,11 +9,11 @@ from pathlib import Path
 import trio
 from playwright.async_api import Error as PlaywrightError
 
-from meetcore.contracts import Call, CallDoor, CallRequest, Capability
-from meetcore.errors import CommandFailed
-from meetcore.lifecycle import EndReason
-from meetcore.meeting import MeetingLink
-from meetcore.signals import TrackAppeared
+from meetcore.model.errors import CommandFailed
+from meetcore.model.lifecycle import EndReason
+from meetcore.model.meeting import MeetingLink
+from meetcore.model.signals import TrackAppeared
+from meetcore.plugin.contracts import Call, CallEvents, CallRequest, Capability
 from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.capture import RemoteTrack
 from meetcore_browser.errors import BrowserError, SelectorMissed, StepFailed
@@ -89,7 +89,7 @@ class RehearsalCall(Call):
 
 @asynccontextmanager
 async def open_rehearsal_call(
-    link: MeetingLink, request: CallRequest, door: CallDoor
+    link: MeetingLink, request: CallRequest, events: CallEvents
 ) -> AsyncIterator[RehearsalCall]:
     """Begin to join as a guest; knocking, admission and the end come as signals.
 
@@ -97,7 +97,7 @@ async def open_rehearsal_call(
         ChromiumMissing: There is no Chromium on this machine.
         PageGone: Page, browser or driver broke off.
     """
-    observer = RoomObserver(door.observe)
+    observer = RoomObserver(events.observe)
 
     def whose(track: RemoteTrack) -> TrackAppeared:
         return observer.track_of(track.track_id, track.stream_ids)
@@ -106,7 +106,7 @@ async def open_rehearsal_call(
     async with (
         open_page(
             request,
-            door,
+            events,
             options=options,
             whose=whose,
             scripts=[HERE / "page" / "observer.js"],
@@ -127,7 +127,7 @@ async def open_rehearsal_call(
 async def _join(
     page: BotPage, observer: RoomObserver, link: MeetingLink, request: CallRequest
 ) -> None:
-    """Go from the link to the door; the observer sees what comes of it."""
+    """Go from the link to the lobby; the observer sees what comes of it."""
     try:
         with trio.fail_after(request.join_timeout_s):
             await _knock(page, observer, link, request)
@@ -160,7 +160,7 @@ async def _knock(
         button = await page.find(CONTROLS["join_button"])
         await page.click(button)
         step.note(button.describe())
-    async with page.step("reach the door", timeout_s=STEP_TIMEOUT_S) as step:
+    async with page.step("reach the lobby", timeout_s=STEP_TIMEOUT_S) as step:
         while observer.state.name == "before":
             await observer.changed()
         step.note(observer.state.name)

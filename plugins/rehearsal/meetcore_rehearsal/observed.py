@@ -8,9 +8,9 @@ from typing import Any
 import trio
 from attrs import frozen
 
-from meetcore.lifecycle import EndReason, Evidence
-from meetcore.roster import NameSource, Participant
-from meetcore.signals import (
+from meetcore.model.lifecycle import EndReason, Evidence
+from meetcore.model.roster import NameSource, Participant
+from meetcore.model.signals import (
     Admitted,
     CallEnded,
     ChatArrived,

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
-from meetcore.contracts import Call, CallDoor, CallRequest, Platform
-from meetcore.meeting import MeetingLink
+from meetcore.model.meeting import MeetingLink
+from meetcore.plugin.contracts import Call, CallEvents, CallRequest, Platform
 from meetcore_rehearsal.links import LINK_EXAMPLES, PLATFORM_NAME, parse_link
 
 __all__ = ["RehearsalPlatform"]
@@ -25,10 +25,10 @@ class RehearsalPlatform(Platform):
 
     @asynccontextmanager
     async def open_call(
-        self, link: MeetingLink, request: CallRequest, door: CallDoor
+        self, link: MeetingLink, request: CallRequest, events: CallEvents
     ) -> AsyncIterator[Call]:
         """Begin to join; see `meetcore_rehearsal.joiner`."""
         from meetcore_rehearsal.joiner import open_rehearsal_call  # brings Playwright with it
 
-        async with open_rehearsal_call(link, request, door) as call:
+        async with open_rehearsal_call(link, request, events) as call:
             yield call

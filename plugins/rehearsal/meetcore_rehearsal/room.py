@@ -28,7 +28,7 @@ from meetcore_rehearsal.actions import (
     SetSpeaking,
 )
 
-__all__ = ["ChatMessage", "Decision", "Dismiss", "Effect", "Member", "Room", "Tell", "decide"]
+__all__ = ["Decision", "Dismiss", "Effect", "Member", "Room", "RoomMessage", "Tell", "decide"]
 
 MAX_NAME = 80
 MAX_CHAT_TEXT = 2_000
@@ -40,13 +40,13 @@ Message = dict[str, Any]
 
 @frozen(kw_only=True)
 class Member:
-    """Somebody at the door or in the room.
+    """Somebody in the waiting room or in the room.
 
     Attributes:
         id: Given by the server, stable for one attendance.
         name: As typed by the person.
         host: May admit, deny, remove and end.
-        inside: False while waiting at the door.
+        inside: False while in the waiting room.
         muted: Microphone off.
         camera: Camera on.
         speaking: The speaking indicator.
@@ -82,7 +82,7 @@ class Member:
 
 
 @frozen
-class ChatMessage:
+class RoomMessage:
     """A chat message as it stands in the room."""
 
     id: str
@@ -141,7 +141,7 @@ class Room:
     closes_at_end: bool = False
     closed: bool = False
     members: Mapping[str, Member] = field(factory=dict)
-    chat: tuple[ChatMessage, ...] = ()
+    chat: tuple[RoomMessage, ...] = ()
     messages: int = 0
 
     @property
@@ -151,7 +151,7 @@ class Room:
 
     @property
     def waiting(self) -> tuple[Member, ...]:
-        """Who stands at the door."""
+        """Who is in the waiting room."""
         return tuple(member for member in self.members.values() if not member.inside)
 
     @property
@@ -270,7 +270,7 @@ def _(action: Say, room: Room) -> Decision:
     text = action.text.strip()[:MAX_CHAT_TEXT]
     if sender is None or not sender.inside or not text:
         return room, ()
-    said = ChatMessage(f"m{room.messages + 1}", sender.id, sender.name, text)
+    said = RoomMessage(f"m{room.messages + 1}", sender.id, sender.name, text)
     room = evolve(room, chat=(*room.chat, said)[-MAX_CHAT_KEPT:], messages=room.messages + 1)
     return room, _to_all(room, {"type": "chat", "message": said.card()})
 

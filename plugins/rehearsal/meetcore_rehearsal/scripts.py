@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from meetcore.errors import nearest
+from meetcore.model.errors import nearest
 from meetcore.testing.script import Script, load_script
 from meetcore_rehearsal.errors import UnknownScript
 

@@ -15,7 +15,7 @@ import trio
 import trio_websocket
 
 from meetcore_rehearsal.errors import PortTaken
-from meetcore_rehearsal.hub import MAX_MESSAGE_BYTES, Hub
+from meetcore_rehearsal.hub import MAX_MESSAGE_BYTES, RoomHub
 from meetcore_rehearsal.nursery import open_plain_nursery
 from meetcore_rehearsal.room import Room
 from meetcore_rehearsal.web import Head, Response, serve_http
@@ -52,7 +52,7 @@ class Site:
         hub: Its rooms.
     """
 
-    def __init__(self, url: str, hub: Hub) -> None:
+    def __init__(self, url: str, hub: RoomHub) -> None:
         self.url = url
         self.hub = hub
         self._files = {
@@ -214,7 +214,7 @@ async def open_site(
         ) from error
     bound = listeners[0].socket.getsockname()[1]
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    site = Site(f"http://{shown}:{bound}", Hub(on_report, on_change))
+    site = Site(f"http://{shown}:{bound}", RoomHub(on_report, on_change))
     async with open_plain_nursery() as nursery:
         nursery.start_soon(site.serve, listeners)
         yield site

@@ -14,10 +14,10 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from meetcore.contracts import Call, CallDoor, CallRequest, Platform
-from meetcore.errors import UnknownMeetingUrl
-from meetcore.links import read_link
-from meetcore.meeting import MeetingLink
+from meetcore.model.errors import UnknownMeetingUrl
+from meetcore.model.links import read_link
+from meetcore.model.meeting import MeetingLink
+from meetcore.plugin.contracts import Call, CallEvents, CallRequest, Platform
 from meetcore_rehearsal.links import PLATFORM_NAME, parse_link
 from meetcore_rehearsal.scripts import DEFAULT_SCRIPT, bundled_scripts, find_script
 
@@ -63,7 +63,7 @@ class RehearsalStage(Platform[StageOptions]):
 
     @asynccontextmanager
     async def open_call(
-        self, link: MeetingLink, request: CallRequest, door: CallDoor
+        self, link: MeetingLink, request: CallRequest, events: CallEvents
     ) -> AsyncIterator[Call]:
         """Have the cast come, then begin to join; a link of a rehearsal room leads there.
 
@@ -75,7 +75,7 @@ class RehearsalStage(Platform[StageOptions]):
         from meetcore_rehearsal.rehearsal import open_rehearsal
 
         if link.platform == PLATFORM_NAME:
-            async with open_rehearsal_call(link, request, door) as call:
+            async with open_rehearsal_call(link, request, events) as call:
                 yield call
             return
         script = find_script(self.script_for(link.native_id))
@@ -83,5 +83,5 @@ class RehearsalStage(Platform[StageOptions]):
             room = parse_link(rehearsal.link)
             if room is None:
                 raise UnknownMeetingUrl(rehearsal.link, [])
-            async with open_rehearsal_call(room, request, door) as call:
+            async with open_rehearsal_call(room, request, events) as call:
                 yield call

@@ -12,14 +12,12 @@ from typing import Any
 import trio
 from attrs import evolve, field, frozen
 
-from meetcore.addresses import PrivateTargets
-from meetcore.doors import Mount, Reply, Request, SocketSession
-from meetcore.errors import ConfigError, MeetcoreError
-from meetcore.fleet import Fleet
-from meetcore.service import Service, WebhookFormat
-from meetcore_server.attendance import Attendance
+from meetcore.fleet.fleet import Fleet
+from meetcore.gateway.http import Mount, Reply, Request, SocketSession
+from meetcore.gateway.service import Service, WebhookFormat
+from meetcore.model.addresses import PrivateTargets
+from meetcore.model.errors import ConfigError, MeetcoreError
 from meetcore_server.callers import NATIVE_KEYS, Callers
-from meetcore_server.guard import Guard
 from meetcore_server.http_connection import HttpLimits
 from meetcore_server.mounts import Mounts
 from meetcore_server.native.app import make_app
@@ -27,18 +25,20 @@ from meetcore_server.native.problems import problem_reply
 from meetcore_server.native.socket import admit_native
 from meetcore_server.options import SharedOptions
 from meetcore_server.orders_to_specs import Sandbox, Specs
-from meetcore_server.port import Places, Port
+from meetcore_server.origin_guard import Guard
+from meetcore_server.port import ConnectionLimit, Port
 from meetcore_server.retention import keep_retention
 from meetcore_server.seen import Seen
 from meetcore_server.service import BotService, Stores
-from meetcore_server.storage.accounts import Accounts
-from meetcore_server.storage.bots import Bots, Limits
+from meetcore_server.storage.accounts import AccountStore
+from meetcore_server.storage.bots import BotLimits, BotRows
 from meetcore_server.storage.database import DEFAULT_DATABASE_URL, open_database
 from meetcore_server.storage.endpoints import Endpoints
 from meetcore_server.storage.holding import held_file
 from meetcore_server.storage.keys import Keys
 from meetcore_server.storage.server_secrets import server_secret
-from meetcore_server.webhooks.desk import WebhookDesk
+from meetcore_server.supervisor import BotSupervisor
+from meetcore_server.webhooks.dispatcher import WebhookDispatcher
 from meetcore_server.webhooks.native import NativeFormat
 from meetcore_websocket.limits import Limits as SocketLimits
 
@@ -83,7 +83,7 @@ class Server:
         mounts: What plugins mounted.
         guard: Keeps other people's pages out.
         seen: Where clients see it.
-        open_door: Whether it took requests without a key when it began.
+        anonymous_access: Whether it took requests without a key when it began.
     """
 
     def __init__(
@@ -94,17 +94,17 @@ class Server:
         *,
         guard: Guard,
         seen: Seen,
-        open_door: bool,
+        anonymous_access: bool,
     ) -> None:
         self.url = url
         self.service = service
         self.mounts = mounts
         self.guard = guard
         self.seen = seen
-        self.open_door = open_door
+        self.anonymous_access = anonymous_access
 
 
-class _App:
+class _ServerApp:
     """What plugins get to add their routes. An `App`."""
 
     def __init__(self, service: Service, options: Mapping[str, Any], mounts: Mounts) -> None:
@@ -177,9 +177,9 @@ async def _assemble(
     loopback: bool,
 ) -> Server:
     stores = Stores(
-        accounts=Accounts(database),
+        accounts=AccountStore(database),
         keys=Keys(database),
-        bots=Bots(database),
+        bots=BotRows(database),
         endpoints=Endpoints(database),
     )
     if not (loopback or options.api_key or await stores.keys.any_valid()):
@@ -191,7 +191,7 @@ async def _assemble(
     private = PrivateTargets.listed(listed if options.sandbox is None else "*")
     config = evolve(fleet.config, private_targets=listed)
     specs = Specs(config, fleet.plugins, options.sandbox, options.plugin_files)
-    limits = Limits(
+    limits = BotLimits(
         per_key=options.max_bots_per_key,
         per_user=options.max_bots_per_user,
         scheduled_per_user=options.max_scheduled_per_user,
@@ -202,19 +202,19 @@ async def _assemble(
         specs,
         limits=limits,
         secret=await server_secret(database),
-        open_door=loopback,
+        anonymous_access=loopback,
         extra_key=options.api_key,
         private_targets=private,
     )
     mounts = Mounts(root=options.root)
-    app = _App(service, options.dialects, mounts)
+    app = _ServerApp(service, options.dialects, mounts)
     for implementation in fleet.plugins.implementations("meetcore_register_routes"):
         implementation.call_named("meetcore_register_routes", app=app)
     if options.root is not None and options.root not in mounts.by_name:
         known = ", ".join(sorted(mounts.by_name)) or "none are installed"
         raise ConfigError(f"There is no dialect {options.root!r}.", f"Known: {known}.")
     formats = {NativeFormat.name: NativeFormat(), **app.formats}
-    service.webhooks = WebhookDesk(
+    service.webhooks = WebhookDispatcher(
         database,
         formats,
         read_events=service.events_of,
@@ -222,14 +222,14 @@ async def _assemble(
     )
     host, port, *_ = listeners[0].socket.getsockname()
     shown = f"[{host}]" if ":" in host else host
-    open_door = loopback and not await service.has_keys()
+    anonymous_access = loopback and not await service.has_keys()
     return Server(
         f"http://{shown}:{port}",
         service,
         mounts,
         guard=Guard(service, options.allowed_origins),
         seen=Seen(options.public_url),
-        open_door=open_door,
+        anonymous_access=anonymous_access,
     )
 
 
@@ -241,7 +241,7 @@ async def _start(
     nursery: trio.Nursery,
 ) -> None:
     service = server.service
-    service.attendance = Attendance(
+    service.supervisor = BotSupervisor(
         fleet,
         service.live,
         spec_of=service.specs.spec,
@@ -253,7 +253,7 @@ async def _start(
         nursery=nursery,
     )
     nursery.start_soon(service.webhooks.run)
-    await service.attendance.resume(await service.stores.bots.unfinished())
+    await service.supervisor.resume(await service.stores.bots.unfinished())
     nursery.start_soon(keep_retention, service)
     guard, seen = server.guard, server.seen
     callers = Callers(service, options.requests_per_s)
@@ -279,7 +279,7 @@ async def _start(
             callers.guessed(request.client_host)
         return decision
 
-    app = make_app(service, server.mounts, service.gauges, guard, callers, seen)
+    app = make_app(service, server.mounts, service.metrics, guard, callers, seen)
     port = Port(
         app,
         admit,
@@ -288,9 +288,9 @@ async def _start(
         seen,
         callers.guessed,
         HTTP_LIMITS,
-        Places(most_of_one=options.connections_per_address),
+        ConnectionLimit(most_of_one=options.connections_per_address),
     )
-    service.gauges.sockets = lambda: port.sockets
+    service.metrics.sockets = lambda: port.sockets
     await nursery.start(partial(port.run, listeners))
     _LOG.info("serving at %s", server.url)
 

@@ -13,9 +13,9 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from meetcore.doors import ApiKey, Request, TooManyRequests
-from meetcore.orders import Client
-from meetcore_server.rates import Buckets
+from meetcore.gateway.http import ApiKey, Request, TooManyRequests
+from meetcore.gateway.records import Client
+from meetcore_server.rate_limit import RateLimiter
 from meetcore_server.service import OPEN_KEY_ID, BotService
 
 __all__ = ["NATIVE_KEYS", "Callers"]
@@ -39,8 +39,8 @@ class Callers:
 
     def __init__(self, service: BotService, per_s: float | None) -> None:
         self._service = service
-        self._requests = Buckets(per_s, per_s * _BURST_S) if per_s else None
-        self._guesses = Buckets(GUESSES_PER_S, GUESSES_AT_ONCE)
+        self._requests = RateLimiter(per_s, per_s * _BURST_S) if per_s else None
+        self._guesses = RateLimiter(GUESSES_PER_S, GUESSES_AT_ONCE)
         self._known: OrderedDict[bytes, None] = OrderedDict()
 
     async def who(self, request: Request, keys: Sequence[ApiKey]) -> Client | None:

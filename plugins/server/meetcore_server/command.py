@@ -15,9 +15,9 @@ import click
 if TYPE_CHECKING:
     from trio import CancelScope
 
-    from meetcore.config import BotConfig
-    from meetcore.contracts import Launcher, RunningBot
-    from meetcore.fleet import Fleet
+    from meetcore.fleet.fleet import Fleet
+    from meetcore.model.config import BotConfig
+    from meetcore.plugin.contracts import Launcher, RunningBot
     from meetcore_server.assembly import ServeOptions, Server
 
 __all__ = ["serve_command"]
@@ -85,7 +85,7 @@ def _settings(
 ) -> tuple[BotConfig, ServeOptions, dict[str, Any]]:
     import attrs
 
-    from meetcore.config import build_options, load_config
+    from meetcore.model.config import build_options, load_config
     from meetcore_server.assembly import ServeOptions
     from meetcore_server.options import ServerSettings, SharedOptions
     from meetcore_server.orders_to_specs import Sandbox
@@ -126,10 +126,10 @@ def _settings(
 async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) -> int:
     import trio
 
-    from meetcore.children.launcher import ChildProcessLauncher
-    from meetcore.fleet import open_fleet
-    from meetcore.launchers import InProcessLauncher
-    from meetcore.plugins import Plugins
+    from meetcore.fleet.fleet import open_fleet
+    from meetcore.fleet.launching.child_process import ChildProcessLauncher
+    from meetcore.fleet.launching.in_process import InProcessLauncher
+    from meetcore.plugin.registry import Plugins
     from meetcore_server.assembly import open_server
 
     plugins = Plugins(files=options.plugin_files)
@@ -195,7 +195,7 @@ def _announce(server: Server, options: ServeOptions) -> None:
         lines.append(
             "This is a rehearsal: every meeting link leads to a scripted meeting on this machine."
         )
-    if server.open_door:
+    if server.anonymous_access:
         lines.append(
             "No key was made: it takes any key, or none, and listens to this machine only. "
             "`meetcore keys create` makes one."

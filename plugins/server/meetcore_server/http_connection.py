@@ -25,7 +25,7 @@ import h11
 import trio
 from attrs import define, field, frozen
 
-from meetcore.doors import Reply
+from meetcore.gateway.http import Reply
 
 __all__ = ["App", "Bodies", "HttpConnection", "HttpLimits", "refusal"]
 

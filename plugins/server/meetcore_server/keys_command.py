@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from meetcore.orders import KeyRow, UserRow
+    from meetcore.gateway.records import KeyRow, UserRow
     from meetcore_server.storage.database import Database
 
 __all__ = ["keys"]
@@ -67,8 +67,8 @@ def create(
     max_bots: int | None,
 ) -> None:
     """Make a key, and show it this once."""
-    from meetcore.orders import Scope
-    from meetcore_server.storage.accounts import Accounts
+    from meetcore.gateway.records import Scope
+    from meetcore_server.storage.accounts import AccountStore
     from meetcore_server.storage.keys import Keys
 
     expires_at = None
@@ -76,7 +76,7 @@ def create(
         expires_at = datetime.now(UTC) + timedelta(days=expires_days)
 
     async def work(database: Database) -> tuple[UserRow, KeyRow, str]:
-        user, _ = await Accounts(database).create_user(email)
+        user, _ = await AccountStore(database).create_user(email)
         may = frozenset(Scope(word) for word in scopes)
         made = await Keys(database).create(
             user.id, label=label, scopes=may, expires_at=expires_at, max_bots=max_bots
@@ -100,11 +100,11 @@ def list_(url: str | None) -> None:
     from rich.table import Table
 
     from meetcore.cli.ends import OutputConsole
-    from meetcore_server.storage.accounts import Accounts
+    from meetcore_server.storage.accounts import AccountStore
     from meetcore_server.storage.keys import Keys
 
     async def work(database: Database) -> tuple[list[UserRow], list[KeyRow]]:
-        return await Accounts(database).users(), await Keys(database).keys()
+        return await AccountStore(database).users(), await Keys(database).keys()
 
     users, rows = _run(url, work)
     if not rows:
@@ -126,7 +126,7 @@ def list_(url: str | None) -> None:
 @click.pass_obj
 def revoke(url: str | None, key_id: str) -> None:
     """Make a key void. ID is the key's id, as `list` shows it, or the start of it."""
-    from meetcore.errors import ConfigError
+    from meetcore.model.errors import ConfigError
     from meetcore_server.storage.keys import Keys
 
     async def work(database: Database) -> tuple[list[KeyRow], bool]:

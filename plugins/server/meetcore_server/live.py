@@ -1,4 +1,4 @@
-"""The bots that run now: their stories as they unfold, and who is told.
+"""The bots that run now: their histories as they unfold, and who is told.
 
 One task per bot takes what happens in order and, before anybody else sees it, brings the row in the
 database up to date. Everything it needs is in the journal, so a server that starts anew goes on
@@ -15,14 +15,14 @@ from typing import TypeVar
 import trio
 from attrs import define, field
 
-from meetcore.contracts import RunningBot
-from meetcore.dialect import Dialect
-from meetcore.events import Draft, Event, StateChanged
-from meetcore.folders import journal_path
-from meetcore.orders import BotRow
-from meetcore.story import Story
+from meetcore.gateway.records import BotRow
+from meetcore.log.folders import journal_path
+from meetcore.model.dialect import Dialect
+from meetcore.model.events import Draft, Event, StateChanged
+from meetcore.model.history import BotHistory
+from meetcore.plugin.contracts import RunningBot
 from meetcore_server.feeds import Feed
-from meetcore_server.reading import read_events
+from meetcore_server.journal_reader import read_events
 from meetcore_server.served_socket import ServedSocket
 
 __all__ = ["LiveBot", "LiveBots"]
@@ -39,14 +39,14 @@ class LiveBot:
     Attributes:
         row: What the server knows about it.
         running: Where it runs, None before it does.
-        story: Its story so far.
+        history: Its history so far.
         feeds: The dialects it is followed in.
         ended: Set when its last event was told.
     """
 
     row: BotRow
     running: RunningBot | None = None
-    story: Story = field(factory=Story)
+    history: BotHistory = field(factory=BotHistory)
     feeds: dict[str, Feed] = field(factory=dict)
     ended: trio.Event = field(factory=trio.Event)
     _in_turn: trio.Lock = field(factory=trio.Lock)
@@ -60,24 +60,24 @@ class LiveBot:
         made = Feed(self.row.bot_id, variant, make, path)
         if not made.remembers:
             async with self._in_turn:
-                made.stand_at(self.story.last_seq)
+                made.stand_at(self.history.last_seq)
                 return self.feeds.setdefault(variant, made)
         while True:
             async with aclosing(read_events(path, made.seq)) as events:
                 async for event in events:
-                    if event.seq > self.story.last_seq:
+                    if event.seq > self.history.last_seq:
                         break  # nobody has been told of it yet
                     made.see(event)
             async with self._in_turn:
-                if made.seq >= self.story.last_seq:
+                if made.seq >= self.history.last_seq:
                     return self.feeds.setdefault(variant, made)
 
     async def tell(self, event: Event) -> None:
         """Take an event, and tell it to everybody who follows."""
         async with self._in_turn:
-            if event.seq <= self.story.last_seq:
+            if event.seq <= self.history.last_seq:
                 return
-            self.story.take(event)
+            self.history.take(event)
             self.feeds = {name: feed for name, feed in self.feeds.items() if len(feed)}
             for feed in list(self.feeds.values()):
                 if event.seq > feed.seq:
@@ -128,13 +128,13 @@ class LiveBots:
         return list(self._bots.values())
 
     def add(self, row: BotRow) -> LiveBot:
-        """Take a bot in; `catch_up` brings its story."""
+        """Take a bot in; `catch_up` brings its history."""
         live = self._bots[row.bot_id] = LiveBot(row)
         return live
 
     async def take(self, live: LiveBot, event: Event) -> None:
         """Take one event: first the row, then everybody else."""
-        if event.seq <= live.story.last_seq:
+        if event.seq <= live.history.last_seq:
             return
         if isinstance(event, StateChanged):
             live.row = await self._update(live.row, event)
@@ -144,13 +144,13 @@ class LiveBots:
     async def catch_up(self, live: LiveBot) -> None:
         """Take what the journal holds and was not taken yet."""
         path = journal_path(live.row.folder)
-        async with aclosing(read_events(path, live.story.last_seq, urgent=True)) as events:
+        async with aclosing(read_events(path, live.history.last_seq, urgent=True)) as events:
             async for event in events:
                 await self.take(live, event)
 
     async def accompany(self, live: LiveBot, running: RunningBot) -> None:
         """Take what a running bot tells, until it tells no more. No deadline of its own."""
-        async with aclosing(running.items(live.story.last_seq)) as items:
+        async with aclosing(running.items(live.history.last_seq)) as items:
             async for item in items:
                 if isinstance(item, Event):
                     await self.take(live, item)

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import trio
 from attrs import evolve, field, frozen
 
-from meetcore.doors import (
+from meetcore.gateway.http import (
     Mount,
     NotFound,
     Reply,
@@ -26,9 +26,9 @@ from meetcore.doors import (
     find_route,
     fit,
 )
-from meetcore.errors import MeetcoreError, StorageUnavailable
-from meetcore.orders import Client
-from meetcore_server.answering import (
+from meetcore.gateway.records import Client
+from meetcore.model.errors import MeetcoreError, StorageUnavailable
+from meetcore_server.responses import (
     AsgiReceive,
     AsgiScope,
     AsgiSend,
@@ -38,7 +38,7 @@ from meetcore_server.answering import (
 )
 from meetcore_server.seen import Seen
 
-__all__ = ["Mounts", "Place", "request_from"]
+__all__ = ["Mounts", "ResolvedRoute", "request_from"]
 
 _LOG = logging.getLogger("meetcore.server")
 BODY_BYTES = 1024 * 1024
@@ -46,7 +46,7 @@ ANSWER_WITHIN_S = 120.0
 
 
 @frozen
-class Place:
+class ResolvedRoute:
     """Where a path leads: a mount, and the path below it."""
 
     mount: Mount
@@ -97,18 +97,18 @@ class Mounts:
             raise MeetcoreError(f"Two plugins mount {mount.name!r}.", "Leave one of them out.")
         self.by_name[mount.name] = mount
 
-    def place(self, path: str) -> Place | None:
+    def place(self, path: str) -> ResolvedRoute | None:
         """Return where a path leads, None for nowhere of ours."""
         name, _, rest = path.lstrip("/").partition("/")
         if name in self.by_name:
-            return Place(self.by_name[name], f"/{rest}", f"/{name}")
+            return ResolvedRoute(self.by_name[name], f"/{rest}", f"/{name}")
         if self.root in self.by_name:
-            return Place(self.by_name[self.root], path, "")
+            return ResolvedRoute(self.by_name[self.root], path, "")
         return None
 
     async def answer(
         self,
-        place: Place,
+        place: ResolvedRoute,
         asked: Request,
         client: Client | None,
         scope: AsgiScope,
@@ -132,7 +132,7 @@ class Mounts:
             return
         await send_reply(scope, send, reply, receive)
 
-    def refuse(self, place: Place, asked: Request, error: MeetcoreError) -> Reply:
+    def refuse(self, place: ResolvedRoute, asked: Request, error: MeetcoreError) -> Reply:
         """Return what a mount answers where the server itself refuses a request."""
         reply = place.mount.refuse(place.below(asked), error)
         if isinstance(error, TooManyRequests):
@@ -162,7 +162,7 @@ class Mounts:
             _LOG.exception("%s %s/%s", request.method, mount.name, request.path)
             return mount.refuse(request, ServerFailed("Something went wrong in the server."))
 
-    async def admit(self, place: Place, request: Request) -> SocketSession | Reply:
+    async def admit(self, place: ResolvedRoute, request: Request) -> SocketSession | Reply:
         """Return the session of a WebSocket that leads to a mount, or what refuses it."""
         request = place.below(request)
         found = _socket_route(place.mount.sockets, place.path)

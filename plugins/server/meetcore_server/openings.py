@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import trio
 
-from meetcore.errors import MeetcoreError
+from meetcore.model.errors import MeetcoreError
 
 __all__ = ["Openings"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
-from meetcore.errors import ConfigError
-from meetcore.secrets import Secret
+from meetcore.model.errors import ConfigError
+from meetcore.model.secrets import Secret
 
 __all__ = ["ServerSettings", "SharedOptions"]
 

@@ -9,15 +9,15 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from meetcore.addresses import url_trouble
-from meetcore.config import BotConfig, load_config, merged
-from meetcore.contracts import BotSpec
-from meetcore.errors import ConfigError, MeetcoreError
-from meetcore.languages import LanguageRefused, language_tag, spoken_language
-from meetcore.meeting import MeetingLink
-from meetcore.orders import BotOrder, LinkRefused, TranscriberChoice
-from meetcore.plugins import Plugins
-from meetcore.secrets import Secret
+from meetcore.gateway.records import BotRequest, LinkRefused, TranscriberChoice
+from meetcore.model.addresses import url_trouble
+from meetcore.model.config import BotConfig, load_config, merged
+from meetcore.model.errors import ConfigError, MeetcoreError
+from meetcore.model.languages import LanguageRefused, language_tag, spoken_language
+from meetcore.model.meeting import MeetingLink
+from meetcore.model.secrets import Secret
+from meetcore.plugin.contracts import BotSpec
+from meetcore.plugin.registry import Plugins
 
 __all__ = ["Sandbox", "Specs", "check_webhooks", "plain_settings"]
 
@@ -62,7 +62,7 @@ def plain_settings(config: BotConfig) -> dict[str, Any]:
     return settings
 
 
-def check_webhooks(order: BotOrder) -> None:
+def check_webhooks(order: BotRequest) -> None:
     """Refuse an order with a webhook that cannot be told anything.
 
     Raises:
@@ -159,7 +159,7 @@ class Specs:
         note = " ".join(["This is a rehearsal:", *notes]) if notes else None
         return TranscriberChoice(name=embedded, note=note, language=tag)
 
-    def spec(self, bot_id: str, order: BotOrder) -> BotSpec:
+    def spec(self, bot_id: str, order: BotRequest) -> BotSpec:
         """Return the spec of an order, checked.
 
         Raises:
@@ -181,7 +181,7 @@ class Specs:
             plugin_files=self._plugin_files,
         )
 
-    def _settings(self, order: BotOrder) -> dict[str, Any]:
+    def _settings(self, order: BotRequest) -> dict[str, Any]:
         base = plain_settings(self._with_stage(order.script))
         choice = self.transcriber(order.transcriber, order.language)
         asked: dict[str, Any] = {

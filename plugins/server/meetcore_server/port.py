@@ -20,7 +20,7 @@ from typing import Any
 
 import trio
 
-from meetcore.doors import Reply, Request, SocketSession
+from meetcore.gateway.http import Reply, Request, SocketSession
 from meetcore_server.http_connection import Bodies, HttpConnection, HttpLimits, refusal
 from meetcore_server.mounts import request_from
 from meetcore_server.openings import Openings
@@ -29,7 +29,7 @@ from meetcore_server.served_socket import ServedSocket
 from meetcore_websocket.handshake import BadHandshake, read_request, refused
 from meetcore_websocket.limits import Limits
 
-__all__ = ["Places", "Port"]
+__all__ = ["ConnectionLimit", "Port"]
 
 _LOG = logging.getLogger("meetcore.server")
 _END_OF_HEAD = b"\r\n\r\n"
@@ -48,7 +48,7 @@ def _most_connections() -> int:
     return max(16, min(MOST_CONNECTIONS, soft - max(_OWN_DESCRIPTORS, soft // 4)))
 
 
-class Places:
+class ConnectionLimit:
     """Counts connections, in all and by address.
 
     Args:
@@ -101,7 +101,7 @@ class Port:
         seen: Seen,
         stranger: Callable[[str], None] = lambda address: None,
         http_limits: HttpLimits | None = None,
-        places: Places | None = None,
+        places: ConnectionLimit | None = None,
     ) -> None:
         self._app = app
         self._admit = admit
@@ -111,7 +111,7 @@ class Port:
         self._stranger = stranger
         self._http_limits = http_limits or HttpLimits()
         self._bodies = Bodies()
-        self._places = places or Places()
+        self._places = places or ConnectionLimit()
         self._sockets: set[ServedSocket] = set()
         self._exchanges: set[HttpConnection] = set()
 

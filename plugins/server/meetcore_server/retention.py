@@ -6,7 +6,7 @@ import logging
 
 import trio
 
-from meetcore.errors import MeetcoreError, brief
+from meetcore.model.errors import MeetcoreError, brief
 from meetcore_server.service import BotService
 
 __all__ = ["keep_retention"]

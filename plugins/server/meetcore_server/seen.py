@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from meetcore.errors import ConfigError
+from meetcore.model.errors import ConfigError
 
 __all__ = ["Seen"]
 

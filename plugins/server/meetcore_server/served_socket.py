@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import trio
 
-from meetcore.doors import SocketSession
-from meetcore.orders import Client
+from meetcore.gateway.http import SocketSession
+from meetcore.gateway.records import Client
 from meetcore_server.openings import Openings
-from meetcore_server.rates import Buckets
+from meetcore_server.rate_limit import RateLimiter
 from meetcore_websocket.frames import binary_frame, text_frame
 from meetcore_websocket.limits import Limits
 from meetcore_websocket.request import Refusal, Request
@@ -27,7 +27,7 @@ _UNAUTHORIZED = 4401
 
 
 class ServedSocket:
-    """One WebSocket. A `Socket` for the session, and the `Door` of its subscriber.
+    """One WebSocket. A `Socket` for the session, and the `ConnectionHandler` of its subscriber.
 
     Args:
         stream: The connection.
@@ -53,7 +53,7 @@ class ServedSocket:
         self._openings = openings
         self._talk = trio.CancelScope()
         self._strangers_messages = 0
-        self._rate = Buckets(MESSAGES_PER_S, MESSAGES_AT_ONCE)
+        self._rate = RateLimiter(MESSAGES_PER_S, MESSAGES_AT_ONCE)
         self._at_close: list[Callable[[], None]] = []
 
     async def run(self, received: bytes) -> None:
@@ -107,7 +107,7 @@ class ServedSocket:
         """Return when no more than that waits to be sent."""
         await self.subscriber.room(below_bytes)
 
-    # --- as a Door -------------------------------------------------------------------------
+    # --- as a ConnectionHandler ------------------------------------------------------------
 
     def admit(self, subscriber: Subscriber, request: Request) -> Refusal | None:
         """Let the client in: the session has admitted it."""

@@ -1,4 +1,4 @@
-"""The service that dialects and the native API ask: `meetcore.service.Service`, for real."""
+"""What dialects and the native API ask: `meetcore.gateway.service.Service`, for real."""
 
 from __future__ import annotations
 
@@ -16,21 +16,12 @@ from uuid import uuid4
 import trio
 from attrs import evolve, frozen
 
-from meetcore.addresses import PrivateTargets
 from meetcore.audio.chunk import Chunk
-from meetcore.commands import Command
-from meetcore.dialect import Dialect
-from meetcore.doors import Socket
-from meetcore.errors import CommandRefused, JournalError, StorageUnavailable, brief
-from meetcore.events import Event, SegmentFinalized, StateChanged
-from meetcore.folders import journal_path
-from meetcore.lifecycle import State
-from meetcore.mailbox import Wake
-from meetcore.meeting import MeetingLink
-from meetcore.orders import (
+from meetcore.gateway.http import Socket
+from meetcore.gateway.records import (
     BotGone,
-    BotOrder,
     BotQuery,
+    BotRequest,
     BotRow,
     Client,
     DeliveryRow,
@@ -41,26 +32,35 @@ from meetcore.orders import (
     UserRow,
     WebhookTarget,
 )
-from meetcore.service import Outgoing
-from meetcore.story import Story
-from meetcore.transcript import Segment
-from meetcore_server.attendance import Attendance
+from meetcore.gateway.service import Outgoing
+from meetcore.log.folders import journal_path
+from meetcore.log.mailbox import Wake
+from meetcore.model.addresses import PrivateTargets
+from meetcore.model.commands import Command
+from meetcore.model.dialect import Dialect
+from meetcore.model.errors import CommandRefused, JournalError, StorageUnavailable, brief
+from meetcore.model.events import Event, SegmentFinalized, StateChanged
+from meetcore.model.history import BotHistory
+from meetcore.model.lifecycle import State
+from meetcore.model.meeting import MeetingLink
+from meetcore.model.transcript import Segment
 from meetcore_server.feeds import Feed
 from meetcore_server.folder_deletion import delete_folder
-from meetcore_server.gauges import Gauges
+from meetcore_server.journal_reader import read_events, read_finalized, read_history
 from meetcore_server.live import LiveBots
+from meetcore_server.metrics import Metrics
 from meetcore_server.openings import Openings
 from meetcore_server.orders_to_specs import Specs, check_webhooks
-from meetcore_server.reading import read_events, read_finalized, read_story
 from meetcore_server.served_socket import ServedSocket
-from meetcore_server.storage.accounts import Accounts
+from meetcore_server.storage.accounts import AccountStore
 from meetcore_server.storage.bot_rows import BotFacts
-from meetcore_server.storage.bots import Bots, Limits
+from meetcore_server.storage.bots import BotLimits, BotRows
 from meetcore_server.storage.endpoints import Endpoints
 from meetcore_server.storage.keys import Keys
 from meetcore_server.storage.tombstones import Tombstones
+from meetcore_server.supervisor import BotSupervisor
 from meetcore_server.tokens import sign, verify
-from meetcore_server.webhooks.desk import WebhookDesk
+from meetcore_server.webhooks.dispatcher import WebhookDispatcher
 
 __all__ = ["OPEN_KEY_ID", "BotService", "Stores"]
 
@@ -80,22 +80,22 @@ _OPERATOR = Client(key_id=OPEN_KEY_ID, user_id=1, scopes=_ALL)
 class Stores:
     """Everything that is kept."""
 
-    accounts: Accounts
+    accounts: AccountStore
     keys: Keys
-    bots: Bots
+    bots: BotRows
     endpoints: Endpoints
 
 
 class BotService:
-    """Bots as a service; see `meetcore.service.Service` for what each method does.
+    """Bots as a service; see `meetcore.gateway.service.Service` for what each method does.
 
     Args:
         stores: What is kept.
         specs: Makes specs of orders.
         limits: How many bots there may be.
         secret: For tokens.
-        open_door: Whether a request without a key is the operator's: only where no key was ever
-            made, and only on loopback.
+        anonymous_access: Whether a request without a key is the operator's: only where no key
+            was ever made, and only on loopback.
         extra_key: A key of the operator's that is kept nowhere.
         private_targets: Which targets of callbacks are taken that are not public.
     """
@@ -105,27 +105,27 @@ class BotService:
         stores: Stores,
         specs: Specs,
         *,
-        limits: Limits,
+        limits: BotLimits,
         secret: bytes,
-        open_door: bool,
+        anonymous_access: bool,
         private_targets: PrivateTargets,
         extra_key: str | None = None,
     ) -> None:
         self.stores = stores
         self.specs = specs
-        self.open_door = open_door
+        self.anonymous_access = anonymous_access
         self.private_targets = private_targets
-        self.gauges = Gauges()
+        self.metrics = Metrics()
         self.bot_ended = Wake()
         self.live = LiveBots(self._update_row, self._wake)
-        self.attendance: Attendance
-        self.webhooks: WebhookDesk
+        self.supervisor: BotSupervisor
+        self.webhooks: WebhookDispatcher
         self._limits = limits
         self._secret = secret
         self._extra_key = extra_key.encode() if extra_key else None
         self._holder = self._holder_of_extra_key()
         self.openings = Openings(self._valid_keys)
-        self._stories: dict[str, Story] = {}
+        self._stories: dict[str, BotHistory] = {}
         self._refused: set[str] = set()
         self._deleting = trio.Lock()
         self._deleted_so_far: dict[str, int] = {}
@@ -148,7 +148,7 @@ class BotService:
         if key and self._extra_key and hmac.compare_digest(key.encode(), self._extra_key):
             return self._holder
         client = await self.stores.keys.authenticate(key) if key else None
-        if client is None and self.open_door and not await self.has_keys():
+        if client is None and self.anonymous_access and not await self.has_keys():
             return _OPERATOR
         return client
 
@@ -169,7 +169,7 @@ class BotService:
         good = await self.stores.keys.valid(set(key_ids) - own) if set(key_ids) - own else set()
         if self._holder is not None:
             good = {*good, self._holder.key_id}
-        if OPEN_KEY_ID in key_ids and self.open_door and not await self.has_keys():
+        if OPEN_KEY_ID in key_ids and self.anonymous_access and not await self.has_keys():
             good = {*good, OPEN_KEY_ID}
         return frozenset(good)
 
@@ -252,7 +252,7 @@ class BotService:
         """Return who transcribes for a provider's name, and in which language."""
         return self.specs.transcriber(provider, language)
 
-    def _facts(self, order: BotOrder, link: MeetingLink) -> BotFacts:
+    def _facts(self, order: BotRequest, link: MeetingLink) -> BotFacts:
         return BotFacts(
             platform=link.platform,
             native_id=order.native_id or link.native_id,
@@ -263,7 +263,7 @@ class BotService:
             scheduled_for=order.join_at,
         )
 
-    async def create(self, client: Client, order: BotOrder) -> BotRow:
+    async def create(self, client: Client, order: BotRequest) -> BotRow:
         """Send a bot."""
         check_webhooks(order)
         await self.forget_refused()
@@ -284,7 +284,7 @@ class BotService:
         if row.replayed:
             return self._newest(row, replayed=True)
         try:
-            live = await self.attendance.begin(row, spec, link)
+            live = await self.supervisor.begin(row, spec, link)
         except BaseException as trouble:
             await self._take_back(row)
             if isinstance(trouble, (OSError, JournalError, StorageUnavailable, trio.TooSlowError)):
@@ -324,7 +324,7 @@ class BotService:
             await self.stores.bots.forget(bot_id)
             self._refused.discard(bot_id)
 
-    async def reschedule(self, row: BotRow, order: BotOrder) -> BotRow:
+    async def reschedule(self, row: BotRow, order: BotRequest) -> BotRow:
         """Replace the order of a scheduled bot."""
         check_webhooks(order)
         link = self.specs.link(order.url)
@@ -334,11 +334,11 @@ class BotService:
         async def write() -> BotRow:
             return await self.stores.bots.replace_order(row.bot_id, order, facts)
 
-        changed = await self.attendance.reschedule(row, spec, write)
+        changed = await self.supervisor.reschedule(row, spec, write)
         self.webhooks.targets_changed(row.bot_id)
         return changed
 
-    async def order(self, row: BotRow) -> BotOrder:
+    async def order(self, row: BotRow) -> BotRequest:
         """Return the order a bot was made by."""
         return await self.stores.bots.order(row.bot_id)
 
@@ -394,7 +394,7 @@ class BotService:
         return row
 
     def _wake(self, bot_id: str) -> None:
-        self.gauges.events += 1
+        self.metrics.events += 1
         self.webhooks.wake(bot_id)
 
     # --- asking -------------------------------------------------------------------------------
@@ -403,7 +403,7 @@ class BotService:
         """Have a bot leave, or not come at all."""
         live = self.live.get(row.bot_id)
         if live is not None:
-            await self.attendance.stop(live, detail)
+            await self.supervisor.stop(live, detail)
         return await self.stores.bots.get(row.bot_id)
 
     async def perform(self, row: BotRow, command: Command) -> None:
@@ -419,7 +419,7 @@ class BotService:
         """Delete what a bot that has ended left."""
         live = self.live.get(row.bot_id)
         if live is not None:
-            if not live.story.ended:
+            if not live.history.ended:
                 raise NotNow(live.row.state, "The bot has not ended yet.", "Stop it first.")
             with trio.move_on_after(_GONE_WITHIN_S):
                 await live.ended.wait()
@@ -429,7 +429,7 @@ class BotService:
                 return 0
             self._stories.pop(row.bot_id, None)
             remove = partial(delete_folder, row.folder)
-            count, stayed = await self.attendance.in_thread(remove)
+            count, stayed = await self.supervisor.in_thread(remove)
             count += self._deleted_so_far.get(row.bot_id, 0)
             if stayed:
                 self._deleted_so_far[row.bot_id] = count
@@ -460,20 +460,20 @@ class BotService:
             raise BotGone(f"The data of bot {row.bot_id} was deleted.")
         return path
 
-    async def story(self, row: BotRow) -> Story:
-        """Return a bot's story."""
+    async def history(self, row: BotRow) -> BotHistory:
+        """Return a bot's history."""
         live = self.live.get(row.bot_id)
         if live is not None:
-            return live.story
+            return live.history
         known = self._stories.pop(row.bot_id, None)
         path = self._journal(row)
-        story = known or await read_story(path)
-        if not story.ended:  # it is being ordered: who asks when it has ended would be told this
-            return story
-        self._stories[row.bot_id] = story
+        history = known or await read_history(path)
+        if not history.ended:  # it is being ordered: who asks when it has ended would get this
+            return history
+        self._stories[row.bot_id] = history
         while len(self._stories) > _STORIES_KEPT:
             del self._stories[next(iter(self._stories))]
-        return story
+        return history
 
     async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
         """Yield the finalized segments in the order of speech, each in its newest revision."""
@@ -514,7 +514,7 @@ class BotService:
             feed = await live.feed(variant, dialect)
         else:
             feed = Feed(row.bot_id, variant, dialect, self._journal(row))
-            feed.stand_at((await self.story(row)).last_seq)
+            feed.stand_at((await self.history(row)).last_seq)
         await feed.follow(socket, after, drafts=drafts)
 
     def unfollow(self, row: BotRow, socket: Socket) -> None:

@@ -29,12 +29,15 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 from attrs import evolve, frozen
 
-from meetcore.beginning import begin
-from meetcore.children.launcher import is_running
-from meetcore.commands import Stop
-from meetcore.config import load_config
-from meetcore.contracts import BotSpec, RunningBot
-from meetcore.errors import (
+from meetcore.fleet.launching.child_process import is_running
+from meetcore.fleet.recovery import recover
+from meetcore.gateway.records import BotRow, NotNow
+from meetcore.log.folders import journal_path, make_bot_folder
+from meetcore.log.journal import Journal
+from meetcore.log.journal_head import begin
+from meetcore.model.commands import Stop
+from meetcore.model.config import load_config
+from meetcore.model.errors import (
     CommandRefused,
     FleetFull,
     JournalFull,
@@ -43,18 +46,15 @@ from meetcore.errors import (
     brief,
     found_in,
 )
-from meetcore.events import StateChanged
-from meetcore.folders import journal_path, make_bot_folder
-from meetcore.journal import Journal
-from meetcore.lifecycle import EndReason, Evidence, State, check_transition
-from meetcore.meeting import MeetingLink
-from meetcore.orders import BotRow, NotNow
-from meetcore.recovery import recover
+from meetcore.model.events import StateChanged
+from meetcore.model.lifecycle import EndReason, Evidence, State, check_transition
+from meetcore.model.meeting import MeetingLink
+from meetcore.plugin.contracts import BotSpec, RunningBot
 from meetcore_server.live import LiveBot
 from meetcore_server.storage.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from meetcore_server.attendance import Attendance
+    from meetcore_server.supervisor import BotSupervisor
 
 __all__ = ["LATEST_S", "Supervision", "Trouble", "write_beginning"]
 
@@ -151,7 +151,7 @@ class Supervision:
     """Sees one bot through.
 
     Args:
-        attendance: Whose it is: with the fleet, the orders, the clock.
+        supervisor: Whose it is: with the fleet, the orders, the clock.
         live: The bot.
         spec: What it was ordered as; None to find out.
 
@@ -160,11 +160,13 @@ class Supervision:
         trouble: What is wrong now, None for nothing.
     """
 
-    def __init__(self, attendance: Attendance, live: LiveBot, spec: BotSpec | None = None) -> None:
+    def __init__(
+        self, supervisor: BotSupervisor, live: LiveBot, spec: BotSpec | None = None
+    ) -> None:
         self.live = live
         self.looked = trio.Event()
         self.trouble: Trouble | None = None
-        self._its = attendance
+        self._its = supervisor
         self._spec = spec
         self._spec_known = spec is not None
         self._phase = _Phase.BEFORE
@@ -238,8 +240,8 @@ class Supervision:
         self.looked.set()
         if found_in(error, DatabaseUnavailable) is not None:
             return
-        if self.live.story.last_seq > self._told:  # it goes on, if slowly
-            self._told, self._tries = self.live.story.last_seq, 0
+        if self.live.history.last_seq > self._told:  # it goes on, if slowly
+            self._told, self._tries = self.live.history.last_seq, 0
         self._tries += 1
         if self._phase is not _Phase.BEFORE or self._tries < MOST_TRIES:
             return
@@ -318,7 +320,7 @@ class Supervision:
     @property
     def _unstarted(self) -> bool:
         before = (None, State.SCHEDULED, State.REQUESTED)
-        return self.live.row.state in before and self.live.story.state in before
+        return self.live.row.state in before and self.live.history.state in before
 
     async def _look(self) -> None:
         """See how the bot stands: whether it runs, its order, its journal."""
@@ -417,7 +419,7 @@ class Supervision:
             nursery.start_soon(self._tell_when_gone, running, gone)
             while not gone.is_set():
                 await self._insist(partial(self._listen, running, gone), over=gone)
-                ended = self.live.story.ended
+                ended = self.live.history.ended
                 with trio.move_on_after(_LINGER_S if ended else _AGAIN_AFTER_S):
                     await gone.wait()
                 if ended and not gone.is_set():
@@ -452,11 +454,11 @@ class Supervision:
     async def _mistrust_silence(self, listening: trio.CancelScope) -> None:
         """Look into the journal now and then: a connection can be open and broken."""
         while True:
-            seq = self.live.story.last_seq
+            seq = self.live.history.last_seq
             await trio.sleep(_SILENT_S)
-            if self.live.story.last_seq == seq:
+            if self.live.history.last_seq == seq:
                 await self._step(self._its.live.catch_up, self.live)
-                if self.live.story.last_seq > seq:
+                if self.live.history.last_seq > seq:
                     listening.cancel()
 
     # --- the end -----------------------------------------------------------------------------
@@ -467,7 +469,7 @@ class Supervision:
             await self._give_up()
             return
         await self._step(self._its.live.catch_up, self.live)
-        if self.live.story.ended:
+        if self.live.history.ended:
             return
         row = self.live.row
         if self._ending is not None:
@@ -476,7 +478,7 @@ class Supervision:
         else:
             await self._step(self._recover, within_s=_RECOVER_WITHIN_S)
         await self._step(self._its.live.catch_up, self.live)
-        if not self.live.story.ended:
+        if not self.live.history.ended:
             raise StorageUnavailable("Its journal could not be brought to an end.")
 
     async def _recover(self) -> None:
@@ -500,11 +502,11 @@ class Supervision:
         reason, evidence = self._ending or (EndReason.CRASHED, Evidence("supervision", why))
         event = StateChanged(
             state=_end_state(reason),
-            previous=live.story.state,
+            previous=live.history.state,
             reason=reason,
             evidence=evidence,
             bot_id=live.row.bot_id,
-            seq=live.story.last_seq + 1,
+            seq=live.history.last_seq + 1,
             at=self._its.now(),
         )
         live.row = await self._step(self._its.give_up, live.row, event)

@@ -8,16 +8,21 @@ from typing import TypedDict
 
 from attrs import field, frozen
 
-from meetcore.doors import Listed
-from meetcore.lifecycle import State
-from meetcore.orders import BotRow
-from meetcore.wire import format_time
+from meetcore.gateway.http import Listed
+from meetcore.gateway.records import BotRow
+from meetcore.model.lifecycle import State
+from meetcore.model.wire import format_time
 from meetcore_skribby.chronicle import Chronicle, LoggedEvent
+from meetcore_skribby.create_request import (
+    SERVICES,
+    CreateBotRequest,
+    StopOptions,
+    parse_create_request,
+)
 from meetcore_skribby.models import is_batch, is_realtime, key_of
 from meetcore_skribby.people import RestPerson
 from meetcore_skribby.statuses import Standing, standing
 from meetcore_skribby.transcripts import RestSegment
-from meetcore_skribby.wish import SERVICES, StopOptions, Wish, read_wish
 
 __all__ = ["BotObject", "Links", "bot_object", "model_of", "standing_of", "wish_of"]
 
@@ -69,13 +74,13 @@ class Links:
     websocket_audio: str | None = field(default=None, repr=False)
 
 
-def wish_of(row: BotRow) -> Wish:
+def wish_of(row: BotRow) -> CreateBotRequest:
     """Return what a bot was asked for; for one ordered elsewhere what that comes to here."""
     request = row.extras.get("request")
     if row.dialect == "skribby" and request:
-        return read_wish(request)
+        return parse_create_request(request)
     service = _PLATFORMS.get(row.platform, row.platform)
-    return read_wish(
+    return parse_create_request(
         {
             "transcription_model": f"{row.transcriber}-realtime" if row.transcriber else "none",
             "service": service if service in SERVICES else "gmeet",
@@ -112,22 +117,22 @@ def bot_object(
         links: Its links.
         transcript: What was said; None for nothing yet.
     """
-    wish = wish_of(row)
+    create_request = wish_of(row)
     stands = standing_of(row, chronicle)
-    scheduled = row.scheduled_for if row.state is State.SCHEDULED else wish.scheduled_for
-    live = is_realtime(wish.model)
+    scheduled = row.scheduled_for if row.state is State.SCHEDULED else create_request.scheduled_for
+    live = is_realtime(create_request.model)
     return {
         "id": row.bot_id,
         "status": stands.status,
         "stop_reason": stands.stop_reason,
-        "service": wish.service,
+        "service": create_request.service,
         "scheduled_for": format_time(scheduled) if scheduled else None,
-        "time_limit": wish.time_limit_s,
-        "stop_options": wish.stop_options,
+        "time_limit": create_request.time_limit_s,
+        "stop_options": create_request.stop_options,
         "bot_name": row.name,
         "bot_avatar": None,
         "meeting_url": row.url,
-        "webhook_url": wish.webhook_url,
+        "webhook_url": create_request.webhook_url,
         "custom_metadata": dict(row.metadata),
         "recording_url": links.recording,
         "recording_available_until": (
@@ -135,13 +140,15 @@ def bot_object(
         ),
         "websocket_url": links.websocket if live else None,
         "websocket_read_only_url": links.websocket_read_only if live else None,
-        "websocket_audio_url": links.websocket_audio if live and wish.realtime_audio else None,
+        "websocket_audio_url": links.websocket_audio
+        if live and create_request.realtime_audio
+        else None,
         "video": False,
-        "lang": wish.lang,
+        "lang": create_request.lang,
         "detected_lang": chronicle.detected_language,
         "transcript": [] if transcript is None else transcript,
-        "transcription_model": wish.model,
-        "transcription_model_key": key_of(wish.model),
+        "transcription_model": create_request.model,
+        "transcription_model_key": key_of(create_request.model),
         "participants": chronicle.people.rest(),
         "events": chronicle.events,
         "profanity_filter": False,

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from attrs import define, field
 
-from meetcore.events import (
+from meetcore.model.events import (
     ArtifactWritten,
     ChatReceived,
     Event,
@@ -17,12 +17,12 @@ from meetcore.events import (
     StateChanged,
     TranscriptionStopped,
 )
-from meetcore.transcript import Segment
-from meetcore.wire import format_time
+from meetcore.model.transcript import Segment
+from meetcore.model.wire import format_time
 from meetcore_skribby.dialect import chat_data
 from meetcore_skribby.people import LivePerson, People
 from meetcore_skribby.statuses import Standing, StatusTrack
-from meetcore_skribby.transcripts import LiveSegment, Speakers
+from meetcore_skribby.transcripts import LiveSegment, SpeakerNumbers
 
 __all__ = ["Chronicle", "Connected", "LoggedEvent"]
 
@@ -60,7 +60,7 @@ class Chronicle:
     people: People = field(init=False)
     recording: ArtifactWritten | None = None
     _statuses: StatusTrack = field(init=False)
-    _speakers: Speakers = field(factory=Speakers)
+    _speakers: SpeakerNumbers = field(factory=SpeakerNumbers)
     _languages: dict[str, str | None] = field(factory=dict)
     _chat: list[dict[str, str | None]] = field(factory=list)
     _stopped: bool = False
@@ -97,8 +97,8 @@ class Chronicle:
         """Take the next event."""
         self.last_seq = event.seq
         if isinstance(event, StateChanged):
-            for hop in self._statuses.take(event):
-                self._log("status_update", hop.data, event)
+            for transition in self._statuses.take(event):
+                self._log("status_update", transition.data, event)
         elif isinstance(event, SegmentFinalized):
             self._languages[event.segment.id] = event.segment.language
             self._speakers.number(event.segment)

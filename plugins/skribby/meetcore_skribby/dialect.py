@@ -6,16 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from meetcore.commands import Command, SendChat, Stop
-from meetcore.dialect import Dialect
-from meetcore.errors import CommandRefused
-from meetcore.events import ChatReceived, Draft, Event, SegmentFinalized, StateChanged
-from meetcore.events import TranscriptionStopped as Stopped
-from meetcore.lifecycle import TERMINAL, EndReason, State
-from meetcore.wire import to_json
+from meetcore.model.commands import Command, SendChat, Stop
+from meetcore.model.dialect import Dialect
+from meetcore.model.errors import CommandRefused
+from meetcore.model.events import ChatReceived, Draft, Event, SegmentFinalized, StateChanged
+from meetcore.model.events import TranscriptionStopped as Stopped
+from meetcore.model.lifecycle import TERMINAL, EndReason, State
+from meetcore.model.wire import to_json
 from meetcore_skribby.people import People
 from meetcore_skribby.statuses import StatusTrack
-from meetcore_skribby.transcripts import Speakers, live_segment
+from meetcore_skribby.transcripts import SpeakerNumbers, live_segment
 
 __all__ = ["SkribbyDialect", "action_of", "chat_data", "frame"]
 
@@ -51,7 +51,7 @@ class SkribbyDialect(Dialect):
     def __init__(self, *, batch: bool = False) -> None:
         self._statuses = StatusTrack(batch)
         self._people = People()
-        self._speakers = Speakers()
+        self._speakers = SpeakerNumbers()
         self._told: set[str] = set()
         self._started = False
         self._failed = False
@@ -82,7 +82,9 @@ class SkribbyDialect(Dialect):
         return command
 
     def _state(self, event: StateChanged) -> list[str]:
-        frames = [frame("status-update", hop.data) for hop in self._statuses.take(event)]
+        frames = [
+            frame("status-update", transition.data) for transition in self._statuses.take(event)
+        ]
         if event.state is State.RECORDING and not self._started:
             self._started = True
             frames.append(frame("start"))

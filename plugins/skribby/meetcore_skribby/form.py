@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from attrs import define, field
 
-from meetcore.links import read_link
-from meetcore.printable import is_blank
-from meetcore.wire import parse_time
+from meetcore.model.links import read_link
+from meetcore.model.printable import is_blank
+from meetcore.model.wire import parse_time
 
 __all__ = ["Form"]
 

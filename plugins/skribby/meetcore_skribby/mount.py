@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from meetcore.doors import ApiKey, Mount, SocketRoute
-from meetcore.errors import ConfigError, UnknownOption
-from meetcore.service import App
+from meetcore.gateway.http import ApiKey, Mount, SocketRoute
+from meetcore.gateway.service import App
+from meetcore.model.errors import ConfigError, UnknownOption
 from meetcore_skribby.refusals import refuse
 from meetcore_skribby.routes import Api
 from meetcore_skribby.sockets import admit

@@ -7,7 +7,7 @@ from typing import NotRequired, TypedDict
 
 from attrs import define, field, frozen
 
-from meetcore.events import (
+from meetcore.model.events import (
     Event,
     ParticipantJoined,
     ParticipantLeft,
@@ -15,8 +15,8 @@ from meetcore.events import (
     SpeakingStarted,
     SpeakingStopped,
 )
-from meetcore.roster import Participant
-from meetcore.wire import format_time
+from meetcore.model.roster import Participant
+from meetcore.model.wire import format_time
 
 __all__ = [
     "LivePerson",
@@ -55,7 +55,7 @@ class RestPersonEvent(TypedDict):
     timestamp: int
 
 
-class Interval(TypedDict):
+class PresenceInterval(TypedDict):
     """A time somebody was there; without `left_at` they still are."""
 
     joined_at: int
@@ -70,7 +70,7 @@ class RestPerson(TypedDict):
     first_seen_at: str
     last_seen_at: int
     left_at: NotRequired[int]
-    presence_intervals: list[Interval]
+    presence_intervals: list[PresenceInterval]
     events: NotRequired[list[RestPersonEvent]]
 
 
@@ -95,11 +95,11 @@ def _when(event: Event, meeting_s: float) -> datetime:
 
 
 @define
-class _Person:
+class _PersonRecord:
     participant: Participant
     first_seen_at: datetime
     last_seen_ms: int
-    intervals: list[Interval]
+    intervals: list[PresenceInterval]
     talking: bool = False
     done: list[tuple[str, int]] = field(factory=list)
 
@@ -144,7 +144,7 @@ class People:
     """
 
     keep: bool = False
-    _known: dict[str, _Person] = field(factory=dict)
+    _known: dict[str, _PersonRecord] = field(factory=dict)
 
     def take(self, event: Event) -> list[Occurrence]:
         """Take the next event; return what is told about it, in order."""
@@ -176,7 +176,7 @@ class People:
         at_ms = milliseconds(at)
         person = self._known.get(participant.id)
         if person is None:
-            person = _Person(participant, at, at_ms, [{"joined_at": at_ms}])
+            person = _PersonRecord(participant, at, at_ms, [{"joined_at": at_ms}])
             self._known[participant.id] = person
             return [Occurrence("participant-tracked", person.live(at_ms))]
         before, person.participant = person.participant, participant
@@ -209,7 +209,7 @@ class People:
         what = "started-speaking" if talking else "stopped-speaking"
         return [self._happened(person, what, at_ms)]
 
-    def _happened(self, person: _Person, what: str, at_ms: int) -> Occurrence:
+    def _happened(self, person: _PersonRecord, what: str, at_ms: int) -> Occurrence:
         if self.keep:
             person.done.append((what, at_ms))
         frame = what if what.endswith("-speaking") else f"participant-{what}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from meetcore.hooks import hookimpl
+from meetcore.plugin.hooks import hookimpl
 
 if TYPE_CHECKING:
-    from meetcore.dialect import Dialect
-    from meetcore.service import App
+    from meetcore.gateway.service import App
+    from meetcore.model.dialect import Dialect
 
 __all__ = ["meetcore_register_dialects", "meetcore_register_routes"]
 

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from meetcore.doors import BadBody, NotFound, Reply, Request
-from meetcore.errors import (
+from meetcore.gateway.http import BadBody, NotFound, Reply, Request
+from meetcore.gateway.records import (
+    AlreadyThere,
+    BotGone,
+    LimitReached,
+    LinkRefused,
+    NoSuchBot,
+    NotNow,
+)
+from meetcore.model.errors import (
     CommandFailed,
     CommandRefused,
     ConfigError,
@@ -13,8 +21,7 @@ from meetcore.errors import (
     StorageUnavailable,
     UnknownPlugin,
 )
-from meetcore.languages import LanguageRefused
-from meetcore.orders import AlreadyThere, BotGone, LimitReached, LinkRefused, NoSuchBot, NotNow
+from meetcore.model.languages import LanguageRefused
 
 __all__ = ["Refusal", "invalid", "refuse"]
 

@@ -10,14 +10,10 @@ from typing import Any
 
 import trio
 
-from meetcore.commands import SendChat
-from meetcore.doors import Handler, Listed, Reply, Request, Route, json_pieces
-from meetcore.errors import ConfigError, UnknownPlugin
-from meetcore.languages import LanguageRefused
-from meetcore.lifecycle import State
-from meetcore.orders import (
-    BotOrder,
+from meetcore.gateway.http import Handler, Listed, Reply, Request, Route, json_pieces
+from meetcore.gateway.records import (
     BotQuery,
+    BotRequest,
     BotRow,
     Client,
     NoSuchBot,
@@ -26,15 +22,24 @@ from meetcore.orders import (
     TranscriberChoice,
     WebhookTarget,
 )
-from meetcore.service import Service
+from meetcore.gateway.service import Service
+from meetcore.model.commands import SendChat
+from meetcore.model.errors import ConfigError, UnknownPlugin
+from meetcore.model.languages import LanguageRefused
+from meetcore.model.lifecycle import State
 from meetcore_skribby.bot_object import BotObject, Links, bot_object, standing_of, wish_of
 from meetcore_skribby.chronicle import Chronicle
+from meetcore_skribby.create_request import (
+    FIELDS,
+    BadCreateRequest,
+    CreateBotRequest,
+    parse_create_request,
+)
 from meetcore_skribby.form import Form
 from meetcore_skribby.models import key_of, provider_of
-from meetcore_skribby.reading import read_chronicle, transcript
 from meetcore_skribby.refusals import Refusal, invalid
 from meetcore_skribby.sockets import socket_url
-from meetcore_skribby.wish import FIELDS, BadWish, Wish, read_wish
+from meetcore_skribby.transcript_reader import read_chronicle, transcript
 
 __all__ = ["Api"]
 
@@ -89,8 +94,8 @@ class Api:
         """Send a bot."""
         client = await self._client(request, Scope.WRITE)
         body = _object(request)
-        wish, choice = self._read(body)
-        order = await self._order(client, wish, body, choice)
+        create_request, choice = self._read(body)
+        order = await self._order(client, create_request, body, choice)
         row = await self._service.create(client, order)
         return await self._bot(request, client, row, status=201, note=choice.note)
 
@@ -129,8 +134,8 @@ class Api:
         body = {**row.extras.get("request", {}), **given}
         if "scheduled_start_time" in given and "scheduled_for" not in given:
             body.pop("scheduled_for", None)
-        wish, choice = self._read(body)
-        order = await self._order(client, wish, body, choice)
+        create_request, choice = self._read(body)
+        order = await self._order(client, create_request, body, choice)
         row = await self._service.reschedule(row, order)
         return await self._bot(request, client, row, note=choice.note)
 
@@ -262,43 +267,54 @@ class Api:
             raise NoSuchBot("There is no such bot.")
         return client, row
 
-    def _read(self, body: Mapping[str, Any]) -> tuple[Wish, TranscriberChoice]:
+    def _read(self, body: Mapping[str, Any]) -> tuple[CreateBotRequest, TranscriberChoice]:
         """Return what is asked for, and who will transcribe."""
         try:
-            wish = read_wish(body)
-        except BadWish as bad:
+            create_request = parse_create_request(body)
+        except BadCreateRequest as bad:
             raise invalid(bad.errors) from bad
-        link = self._service.parse_link(wish.meeting_url)
-        if _MIXED_SERVICES.get(link.platform, wish.service) != wish.service:
-            raise invalid({"service": [f"The meeting url is no link of {wish.service}."]})
+        link = self._service.parse_link(create_request.meeting_url)
+        if _MIXED_SERVICES.get(link.platform, create_request.service) != create_request.service:
+            raise invalid({"service": [f"The meeting url is no link of {create_request.service}."]})
         try:
-            choice = self._service.choose_transcriber(provider_of(wish.model), wish.lang)
+            choice = self._service.choose_transcriber(
+                provider_of(create_request.model), create_request.lang
+            )
         except LanguageRefused as error:
             raise invalid({"lang": [f"The selected lang is invalid. {error}"]}) from error
         except (UnknownPlugin, ConfigError) as error:
             form = Form(body)
             form.selected_wrong("transcription_model", str(error))
             raise invalid(form.errors) from error
-        return wish, choice
+        return create_request, choice
 
     async def _order(
-        self, client: Client, wish: Wish, body: Mapping[str, Any], choice: TranscriberChoice
-    ) -> BotOrder:
-        later = wish.scheduled_for is not None and wish.scheduled_for > self._service.now()
+        self,
+        client: Client,
+        create_request: CreateBotRequest,
+        body: Mapping[str, Any],
+        choice: TranscriberChoice,
+    ) -> BotRequest:
+        later = (
+            create_request.scheduled_for is not None
+            and create_request.scheduled_for > self._service.now()
+        )
         webhooks = []
-        if wish.webhook_url is not None:
+        if create_request.webhook_url is not None:
             secret = await self._secret(client.user_id)
-            webhooks = [WebhookTarget(format="skribby", url=wish.webhook_url, secret=secret)]
-        return BotOrder(
-            url=wish.meeting_url,
+            webhooks = [
+                WebhookTarget(format="skribby", url=create_request.webhook_url, secret=secret)
+            ]
+        return BotRequest(
+            url=create_request.meeting_url,
             dialect="skribby",
-            name=wish.bot_name,
+            name=create_request.bot_name,
             transcriber=choice.name,
             language=choice.language,
-            join_at=wish.scheduled_for if later else None,
-            automatic_leave=wish.automatic_leave,
-            entry_message=wish.initial_chat_message,
-            metadata=wish.custom_metadata,
+            join_at=create_request.scheduled_for if later else None,
+            automatic_leave=create_request.automatic_leave,
+            entry_message=create_request.initial_chat_message,
+            metadata=create_request.custom_metadata,
             webhooks=webhooks,
             extras={"request": _kept(body)},
         )

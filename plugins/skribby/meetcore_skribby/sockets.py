@@ -7,16 +7,16 @@ from functools import partial
 
 import trio
 
-from meetcore.commands import SendChat, Stop
-from meetcore.doors import Reply, Request, Socket, SocketSession
-from meetcore.errors import CommandFailed, CommandRefused
-from meetcore.orders import BotGone, BotRow, Client, NoSuchBot, NotNow, Scope
-from meetcore.service import Service
+from meetcore.gateway.http import Reply, Request, Socket, SocketSession
+from meetcore.gateway.records import BotGone, BotRow, Client, NoSuchBot, NotNow, Scope
+from meetcore.gateway.service import Service
+from meetcore.model.commands import SendChat, Stop
+from meetcore.model.errors import CommandFailed, CommandRefused
 from meetcore_skribby.audio_mix import AudioMix
 from meetcore_skribby.bot_object import model_of
 from meetcore_skribby.dialect import SkribbyDialect, action_of, frame
 from meetcore_skribby.models import is_batch
-from meetcore_skribby.reading import numbered_segments, read_chronicle
+from meetcore_skribby.transcript_reader import numbered_segments, read_chronicle
 from meetcore_skribby.transcripts import live_segment
 
 __all__ = ["PURPOSE", "AudioSession", "FrameSession", "admit", "socket_url"]

@@ -1,4 +1,4 @@
-"""A bot's states as Skribby names them, and the hops between them. Pure."""
+"""A bot's states as Skribby names them, and the transitions between them. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import NotRequired, TypedDict
 
 from attrs import define, frozen
 
-from meetcore.events import StateChanged
-from meetcore.lifecycle import TERMINAL, EndReason, State
+from meetcore.model.events import StateChanged
+from meetcore.model.lifecycle import TERMINAL, EndReason, State
 
-__all__ = ["Hop", "Standing", "StatusData", "StatusTrack", "standing"]
+__all__ = ["Standing", "StatusData", "StatusTrack", "Transition", "standing"]
 
 _LIVING = {
     State.SCHEDULED: "scheduled",
@@ -68,7 +68,7 @@ class Standing:
 
 
 @frozen
-class Hop:
+class Transition:
     """One change of status."""
 
     old: str
@@ -117,7 +117,7 @@ class StatusTrack:
     now: Standing | None = None
     admitted: bool = False
 
-    def take(self, event: StateChanged) -> list[Hop]:
+    def take(self, event: StateChanged) -> list[Transition]:
         """Take the next change of state; return what changes of status it makes."""
         self.admitted = self.admitted or event.state is State.IN_CALL
         after = standing(event.state, event.reason, admitted=self.admitted, batch=self.batch)
@@ -125,5 +125,5 @@ class StatusTrack:
         if before is None or before.status == after.status:
             return []
         if after.status == "transcribing":
-            return [Hop(before.status, "processing"), Hop("processing", after.status)]
-        return [Hop(before.status, after.status, after.stop_reason)]
+            return [Transition(before.status, "processing"), Transition("processing", after.status)]
+        return [Transition(before.status, after.status, after.stop_reason)]

@@ -6,9 +6,9 @@ from typing import TypedDict
 
 from attrs import define, field
 
-from meetcore.transcript import Segment
+from meetcore.model.transcript import Segment
 
-__all__ = ["LiveSegment", "RestSegment", "Speakers", "live_segment", "rest_segment"]
+__all__ = ["LiveSegment", "RestSegment", "SpeakerNumbers", "live_segment", "rest_segment"]
 
 
 class LiveSegment(TypedDict):
@@ -51,7 +51,7 @@ class RestSegment(LiveSegment):
 
 
 @define
-class Speakers:
+class SpeakerNumbers:
     """Numbers speakers from 0 in the order they are first transcribed.
 
     Somebody unknown is numbered by the track they were heard on: two unknown people on a mix are

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID, uuid5
 
-from meetcore.events import StateChanged
-from meetcore.service import Moment, Outgoing, WebhookFormat
-from meetcore.wire import to_json
+from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
+from meetcore.model.events import StateChanged
+from meetcore.model.wire import to_json
 from meetcore_skribby.bot_object import model_of
 from meetcore_skribby.models import is_batch
-from meetcore_skribby.statuses import Hop, StatusTrack
+from meetcore_skribby.statuses import StatusTrack, Transition
 
 __all__ = ["TOLERANCE_S", "SkribbyWebhooks", "signature", "verify"]
 
@@ -57,15 +57,18 @@ class SkribbyWebhooks(WebhookFormat):
         """Return a message for each change of status that an event makes."""
         if not isinstance(moment.event, StateChanged):
             return ()
-        return [self._message(moment, hop, index) for index, hop in enumerate(_hops(moment))]
+        return [
+            self._message(moment, transition, index)
+            for index, transition in enumerate(_transitions(moment))
+        ]
 
-    def _message(self, moment: Moment, hop: Hop, index: int) -> Outgoing:
+    def _message(self, moment: Moment, transition: Transition, index: int) -> Outgoing:
         row = moment.row
         body = to_json(
             {
                 "bot_id": row.bot_id,
                 "type": "status_update",
-                "data": hop.data,
+                "data": transition.data,
                 "custom_metadata": dict(row.metadata),
             }
         ).encode()
@@ -77,12 +80,12 @@ class SkribbyWebhooks(WebhookFormat):
         return Outgoing(kind="status_update", body=body, headers=headers, id=webhook_id)
 
 
-def _hops(moment: Moment) -> list[Hop]:
+def _transitions(moment: Moment) -> list[Transition]:
     """Return the changes of status that the moment's event makes, after those before it."""
     track = StatusTrack(is_batch(model_of(moment.row)))
-    for hop in moment.story.hops:
-        event = StateChanged(seq=hop.seq, state=hop.state, reason=hop.reason)
+    for transition in moment.history.transitions:
+        event = StateChanged(seq=transition.seq, state=transition.state, reason=transition.reason)
         told = track.take(event)
-        if hop.seq == moment.event.seq:
+        if transition.seq == moment.event.seq:
             return told
     return []

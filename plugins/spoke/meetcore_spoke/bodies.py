@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
-from meetcore.wire import to_json
+from meetcore.model.wire import to_json
 from meetcore_spoke.statuses import Change, StatusBody
-from meetcore_spoke.transcripts import Line
+from meetcore_spoke.transcripts import TranscriptLine
 
 __all__ = [
     "CompleteData",
     "FailedData",
-    "Message",
+    "WebhookBody",
     "complete",
     "failed",
     "status_change",
@@ -32,7 +32,7 @@ class CompleteData(TypedDict):
     bot_id: str
     mp4: str
     speakers: list[str]
-    transcript: NotRequired[list[Line]]
+    transcript: NotRequired[list[TranscriptLine]]
     audio: NotRequired[str]
     event: NotRequired[str]
     event_uuid: NotRequired[str]
@@ -49,29 +49,29 @@ class FailedData(TypedDict):
     extra: NotRequired[Any]
 
 
-class Message(TypedDict):
+class WebhookBody(TypedDict):
     """What is POSTed."""
 
     event: str
     data: StatusData | CompleteData | FailedData
 
 
-def status_change(bot_id: str, change: Change) -> Message:
+def status_change(bot_id: str, change: Change) -> WebhookBody:
     """Return the message about a change of status."""
     return {"event": "bot.status_change", "data": {"bot_id": bot_id, "status": change.body}}
 
 
-def complete(data: CompleteData) -> Message:
+def complete(data: CompleteData) -> WebhookBody:
     """Return the message that ends a bot with its data."""
     return {"event": "complete", "data": data}
 
 
-def failed(data: FailedData) -> Message:
+def failed(data: FailedData) -> WebhookBody:
     """Return the message that ends a bot without."""
     return {"event": "failed", "data": data}
 
 
-def written(message: Message, lines: bytes | bytearray = b"") -> bytes:
+def written(message: WebhookBody, lines: bytes | bytearray = b"") -> bytes:
     """Return a message as it is sent.
 
     Args:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from meetcore.commands import Command
-from meetcore.dialect import Dialect
-from meetcore.errors import CommandRefused
-from meetcore.events import Draft, Event, SegmentFinalized, StateChanged
-from meetcore.lifecycle import TERMINAL, EndReason
-from meetcore.story import Story
-from meetcore.transcript import Segment
-from meetcore.wire import to_json
-from meetcore_spoke.bodies import CompleteData, Message, complete, failed, status_change
+from meetcore.model.commands import Command
+from meetcore.model.dialect import Dialect
+from meetcore.model.errors import CommandRefused
+from meetcore.model.events import Draft, Event, SegmentFinalized, StateChanged
+from meetcore.model.history import BotHistory
+from meetcore.model.lifecycle import TERMINAL, EndReason
+from meetcore.model.transcript import Segment
+from meetcore.model.wire import to_json
+from meetcore_spoke.bodies import CompleteData, WebhookBody, complete, failed, status_change
 from meetcore_spoke.statuses import StatusTrack, error_of
 from meetcore_spoke.transcripts import line, speakers
 
@@ -32,7 +32,7 @@ class SpokeDialect(Dialect):
     def __init__(self, *, extended: bool = False) -> None:
         self._extended = extended
         self._track = StatusTrack(extended)
-        self._story = Story()
+        self._history = BotHistory()
         self._segments: dict[str, Segment] = {}
         self._reason: EndReason | None = None
 
@@ -40,7 +40,7 @@ class SpokeDialect(Dialect):
         """Return the bodies of the webhooks an event makes."""
         if not isinstance(item, Event):
             return ()
-        self._story.take(item)
+        self._history.take(item)
         if isinstance(item, SegmentFinalized):
             self._segments[item.segment.id] = item.segment
         if not isinstance(item, StateChanged):
@@ -59,7 +59,7 @@ class SpokeDialect(Dialect):
         """
         raise CommandRefused("Spoke's API takes no commands over a socket.")
 
-    def _end(self, event: StateChanged) -> Message:
+    def _end(self, event: StateChanged) -> WebhookBody:
         error = error_of(event.state, self._reason, recorded=self._track.recorded)
         if error is not None:
             return failed({"bot_id": event.bot_id, "error": error})
@@ -67,9 +67,9 @@ class SpokeDialect(Dialect):
         data: CompleteData = {
             "bot_id": event.bot_id,
             "mp4": "",
-            "speakers": speakers(self._story, segments),
+            "speakers": speakers(self._history, segments),
         }
-        requested = self._story.requested
+        requested = self._history.requested
         if requested is not None and requested.transcriber is not None:
             data["transcript"] = [line(segment, extended=self._extended) for segment in segments]
         return complete(data)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NotRequired, TypedDict
 
-from meetcore.roster import NameSource
-from meetcore.transcript import Segment, Word
+from meetcore.model.roster import NameSource
+from meetcore.model.transcript import Segment, Word
 from meetcore_spoke.bodies import (
     CompleteData,
     FailedData,
-    Message,
+    WebhookBody,
     complete,
     failed,
     status_change,
@@ -21,7 +21,7 @@ from meetcore_spoke.bodies import (
 from meetcore_spoke.statuses import Change, codes, errors
 from meetcore_spoke.transcripts import line
 
-__all__ = ["Documentation", "Told", "documentation"]
+__all__ = ["Documentation", "WebhookDocumentation", "documentation"]
 
 _BOT = "123e4567-e89b-12d3-a456-426614174000"
 _END = "123e4567-e89b-12d3-a456-426614174001"
@@ -43,12 +43,12 @@ _SEGMENT = Segment(
 )
 
 
-class Told(TypedDict):
+class WebhookDocumentation(TypedDict):
     """One kind of webhook: when it comes, an example, and which values it can have."""
 
     event: str
     when: str
-    example: Message
+    example: WebhookBody
     codes: NotRequired[list[str]]
     errors: NotRequired[list[str]]
 
@@ -57,7 +57,7 @@ class Documentation(TypedDict):
     """All kinds, and the header that has the client's key."""
 
     header: str
-    events: list[Told]
+    events: list[WebhookDocumentation]
 
 
 def documentation(header: str, *, extended: bool) -> Documentation:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from meetcore.doors import ApiKey, Mount
-from meetcore.service import App
+from meetcore.gateway.http import ApiKey, Mount
+from meetcore.gateway.service import App
 from meetcore_spoke.options import read_options
 from meetcore_spoke.refusals import refuse
 from meetcore_spoke.routes import Api

@@ -7,27 +7,27 @@ from uuid import uuid4
 
 import trio
 
-from meetcore.orders import BotGone, BotRow
-from meetcore.service import Service
-from meetcore.story import Story
+from meetcore.gateway.records import BotGone, BotRow
+from meetcore.gateway.service import Service
+from meetcore.model.history import BotHistory
 
 __all__ = ["audio_path", "mp4_path", "remux"]
 
 _SPARE = "making"
 
 
-def audio_path(story: Story) -> str | None:
+def audio_path(history: BotHistory) -> str | None:
     """Return where the mixed recording lies below the bot's folder, None where there is none."""
-    mixes = [file.path for file in story.artifacts.values() if file.kind == "audio.mix"]
+    mixes = [file.path for file in history.artifacts.values() if file.kind == "audio.mix"]
     return mixes[-1] if mixes else None
 
 
-async def mp4_path(service: Service, row: BotRow, story: Story) -> str | None:
+async def mp4_path(service: Service, row: BotRow, history: BotHistory) -> str | None:
     """Make the MP4 file beside the recording, once; return where it lies.
 
     None where nothing was recorded, it has been deleted, or it cannot be read.
     """
-    audio = audio_path(story)
+    audio = audio_path(history)
     if audio is None:
         return None
     relative = str(PurePosixPath(audio).with_suffix(".mp4"))

@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
-from meetcore.config import build_options
-from meetcore.errors import ConfigError
+from meetcore.model.config import build_options
+from meetcore.model.errors import ConfigError
 from meetcore_spoke.webhooks import HEADERS
 
 __all__ = ["SAME", "SpokeOptions", "header_for", "read_options"]

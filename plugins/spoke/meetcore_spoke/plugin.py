@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from meetcore.hooks import hookimpl
+from meetcore.plugin.hooks import hookimpl
 
 if TYPE_CHECKING:
-    from meetcore.contracts import Sink
-    from meetcore.dialect import Dialect
-    from meetcore.service import App
+    from meetcore.gateway.service import App
+    from meetcore.model.dialect import Dialect
+    from meetcore.plugin.contracts import Sink
 
 __all__ = ["meetcore_register_dialects", "meetcore_register_routes", "meetcore_register_sinks"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from meetcore.orders import BotRow
-from meetcore.story import Story
+from meetcore.gateway.records import BotRow
+from meetcore.model.history import BotHistory
 from meetcore_spoke.statuses import error_of, timestamp
 
 __all__ = ["RecentBot", "RecordedBot", "duration_s", "fits_extra", "recent_bot", "recorded_bot"]
@@ -62,15 +62,15 @@ class RecordedBot(TypedDict):
     streaming_audio_frequency: str | None
 
 
-def duration_s(row: BotRow, story: Story) -> int:
+def duration_s(row: BotRow, history: BotHistory) -> int:
     """Return for how many seconds a bot was in the meeting, 0 where it never was."""
     if row.in_call_at is None:
         return 0
-    end = story.left_at or row.ended_at or story.last_at or row.in_call_at
+    end = history.left_at or row.ended_at or history.last_at or row.in_call_at
     return max(0, int((end - row.in_call_at).total_seconds()))
 
 
-def recent_bot(row: BotRow, story: Story, speakers: list[str]) -> RecentBot:
+def recent_bot(row: BotRow, history: BotHistory, speakers: list[str]) -> RecentBot:
     """Return a bot for the list."""
     return {
         "id": row.number,
@@ -79,7 +79,7 @@ def recent_bot(row: BotRow, story: Story, speakers: list[str]) -> RecentBot:
         "meeting_url": row.url,
         "created_at": timestamp(row.created_at),
         "ended_at": timestamp(row.ended_at) if row.ended_at else None,
-        "duration": duration_s(row, story) if row.ended else None,
+        "duration": duration_s(row, history) if row.ended else None,
         "speakers": speakers,
         "extra": _extra(row),
         "session_id": None,
@@ -88,12 +88,12 @@ def recent_bot(row: BotRow, story: Story, speakers: list[str]) -> RecentBot:
     }
 
 
-def recorded_bot(row: BotRow, story: Story, webhook_url: str | None) -> RecordedBot:
+def recorded_bot(row: BotRow, history: BotHistory, webhook_url: str | None) -> RecordedBot:
     """Return a bot for `meeting_data`; what was asked for stands in it as it was asked for."""
     asked: Mapping[str, Any] = row.extras.get("asked", {})
     ended_at = timestamp(row.ended_at) if row.ended_at else None
-    left_at = timestamp(story.left_at) if story.left_at else ended_at
-    recorded = story.recording_at is not None
+    left_at = timestamp(history.left_at) if history.left_at else ended_at
+    recorded = history.recording_at is not None
     error = error_of(row.state, row.reason, recorded=recorded) if row.ended else None
     return {
         "id": row.number,

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from meetcore.doors import BadBody, NotFound, Reply, Request
-from meetcore.errors import (
+from meetcore.gateway.http import BadBody, NotFound, Reply, Request
+from meetcore.gateway.records import (
+    AlreadyThere,
+    BotGone,
+    LimitReached,
+    LinkRefused,
+    NoSuchBot,
+    NotNow,
+)
+from meetcore.model.errors import (
     CommandFailed,
     CommandRefused,
     ConfigError,
@@ -11,7 +19,6 @@ from meetcore.errors import (
     StorageUnavailable,
     UnknownPlugin,
 )
-from meetcore.orders import AlreadyThere, BotGone, LimitReached, LinkRefused, NoSuchBot, NotNow
 
 __all__ = ["Refusal", "refuse"]
 

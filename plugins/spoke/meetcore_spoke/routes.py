@@ -8,16 +8,29 @@ from typing import Any
 
 import trio
 
-from meetcore.doors import Reply, Request, Route
-from meetcore.meeting import without_query
-from meetcore.orders import BotOrder, BotQuery, Client, Scope, TranscriberChoice, WebhookTarget
-from meetcore.service import Service
+from meetcore.gateway.http import Reply, Request, Route
+from meetcore.gateway.records import (
+    BotQuery,
+    BotRequest,
+    Client,
+    Scope,
+    TranscriberChoice,
+    WebhookTarget,
+)
+from meetcore.gateway.service import Service
+from meetcore.model.meeting import without_query
+from meetcore_spoke.create_request import (
+    BadCreateRequest,
+    CreateBotRequest,
+    Streaming,
+    parse_create_request,
+    web_address,
+)
 from meetcore_spoke.documentation import documentation
 from meetcore_spoke.options import SpokeOptions, header_for
-from meetcore_spoke.reading import Reading
 from meetcore_spoke.refusals import Refusal
+from meetcore_spoke.routes_bots import BotRoutes
 from meetcore_spoke.webhooks import HEADERS
-from meetcore_spoke.wish import BadWish, Streaming, Wish, read_wish, web_address
 
 __all__ = ["Api"]
 
@@ -40,7 +53,7 @@ class Api:
 
     def routes(self) -> list[Route]:
         """Return every route."""
-        reading = Reading(self._service, self.client)
+        reading = BotRoutes(self._service, self.client)
         return [
             Route("POST", "/bots", self.create),
             Route("GET", "/bots/meeting_data", reading.meeting_data),
@@ -72,14 +85,14 @@ class Api:
         """Send a bot."""
         client = await self.client(request, Scope.WRITE)
         try:
-            wish = read_wish(request.json())
-        except BadWish as bad:
+            create_request = parse_create_request(request.json())
+        except BadCreateRequest as bad:
             raise Refusal(400, bad.error, bad.message) from bad
-        self._service.parse_link(wish.meeting_url)
-        choice = self._transcriber(wish)
-        order = await self._order(client, request, wish, choice)
+        self._service.parse_link(create_request.meeting_url)
+        choice = self._transcriber(create_request)
+        order = await self._order(client, request, create_request, choice)
         async with self._one_at_a_time:
-            await self._refuse_a_second(client, wish)
+            await self._refuse_a_second(client, create_request)
             row = await self._service.create(client, order)
         headers: dict[str, str] = {}
         if choice.note is not None:
@@ -150,23 +163,27 @@ class Api:
 
     # --- how it is done ------------------------------------------------------------------------
 
-    def _transcriber(self, wish: Wish) -> TranscriberChoice:
-        if wish.provider == _OWN_PROVIDER:
+    def _transcriber(self, create_request: CreateBotRequest) -> TranscriberChoice:
+        if create_request.provider == _OWN_PROVIDER:
             return TranscriberChoice(name=_OWN_PROVIDER)
-        return self._service.choose_transcriber(wish.provider)
+        return self._service.choose_transcriber(create_request.provider)
 
-    async def _refuse_a_second(self, client: Client, wish: Wish) -> None:
+    async def _refuse_a_second(self, client: Client, create_request: CreateBotRequest) -> None:
         """Refuse a bot for a meeting that another of the same key went to just now.
 
         Raises:
             Refusal: There is one, it has not ended, and it has the same `deduplication_key`.
         """
         since = self._service.now() - _APART
-        url = self._service.parse_link(wish.meeting_url).public_url
+        url = self._service.parse_link(create_request.meeting_url).public_url
         query = BotQuery(dialect="spoke", created_after=since, limit=None)
         for row in await self._service.bots(client, query):
             same_key = row.extras.get("asked", {}).get("deduplication_key")
-            if row.key_id != client.key_id or row.ended or same_key != wish.deduplication_key:
+            if (
+                row.key_id != client.key_id
+                or row.ended
+                or same_key != create_request.deduplication_key
+            ):
                 continue
             if row.public_url == url:
                 raise Refusal(
@@ -177,28 +194,37 @@ class Api:
                 )
 
     async def _order(
-        self, client: Client, request: Request, wish: Wish, choice: TranscriberChoice
-    ) -> BotOrder:
+        self,
+        client: Client,
+        request: Request,
+        create_request: CreateBotRequest,
+        choice: TranscriberChoice,
+    ) -> BotRequest:
         settings = await self._service.settings(client.user_id, "spoke")
-        later = wish.start_time is not None and wish.start_time > self._service.now()
-        return BotOrder(
-            url=wish.meeting_url,
+        later = (
+            create_request.start_time is not None
+            and create_request.start_time > self._service.now()
+        )
+        return BotRequest(
+            url=create_request.meeting_url,
             dialect="spoke",
-            name=wish.bot_name,
+            name=create_request.bot_name,
             transcriber=choice.name,
-            join_at=wish.start_time if later else None,
-            automatic_leave=wish.automatic_leave,
-            entry_message=wish.entry_message,
-            sinks=("spoke_stream",) if wish.streaming else (),
-            plugins={"spoke_stream": _sink_settings(wish.streaming)} if wish.streaming else {},
-            webhooks=self._targets(request, wish, settings),
-            extras={"extra": wish.extra, "asked": _asked(wish)},
+            join_at=create_request.start_time if later else None,
+            automatic_leave=create_request.automatic_leave,
+            entry_message=create_request.entry_message,
+            sinks=("spoke_stream",) if create_request.streaming else (),
+            plugins={"spoke_stream": _sink_settings(create_request.streaming)}
+            if create_request.streaming
+            else {},
+            webhooks=self._targets(request, create_request, settings),
+            extras={"extra": create_request.extra, "asked": _asked(create_request)},
         )
 
     def _targets(
-        self, request: Request, wish: Wish, settings: Mapping[str, Any]
+        self, request: Request, create_request: CreateBotRequest, settings: Mapping[str, Any]
     ) -> list[WebhookTarget]:
-        url = wish.webhook_url or settings.get("webhook_url")
+        url = create_request.webhook_url or settings.get("webhook_url")
         if not isinstance(url, str):
             return []
         options = self._options.with_user(settings)
@@ -228,21 +254,29 @@ def _sink_settings(streaming: Streaming) -> dict[str, Any]:
     return settings
 
 
-def _asked(wish: Wish) -> dict[str, Any]:
+def _asked(create_request: CreateBotRequest) -> dict[str, Any]:
     """Return what `meeting_data` says that was asked for; nothing secret."""
     return {
-        "recording_mode": wish.recording_mode,
-        "speech_to_text_provider": wish.provider.capitalize() if wish.provider else None,
-        "deduplication_key": wish.deduplication_key,
-        "enter_message": wish.entry_message,
-        "waiting_room_timeout": wish.waiting_room_timeout_s,
-        "noone_joined_timeout": wish.noone_joined_timeout_s,
-        "silence_timeout": wish.silence_timeout_s,
+        "recording_mode": create_request.recording_mode,
+        "speech_to_text_provider": create_request.provider.capitalize()
+        if create_request.provider
+        else None,
+        "deduplication_key": create_request.deduplication_key,
+        "enter_message": create_request.entry_message,
+        "waiting_room_timeout": create_request.waiting_room_timeout_s,
+        "noone_joined_timeout": create_request.noone_joined_timeout_s,
+        "silence_timeout": create_request.silence_timeout_s,
         "streaming_audio_frequency": (
-            f"{wish.streaming.sample_rate_hz // 1000}khz" if wish.streaming else None
+            f"{create_request.streaming.sample_rate_hz // 1000}khz"
+            if create_request.streaming
+            else None
         ),
-        "streaming_output": _shown(wish.streaming.output if wish.streaming else None),
-        "streaming_input": _shown(wish.streaming.input if wish.streaming else None),
+        "streaming_output": _shown(
+            create_request.streaming.output if create_request.streaming else None
+        ),
+        "streaming_input": _shown(
+            create_request.streaming.input if create_request.streaming else None
+        ),
     }
 
 

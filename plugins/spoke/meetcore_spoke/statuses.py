@@ -7,8 +7,8 @@ from typing import NotRequired, TypedDict
 
 from attrs import define, frozen
 
-from meetcore.events import StateChanged
-from meetcore.lifecycle import TERMINAL, EndReason, State
+from meetcore.model.events import StateChanged
+from meetcore.model.lifecycle import TERMINAL, EndReason, State
 
 __all__ = ["Change", "StatusBody", "StatusTrack", "codes", "error_of", "errors", "timestamp"]
 

@@ -9,7 +9,7 @@ import soxr
 from attrs import define, field
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ
-from meetcore.events import (
+from meetcore.model.events import (
     Event,
     ParticipantJoined,
     ParticipantLeft,
@@ -17,7 +17,7 @@ from meetcore.events import (
     SpeakingStarted,
     SpeakingStopped,
 )
-from meetcore.roster import Participant
+from meetcore.model.roster import Participant
 
 __all__ = ["SAMPLES", "Pieces", "SpeakerChanges", "handshake"]
 

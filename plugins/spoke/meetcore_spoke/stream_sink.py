@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
-from meetcore.contracts import Sink, SinkContext
-from meetcore.events import Event
+from meetcore.model.events import Event
+from meetcore.plugin.contracts import Sink, SinkContext
 from meetcore_spoke.stream_frames import Pieces, SpeakerChanges, handshake
 from meetcore_spoke.stream_options import StreamOptions
 from meetcore_websocket.dialler import Dialler
-from meetcore_websocket.line import Line
+from meetcore_websocket.outbound import Outbound
 from meetcore_websocket.target import Target
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SpokeStreamSink(Sink[StreamOptions]):
         # What a sink wants is the class's to say, but here it follows from the options.
         self.wants_audio = bool(self.options.output)  # type: ignore[misc]
         self._dialler: Dialler | None = None
-        self._output: Line | None = None
+        self._output: Outbound | None = None
         self._mix: RawMix | None = None
         self._pieces = Pieces(self.options.sample_rate_hz)
         self._speakers = SpeakerChanges()
@@ -66,11 +66,11 @@ class SpokeStreamSink(Sink[StreamOptions]):
         async with AsyncExitStack() as stack:
             if options.output:
                 target = Target(options.output)
-                self._output = Line(target, options, greeting, self._discard)
+                self._output = Outbound(target, options, greeting, self._discard)
                 await stack.enter_async_context(dialler.link(target).keeping(self._output))
             if options.input and options.input != options.output:
                 target = Target(options.input)
-                listening = Line(target, options, heard=self._discard)
+                listening = Outbound(target, options, heard=self._discard)
                 await stack.enter_async_context(dialler.link(target).keeping(listening))
             yield
             if self._discarded_bytes:

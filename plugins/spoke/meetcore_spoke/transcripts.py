@@ -7,10 +7,10 @@ from typing import NotRequired, TypedDict
 
 from attrs import define
 
-from meetcore.story import Story
-from meetcore.transcript import Segment, Word
+from meetcore.model.history import BotHistory
+from meetcore.model.transcript import Segment, Word
 
-__all__ = ["Line", "Speakers", "StoredLine", "StoredLines", "line", "speakers"]
+__all__ = ["SpeakerNames", "StoredLine", "StoredLines", "TranscriptLine", "line", "speakers"]
 
 UNKNOWN = "Unknown"
 
@@ -23,7 +23,7 @@ class LineWord(TypedDict):
     word: str
 
 
-class Line(TypedDict):
+class TranscriptLine(TypedDict):
     """What one speaker said, in `complete`; the times are later additions."""
 
     speaker: str
@@ -61,14 +61,14 @@ def _words(segment: Segment) -> Sequence[Word]:
     return segment.words or (Word(segment.text, segment.start_s, segment.end_s),)
 
 
-def line(segment: Segment, *, extended: bool) -> Line:
+def line(segment: Segment, *, extended: bool) -> TranscriptLine:
     """Return a segment as in `complete`.
 
     Args:
         segment: The segment.
         extended: Whether the later fields are in it.
     """
-    spoken: Line = {
+    spoken: TranscriptLine = {
         "speaker": segment.speaker_name or UNKNOWN,
         "words": [
             {"start": word.start_s, "end": word.end_s, "word": word.text}
@@ -119,17 +119,17 @@ class StoredLines:
         }
 
 
-class Speakers:
+class SpeakerNames:
     """Who spoke, by what is known without the transcript and by each segment taken.
 
     Args:
-        story: The bot's.
+        history: The bot's.
     """
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, history: BotHistory) -> None:
         self._first_s: dict[str, float] = {}
-        for span in story.timeline.spans:
-            presence = story.people.get(span.participant_id)
+        for span in history.timeline.spans:
+            presence = history.people.get(span.participant_id)
             if presence is not None and not presence.participant.is_self:
                 self._spoke(presence.participant.name, span.start_s)
 
@@ -147,9 +147,9 @@ class Speakers:
         return sorted(self._first_s, key=lambda name: self._first_s[name])
 
 
-def speakers(story: Story, segments: Iterable[Segment] = ()) -> list[str]:
+def speakers(history: BotHistory, segments: Iterable[Segment] = ()) -> list[str]:
     """Return the names of those who spoke, in the order they first did."""
-    known = Speakers(story)
+    known = SpeakerNames(history)
     for segment in segments:
         known.take(segment)
     return known.names

@@ -9,17 +9,17 @@ from uuid import UUID, uuid5
 
 from attrs import field, frozen
 
-from meetcore.events import StateChanged
-from meetcore.lifecycle import TERMINAL
-from meetcore.orders import BotGone, BotRow
-from meetcore.service import Moment, Outgoing, Service, WebhookFormat
-from meetcore.story import Story
-from meetcore.transcript import Segment
-from meetcore.wire import to_json
+from meetcore.gateway.records import BotGone, BotRow
+from meetcore.gateway.service import Moment, Outgoing, Service, WebhookFormat
+from meetcore.model.events import StateChanged
+from meetcore.model.history import BotHistory
+from meetcore.model.lifecycle import TERMINAL
+from meetcore.model.transcript import Segment
+from meetcore.model.wire import to_json
 from meetcore_spoke.bodies import (
     CompleteData,
     FailedData,
-    Message,
+    WebhookBody,
     complete,
     failed,
     status_change,
@@ -27,7 +27,7 @@ from meetcore_spoke.bodies import (
 )
 from meetcore_spoke.mp4 import audio_path, mp4_path
 from meetcore_spoke.statuses import Change, StatusTrack, error_of
-from meetcore_spoke.transcripts import Speakers, line
+from meetcore_spoke.transcripts import SpeakerNames, line
 
 __all__ = ["HEADERS", "MEDIA_S", "SpokeWebhooks", "read_segments"]
 
@@ -73,14 +73,14 @@ class SpokeWebhooks(WebhookFormat):
         if not isinstance(event, StateChanged):
             return ()
         extended = bool(moment.target.data.get("extended"))
-        changes, recorded = _changes(moment.story, event.seq, extended=extended)
-        told = [_Told(status_change(moment.row.bot_id, change)) for change in changes]
+        changes, recorded = _changes(moment.history, event.seq, extended=extended)
+        told = [_WrittenMessage(status_change(moment.row.bot_id, change)) for change in changes]
         if event.state in TERMINAL:
-            error = error_of(event.state, moment.story.reason, recorded=recorded)
+            error = error_of(event.state, moment.history.reason, recorded=recorded)
             told.append(await self._end(moment, error, extended=extended))
         return [self._outgoing(moment, each, index) for index, each in enumerate(told)]
 
-    async def _end(self, moment: Moment, error: str | None, *, extended: bool) -> _Told:
+    async def _end(self, moment: Moment, error: str | None, *, extended: bool) -> _WrittenMessage:
         row = moment.row
         extra = _extra(row)
         later: dict[str, Any] = {"extra": extra} if extended or extra is not None else {}
@@ -90,14 +90,16 @@ class SpokeWebhooks(WebhookFormat):
             return await self._complete(moment, later, extended=extended)
         data: FailedData = {"bot_id": row.bot_id, "error": error}
         if extended:
-            end = moment.story.end
+            end = moment.history.end
             detail = end.evidence.detail if end is not None and end.evidence else ""
-            data["message"] = detail or _words_of(moment.story)
-        return _Told(failed({**data, **later}))  # type: ignore[typeddict-item]
+            data["message"] = detail or _words_of(moment.history)
+        return _WrittenMessage(failed({**data, **later}))  # type: ignore[typeddict-item]
 
-    async def _complete(self, moment: Moment, later: Mapping[str, Any], *, extended: bool) -> _Told:
-        row, story = moment.row, moment.story
-        spoke, lines = Speakers(story), bytearray()
+    async def _complete(
+        self, moment: Moment, later: Mapping[str, Any], *, extended: bool
+    ) -> _WrittenMessage:
+        row, history = moment.row, moment.history
+        spoke, lines = SpeakerNames(history), bytearray()
         if row.transcriber:
             async with aclosing(read_segments(self._service, row)) as segments:
                 async for segment in segments:
@@ -106,15 +108,15 @@ class SpokeWebhooks(WebhookFormat):
                     lines += to_json({**line(segment, extended=extended)}).encode()
         data: CompleteData = {
             "bot_id": row.bot_id,
-            "mp4": self._link(moment, await mp4_path(self._service, row, story)),
+            "mp4": self._link(moment, await mp4_path(self._service, row, history)),
             "speakers": spoke.names,
         }
         if row.transcriber:
             data["transcript"] = []
         if extended:
             data["event"] = "complete"
-            data["audio"] = self._link(moment, audio_path(story))
-        return _Told(complete({**data, **later}), lines)  # type: ignore[typeddict-item]
+            data["audio"] = self._link(moment, audio_path(history))
+        return _WrittenMessage(complete({**data, **later}), lines)  # type: ignore[typeddict-item]
 
     def _link(self, moment: Moment, relative: str | None) -> str:
         origin = moment.target.data.get("origin")
@@ -122,7 +124,7 @@ class SpokeWebhooks(WebhookFormat):
             return ""
         return self._service.media_url(origin, moment.row, relative, client=None, expires_s=MEDIA_S)
 
-    def _outgoing(self, moment: Moment, told: _Told, index: int) -> Outgoing:
+    def _outgoing(self, moment: Moment, told: _WrittenMessage, index: int) -> Outgoing:
         headers: dict[str, str] = {}
         if moment.target.secret is not None:
             headers[str(moment.target.data.get("header", HEADERS[0]))] = moment.target.secret
@@ -132,22 +134,26 @@ class SpokeWebhooks(WebhookFormat):
 
 
 @frozen
-class _Told:
+class _WrittenMessage:
     """A message, and the lines of its transcript, written already: a long one costs little so."""
 
-    message: Message
+    message: WebhookBody
     lines: bytearray = field(factory=bytearray, repr=False)
 
 
-def _changes(story: Story, seq: int, *, extended: bool) -> tuple[list[Change], bool]:
+def _changes(history: BotHistory, seq: int, *, extended: bool) -> tuple[list[Change], bool]:
     """Return the changes of status an event makes, and whether anything was recorded by then."""
     track = StatusTrack(extended)
-    for hop in story.hops:
+    for transition in history.transitions:
         event = StateChanged(
-            seq=hop.seq, at=hop.at, state=hop.state, reason=hop.reason, evidence=hop.evidence
+            seq=transition.seq,
+            at=transition.at,
+            state=transition.state,
+            reason=transition.reason,
+            evidence=transition.evidence,
         )
         changes = track.take(event)
-        if hop.seq == seq:
+        if transition.seq == seq:
             return changes, track.recorded
     return [], track.recorded
 
@@ -156,5 +162,5 @@ def _extra(row: BotRow) -> Any:
     return row.extras.get("extra")
 
 
-def _words_of(story: Story) -> str:
-    return story.reason.value.replace("_", " ") if story.reason else "internal error"
+def _words_of(history: BotHistory) -> str:
+    return history.reason.value.replace("_", " ") if history.reason else "internal error"

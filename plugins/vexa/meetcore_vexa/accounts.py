@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from meetcore.addresses import PrivateTargets, is_address, is_public
-from meetcore.doors import Reply, Request, Route
-from meetcore.orders import Client, Scope, UserRow
-from meetcore_vexa.door import NAME, Door
+from meetcore.gateway.http import Reply, Request, Route
+from meetcore.gateway.records import Client, Scope, UserRow
+from meetcore.model.addresses import PrivateTargets, is_address, is_public
+from meetcore_vexa.create_request import body_object, flag_of, text_of
+from meetcore_vexa.lookup import NAME, Lookup
 from meetcore_vexa.refusals import Refused, invalid
 from meetcore_vexa.variants import Variant, naive
 from meetcore_vexa.webhooks import EVENT_TYPES
-from meetcore_vexa.wishes import body_object, flag_of, text_of
 
-__all__ = ["Accounts", "user_body"]
+__all__ = ["AccountRoutes", "user_body"]
 
 _LOCAL_NAMES = (".local", ".localhost", ".internal", ".home.arpa")
 
@@ -54,16 +54,16 @@ def target_trouble(url: str, private: PrivateTargets) -> str | None:
     return None
 
 
-class Accounts:
+class AccountRoutes:
     """Handlers of /user/…, /auth/me and /recording-config.
 
     Args:
-        door: The way in.
+        lookup: The way in.
     """
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
-        self._service = door.service
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._service = lookup.service
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -78,7 +78,7 @@ class Accounts:
         ]
 
     async def _keep(self, client: Client, changes: Mapping[str, Any]) -> None:
-        settings = {**await self._door.settings(client.user_id), **changes}
+        settings = {**await self._lookup.settings(client.user_id), **changes}
         await self._service.put_settings(client.user_id, NAME, settings)
 
     async def _user(self, client: Client) -> UserRow:
@@ -89,7 +89,7 @@ class Accounts:
 
     async def set_webhook(self, request: Request) -> Reply:
         """Set where a user's webhooks go; what is sent from now on goes there."""
-        caller = await self._door.caller(request, Scope.WRITE)
+        caller = await self._lookup.caller(request, Scope.WRITE)
         body = body_object(request.json())
         if "webhook_url" not in body:
             raise invalid(["body", "webhook_url"], "Field required", "missing")
@@ -114,8 +114,8 @@ class Accounts:
 
     async def get_webhook(self, request: Request) -> Reply:
         """Return where a user's webhooks go."""
-        client = await self._door.client(request, Scope.READ)
-        settings = await self._door.settings(client.user_id)
+        client = await self._lookup.client(request, Scope.READ)
+        settings = await self._lookup.settings(client.user_id)
         secret = settings.get("webhook_secret")
         return Reply(
             json={
@@ -128,7 +128,7 @@ class Accounts:
 
     async def set_dialect(self, request: Request) -> Reply:
         """Choose the era in which a user is answered; meetcore's own route."""
-        client = await self._door.client(request, Scope.WRITE)
+        client = await self._lookup.client(request, Scope.WRITE)
         variant = Variant.named(body_object(request.json()).get("dialect"))
         if variant is None:
             raise invalid(["body", "dialect"], "Input should be 'E1', 'E2', 'E3' or 'E4'", "enum")
@@ -137,12 +137,12 @@ class Accounts:
 
     async def get_dialect(self, request: Request) -> Reply:
         """Return the era in which a user is answered; meetcore's own route."""
-        caller = await self._door.caller(request)
+        caller = await self._lookup.caller(request)
         return Reply(json={"dialect": caller.variant.value})
 
     async def who(self, request: Request) -> Reply:
         """Return whose key it is, and what it may do."""
-        client = await self._door.client(request, Scope.READ)
+        client = await self._lookup.client(request, Scope.READ)
         user = await self._user(client)
         scopes = ["bot", "tx"] if client.may(Scope.WRITE) else ["tx"]
         return Reply(
@@ -156,12 +156,12 @@ class Accounts:
 
     async def get_recording(self, request: Request) -> Reply:
         """Return what is recorded: audio, always."""
-        await self._door.client(request, Scope.READ)
+        await self._lookup.client(request, Scope.READ)
         return Reply(json={"enabled": True, "capture_modes": ["audio"]})
 
     async def set_recording(self, request: Request) -> Reply:
         """Accept what is so anyway; refuse anything else."""
-        await self._door.client(request, Scope.WRITE)
+        await self._lookup.client(request, Scope.WRITE)
         body = body_object(request.json())
         modes = body.get("capture_modes", ["audio"])
         if flag_of(body, "enabled") is False or modes != ["audio"]:

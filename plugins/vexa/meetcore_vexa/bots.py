@@ -6,68 +6,74 @@ from typing import Any
 
 from attrs import evolve
 
-from meetcore.doors import Reply, Request, Route
-from meetcore.lifecycle import State
-from meetcore.orders import (
+from meetcore.gateway.http import Reply, Request, Route
+from meetcore.gateway.records import (
     AlreadyThere,
-    BotOrder,
     BotQuery,
+    BotRequest,
     BotRow,
     Client,
     LimitReached,
     Scope,
     WebhookTarget,
 )
-from meetcore_vexa.door import LIVE_STATES, NAME, Door
-from meetcore_vexa.links import Place
+from meetcore.model.lifecycle import State
+from meetcore_vexa.create_request import (
+    CreateBotRequest,
+    body_object,
+    language_wished,
+    text_of,
+    wish_from,
+)
+from meetcore_vexa.links import MeetingPlace
 from meetcore_vexa.listing import list_meetings
+from meetcore_vexa.lookup import LIVE_STATES, NAME, Lookup
 from meetcore_vexa.meetings import bot_status, meeting_body, standing_of_row
 from meetcore_vexa.refusals import Refused, invalid
 from meetcore_vexa.statuses import ACTIVE_STATES, standing_of
 from meetcore_vexa.variants import Variant
 from meetcore_vexa.webhooks import TARGETS
-from meetcore_vexa.wishes import Wish, body_object, language_wished, text_of, wish_from
 
-__all__ = ["Bots", "order_from"]
+__all__ = ["BotRoutes", "order_from"]
 
 STOPPING = frozenset({State.LEAVING, State.PROCESSING})
 
 
-def order_from(wish: Wish, place: Place, exclusive: str) -> BotOrder:
-    """Return the order that fulfils a wish."""
+def order_from(create_request: CreateBotRequest, place: MeetingPlace, exclusive: str) -> BotRequest:
+    """Return the order that fulfils a create_request."""
     extras: dict[str, Any] = {
         "platform": place.platform,
         "native_meeting_id": place.native_id,
-        "language": wish.language,
-        "task": wish.task,
-        "recording_enabled": wish.recording is not False,
+        "language": create_request.language,
+        "task": create_request.task,
+        "recording_enabled": create_request.recording is not False,
         "data": {},
     }
-    return BotOrder(
-        url=wish.url,
+    return BotRequest(
+        url=create_request.url,
         dialect=NAME,
         native_id=place.native_id,
-        name=wish.bot_name,
-        transcriber="default" if wish.transcribe else None,
-        language=wish.language,
-        automatic_leave=wish.automatic_leave,
+        name=create_request.bot_name,
+        transcriber="default" if create_request.transcribe else None,
+        language=create_request.language,
+        automatic_leave=create_request.automatic_leave,
         webhooks=[WebhookTarget(format=name) for name in TARGETS],
         extras=extras,
         exclusive=exclusive,
-        script=wish.script,
+        script=create_request.script,
     )
 
 
-class Bots:
+class BotRoutes:
     """Handlers of the routes under /bots.
 
     Args:
-        door: The way in.
+        lookup: The way in.
     """
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
-        self._service = door.service
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._service = lookup.service
 
     def routes(self) -> list[Route]:
         """Return the routes; literal paths stand before templates."""
@@ -83,19 +89,24 @@ class Bots:
 
     async def create(self, request: Request) -> Reply:
         """Send a bot."""
-        caller = await self._door.caller(request, Scope.WRITE)
-        wish = wish_from(request.json(), caller.variant)
-        place = self._door.resolved(wish)
-        row = await self.send(caller.client, wish, place, caller.variant)
+        caller = await self._lookup.caller(request, Scope.WRITE)
+        create_request = wish_from(request.json(), caller.variant)
+        place = self._lookup.resolved(create_request)
+        row = await self.send(caller.client, create_request, place, caller.variant)
         body = meeting_body(row, standing_of_row(row), caller.variant)
-        choice = self._service.choose_transcriber("default", wish.language)
+        choice = self._service.choose_transcriber("default", create_request.language)
         headers: dict[str, str] = {}
-        if choice.note is not None and wish.language is not None:
+        if choice.note is not None and create_request.language is not None:
             headers["X-Meetcore-Note"] = choice.note.encode("ascii", "replace").decode()
         return Reply(status=201, json=body, headers=headers)
 
     async def send(
-        self, client: Client, wish: Wish, place: Place, variant: Variant, **changes: Any
+        self,
+        client: Client,
+        create_request: CreateBotRequest,
+        place: MeetingPlace,
+        variant: Variant,
+        **changes: Any,
     ) -> BotRow:
         """Order a bot, at most one for a meeting.
 
@@ -105,7 +116,7 @@ class Bots:
         Raises:
             Refused: There is one (409), or the limit is reached (403, in E4 429).
         """
-        there = await self._door.meetings(client, place.platform, place.native_id)
+        there = await self._lookup.meetings(client, place.platform, place.native_id)
         in_the_way = LIVE_STATES if variant is Variant.E4 else LIVE_STATES - STOPPING
         newest = there[0].number if there else 0
         exclusive = f"{NAME}:{place.platform}:{place.native_id}:{newest}"
@@ -113,7 +124,7 @@ class Bots:
             blocking = [row for row in there if row.state in in_the_way]
             if blocking:
                 raise AlreadyThere(blocking[0])
-            order = evolve(order_from(wish, place, exclusive), **changes)
+            order = evolve(order_from(create_request, place, exclusive), **changes)
             return await self._service.create(client, order)
         except AlreadyThere as error:
             raise Refused(
@@ -130,12 +141,12 @@ class Bots:
 
     async def history(self, request: Request) -> Reply:
         """List bots as E4 does; the same as its GET /meetings."""
-        caller = await self._door.caller(request)
-        return await list_meetings(self._door, caller, request, default_limit=50)
+        caller = await self._lookup.caller(request)
+        return await list_meetings(self._lookup, caller, request, default_limit=50)
 
     async def running(self, request: Request) -> Reply:
         """List the bots that run."""
-        caller = await self._door.caller(request)
+        caller = await self._lookup.caller(request)
         query = BotQuery(dialect=NAME, states=LIVE_STATES - {State.SCHEDULED}, limit=None)
         rows = await self._service.bots(caller.client, query)
         now = self._service.now()
@@ -144,21 +155,25 @@ class Bots:
 
     async def get(self, request: Request) -> Reply:
         """Return one meeting by its number."""
-        caller = await self._door.caller(request)
-        row = await self._door.numbered(caller.client, request.params["meeting_id"])
-        story = await self._door.story(row)
-        standing = standing_of(story) if story.hops else standing_of_row(row)
+        caller = await self._lookup.caller(request)
+        row = await self._lookup.numbered(caller.client, request.params["meeting_id"])
+        history = await self._lookup.history(row)
+        standing = standing_of(history) if history.transitions else standing_of_row(row)
         return Reply(
             json=meeting_body(
-                row, standing, caller.variant, hops=story.hops, trouble=story.transcription_trouble
+                row,
+                standing,
+                caller.variant,
+                transitions=history.transitions,
+                trouble=history.transcription_trouble,
             )
         )
 
     async def stop(self, request: Request) -> Reply:
         """Have a bot leave."""
-        caller = await self._door.caller(request, Scope.WRITE)
+        caller = await self._lookup.caller(request, Scope.WRITE)
         platform, native_id = request.params["platform"], request.params["native_id"]
-        rows = await self._door.meetings(caller.client, platform, native_id)
+        rows = await self._lookup.meetings(caller.client, platform, native_id)
         live = [row for row in rows if not row.ended]
         if caller.variant is Variant.E4:
             return await self._stop_e4(platform, native_id, live)
@@ -189,7 +204,7 @@ class Bots:
 
     async def configure(self, request: Request) -> Reply:
         """Change the language or the task of a bot: refused, unless they are so already."""
-        caller = await self._door.caller(request, Scope.WRITE)
+        caller = await self._lookup.caller(request, Scope.WRITE)
         body = body_object(request.json())
         language, task = language_wished(body), text_of(body, "task")
         if task not in (None, "transcribe", "translate"):
@@ -212,7 +227,7 @@ class Bots:
 
     async def _active_or_newest(self, client: Client, request: Request) -> BotRow:
         platform, native_id = request.params["platform"], request.params["native_id"]
-        rows = await self._door.meetings(client, platform, native_id)
+        rows = await self._lookup.meetings(client, platform, native_id)
         if not rows:
             raise Refused(
                 404,

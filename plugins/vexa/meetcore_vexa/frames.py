@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from meetcore.commands import Command
-from meetcore.dialect import Dialect
-from meetcore.errors import CommandRefused
-from meetcore.events import (
+from meetcore.model.commands import Command
+from meetcore.model.dialect import Dialect
+from meetcore.model.errors import CommandRefused
+from meetcore.model.events import (
     ChatReceived,
     Draft,
     Event,
@@ -23,21 +23,21 @@ from meetcore.events import (
     TranscriptionGap,
     TranscriptionStopped,
 )
-from meetcore.lifecycle import TERMINAL, State
-from meetcore.story import Hop
-from meetcore.transcript import Segment
-from meetcore.wire import to_json
-from meetcore_vexa.meetings import Meeting
-from meetcore_vexa.segments import Form, Session, segment_body
-from meetcore_vexa.statuses import Step, steps_of
+from meetcore.model.history import Transition
+from meetcore.model.lifecycle import TERMINAL, State
+from meetcore.model.transcript import Segment
+from meetcore.model.wire import to_json
+from meetcore_vexa.meetings import MeetingIdentity
+from meetcore_vexa.segments import SegmentForm, SessionFacts, segment_body
+from meetcore_vexa.statuses import StatusStep, steps_of
 from meetcore_vexa.variants import Variant, naive, zulu
 
 __all__ = ["BundleFrames", "SegmentFrames", "StatusFrames", "frames_for", "status_frame"]
 
 
-def status_frame(meeting: Meeting, step: Step, variant: Variant) -> dict[str, Any]:
+def status_frame(meeting: MeetingIdentity, step: StatusStep, variant: Variant) -> dict[str, Any]:
     """Return the frame of a change of status."""
-    standing, at = step.standing, step.hop.at
+    standing, at = step.standing, step.transition.at
     payload: dict[str, Any] = {"status": step.after}
     error = standing.error(variant)
     if error is not None:
@@ -78,11 +78,11 @@ class StatusFrames(Dialect):
 
     name: ClassVar[str] = "vexa"
 
-    def __init__(self, meeting: Meeting, variant: Variant) -> None:
+    def __init__(self, meeting: MeetingIdentity, variant: Variant) -> None:
         self.meeting = meeting
         self.variant = variant
-        self.session = Session(uid=meeting.bot_id, language=meeting.language)
-        self._hops: list[Hop] = []
+        self.session = SessionFacts(uid=meeting.bot_id, language=meeting.language)
+        self._transitions: list[Transition] = []
 
     def messages(self, item: Event | Draft) -> Sequence[str]:
         """Return the frames an event or a draft gives."""
@@ -100,10 +100,10 @@ class StatusFrames(Dialect):
 
     def _status(self, event: StateChanged) -> list[dict[str, Any]]:
         if event.state is State.IN_CALL and self.session.began_at is None:
-            self.session = Session(
+            self.session = SessionFacts(
                 uid=self.meeting.bot_id, began_at=event.at, language=self.meeting.language
             )
-        hop = Hop(
+        transition = Transition(
             seq=event.seq,
             at=event.at,
             state=event.state,
@@ -111,16 +111,16 @@ class StatusFrames(Dialect):
             reason=event.reason,
             evidence=event.evidence,
         )
-        known = len(steps_of(self._hops, self.variant))
-        self._hops.append(hop)
-        new = steps_of(self._hops, self.variant)[known:]
+        known = len(steps_of(self._transitions, self.variant))
+        self._transitions.append(transition)
+        new = steps_of(self._transitions, self.variant)[known:]
         return [status_frame(self.meeting, step, self.variant) for step in new]
 
 
 class SegmentFrames(StatusFrames):
     """E1 and E2: a frame for each change of a segment."""
 
-    def __init__(self, meeting: Meeting, variant: Variant) -> None:
+    def __init__(self, meeting: MeetingIdentity, variant: Variant) -> None:
         super().__init__(meeting, variant)
         self._finalized: set[str] = set()
 
@@ -137,13 +137,13 @@ class SegmentFrames(StatusFrames):
             return []
         if isinstance(item, SegmentFinalized):
             self._finalized.add(item.segment.id)
-        frames = [self._frame("transcript.mutable", item, Form.MUTABLE)]
+        frames = [self._frame("transcript.mutable", item, SegmentForm.MUTABLE)]
         if isinstance(item, SegmentFinalized) and self.variant is Variant.E1:
-            frames.append(self._frame("transcript.finalized", item, Form.FINALIZED))
+            frames.append(self._frame("transcript.finalized", item, SegmentForm.FINALIZED))
         return frames
 
     def _frame(
-        self, kind: str, item: SegmentDraft | SegmentFinalized, form: Form
+        self, kind: str, item: SegmentDraft | SegmentFinalized, form: SegmentForm
     ) -> dict[str, Any]:
         body = segment_body(item.segment, item.at, self.session, self.variant, form)
         return {
@@ -157,7 +157,7 @@ class SegmentFrames(StatusFrames):
 class BundleFrames(StatusFrames):
     """E3 and E4: what is confirmed and pending of a speaker, at once."""
 
-    def __init__(self, meeting: Meeting, variant: Variant) -> None:
+    def __init__(self, meeting: MeetingIdentity, variant: Variant) -> None:
         super().__init__(meeting, variant)
         self._pending: dict[str, SegmentDraft] = {}
         self._confirmed: set[str] = set()
@@ -248,14 +248,14 @@ class BundleFrames(StatusFrames):
         }
 
     def _body(self, item: SegmentDraft | SegmentFinalized) -> dict[str, Any]:
-        return segment_body(item.segment, item.at, self.session, self.variant, Form.BUNDLE)
+        return segment_body(item.segment, item.at, self.session, self.variant, SegmentForm.BUNDLE)
 
 
 def _speaker(segment: Segment) -> str:
     return segment.speaker_name or ""
 
 
-def chat_frame(meeting: Meeting, event: ChatReceived, variant: Variant) -> dict[str, Any]:
+def chat_frame(meeting: MeetingIdentity, event: ChatReceived, variant: Variant) -> dict[str, Any]:
     """Return the frame of a chat message: E4 has a shorter one."""
     if variant is Variant.E4:
         return {
@@ -280,7 +280,7 @@ def chat_frame(meeting: Meeting, event: ChatReceived, variant: Variant) -> dict[
 
 
 def stopped_frame(
-    meeting: Meeting, event: TranscriptionStopped, variant: Variant
+    meeting: MeetingIdentity, event: TranscriptionStopped, variant: Variant
 ) -> dict[str, Any]:
     """Return the frame that says that nothing is transcribed any more."""
     return {
@@ -291,7 +291,9 @@ def stopped_frame(
     }
 
 
-def frames_for(meeting: Meeting, variant: Variant, *, status_only: bool = False) -> StatusFrames:
+def frames_for(
+    meeting: MeetingIdentity, variant: Variant, *, status_only: bool = False
+) -> StatusFrames:
     """Return the reducer of an era for one meeting."""
     if status_only:
         return StatusFrames(meeting, variant)

@@ -9,36 +9,36 @@ from typing import Any
 import trio
 from attrs import evolve
 
-from meetcore.doors import Reply, Request, Route
-from meetcore.lifecycle import TERMINAL, EndReason, State
-from meetcore.orders import BotRow, Client, NotNow, Scope
-from meetcore.wire import parse_time
-from meetcore_vexa.bots import Bots
-from meetcore_vexa.door import Caller, Door
+from meetcore.gateway.http import Reply, Request, Route
+from meetcore.gateway.records import BotRow, Client, NotNow, Scope
+from meetcore.model.lifecycle import TERMINAL, EndReason, State
+from meetcore.model.wire import parse_time
+from meetcore_vexa.bots import BotRoutes
+from meetcore_vexa.create_request import body_object, flag_of, text_of, wish_from
 from meetcore_vexa.listing import list_meetings
+from meetcore_vexa.lookup import Caller, Lookup
 from meetcore_vexa.meetings import meeting_body, standing_of_row
 from meetcore_vexa.refusals import Refused, invalid
 from meetcore_vexa.statuses import standing_of
-from meetcore_vexa.wishes import body_object, flag_of, text_of, wish_from
 
-__all__ = ["History"]
+__all__ = ["MeetingRoutes"]
 
 CLOSING_S = 6.0
 """How long a bot that has ended may take to close its files; vexa-client waits for 10 s."""
 _DATA_FIELDS = ("name", "participants", "languages", "notes")
 
 
-class History:
+class MeetingRoutes:
     """Handlers of the routes under /meetings.
 
     Args:
-        door: The way in.
+        lookup: The way in.
         bots: Sends the bots that are planned.
     """
 
-    def __init__(self, door: Door, bots: Bots) -> None:
-        self._door = door
-        self._service = door.service
+    def __init__(self, lookup: Lookup, bots: BotRoutes) -> None:
+        self._lookup = lookup
+        self._service = lookup.service
         self._bots = bots
 
     def routes(self) -> list[Route]:
@@ -56,14 +56,14 @@ class History:
 
     async def list(self, request: Request) -> Reply:
         """List meetings, all of them unless a page is asked for: vexa-client filters them."""
-        caller = await self._door.caller(request)
-        return await list_meetings(self._door, caller, request, default_limit=None)
+        caller = await self._lookup.caller(request)
+        return await list_meetings(self._lookup, caller, request, default_limit=None)
 
     # --- of the past -------------------------------------------------------------------
 
     async def annotate(self, request: Request) -> Reply:
         """Change what the user noted about the newest run of a meeting."""
-        caller = await self._door.caller(request, Scope.WRITE)
+        caller = await self._lookup.caller(request, Scope.WRITE)
         data = body_object(request.json()).get("data")
         if not isinstance(data, dict):
             raise invalid(["body", "data"], "Field required", "missing")
@@ -79,22 +79,26 @@ class History:
 
     async def _newest(self, client: Client, request: Request) -> BotRow:
         platform, native_id = request.params["platform"], request.params["native_id"]
-        rows = await self._door.meetings(client, platform, native_id)
+        rows = await self._lookup.meetings(client, platform, native_id)
         if not rows:
             raise Refused(404, f"Meeting not found for platform {platform} and ID {native_id}")
         return rows[0]
 
     async def _answer(self, row: BotRow, caller: Caller, status: int = 200) -> Reply:
-        story = await self._door.story(row)
-        standing = standing_of(story) if story.hops else standing_of_row(row)
+        history = await self._lookup.history(row)
+        standing = standing_of(history) if history.transitions else standing_of_row(row)
         body = meeting_body(
-            row, standing, caller.variant, hops=story.hops, trouble=story.transcription_trouble
+            row,
+            standing,
+            caller.variant,
+            transitions=history.transitions,
+            trouble=history.transcription_trouble,
         )
         return Reply(status=status, json=body)
 
     async def delete(self, request: Request) -> Reply:
         """Delete transcript and recordings of the newest run of a meeting, and what names it."""
-        caller = await self._door.caller(request, Scope.WRITE)
+        caller = await self._lookup.caller(request, Scope.WRITE)
         platform, native_id = request.params["platform"], request.params["native_id"]
         row = await self._newest(caller.client, request)
         status = standing_of_row(row).status(caller.variant)
@@ -123,14 +127,14 @@ class History:
 
     async def transcribe(self, request: Request) -> Reply:
         """Refuse to transcribe once more: meetings are transcribed while they go on."""
-        client = await self._door.client(request, Scope.WRITE)
-        row = await self._door.numbered(client, request.params["meeting_id"])
+        client = await self._lookup.client(request, Scope.WRITE)
+        row = await self._lookup.numbered(client, request.params["meeting_id"])
         if not row.ended:
             raise Refused(400, "Meeting is not finished yet.")
-        story = await self._door.story(row)
-        if not any(a.media_type.startswith("audio/") for a in story.artifacts.values()):
+        history = await self._lookup.history(row)
+        if not any(a.media_type.startswith("audio/") for a in history.artifacts.values()):
             raise Refused(404, "No recording found for this meeting")
-        if story.segments:
+        if history.segments:
             raise Refused(409, "Meeting is already transcribed")
         raise Refused(503, "Deferred transcription is not configured on this server")
 
@@ -138,7 +142,7 @@ class History:
 
     async def plan(self, request: Request) -> Reply:
         """Send a bot later."""
-        caller = await self._door.caller(request, Scope.WRITE)
+        caller = await self._lookup.caller(request, Scope.WRITE)
         body = body_object(request.json())
         join_at = _time_of(body, "scheduled_at")
         if flag_of(body, "auto_join") is False or join_at is None or not body.get("meeting_url"):
@@ -147,13 +151,15 @@ class History:
                 "This server plans bots only: 'meeting_url' and 'scheduled_at' are needed, and "
                 "'auto_join' must not be false",
             )
-        wish = wish_from(
+        create_request = wish_from(
             {name: value for name, value in body.items() if name in ("meeting_url", "bot_name")},
             caller.variant,
         )
-        place = self._door.resolved(wish)
+        place = self._lookup.resolved(create_request)
         title = text_of(body, "title", longest=500)
-        row = await self._bots.send(caller.client, wish, place, caller.variant, join_at=join_at)
+        row = await self._bots.send(
+            caller.client, create_request, place, caller.variant, join_at=join_at
+        )
         if title is not None:
             extras = {**row.extras, "data": {"name": title}}
             row = await self._service.put_extras(row, extras)
@@ -161,21 +167,21 @@ class History:
 
     async def change_plan(self, request: Request) -> Reply:
         """Change the time or the title of a bot that has not gone yet."""
-        caller = await self._door.caller(request, Scope.WRITE)
-        row = await self._door.numbered(caller.client, request.params["meeting_id"])
+        caller = await self._lookup.caller(request, Scope.WRITE)
+        row = await self._lookup.numbered(caller.client, request.params["meeting_id"])
         body = body_object(request.json())
         join_at, title = _time_of(body, "scheduled_at"), text_of(body, "title", longest=500)
         url = text_of(body, "meeting_url")
-        wish = None if url is None else wish_from({"meeting_url": url}, caller.variant)
+        create_request = None if url is None else wish_from({"meeting_url": url}, caller.variant)
         if row.state is not State.SCHEDULED:
             raise Refused(409, "The bot owns this meeting already; it cannot be changed.")
-        if join_at is not None or wish is not None:
+        if join_at is not None or create_request is not None:
             order = await self._service.order(row)
             extras = dict(row.extras)
-            if wish is not None:
-                place = self._door.resolved(wish)
+            if create_request is not None:
+                place = self._lookup.resolved(create_request)
                 extras |= {"platform": place.platform, "native_meeting_id": place.native_id}
-                order = evolve(order, url=wish.url, native_id=place.native_id)
+                order = evolve(order, url=create_request.url, native_id=place.native_id)
             order = evolve(order, join_at=join_at or row.scheduled_for, extras=extras)
             try:
                 row = await self._service.reschedule(row, order)
@@ -192,8 +198,8 @@ class History:
 
     async def drop_plan(self, request: Request) -> Reply:
         """Cancel a bot that has not gone yet."""
-        client = await self._door.client(request, Scope.WRITE)
-        row = await self._door.numbered(client, request.params["meeting_id"])
+        client = await self._lookup.client(request, Scope.WRITE)
+        row = await self._lookup.numbered(client, request.params["meeting_id"])
         cancelled = row.ended and row.reason is EndReason.STOP_REQUESTED and not row.in_call_at
         if row.state is not State.SCHEDULED and not cancelled:
             raise Refused(409, "The bot owns this meeting already; it cannot be dropped.")

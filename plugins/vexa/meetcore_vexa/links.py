@@ -6,9 +6,9 @@ import re
 
 from attrs import field, frozen
 
-from meetcore.links import known_id
+from meetcore.model.links import known_id
 
-__all__ = ["LOOSE_ID", "NATIVE_IDS", "Place", "same_meeting"]
+__all__ = ["LOOSE_ID", "NATIVE_IDS", "MeetingPlace", "same_meeting"]
 
 NATIVE_IDS = {
     "google_meet": (
@@ -28,7 +28,7 @@ LOOSE_ID = re.compile(r"[^\x00-\x20\x7f?#&=/]{1,255}")
 
 
 @frozen(kw_only=True)
-class Place:
+class MeetingPlace:
     """A meeting in Vexa's words."""
 
     platform: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from meetcore.doors import Reply, Request
-from meetcore.lifecycle import EndReason, State
-from meetcore.orders import BotQuery, BotRow
-from meetcore_vexa.door import NAME, Caller, Door, integer
+from meetcore.gateway.http import Reply, Request
+from meetcore.gateway.records import BotQuery, BotRow
+from meetcore.model.lifecycle import EndReason, State
+from meetcore_vexa.lookup import NAME, Caller, Lookup, integer
 from meetcore_vexa.meetings import meeting_body, meeting_of, standing_of_row
 from meetcore_vexa.statuses import Standing, standing_of
 
@@ -17,12 +17,12 @@ _PAGE = 200
 
 
 async def list_meetings(
-    door: Door, caller: Caller, request: Request, *, default_limit: int | None
+    lookup: Lookup, caller: Caller, request: Request, *, default_limit: int | None
 ) -> Reply:
     """Return meetings, newest first.
 
     Args:
-        door: The way in.
+        lookup: The way in.
         caller: Who asks.
         request: May hold `status`, `platform`, `limit`, `offset` and `exclude_planned`.
         default_limit: How many where the client does not say; None for all.
@@ -37,9 +37,9 @@ async def list_meetings(
     before: int | None = None
     while wanted is None or len(found) < wanted:
         query = BotQuery(dialect=NAME, before=before, limit=_PAGE)
-        rows = await door.service.bots(caller.client, query)
+        rows = await lookup.service.bots(caller.client, query)
         for row in rows:
-            standing = await _standing(door, row)
+            standing = await _standing(lookup, row)
             if _fits(row, standing, caller, args):
                 found.append(meeting_body(row, standing, caller.variant))
         if len(rows) < _PAGE:
@@ -50,13 +50,13 @@ async def list_meetings(
     return Reply(json={"meetings": page, "has_more": more})
 
 
-async def _standing(door: Door, row: BotRow) -> Standing:
+async def _standing(lookup: Lookup, row: BotRow) -> Standing:
     """Return where a bot stands; the journal is opened only where the row does not say enough."""
     standing = standing_of_row(row)
     told = row.reason in (EndReason.DENIED, EndReason.ADMISSION_TIMEOUT)
     if row.state is State.FAILED and not standing.was_in and not told:
-        story = await door.story(row)
-        return standing_of(story) if story.hops else standing
+        history = await lookup.history(row)
+        return standing_of(history) if history.transitions else standing
     return standing
 
 

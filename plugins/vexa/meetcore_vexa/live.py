@@ -14,62 +14,62 @@ from typing import Any
 
 import trio
 
-from meetcore.doors import Reply, Request, Socket, SocketSession
-from meetcore.errors import MeetcoreError, StorageUnavailable
-from meetcore.orders import BotGone, BotQuery, BotRow, Client, Scope
-from meetcore.wire import to_json
-from meetcore_vexa.door import LIVE_STATES, NAME, Door
+from meetcore.gateway.http import Reply, Request, Socket, SocketSession
+from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client, Scope
+from meetcore.model.errors import MeetcoreError, StorageUnavailable
+from meetcore.model.wire import to_json
 from meetcore_vexa.frames import StatusFrames, frames_for, status_frame
 from meetcore_vexa.links import NATIVE_IDS, same_meeting
+from meetcore_vexa.lookup import LIVE_STATES, NAME, Lookup
 from meetcore_vexa.meetings import meeting_of
 from meetcore_vexa.refusals import Refused, refuse
 from meetcore_vexa.statuses import steps_of
 from meetcore_vexa.variants import Variant
 
-__all__ = ["Live", "LiveSession"]
+__all__ = ["LiveRoutes", "LiveSession"]
 
 UNAUTHORIZED = 4401
 AUTH_UNAVAILABLE = 4503
 _WAITING_MESSAGES = 256
 _MOST_SUBSCRIPTIONS = 1000
 
-Place = tuple[str, str]
+MeetingKey = tuple[str, str]
 
 
-class Live:
+class LiveRoutes:
     """Admits clients to the socket.
 
     Args:
-        door: The way in.
+        lookup: The way in.
     """
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
 
     async def admit(self, request: Request) -> SocketSession | Reply:
         """Return a session; only an unknown dialect is refused before the handshake."""
-        wish = request.args.get("dialect")
-        if wish is not None and Variant.named(wish) is None:
+        create_request = request.args.get("dialect")
+        if create_request is not None and Variant.named(create_request) is None:
             return refuse(request, Refused(422, "dialect should be 'E1', 'E2', 'E3' or 'E4'"))
         await trio.lowlevel.checkpoint()
-        return LiveSession(self._door, request)
+        return LiveSession(self._lookup, request)
 
 
 class LiveSession(SocketSession):
     """One client's conversation.
 
     Args:
-        door: The way in.
+        lookup: The way in.
         request: The handshake.
     """
 
-    def __init__(self, door: Door, request: Request) -> None:
-        self._door = door
-        self._service = door.service
+    def __init__(self, lookup: Lookup, request: Request) -> None:
+        self._lookup = lookup
+        self._service = lookup.service
         self._request = request
         self._inbox, self._messages = trio.open_memory_channel[str | bytes](_WAITING_MESSAGES)
         self._socket: Socket | None = None
-        self._subscribed: dict[Place, BotRow] = {}
+        self._subscribed: dict[MeetingKey, BotRow] = {}
 
     def receive(self, message: str | bytes) -> None:
         """Take a message; whoever does not wait for answers at all is let go."""
@@ -88,8 +88,8 @@ class LiveSession(SocketSession):
         if client is None:
             return
         socket.owned_by(client)
-        variant = await self._door.variant(self._request, client.user_id)
-        talk = _Talk(self._door, socket, client, variant, self._subscribed)
+        variant = await self._lookup.variant(self._request, client.user_id)
+        talk = _Talk(self._lookup, socket, client, variant, self._subscribed)
         if variant in (Variant.E2, Variant.E3):
             await self._answer(talk)
             return
@@ -127,14 +127,14 @@ class _Talk:
 
     def __init__(
         self,
-        door: Door,
+        lookup: Lookup,
         socket: Socket,
         client: Client,
         variant: Variant,
-        subscribed: dict[Place, BotRow],
+        subscribed: dict[MeetingKey, BotRow],
     ) -> None:
-        self._door = door
-        self._service = door.service
+        self._lookup = lookup
+        self._service = lookup.service
         self._socket = socket
         self._client = client
         self._variant = variant
@@ -180,7 +180,7 @@ class _Talk:
 
     # --- subscriptions -------------------------------------------------------------------
 
-    def _places(self, error: str, meetings: Any) -> list[tuple[int, Place]]:
+    def _places(self, error: str, meetings: Any) -> list[tuple[int, MeetingKey]]:
         """Return the usable objects of a list with their positions; none after an objection."""
         if not isinstance(meetings, list):
             self._object(error, "'meetings' must be a non-empty list")
@@ -198,7 +198,7 @@ class _Talk:
         places = self._places("invalid_subscribe_payload", meetings)
         if not places:
             return
-        found: dict[Place, BotRow] = {}
+        found: dict[MeetingKey, BotRow] = {}
         refused: list[str] = []
         for index, place in places:
             row = await self._authorized(place)
@@ -215,10 +215,10 @@ class _Talk:
             if known is None or known.bot_id != row.bot_id:
                 await self._begin(place, row)
 
-    async def _authorized(self, place: Place) -> BotRow | str:
+    async def _authorized(self, place: MeetingKey) -> BotRow | str:
         platform, native_id = place
         pattern = NATIVE_IDS.get(platform)
-        rows = await self._door.meetings(self._client, platform, native_id)
+        rows = await self._lookup.meetings(self._client, platform, native_id)
         if rows:
             full = len(self._subscribed) >= _MOST_SUBSCRIPTIONS
             return "is one subscription too many" if full else rows[0]
@@ -226,17 +226,17 @@ class _Talk:
             return f"invalid native_meeting_id for platform '{platform}'"
         return "not authorized or not found for user"
 
-    async def _begin(self, place: Place, row: BotRow) -> None:
+    async def _begin(self, place: MeetingKey, row: BotRow) -> None:
         """Tell where a bot is, and everything from there on."""
         former = self._subscribed.get(place)
         try:
-            story = await self._service.story(row)
+            history = await self._service.history(row)
             self._subscribed[place] = row
-            steps = steps_of(story.hops, self._variant)
+            steps = steps_of(history.transitions, self._variant)
             if steps:
                 self._say(status_frame(meeting_of(row), steps[-1], self._variant))
             self._service.unfollow(row, self._socket)
-            await self._follow(row, after=story.last_seq)
+            await self._follow(row, after=history.last_seq)
         except BotGone:
             self._subscribed.pop(place, None)
             return
@@ -245,7 +245,7 @@ class _Talk:
 
     async def _unsubscribe(self, meetings: Any) -> None:
         places = self._places("invalid_unsubscribe_payload", meetings)
-        gone: list[Place] = []
+        gone: list[MeetingKey] = []
         unknown: list[str] = []
         for index, place in places:
             row = self._subscribed.pop(place, None)
@@ -316,7 +316,7 @@ class _Talk:
             await self._follow(row, after=0)
 
 
-def _place(meeting: Any) -> Place | None:
+def _place(meeting: Any) -> MeetingKey | None:
     if not isinstance(meeting, dict):
         return None
     platform = meeting.get("platform")
@@ -329,5 +329,5 @@ def _place(meeting: Any) -> Place | None:
     return platform, native_id
 
 
-def _named(place: Place) -> dict[str, str]:
+def _named(place: MeetingKey) -> dict[str, str]:
     return {"platform": place[0], "native_id": place[1]}

@@ -8,17 +8,17 @@ from typing import Any
 
 from attrs import frozen
 
-from meetcore.lifecycle import State
-from meetcore.orders import BotRow
-from meetcore.story import Hop
-from meetcore_vexa.statuses import Standing, steps_of, transitions
+from meetcore.gateway.records import BotRow
+from meetcore.model.history import Transition
+from meetcore.model.lifecycle import State
+from meetcore_vexa.statuses import Standing, steps_of, transition_rows
 from meetcore_vexa.variants import Variant, naive, stamp, zulu
 
-__all__ = ["Meeting", "bot_status", "meeting_body", "meeting_of", "standing_of_row"]
+__all__ = ["MeetingIdentity", "bot_status", "meeting_body", "meeting_of", "standing_of_row"]
 
 
 @frozen(kw_only=True)
-class Meeting:
+class MeetingIdentity:
     """What frames and answers say about which meeting they mean."""
 
     id: int
@@ -38,11 +38,11 @@ class Meeting:
         return {"id": self.id}
 
 
-def meeting_of(row: BotRow) -> Meeting:
+def meeting_of(row: BotRow) -> MeetingIdentity:
     """Return the meeting a bot is for."""
     extras = row.extras
     language = extras.get("language")
-    return Meeting(
+    return MeetingIdentity(
         id=row.number,
         bot_id=row.bot_id,
         user_id=row.user_id,
@@ -67,7 +67,7 @@ def meeting_body(
     standing: Standing,
     variant: Variant,
     *,
-    hops: Sequence[Hop] = (),
+    transitions: Sequence[Transition] = (),
     trouble: str | None = None,
     zoned: bool | None = None,
     ended_at: datetime | None = None,
@@ -79,7 +79,7 @@ def meeting_body(
         row: The bot.
         standing: Where it stands.
         variant: For whom.
-        hops: Its changes of state, for `data.status_transition`.
+        transitions: Its changes of state, for `data.status_transition`.
         trouble: Why nothing is transcribed any more, for `data.last_error`.
         zoned: Whether times say that they are UTC; None for what the era does.
         ended_at: Instead of the row's, for a moment that has passed.
@@ -105,7 +105,7 @@ def meeting_body(
         "bot_container_id": None if waiting else row.bot_id,
         "start_time": written(row.in_call_at if standing.was_in else None),
         "end_time": written(ended_at or row.ended_at) if terminal else None,
-        "data": {} if gone else _data(row, standing, variant, hops, trouble, written),
+        "data": {} if gone else _data(row, standing, variant, transitions, trouble, written),
         "created_at": written(row.created_at),
         "updated_at": written(updated_at or row.updated_at),
     }
@@ -121,7 +121,7 @@ def _data(
     row: BotRow,
     standing: Standing,
     variant: Variant,
-    hops: Sequence[Hop],
+    transitions: Sequence[Transition],
     trouble: str | None,
     written: Any,
 ) -> dict[str, Any]:
@@ -135,9 +135,9 @@ def _data(
         data["last_error"] = {"error": error, "details": standing.detail}
     elif trouble is not None:
         data["last_error"] = {"error": "transcription_stopped", "details": trouble}
-    steps = [step for step in steps_of(hops, variant) if step.before is not None]
+    steps = [step for step in steps_of(transitions, variant) if step.before is not None]
     if steps:
-        data["status_transition"] = transitions(steps, written)
+        data["status_transition"] = transition_rows(steps, written)
     return data
 
 

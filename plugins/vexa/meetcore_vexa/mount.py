@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from meetcore.doors import ApiKey, Mount, SocketRoute
-from meetcore.errors import ConfigError
-from meetcore.service import App
-from meetcore_vexa.accounts import Accounts
-from meetcore_vexa.acts import Acts
-from meetcore_vexa.admins import Admins
-from meetcore_vexa.bots import Bots
-from meetcore_vexa.door import NAME, Door
-from meetcore_vexa.history import History
-from meetcore_vexa.live import Live
-from meetcore_vexa.recordings import Recordings
+from meetcore.gateway.http import ApiKey, Mount, SocketRoute
+from meetcore.gateway.service import App
+from meetcore.model.errors import ConfigError
+from meetcore_vexa.accounts import AccountRoutes
+from meetcore_vexa.bots import BotRoutes
+from meetcore_vexa.history import MeetingRoutes
+from meetcore_vexa.live import LiveRoutes
+from meetcore_vexa.lookup import NAME, Lookup
+from meetcore_vexa.recordings import RecordingRoutes
 from meetcore_vexa.refusals import refuse
-from meetcore_vexa.transcripts import Transcripts
+from meetcore_vexa.routes_actions import ActionRoutes
+from meetcore_vexa.routes_admin import AdminRoutes
+from meetcore_vexa.transcripts import TranscriptRoutes
 from meetcore_vexa.variants import DEFAULT, Variant
 from meetcore_vexa.webhooks import EnvelopeWebhooks, FlatWebhooks
 
@@ -28,16 +28,16 @@ def mount(app: App) -> None:
         ConfigError: `[plugins.server.dialects.vexa] dialect` names none of the four.
     """
     default = _default(app)
-    door = Door(service=app.service, default=default)
-    bots = Bots(door)
+    lookup = Lookup(service=app.service, default=default)
+    bots = BotRoutes(lookup)
     rooms = (
-        Acts(door),
+        ActionRoutes(lookup),
         bots,
-        History(door, bots),
-        Transcripts(door),
-        Recordings(door),
-        Accounts(door),
-        Admins(door),
+        MeetingRoutes(lookup, bots),
+        TranscriptRoutes(lookup),
+        RecordingRoutes(lookup),
+        AccountRoutes(lookup),
+        AdminRoutes(lookup),
     )
     app.add_webhook_format(FlatWebhooks(app.service, default))
     app.add_webhook_format(EnvelopeWebhooks(app.service, default))
@@ -46,7 +46,7 @@ def mount(app: App) -> None:
             name=NAME,
             title="Vexa",
             routes=[route for room in rooms for route in room.routes()],
-            sockets=[SocketRoute("/ws", Live(door).admit)],
+            sockets=[SocketRoute("/ws", LiveRoutes(lookup).admit)],
             refuse=refuse,
             keys=[ApiKey("x-api-key", query="api_key"), ApiKey("x-admin-api-key")],
             docs="REST, WebSocket and webhooks as Vexa has them, 0.6 to 0.12.",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meetcore.hooks import hookimpl
+from meetcore.plugin.hooks import hookimpl
 
 if TYPE_CHECKING:
-    from meetcore.service import App
+    from meetcore.gateway.service import App
 
 __all__ = ["meetcore_register_routes"]
 

@@ -9,35 +9,35 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
-from meetcore.doors import Reply, Request, Route
-from meetcore.events import ArtifactWritten
-from meetcore.orders import BotQuery, BotRow, Client, Scope
-from meetcore.story import Story
-from meetcore_vexa.door import NAME, Door, integer
+from meetcore.gateway.http import Reply, Request, Route
+from meetcore.gateway.records import BotQuery, BotRow, Client, Scope
+from meetcore.model.events import ArtifactWritten
+from meetcore.model.history import BotHistory
+from meetcore_vexa.lookup import NAME, Lookup, integer
 from meetcore_vexa.meetings import meeting_of
 from meetcore_vexa.refusals import Refused
 from meetcore_vexa.variants import Variant, zulu
 
-__all__ = ["Recordings", "recording_body"]
+__all__ = ["RecordingRoutes", "recording_body"]
 
 LINK_LASTS_S = 3600.0
 _PAGE = 50
 
 
-def audio_of(row: BotRow, story: Story) -> list[ArtifactWritten]:
+def audio_of(row: BotRow, history: BotHistory) -> list[ArtifactWritten]:
     """Return the audio files of a bot, the mix of everybody first."""
     if row.extras.get("recording_enabled") is False or row.deleted_at is not None:
         return []
-    files = [a for a in story.artifacts.values() if a.media_type.startswith("audio/")]
+    files = [a for a in history.artifacts.values() if a.media_type.startswith("audio/")]
     return sorted(files, key=lambda file: (file.kind != "audio.mix", file.path))
 
 
-def recording_body(row: BotRow, story: Story) -> dict[str, Any] | None:
+def recording_body(row: BotRow, history: BotHistory) -> dict[str, Any] | None:
     """Return a meeting's recording, None where nothing was recorded."""
-    files = audio_of(row, story)
+    files = audio_of(row, history)
     if not files:
         return None
-    done = story.ended
+    done = history.ended
     return {
         "id": row.number,
         "meeting_id": row.number,
@@ -46,8 +46,8 @@ def recording_body(row: BotRow, story: Story) -> dict[str, Any] | None:
         "source": "bot",
         "status": "completed" if done else "in_progress",
         "error_message": None,
-        "created_at": zulu(story.recording_at or row.created_at),
-        "completed_at": zulu(story.ended_at) if story.ended_at else None,
+        "created_at": zulu(history.recording_at or row.created_at),
+        "completed_at": zulu(history.ended_at) if history.ended_at else None,
         "media_files": [_media(number, file) for number, file in enumerate(files, 1)],
     }
 
@@ -64,16 +64,16 @@ def _media(number: int, file: ArtifactWritten) -> dict[str, Any]:
     }
 
 
-class Recordings:
+class RecordingRoutes:
     """Handlers of the routes under /recordings.
 
     Args:
-        door: The way in.
+        lookup: The way in.
     """
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
-        self._service = door.service
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._service = lookup.service
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -89,7 +89,7 @@ class Recordings:
 
     async def list(self, request: Request) -> Reply:
         """List recordings, newest first."""
-        client = await self._door.client(request, Scope.READ)
+        client = await self._lookup.client(request, Scope.READ)
         args = request.args
         limit = integer(["query", "limit"], args.get("limit", "50"), low=1, high=200)
         offset = integer(["query", "offset"], args.get("offset", "0"), low=0)
@@ -100,7 +100,7 @@ class Recordings:
             rows = await self._service.bots(client, query)
             for row in rows:
                 if row.in_call_at is not None and row.deleted_at is None:
-                    body = recording_body(row, await self._door.story(row))
+                    body = recording_body(row, await self._lookup.history(row))
                     found += [body] if body else []
             if len(rows) < _PAGE:
                 break
@@ -109,17 +109,17 @@ class Recordings:
 
     async def get(self, request: Request) -> Reply:
         """Return one recording."""
-        row, story = await self._found(request)
-        body = recording_body(row, story)
+        row, history = await self._found(request)
+        body = recording_body(row, history)
         if body is None:
             raise Refused(404, "Recording not found")
         return Reply(json=body)
 
     async def delete(self, request: Request) -> Reply:
         """Refuse: here, what was heard and what was written of it go together."""
-        await self._door.client(request, Scope.WRITE)
-        row, story = await self._found(request)
-        if not story.ended:
+        await self._lookup.client(request, Scope.WRITE)
+        row, history = await self._found(request)
+        if not history.ended:
             raise Refused(409, "Recording is in flight and cannot be deleted yet.")
         meeting = meeting_of(row)
         raise Refused(
@@ -130,9 +130,9 @@ class Recordings:
 
     async def master(self, request: Request) -> Reply:
         """Return where the one file of the whole meeting is."""
-        row, story = await self._found(request)
+        row, history = await self._found(request)
         wanted = request.args.get("type", "audio")
-        mix = audio_of(row, story)[0]
+        mix = audio_of(row, history)[0]
         if wanted != "audio" or mix.kind != "audio.mix":
             raise Refused(404, f"There is no {wanted[:20]} master for this recording")
         return Reply(
@@ -155,7 +155,7 @@ class Recordings:
 
     async def download(self, request: Request) -> Reply:
         """Return a link to a file that works without a key for an hour; in E4 the file itself."""
-        caller = await self._door.caller(request)
+        caller = await self._lookup.caller(request)
         if caller.variant is Variant.E4:
             return await self.raw(request)
         row, file = await self._media_of(request)
@@ -179,23 +179,23 @@ class Recordings:
             }
         )
 
-    async def _found(self, request: Request) -> tuple[BotRow, Story]:
-        client: Client = await self._door.client(request, Scope.READ)
+    async def _found(self, request: Request) -> tuple[BotRow, BotHistory]:
+        client: Client = await self._lookup.client(request, Scope.READ)
         try:
-            row = await self._door.numbered(client, request.params["recording_id"])
+            row = await self._lookup.numbered(client, request.params["recording_id"])
         except Refused as error:
             if error.status != 404:
                 raise
             raise Refused(404, "Recording not found") from error
-        story = await self._door.story(row)
-        if not audio_of(row, story):
+        history = await self._lookup.history(row)
+        if not audio_of(row, history):
             raise Refused(404, "Recording not found")
-        return row, story
+        return row, history
 
     async def _media_of(self, request: Request) -> tuple[BotRow, ArtifactWritten]:
-        row, story = await self._found(request)
+        row, history = await self._found(request)
         number = integer(["path", "media_id"], request.params["media_id"], low=0)
-        files = audio_of(row, story)
+        files = audio_of(row, history)
         if not 1 <= number <= len(files):
             raise Refused(404, "Media file not found")
         return row, files[number - 1]

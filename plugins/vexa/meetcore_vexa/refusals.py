@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from meetcore.doors import BadBody, NotFound, Reply, Request
-from meetcore.errors import (
+from meetcore.gateway.http import BadBody, NotFound, Reply, Request
+from meetcore.gateway.records import BotGone, LinkRefused, NoSuchBot, NotNow
+from meetcore.model.errors import (
     CapabilityMissing,
     CommandFailed,
     CommandRefused,
@@ -15,8 +16,7 @@ from meetcore.errors import (
     StorageUnavailable,
     UnknownPlugin,
 )
-from meetcore.languages import LanguageRefused
-from meetcore.orders import BotGone, LinkRefused, NoSuchBot, NotNow
+from meetcore.model.languages import LanguageRefused
 
 __all__ = ["Refused", "invalid", "refuse"]
 

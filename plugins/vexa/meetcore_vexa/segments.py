@@ -19,13 +19,13 @@ from typing import Any
 
 from attrs import frozen
 
-from meetcore.transcript import Segment
+from meetcore.model.transcript import Segment
 from meetcore_vexa.variants import Variant, naive, zulu
 
-__all__ = ["Form", "Session", "language_of", "segment_body", "shown_start_s"]
+__all__ = ["SegmentForm", "SessionFacts", "language_of", "segment_body", "shown_start_s"]
 
 
-class Form(Enum):
+class SegmentForm(Enum):
     """Where a segment stands; some of its keys depend on it."""
 
     REST = "rest"
@@ -35,7 +35,7 @@ class Form(Enum):
 
 
 @frozen(kw_only=True)
-class Session:
+class SessionFacts:
     """What all segments of a bot share.
 
     Attributes:
@@ -67,7 +67,7 @@ def shown_start_s(segment: Segment) -> float:
 
 
 def segment_body(
-    segment: Segment, at: datetime, session: Session, variant: Variant, form: Form
+    segment: Segment, at: datetime, session: SessionFacts, variant: Variant, form: SegmentForm
 ) -> dict[str, Any]:
     """Return a segment as a JSON object.
 
@@ -95,15 +95,15 @@ def segment_body(
         "absolute_end_time": session.absolute(end_s, extra_us),
         "updated_at": zulu(at),
     }
-    if form in (Form.MUTABLE, Form.FINALIZED):
+    if form in (SegmentForm.MUTABLE, SegmentForm.FINALIZED):
         body["session_uid"] = session.uid
-    if form is Form.MUTABLE:
+    if form is SegmentForm.MUTABLE:
         body["speaker_mapping_status"] = "MAPPED" if segment.speaker_name else "UNKNOWN"
-    if form is Form.REST:
+    if form is SegmentForm.REST:
         body["created_at"] = zulu(at) if variant is Variant.E4 else naive(at)
     if variant is Variant.E4:
         body["speaker_key"] = segment.participant_id or segment.track_id
-        if form is Form.REST:
+        if form is SegmentForm.REST:
             body |= _detail(segment)
     return body
 

@@ -7,17 +7,17 @@ from datetime import datetime
 
 from attrs import frozen
 
-from meetcore.lifecycle import TERMINAL, EndReason, State
-from meetcore.story import Hop, Story
+from meetcore.model.history import BotHistory, Transition
+from meetcore.model.lifecycle import TERMINAL, EndReason, State
 from meetcore_vexa.variants import Variant
 
 __all__ = [
     "ACTIVE_STATES",
     "Standing",
-    "Step",
+    "StatusStep",
     "standing_of",
     "steps_of",
-    "transitions",
+    "transition_rows",
 ]
 
 _STATUS = {
@@ -128,63 +128,65 @@ class Standing:
         return word or (self.reason.value if self.reason else "internal_error")
 
 
-def standing_of(story: Story) -> Standing:
-    """Return where the bot of a story stands."""
-    end = story.end
+def standing_of(history: BotHistory) -> Standing:
+    """Return where the bot of a history stands."""
+    end = history.end
     return Standing(
-        state=story.state or State.REQUESTED,
-        reason=story.reason if end else None,
+        state=history.state or State.REQUESTED,
+        reason=history.reason if end else None,
         detail=end.evidence.detail if end and end.evidence else "",
-        reached=story.reached,
-        was_in=story.in_call_at is not None,
+        reached=history.reached,
+        was_in=history.in_call_at is not None,
     )
 
 
 @frozen(kw_only=True)
-class Step:
+class StatusStep:
     """A change of status as Vexa's clients see it: several states may share one status."""
 
-    hop: Hop
+    transition: Transition
     before: str | None
     after: str
     standing: Standing
 
 
-def steps_of(hops: Sequence[Hop], variant: Variant) -> list[Step]:
+def steps_of(transitions: Sequence[Transition], variant: Variant) -> list[StatusStep]:
     """Return the changes of status among the changes of state."""
-    steps: list[Step] = []
+    steps: list[StatusStep] = []
     status: str | None = None
     reached: State | None = None
     reason: EndReason | None = None
     was_in = False
-    for hop in hops:
-        reason = reason or hop.reason
-        was_in = was_in or hop.state in ACTIVE_STATES
-        if hop.state not in (State.LEAVING, State.PROCESSING, *TERMINAL):
-            reached = hop.state
+    for transition in transitions:
+        reason = reason or transition.reason
+        was_in = was_in or transition.state in ACTIVE_STATES
+        if transition.state not in (State.LEAVING, State.PROCESSING, *TERMINAL):
+            reached = transition.state
         standing = Standing(
-            state=hop.state,
-            reason=reason if hop.state in TERMINAL else None,
-            detail=hop.evidence.detail if hop.evidence else "",
+            state=transition.state,
+            reason=reason if transition.state in TERMINAL else None,
+            detail=transition.evidence.detail if transition.evidence else "",
             reached=reached,
             was_in=was_in,
         )
         after = standing.status(variant)
         if after != status:
-            steps.append(Step(hop=hop, before=status, after=after, standing=standing))
+            steps.append(
+                StatusStep(transition=transition, before=status, after=after, standing=standing)
+            )
         status = after
     return steps
 
 
-def transitions(
-    steps: Iterable[Step], written: Callable[[datetime], str]
+def transition_rows(
+    steps: Iterable[StatusStep], written: Callable[[datetime], str]
 ) -> list[dict[str, str | None]]:
     """Return the history of a bot's status, for `data.status_transition`."""
     return [
         {
             "from": step.before,
             "to": step.after,
-            "timestamp": written(step.hop.at),
+            "timestamp": written(step.transition.at),
             "source": "bot_callback",
         }
         for step in steps

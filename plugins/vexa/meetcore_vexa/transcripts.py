@@ -11,20 +11,20 @@ from typing import Any
 
 from attrs import frozen
 
-from meetcore.doors import Reply, Request, Route
-from meetcore.events import SegmentFinalized
-from meetcore.orders import BotGone, BotRow, Client, NoSuchBot, Scope
-from meetcore.service import Service
-from meetcore.story import Story
-from meetcore_vexa.door import Caller, Door, integer
+from meetcore.gateway.http import Reply, Request, Route
+from meetcore.gateway.records import BotGone, BotRow, Client, NoSuchBot, Scope
+from meetcore.gateway.service import Service
+from meetcore.model.events import SegmentFinalized
+from meetcore.model.history import BotHistory
+from meetcore_vexa.lookup import Caller, Lookup, integer
 from meetcore_vexa.meetings import meeting_body, meeting_of, standing_of_row
 from meetcore_vexa.recordings import recording_body
 from meetcore_vexa.refusals import Refused
-from meetcore_vexa.segments import Form, Session, segment_body, shown_start_s
+from meetcore_vexa.segments import SegmentForm, SessionFacts, segment_body, shown_start_s
 from meetcore_vexa.statuses import standing_of
 from meetcore_vexa.variants import Variant, zulu
 
-__all__ = ["SORTED_WITHIN", "Transcripts", "newest_segments"]
+__all__ = ["SORTED_WITHIN", "TranscriptRoutes", "newest_segments"]
 
 SORTED_WITHIN = 256
 """Segments come by their start and are told by the start they show, which may be an earlier one: so
@@ -49,22 +49,22 @@ async def newest_segments(service: Service, row: BotRow) -> AsyncGenerator[Segme
 
 
 @frozen(kw_only=True)
-class _Reading:
+class _Opened:
     row: BotRow
-    story: Story
-    session: Session
+    history: BotHistory
+    session: SessionFacts
 
 
-class Transcripts:
+class TranscriptRoutes:
     """Handlers of the routes under /transcripts and /public/transcripts.
 
     Args:
-        door: The way in.
+        lookup: The way in.
     """
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
-        self._service = door.service
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._service = lookup.service
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -77,16 +77,16 @@ class Transcripts:
 
     async def get(self, request: Request) -> Reply:
         """Return a transcript."""
-        caller = await self._door.caller(request)
+        caller = await self._lookup.caller(request)
         reading = await self._read(caller.client, request)
         head = self._head(reading, caller.variant)
         return Reply(
             stream=self._written(head, reading, caller.variant), media_type="application/json"
         )
 
-    async def _read(self, client: Client, request: Request) -> _Reading:
+    async def _read(self, client: Client, request: Request) -> _Opened:
         platform, native_id = request.params["platform"], request.params["native_id"]
-        rows = await self._door.meetings(client, platform, native_id)
+        rows = await self._lookup.meetings(client, platform, native_id)
         wanted = request.args.get("meeting_id")
         if wanted:
             number = integer(["query", "meeting_id"], wanted, low=0)
@@ -95,19 +95,23 @@ class Transcripts:
             raise Refused(404, f"Meeting not found for platform {platform} and ID {native_id}")
         return await self._opened(rows[0])
 
-    async def _opened(self, row: BotRow) -> _Reading:
-        story = await self._service.story(row)
-        session = Session(
-            uid=row.bot_id, began_at=story.in_call_at, language=meeting_of(row).language
+    async def _opened(self, row: BotRow) -> _Opened:
+        history = await self._service.history(row)
+        session = SessionFacts(
+            uid=row.bot_id, began_at=history.in_call_at, language=meeting_of(row).language
         )
-        return _Reading(row=row, story=story, session=session)
+        return _Opened(row=row, history=history, session=session)
 
     @staticmethod
-    def _head(reading: _Reading, variant: Variant) -> dict[str, Any]:
-        row, story = reading.row, reading.story
-        standing = standing_of(story) if story.hops else standing_of_row(row)
+    def _head(reading: _Opened, variant: Variant) -> dict[str, Any]:
+        row, history = reading.row, reading.history
+        standing = standing_of(history) if history.transitions else standing_of_row(row)
         meeting = meeting_body(
-            row, standing, variant, hops=story.hops, trouble=story.transcription_trouble
+            row,
+            standing,
+            variant,
+            transitions=history.transitions,
+            trouble=history.transcription_trouble,
         )
         names = (
             "id",
@@ -120,14 +124,14 @@ class Transcripts:
         )
         head = {name: meeting[name] for name in names}
         if variant.bundles:
-            recording = recording_body(row, story)
+            recording = recording_body(row, history)
             head["recordings"] = [recording] if recording else []
             head["notes"] = meeting["data"].get("notes")
             head["data"] = meeting["data"]
         return head
 
     async def _written(
-        self, head: dict[str, Any], reading: _Reading, variant: Variant
+        self, head: dict[str, Any], reading: _Opened, variant: Variant
     ) -> AsyncGenerator[bytes, None]:
         yield json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "segments": ['
         comma = b""
@@ -138,17 +142,19 @@ class Transcripts:
         yield b"]}"
 
     async def _bodies(
-        self, reading: _Reading, variant: Variant
+        self, reading: _Opened, variant: Variant
     ) -> AsyncGenerator[dict[str, Any], None]:
         async with aclosing(newest_segments(self._service, reading.row)) as events:
             async for event in events:
-                yield segment_body(event.segment, event.at, reading.session, variant, Form.REST)
+                yield segment_body(
+                    event.segment, event.at, reading.session, variant, SegmentForm.REST
+                )
 
     # --- public links ------------------------------------------------------------------
 
     async def share(self, request: Request) -> Reply:
         """Make a link to a transcript that works without a key for a time."""
-        caller: Caller = await self._door.caller(request, Scope.WRITE)
+        caller: Caller = await self._lookup.caller(request, Scope.WRITE)
         reading = await self._read(caller.client, request)
         given = request.args.get("ttl_seconds", "900")
         ttl_s = integer(["query", "ttl_seconds"], given, low=60, high=7 * 24 * 3600)
@@ -184,7 +190,7 @@ class Transcripts:
             raise Refused(404, "Share link not found or expired") from error
         return Reply(stream=self._text(reading), media_type="text/plain; charset=utf-8")
 
-    async def _text(self, reading: _Reading) -> AsyncGenerator[bytes, None]:
+    async def _text(self, reading: _Opened) -> AsyncGenerator[bytes, None]:
         async with aclosing(self._bodies(reading, Variant.E3)) as bodies:
             async for body in bodies:
                 who = body["speaker"] or "Unknown"

@@ -15,14 +15,14 @@ from typing import Any, ClassVar
 
 from attrs import evolve, frozen
 
-from meetcore.events import StateChanged
-from meetcore.lifecycle import State
-from meetcore.orders import WebhookTarget
-from meetcore.service import Moment, Outgoing, Service, WebhookFormat
-from meetcore.wire import to_json
+from meetcore.gateway.records import WebhookTarget
+from meetcore.gateway.service import Moment, Outgoing, Service, WebhookFormat
+from meetcore.model.events import StateChanged
+from meetcore.model.lifecycle import State
+from meetcore.model.wire import to_json
 from meetcore_vexa.meetings import meeting_body
 from meetcore_vexa.recordings import recording_body
-from meetcore_vexa.statuses import ACTIVE_STATES, Step, standing_of, steps_of
+from meetcore_vexa.statuses import ACTIVE_STATES, StatusStep, standing_of, steps_of
 from meetcore_vexa.variants import DEFAULT, Variant, naive, zulu
 
 __all__ = ["EVENT_TYPES", "TARGETS", "EnvelopeWebhooks", "FlatWebhooks", "HookSettings", "signed"]
@@ -93,11 +93,11 @@ class _UserWebhooks(WebhookFormat):
         return [] if step is None else self._told(moment, step, hooks)
 
     @staticmethod
-    def _step(moment: Moment, variant: Variant) -> Step | None:
+    def _step(moment: Moment, variant: Variant) -> StatusStep | None:
         """Return the change of status this event is, None for the first and for none."""
-        steps = steps_of(moment.story.hops, variant)
+        steps = steps_of(moment.history.transitions, variant)
         now = steps[-1] if steps else None
-        if now is None or now.before is None or now.hop.seq != moment.event.seq:
+        if now is None or now.before is None or now.transition.seq != moment.event.seq:
             return None
         return now
 
@@ -106,24 +106,24 @@ class _UserWebhooks(WebhookFormat):
         """Whether users of an era are told in this format."""
 
     @abstractmethod
-    def _told(self, moment: Moment, step: Step, hooks: HookSettings) -> Sequence[Outgoing]:
+    def _told(self, moment: Moment, step: StatusStep, hooks: HookSettings) -> Sequence[Outgoing]:
         """Return what is told of a change of status."""
 
 
 def _meeting(moment: Moment, variant: Variant, *, zoned: bool) -> dict[str, Any]:
-    story = moment.story
+    history = moment.history
     return meeting_body(
         moment.row,
-        standing_of(story),
+        standing_of(history),
         variant,
-        hops=story.hops,
+        transitions=history.transitions,
         zoned=zoned,
-        ended_at=story.ended_at,
+        ended_at=history.ended_at,
         updated_at=moment.event.at,
     )
 
 
-def _change(moment: Moment, step: Step, variant: Variant, *, zoned: bool) -> dict[str, Any]:
+def _change(moment: Moment, step: StatusStep, variant: Variant, *, zoned: bool) -> dict[str, Any]:
     standing, at = step.standing, moment.event.at
     reason = standing.completion_reason(variant) or standing.error(variant)
     return {
@@ -145,7 +145,7 @@ class FlatWebhooks(_UserWebhooks):
     def _is_for(self, variant: Variant) -> bool:
         return not variant.bundles
 
-    def _told(self, moment: Moment, step: Step, hooks: HookSettings) -> Sequence[Outgoing]:
+    def _told(self, moment: Moment, step: StatusStep, hooks: HookSettings) -> Sequence[Outgoing]:
         meeting = _meeting(moment, hooks.variant, zoned=False)
         change = {
             "event_type": "meeting.status_change",
@@ -155,7 +155,7 @@ class FlatWebhooks(_UserWebhooks):
         told = [
             Outgoing(kind="meeting.status_change", body=to_json(change).encode(), url=hooks.url)
         ]
-        if moment.story.ended:
+        if moment.history.ended:
             told.append(Outgoing(kind="meeting", body=to_json(meeting).encode(), url=hooks.url))
         return told
 
@@ -170,28 +170,28 @@ class EnvelopeWebhooks(_UserWebhooks):
     def _is_for(self, variant: Variant) -> bool:
         return variant.bundles
 
-    def _told(self, moment: Moment, step: Step, hooks: HookSettings) -> Sequence[Outgoing]:
+    def _told(self, moment: Moment, step: StatusStep, hooks: HookSettings) -> Sequence[Outgoing]:
         meeting = _meeting(moment, hooks.variant, zoned=True)
         change = _change(moment, step, hooks.variant, zoned=True)
         both = {"meeting": meeting, "status_change": change}
         facts: dict[str, dict[str, Any]] = {"meeting.status_change": both}
-        if step.hop.state in ACTIVE_STATES and not _was_active(moment, step):
+        if step.transition.state in ACTIVE_STATES and not _was_active(moment, step):
             facts["meeting.started"] = {"meeting": meeting}
         if step.after == "completed":
             facts["meeting.completed"] = {"meeting": meeting}
         if step.after == "failed":
             facts["bot.failed"] = both
-        if moment.story.ended:
+        if moment.history.ended:
             facts |= self._results(moment, meeting)
         return [self._sealed(moment, hooks, k, data) for k, data in facts.items() if hooks.wants(k)]
 
     @staticmethod
     def _results(moment: Moment, meeting: dict[str, Any]) -> dict[str, dict[str, Any]]:
         results: dict[str, dict[str, Any]] = {}
-        recording = recording_body(moment.row, moment.story)
+        recording = recording_body(moment.row, moment.history)
         if recording is not None:
             results["recording.ready"] = {"meeting": meeting, "recording": recording}
-        if moment.story.segments:
+        if moment.history.segments:
             results["transcription.ready"] = {"meeting": meeting}
         return results
 
@@ -226,9 +226,16 @@ class EnvelopeWebhooks(_UserWebhooks):
         return evolve(outgoing, headers={**outgoing.headers, **signature})
 
 
-def _was_active(moment: Moment, step: Step) -> bool:
-    earlier = [hop for hop in moment.story.hops if hop.seq < step.hop.seq]
-    return any(hop.state is State.IN_CALL or hop.state in ACTIVE_STATES for hop in earlier)
+def _was_active(moment: Moment, step: StatusStep) -> bool:
+    earlier = [
+        transition
+        for transition in moment.history.transitions
+        if transition.seq < step.transition.seq
+    ]
+    return any(
+        transition.state is State.IN_CALL or transition.state in ACTIVE_STATES
+        for transition in earlier
+    )
 
 
 TARGETS = (FlatWebhooks.name, EnvelopeWebhooks.name)

@@ -18,14 +18,14 @@ from typing import Protocol
 
 import trio
 
-from meetcore.contracts import SinkContext
-from meetcore.dialect import NativeDialect
-from meetcore.errors import JournalError, StorageUnavailable
-from meetcore.events import DeliveryAbandoned, DeliveryAttempted, Event, PluginEvent
+from meetcore.model.dialect import NativeDialect
+from meetcore.model.errors import JournalError, StorageUnavailable
+from meetcore.model.events import DeliveryAbandoned, DeliveryAttempted, Event, PluginEvent
+from meetcore.plugin.contracts import SinkContext
 from meetcore_webhook.delivery_state import DeadLetters, DeliveryState, StateFile
 from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.schedule import Verdict, pause_s
-from meetcore_webhook.sender import Outcome, message_id
+from meetcore_webhook.sender import SendOutcome, message_id
 
 __all__ = ["Deliverer", "Posts"]
 
@@ -35,7 +35,7 @@ _DURABLE_WITHIN_S = 1.0
 class Posts(Protocol):
     """Somebody who makes one attempt."""
 
-    async def post(self, identity: str, body: str) -> Outcome:
+    async def post(self, identity: str, body: str) -> SendOutcome:
         """Send a message once."""
 
 
@@ -152,7 +152,7 @@ class Deliverer:
         longest_s = max(self._options.longest_retry_s, self._options.longest_retry_after_s)
         return min(max(0.0, left_s), longest_s)
 
-    async def _abandon(self, event: Event, attempt: int, outcome: Outcome, body: str) -> None:
+    async def _abandon(self, event: Event, attempt: int, outcome: SendOutcome, body: str) -> None:
         error = outcome.error or "no reason was given"
         identity = message_id(event.bot_id, event.seq)
         letter = partial(self._dead_letters.add, identity, attempt, error, body, self._wall_clock())
@@ -191,7 +191,7 @@ class Deliverer:
             )
 
     def _report_attempt(
-        self, event: Event, attempt: int, outcome: Outcome, pause: float | None
+        self, event: Event, attempt: int, outcome: SendOutcome, pause: float | None
     ) -> None:
         error = outcome.error
         self._report(

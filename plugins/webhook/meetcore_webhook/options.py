@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from meetcore.errors import ConfigError, nearest
-from meetcore.events import EVENT_TYPES, Event
-from meetcore.secrets import Secret
+from meetcore.model.errors import ConfigError, nearest
+from meetcore.model.events import EVENT_TYPES, Event
+from meetcore.model.secrets import Secret
 
 __all__ = ["WebhookOptions"]
 

@@ -15,7 +15,7 @@ from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.pinned import AddressRefused, PinnedClient
 from meetcore_webhook.schedule import Verdict, retry_after_s, verdict_of
 
-__all__ = ["Outcome", "Sender", "message_id", "post_once"]
+__all__ = ["SendOutcome", "Sender", "message_id", "post_once"]
 
 _READ_WITHIN_S = 1.0
 
@@ -26,7 +26,7 @@ def message_id(bot_id: str, seq: int) -> str:
 
 
 @frozen(kw_only=True)
-class Outcome:
+class SendOutcome:
     """What came of an attempt.
 
     Attributes:
@@ -55,7 +55,7 @@ class Sender:
         self._client = client
         self._signers = [Webhook(secret.reveal()) for secret in options.all_secrets]
 
-    async def post(self, identity: str, body: str) -> Outcome:
+    async def post(self, identity: str, body: str) -> SendOutcome:
         """Make one attempt, within `request_timeout_s` in all. Raises nothing but `Cancelled`."""
         return await post_once(
             self._client,
@@ -88,7 +88,7 @@ async def post_once(
     *,
     within_s: float,
     longest_retry_after_s: float,
-) -> Outcome:
+) -> SendOutcome:
     """Make one attempt, within `within_s` in all. Raises nothing but `Cancelled`.
 
     Args:
@@ -104,23 +104,25 @@ async def post_once(
             async with client.post(url, body, headers) as response:
                 await _read_some(response)
     except trio.TooSlowError:
-        return Outcome(verdict=Verdict.RETRY, error=f"no answer within {within_s:g} s")
+        return SendOutcome(verdict=Verdict.RETRY, error=f"no answer within {within_s:g} s")
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        return Outcome(verdict=Verdict.RETRY, error=_describe(error))
+        return SendOutcome(verdict=Verdict.RETRY, error=_describe(error))
     return _outcome_of(response, longest_retry_after_s)
 
 
-def _outcome_of(response: httpx2.Response, longest_retry_after_s: float) -> Outcome:
+def _outcome_of(response: httpx2.Response, longest_retry_after_s: float) -> SendOutcome:
     verdict = verdict_of(response.status_code)
     if verdict is Verdict.DELIVERED:
-        return Outcome(verdict=verdict, status=response.status_code)
+        return SendOutcome(verdict=verdict, status=response.status_code)
     error = f"it answered {response.status_code}"
     if response.is_redirect:
         error += ", a redirect, which is not followed"
     pause = retry_after_s(
         response.headers.get("retry-after"), datetime.now(UTC), longest_retry_after_s
     )
-    return Outcome(verdict=verdict, status=response.status_code, error=error, retry_after_s=pause)
+    return SendOutcome(
+        verdict=verdict, status=response.status_code, error=error, retry_after_s=pause
+    )
 
 
 async def _read_some(response: httpx2.Response) -> None:

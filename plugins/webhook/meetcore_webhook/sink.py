@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import trio
 
-from meetcore.addresses import PrivateTargets, is_address
-from meetcore.contracts import Sink, SinkContext
-from meetcore.errors import ConfigError, StorageUnavailable
-from meetcore.events import Event
+from meetcore.model.addresses import PrivateTargets, is_address
+from meetcore.model.errors import ConfigError, StorageUnavailable
+from meetcore.model.events import Event
+from meetcore.plugin.contracts import Sink, SinkContext
 from meetcore_webhook.options import WebhookOptions
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from attrs import frozen
 
-from meetcore.errors import nearest
-from meetcore.secrets import Secret
+from meetcore.model.errors import nearest
+from meetcore.model.secrets import Secret
 from meetcore_websocket.request import Refusal, Request
 
-__all__ = ["Access", "Admission", "Role", "is_own_machine", "origin_is_known"]
+__all__ = ["Access", "AccessDecision", "Role", "is_own_machine", "origin_is_known"]
 
 _LONGEST_QUERY_FIELDS = 16
 _QUERY = frozenset({"after", "drafts", "token"})
@@ -36,7 +36,7 @@ class Role(Enum):
 
 
 @frozen(kw_only=True)
-class Admission:
+class AccessDecision:
     """What an admitted subscriber gets.
 
     Attributes:
@@ -124,7 +124,7 @@ class Access:
         """Whether no token is asked for."""
         return not (self.read_tokens or self.full_tokens)
 
-    def decide(self, request: Request) -> Admission | Refusal:
+    def decide(self, request: Request) -> AccessDecision | Refusal:
         """Return what a request gets, or why it gets nothing."""
         if request.path != self.path:
             return Refusal(404, "There is nothing at this path.", f"Events are at {self.path}.")
@@ -162,7 +162,7 @@ class Access:
         return found
 
 
-def _read_query(query: dict[str, str], *, repeated: bool, role: Role) -> Admission | Refusal:
+def _read_query(query: dict[str, str], *, repeated: bool, role: Role) -> AccessDecision | Refusal:
     if repeated:
         return Refusal(400, "A field of the query is there twice.")
     for name in query:
@@ -176,4 +176,4 @@ def _read_query(query: dict[str, str], *, repeated: bool, role: Role) -> Admissi
     drafts = _SWITCH.get(query.get("drafts", "1").lower())
     if drafts is None:
         return Refusal(400, "`drafts` must be 0 or 1.")
-    return Admission(role=role, after=int(after), drafts=drafts)
+    return AccessDecision(role=role, after=int(after), drafts=drafts)

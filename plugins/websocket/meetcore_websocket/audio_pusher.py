@@ -13,10 +13,10 @@ import trio
 from trio_websocket import WebSocketConnection
 
 from meetcore.audio.chunk import Chunk
-from meetcore.mailbox import Wake
-from meetcore.wire import to_json
+from meetcore.log.mailbox import Wake
+from meetcore.model.wire import to_json
 from meetcore_websocket.dial_options import DialOptions
-from meetcore_websocket.line import Line
+from meetcore_websocket.outbound import Outbound
 from meetcore_websocket.target import Target
 
 __all__ = ["AudioPusher", "audio_frame"]
@@ -41,7 +41,7 @@ def audio_frame(chunk: Chunk, participant_id: str | None) -> bytes:
     return struct.pack("<I", len(encoded)) + encoded + chunk.pcm.astype("<i2").tobytes()
 
 
-class AudioPusher(Line):
+class AudioPusher(Outbound):
     """A line on which sound waits until it was answered for.
 
     Args:

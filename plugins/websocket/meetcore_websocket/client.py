@@ -19,8 +19,8 @@ from trio_websocket import (
 )
 from wsproto.utilities import ProtocolError
 
-from meetcore.addresses import PrivateTargets
-from meetcore.errors import MeetcoreError
+from meetcore.model.addresses import PrivateTargets
+from meetcore.model.errors import MeetcoreError
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.target import Target
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meetcore.addresses import is_address
-from meetcore.contracts import SinkContext
-from meetcore.errors import ConfigError, JournalError, StorageUnavailable
-from meetcore.events import Event, PluginEvent, StateChanged
-from meetcore.lifecycle import TERMINAL
+from meetcore.model.addresses import is_address
+from meetcore.model.errors import ConfigError, JournalError, StorageUnavailable
+from meetcore.model.events import Event, PluginEvent, StateChanged
+from meetcore.model.lifecycle import TERMINAL
+from meetcore.plugin.contracts import SinkContext
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.target import Target
 

@@ -13,12 +13,12 @@ from collections.abc import Callable
 import trio
 from trio_websocket import WebSocketConnection
 
-from meetcore.contracts import JournalView
-from meetcore.dialect import NativeDialect
-from meetcore.events import Draft, Event, SegmentFinalized
-from meetcore.mailbox import DraftBox, Wake
+from meetcore.log.mailbox import DraftBox, Wake
+from meetcore.model.dialect import NativeDialect
+from meetcore.model.events import Draft, Event, SegmentFinalized
+from meetcore.plugin.contracts import JournalView
 from meetcore_websocket.cursor_file import CursorFile
-from meetcore_websocket.line import talk
+from meetcore_websocket.outbound import talk
 from meetcore_websocket.push_options import PushOptions
 
 __all__ = ["EventPusher", "acknowledged_seq"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from meetcore.errors import ConfigError
-from meetcore.secrets import Secret
+from meetcore.model.errors import ConfigError
+from meetcore.model.secrets import Secret
 from meetcore_websocket.access import Access, is_own_machine
 from meetcore_websocket.limits import Limits
 

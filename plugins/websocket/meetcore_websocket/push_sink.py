@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
-from meetcore.contracts import Sink, SinkContext
-from meetcore.errors import ConfigError, StorageUnavailable
-from meetcore.events import Draft, Event, TrackOpened
-from meetcore.folders import make_private_folder
+from meetcore.log.folders import make_private_folder
+from meetcore.model.errors import ConfigError, StorageUnavailable
+from meetcore.model.events import Draft, Event, TrackOpened
+from meetcore.plugin.contracts import Sink, SinkContext
 from meetcore_websocket.dialler import Dialler
-from meetcore_websocket.line import TargetUnreachable
+from meetcore_websocket.outbound import TargetUnreachable
 from meetcore_websocket.push_options import PushOptions
 from meetcore_websocket.target import Target
 

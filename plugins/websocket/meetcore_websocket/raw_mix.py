@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.audio.mix import Mixer
-from meetcore.events import Event, TrackClosed, TrackOpened
+from meetcore.model.events import Event, TrackClosed, TrackOpened
 
 __all__ = ["RawMix"]
 

@@ -1,6 +1,6 @@
-"""A port of its own for a door: listens, serves each connection, and goes without leaving anything.
+"""A port of its own: listens, serves each connection, and leaves nothing when it goes.
 
-Not needed by who has a port already: `Subscriber(stream).run(bytes_read, door)` is all it takes.
+Not needed by who has a port already: `Subscriber(stream).run(bytes_read, handler)` is all it takes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from functools import partial
 
 import trio
 
-from meetcore.errors import ConfigError
-from meetcore_websocket.bot_door import BotDoor
+from meetcore.model.errors import ConfigError
+from meetcore_websocket.bot_connections import BotConnections
 from meetcore_websocket.limits import Limits
 from meetcore_websocket.options import USUAL_PORT
 from meetcore_websocket.subscriber import Subscriber
@@ -76,7 +76,7 @@ async def _refuse(stream: trio.SocketStream, within_s: float) -> None:
 @asynccontextmanager
 async def serving(
     listeners: list[trio.SocketListener],
-    door: BotDoor,
+    handler: BotConnections,
     limits: Limits,
     *,
     max_connections: int,
@@ -87,7 +87,7 @@ async def serving(
 
     Args:
         listeners: Listening sockets; they are closed at the end of the block.
-        door: Decides about subscribers, and serves them.
+        handler: Decides about subscribers, and serves them.
         limits: What each may cost.
         max_connections: How many may be open at once; one more is answered with 503.
         failed: Told of the error that ended one subscriber; the others go on.
@@ -104,12 +104,12 @@ async def serving(
         subscriber = Subscriber(stream, limits)
         open_now += 1
         try:
-            await subscriber.run(b"", door)
+            await subscriber.run(b"", handler)
         except Exception as error:  # noqa: BLE001  one subscriber's trouble is not the others'
             failed(error)
         finally:
             open_now -= 1
-            door.leave(subscriber)
+            handler.leave(subscriber)
 
     async with trio.open_nursery() as supervisor:
         ended = trio.Event()

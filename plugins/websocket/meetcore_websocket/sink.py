@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
-from meetcore.contracts import Sink, SinkContext
-from meetcore.errors import ConfigError, JournalError, StorageUnavailable
-from meetcore.events import Draft, Event, PluginEvent, StateChanged
-from meetcore.lifecycle import TERMINAL
+from meetcore.model.errors import ConfigError, JournalError, StorageUnavailable
+from meetcore.model.events import Draft, Event, PluginEvent, StateChanged
+from meetcore.model.lifecycle import TERMINAL
+from meetcore.plugin.contracts import Sink, SinkContext
 from meetcore_websocket.frames import GOING_AWAY, NORMAL
 from meetcore_websocket.options import PATH, WebSocketOptions
 
 if TYPE_CHECKING:
-    from meetcore_websocket.bot_door import BotDoor
+    from meetcore_websocket.bot_connections import BotConnections
     from meetcore_websocket.hub import Topic
     from meetcore_websocket.subscriber import Subscriber
 
@@ -33,13 +33,13 @@ class WebSocketSink(Sink[WebSocketOptions]):
     def __init__(self, options: WebSocketOptions | None = None) -> None:
         super().__init__(options)
         self._topic: Topic | None = None
-        self._door: BotDoor | None = None
+        self._handler: BotConnections | None = None
         self.urls: tuple[str, ...] = ()
 
     @property
     def subscribers(self) -> tuple[Subscriber, ...]:
         """Who was admitted and is connected now."""
-        return self._door.subscribers if self._door is not None else ()
+        return self._handler.subscribers if self._handler is not None else ()
 
     @asynccontextmanager
     async def open(self, context: SinkContext) -> AsyncIterator[None]:
@@ -49,7 +49,7 @@ class WebSocketSink(Sink[WebSocketOptions]):
             AddressUnavailable: The port is taken, or the address is not this machine's.
             ConfigError: There is no token, and the address is not the own machine's.
         """
-        from meetcore_websocket.bot_door import BotDoor
+        from meetcore_websocket.bot_connections import BotConnections
         from meetcore_websocket.hub import Topic
         from meetcore_websocket.server import is_loopback, listen, serving, url_of
 
@@ -68,7 +68,7 @@ class WebSocketSink(Sink[WebSocketOptions]):
                     "Set read_tokens or full_tokens, or listen on 127.0.0.1.",
                 )
             nursery = await stack.enter_async_context(trio.open_nursery())
-            self._door = door = BotDoor(
+            self._handler = handler = BotConnections(
                 topic,
                 context.journal,
                 options.access,
@@ -90,7 +90,7 @@ class WebSocketSink(Sink[WebSocketOptions]):
             self.urls = tuple(url_of(listener, PATH) for listener in listeners)
             async with serving(
                 listeners,
-                door,
+                handler,
                 options.limits,
                 max_connections=options.max_connections,
                 failed=lambda error: report("subscriber_failed", error=_kinds(error)),
@@ -102,16 +102,16 @@ class WebSocketSink(Sink[WebSocketOptions]):
 
     async def deliver(self, event: Event) -> None:
         """Send an event to everybody; after the terminal one everybody is closed with 1000."""
-        assert self._door is not None
+        assert self._handler is not None
         assert self._topic is not None
-        await self._door.tell(event)
+        await self._handler.tell(event)
         if isinstance(event, StateChanged) and event.state in TERMINAL:
             self._topic.end(NORMAL, "the bot has ended", self.options.drain_s)
 
     async def deliver_draft(self, draft: Draft) -> None:
         """Send a draft to everybody who wants drafts."""
-        assert self._door is not None
-        await self._door.show(draft)
+        assert self._handler is not None
+        await self._handler.show(draft)
 
 
 def _kinds(error: BaseException) -> str:

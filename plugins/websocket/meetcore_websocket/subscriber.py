@@ -28,7 +28,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
-from meetcore.mailbox import Wake
+from meetcore.log.mailbox import Wake
 from meetcore_websocket.frames import (
     GOING_AWAY,
     INTERNAL_ERROR,
@@ -50,13 +50,13 @@ from meetcore_websocket.limits import Limits
 from meetcore_websocket.outbox import Outbox
 from meetcore_websocket.request import Refusal, Request
 
-__all__ = ["Door", "Subscriber"]
+__all__ = ["ConnectionHandler", "Subscriber"]
 
 _READ_BYTES = 16 * 1024
 _PING, _PONG = "\0ping", "\0pong"
 
 
-class Door(Protocol):
+class ConnectionHandler(Protocol):
     """Who decides about subscribers, and serves them."""
 
     def admit(self, subscriber: Subscriber, request: Request) -> Refusal | None:
@@ -69,7 +69,7 @@ class Door(Protocol):
         """Take a message of the subscriber's; returns at once."""
 
 
-class _Message:
+class _PartialMessage:
     """A message being put together from its frames."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class Subscriber:
         self._wrote = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
         self._protocol = Connection(ConnectionType.SERVER)
-        self._message = _Message()
+        self._message = _PartialMessage()
         self._ping_due = float("inf")
         self._pings = 0
         self._awaited: bytes | None = None
@@ -251,22 +251,22 @@ class Subscriber:
 
     # --- a life ------------------------------------------------------------------------
 
-    async def run(self, received: bytes, door: Door) -> None:
+    async def run(self, received: bytes, handler: ConnectionHandler) -> None:
         """Serve the connection until it ends; nothing of it remains.
 
         Args:
             received: What was read of the connection already, from the request's first byte on.
-            door: Decides and serves.
+            handler: Decides and serves.
 
         Raises:
-            Exception: What `door.attend` raises.
+            Exception: What `handler.attend` raises.
         """
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._write)
                     try:
-                        await self._converse(received, door, nursery)
+                        await self._converse(received, handler, nursery)
                     except (trio.BrokenResourceError, trio.ClosedResourceError):
                         self._abandon()
                     nursery.cancel_scope.cancel()
@@ -286,12 +286,14 @@ class Subscriber:
             except (OSError, trio.ClosedResourceError):
                 return  # it is closed already
 
-    async def _converse(self, received: bytes, door: Door, nursery: trio.Nursery) -> None:
+    async def _converse(
+        self, received: bytes, handler: ConnectionHandler, nursery: trio.Nursery
+    ) -> None:
         answer: Refusal | None
         try:
             head, data = await self._read_head(received)
             request = read_request(head)
-            answer = door.admit(self, request)
+            answer = handler.admit(self, request)
         except BadHandshake as bad:
             answer = bad.refusal
         if answer is not None:
@@ -303,9 +305,9 @@ class Subscriber:
         await self._flush()
         self._shut = False
         self._ping_due = trio.current_time() + self.limits.ping_s
-        nursery.start_soon(door.attend, self)
+        nursery.start_soon(handler.attend, self)
         while data or (data := await self._receive()):
-            if not self._take(data, door):
+            if not self._take(data, handler):
                 await self._say_goodbye()
                 return
             data = b""
@@ -357,18 +359,18 @@ class Subscriber:
             self._ping_due = now + self.limits.pong_s
             self.push(ping_frame(self._awaited), _PING)
 
-    def _take(self, data: bytes, door: Door) -> bool:
+    def _take(self, data: bytes, handler: ConnectionHandler) -> bool:
         """Read frames; return whether there may be more."""
         try:
             self._protocol.receive_data(data)
-            return all(self._take_event(event, door) for event in self._protocol.events())
+            return all(self._take_event(event, handler) for event in self._protocol.events())
         except RemoteProtocolError as error:
             hint = error.event_hint
             code = hint.code if isinstance(hint, CloseConnection) else PROTOCOL_ERROR
             self.close(code, str(error), discard=True)
             return False
 
-    def _take_event(self, event: Event, door: Door) -> bool:
+    def _take_event(self, event: Event, handler: ConnectionHandler) -> bool:
         if isinstance(event, (TextMessage, BytesMessage)):
             part = event.data if isinstance(event.data, str) else bytes(event.data)
             if self._message.add(part) > self.message_bytes:
@@ -378,7 +380,7 @@ class Subscriber:
             if event.message_finished:
                 message = self._message.take(text=isinstance(event, TextMessage))
                 if not self._shut:
-                    door.receive(self, message)
+                    handler.receive(self, message)
         elif isinstance(event, Ping):
             self.push(pong_frame(bytes(event.payload)), _PONG)
         elif isinstance(event, Pong):

@@ -6,8 +6,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from attrs import field, frozen
 
-from meetcore.errors import ConfigError
-from meetcore.secrets import Secret
+from meetcore.model.errors import ConfigError
+from meetcore.model.secrets import Secret
 
 __all__ = ["Target"]
 

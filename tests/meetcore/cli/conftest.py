@@ -52,7 +52,7 @@ def meetcore_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
     def run(*arguments: object, installed: bool = False) -> Result:
         if not installed:
-            monkeypatch.setattr("meetcore.plugins.entry_points", lambda group: ())
+            monkeypatch.setattr("meetcore.plugin.registry.entry_points", lambda group: ())
         return CliRunner().invoke(main, [str(a) for a in arguments])
 
     return run

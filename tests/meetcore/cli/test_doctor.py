@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from meetcore.cli.doctor import check_core
-from meetcore.contracts import HealthReport
-from meetcore.plugins import Plugins
+from meetcore.plugin.contracts import HealthReport
+from meetcore.plugin.registry import Plugins
 
 
 def test_where_something_is_missing_it_says_what_to_do_and_exits_with_1(meetcore_command):

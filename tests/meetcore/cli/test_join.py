@@ -166,7 +166,7 @@ class Guarded(meetcore.Platform):
         return meetcore.MeetingLink(platform="guarded", native_id="x", url=url, passcode="old")
 
     @asynccontextmanager
-    async def open_call(self, link, request, door):
+    async def open_call(self, link, request, events):
         raise meetcore.MeetingRefused("wrong_passcode", f"it is {len(link.passcode)} letters long")
         yield
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meetcore.cli.lines import line_of, plain_line
-from meetcore.events import EVENT_TYPES, Event, StateChanged
-from meetcore.lifecycle import COMPLETING, EndReason, State
-from tests.meetcore.test_wire import made
+from meetcore.model.events import EVENT_TYPES, Event, StateChanged
+from meetcore.model.lifecycle import COMPLETING, EndReason, State
+from tests.meetcore.model.test_wire import made
 
 
 @pytest.mark.parametrize("kind", EVENT_TYPES.values(), ids=EVENT_TYPES)

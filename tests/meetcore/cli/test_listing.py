@@ -53,7 +53,7 @@ def test_a_broken_plugin_is_shown_with_its_trouble(
     folder = write_plugin("entry_broken_cli", "import nowhere_at_all").parent
     monkeypatch.syspath_prepend(str(folder))
     points = EntryPoints([EntryPoint("broken", "entry_broken_cli", "meetcore")])
-    monkeypatch.setattr("meetcore.plugins.entry_points", lambda group: points)
+    monkeypatch.setattr("meetcore.plugin.registry.entry_points", lambda group: points)
     result = meetcore_command("plugins", *(["--json"] if as_json else []), installed=True)
     assert result.exit_code == 1
     assert "nowhere_at_all" in result.output

@@ -15,7 +15,7 @@ import meetcore
 from meetcore.cli import main
 from meetcore.cli.ends import EXIT_MEANINGS
 from meetcore.cli.join import join
-from meetcore.plugins import Plugins
+from meetcore.plugin.registry import Plugins
 
 
 def test_every_command_has_help_that_says_what_it_does(meetcore_command):

@@ -9,9 +9,9 @@ import pytest
 import trio
 
 import meetcore
-from meetcore.errors import MeetingRefused, TranscriberError
-from meetcore.lifecycle import EndReason, Evidence
-from meetcore.signals import (
+from meetcore.model.errors import MeetingRefused, TranscriberError
+from meetcore.model.lifecycle import EndReason, Evidence
+from meetcore.model.signals import (
     Admitted,
     CallEnded,
     ChatArrived,
@@ -28,7 +28,7 @@ from meetcore.testing import (
     parse_script,
     synthetic_voice,
 )
-from meetcore.testing.conformance import RecordingDoor
+from meetcore.testing.conformance import RecordingCallEvents
 
 WORDS = "shall we begin with the plan"
 SCRIPT = f"""
@@ -121,42 +121,42 @@ class Lobby:
     wrong_passcode_link = "lobby:wrong_passcode"
 
     def __init__(self) -> None:
-        self.door: meetcore.CallDoor | None = None
+        self.calls: meetcore.CallEvents | None = None
 
     async def admit(self) -> None:
-        self.door.observe(Admitted())
+        self.calls.observe(Admitted())
         bot = meetcore.Participant(id="me", name="Bot", is_self=True)
-        self.door.observe(ParticipantAppeared(bot))
+        self.calls.observe(ParticipantAppeared(bot))
         ada = meetcore.Participant(id="ada", name="Ada")
-        self.door.observe(ParticipantAppeared(ada))
-        self.door.observe(TrackAppeared("ada", "ada"))
-        self.door.hear(meetcore.Chunk("ada", 0, synthetic_voice(0.1)))
+        self.calls.observe(ParticipantAppeared(ada))
+        self.calls.observe(TrackAppeared("ada", "ada"))
+        self.calls.hear(meetcore.Chunk("ada", 0, synthetic_voice(0.1)))
 
     async def deny(self) -> None:
-        self.door.observe(CallEnded(EndReason.DENIED, Evidence("lobby")))
+        self.calls.observe(CallEnded(EndReason.DENIED, Evidence("lobby")))
 
     async def end(self) -> None:
-        self.door.observe(CallEnded(EndReason.MEETING_ENDED, Evidence("lobby")))
+        self.calls.observe(CallEnded(EndReason.MEETING_ENDED, Evidence("lobby")))
 
     async def say(self, text: str) -> None:
-        self.door.observe(ChatArrived("1", "ada", "Ada", text))
+        self.calls.observe(ChatArrived("1", "ada", "Ada", text))
 
     async def remove(self) -> None:
-        self.door.observe(CallEnded(EndReason.REMOVED, Evidence("lobby")))
+        self.calls.observe(CallEnded(EndReason.REMOVED, Evidence("lobby")))
 
 
 class LobbyCall(meetcore.Call):
     capabilities = frozenset({meetcore.Capability.SEND_CHAT, meetcore.Capability.READ_CHAT})
 
-    def __init__(self, door: meetcore.CallDoor) -> None:
-        self.door = door
+    def __init__(self, calls: meetcore.CallEvents) -> None:
+        self.calls = calls
 
     async def leave(self) -> None:
         await trio.lowlevel.checkpoint()
 
     async def send_chat(self, text: str) -> None:
         await trio.lowlevel.checkpoint()
-        self.door.observe(ChatArrived("2", "me", "Bot", text, by_bot=True))
+        self.calls.observe(ChatArrived("2", "me", "Bot", text, by_bot=True))
 
 
 class LobbyPlatform(meetcore.Platform):
@@ -170,12 +170,12 @@ class LobbyPlatform(meetcore.Platform):
         return meetcore.MeetingLink(platform="lobby", native_id=url[6:].partition("?")[0], url=url)
 
     @asynccontextmanager
-    async def open_call(self, link, request, door):
+    async def open_call(self, link, request, calls):
         if link.native_id != "blue":
             raise MeetingRefused(link.native_id, "No entry.")
-        self.lobby.door = door
-        door.observe(Knocked())
-        yield LobbyCall(door)
+        self.lobby.calls = calls
+        calls.observe(Knocked())
+        yield LobbyCall(calls)
 
 
 class TestLobby(PlatformConformance):
@@ -201,10 +201,10 @@ class Wired(LobbyPlatform):
     port = 0
 
     @asynccontextmanager
-    async def open_call(self, link, request, door):
+    async def open_call(self, link, request, calls):
         async with (
             await trio.open_tcp_stream("127.0.0.1", self.port),
-            super().open_call(link, request, door) as call,
+            super().open_call(link, request, calls) as call,
         ):
             yield call
 
@@ -282,14 +282,14 @@ def test_a_platform_that_claims_every_link_is_found():
 
 
 def test_a_door_refuses_audio_out_of_order_or_of_no_track():
-    door = RecordingDoor()
+    calls = RecordingCallEvents()
     chunk = meetcore.Chunk("a", 0, synthetic_voice(0.1))
     with pytest.raises(AssertionError, match="not announced"):
-        door.hear(chunk)
-    door.observe(TrackAppeared("a", None))
-    door.hear(chunk)
+        calls.hear(chunk)
+    calls.observe(TrackAppeared("a", None))
+    calls.hear(chunk)
     with pytest.raises(AssertionError, match="overlap"):
-        door.hear(chunk)
+        calls.hear(chunk)
 
 
 async def test_a_socket_left_behind_is_told_with_whose_it_is_and_where_it_leads(monkeypatch):
@@ -307,13 +307,13 @@ async def test_a_socket_left_behind_is_told_with_whose_it_is_and_where_it_leads(
 async def test_a_bot_that_says_its_own_words_are_anothers_is_found(tmp_path):
     class Deaf(LobbyCall):
         async def send_chat(self, text):
-            self.door.observe(ChatArrived("2", "me", "Bot", text))
+            self.calls.observe(ChatArrived("2", "me", "Bot", text))
 
     class Confused(LobbyPlatform):
         @asynccontextmanager
-        async def open_call(self, link, request, door):
-            async with super().open_call(link, request, door):
-                yield Deaf(door)
+        async def open_call(self, link, request, calls):
+            async with super().open_call(link, request, calls):
+                yield Deaf(calls)
 
     suite = TestLobby()
     suite.timeout_s = 0.5

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 import meetcore
-from meetcore.errors import TranscriberError
+from meetcore.model.errors import TranscriberError
 from meetcore.testing import ScriptedTranscriber, SimMeeting, run_simulated
 from tests.laws.conftest import MEETING
 from tests.meetcore.conftest import end_of, kinds

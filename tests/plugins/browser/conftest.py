@@ -15,11 +15,11 @@ import trio
 from attrs import define
 
 from meetcore.audio.chunk import Pcm
-from meetcore.contracts import CallRequest
-from meetcore.secrets import Redactor
+from meetcore.model.secrets import Redactor
+from meetcore.plugin.contracts import CallRequest
 from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.browser import Browser
-from meetcore_browser.testing import KeepingDoor, PageSite, serve_pages, until
+from meetcore_browser.testing import KeepingCallEvents, PageSite, serve_pages, until
 
 PAGES = Path(__file__).parent / "pages"
 
@@ -33,8 +33,8 @@ def site() -> Iterator[PageSite]:
 
 
 @pytest.fixture
-def door() -> KeepingDoor:
-    return KeepingDoor()
+def events() -> KeepingCallEvents:
+    return KeepingCallEvents()
 
 
 class MakeRequest(Protocol):
@@ -62,7 +62,7 @@ class LoopbackCall:
     browser: Browser
     sender: Any
     page: BotPage
-    door: KeepingDoor
+    events: KeepingCallEvents
 
     async def at_sender(self, expression: str, argument: Any = None) -> Any:
         return await self.browser.call(self.sender.evaluate, expression, argument)
@@ -81,8 +81,8 @@ class LoopbackCall:
 
     async def heard(self, track_id: str, seconds: float) -> None:
         """Wait until that much of a track has arrived, from now."""
-        wanted = len(self.door.pcm(track_id)) + int(seconds * 16_000)
-        await until(lambda: len(self.door.pcm(track_id)) >= wanted)
+        wanted = len(self.events.pcm(track_id)) + int(seconds * 16_000)
+        await until(lambda: len(self.events.pcm(track_id)) >= wanted)
 
     def track_of(self, stream: str) -> str:
         """Return the id of the track that belongs to a stream."""
@@ -98,7 +98,7 @@ class OpenCall(Protocol):
 
 @pytest.fixture
 def loopback_call(
-    browser: Browser, site: PageSite, door: KeepingDoor, request_for: MakeRequest
+    browser: Browser, site: PageSite, events: KeepingCallEvents, request_for: MakeRequest
 ) -> OpenCall:
     @asynccontextmanager
     async def opened(path: str = "/bot", **options: Any) -> AsyncIterator[LoopbackCall]:
@@ -107,12 +107,12 @@ def loopback_call(
         sender = await browser.call(context.new_page)
         await browser.call(sender.goto, site.url("/sender"))
         async with (
-            open_page(request, door, browser=browser, **options) as page,
+            open_page(request, events, browser=browser, **options) as page,
             trio.open_nursery() as nursery,
         ):
             nursery.start_soon(page.watch)
             await page.goto(site.url(path))
-            yield LoopbackCall(browser, sender, page, door)
+            yield LoopbackCall(browser, sender, page, events)
             nursery.cancel_scope.cancel()
         await browser.call(context.close)
 

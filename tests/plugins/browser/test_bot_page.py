@@ -12,15 +12,15 @@ import pytest
 import trio
 import trio.lowlevel
 
-from meetcore.errors import MeetcoreError
-from meetcore.signals import DiagnosticsWritten, StepWorked
+from meetcore.model.errors import MeetcoreError
+from meetcore.model.signals import DiagnosticsWritten, StepWorked
 from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.browser import Browser
 from meetcore_browser.capture import CaptureOptions
 from meetcore_browser.errors import SelectorMissed, StepFailed, StepTimedOut
 from meetcore_browser.page_settings import PageSettings
 from meetcore_browser.selectors import SelectorPack
-from meetcore_browser.testing import KeepingDoor, PageSite, until
+from meetcore_browser.testing import KeepingCallEvents, PageSite, until
 
 pytestmark = pytest.mark.browser
 
@@ -63,10 +63,10 @@ PACK = SelectorPack.parse(
 
 @pytest.fixture
 async def lobby(
-    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any
+    browser: Browser, site: PageSite, events: KeepingCallEvents, request_for: Any
 ) -> AsyncIterator[BotPage]:
     site.add("/lobby", LOBBY)
-    async with open_page(request_for(secrets=(PASSCODE,)), door, browser=browser) as page:
+    async with open_page(request_for(secrets=(PASSCODE,)), events, browser=browser) as page:
         await page.goto(site.url("/lobby?pwd=s3cr3t%26word#tok3n-of-the-day"))
         yield page
 
@@ -111,23 +111,23 @@ async def test_a_page_that_goes_on_to_another_document_while_it_is_asked_is_aske
 
 
 async def test_a_step_that_works_is_told_with_what_matched(
-    lobby: BotPage, door: KeepingDoor
+    lobby: BotPage, events: KeepingCallEvents
 ) -> None:
     async with lobby.step("press join") as step:
         hit = await lobby.find(PACK["join"])
         step.note(f"rank {hit.rank}")
-    assert door.signals == [StepWorked("press join", "rank 1")]
+    assert events.signals == [StepWorked("press join", "rank 1")]
 
 
 async def test_a_failed_step_leaves_a_bundle_without_a_secret(
-    lobby: BotPage, door: KeepingDoor, tmp_path: Path
+    lobby: BotPage, events: KeepingCallEvents, tmp_path: Path
 ) -> None:
     with pytest.raises(SelectorMissed) as caught:
         async with lobby.step("press join"):
             await lobby.find(PACK["late"], timeout_s=0.3)
 
     folder = tmp_path / "bot" / "diagnostics" / "01-press-join"
-    assert door.signals == [
+    assert events.signals == [
         DiagnosticsWritten("press join", "diagnostics/01-press-join", "SelectorMissed")
     ]
     assert any("diagnostics/01-press-join" in note for note in caught.value.__notes__)
@@ -197,13 +197,13 @@ COUNT_MASK = """async (bytes) => {
 
 
 async def test_a_step_that_takes_too_long_is_told_and_leaves_a_bundle(
-    lobby: BotPage, door: KeepingDoor
+    lobby: BotPage, events: KeepingCallEvents
 ) -> None:
     with pytest.raises(StepTimedOut, match=r"'wait for Ada' took longer than 0\.2 s") as caught:
         async with lobby.step("wait for Ada", timeout_s=0.2):
             await trio.sleep_forever()
     assert caught.value.diagnostics == "diagnostics/01-wait-for-ada"
-    assert len(door.of_type(DiagnosticsWritten)) == 1
+    assert len(events.of_type(DiagnosticsWritten)) == 1
 
 
 async def test_errors_that_are_not_ours_become_a_failed_step_and_ours_pass_as_they_are(
@@ -220,13 +220,13 @@ async def test_errors_that_are_not_ours_become_a_failed_step_and_ours_pass_as_th
 
 
 async def test_a_cancelled_step_ends_at_once_without_a_bundle(
-    lobby: BotPage, door: KeepingDoor
+    lobby: BotPage, events: KeepingCallEvents
 ) -> None:
     with trio.move_on_after(0.1) as scope:
         async with lobby.step("wait"):
             await trio.sleep_forever()
     assert scope.cancelled_caught
-    assert door.signals == []
+    assert events.signals == []
 
 
 @pytest.mark.law(7)
@@ -245,17 +245,17 @@ async def test_a_page_that_hangs_still_gives_a_bundle_in_time(
 
 
 async def test_a_disk_that_refuses_costs_the_bundle_and_not_the_error(
-    lobby: BotPage, tmp_path: Path, door: KeepingDoor
+    lobby: BotPage, tmp_path: Path, events: KeepingCallEvents
 ) -> None:
     (tmp_path / "bot").write_text("a file where the folder should be")
     with pytest.raises(SelectorMissed):
         async with lobby.step("press join"):
             await lobby.find(PACK["late"], timeout_s=0)
-    assert door.signals == []
+    assert events.signals == []
 
 
 async def test_a_lost_browser_still_leaves_a_report(
-    site: PageSite, door: KeepingDoor, request_for: Any, tmp_path: Path
+    site: PageSite, events: KeepingCallEvents, request_for: Any, tmp_path: Path
 ) -> None:
     import os
     import signal
@@ -263,7 +263,7 @@ async def test_a_lost_browser_still_leaves_a_report(
     from meetcore_browser.errors import BrowserCrashed
 
     site.add("/lobby", LOBBY)
-    async with open_page(request_for(), door) as page:
+    async with open_page(request_for(), events) as page:
         await page.goto(site.url("/lobby"))
         with pytest.raises(BrowserCrashed):
             async with page.step("press join"):
@@ -275,7 +275,7 @@ async def test_a_lost_browser_still_leaves_a_report(
 
 
 async def test_a_joiners_page_script_tells_the_host_and_shows_the_page_nothing(
-    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any, tmp_path: Path
+    browser: Browser, site: PageSite, events: KeepingCallEvents, request_for: Any, tmp_path: Path
 ) -> None:
     site.add(
         "/meeting",
@@ -289,7 +289,7 @@ async def test_a_joiners_page_script_tells_the_host_and_shows_the_page_nothing(
     told: list[Any] = []
     async with open_page(
         request_for(),
-        door,
+        events,
         browser=browser,
         capture=None,
         scripts=[script, other],
@@ -301,7 +301,7 @@ async def test_a_joiners_page_script_tells_the_host_and_shows_the_page_nothing(
 
 
 async def test_a_handler_that_raises_ends_the_watch_with_its_error(
-    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any, tmp_path: Path
+    browser: Browser, site: PageSite, events: KeepingCallEvents, request_for: Any, tmp_path: Path
 ) -> None:
     script = tmp_path / "observer.js"
     script.write_text("meetcore.tell('roster', 1);")
@@ -310,7 +310,7 @@ async def test_a_handler_that_raises_ends_the_watch_with_its_error(
         raise ValueError(f"not a roster: {data}")
 
     async with open_page(
-        request_for(), door, browser=browser, scripts=[script], on_message={"roster": on_roster}
+        request_for(), events, browser=browser, scripts=[script], on_message={"roster": on_roster}
     ) as page:
         await page.goto(site.url("/bot"))
         with trio.fail_after(5), pytest.raises(ValueError, match="not a roster: 1"):
@@ -318,13 +318,13 @@ async def test_a_handler_that_raises_ends_the_watch_with_its_error(
 
 
 async def test_a_page_without_capture_keeps_its_own_webrtc(
-    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any
+    browser: Browser, site: PageSite, events: KeepingCallEvents, request_for: Any
 ) -> None:
     native = "() => RTCPeerConnection.prototype.setRemoteDescription.toString()"
-    async with open_page(request_for(), door, browser=browser, capture=None) as page:
+    async with open_page(request_for(), events, browser=browser, capture=None) as page:
         await page.goto(site.url("/bot"))
         assert "[native code]" in await page.evaluate(native)
-    async with open_page(request_for(), door, browser=browser, capture=CaptureOptions()) as page:
+    async with open_page(request_for(), events, browser=browser, capture=CaptureOptions()) as page:
         await page.goto(site.url("/bot"))
         assert "[native code]" not in await page.evaluate(native)
 
@@ -371,7 +371,7 @@ async def test_controls_are_found_in_frames_and_open_shadow_roots(
 
 
 async def test_a_dialog_is_answered_and_told_and_a_topic_of_ours_is_nobody_elses(
-    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any, tmp_path: Path
+    browser: Browser, site: PageSite, events: KeepingCallEvents, request_for: Any, tmp_path: Path
 ) -> None:
     """A joiner may call its topics what it likes, and a page may ask what it likes."""
     script = tmp_path / "joiner.js"
@@ -391,7 +391,7 @@ async def test_a_dialog_is_answered_and_told_and_a_topic_of_ours_is_nobody_elses
     settings = PageSettings(locale="de-DE", timezone="Asia/Tokyo", width=800, height=500)
     async with open_page(
         request_for(),
-        door,
+        events,
         browser=browser,
         scripts=[script],
         on_message={topic: partial(told.__setitem__, topic) for topic in topics},
@@ -412,7 +412,7 @@ async def test_a_dialog_is_answered_and_told_and_a_topic_of_ours_is_nobody_elses
     assert seen[:5] == ["false,", "de-DE", 800, 500, "Asia/Tokyo"]
     assert told["gone"] == {"track": 1, "by": "the joiner"}
     assert told["closed"] == ["undefined", "undefined"]
-    steps = [s.detail for s in door.signals if isinstance(s, StepWorked) and s.name == "dialog"]
+    steps = [s.detail for s in events.signals if isinstance(s, StepWorked) and s.name == "dialog"]
     assert steps == [
         "alert: hello (accepted)",
         "confirm: sure? (dismissed)",
@@ -421,7 +421,7 @@ async def test_a_dialog_is_answered_and_told_and_a_topic_of_ours_is_nobody_elses
     kept = [item for origin in state["origins"] for item in origin["localStorage"]]
     assert kept == [{"name": "kept", "value": "yes"}]
     async with open_page(
-        request_for(), door, browser=browser, settings=PageSettings(storage_state=state)
+        request_for(), events, browser=browser, settings=PageSettings(storage_state=state)
     ) as page:
         await page.goto(site.url("/asks"))
         assert await page.evaluate("localStorage.getItem('kept')") == "yes"

@@ -15,7 +15,7 @@ import pytest
 import trio
 from playwright.async_api import Error as PlaywrightError
 
-from meetcore.scratch import PREFIX, scratch_root
+from meetcore.log.scratch import PREFIX, scratch_root
 from meetcore_browser import browser as browser_module
 from meetcore_browser.bot_page import open_page
 from meetcore_browser.browser import Browser, open_browser
@@ -31,7 +31,7 @@ from meetcore_browser.errors import (
     PageGone,
 )
 from meetcore_browser.flags import LaunchOptions
-from meetcore_browser.testing import KeepingDoor, PageSite, until
+from meetcore_browser.testing import KeepingCallEvents, PageSite, until
 from meetcore_browser.thread import browser_thread
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
@@ -194,10 +194,10 @@ async def test_a_killed_driver_is_a_driver_crash_and_touches_no_other_bot(
 
 @pytest.mark.parametrize("victim", ["browser", "driver", "page"])
 async def test_the_watch_over_a_page_tells_promptly_what_was_lost(
-    victim: str, site: PageSite, door: KeepingDoor, request_for: Any
+    victim: str, site: PageSite, events: KeepingCallEvents, request_for: Any
 ) -> None:
     expected = {"browser": BrowserCrashed, "driver": DriverCrashed, "page": PageCrashed}[victim]
-    async with open_page(request_for(), door) as page:
+    async with open_page(request_for(), events) as page:
         await page.goto(site.url("/bot"))
         with trio.fail_after(5), pytest.RaisesGroup(expected):
             async with trio.open_nursery() as nursery:
@@ -213,9 +213,9 @@ async def test_the_watch_over_a_page_tells_promptly_what_was_lost(
 
 
 async def test_a_page_that_was_closed_is_gone_but_not_crashed(
-    browser: Browser, site: PageSite, door: KeepingDoor, request_for: Any
+    browser: Browser, site: PageSite, events: KeepingCallEvents, request_for: Any
 ) -> None:
-    async with open_page(request_for(), door, browser=browser) as page:
+    async with open_page(request_for(), events, browser=browser) as page:
         await page.goto(site.url("/bot"))
         with trio.fail_after(5), pytest.RaisesGroup(PageGone):
             async with trio.open_nursery() as nursery:

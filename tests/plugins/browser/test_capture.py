@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from meetcore.audio.chunk import Chunk
-from meetcore.signals import CaptureHealth, TrackAppeared, TrackGone
+from meetcore.model.signals import CaptureHealth, TrackAppeared, TrackGone
 from meetcore_browser.capture import DOCUMENT_GONE, PageCapture, SampleClock
 from meetcore_browser.handover import LostFrames
-from meetcore_browser.testing import DeclaredLoss, KeepingDoor
+from meetcore_browser.testing import DeclaredLoss, KeepingCallEvents
 from meetcore_browser.wire import AudioBlock, PageMessage, WireError
 
 DOCUMENT = 77
@@ -43,13 +43,13 @@ def block(
 
 
 @pytest.fixture
-def door() -> KeepingDoor:
-    return KeepingDoor()
+def events() -> KeepingCallEvents:
+    return KeepingCallEvents()
 
 
 @pytest.fixture
-def capture(door: KeepingDoor) -> PageCapture:
-    page = PageCapture(door, now=lambda: 0.0)
+def capture(events: KeepingCallEvents) -> PageCapture:
+    page = PageCapture(events, now=lambda: 0.0)
     page.take(clock_message())
     page.take(track_message())
     return page
@@ -59,45 +59,51 @@ def placed(chunks: list[Chunk]) -> list[tuple[str, int, int]]:
     return [(chunk.track_id, chunk.start_sample, chunk.samples) for chunk in chunks]
 
 
-def test_chunks_stand_where_the_pages_counter_says(capture: PageCapture, door: KeepingDoor) -> None:
+def test_chunks_stand_where_the_pages_counter_says(
+    capture: PageCapture, events: KeepingCallEvents
+) -> None:
     capture.take(block(3200))
     capture.take(block(4800))
-    assert placed(door.chunks) == [("t1", 3200, 1600), ("t1", 4800, 1600)]
-    assert door.losses == []
+    assert placed(events.chunks) == [("t1", 3200, 1600), ("t1", 4800, 1600)]
+    assert events.losses == []
 
 
-def test_a_hole_between_two_blocks_is_declared(capture: PageCapture, door: KeepingDoor) -> None:
+def test_a_hole_between_two_blocks_is_declared(
+    capture: PageCapture, events: KeepingCallEvents
+) -> None:
     capture.take(block(0))
     capture.take(block(5000))
-    assert door.losses == [DeclaredLoss("t1", 1600, 3400, "page_gap")]
+    assert events.losses == [DeclaredLoss("t1", 1600, 3400, "page_gap")]
 
 
 def test_what_the_bridge_dropped_is_declared_and_is_no_hole(
-    capture: PageCapture, door: KeepingDoor
+    capture: PageCapture, events: KeepingCallEvents
 ) -> None:
     capture.take(block(0))
     capture.take(LostFrames(DOCUMENT, 1, 1600, 3200))
     capture.take(block(4800))
-    assert door.losses == [DeclaredLoss("t1", 1600, 3200, "bridge_overflow")]
+    assert events.losses == [DeclaredLoss("t1", 1600, 3200, "bridge_overflow")]
 
 
-def test_a_track_that_was_left_out_is_neither_heard_nor_declared_lost(door: KeepingDoor) -> None:
-    page = PageCapture(door, lambda _: None, now=lambda: 0.0)
+def test_a_track_that_was_left_out_is_neither_heard_nor_declared_lost(
+    events: KeepingCallEvents,
+) -> None:
+    page = PageCapture(events, lambda _: None, now=lambda: 0.0)
     page.take(clock_message())
     page.take(track_message())
     page.take(block(0))
     page.take(LostFrames(DOCUMENT, 1, 1600, 3200))
     page.take(PageMessage(DOCUMENT, "gone", {"track": 1}, own=True))
-    assert (door.chunks, door.losses, door.signals) == ([], [], [])
+    assert (events.chunks, events.losses, events.signals) == ([], [], [])
 
 
 def test_a_second_document_is_placed_by_its_wall_time(
-    capture: PageCapture, door: KeepingDoor
+    capture: PageCapture, events: KeepingCallEvents
 ) -> None:
     capture.take(clock_message(document=88, wall_ms=7500.0))
     capture.take(track_message(document=88))
     capture.take(block(160, document=88))
-    assert placed(door.chunks) == [("t2", 2 * 16_000 + 8000 + 160, 1600)]
+    assert placed(events.chunks) == [("t2", 2 * 16_000 + 8000 + 160, 1600)]
 
 
 def test_a_wall_clock_that_was_set_back_gives_no_negative_index() -> None:
@@ -115,15 +121,17 @@ def test_the_first_word_about_a_documents_clock_counts() -> None:
     assert clock.sample(2, 0) == 16_000
 
 
-def test_the_end_of_a_document_ends_its_tracks(capture: PageCapture, door: KeepingDoor) -> None:
+def test_the_end_of_a_document_ends_its_tracks(
+    capture: PageCapture, events: KeepingCallEvents
+) -> None:
     capture.take(track_message(number=2))
     capture.take(PageMessage(DOCUMENT, DOCUMENT_GONE, None, own=True))
-    assert door.of_type(TrackGone) == [TrackGone("t1"), TrackGone("t2")]
+    assert events.of_type(TrackGone) == [TrackGone("t1"), TrackGone("t2")]
     assert capture.tracks == []
 
 
 def test_a_track_is_announced_before_it_is_heard_with_all_that_is_known_of_it(
-    capture: PageCapture, door: KeepingDoor
+    capture: PageCapture, events: KeepingCallEvents
 ) -> None:
     [track] = capture.tracks
     assert (track.label, track.stream_ids, track.peer_connection, track.mid) == (
@@ -132,13 +140,15 @@ def test_a_track_is_announced_before_it_is_heard_with_all_that_is_known_of_it(
         1,
         "0",
     )
-    [signal] = door.signals
+    [signal] = events.signals
     assert isinstance(signal, TrackAppeared)
 
 
-def test_trouble_in_the_page_is_a_health_signal(capture: PageCapture, door: KeepingDoor) -> None:
+def test_trouble_in_the_page_is_a_health_signal(
+    capture: PageCapture, events: KeepingCallEvents
+) -> None:
     capture.take(PageMessage(DOCUMENT, "trouble", {"detail": "AudioWorklet is missing"}, own=True))
-    assert door.of_type(CaptureHealth) == [CaptureHealth(False, "AudioWorklet is missing")]
+    assert events.of_type(CaptureHealth) == [CaptureHealth(False, "AudioWorklet is missing")]
 
 
 @pytest.mark.parametrize("topic", ["clock", "track", "gone", "health", "trouble", DOCUMENT_GONE])

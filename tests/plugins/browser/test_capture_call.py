@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meetcore.signals import CaptureHealth, TrackAppeared, TrackGone
+from meetcore.model.signals import CaptureHealth, TrackAppeared, TrackGone
 from meetcore_browser.capture import CaptureOptions, RemoteTrack
-from meetcore_browser.testing import KeepingDoor, PageSite, until
+from meetcore_browser.testing import KeepingCallEvents, PageSite, until
 
 pytestmark = pytest.mark.browser
 
 
-def assert_gapless(door: KeepingDoor, track_id: str) -> None:
-    chunks = door.heard(track_id)
+def assert_gapless(events: KeepingCallEvents, track_id: str) -> None:
+    chunks = events.heard(track_id)
     for earlier, later in pairwise(chunks):
         assert later.start_sample == earlier.end_sample
 
@@ -42,14 +42,14 @@ async def test_each_track_carries_its_own_tone_and_all_stand_on_one_clock(
         low_track, high_track = call.track_of(low), call.track_of(high)
         await call.heard(low_track, 3.0)
 
-        assert dominant_hz(call.door.pcm(low_track)) == pytest.approx(400, abs=2)
-        assert dominant_hz(call.door.pcm(high_track)) == pytest.approx(1000, abs=2)
-        assert_gapless(call.door, low_track)
-        assert_gapless(call.door, high_track)
-        assert call.door.losses == []
+        assert dominant_hz(call.events.pcm(low_track)) == pytest.approx(400, abs=2)
+        assert dominant_hz(call.events.pcm(high_track)) == pytest.approx(1000, abs=2)
+        assert_gapless(call.events, low_track)
+        assert_gapless(call.events, high_track)
+        assert call.events.losses == []
         # Not only the counters: the sound itself has no seam.
-        assert phase_error(call.door.pcm(low_track)[-24_000:], 400) < 0.5
-        ends = [call.door.heard(track)[-1].end_sample for track in (low_track, high_track)]
+        assert phase_error(call.events.pcm(low_track)[-24_000:], 400) < 0.5
+        ends = [call.events.heard(track)[-1].end_sample for track in (low_track, high_track)]
         assert abs(ends[0] - ends[1]) <= 3200
 
         # A track that comes late stands on the same clock, and what it had before is not made up.
@@ -58,33 +58,33 @@ async def test_each_track_carries_its_own_tone_and_all_stand_on_one_clock(
         await until(lambda: len(call.page.capture.tracks) == 3)
         late_track = call.track_of(late)
         await call.heard(late_track, 1.5)
-        assert dominant_hz(call.door.pcm(late_track)) == pytest.approx(2000, abs=2)
-        late_chunks, early_chunks = call.door.heard(late_track), call.door.heard(low_track)
+        assert dominant_hz(call.events.pcm(late_track)) == pytest.approx(2000, abs=2)
+        late_chunks, early_chunks = call.events.heard(late_track), call.events.heard(low_track)
         assert late_chunks[0].start_sample >= 2.5 * 16_000
         assert abs(late_chunks[-1].end_sample - early_chunks[-1].end_sample) <= 3200
 
         # A track that is taken away ends; the others go on; when it comes back it is a new one.
         await call.at_sender("() => pc.removeTrack(senders[400])")
         await call.negotiate()
-        await until(lambda: bool(call.door.of_type(TrackGone)))
-        assert call.door.of_type(TrackGone) == [TrackGone(low_track)]
+        await until(lambda: bool(call.events.of_type(TrackGone)))
+        assert call.events.of_type(TrackGone) == [TrackGone(low_track)]
         await call.heard(high_track, 0.5)
         again = await call.add_tone(600)
         await call.negotiate()
         await until(lambda: len(call.page.capture.tracks) == 3)
         assert call.track_of(again) not in (low_track, high_track, late_track)
         await call.heard(call.track_of(again), 1.5)
-        assert dominant_hz(call.door.pcm(call.track_of(again))) == pytest.approx(600, abs=2)
+        assert dominant_hz(call.events.pcm(call.track_of(again))) == pytest.approx(600, abs=2)
 
         # What is left of a block is fetched before leaving, and closing ends every track.
-        before = len(call.door.heard(high_track))
+        before = len(call.events.heard(high_track))
         await call.page.finish_capture()
         # On a busy machine a whole block may have come behind it by now.
-        assert any(chunk.samples < 1600 for chunk in call.door.heard(high_track)[before:])
+        assert any(chunk.samples < 1600 for chunk in call.events.heard(high_track)[before:])
         await call.page.evaluate("() => pc.close()")
         await until(lambda: call.page.capture.tracks == [])
-        assert_gapless(call.door, high_track)
-        assert call.door.losses == []
+        assert_gapless(call.events, high_track)
+        assert call.events.losses == []
 
 
 async def test_a_track_keeps_its_place_when_its_sender_replaces_it(
@@ -99,9 +99,9 @@ async def test_a_track_keeps_its_place_when_its_sender_replaces_it(
         replace = "() => { addTone(1500); return senders[400].replaceTrack(senders[1500].track) }"
         await call.at_sender(replace)
         await call.heard(track, 2.5)
-        assert dominant_hz(call.door.pcm(track)) == pytest.approx(1500, abs=2)
+        assert dominant_hz(call.events.pcm(track)) == pytest.approx(1500, abs=2)
         assert call.track_of(stream) == track
-        assert_gapless(call.door, track)
+        assert_gapless(call.events, track)
 
 
 async def test_the_joiner_says_whose_a_track_is_and_which_one_is_left_out(
@@ -116,10 +116,10 @@ async def test_the_joiner_says_whose_a_track_is_and_which_one_is_left_out(
     async with loopback_call(whose=whose) as call:
         first, second = await call.add_tone(400), await call.add_tone(1000)
         await call.negotiate()
-        await until(lambda: len(seen) == 2 and len(call.door.chunks) > 5)
+        await until(lambda: len(seen) == 2 and len(call.events.chunks) > 5)
         assert {track.stream_ids for track in seen} == {(first,), (second,)}
-        assert {chunk.track_id for chunk in call.door.chunks} == {"voice-of-ada"}
-        assert call.door.of_type(TrackAppeared) == [TrackAppeared("voice-of-ada", "ada")]
+        assert {chunk.track_id for chunk in call.events.chunks} == {"voice-of-ada"}
+        assert call.events.of_type(TrackAppeared) == [TrackAppeared("voice-of-ada", "ada")]
 
 
 async def test_incoming_video_is_refused_at_every_negotiation(loopback_call: Any) -> None:
@@ -129,7 +129,7 @@ async def test_incoming_video_is_refused_at_every_negotiation(loopback_call: Any
         answers = [await call.negotiate(), await call.negotiate("takeImplicitly")]
         for answer in answers:
             assert video_direction(answer) == "a=inactive"
-        await until(lambda: len(call.door.chunks) > 15)
+        await until(lambda: len(call.events.chunks) > 15)
         assert await call.page.evaluate("() => framesReceived()") == 0
 
 
@@ -138,7 +138,7 @@ async def test_incoming_video_arrives_when_it_is_asked_for(loopback_call: Any) -
         await call.add_tone(400)
         await call.at_sender("() => addPicture()")
         assert video_direction(await call.negotiate()) == "a=recvonly"
-        await until(lambda: len(call.door.chunks) > 15)
+        await until(lambda: len(call.events.chunks) > 15)
         assert await call.page.evaluate("() => framesReceived()") > 5
 
 
@@ -148,7 +148,7 @@ async def test_video_that_the_page_sends_itself_still_goes_out(loopback_call: An
         await call.at_sender("() => addPicture()")
         await call.page.evaluate("() => sendPicture()")
         assert video_direction(await call.negotiate()) == "a=sendonly"
-        await until(lambda: len(call.door.chunks) > 20)
+        await until(lambda: len(call.events.chunks) > 20)
         assert await call.page.evaluate("() => framesReceived()") == 0
         assert await call.at_sender("() => received('video', 'framesReceived')") > 5
 
@@ -187,7 +187,7 @@ async def test_a_strict_content_security_policy_does_not_stop_the_capture(
         await call.negotiate()
         await until(lambda: len(call.page.capture.tracks) == 1)
         await call.heard(call.track_of(stream), 1.5)
-        assert dominant_hz(call.door.pcm(call.track_of(stream))) == pytest.approx(700, abs=2)
+        assert dominant_hz(call.events.pcm(call.track_of(stream))) == pytest.approx(700, abs=2)
 
 
 async def test_a_frame_of_the_page_is_heard_and_ends_with_its_document(
@@ -201,9 +201,9 @@ async def test_a_frame_of_the_page_is_heard_and_ends_with_its_document(
         await until(lambda: len(call.page.capture.tracks) == 1)
         track = call.track_of(stream)
         await call.heard(track, 1.5)
-        assert dominant_hz(call.door.pcm(track)) == pytest.approx(900, abs=2)
+        assert dominant_hz(call.events.pcm(track)) == pytest.approx(900, abs=2)
         await call.page.evaluate("() => document.querySelector('iframe').remove()")
-        await until(lambda: call.door.of_type(TrackGone) == [TrackGone(track)])
+        await until(lambda: call.events.of_type(TrackGone) == [TrackGone(track)])
 
 
 async def test_capture_goes_on_after_a_navigation_to_another_site(
@@ -212,16 +212,16 @@ async def test_capture_goes_on_after_a_navigation_to_another_site(
     async with loopback_call() as call:
         await call.add_tone(400)
         await call.negotiate()
-        await until(lambda: len(call.door.chunks) > 3)
+        await until(lambda: len(call.events.chunks) > 3)
         await call.page.goto(site.url("/bot", host="localhost"))
-        await until(lambda: len(call.door.of_type(TrackGone)) == 1)
+        await until(lambda: len(call.events.of_type(TrackGone)) == 1)
         await call.at_sender("() => { window.pc = new RTCPeerConnection(); addTone(800) }")
         await call.negotiate()
         await until(lambda: len(call.page.capture.tracks) == 1)
         [track] = call.page.capture.tracks
         await call.heard(track.track_id, 0.3)
-        first_end = call.door.heard("t1")[-1].end_sample
-        assert call.door.heard(track.track_id)[0].start_sample >= first_end
+        first_end = call.events.heard("t1")[-1].end_sample
+        assert call.events.heard(track.track_id)[0].start_sample >= first_end
 
 
 async def test_digital_silence_while_packets_arrive_raises_an_alarm(loopback_call: Any) -> None:
@@ -230,13 +230,13 @@ async def test_digital_silence_while_packets_arrive_raises_an_alarm(loopback_cal
     async with loopback_call(capture=options) as call:
         stream = await call.add_tone(400)
         await call.negotiate()
-        await until(lambda: bool(call.door.of_type(CaptureHealth)))
-        [alarm] = call.door.of_type(CaptureHealth)
+        await until(lambda: bool(call.events.of_type(CaptureHealth)))
+        [alarm] = call.events.of_type(CaptureHealth)
         assert isinstance(alarm, CaptureHealth)
         assert not alarm.healthy
         assert "jitter buffer gave nothing" in alarm.detail
         assert alarm.track_id == call.track_of(stream)
-        assert not call.door.pcm(alarm.track_id).any()
+        assert not call.events.pcm(alarm.track_id).any()
 
 
 async def test_a_sender_that_is_silent_raises_no_alarm(loopback_call: Any) -> None:
@@ -247,7 +247,7 @@ async def test_a_sender_that_is_silent_raises_no_alarm(loopback_call: Any) -> No
         await call.negotiate()
         await until(lambda: len(call.page.capture.tracks) == 1)
         await call.heard(call.track_of(stream), 4.0)
-        assert call.door.of_type(CaptureHealth) == []
+        assert call.events.of_type(CaptureHealth) == []
 
 
 async def test_a_consumer_that_is_too_slow_loses_exactly_what_is_declared(
@@ -265,12 +265,12 @@ async def test_a_consumer_that_is_too_slow_loses_exactly_what_is_declared(
         time.sleep(1.5)  # noqa: ASYNC251  (the Trio loop hangs: that is the case)
         await call.heard(track, 1.0)
 
-        assert call.door.losses
-        assert {loss.cause for loss in call.door.losses} == {"bridge_overflow"}
-        assert 0.5 * 16_000 < sum(loss.samples for loss in call.door.losses) < 1.5 * 16_000
+        assert call.events.losses
+        assert {loss.cause for loss in call.events.losses} == {"bridge_overflow"}
+        assert 0.5 * 16_000 < sum(loss.samples for loss in call.events.losses) < 1.5 * 16_000
         stretches = sorted(
-            [(c.start_sample, c.end_sample) for c in call.door.heard(track)]
-            + [(x.start_sample, x.start_sample + x.samples) for x in call.door.losses]
+            [(c.start_sample, c.end_sample) for c in call.events.heard(track)]
+            + [(x.start_sample, x.start_sample + x.samples) for x in call.events.losses]
         )
         for (_, end), (start, _) in pairwise(stretches):
             assert start == end

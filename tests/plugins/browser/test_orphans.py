@@ -16,7 +16,7 @@ import psutil
 import pytest
 import trio
 
-from meetcore.scratch import PREFIX, remove_stale, scratch_root
+from meetcore.log.scratch import PREFIX, remove_stale, scratch_root
 from meetcore_browser.driver import process_alive
 from meetcore_browser.testing import until
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import playwright
 import pytest
 
-from meetcore.secrets import Redactor
+from meetcore.model.secrets import Redactor
 from meetcore_browser.capture import CaptureOptions
 from meetcore_browser.diagnostics import redacted, redacted_html
 from meetcore_browser.page_script import PAGE_FOLDER, page_script

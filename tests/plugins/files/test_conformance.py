@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from meetcore.contracts import Sink
-from meetcore.events import ArtifactWritten, CaptureStarted, SegmentFinalized
+from meetcore.model.events import ArtifactWritten, CaptureStarted, SegmentFinalized
+from meetcore.plugin.contracts import Sink
 from meetcore.testing.conformance import SinkConformance
 from meetcore_files.manifest import Manifest
 from meetcore_files.options import FilesOptions

@@ -9,10 +9,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.printable import one_line
-from meetcore.roster import NameSource
-from meetcore.subtitles import cues_of
-from meetcore.transcript import Segment, Word, spoken_order
+from meetcore.model.printable import one_line
+from meetcore.model.roster import NameSource
+from meetcore.model.subtitles import cues_of
+from meetcore.model.transcript import Segment, Word, spoken_order
 from meetcore_files.formats import to_json, to_srt, to_txt, to_vtt
 
 SRT_TIMES = re.compile(r"(\d{2,}):(\d\d):(\d\d),(\d{3}) --> (\d{2,}):(\d\d):(\d\d),(\d{3})")

@@ -22,10 +22,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetcore.audio.chunk import Chunk
-from meetcore.commands import Command
-from meetcore.contracts import SinkContext
-from meetcore.errors import StorageUnavailable
-from meetcore.events import (
+from meetcore.log.journal import Journal
+from meetcore.model.commands import Command
+from meetcore.model.errors import StorageUnavailable
+from meetcore.model.events import (
     ArtifactWritten,
     AudioLost,
     BotRequested,
@@ -35,9 +35,9 @@ from meetcore.events import (
     SegmentFinalized,
     TrackOpened,
 )
-from meetcore.journal import Journal
-from meetcore.roster import NameSource, Participant
-from meetcore.transcript import Segment, Word
+from meetcore.model.roster import NameSource, Participant
+from meetcore.model.transcript import Segment, Word
+from meetcore.plugin.contracts import SinkContext
 from meetcore_files.completion import file_name_part
 from meetcore_files.manifest import Manifest, sha256_of
 from meetcore_files.options import FilesOptions
@@ -323,9 +323,9 @@ async def test_a_sink_that_was_detached_before_its_finish_completes_when_it_clos
 RECORDING_PROCESS = """
 import sys, pathlib, numpy as np, trio
 from meetcore.audio.chunk import Chunk
-from meetcore.contracts import SinkContext
-from meetcore.events import BotRequested
-from meetcore.journal import Journal
+from meetcore.plugin.contracts import SinkContext
+from meetcore.model.events import BotRequested
+from meetcore.log.journal import Journal
 from meetcore_files.options import FilesOptions
 from meetcore_files.sink import FilesSink
 

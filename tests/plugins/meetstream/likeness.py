@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from meetcore.doors import Reply
-from meetcore.testing.desk import Desk
+from meetcore.gateway.http import Reply
+from meetcore.testing.fake_service import FakeService
 from tests.plugins.meetstream.stage import BY_NAME
 
 T = TypeVar("T")
@@ -81,11 +81,11 @@ def as_answer(reply: Reply) -> dict[str, Any]:
     return {"status": reply.status, "body": reply.json}
 
 
-async def send(desk: Desk, system: str, name: str, bot_id: str = BOT_ID) -> Reply:
+async def send(fake: FakeService, system: str, name: str, bot_id: str = BOT_ID) -> Reply:
     """Send the example's own request, to the byte, about one of our bots."""
     request = example(system, name)
     text = json.dumps(request.get("body", {}))
-    return await desk.call(
+    return await fake.call(
         request["method"],
         request["path"].replace(BOT_ID, bot_id),
         headers=request["headers"],

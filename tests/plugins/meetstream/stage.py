@@ -1,4 +1,4 @@
-"""A desk with MeetStream's API on it, and a meeting to play there."""
+"""A fake with MeetStream's API on it, and a meeting to play there."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 import trio
 from attrs import evolve
 
-from meetcore.doors import Reply
-from meetcore.events import (
+from meetcore.gateway.http import Reply
+from meetcore.gateway.records import BotRow, WebhookTarget
+from meetcore.gateway.service import Moment, Outgoing
+from meetcore.model.events import (
     ArtifactWritten,
     ChatReceived,
     ParticipantJoined,
@@ -21,13 +23,11 @@ from meetcore.events import (
     SpeakingStarted,
     SpeakingStopped,
 )
-from meetcore.lifecycle import EndReason, Evidence, State
-from meetcore.orders import BotRow, WebhookTarget
-from meetcore.roster import NameSource, Participant
-from meetcore.service import Moment, Outgoing
-from meetcore.story import Story
-from meetcore.testing.desk import Desk, open_desk
-from meetcore.transcript import Segment, Word
+from meetcore.model.history import BotHistory
+from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.model.roster import NameSource, Participant
+from meetcore.model.transcript import Segment, Word
+from meetcore.testing.fake_service import FakeService, open_fake_service
 from meetcore_meetstream import plugin
 
 KEY = "YOUR_API_KEY"
@@ -41,7 +41,7 @@ BY_NAME: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def wish(**changes: Any) -> dict[str, Any]:
+def create_request(**changes: Any) -> dict[str, Any]:
     """The body of a request for a bot."""
     return {
         "meeting_link": LINK,
@@ -53,18 +53,18 @@ def wish(**changes: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def meetstream(folder: Path, **options: Any) -> AsyncIterator[Desk]:
-    async with open_desk(folder) as desk:
-        desk.options = {"meetstream": options}
-        desk.load(plugin)
-        desk.new_key(KEY)
-        yield desk
+async def meetstream(folder: Path, **options: Any) -> AsyncIterator[FakeService]:
+    async with open_fake_service(folder) as fake:
+        fake.options = {"meetstream": options}
+        fake.load(plugin)
+        fake.new_key(KEY)
+        yield fake
 
 
-async def ask(desk: Desk, method: str, path: str, **how: Any) -> Reply:
+async def ask(fake: FakeService, method: str, path: str, **how: Any) -> Reply:
     """Send a request with the key, below `/api/v1`; a stream in the answer is read."""
     headers = {**HEADERS, **how.pop("headers", {})}
-    reply = await desk.call(method, f"/api/v1{path}", headers=headers, **how)
+    reply = await fake.call(method, f"/api/v1{path}", headers=headers, **how)
     if reply.stream is not None:
         body = b"".join([piece async for piece in reply.stream])
         reply = evolve(reply, stream=None, json=json.loads(body))
@@ -72,11 +72,11 @@ async def ask(desk: Desk, method: str, path: str, **how: Any) -> Reply:
     return reply
 
 
-async def new_bot(desk: Desk, **changes: Any) -> BotRow:
-    reply = await ask(desk, "POST", "/bots/create_bot", json=wish(**changes))
+async def new_bot(fake: FakeService, **changes: Any) -> BotRow:
+    reply = await ask(fake, "POST", "/bots/create_bot", json=create_request(**changes))
     assert reply.status == 201, reply.json
-    assert reply.json["bot_id"] == desk.only.bot_id
-    return desk.only
+    assert reply.json["bot_id"] == fake.only.bot_id
+    return fake.only
 
 
 def said(name: str, who: str, *words: tuple[str, float, float], **changes: Any) -> SegmentFinalized:
@@ -111,17 +111,17 @@ def speech(who: str, start_s: float, end_s: float) -> list[SpeakingStarted | Spe
     ]
 
 
-def enter(desk: Desk, row: BotRow) -> None:
+def enter(fake: FakeService, row: BotRow) -> None:
     """Let a bot come as far as recording, with Alice and Bob there."""
     for state in (State.JOINING, State.AWAITING_ADMISSION, State.IN_CALL):
-        desk.pass_time(1)
-        desk.go(row, state)
+        fake.pass_time(1)
+        fake.go(row, state)
     me = Participant(id="me", name="Acme Notetaker", is_self=True, is_bot=True)
-    desk.happen(row, ParticipantJoined(participant=me))
+    fake.happen(row, ParticipantJoined(participant=me))
     for name in ("Alice", "Bob"):
-        desk.happen(row, ParticipantJoined(participant=Participant(id=name, name=name)))
-    desk.pass_time(1)
-    desk.go(row, State.RECORDING)
+        fake.happen(row, ParticipantJoined(participant=Participant(id=name, name=name)))
+    fake.pass_time(1)
+    fake.go(row, State.RECORDING)
 
 
 def files(row: BotRow) -> list[ArtifactWritten]:
@@ -147,16 +147,20 @@ def files(row: BotRow) -> list[ArtifactWritten]:
 
 
 def leave(
-    desk: Desk, row: BotRow, reason: EndReason = EndReason.MEETING_ENDED, *, media: bool = True
+    fake: FakeService,
+    row: BotRow,
+    reason: EndReason = EndReason.MEETING_ENDED,
+    *,
+    media: bool = True,
 ) -> None:
     """Let a bot that is in the call end."""
-    desk.pass_time(120)
-    desk.happen(row, ParticipantLeft(participant_id="Bob", name="Bob"))
-    desk.go(row, State.LEAVING, reason)
-    desk.go(row, State.PROCESSING)
+    fake.pass_time(120)
+    fake.happen(row, ParticipantLeft(participant_id="Bob", name="Bob"))
+    fake.go(row, State.LEAVING, reason)
+    fake.go(row, State.PROCESSING)
     if media:
-        desk.happen(row, *files(row))
-    desk.go(row, State.COMPLETED, reason)
+        fake.happen(row, *files(row))
+    fake.go(row, State.COMPLETED, reason)
 
 
 def chat(text: str, *, by_bot: bool = False) -> ChatReceived:
@@ -166,45 +170,49 @@ def chat(text: str, *, by_bot: bool = False) -> ChatReceived:
 
 
 def play(
-    desk: Desk, row: BotRow, reason: EndReason = EndReason.MEETING_ENDED, *, media: bool = True
+    fake: FakeService,
+    row: BotRow,
+    reason: EndReason = EndReason.MEETING_ENDED,
+    *,
+    media: bool = True,
 ) -> None:
     """A whole meeting."""
-    enter(desk, row)
-    desk.happen(row, *speech("Alice", 0.5, 3.2), HELLO, *speech("Bob", 4.0, 4.6), REPLY)
-    desk.happen(row, chat("hello"))
-    leave(desk, row, reason, media=media)
+    enter(fake, row)
+    fake.happen(row, *speech("Alice", 0.5, 3.2), HELLO, *speech("Bob", 4.0, 4.6), REPLY)
+    fake.happen(row, chat("hello"))
+    leave(fake, row, reason, media=media)
 
 
-def fail(desk: Desk, row: BotRow, reason: EndReason, detail: str = "") -> None:
-    """Let a bot fail at the door."""
+def fail(fake: FakeService, row: BotRow, reason: EndReason, detail: str = "") -> None:
+    """Let a bot fail at the lookup."""
     for state in (State.JOINING, State.AWAITING_ADMISSION):
-        desk.go(row, state)
-    desk.go(row, State.LEAVING, reason, Evidence("test", detail))
-    desk.go(row, State.PROCESSING)
-    desk.go(row, State.FAILED, reason, Evidence("test", detail))
+        fake.go(row, state)
+    fake.go(row, State.LEAVING, reason, Evidence("test", detail))
+    fake.go(row, State.PROCESSING)
+    fake.go(row, State.FAILED, reason, Evidence("test", detail))
 
 
-async def told(desk: Desk, format_name: str = "meetstream") -> list[Any]:
+async def told(fake: FakeService, format_name: str = "meetstream") -> list[Any]:
     """Return the bodies of the webhooks of a format so far, in the order of the journal."""
-    await desk.settled()
-    posted = [each for each in desk.posted if each.target.format == format_name]
+    await fake.settled()
+    posted = [each for each in fake.posted if each.target.format == format_name]
     places: dict[str | None, int] = {}
     for row, target in {each.row.bot_id: (each.row, each.target) for each in posted}.values():
-        if desk.row(row.bot_id).deleted_at is None:
-            for outgoing in await _written(desk, row, target):
+        if fake.row(row.bot_id).deleted_at is None:
+            for outgoing in await _written(fake, row, target):
                 places[outgoing.id] = len(places)
     posted.sort(key=lambda each: places.get(each.outgoing.id, len(places)))
     return [each.json for each in posted]
 
 
-async def _written(desk: Desk, row: BotRow, target: WebhookTarget) -> list[Outgoing]:
-    """Return what a target is told of a bot's journal; the desk itself keeps no order."""
-    story = Story()
+async def _written(fake: FakeService, row: BotRow, target: WebhookTarget) -> list[Outgoing]:
+    """Return what a target is told of a bot's journal; the fake itself keeps no order."""
+    history = BotHistory()
     written: list[Outgoing] = []
-    async for event in desk.events(row):
-        story.take(event)
-        moment = Moment(row=row, event=event, story=story, target=target)
-        written += await desk.formats[target.format].messages(moment)
+    async for event in fake.events(row):
+        history.take(event)
+        moment = Moment(row=row, event=event, history=history, target=target)
+        written += await fake.formats[target.format].messages(moment)
     return written
 
 

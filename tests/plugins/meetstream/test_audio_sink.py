@@ -15,9 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meetcore.audio.chunk import Chunk
-from meetcore.contracts import Sink
-from meetcore.errors import ConfigError
-from meetcore.events import (
+from meetcore.model.errors import ConfigError
+from meetcore.model.events import (
     LedgerClosed,
     ParticipantJoined,
     SpeakingStarted,
@@ -26,13 +25,14 @@ from meetcore.events import (
     TrackClosed,
     TrackOpened,
 )
-from meetcore.lifecycle import State
-from meetcore.roster import NameSource, Participant
+from meetcore.model.lifecycle import State
+from meetcore.model.roster import NameSource, Participant
+from meetcore.plugin.contracts import Sink
 from meetcore.testing.conformance import SinkConformance
-from meetcore_meetstream.audio_frames import NOBODY, Speakers, Upsampler, binary_frame
+from meetcore_meetstream.audio_frames import NOBODY, LoudestSpeaker, Upsampler, binary_frame
 from meetcore_meetstream.audio_sink import MeetstreamAudioSink
 from meetcore_meetstream.dial_options import AudioOptions
-from meetcore_websocket.line import TargetUnreachable
+from meetcore_websocket.outbound import TargetUnreachable
 from tests.plugins.meetstream.stage import BY_NAME, eventually
 from tests.plugins.meetstream.users_server import Frame, Listener, target
 from tests.plugins.websocket.users_server import DEADLINE_S, Stage, WithTarget, running
@@ -110,7 +110,7 @@ async def test_each_frame_names_who_is_loudest_and_silence_is_nobodys(tmp_path: 
 
 
 async def test_in_a_mix_those_are_named_who_are_said_to_speak() -> None:
-    speakers = Speakers()
+    speakers = LoudestSpeaker()
     loud = Chunk("mix", 0, np.full(160, 3000, np.int16))
     speech: dict[str, Any] = {"name": "Alice", "source": NameSource.ACTIVE_SPEAKER}
     speakers.take(opened("mix", None))

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from meetcore.commands import SendChat
-from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused
-from meetcore.lifecycle import EndReason, State
-from meetcore.orders import Scope
+from meetcore.gateway.records import Scope
+from meetcore.model.commands import SendChat
+from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
+from meetcore.model.lifecycle import EndReason, State
 from tests.plugins.meetstream.stage import (
     HEADERS,
     HOOK,
     LINK,
     ZOOM,
     ask,
+    create_request,
     enter,
     fail,
     meetstream,
@@ -26,7 +27,6 @@ from tests.plugins.meetstream.stage import (
     play,
     said,
     told,
-    wish,
 )
 
 # --- who comes in ------------------------------------------------------------------------------
@@ -45,8 +45,8 @@ from tests.plugins.meetstream.stage import (
     ids=str,
 )
 async def test_a_key_is_a_token(headers: dict[str, str], status: int, tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        reply = await desk.call("GET", "/api/v1/bots", headers=headers)
+    async with meetstream(tmp_path) as fake:
+        reply = await fake.call("GET", "/api/v1/bots", headers=headers)
         assert reply.status == status
         if status != 200:
             assert list(reply.json) == ["message"]
@@ -57,30 +57,30 @@ async def test_a_key_is_a_token(headers: dict[str, str], status: int, tmp_path: 
 )
 async def test_every_route_lies_below_each_prefix(prefix: str, tmp_path: Path) -> None:
     headers = {"Authorization": "Token YOUR_API_KEY"}
-    async with meetstream(tmp_path) as desk:
+    async with meetstream(tmp_path) as fake:
         path = f"{prefix}/bots/create_bot"
-        made = await desk.call("POST", path, json=wish(), headers=headers)
+        made = await fake.call("POST", path, json=create_request(), headers=headers)
         assert made.status == 201
         path = f"{prefix}/bots/{made.json['bot_id']}/status"
-        assert (await desk.call("GET", path, headers=headers)).status == 200
-        assert (await desk.call("GET", f"{prefix}/bots/", headers=headers)).status == 200
+        assert (await fake.call("GET", path, headers=headers)).status == 200
+        assert (await fake.call("GET", f"{prefix}/bots/", headers=headers)).status == 200
 
 
 async def test_a_key_that_may_only_read_makes_no_bot(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        _, key = await desk.create_key(1, scopes=frozenset({Scope.READ}))
+    async with meetstream(tmp_path) as fake:
+        _, key = await fake.create_key(1, scopes=frozenset({Scope.READ}))
         headers = {"authorization": f"Token {key}"}
-        reply = await desk.call("POST", "/bots/create_bot", json=wish(), headers=headers)
+        reply = await fake.call("POST", "/bots/create_bot", json=create_request(), headers=headers)
         assert reply.status == 403
 
 
 async def test_somebody_elses_bot_is_not_there(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        desk.new_key("other", user_id=2)
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        fake.new_key("other", user_id=2)
         headers = {"authorization": "Token other"}
         for path in ("status", "detail", "get_audio", "get_participants"):
-            reply = await desk.call("GET", f"/bots/{row.bot_id}/{path}", headers=headers)
+            reply = await fake.call("GET", f"/bots/{row.bot_id}/{path}", headers=headers)
             assert (reply.status, reply.json) == (404, {"message": "Bot not found"})
 
 
@@ -90,8 +90,8 @@ async def test_somebody_elses_bot_is_not_there(tmp_path: Path) -> None:
 async def test_what_is_out_of_scope_is_a_404_in_the_vendors_shape(
     path: str, tmp_path: Path
 ) -> None:
-    async with meetstream(tmp_path) as desk:
-        reply = await ask(desk, "GET", path)
+    async with meetstream(tmp_path) as fake:
+        reply = await ask(fake, "GET", path)
         assert (reply.status, list(reply.json)) == (404, ["message"])
 
 
@@ -99,8 +99,8 @@ async def test_what_is_out_of_scope_is_a_404_in_the_vendors_shape(
 
 
 async def _refused(tmp_path: Path, body: Any) -> str:
-    async with meetstream(tmp_path) as desk:
-        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
+    async with meetstream(tmp_path) as fake:
+        reply = await ask(fake, "POST", "/bots/create_bot", json=body)
         assert reply.status == 400
         assert list(reply.json) == ["message"]
         return str(reply.json["message"])
@@ -156,14 +156,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
 async def test_a_field_that_cannot_be_used_is_a_400_that_names_it(
     change: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
-    assert words in await _refused(tmp_path, wish(**change))
+    assert words in await _refused(tmp_path, create_request(**change))
 
 
 @pytest.mark.parametrize("spelling", ["2999-01-15 14:30:00", "2999-01-15T14:30:00Z",
                                       "2999-01-15T16:30:00+02:00"])  # fmt: skip
 async def test_both_spellings_of_join_at_are_the_same_time(spelling: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk, join_at=spelling)
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake, join_at=spelling)
         assert row.state is State.SCHEDULED
         assert str(row.scheduled_for) == "2999-01-15 14:30:00+00:00"
 
@@ -176,15 +176,15 @@ async def test_both_spellings_of_join_at_are_the_same_time(spelling: str, tmp_pa
 async def test_the_control_socket_is_taken_as_text_and_as_object(
     given: Any, tmp_path: Path
 ) -> None:
-    async with meetstream(tmp_path) as desk:
-        order = await desk.order(await new_bot(desk, socket_connection_url=given))
+    async with meetstream(tmp_path) as fake:
+        order = await fake.order(await new_bot(fake, socket_connection_url=given))
         assert order.plugins["meetstream_control"] == {"url": "wss://x.test/c"}
 
 
 @pytest.mark.parametrize("name", ["no_one_joined_timeout", "noone_joined_timeout"])
 async def test_both_spellings_of_a_lonely_meeting_are_taken(name: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        order = await desk.order(await new_bot(desk, automatic_leave={name: 77}))
+    async with meetstream(tmp_path) as fake:
+        order = await fake.order(await new_bot(fake, automatic_leave={name: 77}))
         assert order.automatic_leave["nobody_joined_s"] == 77
 
 
@@ -192,8 +192,8 @@ async def test_both_spellings_of_a_lonely_meeting_are_taken(name: str, tmp_path:
 async def test_the_documented_limits_hold_where_none_are_given(
     dialect: str, silence_s: float | None, tmp_path: Path
 ) -> None:
-    async with meetstream(tmp_path, dialect=dialect) as desk:
-        order = await desk.order(await new_bot(desk))
+    async with meetstream(tmp_path, dialect=dialect) as fake:
+        order = await fake.order(await new_bot(fake))
         assert order.automatic_leave == {
             "waiting_room_s": 600.0,
             "nobody_joined_s": 600.0,
@@ -219,11 +219,11 @@ async def test_the_documented_limits_hold_where_none_are_given(
 async def test_a_provider_is_a_transcriber(
     provider: dict[str, Any], transcriber: str, tmp_path: Path
 ) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
+    async with meetstream(tmp_path, dialect="current") as fake:
         config = {"transcript": {"provider": provider}}
-        body = wish(recording_config=config)
-        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
-        order = await desk.order(desk.only)
+        body = create_request(recording_config=config)
+        reply = await ask(fake, "POST", "/bots/create_bot", json=body)
+        order = await fake.order(fake.only)
         assert order.transcriber == transcriber
         streaming = "deepgram" not in provider
         assert (reply.json["transcript_id"] is None) is streaming
@@ -232,20 +232,20 @@ async def test_a_provider_is_a_transcriber(
 
 
 async def test_without_a_provider_only_the_first_api_transcribes(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
+    async with meetstream(tmp_path) as fake:
         for dialect, transcriber in (("legacy", "default"), ("current", None)):
             path = f"/bots/create_bot?dialect={dialect}"
             body = {"meeting_link": LINK, "bot_name": "x"}
-            assert (await ask(desk, "POST", path, json=body)).status == 201
-            assert (await desk.order(desk.only)).transcriber == transcriber
+            assert (await ask(fake, "POST", path, json=body)).status == 201
+            assert (await fake.order(fake.only)).transcriber == transcriber
 
 
 async def test_a_provider_that_is_not_installed_is_refused(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        desk.providers = {"deepgram"}
+    async with meetstream(tmp_path) as fake:
+        fake.providers = {"deepgram"}
         config: dict[str, Any] = {"transcript": {"provider": {"sarvam": {}}}}
-        body = wish(recording_config=config)
-        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
+        body = create_request(recording_config=config)
+        reply = await ask(fake, "POST", "/bots/create_bot", json=body)
         assert reply.status == 400
         assert "sarvam" in reply.json["message"]
 
@@ -253,36 +253,36 @@ async def test_a_provider_that_is_not_installed_is_refused(tmp_path: Path) -> No
 async def test_a_rehearsal_says_who_plays_the_provider_and_takes_plain_sockets(
     tmp_path: Path,
 ) -> None:
-    async with meetstream(tmp_path) as desk:
-        desk.rehearsal = True
-        body = wish(socket_connection_url="ws://127.0.0.1:9/c")
-        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
+    async with meetstream(tmp_path) as fake:
+        fake.rehearsal = True
+        body = create_request(socket_connection_url="ws://127.0.0.1:9/c")
+        reply = await ask(fake, "POST", "/bots/create_bot", json=body)
         assert reply.status == 201
         assert "played by" in reply.headers["X-Meetcore-Note"]
 
 
 async def test_the_header_key_wins_over_the_bodys(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        body = wish(deduplication_key="same")
+    async with meetstream(tmp_path) as fake:
+        body = create_request(deduplication_key="same")
         headers = {"idempotency-key": "one"}
-        first = await ask(desk, "POST", "/bots/create_bot", json=body, headers=headers)
-        again = await ask(desk, "POST", "/bots/create_bot", json=body, headers=headers)
+        first = await ask(fake, "POST", "/bots/create_bot", json=body, headers=headers)
+        again = await ask(fake, "POST", "/bots/create_bot", json=body, headers=headers)
         assert (first.status, again.status) == (201, 507)
         assert again.json == first.json
         changed = {**body, "meeting_link": ZOOM}
-        wrong = await ask(desk, "POST", "/bots/create_bot", json=changed, headers=headers)
+        wrong = await ask(fake, "POST", "/bots/create_bot", json=changed, headers=headers)
         assert wrong.status == 409
         other = await ask(
-            desk, "POST", "/bots/create_bot", json=body, headers={"idempotency-key": "two"}
+            fake, "POST", "/bots/create_bot", json=body, headers={"idempotency-key": "two"}
         )
         assert (other.status, other.json == first.json) == (201, False)
 
 
 async def test_more_bots_than_allowed_is_a_429(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        desk.limit = 1
-        await new_bot(desk)
-        assert (await ask(desk, "POST", "/bots/create_bot", json=wish())).status == 429
+    async with meetstream(tmp_path) as fake:
+        fake.limit = 1
+        await new_bot(fake)
+        assert (await ask(fake, "POST", "/bots/create_bot", json=create_request())).status == 429
 
 
 # --- a bot that is there -----------------------------------------------------------------------
@@ -298,20 +298,20 @@ async def test_more_bots_than_allowed_is_a_429(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 async def test_the_status_goes_with_the_bot(dialect: str, seen: list[str], tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect=dialect) as desk:
-        row = await new_bot(desk)
+    async with meetstream(tmp_path, dialect=dialect) as fake:
+        row = await new_bot(fake)
 
         async def status() -> str:
-            return str((await ask(desk, "GET", f"/bots/{row.bot_id}/status")).json["status"])
+            return str((await ask(fake, "GET", f"/bots/{row.bot_id}/status")).json["status"])
 
         got = [await status()]
         for state in (State.JOINING, State.AWAITING_ADMISSION, State.IN_CALL, State.RECORDING):
-            desk.go(row, state)
+            fake.go(row, state)
             got.append(await status())
         for state in (State.LEAVING, State.PROCESSING, State.COMPLETED):
-            desk.go(row, state, EndReason.MEETING_ENDED)
+            fake.go(row, state, EndReason.MEETING_ENDED)
         got.append(await status())
-        await ask(desk, "DELETE", f"/bots/{row.bot_id}/delete")
+        await ask(fake, "DELETE", f"/bots/{row.bot_id}/delete")
         assert [*got, await status()] == seen
 
 
@@ -326,24 +326,24 @@ async def test_the_status_goes_with_the_bot(dialect: str, seen: list[str], tmp_p
 async def test_a_bot_that_never_came_in_says_why(
     reason: EndReason, status: str, tmp_path: Path
 ) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
-        row = await new_bot(desk)
-        fail(desk, row, reason)
-        bot = (await ask(desk, "GET", f"/bots/{row.bot_id}/detail")).json["bot_details"]
+    async with meetstream(tmp_path, dialect="current") as fake:
+        row = await new_bot(fake)
+        fail(fake, row, reason)
+        bot = (await ask(fake, "GET", f"/bots/{row.bot_id}/detail")).json["bot_details"]
         assert bot["Status"] == status
         assert bot["Duration"] == 0
         assert bot["AudioStatus"] is None
-        events = [body["event"] for body in await told(desk)]
+        events = [body["event"] for body in await told(fake)]
         assert events == ["bot.joining", "bot.in_waiting_room", "bot.stopped", "bot.done"]
 
 
 async def test_what_a_meeting_left_is_told_by_every_route(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        play(desk, row)
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        play(fake, row)
 
         async def read(name: str) -> Any:
-            reply = await ask(desk, "GET", f"/bots/{row.bot_id}/{name}")
+            reply = await ask(fake, "GET", f"/bots/{row.bot_id}/{name}")
             assert reply.status == 200
             return reply.json
 
@@ -379,11 +379,11 @@ async def test_what_a_meeting_left_is_told_by_every_route(tmp_path: Path) -> Non
 async def test_a_transcript_whose_reader_goes_away_is_closed_down_to_the_journal(
     tmp_path: Path, query: str
 ) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        play(desk, row)
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        play(fake, row)
         path = f"/api/v1/transcript/{row.bot_id}/get_transcript{query}"
-        reply = await desk.call("GET", path, headers=HEADERS)
+        reply = await fake.call("GET", path, headers=HEADERS)
         pieces = reply.stream
         assert isinstance(pieces, AsyncGenerator)
         while b"Alice" not in await anext(pieces):
@@ -399,57 +399,57 @@ PENDING = {"get_audio": 202, "get_transcript": 202, "get_audio_streams": 202,
 
 @pytest.mark.parametrize("name", PENDING)
 async def test_what_is_not_ready_is_a_202(name: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        reply = await ask(desk, "GET", f"/bots/{row.bot_id}/{name}")
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        reply = await ask(fake, "GET", f"/bots/{row.bot_id}/{name}")
         assert reply.status == PENDING[name]
         if reply.status != 200:
             assert "message" in reply.json
 
 
 async def test_audio_that_was_not_wanted_is_neither_told_nor_given(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk, audio_required=False)
-        play(desk, row)
-        assert all("audio_status" not in body for body in await told(desk))
-        assert (await ask(desk, "GET", f"/bots/{row.bot_id}/get_audio")).status == 404
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake, audio_required=False)
+        play(fake, row)
+        assert all("audio_status" not in body for body in await told(fake))
+        assert (await ask(fake, "GET", f"/bots/{row.bot_id}/get_audio")).status == 404
 
 
 async def test_after_deletion_all_is_gone_and_the_second_one_is_a_404(tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
-        row = await new_bot(desk)
-        play(desk, row)
+    async with meetstream(tmp_path, dialect="current") as fake:
+        row = await new_bot(fake)
+        play(fake, row)
         path = f"/bots/{row.bot_id}"
-        assert (await ask(desk, "DELETE", f"{path}/delete")).status == 200
+        assert (await ask(fake, "DELETE", f"{path}/delete")).status == 200
         for name in ("get_audio", "get_video", "get_chats", "get_participants", "get_transcript",
                      "transcriptions", "get_speaker_timeline"):  # fmt: skip
-            assert (await ask(desk, "GET", f"{path}/{name}")).status == 404
-        bot = (await ask(desk, "GET", f"{path}/detail")).json["bot_details"]
+            assert (await ask(fake, "GET", f"{path}/{name}")).status == 404
+        bot = (await ask(fake, "GET", f"{path}/detail")).json["bot_details"]
         assert (bot["Status"], bot["AudioStatus"]) == ("MediaExpired", "Expired")
-        assert (await ask(desk, "DELETE", f"{path}/delete")).status == 404
+        assert (await ask(fake, "DELETE", f"{path}/delete")).status == 404
 
 
 async def test_a_bot_in_a_meeting_is_not_deleted(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        assert (await ask(desk, "DELETE", f"/bots/{row.bot_id}/delete")).status == 409
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        assert (await ask(fake, "DELETE", f"/bots/{row.bot_id}/delete")).status == 409
 
 
 async def test_pausing_twice_is_as_good_as_once_and_outside_a_meeting_a_409(
     tmp_path: Path,
 ) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
         path = f"/bots/{row.bot_id}"
-        assert (await ask(desk, "POST", f"{path}/pause_recording")).status == 409
-        enter(desk, row)
-        desk.go(row, State.PAUSED)
-        assert (await ask(desk, "POST", f"{path}/pause_recording")).status == 200
-        assert desk.commanded == []
-        desk.refusing = CommandRefused("not now")
-        assert (await ask(desk, "POST", f"{path}/resume_recording")).status == 503
+        assert (await ask(fake, "POST", f"{path}/pause_recording")).status == 409
+        enter(fake, row)
+        fake.go(row, State.PAUSED)
+        assert (await ask(fake, "POST", f"{path}/pause_recording")).status == 200
+        assert fake.commanded == []
+        fake.refusing = CommandRefused("not now")
+        assert (await ask(fake, "POST", f"{path}/resume_recording")).status == 503
 
 
 @pytest.mark.parametrize(
@@ -461,33 +461,33 @@ async def test_pausing_twice_is_as_good_as_once_and_outside_a_meeting_a_409(
 async def test_chat_that_cannot_be_sent_is_never_a_success(
     error: Any, status: int, tmp_path: Path
 ) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
         path = f"/bots/{row.bot_id}/send_message"
-        assert (await ask(desk, "POST", path, json={"message": "x"})).status == 409
-        enter(desk, row)
-        desk.refusing = error
-        reply = await ask(desk, "POST", path, json={"message": "x"})
+        assert (await ask(fake, "POST", path, json={"message": "x"})).status == 409
+        enter(fake, row)
+        fake.refusing = error
+        reply = await ask(fake, "POST", path, json={"message": "x"})
         assert (reply.status, list(reply.json)) == (status, ["message"])
-        desk.refusing = None
-        assert (await ask(desk, "POST", path, json={"message": "x"})).json == {
+        fake.refusing = None
+        assert (await ask(fake, "POST", path, json={"message": "x"})).json == {
             "status": "accepted", "bot_id": row.bot_id, "command": "send_message",
         }  # fmt: skip
-        assert desk.commanded == [(row.bot_id, SendChat("x"))]
+        assert fake.commanded == [(row.bot_id, SendChat("x"))]
 
 
 # --- many bots ---------------------------------------------------------------------------------
 
 
 async def test_the_list_has_pages_and_filters(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
+    async with meetstream(tmp_path) as fake:
         made = [
-            await new_bot(desk, meeting_link=link, custom_attributes={"n": str(n % 2)})
+            await new_bot(fake, meeting_link=link, custom_attributes={"n": str(n % 2)})
             for n, link in enumerate([LINK, ZOOM, LINK, ZOOM, LINK])
         ]
 
         async def ids(query: str) -> list[int]:
-            reply = await ask(desk, "GET", f"/bots?{query}")
+            reply = await ask(fake, "GET", f"/bots?{query}")
             assert reply.status == 200, reply.json
             known = [row.bot_id for row in made]
             return [known.index(bot["bot_id"]) for bot in reply.json["bots"]]
@@ -496,65 +496,65 @@ async def test_the_list_has_pages_and_filters(tmp_path: Path) -> None:
         assert await ids("platform=Zoom") == [3, 1]
         assert await ids("custom_attr[n]=1") == [3, 1]
         assert await ids("custom_attr%5Bn%5D=0&platform=gmeet") == [4, 2, 0]
-        desk.go(made[2], State.JOINING)
-        desk.go(made[2], State.IN_CALL)
+        fake.go(made[2], State.JOINING)
+        fake.go(made[2], State.IN_CALL)
         assert await ids("status=InMeeting") == [2]
-        today = desk.now().strftime("%Y-%m-%d")
+        today = fake.now().strftime("%Y-%m-%d")
         assert len(await ids(f"from={today}&to={today}")) == 5
         assert await ids("to=2001-01-01") == []
-        first = (await ask(desk, "GET", "/bots?limit=2")).json
+        first = (await ask(fake, "GET", "/bots?limit=2")).json
         assert (first["hasNextPage"], len(first["bots"])) == (True, 2)
         assert await ids(f"limit=2&cursor={first['nextCursor']}") == [2, 1]
-        last = (await ask(desk, "GET", "/bots?limit=5")).json
+        last = (await ask(fake, "GET", "/bots?limit=5")).json
         assert (last["hasNextPage"], last["nextCursor"]) == (False, None)
 
 
 @pytest.mark.parametrize("query", ["from=yesterday", "to=2024-13-01", "cursor=x", "limit=-1"])
 async def test_a_query_that_cannot_be_read_is_a_400(query: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        assert (await ask(desk, "GET", f"/bots?{query}")).status == 400
+    async with meetstream(tmp_path) as fake:
+        assert (await ask(fake, "GET", f"/bots?{query}")).status == 400
 
 
 async def test_a_scheduled_bot_is_moved_and_cancelled(tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
-        row = await new_bot(desk, join_at="2999-01-01T10:00:00Z")
+    async with meetstream(tmp_path, dialect="current") as fake:
+        row = await new_bot(fake, join_at="2999-01-01T10:00:00Z")
         path = f"/calendar/scheduled_bots/{row.bot_id}"
-        moved = await ask(desk, "PATCH", path, json={"scheduled_join_time": "2998-05-05 11:00:00"})
+        moved = await ask(fake, "PATCH", path, json={"scheduled_join_time": "2998-05-05 11:00:00"})
         assert moved.json == {
             "message": "Scheduled bot updated successfully",
             "bot_id": row.bot_id,
             "updated_fields": ["scheduled_join_time"],
             "schedule_updated": True,
         }
-        (bot,) = (await ask(desk, "GET", "/calendar/scheduled_bots")).json["scheduled_bots"]
+        (bot,) = (await ask(fake, "GET", "/calendar/scheduled_bots")).json["scheduled_bots"]
         assert bot["scheduled_join_time"] == "2998-05-05T11:00:00.000000+00:00"
-        assert [target.url for target in await desk.targets(row)] == [HOOK]
-        gone = await ask(desk, "DELETE", path)
+        assert [target.url for target in await fake.targets(row)] == [HOOK]
+        gone = await ask(fake, "DELETE", path)
         assert set(gone.json) == {"message", "bot_id"}
-        assert (await ask(desk, "GET", "/calendar/scheduled_bots")).json == {"scheduled_bots": []}
-        assert (await ask(desk, "DELETE", path)).status == 409
-        assert (await ask(desk, "PATCH", path, json={"scheduled_join_time": "2998-01-01"})
+        assert (await ask(fake, "GET", "/calendar/scheduled_bots")).json == {"scheduled_bots": []}
+        assert (await ask(fake, "DELETE", path)).status == 409
+        assert (await ask(fake, "PATCH", path, json={"scheduled_join_time": "2998-01-01"})
                 ).status == 409  # fmt: skip
-        events = [body["event"] for body in await told(desk)]
+        events = [body["event"] for body in await told(fake)]
         assert events == ["bot.scheduled", "bot.stopped", "bot.done"]
 
 
 @pytest.mark.parametrize("body", [{}, [], None, {"scheduled_join_time": 5},
                                   {"scheduled_join_time": "x"}], ids=str)  # fmt: skip
 async def test_a_time_that_cannot_be_read_moves_no_bot(body: Any, tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk, join_at="2999-01-01T10:00:00Z")
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake, join_at="2999-01-01T10:00:00Z")
         path = f"/calendar/scheduled_bots/{row.bot_id}"
-        assert (await ask(desk, "PATCH", path, json=body)).status == 400
+        assert (await ask(fake, "PATCH", path, json=body)).status == 400
 
 
 async def test_a_word_of_punctuation_alone_stays_a_word(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        desk.happen(row, said("s", "Alice", ("…", 0.0, 0.1), ("don't!", 0.1, 0.2)))
-        desk.go(row, State.LEAVING, EndReason.MEETING_ENDED)
-        desk.go(row, State.PROCESSING)
-        desk.go(row, State.COMPLETED, EndReason.MEETING_ENDED)
-        (line,) = (await ask(desk, "GET", f"/transcript/{row.bot_id}/get_transcript")).json
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        fake.happen(row, said("s", "Alice", ("…", 0.0, 0.1), ("don't!", 0.1, 0.2)))
+        fake.go(row, State.LEAVING, EndReason.MEETING_ENDED)
+        fake.go(row, State.PROCESSING)
+        fake.go(row, State.COMPLETED, EndReason.MEETING_ENDED)
+        (line,) = (await ask(fake, "GET", f"/transcript/{row.bot_id}/get_transcript")).json
         assert [word["word"] for word in line["words"]] == ["…", "don't"]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from meetcore.events import TranscriptionStopped
-from meetcore.lifecycle import EndReason, State
-from meetcore.orders import BotRow
-from meetcore.testing.desk import Desk
+from meetcore.gateway.records import BotRow
+from meetcore.model.events import TranscriptionStopped
+from meetcore.model.lifecycle import EndReason, State
+from meetcore.testing.fake_service import FakeService
 from meetcore_meetstream.bodies import deletion
 from meetcore_meetstream.variants import Variant
 from tests.plugins.meetstream.likeness import (
@@ -44,32 +44,32 @@ from tests.plugins.meetstream.stage import (
 
 # --- callbacks ---------------------------------------------------------------------------------
 
-Life = Callable[[Desk, BotRow], None]
+Life = Callable[[FakeService, BotRow], None]
 
 
-def _with_trouble(desk: Desk, row: BotRow) -> None:
-    enter(desk, row)
+def _with_trouble(fake: FakeService, row: BotRow) -> None:
+    enter(fake, row)
     trouble = TranscriptionStopped(
         track_id="Alice", kind="auth", detail="Unauthorized Connection: Insufficient funds"
     )
-    desk.happen(row, trouble)
-    leave(desk, row)
+    fake.happen(row, trouble)
+    leave(fake, row)
 
 
 def _ends(reason: EndReason) -> Life:
-    return lambda desk, row: play(desk, row, reason)
+    return lambda fake, row: play(fake, row, reason)
 
 
 def _fails(reason: EndReason) -> Life:
-    return lambda desk, row: fail(desk, row, reason)
+    return lambda fake, row: fail(fake, row, reason)
 
 
-def _permission_denied(desk: Desk, row: BotRow) -> None:
-    desk.go(row, State.JOINING)
-    desk.go(row, State.IN_CALL)
-    desk.go(row, State.LEAVING, EndReason.RECORDING_PERMISSION_DENIED)
-    desk.go(row, State.PROCESSING)
-    desk.go(row, State.FAILED, EndReason.RECORDING_PERMISSION_DENIED)
+def _permission_denied(fake: FakeService, row: BotRow) -> None:
+    fake.go(row, State.JOINING)
+    fake.go(row, State.IN_CALL)
+    fake.go(row, State.LEAVING, EndReason.RECORDING_PERMISSION_DENIED)
+    fake.go(row, State.PROCESSING)
+    fake.go(row, State.FAILED, EndReason.RECORDING_PERMISSION_DENIED)
 
 
 @of(LEGACY, "callback.joining", "callback.inmeeting", "callback.stopped", "callback.audio",
@@ -77,10 +77,10 @@ def _permission_denied(desk: Desk, row: BotRow) -> None:
 async def test_a_legacy_callback_is_the_seeds_and_names_its_event_too(
     name: str, tmp_path: Path
 ) -> None:
-    async with meetstream(tmp_path, dialect="legacy") as desk:
-        row = await new_bot(desk)
-        play(desk, row)
-        bodies = await told(desk)
+    async with meetstream(tmp_path, dialect="legacy") as fake:
+        row = await new_bot(fake)
+        play(fake, row)
+        bodies = await told(fake)
         event = {
             "callback.joining": "bot.joining",
             "callback.inmeeting": "bot.inmeeting",
@@ -96,10 +96,10 @@ async def test_a_legacy_callback_is_the_seeds_and_names_its_event_too(
 
 @of(LEGACY, "callback.video")
 async def test_a_video_is_never_told_of(name: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        play(desk, await new_bot(desk, video_required=True))
+    async with meetstream(tmp_path) as fake:
+        play(fake, await new_bot(fake, video_required=True))
         field = next(key for key in example(LEGACY, name) if key.startswith("video"))
-        assert all(field not in body for body in await told(desk))
+        assert all(field not in body for body in await told(fake))
 
 
 EVENTS: dict[str, tuple[Life, str]] = {
@@ -128,10 +128,10 @@ EVENTS: dict[str, tuple[Life, str]] = {
 async def test_a_present_callback_is_like_the_example(name: str, tmp_path: Path) -> None:
     life, link = EVENTS[name]
     theirs = example(CURRENT, name)
-    async with meetstream(tmp_path, dialect="current") as desk:
-        row = await new_bot(desk, meeting_link=link, custom_attributes={"tenant": "a"})
-        life(desk, row)
-        bodies = await told(desk)
+    async with meetstream(tmp_path, dialect="current") as fake:
+        row = await new_bot(fake, meeting_link=link, custom_attributes={"tenant": "a"})
+        life(fake, row)
+        bodies = await told(fake)
     bot_event = theirs.get("bot_event", theirs["event"])
     (ours,) = [b for b in bodies if (b["event"], b["bot_event"]) == (theirs["event"], bot_event)]
     check(ours, CURRENT, name, "bot_event", "status_code", "timestamp", "custom_attributes")
@@ -145,16 +145,16 @@ async def test_a_present_callback_is_like_the_example(name: str, tmp_path: Path)
 
 @of(CURRENT, "webhook.video.processed")
 async def test_a_video_is_never_told_of_today_either(name: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
-        play(desk, await new_bot(desk, video_required=True))
-        assert example(CURRENT, name)["event"] not in {b["event"] for b in await told(desk)}
+    async with meetstream(tmp_path, dialect="current") as fake:
+        play(fake, await new_bot(fake, video_required=True))
+        assert example(CURRENT, name)["event"] not in {b["event"] for b in await told(fake)}
 
 
 @of(CURRENT, "webhook.bot.scheduled")
 async def test_a_bot_with_a_time_is_told_to_be_scheduled(name: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
-        await new_bot(desk, join_at="2999-01-01 10:00:00")
-        (ours,) = await told(desk)
+    async with meetstream(tmp_path, dialect="current") as fake:
+        await new_bot(fake, join_at="2999-01-01 10:00:00")
+        (ours,) = await told(fake)
         check(ours, CURRENT, name)
         assert ours["event"] == "bot.scheduled"
 
@@ -164,9 +164,9 @@ async def test_a_bot_with_a_time_is_told_to_be_scheduled(name: str, tmp_path: Pa
 async def test_a_reader_of_the_era_in_between_finds_all_it_reads(name: str, tmp_path: Path) -> None:
     life = _fails(EndReason.ADMISSION_TIMEOUT) if "notallowed" in name else play
     theirs = example(ERA_B, name)
-    async with meetstream(tmp_path, dialect="current") as desk:
-        life(desk, await new_bot(desk, custom_attributes={"your_keys": "echoed back"}))
-        (ours,) = [b for b in await told(desk) if b["event"] == theirs["event"]]
+    async with meetstream(tmp_path, dialect="current") as fake:
+        life(fake, await new_bot(fake, custom_attributes={"your_keys": "echoed back"}))
+        (ours,) = [b for b in await told(fake) if b["event"] == theirs["event"]]
     check(ours, ERA_B, name, "bot_event", "timestamp")
     assert ours["bot_status"] == theirs["bot_status"]
 
@@ -177,13 +177,13 @@ async def test_a_reader_of_the_era_in_between_finds_all_it_reads(name: str, tmp_
 async def test_deletion_is_answered_and_told_like_the_examples(
     dialect: str, tmp_path: Path
 ) -> None:
-    async with meetstream(tmp_path, dialect=dialect) as desk:
-        row = await new_bot(desk)
-        play(desk, row)
-        await desk.settled()
-        reply = await ask(desk, "DELETE", f"/bots/{row.bot_id}/delete")
+    async with meetstream(tmp_path, dialect=dialect) as fake:
+        row = await new_bot(fake)
+        play(fake, row)
+        await fake.settled()
+        reply = await ask(fake, "DELETE", f"/bots/{row.bot_id}/delete")
         check(as_answer(reply), CURRENT, "delete.response")
-        ours = (await told(desk))[-1]
+        ours = (await told(fake))[-1]
         if dialect == "legacy":
             check(ours, LEGACY, "callback.data_deletion.success")
         check(ours, CURRENT, "webhook.data_deletion", "bot_event")
@@ -207,17 +207,17 @@ async def test_a_signature_is_made_as_in_the_example(tmp_path: Path) -> None:
     secret = theirs["secret"]
     digest = hmac.new(secret.encode(), theirs["raw_body"].encode(), hashlib.sha256).hexdigest()
     assert theirs["headers"]["X-MeetStream-Signature"] == f"sha256={digest}"
-    async with meetstream(tmp_path) as desk:
-        await new_bot(desk)
-        unsigned = desk.only
-        await ask(desk, "PUT", "/user/settings", json={"webhook_secret": secret})
-        for row, signed in ((unsigned, False), (await new_bot(desk), True)):
-            desk.go(row, State.JOINING)
-            await desk.settled()
-            posted = desk.posted[-1]
-            sent = desk.formats["meetstream"].signed(posted.target, posted.outgoing)
+    async with meetstream(tmp_path) as fake:
+        await new_bot(fake)
+        unsigned = fake.only
+        await ask(fake, "PUT", "/user/settings", json={"webhook_secret": secret})
+        for row, signed in ((unsigned, False), (await new_bot(fake), True)):
+            fake.go(row, State.JOINING)
+            await fake.settled()
+            posted = fake.posted[-1]
+            sent = fake.formats["meetstream"].signed(posted.target, posted.outgoing)
             assert ("X-MeetStream-Signature" in sent.headers) is signed
-        assert {t.secret for t in (await desk.order(desk.only)).webhooks} == {secret}
+        assert {t.secret for t in (await fake.order(fake.only)).webhooks} == {secret}
     own = hmac.new(secret.encode(), sent.body, hashlib.sha256).hexdigest()
     assert sent.headers["X-MeetStream-Signature"] == f"sha256={own}"
     assert sent.headers["X-MeetStream-Timestamp"].endswith("Z")
@@ -230,9 +230,9 @@ async def test_a_signature_is_made_as_in_the_example(tmp_path: Path) -> None:
 async def test_who_comes_and_goes_is_told_like_the_example(name: str, tmp_path: Path) -> None:
     event = name.removeprefix("realtime.")
     endpoint = {"type": "webhook", "url": "https://your-domain.com/realtime", "events": [event]}
-    async with meetstream(tmp_path) as desk:
-        play(desk, await new_bot(desk, recording_config={"realtime_endpoints": [endpoint]}))
-        bodies = await told(desk, "meetstream_participants")
+    async with meetstream(tmp_path) as fake:
+        play(fake, await new_bot(fake, recording_config={"realtime_endpoints": [endpoint]}))
+        bodies = await told(fake, "meetstream_participants")
     for body in bodies:
         check(body, CURRENT, name)
         assert body["event"] == event
@@ -247,11 +247,11 @@ LIVE = {"webhook_url": "https://your-server.com/live"}
 async def test_a_legacy_chunk_is_like_the_example_and_says_whose_it_is(
     name: str, tmp_path: Path
 ) -> None:
-    async with meetstream(tmp_path, dialect="legacy") as desk:
+    async with meetstream(tmp_path, dialect="legacy") as fake:
         mine = {"custom_attributes": {"crm": "42"}}
-        row = await new_bot(desk, live_transcription_required=LIVE, **mine)
-        play(desk, row)
-        bodies = await told(desk, "meetstream_transcript")
+        row = await new_bot(fake, live_transcription_required=LIVE, **mine)
+        play(fake, row)
+        bodies = await told(fake, "meetstream_transcript")
     assert [body["transcript"] for body in bodies] == ["Hello, everyone.", "Hi Alice!"]
     for body in bodies:
         assert body.pop("bot_id") == row.bot_id
@@ -269,16 +269,16 @@ NEW = ("speakerId", "new_text", "word_is_final", "speaker", "punctuated_word",
 @of(CURRENT, "live_transcript.webhook", "live_transcript.webhook.new_text")
 async def test_a_present_chunk_is_like_the_example(name: str, tmp_path: Path) -> None:
     attributes = {"your_keys": "echoed back"}
-    async with meetstream(tmp_path, dialect="current") as desk:
+    async with meetstream(tmp_path, dialect="current") as fake:
         row = await new_bot(
-            desk,
+            fake,
             live_transcription_required=LIVE,
             recording_config=STREAMING,
             custom_attributes=attributes,
         )
-        enter(desk, row)
-        desk.happen(row, HELLO)
-        (body,) = await told(desk, "meetstream_transcript")
+        enter(fake, row)
+        fake.happen(row, HELLO)
+        (body,) = await told(fake, "meetstream_transcript")
     check(body, CURRENT, name, *NEW)
     assert (body["end_of_turn"], body["is_final"]) == (True, True)
     assert body["custom_attributes"] == attributes

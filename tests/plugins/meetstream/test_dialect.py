@@ -14,8 +14,8 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetcore.errors import CommandRefused
-from meetcore.events import (
+from meetcore.model.errors import CommandRefused
+from meetcore.model.events import (
     ArtifactWritten,
     BotRequested,
     Draft,
@@ -23,17 +23,17 @@ from meetcore.events import (
     SegmentFinalized,
     StateChanged,
 )
-from meetcore.lifecycle import TERMINAL, EndReason, State
-from meetcore.story import Story
-from meetcore.transcript import Segment
-from meetcore_meetstream.comings import coming_or_going
+from meetcore.model.history import BotHistory
+from meetcore.model.lifecycle import TERMINAL, EndReason, State
+from meetcore.model.transcript import Segment
+from meetcore_meetstream.create_request import parse_create_request
 from meetcore_meetstream.dialect import MeetstreamDialect
 from meetcore_meetstream.fields import BadField
 from meetcore_meetstream.live_text import NewText, chunk
+from meetcore_meetstream.participant_webhooks import coming_or_going
 from meetcore_meetstream.variants import Variant
-from meetcore_meetstream.wish import read_wish
 from tests.json_values import JSON
-from tests.plugins.meetstream.stage import KEY, enter, meetstream, new_bot, play, wish
+from tests.plugins.meetstream.stage import KEY, create_request, enter, meetstream, new_bot, play
 from tests.plugins.skribby.journals import drafts, journals, written
 
 LEGACY_OF = {
@@ -143,18 +143,18 @@ def test_drafts_are_never_callbacks_and_no_message_is_a_command(
 
 @given(lives())
 def test_our_own_bot_never_comes_or_goes_and_chunks_are_the_segments(journal: list[Event]) -> None:
-    story = Story()
+    history = BotHistory()
     for event in journal:
-        story.take(event)
-        body = coming_or_going(event, story, platform="zoom", attributes={})
+        history.take(event)
+        body = coming_or_going(event, history, platform="zoom", attributes={})
         if body is not None:
             participant = body["data"]["data"]["participant"]
             assert participant["platform"] == "zoom"
-            assert participant["id"] != "me" or "me" not in story.people
+            assert participant["id"] != "me" or "me" not in history.people
         if isinstance(event, SegmentFinalized):
             texts = [
                 chunk(event.segment, variant, bot_id="b-1", at=event.at,
-                      in_call_at=story.in_call_at, attributes={})["transcript"]
+                      in_call_at=history.in_call_at, attributes={})["transcript"]
                 for variant in Variant
             ]  # fmt: skip
             assert texts == [event.segment.text] * 2
@@ -212,7 +212,7 @@ NESTED = st.fixed_dictionaries(
 )  # fmt: skip
 BODIES = JSON | st.dictionaries(FIELDS, JSON, max_size=6) | NESTED
 BODIES = BODIES | st.one_of(st.dictionaries(FIELDS, JSON, max_size=3), NESTED).map(
-    lambda body: wish(**body)
+    lambda body: create_request(**body)
 )
 
 
@@ -220,7 +220,7 @@ BODIES = BODIES | st.one_of(st.dictionaries(FIELDS, JSON, max_size=3), NESTED).m
 def test_any_body_is_a_wish_or_refused_with_a_sentence(body: Any, variant: Variant) -> None:
     refused = None
     try:
-        read = read_wish(body, variant)
+        read = parse_create_request(body, variant)
     except BadField as bad:
         refused = bad
     if refused is not None:
@@ -233,15 +233,15 @@ def test_any_body_is_a_wish_or_refused_with_a_sentence(body: Any, variant: Varia
 
 async def _send(method: str, path: str, body: bytes, state: str) -> None:
     with TemporaryDirectory() as folder:
-        async with meetstream(Path(folder)) as desk:
-            row = await new_bot(desk, join_at="2999-01-01" if state == "scheduled" else None)
+        async with meetstream(Path(folder)) as fake:
+            row = await new_bot(fake, join_at="2999-01-01" if state == "scheduled" else None)
             if state == "in meeting":
-                enter(desk, row)
+                enter(fake, row)
             if state == "over":
-                play(desk, row)
+                play(fake, row)
             path = path.replace("{id}", row.bot_id)
             headers = {"authorization": f"Token {KEY}"}
-            reply = await desk.call(method, path, body=body, headers=headers)
+            reply = await fake.call(method, path, body=body, headers=headers)
             assert 200 <= reply.status < 500 or reply.status == 503
             if reply.status >= 400:
                 assert list(reply.json) == ["message"]

@@ -62,7 +62,7 @@ async def stage(
             yield client, hook
 
 
-def wish(hook: Receiver, link: str, provider: str = "meetstream") -> dict[str, Any]:
+def create_request(hook: Receiver, link: str, provider: str = "meetstream") -> dict[str, Any]:
     people = {"type": "webhook", "url": hook.url("/people"), "events": JOINS}
     transcript: dict[str, Any] = {"provider": {provider: {}}}
     return {
@@ -89,7 +89,7 @@ async def test_the_vendors_client_drives_a_whole_life(
 ) -> None:
     async with stage(tmp_path, dialect) as (client, hook):
         await calling(client.http.put, "/user/settings", {"webhook_secret": SECRET})
-        bot = await calling(client.bots.create, wish(hook, SHORT))
+        bot = await calling(client.bots.create, create_request(hook, SHORT))
         bot_id = bot["bot_id"]
         lines = await calling(client.transcripts.wait_for, bot["transcript_id"], interval=0.2)
         assert [(line["speaker"], line["transcript"]) for line in lines] == [
@@ -136,7 +136,7 @@ async def test_the_vendors_client_drives_a_whole_life(
 async def test_the_vendors_client_acts_in_a_meeting_and_calls_the_bot_back(tmp_path: Path) -> None:
     async with stage(tmp_path, "/current") as (client, hook):
         await calling(client.http.put, "/user/settings", {"webhook_secret": SECRET})
-        body = wish(hook, STAY, "meetstream_streaming")
+        body = create_request(hook, STAY, "meetstream_streaming")
         body["live_transcription_required"] = {"webhook_url": hook.url("/live")}
         bot = await calling(client.bots.create, body, idempotency_key="once")
         assert await calling(client.bots.create, body, idempotency_key="once") == bot
@@ -170,7 +170,7 @@ async def test_the_vendors_client_acts_in_a_meeting_and_calls_the_bot_back(tmp_p
 @pytest.mark.timeout(180)
 async def test_the_vendors_client_says_why_a_bot_never_came_in(tmp_path: Path) -> None:
     async with stage(tmp_path, "/current") as (client, hook):
-        bot = await calling(client.bots.create, wish(hook, DENY))
+        bot = await calling(client.bots.create, create_request(hook, DENY))
         await hook.until(told(hook, "bot.done"), within_s=60)
         (stopped,) = [got.json for got in hook.at("/callback") if is_terminal(got.json)]
         assert stopped["bot_status"] == "Denied"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from meetcore.contracts import Sink
-from meetcore.errors import ConfigError
-from meetcore.events import SegmentDraft, SegmentFinalized
+from meetcore.model.errors import ConfigError
+from meetcore.model.events import SegmentDraft, SegmentFinalized
+from meetcore.plugin.contracts import Sink
 from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.dial_options import TranscriptOptions
 from meetcore_meetstream.transcript_sink import MeetstreamTranscriptSink

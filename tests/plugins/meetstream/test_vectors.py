@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from meetcore.commands import SendChat, ShowImage, Speak
-from meetcore.lifecycle import State
-from meetcore.orders import BotRow
-from meetcore.testing.desk import Desk
+from meetcore.gateway.records import BotRow
+from meetcore.model.commands import SendChat, ShowImage, Speak
+from meetcore.model.lifecycle import State
+from meetcore.testing.fake_service import FakeService
 from meetcore_meetstream.audio_frames import binary_frame, json_frame
 from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
 from tests.plugins.meetstream import test_callback_vectors
@@ -45,9 +45,9 @@ from tests.plugins.meetstream.test_control_sink import VECTORS_HERE
 
 @seen(LEGACY, "create_bot.request", "create_bot.response")
 async def test_the_seeds_request_for_a_bot_is_taken_whole(tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="legacy") as desk:
-        desk.rehearsal = True
-        reply = await send(desk, LEGACY, "create_bot.request")
+    async with meetstream(tmp_path, dialect="legacy") as fake:
+        fake.rehearsal = True
+        reply = await send(fake, LEGACY, "create_bot.request")
         check(
             as_answer(reply),
             LEGACY,
@@ -57,8 +57,8 @@ async def test_the_seeds_request_for_a_bot_is_taken_whole(tmp_path: Path) -> Non
             "status",
         )
         assert reply.status == 201
-        row = desk.only
-        order = await desk.order(row)
+        row = fake.only
+        order = await fake.order(row)
         asked = example(LEGACY, "create_bot.request")["body"]
         assert (order.url, order.entry_message) == (asked["meeting_link"], asked["bot_message"])
         assert order.metadata == asked["custom_attributes"]
@@ -83,15 +83,15 @@ async def test_the_seeds_request_for_a_bot_is_taken_whole(tmp_path: Path) -> Non
 
 @seen(CURRENT, "create_bot.request", "create_bot.response.201", "create_bot.response.507")
 async def test_the_present_request_is_taken_and_its_replay_is_507(tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
-        first = await send(desk, CURRENT, "create_bot.request")
+    async with meetstream(tmp_path, dialect="current") as fake:
+        first = await send(fake, CURRENT, "create_bot.request")
         check(as_answer(first), CURRENT, "create_bot.response.201")
         assert first.status == 201
-        again = await send(desk, CURRENT, "create_bot.request")
+        again = await send(fake, CURRENT, "create_bot.request")
         check(as_answer(again), CURRENT, "create_bot.response.507")
         assert (again.status, again.json) == (507, first.json)
         asked = example(CURRENT, "create_bot.request")["body"]
-        order = await desk.order(desk.only)
+        order = await fake.order(fake.only)
         assert order.name == asked["bot_name"]
         assert order.keep_s == 168 * 3600.0
         assert order.automatic_leave["nobody_joined_s"] == 600
@@ -102,14 +102,14 @@ async def test_the_present_request_is_taken_and_its_replay_is_507(tmp_path: Path
 async def test_a_deduplication_key_gives_the_bot_again_but_not_for_another_meeting(
     tmp_path: Path,
 ) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
-        row = await new_bot(desk, deduplication_key="booking-1")
+    async with meetstream(tmp_path, dialect="current") as fake:
+        row = await new_bot(fake, deduplication_key="booking-1")
         body = {"meeting_link": LINK, "bot_name": "x", "deduplication_key": "booking-1"}
-        again = await ask(desk, "POST", "/bots/create_bot", json=body)
+        again = await ask(fake, "POST", "/bots/create_bot", json=body)
         check(as_answer(again), CURRENT, "create_bot.response.200.dedup", "transcript_id",
               "meeting_url", "status")  # fmt: skip
         assert (again.status, again.json["bot_id"]) == (200, row.bot_id)
-        other = await ask(desk, "POST", "/bots/create_bot", json={**body, "meeting_link": ZOOM})
+        other = await ask(fake, "POST", "/bots/create_bot", json={**body, "meeting_link": ZOOM})
         check(as_answer(other), CURRENT, "create_bot.response.409")
         assert other.status == 409
 
@@ -127,26 +127,26 @@ BAD: dict[str, dict[str, Any]] = {
 
 @of(CURRENT, *BAD)
 async def test_what_the_vendor_refuses_is_refused_in_its_words(name: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
+    async with meetstream(tmp_path, dialect="current") as fake:
         body = {"meeting_link": LINK, "bot_name": "x", **BAD[name]}
-        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
+        reply = await ask(fake, "POST", "/bots/create_bot", json=body)
         assert as_answer(reply) == example(CURRENT, name)
 
 
 # --- reading ---------------------------------------------------------------------------------
 
 
-async def _read(desk: Desk, row: BotRow, path: str) -> dict[str, Any]:
-    return as_answer(await ask(desk, "GET", path.replace("{id}", row.bot_id)))
+async def _read(fake: FakeService, row: BotRow, path: str) -> dict[str, Any]:
+    return as_answer(await ask(fake, "GET", path.replace("{id}", row.bot_id)))
 
 
 @seen(CURRENT, "status.response")
 async def test_the_status_is_like_the_example(tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
-        row = await new_bot(desk)
-        desk.go(row, State.JOINING)
-        desk.go(row, State.IN_CALL)
-        ours = await _read(desk, row, "/bots/{id}/status")
+    async with meetstream(tmp_path, dialect="current") as fake:
+        row = await new_bot(fake)
+        fake.go(row, State.JOINING)
+        fake.go(row, State.IN_CALL)
+        ours = await _read(fake, row, "/bots/{id}/status")
         theirs = example(CURRENT, "status.response")
         assert ours == {"status": 200, "body": {**theirs["body"], "bot_id": row.bot_id}}
 
@@ -162,10 +162,10 @@ DETAIL_MORE = (
 
 @seen(CURRENT, "detail.response")
 async def test_the_detail_is_like_the_example(tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
-        row = await new_bot(desk)
-        play(desk, row)
-        ours = await _read(desk, row, "/bots/{id}/detail")
+    async with meetstream(tmp_path, dialect="current") as fake:
+        row = await new_bot(fake)
+        play(fake, row)
+        ours = await _read(fake, row, "/bots/{id}/detail")
         check(ours, CURRENT, "detail.response", *DETAIL_MORE)
         bot, theirs = ours["body"]["bot_details"], example(CURRENT, "detail.response")["body"]
         for key in ("BotUsername", "MeetingLink", "Platform", "Status", "AudioStatus",
@@ -177,40 +177,40 @@ async def test_the_detail_is_like_the_example(tmp_path: Path) -> None:
             bot["StatusTimeline"]["BotRejected"]
             == (theirs["bot_details"]["StatusTimeline"]["BotRejected"])
         )
-        assert await _read(desk, row, "/bots/{id}/summary") == ours
+        assert await _read(fake, row, "/bots/{id}/summary") == ours
 
 
 @seen(CURRENT, "list_bots.response")
 async def test_an_empty_list_is_the_examples(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        reply = await ask(desk, "GET", "/bots")
+    async with meetstream(tmp_path) as fake:
+        reply = await ask(fake, "GET", "/bots")
         assert as_answer(reply) == example(CURRENT, "list_bots.response")
 
 
 @seen(CURRENT, "get_audio.response")
 async def test_the_link_to_the_audio_is_like_the_example(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        play(desk, row)
-        check(await _read(desk, row, "/bots/{id}/get_audio"), CURRENT, "get_audio.response")
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        play(fake, row)
+        check(await _read(fake, row, "/bots/{id}/get_audio"), CURRENT, "get_audio.response")
 
 
 @seen(CURRENT, "get_video.response")
 async def test_no_link_to_a_video_is_ever_made_up(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        play(desk, row)
-        ours = await _read(desk, row, "/bots/{id}/get_video")
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        play(fake, row)
+        ours = await _read(fake, row, "/bots/{id}/get_video")
         assert ours["status"] == 404
         assert not set(ours["body"]) & set(example(CURRENT, "get_video.response")["body"])
 
 
 @seen(CURRENT, "get_participants.response")
 async def test_the_participants_are_like_the_example(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        ours = await _read(desk, row, "/bots/{id}/get_participants")
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        ours = await _read(fake, row, "/bots/{id}/get_participants")
         theirs = example(CURRENT, "get_participants.response")
         assert {**ours["body"][0], "streamIds": ["s1"]}.keys() == theirs["body"][0].keys()
         for person in ours["body"]:
@@ -222,15 +222,15 @@ async def test_the_participants_are_like_the_example(tmp_path: Path) -> None:
 
 @seen(CURRENT, "get_transcript.response.200", "get_transcript.response.202")
 async def test_the_transcript_is_like_the_examples(tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
-        made = await ask(desk, "POST", "/bots/create_bot", json={
+    async with meetstream(tmp_path, dialect="current") as fake:
+        made = await ask(fake, "POST", "/bots/create_bot", json={
             "meeting_link": LINK, "bot_name": "x",
             "recording_config": {"transcript": {"provider": {"deepgram": {}}}},
         })  # fmt: skip
         path = f"/transcript/{made.json['transcript_id']}/get_transcript"
-        assert await _read(desk, desk.only, path) == example(CURRENT, "get_transcript.response.202")
-        play(desk, desk.only)
-        ours = await _read(desk, desk.only, path)
+        assert await _read(fake, fake.only, path) == example(CURRENT, "get_transcript.response.202")
+        play(fake, fake.only)
+        ours = await _read(fake, fake.only, path)
         check(ours, CURRENT, "get_transcript.response.200")
         line, word = ours["body"][0], ours["body"][0]["words"][0]
         theirs = example(CURRENT, "get_transcript.response.200")["body"][0]
@@ -243,9 +243,9 @@ async def test_the_transcript_is_like_the_examples(tmp_path: Path) -> None:
 
 @seen(CURRENT, "scheduled_bots.response")
 async def test_scheduled_bots_are_like_the_example(tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="current") as desk:
-        await new_bot(desk, join_at="2999-04-08T14:59:00Z")
-        ours = as_answer(await ask(desk, "GET", "/calendar/scheduled_bots"))
+    async with meetstream(tmp_path, dialect="current") as fake:
+        await new_bot(fake, join_at="2999-04-08T14:59:00Z")
+        ours = as_answer(await ask(fake, "GET", "/calendar/scheduled_bots"))
         check(ours, CURRENT, "scheduled_bots.response")
         assert ours["body"]["scheduled_bots"][0]["scheduled_join_time"].startswith("2999-04-08T14")
 
@@ -255,60 +255,60 @@ async def test_scheduled_bots_are_like_the_example(tmp_path: Path) -> None:
 
 @seen(CURRENT, "remove_bot.request", "remove_bot.response")
 async def test_removing_a_bot_is_answered_as_in_the_example(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        reply = await send(desk, CURRENT, "remove_bot.request", row.bot_id)
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        reply = await send(fake, CURRENT, "remove_bot.request", row.bot_id)
         assert as_answer(reply) == example(CURRENT, "remove_bot.response")
-        posted = await ask(desk, "POST", f"/bots/{row.bot_id}/remove_bot")
+        posted = await ask(fake, "POST", f"/bots/{row.bot_id}/remove_bot")
         assert posted.status == 200
-        assert [command.type for _, command in desk.commanded] == ["stop", "stop"]
+        assert [command.type for _, command in fake.commanded] == ["stop", "stop"]
 
 
 @of(CURRENT, "pause_recording.response", "resume_recording.response")
 async def test_pausing_is_answered_as_in_the_example(name: str, tmp_path: Path) -> None:
     command = name.partition(".")[0]
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
         if command.startswith("resume"):
-            desk.go(row, State.PAUSED)
-        reply = await ask(desk, "POST", f"/bots/{row.bot_id}/{command}")
+            fake.go(row, State.PAUSED)
+        reply = await ask(fake, "POST", f"/bots/{row.bot_id}/{command}")
         assert json.loads(json.dumps(as_answer(reply)).replace(row.bot_id, BOT_ID)) == example(
             CURRENT, name
         )
-        assert [each.type for _, each in desk.commanded] == [command.partition("_")[0]]
+        assert [each.type for _, each in fake.commanded] == [command.partition("_")[0]]
 
 
 @seen(CURRENT, "send_message.request")
 async def test_a_chat_message_is_taken(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        reply = await send(desk, CURRENT, "send_message.request", row.bot_id)
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        reply = await send(fake, CURRENT, "send_message.request", row.bot_id)
         assert (reply.status, reply.json["bot_id"]) == (200, row.bot_id)
-        assert desk.commanded == [(row.bot_id, SendChat("Hello from the bot"))]
+        assert fake.commanded == [(row.bot_id, SendChat("Hello from the bot"))]
 
 
 @of(CURRENT, "send_image.request", "transcribe.request")
 async def test_what_cannot_be_done_is_refused_in_the_vendors_shape(
     name: str, tmp_path: Path
 ) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        reply = await send(desk, CURRENT, name, row.bot_id)
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        reply = await send(fake, CURRENT, name, row.bot_id)
         assert reply.status == 400
         assert list(reply.json) == ["message"]
-        assert desk.commanded == []
+        assert fake.commanded == []
 
 
 @seen(CURRENT, "transcribe.response")
 async def test_no_transcription_is_said_to_have_begun(tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as desk:
-        row = await new_bot(desk)
-        play(desk, row)
-        reply = await send(desk, CURRENT, "transcribe.request", row.bot_id)
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        play(fake, row)
+        reply = await send(fake, CURRENT, "transcribe.request", row.bot_id)
         assert example(CURRENT, "transcribe.response")["body"]["message"] not in str(reply.json)
 
 
@@ -355,9 +355,9 @@ def test_a_legacy_frame_of_sound_is_the_example() -> None:
 @of(CURRENT, "video.video_stream_start", "video.video_latency_ping", "video.video_stream_end")
 async def test_a_live_video_is_refused_and_so_never_begun(name: str, tmp_path: Path) -> None:
     assert example(CURRENT, name)["type"].startswith("video_")
-    async with meetstream(tmp_path) as desk:
+    async with meetstream(tmp_path) as fake:
         body = {"meeting_link": LINK, "live_video_required": {"websocket_url": "wss://x.test/v"}}
-        reply = await ask(desk, "POST", "/bots/create_bot", json=body)
+        reply = await ask(fake, "POST", "/bots/create_bot", json=body)
         assert (reply.status, list(reply.json)) == (400, ["message"])
 
 

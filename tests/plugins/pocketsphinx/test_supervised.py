@@ -13,12 +13,17 @@ import trio
 
 from meetcore.audio.chunk import Chunk, Pcm
 from meetcore.audio.ledger import Account
-from meetcore.contracts import TranscriberContext
-from meetcore.errors import TranscriberError
-from meetcore.events import Event, TranscriberRestarted, TranscriptionGap, TranscriptionStopped
-from meetcore.tracks import BeginUtterance, EndUtterance
-from meetcore.transcribing import TrackTranscription
-from meetcore.transcript import Hypothesis
+from meetcore.bot.tracks import BeginUtterance, EndUtterance
+from meetcore.bot.transcribing import TrackTranscription
+from meetcore.model.errors import TranscriberError
+from meetcore.model.events import (
+    Event,
+    TranscriberRestarted,
+    TranscriptionGap,
+    TranscriptionStopped,
+)
+from meetcore.model.transcript import Hypothesis
+from meetcore.plugin.contracts import TranscriberContext
 from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
 
 

@@ -12,13 +12,15 @@ from meetcore_pocketsphinx.wire import (
     MAX_PAYLOAD_BYTES,
     Audio,
     FrameBuffer,
-    Message,
     ProtocolError,
+    WorkerMessage,
     encode,
 )
 
 FRAMES = st.one_of(
-    st.builds(Message, st.dictionaries(st.text(max_size=5), st.integers() | st.text(), max_size=3)),
+    st.builds(
+        WorkerMessage, st.dictionaries(st.text(max_size=5), st.integers() | st.text(), max_size=3)
+    ),
     st.builds(
         Audio,
         st.integers(0, 2**32 - 1),
@@ -30,7 +32,7 @@ FRAMES = st.one_of(
 
 @given(st.lists(FRAMES, max_size=8), st.integers(1, 9))
 def test_frames_come_out_as_they_went_in_however_the_bytes_are_cut(
-    frames: list[Message | Audio], step: int
+    frames: list[WorkerMessage | Audio], step: int
 ) -> None:
     stream = b"".join(encode(frame) for frame in frames)
     buffer, out = FrameBuffer(), []
@@ -45,10 +47,10 @@ def test_frames_come_out_as_they_went_in_however_the_bytes_are_cut(
 def test_any_bytes_give_frames_or_a_protocol_error_and_nothing_else(data: bytes) -> None:
     buffer = FrameBuffer()
     buffer.feed(data)
-    out: list[Message | Audio] = []
+    out: list[WorkerMessage | Audio] = []
     with contextlib.suppress(ProtocolError):
         out.extend(buffer.frames())
-    assert all(isinstance(frame, Message | Audio) for frame in out)
+    assert all(isinstance(frame, WorkerMessage | Audio) for frame in out)
 
 
 def test_a_frame_that_claims_to_be_huge_is_refused_before_it_is_read() -> None:

@@ -124,7 +124,7 @@ async def site() -> AsyncIterator[Site]:
 
 
 @define
-class Door:
+class Lobby:
     """The host of a room, without a browser: acts on the room itself."""
 
     site: Site
@@ -140,7 +140,7 @@ class Door:
         self.site.hub.perform(self.room_id, action)
 
     async def knocker(self) -> str:
-        """Wait until somebody stands at the door; return their id."""
+        """Wait until somebody waits there; return their id."""
         await until(lambda: bool(self.site.hub.rooms[self.room_id].waiting), timeout_s=30)
         return self.site.hub.rooms[self.room_id].waiting[0].id
 

@@ -16,11 +16,10 @@ import pytest
 import trio
 from attrs import define, evolve
 
-from meetcore.contracts import CallRequest, Platform
-from meetcore.errors import CommandFailed
-from meetcore.lifecycle import EndReason
-from meetcore.roster import NameSource, Participant
-from meetcore.signals import (
+from meetcore.model.errors import CommandFailed
+from meetcore.model.lifecycle import EndReason
+from meetcore.model.roster import NameSource, Participant
+from meetcore.model.signals import (
     Admitted,
     CallEnded,
     ChatArrived,
@@ -33,10 +32,11 @@ from meetcore.signals import (
     SpeakingIndicated,
     TrackAppeared,
 )
+from meetcore.plugin.contracts import CallRequest, Platform
 from meetcore.testing.conformance import ConformanceMeeting, PlatformConformance
 from meetcore.testing.script import Admission, Decision, End, Line, Person, Script
 from meetcore_browser.bot_page import BotPage, open_page
-from meetcore_browser.testing import KeepingDoor, SharedChromium, until
+from meetcore_browser.testing import KeepingCallEvents, SharedChromium, until
 from meetcore_rehearsal import joiner
 from meetcore_rehearsal.actions import (
     Admit,
@@ -55,7 +55,7 @@ from meetcore_rehearsal.rehearsal import Rehearsal, open_rehearsal
 from meetcore_rehearsal.room import Room
 from meetcore_rehearsal.site import Site, open_site
 
-from .conftest import ADA, BEN, Door, tone_line
+from .conftest import ADA, BEN, Lobby, tone_line
 
 EMPTY_PAGE = b"<!doctype html><title>Another site altogether</title>"
 
@@ -85,7 +85,7 @@ class Attempt:
 
     call: Any
     signals: list[Signal]
-    heard: KeepingDoor
+    heard: KeepingCallEvents
 
     async def first(self, kind: type[Signal]) -> Any:
         await until(lambda: any(isinstance(signal, kind) for signal in self.signals), 30)
@@ -106,41 +106,41 @@ async def bot(url: str, folder: Path, **settings: Any) -> AsyncIterator[Attempt]
     link = platform.parse(url)
     assert link is not None
     request = CallRequest(bot_id="bot", display_name="Notes & Co", folder=folder, **settings)
-    door = KeepingDoor()
-    async with platform.open_call(link, request, door) as call:
-        yield Attempt(call, door.signals, door)
+    events = KeepingCallEvents()
+    async with platform.open_call(link, request, events) as call:
+        yield Attempt(call, events.signals, events)
 
 
-def door_of(site: Site, room: Room) -> Door:
-    door = Door(site, room.id)
-    door.enter()
-    return door
+def lobby_of(site: Site, room: Room) -> Lobby:
+    lobby = Lobby(site, room.id)
+    lobby.enter()
+    return lobby
 
 
 async def test_a_bot_is_admitted_sees_who_is_there_chats_and_leaves(
     site: Site, tmp_path: Path
 ) -> None:
     room = site.open_room()
-    door = door_of(site, room)
-    door.do(Say("host", "welcome"))
+    lobby = lobby_of(site, room)
+    lobby.do(Say("host", "welcome"))
     async with bot(site.guest_link(room), tmp_path) as attempt:
-        guest = await door.knocker()
+        guest = await lobby.knocker()
         await attempt.first(Knocked)
         assert site.hub.rooms[room.id].members[guest].name == "Notes & Co"
         with pytest.raises(CommandFailed, match="in the call"):
             await attempt.call.send_chat("too early")
-        door.do(Admit("host", guest))
+        lobby.do(Admit("host", guest))
         await attempt.first(Admitted)
         hana = Participant(id="host", name="Hana Host", is_host=True, muted=False)
         await attempt.seen(ParticipantAppeared(hana))
         itself = Participant(id=guest, name="Notes & Co", is_bot=True, is_self=True, muted=True)
         await attempt.seen(ParticipantAppeared(itself))
-        door.do(SetSpeaking("host", True))
+        lobby.do(SetSpeaking("host", True))
         await attempt.seen(SpeakingIndicated("host", True))
-        door.do(SetMuted("host", True))
+        lobby.do(SetMuted("host", True))
         await attempt.seen(SpeakingIndicated("host", False))
         await attempt.seen(ParticipantChanged(evolve(hana, muted=True)))
-        door.do(Say("host", "You were removed from the meeting"))
+        lobby.do(Say("host", "You were removed from the meeting"))
         await attempt.call.send_chat("hello  to\nall")
         chats = [signal for signal in attempt.signals if isinstance(signal, ChatArrived)]
         assert [(chat.text, chat.by_bot) for chat in chats] == [
@@ -148,8 +148,8 @@ async def test_a_bot_is_admitted_sees_who_is_there_chats_and_leaves(
             ("You were removed from the meeting", False),
             ("hello to all", True),
         ]
-        door.do(Arrive(member_id="x", name="X", host_key=room.host_key))
-        door.do(Depart("x"))
+        lobby.do(Arrive(member_id="x", name="X", host_key=room.host_key))
+        lobby.do(Depart("x"))
         await attempt.seen(ParticipantGone("x"))
         await attempt.call.leave()
         await until(lambda: guest not in site.hub.rooms[room.id].members)
@@ -160,9 +160,9 @@ async def test_a_bot_is_admitted_sees_who_is_there_chats_and_leaves(
 
 async def test_a_denied_bot_says_so(site: Site, tmp_path: Path) -> None:
     room = site.open_room()
-    door = door_of(site, room)
+    lobby = lobby_of(site, room)
     async with bot(site.guest_link(room), tmp_path) as attempt:
-        door.do(Deny("host", await door.knocker()))
+        lobby.do(Deny("host", await lobby.knocker()))
         assert await attempt.ended() == (EndReason.DENIED, "denied")
         signal = await attempt.first(CallEnded)
         assert signal.evidence.detail == "You were not let in"
@@ -178,11 +178,11 @@ async def test_a_bot_that_is_removed_or_whose_meeting_ends_says_so(
     site: Site, tmp_path: Path, ending: Any, reason: EndReason
 ) -> None:
     room = site.open_room(waiting_room=False)
-    door = door_of(site, room)
+    lobby = lobby_of(site, room)
     async with bot(site.guest_link(room), tmp_path) as attempt:
         await attempt.first(Admitted)
         me = next(m.id for m in site.hub.rooms[room.id].inside if m.id != "host")
-        door.do(ending("host", me) if ending is Remove else ending("host"))
+        lobby.do(ending("host", me) if ending is Remove else ending("host"))
         assert (await attempt.ended())[0] is reason
 
 
@@ -190,7 +190,7 @@ async def test_a_room_that_is_not_there_or_over_is_said(site: Site, tmp_path: Pa
     async with bot(f"{site.url}/r/mc-none", tmp_path) as attempt:
         assert await attempt.ended() == (EndReason.MEETING_NOT_FOUND, "missing")
     room = site.open_room(closes_at_end=True)
-    door_of(site, room).do(EndForAll("host"))
+    lobby_of(site, room).do(EndForAll("host"))
     async with bot(site.guest_link(room), tmp_path) as attempt:
         assert await attempt.ended() == (EndReason.MEETING_ENDED, "ended")
 
@@ -289,24 +289,24 @@ class SteeredMeeting:
         locked = rehearsal.site.open_room(passcode="4711", waiting_room=False)
         self.wrong_passcode_link = f"{rehearsal.site.url}/r/{locked.id}#passcode=1"
         self._rehearsal = rehearsal
-        self._door = Door(rehearsal.site, rehearsal.room_id, "ada")
+        self._lobby = Lobby(rehearsal.site, rehearsal.room_id, "ada")
 
     async def admit(self) -> None:
-        self._door.do(Admit("ada", await self._door.knocker()))
+        self._lobby.do(Admit("ada", await self._lobby.knocker()))
 
     async def deny(self) -> None:
-        self._door.do(Deny("ada", await self._door.knocker()))
+        self._lobby.do(Deny("ada", await self._lobby.knocker()))
 
     async def remove(self) -> None:
         inside = self._rehearsal.site.hub.rooms[self._rehearsal.room_id].inside
         guest = next(member.id for member in inside if member.id != "ada")
-        self._door.do(Remove("ada", guest))
+        self._lobby.do(Remove("ada", guest))
 
     async def end(self) -> None:
-        self._door.do(EndForAll("ada"))
+        self._lobby.do(EndForAll("ada"))
 
     async def say(self, text: str) -> None:
-        self._door.do(Say("ada", text))
+        self._lobby.do(Say("ada", text))
 
 
 class TestRehearsalPlatform(PlatformConformance):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from meetcore.lifecycle import EndReason
-from meetcore.roster import NameSource
-from meetcore.signals import (
+from meetcore.model.lifecycle import EndReason
+from meetcore.model.roster import NameSource
+from meetcore.model.signals import (
     Admitted,
     CallEnded,
     ParticipantAppeared,

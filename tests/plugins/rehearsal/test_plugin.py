@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import meetcore_rehearsal
-from meetcore.hooks import API_VERSION
+from meetcore.plugin.hooks import API_VERSION
 from meetcore_rehearsal import plugin
 from meetcore_rehearsal.command import rehearse
 from meetcore_rehearsal.links import parse_link

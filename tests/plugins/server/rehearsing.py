@@ -11,10 +11,10 @@ from subprocess import PIPE
 
 import trio
 
-from meetcore.events import SegmentFinalized, StateChanged
-from meetcore.journal import JOURNAL_NAME, read_journal
-from meetcore.lifecycle import EndReason, State
-from meetcore.transcript import spoken_order
+from meetcore.log.journal import JOURNAL_NAME, read_journal
+from meetcore.model.events import SegmentFinalized, StateChanged
+from meetcore.model.lifecycle import EndReason, State
+from meetcore.model.transcript import spoken_order
 from tests.plugins.server.short_script import write_short_script
 
 UP_WITHIN_S = 60.0

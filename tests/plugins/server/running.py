@@ -14,7 +14,7 @@ import trio
 import trio_websocket
 
 import meetcore
-from meetcore.launchers import InProcessLauncher
+from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore_server.assembly import ServeOptions, Server, open_server
 
 from .empty_tables import with_tables

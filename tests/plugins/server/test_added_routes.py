@@ -15,7 +15,7 @@ from .running import http
 HOW_TO = Path(__file__).parents[3] / "docs" / "how-to" / "add-routes.md"
 BROKEN = """
 import meetcore
-from meetcore.doors import Mount
+from meetcore.gateway.http import Mount
 
 
 @meetcore.hookimpl

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from meetcore.doors import ApiKey, Request
+from meetcore.gateway.http import ApiKey, Request
 from tests.plugins.server.running import http, refused, serving
 
 DIALECTS = ("vexa", "skribby", "meetstream", "spoke")

@@ -9,8 +9,8 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.roster import NameSource
-from meetcore.transcript import Segment, Word, spoken_order
+from meetcore.model.roster import NameSource
+from meetcore.model.transcript import Segment, Word, spoken_order
 from meetcore_files.formats import to_srt, to_txt, to_vtt
 from meetcore_server.native.cues import cue_text
 

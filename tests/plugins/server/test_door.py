@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import meetcore
 import meetcore_server
-from meetcore.errors import ConfigError
+from meetcore.model.errors import ConfigError
 from meetcore_server.http_connection import HttpLimits
-from meetcore_server.rates import Buckets
+from meetcore_server.rate_limit import RateLimiter
 
 from .running import SHORT, STAY, http, ordered, serving, socket, until
 
@@ -177,7 +177,7 @@ async def test_two_plugins_that_mount_the_same_name_are_named(tmp_path):
     class Twice:
         @meetcore.hookimpl
         def meetcore_register_routes(self, app):
-            from meetcore.doors import Mount, Reply
+            from meetcore.gateway.http import Mount, Reply
 
             def refuse(request, error):
                 return Reply(status=400)
@@ -185,7 +185,7 @@ async def test_two_plugins_that_mount_the_same_name_are_named(tmp_path):
             for _ in range(2):
                 app.mount(Mount(name="twice", title="Twice", refuse=refuse))
 
-    from meetcore.launchers import InProcessLauncher
+    from meetcore.fleet.launching.in_process import InProcessLauncher
     from meetcore_server.assembly import ServeOptions, open_server
 
     plugins = meetcore.Plugins(entry_points=False, objects={"twice": Twice()})
@@ -232,7 +232,7 @@ async def test_who_says_too_much_at_once_over_a_socket_is_parted_with(tmp_path):
 @given(st.lists(st.floats(0.0, 3.0), max_size=40))
 def test_a_bucket_never_gives_more_than_its_rate_and_burst(pauses):
     now = 0.0
-    buckets = Buckets(per_s=2.0, burst=4.0, clock=lambda: now)
+    buckets = RateLimiter(per_s=2.0, burst=4.0, clock=lambda: now)
     given_at = []
     for pause in pauses:
         now += pause

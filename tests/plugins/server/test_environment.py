@@ -12,8 +12,8 @@ import trio
 from click.testing import CliRunner
 
 from meetcore.cli import main
-from meetcore.events import BotRequested
-from meetcore.journal import Journal
+from meetcore.log.journal import Journal
+from meetcore.model.events import BotRequested
 from meetcore_server.assembly import ServeOptions
 
 FOREIGN = {

@@ -13,13 +13,13 @@ from attrs import define
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetcore.doors import Reply
-from meetcore.events import ChatReceived, Event, ParticipantJoined, SegmentFinalized
-from meetcore.lifecycle import COMPLETING, EndReason, State
-from meetcore.orders import BotRow
-from meetcore.roster import NameSource, Participant
-from meetcore.testing.desk import Desk, open_desk
-from meetcore.transcript import Segment, Word, spoken_order
+from meetcore.gateway.http import Reply
+from meetcore.gateway.records import BotRow
+from meetcore.model.events import ChatReceived, Event, ParticipantJoined, SegmentFinalized
+from meetcore.model.lifecycle import COMPLETING, EndReason, State
+from meetcore.model.roster import NameSource, Participant
+from meetcore.model.transcript import Segment, Word, spoken_order
+from meetcore.testing.fake_service import FakeService, open_fake_service
 
 LINK = "https://meet.google.com/abc-defg-hij"
 VENDORS = ("vexa", "skribby", "meetstream", "spoke")
@@ -154,14 +154,14 @@ async def body_of(reply: Reply) -> Any:
 class Told:
     """What the four vendors tell of the same meeting."""
 
-    def __init__(self, desk: Desk, rows: dict[str, BotRow]) -> None:
-        self._desk = desk
+    def __init__(self, fake: FakeService, rows: dict[str, BotRow]) -> None:
+        self._fake = fake
         self._rows = rows
 
     async def get(self, vendor: str, path: str) -> Any:
         path = path.replace("ID", self._rows[vendor].bot_id)
         return await body_of(
-            await self._desk.call("GET", path, headers=HEADERS[vendor], mount=vendor)
+            await self._fake.call("GET", path, headers=HEADERS[vendor], mount=vendor)
         )
 
     async def transcripts(self) -> dict[str, list[tuple[str, str, float]]]:
@@ -172,7 +172,7 @@ class Told:
         number = listed["transcriptions"][0]["transcript_id"]
         meetstream = await self.get("meetstream", f"/api/v1/transcript/{number}/get_transcript")
         data = await self.get("spoke", "/bots/meeting_data?bot_id=ID")
-        sent = [p.json for p in self._desk.posted if p.target.format == "spoke"]
+        sent = [p.json for p in self._fake.posted if p.target.format == "spoke"]
         complete = next(body["data"] for body in sent if body["event"] == "complete")
         return {
             "vexa": [(s["speaker"], s["text"], s["start"]) for s in vexa],
@@ -214,7 +214,7 @@ class Told:
         """Return for each vendor whether the bot is said to have done its work."""
         vexa = await self.get("vexa", "/transcripts/google_meet/abc-defg-hij")
         skribby = await self.get("skribby", "/bot/ID")
-        posted = self._desk.posted
+        posted = self._fake.posted
         spoke = [p.json["event"] for p in posted if p.target.format == "spoke"]
         stopped = [
             p.json["status_code"]
@@ -232,32 +232,32 @@ class Told:
 
 
 async def played(meeting: Meeting, folder: Path) -> None:
-    async with open_desk(folder) as desk:
+    async with open_fake_service(folder) as fake:
         for vendor in VENDORS:
-            desk.load(import_module(f"meetcore_{vendor}.plugin"))
-        desk.new_key("k")
+            fake.load(import_module(f"meetcore_{vendor}.plugin"))
+        fake.new_key("k")
         rows: dict[str, BotRow] = {}
         for vendor, (path, body) in ORDERS.items():
-            answer = await desk.call("POST", path, json=body, headers=HEADERS[vendor], mount=vendor)
+            answer = await fake.call("POST", path, json=body, headers=HEADERS[vendor], mount=vendor)
             assert answer.status in (200, 201), answer
-            rows[vendor] = desk.only
+            rows[vendor] = fake.only
         for row in rows.values():
-            live(desk, row, meeting)
-        await desk.settled()
-        await compare(Told(desk, rows), meeting)
+            live(fake, row, meeting)
+        await fake.settled()
+        await compare(Told(fake, rows), meeting)
 
 
-def live(desk: Desk, row: BotRow, meeting: Meeting) -> None:
+def live(fake: FakeService, row: BotRow, meeting: Meeting) -> None:
     """Let the meeting happen to one bot."""
-    desk.go(row, State.JOINING)
-    desk.go(row, State.AWAITING_ADMISSION)
+    fake.go(row, State.JOINING)
+    fake.go(row, State.AWAITING_ADMISSION)
     if meeting.recorded:
-        desk.go(row, State.IN_CALL)
-        desk.go(row, State.RECORDING)
-        desk.happen(row, *meeting.within())
-    desk.go(row, State.LEAVING, meeting.reason)
-    desk.go(row, State.PROCESSING)
-    desk.go(row, State.COMPLETED if meeting.recorded else State.FAILED, meeting.reason)
+        fake.go(row, State.IN_CALL)
+        fake.go(row, State.RECORDING)
+        fake.happen(row, *meeting.within())
+    fake.go(row, State.LEAVING, meeting.reason)
+    fake.go(row, State.PROCESSING)
+    fake.go(row, State.COMPLETED if meeting.recorded else State.FAILED, meeting.reason)
 
 
 async def compare(told: Told, meeting: Meeting) -> None:

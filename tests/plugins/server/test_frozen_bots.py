@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from meetcore.children import pulse
-from meetcore.children.launcher import ChildProcessLauncher
+from meetcore.fleet.launching import heartbeat as pulse
+from meetcore.fleet.launching.child_process import ChildProcessLauncher
 
 from .running import STAY, http, ordered, serving, until
 

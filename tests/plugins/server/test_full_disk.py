@@ -117,7 +117,7 @@ async def test_a_full_disk_ends_bots_with_the_cause_and_is_over_when_there_is_ro
                 with trio.fail_after(60):
                     ended = await until(client, bot["id"], "completed", "failed")
                 assert ended["state"] in ("completed", "failed")
-                evidence = [hop["evidence"] or "" for hop in ended["history"]]
+                evidence = [transition["evidence"] or "" for transition in ended["history"]]
                 assert ended["reason"] != "internal_error" or any("is full" in e for e in evidence)
             assert (await client.get("/ready")).status_code == 200
             new = await ordered(client, SHORT)

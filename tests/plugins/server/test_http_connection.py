@@ -13,10 +13,10 @@ import pytest
 import trio
 import trio.testing
 
-from meetcore.doors import Reply, Request
+from meetcore.gateway.http import Reply, Request
 from meetcore_server.http_connection import Bodies, HttpConnection, HttpLimits
 from meetcore_server.openings import Openings
-from meetcore_server.port import Places, Port
+from meetcore_server.port import ConnectionLimit, Port
 from meetcore_server.seen import Seen
 from meetcore_websocket.limits import Limits
 from tests.plugins.server.running import http, serving
@@ -386,7 +386,7 @@ async def test_a_websocket_may_follow_on_a_connection_that_was_used_before(tmp_p
             assert heard.startswith(b"HTTP/1.1 101 ")
 
 
-def bare_port(places: Places | None = None) -> Port:
+def bare_port(places: ConnectionLimit | None = None) -> Port:
     """A port without a server behind it."""
 
     async def admit(request: Request) -> Reply:
@@ -401,7 +401,7 @@ def bare_port(places: Places | None = None) -> Port:
 
 
 async def test_one_address_cannot_take_every_place() -> None:
-    port = bare_port(Places(most=4, most_of_one=2))
+    port = bare_port(ConnectionLimit(most=4, most_of_one=2))
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     address = listeners[0].socket.getsockname()
 

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from meetcore.cli import main
-from meetcore.orders import Client, Scope
+from meetcore.gateway.records import Client, Scope
 from meetcore_server.keys_command import keys
-from meetcore_server.storage.accounts import Accounts
+from meetcore_server.storage.accounts import AccountStore
 from meetcore_server.storage.database import DEFAULT_DATABASE_URL, open_database
 from meetcore_server.storage.keys import Keys
 
@@ -109,5 +109,5 @@ def test_without_a_url_it_is_the_database_that_serve_uses(
 
 async def test_users_that_it_makes_are_users_like_others(sqlite_url: str) -> None:
     async with open_database(sqlite_url) as database:
-        user, new = await Accounts(database).create_user("ada@example.org")
+        user, new = await AccountStore(database).create_user("ada@example.org")
     assert (user.id, new) == (2, True)

@@ -29,8 +29,10 @@ import pytest
 import trio
 from attrs import evolve, frozen
 
-from meetcore.dialect import NativeDialect
-from meetcore.events import (
+from meetcore.gateway.records import BotRequest, Client
+from meetcore.log.journal import JOURNAL_NAME, decode_line, encode_line
+from meetcore.model.dialect import NativeDialect
+from meetcore.model.events import (
     BotRequested,
     CaptureStarted,
     ChatReceived,
@@ -41,17 +43,15 @@ from meetcore.events import (
     SpeakingStopped,
     StateChanged,
 )
-from meetcore.journal import JOURNAL_NAME, decode_line, encode_line
-from meetcore.lifecycle import EndReason, State
-from meetcore.orders import BotOrder, Client
-from meetcore.roster import NameSource, Participant
-from meetcore.transcript import Segment, Word, spoken_order
-from meetcore_server import reading
+from meetcore.model.lifecycle import EndReason, State
+from meetcore.model.roster import NameSource, Participant
+from meetcore.model.transcript import Segment, Word, spoken_order
+from meetcore_server import journal_reader
+from meetcore_server.journal_reader import read_finalized, walk
 from meetcore_server.live import LiveBot
-from meetcore_server.reading import read_finalized, walk
 from meetcore_server.storage.accounts import OPERATOR_ID
 from meetcore_server.storage.bot_rows import BotFacts
-from meetcore_server.storage.bots import Bots
+from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.database import open_database
 from tests.plugins.server.running import PLUGIN, http, said, say, serving, socket, socket_at
 
@@ -177,8 +177,8 @@ async def place_meeting(out: Path, segments: int = SEGMENTS) -> int:
         state=State.REQUESTED,
     )
     async with open_database(f"sqlite:///{out}/server.db") as database:
-        bots = Bots(database)
-        order = BotOrder(url=LINK, dialect="vexa")
+        bots = BotRows(database)
+        order = BotRequest(url=LINK, dialect="vexa")
         await bots.insert(
             order, facts, bot_id=BOT, user_id=OPERATOR_ID, key_id="open", folder=folder
         )
@@ -374,7 +374,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
             counted[event.type] += 1
         return event
 
-    monkeypatch.setattr(reading, "decode_line", decode)
+    monkeypatch.setattr(journal_reader, "decode_line", decode)
     return counted
 
 
@@ -385,7 +385,7 @@ async def test_the_transcript_decodes_each_segment_once(
     await place_meeting(tmp_path, few)
     async with serving(tmp_path, dialects=("vexa",)) as server, http(server) as client:
         path = f"/vexa/transcripts/google_meet/{NATIVE_ID}"
-        await _get(client, path, x_api_key="any")  # the bot's story is read with the first
+        await _get(client, path, x_api_key="any")  # the bot's history is read with the first
         decoded.clear()
         assert len(json.loads(await _get(client, path, x_api_key="any"))["segments"]) == few
         assert decoded == {SegmentFinalized.type: few}
@@ -422,7 +422,7 @@ async def test_resuming_decodes_no_more_than_was_missed(
     last = await place_meeting(tmp_path, 500)
     async with serving(tmp_path) as server:
         row = await server.service.bot(Client(key_id="open", user_id=OPERATOR_ID), BOT)
-        story = await server.service.story(row)
+        history = await server.service.history(row)
         decoded.clear()
         async with socket(server) as connection:
             await say(connection, type="subscribe", bot_id=BOT, after=last - 20)
@@ -431,7 +431,7 @@ async def test_resuming_decodes_no_more_than_was_missed(
                 assert (await said(connection))["seq"] == seq
         assert decoded.total() == 20
         decoded.clear()
-        assert (await LiveBot(row, story=story).feed("native", NativeDialect)).seq == last
+        assert (await LiveBot(row, history=history).feed("native", NativeDialect)).seq == last
         assert not decoded
 
 

@@ -11,9 +11,9 @@ import meetcore_meetstream.plugin
 import meetcore_skribby.plugin
 import meetcore_spoke.plugin
 import meetcore_vexa.plugin
-from meetcore.config import BotConfig
-from meetcore.errors import ConfigError
-from meetcore.testing.desk import open_desk
+from meetcore.model.config import BotConfig
+from meetcore.model.errors import ConfigError
+from meetcore.testing.fake_service import open_fake_service
 from meetcore_server.native.bots import order_of
 from meetcore_server.native.models import NewBot
 
@@ -35,20 +35,20 @@ ORDERS: dict[str, tuple[str, dict[str, str], str, dict[str, Any]]] = {
 async def answers(folder: Path, name: str, link: str) -> dict[str, tuple[int, str | None]]:
     """Return each dialect's status, and the name in the order where there is one."""
     found: dict[str, tuple[int, str | None]] = {}
-    async with open_desk(folder) as desk:
+    async with open_fake_service(folder) as fake:
         for plugin in (
             meetcore_vexa.plugin,
             meetcore_skribby.plugin,
             meetcore_meetstream.plugin,
             meetcore_spoke.plugin,
         ):
-            desk.load(plugin)
-        desk.new_key("k")
+            fake.load(plugin)
+        fake.new_key("k")
         for vendor, (path, headers, field, more) in ORDERS.items():
             body = {"bot_name": name, field: link, **more}
-            reply = await desk.call("POST", path, json=body, headers=headers, mount=vendor)
+            reply = await fake.call("POST", path, json=body, headers=headers, mount=vendor)
             made = reply.status < 300
-            found[vendor] = reply.status, (await desk.order(desk.only)).name if made else None
+            found[vendor] = reply.status, (await fake.order(fake.only)).name if made else None
     return found
 
 

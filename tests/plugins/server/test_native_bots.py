@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trio
 
-from meetcore_server.attendance import Attendance
+from meetcore_server.supervisor import BotSupervisor
 
 from .running import DENY, SHORT, STAY, WAIT, http, ordered, serving, until
 
@@ -16,10 +16,10 @@ async def test_a_bot_is_ordered_attends_and_leaves_transcript_chat_people_and_re
     async with serving(tmp_path, config={"sinks": ["files"]}) as server, http(server) as client:
         bot = await ordered(client, name="Notes", metadata={"crm": "7"})
         assert bot["state"] == "requested"
-        assert [hop["state"] for hop in bot["history"]] == ["requested"]
+        assert [transition["state"] for transition in bot["history"]] == ["requested"]
         bot = await until(client, bot["id"], "completed")
         assert (bot["state"], bot["reason"]) == ("completed", "meeting_ended")
-        assert [hop["state"] for hop in bot["history"]] == [
+        assert [transition["state"] for transition in bot["history"]] == [
             "requested", "joining", "awaiting_admission", "in_call", "recording", "leaving",
             "processing", "completed",
         ]  # fmt: skip
@@ -62,7 +62,7 @@ async def test_who_asks_for_a_bot_that_is_being_ordered_hides_nothing_of_its_lif
     tmp_path, monkeypatch
 ):
     """It stands in the list before it is looked after: a page opens it then, on a busy machine."""
-    in_thread = Attendance.in_thread
+    in_thread = BotSupervisor.in_thread
 
     async with serving(tmp_path, config={"sinks": ["files"]}) as server, http(server) as client:
 
@@ -75,7 +75,7 @@ async def test_who_asks_for_a_bot_that_is_being_ordered_hides_nothing_of_its_lif
             return done
 
         seen = []
-        monkeypatch.setattr(Attendance, "in_thread", then_asked)
+        monkeypatch.setattr(BotSupervisor, "in_thread", then_asked)
         bot = await ordered(client)
         assert seen == [(200, None)]
         await until(client, bot["id"], "completed")
@@ -123,7 +123,9 @@ async def test_a_scheduled_bot_waits_for_its_time_and_then_goes(tmp_path):
         bot = await ordered(client, join_at=when.isoformat())
         assert bot["state"] == "scheduled"
         bot = await until(client, bot["id"], "completed")
-        joined = next(hop for hop in bot["history"] if hop["state"] == "joining")
+        joined = next(
+            transition for transition in bot["history"] if transition["state"] == "joining"
+        )
         assert datetime.fromisoformat(joined["at"]) >= when
 
 

@@ -12,9 +12,9 @@ import pytest
 import trio
 from attrs import evolve
 
-from meetcore.contracts import BotSpec, RunningBot
-from meetcore.errors import FleetFull
-from meetcore.fleet import Fleet
+from meetcore.fleet.fleet import Fleet
+from meetcore.model.errors import FleetFull
+from meetcore.plugin.contracts import BotSpec, RunningBot
 from meetcore_server import supervision
 
 from .running import SHORT, WAIT, http, ordered, serving, until

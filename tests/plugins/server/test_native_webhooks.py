@@ -11,9 +11,9 @@ import trio
 from attrs import define, field
 from standardwebhooks import Webhook
 
-from meetcore.config import load_config
-from meetcore.errors import ConfigError
-from meetcore.orders import BotOrder
+from meetcore.gateway.records import BotRequest
+from meetcore.model.config import load_config
+from meetcore.model.errors import ConfigError
 
 from .running import SHORT, http, ordered, serving, until
 
@@ -66,8 +66,8 @@ async def test_an_endpoint_is_told_of_every_bot_signed_filtered_and_in_order(tmp
         serving(tmp_path, private_targets=("*",)) as server,
         http(server) as client,
     ):
-        wish = {"url": receiver.url, "events": ["state.*", "segment.finalized"]}
-        made = (await client.post("/v1/webhooks", json=wish)).json()
+        body = {"url": receiver.url, "events": ["state.*", "segment.finalized"]}
+        made = (await client.post("/v1/webhooks", json=body)).json()
         assert made["secret"].startswith("whsec_")
         listed = (await client.get("/v1/webhooks")).json()
         assert listed[0]["id"] == made["id"]
@@ -149,7 +149,7 @@ async def test_targets_that_the_operator_lists_are_taken_and_bots_may_dial_them(
         }.items():
             answer = await client.post("/v1/webhooks", json={"url": url})
             assert answer.status_code == status, url
-        spec = server.service.specs.spec("b-1", BotOrder(url=SHORT))
+        spec = server.service.specs.spec("b-1", BotRequest(url=SHORT))
         assert spec.settings["private_targets"] == list(listed)
 
 
@@ -160,7 +160,9 @@ async def test_trust_follows_where_each_sinks_settings_came_from(tmp_path):
         specs = server.service.specs
 
         def trusts(**order):
-            built = load_config(None, specs.spec("b-1", BotOrder(url=SHORT, **order)).settings, {})
+            built = load_config(
+                None, specs.spec("b-1", BotRequest(url=SHORT, **order)).settings, {}
+            )
             return {name: built.trusts(name) for name in built.sinks}
 
         assert trusts() == {"files": True, "websocket_push": True}
@@ -183,7 +185,7 @@ async def test_the_operators_own_webhook_goes_on_when_a_client_orders_a_sink_wit
         with_sinks = ("webhook",)
         async with serving(tmp_path, dialects=with_sinks, config=config) as server:
             client = await server.service.authenticate(None)
-            order = BotOrder(
+            order = BotRequest(
                 url=SHORT,
                 sinks=["webhook:theirs"],
                 plugins={"webhook:theirs": {"url": theirs.url, "allow_private": True}},

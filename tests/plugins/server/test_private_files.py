@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from meetcore.children.launcher import ChildProcessLauncher
-from meetcore.launchers import InProcessLauncher
+from meetcore.fleet.launching.child_process import ChildProcessLauncher
+from meetcore.fleet.launching.in_process import InProcessLauncher
 
 from .running import SHORT, http, ordered, serving, until
 

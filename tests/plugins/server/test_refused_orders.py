@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from meetcore.errors import JournalFull, StorageUnavailable
-from meetcore.orders import NotNow
-from meetcore_server import attendance
-from meetcore_server.storage.bots import Bots
+from meetcore.gateway.records import NotNow
+from meetcore.model.errors import JournalFull, StorageUnavailable
+from meetcore_server import supervisor
+from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.errors import DatabaseUnavailable
 
 from .running import SHORT, STAY, http, ordered, serving, until
@@ -42,16 +42,16 @@ ORDERS = {
 @pytest.fixture
 def full(monkeypatch):
     """Let the next orders fail to be written down; call it to make room again."""
-    whole = attendance.write_beginning
+    whole = supervisor.write_beginning
 
     def fail(error):
         def write(spec, link):
             whole(spec, link)
             raise error
 
-        monkeypatch.setattr(attendance, "write_beginning", write)
+        monkeypatch.setattr(supervisor, "write_beginning", write)
 
-    fail.make_room = lambda: monkeypatch.setattr(attendance, "write_beginning", whole)
+    fail.make_room = lambda: monkeypatch.setattr(supervisor, "write_beginning", whole)
     return fail
 
 
@@ -88,7 +88,7 @@ async def test_every_dialect_says_that_it_cannot_now(tmp_path, full, dialect):
 async def test_a_row_that_cannot_be_taken_back_now_is_taken_back_later_and_joins_nothing(
     tmp_path, full, monkeypatch
 ):
-    forget = Bots.forget
+    forget = BotRows.forget
 
     async def away(self, bot_id):
         raise DatabaseUnavailable("The database is away.")
@@ -96,12 +96,12 @@ async def test_a_row_that_cannot_be_taken_back_now_is_taken_back_later_and_joins
     key = {"idempotency-key": "the-same"}
     async with serving(tmp_path) as server, http(server) as client:
         full(OSError(28, "No space left on device"))
-        monkeypatch.setattr(Bots, "forget", away)
+        monkeypatch.setattr(BotRows, "forget", away)
         order = {"meeting_url": STAY}
         assert (await client.post("/v1/bots", json=order, headers=key)).status_code == 503
         assert (await client.post("/v1/bots", json=order, headers=key)).status_code == 503
         assert len(await server.service.stores.bots.unfinished()) == 1
-    monkeypatch.setattr(Bots, "forget", forget)
+    monkeypatch.setattr(BotRows, "forget", forget)
     full.make_room()
     async with serving(tmp_path) as server, http(server) as client:
         assert (await client.get("/v1/bots")).json()["bots"] == []
@@ -116,7 +116,7 @@ async def test_a_bot_that_is_not_scheduled_any_more_keeps_its_order(tmp_path):
         bot = await ordered(client, SHORT, join_at="2099-01-01T00:00:00Z")
         live = its.live.get(bot["id"])
         before = await its.order(live.row)
-        supervision = its.attendance._supervisions[bot["id"]]
+        supervision = its.supervisor._supervisions[bot["id"]]
         supervision._stopped = "called off"
         with pytest.raises(NotNow):
             await its.reschedule(live.row, evolve(before, name="Another"))

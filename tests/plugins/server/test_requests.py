@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meetcore.doors import BadBody, Mount, Reply, Request, Route
-from meetcore.errors import ConfigError, MeetcoreError
+from meetcore.gateway.http import BadBody, Mount, Reply, Request, Route
+from meetcore.model.errors import ConfigError, MeetcoreError
 from tests.json_values import nested
 from tests.plugins.server.running import (
     SHORT,

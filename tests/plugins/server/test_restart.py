@@ -16,8 +16,8 @@ import pytest
 import trio
 
 import meetcore
-from meetcore.children.launcher import ChildProcessLauncher, is_running
-from meetcore.launchers import InProcessLauncher
+from meetcore.fleet.launching.child_process import ChildProcessLauncher, is_running
+from meetcore.fleet.launching.in_process import InProcessLauncher
 
 from .running import PLUGIN, SHORT, STAY, http, ordered, serving, until
 
@@ -156,7 +156,9 @@ async def test_scheduled_bots_are_still_scheduled_and_go_when_their_time_comes(t
     async with serving(tmp_path) as server, http(server) as client:
         assert (await client.get(f"/v1/bots/{later['id']}")).json()["state"] == "scheduled"
         row = await until(client, bot["id"], "completed")
-        joined = next(hop for hop in row["history"] if hop["state"] == "joining")
+        joined = next(
+            transition for transition in row["history"] if transition["state"] == "joining"
+        )
         assert datetime.fromisoformat(joined["at"]) >= soon
         await client.post(f"/v1/bots/{later['id']}/stop")
         assert (await client.get(f"/v1/bots/{later['id']}")).json()["state"] == "completed"
@@ -252,7 +254,7 @@ async def test_a_bot_whose_connection_breaks_is_followed_again(tmp_path):
     async with serving(tmp_path, launcher=Breaking(plugins)) as server, http(server) as client:
         bot = await until(client, (await ordered(client))["id"], "completed")
         assert bot["reason"] == "meeting_ended"
-        assert [hop["state"] for hop in bot["history"]].count("recording") == 1
+        assert [transition["state"] for transition in bot["history"]].count("recording") == 1
 
 
 async def test_an_order_nobody_can_take_any_more_does_not_keep_the_server_from_starting(tmp_path):

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import trio
 
-from meetcore.doors import Listed, Mount, Reply, Request, Route, json_pieces
-from meetcore.errors import MeetcoreError
-from meetcore_server.answering import send_reply
+from meetcore.gateway.http import Listed, Mount, Reply, Request, Route, json_pieces
+from meetcore.model.errors import MeetcoreError
 from meetcore_server.mounts import Mounts
+from meetcore_server.responses import send_reply
 from tests.plugins.server.running import http, serving
 
 GET: dict[str, Any] = {"method": "GET", "headers": [], "query_string": b"", "client": None}

@@ -16,15 +16,15 @@ import trio
 import trio_websocket
 
 import meetcore
-from meetcore.events import StateChanged
-from meetcore.folders import journal_path
-from meetcore.journal import Journal
-from meetcore.launchers import InProcessLauncher, TaskBot
-from meetcore.lifecycle import TERMINAL, EndReason, State
-from meetcore.orders import BotOrder
-from meetcore_server import attendance, live, service, supervision
+from meetcore.fleet.launching.in_process import InProcessLauncher, TaskBot
+from meetcore.gateway.records import BotRequest
+from meetcore.log.folders import journal_path
+from meetcore.log.journal import Journal
+from meetcore.model.events import StateChanged
+from meetcore.model.lifecycle import TERMINAL, EndReason, State
+from meetcore_server import live, service, supervision, supervisor
 from meetcore_server.feeds import Feed
-from meetcore_server.storage.bots import Bots
+from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.supervision import Supervision
 
@@ -110,7 +110,7 @@ def let_it_befall(trouble: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(owner, name, instead)
 
     monkeypatch.setattr(Supervision, "_step", troubled_step)
-    troubled(Bots, "update", "update", lambda self, bot_id: bot_id)
+    troubled(BotRows, "update", "update", lambda self, bot_id: bot_id)
     troubled(TaskBot, "gone", "gone", lambda self: self.bot_id)
     troubled(Feed, "tell", "Feed.tell", lambda self, event: event.bot_id)
     troubled(Feed, "show", "Feed.show", lambda self, draft: draft.bot_id)
@@ -137,14 +137,14 @@ def short_limits(monkeypatch):
     for name, value in SHORT_LIMITS.items():
         monkeypatch.setattr(supervision, name, value)
     monkeypatch.setattr(Supervision._step, "__kwdefaults__", {"within_s": 1.0})
-    monkeypatch.setattr(attendance, "_LOOKED_WITHIN_S", 1.0)
+    monkeypatch.setattr(supervisor, "_LOOKED_WITHIN_S", 1.0)
     monkeypatch.setattr(live, "_TELL_WITHIN_S", 0.5)
 
 
 async def row_without_a_server(server, trouble, kind, *, state=None, journal=True):
     """Keep an order as a server does that is killed then; return its row."""
     its = server.service
-    order = BotOrder(url=STAY)
+    order = BotRequest(url=STAY)
     link, bot_id = its.specs.link(STAY), f"bot-{kind}"
     trouble.befall(bot_id, kind)
     folder = (its.specs.config.out_dir / bot_id).absolute()
@@ -177,7 +177,7 @@ async def befallen(server, client, trouble, kind: str, how: str, monkeypatch) ->
 
             whole = supervision.recover
             monkeypatch.setattr(supervision, "recover", nothing)
-        await its.attendance.resume([row])
+        await its.supervisor.resume([row])
         return row.bot_id
     monkeypatch.setattr(service, "uuid4", lambda: f"bot-{kind}")
     trouble.befall(f"bot-{kind}", kind)
@@ -201,7 +201,7 @@ async def three_siblings(tmp_path):
 
 def recording(server, siblings) -> bool:
     bots = [server.service.live.get(bot_id) for bot_id in siblings]
-    return all(bot is not None and bot.story.state is State.RECORDING for bot in bots)
+    return all(bot is not None and bot.history.state is State.RECORDING for bot in bots)
 
 
 @pytest.mark.parametrize("where", REACHED_BY)
@@ -241,7 +241,7 @@ async def test_whatever_fails_or_hangs_for_a_bot_its_siblings_record_on(
             if where != "forget":
                 assert (await its.stores.bots.get(bot_id)).state in TERMINAL
         assert recording(server, siblings)
-        assert its.attendance.troubles == {}
+        assert its.supervisor.troubles == {}
         assert (await client.get("/ready")).status_code == 200
 
 
@@ -376,7 +376,7 @@ async def test_postgresql_is_restarted_while_a_bot_ends_and_nobody_is_lost(tmp_p
             its.running.bot.conclude(EndReason.REMOVED, meetcore.Evidence("test"))
             await its.running.bot.wait_ended()
             with trio.fail_after(20):
-                while not server.service.attendance.troubles:  # noqa: ASYNC110
+                while not server.service.supervisor.troubles:  # noqa: ASYNC110
                     await trio.sleep(0.02)
             answer = await client.get("/ready")
             assert answer.status_code == 503

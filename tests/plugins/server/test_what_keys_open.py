@@ -20,8 +20,8 @@ import pytest
 import trio
 import trio_websocket
 
-from meetcore.lifecycle import State
-from meetcore.orders import Scope
+from meetcore.gateway.records import Scope
+from meetcore.model.lifecycle import State
 from meetcore_server.assembly import Server
 from tests.plugins.server.running import STAY, http, ordered, said, say, serving, socket, until
 
@@ -129,7 +129,7 @@ async def test_what_a_key_that_may_only_read_is_told_cannot_be_used_to_write(
             now = server.service.live.get(row.bot_id)
             assert now is not None
             assert now.row.state is State.RECORDING
-            assert not [line for line in now.story.chat if line.by_bot], row.dialect
+            assert not [line for line in now.history.chat if line.by_bot], row.dialect
 
 
 async def _attack(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from attrs import evolve
 from hypothesis import strategies as st
 
-from meetcore.events import (
+from meetcore.model.events import (
     BotRequested,
     ChatReceived,
     Event,
@@ -24,9 +24,9 @@ from meetcore.events import (
     StepTaken,
     TranscriptionStopped,
 )
-from meetcore.lifecycle import TERMINAL, TRANSITIONS, EndReason, State
-from meetcore.roster import NameSource, Participant
-from meetcore.transcript import Segment
+from meetcore.model.lifecycle import TERMINAL, TRANSITIONS, EndReason, State
+from meetcore.model.roster import NameSource, Participant
+from meetcore.model.transcript import Segment
 
 __all__ = ["drafts", "journals", "written"]
 

@@ -1,4 +1,4 @@
-"""A desk with Skribby's API on it, and a meeting to play there."""
+"""A fake with Skribby's API on it, and a meeting to play there."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 
 from attrs import evolve
 
-from meetcore.doors import Reply
-from meetcore.events import (
+from meetcore.gateway.http import Reply
+from meetcore.gateway.records import BotRow, Client
+from meetcore.model.events import (
     ArtifactWritten,
     ChatReceived,
     ParticipantJoined,
@@ -22,11 +23,10 @@ from meetcore.events import (
     SpeakingStarted,
     SpeakingStopped,
 )
-from meetcore.lifecycle import EndReason, State
-from meetcore.orders import BotRow, Client
-from meetcore.roster import NameSource, Participant
-from meetcore.testing.desk import Desk, DeskSocket, open_desk
-from meetcore.transcript import Segment, Word
+from meetcore.model.lifecycle import EndReason, State
+from meetcore.model.roster import NameSource, Participant
+from meetcore.model.transcript import Segment, Word
+from meetcore.testing.fake_service import FakeService, FakeSocket, open_fake_service
 from meetcore_skribby import plugin
 
 KEY = "sk_test"
@@ -39,7 +39,7 @@ JOHN = Participant(id="p1", name="John Doe", muted=False)
 OURS = Participant(id="me", name="My Meeting Bot", is_self=True)
 
 
-def wish(**changes: Any) -> dict[str, Any]:
+def create_request(**changes: Any) -> dict[str, Any]:
     """The body of a request for a bot."""
     body = {
         "bot_name": "My Meeting Bot",
@@ -51,24 +51,24 @@ def wish(**changes: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def skribby(folder: Path, **options: Any) -> AsyncIterator[Desk]:
-    async with open_desk(folder) as desk:
-        desk.options = {"skribby": options}
-        desk.load(plugin)
-        desk.new_key(KEY)
-        yield desk
+async def skribby(folder: Path, **options: Any) -> AsyncIterator[FakeService]:
+    async with open_fake_service(folder) as fake:
+        fake.options = {"skribby": options}
+        fake.load(plugin)
+        fake.new_key(KEY)
+        yield fake
 
 
-async def operator(desk: Desk) -> Client:
+async def operator(fake: FakeService) -> Client:
     """Whoever holds the key."""
-    client = await desk.authenticate(KEY)
+    client = await fake.authenticate(KEY)
     assert client is not None
     return client
 
 
-async def ask(desk: Desk, method: str, path: str, **how: Any) -> Reply:
+async def ask(fake: FakeService, method: str, path: str, **how: Any) -> Reply:
     """Send a request with the key; every answer that is a success carries JSON."""
-    return await read(await desk.call(method, path, headers=BEARER, **how))
+    return await read(await fake.call(method, path, headers=BEARER, **how))
 
 
 async def read(reply: Reply) -> Reply:
@@ -82,24 +82,24 @@ async def read(reply: Reply) -> Reply:
     return reply
 
 
-async def new_bot(desk: Desk, **changes: Any) -> BotRow:
-    reply = await ask(desk, "POST", "/bot", json=wish(**changes))
+async def new_bot(fake: FakeService, **changes: Any) -> BotRow:
+    reply = await ask(fake, "POST", "/bot", json=create_request(**changes))
     assert reply.status == 201, reply.json
-    return desk.only
+    return fake.only
 
 
-async def bot_of(desk: Desk, row: BotRow, query: str = "") -> Mapping[str, Any]:
-    reply = await ask(desk, "GET", f"/bot/{row.bot_id}{query}")
+async def bot_of(fake: FakeService, row: BotRow, query: str = "") -> Mapping[str, Any]:
+    reply = await ask(fake, "GET", f"/bot/{row.bot_id}{query}")
     assert reply.status == 200
     body: Mapping[str, Any] = reply.json
     return body
 
 
-async def opened(desk: Desk, url: str) -> DeskSocket:
+async def opened(fake: FakeService, url: str) -> FakeSocket:
     """Open a socket by the URL a bot object gave."""
-    assert url.startswith("ws://desk.test/skribby/")
-    socket = await desk.connect(url.removeprefix("ws://desk.test/skribby"))
-    assert isinstance(socket, DeskSocket)
+    assert url.startswith("ws://fake.test/skribby/")
+    socket = await fake.connect(url.removeprefix("ws://fake.test/skribby"))
+    assert isinstance(socket, FakeSocket)
     return socket
 
 
@@ -137,57 +137,57 @@ def chat(text: str = "Foo bar.", message_id: str = "m1") -> ChatReceived:
     return ChatReceived(message_id=message_id, sender_id="p1", sender_name="John Doe", text=text)
 
 
-def speaking(desk: Desk, row: BotRow, *, seconds: float = 2.0) -> None:
+def speaking(fake: FakeService, row: BotRow, *, seconds: float = 2.0) -> None:
     """John speaks from now on for so long."""
-    began = desk.row(row.bot_id).in_call_at
+    began = fake.row(row.bot_id).in_call_at
     assert began is not None
-    start_s = (desk.now() - began).total_seconds()
+    start_s = (fake.now() - began).total_seconds()
     source = NameSource.TRACK
-    desk.happen(
+    fake.happen(
         row, SpeakingStarted(participant_id="p1", name=None, start_s=start_s, source=source)
     )
-    desk.pass_time(seconds)
-    desk.happen(
+    fake.pass_time(seconds)
+    fake.happen(
         row,
         SpeakingStopped(participant_id="p1", name=None, end_s=start_s + seconds, source=source),
     )
 
 
-def enter(desk: Desk, row: BotRow) -> None:
+def enter(fake: FakeService, row: BotRow) -> None:
     """Let a bot come as far as recording, with John there."""
-    if desk.row(row.bot_id).state is State.SCHEDULED:
-        desk.go(row, State.REQUESTED)
+    if fake.row(row.bot_id).state is State.SCHEDULED:
+        fake.go(row, State.REQUESTED)
     for state in (State.JOINING, State.AWAITING_ADMISSION, State.IN_CALL):
-        desk.pass_time(1)
-        desk.go(row, state)
-    desk.happen(row, ParticipantJoined(participant=OURS), ParticipantJoined(participant=JOHN))
-    desk.go(row, State.RECORDING)
+        fake.pass_time(1)
+        fake.go(row, state)
+    fake.happen(row, ParticipantJoined(participant=OURS), ParticipantJoined(participant=JOHN))
+    fake.go(row, State.RECORDING)
 
 
-def leave(desk: Desk, row: BotRow, reason: EndReason = EndReason.MEETING_ENDED) -> None:
+def leave(fake: FakeService, row: BotRow, reason: EndReason = EndReason.MEETING_ENDED) -> None:
     """Let a bot that records end."""
-    desk.pass_time(5)
-    desk.go(row, State.LEAVING, reason)
-    desk.go(row, State.PROCESSING)
+    fake.pass_time(5)
+    fake.go(row, State.LEAVING, reason)
+    fake.go(row, State.PROCESSING)
     mix = ArtifactWritten(
         kind="audio.mix", path="files/mix.opus", media_type="audio/ogg", size_bytes=10
     )
-    desk.happen(row, mix)
-    desk.go(row, State.COMPLETED, reason)
+    fake.happen(row, mix)
+    fake.go(row, State.COMPLETED, reason)
 
 
-def play(desk: Desk, row: BotRow) -> None:
+def play(fake: FakeService, row: BotRow) -> None:
     """A whole meeting: somebody speaks, writes, is muted, leaves and comes again."""
-    enter(desk, row)
-    speaking(desk, row)
-    desk.happen(row, segment(), chat())
-    desk.happen(
+    enter(fake, row)
+    speaking(fake, row)
+    fake.happen(row, segment(), chat())
+    fake.happen(
         row, ParticipantUpdated(participant=Participant(id="p1", name="John Doe", muted=True))
     )
-    desk.happen(row, ParticipantUpdated(participant=JOHN))
-    desk.happen(row, ParticipantLeft(participant_id="p1"))
-    desk.happen(row, ParticipantJoined(participant=JOHN))
-    leave(desk, row)
+    fake.happen(row, ParticipantUpdated(participant=JOHN))
+    fake.happen(row, ParticipantLeft(participant_id="p1"))
+    fake.happen(row, ParticipantJoined(participant=JOHN))
+    leave(fake, row)
 
 
 def segments_in_memory() -> int:

@@ -11,14 +11,14 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.errors import CommandRefused
-from meetcore.events import Draft, Event, SegmentFinalized, StateChanged
-from meetcore.lifecycle import TERMINAL, State
-from meetcore.story import Story
+from meetcore.model.errors import CommandRefused
+from meetcore.model.events import Draft, Event, SegmentFinalized, StateChanged
+from meetcore.model.history import BotHistory
+from meetcore.model.lifecycle import TERMINAL, State
 from meetcore_skribby.chronicle import Chronicle
 from meetcore_skribby.dialect import SkribbyDialect, action_of
 from meetcore_skribby.statuses import standing
-from meetcore_skribby.transcripts import Speakers
+from meetcore_skribby.transcripts import SpeakerNumbers
 from tests.json_values import JSON
 from tests.plugins.skribby.journals import drafts, journals
 
@@ -78,17 +78,17 @@ def test_every_frame_is_of_a_known_type_and_shape(journal: list[Event], batch: b
 
 
 @given(journals(), st.booleans())
-def test_hops_of_status_form_one_chain_without_standing_still(
+def test_transitions_of_status_form_one_chain_without_standing_still(
     journal: list[Event], batch: bool
 ) -> None:
-    hops = [f["data"] for f in told(journal, batch=batch) if f["type"] == "status-update"]
-    for before, after in pairwise(hops):
+    transitions = [f["data"] for f in told(journal, batch=batch) if f["type"] == "status-update"]
+    for before, after in pairwise(transitions):
         assert before["new_status"] == after["old_status"]
-    assert all(hop["old_status"] != hop["new_status"] for hop in hops)
+    assert all(transition["old_status"] != transition["new_status"] for transition in transitions)
     standing_now = chronicled(journal, batch=batch).standing
     assert standing_now is not None
-    if hops:
-        assert hops[-1]["new_status"] == standing_now.status
+    if transitions:
+        assert transitions[-1]["new_status"] == standing_now.status
 
 
 @given(journals())
@@ -106,7 +106,7 @@ def test_a_segment_is_appended_once_and_its_speaker_keeps_the_number(journal: li
     segments = [e.segment for e in journal if isinstance(e, SegmentFinalized)]
     lines = [f["data"] for f in told(journal) if f["type"] == "ts"]
     assert len(lines) == len({segment.id for segment in segments})
-    chronicle, speakers = chronicled(journal), Speakers()
+    chronicle, speakers = chronicled(journal), SpeakerNumbers()
     for segment in segments:
         speakers.number(segment)
         assert chronicle.speaker_of(evolve(segment, id="later")) is None
@@ -175,19 +175,19 @@ def test_speaking_starts_and_stops_in_turn_and_only_for_those_who_are_there(
 
 
 def _seen(journal: list[Event]) -> list[str]:
-    story = Story()
+    history = BotHistory()
     for event in journal:
-        story.take(event)
-    return [presence.participant.id for presence in story.others]
+        history.take(event)
+    return [presence.participant.id for presence in history.others]
 
 
 @given(journals())
 def test_the_row_and_the_journal_agree_on_the_status(journal: list[Event]) -> None:
-    story = Story()
+    history = BotHistory()
     for event in journal:
-        story.take(event)
-    last = story.hops[-1]
-    by_row = standing(last.state, last.reason, admitted=story.in_call_at is not None)
+        history.take(event)
+    last = history.transitions[-1]
+    by_row = standing(last.state, last.reason, admitted=history.in_call_at is not None)
     assert chronicled(journal).standing == by_row
 
 
@@ -220,6 +220,6 @@ def test_recording_that_goes_back_to_the_waiting_room_is_joining_again() -> None
     states = [State.REQUESTED, State.JOINING, State.IN_CALL, State.RECORDING]
     states += [State.AWAITING_ADMISSION, State.IN_CALL, State.RECORDING]
     frames = told([StateChanged(state=state) for state in states])
-    hops = [f["data"]["new_status"] for f in frames if f["type"] == "status-update"]
-    assert hops == ["joining", "recording", "joining", "recording"]
+    transitions = [f["data"]["new_status"] for f in frames if f["type"] == "status-update"]
+    assert transitions == ["joining", "recording", "joining", "recording"]
     assert [f["type"] for f in frames].count("start") == 1

@@ -11,9 +11,9 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetcore_skribby.wish import FIELDS, BadWish, read_wish
+from meetcore_skribby.create_request import FIELDS, BadCreateRequest, parse_create_request
 from tests.json_values import JSON
-from tests.plugins.skribby.stage import ask, enter, new_bot, opened, skribby, wish
+from tests.plugins.skribby.stage import ask, create_request, enter, new_bot, opened, skribby
 from tests.plugins.skribby.test_dialect import ACTIONS
 
 KNOWN = sorted(
@@ -35,13 +35,16 @@ NESTED = st.fixed_dictionaries(
 
 
 @given(
-    BODIES | BODIES.map(lambda body: wish(**body)) | NESTED.map(lambda body: wish(**body)) | JSON
+    BODIES
+    | BODIES.map(lambda body: create_request(**body))
+    | NESTED.map(lambda body: create_request(**body))
+    | JSON
 )
 def test_any_body_is_a_wish_or_says_which_field_is_wrong(body: Any) -> None:
     errors: Any = None
     try:
-        read = read_wish(body)
-    except BadWish as bad:
+        read = parse_create_request(body)
+    except BadCreateRequest as bad:
         errors = bad.errors
     if errors is not None:
         assert errors
@@ -54,21 +57,21 @@ def test_any_body_is_a_wish_or_says_which_field_is_wrong(body: Any) -> None:
 
 async def _send(method: str, tail: str, body: bytes, frames: list[str | bytes]) -> None:
     with TemporaryDirectory() as folder:
-        async with skribby(Path(folder)) as desk:
-            row = await new_bot(desk, scheduled_start_time=1_900_000_000)
-            reply = await ask(desk, method, tail.replace("{id}", row.bot_id), body=body)
+        async with skribby(Path(folder)) as fake:
+            row = await new_bot(fake, scheduled_start_time=1_900_000_000)
+            reply = await ask(fake, method, tail.replace("{id}", row.bot_id), body=body)
             assert 200 <= reply.status < 500
             if reply.status >= 400:
                 assert isinstance(reply.json["message"], str)
             if reply.status == 422:
                 assert isinstance(reply.json["errors"], dict)
-            live = await new_bot(desk)
-            enter(desk, live)
-            url = (await ask(desk, "GET", f"/bot/{live.bot_id}")).json["websocket_url"]
-            socket = await opened(desk, url)
+            live = await new_bot(fake)
+            enter(fake, live)
+            url = (await ask(fake, "GET", f"/bot/{live.bot_id}")).json["websocket_url"]
+            socket = await opened(fake, url)
             for frame in frames:
                 socket.say(frame)
-            await desk.settled()
+            await fake.settled()
             assert not socket.closed
 
 

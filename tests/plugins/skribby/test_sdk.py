@@ -64,13 +64,15 @@ def _check(seen: dict[str, Any]) -> None:
     assert types[-1] == "stop"
     assert types.count("start") == types.count("stop") == 1
     assert {"ts", "participant-tracked", "started-speaking", "stopped-speaking"} <= set(types)
-    hops = [(hop["old_status"], hop["new_status"]) for hop in seen["hops"]]
-    assert hops[-3:] == [
+    transitions = [
+        (transition["old_status"], transition["new_status"]) for transition in seen["transitions"]
+    ]
+    assert transitions[-3:] == [
         ("recording", "leaving"),
         ("leaving", "processing"),
         ("processing", "finished"),
     ]
-    assert seen["hops"][-1]["stop_reason"] == seen["end"]["stop_reason"]
+    assert seen["transitions"][-1]["stop_reason"] == seen["end"]["stop_reason"]
 
     # Of four: how much is heard on a busy machine is asked elsewhere.
     assert len(seen["lines"]) >= 2

@@ -11,10 +11,10 @@ import pytest
 import trio
 
 from meetcore.audio.chunk import Chunk
-from meetcore.commands import SendChat, Stop
-from meetcore.doors import Reply
-from meetcore.errors import CapabilityMissing
-from meetcore.lifecycle import EndReason
+from meetcore.gateway.http import Reply
+from meetcore.model.commands import SendChat, Stop
+from meetcore.model.errors import CapabilityMissing
+from meetcore.model.lifecycle import EndReason
 from meetcore_skribby.audio_mix import AudioMix
 from tests.plugins.skribby.stage import (
     bot_of,
@@ -30,18 +30,18 @@ from tests.plugins.skribby.stage import (
 )
 
 
-async def _urls(desk: Any, row: Any) -> tuple[str, str, str]:
-    body = await bot_of(desk, row)
+async def _urls(fake: Any, row: Any) -> tuple[str, str, str]:
+    body = await bot_of(fake, row)
     return body["websocket_url"], body["websocket_read_only_url"], body["websocket_audio_url"]
 
 
 async def test_the_snapshot_and_what_follows_tell_every_line_once(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        desk.happen(row, segment("One.", name="s1"), segment("Two.", name="s2"))
-        socket = await opened(desk, (await _urls(desk, row))[0])
-        desk.happen(row, segment("Three.", name="s3"))
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        fake.happen(row, segment("One.", name="s1"), segment("Two.", name="s2"))
+        socket = await opened(fake, (await _urls(fake, row))[0])
+        fake.happen(row, segment("Three.", name="s3"))
         frames = socket.frames()
         assert [frame["type"] for frame in frames] == ["connected", "ts"]
         assert [line["transcript"] for line in frames[0]["data"]["transcripts"]] == ["One.", "Two."]
@@ -50,11 +50,11 @@ async def test_the_snapshot_and_what_follows_tell_every_line_once(tmp_path: Path
 
 
 async def test_full_and_read_only_are_told_the_same(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        full, read_only, _ = await _urls(desk, row)
-        first, second = await opened(desk, full), await opened(desk, read_only)
-        play(desk, row)
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        full, read_only, _ = await _urls(fake, row)
+        first, second = await opened(fake, full), await opened(fake, read_only)
+        play(fake, row)
         frames = first.frames()
         assert frames == second.frames()
         types = [frame["type"] for frame in frames]
@@ -71,21 +71,21 @@ async def test_full_and_read_only_are_told_the_same(tmp_path: Path) -> None:
 
 
 async def test_actions_work_on_the_full_socket_and_nowhere_else(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        full, read_only, audio = await _urls(desk, row)
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        full, read_only, audio = await _urls(fake, row)
         for url in (read_only, audio):
-            socket = await opened(desk, url)
+            socket = await opened(fake, url)
             socket.say({"action": "chat-message", "data": {"content": "Hello"}})
             socket.say({"action": "stop"})
-        await desk.settled()
-        assert desk.commanded == []
-        socket = await opened(desk, full)
+        await fake.settled()
+        assert fake.commanded == []
+        socket = await opened(fake, full)
         socket.say({"action": "chat-message", "data": {"content": "Hello"}})
         socket.say({"action": "stop"})
-        await desk.settled()
-        assert desk.commanded == [(row.bot_id, SendChat("Hello")), (row.bot_id, Stop())]
+        await fake.settled()
+        assert fake.commanded == [(row.bot_id, SendChat("Hello")), (row.bot_id, Stop())]
 
 
 @pytest.mark.parametrize(
@@ -110,74 +110,74 @@ async def test_actions_work_on_the_full_socket_and_nowhere_else(tmp_path: Path) 
 async def test_an_action_that_is_invalid_is_ignored_in_silence(
     message: str | bytes, tmp_path: Path
 ) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        socket = await opened(desk, (await _urls(desk, row))[0])
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        socket = await opened(fake, (await _urls(fake, row))[0])
         socket.frames()
         socket.say(message)
-        await desk.settled()
-        assert (socket.received, socket.closed, desk.commanded) == ([], False, [])
+        await fake.settled()
+        assert (socket.received, socket.closed, fake.commanded) == ([], False, [])
 
 
 async def test_an_action_that_cannot_be_done_closes_nothing(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        desk.refusing = CapabilityMissing("teams", "send_chat")
-        socket = await opened(desk, (await _urls(desk, row))[0])
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        fake.refusing = CapabilityMissing("teams", "send_chat")
+        socket = await opened(fake, (await _urls(fake, row))[0])
         socket.say({"action": "chat-message", "data": {"content": "Hello"}})
-        await desk.settled()
-        desk.refusing = None
+        await fake.settled()
+        fake.refusing = None
         socket.say({"action": "chat-message", "data": {"content": "Again"}})
-        await desk.settled()
-        assert desk.commanded == [(row.bot_id, SendChat("Again"))]
+        await fake.settled()
+        assert fake.commanded == [(row.bot_id, SendChat("Again"))]
         assert not socket.closed
 
 
 async def test_a_flood_of_actions_is_cut_off_and_does_no_harm(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        socket = await opened(desk, (await _urls(desk, row))[0])
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        socket = await opened(fake, (await _urls(fake, row))[0])
         for number in range(500):
             socket.say({"action": "chat-message", "data": {"content": str(number)}})
-        await desk.settled()
-        assert 100 <= len(desk.commanded) < 500
+        await fake.settled()
+        assert 100 <= len(fake.commanded) < 500
         assert not socket.closed
 
 
 @pytest.mark.parametrize("token", ["", "?token=", "?token=guess", "?token=%00"])
 async def test_without_its_token_a_socket_is_refused(token: str, tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        refusal = await desk.connect(f"/ws/{row.bot_id}{token}")
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        refusal = await fake.connect(f"/ws/{row.bot_id}{token}")
         assert isinstance(refusal, Reply)
         assert (refusal.status, refusal.json) == (401, {"message": "Unauthenticated."})
 
 
 async def test_a_token_opens_the_bot_it_was_made_for_alone(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        one, two = await new_bot(desk), await new_bot(desk)
-        url = (await _urls(desk, one))[0].replace(one.bot_id, two.bot_id)
-        refusal = await desk.connect(url.removeprefix("ws://desk.test/skribby"))
+    async with skribby(tmp_path) as fake:
+        one, two = await new_bot(fake), await new_bot(fake)
+        url = (await _urls(fake, one))[0].replace(one.bot_id, two.bot_id)
+        refusal = await fake.connect(url.removeprefix("ws://fake.test/skribby"))
         assert isinstance(refusal, Reply)
         assert refusal.status == 401
 
 
 async def test_after_the_end_a_socket_tells_what_was_and_says_goodbye(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        play(desk, row)
-        full, _, audio = await _urls(desk, row)
-        socket = await opened(desk, full)
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        play(fake, row)
+        full, _, audio = await _urls(fake, row)
+        socket = await opened(fake, full)
         first, last = socket.frames()
         assert len(first["data"]["transcripts"]) == 1
         assert (first["data"]["status"], last) == ("finished", {"type": "stop"})
         assert socket.close_code == 1000
-        await desk.delete_data(desk.row(row.bot_id))
+        await fake.delete_data(fake.row(row.bot_id))
         for url in (full, audio):
-            gone = await desk.connect(url.removeprefix("ws://desk.test/skribby"))
+            gone = await fake.connect(url.removeprefix("ws://fake.test/skribby"))
             assert isinstance(gone, Reply)
             assert gone.status == 404
 
@@ -185,43 +185,43 @@ async def test_after_the_end_a_socket_tells_what_was_and_says_goodbye(tmp_path: 
 async def test_a_client_that_stays_after_the_end_is_let_go(
     tmp_path: Path, autojump_clock: Any
 ) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        socket = await opened(desk, (await _urls(desk, row))[0])
-        enter(desk, row)
-        leave(desk, row, EndReason.EVERYONE_LEFT)
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        socket = await opened(fake, (await _urls(fake, row))[0])
+        enter(fake, row)
+        leave(fake, row, EndReason.EVERYONE_LEFT)
         assert socket.frames()[-1] == {"type": "stop"}
         await trio.sleep(61)
         assert (socket.close_code, socket.frames()) == (1000, [])
 
 
 async def test_a_socket_keeps_nothing_of_what_was_said_before_it_came(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        url = (await bot_of(desk, row))["websocket_url"]
-        desk.happen(row, *(segment(name=f"s{number}") for number in range(2000)))
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        url = (await bot_of(fake, row))["websocket_url"]
+        fake.happen(row, *(segment(name=f"s{number}") for number in range(2000)))
         before = segments_in_memory()
-        socket = await opened(desk, url)
+        socket = await opened(fake, url)
         assert segments_in_memory() - before < 10
         (connected,) = socket.frames()
         assert len(connected["data"]["transcripts"]) == 2000
 
 
 async def test_chat_so_far_stands_in_the_snapshot(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        desk.happen(row, chat("Hi", "m7"))
-        socket = await opened(desk, (await _urls(desk, row))[0])
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        fake.happen(row, chat("Hi", "m7"))
+        socket = await opened(fake, (await _urls(fake, row))[0])
         (message,) = socket.frames()[0]["data"]["chat_messages"]
         assert (message["id"], message["content"]) == ("m7", "Hi")
 
 
 async def test_no_audio_socket_where_none_was_wanted(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk, realtime_audio=False)
-        full, _, audio = await _urls(desk, row)
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake, realtime_audio=False)
+        full, _, audio = await _urls(fake, row)
         assert full
         assert audio is None
 

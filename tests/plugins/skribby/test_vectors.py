@@ -15,8 +15,8 @@ import pytest
 import trio
 
 from meetcore.audio.chunk import Chunk
-from meetcore.commands import SendChat, Stop
-from meetcore.events import (
+from meetcore.model.commands import SendChat, Stop
+from meetcore.model.events import (
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
@@ -25,9 +25,9 @@ from meetcore.events import (
     StateChanged,
     TranscriptionStopped,
 )
-from meetcore.lifecycle import EndReason, State
-from meetcore.roster import NameSource, Participant
-from meetcore.testing.desk import Desk
+from meetcore.model.lifecycle import EndReason, State
+from meetcore.model.roster import NameSource, Participant
+from meetcore.testing.fake_service import FakeService
 from meetcore_skribby.bot_object import BotObject
 from meetcore_skribby.dialect import SkribbyDialect, action_of
 from meetcore_skribby.webhooks import signature
@@ -38,6 +38,7 @@ from tests.plugins.skribby.stage import (
     assert_like,
     bot_of,
     chat,
+    create_request,
     enter,
     leave,
     new_bot,
@@ -47,7 +48,6 @@ from tests.plugins.skribby.stage import (
     segment,
     skribby,
     value_at,
-    wish,
 )
 
 BOT_ID = "3c09b2aa-6708-42c1-8145-aa55ee223613"
@@ -67,28 +67,28 @@ DEVICE_WORDS = {
 }
 
 
-async def _send(desk: Desk, name: str, bot_id: str = BOT_ID) -> tuple[int, Any]:
+async def _send(fake: FakeService, name: str, bot_id: str = BOT_ID) -> tuple[int, Any]:
     """Send a vector's request as it stands."""
     example = BY_NAME[name]["example"]
     path = example["path"].replace(BOT_ID, bot_id)
     if query := example.get("query"):
         path += "?" + "&".join(f"{key}={json.dumps(value)}" for key, value in query.items())
-    reply = await desk.call(
+    reply = await fake.call(
         example["method"], path, headers=example["headers"], json=example.get("body", ...)
     )
     return reply.status, (await read(reply)).json
 
 
-Answer = Callable[[Desk], Awaitable[tuple[int, Any]]]
+Answer = Callable[[FakeService], Awaitable[tuple[int, Any]]]
 
 
 def sends(name: str, expected: int = 200, *, scheduled: bool = False) -> Answer:
     """A client's request is answered with that status."""
 
-    async def check(desk: Desk) -> tuple[int, Any]:
+    async def check(fake: FakeService) -> tuple[int, Any]:
         start = {"scheduled_start_time": 1_900_000_000} if scheduled else {}
-        row = await new_bot(desk, **start)
-        status, body = await _send(desk, name, row.bot_id)
+        row = await new_bot(fake, **start)
+        status, body = await _send(fake, name, row.bot_id)
         assert status == expected, body
         return status, body
 
@@ -112,79 +112,79 @@ CLIENT_HTTP: dict[str, Answer] = {
 
 @pytest.mark.parametrize("name", sorted(CLIENT_HTTP))
 async def test_what_a_client_sends_is_answered(name: Any, tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        status, body = await CLIENT_HTTP[name](desk)
+    async with skribby(tmp_path) as fake:
+        status, body = await CLIENT_HTTP[name](fake)
         assert isinstance(body, (dict, list))
         if status >= 400:
             assert isinstance(dict(body)["message"], str)
 
 
-async def _created(desk: Desk, **changes: Any) -> dict[str, Any]:
-    reply = await ask(desk, "POST", "/api/v1/bot", json=wish(**changes))
+async def _created(fake: FakeService, **changes: Any) -> dict[str, Any]:
+    reply = await ask(fake, "POST", "/api/v1/bot", json=create_request(**changes))
     return {"status": reply.status, "body": reply.json}
 
 
-async def _finished(desk: Desk) -> dict[str, Any]:
-    row = await new_bot(desk, lang="en")
-    play(desk, row)
-    body = await bot_of(desk, row, "?with-speaker-events=true")
+async def _finished(fake: FakeService) -> dict[str, Any]:
+    row = await new_bot(fake, lang="en")
+    play(fake, row)
+    body = await bot_of(fake, row, "?with-speaker-events=true")
     assert body["status"] == "finished"
     assert body["stop_reason"] == "meeting_ended"
     return {"status": 200, "body": body}
 
 
-async def _scheduled_list(desk: Desk) -> dict[str, Any]:
-    await new_bot(desk, lang="en", scheduled_start_time=1_900_000_000)
-    reply = await ask(desk, "GET", "/bot/scheduled")
+async def _scheduled_list(fake: FakeService) -> dict[str, Any]:
+    await new_bot(fake, lang="en", scheduled_start_time=1_900_000_000)
+    reply = await ask(fake, "GET", "/bot/scheduled")
     return {"status": reply.status, "body": reply.json}
 
 
-async def _over_the_limit(desk: Desk) -> dict[str, Any]:
-    desk.limit = 0
-    return await _created(desk)
+async def _over_the_limit(fake: FakeService) -> dict[str, Any]:
+    fake.limit = 0
+    return await _created(fake)
 
 
-async def _without_model(desk: Desk) -> dict[str, Any]:
-    return await _created(desk, transcription_model=None)
+async def _without_model(fake: FakeService) -> dict[str, Any]:
+    return await _created(fake, transcription_model=None)
 
 
-async def _without_key(desk: Desk) -> dict[str, Any]:
-    reply = await desk.call("GET", "/bot/scheduled")
+async def _without_key(fake: FakeService) -> dict[str, Any]:
+    reply = await fake.call("GET", "/bot/scheduled")
     return {"status": reply.status, "body": reply.json}
 
 
-async def _unknown(desk: Desk) -> dict[str, Any]:
-    reply = await ask(desk, "GET", f"/bot/{BOT_ID}")
+async def _unknown(fake: FakeService) -> dict[str, Any]:
+    reply = await ask(fake, "GET", f"/bot/{BOT_ID}")
     return {"status": reply.status, "body": reply.json}
 
 
-async def _after(desk: Desk, method: str, tail: str) -> dict[str, Any]:
-    row = await new_bot(desk)
-    play(desk, row)
-    reply = await ask(desk, method, f"/bot/{row.bot_id}{tail}")
+async def _after(fake: FakeService, method: str, tail: str) -> dict[str, Any]:
+    row = await new_bot(fake)
+    play(fake, row)
+    reply = await ask(fake, method, f"/bot/{row.bot_id}{tail}")
     return {"status": reply.status, "body": reply.json}
 
 
-async def _reserved(desk: Desk) -> dict[str, Any]:
-    reply = await ask(desk, "GET", "/reserved-capacity")
+async def _reserved(fake: FakeService) -> dict[str, Any]:
+    reply = await ask(fake, "GET", "/reserved-capacity")
     return {"status": reply.status, "body": reply.json}
 
 
-async def _participant(desk: Desk) -> Any:
-    row = await new_bot(desk)
-    enter(desk, row)
+async def _participant(fake: FakeService) -> Any:
+    row = await new_bot(fake)
+    enter(fake, row)
     muted = Participant(id="p1", name="John Doe", muted=True)
-    desk.happen(row, ParticipantUpdated(participant=muted), ParticipantLeft(participant_id="p1"))
-    return (await bot_of(desk, row, "?with-speaker-events=1"))["participants"][0]
+    fake.happen(row, ParticipantUpdated(participant=muted), ParticipantLeft(participant_id="p1"))
+    return (await bot_of(fake, row, "?with-speaker-events=1"))["participants"][0]
 
 
-SERVER_HTTP: dict[str, Callable[[Desk], Awaitable[Any]]] = {
-    "post_bot.response.201.realtime": lambda desk: _created(desk, lang="en"),
-    "post_bot.response.201.batch": lambda desk: _created(
-        desk, lang="en", transcription_model="whisper"
+SERVER_HTTP: dict[str, Callable[[FakeService], Awaitable[Any]]] = {
+    "post_bot.response.201.realtime": lambda fake: _created(fake, lang="en"),
+    "post_bot.response.201.batch": lambda fake: _created(
+        fake, lang="en", transcription_model="whisper"
     ),
-    "post_bot.response.201.scheduled": lambda desk: _created(
-        desk, lang="en", scheduled_start_time=1_900_000_000
+    "post_bot.response.201.scheduled": lambda fake: _created(
+        fake, lang="en", scheduled_start_time=1_900_000_000
     ),
     "any.response.401": _without_key,
     "post_bot.response.403": _over_the_limit,
@@ -193,9 +193,9 @@ SERVER_HTTP: dict[str, Callable[[Desk], Awaitable[Any]]] = {
     "get_bot.response.finished": _finished,
     "get_bot.response.participant_v07": _participant,
     "get_scheduled.response": _scheduled_list,
-    "stop_bot.response": lambda desk: _after(desk, "POST", "/stop"),
-    "delete_bot.response": lambda desk: _after(desk, "DELETE", ""),
-    "pricing.response": lambda desk: _after(desk, "GET", "/pricing"),
+    "stop_bot.response": lambda fake: _after(fake, "POST", "/stop"),
+    "delete_bot.response": lambda fake: _after(fake, "DELETE", ""),
+    "pricing.response": lambda fake: _after(fake, "GET", "/pricing"),
     "reserved_capacity.response": _reserved,
 }
 
@@ -203,8 +203,8 @@ SERVER_HTTP: dict[str, Callable[[Desk], Awaitable[Any]]] = {
 @pytest.mark.parametrize("name", sorted(SERVER_HTTP))
 async def test_what_we_answer_is_like_the_example_field_by_field(name: Any, tmp_path: Path) -> None:
     vector = BY_NAME[name]
-    async with skribby(tmp_path) as desk:
-        ours = await SERVER_HTTP[name](desk)
+    async with skribby(tmp_path) as fake:
+        ours = await SERVER_HTTP[name](fake)
     if name == "pricing.response":
         vector = {**vector, "example": {**vector["example"]}}
         vector["example"]["body"] = {**vector["example"]["body"], "addons": []}
@@ -220,8 +220,8 @@ async def test_what_we_answer_is_like_the_example_field_by_field(name: Any, tmp_
 
 
 async def test_a_batch_model_has_no_socket_and_a_key_of_its_own(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        body = (await _created(desk, transcription_model="whisper"))["body"]
+    async with skribby(tmp_path) as fake:
+        body = (await _created(fake, transcription_model="whisper"))["body"]
     theirs = BY_NAME["post_bot.response.201.batch"]["example"]["body"]
     for name in ("websocket_url", "websocket_read_only_url", "websocket_audio_url"):
         assert body[name] is None
@@ -230,8 +230,8 @@ async def test_a_batch_model_has_no_socket_and_a_key_of_its_own(tmp_path: Path) 
 
 
 async def test_a_recording_that_was_uploaded_is_never_there(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        reply = await ask(desk, "GET", f"/recording/{BOT_ID}")
+    async with skribby(tmp_path) as fake:
+        reply = await ask(fake, "GET", f"/recording/{BOT_ID}")
         assert (reply.status, reply.json) == (404, {"message": "Not found."})
     assert BY_NAME["recording.response"]["example"]["body"]["id"]
 
@@ -239,12 +239,12 @@ async def test_a_recording_that_was_uploaded_is_never_there(tmp_path: Path) -> N
 # --- webhooks ------------------------------------------------------------------------------
 
 
-async def _posted(desk: Desk, **changes: Any) -> list[Any]:
-    row = await new_bot(desk, webhook_url="https://example.com/hook", **changes)
-    enter(desk, row)
-    leave(desk, row)
-    await desk.settled()
-    return sorted((p.outgoing.body.decode() for p in desk.posted), key=str)
+async def _posted(fake: FakeService, **changes: Any) -> list[Any]:
+    row = await new_bot(fake, webhook_url="https://example.com/hook", **changes)
+    enter(fake, row)
+    leave(fake, row)
+    await fake.settled()
+    return sorted((p.outgoing.body.decode() for p in fake.posted), key=str)
 
 
 def _as_theirs(name: str, bot_id: str) -> dict[str, Any]:
@@ -253,27 +253,27 @@ def _as_theirs(name: str, bot_id: str) -> dict[str, Any]:
 
 
 async def test_a_change_of_status_is_told_as_in_the_example(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        bodies = await _posted(desk, custom_metadata={"internal_id": "meeting_123"})
-        theirs = _as_theirs("webhook.status_update", desk.only.bot_id)
+    async with skribby(tmp_path) as fake:
+        bodies = await _posted(fake, custom_metadata={"internal_id": "meeting_123"})
+        theirs = _as_theirs("webhook.status_update", fake.only.bot_id)
         assert json.dumps(theirs, separators=(",", ":")) in bodies
 
 
 async def test_the_end_of_a_batch_bot_is_told_as_in_the_example(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        bodies = await _posted(desk, transcription_model="whisper")
-        theirs = _as_theirs("webhook.finished", desk.only.bot_id)
+    async with skribby(tmp_path) as fake:
+        bodies = await _posted(fake, transcription_model="whisper")
+        theirs = _as_theirs("webhook.finished", fake.only.bot_id)
         assert json.dumps(theirs, separators=(",", ":")) in bodies
 
 
 async def test_a_refusal_at_the_door_is_told_as_in_the_example(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk, webhook_url="https://example.com/hook")
-        desk.go(row, State.JOINING)
-        desk.go(row, State.FAILED, EndReason.DENIED)
-        await desk.settled()
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake, webhook_url="https://example.com/hook")
+        fake.go(row, State.JOINING)
+        fake.go(row, State.FAILED, EndReason.DENIED)
+        await fake.settled()
         theirs = _as_theirs("webhook.not_admitted", row.bot_id)
-        assert theirs in [posted.json for posted in desk.posted]
+        assert theirs in [posted.json for posted in fake.posted]
 
 
 async def test_a_webhook_is_signed_as_in_the_example(tmp_path: Path) -> None:
@@ -281,9 +281,9 @@ async def test_a_webhook_is_signed_as_in_the_example(tmp_path: Path) -> None:
     stamp = example["headers"]["X-Skribby-Timestamp"]
     ours = signature(example["secret"], stamp, example["raw_body"].encode())
     assert ours == example["headers"]["X-Skribby-Signature"]
-    async with skribby(tmp_path, webhook_secret="skr_secret") as desk:
-        await _posted(desk)
-        for posted in desk.posted:
+    async with skribby(tmp_path, webhook_secret="skr_secret") as fake:
+        await _posted(fake)
+        for posted in fake.posted:
             assert set(posted.outgoing.headers) == set(example["headers"])
             assert posted.target.secret == "skr_secret"
 
@@ -376,11 +376,11 @@ def test_of_cameras_and_screens_only_that_nothing_is_known_is_told(name: Any) ->
 
 
 async def test_the_first_frame_is_connected_as_in_the_examples(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        desk.happen(row, segment(), chat())
-        socket = await opened(desk, (await bot_of(desk, row))["websocket_url"])
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        fake.happen(row, segment(), chat())
+        socket = await opened(fake, (await bot_of(fake, row))["websocket_url"])
         ours = socket.frames()[0]
     assert ours["data"]["transcripts"] == BY_NAME["ws.connected"]["example"]["data"]["transcripts"]
     for name in ("ws.connected", "ws.connected.v_manual"):
@@ -392,10 +392,10 @@ async def test_the_first_frame_is_connected_as_in_the_examples(tmp_path: Path) -
 async def test_the_socket_is_opened_by_its_url_alone_as_in_the_example(tmp_path: Path) -> None:
     example = BY_NAME["ws.connect"]["example"]
     assert example["headers"] == {}
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        url = (await bot_of(desk, row))["websocket_url"]
-        socket = await opened(desk, url)
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        url = (await bot_of(fake, row))["websocket_url"]
+        socket = await opened(fake, url)
         assert socket.frames()[0]["type"] == "connected"
         assert url.partition("?token=")[0].endswith(f"/ws/{row.bot_id}")
 
@@ -403,10 +403,10 @@ async def test_the_socket_is_opened_by_its_url_alone_as_in_the_example(tmp_path:
 async def test_ping_comes_each_minute_as_in_the_example(
     tmp_path: Path, autojump_clock: Any
 ) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        url = (await bot_of(desk, row))["websocket_url"]
-        socket = await opened(desk, url)
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        url = (await bot_of(fake, row))["websocket_url"]
+        socket = await opened(fake, url)
         socket.frames()
         await trio.sleep(121)
         assert socket.frames() == [BY_NAME["ws.ping"]["example"]] * 2
@@ -435,13 +435,13 @@ def test_a_manual_start_is_never_told_because_recording_is_never_manual() -> Non
 async def test_sound_is_bare_samples_as_in_the_example(tmp_path: Path) -> None:
     example = BY_NAME["ws.audio.frame"]["example"]
     raw = base64.b64decode(example["bytes"])
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        socket = await opened(desk, (await bot_of(desk, row))["websocket_audio_url"])
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        socket = await opened(fake, (await bot_of(fake, row))["websocket_audio_url"])
         pcm = np.frombuffer(raw, "<i2").astype(np.int16)
-        desk.sound(row, Chunk("t1", 0, pcm, example["sample_rate"]))
-        await desk.settled()
+        fake.sound(row, Chunk("t1", 0, pcm, example["sample_rate"]))
+        await fake.settled()
         assert socket.received == [raw]
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.errors import ConfigError
-from meetcore.lifecycle import EndReason, State
-from meetcore.testing.desk import open_desk
-from meetcore.testing.desk_accounts import START
+from meetcore.model.errors import ConfigError
+from meetcore.model.lifecycle import EndReason, State
+from meetcore.testing.fake_accounts import START
+from meetcore.testing.fake_service import open_fake_service
 from meetcore_skribby import plugin
 from meetcore_skribby.webhooks import SkribbyWebhooks, signature, verify
 from tests.plugins.skribby.stage import enter, leave, new_bot, skribby
@@ -21,22 +21,24 @@ HOOK = "https://example.com/hook"
 
 
 async def test_each_change_of_status_is_posted_once_with_an_id_of_its_own(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk, webhook_url=HOOK)
-        enter(desk, row)
-        leave(desk, row)
-        await desk.settled()
-        hops = {(p.json["data"]["old_status"], p.json["data"]["new_status"]) for p in desk.posted}
-        assert hops == {
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake, webhook_url=HOOK)
+        enter(fake, row)
+        leave(fake, row)
+        await fake.settled()
+        transitions = {
+            (p.json["data"]["old_status"], p.json["data"]["new_status"]) for p in fake.posted
+        }
+        assert transitions == {
             ("booting", "joining"),
             ("joining", "recording"),
             ("recording", "leaving"),
             ("leaving", "processing"),
             ("processing", "finished"),
         }
-        assert len(desk.posted) == 5
-        assert len({posted.outgoing.id for posted in desk.posted}) == 5
-        for posted in desk.posted:
+        assert len(fake.posted) == 5
+        assert len({posted.outgoing.id for posted in fake.posted}) == 5
+        for posted in fake.posted:
             assert posted.url == HOOK
             assert posted.json["bot_id"] == row.bot_id
             headers = posted.outgoing.headers
@@ -46,16 +48,16 @@ async def test_each_change_of_status_is_posted_once_with_an_id_of_its_own(tmp_pa
                 headers["X-Skribby-Timestamp"],
                 posted.outgoing.body,
                 headers["X-Skribby-Signature"],
-                now=desk.now(),
+                now=fake.now(),
             )
 
 
 async def test_a_bot_that_is_called_off_says_so(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk, webhook_url=HOOK, scheduled_start_time=1_900_000_000)
-        desk.go(row, State.COMPLETED, EndReason.STOP_REQUESTED)
-        await desk.settled()
-        (posted,) = desk.posted
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake, webhook_url=HOOK, scheduled_start_time=1_900_000_000)
+        fake.go(row, State.COMPLETED, EndReason.STOP_REQUESTED)
+        await fake.settled()
+        (posted,) = fake.posted
         assert posted.json["data"] == {
             "old_status": "scheduled",
             "new_status": "not_admitted",
@@ -64,11 +66,11 @@ async def test_a_bot_that_is_called_off_says_so(tmp_path: Path) -> None:
 
 
 async def test_without_a_webhook_url_nothing_is_posted(tmp_path: Path) -> None:
-    async with skribby(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        await desk.settled()
-        assert desk.posted == []
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        await fake.settled()
+        assert fake.posted == []
 
 
 def test_there_is_a_single_attempt() -> None:
@@ -90,7 +92,7 @@ def test_a_signature_holds_for_five_minutes(secret: str, body: bytes, age_s: int
 async def test_an_option_that_is_none_is_refused_at_the_start(
     options: object, tmp_path: Path
 ) -> None:
-    async with open_desk(tmp_path) as desk:
-        desk.options = {"skribby": options}
+    async with open_fake_service(tmp_path) as fake:
+        fake.options = {"skribby": options}
         with pytest.raises(ConfigError):
-            desk.load(plugin)
+            fake.load(plugin)

@@ -1,4 +1,4 @@
-"""A desk with Spoke's API on it, and a meeting to play there."""
+"""A fake with Spoke's API on it, and a meeting to play there."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import numpy as np
 import trio
 from attrs import evolve
 
-from meetcore.doors import Reply
-from meetcore.events import (
+from meetcore.gateway.http import Reply
+from meetcore.gateway.records import BotRow
+from meetcore.model.events import (
     ArtifactWritten,
     ParticipantJoined,
     SegmentFinalized,
     SpeakingStarted,
     SpeakingStopped,
 )
-from meetcore.lifecycle import EndReason, Evidence, State
-from meetcore.orders import BotRow
-from meetcore.roster import NameSource, Participant
-from meetcore.testing.desk import Desk, open_desk
-from meetcore.transcript import Segment, Word
+from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.model.roster import NameSource, Participant
+from meetcore.model.transcript import Segment, Word
+from meetcore.testing.fake_service import FakeService, open_fake_service
 from meetcore_files.audio_file import OpusFile
 from meetcore_spoke import plugin
 
@@ -36,25 +36,25 @@ VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "vectors.jso
 BY_NAME: dict[str, dict[str, Any]] = {vector["name"]: vector for vector in VECTORS}
 
 
-def wish(**changes: Any) -> dict[str, Any]:
+def create_request(**changes: Any) -> dict[str, Any]:
     """The body of a request for a bot."""
     return {"meeting_url": LINK, "bot_name": "AI Notetaker", "webhook_url": HOOK, **changes}
 
 
 @asynccontextmanager
-async def spoke(folder: Path, **options: Any) -> AsyncIterator[Desk]:
-    async with open_desk(folder) as desk:
-        desk.options = {"spoke": options}
-        desk.load(plugin)
-        desk.new_key(KEY)
-        yield desk
+async def spoke(folder: Path, **options: Any) -> AsyncIterator[FakeService]:
+    async with open_fake_service(folder) as fake:
+        fake.options = {"spoke": options}
+        fake.load(plugin)
+        fake.new_key(KEY)
+        yield fake
 
 
 async def ask(
-    desk: Desk, method: str, path: str, *, header: str = "x-spoke-api-key", **how: Any
+    fake: FakeService, method: str, path: str, *, header: str = "x-spoke-api-key", **how: Any
 ) -> Reply:
     """Send a request with the key."""
-    reply = await desk.call(method, path, headers={header: KEY}, **how)
+    reply = await fake.call(method, path, headers={header: KEY}, **how)
     if reply.stream is not None:
         assert reply.media_type == "application/json"
         whole = b"".join([piece async for piece in reply.stream])
@@ -63,11 +63,11 @@ async def ask(
     return reply
 
 
-async def new_bot(desk: Desk, *, header: str = "x-spoke-api-key", **changes: Any) -> BotRow:
-    reply = await ask(desk, "POST", "/bots", header=header, json=wish(**changes))
+async def new_bot(fake: FakeService, *, header: str = "x-spoke-api-key", **changes: Any) -> BotRow:
+    reply = await ask(fake, "POST", "/bots", header=header, json=create_request(**changes))
     assert reply.status == 200, reply.json
-    assert reply.json == {"bot_id": desk.only.bot_id}
-    return desk.only
+    assert reply.json == {"bot_id": fake.only.bot_id}
+    return fake.only
 
 
 def said(name: str, who: str, *words: tuple[str, float, float]) -> SegmentFinalized:
@@ -126,15 +126,15 @@ def segments_in_memory() -> int:
     return sum(type(each) is Segment for each in gc.get_objects())
 
 
-def enter(desk: Desk, row: BotRow) -> None:
+def enter(fake: FakeService, row: BotRow) -> None:
     """Let a bot come as far as recording, with Alice and Bob there."""
     for state in (State.JOINING, State.AWAITING_ADMISSION, State.IN_CALL):
-        desk.pass_time(1)
-        desk.go(row, state)
+        fake.pass_time(1)
+        fake.go(row, state)
     for name in ("Alice", "Bob"):
-        desk.happen(row, ParticipantJoined(participant=Participant(id=name, name=name)))
-    desk.pass_time(1)
-    desk.go(row, State.RECORDING)
+        fake.happen(row, ParticipantJoined(participant=Participant(id=name, name=name)))
+    fake.pass_time(1)
+    fake.go(row, State.RECORDING)
 
 
 def record(row: BotRow) -> ArtifactWritten:
@@ -155,47 +155,51 @@ def record(row: BotRow) -> ArtifactWritten:
 
 
 def leave(
-    desk: Desk, row: BotRow, reason: EndReason = EndReason.MEETING_ENDED, *, media: bool = True
+    fake: FakeService,
+    row: BotRow,
+    reason: EndReason = EndReason.MEETING_ENDED,
+    *,
+    media: bool = True,
 ) -> None:
     """Let a bot that records end."""
-    desk.pass_time(5)
-    desk.go(row, State.LEAVING, reason)
-    desk.go(row, State.PROCESSING)
+    fake.pass_time(5)
+    fake.go(row, State.LEAVING, reason)
+    fake.go(row, State.PROCESSING)
     if media:
-        desk.happen(row, record(row))
-    desk.go(row, State.COMPLETED, reason)
+        fake.happen(row, record(row))
+    fake.go(row, State.COMPLETED, reason)
 
 
-def play(desk: Desk, row: BotRow, *, media: bool = True) -> None:
+def play(fake: FakeService, row: BotRow, *, media: bool = True) -> None:
     """The meeting of the seed."""
-    enter(desk, row)
-    desk.happen(row, *speech("Alice", 1.3, 1.6), *speech("Bob", 2.6, 3.0), *THE_SEEDS_LINES)
-    leave(desk, row, media=media)
+    enter(fake, row)
+    fake.happen(row, *speech("Alice", 1.3, 1.6), *speech("Bob", 2.6, 3.0), *THE_SEEDS_LINES)
+    leave(fake, row, media=media)
 
 
-def fail(desk: Desk, row: BotRow, reason: EndReason, detail: str = "") -> None:
-    """Let a bot fail at the door."""
+def fail(fake: FakeService, row: BotRow, reason: EndReason, detail: str = "") -> None:
+    """Let a bot fail before it is admitted."""
     evidence = Evidence("test", detail)
     for state in (State.JOINING, State.AWAITING_ADMISSION):
-        desk.go(row, state)
-    desk.go(row, State.FAILED, reason, evidence)
+        fake.go(row, state)
+    fake.go(row, State.FAILED, reason, evidence)
 
 
-async def told(desk: Desk) -> list[Any]:
+async def told(fake: FakeService) -> list[Any]:
     """Return the bodies of the webhooks so far, in the order of what they tell of."""
-    await served(desk)
-    posted = sorted(desk.posted, key=lambda each: _order_of(each.json))
+    await served(fake)
+    posted = sorted(fake.posted, key=lambda each: _order_of(each.json))
     return [each.json for each in posted]
 
 
-async def served(desk: Desk) -> None:
+async def served(fake: FakeService) -> None:
     """Return when every webhook was written; making the MP4 file takes a thread."""
     with trio.fail_after(20):
         while True:
-            await desk.settled()
-            row = desk.only
-            ends = [p for p in desk.posted if p.kind in ("complete", "failed")]
-            if not row.ended or ends or not await desk.targets(row):
+            await fake.settled()
+            row = fake.only
+            ends = [p for p in fake.posted if p.kind in ("complete", "failed")]
+            if not row.ended or ends or not await fake.targets(row):
                 return
             await trio.sleep(0.01)
 

@@ -12,15 +12,15 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetcore.errors import CommandRefused
-from meetcore.events import Draft, Event, StateChanged
-from meetcore.lifecycle import TERMINAL, State
+from meetcore.model.errors import CommandRefused
+from meetcore.model.events import Draft, Event, StateChanged
+from meetcore.model.lifecycle import TERMINAL, State
+from meetcore_spoke.create_request import BadCreateRequest, parse_create_request
 from meetcore_spoke.dialect import SpokeDialect
 from meetcore_spoke.stream_frames import Pieces, SpeakerChanges
-from meetcore_spoke.wish import BadWish, read_wish
 from tests.json_values import JSON
 from tests.plugins.skribby.journals import drafts, journals
-from tests.plugins.spoke.stage import ask, new_bot, spoke, wish
+from tests.plugins.spoke.stage import ask, create_request, new_bot, spoke
 
 SEED_CODES = {
     "joining_call",
@@ -176,16 +176,16 @@ NESTED = st.fixed_dictionaries(
         "start_time": st.integers() | st.floats() | st.text() | st.datetimes().map(str),
     },
 )
-BODIES = JSON | st.dictionaries(FIELDS, JSON, max_size=6).map(lambda b: wish(**b))
-BODIES = BODIES | NESTED.map(lambda b: wish(**b))
+BODIES = JSON | st.dictionaries(FIELDS, JSON, max_size=6).map(lambda b: create_request(**b))
+BODIES = BODIES | NESTED.map(lambda b: create_request(**b))
 
 
 @given(BODIES)
 def test_any_body_is_a_wish_or_refused_with_a_sentence(body: Any) -> None:
     refused = None
     try:
-        read = read_wish(body)
-    except BadWish as bad:
+        read = parse_create_request(body)
+    except BadCreateRequest as bad:
         refused = bad
     if refused is not None:
         assert refused.error
@@ -197,9 +197,9 @@ def test_any_body_is_a_wish_or_refused_with_a_sentence(body: Any) -> None:
 
 async def _send(method: str, tail: str, body: bytes) -> None:
     with TemporaryDirectory() as folder:
-        async with spoke(Path(folder)) as desk:
-            row = await new_bot(desk)
-            reply = await ask(desk, method, tail.replace("{id}", row.bot_id), body=body)
+        async with spoke(Path(folder)) as fake:
+            row = await new_bot(fake)
+            reply = await ask(fake, method, tail.replace("{id}", row.bot_id), body=body)
             assert 200 <= reply.status < 500
             if reply.status >= 400:
                 assert isinstance(reply.json["error"], str)

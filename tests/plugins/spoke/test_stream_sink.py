@@ -12,9 +12,9 @@ import pytest
 import trio
 from attrs import define, evolve
 
-from meetcore.contracts import Sink
-from meetcore.errors import ConfigError
-from meetcore.events import (
+from meetcore.log.journal import Journal
+from meetcore.model.errors import ConfigError
+from meetcore.model.events import (
     LedgerClosed,
     ParticipantJoined,
     PluginEvent,
@@ -23,13 +23,13 @@ from meetcore.events import (
     StateChanged,
     TrackOpened,
 )
-from meetcore.journal import Journal
-from meetcore.lifecycle import State
-from meetcore.roster import NameSource, Participant
+from meetcore.model.lifecycle import State
+from meetcore.model.roster import NameSource, Participant
+from meetcore.plugin.contracts import Sink
 from meetcore.testing.conformance import SinkConformance
 from meetcore_spoke.stream_options import StreamOptions
 from meetcore_spoke.stream_sink import SpokeStreamSink
-from meetcore_websocket.line import TargetUnreachable
+from meetcore_websocket.outbound import TargetUnreachable
 from tests.plugins.spoke.stage import BY_NAME, eventually
 from tests.plugins.websocket.users_server import DEADLINE_S, User, WithTarget, running, serving
 
@@ -37,7 +37,7 @@ ALICE = Participant(id="a", name="Alice")
 
 
 @define
-class Ears(User):
+class LiveAudio(User):
     """A user who takes sound as it is, and waits for no greeting."""
 
     greeted: bool = False
@@ -47,18 +47,20 @@ class Ears(User):
         return b"".join(self.binaries)
 
 
-def target(*, deadline_s: float = DEADLINE_S, **manners: Any) -> AbstractAsyncContextManager[Ears]:
-    return serving(Ears(**manners), deadline_s=deadline_s)
+def target(
+    *, deadline_s: float = DEADLINE_S, **manners: Any
+) -> AbstractAsyncContextManager[LiveAudio]:
+    return serving(LiveAudio(**manners), deadline_s=deadline_s)
 
 
 def sink(**options: Any) -> SpokeStreamSink:
     return SpokeStreamSink(StreamOptions(first_retry_s=0.01, **options))
 
 
-class TestTheStreamAsASink(WithTarget[Ears], SinkConformance):
+class TestTheStreamAsASink(WithTarget[LiveAudio], SinkConformance):
     """The promises every sink makes."""
 
-    def hold_target(self) -> AbstractAsyncContextManager[Ears]:
+    def hold_target(self) -> AbstractAsyncContextManager[LiveAudio]:
         return target()
 
     def make_sink(self) -> Sink:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from meetcore.events import ParticipantJoined, SpeakingStarted
-from meetcore.lifecycle import EndReason, Evidence, State
-from meetcore.orders import BotRow
-from meetcore.roster import NameSource, Participant
-from meetcore.testing.desk import Desk
+from meetcore.gateway.records import BotRow
+from meetcore.model.events import ParticipantJoined, SpeakingStarted
+from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.model.roster import NameSource, Participant
+from meetcore.testing.fake_service import FakeService
 from meetcore_spoke.stream_frames import SAMPLES, Pieces, SpeakerChanges, handshake
 from tests.plugins.spoke.stage import (
     BY_NAME,
@@ -64,10 +64,10 @@ def assert_like(ours: Any, theirs: Any, where: str = "") -> None:
 # --- REST ------------------------------------------------------------------------------------
 
 
-async def _send(desk: Desk, name: str, bot_id: str) -> Any:
+async def _send(fake: FakeService, name: str, bot_id: str) -> Any:
     example = BY_NAME[name]["example"]
     text = json.dumps(example.get("body", {})).replace(BOT_ID, bot_id)
-    return await desk.call(
+    return await fake.call(
         example["method"],
         example["path"].replace(BOT_ID, bot_id),
         headers=example["headers"],
@@ -77,12 +77,12 @@ async def _send(desk: Desk, name: str, bot_id: str) -> Any:
 
 @pytest.mark.parametrize("name", ["bots.post.request.seed_era", "bots.post.request.v1_late"])
 async def test_a_request_for_a_bot_is_taken_and_answered(name: str, tmp_path: Path) -> None:
-    async with spoke(tmp_path) as desk:
-        reply = await _send(desk, name, BOT_ID)
+    async with spoke(tmp_path) as fake:
+        reply = await _send(fake, name, BOT_ID)
         response = BY_NAME["bots.post.response"]
         assert reply.status == response["example"]["status"]
         assert_like(reply.json, response["example"]["body"])
-        order = await desk.order(desk.only)
+        order = await fake.order(fake.only)
         body = BY_NAME[name]["example"]["body"]
         assert (order.url, order.name) == (body["meeting_url"], body["bot_name"])
         assert order.entry_message == body["entry_message"]
@@ -90,66 +90,66 @@ async def test_a_request_for_a_bot_is_taken_and_answered(name: str, tmp_path: Pa
 
 
 async def test_removing_a_bot_is_answered_as_in_the_example(tmp_path: Path) -> None:
-    async with spoke(tmp_path) as desk:
-        row = await new_bot(desk)
-        reply = await _send(desk, "bots.delete.request", row.bot_id)
+    async with spoke(tmp_path) as fake:
+        row = await new_bot(fake)
+        reply = await _send(fake, "bots.delete.request", row.bot_id)
         example = BY_NAME["bots.delete.response"]["example"]
         assert (reply.status, reply.json) == (example["status"], example["body"])
 
 
 async def test_deleting_data_is_answered_as_in_the_example(tmp_path: Path) -> None:
-    async with spoke(tmp_path) as desk:
-        row = await new_bot(desk)
-        play(desk, row)
+    async with spoke(tmp_path) as fake:
+        row = await new_bot(fake)
+        play(fake, row)
         path = f"/bots/{row.bot_id}/delete_data"
-        reply = await desk.call("POST", path, headers={"x-spoke-api-key": KEY})
+        reply = await fake.call("POST", path, headers={"x-spoke-api-key": KEY})
         example = BY_NAME["delete_data.response"]["example"]
         assert (reply.status, reply.json) == (example["status"], example["body"])
 
 
 async def test_transcribing_again_is_refused_in_the_vendors_shape(tmp_path: Path) -> None:
-    async with spoke(tmp_path) as desk:
-        row = await new_bot(desk)
-        reply = await _send(desk, "retranscribe.request", row.bot_id)
+    async with spoke(tmp_path) as fake:
+        row = await new_bot(fake)
+        reply = await _send(fake, "retranscribe.request", row.bot_id)
         assert reply.status == 403
         assert isinstance(reply.json["error"], str)
         assert BY_NAME["webhook.transcription_complete"]["example"]["body"]["event"] not in {
-            body["event"] for body in await told(desk)
+            body["event"] for body in await told(fake)
         }
 
 
 # --- webhooks ----------------------------------------------------------------------------------
 
-Life = Callable[[Desk, BotRow], None]
+Life = Callable[[FakeService, BotRow], None]
 
 
-def _paused(desk: Desk, row: BotRow) -> None:
-    enter(desk, row)
-    desk.pass_time(1)
-    desk.go(row, State.PAUSED)
-    desk.pass_time(1)
-    desk.go(row, State.RECORDING)
+def _paused(fake: FakeService, row: BotRow) -> None:
+    enter(fake, row)
+    fake.pass_time(1)
+    fake.go(row, State.PAUSED)
+    fake.pass_time(1)
+    fake.go(row, State.RECORDING)
 
 
-def _stopped_at_the_door(desk: Desk, row: BotRow) -> None:
-    desk.go(row, State.JOINING)
-    desk.go(row, State.LEAVING, EndReason.STOP_REQUESTED)
-    desk.go(row, State.PROCESSING)
-    desk.go(row, State.COMPLETED, EndReason.STOP_REQUESTED)
+def _stopped_at_the_door(fake: FakeService, row: BotRow) -> None:
+    fake.go(row, State.JOINING)
+    fake.go(row, State.LEAVING, EndReason.STOP_REQUESTED)
+    fake.go(row, State.PROCESSING)
+    fake.go(row, State.COMPLETED, EndReason.STOP_REQUESTED)
 
 
 def _not_joined(reason: EndReason, detail: str = "") -> Life:
-    return lambda desk, row: fail(desk, row, reason, detail)
+    return lambda fake, row: fail(fake, row, reason, detail)
 
 
-def _entered(desk: Desk, row: BotRow) -> None:
-    enter(desk, row)
+def _entered(fake: FakeService, row: BotRow) -> None:
+    enter(fake, row)
 
 
-def _removed_before_recording(desk: Desk, row: BotRow) -> None:
+def _removed_before_recording(fake: FakeService, row: BotRow) -> None:
     for state in (State.JOINING, State.IN_CALL):
-        desk.go(row, state)
-    desk.go(row, State.FAILED, EndReason.REMOVED, Evidence("removed"))
+        fake.go(row, state)
+    fake.go(row, State.FAILED, EndReason.REMOVED, Evidence("removed"))
 
 
 STATUS = "webhook.bot.status_change."
@@ -176,10 +176,10 @@ async def test_a_change_of_status_is_like_the_example(name: str, tmp_path: Path)
     life, extended = STATUSES[name]
     vector = BY_NAME[name]
     theirs = vector["example"]["body"]
-    async with spoke(tmp_path, extended=extended) as desk:
-        life(desk, await new_bot(desk))
-        bodies = await told(desk)
-        headers = [dict(posted.outgoing.headers) for posted in desk.posted]
+    async with spoke(tmp_path, extended=extended) as fake:
+        life(fake, await new_bot(fake))
+        bodies = await told(fake)
+        headers = [dict(posted.outgoing.headers) for posted in fake.posted]
     code = theirs["data"]["status"]["code"]
     (ours,) = [
         b for b in bodies if b["event"] == theirs["event"] and b["data"]["status"]["code"] == code
@@ -206,38 +206,38 @@ FAILURES: dict[str, Life] = {
 @pytest.mark.parametrize("error", sorted(FAILURES))
 async def test_a_failure_is_told_as_in_the_example(error: str, tmp_path: Path) -> None:
     example = BY_NAME[f"webhook.failed.{error}"]["example"]
-    async with spoke(tmp_path) as desk:
-        row = await new_bot(desk)
-        FAILURES[error](desk, row)
-        bodies = await told(desk)
+    async with spoke(tmp_path) as fake:
+        row = await new_bot(fake)
+        FAILURES[error](fake, row)
+        bodies = await told(fake)
         theirs = {**example["body"], "data": {**example["body"]["data"], "bot_id": row.bot_id}}
         assert bodies[-1] == theirs
         assert [b["event"] for b in bodies].count("failed") == 1
-        assert desk.posted[-1].outgoing.headers["x-spoke-api-key"] == KEY
+        assert fake.posted[-1].outgoing.headers["x-spoke-api-key"] == KEY
 
 
 async def test_a_failure_with_the_later_fields_is_like_the_example(tmp_path: Path) -> None:
     example = BY_NAME["webhook.failed.v1_late"]["example"]
-    async with spoke(tmp_path, extended=True, webhook_header="same") as desk:
-        row = await new_bot(desk, header="x-meeting-baas-api-key", extra={"foo": "bar"})
-        fail(desk, row, EndReason.MEETING_NOT_FOUND, "Nobody knows that meeting.")
-        ours = (await told(desk))[-1]
+    async with spoke(tmp_path, extended=True, webhook_header="same") as fake:
+        row = await new_bot(fake, header="x-meeting-baas-api-key", extra={"foo": "bar"})
+        fail(fake, row, EndReason.MEETING_NOT_FOUND, "Nobody knows that meeting.")
+        ours = (await told(fake))[-1]
         assert_like(ours, example["body"])
         assert ours["data"]["extra"] == example["body"]["data"]["extra"]
         assert ours["data"]["message"] == "Nobody knows that meeting."
-        assert desk.posted[-1].outgoing.headers == {"x-meeting-baas-api-key": KEY}
+        assert fake.posted[-1].outgoing.headers == {"x-meeting-baas-api-key": KEY}
 
 
 async def test_the_seeds_meeting_is_told_as_in_the_seed(tmp_path: Path) -> None:
     theirs = BY_NAME["webhook.complete.seed"]["example"]["body"]
-    async with spoke(tmp_path) as desk:
-        row = await new_bot(desk, speech_to_text="Gladia")
-        play(desk, row)
-        ours = (await told(desk))[-1]
+    async with spoke(tmp_path) as fake:
+        row = await new_bot(fake, speech_to_text="Gladia")
+        play(fake, row)
+        ours = (await told(fake))[-1]
         assert_like(ours, theirs)
         for name in ("speakers", "transcript"):
             assert ours["data"][name] == theirs["data"][name]
-        claims = desk.verify("media", ours["data"]["mp4"].rpartition("/")[2])
+        claims = fake.verify("media", ours["data"]["mp4"].rpartition("/")[2])
         assert claims is not None
         assert claims["path"] == "files/mix.mp4"
 
@@ -246,31 +246,31 @@ async def test_without_speech_to_text_there_is_no_transcript_as_in_the_example(
     tmp_path: Path,
 ) -> None:
     theirs = BY_NAME["webhook.complete.no_transcript"]["example"]["body"]
-    async with spoke(tmp_path) as desk:
-        row = await new_bot(desk)
-        enter(desk, row)
-        leave(desk, row)
-        assert_like((await told(desk))[-1], theirs)
+    async with spoke(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        leave(fake, row)
+        assert_like((await told(fake))[-1], theirs)
 
 
 async def test_the_end_with_the_later_fields_is_like_the_example(tmp_path: Path) -> None:
     example = BY_NAME["webhook.complete.v1_late"]["example"]
-    async with spoke(tmp_path, extended=True, webhook_header="x-meeting-baas-api-key") as desk:
-        row = await new_bot(desk, speech_to_text={"provider": "Default"}, extra={"foo": "bar"})
-        play(desk, row)
-        ours = (await told(desk))[-1]
+    async with spoke(tmp_path, extended=True, webhook_header="x-meeting-baas-api-key") as fake:
+        row = await new_bot(fake, speech_to_text={"provider": "Default"}, extra={"foo": "bar"})
+        play(fake, row)
+        ours = (await told(fake))[-1]
         assert_like(ours, example["body"])
         assert ours["data"]["extra"] == {"foo": "bar"}
-        assert desk.posted[-1].outgoing.headers == {"x-meeting-baas-api-key": KEY}
+        assert fake.posted[-1].outgoing.headers == {"x-meeting-baas-api-key": KEY}
 
 
 async def test_calendars_are_out_of_scope_and_never_told_of(tmp_path: Path) -> None:
     theirs = BY_NAME["webhook.calendar.sync_events"]["example"]["body"]
-    async with spoke(tmp_path) as desk:
-        row = await new_bot(desk)
-        play(desk, row)
-        assert theirs["event"] not in {body["event"] for body in await told(desk)}
-        reply = await desk.call("GET", "/calendars/", headers={"x-spoke-api-key": KEY})
+    async with spoke(tmp_path) as fake:
+        row = await new_bot(fake)
+        play(fake, row)
+        assert theirs["event"] not in {body["event"] for body in await told(fake)}
+        reply = await fake.call("GET", "/calendars/", headers={"x-spoke-api-key": KEY})
         assert (reply.status, reply.json["error"]) == (404, "NotFound")
 
 

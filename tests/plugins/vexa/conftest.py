@@ -1,4 +1,4 @@
-"""A desk with the Vexa plugin for each test."""
+"""A fake with the Vexa plugin for each test."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.vexa.life import VexaDesk, open_vexa
+from tests.plugins.vexa.life import VexaFake, open_vexa
 
 
 @pytest.fixture
-async def vexa(tmp_path: Path) -> AsyncIterator[VexaDesk]:
+async def vexa(tmp_path: Path) -> AsyncIterator[VexaFake]:
     async with open_vexa(tmp_path) as made:
         yield made

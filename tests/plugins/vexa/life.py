@@ -1,4 +1,4 @@
-"""A Vexa client at the test desk, the events of a meeting, and how messages are compared."""
+"""A Vexa client at the test fake, the events of a meeting, and how messages are compared."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import meetcore_vexa.plugin
-from meetcore.doors import Reply
-from meetcore.events import ArtifactWritten, ChatReceived, SegmentDraft, SegmentFinalized
-from meetcore.lifecycle import EndReason, Evidence, State
-from meetcore.orders import BotRow
-from meetcore.roster import NameSource
-from meetcore.testing.desk import Desk, DeskSocket, open_desk
-from meetcore.transcript import Segment, Word
+from meetcore.gateway.http import Reply
+from meetcore.gateway.records import BotRow
+from meetcore.model.events import ArtifactWritten, ChatReceived, SegmentDraft, SegmentFinalized
+from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.model.roster import NameSource
+from meetcore.model.transcript import Segment, Word
+from meetcore.testing.fake_service import FakeService, FakeSocket, open_fake_service
 
 KEY = "vxa_bot_example"
 ADMIN = "admin"
@@ -30,14 +30,14 @@ VECTORS: dict[str, dict[str, Any]] = {
 }
 
 
-class VexaDesk:
-    """A desk with the plugin loaded, a key and what a Vexa client does with it."""
+class VexaFake:
+    """A fake with the plugin loaded, a key and what a Vexa client does with it."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        desk.load(meetcore_vexa.plugin)
-        desk.new_key(KEY)
-        desk.new_key(ADMIN, admin=True)
+    def __init__(self, fake: FakeService) -> None:
+        self.fake = fake
+        fake.load(meetcore_vexa.plugin)
+        fake.new_key(KEY)
+        fake.new_key(ADMIN, admin=True)
 
     async def ask(
         self,
@@ -52,50 +52,50 @@ class VexaDesk:
         given = dict(headers or {})
         if key is not None:
             given["X-API-Key"] = key
-        reply = await self.desk.call(method, path, json=body, headers=given)
+        reply = await self.fake.call(method, path, json=body, headers=given)
         return reply.status, await content(reply)
 
     async def send_bot(self, dialect: str = "E1", **more: Any) -> BotRow:
         """Order a bot and return its row."""
         status, body = await self.ask("POST", f"/bots?dialect={dialect}", {**MEET, **more})
         assert status == 201, body
-        return self.desk.only
+        return self.fake.only
 
     def admit(self, row: BotRow) -> BotRow:
         """Bring a bot into the call and let it record."""
-        self.desk.go(row, State.JOINING)
-        self.desk.pass_time(2)
-        self.desk.go(row, State.AWAITING_ADMISSION)
-        self.desk.pass_time(3)
-        self.desk.go(row, State.IN_CALL)
-        return self.desk.go(row, State.RECORDING)
+        self.fake.go(row, State.JOINING)
+        self.fake.pass_time(2)
+        self.fake.go(row, State.AWAITING_ADMISSION)
+        self.fake.pass_time(3)
+        self.fake.go(row, State.IN_CALL)
+        return self.fake.go(row, State.RECORDING)
 
     async def walk(self, row: BotRow, *states: State) -> None:
         """Bring a bot from state to state; everybody is told before the next."""
         for state in states:
             ending = state in (State.LEAVING, State.COMPLETED, State.FAILED)
-            self.desk.go(row, state, EndReason.STOP_REQUESTED if ending else None)
-            await self.desk.settled()
+            self.fake.go(row, state, EndReason.STOP_REQUESTED if ending else None)
+            await self.fake.settled()
 
     def end(self, row: BotRow, reason: EndReason = EndReason.STOP_REQUESTED) -> BotRow:
         """Bring a bot out of the call and to its end."""
-        self.desk.go(row, State.LEAVING, reason, Evidence("test", "as asked"))
-        self.desk.go(row, State.PROCESSING)
-        return self.desk.go(row, State.COMPLETED, reason, Evidence("test", "as asked"))
+        self.fake.go(row, State.LEAVING, reason, Evidence("test", "as asked"))
+        self.fake.go(row, State.PROCESSING)
+        return self.fake.go(row, State.COMPLETED, reason, Evidence("test", "as asked"))
 
     def refuse(self, row: BotRow, reason: EndReason = EndReason.DENIED) -> BotRow:
-        """Turn a bot away at the door."""
-        self.desk.go(row, State.JOINING)
-        self.desk.go(row, State.AWAITING_ADMISSION)
-        return self.desk.go(row, State.FAILED, reason, Evidence("denied", "host denied admission"))
+        """Turn a bot away at the lookup."""
+        self.fake.go(row, State.JOINING)
+        self.fake.go(row, State.AWAITING_ADMISSION)
+        return self.fake.go(row, State.FAILED, reason, Evidence("denied", "host denied admission"))
 
     def say(self, row: BotRow, text: str, *, final: bool = True, **more: Any) -> Segment:
         """Let somebody say something."""
         said = segment(text, finalized=final, **more)
         if final:
-            self.desk.happen(row, SegmentFinalized(segment=said))
+            self.fake.happen(row, SegmentFinalized(segment=said))
         else:
-            self.desk.draft(row, SegmentDraft(segment=said))
+            self.fake.draft(row, SegmentDraft(segment=said))
         return said
 
     def record(self, row: BotRow) -> None:
@@ -103,7 +103,7 @@ class VexaDesk:
         path = row.folder / "files" / "mix.opus"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"OggS and so on")
-        self.desk.happen(
+        self.fake.happen(
             row,
             ArtifactWritten(
                 kind="audio.mix", path="files/mix.opus", media_type="audio/ogg",
@@ -115,27 +115,27 @@ class VexaDesk:
         self, row: BotRow, text: str = "hi", *, sender: str = "John", by_bot: bool = False
     ) -> None:
         """Let somebody write something."""
-        self.desk.happen(
+        self.fake.happen(
             row,
             ChatReceived(
                 message_id="m1", sender_id="p1", sender_name=sender, text=text, by_bot=by_bot
             ),
         )
 
-    async def socket(self, dialect: str = "E1", key: str | None = KEY) -> DeskSocket:
+    async def socket(self, dialect: str = "E1", key: str | None = KEY) -> FakeSocket:
         """Open the socket as a browser does."""
         query = f"?dialect={dialect}" + (f"&api_key={key}" if key else "")
-        socket = await self.desk.connect(f"/ws{query}")
-        assert isinstance(socket, DeskSocket)
+        socket = await self.fake.connect(f"/ws{query}")
+        assert isinstance(socket, FakeSocket)
         return socket
 
-    async def heard(self, socket: DeskSocket, said: Any) -> list[Any]:
+    async def heard(self, socket: FakeSocket, said: Any) -> list[Any]:
         """Say something over a socket; return what came back."""
         socket.say(said)
-        await self.desk.settled()
+        await self.fake.settled()
         return socket.frames()
 
-    async def subscribed(self, dialect: str = "E1") -> DeskSocket:
+    async def subscribed(self, dialect: str = "E1") -> FakeSocket:
         """Open a socket that is subscribed to the meeting, its answers read."""
         socket = await self.socket(dialect)
         await self.heard(socket, {"action": "subscribe", "meetings": [SEAT]})
@@ -143,10 +143,10 @@ class VexaDesk:
 
 
 @asynccontextmanager
-async def open_vexa(folder: Path) -> AsyncIterator[VexaDesk]:
-    """Hold a desk with the plugin."""
-    async with open_desk(folder) as desk:
-        yield VexaDesk(desk)
+async def open_vexa(folder: Path) -> AsyncIterator[VexaFake]:
+    """Hold a fake with the plugin."""
+    async with open_fake_service(folder) as fake:
+        yield VexaFake(fake)
 
 
 async def content(reply: Reply) -> Any:

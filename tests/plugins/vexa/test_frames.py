@@ -13,7 +13,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetcore.events import (
+from meetcore.model.events import (
     BotRequested,
     ChatReceived,
     Draft,
@@ -25,14 +25,16 @@ from meetcore.events import (
     StepTaken,
     TranscriptionGap,
 )
-from meetcore.lifecycle import TERMINAL, TRANSITIONS, EndReason, State
-from meetcore.transcript import Segment
+from meetcore.model.lifecycle import TERMINAL, TRANSITIONS, EndReason, State
+from meetcore.model.transcript import Segment
 from meetcore_vexa.frames import frames_for
-from meetcore_vexa.meetings import Meeting
+from meetcore_vexa.meetings import MeetingIdentity
 from meetcore_vexa.variants import Variant
-from tests.plugins.vexa.life import PATH, SEAT, VexaDesk, open_vexa, segment
+from tests.plugins.vexa.life import PATH, SEAT, VexaFake, open_vexa, segment
 
-MEETING = Meeting(id=42, bot_id="0b5e", user_id=7, platform="google_meet", native_id="abc-defg-hij")
+MEETING = MeetingIdentity(
+    id=42, bot_id="0b5e", user_id=7, platform="google_meet", native_id="abc-defg-hij"
+)
 NOON = datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
@@ -280,7 +282,7 @@ def lives(draw: st.DrawFn) -> list[Event | Draft]:
 
 
 def replayed(variant: Variant, life: list[Event | Draft]) -> tuple[Any, Any, list[Any]]:
-    """Let a life happen at a desk; return its REST transcript, meeting and live frames."""
+    """Let a life happen at a fake; return its REST transcript, meeting and live frames."""
     found: dict[str, Any] = {}
 
     async def main(folder: Path) -> None:
@@ -288,13 +290,13 @@ def replayed(variant: Variant, life: list[Event | Draft]) -> tuple[Any, Any, lis
             row = await vexa.send_bot(variant.value)
             socket = await vexa.socket(variant.value)
             socket.say({"action": "subscribe", "meetings": [SEAT]})
-            await vexa.desk.settled()
+            await vexa.fake.settled()
             for item in life:
-                vexa.desk.pass_time(0.25)
+                vexa.fake.pass_time(0.25)
                 if isinstance(item, Draft):
-                    vexa.desk.draft(row, item)
+                    vexa.fake.draft(row, item)
                 else:
-                    vexa.desk.happen(row, item)
+                    vexa.fake.happen(row, item)
             found["frames"] = socket.frames()
             found["rest"] = await asked(vexa, f"/transcripts/{PATH}", variant)
             found["meeting"] = await asked(vexa, f"/meetings/{row.number}", variant)
@@ -304,7 +306,7 @@ def replayed(variant: Variant, life: list[Event | Draft]) -> tuple[Any, Any, lis
     return found["rest"], found["meeting"], found["frames"]
 
 
-async def asked(vexa: VexaDesk, path: str, variant: Variant) -> Any:
+async def asked(vexa: VexaFake, path: str, variant: Variant) -> Any:
     status, body = await vexa.ask("GET", f"{path}?dialect={variant.value}")
     assert status == 200
     return body
@@ -318,7 +320,7 @@ def test_whatever_happens_rest_and_frames_tell_the_same(
     rest, meeting, frames = replayed(variant, life)
     statuses = [f["payload"]["status"] for f in frames if f["type"] == "meeting.status"]
     assert rest["status"] == meeting["status"] == statuses[-1]
-    history = [hop["to"] for hop in meeting["data"].get("status_transition", [])]
+    history = [transition["to"] for transition in meeting["data"].get("status_transition", [])]
     assert history == statuses[1:]
     errors = [f["payload"]["error"] for f in frames if "error" in f.get("payload", {})]
     assert errors == ([meeting["data"]["last_error"]["error"]] if errors else [])

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from meetcore_rehearsal.stage import read_any_link
-from tests.plugins.vexa.life import VexaDesk
+from tests.plugins.vexa.life import VexaFake
 
 ERAS = ["E1", "E2", "E3", "E4"]
 LONG = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_x%40thread.v2/0?context=%7b%7d"
@@ -26,7 +26,7 @@ BODIES = {
         "platform": "teams", "native_meeting_id": "33749853217630", "passcode": "AbC1",
         "teams_base_host": "teams.microsoft.com",
     },
-    "a room": {"meeting_url": "http://127.0.0.1:8765/r/mc-blue-door"},
+    "a room": {"meeting_url": "http://127.0.0.1:8765/r/mc-blue-lookup"},
     "a room by another name": {
         "platform": "jitsi", "native_meeting_id": "Blue", "meeting_url": "http://127.0.0.1/r/mc-x",
     },
@@ -36,12 +36,12 @@ BODIES = {
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
 async def test_the_id_that_was_answered_finds_the_bot_everywhere(
-    body: dict[str, str], era: str, vexa: VexaDesk
+    body: dict[str, str], era: str, vexa: VexaFake
 ) -> None:
-    vexa.desk.platforms = read_any_link
+    vexa.fake.platforms = read_any_link
     status, made = await vexa.ask("POST", f"/bots?dialect={era}", body)
     assert status == 201, made
-    row = vexa.admit(vexa.desk.only)
+    row = vexa.admit(vexa.fake.only)
     vexa.say(row, "Hello.")
     vexa.record(row)
     platform, native_id = made["platform"], made["native_meeting_id"]
@@ -74,14 +74,14 @@ async def test_the_id_that_was_answered_finds_the_bot_everywhere(
 
 
 @pytest.mark.parametrize("asked", ["Abc-Defg-Hij", "abc-defg-hij"])
-async def test_an_id_may_be_asked_for_in_any_of_its_forms(asked: str, vexa: VexaDesk) -> None:
+async def test_an_id_may_be_asked_for_in_any_of_its_forms(asked: str, vexa: VexaFake) -> None:
     await vexa.send_bot(
         "E4", native_meeting_id=None, meeting_url="https://meet.google.com/ABC-defg-hij"
     )
     assert (await vexa.ask("GET", f"/transcripts/google_meet/{asked}"))[0] == 200
 
 
-async def test_one_teams_meeting_has_one_id_and_one_bot(vexa: VexaDesk) -> None:
+async def test_one_teams_meeting_has_one_id_and_one_bot(vexa: VexaFake) -> None:
     other = LONG.replace("%3a", ":").replace("%40", "@")
     assert (await vexa.ask("POST", "/bots", {"meeting_url": LONG}))[0] == 201
     assert (await vexa.ask("POST", "/bots", {"meeting_url": other}))[0] == 409
@@ -104,11 +104,11 @@ async def test_one_teams_meeting_has_one_id_and_one_bot(vexa: VexaDesk) -> None:
     ],
 )  # fmt: skip
 async def test_ids_passcodes_and_hosts_of_teams_come_into_the_link(
-    body: dict[str, str], url: str, vexa: VexaDesk
+    body: dict[str, str], url: str, vexa: VexaFake
 ) -> None:
     status, made = await vexa.ask("POST", "/bots", {"platform": "teams", **body})
     assert status == 201, made
-    assert (await vexa.desk.order(vexa.desk.only)).url == url
+    assert (await vexa.fake.order(vexa.fake.only)).url == url
     assert made["constructed_meeting_url"] == url.partition("?")[0]
 
 
@@ -126,6 +126,6 @@ async def test_ids_passcodes_and_hosts_of_teams_come_into_the_link(
         {"platform": "google_meet", "meeting_url": "https://meet.google.com/new"},
     ],
 )
-async def test_no_link_is_made_up(era: str, body: dict[str, str], vexa: VexaDesk) -> None:
+async def test_no_link_is_made_up(era: str, body: dict[str, str], vexa: VexaFake) -> None:
     status, answer = await vexa.ask("POST", f"/bots?dialect={era}", {"platform": "teams", **body})
     assert (status, list(answer)) == (422, ["detail"])

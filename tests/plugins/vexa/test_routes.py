@@ -14,18 +14,18 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetcore.commands import Speak
-from meetcore.errors import CapabilityMissing, CommandFailed
-from meetcore.events import SegmentFinalized
-from meetcore.lifecycle import EndReason, State
-from meetcore.orders import BotRow, NotNow
+from meetcore.gateway.records import BotRow, NotNow
+from meetcore.model.commands import Speak
+from meetcore.model.errors import CapabilityMissing, CommandFailed
+from meetcore.model.events import SegmentFinalized
+from meetcore.model.lifecycle import EndReason, State
 from meetcore_vexa.transcripts import SORTED_WITHIN
 from tests.plugins.vexa.life import (
     ADMIN,
     KEY,
     MEET,
     PATH,
-    VexaDesk,
+    VexaFake,
     content,
     open_vexa,
     segment,
@@ -37,30 +37,32 @@ AS_ADMIN = {"X-Admin-API-Key": ADMIN}
 
 
 async def test_a_second_bot_is_refused_until_the_first_leaves_or_in_e4_is_gone(
-    vexa: VexaDesk,
+    vexa: VexaFake,
 ) -> None:
     row = vexa.admit(await vexa.send_bot())
     assert (await vexa.ask("POST", "/bots", MEET))[0] == 409
-    vexa.desk.go(row, State.LEAVING, EndReason.STOP_REQUESTED)
+    vexa.fake.go(row, State.LEAVING, EndReason.STOP_REQUESTED)
     assert (await vexa.ask("POST", "/bots?dialect=E4", MEET))[0] == 409
     assert (await vexa.ask("POST", "/bots", MEET))[0] == 201
     assert (await vexa.ask("POST", "/bots", MEET))[0] == 409
 
 
-async def test_times_have_a_zone_in_e4_only(vexa: VexaDesk) -> None:
+async def test_times_have_a_zone_in_e4_only(vexa: VexaFake) -> None:
     row = vexa.end(vexa.admit(await vexa.send_bot()))
     for era, zoned in (("E1", False), ("E3", False), ("E4", True)):
         _, body = await vexa.ask("GET", f"/meetings/{row.number}?dialect={era}")
         written = [body[name] for name in ("start_time", "end_time", "created_at", "updated_at")]
-        written += [hop["timestamp"] for hop in body["data"]["status_transition"]]
+        written += [transition["timestamp"] for transition in body["data"]["status_transition"]]
         assert {text.endswith("Z") for text in written} == {zoned}
 
 
-async def test_the_history_of_a_status_is_kept(vexa: VexaDesk) -> None:
+async def test_the_history_of_a_status_is_kept(vexa: VexaFake) -> None:
     row = vexa.refuse(await vexa.send_bot())
     _, body = await vexa.ask("GET", f"/bots/id/{row.number}?dialect=E3")
-    hops = [(hop["from"], hop["to"]) for hop in body["data"]["status_transition"]]
-    assert hops == [
+    transitions = [
+        (transition["from"], transition["to"]) for transition in body["data"]["status_transition"]
+    ]
+    assert transitions == [
         ("requested", "joining"),
         ("joining", "awaiting_admission"),
         ("awaiting_admission", "failed"),
@@ -73,7 +75,7 @@ async def test_the_history_of_a_status_is_kept(vexa: VexaDesk) -> None:
         assert listed["meetings"][0][name] == body[name]
 
 
-async def test_all_meetings_are_listed_unless_a_page_is_asked_for(vexa: VexaDesk) -> None:
+async def test_all_meetings_are_listed_unless_a_page_is_asked_for(vexa: VexaFake) -> None:
     for letter in "abcdefghijklmnopqrstuvwxyz":
         for other in "abcdefghij":
             await vexa.send_bot(native_meeting_id=f"abc-defg-{letter}{other}x")
@@ -89,7 +91,7 @@ async def test_all_meetings_are_listed_unless_a_page_is_asked_for(vexa: VexaDesk
 
 
 async def test_a_transcript_is_in_the_order_it_was_spoken_with_the_newest_words(
-    vexa: VexaDesk,
+    vexa: VexaFake,
 ) -> None:
     row = vexa.admit(await vexa.send_bot())
     vexa.say(row, "second", key="b", start_s=5.0, end_s=6.0)
@@ -100,13 +102,13 @@ async def test_a_transcript_is_in_the_order_it_was_spoken_with_the_newest_words(
     assert [each["text"] for each in body["segments"]] == ["first", "second"]
 
 
-async def test_a_long_transcript_is_sent_in_pieces(vexa: VexaDesk) -> None:
+async def test_a_long_transcript_is_sent_in_pieces(vexa: VexaFake) -> None:
     row = vexa.admit(await vexa.send_bot())
     count = SORTED_WITHIN + 50
     for number in range(count):
         said = segment("x" * 50, key=f"s-{number}", start_s=number, end_s=number + 0.5)
-        vexa.desk.happen(row, SegmentFinalized(segment=said))
-    reply = await vexa.desk.call("GET", f"/transcripts/{PATH}", headers={"X-API-Key": KEY})
+        vexa.fake.happen(row, SegmentFinalized(segment=said))
+    reply = await vexa.fake.call("GET", f"/transcripts/{PATH}", headers={"X-API-Key": KEY})
     assert reply.stream is not None
     pieces = [piece async for piece in reply.stream]
     assert max(map(len, pieces)) < 1000
@@ -116,7 +118,7 @@ async def test_a_long_transcript_is_sent_in_pieces(vexa: VexaDesk) -> None:
 
 
 async def test_a_run_is_picked_by_its_number_and_the_newest_is_the_default(
-    vexa: VexaDesk,
+    vexa: VexaFake,
 ) -> None:
     first = vexa.end(vexa.admit(await vexa.send_bot()))
     second = await vexa.send_bot()
@@ -128,7 +130,7 @@ async def test_a_run_is_picked_by_its_number_and_the_newest_is_the_default(
     assert (await vexa.ask("GET", f"/transcripts/{PATH}?meeting_id=one"))[0] == 422
 
 
-async def test_a_deleted_meeting_is_gone_and_nameless(vexa: VexaDesk) -> None:
+async def test_a_deleted_meeting_is_gone_and_nameless(vexa: VexaFake) -> None:
     row = vexa.end(vexa.admit(await vexa.send_bot()))
     await vexa.ask("PATCH", f"/meetings/{PATH}", {"data": {"name": "Weekly"}})
     assert (await vexa.ask("DELETE", f"/meetings/{PATH}"))[0] == 200
@@ -140,10 +142,10 @@ async def test_a_deleted_meeting_is_gone_and_nameless(vexa: VexaDesk) -> None:
 
 
 async def test_a_meeting_that_is_just_closing_its_files_is_deleted_in_a_moment(
-    vexa: VexaDesk, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+    vexa: VexaFake, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vexa.end(vexa.admit(await vexa.send_bot()))
-    refusals, delete_data = [1, 2, 3], vexa.desk.delete_data
+    refusals, delete_data = [1, 2, 3], vexa.fake.delete_data
 
     async def delete_data_later(row: BotRow) -> int:
         if refusals:
@@ -151,7 +153,7 @@ async def test_a_meeting_that_is_just_closing_its_files_is_deleted_in_a_moment(
             raise NotNow(State.COMPLETED, "The bot is closing its files.")
         return await delete_data(row)
 
-    monkeypatch.setattr(vexa.desk, "delete_data", delete_data_later)
+    monkeypatch.setattr(vexa.fake, "delete_data", delete_data_later)
     assert (await vexa.ask("DELETE", f"/meetings/{PATH}"))[0] == 200
     refusals.extend(range(1000))
     vexa.end(vexa.admit(await vexa.send_bot()))
@@ -161,24 +163,24 @@ async def test_a_meeting_that_is_just_closing_its_files_is_deleted_in_a_moment(
 
 
 async def test_a_shared_transcript_is_read_without_a_key_until_it_expires(
-    vexa: VexaDesk,
+    vexa: VexaFake,
 ) -> None:
     row = vexa.admit(await vexa.send_bot())
     vexa.say(row, "hello", who="Ada")
     vexa.say(row, "hm", who=None, key="u-1")
     _, shared = await vexa.ask("POST", f"/transcripts/{PATH}/share?ttl_seconds=60")
-    assert shared["url"].startswith("http://desk.test/vexa/public/transcripts/")
-    path = shared["url"].removeprefix("http://desk.test/vexa")
+    assert shared["url"].startswith("http://fake.test/vexa/public/transcripts/")
+    path = shared["url"].removeprefix("http://fake.test/vexa")
     status, text = await vexa.ask("GET", path, key=None)
     assert (status, b"Ada: hello" in text, b"Unknown: hm" in text) == (200, True, True)
-    vexa.desk.pass_time(61)
+    vexa.fake.pass_time(61)
     assert (await vexa.ask("GET", path, key=None))[0] == 404
     assert (await vexa.ask("GET", "/public/transcripts/guessed.txt", key=None))[0] == 404
     _, e4 = await vexa.ask("POST", f"/transcripts/{PATH}/share?dialect=E4")
     assert sorted(e4) == ["expires_at", "id", "mode", "token"]
 
 
-async def test_a_recording_is_listed_and_sent(vexa: VexaDesk) -> None:
+async def test_a_recording_is_listed_and_sent(vexa: VexaFake) -> None:
     row = vexa.admit(await vexa.send_bot("E3"))
     assert (await vexa.ask("GET", f"/recordings/{row.number}"))[0] == 404
     vexa.record(row)
@@ -193,7 +195,7 @@ async def test_a_recording_is_listed_and_sent(vexa: VexaDesk) -> None:
     raw = await vexa.ask("GET", f"{at}/media/1/raw")
     assert raw == (200, b"OggS and so on")
     _, link = await vexa.ask("GET", f"{at}/media/1/download?dialect=E3")
-    assert link["download_url"].startswith("http://desk.test/v1/media/")
+    assert link["download_url"].startswith("http://fake.test/v1/media/")
     assert link["filename"].endswith(".opus")
     assert await vexa.ask("GET", f"{at}/media/1/download?dialect=E4") == raw
     _, master = await vexa.ask("GET", f"{at}/master?type=audio")
@@ -206,14 +208,14 @@ async def test_a_recording_is_listed_and_sent(vexa: VexaDesk) -> None:
     assert transcript["recordings"] == [recording]
 
 
-async def test_what_was_not_to_be_recorded_is_shown_nowhere(vexa: VexaDesk) -> None:
+async def test_what_was_not_to_be_recorded_is_shown_nowhere(vexa: VexaFake) -> None:
     row = vexa.admit(await vexa.send_bot("E3", recording_enabled=False))
     vexa.record(row)
     assert (await vexa.ask("GET", "/recordings"))[1] == {"recordings": []}
     assert (await vexa.ask("GET", f"/recordings/{row.number}/media/1/raw"))[0] == 404
 
 
-async def test_a_plan_is_made_moved_and_dropped(vexa: VexaDesk) -> None:
+async def test_a_plan_is_made_moved_and_dropped(vexa: VexaFake) -> None:
     status, plan = await vexa.ask("POST", "/meetings?dialect=E4", {**PLAN, "title": "Weekly"})
     assert (status, plan["status"], plan["data"]["name"]) == (201, "scheduled", "Weekly")
     assert plan["scheduled_at"] == "2026-06-25T18:00:00.000000Z"
@@ -232,24 +234,24 @@ async def test_a_plan_is_made_moved_and_dropped(vexa: VexaDesk) -> None:
         assert (await vexa.ask("POST", "/meetings", lacking))[0] == 422
 
 
-async def test_a_bot_on_its_way_cannot_be_planned_any_more(vexa: VexaDesk) -> None:
+async def test_a_bot_on_its_way_cannot_be_planned_any_more(vexa: VexaFake) -> None:
     row = await vexa.send_bot()
     assert (await vexa.ask("PATCH", f"/meetings/{row.number}", {"title": "x"}))[0] == 409
     assert (await vexa.ask("DELETE", f"/meetings/{row.number}"))[0] == 409
 
 
-async def test_what_a_platform_cannot_do_is_never_said_to_be_done(vexa: VexaDesk) -> None:
+async def test_what_a_platform_cannot_do_is_never_said_to_be_done(vexa: VexaFake) -> None:
     vexa.admit(await vexa.send_bot())
-    vexa.desk.refusing = CapabilityMissing("meet", "speak")
+    vexa.fake.refusing = CapabilityMissing("meet", "speak")
     pcm = {"audio_base64": "AAAA", "format": "pcm"}
     status, body = await vexa.ask("POST", f"/bots/{PATH}/speak", pcm)
     assert (status, "cannot speak" in body["detail"]) == (404, True)
-    vexa.desk.refusing = CommandFailed("The chat did not open.")
+    vexa.fake.refusing = CommandFailed("The chat did not open.")
     assert (await vexa.ask("POST", f"/bots/{PATH}/chat", {"text": "x"}))[0] == 503
-    vexa.desk.refusing = None
+    vexa.fake.refusing = None
     assert (await vexa.ask("PUT", f"/bots/{PATH}/config", {"language": "fr"}))[0] == 404
     assert (await vexa.ask("POST", f"/bots/{PATH}/speak", pcm))[0] == 202
-    assert vexa.desk.commanded[-1][1] == Speak(b"\0\0", 24_000)
+    assert vexa.fake.commanded[-1][1] == Speak(b"\0\0", 24_000)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +278,7 @@ async def test_what_a_platform_cannot_do_is_never_said_to_be_done(vexa: VexaDesk
     ],
 )
 async def test_a_wish_that_makes_no_sense_is_refused_by_field(
-    wrong: dict[str, Any], vexa: VexaDesk
+    wrong: dict[str, Any], vexa: VexaFake
 ) -> None:
     status, body = await vexa.ask("POST", "/bots", {**MEET, **wrong})
     assert status == 422
@@ -285,14 +287,14 @@ async def test_a_wish_that_makes_no_sense_is_refused_by_field(
         assert body["detail"][0]["loc"][1] in wrong
 
 
-async def test_what_leads_nowhere_is_answered_as_fastapi_does(vexa: VexaDesk) -> None:
+async def test_what_leads_nowhere_is_answered_as_fastapi_does(vexa: VexaFake) -> None:
     assert await vexa.ask("GET", "/workspaces") == (404, {"detail": "Not Found"})
     assert await vexa.ask("PUT", "/bots") == (405, {"detail": "Method Not Allowed"})
-    reply = await vexa.desk.call("POST", "/bots", body=b"{", headers={"X-API-Key": KEY})
+    reply = await vexa.fake.call("POST", "/bots", body=b"{", headers={"X-API-Key": KEY})
     assert (reply.status, (await content(reply))["detail"][0]["loc"]) == (422, ["body"])
 
 
-async def test_admins_make_users_and_tokens_that_work(vexa: VexaDesk) -> None:
+async def test_admins_make_users_and_tokens_that_work(vexa: VexaFake) -> None:
     new = {"email": "a@example.com", "max_concurrent_bots": 1}
     status, user = await vexa.ask("POST", "/admin/users", new, headers=AS_ADMIN)
     again, same = await vexa.ask("POST", "/admin/users", new, headers=AS_ADMIN)
@@ -321,10 +323,10 @@ async def test_admins_make_users_and_tokens_that_work(vexa: VexaDesk) -> None:
     assert (await vexa.ask("GET", "/admin/users/99", headers=AS_ADMIN))[0] == 404
 
 
-async def test_a_user_sees_their_own_meetings_only(vexa: VexaDesk) -> None:
+async def test_a_user_sees_their_own_meetings_only(vexa: VexaFake) -> None:
     row = await vexa.send_bot()
-    stranger, _ = await vexa.desk.create_user("b@example.com")
-    vexa.desk.new_key("theirs", user_id=stranger.id)
+    stranger, _ = await vexa.fake.create_user("b@example.com")
+    vexa.fake.new_key("theirs", user_id=stranger.id)
     for path in (f"/transcripts/{PATH}", f"/meetings/{row.number}", f"/bots/{PATH}/chat"):
         assert (await vexa.ask("GET", path, key="theirs"))[0] == 404
     assert (await vexa.ask("GET", "/meetings", key="theirs"))[1]["meetings"] == []
@@ -332,11 +334,11 @@ async def test_a_user_sees_their_own_meetings_only(vexa: VexaDesk) -> None:
 
 async def test_the_configured_era_is_everybodys_who_chose_none(tmp_path: Path) -> None:
     async with open_vexa(tmp_path) as vexa:
-        vexa.desk.options["vexa"] = {"dialect": "e4"}
-        vexa.desk.mounts.clear()
+        vexa.fake.options["vexa"] = {"dialect": "e4"}
+        vexa.fake.mounts.clear()
         import meetcore_vexa.plugin
 
-        vexa.desk.load(meetcore_vexa.plugin)
+        vexa.fake.load(meetcore_vexa.plugin)
         assert (await vexa.ask("GET", "/user/dialect"))[1] == {"dialect": "E4"}
         assert (await vexa.ask("GET", "/meetings?dialect=E9"))[0] == 422
 
@@ -398,12 +400,12 @@ def test_anything_gets_an_answer_of_the_vendors_shape(
         trio.run(main, Path(folder))
 
 
-async def test_a_native_row_is_no_vexa_meeting(vexa: VexaDesk) -> None:
+async def test_a_native_row_is_no_vexa_meeting(vexa: VexaFake) -> None:
     row = await vexa.send_bot()
-    order = evolve(await vexa.desk.order(row), dialect="native", exclusive=None)
-    client = await vexa.desk.authenticate(KEY)
+    order = evolve(await vexa.fake.order(row), dialect="native", exclusive=None)
+    client = await vexa.fake.authenticate(KEY)
     assert client is not None
-    other = await vexa.desk.create(client, order)
+    other = await vexa.fake.create(client, order)
     assert (await vexa.ask("GET", f"/meetings/{other.number}"))[0] == 404
     _, body = await vexa.ask("GET", "/meetings")
     assert [meeting["id"] for meeting in body["meetings"]] == [row.number]

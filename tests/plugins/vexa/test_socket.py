@@ -12,10 +12,10 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetcore.doors import Reply
-from meetcore.lifecycle import EndReason, State
+from meetcore.gateway.http import Reply
+from meetcore.model.lifecycle import EndReason, State
 from tests.json_values import nested
-from tests.plugins.vexa.life import KEY, MEET, SEAT, VexaDesk, open_vexa
+from tests.plugins.vexa.life import KEY, MEET, SEAT, VexaFake, open_vexa
 
 SUBSCRIBE = {"action": "subscribe", "meetings": [SEAT]}
 UNSUBSCRIBE = {"action": "unsubscribe", "meetings": [SEAT]}
@@ -44,11 +44,11 @@ class Page:
         self.open = status not in ("completed", "failed")
 
 
-async def test_a_page_that_follows_the_vendors_guide_shows_a_whole_life(vexa: VexaDesk) -> None:
+async def test_a_page_that_follows_the_vendors_guide_shows_a_whole_life(vexa: VexaFake) -> None:
     row = await vexa.send_bot()
     socket = await vexa.socket()
     socket.say(SUBSCRIBE)
-    await vexa.desk.settled()
+    await vexa.fake.settled()
     vexa.admit(row)
     vexa.say(row, "hello", final=False)
     vexa.say(row, "hello there")
@@ -62,12 +62,12 @@ async def test_a_page_that_follows_the_vendors_guide_shows_a_whole_life(vexa: Ve
 
 
 async def test_a_page_that_follows_the_vendors_guide_shows_why_a_bot_failed(
-    vexa: VexaDesk,
+    vexa: VexaFake,
 ) -> None:
     row = await vexa.send_bot()
     socket = await vexa.socket()
     socket.say(SUBSCRIBE)
-    await vexa.desk.settled()
+    await vexa.fake.settled()
     vexa.refuse(row, EndReason.ADMISSION_TIMEOUT)
     page = Page()
     for text in socket.received:
@@ -75,17 +75,17 @@ async def test_a_page_that_follows_the_vendors_guide_shows_why_a_bot_failed(
     assert page.shown[-2:] == ["abc-defg-hij: failed", "because of awaiting_admission_timeout"]
 
 
-async def test_subscribing_twice_is_acknowledged_twice_and_told_once(vexa: VexaDesk) -> None:
+async def test_subscribing_twice_is_acknowledged_twice_and_told_once(vexa: VexaFake) -> None:
     row = await vexa.send_bot()
     socket = await vexa.subscribed()
     again = await vexa.heard(socket, SUBSCRIBE)
     assert again == [{"type": "subscribed", "meetings": [SEAT]}]
-    vexa.desk.go(row, State.JOINING)
+    vexa.fake.go(row, State.JOINING)
     assert statuses(socket.frames()) == ["joining"]
 
 
 async def test_a_late_subscriber_is_told_where_the_bot_is_and_nothing_older(
-    vexa: VexaDesk,
+    vexa: VexaFake,
 ) -> None:
     row = vexa.admit(await vexa.send_bot())
     vexa.say(row, "old")
@@ -94,15 +94,15 @@ async def test_a_late_subscriber_is_told_where_the_bot_is_and_nothing_older(
     assert statuses(frames) == ["active"]
 
 
-async def test_after_unsubscribing_nothing_is_told(vexa: VexaDesk) -> None:
+async def test_after_unsubscribing_nothing_is_told(vexa: VexaFake) -> None:
     row = await vexa.send_bot()
     socket = await vexa.subscribed()
     await vexa.heard(socket, UNSUBSCRIBE)
-    vexa.desk.go(row, State.JOINING)
+    vexa.fake.go(row, State.JOINING)
     assert socket.frames() == []
 
 
-async def test_of_several_meetings_only_those_found_are_acknowledged(vexa: VexaDesk) -> None:
+async def test_of_several_meetings_only_those_found_are_acknowledged(vexa: VexaFake) -> None:
     await vexa.send_bot()
     bad = {"platform": "google_meet", "native_id": "Not An Id"}
     asked = {"action": "subscribe", "meetings": [OTHER, 7, SEAT, bad]}
@@ -114,27 +114,27 @@ async def test_of_several_meetings_only_those_found_are_acknowledged(vexa: VexaD
     assert frames[1] == {"type": "subscribed", "meetings": [SEAT]}
 
 
-async def test_in_e4_a_subscription_to_nothing_is_an_error_alone(vexa: VexaDesk) -> None:
+async def test_in_e4_a_subscription_to_nothing_is_an_error_alone(vexa: VexaFake) -> None:
     frames = await vexa.heard(await vexa.socket("E4"), SUBSCRIBE)
     assert [frame["type"] for frame in frames] == ["error"]
 
 
-async def test_another_users_meeting_cannot_be_followed(vexa: VexaDesk) -> None:
+async def test_another_users_meeting_cannot_be_followed(vexa: VexaFake) -> None:
     await vexa.send_bot()
-    stranger, _ = await vexa.desk.create_user("b@example.com")
-    vexa.desk.new_key("theirs", user_id=stranger.id)
+    stranger, _ = await vexa.fake.create_user("b@example.com")
+    vexa.fake.new_key("theirs", user_id=stranger.id)
     frames = await vexa.heard(await vexa.socket(key="theirs"), SUBSCRIBE)
     assert frames[0]["details"] == ["meetings[0] not authorized or not found for user"]
 
 
 async def test_a_later_run_flows_on_in_e1_and_needs_a_new_subscription_later(
-    vexa: VexaDesk,
+    vexa: VexaFake,
 ) -> None:
     row = vexa.end(vexa.admit(await vexa.send_bot()))
     sockets = {era: await vexa.subscribed(era) for era in ("E1", "E2", "E3", "E4")}
     second = await vexa.send_bot()
-    await vexa.desk.settled()
-    vexa.desk.go(second, State.JOINING)
+    await vexa.fake.settled()
+    vexa.fake.go(second, State.JOINING)
     told = {era: statuses(socket.frames()) for era, socket in sockets.items()}
     assert row.number != second.number
     assert told == {"E1": ["requested", "joining"], "E2": [], "E3": [],
@@ -142,13 +142,13 @@ async def test_a_later_run_flows_on_in_e1_and_needs_a_new_subscription_later(
 
 
 async def test_e4_pushes_every_status_and_the_transcript_on_subscription_only(
-    vexa: VexaDesk,
+    vexa: VexaFake,
 ) -> None:
     first = await vexa.send_bot()
     socket = await vexa.socket("E4")
     status, _ = await vexa.ask("POST", "/bots", {**MEET, "native_meeting_id": OTHER["native_id"]})
-    second = vexa.desk.only
-    await vexa.desk.settled()
+    second = vexa.fake.only
+    await vexa.fake.settled()
     vexa.admit(first)
     vexa.admit(second)
     vexa.say(second, "not for me")
@@ -167,25 +167,25 @@ async def test_e4_pushes_every_status_and_the_transcript_on_subscription_only(
     assert {frame["type"] for frame in socket.frames()} == {"meeting.status"}
 
 
-async def test_the_users_own_era_is_spoken_unless_the_socket_names_one(vexa: VexaDesk) -> None:
+async def test_the_users_own_era_is_spoken_unless_the_socket_names_one(vexa: VexaFake) -> None:
     assert (await vexa.ask("PUT", "/user/dialect", {"dialect": "e3"}))[0] == 200
     row = await vexa.send_bot()
-    plain = await vexa.desk.connect(f"/ws?api_key={KEY}")
+    plain = await vexa.fake.connect(f"/ws?api_key={KEY}")
     assert not isinstance(plain, Reply)
     await vexa.heard(plain, SUBSCRIBE)
     chosen = await vexa.subscribed("E1")
-    vexa.desk.go(row, State.JOINING)
+    vexa.fake.go(row, State.JOINING)
     assert plain.frames()[0]["meeting"]["id"] == row.number
     assert "id" not in chosen.frames()[0]["meeting"]
 
 
-async def test_an_unknown_era_is_refused_before_the_handshake(vexa: VexaDesk) -> None:
-    refused = await vexa.desk.connect(f"/ws?api_key={KEY}&dialect=E9")
+async def test_an_unknown_era_is_refused_before_the_handshake(vexa: VexaFake) -> None:
+    refused = await vexa.fake.connect(f"/ws?api_key={KEY}&dialect=E9")
     assert isinstance(refused, Reply)
     assert refused.status == 422
 
 
-async def test_who_sends_without_end_is_let_go(vexa: VexaDesk) -> None:
+async def test_who_sends_without_end_is_let_go(vexa: VexaFake) -> None:
     socket = await vexa.socket()
     for _ in range(1000):
         socket.say({"action": "ping"})
@@ -237,7 +237,7 @@ def test_any_message_gets_an_answer_and_the_socket_stays_open(
             await vexa.heard(socket, {"action": "ping"})
             assert not socket.closed
             socket.say({"action": "ping"})
-            await vexa.desk.settled()
+            await vexa.fake.settled()
             assert {"type": "pong"} in socket.frames()
 
     with TemporaryDirectory() as folder:
@@ -245,6 +245,6 @@ def test_any_message_gets_an_answer_and_the_socket_stays_open(
 
 
 @pytest.mark.parametrize("era", ["E1", "E2", "E3", "E4"])
-async def test_in_every_era_a_ping_is_answered(era: str, vexa: VexaDesk) -> None:
+async def test_in_every_era_a_ping_is_answered(era: str, vexa: VexaFake) -> None:
     socket = await vexa.socket(era)
     assert await vexa.heard(socket, b'{"action": "ping"}') == [{"type": "pong"}]

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 import trio
 
-from meetcore.events import Draft, Event, StateChanged, TranscriptionGap
-from meetcore.lifecycle import EndReason, State
+from meetcore.model.events import Draft, Event, StateChanged, TranscriptionGap
+from meetcore.model.lifecycle import EndReason, State
 from meetcore_server.assembly import Server
 from meetcore_vexa.variants import Variant
 from tests.plugins.node_packages import installed, run_node

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from meetcore.errors import StorageUnavailable
-from meetcore.lifecycle import EndReason, State
+from meetcore.model.errors import StorageUnavailable
+from meetcore.model.lifecycle import EndReason, State
 from meetcore_vexa.webhooks import signed
 from tests.plugins.vexa.life import (
     ADMIN,
@@ -19,12 +19,12 @@ from tests.plugins.vexa.life import (
     SEAT,
     TIME,
     VECTORS,
-    VexaDesk,
+    VexaFake,
     at,
     differences,
 )
 
-Maker = Callable[[VexaDesk], Awaitable[Any]]
+Maker = Callable[[VexaFake], Awaitable[Any]]
 MAKERS: dict[str, Maker] = {}
 
 _SAME_NAMES = """
@@ -61,7 +61,7 @@ def makes(*names: str) -> Callable[[Maker], Maker]:
     return note
 
 
-async def rest(vexa: VexaDesk, method: str, path: str, body: Any = ..., **more: Any) -> Any:
+async def rest(vexa: VexaFake, method: str, path: str, body: Any = ..., **more: Any) -> Any:
     status, answer = await vexa.ask(method, path, body, **more)
     return {"status": status, "body": answer}
 
@@ -70,36 +70,36 @@ async def rest(vexa: VexaDesk, method: str, path: str, body: Any = ..., **more: 
 
 
 @makes("post_bots.response.201")
-async def bot_made(vexa: VexaDesk) -> Any:
+async def bot_made(vexa: VexaFake) -> Any:
     return await rest(vexa, "POST", "/bots", MEET)
 
 
 @makes("post_bots.response.409")
-async def bot_made_twice(vexa: VexaDesk) -> Any:
+async def bot_made_twice(vexa: VexaFake) -> Any:
     await vexa.send_bot()
     return await rest(vexa, "POST", "/bots", MEET)
 
 
 @makes("post_bots.response.403_limit")
-async def one_too_many(vexa: VexaDesk) -> Any:
-    vexa.desk.limit = 1
+async def one_too_many(vexa: VexaFake) -> Any:
+    vexa.fake.limit = 1
     await vexa.send_bot(native_meeting_id="xyz-abcd-efg")
     return await rest(vexa, "POST", "/bots", MEET)
 
 
 @makes("post_bots.response.429_limit")
-async def one_too_many_in_e4(vexa: VexaDesk) -> Any:
-    vexa.desk.limit = 0
+async def one_too_many_in_e4(vexa: VexaFake) -> Any:
+    vexa.fake.limit = 0
     return await rest(vexa, "POST", "/bots?dialect=E4", MEET)
 
 
 @makes("post_bots.response.422_pydantic")
-async def bad_id(vexa: VexaDesk) -> Any:
+async def bad_id(vexa: VexaFake) -> Any:
     return await rest(vexa, "POST", "/bots", {**MEET, "native_meeting_id": "ABC"})
 
 
 @makes("any.response.401")
-async def bad_key(vexa: VexaDesk) -> Any:
+async def bad_key(vexa: VexaFake) -> Any:
     return await rest(vexa, "GET", "/meetings", key="guessed")
 
 
@@ -108,55 +108,55 @@ async def _stuck(key: str | None) -> None:
 
 
 @makes("any.response.503_auth")
-async def keys_cannot_be_read(vexa: VexaDesk) -> Any:
-    vexa.desk.authenticate = _stuck  # type: ignore[method-assign]
-    reply = await vexa.desk.call("GET", "/meetings", headers={"X-API-Key": "k"})
+async def keys_cannot_be_read(vexa: VexaFake) -> Any:
+    vexa.fake.authenticate = _stuck  # type: ignore[method-assign]
+    reply = await vexa.fake.call("GET", "/meetings", headers={"X-API-Key": "k"})
     return {"status": reply.status, "body": reply.json, "headers": dict(reply.headers)}
 
 
 @makes("get_bots_status.response")
-async def running(vexa: VexaDesk) -> Any:
+async def running(vexa: VexaFake) -> Any:
     vexa.admit(await vexa.send_bot())
     return await rest(vexa, "GET", "/bots/status")
 
 
 @makes("delete_bots.response.202")
-async def stopped(vexa: VexaDesk) -> Any:
+async def stopped(vexa: VexaFake) -> Any:
     vexa.admit(await vexa.send_bot())
     return await rest(vexa, "DELETE", f"/bots/{PATH}")
 
 
 @makes("delete_bots.response.202_terminal")
-async def stopped_after_the_end(vexa: VexaDesk) -> Any:
+async def stopped_after_the_end(vexa: VexaFake) -> Any:
     vexa.end(vexa.admit(await vexa.send_bot()))
     return await rest(vexa, "DELETE", f"/bots/{PATH}")
 
 
 @makes("delete_bots.response.200_e4")
-async def stopped_in_e4(vexa: VexaDesk) -> Any:
+async def stopped_in_e4(vexa: VexaFake) -> Any:
     await vexa.send_bot()
     return await rest(vexa, "DELETE", f"/bots/{PATH}?dialect=E4")
 
 
 @makes("delete_bots.response.404")
-async def nothing_to_stop(vexa: VexaDesk) -> Any:
+async def nothing_to_stop(vexa: VexaFake) -> Any:
     return await rest(vexa, "DELETE", f"/bots/{PATH}")
 
 
 @makes("put_config.response.202")
-async def configured_as_it_is(vexa: VexaDesk) -> Any:
+async def configured_as_it_is(vexa: VexaFake) -> Any:
     vexa.admit(await vexa.send_bot(language="es"))
     return await rest(vexa, "PUT", f"/bots/{PATH}/config", {"language": "es"})
 
 
 @makes("put_config.response.409")
-async def configured_too_early(vexa: VexaDesk) -> Any:
-    vexa.desk.go(await vexa.send_bot(), State.JOINING)
+async def configured_too_early(vexa: VexaFake) -> Any:
+    vexa.fake.go(await vexa.send_bot(), State.JOINING)
     return await rest(vexa, "PUT", f"/bots/{PATH}/config", {"language": "es"})
 
 
 @makes("put_config.response.404")
-async def nothing_to_configure(vexa: VexaDesk) -> Any:
+async def nothing_to_configure(vexa: VexaFake) -> Any:
     return await rest(vexa, "PUT", f"/bots/{PATH}/config", {"language": "es"})
 
 
@@ -164,19 +164,19 @@ async def nothing_to_configure(vexa: VexaDesk) -> Any:
 
 
 @makes("get_transcript.response")
-async def transcript(vexa: VexaDesk) -> Any:
+async def transcript(vexa: VexaFake) -> Any:
     row = vexa.admit(await vexa.send_bot())
     vexa.say(row, "Hello everyone.")
     return await rest(vexa, "GET", f"/transcripts/{PATH}?meeting_id={row.number}")
 
 
 @makes("get_transcript.response.404")
-async def no_transcript(vexa: VexaDesk) -> Any:
+async def no_transcript(vexa: VexaFake) -> Any:
     return await rest(vexa, "GET", f"/transcripts/{PATH}")
 
 
 @makes("get_meetings.response")
-async def meetings(vexa: VexaDesk) -> Any:
+async def meetings(vexa: VexaFake) -> Any:
     vexa.end(vexa.admit(await vexa.send_bot()))
     notes = {"name": "Weekly", "participants": ["Alex"], "languages": ["en"]}
     await vexa.ask("PATCH", f"/meetings/{PATH}", {"data": notes})
@@ -184,25 +184,25 @@ async def meetings(vexa: VexaDesk) -> Any:
 
 
 @makes("patch_meeting.response.400")
-async def nothing_changed(vexa: VexaDesk) -> Any:
+async def nothing_changed(vexa: VexaFake) -> Any:
     await vexa.send_bot()
     return await rest(vexa, "PATCH", f"/meetings/{PATH}", {"data": {}})
 
 
 @makes("delete_meeting.response")
-async def purged(vexa: VexaDesk) -> Any:
+async def purged(vexa: VexaFake) -> Any:
     vexa.end(vexa.admit(await vexa.send_bot()))
     return await rest(vexa, "DELETE", f"/meetings/{PATH}")
 
 
 @makes("delete_meeting.response.409")
-async def purged_too_early(vexa: VexaDesk) -> Any:
+async def purged_too_early(vexa: VexaFake) -> Any:
     vexa.admit(await vexa.send_bot())
     return await rest(vexa, "DELETE", f"/meetings/{PATH}")
 
 
 @makes("post_share.response")
-async def shared(vexa: VexaDesk) -> Any:
+async def shared(vexa: VexaFake) -> Any:
     await vexa.send_bot("E3")
     return await rest(vexa, "POST", f"/transcripts/{PATH}/share?dialect=E3")
 
@@ -211,13 +211,13 @@ async def shared(vexa: VexaDesk) -> Any:
 
 
 @makes("post_admin_users.response")
-async def user_made(vexa: VexaDesk) -> Any:
+async def user_made(vexa: VexaFake) -> Any:
     body = {"email": "a@example.com", "name": "A", "max_concurrent_bots": 2}
     return await rest(vexa, "POST", "/admin/users", body, headers={"X-Admin-API-Key": ADMIN})
 
 
 @makes("post_admin_tokens.response")
-async def token_made(vexa: VexaDesk) -> Any:
+async def token_made(vexa: VexaFake) -> Any:
     return await rest(
         vexa, "POST", "/admin/users/1/tokens", headers={"X-Admin-API-Key": ADMIN}, key=None
     )
@@ -227,22 +227,22 @@ async def token_made(vexa: VexaDesk) -> Any:
 
 
 @makes("ws.missing_key")
-async def no_key(vexa: VexaDesk) -> Any:
+async def no_key(vexa: VexaFake) -> Any:
     socket = await vexa.socket(key=None)
     assert socket.close_code == VECTORS["ws.missing_key"]["close_code"]
     return socket.frames()[0]
 
 
 @makes("ws.invalid_key")
-async def wrong_key(vexa: VexaDesk) -> Any:
+async def wrong_key(vexa: VexaFake) -> Any:
     socket = await vexa.socket("E4", key="guessed")
     assert socket.close_code == VECTORS["ws.invalid_key"]["close_code"]
     return socket.frames()[0]
 
 
 @makes("ws.auth_unavailable")
-async def keys_cannot_be_read_for_a_socket(vexa: VexaDesk) -> Any:
-    vexa.desk.authenticate = _stuck  # type: ignore[method-assign]
+async def keys_cannot_be_read_for_a_socket(vexa: VexaFake) -> Any:
+    vexa.fake.authenticate = _stuck  # type: ignore[method-assign]
     socket = await vexa.socket("E4")
     assert socket.close_code == VECTORS["ws.auth_unavailable"]["close_code"]
     return socket.frames()[0]
@@ -250,7 +250,7 @@ async def keys_cannot_be_read_for_a_socket(vexa: VexaDesk) -> Any:
 
 def answered(name: str, said: Any, *, with_bot: bool = False, dialect: str = "E1") -> None:
     @makes(name)
-    async def maker(vexa: VexaDesk) -> Any:
+    async def maker(vexa: VexaFake) -> Any:
         if with_bot:
             await vexa.send_bot(dialect)
         return (await vexa.heard(await vexa.socket(dialect), said))[0]
@@ -268,30 +268,30 @@ answered("ws.error.unsubscribe_not_subscribed", {"action": "unsubscribe", "meeti
 
 
 @makes("ws.unsubscribed")
-async def unsubscribed(vexa: VexaDesk) -> Any:
+async def unsubscribed(vexa: VexaFake) -> Any:
     await vexa.send_bot()
     socket = await vexa.subscribed()
     return (await vexa.heard(socket, {"action": "unsubscribe", "meetings": [SEAT]}))[0]
 
 
-async def _asked_in_vain(vexa: VexaDesk, error: Exception) -> Any:
+async def _asked_in_vain(vexa: VexaFake, error: Exception) -> Any:
     socket = await vexa.socket()
 
     async def broken(*args: Any) -> None:
         raise error
 
-    vexa.desk.bots = broken  # type: ignore[method-assign, assignment]
+    vexa.fake.bots = broken  # type: ignore[method-assign, assignment]
     return (await vexa.heard(socket, {"action": "subscribe", "meetings": [SEAT]}))[0]
 
 
 @makes("ws.error.authz_service")
-async def rows_cannot_be_read(vexa: VexaDesk) -> Any:
+async def rows_cannot_be_read(vexa: VexaFake) -> Any:
     return await _asked_in_vain(vexa, StorageUnavailable("the disk is full"))
 
 
 @makes("ws.error.authz_call")
-async def asking_failed(vexa: VexaDesk) -> Any:
-    from meetcore.errors import MeetcoreError
+async def asking_failed(vexa: VexaFake) -> Any:
+    from meetcore.model.errors import MeetcoreError
 
     return await _asked_in_vain(vexa, MeetcoreError("Nobody answered."))
 
@@ -299,19 +299,19 @@ async def asking_failed(vexa: VexaDesk) -> Any:
 # --- the socket's frames ------------------------------------------------------------------
 
 
-async def _life(vexa: VexaDesk, dialect: str) -> list[Any]:
+async def _life(vexa: VexaFake, dialect: str) -> list[Any]:
     """Return the status frames of a whole life, as a client that subscribed at once sees them."""
     row = await vexa.send_bot(dialect)
     socket = await vexa.socket(dialect)
     socket.say({"action": "subscribe", "meetings": [SEAT]})
-    await vexa.desk.settled()
+    await vexa.fake.settled()
     vexa.end(vexa.admit(row))
     return [frame for frame in socket.frames() if frame["type"] == "meeting.status"]
 
 
 def status_in_life(word: str) -> None:
     @makes(f"ws.meeting.status.e1.{word}")
-    async def maker(vexa: VexaDesk) -> Any:
+    async def maker(vexa: VexaFake) -> Any:
         frames = await _life(vexa, "E1")
         (frame,) = [frame for frame in frames if frame["payload"]["status"] == word]
         return frame
@@ -322,7 +322,7 @@ for _word in ("requested", "joining", "awaiting_admission", "active", "stopping"
 
 
 @makes("ws.meeting.status.e1.failed")
-async def failed(vexa: VexaDesk) -> Any:
+async def failed(vexa: VexaFake) -> Any:
     row = await vexa.send_bot()
     socket = await vexa.subscribed()
     vexa.refuse(row, EndReason.ADMISSION_TIMEOUT)
@@ -330,12 +330,12 @@ async def failed(vexa: VexaDesk) -> Any:
 
 
 @makes("ws.meeting.status.e3.active")
-async def active_in_e3(vexa: VexaDesk) -> Any:
+async def active_in_e3(vexa: VexaFake) -> Any:
     return next(f for f in await _life(vexa, "E3") if f["payload"]["status"] == "active")
 
 
 @makes("ws.meeting.status.e4.scheduled")
-async def scheduled(vexa: VexaDesk) -> Any:
+async def scheduled(vexa: VexaFake) -> Any:
     socket = await vexa.socket("E4")
     plan = {
         "meeting_url": "https://meet.google.com/abc-defg-hij",
@@ -343,13 +343,13 @@ async def scheduled(vexa: VexaDesk) -> Any:
     }
     status, body = await vexa.ask("POST", "/meetings?dialect=E4", plan)
     assert (status, body["status"]) == (201, "scheduled")
-    await vexa.desk.settled()
+    await vexa.fake.settled()
     (frame,) = socket.frames()
     assert frame["when"].startswith("2026-06-25T18:00:00")
     return frame
 
 
-async def _live(vexa: VexaDesk, dialect: str) -> Any:
+async def _live(vexa: VexaFake, dialect: str) -> Any:
     row = await vexa.send_bot(dialect)
     socket = await vexa.subscribed(dialect)
     vexa.admit(row)
@@ -358,17 +358,17 @@ async def _live(vexa: VexaDesk, dialect: str) -> Any:
 
 
 @makes("ws.transcript.mutable.e1")
-async def draft(vexa: VexaDesk) -> Any:
+async def draft(vexa: VexaFake) -> Any:
     row, socket = await _live(vexa, "E1")
     vexa.say(row, "This text may change", final=False)
     return socket.frames()[0]
 
 
 @makes("ws.transcript.mutable.e1.revision")
-async def revised(vexa: VexaDesk) -> Any:
+async def revised(vexa: VexaFake) -> Any:
     row, socket = await _live(vexa, "E1")
     vexa.say(row, "This text may change", final=False)
-    vexa.desk.pass_time(2)
+    vexa.fake.pass_time(2)
     vexa.say(row, "This text may change, and did", final=False, revision=2, end_s=17.0)
     frames = socket.frames()
     first, second = (frame["payload"]["segments"][0] for frame in frames)
@@ -378,14 +378,14 @@ async def revised(vexa: VexaDesk) -> Any:
 
 
 @makes("ws.transcript.mutable.e2")
-async def draft_in_e2(vexa: VexaDesk) -> Any:
+async def draft_in_e2(vexa: VexaFake) -> Any:
     row, socket = await _live(vexa, "E2")
     vexa.say(row, "Hi", final=False)
     return socket.frames()[0]
 
 
 @makes("ws.transcript.finalized.e1")
-async def final(vexa: VexaDesk) -> Any:
+async def final(vexa: VexaFake) -> Any:
     row, socket = await _live(vexa, "E1")
     vexa.say(row, "This text may change, and did", end_s=17.0)
     mutable, finalized = socket.frames()
@@ -394,7 +394,7 @@ async def final(vexa: VexaDesk) -> Any:
 
 
 @makes("ws.transcript.bundle.e3")
-async def bundle(vexa: VexaDesk) -> Any:
+async def bundle(vexa: VexaFake) -> Any:
     row, socket = await _live(vexa, "E3")
     vexa.say(row, "and then we", final=False, key="t-0002", start_s=3.0, end_s=3.4, who="Alice")
     vexa.say(row, "hello world", key="t-0001", start_s=1.5, end_s=2.5, who="Alice")
@@ -402,7 +402,7 @@ async def bundle(vexa: VexaDesk) -> Any:
 
 
 @makes("ws.transcript_retract.e4")
-async def retracted(vexa: VexaDesk) -> Any:
+async def retracted(vexa: VexaFake) -> Any:
     row, socket = await _live(vexa, "E4")
     vexa.say(row, "uh", final=False)
     vexa.end(row)
@@ -410,14 +410,14 @@ async def retracted(vexa: VexaDesk) -> Any:
 
 
 @makes("ws.chat.new_message.e3")
-async def chat_in_e3(vexa: VexaDesk) -> Any:
+async def chat_in_e3(vexa: VexaFake) -> Any:
     row, socket = await _live(vexa, "E3")
     vexa.chat(row)
     return socket.frames()[0]
 
 
 @makes("ws.chat_message.e4")
-async def chat_in_e4(vexa: VexaDesk) -> Any:
+async def chat_in_e4(vexa: VexaFake) -> Any:
     row, socket = await _live(vexa, "E4")
     vexa.chat(row, "Meeting summary ready", sender="Bot", by_bot=True)
     return socket.frames()[0]
@@ -426,101 +426,101 @@ async def chat_in_e4(vexa: VexaDesk) -> Any:
 # --- acts -------------------------------------------------------------------------------
 
 
-async def _act(vexa: VexaDesk, method: str, act: str, body: Any = ...) -> Any:
+async def _act(vexa: VexaFake, method: str, act: str, body: Any = ...) -> Any:
     vexa.admit(await vexa.send_bot("E3"))
     return await rest(vexa, method, f"/bots/{PATH}/{act}", body)
 
 
 @makes("post_speak.response.202")
-async def spoke(vexa: VexaDesk) -> Any:
+async def spoke(vexa: VexaFake) -> Any:
     audio = base64.b64encode(b"\0\0" * 100).decode()
     return await _act(vexa, "POST", "speak", {"audio_base64": audio, "format": "pcm"})
 
 
 @makes("post_chat.response.202")
-async def wrote(vexa: VexaDesk) -> Any:
+async def wrote(vexa: VexaFake) -> Any:
     return await _act(vexa, "POST", "chat", {"text": "Summary"})
 
 
 @makes("delete_speak.response.202")
-async def quiet(vexa: VexaDesk) -> Any:
+async def quiet(vexa: VexaFake) -> Any:
     return await _act(vexa, "DELETE", "speak")
 
 
 @makes("delete_screen.response.202")
-async def screen_stopped(vexa: VexaDesk) -> Any:
+async def screen_stopped(vexa: VexaFake) -> Any:
     return await _act(vexa, "DELETE", "screen")
 
 
 @makes("delete_avatar.response.202")
-async def avatar_reset(vexa: VexaDesk) -> Any:
+async def avatar_reset(vexa: VexaFake) -> Any:
     return await _act(vexa, "DELETE", "avatar")
 
 
 @makes("get_chat.response")
-async def chat_read(vexa: VexaDesk) -> Any:
+async def chat_read(vexa: VexaFake) -> Any:
     row = vexa.admit(await vexa.send_bot("E3"))
     vexa.chat(row, "Hi", sender="John Smith")
     return await rest(vexa, "GET", f"/bots/{PATH}/chat")
 
 
 @makes("interactive.response.404")
-async def not_active(vexa: VexaDesk) -> Any:
+async def not_active(vexa: VexaFake) -> Any:
     await vexa.send_bot("E3")
     return await rest(vexa, "POST", f"/bots/{PATH}/chat", {"text": "too early"})
 
 
 @makes("speak.response.400")
-async def nothing_to_say(vexa: VexaDesk) -> Any:
+async def nothing_to_say(vexa: VexaFake) -> Any:
     return await _act(vexa, "POST", "speak", {})
 
 
 # --- webhooks ---------------------------------------------------------------------------
 
 
-async def _hooked(vexa: VexaDesk, dialect: str) -> None:
+async def _hooked(vexa: VexaFake, dialect: str) -> None:
     body = {"webhook_url": "https://example.com/hook"}
     assert (await vexa.ask("PUT", f"/user/webhook?dialect={dialect}", body))[0] == 200
 
 
 @makes("webhook.e1.status_change")
-async def flat_change(vexa: VexaDesk) -> Any:
+async def flat_change(vexa: VexaFake) -> Any:
     await _hooked(vexa, "E1")
     vexa.admit(await vexa.send_bot())
-    await vexa.desk.settled()
-    return next(p.json for p in vexa.desk.posted if p.json["status_change"]["to"] == "active")
+    await vexa.fake.settled()
+    return next(p.json for p in vexa.fake.posted if p.json["status_change"]["to"] == "active")
 
 
 @makes("webhook.e3.meeting.completed")
-async def completed_envelope(vexa: VexaDesk) -> Any:
+async def completed_envelope(vexa: VexaFake) -> Any:
     await _hooked(vexa, "E3")
     vexa.end(vexa.admit(await vexa.send_bot("E3")))
-    await vexa.desk.settled()
-    (posted,) = [p for p in vexa.desk.posted if p.kind == "meeting.completed"]
+    await vexa.fake.settled()
+    (posted,) = [p for p in vexa.fake.posted if p.kind == "meeting.completed"]
     assert set(posted.json["data"]) == {"meeting"}
     return posted.json
 
 
 @makes("webhook.e3.bot.failed")
-async def failed_envelope(vexa: VexaDesk) -> Any:
+async def failed_envelope(vexa: VexaFake) -> Any:
     await _hooked(vexa, "E3")
     vexa.refuse(await vexa.send_bot("E3"))
-    await vexa.desk.settled()
-    return next(p.json for p in vexa.desk.posted if p.kind == "bot.failed")
+    await vexa.fake.settled()
+    return next(p.json for p in vexa.fake.posted if p.kind == "bot.failed")
 
 
 @makes("webhook.e3.signature")
-async def signature(vexa: VexaDesk) -> Any:
+async def signature(vexa: VexaFake) -> Any:
     example = VECTORS["webhook.e3.signature"]["example"]
     headers, body = example["headers"], example["raw_body"].encode()
     computed = signed(example["secret"], headers["X-Webhook-Timestamp"], body)
     assert computed == headers["X-Webhook-Signature"]
     secret = {"webhook_url": "https://example.com/hook", "webhook_secret": example["secret"]}
     await vexa.ask("PUT", "/user/webhook", secret)
-    vexa.desk.go(await vexa.send_bot(), State.JOINING)
-    await vexa.desk.settled()
-    posted = vexa.desk.posted[-1]
-    outgoing = vexa.desk.formats["vexa-envelope"].signed(posted.target, posted.outgoing)
+    vexa.fake.go(await vexa.send_bot(), State.JOINING)
+    await vexa.fake.settled()
+    posted = vexa.fake.posted[-1]
+    outgoing = vexa.fake.formats["vexa-envelope"].signed(posted.target, posted.outgoing)
     sent = outgoing.headers
     assert sent["Authorization"] == headers["Authorization"]
     again = signed(example["secret"], sent["X-Webhook-Timestamp"], outgoing.body)
@@ -551,7 +551,7 @@ def test_every_example_of_what_is_sent_is_made_here_or_said_not_to_be() -> None:
 
 @pytest.mark.parametrize("name", [name for name in SENT if name in MAKERS])
 async def test_what_is_sent_has_the_examples_fields_types_and_fixed_values(
-    name: str, vexa: VexaDesk
+    name: str, vexa: VexaFake
 ) -> None:
     vector = VECTORS[name]
     ours = await MAKERS[name](vexa)
@@ -561,13 +561,13 @@ async def test_what_is_sent_has_the_examples_fields_types_and_fixed_values(
         at(ours, path)
 
 
-async def test_a_screen_that_cannot_be_shared_is_never_said_to_be(vexa: VexaDesk) -> None:
+async def test_a_screen_that_cannot_be_shared_is_never_said_to_be(vexa: VexaFake) -> None:
     answer = await _act(vexa, "POST", "screen", {"type": "image", "url": "https://e.org/c.png"})
     assert answer["status"] == 404
     assert "cannot share a screen" in answer["body"]["detail"]
 
 
-async def test_a_bundles_segment_says_what_the_single_form_would(vexa: VexaDesk) -> None:
+async def test_a_bundles_segment_says_what_the_single_form_would(vexa: VexaFake) -> None:
     row, socket = await _live(vexa, "E4")
     vexa.say(row, "Hello", who="Alice")
     frames = socket.frames()

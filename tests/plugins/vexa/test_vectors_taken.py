@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from meetcore.commands import SendChat, ShowImage
-from meetcore.testing.desk import DeskSocket
-from tests.plugins.vexa.life import ADMIN, PATH, VECTORS, VexaDesk
+from meetcore.model.commands import SendChat, ShowImage
+from meetcore.testing.fake_service import FakeSocket
+from tests.plugins.vexa.life import ADMIN, PATH, VECTORS, VexaFake
 
 RECEIVED = {name: v for name, v in VECTORS.items() if v["direction"] == "client->server"}
-Check = Callable[[VexaDesk, int, Any], Awaitable[None]]
+Check = Callable[[VexaFake, int, Any], Awaitable[None]]
 
 ACTIVE_BEFORE = {
     "delete_bots.request", "put_config.request", "get_transcript.request", "patch_meeting.request",
@@ -38,7 +38,7 @@ STATUS = {
 
 
 @pytest.mark.parametrize("name", STATUS)
-async def test_what_clients_send_is_accepted(name: str, vexa: VexaDesk) -> None:
+async def test_what_clients_send_is_accepted(name: str, vexa: VexaFake) -> None:
     example = RECEIVED[name]["example"]
     if name in ACTIVE_BEFORE:
         vexa.admit(await vexa.send_bot(language="es"))
@@ -46,7 +46,7 @@ async def test_what_clients_send_is_accepted(name: str, vexa: VexaDesk) -> None:
     if name in ("delete_bots.request", "put_config.request"):
         query["dialect"] = "E1"
     if "meeting_id" in query:
-        query["meeting_id"] = vexa.desk.only.number
+        query["meeting_id"] = vexa.fake.only.number
     path = f"{example['path']}?" + "&".join(f"{key}={value}" for key, value in query.items())
     status, body = await vexa.ask(
         example["method"], path, example.get("body", ...), key=None, headers=example["headers"]
@@ -61,22 +61,22 @@ def test_every_example_of_what_clients_send_is_tried() -> None:
 
 
 async def test_vexa_clients_calls_arrive_where_the_plugin_is_mounted_at_the_root(
-    vexa: VexaDesk,
+    vexa: VexaFake,
 ) -> None:
     example = RECEIVED["client.vexa_client.url_prefix_dropped"]["example"]
-    templates = {(r.method, r.template) for r in vexa.desk.mounts["vexa"].routes}
+    templates = {(r.method, r.template) for r in vexa.fake.mounts["vexa"].routes}
     assert (example["method"], example["path"]) in templates
 
 
-async def test_a_socket_takes_its_key_from_the_header_or_from_the_query(vexa: VexaDesk) -> None:
+async def test_a_socket_takes_its_key_from_the_header_or_from_the_query(vexa: VexaFake) -> None:
     example = RECEIVED["ws.connect"]["example"]
-    vexa.desk.new_key("KEY")
+    vexa.fake.new_key("KEY")
     path = "/" + example["url"].rpartition("/")[2]
     for opened in (
-        await vexa.desk.connect(path),
-        await vexa.desk.connect("/ws", headers=example["headers"]),
+        await vexa.fake.connect(path),
+        await vexa.fake.connect("/ws", headers=example["headers"]),
     ):
-        assert isinstance(opened, DeskSocket)
+        assert isinstance(opened, FakeSocket)
         assert await vexa.heard(opened, {"action": "ping"}) == [{"type": "pong"}]
 
 
@@ -85,7 +85,7 @@ async def test_a_socket_takes_its_key_from_the_header_or_from_the_query(vexa: Ve
     [("ws.subscribe", "subscribed"), ("ws.unsubscribe", "unsubscribed"), ("ws.ping", "pong")],
 )
 async def test_what_clients_say_over_the_socket_is_accepted(
-    name: str, answer: str, vexa: VexaDesk
+    name: str, answer: str, vexa: VexaFake
 ) -> None:
     await vexa.send_bot()
     socket = await (vexa.subscribed() if name == "ws.unsubscribe" else vexa.socket())
@@ -93,36 +93,36 @@ async def test_what_clients_say_over_the_socket_is_accepted(
     assert frames[0]["type"] == answer
 
 
-async def test_what_a_client_wishes_reaches_the_bot(vexa: VexaDesk) -> None:
+async def test_what_a_client_wishes_reaches_the_bot(vexa: VexaFake) -> None:
     await vexa.ask("POST", "/bots", RECEIVED["post_bots.request.teams"]["example"]["body"])
-    order = await vexa.desk.order(vexa.desk.only)
+    order = await vexa.fake.order(vexa.fake.only)
     assert order.url == "https://teams.live.com/meet/9387167464734?p=qxJanYOcdjN4d6UlGa"
     body = RECEIVED["post_bots.request.url_only"]["example"]["body"]
     status, answer = await vexa.ask("POST", "/bots?dialect=E4", body)
     assert (status, answer["platform"], answer["native_meeting_id"]) == (201, "zoom", "98765432101")
     assert answer["constructed_meeting_url"] == "https://zoom.us/j/98765432101"
-    order = await vexa.desk.order(vexa.desk.only)
+    order = await vexa.fake.order(vexa.fake.only)
     assert order.url == body["meeting_url"]
     assert order.automatic_leave == {"waiting_room_s": 600.0, "everyone_left_s": 120.0}
     assert (order.name, order.transcriber) == ("Notes", "default")
 
 
-async def test_chat_and_pictures_reach_the_bot(vexa: VexaDesk) -> None:
+async def test_chat_and_pictures_reach_the_bot(vexa: VexaFake) -> None:
     row = vexa.admit(await vexa.send_bot())
     example = RECEIVED["post_chat.request"]["example"]
     await vexa.ask(example["method"], example["path"], example["body"])
     png = "data:image/png;base64,iVBORw0KGgo="
     status, _ = await vexa.ask("PUT", f"/bots/{PATH}/avatar", {"image_base64": png})
     assert status == 202
-    assert [command for _, command in vexa.desk.commanded] == [
+    assert [command for _, command in vexa.fake.commanded] == [
         SendChat("Summary"),
         ShowImage(b"\x89PNG\r\n\x1a\n", "image/png"),
     ]
     assert (await vexa.ask("DELETE", f"/bots/{PATH}/avatar"))[0] == 404
-    assert row.bot_id == vexa.desk.commanded[0][0]
+    assert row.bot_id == vexa.fake.commanded[0][0]
 
 
-async def test_an_ordinary_key_is_no_admins(vexa: VexaDesk) -> None:
+async def test_an_ordinary_key_is_no_admins(vexa: VexaFake) -> None:
     for headers in ({}, {"X-Admin-API-Key": "vxa_bot_example"}):
         status, body = await vexa.ask("GET", "/admin/users", headers=headers)
         assert (status, list(body)) == (403, ["detail"])

@@ -7,72 +7,74 @@ from typing import Any
 
 import pytest
 
-from meetcore.lifecycle import State
+from meetcore.model.lifecycle import State
 from meetcore_vexa.webhooks import EnvelopeWebhooks, FlatWebhooks
-from tests.plugins.vexa.life import VexaDesk
+from tests.plugins.vexa.life import VexaFake
 
 HOOK = {"webhook_url": "https://example.com/hook"}
 INTO = (State.JOINING, State.AWAITING_ADMISSION, State.IN_CALL, State.RECORDING)
 OUT_OF = (State.LEAVING, State.PROCESSING, State.COMPLETED)
 
 
-async def kinds(vexa: VexaDesk) -> list[str]:
-    await vexa.desk.settled()
-    kinds = [posted.kind for posted in vexa.desk.posted]
-    vexa.desk.posted.clear()
+async def kinds(vexa: VexaFake) -> list[str]:
+    await vexa.fake.settled()
+    kinds = [posted.kind for posted in vexa.fake.posted]
+    vexa.fake.posted.clear()
     return kinds
 
 
-async def test_without_a_url_nothing_is_sent(vexa: VexaDesk) -> None:
+async def test_without_a_url_nothing_is_sent(vexa: VexaFake) -> None:
     vexa.end(vexa.admit(await vexa.send_bot()))
     assert await kinds(vexa) == []
 
 
 async def test_a_url_that_is_changed_in_mid_meeting_is_the_one_that_is_used(
-    vexa: VexaDesk,
+    vexa: VexaFake,
 ) -> None:
     await vexa.ask("PUT", "/user/webhook", HOOK)
     row = vexa.admit(await vexa.send_bot())
-    await vexa.desk.settled()
+    await vexa.fake.settled()
     await vexa.ask("PUT", "/user/webhook", {"webhook_url": "https://example.com/new"})
-    seen = len(vexa.desk.posted)
+    seen = len(vexa.fake.posted)
     vexa.end(row)
-    await vexa.desk.settled()
-    assert {p.url for p in vexa.desk.posted[:seen]} == {"https://example.com/hook"}
-    assert {p.url for p in vexa.desk.posted[seen:]} == {"https://example.com/new"}
+    await vexa.fake.settled()
+    assert {p.url for p in vexa.fake.posted[:seen]} == {"https://example.com/hook"}
+    assert {p.url for p in vexa.fake.posted[seen:]} == {"https://example.com/new"}
     await vexa.ask("PUT", "/user/webhook", {"webhook_url": None})
-    vexa.desk.posted.clear()
+    vexa.fake.posted.clear()
     vexa.refuse(await vexa.send_bot())
     assert await kinds(vexa) == []
 
 
 async def test_the_older_era_tells_each_change_and_at_the_end_the_bare_meeting(
-    vexa: VexaDesk,
+    vexa: VexaFake,
 ) -> None:
     await vexa.ask("PUT", "/user/webhook", HOOK)
     await vexa.walk(await vexa.send_bot(), *INTO, *OUT_OF)
-    *changes, last = vexa.desk.posted
-    hops = [(p.json["status_change"]["from"], p.json["status_change"]["to"]) for p in changes]
-    assert hops == [
+    *changes, last = vexa.fake.posted
+    transitions = [
+        (p.json["status_change"]["from"], p.json["status_change"]["to"]) for p in changes
+    ]
+    assert transitions == [
         ("requested", "joining"),
         ("joining", "awaiting_admission"),
         ("awaiting_admission", "active"),
         ("active", "stopping"),
         ("stopping", "completed"),
     ]
-    assert [p.json["meeting"]["status"] for p in changes] == [to for _, to in hops]
+    assert [p.json["meeting"]["status"] for p in changes] == [to for _, to in transitions]
     assert (last.json["status"], "event_type" in last.json) == ("completed", False)
     assert last.json["data"]["completion_reason"] == "stopped"
 
 
-async def test_the_newer_era_tells_the_change_and_what_it_means(vexa: VexaDesk) -> None:
+async def test_the_newer_era_tells_the_change_and_what_it_means(vexa: VexaFake) -> None:
     await vexa.ask("PUT", "/user/webhook?dialect=E4", HOOK)
     row = await vexa.send_bot("E4")
     await vexa.walk(row, *INTO)
     vexa.say(row, "hello")
     vexa.record(row)
     await vexa.walk(row, *OUT_OF)
-    ids = [posted.json["event_id"] for posted in vexa.desk.posted]
+    ids = [posted.json["event_id"] for posted in vexa.fake.posted]
     assert len(set(ids)) == len(ids)
     assert await kinds(vexa) == [
         "meeting.status_change",
@@ -87,26 +89,26 @@ async def test_the_newer_era_tells_the_change_and_what_it_means(vexa: VexaDesk) 
     ]
 
 
-async def test_only_the_events_that_were_asked_for_are_sent(vexa: VexaDesk) -> None:
+async def test_only_the_events_that_were_asked_for_are_sent(vexa: VexaFake) -> None:
     wanted = {**HOOK, "webhook_events": {"bot.failed": True, "meeting.started": False}}
     status, _ = await vexa.ask("PUT", "/user/webhook", wanted)
     vexa.refuse(await vexa.send_bot())
     assert (status, await kinds(vexa)) == (200, ["bot.failed"])
 
 
-async def test_an_event_sent_again_has_the_same_id_and_a_fresh_signature(vexa: VexaDesk) -> None:
+async def test_an_event_sent_again_has_the_same_id_and_a_fresh_signature(vexa: VexaFake) -> None:
     await vexa.ask("PUT", "/user/webhook", {**HOOK, "webhook_secret": "s3cret"})
-    vexa.desk.go(await vexa.send_bot(), State.JOINING)
-    await vexa.desk.settled()
-    posted = vexa.desk.posted[-1]
-    form = vexa.desk.formats["vexa-envelope"]
+    vexa.fake.go(await vexa.send_bot(), State.JOINING)
+    await vexa.fake.settled()
+    posted = vexa.fake.posted[-1]
+    form = vexa.fake.formats["vexa-envelope"]
     first = form.signed(posted.target, posted.outgoing)
-    vexa.desk.pass_time(60)
+    vexa.fake.pass_time(60)
     second = form.signed(posted.target, first)
     assert (first.id, first.body) == (second.id, second.body)
     assert first.headers["X-Webhook-Signature"] != second.headers["X-Webhook-Signature"]
     sent_at = datetime.fromtimestamp(int(second.headers["X-Webhook-Timestamp"])).astimezone()
-    assert abs((sent_at - vexa.desk.now()).total_seconds()) < 1
+    assert abs((sent_at - vexa.fake.now()).total_seconds()) < 1
 
 
 def test_attempts_follow_the_vendors_pauses() -> None:
@@ -114,7 +116,7 @@ def test_attempts_follow_the_vendors_pauses() -> None:
     assert EnvelopeWebhooks.pauses_s == (60.0, 300.0, 1800.0, 7200.0)
 
 
-async def test_a_secret_is_never_shown_again(vexa: VexaDesk) -> None:
+async def test_a_secret_is_never_shown_again(vexa: VexaFake) -> None:
     status, body = await vexa.ask("PUT", "/user/webhook", {**HOOK, "webhook_secret": "s3cret"})
     assert "s3cret" not in str(body)
     shown = (await vexa.ask("GET", "/user/webhook"))[1]
@@ -140,12 +142,12 @@ async def test_a_secret_is_never_shown_again(vexa: VexaDesk) -> None:
         {"url": "https://example.com"},
     ],
 )
-async def test_a_webhook_that_leads_home_or_nowhere_is_refused(url: Any, vexa: VexaDesk) -> None:
+async def test_a_webhook_that_leads_home_or_nowhere_is_refused(url: Any, vexa: VexaFake) -> None:
     status, body = await vexa.ask("PUT", "/user/webhook", {"webhook_url": url})
     assert (status, list(body)) == (422, ["detail"])
 
 
-async def test_a_server_that_rehearses_may_post_to_this_machine(vexa: VexaDesk) -> None:
-    vexa.desk.rehearsal = True
+async def test_a_server_that_rehearses_may_post_to_this_machine(vexa: VexaFake) -> None:
+    vexa.fake.rehearsal = True
     body = {"webhook_url": "http://127.0.0.1:9000/hook"}
     assert (await vexa.ask("PUT", "/user/webhook", body))[0] == 200

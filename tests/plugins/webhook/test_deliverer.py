@@ -13,31 +13,31 @@ import pytest
 import trio
 import trio.testing
 
-from meetcore.commands import Command
-from meetcore.contracts import SinkContext
-from meetcore.events import DeliveryAbandoned, DeliveryAttempted, Event, StepTaken
-from meetcore.journal import Journal
+from meetcore.log.journal import Journal
+from meetcore.model.commands import Command
+from meetcore.model.events import DeliveryAbandoned, DeliveryAttempted, Event, StepTaken
+from meetcore.plugin.contracts import SinkContext
 from meetcore_webhook.deliverer import Deliverer
 from meetcore_webhook.delivery_state import DeliveryState, StateFile
 from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.schedule import Verdict
-from meetcore_webhook.sender import Outcome
+from meetcore_webhook.sender import SendOutcome
 
 NOON = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
-OK = Outcome(verdict=Verdict.DELIVERED, status=204)
-BUSY = Outcome(verdict=Verdict.RETRY, status=500, error="it answered 500")
-BAD = Outcome(verdict=Verdict.UNACCEPTABLE, status=400, error="it answered 400")
-GONE = Outcome(verdict=Verdict.GONE, status=410, error="it answered 410")
+OK = SendOutcome(verdict=Verdict.DELIVERED, status=204)
+BUSY = SendOutcome(verdict=Verdict.RETRY, status=500, error="it answered 500")
+BAD = SendOutcome(verdict=Verdict.UNACCEPTABLE, status=400, error="it answered 400")
+GONE = SendOutcome(verdict=Verdict.GONE, status=410, error="it answered 410")
 
 
 class Target:
     """Answers as it is told, then well; notes what it was sent, and when."""
 
-    def __init__(self, *outcomes: Outcome) -> None:
+    def __init__(self, *outcomes: SendOutcome) -> None:
         self.outcomes = list(outcomes)
         self.got: list[tuple[str, float]] = []
 
-    async def post(self, identity: str, body: str) -> Outcome:
+    async def post(self, identity: str, body: str) -> SendOutcome:
         await trio.lowlevel.checkpoint()
         assert json.loads(body)["bot_id"] == "b"
         self.got.append((identity, trio.current_time()))
@@ -128,7 +128,9 @@ async def test_the_first_event_that_fails_holds_up_the_rest_and_its_pauses_grow(
 async def test_a_wish_for_a_later_try_is_heeded(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    later = Outcome(verdict=Verdict.RETRY, status=429, error="it answered 429", retry_after_s=90)
+    later = SendOutcome(
+        verdict=Verdict.RETRY, status=429, error="it answered 429", retry_after_s=90
+    )
     target = Target(later)
     with a_context(tmp_path, 1) as context:
         await make(context, target).deliver_owed()

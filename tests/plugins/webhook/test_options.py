@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from meetcore.config import build_options
-from meetcore.errors import ConfigError
-from meetcore.events import DeliveryAttempted, SegmentFinalized, StateChanged
-from meetcore.lifecycle import State
-from meetcore.secrets import Secret
+from meetcore.model.config import build_options
+from meetcore.model.errors import ConfigError
+from meetcore.model.events import DeliveryAttempted, SegmentFinalized, StateChanged
+from meetcore.model.lifecycle import State
+from meetcore.model.secrets import Secret
 from meetcore_webhook.options import WebhookOptions
 
 URL = "https://hooks.example.org:8443/services/T0/K3yK3yK3yK3y?token=s3cret"

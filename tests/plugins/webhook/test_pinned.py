@@ -12,7 +12,7 @@ import httpcore2
 import pytest
 import trio
 
-from meetcore.addresses import PrivateTargets
+from meetcore.model.addresses import PrivateTargets
 from meetcore_webhook.pinned import AddressRefused, PinnedBackend, pinned_client
 
 

@@ -17,13 +17,13 @@ import trio
 from attrs import define, field
 from standardwebhooks import Webhook
 
-from meetcore.addresses import PrivateTargets
-from meetcore.commands import Command
-from meetcore.contracts import SinkContext
-from meetcore.errors import ConfigError, StorageUnavailable
-from meetcore.events import DeliveryAttempted, Event, StepTaken
-from meetcore.journal import Journal
-from meetcore.secrets import Secret
+from meetcore.log.journal import Journal
+from meetcore.model.addresses import PrivateTargets
+from meetcore.model.commands import Command
+from meetcore.model.errors import ConfigError, StorageUnavailable
+from meetcore.model.events import DeliveryAttempted, Event, StepTaken
+from meetcore.model.secrets import Secret
+from meetcore.plugin.contracts import SinkContext
 from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.sink import WebhookSink
 
@@ -364,9 +364,9 @@ async def test_the_secrets_are_known_to_the_redactor(tmp_path: Path) -> None:
 
 SENDING_PROCESS = """
 import sys, pathlib, trio
-from meetcore.contracts import SinkContext
-from meetcore.events import StepTaken
-from meetcore.journal import Journal
+from meetcore.plugin.contracts import SinkContext
+from meetcore.model.events import StepTaken
+from meetcore.log.journal import Journal
 from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.sink import WebhookSink
 

@@ -13,15 +13,22 @@ from typing import Any
 import trio
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
-from meetcore.addresses import PrivateTargets
-from meetcore.commands import Command
-from meetcore.contracts import Sink, SinkContext
-from meetcore.events import Draft, Event, SegmentDraft, SegmentFinalized, StateChanged, StepTaken
-from meetcore.journal import Journal
-from meetcore.lifecycle import EndReason, State
-from meetcore.roster import NameSource
-from meetcore.subscription import Drafts, Subscription
-from meetcore.transcript import Segment
+from meetcore.log.journal import Journal
+from meetcore.log.subscription import Drafts, Subscription
+from meetcore.model.addresses import PrivateTargets
+from meetcore.model.commands import Command
+from meetcore.model.events import (
+    Draft,
+    Event,
+    SegmentDraft,
+    SegmentFinalized,
+    StateChanged,
+    StepTaken,
+)
+from meetcore.model.lifecycle import EndReason, State
+from meetcore.model.roster import NameSource
+from meetcore.model.transcript import Segment
+from meetcore.plugin.contracts import Sink, SinkContext
 from meetcore_websocket.options import WebSocketOptions
 from meetcore_websocket.sink import WebSocketSink
 

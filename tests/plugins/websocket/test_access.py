@@ -9,10 +9,10 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.config import build_options
-from meetcore.errors import ConfigError
-from meetcore.secrets import Secret
-from meetcore_websocket.access import Access, Admission, Role, origin_is_known
+from meetcore.model.config import build_options
+from meetcore.model.errors import ConfigError
+from meetcore.model.secrets import Secret
+from meetcore_websocket.access import Access, AccessDecision, Role, origin_is_known
 from meetcore_websocket.handshake import read_request
 from meetcore_websocket.options import WebSocketOptions
 from meetcore_websocket.request import Refusal, Request
@@ -47,7 +47,7 @@ def asked(path: str, **headers: str) -> Request:
 )
 def test_a_token_gives_its_role(path: str, headers: dict[str, str], role: Role) -> None:
     decision = LOCKED.decide(asked(path, **headers))
-    assert isinstance(decision, Admission)
+    assert isinstance(decision, AccessDecision)
     assert decision.role is role
 
 
@@ -93,7 +93,7 @@ def test_an_unknown_field_of_the_query_is_answered_with_the_nearest() -> None:
 
 def test_an_open_server_gives_nobody_commands() -> None:
     decision = OPEN.decide(asked("/events?token=anything&after=7&drafts=0"))
-    assert decision == Admission(role=Role.READ, after=7, drafts=False)
+    assert decision == AccessDecision(role=Role.READ, after=7, drafts=False)
 
 
 @given(st.text(max_size=40))
@@ -103,7 +103,7 @@ def test_no_other_text_is_a_token(token: str) -> None:
         path="/events", query="", headers=(("authorization", f"Bearer {token}"),), key=b""
     )
     decision = LOCKED.decide(made)
-    assert isinstance(decision, Admission) is (token.strip() in known)
+    assert isinstance(decision, AccessDecision) is (token.strip() in known)
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ import pytest
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from meetcore.commands import SendChat, Stop
-from meetcore.errors import CapabilityMissing, CommandFailed, CommandRefused
-from meetcore.lifecycle import EndReason
-from meetcore.secrets import Secret
+from meetcore.model.commands import SendChat, Stop
+from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
+from meetcore.model.lifecycle import EndReason
+from meetcore.model.secrets import Secret
 from meetcore.testing import SimMeeting
 from meetcore.testing.conformance import SHORT_MEETING
-from meetcore_websocket.command_desk import CommandDesk
+from meetcore_websocket.command_queue import CommandQueue
 from meetcore_websocket.options import WebSocketOptions
 from meetcore_websocket.sink import WebSocketSink
 from tests.plugins.websocket.stage import (
@@ -34,7 +34,7 @@ READ, FULL = "read-token-1", "full-token-1"
 
 
 @asynccontextmanager
-async def a_desk(
+async def a_fake(
     folder: Path, token: str = FULL
 ) -> AsyncIterator[tuple[Stage, WebSocketConnection]]:
     tokens = {"read_tokens": (Secret(READ),), "full_tokens": (Secret(FULL),)}
@@ -52,7 +52,7 @@ async def ask(connection: WebSocketConnection, command: Any) -> dict[str, Any]:
 
 
 async def test_a_full_token_has_commands_carried_out_and_answered(tmp_path: Path) -> None:
-    async with a_desk(tmp_path) as (stage, connection):
+    async with a_fake(tmp_path) as (stage, connection):
         chat = {"type": "send_chat", "data": {"text": "hello"}, "id": "a-1"}
         answer = await ask(connection, chat)
         assert answer == {"type": "command.result", "id": "a-1", "ok": True, "error": None}
@@ -62,7 +62,7 @@ async def test_a_full_token_has_commands_carried_out_and_answered(tmp_path: Path
 
 
 async def test_a_read_token_has_commands_refused_with_an_answer(tmp_path: Path) -> None:
-    async with a_desk(tmp_path, READ) as (stage, connection):
+    async with a_fake(tmp_path, READ) as (stage, connection):
         answer = await ask(connection, {"type": "stop", "id": 1})
         assert (answer["id"], answer["ok"]) == (1, False)
         assert "may only read" in answer["error"]
@@ -89,7 +89,7 @@ async def test_a_read_token_has_commands_refused_with_an_answer(tmp_path: Path) 
 async def test_a_bad_message_is_answered_and_the_next_is_carried_out(
     tmp_path: Path, message: str, said: str
 ) -> None:
-    async with a_desk(tmp_path) as (stage, connection):
+    async with a_fake(tmp_path) as (stage, connection):
         answer = await ask(connection, message)
         assert answer["ok"] is False
         assert said in answer["error"]
@@ -98,7 +98,7 @@ async def test_a_bad_message_is_answered_and_the_next_is_carried_out(
 
 
 async def test_a_binary_message_is_answered(tmp_path: Path) -> None:
-    async with a_desk(tmp_path) as (_, connection):
+    async with a_fake(tmp_path) as (_, connection):
         await connection.send_message(b"\x00\x01")
         assert "text message" in (await next_message(connection))["error"]
 
@@ -114,14 +114,14 @@ async def test_a_binary_message_is_answered(tmp_path: Path) -> None:
 async def test_what_the_bot_refuses_is_answered_in_its_words(
     tmp_path: Path, error: Exception
 ) -> None:
-    async with a_desk(tmp_path) as (stage, connection):
+    async with a_fake(tmp_path) as (stage, connection):
         stage.perform_error = error
         answer = await ask(connection, {"type": "pause", "id": 9})
     assert (answer["id"], answer["ok"], answer["error"]) == (9, False, str(error))
 
 
 async def test_commands_are_carried_out_in_order_while_events_go_on(tmp_path: Path) -> None:
-    async with a_desk(tmp_path) as (stage, connection):
+    async with a_fake(tmp_path) as (stage, connection):
         stage.perform_gate = trio.Event()
         for number in range(17):
             command = {"type": "send_chat", "data": {"text": str(number)}, "id": number}
@@ -141,7 +141,7 @@ async def test_commands_are_carried_out_in_order_while_events_go_on(tmp_path: Pa
 
 
 async def test_stop_waits_for_no_other_command(tmp_path: Path) -> None:
-    async with a_desk(tmp_path) as (stage, connection):
+    async with a_fake(tmp_path) as (stage, connection):
         stage.perform_gate, stage.gated = trio.Event(), SendChat
         for number in range(3):
             chat = {"type": "send_chat", "data": {"text": "hello"}, "id": number}
@@ -207,10 +207,10 @@ async def test_what_goes_wrong_with_one_subscriber_is_an_event_and_the_others_go
     async with serving(tmp_path) as (stage, sink), subscribed(sink) as good:
         await messages(good, stage.journal.last_seq)
 
-        def stumble(self: CommandDesk, message: str | bytes) -> None:
+        def stumble(self: CommandQueue, message: str | bytes) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(CommandDesk, "take", stumble)
+        monkeypatch.setattr(CommandQueue, "take", stumble)
         async with subscribed(sink) as bad:
             await bad.send_message("{}")
             await eventually(lambda: bad.closed is not None)

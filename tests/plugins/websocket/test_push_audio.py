@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetcore.audio.chunk import Chunk, Pcm
-from meetcore.events import StateChanged, TrackClosed, TrackOpened
-from meetcore.lifecycle import State
-from meetcore.roster import NameSource
+from meetcore.model.events import StateChanged, TrackClosed, TrackOpened
+from meetcore.model.lifecycle import State
+from meetcore.model.roster import NameSource
 from meetcore.testing.leaks import LeakGuard
 from meetcore_websocket.audio_pusher import audio_frame
-from meetcore_websocket.line import TargetUnreachable
+from meetcore_websocket.outbound import TargetUnreachable
 from meetcore_websocket.push_options import PushOptions
 from meetcore_websocket.push_sink import WebSocketPushSink
 from meetcore_websocket.raw_mix import RawMix

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio_websocket import WebSocketConnection
 
-from meetcore.addresses import PrivateTargets
-from meetcore.errors import ConfigError, StorageUnavailable
-from meetcore.events import PluginEvent, StepTaken
-from meetcore.secrets import Secret
+from meetcore.model.addresses import PrivateTargets
+from meetcore.model.errors import ConfigError, StorageUnavailable
+from meetcore.model.events import PluginEvent, StepTaken
+from meetcore.model.secrets import Secret
 from meetcore.testing.leaks import LeakGuard
 from meetcore_websocket.client import Link, TargetRefused, connected, dial, pause_s
 from meetcore_websocket.cursor_file import CURSOR_NAME, CursorFile
@@ -456,9 +456,9 @@ def test_a_cursor_torn_at_any_byte_is_the_last_or_the_one_before(
 
 PUSHING_PROCESS = """
 import sys, pathlib, trio
-from meetcore.contracts import SinkContext
-from meetcore.events import StepTaken
-from meetcore.journal import Journal
+from meetcore.plugin.contracts import SinkContext
+from meetcore.model.events import StepTaken
+from meetcore.log.journal import Journal
 from meetcore_websocket.push_options import PushOptions
 from meetcore_websocket.push_sink import WebSocketPushSink
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from meetcore.errors import ConfigError
-from meetcore.events import PluginEvent, PluginFailed
-from meetcore.secrets import Secret
+from meetcore.model.errors import ConfigError
+from meetcore.model.events import PluginEvent, PluginFailed
+from meetcore.model.secrets import Secret
 from meetcore.testing.leaks import LeakGuard
 from meetcore_websocket import server
 from meetcore_websocket.options import WebSocketOptions

@@ -157,7 +157,7 @@ async def test_one_that_reads_again_in_time_sees_1013_behind_a_whole_frame(tmp_p
 
 
 class Anybody:
-    """A door that lets everybody in and holds them."""
+    """A handler that lets everybody in and holds them."""
 
     def __init__(self) -> None:
         self.got: list[str | bytes] = []
@@ -179,15 +179,15 @@ async def a_pair(**limits: Any) -> AsyncIterator[tuple[Subscriber, Reader]]:
     ours, theirs = trio.socket.socketpair()
     for end in (ours, theirs):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
-    door = Anybody()
+    handler = Anybody()
     subscriber = Subscriber(trio.SocketStream(ours), Limits(**limits))
     reader = Reader(trio.SocketStream(theirs))
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery, reader._stream:
-            nursery.start_soon(subscriber.run, request(), door)
+            nursery.start_soon(subscriber.run, request(), handler)
             answer = await read_until(reader._stream)
             reader.take(answer.partition(b"\r\n\r\n")[2])
-            await door.entered.wait()
+            await handler.entered.wait()
             yield subscriber, reader
             nursery.cancel_scope.cancel()
 

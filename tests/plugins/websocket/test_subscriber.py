@@ -22,9 +22,9 @@ from wsproto.events import (
     TextMessage,
 )
 
-from meetcore.commands import Command
+from meetcore.model.commands import Command
 from meetcore_websocket.access import Role
-from meetcore_websocket.command_desk import CommandDesk, answer_text, read_command
+from meetcore_websocket.command_queue import CommandQueue, answer_text, read_command
 from meetcore_websocket.frames import text_frame
 from meetcore_websocket.limits import Limits
 from meetcore_websocket.request import Refusal, Request
@@ -33,30 +33,30 @@ from tests.json_values import JSON
 from tests.plugins.websocket.stage import request
 
 
-class Desk:
-    """A door with a desk for commands behind it."""
+class FakeService:
+    """A handler with a queue for commands behind it."""
 
     def __init__(self, nursery: trio.Nursery, refusal: Refusal | None = None) -> None:
         self.performed: list[Command] = []
         self.messages: list[str | bytes] = []
         self._nursery = nursery
         self._refusal = refusal
-        self._desk: CommandDesk | None = None
+        self._queue: CommandQueue | None = None
 
     async def perform(self, command: Command) -> None:
         self.performed.append(command)
 
     def admit(self, subscriber: Subscriber, request: Request) -> Refusal | None:
-        self._desk = CommandDesk(subscriber, Role.FULL, self.perform, self._nursery)
+        self._queue = CommandQueue(subscriber, Role.FULL, self.perform, self._nursery)
         return self._refusal
 
     async def attend(self, subscriber: Subscriber) -> None:
         await trio.lowlevel.checkpoint()
 
     def receive(self, subscriber: Subscriber, message: str | bytes) -> None:
-        assert self._desk is not None
+        assert self._queue is not None
         self.messages.append(message)
-        self._desk.take(message)
+        self._queue.take(message)
 
 
 class Peer:
@@ -112,13 +112,13 @@ class Peer:
 @asynccontextmanager
 async def connected(
     received: bytes = b"", refusal: Refusal | None = None, **limits: Any
-) -> AsyncIterator[tuple[Subscriber, Peer, Desk]]:
+) -> AsyncIterator[tuple[Subscriber, Peer, FakeService]]:
     ours, theirs = trio.testing.memory_stream_pair()
     subscriber = Subscriber(ours, Limits(**limits))
     async with trio.open_nursery() as nursery:
-        door = Desk(nursery, refusal)
-        nursery.start_soon(subscriber.run, received, door)
-        yield subscriber, Peer(theirs), door
+        handler = FakeService(nursery, refusal)
+        nursery.start_soon(subscriber.run, received, handler)
+        yield subscriber, Peer(theirs), handler
         nursery.cancel_scope.cancel()
 
 
@@ -137,10 +137,10 @@ async def test_a_stream_that_is_no_socket_is_served_from_the_bytes_already_read(
 
 async def test_frames_in_the_same_packet_as_the_request_are_not_lost() -> None:
     first = Connection(ConnectionType.CLIENT).send(TextMessage(data='{"type":"stop"}'))
-    async with connected(request() + first) as (_, peer, door):
+    async with connected(request() + first) as (_, peer, handler):
         with trio.move_on_after(0.2):
             await peer.read()
-    assert [command.type for command in door.performed] == ["stop"]
+    assert [command.type for command in handler.performed] == ["stop"]
 
 
 async def test_a_request_that_does_not_come_is_answered_408(
@@ -211,7 +211,7 @@ async def test_a_stream_that_takes_nothing_is_cut_after_the_stall_limit(
     ours, theirs = trio.testing.lockstep_stream_pair()
     subscriber = Subscriber(ours, Limits(stall_s=10))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(subscriber.run, request(), Desk(nursery))
+        nursery.start_soon(subscriber.run, request(), FakeService(nursery))
         await theirs.receive_some(4_096)
         await trio.testing.wait_all_tasks_blocked()
         subscriber.push(text_frame("x" * 10_000))
@@ -235,21 +235,21 @@ async def test_a_close_of_the_other_side_is_answered_with_its_code() -> None:
 
 
 async def test_a_ping_is_answered_also_in_the_middle_of_a_message() -> None:
-    async with connected(request()) as (_, peer, door):
+    async with connected(request()) as (_, peer, handler):
         await peer.send(TextMessage(data='{"type":', message_finished=False))
         await peer.send(Ping(payload=b"now"))
         await peer.send(TextMessage(data='"stop"}'))
         with trio.move_on_after(0.2):
             await peer.read()
     assert [bytes(e.payload) for e in peer.events if isinstance(e, Pong)] == [b"now"]
-    assert door.messages == ['{"type":"stop"}']
+    assert handler.messages == ['{"type":"stop"}']
 
 
 @pytest.mark.parametrize("pieces", [1, 50])
 async def test_a_message_beyond_the_limit_is_closed_with_1009(pieces: int) -> None:
     part = "x" * (2_000 // pieces)
     async with (
-        connected(request(), message_bytes=1_000) as (_, peer, door),
+        connected(request(), message_bytes=1_000) as (_, peer, handler),
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(peer.read)
@@ -257,7 +257,7 @@ async def test_a_message_beyond_the_limit_is_closed_with_1009(pieces: int) -> No
             if peer.code is None:
                 await peer.send(TextMessage(data=part, message_finished=number == pieces - 1))
     assert peer.code == 1009
-    assert door.messages == []
+    assert handler.messages == []
 
 
 @pytest.mark.parametrize(
@@ -275,10 +275,10 @@ async def test_a_message_beyond_the_limit_is_closed_with_1009(pieces: int) -> No
 async def test_a_breach_of_the_protocol_ends_the_connection_by_its_code(
     frame: bytes, code: int
 ) -> None:
-    async with connected(request() + frame) as (_, peer, door):
+    async with connected(request() + frame) as (_, peer, handler):
         await peer.read()
     assert peer.code == code
-    assert door.messages == []
+    assert handler.messages == []
 
 
 frames = st.one_of(
@@ -311,7 +311,7 @@ def test_whatever_comes_in_is_answered_or_ends_the_connection(
     sent = sent[:middle] + noise + sent[middle:]
 
     async def play() -> None:
-        async with connected(request()) as (subscriber, peer, door):
+        async with connected(request()) as (subscriber, peer, handler):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(peer.read)
                 try:
@@ -324,10 +324,10 @@ def test_whatever_comes_in_is_answered_or_ends_the_connection(
                     pass
             assert subscriber.closed
             answers = [text for text in peer.texts if "command.result" in text]
-            assert len(answers) <= len(door.messages)
+            assert len(answers) <= len(handler.messages)
             if not noise:
-                assert len(door.messages) == sum(isinstance(e, Message) for e in good)
-                assert len(answers) == len(door.messages)
+                assert len(handler.messages) == sum(isinstance(e, Message) for e in good)
+                assert len(answers) == len(handler.messages)
 
     trio.run(play, clock=trio.testing.MockClock(autojump_threshold=0))
 

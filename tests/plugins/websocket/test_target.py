@@ -7,8 +7,8 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.errors import ConfigError
-from meetcore.secrets import Secret
+from meetcore.model.errors import ConfigError
+from meetcore.model.secrets import Secret
 from meetcore_websocket.target import Target
 
 PIECES = st.sampled_from(

@@ -18,12 +18,12 @@ from attrs import define, field
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
 from meetcore.audio.chunk import Chunk
-from meetcore.commands import Command
-from meetcore.contracts import Sink, SinkContext
-from meetcore.errors import MeetcoreError
-from meetcore.events import PluginEvent, StateChanged
-from meetcore.journal import Journal
-from meetcore.lifecycle import State
+from meetcore.log.journal import Journal
+from meetcore.model.commands import Command
+from meetcore.model.errors import MeetcoreError
+from meetcore.model.events import PluginEvent, StateChanged
+from meetcore.model.lifecycle import State
+from meetcore.plugin.contracts import Sink, SinkContext
 
 DEADLINE_S = 20.0
 T = TypeVar("T")

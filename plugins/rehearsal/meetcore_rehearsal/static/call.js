@@ -221,7 +221,7 @@ export class CallView {
     return parts;
   }
 
-  // --- the door ---------------------------------------------------------------------------------
+  // --- the waiting room --------------------------------------------------------------------------
 
   #showKnocks(people) {
     const before = $("knocks").childElementCount;

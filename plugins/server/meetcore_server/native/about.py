@@ -24,7 +24,7 @@ async def about(service: NamedDependency[BotService], mounts: NamedDependency[Mo
         version=__version__,
         rehearsal=service.rehearsal,
         links=[REHEARSED] if service.rehearsal else service.specs.link_examples(),
-        needs_key=not service.open_door or await service.has_keys(),
+        needs_key=not service.anonymous_access or await service.has_keys(),
         mounts=[
             MountOut(name=each.name, title=each.title, path=f"/{each.name}", docs=each.docs)
             for each in mounts.by_name.values()

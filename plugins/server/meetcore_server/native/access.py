@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request
 from litestar.di import NamedDependency
 
-from meetcore.orders import Client, Scope
+from meetcore.gateway.records import Client, Scope
 from meetcore_server.native.problems import Forbidden, KeyMissing
 from meetcore_server.service import BotService
 

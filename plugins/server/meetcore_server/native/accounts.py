@@ -9,10 +9,10 @@ from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from meetcore.addresses import is_address, url_trouble
-from meetcore.errors import ConfigError
-from meetcore.orders import Client, Scope
-from meetcore.wire import as_utc
+from meetcore.gateway.records import Client, Scope
+from meetcore.model.addresses import is_address, url_trouble
+from meetcore.model.errors import ConfigError
+from meetcore.model.wire import as_utc
 from meetcore_server.native.models import (
     Delivery,
     EndpointChange,

@@ -18,18 +18,26 @@ from litestar.plugins.attrs import AttrsSchemaPlugin
 from litestar.types import ASGIApp, Scope
 
 from meetcore import __version__
-from meetcore.doors import Reply, Request
-from meetcore.errors import MeetcoreError
-from meetcore.orders import Client
-from meetcore_server.answering import send_reply, without_mark
+from meetcore.gateway.http import Reply, Request
+from meetcore.gateway.records import Client
+from meetcore.model.errors import MeetcoreError
 from meetcore_server.callers import NATIVE_KEYS, Callers
-from meetcore_server.gauges import Gauges
-from meetcore_server.guard import Guard
+from meetcore_server.metrics import Metrics
 from meetcore_server.mounts import BODY_BYTES, Mounts, request_from
-from meetcore_server.native import about, accounts, bots, health, media, socket_tokens, telling
+from meetcore_server.native import (
+    about,
+    accounts,
+    bots,
+    health,
+    media,
+    routes_content,
+    socket_tokens,
+)
 from meetcore_server.native.access import HOW_TO_SEND_A_KEY, NO_KEY, admin, reader, writer
 from meetcore_server.native.problems import PROBLEMS, KeyMissing, problem, problem_reply
 from meetcore_server.native.strict import Description, check_fields
+from meetcore_server.origin_guard import Guard
+from meetcore_server.responses import send_reply, without_mark
 from meetcore_server.seen import Seen
 from meetcore_server.service import BotService
 
@@ -44,7 +52,7 @@ class _Ours:
     """What a server answers from: it is in the scope of each request."""
 
     service: BotService
-    gauges: Gauges
+    metrics: Metrics
     mounts: Mounts
     seen: Seen
 
@@ -58,8 +66,8 @@ def _provide_service(scope: Scope) -> BotService:
     return _ours(scope).service
 
 
-def _provide_gauges(scope: Scope) -> Gauges:
-    return _ours(scope).gauges
+def _provide_gauges(scope: Scope) -> Metrics:
+    return _ours(scope).metrics
 
 
 def _provide_mounts(scope: Scope) -> Mounts:
@@ -75,7 +83,7 @@ def _native() -> Litestar:
     """Return the native API of all servers of this process; making it takes a fifth of a second."""
     handlers: list[Any] = [
         *bots.HANDLERS,
-        *telling.HANDLERS,
+        *routes_content.HANDLERS,
         *accounts.HANDLERS,
         *media.HANDLERS,
         *socket_tokens.HANDLERS,
@@ -94,7 +102,7 @@ def _native() -> Litestar:
         route_handlers=[api, *health.HANDLERS],
         dependencies={
             "service": Provide(_provide_service, sync_to_thread=False),
-            "gauges": Provide(_provide_gauges, sync_to_thread=False),
+            "metrics": Provide(_provide_gauges, sync_to_thread=False),
             "mounts": Provide(_provide_mounts, sync_to_thread=False),
             "seen": Provide(_provide_seen, sync_to_thread=False),
             "reader": Provide(reader),
@@ -129,7 +137,7 @@ def _native() -> Litestar:
 def make_app(
     service: BotService,
     mounts: Mounts,
-    gauges: Gauges,
+    metrics: Metrics,
     guard: Guard,
     callers: Callers,
     seen: Seen,
@@ -139,13 +147,13 @@ def make_app(
     Args:
         service: The bots.
         mounts: What plugins mounted.
-        gauges: What is counted.
+        metrics: What is counted.
         guard: Refuses requests that a web page of somebody else's made a browser send.
         callers: Says whose key a request has, and how often it may come.
         seen: Where clients see the server.
     """
     native: ASGIApp = _native()
-    ours = _Ours(service, gauges, mounts, seen)
+    ours = _Ours(service, metrics, mounts, seen)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
@@ -156,7 +164,7 @@ def make_app(
 
         async def counted(message: Any) -> None:
             if message["type"] == "http.response.start":
-                gauges.requests[f"{message['status'] // 100}xx"] += 1
+                metrics.requests[f"{message['status'] // 100}xx"] += 1
                 message["headers"] = [*message.get("headers", ()), *shared]
             await send(message)
 

@@ -12,22 +12,22 @@ from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
-from meetcore.config import AutomaticLeave
-from meetcore.errors import ConfigError, nearest
-from meetcore.lifecycle import State
-from meetcore.orders import (
+from meetcore.gateway.records import (
     BotGone,
-    BotOrder,
     BotQuery,
+    BotRequest,
     BotRow,
     Client,
     KeyReused,
     WebhookTarget,
     same_order,
 )
-from meetcore.printable import is_blank
-from meetcore.story import Story
-from meetcore.wire import as_utc, command_from_wire
+from meetcore.model.config import AutomaticLeave
+from meetcore.model.errors import ConfigError, nearest
+from meetcore.model.history import BotHistory
+from meetcore.model.lifecycle import State
+from meetcore.model.printable import is_blank
+from meetcore.model.wire import as_utc, command_from_wire
 from meetcore_server.native.models import Bot, BotList, CommandBody, NewBot
 from meetcore_server.service import BotService
 
@@ -43,7 +43,7 @@ def _check_text(name: str, text: str | None, longest: int = _LONGEST_TEXT) -> No
         raise ConfigError(f"{name} has {len(text)} characters; it may have {longest}.")
 
 
-def order_of(body: NewBot, idempotency_key: str | None) -> BotOrder:
+def order_of(body: NewBot, idempotency_key: str | None) -> BotRequest:
     """Return the order in a request.
 
     Raises:
@@ -72,7 +72,7 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotOrder:
     for hook in body.webhooks:
         if not hook.url.startswith(("https://", "http://")):
             raise ConfigError("The url of a webhook begins with https://.")
-    return BotOrder(
+    return BotRequest(
         url=body.meeting_url,
         name=body.name or None,
         transcriber={None: "default", "none": None}.get(body.transcriber, body.transcriber),
@@ -96,12 +96,12 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotOrder:
 
 async def shown(service: BotService, row: BotRow) -> Bot:
     """Return a bot with its history, where that is still there."""
-    story: Story | None
+    history: BotHistory | None
     try:
-        story = await service.story(row)
+        history = await service.history(row)
     except BotGone:
-        story = None
-    return Bot.of(row, story, _silence(service, row))
+        history = None
+    return Bot.of(row, history, _silence(service, row))
 
 
 def _silence(service: BotService, row: BotRow) -> tuple[str, ...]:
@@ -181,9 +181,13 @@ async def list_bots(
 
 def _listed(service: BotService, row: BotRow) -> Bot:
     live = service.live.get(row.bot_id)
-    hops = live.story.hops if live else []
+    transitions = live.history.transitions if live else []
     bot = Bot.of(row)
-    return attrs.evolve(bot, state=hops[-1].state.value, state_since=hops[-1].at) if hops else bot
+    return (
+        attrs.evolve(bot, state=transitions[-1].state.value, state_since=transitions[-1].at)
+        if transitions
+        else bot
+    )
 
 
 @get("/bots/{bot_id:str}", summary="One bot, with its history", operation_id="get_bot")

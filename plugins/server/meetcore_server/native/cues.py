@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from meetcore.subtitles import VTT_HEAD, Cue, CueQueue, srt_block, txt_line, vtt_block
-from meetcore.transcript import Segment
+from meetcore.model.subtitles import VTT_HEAD, Cue, CueQueue, srt_block, txt_line, vtt_block
+from meetcore.model.transcript import Segment
 
 __all__ = ["cue_text"]
 

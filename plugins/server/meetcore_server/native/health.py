@@ -15,9 +15,9 @@ from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 
 from meetcore import __version__
-from meetcore.errors import StorageUnavailable
-from meetcore.lifecycle import State
-from meetcore_server.gauges import Gauges
+from meetcore.model.errors import StorageUnavailable
+from meetcore.model.lifecycle import State
+from meetcore_server.metrics import Metrics
 from meetcore_server.service import BotService
 
 __all__ = ["HANDLERS"]
@@ -72,7 +72,7 @@ def _disk_in_trouble(service: BotService) -> str:
 def _bots_in_trouble(service: BotService) -> str:
     troubles = {
         bot_id: each.detail
-        for bot_id, each in service.attendance.troubles.items()
+        for bot_id, each in service.supervisor.troubles.items()
         if each.concerns_all
     }
     if not troubles:
@@ -95,7 +95,7 @@ def _existing(service: BotService) -> str:
     operation_id="metrics",
 )
 async def metrics(
-    service: NamedDependency[BotService], gauges: NamedDependency[Gauges]
+    service: NamedDependency[BotService], metrics: NamedDependency[Metrics]
 ) -> Response[str]:
     """Return what the server counts, in Prometheus' text format."""
     bots = service.live.all()
@@ -113,18 +113,18 @@ async def metrics(
             "Bots whose process answers nothing now.",
             sum(getattr(live.running, "unresponsive_since", None) is not None for live in bots),
         ),
-        *_gauge("meetcore_sockets", "WebSockets that are open.", gauges.sockets()),
-        *_gauge("meetcore_uptime_seconds", "Since the start.", time.monotonic() - gauges.began),
+        *_gauge("meetcore_sockets", "WebSockets that are open.", metrics.sockets()),
+        *_gauge("meetcore_uptime_seconds", "Since the start.", time.monotonic() - metrics.began),
         *_gauge("meetcore_tasks", "Trio tasks.", trio.lowlevel.current_statistics().tasks_living),
         "# HELP meetcore_requests_total HTTP requests answered, by status class.",
         "# TYPE meetcore_requests_total counter",
         *(
             f'meetcore_requests_total{{status="{name}"}} {count}'
-            for name, count in sorted(gauges.requests.items())
+            for name, count in sorted(metrics.requests.items())
         ),
         "# HELP meetcore_events_total Events taken from bots.",
         "# TYPE meetcore_events_total counter",
-        f"meetcore_events_total {gauges.events}",
+        f"meetcore_events_total {metrics.events}",
     ]
     media_type = "text/plain; version=0.0.4; charset=utf-8"
     return Response("\n".join(lines) + "\n", media_type=media_type)

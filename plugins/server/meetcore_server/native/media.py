@@ -9,10 +9,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from meetcore.doors import Reply
-from meetcore.orders import BotGone
-from meetcore_server.answering import send_reply
+from meetcore.gateway.http import Reply
+from meetcore.gateway.records import BotGone
 from meetcore_server.openings import Openings
+from meetcore_server.responses import send_reply
 from meetcore_server.service import BotService
 
 __all__ = ["HANDLERS"]

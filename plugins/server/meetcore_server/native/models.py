@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from attrs import Factory, frozen
 
-from meetcore.orders import BotRow, DeliveryRow, KeyRow
-from meetcore.story import Story
-from meetcore.transcript import Segment
+from meetcore.gateway.records import BotRow, DeliveryRow, KeyRow
+from meetcore.model.history import BotHistory
+from meetcore.model.transcript import Segment
 from meetcore_server.storage.endpoints import EndpointRow
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "EndpointCreate",
     "EndpointOut",
     "EventPage",
-    "Hop",
     "Key",
     "KeyCreate",
     "MountOut",
@@ -37,7 +36,8 @@ __all__ = [
     "SocketToken",
     "SpeechOut",
     "Transcript",
-    "WebhookWish",
+    "Transition",
+    "WebhookRequest",
 ]
 
 
@@ -68,7 +68,7 @@ class About:
 
 
 @frozen(kw_only=True)
-class WebhookWish:
+class WebhookRequest:
     """Where events of this bot are POSTed, signed by Standard Webhooks where a secret is given."""
 
     url: str
@@ -93,14 +93,14 @@ class NewBot:
     record: bool = True
     entry_message: str | None = None
     metadata: dict[str, str] = Factory(dict)
-    webhooks: list[WebhookWish] = Factory(list)
+    webhooks: list[WebhookRequest] = Factory(list)
     keep_hours: float | None = None
     exclusive: bool = False
     script: str | None = None
 
 
 @frozen(kw_only=True)
-class Hop:
+class Transition:
     """One change of state."""
 
     state: str
@@ -134,26 +134,28 @@ class Bot:
     dialect: str
     replayed: bool
     notes: list[str] = Factory(list)
-    history: list[Hop] = Factory(list)
+    history: list[Transition] = Factory(list)
 
     @classmethod
-    def of(cls, row: BotRow, story: Story | None = None, notes: tuple[str, ...] = ()) -> Bot:
-        """Return a bot as the API shows it; with its history where the story is given."""
-        history = [
-            Hop(
-                state=hop.state.value,
-                at=hop.at,
-                seq=hop.seq,
-                reason=hop.reason.value if hop.reason else None,
-                evidence=hop.evidence.detail or hop.evidence.signal if hop.evidence else None,
+    def of(cls, row: BotRow, history: BotHistory | None = None, notes: tuple[str, ...] = ()) -> Bot:
+        """Return a bot as the API shows it; with its history where the history is given."""
+        told = [
+            Transition(
+                state=transition.state.value,
+                at=transition.at,
+                seq=transition.seq,
+                reason=transition.reason.value if transition.reason else None,
+                evidence=transition.evidence.detail or transition.evidence.signal
+                if transition.evidence
+                else None,
             )
-            for hop in (story.hops if story else ())
+            for transition in (history.transitions if history else ())
         ]
         return cls(
             id=row.bot_id,
             number=row.number,
             state=row.state.value,
-            state_since=history[-1].at if history else row.ended_at or row.updated_at,
+            state_since=told[-1].at if told else row.ended_at or row.updated_at,
             reason=row.reason.value if row.reason else None,
             platform=row.platform,
             native_id=row.native_id,
@@ -169,19 +171,19 @@ class Bot:
             metadata=dict(row.metadata),
             dialect=row.dialect,
             replayed=row.replayed,
-            notes=[*notes, *_troubles(story)],
-            history=history,
+            notes=[*notes, *_troubles(history)],
+            history=told,
         )
 
 
-def _troubles(story: Story | None) -> list[str]:
-    if story is None:
+def _troubles(history: BotHistory | None) -> list[str]:
+    if history is None:
         return []
     notes: list[str] = []
-    if story.events_lost:
-        notes.append(f"The journal is damaged: {story.events_lost} of its events cannot be read.")
-    if story.transcription_trouble is not None:
-        notes.append(f"The transcription has stopped: {story.transcription_trouble}")
+    if history.events_lost:
+        notes.append(f"The journal is damaged: {history.events_lost} of its events cannot be read.")
+    if history.transcription_trouble is not None:
+        notes.append(f"The transcription has stopped: {history.transcription_trouble}")
     return notes
 
 

@@ -13,8 +13,17 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
-from meetcore.doors import BadBody, BodyTooLong, NotFound, Reply, TooManyRequests
-from meetcore.errors import (
+from meetcore.gateway.http import BadBody, BodyTooLong, NotFound, Reply, TooManyRequests
+from meetcore.gateway.records import (
+    AlreadyThere,
+    BotGone,
+    KeyReused,
+    LimitReached,
+    LinkRefused,
+    NoSuchBot,
+    NotNow,
+)
+from meetcore.model.errors import (
     CapabilityMissing,
     CommandFailed,
     CommandRefused,
@@ -24,16 +33,7 @@ from meetcore.errors import (
     StorageUnavailable,
     UnknownPlugin,
 )
-from meetcore.languages import LanguageRefused
-from meetcore.orders import (
-    AlreadyThere,
-    BotGone,
-    KeyReused,
-    LimitReached,
-    LinkRefused,
-    NoSuchBot,
-    NotNow,
-)
+from meetcore.model.languages import LanguageRefused
 
 __all__ = [
     "PROBLEMS",

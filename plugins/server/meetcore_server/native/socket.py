@@ -21,12 +21,12 @@ from typing import Any
 
 import trio
 
-from meetcore.dialect import NativeDialect
-from meetcore.doors import Reply, Request, Socket, SocketSession
-from meetcore.errors import CommandRefused, MeetcoreError
-from meetcore.mailbox import Wake
-from meetcore.orders import BotRow, Client, Scope
-from meetcore.wire import command_from_wire
+from meetcore.gateway.http import Reply, Request, Socket, SocketSession
+from meetcore.gateway.records import BotRow, Client, Scope
+from meetcore.log.mailbox import Wake
+from meetcore.model.dialect import NativeDialect
+from meetcore.model.errors import CommandRefused, MeetcoreError
+from meetcore.model.wire import command_from_wire
 from meetcore_server.native.access import key_in
 from meetcore_server.native.problems import problem_of
 from meetcore_server.native.socket_tokens import PURPOSE
@@ -165,7 +165,7 @@ class NativeSession(SocketSession):
         if len(self._followed) >= _MOST_BOTS:
             raise CommandRefused(f"One connection follows {_MOST_BOTS} bots at most.")
         row = await self._bot(asked)
-        last = (await self._service.story(row)).last_seq
+        last = (await self._service.history(row)).last_seq
         if after is not None and not 0 <= after <= last:
             raise CommandRefused(f"after is {after}, but the newest event is {last}.")
         known = self._followed.pop(row.bot_id, None)

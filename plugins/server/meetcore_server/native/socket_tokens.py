@@ -8,8 +8,8 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from meetcore.errors import ConfigError
-from meetcore.orders import Client, Scope
+from meetcore.gateway.records import Client, Scope
+from meetcore.model.errors import ConfigError
 from meetcore_server.native.models import NewSocketToken, SocketToken
 from meetcore_server.native.problems import Forbidden
 from meetcore_server.seen import Seen

@@ -8,8 +8,8 @@ import attrs
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from meetcore.doors import Request as Sent
-from meetcore.errors import ConfigError, nearest
+from meetcore.gateway.http import Request as Sent
+from meetcore.model.errors import ConfigError, nearest
 from meetcore_server.native.models import (
     ChatSend,
     CommandBody,
@@ -18,7 +18,7 @@ from meetcore_server.native.models import (
     KeyCreate,
     NewBot,
     NewSocketToken,
-    WebhookWish,
+    WebhookRequest,
 )
 from meetcore_server.seen import Seen
 
@@ -56,7 +56,7 @@ async def check_fields(request: Request[Any, Any, Any]) -> None:
     if body is NewBot:
         hooks = sent.get("webhooks")
         for number, hook in enumerate(hooks if isinstance(hooks, list) else []):
-            _check(hook, WebhookWish, f"webhooks[{number}].")
+            _check(hook, WebhookRequest, f"webhooks[{number}].")
 
 
 def _check(sent: object, body: type, where: str) -> None:
@@ -80,7 +80,7 @@ class Description(JsonRenderPlugin):
         """Return it, with what types do not say: closed bodies, formats of texts, where we are."""
         seen: Seen = request.scope["state"]["meetcore"].seen
         openapi_schema["servers"] = [{"url": seen.public_url or "/"}]
-        names = {body.__name__ for body in (*_BODIES.values(), WebhookWish)}
+        names = {body.__name__ for body in (*_BODIES.values(), WebhookRequest)}
         for name, schema in openapi_schema["components"]["schemas"].items():
             if name.rpartition("_")[2] in names or name in names:
                 schema["additionalProperties"] = False

@@ -8,7 +8,7 @@ import { History } from "./history.js";
 import { People } from "./people.js";
 import { Recording } from "./recording.js";
 import { LiveSocket } from "./socket.js";
-import { Story } from "./story.js";
+import { BotHistory } from "./bot_history.js";
 import { Transcript, segmentFrom } from "./transcript.js";
 import { adviceFor, canHear, hasEnded, platformWords, reasonWords, stateWords, toneOf, wentWell } from "./words.js";
 
@@ -50,10 +50,10 @@ export class BotView {
   async #begin() {
     try {
       const bot = await get(botPath(this.id), this.abort.signal);
-      this.story = new Story(bot);
+      this.botHistory = new BotHistory(bot);
       this.#build();
       this.#showState();
-      const over = this.story.ended && secondsSince(bot.state_since) > LATE_FILES_S;
+      const over = this.botHistory.ended && secondsSince(bot.state_since) > LATE_FILES_S;
       if (bot.data_deleted_at || over) await this.#loadAll();
       else this.#goLive();
     } catch (error) {
@@ -73,7 +73,7 @@ export class BotView {
   // --- what is shown ------------------------------------------------------------------------
 
   #build() {
-    const { bot } = this.story;
+    const { bot } = this.botHistory;
     this.badge = element("span", { class: "badge" });
     this.since = ticking(bot.state_since);
     this.sinceLabel = element("span", { class: "since" }, element("span", { text: "for " }), this.since);
@@ -107,7 +107,7 @@ export class BotView {
     if (document.activeElement?.id === "main") this.element.querySelector("h1").focus({ preventScroll: true });
     this.stopTicking = eachSecond(() => {
       this.#showAdvice();
-      if (this.story.ended && secondsSince(this.story.bot.state_since) > LATE_FILES_S) this.socket?.close();
+      if (this.botHistory.ended && secondsSince(this.botHistory.bot.state_since) > LATE_FILES_S) this.socket?.close();
     });
   }
 
@@ -124,40 +124,40 @@ export class BotView {
   }
 
   #showState() {
-    const { bot } = this.story;
+    const { bot } = this.botHistory;
     setText(this.badge, stateWords(bot.state));
     this.badge.dataset.tone = toneOf(bot.state);
-    this.sinceLabel.hidden = this.story.ended;
+    this.sinceLabel.hidden = this.botHistory.ended;
     setSince(this.since, bot.state_since);
     const waiting = !canHear(bot.state);
     this.stop.hidden = !STOPPABLE.includes(bot.state);
     this.stop.replaceChildren(icon("stop"), waiting ? "Cancel" : "Stop");
     this.stop.setAttribute("aria-label", waiting ? `Cancel ${bot.name}` : `Have ${bot.name} leave`);
-    this.remove.hidden = !this.story.ended || Boolean(bot.data_deleted_at);
+    this.remove.hidden = !this.botHistory.ended || Boolean(bot.data_deleted_at);
     this.history.show(bot.history);
-    this.chat.show(this.story.chat.values(), this.#chatState());
-    this.people.show(this.story.people.values(), this.story.ended);
+    this.chat.show(this.botHistory.chat.values(), this.#chatState());
+    this.people.show(this.botHistory.people.values(), this.botHistory.ended);
     this.#sayEmpty();
-    if (this.story.ended) this.transcript.end();
+    if (this.botHistory.ended) this.transcript.end();
     this.#showAdvice();
     this.hooks.onChange(bot);
   }
 
   #chatState() {
-    return { open: canHear(this.story.bot.state), ended: this.story.ended };
+    return { open: canHear(this.botHistory.bot.state), ended: this.botHistory.ended };
   }
 
   #sayEmpty() {
-    const { bot } = this.story;
+    const { bot } = this.botHistory;
     if (bot.data_deleted_at) this.transcript.say(`Its data was deleted: ${moment(bot.data_deleted_at)}.`);
     else if (!bot.transcriber) this.transcript.say("This bot was sent without a transcriber.");
-    else if (this.story.ended) this.transcript.say("Nothing was said.");
+    else if (this.botHistory.ended) this.transcript.say("Nothing was said.");
     else if (canHear(bot.state)) this.transcript.say(NOTHING_YET);
     else this.transcript.say("It is not in the call yet.");
   }
 
   #showAdvice() {
-    const { bot } = this.story;
+    const { bot } = this.botHistory;
     const advice = adviceFor(bot) ?? this.#outcome(bot);
     const sign = JSON.stringify(advice);
     if (sign === this.adviceShown) return;
@@ -182,7 +182,7 @@ export class BotView {
 
   #showTroubles() {
     const words = { capture: "The sound does not arrive as it should", roster: "Who is there cannot be seen right now", transcription: "Nothing is transcribed any more" };
-    const lines = this.story.ended ? [] : [...this.story.troubles];
+    const lines = this.botHistory.ended ? [] : [...this.botHistory.troubles];
     this.troubles.replaceChildren(
       ...lines.map(([kind, detail]) => element("div", { class: "advice", role: "status", "data-tone": "bad" }, icon("warning"), element("p", {}, element("strong", { text: words[kind] }), detail ? ` ${detail}` : ""))),
     );
@@ -196,7 +196,7 @@ export class BotView {
       onLive: () => this.#live(),
       onLost: (retryAt) => {
         this.transcript.dropDrafts();
-        if (this.story.ended && this.loaded) this.socket.close();
+        if (this.botHistory.ended && this.loaded) this.socket.close();
         else this.hooks.onLink(retryAt);
       },
       onRefused: (code, detail) => this.#refused(code, detail),
@@ -221,7 +221,7 @@ export class BotView {
 
   async #loadAll() {
     const { signal } = this.abort;
-    if (this.story.bot.data_deleted_at) {
+    if (this.botHistory.bot.data_deleted_at) {
       this.loaded = true;
       return;
     }
@@ -232,7 +232,7 @@ export class BotView {
       get(botPath(this.id, "/transcript"), signal),
     ]);
     if (this.closed) return;
-    this.story.load({ bot, people, chat });
+    this.botHistory.load({ bot, people, chat });
     this.transcript.load(transcript.segments);
     this.#showState();
     this.loaded = true;
@@ -250,18 +250,18 @@ export class BotView {
       return;
     }
     if (message.type === "segment.finalized") this.transcript.final(segmentFrom(message.data.segment));
-    const before = this.story.bot.state;
-    const changed = this.story.take(message);
+    const before = this.botHistory.bot.state;
+    const changed = this.botHistory.take(message);
     if (changed === "state") this.#changedState(before);
-    else if (changed === "people") this.people.show(this.story.people.values(), this.story.ended);
-    else if (changed === "chat") this.chat.show(this.story.chat.values(), this.#chatState());
+    else if (changed === "people") this.people.show(this.botHistory.people.values(), this.botHistory.ended);
+    else if (changed === "chat") this.chat.show(this.botHistory.chat.values(), this.#chatState());
     else if (changed === "trouble") this.#showTroubles();
     else if (changed === "files") this.#loadFilesSoon();
   }
 
   /** @param {string} before */
   #changedState(before) {
-    const { bot } = this.story;
+    const { bot } = this.botHistory;
     if (bot.state !== before) announce(`${bot.name}: ${stateWords(bot.state)}`);
     this.#showState();
     if (!hasEnded(bot.state)) return;
@@ -284,7 +284,7 @@ export class BotView {
   }
 
   async #loadFiles() {
-    if (!this.story.ended || this.closed) return;
+    if (!this.botHistory.ended || this.closed) return;
     const playable = await this.recording.load();
     this.transcript.setSeek(playable ? (seconds) => this.recording.seek(seconds) : null);
   }
@@ -304,8 +304,8 @@ export class BotView {
     this.error.hidden = true;
     try {
       const bot = await post(botPath(this.id, "/stop"));
-      if (hasEnded(bot.state) && !this.story.ended) {
-        this.story.bot = bot;
+      if (hasEnded(bot.state) && !this.botHistory.ended) {
+        this.botHistory.bot = bot;
         this.#changedState(bot.state);
       }
       this.element.querySelector("h1").focus({ preventScroll: true });
@@ -339,8 +339,8 @@ export class BotView {
 
   /** @param {Record<string, any>} bot */
   #deleted(bot) {
-    const history = this.story.bot.history;
-    this.story.load({ bot: { ...bot, history: bot.history.length ? bot.history : history }, people: [], chat: [] });
+    const history = this.botHistory.bot.history;
+    this.botHistory.load({ bot: { ...bot, history: bot.history.length ? bot.history : history }, people: [], chat: [] });
     this.recording.close();
     this.recording.element.hidden = true;
     this.transcript.load([]);

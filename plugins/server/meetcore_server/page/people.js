@@ -15,7 +15,7 @@ export class People {
     this.entries = new Map();
   }
 
-  /** @param {Iterable<import("./story.js").Person>} people @param {boolean} ended */
+  /** @param {Iterable<import("./bot_history.js").Person>} people @param {boolean} ended */
   show(people, ended) {
     const all = [...people];
     const here = all.filter((person) => person.here);
@@ -32,7 +32,7 @@ export class People {
     }
   }
 
-  /** @param {import("./story.js").Person} person @param {boolean} ended */
+  /** @param {import("./bot_history.js").Person} person @param {boolean} ended */
   #show(person, ended) {
     let entry = this.entries.get(person.id);
     if (!entry) {

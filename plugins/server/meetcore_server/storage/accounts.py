@@ -9,15 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import frozen
 
-from meetcore.errors import UnknownOption
-from meetcore.orders import NoSuchBot, UserRow
+from meetcore.gateway.records import NoSuchBot, UserRow
+from meetcore.model.errors import UnknownOption
 from meetcore_server.storage.columns import LARGEST_NUMBER, storable_limit
 from meetcore_server.storage.database import Database
 from meetcore_server.storage.errors import EmailTaken
 from meetcore_server.storage.locking import one_at_a_time
 from meetcore_server.storage.tables import users
 
-__all__ = ["OPERATOR_ID", "Accounts", "utc_now"]
+__all__ = ["OPERATOR_ID", "AccountStore", "utc_now"]
 
 OPERATOR_ID = 1
 """The first user, `operator`, who is always there."""
@@ -31,7 +31,7 @@ def utc_now() -> datetime:
 
 
 @frozen
-class Accounts:
+class AccountStore:
     """The users."""
 
     database: Database

@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import frozen
 
-from meetcore.lifecycle import TERMINAL, EndReason, State
-from meetcore.orders import BotOrder, BotQuery, BotRow
+from meetcore.gateway.records import BotQuery, BotRequest, BotRow
+from meetcore.model.lifecycle import TERMINAL, EndReason, State
 from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.order_json import order_to_json
 from meetcore_server.storage.tables import bots
@@ -69,7 +69,7 @@ def bot_row(row: sa.Row[Any]) -> BotRow:
     return BotRow(**values)
 
 
-def ordered_values(order: BotOrder, facts: BotFacts) -> Mapping[str, Any]:
+def ordered_values(order: BotRequest, facts: BotFacts) -> Mapping[str, Any]:
     """Return the columns that follow from an order."""
     return {
         "dialect": order.dialect,

@@ -10,17 +10,17 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import evolve, frozen
 
-from meetcore.lifecycle import TERMINAL, EndReason, State
-from meetcore.orders import (
+from meetcore.gateway.records import (
     AlreadyThere,
-    BotOrder,
     BotQuery,
+    BotRequest,
     BotRow,
     LimitOf,
     LimitReached,
     NoSuchBot,
     NotNow,
 )
+from meetcore.model.lifecycle import TERMINAL, EndReason, State
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.bot_rows import (
     SHOWN,
@@ -39,7 +39,7 @@ from meetcore_server.storage.tables import bots, deliveries, keys, targets, user
 from meetcore_server.storage.target_rows import insert_targets, replace_targets
 from meetcore_server.storage.tombstones import NOTHING_LEFT
 
-__all__ = ["Bots", "Limits"]
+__all__ = ["BotLimits", "BotRows"]
 
 _RUNNING = tuple(state for state in UNFINISHED if state != State.SCHEDULED)
 _MOST_DUE = 100
@@ -59,7 +59,7 @@ _KEY = sa.select(keys.c.max_bots).where(keys.c.id == sa.bindparam("this"))
 
 
 @frozen(kw_only=True)
-class Limits:
+class BotLimits:
     """How many bots there may be. None for as many as anybody likes.
 
     Attributes:
@@ -76,7 +76,7 @@ class Limits:
 
 
 @frozen
-class Bots:
+class BotRows:
     """The bots. Every method is one operation: done whole, or not at all."""
 
     database: Database
@@ -86,14 +86,14 @@ class Bots:
 
     async def insert(
         self,
-        order: BotOrder,
+        order: BotRequest,
         facts: BotFacts,
         *,
         bot_id: str,
         user_id: int,
         key_id: str,
         folder: Path,
-        limits: Limits | None = None,
+        limits: BotLimits | None = None,
     ) -> BotRow:
         """Keep an order; return the bot, or with `replayed` the one its idempotency key made.
 
@@ -102,7 +102,7 @@ class Bots:
             AlreadyThere: The order is exclusive, and there is one.
             LimitReached: There are as many as there may be.
         """
-        limits = limits or Limits()
+        limits = limits or BotLimits()
 
         def insert(c: sa.Connection) -> BotRow:
             one_at_a_time(c, "bots")
@@ -146,7 +146,7 @@ class Bots:
 
         return await self.database.do(forget)
 
-    async def replace_order(self, bot_id: str, order: BotOrder, facts: BotFacts) -> BotRow:
+    async def replace_order(self, bot_id: str, order: BotRequest, facts: BotFacts) -> BotRow:
         """Give a bot that is still scheduled another order, and other webhook targets.
 
         Raises:
@@ -169,7 +169,7 @@ class Bots:
 
         return await self.database.do(replace)
 
-    async def order(self, bot_id: str) -> BotOrder:
+    async def order(self, bot_id: str) -> BotRequest:
         """Return the order a bot was made by; raise `NoSuchBot`."""
         query = sa.select(bots.c.order).where(bots.c.bot_id == bot_id)
         raw = await self.database.do(lambda c: c.scalar(query))
@@ -337,7 +337,7 @@ def _rows(c: sa.Connection, query: sa.Select[Any]) -> list[BotRow]:
     return [bot_row(row) for row in c.execute(query)]
 
 
-def _made_before(c: sa.Connection, user_id: int, order: BotOrder) -> BotRow | None:
+def _made_before(c: sa.Connection, user_id: int, order: BotRequest) -> BotRow | None:
     if order.idempotency_key is None:
         return None
     same = bots.c.idempotency_hash == sa.bindparam("this")
@@ -359,7 +359,7 @@ def _refuse_second(c: sa.Connection, user_id: int, exclusive: str | None) -> Non
 
 
 def _refuse_too_many(
-    c: sa.Connection, user_id: int, key_id: str, state: State, limits: Limits
+    c: sa.Connection, user_id: int, key_id: str, state: State, limits: BotLimits
 ) -> None:
     known = 0 < user_id <= LARGEST_NUMBER
     user = c.execute(_USER, {"this": user_id}).one_or_none() if known else None
@@ -381,7 +381,7 @@ def _refuse_too_many(
     _refuse_at(limits.total, LimitOf.ALL, c)
 
 
-def _limit_of_key(c: sa.Connection, key_id: str, limits: Limits) -> int | None:
+def _limit_of_key(c: sa.Connection, key_id: str, limits: BotLimits) -> int | None:
     """Return how many bots a key may have; a key without a row is the operator's: any number."""
     key = c.execute(_KEY, {"this": key_id}).one_or_none()
     if key is None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from attrs import field, frozen
 
-from meetcore.orders import BotRow, WebhookTarget
+from meetcore.gateway.records import BotRow, WebhookTarget
 from meetcore_server.storage import bot_rows, target_rows
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.bot_rows import bot_row
@@ -23,13 +23,22 @@ from meetcore_server.storage.database import Database
 from meetcore_server.storage.tables import bots, deliveries, endpoints, targets
 from meetcore_server.storage.target_rows import WITH_ENDPOINTS, webhook_target
 
-__all__ = ["MOST_PARCELS", "Attempt", "Cursors", "Errand", "Fate", "Parcel", "Position", "Work"]
+__all__ = [
+    "MOST_QUEUED",
+    "Attempt",
+    "Cursors",
+    "DeliveryResult",
+    "DueTarget",
+    "Position",
+    "QueuedMessage",
+    "Work",
+]
 
-MOST_PARCELS = 100
+MOST_QUEUED = 100
 
 
 @frozen(kw_only=True)
-class Errand:
+class DueTarget:
     """A target that may be owed something.
 
     Attributes:
@@ -44,7 +53,7 @@ class Errand:
 
 
 @frozen(kw_only=True)
-class Parcel:
+class QueuedMessage:
     """A message that waits by itself: it belongs to no event, or is asked for `again`.
 
     Attributes:
@@ -91,17 +100,17 @@ class Work:
 
     Attributes:
         over: It is told nothing more, except again what somebody asks for.
-        parcels: What waits by itself, the oldest first; not necessarily all.
+        queued_messages: What waits by itself, the oldest first; not necessarily all.
     """
 
     row: BotRow
     target: WebhookTarget
     position: Position
     over: bool
-    parcels: tuple[Parcel, ...] = ()
+    queued_messages: tuple[QueuedMessage, ...] = ()
 
 
-class Fate(Enum):
+class DeliveryResult(Enum):
     """What became of a message."""
 
     DELIVERED = "delivered"
@@ -123,7 +132,7 @@ class Attempt:
     event_seq: int = 0
     part: int = 0
     number: int = 1
-    fate: Fate
+    delivery_result: DeliveryResult
     status: int | None = None
     error: str | None = None
     next_try_at: datetime | None = None
@@ -136,7 +145,7 @@ class Cursors:
     database: Database
     now: Callable[[], datetime] = utc_now
 
-    async def owing(self) -> list[Errand]:
+    async def owing(self) -> list[DueTarget]:
         """Return every target that may be owed something."""
         journal = sa.and_(
             targets.c.ended_at.is_(None),
@@ -145,26 +154,26 @@ class Cursors:
         )
         waiting = sa.select(deliveries.c.target_id).where(deliveries.c.waiting.is_(True))
         which = sa.or_(journal, targets.c.id.in_(waiting))
-        return await self.database.do(lambda c: _errands(c, _ERRANDS.where(which)))
+        return await self.database.do(lambda c: _due_targets(c, _DUE_TARGETS.where(which)))
 
-    async def errands(self, bot_ids: Collection[str]) -> list[Errand]:
+    async def due_targets(self, bot_ids: Collection[str]) -> list[DueTarget]:
         """Return the targets of bots, except those that are told nothing more."""
         asked = {"these": list(bot_ids)}
-        return await self.database.do(lambda c: _errands(c, _OF_BOTS, asked))
+        return await self.database.do(lambda c: _due_targets(c, _OF_BOTS, asked))
 
-    async def errand(self, target_id: int) -> Errand | None:
+    async def due_target(self, target_id: int) -> DueTarget | None:
         """Return one target, whatever its state."""
-        found = await self.database.do(lambda c: _errands(c, _ERRAND, {"this": target_id}))
+        found = await self.database.do(lambda c: _due_targets(c, _DUE_TARGET, {"this": target_id}))
         return found[0] if found else None
 
-    async def of_endpoint(self, endpoint_id: str) -> list[Errand]:
+    async def of_endpoint(self, endpoint_id: str) -> list[DueTarget]:
         """Return the targets of an endpoint that may be owed something."""
         which = sa.and_(
             targets.c.endpoint_id == endpoint_id,
             targets.c.ended_at.is_(None),
             targets.c.settled.is_(False),
         )
-        return await self.database.do(lambda c: _errands(c, _ERRANDS.where(which)))
+        return await self.database.do(lambda c: _due_targets(c, _DUE_TARGETS.where(which)))
 
     async def targets(self, bot_id: str) -> list[WebhookTarget]:
         """Return a bot's targets, except those that are told nothing more."""
@@ -198,12 +207,15 @@ class Cursors:
         await self.database.do(record)
 
     async def record_parcel(
-        self, work: Work, parcel: Parcel, attempt: Attempt, *, gone: bool = False
+        self, work: Work, queued: QueuedMessage, attempt: Attempt, *, gone: bool = False
     ) -> None:
         """Note an attempt to send what waits by itself."""
         now = self.now()
-        change = sa.update(deliveries).where(deliveries.c.id == parcel.id)
-        values = {**_outcome(attempt, now), "waiting": attempt.fate is Fate.HELD}
+        change = sa.update(deliveries).where(deliveries.c.id == queued.id)
+        values = {
+            **_outcome(attempt, now),
+            "waiting": attempt.delivery_result is DeliveryResult.HELD,
+        }
 
         def record(c: sa.Connection) -> None:
             c.execute(change.values(values))
@@ -236,7 +248,7 @@ class Cursors:
 
 
 # What is asked often is built once: to build a statement takes longer than to run it.
-_ERRANDS = (
+_DUE_TARGETS = (
     sa.select(
         targets.c.id,
         targets.c.bot_id,
@@ -248,8 +260,8 @@ _ERRANDS = (
     .select_from(WITH_ENDPOINTS.join(bots, bots.c.bot_id == targets.c.bot_id))
     .order_by(targets.c.id)
 )
-_ERRAND = _ERRANDS.where(targets.c.id == sa.bindparam("this"))
-_OF_BOTS = _ERRANDS.where(
+_DUE_TARGET = _DUE_TARGETS.where(targets.c.id == sa.bindparam("this"))
+_OF_BOTS = _DUE_TARGETS.where(
     targets.c.bot_id.in_(sa.bindparam("these", expanding=True)), targets.c.ended_at.is_(None)
 )
 _TARGET = (
@@ -267,11 +279,11 @@ _TARGET = (
     .where(targets.c.id == sa.bindparam("this"))
 )
 _BOT = sa.select(*bot_rows.SHOWN).where(bots.c.bot_id == sa.bindparam("this"))
-_PARCELS = (
-    sa.select(*[deliveries.c[name.name] for name in Parcel.__attrs_attrs__])
+_QUEUED = (
+    sa.select(*[deliveries.c[name.name] for name in QueuedMessage.__attrs_attrs__])
     .where(deliveries.c.waiting.is_(True), deliveries.c.target_id == sa.bindparam("this"))
     .order_by(deliveries.c.id)
-    .limit(MOST_PARCELS)
+    .limit(MOST_QUEUED)
 )
 _NOTE = sa.insert(deliveries)
 _MOVE = sa.update(targets).where(
@@ -279,11 +291,11 @@ _MOVE = sa.update(targets).where(
 )
 
 
-def _errands(
+def _due_targets(
     c: sa.Connection, query: sa.Select[Any], asked: dict[str, Any] | None = None
-) -> list[Errand]:
+) -> list[DueTarget]:
     return [
-        Errand(
+        DueTarget(
             target_id=row.id,
             bot_id=row.bot_id,
             host=_host(row.url) or f"{row.format} of user {row.user_id}",
@@ -305,7 +317,7 @@ def _load(c: sa.Connection, target_id: int) -> Work | None:
     if row is None:
         return None
     bot = c.execute(_BOT, {"this": row.bot_id}).one()
-    waiting = c.execute(_PARCELS, {"this": target_id})
+    waiting = c.execute(_QUEUED, {"this": target_id})
     return Work(
         row=bot_row(bot),
         target=webhook_target(row),
@@ -313,7 +325,7 @@ def _load(c: sa.Connection, target_id: int) -> Work | None:
             cursor=row.cursor, part=row.part, attempts=row.attempts, next_try_at=row.next_try_at
         ),
         over=row.ended_at is not None or row.disabled_at is not None,
-        parcels=tuple(Parcel(**dict(found._mapping)) for found in waiting),
+        queued_messages=tuple(QueuedMessage(**dict(found._mapping)) for found in waiting),
     )
 
 
@@ -323,8 +335,8 @@ def _outcome(attempt: Attempt, now: datetime) -> dict[str, Any]:
         "status": attempt.status,
         "error": attempt.error,
         "next_try_at": attempt.next_try_at,
-        "delivered_at": now if attempt.fate is Fate.DELIVERED else None,
-        "given_up_at": now if attempt.fate is Fate.GIVEN_UP else None,
+        "delivered_at": now if attempt.delivery_result is DeliveryResult.DELIVERED else None,
+        "given_up_at": now if attempt.delivery_result is DeliveryResult.GIVEN_UP else None,
     }
 
 

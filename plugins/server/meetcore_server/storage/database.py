@@ -24,7 +24,7 @@ from outcome import Outcome
 from meetcore_server.storage.engine import DEFAULT_DATABASE_URL, find_place
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.holding import held_file
-from meetcore_server.storage.worker import Operation, Settled, Worker
+from meetcore_server.storage.worker import DatabaseWorker, Operation, Settled
 
 __all__ = ["DEFAULT_DATABASE_URL", "Database", "open_database"]
 
@@ -77,7 +77,7 @@ class Database:
         self.kind: str = place.engine.dialect.name
         self.file = place.file
         self._token = trio.lowlevel.current_trio_token()
-        self._worker = Worker(place, self._tell, alone)
+        self._worker = DatabaseWorker(place, self._tell, alone)
         self._thread: threading.Thread | None = None
         self._over = trio.Event()
         self._closed = False

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import frozen
 
-from meetcore.orders import BotRow, DeliveryRow, WebhookTarget
-from meetcore.service import Outgoing
+from meetcore.gateway.records import BotRow, DeliveryRow, WebhookTarget
+from meetcore.gateway.service import Outgoing
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.database import Database
@@ -111,10 +111,10 @@ class Deliveries:
         def post(c: sa.Connection) -> DeliveryRow:
             last = c.scalar(sa.select(bots.c.last_seq).where(bots.c.bot_id == row.bot_id))
             over = c.scalar(sa.select(targets.c.ended_at).where(targets.c.id == target.id))
-            fate: dict[str, Any] = {"waiting": over is None, "after_seq": last or 0}
+            delivery_result: dict[str, Any] = {"waiting": over is None, "after_seq": last or 0}
             if over is not None:
-                fate |= {"given_up_at": now, "error": "the target is told nothing more"}
-            new = sa.insert(deliveries).values({**values, **fate})
+                delivery_result |= {"given_up_at": now, "error": "the target is told nothing more"}
+            new = sa.insert(deliveries).values({**values, **delivery_result})
             return _delivery(c.execute(new.returning(*_SHOWN)).one())
 
         return await self.database.do(post)

@@ -12,11 +12,11 @@ from attrs import field, frozen
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from meetcore.errors import ConfigError
+from meetcore.model.errors import ConfigError
 from meetcore_server.storage.columns import storable
 from meetcore_server.storage.errors import DatabaseUnavailable
 
-__all__ = ["DEFAULT_DATABASE_URL", "Place", "find_place"]
+__all__ = ["DEFAULT_DATABASE_URL", "DatabaseLocation", "find_place"]
 
 DEFAULT_DATABASE_URL = "sqlite:///meetings/server.db"
 
@@ -36,7 +36,7 @@ _REMEDY = "Give sqlite:///path/to/file.db or postgresql://user@host/name."
 
 
 @frozen
-class Place:
+class DatabaseLocation:
     """Where a database is.
 
     Attributes:
@@ -82,7 +82,7 @@ class Place:
         return status.st_dev, status.st_ino
 
 
-def find_place(url: str) -> Place:
+def find_place(url: str) -> DatabaseLocation:
     """Return the place that a URL names; nothing is opened.
 
     Raises:
@@ -103,7 +103,7 @@ def _to_json(value: Any) -> str:
     return storable(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
-def _sqlite(url: URL) -> Place:
+def _sqlite(url: URL) -> DatabaseLocation:
     engine = sa.create_engine(
         url.set(query={}),
         poolclass=sa.pool.NullPool if url.database else None,
@@ -122,10 +122,10 @@ def _sqlite(url: URL) -> Place:
 
     in_memory = not url.database or url.database == ":memory:"
     file = None if in_memory else Path(str(url.database))
-    return Place(engine, f"sqlite:///{url.database or ''}", file)
+    return DatabaseLocation(engine, f"sqlite:///{url.database or ''}", file)
 
 
-def _postgresql(url: URL) -> Place:
+def _postgresql(url: URL) -> DatabaseLocation:
     options = f"{_POSTGRESQL_OPTIONS} {url.query.get('options', '')}".strip()
     settings: dict[str, Any] = {
         "application_name": "meetcore",
@@ -150,4 +150,4 @@ def _postgresql(url: URL) -> Place:
             "pip install 'meetcore-server[postgresql]'",
         ) from error
     shown = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
-    return Place(engine, shown.render_as_string())
+    return DatabaseLocation(engine, shown.render_as_string())

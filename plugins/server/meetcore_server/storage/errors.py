@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meetcore.errors import MeetcoreError, StorageUnavailable
+from meetcore.model.errors import MeetcoreError, StorageUnavailable
 
 __all__ = ["DatabaseTooNew", "DatabaseUnavailable", "EmailTaken"]
 

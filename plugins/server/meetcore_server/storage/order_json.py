@@ -1,4 +1,4 @@
-"""A `BotOrder` as JSON and back."""
+"""A `BotRequest` as JSON and back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import cattrs
 from attrs import evolve
 
-from meetcore.orders import BotOrder
-from meetcore.wire import format_time, parse_time
+from meetcore.gateway.records import BotRequest
+from meetcore.model.wire import format_time, parse_time
 
 __all__ = ["order_from_json", "order_to_json"]
 
@@ -24,12 +24,12 @@ def _converter() -> cattrs.Converter:
     return converter
 
 
-def order_to_json(order: BotOrder) -> dict[str, Any]:
+def order_to_json(order: BotRequest) -> dict[str, Any]:
     """Return an order as what JSON can hold."""
-    return dict(_converter().unstructure(order, BotOrder))
+    return dict(_converter().unstructure(order, BotRequest))
 
 
-def order_from_json(raw: Mapping[str, Any]) -> BotOrder:
+def order_from_json(raw: Mapping[str, Any]) -> BotRequest:
     """Return the order; fields of a later version are left out."""
-    order = _converter().structure(dict(raw), BotOrder)
+    order = _converter().structure(dict(raw), BotRequest)
     return evolve(order, sinks=tuple(order.sinks), webhooks=tuple(order.webhooks))

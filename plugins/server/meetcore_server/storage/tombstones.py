@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import frozen
 
-from meetcore.orders import BotOrder
+from meetcore.gateway.records import BotRequest
 from meetcore_server.storage.database import Database
 from meetcore_server.storage.order_json import order_to_json
 from meetcore_server.storage.tables import bots, deliveries, targets
@@ -30,7 +30,7 @@ NOTHING_LEFT: dict[str, Any] = {
     "name": "",
     "metadata": {},
     "extras": {},
-    "order": order_to_json(BotOrder(url="")),
+    "order": order_to_json(BotRequest(url="")),
     "exclusive_hash": None,
 }
 """The columns of a bot that say what meeting it was, and for whom."""

@@ -13,12 +13,12 @@ from attrs import define, field
 from outcome import Error, Outcome, Value, capture
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from meetcore_server.storage.engine import Place
+from meetcore_server.storage.engine import DatabaseLocation
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.holding import hold_database
 from meetcore_server.storage.upgrade import upgrade
 
-__all__ = ["Operation", "Settled", "Worker"]
+__all__ = ["DatabaseWorker", "Operation", "Settled"]
 
 _MOST_AT_ONCE = 512
 _LONGEST_BATCH_S = 0.05
@@ -51,7 +51,7 @@ class _Broken(Exception):
 
 
 @define(eq=False)
-class Worker:
+class DatabaseWorker:
     """Owns the connection.
 
     Args:
@@ -60,7 +60,7 @@ class Worker:
         alone: Whether no other server may hold the database meanwhile.
     """
 
-    place: Place
+    place: DatabaseLocation
     tell: Callable[[Settled], None]
     alone: bool = False
     _queue: queue.SimpleQueue[Operation | None] = field(factory=queue.SimpleQueue, init=False)

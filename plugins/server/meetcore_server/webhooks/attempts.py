@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from meetcore.addresses import PrivateTargets
-from meetcore.orders import WebhookTarget
-from meetcore.secrets import Redactor
-from meetcore.service import Outgoing, WebhookFormat
-from meetcore_server.storage.cursors import Fate
+from meetcore.gateway.records import WebhookTarget
+from meetcore.gateway.service import Outgoing, WebhookFormat
+from meetcore.model.addresses import PrivateTargets
+from meetcore.model.secrets import Redactor
+from meetcore_server.storage.cursors import DeliveryResult
 from meetcore_webhook.pinned import PinnedClient
 from meetcore_webhook.schedule import Verdict
-from meetcore_webhook.sender import Outcome, post_once
+from meetcore_webhook.sender import SendOutcome, post_once
 
-__all__ = ["Sender", "fate_of"]
+__all__ = ["AttemptMaker", "fate_of"]
 
 LONGEST_RETRY_AFTER_S = 3_600.0
 _JITTER = 0.1
@@ -27,23 +27,23 @@ _log = logging.getLogger("meetcore.server.webhooks")
 
 
 def fate_of(
-    outcome: Outcome, attempt: int, pauses_s: tuple[float, ...], now: datetime, random: Random
-) -> tuple[Fate, datetime | None]:
+    outcome: SendOutcome, attempt: int, pauses_s: tuple[float, ...], now: datetime, random: Random
+) -> tuple[DeliveryResult, datetime | None]:
     """Return what becomes of a message after an attempt, and when it is tried again.
 
     A tenth of each pause is left to chance, so that many targets of a host that was down do not
     come back together.
     """
     if outcome.verdict is Verdict.DELIVERED:
-        return Fate.DELIVERED, None
+        return DeliveryResult.DELIVERED, None
     if outcome.verdict is not Verdict.RETRY or attempt > len(pauses_s):
-        return Fate.GIVEN_UP, None
+        return DeliveryResult.GIVEN_UP, None
     pause_s = pauses_s[attempt - 1] * (1 - _JITTER * random.random())
-    return Fate.HELD, now + timedelta(seconds=max(pause_s, outcome.retry_after_s or 0.0))
+    return DeliveryResult.HELD, now + timedelta(seconds=max(pause_s, outcome.retry_after_s or 0.0))
 
 
 @frozen
-class Sender:
+class AttemptMaker:
     """Makes attempts.
 
     Args:
@@ -56,7 +56,7 @@ class Sender:
 
     async def send(
         self, webhook_format: WebhookFormat, target: WebhookTarget, outgoing: Outgoing
-    ) -> Outcome:
+    ) -> SendOutcome:
         """Make one attempt, within the format's `timeout_s`. Raises nothing but `Cancelled`."""
         failed = f"the format {webhook_format.name} could not sign it"
         try:
@@ -64,7 +64,7 @@ class Sender:
             url = outgoing.url or target.url
             trouble = self._trouble_with(url)
             if url is None or trouble is not None:
-                return Outcome(verdict=Verdict.UNACCEPTABLE, error=trouble)
+                return SendOutcome(verdict=Verdict.UNACCEPTABLE, error=trouble)
             failed = "it could not be sent"
             outcome = await post_once(
                 self.client,
@@ -76,7 +76,7 @@ class Sender:
             )
         except Exception as error:  # noqa: BLE001  a stranger's code and a stranger's headers
             _log.warning("webhook %s: %s: %s", webhook_format.name, failed, type(error).__name__)
-            return Outcome(verdict=Verdict.RETRY, error=f"{failed}: {type(error).__name__}")
+            return SendOutcome(verdict=Verdict.RETRY, error=f"{failed}: {type(error).__name__}")
         return _without_secrets(outcome, url, target)
 
     def _trouble_with(self, url: str | None) -> str | None:
@@ -102,7 +102,7 @@ def _headers(webhook_format: WebhookFormat, outgoing: Outgoing) -> dict[str, str
     }
 
 
-def _without_secrets(outcome: Outcome, url: str, target: WebhookTarget) -> Outcome:
+def _without_secrets(outcome: SendOutcome, url: str, target: WebhookTarget) -> SendOutcome:
     if outcome.error is None:
         return outcome
     parts = urlsplit(url)
@@ -110,7 +110,7 @@ def _without_secrets(outcome: Outcome, url: str, target: WebhookTarget) -> Outco
     for part in parts.path.split("/"):
         if len(part) >= _LOOKS_LIKE_A_KEY:
             redactor.add(part)
-    return Outcome(
+    return SendOutcome(
         verdict=outcome.verdict,
         status=outcome.status,
         error=redactor.redact(outcome.error),

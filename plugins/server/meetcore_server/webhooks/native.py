@@ -10,9 +10,9 @@ from typing import ClassVar
 from attrs import evolve
 from standardwebhooks import Webhook
 
-from meetcore.orders import BotRow, WebhookTarget
-from meetcore.service import Moment, Outgoing, WebhookFormat
-from meetcore.wire import event_to_wire, format_time, to_json
+from meetcore.gateway.records import BotRow, WebhookTarget
+from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
+from meetcore.model.wire import event_to_wire, format_time, to_json
 from meetcore_server.storage.accounts import utc_now
 from meetcore_webhook.sender import message_id
 

@@ -12,7 +12,7 @@ import trio
 from attrs import define, field
 
 import meetcore
-from meetcore.launchers import InProcessLauncher
+from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore_browser.browser import Browser
 from meetcore_server.assembly import ServeOptions, Server, open_server
 from tests.plugins.server.empty_tables import with_tables

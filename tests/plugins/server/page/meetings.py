@@ -144,11 +144,11 @@ class PageMeetings(scripted_meetings.ScriptedPlatform):
         self,
         link: meetcore.MeetingLink,
         request: meetcore.CallRequest,
-        door: meetcore.CallDoor,
+        events: meetcore.CallEvents,
     ) -> AsyncIterator[meetcore.Call]:
         kind = link.native_id.partition("-")[0]
         meeting = SimMeeting(SCRIPTS.get(kind, scripted_meetings.SHORT))
-        async with meeting.attend(link, request, door) as call:
+        async with meeting.attend(link, request, events) as call:
             yield call
 
 

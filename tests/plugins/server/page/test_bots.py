@@ -154,14 +154,19 @@ async def test_a_bot_that_is_stopped_leaves_transcript_history_recording_and_dow
     await visitor.see(".finals .line >> nth=1")
     await visitor.click(".actions >> text=Stop")
     await visitor.see(".badge >> text=Completed")
-    hops = await visitor.run(
-        "() => [...document.querySelectorAll('.hops strong')].map((each) => each.textContent)"
+    transitions = await visitor.run(
+        "() => [...document.querySelectorAll('.transitions strong')].map((e) => e.textContent)"
     )
-    assert hops == [
+    assert transitions == [
         "Starting", "Joining", "Waiting to be let in", "In the call", "Recording", "Leaving",
         "Finishing", "Completed",
     ]  # fmt: skip
-    assert await visitor.run("() => document.querySelectorAll('.hops .hop > time').length") >= 8
+    assert (
+        await visitor.run(
+            "() => document.querySelectorAll('.transitions .transition > time').length"
+        )
+        >= 8
+    )
     await visitor.see("audio")
     await visitor.until("() => document.querySelector('audio').duration > 1")
     await visitor.run("() => document.querySelector('audio').play()")

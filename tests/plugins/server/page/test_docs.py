@@ -33,7 +33,7 @@ async def test_every_operation_is_shown_with_parameters_body_and_answers(
         "(count) => document.querySelectorAll('.operation .try').length === count", len(described)
     )
     body = await visitor.text("#create_bot .operation-body")
-    for words in ("Idempotency-Key", "meeting_url", "required", "list of WebhookWish", "201"):
+    for words in ("Idempotency-Key", "meeting_url", "required", "list of WebhookRequest", "201"):
         assert words in body
     await visitor.click("#create_bot summary >> text=webhooks")
     await visitor.see("#create_bot .fields .fields >> text=secret")

@@ -6,10 +6,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from meetcore.lifecycle import State
-from meetcore.orders import BotOrder, BotRow
+from meetcore.gateway.records import BotRequest, BotRow
+from meetcore.model.lifecycle import State
 from meetcore_server.storage.bot_rows import BotFacts
-from meetcore_server.storage.bots import Bots, Limits
+from meetcore_server.storage.bots import BotLimits, BotRows
 
 LINK = "https://meet.example/abc?pwd=secret"
 
@@ -27,17 +27,17 @@ def facts(**changes: Any) -> BotFacts:
 
 
 async def insert(
-    bots: Bots,
+    bots: BotRows,
     *,
     user_id: int = 1,
     key_id: str = "k",
-    limits: Limits | None = None,
+    limits: BotLimits | None = None,
     about: BotFacts | None = None,
     bot_id: str | None = None,
     **order: Any,
 ) -> BotRow:
     return await bots.insert(
-        BotOrder(**{"url": LINK, **order}),
+        BotRequest(**{"url": LINK, **order}),
         about or facts(),
         bot_id=bot_id or str(uuid.uuid4()),
         user_id=user_id,

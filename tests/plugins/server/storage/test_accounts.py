@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 import trio
 
-from meetcore.errors import UnknownOption
-from meetcore.orders import NoSuchBot, Scope
-from meetcore_server.storage.accounts import OPERATOR_ID, Accounts
+from meetcore.gateway.records import NoSuchBot, Scope
+from meetcore.model.errors import UnknownOption
+from meetcore_server.storage.accounts import OPERATOR_ID, AccountStore
 from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.database import open_database
 from meetcore_server.storage.errors import EmailTaken
@@ -25,7 +25,7 @@ HUGE = 10**30
 
 async def test_the_operator_is_always_the_first_user(database_url: str) -> None:
     async with open_database(database_url) as database:
-        (operator,) = await Accounts(database).users()
+        (operator,) = await AccountStore(database).users()
     assert (operator.id, operator.email) == (OPERATOR_ID, "operator")
     assert operator.created_at.tzinfo is UTC
     assert abs(operator.created_at - datetime.now(UTC)) < timedelta(minutes=5)
@@ -33,7 +33,7 @@ async def test_the_operator_is_always_the_first_user(database_url: str) -> None:
 
 async def test_a_user_is_made_once_for_an_email(database_url: str) -> None:
     async with open_database(database_url) as database:
-        accounts = Accounts(database)
+        accounts = AccountStore(database)
         ada, new = await accounts.create_user(
             " ada@example.org ", name="Ada \x00 \ud800", image_url="https://x/a.png", max_bots=3
         )
@@ -52,19 +52,19 @@ async def test_users_made_at_once_are_one(database_url: str) -> None:
 
     async with open_database(database_url) as database, open_database(database_url) as second:
 
-        async def create(accounts: Accounts) -> None:
+        async def create(accounts: AccountStore) -> None:
             _, new = await accounts.create_user("ada@example.org")
             made.append(new)
 
         async with trio.open_nursery() as nursery:
             for number in range(20):
-                nursery.start_soon(create, Accounts(second if number % 2 else database))
+                nursery.start_soon(create, AccountStore(second if number % 2 else database))
     assert sorted(made) == [False] * 19 + [True]
 
 
 async def test_a_user_is_changed_in_what_may_change(database_url: str) -> None:
     async with open_database(database_url) as database:
-        accounts = Accounts(database)
+        accounts = AccountStore(database)
         ada, _ = await accounts.create_user("ada@example.org", max_bots=3)
         changed = await accounts.change_user(ada.id, name="Ada", max_bots=None, email="a@b.c")
         assert (changed.name, changed.max_bots, changed.email) == ("Ada", None, "a@b.c")
@@ -79,7 +79,7 @@ async def test_a_user_is_changed_in_what_may_change(database_url: str) -> None:
 
 async def test_each_dialect_keeps_its_own_settings(database_url: str) -> None:
     async with open_database(database_url) as database:
-        accounts = Accounts(database)
+        accounts = AccountStore(database)
         assert await accounts.settings(1, "vexa") == {}
         await accounts.put_settings(1, "vexa", {"webhook": {"url": "https://x", "n": [1, None]}})
         await accounts.put_settings(1, "spoke", {"a": "\x00é"})
@@ -97,9 +97,9 @@ async def test_settings_put_at_once_do_not_lose_each_other(database_url: str) ->
     async with open_database(database_url) as database, open_database(database_url) as second:
         async with trio.open_nursery() as nursery:
             for number in range(20):
-                accounts = Accounts(second if number % 2 else database)
+                accounts = AccountStore(second if number % 2 else database)
                 nursery.start_soon(accounts.put_settings, 1, f"d{number}", {"n": number})
-        kept = [await Accounts(database).settings(1, f"d{n}") for n in range(20)]
+        kept = [await AccountStore(database).settings(1, f"d{n}") for n in range(20)]
     assert kept == [{"n": n} for n in range(20)]
 
 

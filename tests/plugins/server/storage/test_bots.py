@@ -11,11 +11,10 @@ import sqlalchemy as sa
 import trio
 from sqlalchemy.dialects import sqlite
 
-from meetcore.lifecycle import EndReason, State
-from meetcore.orders import (
+from meetcore.gateway.records import (
     AlreadyThere,
-    BotOrder,
     BotQuery,
+    BotRequest,
     BotRow,
     LimitOf,
     LimitReached,
@@ -23,16 +22,17 @@ from meetcore.orders import (
     NotNow,
     WebhookTarget,
 )
-from meetcore_server.storage.accounts import Accounts
+from meetcore.model.lifecycle import EndReason, State
+from meetcore_server.storage.accounts import AccountStore
 from meetcore_server.storage.bot_rows import matching
-from meetcore_server.storage.bots import Bots, Limits
+from meetcore_server.storage.bots import BotLimits, BotRows
 from meetcore_server.storage.database import open_database
 from meetcore_server.storage.keys import Keys
 from tests.plugins.server.storage.orders_of_tests import LINK, facts, insert
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HUGE = 10**30
-WHOLE = BotOrder(
+WHOLE = BotRequest(
     url=LINK,
     dialect="spoke",
     name="Notes é",
@@ -55,7 +55,7 @@ WHOLE = BotOrder(
 
 async def test_a_bot_is_kept_as_it_was_ordered(database_url: str) -> None:
     async with open_database(database_url) as database:
-        bots = Bots(database)
+        bots = BotRows(database)
         row = await bots.insert(
             WHOLE,
             facts(state=State.SCHEDULED, scheduled_for=NOON, native_id="n" * 10_000),
@@ -80,7 +80,7 @@ async def test_who_asks_for_another_users_bot_or_none_is_told_there_is_none(
     database_url: str,
 ) -> None:
     async with open_database(database_url) as database:
-        bots = Bots(database)
+        bots = BotRows(database)
         await insert(bots, bot_id="b")
         for user_id in (2, HUGE):
             with pytest.raises(NoSuchBot):
@@ -104,9 +104,9 @@ async def test_who_asks_for_another_users_bot_or_none_is_told_there_is_none(
 
 async def test_an_idempotency_key_makes_one_bot_a_user(database_url: str) -> None:
     async with open_database(database_url) as database:
-        ada, _ = await Accounts(database).create_user("ada@example.org")
-        bots = Bots(database)
-        limits = Limits(per_user=1)
+        ada, _ = await AccountStore(database).create_user("ada@example.org")
+        bots = BotRows(database)
+        limits = BotLimits(per_user=1)
         first = await insert(bots, idempotency_key="i", exclusive="x", limits=limits)
         again = await insert(bots, idempotency_key="i", exclusive="x", limits=limits)
         other = await insert(bots, idempotency_key="i", user_id=ada.id)
@@ -118,19 +118,19 @@ async def test_orders_that_come_at_once_make_one_bot(database_url: str) -> None:
     rows: list[BotRow] = []
     async with open_database(database_url) as database, open_database(database_url) as second:
 
-        async def order(bots: Bots) -> None:
+        async def order(bots: BotRows) -> None:
             rows.append(await insert(bots, idempotency_key="i"))
 
         async with trio.open_nursery() as nursery:
             for number in range(20):
-                nursery.start_soon(order, Bots(second if number % 2 else database))
+                nursery.start_soon(order, BotRows(second if number % 2 else database))
     assert len({row.bot_id for row in rows}) == 1
     assert sum(not row.replayed for row in rows) == 1
 
 
 async def test_an_exclusive_bot_keeps_a_second_away_until_it_ends(database_url: str) -> None:
     async with open_database(database_url) as database:
-        bots = Bots(database)
+        bots = BotRows(database)
         first = await insert(bots, exclusive="meet/abc")
         with pytest.raises(AlreadyThere) as caught:
             await insert(bots, exclusive="meet/abc")
@@ -142,9 +142,9 @@ async def test_an_exclusive_bot_keeps_a_second_away_until_it_ends(database_url: 
 
 async def test_limits_count_what_runs_of_a_user_and_of_all(database_url: str) -> None:
     async with open_database(database_url) as database:
-        accounts, bots = Accounts(database), Bots(database)
+        accounts, bots = AccountStore(database), BotRows(database)
         ada, _ = await accounts.create_user("ada@example.org", max_bots=1)
-        limits = Limits(per_user=2, total=3, scheduled_per_user=1)
+        limits = BotLimits(per_user=2, total=3, scheduled_per_user=1)
         first = await insert(bots, limits=limits)
         await insert(bots, limits=limits)
         with pytest.raises(LimitReached) as caught:
@@ -163,15 +163,15 @@ async def test_limits_count_what_runs_of_a_user_and_of_all(database_url: str) ->
             await insert(bots, about=later, limits=limits)
         await insert(bots, limits=limits)
         with pytest.raises(LimitReached):
-            await insert(bots, user_id=ada.id, limits=Limits(total=3))
+            await insert(bots, user_id=ada.id, limits=BotLimits(total=3))
 
 
 async def test_limits_count_what_runs_of_a_key(database_url: str) -> None:
     async with open_database(database_url) as database:
-        keys, bots = Keys(database), Bots(database)
+        keys, bots = Keys(database), BotRows(database)
         own, _ = await keys.create(1, max_bots=1)
         plain, _ = await keys.create(1)
-        limits = Limits(per_key=2, per_user=4, total=5)
+        limits = BotLimits(per_key=2, per_user=4, total=5)
 
         async def refused(key_id: str, **more: Any) -> tuple[LimitOf, int]:
             with pytest.raises(LimitReached) as caught:
@@ -187,7 +187,7 @@ async def test_limits_count_what_runs_of_a_key(database_url: str) -> None:
         assert await refused(plain.id) == (LimitOf.KEY, 2)
         await insert(bots, key_id="open", limits=limits)
         assert await refused("open") == (LimitOf.USER, 4)
-        ada, _ = await Accounts(database).create_user("ada@example.org")
+        ada, _ = await AccountStore(database).create_user("ada@example.org")
         hers, _ = await keys.create(ada.id, max_bots=9)
         await insert(bots, key_id=hers.id, user_id=ada.id, limits=limits)
         assert await refused(hers.id, user_id=ada.id) == (LimitOf.ALL, 5)
@@ -200,9 +200,9 @@ async def test_a_key_of_the_configurations_has_the_limits_of_its_user_alone(
     database_url: str,
 ) -> None:
     async with open_database(database_url) as database:
-        bots = Bots(database)
+        bots = BotRows(database)
         for _ in range(3):
-            await insert(bots, key_id="open", limits=Limits(per_key=1))
+            await insert(bots, key_id="open", limits=BotLimits(per_key=1))
         assert await bots.count_running() == 3
 
 
@@ -210,7 +210,7 @@ async def test_scheduled_bots_do_not_count_for_a_key(database_url: str) -> None:
     later = facts(state=State.SCHEDULED, scheduled_for=NOON)
     async with open_database(database_url) as database:
         key, _ = await Keys(database).create(1, max_bots=1)
-        bots = Bots(database)
+        bots = BotRows(database)
         for _ in range(3):
             waiting = await insert(bots, key_id=key.id, about=later)
         await insert(bots, key_id=key.id)
@@ -219,12 +219,12 @@ async def test_scheduled_bots_do_not_count_for_a_key(database_url: str) -> None:
         with pytest.raises(LimitReached):
             await insert(bots, key_id=key.id)
         with pytest.raises(LimitReached, match="1 scheduled bots"):
-            await insert(bots, key_id="k", about=later, limits=Limits(scheduled_per_user=1))
+            await insert(bots, key_id="k", about=later, limits=BotLimits(scheduled_per_user=1))
 
 
 async def test_the_bots_of_a_revoked_key_stay(database_url: str) -> None:
     async with open_database(database_url) as database:
-        keys, bots = Keys(database), Bots(database)
+        keys, bots = Keys(database), BotRows(database)
         key, _ = await keys.create(1, max_bots=1)
         row = await insert(bots, key_id=key.id)
         await keys.revoke(key.id)
@@ -242,9 +242,9 @@ async def test_orders_that_come_at_once_never_pass_the_limit_of_their_key(
         own, _ = await Keys(database).create(1, max_bots=3)
         plain, _ = await Keys(database).create(1)
 
-        async def order(bots: Bots, key_id: str) -> None:
+        async def order(bots: BotRows, key_id: str) -> None:
             try:
-                made.append(await insert(bots, key_id=key_id, limits=Limits(per_key=5)))
+                made.append(await insert(bots, key_id=key_id, limits=BotLimits(per_key=5)))
             except LimitReached as error:
                 refused.append(error.of)
 
@@ -252,7 +252,7 @@ async def test_orders_that_come_at_once_never_pass_the_limit_of_their_key(
             for number in range(60):
                 nursery.start_soon(
                     order,
-                    Bots(second if number % 2 else database),
+                    BotRows(second if number % 2 else database),
                     own.id if number % 3 else plain.id,
                 )
     counts = [sum(row.key_id == key.id for row in made) for key in (own, plain)]
@@ -262,10 +262,10 @@ async def test_orders_that_come_at_once_never_pass_the_limit_of_their_key(
 
 async def test_a_refused_order_leaves_nothing_behind(database_url: str) -> None:
     async with open_database(database_url) as database:
-        bots = Bots(database)
+        bots = BotRows(database)
         hook = WebhookTarget(format="native", url="https://x")
         with pytest.raises(LimitReached):
-            await insert(bots, limits=Limits(total=0), webhooks=(hook,))
+            await insert(bots, limits=BotLimits(total=0), webhooks=(hook,))
         count = await database.do(lambda c: c.scalar(sa.text("SELECT count(*) FROM targets")))
         assert count == 0
         assert await bots.list(BotQuery()) == []
@@ -274,8 +274,8 @@ async def test_a_refused_order_leaves_nothing_behind(database_url: str) -> None:
 async def test_bots_are_listed_by_what_is_asked_and_in_pages(database_url: str) -> None:
     clock = NOON
     async with open_database(database_url) as database:
-        ada, _ = await Accounts(database).create_user("ada@example.org")
-        bots = Bots(database, lambda: clock)
+        ada, _ = await AccountStore(database).create_user("ada@example.org")
+        bots = BotRows(database, lambda: clock)
         for number in range(1, 8):
             clock = NOON + timedelta(hours=number)
             about = facts(native_id=f"m{number % 2}", name=f"bot {number}")
@@ -337,7 +337,7 @@ async def test_pages_and_meetings_are_found_by_an_index(sqlite_url: str) -> None
 
 async def test_a_bot_follows_its_journal_and_its_end_stays(database_url: str) -> None:
     async with open_database(database_url) as database:
-        bots = Bots(database)
+        bots = BotRows(database)
         bot_id = (await insert(bots, keep_s=60.0)).bot_id
         later = NOON + timedelta(minutes=5)
         row = await bots.update(bot_id, state=State.IN_CALL, in_call_at=NOON, last_seq=7)
@@ -358,10 +358,10 @@ async def test_a_bot_follows_its_journal_and_its_end_stays(database_url: str) ->
 
 async def test_an_order_is_replaced_only_while_it_waits(database_url: str) -> None:
     async with open_database(database_url) as database:
-        bots = Bots(database)
+        bots = BotRows(database)
         later = facts(state=State.SCHEDULED, scheduled_for=NOON)
         bot_id = (await insert(bots, about=later, extras={"a": 1}, idempotency_key="i")).bot_id
-        order = BotOrder(url=LINK + "2", extras={"b": 2}, keep_s=5.0)
+        order = BotRequest(url=LINK + "2", extras={"b": 2}, keep_s=5.0)
         row = await bots.replace_order(bot_id, order, facts(name="Other"))
         assert (row.state, row.scheduled_for, row.name) == (State.REQUESTED, None, "Other")
         assert (row.url, row.extras) == (LINK + "2", {"b": 2})
@@ -376,7 +376,7 @@ async def test_an_order_is_replaced_only_while_it_waits(database_url: str) -> No
 
 async def test_what_was_kept_long_enough_is_due_until_it_is_deleted(database_url: str) -> None:
     async with open_database(database_url) as database:
-        bots = Bots(database)
+        bots = BotRows(database)
         for number, keep_s in enumerate((60.0, 10.0, None, 0.0, 1e300)):
             await insert(bots, bot_id=f"b{number}", keep_s=keep_s)
             await bots.update(f"b{number}", state=State.COMPLETED, ended_at=NOON)

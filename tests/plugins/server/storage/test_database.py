@@ -17,7 +17,7 @@ import trio
 import trio.testing
 from sqlalchemy.exc import IntegrityError
 
-from meetcore.errors import ConfigError
+from meetcore.model.errors import ConfigError
 from meetcore_server.storage.database import Database, open_database
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.tables import server_secrets as table

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from standardwebhooks import Webhook
 
-from meetcore.errors import ConfigError
-from meetcore.orders import NoSuchBot
+from meetcore.gateway.records import NoSuchBot
+from meetcore.model.errors import ConfigError
 from meetcore_server.storage.database import open_database
 from meetcore_server.storage.endpoints import Endpoints
 

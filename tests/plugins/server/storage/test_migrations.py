@@ -12,8 +12,8 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from meetcore.orders import LimitOf, LimitReached
-from meetcore_server.storage.bots import Bots, Limits
+from meetcore.gateway.records import LimitOf, LimitReached
+from meetcore_server.storage.bots import BotLimits, BotRows
 from meetcore_server.storage.database import open_database
 from meetcore_server.storage.engine import find_place
 from meetcore_server.storage.errors import DatabaseTooNew
@@ -78,15 +78,15 @@ async def test_a_database_of_the_first_version_is_upgraded_with_its_keys_and_bot
 ) -> None:
     async with open_database(database_url) as database:
         key, secret = await Keys(database).create(1, label="crm", max_bots=7)
-        ordered = await insert(Bots(database), key_id=key.id)
+        ordered = await insert(BotRows(database), key_id=key.id)
     await trio.to_thread.run_sync(copy_at, "0001", database_url, new_database_url)
     async with open_database(new_database_url) as database:
         (kept,) = await Keys(database).keys()
         assert (kept.id, kept.label, kept.max_bots) == (key.id, "crm", None)
         assert await Keys(database).authenticate(secret) is not None
-        assert await Bots(database).get(ordered.bot_id) == ordered
+        assert await BotRows(database).get(ordered.bot_id) == ordered
         with pytest.raises(LimitReached) as caught:
-            await insert(Bots(database), key_id=key.id, limits=Limits(per_key=1))
+            await insert(BotRows(database), key_id=key.id, limits=BotLimits(per_key=1))
         assert caught.value.of is LimitOf.KEY
         limited, _ = await Keys(database).create(1, max_bots=2)
         assert limited.max_bots == 2

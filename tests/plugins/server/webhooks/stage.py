@@ -1,4 +1,4 @@
-"""Bots with journals in memory, a desk over a real database, and formats that are quick."""
+"""Bots with journals in memory, a dispatcher over a real database, and formats that are quick."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import trio
 import trio.testing
 from attrs import define, field
 
-from meetcore.addresses import PrivateTargets
-from meetcore.events import Event, StepTaken
-from meetcore.lifecycle import State
-from meetcore.orders import BotGone, BotRow, WebhookTarget
-from meetcore.service import Moment, Outgoing, WebhookFormat
-from meetcore_server.storage.bots import Bots
+from meetcore.gateway.records import BotGone, BotRow, WebhookTarget
+from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
+from meetcore.model.addresses import PrivateTargets
+from meetcore.model.events import Event, StepTaken
+from meetcore.model.lifecycle import State
+from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.database import Database, open_database
 from meetcore_server.storage.endpoints import Endpoints
-from meetcore_server.webhooks.desk import WebhookDesk
-from meetcore_server.webhooks.line import Line
+from meetcore_server.webhooks.dispatcher import WebhookDispatcher
+from meetcore_server.webhooks.fair_queue import FairQueue
 from meetcore_server.webhooks.native import NativeFormat
 from tests.plugins.server.storage.orders_of_tests import insert
 
@@ -30,15 +30,15 @@ ANY = PrivateTargets(all=True)
 
 
 class Plain(WebhookFormat):
-    """Each step as a message of two words: its number, and how many events the story has."""
+    """Each step as a message of two words: its number, and how many events the history has."""
 
     name: ClassVar[str] = "plain"
     pauses_s: ClassVar[tuple[float, ...]] = (0.02, 0.02, 0.02)
     timeout_s: ClassVar[float] = 2.0
 
     async def messages(self, moment: Moment) -> Sequence[Outgoing]:
-        event, story = moment.event, moment.story
-        assert story.last_seq == event.seq
+        event, history = moment.event, moment.history
+        assert history.last_seq == event.seq
         if not isinstance(event, StepTaken) or event.name == "quiet":
             return ()
         count = 3 if event.name == "three" else 1
@@ -103,7 +103,7 @@ FORMATS: dict[str, WebhookFormat] = {
 
 @define(eq=False)
 class Stage:
-    """Everything around a desk.
+    """Everything around a dispatcher.
 
     Attributes:
         journals: The events of each bot.
@@ -112,9 +112,9 @@ class Stage:
     """
 
     database: Database
-    bots: Bots
+    bots: BotRows
     endpoints: Endpoints
-    desk: WebhookDesk
+    dispatcher: WebhookDispatcher
     nursery: trio.Nursery
     journals: dict[str, list[Event]] = field(factory=dict)
     gone: set[str] = field(factory=set)
@@ -139,7 +139,7 @@ class Stage:
             event = StepTaken(name=name, bot_id=row.bot_id, seq=len(journal) + 1, at=at)
             journal.append(event)
         if wake:
-            self.desk.wake(row.bot_id)
+            self.dispatcher.wake(row.bot_id)
 
     async def follow(self, row: BotRow, state: State | None = None) -> None:
         """Note in the database how far the journal is."""
@@ -151,13 +151,13 @@ class Stage:
         with trio.fail_after(60):
             while True:
                 await trio.testing.wait_all_tasks_blocked(0.01)
-                if not self.desk.busy:
+                if not self.dispatcher.busy:
                     return
 
     async def until_idle(self) -> None:
         """Return when everything was sent that can be."""
         with trio.fail_after(60):
-            while self.desk.busy or self.desk.waiting:
+            while self.dispatcher.busy or self.dispatcher.waiting:
                 await trio.testing.wait_all_tasks_blocked(0.01)
             await self.until_quiet()
 
@@ -168,21 +168,21 @@ async def staged(
     *,
     journals: dict[str, list[Event]] | None = None,
     private: PrivateTargets = ANY,
-    line: Line | None = None,
+    line: FairQueue | None = None,
     start: bool = True,
 ) -> AsyncIterator[Stage]:
-    """Hold a desk that runs. The journals of an earlier stage can be taken over."""
+    """Hold a dispatcher that runs. The journals of an earlier stage can be taken over."""
     async with open_database(url) as database, trio.open_nursery() as nursery:
         stage: Stage
 
         def read_events(row: BotRow, after: int) -> AsyncGenerator[Event, None]:
             return stage.read_events(row, after)
 
-        desk = WebhookDesk(database, FORMATS, read_events, private=private, line=line)
-        stage = Stage(database, Bots(database), Endpoints(database), desk, nursery)
+        dispatcher = WebhookDispatcher(database, FORMATS, read_events, private=private, line=line)
+        stage = Stage(database, BotRows(database), Endpoints(database), dispatcher, nursery)
         stage.journals = journals if journals is not None else {}
         if start:
-            await nursery.start(desk.run)
+            await nursery.start(dispatcher.run)
         yield stage
         nursery.cancel_scope.cancel()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import trio
 
-from meetcore.lifecycle import State
-from meetcore.orders import BotOrder
-from meetcore_server.webhooks.line import Line
+from meetcore.gateway.records import BotRequest
+from meetcore.model.lifecycle import State
+from meetcore_server.webhooks.fair_queue import FairQueue
 from tests.plugins.server.storage.orders_of_tests import LINK, facts
 from tests.plugins.server.webhooks.receiver import hang_up, never, receiving, status
 from tests.plugins.server.webhooks.stage import staged, target
@@ -46,7 +46,7 @@ async def test_two_targets_of_a_bot_do_not_wait_for_each_other(sqlite_url: str) 
 
 
 async def test_a_host_is_visited_by_so_many_at_once_and_no_more(sqlite_url: str) -> None:
-    line = Line(most=50, most_per_host=3)
+    line = FairQueue(most=50, most_per_host=3)
     async with receiving() as receiver, staged(sqlite_url, line=line) as stage:
         rows = [await stage.bot(target(receiver.url())) for _ in range(30)]
         for row in rows:
@@ -91,7 +91,7 @@ async def test_two_hundred_targets_that_pause_have_no_task(sqlite_url: str) -> N
         await receiver.until_got(200, "/down")
         await stage.until_quiet()
         assert trio.lowlevel.current_statistics().tasks_living < 40
-        assert stage.desk.waiting == 200
+        assert stage.dispatcher.waiting == 200
         for row in rows:
             stage.write(row, "c")
         await stage.until_quiet()
@@ -109,7 +109,7 @@ async def test_a_journal_is_read_on_and_not_from_the_start_each_time(sqlite_url:
 
 
 async def test_a_long_backlog_leaves_others_their_turn(sqlite_url: str) -> None:
-    line = Line(most=1)
+    line = FairQueue(most=1)
     async with receiving() as receiver, staged(sqlite_url, line=line) as stage:
         long = await stage.bot(target(receiver.url("/long")))
         short = await stage.bot(target(receiver.url("/short", "localhost")))
@@ -131,9 +131,9 @@ async def test_a_rescheduled_bot_tells_its_new_targets_and_the_old_ones_nothing(
         stage.write(row, "a")
         await receiver.until_got(1, "/old")
         await stage.until_idle()
-        order = BotOrder(url=LINK, webhooks=(target(receiver.url("/new")),))
+        order = BotRequest(url=LINK, webhooks=(target(receiver.url("/new")),))
         await stage.bots.replace_order(row.bot_id, order, facts())
-        stage.desk.targets_changed(row.bot_id)
+        stage.dispatcher.targets_changed(row.bot_id)
         stage.write(row, "b")
         await receiver.until_got(2, "/new")
         assert len(receiver.at("/old")) == 1

@@ -8,18 +8,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from meetcore_server.webhooks.line import Line
+from meetcore_server.webhooks.fair_queue import FairQueue
 
 
 def test_hosts_take_turns_and_targets_of_a_host_stand_in_line() -> None:
-    line = Line()
+    line = FairQueue()
     for target_id, host in ((1, "a"), (2, "a"), (3, "a"), (4, "b")):
         line.ask(target_id, host)
     assert [line.next(0.0) for _ in range(5)] == [1, 4, 2, 3, None]
 
 
 def test_a_host_that_lets_us_wait_is_visited_less_until_it_answers() -> None:
-    line = Line(most_per_host=3, most_of_slow=1)
+    line = FairQueue(most_per_host=3, most_of_slow=1)
     line.ask(1, "a")
     assert line.next(0.0) == 1
     line.done(1, slow=True)
@@ -31,7 +31,7 @@ def test_a_host_that_lets_us_wait_is_visited_less_until_it_answers() -> None:
 
 
 def test_news_while_it_is_served_or_pauses() -> None:
-    line = Line()
+    line = FairQueue()
     line.ask(1, "a")
     assert line.next(0.0) == 1
     line.ask(1, "a")
@@ -57,7 +57,7 @@ class AnyLine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.line = Line(most=4, most_per_host=2, most_of_slow=1)
+        self.line = FairQueue(most=4, most_per_host=2, most_of_slow=1)
         self.now = 0.0
         self.owed: set[int] = set()
         self.served: set[int] = set()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from meetcore.events import DeliveryAttempted
-from meetcore.wire import event_to_wire
+from meetcore.model.events import DeliveryAttempted
+from meetcore.model.wire import event_to_wire
 from tests.plugins.server.webhooks.receiver import Got, receiving, status
 from tests.plugins.server.webhooks.stage import Stage, staged, target
 
@@ -55,7 +55,7 @@ async def test_the_deletion_is_told(sqlite_url: str) -> None:
     async with receiving() as receiver, staged(sqlite_url) as stage:
         row = await stage.bot(target(receiver.url(), "native", secret=SECRET))
         stage.gone.add(row.bot_id)
-        await stage.desk.after_deletion(row, 4)
+        await stage.dispatcher.after_deletion(row, 4)
         await receiver.until_got(1)
         (got,) = receiver.got
         assert verified(got) == got.json
@@ -81,10 +81,12 @@ async def test_an_endpoint_hears_of_new_bots_by_its_secret_and_address_of_now(
         await receiver.until_got(1, "/new")
         await stage.until_idle()
         assert verified(receiver.at("/new")[0])
-        history = await stage.desk.deliveries.history(endpoint_id=endpoint_id, user_id=1)
+        history = await stage.dispatcher.deliveries.history(endpoint_id=endpoint_id, user_id=1)
         assert [d.event_seq for d in history] == [2, 1]
-        assert await stage.desk.deliveries.history(endpoint_id=endpoint_id, user_id=2) == []
-        assert await stage.desk.deliveries.history(before=history[0].id, limit=1) == history[1:]
+        assert await stage.dispatcher.deliveries.history(endpoint_id=endpoint_id, user_id=2) == []
+        assert (
+            await stage.dispatcher.deliveries.history(before=history[0].id, limit=1) == history[1:]
+        )
 
 
 async def test_an_endpoint_that_is_switched_off_hears_nothing_until_it_is_on_again(
@@ -98,7 +100,7 @@ async def test_an_endpoint_that_is_switched_off_hears_nothing_until_it_is_on_aga
         await stage.until_idle()
         assert receiver.got == []
         await stage.endpoints.change(endpoint_id, enabled=True)
-        await stage.desk.endpoint_enabled(endpoint_id)
+        await stage.dispatcher.endpoint_enabled(endpoint_id)
         await receiver.until_got(2)
         await stage.until_idle()
         assert [got.json["seq"] for got in receiver.got] == [1, 2]

@@ -1,4 +1,4 @@
-"""At least once, in order: whatever targets answer, and whenever the desk is stopped."""
+"""At least once, in order: whatever targets answer, and whenever the dispatcher is stopped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from meetcore.service import Outgoing
+from meetcore.gateway.service import Outgoing
 from tests.plugins.server.empty_tables import with_tables
 from tests.plugins.server.webhooks.receiver import Answer, hang_up, never, receiving, status
 from tests.plugins.server.webhooks.stage import staged, target
@@ -59,7 +59,7 @@ async def live(url: str, life: list[tuple[str, Any]], answers: list[str]) -> Non
                 if bot_id is None:
                     bot_id = (await stage.bot(target(receiver.url(), "promise"))).bot_id
                 row = await stage.bots.get(bot_id)
-                (to,) = await stage.desk.cursors.targets(bot_id)
+                (to,) = await stage.dispatcher.cursors.targets(bot_id)
                 restart = False
                 while steps and not restart:
                     what, how = steps.pop(0)
@@ -76,7 +76,7 @@ async def live(url: str, life: list[tuple[str, Any]], answers: list[str]) -> Non
                         posted += 1
                         expected.append(f"posted {posted}")
                         body = f"posted {posted}".encode()
-                        await stage.desk.post(row, to, Outgoing(kind="own", body=body))
+                        await stage.dispatcher.post(row, to, Outgoing(kind="own", body=body))
                     elif what == "restart":
                         for _ in range(how):
                             await trio.lowlevel.checkpoint()
@@ -90,6 +90,6 @@ async def live(url: str, life: list[tuple[str, Any]], answers: list[str]) -> Non
         once = [body for body, _ in groupby(got)]
         assert once == expected
         async with staged(url, journals=journals, start=False) as stage:
-            history = await stage.desk.deliveries.history()
+            history = await stage.dispatcher.deliveries.history()
             assert len(history) == len(expected)
             assert all((d.delivered_at is None) != (d.given_up_at is None) for d in history)

@@ -1,4 +1,4 @@
-"""A desk that was stopped or killed is followed by one that forgets nothing and repeats little."""
+"""A dispatcher that was stopped or killed is followed by one that forgets nothing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import trio
 
-from meetcore.lifecycle import State
-from meetcore.service import Outgoing
+from meetcore.gateway.service import Outgoing
+from meetcore.model.lifecycle import State
 from tests.plugins.server.webhooks.receiver import Receiver, never, receiving, status
 from tests.plugins.server.webhooks.stage import staged, target
 
@@ -25,7 +25,7 @@ def bodies(receiver: Receiver, path: str = "/hook") -> list[str]:
     return [got.body.decode() for got in receiver.at(path)]
 
 
-async def test_a_fresh_desk_goes_on_after_the_cursor_without_being_woken(
+async def test_a_fresh_dispatcher_goes_on_after_the_cursor_without_being_woken(
     database_url: str,
 ) -> None:
     async with receiving() as receiver:
@@ -81,8 +81,8 @@ async def test_attempts_and_pauses_go_on_where_they_stood(sqlite_url: str) -> No
             stage.write(row, "b")
             await stage.until_quiet()
             assert len(receiver.got) == 1
-            (held,) = await stage.desk.deliveries.history()
-            await stage.desk.redeliver(held.id)
+            (held,) = await stage.dispatcher.deliveries.history()
+            await stage.dispatcher.redeliver(held.id)
             await receiver.until_got(4)
             assert bodies(receiver) == ["1", "1", "1", "2"]
             assert receiver.got[2].headers["x-attempt"] == "2"
@@ -96,10 +96,10 @@ async def test_what_was_posted_and_asked_for_again_is_not_forgotten(sqlite_url: 
             await receiver.until_got(1)
             await stage.until_idle()
         async with staged(sqlite_url, journals=stage.journals, start=False) as stage:
-            (to,) = await stage.desk.cursors.targets(row.bot_id)
-            await stage.desk.post(row, to, Outgoing(kind="k", body=b"posted"))
-            (_, first) = await stage.desk.deliveries.history()
-            await stage.desk.redeliver(first.id)
+            (to,) = await stage.dispatcher.cursors.targets(row.bot_id)
+            await stage.dispatcher.post(row, to, Outgoing(kind="k", body=b"posted"))
+            (_, first) = await stage.dispatcher.deliveries.history()
+            await stage.dispatcher.redeliver(first.id)
             await stage.follow(row, State.FAILED)
         async with staged(sqlite_url, journals=stage.journals) as stage:
             await receiver.until_got(3)
@@ -113,10 +113,10 @@ async def test_a_bot_that_ended_and_was_told_of_is_not_looked_at_again(database_
             row = await stage.bot(target(receiver.url()))
             stage.write(row, "a", wake=False)
             await stage.follow(row, State.COMPLETED)
-            stage.desk.wake(row.bot_id)
+            stage.dispatcher.wake(row.bot_id)
             await receiver.until_got(1)
             await stage.until_idle()
-            assert await stage.desk.cursors.owing() == []
+            assert await stage.dispatcher.cursors.owing() == []
         async with staged(database_url, journals=stage.journals) as stage:
             await stage.until_idle()
             assert stage.reads == []
@@ -134,9 +134,9 @@ async def test_a_bot_whose_journal_is_not_there_yet_is_told_of_from_the_start(
         stage.write(row, "a", "b")
         await stage.follow(row)
         await stage.until_idle()
-        assert len(await stage.desk.cursors.owing()) == 1
+        assert len(await stage.dispatcher.cursors.owing()) == 1
         stage.gone.clear()
-        stage.desk.wake(row.bot_id)
+        stage.dispatcher.wake(row.bot_id)
         await receiver.until_got(2)
         assert bodies(receiver) == ["1", "2"]
 
@@ -146,7 +146,7 @@ CHILD = """
 import os, sys, trio
 sys.path.insert(0, sys.argv[3])
 from tests.plugins.server.webhooks.stage import staged, target
-from meetcore.orders import BotQuery
+from meetcore.gateway.records import BotQuery
 
 async def main(url, hook, events):
     async with staged(url, start=False) as stage:
@@ -154,7 +154,7 @@ async def main(url, hook, events):
         row = rows[0] if rows else await stage.bot(target(hook))
         names = ["three" if n % 5 == 0 else "quiet" if n % 7 == 0 else "a" for n in range(events)]
         stage.write(row, *names)
-        await stage.nursery.start(stage.desk.run)
+        await stage.nursery.start(stage.dispatcher.run)
         await trio.sleep_forever()
 
 for _ in iter(sys.stdin.readline, ""):

@@ -1,4 +1,4 @@
-"""Alembic's door: runs the migrations on the connection that `upgrade` holds."""
+"""What Alembic calls: runs the migrations on the connection that `upgrade` holds."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""One bot: a nursery around one call."""

@@ -1,0 +1,591 @@
+"""A bot: one attendance at one meeting, as a nursery that leaves nothing behind.
+
+    Bot.run
+    ├─ journal     brings events to the disk
+    ├─ sinks, on_event plugins     one task each
+    ├─ listening   tracks, transcriptions
+    └─ the meeting
+       ├─ call     the platform's Call: signals and audio come in by `CallEvents`
+       └─ leaving  deadlines only
+
+What is outside may cancel the bot at any checkpoint. That is not passed through, or a recording
+would be cut in the middle of a word and a browser left in the meeting: a watcher takes it as the
+wish to stop, the bot leaves in order, in a hurry and under deadlines, and only then does
+the cancellation go on. `abandon` is for those who cannot wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, Literal, overload
+
+import attrs
+import trio
+
+from meetcore.audio.ledger import Ledger
+from meetcore.bot.command_runner import CommandRunner
+from meetcore.bot.delivery import EventHookRunner, SinkRunner
+from meetcore.bot.hearing import Listening
+from meetcore.bot.leaving import LeaveRules, keep_leave_rules
+from meetcore.bot.signal_handler import BotCallEvents, SignalHandler
+from meetcore.log.bot_log import event_logger
+from meetcore.log.folders import journal_path
+from meetcore.log.journal import Journal
+from meetcore.log.journal_head import begin, greet
+from meetcore.log.mailbox import Wake
+from meetcore.log.subscription import Drafts, Subscription
+from meetcore.model.addresses import PrivateTargets
+from meetcore.model.commands import (
+    Command,
+    PauseRecording,
+    ResumeRecording,
+    SendChat,
+    ShowImage,
+    Speak,
+    Stop,
+)
+from meetcore.model.config import BotConfig
+from meetcore.model.errors import (
+    JournalFull,
+    MeetcoreError,
+    MeetingRefused,
+    PluginError,
+    StorageUnavailable,
+    TranscriberError,
+    brief,
+    found_in,
+)
+from meetcore.model.events import (
+    AudioLost,
+    ChatReceived,
+    Draft,
+    EndingDetailed,
+    Event,
+    LedgerClosed,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantUpdated,
+    SegmentFinalized,
+    StateChanged,
+    scrubbed,
+)
+from meetcore.model.lifecycle import TERMINAL, Ending, EndReason, Evidence, State, check_transition
+from meetcore.model.meeting import MeetingLink
+from meetcore.model.roster import Roster, SpeakingTimeline
+from meetcore.model.secrets import Redactor, secrets_in
+from meetcore.model.signals import Signal
+from meetcore.model.transcript import Transcript
+from meetcore.plugin.contracts import (
+    Call,
+    CallRequest,
+    Platform,
+    Sink,
+    SinkContext,
+    Transcriber,
+    TranscriberContext,
+)
+from meetcore.plugin.failures import FailureReports
+from meetcore.plugin.registry import Plugins
+
+__all__ = ["Bot"]
+
+CLOSE_TIMEOUT_S = 20.0
+HURRY_S = 5.0
+_IN_CALL = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
+
+
+class Bot:
+    """One attendance at one meeting. `open_bot` makes one, or a fleet's `start`.
+
+    Attributes:
+        id: The bot's id.
+        folder: Where everything of it lies.
+        link: The meeting.
+        config: Its configuration.
+        roster: Who is in the meeting.
+        timeline: Who spoke when.
+        transcript: What was said.
+        ledger: The account of audio.
+        journal: The log.
+        ending: Why it ends, once it does.
+    """
+
+    def __init__(
+        self,
+        *,
+        link: MeetingLink,
+        platform: Platform,
+        config: BotConfig,
+        folder: Path,
+        bot_id: str,
+        transcriber: Transcriber | None = None,
+        sinks: Sequence[tuple[str, Sink]] = (),
+        plugins: Plugins | None = None,
+        scheduled_for: datetime | None = None,
+        random: Random | None = None,
+        wall_clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.id = bot_id
+        self.folder = folder
+        self.link = link
+        self.config = config
+        self.platform_name = platform.name
+        self.roster = Roster()
+        self.timeline = SpeakingTimeline()
+        self.transcript = Transcript()
+        self.ledger = Ledger()
+        self.ending = Ending()
+        self.drafts = Drafts()
+        self.random = random or Random()
+        self.leave_rules = LeaveRules(config.automatic_leave)
+        self.call: Call | None = None
+        self.failure: Exception | None = None
+        self.journal = Journal(
+            journal_path(folder), bot_id, wall_clock=wall_clock, fsync=config.fsync
+        )
+        self.journal.meeting_clock = self._journal_time
+        self._plugins = plugins or Plugins(entry_points=False)
+        self._platform = platform
+        self._scheduled_for = scheduled_for
+        self._state: State | None = None
+        self._in_call_at: float | None = None
+        self._recorded_something = False
+        self._hurried = False
+        self._step = trio.CancelScope()
+        self._storage_failed = False
+        self._rules_wake = Wake()
+        self._begin = trio.Event()
+        self._concluded = trio.Event()
+        self._ended = trio.Event()
+        self._call_scope = trio.CancelScope()
+        self._shield = trio.CancelScope()
+        self._shield.shield = True
+        self._runner = CommandRunner(self)
+        self._redactor = self._make_redactor(transcriber, sinks)
+        self.plugin_failed = FailureReports(bot_id, self.record, self._redactor.redact)
+        self.journal.listen(event_logger(bot_id, self._redactor))
+        self._runners = [SinkRunner(sink, self, self._sink_context(name)) for name, sink in sinks]
+        self._listening = Listening(
+            self,
+            self,
+            transcriber=transcriber,
+            sinks=self._runners,
+            revisers=self._plugins.implementations("meetcore_revise_segment"),
+            context=TranscriberContext(bot_id=bot_id, folder=folder, redactor=self._redactor),
+        )
+        self._observer = SignalHandler(self, self._listening)
+        self._state = begin(
+            self.journal,
+            link,
+            config,
+            transcriber=transcriber.name if transcriber else None,
+            sinks=[name for name, sink in sinks if not sink.transient],
+            scheduled_for=scheduled_for,
+        )
+
+    def _make_redactor(
+        self, transcriber: Transcriber | None, sinks: Sequence[tuple[str, Sink]]
+    ) -> Redactor:
+        redactor = Redactor([self.link.passcode])
+        holders = [self._platform.options, transcriber and transcriber.options]
+        for holder in [*holders, *(sink.options for _, sink in sinks)]:
+            for secret in secrets_in(holder):
+                redactor.add(secret)
+        return redactor
+
+    def _sink_context(self, name: str) -> SinkContext:
+        return SinkContext(
+            name=name,
+            bot_id=self.id,
+            folder=self.folder,
+            journal=self.journal,
+            report=partial(self._record_from_sink, name),
+            perform=self.perform,
+            redactor=self._redactor,
+            trusted=self.config.trusts(name),
+            private_targets=PrivateTargets.listed(self.config.private_targets),
+        )
+
+    def _record_from_sink(self, name: str, event: Event) -> Event:
+        """Append a sink's own event; audio it lost after taking it is moved in its account."""
+        if isinstance(event, AudioLost) and event.consumer == name:
+            account = self.ledger.account(event.track_id, name)
+            account.delivered -= event.samples
+            account.lost += event.samples
+        return self.record(event)
+
+    def __repr__(self) -> str:
+        where = f"{self.link.platform} {self.link.native_id}"
+        return f"<Bot {self.id} {self._state} at {where}>"
+
+    # --- what can be seen ---------------------------------------------------------------
+
+    @property
+    def state(self) -> State | None:
+        """Where the bot is in its life."""
+        return self._state
+
+    @property
+    def ended(self) -> bool:
+        """Whether the bot is in a terminal state."""
+        return self._state in TERMINAL
+
+    def meeting_now(self) -> float | None:
+        """Return the meeting time in seconds, None before the call."""
+        if self._in_call_at is None:
+            return None
+        return trio.current_time() - self._in_call_at
+
+    def _journal_time(self) -> float | None:
+        now = self.meeting_now() if self._in_call_at is not None else None
+        return None if now is None else round(now, 3)
+
+    @overload
+    def events(self, *, after: int = 0, drafts: Literal[False] = False) -> AsyncIterator[Event]: ...
+
+    @overload
+    def events(self, *, after: int = 0, drafts: Literal[True]) -> AsyncIterator[Event | Draft]: ...
+
+    def events(self, *, after: int = 0, drafts: bool = False) -> AsyncIterator[Any]:
+        """Yield the bot's events from the beginning (or after a `seq`), live, to the terminal one.
+
+        Args:
+            after: The last `seq` that is not wanted.
+            drafts: Whether mutable segments are shown too, in their place between events.
+        """
+        return Subscription(self.journal, self.drafts if drafts else None, after=after)
+
+    async def wait_ended(self) -> StateChanged:
+        """Return the terminal event once there is one. No deadline of its own."""
+        await self._ended.wait()
+        return self._terminal
+
+    # --- what can be asked ----------------------------------------------------------------
+
+    async def perform(self, command: Command) -> None:
+        """Carry out a command; see `CommandRunner.perform` for its errors. At most 30 s."""
+        await self._runner.perform(command)
+
+    async def stop(self, detail: str = "") -> None:
+        """Leave the meeting and finish; returns at once, `wait_ended` waits for the end.
+
+        It waits for no other command; one in hand is given up with `CommandFailed`.
+        """
+        await self.perform(Stop(detail))
+
+    async def send_chat(self, text: str) -> None:
+        """Send a message to everybody in the meeting."""
+        await self.perform(SendChat(text))
+
+    async def speak(self, pcm: bytes, sample_rate_hz: int = 16_000) -> None:
+        """Say int16 mono PCM, where the platform can."""
+        await self.perform(Speak(pcm, sample_rate_hz))
+
+    async def show_image(self, image: bytes, media_type: str = "image/png") -> None:
+        """Show a picture as the bot's camera, where the platform can."""
+        await self.perform(ShowImage(image, media_type))
+
+    async def pause(self) -> None:
+        """Record and transcribe nothing from now on; stay in the call."""
+        await self.perform(PauseRecording())
+
+    async def resume(self) -> None:
+        """Record and transcribe again."""
+        await self.perform(ResumeRecording())
+
+    def abandon(self) -> None:
+        """End at once: no leave-taking, no drain. What was captured is kept; recovery ends it."""
+        self._shield.cancel()
+
+    def hurry(self) -> None:
+        """Make what is left of the end short: a few seconds for each step."""
+        self._hurried = True
+        self._step.deadline = min(self._step.deadline, trio.current_time() + HURRY_S)
+
+    # --- for the parts of the bot -----------------------------------------------------------
+
+    def record(self, event: Event) -> Event:
+        """Append an event and let the reducers have it; a journal that takes none ends the bot."""
+        try:
+            event = self.journal.append(scrubbed(event, self._redactor.redact))
+        except (JournalFull, StorageUnavailable) as error:
+            self._cannot_write(error)
+            return event
+        if isinstance(event, SegmentFinalized):
+            self.transcript.finalized(event.segment)
+        elif isinstance(event, (ParticipantJoined, ParticipantUpdated, ParticipantLeft)):
+            self.leave_rules.roster_changed(
+                others=len(self.roster.others),
+                people=len(self.roster.people),
+                now=trio.current_time(),
+            )
+            self.rules_changed()
+        if self.journal.disk_full:
+            self._cannot_write(
+                JournalFull(
+                    f"The disk that holds {self.folder} is full.", "Make room; the bot has to end."
+                )
+            )
+        return event
+
+    def _cannot_write(self, error: MeetcoreError) -> None:
+        """End the attendance, once, because the journal cannot be written."""
+        if self._storage_failed or self.journal.closed:
+            return
+        self._storage_failed = True
+        self.failure = self.failure or error
+        signal = "storage_full" if isinstance(error, JournalFull) else "storage"
+        self.conclude(EndReason.INTERNAL_ERROR, Evidence(signal, str(error)))
+
+    def publish(self, draft: Draft) -> None:
+        """Show a draft to whoever wants drafts."""
+        if not self.drafts.wanted:
+            return
+        draft = attrs.evolve(
+            draft,
+            bot_id=self.id,
+            at=self.journal.wall_clock(),
+            meeting_s=self._journal_time(),
+            after_seq=self.journal.last_seq,
+        )
+        self.drafts.publish(draft)
+
+    def rules_changed(self) -> None:
+        """Have the leave rules looked at again."""
+        self._rules_wake.set()
+
+    def go(
+        self, state: State, reason: EndReason | None = None, evidence: Evidence | None = None
+    ) -> StateChanged:
+        """Change the state; an illegal change raises."""
+        check_transition(self._state, state)
+        previous, self._state = self._state, state
+        now = trio.current_time()
+        if state is State.IN_CALL and self._in_call_at is None:
+            self._in_call_at = now
+        self._listening_in_call(state)
+        self.leave_rules.state_changed(state, now)
+        self.rules_changed()
+        event = StateChanged(state=state, previous=previous, reason=reason, evidence=evidence)
+        recorded = self.record(event)
+        assert isinstance(recorded, StateChanged)
+        return recorded
+
+    def _listening_in_call(self, state: State) -> None:
+        """What still comes in while the bot takes its leave is the meeting's, too."""
+        leaving = state is State.LEAVING and self._in_call_at is not None
+        self._listening.entered_call(in_call=state in _IN_CALL or leaving)
+
+    def set_recording(self, *, recording: bool) -> None:
+        """Record from now on, or hold back."""
+        self._listening.pause(paused=not recording)
+        if recording:
+            self._recorded_something = True
+        if self._state is State.IN_CALL and not recording:
+            return
+        self.go(State.RECORDING if recording else State.PAUSED)
+
+    def chat_sent(self, text: str) -> None:
+        """Note the bot's own message where the platform does not show it."""
+        self.record(
+            ChatReceived(
+                message_id=f"own-{self.journal.last_seq + 1}",
+                sender_id=None,
+                sender_name=self.config.name,
+                text=text,
+                by_bot=True,
+            )
+        )
+
+    def conclude(self, reason: EndReason, evidence: Evidence) -> None:
+        """End the attendance for a reason. The first one stays; later ones become detail."""
+        first = self.ending.reason is None
+        self.ending = self.ending.conclude(reason, evidence)
+        if first:
+            self._begin.set()
+            self._concluded.set()
+            self._runner.give_up()
+            for runner in self._runners:
+                runner.open_by(trio.current_time() + HURRY_S)
+            if self.call is None:
+                self._call_scope.cancel()
+        elif not self.ended and reason is not self.ending.reason and not self.journal.closed:
+            self.record(EndingDetailed(reason=reason, evidence=evidence))
+
+    def transcription_failed(self, error: TranscriberError) -> None:
+        """Decide what follows when a track is not transcribed any more."""
+        if self.config.leave_on_transcription_failure:
+            self.conclude(EndReason.TRANSCRIPTION_FAILED, Evidence("transcriber", error.message))
+
+    # --- what the platform calls back ---------------------------------------------------
+
+    def observe(self, signal: Signal) -> None:
+        """Take what the platform saw. See `CallEvents`."""
+        self._observer.take(signal)
+
+    @property
+    def call_events(self) -> BotCallEvents:
+        """What the platform gets."""
+        return BotCallEvents(self.observe, self._listening)
+
+    # --- the life -----------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Attend the meeting, from here to a terminal state. Raises nothing but `Cancelled`."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_for_cancellation)
+            try:
+                with self._shield:
+                    await self._run_shielded()
+                if self._shield.cancelled_caught:
+                    self.conclude(EndReason.STOP_REQUESTED, Evidence("abandoned"))
+                    self._finish_state()
+            finally:
+                self.journal.close()
+                self._ended.set()
+            nursery.cancel_scope.cancel()
+
+    async def _watch_for_cancellation(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            if not self._ended.is_set():
+                self.hurry()
+                self.conclude(EndReason.STOP_REQUESTED, Evidence("cancelled"))
+
+    async def _run_shielded(self) -> None:
+        try:
+            async with trio.open_nursery() as services:
+                services.start_soon(self.journal.keep_synced)
+                for runner in self._runners:
+                    await services.start(runner.run)
+                on_event = self._plugins.implementations("meetcore_on_event")
+                hooks = [EventHookRunner(each, self, self) for each in on_event]
+                for hook in hooks:
+                    services.start_soon(hook.run)
+                await services.start(self._listening.run)
+                await self._attend()
+                await self._process()
+                with self._patience(CLOSE_TIMEOUT_S * 3):
+                    for ended in [*(r.ended for r in self._runners), *(h.ended for h in hooks)]:
+                        await ended.wait()
+                services.cancel_scope.cancel()
+        except Exception as error:  # noqa: BLE001  a bot's crash does not touch its siblings
+            self.failure = self.failure or error
+            self.conclude(EndReason.INTERNAL_ERROR, Evidence("exception", brief(error)))
+            self._finish_state()
+
+    def _patience(self, seconds: float) -> trio.CancelScope:
+        """Return a scope for a step of the end; `hurry` makes it shorter, now or when it runs."""
+        patience = min(seconds, HURRY_S) if self._hurried else seconds
+        self._step = trio.CancelScope(deadline=trio.current_time() + patience)
+        return self._step
+
+    async def _attend(self) -> None:
+        if self._scheduled_for is not None:
+            await self._wait_for_schedule(self._scheduled_for)
+        if self._concluded.is_set():
+            return
+        self.go(State.JOINING)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep_leave_rules, self.leave_rules, self._rules_wake, self.conclude)
+            if self.config.entry_message:
+                nursery.start_soon(greet, self.events(), self.perform, self.config.entry_message)
+            await self._hold_call()
+            nursery.cancel_scope.cancel()
+
+    async def _wait_for_schedule(self, when: datetime) -> None:
+        seconds = (when - self.journal.wall_clock()).total_seconds()
+        with trio.move_on_after(max(0.0, seconds)):
+            await self._begin.wait()
+        if not self._concluded.is_set():
+            self.go(State.REQUESTED)
+
+    async def _hold_call(self) -> None:
+        request = CallRequest(
+            bot_id=self.id,
+            display_name=self.config.name,
+            folder=self.folder,
+            join_timeout_s=self.config.automatic_leave.join_s,
+            incoming_video=self.config.incoming_video,
+            headed=self.config.headed,
+            redactor=self._redactor,
+        )
+        scope, opened = self._call_scope, False
+        try:
+            with scope:
+                async with self._platform.open_call(self.link, request, self.call_events) as call:
+                    self.call, opened = call, True
+                    try:
+                        await self._concluded.wait()
+                        self._begin_leaving()
+                        await self._take_leave(call)
+                    finally:
+                        self.call = None
+                    scope.deadline = trio.current_time() + CLOSE_TIMEOUT_S
+            if scope.cancelled_caught and self.ending.reason is None:
+                self.conclude(
+                    EndReason.INTERNAL_ERROR, Evidence("call", "it did not close in time")
+                )
+        except Exception as error:  # noqa: BLE001  a platform's trouble ends this bot, no other
+            self._call_failed(error, opened=opened)
+        self._begin_leaving()
+
+    def _call_failed(self, error: Exception, *, opened: bool) -> None:
+        ours: MeetcoreError | None = found_in(error, MeetingRefused)
+        if ours is None and not opened:
+            ours = found_in(error, MeetcoreError)
+        if ours is not None and not isinstance(ours, PluginError):
+            reason = EndReason(getattr(ours, "reason", EndReason.CLIENT_NEVER_LOADED))
+            self.conclude(reason, Evidence("open_call", self._redactor.redact(str(ours))))
+            return
+        self.plugin_failed(self.platform_name, "call", error)
+        self.conclude(EndReason.CRASHED, Evidence("call", self._redactor.redact(brief(error))))
+
+    def _begin_leaving(self) -> None:
+        if self._state not in (State.LEAVING, State.PROCESSING, *TERMINAL):
+            self.go(State.LEAVING, self.ending.reason, self.ending.evidence)
+
+    async def _take_leave(self, call: Call) -> None:
+        with self._patience(self.config.leave_timeout_s) as scope:
+            try:
+                await call.leave()
+            except Exception as error:  # noqa: BLE001  leaving goes on without manners
+                self.plugin_failed(self.platform_name, "leave", error)
+        if scope.cancelled_caught:
+            self.plugin_failed(self.platform_name, "leave", "it did not leave in time")
+
+    async def _process(self) -> None:
+        """Finish what was heard, close the account, let the sinks write, end."""
+        if self._state is State.LEAVING:
+            self.go(State.PROCESSING)
+        self._listening.close()
+        with self._patience(self.config.drain_timeout_s):
+            await self._listening.drained.wait()
+        self._listening.give_up("unfinished")
+        for runner in self._runners:
+            runner.ask_to_finish()
+        with self._patience(CLOSE_TIMEOUT_S * 3):
+            for runner in self._runners:
+                await runner.finished.wait()
+        entries = self.ledger.entries()
+        self.record(LedgerClosed(entries=entries, balanced=self.ledger.balanced))
+        self._finish_state()
+
+    def _finish_state(self) -> None:
+        if self.ended or self._state is None:
+            return
+        reason = self.ending.reason or EndReason.INTERNAL_ERROR
+        recorded = self._recorded_something and any(self.ledger.captured.values())
+        state = self.ending.terminal_state(something_recorded=recorded)
+        check_transition(self._state, state, recovering=True)
+        old, self._state = self._state, state
+        end = StateChanged(state=state, previous=old, reason=reason, evidence=self.ending.evidence)
+        event = self.record(end)
+        assert isinstance(event, StateChanged)
+        self._terminal = event
+        self._ended.set()

@@ -1,0 +1,179 @@
+"""Carrying out commands: each with a deadline and an answer, and none that stop waits for.
+
+What asks something of the call (chat, speech, a picture) is done one at a time, in order. What is
+the bot's own to do (stop, pause, resume) waits for nobody, and once the bot concludes its
+attendance whatever is in hand or waiting is given up.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import trio
+
+from meetcore.bot.leaving import LeaveRules
+from meetcore.model.commands import (
+    Command,
+    PauseRecording,
+    ResumeRecording,
+    SendChat,
+    ShowImage,
+    Speak,
+    Stop,
+)
+from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused, MeetcoreError
+from meetcore.model.events import CommandAnswered, Event
+from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.plugin.contracts import Call, Capability
+
+__all__ = ["COMMAND_TIMEOUT_S", "CommandHost", "CommandRunner"]
+
+COMMAND_TIMEOUT_S = 30.0
+_OUR_OWN = (Stop, PauseRecording, ResumeRecording)
+_IN_CALL = (State.IN_CALL, State.RECORDING, State.PAUSED)
+_NEEDS: dict[type[Command], Capability] = {
+    SendChat: Capability.SEND_CHAT,
+    Speak: Capability.SPEAK,
+    ShowImage: Capability.SHOW_IMAGE,
+}
+
+
+class CommandHost(Protocol):
+    """What the runner needs of its bot."""
+
+    @property
+    def state(self) -> State | None:
+        """The bot's state."""
+        ...
+
+    @property
+    def call(self) -> Call | None:
+        """The call, while there is one."""
+        ...
+
+    @property
+    def platform_name(self) -> str:
+        """Name of the platform."""
+        ...
+
+    @property
+    def leave_rules(self) -> LeaveRules:
+        """What is known about the end of the attendance."""
+        ...
+
+    def record(self, event: Event) -> Event:
+        """Append an event."""
+        ...
+
+    def conclude(self, reason: EndReason, evidence: Evidence) -> None:
+        """End the attendance."""
+
+    def set_recording(self, *, recording: bool) -> None:
+        """Record from now on, or hold back."""
+
+    def chat_sent(self, text: str) -> None:
+        """Learn that the bot's own message is out."""
+
+
+class CommandRunner:
+    """Carries out one bot's commands."""
+
+    def __init__(self, host: CommandHost) -> None:
+        self._host = host
+        self._one_at_a_time = trio.Lock()
+        self._in_hand: set[trio.CancelScope] = set()
+
+    def give_up(self) -> None:
+        """Cancel what is in hand or waits: the bot leaves, and whoever asked is told so."""
+        for scope in self._in_hand:
+            scope.cancel()
+
+    async def perform(self, command: Command) -> None:
+        """Carry out a command; returns when it is done. Has a deadline of its own.
+
+        Raises:
+            CommandRefused: It makes no sense now, or (`CapabilityMissing`) not here.
+            CommandFailed: It was tried and did not work, or not in time.
+        """
+        error: MeetcoreError | None = CommandFailed(
+            f"Whoever gave the command {command.type!r} went away before it was done."
+        )
+        try:
+            with trio.fail_after(COMMAND_TIMEOUT_S):
+                if isinstance(command, _OUR_OWN):
+                    self._do(command)
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await self._ask(command)
+            error = None
+        except trio.TooSlowError as slow:
+            error = CommandFailed(
+                f"The command {command.type!r} was not done within {COMMAND_TIMEOUT_S:g} s."
+            )
+            raise error from slow
+        except MeetcoreError as refused:
+            error = refused
+            raise
+        except Exception as trouble:
+            error = CommandFailed(
+                f"The command {command.type!r} failed: {type(trouble).__name__}: {trouble}."
+            )
+            raise error from trouble
+        finally:
+            answered = CommandAnswered(
+                command=command.type, ok=error is None, error=str(error) if error else None
+            )
+            self._host.record(answered)
+
+    def _do(self, command: Command) -> None:
+        host = self._host
+        if isinstance(command, Stop):
+            host.conclude(command.reason, Evidence("command", command.detail or "stop"))
+            return
+        self._check_in_call(command)
+        if isinstance(command, PauseRecording):
+            if host.state is not State.RECORDING:
+                raise CommandRefused("The bot is not recording, so there is nothing to pause.")
+            host.set_recording(recording=False)
+            return
+        if host.state is State.RECORDING:
+            raise CommandRefused("The bot is recording already.")
+        if host.leave_rules.permission_pending:
+            raise CommandRefused("The meeting has not given leave to record yet.")
+        host.set_recording(recording=True)
+
+    async def _ask(self, command: Command) -> None:
+        with trio.CancelScope() as scope:
+            self._in_hand.add(scope)
+            try:
+                async with self._one_at_a_time:
+                    self._check_in_call(command)
+                    await self._ask_call(command)
+            finally:
+                self._in_hand.discard(scope)
+        if scope.cancelled_caught:
+            raise CommandFailed(
+                f"The command {command.type!r} was not done: the bot is leaving and gave it up."
+            )
+
+    def _check_in_call(self, command: Command) -> None:
+        state = self._host.state
+        if state not in _IN_CALL:
+            raise CommandRefused(
+                f"The bot is {(state or State.REQUESTED).value}, not in the call: "
+                f"it cannot {command.type.replace('_', ' ')} now."
+            )
+
+    async def _ask_call(self, command: Command) -> None:
+        host, call = self._host, self._host.call
+        capability = _NEEDS.get(type(command))
+        if call is None or capability is None or capability not in call.capabilities:
+            raise CapabilityMissing(host.platform_name, capability or command.type)
+        if isinstance(command, SendChat):
+            await call.send_chat(command.text)
+            if Capability.READ_CHAT not in call.capabilities:
+                host.chat_sent(command.text)
+        elif isinstance(command, Speak):
+            await call.speak(command.pcm, command.sample_rate_hz)
+        elif isinstance(command, ShowImage):
+            await call.show_image(command.image, command.media_type)

@@ -1,0 +1,218 @@
+"""Opening a bot: from a link and names to everything resolved, checked and running."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Unpack
+
+import trio
+from attrs import evolve
+
+from meetcore.bot.bot import Bot
+from meetcore.log.folders import make_bot_folder
+from meetcore.model.config import BotConfig, changed, load_config
+from meetcore.model.errors import ConfigError, MeetcoreError, NotInTrio
+from meetcore.model.languages import spoken_language
+from meetcore.model.lifecycle import EndReason, Evidence
+from meetcore.model.settings import BotSettings, PluginSettings
+from meetcore.plugin.contracts import Sink, Transcriber
+from meetcore.plugin.registry import Plugins
+
+__all__ = ["OpenBotOptions", "new_bot_id", "open_bot", "prepare_bot", "require_trio"]
+
+
+class OpenBotOptions(BotSettings, total=False):
+    """Everything that `open_bot` takes besides the link."""
+
+    config: BotConfig | Path | str | None
+    plugins: Plugins | PluginSettings | None
+    transcriber: Transcriber | str | None
+    sinks: Sequence[Sink | str]
+    bot_id: str | None
+    passcode: str | None
+    random: Random | None
+    wall_clock: Callable[[], datetime] | None
+
+
+def require_trio(what: str) -> None:
+    """Check that Trio runs here.
+
+    Args:
+        what: What was called, for instance `open_bot`.
+
+    Raises:
+        NotInTrio: It does not; the remedy names the call that fits.
+    """
+    if not trio.lowlevel.in_trio_run():
+        raise NotInTrio(what)
+
+
+def new_bot_id(now: datetime | None = None, random: Random | None = None) -> str:
+    """Return an id that sorts by time and reads well: `20261120-120301-3f9a1c`."""
+    now = now or datetime.now(UTC)
+    return f"{now:%Y%m%d-%H%M%S}-{(random or Random()).getrandbits(24):06x}"
+
+
+def _instance_name(sink: Sink) -> str:
+    name = getattr(sink, "name", None)
+    if not isinstance(name, str):
+        raise MeetcoreError(f"{type(sink).__name__} has no name.", "Give the sink class a `name`.")
+    return name
+
+
+def prepare_bot(
+    url: str,
+    config: BotConfig,
+    plugins: Plugins,
+    *,
+    bot_id: str | None = None,
+    platform: str | None = None,
+    passcode: str | None = None,
+    transcriber: Transcriber | None = None,
+    sinks: Sequence[Sink | str] = (),
+    scheduled_for: datetime | None = None,
+    random: Random | None = None,
+    wall_clock: Callable[[], datetime] | None = None,
+) -> Bot:
+    """Resolve a link and names to plugins, make the folder, open the journal.
+
+    Args:
+        url: The meeting's link.
+        config: The configuration; its `transcriber` and `sinks` are names.
+        plugins: The loaded plugins.
+        bot_id: Its id; a new one by default. Where its folder holds a journal with nothing but
+            the request, that one is taken up.
+        platform: Name of the platform that is to take the link, whichever knows it too.
+        passcode: What the meeting asks guests for; wins over one in the link.
+        transcriber: An object in place of a name.
+        sinks: Objects or names besides those of the configuration.
+        scheduled_for: When it is to join, None for now.
+        random: Source of chance, for repeatable runs.
+        wall_clock: Gives the wall time, for repeatable runs.
+
+    Raises:
+        UnknownMeetingUrl, AmbiguousMeetingUrl: The link.
+        UnknownPlugin: A name.
+        ConfigError: A setting.
+        LanguageRefused: The transcriber does not speak the language.
+        StorageUnavailable: The folder.
+    """
+    if isinstance(sinks, str):
+        raise ConfigError(f"sinks must be a list, not {sinks!r}.", f'Write ["{sinks}"].')
+    config = plugins.configure(config)
+    plugins.check_namespaces(config)
+    chosen, link = plugins.platform_for(url, config, platform)
+    if passcode:
+        link = evolve(link, passcode=passcode)
+    if transcriber is None and config.transcriber is not None:
+        transcriber = plugins.transcriber(config.transcriber, config)
+    if transcriber is not None and config.language is not None:
+        speaks = transcriber.capabilities.languages
+        language = spoken_language(config.language, speaks, transcriber.name)
+        config = evolve(config, language=language)
+    named: list[tuple[str, Sink]] = []
+    for sink in [*config.sinks, *sinks]:
+        name = sink if isinstance(sink, str) else _instance_name(sink)
+        found = plugins.sink(sink, config) if isinstance(sink, str) else sink
+        if any(name == other for other, _ in named):
+            raise MeetcoreError(
+                f"The sink {name!r} is named twice.",
+                f"A second one of a kind is written {name}:SOMETHING.",
+            )
+        named.append((name, found))
+    bot_id = bot_id or new_bot_id(wall_clock() if wall_clock else None, random)
+    return Bot(
+        link=link,
+        platform=chosen,
+        config=config,
+        folder=make_bot_folder(config.out_dir, bot_id),
+        bot_id=bot_id,
+        transcriber=transcriber,
+        sinks=named,
+        plugins=plugins,
+        scheduled_for=scheduled_for,
+        random=random,
+        wall_clock=wall_clock,
+    )
+
+
+@asynccontextmanager
+async def open_bot(
+    url: str,
+    *,
+    config: BotConfig | Path | str | None = None,
+    plugins: Plugins | PluginSettings | None = None,
+    transcriber: Transcriber | str | None = None,
+    sinks: Sequence[Sink | str] = (),
+    bot_id: str | None = None,
+    passcode: str | None = None,
+    random: Random | None = None,
+    wall_clock: Callable[[], datetime] | None = None,
+    **settings: Unpack[BotSettings],
+) -> AsyncIterator[Bot]:
+    """Send a bot to a meeting; it attends while the block runs, and is gone after it.
+
+        async with meetcore.open_bot("https://…", name="Notes", transcriber="pocketsphinx") as bot:
+            async for event in bot.events():
+                ...
+
+    Args:
+        url: The meeting's link.
+        config: A configuration, or the path of a TOML file, under everything else.
+        plugins: Loaded plugins, by default all that are installed; or options of plugins by name,
+            `{"files": {"audio_format": "flac"}}`, as in a configuration file's `[plugins.files]`.
+        transcriber: Name or object.
+        sinks: Names or objects, besides those of the configuration.
+        bot_id: Its id; a new one by default.
+        passcode: What the meeting asks guests for; wins over one in the link.
+        random: Source of chance, for repeatable runs.
+        wall_clock: Gives the wall time, for repeatable runs.
+        settings: Any field of `BotConfig`, for instance `name` or `automatic_leave`.
+
+    Yields:
+        The bot, on its way to the meeting. Leaving the block leaves the meeting.
+
+    Raises:
+        NotInTrio: Under asyncio, or in a blocking program.
+        MeetcoreError: Of the kind that says what was wrong, before anything was started.
+    """
+    require_trio("open_bot")
+    given: dict[str, object] = {**settings}
+    if isinstance(transcriber, str):
+        given["transcriber"] = transcriber
+        transcriber = None
+    if isinstance(plugins, Mapping):
+        given["plugins"] = plugins
+        plugins = None
+    if isinstance(sinks, str):
+        raise ConfigError(f"sinks is a list of sinks, not {sinks!r}.", f"Write [{sinks!r}].")
+    if isinstance(config, BotConfig):
+        config = changed(config, given)
+    else:
+        config = load_config(config or None, given)
+    bot = prepare_bot(
+        url,
+        config,
+        plugins if plugins is not None else Plugins(files=config.plugin_files),
+        bot_id=bot_id,
+        passcode=passcode,
+        transcriber=transcriber,
+        sinks=sinks,
+        random=random,
+        wall_clock=wall_clock,
+    )
+    trouble: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bot.run)
+        try:
+            yield bot
+        except Exception as error:  # noqa: BLE001  raised again below, outside of the nursery
+            trouble = error
+        if not bot.ended:
+            bot.conclude(EndReason.STOP_REQUESTED, Evidence("block_left"))
+    if trouble is not None:
+        raise trouble

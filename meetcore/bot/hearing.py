@@ -1,0 +1,534 @@
+"""A bot's hearing: tracks, their paths and transcriptions, capture health, the sample clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import trio
+from attrs import define, field
+
+from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
+from meetcore.audio.ledger import Ledger
+from meetcore.audio.utterance import SpeechBegan, SpeechEnded, SpeechRules
+from meetcore.audio.vad import VoiceDetector
+from meetcore.bot.delivery import SinkRunner
+from meetcore.bot.leaving import LeaveRules
+from meetcore.bot.revising import Revision
+from meetcore.bot.tracks import AudioConsumer, TrackIntake, TrackPath
+from meetcore.bot.transcribing import BACKOFF_S, TrackTranscription
+from meetcore.log.mailbox import Lost, Wake
+from meetcore.log.subscription import Drafts
+from meetcore.model.config import BotConfig
+from meetcore.model.errors import PluginError, TranscriberError, found_in
+from meetcore.model.events import (
+    AudioLost,
+    CaptureDegraded,
+    CaptureRestored,
+    CaptureStarted,
+    Draft,
+    Event,
+    LevelDraft,
+    SpeakingStarted,
+    SpeakingStopped,
+    TrackClosed,
+    TrackOpened,
+)
+from meetcore.model.roster import NameSource, Roster, SpeakingTimeline
+from meetcore.model.signals import SpeakingIndicated, TrackAppeared
+from meetcore.model.transcript import Hypothesis, Transcript, TranscriptAssembler
+from meetcore.plugin.contracts import Transcriber, TranscriberContext
+from meetcore.plugin.failures import FailureReports
+from meetcore.plugin.registry import HookImplementation
+
+if TYPE_CHECKING:
+    from meetcore.bot.bot import Bot
+
+__all__ = ["Listening", "ListeningHost"]
+
+NO_AUDIO_S = 20.0
+TRANSCRIBER_CONSUMER = "transcriber"
+
+
+class ListeningHost(Protocol):
+    """What the hearing needs of its bot."""
+
+    config: BotConfig
+    ledger: Ledger
+    roster: Roster
+    timeline: SpeakingTimeline
+    transcript: Transcript
+    drafts: Drafts
+    leave_rules: LeaveRules
+    random: Random
+
+    def record(self, event: Event) -> Event:
+        """Append an event."""
+        ...
+
+    @property
+    def plugin_failed(self) -> FailureReports:
+        """Where a plugin's failure is told."""
+        ...
+
+    def publish(self, draft: Draft) -> None:
+        """Show a draft."""
+
+    def meeting_now(self) -> float | None:
+        """Return the meeting time, in seconds, None before the call."""
+        ...
+
+    def rules_changed(self) -> None:
+        """Have the leave rules looked at again."""
+
+    def transcription_failed(self, error: TranscriberError) -> None:
+        """Learn that a track is not transcribed any more."""
+
+
+@define(eq=False)
+class _Track:
+    """One open track."""
+
+    signal: TrackAppeared
+    intake: TrackIntake
+    path: TrackPath
+    transcription: TrackTranscription | None
+    speaking: bool = False
+    steady: bool = False
+    counts: bool = False
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+
+
+class _LevelMeter:
+    """Makes a draft of each chunk's loudness."""
+
+    def __init__(self, listening: Listening) -> None:
+        self._listening = listening
+
+    def put(self, item: Chunk | Lost) -> None:
+        if isinstance(item, Lost) or not item.samples:
+            return
+        mean_square = float(np.mean(np.square(item.pcm, dtype=np.float32)))
+        dbfs = 10 * np.log10(max(mean_square, 1e-3) / 32768.0**2)
+        self._listening.host.publish(
+            LevelDraft(
+                track_id=item.track_id,
+                participant_id=self._listening.owner_of(item.track_id),
+                dbfs=round(float(dbfs), 1),
+            )
+        )
+
+
+class Listening:
+    """Everything between the platform's calls and the transcript of one bot.
+
+    Args:
+        host: The bot.
+        bot: The bot as plugins see it.
+        transcriber: Who transcribes, None for nobody.
+        sinks: Who gets audio.
+        revisers: The plugins' `meetcore_revise_segment`, in order.
+        context: What the transcriber gets.
+    """
+
+    def __init__(
+        self,
+        host: ListeningHost,
+        bot: Bot,
+        *,
+        transcriber: Transcriber | None,
+        sinks: Sequence[SinkRunner],
+        revisers: Sequence[HookImplementation],
+        context: TranscriberContext,
+    ) -> None:
+        self.host = host
+        self._changed = Wake()
+        self._transcriber = transcriber
+        self._sinks = [sink for sink in sinks if sink.sink.wants_audio]
+        self._revision = Revision(host, bot, revisers, self._changed)
+        self._context = context
+        self._assembler = TranscriptAssembler(host.roster, host.timeline)
+        self._tracks: dict[str, _Track] = {}
+        self._walking = 0
+        self._offset_s: float | None = None
+        self._nursery: trio.Nursery | None = None
+        self._transcriber_ready = trio.Event()
+        self._transcriber_trouble: TranscriberError | None = None
+        self._transcribing: list[TrackTranscription] = []
+        self._transcribing_count = 0
+        self._closed = False
+        self._paused = False
+        self._last_heard: float | None = None
+        self._in_call = False
+        self._degraded: set[str | None] = set()
+        self.drained = trio.Event()
+
+    # --- the intake: called by the platform, on the Trio thread ------------------------------
+
+    def hear(self, chunk: Chunk) -> None:
+        """Take a chunk from the platform. See `CallEvents.hear`."""
+        if self._closed:
+            return
+        track = self._track(chunk.track_id)
+        if not self._in_call:
+            track.intake.declare_lost(chunk.start_sample, chunk.samples, "not_in_call")
+            return
+        if self._offset_s is None:
+            self._anchor(chunk)
+        track.intake.hear(chunk)
+        self._last_heard = trio.current_time()
+        if None in self._degraded:
+            self.capture_health(healthy=True, detail="audio arrives again", track_id=None)
+
+    def declare_lost(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
+        """Account for audio that never reached `hear`. See `CallEvents.declare_lost`."""
+        if not self._closed:
+            self._track(track_id).intake.declare_lost(start_sample, samples, cause)
+
+    def _track(self, track_id: str) -> _Track:
+        track = self._tracks.get(track_id)
+        if track is None:
+            raise PluginError(
+                f"Audio came for track {track_id!r}, which was never announced.",
+                "Observe TrackAppeared before the first chunk.",
+            )
+        return track
+
+    def _anchor(self, chunk: Chunk) -> None:
+        now = self.host.meeting_now() or 0.0
+        # Adding 0.0 makes 0.0 of -0.0, which reads as a fault wherever it is shown.
+        self._offset_s = round(now - chunk.end_sample / chunk.sample_rate_hz, 6) + 0.0
+        self.host.leave_rules.audio_health(healthy=True, now=trio.current_time())
+        self.host.record(CaptureStarted(offset_s=self._offset_s))
+        self.host.rules_changed()
+
+    def meeting_time(self, sample: int) -> float:
+        """Return where a sample of the call's clock (16 kHz) lies in the meeting, in seconds."""
+        return sample / SAMPLE_RATE_HZ + (self._offset_s or 0.0)
+
+    # --- tracks ----------------------------------------------------------------------
+
+    def open_track(self, signal: TrackAppeared) -> None:
+        """Begin to listen to a track, or learn whose it is."""
+        if self._closed or self._nursery is None:
+            return
+        if signal.track_id in self._tracks:
+            self._learn_owner(self._tracks[signal.track_id], signal)
+            return
+        host, track_id = self.host, signal.track_id
+        for sink in self._sinks:
+            sink.expect_track(track_id)
+        consumers: list[AudioConsumer] = list(self._sinks)
+        if host.config.audio.levels:
+            consumers.append(_LevelMeter(self))
+        transcription = self._open_transcription(track_id)
+        audio = host.config.audio
+        path = TrackPath(
+            track_id,
+            consumers=consumers,
+            feed=transcription,
+            feed_account=(
+                host.ledger.account(track_id, TRANSCRIBER_CONSUMER) if transcription else None
+            ),
+            rules=SpeechRules(
+                hangover_ms=audio.hangover_ms,
+                pre_roll_ms=audio.pre_roll_ms,
+                max_utterance_s=audio.max_utterance_s,
+            ),
+            detector=VoiceDetector(
+                audio.vad_mode, on_steady=lambda steady: self._heard_steady(track_id, steady)
+            ),
+            on_speech=lambda mark: self._heard_speech(track_id, mark),
+            continuous=(
+                self._transcriber is not None
+                and self._transcriber.capabilities.wants == "continuous"
+            ),
+        )
+        path.paused = self._paused
+        intake = TrackIntake(track_id, host.ledger)
+        track = self._tracks[track_id] = _Track(signal, intake, path, transcription)
+        self._own(signal)
+        self._walking += 1
+        self._nursery.start_soon(self._walk, track)
+
+    def _own(self, signal: TrackAppeared) -> None:
+        owner = signal.participant_id if signal.kind == "participant" else None
+        self._assembler.own(signal.track_id, owner, signal.name_source)
+        self.host.record(
+            TrackOpened(
+                track_id=signal.track_id,
+                participant_id=signal.participant_id,
+                kind=signal.kind,
+                name_source=signal.name_source,
+            )
+        )
+
+    def _learn_owner(self, track: _Track, signal: TrackAppeared) -> None:
+        """Take a track's owner that was learned late, or corrected; name what was heard before."""
+        before, owner = track.signal, signal.participant_id
+        if owner is None or signal == before:
+            return
+        now = round(self.host.meeting_now() or 0.0, 3)
+        talking = track.speaking
+        if before.participant_id is not None and talking:
+            self._speaking(before.participant_id, now, before.name_source, speaking=False)
+        if not talking:
+            self._speaking(owner, now, signal.name_source, speaking=False)
+        track.signal = signal
+        self._own(signal)
+        if signal.kind != "participant":
+            return
+        if talking:
+            self._speaking(owner, now, signal.name_source, speaking=True)
+        for segment in self.host.transcript.segments:
+            if segment.track_id == signal.track_id and segment.participant_id != owner:
+                self._revision.take(self._assembler.renamed(segment))
+
+    def owner_of(self, track_id: str) -> str | None:
+        """Return whose an open track is."""
+        track = self._tracks.get(track_id)
+        return track.signal.participant_id if track else None
+
+    def _open_transcription(self, track_id: str) -> TrackTranscription | None:
+        if self._transcriber is None:
+            return None
+        assert self._nursery is not None
+        transcription = TrackTranscription(
+            track_id,
+            self._transcriber,
+            self,
+            self.host.ledger.account(track_id, TRANSCRIBER_CONSUMER),
+            bot_id=self._context.bot_id,
+            language=self.host.config.language,
+            ready=self._transcriber_ready,
+        )
+        self._transcribing.append(transcription)
+        self._transcribing_count += 1
+        self._nursery.start_soon(self._transcribe, transcription)
+        return transcription
+
+    def close_track(self, track_id: str) -> None:
+        """Stop listening to a track once what waits in its intake is through."""
+        track = self._tracks.get(track_id)
+        if track is not None:
+            track.intake.close()
+
+    def has_track(self, participant_id: str) -> bool:
+        """Whether a participant has an open track of their own."""
+        return any(t.signal.participant_id == participant_id for t in self._tracks.values())
+
+    async def _walk(self, track: _Track) -> None:
+        process = track.path.process
+        try:
+            while items := await track.intake.mailbox.take():
+                for item in items:
+                    if isinstance(item, Lost):
+                        self._report_lost(item)
+                    process(item)
+            track.path.close()
+        finally:
+            if track.transcription is not None:
+                track.transcription.close()
+            self._tracks.pop(track.signal.track_id, None)
+            self._walking -= 1
+            self._changed.set()
+        self.host.record(TrackClosed(track_id=track.signal.track_id))
+        if track.signal.track_id in self._degraded:
+            self.capture_health(
+                healthy=True, detail="the track closed", track_id=track.signal.track_id
+            )
+
+    def _report_lost(self, lost: Lost) -> None:
+        self.host.record(
+            AudioLost(
+                track_id=lost.track_id,
+                consumer="all",
+                start_sample=lost.start_sample,
+                samples=lost.samples,
+                cause=lost.cause,
+            )
+        )
+
+    def pause(self, *, paused: bool) -> None:
+        """Hold everything back, or no longer."""
+        self._paused = paused
+        for track in self._tracks.values():
+            track.path.pause(paused)
+
+    # --- speech ----------------------------------------------------------------------
+
+    def _heard_speech(self, track_id: str, mark: SpeechBegan | SpeechEnded) -> None:
+        track = self._tracks[track_id]
+        track.speaking = isinstance(mark, SpeechBegan)
+        self._count_speech(track)
+        participant_id = track.signal.participant_id
+        if participant_id is None or track.signal.kind == "mix":
+            return
+        if isinstance(mark, SpeechBegan):
+            at_s = self.meeting_time(mark.onset_sample)
+            self._speaking(participant_id, at_s, track.signal.name_source, speaking=True)
+        else:
+            at_s = self.meeting_time(mark.voice_end_sample)
+            self._speaking(participant_id, at_s, track.signal.name_source, speaking=False)
+
+    def _heard_steady(self, track_id: str, steady: bool) -> None:
+        track = self._tracks[track_id]
+        track.steady = steady
+        self._count_speech(track)
+
+    def _count_speech(self, track: _Track) -> None:
+        """Tell the leave rules who speaks; hum and ringing tones keep nobody in a meeting."""
+        counts = track.speaking and not track.steady
+        if counts is not track.counts:
+            track.counts = counts
+            self.host.leave_rules.speech(speaking=counts, now=trio.current_time())
+            self.host.rules_changed()
+
+    def speaking_indicated(self, signal: SpeakingIndicated) -> None:
+        """Take the platform's indicator, for those whose own track does not say it better."""
+        now = self.host.meeting_now()
+        if now is not None and not self.has_track(signal.participant_id):
+            self._speaking(signal.participant_id, now, signal.source, speaking=signal.speaking)
+
+    def _speaking(
+        self, participant_id: str, at_s: float, source: NameSource, *, speaking: bool
+    ) -> None:
+        timeline, roster = self.host.timeline, self.host.roster
+        at_s = round(at_s, 3)
+        name = roster.name_of(participant_id)
+        if speaking and timeline.started(participant_id, at_s, source):
+            self.host.record(
+                SpeakingStarted(
+                    participant_id=participant_id, name=name, start_s=at_s, source=source
+                )
+            )
+        elif not speaking and timeline.stopped(participant_id, at_s):
+            self.host.record(
+                SpeakingStopped(participant_id=participant_id, name=name, end_s=at_s, source=source)
+            )
+
+    # --- text ------------------------------------------------------------------------
+
+    @property
+    def random(self) -> Random:
+        """The bot's source of chance."""
+        return self.host.random
+
+    def record(self, event: Event) -> Event:
+        """Append an event."""
+        return self.host.record(event)
+
+    @property
+    def plugin_failed(self) -> FailureReports:
+        """Where a plugin's failure is told."""
+        return self.host.plugin_failed
+
+    def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
+        """Turn a transcriber's result into drafts and segments."""
+        for segment in self._assembler.take(track_id, hypothesis, self._offset_s or 0.0):
+            self._revision.take(segment)
+
+    def transcription_stopped(self, track_id: str, error: TranscriberError) -> None:
+        """Pass on that a track is not transcribed any more."""
+        del track_id
+        self.host.transcription_failed(error)
+
+    # --- capture health ----------------------------------------------------------------
+
+    def entered_call(self, *, in_call: bool) -> None:
+        """Say whether the bot is in the call now: only then is audio the meeting's."""
+        self._in_call = in_call
+        self._last_heard = trio.current_time()
+        self._changed.set()
+
+    def capture_health(self, *, healthy: bool, detail: str, track_id: str | None) -> None:
+        """Take note that audio does, or does not, arrive as it should."""
+        if healthy and track_id in self._degraded:
+            self._degraded.discard(track_id)
+            self.host.record(CaptureRestored(detail=detail, track_id=track_id))
+        elif not healthy and track_id not in self._degraded:
+            self._degraded.add(track_id)
+            self.host.record(CaptureDegraded(detail=detail, track_id=track_id))
+        self.host.leave_rules.audio_health(healthy=not self._degraded, now=trio.current_time())
+        self.host.rules_changed()
+
+    async def _watch_capture(self) -> None:
+        """Notice a call with people in it and no audio for 20 s."""
+        while True:
+            due = (self._last_heard or trio.current_time()) + NO_AUDIO_S
+            await trio.sleep_until(max(due, trio.current_time() + 1.0))
+            heard = self._last_heard or 0.0
+            silent_s = trio.current_time() - heard
+            if not self._in_call or silent_s < NO_AUDIO_S or self._closed:
+                continue
+            if self.host.roster.others:
+                self.capture_health(
+                    healthy=False, detail=f"no audio for {NO_AUDIO_S:g} s", track_id=None
+                )
+            await trio.sleep(1.0)
+
+    # --- tasks -----------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Listen until `close`, and then until everything is through."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            async with trio.open_nursery() as side:
+                side.start_soon(self._watch_capture)
+                side.start_soon(self._revision.run)
+                if self._transcriber is not None:
+                    side.start_soon(self._hold_transcriber, self._transcriber)
+                task_status.started()
+                while not (self._closed and self._through):
+                    await self._changed.wait()
+                side.cancel_scope.cancel()
+            self.drained.set()
+
+    @property
+    def _through(self) -> bool:
+        return not (self._walking or self._transcribing_count or self._revision.pending)
+
+    async def _transcribe(self, transcription: TrackTranscription) -> None:
+        try:
+            await transcription.run()
+        finally:
+            self._transcribing_count -= 1
+            self._changed.set()
+
+    async def _hold_transcriber(self, transcriber: Transcriber) -> None:
+        """Keep the transcriber open, for ever; open it again when it fails."""
+        attempt = 0
+        while True:
+            try:
+                async with transcriber.open(self._context):
+                    self._transcriber_ready.set()
+                    await trio.sleep_forever()
+            except Exception as error:  # noqa: BLE001  a plugin's trouble is an event, not ours
+                trouble = found_in(error, TranscriberError)
+                attempt += 1
+                self.host.plugin_failed(transcriber.name, "transcriber open", trouble or error)
+                final = trouble is not None and not trouble.retryable
+                if final or attempt > 2 * len(BACKOFF_S):
+                    # The streams are let go on: each will meet the same trouble, declare its gaps
+                    # and stop.
+                    self._transcriber_ready.set()
+                    self.host.transcription_failed(
+                        trouble or TranscriberError("crashed", str(error), retryable=False)
+                    )
+                    await trio.sleep_forever()
+            await trio.sleep(BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1])
+
+    def close(self) -> None:
+        """Take nothing more; `drained` is set once everything is through."""
+        self._closed = True
+        for track in list(self._tracks.values()):
+            track.intake.close()
+        self._changed.set()
+
+    def give_up(self, cause: str) -> None:
+        """Declare what has not been transcribed by now."""
+        for transcription in self._transcribing:
+            transcription.give_up(cause)
+        self._revision.give_up()

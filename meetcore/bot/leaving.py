@@ -1,0 +1,185 @@
+"""When a bot leaves by itself: deadlines over facts, decided without waiting.
+
+`LeaveRules` is pure: tell it what happened and when, ask it what is due. Only `keep_leave_rules`
+waits. 'Everyone left' and 'silence' are concluded from healthy sources only: while the roster or
+the audio path is not healthy, or nothing is recorded, what they would show is unknown, and the
+count begins anew when they recover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import trio
+from attrs import define
+
+from meetcore.log.mailbox import Wake
+from meetcore.model.config import AutomaticLeave
+from meetcore.model.lifecycle import EndReason, Evidence, State
+
+__all__ = ["LeaveRules", "keep_leave_rules"]
+
+_IN_CALL = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
+
+
+@define
+class LeaveRules:
+    """What is due when. All times are seconds on one clock.
+
+    Attributes:
+        config: The timeouts.
+    """
+
+    config: AutomaticLeave
+    _state: State | None = None
+    _state_since: float = 0.0
+    _in_call_since: float | None = None
+    _others: int = 0
+    _people: int = 0
+    _anyone_came: bool = False
+    _alone_since: float | None = None
+    _bots_only_since: float | None = None
+    _roster_healthy: bool = True
+    _speaking: int = 0
+    _quiet_since: float | None = None
+    _audio_healthy_since: float | None = None
+    _permission_asked_at: float | None = None
+
+    def state_changed(self, state: State, now: float) -> None:
+        """The bot is in another state now."""
+        was_in_call = self._state in _IN_CALL
+        self._state = state
+        if state is State.RECORDING:
+            self._quiet_since = now
+        if state in _IN_CALL:
+            if not was_in_call:
+                self._state_since = now
+                if self._in_call_since is None:
+                    self._in_call_since = now
+                self._alone_since = None if self._others else now
+                self._bots_only_since = now if self._others and not self._people else None
+        else:
+            self._state_since = now
+
+    def roster_changed(self, *, others: int, people: int, now: float) -> None:
+        """Who is here now: everybody but us, and how many of them are people."""
+        if others:
+            self._anyone_came = True
+        if others == 0 and (self._others or self._alone_since is None):
+            self._alone_since = now
+        elif others:
+            self._alone_since = None
+        if others and not people and (self._people or not self._others):
+            self._bots_only_since = now
+        elif people or not others:
+            self._bots_only_since = None
+        self._others, self._people = others, people
+
+    def roster_health(self, *, healthy: bool, now: float) -> None:
+        """Whether the roster can be believed; on recovery counts begin anew."""
+        if healthy and not self._roster_healthy:
+            self._alone_since = now if self._alone_since is not None else None
+            self._bots_only_since = now if self._bots_only_since is not None else None
+        self._roster_healthy = healthy
+
+    def speech(self, *, speaking: bool, now: float) -> None:
+        """Somebody began or stopped speaking."""
+        self._speaking = max(0, self._speaking + (1 if speaking else -1))
+        self._quiet_since = now
+
+    def audio_health(self, *, healthy: bool, now: float) -> None:
+        """Whether audio arrives as it should."""
+        if not healthy:
+            self._audio_healthy_since = None
+        elif self._audio_healthy_since is None:
+            self._audio_healthy_since = now
+
+    def permission_asked(self, *, waiting: bool, now: float) -> None:
+        """Whether leave to record has been asked for and not answered yet."""
+        if not waiting:
+            self._permission_asked_at = None
+        elif self._permission_asked_at is None:
+            self._permission_asked_at = now
+
+    @property
+    def permission_pending(self) -> bool:
+        """Whether leave to record has been asked for and not answered yet."""
+        return self._permission_asked_at is not None
+
+    def due(self) -> list[tuple[float, EndReason, Evidence]]:
+        """Return when each rule that applies now would end the attendance, earliest first."""
+        rules = self._door_rules() if self._state not in _IN_CALL else self._call_rules()
+        found = [
+            (since + after, reason, Evidence("leave_rule", f"{detail} for {after:g} s"))
+            for since, after, reason, detail in rules
+            if since is not None and after is not None
+        ]
+        return sorted(found, key=lambda item: item[0])
+
+    def _door_rules(self) -> list[tuple[float | None, float | None, EndReason, str]]:
+        config, since = self.config, self._state_since
+        if self._state is State.JOINING:
+            return [(since, config.join_s, EndReason.CLIENT_NEVER_LOADED, "joining")]
+        if self._state is State.AWAITING_ADMISSION:
+            reason = EndReason.ADMISSION_TIMEOUT
+            return [(since, config.waiting_room_s, reason, "in the waiting room")]
+        return []
+
+    def _call_rules(self) -> list[tuple[float | None, float | None, EndReason, str]]:
+        config = self.config
+        rules: list[tuple[float | None, float | None, EndReason, str]] = [
+            (self._in_call_since, config.max_duration_s, EndReason.MAX_DURATION, "in the call"),
+            (
+                self._permission_asked_at,
+                config.recording_permission_s,
+                EndReason.RECORDING_PERMISSION_DENIED,
+                "leave to record not given",
+            ),
+        ]
+        if self._roster_healthy:
+            if self._anyone_came:
+                rules.append(
+                    (
+                        self._alone_since,
+                        config.everyone_left_s,
+                        EndReason.EVERYONE_LEFT,
+                        "nobody else in the call",
+                    )
+                )
+            else:
+                rules.append(
+                    (
+                        self._alone_since,
+                        config.nobody_joined_s,
+                        EndReason.NOBODY_JOINED,
+                        "nobody came",
+                    )
+                )
+            rules.append(
+                (
+                    self._bots_only_since,
+                    config.only_bots_s,
+                    EndReason.EVERYONE_LEFT,
+                    "only bots in the call",
+                )
+            )
+        heard = self._state is State.RECORDING and self._audio_healthy_since is not None
+        if heard and not self._speaking:
+            quiet = max(self._quiet_since or 0.0, self._audio_healthy_since or 0.0)
+            rules.append((quiet, config.silence_s, EndReason.SILENCE, "nobody spoke"))
+        return rules
+
+
+async def keep_leave_rules(
+    rules: LeaveRules, changed: Wake, conclude: Callable[[EndReason, Evidence], None]
+) -> None:
+    """Wait for the next deadline or change, for ever; conclude when one is due."""
+    while True:
+        due = rules.due()
+        if due and due[0][0] <= trio.current_time():
+            _, reason, evidence = due[0]
+            conclude(reason, evidence)
+            return
+        with trio.move_on_at(due[0][0] if due else inf):
+            await changed.wait()

@@ -1,0 +1,239 @@
+"""From signals to events: what follows from what a platform saw. No waiting here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING
+
+import trio
+
+from meetcore.model.errors import PluginError
+from meetcore.model.events import (
+    ChatReceived,
+    DiagnosticsCaptured,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantUpdated,
+    RosterDegraded,
+    RosterRestored,
+    StepTaken,
+)
+from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.model.signals import (
+    Admitted,
+    CallEnded,
+    CaptureHealth,
+    ChatArrived,
+    DiagnosticsWritten,
+    Knocked,
+    ParticipantAppeared,
+    ParticipantChanged,
+    ParticipantGone,
+    RecordingPermission,
+    RosterHealth,
+    Signal,
+    SpeakingIndicated,
+    StepWorked,
+    TrackAppeared,
+    TrackGone,
+)
+
+if TYPE_CHECKING:
+    from meetcore.audio.chunk import Chunk
+    from meetcore.bot.bot import Bot
+    from meetcore.bot.hearing import Listening
+
+__all__ = ["BotCallEvents", "SignalHandler"]
+
+_IN_CALL = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
+_BEFORE_CALL = frozenset({State.JOINING, State.AWAITING_ADMISSION})
+
+
+class BotCallEvents:
+    """What a platform is handed to call back; nothing else of the bot is in its reach."""
+
+    def __init__(self, observe: Callable[[Signal], None], listening: Listening) -> None:
+        self._observe = observe
+        self._listening = listening
+
+    def observe(self, signal: Signal) -> None:
+        """Hand in a signal."""
+        self._observe(signal)
+
+    def hear(self, chunk: Chunk) -> None:
+        """Hand in audio."""
+        self._listening.hear(chunk)
+
+    def declare_lost(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
+        """Account for audio that never reached `hear`."""
+        self._listening.declare_lost(track_id, start_sample, samples, cause)
+
+
+class SignalHandler:
+    """Takes the signals of one call, repeats and all, and records what is new in them."""
+
+    def __init__(self, bot: Bot, listening: Listening) -> None:
+        self._bot = bot
+        self._listening = listening
+        self._chat_seen: set[str] = set()
+        self._roster_healthy = True
+        self._permission_pending = False
+        self._paused_for_permission = False
+        self._was_paused = False
+
+    def take(self, signal: Signal) -> None:
+        """Take one signal.
+
+        While the bot takes its leave only further findings about the end count, and who comes
+        and goes: their sound still arrives.
+        """
+        bot = self._bot
+        if bot.ended:
+            return
+        if bot.ending.reason is not None and not isinstance(
+            signal,
+            (
+                CallEnded,
+                DiagnosticsWritten,
+                ParticipantAppeared,
+                ParticipantGone,
+                TrackAppeared,
+                TrackGone,
+            ),
+        ):
+            return
+        self._take(signal)
+
+    @singledispatchmethod
+    def _take(self, signal: Signal) -> None:
+        raise PluginError(f"{signal!r} is not a signal this core knows.")
+
+    @_take.register
+    def _knocked(self, signal: Knocked) -> None:
+        del signal
+        bot = self._bot
+        if bot.state in (State.JOINING, *_IN_CALL):
+            self._was_paused = bot.state is State.PAUSED and not self._paused_for_permission
+            bot.go(State.AWAITING_ADMISSION)
+
+    @_take.register
+    def _admitted(self, signal: Admitted) -> None:
+        bot = self._bot
+        if bot.state not in _BEFORE_CALL:
+            return
+        bot.go(State.IN_CALL, evidence=Evidence("admitted", signal.detail))
+        if not bot.config.record or self._was_paused:
+            self._listening.pause(paused=True)
+        elif not self._permission_pending:
+            bot.set_recording(recording=True)
+
+    @_take.register
+    def _ended(self, signal: CallEnded) -> None:
+        self._bot.conclude(signal.reason, signal.evidence)
+
+    @_take.register
+    def _appeared(self, signal: ParticipantAppeared) -> None:
+        roster, participant = self._bot.roster, signal.participant
+        known = roster.present.get(participant.id)
+        if known is not None:
+            self._changed(ParticipantChanged(participant))
+        elif roster.joined(participant):
+            self._bot.record(ParticipantJoined(participant=participant))
+
+    @_take.register
+    def _changed(self, signal: ParticipantChanged) -> None:
+        roster = self._bot.roster
+        if signal.participant.id not in roster.present:
+            self._appeared(ParticipantAppeared(signal.participant))
+        elif roster.changed(signal.participant):
+            self._bot.record(ParticipantUpdated(participant=signal.participant))
+
+    @_take.register
+    def _gone(self, signal: ParticipantGone) -> None:
+        roster = self._bot.roster
+        name = roster.name_of(signal.participant_id)
+        if roster.left(signal.participant_id):
+            self._bot.record(ParticipantLeft(participant_id=signal.participant_id, name=name))
+
+    @_take.register
+    def _speaking(self, signal: SpeakingIndicated) -> None:
+        self._listening.speaking_indicated(signal)
+
+    @_take.register
+    def _track_appeared(self, signal: TrackAppeared) -> None:
+        self._listening.open_track(signal)
+
+    @_take.register
+    def _track_gone(self, signal: TrackGone) -> None:
+        self._listening.close_track(signal.track_id)
+
+    @_take.register
+    def _chat(self, signal: ChatArrived) -> None:
+        if signal.message_id in self._chat_seen:
+            return
+        self._chat_seen.add(signal.message_id)
+        self._bot.record(
+            ChatReceived(
+                message_id=signal.message_id,
+                sender_id=signal.sender_id,
+                sender_name=signal.sender_name,
+                text=signal.text,
+                by_bot=signal.by_bot,
+            )
+        )
+
+    @_take.register
+    def _roster_health(self, signal: RosterHealth) -> None:
+        if signal.healthy == self._roster_healthy:
+            return
+        self._roster_healthy = signal.healthy
+        self._bot.leave_rules.roster_health(healthy=signal.healthy, now=trio.current_time())
+        self._bot.rules_changed()
+        if signal.healthy:
+            self._bot.record(RosterRestored(detail=signal.detail))
+        else:
+            self._bot.record(RosterDegraded(detail=signal.detail))
+
+    @_take.register
+    def _capture_health(self, signal: CaptureHealth) -> None:
+        self._listening.capture_health(
+            healthy=signal.healthy, detail=signal.detail, track_id=signal.track_id
+        )
+
+    @_take.register
+    def _permission(self, signal: RecordingPermission) -> None:
+        bot = self._bot
+        asked, self._permission_pending = self._permission_pending, signal.granted is None
+        bot.leave_rules.permission_asked(waiting=signal.granted is None, now=trio.current_time())
+        bot.rules_changed()
+        if signal.granted is False:
+            bot.conclude(
+                EndReason.RECORDING_PERMISSION_DENIED,
+                Evidence("recording_permission", signal.detail),
+            )
+        elif signal.granted is None:
+            self._listening.pause(paused=True)
+            if bot.state is State.RECORDING:
+                self._paused_for_permission = True
+                bot.set_recording(recording=False)
+        elif asked and bot.config.record and self._waits_for_permission:
+            self._paused_for_permission = False
+            bot.set_recording(recording=True)
+
+    @property
+    def _waits_for_permission(self) -> bool:
+        """Whether nothing but the missing permission kept the bot from recording."""
+        if self._bot.state is State.PAUSED:
+            return self._paused_for_permission
+        return self._bot.state is State.IN_CALL and not self._was_paused
+
+    @_take.register
+    def _step(self, signal: StepWorked) -> None:
+        self._bot.record(StepTaken(name=signal.name, detail=signal.detail))
+
+    @_take.register
+    def _diagnostics(self, signal: DiagnosticsWritten) -> None:
+        self._bot.record(
+            DiagnosticsCaptured(step=signal.step, folder=signal.folder, detail=signal.detail)
+        )

@@ -1,0 +1,374 @@
+"""One supervised transcriber session per track: what fails in it ends one scope, and it goes on.
+
+The rules come from what live systems lost audio by: any failure of the stream (a send, a result,
+a silence where an answer was due) ends the same scope; another stream is opened after a pause that
+grows; the utterances that had no final are replayed to it, each once; and what is not replayed is a
+`TranscriptionGap`, never silence.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from random import Random
+from typing import Protocol
+
+import trio
+from attrs import define, evolve, field
+
+from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
+from meetcore.audio.ledger import Account
+from meetcore.audio.utterance import EndCause
+from meetcore.bot.tracks import BeginUtterance, EndUtterance, FeedItem
+from meetcore.log.mailbox import Wake
+from meetcore.model.errors import TranscriberError, found_in
+from meetcore.model.events import (
+    AudioLost,
+    Event,
+    TranscriberRestarted,
+    TranscriptionGap,
+    TranscriptionStopped,
+)
+from meetcore.model.transcript import Hypothesis
+from meetcore.plugin.contracts import (
+    StreamRequest,
+    Transcriber,
+    TranscriberStream,
+    UntranscribedAudio,
+)
+from meetcore.plugin.failures import FailureReports
+
+__all__ = ["BACKOFF_S", "TrackTranscription", "TranscriptionHost"]
+
+BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
+HEALTHY_S = 30.0
+FINAL_TIMEOUT_S = 20.0
+FEED_LIMIT_S = 60.0
+
+
+class TranscriptionHost(Protocol):
+    """What a session needs of its bot."""
+
+    @property
+    def random(self) -> Random:
+        """The bot's source of chance."""
+        ...
+
+    def record(self, event: Event) -> Event:
+        """Append an event."""
+        ...
+
+    @property
+    def plugin_failed(self) -> FailureReports:
+        """Where a plugin's failure is told."""
+        ...
+
+    def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
+        """Take a result."""
+
+    def meeting_time(self, sample: int) -> float:
+        """Return where a sample of the call's clock lies in the meeting, in seconds."""
+        ...
+
+    def transcription_stopped(self, track_id: str, error: TranscriberError) -> None:
+        """Learn that a track is not transcribed any more."""
+
+
+@define
+class _Utterance:
+    """An utterance whose final has not come, with its audio for a replay."""
+
+    utterance_id: str
+    start_sample: int
+    chunks: list[Chunk] = field(factory=list)
+    end_sample: int | None = None
+    cause: EndCause = "silence"
+    ended_at: float = 0.0
+    replays: int = 0
+    revision: int = 0
+    revision_base: int = 0
+
+    @property
+    def last_sample(self) -> int:
+        if self.end_sample is not None:
+            return self.end_sample
+        return self.chunks[-1].end_sample if self.chunks else self.start_sample
+
+
+class TrackTranscription:
+    """The transcriber's end of one track: a bounded feed, and the task that serves it.
+
+    Args:
+        track_id: The track.
+        transcriber: The plugin.
+        host: The bot.
+        account: Counts what was fed and what was lost.
+        bot_id: For the plugin's request.
+        language: For the plugin's request.
+        ready: Set once the transcriber is open.
+    """
+
+    def __init__(
+        self,
+        track_id: str,
+        transcriber: Transcriber,
+        host: TranscriptionHost,
+        account: Account,
+        *,
+        bot_id: str,
+        language: str | None,
+        ready: trio.Event,
+    ) -> None:
+        self.track_id = track_id
+        self._transcriber = transcriber
+        self._host = host
+        self._account = account
+        self._ready = ready
+        self._request = StreamRequest(
+            bot_id=bot_id, track_id=track_id, emit=self._emit, language=language
+        )
+        self._items: deque[FeedItem] = deque()
+        self._waiting = 0
+        self._wake = Wake()
+        self._closed = False
+        self._open: dict[str, _Utterance] = {}
+        self._current: _Utterance | None = None
+        self._stopped: TranscriberError | None = None
+        self._draining = False
+
+    # --- the feed: called from the track's path, returns at once ---------------------------
+
+    def put(self, item: FeedItem) -> None:
+        """Take the beginning or end of an utterance, or audio."""
+        self._items.append(item)
+        if isinstance(item, Chunk):
+            self._waiting += item.samples
+            if self._waiting > FEED_LIMIT_S * SAMPLE_RATE_HZ:
+                self._shed()
+        self._wake.set()
+
+    def _shed(self) -> None:
+        """Give up the oldest audio that waits, and say so."""
+        for index, item in enumerate(self._items):
+            if isinstance(item, Chunk):
+                del self._items[index]
+                self._waiting -= item.samples
+                self._lose(item, "transcriber_behind")
+                return
+
+    def _lose(self, chunk: Chunk, cause: str) -> None:
+        self._account.lost += chunk.samples
+        self._host.record(
+            AudioLost(
+                track_id=self.track_id,
+                consumer=self._account.consumer,
+                start_sample=chunk.start_sample,
+                samples=chunk.samples,
+                cause=cause,
+            )
+        )
+        self._gap(chunk.start_sample, chunk.end_sample, cause)
+
+    def _gap(self, start_sample: int, end_sample: int, cause: str) -> None:
+        self._host.record(
+            TranscriptionGap(
+                track_id=self.track_id,
+                start_s=round(self._host.meeting_time(start_sample), 3),
+                end_s=round(self._host.meeting_time(end_sample), 3),
+                cause=cause,
+            )
+        )
+
+    def close(self) -> None:
+        """Say that nothing follows; the task ends once everything had its final."""
+        self._closed = True
+        self._wake.set()
+
+    # --- results: called by the plugin, at any time ------------------------------------
+
+    def _emit(self, result: Hypothesis | UntranscribedAudio) -> None:
+        if isinstance(result, UntranscribedAudio):
+            self._gap(result.start_sample, result.end_sample, result.cause)
+            for key, lost in list(self._open.items()):
+                covered = result.start_sample <= lost.start_sample and lost.end_sample is not None
+                if covered and result.end_sample >= lost.last_sample:
+                    self._settle(key)
+            return
+        utterance = self._open.get(result.utterance_id)
+        if utterance is None:
+            return
+        utterance.revision = utterance.revision_base + result.revision
+        self._host.take_hypothesis(self.track_id, evolve(result, revision=utterance.revision))
+        if result.final:
+            self._settle(result.utterance_id)
+
+    def _settle(self, utterance_id: str) -> None:
+        utterance = self._open.pop(utterance_id)
+        if utterance is self._current:
+            self._current = None
+        self._wake.set()
+
+    # --- the task ----------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve the feed until it is closed and everything is final, or stop for good."""
+        attempt = 0
+        while True:
+            if not await self._something_to_do():
+                return
+            await self._ready.wait()
+            opened_at = trio.current_time()
+            try:
+                self._draining = False
+                async with self._transcriber.stream(self._request) as stream:
+                    await self._replay(stream)
+                    await self._serve(stream)
+                    return
+            except Exception as error:  # noqa: BLE001  whatever it is, the track goes on
+                if trio.current_time() - opened_at > HEALTHY_S:
+                    attempt = 0
+                attempt += 1
+                trouble = self._sort_out(error)
+            if not trouble.retryable or attempt > 2 * len(BACKOFF_S):
+                self._stop(trouble)
+                await self._discard()
+                return
+            self._host.record(
+                TranscriberRestarted(
+                    track_id=self.track_id,
+                    kind=trouble.kind,
+                    detail=trouble.message,
+                    attempt=attempt,
+                )
+            )
+            pause_s = BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1]
+            pause_s *= 1 + self._host.random.random() / 4
+            await trio.sleep(max(pause_s, trouble.retry_after_s or 0.0))
+
+    async def _something_to_do(self) -> bool:
+        while not self._items and not self._open:
+            if self._closed:
+                return False
+            await self._wake.wait()
+        return True
+
+    def _sort_out(self, error: Exception) -> TranscriberError:
+        trouble = found_in(error, TranscriberError)
+        if trouble is None and isinstance(error, trio.TooSlowError):
+            return TranscriberError("network", "It did not answer in time.", retryable=True)
+        if trouble is None:
+            self._host.plugin_failed(self._transcriber.name, "transcriber stream", error)
+            trouble = TranscriberError("crashed", f"{type(error).__name__}", retryable=True)
+        return trouble
+
+    async def _replay(self, stream: TranscriberStream) -> None:
+        for key, utterance in list(self._open.items()):
+            if utterance.replays >= 1:
+                heard_to = utterance.last_sample
+                self._gap(utterance.start_sample, heard_to, "failed_twice")
+                if utterance.end_sample is not None:
+                    self._settle(key)
+                    continue
+                # It is still being spoken: what comes of it from now on is tried afresh.
+                utterance.start_sample = heard_to
+                utterance.chunks.clear()
+                utterance.replays = -1
+            utterance.replays += 1
+            utterance.revision_base = utterance.revision
+            with trio.fail_after(self._transcriber.call_timeout_s):
+                await stream.begin_utterance(key, utterance.start_sample)
+            for chunk in list(utterance.chunks):
+                with trio.fail_after(self._transcriber.call_timeout_s):
+                    await stream.feed(chunk)
+            if utterance.end_sample is not None:
+                await self._end(stream, utterance)
+
+    async def _serve(self, stream: TranscriberStream) -> None:
+        while True:
+            while self._items:
+                await self._pass_on(stream, self._items.popleft())
+            if self._closed and not self._open:
+                return
+            if self._closed and not self._draining:
+                self._draining = True
+                with trio.fail_after(self._transcriber.call_timeout_s):
+                    await stream.flush()
+                continue
+            due = min(
+                (u.ended_at + FINAL_TIMEOUT_S for u in self._open.values() if u.end_sample),
+                default=float("inf"),
+            )
+            with trio.move_on_at(due) as overdue:
+                await self._wake.wait()
+            if overdue.cancelled_caught:
+                raise TranscriberError(
+                    "server", f"No final result within {FINAL_TIMEOUT_S:g} s.", retryable=True
+                )
+
+    async def _pass_on(self, stream: TranscriberStream, item: FeedItem) -> None:
+        # What was taken off the feed is put into the replay store before the plugin sees
+        # it, so that a failure in mid-call loses nothing.
+        if isinstance(item, BeginUtterance):
+            utterance = _Utterance(item.utterance_id, item.start_sample)
+            self._open[item.utterance_id] = self._current = utterance
+            with trio.fail_after(self._transcriber.call_timeout_s):
+                await stream.begin_utterance(item.utterance_id, item.start_sample)
+        elif isinstance(item, EndUtterance):
+            ended = self._open.get(item.utterance_id)
+            self._current = None
+            if ended is not None:
+                ended.end_sample, ended.cause = item.end_sample, item.cause
+                await self._end(stream, ended)
+        else:
+            self._waiting -= item.samples
+            self._account.delivered += item.samples
+            if self._current is not None:
+                self._current.chunks.append(item)
+            with trio.fail_after(self._transcriber.call_timeout_s):
+                await stream.feed(item)
+
+    async def _end(self, stream: TranscriberStream, utterance: _Utterance) -> None:
+        assert utterance.end_sample is not None
+        utterance.ended_at = trio.current_time()
+        with trio.fail_after(self._transcriber.call_timeout_s):
+            await stream.end_utterance(
+                utterance.utterance_id, utterance.end_sample, utterance.cause
+            )
+
+    # --- the end -----------------------------------------------------------------------
+
+    def _stop(self, trouble: TranscriberError) -> None:
+        self._stopped = trouble
+        self._host.record(
+            TranscriptionStopped(track_id=self.track_id, kind=trouble.kind, detail=trouble.message)
+        )
+        self.give_up(f"transcription_stopped_{trouble.kind}")
+        self._host.transcription_stopped(self.track_id, trouble)
+
+    def give_up(self, cause: str) -> None:
+        """Declare everything that has no final, or was never fed, as not transcribed."""
+        for key, utterance in list(self._open.items()):
+            self._gap(utterance.start_sample, utterance.last_sample, cause)
+            self._open.pop(key)
+        self._current = None
+        start: int | None = None
+        end = 0
+        while self._items:
+            item = self._items.popleft()
+            if isinstance(item, Chunk):
+                self._waiting -= item.samples
+                self._account.lost += item.samples
+                start = item.start_sample if start is None else start
+                end = item.end_sample
+        if start is not None:
+            self._gap(start, end, cause)
+
+    async def _discard(self) -> None:
+        """Keep the account of what would have been transcribed until the feed is closed."""
+        assert self._stopped is not None
+        cause = f"transcription_stopped_{self._stopped.kind}"
+        while not self._closed:
+            await self._wake.wait()
+            speech_ended = any(isinstance(item, EndUtterance) for item in self._items)
+            if speech_ended or self._closed:
+                self.give_up(cause)
+        self.give_up(cause)

@@ -1,0 +1,267 @@
+"""Many bots in one process: a limit, scheduled starts, an orderly end, and recovery of what was."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import trio
+
+from meetcore.bot.bot import Bot
+from meetcore.bot.factory import prepare_bot, require_trio
+from meetcore.fleet.launching.in_process import InProcessLauncher
+from meetcore.fleet.recovery import RecoveredBot, recover
+from meetcore.model.config import BotConfig, changed
+from meetcore.model.errors import ConfigError, FleetFull
+from meetcore.model.lifecycle import EndReason, Evidence
+from meetcore.model.settings import BotSettings, PluginSettings
+from meetcore.plugin.contracts import BotSpec, Launcher, RunningBot, Sink, Transcriber
+from meetcore.plugin.registry import Plugins
+
+__all__ = ["Fleet", "OpenFleetOptions", "StartOptions", "open_fleet"]
+
+
+class StartOptions(BotSettings, total=False):
+    """Everything that `Fleet.start` takes besides the link."""
+
+    join_at: datetime | None
+    config: BotConfig | None
+    plugins: PluginSettings
+    transcriber: Transcriber | str | None
+    sinks: Sequence[Sink | str]
+    passcode: str | None
+
+
+class OpenFleetOptions(TypedDict, total=False):
+    """Everything that `open_fleet` takes besides the configuration."""
+
+    plugins: Plugins | None
+    limit: int
+    launcher: Launcher | None
+    recover_first: bool
+
+
+_LOG = logging.getLogger("meetcore")
+
+
+class Fleet:
+    """Bots that run side by side. Make one with `open_fleet`.
+
+    Attributes:
+        limit: How many bots may be there at once, scheduled ones included.
+        bots: Those that `start` sent and that have not ended, by id.
+        running: Those that `launch` or `adopt` gave and that are not gone, by id.
+        launcher: Where those of `launch` run.
+        config: What bots have in common.
+        plugins: The loaded plugins.
+        recovered: What was finished at the start of what an earlier process left.
+    """
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        *,
+        config: BotConfig,
+        plugins: Plugins,
+        limit: int,
+        launcher: Launcher | None = None,
+    ) -> None:
+        self.limit = limit
+        self.bots: dict[str, Bot] = {}
+        self.running: dict[str, RunningBot] = {}
+        self.recovered: list[RecoveredBot] = []
+        self.config = config
+        self.plugins = plugins
+        self.launcher = launcher or InProcessLauncher(plugins)
+        self._nursery = nursery
+        self._closing = False
+        self._launching = 0
+        self._one_less = trio.Event()
+
+    def start(
+        self,
+        url: str,
+        *,
+        join_at: datetime | None = None,
+        config: BotConfig | None = None,
+        plugins: PluginSettings | None = None,
+        transcriber: Transcriber | str | None = None,
+        sinks: Sequence[Sink | str] = (),
+        passcode: str | None = None,
+        **changes: Unpack[BotSettings],
+    ) -> Bot:
+        """Send a bot, now or at a time.
+
+        Args:
+            url: The meeting's link.
+            join_at: When it is to join, aware; None for now.
+            config: In place of the fleet's configuration.
+            plugins: Options of plugins by name, as in a configuration file's `[plugins.NAME]`.
+            transcriber: Name or object.
+            sinks: Names or objects besides those of the configuration.
+            passcode: What the meeting asks guests for; wins over one in the link.
+            changes: Fields of the configuration that are different for this bot.
+
+        Returns:
+            The bot, on its way.
+
+        Raises:
+            FleetFull: The limit is reached, or the fleet is closing.
+            MeetcoreError: Whatever `open_bot` raises.
+        """
+        self._check_room()
+        if join_at is not None and join_at.tzinfo is None:
+            raise ConfigError(f"join_at must say its time zone; {join_at} does not.")
+        given: dict[str, object] = {**changes}
+        if isinstance(transcriber, str):
+            given["transcriber"] = transcriber
+            transcriber = None
+        if plugins is not None:
+            given["plugins"] = plugins
+        if isinstance(sinks, str):
+            raise ConfigError(f"sinks is a list of sinks, not {sinks!r}.", f"Write [{sinks!r}].")
+        bot = prepare_bot(
+            url,
+            changed(config or self.config, given),
+            self.plugins,
+            transcriber=transcriber,
+            sinks=sinks,
+            scheduled_for=join_at.astimezone(UTC) if join_at else None,
+            passcode=passcode,
+        )
+        self.bots[bot.id] = bot
+        self._nursery.start_soon(self._run, bot)
+        return bot
+
+    def get(self, bot_id: str) -> Bot | RunningBot | None:
+        """Return a bot by its id, None where there is none (any more)."""
+        return self.bots.get(bot_id) or self.running.get(bot_id)
+
+    def __repr__(self) -> str:
+        return f"<Fleet with {len(self.bots) + len(self.running)} of {self.limit} bots>"
+
+    def _check_room(self) -> None:
+        if self._closing:
+            raise FleetFull("The fleet is closing and takes no more bots.")
+        if len(self.bots) + len(self.running) + self._launching >= self.limit:
+            raise FleetFull(
+                f"All {self.limit} places of the fleet are taken.",
+                "Wait for a bot to end, or raise the limit.",
+            )
+
+    async def _run(self, bot: Bot) -> None:
+        try:
+            await bot.run()
+        except Exception:  # noqa: BLE001  one bot's trouble is its own
+            _LOG.exception("bot=%s crashed", bot.id)
+        finally:
+            self.bots.pop(bot.id, None)
+            self._less()
+
+    def _less(self) -> None:
+        self._one_less.set()
+        self._one_less = trio.Event()
+
+    async def launch(self, spec: BotSpec) -> RunningBot:
+        """Send a bot to wherever the launcher runs bots; returns when it takes commands.
+
+        Raises:
+            FleetFull: The limit is reached, or the fleet is closing.
+            MeetcoreError: It could not be started.
+        """
+        self._check_room()
+        self._launching += 1
+        try:
+            if not isinstance(self.launcher, InProcessLauncher):
+                self.plugins.check_revisers(spec.plugin_files)
+            bot = await self.launcher.launch(spec, self._nursery)
+        finally:
+            self._launching -= 1
+        self._keep(bot)
+        return bot
+
+    async def adopt(self, bot_id: str, folder: Path) -> RunningBot | None:
+        """Return a bot that an earlier process launched and that runs still, or None."""
+        bot = await self.launcher.adopt(bot_id, folder, self._nursery)
+        if bot is not None:
+            self._keep(bot)
+        return bot
+
+    def _keep(self, bot: RunningBot) -> None:
+        self.running[bot.bot_id] = bot
+        self._nursery.start_soon(self._until_gone, bot)
+
+    async def _until_gone(self, bot: RunningBot) -> None:
+        try:
+            await bot.gone()
+        except Exception:  # noqa: BLE001  one bot's trouble is its own
+            _LOG.exception("bot=%s cannot be waited for; its place is free again", bot.bot_id)
+        finally:
+            self.running.pop(bot.bot_id, None)
+            self._less()
+
+    def stop_all(self, detail: str = "fleet stopped") -> None:
+        """Ask every bot to leave; they are gone when the fleet's block ends."""
+        self._closing = True
+        for bot in list(self.bots.values()):
+            if not bot.ended:
+                bot.conclude(EndReason.STOP_REQUESTED, Evidence("fleet", detail))
+        if self.running:
+            self._nursery.cancel_scope.cancel()
+
+    async def wait_empty(self) -> None:
+        """Return when no bot is left. No deadline of its own."""
+        await trio.lowlevel.checkpoint()
+        while self.bots or self.running:
+            await self._one_less.wait()
+
+
+@asynccontextmanager
+async def open_fleet(
+    config: BotConfig | None = None,
+    *,
+    plugins: Plugins | None = None,
+    limit: int = 50,
+    launcher: Launcher | None = None,
+    recover_first: bool = True,
+) -> AsyncIterator[Fleet]:
+    """Hold a fleet; leaving the block stops every bot and waits for them.
+
+    Args:
+        config: What bots have in common.
+        plugins: Loaded plugins; by default all that are installed.
+        limit: How many bots at once.
+        launcher: Where `launch` runs them; by default the one that `config` names, or here.
+        recover_first: Whether what an earlier process left in the folder is finished
+            first: journals ended, recordings closed, deliveries made.
+
+    Raises:
+        NotInTrio: Under asyncio, or in a blocking program.
+        ConfigError: A limit below 1.
+    """
+    require_trio("open_fleet")
+    if limit < 1:
+        raise ConfigError(f"A fleet's limit must be at least 1, not {limit!r}.")
+    config = config or BotConfig()
+    plugins = plugins if plugins is not None else Plugins(files=config.plugin_files)
+    if launcher is None and config.launcher is not None:
+        launcher = plugins.launcher(config.launcher, config)
+    recovered: list[RecoveredBot] = []
+    if recover_first:
+        recovered = await recover(config.out_dir, plugins=plugins, config=config)
+    trouble: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        fleet = Fleet(nursery, config=config, plugins=plugins, limit=limit, launcher=launcher)
+        fleet.recovered = recovered
+        try:
+            yield fleet
+        except Exception as error:  # noqa: BLE001  raised again below, outside of the nursery
+            trouble = error
+        finally:
+            fleet.stop_all()
+    if trouble is not None:
+        raise trouble

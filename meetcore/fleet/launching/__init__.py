@@ -1,0 +1,1 @@
+"""Where a bot runs: in this process or in one of its own."""

@@ -1,0 +1,191 @@
+"""Whether a bot's process answers: asked every few seconds, noted when it does not, given up late.
+
+A process can live and do nothing: stopped, or its event loop blocked by a plugin. Nothing in it
+can say so. So whoever launched or adopted it asks, over a connection of its own each time:
+
+* after `UNRESPONSIVE_AFTER_S` without an answer it counts as unresponsive: that is logged, and
+  `ChildBot.unresponsive_since` says since when. When it answers again, it is told, and writes
+  `bot.unresponsive` into its journal itself: nobody else writes there while it lives.
+* after the operator's limit, or at the longest duration of its leave rules if that is sooner, it
+  is given up: the reason is left in its folder, its group is killed, and recovery writes
+  `bot.unresponsive` and the end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+from attrs import frozen
+
+from meetcore.fleet.launching.protocol import FrameKind, FrameReader, frame, json_frame
+from meetcore.log.folders import journal_path, private_file
+from meetcore.log.journal import read_journal
+from meetcore.model.errors import MeetcoreError, brief, found_in
+from meetcore.model.events import StateChanged
+from meetcore.model.lifecycle import EndReason, Evidence, State
+
+if TYPE_CHECKING:
+    from meetcore.fleet.launching.child_process import ChildBot
+
+__all__ = ["GivenUp", "Pulse", "given_up", "note_given_up"]
+
+_LOG = logging.getLogger("meetcore")
+ASK_EVERY_S = 5.0
+UNRESPONSIVE_AFTER_S = 15.0
+NOTE_NAME = "given-up.json"
+_WENT_AWAY = (OSError, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+@frozen
+class GivenUp:
+    """Why a process was killed that answered nothing.
+
+    Attributes:
+        reason: What the bot ends for.
+        silent_s: For how long it had not answered.
+    """
+
+    reason: EndReason
+    silent_s: float
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the end is justified by."""
+        words = f"its process answered nothing for {self.silent_s:.0f} s"
+        return Evidence("unresponsive", words)
+
+
+def note_given_up(folder: Path, why: GivenUp) -> None:
+    """Leave in a bot's folder why it was given up, for whoever recovers it."""
+    note = {"reason": why.reason.value, "silent_s": round(why.silent_s, 1)}
+    private_file(folder / NOTE_NAME).write_text(json.dumps(note))
+
+
+def given_up(folder: Path) -> GivenUp | None:
+    """Return why the bot in a folder was given up, None if it was not."""
+    try:
+        note: Any = json.loads((folder / NOTE_NAME).read_text())
+        return GivenUp(EndReason(note["reason"]), float(note["silent_s"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+class Pulse:
+    """Asks one process whether it answers.
+
+    Args:
+        bot: The bot.
+        limit_s: When a process that answers nothing is given up; None for never.
+        max_duration_s: The longest the bot may be in the call; None for as long as it likes.
+        wall_clock: Gives the wall time.
+    """
+
+    def __init__(
+        self,
+        bot: ChildBot,
+        *,
+        limit_s: float | None,
+        max_duration_s: float | None,
+        wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._bot = bot
+        self._limit_s = limit_s
+        self._max_duration_s = max_duration_s
+        self._now = wall_clock
+        self._answered_at = trio.current_time()
+
+    @property
+    def _silent_s(self) -> float:
+        return trio.current_time() - self._answered_at
+
+    async def watch(self) -> None:
+        """Ask for ever. Raises nothing but `Cancelled`."""
+        while True:
+            try:
+                await self._ask()
+            except Exception as error:  # noqa: BLE001  one bot's trouble is its own
+                if not any(found_in(error, kind) for kind in _WENT_AWAY):
+                    _LOG.warning("bot=%s cannot be asked: %s", self._bot_id, brief(error))
+                # Otherwise it has ended, or goes: whoever waits for its end sees that.
+            await trio.sleep(ASK_EVERY_S)
+
+    @property
+    def _bot_id(self) -> str:
+        return self._bot.bot_id
+
+    async def _ask(self) -> None:
+        async with await self._bot.connect() as stream:
+            await stream.send_all(frame(FrameKind.PING))
+            self._answered_at = asked_at = trio.current_time()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._lose_patience, asked_at)
+                await _pong(stream)
+                self._answered_at = trio.current_time()
+                nursery.cancel_scope.cancel()
+            since = self._bot.unresponsive_since
+            if since is not None:
+                silent_s = trio.current_time() - since
+                self._bot.unresponsive_since = None
+                _LOG.warning("bot=%s its process answers again", self._bot_id)
+                message = {"silent_s": round(silent_s, 1)}
+                await stream.send_all(json_frame(FrameKind.WAS_SILENT, message))
+
+    async def _lose_patience(self, asked_at: float) -> None:
+        """Say that the process does not answer, and give it up when its time has come."""
+        await trio.sleep_until(asked_at + UNRESPONSIVE_AFTER_S)
+        self._bot.unresponsive_since = asked_at
+        _LOG.warning(
+            "bot.unresponsive bot=%s its process has not answered for %.0f s",
+            self._bot_id,
+            self._silent_s,
+        )
+        reason = EndReason.CRASHED
+        limit = asked_at + self._limit_s if self._limit_s is not None else float("inf")
+        longest = trio.current_time() + await self._left_s()
+        if longest < limit:
+            reason, limit = EndReason.MAX_DURATION, longest
+        await trio.sleep_until(limit)
+        self._give_up(reason)
+
+    def _give_up(self, reason: EndReason) -> None:
+        why = GivenUp(reason, self._silent_s)
+        _LOG.error("bot=%s is given up: %s", self._bot_id, why.evidence.detail)
+        try:
+            note_given_up(self._bot.folder, why)
+        except OSError as error:
+            _LOG.warning("bot=%s why it is given up cannot be noted: %s", self._bot_id, error)
+        self._bot.abandon()
+
+    async def _left_s(self) -> float:
+        """Return for how long the bot may still be in the call; infinity for no limit."""
+        if self._max_duration_s is None:
+            return float("inf")
+        try:
+            since = await trio.to_thread.run_sync(_in_call_at, self._bot.folder)
+        except (OSError, MeetcoreError):
+            since = None
+        if since is None:
+            return float("inf")
+        return self._max_duration_s - (self._now() - since).total_seconds()
+
+
+def _in_call_at(folder: Path) -> datetime | None:
+    for event in read_journal(journal_path(folder)):
+        if isinstance(event, StateChanged) and event.state is State.IN_CALL:
+            return event.at
+    return None
+
+
+async def _pong(stream: trio.SocketStream) -> None:
+    """Return when the process has answered. No deadline of its own."""
+    reader = FrameReader()
+    while data := await stream.receive_some(4096):
+        if any(each.kind is FrameKind.PONG for each in reader.feed(bytes(data))):
+            return
+    raise trio.BrokenResourceError("the process went away")

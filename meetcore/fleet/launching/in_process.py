@@ -1,0 +1,100 @@
+"""Where a bot runs. The embedded launcher: here, in this process, as a task."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import ClassVar
+
+import trio
+
+from meetcore.audio.chunk import Chunk
+from meetcore.bot.bot import Bot
+from meetcore.bot.factory import prepare_bot
+from meetcore.fleet.launching.live_audio import LiveAudio
+from meetcore.model.commands import Command
+from meetcore.model.config import load_config, written
+from meetcore.model.events import Draft, Event
+from meetcore.plugin.contracts import BotSpec, Launcher, RunningBot
+from meetcore.plugin.registry import Plugins
+
+__all__ = ["InProcessLauncher"]
+
+_LOG = logging.getLogger("meetcore")
+
+
+class TaskBot(RunningBot):
+    """A bot that runs in this process."""
+
+    def __init__(self, bot: Bot, ears: LiveAudio) -> None:
+        self.bot = bot
+        self.bot_id = bot.id
+        self.folder = bot.folder
+        self._ears = ears
+        self._gone = trio.Event()
+
+    async def run(self) -> None:
+        """Run the bot to its end. Raises nothing but `Cancelled`."""
+        try:
+            await self.bot.run()
+        except Exception:  # noqa: BLE001  one bot's trouble is its own
+            _LOG.exception("bot=%s crashed", self.bot_id)
+        finally:
+            self._gone.set()
+
+    async def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
+        """Yield what happens after a `seq`."""
+        async for item in self.bot.events(after=after, drafts=True):
+            yield item
+
+    async def perform(self, command: Command) -> None:
+        """Carry out a command."""
+        await self.bot.perform(command)
+
+    def abandon(self) -> None:
+        """End it at once."""
+        self.bot.abandon()
+
+    async def gone(self) -> None:
+        """Return when it does not run any more."""
+        await self._gone.wait()
+
+    @asynccontextmanager
+    async def hear(self) -> AsyncIterator[trio.MemoryReceiveChannel[Chunk]]:
+        """Hold a channel with its audio."""
+        await trio.lowlevel.checkpoint()
+        with self._ears.listening() as chunks:
+            yield chunks
+
+
+class InProcessLauncher(Launcher):
+    """Runs bots in the caller's process. A bot's own trouble never leaves its task.
+
+    Args:
+        plugins: The loaded plugins; by default all that are installed.
+    """
+
+    name: ClassVar[str] = "in_process"
+
+    def __init__(self, plugins: Plugins | None = None) -> None:
+        self._plugins = plugins
+
+    async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> TaskBot:
+        """Start a bot as a task of the nursery."""
+        await trio.lowlevel.checkpoint()
+        if self._plugins is None:
+            self._plugins = Plugins(files=spec.plugin_files)
+        ears = LiveAudio()
+        bot = prepare_bot(
+            spec.url,
+            load_config(overrides=written(spec.settings), environ={}),
+            self._plugins,
+            bot_id=spec.bot_id,
+            platform=spec.platform,
+            sinks=[ears],
+            scheduled_for=spec.scheduled_for,
+        )
+        running = TaskBot(bot, ears)
+        nursery.start_soon(running.run)
+        return running

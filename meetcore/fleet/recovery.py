@@ -1,0 +1,213 @@
+"""Finishing what a killed process left: a journal gets its end, sinks do what was still to do."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import trio
+from attrs import define, field
+
+from meetcore.fleet.launching.heartbeat import GivenUp, given_up
+from meetcore.fleet.launching.sockets import remove_socket
+from meetcore.log.folders import bot_folders, journal_path
+from meetcore.log.journal import Journal, read_journal
+from meetcore.log.salvage import mend
+from meetcore.log.scratch import remove_stale
+from meetcore.model.addresses import PrivateTargets
+from meetcore.model.commands import Command
+from meetcore.model.config import BotConfig
+from meetcore.model.errors import CommandRefused, JournalBusy, JournalDamaged, MeetcoreError, brief
+from meetcore.model.events import (
+    BotRequested,
+    BotUnresponsive,
+    Event,
+    EventLost,
+    LedgerClosed,
+    StateChanged,
+)
+from meetcore.model.lifecycle import TERMINAL, Ending, EndReason, Evidence, State, check_transition
+from meetcore.model.secrets import Redactor
+from meetcore.plugin.contracts import SinkContext
+from meetcore.plugin.failures import plugin_failure
+from meetcore.plugin.registry import Plugins
+
+__all__ = ["RecoveredBot", "recover"]
+
+_LOG = logging.getLogger("meetcore")
+
+RECOVER_TIMEOUT_S = 300.0
+
+
+@define
+class RecoveredBot:
+    """What was done for one bot.
+
+    Attributes:
+        bot_id: The bot.
+        folder: Its folder.
+        ended: Whether its journal had to be ended.
+        torn_bytes: How much of a torn last line was cut off.
+        notes: A line for each thing a sink finished.
+        trouble: A line for each thing that could not be finished.
+    """
+
+    bot_id: str
+    folder: Path
+    ended: bool = False
+    torn_bytes: int = 0
+    notes: list[str] = field(factory=list)
+    trouble: list[str] = field(factory=list)
+
+
+@define
+class _JournalState:
+    """What the recovery needs to know of a journal."""
+
+    requested: BotRequested | None = None
+    state: State | None = None
+    recorded: bool = False
+    ledger_closed: bool = False
+    damaged: bool = False
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, BotRequested):
+            self.requested = event
+        elif isinstance(event, StateChanged):
+            self.state = event.state
+            self.recorded = self.recorded or event.state is State.RECORDING
+        elif isinstance(event, LedgerClosed):
+            self.ledger_closed = True
+        elif isinstance(event, EventLost):
+            self.damaged = True
+
+
+async def recover(
+    out_dir: Path | str, *, plugins: Plugins, config: BotConfig | None = None
+) -> list[RecoveredBot]:
+    """Finish every bot below a folder that no living process is running.
+
+    Args:
+        out_dir: A folder of bots' folders, or one bot's folder.
+        plugins: Loaded plugins: the sinks a bot had are asked to finish their part.
+        config: Settings of those sinks, for instance where a webhook goes.
+
+    Returns:
+        What was done, for each bot for which something was.
+    """
+    config = config or BotConfig()
+    done: list[RecoveredBot] = []
+    await trio.to_thread.run_sync(remove_stale)
+    for folder in bot_folders(Path(out_dir)):
+        try:
+            journal, kept = await trio.to_thread.run_sync(_open, folder, config)
+        except JournalBusy:
+            continue
+        except (MeetcoreError, OSError) as error:
+            done.append(RecoveredBot(folder.name, folder, trouble=[brief(error)]))
+            continue
+        try:
+            result = await _recover_one(folder, journal, plugins, config)
+        finally:
+            journal.close()
+            remove_socket(folder)
+        if kept is not None:
+            result.trouble.append(
+                f"The journal was damaged: {_lost_in(journal)} events are lost, all others are "
+                f"there. The damaged file is kept as {kept.name}."
+            )
+        if result.ended or result.torn_bytes or result.notes or result.trouble:
+            done.append(result)
+    return done
+
+
+def _open(folder: Path, config: BotConfig) -> tuple[Journal, Path | None]:
+    """Open a journal, mended where it was damaged; return where the damaged one is kept."""
+    path, kept = journal_path(folder), None
+    try:
+        journal = Journal(path, folder.name, fsync=config.fsync)
+    except JournalDamaged as error:
+        _LOG.error("%s", error)
+        kept = mend(path)
+        journal = Journal(path, folder.name, fsync=config.fsync)
+    return journal, kept
+
+
+def _lost_in(journal: Journal) -> int:
+    return sum(isinstance(event, EventLost) for event in read_journal(journal.path))
+
+
+async def _recover_one(
+    folder: Path, journal: Journal, plugins: Plugins, config: BotConfig
+) -> RecoveredBot:
+    history = _JournalState()
+    for event in journal.read():
+        history.take(event)
+    if history.requested is None and not history.damaged:
+        return RecoveredBot(
+            folder.name, folder, trouble=["The journal does not begin with a request."]
+        )
+    bot_id = history.requested.bot_id if history.requested else folder.name
+    journal.bot_id = bot_id
+    result = RecoveredBot(bot_id, folder, torn_bytes=journal.torn_bytes)
+    if history.state not in TERMINAL:
+        _end(journal, history, given_up(folder))
+        result.ended = True
+    in_order = history.ledger_closed and not (result.ended or result.torn_bytes or history.damaged)
+    for name in history.requested.sinks if history.requested else ():
+        if name.partition(":")[0] in plugins.sinks:
+            await _recover_sink(name, folder, journal, plugins, config, result)
+        elif not in_order:  # otherwise it has done its part
+            result.trouble.append(f"The sink {name!r} is not installed here.")
+    return result
+
+
+def _end(journal: Journal, history: _JournalState, why: GivenUp | None) -> None:
+    """Write the end; of a bot that was given up also that it answered nothing."""
+    reason = EndReason.CRASHED
+    evidence = Evidence("recovery", "the process that ran the bot is gone")
+    if why is not None:
+        journal.append(BotUnresponsive(silent_s=why.silent_s))
+        reason, evidence = why.reason, why.evidence
+    ending = Ending().conclude(reason, evidence)
+    state = ending.terminal_state(something_recorded=history.recorded)
+    check_transition(history.state, state, recovering=True)
+    journal.append(
+        StateChanged(
+            state=state, previous=history.state, reason=ending.reason, evidence=ending.evidence
+        )
+    )
+
+
+async def _recover_sink(
+    name: str,
+    folder: Path,
+    journal: Journal,
+    plugins: Plugins,
+    config: BotConfig,
+    result: RecoveredBot,
+) -> None:
+    async def refuse(command: Command) -> None:
+        await trio.lowlevel.checkpoint()
+        raise CommandRefused(f"The bot has ended: it cannot {command.type}.")
+
+    try:
+        sink = plugins.sink(name, config)
+        context = SinkContext(
+            name=name,
+            bot_id=result.bot_id,
+            folder=folder,
+            journal=journal,
+            report=journal.append,
+            perform=refuse,
+            redactor=Redactor(),
+            trusted=config.trusts(name),
+            private_targets=PrivateTargets.listed(config.private_targets),
+        )
+        with trio.fail_after(RECOVER_TIMEOUT_S):
+            result.notes += [f"{name}: {note}" for note in await sink.recover(context)]
+    except trio.TooSlowError:
+        result.trouble.append(f"{name}: not done within {RECOVER_TIMEOUT_S:g} s.")
+    except Exception as error:  # noqa: BLE001  one sink's trouble must not stop the others
+        journal.append(plugin_failure(name, "recover", error, bot_id=result.bot_id))
+        result.trouble.append(f"{name}: {error}")

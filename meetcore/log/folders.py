@@ -1,0 +1,80 @@
+"""The folder of one bot: what lies where, and making one."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from meetcore.log.journal import JOURNAL_NAME
+from meetcore.model.errors import StorageUnavailable
+
+__all__ = [
+    "bot_folders",
+    "journal_path",
+    "make_bot_folder",
+    "make_private_folder",
+    "private_file",
+]
+
+
+def journal_path(folder: Path) -> Path:
+    """Return where a bot's journal lies in its folder."""
+    return folder / JOURNAL_NAME
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that its owner alone can enter, where there is none yet.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError as error:  # something else has the name
+        raise NotADirectoryError(
+            errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename
+        ) from None
+
+
+def private_file(path: Path) -> Path:
+    """Make a file, empty, that its owner alone can read and write; whoever opens it keeps that.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(fd, 0o600)
+    finally:
+        os.close(fd)
+    return path
+
+
+def make_bot_folder(out_dir: Path, bot_id: str) -> Path:
+    """Make the folder of a new bot and make sure that it can be written.
+
+    Raises:
+        StorageUnavailable: It cannot be made or written.
+    """
+    folder = out_dir / bot_id
+    probe = folder / ".writable"
+    try:
+        make_private_folder(folder)
+        fd = os.open(probe, os.O_CREAT | os.O_WRONLY, 0o600)
+        os.close(fd)
+        probe.unlink()
+    except OSError as error:
+        raise StorageUnavailable(
+            f"The folder {folder} cannot be written: {error.strerror}.",
+            "Choose another with --out (or `out_dir` in the configuration).",
+        ) from error
+    return folder
+
+
+def bot_folders(out_dir: Path) -> list[Path]:
+    """Return the folders of bots below `out_dir` (or that folder itself), in order of name."""
+    if journal_path(out_dir).is_file():
+        return [out_dir]
+    return sorted(path.parent for path in out_dir.glob(f"*/{JOURNAL_NAME}"))

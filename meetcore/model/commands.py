@@ -1,0 +1,85 @@
+"""What the outside may ask of a bot, as immutable orders.
+
+How they are carried out, one at a time and each with a deadline, is `meetcore.bot.command_runner`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from meetcore.model.lifecycle import EndReason
+
+__all__ = [
+    "COMMAND_TYPES",
+    "Command",
+    "PauseRecording",
+    "ResumeRecording",
+    "SendChat",
+    "ShowImage",
+    "Speak",
+    "Stop",
+]
+
+
+@frozen
+class Command:
+    """Root of all commands. `type` is the name on the wire."""
+
+    type: ClassVar[str]
+
+
+@frozen
+class Stop(Command):
+    """Leave the meeting and finish."""
+
+    type: ClassVar[str] = "stop"
+    detail: str = ""
+    reason: EndReason = EndReason.STOP_REQUESTED
+
+
+@frozen
+class SendChat(Command):
+    """Send a message to everybody in the meeting."""
+
+    type: ClassVar[str] = "send_chat"
+    text: str
+
+
+@frozen
+class Speak(Command):
+    """Say something: PCM audio, int16 mono at `sample_rate_hz`."""
+
+    type: ClassVar[str] = "speak"
+    pcm: bytes = field(repr=lambda pcm: f"<{len(pcm)} bytes>")
+    sample_rate_hz: int = 16_000
+
+
+@frozen
+class ShowImage(Command):
+    """Show a picture as the bot's camera: PNG or JPEG bytes."""
+
+    type: ClassVar[str] = "show_image"
+    image: bytes = field(repr=lambda image: f"<{len(image)} bytes>")
+    media_type: str = "image/png"
+
+
+@frozen
+class PauseRecording(Command):
+    """Stop recording and transcribing for now; stay in the call."""
+
+    type: ClassVar[str] = "pause"
+
+
+@frozen
+class ResumeRecording(Command):
+    """Record and transcribe again."""
+
+    type: ClassVar[str] = "resume"
+
+
+COMMAND_TYPES: dict[str, type[Command]] = {
+    cls.type: cls for cls in (Stop, SendChat, Speak, ShowImage, PauseRecording, ResumeRecording)
+}
+"""Every command class by its name on the wire."""

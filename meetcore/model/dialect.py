@@ -1,0 +1,69 @@
+"""A dialect: pure translation between the bot's events and somebody's messages.
+
+The native one is the plain JSON of `meetcore.model.wire`; a vendor's is a plugin with the same two
+functions and no I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from meetcore.model.commands import Command
+from meetcore.model.errors import CommandRefused
+from meetcore.model.events import Draft, Event
+from meetcore.model.wire import command_from_wire, draft_to_wire, event_to_wire, to_json
+
+__all__ = ["Dialect", "NativeDialect"]
+
+
+class Dialect(ABC):
+    """Events and drafts to text messages, and text messages to commands. Pure.
+
+    Attributes:
+        name: Names it.
+        remembers: Whether its messages depend on events before, so that it must be shown every
+            event from the first on. One that says False begins anywhere in a journal, and whoever
+            resumes in a long meeting waits for what was missed alone.
+    """
+
+    name: ClassVar[str]
+    remembers: ClassVar[bool] = True
+
+    @abstractmethod
+    def messages(self, item: Event | Draft) -> Sequence[str]:
+        """Return what a subscriber of this dialect is told about one event or draft."""
+
+    @abstractmethod
+    def command(self, message: str) -> Command:
+        """Return the command a subscriber's message asks for.
+
+        Raises:
+            CommandRefused: It is not a command of this dialect.
+        """
+
+
+class NativeDialect(Dialect):
+    """meetcore's own JSON: one message per event or draft."""
+
+    name: ClassVar[str] = "native"
+    remembers: ClassVar[bool] = False
+
+    def messages(self, item: Event | Draft) -> Sequence[str]:
+        """Return the item as one line of JSON."""
+        wire = event_to_wire(item) if isinstance(item, Event) else draft_to_wire(item)
+        return (to_json(wire),)
+
+    def command(self, message: str) -> Command:
+        """Return the command in a JSON message.
+
+        Raises:
+            CommandRefused: It is not JSON, or not a command.
+        """
+        try:
+            decoded = json.loads(message)
+        except (ValueError, RecursionError) as error:
+            raise CommandRefused("That message is not JSON.") from error
+        return command_from_wire(decoded)

@@ -1,0 +1,267 @@
+"""What a bot's journal says so far, without its transcript: the read model of answers and pages.
+
+A reducer over events. It stays small however long the meeting is: states, people, who spoke when,
+chat and files. Segments are read from the journal where they are wanted.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import define, field, frozen
+
+from meetcore.model.events import (
+    ArtifactWritten,
+    BotRequested,
+    CaptureDegraded,
+    CaptureRestored,
+    CaptureStarted,
+    ChatReceived,
+    Event,
+    EventLost,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantUpdated,
+    SegmentFinalized,
+    SpeakingStarted,
+    SpeakingStopped,
+    StateChanged,
+    TranscriptionStopped,
+)
+from meetcore.model.lifecycle import TERMINAL, EndReason, Evidence, State
+from meetcore.model.roster import Participant, SpeakingTimeline
+
+__all__ = ["BotHistory", "ChatEntry", "Presence", "Transition"]
+
+
+@frozen(kw_only=True)
+class Transition:
+    """One change of state, with when and why."""
+
+    seq: int
+    at: datetime
+    state: State
+    previous: State | None
+    reason: EndReason | None = None
+    evidence: Evidence | None = None
+
+
+@frozen(kw_only=True)
+class ChatEntry:
+    """One chat message."""
+
+    seq: int
+    at: datetime
+    meeting_s: float | None
+    message_id: str
+    sender_id: str | None
+    sender_name: str
+    text: str
+    by_bot: bool
+
+
+@define(kw_only=True)
+class Presence:
+    """One person, and when they were there.
+
+    Attributes:
+        participant: As last seen.
+        intervals: When they came and went; the end is None while they are there.
+        talking: Whether they speak now.
+    """
+
+    participant: Participant
+    intervals: list[tuple[datetime, datetime | None]] = field(factory=list)
+    talking: bool = False
+
+    @property
+    def here(self) -> bool:
+        """Whether they are in the meeting."""
+        return bool(self.intervals) and self.intervals[-1][1] is None
+
+
+@define
+class BotHistory:
+    """What happened to one bot. Call `take` with each event, in order.
+
+    Attributes:
+        requested: The first event.
+        transitions: Every change of state.
+        people: Everybody ever seen, by id, our own bot too.
+        timeline: Who spoke when, in seconds of meeting time.
+        chat: Every chat message.
+        artifacts: Every file, the newest of a path.
+        capture_offset_s: Where sample 0 of the call's clock lies in the meeting, None before.
+        in_call_at: When the bot was first in the call.
+        recording_at: When it first recorded.
+        segment_ids: The ids of the segments that were finalized.
+        capture_trouble: What is wrong with the audio now, None for nothing.
+        transcription_trouble: Why nothing is transcribed any more, None otherwise.
+        events_lost: How many events cannot be read any more.
+        last_seq: Number of the newest event.
+        last_at: When that was.
+    """
+
+    requested: BotRequested | None = None
+    transitions: list[Transition] = field(factory=list)
+    people: dict[str, Presence] = field(factory=dict)
+    timeline: SpeakingTimeline = field(factory=SpeakingTimeline)
+    chat: list[ChatEntry] = field(factory=list)
+    artifacts: dict[str, ArtifactWritten] = field(factory=dict)
+    capture_offset_s: float | None = None
+    in_call_at: datetime | None = None
+    recording_at: datetime | None = None
+    segment_ids: set[str] = field(factory=set, repr=False)
+    capture_trouble: str | None = None
+    transcription_trouble: str | None = None
+    events_lost: int = 0
+    last_seq: int = 0
+    last_at: datetime | None = None
+
+    @property
+    def state(self) -> State | None:
+        """Where the bot is in its life."""
+        return self.transitions[-1].state if self.transitions else None
+
+    @property
+    def segments(self) -> int:
+        """How many segments were finalized."""
+        return len(self.segment_ids)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is in a terminal state."""
+        return self.state in TERMINAL
+
+    @property
+    def end(self) -> Transition | None:
+        """The change to the terminal state, None before."""
+        return self.transitions[-1] if self.ended else None
+
+    @property
+    def reason(self) -> EndReason | None:
+        """Why it ends, as soon as that is known."""
+        return next(
+            (transition.reason for transition in self.transitions if transition.reason), None
+        )
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it came to its terminal state."""
+        return self.end.at if self.end else None
+
+    @property
+    def left_at(self) -> datetime | None:
+        """When it began to leave, or ended without leaving."""
+        transitions = (
+            transition.at
+            for transition in self.transitions
+            if transition.state is State.LEAVING or transition.state in TERMINAL
+        )
+        return next(transitions, None)
+
+    @property
+    def reached(self) -> State | None:
+        """The state it was in last before it left or ended."""
+        going = [h for h in self.transitions if h.state not in (State.LEAVING, State.PROCESSING)]
+        return next(
+            (
+                transition.state
+                for transition in reversed(going)
+                if transition.state not in TERMINAL
+            ),
+            None,
+        )
+
+    @property
+    def others(self) -> list[Presence]:
+        """Everybody ever seen except our own bot, in the order they came."""
+        return [p for p in self.people.values() if not p.participant.is_self]
+
+    def name_of(self, participant_id: str | None) -> str | None:
+        """Return the last known name of a participant."""
+        presence = self.people.get(participant_id or "")
+        return presence.participant.name if presence else None
+
+    def take(self, event: Event) -> None:
+        """Take the next event."""
+        self.last_seq, self.last_at = event.seq, event.at
+        if isinstance(event, StateChanged):
+            self._hop(event)
+        elif isinstance(event, SegmentFinalized):
+            self.segment_ids.add(event.segment.id)
+        elif isinstance(event, (ParticipantJoined, ParticipantUpdated)):
+            self._seen(event.participant, event.at)
+        elif isinstance(event, ParticipantLeft):
+            self._gone(event)
+        elif isinstance(event, (SpeakingStarted, SpeakingStopped)):
+            self._speech(event)
+        elif isinstance(event, ChatReceived):
+            self._chat(event)
+        elif isinstance(event, ArtifactWritten):
+            self.artifacts[event.path] = event
+        elif isinstance(event, BotRequested):
+            self.requested = event
+        elif isinstance(event, CaptureStarted):
+            self.capture_offset_s = event.offset_s
+        elif isinstance(event, CaptureDegraded):
+            self.capture_trouble = event.detail
+        elif isinstance(event, CaptureRestored):
+            self.capture_trouble = None
+        elif isinstance(event, EventLost):
+            self.events_lost += 1
+        elif isinstance(event, TranscriptionStopped):
+            self.transcription_trouble = event.detail
+
+    def _hop(self, event: StateChanged) -> None:
+        transition = Transition(
+            seq=event.seq,
+            at=event.at,
+            state=event.state,
+            previous=event.previous,
+            reason=event.reason,
+            evidence=event.evidence,
+        )
+        self.transitions.append(transition)
+        if event.state is State.IN_CALL and self.in_call_at is None:
+            self.in_call_at = event.at
+        if event.state is State.RECORDING and self.recording_at is None:
+            self.recording_at = event.at
+
+    def _seen(self, participant: Participant, at: datetime) -> None:
+        presence = self.people.get(participant.id)
+        if presence is None:
+            presence = self.people[participant.id] = Presence(participant=participant)
+        presence.participant = participant
+        if not presence.here:
+            presence.intervals.append((at, None))
+
+    def _gone(self, event: ParticipantLeft) -> None:
+        presence = self.people.get(event.participant_id)
+        if presence is not None and presence.here:
+            presence.intervals[-1] = (presence.intervals[-1][0], event.at)
+            presence.talking = False
+
+    def _speech(self, event: SpeakingStarted | SpeakingStopped) -> None:
+        talking = isinstance(event, SpeakingStarted)
+        if isinstance(event, SpeakingStarted):
+            self.timeline.started(event.participant_id, event.start_s, event.source)
+        else:
+            self.timeline.stopped(event.participant_id, event.end_s)
+        presence = self.people.get(event.participant_id)
+        if presence is not None:
+            presence.talking = talking
+
+    def _chat(self, event: ChatReceived) -> None:
+        self.chat.append(
+            ChatEntry(
+                seq=event.seq,
+                at=event.at,
+                meeting_s=event.meeting_s,
+                message_id=event.message_id,
+                sender_id=event.sender_id,
+                sender_name=event.sender_name,
+                text=event.text,
+                by_bot=event.by_bot,
+            )
+        )

@@ -1,0 +1,69 @@
+"""What `BotConfig` takes, as plain settings with types: for editors and type checkers.
+
+A misspelt name or a value of the wrong kind in `open_bot(..., name=3)` is an error while it is
+typed. When it runs, `BotConfig` and `load_config` check the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from meetcore.model.config import AudioConfig, AutomaticLeave
+
+__all__ = ["AudioSettings", "AutomaticLeaveSettings", "BotSettings"]
+
+
+class AutomaticLeaveSettings(TypedDict, total=False):
+    """The fields of `AutomaticLeave`, each in seconds, None for never."""
+
+    join_s: float
+    waiting_room_s: float | None
+    nobody_joined_s: float | None
+    everyone_left_s: float | None
+    only_bots_s: float | None
+    silence_s: float | None
+    max_duration_s: float | None
+    recording_permission_s: float | None
+
+
+class AudioSettings(TypedDict, total=False):
+    """The fields of `AudioConfig`."""
+
+    vad_mode: int
+    hangover_ms: int
+    pre_roll_ms: int
+    max_utterance_s: float
+    levels: bool
+
+
+class BotSettings(TypedDict, total=False):
+    """The fields of `BotConfig` but `transcriber`, `sinks` and `plugins`.
+
+    Those three are arguments of their own of `open_bot` and `Fleet.start`, which take objects too.
+    """
+
+    name: str
+    language: str | None
+    out_dir: Path | str
+    entry_message: str | None
+    record: bool
+    incoming_video: bool
+    headed: bool
+    leave_on_transcription_failure: bool
+    leave_timeout_s: float
+    drain_timeout_s: float
+    fsync: bool
+    metadata: Mapping[str, str]
+    automatic_leave: AutomaticLeave | AutomaticLeaveSettings
+    audio: AudioConfig | AudioSettings
+    plugin_files: Sequence[str]
+    launcher: str | None
+    trusted: bool
+    ordered_sinks: Sequence[str]
+    private_targets: Sequence[str]
+
+
+PluginSettings = Mapping[str, Mapping[str, Any]]
+"""Options of plugins by the plugin's name, as in `[plugins.NAME]` of a configuration file."""

@@ -1,0 +1,174 @@
+"""What a Call observed in the meeting: the only words in which a platform speaks to the core.
+
+A signal is not yet a fact of the log: the bot decides what follows from it, and that
+becomes an event. A platform reports what it saw, as often as it saw it; repeats are harmless.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+from meetcore.model.lifecycle import EndReason, Evidence
+from meetcore.model.roster import NameSource, Participant
+
+__all__ = [
+    "Admitted",
+    "CallEnded",
+    "CaptureHealth",
+    "ChatArrived",
+    "DiagnosticsWritten",
+    "Knocked",
+    "ParticipantAppeared",
+    "ParticipantChanged",
+    "ParticipantGone",
+    "RecordingPermission",
+    "RosterHealth",
+    "Signal",
+    "SpeakingIndicated",
+    "StepWorked",
+    "TrackAppeared",
+    "TrackGone",
+]
+
+
+@frozen
+class Signal:
+    """Root of all signals."""
+
+
+@frozen
+class Knocked(Signal):
+    """The bot stands in the waiting room. May come again after `Admitted` if it is sent back."""
+
+    detail: str = ""
+
+
+@frozen
+class Admitted(Signal):
+    """The bot is in the call, shown by evidence that cannot exist before it."""
+
+    detail: str = ""
+
+
+@frozen
+class CallEnded(Signal):
+    """There is no call any more, or there never will be."""
+
+    reason: EndReason
+    evidence: Evidence
+
+
+@frozen
+class ParticipantAppeared(Signal):
+    """Somebody is in the meeting (also our own bot, with `is_self`)."""
+
+    participant: Participant
+
+
+@frozen
+class ParticipantChanged(Signal):
+    """Somebody's name, role or mute state is another now."""
+
+    participant: Participant
+
+
+@frozen
+class ParticipantGone(Signal):
+    """Somebody left."""
+
+    participant_id: str
+
+
+@frozen
+class SpeakingIndicated(Signal):
+    """The platform's own indicator says that somebody speaks, or no longer does."""
+
+    participant_id: str
+    speaking: bool
+    source: NameSource = NameSource.ACTIVE_SPEAKER
+
+
+@frozen
+class TrackAppeared(Signal):
+    """A source of audio opened. Chunks for it may follow.
+
+    Observed again with an owner it names a track that had none, or another; what was heard on it
+    before is named, too. Observed again without one it says nothing new.
+
+    Attributes:
+        track_id: Unique within the call; never used again for another source.
+        participant_id: Whose voice it carries; None for a mix.
+        kind: `participant` for one person's voice, `mix` for several.
+        name_source: How it is known whose it is.
+    """
+
+    track_id: str
+    participant_id: str | None
+    kind: Literal["participant", "mix"] = "participant"
+    name_source: NameSource = NameSource.TRACK
+
+
+@frozen
+class TrackGone(Signal):
+    """A source of audio closed; no chunk of it follows."""
+
+    track_id: str
+
+
+@frozen
+class ChatArrived(Signal):
+    """A chat message was seen. `by_bot` marks the bot's own."""
+
+    message_id: str
+    sender_id: str | None
+    sender_name: str
+    text: str
+    by_bot: bool = False
+
+
+@frozen
+class RosterHealth(Signal):
+    """Whether the list of participants can be believed. Unhealthy means unknown, not empty."""
+
+    healthy: bool
+    detail: str = ""
+
+
+@frozen
+class CaptureHealth(Signal):
+    """Whether audio really arrives. A silent pipe is unhealthy; a silent person is not."""
+
+    healthy: bool
+    detail: str = ""
+    track_id: str | None = None
+
+
+@frozen
+class RecordingPermission(Signal):
+    """The meeting gave or refused leave to record; only where the platform asks for it.
+
+    Attributes:
+        granted: True or False once decided, None while it is being asked for.
+    """
+
+    granted: bool | None
+    detail: str = ""
+
+
+@frozen
+class StepWorked(Signal):
+    """A step of the join worked, for the record: which, and with which selector or rank."""
+
+    name: str
+    detail: str = ""
+
+
+@frozen
+class DiagnosticsWritten(Signal):
+    """A step failed and a diagnostics bundle lies in `folder` (relative to the bot's folder)."""
+
+    step: str
+    folder: str
+    detail: str = ""

@@ -1,0 +1,260 @@
+"""The native JSON form of events, drafts and commands.
+
+An event on the wire, in a webhook and in the journal alike:
+
+    {"type": "segment.finalized", "seq": 7, "bot_id": "b-1", "at": "2026-11-20T12:00:00.123456Z",
+     "meeting_s": 3.42, "data": {"segment": {...}}}
+
+A draft has `after_seq` instead of `seq`. A command is `{"type": "send_chat", "data": {...}}`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import cattrs
+from attrs import fields, resolve_types
+
+from meetcore.model.commands import COMMAND_TYPES, Command
+from meetcore.model.errors import CommandRefused, ConfigError, MeetcoreError, nearest
+from meetcore.model.events import DRAFT_TYPES, EVENT_TYPES, Draft, Event, UnknownEvent
+
+__all__ = [
+    "as_utc",
+    "command_from_wire",
+    "command_to_wire",
+    "draft_from_wire",
+    "draft_to_wire",
+    "event_from_wire",
+    "event_to_wire",
+    "format_time",
+    "parse_time",
+    "to_json",
+]
+
+_LOG = logging.getLogger("meetcore.wire")
+_ENVELOPE = frozenset({"bot_id", "seq", "at", "meeting_s", "after_seq"})
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# What a converter raises that keeps no account of where in a message it met what does not fit.
+_MISREAD = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    cattrs.BaseValidationError,
+)
+
+
+def format_time(at: datetime) -> str:
+    """Return an aware datetime as RFC 3339 in UTC with microseconds and a `Z`."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Return the aware datetime an RFC 3339 text means; `z` and `t` may be small.
+
+    Raises:
+        ValueError: It means none.
+    """
+    text = text.strip()
+    return datetime.fromisoformat(text[:-1] + "Z" if text.endswith("z") else text)
+
+
+def as_utc(at: datetime, what: str) -> datetime:
+    """Return an aware time in UTC.
+
+    Args:
+        at: It.
+        what: Its name, for the error.
+
+    Raises:
+        ConfigError: It lies before the first or after the last year there is.
+    """
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ConfigError(f"{what} is {at.isoformat()}, which no clock will show.") from error
+
+
+@cache
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(
+        unstruct_collection_overrides={tuple: list}, detailed_validation=False
+    )
+    converter.register_unstructure_hook(datetime, format_time)
+    converter.register_structure_hook(datetime, lambda text, _: parse_time(text))
+    converter.register_unstructure_hook(bytes, lambda raw: base64.b64encode(raw).decode())
+    converter.register_structure_hook(bytes, lambda text, _: base64.b64decode(text, validate=True))
+    return converter
+
+
+def to_json(message: Mapping[str, Any]) -> str:
+    """Return compact JSON, one line, characters as they are.
+
+    Half of a surrogate pair, which JavaScript lets a chat message hold, becomes U+FFFD:
+    nothing could be written or sent with it.
+    """
+    text = _encode(message)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _data(item: Event | Draft) -> dict[str, Any]:
+    raw: dict[str, Any] = _converter().unstructure(item)
+    return {name: value for name, value in raw.items() if name not in _ENVELOPE}
+
+
+def event_to_wire(event: Event) -> dict[str, Any]:
+    """Return an event as the mapping that becomes its JSON."""
+    data = _data(event)
+    type_name = event.type
+    if isinstance(event, UnknownEvent):
+        type_name, data = event.type_name, event.data
+    return {
+        "type": type_name,
+        "seq": event.seq,
+        "bot_id": event.bot_id,
+        "at": format_time(event.at),
+        "meeting_s": event.meeting_s,
+        "data": data,
+    }
+
+
+def draft_to_wire(draft: Draft) -> dict[str, Any]:
+    """Return a draft as the mapping that becomes its JSON."""
+    return {
+        "type": draft.type,
+        "after_seq": draft.after_seq,
+        "bot_id": draft.bot_id,
+        "at": format_time(draft.at),
+        "meeting_s": draft.meeting_s,
+        "data": _data(draft),
+    }
+
+
+def event_from_wire(message: Mapping[str, Any]) -> Event:
+    """Return the event a mapping means, written by this version, an older or a newer one.
+
+    A field this version does not know is passed over; one whose value it does not know counts as
+    not there. A type it does not know, or a known one without a field that it must have, becomes
+    an `UnknownEvent`, which keeps what was written and is written again as it was.
+
+    Raises:
+        MeetcoreError: It is no event: it has no type, number, time or bot.
+    """
+    try:
+        envelope = {
+            "bot_id": message["bot_id"],
+            "seq": message["seq"],
+            "at": message["at"],
+            "meeting_s": message["meeting_s"],
+        }
+        type_name, data = message["type"], message.get("data", {})
+        if not isinstance(type_name, str) or not isinstance(data, Mapping):
+            raise TypeError("a type is text and data is a mapping")
+        cls = EVENT_TYPES.get(type_name)
+        event = _structured(cls, {**data, **envelope}) if cls is not None else None
+        if event is None:
+            event = UnknownEvent(
+                type_name=type_name,
+                data=dict(data),
+                bot_id=str(message["bot_id"]),
+                seq=int(message["seq"]),
+                at=parse_time(message["at"]),
+                meeting_s=message["meeting_s"],
+            )
+    except _MISREAD as error:
+        shown = str(message)[:200]
+        raise MeetcoreError(f"This does not read as an event: {shown}") from error
+    return event
+
+
+def _structured(cls: type[Event], data: Mapping[str, Any]) -> Event | None:
+    """Return an event of a known type, as far as it can be read; None if something must be there.
+
+    The quick way first: a meeting has tens of thousands.
+    """
+    try:
+        return _converter().structure(data, cls)
+    except _MISREAD:
+        readable = {name: data[name] for name in data if name in _ENVELOPE}
+        for attribute in fields(resolve_types(cls)):
+            if attribute.name not in data or attribute.name in _ENVELOPE:
+                continue
+            try:
+                _converter().structure(data[attribute.name], attribute.type)
+            except _MISREAD:
+                continue
+            readable[attribute.name] = data[attribute.name]
+        _LOG.warning(
+            "event %s of type %s was written by another version and is read in part",
+            data.get("seq"),
+            cls.type,
+        )
+        try:
+            return _converter().structure(readable, cls)
+        except _MISREAD:
+            return None
+
+
+def draft_from_wire(message: Mapping[str, Any]) -> Draft:
+    """Return the draft a mapping means.
+
+    Raises:
+        MeetcoreError: It is none.
+    """
+    try:
+        cls = DRAFT_TYPES[message["type"]]
+        envelope = {key: message[key] for key in ("bot_id", "at", "meeting_s", "after_seq")}
+        return _converter().structure({**message["data"], **envelope}, cls)
+    except _MISREAD as error:
+        raise MeetcoreError(f"This does not read as a draft: {str(message)[:200]}") from error
+
+
+def command_to_wire(command: Command) -> dict[str, Any]:
+    """Return a command as the mapping that becomes its JSON."""
+    return {"type": command.type, "data": _converter().unstructure(command)}
+
+
+def command_from_wire(message: object) -> Command:
+    """Return the command a decoded JSON message means.
+
+    Raises:
+        CommandRefused: It is not an object, has no known type, or not that type's fields.
+    """
+    if not isinstance(message, Mapping) or not isinstance(message.get("type"), str):
+        raise CommandRefused(
+            "A command is a JSON object with a 'type'.",
+            f"Known types: {', '.join(sorted(COMMAND_TYPES))}.",
+        )
+    cls = COMMAND_TYPES.get(message["type"])
+    if cls is None:
+        guess = nearest(message["type"], COMMAND_TYPES)
+        hint = f"Did you mean {guess!r}?" if guess else ""
+        raise CommandRefused(
+            f"There is no command {message['type']!r}.",
+            f"{hint} Known types: {', '.join(sorted(COMMAND_TYPES))}.".strip(),
+        )
+    data = message.get("data", {})
+    known = {a.name for a in fields(cls)}
+    if not isinstance(data, Mapping) or not set(data) <= known:
+        raise CommandRefused(
+            f"The data of command {cls.type!r} must be an object with {sorted(known)}."
+        )
+    for name, value in data.items():
+        if not isinstance(value, str) and not (name.endswith("_hz") and isinstance(value, int)):
+            raise CommandRefused(f"Field {name!r} of command {cls.type!r} must be text.")
+    try:
+        return _converter().structure(data, cls)
+    except _MISREAD as error:
+        raise CommandRefused(f"The data of command {cls.type!r} is not what it takes.") from error

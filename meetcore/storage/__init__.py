@@ -1,1 +1,0 @@
-"""Where bots and their media are kept."""

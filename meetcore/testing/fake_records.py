@@ -1,0 +1,41 @@
+"""What the fake service reads in a bot's journal."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from meetcore.gateway.records import BotRow
+from meetcore.log.journal import Journal
+from meetcore.model.events import Event, SegmentFinalized, StateChanged
+from meetcore.model.lifecycle import State
+from meetcore.model.transcript import spoken_order
+
+__all__ = ["finalized_by", "followed", "newest"]
+
+
+def newest(journal: Journal, after: int = 0) -> list[int]:
+    """Return the number of each segment's newest event after a number, in the order of speech."""
+    found: dict[str, tuple[tuple[float, float, str], int]] = {}
+    for event in journal.read():
+        if isinstance(event, SegmentFinalized):
+            found[event.segment.id] = spoken_order(event.segment), event.seq
+    return [seq for _, seq in sorted(found.values()) if seq > after]
+
+
+def finalized_by(journal: Journal, seq: int) -> SegmentFinalized:
+    """Return an event that finalized a segment."""
+    event = next(iter(journal.read(seq - 1)))
+    assert isinstance(event, SegmentFinalized)
+    return event
+
+
+def followed(row: BotRow, event: Event) -> BotRow:
+    """Return a bot's row after an event."""
+    row = evolve(row, updated_at=event.at)
+    if isinstance(event, StateChanged):
+        row = evolve(row, state=event.state, reason=event.reason or row.reason)
+        if event.state is State.IN_CALL and row.in_call_at is None:
+            row = evolve(row, in_call_at=event.at)
+        if row.ended:
+            row = evolve(row, ended_at=event.at)
+    return row

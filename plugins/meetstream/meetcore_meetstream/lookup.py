@@ -1,0 +1,103 @@
+"""Who comes in, in which dialect, and which bot is meant: what all routes have in common."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from meetcore.gateway.http import Handler, Request, Route
+from meetcore.gateway.records import BotGone, BotRow, Client, Scope
+from meetcore.gateway.service import Service
+from meetcore.model.history import BotHistory
+from meetcore_meetstream.options import MeetstreamOptions
+from meetcore_meetstream.refusals import Refusal
+from meetcore_meetstream.variants import Variant
+
+__all__ = ["NAME", "PREFIXES", "Lookup", "everywhere"]
+
+NAME = "meetstream"
+
+PREFIXES = tuple(
+    dialect + prefix
+    for dialect in ("", *(f"/{variant}" for variant in Variant))
+    for prefix in ("/api/v1", "/v1", "")
+)
+"""MeetStream's clients have `/api/v1` or `/v1` in their base URL. It is all that some of them let
+their users choose, so it can name the dialect, too."""
+
+
+def everywhere(method: str, template: str, handler: Handler) -> list[Route]:
+    """Return a route below each prefix."""
+    return [Route(method, prefix + template, handler) for prefix in PREFIXES]
+
+
+@frozen
+class Lookup:
+    """What every room of the API needs.
+
+    Attributes:
+        service: The bots.
+        options: The operator's.
+    """
+
+    service: Service
+    options: MeetstreamOptions
+
+    async def client(self, request: Request, scope: Scope) -> Client:
+        """Return whose key a request has.
+
+        Raises:
+            Refusal: 401 for none, 403 for one that is not valid or may not do this.
+        """
+        given = (request.header("authorization") or "").strip()
+        scheme, _, key = given.partition(" ")
+        if given and scheme.lower() != "token":
+            raise Refusal(401, "Send the API key as 'Authorization: Token YOUR_API_KEY'")
+        client = await self.service.authenticate(key.strip() or None)
+        if client is None:
+            if not key.strip():
+                raise Refusal(401, "Authentication credentials were not provided")
+            raise Refusal(403, "The API key is invalid or inactive")
+        if not client.may(scope):
+            raise Refusal(403, "This API key may not do that")
+        return client
+
+    async def bot(self, request: Request, scope: Scope = Scope.READ) -> BotRow:
+        """Return the bot a request's path names.
+
+        Raises:
+            NoSuchBot: It is not there, or somebody else's.
+        """
+        client = await self.client(request, scope)
+        return await self.service.bot(client, request.params["id"])
+
+    async def history(self, row: BotRow) -> BotHistory | None:
+        """Return a bot's history, None where its data was deleted."""
+        if row.deleted_at is not None:
+            return None
+        try:
+            return await self.service.history(row)
+        except BotGone:
+            return None
+
+    async def chosen(self, client: Client) -> MeetstreamOptions:
+        """Return the operator's options with what the user chose on top."""
+        return self.options.with_user(await self.service.settings(client.user_id, NAME))
+
+    def asked_for(self, request: Request) -> Variant | None:
+        """Return the dialect that `?dialect=` names, or else the path; None where neither does.
+
+        Raises:
+            Refusal: `?dialect=` names none that there is.
+        """
+        given = request.args.get("dialect")
+        if given is None:
+            return Variant.named(request.path.strip("/").partition("/")[0])
+        variant = Variant.named(given)
+        if variant is None:
+            raise Refusal(400, "dialect must be 'legacy' or 'current'")
+        return variant
+
+    def of_bot(self, request: Request, row: BotRow) -> Variant:
+        """Return the dialect in which a request about a bot is answered."""
+        made_in = Variant.named(row.extras.get("dialect"))
+        return self.asked_for(request) or made_in or self.options.variant

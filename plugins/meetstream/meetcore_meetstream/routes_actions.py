@@ -1,0 +1,192 @@
+"""What is asked of bots that are there: leave, pause, say, show, be deleted; and scheduled ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve
+
+from meetcore.gateway.http import Reply, Request, Route
+from meetcore.gateway.records import BotQuery, BotRow, NotNow, Scope
+from meetcore.gateway.service import Service
+from meetcore.model.commands import PauseRecording, ResumeRecording, SendChat
+from meetcore.model.errors import CommandRefused
+from meetcore.model.lifecycle import State
+from meetcore_meetstream.fields import address, has_zero, part, text, time_of
+from meetcore_meetstream.lookup import NAME, Lookup, everywhere
+from meetcore_meetstream.providers import only_provider
+from meetcore_meetstream.refusals import Refusal
+from meetcore_meetstream.routes_create import transcript_id
+from meetcore_meetstream.variants import platform_name, stamp_us
+
+__all__ = ["ActionRoutes"]
+
+_IN_MEETING = (State.IN_CALL, State.RECORDING, State.PAUSED)
+
+
+class ActionRoutes:
+    """Has bots do things.
+
+    Args:
+        lookup: The service, and who comes in.
+    """
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._service: Service = lookup.service
+
+    def routes(self) -> list[Route]:
+        """Return its routes."""
+        scheduled = "/calendar/scheduled_bots"
+        return [
+            *everywhere("GET", "/bots/{id}/remove_bot", self.remove),
+            *everywhere("POST", "/bots/{id}/remove_bot", self.remove),
+            *everywhere("POST", "/bots/{id}/pause_recording", self.pause),
+            *everywhere("POST", "/bots/{id}/resume_recording", self.resume),
+            *everywhere("DELETE", "/bots/{id}/delete", self.delete),
+            *everywhere("POST", "/bots/{id}/send_message", self.send_message),
+            *everywhere("POST", "/bots/{id}/send_image", self.send_image),
+            *everywhere("POST", "/bots/{id}/transcribe", self.transcribe),
+            *everywhere("GET", scheduled, self.scheduled),
+            *everywhere("PATCH", scheduled + "/{id}", self.reschedule),
+            *everywhere("DELETE", scheduled + "/{id}", self.unschedule),
+        ]
+
+    async def remove(self, request: Request) -> Reply:
+        """Have a bot leave; its data stays."""
+        row = await self._lookup.bot(request, Scope.WRITE)
+        await self._service.stop(row)
+        return Reply(json={"message": "Bot removed from meeting."})
+
+    async def pause(self, request: Request) -> Reply:
+        """Stop recording and transcribing for now."""
+        row = await self._in_meeting(request)
+        if row.state is not State.PAUSED:
+            await self._recording(row, PauseRecording())
+        return _accepted(row, "pause_recording")
+
+    async def resume(self, request: Request) -> Reply:
+        """Record and transcribe again."""
+        row = await self._in_meeting(request)
+        if row.state is not State.RECORDING:
+            await self._recording(row, ResumeRecording())
+        return _accepted(row, "resume_recording")
+
+    async def _in_meeting(self, request: Request) -> BotRow:
+        row = await self._lookup.bot(request, Scope.WRITE)
+        if row.state not in _IN_MEETING:
+            raise Refusal(409, "Bot is not in a meeting")
+        return row
+
+    async def _recording(self, row: BotRow, command: PauseRecording | ResumeRecording) -> None:
+        try:
+            await self._service.perform(row, command)
+        except CommandRefused as error:
+            raise Refusal(503, str(error)) from error
+
+    async def delete(self, request: Request) -> Reply:
+        """Delete what a bot that has ended left."""
+        row = await self._lookup.bot(request, Scope.WRITE)
+        if row.deleted_at is not None:
+            raise Refusal(404, "The data of this bot has been deleted")
+        count = await self._service.delete_data(row)
+        message = f"Successfully deleted {count} objects for bot {row.bot_id}"
+        return Reply(json={"message": message, "bot_id": row.bot_id, "deleted_objects": count})
+
+    async def send_message(self, request: Request) -> Reply:
+        """Send a chat message."""
+        row = await self._lookup.bot(request, Scope.WRITE)
+        body = _body(request)
+        part(body, "metadata")
+        message = text(body, "message", required=True)
+        assert message is not None
+        if row.state not in _IN_MEETING:
+            raise Refusal(409, "Bot is not in a meeting")
+        await self._service.perform(row, SendChat(message))
+        return _accepted(row, "send_message")
+
+    async def send_image(self, request: Request) -> Reply:
+        """Refuse a picture: no platform shows one yet."""
+        row = await self._lookup.bot(request, Scope.WRITE)
+        body = _body(request)
+        if address(body, "img_url") is None:
+            raise Refusal(400, "img_url is required")
+        if row.state not in _IN_MEETING:
+            raise Refusal(409, "Bot is not in a meeting")
+        name = platform_name(row.platform)
+        raise Refusal(400, f"Sending images is not supported for {name} on this server")
+
+    async def transcribe(self, request: Request) -> Reply:
+        """Refuse to transcribe again: transcripts are made while the meeting goes on."""
+        row = await self._lookup.bot(request, Scope.WRITE)
+        body = _body(request)
+        only_provider(part(body, "provider"))
+        address(body, "callback_url")
+        known = transcript_id(row)
+        where = f" The transcript of the meeting has the id {known}." if known else ""
+        raise Refusal(400, f"A recording cannot be transcribed again on this server.{where}")
+
+    # --- scheduled bots --------------------------------------------------------------------
+
+    async def scheduled(self, request: Request) -> Reply:
+        """List the bots that wait for their time, the next first."""
+        client = await self._lookup.client(request, Scope.READ)
+        waiting = frozenset({State.SCHEDULED})
+        query = BotQuery(dialect=NAME, states=waiting, limit=1000)
+        rows = await self._service.bots(client, query)
+        rows.sort(key=lambda row: row.scheduled_for or row.created_at)
+        bots = [
+            {
+                "bot_id": row.bot_id,
+                "platform": platform_name(row.platform),
+                "status": "Scheduled",
+                "scheduled_join_time": stamp_us(row.scheduled_for or row.created_at),
+                "bot_username": row.name,
+                "meeting_link": row.url,
+            }
+            for row in rows
+        ]
+        return Reply(json={"scheduled_bots": bots})
+
+    async def reschedule(self, request: Request) -> Reply:
+        """Give a scheduled bot another time; one that has passed means now."""
+        row = await self._lookup.bot(request, Scope.WRITE)
+        body = _body(request)
+        if body.get("scheduled_join_time") is None:
+            raise Refusal(400, "scheduled_join_time is required")
+        at = time_of(body["scheduled_join_time"], "scheduled_join_time")
+        if row.state is not State.SCHEDULED:
+            raise NotNow(row.state, "The bot is not scheduled any more")
+        order = await self._service.order(row)
+        later = at if at > self._service.now() else None
+        await self._service.reschedule(row, evolve(order, join_at=later))
+        return Reply(
+            json={
+                "message": "Scheduled bot updated successfully",
+                "bot_id": row.bot_id,
+                "updated_fields": ["scheduled_join_time"],
+                "schedule_updated": True,
+            }
+        )
+
+    async def unschedule(self, request: Request) -> Reply:
+        """Have a scheduled bot not come."""
+        row = await self._lookup.bot(request, Scope.WRITE)
+        if row.state is not State.SCHEDULED:
+            raise NotNow(row.state, "The bot is not scheduled any more")
+        await self._service.stop(row)
+        return Reply(json={"message": "Scheduled bot deleted successfully", "bot_id": row.bot_id})
+
+
+def _body(request: Request) -> Mapping[str, Any]:
+    body = request.json()
+    if not isinstance(body, Mapping):
+        raise Refusal(400, "The request body must be a JSON object")
+    if has_zero(body):
+        raise Refusal(400, "The request body must not contain zero characters")
+    return body
+
+
+def _accepted(row: BotRow, command: str) -> Reply:
+    return Reply(json={"status": "accepted", "bot_id": row.bot_id, "command": command})

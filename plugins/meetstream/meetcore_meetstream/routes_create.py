@@ -1,0 +1,238 @@
+"""create_bot: from a body to an order; and what each user chooses for all bots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import evolve
+
+from meetcore.gateway.http import Reply, Request, Route
+from meetcore.gateway.records import (
+    BotRequest,
+    BotRow,
+    Client,
+    Scope,
+    TranscriberChoice,
+    WebhookTarget,
+    same_order,
+)
+from meetcore_meetstream.create_request import CreateBotRequest, parse_create_request
+from meetcore_meetstream.fields import printable_key
+from meetcore_meetstream.lookup import NAME, Lookup, everywhere
+from meetcore_meetstream.options import AUDIO_FORMATS, MeetstreamOptions
+from meetcore_meetstream.refusals import Refusal
+from meetcore_meetstream.variants import Variant
+from meetcore_meetstream.webhooks import Callbacks, LiveText, ParticipantWebhooks
+
+__all__ = ["CreateRoutes", "transcript_id"]
+
+_LONGEST_KEPT_BODY = 64 * 1024
+_OWN = "default"
+
+
+def transcript_id(row: BotRow) -> str | None:
+    """Return the id under which a bot's transcript is found: the bot's own; None for none."""
+    return row.bot_id if row.transcriber is not None else None
+
+
+class CreateRoutes:
+    """Makes bots.
+
+    Args:
+        lookup: The service, and who comes in.
+    """
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._service = lookup.service
+
+    def routes(self) -> list[Route]:
+        """Return its routes."""
+        return [
+            *everywhere("POST", "/bots/create_bot", self.create),
+            *everywhere("POST", "/bots/create_agent", self.create),
+            *everywhere("GET", "/user/settings", self.settings),
+            *everywhere("PUT", "/user/settings", self.put_settings),
+        ]
+
+    async def create(self, request: Request) -> Reply:
+        """Send a bot, or answer with the one of an earlier request."""
+        client = await self._lookup.client(request, Scope.WRITE)
+        options = await self._lookup.chosen(client)
+        variant = self._lookup.asked_for(request) or options.variant
+        body = request.json()
+        create_request = parse_create_request(body, variant, plain_sockets=self._service.rehearsal)
+        header_key = printable_key(request.header("idempotency-key"), "Idempotency-Key")
+        link = self._service.parse_link(create_request.meeting_link)
+        choice = self._transcriber(create_request, variant)
+        order = await self._order(client, create_request, variant, choice, options, body)
+        if header_key is not None:
+            order = evolve(order, idempotency_key=f"{NAME} header {header_key}")
+        elif create_request.deduplication_key is not None:
+            order = evolve(order, idempotency_key=f"{NAME} body {create_request.deduplication_key}")
+        row = await self._service.create(client, order)
+        status = 201
+        if row.replayed and header_key is not None:
+            if not same_order(await self._service.order(row), order):
+                raise Refusal(409, "Idempotency-Key is already used for another bot")
+            status = 507
+        elif row.replayed:
+            status = 200
+            if (row.platform, row.native_id) != (link.platform, link.native_id):
+                raise Refusal(409, "deduplication_key is already used for another meeting")
+        notes = [choice.note] if choice.note else []
+        if create_request.bot_image_url:
+            notes.append("bot_image_url is kept, but no platform can show pictures yet.")
+        return Reply(status=status, json=_made(row, create_request, variant), headers=_noted(notes))
+
+    async def settings(self, request: Request) -> Reply:
+        """Return what the user chose, over the operator's options."""
+        client = await self._lookup.client(request, Scope.READ)
+        options = await self._lookup.chosen(client)
+        settings = await self._service.settings(client.user_id, NAME)
+        return Reply(json=_settings_body(options, settings))
+
+    async def put_settings(self, request: Request) -> Reply:
+        """Choose `dialect`, `audio_format` and `webhook_secret`; null goes back to the default."""
+        client = await self._lookup.client(request, Scope.WRITE)
+        body = request.json()
+        known = {"dialect", "audio_format", "webhook_secret"}
+        if not isinstance(body, Mapping) or not body or not set(body) <= known:
+            raise Refusal(400, f"The body must be an object with {', '.join(sorted(known))}")
+        if body.get("dialect") is not None and Variant.named(body["dialect"]) is None:
+            raise Refusal(400, "dialect must be 'legacy' or 'current'")
+        if body.get("audio_format") not in (None, *AUDIO_FORMATS):
+            raise Refusal(400, f"audio_format must be one of {', '.join(AUDIO_FORMATS)}")
+        printable_key(body.get("webhook_secret"), "webhook_secret")
+        settings = {**await self._service.settings(client.user_id, NAME), **body}
+        settings = {name: value for name, value in settings.items() if value is not None}
+        await self._service.put_settings(client.user_id, NAME, settings)
+        return Reply(json=_settings_body(self._lookup.options.with_user(settings), settings))
+
+    # --- how it is done ------------------------------------------------------------------
+
+    def _transcriber(self, create_request: CreateBotRequest, variant: Variant) -> TranscriberChoice:
+        """Return who transcribes. In the first API every bot had a transcript."""
+        if create_request.provider is None:
+            legacy = variant is Variant.LEGACY
+            return TranscriberChoice(name=_OWN if legacy else None)
+        choice = self._service.choose_transcriber(
+            create_request.provider.plugin, create_request.provider.language
+        )
+        if create_request.provider.name == "meeting_captions":
+            note = "meeting_captions: the server's own transcriber listens instead."
+            return evolve(choice, name=_OWN, note=note)
+        if create_request.provider.plugin == _OWN:
+            return evolve(
+                choice, name=_OWN, note=choice.note if create_request.provider.language else None
+            )
+        return choice
+
+    async def _order(
+        self,
+        client: Client,
+        create_request: CreateBotRequest,
+        variant: Variant,
+        choice: TranscriberChoice,
+        options: MeetstreamOptions,
+        body: Mapping[str, Any],
+    ) -> BotRequest:
+        settings = await self._service.settings(client.user_id, NAME)
+        later = create_request.join_at is not None and create_request.join_at > self._service.now()
+        plugins = _sinks(create_request, variant, options)
+        return BotRequest(
+            url=create_request.meeting_link,
+            dialect=NAME,
+            name=create_request.bot_name,
+            transcriber=choice.name,
+            language=choice.language,
+            join_at=create_request.join_at if later else None,
+            automatic_leave=create_request.leave,
+            entry_message=create_request.bot_message,
+            metadata={k: v for k, v in create_request.attributes.items() if isinstance(v, str)},
+            sinks=tuple(plugins),
+            plugins=plugins,
+            webhooks=_targets(create_request, variant, settings.get("webhook_secret")),
+            extras=_extras(create_request, variant, body),
+            keep_s=create_request.keep_s,
+        )
+
+
+def _sinks(
+    create_request: CreateBotRequest, variant: Variant, options: MeetstreamOptions
+) -> dict[str, dict[str, Any]]:
+    """Return the sinks that dial out, with their settings."""
+    sinks: dict[str, dict[str, Any]] = {}
+    if create_request.control_url:
+        sinks["meetstream_control"] = {"url": create_request.control_url}
+    if create_request.live_audio_url:
+        settings = {"url": create_request.live_audio_url, "audio_format": options.audio_format}
+        sinks["meetstream_audio"] = settings
+    if create_request.transcript_socket_url:
+        sinks["meetstream_transcript"] = {
+            "url": create_request.transcript_socket_url,
+            "dialect": variant.value,
+            "custom_attributes": json.dumps(dict(create_request.attributes)),
+        }
+    return sinks
+
+
+def _targets(
+    create_request: CreateBotRequest, variant: Variant, secret: object
+) -> list[WebhookTarget]:
+    data = {"dialect": variant.value}
+    key = secret if isinstance(secret, str) else None
+    wanted: list[tuple[str, str, dict[str, Any]]] = []
+    if create_request.callback_url:
+        wanted.append((Callbacks.name, create_request.callback_url, data))
+    wanted += [
+        (ParticipantWebhooks.name, to.url, {"events": list(to.events)})
+        for to in create_request.endpoints
+    ]
+    if create_request.transcript_webhook_url:
+        wanted.append((LiveText.name, create_request.transcript_webhook_url, data))
+    return [WebhookTarget(format=name, url=url, secret=key, data=how) for name, url, how in wanted]
+
+
+def _extras(
+    create_request: CreateBotRequest, variant: Variant, body: Mapping[str, Any]
+) -> dict[str, Any]:
+    kept = len(json.dumps(body)) <= _LONGEST_KEPT_BODY
+    return {
+        "dialect": variant.value,
+        "custom_attributes": dict(create_request.attributes),
+        "audio": create_request.audio,
+        "provider": create_request.provider.name if create_request.provider else None,
+        "provider_settings": dict(create_request.provider.settings)
+        if create_request.provider
+        else {},
+        "streaming": create_request.provider is not None and create_request.provider.streaming,
+        "request": dict(body) if kept else {"meeting_link": create_request.meeting_link},
+    }
+
+
+def _made(row: BotRow, create_request: CreateBotRequest, variant: Variant) -> dict[str, Any]:
+    """Return what create_bot answers. In the present API a streamed transcript has no id there."""
+    streamed = variant is not Variant.LEGACY and bool(row.extras.get("streaming"))
+    return {
+        "bot_id": row.bot_id,
+        "transcript_id": None if streamed else transcript_id(row),
+        "meeting_url": row.url if row.replayed else create_request.meeting_link,
+        "status": "Active",
+    }
+
+
+def _settings_body(options: MeetstreamOptions, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "dialect": options.variant.value,
+        "audio_format": options.audio_format,
+        "webhook_signed": isinstance(settings.get("webhook_secret"), str),
+    }
+
+
+def _noted(notes: list[str]) -> dict[str, str]:
+    if not notes:
+        return {}
+    return {"X-Meetcore-Note": " ".join(notes).encode("ascii", "replace").decode()}

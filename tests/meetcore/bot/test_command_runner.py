@@ -1,0 +1,352 @@
+"""Commands: one at a time, answered in every state, each with its event."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+
+import meetcore
+from meetcore.model.commands import COMMAND_TYPES, PauseRecording, SendChat, ShowImage, Speak
+from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
+from meetcore.model.signals import CallEnded, Knocked
+from meetcore.plugin.contracts import Capability
+from tests.meetcore.conftest import Stage, end_of, events_of, kinds
+
+EXAMPLES = {
+    "stop": meetcore.Stop(),
+    "send_chat": SendChat("hello"),
+    "speak": Speak(b"\0\0"),
+    "show_image": ShowImage(b"png"),
+    "pause": PauseRecording(),
+    "resume": meetcore.ResumeRecording(),
+}
+NOT_STOP = sorted(set(EXAMPLES) - {"stop"})
+
+
+def test_there_is_an_example_of_every_command():
+    assert set(EXAMPLES) == set(COMMAND_TYPES)
+
+
+@pytest.mark.parametrize("command", NOT_STOP)
+async def test_outside_of_the_call_a_command_is_refused_by_the_state_it_found(
+    tmp_path, autojump_clock, command
+):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        for signal, state in ((None, "joining"), (Knocked(), "awaiting_admission")):
+            if signal:
+                stage.events.observe(signal)
+            with pytest.raises(CommandRefused, match=state):
+                await bot.perform(EXAMPLES[command])
+        stage.admit()
+        await bot.stop()
+        await bot.wait_ended()
+        with pytest.raises(CommandRefused, match="completed"):
+            await bot.perform(EXAMPLES[command])
+    with pytest.raises(CommandRefused, match="completed"):
+        await bot.perform(EXAMPLES[command])
+    answers = [(e.command, e.ok) for e in kinds(events_of(bot), meetcore.CommandAnswered)]
+    assert answers[:3] == [(command, False), (command, False), ("stop", True)]
+
+
+async def test_stop_after_the_end_is_no_trouble(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        await bot.stop("enough")
+        await bot.stop("really")
+        end = await bot.wait_ended()
+        await bot.stop("again")
+    await bot.stop("and again")
+    assert end.evidence == meetcore.Evidence("command", "enough")
+
+
+async def test_stop_before_the_meeting_ends_the_join(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        await bot.stop()
+        end = await bot.wait_ended()
+    assert (end.state, end.reason) == ("completed", "stop_requested")
+    assert stage.closed
+
+
+async def test_pause_and_resume_alternate(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        with pytest.raises(CommandRefused, match="recording already"):
+            await bot.resume()
+        await bot.pause()
+        with pytest.raises(CommandRefused, match="nothing to pause"):
+            await bot.pause()
+        await bot.resume()
+        assert bot.state == "recording"
+
+
+async def test_what_was_said_while_paused_is_held_back_and_accounted_for(tmp_path, autojump_clock):
+    stage = Stage()
+    heard: list[int] = []
+
+    class Ear(meetcore.Sink):
+        name = "ear"
+        wants_audio = True
+
+        async def hear(self, chunk):
+            await trio.lowlevel.checkpoint()
+            heard.append(chunk.samples)
+
+    async with stage.bot(tmp_path, sinks=[Ear()]) as bot:
+        stage.admit()
+        stage.track("a", "ada")
+        await stage.live(1, "a", voice=True)
+        await bot.pause()
+        await stage.live(2, "a", voice=True)
+        await bot.resume()
+        await stage.live(1, "a", voice=True)
+    (entry,) = bot.ledger.entries()
+    assert (entry.delivered, entry.withheld, entry.lost) == (32_000, 32_000, 0)
+    assert sum(heard) == 32_000
+    assert not kinds(events_of(bot), meetcore.AudioLost), "held back is not lost"
+
+
+@pytest.mark.parametrize(("command", "verb"), [("speak", "speak"), ("show_image", "show image")])
+async def test_a_capability_that_is_missing_is_said_with_the_platforms_name(
+    tmp_path, autojump_clock, command, verb
+):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        with pytest.raises(CapabilityMissing, match=f"'stage' cannot {verb}"):
+            await bot.perform(EXAMPLES[command])
+
+
+async def test_the_bots_own_message_is_in_the_journal_also_where_the_chat_cannot_be_read(
+    tmp_path, autojump_clock
+):
+    stage = Stage()
+    async with stage.bot(tmp_path, name="Notes") as bot:
+        stage.admit()
+        await bot.send_chat("hello")
+    assert stage.chat == ["hello"]
+    (chat,) = kinds(events_of(bot), meetcore.ChatReceived)
+    assert (chat.sender_name, chat.text, chat.by_bot) == ("Notes", "hello", True)
+
+
+async def test_where_the_chat_can_be_read_the_message_is_not_noted_twice(tmp_path, autojump_clock):
+    stage = Stage(capabilities=(Capability.SEND_CHAT, Capability.READ_CHAT))
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        await bot.send_chat("hello")
+    assert not kinds(events_of(bot), meetcore.ChatReceived)
+
+
+async def test_a_platforms_own_trouble_with_a_command_is_a_typed_error(tmp_path, autojump_clock):
+    stage = Stage()
+    stage.chat_error = KeyError("textbox")
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        with pytest.raises(CommandFailed, match=r"KeyError.*textbox"):
+            await bot.send_chat("hello")
+        assert bot.state == "recording"
+    (answer, *_) = kinds(events_of(bot), meetcore.CommandAnswered)
+    assert (answer.ok, "textbox" in answer.error) == (False, True)
+
+
+async def test_commands_wait_their_turn(tmp_path, autojump_clock):
+    stage = Stage()
+    order: list[str] = []
+
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+
+        async def slowly(text: str) -> None:
+            order.append(f"{text} begins")
+            await trio.sleep(1)
+            order.append(f"{text} ends")
+
+        bot.call.send_chat = slowly
+        async with trio.open_nursery() as nursery:
+            for text in ("one", "two", "three"):
+                nursery.start_soon(bot.send_chat, text)
+    assert [o.split()[1] for o in order] == ["begins", "ends"] * 3
+
+
+async def test_a_command_whose_giver_went_away_is_not_told_as_done(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+
+        async def forever(text: str) -> None:
+            await trio.sleep_forever()
+
+        bot.call.send_chat = forever
+        with trio.move_on_after(1):
+            await bot.send_chat("hello")
+    (answer, *_) = kinds(events_of(bot), meetcore.CommandAnswered)
+    assert (answer.command, answer.ok) == ("send_chat", False)
+    assert "went away" in answer.error
+
+
+class Hanging:
+    """A stage whose chat hangs, and how long it did."""
+
+    def __init__(self, bot) -> None:
+        self.began = 0
+        bot.call.send_chat = self.send_chat
+
+    async def send_chat(self, text: str) -> None:
+        self.began += 1
+        await trio.sleep_forever()
+
+
+@pytest.mark.parametrize("how", ["stop", "end of the meeting", "leave rule"])
+async def test_the_end_waits_for_no_command_and_the_one_in_hand_is_answered(
+    tmp_path, autojump_clock, how
+):
+    stage = Stage()
+    answers: list[str] = []
+    rules = {"automatic_leave": {"nobody_joined_s": 5.0}} if how == "leave rule" else {}
+    async with stage.bot(tmp_path, **rules) as bot:
+        stage.admit()
+        hanging = Hanging(bot)
+
+        async def chat() -> None:
+            with pytest.raises(CommandFailed, match="leaving and gave it up") as failed:
+                await bot.send_chat("hello")
+            answers.append(str(failed.value))
+
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(chat)
+            nursery.start_soon(chat)
+            await trio.testing.wait_all_tasks_blocked()
+            if how == "stop":
+                await bot.stop()
+                assert trio.current_time() == began
+            elif how == "end of the meeting":
+                stage.events.observe(
+                    CallEnded(meetcore.EndReason.MEETING_ENDED, meetcore.Evidence("host", "gone"))
+                )
+        await bot.wait_ended()
+        assert trio.current_time() - began <= 5.1
+    assert (hanging.began, len(answers)) == (1, 2), "the second one was never begun"
+    told = [e.ok for e in kinds(events_of(bot), meetcore.CommandAnswered) if e.command != "stop"]
+    assert told == [False, False]
+
+
+async def test_pause_and_resume_wait_for_no_other_command(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        Hanging(bot)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(bot.send_chat, "hello")
+            await trio.testing.wait_all_tasks_blocked()
+            began = trio.current_time()
+            await bot.pause()
+            assert (bot.state, trio.current_time()) == ("paused", began)
+            await bot.resume()
+            assert (bot.state, trio.current_time()) == ("recording", began)
+            nursery.cancel_scope.cancel()
+
+
+class Hung(meetcore.Sink):
+    """Hangs in one of its calls."""
+
+    name = "hung"
+    wants_audio = True
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
+
+    async def _call(self, where: str) -> None:
+        await trio.lowlevel.checkpoint()
+        if where == self.where:
+            await trio.sleep_forever()
+
+    @asynccontextmanager
+    async def open(self, context):
+        await self._call("open")
+        try:
+            yield
+        finally:
+            await self._call("close")
+
+    async def deliver(self, event):
+        await self._call("deliver")
+
+    async def hear(self, chunk):
+        await self._call("hear")
+
+    async def finish(self):
+        await self._call("finish")
+
+
+class Mute(meetcore.Transcriber):
+    """Hangs in one of its calls."""
+
+    name = "mute"
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where = where
+
+    @asynccontextmanager
+    async def open(self, context):
+        if self.where == "open transcriber":
+            await trio.sleep_forever()
+        yield
+
+    @asynccontextmanager
+    async def stream(self, request):
+        await trio.sleep_forever()
+        yield
+
+
+@pytest.mark.parametrize(
+    ("where", "within_s"),
+    [
+        ("open", 5.1),
+        ("hear", 61),
+        ("deliver", 121),
+        ("finish", 61),
+        ("close", 61),
+        ("open transcriber", 31),
+        ("stream", 31),
+        ("leave", 11),
+        ("nothing", 0),
+    ],
+)
+async def test_whatever_hangs_stop_is_at_once_and_the_end_has_its_bound(
+    tmp_path, autojump_clock, where, within_s
+):
+    """The bounds are those that the lifecycle's page names."""
+    stage = Stage()
+    config = meetcore.BotConfig(out_dir=tmp_path, fsync=False)
+    bot = meetcore.bot.factory.prepare_bot(
+        stage.link,
+        config,
+        stage.plugins(),
+        sinks=[Hung(where)],
+        transcriber=Mute(where) if where in ("open transcriber", "stream") else None,
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bot.run)
+        if where != "open":
+            await stage.opened.wait()
+            stage.admit()
+            stage.leave_s = 1e9 if where == "leave" else 0
+            stage.track("a", "ada")
+            await stage.live(1, "a", voice=True)
+        await trio.testing.wait_all_tasks_blocked()
+        began = trio.current_time()
+        await bot.stop()
+        assert trio.current_time() == began, "stop itself waits for nothing"
+        await bot.wait_ended()
+        assert trio.current_time() - began <= within_s + 0.5
+    end = end_of(events_of(bot))
+    assert end.reason == "stop_requested"

@@ -1,0 +1,210 @@
+"""A bot in a process of its own: launched, told of, commanded, heard, adopted, killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import trio
+
+import meetcore
+from meetcore.fleet.launching.child_process import ChildProcessLauncher, is_running
+from meetcore.fleet.launching.protocol import (
+    BadFrame,
+    FrameKind,
+    FrameReader,
+    audio_frame,
+    chunk_in,
+    frame,
+    json_frame,
+)
+from meetcore.fleet.launching.sockets import socket_path
+from meetcore.log.scratch import LOCK_NAME, PREFIX, scratch_root
+from meetcore.model.errors import CommandFailed, CommandRefused
+from meetcore.testing import voice
+
+PLUGIN = str(Path(__file__).parents[3] / "scripted_meetings.py")
+
+
+def spec(out_dir: Path, link: str, bot_id: str = "b-1", **settings) -> meetcore.BotSpec:
+    return meetcore.BotSpec(
+        bot_id=bot_id,
+        url=link,
+        settings={"out_dir": str(out_dir), "transcriber": "scripted", **settings},
+        plugin_files=(PLUGIN,),
+    )
+
+
+@asynccontextmanager
+async def launched(out_dir: Path, link: str, **settings):
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            launcher = ChildProcessLauncher()
+            yield await launcher.launch(spec(out_dir, link, **settings), nursery)
+
+
+async def state_reached(bot, state: str):
+    async with aclosing(bot.items()) as items:
+        async for item in items:
+            if isinstance(item, meetcore.StateChanged) and item.state == state:
+                return item
+    raise AssertionError(f"it never came to {state}")
+
+
+async def test_a_bot_in_a_process_tells_all_of_its_journal_and_then_is_gone(tmp_path):
+    async with launched(tmp_path, "https://meet.google.com/short-x") as bot:
+        items = [item async for item in bot.items()]
+        await bot.gone()
+    events = [item for item in items if isinstance(item, meetcore.Event)]
+    written = list(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
+    assert events == written
+    assert events[-1].reason == "meeting_ended"
+    assert any(isinstance(item, meetcore.SegmentDraft) for item in items)
+    assert any(isinstance(item, meetcore.SegmentFinalized) for item in items)
+    assert not is_running(tmp_path / "b-1")
+    assert not socket_path(tmp_path / "b-1").exists()
+
+
+async def test_whoever_connects_later_is_told_what_comes_after_what_he_has(tmp_path):
+    async with launched(tmp_path, "https://meet.google.com/short-x") as bot:
+        first = await state_reached(bot, "in_call")
+        rest = [i async for i in bot.items(first.seq) if isinstance(i, meetcore.Event)]
+    assert [event.seq for event in rest] == list(range(first.seq + 1, rest[-1].seq + 1))
+
+
+async def test_it_takes_commands_and_says_why_it_refuses_one(tmp_path):
+    async with launched(tmp_path, "https://meet.google.com/stay-x") as bot:
+        with pytest.raises(CommandRefused, match="not in the call"):
+            await bot.perform(meetcore.SendChat("too early"))
+        await state_reached(bot, "recording")
+        await bot.perform(meetcore.SendChat("hello everyone"))
+        with pytest.raises(meetcore.CapabilityMissing, match="cannot speak") as missing:
+            await bot.perform(meetcore.Speak(b"\0\0", 16_000))
+        assert missing.value.capability == "speak"
+        await bot.perform(meetcore.Stop("enough"))
+        await bot.gone()
+        with pytest.raises(CommandRefused, match="has ended"):
+            await bot.perform(meetcore.Stop())
+    events = list(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
+    assert "hello everyone" in [e.text for e in events if isinstance(e, meetcore.ChatReceived)]
+    assert events[-1].reason == "stop_requested"
+
+
+async def test_its_audio_can_be_heard(tmp_path):
+    async with launched(tmp_path, "https://meet.google.com/stay-x") as bot:
+        async with bot.hear() as chunks:
+            tracks = set()
+            async for chunk in chunks:
+                assert chunk.sample_rate_hz == 16_000
+                tracks.add(chunk.track_id)
+                if len(tracks) == 2:
+                    break
+        await bot.perform(meetcore.Stop())
+
+
+async def test_it_greets(tmp_path):
+    link = "https://meet.google.com/stay-x"
+    async with launched(tmp_path, link, entry_message="I take notes.") as bot:
+        async for item in bot.items():
+            if isinstance(item, meetcore.ChatReceived) and item.by_bot:
+                assert item.text == "I take notes."
+                await bot.perform(meetcore.Stop())
+
+
+async def test_when_its_launcher_goes_it_leaves_in_order(tmp_path):
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            bot = await ChildProcessLauncher().launch(
+                spec(tmp_path, "https://meet.google.com/stay-x"), nursery
+            )
+            await state_reached(bot, "in_call")
+            nursery.cancel_scope.cancel()
+    events = list(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
+    assert events[-1].state == "completed"
+    assert events[-1].reason == "stop_requested"
+
+
+async def test_a_bot_that_is_to_go_on_is_adopted_by_the_next_launcher(tmp_path):
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            launcher = ChildProcessLauncher(stop_with_launcher=False)
+            bot = await launcher.launch(spec(tmp_path, "https://zoom.us/j/stay-x"), nursery)
+            await state_reached(bot, "in_call")
+            nursery.cancel_scope.cancel()
+        assert is_running(tmp_path / "b-1")
+        async with trio.open_nursery() as nursery:
+            again = await ChildProcessLauncher().adopt("b-1", tmp_path / "b-1", nursery)
+            assert again is not None
+            await again.perform(meetcore.Stop("adopted"))
+            await again.gone()
+            none = await ChildProcessLauncher().adopt("b-1", tmp_path / "b-1", nursery)
+            assert none is None
+        await bot.gone()  # it was this process's child all the time
+    events = list(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
+    assert events[-1].evidence.detail == "adopted"
+
+
+def nobodys_folder() -> Path:
+    """Make a folder as a browser's is when nobody lives who locked it."""
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch_root()))
+    (folder / LOCK_NAME).touch()
+    return folder
+
+
+async def test_a_bot_that_is_killed_ends_the_stream_and_leaves_no_process(tmp_path):
+    async with launched(tmp_path, "https://meet.google.com/stay-x") as bot:
+        await state_reached(bot, "in_call")
+        pid = bot.pid
+        children = psutil.Process(pid).children(recursive=True)
+        left = nobodys_folder()
+        os.kill(pid, signal.SIGKILL)
+        items = [item async for item in bot.items()]
+        await bot.gone()
+        assert not any(
+            isinstance(i, meetcore.StateChanged) and i.state == "completed" for i in items
+        )
+    assert not psutil.pid_exists(pid)
+    assert not socket_path(tmp_path / "b-1").exists()
+    assert left.name not in os.listdir(scratch_root())
+    assert not [child for child in children if child.is_running()]
+    (done,) = await meetcore.recover(tmp_path, plugins=meetcore.Plugins(entry_points=False))
+    assert done.ended
+
+
+async def test_abandoned_it_is_gone_at_once(tmp_path):
+    async with launched(tmp_path, "https://meet.google.com/stay-x") as bot:
+        await state_reached(bot, "in_call")
+        bot.abandon()
+        await bot.gone()
+    assert not is_running(tmp_path / "b-1")
+
+
+async def test_a_process_that_does_not_come_up_says_why(tmp_path):
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            with pytest.raises(CommandFailed, match=r"https://nowhere\.example"):
+                await ChildProcessLauncher().launch(
+                    spec(tmp_path, "https://nowhere.example/x"), nursery
+                )
+
+
+async def test_frames_come_out_as_they_went_in_however_they_are_cut():
+    pcm = voice.synthetic_voice(0.1, 120.0)
+    chunk = meetcore.Chunk("t-1", 160, pcm)
+    sent = [json_frame(FrameKind.COMMAND, {"id": 1}), audio_frame(chunk), frame(FrameKind.QUIT)]
+    data = b"".join(sent)
+    for size in (1, 7, len(data)):
+        reader, found = FrameReader(), []
+        for begin in range(0, len(data), size):
+            found += reader.feed(data[begin : begin + size])
+        assert [each.kind for each in found] == [FrameKind.COMMAND, FrameKind.AUDIO, FrameKind.QUIT]
+        heard = chunk_in(found[1].content)
+        assert (heard.track_id, heard.start_sample) == ("t-1", 160)
+        assert (heard.pcm == pcm).all()
+    with pytest.raises(BadFrame):
+        FrameReader().feed(b"\0\0\0\1xx")

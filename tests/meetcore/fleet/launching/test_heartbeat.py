@@ -1,0 +1,88 @@
+"""A bot's process that answers nothing is noticed, given up in time, and ended as what it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import trio
+
+import meetcore
+from meetcore.fleet.launching import heartbeat as pulse
+from meetcore.fleet.launching.child_process import ChildProcessLauncher, is_running
+from tests.meetcore.fleet.launching.test_child_process import spec, state_reached
+
+STAY = "https://meet.google.com/stay-x"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(pulse, "ASK_EVERY_S", 0.1)
+    monkeypatch.setattr(pulse, "UNRESPONSIVE_AFTER_S", 0.5)
+
+
+async def frozen(bot) -> None:
+    """Stop a bot's process, and return when that was noticed."""
+    await state_reached(bot, "recording")
+    os.kill(bot.pid, signal.SIGSTOP)
+    while bot.unresponsive_since is None:  # noqa: ASYNC110  another process is looked at
+        await trio.sleep(0.02)
+
+
+async def recovered(folder: Path) -> list[meetcore.Event]:
+    await meetcore.recover(folder, plugins=meetcore.Plugins(entry_points=False))
+    return list(meetcore.read_journal(folder / "journal.jsonl"))
+
+
+async def test_a_stopped_process_is_noticed_given_up_and_recovered(tmp_path, quick):
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            launcher = ChildProcessLauncher(unresponsive_limit_s=1.0)
+            bot = await launcher.launch(spec(tmp_path, STAY), nursery)
+            await frozen(bot)
+            assert is_running(tmp_path / "b-1")
+            await bot.gone()
+    assert not is_running(tmp_path / "b-1")
+    *_, told, end = await recovered(tmp_path / "b-1")
+    assert isinstance(told, meetcore.BotUnresponsive)
+    assert told.silent_s >= 1.0
+    assert (end.reason, end.evidence.signal) == ("crashed", "unresponsive")
+
+
+async def test_one_that_answers_again_goes_on_and_writes_down_how_long_it_did_not(tmp_path, quick):
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            launcher = ChildProcessLauncher(unresponsive_limit_s=None)
+            bot = await launcher.launch(spec(tmp_path, STAY), nursery)
+            await frozen(bot)
+            os.kill(bot.pid, signal.SIGCONT)
+            async with aclosing(bot.items()) as items:
+                async for item in items:
+                    if isinstance(item, meetcore.BotUnresponsive):
+                        break
+            assert item.silent_s >= 0.5
+            assert bot.unresponsive_since is None
+            await bot.perform(meetcore.Stop())
+            await bot.gone()
+    events = list(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
+    assert events[-1].reason == "stop_requested"
+
+
+async def test_the_longest_duration_is_kept_for_a_process_that_cannot(tmp_path, quick):
+    settings = {"automatic_leave": {"max_duration_s": 3.0}}
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            launcher = ChildProcessLauncher(unresponsive_limit_s=None, stop_with_launcher=False)
+            bot = await launcher.launch(spec(tmp_path, STAY, **settings), nursery)
+            await frozen(bot)
+            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:  # the next launcher knows it, too
+            again = ChildProcessLauncher(unresponsive_limit_s=None)
+            adopted = await again.adopt("b-1", tmp_path / "b-1", nursery)
+            assert adopted is not None
+            await adopted.gone()
+    end = (await recovered(tmp_path / "b-1"))[-1]
+    assert (end.reason, end.evidence.signal) == ("max_duration", "unresponsive")

@@ -1,0 +1,118 @@
+"""Finishing what a killed process left: whatever the journal holds, it ends, once."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import trio
+
+import meetcore
+from meetcore.fleet.launching.sockets import socket_path
+from meetcore.fleet.recovery import recover
+from meetcore.log.journal import Journal
+from meetcore.model.lifecycle import TERMINAL
+from meetcore.testing import SimMeeting, run_simulated
+from tests.laws.conftest import MEETING
+from tests.meetcore.conftest import check_journal, kinds
+
+
+class Tidy(meetcore.Sink):
+    """Says what it finished; can fail at it."""
+
+    name = "tidy"
+    trouble: Exception | None = None
+    asked: list = []  # noqa: RUF012
+
+    async def recover(self, context):
+        await trio.lowlevel.checkpoint()
+        with pytest.raises(meetcore.CommandRefused):
+            await context.perform(meetcore.Stop())
+        Tidy.asked.append(context.name)
+        if Tidy.trouble is not None:
+            raise Tidy.trouble
+        return ["closed the book"]
+
+
+class TidyPlugin:
+    @meetcore.hookimpl
+    def meetcore_register_sinks(self, register):
+        register(Tidy)
+
+
+def plugins() -> meetcore.Plugins:
+    return meetcore.Plugins(entry_points=False, objects={"tidy": TidyPlugin()})
+
+
+def run_recover(folder, which: meetcore.Plugins | None = None):
+    return trio.run(lambda: recover(folder, plugins=which or plugins()))
+
+
+@pytest.fixture
+def left(tmp_path):
+    Tidy.trouble, Tidy.asked = None, []
+    events = run_simulated(SimMeeting(MEETING), out_dir=tmp_path, sinks=[Tidy()])
+    path = tmp_path / events[0].bot_id / "journal.jsonl"
+    return path, path.read_bytes().splitlines(keepends=True)
+
+
+def test_killed_after_any_event_the_journal_gets_its_end(left):
+    path, lines = left
+    for keep in range(1, len(lines)):
+        path.write_bytes(b"".join(lines[:keep]))
+        before = list(meetcore.read_journal(path))
+        had_ended = any(getattr(e, "state", None) in TERMINAL for e in before)
+        (done,) = run_recover(path.parent.parent)
+        assert done.ended is not had_ended
+        assert done.notes == ["tidy: closed the book"]
+        events = list(meetcore.read_journal(path))
+        check_journal(events, cut_short=True)
+        recorded = any(getattr(e, "state", None) == "recording" for e in before)
+        if not had_ended:
+            assert events[-1].state == ("completed" if recorded else "failed")
+        assert not path.with_suffix(".reserve").exists()
+
+
+def test_a_running_bot_is_left_alone(left):
+    path, lines = left
+    path.write_bytes(b"".join(lines[:8]))
+    held = Journal(path, "b", fsync=False)
+    assert run_recover(path.parent) == []
+    assert Tidy.asked == []
+    held.close()
+
+
+def test_a_sink_that_fails_or_is_missing_is_named_and_the_journal_still_ends(left):
+    path, lines = left
+    path.write_bytes(b"".join(lines[:8]))
+    Tidy.trouble = OSError("no room")
+    (done,) = run_recover(path.parent)
+    assert (done.ended, done.trouble) == (True, ["tidy: no room"])
+    failed = kinds(meetcore.read_journal(path), meetcore.PluginFailed)
+    assert [(e.plugin, e.where) for e in failed] == [("tidy", "recover")]
+    (done,) = run_recover(path.parent, meetcore.Plugins(entry_points=False))
+    assert done.trouble == ["The sink 'tidy' is not installed here."]
+
+
+def test_a_bot_that_ended_in_order_needs_no_sink_that_is_missing(left):
+    path, _ = left
+    assert run_recover(path.parent, meetcore.Plugins(entry_points=False)) == []
+
+
+def test_a_killed_process_leaves_no_socket(left):
+    path, lines = left
+    path.write_bytes(b"".join(lines[:8]))
+    place = socket_path(path.parent)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place))
+    assert place.exists()
+    run_recover(path.parent)
+    assert not place.exists()
+
+
+def test_a_journal_without_its_first_event_is_trouble(tmp_path):
+    (tmp_path / "bot").mkdir()
+    (tmp_path / "bot" / "journal.jsonl").write_bytes(b"torn")
+    (done,) = run_recover(tmp_path)
+    assert (done.bot_id, done.trouble) == ("bot", ["The journal does not begin with a request."])
+    assert (tmp_path / "bot" / "journal.torn").read_bytes() == b"torn"

@@ -1,0 +1,121 @@
+"""Who is here and who spoke when, against a plain account of the same."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meetcore.model.roster import NameSource, Participant, Roster, SpeakingTimeline
+
+people = st.sampled_from(["a", "b", "bot", "self"])
+
+
+def participant(who: str, name: str = "") -> Participant:
+    return Participant(
+        id=who, name=name or who.title(), is_bot=who in ("bot", "self"), is_self=who == "self"
+    )
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["joined", "left", "changed"]), people, st.sampled_from(["X", "Y"])
+        )
+    )
+)
+def test_the_roster_is_a_set_with_a_memory(steps):
+    roster, present, names = Roster(), {}, {}
+    for what, who, name in steps:
+        if what == "joined":
+            assert roster.joined(participant(who, name)) == (who not in present)
+            present[who] = names[who] = name
+        elif what == "changed":
+            assert roster.changed(participant(who, name)) == (present.get(who) != name)
+            present[who] = names[who] = name
+        else:
+            assert roster.left(who) == (present.pop(who, None) is not None)
+    assert {p.id: p.name for p in roster.present.values()} == present
+    assert {who: roster.name_of(who) for who in names} == names
+    assert {p.id for p in roster.others} == set(present) - {"self"}
+    assert {p.id for p in roster.people} == set(present) - {"self", "bot"}
+    assert roster.name_of(None) is None
+    assert roster.name_of("nobody") is None
+
+
+moments = st.lists(
+    st.tuples(st.sampled_from("ab"), st.integers(0, 20), st.integers(1, 8)), max_size=6
+)
+
+
+@given(spoken=moments, window=st.tuples(st.integers(0, 30), st.integers(1, 10)))
+def test_shares_are_what_counting_second_by_second_gives(spoken, window):
+    timeline, seconds = SpeakingTimeline(), {"a": [], "b": []}
+    for who, start, length in sorted(spoken, key=lambda s: s[1]):
+        assert timeline.started(who, start, NameSource.TRACK)
+        assert not timeline.started(who, start, NameSource.TRACK)
+        assert timeline.speaking == (who,)
+        assert timeline.stopped(who, start + length)
+        assert not timeline.stopped(who, start + length)
+        seconds[who] += range(start, start + length)
+    start, length = window
+    wanted = {
+        who: float(sum(start <= s < start + length for s in said)) for who, said in seconds.items()
+    }
+    shares = timeline.shares(start, start + length)
+    assert shares == {who: pytest.approx(s) for who, s in wanted.items() if s}
+    totals = timeline.seconds_by_participant()
+    assert totals == {who: len(said) for who, said in seconds.items() if said}
+
+
+def test_who_is_still_speaking_covers_the_time_up_to_now():
+    timeline = SpeakingTimeline()
+    timeline.started("a", 5.0, NameSource.ACTIVE_SPEAKER)
+    assert timeline.shares(4.0, 8.0) == {"a": 3.0}
+    timeline.stopped("a", 2.0)
+    assert timeline.spans[0].end_s == 5.0, "an end before the beginning is no negative span"
+
+
+told = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(-3, 3), st.booleans()), min_size=1, max_size=30
+)
+
+
+@given(told=told, window=st.tuples(st.integers(-3, 40), st.integers(1, 10)))
+def test_spans_are_found_as_by_looking_at_all_of_them(told, window):
+    """Also where beginnings are told out of order, and one is open for long."""
+    timeline, now = SpeakingTimeline(), 3
+    for who, jitter, starts in told:
+        now += 1
+        if starts:
+            timeline.started(who, now + jitter, NameSource.TRACK)
+        else:
+            timeline.stopped(who, now + jitter)
+        start, end = window[0], window[0] + window[1]
+        wanted = [
+            span
+            for span in timeline.spans
+            if span.start_s < end and (span.end_s is None or span.end_s > start)
+        ]
+        assert list(timeline.between(start, end)) == wanted
+
+
+def test_a_look_at_hour_three_touches_no_more_spans_than_one_at_hour_one():
+    class Counted(list):
+        looks = 0
+
+        def __getitem__(self, index):
+            self.looks += 1
+            return super().__getitem__(index)
+
+    timeline = SpeakingTimeline(spans=Counted())
+    timeline.started("host", 0.0, NameSource.ACTIVE_SPEAKER)
+    looks = []
+    for at in range(10_800):
+        timeline.started("ada", float(at), NameSource.TRACK)
+        timeline.stopped("ada", at + 0.5)
+        if at in (3_600, 10_799):
+            timeline.spans.looks = 0
+            assert timeline.shares(at, at + 1) == {"host": 1.0, "ada": 0.5}
+            looks.append(timeline.spans.looks)
+    assert looks[1] <= looks[0] <= 10
