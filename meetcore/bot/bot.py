@@ -23,21 +23,20 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal, overload
 
-import attrs
 import trio
 
-from meetcore.audio.ledger import Ledger
 from meetcore.bot.command_runner import CommandRunner
+from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import EventHookRunner, SinkRunner
 from meetcore.bot.hearing import Listening
-from meetcore.bot.leaving import LeaveRules, keep_leave_rules
+from meetcore.bot.leaving import keep_leave_rules
+from meetcore.bot.life import Life
 from meetcore.bot.signal_handler import BotCallEvents, SignalHandler
 from meetcore.log.bot_log import event_logger
 from meetcore.log.folders import journal_path
 from meetcore.log.journal import Journal
 from meetcore.log.journal_head import begin, greet
-from meetcore.log.mailbox import Wake
-from meetcore.log.subscription import Drafts, Subscription
+from meetcore.log.subscription import Subscription
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import (
     Command,
@@ -50,35 +49,23 @@ from meetcore.model.commands import (
 )
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import (
-    JournalFull,
     MeetcoreError,
     MeetingRefused,
     PluginError,
-    StorageUnavailable,
-    TranscriberError,
     brief,
     found_in,
 )
 from meetcore.model.events import (
     AudioLost,
-    ChatReceived,
     Draft,
-    EndingDetailed,
     Event,
     LedgerClosed,
-    ParticipantJoined,
-    ParticipantLeft,
-    ParticipantUpdated,
-    SegmentFinalized,
     StateChanged,
-    scrubbed,
 )
-from meetcore.model.lifecycle import TERMINAL, Ending, EndReason, Evidence, State, check_transition
+from meetcore.model.lifecycle import Ending, EndReason, Evidence, State
 from meetcore.model.meeting import MeetingLink
-from meetcore.model.roster import Roster, SpeakingTimeline
 from meetcore.model.secrets import Redactor, secrets_in
 from meetcore.model.signals import Signal
-from meetcore.model.transcript import Transcript
 from meetcore.plugin.contracts import (
     Call,
     CallRequest,
@@ -88,7 +75,6 @@ from meetcore.plugin.contracts import (
     Transcriber,
     TranscriberContext,
 )
-from meetcore.plugin.failures import FailureReports
 from meetcore.plugin.registry import Plugins
 
 __all__ = ["Bot"]
@@ -111,7 +97,6 @@ class Bot:
         transcript: What was said.
         ledger: The account of audio.
         journal: The log.
-        ending: Why it ends, once it does.
     """
 
     def __init__(
@@ -134,51 +119,52 @@ class Bot:
         self.link = link
         self.config = config
         self.platform_name = platform.name
-        self.roster = Roster()
-        self.timeline = SpeakingTimeline()
-        self.transcript = Transcript()
-        self.ledger = Ledger()
-        self.ending = Ending()
-        self.drafts = Drafts()
-        self.random = random or Random()
-        self.leave_rules = LeaveRules(config.automatic_leave)
-        self.call: Call | None = None
-        self.failure: Exception | None = None
-        self.journal = Journal(
-            journal_path(folder), bot_id, wall_clock=wall_clock, fsync=config.fsync
-        )
-        self.journal.meeting_clock = self._journal_time
         self._plugins = plugins or Plugins(entry_points=False)
         self._platform = platform
         self._scheduled_for = scheduled_for
-        self._state: State | None = None
-        self._in_call_at: float | None = None
-        self._recorded_something = False
         self._hurried = False
         self._step = trio.CancelScope()
-        self._storage_failed = False
-        self._rules_wake = Wake()
         self._begin = trio.Event()
         self._concluded = trio.Event()
         self._ended = trio.Event()
         self._call_scope = trio.CancelScope()
         self._shield = trio.CancelScope()
         self._shield.shield = True
-        self._runner = CommandRunner(self)
-        self._redactor = self._make_redactor(transcriber, sinks)
-        self.plugin_failed = FailureReports(bot_id, self.record, self._redactor.redact)
-        self.journal.listen(event_logger(bot_id, self._redactor))
-        self._runners = [SinkRunner(sink, self, self._sink_context(name)) for name, sink in sinks]
+        redactor = self._make_redactor(transcriber, sinks)
+        self._context = context = BotContext(
+            id=bot_id,
+            folder=folder,
+            config=config,
+            journal=Journal(
+                journal_path(folder), bot_id, wall_clock=wall_clock, fsync=config.fsync
+            ),
+            redactor=redactor,
+            random=random or Random(),
+            cannot_write=lambda error: self._life.cannot_write(error),
+        )
+        self._life = Life(context, self._first_concluded)
+        self.roster = context.roster
+        self.timeline = context.timeline
+        self.transcript = context.transcript
+        self.ledger = context.ledger
+        self.journal = context.journal
+        self.plugin_failed = context.plugin_failed
+        self._command_runner = CommandRunner(context, self._life, platform.name)
+        self.journal.listen(event_logger(bot_id, redactor))
+        self._sinks = [SinkRunner(sink, context, self._sink_context(name)) for name, sink in sinks]
         self._listening = Listening(
-            self,
+            context,
             self,
             transcriber=transcriber,
-            sinks=self._runners,
+            sinks=self._sinks,
             revisers=self._plugins.implementations("meetcore_revise_segment"),
-            context=TranscriberContext(bot_id=bot_id, folder=folder, redactor=self._redactor),
+            context=TranscriberContext(bot_id=bot_id, folder=folder, redactor=redactor),
+            failed=self._life.transcription_failed,
         )
-        self._observer = SignalHandler(self, self._listening)
-        self._state = begin(
+        self._life.hears = lambda in_call: self._listening.entered_call(in_call=in_call)
+        self._life.pauses = lambda paused: self._listening.pause(paused=paused)
+        self._signal_handler = SignalHandler(context, self._life, self._listening)
+        self._life.state = begin(
             self.journal,
             link,
             config,
@@ -205,7 +191,7 @@ class Bot:
             journal=self.journal,
             report=partial(self._record_from_sink, name),
             perform=self.perform,
-            redactor=self._redactor,
+            redactor=self._context.redactor,
             trusted=self.config.trusts(name),
             private_targets=PrivateTargets.listed(self.config.private_targets),
         )
@@ -220,29 +206,38 @@ class Bot:
 
     def __repr__(self) -> str:
         where = f"{self.link.platform} {self.link.native_id}"
-        return f"<Bot {self.id} {self._state} at {where}>"
+        return f"<Bot {self.id} {self.state} at {where}>"
 
     # --- what can be seen ---------------------------------------------------------------
 
     @property
     def state(self) -> State | None:
         """Where the bot is in its life."""
-        return self._state
+        return self._life.state
 
     @property
     def ended(self) -> bool:
         """Whether the bot is in a terminal state."""
-        return self._state in TERMINAL
+        return self._life.ended
+
+    @property
+    def ending(self) -> Ending:
+        """Why it ends, once it does."""
+        return self._life.ending
+
+    @property
+    def failure(self) -> Exception | None:
+        """The first trouble of our own that it met, None for none."""
+        return self._life.failure
+
+    @property
+    def call(self) -> Call | None:
+        """The call, while there is one."""
+        return self._life.call
 
     def meeting_now(self) -> float | None:
         """Return the meeting time in seconds, None before the call."""
-        if self._in_call_at is None:
-            return None
-        return trio.current_time() - self._in_call_at
-
-    def _journal_time(self) -> float | None:
-        now = self.meeting_now() if self._in_call_at is not None else None
-        return None if now is None else round(now, 3)
+        return self._context.meeting_now()
 
     @overload
     def events(self, *, after: int = 0, drafts: Literal[False] = False) -> AsyncIterator[Event]: ...
@@ -257,7 +252,7 @@ class Bot:
             after: The last `seq` that is not wanted.
             drafts: Whether mutable segments are shown too, in their place between events.
         """
-        return Subscription(self.journal, self.drafts if drafts else None, after=after)
+        return Subscription(self.journal, self._context.drafts if drafts else None, after=after)
 
     async def wait_ended(self) -> StateChanged:
         """Return the terminal event once there is one. No deadline of its own."""
@@ -268,7 +263,7 @@ class Bot:
 
     async def perform(self, command: Command) -> None:
         """Carry out a command; see `CommandRunner.perform` for its errors. At most 30 s."""
-        await self._runner.perform(command)
+        await self._command_runner.perform(command)
 
     async def stop(self, detail: str = "") -> None:
         """Leave the meeting and finish; returns at once, `wait_ended` waits for the end.
@@ -306,126 +301,30 @@ class Bot:
         self._hurried = True
         self._step.deadline = min(self._step.deadline, trio.current_time() + HURRY_S)
 
-    # --- for the parts of the bot -----------------------------------------------------------
+    # --- for those who run it -----------------------------------------------------------------
 
     def record(self, event: Event) -> Event:
-        """Append an event and let the reducers have it; a journal that takes none ends the bot."""
-        try:
-            event = self.journal.append(scrubbed(event, self._redactor.redact))
-        except (JournalFull, StorageUnavailable) as error:
-            self._cannot_write(error)
-            return event
-        if isinstance(event, SegmentFinalized):
-            self.transcript.finalized(event.segment)
-        elif isinstance(event, (ParticipantJoined, ParticipantUpdated, ParticipantLeft)):
-            self.leave_rules.roster_changed(
-                others=len(self.roster.others),
-                people=len(self.roster.people),
-                now=trio.current_time(),
-            )
-            self.rules_changed()
-        if self.journal.disk_full:
-            self._cannot_write(
-                JournalFull(
-                    f"The disk that holds {self.folder} is full.", "Make room; the bot has to end."
-                )
-            )
-        return event
-
-    def _cannot_write(self, error: MeetcoreError) -> None:
-        """End the attendance, once, because the journal cannot be written."""
-        if self._storage_failed or self.journal.closed:
-            return
-        self._storage_failed = True
-        self.failure = self.failure or error
-        signal = "storage_full" if isinstance(error, JournalFull) else "storage"
-        self.conclude(EndReason.INTERNAL_ERROR, Evidence(signal, str(error)))
-
-    def publish(self, draft: Draft) -> None:
-        """Show a draft to whoever wants drafts."""
-        if not self.drafts.wanted:
-            return
-        draft = attrs.evolve(
-            draft,
-            bot_id=self.id,
-            at=self.journal.wall_clock(),
-            meeting_s=self._journal_time(),
-            after_seq=self.journal.last_seq,
-        )
-        self.drafts.publish(draft)
-
-    def rules_changed(self) -> None:
-        """Have the leave rules looked at again."""
-        self._rules_wake.set()
-
-    def go(
-        self, state: State, reason: EndReason | None = None, evidence: Evidence | None = None
-    ) -> StateChanged:
-        """Change the state; an illegal change raises."""
-        check_transition(self._state, state)
-        previous, self._state = self._state, state
-        now = trio.current_time()
-        if state is State.IN_CALL and self._in_call_at is None:
-            self._in_call_at = now
-        self._listening_in_call(state)
-        self.leave_rules.state_changed(state, now)
-        self.rules_changed()
-        event = StateChanged(state=state, previous=previous, reason=reason, evidence=evidence)
-        recorded = self.record(event)
-        assert isinstance(recorded, StateChanged)
-        return recorded
-
-    def _listening_in_call(self, state: State) -> None:
-        """What still comes in while the bot takes its leave is the meeting's, too."""
-        leaving = state is State.LEAVING and self._in_call_at is not None
-        self._listening.entered_call(in_call=state in _IN_CALL or leaving)
-
-    def set_recording(self, *, recording: bool) -> None:
-        """Record from now on, or hold back."""
-        self._listening.pause(paused=not recording)
-        if recording:
-            self._recorded_something = True
-        if self._state is State.IN_CALL and not recording:
-            return
-        self.go(State.RECORDING if recording else State.PAUSED)
-
-    def chat_sent(self, text: str) -> None:
-        """Note the bot's own message where the platform does not show it."""
-        self.record(
-            ChatReceived(
-                message_id=f"own-{self.journal.last_seq + 1}",
-                sender_id=None,
-                sender_name=self.config.name,
-                text=text,
-                by_bot=True,
-            )
-        )
+        """Append an event; a journal that takes none ends the bot."""
+        return self._context.record(event)
 
     def conclude(self, reason: EndReason, evidence: Evidence) -> None:
         """End the attendance for a reason. The first one stays; later ones become detail."""
-        first = self.ending.reason is None
-        self.ending = self.ending.conclude(reason, evidence)
-        if first:
-            self._begin.set()
-            self._concluded.set()
-            self._runner.give_up()
-            for runner in self._runners:
-                runner.open_by(trio.current_time() + HURRY_S)
-            if self.call is None:
-                self._call_scope.cancel()
-        elif not self.ended and reason is not self.ending.reason and not self.journal.closed:
-            self.record(EndingDetailed(reason=reason, evidence=evidence))
+        self._life.conclude(reason, evidence)
 
-    def transcription_failed(self, error: TranscriberError) -> None:
-        """Decide what follows when a track is not transcribed any more."""
-        if self.config.leave_on_transcription_failure:
-            self.conclude(EndReason.TRANSCRIPTION_FAILED, Evidence("transcriber", error.message))
+    def _first_concluded(self) -> None:
+        self._begin.set()
+        self._concluded.set()
+        self._command_runner.give_up()
+        for runner in self._sinks:
+            runner.open_by(trio.current_time() + HURRY_S)
+        if self._life.call is None:
+            self._call_scope.cancel()
 
     # --- what the platform calls back ---------------------------------------------------
 
     def observe(self, signal: Signal) -> None:
         """Take what the platform saw. See `CallEvents`."""
-        self._observer.take(signal)
+        self._signal_handler.take(signal)
 
     @property
     def call_events(self) -> BotCallEvents:
@@ -443,7 +342,7 @@ class Bot:
                     await self._run_shielded()
                 if self._shield.cancelled_caught:
                     self.conclude(EndReason.STOP_REQUESTED, Evidence("abandoned"))
-                    self._finish_state()
+                    self._finish()
             finally:
                 self.journal.close()
                 self._ended.set()
@@ -461,23 +360,23 @@ class Bot:
         try:
             async with trio.open_nursery() as services:
                 services.start_soon(self.journal.keep_synced)
-                for runner in self._runners:
+                for runner in self._sinks:
                     await services.start(runner.run)
                 on_event = self._plugins.implementations("meetcore_on_event")
-                hooks = [EventHookRunner(each, self, self) for each in on_event]
+                hooks = [EventHookRunner(each, self._context, self) for each in on_event]
                 for hook in hooks:
                     services.start_soon(hook.run)
                 await services.start(self._listening.run)
                 await self._attend()
                 await self._process()
                 with self._patience(CLOSE_TIMEOUT_S * 3):
-                    for ended in [*(r.ended for r in self._runners), *(h.ended for h in hooks)]:
+                    for ended in [*(r.ended for r in self._sinks), *(h.ended for h in hooks)]:
                         await ended.wait()
                 services.cancel_scope.cancel()
         except Exception as error:  # noqa: BLE001  a bot's crash does not touch its siblings
-            self.failure = self.failure or error
+            self._life.failure = self._life.failure or error
             self.conclude(EndReason.INTERNAL_ERROR, Evidence("exception", brief(error)))
-            self._finish_state()
+            self._finish()
 
     def _patience(self, seconds: float) -> trio.CancelScope:
         """Return a scope for a step of the end; `hurry` makes it shorter, now or when it runs."""
@@ -490,9 +389,11 @@ class Bot:
             await self._wait_for_schedule(self._scheduled_for)
         if self._concluded.is_set():
             return
-        self.go(State.JOINING)
+        self._life.go(State.JOINING)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(keep_leave_rules, self.leave_rules, self._rules_wake, self.conclude)
+            nursery.start_soon(
+                keep_leave_rules, self._context.leave_rules, self._context.rules_wake, self.conclude
+            )
             if self.config.entry_message:
                 nursery.start_soon(greet, self.events(), self.perform, self.config.entry_message)
             await self._hold_call()
@@ -503,7 +404,7 @@ class Bot:
         with trio.move_on_after(max(0.0, seconds)):
             await self._begin.wait()
         if not self._concluded.is_set():
-            self.go(State.REQUESTED)
+            self._life.go(State.REQUESTED)
 
     async def _hold_call(self) -> None:
         request = CallRequest(
@@ -513,19 +414,19 @@ class Bot:
             join_timeout_s=self.config.automatic_leave.join_s,
             incoming_video=self.config.incoming_video,
             headed=self.config.headed,
-            redactor=self._redactor,
+            redactor=self._context.redactor,
         )
         scope, opened = self._call_scope, False
         try:
             with scope:
                 async with self._platform.open_call(self.link, request, self.call_events) as call:
-                    self.call, opened = call, True
+                    self._life.call, opened = call, True
                     try:
                         await self._concluded.wait()
-                        self._begin_leaving()
+                        self._life.begin_leaving()
                         await self._take_leave(call)
                     finally:
-                        self.call = None
+                        self._life.call = None
                     scope.deadline = trio.current_time() + CLOSE_TIMEOUT_S
             if scope.cancelled_caught and self.ending.reason is None:
                 self.conclude(
@@ -533,7 +434,7 @@ class Bot:
                 )
         except Exception as error:  # noqa: BLE001  a platform's trouble ends this bot, no other
             self._call_failed(error, opened=opened)
-        self._begin_leaving()
+        self._life.begin_leaving()
 
     def _call_failed(self, error: Exception, *, opened: bool) -> None:
         ours: MeetcoreError | None = found_in(error, MeetingRefused)
@@ -541,14 +442,12 @@ class Bot:
             ours = found_in(error, MeetcoreError)
         if ours is not None and not isinstance(ours, PluginError):
             reason = EndReason(getattr(ours, "reason", EndReason.CLIENT_NEVER_LOADED))
-            self.conclude(reason, Evidence("open_call", self._redactor.redact(str(ours))))
+            self.conclude(reason, Evidence("open_call", self._context.redactor.redact(str(ours))))
             return
         self.plugin_failed(self.platform_name, "call", error)
-        self.conclude(EndReason.CRASHED, Evidence("call", self._redactor.redact(brief(error))))
-
-    def _begin_leaving(self) -> None:
-        if self._state not in (State.LEAVING, State.PROCESSING, *TERMINAL):
-            self.go(State.LEAVING, self.ending.reason, self.ending.evidence)
+        self.conclude(
+            EndReason.CRASHED, Evidence("call", self._context.redactor.redact(brief(error)))
+        )
 
     async def _take_leave(self, call: Call) -> None:
         with self._patience(self.config.leave_timeout_s) as scope:
@@ -561,31 +460,23 @@ class Bot:
 
     async def _process(self) -> None:
         """Finish what was heard, close the account, let the sinks write, end."""
-        if self._state is State.LEAVING:
-            self.go(State.PROCESSING)
+        if self.state is State.LEAVING:
+            self._life.go(State.PROCESSING)
         self._listening.close()
         with self._patience(self.config.drain_timeout_s):
             await self._listening.drained.wait()
         self._listening.give_up("unfinished")
-        for runner in self._runners:
+        for runner in self._sinks:
             runner.ask_to_finish()
         with self._patience(CLOSE_TIMEOUT_S * 3):
-            for runner in self._runners:
+            for runner in self._sinks:
                 await runner.finished.wait()
         entries = self.ledger.entries()
         self.record(LedgerClosed(entries=entries, balanced=self.ledger.balanced))
-        self._finish_state()
+        self._finish()
 
-    def _finish_state(self) -> None:
-        if self.ended or self._state is None:
-            return
-        reason = self.ending.reason or EndReason.INTERNAL_ERROR
-        recorded = self._recorded_something and any(self.ledger.captured.values())
-        state = self.ending.terminal_state(something_recorded=recorded)
-        check_transition(self._state, state, recovering=True)
-        old, self._state = self._state, state
-        end = StateChanged(state=state, previous=old, reason=reason, evidence=self.ending.evidence)
-        event = self.record(end)
-        assert isinstance(event, StateChanged)
-        self._terminal = event
-        self._ended.set()
+    def _finish(self) -> None:
+        terminal = self._life.finish()
+        if terminal is not None:
+            self._terminal = terminal
+            self._ended.set()

@@ -7,11 +7,10 @@ attendance whatever is in hand or waiting is given up.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import trio
 
-from meetcore.bot.leaving import LeaveRules
+from meetcore.bot.context import BotContext
+from meetcore.bot.life import Life
 from meetcore.model.commands import (
     Command,
     PauseRecording,
@@ -22,15 +21,14 @@ from meetcore.model.commands import (
     Stop,
 )
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused, MeetcoreError
-from meetcore.model.events import CommandAnswered, Event
-from meetcore.model.lifecycle import EndReason, Evidence, State
-from meetcore.plugin.contracts import Call, Capability
+from meetcore.model.events import CommandAnswered
+from meetcore.model.lifecycle import IN_CALL, Evidence, State
+from meetcore.plugin.contracts import Capability
 
-__all__ = ["COMMAND_TIMEOUT_S", "CommandHost", "CommandRunner"]
+__all__ = ["COMMAND_TIMEOUT_S", "CommandRunner"]
 
 COMMAND_TIMEOUT_S = 30.0
 _OUR_OWN = (Stop, PauseRecording, ResumeRecording)
-_IN_CALL = (State.IN_CALL, State.RECORDING, State.PAUSED)
 _NEEDS: dict[type[Command], Capability] = {
     SendChat: Capability.SEND_CHAT,
     Speak: Capability.SPEAK,
@@ -38,48 +36,19 @@ _NEEDS: dict[type[Command], Capability] = {
 }
 
 
-class CommandHost(Protocol):
-    """What the runner needs of its bot."""
-
-    @property
-    def state(self) -> State | None:
-        """The bot's state."""
-        ...
-
-    @property
-    def call(self) -> Call | None:
-        """The call, while there is one."""
-        ...
-
-    @property
-    def platform_name(self) -> str:
-        """Name of the platform."""
-        ...
-
-    @property
-    def leave_rules(self) -> LeaveRules:
-        """What is known about the end of the attendance."""
-        ...
-
-    def record(self, event: Event) -> Event:
-        """Append an event."""
-        ...
-
-    def conclude(self, reason: EndReason, evidence: Evidence) -> None:
-        """End the attendance."""
-
-    def set_recording(self, *, recording: bool) -> None:
-        """Record from now on, or hold back."""
-
-    def chat_sent(self, text: str) -> None:
-        """Learn that the bot's own message is out."""
-
-
 class CommandRunner:
-    """Carries out one bot's commands."""
+    """Carries out one bot's commands.
 
-    def __init__(self, host: CommandHost) -> None:
-        self._host = host
+    Args:
+        context: The bot's records.
+        life: Its state and its call.
+        platform_name: For what a platform cannot do.
+    """
+
+    def __init__(self, context: BotContext, life: Life, platform_name: str) -> None:
+        self._context = context
+        self._life = life
+        self._platform_name = platform_name
         self._one_at_a_time = trio.Lock()
         self._in_hand: set[trio.CancelScope] = set()
 
@@ -123,24 +92,24 @@ class CommandRunner:
             answered = CommandAnswered(
                 command=command.type, ok=error is None, error=str(error) if error else None
             )
-            self._host.record(answered)
+            self._context.record(answered)
 
     def _do(self, command: Command) -> None:
-        host = self._host
+        life = self._life
         if isinstance(command, Stop):
-            host.conclude(command.reason, Evidence("command", command.detail or "stop"))
+            life.conclude(command.reason, Evidence("command", command.detail or "stop"))
             return
         self._check_in_call(command)
         if isinstance(command, PauseRecording):
-            if host.state is not State.RECORDING:
+            if life.state is not State.RECORDING:
                 raise CommandRefused("The bot is not recording, so there is nothing to pause.")
-            host.set_recording(recording=False)
+            life.set_recording(recording=False)
             return
-        if host.state is State.RECORDING:
+        if life.state is State.RECORDING:
             raise CommandRefused("The bot is recording already.")
-        if host.leave_rules.permission_pending:
+        if self._context.leave_rules.permission_pending:
             raise CommandRefused("The meeting has not given leave to record yet.")
-        host.set_recording(recording=True)
+        life.set_recording(recording=True)
 
     async def _ask(self, command: Command) -> None:
         with trio.CancelScope() as scope:
@@ -157,22 +126,22 @@ class CommandRunner:
             )
 
     def _check_in_call(self, command: Command) -> None:
-        state = self._host.state
-        if state not in _IN_CALL:
+        state = self._life.state
+        if state not in IN_CALL:
             raise CommandRefused(
                 f"The bot is {(state or State.REQUESTED).value}, not in the call: "
                 f"it cannot {command.type.replace('_', ' ')} now."
             )
 
     async def _ask_call(self, command: Command) -> None:
-        host, call = self._host, self._host.call
+        call = self._life.call
         capability = _NEEDS.get(type(command))
         if call is None or capability is None or capability not in call.capabilities:
-            raise CapabilityMissing(host.platform_name, capability or command.type)
+            raise CapabilityMissing(self._platform_name, capability or command.type)
         if isinstance(command, SendChat):
             await call.send_chat(command.text)
             if Capability.READ_CHAT not in call.capabilities:
-                host.chat_sent(command.text)
+                self._life.chat_sent(command.text)
         elif isinstance(command, Speak):
             await call.speak(command.pcm, command.sample_rate_hz)
         elif isinstance(command, ShowImage):

@@ -11,24 +11,21 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
-from meetcore.audio.ledger import Account, Ledger
-from meetcore.log.journal import Journal
+from meetcore.audio.ledger import Account
+from meetcore.bot.context import BotContext
 from meetcore.log.mailbox import AudioMailbox, Lost, Wake
-from meetcore.log.subscription import Drafts, Subscription
+from meetcore.log.subscription import Subscription
 from meetcore.model.events import AudioLost, Event, PluginFailed, PluginSlow
+from meetcore.plugin.bot_view import BotView
 from meetcore.plugin.contracts import Sink, SinkContext
 from meetcore.plugin.failures import FailureReports
 from meetcore.plugin.registry import HookImplementation
 
-if TYPE_CHECKING:
-    from meetcore.bot.bot import Bot
-
-__all__ = ["DeliveryHost", "EventHookRunner", "SinkRunner", "call_hook"]
+__all__ = ["EventHookRunner", "SinkRunner", "call_hook"]
 
 FAILURES_TO_DETACH = 5
 AUDIO_LIMIT_S = 30.0
@@ -36,34 +33,6 @@ LOSS_STRETCH_S = 10.0
 OPEN_TIMEOUT_S = 30.0
 BLOCKED_S = 0.25
 HOOK_TIMEOUT_S = 30.0
-
-
-class DeliveryHost(Protocol):
-    """What a runner needs of its bot."""
-
-    @property
-    def journal(self) -> Journal:
-        """The bot's journal."""
-        ...
-
-    @property
-    def drafts(self) -> Drafts:
-        """Where drafts come from."""
-        ...
-
-    @property
-    def ledger(self) -> Ledger:
-        """The audio ledger."""
-        ...
-
-    def record(self, event: Event) -> Event:
-        """Append an event."""
-        ...
-
-    @property
-    def plugin_failed(self) -> FailureReports:
-        """Where a plugin's failure is told."""
-        ...
 
 
 class _CircuitBreaker:
@@ -146,19 +115,19 @@ class SinkRunner:
 
     Args:
         sink: The plugin's object.
-        host: The bot.
+        bot: The bot's records.
         context: What the sink gets.
     """
 
-    def __init__(self, sink: Sink, host: DeliveryHost, context: SinkContext) -> None:
+    def __init__(self, sink: Sink, bot: BotContext, context: SinkContext) -> None:
         self.name = context.name
         self.sink = sink
-        self._host = host
+        self._bot = bot
         self._context = context
         self._audio = AudioMailbox(int(AUDIO_LIMIT_S * SAMPLE_RATE_HZ), "consumer_behind")
         self._accounts: dict[str, Account] = {}
-        self._patience = _CircuitBreaker(self.name, host.plugin_failed)
-        self._losses = _Losses(self.name, host.record)
+        self._patience = _CircuitBreaker(self.name, bot.plugin_failed)
+        self._losses = _Losses(self.name, bot.record)
         self._opening = trio.CancelScope()
         self._open_by = float("inf")
         self._told_up_to = 0
@@ -179,7 +148,7 @@ class SinkRunner:
 
     def expect_track(self, track_id: str) -> None:
         """Open the account of a track."""
-        self._accounts[track_id] = self._host.ledger.account(track_id, self.name)
+        self._accounts[track_id] = self._bot.ledger.account(track_id, self.name)
 
     def _account_for_unheard(self, item: Chunk | Lost, cause: str) -> None:
         account = self._accounts[item.track_id]
@@ -263,8 +232,8 @@ class SinkRunner:
         if not (sink.wants_events or sink.wants_drafts):
             await self.finished.wait()
             return
-        drafts = self._host.drafts if sink.wants_drafts else None
-        async for item in Subscription(self._host.journal, drafts):
+        drafts = self._bot.drafts if sink.wants_drafts else None
+        async for item in Subscription(self._bot.journal, drafts):
             if isinstance(item, Event):
                 if (
                     sink.wants_events
@@ -295,7 +264,7 @@ class SinkRunner:
         if self.sink.wants_audio:
             await self._heard_all.wait()
         if self.sink.wants_events or self.sink.wants_drafts:
-            upto = self._host.journal.last_seq
+            upto = self._bot.journal.last_seq
             while self._told_up_to < upto:
                 await self._told.wait()
         if not self._patience.detached:
@@ -334,16 +303,16 @@ async def call_hook(
 class EventHookRunner:
     """Shows one plugin's `meetcore_on_event` every event of one bot, in order."""
 
-    def __init__(self, implementation: HookImplementation, host: DeliveryHost, bot: Bot) -> None:
+    def __init__(self, implementation: HookImplementation, bot: BotContext, view: BotView) -> None:
         self._implementation = implementation
-        self._host = host
         self._bot = bot
-        self._patience = _CircuitBreaker(implementation.plugin_name, host.plugin_failed)
+        self._view = view
+        self._patience = _CircuitBreaker(implementation.plugin_name, bot.plugin_failed)
         self.ended = trio.Event()
 
     async def run(self) -> None:
         """Show every event up to the terminal one. Never raises `Exception`."""
-        async for event in Subscription(self._host.journal):
+        async for event in Subscription(self._bot.journal):
             if not isinstance(event, Event) or _about(event, self._implementation.plugin_name):
                 continue
             if self._patience.detached:
@@ -353,10 +322,10 @@ class EventHookRunner:
                 partial(
                     call_hook,
                     self._implementation,
-                    self._host.record,
+                    self._bot.record,
                     HOOK_TIMEOUT_S,
                     "meetcore_on_event",
-                    bot=self._bot,
+                    bot=self._view,
                     event=event,
                 ),
                 HOOK_TIMEOUT_S,

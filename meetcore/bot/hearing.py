@@ -2,89 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from random import Random
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import trio
 from attrs import define, field
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
-from meetcore.audio.ledger import Ledger
 from meetcore.audio.utterance import SpeechBegan, SpeechEnded, SpeechRules
 from meetcore.audio.vad import VoiceDetector
+from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import SinkRunner
-from meetcore.bot.leaving import LeaveRules
 from meetcore.bot.revising import Revision
 from meetcore.bot.tracks import AudioConsumer, TrackIntake, TrackPath
 from meetcore.bot.transcribing import BACKOFF_S, TrackTranscription
 from meetcore.log.mailbox import Lost, Wake
-from meetcore.log.subscription import Drafts
-from meetcore.model.config import BotConfig
 from meetcore.model.errors import PluginError, TranscriberError, found_in
 from meetcore.model.events import (
     AudioLost,
     CaptureDegraded,
     CaptureRestored,
     CaptureStarted,
-    Draft,
-    Event,
     LevelDraft,
     SpeakingStarted,
     SpeakingStopped,
     TrackClosed,
     TrackOpened,
 )
-from meetcore.model.roster import NameSource, Roster, SpeakingTimeline
+from meetcore.model.roster import NameSource
 from meetcore.model.signals import SpeakingIndicated, TrackAppeared
-from meetcore.model.transcript import Hypothesis, Transcript, TranscriptAssembler
+from meetcore.model.transcript import Hypothesis, TranscriptAssembler
+from meetcore.plugin.bot_view import BotView
 from meetcore.plugin.contracts import Transcriber, TranscriberContext
-from meetcore.plugin.failures import FailureReports
 from meetcore.plugin.registry import HookImplementation
 
 if TYPE_CHECKING:
-    from meetcore.bot.bot import Bot
+    pass
 
-__all__ = ["Listening", "ListeningHost"]
+__all__ = ["Listening"]
 
 NO_AUDIO_S = 20.0
 TRANSCRIBER_CONSUMER = "transcriber"
-
-
-class ListeningHost(Protocol):
-    """What the hearing needs of its bot."""
-
-    config: BotConfig
-    ledger: Ledger
-    roster: Roster
-    timeline: SpeakingTimeline
-    transcript: Transcript
-    drafts: Drafts
-    leave_rules: LeaveRules
-    random: Random
-
-    def record(self, event: Event) -> Event:
-        """Append an event."""
-        ...
-
-    @property
-    def plugin_failed(self) -> FailureReports:
-        """Where a plugin's failure is told."""
-        ...
-
-    def publish(self, draft: Draft) -> None:
-        """Show a draft."""
-
-    def meeting_now(self) -> float | None:
-        """Return the meeting time, in seconds, None before the call."""
-        ...
-
-    def rules_changed(self) -> None:
-        """Have the leave rules looked at again."""
-
-    def transcription_failed(self, error: TranscriberError) -> None:
-        """Learn that a track is not transcribed any more."""
 
 
 @define(eq=False)
@@ -112,7 +71,7 @@ class _LevelMeter:
             return
         mean_square = float(np.mean(np.square(item.pcm, dtype=np.float32)))
         dbfs = 10 * np.log10(max(mean_square, 1e-3) / 32768.0**2)
-        self._listening.host.publish(
+        self._listening.bot.publish(
             LevelDraft(
                 track_id=item.track_id,
                 participant_id=self._listening.owner_of(item.track_id),
@@ -125,31 +84,34 @@ class Listening:
     """Everything between the platform's calls and the transcript of one bot.
 
     Args:
-        host: The bot.
-        bot: The bot as plugins see it.
+        bot: The bot's records.
+        view: The bot as plugins see it.
         transcriber: Who transcribes, None for nobody.
         sinks: Who gets audio.
         revisers: The plugins' `meetcore_revise_segment`, in order.
         context: What the transcriber gets.
+        failed: Called when a track is not transcribed any more.
     """
 
     def __init__(
         self,
-        host: ListeningHost,
-        bot: Bot,
+        bot: BotContext,
+        view: BotView,
         *,
         transcriber: Transcriber | None,
         sinks: Sequence[SinkRunner],
         revisers: Sequence[HookImplementation],
         context: TranscriberContext,
+        failed: Callable[[TranscriberError], None],
     ) -> None:
-        self.host = host
+        self.bot = bot
+        self._failed = failed
         self._changed = Wake()
         self._transcriber = transcriber
         self._sinks = [sink for sink in sinks if sink.sink.wants_audio]
-        self._revision = Revision(host, bot, revisers, self._changed)
+        self._revision = Revision(bot, view, revisers, self._changed)
         self._context = context
-        self._assembler = TranscriptAssembler(host.roster, host.timeline)
+        self._assembler = TranscriptAssembler(bot.roster, bot.timeline)
         self._tracks: dict[str, _Track] = {}
         self._walking = 0
         self._offset_s: float | None = None
@@ -197,12 +159,12 @@ class Listening:
         return track
 
     def _anchor(self, chunk: Chunk) -> None:
-        now = self.host.meeting_now() or 0.0
+        now = self.bot.meeting_now() or 0.0
         # Adding 0.0 makes 0.0 of -0.0, which reads as a fault wherever it is shown.
         self._offset_s = round(now - chunk.end_sample / chunk.sample_rate_hz, 6) + 0.0
-        self.host.leave_rules.audio_health(healthy=True, now=trio.current_time())
-        self.host.record(CaptureStarted(offset_s=self._offset_s))
-        self.host.rules_changed()
+        self.bot.leave_rules.audio_health(healthy=True, now=trio.current_time())
+        self.bot.record(CaptureStarted(offset_s=self._offset_s))
+        self.bot.rules_changed()
 
     def meeting_time(self, sample: int) -> float:
         """Return where a sample of the call's clock (16 kHz) lies in the meeting, in seconds."""
@@ -217,20 +179,20 @@ class Listening:
         if signal.track_id in self._tracks:
             self._learn_owner(self._tracks[signal.track_id], signal)
             return
-        host, track_id = self.host, signal.track_id
+        bot, track_id = self.bot, signal.track_id
         for sink in self._sinks:
             sink.expect_track(track_id)
         consumers: list[AudioConsumer] = list(self._sinks)
-        if host.config.audio.levels:
+        if bot.config.audio.levels:
             consumers.append(_LevelMeter(self))
         transcription = self._open_transcription(track_id)
-        audio = host.config.audio
+        audio = bot.config.audio
         path = TrackPath(
             track_id,
             consumers=consumers,
             feed=transcription,
             feed_account=(
-                host.ledger.account(track_id, TRANSCRIBER_CONSUMER) if transcription else None
+                bot.ledger.account(track_id, TRANSCRIBER_CONSUMER) if transcription else None
             ),
             rules=SpeechRules(
                 hangover_ms=audio.hangover_ms,
@@ -247,7 +209,7 @@ class Listening:
             ),
         )
         path.paused = self._paused
-        intake = TrackIntake(track_id, host.ledger)
+        intake = TrackIntake(track_id, bot.ledger)
         track = self._tracks[track_id] = _Track(signal, intake, path, transcription)
         self._own(signal)
         self._walking += 1
@@ -256,7 +218,7 @@ class Listening:
     def _own(self, signal: TrackAppeared) -> None:
         owner = signal.participant_id if signal.kind == "participant" else None
         self._assembler.own(signal.track_id, owner, signal.name_source)
-        self.host.record(
+        self.bot.record(
             TrackOpened(
                 track_id=signal.track_id,
                 participant_id=signal.participant_id,
@@ -270,7 +232,7 @@ class Listening:
         before, owner = track.signal, signal.participant_id
         if owner is None or signal == before:
             return
-        now = round(self.host.meeting_now() or 0.0, 3)
+        now = round(self.bot.meeting_now() or 0.0, 3)
         talking = track.speaking
         if before.participant_id is not None and talking:
             self._speaking(before.participant_id, now, before.name_source, speaking=False)
@@ -282,7 +244,7 @@ class Listening:
             return
         if talking:
             self._speaking(owner, now, signal.name_source, speaking=True)
-        for segment in self.host.transcript.segments:
+        for segment in self.bot.transcript.segments:
             if segment.track_id == signal.track_id and segment.participant_id != owner:
                 self._revision.take(self._assembler.renamed(segment))
 
@@ -298,10 +260,12 @@ class Listening:
         transcription = TrackTranscription(
             track_id,
             self._transcriber,
-            self,
-            self.host.ledger.account(track_id, TRANSCRIBER_CONSUMER),
-            bot_id=self._context.bot_id,
-            language=self.host.config.language,
+            self.bot,
+            self.bot.ledger.account(track_id, TRANSCRIBER_CONSUMER),
+            take_hypothesis=self.take_hypothesis,
+            meeting_time=self.meeting_time,
+            stopped=self._failed,
+            language=self.bot.config.language,
             ready=self._transcriber_ready,
         )
         self._transcribing.append(transcription)
@@ -334,14 +298,14 @@ class Listening:
             self._tracks.pop(track.signal.track_id, None)
             self._walking -= 1
             self._changed.set()
-        self.host.record(TrackClosed(track_id=track.signal.track_id))
+        self.bot.record(TrackClosed(track_id=track.signal.track_id))
         if track.signal.track_id in self._degraded:
             self.capture_health(
                 healthy=True, detail="the track closed", track_id=track.signal.track_id
             )
 
     def _report_lost(self, lost: Lost) -> None:
-        self.host.record(
+        self.bot.record(
             AudioLost(
                 track_id=lost.track_id,
                 consumer="all",
@@ -383,57 +347,38 @@ class Listening:
         counts = track.speaking and not track.steady
         if counts is not track.counts:
             track.counts = counts
-            self.host.leave_rules.speech(speaking=counts, now=trio.current_time())
-            self.host.rules_changed()
+            self.bot.leave_rules.speech(speaking=counts, now=trio.current_time())
+            self.bot.rules_changed()
 
     def speaking_indicated(self, signal: SpeakingIndicated) -> None:
         """Take the platform's indicator, for those whose own track does not say it better."""
-        now = self.host.meeting_now()
+        now = self.bot.meeting_now()
         if now is not None and not self.has_track(signal.participant_id):
             self._speaking(signal.participant_id, now, signal.source, speaking=signal.speaking)
 
     def _speaking(
         self, participant_id: str, at_s: float, source: NameSource, *, speaking: bool
     ) -> None:
-        timeline, roster = self.host.timeline, self.host.roster
+        timeline, roster = self.bot.timeline, self.bot.roster
         at_s = round(at_s, 3)
         name = roster.name_of(participant_id)
         if speaking and timeline.started(participant_id, at_s, source):
-            self.host.record(
+            self.bot.record(
                 SpeakingStarted(
                     participant_id=participant_id, name=name, start_s=at_s, source=source
                 )
             )
         elif not speaking and timeline.stopped(participant_id, at_s):
-            self.host.record(
+            self.bot.record(
                 SpeakingStopped(participant_id=participant_id, name=name, end_s=at_s, source=source)
             )
 
     # --- text ------------------------------------------------------------------------
 
-    @property
-    def random(self) -> Random:
-        """The bot's source of chance."""
-        return self.host.random
-
-    def record(self, event: Event) -> Event:
-        """Append an event."""
-        return self.host.record(event)
-
-    @property
-    def plugin_failed(self) -> FailureReports:
-        """Where a plugin's failure is told."""
-        return self.host.plugin_failed
-
     def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
         """Turn a transcriber's result into drafts and segments."""
         for segment in self._assembler.take(track_id, hypothesis, self._offset_s or 0.0):
             self._revision.take(segment)
-
-    def transcription_stopped(self, track_id: str, error: TranscriberError) -> None:
-        """Pass on that a track is not transcribed any more."""
-        del track_id
-        self.host.transcription_failed(error)
 
     # --- capture health ----------------------------------------------------------------
 
@@ -447,12 +392,12 @@ class Listening:
         """Take note that audio does, or does not, arrive as it should."""
         if healthy and track_id in self._degraded:
             self._degraded.discard(track_id)
-            self.host.record(CaptureRestored(detail=detail, track_id=track_id))
+            self.bot.record(CaptureRestored(detail=detail, track_id=track_id))
         elif not healthy and track_id not in self._degraded:
             self._degraded.add(track_id)
-            self.host.record(CaptureDegraded(detail=detail, track_id=track_id))
-        self.host.leave_rules.audio_health(healthy=not self._degraded, now=trio.current_time())
-        self.host.rules_changed()
+            self.bot.record(CaptureDegraded(detail=detail, track_id=track_id))
+        self.bot.leave_rules.audio_health(healthy=not self._degraded, now=trio.current_time())
+        self.bot.rules_changed()
 
     async def _watch_capture(self) -> None:
         """Notice a call with people in it and no audio for 20 s."""
@@ -463,7 +408,7 @@ class Listening:
             silent_s = trio.current_time() - heard
             if not self._in_call or silent_s < NO_AUDIO_S or self._closed:
                 continue
-            if self.host.roster.others:
+            if self.bot.roster.others:
                 self.capture_health(
                     healthy=False, detail=f"no audio for {NO_AUDIO_S:g} s", track_id=None
                 )
@@ -508,13 +453,13 @@ class Listening:
             except Exception as error:  # noqa: BLE001  a plugin's trouble is an event, not ours
                 trouble = found_in(error, TranscriberError)
                 attempt += 1
-                self.host.plugin_failed(transcriber.name, "transcriber open", trouble or error)
+                self.bot.plugin_failed(transcriber.name, "transcriber open", trouble or error)
                 final = trouble is not None and not trouble.retryable
                 if final or attempt > 2 * len(BACKOFF_S):
                     # The streams are let go on: each will meet the same trouble, declare its gaps
                     # and stop.
                     self._transcriber_ready.set()
-                    self.host.transcription_failed(
+                    self._failed(
                         trouble or TranscriberError("crashed", str(error), retryable=False)
                     )
                     await trio.sleep_forever()

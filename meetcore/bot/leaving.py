@@ -16,11 +16,9 @@ from attrs import define
 
 from meetcore.log.mailbox import Wake
 from meetcore.model.config import AutomaticLeave
-from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.model.lifecycle import IN_CALL, EndReason, Evidence, State
 
 __all__ = ["LeaveRules", "keep_leave_rules"]
-
-_IN_CALL = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
 
 
 @define
@@ -48,11 +46,11 @@ class LeaveRules:
 
     def state_changed(self, state: State, now: float) -> None:
         """The bot is in another state now."""
-        was_in_call = self._state in _IN_CALL
+        was_in_call = self._state in IN_CALL
         self._state = state
         if state is State.RECORDING:
             self._quiet_since = now
-        if state in _IN_CALL:
+        if state in IN_CALL:
             if not was_in_call:
                 self._state_since = now
                 if self._in_call_since is None:
@@ -109,7 +107,7 @@ class LeaveRules:
 
     def due(self) -> list[tuple[float, EndReason, Evidence]]:
         """Return when each rule that applies now would end the attendance, earliest first."""
-        rules = self._door_rules() if self._state not in _IN_CALL else self._call_rules()
+        rules = self._door_rules() if self._state not in IN_CALL else self._call_rules()
         found = [
             (since + after, reason, Evidence("leave_rule", f"{detail} for {after:g} s"))
             for since, after, reason, detail in rules

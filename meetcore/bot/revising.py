@@ -10,45 +10,23 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import call_hook
 from meetcore.log.mailbox import DraftBox, Wake
-from meetcore.log.subscription import Drafts
 from meetcore.model.errors import MeetcoreError
-from meetcore.model.events import Draft, Event, SegmentDraft, SegmentFinalized, SegmentWithheld
+from meetcore.model.events import SegmentDraft, SegmentFinalized, SegmentWithheld
 from meetcore.model.transcript import Segment, revised
-from meetcore.plugin.failures import FailureReports
+from meetcore.plugin.bot_view import BotView
 from meetcore.plugin.hooks import DROP
 from meetcore.plugin.registry import HookImplementation
 
-if TYPE_CHECKING:
-    from meetcore.bot.bot import Bot
-
-__all__ = ["REVISE_TIMEOUT_S", "Revision", "RevisionHost"]
+__all__ = ["REVISE_TIMEOUT_S", "Revision"]
 
 REVISE_TIMEOUT_S = 2.0
 HOOK = "meetcore_revise_segment"
-
-
-class RevisionHost(Protocol):
-    """What revision needs of its bot."""
-
-    drafts: Drafts
-
-    def record(self, event: Event) -> Event:
-        """Append an event."""
-        ...
-
-    @property
-    def plugin_failed(self) -> FailureReports:
-        """Where a plugin's failure is told."""
-        ...
-
-    def publish(self, draft: Draft) -> None:
-        """Show a draft."""
 
 
 class _WrongAnswerError(MeetcoreError):
@@ -68,21 +46,21 @@ class Revision:
     """One bot's chain of revisers.
 
     Args:
-        host: The bot.
-        bot: The bot as plugins see it.
+        bot: The bot's records.
+        view: The bot as plugins see it.
         revisers: The plugins' `meetcore_revise_segment`, in order.
         changed: Set whenever `pending` may have become False.
     """
 
     def __init__(
         self,
-        host: RevisionHost,
-        bot: Bot,
+        bot: BotContext,
+        view: BotView,
         revisers: Sequence[HookImplementation],
         changed: Wake,
     ) -> None:
-        self._host = host
         self._bot = bot
+        self._view = view
         self._revisers = revisers
         self._private = any(reviser.fail_closed for reviser in revisers)
         self._changed = changed
@@ -102,12 +80,12 @@ class Revision:
         """Let a segment go out once it is revised. Returns at once."""
         if not segment.finalized:
             if not self._revisers:
-                self._host.publish(SegmentDraft(segment=segment))
-            elif self._host.drafts.wanted:
+                self._bot.publish(SegmentDraft(segment=segment))
+            elif self._bot.drafts.wanted:
                 self._drafts.put(segment.id, segment)
                 self._wake.set()
         elif not self._revisers:
-            self._host.record(SegmentFinalized(segment=segment))
+            self._bot.record(SegmentFinalized(segment=segment))
         elif self._given_up:
             self._unrevised(segment)
         else:
@@ -125,12 +103,12 @@ class Revision:
     def _unrevised(self, segment: Segment) -> None:
         strict = next((each for each in self._revisers if each.fail_closed), None)
         if strict is None:
-            self._host.record(SegmentFinalized(segment=segment))
+            self._bot.record(SegmentFinalized(segment=segment))
         else:
             self._withheld(segment, _WithheldError(strict.plugin_name, "unfinished"))
 
     def _withheld(self, segment: Segment, why: _WithheldError) -> None:
-        self._host.record(
+        self._bot.record(
             SegmentWithheld(
                 segment_id=segment.id,
                 track_id=segment.track_id,
@@ -164,7 +142,7 @@ class Revision:
         if isinstance(outcome, _WithheldError):
             self._withheld(segment, outcome)
         elif outcome is not None:
-            self._host.record(SegmentFinalized(segment=outcome))
+            self._bot.record(SegmentFinalized(segment=outcome))
         self._changed.set()
 
     async def _next_draft(self) -> None:
@@ -181,17 +159,17 @@ class Revision:
         except _WithheldError:
             return
         if outcome is not None:
-            self._host.publish(SegmentDraft(segment=outcome))
+            self._bot.publish(SegmentDraft(segment=outcome))
 
     async def _revised(self, segment: Segment) -> Segment | None:
         for reviser in self._revisers:
             try:
                 result = await call_hook(
                     reviser,
-                    self._host.record,
+                    self._bot.record,
                     REVISE_TIMEOUT_S,
                     HOOK,
-                    bot=self._bot,
+                    bot=self._view,
                     segment=segment,
                 )
                 answer = _answer(result)
@@ -219,7 +197,7 @@ class Revision:
         if not segment.finalized:
             self._failing_drafts.add(reviser.plugin_name)
         if not told:
-            self._host.plugin_failed(
+            self._bot.plugin_failed(
                 reviser.plugin_name, HOOK, error, private=self._private, frame=reviser.place
             )
         if reviser.fail_closed:

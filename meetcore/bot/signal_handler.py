@@ -19,7 +19,7 @@ from meetcore.model.events import (
     RosterRestored,
     StepTaken,
 )
-from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.model.lifecycle import IN_CALL, EndReason, Evidence, State
 from meetcore.model.signals import (
     Admitted,
     CallEnded,
@@ -41,12 +41,12 @@ from meetcore.model.signals import (
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
-    from meetcore.bot.bot import Bot
+    from meetcore.bot.context import BotContext
     from meetcore.bot.hearing import Listening
+    from meetcore.bot.life import Life
 
 __all__ = ["BotCallEvents", "SignalHandler"]
 
-_IN_CALL = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
 _BEFORE_CALL = frozenset({State.JOINING, State.AWAITING_ADMISSION})
 
 
@@ -73,8 +73,9 @@ class BotCallEvents:
 class SignalHandler:
     """Takes the signals of one call, repeats and all, and records what is new in them."""
 
-    def __init__(self, bot: Bot, listening: Listening) -> None:
+    def __init__(self, bot: BotContext, life: Life, listening: Listening) -> None:
         self._bot = bot
+        self._life = life
         self._listening = listening
         self._chat_seen: set[str] = set()
         self._roster_healthy = True
@@ -88,10 +89,10 @@ class SignalHandler:
         While the bot takes its leave only further findings about the end count, and who comes
         and goes: their sound still arrives.
         """
-        bot = self._bot
-        if bot.ended:
+        life = self._life
+        if life.ended:
             return
-        if bot.ending.reason is not None and not isinstance(
+        if life.ending.reason is not None and not isinstance(
             signal,
             (
                 CallEnded,
@@ -112,25 +113,25 @@ class SignalHandler:
     @_take.register
     def _knocked(self, signal: Knocked) -> None:
         del signal
-        bot = self._bot
-        if bot.state in (State.JOINING, *_IN_CALL):
-            self._was_paused = bot.state is State.PAUSED and not self._paused_for_permission
-            bot.go(State.AWAITING_ADMISSION)
+        life = self._life
+        if life.state in (State.JOINING, *IN_CALL):
+            self._was_paused = life.state is State.PAUSED and not self._paused_for_permission
+            life.go(State.AWAITING_ADMISSION)
 
     @_take.register
     def _admitted(self, signal: Admitted) -> None:
-        bot = self._bot
-        if bot.state not in _BEFORE_CALL:
+        life = self._life
+        if life.state not in _BEFORE_CALL:
             return
-        bot.go(State.IN_CALL, evidence=Evidence("admitted", signal.detail))
-        if not bot.config.record or self._was_paused:
+        life.go(State.IN_CALL, evidence=Evidence("admitted", signal.detail))
+        if not self._bot.config.record or self._was_paused:
             self._listening.pause(paused=True)
         elif not self._permission_pending:
-            bot.set_recording(recording=True)
+            life.set_recording(recording=True)
 
     @_take.register
     def _ended(self, signal: CallEnded) -> None:
-        self._bot.conclude(signal.reason, signal.evidence)
+        self._life.conclude(signal.reason, signal.evidence)
 
     @_take.register
     def _appeared(self, signal: ParticipantAppeared) -> None:
@@ -203,30 +204,30 @@ class SignalHandler:
 
     @_take.register
     def _permission(self, signal: RecordingPermission) -> None:
-        bot = self._bot
+        bot, life = self._bot, self._life
         asked, self._permission_pending = self._permission_pending, signal.granted is None
         bot.leave_rules.permission_asked(waiting=signal.granted is None, now=trio.current_time())
         bot.rules_changed()
         if signal.granted is False:
-            bot.conclude(
+            life.conclude(
                 EndReason.RECORDING_PERMISSION_DENIED,
                 Evidence("recording_permission", signal.detail),
             )
         elif signal.granted is None:
             self._listening.pause(paused=True)
-            if bot.state is State.RECORDING:
+            if life.state is State.RECORDING:
                 self._paused_for_permission = True
-                bot.set_recording(recording=False)
+                life.set_recording(recording=False)
         elif asked and bot.config.record and self._waits_for_permission:
             self._paused_for_permission = False
-            bot.set_recording(recording=True)
+            life.set_recording(recording=True)
 
     @property
     def _waits_for_permission(self) -> bool:
         """Whether nothing but the missing permission kept the bot from recording."""
-        if self._bot.state is State.PAUSED:
+        if self._life.state is State.PAUSED:
             return self._paused_for_permission
-        return self._bot.state is State.IN_CALL and not self._was_paused
+        return self._life.state is State.IN_CALL and not self._was_paused
 
     @_take.register
     def _step(self, signal: StepWorked) -> None:

@@ -9,8 +9,7 @@ grows; the utterances that had no final are replayed to it, each once; and what 
 from __future__ import annotations
 
 from collections import deque
-from random import Random
-from typing import Protocol
+from collections.abc import Callable
 
 import trio
 from attrs import define, evolve, field
@@ -18,12 +17,12 @@ from attrs import define, evolve, field
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.ledger import Account
 from meetcore.audio.utterance import EndCause
+from meetcore.bot.context import BotContext
 from meetcore.bot.tracks import BeginUtterance, EndUtterance, FeedItem
 from meetcore.log.mailbox import Wake
 from meetcore.model.errors import TranscriberError, found_in
 from meetcore.model.events import (
     AudioLost,
-    Event,
     TranscriberRestarted,
     TranscriptionGap,
     TranscriptionStopped,
@@ -35,42 +34,13 @@ from meetcore.plugin.contracts import (
     TranscriberStream,
     UntranscribedAudio,
 )
-from meetcore.plugin.failures import FailureReports
 
-__all__ = ["BACKOFF_S", "TrackTranscription", "TranscriptionHost"]
+__all__ = ["BACKOFF_S", "TrackTranscription"]
 
 BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
 HEALTHY_S = 30.0
 FINAL_TIMEOUT_S = 20.0
 FEED_LIMIT_S = 60.0
-
-
-class TranscriptionHost(Protocol):
-    """What a session needs of its bot."""
-
-    @property
-    def random(self) -> Random:
-        """The bot's source of chance."""
-        ...
-
-    def record(self, event: Event) -> Event:
-        """Append an event."""
-        ...
-
-    @property
-    def plugin_failed(self) -> FailureReports:
-        """Where a plugin's failure is told."""
-        ...
-
-    def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
-        """Take a result."""
-
-    def meeting_time(self, sample: int) -> float:
-        """Return where a sample of the call's clock lies in the meeting, in seconds."""
-        ...
-
-    def transcription_stopped(self, track_id: str, error: TranscriberError) -> None:
-        """Learn that a track is not transcribed any more."""
 
 
 @define
@@ -100,9 +70,11 @@ class TrackTranscription:
     Args:
         track_id: The track.
         transcriber: The plugin.
-        host: The bot.
+        bot: The bot's records.
         account: Counts what was fed and what was lost.
-        bot_id: For the plugin's request.
+        take_hypothesis: Called with each result of the track.
+        meeting_time: Says where a sample of the call's clock lies in the meeting, in seconds.
+        stopped: Called when the track is not transcribed any more.
         language: For the plugin's request.
         ready: Set once the transcriber is open.
     """
@@ -111,20 +83,25 @@ class TrackTranscription:
         self,
         track_id: str,
         transcriber: Transcriber,
-        host: TranscriptionHost,
+        bot: BotContext,
         account: Account,
         *,
-        bot_id: str,
+        take_hypothesis: Callable[[str, Hypothesis], None],
+        meeting_time: Callable[[int], float],
+        stopped: Callable[[TranscriberError], None],
         language: str | None,
         ready: trio.Event,
     ) -> None:
         self.track_id = track_id
         self._transcriber = transcriber
-        self._host = host
+        self._bot = bot
+        self._take_hypothesis = take_hypothesis
+        self._meeting_time = meeting_time
+        self._tell_stopped = stopped
         self._account = account
         self._ready = ready
         self._request = StreamRequest(
-            bot_id=bot_id, track_id=track_id, emit=self._emit, language=language
+            bot_id=bot.id, track_id=track_id, emit=self._emit, language=language
         )
         self._items: deque[FeedItem] = deque()
         self._waiting = 0
@@ -157,7 +134,7 @@ class TrackTranscription:
 
     def _lose(self, chunk: Chunk, cause: str) -> None:
         self._account.lost += chunk.samples
-        self._host.record(
+        self._bot.record(
             AudioLost(
                 track_id=self.track_id,
                 consumer=self._account.consumer,
@@ -169,11 +146,11 @@ class TrackTranscription:
         self._gap(chunk.start_sample, chunk.end_sample, cause)
 
     def _gap(self, start_sample: int, end_sample: int, cause: str) -> None:
-        self._host.record(
+        self._bot.record(
             TranscriptionGap(
                 track_id=self.track_id,
-                start_s=round(self._host.meeting_time(start_sample), 3),
-                end_s=round(self._host.meeting_time(end_sample), 3),
+                start_s=round(self._meeting_time(start_sample), 3),
+                end_s=round(self._meeting_time(end_sample), 3),
                 cause=cause,
             )
         )
@@ -197,7 +174,7 @@ class TrackTranscription:
         if utterance is None:
             return
         utterance.revision = utterance.revision_base + result.revision
-        self._host.take_hypothesis(self.track_id, evolve(result, revision=utterance.revision))
+        self._take_hypothesis(self.track_id, evolve(result, revision=utterance.revision))
         if result.final:
             self._settle(result.utterance_id)
 
@@ -232,7 +209,7 @@ class TrackTranscription:
                 self._stop(trouble)
                 await self._discard()
                 return
-            self._host.record(
+            self._bot.record(
                 TranscriberRestarted(
                     track_id=self.track_id,
                     kind=trouble.kind,
@@ -241,7 +218,7 @@ class TrackTranscription:
                 )
             )
             pause_s = BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1]
-            pause_s *= 1 + self._host.random.random() / 4
+            pause_s *= 1 + self._bot.random.random() / 4
             await trio.sleep(max(pause_s, trouble.retry_after_s or 0.0))
 
     async def _something_to_do(self) -> bool:
@@ -256,7 +233,7 @@ class TrackTranscription:
         if trouble is None and isinstance(error, trio.TooSlowError):
             return TranscriberError("network", "It did not answer in time.", retryable=True)
         if trouble is None:
-            self._host.plugin_failed(self._transcriber.name, "transcriber stream", error)
+            self._bot.plugin_failed(self._transcriber.name, "transcriber stream", error)
             trouble = TranscriberError("crashed", f"{type(error).__name__}", retryable=True)
         return trouble
 
@@ -338,11 +315,11 @@ class TrackTranscription:
 
     def _stop(self, trouble: TranscriberError) -> None:
         self._stopped = trouble
-        self._host.record(
+        self._bot.record(
             TranscriptionStopped(track_id=self.track_id, kind=trouble.kind, detail=trouble.message)
         )
         self.give_up(f"transcription_stopped_{trouble.kind}")
-        self._host.transcription_stopped(self.track_id, trouble)
+        self._tell_stopped(trouble)
 
     def give_up(self, cause: str) -> None:
         """Declare everything that has no final, or was never fed, as not transcribed."""

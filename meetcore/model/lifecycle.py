@@ -20,6 +20,7 @@ __all__ = [
     "EXIT_INTERRUPTED",
     "EXIT_NO_READER",
     "EXIT_WRONG_USE",
+    "IN_CALL",
     "TERMINAL",
     "TRANSITIONS",
     "EndReason",
@@ -89,6 +90,7 @@ COMPLETING: frozenset[EndReason] = frozenset(
 )
 """Reasons that complete a bot. Every other one fails it, unless something was recorded first."""
 
+IN_CALL: frozenset[State] = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
 TERMINAL: frozenset[State] = frozenset({State.COMPLETED, State.FAILED})
 
 

@@ -17,11 +17,11 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
-    from meetcore.bot.bot import Bot
     from meetcore.model.config import BotConfig
     from meetcore.model.dialect import Dialect
     from meetcore.model.events import Event
     from meetcore.model.transcript import Segment
+    from meetcore.plugin.bot_view import BotView
     from meetcore.plugin.contracts import (
         HealthReport,
         Launcher,
@@ -142,7 +142,7 @@ class HookSpecs:
         """
 
     @hookspec
-    def meetcore_on_event(self, bot: Bot, event: Event) -> None:
+    def meetcore_on_event(self, bot: BotView, event: Event) -> None:
         """See every event of every bot, in order.
 
         May be a plain function, which must return at once, or an async one. Each plugin has a
@@ -150,7 +150,7 @@ class HookSpecs:
         """
 
     @hookspec(firstresult=False)
-    def meetcore_revise_segment(self, bot: Bot, segment: Segment) -> Segment | Drop | None:
+    def meetcore_revise_segment(self, bot: BotView, segment: Segment) -> Segment | Drop | None:
         """Change or drop a segment before anybody sees it: neither journal, sink nor client.
 
         Return a changed segment, `meetcore.DROP` to drop it, or None to leave it.

@@ -18,8 +18,6 @@ NO_WAITING = ("trio", "asyncio", "threading")
 
 # The version is a name of the package itself, which imports nothing before it is asked.
 OF_THE_PACKAGE = {("log/journal_head.py", "meetcore"), ("cli/group.py", "meetcore")}
-# The hooks are typed with the bot that they see.
-UP = {("plugin/hooks.py", "meetcore.bot.bot")}
 
 
 def modules() -> list[Path]:
@@ -71,7 +69,7 @@ def test_a_module_imports_only_from_its_floor_and_below(path: Path):
     if own not in FLOORS:
         return
     for used in used_by(path):
-        if (name_of(path), used) in OF_THE_PACKAGE | UP:
+        if (name_of(path), used) in OF_THE_PACKAGE:
             continue
         assert floor(used) in FLOORS, f"{name_of(path)} imports the face {used}"
         assert FLOORS.index(floor(used)) <= FLOORS.index(own), f"{name_of(path)} imports {used}"
@@ -79,7 +77,7 @@ def test_a_module_imports_only_from_its_floor_and_below(path: Path):
 
 def test_every_exception_is_needed():
     used = {(name_of(path), name) for path in modules() for name in used_by(path)}
-    assert used >= OF_THE_PACKAGE | UP
+    assert used >= OF_THE_PACKAGE
 
 
 @pytest.mark.parametrize("lowest", ["model", "audio"])

@@ -12,7 +12,7 @@ from meetcore.gateway.records import BotQuery, BotRow, NotNow, Scope
 from meetcore.gateway.service import Service
 from meetcore.model.commands import PauseRecording, ResumeRecording, SendChat
 from meetcore.model.errors import CommandRefused
-from meetcore.model.lifecycle import State
+from meetcore.model.lifecycle import IN_CALL, State
 from meetcore_meetstream.fields import address, has_zero, part, text, time_of
 from meetcore_meetstream.lookup import NAME, Lookup, everywhere
 from meetcore_meetstream.providers import only_provider
@@ -21,8 +21,6 @@ from meetcore_meetstream.routes_create import transcript_id
 from meetcore_meetstream.variants import platform_name, stamp_us
 
 __all__ = ["ActionRoutes"]
-
-_IN_MEETING = (State.IN_CALL, State.RECORDING, State.PAUSED)
 
 
 class ActionRoutes:
@@ -75,7 +73,7 @@ class ActionRoutes:
 
     async def _in_meeting(self, request: Request) -> BotRow:
         row = await self._lookup.bot(request, Scope.WRITE)
-        if row.state not in _IN_MEETING:
+        if row.state not in IN_CALL:
             raise Refusal(409, "Bot is not in a meeting")
         return row
 
@@ -101,7 +99,7 @@ class ActionRoutes:
         part(body, "metadata")
         message = text(body, "message", required=True)
         assert message is not None
-        if row.state not in _IN_MEETING:
+        if row.state not in IN_CALL:
             raise Refusal(409, "Bot is not in a meeting")
         await self._service.perform(row, SendChat(message))
         return _accepted(row, "send_message")
@@ -112,7 +110,7 @@ class ActionRoutes:
         body = _body(request)
         if address(body, "img_url") is None:
             raise Refusal(400, "img_url is required")
-        if row.state not in _IN_MEETING:
+        if row.state not in IN_CALL:
             raise Refusal(409, "Bot is not in a meeting")
         name = platform_name(row.platform)
         raise Refusal(400, f"Sending images is not supported for {name} on this server")

@@ -17,7 +17,7 @@ from meetcore.gateway.records import (
     Scope,
     WebhookTarget,
 )
-from meetcore.model.lifecycle import State
+from meetcore.model.lifecycle import IN_CALL, State
 from meetcore_vexa.create_request import (
     CreateBotRequest,
     body_object,
@@ -30,7 +30,7 @@ from meetcore_vexa.listing import list_meetings
 from meetcore_vexa.lookup import LIVE_STATES, NAME, Lookup
 from meetcore_vexa.meetings import bot_status, meeting_body, standing_of_row
 from meetcore_vexa.refusals import Refused, invalid
-from meetcore_vexa.statuses import ACTIVE_STATES, standing_of
+from meetcore_vexa.statuses import standing_of
 from meetcore_vexa.variants import Variant
 from meetcore_vexa.webhooks import TARGETS
 
@@ -210,7 +210,7 @@ class BotRoutes:
         if task not in (None, "transcribe", "translate"):
             raise invalid(["body", "task"], "Task must be 'transcribe' or 'translate'")
         row = await self._active_or_newest(caller.client, request)
-        if row.state not in ACTIVE_STATES:
+        if row.state not in IN_CALL:
             status = standing_of_row(row).status(caller.variant)
             raise Refused(
                 409, f"Meeting found but is not active (status: '{status}'). Cannot reconfigure."
@@ -233,4 +233,4 @@ class BotRoutes:
                 404,
                 f"No active meeting found for platform {platform} and meeting ID {native_id}.",
             )
-        return next((row for row in rows if row.state in ACTIVE_STATES), rows[0])
+        return next((row for row in rows if row.state in IN_CALL), rows[0])

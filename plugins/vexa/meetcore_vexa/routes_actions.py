@@ -13,10 +13,10 @@ from typing import Any
 from meetcore.gateway.http import Reply, Request, Route
 from meetcore.gateway.records import BotRow, Scope
 from meetcore.model.commands import SendChat, ShowImage, Speak
+from meetcore.model.lifecycle import IN_CALL
 from meetcore_vexa.create_request import body_object, text_of
 from meetcore_vexa.lookup import Lookup
 from meetcore_vexa.refusals import Refused, invalid
-from meetcore_vexa.statuses import ACTIVE_STATES
 
 __all__ = ["ActionRoutes"]
 
@@ -55,7 +55,7 @@ class ActionRoutes:
         platform, native_id = request.params["platform"], request.params["native_id"]
         rows = await self._lookup.meetings(client, platform, native_id, live=True)
         for row in rows:
-            if row.state in ACTIVE_STATES:
+            if row.state in IN_CALL:
                 return row
         raise Refused(404, f"No active meeting found for {platform}/{native_id}")
 

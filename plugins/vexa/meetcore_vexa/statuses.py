@@ -8,11 +8,10 @@ from datetime import datetime
 from attrs import frozen
 
 from meetcore.model.history import BotHistory, Transition
-from meetcore.model.lifecycle import TERMINAL, EndReason, State
+from meetcore.model.lifecycle import IN_CALL, TERMINAL, EndReason, State
 from meetcore_vexa.variants import Variant
 
 __all__ = [
-    "ACTIVE_STATES",
     "Standing",
     "StatusStep",
     "standing_of",
@@ -34,7 +33,6 @@ _STATUS = {
     State.FAILED: "failed",
 }
 
-ACTIVE_STATES = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
 
 _FIRST_WORDS = {
     EndReason.MEETING_ENDED: "left_alone",
@@ -159,7 +157,7 @@ def steps_of(transitions: Sequence[Transition], variant: Variant) -> list[Status
     was_in = False
     for transition in transitions:
         reason = reason or transition.reason
-        was_in = was_in or transition.state in ACTIVE_STATES
+        was_in = was_in or transition.state in IN_CALL
         if transition.state not in (State.LEAVING, State.PROCESSING, *TERMINAL):
             reached = transition.state
         standing = Standing(

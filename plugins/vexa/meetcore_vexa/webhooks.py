@@ -18,11 +18,11 @@ from attrs import evolve, frozen
 from meetcore.gateway.records import WebhookTarget
 from meetcore.gateway.service import Moment, Outgoing, Service, WebhookFormat
 from meetcore.model.events import StateChanged
-from meetcore.model.lifecycle import State
+from meetcore.model.lifecycle import IN_CALL, State
 from meetcore.model.wire import to_json
 from meetcore_vexa.meetings import meeting_body
 from meetcore_vexa.recordings import recording_body
-from meetcore_vexa.statuses import ACTIVE_STATES, StatusStep, standing_of, steps_of
+from meetcore_vexa.statuses import StatusStep, standing_of, steps_of
 from meetcore_vexa.variants import DEFAULT, Variant, naive, zulu
 
 __all__ = ["EVENT_TYPES", "TARGETS", "EnvelopeWebhooks", "FlatWebhooks", "HookSettings", "signed"]
@@ -175,7 +175,7 @@ class EnvelopeWebhooks(_UserWebhooks):
         change = _change(moment, step, hooks.variant, zoned=True)
         both = {"meeting": meeting, "status_change": change}
         facts: dict[str, dict[str, Any]] = {"meeting.status_change": both}
-        if step.transition.state in ACTIVE_STATES and not _was_active(moment, step):
+        if step.transition.state in IN_CALL and not _was_active(moment, step):
             facts["meeting.started"] = {"meeting": meeting}
         if step.after == "completed":
             facts["meeting.completed"] = {"meeting": meeting}
@@ -233,8 +233,7 @@ def _was_active(moment: Moment, step: StatusStep) -> bool:
         if transition.seq < step.transition.seq
     ]
     return any(
-        transition.state is State.IN_CALL or transition.state in ACTIVE_STATES
-        for transition in earlier
+        transition.state is State.IN_CALL or transition.state in IN_CALL for transition in earlier
     )
 
 
