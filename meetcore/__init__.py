@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from meetcore.model.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from meetcore import blocking as blocking
     from meetcore import from_asyncio as from_asyncio
@@ -139,8 +141,6 @@ if TYPE_CHECKING:
     from meetcore.plugin.hooks import hookimpl as hookimpl
     from meetcore.plugin.options import NoOptions as NoOptions
     from meetcore.plugin.registry import Plugins as Plugins
-
-__version__ = "0.1.0"
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "audio.chunk": ("SAMPLE_RATE_HZ", "Chunk"),

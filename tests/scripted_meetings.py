@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 import meetcore
 from meetcore.testing import ScriptedTranscriber, SimMeeting
-from meetcore.testing.script import parse_script
+from meetcore.testing.script_toml import parse_script
 
 SHORT = """
 title = "Short"

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from meetcore.cli.live import LiveView as LiveView
     from meetcore.cli.running import Attended as Attended
     from meetcore.cli.running import attend as attend
+    from meetcore.cli.running import choose_view as choose_view
     from meetcore.cli.running import exit_code as exit_code
     from meetcore.cli.running import outcome_lines as outcome_lines
     from meetcore.cli.views import JsonView as JsonView
     from meetcore.cli.views import PlainView as PlainView
     from meetcore.cli.views import View as View
-    from meetcore.cli.views import choose_view as choose_view
 
 _HOMES = {
     "group": ("main",),
     "live": ("LiveView",),
-    "running": ("Attended", "attend", "exit_code", "outcome_lines"),
-    "views": ("JsonView", "PlainView", "View", "choose_view"),
+    "running": ("Attended", "attend", "choose_view", "exit_code", "outcome_lines"),
+    "views": ("JsonView", "PlainView", "View"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

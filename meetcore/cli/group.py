@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import click
 
-from meetcore import __version__
 from meetcore.cli.ends import exit_codes_help, quiet_ends
 from meetcore.cli.loading import loading
 from meetcore.model.errors import MeetcoreError, found_in
+from meetcore.model.version import __version__
 
 __all__ = ["main"]
 

@@ -19,8 +19,7 @@ from meetcore.cli.options import (
     view_options,
     who_options,
 )
-from meetcore.cli.running import attend, exit_code, outcome_lines
-from meetcore.cli.views import choose_view
+from meetcore.cli.running import attend, choose_view, exit_code, outcome_lines
 
 __all__ = ["join"]
 

@@ -11,7 +11,7 @@ import trio
 from attrs import frozen
 
 from meetcore.bot.bot import Bot
-from meetcore.cli.views import View
+from meetcore.cli.views import JsonView, PlainView, View
 from meetcore.model.events import ArtifactWritten, StateChanged
 from meetcore.model.lifecycle import (
     EXIT_CODES,
@@ -22,7 +22,7 @@ from meetcore.model.lifecycle import (
     outcome_of,
 )
 
-__all__ = ["REMEDIES", "Attended", "attend", "exit_code", "outcome_lines"]
+__all__ = ["REMEDIES", "Attended", "attend", "choose_view", "exit_code", "outcome_lines"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 REMEDIES: dict[EndReason, str] = {
@@ -126,3 +126,14 @@ def exit_code(attended: Attended) -> int:
         return EXIT_INTERRUPTED
     terminal = attended.terminal
     return EXIT_CODES[outcome_of(terminal.state, terminal.reason or EndReason.INTERNAL_ERROR)]
+
+
+def choose_view(*, as_json: bool, plain: bool = False) -> View:
+    """Return the view that fits: JSON if asked for, live on a terminal, plain lines elsewhere."""
+    if as_json:
+        return JsonView()
+    if plain or not sys.stdout.isatty():
+        return PlainView()
+    from meetcore.cli.live import LiveView
+
+    return LiveView()

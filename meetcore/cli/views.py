@@ -8,9 +8,10 @@ from typing import TextIO
 
 from meetcore.bot.bot import Bot
 from meetcore.cli.lines import clock, plain_line
-from meetcore.model.wire import event_to_wire, to_json
+from meetcore.model.plain import to_json
+from meetcore.model.wire import event_to_wire
 
-__all__ = ["JsonView", "PlainView", "View", "choose_view"]
+__all__ = ["JsonView", "PlainView", "View"]
 
 
 class View(ABC):
@@ -58,14 +59,3 @@ class PlainView(View):
         for line in lines:
             self._out.write(line + "\n")
         self._out.flush()
-
-
-def choose_view(*, as_json: bool, plain: bool = False) -> View:
-    """Return the view that fits: JSON if asked for, live on a terminal, plain lines elsewhere."""
-    if as_json:
-        return JsonView()
-    if plain or not sys.stdout.isatty():
-        return PlainView()
-    from meetcore.cli.live import LiveView
-
-    return LiveView()

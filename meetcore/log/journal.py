@@ -47,7 +47,8 @@ from attrs import evolve
 from meetcore.log.mailbox import Wake
 from meetcore.model.errors import JournalBusy, JournalDamaged, JournalFull, StorageUnavailable
 from meetcore.model.events import Event
-from meetcore.model.wire import event_from_wire, event_to_wire, to_json
+from meetcore.model.plain import to_json
+from meetcore.model.wire import event_from_wire, event_to_wire
 
 __all__ = [
     "JOURNAL_NAME",

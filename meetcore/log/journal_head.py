@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 
-from meetcore import __version__
 from meetcore.log.journal import Journal
 from meetcore.model.commands import Command, SendChat
 from meetcore.model.config import BotConfig
@@ -13,6 +12,7 @@ from meetcore.model.errors import CommandFailed, CommandRefused, JournalError
 from meetcore.model.events import BotRequested, Event, StateChanged
 from meetcore.model.lifecycle import State, check_transition
 from meetcore.model.meeting import MeetingLink
+from meetcore.model.version import __version__
 
 __all__ = ["begin", "greet"]
 

@@ -34,9 +34,9 @@ import cattrs
 from attrs import Factory, field, frozen
 
 from meetcore.model.errors import ConfigError, UnknownOption, nearest
+from meetcore.model.plain import parse_time
 from meetcore.model.printable import is_blank
 from meetcore.model.secrets import Secret
-from meetcore.model.wire import parse_time
 
 __all__ = [
     "AudioConfig",

@@ -14,7 +14,8 @@ from typing import ClassVar
 from meetcore.model.commands import Command
 from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Draft, Event
-from meetcore.model.wire import command_from_wire, draft_to_wire, event_to_wire, to_json
+from meetcore.model.plain import to_json
+from meetcore.model.wire import command_from_wire, draft_to_wire, event_to_wire
 
 __all__ = ["Dialect", "NativeDialect"]
 

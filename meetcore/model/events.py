@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from attrs import evolve, field, frozen
 
 from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.model.plain import converter, format_time, to_json
 from meetcore.model.roster import NameSource, Participant
 from meetcore.model.transcript import Segment
 
@@ -67,6 +68,14 @@ __all__ = [
 _UNSET = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+_ENVELOPE = frozenset({"bot_id", "seq", "at", "meeting_s", "after_seq"})
+
+
+def _data(item: Event | Draft) -> dict[str, Any]:
+    raw: dict[str, Any] = converter().unstructure(item)
+    return {name: value for name, value in raw.items() if name not in _ENVELOPE}
+
+
 @frozen(kw_only=True)
 class Event:
     """Root of all events. The journal fills in `bot_id`, `seq`, `at` and `meeting_s`."""
@@ -79,14 +88,17 @@ class Event:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data, as it is on the wire, in a webhook and in the journal."""
-        from meetcore.model.wire import event_to_wire
-
-        return event_to_wire(self)
+        return {
+            "type": self.type,
+            "seq": self.seq,
+            "bot_id": self.bot_id,
+            "at": format_time(self.at),
+            "meeting_s": self.meeting_s,
+            "data": _data(self),
+        }
 
     def to_json(self) -> str:
         """Return `to_dict` as a line of JSON."""
-        from meetcore.model.wire import to_json
-
         return to_json(self.to_dict())
 
 
@@ -476,6 +488,10 @@ class UnknownEvent(Event):
     type_name: str
     data: dict[str, object] = field(factory=dict)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data, as it was read."""
+        return {**super().to_dict(), "type": self.type_name, "data": self.data}
+
 
 def _all_event_types() -> dict[str, type[Event]]:
     return {cls.type: cls for cls in Event.__subclasses__() if "type" in cls.__dict__}
@@ -518,14 +534,17 @@ class Draft:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data, as it is on the wire."""
-        from meetcore.model.wire import draft_to_wire
-
-        return draft_to_wire(self)
+        return {
+            "type": self.type,
+            "after_seq": self.after_seq,
+            "bot_id": self.bot_id,
+            "at": format_time(self.at),
+            "meeting_s": self.meeting_s,
+            "data": _data(self),
+        }
 
     def to_json(self) -> str:
         """Return `to_dict` as a line of JSON."""
-        from meetcore.model.wire import to_json
-
         return to_json(self.to_dict())
 
 

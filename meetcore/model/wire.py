@@ -10,136 +10,38 @@ A draft has `after_seq` instead of `seq`. A command is `{"type": "send_chat", "d
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-import cattrs
 from attrs import fields, resolve_types
 
 from meetcore.model.commands import COMMAND_TYPES, Command
-from meetcore.model.errors import CommandRefused, ConfigError, MeetcoreError, nearest
+from meetcore.model.errors import CommandRefused, MeetcoreError, nearest
 from meetcore.model.events import DRAFT_TYPES, EVENT_TYPES, Draft, Event, UnknownEvent
+from meetcore.model.plain import MISREAD, converter, parse_time
 
 __all__ = [
-    "as_utc",
     "command_from_wire",
     "command_to_wire",
     "draft_from_wire",
     "draft_to_wire",
     "event_from_wire",
     "event_to_wire",
-    "format_time",
-    "parse_time",
-    "to_json",
 ]
 
 _LOG = logging.getLogger("meetcore.wire")
 _ENVELOPE = frozenset({"bot_id", "seq", "at", "meeting_s", "after_seq"})
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-# What a converter raises that keeps no account of where in a message it met what does not fit.
-_MISREAD = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    cattrs.BaseValidationError,
-)
-
-
-def format_time(at: datetime) -> str:
-    """Return an aware datetime as RFC 3339 in UTC with microseconds and a `Z`."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
-def parse_time(text: str) -> datetime:
-    """Return the aware datetime an RFC 3339 text means; `z` and `t` may be small.
-
-    Raises:
-        ValueError: It means none.
-    """
-    text = text.strip()
-    return datetime.fromisoformat(text[:-1] + "Z" if text.endswith("z") else text)
-
-
-def as_utc(at: datetime, what: str) -> datetime:
-    """Return an aware time in UTC.
-
-    Args:
-        at: It.
-        what: Its name, for the error.
-
-    Raises:
-        ConfigError: It lies before the first or after the last year there is.
-    """
-    try:
-        return at.astimezone(UTC)
-    except OverflowError as error:
-        raise ConfigError(f"{what} is {at.isoformat()}, which no clock will show.") from error
-
-
-@cache
-def _converter() -> cattrs.Converter:
-    converter = cattrs.Converter(
-        unstruct_collection_overrides={tuple: list}, detailed_validation=False
-    )
-    converter.register_unstructure_hook(datetime, format_time)
-    converter.register_structure_hook(datetime, lambda text, _: parse_time(text))
-    converter.register_unstructure_hook(bytes, lambda raw: base64.b64encode(raw).decode())
-    converter.register_structure_hook(bytes, lambda text, _: base64.b64decode(text, validate=True))
-    return converter
-
-
-def to_json(message: Mapping[str, Any]) -> str:
-    """Return compact JSON, one line, characters as they are.
-
-    Half of a surrogate pair, which JavaScript lets a chat message hold, becomes U+FFFD:
-    nothing could be written or sent with it.
-    """
-    text = _encode(message)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
-
-
-def _data(item: Event | Draft) -> dict[str, Any]:
-    raw: dict[str, Any] = _converter().unstructure(item)
-    return {name: value for name, value in raw.items() if name not in _ENVELOPE}
 
 
 def event_to_wire(event: Event) -> dict[str, Any]:
     """Return an event as the mapping that becomes its JSON."""
-    data = _data(event)
-    type_name = event.type
-    if isinstance(event, UnknownEvent):
-        type_name, data = event.type_name, event.data
-    return {
-        "type": type_name,
-        "seq": event.seq,
-        "bot_id": event.bot_id,
-        "at": format_time(event.at),
-        "meeting_s": event.meeting_s,
-        "data": data,
-    }
+    return event.to_dict()
 
 
 def draft_to_wire(draft: Draft) -> dict[str, Any]:
     """Return a draft as the mapping that becomes its JSON."""
-    return {
-        "type": draft.type,
-        "after_seq": draft.after_seq,
-        "bot_id": draft.bot_id,
-        "at": format_time(draft.at),
-        "meeting_s": draft.meeting_s,
-        "data": _data(draft),
-    }
+    return draft.to_dict()
 
 
 def event_from_wire(message: Mapping[str, Any]) -> Event:
@@ -173,7 +75,7 @@ def event_from_wire(message: Mapping[str, Any]) -> Event:
                 at=parse_time(message["at"]),
                 meeting_s=message["meeting_s"],
             )
-    except _MISREAD as error:
+    except MISREAD as error:
         shown = str(message)[:200]
         raise MeetcoreError(f"This does not read as an event: {shown}") from error
     return event
@@ -185,15 +87,15 @@ def _structured(cls: type[Event], data: Mapping[str, Any]) -> Event | None:
     The quick way first: a meeting has tens of thousands.
     """
     try:
-        return _converter().structure(data, cls)
-    except _MISREAD:
+        return converter().structure(data, cls)
+    except MISREAD:
         readable = {name: data[name] for name in data if name in _ENVELOPE}
         for attribute in fields(resolve_types(cls)):
             if attribute.name not in data or attribute.name in _ENVELOPE:
                 continue
             try:
-                _converter().structure(data[attribute.name], attribute.type)
-            except _MISREAD:
+                converter().structure(data[attribute.name], attribute.type)
+            except MISREAD:
                 continue
             readable[attribute.name] = data[attribute.name]
         _LOG.warning(
@@ -202,8 +104,8 @@ def _structured(cls: type[Event], data: Mapping[str, Any]) -> Event | None:
             cls.type,
         )
         try:
-            return _converter().structure(readable, cls)
-        except _MISREAD:
+            return converter().structure(readable, cls)
+        except MISREAD:
             return None
 
 
@@ -216,14 +118,14 @@ def draft_from_wire(message: Mapping[str, Any]) -> Draft:
     try:
         cls = DRAFT_TYPES[message["type"]]
         envelope = {key: message[key] for key in ("bot_id", "at", "meeting_s", "after_seq")}
-        return _converter().structure({**message["data"], **envelope}, cls)
-    except _MISREAD as error:
+        return converter().structure({**message["data"], **envelope}, cls)
+    except MISREAD as error:
         raise MeetcoreError(f"This does not read as a draft: {str(message)[:200]}") from error
 
 
 def command_to_wire(command: Command) -> dict[str, Any]:
     """Return a command as the mapping that becomes its JSON."""
-    return {"type": command.type, "data": _converter().unstructure(command)}
+    return {"type": command.type, "data": converter().unstructure(command)}
 
 
 def command_from_wire(message: object) -> Command:
@@ -255,6 +157,6 @@ def command_from_wire(message: object) -> Command:
         if not isinstance(value, str) and not (name.endswith("_hz") and isinstance(value, int)):
             raise CommandRefused(f"Field {name!r} of command {cls.type!r} must be text.")
     try:
-        return _converter().structure(data, cls)
-    except _MISREAD as error:
+        return converter().structure(data, cls)
+    except MISREAD as error:
         raise CommandRefused(f"The data of command {cls.type!r} is not what it takes.") from error

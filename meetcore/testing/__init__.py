@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from meetcore.testing.leaks import LeakError as LeakError
     from meetcore.testing.leaks import LeakGuard as LeakGuard
     from meetcore.testing.script import Script as Script
-    from meetcore.testing.script import load_script as load_script
-    from meetcore.testing.script import parse_script as parse_script
+    from meetcore.testing.script_toml import load_script as load_script
+    from meetcore.testing.script_toml import parse_script as parse_script
     from meetcore.testing.scripted import ScriptedTranscriber as ScriptedTranscriber
     from meetcore.testing.sim import SimMeeting as SimMeeting
     from meetcore.testing.sim import run_simulated as run_simulated
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _HOMES: dict[str, tuple[str, ...]] = {
     "conformance": ("PlatformConformance", "SinkConformance", "TranscriberConformance"),
     "leaks": ("LeakError", "LeakGuard"),
-    "script": ("Script", "load_script", "parse_script"),
+    "script": ("Script",),
+    "script_toml": ("load_script", "parse_script"),
     "scripted": ("ScriptedTranscriber",),
     "sim": ("SimMeeting", "run_simulated", "simulated_clock"),
     "voice": ("synthetic_voice",),

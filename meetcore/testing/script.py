@@ -68,8 +68,6 @@ __all__ = [
     "Visit",
     "check_script",
     "estimate_duration_s",
-    "load_script",
-    "parse_script",
     "words_of",
 ]
 
@@ -530,35 +528,3 @@ FAULT_FIELDS: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.ROSTER_LOST: ("for_s?",),
     FaultKind.CONNECTION_LOST: (),
 }
-
-
-def load_script(path: Path | str) -> Script:
-    """Read a meeting script from a TOML file; audio files are looked up beside it.
-
-    Raises:
-        ScriptError: It cannot be read or played; the message names file and entry.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScriptError(
-            str(path), "", f"the meeting script cannot be read: {error}.", "Check the path."
-        ) from error
-    return parse_script(text, source=str(path), folder=path.parent)
-
-
-def parse_script(text: str, *, source: str = "script", folder: Path | None = None) -> Script:
-    """Read a meeting script from TOML text.
-
-    Args:
-        text: The TOML.
-        source: What to call it in errors.
-        folder: Where audio files are; without it a line cannot have one.
-
-    Raises:
-        ScriptError: It is not TOML, has a key nobody knows, or cannot be played.
-    """
-    from meetcore.testing.script_toml import read_script  # it builds the classes of this file
-
-    return check_script(read_script(text, source, folder), source)

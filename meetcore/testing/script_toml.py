@@ -28,10 +28,11 @@ from meetcore.testing.script import (
     Person,
     Script,
     ScriptError,
+    check_script,
     estimate_duration_s,
 )
 
-__all__ = ["read_script", "wav_duration_s"]
+__all__ = ["load_script", "parse_script", "read_script", "wav_duration_s"]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -266,3 +267,33 @@ def _end(t: _Table) -> End:
         at_s=t.seconds("at_s"),
         how=t.given("how", lambda key: t.choice(key, EndHow), EndHow.HOST_ENDS),
     )
+
+
+def load_script(path: Path | str) -> Script:
+    """Read a meeting script from a TOML file; audio files are looked up beside it.
+
+    Raises:
+        ScriptError: It cannot be read or played; the message names file and entry.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScriptError(
+            str(path), "", f"the meeting script cannot be read: {error}.", "Check the path."
+        ) from error
+    return parse_script(text, source=str(path), folder=path.parent)
+
+
+def parse_script(text: str, *, source: str = "script", folder: Path | None = None) -> Script:
+    """Read a meeting script from TOML text.
+
+    Args:
+        text: The TOML.
+        source: What to call it in errors.
+        folder: Where audio files are; without it a line cannot have one.
+
+    Raises:
+        ScriptError: It is not TOML, has a key nobody knows, or cannot be played.
+    """
+    return check_script(read_script(text, source, folder), source)

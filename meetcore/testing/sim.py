@@ -48,7 +48,8 @@ from meetcore.model.signals import (
 from meetcore.plugin.contracts import Call, CallEvents, CallRequest, Capability, Platform
 from meetcore.plugin.hooks import hookimpl
 from meetcore.plugin.registry import Plugins
-from meetcore.testing.script import Decision, EndHow, FaultKind, Line, Person, Script, parse_script
+from meetcore.testing.script import Decision, EndHow, FaultKind, Line, Person, Script
+from meetcore.testing.script_toml import parse_script
 from meetcore.testing.voice import read_wav, synthetic_voice
 
 __all__ = ["SimCall", "SimMeeting", "run_simulated", "simulated_clock"]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from meetcore.testing.script import parse_script
+from meetcore.testing.script_toml import parse_script
 from meetcore_rehearsal import open_rehearsal
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

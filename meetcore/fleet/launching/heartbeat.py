@@ -31,7 +31,7 @@ from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import EndReason, Evidence, State
 
 if TYPE_CHECKING:
-    from meetcore.fleet.launching.child_process import ChildBot
+    from meetcore.fleet.launching.child_bot import ChildBot
 
 __all__ = ["GivenUp", "Pulse", "given_up", "note_given_up"]
 

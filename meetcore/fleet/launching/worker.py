@@ -37,7 +37,8 @@ from meetcore.model.config import load_config, written
 from meetcore.model.errors import MeetcoreError
 from meetcore.model.events import BotUnresponsive, Event
 from meetcore.model.lifecycle import EndReason, Evidence
-from meetcore.model.wire import command_from_wire, draft_to_wire, event_to_wire, parse_time, to_json
+from meetcore.model.plain import parse_time, to_json
+from meetcore.model.wire import command_from_wire, draft_to_wire, event_to_wire
 from meetcore.plugin.contracts import BotSpec
 from meetcore.plugin.registry import Plugins
 

@@ -10,7 +10,7 @@ from meetcore.model.dialect import Dialect
 from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Draft, Event
 from meetcore.model.history import BotHistory
-from meetcore.model.wire import to_json
+from meetcore.model.plain import to_json
 from meetcore_meetstream.bodies import callback
 from meetcore_meetstream.lifecycle_webhooks import notices
 from meetcore_meetstream.variants import Variant

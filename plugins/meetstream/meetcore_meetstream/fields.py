@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from meetcore.model.errors import MeetcoreError
-from meetcore.model.wire import parse_time
+from meetcore.model.plain import parse_time
 
 __all__ = [
     "BadField",

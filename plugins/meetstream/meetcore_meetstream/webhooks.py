@@ -14,7 +14,7 @@ from attrs import evolve
 from meetcore.gateway.records import BotRow, WebhookTarget
 from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
 from meetcore.model.events import SegmentFinalized
-from meetcore.model.wire import to_json
+from meetcore.model.plain import to_json
 from meetcore_meetstream.bodies import callback, deletion
 from meetcore_meetstream.lifecycle_webhooks import notices
 from meetcore_meetstream.live_text import chunk

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 from attrs import evolve, frozen
 
-from meetcore.fleet.launching.child_process import is_running
+from meetcore.fleet.launching.child_bot import is_running
 from meetcore.fleet.recovery import recover
 from meetcore.gateway.records import BotRow, NotNow
 from meetcore.log.folders import journal_path, make_bot_folder

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from meetcore.gateway.http import Listed
 from meetcore.gateway.records import BotRow
 from meetcore.model.lifecycle import State
-from meetcore.model.wire import format_time
+from meetcore.model.plain import format_time
 from meetcore_skribby.chronicle import Chronicle, LoggedEvent
 from meetcore_skribby.create_request import (
     SERVICES,

@@ -17,8 +17,8 @@ from meetcore.model.events import (
     StateChanged,
     TranscriptionStopped,
 )
+from meetcore.model.plain import format_time
 from meetcore.model.transcript import Segment
-from meetcore.model.wire import format_time
 from meetcore_skribby.dialect import chat_data
 from meetcore_skribby.people import LivePerson, People
 from meetcore_skribby.statuses import Standing, StatusTrack

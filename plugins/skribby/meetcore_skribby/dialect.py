@@ -12,7 +12,7 @@ from meetcore.model.errors import CommandRefused
 from meetcore.model.events import ChatReceived, Draft, Event, SegmentFinalized, StateChanged
 from meetcore.model.events import TranscriptionStopped as Stopped
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
-from meetcore.model.wire import to_json
+from meetcore.model.plain import to_json
 from meetcore_skribby.people import People
 from meetcore_skribby.statuses import StatusTrack
 from meetcore_skribby.transcripts import SpeakerNumbers, live_segment

@@ -15,8 +15,8 @@ from meetcore.model.events import (
     SpeakingStarted,
     SpeakingStopped,
 )
+from meetcore.model.plain import format_time
 from meetcore.model.roster import Participant
-from meetcore.model.wire import format_time
 
 __all__ = [
     "LivePerson",

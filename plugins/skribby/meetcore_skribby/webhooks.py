@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
 from meetcore.model.events import StateChanged
-from meetcore.model.wire import to_json
+from meetcore.model.plain import to_json
 from meetcore_skribby.bot_object import model_of
 from meetcore_skribby.models import is_batch
 from meetcore_skribby.statuses import StatusTrack, Transition

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from meetcore.model.links import read_link
+from meetcore.model.plain import parse_time
 from meetcore.model.printable import is_blank
-from meetcore.model.wire import parse_time
 
 __all__ = [
     "BadCreateRequest",

@@ -11,8 +11,8 @@ from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Draft, Event, SegmentFinalized, StateChanged
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, EndReason
+from meetcore.model.plain import to_json
 from meetcore.model.transcript import Segment
-from meetcore.model.wire import to_json
 from meetcore_spoke.bodies import CompleteData, WebhookBody, complete, failed, status_change
 from meetcore_spoke.statuses import StatusTrack, error_of
 from meetcore_spoke.transcripts import line, speakers

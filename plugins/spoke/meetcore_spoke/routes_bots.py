@@ -12,7 +12,7 @@ from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client, Scope
 from meetcore.gateway.service import Service
 from meetcore.model.history import BotHistory
 from meetcore.model.meeting import without_query
-from meetcore.model.wire import parse_time
+from meetcore.model.plain import parse_time
 from meetcore_spoke.mp4 import audio_path, mp4_path
 from meetcore_spoke.records import RecentBot, duration_s, fits_extra, recent_bot, recorded_bot
 from meetcore_spoke.refusals import Refusal

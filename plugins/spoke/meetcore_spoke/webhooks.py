@@ -14,8 +14,8 @@ from meetcore.gateway.service import Moment, Outgoing, Service, WebhookFormat
 from meetcore.model.events import StateChanged
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL
+from meetcore.model.plain import to_json
 from meetcore.model.transcript import Segment
-from meetcore.model.wire import to_json
 from meetcore_spoke.bodies import (
     CompleteData,
     FailedData,

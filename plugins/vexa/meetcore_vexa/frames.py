@@ -25,8 +25,8 @@ from meetcore.model.events import (
 )
 from meetcore.model.history import Transition
 from meetcore.model.lifecycle import TERMINAL, State
+from meetcore.model.plain import to_json
 from meetcore.model.transcript import Segment
-from meetcore.model.wire import to_json
 from meetcore_vexa.meetings import MeetingIdentity
 from meetcore_vexa.segments import SegmentForm, SessionFacts, segment_body
 from meetcore_vexa.statuses import StatusStep, steps_of

@@ -12,7 +12,7 @@ from attrs import evolve
 from meetcore.gateway.http import Reply, Request, Route
 from meetcore.gateway.records import BotRow, Client, NotNow, Scope
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
-from meetcore.model.wire import parse_time
+from meetcore.model.plain import parse_time
 from meetcore_vexa.bots import BotRoutes
 from meetcore_vexa.create_request import body_object, flag_of, text_of, wish_from
 from meetcore_vexa.listing import list_meetings

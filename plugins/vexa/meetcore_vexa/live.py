@@ -17,7 +17,7 @@ import trio
 from meetcore.gateway.http import Reply, Request, Socket, SocketSession
 from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client, Scope
 from meetcore.model.errors import MeetcoreError, StorageUnavailable
-from meetcore.model.wire import to_json
+from meetcore.model.plain import to_json
 from meetcore_vexa.frames import StatusFrames, frames_for, status_frame
 from meetcore_vexa.links import NATIVE_IDS, same_meeting
 from meetcore_vexa.lookup import LIVE_STATES, NAME, Lookup

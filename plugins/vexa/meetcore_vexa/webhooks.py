@@ -19,7 +19,7 @@ from meetcore.gateway.records import WebhookTarget
 from meetcore.gateway.service import Moment, Outgoing, Service, WebhookFormat
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import IN_CALL, State
-from meetcore.model.wire import to_json
+from meetcore.model.plain import to_json
 from meetcore_vexa.meetings import meeting_body
 from meetcore_vexa.recordings import recording_body
 from meetcore_vexa.statuses import StatusStep, standing_of, steps_of

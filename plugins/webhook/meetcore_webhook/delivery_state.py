@@ -22,7 +22,7 @@ from typing import Any
 
 from attrs import asdict, evolve, frozen
 
-from meetcore.model.wire import format_time, parse_time, to_json
+from meetcore.model.plain import format_time, parse_time, to_json
 
 __all__ = ["DeadLetters", "DeliveryState", "StateFile"]
 

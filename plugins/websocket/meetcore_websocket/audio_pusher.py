@@ -14,7 +14,7 @@ from trio_websocket import WebSocketConnection
 
 from meetcore.audio.chunk import Chunk
 from meetcore.log.mailbox import Wake
-from meetcore.model.wire import to_json
+from meetcore.model.plain import to_json
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.outbound import Outbound
 from meetcore_websocket.target import Target

@@ -21,15 +21,13 @@ from meetcore.log.journal import Journal, encode_line
 from meetcore.model.commands import COMMAND_TYPES
 from meetcore.model.errors import CommandRefused, MeetcoreError
 from meetcore.model.events import EVENT_TYPES, Event
+from meetcore.model.plain import format_time, parse_time, to_json
 from meetcore.model.wire import (
     command_from_wire,
     command_to_wire,
     draft_to_wire,
     event_from_wire,
     event_to_wire,
-    format_time,
-    parse_time,
-    to_json,
 )
 from tests.json_values import nested
 

@@ -20,10 +20,9 @@ from meetcore.testing.script import (
     Script,
     ScriptError,
     check_script,
-    load_script,
-    parse_script,
     words_of,
 )
+from meetcore.testing.script_toml import load_script, parse_script
 
 PEOPLE = """
 [[people]]

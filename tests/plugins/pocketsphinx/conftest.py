@@ -9,7 +9,8 @@ import pytest
 
 import meetcore_rehearsal
 from meetcore.audio.chunk import Pcm
-from meetcore.testing.script import load_script, words_of
+from meetcore.testing.script import words_of
+from meetcore.testing.script_toml import load_script
 from meetcore.testing.voice import read_wav
 
 SCRIPT = Path(meetcore_rehearsal.__file__).parent / "scripts" / "planning" / "script.toml"

@@ -16,7 +16,8 @@ import pytest
 import trio
 
 import meetcore
-from meetcore.fleet.launching.child_process import ChildProcessLauncher, is_running
+from meetcore.fleet.launching.child_bot import is_running
+from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.fleet.launching.in_process import InProcessLauncher
 
 from .running import PLUGIN, SHORT, STAY, http, ordered, serving, until

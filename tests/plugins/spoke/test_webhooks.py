@@ -16,9 +16,9 @@ from meetcore.gateway.records import BotRow, WebhookTarget
 from meetcore.gateway.service import Moment
 from meetcore.model.events import ParticipantJoined, SegmentFinalized
 from meetcore.model.lifecycle import EndReason, State
+from meetcore.model.plain import to_json
 from meetcore.model.roster import NameSource, Participant
 from meetcore.model.transcript import Segment
-from meetcore.model.wire import to_json
 from meetcore.testing.fake_accounts import START
 from meetcore.testing.fake_service import FakeService
 from meetcore_spoke.mp4 import mp4_path

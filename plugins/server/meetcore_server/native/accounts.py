@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from meetcore.gateway.records import Client, Scope
 from meetcore.model.addresses import is_address, url_trouble
 from meetcore.model.errors import ConfigError
-from meetcore.model.wire import as_utc
+from meetcore.model.plain import as_utc
 from meetcore_server.native.models import (
     Delivery,
     EndpointChange,

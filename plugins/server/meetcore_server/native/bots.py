@@ -26,8 +26,9 @@ from meetcore.model.config import AutomaticLeave
 from meetcore.model.errors import ConfigError, nearest
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import State
+from meetcore.model.plain import as_utc
 from meetcore.model.printable import is_blank
-from meetcore.model.wire import as_utc, command_from_wire
+from meetcore.model.wire import command_from_wire
 from meetcore_server.native.models import Bot, BotList, CommandBody, NewBot
 from meetcore_server.service import BotService
 

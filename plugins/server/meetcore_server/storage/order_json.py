@@ -11,7 +11,7 @@ import cattrs
 from attrs import evolve
 
 from meetcore.gateway.records import BotRequest
-from meetcore.model.wire import format_time, parse_time
+from meetcore.model.plain import format_time, parse_time
 
 __all__ = ["order_from_json", "order_to_json"]
 

@@ -12,7 +12,8 @@ from standardwebhooks import Webhook
 
 from meetcore.gateway.records import BotRow, WebhookTarget
 from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
-from meetcore.model.wire import event_to_wire, format_time, to_json
+from meetcore.model.plain import format_time, to_json
+from meetcore.model.wire import event_to_wire
 from meetcore_server.storage.accounts import utc_now
 from meetcore_webhook.sender import message_id
 

@@ -13,7 +13,8 @@ import pytest
 import trio
 
 import meetcore
-from meetcore.fleet.launching.child_process import ChildProcessLauncher, is_running
+from meetcore.fleet.launching.child_bot import is_running
+from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.fleet.launching.protocol import (
     BadFrame,
     FrameKind,

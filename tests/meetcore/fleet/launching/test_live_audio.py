@@ -10,7 +10,7 @@ import trio
 
 import meetcore
 from meetcore.fleet.launching import live_audio as ears_module
-from meetcore.fleet.launching.child_process import ChildBot
+from meetcore.fleet.launching.child_bot import ChildBot
 from meetcore.fleet.launching.live_audio import LiveAudio
 from meetcore.fleet.launching.protocol import audio_frame
 

@@ -11,7 +11,8 @@ import trio
 import trio.testing
 
 import meetcore
-from meetcore.fleet.launching.child_process import ChildBot, ChildProcessLauncher
+from meetcore.fleet.launching.child_bot import ChildBot
+from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.fleet.launching.sockets import socket_path
 from meetcore.model.errors import CommandRefused
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import meetcore
 from meetcore.testing import ScriptedTranscriber, SimMeeting
-from meetcore.testing.script import parse_script
+from meetcore.testing.script_toml import parse_script
 from tests import scripted_meetings
 
 IMAGE = "<img src=x onerror=document.title='broken'>"
