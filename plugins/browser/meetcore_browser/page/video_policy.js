@@ -5,7 +5,7 @@
 // A direction has to be set between setRemoteDescription and createAnswer, or before createOffer, so
 // these are wrapped, and setLocalDescription, which without an argument makes the description
 // itself. That covers every renegotiation as well.
-if (!meetcore.model.config.incomingVideo && window.RTCPeerConnection) {
+if (!meetcore.config.incomingVideo && window.RTCPeerConnection) {
   const proto = window.RTCPeerConnection.prototype;
   const { createOffer, createAnswer, setLocalDescription, getTransceivers } = proto;
   const WITHOUT_RECEIVING = { recvonly: "inactive", sendrecv: "sendonly" };

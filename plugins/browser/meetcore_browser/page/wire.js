@@ -6,8 +6,8 @@
 // document, u32 track, f64 index of the first frame) and int16 samples; everything else as JSON.
 {
   const HEADER_BYTES = 16;
-  const push = window[meetcore.model.config.binding];
-  delete window[meetcore.model.config.binding];
+  const push = window[meetcore.config.binding];
+  delete window[meetcore.config.binding];
 
   const documentId = crypto.getRandomValues(new Uint32Array(1))[0];
   const stringify = JSON.stringify.bind(JSON);
