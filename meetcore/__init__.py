@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from meetcore.model.transcript import Segment as Segment
     from meetcore.model.transcript import Transcript as Transcript
     from meetcore.model.transcript import Word as Word
+    from meetcore.plugin.bot_view import BotView as BotView
     from meetcore.plugin.contracts import BotRecord as BotRecord
     from meetcore.plugin.contracts import BotSpec as BotSpec
     from meetcore.plugin.contracts import Call as Call
@@ -230,6 +231,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.secrets": ("Redactor", "Secret"),
     "model.settings": ("AudioSettings", "AutomaticLeaveSettings", "BotSettings"),
     "model.transcript": ("Hypothesis", "Segment", "Transcript", "Word"),
+    "plugin.bot_view": ("BotView",),
     "plugin.contracts": (
         "BotRecord",
         "BotSpec",
