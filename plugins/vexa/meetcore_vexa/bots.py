@@ -40,7 +40,7 @@ STOPPING = frozenset({State.LEAVING, State.PROCESSING})
 
 
 def order_from(create_request: CreateBotRequest, place: MeetingPlace, exclusive: str) -> BotRequest:
-    """Return the order that fulfils a create_request."""
+    """Return the order that fulfils a create request."""
     extras: dict[str, Any] = {
         "platform": place.platform,
         "native_meeting_id": place.native_id,

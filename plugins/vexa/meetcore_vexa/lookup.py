@@ -86,7 +86,7 @@ class Lookup:
         return Caller(client=client, variant=await self.variant(request, client.user_id))
 
     async def variant(self, request: Request, user_id: int) -> Variant:
-        """Return the era of a request: its own create_request, its user's, or the server's.
+        """Return the era of a request: its own choice, its user's, or the server's.
 
         Raises:
             Refused: It names none of the four.

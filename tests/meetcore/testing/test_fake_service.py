@@ -1,4 +1,4 @@
-"""The fake refuses a bot too many as a server does: of a key, of a user."""
+"""The fake service refuses a bot too many as a server does: of a key, of a user."""
 
 from __future__ import annotations
 

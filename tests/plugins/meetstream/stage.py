@@ -1,4 +1,4 @@
-"""A fake with MeetStream's API on it, and a meeting to play there."""
+"""A fake service with MeetStream's API on it, and a meeting to play there."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def play(
 
 
 def fail(fake: FakeService, row: BotRow, reason: EndReason, detail: str = "") -> None:
-    """Let a bot fail at the lookup."""
+    """Let a bot fail before it is admitted."""
     for state in (State.JOINING, State.AWAITING_ADMISSION):
         fake.go(row, state)
     fake.go(row, State.LEAVING, reason, Evidence("test", detail))
@@ -206,7 +206,7 @@ async def told(fake: FakeService, format_name: str = "meetstream") -> list[Any]:
 
 
 async def _written(fake: FakeService, row: BotRow, target: WebhookTarget) -> list[Outgoing]:
-    """Return what a target is told of a bot's journal; the fake itself keeps no order."""
+    """Return what a target is told of a bot's journal; the fake service itself keeps no order."""
     history = BotHistory()
     written: list[Outgoing] = []
     async for event in fake.events(row):

@@ -1,4 +1,4 @@
-"""A fake with Skribby's API on it, and a meeting to play there."""
+"""A fake service with Skribby's API on it, and a meeting to play there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fake with Spoke's API on it, and a meeting to play there."""
+"""A fake service with Spoke's API on it, and a meeting to play there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fake with the Vexa plugin for each test."""
+"""A fake service with the Vexa plugin for each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Vexa client at the test fake, the events of a meeting, and how messages are compared."""
+"""A Vexa client at the fake service, the events of a meeting, and how messages are compared."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VECTORS: dict[str, dict[str, Any]] = {
 
 
 class VexaFake:
-    """A fake with the plugin loaded, a key and what a Vexa client does with it."""
+    """A fake service with the plugin loaded, a key and what a Vexa client does with it."""
 
     def __init__(self, fake: FakeService) -> None:
         self.fake = fake
@@ -84,7 +84,7 @@ class VexaFake:
         return self.fake.go(row, State.COMPLETED, reason, Evidence("test", "as asked"))
 
     def refuse(self, row: BotRow, reason: EndReason = EndReason.DENIED) -> BotRow:
-        """Turn a bot away at the lookup."""
+        """Turn a bot away before it is admitted."""
         self.fake.go(row, State.JOINING)
         self.fake.go(row, State.AWAITING_ADMISSION)
         return self.fake.go(row, State.FAILED, reason, Evidence("denied", "host denied admission"))
@@ -144,7 +144,7 @@ class VexaFake:
 
 @asynccontextmanager
 async def open_vexa(folder: Path) -> AsyncIterator[VexaFake]:
-    """Hold a fake with the plugin."""
+    """Hold a fake service with the plugin."""
     async with open_fake_service(folder) as fake:
         yield VexaFake(fake)
 

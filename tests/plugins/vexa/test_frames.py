@@ -282,7 +282,7 @@ def lives(draw: st.DrawFn) -> list[Event | Draft]:
 
 
 def replayed(variant: Variant, life: list[Event | Draft]) -> tuple[Any, Any, list[Any]]:
-    """Let a life happen at a fake; return its REST transcript, meeting and live frames."""
+    """Let a life happen at a fake service; return its REST transcript, meeting and live frames."""
     found: dict[str, Any] = {}
 
     async def main(folder: Path) -> None:
