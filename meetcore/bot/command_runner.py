@@ -103,13 +103,15 @@ class CommandRunner:
         if isinstance(command, PauseRecording):
             if life.state is not State.RECORDING:
                 raise CommandRefused("The bot is not recording, so there is nothing to pause.")
-            life.set_recording(recording=False)
+            life.recording.wanted = False
+            life.follow_recording()
             return
         if life.state is State.RECORDING:
             raise CommandRefused("The bot is recording already.")
-        if self._context.leave_rules.permission_pending:
+        if life.recording.permission_pending:
             raise CommandRefused("The meeting has not given leave to record yet.")
-        life.set_recording(recording=True)
+        life.recording.wanted = True
+        life.follow_recording()
 
     async def _ask(self, command: Command) -> None:
         with trio.CancelScope() as scope:

@@ -100,11 +100,6 @@ class LeaveRules:
         elif self._permission_asked_at is None:
             self._permission_asked_at = now
 
-    @property
-    def permission_pending(self) -> bool:
-        """Whether leave to record has been asked for and not answered yet."""
-        return self._permission_asked_at is not None
-
     def due(self) -> list[tuple[float, EndReason, Evidence]]:
         """Return when each rule that applies now would end the attendance, earliest first."""
         rules = self._door_rules() if self._state not in IN_CALL else self._call_rules()

@@ -18,6 +18,7 @@ from meetcore.model.lifecycle import (
     State,
     check_transition,
 )
+from meetcore.model.recording import RecordingRules
 
 if TYPE_CHECKING:
     from meetcore.bot.context import BotContext
@@ -37,6 +38,7 @@ class Life:
         state: Where the bot is.
         ending: Why it ends, once it does.
         call: The call, while there is one.
+        recording: What decides whether anything is recorded.
         recorded_something: Whether there was ever something to record.
         hears: Called with whether what is heard belongs to the meeting.
         pauses: Called with whether nothing is to be recorded.
@@ -47,6 +49,7 @@ class Life:
         self.state: State | None = None
         self.ending = Ending()
         self.call: Call | None = None
+        self.recording = RecordingRules(wanted=context.config.record)
         self.recorded_something = False
         self.failure: Exception | None = None
         self.hears: Callable[[bool], None] = lambda in_call: None
@@ -79,14 +82,15 @@ class Life:
         assert isinstance(recorded, StateChanged)
         return recorded
 
-    def set_recording(self, *, recording: bool) -> None:
-        """Record from now on, or hold back."""
-        self.pauses(not recording)
-        if recording:
+    def follow_recording(self) -> None:
+        """Record or hold back, as `recording` says; to be called when it changed."""
+        may = self.recording.may_record
+        self.pauses(not may)
+        if may and self.state in (State.IN_CALL, State.PAUSED):
             self.recorded_something = True
-        if self.state is State.IN_CALL and not recording:
-            return
-        self.go(State.RECORDING if recording else State.PAUSED)
+            self.go(State.RECORDING)
+        elif not may and self.state is State.RECORDING:
+            self.go(State.PAUSED)
 
     def conclude(self, reason: EndReason, evidence: Evidence) -> None:
         """End the attendance for a reason. The first one stays; later ones become detail."""

@@ -79,9 +79,6 @@ class SignalHandler:
         self._listening = listening
         self._chat_seen: set[str] = set()
         self._roster_healthy = True
-        self._permission_pending = False
-        self._paused_for_permission = False
-        self._was_paused = False
 
     def take(self, signal: Signal) -> None:
         """Take one signal.
@@ -115,7 +112,6 @@ class SignalHandler:
         del signal
         life = self._life
         if life.state in (State.JOINING, *IN_CALL):
-            self._was_paused = life.state is State.PAUSED and not self._paused_for_permission
             life.go(State.AWAITING_ADMISSION)
 
     @_take.register
@@ -124,10 +120,7 @@ class SignalHandler:
         if life.state not in _BEFORE_CALL:
             return
         life.go(State.IN_CALL, evidence=Evidence("admitted", signal.detail))
-        if not self._bot.config.record or self._was_paused:
-            self._listening.pause(paused=True)
-        elif not self._permission_pending:
-            life.set_recording(recording=True)
+        life.follow_recording()
 
     @_take.register
     def _ended(self, signal: CallEnded) -> None:
@@ -205,29 +198,16 @@ class SignalHandler:
     @_take.register
     def _permission(self, signal: RecordingPermission) -> None:
         bot, life = self._bot, self._life
-        asked, self._permission_pending = self._permission_pending, signal.granted is None
-        bot.leave_rules.permission_asked(waiting=signal.granted is None, now=trio.current_time())
+        waiting = life.recording.permission_pending = signal.granted is None
+        bot.leave_rules.permission_asked(waiting=waiting, now=trio.current_time())
         bot.rules_changed()
         if signal.granted is False:
             life.conclude(
                 EndReason.RECORDING_PERMISSION_DENIED,
                 Evidence("recording_permission", signal.detail),
             )
-        elif signal.granted is None:
-            self._listening.pause(paused=True)
-            if life.state is State.RECORDING:
-                self._paused_for_permission = True
-                life.set_recording(recording=False)
-        elif asked and bot.config.record and self._waits_for_permission:
-            self._paused_for_permission = False
-            life.set_recording(recording=True)
-
-    @property
-    def _waits_for_permission(self) -> bool:
-        """Whether nothing but the missing permission kept the bot from recording."""
-        if self._life.state is State.PAUSED:
-            return self._paused_for_permission
-        return self._life.state is State.IN_CALL and not self._was_paused
+        else:
+            life.follow_recording()
 
     @_take.register
     def _step(self, signal: StepWorked) -> None:
