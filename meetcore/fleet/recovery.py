@@ -19,14 +19,12 @@ from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import CommandRefused, JournalBusy, JournalDamaged, MeetcoreError, brief
 from meetcore.model.events import (
-    BotRequested,
     BotUnresponsive,
-    Event,
     EventLost,
-    LedgerClosed,
     StateChanged,
 )
-from meetcore.model.lifecycle import TERMINAL, Ending, EndReason, Evidence, State, check_transition
+from meetcore.model.history import BotHistory
+from meetcore.model.lifecycle import TERMINAL, Ending, EndReason, Evidence, check_transition
 from meetcore.model.secrets import Redactor
 from meetcore.plugin.contracts import SinkContext
 from meetcore.plugin.failures import plugin_failure
@@ -58,28 +56,6 @@ class RecoveredBot:
     torn_bytes: int = 0
     notes: list[str] = field(factory=list)
     trouble: list[str] = field(factory=list)
-
-
-@define
-class _JournalState:
-    """What the recovery needs to know of a journal."""
-
-    requested: BotRequested | None = None
-    state: State | None = None
-    recorded: bool = False
-    ledger_closed: bool = False
-    damaged: bool = False
-
-    def take(self, event: Event) -> None:
-        if isinstance(event, BotRequested):
-            self.requested = event
-        elif isinstance(event, StateChanged):
-            self.state = event.state
-            self.recorded = self.recorded or event.state is State.RECORDING
-        elif isinstance(event, LedgerClosed):
-            self.ledger_closed = True
-        elif isinstance(event, EventLost):
-            self.damaged = True
 
 
 async def recover(
@@ -140,10 +116,10 @@ def _lost_in(journal: Journal) -> int:
 async def _recover_one(
     folder: Path, journal: Journal, plugins: Plugins, config: BotConfig
 ) -> RecoveredBot:
-    history = _JournalState()
+    history = BotHistory()
     for event in journal.read():
         history.take(event)
-    if history.requested is None and not history.damaged:
+    if history.requested is None and not history.events_lost:
         return RecoveredBot(
             folder.name, folder, trouble=["The journal does not begin with a request."]
         )
@@ -153,7 +129,8 @@ async def _recover_one(
     if history.state not in TERMINAL:
         _end(journal, history, given_up(folder))
         result.ended = True
-    in_order = history.ledger_closed and not (result.ended or result.torn_bytes or history.damaged)
+    told_all = not (result.ended or result.torn_bytes or history.events_lost)
+    in_order = history.ledger_closed and told_all
     for name in history.requested.sinks if history.requested else ():
         if name.partition(":")[0] in plugins.sinks:
             await _recover_sink(name, folder, journal, plugins, config, result)
@@ -162,7 +139,7 @@ async def _recover_one(
     return result
 
 
-def _end(journal: Journal, history: _JournalState, why: GivenUp | None) -> None:
+def _end(journal: Journal, history: BotHistory, why: GivenUp | None) -> None:
     """Write the end; of a bot that was given up also that it answered nothing."""
     reason = EndReason.CRASHED
     evidence = Evidence("recovery", "the process that ran the bot is gone")
@@ -170,7 +147,7 @@ def _end(journal: Journal, history: _JournalState, why: GivenUp | None) -> None:
         journal.append(BotUnresponsive(silent_s=why.silent_s))
         reason, evidence = why.reason, why.evidence
     ending = Ending().conclude(reason, evidence)
-    state = ending.terminal_state(something_recorded=history.recorded)
+    state = ending.terminal_state(something_recorded=history.recording_at is not None)
     check_transition(history.state, state, recovering=True)
     journal.append(
         StateChanged(

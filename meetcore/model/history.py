@@ -19,6 +19,7 @@ from meetcore.model.events import (
     ChatReceived,
     Event,
     EventLost,
+    LedgerClosed,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
@@ -98,6 +99,7 @@ class BotHistory:
         capture_trouble: What is wrong with the audio now, None for nothing.
         transcription_trouble: Why nothing is transcribed any more, None otherwise.
         events_lost: How many events cannot be read any more.
+        ledger_closed: Whether the account of its audio was closed: it finished in order.
         last_seq: Number of the newest event.
         last_at: When that was.
     """
@@ -115,6 +117,7 @@ class BotHistory:
     capture_trouble: str | None = None
     transcription_trouble: str | None = None
     events_lost: int = 0
+    ledger_closed: bool = False
     last_seq: int = 0
     last_at: datetime | None = None
 
@@ -187,7 +190,7 @@ class BotHistory:
         """Take the next event."""
         self.last_seq, self.last_at = event.seq, event.at
         if isinstance(event, StateChanged):
-            self._hop(event)
+            self._moved(event)
         elif isinstance(event, SegmentFinalized):
             self.segment_ids.add(event.segment.id)
         elif isinstance(event, (ParticipantJoined, ParticipantUpdated)):
@@ -210,10 +213,12 @@ class BotHistory:
             self.capture_trouble = None
         elif isinstance(event, EventLost):
             self.events_lost += 1
+        elif isinstance(event, LedgerClosed):
+            self.ledger_closed = True
         elif isinstance(event, TranscriptionStopped):
             self.transcription_trouble = event.detail
 
-    def _hop(self, event: StateChanged) -> None:
+    def _moved(self, event: StateChanged) -> None:
         transition = Transition(
             seq=event.seq,
             at=event.at,
