@@ -16,8 +16,14 @@ from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import SinkRunner
 from meetcore.bot.revising import Revision
 from meetcore.bot.tracks import AudioConsumer, TrackIntake, TrackPath
-from meetcore.bot.transcribing import BACKOFF_S, TrackTranscription
+from meetcore.bot.transcribing import (
+    FIRST_RETRY_S,
+    LONGEST_RETRY_S,
+    MOST_RETRIES,
+    TrackTranscription,
+)
 from meetcore.log.mailbox import Lost, Wake
+from meetcore.model.backoff import backoff_s
 from meetcore.model.errors import PluginError, TranscriberError, found_in
 from meetcore.model.events import (
     AudioLost,
@@ -455,7 +461,7 @@ class Listening:
                 attempt += 1
                 self.bot.plugin_failed(transcriber.name, "transcriber open", trouble or error)
                 final = trouble is not None and not trouble.retryable
-                if final or attempt > 2 * len(BACKOFF_S):
+                if final or attempt > MOST_RETRIES:
                     # The streams are let go on: each will meet the same trouble, declare its gaps
                     # and stop.
                     self._transcriber_ready.set()
@@ -463,7 +469,7 @@ class Listening:
                         trouble or TranscriberError("crashed", str(error), retryable=False)
                     )
                     await trio.sleep_forever()
-            await trio.sleep(BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1])
+            await trio.sleep(backoff_s(attempt, FIRST_RETRY_S, LONGEST_RETRY_S))
 
     def close(self) -> None:
         """Take nothing more; `drained` is set once everything is through."""

@@ -20,6 +20,7 @@ from meetcore.audio.utterance import EndCause
 from meetcore.bot.context import BotContext
 from meetcore.bot.tracks import BeginUtterance, EndUtterance, FeedItem
 from meetcore.log.mailbox import Wake
+from meetcore.model.backoff import backoff_s
 from meetcore.model.errors import TranscriberError, found_in
 from meetcore.model.events import (
     AudioLost,
@@ -35,9 +36,11 @@ from meetcore.plugin.contracts import (
     UntranscribedAudio,
 )
 
-__all__ = ["BACKOFF_S", "TrackTranscription"]
+__all__ = ["FIRST_RETRY_S", "LONGEST_RETRY_S", "MOST_RETRIES", "TrackTranscription"]
 
-BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0)
+FIRST_RETRY_S = 0.25
+LONGEST_RETRY_S = 8.0
+MOST_RETRIES = 12
 HEALTHY_S = 30.0
 FINAL_TIMEOUT_S = 20.0
 FEED_LIMIT_S = 60.0
@@ -205,7 +208,7 @@ class TrackTranscription:
                     attempt = 0
                 attempt += 1
                 trouble = self._sort_out(error)
-            if not trouble.retryable or attempt > 2 * len(BACKOFF_S):
+            if not trouble.retryable or attempt > MOST_RETRIES:
                 self._stop(trouble)
                 await self._discard()
                 return
@@ -217,8 +220,7 @@ class TrackTranscription:
                     attempt=attempt,
                 )
             )
-            pause_s = BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1]
-            pause_s *= 1 + self._bot.random.random() / 4
+            pause_s = backoff_s(attempt, FIRST_RETRY_S, LONGEST_RETRY_S, self._bot.random)
             await trio.sleep(max(pause_s, trouble.retry_after_s or 0.0))
 
     async def _something_to_do(self) -> bool:

@@ -35,6 +35,7 @@ from meetcore.gateway.records import BotRow, NotNow
 from meetcore.log.folders import journal_path, make_bot_folder
 from meetcore.log.journal import Journal
 from meetcore.log.journal_head import begin
+from meetcore.model.backoff import backoff_s
 from meetcore.model.commands import Stop
 from meetcore.model.config import load_config
 from meetcore.model.errors import (
@@ -219,9 +220,9 @@ class Supervision:
                 self._note(error)
             else:
                 return
-            with trio.move_on_after(min(_FIRST_PAUSE_S * 2**self._pauses, _LONGEST_PAUSE_S)):
-                await over.wait()
             self._pauses += 1
+            with trio.move_on_after(backoff_s(self._pauses, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)):
+                await over.wait()
 
     def _note(self, error: BaseException) -> None:
         """Say what is wrong, and count it where there is a bound."""

@@ -18,13 +18,14 @@ from typing import Protocol
 
 import trio
 
+from meetcore.model.backoff import backoff_s
 from meetcore.model.dialect import NativeDialect
 from meetcore.model.errors import JournalError, StorageUnavailable
 from meetcore.model.events import DeliveryAbandoned, DeliveryAttempted, Event, PluginEvent
 from meetcore.plugin.contracts import SinkContext
 from meetcore_webhook.delivery_state import DeadLetters, DeliveryState, StateFile
 from meetcore_webhook.options import WebhookOptions
-from meetcore_webhook.schedule import Verdict, pause_s
+from meetcore_webhook.schedule import Verdict
 from meetcore_webhook.sender import SendOutcome, message_id
 
 __all__ = ["Deliverer", "Posts"]
@@ -132,7 +133,7 @@ class Deliverer:
             if outcome.verdict is not Verdict.RETRY or exhausted:
                 await self._abandon(event, attempt, outcome, body)
                 return
-            pause = pause_s(
+            pause = backoff_s(
                 attempt,
                 self._options.first_retry_s,
                 self._options.longest_retry_s,

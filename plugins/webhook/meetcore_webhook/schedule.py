@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from random import Random
 
-__all__ = ["Verdict", "pause_s", "retry_after_s", "verdict_of"]
+__all__ = ["Verdict", "retry_after_s", "verdict_of"]
 
 _UNACCEPTABLE = frozenset({400, 406, 413, 414, 415, 422, 431})
-_JITTER = 0.25
 
 
 class Verdict(Enum):
@@ -34,15 +32,6 @@ def verdict_of(status: int) -> Verdict:
     if status == 410:
         return Verdict.GONE
     return Verdict.UNACCEPTABLE if status in _UNACCEPTABLE else Verdict.RETRY
-
-
-def pause_s(attempt: int, first_s: float, longest_s: float, random: Random) -> float:
-    """Return the pause after so many failures: doubling, bounded, a quarter of it by chance.
-
-    The chance keeps many bots whose target went down together from coming back together.
-    """
-    whole = min(longest_s, first_s * 2.0 ** min(attempt - 1, 60))
-    return whole * (1 - _JITTER * random.random())
 
 
 def retry_after_s(header: str | None, now: datetime, longest_s: float) -> float | None:

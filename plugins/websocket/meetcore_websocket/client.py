@@ -20,11 +20,12 @@ from trio_websocket import (
 from wsproto.utilities import ProtocolError
 
 from meetcore.model.addresses import PrivateTargets
+from meetcore.model.backoff import backoff_s
 from meetcore.model.errors import MeetcoreError
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.target import Target
 
-__all__ = ["Link", "Talker", "TargetRefused", "connected", "dial", "pause_s"]
+__all__ = ["Link", "Talker", "TargetRefused", "connected", "dial"]
 
 Session: TypeAlias = Callable[[WebSocketConnection], Awaitable[None]]
 Stream: TypeAlias = "trio.SocketStream | trio.SSLStream[trio.SocketStream]"
@@ -134,12 +135,6 @@ async def connected(
             nursery.cancel_scope.cancel()
 
 
-def pause_s(failures: int, first_s: float, longest_s: float, random: Random) -> float:
-    """Return the pause after so many failures: doubling, bounded, up to half of it by chance."""
-    whole = min(longest_s, first_s * 2.0 ** min(failures - 1, 60))
-    return whole * (1 - 0.5 * random.random())
-
-
 def _describe(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(dict.fromkeys(_describe(inner) for inner in error.exceptions))
@@ -225,7 +220,9 @@ class Link:
                 self._up = False
                 self._notice("disconnected", trouble)
             options = self._options
-            pause = pause_s(failures, options.first_retry_s, options.longest_retry_s, self._random)
+            pause = backoff_s(
+                failures, options.first_retry_s, options.longest_retry_s, self._random, jitter=0.5
+            )
             with trio.move_on_after(pause):
                 await self._stopped.wait()
 

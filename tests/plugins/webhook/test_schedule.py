@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore_webhook.schedule import Verdict, pause_s, retry_after_s, verdict_of
+from meetcore_webhook.schedule import Verdict, retry_after_s, verdict_of
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
-
-
-@given(st.integers(1, 10_000), st.floats(0, 100), st.floats(0, 1000), st.integers())
-def test_pauses_are_bounded_and_repeatable(
-    attempt: int, first_s: float, longest_s: float, seed: int
-) -> None:
-    pause = pause_s(attempt, first_s, longest_s, Random(seed))
-    assert 0 <= pause <= longest_s
-    assert pause == pause_s(attempt, first_s, longest_s, Random(seed))
-
-
-def test_pauses_double_up_to_the_longest() -> None:
-    class Never(Random):
-        def random(self) -> float:
-            return 0.0
-
-    assert [pause_s(n, 1, 60, Never()) for n in range(1, 9)] == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
 def test_retry_after_is_read_as_seconds_or_as_a_date_and_bounded() -> None:

@@ -20,7 +20,7 @@ from meetcore.model.errors import ConfigError, StorageUnavailable
 from meetcore.model.events import PluginEvent, StepTaken
 from meetcore.model.secrets import Secret
 from meetcore.testing.leaks import LeakGuard
-from meetcore_websocket.client import Link, TargetRefused, connected, dial, pause_s
+from meetcore_websocket.client import Link, TargetRefused, connected, dial
 from meetcore_websocket.cursor_file import CURSOR_NAME, CursorFile
 from meetcore_websocket.event_pusher import acknowledged_seq
 from meetcore_websocket.push_options import PushOptions
@@ -423,14 +423,6 @@ def test_options_that_cannot_work_are_refused_by_name(settings: dict[str, Any], 
     with pytest.raises(ConfigError, match=said) as refused:
         PushOptions(**settings)
     assert "s3cret" not in str(refused.value)
-
-
-@given(st.integers(1, 10_000), st.integers(0, 2**32))
-def test_pauses_grow_and_are_bounded(failures: int, seed: int) -> None:
-    from random import Random
-
-    pause = pause_s(failures, 0.5, 30.0, Random(seed))
-    assert min(30.0, 0.5 * 2.0 ** min(failures - 1, 60)) / 2 <= pause <= 30.0
 
 
 # --- the cursor, and kills -----------------------------------------------------------------------
