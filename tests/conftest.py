@@ -23,7 +23,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from meetcore_browser.testing import SharedChromium
 
 PREFIX = "tests-of-meetcore-"
+# Files whose tests share what is dear to make: one process runs them all.
+TOGETHER = (
+    "tests/distributions/test_wheels.py",
+    "tests/plugins/server/test_benchmarks.py",
+    "tests/plugins/server/test_serve_command.py",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,6 +59,18 @@ def pytest_configure(config: pytest.Config) -> None:
     # Playwright's driver is seven megabytes of JavaScript, and most browsers start their own.
     os.environ["NODE_COMPILE_CACHE"] = os.path.join(own, "compiled-javascript")
     config.add_cleanup(lambda: shutil.rmtree(own, ignore_errors=True))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in TOGETHER else nodeid
+
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -34,7 +34,7 @@ for project in sys.argv[2:]:
 """
 EXTRAS = ("demo", "server")
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("wheels")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

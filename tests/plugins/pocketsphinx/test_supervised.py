@@ -13,44 +13,53 @@ import trio
 
 from meetcore.audio.chunk import Chunk, Pcm
 from meetcore.audio.ledger import Account
+from meetcore.bot.context import BotContext
 from meetcore.bot.tracks import BeginUtterance, EndUtterance
 from meetcore.bot.transcribing import TrackTranscription
-from meetcore.model.errors import TranscriberError
+from meetcore.log.journal import Journal
+from meetcore.model.config import BotConfig
+from meetcore.model.errors import MeetcoreError
 from meetcore.model.events import (
     Event,
     TranscriberRestarted,
     TranscriptionGap,
     TranscriptionStopped,
 )
+from meetcore.model.secrets import Redactor
 from meetcore.model.transcript import Hypothesis
 from meetcore.plugin.contracts import TranscriberContext
 from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
 
 
-class Host:
-    """Keeps what the session says."""
+class Heard:
+    """Keeps what the session says: its results, and the events of its bot's journal."""
 
-    def __init__(self) -> None:
-        self.random = Random(1)
+    def __init__(self, folder: Path) -> None:
         self.events: list[Event] = []
         self.hypotheses: list[Hypothesis] = []
         self.news = trio.Event()
-
-    def record(self, event: Event) -> Event:
-        self.events.append(event)
-        self._wake()
-        return event
+        self.bot = BotContext(
+            id="b",
+            folder=folder,
+            config=BotConfig(),
+            journal=Journal(folder / "journal.jsonl", "b", fsync=False),
+            redactor=Redactor(),
+            random=Random(1),
+            cannot_write=self._failed,
+        )
+        self.bot.journal.listen(self._event)
 
     def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
         assert track_id == "t1"
         self.hypotheses.append(hypothesis)
         self._wake()
 
-    def meeting_time(self, sample: int) -> float:
-        return sample / 16_000
+    def _event(self, event: Event) -> None:
+        self.events.append(event)
+        self._wake()
 
-    def transcription_stopped(self, track_id: str, error: TranscriberError) -> None:
-        raise AssertionError(f"{track_id}: {error}")
+    def _failed(self, error: MeetcoreError) -> None:
+        raise AssertionError(str(error))
 
     def _wake(self) -> None:
         self.news.set()
@@ -62,25 +71,32 @@ async def test_an_utterance_is_replayed_after_one_death_and_declared_after_two(
     tmp_path: Path, deaths: int, recording: Callable[[str], Pcm]
 ) -> None:
     pcm = recording("ben-1")
-    transcriber, host, ready = PocketsphinxTranscriber(), Host(), trio.Event()
+    transcriber, heard, ready = PocketsphinxTranscriber(), Heard(tmp_path), trio.Event()
     ready.set()
     track = TrackTranscription(
-        "t1", transcriber, host, Account("t1", "pocketsphinx"),
-        bot_id="b", language=None, ready=ready,
-    )  # fmt: skip
+        "t1",
+        transcriber,
+        heard.bot,
+        Account("t1", "pocketsphinx"),
+        take_hypothesis=heard.take_hypothesis,
+        meeting_time=lambda sample: sample / 16_000,
+        stopped=heard._failed,
+        language=None,
+        ready=ready,
+    )
 
     async def kill_at_each_first_draft() -> None:
         for restarts in range(deaths):
-            drafts = len(host.hypotheses)
-            while len(host.hypotheses) == drafts:
-                await host.news.wait()
+            drafts = len(heard.hypotheses)
+            while len(heard.hypotheses) == drafts:
+                await heard.news.wait()
             assert transcriber._keeper is not None
             worker = transcriber._keeper.current
             assert worker is not None
             assert worker.pid is not None
             os.kill(worker.pid, signal.SIGKILL)
-            while sum(isinstance(e, TranscriberRestarted) for e in host.events) == restarts:
-                await host.news.wait()
+            while sum(isinstance(e, TranscriberRestarted) for e in heard.events) == restarts:
+                await heard.news.wait()
 
     with trio.fail_after(60):
         context = TranscriberContext(bot_id="b", folder=tmp_path)
@@ -91,14 +107,15 @@ async def test_an_utterance_is_replayed_after_one_death_and_declared_after_two(
             for at in range(0, len(pcm), 1_600):
                 track.put(Chunk("t1", at, pcm[at : at + 1_600]))
             track.put(EndUtterance("u1", len(pcm), "silence"))
-            while not any(h.final for h in host.hypotheses) and not any(
-                isinstance(e, TranscriptionGap) for e in host.events
+            while not any(h.final for h in heard.hypotheses) and not any(
+                isinstance(e, TranscriptionGap) for e in heard.events
             ):
-                await host.news.wait()
+                await heard.news.wait()
             track.close()
-    finals = [h.text for h in host.hypotheses if h.final]
-    gaps = [e for e in host.events if isinstance(e, TranscriptionGap)]
-    assert not [e for e in host.events if isinstance(e, TranscriptionStopped)]
+    heard.bot.journal.close()
+    finals = [h.text for h in heard.hypotheses if h.final]
+    gaps = [e for e in heard.events if isinstance(e, TranscriptionGap)]
+    assert not [e for e in heard.events if isinstance(e, TranscriptionStopped)]
     if deaths == 1:
         assert "version" in finals[0]
         assert gaps == []
@@ -107,5 +124,5 @@ async def test_an_utterance_is_replayed_after_one_death_and_declared_after_two(
         (gap,) = gaps
         assert gap.start_s == 0.0
         assert gap.end_s == pytest.approx(len(pcm) / 16_000, abs=0.2)
-    revisions = [h.revision for h in host.hypotheses]
+    revisions = [h.revision for h in heard.hypotheses]
     assert revisions == sorted(set(revisions))

@@ -24,9 +24,6 @@ PUBLISHED = json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8")
 SCRIPTS = ("serve_create", "serve_fanout", "serve_webhooks", "serve_rest", "serve_memory")
 
 
-pytestmark = pytest.mark.xdist_group("benchmarks")
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """The server that all scripts ask, started as each would by itself."""

@@ -133,7 +133,6 @@ def keyed(tmp_path_factory):
         yield said
 
 
-@pytest.mark.xdist_group("keyed_server")
 def test_a_key_given_on_the_command_line_opens_and_nothing_else_does(keyed):
     url = keyed[0].split()[-1]
     headers = {"authorization": "Bearer from-the-shell"}
@@ -142,7 +141,6 @@ def test_a_key_given_on_the_command_line_opens_and_nothing_else_does(keyed):
     assert "from-the-shell" not in "".join(keyed)
 
 
-@pytest.mark.xdist_group("keyed_server")
 def test_the_limit_of_a_key_without_its_own_is_the_configurations(keyed):
     root = {"authorization": "Bearer from-the-shell"}
     with httpx2.Client(base_url=keyed[0].split()[-1], headers=root, trust_env=False) as client:

@@ -51,13 +51,13 @@ await failing('delete while it runs', () => bot.delete());
 const realtime = bot.getRealtimeClient();
 seen.types = [];
 seen.lines = [];
-seen.hops = [];
+seen.transitions = [];
 seen.chat = [];
 seen.audio_bytes = 0;
 realtime.on('raw', (frame) => seen.types.push(frame.type));
 realtime.on('audio', (sound) => { seen.audio_bytes += sound.length; });
 realtime.on('ts', (line) => seen.lines.push(line));
-realtime.on('status-update', (hop) => seen.hops.push(hop));
+realtime.on('status-update', (change) => seen.transitions.push(change));
 realtime.on('chat-message', (message) => seen.chat.push(message));
 realtime.on('start', () => {
   bot.sendChatMessage('Hello over REST').catch((error) => { seen.chat_error = String(error); });
