@@ -18,7 +18,7 @@ import meetcore
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.roster import Participant
 from meetcore.model.signals import Admitted, ChatArrived, ParticipantAppeared
-from meetcore.plugin.contracts import Capability
+from meetcore.plugin.platform import Capability
 
 PREFIX = "https://loud.invalid/"
 

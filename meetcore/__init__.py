@@ -116,32 +116,32 @@ if TYPE_CHECKING:
     from meetcore.model.transcript import Transcript as Transcript
     from meetcore.model.transcript import Word as Word
     from meetcore.plugin.bot_view import BotView as BotView
-    from meetcore.plugin.contracts import BotRecord as BotRecord
-    from meetcore.plugin.contracts import BotSpec as BotSpec
-    from meetcore.plugin.contracts import Call as Call
-    from meetcore.plugin.contracts import CallEvents as CallEvents
-    from meetcore.plugin.contracts import CallRequest as CallRequest
-    from meetcore.plugin.contracts import Capability as Capability
-    from meetcore.plugin.contracts import HealthReport as HealthReport
-    from meetcore.plugin.contracts import Launcher as Launcher
-    from meetcore.plugin.contracts import Platform as Platform
-    from meetcore.plugin.contracts import RunningBot as RunningBot
-    from meetcore.plugin.contracts import Sink as Sink
-    from meetcore.plugin.contracts import SinkContext as SinkContext
-    from meetcore.plugin.contracts import Store as Store
-    from meetcore.plugin.contracts import StreamRequest as StreamRequest
-    from meetcore.plugin.contracts import Transcriber as Transcriber
-    from meetcore.plugin.contracts import TranscriberCapabilities as TranscriberCapabilities
-    from meetcore.plugin.contracts import TranscriberContext as TranscriberContext
-    from meetcore.plugin.contracts import TranscriberStream as TranscriberStream
-    from meetcore.plugin.contracts import UntranscribedAudio as UntranscribedAudio
-    from meetcore.plugin.contracts import Vault as Vault
+    from meetcore.plugin.health import HealthReport as HealthReport
     from meetcore.plugin.hooks import API_VERSION as API_VERSION
     from meetcore.plugin.hooks import DROP as DROP
     from meetcore.plugin.hooks import Drop as Drop
     from meetcore.plugin.hooks import hookimpl as hookimpl
+    from meetcore.plugin.launcher import BotSpec as BotSpec
+    from meetcore.plugin.launcher import Launcher as Launcher
+    from meetcore.plugin.launcher import RunningBot as RunningBot
     from meetcore.plugin.options import NoOptions as NoOptions
+    from meetcore.plugin.platform import Call as Call
+    from meetcore.plugin.platform import CallEvents as CallEvents
+    from meetcore.plugin.platform import CallRequest as CallRequest
+    from meetcore.plugin.platform import Capability as Capability
+    from meetcore.plugin.platform import Platform as Platform
     from meetcore.plugin.registry import Plugins as Plugins
+    from meetcore.plugin.sink import Sink as Sink
+    from meetcore.plugin.sink import SinkContext as SinkContext
+    from meetcore.plugin.store import BotRecord as BotRecord
+    from meetcore.plugin.store import Store as Store
+    from meetcore.plugin.store import Vault as Vault
+    from meetcore.plugin.transcriber import StreamRequest as StreamRequest
+    from meetcore.plugin.transcriber import Transcriber as Transcriber
+    from meetcore.plugin.transcriber import TranscriberCapabilities as TranscriberCapabilities
+    from meetcore.plugin.transcriber import TranscriberContext as TranscriberContext
+    from meetcore.plugin.transcriber import TranscriberStream as TranscriberStream
+    from meetcore.plugin.transcriber import UntranscribedAudio as UntranscribedAudio
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "audio.chunk": ("SAMPLE_RATE_HZ", "Chunk"),
@@ -232,31 +232,39 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.settings": ("AudioSettings", "AutomaticLeaveSettings", "BotSettings"),
     "model.transcript": ("Hypothesis", "Segment", "Transcript", "Word"),
     "plugin.bot_view": ("BotView",),
-    "plugin.contracts": (
-        "BotRecord",
+    "plugin.health": ("HealthReport",),
+    "plugin.hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
+    "plugin.launcher": (
         "BotSpec",
+        "Launcher",
+        "RunningBot",
+    ),
+    "plugin.options": ("NoOptions",),
+    "plugin.platform": (
         "Call",
         "CallEvents",
         "CallRequest",
         "Capability",
-        "HealthReport",
-        "Launcher",
         "Platform",
-        "RunningBot",
+    ),
+    "plugin.registry": ("Plugins",),
+    "plugin.sink": (
         "Sink",
         "SinkContext",
+    ),
+    "plugin.store": (
+        "BotRecord",
         "Store",
+        "Vault",
+    ),
+    "plugin.transcriber": (
         "StreamRequest",
         "Transcriber",
         "TranscriberCapabilities",
         "TranscriberContext",
         "TranscriberStream",
         "UntranscribedAudio",
-        "Vault",
     ),
-    "plugin.hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
-    "plugin.options": ("NoOptions",),
-    "plugin.registry": ("Plugins",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

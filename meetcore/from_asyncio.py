@@ -32,8 +32,8 @@ from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Draft, Event, StateChanged
-from meetcore.plugin import contracts as _contracts
-from meetcore.plugin.contracts import BotSpec
+from meetcore.plugin import launcher as _launcher
+from meetcore.plugin.launcher import BotSpec
 
 __all__ = ["Bot", "Fleet", "RunningBot", "open_bot", "open_fleet"]
 
@@ -195,7 +195,7 @@ class Bot(BotProxy):
 class RunningBot:
     """A bot that a launcher runs somewhere, as an asyncio program sees it."""
 
-    def __init__(self, thread: TrioThread, inner: _contracts.RunningBot) -> None:
+    def __init__(self, thread: TrioThread, inner: _launcher.RunningBot) -> None:
         self._thread = thread
         self._inner = inner
 

@@ -66,16 +66,10 @@ from meetcore.model.lifecycle import Ending, EndReason, Evidence, State
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.secrets import Redactor, secrets_in
 from meetcore.model.signals import Signal
-from meetcore.plugin.contracts import (
-    Call,
-    CallRequest,
-    Platform,
-    Sink,
-    SinkContext,
-    Transcriber,
-    TranscriberContext,
-)
+from meetcore.plugin.platform import Call, CallRequest, Platform
 from meetcore.plugin.registry import Plugins
+from meetcore.plugin.sink import Sink, SinkContext
+from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 
 __all__ = ["Bot"]
 

@@ -23,7 +23,7 @@ from meetcore.model.commands import (
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused, MeetcoreError
 from meetcore.model.events import CommandAnswered
 from meetcore.model.lifecycle import IN_CALL, Evidence, State
-from meetcore.plugin.contracts import Capability
+from meetcore.plugin.platform import Capability
 
 __all__ = ["COMMAND_TIMEOUT_S", "CommandRunner"]
 

@@ -21,9 +21,9 @@ from meetcore.log.mailbox import AudioMailbox, Lost, Wake
 from meetcore.log.subscription import Subscription
 from meetcore.model.events import AudioLost, Event, PluginFailed, PluginSlow
 from meetcore.plugin.bot_view import BotView
-from meetcore.plugin.contracts import Sink, SinkContext
 from meetcore.plugin.failures import FailureReports
 from meetcore.plugin.registry import HookImplementation
+from meetcore.plugin.sink import Sink, SinkContext
 
 __all__ = ["EventHookRunner", "SinkRunner", "call_hook"]
 

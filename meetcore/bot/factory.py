@@ -19,8 +19,9 @@ from meetcore.model.errors import ConfigError, MeetcoreError, NotInTrio
 from meetcore.model.languages import spoken_language
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.settings import BotSettings, PluginSettings
-from meetcore.plugin.contracts import Sink, Transcriber
 from meetcore.plugin.registry import Plugins
+from meetcore.plugin.sink import Sink
+from meetcore.plugin.transcriber import Transcriber
 
 __all__ = ["OpenBotOptions", "new_bot_id", "open_bot", "prepare_bot", "require_trio"]
 

@@ -40,8 +40,8 @@ from meetcore.model.roster import NameSource
 from meetcore.model.signals import SpeakingIndicated, TrackAppeared
 from meetcore.model.transcript import Hypothesis, TranscriptAssembler
 from meetcore.plugin.bot_view import BotView
-from meetcore.plugin.contracts import Transcriber, TranscriberContext
 from meetcore.plugin.registry import HookImplementation
+from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 
 if TYPE_CHECKING:
     pass

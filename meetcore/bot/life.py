@@ -22,7 +22,7 @@ from meetcore.model.recording import RecordingRules
 
 if TYPE_CHECKING:
     from meetcore.bot.context import BotContext
-    from meetcore.plugin.contracts import Call
+    from meetcore.plugin.platform import Call
 
 __all__ = ["Life"]
 

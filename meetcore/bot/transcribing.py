@@ -29,7 +29,7 @@ from meetcore.model.events import (
     TranscriptionStopped,
 )
 from meetcore.model.transcript import Hypothesis
-from meetcore.plugin.contracts import (
+from meetcore.plugin.transcriber import (
     StreamRequest,
     Transcriber,
     TranscriberStream,

@@ -14,7 +14,7 @@ from meetcore.cli.ends import OutputConsole
 from meetcore.log.folders import make_bot_folder
 from meetcore.model.config import load_config
 from meetcore.model.errors import MeetcoreError
-from meetcore.plugin.contracts import HealthReport
+from meetcore.plugin.health import HealthReport
 from meetcore.plugin.registry import Plugins
 
 __all__ = ["check_core", "doctor"]

@@ -25,8 +25,8 @@ from meetcore.model.errors import CommandRefused, MeetcoreError, PluginError
 from meetcore.model.events import BotRequested, Event
 from meetcore.model.plain import to_json
 from meetcore.model.wire import event_to_wire
-from meetcore.plugin.contracts import Sink, SinkContext
 from meetcore.plugin.failures import plugin_failure
+from meetcore.plugin.sink import Sink, SinkContext
 
 __all__ = ["RecordedJournal", "replay"]
 

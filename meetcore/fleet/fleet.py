@@ -19,8 +19,10 @@ from meetcore.model.config import BotConfig, changed
 from meetcore.model.errors import ConfigError, FleetFull
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.settings import BotSettings, PluginSettings
-from meetcore.plugin.contracts import BotSpec, Launcher, RunningBot, Sink, Transcriber
+from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
 from meetcore.plugin.registry import Plugins
+from meetcore.plugin.sink import Sink
+from meetcore.plugin.transcriber import Transcriber
 
 __all__ = ["Fleet", "OpenFleetOptions", "StartOptions", "open_fleet"]
 

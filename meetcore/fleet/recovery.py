@@ -26,9 +26,9 @@ from meetcore.model.events import (
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, Ending, EndReason, Evidence, check_transition
 from meetcore.model.secrets import Redactor
-from meetcore.plugin.contracts import SinkContext
 from meetcore.plugin.failures import plugin_failure
 from meetcore.plugin.registry import Plugins
+from meetcore.plugin.sink import SinkContext
 
 __all__ = ["RecoveredBot", "recover"]
 

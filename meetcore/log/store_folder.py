@@ -9,7 +9,7 @@ from pathlib import Path
 from meetcore.log.folders import bot_folders, journal_path, make_bot_folder
 from meetcore.log.journal import JOURNAL_NAME, read_journal
 from meetcore.model.errors import JournalDamaged
-from meetcore.plugin.contracts import BotRecord, Store, Vault
+from meetcore.plugin.store import BotRecord, Store, Vault
 
 __all__ = ["FolderStore", "FolderVault"]
 

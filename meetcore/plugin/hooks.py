@@ -22,15 +22,12 @@ if TYPE_CHECKING:
     from meetcore.model.events import Event
     from meetcore.model.transcript import Segment
     from meetcore.plugin.bot_view import BotView
-    from meetcore.plugin.contracts import (
-        HealthReport,
-        Launcher,
-        Platform,
-        Sink,
-        Store,
-        Transcriber,
-        Vault,
-    )
+    from meetcore.plugin.health import HealthReport
+    from meetcore.plugin.launcher import Launcher
+    from meetcore.plugin.platform import Platform
+    from meetcore.plugin.sink import Sink
+    from meetcore.plugin.store import Store, Vault
+    from meetcore.plugin.transcriber import Transcriber
 
 __all__ = ["API_VERSION", "DROP", "Drop", "HookSpecs", "hookimpl", "hookspec"]
 

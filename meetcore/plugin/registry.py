@@ -29,9 +29,13 @@ from meetcore.model.errors import (
     brief,
 )
 from meetcore.model.meeting import MeetingLink
-from meetcore.plugin.contracts import Launcher, Platform, Sink, Store, Transcriber, Vault
 from meetcore.plugin.failures import frame_of
 from meetcore.plugin.hooks import API_VERSION, FAIL_CLOSED, HookSpecs
+from meetcore.plugin.launcher import Launcher
+from meetcore.plugin.platform import Platform
+from meetcore.plugin.sink import Sink
+from meetcore.plugin.store import Store, Vault
+from meetcore.plugin.transcriber import Transcriber
 
 __all__ = ["PluginInfo", "Plugins"]
 

@@ -37,14 +37,8 @@ from meetcore.model.signals import (
     Signal,
     TrackAppeared,
 )
-from meetcore.plugin.contracts import (
-    Call,
-    CallRequest,
-    Capability,
-    Platform,
-    Sink,
-    SinkContext,
-)
+from meetcore.plugin.platform import Call, CallRequest, Capability, Platform
+from meetcore.plugin.sink import Sink, SinkContext
 from meetcore.testing.leaks import LeakGuard
 from meetcore.testing.scripted import ScriptedTranscriber
 from meetcore.testing.sim import SimMeeting

@@ -16,7 +16,7 @@ from attrs import define, field
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.model.errors import TranscriberError
 from meetcore.model.transcript import Hypothesis, Word
-from meetcore.plugin.contracts import (
+from meetcore.plugin.transcriber import (
     StreamRequest,
     Transcriber,
     TranscriberContext,

@@ -45,8 +45,8 @@ from meetcore.model.signals import (
     TrackAppeared,
     TrackGone,
 )
-from meetcore.plugin.contracts import Call, CallEvents, CallRequest, Capability, Platform
 from meetcore.plugin.hooks import hookimpl
+from meetcore.plugin.platform import Call, CallEvents, CallRequest, Capability, Platform
 from meetcore.plugin.registry import Plugins
 from meetcore.testing.script import Decision, EndHow, FaultKind, Line, Person, Script
 from meetcore.testing.script_toml import parse_script

@@ -15,7 +15,7 @@ import trio.lowlevel
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.model.errors import TranscriberError, found_in
 from meetcore.model.transcript import Hypothesis
-from meetcore.plugin.contracts import (
+from meetcore.plugin.transcriber import (
     StreamRequest,
     Transcriber,
     TranscriberContext,

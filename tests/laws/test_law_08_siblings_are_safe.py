@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 import meetcore
-from meetcore.plugin.contracts import Platform
+from meetcore.plugin.platform import Platform
 from meetcore.testing import SimMeeting
 from tests.laws.conftest import MEETING, WitnessSink
 

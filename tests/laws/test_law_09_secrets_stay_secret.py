@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import meetcore
-from meetcore.plugin.contracts import Platform
+from meetcore.plugin.platform import Platform
 from meetcore.testing import SimMeeting, run_simulated
 from tests.laws.conftest import MEETING
 

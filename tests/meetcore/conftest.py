@@ -17,7 +17,7 @@ import meetcore
 from meetcore.bot.factory import open_bot
 from meetcore.model.lifecycle import TERMINAL, TRANSITIONS
 from meetcore.model.signals import Admitted, ParticipantAppeared, TrackAppeared
-from meetcore.plugin.contracts import Call, Capability, Platform
+from meetcore.plugin.platform import Call, Capability, Platform
 from meetcore.testing import simulated_clock, synthetic_voice
 
 

@@ -31,7 +31,7 @@ from meetcore.model.commands import Command
 from meetcore.model.errors import CommandFailed, CommandRefused, MeetcoreError
 from meetcore.model.events import Draft, Event
 from meetcore.model.wire import command_to_wire, draft_from_wire, event_from_wire
-from meetcore.plugin.contracts import RunningBot
+from meetcore.plugin.launcher import RunningBot
 
 __all__ = ["CONNECT_TIMEOUT_S", "PID_FILE", "RETRY_S", "ChildBot", "is_running", "kill_group"]
 

@@ -33,7 +33,7 @@ from meetcore.log.folders import make_private_folder, private_file
 from meetcore.model.commands import Stop
 from meetcore.model.config import load_config
 from meetcore.model.errors import CommandFailed, CommandRefused, StorageUnavailable
-from meetcore.plugin.contracts import BotSpec, Launcher
+from meetcore.plugin.launcher import BotSpec, Launcher
 
 __all__ = ["PROCESS_LOG", "ChildProcessLauncher"]
 

@@ -16,7 +16,7 @@ from meetcore.fleet.launching.live_audio import LiveAudio
 from meetcore.model.commands import Command
 from meetcore.model.config import load_config, written
 from meetcore.model.events import Draft, Event
-from meetcore.plugin.contracts import BotSpec, Launcher, RunningBot
+from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
 from meetcore.plugin.registry import Plugins
 
 __all__ = ["InProcessLauncher"]

@@ -19,7 +19,7 @@ from attrs import define, field
 from meetcore.audio.chunk import Chunk
 from meetcore.log.mailbox import Lost
 from meetcore.model.events import AudioLost, Event
-from meetcore.plugin.contracts import Sink, SinkContext
+from meetcore.plugin.sink import Sink, SinkContext
 
 __all__ = ["LiveAudio"]
 

@@ -39,7 +39,7 @@ from meetcore.model.events import BotUnresponsive, Event
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.plain import parse_time, to_json
 from meetcore.model.wire import command_from_wire, draft_to_wire, event_to_wire
-from meetcore.plugin.contracts import BotSpec
+from meetcore.plugin.launcher import BotSpec
 from meetcore.plugin.registry import Plugins
 
 __all__ = ["spec_from_json", "spec_to_json"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from meetcore.model.errors import MeetcoreError
-from meetcore.plugin.contracts import HealthReport
+from meetcore.plugin.health import HealthReport
 from meetcore.plugin.hooks import hookimpl
 
 meetcore_api_version = "1.0"

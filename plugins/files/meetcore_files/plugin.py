@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 
-from meetcore.plugin.contracts import HealthReport, Sink
+from meetcore.plugin.health import HealthReport
 from meetcore.plugin.hooks import hookimpl
+from meetcore.plugin.sink import Sink
 from meetcore_files.sink import FilesSink
 
 __all__ = ["meetcore_check_health", "meetcore_register_sinks"]

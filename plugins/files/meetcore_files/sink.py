@@ -14,7 +14,7 @@ from meetcore.audio.chunk import SAMPLE_RATE_HZ
 from meetcore.log.folders import make_private_folder
 from meetcore.model.errors import StorageUnavailable
 from meetcore.model.events import ArtifactWritten, AudioLost
-from meetcore.plugin.contracts import Sink, SinkContext
+from meetcore.plugin.sink import Sink, SinkContext
 from meetcore_files.completion import MeetingFacts, audio_entry, complete, recover_audio
 from meetcore_files.encoder_thread import EncoderThread
 from meetcore_files.manifest import MANIFEST_NAME, Manifest

@@ -12,7 +12,7 @@ import trio
 
 from meetcore.model.events import Event, StateChanged
 from meetcore.model.lifecycle import State
-from meetcore.plugin.contracts import Sink, SinkContext
+from meetcore.plugin.sink import Sink, SinkContext
 from meetcore_meetstream.dial_options import SocketOptions
 from meetcore_websocket.dialler import Dialler
 from meetcore_websocket.outbound import Outbound

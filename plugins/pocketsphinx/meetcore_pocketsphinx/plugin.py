@@ -8,8 +8,9 @@ from pathlib import Path
 
 from meetcore.model.config import build_options
 from meetcore.model.errors import MeetcoreError
-from meetcore.plugin.contracts import HealthReport, Transcriber, TranscriberContext
+from meetcore.plugin.health import HealthReport
 from meetcore.plugin.hooks import hookimpl
+from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 from meetcore_pocketsphinx.options import PocketsphinxOptions
 from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
 

@@ -12,7 +12,7 @@ from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.audio.utterance import SpeechBegan, SpeechEnded, UtteranceDetector
 from meetcore.audio.vad import FRAME_SAMPLES, VoiceDetector
 from meetcore.model.errors import MeetcoreError
-from meetcore.plugin.contracts import TranscriberStream
+from meetcore.plugin.transcriber import TranscriberStream
 
 __all__ = ["feed_utterances", "read_wav"]
 

@@ -9,7 +9,7 @@ from attrs import define
 
 from meetcore.model.errors import TranscriberError
 from meetcore.model.transcript import Hypothesis, Word
-from meetcore.plugin.contracts import StreamRequest, TranscriberStream, UntranscribedAudio
+from meetcore.plugin.transcriber import StreamRequest, TranscriberStream, UntranscribedAudio
 from meetcore_pocketsphinx.process import WorkerProcess, refusal
 from meetcore_pocketsphinx.settings import SAMPLE_RATE_HZ
 from meetcore_pocketsphinx.utterance import WordJson

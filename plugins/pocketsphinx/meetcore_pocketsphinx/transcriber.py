@@ -14,7 +14,7 @@ from attrs import evolve
 
 from meetcore.model.errors import TranscriberError
 from meetcore.model.transcript import Hypothesis
-from meetcore.plugin.contracts import (
+from meetcore.plugin.transcriber import (
     StreamRequest,
     Transcriber,
     TranscriberCapabilities,

@@ -13,7 +13,7 @@ from meetcore.model.errors import CommandFailed
 from meetcore.model.lifecycle import EndReason
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.signals import TrackAppeared
-from meetcore.plugin.contracts import Call, CallEvents, CallRequest, Capability
+from meetcore.plugin.platform import Call, CallEvents, CallRequest, Capability
 from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.capture import RemoteTrack
 from meetcore_browser.errors import BrowserError, SelectorMissed, StepFailed

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import ClassVar
 
 from meetcore.model.meeting import MeetingLink
-from meetcore.plugin.contracts import Call, CallEvents, CallRequest, Platform
+from meetcore.plugin.platform import Call, CallEvents, CallRequest, Platform
 from meetcore_rehearsal.links import LINK_EXAMPLES, PLATFORM_NAME, parse_link
 
 __all__ = ["RehearsalPlatform"]

@@ -12,7 +12,7 @@ from meetcore_rehearsal.stage import RehearsalStage
 if TYPE_CHECKING:
     import click
 
-    from meetcore.plugin.contracts import Platform
+    from meetcore.plugin.platform import Platform
 
 meetcore_api_version = "1.0"
 

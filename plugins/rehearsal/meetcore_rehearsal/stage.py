@@ -17,7 +17,7 @@ from attrs import field, frozen
 from meetcore.model.errors import UnknownMeetingUrl
 from meetcore.model.links import read_link
 from meetcore.model.meeting import MeetingLink
-from meetcore.plugin.contracts import Call, CallEvents, CallRequest, Platform
+from meetcore.plugin.platform import Call, CallEvents, CallRequest, Platform
 from meetcore_rehearsal.links import PLATFORM_NAME, parse_link
 from meetcore_rehearsal.scripts import DEFAULT_SCRIPT, bundled_scripts, find_script
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from meetcore.fleet.fleet import Fleet
     from meetcore.model.config import BotConfig
-    from meetcore.plugin.contracts import Launcher, RunningBot
+    from meetcore.plugin.launcher import Launcher, RunningBot
     from meetcore_server.assembly import ServeOptions, Server
 
 __all__ = ["serve_command"]

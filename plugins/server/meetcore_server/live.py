@@ -20,7 +20,7 @@ from meetcore.log.folders import journal_path
 from meetcore.model.dialect import Dialect
 from meetcore.model.events import Draft, Event, StateChanged
 from meetcore.model.history import BotHistory
-from meetcore.plugin.contracts import RunningBot
+from meetcore.plugin.launcher import RunningBot
 from meetcore_server.feeds import Feed
 from meetcore_server.journal_reader import read_events
 from meetcore_server.served_socket import ServedSocket

@@ -16,7 +16,7 @@ from meetcore.model.errors import ConfigError, MeetcoreError
 from meetcore.model.languages import LanguageRefused, language_tag, spoken_language
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.secrets import Secret
-from meetcore.plugin.contracts import BotSpec
+from meetcore.plugin.launcher import BotSpec
 from meetcore.plugin.registry import Plugins
 
 __all__ = ["Sandbox", "Specs", "check_webhooks", "plain_settings"]

@@ -50,7 +50,7 @@ from meetcore.model.errors import (
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import EndReason, Evidence, State, check_transition
 from meetcore.model.meeting import MeetingLink
-from meetcore.plugin.contracts import BotSpec, RunningBot
+from meetcore.plugin.launcher import BotSpec, RunningBot
 from meetcore_server.live import LiveBot
 from meetcore_server.storage.errors import DatabaseUnavailable
 

@@ -23,7 +23,7 @@ from meetcore.fleet.fleet import Fleet
 from meetcore.gateway.records import BotRequest, BotRow, NotNow
 from meetcore.model.events import StateChanged
 from meetcore.model.meeting import MeetingLink
-from meetcore.plugin.contracts import BotSpec
+from meetcore.plugin.launcher import BotSpec
 from meetcore.plugin.registry import Plugins
 from meetcore_server.live import LiveBot, LiveBots
 from meetcore_server.supervision import Supervision, Trouble, write_beginning

@@ -10,7 +10,7 @@ from meetcore.plugin.hooks import hookimpl
 if TYPE_CHECKING:
     from meetcore.gateway.service import App
     from meetcore.model.dialect import Dialect
-    from meetcore.plugin.contracts import Sink
+    from meetcore.plugin.sink import Sink
 
 __all__ = ["meetcore_register_dialects", "meetcore_register_routes", "meetcore_register_sinks"]
 

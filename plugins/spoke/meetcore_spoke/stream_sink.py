@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import trio
 
 from meetcore.model.events import Event
-from meetcore.plugin.contracts import Sink, SinkContext
+from meetcore.plugin.sink import Sink, SinkContext
 from meetcore_spoke.stream_frames import Pieces, SpeakerChanges, handshake
 from meetcore_spoke.stream_options import StreamOptions
 from meetcore_websocket.dialler import Dialler

@@ -22,7 +22,7 @@ from meetcore.model.backoff import backoff_s
 from meetcore.model.dialect import NativeDialect
 from meetcore.model.errors import JournalError, StorageUnavailable
 from meetcore.model.events import DeliveryAbandoned, DeliveryAttempted, Event, PluginEvent
-from meetcore.plugin.contracts import SinkContext
+from meetcore.plugin.sink import SinkContext
 from meetcore_webhook.delivery_state import DeadLetters, DeliveryState, StateFile
 from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.schedule import Verdict

@@ -13,7 +13,7 @@ import trio
 from meetcore.model.addresses import PrivateTargets, is_address
 from meetcore.model.errors import ConfigError, StorageUnavailable
 from meetcore.model.events import Event
-from meetcore.plugin.contracts import Sink, SinkContext
+from meetcore.plugin.sink import Sink, SinkContext
 from meetcore_webhook.options import WebhookOptions
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from meetcore.model.commands import Command
 from meetcore.model.dialect import Dialect, NativeDialect
 from meetcore.model.errors import MeetcoreError
 from meetcore.model.events import Draft, Event, SegmentFinalized
-from meetcore.plugin.contracts import JournalView
+from meetcore.plugin.sink import JournalView
 from meetcore_websocket.access import Access, AccessDecision, Role
 from meetcore_websocket.command_queue import CommandQueue
 from meetcore_websocket.frames import INTERNAL_ERROR

@@ -8,7 +8,7 @@ from meetcore.model.addresses import is_address
 from meetcore.model.errors import ConfigError, JournalError, StorageUnavailable
 from meetcore.model.events import Event, PluginEvent, StateChanged
 from meetcore.model.lifecycle import TERMINAL
-from meetcore.plugin.contracts import SinkContext
+from meetcore.plugin.sink import SinkContext
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.target import Target
 

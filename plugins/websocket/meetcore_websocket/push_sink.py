@@ -13,7 +13,7 @@ import trio
 from meetcore.log.folders import make_private_folder
 from meetcore.model.errors import ConfigError, StorageUnavailable
 from meetcore.model.events import Draft, Event, TrackOpened
-from meetcore.plugin.contracts import Sink, SinkContext
+from meetcore.plugin.sink import Sink, SinkContext
 from meetcore_websocket.dialler import Dialler
 from meetcore_websocket.outbound import TargetUnreachable
 from meetcore_websocket.push_options import PushOptions

@@ -11,7 +11,7 @@ import trio
 from meetcore.model.errors import ConfigError, JournalError, StorageUnavailable
 from meetcore.model.events import Draft, Event, PluginEvent, StateChanged
 from meetcore.model.lifecycle import TERMINAL
-from meetcore.plugin.contracts import Sink, SinkContext
+from meetcore.plugin.sink import Sink, SinkContext
 from meetcore_websocket.frames import GOING_AWAY, NORMAL
 from meetcore_websocket.options import PATH, WebSocketOptions
 

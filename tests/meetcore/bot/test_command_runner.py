@@ -12,7 +12,7 @@ import meetcore
 from meetcore.model.commands import COMMAND_TYPES, PauseRecording, SendChat, ShowImage, Speak
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
 from meetcore.model.signals import CallEnded, Knocked
-from meetcore.plugin.contracts import Capability
+from meetcore.plugin.platform import Capability
 from tests.meetcore.conftest import Stage, end_of, events_of, kinds
 
 EXAMPLES = {

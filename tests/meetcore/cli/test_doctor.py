@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from meetcore.cli.doctor import check_core
-from meetcore.plugin.contracts import HealthReport
+from meetcore.plugin.health import HealthReport
 from meetcore.plugin.registry import Plugins
 
 

@@ -16,7 +16,7 @@ from attrs import define
 
 from meetcore.audio.chunk import Pcm
 from meetcore.model.secrets import Redactor
-from meetcore.plugin.contracts import CallRequest
+from meetcore.plugin.platform import CallRequest
 from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.browser import Browser
 from meetcore_browser.testing import KeepingCallEvents, PageSite, serve_pages, until

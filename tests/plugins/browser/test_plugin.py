@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from meetcore.plugin.contracts import HealthReport
+from meetcore.plugin.health import HealthReport
 from meetcore_browser import plugin
 from meetcore_browser.driver import open_driver
 from meetcore_browser.errors import DriverCrashed

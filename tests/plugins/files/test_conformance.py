@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from meetcore.model.events import ArtifactWritten, CaptureStarted, SegmentFinalized
-from meetcore.plugin.contracts import Sink
+from meetcore.plugin.sink import Sink
 from meetcore.testing.conformance import SinkConformance
 from meetcore_files.manifest import Manifest
 from meetcore_files.options import FilesOptions

@@ -37,7 +37,7 @@ from meetcore.model.events import (
 )
 from meetcore.model.roster import NameSource, Participant
 from meetcore.model.transcript import Segment, Word
-from meetcore.plugin.contracts import SinkContext
+from meetcore.plugin.sink import SinkContext
 from meetcore_files.completion import file_name_part
 from meetcore_files.manifest import Manifest, sha256_of
 from meetcore_files.options import FilesOptions
@@ -323,7 +323,7 @@ async def test_a_sink_that_was_detached_before_its_finish_completes_when_it_clos
 RECORDING_PROCESS = """
 import sys, pathlib, numpy as np, trio
 from meetcore.audio.chunk import Chunk
-from meetcore.plugin.contracts import SinkContext
+from meetcore.plugin.sink import SinkContext
 from meetcore.model.events import BotRequested
 from meetcore.log.journal import Journal
 from meetcore_files.options import FilesOptions

@@ -27,7 +27,7 @@ from meetcore.model.events import (
 )
 from meetcore.model.lifecycle import State
 from meetcore.model.roster import NameSource, Participant
-from meetcore.plugin.contracts import Sink
+from meetcore.plugin.sink import Sink
 from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.audio_frames import NOBODY, LoudestSpeaker, Upsampler, binary_frame
 from meetcore_meetstream.audio_sink import MeetstreamAudioSink

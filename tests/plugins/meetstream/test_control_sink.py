@@ -17,7 +17,7 @@ from meetcore.model.commands import Command, SendChat, ShowImage, Speak
 from meetcore.model.errors import CapabilityMissing, CommandRefused, ConfigError
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import State
-from meetcore.plugin.contracts import Sink
+from meetcore.plugin.sink import Sink
 from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
 from meetcore_meetstream.control_sink import MeetstreamControlSink

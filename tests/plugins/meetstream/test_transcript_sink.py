@@ -12,7 +12,7 @@ from attrs import evolve
 
 from meetcore.model.errors import ConfigError
 from meetcore.model.events import SegmentDraft, SegmentFinalized
-from meetcore.plugin.contracts import Sink
+from meetcore.plugin.sink import Sink
 from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.dial_options import TranscriptOptions
 from meetcore_meetstream.transcript_sink import MeetstreamTranscriptSink

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from meetcore.audio.chunk import Pcm
-from meetcore.plugin.contracts import StreamRequest, Transcriber, TranscriberStream
+from meetcore.plugin.transcriber import StreamRequest, Transcriber, TranscriberStream
 from meetcore.testing.conformance import TranscriberConformance
 from meetcore.testing.voice import read_wav
 from meetcore_pocketsphinx.options import PocketsphinxOptions

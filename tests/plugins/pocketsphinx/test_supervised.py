@@ -27,7 +27,7 @@ from meetcore.model.events import (
 )
 from meetcore.model.secrets import Redactor
 from meetcore.model.transcript import Hypothesis
-from meetcore.plugin.contracts import TranscriberContext
+from meetcore.plugin.transcriber import TranscriberContext
 from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
 
 

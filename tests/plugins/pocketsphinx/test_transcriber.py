@@ -20,7 +20,7 @@ import trio
 from meetcore.audio.chunk import Chunk, Pcm
 from meetcore.model.errors import ConfigError, MeetcoreError, TranscriberError
 from meetcore.model.transcript import Hypothesis
-from meetcore.plugin.contracts import (
+from meetcore.plugin.transcriber import (
     StreamRequest,
     TranscriberContext,
     TranscriberStream,
@@ -326,7 +326,7 @@ async def test_closing_while_it_decodes_leaves_no_process(
 async def test_the_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     program = (
         "import trio, pathlib\n"
-        "from meetcore.plugin.contracts import TranscriberContext\n"
+        "from meetcore.plugin.transcriber import TranscriberContext\n"
         "from meetcore_pocketsphinx.options import PocketsphinxOptions\n"
         "from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber\n"
         "async def main():\n"

@@ -32,7 +32,7 @@ from meetcore.model.signals import (
     SpeakingIndicated,
     TrackAppeared,
 )
-from meetcore.plugin.contracts import CallRequest, Platform
+from meetcore.plugin.platform import CallRequest, Platform
 from meetcore.testing.conformance import ConformanceMeeting, PlatformConformance
 from meetcore.testing.script import Admission, Decision, End, Line, Person, Script
 from meetcore_browser.bot_page import BotPage, open_page

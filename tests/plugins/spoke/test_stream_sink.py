@@ -25,7 +25,7 @@ from meetcore.model.events import (
 )
 from meetcore.model.lifecycle import State
 from meetcore.model.roster import NameSource, Participant
-from meetcore.plugin.contracts import Sink
+from meetcore.plugin.sink import Sink
 from meetcore.testing.conformance import SinkConformance
 from meetcore_spoke.stream_options import StreamOptions
 from meetcore_spoke.stream_sink import SpokeStreamSink

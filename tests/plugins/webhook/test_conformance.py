@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from meetcore.plugin.contracts import Sink
+from meetcore.plugin.sink import Sink
 from meetcore.testing.conformance import SinkConformance
 from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.sink import WebhookSink

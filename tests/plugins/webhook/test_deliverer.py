@@ -16,7 +16,7 @@ import trio.testing
 from meetcore.log.journal import Journal
 from meetcore.model.commands import Command
 from meetcore.model.events import DeliveryAbandoned, DeliveryAttempted, Event, StepTaken
-from meetcore.plugin.contracts import SinkContext
+from meetcore.plugin.sink import SinkContext
 from meetcore_webhook.deliverer import Deliverer
 from meetcore_webhook.delivery_state import DeliveryState, StateFile
 from meetcore_webhook.options import WebhookOptions

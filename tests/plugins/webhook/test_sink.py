@@ -23,7 +23,7 @@ from meetcore.model.commands import Command
 from meetcore.model.errors import ConfigError, StorageUnavailable
 from meetcore.model.events import DeliveryAttempted, Event, StepTaken
 from meetcore.model.secrets import Secret
-from meetcore.plugin.contracts import SinkContext
+from meetcore.plugin.sink import SinkContext
 from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.sink import WebhookSink
 
@@ -364,7 +364,7 @@ async def test_the_secrets_are_known_to_the_redactor(tmp_path: Path) -> None:
 
 SENDING_PROCESS = """
 import sys, pathlib, trio
-from meetcore.plugin.contracts import SinkContext
+from meetcore.plugin.sink import SinkContext
 from meetcore.model.events import StepTaken
 from meetcore.log.journal import Journal
 from meetcore_webhook.options import WebhookOptions

@@ -28,7 +28,7 @@ from meetcore.model.events import (
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.model.roster import NameSource
 from meetcore.model.transcript import Segment
-from meetcore.plugin.contracts import Sink, SinkContext
+from meetcore.plugin.sink import Sink, SinkContext
 from meetcore_websocket.options import WebSocketOptions
 from meetcore_websocket.sink import WebSocketSink
 

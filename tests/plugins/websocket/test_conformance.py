@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from meetcore.model.events import LedgerClosed, PluginEvent
-from meetcore.plugin.contracts import Sink
+from meetcore.plugin.sink import Sink
 from meetcore.testing.conformance import SinkConformance
 from meetcore_websocket.options import WebSocketOptions
 from meetcore_websocket.push_options import PushOptions

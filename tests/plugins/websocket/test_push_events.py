@@ -448,7 +448,7 @@ def test_a_cursor_torn_at_any_byte_is_the_last_or_the_one_before(
 
 PUSHING_PROCESS = """
 import sys, pathlib, trio
-from meetcore.plugin.contracts import SinkContext
+from meetcore.plugin.sink import SinkContext
 from meetcore.model.events import StepTaken
 from meetcore.log.journal import Journal
 from meetcore_websocket.push_options import PushOptions

@@ -23,7 +23,7 @@ from meetcore.model.commands import Command
 from meetcore.model.errors import MeetcoreError
 from meetcore.model.events import PluginEvent, StateChanged
 from meetcore.model.lifecycle import State
-from meetcore.plugin.contracts import Sink, SinkContext
+from meetcore.plugin.sink import Sink, SinkContext
 
 DEADLINE_S = 20.0
 T = TypeVar("T")

@@ -1,0 +1,96 @@
+"""Where bots run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import trio
+from attrs import field, frozen
+
+from meetcore.model.commands import Command
+from meetcore.model.events import Draft, Event
+
+if TYPE_CHECKING:
+    from meetcore.audio.chunk import Chunk
+
+__all__ = ["BotSpec", "Launcher", "RunningBot"]
+
+
+@frozen(kw_only=True)
+class BotSpec:
+    """A bot to be run, as plain data that can cross to another process.
+
+    Attributes:
+        bot_id: Its id, and the name of its folder.
+        url: The meeting's link; may hold a passcode.
+        settings: Everything of `BotConfig`, plain, as in a TOML file. May hold secrets.
+        platform: The platform that is to take the link, None for the one that knows it.
+        scheduled_for: When it is to join, None for now.
+        plugin_files: Python files to load as plugins where it runs.
+    """
+
+    bot_id: str
+    url: str = field(repr=False)
+    settings: Mapping[str, Any] = field(factory=dict, repr=False)
+    platform: str | None = None
+    scheduled_for: datetime | None = None
+    plugin_files: tuple[str, ...] = ()
+
+
+class RunningBot(ABC):
+    """A bot that runs somewhere, for whoever looks after it.
+
+    Attributes:
+        bot_id: Its id.
+        folder: Its folder, with the journal.
+    """
+
+    bot_id: str
+    folder: Path
+
+    @abstractmethod
+    def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
+        """Yield what its journal holds after a `seq`, then what happens, with drafts between.
+
+        Ends after the terminal event, or without one when the bot is gone. To be closed by
+        whoever does not read it to its end.
+        """
+
+    @abstractmethod
+    async def perform(self, command: Command) -> None:
+        """Have it carry out a command; at most 30 s. Raises as `Bot.perform` does."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """End it at once, without leave-taking; recovery finishes what it left."""
+
+    @abstractmethod
+    async def gone(self) -> None:
+        """Return when nothing of it runs any more. No deadline of its own."""
+
+    @abstractmethod
+    def hear(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Chunk]]:
+        """Hold a channel with its audio, all tracks at 16 kHz; what is not taken is dropped."""
+
+
+class Launcher(ABC):
+    """Decides where bots run. A crash of one must not pass to its siblings."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:
+        """Start a bot; return when it takes commands. Cancelling the nursery ends it in order.
+
+        Raises:
+            MeetcoreError: It could not be started; nothing of it runs.
+        """
+
+    async def adopt(self, bot_id: str, folder: Path, nursery: trio.Nursery) -> RunningBot | None:
+        """Return a bot that an earlier process launched and that runs still, or None."""
+        return None

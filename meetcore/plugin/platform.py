@@ -1,0 +1,156 @@
+"""A meeting service, and a bot's presence in one of its meetings.
+
+Every method here is called on the Trio thread, inside a deadline that the core sets, and in a
+task of the plugin's own: what it does wrong becomes an event and touches nobody else.
+`meetcore.testing` has a conformance class for it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from attrs import field, frozen
+
+from meetcore.model.errors import CapabilityMissing
+from meetcore.model.meeting import MeetingLink
+from meetcore.model.secrets import Redactor
+from meetcore.model.signals import Signal
+from meetcore.plugin.options import Configured, OptionsT
+
+if TYPE_CHECKING:
+    from meetcore.audio.chunk import Chunk
+
+__all__ = ["Call", "CallEvents", "CallRequest", "Capability", "Platform"]
+
+
+class Capability(StrEnum):
+    """What a call can do besides being heard; the words read as 'cannot …' in errors."""
+
+    SEND_CHAT = "send_chat"
+    READ_CHAT = "read_chat"
+    SPEAK = "speak"
+    SHOW_IMAGE = "show_image"
+
+
+@frozen(kw_only=True)
+class CallRequest:
+    """What a platform needs to know to join.
+
+    Attributes:
+        bot_id: The bot's id.
+        display_name: The name to show in the meeting, to be used as it is.
+        folder: The bot's folder, for diagnostics.
+        join_timeout_s: How long the client may take to reach the meeting's lobby, in seconds.
+        incoming_video: Whether to receive the others' video at all.
+        headed: Whether a browser should be visible.
+        redactor: Takes secrets out of anything written.
+    """
+
+    bot_id: str
+    display_name: str
+    folder: Path
+    join_timeout_s: float = 60.0
+    incoming_video: bool = False
+    headed: bool = False
+    redactor: Redactor = field(factory=Redactor)
+
+
+class CallEvents(Protocol):
+    """What a Call calls back: it hands what it sees and hears to the core.
+
+    All methods return at once and are to be called on the Trio thread.
+    """
+
+    def observe(self, signal: Signal) -> None:
+        """Hand in a signal. Signals are never dropped."""
+
+    def hear(self, chunk: Chunk) -> None:
+        """Hand in audio of a track announced by `TrackAppeared`.
+
+        Counts it as captured. Any sample rate is taken; about 100 ms a chunk is best. When
+        the core is behind, the chunk is declared lost; it never waits. A hole since the
+        track's previous chunk is declared lost with cause `gap`.
+
+        Raises:
+            PluginError: The track was not announced, or the chunk starts before the end
+                of the previous one.
+        """
+
+    def declare_lost(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
+        """Account for audio that existed but never reached `hear`.
+
+        Args:
+            track_id: The track.
+            start_sample: First lost sample, on the clock and at the rate of the track's chunks.
+            samples: How many.
+            cause: One word for the events, for instance `bridge_overflow`.
+        """
+
+
+class Call(ABC):
+    """The bot's presence in one meeting."""
+
+    capabilities: frozenset[Capability] = frozenset()
+    platform_name: str = "this platform"
+
+    @abstractmethod
+    async def leave(self) -> None:
+        """Leave politely, as a person would; the caller sets the deadline."""
+
+    async def send_chat(self, text: str) -> None:
+        """Send a chat message to everybody.
+
+        Raises:
+            CapabilityMissing: This platform cannot.
+            CommandFailed: It did not work this time.
+        """
+        raise CapabilityMissing(self.platform_name, Capability.SEND_CHAT)
+
+    async def speak(self, pcm: bytes, sample_rate_hz: int) -> None:
+        """Say int16 mono PCM; returns when it is queued.
+
+        Raises:
+            CapabilityMissing: This platform cannot.
+        """
+        raise CapabilityMissing(self.platform_name, Capability.SPEAK)
+
+    async def show_image(self, image: bytes, media_type: str) -> None:
+        """Show a picture as the bot's camera.
+
+        Raises:
+            CapabilityMissing: This platform cannot.
+        """
+        raise CapabilityMissing(self.platform_name, Capability.SHOW_IMAGE)
+
+
+class Platform(Configured[OptionsT], ABC):
+    """Knows the links of one meeting service and opens calls there.
+
+    Attributes:
+        name: Name of the platform, as in configuration and journals.
+        link_examples: Links as a person meets them, for error messages.
+    """
+
+    name: ClassVar[str]
+    link_examples: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def parse(self, url: str) -> MeetingLink | None:
+        """Return the meeting `url` means, or None if it is not one of ours. Pure and quick."""
+
+    @abstractmethod
+    def open_call(
+        self, link: MeetingLink, request: CallRequest, events: CallEvents
+    ) -> AbstractAsyncContextManager[Call]:
+        """Begin to join; on exit nothing of the call remains.
+
+        Entering returns as soon as commands can be given; knocking, admission, denial and
+        the end come as signals.
+
+        Raises:
+            MeetingRefused: The meeting cannot be joined at all; carries the end reason.
+        """

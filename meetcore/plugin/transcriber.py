@@ -1,0 +1,148 @@
+"""Speech to text.
+
+Every method here is called on the Trio thread, inside a deadline that the core sets, and in a
+task of the plugin's own: what it does wrong becomes an event and touches nobody else.
+`meetcore.testing` has a conformance class for it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from attrs import field, frozen
+
+from meetcore.model.errors import MeetcoreError
+from meetcore.model.secrets import Redactor
+from meetcore.model.transcript import Hypothesis
+from meetcore.plugin.options import Configured, OptionsT
+
+if TYPE_CHECKING:
+    from meetcore.audio.chunk import Chunk
+
+__all__ = [
+    "StreamRequest",
+    "Transcriber",
+    "TranscriberCapabilities",
+    "TranscriberContext",
+    "TranscriberStream",
+    "UntranscribedAudio",
+]
+
+
+@frozen(kw_only=True)
+class TranscriberCapabilities:
+    """What a transcriber can do.
+
+    Attributes:
+        streaming: Whether it takes audio while it is spoken.
+        partials: Whether it gives drafts before the final.
+        word_times: Whether words have times.
+        confidence: Whether words or utterances have a confidence.
+        languages: BCP-47 tags, empty for 'whatever the provider detects'.
+        wants: `utterances` for speech only, `continuous` for everything between, too.
+        max_streams: How many tracks at once, None for no limit of its own.
+    """
+
+    streaming: bool = True
+    partials: bool = True
+    word_times: bool = True
+    confidence: bool = True
+    languages: tuple[str, ...] = ()
+    wants: Literal["utterances", "continuous"] = "utterances"
+    max_streams: int | None = None
+
+
+@frozen(kw_only=True)
+class UntranscribedAudio:
+    """Speech a transcriber had to give up, in samples of the call's clock at 16 kHz."""
+
+    start_sample: int
+    end_sample: int
+    cause: str
+
+
+@frozen(kw_only=True)
+class TranscriberContext:
+    """What a transcriber gets for one bot."""
+
+    bot_id: str
+    folder: Path
+    redactor: Redactor = field(factory=Redactor)
+
+
+@frozen(kw_only=True)
+class StreamRequest:
+    """One track to transcribe.
+
+    Attributes:
+        bot_id: The bot's id.
+        track_id: The track's id.
+        emit: Takes results, at any time, on the Trio thread; returns at once.
+        language: BCP-47 tag wished for, None for the transcriber's own choice.
+    """
+
+    bot_id: str
+    track_id: str
+    emit: Callable[[Hypothesis | UntranscribedAudio], None]
+    language: str | None = None
+
+
+class TranscriberStream(ABC):
+    """One track being transcribed.
+
+    The core calls these from one supervised task per track, in order, never two at a time,
+    each under a deadline. When one raises `TranscriberError` the core closes the stream, opens
+    another after a pause, and replays the utterance that was not finalized (once).
+    """
+
+    @abstractmethod
+    async def begin_utterance(self, utterance_id: str, start_sample: int) -> None:
+        """Speech begins; results about it carry `utterance_id`."""
+
+    @abstractmethod
+    async def feed(self, chunk: Chunk) -> None:
+        """Take audio, 16 kHz. In `continuous` mode it also comes between utterances."""
+
+    @abstractmethod
+    async def end_utterance(self, utterance_id: str, end_sample: int, cause: str) -> None:
+        """Speech ended: `cause` is `silence`, `max_length`, `gap`, `paused` or `track_closed`.
+
+        A final `Hypothesis` (maybe with empty text) or an `UntranscribedAudio` must follow,
+        here or later.
+        """
+
+    async def flush(self) -> None:
+        """Return when everything fed so far has had its final result."""
+
+
+class Transcriber(Configured[OptionsT], ABC):
+    """Turns the speech of tracks into text; a call of a stream may take `call_timeout_s`."""
+
+    name: ClassVar[str]
+    call_timeout_s: ClassVar[float] = 30.0
+    capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities()
+
+    @asynccontextmanager
+    async def open(self, context: TranscriberContext) -> AsyncIterator[None]:
+        """Hold what one bot's streams share, for instance a worker process."""
+        yield
+
+    @abstractmethod
+    def stream(self, request: StreamRequest) -> AbstractAsyncContextManager[TranscriberStream]:
+        """Open a stream for one track.
+
+        Raises:
+            TranscriberError: It cannot be opened now, or ever (`retryable`).
+        """
+
+    async def transcribe_file(self, path: Path) -> list[Hypothesis]:
+        """Transcribe a recording afterwards.
+
+        Raises:
+            MeetcoreError: This transcriber only works live.
+        """
+        raise MeetcoreError(f"The transcriber {self.name!r} cannot transcribe {path}: it is live.")
