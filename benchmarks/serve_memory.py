@@ -3,7 +3,8 @@
 Of a process: its PSS, what it has for itself and its part of what it shares with others. Bots are
 in their calls, record and transcribe nothing, and nothing happens there; each is a process of its
 own, Python and all, which shares with the others what the kernel read from files. The server's
-share is the anonymous memory its own process grew by, divided by the number. `--quick` takes few.
+share is the anonymous memory its own process grew by, if it did, divided by the number. `--quick`
+takes few.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def _bots(server: Server) -> tuple[list[str], float, float]:
     others = set(server.children)
     before = memory_bytes(server.pid, "Anonymous")
     bots = [server.bot() for _ in range(BOTS)]
-    own = (memory_bytes(server.pid, "Anonymous") - before) / BOTS / 1024
+    own = max(0, memory_bytes(server.pid, "Anonymous") - before) / BOTS / 1024
     children = set(server.children) - others
     assert len(children) == BOTS
     return bots, statistics.mean(memory_bytes(pid) for pid in children) / 1024, own
@@ -37,7 +38,7 @@ def _subscribers(server: Server, bot_id: str) -> float:
         line.say(type="subscribe", bot_id=bot_id)
     for line in lines:
         assert line.hear()["type"] == "subscribed"
-    grown = memory_bytes(server.pid, "Anonymous") - before
+    grown = max(0, memory_bytes(server.pid, "Anonymous") - before)
     for line in lines:
         line.socket.close()
     return grown / SUBSCRIBERS / 1024
