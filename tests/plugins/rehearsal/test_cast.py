@@ -77,8 +77,8 @@ async def test_a_script_is_played_to_a_guest_in_time(house: House, tmp_path: Pat
         assert rehearsal.clock_started_at is not None
         assert sorted(rehearsal.line_starts) == [0, 1, 2]
         for index, started_at in rehearsal.line_starts.items():
-            planned = rehearsal.clock_started_at + script.lines[index].at_s
-            assert started_at == pytest.approx(planned, abs=0.4)
+            late_s = started_at - rehearsal.clock_started_at - script.lines[index].at_s
+            assert -0.05 < late_s < 1.0  # never early; how late, a busy machine decides, too
 
 
 @pytest.mark.browser
