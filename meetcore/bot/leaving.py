@@ -102,7 +102,7 @@ class LeaveRules:
 
     def due(self) -> list[tuple[float, EndReason, Evidence]]:
         """Return when each rule that applies now would end the attendance, earliest first."""
-        rules = self._door_rules() if self._state not in IN_CALL else self._call_rules()
+        rules = self._admission_rules() if self._state not in IN_CALL else self._call_rules()
         found = [
             (since + after, reason, Evidence("leave_rule", f"{detail} for {after:g} s"))
             for since, after, reason, detail in rules
@@ -110,7 +110,7 @@ class LeaveRules:
         ]
         return sorted(found, key=lambda item: item[0])
 
-    def _door_rules(self) -> list[tuple[float | None, float | None, EndReason, str]]:
+    def _admission_rules(self) -> list[tuple[float | None, float | None, EndReason, str]]:
         config, since = self.config, self._state_since
         if self._state is State.JOINING:
             return [(since, config.join_s, EndReason.CLIENT_NEVER_LOADED, "joining")]
