@@ -54,7 +54,7 @@ class LatenessSink(meetcore.Sink):
         self._meeting = meeting
         self._late = late
 
-    async def hear(self, chunk: meetcore.Chunk) -> None:
+    async def on_audio(self, chunk: meetcore.Chunk) -> None:
         assert self._meeting.began is not None
         due = self._meeting.began + chunk.end_sample / chunk.sample_rate_hz
         self._late.append(trio.current_time() - due)

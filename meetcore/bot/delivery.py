@@ -176,11 +176,11 @@ class SinkRunner:
         elif isinstance(item, Lost):
             self._account_for_unheard(item, item.cause)
             await self._patience.try_call(
-                "lose",
-                lambda: sink.lose(item.track_id, item.start_sample, item.samples, item.cause),
+                "on_gap",
+                lambda: sink.on_gap(item.track_id, item.start_sample, item.samples, item.cause),
                 timeout_s,
             )
-        elif await self._patience.try_call("hear", lambda: sink.hear(item), timeout_s):
+        elif await self._patience.try_call("on_audio", lambda: sink.on_audio(item), timeout_s):
             self._accounts[item.track_id].delivered += item.samples
             self._losses.tell()
         else:

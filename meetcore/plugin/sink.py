@@ -87,16 +87,16 @@ class SinkContext:
 class Sink(Configured[OptionsT], ABC):
     """Carries events, drafts or audio out.
 
-    A life: `open` → (`deliver`, `deliver_draft`, `hear`)* → `finish` → `deliver` of what came
+    A life: `open` → (`deliver`, `deliver_draft`, `on_audio`)* → `finish` → `deliver` of what came
     meanwhile and of the terminal state → exit of `open`. Events come in order, from a cursor
     over the journal: none is ever skipped. Drafts come in their place between events, the
-    newest of a key only. `hear` runs in a task of its own, so a slow `deliver` does not hold
+    newest of a key only. `on_audio` runs in a task of its own, so a slow `deliver` does not hold
     up audio; its bounded mailbox drops the oldest, and that is declared.
 
     Attributes:
         wants_events: Whether `deliver` is to be called.
         wants_drafts: Whether `deliver_draft` is to be called.
-        wants_audio: Whether `hear` is to be called.
+        wants_audio: Whether `on_audio` is to be called.
         call_timeout_s: How long one call may take before it counts as hung.
         finish_timeout_s: How long `finish` and the exit of `open` may take, each.
         transient: Whether it belongs to the process and not to the bot: then the journal does
@@ -122,11 +122,11 @@ class Sink(Configured[OptionsT], ABC):
     async def deliver_draft(self, draft: Draft) -> None:
         """Take one draft."""
 
-    async def hear(self, chunk: Chunk) -> None:
+    async def on_audio(self, chunk: Chunk) -> None:
         """Take audio of one track, 16 kHz."""
 
-    async def lose(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
-        """Learn that these samples of a track never come, in order with `hear`.
+    async def on_gap(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
+        """Learn that these samples of a track never come, in order with `on_audio`.
 
         Cause `paused` means that they were kept back on purpose.
         """

@@ -78,7 +78,7 @@ class WitnessSink(meetcore.Sink):
         await trio.lowlevel.checkpoint()
         self.told.append((trio.current_time(), draft))
 
-    async def hear(self, chunk: meetcore.Chunk) -> None:
+    async def on_audio(self, chunk: meetcore.Chunk) -> None:
         await trio.lowlevel.checkpoint()
         self.heard += chunk.samples
 

@@ -147,7 +147,7 @@ class SlowListener(meetcore.Sink):
     call_timeout_s = 600.0
     finish_timeout_s = 5.0
 
-    async def hear(self, chunk: meetcore.Chunk) -> None:
+    async def on_audio(self, chunk: meetcore.Chunk) -> None:
         await trio.sleep(60)
 
 

@@ -21,7 +21,7 @@ class RaisingSink(meetcore.Sink):
     async def deliver(self, event: meetcore.Event) -> None:
         raise ValueError("no")
 
-    async def hear(self, chunk: meetcore.Chunk) -> None:
+    async def on_audio(self, chunk: meetcore.Chunk) -> None:
         raise ValueError("not that either")
 
 
@@ -34,7 +34,7 @@ class HangingSink(meetcore.Sink):
     async def deliver(self, event: meetcore.Event) -> None:
         await trio.sleep_forever()
 
-    async def hear(self, chunk: meetcore.Chunk) -> None:
+    async def on_audio(self, chunk: meetcore.Chunk) -> None:
         await trio.sleep_forever()
 
     async def finish(self) -> None:

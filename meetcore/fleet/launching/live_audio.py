@@ -121,7 +121,7 @@ class LiveAudio(Sink):
             if self._context is not None and not self._over:
                 listener.tell(self._context.report)
 
-    async def hear(self, chunk: Chunk) -> None:
+    async def on_audio(self, chunk: Chunk) -> None:
         """Hand a chunk to every listener."""
         if self._context is not None:
             for listener in list(self._listeners):

@@ -75,7 +75,7 @@ class FilesSink(Sink[FilesOptions]):
                 await self._complete_late()
             nursery.cancel_scope.cancel()
 
-    async def hear(self, chunk: Chunk) -> None:
+    async def on_audio(self, chunk: Chunk) -> None:
         """Take a chunk; waits while the encoder is behind.
 
         Raises:

@@ -21,8 +21,8 @@ __all__ = ["MeetstreamAudioSink"]
 class MeetstreamAudioSink(DiallingSink[AudioOptions]):
     """Sends all tracks mixed, each frame with the name of who speaks loudest in it.
 
-    While the target is away `hear` waits: the core's mailbox is where sound belongs then, and its
-    losses are declared.
+    While the target is away `on_audio` waits: the core's mailbox is where sound belongs then, and
+    its losses are declared.
     """
 
     name: ClassVar[str] = "meetstream_audio"
@@ -47,7 +47,7 @@ class MeetstreamAudioSink(DiallingSink[AudioOptions]):
         mix.take(event)
         await super().deliver(event)
 
-    async def hear(self, chunk: Chunk) -> None:
+    async def on_audio(self, chunk: Chunk) -> None:
         """Mix a chunk and send what is settled; waits while there is no connection.
 
         Raises:
@@ -57,11 +57,11 @@ class MeetstreamAudioSink(DiallingSink[AudioOptions]):
         speakers.hear(chunk)
         await self._send(mix.add(chunk))
 
-    async def lose(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
+    async def on_gap(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
         """Learn of a hole: silence in the mix, or, if it is long, nothing at all there.
 
         Raises:
-            TargetUnreachable: As for `hear`.
+            TargetUnreachable: As for `on_audio`.
         """
         del cause
         await self._send(self._made()[0].skip(track_id, start_sample, samples))

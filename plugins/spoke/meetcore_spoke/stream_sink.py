@@ -28,8 +28,8 @@ class SpokeStreamSink(Sink[StreamOptions]):
     """Streams the mixed sound to `output`, and listens at `input`.
 
     What comes in to be spoken is discarded, and the journal says so: no platform can speak yet.
-    While the target is away `hear` waits: the core's mailbox is where sound belongs then, and its
-    losses are declared.
+    While the target is away `on_audio` waits: the core's mailbox is where sound belongs then, and
+    its losses are declared.
     """
 
     name: ClassVar[str] = "spoke_stream"
@@ -102,7 +102,7 @@ class SpokeStreamSink(Sink[StreamOptions]):
                 self._output.show(change)
         await trio.lowlevel.checkpoint()
 
-    async def hear(self, chunk: Chunk) -> None:
+    async def on_audio(self, chunk: Chunk) -> None:
         """Mix a chunk and send what is settled; waits while there is no connection.
 
         Raises:
@@ -111,11 +111,11 @@ class SpokeStreamSink(Sink[StreamOptions]):
         assert self._mix is not None
         await self._send(self._pieces.cut(self._mix.add(chunk)))
 
-    async def lose(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
+    async def on_gap(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
         """Learn of a hole: silence in the mix, or, if it is long, nothing at all there.
 
         Raises:
-            TargetUnreachable: As for `hear`.
+            TargetUnreachable: As for `on_audio`.
         """
         del cause
         assert self._mix is not None

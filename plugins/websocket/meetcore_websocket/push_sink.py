@@ -32,9 +32,9 @@ __all__ = ["WebSocketPushSink"]
 class WebSocketPushSink(Sink[PushOptions]):
     """Connects to a URL and sends a bot's events, or its sound; resumes after a drop.
 
-    In mode `audio`, `hear` may wait for as long as the target is away: the core's mailbox is where
-    sound belongs then, and five calls given up in a row would detach the sink. When the meeting is
-    over it waits no longer than `flush_timeout_s`.
+    In mode `audio`, `on_audio` may wait for as long as the target is away: the core's mailbox is
+    where sound belongs then, and five calls given up in a row would detach the sink. When the
+    meeting is over it waits no longer than `flush_timeout_s`.
     """
 
     name: ClassVar[str] = "websocket_push"
@@ -125,7 +125,7 @@ class WebSocketPushSink(Sink[PushOptions]):
         self._events.show(draft)
         await trio.lowlevel.checkpoint()
 
-    async def hear(self, chunk: Chunk) -> None:
+    async def on_audio(self, chunk: Chunk) -> None:
         """Push a chunk, or mix it and push what is settled; waits while there is no connection.
 
         Raises:
@@ -139,11 +139,11 @@ class WebSocketPushSink(Sink[PushOptions]):
         elif settled := self._mix.add(chunk):
             await self._audio.put(settled)
 
-    async def lose(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
+    async def on_gap(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
         """Learn of a hole: silence in the mix, or, if it is long, nothing at all there.
 
         Raises:
-            TargetUnreachable: As for `hear`.
+            TargetUnreachable: As for `on_audio`.
         """
         del cause
         assert self._audio is not None

@@ -94,7 +94,7 @@ async def test_what_was_said_while_paused_is_held_back_and_accounted_for(tmp_pat
         name = "ear"
         wants_audio = True
 
-        async def hear(self, chunk):
+        async def on_audio(self, chunk):
             await trio.lowlevel.checkpoint()
             heard.append(chunk.samples)
 
@@ -279,8 +279,8 @@ class Hung(meetcore.Sink):
     async def deliver(self, event):
         await self._call("deliver")
 
-    async def hear(self, chunk):
-        await self._call("hear")
+    async def on_audio(self, chunk):
+        await self._call("on_audio")
 
     async def finish(self):
         await self._call("finish")
@@ -311,7 +311,7 @@ class Mute(meetcore.Transcriber):
     ("where", "within_s"),
     [
         ("open", 5.1),
-        ("hear", 61),
+        ("on_audio", 61),
         ("deliver", 121),
         ("finish", 61),
         ("close", 61),

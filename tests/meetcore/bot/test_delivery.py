@@ -58,14 +58,14 @@ class Deaf(meetcore.Sink):
     async def deliver(self, event):
         await self._call("deliver")
 
-    async def hear(self, chunk):
-        await self._call("hear")
+    async def on_audio(self, chunk):
+        await self._call("on_audio")
 
     async def finish(self):
         await self._call("finish")
 
 
-@pytest.mark.parametrize("where", ["open", "hear", "deliver", "finish"])
+@pytest.mark.parametrize("where", ["open", "on_audio", "deliver", "finish"])
 def test_a_sink_that_fails_is_given_up_and_its_losses_are_few_events(tmp_path, where):
     sink, witness = Deaf(where), WitnessSink()
     events = run_simulated(
@@ -75,14 +75,14 @@ def test_a_sink_that_fails_is_given_up_and_its_losses_are_few_events(tmp_path, w
     failed = kinds(events, meetcore.PluginFailed)
     assert {(e.plugin, e.where) for e in failed} == {("deaf", where)}
     assert [e.detached for e in failed][-1] == (where != "finish")
-    expected = FAILURES_TO_DETACH if where in ("hear", "deliver") else 1
+    expected = FAILURES_TO_DETACH if where in ("on_audio", "deliver") else 1
     assert sink.calls == len(failed) == expected
     (ledger,) = kinds(events, meetcore.LedgerClosed)
     lost = {e.consumer: e.lost for e in ledger.entries}
     assert lost["witness"] == 0
     declared = [e for e in kinds(events, meetcore.AudioLost) if e.consumer == "deaf"]
     assert sum(e.samples for e in declared) == lost["deaf"]
-    if where in ("open", "hear"):
+    if where in ("open", "on_audio"):
         assert lost["deaf"] == 120 * 16_000
         assert len(declared) < 20, "two minutes of loss are no thousand events"
         assert {e.cause for e in declared} <= {"sink_failed", "sink_detached", "sink_ended"}

@@ -104,7 +104,7 @@ class LineSink(meetcore.Sink):
         with self.path.open("a") as file:
             file.write(f"{event.seq} {event.type}\n")
 
-    async def hear(self, chunk: meetcore.Chunk) -> None:
+    async def on_audio(self, chunk: meetcore.Chunk) -> None:
         await trio.lowlevel.checkpoint()
 
 

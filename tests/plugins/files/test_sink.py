@@ -124,7 +124,7 @@ async def test_a_meeting_leaves_recordings_transcripts_and_a_manifest_that_agree
         async with sink.open(context):
             for pair in zip(chunks(4), chunks(4, "t/2"), strict=True):
                 for chunk in pair:
-                    await sink.hear(chunk)
+                    await sink.on_audio(chunk)
             context.report(said("good morning everyone", 2.0))
             await sink.finish()
         written = events(context, ArtifactWritten)
@@ -158,7 +158,7 @@ async def test_a_cancelled_bot_leaves_whole_recordings_and_no_thread(tmp_path: P
             sink = FilesSink(FilesOptions(mix=False))
             async with sink.open(context):
                 for chunk in chunks(3):
-                    await sink.hear(chunk)
+                    await sink.on_audio(chunk)
                 scope.cancel()
                 await trio.lowlevel.checkpoint()
         assert scope.cancelled_caught
@@ -198,7 +198,7 @@ async def test_a_track_carries_its_persons_name_and_each_file_is_its_own(
         async with sink.open(context):
             for track_id in ("t1", "t2", "t3", "t4"):
                 for chunk in chunks(1, track_id):
-                    await sink.hear(chunk)
+                    await sink.on_audio(chunk)
             for track_id, who, name in (("t2", "p2", "Ada"), ("t3", "p3", "سارا / ../x")):
                 context.report(ParticipantJoined(participant=Participant(id=who, name=name)))
                 context.report(
@@ -235,7 +235,7 @@ async def test_a_kill_between_the_naming_and_the_manifest_loses_no_track(tmp_pat
         async with sink.open(context):
             for track_id in ("t1", "t1-Ada"):
                 for chunk in chunks(1, track_id):
-                    await sink.hear(chunk)
+                    await sink.on_audio(chunk)
             await sink.finish()
         folder = tmp_path / "files"
         manifest = Manifest.read(folder)
@@ -287,7 +287,7 @@ async def test_a_full_disk_stops_the_recording_with_one_clear_line_and_loses_not
             with a_full_disk(40_000):
                 with pytest.raises(StorageUnavailable, match="Recording has stopped") as caught:
                     for chunk in chunks(60):
-                        await sink.hear(chunk)
+                        await sink.on_audio(chunk)
                         await trio.sleep(0.005)
                 assert "\n" not in str(caught.value)
             with pytest.raises(StorageUnavailable):
@@ -314,7 +314,7 @@ async def test_a_sink_that_was_detached_before_its_finish_completes_when_it_clos
     with a_context(tmp_path) as context, trio.fail_after(30):
         sink = FilesSink(FilesOptions(mix=False))
         async with sink.open(context):
-            await sink.hear(chunks(1)[0])
+            await sink.on_audio(chunks(1)[0])
     manifest = Manifest.read(tmp_path / "files")
     assert manifest is not None
     assert manifest.complete
@@ -343,7 +343,7 @@ async def main():
         for at in range(0, len(noise), 1600):
             await trio.sleep_until(began + at / 16000)
             for track in ("t1", "t2"):
-                await sink.hear(Chunk(track, at, noise[at:at + 1600]))
+                await sink.on_audio(Chunk(track, at, noise[at:at + 1600]))
             print(at + 1600, flush=True)
 
 trio.run(main)

@@ -94,8 +94,8 @@ async def test_every_block_arrives_with_its_place_and_whose_it_is(tmp_path: Path
         async with stage.running(sink):
             await stage.all_told()
             for number in range(50):
-                await sink.hear(block(number))
-                await sink.hear(block(number, "t2"))
+                await sink.on_audio(block(number))
+                await sink.on_audio(block(number, "t2"))
             await sink.finish()
         await eventually(lambda: target.open_now == 0)
     stage.close()
@@ -130,7 +130,7 @@ async def test_after_a_drop_what_was_not_answered_for_is_sent_again(
         stage, sink = a_stage(tmp_path), a_sink(target, **deadlines)
         async with stage.running(sink):
             for number in range(200):
-                await sink.hear(block(number))
+                await sink.on_audio(block(number))
                 await trio.sleep(0.002)
             await eventually(lambda: target.connections >= 3)
             await sink.finish()
@@ -148,7 +148,7 @@ async def test_while_the_target_is_away_hear_waits_and_then_goes_on(tmp_path: Pa
 
     async def hear() -> None:
         for number in range(10):
-            await sink.hear(block(number))
+            await sink.on_audio(block(number))
             heard.append(number)
 
     async with stage.running(sink), trio.open_nursery() as nursery:
@@ -173,7 +173,7 @@ async def test_when_the_meeting_is_over_it_waits_no_longer_than_the_flush_time(
     async def hear() -> None:
         for number in range(5):
             with pytest.raises(TargetUnreachable):
-                await sink.hear(block(number))
+                await sink.on_audio(block(number))
             refused.append(number)
 
     async with stage.running(sink), trio.open_nursery() as nursery:
@@ -190,7 +190,7 @@ async def test_sound_that_was_not_answered_for_at_the_end_is_named(tmp_path: Pat
     async with a_target(after=Manners(pongs=False)) as target:
         stage, sink = a_stage(tmp_path), a_sink(target, flush_timeout_s=0.3)
         async with stage.running(sink):
-            await sink.hear(block(0))
+            await sink.on_audio(block(0))
             with pytest.raises(TargetUnreachable, match=r"last 3[0-9]{3} bytes"):
                 await sink.finish()
         stage.close()
@@ -204,7 +204,7 @@ async def test_unanswered_sound_is_bounded(tmp_path: Path) -> None:
         async with stage.running(sink):
             with trio.move_on_after(1.5):
                 for number in range(20_000):
-                    await sink.hear(block(number % 400))
+                    await sink.on_audio(block(number % 400))
                     taken += 1
         stage.close()
     assert 300 < taken < 340
@@ -218,8 +218,8 @@ async def test_the_bare_mix_is_the_sum_of_the_tracks(tmp_path: Path) -> None:
         async with stage.running(sink):
             await stage.all_told()
             for number in range(30):
-                await sink.hear(block(number))
-                await sink.hear(Chunk("t2", number * BLOCK, NOISE[:BLOCK]))
+                await sink.on_audio(block(number))
+                await sink.on_audio(Chunk("t2", number * BLOCK, NOISE[:BLOCK]))
             await sink.finish()
         stage.close()
     mixed = np.frombuffer(b"".join(target.binaries), "<i2")
@@ -231,11 +231,11 @@ async def test_a_track_that_closed_does_not_hold_up_the_mix(tmp_path: Path) -> N
     async with a_target() as target:
         stage, sink = a_stage(tmp_path), a_sink(target, audio_format="raw_mix")
         async with stage.running(sink):
-            await sink.hear(block(0, "gone"))
+            await sink.on_audio(block(0, "gone"))
             stage.say(TrackClosed(track_id="gone"))
             await stage.all_told()
             for number in range(3):
-                await sink.hear(block(number))
+                await sink.on_audio(block(number))
             await eventually(lambda: sum(map(len, target.binaries)) == 3 * 2 * BLOCK)
         stage.close()
 

@@ -169,7 +169,7 @@ class Stage(Generic[SomeSink]):
         await self.tell(StateChanged(state=State.COMPLETED))
 
     async def hear(self, track: str, start: int, samples: int, value: int = 1000) -> None:
-        await self.sink.hear(Chunk(track, start, np.full(samples, value, np.int16)))
+        await self.sink.on_audio(Chunk(track, start, np.full(samples, value, np.int16)))
 
 
 @asynccontextmanager

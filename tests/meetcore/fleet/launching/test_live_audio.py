@@ -43,7 +43,7 @@ async def test_a_listener_that_stalls_costs_one_event_a_track_and_has_the_newest
             heard = 0
             for number in range(100):
                 for track in ("t1", "t2"):
-                    await ears.hear(chunk(track, number))
+                    await ears.on_audio(chunk(track, number))
                     attentive.receive_nowait()
                     heard += 1
             assert (heard, context.told) == (200, [])
@@ -51,7 +51,7 @@ async def test_a_listener_that_stalls_costs_one_event_a_track_and_has_the_newest
             assert [each.start_sample // SAMPLES for each in waiting] == [
                 number for number in range(95, 100) for _ in range(2)
             ]
-            await ears.hear(chunk("t1", 100))  # it listens again: the stretch is over
+            await ears.on_audio(chunk("t1", 100))  # it listens again: the stretch is over
             assert stalled.receive_nowait().start_sample == 100 * SAMPLES
     told = {event.track_id: event for event in context.told}
     assert len(context.told) == 2
@@ -75,7 +75,7 @@ async def test_what_was_lost_at_the_end_is_told_too(monkeypatch, how):
         async with ears.open(context):
             chunks = await nursery.start(listen)
             for number in range(8):
-                await ears.hear(chunk("t1", number))
+                await ears.on_audio(chunk("t1", number))
             if how == "it goes":
                 over.set()
                 await trio.testing.wait_all_tasks_blocked()
