@@ -26,7 +26,6 @@ PREFIX = "https://loud.invalid/"
 class LoudCall(meetcore.Call):
     """The bot's presence there."""
 
-    capabilities = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
     platform_name = "loud"
 
     def __init__(self, events: meetcore.CallEvents, nursery: trio.Nursery) -> None:
@@ -56,6 +55,7 @@ class LoudPlatform(meetcore.Platform):
     """Knows those links."""
 
     name = "loud"
+    capabilities = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
 
     def parse(self, url: str) -> MeetingLink | None:
         if not url.startswith(PREFIX):

@@ -143,7 +143,7 @@ class Bot:
         self.ledger = context.ledger
         self.journal = context.journal
         self.plugin_failed = context.plugin_failed
-        self._command_runner = CommandRunner(context, self._life, platform.name)
+        self._command_runner = CommandRunner(context, self._life, platform)
         self.journal.listen(event_logger(bot_id, redactor))
         self._sinks = [SinkRunner(sink, context, self._sink_context(name)) for name, sink in sinks]
         self._listening = Listening(

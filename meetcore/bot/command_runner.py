@@ -23,7 +23,7 @@ from meetcore.model.commands import (
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused, MeetcoreError
 from meetcore.model.events import CommandAnswered
 from meetcore.model.lifecycle import IN_CALL, Evidence, State
-from meetcore.plugin.platform import Capability
+from meetcore.plugin.platform import Call, Capability, Platform
 
 __all__ = ["COMMAND_TIMEOUT_S", "CommandRunner"]
 
@@ -42,13 +42,13 @@ class CommandRunner:
     Args:
         context: The bot's records.
         life: Its state and its call.
-        platform_name: For what a platform cannot do.
+        platform: What it can do at best.
     """
 
-    def __init__(self, context: BotContext, life: Life, platform_name: str) -> None:
+    def __init__(self, context: BotContext, life: Life, platform: Platform) -> None:
         self._context = context
         self._life = life
-        self._platform_name = platform_name
+        self._platform = platform
         self._one_at_a_time = trio.Lock()
         self._in_hand: set[trio.CancelScope] = set()
 
@@ -135,14 +135,17 @@ class CommandRunner:
                 f"it cannot {command.type.replace('_', ' ')} now."
             )
 
+    def _can(self, call: Call, capability: Capability) -> bool:
+        return capability in self._platform.capabilities & call.capabilities
+
     async def _ask_call(self, command: Command) -> None:
         call = self._life.call
         capability = _NEEDS.get(type(command))
-        if call is None or capability is None or capability not in call.capabilities:
-            raise CapabilityMissing(self._platform_name, capability or command.type)
+        if call is None or capability is None or not self._can(call, capability):
+            raise CapabilityMissing(self._platform.name, capability or command.type)
         if isinstance(command, SendChat):
             await call.send_chat(command.text)
-            if Capability.READ_CHAT not in call.capabilities:
+            if not self._can(call, Capability.READ_CHAT):
                 self._life.chat_sent(command.text)
         elif isinstance(command, Speak):
             await call.speak(command.pcm, command.sample_rate_hz)

@@ -28,7 +28,7 @@ __all__ = ["Call", "CallEvents", "CallRequest", "Capability", "Platform"]
 
 
 class Capability(StrEnum):
-    """What a call can do besides being heard; the words read as 'cannot …' in errors."""
+    """What can be done in a call besides hearing; the words read as 'cannot …' in errors."""
 
     SEND_CHAT = "send_chat"
     READ_CHAT = "read_chat"
@@ -92,9 +92,15 @@ class CallEvents(Protocol):
 
 
 class Call(ABC):
-    """The bot's presence in one meeting."""
+    """The bot's presence in one meeting.
 
-    capabilities: frozenset[Capability] = frozenset()
+    Attributes:
+        capabilities: What this call can do of what its platform can; by default all of it. A
+            meeting whose host switched the chat off takes chat out.
+        platform_name: Name of the platform, for errors.
+    """
+
+    capabilities: frozenset[Capability] = frozenset(Capability)
     platform_name: str = "this platform"
 
     @abstractmethod
@@ -133,10 +139,13 @@ class Platform(Configured[OptionsT], ABC):
     Attributes:
         name: Name of the platform, as in configuration and journals.
         link_examples: Links as a person meets them, for error messages.
+        capabilities: What its calls can do at best, known before there is one. A single call may
+            be able to do less (`Call.capabilities`), never more.
     """
 
     name: ClassVar[str]
     link_examples: ClassVar[tuple[str, ...]] = ()
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
 
     @abstractmethod
     def parse(self, url: str) -> MeetingLink | None:

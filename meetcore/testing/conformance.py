@@ -329,13 +329,14 @@ class PlatformConformance:
         self, meeting: ConformanceMeeting, call: Call, calls: RecordingCallEvents
     ) -> None:
         """What somebody says comes once, as theirs; what we say comes back once, as ours."""
-        reads = Capability.READ_CHAT in call.capabilities
+        capabilities = self.make_platform().capabilities & call.capabilities
+        reads = Capability.READ_CHAT in capabilities
         if reads:
             await meeting.say("hello bot")
             await calls.wait_until(
                 ChatArrived, lambda chat: chat.text == "hello bot" and not chat.by_bot
             )
-        if Capability.SEND_CHAT in call.capabilities:
+        if Capability.SEND_CHAT in capabilities:
             await call.send_chat("hello everybody")
             if reads:
                 await calls.wait_until(

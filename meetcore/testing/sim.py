@@ -92,6 +92,7 @@ class SimMeeting:
         class SimPlatform(Platform):
             name = "sim"
             link_examples = ("sim:NAME",)
+            capabilities = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
 
             def parse(self, url: str) -> MeetingLink | None:
                 if url != meeting.link:
@@ -216,7 +217,6 @@ def _raise_first(failures: Sequence[tuple[PluginFailed, BaseException | None]]) 
 class SimCall(Call):
     """The bot's presence in a SimMeeting."""
 
-    capabilities = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
     platform_name = "sim"
 
     def __init__(

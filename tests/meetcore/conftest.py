@@ -26,7 +26,7 @@ class StageCall(Call):
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.capabilities = stage.capabilities
+        self.capabilities = stage.call_capabilities
         self.platform_name = "stage"
 
     async def leave(self) -> None:
@@ -47,6 +47,7 @@ class Stage:
 
     def __init__(self, *, capabilities: Iterable[Capability] = (Capability.SEND_CHAT,)) -> None:
         self.capabilities = frozenset(capabilities)
+        self.call_capabilities = Call.capabilities
         self.leave_s = 0.0
         self.left = False
         self.chat: list[str] = []
@@ -61,6 +62,7 @@ class Stage:
 
         class StagePlatform(Platform):
             name = "stage"
+            capabilities = stage.capabilities
             link_examples = ("stage:ROOM",)
 
             def parse(self, url):

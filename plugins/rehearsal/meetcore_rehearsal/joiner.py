@@ -13,7 +13,7 @@ from meetcore.model.errors import CommandFailed
 from meetcore.model.lifecycle import EndReason
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.signals import TrackAppeared
-from meetcore.plugin.platform import Call, CallEvents, CallRequest, Capability
+from meetcore.plugin.platform import Call, CallEvents, CallRequest
 from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.capture import RemoteTrack
 from meetcore_browser.errors import BrowserError, SelectorMissed, StepFailed
@@ -35,7 +35,6 @@ STEP_TIMEOUT_S = 20.0
 class RehearsalCall(Call):
     """The bot's presence in a rehearsal room."""
 
-    capabilities = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
     platform_name = "rehearsal"
 
     def __init__(self, page: BotPage, observer: RoomObserver) -> None:

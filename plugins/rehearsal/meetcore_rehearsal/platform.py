@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import ClassVar
 
 from meetcore.model.meeting import MeetingLink
-from meetcore.plugin.platform import Call, CallEvents, CallRequest, Platform
+from meetcore.plugin.platform import Call, CallEvents, CallRequest, Capability, Platform
 from meetcore_rehearsal.links import LINK_EXAMPLES, PLATFORM_NAME, parse_link
 
 __all__ = ["RehearsalPlatform"]
@@ -18,6 +18,9 @@ class RehearsalPlatform(Platform):
 
     name: ClassVar[str] = PLATFORM_NAME
     link_examples: ClassVar[tuple[str, ...]] = LINK_EXAMPLES
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.SEND_CHAT, Capability.READ_CHAT}
+    )
 
     def parse(self, url: str) -> MeetingLink | None:
         """Return the room `url` means, or None."""

@@ -135,6 +135,19 @@ async def test_the_bots_own_message_is_in_the_journal_also_where_the_chat_cannot
     assert (chat.sender_name, chat.text, chat.by_bot) == ("Notes", "hello", True)
 
 
+async def test_a_call_may_be_able_to_do_less_than_its_platform_but_not_more(
+    tmp_path, autojump_clock
+):
+    stage = Stage(capabilities=(Capability.SEND_CHAT,))
+    stage.call_capabilities = frozenset({Capability.SHOW_IMAGE})
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        for command in (SendChat("hello"), ShowImage(b"png")):
+            with pytest.raises(CapabilityMissing):
+                await bot.perform(command)
+    assert stage.chat == []
+
+
 async def test_where_the_chat_can_be_read_the_message_is_not_noted_twice(tmp_path, autojump_clock):
     stage = Stage(capabilities=(Capability.SEND_CHAT, Capability.READ_CHAT))
     async with stage.bot(tmp_path) as bot:

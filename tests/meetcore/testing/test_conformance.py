@@ -146,8 +146,6 @@ class Lobby:
 
 
 class LobbyCall(meetcore.Call):
-    capabilities = frozenset({meetcore.Capability.SEND_CHAT, meetcore.Capability.READ_CHAT})
-
     def __init__(self, calls: meetcore.CallEvents) -> None:
         self.calls = calls
 
@@ -162,6 +160,7 @@ class LobbyCall(meetcore.Call):
 class LobbyPlatform(meetcore.Platform):
     name = "lobby"
     link_examples = ("lobby:blue",)
+    capabilities = frozenset({meetcore.Capability.SEND_CHAT, meetcore.Capability.READ_CHAT})
     lobby: Lobby
 
     def parse(self, url: str) -> meetcore.MeetingLink | None:

@@ -49,7 +49,6 @@ from meetcore_rehearsal.actions import (
     SetMuted,
     SetSpeaking,
 )
-from meetcore_rehearsal.joiner import RehearsalCall
 from meetcore_rehearsal.platform import RehearsalPlatform
 from meetcore_rehearsal.rehearsal import Rehearsal, open_rehearsal
 from meetcore_rehearsal.room import Room
@@ -322,5 +321,5 @@ class TestRehearsalPlatform(PlatformConformance):
             yield SteeredMeeting(rehearsal)
 
 
-def test_the_call_says_what_it_can() -> None:
-    assert {"send_chat", "read_chat"} == {str(each) for each in RehearsalCall.capabilities}
+def test_the_platform_says_before_a_call_what_can_be_done_in_one() -> None:
+    assert {"send_chat", "read_chat"} == {str(each) for each in RehearsalPlatform.capabilities}
