@@ -8,6 +8,8 @@ What takes long is begun first, so that no process has one left when the others 
 
 What was imported to collect the tests is no garbage: the collector does not look at it again.
 
+Every journal that a test leaves in its folder is held against the published schema of events.
+
 One Chromium for all tests of a process that need a browser, and not one of their own.
 
 And Ctrl-C as a terminal has it: a run in the background of a shell script begins with SIGINT
@@ -71,6 +73,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return file if file in TOGETHER else nodeid
 
     return Scheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    if folder is not None and item.get_closest_marker("other_version") is None:
+        from tests.journals import check_journals
+
+        check_journals(folder)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 import click
 
+from docs.reference.schema import events_schema
 from meetcore.bot.bot import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.cli.ends import EXIT_MEANINGS
@@ -120,6 +121,8 @@ def events_page() -> str:
         "",
         "`seq` counts from 1 without a gap. `meeting_s` is seconds since the bot entered the call,",
         "`null` before that. In the journal file a line also ends with a checksum, `crc`.",
+        "[events.schema.json](events.schema.json) says the same as a JSON Schema. A reader passes",
+        "over types and fields that it does not know: a later version may write them.",
         "",
     ]
     for type_name, cls in sorted(EVENT_TYPES.items()):
@@ -322,6 +325,7 @@ def lifecycle_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "hooks.md": hooks_page,
     "events.md": events_page,
+    "events.schema.json": events_schema,
     "signals.md": signals_page,
     "configuration.md": configuration_page,
     "cli.md": cli_page,

@@ -12,6 +12,7 @@ from meetcore.fleet.launching.heartbeat import GivenUp, given_up
 from meetcore.fleet.launching.sockets import remove_socket
 from meetcore.log.folders import bot_folders, journal_path
 from meetcore.log.journal import Journal, read_journal
+from meetcore.log.journal_head import FORMAT
 from meetcore.log.salvage import mend
 from meetcore.log.scratch import remove_stale
 from meetcore.model.addresses import PrivateTargets
@@ -123,6 +124,13 @@ async def _recover_one(
         return RecoveredBot(
             folder.name, folder, trouble=["The journal does not begin with a request."]
         )
+    if history.requested is not None and history.requested.format > FORMAT:
+        trouble = (
+            f"The journal has format {history.requested.format}, written by meetcore "
+            f"{history.requested.meetcore_version}; this version knows formats up to {FORMAT}. "
+            "Recover it with that version or a later one."
+        )
+        return RecoveredBot(history.requested.bot_id, folder, trouble=[trouble])
     bot_id = history.requested.bot_id if history.requested else folder.name
     journal.bot_id = bot_id
     result = RecoveredBot(bot_id, folder, torn_bytes=journal.torn_bytes)

@@ -14,7 +14,10 @@ from meetcore.model.lifecycle import State, check_transition
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.version import __version__
 
-__all__ = ["begin", "greet"]
+__all__ = ["FORMAT", "begin", "greet"]
+
+FORMAT = 1
+"""The format of the journals that this version writes. Those before the first release have 0."""
 
 
 def begin(
@@ -54,6 +57,7 @@ def begin(
             scheduled_for=scheduled_for,
             metadata=dict(config.metadata),
             meetcore_version=__version__,
+            format=FORMAT,
         )
     )
     state = State.SCHEDULED if scheduled_for else State.REQUESTED

@@ -104,7 +104,10 @@ class Event:
 
 @frozen(kw_only=True)
 class BotRequested(Event):
-    """A bot was asked for: the first entry of every journal."""
+    """A bot was asked for: the first entry of every journal.
+
+    `format` is that of the whole journal, 0 in one from before formats were numbered.
+    """
 
     type: ClassVar[str] = "bot.requested"
     platform: str
@@ -116,6 +119,7 @@ class BotRequested(Event):
     scheduled_for: datetime | None = None
     metadata: dict[str, str] = field(factory=dict)
     meetcore_version: str = ""
+    format: int = 0
 
 
 @frozen(kw_only=True)

@@ -164,6 +164,7 @@ def test_fields_and_values_of_another_version_are_passed_over():
     assert (event.state, event.reason) == ("failed", None)
 
 
+@pytest.mark.other_version
 def test_a_journal_with_entries_of_another_version_is_read_to_its_end(tmp_path):
     path = tmp_path / "journal.jsonl"
     with path.open("wb") as file:
