@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from meetcore.model.config import AudioConfig as AudioConfig
     from meetcore.model.config import AutomaticLeave as AutomaticLeave
     from meetcore.model.config import BotConfig as BotConfig
+    from meetcore.model.config import build_options as build_options
     from meetcore.model.config import load_config as load_config
     from meetcore.model.dialect import Dialect as Dialect
     from meetcore.model.dialect import NativeDialect as NativeDialect
@@ -144,13 +145,26 @@ if TYPE_CHECKING:
     from meetcore.plugin.transcriber import UntranscribedAudio as UntranscribedAudio
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "audio.chunk": ("SAMPLE_RATE_HZ", "Chunk"),
+    "audio.chunk": (
+        "Chunk",
+        "SAMPLE_RATE_HZ",
+    ),
     "audio.mix": ("Mixer",),
     "bot.bot": ("Bot",),
-    "bot.factory": ("OpenBotOptions", "open_bot"),
-    "fleet.fleet": ("Fleet", "StartOptions", "open_fleet"),
+    "bot.factory": (
+        "OpenBotOptions",
+        "open_bot",
+    ),
+    "fleet.fleet": (
+        "Fleet",
+        "StartOptions",
+        "open_fleet",
+    ),
     "fleet.recovery": ("recover",),
-    "log.journal": ("Journal", "read_journal"),
+    "log.journal": (
+        "Journal",
+        "read_journal",
+    ),
     "model.commands": (
         "Command",
         "PauseRecording",
@@ -160,8 +174,17 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Speak",
         "Stop",
     ),
-    "model.config": ("AudioConfig", "AutomaticLeave", "BotConfig", "load_config"),
-    "model.dialect": ("Dialect", "NativeDialect"),
+    "model.config": (
+        "AudioConfig",
+        "AutomaticLeave",
+        "BotConfig",
+        "build_options",
+        "load_config",
+    ),
+    "model.dialect": (
+        "Dialect",
+        "NativeDialect",
+    ),
     "model.errors": (
         "AmbiguousMeetingUrl",
         "CapabilityMissing",
@@ -225,15 +248,41 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TranscriptionStopped",
         "UnknownEvent",
     ),
-    "model.lifecycle": ("EndReason", "Evidence", "State"),
+    "model.lifecycle": (
+        "EndReason",
+        "Evidence",
+        "State",
+    ),
     "model.meeting": ("MeetingLink",),
-    "model.roster": ("NameSource", "Participant", "Roster", "SpeakingTimeline"),
-    "model.secrets": ("Redactor", "Secret"),
-    "model.settings": ("AudioSettings", "AutomaticLeaveSettings", "BotSettings"),
-    "model.transcript": ("Hypothesis", "Segment", "Transcript", "Word"),
+    "model.roster": (
+        "NameSource",
+        "Participant",
+        "Roster",
+        "SpeakingTimeline",
+    ),
+    "model.secrets": (
+        "Redactor",
+        "Secret",
+    ),
+    "model.settings": (
+        "AudioSettings",
+        "AutomaticLeaveSettings",
+        "BotSettings",
+    ),
+    "model.transcript": (
+        "Hypothesis",
+        "Segment",
+        "Transcript",
+        "Word",
+    ),
     "plugin.bot_view": ("BotView",),
     "plugin.health": ("HealthReport",),
-    "plugin.hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
+    "plugin.hooks": (
+        "API_VERSION",
+        "DROP",
+        "Drop",
+        "hookimpl",
+    ),
     "plugin.launcher": (
         "BotSpec",
         "Launcher",

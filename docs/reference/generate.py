@@ -35,6 +35,7 @@ from meetcore.plugin.hooks import API_VERSION, HookSpecs
 from meetcore.plugin.registry import Plugins
 from meetcore_meetstream.options import MeetstreamOptions
 from meetcore_server.options import ServerSettings
+from meetcore_skribby.options import SkribbyOptions
 from meetcore_spoke.options import SpokeOptions
 
 HERE = Path(__file__).parent
@@ -217,12 +218,12 @@ def configuration_page() -> str:
     for title, cls in (
         ("server", ServerSettings),
         ("server.dialects.meetstream", MeetstreamOptions),
+        ("server.dialects.skribby", SkribbyOptions),
         ("server.dialects.spoke", SpokeOptions),
     ):
         lines += [f"### `[plugins.{title}]`", "", *_option_table(cls), ""]
     lines += [
-        "`[plugins.server.dialects.vexa]` has `dialect`, `[plugins.server.dialects.skribby]` has",
-        "`webhook_secret`; the plugins' READMEs say more.",
+        "`[plugins.server.dialects.vexa]` has `dialect`; the plugins' READMEs say more.",
         "",
     ]
     return "\n".join(lines)

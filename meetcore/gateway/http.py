@@ -46,6 +46,7 @@ __all__ = [
     "BodyTooLong",
     "Handler",
     "Listed",
+    "MethodNotAllowed",
     "Mount",
     "NotFound",
     "Reply",
@@ -69,13 +70,19 @@ _DEEPEST = 100
 class BadBody(MeetcoreError):
     """The body of a request is not what the route takes."""
 
+    code = "bad_body"
+
 
 class BodyTooLong(BadBody):
     """The body of a request is longer than the route takes."""
 
+    code = "body_too_long"
+
 
 class TooManyRequests(MeetcoreError):
     """The client asks too often. Whatever `refuse` makes of it, the status will be 429."""
+
+    code = "too_many_requests"
 
     def __init__(self, retry_after_s: float) -> None:
         self.retry_after_s = retry_after_s
@@ -85,14 +92,28 @@ class TooManyRequests(MeetcoreError):
 class ServerFailed(MeetcoreError):
     """Something of ours went wrong, or took too long; the details are in the log alone."""
 
+    code = "internal"
+
 
 class NotFound(MeetcoreError):
-    """There is nothing under this path, or not with this method (`allowed` names others)."""
+    """There is nothing under this path."""
 
-    def __init__(self, path: str, allowed: Sequence[str] = ()) -> None:
-        self.path, self.allowed = path, tuple(allowed)
-        how = f" It takes {', '.join(allowed)}." if allowed else ""
-        super().__init__(f"There is nothing at {path}.{how}")
+    code = "not_found"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(f"There is nothing at {path}.")
+
+
+class MethodNotAllowed(NotFound):
+    """There is something under this path, for other methods; `methods` names them."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, path: str, allowed: Sequence[str]) -> None:
+        super().__init__(path)
+        self.methods = ", ".join(sorted(set(allowed)))
+        self.message = f"{self.message} It takes {self.methods}."
 
 
 @frozen(kw_only=True)
@@ -385,7 +406,8 @@ def find_route(routes: Sequence[Route], method: str, path: str) -> tuple[Route, 
     answered by the route for GET.
 
     Raises:
-        NotFound: No template fits; or one does, for other methods only.
+        NotFound: No template fits.
+        MethodNotAllowed: One does, for other methods only.
     """
     method = "GET" if method == "HEAD" else method
     allowed: list[str] = []
@@ -397,7 +419,7 @@ def find_route(routes: Sequence[Route], method: str, path: str) -> tuple[Route, 
         if route.method == method:
             return route, params
         allowed.append(route.method)
-    raise NotFound(path, sorted(set(allowed)))
+    raise MethodNotAllowed(path, allowed) if allowed else NotFound(path)
 
 
 def fit(template: str, path: str) -> dict[str, str] | None:

@@ -271,9 +271,13 @@ class TranscriberChoice:
 class NoSuchBot(MeetcoreError):
     """There is no such bot, or it is somebody else's."""
 
+    code = "bot_not_found"
+
 
 class BotGone(MeetcoreError):
     """What was asked for of this bot has been deleted."""
+
+    code = "data_deleted"
 
 
 class LimitOf(StrEnum):
@@ -308,6 +312,8 @@ class LimitReached(MeetcoreError):
         of: Whose bots were counted.
     """
 
+    code = "limit_reached"
+
     def __init__(
         self, limit: int, message: str = "", remedy: str = "", *, of: LimitOf = LimitOf.USER
     ) -> None:
@@ -322,6 +328,8 @@ class LimitReached(MeetcoreError):
 class AlreadyThere(MeetcoreError):
     """There is such a bot already (`row`), and there is to be only one."""
 
+    code = "already_there"
+
     def __init__(self, row: BotRow, message: str = "") -> None:
         self.row = row
         super().__init__(message or f"Bot {row.bot_id} is in that meeting already.")
@@ -329,6 +337,8 @@ class AlreadyThere(MeetcoreError):
 
 class KeyReused(MeetcoreError):
     """An idempotency key was used before, for another order; `row` is what that one made."""
+
+    code = "idempotency_key_reused"
 
     def __init__(self, row: BotRow) -> None:
         self.row = row
@@ -359,6 +369,8 @@ def same_order(known: BotRequest, sent: BotRequest) -> bool:
 class NotNow(MeetcoreError):
     """The bot is in a state in which that cannot be done."""
 
+    code = "wrong_state"
+
     def __init__(self, state: State, message: str, remedy: str = "") -> None:
         self.state = state
         super().__init__(message, remedy)
@@ -366,6 +378,8 @@ class NotNow(MeetcoreError):
 
 class LinkRefused(MeetcoreError):
     """The link is none of a platform that is installed here."""
+
+    code = "link_refused"
 
 
 @frozen(kw_only=True)

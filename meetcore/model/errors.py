@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 __all__ = [
     "AmbiguousMeetingUrl",
@@ -75,7 +75,14 @@ class MeetcoreError(Exception):
     Args:
         message: What was wrong, with the value that was wrong.
         remedy: What the reader can do about it; empty when there is nothing to do.
+
+    Attributes:
+        code: A word for the kind of error that stays the same from release to release: what an API
+            answers is looked up by it, see `meetcore.gateway.ErrorTable`. A class without one of
+            its own has that of the class above it.
     """
+
+    code: ClassVar[str] = "refused"
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy)
@@ -85,9 +92,17 @@ class MeetcoreError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
 
+    @classmethod
+    def codes(cls) -> list[str]:
+        """Return its code, then those of the classes above: the nearest that a table has counts."""
+        above = [each.code for each in cls.__mro__ if issubclass(each, MeetcoreError)]
+        return list(dict.fromkeys(above))
+
 
 class ConfigError(MeetcoreError):
     """A configuration value that cannot be used."""
+
+    code = "invalid"
 
 
 class UnknownOption(ConfigError):
@@ -98,6 +113,8 @@ class UnknownOption(ConfigError):
         known: The options that exist in its place.
         where: The place it stood, for instance `[automatic_leave]`.
     """
+
+    code = "unknown_option"
 
     def __init__(self, option: str, known: Iterable[str], where: str) -> None:
         known = sorted(known)
@@ -132,6 +149,8 @@ def _well_known(url: str) -> str | None:
 class UnknownMeetingUrl(MeetcoreError):
     """A link that no installed platform recognises."""
 
+    code = "unknown_meeting_url"
+
     def __init__(self, url: str, platforms: Iterable[tuple[str, Iterable[str]]]) -> None:
         lines = [f"  {name}: {', '.join(shown)}" for name, each in platforms if (shown := [*each])]
         known = "\n".join(lines) if lines else "  (no platform plugin is installed)"
@@ -150,6 +169,8 @@ class UnknownMeetingUrl(MeetcoreError):
 class AmbiguousMeetingUrl(MeetcoreError):
     """A link that two platforms claim."""
 
+    code = "ambiguous_meeting_url"
+
     def __init__(self, url: str, platforms: Iterable[str]) -> None:
         names = sorted(platforms)
         super().__init__(
@@ -165,6 +186,8 @@ class NotInTrio(MeetcoreError):
         what: What was called, for instance `open_bot`.
     """
 
+    code = "not_in_trio"
+
     def __init__(self, what: str) -> None:
         super().__init__(
             f"meetcore.{what} runs under Trio, and no Trio runs here.",
@@ -177,9 +200,13 @@ class NotInTrio(MeetcoreError):
 class PluginError(MeetcoreError):
     """A plugin that cannot be loaded or used."""
 
+    code = "plugin_error"
+
 
 class UnknownPlugin(PluginError):
     """A name under which nothing is registered."""
+
+    code = "not_installed"
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
@@ -194,6 +221,8 @@ class UnknownPlugin(PluginError):
 class PluginVersionMismatch(PluginError):
     """A plugin written for a hook API that this core does not speak."""
 
+    code = "plugin_version_mismatch"
+
     def __init__(self, plugin: str, written_for: str, ours: str) -> None:
         super().__init__(
             f"Plugin {plugin!r} was written for hook API {written_for}; "
@@ -205,25 +234,37 @@ class PluginVersionMismatch(PluginError):
 class IllegalTransition(MeetcoreError):
     """A change of state that the lifecycle table does not have."""
 
+    code = "illegal_transition"
+
 
 class JournalError(MeetcoreError):
     """Something about a journal file."""
+
+    code = "journal_error"
 
 
 class JournalDamaged(JournalError):
     """A journal whose middle does not read back as it was written."""
 
+    code = "journal_damaged"
+
 
 class JournalBusy(JournalError):
     """A journal that another process is writing."""
+
+    code = "journal_busy"
 
 
 class JournalFull(JournalError):
     """The disk took no more; everything written before is kept."""
 
+    code = "journal_full"
+
 
 class StorageUnavailable(MeetcoreError):
     """A folder that cannot be written."""
+
+    code = "storage_unavailable"
 
 
 class MeetingRefused(MeetcoreError):
@@ -231,6 +272,8 @@ class MeetingRefused(MeetcoreError):
 
     Platforms raise it from `open_call` when the trouble shows before there is a call.
     """
+
+    code = "meeting_refused"
 
     def __init__(self, reason: str, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy)
@@ -240,13 +283,19 @@ class MeetingRefused(MeetcoreError):
 class CommandRefused(MeetcoreError):
     """A command that makes no sense in the bot's present state."""
 
+    code = "command_refused"
+
 
 class CommandFailed(MeetcoreError):
     """A command that was tried and did not work, or did not work in time."""
 
+    code = "command_failed"
+
 
 class CapabilityMissing(CommandRefused):
     """A command that this platform cannot carry out (yet)."""
+
+    code = "not_supported"
 
     def __init__(self, platform: str, capability: str) -> None:
         super().__init__(
@@ -258,6 +307,8 @@ class CapabilityMissing(CommandRefused):
 
 class FleetFull(MeetcoreError):
     """More bots were asked for than the fleet's limit allows."""
+
+    code = "no_room"
 
 
 TROUBLE_KINDS = {
@@ -287,6 +338,8 @@ class TranscriberError(MeetcoreError):
     Raises:
         PluginError: There is no such kind.
     """
+
+    code = "transcriber_error"
 
     def __init__(
         self,

@@ -54,6 +54,8 @@ _SCRIPT, _REGION = re.compile(r"[a-z]{4}"), re.compile(r"[a-z]{2}|[0-9]{3}")
 class LanguageRefused(ConfigError):
     """A language that nobody knows, or that the transcriber does not speak."""
 
+    code = "language_refused"
+
 
 def language_tag(text: str | None) -> str | None:
     """Return the BCP-47 tag of a language, None for none in particular.

@@ -67,6 +67,8 @@ _BARE_HOST = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}/")
 class NoLinkFromId(MeetcoreError):
     """No link can be made from this id of this platform."""
 
+    code = "no_link_from_id"
+
 
 def known_id(platform: str, native_id: str) -> str:
     """Return the one form of an id that may be written in several."""

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import meetcore
+import meetcore.gateway
 import meetcore.testing
 
 HEAVY = ("playwright", "httpx2", "httpx", "av", "pocketsphinx", "numpy", "trio", "rich", "click")
-FACES = [meetcore, meetcore.testing]
+FACES = [meetcore, meetcore.gateway, meetcore.testing]
 
 
 def type_checking_names(path: Path) -> dict[str, str]:

@@ -25,7 +25,7 @@ RIDDLES = frozenset(
 # The same thing from two sides, or the same room of several dialects.
 SAME = {
     "Api": "the routes of a dialect",
-    "BadCreateRequest": "a dialect's refusal of the body of a create request",
+    "BadField": "a field that cannot be used",
     "Bot": "a bot, under Trio, under asyncio, blocking, and as the API shows it",
     "BotRoutes": "a dialect's routes about bots",
     "ActionRoutes": "a dialect's routes that act on a bot",

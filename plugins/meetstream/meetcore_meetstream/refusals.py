@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meetcore.gateway.http import BadBody, BodyTooLong, NotFound, Reply, Request
+from meetcore.gateway.http import BadBody, BodyTooLong, MethodNotAllowed, NotFound, Reply, Request
 from meetcore.gateway.records import (
     AlreadyThere,
     BotGone,
@@ -51,7 +51,7 @@ def _answer(request: Request, error: MeetcoreError) -> tuple[int, str]:
     if isinstance(error, Refusal):
         return error.status, error.message
     if isinstance(error, NotFound):
-        if error.allowed:
+        if isinstance(error, MethodNotAllowed):
             return 405, str(error)
         return 404, f"There is nothing at {request.path} here"
     if isinstance(error, NoSuchBot):

@@ -19,6 +19,7 @@ from meetcore.model.links import read_link
 from meetcore.model.meeting import MeetingLink
 from meetcore.plugin.platform import Call, CallEvents, CallRequest, Platform
 from meetcore_rehearsal.links import PLATFORM_NAME, parse_link
+from meetcore_rehearsal.platform import RehearsalPlatform
 from meetcore_rehearsal.scripts import DEFAULT_SCRIPT, bundled_scripts, find_script
 
 __all__ = ["RehearsalStage", "StageOptions", "read_any_link"]
@@ -49,6 +50,7 @@ class RehearsalStage(Platform[StageOptions]):
     """Plays a scripted meeting for any link."""
 
     name: ClassVar[str] = "rehearsal_stage"
+    capabilities = RehearsalPlatform.capabilities
 
     def parse(self, url: str) -> MeetingLink | None:
         """Return the meeting `url` means, or None; always None unless the stage is enabled."""

@@ -19,7 +19,7 @@ from meetcore.model.events import (
 )
 from meetcore.model.plain import format_time
 from meetcore.model.transcript import Segment
-from meetcore_skribby.dialect import chat_data
+from meetcore_skribby.frames import chat_data
 from meetcore_skribby.people import LivePerson, People
 from meetcore_skribby.statuses import Standing, StatusTrack
 from meetcore_skribby.transcripts import LiveSegment, SpeakerNumbers

@@ -8,12 +8,12 @@ from typing import Any, TypedDict
 
 from attrs import field, frozen
 
-from meetcore_skribby.form import Form
+from meetcore.gateway import BodyFields, FieldWords
 
 __all__ = [
     "FIELDS",
     "SERVICES",
-    "BadCreateRequest",
+    "WORDS",
     "CreateBotRequest",
     "StopOptions",
     "parse_create_request",
@@ -42,6 +42,33 @@ FIELDS = frozenset(
 )
 """The fields that have an effect here."""
 
+WORDS = FieldWords(
+    {
+        "required": "The {label} field is required.",
+        "text": "The {label} field must be a string.",
+        "long": "The {label} field must not be greater than {most} characters.",
+        "zero": "The {label} field format is invalid.",
+        "choice": "The selected {label} is invalid.",
+        "flag": "The {label} field must be true or false.",
+        "whole": "The {label} field must be an integer.",
+        "range": "The {label} field must be between {least} and {most}.",
+        "url": "The {label} field must be a valid URL.",
+        "link": "The {label} field must be a valid URL.",
+        "time": "The {label} field must be a valid date.",
+        "part": "The {label} field must be an array.",
+        "list": "The {label} field must be an array.",
+        "many": "The {label} field must not have more than {most} items.",
+    },
+    collects=True,
+    loose=True,
+)
+"""What is said of a field that is wrong."""
+
+_PARTS = ("authentication", "custom_metadata", "stop_options")
+_LONGEST_URL = 2048
+_LONGEST_TEXT = 10_000
+_LONGEST_VALUE = 500
+_MOST_METADATA = 50
 _SECONDS_OF_MINUTE = 60
 _LATEST = 253_402_300_799
 _LONGEST_LIMIT_S = 720 * 60
@@ -65,14 +92,6 @@ _BOUNDS: dict[str, tuple[int, int, int]] = {
     "silence_detection": (0, 60, 15),
 }
 """For each stop option the lowest and highest value, and the default."""
-
-
-class BadCreateRequest(Exception):
-    """A body that cannot be used; `errors` says for each field what is wrong."""
-
-    def __init__(self, errors: Mapping[str, list[str]]) -> None:
-        super().__init__(str(errors))
-        self.errors = errors
 
 
 @frozen(kw_only=True)
@@ -112,29 +131,32 @@ def _seconds(minutes: int) -> float | None:
 
 
 def parse_create_request(body: object) -> CreateBotRequest:
-    """Return what a body asks for. Fields nobody knows are ignored.
+    """Return what a body asks for. Fields nobody knows are ignored, and so is `[]` for an object.
 
     Raises:
-        BadCreateRequest: A field is missing or wrong.
+        BadField: Fields are missing or wrong.
     """
-    form = Form(body if isinstance(body, Mapping) else {})
-    model = form.text("transcription_model", required=True, longest=200)
-    service = form.choice("service", SERVICES, required=True)
-    meeting_url = form.link("meeting_url")
-    bot_name = form.text("bot_name", required=True)
-    lang = form.text("lang", longest=35)
-    webhook_url = form.url("webhook_url")
-    keep_a_year = form.flag("store_recording_for_1_year")
-    start = form.whole("scheduled_start_time", 0, _LATEST)
-    scheduled_for = form.time("scheduled_for")
-    time_limit_s = form.whole("time_limit", 1, _LONGEST_LIMIT_S)
-    chat = form.text("initial_chat_message")
-    metadata = form.texts("custom_metadata", most=50, longest=500)
-    realtime_audio = form.flag("realtime_audio")
-    stop_options = _stop_options(form)
-    _check_the_rest(form)
-    if form.errors or model is None or service is None or meeting_url is None or bot_name is None:
-        raise BadCreateRequest(form.errors)
+    given = body if isinstance(body, Mapping) else {}
+    fields = BodyFields(
+        {name: value for name, value in given.items() if name not in _PARTS or value != []}, WORDS
+    )
+    model = fields.required("transcription_model", longest=200)
+    service = fields.choice("service", SERVICES, required=True)
+    meeting_url = fields.link("meeting_url", longest=_LONGEST_URL)
+    bot_name = fields.required("bot_name", longest=_LONGEST_TEXT)
+    lang = fields.text("lang", longest=35)
+    webhook_url = fields.url("webhook_url", longest=_LONGEST_URL)
+    keep_a_year = fields.flag("store_recording_for_1_year")
+    start = fields.whole("scheduled_start_time", 0, _LATEST)
+    scheduled_for = fields.time("scheduled_for", longest=64)
+    time_limit_s = fields.whole("time_limit", 1, _LONGEST_LIMIT_S)
+    chat = fields.text("initial_chat_message", longest=_LONGEST_TEXT)
+    metadata = _metadata(fields)
+    realtime_audio = fields.flag("realtime_audio")
+    stop_options = _stop_options(fields.part("stop_options"))
+    _check_the_rest(fields)
+    fields.check()
+    assert service is not None
     return CreateBotRequest(
         model=model.strip(),
         service=service,
@@ -152,8 +174,19 @@ def parse_create_request(body: object) -> CreateBotRequest:
     )
 
 
-def _stop_options(form: Form) -> StopOptions:
-    given = form.part("stop_options") or Form({}, form.errors, "stop_options")
+def _metadata(fields: BodyFields) -> dict[str, str]:
+    part = fields.part("custom_metadata")
+    if len(part.body) > _MOST_METADATA:
+        fields.wrong("custom_metadata", "many", most=_MOST_METADATA)
+        return {}
+    if any("\x00" in key for key in part.body):
+        fields.wrong("custom_metadata", "zero")
+        return {}
+    values = {key: part.text(key, longest=_LONGEST_VALUE) for key in part.body}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _stop_options(given: BodyFields) -> StopOptions:
     read = {
         name: (given.whole(name, lowest, highest), default)
         for name, (lowest, highest, default) in _BOUNDS.items()
@@ -164,16 +197,19 @@ def _stop_options(form: Form) -> StopOptions:
     return options
 
 
-def _check_the_rest(form: Form) -> None:
+def _check_the_rest(fields: BodyFields) -> None:
     """Check what is taken and has no effect here; see the README."""
-    form.flag("video")
-    form.flag("profanity_filter")
-    form.list_of_texts("custom_vocabulary", longest=500)
-    form.text("transcription_credentials", longest=200)
-    form.url("bot_avatar_url")
-    form.choice("recording_start_mode", ("automatic",))
-    authentication = form.part("authentication")
-    if authentication is not None:
-        authentication.text("account_id", longest=200)
-        authentication.text("zoom_zak_token", longest=10_000)
-        authentication.flag("always_authenticate")
+    fields.flag("video")
+    fields.flag("profanity_filter")
+    for index, item in enumerate(fields.list("custom_vocabulary")):
+        if not isinstance(item, str):
+            fields.wrong_at(("custom_vocabulary", index), "text")
+        elif len(item) > _LONGEST_VALUE:
+            fields.wrong_at(("custom_vocabulary", index), "long", most=_LONGEST_VALUE)
+    fields.text("transcription_credentials", longest=200)
+    fields.url("bot_avatar_url", longest=_LONGEST_URL)
+    fields.choice("recording_start_mode", ("automatic",))
+    authentication = fields.part("authentication")
+    authentication.text("account_id", longest=200)
+    authentication.text("zoom_zak_token", longest=10_000)
+    authentication.flag("always_authenticate")

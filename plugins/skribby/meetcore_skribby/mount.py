@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
-from meetcore.gateway.http import ApiKey, Mount, SocketRoute
-from meetcore.gateway.service import App
-from meetcore.model.errors import ConfigError, UnknownOption
-from meetcore_skribby.refusals import refuse
+from meetcore import build_options
+from meetcore.gateway import ApiKey, App, Authenticator, Mount, SocketRoute
+from meetcore_skribby.errors import REFUSE
+from meetcore_skribby.options import WHERE, SkribbyOptions
 from meetcore_skribby.routes import Api
 from meetcore_skribby.sockets import admit
 from meetcore_skribby.webhooks import SkribbyWebhooks
 
 __all__ = ["add_to"]
 
-_WHERE = "[plugins.server.dialects.skribby]"
+_KEYS = (ApiKey("authorization", "Bearer"),)
 
 
 def add_to(app: App) -> None:
@@ -24,7 +23,8 @@ def add_to(app: App) -> None:
     Raises:
         ConfigError: An option of ours that nobody knows, or that is no text.
     """
-    api = Api(app.service, _webhook_secret(app.options.get("skribby", {})))
+    options = build_options(SkribbyOptions, app.options.get("skribby"), WHERE)
+    api = Api(Authenticator(app.service, _KEYS), options)
     app.add_webhook_format(SkribbyWebhooks(app.service.now))
     app.mount(
         Mount(
@@ -32,22 +32,8 @@ def add_to(app: App) -> None:
             title="Skribby",
             routes=api.routes(),
             sockets=[SocketRoute("/ws/{id}", partial(admit, app.service))],
-            refuse=refuse,
-            keys=[ApiKey("authorization", "Bearer")],
+            refuse=REFUSE,
+            keys=_KEYS,
             docs="Skribby's API: set base_url of @skribby/sdk to here.",
         )
     )
-
-
-def _webhook_secret(options: object) -> str | None:
-    if not isinstance(options, Mapping):
-        raise ConfigError(f"{_WHERE} must be a table.")
-    for option in options:
-        if option != "webhook_secret":
-            raise UnknownOption(str(option), ["webhook_secret"], _WHERE)
-    secret = options.get("webhook_secret")
-    if secret is None:
-        return None
-    if not isinstance(secret, str) or not secret.strip():
-        raise ConfigError(f"webhook_secret in {_WHERE} must be text.")
-    return secret.strip()

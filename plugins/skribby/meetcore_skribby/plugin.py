@@ -19,7 +19,7 @@ meetcore_api_version = "1.0"
 @hookimpl
 def meetcore_register_dialects(register: Callable[[type[Dialect]], None]) -> None:
     """Offer `skribby`."""
-    from meetcore_skribby.dialect import SkribbyDialect
+    from meetcore_skribby.frames import SkribbyDialect
 
     register(SkribbyDialect)
 

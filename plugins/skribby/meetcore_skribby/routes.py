@@ -10,39 +10,40 @@ from typing import Any
 
 import trio
 
-from meetcore.gateway.http import Handler, Listed, Reply, Request, Route, json_pieces
-from meetcore.gateway.records import (
+from meetcore import SendChat, State
+from meetcore.gateway import (
+    Authenticator,
+    BodyFields,
     BotQuery,
     BotRequest,
     BotRow,
     Client,
+    Handler,
+    Listed,
     NoSuchBot,
     NotNow,
+    Refusal,
+    Reply,
+    Request,
+    Route,
     Scope,
     TranscriberChoice,
     WebhookTarget,
+    json_pieces,
+    note_headers,
+    still_to_come,
 )
-from meetcore.gateway.service import Service
-from meetcore.model.commands import SendChat
-from meetcore.model.errors import ConfigError, UnknownPlugin
-from meetcore.model.languages import LanguageRefused
-from meetcore.model.lifecycle import State
 from meetcore_skribby.bot_object import BotObject, Links, bot_object, standing_of, wish_of
 from meetcore_skribby.chronicle import Chronicle
-from meetcore_skribby.create_request import (
-    FIELDS,
-    BadCreateRequest,
-    CreateBotRequest,
-    parse_create_request,
-)
-from meetcore_skribby.form import Form
+from meetcore_skribby.create_request import FIELDS, WORDS, CreateBotRequest, parse_create_request
 from meetcore_skribby.models import key_of, provider_of
-from meetcore_skribby.refusals import Refusal, invalid
+from meetcore_skribby.options import SkribbyOptions
 from meetcore_skribby.sockets import socket_url
 from meetcore_skribby.transcript_reader import read_chronicle, transcript
 
 __all__ = ["Api"]
 
+_LONGEST_CHAT = 10_000
 _DAY_S = 24 * 3600
 _RECORDING_S = 7 * _DAY_S
 _RECORDING_YEAR_S = 365 * _DAY_S
@@ -53,13 +54,15 @@ class Api:
     """Answers the requests of Skribby's clients.
 
     Args:
-        service: The bots.
-        webhook_secret: The operator's secret for everybody's webhooks; None for one per user.
+        authenticator: Knows who asks, and the service.
+        options: The operator's.
     """
 
-    def __init__(self, service: Service, webhook_secret: str | None = None) -> None:
-        self._service = service
-        self._webhook_secret = webhook_secret
+    def __init__(self, authenticator: Authenticator, options: SkribbyOptions) -> None:
+        self._authenticator = authenticator
+        self._service = authenticator.service
+        secret = options.webhook_secret
+        self._webhook_secret = None if secret is None else secret.reveal().strip()
         self._secret_lock = trio.Lock()
 
     def routes(self) -> list[Route]:
@@ -92,8 +95,8 @@ class Api:
 
     async def create(self, request: Request) -> Reply:
         """Send a bot."""
-        client = await self._client(request, Scope.WRITE)
-        body = _object(request)
+        client = await self._authenticator.client(request, Scope.WRITE)
+        body = _body(request)
         create_request, choice = self._read(body)
         order = await self._order(client, create_request, body, choice)
         row = await self._service.create(client, order)
@@ -101,13 +104,15 @@ class Api:
 
     async def validate(self, request: Request) -> Reply:
         """Say whether `create` would take that; no bot is made."""
-        await self._client(request, Scope.READ)
-        _, choice = self._read(_object(request))
-        return Reply(json={"valid": True, "message": "The bot is valid."}, headers=_noted(choice))
+        await self._authenticator.client(request, Scope.READ)
+        _, choice = self._read(_body(request))
+        return Reply(
+            json={"valid": True, "message": "The bot is valid."}, headers=note_headers(choice.note)
+        )
 
     async def scheduled(self, request: Request) -> Reply:
         """List the bots that have not set out, the first to do so first."""
-        client = await self._client(request, Scope.READ)
+        client = await self._authenticator.client(request, Scope.READ)
         states = frozenset({State.SCHEDULED})
         rows = await self._service.bots(
             client, BotQuery(dialect="skribby", states=states, limit=None, oldest_first=True)
@@ -130,7 +135,7 @@ class Api:
         client, row = await self._row(request, Scope.WRITE)
         if row.state is not State.SCHEDULED:
             raise Refusal(400, "Only scheduled bots can be updated.")
-        given = _object(request)
+        given = _body(request)
         body = {**row.extras.get("request", {}), **given}
         if "scheduled_start_time" in given and "scheduled_for" not in given:
             body.pop("scheduled_for", None)
@@ -163,10 +168,9 @@ class Api:
     async def chat(self, request: Request) -> Reply:
         """Have a bot write to the meeting's chat."""
         _, row = await self._row(request, Scope.WRITE)
-        form = Form(_object(request))
-        message = form.text("message", required=True)
-        if form.errors or message is None:
-            raise invalid(form.errors)
+        fields = BodyFields.of(_body(request), WORDS)
+        message = fields.required("message", longest=_LONGEST_CHAT)
+        fields.check()
         await self._service.perform(row, SendChat(message))
         return Reply(json={"message": "The message was sent."})
 
@@ -194,42 +198,41 @@ class Api:
 
     async def reserved(self, request: Request) -> Reply:
         """Return the reserved capacity: there is none to be had."""
-        await self._client(request, Scope.READ)
+        await self._authenticator.client(request, Scope.READ)
         return Reply(json={"reserved": 0, "available": 0})
 
     async def reserve(self, request: Request) -> Reply:
         """Refuse to reserve; 0 is what there is."""
-        await self._client(request, Scope.WRITE)
-        form = Form(_object(request))
-        if "count" not in form.body:
-            form.wrong("count", "is required")
-        count = form.whole("count", 0, 1_000_000)
-        if form.errors:
-            raise invalid(form.errors)
+        await self._authenticator.client(request, Scope.WRITE)
+        fields = BodyFields.of(_body(request), WORDS)
+        if "count" not in fields.body:
+            fields.wrong("count", "required")
+        count = fields.whole("count", 0, 1_000_000)
+        fields.check()
         if count:
             raise Refusal(403, "Reserved capacity is not available on this server.")
         return await self.reserved(request)
 
     async def no_recordings(self, request: Request) -> Reply:
         """Refuse to transcribe a file."""
-        await self._client(request, Scope.WRITE)
+        await self._authenticator.client(request, Scope.WRITE)
         raise Refusal(403, "Transcribing recordings is not available on this server.")
 
     async def no_such_recording(self, request: Request) -> Reply:
         """Say that there is none."""
-        await self._client(request, Scope.READ)
+        await self._authenticator.client(request, Scope.READ)
         raise Refusal(404, "Not found.")
 
     # --- the secret of webhooks ------------------------------------------------------------
 
     async def webhook_secret(self, request: Request) -> Reply:
         """Return what this user's webhooks are signed with; at Skribby it is on a page."""
-        client = await self._client(request, Scope.WRITE)
+        client = await self._authenticator.client(request, Scope.WRITE)
         return Reply(json={"secret": await self._secret(client.user_id)})
 
     async def new_webhook_secret(self, request: Request) -> Reply:
         """Replace it, for bots made from now on."""
-        client = await self._client(request, Scope.WRITE)
+        client = await self._authenticator.client(request, Scope.WRITE)
         if self._webhook_secret is not None:
             raise Refusal(403, "The secret is set in this server's configuration.")
         return Reply(status=201, json={"secret": await self._secret(client.user_id, new=True)})
@@ -250,43 +253,22 @@ class Api:
 
     # --- how it is done ------------------------------------------------------------------------
 
-    async def _client(self, request: Request, scope: Scope) -> Client:
-        scheme, _, key = (request.header("authorization") or "").partition(" ")
-        given = key.strip() if scheme.lower() == "bearer" else ""
-        client = await self._service.authenticate(given or None)
-        if client is None:
-            raise Refusal(401, "Unauthenticated.")
-        if not client.may(scope):
-            raise Refusal(403, "This action is unauthorized.")
-        return client
-
     async def _row(self, request: Request, scope: Scope) -> tuple[Client, BotRow]:
-        client = await self._client(request, scope)
-        row = await self._service.bot(client, request.params["id"])
+        client, row = await self._authenticator.bot(request, request.params["id"], scope)
         if row.extras.get("deleted"):
             raise NoSuchBot("There is no such bot.")
         return client, row
 
     def _read(self, body: Mapping[str, Any]) -> tuple[CreateBotRequest, TranscriberChoice]:
         """Return what is asked for, and who will transcribe."""
-        try:
-            create_request = parse_create_request(body)
-        except BadCreateRequest as bad:
-            raise invalid(bad.errors) from bad
+        create_request = parse_create_request(body)
         link = self._service.parse_link(create_request.meeting_url)
-        if _MIXED_SERVICES.get(link.platform, create_request.service) != create_request.service:
-            raise invalid({"service": [f"The meeting url is no link of {create_request.service}."]})
-        try:
-            choice = self._service.choose_transcriber(
-                provider_of(create_request.model), create_request.lang
-            )
-        except LanguageRefused as error:
-            raise invalid({"lang": [f"The selected lang is invalid. {error}"]}) from error
-        except (UnknownPlugin, ConfigError) as error:
-            form = Form(body)
-            form.selected_wrong("transcription_model", str(error))
-            raise invalid(form.errors) from error
-        return create_request, choice
+        service = create_request.service
+        if _MIXED_SERVICES.get(link.platform, service) != service:
+            text = f"The meeting url is no link of {service}."
+            raise Refusal(422, text, detail="service")
+        provider = provider_of(create_request.model)
+        return create_request, self._service.choose_transcriber(provider, create_request.lang)
 
     async def _order(
         self,
@@ -295,10 +277,6 @@ class Api:
         body: Mapping[str, Any],
         choice: TranscriberChoice,
     ) -> BotRequest:
-        later = (
-            create_request.scheduled_for is not None
-            and create_request.scheduled_for > self._service.now()
-        )
         webhooks = []
         if create_request.webhook_url is not None:
             secret = await self._secret(client.user_id)
@@ -311,7 +289,7 @@ class Api:
             name=create_request.bot_name,
             transcriber=choice.name,
             language=choice.language,
-            join_at=create_request.scheduled_for if later else None,
+            join_at=still_to_come(create_request.scheduled_for, self._service.now()),
             automatic_leave=create_request.automatic_leave,
             entry_message=create_request.initial_chat_message,
             metadata=create_request.custom_metadata,
@@ -330,9 +308,8 @@ class Api:
     ) -> Reply:
         """Return a bot of which nothing was heard yet."""
         chronicle = await read_chronicle(self._service, row)
-        headers = _noted(TranscriberChoice(name=None, note=note))
         body = self._object(request, client, row, chronicle)
-        return Reply(status=status, json=body, headers=headers)
+        return Reply(status=status, json=body, headers=note_headers(note))
 
     def _object(
         self, request: Request, client: Client, row: BotRow, chronicle: Chronicle
@@ -370,13 +347,6 @@ def _kept(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name in FIELDS}
 
 
-def _object(request: Request) -> Mapping[str, Any]:
+def _body(request: Request) -> Mapping[str, Any]:
     body = request.json()
     return body if isinstance(body, Mapping) else {}
-
-
-def _noted(choice: TranscriberChoice) -> dict[str, str]:
-    """Return a header for what the API has no field for: who transcribes instead."""
-    if choice.note is None:
-        return {}
-    return {"X-Meetcore-Note": choice.note.encode("ascii", "replace").decode()}

@@ -14,7 +14,7 @@ from meetcore.model.commands import SendChat, Stop
 from meetcore.model.errors import CommandFailed, CommandRefused
 from meetcore_skribby.audio_mix import AudioMix
 from meetcore_skribby.bot_object import model_of
-from meetcore_skribby.dialect import SkribbyDialect, action_of, frame
+from meetcore_skribby.frames import SkribbyDialect, action_of, frame
 from meetcore_skribby.models import is_batch
 from meetcore_skribby.transcript_reader import numbered_segments, read_chronicle
 from meetcore_skribby.transcripts import live_segment

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from meetcore.gateway.records import BotGone, BotRow
-from meetcore.gateway.service import Service
-from meetcore.model.transcript import Segment
+from meetcore import Segment
+from meetcore.gateway import BotGone, BotRow, Service, segments_of
 from meetcore_skribby.bot_object import model_of
 from meetcore_skribby.chronicle import Chronicle
 from meetcore_skribby.models import is_batch
@@ -44,14 +43,11 @@ async def numbered_segments(
 
     None where they were deleted meanwhile.
     """
-    try:
-        async with aclosing(service.finalized(row)) as events:
-            async for event in events:
-                number = chronicle.speaker_of(event.segment)
-                if number is not None:
-                    yield event.segment, number
-    except BotGone:
-        return
+    async with aclosing(segments_of(service, row)) as segments:
+        async for segment in segments:
+            number = chronicle.speaker_of(segment)
+            if number is not None:
+                yield segment, number
 
 
 async def transcript(

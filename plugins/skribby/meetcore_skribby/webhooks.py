@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import ClassVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
+from meetcore.gateway import (
+    Moment,
+    Outgoing,
+    WebhookFormat,
+    changes_until,
+    hmac_sha256,
+    message_id,
+)
 from meetcore.model.events import StateChanged
 from meetcore.model.plain import to_json
 from meetcore_skribby.bot_object import model_of
@@ -26,8 +32,7 @@ _NAMESPACE = UUID("7f1c9a5e-0d0b-4c9e-9d8e-1f2a3b4c5d6e")
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
     """Return the signature over a time and the raw body, as in `X-Skribby-Signature`."""
-    signed = timestamp.encode() + b"." + body
-    return "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+    return hmac_sha256(secret, timestamp.encode(), b".", body)
 
 
 def verify(secret: str, timestamp: str, body: bytes, given: str, *, now: datetime) -> bool:
@@ -73,7 +78,7 @@ class SkribbyWebhooks(WebhookFormat):
             }
         ).encode()
         timestamp = str(int(self._now().timestamp()))
-        webhook_id = str(uuid5(_NAMESPACE, f"{row.bot_id} {moment.event.seq} {index}"))
+        webhook_id = message_id(_NAMESPACE, moment, index)
         headers = {"X-Skribby-Timestamp": timestamp, "X-Skribby-Webhook-Id": webhook_id}
         if moment.target.secret is not None:
             headers["X-Skribby-Signature"] = signature(moment.target.secret, timestamp, body)
@@ -83,9 +88,4 @@ class SkribbyWebhooks(WebhookFormat):
 def _transitions(moment: Moment) -> list[Transition]:
     """Return the changes of status that the moment's event makes, after those before it."""
     track = StatusTrack(is_batch(model_of(moment.row)))
-    for transition in moment.history.transitions:
-        event = StateChanged(seq=transition.seq, state=transition.state, reason=transition.reason)
-        told = track.take(event)
-        if transition.seq == moment.event.seq:
-            return told
-    return []
+    return [track.take(event) for event in changes_until(moment)][-1]

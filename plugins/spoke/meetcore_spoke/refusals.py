@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meetcore.gateway.http import BadBody, NotFound, Reply, Request
+from meetcore.gateway.http import BadBody, MethodNotAllowed, NotFound, Reply, Request
 from meetcore.gateway.records import (
     AlreadyThere,
     BotGone,
@@ -51,7 +51,7 @@ def _refusal(request: Request, error: MeetcoreError) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, NotFound):
-        if error.allowed:
+        if isinstance(error, MethodNotAllowed):
             return Refusal(405, "MethodNotAllowed", str(error))
         return Refusal(404, "NotFound", f"There is nothing at {request.path} here.")
     if isinstance(error, (NoSuchBot, BotGone)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from meetcore.gateway.http import BadBody, NotFound, Reply, Request
+from meetcore.gateway.http import BadBody, MethodNotAllowed, NotFound, Reply, Request
 from meetcore.gateway.records import BotGone, LinkRefused, NoSuchBot, NotNow
 from meetcore.model.errors import (
     CapabilityMissing,
@@ -61,11 +61,11 @@ def refuse(request: Request, error: MeetcoreError) -> Reply:
     if isinstance(error, Refused):
         return Reply(status=error.status, json={"detail": error.detail}, headers=error.headers)
     if isinstance(error, NotFound):
-        if error.allowed:
+        if isinstance(error, MethodNotAllowed):
             return Reply(
                 status=405,
                 json={"detail": "Method Not Allowed"},
-                headers={"Allow": ", ".join(error.allowed)},
+                headers={"Allow": error.methods},
             )
         return Reply(status=404, json={"detail": "Not Found"})
     if isinstance(error, BadBody):

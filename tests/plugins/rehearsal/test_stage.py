@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import meetcore
+from meetcore_rehearsal.platform import RehearsalPlatform
 from meetcore_rehearsal.stage import RehearsalStage, StageOptions, read_any_link
 
 
@@ -63,6 +64,10 @@ def test_the_stage_takes_links_only_where_it_is_switched_on():
     plugins = meetcore.Plugins(only=["rehearsal"])
     with pytest.raises(meetcore.UnknownMeetingUrl):
         plugins.platform_for(url, meetcore.BotConfig())
+
+
+def test_what_a_rehearsal_can_do_its_stage_can_do():
+    assert RehearsalStage.capabilities == RehearsalPlatform.capabilities != frozenset()
 
 
 def test_the_script_is_chosen_by_the_meeting_or_for_all():

@@ -16,7 +16,7 @@ from meetcore.model.events import Draft, Event, SegmentFinalized, StateChanged
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, State
 from meetcore_skribby.chronicle import Chronicle
-from meetcore_skribby.dialect import SkribbyDialect, action_of
+from meetcore_skribby.frames import SkribbyDialect, action_of
 from meetcore_skribby.statuses import standing
 from meetcore_skribby.transcripts import SpeakerNumbers
 from tests.json_values import JSON

@@ -11,7 +11,8 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetcore_skribby.create_request import FIELDS, BadCreateRequest, parse_create_request
+from meetcore.gateway import BadField
+from meetcore_skribby.create_request import FIELDS, parse_create_request
 from tests.json_values import JSON
 from tests.plugins.skribby.stage import ask, create_request, enter, new_bot, opened, skribby
 from tests.plugins.skribby.test_dialect import ACTIONS
@@ -41,14 +42,14 @@ NESTED = st.fixed_dictionaries(
     | JSON
 )
 def test_any_body_is_a_wish_or_says_which_field_is_wrong(body: Any) -> None:
-    errors: Any = None
+    problems = None
     try:
         read = parse_create_request(body)
-    except BadCreateRequest as bad:
-        errors = bad.errors
-    if errors is not None:
-        assert errors
-        assert all(isinstance(name, str) and said for name, said in errors.items())
+    except BadField as bad:
+        problems = bad.problems
+    if problems is not None:
+        assert problems
+        assert all(problem.path and problem.text for problem in problems)
         return
     assert read.bot_name
     for limit in read.automatic_leave.values():

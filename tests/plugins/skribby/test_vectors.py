@@ -29,7 +29,7 @@ from meetcore.model.lifecycle import EndReason, State
 from meetcore.model.roster import NameSource, Participant
 from meetcore.testing.fake_service import FakeService
 from meetcore_skribby.bot_object import BotObject
-from meetcore_skribby.dialect import SkribbyDialect, action_of
+from meetcore_skribby.frames import SkribbyDialect, action_of
 from meetcore_skribby.webhooks import signature
 from tests.plugins.skribby.stage import (
     BY_NAME,

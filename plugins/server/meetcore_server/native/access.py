@@ -7,8 +7,7 @@ from typing import Any
 from litestar import Request
 from litestar.di import NamedDependency
 
-from meetcore.gateway.records import Client, Scope
-from meetcore_server.native.problems import Forbidden, KeyMissing
+from meetcore.gateway import Client, KeyMissing, Scope, ScopeMissing
 from meetcore_server.service import BotService
 
 __all__ = ["HOW_TO_SEND_A_KEY", "NO_KEY", "admin", "key_in", "reader", "writer"]
@@ -33,7 +32,7 @@ async def _client(request: Request[Any, Any, Any], service: BotService, scope: S
     if client is None:
         raise KeyMissing(NO_KEY, HOW_TO_SEND_A_KEY)
     if not client.may(scope):
-        raise Forbidden(f"This key has no scope {scope.value!r}.")
+        raise ScopeMissing(scope)
     return client
 
 

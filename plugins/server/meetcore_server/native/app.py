@@ -18,8 +18,8 @@ from litestar.plugins.attrs import AttrsSchemaPlugin
 from litestar.types import ASGIApp, Scope
 
 from meetcore import __version__
+from meetcore.gateway import Client, KeyMissing
 from meetcore.gateway.http import Reply, Request
-from meetcore.gateway.records import Client
 from meetcore.model.errors import MeetcoreError
 from meetcore_server.callers import NATIVE_KEYS, Callers
 from meetcore_server.metrics import Metrics
@@ -34,7 +34,7 @@ from meetcore_server.native import (
     socket_tokens,
 )
 from meetcore_server.native.access import HOW_TO_SEND_A_KEY, NO_KEY, admin, reader, writer
-from meetcore_server.native.problems import PROBLEMS, KeyMissing, problem, problem_reply
+from meetcore_server.native.problems import PROBLEMS, problem, problem_reply
 from meetcore_server.native.strict import Description, check_fields
 from meetcore_server.origin_guard import Guard
 from meetcore_server.responses import send_reply, without_mark

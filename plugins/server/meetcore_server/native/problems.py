@@ -13,33 +13,12 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
-from meetcore.gateway.http import BadBody, BodyTooLong, NotFound, Reply, TooManyRequests
-from meetcore.gateway.records import (
-    AlreadyThere,
-    BotGone,
-    KeyReused,
-    LimitReached,
-    LinkRefused,
-    NoSuchBot,
-    NotNow,
-)
-from meetcore.model.errors import (
-    CapabilityMissing,
-    CommandFailed,
-    CommandRefused,
-    ConfigError,
-    FleetFull,
-    MeetcoreError,
-    StorageUnavailable,
-    UnknownPlugin,
-)
-from meetcore.model.languages import LanguageRefused
+from meetcore.gateway import AlreadyThere, KeyReused, LimitReached, Reply, TooManyRequests
+from meetcore.model.errors import MeetcoreError
 
 __all__ = [
     "PROBLEMS",
     "PROBLEM_TYPE",
-    "Forbidden",
-    "KeyMissing",
     "NoSuch",
     "problem",
     "problem_of",
@@ -103,42 +82,42 @@ PROBLEMS = {
 """How each operation may fail, for the description of the API."""
 
 
-class KeyMissing(MeetcoreError):
-    """No valid key came with the request."""
-
-
-class Forbidden(MeetcoreError):
-    """The key may not do that."""
-
-
 class NoSuch(MeetcoreError):
     """There is no such key, endpoint or delivery."""
 
+    code = "not_found"
 
-_CODES: list[tuple[type[Exception], int, str]] = [
-    (KeyMissing, 401, "unauthorized"),
-    (Forbidden, 403, "forbidden"),
-    (NotFound, 404, "not_found"),
-    (NoSuch, 404, "not_found"),
-    (NoSuchBot, 404, "bot_not_found"),
-    (BotGone, 410, "data_deleted"),
-    (AlreadyThere, 409, "already_there"),
-    (KeyReused, 409, "idempotency_key_reused"),
-    (NotNow, 409, "wrong_state"),
-    (CapabilityMissing, 422, "not_supported"),
-    (CommandRefused, 409, "command_refused"),
-    (CommandFailed, 502, "command_failed"),
-    (TooManyRequests, 429, "too_many_requests"),
-    (LimitReached, 429, "limit_reached"),
-    (FleetFull, 503, "no_room"),
-    (LinkRefused, 422, "link_refused"),
-    (LanguageRefused, 422, "language_refused"),
-    (UnknownPlugin, 422, "not_installed"),
-    (BodyTooLong, 413, "body_too_long"),
-    (BadBody, 400, "bad_body"),
-    (ConfigError, 422, "invalid"),
-    (StorageUnavailable, 503, "storage_unavailable"),
-]
+
+_STATUS_OF = {
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "bot_not_found": 404,
+    "data_deleted": 410,
+    "already_there": 409,
+    "idempotency_key_reused": 409,
+    "wrong_state": 409,
+    "not_supported": 422,
+    "command_refused": 409,
+    "command_failed": 502,
+    "too_many_requests": 429,
+    "limit_reached": 429,
+    "no_room": 503,
+    "link_refused": 422,
+    "language_refused": 422,
+    "not_installed": 422,
+    "body_too_long": 413,
+    "bad_body": 400,
+    "invalid": 422,
+    "storage_unavailable": 503,
+    "refused": 400,
+}
+"""The status for each code of an error that a client may meet."""
+
+
+def _code_of(error: MeetcoreError) -> str:
+    """Return the code of an error, or of the nearest class above it that a client may meet."""
+    return next(code for code in error.codes() if code in _STATUS_OF)
 
 
 def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
@@ -159,11 +138,9 @@ def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
         return 400, _body(400, "bad_body", "The body is not JSON.")
     if isinstance(error, trio.TooSlowError):
         return 503, _body(503, "too_slow", "That took too long; try again.")
-    for kind, status, code in _CODES:
-        if isinstance(error, kind):
-            return status, _body(status, code, str(getattr(error, "message", error)), error)
     if isinstance(error, MeetcoreError):
-        return 400, _body(400, "refused", error.message, error)
+        code = _code_of(error)
+        return _STATUS_OF[code], _body(_STATUS_OF[code], code, error.message, error)
     return 500, _body(500, "internal", "Something went wrong in the server; its log says what.")
 
 

@@ -8,10 +8,9 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from meetcore.gateway.records import Client, Scope
+from meetcore.gateway import Client, Scope, ScopeMissing
 from meetcore.model.errors import ConfigError
 from meetcore_server.native.models import NewSocketToken, SocketToken
-from meetcore_server.native.problems import Forbidden
 from meetcore_server.seen import Seen
 from meetcore_server.service import BotService
 
@@ -34,7 +33,8 @@ async def create_socket_token(
     if not 1 <= data.expires_s <= _LONGEST_S:
         raise ConfigError(f"expires_s must be 1 to {_LONGEST_S:g}, not {data.expires_s!r}.")
     if data.write and not reader.may(Scope.WRITE):
-        raise Forbidden("This key cannot make a token that gives commands.")
+        message = "This key cannot make a token that gives commands."
+        raise ScopeMissing(Scope.WRITE, message)
     if data.bot_ids is not None:
         if not 0 < len(data.bot_ids) <= _MOST_BOTS:
             raise ConfigError(f"bot_ids names 1 to {_MOST_BOTS} bots.")

@@ -1,0 +1,94 @@
+"""What is read of a bot, also after its data was deleted; and bots, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TypeVar
+
+from attrs import evolve
+
+from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client
+from meetcore.gateway.service import Service
+from meetcore.model.history import BotHistory
+from meetcore.model.transcript import Segment
+
+__all__ = ["bots_of", "history_of", "mixed_audio", "page_of_bots", "segments_of"]
+
+T = TypeVar("T")
+_ROWS_AT_ONCE = 200
+_ROWS_LOOKED_AT = 5_000
+
+
+async def history_of(service: Service, row: BotRow) -> BotHistory:
+    """Return a bot's history as of now; an empty one where its data was deleted."""
+    try:
+        return await service.history(row)
+    except BotGone:
+        return BotHistory()
+
+
+async def segments_of(service: Service, row: BotRow) -> AsyncGenerator[Segment, None]:
+    """Yield a bot's transcript as it reads now; nothing more where its data was deleted."""
+    try:
+        async with aclosing(service.segments(row)) as segments:
+            async for segment in segments:
+                yield segment
+    except BotGone:
+        return
+
+
+def mixed_audio(history: BotHistory) -> str | None:
+    """Return where the newest recording of everybody lies, as in `BotHistory.artifacts`."""
+    mixes = [file.path for file in history.artifacts.values() if file.kind == "audio.mix"]
+    return mixes[-1] if mixes else None
+
+
+async def bots_of(
+    service: Service, client: Client, query: BotQuery
+) -> AsyncGenerator[BotRow, None]:
+    """Yield all bots that a query finds, newest first, some 200 at a time."""
+    more = True
+    query = evolve(query, limit=_ROWS_AT_ONCE)
+    while more:
+        rows = await service.bots(client, query)
+        for row in rows:
+            yield row
+        more = len(rows) == _ROWS_AT_ONCE
+        if more:
+            query = evolve(query, before=rows[-1].number)
+
+
+async def page_of_bots(
+    service: Service,
+    client: Client,
+    query: BotQuery,
+    choose: Callable[[BotRow], Awaitable[T | None]],
+    limit: int,
+) -> tuple[list[T], int | None]:
+    """Return a page of bots, newest first, and the `before` of the next page.
+
+    Args:
+        service: Has them.
+        client: Whose bots.
+        query: Which; its `before` is where the page begins.
+        choose: Returns what stands in the page for a bot, None to pass it over. At most 5,000 bots
+            are looked at for a page, which may have fewer then, and yet a next one.
+        limit: How many there are in a page.
+    """
+    chosen: list[tuple[int, T]] = []
+    looked_at = 0
+    following: int | None = None
+    async with aclosing(bots_of(service, client, query)) as rows:
+        async for row in rows:
+            looked_at += 1
+            shown = await choose(row)
+            if shown is not None:
+                chosen.append((row.number, shown))
+            if len(chosen) > limit:
+                following = chosen[limit - 1][0]
+                break
+            if looked_at == _ROWS_LOOKED_AT:
+                following = row.number
+                break
+    return [shown for _, shown in chosen[:limit]], following
