@@ -66,7 +66,7 @@ from meetcore.model.lifecycle import Ending, EndReason, Evidence, State
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.secrets import Redactor, secrets_in
 from meetcore.model.signals import Signal
-from meetcore.plugin.platform import Call, CallRequest, Platform
+from meetcore.plugin.platform import Call, CallRequest, Capability, Platform
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import Sink, SinkContext
 from meetcore.plugin.transcriber import Transcriber, TranscriberContext
@@ -408,6 +408,7 @@ class Bot:
             join_timeout_s=self.config.automatic_leave.join_s,
             incoming_video=self.config.incoming_video,
             headed=self.config.headed,
+            captions=self._listening.wants_captions,
             redactor=self._context.redactor,
         )
         scope, opened = self._call_scope, False
@@ -415,6 +416,8 @@ class Bot:
             with scope:
                 async with self._platform.open_call(self.link, request, self.call_events) as call:
                     self._life.call, opened = call, True
+                    if request.captions and Capability.CAPTIONS not in call.capabilities:
+                        self._listening.captions_missing(self.platform_name)
                     try:
                         await self._concluded.wait()
                         self._life.begin_leaving()

@@ -19,6 +19,7 @@ from meetcore.model.errors import ConfigError, MeetcoreError, NotInTrio
 from meetcore.model.languages import spoken_language
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.settings import BotSettings, PluginSettings
+from meetcore.plugin.platform import Capability
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import Sink
 from meetcore.plugin.transcriber import Transcriber
@@ -98,7 +99,7 @@ def prepare_bot(
     Raises:
         UnknownMeetingUrl, AmbiguousMeetingUrl: The link.
         UnknownPlugin: A name.
-        ConfigError: A setting.
+        ConfigError: A setting, or captions as transcript on a platform that gives none.
         LanguageRefused: The transcriber does not speak the language.
         StorageUnavailable: The folder.
     """
@@ -111,6 +112,12 @@ def prepare_bot(
         link = evolve(link, passcode=passcode)
     if transcriber is None and config.transcriber is not None:
         transcriber = plugins.transcriber(config.transcriber, config)
+    captions = transcriber is not None and transcriber.capabilities.wants == "captions"
+    if captions and Capability.CAPTIONS not in chosen.capabilities:
+        raise ConfigError(
+            f"The platform {chosen.name!r} gives no captions to make a transcript of.",
+            "Choose a transcriber that listens, or none.",
+        )
     if transcriber is not None and config.language is not None:
         speaks = transcriber.capabilities.languages
         language = spoken_language(config.language, speaks, transcriber.name)

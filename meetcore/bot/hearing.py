@@ -12,6 +12,7 @@ from attrs import define, field
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.utterance import SpeechBegan, SpeechEnded, SpeechRules
 from meetcore.audio.vad import VoiceDetector
+from meetcore.bot.captioning import CAPTIONS_TRACK, Captioning
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import SinkRunner
 from meetcore.bot.revising import Revision
@@ -35,11 +36,13 @@ from meetcore.model.events import (
     SpeakingStopped,
     TrackClosed,
     TrackOpened,
+    TranscriptionStopped,
 )
 from meetcore.model.roster import NameSource
-from meetcore.model.signals import SpeakingIndicated, TrackAppeared
+from meetcore.model.signals import CaptionSeen, SpeakingIndicated, TrackAppeared
 from meetcore.model.transcript import Hypothesis, TranscriptAssembler
 from meetcore.plugin.bot_view import BotView
+from meetcore.plugin.captions import CaptionsOptions
 from meetcore.plugin.registry import HookImplementation
 from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 
@@ -113,9 +116,15 @@ class Listening:
         self.bot = bot
         self._failed = failed
         self._changed = Wake()
-        self._transcriber = transcriber
         self._sinks = [sink for sink in sinks if sink.sink.wants_audio]
         self._revision = Revision(bot, view, revisers, self._changed)
+        self._captions: Captioning | None = None
+        if transcriber is not None and transcriber.capabilities.wants == "captions":
+            own = transcriber.options
+            options = own if isinstance(own, CaptionsOptions) else CaptionsOptions()
+            self._captions = Captioning(bot, options, self._revision.take)
+            transcriber = None
+        self._transcriber = transcriber
         self._context = context
         self._assembler = TranscriptAssembler(bot.roster, bot.timeline)
         self._tracks: dict[str, _Track] = {}
@@ -326,6 +335,8 @@ class Listening:
         self._paused = paused
         for track in self._tracks.values():
             track.path.pause(paused)
+        if self._captions is not None:
+            self._captions.pause(paused=paused)
 
     # --- speech ----------------------------------------------------------------------
 
@@ -386,6 +397,26 @@ class Listening:
         for segment in self._assembler.take(track_id, hypothesis, self._offset_s or 0.0):
             self._revision.take(segment)
 
+    @property
+    def wants_captions(self) -> bool:
+        """Whether the meeting's captions are the transcript."""
+        return self._captions is not None
+
+    def caption_seen(self, caption: CaptionSeen) -> None:
+        """Take a line of captions, where they are the transcript."""
+        if self._captions is not None and self._in_call and not self._closed:
+            self._captions.see(caption, self._offset_s)
+
+    def captions_missing(self, platform_name: str) -> None:
+        """Learn that this call has no captions, where they are the transcript."""
+        trouble = TranscriberError(
+            "bad_request", f"The platform {platform_name!r} gives no captions.", retryable=False
+        )
+        self.bot.record(
+            TranscriptionStopped(track_id=CAPTIONS_TRACK, kind=trouble.kind, detail=trouble.message)
+        )
+        self._failed(trouble)
+
     # --- capture health ----------------------------------------------------------------
 
     def entered_call(self, *, in_call: bool) -> None:
@@ -414,6 +445,8 @@ class Listening:
             silent_s = trio.current_time() - heard
             if not self._in_call or silent_s < NO_AUDIO_S or self._closed:
                 continue
+            if self._captions is not None and not self._sinks:
+                continue  # nobody waits for sound
             if self.bot.roster.others:
                 self.capture_health(
                     healthy=False, detail=f"no audio for {NO_AUDIO_S:g} s", track_id=None
@@ -429,6 +462,8 @@ class Listening:
             async with trio.open_nursery() as side:
                 side.start_soon(self._watch_capture)
                 side.start_soon(self._revision.run)
+                if self._captions is not None:
+                    side.start_soon(self._captions.run)
                 if self._transcriber is not None:
                     side.start_soon(self._hold_transcriber, self._transcriber)
                 task_status.started()
@@ -476,6 +511,8 @@ class Listening:
         self._closed = True
         for track in list(self._tracks.values()):
             track.intake.close()
+        if self._captions is not None:
+            self._captions.finish()
         self._changed.set()
 
     def give_up(self, cause: str) -> None:

@@ -113,7 +113,9 @@ class Life:
         if self.ended or self.state is None:
             return None
         reason = self.ending.reason or EndReason.INTERNAL_ERROR
-        recorded = self.recorded_something and any(self._context.ledger.captured.values())
+        context = self._context
+        kept = any(context.ledger.captured.values()) or bool(context.transcript.segments)
+        recorded = self.recorded_something and kept
         state = self.ending.terminal_state(something_recorded=recorded)
         check_transition(self.state, state, recovering=True)
         old, self.state = self.state, state

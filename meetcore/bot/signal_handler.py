@@ -23,6 +23,7 @@ from meetcore.model.lifecycle import IN_CALL, EndReason, Evidence, State
 from meetcore.model.signals import (
     Admitted,
     CallEnded,
+    CaptionSeen,
     CaptureHealth,
     ChatArrived,
     DiagnosticsWritten,
@@ -93,6 +94,7 @@ class SignalHandler:
             signal,
             (
                 CallEnded,
+                CaptionSeen,
                 DiagnosticsWritten,
                 ParticipantAppeared,
                 ParticipantGone,
@@ -161,6 +163,10 @@ class SignalHandler:
     @_take.register
     def _track_gone(self, signal: TrackGone) -> None:
         self._listening.close_track(signal.track_id)
+
+    @_take.register
+    def _caption(self, signal: CaptionSeen) -> None:
+        self._listening.caption_seen(signal)
 
     @_take.register
     def _chat(self, signal: ChatArrived) -> None:

@@ -14,6 +14,7 @@ from meetcore.cli.ends import OutputConsole
 from meetcore.log.folders import make_bot_folder
 from meetcore.model.config import load_config
 from meetcore.model.errors import MeetcoreError
+from meetcore.plugin.captions import CaptionsTranscriber
 from meetcore.plugin.health import HealthReport
 from meetcore.plugin.registry import Plugins
 
@@ -38,7 +39,11 @@ def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
         report.fine("plugins", ", ".join(info.name for info in plugins.infos))
     for kind, found, example in (
         ("platforms", plugins.platforms, "meetcore-rehearsal"),
-        ("transcribers", plugins.transcribers, "meetcore-pocketsphinx"),
+        (
+            "transcribers",
+            set(plugins.transcribers) - {CaptionsTranscriber.name},
+            "meetcore-pocketsphinx",
+        ),
         ("sinks", plugins.sinks, "meetcore-files"),
     ):
         if found:

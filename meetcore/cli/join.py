@@ -20,6 +20,7 @@ from meetcore.cli.options import (
     who_options,
 )
 from meetcore.cli.running import attend, choose_view, exit_code, outcome_lines
+from meetcore.plugin.captions import CaptionsTranscriber
 
 __all__ = ["join"]
 
@@ -41,8 +42,9 @@ def join(url: str, **options: Any) -> None:
     defaults: dict[str, Any] = {}
     if "files" in plugins.sinks:
         defaults["sinks"] = ("files",)
-    if len(plugins.transcribers) == 1:
-        defaults["transcriber"] = next(iter(plugins.transcribers))
+    installed = set(plugins.transcribers) - {CaptionsTranscriber.name}
+    if len(installed) == 1:
+        (defaults["transcriber"],) = installed
     config = config_from_options(defaults, **options)
     view = choose_view(as_json=options["as_json"], plain=options["plain"])
 

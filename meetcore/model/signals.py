@@ -16,6 +16,7 @@ from meetcore.model.roster import NameSource, Participant
 __all__ = [
     "Admitted",
     "CallEnded",
+    "CaptionSeen",
     "CaptureHealth",
     "ChatArrived",
     "DiagnosticsWritten",
@@ -115,6 +116,30 @@ class TrackGone(Signal):
     """A source of audio closed; no chunk of it follows."""
 
     track_id: str
+
+
+@frozen
+class CaptionSeen(Signal):
+    """A line of the meeting's own captions, as it is shown now; only where they are asked for.
+
+    Observe a line whenever it changes, whole: what of it is new, corrected, out of view or shown
+    again is found out. Who speaks is the platform's word, so it is worth as much as the platform.
+
+    Attributes:
+        participant_id: Who speaks, None where only a name is shown.
+        name: The name in the caption.
+        text: All that the line shows.
+        at_s: When it was said, in seconds on the call's sample clock; None for when it came.
+        final: Whether the platform says that it changes no more.
+        key: What the platform tells its lines apart by; empty where each speaker has but one.
+    """
+
+    participant_id: str | None
+    name: str
+    text: str
+    at_s: float | None = None
+    final: bool = False
+    key: str = ""
 
 
 @frozen

@@ -34,6 +34,7 @@ class Capability(StrEnum):
     READ_CHAT = "read_chat"
     SPEAK = "speak"
     SHOW_IMAGE = "show_image"
+    CAPTIONS = "captions"
 
 
 @frozen(kw_only=True)
@@ -47,6 +48,7 @@ class CallRequest:
         join_timeout_s: How long the client may take to reach the meeting's lobby, in seconds.
         incoming_video: Whether to receive the others' video at all.
         headed: Whether a browser should be visible.
+        captions: Whether the meeting's captions are wanted: turn them on, observe `CaptionSeen`.
         redactor: Takes secrets out of anything written.
     """
 
@@ -56,6 +58,7 @@ class CallRequest:
     join_timeout_s: float = 60.0
     incoming_video: bool = False
     headed: bool = False
+    captions: bool = False
     redactor: Redactor = field(factory=Redactor)
 
 

@@ -29,6 +29,7 @@ from meetcore.model.errors import (
     brief,
 )
 from meetcore.model.meeting import MeetingLink
+from meetcore.plugin.captions import CaptionsTranscriber
 from meetcore.plugin.failures import frame_of
 from meetcore.plugin.hooks import API_VERSION, FAIL_CLOSED, HookSpecs
 from meetcore.plugin.launcher import Launcher
@@ -138,7 +139,7 @@ class Plugins:
         trace: bool | None = None,
     ) -> None:
         self.platforms: dict[str, type[Platform]] = {}
-        self.transcribers: dict[str, type[Transcriber]] = {}
+        self.transcribers: dict[str, type[Transcriber]] = {"captions": CaptionsTranscriber}
         self.sinks: dict[str, type[Sink]] = {}
         self.dialects: dict[str, type[Dialect]] = {"native": NativeDialect}
         self.stores: dict[str, type[Store] | type[Vault]] = {}

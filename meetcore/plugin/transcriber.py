@@ -43,7 +43,9 @@ class TranscriberCapabilities:
         word_times: Whether words have times.
         confidence: Whether words or utterances have a confidence.
         languages: BCP-47 tags, empty for 'whatever the provider detects'.
-        wants: `utterances` for speech only, `continuous` for everything between, too.
+        wants: `utterances` for speech only, `continuous` for everything between, too, `captions`
+            for the platform's own captions: then the core makes the segments, and no stream is
+            opened.
         max_streams: How many tracks at once, None for no limit of its own.
     """
 
@@ -52,7 +54,7 @@ class TranscriberCapabilities:
     word_times: bool = True
     confidence: bool = True
     languages: tuple[str, ...] = ()
-    wants: Literal["utterances", "continuous"] = "utterances"
+    wants: Literal["utterances", "continuous", "captions"] = "utterances"
     max_streams: int | None = None
 
 

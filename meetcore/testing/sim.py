@@ -36,6 +36,7 @@ from meetcore.model.roster import Participant
 from meetcore.model.signals import (
     Admitted,
     CallEnded,
+    CaptionSeen,
     ChatArrived,
     Knocked,
     ParticipantAppeared,
@@ -59,6 +60,7 @@ EPOCH = datetime(2026, 1, 1, 9, 0, 0, tzinfo=UTC)
 CHUNK_S = 0.1
 SILENT_CHUNK_S = 2.0
 HANG_S = 10_000_000.0
+CAPTION_LAG_S = 0.3
 _SCRIPTED = ("sim", "scripted")
 
 
@@ -68,6 +70,8 @@ class SimMeeting:
     Args:
         script: The script, or its TOML text.
         name: Part of the link, `sim:NAME`.
+        captions: Whether the meeting has captions, for a bot that asks for them.
+        sound: Whether anything is heard.
 
     Attributes:
         link: What to give to `open_bot`.
@@ -76,14 +80,29 @@ class SimMeeting:
         began: Trio's time at which the script clock was 0, None before.
     """
 
-    def __init__(self, script: Script | str, name: str = "meeting") -> None:
+    def __init__(
+        self,
+        script: Script | str,
+        name: str = "meeting",
+        *,
+        captions: bool = False,
+        sound: bool = True,
+    ) -> None:
         self.script = parse_script(script) if isinstance(script, str) else script
         self.name = name
         self.link = f"sim:{name}"
+        self.captions = captions
+        self.sound = sound
         self.chat_sent: list[str] = []
         self.left_politely = False
         self.began: float | None = None
         self._speech: dict[int, Pcm] = {}
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What a bot can do here."""
+        chat = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
+        return chat | {Capability.CAPTIONS} if self.captions else chat
 
     def plugin(self) -> object:
         """Return a plugin object that registers this meeting as the platform `sim`."""
@@ -92,7 +111,7 @@ class SimMeeting:
         class SimPlatform(Platform):
             name = "sim"
             link_examples = ("sim:NAME",)
-            capabilities = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
+            capabilities = meeting.capabilities
 
             def parse(self, url: str) -> MeetingLink | None:
                 if url != meeting.link:
@@ -298,6 +317,10 @@ class SimCall(Call):
         for number, chat in enumerate(script.chat):
             order += 1
             yield chat.at_s, order, partial(self._chat, number, chat.who, chat.text)
+        if self._meeting.captions and self._request.captions:
+            for at_s, caption in self._captions():
+                order += 1
+                yield at_s, order, partial(self._caption, caption)
         for kick in script.kicks:
             order += 1
             yield kick.at_s, order, partial(self._part, kick.who)
@@ -350,7 +373,8 @@ class SimCall(Call):
         visit = self._visits[person.id] = self._visits.get(person.id, 0) + 1
         self._present[person.id] = visit
         self._appear(self._participant(person))
-        self._events.observe(TrackAppeared(self._track(person.id), person.id))
+        if self._meeting.sound:
+            self._events.observe(TrackAppeared(self._track(person.id), person.id))
 
     def _track(self, person_id: str) -> str:
         visit = self._present[person_id]
@@ -359,7 +383,8 @@ class SimCall(Call):
     def _part(self, person_id: str) -> None:
         if person_id not in self._present:
             return
-        self._events.observe(TrackGone(self._track(person_id)))
+        if self._meeting.sound:
+            self._events.observe(TrackGone(self._track(person_id)))
         del self._present[person_id]
         if not self._roster_lost:
             self._vanish(person_id)
@@ -378,6 +403,22 @@ class SimCall(Call):
         name = self._script.person(who).name
         self._events.observe(ChatArrived(f"chat-{number}", who, name, text))
 
+    def _captions(self) -> Iterator[tuple[float, CaptionSeen]]:
+        """Yield what captions show and when: a line grows by a word, a little after it was said."""
+        for number, line in self._lines:
+            said = [word for word in self._script.reference_words() if word.line == number]
+            for count, word in enumerate(said, 1):
+                text = " ".join(each.text for each in said[:count])
+                name = self._script.person(line.who).name
+                yield (
+                    word.end_s + CAPTION_LAG_S,
+                    CaptionSeen(line.who, name, text, at_s=word.end_s, key=f"line-{number}"),
+                )
+
+    def _caption(self, caption: CaptionSeen) -> None:
+        if caption.participant_id in self._present and caption.participant_id not in self._muted:
+            self._events.observe(caption)
+
     def _lose_roster(self, *, lost: bool) -> None:
         self._roster_lost = lost
         self._events.observe(RosterHealth(not lost, "the script hides the roster" if lost else ""))
@@ -395,7 +436,7 @@ class SimCall(Call):
         while start < end:
             stop = self._next_stop(start, end)
             await trio.sleep_until(began + stop / SAMPLE_RATE_HZ)
-            for person_id in self._present:
+            for person_id in self._present if self._meeting.sound else ():
                 if not self._dropped(person_id, start):
                     pcm = self._sound(person_id, start, stop)
                     self._events.hear(Chunk(self._track(person_id), start, pcm))

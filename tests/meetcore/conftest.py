@@ -55,6 +55,7 @@ class Stage:
         self.opened = trio.Event()
         self.closed = False
         self.events: Any = None
+        self.request: Any = None
         self.at: dict[str, int] = {}
 
     def plugins(self, **more: object) -> meetcore.Plugins:
@@ -72,7 +73,7 @@ class Stage:
 
             @asynccontextmanager
             async def open_call(self, link, request, events):
-                stage.events = events
+                stage.events, stage.request = events, request
                 stage.opened.set()
                 try:
                     yield StageCall(stage)

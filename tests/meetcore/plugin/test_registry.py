@@ -252,7 +252,7 @@ def test_an_unknown_name_is_refused_with_what_is_installed(write):
     plugins = load(write("printing", SINK))
     with pytest.raises(UnknownPlugin, match=r"no sink named 'prinetr'.*'printer'.*printer"):
         plugins.sink("prinetr", BotConfig())
-    with pytest.raises(UnknownPlugin, match=r"no transcriber named 'x'.*Installed: none"):
+    with pytest.raises(UnknownPlugin, match=r"no transcriber named 'x'.*Installed: captions"):
         plugins.transcriber("x", BotConfig())
 
 
