@@ -24,7 +24,7 @@ RIDDLES = frozenset(
 
 # The same thing from two sides, or the same room of several dialects.
 SAME = {
-    "Api": "the routes of a dialect",
+    "AccountRoutes": "a dialect's routes about a user's own settings",
     "BadField": "a field that cannot be used",
     "Bot": "a bot, under Trio, under asyncio, blocking, and as the API shows it",
     "BotRoutes": "a dialect's routes about bots",

@@ -9,17 +9,30 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from meetcore.model.links import read_link
-from meetcore.model.plain import parse_time
-from meetcore.model.printable import is_blank
+from meetcore.gateway import BodyFields, FieldWords, parse_utc
 
-__all__ = [
-    "BadCreateRequest",
-    "CreateBotRequest",
-    "Streaming",
-    "parse_create_request",
-    "web_address",
-]
+__all__ = ["CreateBotRequest", "Streaming", "parse_create_request"]
+
+_WORDS = FieldWords(
+    {
+        "body": "The body must be a JSON object.",
+        "required": "{name} is required, as a string.",
+        "text": "{name} is no string.",
+        "text_required": "{name} is required, as a string.",
+        "zero": "{name} holds a zero character.",
+        "choice": "{name} must be one of {known}.",
+        "flag": "{name} must be true or false.",
+        "whole": "automatic_leave.{name} must be a whole number of seconds.",
+        "range": "automatic_leave.{name} must be between {least} and {most}.",
+        "url": "{name} must be a URL that begins with {schemes}.",
+        "link": "{name} is not a link.",
+        "time": "{name} must be seconds since 1970.",
+        "part": "{name} must be an object.",
+        "provider": "{name} must be a provider's name, or an object with `provider`.",
+        "signed_in": "The URLs of streaming hold no name or password.",
+    }
+)
+"""What is said of a field that is wrong."""
 
 _MODES = ("speaker_view", "gallery_view", "audio_only")
 _FREQUENCIES = {"16khz": 16_000, "24khz": 24_000}
@@ -33,18 +46,6 @@ _LEAVE = {
 _LONGEST_STAY_S = 4 * 3600.0
 _MILLISECONDS_FROM = 10**11
 _LATEST_S = 253_402_300_799
-
-
-class BadCreateRequest(Exception):
-    """A body that cannot be used.
-
-    Attributes:
-        error: The word for it, or the sentence.
-    """
-
-    def __init__(self, error: str, message: str = "") -> None:
-        super().__init__(error)
-        self.error, self.message = error, message or error
 
 
 @frozen(kw_only=True)
@@ -95,144 +96,79 @@ def parse_create_request(body: object) -> CreateBotRequest:
     """Return what a body asks for. Fields nobody knows are ignored, null is as good as absent.
 
     Raises:
-        BadCreateRequest: A field is missing or wrong.
+        BadField: A field is missing or wrong.
     """
-    if not isinstance(body, Mapping):
-        raise BadCreateRequest("The body must be a JSON object.")
-    meeting_url = _text(body, "meeting_url", required=True)
-    bot_name = _text(body, "bot_name", required=True)
-    assert meeting_url is not None
-    assert bot_name is not None
-    if read_link(meeting_url) is None and not web_address(meeting_url):
-        raise BadCreateRequest("InvalidMeetingUrl", "meeting_url is not a link.")
-    for name in ("reserved",):
-        if not isinstance(body.get(name), (bool, type(None))):
-            raise BadCreateRequest(f"{name} must be true or false.")
-    _text(body, "bot_image")
-    limits = _limits(body)
+    fields = BodyFields.of(body, _WORDS)
+    fields.required("meeting_url")
+    bot_name = fields.required("bot_name")
+    meeting_url = fields.link("meeting_url")
+    fields.flag("reserved")
+    fields.text("bot_image")
+    leave = fields.part("automatic_leave")
+    limits = {
+        name: default if (given := leave.whole(name, least, most)) is None else given
+        for name, (least, most, default) in _LEAVE.items()
+    }
     return CreateBotRequest(
         meeting_url=meeting_url,
         bot_name=bot_name.strip(),
-        provider=_provider(body),
-        recording_mode=_choice(body, "recording_mode", _MODES, "speaker_view"),
-        entry_message=_text(body, "entry_message") or None,
+        provider=_provider(fields),
+        recording_mode=fields.choice("recording_mode", _MODES) or _MODES[0],
+        entry_message=fields.text("entry_message") or None,
         waiting_room_timeout_s=limits["waiting_room_timeout"],
         noone_joined_timeout_s=limits["noone_joined_timeout"],
         silence_timeout_s=limits["silence_timeout"],
-        deduplication_key=_text(body, "deduplication_key"),
-        webhook_url=_address(body, "webhook_url", ("http", "https")),
-        streaming=_streaming(body),
-        extra=body.get("extra"),
-        start_time=_start_time(body),
+        deduplication_key=fields.text("deduplication_key"),
+        webhook_url=_address(fields, "webhook_url", ("http", "https")),
+        streaming=_streaming(fields.part("streaming")),
+        extra=fields.body.get("extra"),
+        start_time=_start_time(fields),
     )
 
 
-def web_address(text: str, schemes: tuple[str, ...] = ("http", "https")) -> bool:
-    """Whether a text is a URL with a host and one of the schemes."""
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018  raises for a port that is none
-    except ValueError:
-        return False
-    bare = not any(character.isspace() or ord(character) < 32 for character in text)
-    return bare and parts.scheme in schemes and bool(parts.hostname)
+def _address(fields: BodyFields, name: str, schemes: tuple[str, ...]) -> str | None:
+    """Return a URL; an empty one is as good as none."""
+    return None if fields.body.get(name) == "" else fields.url(name, schemes, ascii_only=True)
 
 
-def _text(body: Mapping[str, Any], name: str, *, required: bool = False) -> str | None:
-    value = body.get(name)
-    if value is None and not required:
-        return None
-    if not isinstance(value, str) or (required and is_blank(value)):
-        raise BadCreateRequest(
-            f"{name} is required, as a string." if required else f"{name} is no string."
-        )
-    if "\x00" in value:
-        raise BadCreateRequest(f"{name} holds a zero character.")
-    return value
-
-
-def _choice(body: Mapping[str, Any], name: str, known: tuple[str, ...], default: str) -> str:
-    value = body.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, str) or value not in known:
-        raise BadCreateRequest(f"{name} must be one of {', '.join(known)}.")
-    return value
-
-
-def _address(body: Mapping[str, Any], name: str, schemes: tuple[str, ...]) -> str | None:
-    value = _text(body, name)
-    if not value:
-        return None
-    if not web_address(value, schemes) or not value.isascii():
-        raise BadCreateRequest(f"{name} must be a URL that begins with {' or '.join(schemes)}.")
-    return value
-
-
-def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    value = body.get(name)
-    if value is not None and not isinstance(value, Mapping):
-        raise BadCreateRequest(f"{name} must be an object.")
-    return value
-
-
-def _provider(body: Mapping[str, Any]) -> str | None:
+def _provider(fields: BodyFields) -> str | None:
     """Return who is to transcribe; a provider's name alone, or an object with it."""
-    value = body.get("speech_to_text")
+    value = fields.get("speech_to_text")
     if isinstance(value, Mapping):
-        value = _text(value, "provider", required=True)
+        value = fields.part("speech_to_text").required("provider")
     if value is None:
         return None
     if not isinstance(value, str) or not value.strip() or "\x00" in value:
-        raise BadCreateRequest(
-            "speech_to_text must be a provider's name, or an object with `provider`."
-        )
-    return value.strip().lower()
+        fields.wrong("speech_to_text", "provider")
+    return str(value).strip().lower()
 
 
-def _limits(body: Mapping[str, Any]) -> dict[str, int]:
-    given = _part(body, "automatic_leave") or {}
-    limits: dict[str, int] = {}
-    for name, (least, most, default) in _LEAVE.items():
-        value = given.get(name)
-        value = default if value is None else value
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
-            raise BadCreateRequest(f"automatic_leave.{name} must be a whole number of seconds.")
-        if not least <= value <= most:
-            raise BadCreateRequest(f"automatic_leave.{name} must be between {least} and {most}.")
-        limits[name] = int(value)
-    return limits
-
-
-def _streaming(body: Mapping[str, Any]) -> Streaming | None:
-    given = _part(body, "streaming")
-    if given is None:
-        return None
+def _streaming(given: BodyFields) -> Streaming | None:
     output = _address(given, "output", ("ws", "wss"))
     spoken = _address(given, "input", ("ws", "wss"))
-    frequency = _choice(given, "audio_frequency", tuple(_FREQUENCIES), "24khz")
+    frequency = given.choice("audio_frequency", _FREQUENCIES) or "24khz"
     for url in (output, spoken):
         if url is not None and urlsplit(url).username is not None:
-            raise BadCreateRequest("The URLs of streaming hold no name or password.")
+            given.wrong("output", "signed_in")
     if output is None and spoken is None:
         return None
     return Streaming(output=output, input=spoken, sample_rate_hz=_FREQUENCIES[frequency])
 
 
-def _start_time(body: Mapping[str, Any]) -> datetime | None:
+def _start_time(fields: BodyFields) -> datetime | None:
     """Return when to join: seconds or milliseconds since 1970, or ISO 8601."""
-    value = body.get("start_time")
+    value = fields.get("start_time")
     if value is None:
         return None
-    if isinstance(value, str):
-        try:
-            at = parse_time(value)
-            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-        except (ValueError, OverflowError) as error:
-            raise BadCreateRequest("start_time must be seconds since 1970.") from error
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
-        raise BadCreateRequest("start_time must be seconds since 1970.")
-    seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
-    if not 0 <= seconds <= _LATEST_S:
-        raise BadCreateRequest("start_time must be seconds since 1970.")
-    return datetime.fromtimestamp(seconds, UTC)
+    try:
+        if isinstance(value, str):
+            return parse_utc(value)
+        whole = isinstance(value, (int, float)) and value == value // 1
+        if whole and not isinstance(value, bool):
+            seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
+            if 0 <= seconds <= _LATEST_S:
+                return datetime.fromtimestamp(seconds, UTC)
+    except ValueError:
+        pass
+    fields.wrong("start_time", "time")
+    return None

@@ -10,7 +10,9 @@ from typing import NotRequired, TypedDict
 
 from meetcore.model.roster import NameSource
 from meetcore.model.transcript import Segment, Word
-from meetcore_spoke.bodies import (
+from meetcore_spoke.statuses import Change, codes, errors
+from meetcore_spoke.transcripts import line
+from meetcore_spoke.webhook_bodies import (
     CompleteData,
     FailedData,
     WebhookBody,
@@ -18,8 +20,6 @@ from meetcore_spoke.bodies import (
     failed,
     status_change,
 )
-from meetcore_spoke.statuses import Change, codes, errors
-from meetcore_spoke.transcripts import line
 
 __all__ = ["Documentation", "WebhookDocumentation", "documentation"]
 

@@ -7,19 +7,12 @@ from uuid import uuid4
 
 import trio
 
-from meetcore.gateway.records import BotGone, BotRow
-from meetcore.gateway.service import Service
+from meetcore.gateway import BotGone, BotRow, Service, mixed_audio
 from meetcore.model.history import BotHistory
 
-__all__ = ["audio_path", "mp4_path", "remux"]
+__all__ = ["mp4_path", "remux"]
 
 _SPARE = "making"
-
-
-def audio_path(history: BotHistory) -> str | None:
-    """Return where the mixed recording lies below the bot's folder, None where there is none."""
-    mixes = [file.path for file in history.artifacts.values() if file.kind == "audio.mix"]
-    return mixes[-1] if mixes else None
 
 
 async def mp4_path(service: Service, row: BotRow, history: BotHistory) -> str | None:
@@ -27,7 +20,7 @@ async def mp4_path(service: Service, row: BotRow, history: BotHistory) -> str | 
 
     None where nothing was recorded, it has been deleted, or it cannot be read.
     """
-    audio = audio_path(history)
+    audio = mixed_audio(history)
     if audio is None:
         return None
     relative = str(PurePosixPath(audio).with_suffix(".mp4"))

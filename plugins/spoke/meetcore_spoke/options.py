@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from attrs import frozen
 
-from meetcore.model.config import build_options
-from meetcore.model.errors import ConfigError
-from meetcore_spoke.webhooks import HEADERS
+from meetcore import ConfigError
+from meetcore_spoke.errors import KEY_HEADERS
 
-__all__ = ["SAME", "SpokeOptions", "header_for", "read_options"]
+__all__ = ["SAME", "WHERE", "SpokeOptions", "header_for"]
 
 SAME = "same"
-_WHERE = "[plugins.server.dialects.spoke]"
+WHERE = "[plugins.server.dialects.spoke]"
 
 
 @frozen(kw_only=True)
@@ -36,28 +32,11 @@ class SpokeOptions:
         Raises:
             ConfigError: Which it may be.
         """
-        if self.webhook_header not in (*HEADERS, SAME):
-            known = ", ".join((*HEADERS, SAME))
+        if self.webhook_header not in (*KEY_HEADERS, SAME):
+            known = ", ".join((*KEY_HEADERS, SAME))
             raise ConfigError(
-                f"webhook_header in {_WHERE} is {self.webhook_header!r}.", f"Known: {known}."
+                f"webhook_header in {WHERE} is {self.webhook_header!r}.", f"Known: {known}."
             )
-
-    def with_user(self, settings: Mapping[str, Any]) -> SpokeOptions:
-        """Return these with what a user chose on top."""
-        header, extended = settings.get("webhook_header"), settings.get("extended")
-        return SpokeOptions(
-            webhook_header=header if isinstance(header, str) else self.webhook_header,
-            extended=extended if isinstance(extended, bool) else self.extended,
-        )
-
-
-def read_options(table: Any) -> SpokeOptions:
-    """Return the options in a table.
-
-    Raises:
-        ConfigError: One that nobody knows, or a value that cannot be used.
-    """
-    return build_options(SpokeOptions, table, _WHERE)
 
 
 def header_for(options: SpokeOptions, of_request: str) -> str:

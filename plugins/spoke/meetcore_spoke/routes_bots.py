@@ -1,214 +1,205 @@
-"""The REST routes that only read."""
+"""The REST routes that make, end and delete bots."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from meetcore.gateway.http import Listed, Reply, Request, json_pieces
-from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client, Scope
-from meetcore.gateway.service import Service
-from meetcore.model.history import BotHistory
+import trio
+
+from meetcore.gateway import (
+    Authenticator,
+    BotQuery,
+    BotRequest,
+    Client,
+    Refusal,
+    Reply,
+    Request,
+    Route,
+    Scope,
+    TranscriberChoice,
+    WebhookTarget,
+    note_headers,
+    still_to_come,
+    with_choices,
+)
 from meetcore.model.meeting import without_query
-from meetcore.model.plain import parse_time
-from meetcore_spoke.mp4 import audio_path, mp4_path
-from meetcore_spoke.records import RecentBot, duration_s, fits_extra, recent_bot, recorded_bot
-from meetcore_spoke.refusals import Refusal
-from meetcore_spoke.statuses import timestamp
-from meetcore_spoke.transcripts import StoredLine, StoredLines, speakers
-from meetcore_spoke.webhooks import MEDIA_S, read_segments
+from meetcore_spoke.create_request import CreateBotRequest, Streaming, parse_create_request
+from meetcore_spoke.options import SpokeOptions, header_for
 
 __all__ = ["BotRoutes"]
 
-_PAGE = 10
-_LONGEST_PAGE = 250
-_ROWS_AT_ONCE = 200
-_ROWS_LOOKED_AT = 5_000
-_SHOWN_TO_S = 0.001
-"""To what a time is shown: 'at or before' means until the end of that millisecond."""
-
-ClientOf = Callable[[Request, Scope], Awaitable[Client]]
+_APART = timedelta(minutes=5)
+_OWN_PROVIDER = "default"
 
 
 class BotRoutes:
-    """Answers what Spoke's clients want to know.
+    """Makes, ends and deletes bots.
 
     Args:
-        service: The bots.
-        client_of: Says whose key a request has.
+        authenticator: Knows who asks, and the service.
+        options: The operator's.
     """
 
-    def __init__(self, service: Service, client_of: ClientOf) -> None:
-        self._service = service
-        self._client_of = client_of
+    def __init__(self, authenticator: Authenticator, options: SpokeOptions) -> None:
+        self._authenticator = authenticator
+        self._service = authenticator.service
+        self._options = options
+        self._one_at_a_time = trio.Lock()
 
-    async def meeting_data(self, request: Request) -> Reply:
-        """Return recording and transcript of a bot; what is not there is an empty text."""
-        client = await self._client_of(request, Scope.READ)
-        bot_id = request.args.get("bot_id")
-        if not bot_id:
-            raise Refusal(400, "InvalidRequest", "bot_id is required in the query.")
-        row = await self._service.bot(client, bot_id)
-        history = await self._history(row)
-        wanted = request.args.get("include_transcripts", "true").lower() not in ("false", "0")
-        targets = await self._service.targets(row)
-        webhook_url = next((target.url for target in targets if target.url), None)
-        mp4 = await mp4_path(self._service, row, history) if row.ended else None
-        audio = audio_path(history) if row.ended else None
-        body = {
-            "mp4": self._link(request, client, row, mp4),
-            "audio": self._link(request, client, row, audio),
-            "duration": duration_s(row, history),
-            "bot_data": {
-                "bot": recorded_bot(row, history, webhook_url),
-                "event_uuid": None,
-                "transcripts": Listed(self._lines(row)) if wanted else [],
-            },
-            "speaker_diarization_file": "",
-            "speaker_diarization_file_network": "",
-            "meeting_participants_file": "",
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("POST", "/bots", self.create),
+            Route("POST", "/bots/retranscribe", self.retranscribe),
+            Route("DELETE", "/bots/{uuid}", self.remove),
+            Route("POST", "/bots/{uuid}/delete_data", self.delete_data),
+        ]
+
+    async def create(self, request: Request) -> Reply:
+        """Send a bot."""
+        client = await self._authenticator.client(request, Scope.WRITE)
+        create_request = parse_create_request(request.json())
+        self._service.parse_link(create_request.meeting_url)
+        choice = self._transcriber(create_request)
+        order = await self._order(client, request, create_request, choice)
+        async with self._one_at_a_time:
+            await self._refuse_a_second(client, create_request)
+            row = await self._service.create(client, order)
+        return Reply(json={"bot_id": row.bot_id}, headers=note_headers(choice.note))
+
+    async def remove(self, request: Request) -> Reply:
+        """Have a bot leave."""
+        _, row = await self._authenticator.bot(request, request.params["uuid"], Scope.WRITE)
+        await self._service.stop(row)
+        return Reply(json={"ok": True})
+
+    async def delete_data(self, request: Request) -> Reply:
+        """Delete what a bot that has ended left."""
+        _, row = await self._authenticator.bot(request, request.params["uuid"], Scope.WRITE)
+        if row.deleted_at is not None:
+            return Reply(json={"ok": True, "status": "alreadyDeleted"})
+        count = await self._service.delete_data(row)
+        return Reply(json={"ok": True, "status": "deleted" if count else "noDataFound"})
+
+    async def retranscribe(self, request: Request) -> Reply:
+        """Refuse to transcribe again: transcripts are made live here."""
+        client = await self._authenticator.client(request, Scope.WRITE)
+        body = request.json()
+        bot_uuid = body.get("bot_uuid") if isinstance(body, Mapping) else None
+        if not isinstance(bot_uuid, str):
+            raise Refusal(400, "bot_uuid is required, as a string.", "InvalidRequest")
+        await self._service.bot(client, bot_uuid)
+        text = "A recording cannot be transcribed again on this server."
+        raise Refusal(403, text, "Forbidden")
+
+    # --- how it is done ------------------------------------------------------------------------
+
+    def _transcriber(self, create_request: CreateBotRequest) -> TranscriberChoice:
+        if create_request.provider == _OWN_PROVIDER:
+            return TranscriberChoice(name=_OWN_PROVIDER)
+        return self._service.choose_transcriber(create_request.provider)
+
+    async def _refuse_a_second(self, client: Client, create_request: CreateBotRequest) -> None:
+        """Refuse a bot for a meeting that another of the same key went to just now.
+
+        Raises:
+            Refusal: There is one, it has not ended, and it has the same `deduplication_key`.
+        """
+        since = self._service.now() - _APART
+        url = self._service.parse_link(create_request.meeting_url).public_url
+        query = BotQuery(dialect="spoke", created_after=since, limit=None)
+        for row in await self._service.bots(client, query):
+            same_key = row.extras.get("asked", {}).get("deduplication_key")
+            if (
+                row.key_id != client.key_id
+                or row.ended
+                or same_key != create_request.deduplication_key
+            ):
+                continue
+            if row.public_url == url:
+                raise Refusal(
+                    409,
+                    f"Bot {row.bot_id} was sent to this meeting less than five minutes ago. "
+                    "Send a deduplication_key to have another.",
+                    "BotAlreadyExists",
+                )
+
+    async def _order(
+        self,
+        client: Client,
+        request: Request,
+        create_request: CreateBotRequest,
+        choice: TranscriberChoice,
+    ) -> BotRequest:
+        settings = await self._service.settings(client.user_id, "spoke")
+        return BotRequest(
+            url=create_request.meeting_url,
+            dialect="spoke",
+            name=create_request.bot_name,
+            transcriber=choice.name,
+            join_at=still_to_come(create_request.start_time, self._service.now()),
+            automatic_leave=create_request.automatic_leave,
+            entry_message=create_request.entry_message,
+            sinks=("spoke_stream",) if create_request.streaming else (),
+            plugins={"spoke_stream": _sink_settings(create_request.streaming)}
+            if create_request.streaming
+            else {},
+            webhooks=self._targets(request, create_request, settings),
+            extras={"extra": create_request.extra, "asked": _asked(create_request)},
+        )
+
+    def _targets(
+        self, request: Request, create_request: CreateBotRequest, settings: Mapping[str, Any]
+    ) -> list[WebhookTarget]:
+        url = create_request.webhook_url or settings.get("webhook_url")
+        if not isinstance(url, str):
+            return []
+        options = with_choices(self._options, settings)
+        place, key = self._authenticator.key_of(request)
+        data = {
+            "header": header_for(options, place.header),
+            "origin": request.origin_url,
+            "extended": options.extended,
         }
-        return Reply(stream=json_pieces(body), media_type="application/json")
-
-    async def _lines(self, row: BotRow) -> AsyncGenerator[StoredLine, None]:
-        lines = StoredLines(row.number)
-        async with aclosing(read_segments(self._service, row)) as segments:
-            async for segment in segments:
-                yield lines.line(segment)
-
-    async def bots_with_metadata(self, request: Request) -> Reply:
-        """List bots, newest first."""
-        client = await self._client_of(request, Scope.READ)
-        args = request.args
-        limit = _limit(args)
-        before = _cursor(args)
-        chosen: list[RecentBot] = []
-        looked_at = 0
-        more = True
-        while more and len(chosen) <= limit and looked_at < _ROWS_LOOKED_AT:
-            rows = await self._service.bots(client, _query(args, before))
-            more = len(rows) == _ROWS_AT_ONCE
-            for row in rows:
-                looked_at += 1
-                before = row.number
-                bot = await self._if_wanted(row, args)
-                if bot is not None:
-                    chosen.append(bot)
-                if len(chosen) > limit:
-                    break
-        page = chosen[:limit]
-        following = str(page[-1]["id"]) if len(chosen) > limit and page else None
-        if following is None and more and looked_at >= _ROWS_LOOKED_AT:
-            following = str(before)
-        _sort(page, args.get("sort_by_extra"))
-        return Reply(
-            json={
-                "bots": page,
-                "recent_bots": page,
-                "next_cursor": following,
-                "last_updated": timestamp(self._service.now()),
-            }
-        )
-
-    async def screenshots(self, request: Request) -> Reply:
-        """Return a bot's screenshots: none are taken."""
-        client = await self._client_of(request, Scope.READ)
-        await self._service.bot(client, request.params["uuid"])
-        return Reply(json=[])
-
-    async def _if_wanted(self, row: BotRow, args: Mapping[str, str]) -> RecentBot | None:
-        extra = args.get("filter_by_extra")
-        if not _within(args.get("bot_name"), row.name):
-            return None
-        if not _is_at(row, args.get("meeting_url")):
-            return None
-        if extra and not fits_extra(row.extras.get("extra"), extra):
-            return None
-        history = await self._history(row)
-        names = speakers(history)
-        wanted = args.get("speaker_name")
-        if wanted and not any(_within(wanted, name) for name in names):
-            return None
-        return recent_bot(row, history, names)
-
-    async def _history(self, row: BotRow) -> BotHistory:
-        try:
-            return await self._service.history(row)
-        except BotGone:
-            return BotHistory()
-
-    def _link(self, request: Request, client: Client, row: BotRow, relative: str | None) -> str:
-        if relative is None:
-            return ""
-        return self._service.media_url(
-            request.origin_url, row, relative, client=client, expires_s=MEDIA_S
-        )
+        return [WebhookTarget(format="spoke", url=url, secret=key, data=data)]
 
 
-def _within(wanted: str | None, text: str) -> bool:
-    """Whether a text has what is wanted anywhere in it, in any case; nothing is in every text."""
-    return (wanted or "").lower() in text.lower()
+def _sink_settings(streaming: Streaming) -> dict[str, Any]:
+    settings: dict[str, Any] = {"sample_rate_hz": streaming.sample_rate_hz}
+    if streaming.output is not None:
+        settings["output"] = streaming.output
+    if streaming.input is not None:
+        settings["input"] = streaming.input
+    return settings
 
 
-def _is_at(row: BotRow, wanted: str | None) -> bool:
-    """Whether a bot's link has what is wanted in it, or is the same but for what its query says."""
-    if wanted is None or _within(wanted, row.url):
-        return True
-    try:
-        return without_query(row.url) == without_query(wanted)
-    except ValueError:
-        return False
+def _asked(create_request: CreateBotRequest) -> dict[str, Any]:
+    """Return what `meeting_data` says that was asked for; nothing secret."""
+    return {
+        "recording_mode": create_request.recording_mode,
+        "speech_to_text_provider": create_request.provider.capitalize()
+        if create_request.provider
+        else None,
+        "deduplication_key": create_request.deduplication_key,
+        "enter_message": create_request.entry_message,
+        "waiting_room_timeout": create_request.waiting_room_timeout_s,
+        "noone_joined_timeout": create_request.noone_joined_timeout_s,
+        "silence_timeout": create_request.silence_timeout_s,
+        "streaming_audio_frequency": (
+            f"{create_request.streaming.sample_rate_hz // 1000}khz"
+            if create_request.streaming
+            else None
+        ),
+        "streaming_output": _shown(
+            create_request.streaming.output if create_request.streaming else None
+        ),
+        "streaming_input": _shown(
+            create_request.streaming.input if create_request.streaming else None
+        ),
+    }
 
 
-def _query(args: Mapping[str, str], before: int | None) -> BotQuery:
-    return BotQuery(
-        dialect="spoke",
-        created_after=_time(args, "created_after"),
-        created_before=_time(args, "created_before", and_s=_SHOWN_TO_S),
-        ended_after=_time(args, "ended_after"),
-        before=before,
-        limit=_ROWS_AT_ONCE,
-    )
-
-
-def _time(args: Mapping[str, str], name: str, *, and_s: float = 0.0) -> datetime | None:
-    text = args.get(name)
-    if not text:
-        return None
-    try:
-        at = parse_time(text.replace(" ", "+")) + timedelta(seconds=and_s)
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise Refusal(400, "InvalidRequest", f"{name} must be an ISO 8601 time.") from error
-
-
-def _limit(args: Mapping[str, str]) -> int:
-    text = args.get("limit") or str(_PAGE)
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
-        raise Refusal(400, "InvalidRequest", "limit must be a whole number above 0.")
-    return min(int(text), _LONGEST_PAGE)
-
-
-def _cursor(args: Mapping[str, str]) -> int | None:
-    text = args.get("cursor")
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise Refusal(400, "InvalidRequest", "cursor must be a `next_cursor` of an earlier answer.")
-    return int(text)
-
-
-def _sort(page: list[RecentBot], wanted: str | None) -> None:
-    """Sort a page by a key of `extra`: `key`, `key:asc` or `key:desc`; others come last."""
-    if not wanted:
-        return
-    name, _, direction = wanted.partition(":")
-
-    def key(bot: RecentBot) -> str:
-        extra: Any = bot["extra"]
-        return str(extra.get(name, "")) if isinstance(extra, Mapping) else ""
-
-    page.sort(key=key, reverse=direction.lower() == "desc")
-    page.sort(key=lambda bot: not key(bot))
+def _shown(url: str | None) -> str | None:
+    return None if url is None else without_query(url)

@@ -7,10 +7,11 @@ from typing import NotRequired, TypedDict
 
 from attrs import define, frozen
 
+from meetcore.gateway import format_ms
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
 
-__all__ = ["Change", "StatusBody", "StatusTrack", "codes", "error_of", "errors", "timestamp"]
+__all__ = ["Change", "StatusBody", "StatusTrack", "codes", "error_of", "errors"]
 
 _ERRORS = {
     EndReason.DENIED: "BotNotAccepted",
@@ -82,7 +83,7 @@ class Change:
     @property
     def body(self) -> StatusBody:
         """As it goes out."""
-        body: StatusBody = {"code": self.code, "created_at": timestamp(self.at)}
+        body: StatusBody = {"code": self.code, "created_at": format_ms(self.at)}
         if self.start_time_ms is not None:
             body["start_time"] = self.start_time_ms
         if self.error_message is not None:
@@ -90,11 +91,6 @@ class Change:
         if self.error_type is not None:
             body["error_type"] = self.error_type
         return body
-
-
-def timestamp(at: datetime) -> str:
-    """Return a time as JavaScript writes it: in UTC, to the millisecond."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 def error_of(state: State, reason: EndReason | None, *, recorded: bool) -> str | None:

@@ -11,7 +11,7 @@ import trio
 
 from meetcore.model.events import Event
 from meetcore.plugin.sink import Sink, SinkContext
-from meetcore_spoke.stream_frames import Pieces, SpeakerChanges, handshake
+from meetcore_spoke.frames import Pieces, SpeakerChanges, handshake
 from meetcore_spoke.stream_options import StreamOptions
 from meetcore_websocket.dialler import Dialler
 from meetcore_websocket.outbound import Outbound

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar
 from uuid import UUID, uuid5
 
 from attrs import field, frozen
 
-from meetcore.gateway.records import BotGone, BotRow
-from meetcore.gateway.service import Moment, Outgoing, Service, WebhookFormat
+from meetcore.gateway import (
+    BotRow,
+    Moment,
+    Outgoing,
+    Service,
+    WebhookFormat,
+    changes_until,
+    message_id,
+    mixed_audio,
+    segments_of,
+)
 from meetcore.model.events import StateChanged
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL
 from meetcore.model.plain import to_json
-from meetcore.model.transcript import Segment
-from meetcore_spoke.bodies import (
+from meetcore_spoke.errors import KEY_HEADERS
+from meetcore_spoke.mp4 import mp4_path
+from meetcore_spoke.statuses import Change, StatusTrack, error_of
+from meetcore_spoke.transcripts import SpeakerNames, line
+from meetcore_spoke.webhook_bodies import (
     CompleteData,
     FailedData,
     WebhookBody,
@@ -25,29 +37,13 @@ from meetcore_spoke.bodies import (
     status_change,
     written,
 )
-from meetcore_spoke.mp4 import audio_path, mp4_path
-from meetcore_spoke.statuses import Change, StatusTrack, error_of
-from meetcore_spoke.transcripts import SpeakerNames, line
 
-__all__ = ["HEADERS", "MEDIA_S", "SpokeWebhooks", "read_segments"]
-
-HEADERS = ("x-spoke-api-key", "x-meeting-baas-api-key")
-"""The names of the header that carries the key; the first is the seed's."""
+__all__ = ["MEDIA_S", "SpokeWebhooks"]
 
 MEDIA_S = 3600.0
 """How long a link to a recording works."""
 
 _NAMESPACE = UUID("0d7a6f6e-5a53-4d0e-9a0e-4f4f6f2c1b7a")
-
-
-async def read_segments(service: Service, row: BotRow) -> AsyncGenerator[Segment, None]:
-    """Yield a bot's transcript; nothing where it was deleted."""
-    try:
-        async with aclosing(service.segments(row)) as segments:
-            async for segment in segments:
-                yield segment
-    except BotGone:
-        return
 
 
 class SpokeWebhooks(WebhookFormat):
@@ -73,7 +69,7 @@ class SpokeWebhooks(WebhookFormat):
         if not isinstance(event, StateChanged):
             return ()
         extended = bool(moment.target.data.get("extended"))
-        changes, recorded = _changes(moment.history, event.seq, extended=extended)
+        changes, recorded = _changes(moment, extended=extended)
         told = [_WrittenMessage(status_change(moment.row.bot_id, change)) for change in changes]
         if event.state in TERMINAL:
             error = error_of(event.state, moment.history.reason, recorded=recorded)
@@ -101,7 +97,7 @@ class SpokeWebhooks(WebhookFormat):
         row, history = moment.row, moment.history
         spoke, lines = SpeakerNames(history), bytearray()
         if row.transcriber:
-            async with aclosing(read_segments(self._service, row)) as segments:
+            async with aclosing(segments_of(self._service, row)) as segments:
                 async for segment in segments:
                     spoke.take(segment)
                     lines += b"," if lines else b""
@@ -115,7 +111,7 @@ class SpokeWebhooks(WebhookFormat):
             data["transcript"] = []
         if extended:
             data["event"] = "complete"
-            data["audio"] = self._link(moment, audio_path(history))
+            data["audio"] = self._link(moment, mixed_audio(history))
         return _WrittenMessage(complete({**data, **later}), lines)  # type: ignore[typeddict-item]
 
     def _link(self, moment: Moment, relative: str | None) -> str:
@@ -127,10 +123,10 @@ class SpokeWebhooks(WebhookFormat):
     def _outgoing(self, moment: Moment, told: _WrittenMessage, index: int) -> Outgoing:
         headers: dict[str, str] = {}
         if moment.target.secret is not None:
-            headers[str(moment.target.data.get("header", HEADERS[0]))] = moment.target.secret
-        message_id = str(uuid5(_NAMESPACE, f"{moment.row.bot_id} {moment.event.seq} {index}"))
+            headers[str(moment.target.data.get("header", KEY_HEADERS[0]))] = moment.target.secret
         body = written(told.message, told.lines)
-        return Outgoing(kind=told.message["event"], body=body, headers=headers, id=message_id)
+        sent_as = message_id(_NAMESPACE, moment, index)
+        return Outgoing(kind=told.message["event"], body=body, headers=headers, id=sent_as)
 
 
 @frozen
@@ -141,21 +137,10 @@ class _WrittenMessage:
     lines: bytearray = field(factory=bytearray, repr=False)
 
 
-def _changes(history: BotHistory, seq: int, *, extended: bool) -> tuple[list[Change], bool]:
+def _changes(moment: Moment, *, extended: bool) -> tuple[list[Change], bool]:
     """Return the changes of status an event makes, and whether anything was recorded by then."""
     track = StatusTrack(extended)
-    for transition in history.transitions:
-        event = StateChanged(
-            seq=transition.seq,
-            at=transition.at,
-            state=transition.state,
-            reason=transition.reason,
-            evidence=transition.evidence,
-        )
-        changes = track.take(event)
-        if transition.seq == seq:
-            return changes, track.recorded
-    return [], track.recorded
+    return [track.take(event) for event in changes_until(moment)][-1], track.recorded
 
 
 def _extra(row: BotRow) -> Any:

@@ -16,7 +16,7 @@ from meetcore.model.events import ParticipantJoined, SpeakingStarted
 from meetcore.model.lifecycle import EndReason, Evidence, State
 from meetcore.model.roster import NameSource, Participant
 from meetcore.testing.fake_service import FakeService
-from meetcore_spoke.stream_frames import SAMPLES, Pieces, SpeakerChanges, handshake
+from meetcore_spoke.frames import SAMPLES, Pieces, SpeakerChanges, handshake
 from tests.plugins.spoke.stage import (
     BY_NAME,
     KEY,

@@ -12,6 +12,7 @@ import av
 import pytest
 import trio
 
+from meetcore.gateway import format_ms
 from meetcore.gateway.records import BotRow, WebhookTarget
 from meetcore.gateway.service import Moment
 from meetcore.model.events import ParticipantJoined, SegmentFinalized
@@ -22,7 +23,6 @@ from meetcore.model.transcript import Segment
 from meetcore.testing.fake_accounts import START
 from meetcore.testing.fake_service import FakeService
 from meetcore_spoke.mp4 import mp4_path
-from meetcore_spoke.statuses import timestamp
 from meetcore_spoke.transcripts import line
 from tests.plugins.spoke.stage import (
     HOOK,
@@ -305,5 +305,5 @@ async def test_without_a_target_nothing_is_posted(tmp_path: Path) -> None:
 
 
 def test_times_are_written_as_javascript_writes_them() -> None:
-    assert timestamp(START) == "2026-03-04T09:00:00.123Z"
-    assert timestamp(START - timedelta(microseconds=123456)) == "2026-03-04T09:00:00.000Z"
+    assert format_ms(START) == "2026-03-04T09:00:00.123Z"
+    assert format_ms(START - timedelta(microseconds=123456)) == "2026-03-04T09:00:00.000Z"

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetcore.model.errors import CommandRefused
-from meetcore.model.events import Draft, Event, StateChanged
+from meetcore.gateway import BadField, BotRow, Moment, WebhookTarget
+from meetcore.model.events import Event, SegmentFinalized, StateChanged
+from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, State
-from meetcore_spoke.create_request import BadCreateRequest, parse_create_request
-from meetcore_spoke.dialect import SpokeDialect
-from meetcore_spoke.stream_frames import Pieces, SpeakerChanges
+from meetcore.model.transcript import Segment
+from meetcore_spoke.create_request import parse_create_request
+from meetcore_spoke.frames import Pieces, SpeakerChanges
+from meetcore_spoke.webhooks import SpokeWebhooks
 from tests.json_values import JSON
-from tests.plugins.skribby.journals import drafts, journals
+from tests.plugins.skribby.journals import journals
 from tests.plugins.spoke.stage import ask, create_request, new_bot, spoke
 
 SEED_CODES = {
@@ -49,9 +51,51 @@ ERRORS = {
 }
 
 
+class _Transcripts:
+    """Of a service what webhooks ask for: the transcript of a journal."""
+
+    def __init__(self, journal: list[Event]) -> None:
+        self._journal = journal
+
+    async def segments(self, row: BotRow) -> AsyncGenerator[Segment, None]:
+        newest = {e.segment.id: e.segment for e in self._journal if isinstance(e, SegmentFinalized)}
+        for segment in newest.values():
+            yield segment
+
+
+async def _told(journal: list[Event], extended: bool) -> list[Any]:
+    webhooks = SpokeWebhooks(_Transcripts(journal))  # type: ignore[arg-type]
+    target = WebhookTarget(format="spoke", data={"extended": extended})
+    history = BotHistory()
+    told: list[Any] = []
+    for event in journal:
+        history.take(event)
+        row = BotRow(
+            number=1,
+            bot_id="b-1",
+            user_id=1,
+            key_id="k",
+            dialect="spoke",
+            platform="zoom",
+            native_id="1",
+            public_url="",
+            url="",
+            name="Notes",
+            state=history.state or State.REQUESTED,
+            created_at=event.at,
+            updated_at=event.at,
+            transcriber="embedded",
+            folder=Path(),
+        )
+        moment = Moment(row=row, event=event, history=history, target=target)
+        told += [json.loads(each.body) for each in await webhooks.messages(moment)]
+    return told
+
+
 def told(journal: list[Event], *, extended: bool = False) -> list[Any]:
-    dialect = SpokeDialect(extended=extended)
-    return [json.loads(text) for event in journal for text in dialect.messages(event)]
+    """Return the bodies of the webhooks about a journal."""
+    bodies: list[Any] = trio.run(_told, journal, extended)
+    return bodies
 
 
 def codes(bodies: list[Any]) -> list[str]:
@@ -91,18 +135,6 @@ def test_a_bot_is_complete_if_it_recorded_and_ended_well(journal: list[Event]) -
     if states[-1] in TERMINAL:
         good = State.RECORDING in states and states[-1] is State.COMPLETED
         assert told(journal)[-1]["event"] == ("complete" if good else "failed")
-
-
-@given(journals(), drafts, st.text())
-def test_drafts_are_never_told_and_no_message_is_a_command(
-    journal: list[Event], draft: Draft, message: str
-) -> None:
-    dialect = SpokeDialect()
-    for event in journal:
-        dialect.messages(event)
-        assert dialect.messages(draft) == ()
-    with pytest.raises(CommandRefused):
-        dialect.command(message)
 
 
 @given(journals())
@@ -185,10 +217,9 @@ def test_any_body_is_a_wish_or_refused_with_a_sentence(body: Any) -> None:
     refused = None
     try:
         read = parse_create_request(body)
-    except BadCreateRequest as bad:
+    except BadField as bad:
         refused = bad
     if refused is not None:
-        assert refused.error
         assert refused.message
         return
     assert read.bot_name

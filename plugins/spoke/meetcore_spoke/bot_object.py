@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from meetcore.gateway.records import BotRow
+from meetcore.gateway import BotRow, format_ms
 from meetcore.model.history import BotHistory
-from meetcore_spoke.statuses import error_of, timestamp
+from meetcore_spoke.statuses import error_of
 
 __all__ = ["RecentBot", "RecordedBot", "duration_s", "fits_extra", "recent_bot", "recorded_bot"]
 
@@ -77,8 +77,8 @@ def recent_bot(row: BotRow, history: BotHistory, speakers: list[str]) -> RecentB
         "uuid": row.bot_id,
         "bot_name": row.name,
         "meeting_url": row.url,
-        "created_at": timestamp(row.created_at),
-        "ended_at": timestamp(row.ended_at) if row.ended_at else None,
+        "created_at": format_ms(row.created_at),
+        "ended_at": format_ms(row.ended_at) if row.ended_at else None,
         "duration": duration_s(row, history) if row.ended else None,
         "speakers": speakers,
         "extra": _extra(row),
@@ -91,8 +91,8 @@ def recent_bot(row: BotRow, history: BotHistory, speakers: list[str]) -> RecentB
 def recorded_bot(row: BotRow, history: BotHistory, webhook_url: str | None) -> RecordedBot:
     """Return a bot for `meeting_data`; what was asked for stands in it as it was asked for."""
     asked: Mapping[str, Any] = row.extras.get("asked", {})
-    ended_at = timestamp(row.ended_at) if row.ended_at else None
-    left_at = timestamp(history.left_at) if history.left_at else ended_at
+    ended_at = format_ms(row.ended_at) if row.ended_at else None
+    left_at = format_ms(history.left_at) if history.left_at else ended_at
     recorded = history.recording_at is not None
     error = error_of(row.state, row.reason, recorded=recorded) if row.ended else None
     return {
@@ -102,8 +102,8 @@ def recorded_bot(row: BotRow, history: BotHistory, webhook_url: str | None) -> R
         "bot_param_id": row.number,
         "bot_name": row.name,
         "meeting_url": row.url,
-        "created_at": timestamp(row.created_at),
-        "bot_joined_at": timestamp(row.in_call_at) if row.in_call_at else None,
+        "created_at": format_ms(row.created_at),
+        "bot_joined_at": format_ms(row.in_call_at) if row.in_call_at else None,
         "bot_exited_at": left_at if row.in_call_at else None,
         "ended_at": ended_at,
         "is_stopped": row.ended,
