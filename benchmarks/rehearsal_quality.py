@@ -87,7 +87,7 @@ def _draft_delays(events: list[meetcore.Event], seen: list[tuple[float, dict]]) 
     )
     delays = []
     for event in events:
-        if not isinstance(event, meetcore.SegmentFinalized):
+        if not isinstance(event, meetcore.SegmentFinalized) or event.segment.correction:
             continue
         segment = event.segment
         words = [normalise(word.text) for word in segment.words]

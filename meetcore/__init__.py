@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from meetcore.model.events import StepTaken as StepTaken
     from meetcore.model.events import TrackClosed as TrackClosed
     from meetcore.model.events import TrackOpened as TrackOpened
+    from meetcore.model.events import TrackOwnerIdentified as TrackOwnerIdentified
     from meetcore.model.events import TranscriberRestarted as TranscriberRestarted
     from meetcore.model.events import TranscriptionGap as TranscriptionGap
     from meetcore.model.events import TranscriptionStopped as TranscriptionStopped
@@ -243,6 +244,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "StepTaken",
         "TrackClosed",
         "TrackOpened",
+        "TrackOwnerIdentified",
         "TranscriberRestarted",
         "TranscriptionGap",
         "TranscriptionStopped",

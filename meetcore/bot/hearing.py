@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import trio
@@ -24,6 +24,7 @@ from meetcore.bot.transcribing import (
     TrackTranscription,
 )
 from meetcore.log.mailbox import Lost, Wake
+from meetcore.model.assembler import NOBODY, Attribution, TranscriptAssembler
 from meetcore.model.backoff import backoff_s
 from meetcore.model.errors import PluginError, TranscriberError, found_in
 from meetcore.model.events import (
@@ -36,18 +37,21 @@ from meetcore.model.events import (
     SpeakingStopped,
     TrackClosed,
     TrackOpened,
+    TrackOwnerIdentified,
     TranscriptionStopped,
 )
-from meetcore.model.roster import NameSource
-from meetcore.model.signals import CaptionSeen, SpeakingIndicated, TrackAppeared
-from meetcore.model.transcript import Hypothesis, TranscriptAssembler
+from meetcore.model.roster import NameSource, SpeechMark
+from meetcore.model.signals import (
+    CaptionSeen,
+    SpeakingIndicated,
+    TrackAppeared,
+    TrackIdentified,
+)
+from meetcore.model.transcript import Hypothesis
 from meetcore.plugin.bot_view import BotView
 from meetcore.plugin.captions import CaptionsOptions
 from meetcore.plugin.registry import HookImplementation
 from meetcore.plugin.transcriber import Transcriber, TranscriberContext
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Listening"]
 
@@ -117,7 +121,8 @@ class Listening:
         self._failed = failed
         self._changed = Wake()
         self._sinks = [sink for sink in sinks if sink.sink.wants_audio]
-        self._revision = Revision(bot, view, revisers, self._changed)
+        self._revision = Revision(bot, view, revisers, self._changed, self._recut)
+        self._to_recut: dict[str, None] = {}
         self._captions: Captioning | None = None
         if transcriber is not None and transcriber.capabilities.wants == "captions":
             own = transcriber.options
@@ -188,11 +193,10 @@ class Listening:
     # --- tracks ----------------------------------------------------------------------
 
     def open_track(self, signal: TrackAppeared) -> None:
-        """Begin to listen to a track, or learn whose it is."""
+        """Begin to listen to a track."""
         if self._closed or self._nursery is None:
             return
         if signal.track_id in self._tracks:
-            self._learn_owner(self._tracks[signal.track_id], signal)
             return
         bot, track_id = self.bot, signal.track_id
         for sink in self._sinks:
@@ -226,47 +230,81 @@ class Listening:
         path.paused = self._paused
         intake = TrackIntake(track_id, bot.ledger)
         track = self._tracks[track_id] = _Track(signal, intake, path, transcription)
-        self._own(signal)
-        self._walking += 1
-        self._nursery.start_soon(self._walk, track)
-
-    def _own(self, signal: TrackAppeared) -> None:
-        owner = signal.participant_id if signal.kind == "participant" else None
-        self._assembler.own(signal.track_id, owner, signal.name_source)
-        self.bot.record(
+        if signal.kind == "mix":
+            self._assembler.mix(track_id)
+        elif signal.participant_id is not None:
+            certain = signal.name_source is NameSource.TRACK
+            whose = Attribution(signal.participant_id, signal.name_source, 1.0 if certain else 0.8)
+            self._assembler.own(track_id, whose)
+        bot.record(
             TrackOpened(
-                track_id=signal.track_id,
+                track_id=track_id,
                 participant_id=signal.participant_id,
                 kind=signal.kind,
                 name_source=signal.name_source,
             )
         )
+        self._walking += 1
+        self._nursery.start_soon(self._walk, track)
 
-    def _learn_owner(self, track: _Track, signal: TrackAppeared) -> None:
-        """Take a track's owner that was learned late, or corrected; name what was heard before."""
-        before, owner = track.signal, signal.participant_id
-        if owner is None or signal == before:
+    def identify(self, signal: TrackIdentified) -> None:
+        """Take whose a track is, learned late, corrected or taken back; name again what was heard.
+
+        Raises:
+            PluginError: The track is a mix, which belongs to nobody.
+        """
+        track = self._tracks.get(signal.track_id)
+        if track is None or self._closed:
             return
-        now = round(self.bot.meeting_now() or 0.0, 3)
-        talking = track.speaking
-        if before.participant_id is not None and talking:
-            self._speaking(before.participant_id, now, before.name_source, speaking=False)
-        if not talking:
-            self._speaking(owner, now, signal.name_source, speaking=False)
-        track.signal = signal
-        self._own(signal)
-        if signal.kind != "participant":
+        if track.signal.kind == "mix":
+            raise PluginError(
+                f"The track {signal.track_id!r} is a mix; it is nobody's.",
+                "Say who speaks on it with SpeakingIndicated, or announce it as a participant's.",
+            )
+        since_s = None if signal.since_s is None else self._sound_time(signal.since_s)
+        whose = Attribution(signal.participant_id, signal.source, signal.confidence)
+        if signal.participant_id is None:
+            whose = NOBODY
+        if self._assembler.knows(signal.track_id, whose, since_s):
             return
-        if talking:
-            self._speaking(owner, now, signal.name_source, speaking=True)
-        for segment in self.bot.transcript.segments:
-            if segment.track_id == signal.track_id and segment.participant_id != owner:
-                self._revision.take(self._assembler.renamed(segment))
+        before = self._assembler.owner(signal.track_id)
+        self._assembler.own(signal.track_id, whose, since_s)
+        self._change_voice(track, before, since_s)
+        self.bot.record(
+            TrackOwnerIdentified(
+                track_id=signal.track_id,
+                participant_id=whose.participant_id,
+                name=self.bot.roster.name_of(whose.participant_id),
+                source=whose.source,
+                confidence=whose.confidence,
+                since_s=since_s,
+            )
+        )
+        self._outdated(signal.track_id, since_s)
+
+    def _change_voice(self, track: _Track, before: Attribution, since_s: float | None) -> None:
+        """Have the timeline follow a track whose owner is another now."""
+        owner = self._assembler.owner(track.signal.track_id)
+        if owner.participant_id == before.participant_id:
+            return
+        now = self.bot.meeting_now() or 0.0
+        at_s = now if since_s is None else since_s
+        if before.participant_id is not None and track.speaking:
+            self._speaking(before.participant_id, at_s, before.source, None, speaking=False)
+        who = owner.participant_id
+        if who is None:
+            return
+        others = [other for other in self._tracks if other != track.signal.track_id]
+        if not any(self.owner_of(other) == who for other in others):
+            # What an indicator said last is not waited for: their own track says it better.
+            for indicated in self.bot.timeline.open_on(who):
+                self._speaking(who, now, owner.source, indicated, speaking=False)
+        if track.speaking:
+            self._speaking(who, at_s, owner.source, None, speaking=True)
 
     def owner_of(self, track_id: str) -> str | None:
-        """Return whose an open track is."""
-        track = self._tracks.get(track_id)
-        return track.signal.participant_id if track else None
+        """Return whose a track is now."""
+        return self._assembler.owner(track_id).participant_id
 
     def _open_transcription(self, track_id: str) -> TrackTranscription | None:
         if self._transcriber is None:
@@ -296,7 +334,7 @@ class Listening:
 
     def has_track(self, participant_id: str) -> bool:
         """Whether a participant has an open track of their own."""
-        return any(t.signal.participant_id == participant_id for t in self._tracks.values())
+        return any(self.owner_of(track_id) == participant_id for track_id in self._tracks)
 
     async def _walk(self, track: _Track) -> None:
         process = track.path.process
@@ -344,15 +382,12 @@ class Listening:
         track = self._tracks[track_id]
         track.speaking = isinstance(mark, SpeechBegan)
         self._count_speech(track)
-        participant_id = track.signal.participant_id
-        if participant_id is None or track.signal.kind == "mix":
-            return
-        if isinstance(mark, SpeechBegan):
-            at_s = self.meeting_time(mark.onset_sample)
-            self._speaking(participant_id, at_s, track.signal.name_source, speaking=True)
-        else:
-            at_s = self.meeting_time(mark.voice_end_sample)
-            self._speaking(participant_id, at_s, track.signal.name_source, speaking=False)
+        began = isinstance(mark, SpeechBegan)
+        sample = mark.onset_sample if isinstance(mark, SpeechBegan) else mark.voice_end_sample
+        at_s = self.meeting_time(sample)
+        owner = self._assembler.owner(track_id, at_s)
+        if owner.participant_id is not None:
+            self._speaking(owner.participant_id, at_s, owner.source, None, speaking=began)
 
     def _heard_steady(self, track_id: str, steady: bool) -> None:
         track = self._tracks[track_id]
@@ -369,26 +404,50 @@ class Listening:
 
     def speaking_indicated(self, signal: SpeakingIndicated) -> None:
         """Take the platform's indicator, for those whose own track does not say it better."""
+        at_s = self.bot.meeting_now()
+        if signal.at_s is not None and self._offset_s is not None:
+            at_s = self._sound_time(signal.at_s)
+        who = signal.participant_id
+        if at_s is not None and not self.has_track(who):
+            self._speaking(who, at_s, signal.source, signal.track_id, speaking=signal.speaking)
+
+    def gone(self, participant_id: str) -> None:
+        """Take it that somebody who left speaks no longer, whatever their indicator said last."""
         now = self.bot.meeting_now()
-        if now is not None and not self.has_track(signal.participant_id):
-            self._speaking(signal.participant_id, now, signal.source, speaking=signal.speaking)
+        if now is not None and not self.has_track(participant_id):
+            for track_id in self.bot.timeline.open_on(participant_id):
+                source = NameSource.ACTIVE_SPEAKER
+                self._speaking(participant_id, now, source, track_id, speaking=False)
+
+    def _sound_time(self, at_s: float) -> float:
+        """Return where a time on the call's sound clock lies in the meeting, in seconds."""
+        return round(at_s + (self._offset_s or 0.0), 3)
 
     def _speaking(
-        self, participant_id: str, at_s: float, source: NameSource, *, speaking: bool
+        self,
+        participant_id: str,
+        at_s: float,
+        source: NameSource,
+        track_id: str | None,
+        *,
+        speaking: bool,
     ) -> None:
-        timeline, roster = self.bot.timeline, self.bot.roster
-        at_s = round(at_s, 3)
-        name = roster.name_of(participant_id)
-        if speaking and timeline.started(participant_id, at_s, source):
-            self.bot.record(
-                SpeakingStarted(
-                    participant_id=participant_id, name=name, start_s=at_s, source=source
-                )
-            )
-        elif not speaking and timeline.stopped(participant_id, at_s):
-            self.bot.record(
-                SpeakingStopped(participant_id=participant_id, name=name, end_s=at_s, source=source)
-            )
+        name = self.bot.roster.name_of(participant_id)
+        mark = SpeechMark(round(at_s, 3), speaking, source)
+        changes = self.bot.timeline.mark(participant_id, mark, track_id)
+        for change in changes:
+            who: dict[str, Any] = {
+                "participant_id": participant_id,
+                "name": name,
+                "source": change.source,
+                "track_id": track_id,
+            }
+            if change.speaking:
+                self.bot.record(SpeakingStarted(start_s=change.at_s, **who))
+            else:
+                self.bot.record(SpeakingStopped(end_s=change.at_s, **who))
+        if changes:
+            self._outdated(None, mark.at_s)
 
     # --- text ------------------------------------------------------------------------
 
@@ -396,6 +455,23 @@ class Listening:
         """Turn a transcriber's result into drafts and segments."""
         for segment in self._assembler.take(track_id, hypothesis, self._offset_s or 0.0):
             self._revision.take(segment)
+
+    def _outdated(self, track_id: str | None, since_s: float | None) -> None:
+        """Have what was finalized cut again, as far as evidence from `since_s` on concerns it."""
+        self._to_recut.update(dict.fromkeys(self._assembler.outdated(track_id, since_s)))
+        self._recut()
+
+    def _recut(self) -> None:
+        """Cut again what is due, except for what waits for revisers: that has its turn after."""
+        transcript = self.bot.transcript
+        for utterance_id in list(self._to_recut):
+            parts = self._assembler.parts(utterance_id)
+            if any(self._revision.holds(part) for part in parts):
+                continue
+            del self._to_recut[utterance_id]
+            shown = [segment for part in parts if (segment := transcript.newest(part))]
+            for segment in self._assembler.recut(utterance_id, shown):
+                self._revision.take(segment)
 
     @property
     def wants_captions(self) -> bool:

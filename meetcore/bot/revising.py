@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
+from attrs import evolve
 
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import call_hook
@@ -50,6 +51,7 @@ class Revision:
         view: The bot as plugins see it.
         revisers: The plugins' `meetcore_revise_segment`, in order.
         changed: Set whenever `pending` may have become False.
+        settled: Called whenever a finalized segment went out, or was withheld.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class Revision:
         view: BotView,
         revisers: Sequence[HookImplementation],
         changed: Wake,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
         self._bot = bot
         self._view = view
         self._revisers = revisers
         self._private = any(reviser.fail_closed for reviser in revisers)
         self._changed = changed
+        self._settled = settled
         self._wake = Wake()
         self._waiting: deque[Segment] = deque()
         self._drafts: DraftBox[Segment] = DraftBox()
@@ -75,6 +79,10 @@ class Revision:
     def pending(self) -> bool:
         """Whether a finalized segment has not been revised yet."""
         return bool(self._waiting)
+
+    def holds(self, segment_id: str) -> bool:
+        """Whether a finalized revision of a segment has not been revised yet."""
+        return any(segment.id == segment_id for segment in self._waiting)
 
     def take(self, segment: Segment) -> None:
         """Let a segment go out once it is revised. Returns at once."""
@@ -102,12 +110,13 @@ class Revision:
 
     def _unrevised(self, segment: Segment) -> None:
         strict = next((each for each in self._revisers if each.fail_closed), None)
-        if strict is None:
+        if strict is None or segment.withdrawn:
             self._bot.record(SegmentFinalized(segment=segment))
         else:
             self._withheld(segment, _WithheldError(strict.plugin_name, "unfinished"))
 
     def _withheld(self, segment: Segment, why: _WithheldError) -> None:
+        self._take_away(segment)
         self._bot.record(
             SegmentWithheld(
                 segment_id=segment.id,
@@ -143,7 +152,17 @@ class Revision:
             self._withheld(segment, outcome)
         elif outcome is not None:
             self._bot.record(SegmentFinalized(segment=outcome))
+        else:
+            self._take_away(segment)
+        self._settled()
         self._changed.set()
+
+    def _take_away(self, segment: Segment) -> None:
+        """Withdraw what was shown of a segment whose later revision may not be."""
+        shown = self._bot.transcript.newest(segment.id)
+        if shown is not None and not shown.withdrawn:
+            gone = evolve(shown, revision=segment.revision - 1).without_text()
+            self._bot.record(SegmentFinalized(segment=gone))
 
     async def _next_draft(self) -> None:
         segment = self._drafts.pop()
@@ -162,6 +181,8 @@ class Revision:
             self._bot.publish(SegmentDraft(segment=outcome))
 
     async def _revised(self, segment: Segment) -> Segment | None:
+        if segment.withdrawn:
+            return segment
         for reviser in self._revisers:
             try:
                 result = await call_hook(

@@ -38,6 +38,7 @@ from meetcore.model.signals import (
     StepWorked,
     TrackAppeared,
     TrackGone,
+    TrackIdentified,
 )
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ class SignalHandler:
     def take(self, signal: Signal) -> None:
         """Take one signal.
 
-        While the bot takes its leave only further findings about the end count, and who comes
-        and goes: their sound still arrives.
+        While the bot takes its leave only further findings about the end count, and who comes,
+        goes and speaks: their sound still arrives.
         """
         life = self._life
         if life.ended:
@@ -98,8 +99,10 @@ class SignalHandler:
                 DiagnosticsWritten,
                 ParticipantAppeared,
                 ParticipantGone,
+                SpeakingIndicated,
                 TrackAppeared,
                 TrackGone,
+                TrackIdentified,
             ),
         ):
             return
@@ -150,6 +153,7 @@ class SignalHandler:
         roster = self._bot.roster
         name = roster.name_of(signal.participant_id)
         if roster.left(signal.participant_id):
+            self._listening.gone(signal.participant_id)
             self._bot.record(ParticipantLeft(participant_id=signal.participant_id, name=name))
 
     @_take.register
@@ -159,6 +163,10 @@ class SignalHandler:
     @_take.register
     def _track_appeared(self, signal: TrackAppeared) -> None:
         self._listening.open_track(signal)
+
+    @_take.register
+    def _track_identified(self, signal: TrackIdentified) -> None:
+        self._listening.identify(signal)
 
     @_take.register
     def _track_gone(self, signal: TrackGone) -> None:

@@ -37,6 +37,7 @@ from meetcore.model.events import (
     StepTaken,
     TrackClosed,
     TrackOpened,
+    TrackOwnerIdentified,
     TranscriberRestarted,
     TranscriptionGap,
     TranscriptionStopped,
@@ -183,6 +184,11 @@ def _(event: TrackOpened) -> str:
 
 
 @_line.register
+def _(event: TrackOwnerIdentified) -> str:
+    return f"track {event.track_id} is {event.name or event.participant_id or 'somebody'}'s"
+
+
+@_line.register
 def _(event: TrackClosed) -> str:
     return f"track {event.track_id} closes"
 
@@ -219,7 +225,9 @@ def _(event: ChatReceived) -> str:
 
 @_line.register
 def _(event: SegmentFinalized) -> str:
-    return f"{event.segment.speaker_name or 'unknown'}: {event.segment.text}"
+    segment = event.segment
+    said = segment.text or "(this became part of another line)"
+    return f"{segment.speaker_name or 'unknown'}{' (corrected)' * segment.correction}: {said}"
 
 
 @_line.register

@@ -2,20 +2,20 @@
 
 Every event has a `type` (its name on the wire), the bot's id, `seq` (gap-free from 1,
 given by the journal), `at` (wall time, UTC) and `meeting_s` (seconds since the bot entered
-the call, None before that). Drafts are shown, not kept: they have no `seq` of their own
-but stand after the event numbered `after_seq`.
+the call, None before that). Drafts (`meetcore.model.drafts`) are shown, not kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 from attrs import evolve, field, frozen
 
+from meetcore.model.drafts import DRAFT_TYPES, Draft, LevelDraft, SegmentDraft
 from meetcore.model.lifecycle import EndReason, Evidence, State
-from meetcore.model.plain import converter, format_time, to_json
+from meetcore.model.plain import NO_TIME, data_of, format_time, to_json
 from meetcore.model.roster import NameSource, Participant
 from meetcore.model.transcript import Segment
 
@@ -58,22 +58,13 @@ __all__ = [
     "StepTaken",
     "TrackClosed",
     "TrackOpened",
+    "TrackOwnerIdentified",
     "TranscriberRestarted",
     "TranscriptionGap",
     "TranscriptionStopped",
     "UnknownEvent",
     "scrubbed",
 ]
-
-_UNSET = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-_ENVELOPE = frozenset({"bot_id", "seq", "at", "meeting_s", "after_seq"})
-
-
-def _data(item: Event | Draft) -> dict[str, Any]:
-    raw: dict[str, Any] = converter().unstructure(item)
-    return {name: value for name, value in raw.items() if name not in _ENVELOPE}
 
 
 @frozen(kw_only=True)
@@ -83,7 +74,7 @@ class Event:
     type: ClassVar[str]
     bot_id: str = ""
     seq: int = 0
-    at: datetime = _UNSET
+    at: datetime = NO_TIME
     meeting_s: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,7 +85,7 @@ class Event:
             "bot_id": self.bot_id,
             "at": format_time(self.at),
             "meeting_s": self.meeting_s,
-            "data": _data(self),
+            "data": data_of(self),
         }
 
     def to_json(self) -> str:
@@ -169,35 +160,60 @@ class ParticipantLeft(Event):
 
 @frozen(kw_only=True)
 class SpeakingStarted(Event):
-    """Somebody began to speak, `start_s` seconds into the meeting."""
+    """Somebody began to speak, `start_s` seconds into the meeting.
+
+    Evidence may come late. Where it lies before what was told of somebody already, the changes
+    after it are told again, so that the last event always says what is so now.
+    `track_id` says on which track, where the indicator did; None for anywhere.
+    """
 
     type: ClassVar[str] = "speaking.started"
     participant_id: str
     name: str | None
     start_s: float
     source: NameSource
+    track_id: str | None = None
 
 
 @frozen(kw_only=True)
 class SpeakingStopped(Event):
-    """Somebody stopped speaking, `end_s` seconds into the meeting."""
+    """Somebody stopped speaking, `end_s` seconds into the meeting; else as its start."""
 
     type: ClassVar[str] = "speaking.stopped"
     participant_id: str
     name: str | None
     end_s: float
     source: NameSource
+    track_id: str | None = None
 
 
 @frozen(kw_only=True)
 class TrackOpened(Event):
-    """A source of audio opened; told again when it is learned (better) whose it is."""
+    """A source of audio opened, with whose it is where that was known by then."""
 
     type: ClassVar[str] = "track.opened"
     track_id: str
     participant_id: str | None
     kind: str
     name_source: NameSource
+
+
+@frozen(kw_only=True)
+class TrackOwnerIdentified(Event):
+    """It was learned, corrected or taken back whose a track is.
+
+    What was said on it comes again as a later revision of its segments. `participant_id` is None
+    where it is nobody's any more; `since_s` is when it became theirs, in seconds of meeting time,
+    None for as long as there is the track.
+    """
+
+    type: ClassVar[str] = "track.identified"
+    track_id: str
+    participant_id: str | None
+    name: str | None
+    source: NameSource
+    confidence: float
+    since_s: float | None = None
 
 
 @frozen(kw_only=True)
@@ -264,7 +280,11 @@ class ChatReceived(Event):
 
 @frozen(kw_only=True)
 class SegmentFinalized(Event):
-    """A stretch of transcript that will not change any more, or a later revision of one."""
+    """A stretch of transcript that was recognised for good, or a later revision of one.
+
+    Text is not recognised again, but who said it may be learned late: keep the newest revision of
+    each id. An empty one takes the segment away: its words are another's now.
+    """
 
     type: ClassVar[str] = "segment.finalized"
     segment: Segment
@@ -519,66 +539,3 @@ def scrubbed(event: Event, redact: Callable[[str], str]) -> Event:
     if isinstance(evidence, Evidence):
         changes["evidence"] = evolve(evidence, detail=redact(evidence.detail))
     return evolve(event, **changes) if changes else event
-
-
-@frozen(kw_only=True)
-class Draft:
-    """Root of what is shown but not kept. The newest of a key wins."""
-
-    type: ClassVar[str]
-    bot_id: str = ""
-    at: datetime = _UNSET
-    meeting_s: float | None = None
-    after_seq: int = 0
-
-    @property
-    def key(self) -> str:
-        """Drafts with the same key replace each other."""
-        raise TypeError(f"{type(self).__name__} has no key")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain data, as it is on the wire."""
-        return {
-            "type": self.type,
-            "after_seq": self.after_seq,
-            "bot_id": self.bot_id,
-            "at": format_time(self.at),
-            "meeting_s": self.meeting_s,
-            "data": _data(self),
-        }
-
-    def to_json(self) -> str:
-        """Return `to_dict` as a line of JSON."""
-        return to_json(self.to_dict())
-
-
-@frozen(kw_only=True)
-class SegmentDraft(Draft):
-    """A segment as it is believed to be now."""
-
-    type: ClassVar[str] = "segment.draft"
-    segment: Segment
-
-    @property
-    def key(self) -> str:
-        """The segment's id."""
-        return f"segment:{self.segment.id}"
-
-
-@frozen(kw_only=True)
-class LevelDraft(Draft):
-    """How loud a track is: the root mean square of about 100 ms, in dB below full scale."""
-
-    type: ClassVar[str] = "level.draft"
-    track_id: str
-    participant_id: str | None
-    dbfs: float
-
-    @property
-    def key(self) -> str:
-        """The track's id."""
-        return f"level:{self.track_id}"
-
-
-DRAFT_TYPES: dict[str, type[Draft]] = {cls.type: cls for cls in (SegmentDraft, LevelDraft)}
-"""Every draft class by its name on the wire."""

@@ -192,7 +192,8 @@ class BotHistory:
         if isinstance(event, StateChanged):
             self._moved(event)
         elif isinstance(event, SegmentFinalized):
-            self.segment_ids.add(event.segment.id)
+            change = self.segment_ids.discard if event.segment.withdrawn else self.segment_ids.add
+            change(event.segment.id)
         elif isinstance(event, (ParticipantJoined, ParticipantUpdated)):
             self._seen(event.participant, event.at)
         elif isinstance(event, ParticipantLeft):
@@ -248,14 +249,14 @@ class BotHistory:
             presence.talking = False
 
     def _speech(self, event: SpeakingStarted | SpeakingStopped) -> None:
-        talking = isinstance(event, SpeakingStarted)
+        who = event.participant_id
         if isinstance(event, SpeakingStarted):
-            self.timeline.started(event.participant_id, event.start_s, event.source)
+            self.timeline.started(who, event.start_s, event.source, event.track_id)
         else:
-            self.timeline.stopped(event.participant_id, event.end_s)
-        presence = self.people.get(event.participant_id)
+            self.timeline.stopped(who, event.end_s, event.track_id)
+        presence = self.people.get(who)
         if presence is not None:
-            presence.talking = talking
+            presence.talking = bool(self.timeline.open_on(who))
 
     def _chat(self, event: ChatReceived) -> None:
         self.chat.append(

@@ -13,7 +13,22 @@ import cattrs
 
 from meetcore.model.errors import ConfigError
 
-__all__ = ["MISREAD", "as_utc", "converter", "format_time", "parse_time", "to_json"]
+__all__ = [
+    "ENVELOPE",
+    "MISREAD",
+    "NO_TIME",
+    "as_utc",
+    "converter",
+    "data_of",
+    "format_time",
+    "parse_time",
+    "to_json",
+]
+
+ENVELOPE = frozenset({"bot_id", "seq", "at", "meeting_s", "after_seq"})
+"""What of an event or a draft stands beside its data."""
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of what has not been written yet."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 # What a converter raises that keeps no account of where in a message it met what does not fit.
@@ -83,3 +98,9 @@ def to_json(message: Mapping[str, Any]) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def data_of(item: object) -> dict[str, Any]:
+    """Return what is particular to an event or a draft as plain data."""
+    raw: dict[str, Any] = converter().unstructure(item)
+    return {name: value for name, value in raw.items() if name not in ENVELOPE}

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from math import inf
+from math import inf, nan
 
 from attrs import define, evolve, field, frozen
 
-__all__ = ["NameSource", "Participant", "Roster", "SpeakingTimeline", "SpeechSpan"]
+__all__ = [
+    "NameSource",
+    "Participant",
+    "Roster",
+    "SpeakingTimeline",
+    "SpeechMark",
+    "SpeechSpan",
+    "speech_shares",
+]
 
 
 class NameSource(StrEnum):
@@ -96,12 +104,21 @@ class Roster:
 
 @frozen
 class SpeechSpan:
-    """One stretch of speech by one participant, in seconds of meeting time."""
+    """One stretch of speech by one participant, in seconds of meeting time.
+
+    Attributes:
+        participant_id: Who spoke.
+        start_s: When it began.
+        end_s: When it ended, None while it goes on.
+        source: How that is known.
+        track_id: On which track; None where that is not known.
+    """
 
     participant_id: str
     start_s: float
     end_s: float | None = None
     source: NameSource = NameSource.TRACK
+    track_id: str | None = None
 
     def overlap_s(self, start_s: float, end_s: float) -> float:
         """Return how many seconds of [start_s, end_s] this span covers."""
@@ -109,51 +126,171 @@ class SpeechSpan:
         return max(0.0, min(end_s, own_end) - max(start_s, self.start_s))
 
 
+@frozen
+class SpeechMark:
+    """Evidence that somebody spoke, or did not, from `at_s` on."""
+
+    at_s: float
+    speaking: bool
+    source: NameSource
+
+
+_Key = tuple[str, str | None]
+MARKS_KEPT_S = 30.0
+_MARKS_PRUNED_AT = 64
+
+
 @define
 class SpeakingTimeline:
-    """Who spoke when. A reducer: `started` and `stopped` in the order of events.
+    """Who spoke when: a reducer over evidence that may come in any order.
+
+    A page's indicator is seen late and by a changing amount, so that an end may be told before its
+    beginning. What counts is when evidence is *from*: at any time somebody speaks if the newest
+    mark up to then says so. Marks that change nothing are kept for `MARKS_KEPT_S`, since what
+    comes late may make them count; evidence that is older than that is not taken any more.
 
     Spans are looked up by a bisect on both sides, so that a name in hour three costs what it did
-    in minute one. Spans may begin a little out of order, since a track's own speech is known later
-    than the platform's indicator, and one may be open for hours.
+    in minute one. One may be open for hours.
     """
 
     spans: list[SpeechSpan] = field(factory=list)
-    _open: dict[str, int] = field(factory=dict)
+    _open: dict[_Key, int] = field(factory=dict)
+    _marks: dict[_Key, list[SpeechMark]] = field(factory=dict)
+    _oldest: dict[_Key, float] = field(factory=dict)
     _starts: list[float] = field(factory=list)
     _by_start: list[int] = field(factory=list)
     _ends_up_to: list[float] = field(factory=list)
 
-    def started(self, participant_id: str, at_s: float, source: NameSource) -> bool:
-        """Open a span; return False if one is open already."""
-        if participant_id in self._open:
-            return False
-        index = self._open[participant_id] = len(self.spans)
-        self.spans.append(SpeechSpan(participant_id, at_s, None, source))
-        place = bisect_right(self._starts, at_s)
-        self._starts.insert(place, at_s)
-        self._by_start.insert(place, index)
-        self._ends_up_to.insert(place, self._ends_up_to[place - 1] if place else -inf)
-        return True
+    def started(
+        self, participant_id: str, at_s: float, source: NameSource, track_id: str | None = None
+    ) -> bool:
+        """Note that somebody speaks from `at_s` on; return False if that is known."""
+        return bool(self.mark(participant_id, SpeechMark(at_s, True, source), track_id))
 
-    def stopped(self, participant_id: str, at_s: float) -> bool:
-        """Close the open span; return False if there is none."""
-        index = self._open.pop(participant_id, None)
-        if index is None:
-            return False
-        span = self.spans[index]
-        end_s = max(at_s, span.start_s)
-        self.spans[index] = evolve(span, end_s=end_s)
-        place = self._by_start.index(index, bisect_left(self._starts, span.start_s))
-        while place < len(self._ends_up_to) and self._ends_up_to[place] < end_s:
-            self._ends_up_to[place] = end_s
-            place += 1
-        return True
+    def stopped(self, participant_id: str, at_s: float, track_id: str | None = None) -> bool:
+        """Note that somebody does not speak from `at_s` on; return False if that is known."""
+        mark = SpeechMark(at_s, False, NameSource.UNKNOWN)
+        return bool(self.mark(participant_id, mark, track_id))
+
+    def mark(
+        self, participant_id: str, mark: SpeechMark, track_id: str | None = None
+    ) -> list[SpeechMark]:
+        """Take evidence about somebody, on one track or wherever they are heard.
+
+        Returns:
+            The changes between speech and silence from the mark on, itself first: one, unless it
+            came after later ones. None if it changes nothing.
+        """
+        key = (participant_id, track_id)
+        marks = self._marks.setdefault(key, [])
+        if mark.at_s < self._oldest.get(key, -inf):
+            return []
+        place = bisect_right(marks, mark.at_s, key=_time)
+        marks.insert(place, mark)
+        before = marks[place - 1].speaking if place else False
+        after = marks[place + 1] if place + 1 < len(marks) else None
+        changes: list[SpeechMark] = []
+        if mark.speaking is not before:
+            (self._begin if mark.speaking else self._end)(key, mark, after)
+            speaking = before
+            for each in marks[place:]:
+                if each.speaking is not speaking:
+                    changes.append(each)
+                    speaking = each.speaking
+        if len(marks) > _MARKS_PRUNED_AT:
+            self._prune(key, marks)
+        return changes
+
+    def _begin(self, key: _Key, mark: SpeechMark, after: SpeechMark | None) -> None:
+        """Speech begins at a mark that was silence: there, earlier than known, or up to an end."""
+        who, track_id = key
+        if after is not None and after.speaking:
+            index = self._span_at(key, after.at_s)
+            old = self.spans[index]
+            self._unindex(index)
+            self.spans[index] = evolve(old, start_s=mark.at_s, source=mark.source)
+            self._index(index)
+            return
+        end_s = None if after is None else after.at_s
+        self._add(SpeechSpan(who, mark.at_s, end_s, mark.source, track_id), key)
+
+    def _end(self, key: _Key, mark: SpeechMark, after: SpeechMark | None) -> None:
+        """Speech ends at a mark within a span; what is told to go on after it is a new one."""
+        index = self._span_at(key, mark.at_s)
+        old = self.spans[index]
+        if old.end_s is None:
+            del self._open[key]
+        self.spans[index] = evolve(old, end_s=mark.at_s)
+        self._refresh(self._place(index))
+        if after is not None and after.speaking:
+            again = SpeechSpan(key[0], after.at_s, old.end_s, after.source, key[1])
+            self._add(again, key)
+
+    def _add(self, span: SpeechSpan, key: _Key) -> None:
+        index = len(self.spans)
+        self.spans.append(span)
+        if span.end_s is None:
+            self._open[key] = index
+        self._index(index)
+
+    def _span_at(self, key: _Key, at_s: float) -> int:
+        """Return the index of the span of somebody that begins at or before `at_s`, the last."""
+        index = self._open.get(key)
+        if index is not None and self.spans[index].start_s <= at_s:
+            return index
+        place = bisect_right(self._starts, at_s)
+        while True:
+            place -= 1
+            span = self.spans[self._by_start[place]]
+            if (span.participant_id, span.track_id) == key:
+                return self._by_start[place]
+
+    def _prune(self, key: _Key, marks: list[SpeechMark]) -> None:
+        """Forget marks that nothing can come before any more, but the one that holds there."""
+        old = bisect_right(marks, marks[-1].at_s - MARKS_KEPT_S, key=_time)
+        if old > 1:
+            del marks[: old - 1]
+            self._oldest[key] = marks[0].at_s
+
+    # --- the index --------------------------------------------------------------------
+
+    def _place(self, index: int) -> int:
+        first = bisect_left(self._starts, self.spans[index].start_s)
+        return self._by_start.index(index, first)
+
+    def _index(self, index: int) -> None:
+        place = bisect_right(self._starts, self.spans[index].start_s)
+        self._starts.insert(place, self.spans[index].start_s)
+        self._by_start.insert(place, index)
+        self._ends_up_to.insert(place, nan)
+        self._refresh(place)
+
+    def _unindex(self, index: int) -> None:
+        place = self._place(index)
+        for listed in (self._starts, self._by_start, self._ends_up_to):
+            del listed[place]
+        self._refresh(place)
+
+    def _refresh(self, place: int) -> None:
+        """Bring the latest end up to each place up to date, from `place` to where it is right."""
+        latest = self._ends_up_to[place - 1] if place else -inf
+        for at in range(place, len(self._ends_up_to)):
+            end_s = self.spans[self._by_start[at]].end_s
+            latest = latest if end_s is None else max(latest, end_s)
+            if at > place and self._ends_up_to[at] == latest:
+                return
+            self._ends_up_to[at] = latest
+
+    # --- asking -----------------------------------------------------------------------
 
     @property
     def speaking(self) -> tuple[str, ...]:
         """Ids of those who speak now, in the order they began."""
-        return tuple(self._open)
+        return tuple(dict.fromkeys(who for who, _ in self._open))
+
+    def open_on(self, participant_id: str) -> list[str | None]:
+        """Return the tracks on which somebody speaks now, None where that is not known."""
+        return [track_id for who, track_id in self._open if who == participant_id]
 
     def between(self, start_s: float, end_s: float) -> Iterator[SpeechSpan]:
         """Yield the spans that touch [start_s, end_s], in the order in which they were told."""
@@ -168,12 +305,7 @@ class SpeakingTimeline:
 
     def shares(self, start_s: float, end_s: float) -> dict[str, float]:
         """Return for each participant the seconds they spoke within [start_s, end_s]."""
-        shares: dict[str, float] = {}
-        for span in self.between(start_s, end_s):
-            shares[span.participant_id] = shares.get(span.participant_id, 0.0) + span.overlap_s(
-                start_s, end_s
-            )
-        return {who: seconds for who, seconds in shares.items() if seconds > 0}
+        return speech_shares(self.between(start_s, end_s), start_s, end_s)
 
     def seconds_by_participant(self) -> dict[str, float]:
         """Return how long each participant spoke, closed spans only."""
@@ -183,3 +315,17 @@ class SpeakingTimeline:
                 length = span.end_s - span.start_s
                 total[span.participant_id] = total.get(span.participant_id, 0.0) + length
         return total
+
+
+def _time(mark: SpeechMark) -> float:
+    return mark.at_s
+
+
+def speech_shares(spans: Iterable[SpeechSpan], start_s: float, end_s: float) -> dict[str, float]:
+    """Return for each participant how many seconds of [start_s, end_s] their spans cover."""
+    shares: dict[str, float] = {}
+    for span in spans:
+        seconds = shares.get(span.participant_id, 0.0) + span.overlap_s(start_s, end_s)
+        if seconds > 0:
+            shares[span.participant_id] = seconds
+    return shares

@@ -31,6 +31,7 @@ __all__ = [
     "StepWorked",
     "TrackAppeared",
     "TrackGone",
+    "TrackIdentified",
 ]
 
 
@@ -84,23 +85,35 @@ class ParticipantGone(Signal):
 
 @frozen
 class SpeakingIndicated(Signal):
-    """The platform's own indicator says that somebody speaks, or no longer does."""
+    """The platform's own indicator says that somebody speaks, or no longer does.
+
+    Names over a mixed track are cut by the times of these. It may come late, and in any order:
+    what was finalized before is named again by it.
+
+    Attributes:
+        participant_id: Who.
+        speaking: Whether they speak from then on.
+        source: What kind of indicator it is.
+        track_id: On which mixed track, where several people share each of several.
+        at_s: When it was so, in seconds on the call's sound clock: the number of a sample divided
+            by the sample rate. None where the platform cannot tell; then its arrival counts.
+    """
 
     participant_id: str
     speaking: bool
     source: NameSource = NameSource.ACTIVE_SPEAKER
+    track_id: str | None = None
+    at_s: float | None = None
 
 
 @frozen
 class TrackAppeared(Signal):
-    """A source of audio opened. Chunks for it may follow.
-
-    Observed again with an owner it names a track that had none, or another; what was heard on it
-    before is named, too. Observed again without one it says nothing new.
+    """A source of audio opened. Chunks for it may follow. Observed again it says nothing new.
 
     Attributes:
         track_id: Unique within the call; never used again for another source.
-        participant_id: Whose voice it carries; None for a mix.
+        participant_id: Whose voice it carries, if that is known when it opens; None for a mix.
+            What is learned later is `TrackIdentified`.
         kind: `participant` for one person's voice, `mix` for several.
         name_source: How it is known whose it is.
     """
@@ -109,6 +122,30 @@ class TrackAppeared(Signal):
     participant_id: str | None
     kind: Literal["participant", "mix"] = "participant"
     name_source: NameSource = NameSource.TRACK
+
+
+@frozen
+class TrackIdentified(Signal):
+    """It was learned whose voice a track carries, or that what was believed is wrong.
+
+    It may come late, be corrected and be taken back; what was finalized of the track is named
+    again by it. Where a platform gives a track to one speaker after the other, `since_s` says from
+    when on it is this one's, up to the next time that is told.
+
+    Attributes:
+        track_id: The track, announced by `TrackAppeared` and of kind `participant`.
+        participant_id: Whose it is; None if that is unknown (again).
+        source: How that is known.
+        confidence: How surely, 0 to 1.
+        since_s: In seconds on the call's sound clock; None for as long as there is the track,
+            whatever was said before.
+    """
+
+    track_id: str
+    participant_id: str | None
+    source: NameSource = NameSource.CONTRIBUTING_SOURCE
+    confidence: float = 1.0
+    since_s: float | None = None
 
 
 @frozen

@@ -1,27 +1,29 @@
-"""Words, segments and the assembler: from a transcriber's hypotheses to who said what.
+"""Words, hypotheses, segments and the transcript: who said what.
 
 A segment is *mutable* while it is a draft and *finalized* once; its id is stable over
 both, its revision only grows. Who said it comes with how that is known (law 10): a
 track that belongs to one participant is certain; over a mix, the words are intersected
 with the speaking timeline, and what no span covers stays unknown.
+
+Who spoke may be learned late, or corrected. Then finalized segments come again as higher
+revisions. Where one of them has no words any more, since they became another's, its last
+revision is empty (`Segment.withdrawn`): a reader who keeps the newest revision of each id, and
+knows nothing else, shows no word twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
-from itertools import groupby
 
 from attrs import define, evolve, field, frozen
 
-from meetcore.model.roster import NameSource, Roster, SpeakingTimeline
+from meetcore.model.roster import NameSource
 
 __all__ = [
-    "Attribution",
     "Hypothesis",
     "Segment",
     "Transcript",
-    "TranscriptAssembler",
     "Word",
     "revised",
     "spoken_order",
@@ -93,6 +95,9 @@ class Segment:
         language: BCP-47 tag or None.
         onset_s: Start as it was first shown, the same in every revision; None for `start_s`.
             A client that tells segments apart by their start needs one that stays.
+        correction: Whether it changes who said what was finalized before, or where one speaker's
+            words end and another's begin. Whoever can only add text to what was shown passes such
+            a revision over; whoever keeps the newest of each id has all words once.
     """
 
     id: str
@@ -110,43 +115,28 @@ class Segment:
     confidence: float | None = None
     language: str | None = None
     onset_s: float | None = None
+    correction: bool = False
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether it says nothing any more: its words are another segment's now."""
+        return self.finalized and not self.text and not self.words
+
+    def without_text(self) -> Segment:
+        """Return its next revision, that takes it out of what is shown."""
+        return evolve(
+            self,
+            revision=self.revision + 1,
+            text="",
+            words=(),
+            end_s=self.start_s,
+            correction=True,
+        )
 
 
 def spoken_order(segment: Segment) -> tuple[float, float, str]:
     """Return what segments are sorted by wherever a transcript is shown: start, then end."""
     return segment.start_s, segment.end_s, segment.id
-
-
-@frozen
-class Attribution:
-    """Who a word or a segment belongs to, how that is known and how surely (0 to 1)."""
-
-    participant_id: str | None
-    source: NameSource
-    confidence: float
-
-
-NOBODY = Attribution(None, NameSource.UNKNOWN, 0.0)
-
-
-def attribute(timeline: SpeakingTimeline, start_s: float, end_s: float) -> Attribution:
-    """Return who spoke most within [start_s, end_s] according to the timeline.
-
-    The confidence is the winner's share of the stretch, divided among those who spoke
-    over each other; nobody's share below a third makes a name.
-    """
-    length = max(end_s - start_s, 1e-3)
-    shares = timeline.shares(start_s, end_s)
-    if not shares:
-        return NOBODY
-    winner, seconds = max(shares.items(), key=lambda item: (item[1], item[0]))
-    confidence = min(1.0, seconds / max(length, sum(shares.values())))
-    if confidence < 1 / 3:
-        return NOBODY
-    source = next(
-        span.source for span in timeline.between(start_s, end_s) if span.participant_id == winner
-    )
-    return Attribution(winner, source, round(confidence, 3))
 
 
 def revised(before: Segment, after: Segment) -> Segment:
@@ -165,6 +155,7 @@ def revised(before: Segment, after: Segment) -> Segment:
         finalized=before.finalized,
         track_id=before.track_id,
         onset_s=before.onset_s,
+        correction=before.correction,
     )
     if after.text == before.text:
         if _texts(after.words) == _texts(before.words):
@@ -210,159 +201,11 @@ def _laid_over(words: Sequence[Word], tokens: Sequence[str]) -> Iterator[Word]:
 
 
 @define
-class TranscriptAssembler:
-    """Turns hypotheses into segments with ids, revisions and speakers. Pure: no clock, no I/O.
-
-    Args:
-        roster: Names of participants.
-        timeline: Who spoke when, for tracks that mix several people.
-        owners: For each track the participant it belongs to (None for a mix), and how
-            that is known.
-    """
-
-    roster: Roster
-    timeline: SpeakingTimeline
-    owners: dict[str, tuple[str | None, NameSource]] = field(factory=dict)
-    _revisions: dict[str, int] = field(factory=dict)
-    _onsets: dict[str, float] = field(factory=dict)
-    _finalized: set[str] = field(factory=set)
-
-    def own(self, track_id: str, participant_id: str | None, source: NameSource) -> None:
-        """Say whose track this is; None for a mix of several people."""
-        self.owners[track_id] = (participant_id, source)
-
-    def _owner(self, track_id: str) -> Attribution | None:
-        owner, source = self.owners.get(track_id, (None, NameSource.UNKNOWN))
-        if owner is None:
-            return None
-        return Attribution(owner, source, 1.0 if source is NameSource.TRACK else 0.8)
-
-    def renamed(self, segment: Segment) -> Segment:
-        """Return the next revision of a segment, by the owner its track has now."""
-        whose = self._owner(segment.track_id) or NOBODY
-        return evolve(
-            segment,
-            revision=segment.revision + 1,
-            participant_id=whose.participant_id,
-            speaker_name=self.roster.name_of(whose.participant_id),
-            speaker_source=whose.source,
-            speaker_confidence=whose.confidence,
-        )
-
-    def take(self, track_id: str, hypothesis: Hypothesis, offset_s: float = 0.0) -> list[Segment]:
-        """Turn one hypothesis into segments: none, one, or, over a mix, one per speaker.
-
-        Args:
-            track_id: The track the utterance was heard on.
-            hypothesis: What the transcriber believes.
-            offset_s: Added to its times, to get from the call's sample clock to meeting time.
-
-        Returns:
-            The segments to publish: empty for stale revisions, repeated finals and empty
-            drafts. A final hypothesis without text gives none.
-        """
-        key = hypothesis.utterance_id
-        if key in self._finalized:
-            return []
-        if hypothesis.revision < self._revisions.get(key, 0) and not hypothesis.final:
-            return []
-        self._revisions[key] = max(hypothesis.revision, self._revisions.get(key, 0) + 1)
-        if hypothesis.final:
-            self._finalized.add(key)
-        words = tuple(
-            evolve(w, start_s=round(w.start_s + offset_s, 3), end_s=round(w.end_s + offset_s, 3))
-            for w in hypothesis.words
-        )
-        text = hypothesis.text.strip()
-        if not text and not words:
-            return []
-        whose = self._owner(track_id)
-        if whose is not None:
-            return [self._segment(track_id, key, hypothesis, whose, text, words, offset_s)]
-        if not hypothesis.final or not words:
-            start, end = self._bounds(hypothesis, words, offset_s)
-            whose = attribute(self.timeline, start, end)
-            return [self._segment(track_id, key, hypothesis, whose, text, words, offset_s)]
-        return self._split(track_id, key, hypothesis, words, offset_s)
-
-    def _split(
-        self,
-        track_id: str,
-        key: str,
-        hypothesis: Hypothesis,
-        words: tuple[Word, ...],
-        offset_s: float,
-    ) -> list[Segment]:
-        whose = [attribute(self.timeline, word.start_s, word.end_s) for word in words]
-        runs = [
-            list(run)
-            for _, run in groupby(zip(words, whose, strict=True), lambda p: p[1].participant_id)
-        ]
-        segments = []
-        for number, run in enumerate(runs):
-            part = tuple(word for word, _ in run)
-            confidence = sum(a.confidence for _, a in run) / len(run)
-            first = run[0][1]
-            attribution = Attribution(first.participant_id, first.source, round(confidence, 3))
-            segments.append(
-                self._segment(
-                    track_id,
-                    key if number == 0 else f"{key}.{number}",
-                    hypothesis,
-                    attribution,
-                    hypothesis.text.strip() if len(runs) == 1 else " ".join(w.text for w in part),
-                    part,
-                    offset_s,
-                )
-            )
-        return segments
-
-    @staticmethod
-    def _bounds(
-        hypothesis: Hypothesis, words: Sequence[Word], offset_s: float
-    ) -> tuple[float, float]:
-        if words:
-            return words[0].start_s, words[-1].end_s
-        start = (hypothesis.start_s or 0.0) + offset_s
-        end = (hypothesis.end_s if hypothesis.end_s is not None else start - offset_s) + offset_s
-        return round(start, 3), round(max(start, end), 3)
-
-    def _segment(
-        self,
-        track_id: str,
-        segment_id: str,
-        hypothesis: Hypothesis,
-        whose: Attribution,
-        text: str,
-        words: tuple[Word, ...],
-        offset_s: float,
-    ) -> Segment:
-        start_s, end_s = self._bounds(hypothesis, words, offset_s)
-        onset_s = self._onsets.setdefault(segment_id, start_s)
-        if hypothesis.final:
-            del self._onsets[segment_id]
-        return Segment(
-            id=segment_id,
-            revision=self._revisions[hypothesis.utterance_id],
-            finalized=hypothesis.final,
-            track_id=track_id,
-            participant_id=whose.participant_id,
-            speaker_name=self.roster.name_of(whose.participant_id),
-            speaker_source=whose.source,
-            speaker_confidence=whose.confidence,
-            text=text or " ".join(word.text for word in words),
-            words=words,
-            start_s=start_s,
-            end_s=end_s,
-            confidence=hypothesis.confidence,
-            language=hypothesis.language,
-            onset_s=onset_s,
-        )
-
-
-@define
 class Transcript:
-    """The finalized segments of a meeting and the drafts of the moment. A reducer."""
+    """The finalized segments of a meeting and the drafts of the moment. A reducer.
+
+    What was withdrawn is remembered, so that nothing older comes back, and not shown.
+    """
 
     _finalized: dict[str, Segment] = field(factory=dict)
     _drafts: dict[str, Segment] = field(factory=dict)
@@ -384,10 +227,15 @@ class Transcript:
         self._drafts[segment.id] = segment
         return True
 
+    def newest(self, segment_id: str) -> Segment | None:
+        """Return the newest finalized revision of a segment, a withdrawn one too."""
+        return self._finalized.get(segment_id)
+
     @property
     def segments(self) -> list[Segment]:
         """Finalized segments in the order they were spoken."""
-        return sorted(self._finalized.values(), key=spoken_order)
+        shown = (segment for segment in self._finalized.values() if not segment.withdrawn)
+        return sorted(shown, key=spoken_order)
 
     @property
     def drafts(self) -> list[Segment]:

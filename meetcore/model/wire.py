@@ -19,7 +19,7 @@ from attrs import fields, resolve_types
 from meetcore.model.commands import COMMAND_TYPES, Command
 from meetcore.model.errors import CommandRefused, MeetcoreError, nearest
 from meetcore.model.events import DRAFT_TYPES, EVENT_TYPES, Draft, Event, UnknownEvent
-from meetcore.model.plain import MISREAD, converter, parse_time
+from meetcore.model.plain import ENVELOPE, MISREAD, converter, parse_time
 
 __all__ = [
     "command_from_wire",
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger("meetcore.wire")
-_ENVELOPE = frozenset({"bot_id", "seq", "at", "meeting_s", "after_seq"})
 
 
 def event_to_wire(event: Event) -> dict[str, Any]:
@@ -89,9 +88,9 @@ def _structured(cls: type[Event], data: Mapping[str, Any]) -> Event | None:
     try:
         return converter().structure(data, cls)
     except MISREAD:
-        readable = {name: data[name] for name in data if name in _ENVELOPE}
+        readable = {name: data[name] for name in data if name in ENVELOPE}
         for attribute in fields(resolve_types(cls)):
-            if attribute.name not in data or attribute.name in _ENVELOPE:
+            if attribute.name not in data or attribute.name in ENVELOPE:
                 continue
             try:
                 converter().structure(data[attribute.name], attribute.type)

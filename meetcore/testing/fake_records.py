@@ -14,12 +14,17 @@ __all__ = ["finalized_by", "followed", "newest"]
 
 
 def newest(journal: Journal, after: int = 0) -> list[int]:
-    """Return the number of each segment's newest event after a number, in the order of speech."""
-    found: dict[str, tuple[tuple[float, float, str], int]] = {}
+    """Return the number of each segment's newest event after a number, in the order of speech.
+
+    Withdrawn ones only after a number: whoever read them before has to learn that they are gone.
+    """
+    found: dict[str, tuple[tuple[float, float, str], int, bool]] = {}
     for event in journal.read():
         if isinstance(event, SegmentFinalized):
-            found[event.segment.id] = spoken_order(event.segment), event.seq
-    return [seq for _, seq in sorted(found.values()) if seq > after]
+            segment = event.segment
+            found[segment.id] = spoken_order(segment), event.seq, segment.withdrawn
+    spoken = sorted(found.values())
+    return [seq for _, seq, withdrawn in spoken if seq > after and (after or not withdrawn)]
 
 
 def finalized_by(journal: Journal, seq: int) -> SegmentFinalized:

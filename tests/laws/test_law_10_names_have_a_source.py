@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import meetcore
+from meetcore.model.assembler import TranscriptAssembler
 from meetcore.model.roster import NameSource, Participant, Roster, SpeakingTimeline
-from meetcore.model.transcript import Hypothesis, TranscriptAssembler, Word
+from meetcore.model.transcript import Hypothesis, Word
 from meetcore.testing import ScriptedTranscriber, SimMeeting, run_simulated
 from tests.laws.conftest import MEETING
 
@@ -49,7 +50,7 @@ def test_a_participants_own_track_is_certain(tmp_path):
 
 def test_over_a_mix_words_go_to_who_spoke_then():
     mix = assembler(("ada", 0, 2), ("ben", 2, 4))
-    mix.own("mix", None, NameSource.UNKNOWN)
+    mix.mix("mix")
     first, second = mix.take("mix", words((0.1, 0.5), (1.0, 1.4), (2.2, 2.6)))
     assert (first.speaker_name, first.text, first.speaker_source) == (
         "Ada",
@@ -62,7 +63,7 @@ def test_over_a_mix_words_go_to_who_spoke_then():
 
 def test_words_that_nobody_was_seen_to_say_stay_unknown():
     mix = assembler(("ada", 0, 1))
-    mix.own("mix", None, NameSource.UNKNOWN)
+    mix.mix("mix")
     (segment,) = mix.take("mix", words((5.0, 5.5)))
     assert segment.speaker_name is None
     assert segment.participant_id is None
@@ -76,7 +77,7 @@ times = st.tuples(st.floats(0, 20), st.floats(0.01, 5)).map(lambda t: (t[0], t[0
 @given(spans=st.lists(st.tuples(st.sampled_from(["ada", "ben"]), times), max_size=8), said=times)
 def test_a_name_is_only_given_to_somebody_who_was_speaking(spans, said):
     mix = assembler(*((who, a, b) for who, (a, b) in spans))
-    mix.own("mix", None, NameSource.UNKNOWN)
+    mix.mix("mix")
     (segment,) = mix.take("mix", words(said))
     present = {who for who, (a, b) in spans if a < said[1] and b > said[0]}
     if segment.participant_id is None:

@@ -16,7 +16,13 @@ import trio.testing
 import meetcore
 from meetcore.bot.factory import open_bot
 from meetcore.model.lifecycle import TERMINAL, TRANSITIONS
-from meetcore.model.signals import Admitted, ParticipantAppeared, TrackAppeared
+from meetcore.model.signals import (
+    Admitted,
+    ParticipantAppeared,
+    SpeakingIndicated,
+    TrackAppeared,
+    TrackIdentified,
+)
 from meetcore.plugin.platform import Call, Capability, Platform
 from meetcore.testing import simulated_clock, synthetic_voice
 
@@ -108,6 +114,13 @@ class Stage:
 
     def track(self, track_id: str, person_id: str | None = None, **more: Any) -> None:
         self.events.observe(TrackAppeared(track_id, person_id, **more))
+
+    def identify(self, track_id: str, person_id: str | None, **more: Any) -> None:
+        more.setdefault("source", "track")
+        self.events.observe(TrackIdentified(track_id, person_id, **more))
+
+    def speaks(self, person_id: str, speaking: bool = True, **more: Any) -> None:
+        self.events.observe(SpeakingIndicated(person_id, speaking, **more))
 
     def sound(self, track_id: str, seconds: float, *, voice: bool = True) -> None:
         """Hand in sound that follows what the track had before."""

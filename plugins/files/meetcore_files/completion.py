@@ -23,6 +23,7 @@ from meetcore.model.events import (
     ParticipantUpdated,
     SegmentFinalized,
     TrackOpened,
+    TrackOwnerIdentified,
 )
 from meetcore.model.transcript import Transcript
 from meetcore_files.atomic import write_atomically
@@ -68,7 +69,7 @@ class MeetingFacts:
             self.offset_s = event.offset_s
         elif isinstance(event, SegmentFinalized):
             self.transcript.finalized(event.segment)
-        elif isinstance(event, TrackOpened):
+        elif isinstance(event, TrackOpened | TrackOwnerIdentified):
             self.owners[event.track_id] = event.participant_id
         elif isinstance(event, ParticipantJoined | ParticipantUpdated):
             self.names[event.participant.id] = event.participant.name

@@ -18,6 +18,7 @@ from meetcore.model.events import (
     SpeakingStarted,
     SpeakingStopped,
     TrackOpened,
+    TrackOwnerIdentified,
 )
 
 __all__ = ["NOBODY", "RATE_HZ", "LoudestSpeaker", "Upsampler", "binary_frame", "json_frame"]
@@ -85,7 +86,7 @@ class LoudestSpeaker:
         """Take the next event."""
         if isinstance(event, (ParticipantJoined, ParticipantUpdated)):
             self._names[event.participant.id] = event.participant.name
-        elif isinstance(event, TrackOpened):
+        elif isinstance(event, TrackOpened | TrackOwnerIdentified):
             self._owners[event.track_id] = event.participant_id
         elif isinstance(event, SpeakingStarted):
             self._names.setdefault(event.participant_id, event.name or "Unknown")

@@ -41,9 +41,11 @@ class MeetstreamTranscriptSink(DiallingSink[TranscriptOptions]):
         """Send a finalized segment."""
         if isinstance(event, StateChanged) and event.state is State.IN_CALL:
             self._in_call_at = self._in_call_at or event.at
-        if isinstance(event, SegmentFinalized) and event.segment.id not in self._told:
+        if isinstance(event, SegmentFinalized):
+            known = event.segment.id in self._told or event.segment.correction
             self._told.add(event.segment.id)
-            self.line.tell(self._message(event.segment, event.bot_id, event.at))
+            if not known:
+                self.line.tell(self._message(event.segment, event.bot_id, event.at))
         await super().deliver(event)
 
     async def deliver_draft(self, draft: Draft) -> None:

@@ -117,7 +117,7 @@ class LiveText(_Signed):
     async def messages(self, moment: Moment) -> Sequence[Outgoing]:
         """Return the chunk a finalized segment makes."""
         event = moment.event
-        if not isinstance(event, SegmentFinalized):
+        if not isinstance(event, SegmentFinalized) or event.segment.correction:
             return ()
         body = chunk(
             event.segment,

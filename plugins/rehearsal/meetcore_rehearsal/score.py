@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from attrs import frozen
 
 from meetcore import Event, LedgerClosed, SegmentFinalized, StateChanged
+from meetcore.model.transcript import Transcript
 from meetcore.testing import Script
 from meetcore.testing.scoring import HypothesisWord, Score, WordErrors, score_transcript
 
@@ -87,8 +88,7 @@ def score_rehearsal(
         events: The bot's journal.
         clock_started_at: When the script clock was 0, in seconds since the epoch.
     """
-    words: list[HypothesisWord] = []
-    segments = 0
+    transcript = Transcript()
     shift_s = 0.0
     ledger: LedgerClosed | None = None
     for event in events:
@@ -97,16 +97,18 @@ def score_rehearsal(
         elif isinstance(event, LedgerClosed):
             ledger = event
         elif isinstance(event, SegmentFinalized):
-            segments += 1
-            who = event.segment.participant_id
-            words += [
-                HypothesisWord(word.text, who, word.start_s - shift_s, word.end_s - shift_s)
-                for word in event.segment.words
-            ]
+            transcript.finalized(event.segment)
+    words = [
+        HypothesisWord(
+            word.text, segment.participant_id, word.start_s - shift_s, word.end_s - shift_s
+        )
+        for segment in transcript.segments
+        for word in segment.words
+    ]
     entries = ledger.entries if ledger else ()
     captured = {entry.track_id: entry.captured for entry in entries}
     return RehearsalScore(
-        segments=segments,
+        segments=len(transcript.segments),
         score=score_transcript(script.reference_words(), words),
         human=frozenset(line.who for line in script.lines if line.human),
         captured_samples=sum(captured.values()),

@@ -34,6 +34,7 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 
 _HEAD = re.compile(rb'\{"type":"([^"]*)","seq":(\d+),')
+_WITHDRAWN = b'"text":"","words":[]'
 _SEGMENT_ID = re.compile(rb'"segment":\{"id":"((?:[^"\\]|\\.)*)"')
 _NUMBER = rb"(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
 _TIMES = re.compile(rb'"start_s":' + _NUMBER + rb',"end_s":' + _NUMBER + rb"[,}]")
@@ -224,12 +225,14 @@ def _at(path: Path, places: Iterable[int]) -> Iterator[SegmentFinalized]:
 async def read_finalized(path: Path, after: int = 0) -> AsyncGenerator[SegmentFinalized, None]:
     """Yield the newest event of each segment, if it came after a number, in the order of speech.
 
+    Withdrawn ones only after a number: whoever read them before has to learn that they are gone.
     Keeps in memory where each of them lies, not the segments; each is decoded once.
     """
     events = _at(path, await in_thread(partial(_newest, path, after)))
     while batch := await in_thread(partial(_take, events)):
         for event in batch:
-            yield event
+            if after or not event.segment.withdrawn:
+                yield event
 
 
 def _history(path: Path) -> BotHistory:
@@ -239,7 +242,9 @@ def _history(path: Path) -> BotHistory:
         if kind == _SEGMENT:
             found = _SEGMENT_ID.search(line)
             if found is not None:
-                history.segment_ids.add(found[1].decode())
+                known = history.segment_ids
+                change = known.discard if _WITHDRAWN in line else known.add
+                change(found[1].decode())
             history.last_seq = seq
             continue
         near = _decoded(path, line, seq, near)

@@ -96,7 +96,7 @@ class SkribbyDialect(Dialect):
 
     def _segment(self, event: SegmentFinalized) -> Sequence[str]:
         speaker = self._speakers.number(event.segment)
-        if event.segment.id in self._told:
+        if event.segment.id in self._told or event.segment.correction:
             return ()
         self._told.add(event.segment.id)
         return (frame("ts", live_segment(event.segment, speaker)),)

@@ -127,7 +127,8 @@ class SegmentFrames(StatusFrames):
     def frames(self, item: Event | Draft) -> list[dict[str, Any]]:
         """Return the frames, not yet as text."""
         if isinstance(item, (SegmentDraft, SegmentFinalized)):
-            return self._segment(item) if item.segment.text.strip() else []
+            withdrawn = item.segment.id in self._finalized and item.segment.withdrawn
+            return self._segment(item) if withdrawn or item.segment.text.strip() else []
         if isinstance(item, ChatReceived) and self.variant is not Variant.E1:
             return [chat_frame(self.meeting, item, self.variant)]
         return super().frames(item)
@@ -190,6 +191,8 @@ class BundleFrames(StatusFrames):
     def _finalized(self, event: SegmentFinalized) -> list[dict[str, Any]]:
         segment = event.segment
         draft = self._pending.pop(segment.id, None)
+        if segment.withdrawn and segment.id in self._confirmed:
+            return self._taken_back(event)
         self._confirmed.add(segment.id)
         if not segment.text.strip():
             return self._withdrawn([draft], event) if draft else []
@@ -222,13 +225,22 @@ class BundleFrames(StatusFrames):
         speakers = dict.fromkeys(_speaker(draft.segment) for draft in drafts)
         frames = [self._bundle(item, speaker) for speaker in speakers]
         if self.variant is Variant.E4:
-            retracted = {
-                "type": "transcript_retract",
-                "meeting": self.meeting.named(self.variant, status=False),
-                "segment_ids": [draft.segment.id for draft in drafts],
-            }
-            frames.append(retracted)
+            frames.append(self._retracted([draft.segment.id for draft in drafts]))
         return frames
+
+    def _taken_back(self, event: SegmentFinalized) -> list[dict[str, Any]]:
+        """Return what takes back a confirmed segment: it is emptied, and E4 has a word for it."""
+        frames = [self._bundle(event, _speaker(event.segment), confirmed=[event])]
+        if self.variant is Variant.E4:
+            frames.append(self._retracted([event.segment.id]))
+        return frames
+
+    def _retracted(self, segment_ids: list[str]) -> dict[str, Any]:
+        return {
+            "type": "transcript_retract",
+            "meeting": self.meeting.named(self.variant, status=False),
+            "segment_ids": segment_ids,
+        }
 
     def _bundle(
         self,

@@ -12,7 +12,7 @@ import trio
 
 from meetcore.log.folders import make_private_folder
 from meetcore.model.errors import ConfigError, StorageUnavailable
-from meetcore.model.events import Draft, Event, TrackOpened
+from meetcore.model.events import Draft, Event, TrackOpened, TrackOwnerIdentified
 from meetcore.plugin.sink import Sink, SinkContext
 from meetcore_websocket.dialler import Dialler
 from meetcore_websocket.outbound import TargetUnreachable
@@ -111,7 +111,7 @@ class WebSocketPushSink(Sink[PushOptions]):
         self._dialler.take(event)
         if self._events is not None:
             self._events.wake()
-        if isinstance(event, TrackOpened):
+        if isinstance(event, TrackOpened | TrackOwnerIdentified):
             self._participants[event.track_id] = event.participant_id
         if self._mix is not None:
             self._mix.take(event)

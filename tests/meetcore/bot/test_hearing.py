@@ -119,13 +119,16 @@ async def test_a_tracks_owner_may_be_learned_late_or_corrected(tmp_path, autojum
         stage.join("ben")
         owners = (None, "ada", "ada", None, "ben")
         for owner in owners:
-            stage.track("t1", owner, name_source="track" if owner else "unknown")
+            stage.track("t1", None, name_source="unknown")
+            if owner is not None:
+                stage.identify("t1", owner)
             await stage.live(1, "t1", voice=True)
             await stage.live(1, "t1")
     events = events_of(bot)
     check_journal(events)
-    opened = [e.participant_id for e in kinds(events, meetcore.TrackOpened)]
-    assert opened == [None, "ada", "ben"]
+    assert [e.participant_id for e in kinds(events, meetcore.TrackOpened)] == [None]
+    identified = [(e.participant_id, e.name) for e in kinds(events, meetcore.TrackOwnerIdentified)]
+    assert identified == [("ada", "Ada"), ("ben", "Ben")]
     assert [s.speaker_name for s in bot.transcript.segments] == ["Ben"] * len(owners)
     assert {s.speaker_source for s in bot.transcript.segments} == {"track"}
     finals = kinds(events, meetcore.SegmentFinalized)
@@ -141,8 +144,10 @@ async def test_who_talks_as_their_track_is_named_talks_from_then_on(tmp_path, au
     stage = Stage()
     async with stage.bot(tmp_path) as bot:
         stage.admit()
-        for owner in (None, "ada", "ben"):
-            stage.track("t1", owner)
+        stage.track("t1")
+        await stage.live(2, "t1", voice=True)
+        for owner in ("ada", "ben"):
+            stage.identify("t1", owner)
             await stage.live(2, "t1", voice=True)
         assert bot.timeline.speaking == ("ben",)
     found = [(e.type, e.participant_id) for e in events_of(bot) if e.type.startswith("speaking.")]
@@ -168,7 +173,7 @@ async def test_a_track_named_late_passes_the_revisers_again(tmp_path, autojump_c
         stage.track("t1")
         await stage.live(1, "t1", voice=True)
         await stage.live(1, "t1")
-        stage.track("t1", "ada")
+        stage.identify("t1", "ada")
         await trio.sleep(1)
     segments = [e.segment for e in kinds(events_of(bot), meetcore.SegmentFinalized)]
     assert [(s.participant_id, s.speaker_name, s.text) for s in segments] == [

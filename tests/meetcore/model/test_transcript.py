@@ -6,15 +6,16 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meetcore.model.assembler import Attribution, TranscriptAssembler
 from meetcore.model.roster import NameSource, Participant, Roster, SpeakingTimeline
-from meetcore.model.transcript import Hypothesis, Segment, Transcript, TranscriptAssembler, Word
+from meetcore.model.transcript import Hypothesis, Segment, Transcript, Word
 
 
 def assembler() -> TranscriptAssembler:
     roster = Roster()
     roster.joined(Participant(id="ada", name="Ada"))
     made = TranscriptAssembler(roster, SpeakingTimeline())
-    made.own("t", "ada", NameSource.TRACK)
+    made.own("t", Attribution("ada", NameSource.TRACK, 1.0))
     return made
 
 

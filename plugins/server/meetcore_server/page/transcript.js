@@ -78,7 +78,8 @@ export class Transcript {
   final(segment) {
     this.dropDraft(segment.id);
     const start = this.starts.get(segment.id);
-    if (start === undefined) this.#insert(segment);
+    if (segment.text === "") this.#withdraw(segment.id, start);
+    else if (start === undefined) this.#insert(segment);
     else this.#replace(segment, start);
     this.#showEmpty();
   }
@@ -163,15 +164,29 @@ export class Transcript {
     this.#join(at + 1);
   }
 
+  /** @param {string} id @param {number} start Where it begins. */
+  #find(id, start) {
+    let at = this.#place(start) - 1;
+    while (at >= 0 && this.rows[at].segment.id !== id) at -= 1;
+    return at;
+  }
+
+  /** Take a segment away whose words are another's now. @param {string} id @param {number | undefined} start */
+  #withdraw(id, start) {
+    if (start === undefined) return;
+    const at = this.#find(id, start);
+    this.rows[at].line.remove();
+    this.rows.splice(at, 1);
+    this.starts.delete(id);
+    this.#join(at);
+  }
+
   /** @param {Segment} segment @param {number} start Where the older revision began. */
   #replace(segment, start) {
-    let at = this.#place(start) - 1;
-    while (at >= 0 && this.rows[at].segment.id !== segment.id) at -= 1;
+    const at = this.#find(segment.id, start);
     const row = this.rows[at];
     if (row.segment.start_s !== segment.start_s) {
-      row.line.remove();
-      this.rows.splice(at, 1);
-      this.#join(at);
+      this.#withdraw(segment.id, start);
       this.#insert(segment);
       return;
     }
