@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from meetcore.gateway.http import json_bytes as json_bytes
     from meetcore.gateway.http import json_pieces as json_pieces
     from meetcore.gateway.kit.authenticator import Authenticator as Authenticator
+    from meetcore.gateway.kit.authenticator import KeyInvalid as KeyInvalid
     from meetcore.gateway.kit.authenticator import KeyMissing as KeyMissing
     from meetcore.gateway.kit.authenticator import ScopeMissing as ScopeMissing
     from meetcore.gateway.kit.bot_reader import bots_of as bots_of
@@ -105,6 +106,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "kit.authenticator": (
         "Authenticator",
+        "KeyInvalid",
         "KeyMissing",
         "ScopeMissing",
     ),
@@ -122,9 +124,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "kit.fields": (
         "BadField",
+        "BodyFields",
         "FieldProblem",
         "FieldWords",
-        "BodyFields",
         "is_web_address",
     ),
     "kit.orders": (

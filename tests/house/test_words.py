@@ -25,7 +25,6 @@ RIDDLES = frozenset(
 # The same thing from two sides, or the same room of several dialects.
 SAME = {
     "AccountRoutes": "a dialect's routes about a user's own settings",
-    "BadField": "a field that cannot be used",
     "Bot": "a bot, under Trio, under asyncio, blocking, and as the API shows it",
     "BotRoutes": "a dialect's routes about bots",
     "ActionRoutes": "a dialect's routes that act on a bot",
@@ -34,6 +33,7 @@ SAME = {
     "Lookup": "a dialect's way from a request to a caller and a bot",
     "Refusal": "a dialect's answer to what it does not take, and that of a WebSocket's handshake",
     "Request": "an HTTP request, whole and as a WebSocket begins",
+    "MeetingDataRoutes": "a dialect's routes that only read what a bot brought",
     "RunningBot": "a bot that runs, under Trio and under asyncio",
     "Standing": "how a dialect's status follows from a bot's",
     "StatusData": "a dialect's status webhook",

@@ -11,17 +11,19 @@ from meetcore.gateway.records import BotRow, Client, Scope
 from meetcore.gateway.service import Service
 from meetcore.model.errors import MeetcoreError
 
-__all__ = ["Authenticator", "KeyMissing", "ScopeMissing"]
+__all__ = ["Authenticator", "KeyInvalid", "KeyMissing", "ScopeMissing"]
 
 
 class KeyMissing(MeetcoreError):
-    """No valid key came with the request; `given` says whether one came at all."""
+    """No valid key came with the request."""
 
     code = "unauthorized"
 
-    def __init__(self, message: str, remedy: str = "", *, given: bool = False) -> None:
-        super().__init__(message, remedy)
-        self.given = given
+
+class KeyInvalid(KeyMissing):
+    """A key came with the request that is unknown, revoked or expired."""
+
+    code = "invalid_key"
 
 
 class ScopeMissing(MeetcoreError):
@@ -55,13 +57,14 @@ class Authenticator:
         """Return who asks.
 
         Raises:
-            KeyMissing: There is no key, or none that is valid.
+            KeyMissing, KeyInvalid: There is no key, or none that is valid.
             ScopeMissing: It may not do that.
         """
         _, key = self.key_of(request)
         client = await self.service.authenticate(key)
         if client is None:
-            raise KeyMissing("A valid API key is needed.", given=key is not None)
+            kind = KeyMissing if key is None else KeyInvalid
+            raise kind("A valid API key is needed.")
         if not client.may(scope):
             raise ScopeMissing(scope)
         return client
@@ -70,7 +73,7 @@ class Authenticator:
         """Return who asks, and the bot that is meant.
 
         Raises:
-            KeyMissing, ScopeMissing: As for `client`.
+            KeyMissing, KeyInvalid, ScopeMissing: As for `client`.
             NoSuchBot: It is not there, or somebody else's.
         """
         client = await self.client(request, scope)

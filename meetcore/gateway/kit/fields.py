@@ -60,8 +60,9 @@ class BadField(BadBody):
         self.problems = problems
 
 
-def _is_none(value: object) -> bool:
-    return value is None
+def _never(text: str) -> bool:
+    del text
+    return False
 
 
 @frozen(kw_only=True)
@@ -78,13 +79,13 @@ class FieldWords:
         collects: Whether all that is wrong is told at once, by `BodyFields.check`; otherwise
             the first mistake raises.
         loose: Whether 0, 1, "0" and "1" are taken as yes or no, and "7" as a number.
-        is_absent: Whether a value is as good as none; null always is.
+        is_absent: Whether a text is as good as none; null always is.
     """
 
     sentences: Mapping[str, str] = field(kw_only=False)
     collects: bool = False
     loose: bool = False
-    is_absent: Callable[[Any], bool] = _is_none
+    is_absent: Callable[[str], bool] = _never
 
 
 @define
@@ -147,18 +148,23 @@ class BodyFields:
 
     # --- values ------------------------------------------------------------------------
 
-    def get(self, name: str, *, required: bool = False) -> Any:
-        """Return a field's value, None for one that is as good as absent."""
-        value = self.body.get(name)
-        nothing = value is None or self.words.is_absent(value)
-        if required and (nothing or (isinstance(value, str) and is_blank(value))):
+    def get(self, name: str) -> Any:
+        """Return a field's value as it was sent, None for one that is not there."""
+        return self.body.get(name)
+
+    def _worded(self, name: str, *, required: bool) -> Any:
+        """Return what should be a text; None, which may be noted, for one as good as absent."""
+        value = self.get(name)
+        if isinstance(value, str):
+            nothing = is_blank(value) if required else self.words.is_absent(value)
+            value = None if nothing else value
+        if value is None and required:
             self.wrong(name, "required")
-            return None
-        return None if nothing else value
+        return value
 
     def text(self, name: str, *, required: bool = False, longest: int | None = None) -> str | None:
         """Return a text."""
-        value = self.get(name, required=required)
+        value = self._worded(name, required=required)
         if value is None:
             return None
         if not isinstance(value, str):
@@ -178,7 +184,7 @@ class BodyFields:
 
     def choice(self, name: str, known: Collection[str], *, required: bool = False) -> str | None:
         """Return one of the words a field takes."""
-        value = self.get(name, required=required)
+        value = self._worded(name, required=required)
         if value is None or (isinstance(value, str) and value in known):
             return value
         self.wrong(name, "choice", known=", ".join(known))

@@ -14,9 +14,9 @@ from meetcore.log.mailbox import Wake
 from meetcore.model.commands import Command, ShowImage, Speak
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
 from meetcore.model.events import ChatReceived, Event
-from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
 from meetcore_meetstream.dial_options import ControlOptions
 from meetcore_meetstream.dialling_sink import DiallingSink
+from meetcore_meetstream.frames import Interrupt, PictureByUrl, read_control
 
 __all__ = ["MeetstreamControlSink"]
 

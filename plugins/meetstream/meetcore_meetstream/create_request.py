@@ -8,18 +8,10 @@ from typing import Any
 
 from attrs import field, frozen
 
+from meetcore.gateway import BodyFields
 from meetcore.model.printable import is_blank
-from meetcore_meetstream.fields import (
-    BadField,
-    address,
-    has_zero,
-    part,
-    printable_key,
-    socket_address,
-    text,
-    time_of,
-    truth,
-)
+from meetcore_meetstream.errors import wrong
+from meetcore_meetstream.fields import address, fields_of, printable_key, socket_address, time_of
 from meetcore_meetstream.limits import keep_s, leave_rules
 from meetcore_meetstream.participant_webhooks import EVENTS
 from meetcore_meetstream.providers import NO_STREAMING_PROVIDER, Provider, read_provider
@@ -86,92 +78,90 @@ def parse_create_request(
         plain_sockets: Whether `ws://` is taken: on the own machine.
 
     Raises:
-        BadField: A field is missing or wrong, or asks for what is not offered here.
+        BadField, Refusal: A field is missing or wrong, or asks for what is not offered here.
     """
-    if not isinstance(body, Mapping):
-        raise BadField("The request body must be a JSON object")
-    if has_zero(body):
-        raise BadField("The request body must not contain zero characters")
-    _refuse_absent(body)
+    fields = fields_of(body)
+    _refuse_absent(fields)
     sockets = ("wss", "ws") if plain_sockets else ("wss",)
-    live = part(body, "live_transcription_required")
-    recording = part(body, "recording_config")
+    live = fields.part("live_transcription_required")
+    recording = fields.part("recording_config")
     for name in ("video_required", "audio_separate_streams", "video_separate_streams"):
-        truth(body, name, default=False)
-        truth(recording, name, default=False)
-    layout = text(recording, "video_layout")
+        fields.flag(name)
+        recording.flag(name)
+    layout = recording.text("video_layout")
     if layout is not None and layout not in _LAYOUTS:
-        raise BadField(f"recording_config.video_layout must be one of {', '.join(_LAYOUTS)}")
-    link_name = "meeting_link" if body.get("meeting_link") is not None else "meeting_url"
-    if body.get(link_name) is None:
-        raise BadField("meeting_link is required")
+        raise wrong(f"recording_config.video_layout must be one of {', '.join(_LAYOUTS)}")
+    link_name = "meeting_link" if fields.get("meeting_link") is not None else "meeting_url"
+    if fields.get(link_name) is None:
+        raise wrong("meeting_link is required")
     create_request = CreateBotRequest(
-        meeting_link=(text(body, link_name, required=True) or "").strip(),
-        bot_name=_name(body),
-        bot_message=text(body, "bot_message"),
-        bot_image_url=address(body, "bot_image_url"),
-        audio=truth(body, "audio_required", default=True),
-        provider=read_provider(body),
-        live_audio_url=socket_address(body, "live_audio_required", sockets),
+        meeting_link=fields.required(link_name).strip(),
+        bot_name=_name(fields),
+        bot_message=fields.text("bot_message"),
+        bot_image_url=address(fields, "bot_image_url"),
+        audio=fields.flag("audio_required") is not False,
+        provider=read_provider(fields),
+        live_audio_url=socket_address(fields, "live_audio_required", sockets),
         transcript_webhook_url=address(live, "webhook_url"),
-        transcript_socket_url=socket_address(body, "live_transcription_required", sockets),
-        control_url=socket_address(body, "socket_connection_url", sockets, plain=True),
-        join_at=None if not body.get("join_at") else time_of(body["join_at"], "join_at"),
-        callback_url=address(body, "callback_url"),
-        attributes=part(body, "custom_attributes"),
-        deduplication_key=printable_key(body.get("deduplication_key"), "deduplication_key"),
-        leave=leave_rules(body, variant),
-        keep_s=keep_s(body, variant),
+        transcript_socket_url=socket_address(fields, "live_transcription_required", sockets),
+        control_url=socket_address(fields, "socket_connection_url", sockets, plain=True),
+        join_at=time_of(fields, "join_at") if fields.get("join_at") else None,
+        callback_url=address(fields, "callback_url"),
+        attributes=fields.part("custom_attributes").body,
+        deduplication_key=printable_key(fields.get("deduplication_key"), "deduplication_key"),
+        leave=leave_rules(fields, variant),
+        keep_s=keep_s(fields, variant),
         endpoints=_endpoints(recording),
     )
     streaming = create_request.provider is not None and create_request.provider.streaming
     if create_request.live_text and not streaming and variant is Variant.CURRENT:
-        raise BadField(NO_STREAMING_PROVIDER)
+        raise wrong(NO_STREAMING_PROVIDER)
     return create_request
 
 
-def _refuse_absent(body: Mapping[str, Any]) -> None:
+def _refuse_absent(fields: BodyFields) -> None:
     for name, sentence in _ABSENT.items():
-        if not body.get(name):
+        value = fields.get(name)
+        if not value:
             continue
-        if name == "zoom" and isinstance(body[name], Mapping):
-            if body[name].get("zak_url") and body[name].get("obf_url"):
-                raise BadField("zoom.zak_url and zoom.obf_url cannot both be provided")
-            if not any(body[name].values()):
+        if name == "zoom" and isinstance(value, Mapping):
+            if value.get("zak_url") and value.get("obf_url"):
+                raise wrong("zoom.zak_url and zoom.obf_url cannot both be provided")
+            if not any(value.values()):
                 continue
-        raise BadField(sentence)
+        raise wrong(sentence)
     for name in ("google_meet", "teams"):
-        if part(body, name).get("login_required"):
-            raise BadField(f"{name}.login_required: signed-in joins are not available here")
+        if fields.part(name).get("login_required"):
+            raise wrong(f"{name}.login_required: signed-in joins are not available here")
 
 
-def _name(body: Mapping[str, Any]) -> str | None:
-    name = text(body, "bot_name")
+def _name(fields: BodyFields) -> str | None:
+    name = fields.text("bot_name")
     if name is not None and len(name.strip()) > _LONGEST_NAME:
-        raise BadField(f"bot_name must not exceed {_LONGEST_NAME} characters")
+        raise wrong(f"bot_name must not exceed {_LONGEST_NAME} characters")
     return None if name is None or is_blank(name) else name.strip()
 
 
-def _endpoints(recording: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+def _endpoints(recording: BodyFields) -> tuple[Endpoint, ...]:
     given = recording.get("realtime_endpoints")
     if given is None:
         return ()
     if not isinstance(given, list) or len(given) > 10:
-        raise BadField("recording_config.realtime_endpoints must be a list of at most 10")
+        raise wrong("recording_config.realtime_endpoints must be a list of at most 10")
     endpoints: list[Endpoint] = []
     for entry in given:
         if not isinstance(entry, Mapping):
-            raise BadField("recording_config.realtime_endpoints must hold objects")
+            raise wrong("recording_config.realtime_endpoints must hold objects")
         if entry.get("type", "webhook") != "webhook":
-            raise BadField("realtime_endpoints.type must be 'webhook'")
-        url = address(entry, "url")
+            raise wrong("realtime_endpoints.type must be 'webhook'")
+        url = address(fields_of(entry), "url")
         if url is None:
-            raise BadField("realtime_endpoints.url is required")
+            raise wrong("realtime_endpoints.url is required")
         events = entry.get("events")
         if not isinstance(events, list) or not all(isinstance(name, str) for name in events):
-            raise BadField("realtime_endpoints.events must be a list of strings")
+            raise wrong("realtime_endpoints.events must be a list of strings")
         unknown = [name for name in events if name not in EVENTS]
         if unknown or not events:
-            raise BadField(f"realtime_endpoints.events may hold {' and '.join(EVENTS)}")
+            raise wrong(f"realtime_endpoints.events may hold {' and '.join(EVENTS)}")
         endpoints.append(Endpoint(url, tuple(dict.fromkeys(events))))
     return tuple(endpoints)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from meetcore_meetstream.fields import BadField, part
+from meetcore.gateway import BodyFields
+from meetcore_meetstream.errors import wrong
 from meetcore_meetstream.variants import Variant
 
 __all__ = ["DEFAULT_KEEP_S", "keep_s", "leave_rules"]
@@ -28,13 +26,13 @@ _SHORTEST_RECORDING_S = 600
 _LONGEST_PERMISSION_S = 300
 
 
-def leave_rules(body: Mapping[str, Any], variant: Variant) -> dict[str, float | None]:
+def leave_rules(fields: BodyFields, variant: Variant) -> dict[str, float | None]:
     """Return when the bot leaves by itself, by meetcore's names.
 
     Raises:
-        BadField: A limit is no number of seconds, or out of its range.
+        BadField, Refusal: A limit is no number of seconds, or out of its range.
     """
-    given = part(body, "automatic_leave")
+    given = fields.part("automatic_leave")
     rules: dict[str, float | None] = {}
     for ours, (names, default_s) in _RULES.items():
         values = [_seconds(given, name) for name in names]
@@ -43,60 +41,53 @@ def leave_rules(body: Mapping[str, Any], variant: Variant) -> dict[str, float | 
     default_silence_s = _SILENCE_S if variant is Variant.CURRENT else None
     rules["silence_s"] = default_silence_s if silence_s is None else silence_s
     if (rules["max_duration_s"] or 0) < _SHORTEST_RECORDING_S:
-        raise BadField(
-            f"in_call_recording_timeout must be at least {_SHORTEST_RECORDING_S} seconds"
-        )
+        raise wrong(f"in_call_recording_timeout must be at least {_SHORTEST_RECORDING_S} seconds")
     if (rules["recording_permission_s"] or 0) > _LONGEST_PERMISSION_S:
-        raise BadField(
+        raise wrong(
             f"recording_permission_denied_timeout must not exceed {_LONGEST_PERMISSION_S} seconds"
         )
     _check_detection(given)
     return rules
 
 
-def _seconds(given: Mapping[str, Any], name: str) -> float | None:
-    value = given.get(name)
-    if value is None:
-        return None
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 <= value <= _LONGEST_S or value != int(value):
-        raise BadField(f"{name} must be a whole number of seconds")
+def _seconds(given: BodyFields, name: str) -> float | None:
+    value = given.whole(name, 0, _LONGEST_S)
     if value == 0:
-        raise BadField(f"{name} must be at least 1 second")
-    return float(value)
+        raise wrong(f"{name} must be at least 1 second")
+    return None if value is None else float(value)
 
 
-def _check_detection(given: Mapping[str, Any]) -> None:
-    detection = part(part(given, "bot_detection"), "using_participant_names")
-    if not detection:
+def _check_detection(given: BodyFields) -> None:
+    detection = given.part("bot_detection").part("using_participant_names")
+    if not detection.body:
         return
     matches = detection.get("matches")
     if not isinstance(matches, list) or not all(isinstance(name, str) for name in matches):
-        raise BadField("bot_detection.using_participant_names.matches must be a list of strings")
+        raise wrong("bot_detection.using_participant_names.matches must be a list of strings")
     for name in ("activate_after", "timeout"):
         _seconds(detection, name)
 
 
-def keep_s(body: Mapping[str, Any], variant: Variant) -> float:
+def keep_s(fields: BodyFields, variant: Variant) -> float:
     """Return how long data is kept after the end, in seconds.
 
     Raises:
-        BadField: `hours` is no number above 0, or the type is unknown.
+        BadField, Refusal: `hours` is no number above 0, or the type is unknown.
     """
-    retention = part(part(body, "recording_config"), "retention")
+    retention = fields.part("recording_config").part("retention").body
     if not retention:
         return DEFAULT_KEEP_S
     kind = retention.get("type", "timed")
     if not isinstance(kind, str):
-        raise BadField("recording_config.retention.type must be a string")
+        raise wrong("recording_config.retention.type must be a string")
     if kind != "timed":
         if variant is Variant.LEGACY:
             return DEFAULT_KEEP_S
-        raise BadField("recording_config.retention.type must be 'timed'")
+        raise wrong("recording_config.retention.type must be 'timed'")
     hours = retention.get("hours")
     if hours is None:
         return DEFAULT_KEEP_S
     number = isinstance(hours, (int, float)) and not isinstance(hours, bool)
     if not number or not 0 < hours <= _LONGEST_KEEP_HOURS:
-        raise BadField("recording_config.retention.hours must be a number greater than 0")
+        raise wrong("recording_config.retention.hours must be a number greater than 0")
     return float(hours) * 3600.0

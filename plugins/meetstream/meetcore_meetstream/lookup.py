@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from meetcore.gateway.http import Handler, Request, Route
-from meetcore.gateway.records import BotGone, BotRow, Client, Scope
-from meetcore.gateway.service import Service
+from meetcore.gateway import (
+    Authenticator,
+    BotGone,
+    BotRow,
+    Client,
+    Handler,
+    Refusal,
+    Request,
+    Route,
+    Scope,
+    Service,
+    with_choices,
+)
 from meetcore.model.history import BotHistory
 from meetcore_meetstream.options import MeetstreamOptions
-from meetcore_meetstream.refusals import Refusal
 from meetcore_meetstream.variants import Variant
 
 __all__ = ["NAME", "PREFIXES", "Lookup", "everywhere"]
@@ -35,31 +44,29 @@ class Lookup:
     """What every room of the API needs.
 
     Attributes:
-        service: The bots.
+        authenticator: Knows who asks, and the service.
         options: The operator's.
     """
 
-    service: Service
+    authenticator: Authenticator
     options: MeetstreamOptions
+
+    @property
+    def service(self) -> Service:
+        """The bots."""
+        return self.authenticator.service
 
     async def client(self, request: Request, scope: Scope) -> Client:
         """Return whose key a request has.
 
         Raises:
-            Refusal: 401 for none, 403 for one that is not valid or may not do this.
+            Refusal: Something else stands in its place.
+            KeyMissing, KeyInvalid, ScopeMissing: As they say.
         """
         given = (request.header("authorization") or "").strip()
-        scheme, _, key = given.partition(" ")
-        if given and scheme.lower() != "token":
+        if given and given.partition(" ")[0].lower() != "token":
             raise Refusal(401, "Send the API key as 'Authorization: Token YOUR_API_KEY'")
-        client = await self.service.authenticate(key.strip() or None)
-        if client is None:
-            if not key.strip():
-                raise Refusal(401, "Authentication credentials were not provided")
-            raise Refusal(403, "The API key is invalid or inactive")
-        if not client.may(scope):
-            raise Refusal(403, "This API key may not do that")
-        return client
+        return await self.authenticator.client(request, scope)
 
     async def bot(self, request: Request, scope: Scope = Scope.READ) -> BotRow:
         """Return the bot a request's path names.
@@ -81,7 +88,7 @@ class Lookup:
 
     async def chosen(self, client: Client) -> MeetstreamOptions:
         """Return the operator's options with what the user chose on top."""
-        return self.options.with_user(await self.service.settings(client.user_id, NAME))
+        return with_choices(self.options, await self.service.settings(client.user_id, NAME))
 
     def asked_for(self, request: Request) -> Variant | None:
         """Return the dialect that `?dialect=` names, or else the path; None where neither does.

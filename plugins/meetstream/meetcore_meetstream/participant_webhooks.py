@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from meetcore.gateway import format_ms
 from meetcore.model.events import Event, ParticipantJoined, ParticipantLeft
 from meetcore.model.history import BotHistory
-from meetcore_meetstream.variants import platform_name, stamp
+from meetcore_meetstream.variants import platform_name
 
 __all__ = ["EVENTS", "coming_or_going"]
 
@@ -35,7 +36,7 @@ def coming_or_going(
     presence = history.people.get(who)
     if presence is not None and presence.participant.is_self:
         return None
-    at = stamp(event.at)
+    at = format_ms(event.at)
     return {
         "event": f"participant_events.{action}",
         "timestamp": at,

@@ -1,4 +1,4 @@
-"""What this plugin hooks into: the server, the dialects, and the sinks that dial out."""
+"""What this plugin hooks into: the server, and the sinks that dial out."""
 
 from __future__ import annotations
 
@@ -9,20 +9,11 @@ from meetcore.plugin.hooks import hookimpl
 
 if TYPE_CHECKING:
     from meetcore.gateway.service import App
-    from meetcore.model.dialect import Dialect
     from meetcore.plugin.sink import Sink
 
-__all__ = ["meetcore_register_dialects", "meetcore_register_routes", "meetcore_register_sinks"]
+__all__ = ["meetcore_register_routes", "meetcore_register_sinks"]
 
 meetcore_api_version = "1.0"
-
-
-@hookimpl
-def meetcore_register_dialects(register: Callable[[type[Dialect]], None]) -> None:
-    """Offer `meetstream`."""
-    from meetcore_meetstream.dialect import MeetstreamDialect
-
-    register(MeetstreamDialect)
 
 
 @hookimpl

@@ -7,7 +7,8 @@ from typing import Any
 
 from attrs import field, frozen
 
-from meetcore_meetstream.fields import BadField, part
+from meetcore.gateway import BodyFields
+from meetcore_meetstream.errors import wrong
 
 __all__ = ["NO_STREAMING_PROVIDER", "Provider", "read_provider"]
 
@@ -48,30 +49,29 @@ class Provider:
         return next((value for value in wished if isinstance(value, str) and value.strip()), None)
 
 
-def read_provider(body: Mapping[str, Any]) -> Provider | None:
+def read_provider(fields: BodyFields) -> Provider | None:
     """Return the provider a body asks for; the oldest place is the top-level `transcription`.
 
     Raises:
-        BadField: There is more than one, or it is none.
+        Refusal: There is more than one, or it is none.
     """
-    recording = part(body, "recording_config")
-    given = part(part(recording, "transcript"), "provider") or part(body, "transcription")
-    return only_provider(given)
+    given = fields.part("recording_config").part("transcript").part("provider")
+    return only_provider(given.body or fields.part("transcription").body)
 
 
 def only_provider(given: Mapping[str, Any]) -> Provider | None:
     """Return the one provider of an object such as `{"deepgram": {…}}`, None for an empty one.
 
     Raises:
-        BadField: There is more than one, or it is none.
+        Refusal: There is more than one, or it is none.
     """
     if not given:
         return None
     if len(given) > 1:
-        raise BadField("recording_config.transcript.provider must contain exactly one provider")
+        raise wrong("recording_config.transcript.provider must contain exactly one provider")
     ((name, settings),) = given.items()
     if not name.isidentifier() or not name.isascii():
-        raise BadField("Unknown transcription provider")
+        raise wrong("Unknown transcription provider")
     if settings is not None and not isinstance(settings, Mapping):
-        raise BadField(f"The settings of {name} must be an object")
+        raise wrong(f"The settings of {name} must be an object")
     return Provider(name.lower(), settings or {})

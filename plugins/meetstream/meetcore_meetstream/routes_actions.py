@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from attrs import evolve
 
-from meetcore.gateway.http import Reply, Request, Route
-from meetcore.gateway.records import BotQuery, BotRow, NotNow, Scope
-from meetcore.gateway.service import Service
+from meetcore.gateway import (
+    BotQuery,
+    BotRow,
+    NotNow,
+    Refusal,
+    Reply,
+    Request,
+    Route,
+    Scope,
+    still_to_come,
+)
 from meetcore.model.commands import PauseRecording, ResumeRecording, SendChat
 from meetcore.model.errors import CommandRefused
 from meetcore.model.lifecycle import IN_CALL, State
-from meetcore_meetstream.fields import address, has_zero, part, text, time_of
+from meetcore_meetstream.bot_object import transcript_id
+from meetcore_meetstream.errors import wrong
+from meetcore_meetstream.fields import address, fields_of, time_of
 from meetcore_meetstream.lookup import NAME, Lookup, everywhere
 from meetcore_meetstream.providers import only_provider
-from meetcore_meetstream.refusals import Refusal
-from meetcore_meetstream.routes_create import transcript_id
 from meetcore_meetstream.variants import platform_name, stamp_us
 
 __all__ = ["ActionRoutes"]
@@ -32,7 +37,7 @@ class ActionRoutes:
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._service: Service = lookup.service
+        self._service = lookup.service
 
     def routes(self) -> list[Route]:
         """Return its routes."""
@@ -95,10 +100,9 @@ class ActionRoutes:
     async def send_message(self, request: Request) -> Reply:
         """Send a chat message."""
         row = await self._lookup.bot(request, Scope.WRITE)
-        body = _body(request)
-        part(body, "metadata")
-        message = text(body, "message", required=True)
-        assert message is not None
+        fields = fields_of(request.json())
+        fields.part("metadata")
+        message = fields.required("message")
         if row.state not in IN_CALL:
             raise Refusal(409, "Bot is not in a meeting")
         await self._service.perform(row, SendChat(message))
@@ -107,23 +111,22 @@ class ActionRoutes:
     async def send_image(self, request: Request) -> Reply:
         """Refuse a picture: no platform shows one yet."""
         row = await self._lookup.bot(request, Scope.WRITE)
-        body = _body(request)
-        if address(body, "img_url") is None:
-            raise Refusal(400, "img_url is required")
+        if address(fields_of(request.json()), "img_url") is None:
+            raise wrong("img_url is required")
         if row.state not in IN_CALL:
             raise Refusal(409, "Bot is not in a meeting")
         name = platform_name(row.platform)
-        raise Refusal(400, f"Sending images is not supported for {name} on this server")
+        raise wrong(f"Sending images is not supported for {name} on this server")
 
     async def transcribe(self, request: Request) -> Reply:
         """Refuse to transcribe again: transcripts are made while the meeting goes on."""
         row = await self._lookup.bot(request, Scope.WRITE)
-        body = _body(request)
-        only_provider(part(body, "provider"))
-        address(body, "callback_url")
+        fields = fields_of(request.json())
+        only_provider(fields.part("provider").body)
+        address(fields, "callback_url")
         known = transcript_id(row)
         where = f" The transcript of the meeting has the id {known}." if known else ""
-        raise Refusal(400, f"A recording cannot be transcribed again on this server.{where}")
+        raise wrong(f"A recording cannot be transcribed again on this server.{where}")
 
     # --- scheduled bots --------------------------------------------------------------------
 
@@ -150,14 +153,14 @@ class ActionRoutes:
     async def reschedule(self, request: Request) -> Reply:
         """Give a scheduled bot another time; one that has passed means now."""
         row = await self._lookup.bot(request, Scope.WRITE)
-        body = _body(request)
-        if body.get("scheduled_join_time") is None:
-            raise Refusal(400, "scheduled_join_time is required")
-        at = time_of(body["scheduled_join_time"], "scheduled_join_time")
+        fields = fields_of(request.json())
+        if fields.get("scheduled_join_time") is None:
+            raise wrong("scheduled_join_time is required")
+        at = time_of(fields, "scheduled_join_time")
         if row.state is not State.SCHEDULED:
             raise NotNow(row.state, "The bot is not scheduled any more")
         order = await self._service.order(row)
-        later = at if at > self._service.now() else None
+        later = still_to_come(at, self._service.now())
         await self._service.reschedule(row, evolve(order, join_at=later))
         return Reply(
             json={
@@ -175,15 +178,6 @@ class ActionRoutes:
             raise NotNow(row.state, "The bot is not scheduled any more")
         await self._service.stop(row)
         return Reply(json={"message": "Scheduled bot deleted successfully", "bot_id": row.bot_id})
-
-
-def _body(request: Request) -> Mapping[str, Any]:
-    body = request.json()
-    if not isinstance(body, Mapping):
-        raise Refusal(400, "The request body must be a JSON object")
-    if has_zero(body):
-        raise Refusal(400, "The request body must not contain zero characters")
-    return body
 
 
 def _accepted(row: BotRow, command: str) -> Reply:

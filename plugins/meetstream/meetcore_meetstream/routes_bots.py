@@ -1,44 +1,44 @@
-"""The REST routes that only read."""
+"""create_bot: from a body to an order."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from typing import Any
 
-from meetcore.gateway.http import Reply, Request, Route
-from meetcore.gateway.records import BotQuery, BotRow, Scope
-from meetcore.model.history import BotHistory
-from meetcore_meetstream.details import (
-    chats,
-    detail,
-    listed,
-    media_status,
-    participants,
-    speaker_timeline,
-    status_of,
+from attrs import evolve
+
+from meetcore.gateway import (
+    BotRequest,
+    BotRow,
+    Client,
+    Refusal,
+    Reply,
+    Request,
+    Route,
+    Scope,
+    TranscriberChoice,
+    WebhookTarget,
+    note_headers,
+    same_order,
+    still_to_come,
 )
+from meetcore_meetstream.bot_object import transcript_id
+from meetcore_meetstream.create_request import CreateBotRequest, parse_create_request
+from meetcore_meetstream.fields import printable_key
 from meetcore_meetstream.lookup import NAME, Lookup, everywhere
-from meetcore_meetstream.refusals import Refusal
-from meetcore_meetstream.routes_create import transcript_id
-from meetcore_meetstream.transcripts import Lines, raw_line
-from meetcore_meetstream.variants import Variant, attributes_of, stamp
+from meetcore_meetstream.options import MeetstreamOptions
+from meetcore_meetstream.variants import Variant
+from meetcore_meetstream.webhooks import Callbacks, LiveText, ParticipantWebhooks
 
 __all__ = ["BotRoutes"]
 
-_AUDIO_LINK_S = 3600.0
-_PAGE = 50
-_LONGEST_PAGE = 200
-_ROWS_AT_ONCE = 200
-_ROWS_LOOKED_AT = 5_000
-_CUSTOM = "custom_attr["
-_PLATFORMS = {"gmeet": "google_meet", "zoom": "zoom", "teams": "teams"}
+_LONGEST_KEPT_BODY = 64 * 1024
+_OWN = "default"
 
 
 class BotRoutes:
-    """Answers what clients want to know.
+    """Makes bots.
 
     Args:
         lookup: The service, and who comes in.
@@ -50,306 +50,149 @@ class BotRoutes:
 
     def routes(self) -> list[Route]:
         """Return its routes."""
-        paths = {
-            "/bots": self.bots,
-            "/bots/{id}/status": self.status,
-            "/bots/{id}/detail": self.detail,
-            "/bots/{id}/details": self.detail,
-            "/bots/{id}/summary": self.detail,
-            "/bots/{id}/get_audio": self.audio,
-            "/bots/{id}/get_video": self.video,
-            "/bots/{id}/get_audio_streams": self.audio_streams,
-            "/bots/{id}/get_recording_streams": self.recording_streams,
-            "/bots/{id}/get_speaker_timeline": self.timeline,
-            "/bots/{id}/get_chats": self.chats,
-            "/bots/{id}/get_screenshots": self.screenshots,
-            "/bots/{id}/get_participants": self.participants,
-            "/bots/{id}/transcriptions": self.transcriptions,
-            "/bots/{id}/get_transcript": self.transcript,
-            "/transcript/{id}/get_transcript": self.transcript,
-        }
         return [
-            route
-            for template, handler in paths.items()
-            for route in everywhere("GET", template, handler)
+            *everywhere("POST", "/bots/create_bot", self.create),
+            *everywhere("POST", "/bots/create_agent", self.create),
         ]
 
-    # --- bots ------------------------------------------------------------------------------
-
-    async def status(self, request: Request) -> Reply:
-        """Return where a bot is."""
-        row = await self._lookup.bot(request)
-        return Reply(
-            json={
-                "bot_id": row.bot_id,
-                "status": status_of(row, self._lookup.of_bot(request, row)),
-                "custom_attributes": attributes_of(row.extras),
-            }
-        )
-
-    async def detail(self, request: Request) -> Reply:
-        """Return everything about a bot."""
-        row = await self._lookup.bot(request)
-        variant = self._lookup.of_bot(request, row)
-        history = await self._lookup.history(row)
-        return Reply(json={"bot_details": detail(row, history, variant, transcript_id(row))})
-
-    async def bots(self, request: Request) -> Reply:
-        """List bots, newest first."""
-        client = await self._lookup.client(request, Scope.READ)
-        args = request.args
-        limit = _whole(args, ("limit", "page_size"), _PAGE)
-        limit = min(max(limit or _PAGE, 1), _LONGEST_PAGE)
-        before = _whole(args, ("cursor", "nextCursor", "next_cursor"), None)
-        wanted = _filters(args)
-        chosen: list[tuple[BotRow, dict[str, Any]]] = []
-        looked_at, more = 0, True
-        while more and len(chosen) <= limit and looked_at < _ROWS_LOOKED_AT:
-            rows = await self._service.bots(client, _query(args, before))
-            more = len(rows) == _ROWS_AT_ONCE
-            for row in rows:
-                looked_at, before = looked_at + 1, row.number
-                shown = listed(row, self._lookup.of_bot(request, row))
-                if _fits(row, shown, args.get("status"), wanted):
-                    chosen.append((row, shown))
-                if len(chosen) > limit:
-                    break
-        page = chosen[:limit]
-        cursor = page[-1][0].number if len(chosen) > limit else None
-        if cursor is None and more and looked_at >= _ROWS_LOOKED_AT:
-            cursor = before
-        return Reply(
-            json={
-                "bots": [shown for _, shown in page],
-                "hasNextPage": cursor is not None,
-                "nextCursor": None if cursor is None else str(cursor),
-            }
-        )
-
-    # --- media -----------------------------------------------------------------------------
-
-    async def audio(self, request: Request) -> Reply:
-        """Return a link to the recording."""
-        row = await self._lookup.bot(request)
-        history = await self._told(row)
-        if not row.ended:
-            return _pending("Audio")
-        url = await self._audio_url(request, row, history)
-        if not url:
-            raise Refusal(404, "No audio is available for this bot")
-        return Reply(json={"audio_url": url})
-
-    async def video(self, request: Request) -> Reply:
-        """Say that there is no video."""
-        await self._told(await self._lookup.bot(request))
-        raise Refusal(404, "No video is available for this bot")
-
-    async def audio_streams(self, request: Request) -> Reply:
-        """Return the recordings of single participants: none, all are in one."""
-        row = await self._lookup.bot(request)
-        history = await self._told(row)
-        if not row.ended:
-            body = {"audio_status": "in_progress", "message": "The meeting is still in progress"}
-            return Reply(status=202, json=body)
-        url = await self._audio_url(request, row, history)
-        return Reply(
-            json={
-                "bot_id": row.bot_id,
-                "audio_status": media_status(row, bool(url)),
-                "audio_available": bool(url),
-                "participants": [],
-                "summary": {"total_participants": 0, "total_streams": 0, "total_segments": 0},
-            }
-        )
-
-    async def recording_streams(self, request: Request) -> Reply:
-        """Return the videos of single participants: none."""
-        row = await self._lookup.bot(request)
-        await self._told(row)
-        if not row.ended:
-            body = {"video_status": "in_progress", "message": "The meeting is still in progress"}
-            return Reply(status=202, json=body)
-        return Reply(
-            json={
-                "bot_id": row.bot_id,
-                "video_status": None,
-                "video_available": False,
-                "participants": [],
-                "screenshares": [],
-                "summary": {"total_participants": 0, "total_streams": 0, "total_segments": 0},
-            }
-        )
-
-    async def screenshots(self, request: Request) -> Reply:
-        """Return a bot's screenshots: none are taken."""
-        row = await self._lookup.bot(request)
-        await self._told(row)
-        return Reply(json={"bot_id": row.bot_id, "screenshots_count": 0, "screenshots": []})
-
-    # --- the meeting -----------------------------------------------------------------------
-
-    async def timeline(self, request: Request) -> Reply:
-        """Return who spoke when."""
-        row = await self._lookup.bot(request)
-        history = await self._told(row)
-        url = await self._audio_url(request, row, history) if row.ended else ""
-        return Reply(json=speaker_timeline(history, url))
-
-    async def chats(self, request: Request) -> Reply:
-        """Return the chat."""
-        row = await self._lookup.bot(request)
-        return Reply(json=chats(row, await self._told(row)))
-
-    async def participants(self, request: Request) -> Reply:
-        """Return who is or was there."""
-        row = await self._lookup.bot(request)
-        return Reply(json=participants(await self._told(row)))
-
-    # --- transcripts -------------------------------------------------------------------------
-
-    async def transcriptions(self, request: Request) -> Reply:
-        """List a bot's transcriptions: one, or none."""
-        row = await self._lookup.bot(request)
-        history = await self._told(row)
-        if row.transcriber is None:
-            return Reply(json={"bot_id": row.bot_id, "transcriptions": []})
-        status = "Processing"
-        if row.ended:
-            heard = history.recording_at is not None and history.transcription_trouble is None
-            status = "Success" if heard else "Failed"
-        path = f"/transcript/{row.bot_id}/get_transcript"
-        url = f"{request.base_url}/api/v1{path}"
-        one = {
-            "transcript_id": row.bot_id,
-            "provider": row.extras.get("provider") or NAME,
-            "status": status,
-            "created_at": stamp(row.created_at),
-            "config": row.extras.get("provider_settings", {}),
-            "download_urls": {"transcript": url} if status == "Success" else None,
-        }
-        return Reply(json={"bot_id": row.bot_id, "transcriptions": [one]})
-
-    async def transcript(self, request: Request) -> Reply:
-        """Return the transcript, however long, without holding it in memory."""
-        row = await self._lookup.bot(request)
-        history = await self._told(row)
-        if row.transcriber is None:
-            raise Refusal(404, "Transcript not found")
-        if not row.ended:
-            return _pending("Transcript")
-        raw = request.args.get("raw", "").strip().lower() in ("true", "1")
-        stream = self._raw(row) if raw else self._lines(row, history)
-        return Reply(stream=stream, media_type="application/json")
-
-    async def _lines(self, row: BotRow, history: BotHistory) -> AsyncGenerator[bytes, None]:
-        lines = Lines(history.in_call_at)
-        yield b"["
-        async with aclosing(self._pieces(row, lines.line)) as pieces:
-            async for piece in pieces:
-                yield piece
-        yield b"]"
-
-    async def _raw(self, row: BotRow) -> AsyncGenerator[bytes, None]:
-        head = {"transcript_id": row.bot_id, "provider": row.extras.get("provider") or NAME}
-        yield json.dumps(head, ensure_ascii=False)[:-1].encode("utf-8", "replace")
-        yield b', "segments": ['
-        async with aclosing(self._pieces(row, raw_line)) as pieces:
-            async for piece in pieces:
-                yield piece
-        yield b"]}"
-
-    async def _pieces(self, row: BotRow, write: Any) -> AsyncGenerator[bytes, None]:
-        first = True
-        async with aclosing(self._service.segments(row)) as segments:
-            async for segment in segments:
-                piece = json.dumps(write(segment), ensure_ascii=False)
-                yield ("" if first else ",").encode() + piece.encode("utf-8", "replace")
-                first = False
+    async def create(self, request: Request) -> Reply:
+        """Send a bot, or answer with the one of an earlier request."""
+        client = await self._lookup.client(request, Scope.WRITE)
+        options = await self._lookup.chosen(client)
+        variant = self._lookup.asked_for(request) or options.variant
+        body = request.json()
+        create_request = parse_create_request(body, variant, plain_sockets=self._service.rehearsal)
+        header_key = printable_key(request.header("idempotency-key"), "Idempotency-Key")
+        link = self._service.parse_link(create_request.meeting_link)
+        choice = self._transcriber(create_request, variant)
+        order = await self._order(client, create_request, variant, choice, options, body)
+        if header_key is not None:
+            order = evolve(order, idempotency_key=f"{NAME} header {header_key}")
+        elif create_request.deduplication_key is not None:
+            order = evolve(order, idempotency_key=f"{NAME} body {create_request.deduplication_key}")
+        row = await self._service.create(client, order)
+        status = 201
+        if row.replayed and header_key is not None:
+            if not same_order(await self._service.order(row), order):
+                raise Refusal(409, "Idempotency-Key is already used for another bot")
+            status = 507
+        elif row.replayed:
+            status = 200
+            if (row.platform, row.native_id) != (link.platform, link.native_id):
+                raise Refusal(409, "deduplication_key is already used for another meeting")
+        notes = [choice.note]
+        if create_request.bot_image_url:
+            notes.append("bot_image_url is kept, but no platform can show pictures yet.")
+        body = _made(row, create_request, variant)
+        return Reply(status=status, json=body, headers=note_headers(*notes))
 
     # --- how it is done ------------------------------------------------------------------
 
-    async def _told(self, row: BotRow) -> BotHistory:
-        """Return a bot's history.
+    def _transcriber(self, create_request: CreateBotRequest, variant: Variant) -> TranscriberChoice:
+        """Return who transcribes. In the first API every bot had a transcript."""
+        if create_request.provider is None:
+            legacy = variant is Variant.LEGACY
+            return TranscriberChoice(name=_OWN if legacy else None)
+        choice = self._service.choose_transcriber(
+            create_request.provider.plugin, create_request.provider.language
+        )
+        if create_request.provider.name == "meeting_captions":
+            note = "meeting_captions: the server's own transcriber listens instead."
+            return evolve(choice, name=_OWN, note=note)
+        if create_request.provider.plugin == _OWN:
+            return evolve(
+                choice, name=_OWN, note=choice.note if create_request.provider.language else None
+            )
+        return choice
 
-        Raises:
-            Refusal: It was deleted.
-        """
-        history = await self._lookup.history(row)
-        if history is None:
-            raise Refusal(404, "The data of this bot has been deleted")
-        return history
-
-    async def _audio_url(self, request: Request, row: BotRow, history: BotHistory) -> str:
-        mixes = [file.path for file in history.artifacts.values() if file.kind == "audio.mix"]
-        if not mixes or row.extras.get("audio") is False:
-            return ""
-        return self._service.media_url(
-            request.origin_url,
-            row,
-            mixes[-1],
-            client=await self._lookup.client(request, Scope.READ),
-            expires_s=_AUDIO_LINK_S,
+    async def _order(
+        self,
+        client: Client,
+        create_request: CreateBotRequest,
+        variant: Variant,
+        choice: TranscriberChoice,
+        options: MeetstreamOptions,
+        body: Mapping[str, Any],
+    ) -> BotRequest:
+        settings = await self._service.settings(client.user_id, NAME)
+        plugins = _sinks(create_request, variant, options)
+        return BotRequest(
+            url=create_request.meeting_link,
+            dialect=NAME,
+            name=create_request.bot_name,
+            transcriber=choice.name,
+            language=choice.language,
+            join_at=still_to_come(create_request.join_at, self._service.now()),
+            automatic_leave=create_request.leave,
+            entry_message=create_request.bot_message,
+            metadata={k: v for k, v in create_request.attributes.items() if isinstance(v, str)},
+            sinks=tuple(plugins),
+            plugins=plugins,
+            webhooks=_targets(create_request, variant, settings.get("webhook_secret")),
+            extras=_extras(create_request, variant, body),
+            keep_s=create_request.keep_s,
         )
 
 
-def _pending(what: str) -> Reply:
-    message = f"{what} is still being processed. Current status: Processing"
-    return Reply(status=202, json={"message": message})
+def _sinks(
+    create_request: CreateBotRequest, variant: Variant, options: MeetstreamOptions
+) -> dict[str, dict[str, Any]]:
+    """Return the sinks that dial out, with their settings."""
+    sinks: dict[str, dict[str, Any]] = {}
+    if create_request.control_url:
+        sinks["meetstream_control"] = {"url": create_request.control_url}
+    if create_request.live_audio_url:
+        settings = {"url": create_request.live_audio_url, "audio_format": options.audio_format}
+        sinks["meetstream_audio"] = settings
+    if create_request.transcript_socket_url:
+        sinks["meetstream_transcript"] = {
+            "url": create_request.transcript_socket_url,
+            "dialect": variant.value,
+            "custom_attributes": json.dumps(dict(create_request.attributes)),
+        }
+    return sinks
 
 
-def _whole(args: Mapping[str, str], names: tuple[str, ...], default: int | None) -> int | None:
-    for name in names:
-        value = args.get(name)
-        if value:
-            if not value.isascii() or not value.isdigit() or len(value) > 15:
-                raise Refusal(400, f"{name} must be a whole number")
-            return int(value)
-    return default
+def _targets(
+    create_request: CreateBotRequest, variant: Variant, secret: object
+) -> list[WebhookTarget]:
+    data = {"dialect": variant.value}
+    key = secret if isinstance(secret, str) else None
+    wanted: list[tuple[str, str, dict[str, Any]]] = []
+    if create_request.callback_url:
+        wanted.append((Callbacks.name, create_request.callback_url, data))
+    wanted += [
+        (ParticipantWebhooks.name, to.url, {"events": list(to.events)})
+        for to in create_request.endpoints
+    ]
+    if create_request.transcript_webhook_url:
+        wanted.append((LiveText.name, create_request.transcript_webhook_url, data))
+    return [WebhookTarget(format=name, url=url, secret=key, data=how) for name, url, how in wanted]
 
 
-def _filters(args: Mapping[str, str]) -> dict[str, str]:
-    """Return the custom attributes asked for: `custom_attr[key]=value`."""
+def _extras(
+    create_request: CreateBotRequest, variant: Variant, body: Mapping[str, Any]
+) -> dict[str, Any]:
+    kept = len(json.dumps(body)) <= _LONGEST_KEPT_BODY
     return {
-        name[len(_CUSTOM) : -1]: value
-        for name, value in args.items()
-        if name.startswith(_CUSTOM) and name.endswith("]")
+        "dialect": variant.value,
+        "custom_attributes": dict(create_request.attributes),
+        "audio": create_request.audio,
+        "provider": create_request.provider.name if create_request.provider else None,
+        "provider_settings": dict(create_request.provider.settings)
+        if create_request.provider
+        else {},
+        "streaming": create_request.provider is not None and create_request.provider.streaming,
+        "request": dict(body) if kept else {"meeting_link": create_request.meeting_link},
     }
 
 
-def _fits(row: BotRow, shown: Mapping[str, Any], status: str | None, wanted: Any) -> bool:
-    if status and status.lower() not in (
-        str(shown["Status"]).lower(),
-        status_of(row, Variant.CURRENT).lower(),
-    ):
-        return False
-    attributes = attributes_of(row.extras)
-    return all(_same(attributes.get(name), value) for name, value in wanted.items())
-
-
-def _same(value: Any, asked: str) -> bool:
-    return value == asked if isinstance(value, str) else json.dumps(value) == asked
-
-
-def _query(args: Mapping[str, str], before: int | None) -> BotQuery:
-    platform = args.get("platform") or None
-    if platform is not None and not platform.isprintable():
-        raise Refusal(400, "platform must be one of GMeet, Zoom, Teams")
-    return BotQuery(
-        dialect=NAME,
-        platform=None if platform is None else _PLATFORMS.get(platform.lower(), platform),
-        created_after=_day(args, "from", timedelta(0)),
-        created_before=_day(args, "to", timedelta(days=1)),
-        before=before,
-        limit=_ROWS_AT_ONCE,
-    )
-
-
-def _day(args: Mapping[str, str], name: str, later: timedelta) -> datetime | None:
-    """Return a day's beginning, or with `later` its end."""
-    given = args.get(name)
-    if not given:
-        return None
-    try:
-        return datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC) + later
-    except (ValueError, OverflowError) as error:
-        raise Refusal(400, f"{name} must be a date, YYYY-MM-DD") from error
+def _made(row: BotRow, create_request: CreateBotRequest, variant: Variant) -> dict[str, Any]:
+    """Return what create_bot answers. In the present API a streamed transcript has no id there."""
+    streamed = variant is not Variant.LEGACY and bool(row.extras.get("streaming"))
+    return {
+        "bot_id": row.bot_id,
+        "transcript_id": None if streamed else transcript_id(row),
+        "meeting_url": row.url if row.replayed else create_request.meeting_link,
+        "status": "Active",
+    }

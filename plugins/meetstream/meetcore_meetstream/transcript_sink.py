@@ -13,7 +13,7 @@ from meetcore.model.plain import to_json
 from meetcore.model.transcript import Segment
 from meetcore_meetstream.dial_options import TranscriptOptions
 from meetcore_meetstream.dialling_sink import DiallingSink
-from meetcore_meetstream.live_text import NewText, chunk
+from meetcore_meetstream.frames import NewText, chunk
 from meetcore_meetstream.variants import Variant
 
 __all__ = ["MeetstreamTranscriptSink"]

@@ -7,9 +7,9 @@ from typing import Any
 
 from attrs import define, field
 
+from meetcore.gateway import format_ms
 from meetcore.model.transcript import Segment
-from meetcore_meetstream.live_text import UNKNOWN, bare
-from meetcore_meetstream.variants import stamp
+from meetcore_meetstream.frames import UNKNOWN, bare
 
 __all__ = ["Lines", "raw_line"]
 
@@ -53,7 +53,7 @@ class Lines:
     def _at(self, seconds: float) -> str | None:
         if self.in_call_at is None:
             return None
-        return stamp(self.in_call_at + timedelta(seconds=seconds))
+        return format_ms(self.in_call_at + timedelta(seconds=seconds))
 
 
 def raw_line(segment: Segment) -> dict[str, Any]:

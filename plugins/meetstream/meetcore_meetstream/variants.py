@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Variant", "attributes_of", "platform_name", "stamp", "stamp_us"]
+__all__ = ["Variant", "attributes_of", "platform_name", "stamp_us"]
 
 _PLATFORMS = {"google_meet": "GMeet", "zoom": "Zoom", "teams": "Teams"}
 
@@ -24,12 +24,6 @@ class Variant(StrEnum):
         if not isinstance(text, str):
             return None
         return cls.__members__.get(text.strip().upper())
-
-
-def stamp(at: datetime) -> str:
-    """Return a time in UTC to the millisecond, with a `Z`."""
-    at = at.astimezone(UTC)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 def stamp_us(at: datetime) -> str:

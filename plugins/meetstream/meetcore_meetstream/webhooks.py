@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
@@ -11,15 +9,23 @@ from uuid import UUID, uuid5
 
 from attrs import evolve
 
-from meetcore.gateway.records import BotRow, WebhookTarget
-from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
+from meetcore.gateway import (
+    BotRow,
+    Moment,
+    Outgoing,
+    WebhookFormat,
+    WebhookTarget,
+    format_ms,
+    hmac_sha256,
+    message_id,
+)
 from meetcore.model.events import SegmentFinalized
 from meetcore.model.plain import to_json
-from meetcore_meetstream.bodies import callback, deletion
+from meetcore_meetstream.frames import chunk
 from meetcore_meetstream.lifecycle_webhooks import notices
-from meetcore_meetstream.live_text import chunk
 from meetcore_meetstream.participant_webhooks import coming_or_going
-from meetcore_meetstream.variants import Variant, attributes_of, stamp
+from meetcore_meetstream.variants import Variant, attributes_of
+from meetcore_meetstream.webhook_bodies import callback, deletion
 
 __all__ = ["Callbacks", "LiveText", "ParticipantWebhooks", "variant_of"]
 
@@ -32,8 +38,8 @@ def variant_of(target: WebhookTarget) -> Variant:
 
 
 def _outgoing(moment: Moment, kind: str, body: dict[str, Any], index: int = 0) -> Outgoing:
-    message_id = uuid5(_NAMESPACE, f"{moment.row.bot_id} {moment.event.seq} {index}")
-    return Outgoing(kind=kind, body=to_json(body).encode(), id=str(message_id))
+    sent_as = message_id(_NAMESPACE, moment, index)
+    return Outgoing(kind=kind, body=to_json(body).encode(), id=sent_as)
 
 
 class _Signed(WebhookFormat):
@@ -52,11 +58,10 @@ class _Signed(WebhookFormat):
         """Return a message with its signature, where the user has a secret."""
         if target.secret is None:
             return outgoing
-        digest = hmac.new(target.secret.encode(), outgoing.body, hashlib.sha256).hexdigest()
         headers = {
             **outgoing.headers,
-            "X-MeetStream-Signature": f"sha256={digest}",
-            "X-MeetStream-Timestamp": stamp(self._now()),
+            "X-MeetStream-Signature": hmac_sha256(target.secret, outgoing.body),
+            "X-MeetStream-Timestamp": format_ms(self._now()),
         }
         return evolve(outgoing, headers=headers)
 
@@ -88,8 +93,8 @@ class Callbacks(_Signed):
     ) -> Sequence[Outgoing]:
         """Return `data_deletion`."""
         body = deletion(row.bot_id, variant_of(target), self._now(), deleted_objects)
-        message_id = str(uuid5(_NAMESPACE, f"{row.bot_id} deletion"))
-        return (Outgoing(kind="data_deletion", body=to_json(body).encode(), id=message_id),)
+        sent_as = str(uuid5(_NAMESPACE, f"{row.bot_id} deletion"))
+        return (Outgoing(kind="data_deletion", body=to_json(body).encode(), id=sent_as),)
 
 
 class ParticipantWebhooks(_Signed):

@@ -14,8 +14,8 @@ from meetcore.gateway.records import BotRow
 from meetcore.model.events import TranscriptionStopped
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.testing.fake_service import FakeService
-from meetcore_meetstream.bodies import deletion
 from meetcore_meetstream.variants import Variant
+from meetcore_meetstream.webhook_bodies import deletion
 from tests.plugins.meetstream.likeness import (
     BOT_ID,
     CURRENT,

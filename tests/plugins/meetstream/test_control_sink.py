@@ -19,9 +19,9 @@ from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import State
 from meetcore.plugin.sink import Sink
 from meetcore.testing.conformance import SinkConformance
-from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
 from meetcore_meetstream.control_sink import MeetstreamControlSink
 from meetcore_meetstream.dial_options import ControlOptions
+from meetcore_meetstream.frames import Interrupt, PictureByUrl, read_control
 from tests.json_values import JSON
 from tests.plugins.meetstream.stage import BY_NAME, chat, eventually
 from tests.plugins.meetstream.users_server import Listener, target

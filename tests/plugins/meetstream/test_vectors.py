@@ -13,7 +13,7 @@ from meetcore.model.commands import SendChat, ShowImage, Speak
 from meetcore.model.lifecycle import State
 from meetcore.testing.fake_service import FakeService
 from meetcore_meetstream.audio_frames import binary_frame, json_frame
-from meetcore_meetstream.control import Interrupt, PictureByUrl, read_control
+from meetcore_meetstream.frames import Interrupt, PictureByUrl, read_control
 from tests.plugins.meetstream import test_callback_vectors
 from tests.plugins.meetstream.likeness import (
     BOT_ID,

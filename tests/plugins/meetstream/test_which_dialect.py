@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from meetcore import build_options
 from meetcore.model.errors import ConfigError
 from meetcore.model.lifecycle import State
-from meetcore_meetstream.options import read_options
+from meetcore_meetstream.options import WHERE, MeetstreamOptions
 from tests.plugins.meetstream.stage import HEADERS, LINK, ask, create_request, meetstream
 
 
@@ -42,7 +43,7 @@ async def test_the_dialect_is_the_servers_then_the_users_then_the_requests(tmp_p
 @pytest.mark.parametrize("table", [{"dialect": "klingon"}, {"audio_format": "mp3"}, {"x": 1}])
 def test_an_option_that_cannot_be_used_is_refused(table: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
-        read_options(table)
+        build_options(MeetstreamOptions, table, WHERE)
 
 
 @pytest.mark.parametrize("body", [{}, [], None, {"x": 1}, {"dialect": 7}, {"audio_format": []},

@@ -12,9 +12,8 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetcore.gateway import BadField, BotRow, Moment, WebhookTarget
+from meetcore.gateway import BadField, BotRow
 from meetcore.model.events import Event, SegmentFinalized, StateChanged
-from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, State
 from meetcore.model.transcript import Segment
 from meetcore_spoke.create_request import parse_create_request
@@ -23,6 +22,7 @@ from meetcore_spoke.webhooks import SpokeWebhooks
 from tests.json_values import JSON
 from tests.plugins.skribby.journals import journals
 from tests.plugins.spoke.stage import ask, create_request, new_bot, spoke
+from tests.plugins.told import bodies_of
 
 SEED_CODES = {
     "joining_call",
@@ -63,39 +63,10 @@ class _Transcripts:
             yield segment
 
 
-async def _told(journal: list[Event], extended: bool) -> list[Any]:
-    webhooks = SpokeWebhooks(_Transcripts(journal))  # type: ignore[arg-type]
-    target = WebhookTarget(format="spoke", data={"extended": extended})
-    history = BotHistory()
-    told: list[Any] = []
-    for event in journal:
-        history.take(event)
-        row = BotRow(
-            number=1,
-            bot_id="b-1",
-            user_id=1,
-            key_id="k",
-            dialect="spoke",
-            platform="zoom",
-            native_id="1",
-            public_url="",
-            url="",
-            name="Notes",
-            state=history.state or State.REQUESTED,
-            created_at=event.at,
-            updated_at=event.at,
-            transcriber="embedded",
-            folder=Path(),
-        )
-        moment = Moment(row=row, event=event, history=history, target=target)
-        told += [json.loads(each.body) for each in await webhooks.messages(moment)]
-    return told
-
-
 def told(journal: list[Event], *, extended: bool = False) -> list[Any]:
     """Return the bodies of the webhooks about a journal."""
-    bodies: list[Any] = trio.run(_told, journal, extended)
-    return bodies
+    webhooks = SpokeWebhooks(_Transcripts(journal))  # type: ignore[arg-type]
+    return bodies_of(webhooks, journal, extended=extended)
 
 
 def codes(bodies: list[Any]) -> list[str]:

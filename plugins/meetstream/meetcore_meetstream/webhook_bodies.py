@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from meetcore.gateway import format_ms
 from meetcore_meetstream.lifecycle_webhooks import CallbackKind, Notice, stop_of
-from meetcore_meetstream.variants import Variant, stamp, stamp_us
+from meetcore_meetstream.variants import Variant, stamp_us
 
 __all__ = ["Body", "callback", "deletion"]
 
@@ -54,7 +55,7 @@ def callback(
         return None if said is None else said | {"event": notice.kind.value}
     body: Body = {"event": notice.kind.value, "bot_event": notice.kind.value, "bot_id": bot_id}
     body |= _said(notice)
-    return body | {"timestamp": stamp(at), "custom_attributes": dict(attributes)}
+    return body | {"timestamp": format_ms(at), "custom_attributes": dict(attributes)}
 
 
 def _said(notice: Notice) -> Body:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
-import pytest
 import trio
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetcore.model.errors import CommandRefused
+from meetcore.gateway import BadField, Refusal
 from meetcore.model.events import (
     ArtifactWritten,
     BotRequested,
-    Draft,
     Event,
     SegmentFinalized,
     StateChanged,
@@ -27,14 +26,14 @@ from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
 from meetcore.model.transcript import Segment
 from meetcore_meetstream.create_request import parse_create_request
-from meetcore_meetstream.dialect import MeetstreamDialect
-from meetcore_meetstream.fields import BadField
-from meetcore_meetstream.live_text import NewText, chunk
+from meetcore_meetstream.frames import NewText, chunk
 from meetcore_meetstream.participant_webhooks import coming_or_going
 from meetcore_meetstream.variants import Variant
+from meetcore_meetstream.webhooks import Callbacks
 from tests.json_values import JSON
 from tests.plugins.meetstream.stage import KEY, create_request, enter, meetstream, new_bot, play
-from tests.plugins.skribby.journals import drafts, journals, written
+from tests.plugins.skribby.journals import journals, written
+from tests.plugins.told import bodies_of
 
 LEGACY_OF = {
     "bot.joining": ("joining", 102),
@@ -67,9 +66,11 @@ def lives(draw: st.DrawFn) -> list[Event]:
     return written(events)
 
 
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+
+
 def told(journal: list[Event], variant: Variant) -> list[Any]:
-    dialect = MeetstreamDialect(variant)
-    return [json.loads(text) for event in journal for text in dialect.messages(event)]
+    return bodies_of(Callbacks(lambda: NOW), journal, dialect=variant.value)
 
 
 def state_of(body: dict[str, Any]) -> tuple[str, int]:
@@ -127,18 +128,6 @@ def test_who_was_refused_was_never_in_and_a_reason_is_the_first_one(journal: lis
         assert (stop["status_code"] == 500) == (
             stop["bot_event"] in ("bot.denied", "bot.notallowed", "bot.failed")
         )
-
-
-@given(lives(), drafts, st.text())
-def test_drafts_are_never_callbacks_and_no_message_is_a_command(
-    journal: list[Event], draft: Draft, message: str
-) -> None:
-    dialect = MeetstreamDialect()
-    for event in journal:
-        dialect.messages(event)
-        assert dialect.messages(draft) == ()
-    with pytest.raises(CommandRefused):
-        dialect.command(message)
 
 
 @given(lives())
@@ -221,7 +210,7 @@ def test_any_body_is_a_wish_or_refused_with_a_sentence(body: Any, variant: Varia
     refused = None
     try:
         read = parse_create_request(body, variant)
-    except BadField as bad:
+    except (BadField, Refusal) as bad:
         refused = bad
     if refused is not None:
         assert refused.message

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from meetcore.gateway import format_ms
 from meetcore.gateway.records import BotRow
 from meetcore.model.history import BotHistory, ChatEntry
 from meetcore.model.lifecycle import EndReason, State
 from meetcore_meetstream.lifecycle_webhooks import stop_of
-from meetcore_meetstream.variants import Variant, attributes_of, platform_name, stamp
+from meetcore_meetstream.variants import Variant, attributes_of, platform_name
 
 __all__ = ["chats", "detail", "listed", "media_status", "participants", "speaker_timeline",
-           "status_of"]  # fmt: skip
+           "status_of", "transcript_id"]  # fmt: skip
 
 _STATUS = {
     State.SCHEDULED: "Scheduled",
@@ -47,6 +48,11 @@ _SAMPLE_RATE_HZ = 48_000
 _BYTES_PER_SAMPLE = 2
 
 
+def transcript_id(row: BotRow) -> str | None:
+    """Return the id under which a bot's transcript is found: the bot's own; None for none."""
+    return row.bot_id if row.transcriber is not None else None
+
+
 def status_of(row: BotRow, variant: Variant) -> str:
     """Return a bot's `status`."""
     if variant is Variant.LEGACY:
@@ -75,14 +81,16 @@ def _timeline(row: BotRow, history: BotHistory | None) -> dict[str, Any]:
     transitions = history.transitions if history is not None else []
     firsts: dict[State, str] = {}
     for transition in transitions:
-        firsts.setdefault(transition.state, stamp(transition.at))
+        firsts.setdefault(transition.state, format_ms(transition.at))
     stages = {
         name: _stage(firsts.get(state), message) for name, (state, message) in _STAGES.items()
     }
     stop = stop_of(row.reason)
     left = history.left_at if history is not None else row.ended_at
-    left_at = stamp(left) if left is not None and (row.ended or State.LEAVING in firsts) else None
-    ended_at = stamp(row.ended_at) if row.ended_at is not None else None
+    left_at = (
+        format_ms(left) if left is not None and (row.ended or State.LEAVING in firsts) else None
+    )
+    ended_at = format_ms(row.ended_at) if row.ended_at is not None else None
     done_at = ended_at if row.ended else None
     by_status = {
         "Stopped": "Stopped",
@@ -98,14 +106,14 @@ def _timeline(row: BotRow, history: BotHistory | None) -> dict[str, Any]:
     ready = done_at if row.transcriber and row.in_call_at else None
     stages["TranscriptionReady"] = _stage(ready, "Transcript processing completed successfully")
     stages["Done"] = _stage(done_at, "Bot processing completed")
-    gone = stamp(row.deleted_at) if row.deleted_at is not None else None
+    gone = format_ms(row.deleted_at) if row.deleted_at is not None else None
     stages["MediaExpired"] = _stage(gone, "Media has been deleted")
     return stages
 
 
 def _file(history: BotHistory | None, kind: str) -> str | None:
     files = history.artifacts.values() if history is not None else ()
-    return next((stamp(file.at) for file in files if file.kind == kind), None)
+    return next((format_ms(file.at) for file in files if file.kind == kind), None)
 
 
 def duration_s(row: BotRow, history: BotHistory | None) -> int:
@@ -125,9 +133,9 @@ def listed(row: BotRow, variant: Variant) -> dict[str, Any]:
         "MeetingLink": row.url,
         "Platform": platform_name(row.platform),
         "Status": status_of(row, variant),
-        "CreatedAt": stamp(row.created_at),
-        "StartTime": stamp(row.in_call_at) if row.in_call_at else None,
-        "EndTime": stamp(row.ended_at) if row.ended_at else None,
+        "CreatedAt": format_ms(row.created_at),
+        "StartTime": format_ms(row.in_call_at) if row.in_call_at else None,
+        "EndTime": format_ms(row.ended_at) if row.ended_at else None,
         "custom_attributes": attributes_of(row.extras),
     }
 
@@ -150,8 +158,8 @@ def detail(
         "ManifestStatus": media_status(row, _file(history, "manifest") is not None),
         "StatusTimeline": _timeline(row, history),
         "RequestPayload": row.extras.get("request", {"meeting_link": row.url}),
-        "ScheduledJoinTime": stamp(row.scheduled_for) if row.scheduled_for else None,
-        "ExpiresAt": stamp(row.delete_after) if row.delete_after else None,
+        "ScheduledJoinTime": format_ms(row.scheduled_for) if row.scheduled_for else None,
+        "ExpiresAt": format_ms(row.delete_after) if row.delete_after else None,
         "Reason": _reason(row.reason),
         "caption_file": None,
         "participant_events": _comings(history),
@@ -168,9 +176,9 @@ def _comings(history: BotHistory | None) -> list[dict[str, Any]]:
     for presence in history.others if history is not None else ():
         who = {"id": presence.participant.id, "name": presence.participant.name}
         for came, went in presence.intervals:
-            told.append((stamp(came), {"action": "join", "participant": who}))
+            told.append((format_ms(came), {"action": "join", "participant": who}))
             if went is not None:
-                told.append((stamp(went), {"action": "leave", "participant": who}))
+                told.append((format_ms(went), {"action": "leave", "participant": who}))
     return [{**each, "timestamp": at} for at, each in sorted(told, key=lambda pair: pair[0])]
 
 
@@ -189,7 +197,7 @@ def participants(history: BotHistory) -> list[dict[str, Any]]:
                 "status": 1 if presence.here else 0,
                 "humanized_status": "joined" if presence.here else "left",
                 "streamIds": [],
-                "lastUpdated": stamp(changed),
+                "lastUpdated": format_ms(changed),
             }
         )
     return people
@@ -215,7 +223,7 @@ def _chat(line: ChatEntry) -> dict[str, Any]:
     return {
         "messageId": line.message_id,
         "deviceId": line.sender_id or "",
-        "timestamp": stamp(line.at),
+        "timestamp": format_ms(line.at),
         "text": line.text,
         "speakerName": line.sender_name,
     }
@@ -248,7 +256,7 @@ def speaker_timeline(history: BotHistory, audio: str, spans: Sequence[Any] | Non
     length_s = (mix[-1].duration_s or 0.0) if mix else 0.0
     return {
         "chunks": chunks,
-        "lastUpdated": stamp(history.last_at) if history.last_at else None,
+        "lastUpdated": format_ms(history.last_at) if history.last_at else None,
         "audioFilePath": audio,
         "totalFileSize": _byte(length_s),
     }

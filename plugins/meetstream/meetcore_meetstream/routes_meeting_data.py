@@ -1,0 +1,342 @@
+"""The REST routes that only read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from meetcore.gateway import (
+    BotQuery,
+    BotRow,
+    Refusal,
+    Reply,
+    Request,
+    Route,
+    Scope,
+    format_ms,
+    mixed_audio,
+    page_of_bots,
+)
+from meetcore.model.history import BotHistory
+from meetcore_meetstream.bot_object import (
+    chats,
+    detail,
+    listed,
+    media_status,
+    participants,
+    speaker_timeline,
+    status_of,
+    transcript_id,
+)
+from meetcore_meetstream.errors import wrong
+from meetcore_meetstream.lookup import NAME, Lookup, everywhere
+from meetcore_meetstream.transcripts import Lines, raw_line
+from meetcore_meetstream.variants import Variant, attributes_of
+
+__all__ = ["MeetingDataRoutes"]
+
+_AUDIO_LINK_S = 3600.0
+_PAGE = 50
+_LONGEST_PAGE = 200
+_CUSTOM = "custom_attr["
+_PLATFORMS = {"gmeet": "google_meet", "zoom": "zoom", "teams": "teams"}
+
+
+class MeetingDataRoutes:
+    """Answers what clients want to know.
+
+    Args:
+        lookup: The service, and who comes in.
+    """
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+        self._service = lookup.service
+
+    def routes(self) -> list[Route]:
+        """Return its routes."""
+        paths = {
+            "/bots": self.bots,
+            "/bots/{id}/status": self.status,
+            "/bots/{id}/detail": self.detail,
+            "/bots/{id}/details": self.detail,
+            "/bots/{id}/summary": self.detail,
+            "/bots/{id}/get_audio": self.audio,
+            "/bots/{id}/get_video": self.video,
+            "/bots/{id}/get_audio_streams": self.audio_streams,
+            "/bots/{id}/get_recording_streams": self.recording_streams,
+            "/bots/{id}/get_speaker_timeline": self.timeline,
+            "/bots/{id}/get_chats": self.chats,
+            "/bots/{id}/get_screenshots": self.screenshots,
+            "/bots/{id}/get_participants": self.participants,
+            "/bots/{id}/transcriptions": self.transcriptions,
+            "/bots/{id}/get_transcript": self.transcript,
+            "/transcript/{id}/get_transcript": self.transcript,
+        }
+        return [
+            route
+            for template, handler in paths.items()
+            for route in everywhere("GET", template, handler)
+        ]
+
+    # --- bots ------------------------------------------------------------------------------
+
+    async def status(self, request: Request) -> Reply:
+        """Return where a bot is."""
+        row = await self._lookup.bot(request)
+        return Reply(
+            json={
+                "bot_id": row.bot_id,
+                "status": status_of(row, self._lookup.of_bot(request, row)),
+                "custom_attributes": attributes_of(row.extras),
+            }
+        )
+
+    async def detail(self, request: Request) -> Reply:
+        """Return everything about a bot."""
+        row = await self._lookup.bot(request)
+        variant = self._lookup.of_bot(request, row)
+        history = await self._lookup.history(row)
+        return Reply(json={"bot_details": detail(row, history, variant, transcript_id(row))})
+
+    async def bots(self, request: Request) -> Reply:
+        """List bots, newest first."""
+        client = await self._lookup.client(request, Scope.READ)
+        args = request.args
+        limit = _whole(args, ("limit", "page_size"), _PAGE)
+        limit = min(max(limit or _PAGE, 1), _LONGEST_PAGE)
+        before = _whole(args, ("cursor", "nextCursor", "next_cursor"), None)
+        wanted = _filters(args)
+
+        async def choose(row: BotRow) -> dict[str, Any] | None:
+            shown = listed(row, self._lookup.of_bot(request, row))
+            return shown if _fits(row, shown, args.get("status"), wanted) else None
+
+        query = _query(args, before)
+        page, cursor = await page_of_bots(self._service, client, query, choose, limit)
+        return Reply(
+            json={
+                "bots": page,
+                "hasNextPage": cursor is not None,
+                "nextCursor": None if cursor is None else str(cursor),
+            }
+        )
+
+    # --- media -----------------------------------------------------------------------------
+
+    async def audio(self, request: Request) -> Reply:
+        """Return a link to the recording."""
+        row = await self._lookup.bot(request)
+        history = await self._service.history(row)
+        if not row.ended:
+            return _pending("Audio")
+        url = await self._audio_url(request, row, history)
+        if not url:
+            raise Refusal(404, "No audio is available for this bot")
+        return Reply(json={"audio_url": url})
+
+    async def video(self, request: Request) -> Reply:
+        """Say that there is no video."""
+        await self._service.history(await self._lookup.bot(request))
+        raise Refusal(404, "No video is available for this bot")
+
+    async def audio_streams(self, request: Request) -> Reply:
+        """Return the recordings of single participants: none, all are in one."""
+        row = await self._lookup.bot(request)
+        history = await self._service.history(row)
+        if not row.ended:
+            body = {"audio_status": "in_progress", "message": "The meeting is still in progress"}
+            return Reply(status=202, json=body)
+        url = await self._audio_url(request, row, history)
+        return Reply(
+            json={
+                "bot_id": row.bot_id,
+                "audio_status": media_status(row, bool(url)),
+                "audio_available": bool(url),
+                "participants": [],
+                "summary": {"total_participants": 0, "total_streams": 0, "total_segments": 0},
+            }
+        )
+
+    async def recording_streams(self, request: Request) -> Reply:
+        """Return the videos of single participants: none."""
+        row = await self._lookup.bot(request)
+        await self._service.history(row)
+        if not row.ended:
+            body = {"video_status": "in_progress", "message": "The meeting is still in progress"}
+            return Reply(status=202, json=body)
+        return Reply(
+            json={
+                "bot_id": row.bot_id,
+                "video_status": None,
+                "video_available": False,
+                "participants": [],
+                "screenshares": [],
+                "summary": {"total_participants": 0, "total_streams": 0, "total_segments": 0},
+            }
+        )
+
+    async def screenshots(self, request: Request) -> Reply:
+        """Return a bot's screenshots: none are taken."""
+        row = await self._lookup.bot(request)
+        await self._service.history(row)
+        return Reply(json={"bot_id": row.bot_id, "screenshots_count": 0, "screenshots": []})
+
+    # --- the meeting -----------------------------------------------------------------------
+
+    async def timeline(self, request: Request) -> Reply:
+        """Return who spoke when."""
+        row = await self._lookup.bot(request)
+        history = await self._service.history(row)
+        url = await self._audio_url(request, row, history) if row.ended else ""
+        return Reply(json=speaker_timeline(history, url))
+
+    async def chats(self, request: Request) -> Reply:
+        """Return the chat."""
+        row = await self._lookup.bot(request)
+        return Reply(json=chats(row, await self._service.history(row)))
+
+    async def participants(self, request: Request) -> Reply:
+        """Return who is or was there."""
+        row = await self._lookup.bot(request)
+        return Reply(json=participants(await self._service.history(row)))
+
+    # --- transcripts -------------------------------------------------------------------------
+
+    async def transcriptions(self, request: Request) -> Reply:
+        """List a bot's transcriptions: one, or none."""
+        row = await self._lookup.bot(request)
+        history = await self._service.history(row)
+        if row.transcriber is None:
+            return Reply(json={"bot_id": row.bot_id, "transcriptions": []})
+        status = "Processing"
+        if row.ended:
+            heard = history.recording_at is not None and history.transcription_trouble is None
+            status = "Success" if heard else "Failed"
+        path = f"/transcript/{row.bot_id}/get_transcript"
+        url = f"{request.base_url}/api/v1{path}"
+        one = {
+            "transcript_id": row.bot_id,
+            "provider": row.extras.get("provider") or NAME,
+            "status": status,
+            "created_at": format_ms(row.created_at),
+            "config": row.extras.get("provider_settings", {}),
+            "download_urls": {"transcript": url} if status == "Success" else None,
+        }
+        return Reply(json={"bot_id": row.bot_id, "transcriptions": [one]})
+
+    async def transcript(self, request: Request) -> Reply:
+        """Return the transcript, however long, without holding it in memory."""
+        row = await self._lookup.bot(request)
+        history = await self._service.history(row)
+        if row.transcriber is None:
+            raise Refusal(404, "Transcript not found")
+        if not row.ended:
+            return _pending("Transcript")
+        raw = request.args.get("raw", "").strip().lower() in ("true", "1")
+        stream = self._raw(row) if raw else self._lines(row, history)
+        return Reply(stream=stream, media_type="application/json")
+
+    async def _lines(self, row: BotRow, history: BotHistory) -> AsyncGenerator[bytes, None]:
+        lines = Lines(history.in_call_at)
+        yield b"["
+        async with aclosing(self._pieces(row, lines.line)) as pieces:
+            async for piece in pieces:
+                yield piece
+        yield b"]"
+
+    async def _raw(self, row: BotRow) -> AsyncGenerator[bytes, None]:
+        head = {"transcript_id": row.bot_id, "provider": row.extras.get("provider") or NAME}
+        yield json.dumps(head, ensure_ascii=False)[:-1].encode("utf-8", "replace")
+        yield b', "segments": ['
+        async with aclosing(self._pieces(row, raw_line)) as pieces:
+            async for piece in pieces:
+                yield piece
+        yield b"]}"
+
+    async def _pieces(self, row: BotRow, write: Any) -> AsyncGenerator[bytes, None]:
+        first = True
+        async with aclosing(self._service.segments(row)) as segments:
+            async for segment in segments:
+                piece = json.dumps(write(segment), ensure_ascii=False)
+                yield ("" if first else ",").encode() + piece.encode("utf-8", "replace")
+                first = False
+
+    # --- how it is done ------------------------------------------------------------------
+
+    async def _audio_url(self, request: Request, row: BotRow, history: BotHistory) -> str:
+        mix = mixed_audio(history)
+        if mix is None or row.extras.get("audio") is False:
+            return ""
+        return self._service.media_url(
+            request.origin_url,
+            row,
+            mix,
+            client=await self._lookup.client(request, Scope.READ),
+            expires_s=_AUDIO_LINK_S,
+        )
+
+
+def _pending(what: str) -> Reply:
+    message = f"{what} is still being processed. Current status: Processing"
+    return Reply(status=202, json={"message": message})
+
+
+def _whole(args: Mapping[str, str], names: tuple[str, ...], default: int | None) -> int | None:
+    for name in names:
+        value = args.get(name)
+        if value:
+            if not value.isascii() or not value.isdigit() or len(value) > 15:
+                raise wrong(f"{name} must be a whole number")
+            return int(value)
+    return default
+
+
+def _filters(args: Mapping[str, str]) -> dict[str, str]:
+    """Return the custom attributes asked for: `custom_attr[key]=value`."""
+    return {
+        name[len(_CUSTOM) : -1]: value
+        for name, value in args.items()
+        if name.startswith(_CUSTOM) and name.endswith("]")
+    }
+
+
+def _fits(row: BotRow, shown: Mapping[str, Any], status: str | None, wanted: Any) -> bool:
+    if status and status.lower() not in (
+        str(shown["Status"]).lower(),
+        status_of(row, Variant.CURRENT).lower(),
+    ):
+        return False
+    attributes = attributes_of(row.extras)
+    return all(_same(attributes.get(name), value) for name, value in wanted.items())
+
+
+def _same(value: Any, asked: str) -> bool:
+    return value == asked if isinstance(value, str) else json.dumps(value) == asked
+
+
+def _query(args: Mapping[str, str], before: int | None) -> BotQuery:
+    platform = args.get("platform") or None
+    if platform is not None and not platform.isprintable():
+        raise wrong("platform must be one of GMeet, Zoom, Teams")
+    return BotQuery(
+        dialect=NAME,
+        platform=None if platform is None else _PLATFORMS.get(platform.lower(), platform),
+        created_after=_day(args, "from", timedelta(0)),
+        created_before=_day(args, "to", timedelta(days=1)),
+        before=before,
+    )
+
+
+def _day(args: Mapping[str, str], name: str, later: timedelta) -> datetime | None:
+    """Return a day's beginning, or with `later` its end."""
+    given = args.get(name)
+    if not given:
+        return None
+    try:
+        return datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC) + later
+    except (ValueError, OverflowError) as error:
+        raise wrong(f"{name} must be a date, YYYY-MM-DD") from error
