@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from meetcore.fleet.recovery import recover as recover
     from meetcore.log.journal import Journal as Journal
     from meetcore.log.journal import read_journal as read_journal
+    from meetcore.log.slot_file import SlotFile as SlotFile
     from meetcore.model.commands import Command as Command
     from meetcore.model.commands import PauseRecording as PauseRecording
     from meetcore.model.commands import ResumeRecording as ResumeRecording
@@ -166,6 +167,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Journal",
         "read_journal",
     ),
+    "log.slot_file": ("SlotFile",),
     "model.commands": (
         "Command",
         "PauseRecording",

@@ -101,16 +101,9 @@ class CommandRunner:
             return
         self._check_in_call(command)
         if isinstance(command, PauseRecording):
-            if life.state is not State.RECORDING:
-                raise CommandRefused("The bot is not recording, so there is nothing to pause.")
-            life.recording.wanted = False
-            life.follow_recording()
-            return
-        if life.state is State.RECORDING:
-            raise CommandRefused("The bot is recording already.")
-        if life.recording.permission_pending:
-            raise CommandRefused("The meeting has not given leave to record yet.")
-        life.recording.wanted = True
+            life.recording.pause()
+        else:
+            life.recording.resume()
         life.follow_recording()
 
     async def _ask(self, command: Command) -> None:

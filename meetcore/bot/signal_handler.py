@@ -212,7 +212,9 @@ class SignalHandler:
     @_take.register
     def _permission(self, signal: RecordingPermission) -> None:
         bot, life = self._bot, self._life
-        waiting = life.recording.permission_pending = signal.granted is None
+        life.recording.answered(signal.granted)
+        life.follow_recording()
+        waiting = signal.granted is None
         bot.leave_rules.permission_asked(waiting=waiting, now=trio.current_time())
         bot.rules_changed()
         if signal.granted is False:
@@ -220,8 +222,6 @@ class SignalHandler:
                 EndReason.RECORDING_PERMISSION_DENIED,
                 Evidence("recording_permission", signal.detail),
             )
-        else:
-            life.follow_recording()
 
     @_take.register
     def _step(self, signal: StepWorked) -> None:

@@ -12,6 +12,7 @@ from meetcore.fleet.launching.heartbeat import GivenUp, given_up
 from meetcore.fleet.launching.sockets import remove_socket
 from meetcore.log.folders import bot_folders, journal_path
 from meetcore.log.journal import Journal, read_journal
+from meetcore.log.journal_end import write_end
 from meetcore.log.journal_head import FORMAT
 from meetcore.log.salvage import mend
 from meetcore.log.scratch import remove_stale
@@ -19,13 +20,9 @@ from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import CommandRefused, JournalBusy, JournalDamaged, MeetcoreError, brief
-from meetcore.model.events import (
-    BotUnresponsive,
-    EventLost,
-    StateChanged,
-)
+from meetcore.model.events import BotUnresponsive, EventLost
 from meetcore.model.history import BotHistory
-from meetcore.model.lifecycle import TERMINAL, Ending, EndReason, Evidence, check_transition
+from meetcore.model.lifecycle import TERMINAL, EndReason, Evidence
 from meetcore.model.secrets import Redactor
 from meetcore.plugin.failures import plugin_failure
 from meetcore.plugin.registry import Plugins
@@ -154,14 +151,7 @@ def _end(journal: Journal, history: BotHistory, why: GivenUp | None) -> None:
     if why is not None:
         journal.append(BotUnresponsive(silent_s=why.silent_s))
         reason, evidence = why.reason, why.evidence
-    ending = Ending().conclude(reason, evidence)
-    state = ending.terminal_state(something_recorded=history.recording_at is not None)
-    check_transition(history.state, state, recovering=True)
-    journal.append(
-        StateChanged(
-            state=state, previous=history.state, reason=ending.reason, evidence=ending.evidence
-        )
-    )
+    write_end(journal, history, reason, evidence)
 
 
 async def _recover_sink(

@@ -29,7 +29,14 @@ from meetcore.model.events import (
     StateChanged,
     TranscriptionStopped,
 )
-from meetcore.model.lifecycle import TERMINAL, EndReason, Evidence, State
+from meetcore.model.lifecycle import (
+    TERMINAL,
+    Ending,
+    EndReason,
+    Evidence,
+    State,
+    check_transition,
+)
 from meetcore.model.roster import Participant, SpeakingTimeline
 
 __all__ = ["BotHistory", "ChatEntry", "Presence", "Transition"]
@@ -185,6 +192,19 @@ class BotHistory:
         """Return the last known name of a participant."""
         presence = self.people.get(participant_id or "")
         return presence.participant.name if presence else None
+
+    def end_event(self, reason: EndReason, evidence: Evidence) -> StateChanged:
+        """Return the terminal event of a bot that nobody runs any more, or ever did.
+
+        Raises:
+            IllegalTransition: It has ended already.
+        """
+        ending = Ending().conclude(reason, evidence)
+        state = ending.terminal_state(something_recorded=self.recording_at is not None)
+        check_transition(self.state, state, recovering=True)
+        return StateChanged(
+            state=state, previous=self.state, reason=ending.reason, evidence=ending.evidence
+        )
 
     def take(self, event: Event) -> None:
         """Take the next event."""

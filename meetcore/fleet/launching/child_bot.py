@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import logging
 import os
 import signal
@@ -25,7 +23,7 @@ from meetcore.fleet.launching.protocol import (
     json_frame,
 )
 from meetcore.fleet.launching.sockets import remove_socket, socket_path
-from meetcore.log.folders import journal_path
+from meetcore.fleet.runner import is_running, runner_of
 from meetcore.log.scratch import remove_stale
 from meetcore.model.commands import Command
 from meetcore.model.errors import CommandFailed, CommandRefused, MeetcoreError
@@ -33,32 +31,16 @@ from meetcore.model.events import Draft, Event
 from meetcore.model.wire import command_to_wire, draft_from_wire, event_from_wire
 from meetcore.plugin.launcher import RunningBot
 
-__all__ = ["CONNECT_TIMEOUT_S", "PID_FILE", "RETRY_S", "ChildBot", "is_running", "kill_group"]
+__all__ = ["CONNECT_TIMEOUT_S", "RETRY_S", "ChildBot", "kill_group"]
 
 _LOG = logging.getLogger("meetcore")
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 35.0
 RETRY_S = 0.02
-PID_FILE = "process.json"
 _WAITING_CHUNKS = 8
 _READ_BYTES = 64 * 1024
 _WENT_AWAY = (OSError, trio.TooSlowError, trio.BrokenResourceError)
 """What a process that goes away does to a connection, which may be one that it never took."""
-
-
-def is_running(folder: Path) -> bool:
-    """Whether a process holds the journal of the bot in a folder."""
-    try:
-        fd = os.open(journal_path(folder), os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 class ChildBot(RunningBot):
@@ -142,14 +124,8 @@ class ChildBot(RunningBot):
         """Kill the process and whatever it started; recovery finishes what it left."""
         if self._process is not None:
             kill_group(self._process.pid)
-        else:
-            self._kill_adopted()
-
-    def _kill_adopted(self) -> None:
-        with suppress(OSError, ValueError, KeyError):
-            pid = int(json.loads((self.folder / PID_FILE).read_text())["pid"])
-            if is_running(self.folder):
-                kill_group(pid)
+        elif (runner := runner_of(self.folder)) is not None and runner.pid is not None:
+            kill_group(runner.pid)
 
     @asynccontextmanager
     async def hear(self) -> AsyncIterator[trio.MemoryReceiveChannel[Chunk]]:

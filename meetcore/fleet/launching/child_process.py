@@ -8,7 +8,6 @@ process number but from the lock on its journal, which the kernel lets go with t
 
 from __future__ import annotations
 
-import json
 import logging
 import subprocess
 import sys
@@ -21,14 +20,13 @@ import trio
 
 from meetcore.fleet.launching.child_bot import (
     CONNECT_TIMEOUT_S,
-    PID_FILE,
     RETRY_S,
     ChildBot,
-    is_running,
     kill_group,
 )
 from meetcore.fleet.launching.heartbeat import Pulse
 from meetcore.fleet.launching.worker import spec_to_json
+from meetcore.fleet.runner import Runner, note_runner, runner_of
 from meetcore.log.folders import make_private_folder, private_file
 from meetcore.model.commands import Stop
 from meetcore.model.config import load_config
@@ -87,8 +85,7 @@ class ChildProcessLauncher(Launcher):
         try:
             with trio.fail_after(START_TIMEOUT_S):
                 longest_s = _max_duration_s(spec)
-                about = {"pid": process.pid, "max_duration_s": longest_s}
-                private_file(folder / PID_FILE).write_text(json.dumps(about))
+                note_runner(folder, Runner(pid=process.pid, max_duration_s=longest_s))
                 assert process.stdin is not None
                 async with process.stdin:
                     await process.stdin.send_all(spec_to_json(spec).encode() + b"\n")
@@ -128,10 +125,10 @@ class ChildProcessLauncher(Launcher):
         """
         bot = ChildBot(bot_id, folder, None)
         with trio.move_on_after(CONNECT_TIMEOUT_S):
-            while is_running(folder):
+            while (runner := runner_of(folder)) is not None:
                 with suppress(OSError, trio.TooSlowError):
                     async with await bot.connect():
-                        nursery.start_soon(self._look_after, bot, _noted_max_duration_s(folder))
+                        nursery.start_soon(self._look_after, bot, runner.max_duration_s)
                         return bot
                 await trio.sleep(RETRY_S)
         return None
@@ -164,15 +161,6 @@ class ChildProcessLauncher(Launcher):
 def _max_duration_s(spec: BotSpec) -> float | None:
     """Return the longest that a bot may be in the call, by its leave rules."""
     return load_config(overrides=spec.settings, environ={}).automatic_leave.max_duration_s
-
-
-def _noted_max_duration_s(folder: Path) -> float | None:
-    """Return the same of a bot that an earlier process launched."""
-    try:
-        noted = json.loads((folder / PID_FILE).read_text()).get("max_duration_s")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return float(noted) if isinstance(noted, (int, float)) else None
 
 
 async def _have_it_leave(bot: ChildBot) -> None:

@@ -34,8 +34,8 @@ from meetcore_server.storage.accounts import AccountStore
 from meetcore_server.storage.bots import BotLimits, BotRows
 from meetcore_server.storage.database import DEFAULT_DATABASE_URL, open_database
 from meetcore_server.storage.endpoints import Endpoints
-from meetcore_server.storage.holding import held_file
 from meetcore_server.storage.keys import Keys
+from meetcore_server.storage.server_lock import held_file
 from meetcore_server.storage.server_secrets import server_secret
 from meetcore_server.supervisor import BotSupervisor
 from meetcore_server.webhooks.dispatcher import WebhookDispatcher

@@ -29,11 +29,12 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 from attrs import evolve, frozen
 
-from meetcore.fleet.launching.child_bot import is_running
 from meetcore.fleet.recovery import recover
+from meetcore.fleet.runner import is_running
 from meetcore.gateway.records import BotRow, NotNow
 from meetcore.log.folders import journal_path, make_bot_folder
 from meetcore.log.journal import Journal
+from meetcore.log.journal_end import write_end
 from meetcore.log.journal_head import begin
 from meetcore.model.backoff import backoff_s
 from meetcore.model.commands import Stop
@@ -47,8 +48,8 @@ from meetcore.model.errors import (
     brief,
     found_in,
 )
-from meetcore.model.events import StateChanged
-from meetcore.model.lifecycle import EndReason, Evidence, State, check_transition
+from meetcore.model.history import BotHistory
+from meetcore.model.lifecycle import EndReason, Evidence, State
 from meetcore.model.meeting import MeetingLink
 from meetcore.plugin.launcher import BotSpec, RunningBot
 from meetcore_server.live import LiveBot
@@ -107,17 +108,12 @@ def _write_end(row: BotRow, spec: BotSpec | None, reason: EndReason, evidence: E
     make_bot_folder(row.folder.parent, row.folder.name)
     journal = Journal(journal_path(row.folder), row.bot_id)
     try:
-        last = journal.last_event
-        old = last.state if isinstance(last, StateChanged) else None
-        new = _end_state(reason)
-        check_transition(old, new, recovering=True)
-        journal.append(StateChanged(state=new, previous=old, reason=reason, evidence=evidence))
+        history = BotHistory()
+        for event in journal.read():
+            history.take(event)
+        write_end(journal, history, reason, evidence)
     finally:
         journal.close()
-
-
-def _end_state(reason: EndReason) -> State:
-    return State.COMPLETED if reason is EndReason.STOP_REQUESTED else State.FAILED
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -501,11 +497,8 @@ class Supervision:
         live = self.live
         why = self.trouble.detail if self.trouble else ""
         reason, evidence = self._ending or (EndReason.CRASHED, Evidence("supervision", why))
-        event = StateChanged(
-            state=_end_state(reason),
-            previous=live.history.state,
-            reason=reason,
-            evidence=evidence,
+        event = evolve(
+            live.history.end_event(reason, evidence),
             bot_id=live.row.bot_id,
             seq=live.history.last_seq + 1,
             at=self._its.now(),

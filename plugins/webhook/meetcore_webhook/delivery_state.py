@@ -3,25 +3,21 @@
 There is no queue: everything after `delivered_up_to` is owed, and the journal holds it. Delivery is
 strictly in order, so one number and the state of the first owed event are the whole truth.
 
-The file has two slots of one line each, written in turn by one write call, each with a counter and
-a checksum: the newest whole one counts. A rename would be as safe but makes some file systems
-flush, which holds up the event loop for a fraction of a millisecond per event, or much longer on a
-busy disk. Nothing is forced to the disk: after a kill the file is as it was written; after a power
-cut it may be older or gone, and events are delivered again, under the same message ids.
+After a kill the file is as it was written; after a power cut it may be older or gone, and events
+are delivered again, under the same message ids.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import zlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from attrs import asdict, evolve, frozen
 
+from meetcore import SlotFile
 from meetcore.model.plain import format_time, parse_time, to_json
 
 __all__ = ["DeadLetters", "DeliveryState", "StateFile"]
@@ -67,57 +63,28 @@ class StateFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / STATE_NAME
-        self._count, self.state = _newest(self._path)
+        self._file = SlotFile(folder / STATE_NAME, _SLOT_BYTES)
+        self.state = _read(self._file.value)
 
     def save(self, state: DeliveryState) -> None:
-        """Write the state over the older of the two slots.
+        """Write the state.
 
         Raises:
-            OSError: It cannot be written; the newer slot is untouched.
+            OSError: It cannot be written; the one before is untouched.
         """
         self.state = state
-        count = self._count + 1
         next_try = format_time(state.next_try_at) if state.next_try_at is not None else None
-        body = to_json({"count": count, **asdict(state), "next_try_at": next_try})
-        line = f"{body} {zlib.crc32(body.encode()):08x}".ljust(_SLOT_BYTES - 1) + "\n"
-        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            if os.pwrite(fd, line.encode(), count % 2 * _SLOT_BYTES) != _SLOT_BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        finally:
-            os.close(fd)
-        self._count = count
+        self._file.save(to_json({**asdict(state), "next_try_at": next_try}))
 
 
-def _newest(path: Path) -> tuple[int, DeliveryState]:
+def _read(value: str | None) -> DeliveryState:
     try:
-        data = path.read_bytes()[: 2 * _SLOT_BYTES]
-    except OSError:
-        return 0, DeliveryState()
-    slots = [_slot(data[:_SLOT_BYTES]), _slot(data[_SLOT_BYTES:])]
-    return max((slot for slot in slots if slot is not None), key=_count, default=_FRESH)
-
-
-def _count(slot: tuple[int, DeliveryState]) -> int:
-    return slot[0]
-
-
-def _slot(line: bytes) -> tuple[int, DeliveryState] | None:
-    body, _, crc = line.rstrip().rpartition(b" ")
-    try:
-        if int(crc, 16) != zlib.crc32(body):
-            return None
-        fields: dict[str, Any] = json.loads(body)
+        fields: dict[str, Any] = json.loads(value or "")
         next_try = fields.pop("next_try_at")
-        count = int(fields.pop("count"))
         at = parse_time(next_try) if next_try is not None else None
-        return count, DeliveryState(next_try_at=at, **fields)
+        return DeliveryState(next_try_at=at, **fields)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-_FRESH = (0, DeliveryState())
+        return DeliveryState()
 
 
 class DeadLetters:

@@ -228,6 +228,36 @@ async def test_permission_refused_ends_the_bot(tmp_path, autojump_clock):
     assert end.evidence.detail == "the host said no"
 
 
+class Heard(meetcore.Sink):
+    name = "heard"
+    wants_audio = True
+    samples = 0
+
+    async def on_audio(self, chunk):
+        await trio.lowlevel.checkpoint()
+        self.samples += chunk.samples
+
+
+async def test_a_permission_taken_back_keeps_back_what_is_heard_while_it_leaves(
+    tmp_path, autojump_clock
+):
+    stage = Stage()
+    stage.leave_s = 2.0
+    heard = Heard()
+    async with stage.bot(tmp_path, sinks=[heard]) as bot:
+        stage.admit()
+        stage.track("a", "ada")
+        stage.sound("a", 1)
+        await trio.sleep(1)
+        stage.events.observe(RecordingPermission(False, "the host takes it back"))
+        stage.sound("a", 1)
+        end = await bot.wait_ended()
+    assert heard.samples == 16_000
+    assert (end.state, end.reason) == ("completed", "recording_permission_denied")
+    (account,) = [entry for entry in bot.ledger.entries() if entry.consumer == "heard"]
+    assert (account.delivered, account.withheld, account.lost) == (16_000, 16_000, 0)
+
+
 async def test_a_bot_told_not_to_record_records_from_the_resume_on(tmp_path, autojump_clock):
     stage = Stage()
     config = meetcore.BotConfig(out_dir=tmp_path, fsync=False, record=False)

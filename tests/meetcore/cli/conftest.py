@@ -53,6 +53,7 @@ def meetcore_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     def run(*arguments: object, installed: bool = False) -> Result:
         if not installed:
             monkeypatch.setattr("meetcore.plugin.registry.entry_points", lambda group: ())
+        main.__dict__.pop("_with_plugins", None)  # each command is a process of its own
         return CliRunner().invoke(main, [str(a) for a in arguments])
 
     return run

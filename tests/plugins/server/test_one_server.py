@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import trio
 
 from meetcore_server.storage.database import open_database
-from meetcore_server.storage.holding import AlreadyServed
+from meetcore_server.storage.server_lock import AlreadyServed
 
 from .running import serving
 

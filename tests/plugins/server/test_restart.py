@@ -16,9 +16,9 @@ import pytest
 import trio
 
 import meetcore
-from meetcore.fleet.launching.child_bot import is_running
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.fleet.launching.in_process import InProcessLauncher
+from meetcore.fleet.runner import is_running
 
 from .running import PLUGIN, SHORT, STAY, http, ordered, serving, until
 

@@ -23,7 +23,7 @@ from outcome import Outcome
 
 from meetcore_server.storage.engine import DEFAULT_DATABASE_URL, find_place
 from meetcore_server.storage.errors import DatabaseUnavailable
-from meetcore_server.storage.holding import held_file
+from meetcore_server.storage.server_lock import held_file
 from meetcore_server.storage.worker import DatabaseWorker, Operation, Settled
 
 __all__ = ["DEFAULT_DATABASE_URL", "Database", "open_database"]

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from meetcore_server.storage.engine import DatabaseLocation
 from meetcore_server.storage.errors import DatabaseUnavailable
-from meetcore_server.storage.holding import hold_database
+from meetcore_server.storage.server_lock import hold_database
 from meetcore_server.storage.upgrade import upgrade
 
 __all__ = ["DatabaseWorker", "Operation", "Settled"]

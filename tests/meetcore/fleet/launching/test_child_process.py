@@ -13,7 +13,6 @@ import pytest
 import trio
 
 import meetcore
-from meetcore.fleet.launching.child_bot import is_running
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.fleet.launching.protocol import (
     BadFrame,
@@ -25,6 +24,7 @@ from meetcore.fleet.launching.protocol import (
     json_frame,
 )
 from meetcore.fleet.launching.sockets import socket_path
+from meetcore.fleet.runner import is_running
 from meetcore.log.scratch import LOCK_NAME, PREFIX, scratch_root
 from meetcore.model.errors import CommandFailed, CommandRefused
 from meetcore.testing import voice

@@ -1,0 +1,77 @@
+"""Who runs a bot: the process that holds the lock on its journal, wherever that was started.
+
+The lock ends with its holder, SIGKILL included, so nobody is taken for alive who is not. What the
+holder's number is stands in a file beside the journal, for whoever did not start it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from meetcore.log.folders import journal_path, private_file
+
+__all__ = ["Runner", "is_running", "note_runner", "runner_of"]
+
+_NAME = "process.json"
+
+
+@frozen(kw_only=True)
+class Runner:
+    """The process that runs a bot.
+
+    Attributes:
+        pid: Its number, which is that of its process group, too; None where it left none: it runs
+            the bot as one task of many.
+        max_duration_s: How long the bot may be in the call at most, for whoever has to end it
+            when it does not answer; None where nothing says so.
+    """
+
+    pid: int | None = None
+    max_duration_s: float | None = None
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process holds the journal of the bot in a folder."""
+    try:
+        fd = os.open(journal_path(folder), os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def runner_of(folder: Path) -> Runner | None:
+    """Return who runs the bot in a folder, None if nobody does."""
+    return _noted(folder) if is_running(folder) else None
+
+
+def note_runner(folder: Path, runner: Runner) -> None:
+    """Leave in a bot's folder who runs it, before it begins.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    note = {"pid": runner.pid, "max_duration_s": runner.max_duration_s}
+    private_file(folder / _NAME).write_text(json.dumps(note))
+
+
+def _noted(folder: Path) -> Runner:
+    try:
+        note: dict[str, Any] = json.loads((folder / _NAME).read_text())
+        longest = note.get("max_duration_s")
+        return Runner(
+            pid=int(note["pid"]), max_duration_s=float(longest) if longest is not None else None
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Runner()

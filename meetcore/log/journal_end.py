@@ -1,0 +1,31 @@
+"""How the journal of a bot ends that nobody runs any more, or ever did."""
+
+from __future__ import annotations
+
+from meetcore.log.journal import Journal
+from meetcore.model.events import StateChanged
+from meetcore.model.history import BotHistory
+from meetcore.model.lifecycle import EndReason, Evidence
+
+__all__ = ["write_end"]
+
+
+def write_end(
+    journal: Journal, history: BotHistory, reason: EndReason, evidence: Evidence
+) -> StateChanged:
+    """Append the terminal entry of a bot.
+
+    Args:
+        journal: Its journal, held by the caller.
+        history: What the journal says.
+        reason: Why the bot ends.
+        evidence: What shows it.
+
+    Raises:
+        IllegalTransition: It has ended already.
+        JournalFull: No entry goes in any more.
+        StorageUnavailable: Or it cannot be written.
+    """
+    end = journal.append(history.end_event(reason, evidence))
+    assert isinstance(end, StateChanged)
+    return end
