@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meetcore import from_asyncio as from_asyncio
     from meetcore.audio.chunk import SAMPLE_RATE_HZ as SAMPLE_RATE_HZ
     from meetcore.audio.chunk import Chunk as Chunk
+    from meetcore.audio.clock import StreamClock as StreamClock
     from meetcore.audio.mix import Mixer as Mixer
     from meetcore.bot.bot import Bot as Bot
     from meetcore.bot.factory import OpenBotOptions as OpenBotOptions
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from meetcore.model.config import AudioConfig as AudioConfig
     from meetcore.model.config import AutomaticLeave as AutomaticLeave
     from meetcore.model.config import BotConfig as BotConfig
+    from meetcore.model.config import TranscriptionConfig as TranscriptionConfig
     from meetcore.model.config import build_options as build_options
     from meetcore.model.config import load_config as load_config
     from meetcore.model.dialect import Dialect as Dialect
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
     from meetcore.model.events import TrackOpened as TrackOpened
     from meetcore.model.events import TrackOwnerIdentified as TrackOwnerIdentified
     from meetcore.model.events import TranscriberRestarted as TranscriberRestarted
+    from meetcore.model.events import TranscriberUsage as TranscriberUsage
     from meetcore.model.events import TranscriptionGap as TranscriptionGap
     from meetcore.model.events import TranscriptionStopped as TranscriptionStopped
     from meetcore.model.events import UnknownEvent as UnknownEvent
@@ -114,6 +117,7 @@ if TYPE_CHECKING:
     from meetcore.model.settings import AudioSettings as AudioSettings
     from meetcore.model.settings import AutomaticLeaveSettings as AutomaticLeaveSettings
     from meetcore.model.settings import BotSettings as BotSettings
+    from meetcore.model.settings import TranscriptionSettings as TranscriptionSettings
     from meetcore.model.transcript import Hypothesis as Hypothesis
     from meetcore.model.transcript import Segment as Segment
     from meetcore.model.transcript import Transcript as Transcript
@@ -139,6 +143,7 @@ if TYPE_CHECKING:
     from meetcore.plugin.store import BotRecord as BotRecord
     from meetcore.plugin.store import Store as Store
     from meetcore.plugin.store import Vault as Vault
+    from meetcore.plugin.transcriber import ProviderUsage as ProviderUsage
     from meetcore.plugin.transcriber import StreamRequest as StreamRequest
     from meetcore.plugin.transcriber import Transcriber as Transcriber
     from meetcore.plugin.transcriber import TranscriberCapabilities as TranscriberCapabilities
@@ -151,6 +156,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Chunk",
         "SAMPLE_RATE_HZ",
     ),
+    "audio.clock": ("StreamClock",),
     "audio.mix": ("Mixer",),
     "bot.bot": ("Bot",),
     "bot.factory": (
@@ -181,6 +187,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AudioConfig",
         "AutomaticLeave",
         "BotConfig",
+        "TranscriptionConfig",
         "build_options",
         "load_config",
     ),
@@ -248,6 +255,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TrackOpened",
         "TrackOwnerIdentified",
         "TranscriberRestarted",
+        "TranscriberUsage",
         "TranscriptionGap",
         "TranscriptionStopped",
         "UnknownEvent",
@@ -272,6 +280,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AudioSettings",
         "AutomaticLeaveSettings",
         "BotSettings",
+        "TranscriptionSettings",
     ),
     "model.transcript": (
         "Hypothesis",
@@ -311,6 +320,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Vault",
     ),
     "plugin.transcriber": (
+        "ProviderUsage",
         "StreamRequest",
         "Transcriber",
         "TranscriberCapabilities",

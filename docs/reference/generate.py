@@ -19,7 +19,7 @@ from docs.reference.schema import events_schema
 from meetcore.bot.bot import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.cli.ends import EXIT_MEANINGS
-from meetcore.model.config import AudioConfig, AutomaticLeave, BotConfig
+from meetcore.model.config import AudioConfig, AutomaticLeave, BotConfig, TranscriptionConfig
 from meetcore.model.events import EVENT_TYPES, LevelDraft, SegmentDraft
 from meetcore.model.lifecycle import (
     COMPLETING,
@@ -206,6 +206,7 @@ def configuration_page() -> str:
         ("The bot", BotConfig),
         ("`[automatic_leave]`", AutomaticLeave),
         ("`[audio]`", AudioConfig),
+        ("`[transcription]`", TranscriptionConfig),
     ):
         lines += [f"## {title}", "", *_option_table(cls), ""]
     lines += ["## Plugins", ""]

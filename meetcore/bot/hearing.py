@@ -17,16 +17,11 @@ from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import SinkRunner
 from meetcore.bot.revising import Revision
 from meetcore.bot.tracks import AudioConsumer, TrackIntake, TrackPath
-from meetcore.bot.transcribing import (
-    FIRST_RETRY_S,
-    LONGEST_RETRY_S,
-    MOST_RETRIES,
-    TrackTranscription,
-)
+from meetcore.bot.transcriber_runner import TRANSCRIBER_CONSUMER, TranscriberRunner
+from meetcore.bot.transcribing import TrackTranscription
 from meetcore.log.mailbox import Lost, Wake
 from meetcore.model.assembler import NOBODY, Attribution, TranscriptAssembler
-from meetcore.model.backoff import backoff_s
-from meetcore.model.errors import PluginError, TranscriberError, found_in
+from meetcore.model.errors import PluginError, TranscriberError
 from meetcore.model.events import (
     AudioLost,
     CaptureDegraded,
@@ -56,7 +51,6 @@ from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 __all__ = ["Listening"]
 
 NO_AUDIO_S = 20.0
-TRANSCRIBER_CONSUMER = "transcriber"
 
 
 @define(eq=False)
@@ -129,17 +123,22 @@ class Listening:
             options = own if isinstance(own, CaptionsOptions) else CaptionsOptions()
             self._captions = Captioning(bot, options, self._revision.take)
             transcriber = None
-        self._transcriber = transcriber
-        self._context = context
+        self._transcriber: TranscriberRunner | None = None
+        if transcriber is not None:
+            self._transcriber = TranscriberRunner(
+                transcriber,
+                bot,
+                context,
+                take_hypothesis=self.take_hypothesis,
+                meeting_time=self.meeting_time,
+                failed=failed,
+                changed=self._changed,
+            )
         self._assembler = TranscriptAssembler(bot.roster, bot.timeline)
         self._tracks: dict[str, _Track] = {}
         self._walking = 0
         self._offset_s: float | None = None
         self._nursery: trio.Nursery | None = None
-        self._transcriber_ready = trio.Event()
-        self._transcriber_trouble: TranscriberError | None = None
-        self._transcribing: list[TrackTranscription] = []
-        self._transcribing_count = 0
         self._closed = False
         self._paused = False
         self._last_heard: float | None = None
@@ -204,7 +203,9 @@ class Listening:
         consumers: list[AudioConsumer] = list(self._sinks)
         if bot.config.audio.levels:
             consumers.append(_LevelMeter(self))
-        transcription = self._open_transcription(track_id)
+        transcription = None
+        if self._transcriber is not None:
+            transcription = self._transcriber.begin(track_id, self._nursery)
         audio = bot.config.audio
         path = TrackPath(
             track_id,
@@ -222,10 +223,7 @@ class Listening:
                 audio.vad_mode, on_steady=lambda steady: self._heard_steady(track_id, steady)
             ),
             on_speech=lambda mark: self._heard_speech(track_id, mark),
-            continuous=(
-                self._transcriber is not None
-                and self._transcriber.capabilities.wants == "continuous"
-            ),
+            continuous=self._transcriber is not None and self._transcriber.continuous,
         )
         path.paused = self._paused
         intake = TrackIntake(track_id, bot.ledger)
@@ -305,26 +303,6 @@ class Listening:
     def owner_of(self, track_id: str) -> str | None:
         """Return whose a track is now."""
         return self._assembler.owner(track_id).participant_id
-
-    def _open_transcription(self, track_id: str) -> TrackTranscription | None:
-        if self._transcriber is None:
-            return None
-        assert self._nursery is not None
-        transcription = TrackTranscription(
-            track_id,
-            self._transcriber,
-            self.bot,
-            self.bot.ledger.account(track_id, TRANSCRIBER_CONSUMER),
-            take_hypothesis=self.take_hypothesis,
-            meeting_time=self.meeting_time,
-            stopped=self._failed,
-            language=self.bot.config.language,
-            ready=self._transcriber_ready,
-        )
-        self._transcribing.append(transcription)
-        self._transcribing_count += 1
-        self._nursery.start_soon(self._transcribe, transcription)
-        return transcription
 
     def close_track(self, track_id: str) -> None:
         """Stop listening to a track once what waits in its intake is through."""
@@ -541,7 +519,7 @@ class Listening:
                 if self._captions is not None:
                     side.start_soon(self._captions.run)
                 if self._transcriber is not None:
-                    side.start_soon(self._hold_transcriber, self._transcriber)
+                    side.start_soon(self._transcriber.run)
                 task_status.started()
                 while not (self._closed and self._through):
                     await self._changed.wait()
@@ -550,37 +528,8 @@ class Listening:
 
     @property
     def _through(self) -> bool:
-        return not (self._walking or self._transcribing_count or self._revision.pending)
-
-    async def _transcribe(self, transcription: TrackTranscription) -> None:
-        try:
-            await transcription.run()
-        finally:
-            self._transcribing_count -= 1
-            self._changed.set()
-
-    async def _hold_transcriber(self, transcriber: Transcriber) -> None:
-        """Keep the transcriber open, for ever; open it again when it fails."""
-        attempt = 0
-        while True:
-            try:
-                async with transcriber.open(self._context):
-                    self._transcriber_ready.set()
-                    await trio.sleep_forever()
-            except Exception as error:  # noqa: BLE001  a plugin's trouble is an event, not ours
-                trouble = found_in(error, TranscriberError)
-                attempt += 1
-                self.bot.plugin_failed(transcriber.name, "transcriber open", trouble or error)
-                final = trouble is not None and not trouble.retryable
-                if final or attempt > MOST_RETRIES:
-                    # The streams are let go on: each will meet the same trouble, declare its gaps
-                    # and stop.
-                    self._transcriber_ready.set()
-                    self._failed(
-                        trouble or TranscriberError("crashed", str(error), retryable=False)
-                    )
-                    await trio.sleep_forever()
-            await trio.sleep(backoff_s(attempt, FIRST_RETRY_S, LONGEST_RETRY_S))
+        transcribing = self._transcriber is not None and self._transcriber.busy
+        return not (self._walking or transcribing or self._revision.pending)
 
     def close(self) -> None:
         """Take nothing more; `drained` is set once everything is through."""
@@ -593,6 +542,6 @@ class Listening:
 
     def give_up(self, cause: str) -> None:
         """Declare what has not been transcribed by now."""
-        for transcription in self._transcribing:
-            transcription.give_up(cause)
+        if self._transcriber is not None:
+            self._transcriber.give_up(cause)
         self._revision.give_up()

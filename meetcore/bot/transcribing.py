@@ -8,8 +8,9 @@ grows; the utterances that had no final are replayed to it, each once; and what 
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
 from attrs import define, evolve, field
@@ -18,6 +19,7 @@ from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.ledger import Account
 from meetcore.audio.utterance import EndCause
 from meetcore.bot.context import BotContext
+from meetcore.bot.stream_slots import StreamSlots
 from meetcore.bot.tracks import BeginUtterance, EndUtterance, FeedItem
 from meetcore.log.mailbox import Wake
 from meetcore.model.backoff import backoff_s
@@ -25,11 +27,13 @@ from meetcore.model.errors import TranscriberError, found_in
 from meetcore.model.events import (
     AudioLost,
     TranscriberRestarted,
+    TranscriberUsage,
     TranscriptionGap,
     TranscriptionStopped,
 )
-from meetcore.model.transcript import Hypothesis
+from meetcore.model.transcript import Hypothesis, Word
 from meetcore.plugin.transcriber import (
+    ProviderUsage,
     StreamRequest,
     Transcriber,
     TranscriberStream,
@@ -42,7 +46,6 @@ FIRST_RETRY_S = 0.25
 LONGEST_RETRY_S = 8.0
 MOST_RETRIES = 12
 HEALTHY_S = 30.0
-FINAL_TIMEOUT_S = 20.0
 FEED_LIMIT_S = 60.0
 
 
@@ -78,8 +81,8 @@ class TrackTranscription:
         take_hypothesis: Called with each result of the track.
         meeting_time: Says where a sample of the call's clock lies in the meeting, in seconds.
         stopped: Called when the track is not transcribed any more.
-        language: For the plugin's request.
         ready: Set once the transcriber is open.
+        slots: How many streams may be open at once.
     """
 
     def __init__(
@@ -92,8 +95,8 @@ class TrackTranscription:
         take_hypothesis: Callable[[str, Hypothesis], None],
         meeting_time: Callable[[int], float],
         stopped: Callable[[TranscriberError], None],
-        language: str | None,
         ready: trio.Event,
+        slots: StreamSlots,
     ) -> None:
         self.track_id = track_id
         self._transcriber = transcriber
@@ -103,9 +106,21 @@ class TrackTranscription:
         self._tell_stopped = stopped
         self._account = account
         self._ready = ready
+        self._slots = slots
+        self._limits = transcriber.capabilities
         self._request = StreamRequest(
-            bot_id=bot.id, track_id=track_id, emit=self._emit, language=language
+            bot_id=bot.id,
+            track_id=track_id,
+            emit=self._emit,
+            used=self._used,
+            language=bot.config.language,
+            vocabulary=bot.config.vocabulary,
+            diarize=bot.config.transcription.diarize,
         )
+        self._sessions = 0
+        self._opened_at: float | None = None
+        self._sent = 0
+        self._usage: list[ProviderUsage] = []
         self._items: deque[FeedItem] = deque()
         self._waiting = 0
         self._wake = Wake()
@@ -177,9 +192,22 @@ class TrackTranscription:
         if utterance is None:
             return
         utterance.revision = utterance.revision_base + result.revision
-        self._take_hypothesis(self.track_id, evolve(result, revision=utterance.revision))
+        result = evolve(result, revision=utterance.revision, words=self._labelled(result.words))
+        self._take_hypothesis(self.track_id, result)
         if result.final:
             self._settle(result.utterance_id)
+
+    def _labelled(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        """Keep the labels of voices apart: after a reconnect the provider counts anew."""
+        if self._sessions < 2 or not any(word.speaker for word in words):
+            return words
+        return tuple(
+            evolve(word, speaker=f"{word.speaker}.{self._sessions}") if word.speaker else word
+            for word in words
+        )
+
+    def _used(self, usage: ProviderUsage) -> None:
+        self._usage.append(usage)
 
     def _settle(self, utterance_id: str) -> None:
         utterance = self._open.pop(utterance_id)
@@ -198,11 +226,10 @@ class TrackTranscription:
             await self._ready.wait()
             opened_at = trio.current_time()
             try:
-                self._draining = False
-                async with self._transcriber.stream(self._request) as stream:
-                    await self._replay(stream)
-                    await self._serve(stream)
-                    return
+                async with self._slots.place(self, self._wake):
+                    opened_at = trio.current_time()
+                    await self._session()
+                continue
             except Exception as error:  # noqa: BLE001  whatever it is, the track goes on
                 if trio.current_time() - opened_at > HEALTHY_S:
                     attempt = 0
@@ -222,6 +249,54 @@ class TrackTranscription:
             )
             pause_s = backoff_s(attempt, FIRST_RETRY_S, LONGEST_RETRY_S, self._bot.random)
             await trio.sleep(max(pause_s, trouble.retry_after_s or 0.0))
+
+    async def _session(self) -> None:
+        """Open a stream and serve it until there is nothing to do; tell what it used."""
+        self._draining = False
+        self._sessions += 1
+        self._sent = 0
+        self._usage.clear()
+        self._opened_at = trio.current_time()
+        try:
+            with trio.fail_after(self._limits.open_timeout_s) as scope:
+                async with self._transcriber.stream(self._request) as stream:
+                    scope.deadline = math.inf
+                    try:
+                        await self._replay(stream)
+                        await self._serve(stream)
+                    finally:
+                        scope.deadline = trio.current_time() + self._limits.call_timeout_s
+        except Exception:
+            self._tell_usage()
+            raise
+        self._tell_usage()
+
+    def _tell_usage(self) -> None:
+        """Tell, once for each stream, what it used."""
+        opened_at, self._opened_at = self._opened_at, None
+        if opened_at is None or not (self._sent or self._usage):
+            return
+        costs = [usage.cost for usage in self._usage if usage.cost is not None]
+        currencies = [usage.currency for usage in self._usage if usage.currency is not None]
+        self._bot.record(
+            TranscriberUsage(
+                transcriber=self._transcriber.name,
+                track_id=self.track_id,
+                audio_s=round(self._sent / SAMPLE_RATE_HZ, 3),
+                open_s=round(trio.current_time() - opened_at, 3),
+                billed_s=sum(usage.billed_s for usage in self._usage) if self._usage else None,
+                cost=sum(costs) if costs else None,
+                currency=currencies[-1] if currencies else None,
+            )
+        )
+
+    async def _call(self, call: Awaitable[None]) -> None:
+        with trio.fail_after(self._limits.call_timeout_s):
+            await call
+
+    async def _feed(self, stream: TranscriberStream, chunk: Chunk) -> None:
+        self._sent += chunk.samples
+        await self._call(stream.feed(chunk))
 
     async def _something_to_do(self) -> bool:
         while not self._items and not self._open:
@@ -253,15 +328,15 @@ class TrackTranscription:
                 utterance.replays = -1
             utterance.replays += 1
             utterance.revision_base = utterance.revision
-            with trio.fail_after(self._transcriber.call_timeout_s):
-                await stream.begin_utterance(key, utterance.start_sample)
+            await self._call(stream.begin_utterance(key, utterance.start_sample))
             for chunk in list(utterance.chunks):
-                with trio.fail_after(self._transcriber.call_timeout_s):
-                    await stream.feed(chunk)
+                await self._feed(stream, chunk)
             if utterance.end_sample is not None:
                 await self._end(stream, utterance)
 
     async def _serve(self, stream: TranscriberStream) -> None:
+        """Pass on what comes, until the feed is closed or there is nothing to do for long."""
+        final_timeout_s = self._limits.final_timeout_s
         while True:
             while self._items:
                 await self._pass_on(stream, self._items.popleft())
@@ -269,19 +344,31 @@ class TrackTranscription:
                 return
             if self._closed and not self._draining:
                 self._draining = True
-                with trio.fail_after(self._transcriber.call_timeout_s):
-                    await stream.flush()
+                await self._call(stream.flush())
+                continue
+            if not self._open:
+                steady = self._limits.wants == "continuous"
+                if (self._slots.wanted and not steady) or await self._idle():
+                    return
                 continue
             due = min(
-                (u.ended_at + FINAL_TIMEOUT_S for u in self._open.values() if u.end_sample),
-                default=float("inf"),
+                (u.ended_at + final_timeout_s for u in self._open.values() if u.end_sample),
+                default=math.inf,
             )
             with trio.move_on_at(due) as overdue:
                 await self._wake.wait()
             if overdue.cancelled_caught:
                 raise TranscriberError(
-                    "server", f"No final result within {FINAL_TIMEOUT_S:g} s.", retryable=True
+                    "server", f"No final result within {final_timeout_s:g} s.", retryable=True
                 )
+
+    async def _idle(self) -> bool:
+        """Wait for something to do; return whether it took so long that the stream is to go."""
+        limit_s = self._limits.idle_timeout_s
+        with trio.move_on_after(math.inf if limit_s is None else limit_s):
+            await self._wake.wait()
+            return False
+        return not self._items
 
     async def _pass_on(self, stream: TranscriberStream, item: FeedItem) -> None:
         # What was taken off the feed is put into the replay store before the plugin sees
@@ -289,8 +376,7 @@ class TrackTranscription:
         if isinstance(item, BeginUtterance):
             utterance = _Utterance(item.utterance_id, item.start_sample)
             self._open[item.utterance_id] = self._current = utterance
-            with trio.fail_after(self._transcriber.call_timeout_s):
-                await stream.begin_utterance(item.utterance_id, item.start_sample)
+            await self._call(stream.begin_utterance(item.utterance_id, item.start_sample))
         elif isinstance(item, EndUtterance):
             ended = self._open.get(item.utterance_id)
             self._current = None
@@ -302,16 +388,14 @@ class TrackTranscription:
             self._account.delivered += item.samples
             if self._current is not None:
                 self._current.chunks.append(item)
-            with trio.fail_after(self._transcriber.call_timeout_s):
-                await stream.feed(item)
+            await self._feed(stream, item)
 
     async def _end(self, stream: TranscriberStream, utterance: _Utterance) -> None:
         assert utterance.end_sample is not None
         utterance.ended_at = trio.current_time()
-        with trio.fail_after(self._transcriber.call_timeout_s):
-            await stream.end_utterance(
-                utterance.utterance_id, utterance.end_sample, utterance.cause
-            )
+        await self._call(
+            stream.end_utterance(utterance.utterance_id, utterance.end_sample, utterance.cause)
+        )
 
     # --- the end -----------------------------------------------------------------------
 
@@ -325,6 +409,7 @@ class TrackTranscription:
 
     def give_up(self, cause: str) -> None:
         """Declare everything that has no final, or was never fed, as not transcribed."""
+        self._tell_usage()
         for key, utterance in list(self._open.items()):
             self._gap(utterance.start_sample, utterance.last_sample, cause)
             self._open.pop(key)

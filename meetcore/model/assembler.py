@@ -1,12 +1,14 @@
 """From a transcriber's hypotheses to segments: ids, revisions, and who said it.
 
 How surely it is known who said it comes with each segment (law 10): by whose the track is, or by
-the speaking timeline over a mix; what neither covers stays unknown.
+the speaking timeline over a mix, or by a voice that the transcriber told apart and the timeline
+named before; what nothing covers stays unknown.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from math import inf
@@ -35,6 +37,8 @@ class Attribution:
 
 
 NOBODY = Attribution(None, NameSource.UNKNOWN, 0.0)
+VOICE_KNOWN_S = 2.0
+VOICE_WORDS = 200
 
 
 def attribute(spans: Iterable[SpeechSpan], start_s: float, end_s: float) -> Attribution:
@@ -103,6 +107,7 @@ class TranscriptAssembler:
     _revisions: dict[str, int] = field(factory=dict)
     _onsets: dict[str, float] = field(factory=dict)
     _utterances: dict[str, _CutUtterance] = field(factory=dict)
+    _voices: dict[tuple[str, str], deque[tuple[float, float]]] = field(factory=dict)
     _by_track: dict[str, list[_CutUtterance]] = field(factory=dict)
 
     # --- evidence ---------------------------------------------------------------------
@@ -189,6 +194,12 @@ class TranscriptAssembler:
         utterance = _CutUtterance(key, track_id, start_s, end_s)
         if hypothesis.final:
             self._remember(utterance)
+            for word in words:
+                if word.speaker:
+                    voice = self._voices.setdefault(
+                        (track_id, word.speaker), deque(maxlen=VOICE_WORDS)
+                    )
+                    voice.append((word.start_s, word.end_s))
         text = hypothesis.text.strip()
         if not text and not words:
             return []
@@ -223,8 +234,51 @@ class TranscriptAssembler:
         known.insert(bisect_right(known, utterance.end_s, key=lambda u: u.end_s), utterance)
 
     def _runs(self, track_id: str, words: Iterable[Word]) -> list[_Run]:
+        words = list(words)
+        if all(word.speaker and self._unowned(track_id, word) for word in words):
+            voices = [list(run) for _, run in groupby(words, lambda word: word.speaker)]
+            named = [(run, self._voice(track_id, run)) for run in voices]
+            return [[(word, whose) for word in run] for run, whose in named]
         whose = [(word, self._whose(track_id, word.start_s, word.end_s)) for word in words]
         return [list(run) for _, run in groupby(whose, lambda pair: pair[1].participant_id)]
+
+    def _unowned(self, track_id: str, word: Word) -> bool:
+        return self.owner(track_id, (word.start_s + word.end_s) / 2).participant_id is None
+
+    def _voice(self, track_id: str, run: Sequence[Word]) -> Attribution:
+        """Return who a stretch is by that the transcriber gave to one voice.
+
+        Words under one label are one voice, so the timeline is asked for all of them. Where it
+        says nothing, the voice is the person with whom it overlapped most of the time before.
+        """
+        now = self._overlapped(track_id, [(word.start_s, word.end_s) for word in run])
+        spoken_s = max(sum(word.end_s - word.start_s for word in run), 1e-3)
+        if now:
+            winner, seconds = max(now.items(), key=lambda item: (item[1], item[0]))
+            confidence = min(1.0, seconds / max(spoken_s, sum(now.values())))
+            if confidence >= 1 / 3:
+                spans = self._heard_on(track_id, run[0].start_s, run[-1].end_s)
+                source = next(span.source for span in spans if span.participant_id == winner)
+                return Attribution(winner, source, round(confidence, 3))
+        known = self._overlapped(track_id, self._voices.get((track_id, run[0].speaker or ""), ()))
+        total_s = sum(known.values())
+        if total_s < VOICE_KNOWN_S:
+            return NOBODY
+        winner, seconds = max(known.items(), key=lambda item: (item[1], item[0]))
+        if seconds <= total_s / 2:
+            return NOBODY
+        return Attribution(winner, NameSource.DIARIZATION, round(seconds / total_s, 3))
+
+    def _overlapped(
+        self, track_id: str, stretches: Iterable[tuple[float, float]]
+    ) -> dict[str, float]:
+        """Return how many seconds of some stretches each participant spoke in."""
+        total: dict[str, float] = {}
+        for start_s, end_s in stretches:
+            spans = self._heard_on(track_id, start_s, end_s)
+            for who, seconds in speech_shares(spans, start_s, end_s).items():
+                total[who] = total.get(who, 0.0) + seconds
+        return total
 
     @staticmethod
     def _bounds(

@@ -42,6 +42,7 @@ __all__ = [
     "AudioConfig",
     "AutomaticLeave",
     "BotConfig",
+    "TranscriptionConfig",
     "build_options",
     "changed",
     "environment_settings",
@@ -126,6 +127,19 @@ class AudioConfig:
 
 
 @frozen(kw_only=True)
+class TranscriptionConfig:
+    """How a call's tracks reach the transcriber.
+
+    Attributes:
+        diarize: Whether the transcriber is asked to tell voices on one track apart.
+    """
+
+    __config_section__ = "transcription"
+
+    diarize: bool = False
+
+
+@frozen(kw_only=True)
 class BotConfig:
     """Everything about one bot that can be chosen.
 
@@ -134,6 +148,7 @@ class BotConfig:
         transcriber: Name of a transcriber plugin, None for no transcript.
         sinks: Names of sink plugins.
         language: BCP-47 tag for the transcriber, None for its own choice.
+        vocabulary: Names and terms that are likely to be said, for transcribers that use them.
         out_dir: Where bots' folders are made.
         entry_message: A chat message to send once the bot is in the call.
         record: Whether audio goes to sinks and transcriber from the start.
@@ -146,6 +161,7 @@ class BotConfig:
         metadata: Your own keys, kept in the journal's first event.
         automatic_leave: When it leaves by itself.
         audio: How speech is found.
+        transcription: How tracks reach the transcriber.
         plugins: Settings of plugins, by plugin name.
         plugin_files: Python files to load as plugins, relative to the TOML file that names them.
             `MEETCORE_PLUGIN_FILES` names further ones, for every command.
@@ -164,6 +180,7 @@ class BotConfig:
     transcriber: str | None = None
     sinks: tuple[str, ...] = ()
     language: str | None = None
+    vocabulary: tuple[str, ...] = ()
     out_dir: Path = field(default=Path("meetings"), converter=Path)
     entry_message: str | None = None
     record: bool = True
@@ -176,6 +193,7 @@ class BotConfig:
     metadata: Mapping[str, str] = Factory(dict)
     automatic_leave: AutomaticLeave = AutomaticLeave()
     audio: AudioConfig = AudioConfig()
+    transcription: TranscriptionConfig = TranscriptionConfig()
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
     plugin_files: tuple[str, ...] = ()
     launcher: str | None = None

@@ -60,6 +60,7 @@ __all__ = [
     "TrackOpened",
     "TrackOwnerIdentified",
     "TranscriberRestarted",
+    "TranscriberUsage",
     "TranscriptionGap",
     "TranscriptionStopped",
     "UnknownEvent",
@@ -328,6 +329,24 @@ class TranscriberRestarted(Event):
     kind: str
     detail: str
     attempt: int
+
+
+@frozen(kw_only=True)
+class TranscriberUsage(Event):
+    """What one stream of a transcriber used, when it is closed.
+
+    `audio_s` is the audio that it was sent, replays included, `open_s` how long it was open;
+    `billed_s` and `cost` are the provider's word, None where it says nothing.
+    """
+
+    type: ClassVar[str] = "transcriber.usage"
+    transcriber: str
+    track_id: str
+    audio_s: float
+    open_s: float
+    billed_s: float | None = None
+    cost: float | None = None
+    currency: str | None = None
 
 
 @frozen(kw_only=True)

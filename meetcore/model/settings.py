@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
-from meetcore.model.config import AudioConfig, AutomaticLeave
+from meetcore.model.config import AudioConfig, AutomaticLeave, TranscriptionConfig
 
-__all__ = ["AudioSettings", "AutomaticLeaveSettings", "BotSettings"]
+__all__ = ["AudioSettings", "AutomaticLeaveSettings", "BotSettings", "TranscriptionSettings"]
 
 
 class AutomaticLeaveSettings(TypedDict, total=False):
@@ -38,6 +38,12 @@ class AudioSettings(TypedDict, total=False):
     levels: bool
 
 
+class TranscriptionSettings(TypedDict, total=False):
+    """The fields of `TranscriptionConfig`."""
+
+    diarize: bool
+
+
 class BotSettings(TypedDict, total=False):
     """The fields of `BotConfig` but `transcriber`, `sinks` and `plugins`.
 
@@ -46,6 +52,7 @@ class BotSettings(TypedDict, total=False):
 
     name: str
     language: str | None
+    vocabulary: Sequence[str]
     out_dir: Path | str
     entry_message: str | None
     record: bool
@@ -58,6 +65,7 @@ class BotSettings(TypedDict, total=False):
     metadata: Mapping[str, str]
     automatic_leave: AutomaticLeave | AutomaticLeaveSettings
     audio: AudioConfig | AudioSettings
+    transcription: TranscriptionConfig | TranscriptionSettings
     plugin_files: Sequence[str]
     launcher: str | None
     trusted: bool

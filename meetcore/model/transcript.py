@@ -39,12 +39,15 @@ class Word:
         start_s: Start, in seconds of meeting time.
         end_s: End, in seconds of meeting time.
         confidence: 0 to 1, None where the transcriber does not say.
+        speaker: The label that the transcriber tells voices on one track apart by, None where it
+            does not. It is no name: see `Segment.participant_id`.
     """
 
     text: str
     start_s: float
     end_s: float
     confidence: float | None = None
+    speaker: str | None = None
 
 
 @frozen(kw_only=True)
@@ -194,7 +197,9 @@ def _laid_over(words: Sequence[Word], tokens: Sequence[str]) -> Iterator[Word]:
             pairs = zip(words[a:b], tokens[c:d], strict=True)
             laid += [evolve(word, text=token) for word, token in pairs]
         elif d - c == 1 and b > a:
-            laid.append(Word(tokens[c], words[a].start_s, words[b - 1].end_s))
+            first, last = words[a], words[b - 1]
+            label = first.speaker if first.speaker == last.speaker else None
+            laid.append(Word(tokens[c], first.start_s, last.end_s, speaker=label))
         elif d > c:
             return
     yield from laid

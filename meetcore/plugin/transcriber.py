@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import field, frozen
 
-from meetcore.model.errors import MeetcoreError
 from meetcore.model.secrets import Redactor
 from meetcore.model.transcript import Hypothesis
 from meetcore.plugin.options import Configured, OptionsT
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
 
 __all__ = [
+    "ProviderUsage",
     "StreamRequest",
     "Transcriber",
     "TranscriberCapabilities",
@@ -46,7 +46,15 @@ class TranscriberCapabilities:
         wants: `utterances` for speech only, `continuous` for everything between, too, `captions`
             for the platform's own captions: then the core makes the segments, and no stream is
             opened.
-        max_streams: How many tracks at once, None for no limit of its own.
+        max_streams: How many streams at once, None for no limit of its own. The core opens no
+            more: further tracks wait, with their speech.
+        open_timeout_s: How long opening a stream may take.
+        call_timeout_s: How long a call of a stream, or closing it, may take before it counts as
+            hung.
+        final_timeout_s: How long after an utterance's end its final may come: a model on a CPU
+            needs longer than a provider's socket.
+        idle_timeout_s: A stream that had nothing to do for so long is closed, and opened again
+            at speech; None to keep it. Providers charge for open connections.
     """
 
     streaming: bool = True
@@ -56,6 +64,10 @@ class TranscriberCapabilities:
     languages: tuple[str, ...] = ()
     wants: Literal["utterances", "continuous", "captions"] = "utterances"
     max_streams: int | None = None
+    open_timeout_s: float = 30.0
+    call_timeout_s: float = 30.0
+    final_timeout_s: float = 20.0
+    idle_timeout_s: float | None = 60.0
 
 
 @frozen(kw_only=True)
@@ -65,6 +77,21 @@ class UntranscribedAudio:
     start_sample: int
     end_sample: int
     cause: str
+
+
+@frozen(kw_only=True)
+class ProviderUsage:
+    """What a stream used, as the provider says; what one stream tells is added up.
+
+    Attributes:
+        billed_s: Seconds that are charged for.
+        cost: What they cost, None where the provider does not say.
+        currency: ISO 4217 code of the cost, for instance `USD`.
+    """
+
+    billed_s: float
+    cost: float | None = None
+    currency: str | None = None
 
 
 @frozen(kw_only=True)
@@ -84,13 +111,19 @@ class StreamRequest:
         bot_id: The bot's id.
         track_id: The track's id.
         emit: Takes results, at any time, on the Trio thread; returns at once.
+        used: Takes what the provider says was used, at any time until the stream is closed.
         language: BCP-47 tag wished for, None for the transcriber's own choice.
+        vocabulary: Names and terms that are likely to be said, for those who can use them.
+        diarize: Whether several people may be heard on the track, and `Word.speaker` is wanted.
     """
 
     bot_id: str
     track_id: str
     emit: Callable[[Hypothesis | UntranscribedAudio], None]
+    used: Callable[[ProviderUsage], None] = lambda usage: None
     language: str | None = None
+    vocabulary: tuple[str, ...] = ()
+    diarize: bool = False
 
 
 class TranscriberStream(ABC):
@@ -122,10 +155,9 @@ class TranscriberStream(ABC):
 
 
 class Transcriber(Configured[OptionsT], ABC):
-    """Turns the speech of tracks into text; a call of a stream may take `call_timeout_s`."""
+    """Turns the speech of tracks into text. What it may take how long is in its capabilities."""
 
     name: ClassVar[str]
-    call_timeout_s: ClassVar[float] = 30.0
     capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities()
 
     @asynccontextmanager
@@ -140,11 +172,3 @@ class Transcriber(Configured[OptionsT], ABC):
         Raises:
             TranscriberError: It cannot be opened now, or ever (`retryable`).
         """
-
-    async def transcribe_file(self, path: Path) -> list[Hypothesis]:
-        """Transcribe a recording afterwards.
-
-        Raises:
-            MeetcoreError: This transcriber only works live.
-        """
-        raise MeetcoreError(f"The transcriber {self.name!r} cannot transcribe {path}: it is live.")

@@ -6,21 +6,18 @@ import importlib.util
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import ClassVar
 
 import trio
 from attrs import evolve
 
 from meetcore.model.errors import TranscriberError
-from meetcore.model.transcript import Hypothesis
 from meetcore.plugin.transcriber import (
     StreamRequest,
     Transcriber,
     TranscriberCapabilities,
     TranscriberContext,
     TranscriberStream,
-    UntranscribedAudio,
 )
 from meetcore_pocketsphinx.keeper import WorkerKeeper
 from meetcore_pocketsphinx.options import PocketsphinxOptions
@@ -67,6 +64,7 @@ class PocketsphinxTranscriber(Transcriber[PocketsphinxOptions]):
         confidence=True,
         languages=(_BUNDLED_LANGUAGE,),
         wants="utterances",
+        idle_timeout_s=None,  # a stream is a name in the worker; decoders are let go of there
     )
 
     def __init__(self, options: PocketsphinxOptions | None = None) -> None:
@@ -140,29 +138,3 @@ class PocketsphinxTranscriber(Transcriber[PocketsphinxOptions]):
                 retryable=False,
                 remedy="Name a model of that language with hmm, lm and dictionary.",
             )
-
-    async def transcribe_file(self, path: Path) -> list[Hypothesis]:
-        """Transcribe a WAV file (16-bit PCM, any rate, any number of channels).
-
-        Returns:
-            One final hypothesis per utterance; times in seconds from the file's start.
-
-        Raises:
-            MeetcoreError: The file is no such WAV file.
-            TranscriberError: The worker does not start, or crashes.
-        """
-        from meetcore_pocketsphinx.recording import feed_utterances, read_wav
-
-        pcm = await trio.to_thread.run_sync(read_wav, path)
-        results: list[Hypothesis] = []
-
-        def keep(result: Hypothesis | UntranscribedAudio) -> None:
-            if isinstance(result, Hypothesis) and result.final and result.text:
-                results.append(result)
-
-        context = TranscriberContext(bot_id=f"file:{path}", folder=path.parent)
-        request = StreamRequest(bot_id=context.bot_id, track_id=path.name, emit=keep)
-        apart = PocketsphinxTranscriber(self.options)
-        async with apart.open(context), apart.stream(request) as stream:
-            await feed_utterances(stream, pcm, track_id=path.name)
-        return results

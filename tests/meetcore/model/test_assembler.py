@@ -38,9 +38,15 @@ class Stage:
             self.shown.finalized(segment)
             self.revisions.append(segment)
 
-    def says(self, *words: str, key: str = "u", at: float = 0.0, text: str | None = None) -> None:
+    def says(
+        self, *words: str, key: str = "u", at: float = 0.0, text: str | None = None, voices=""
+    ) -> None:
         """Finalize an utterance with a word every second, most of a second long."""
-        told = tuple(Word(w, at + i, at + i + 0.9) for i, w in enumerate(words))
+        labels = voices.ljust(len(words))
+        told = tuple(
+            Word(w, at + i, at + i + 0.9, speaker=labels[i].strip() or None)
+            for i, w in enumerate(words)
+        )
         text = " ".join(words) if text is None else text
         self.show(self.made.take(self.track, Hypothesis(
             utterance_id=key, revision=1, text=text, words=told, final=True,
@@ -221,3 +227,48 @@ def test_a_tracks_owners_learned_late_lead_where_learned_early_they_would_have(s
     if spoken_after >= len(steps):
         late.says(*"abcdef")
     assert late.lines == early.lines
+
+
+def test_a_voice_that_the_transcriber_tells_apart_is_one_segment_and_one_name():
+    stage = Stage()
+    stage.speaks("ada", 0.0)
+    stage.speaks("ada", 2.4, False)
+    stage.speaks("ben", 2.9)
+    stage.speaks("ben", 6.0, False)
+    stage.says("one", "two", "three", "four", "five", "six", voices="AAABBB")
+    assert stage.lines == [("Ada", "one two three"), ("Ben", "four five six")]
+    assert {s.speaker_source for s in stage.shown.segments} == {SHOWN}
+
+
+def test_a_voice_is_known_again_where_nothing_else_says_who_speaks():
+    stage = Stage()
+    stage.speaks("ada", 0.0)
+    stage.speaks("ada", 3.0, False)
+    stage.says("one", "two", "three", voices="AAA")
+    stage.says("four", "five", key="v", at=10.0, voices="AB")
+    assert stage.lines == [("Ada", "one two three"), ("Ada", "four"), (None, "five")]
+    again = stage.shown.segments[1]
+    assert (again.speaker_source, again.speaker_confidence) == (NameSource.DIARIZATION, 1.0)
+
+
+def test_a_voice_heard_for_a_moment_or_with_two_people_is_nobodys():
+    short, divided = Stage(), Stage()
+    short.speaks("ada", 0.0)
+    short.speaks("ada", 1.0, False)
+    short.says("one", voices="A")
+    short.says("two", key="v", at=10.0, voices="A")
+    assert short.lines[-1] == (None, "two")
+    for who, at in (("ada", 0.0), ("ben", 2.0)):
+        divided.speaks(who, at)
+        divided.speaks(who, at + 2.0, False)
+    divided.says("one", "two", key="u1", voices="AA")
+    divided.says("three", "four", key="u2", at=2.0, voices="AA")
+    divided.says("five", key="u3", at=10.0, voices="A")
+    assert divided.lines[-1] == (None, "five")
+
+
+def test_labels_cut_nothing_on_a_track_that_is_one_persons():
+    stage = Stage("t")
+    stage.identified("ada")
+    stage.says("one", "two", voices="AB")
+    assert stage.lines == [("Ada", "one two")]

@@ -12,7 +12,12 @@ import pytest
 import meetcore
 from meetcore.model.config import changed
 from meetcore.model.errors import ConfigError, NotInTrio, UnknownMeetingUrl, UnknownOption
-from meetcore.model.settings import AudioSettings, AutomaticLeaveSettings, BotSettings
+from meetcore.model.settings import (
+    AudioSettings,
+    AutomaticLeaveSettings,
+    BotSettings,
+    TranscriptionSettings,
+)
 from meetcore.testing import SimMeeting
 from tests.meetcore.test_from_asyncio import meeting
 
@@ -26,6 +31,7 @@ def test_the_typed_settings_are_the_fields_of_the_configuration() -> None:
     assert set(get_type_hints(BotSettings)) == fields(meetcore.BotConfig) - arguments
     assert set(get_type_hints(AutomaticLeaveSettings)) == fields(meetcore.AutomaticLeave)
     assert set(get_type_hints(AudioSettings)) == fields(meetcore.AudioConfig)
+    assert set(get_type_hints(TranscriptionSettings)) == fields(meetcore.TranscriptionConfig)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ async def forever(chunk):
 
 def test_how_long_a_call_may_take_is_the_transcribers_to_say(tmp_path):
     class Slow(ScriptedTranscriber):
-        call_timeout_s = 3.0
+        capabilities = meetcore.TranscriberCapabilities(call_timeout_s=3.0)
 
         @asynccontextmanager
         async def stream(self, request):

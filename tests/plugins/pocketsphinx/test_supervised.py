@@ -14,6 +14,7 @@ import trio
 from meetcore.audio.chunk import Chunk, Pcm
 from meetcore.audio.ledger import Account
 from meetcore.bot.context import BotContext
+from meetcore.bot.stream_slots import StreamSlots
 from meetcore.bot.tracks import BeginUtterance, EndUtterance
 from meetcore.bot.transcribing import TrackTranscription
 from meetcore.log.journal import Journal
@@ -81,8 +82,8 @@ async def test_an_utterance_is_replayed_after_one_death_and_declared_after_two(
         take_hypothesis=heard.take_hypothesis,
         meeting_time=lambda sample: sample / 16_000,
         stopped=heard._failed,
-        language=None,
         ready=ready,
+        slots=StreamSlots(None),
     )
 
     async def kill_at_each_first_draft() -> None:

@@ -6,19 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 import trio
 
 from meetcore.audio.chunk import Chunk, Pcm
-from meetcore.model.errors import ConfigError, MeetcoreError, TranscriberError
+from meetcore.model.errors import ConfigError, TranscriberError
 from meetcore.model.transcript import Hypothesis
 from meetcore.plugin.transcriber import (
     StreamRequest,
@@ -423,31 +421,3 @@ async def test_an_utterance_without_audio_has_an_empty_final(tmp_path: Path) -> 
         await stream.flush()
     (final,) = finals(results)
     assert (final.text, final.words, final.confidence) == ("", (), None)
-
-
-async def test_a_recording_is_transcribed_utterance_by_utterance(
-    tmp_path: Path, recording: Callable[[str], Pcm]
-) -> None:
-    names = ("ada-1", "ben-1")
-    texts = [SAID[name] for name in names]
-    silence = np.zeros(24_000, dtype=np.int16)
-    sound = np.concatenate([silence, recording(names[0]), silence, recording(names[1]), silence])
-    path = tmp_path / "recording.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(2)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(np.repeat(sound, 2).astype("<i2").tobytes())
-    with trio.fail_after(60):
-        found = await PocketsphinxTranscriber().transcribe_file(path)
-    assert len(found) == 2
-    assert sum(map(word_errors, texts, [h.text for h in found])) <= 4
-    assert found[0].words[0].start_s >= 1.2
-    assert found[1].words[0].start_s > found[0].words[-1].end_s + 1
-
-
-async def test_a_file_that_is_no_wav_is_refused_with_a_remedy(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_text("no sound")
-    with pytest.raises(MeetcoreError, match=r"notes\.txt cannot be read as a WAV file"):
-        await PocketsphinxTranscriber().transcribe_file(path)
