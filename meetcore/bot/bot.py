@@ -24,6 +24,7 @@ from random import Random
 from typing import Any, Literal, overload
 
 import trio
+from attrs import evolve
 
 from meetcore.bot.command_runner import CommandRunner
 from meetcore.bot.context import BotContext
@@ -184,11 +185,14 @@ class Bot:
             folder=self.folder,
             journal=self.journal,
             report=partial(self._record_from_sink, name),
-            perform=self.perform,
+            perform=partial(self._perform_for, name),
             redactor=self._context.redactor,
             trusted=self.config.trusts(name),
             private_targets=PrivateTargets.listed(self.config.private_targets),
         )
+
+    async def _perform_for(self, sink_name: str, command: Command) -> None:
+        await self.perform(evolve(command, by=sink_name))
 
     def _record_from_sink(self, name: str, event: Event) -> Event:
         """Append a sink's own event; audio it lost after taking it is moved in its account."""

@@ -7,7 +7,10 @@ attendance whatever is in hand or waiting is given up.
 
 from __future__ import annotations
 
+from itertools import count
+
 import trio
+from attrs import define, field
 
 from meetcore.bot.context import BotContext
 from meetcore.bot.life import Life
@@ -28,12 +31,22 @@ from meetcore.plugin.platform import Call, Capability, Platform
 __all__ = ["COMMAND_TIMEOUT_S", "CommandRunner"]
 
 COMMAND_TIMEOUT_S = 30.0
+OUTCOMES_KEPT = 1000
 _OUR_OWN = (Stop, PauseRecording, ResumeRecording)
 _NEEDS: dict[type[Command], Capability] = {
     SendChat: Capability.SEND_CHAT,
     Speak: Capability.SPEAK,
     ShowImage: Capability.SHOW_IMAGE,
 }
+
+
+@define(eq=False)
+class _Answer:
+    """What became of a command; asked for again by its id, it is the same."""
+
+    command: Command
+    done: trio.Event = field(factory=trio.Event)
+    error: MeetcoreError | None = None
 
 
 class CommandRunner:
@@ -51,6 +64,8 @@ class CommandRunner:
         self._platform = platform
         self._one_at_a_time = trio.Lock()
         self._in_hand: set[trio.CancelScope] = set()
+        self._outcomes: dict[str, _Answer] = {}
+        self._numbers = count(1)
 
     def give_up(self) -> None:
         """Cancel what is in hand or waits: the bot leaves, and whoever asked is told so."""
@@ -60,10 +75,22 @@ class CommandRunner:
     async def perform(self, command: Command) -> None:
         """Carry out a command; returns when it is done. Has a deadline of its own.
 
+        A command whose id was given before is not carried out again: it ends as the first did.
+
         Raises:
             CommandRefused: It makes no sense now, or (`CapabilityMissing`) not here.
             CommandFailed: It was tried and did not work, or not in time.
         """
+        command_id = command.id or next(
+            each for number in self._numbers if (each := f"command-{number}") not in self._outcomes
+        )
+        known = self._outcomes.get(command_id)
+        if known is not None:
+            await self._end_as_the_first(command, known)
+            return
+        answer = self._outcomes[command_id] = _Answer(command)
+        if len(self._outcomes) > OUTCOMES_KEPT:
+            del self._outcomes[next(iter(self._outcomes))]
         error: MeetcoreError | None = CommandFailed(
             f"Whoever gave the command {command.type!r} went away before it was done."
         )
@@ -89,10 +116,30 @@ class CommandRunner:
             )
             raise error from trouble
         finally:
+            answer.error = error
+            answer.done.set()
             answered = CommandAnswered(
-                command=command.type, ok=error is None, error=str(error) if error else None
+                command=command.type,
+                ok=error is None,
+                error=str(error) if error else None,
+                command_id=command_id,
+                by=command.by,
             )
             self._context.record(answered)
+
+    @staticmethod
+    async def _end_as_the_first(command: Command, first: _Answer) -> None:
+        if first.command != command:
+            raise CommandRefused(
+                f"The id {command.id!r} is another command's ({first.command.type}).",
+                "Give every command an id of its own, for instance a UUID.",
+            )
+        with trio.move_on_after(COMMAND_TIMEOUT_S):
+            await first.done.wait()
+        if first.error is not None:
+            raise first.error
+        if not first.done.is_set():
+            raise CommandFailed(f"The command {command.type!r} is still being carried out.")
 
     def _do(self, command: Command) -> None:
         life = self._life

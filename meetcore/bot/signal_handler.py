@@ -20,6 +20,7 @@ from meetcore.model.events import (
     StepTaken,
 )
 from meetcore.model.lifecycle import IN_CALL, EndReason, Evidence, State
+from meetcore.model.roster import RosterLists
 from meetcore.model.signals import (
     Admitted,
     CallEnded,
@@ -33,6 +34,7 @@ from meetcore.model.signals import (
     ParticipantGone,
     RecordingPermission,
     RosterHealth,
+    RosterSeen,
     Signal,
     SpeakingIndicated,
     StepWorked,
@@ -81,6 +83,7 @@ class SignalHandler:
         self._listening = listening
         self._chat_seen: set[str] = set()
         self._roster_healthy = True
+        self._lists = RosterLists(bot.roster)
 
     def take(self, signal: Signal) -> None:
         """Take one signal.
@@ -99,6 +102,7 @@ class SignalHandler:
                 DiagnosticsWritten,
                 ParticipantAppeared,
                 ParticipantGone,
+                RosterSeen,
                 SpeakingIndicated,
                 TrackAppeared,
                 TrackGone,
@@ -202,6 +206,17 @@ class SignalHandler:
             self._bot.record(RosterRestored(detail=signal.detail))
         else:
             self._bot.record(RosterDegraded(detail=signal.detail))
+
+    @_take.register
+    def _roster_seen(self, signal: RosterSeen) -> None:
+        change = self._lists.take(signal.participants, signal.self_id)
+        self._roster_health(RosterHealth(not change.trouble, change.trouble))
+        for participant_id in change.left:
+            self._gone(ParticipantGone(participant_id))
+        for participant in change.joined:
+            self._appeared(ParticipantAppeared(participant))
+        for participant in change.updated:
+            self._changed(ParticipantChanged(participant))
 
     @_take.register
     def _capture_health(self, signal: CaptureHealth) -> None:

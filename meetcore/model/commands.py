@@ -25,9 +25,17 @@ __all__ = [
 
 @frozen
 class Command:
-    """Root of all commands. `type` is the name on the wire."""
+    """Root of all commands. `type` is the name on the wire.
+
+    Attributes:
+        id: What makes it one command, however often it is given: the second time answers as the
+            first did. Unique within the bot; the bot makes one where it is empty.
+        by: Who asked, as far as known: a sink's name, `api`; empty for the program itself.
+    """
 
     type: ClassVar[str]
+    id: str = field(default="", kw_only=True, eq=False)
+    by: str = field(default="", kw_only=True, eq=False)
 
 
 @frozen

@@ -452,12 +452,18 @@ class StepTaken(Event):
 
 @frozen(kw_only=True)
 class CommandAnswered(Event):
-    """A command from outside was carried out or refused."""
+    """A command from outside was carried out or refused.
+
+    `command_id` is the command's own, or one that the bot made; `by` is who asked, a sink's name
+    or `api`, empty for the program itself.
+    """
 
     type: ClassVar[str] = "command.answered"
     command: str
     ok: bool
     error: str | None = None
+    command_id: str = ""
+    by: str = ""
 
 
 @frozen(kw_only=True)

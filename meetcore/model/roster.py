@@ -13,6 +13,8 @@ __all__ = [
     "NameSource",
     "Participant",
     "Roster",
+    "RosterChange",
+    "RosterLists",
     "SpeakingTimeline",
     "SpeechMark",
     "SpeechSpan",
@@ -100,6 +102,76 @@ class Roster:
     def people(self) -> tuple[Participant, ...]:
         """Everybody present who is not a bot."""
         return tuple(p for p in self.present.values() if not p.is_self and not p.is_bot)
+
+
+@frozen(kw_only=True)
+class RosterChange:
+    """What follows from one list of participants.
+
+    Attributes:
+        trouble: Why the list cannot be believed; empty if it can.
+        left: Ids of those who are gone.
+        joined: Those who are new.
+        updated: Those of whom something is another now.
+    """
+
+    trouble: str = ""
+    left: tuple[str, ...] = ()
+    joined: tuple[Participant, ...] = ()
+    updated: tuple[Participant, ...] = ()
+
+
+@define
+class RosterLists:
+    """Makes joined, updated and left of whole lists, as web clients give them. A reducer.
+
+    Such lists flicker: a panel that is drawn anew lacks people, a client that shares its screen
+    shows one of them, a client that reconnects shows nobody. So
+
+    * a list without our own bot in it is unwell, and nothing is concluded from it;
+    * who is missing once may be there again: they are gone when two lists in a row lack them.
+      Only where somebody of the same name came under a new id in that very list, one is enough:
+      who reconnects gets a new id, and would stand there twice;
+    * a name that is empty is not shown yet, and no new name.
+
+    Args:
+        roster: Who is in the meeting by what was concluded so far.
+    """
+
+    roster: Roster
+    _missing: set[str] = field(factory=set)
+
+    def take(self, participants: Iterable[Participant], self_id: str | None) -> RosterChange:
+        """Take the next list; the roster is not changed by it.
+
+        Args:
+            participants: Everybody in it; of two entries with one id the first counts.
+            self_id: Which of them is our own bot, None if none is.
+        """
+        listed: dict[str, Participant] = {}
+        for each in participants:
+            listed.setdefault(each.id, each)
+        if self_id not in listed:
+            return RosterChange(trouble=f"a list of {len(listed)} without the bot itself")
+        present = self.roster.present
+        seen = [
+            evolve(each, is_self=each.id == self_id, name=each.name or self._name(each.id))
+            for each in listed.values()
+        ]
+        joined = tuple(each for each in seen if each.id not in present)
+        came = {each.name for each in joined if each.name}
+        missing = {who for who in present if who not in listed}
+        left = tuple(
+            who
+            for who in present
+            if who in missing and (who in self._missing or present[who].name in came)
+        )
+        self._missing = missing.difference(left)
+        updated = tuple(each for each in seen if each.id in present and present[each.id] != each)
+        return RosterChange(left=left, joined=joined, updated=updated)
+
+    def _name(self, participant_id: str) -> str:
+        return self.roster.name_of(participant_id) or ""
 
 
 @frozen

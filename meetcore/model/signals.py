@@ -26,6 +26,7 @@ __all__ = [
     "ParticipantGone",
     "RecordingPermission",
     "RosterHealth",
+    "RosterSeen",
     "Signal",
     "SpeakingIndicated",
     "StepWorked",
@@ -81,6 +82,24 @@ class ParticipantGone(Signal):
     """Somebody left."""
 
     participant_id: str
+
+
+@frozen
+class RosterSeen(Signal):
+    """Everybody who is in the meeting now, by a list that the platform shows as a whole.
+
+    Who joined, changed and left is concluded from one list after the other
+    (`meetcore.model.roster.RosterLists` says how); a platform that gives lists need not observe
+    anybody's coming and going itself.
+
+    Attributes:
+        participants: Everybody in the list.
+        self_id: Which of them is our own bot; None where the list does not show it, which makes
+            the list one that cannot be believed.
+    """
+
+    participants: tuple[Participant, ...]
+    self_id: str | None
 
 
 @frozen

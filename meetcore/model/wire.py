@@ -5,7 +5,8 @@ An event on the wire, in a webhook and in the journal alike:
     {"type": "segment.finalized", "seq": 7, "bot_id": "b-1", "at": "2026-11-20T12:00:00.123456Z",
      "meeting_s": 3.42, "data": {"segment": {...}}}
 
-A draft has `after_seq` instead of `seq`. A command is `{"type": "send_chat", "data": {...}}`.
+A draft has `after_seq` instead of `seq`. A command is `{"type": "send_chat", "data": {...}}`, with
+an `id` if it is to be one command however often it is sent.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ __all__ = [
     "event_to_wire",
 ]
 
+LONGEST_COMMAND_ID = 200
+_ASKED = ("id", "by")
 _LOG = logging.getLogger("meetcore.wire")
 
 
@@ -124,11 +127,18 @@ def draft_from_wire(message: Mapping[str, Any]) -> Draft:
 
 def command_to_wire(command: Command) -> dict[str, Any]:
     """Return a command as the mapping that becomes its JSON."""
-    return {"type": command.type, "data": converter().unstructure(command)}
+    data = converter().unstructure(command)
+    wire = {"type": command.type, "data": data}
+    for name in _ASKED:
+        if value := data.pop(name):
+            wire[name] = value
+    return wire
 
 
 def command_from_wire(message: object) -> Command:
     """Return the command a decoded JSON message means.
+
+    Its `id` is taken if it is text; who asked is not the message's to say.
 
     Raises:
         CommandRefused: It is not an object, has no known type, or not that type's fields.
@@ -147,7 +157,12 @@ def command_from_wire(message: object) -> Command:
             f"{hint} Known types: {', '.join(sorted(COMMAND_TYPES))}.".strip(),
         )
     data = message.get("data", {})
-    known = {a.name for a in fields(cls)}
+    known = {a.name for a in fields(cls)}.difference(_ASKED)
+    command_id = message.get("id")
+    if not isinstance(command_id, str):
+        command_id = ""
+    if len(command_id) > LONGEST_COMMAND_ID:
+        raise CommandRefused(f"The id of a command can have {LONGEST_COMMAND_ID} characters.")
     if not isinstance(data, Mapping) or not set(data) <= known:
         raise CommandRefused(
             f"The data of command {cls.type!r} must be an object with {sorted(known)}."
@@ -156,6 +171,6 @@ def command_from_wire(message: object) -> Command:
         if not isinstance(value, str) and not (name.endswith("_hz") and isinstance(value, int)):
             raise CommandRefused(f"Field {name!r} of command {cls.type!r} must be text.")
     try:
-        return converter().structure(data, cls)
+        return converter().structure({**data, "id": command_id}, cls)
     except MISREAD as error:
         raise CommandRefused(f"The data of command {cls.type!r} is not what it takes.") from error

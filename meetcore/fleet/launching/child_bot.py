@@ -113,7 +113,8 @@ class ChildBot(RunningBot):
     async def _ask(self, command: Command) -> MeetcoreError | None:
         number = next(self._numbers)
         async with await self.connect() as stream:
-            message = {"id": number, "command": command_to_wire(command)}
+            wire = command_to_wire(command)
+            message = {"id": number, "by": wire.pop("by", ""), "command": wire}
             await stream.send_all(json_frame(FrameKind.COMMAND, message))
             for each in await _read(stream, FrameReader()):
                 if each.kind is FrameKind.RESULT and each.json()["id"] == number:

@@ -5,7 +5,7 @@ A frame is its length (4 bytes, big-endian), a kind (1 byte) and that many bytes
 | kind | from | content |
 |---|---|---|
 | `H` | launcher | JSON `{"after": seq, "audio": bool}`: tell, or be heard |
-| `C` | launcher | JSON `{"id": n, "command": {...}}` |
+| `C` | launcher | JSON `{"id": n, "by": "…", "command": {...}}` |
 | `Q` | launcher | nothing: end at once |
 | `P` | launcher | nothing: answer with `O` |
 | `S` | launcher | JSON `{"silent_s": seconds}`: so long you did not answer |

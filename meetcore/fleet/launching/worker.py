@@ -18,6 +18,7 @@ from pathlib import Path
 
 import cattrs
 import trio
+from attrs import evolve
 
 from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot
@@ -143,7 +144,8 @@ class _Conversation:
         assert isinstance(message, dict)
         error: MeetcoreError | None = None
         try:
-            await self._bot.perform(command_from_wire(message["command"]))
+            command = command_from_wire(message["command"])
+            await self._bot.perform(evolve(command, by=message["by"]))
         except MeetcoreError as refused:
             error = refused
         result = {"id": message["id"], "error": error_to_wire(error)}

@@ -413,7 +413,7 @@ class BotService:
             raise CommandRefused("The bot has ended.")
         if live.running is None:
             raise CommandRefused(f"The bot is {live.row.state.value}, not in the call.")
-        await live.running.perform(command)
+        await live.running.perform(evolve(command, by="api"))
 
     async def delete_data(self, row: BotRow) -> int:
         """Delete what a bot that has ended left."""

@@ -266,6 +266,102 @@ async def test_pause_and_resume_wait_for_no_other_command(tmp_path, autojump_clo
             nursery.cancel_scope.cancel()
 
 
+async def test_the_same_id_twice_is_one_command_with_one_answer(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        real = bot.call.send_chat
+
+        async def slowly(text: str) -> None:
+            await trio.sleep(5)
+            await real(text)
+
+        bot.call.send_chat = slowly
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(bot.perform, SendChat("hello", id="x", by="crm"))
+        await bot.perform(SendChat("hello", id="x"))
+        await bot.send_chat("hello")
+        with pytest.raises(CommandRefused, match="is another command's"):
+            await bot.perform(SendChat("other", id="x"))
+    assert stage.chat == ["hello", "hello"]
+    answers = kinds(events_of(bot), meetcore.CommandAnswered)
+    told = [(a.command_id, a.by) for a in answers if a.command == "send_chat"]
+    assert told == [("x", "crm"), ("command-1", "")]
+
+
+async def test_a_command_that_failed_fails_again_by_its_id(tmp_path, autojump_clock):
+    stage = Stage()
+    stage.chat_error = CommandFailed("no textbox")
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        with pytest.raises(CommandFailed, match="no textbox"):
+            await bot.perform(SendChat("hello", id="x"))
+        stage.chat_error = None
+        with pytest.raises(CommandFailed, match="no textbox"):
+            await bot.perform(SendChat("hello", id="x"))
+        await bot.perform(SendChat("hello", id="command-2"))
+        for _ in range(3):
+            await bot.send_chat("hi")
+    ids = [e.command_id for e in kinds(events_of(bot), meetcore.CommandAnswered)]
+    assert len(set(ids)) == len(ids) == 5
+
+
+async def test_one_who_asks_again_waits_no_longer_than_a_command_may_take(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        Hanging(bot)
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(_fails, bot, SendChat("hello", id="x"))
+        assert trio.current_time() == began + 30
+
+
+async def _fails(bot, command) -> None:
+    with pytest.raises(CommandFailed):
+        await bot.perform(command)
+
+
+async def test_of_the_outcomes_of_commands_the_newest_are_kept(
+    tmp_path, autojump_clock, monkeypatch
+):
+    monkeypatch.setattr("meetcore.bot.command_runner.OUTCOMES_KEPT", 2)
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        for key in ("a", "b", "c", "b", "a"):
+            await bot.perform(SendChat(key, id=key))
+    assert stage.chat == ["a", "b", "c", "a"]
+
+
+class Asking(meetcore.Sink):
+    """A sink that says hello."""
+
+    name = "asking"
+
+    @asynccontextmanager
+    async def open(self, context):
+        self.context = context
+        await trio.lowlevel.checkpoint()
+        yield
+
+    async def deliver(self, event):
+        if isinstance(event, meetcore.ParticipantJoined):
+            await self.context.perform(SendChat("hello", by="somebody else"))
+
+
+async def test_what_a_sink_asks_for_is_told_as_the_sinks(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path, sinks=[Asking()]) as bot:
+        stage.admit()
+        stage.join("ada")
+        await trio.sleep(1)
+    (answer,) = kinds(events_of(bot), meetcore.CommandAnswered)
+    assert (answer.by, answer.ok) == ("asking", True)
+
+
 class Hung(meetcore.Sink):
     """Hangs in one of its calls."""
 

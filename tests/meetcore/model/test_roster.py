@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.model.roster import NameSource, Participant, Roster, SpeakingTimeline, SpeechMark
+from meetcore.model.roster import (
+    NameSource,
+    Participant,
+    Roster,
+    RosterLists,
+    SpeakingTimeline,
+    SpeechMark,
+)
 
 people = st.sampled_from(["a", "b", "bot", "self"])
 
@@ -162,3 +169,89 @@ def test_a_look_at_hour_three_touches_no_more_spans_than_one_at_hour_one():
             assert timeline.shares(at, at + 1) == {"host": 1.0, "ada": 0.5}
             looks.append(timeline.spans.looks)
     assert looks[1] <= looks[0] <= 10
+
+
+class Lists:
+    """A roster kept by lists alone."""
+
+    def __init__(self) -> None:
+        self.roster = Roster()
+        self.lists = RosterLists(self.roster)
+
+    def take(self, people: dict[str, str], self_id: str | None = "me") -> list[str]:
+        """Take a list of names by id; return what happened, as words."""
+        seen = [Participant(id=key, name=name) for key, name in people.items()]
+        change = self.lists.take(seen, self_id)
+        assert all(self.roster.left(who) for who in change.left)
+        assert all(self.roster.joined(each) for each in change.joined)
+        assert all(self.roster.changed(each) for each in change.updated)
+        return [
+            *(f"-{who}" for who in change.left),
+            *(f"+{each.id}" for each in change.joined),
+            *(f"{each.id}={each.name}" for each in change.updated),
+            *(["?"] if change.trouble else []),
+        ]
+
+
+ME = {"me": "Notes"}
+
+
+def test_who_is_missing_once_is_not_gone_and_twice_is():
+    lists = Lists()
+    assert lists.take(ME | {"a": "Ada", "b": "Ben"}) == ["+me", "+a", "+b"]
+    assert lists.take(ME | {"b": "Ben"}) == []
+    assert lists.take(ME | {"a": "Ada"}) == []
+    assert lists.take(ME | {"a": "Ada"}) == ["-b"]
+    assert [p.is_self for p in lists.roster.present.values()] == [True, False]
+
+
+def test_a_list_without_the_bot_itself_says_nothing():
+    lists = Lists()
+    lists.take(ME | {"a": "Ada"})
+    assert lists.take({}) == ["?"]
+    assert lists.take({"c": "Cem"}) == ["?"]
+    assert lists.take({"c": "Cem"}, None) == ["?"]
+    assert lists.take(ME) == [], "what an unwell list lacked does not count"
+    assert lists.take(ME) == ["-a"]
+
+
+def test_a_new_name_is_an_update_and_an_empty_one_is_none():
+    lists = Lists()
+    lists.take(ME | {"a": "Ada"})
+    assert lists.take(ME | {"a": "Ada (host)"}) == ["a=Ada (host)"]
+    assert lists.take(ME | {"a": ""}) == []
+
+
+def test_who_comes_back_under_a_new_id_does_not_stand_there_twice():
+    lists = Lists()
+    lists.take(ME | {"a1": "Ada", "b": "Ben"})
+    assert lists.take(ME | {"a2": "Ada", "b": "Ben"}) == ["-a1", "+a2"]
+    assert lists.take({"me2": "Notes", "a2": "Ada", "b": "Ben"}, "me2") == ["-me", "+me2"]
+    assert lists.take({"me2": "Notes", "a2": "Ada", "b": "Ben", "b2": "Ben"}, "me2") == ["+b2"]
+
+
+rosters = st.lists(
+    st.tuples(
+        st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["X", "Y", "Z"])), st.booleans()
+    ),
+    max_size=12,
+)
+
+
+@given(rosters=rosters)
+def test_a_roster_of_lists_is_the_newest_list_and_who_may_only_flicker(rosters):
+    lists, before = Lists(), {}
+    here: dict[str, str] = {}
+    for people, well in rosters:
+        changes = lists.take(ME | people if well else people)
+        if not well:
+            assert changes == ["?"]
+            continue
+        names = {p.id: p.name for p in lists.roster.others}
+        new = {name for who, name in people.items() if who not in here}
+        for who in here.keys() - people.keys():
+            stays = who in before and here[who] not in new
+            assert (who in names) is stays, "gone after two lists, or by a rejoin"
+        assert {who: names[who] for who in people} == people
+        assert names.keys() <= here.keys() | people.keys()
+        before, here = people, names

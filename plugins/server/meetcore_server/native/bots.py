@@ -222,7 +222,7 @@ async def command_bot(
 ) -> dict[str, Any]:
     """Have a bot carry out a command; answers when it is done, after 30 s at most."""
     row = await service.bot(writer, bot_id)
-    command = command_from_wire({"type": data.type, "data": data.data})
+    command = command_from_wire({"type": data.type, "id": data.id, "data": data.data})
     await service.perform(row, command)
     return {"ok": True, "command": data.type}
 

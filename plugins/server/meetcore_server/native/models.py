@@ -316,10 +316,14 @@ class ChatSend:
 
 @frozen(kw_only=True)
 class CommandBody:
-    """A command: `stop`, `send_chat`, `speak`, `show_image`, `pause` or `resume`."""
+    """A command: `stop`, `send_chat`, `speak`, `show_image`, `pause` or `resume`.
+
+    With an `id` it is one command, however often it is sent: again, it is answered as before.
+    """
 
     type: str
     data: dict[str, Any] = Factory(dict)
+    id: str = ""
 
 
 @frozen(kw_only=True)

@@ -83,7 +83,8 @@ async def test_it_takes_commands_and_says_why_it_refuses_one(tmp_path):
         with pytest.raises(CommandRefused, match="not in the call"):
             await bot.perform(meetcore.SendChat("too early"))
         await state_reached(bot, "recording")
-        await bot.perform(meetcore.SendChat("hello everyone"))
+        for _ in range(2):
+            await bot.perform(meetcore.SendChat("hello everyone", id="x", by="crm"))
         with pytest.raises(meetcore.CapabilityMissing, match="cannot speak") as missing:
             await bot.perform(meetcore.Speak(b"\0\0", 16_000))
         assert missing.value.capability == "speak"
@@ -92,7 +93,10 @@ async def test_it_takes_commands_and_says_why_it_refuses_one(tmp_path):
         with pytest.raises(CommandRefused, match="has ended"):
             await bot.perform(meetcore.Stop())
     events = list(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
-    assert "hello everyone" in [e.text for e in events if isinstance(e, meetcore.ChatReceived)]
+    chats = [e.text for e in events if isinstance(e, meetcore.ChatReceived)]
+    assert chats.count("hello everyone") == 1
+    answers = [e for e in events if isinstance(e, meetcore.CommandAnswered)]
+    assert ("x", "crm", True) in [(each.command_id, each.by, each.ok) for each in answers]
     assert events[-1].reason == "stop_requested"
 
 
