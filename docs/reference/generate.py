@@ -37,6 +37,7 @@ from meetcore_meetstream.options import MeetstreamOptions
 from meetcore_server.options import ServerSettings
 from meetcore_skribby.options import SkribbyOptions
 from meetcore_spoke.options import SpokeOptions
+from meetcore_vexa.options import VexaOptions
 
 HERE = Path(__file__).parent
 COMPLETION = {
@@ -221,10 +222,11 @@ def configuration_page() -> str:
         ("server.dialects.meetstream", MeetstreamOptions),
         ("server.dialects.skribby", SkribbyOptions),
         ("server.dialects.spoke", SpokeOptions),
+        ("server.dialects.vexa", VexaOptions),
     ):
         lines += [f"### `[plugins.{title}]`", "", *_option_table(cls), ""]
     lines += [
-        "`[plugins.server.dialects.vexa]` has `dialect`; the plugins' READMEs say more.",
+        "The plugins' READMEs say more.",
         "",
     ]
     return "\n".join(lines)

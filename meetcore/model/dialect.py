@@ -37,13 +37,13 @@ class Dialect(ABC):
     def messages(self, item: Event | Draft) -> Sequence[str]:
         """Return what a subscriber of this dialect is told about one event or draft."""
 
-    @abstractmethod
     def command(self, message: str) -> Command:
-        """Return the command a subscriber's message asks for.
+        """Return the command a subscriber's message asks for; by default none is taken.
 
         Raises:
             CommandRefused: It is not a command of this dialect.
         """
+        raise CommandRefused(f"The dialect {self.name!r} takes no commands here.")
 
 
 class NativeDialect(Dialect):

@@ -19,8 +19,8 @@ from meetcore.model.transcript import Segment, Transcript, Word
 from meetcore.testing.fake_records import finalized_by, newest
 from meetcore_server.journal_reader import read_finalized, read_history
 from meetcore_skribby.frames import SkribbyDialect
+from meetcore_vexa.bot_object import MeetingIdentity
 from meetcore_vexa.frames import frames_for
-from meetcore_vexa.meetings import MeetingIdentity
 from meetcore_vexa.variants import Variant
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -80,12 +80,14 @@ class FieldWords:
             the first mistake raises.
         loose: Whether 0, 1, "0" and "1" are taken as yes or no, and "7" as a number.
         is_absent: Whether a text is as good as none; null always is.
+        longest: How long a text may be where nothing else is said.
     """
 
     sentences: Mapping[str, str] = field(kw_only=False)
     collects: bool = False
     loose: bool = False
     is_absent: Callable[[str], bool] = _never
+    longest: int | None = None
 
 
 @define
@@ -170,8 +172,8 @@ class BodyFields:
         if not isinstance(value, str):
             strict = required and "text_required" in self.words.sentences
             self.wrong(name, "text_required" if strict else "text")
-        elif longest is not None and len(value) > longest:
-            self.wrong(name, "long", most=longest)
+        elif (most := longest or self.words.longest) is not None and len(value) > most:
+            self.wrong(name, "long", most=most)
         elif "\x00" in value and "zero" in self.words.sentences:
             self.wrong(name, "zero")
         else:

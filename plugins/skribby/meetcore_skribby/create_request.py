@@ -61,12 +61,12 @@ WORDS = FieldWords(
     },
     collects=True,
     loose=True,
+    longest=10_000,
 )
 """What is said of a field that is wrong."""
 
 _PARTS = ("authentication", "custom_metadata", "stop_options")
 _LONGEST_URL = 2048
-_LONGEST_TEXT = 10_000
 _LONGEST_VALUE = 500
 _MOST_METADATA = 50
 _SECONDS_OF_MINUTE = 60
@@ -143,14 +143,14 @@ def parse_create_request(body: object) -> CreateBotRequest:
     model = fields.required("transcription_model", longest=200)
     service = fields.choice("service", SERVICES, required=True)
     meeting_url = fields.link("meeting_url", longest=_LONGEST_URL)
-    bot_name = fields.required("bot_name", longest=_LONGEST_TEXT)
+    bot_name = fields.required("bot_name")
     lang = fields.text("lang", longest=35)
     webhook_url = fields.url("webhook_url", longest=_LONGEST_URL)
     keep_a_year = fields.flag("store_recording_for_1_year")
     start = fields.whole("scheduled_start_time", 0, _LATEST)
     scheduled_for = fields.time("scheduled_for", longest=64)
     time_limit_s = fields.whole("time_limit", 1, _LONGEST_LIMIT_S)
-    chat = fields.text("initial_chat_message", longest=_LONGEST_TEXT)
+    chat = fields.text("initial_chat_message")
     metadata = _metadata(fields)
     realtime_audio = fields.flag("realtime_audio")
     stop_options = _stop_options(fields.part("stop_options"))
@@ -211,5 +211,5 @@ def _check_the_rest(fields: BodyFields) -> None:
     fields.choice("recording_start_mode", ("automatic",))
     authentication = fields.part("authentication")
     authentication.text("account_id", longest=200)
-    authentication.text("zoom_zak_token", longest=10_000)
+    authentication.text("zoom_zak_token")
     authentication.flag("always_authenticate")

@@ -43,7 +43,6 @@ from meetcore_skribby.transcript_reader import read_chronicle, transcript
 
 __all__ = ["Api"]
 
-_LONGEST_CHAT = 10_000
 _DAY_S = 24 * 3600
 _RECORDING_S = 7 * _DAY_S
 _RECORDING_YEAR_S = 365 * _DAY_S
@@ -169,7 +168,7 @@ class Api:
         """Have a bot write to the meeting's chat."""
         _, row = await self._row(request, Scope.WRITE)
         fields = BodyFields.of(_body(request), WORDS)
-        message = fields.required("message", longest=_LONGEST_CHAT)
+        message = fields.required("message")
         fields.check()
         await self._service.perform(row, SendChat(message))
         return Reply(json={"message": "The message was sent."})

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from meetcore.gateway import BodyFields, FieldWords
 from meetcore.model.languages import LanguageRefused, language_tag
 from meetcore.model.links import (
     NoLinkFromId,
@@ -18,12 +19,27 @@ from meetcore.model.links import (
     with_passcode,
 )
 from meetcore.model.printable import is_blank
+from meetcore_vexa.errors import invalid
 from meetcore_vexa.languages import LANGUAGES
 from meetcore_vexa.links import LOOSE_ID, NATIVE_IDS, MeetingPlace
-from meetcore_vexa.refusals import invalid
 from meetcore_vexa.variants import Variant
 
-__all__ = ["CreateBotRequest", "body_object", "place_wished", "wish_from"]
+__all__ = ["CreateBotRequest", "fields_of", "place_wished", "wish_from"]
+
+_WORDS = FieldWords(
+    {
+        "body": "Input should be a valid dictionary or object",
+        "body_missing": "Field required",
+        "required": "Field required",
+        "text": "Input should be a valid string",
+        "long": "String should have at most {most} characters",
+        "flag": "Input should be a valid boolean",
+        "time": "Input should be a valid datetime",
+    },
+    is_absent=lambda text: text == "",
+    longest=2000,
+)
+"""What is said of a field that is wrong."""
 
 _LEAVE = {
     "max_bot_time": "max_duration_s",
@@ -60,56 +76,22 @@ class CreateBotRequest:
     script: str | None = None
 
 
-def body_object(body: Any) -> Mapping[str, Any]:
-    """Return a request's body as an object.
+def fields_of(body: object) -> BodyFields:
+    """Return the fields of a request's body.
 
     Raises:
-        Refused: It is none.
+        BadField: It is no object.
     """
-    if not isinstance(body, dict):
-        kind = "missing" if body is None else "model_attributes_type"
-        msg = "Field required" if body is None else "Input should be a valid dictionary or object"
-        raise invalid(["body"], msg, kind)
-    return body
+    return BodyFields.of(body, _WORDS)
 
 
-def text_of(body: Mapping[str, Any], name: str, *, longest: int = 2000) -> str | None:
-    """Return a text field; None where it is missing, null or empty.
-
-    Raises:
-        Refused: It is something else, or too long.
-    """
-    value = body.get(name)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise invalid(["body", name], "Input should be a valid string", "string_type")
-    if len(value) > longest:
-        raise invalid(
-            ["body", name], f"String should have at most {longest} characters", "string_too_long"
-        )
-    return value
-
-
-def flag_of(body: Mapping[str, Any], name: str) -> bool | None:
-    """Return a yes or no; None where it is missing or null.
-
-    Raises:
-        Refused: It is something else.
-    """
-    value = body.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise invalid(["body", name], "Input should be a valid boolean", "bool_type")
-    return value
-
-
-def language_wished(body: Mapping[str, Any]) -> str | None:
+def language_wished(body: BodyFields) -> str | None:
     """Return the language of a body; None for whatever is spoken.
 
     Raises:
-        Refused: It is none of those that Vexa knows.
+        Refusal: It is none of those that Vexa knows.
     """
-    given = text_of(body, "language", longest=50)
+    given = body.text("language", longest=50)
     if given is None or given in LANGUAGES:
         return given
     try:
@@ -127,7 +109,7 @@ def place_wished(
     """Return a meeting that is named by platform and native id.
 
     Raises:
-        Refused: They do not fit the platform.
+        Refusal: They do not fit the platform.
     """
     if platform not in NATIVE_IDS:
         wanted = "'google_meet', 'zoom' or 'teams'"
@@ -152,24 +134,24 @@ def wish_from(raw: Any, variant: Variant) -> CreateBotRequest:
     """Return what a POST /bots asks for.
 
     Raises:
-        Refused: It cannot be understood, or asks for what is not there.
+        Refusal: It cannot be understood, or asks for what is not there.
     """
-    body = body_object(raw)
+    body = fields_of(raw)
     place, url, from_url = _place(body, variant)
     language = language_wished(body)
-    task = text_of(body, "task") or "transcribe"
+    task = body.text("task") or "transcribe"
     if task not in ("transcribe", "translate"):
         raise invalid(["body", "task"], "Task must be 'transcribe' or 'translate'")
     if task == "translate":
         raise invalid(["body", "task"], "Task 'translate' is not available on this server")
-    tier = text_of(body, "transcription_tier")
+    tier = body.text("transcription_tier")
     if tier not in (None, "realtime", "deferred"):
         raise invalid(["body", "transcription_tier"], "Input should be 'realtime' or 'deferred'")
     for name in ("video", "authenticated", "dry_run"):
-        if flag_of(body, name):
+        if body.flag(name):
             raise invalid(["body", name], f"'{name}' is not available on this server")
-    flag_of(body, "voice_agent_enabled")
-    shown = text_of(body, "bot_name", longest=200)
+    body.flag("voice_agent_enabled")
+    shown = body.text("bot_name", longest=200)
     return CreateBotRequest(
         place=place,
         url=url,
@@ -177,19 +159,19 @@ def wish_from(raw: Any, variant: Variant) -> CreateBotRequest:
         bot_name=None if shown is None or is_blank(shown) else shown.strip(),
         language=language,
         task=task,
-        transcribe=flag_of(body, "transcribe_enabled") is not False,
-        recording=flag_of(body, "recording_enabled"),
+        transcribe=body.flag("transcribe_enabled") is not False,
+        recording=body.flag("recording_enabled"),
         automatic_leave=_leave(body.get("automatic_leave")),
-        script=text_of(body, "rehearsal_script"),
+        script=body.text("rehearsal_script"),
     )
 
 
-def _place(body: Mapping[str, Any], variant: Variant) -> tuple[MeetingPlace, str, bool]:
-    platform = text_of(body, "platform", longest=50)
-    native_id = text_of(body, "native_meeting_id", longest=255)
-    passcode = text_of(body, "passcode", longest=255)
+def _place(body: BodyFields, variant: Variant) -> tuple[MeetingPlace, str, bool]:
+    platform = body.text("platform", longest=50)
+    native_id = body.text("native_meeting_id", longest=255)
+    passcode = body.text("passcode", longest=255)
     host = _teams_host(body)
-    given = text_of(body, "meeting_url")
+    given = body.text("meeting_url")
     if given is not None:
         return *_place_of_link(given, platform, native_id, passcode), True
     if platform is None or native_id is None:
@@ -232,9 +214,9 @@ def _place_of_link(
     return place, given if whole.url == link.url else whole.url
 
 
-def _teams_host(body: Mapping[str, Any]) -> str | None:
+def _teams_host(body: BodyFields) -> str | None:
     """Return where Teams ids are looked for: private accounts have another host than companies."""
-    given = text_of(body, "teams_base_host", longest=255)
+    given = body.text("teams_base_host", longest=255)
     if given is None:
         return None
     host = given.strip().lower().removeprefix("https://").rstrip("/")

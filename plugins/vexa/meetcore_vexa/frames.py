@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from meetcore.model.commands import Command
 from meetcore.model.dialect import Dialect
-from meetcore.model.errors import CommandRefused
 from meetcore.model.events import (
     ChatReceived,
     Draft,
@@ -27,9 +25,9 @@ from meetcore.model.history import Transition
 from meetcore.model.lifecycle import TERMINAL, State
 from meetcore.model.plain import to_json
 from meetcore.model.transcript import Segment
-from meetcore_vexa.meetings import MeetingIdentity
-from meetcore_vexa.segments import SegmentForm, SessionFacts, segment_body
+from meetcore_vexa.bot_object import MeetingIdentity
 from meetcore_vexa.statuses import StatusStep, steps_of
+from meetcore_vexa.transcripts import SegmentForm, SessionFacts, segment_body
 from meetcore_vexa.variants import Variant, naive, zulu
 
 __all__ = ["BundleFrames", "SegmentFrames", "StatusFrames", "frames_for", "status_frame"]
@@ -87,10 +85,6 @@ class StatusFrames(Dialect):
     def messages(self, item: Event | Draft) -> Sequence[str]:
         """Return the frames an event or a draft gives."""
         return [to_json(frame) for frame in self.frames(item)]
-
-    def command(self, message: str) -> Command:
-        """Refuse: over Vexa's socket nothing is commanded."""
-        raise CommandRefused("Vexa's socket takes no commands.", "Use the REST routes.")
 
     def frames(self, item: Event | Draft) -> list[dict[str, Any]]:
         """Return the frames, not yet as text."""

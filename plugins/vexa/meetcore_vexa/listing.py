@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any
 
+from meetcore.gateway import bots_of, history_of
 from meetcore.gateway.http import Reply, Request
 from meetcore.gateway.records import BotQuery, BotRow
 from meetcore.model.lifecycle import EndReason, State
+from meetcore_vexa.bot_object import meeting_body, meeting_of, standing_of_row
 from meetcore_vexa.lookup import NAME, Caller, Lookup, integer
-from meetcore_vexa.meetings import meeting_body, meeting_of, standing_of_row
 from meetcore_vexa.statuses import Standing, standing_of
 
 __all__ = ["list_meetings"]
-
-_PAGE = 200
 
 
 async def list_meetings(
@@ -34,17 +34,13 @@ async def list_meetings(
     offset = integer(["query", "offset"], args.get("offset", "0"), low=0)
     wanted = None if limit is None else offset + limit + 1
     found: list[dict[str, Any]] = []
-    before: int | None = None
-    while wanted is None or len(found) < wanted:
-        query = BotQuery(dialect=NAME, before=before, limit=_PAGE)
-        rows = await lookup.service.bots(caller.client, query)
-        for row in rows:
+    async with aclosing(bots_of(lookup.service, caller.client, BotQuery(dialect=NAME))) as rows:
+        async for row in rows:
             standing = await _standing(lookup, row)
             if _fits(row, standing, caller, args):
                 found.append(meeting_body(row, standing, caller.variant))
-        if len(rows) < _PAGE:
-            break
-        before = rows[-1].number
+            if len(found) == wanted:
+                break
     page = found[offset:] if limit is None else found[offset : offset + limit]
     more = limit is not None and len(found) > offset + limit
     return Reply(json={"meetings": page, "has_more": more})
@@ -55,7 +51,7 @@ async def _standing(lookup: Lookup, row: BotRow) -> Standing:
     standing = standing_of_row(row)
     told = row.reason in (EndReason.DENIED, EndReason.ADMISSION_TIMEOUT)
     if row.state is State.FAILED and not standing.was_in and not told:
-        history = await lookup.history(row)
+        history = await history_of(lookup.service, row)
         return standing_of(history) if history.transitions else standing
     return standing
 

@@ -7,17 +7,26 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from meetcore.gateway.http import Request
-from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client, NoSuchBot, Scope
-from meetcore.gateway.service import Service
+from meetcore.gateway import (
+    Authenticator,
+    BotQuery,
+    BotRow,
+    Client,
+    KeyMissing,
+    NoSuchBot,
+    Refusal,
+    Request,
+    Scope,
+    ScopeMissing,
+    Service,
+)
 from meetcore.model.errors import MeetcoreError
-from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import State
 from meetcore.model.links import known_id
+from meetcore_vexa.bot_object import meeting_of
 from meetcore_vexa.create_request import CreateBotRequest
+from meetcore_vexa.errors import invalid
 from meetcore_vexa.links import MeetingPlace, same_meeting
-from meetcore_vexa.meetings import meeting_of
-from meetcore_vexa.refusals import Refused, invalid
 from meetcore_vexa.variants import DEFAULT, Variant
 
 __all__ = ["NAME", "Caller", "Lookup", "integer"]
@@ -41,44 +50,39 @@ class Lookup:
     """The way from a request to a caller and a bot.
 
     Attributes:
-        service: The bots.
+        authenticator: Knows who asks, and the service.
+        admins: Knows who looks after users.
         default: The era of users who have not chosen one.
     """
 
-    service: Service
+    authenticator: Authenticator
+    admins: Authenticator
     default: Variant = DEFAULT
+
+    @property
+    def service(self) -> Service:
+        """The bots."""
+        return self.authenticator.service
 
     async def client(self, request: Request, scope: Scope) -> Client:
         """Return who asks.
 
         Raises:
-            Refused: No or a wrong key (401), or one that may not do that (403).
+            KeyMissing, KeyInvalid, ScopeMissing: As they say.
+            Refusal: That cannot be told now (503).
         """
-        client = await self._authenticated(request.header("x-api-key"))
-        if client is None:
-            raise Refused(401, "Invalid API key")
-        if not client.may(scope):
-            raise Refused(403, f"This key lacks the scope '{scope.value}'.")
-        return client
-
-    async def _authenticated(self, key: str | None) -> Client | None:
-        try:
-            return await self.service.authenticate(key)
-        except MeetcoreError as error:
-            raise Refused(
-                503, "Authentication service unavailable", {"Retry-After": "2"}
-            ) from error
+        return await _known(self.authenticator, request, scope)
 
     async def admin(self, request: Request) -> Client:
         """Return the administrator who asks.
 
         Raises:
-            Refused: No, a wrong or an ordinary key (403).
+            Refusal: No, a wrong or an ordinary key (403).
         """
-        client = await self._authenticated(request.header("x-admin-api-key"))
-        if client is None or not client.may(Scope.ADMIN):
-            raise Refused(403, "Invalid or missing admin token.")
-        return client
+        try:
+            return await _known(self.admins, request, Scope.ADMIN)
+        except (KeyMissing, ScopeMissing) as error:
+            raise Refusal(403, "Invalid or missing admin token.") from error
 
     async def caller(self, request: Request, scope: Scope = Scope.READ) -> Caller:
         """Return who asks, and in which era."""
@@ -89,7 +93,7 @@ class Lookup:
         """Return the era of a request: its own choice, its user's, or the server's.
 
         Raises:
-            Refused: It names none of the four.
+            Refusal: It names none of the four.
         """
         create_request = request.args.get("dialect")
         if create_request is not None:
@@ -139,30 +143,33 @@ class Lookup:
         """Return the bot with a meeting id.
 
         Raises:
-            Refused: It is no number, or there is no such meeting.
+            Refusal: It is no number, or there is no such meeting.
         """
         number = integer(["path", "meeting_id"], text, low=0)
         try:
             row = await self.service.bot_numbered(client, number)
         except NoSuchBot as error:
-            raise Refused(404, "Meeting not found") from error
+            raise Refusal(404, "Meeting not found") from error
         if row.dialect != NAME:
-            raise Refused(404, "Meeting not found")
+            raise Refusal(404, "Meeting not found")
         return row
 
-    async def history(self, row: BotRow) -> BotHistory:
-        """Return a bot's history; an empty one after its data was deleted."""
-        try:
-            return await self.service.history(row)
-        except BotGone:
-            return BotHistory()
+
+async def _known(authenticator: Authenticator, request: Request, scope: Scope) -> Client:
+    try:
+        return await authenticator.client(request, scope)
+    except (KeyMissing, ScopeMissing):
+        raise
+    except MeetcoreError as error:
+        text = "Authentication service unavailable"
+        raise Refusal(503, text, headers={"Retry-After": "2"}) from error
 
 
 def integer(loc: list[str | int], text: str, *, low: int, high: int = 2**31 - 1) -> int:
     """Return the whole number a path or a query names.
 
     Raises:
-        Refused: It is none, or out of bounds.
+        Refusal: It is none, or out of bounds.
     """
     digits = text.strip()
     if not digits.lstrip("-").isascii() or not digits.lstrip("-").isdigit() or len(digits) > 20:

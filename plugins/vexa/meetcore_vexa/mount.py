@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from meetcore.gateway.http import ApiKey, Mount, SocketRoute
-from meetcore.gateway.service import App
-from meetcore.model.errors import ConfigError
-from meetcore_vexa.accounts import AccountRoutes
-from meetcore_vexa.bots import BotRoutes
-from meetcore_vexa.history import MeetingRoutes
-from meetcore_vexa.live import LiveRoutes
+from meetcore import build_options
+from meetcore.gateway import ApiKey, App, Authenticator, Mount, SocketRoute
+from meetcore_vexa.errors import REFUSE
 from meetcore_vexa.lookup import NAME, Lookup
-from meetcore_vexa.recordings import RecordingRoutes
-from meetcore_vexa.refusals import refuse
+from meetcore_vexa.options import WHERE, VexaOptions
+from meetcore_vexa.routes_accounts import AccountRoutes
 from meetcore_vexa.routes_actions import ActionRoutes
 from meetcore_vexa.routes_admin import AdminRoutes
-from meetcore_vexa.transcripts import TranscriptRoutes
-from meetcore_vexa.variants import DEFAULT, Variant
+from meetcore_vexa.routes_bots import BotRoutes
+from meetcore_vexa.routes_meetings import MeetingRoutes
+from meetcore_vexa.routes_recordings import RecordingRoutes
+from meetcore_vexa.routes_transcripts import TranscriptRoutes
+from meetcore_vexa.sockets import LiveRoutes
 from meetcore_vexa.webhooks import EnvelopeWebhooks, FlatWebhooks
 
-__all__ = ["mount"]
+__all__ = ["add_to"]
+
+_KEY = ApiKey("x-api-key")
+_SOCKET_KEY = ApiKey("x-api-key", query="api_key")
+_ADMIN_KEY = ApiKey("x-admin-api-key")
 
 
-def mount(app: App) -> None:
-    """Mount the dialect.
+def add_to(app: App) -> None:
+    """Mount Vexa's API.
 
     Raises:
-        ConfigError: `[plugins.server.dialects.vexa] dialect` names none of the four.
+        ConfigError: An option of ours that nobody knows, or that names none of the four eras.
     """
-    default = _default(app)
-    lookup = Lookup(service=app.service, default=default)
+    service = app.service
+    default = build_options(VexaOptions, app.options.get(NAME), WHERE).variant
+    lookup = Lookup(
+        authenticator=Authenticator(service, (_KEY,)),
+        admins=Authenticator(service, (_ADMIN_KEY,)),
+        default=default,
+    )
     bots = BotRoutes(lookup)
     rooms = (
         ActionRoutes(lookup),
@@ -39,28 +47,17 @@ def mount(app: App) -> None:
         AccountRoutes(lookup),
         AdminRoutes(lookup),
     )
-    app.add_webhook_format(FlatWebhooks(app.service, default))
-    app.add_webhook_format(EnvelopeWebhooks(app.service, default))
+    live = LiveRoutes(lookup, Authenticator(service, (_SOCKET_KEY,)))
+    app.add_webhook_format(FlatWebhooks(service, default))
+    app.add_webhook_format(EnvelopeWebhooks(service, default))
     app.mount(
         Mount(
             name=NAME,
             title="Vexa",
             routes=[route for room in rooms for route in room.routes()],
-            sockets=[SocketRoute("/ws", LiveRoutes(lookup).admit)],
-            refuse=refuse,
-            keys=[ApiKey("x-api-key", query="api_key"), ApiKey("x-admin-api-key")],
+            sockets=[SocketRoute("/ws", live.admit)],
+            refuse=REFUSE,
+            keys=(_SOCKET_KEY, _ADMIN_KEY),
             docs="REST, WebSocket and webhooks as Vexa has them, 0.6 to 0.12.",
         )
     )
-
-
-def _default(app: App) -> Variant:
-    options = app.options.get(NAME, {})
-    named = options.get("dialect", DEFAULT.value) if isinstance(options, dict) else None
-    variant = Variant.named(named)
-    if variant is None:
-        raise ConfigError(
-            f"[plugins.server.dialects.vexa] cannot be used: dialect is {named!r}.",
-            'Write dialect = "E1", "E2", "E3" or "E4".',
-        )
-    return variant

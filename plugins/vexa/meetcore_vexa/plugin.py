@@ -17,6 +17,6 @@ meetcore_api_version = "1.0"
 @hookimpl
 def meetcore_register_routes(app: App) -> None:
     """Mount `/vexa`, and offer the webhooks of both eras."""
-    from meetcore_vexa.mount import mount
+    from meetcore_vexa.mount import add_to
 
-    mount(app)
+    add_to(app)

@@ -7,16 +7,15 @@ import binascii
 import io
 import wave
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
+from meetcore.gateway import BodyFields, Refusal, history_of
 from meetcore.gateway.http import Reply, Request, Route
 from meetcore.gateway.records import BotRow, Scope
 from meetcore.model.commands import SendChat, ShowImage, Speak
 from meetcore.model.lifecycle import IN_CALL
-from meetcore_vexa.create_request import body_object, text_of
+from meetcore_vexa.create_request import fields_of
+from meetcore_vexa.errors import invalid
 from meetcore_vexa.lookup import Lookup
-from meetcore_vexa.refusals import Refused, invalid
 
 __all__ = ["ActionRoutes"]
 
@@ -57,7 +56,7 @@ class ActionRoutes:
         for row in rows:
             if row.state in IN_CALL:
                 return row
-        raise Refused(404, f"No active meeting found for {platform}/{native_id}")
+        raise Refusal(404, f"No active meeting found for {platform}/{native_id}")
 
     async def read_chat(self, request: Request) -> Reply:
         """Return what was said in the chat, also after the meeting."""
@@ -65,8 +64,8 @@ class ActionRoutes:
         platform, native_id = request.params["platform"], request.params["native_id"]
         rows = await self._lookup.meetings(client, platform, native_id)
         if not rows:
-            raise Refused(404, f"No meeting found for {platform}/{native_id}")
-        history = await self._lookup.history(rows[0])
+            raise Refusal(404, f"No meeting found for {platform}/{native_id}")
+        history = await history_of(self._service, rows[0])
         messages = [
             {
                 "sender": line.sender_name,
@@ -81,10 +80,10 @@ class ActionRoutes:
     async def send_chat(self, request: Request) -> Reply:
         """Write into the chat."""
         await self._lookup.client(request, Scope.WRITE)
-        body = body_object(request.json())
-        text = text_of(body, "text", longest=10_000)
+        body = fields_of(request.json())
+        text = body.text("text", longest=10_000)
         if text is None or not text.strip():
-            raise Refused(400, "text is required")
+            raise Refusal(400, "text is required")
         row = await self._active(request)
         await self._service.perform(row, SendChat(text))
         return _accepted("Chat message sent", row)
@@ -92,11 +91,11 @@ class ActionRoutes:
     async def speak(self, request: Request) -> Reply:
         """Say something: audio as it is sent; for text there is no voice here."""
         await self._lookup.client(request, Scope.WRITE)
-        body = body_object(request.json())
-        text, url = text_of(body, "text", longest=10_000), text_of(body, "audio_url")
-        audio = text_of(body, "audio_base64", longest=2 * _BYTES)
+        body = fields_of(request.json())
+        text, url = body.text("text", longest=10_000), body.text("audio_url")
+        audio = body.text("audio_base64", longest=2 * _BYTES)
         if text is None and url is None and audio is None:
-            raise Refused(400, "Must provide one of: text, audio_url, or audio_base64")
+            raise Refusal(400, "Must provide one of: text, audio_url, or audio_base64")
         row = await self._active(request)
         if audio is None:
             raise _missing(
@@ -122,10 +121,10 @@ class ActionRoutes:
     async def share_screen(self, request: Request) -> Reply:
         """Refuse: no platform here shares a screen."""
         await self._lookup.client(request, Scope.WRITE)
-        body = body_object(request.json())
-        kind = text_of(body, "type", longest=50)
+        body = fields_of(request.json())
+        kind = body.text("type", longest=50)
         if kind not in ("image", "video", "url", "html"):
-            raise Refused(400, "type must be one of: image, video, url, html")
+            raise Refusal(400, "type must be one of: image, video, url, html")
         await self._active(request)
         raise _missing("This server cannot share a screen.")
 
@@ -136,11 +135,11 @@ class ActionRoutes:
     async def set_avatar(self, request: Request) -> Reply:
         """Show a picture as the bot's camera, where the platform can."""
         await self._lookup.client(request, Scope.WRITE)
-        body = body_object(request.json())
-        url = text_of(body, "url")
-        encoded = text_of(body, "image_base64", longest=2 * _BYTES)
+        body = fields_of(request.json())
+        url = body.text("url")
+        encoded = body.text("image_base64", longest=2 * _BYTES)
         if url is None and encoded is None:
-            raise Refused(400, "Must provide one of: url or image_base64")
+            raise Refusal(400, "Must provide one of: url or image_base64")
         row = await self._active(request)
         if encoded is None:
             raise _missing("This server fetches no pictures; send 'image_base64'.")
@@ -164,9 +163,9 @@ def _accepted(message: str, row: BotRow) -> Reply:
     return Reply(status=202, json={"message": message, "meeting_id": row.number})
 
 
-def _missing(what: str) -> Refused:
+def _missing(what: str) -> Refusal:
     """Return what the vendor answers where a feature is not served: 404."""
-    return Refused(404, f"Not Found. {what}")
+    return Refusal(404, f"Not Found. {what}")
 
 
 def _decoded(name: str, text: str) -> bytes:
@@ -176,11 +175,11 @@ def _decoded(name: str, text: str) -> bytes:
         raise invalid(["body", name], "This is not base64") from error
 
 
-def _speech(body: Mapping[str, Any], encoded: str) -> Speak:
+def _speech(body: BodyFields, encoded: str) -> Speak:
     raw = _decoded("audio_base64", encoded.rpartition(";base64,")[2])
-    kind = text_of(body, "format", longest=20) or "wav"
+    kind = body.text("format", longest=20) or "wav"
     if kind == "pcm":
-        rate = body.get("sample_rate", 24_000)
+        rate = body.body.get("sample_rate", 24_000)
         if isinstance(rate, bool) or not isinstance(rate, int) or not 8000 <= rate <= 48_000:
             raise invalid(["body", "sample_rate"], "Input should be between 8000 and 48000")
         return Speak(raw[: len(raw) // 2 * 2], rate)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from meetcore.gateway import BodyFields, Refusal
 from meetcore.gateway.http import Reply, Request, Route
 from meetcore.gateway.records import NoSuchBot, Scope, UserRow
-from meetcore_vexa.accounts import user_body
-from meetcore_vexa.create_request import body_object, text_of
+from meetcore_vexa.create_request import fields_of
+from meetcore_vexa.errors import invalid
 from meetcore_vexa.lookup import Lookup, integer
-from meetcore_vexa.refusals import Refused, invalid
+from meetcore_vexa.routes_accounts import user_body
 from meetcore_vexa.variants import Variant, naive, zulu
 
 __all__ = ["AdminRoutes"]
@@ -51,16 +51,16 @@ class AdminRoutes:
     async def create_user(self, request: Request) -> Reply:
         """Create a user, or find the one with that email."""
         await self._lookup.admin(request)
-        body = body_object(request.json())
-        email = text_of(body, "email", longest=320)
+        body = fields_of(request.json())
+        email = body.text("email", longest=320)
         if email is None:
             raise invalid(["body", "email"], "Field required", "missing")
         if not _EMAIL.fullmatch(email):
             raise invalid(["body", "email"], "value is not a valid email address")
         user, new = await self._service.create_user(
             email,
-            name=text_of(body, "name", longest=200),
-            image_url=text_of(body, "image_url"),
+            name=body.text("name", longest=200),
+            image_url=body.text("image_url"),
             max_bots=_limit(body),
         )
         return Reply(status=201 if new else 200, json=user_body(user))
@@ -79,14 +79,14 @@ class AdminRoutes:
         await self._lookup.admin(request)
         users = await self._service.users(email=request.params["email"])
         if not users:
-            raise Refused(404, "User not found")
+            raise Refusal(404, "User not found")
         return Reply(json=user_body(users[0]))
 
     async def _user(self, request: Request) -> UserRow:
         number = integer(["path", "user_id"], request.params["user_id"], low=0)
         user = await self._service.user(number)
         if user is None:
-            raise Refused(404, "User not found")
+            raise Refusal(404, "User not found")
         return user
 
     async def get_user(self, request: Request) -> Reply:
@@ -98,17 +98,17 @@ class AdminRoutes:
         """Change a user."""
         await self._lookup.admin(request)
         user = await self._user(request)
-        body = body_object(request.json())
+        body = fields_of(request.json())
         changes: dict[str, Any] = {}
         for name in ("name", "image_url"):
-            if name in body:
-                changes[name] = text_of(body, name)
+            if name in body.body:
+                changes[name] = body.text(name)
         if body.get("max_concurrent_bots") is not None:
             changes["max_bots"] = _limit(body)
         try:
             user = await self._service.change_user(user.id, **changes) if changes else user
         except NoSuchBot as error:
-            raise Refused(404, "User not found") from error
+            raise Refusal(404, "User not found") from error
         return Reply(json=user_body(user))
 
     async def create_token(self, request: Request) -> Reply:
@@ -143,10 +143,10 @@ class AdminRoutes:
         for row in await self._service.keys():
             if row.number == number and await self._service.revoke_key(row.id):
                 return Reply(status=204)
-        raise Refused(404, "Token not found")
+        raise Refusal(404, "Token not found")
 
 
-def _limit(body: Mapping[str, Any]) -> int | None:
+def _limit(body: BodyFields) -> int | None:
     value = body.get("max_concurrent_bots")
     if value is None:
         return None
@@ -160,13 +160,13 @@ def _limit(body: Mapping[str, Any]) -> int | None:
 def _token_wish(request: Request) -> tuple[list[str], int | None]:
     args = request.args
     raw = request.json()
-    body = {} if raw is None else body_object(raw)
+    body = fields_of({} if raw is None else raw)
     scopes: Any = body.get("scopes")
     if scopes is None:
         scopes = [part.strip() for part in args.get("scopes", "").split(",") if part.strip()]
     if not isinstance(scopes, list) or any(s not in ("bot", "tx", "browser") for s in scopes):
         raise invalid(["body", "scopes"], "Input should be a list of 'bot', 'tx' and 'browser'")
-    lifetime = body.get("expires_in", args.get("expires_in"))
+    lifetime = body.body.get("expires_in", args.get("expires_in"))
     if lifetime is None:
         return scopes or ["bot", "tx"], None
     if isinstance(lifetime, bool) or not isinstance(lifetime, (int, str)):

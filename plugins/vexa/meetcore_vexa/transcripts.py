@@ -1,203 +1,125 @@
-"""The routes under /transcripts: the transcript as JSON, sent as it is read, and public links."""
+"""The one place where a segment gets its Vexa form, for REST and for every frame.
+
+Clients of E1 and E2 tell segments apart by the text of `absolute_start_time`, so it is made here
+alone, from two facts of the journal that do not change: when the bot came in, and the segment's
+onset. Two people may begin in the same millisecond; the digits below it, which the onset leaves
+free, come from the segment's id, so that one does not replace the other.
+
+A segment's seconds have both names, `start` and `start_time`, `end` and `end_time`, wherever it
+stands: servers and documentation differ, and Vexa's own rendering library sorts by `start_time`
+whatever it was given.
+"""
 
 from __future__ import annotations
 
-import heapq
-import json
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from datetime import timedelta
+import zlib
+from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 from attrs import frozen
 
-from meetcore.gateway.http import Reply, Request, Route
-from meetcore.gateway.records import BotGone, BotRow, Client, NoSuchBot, Scope
-from meetcore.gateway.service import Service
-from meetcore.model.events import SegmentFinalized
-from meetcore.model.history import BotHistory
-from meetcore_vexa.lookup import Caller, Lookup, integer
-from meetcore_vexa.meetings import meeting_body, meeting_of, standing_of_row
-from meetcore_vexa.recordings import recording_body
-from meetcore_vexa.refusals import Refused
-from meetcore_vexa.segments import SegmentForm, SessionFacts, segment_body, shown_start_s
-from meetcore_vexa.statuses import standing_of
-from meetcore_vexa.variants import Variant, zulu
+from meetcore.model.transcript import Segment
+from meetcore_vexa.variants import Variant, naive, zulu
 
-__all__ = ["SORTED_WITHIN", "TranscriptRoutes", "newest_segments"]
-
-SORTED_WITHIN = 256
-"""Segments come by their start and are told by the start they show, which may be an earlier one: so
-many wait for one another, which bounds the memory, not the length of the meeting."""
-
-SHARE_PURPOSE = "vexa-transcript-share"
+__all__ = ["SegmentForm", "SessionFacts", "language_of", "segment_body", "shown_start_s"]
 
 
-async def newest_segments(service: Service, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
-    """Yield the newest revision of each segment, with when it came, as they were spoken."""
-    heap: list[tuple[float, float, int, SegmentFinalized]] = []
-    async with aclosing(service.finalized(row)) as events:
-        async for event in events:
-            segment = event.segment
-            if not segment.text.strip():
-                continue
-            heapq.heappush(heap, (shown_start_s(segment), segment.end_s, event.seq, event))
-            if len(heap) > SORTED_WITHIN:
-                yield heapq.heappop(heap)[3]
-    while heap:
-        yield heapq.heappop(heap)[3]
+class SegmentForm(Enum):
+    """Where a segment stands; some of its keys depend on it."""
+
+    REST = "rest"
+    MUTABLE = "mutable"
+    FINALIZED = "finalized"
+    BUNDLE = "bundle"
 
 
 @frozen(kw_only=True)
-class _Opened:
-    row: BotRow
-    history: BotHistory
-    session: SessionFacts
+class SessionFacts:
+    """What all segments of a bot share.
 
-
-class TranscriptRoutes:
-    """Handlers of the routes under /transcripts and /public/transcripts.
-
-    Args:
-        lookup: The way in.
+    Attributes:
+        uid: Names the attendance.
+        began_at: When the bot was first in the call: second 0 of the meeting.
+        language: What was ordered, for segments that do not say.
     """
 
-    def __init__(self, lookup: Lookup) -> None:
-        self._lookup = lookup
-        self._service = lookup.service
+    uid: str
+    began_at: datetime | None = None
+    language: str | None = None
 
-    def routes(self) -> list[Route]:
-        """Return the routes."""
-        meeting = "/transcripts/{platform}/{native_id}"
-        return [
-            Route("GET", meeting, self.get),
-            Route("POST", f"{meeting}/share", self.share),
-            Route("GET", "/public/transcripts/{share}", self.public),
-        ]
+    def absolute(self, at_s: float, extra_us: int = 0) -> str | None:
+        """Return the wall time of a second of the meeting; None while its start is unknown."""
+        if self.began_at is None:
+            return None
+        passed = timedelta(milliseconds=round(at_s * 1000), microseconds=extra_us)
+        return zulu(self.began_at + passed)
 
-    async def get(self, request: Request) -> Reply:
-        """Return a transcript."""
-        caller = await self._lookup.caller(request)
-        reading = await self._read(caller.client, request)
-        head = self._head(reading, caller.variant)
-        return Reply(
-            stream=self._written(head, reading, caller.variant), media_type="application/json"
-        )
 
-    async def _read(self, client: Client, request: Request) -> _Opened:
-        platform, native_id = request.params["platform"], request.params["native_id"]
-        rows = await self._lookup.meetings(client, platform, native_id)
-        wanted = request.args.get("meeting_id")
-        if wanted:
-            number = integer(["query", "meeting_id"], wanted, low=0)
-            rows = [row for row in rows if row.number == number]
-        if not rows:
-            raise Refused(404, f"Meeting not found for platform {platform} and ID {native_id}")
-        return await self._opened(rows[0])
+def language_of(tag: str | None) -> str | None:
+    """Return the language of a BCP-47 tag: `en` of `en-US`."""
+    return tag.partition("-")[0].lower() if tag else None
 
-    async def _opened(self, row: BotRow) -> _Opened:
-        history = await self._service.history(row)
-        session = SessionFacts(
-            uid=row.bot_id, began_at=history.in_call_at, language=meeting_of(row).language
-        )
-        return _Opened(row=row, history=history, session=session)
 
-    @staticmethod
-    def _head(reading: _Opened, variant: Variant) -> dict[str, Any]:
-        row, history = reading.row, reading.history
-        standing = standing_of(history) if history.transitions else standing_of_row(row)
-        meeting = meeting_body(
-            row,
-            standing,
-            variant,
-            transitions=history.transitions,
-            trouble=history.transcription_trouble,
-        )
-        names = (
-            "id",
-            "platform",
-            "native_meeting_id",
-            "constructed_meeting_url",
-            "status",
-            "start_time",
-            "end_time",
-        )
-        head = {name: meeting[name] for name in names}
-        if variant.bundles:
-            recording = recording_body(row, history)
-            head["recordings"] = [recording] if recording else []
-            head["notes"] = meeting["data"].get("notes")
-            head["data"] = meeting["data"]
-        return head
+def shown_start_s(segment: Segment) -> float:
+    """Return the start that stays, whatever was heard of a segment later."""
+    return segment.start_s if segment.onset_s is None else segment.onset_s
 
-    async def _written(
-        self, head: dict[str, Any], reading: _Opened, variant: Variant
-    ) -> AsyncGenerator[bytes, None]:
-        yield json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "segments": ['
-        comma = b""
-        async with aclosing(self._bodies(reading, variant)) as bodies:
-            async for body in bodies:
-                yield comma + json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-                comma = b", "
-        yield b"]}"
 
-    async def _bodies(
-        self, reading: _Opened, variant: Variant
-    ) -> AsyncGenerator[dict[str, Any], None]:
-        async with aclosing(newest_segments(self._service, reading.row)) as events:
-            async for event in events:
-                yield segment_body(
-                    event.segment, event.at, reading.session, variant, SegmentForm.REST
-                )
+def segment_body(
+    segment: Segment, at: datetime, session: SessionFacts, variant: Variant, form: SegmentForm
+) -> dict[str, Any]:
+    """Return a segment as a JSON object.
 
-    # --- public links ------------------------------------------------------------------
+    Args:
+        segment: The segment.
+        at: When that revision of it came.
+        session: Whose it is.
+        variant: For whom.
+        form: Where it will stand.
+    """
+    start_s = shown_start_s(segment)
+    end_s = max(start_s, segment.end_s)
+    extra_us = zlib.crc32(segment.id.encode("utf-8", "replace")) % 1000
+    body: dict[str, Any] = {
+        "segment_id": segment.id,
+        "start": round(start_s, 3),
+        "start_time": round(start_s, 3),
+        "end": round(end_s, 3),
+        "end_time": round(end_s, 3),
+        "text": segment.text,
+        "language": language_of(segment.language or session.language),
+        "completed": segment.finalized,
+        "speaker": segment.speaker_name,
+        "absolute_start_time": session.absolute(start_s, extra_us),
+        "absolute_end_time": session.absolute(end_s, extra_us),
+        "updated_at": zulu(at),
+    }
+    if form in (SegmentForm.MUTABLE, SegmentForm.FINALIZED):
+        body["session_uid"] = session.uid
+    if form is SegmentForm.MUTABLE:
+        body["speaker_mapping_status"] = "MAPPED" if segment.speaker_name else "UNKNOWN"
+    if form is SegmentForm.REST:
+        body["created_at"] = zulu(at) if variant is Variant.E4 else naive(at)
+    if variant is Variant.E4:
+        body["speaker_key"] = segment.participant_id or segment.track_id
+        if form is SegmentForm.REST:
+            body |= _detail(segment)
+    return body
 
-    async def share(self, request: Request) -> Reply:
-        """Make a link to a transcript that works without a key for a time."""
-        caller: Caller = await self._lookup.caller(request, Scope.WRITE)
-        reading = await self._read(caller.client, request)
-        given = request.args.get("ttl_seconds", "900")
-        ttl_s = integer(["query", "ttl_seconds"], given, low=60, high=7 * 24 * 3600)
-        row = reading.row
-        claims = {"bot": row.bot_id, "user": row.user_id, "key": caller.client.key_id}
-        token = self._service.sign(SHARE_PURPOSE, claims, expires_s=ttl_s)
-        expires_at = zulu_after(self._service, ttl_s)
-        body: dict[str, Any]
-        if caller.variant is Variant.E4:
-            body = {"id": token, "token": token, "mode": "read", "expires_at": expires_at}
-        else:
-            body = {
-                "share_id": token,
-                "url": f"{request.base_url}/public/transcripts/{token}.txt",
-                "expires_at": expires_at,
-                "expires_in_seconds": ttl_s,
+
+def _detail(segment: Segment) -> dict[str, Any]:
+    detail: dict[str, Any] = {}
+    if segment.confidence is not None:
+        detail["confidence"] = segment.confidence
+    if segment.words:
+        detail["words"] = [
+            {
+                "word": word.text,
+                "start": word.start_s,
+                "end": word.end_s,
+                "probability": word.confidence,
             }
-        return Reply(json=body)
-
-    async def public(self, request: Request) -> Reply:
-        """Return a shared transcript as text."""
-        token = request.params["share"].removesuffix(".txt")
-        claims = self._service.verify(SHARE_PURPOSE, token)
-        if claims is None:
-            raise Refused(404, "Share link not found or expired")
-        key_id = str(claims.get("key"))
-        if not await self._service.key_is_valid(key_id):
-            raise Refused(404, "Share link not found or expired")
-        owner = Client(key_id=key_id, user_id=int(claims["user"]), scopes=frozenset({Scope.READ}))
-        try:
-            reading = await self._opened(await self._service.bot(owner, str(claims["bot"])))
-        except (NoSuchBot, BotGone) as error:
-            raise Refused(404, "Share link not found or expired") from error
-        return Reply(stream=self._text(reading), media_type="text/plain; charset=utf-8")
-
-    async def _text(self, reading: _Opened) -> AsyncGenerator[bytes, None]:
-        async with aclosing(self._bodies(reading, Variant.E3)) as bodies:
-            async for body in bodies:
-                who = body["speaker"] or "Unknown"
-                line = f"[{body['absolute_start_time']}] {who}: {body['text']}\n"
-                yield line.encode("utf-8", "replace")
-
-
-def zulu_after(service: Service, seconds: float) -> str:
-    """Return the time a while from now."""
-    return zulu(service.now() + timedelta(seconds=seconds))
+            for word in segment.words
+        ]
+    return detail

@@ -8,20 +8,20 @@ Every bot has both formats as its targets; the one that is not the user's says n
 from __future__ import annotations
 
 import hashlib
-import hmac
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from attrs import evolve, frozen
 
+from meetcore.gateway import hmac_sha256
 from meetcore.gateway.records import WebhookTarget
 from meetcore.gateway.service import Moment, Outgoing, Service, WebhookFormat
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import IN_CALL, State
 from meetcore.model.plain import to_json
-from meetcore_vexa.meetings import meeting_body
-from meetcore_vexa.recordings import recording_body
+from meetcore_vexa.bot_object import meeting_body
+from meetcore_vexa.routes_recordings import recording_body
 from meetcore_vexa.statuses import StatusStep, standing_of, steps_of
 from meetcore_vexa.variants import DEFAULT, Variant, naive, zulu
 
@@ -71,8 +71,7 @@ class HookSettings:
 
 def signed(secret: str, timestamp: str, body: bytes) -> str:
     """Return the value of `X-Webhook-Signature`."""
-    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
-    return f"sha256={digest.hexdigest()}"
+    return hmac_sha256(secret, timestamp.encode(), b".", body)
 
 
 class _UserWebhooks(WebhookFormat):

@@ -27,8 +27,8 @@ from meetcore.model.events import (
 )
 from meetcore.model.lifecycle import TERMINAL, TRANSITIONS, EndReason, State
 from meetcore.model.transcript import Segment
+from meetcore_vexa.bot_object import MeetingIdentity
 from meetcore_vexa.frames import frames_for
-from meetcore_vexa.meetings import MeetingIdentity
 from meetcore_vexa.variants import Variant
 from tests.plugins.vexa.life import PATH, SEAT, VexaFake, open_vexa, segment
 

@@ -19,7 +19,7 @@ from meetcore.model.commands import Speak
 from meetcore.model.errors import CapabilityMissing, CommandFailed
 from meetcore.model.events import SegmentFinalized
 from meetcore.model.lifecycle import EndReason, State
-from meetcore_vexa.transcripts import SORTED_WITHIN
+from meetcore_vexa.routes_transcripts import SORTED_WITHIN
 from tests.plugins.vexa.life import (
     ADMIN,
     KEY,

@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import evolve
 
+from meetcore.gateway import Refusal, history_of, note_headers
 from meetcore.gateway.http import Reply, Request, Route
 from meetcore.gateway.records import (
     AlreadyThere,
@@ -18,19 +19,12 @@ from meetcore.gateway.records import (
     WebhookTarget,
 )
 from meetcore.model.lifecycle import IN_CALL, State
-from meetcore_vexa.create_request import (
-    CreateBotRequest,
-    body_object,
-    language_wished,
-    text_of,
-    wish_from,
-)
+from meetcore_vexa.bot_object import bot_status, meeting_body, meeting_now, standing_of_row
+from meetcore_vexa.create_request import CreateBotRequest, fields_of, language_wished, wish_from
+from meetcore_vexa.errors import invalid
 from meetcore_vexa.links import MeetingPlace
 from meetcore_vexa.listing import list_meetings
 from meetcore_vexa.lookup import LIVE_STATES, NAME, Lookup
-from meetcore_vexa.meetings import bot_status, meeting_body, standing_of_row
-from meetcore_vexa.refusals import Refused, invalid
-from meetcore_vexa.statuses import standing_of
 from meetcore_vexa.variants import Variant
 from meetcore_vexa.webhooks import TARGETS
 
@@ -95,10 +89,8 @@ class BotRoutes:
         row = await self.send(caller.client, create_request, place, caller.variant)
         body = meeting_body(row, standing_of_row(row), caller.variant)
         choice = self._service.choose_transcriber("default", create_request.language)
-        headers: dict[str, str] = {}
-        if choice.note is not None and create_request.language is not None:
-            headers["X-Meetcore-Note"] = choice.note.encode("ascii", "replace").decode()
-        return Reply(status=201, json=body, headers=headers)
+        note = choice.note if create_request.language is not None else None
+        return Reply(status=201, json=body, headers=note_headers(note))
 
     async def send(
         self,
@@ -114,7 +106,7 @@ class BotRoutes:
         time one is refused, while up to E3 a bot that is leaving does not stand in the way.
 
         Raises:
-            Refused: There is one (409), or the limit is reached (403, in E4 429).
+            Refusal: There is one (409), or the limit is reached (403, in E4 429).
         """
         there = await self._lookup.meetings(client, place.platform, place.native_id)
         in_the_way = LIVE_STATES if variant is Variant.E4 else LIVE_STATES - STOPPING
@@ -127,15 +119,15 @@ class BotRoutes:
             order = evolve(order_from(create_request, place, exclusive), **changes)
             return await self._service.create(client, order)
         except AlreadyThere as error:
-            raise Refused(
+            raise Refusal(
                 409,
                 "An active or requested meeting already exists for this platform and meeting ID. "
                 f"Platform: {place.platform}, Native Meeting ID: {place.native_id}",
             ) from error
         except LimitReached as error:
             if variant is Variant.E4:
-                raise Refused(429, "Bot concurrency limit reached") from error
-            raise Refused(
+                raise Refusal(429, "Bot concurrency limit reached") from error
+            raise Refusal(
                 403, f"User has reached the maximum concurrent bot limit ({error.limit})."
             ) from error
 
@@ -157,17 +149,8 @@ class BotRoutes:
         """Return one meeting by its number."""
         caller = await self._lookup.caller(request)
         row = await self._lookup.numbered(caller.client, request.params["meeting_id"])
-        history = await self._lookup.history(row)
-        standing = standing_of(history) if history.transitions else standing_of_row(row)
-        return Reply(
-            json=meeting_body(
-                row,
-                standing,
-                caller.variant,
-                transitions=history.transitions,
-                trouble=history.transcription_trouble,
-            )
-        )
+        history = await history_of(self._service, row)
+        return Reply(json=meeting_now(row, history, caller.variant))
 
     async def stop(self, request: Request) -> Reply:
         """Have a bot leave."""
@@ -178,7 +161,7 @@ class BotRoutes:
         if caller.variant is Variant.E4:
             return await self._stop_e4(platform, native_id, live)
         if not rows:
-            raise Refused(404, "No meeting found to stop.")
+            raise Refusal(404, "No meeting found to stop.")
         if not live:
             return Reply(status=202, json={"message": "Meeting already completed."})
         for row in live:
@@ -190,7 +173,7 @@ class BotRoutes:
         if platform not in ("google_meet", "teams", "zoom") and not live:
             raise invalid(["path", "platform"], f"Unknown platform '{platform[:50]}'", "enum")
         if not live:
-            raise Refused(404, "No active meeting for this bot")
+            raise Refusal(404, "No active meeting for this bot")
         for row in live:
             await self._service.stop(row, "stopped through the Vexa API")
         body = {
@@ -205,19 +188,19 @@ class BotRoutes:
     async def configure(self, request: Request) -> Reply:
         """Change the language or the task of a bot: refused, unless they are so already."""
         caller = await self._lookup.caller(request, Scope.WRITE)
-        body = body_object(request.json())
-        language, task = language_wished(body), text_of(body, "task")
+        body = fields_of(request.json())
+        language, task = language_wished(body), body.text("task")
         if task not in (None, "transcribe", "translate"):
             raise invalid(["body", "task"], "Task must be 'transcribe' or 'translate'")
         row = await self._active_or_newest(caller.client, request)
         if row.state not in IN_CALL:
             status = standing_of_row(row).status(caller.variant)
-            raise Refused(
+            raise Refusal(
                 409, f"Meeting found but is not active (status: '{status}'). Cannot reconfigure."
             )
         extras = row.extras
         if language not in (None, extras.get("language")) or task not in (None, "transcribe"):
-            raise Refused(
+            raise Refusal(
                 404,
                 "A running bot's language and task cannot be changed on this server. "
                 "Stop the bot and send another.",
@@ -229,7 +212,7 @@ class BotRoutes:
         platform, native_id = request.params["platform"], request.params["native_id"]
         rows = await self._lookup.meetings(client, platform, native_id)
         if not rows:
-            raise Refused(
+            raise Refusal(
                 404,
                 f"No active meeting found for platform {platform} and meeting ID {native_id}.",
             )

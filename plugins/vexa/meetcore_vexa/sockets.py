@@ -14,15 +14,16 @@ from typing import Any
 
 import trio
 
+from meetcore.gateway import Authenticator, KeyMissing, Refusal, ScopeMissing
 from meetcore.gateway.http import Reply, Request, Socket, SocketSession
 from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client, Scope
 from meetcore.model.errors import MeetcoreError, StorageUnavailable
 from meetcore.model.plain import to_json
+from meetcore_vexa.bot_object import meeting_of
+from meetcore_vexa.errors import REFUSE
 from meetcore_vexa.frames import StatusFrames, frames_for, status_frame
 from meetcore_vexa.links import NATIVE_IDS, same_meeting
 from meetcore_vexa.lookup import LIVE_STATES, NAME, Lookup
-from meetcore_vexa.meetings import meeting_of
-from meetcore_vexa.refusals import Refused, refuse
 from meetcore_vexa.statuses import steps_of
 from meetcore_vexa.variants import Variant
 
@@ -41,18 +42,20 @@ class LiveRoutes:
 
     Args:
         lookup: The way in.
+        authenticator: Knows who asks; here a key may stand in the query, too.
     """
 
-    def __init__(self, lookup: Lookup) -> None:
+    def __init__(self, lookup: Lookup, authenticator: Authenticator) -> None:
         self._lookup = lookup
+        self._authenticator = authenticator
 
     async def admit(self, request: Request) -> SocketSession | Reply:
         """Return a session; only an unknown dialect is refused before the handshake."""
         create_request = request.args.get("dialect")
         if create_request is not None and Variant.named(create_request) is None:
-            return refuse(request, Refused(422, "dialect should be 'E1', 'E2', 'E3' or 'E4'"))
+            return REFUSE(request, Refusal(422, "dialect should be 'E1', 'E2', 'E3' or 'E4'"))
         await trio.lowlevel.checkpoint()
-        return LiveSession(self._lookup, request)
+        return LiveSession(self._lookup, self._authenticator, request)
 
 
 class LiveSession(SocketSession):
@@ -60,11 +63,13 @@ class LiveSession(SocketSession):
 
     Args:
         lookup: The way in.
+        authenticator: Knows who asks.
         request: The handshake.
     """
 
-    def __init__(self, lookup: Lookup, request: Request) -> None:
+    def __init__(self, lookup: Lookup, authenticator: Authenticator, request: Request) -> None:
         self._lookup = lookup
+        self._authenticator = authenticator
         self._service = lookup.service
         self._request = request
         self._inbox, self._messages = trio.open_memory_channel[str | bytes](_WAITING_MESSAGES)
@@ -100,17 +105,15 @@ class LiveSession(SocketSession):
             nursery.cancel_scope.cancel()
 
     async def _admitted(self, socket: Socket) -> Client | None:
-        key = self._request.header("x-api-key") or self._request.args.get("api_key")
         try:
-            client = await self._service.authenticate(key or None)
+            return await self._authenticator.client(self._request, Scope.READ)
+        except (KeyMissing, ScopeMissing):
+            _, key = self._authenticator.key_of(self._request)
+            error = "missing_api_key" if key is None else "invalid_api_key"
+            _turned_away(socket, error, UNAUTHORIZED)
         except MeetcoreError:
             _turned_away(socket, "auth_unavailable", AUTH_UNAVAILABLE)
-            return None
-        if client is None or not client.may(Scope.READ):
-            error = "invalid_api_key" if key else "missing_api_key"
-            _turned_away(socket, error, UNAUTHORIZED)
-            return None
-        return client
+        return None
 
     async def _answer(self, talk: _Talk) -> None:
         async for message in self._messages:

@@ -9,12 +9,19 @@ from typing import Any
 from attrs import frozen
 
 from meetcore.gateway.records import BotRow
-from meetcore.model.history import Transition
+from meetcore.model.history import BotHistory, Transition
 from meetcore.model.lifecycle import State
-from meetcore_vexa.statuses import Standing, steps_of, transition_rows
+from meetcore_vexa.statuses import Standing, standing_of, steps_of, transition_rows
 from meetcore_vexa.variants import Variant, naive, stamp, zulu
 
-__all__ = ["MeetingIdentity", "bot_status", "meeting_body", "meeting_of", "standing_of_row"]
+__all__ = [
+    "MeetingIdentity",
+    "bot_status",
+    "meeting_body",
+    "meeting_now",
+    "meeting_of",
+    "standing_of_row",
+]
 
 
 @frozen(kw_only=True)
@@ -115,6 +122,17 @@ def meeting_body(
     if standing.state is State.SCHEDULED:
         body["scheduled_at"] = written(row.scheduled_for)
     return body
+
+
+def meeting_now(row: BotRow, history: BotHistory, variant: Variant) -> dict[str, Any]:
+    """Return a MeetingResponse by a bot's history; by its row where that is deleted."""
+    return meeting_body(
+        row,
+        standing_of(history) if history.transitions else standing_of_row(row),
+        variant,
+        transitions=history.transitions,
+        trouble=history.transcription_trouble,
+    )
 
 
 def _data(

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from meetcore.gateway import Refusal
 from meetcore.gateway.http import Reply, Request, Route
 from meetcore.gateway.records import Client, Scope, UserRow
 from meetcore.model.addresses import PrivateTargets, is_address, is_public
-from meetcore_vexa.create_request import body_object, flag_of, text_of
+from meetcore_vexa.create_request import fields_of
+from meetcore_vexa.errors import invalid
 from meetcore_vexa.lookup import NAME, Lookup
-from meetcore_vexa.refusals import Refused, invalid
 from meetcore_vexa.variants import Variant, naive
 from meetcore_vexa.webhooks import EVENT_TYPES
 
@@ -84,30 +85,30 @@ class AccountRoutes:
     async def _user(self, client: Client) -> UserRow:
         user = await self._service.user(client.user_id)
         if user is None:
-            raise Refused(404, "User not found")
+            raise Refusal(404, "User not found")
         return user
 
     async def set_webhook(self, request: Request) -> Reply:
         """Set where a user's webhooks go; what is sent from now on goes there."""
         caller = await self._lookup.caller(request, Scope.WRITE)
-        body = body_object(request.json())
-        if "webhook_url" not in body:
+        body = fields_of(request.json())
+        if "webhook_url" not in body.body:
             raise invalid(["body", "webhook_url"], "Field required", "missing")
-        url = text_of(body, "webhook_url")
+        url = body.text("webhook_url")
         if url is not None:
             trouble = target_trouble(url, self._service.private_targets)
             if trouble is not None:
                 raise invalid(["body", "webhook_url"], trouble, "url_parsing")
-        secret, events = text_of(body, "webhook_secret", longest=500), body.get("webhook_events")
+        secret, events = body.text("webhook_secret", longest=500), body.get("webhook_events")
         if secret is not None and not (secret.isascii() and secret.isprintable()):
             raise invalid(["body", "webhook_secret"], "Only printable ASCII characters")
         variant = caller.variant
         if (secret or events) and not variant.bundles:
             variant = Variant.E3  # before, there were neither secrets nor a choice of events
         changes: dict[str, Any] = {"webhook_url": url, "webhook_dialect": variant.value}
-        if "webhook_secret" in body:
+        if "webhook_secret" in body.body:
             changes["webhook_secret"] = secret
-        if "webhook_events" in body:
+        if "webhook_events" in body.body:
             changes["webhook_events"] = _events(events)
         await self._keep(caller.client, changes)
         return Reply(json={**user_body(await self._user(caller.client)), "webhook_url": url})
@@ -129,7 +130,7 @@ class AccountRoutes:
     async def set_dialect(self, request: Request) -> Reply:
         """Choose the era in which a user is answered; meetcore's own route."""
         client = await self._lookup.client(request, Scope.WRITE)
-        variant = Variant.named(body_object(request.json()).get("dialect"))
+        variant = Variant.named(fields_of(request.json()).get("dialect"))
         if variant is None:
             raise invalid(["body", "dialect"], "Input should be 'E1', 'E2', 'E3' or 'E4'", "enum")
         await self._keep(client, {"dialect": variant.value})
@@ -162,9 +163,9 @@ class AccountRoutes:
     async def set_recording(self, request: Request) -> Reply:
         """Accept what is so anyway; refuse anything else."""
         await self._lookup.client(request, Scope.WRITE)
-        body = body_object(request.json())
-        modes = body.get("capture_modes", ["audio"])
-        if flag_of(body, "enabled") is False or modes != ["audio"]:
+        body = fields_of(request.json())
+        modes = body.body.get("capture_modes", ["audio"])
+        if body.flag("enabled") is False or modes != ["audio"]:
             raise invalid(["body"], "This server records audio, of every meeting")
         return Reply(json={"enabled": True, "capture_modes": ["audio"]})
 

@@ -6,22 +6,22 @@ A meeting's recording has the meeting's number; its files are the mix and the tr
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from pathlib import PurePosixPath
 from typing import Any
 
+from meetcore.gateway import Refusal, bots_of, history_of
 from meetcore.gateway.http import Reply, Request, Route
 from meetcore.gateway.records import BotQuery, BotRow, Client, Scope
 from meetcore.model.events import ArtifactWritten
 from meetcore.model.history import BotHistory
+from meetcore_vexa.bot_object import meeting_of
 from meetcore_vexa.lookup import NAME, Lookup, integer
-from meetcore_vexa.meetings import meeting_of
-from meetcore_vexa.refusals import Refused
 from meetcore_vexa.variants import Variant, zulu
 
 __all__ = ["RecordingRoutes", "recording_body"]
 
 LINK_LASTS_S = 3600.0
-_PAGE = 50
 
 
 def audio_of(row: BotRow, history: BotHistory) -> list[ArtifactWritten]:
@@ -94,17 +94,13 @@ class RecordingRoutes:
         limit = integer(["query", "limit"], args.get("limit", "50"), low=1, high=200)
         offset = integer(["query", "offset"], args.get("offset", "0"), low=0)
         found: list[dict[str, Any]] = []
-        before: int | None = None
-        while len(found) < offset + limit:
-            query = BotQuery(dialect=NAME, before=before, limit=_PAGE)
-            rows = await self._service.bots(client, query)
-            for row in rows:
+        async with aclosing(bots_of(self._service, client, BotQuery(dialect=NAME))) as rows:
+            async for row in rows:
                 if row.in_call_at is not None and row.deleted_at is None:
-                    body = recording_body(row, await self._lookup.history(row))
+                    body = recording_body(row, await history_of(self._service, row))
                     found += [body] if body else []
-            if len(rows) < _PAGE:
-                break
-            before = rows[-1].number
+                if len(found) == offset + limit:
+                    break
         return Reply(json={"recordings": found[offset : offset + limit]})
 
     async def get(self, request: Request) -> Reply:
@@ -112,7 +108,7 @@ class RecordingRoutes:
         row, history = await self._found(request)
         body = recording_body(row, history)
         if body is None:
-            raise Refused(404, "Recording not found")
+            raise Refusal(404, "Recording not found")
         return Reply(json=body)
 
     async def delete(self, request: Request) -> Reply:
@@ -120,9 +116,9 @@ class RecordingRoutes:
         await self._lookup.client(request, Scope.WRITE)
         row, history = await self._found(request)
         if not history.ended:
-            raise Refused(409, "Recording is in flight and cannot be deleted yet.")
+            raise Refusal(409, "Recording is in flight and cannot be deleted yet.")
         meeting = meeting_of(row)
-        raise Refused(
+        raise Refusal(
             409,
             "This server deletes a recording together with its transcript: "
             f"DELETE /meetings/{meeting.platform}/{meeting.native_id}",
@@ -134,7 +130,7 @@ class RecordingRoutes:
         wanted = request.args.get("type", "audio")
         mix = audio_of(row, history)[0]
         if wanted != "audio" or mix.kind != "audio.mix":
-            raise Refused(404, f"There is no {wanted[:20]} master for this recording")
+            raise Refusal(404, f"There is no {wanted[:20]} master for this recording")
         return Reply(
             json={
                 **_media(1, mix),
@@ -183,13 +179,13 @@ class RecordingRoutes:
         client: Client = await self._lookup.client(request, Scope.READ)
         try:
             row = await self._lookup.numbered(client, request.params["recording_id"])
-        except Refused as error:
+        except Refusal as error:
             if error.status != 404:
                 raise
-            raise Refused(404, "Recording not found") from error
-        history = await self._lookup.history(row)
+            raise Refusal(404, "Recording not found") from error
+        history = await history_of(self._service, row)
         if not audio_of(row, history):
-            raise Refused(404, "Recording not found")
+            raise Refusal(404, "Recording not found")
         return row, history
 
     async def _media_of(self, request: Request) -> tuple[BotRow, ArtifactWritten]:
@@ -197,5 +193,5 @@ class RecordingRoutes:
         number = integer(["path", "media_id"], request.params["media_id"], low=0)
         files = audio_of(row, history)
         if not 1 <= number <= len(files):
-            raise Refused(404, "Media file not found")
+            raise Refusal(404, "Media file not found")
         return row, files[number - 1]

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import trio
 from attrs import evolve
 
+from meetcore.gateway import Refusal, history_of
 from meetcore.gateway.http import Reply, Request, Route
 from meetcore.gateway.records import BotRow, Client, NotNow, Scope
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
-from meetcore.model.plain import parse_time
-from meetcore_vexa.bots import BotRoutes
-from meetcore_vexa.create_request import body_object, flag_of, text_of, wish_from
+from meetcore_vexa.bot_object import meeting_now, standing_of_row
+from meetcore_vexa.create_request import fields_of, wish_from
+from meetcore_vexa.errors import invalid
 from meetcore_vexa.listing import list_meetings
 from meetcore_vexa.lookup import Caller, Lookup
-from meetcore_vexa.meetings import meeting_body, standing_of_row
-from meetcore_vexa.refusals import Refused, invalid
-from meetcore_vexa.statuses import standing_of
+from meetcore_vexa.routes_bots import BotRoutes
 
 __all__ = ["MeetingRoutes"]
 
@@ -64,13 +62,13 @@ class MeetingRoutes:
     async def annotate(self, request: Request) -> Reply:
         """Change what the user noted about the newest run of a meeting."""
         caller = await self._lookup.caller(request, Scope.WRITE)
-        data = body_object(request.json()).get("data")
+        data = fields_of(request.json()).get("data")
         if not isinstance(data, dict):
             raise invalid(["body", "data"], "Field required", "missing")
         changes = {name: data[name] for name in _DATA_FIELDS if data.get(name) is not None}
         _check_notes(changes)
         if not changes:
-            raise Refused(400, "No data provided for update.")
+            raise Refusal(400, "No data provided for update.")
         row = await self._newest(caller.client, request)
         kept = row.extras.get("data")
         known = dict(kept) if isinstance(kept, dict) else {}
@@ -81,20 +79,12 @@ class MeetingRoutes:
         platform, native_id = request.params["platform"], request.params["native_id"]
         rows = await self._lookup.meetings(client, platform, native_id)
         if not rows:
-            raise Refused(404, f"Meeting not found for platform {platform} and ID {native_id}")
+            raise Refusal(404, f"Meeting not found for platform {platform} and ID {native_id}")
         return rows[0]
 
     async def _answer(self, row: BotRow, caller: Caller, status: int = 200) -> Reply:
-        history = await self._lookup.history(row)
-        standing = standing_of(history) if history.transitions else standing_of_row(row)
-        body = meeting_body(
-            row,
-            standing,
-            caller.variant,
-            transitions=history.transitions,
-            trouble=history.transcription_trouble,
-        )
-        return Reply(status=status, json=body)
+        history = await history_of(self._service, row)
+        return Reply(status=status, json=meeting_now(row, history, caller.variant))
 
     async def delete(self, request: Request) -> Reply:
         """Delete transcript and recordings of the newest run of a meeting, and what names it."""
@@ -105,7 +95,7 @@ class MeetingRoutes:
         try:
             await self._deleted(row)
         except NotNow as error:
-            raise Refused(
+            raise Refusal(
                 409, f"Meeting not finalized; cannot delete transcripts. Current status: {status}"
             ) from error
         message = f"Meeting {platform}/{native_id} transcripts deleted and data anonymized"
@@ -130,33 +120,37 @@ class MeetingRoutes:
         client = await self._lookup.client(request, Scope.WRITE)
         row = await self._lookup.numbered(client, request.params["meeting_id"])
         if not row.ended:
-            raise Refused(400, "Meeting is not finished yet.")
-        history = await self._lookup.history(row)
+            raise Refusal(400, "Meeting is not finished yet.")
+        history = await history_of(self._service, row)
         if not any(a.media_type.startswith("audio/") for a in history.artifacts.values()):
-            raise Refused(404, "No recording found for this meeting")
+            raise Refusal(404, "No recording found for this meeting")
         if history.segments:
-            raise Refused(409, "Meeting is already transcribed")
-        raise Refused(503, "Deferred transcription is not configured on this server")
+            raise Refusal(409, "Meeting is already transcribed")
+        raise Refusal(503, "Deferred transcription is not configured on this server")
 
     # --- of the future -----------------------------------------------------------------
 
     async def plan(self, request: Request) -> Reply:
         """Send a bot later."""
         caller = await self._lookup.caller(request, Scope.WRITE)
-        body = body_object(request.json())
-        join_at = _time_of(body, "scheduled_at")
-        if flag_of(body, "auto_join") is False or join_at is None or not body.get("meeting_url"):
+        body = fields_of(request.json())
+        join_at = body.time("scheduled_at", longest=50)
+        if body.flag("auto_join") is False or join_at is None or not body.get("meeting_url"):
             raise invalid(
                 ["body"],
                 "This server plans bots only: 'meeting_url' and 'scheduled_at' are needed, and "
                 "'auto_join' must not be false",
             )
         create_request = wish_from(
-            {name: value for name, value in body.items() if name in ("meeting_url", "bot_name")},
+            {
+                name: value
+                for name, value in body.body.items()
+                if name in ("meeting_url", "bot_name")
+            },
             caller.variant,
         )
         place = self._lookup.resolved(create_request)
-        title = text_of(body, "title", longest=500)
+        title = body.text("title", longest=500)
         row = await self._bots.send(
             caller.client, create_request, place, caller.variant, join_at=join_at
         )
@@ -169,12 +163,12 @@ class MeetingRoutes:
         """Change the time or the title of a bot that has not gone yet."""
         caller = await self._lookup.caller(request, Scope.WRITE)
         row = await self._lookup.numbered(caller.client, request.params["meeting_id"])
-        body = body_object(request.json())
-        join_at, title = _time_of(body, "scheduled_at"), text_of(body, "title", longest=500)
-        url = text_of(body, "meeting_url")
+        body = fields_of(request.json())
+        join_at, title = body.time("scheduled_at", longest=50), body.text("title", longest=500)
+        url = body.text("meeting_url")
         create_request = None if url is None else wish_from({"meeting_url": url}, caller.variant)
         if row.state is not State.SCHEDULED:
-            raise Refused(409, "The bot owns this meeting already; it cannot be changed.")
+            raise Refusal(409, "The bot owns this meeting already; it cannot be changed.")
         if join_at is not None or create_request is not None:
             order = await self._service.order(row)
             extras = dict(row.extras)
@@ -186,7 +180,7 @@ class MeetingRoutes:
             try:
                 row = await self._service.reschedule(row, order)
             except NotNow as error:
-                raise Refused(
+                raise Refusal(
                     409, "The bot owns this meeting already; it cannot be changed."
                 ) from error
         if title is not None:
@@ -202,7 +196,7 @@ class MeetingRoutes:
         row = await self._lookup.numbered(client, request.params["meeting_id"])
         cancelled = row.ended and row.reason is EndReason.STOP_REQUESTED and not row.in_call_at
         if row.state is not State.SCHEDULED and not cancelled:
-            raise Refused(409, "The bot owns this meeting already; it cannot be dropped.")
+            raise Refusal(409, "The bot owns this meeting already; it cannot be dropped.")
         await self._service.stop(row, "the plan was dropped")
         return Reply(status=204)
 
@@ -219,16 +213,3 @@ def _check_notes(changes: Mapping[str, Any]) -> None:
             raise invalid(loc, "Input should be a valid list of strings", "list_type")
         elif len(value) > 1000 or sum(map(len, value)) > 100_000:
             raise invalid(loc, "List is too long", "too_long")
-
-
-def _time_of(body: Mapping[str, Any], name: str) -> datetime | None:
-    text = text_of(body, name, longest=50)
-    if text is None:
-        return None
-    try:
-        at = parse_time(text)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise invalid(
-            ["body", name], "Input should be a valid datetime", "datetime_from_date_parsing"
-        ) from error
