@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from meetcore.testing.conformance import PlatformConformance as PlatformConformance
     from meetcore.testing.conformance import SinkConformance as SinkConformance
     from meetcore.testing.conformance import TranscriberConformance as TranscriberConformance
+    from meetcore.testing.launcher_conformance import LauncherConformance as LauncherConformance
     from meetcore.testing.leaks import LeakError as LeakError
     from meetcore.testing.leaks import LeakGuard as LeakGuard
     from meetcore.testing.script import Script as Script
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "conformance": ("PlatformConformance", "SinkConformance", "TranscriberConformance"),
+    "launcher_conformance": ("LauncherConformance",),
     "leaks": ("LeakError", "LeakGuard"),
     "script": ("Script",),
     "script_toml": ("load_script", "parse_script"),

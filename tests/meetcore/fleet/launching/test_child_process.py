@@ -24,9 +24,8 @@ from meetcore.fleet.launching.protocol import (
     json_frame,
 )
 from meetcore.fleet.launching.sockets import socket_path
-from meetcore.fleet.runner import is_running
 from meetcore.log.scratch import LOCK_NAME, PREFIX, scratch_root
-from meetcore.model.errors import CommandFailed, CommandRefused
+from meetcore.model.errors import CommandRefused
 from meetcore.testing import voice
 
 PLUGIN = str(Path(__file__).parents[3] / "scripted_meetings.py")
@@ -57,27 +56,6 @@ async def state_reached(bot, state: str):
     raise AssertionError(f"it never came to {state}")
 
 
-async def test_a_bot_in_a_process_tells_all_of_its_journal_and_then_is_gone(tmp_path):
-    async with launched(tmp_path, "https://meet.google.com/short-x") as bot:
-        items = [item async for item in bot.items()]
-        await bot.gone()
-    events = [item for item in items if isinstance(item, meetcore.Event)]
-    written = list(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
-    assert events == written
-    assert events[-1].reason == "meeting_ended"
-    assert any(isinstance(item, meetcore.SegmentDraft) for item in items)
-    assert any(isinstance(item, meetcore.SegmentFinalized) for item in items)
-    assert not is_running(tmp_path / "b-1")
-    assert not socket_path(tmp_path / "b-1").exists()
-
-
-async def test_whoever_connects_later_is_told_what_comes_after_what_he_has(tmp_path):
-    async with launched(tmp_path, "https://meet.google.com/short-x") as bot:
-        first = await state_reached(bot, "in_call")
-        rest = [i async for i in bot.items(first.seq) if isinstance(i, meetcore.Event)]
-    assert [event.seq for event in rest] == list(range(first.seq + 1, rest[-1].seq + 1))
-
-
 async def test_it_takes_commands_and_says_why_it_refuses_one(tmp_path):
     async with launched(tmp_path, "https://meet.google.com/stay-x") as bot:
         with pytest.raises(CommandRefused, match="not in the call"):
@@ -100,18 +78,6 @@ async def test_it_takes_commands_and_says_why_it_refuses_one(tmp_path):
     assert events[-1].reason == "stop_requested"
 
 
-async def test_its_audio_can_be_heard(tmp_path):
-    async with launched(tmp_path, "https://meet.google.com/stay-x") as bot:
-        async with bot.hear() as chunks:
-            tracks = set()
-            async for chunk in chunks:
-                assert chunk.sample_rate_hz == 16_000
-                tracks.add(chunk.track_id)
-                if len(tracks) == 2:
-                    break
-        await bot.perform(meetcore.Stop())
-
-
 async def test_it_greets(tmp_path):
     link = "https://meet.google.com/stay-x"
     async with launched(tmp_path, link, entry_message="I take notes.") as bot:
@@ -119,39 +85,6 @@ async def test_it_greets(tmp_path):
             if isinstance(item, meetcore.ChatReceived) and item.by_bot:
                 assert item.text == "I take notes."
                 await bot.perform(meetcore.Stop())
-
-
-async def test_when_its_launcher_goes_it_leaves_in_order(tmp_path):
-    with trio.fail_after(60):
-        async with trio.open_nursery() as nursery:
-            bot = await ChildProcessLauncher().launch(
-                spec(tmp_path, "https://meet.google.com/stay-x"), nursery
-            )
-            await state_reached(bot, "in_call")
-            nursery.cancel_scope.cancel()
-    events = list(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
-    assert events[-1].state == "completed"
-    assert events[-1].reason == "stop_requested"
-
-
-async def test_a_bot_that_is_to_go_on_is_adopted_by_the_next_launcher(tmp_path):
-    with trio.fail_after(60):
-        async with trio.open_nursery() as nursery:
-            launcher = ChildProcessLauncher(stop_with_launcher=False)
-            bot = await launcher.launch(spec(tmp_path, "https://zoom.us/j/stay-x"), nursery)
-            await state_reached(bot, "in_call")
-            nursery.cancel_scope.cancel()
-        assert is_running(tmp_path / "b-1")
-        async with trio.open_nursery() as nursery:
-            again = await ChildProcessLauncher().adopt("b-1", tmp_path / "b-1", nursery)
-            assert again is not None
-            await again.perform(meetcore.Stop("adopted"))
-            await again.gone()
-            none = await ChildProcessLauncher().adopt("b-1", tmp_path / "b-1", nursery)
-            assert none is None
-        await bot.gone()  # it was this process's child all the time
-    events = list(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
-    assert events[-1].evidence.detail == "adopted"
 
 
 def nobodys_folder() -> Path:
@@ -179,23 +112,6 @@ async def test_a_bot_that_is_killed_ends_the_stream_and_leaves_no_process(tmp_pa
     assert not [child for child in children if child.is_running()]
     (done,) = await meetcore.recover(tmp_path, plugins=meetcore.Plugins(entry_points=False))
     assert done.ended
-
-
-async def test_abandoned_it_is_gone_at_once(tmp_path):
-    async with launched(tmp_path, "https://meet.google.com/stay-x") as bot:
-        await state_reached(bot, "in_call")
-        bot.abandon()
-        await bot.gone()
-    assert not is_running(tmp_path / "b-1")
-
-
-async def test_a_process_that_does_not_come_up_says_why(tmp_path):
-    with trio.fail_after(60):
-        async with trio.open_nursery() as nursery:
-            with pytest.raises(CommandFailed, match=r"https://nowhere\.example"):
-                await ChildProcessLauncher().launch(
-                    spec(tmp_path, "https://nowhere.example/x"), nursery
-                )
 
 
 async def test_frames_come_out_as_they_went_in_however_they_are_cut():
