@@ -149,8 +149,8 @@ class Service(Protocol):
     async def authenticate(self, key: str | None) -> Client | None:
         """Return whose key this is; None for an unknown, revoked or expired one.
 
-        Without any key configured the server is open on loopback, and every key, also none, is
-        the operator's.
+        As long as no key was ever made the server is open on loopback, and every key, also none,
+        is the operator's.
         """
         ...
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from meetcore.testing.script_toml import load_script as load_script
     from meetcore.testing.script_toml import parse_script as parse_script
     from meetcore.testing.scripted import ScriptedTranscriber as ScriptedTranscriber
+    from meetcore.testing.service_conformance import ServiceConformance as ServiceConformance
+    from meetcore.testing.service_conformance import ServiceStage as ServiceStage
     from meetcore.testing.sim import SimMeeting as SimMeeting
     from meetcore.testing.sim import run_simulated as run_simulated
     from meetcore.testing.sim import simulated_clock as simulated_clock
@@ -31,6 +33,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "script": ("Script",),
     "script_toml": ("load_script", "parse_script"),
     "scripted": ("ScriptedTranscriber",),
+    "service_conformance": ("ServiceConformance", "ServiceStage"),
     "sim": ("SimMeeting", "run_simulated", "simulated_clock"),
     "voice": ("synthetic_voice",),
 }

@@ -59,7 +59,7 @@ from meetcore.log.journal import Journal
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import Command, Stop
 from meetcore.model.dialect import Dialect
-from meetcore.model.errors import MeetcoreError
+from meetcore.model.errors import CommandRefused, MeetcoreError
 from meetcore.model.events import BotRequested, Draft, Event, SegmentFinalized, StateChanged
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import EndReason, Evidence, State
@@ -428,6 +428,8 @@ class FakeService(FakeAccounts):
         """Note a command, or refuse it."""
         if self.refusing is not None:
             raise self.refusing
+        if self._kept[row.bot_id].row.ended:
+            raise CommandRefused(f"The bot has ended: it cannot {command.type}.")
         self.commanded.append((row.bot_id, command))
 
     async def delete_data(self, row: BotRow) -> int:

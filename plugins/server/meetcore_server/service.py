@@ -174,8 +174,11 @@ class BotService:
         return frozenset(good)
 
     async def has_keys(self) -> bool:
-        """Whether there is any valid key: then nobody comes in without one."""
-        return self._extra_key is not None or await self.stores.keys.any_valid()
+        """Whether a key was ever made: from then on nobody comes in without one.
+
+        Also when all of them are void: who revokes the last key does not want to let everybody in.
+        """
+        return self._extra_key is not None or await self.stores.keys.any_made()
 
     async def user(self, user_id: int) -> UserRow | None:
         """Return a user."""

@@ -37,6 +37,17 @@ async def test_with_a_key_nobody_comes_in_without_it(tmp_path):
             assert (await client.get(path)).status_code == 200
 
 
+async def test_a_server_whose_last_key_is_revoked_lets_nobody_in(tmp_path):
+    async with serving(tmp_path) as server, http(server) as client:
+        assert (await client.get("/v1/bots")).status_code == 200
+        user, _ = await server.service.create_user("ada@example.org")
+        row, key = await server.service.create_key(user.id)
+        assert (await client.get("/v1/bots")).status_code == 401
+        await server.service.revoke_key(row.id)
+        for headers in ({}, {"authorization": f"Bearer {key}"}, {"authorization": "Bearer x"}):
+            assert (await client.get("/v1/bots", headers=headers)).status_code == 401
+
+
 async def test_keys_are_made_shown_once_scoped_listed_and_revoked(tmp_path):
     async with serving(tmp_path, api_key="root") as server, http(server, "root") as root:
         made = (await root.post("/v1/keys", json={"label": "crm", "scopes": ["read"]})).json()

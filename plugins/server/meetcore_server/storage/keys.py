@@ -39,6 +39,7 @@ _GOOD = sa.and_(
 )
 _VALID = sa.select(keys.c.id).where(keys.c.id.in_(sa.bindparam("ids", expanding=True)), _GOOD)
 _ANY_VALID = sa.select(keys.c.number).where(_GOOD).limit(1)
+_ANY = sa.select(keys.c.number).limit(1)
 _BY_HASH = sa.select(keys).where(keys.c.hash == sa.bindparam("digest"))
 
 
@@ -144,6 +145,10 @@ class Keys:
         """Return whether there is a key that somebody could use now."""
         asked = {"now": self.now()}
         return await self.database.do(lambda c: c.execute(_ANY_VALID, asked).first() is not None)
+
+    async def any_made(self) -> bool:
+        """Return whether a key was ever made, also if it is void by now."""
+        return await self.database.do(lambda c: c.execute(_ANY).first() is not None)
 
     def _recalled(self, digest: bytes) -> KeyRow | None:
         at, row = self._remembered.get(digest, (0.0, None))
