@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from meetcore.testing.conformance import PlatformConformance as PlatformConformance
     from meetcore.testing.conformance import SinkConformance as SinkConformance
     from meetcore.testing.conformance import TranscriberConformance as TranscriberConformance
+    from meetcore.testing.dialect_conformance import DialectClient as DialectClient
+    from meetcore.testing.dialect_conformance import DialectConformance as DialectConformance
+    from meetcore.testing.dialect_conformance import DialectTold as DialectTold
+    from meetcore.testing.dialect_conformance import DialectVector as DialectVector
+    from meetcore.testing.fake_service import FakeService as FakeService
+    from meetcore.testing.fake_service import FakeSocket as FakeSocket
+    from meetcore.testing.fake_service import Posted as Posted
+    from meetcore.testing.fake_service import open_fake_service as open_fake_service
     from meetcore.testing.launcher_conformance import LauncherConformance as LauncherConformance
     from meetcore.testing.leaks import LeakError as LeakError
     from meetcore.testing.leaks import LeakGuard as LeakGuard
@@ -27,14 +35,43 @@ if TYPE_CHECKING:
     from meetcore.testing.voice import synthetic_voice as synthetic_voice
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "conformance": ("PlatformConformance", "SinkConformance", "TranscriberConformance"),
+    "conformance": (
+        "PlatformConformance",
+        "SinkConformance",
+        "TranscriberConformance",
+    ),
+    "dialect_conformance": (
+        "DialectClient",
+        "DialectConformance",
+        "DialectTold",
+        "DialectVector",
+    ),
+    "fake_service": (
+        "FakeService",
+        "FakeSocket",
+        "Posted",
+        "open_fake_service",
+    ),
     "launcher_conformance": ("LauncherConformance",),
-    "leaks": ("LeakError", "LeakGuard"),
+    "leaks": (
+        "LeakError",
+        "LeakGuard",
+    ),
     "script": ("Script",),
-    "script_toml": ("load_script", "parse_script"),
+    "script_toml": (
+        "load_script",
+        "parse_script",
+    ),
     "scripted": ("ScriptedTranscriber",),
-    "service_conformance": ("ServiceConformance", "ServiceStage"),
-    "sim": ("SimMeeting", "run_simulated", "simulated_clock"),
+    "service_conformance": (
+        "ServiceConformance",
+        "ServiceStage",
+    ),
+    "sim": (
+        "SimMeeting",
+        "run_simulated",
+        "simulated_clock",
+    ),
     "voice": ("synthetic_voice",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -59,6 +59,10 @@ REFUSE = ErrorTable(
         ),
         "link_refused": ErrorAnswer(422),
         "invalid": ErrorAnswer(422),
+        "limit_reached": ErrorAnswer(
+            403, "User has reached the maximum concurrent bot limit ({error.limit})."
+        ),
+        "already_there": ErrorAnswer(409),
         "wrong_state": ErrorAnswer(409),
         "command_refused": ErrorAnswer(409),
         "not_supported": ErrorAnswer(404),

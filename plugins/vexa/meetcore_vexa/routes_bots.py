@@ -125,11 +125,9 @@ class BotRoutes:
                 f"Platform: {place.platform}, Native Meeting ID: {place.native_id}",
             ) from error
         except LimitReached as error:
-            if variant is Variant.E4:
-                raise Refusal(429, "Bot concurrency limit reached") from error
-            raise Refusal(
-                403, f"User has reached the maximum concurrent bot limit ({error.limit})."
-            ) from error
+            if variant is not Variant.E4:
+                raise
+            raise Refusal(429, "Bot concurrency limit reached") from error
 
     async def history(self, request: Request) -> Reply:
         """List bots as E4 does; the same as its GET /meetings."""

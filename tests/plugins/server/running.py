@@ -31,18 +31,20 @@ async def serving(
     folder: Path,
     *,
     dialects: tuple[str, ...] = (),
+    plugin_files: tuple[Path, ...] = (),
     launcher: meetcore.Launcher | None = None,
     config: dict[str, Any] | None = None,
     places: int = 50,
     **options: Any,
 ) -> AsyncIterator[Server]:
     """Serve bots that run in this process unless a launcher is given."""
-    plugins = meetcore.Plugins(only=["files", "server", *dialects], files=[PLUGIN])
+    files = [PLUGIN, *plugin_files]
+    plugins = meetcore.Plugins(only=["files", "server", *dialects], files=files)
     settings = {"transcriber": "scripted", "out_dir": folder / "bots", **(config or {})}
     bot_config = meetcore.load_config(None, settings, environ={})
     if "database" not in options:
         options["database"] = with_tables(folder / "server.db")
-    options.setdefault("plugin_files", (str(PLUGIN),))
+    options["plugin_files"] = tuple(map(str, files))
     options.setdefault("port", 0)
     with trio.fail_after(280):
         async with (

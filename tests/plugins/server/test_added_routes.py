@@ -40,7 +40,7 @@ async def test_the_routes_of_the_how_to_answer(tmp_path: Path) -> None:
         assert greeted.json() == {"hello": "ada", "loud": True}
         assert (await client.get("/minutes/bots")).json() == {"bots": []}
         missing = await client.get("/minutes/nowhere")
-        assert (missing.status_code, "error" in missing.json()) == (400, True)
+        assert (missing.status_code, "error" in missing.json()) == (404, True)
 
 
 async def test_a_mistake_in_the_hook_is_one_error_with_file_and_line(tmp_path: Path) -> None:
