@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from meetcore.bot.bot import Bot as Bot
     from meetcore.bot.factory import OpenBotOptions as OpenBotOptions
     from meetcore.bot.factory import open_bot as open_bot
+    from meetcore.bot.speaking import Speech as Speech
     from meetcore.fleet.fleet import Fleet as Fleet
     from meetcore.fleet.fleet import StartOptions as StartOptions
     from meetcore.fleet.fleet import open_fleet as open_fleet
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from meetcore.log.journal import read_journal as read_journal
     from meetcore.log.slot_file import SlotFile as SlotFile
     from meetcore.model.commands import Command as Command
+    from meetcore.model.commands import InterruptSpeech as InterruptSpeech
     from meetcore.model.commands import PauseRecording as PauseRecording
     from meetcore.model.commands import ResumeRecording as ResumeRecording
     from meetcore.model.commands import SendChat as SendChat
     from meetcore.model.commands import ShowImage as ShowImage
     from meetcore.model.commands import Speak as Speak
     from meetcore.model.commands import Stop as Stop
+    from meetcore.model.commands import WhenSpeaking as WhenSpeaking
     from meetcore.model.config import AudioConfig as AudioConfig
     from meetcore.model.config import AutomaticLeave as AutomaticLeave
     from meetcore.model.config import BotConfig as BotConfig
@@ -94,6 +97,9 @@ if TYPE_CHECKING:
     from meetcore.model.events import SegmentWithheld as SegmentWithheld
     from meetcore.model.events import SpeakingStarted as SpeakingStarted
     from meetcore.model.events import SpeakingStopped as SpeakingStopped
+    from meetcore.model.events import SpeechFinished as SpeechFinished
+    from meetcore.model.events import SpeechInterrupted as SpeechInterrupted
+    from meetcore.model.events import SpeechStarted as SpeechStarted
     from meetcore.model.events import StateChanged as StateChanged
     from meetcore.model.events import StepTaken as StepTaken
     from meetcore.model.events import TrackClosed as TrackClosed
@@ -137,12 +143,15 @@ if TYPE_CHECKING:
     from meetcore.plugin.platform import CallRequest as CallRequest
     from meetcore.plugin.platform import Capability as Capability
     from meetcore.plugin.platform import Platform as Platform
+    from meetcore.plugin.platform import SpeechOutput as SpeechOutput
     from meetcore.plugin.registry import Plugins as Plugins
     from meetcore.plugin.sink import Sink as Sink
     from meetcore.plugin.sink import SinkContext as SinkContext
     from meetcore.plugin.store import BotRecord as BotRecord
     from meetcore.plugin.store import Store as Store
     from meetcore.plugin.store import Vault as Vault
+    from meetcore.plugin.synthesizer import SynthesisRequest as SynthesisRequest
+    from meetcore.plugin.synthesizer import Synthesizer as Synthesizer
     from meetcore.plugin.transcriber import ProviderUsage as ProviderUsage
     from meetcore.plugin.transcriber import StreamRequest as StreamRequest
     from meetcore.plugin.transcriber import Transcriber as Transcriber
@@ -152,6 +161,11 @@ if TYPE_CHECKING:
     from meetcore.plugin.transcriber import UntranscribedAudio as UntranscribedAudio
 
 _HOMES: dict[str, tuple[str, ...]] = {
+    "plugin.synthesizer": (
+        "SynthesisRequest",
+        "Synthesizer",
+    ),
+    "bot.speaking": ("Speech",),
     "audio.chunk": (
         "Chunk",
         "SAMPLE_RATE_HZ",
@@ -176,12 +190,14 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "log.slot_file": ("SlotFile",),
     "model.commands": (
         "Command",
+        "InterruptSpeech",
         "PauseRecording",
         "ResumeRecording",
         "SendChat",
         "ShowImage",
         "Speak",
         "Stop",
+        "WhenSpeaking",
     ),
     "model.config": (
         "AudioConfig",
@@ -249,6 +265,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "SegmentWithheld",
         "SpeakingStarted",
         "SpeakingStopped",
+        "SpeechFinished",
+        "SpeechInterrupted",
+        "SpeechStarted",
         "StateChanged",
         "StepTaken",
         "TrackClosed",
@@ -308,6 +327,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "CallRequest",
         "Capability",
         "Platform",
+        "SpeechOutput",
     ),
     "plugin.registry": ("Plugins",),
     "plugin.sink": (

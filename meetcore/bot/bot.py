@@ -6,6 +6,7 @@
     ├─ listening   tracks, transcriptions
     └─ the meeting
        ├─ call     the platform's Call: signals and audio come in by `CallEvents`
+       ├─ speeches what the bot says, one after the other
        └─ leaving  deadlines only
 
 What is outside may cancel the bot at any checkpoint. That is not passed through, or a recording
@@ -33,6 +34,7 @@ from meetcore.bot.hearing import Listening
 from meetcore.bot.leaving import keep_leave_rules
 from meetcore.bot.life import Life
 from meetcore.bot.signal_handler import BotCallEvents, SignalHandler
+from meetcore.bot.speaking import Speech, SpeechQueue, SpeechSource
 from meetcore.log.bot_log import event_logger
 from meetcore.log.folders import journal_path
 from meetcore.log.journal import Journal
@@ -47,6 +49,7 @@ from meetcore.model.commands import (
     ShowImage,
     Speak,
     Stop,
+    WhenSpeaking,
 )
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import (
@@ -70,6 +73,7 @@ from meetcore.model.signals import Signal
 from meetcore.plugin.platform import Call, CallRequest, Capability, Platform
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import Sink, SinkContext
+from meetcore.plugin.synthesizer import Synthesizer
 from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 
 __all__ = ["Bot"]
@@ -103,6 +107,7 @@ class Bot:
         folder: Path,
         bot_id: str,
         transcriber: Transcriber | None = None,
+        synthesizer: Synthesizer | None = None,
         sinks: Sequence[tuple[str, Sink]] = (),
         plugins: Plugins | None = None,
         scheduled_for: datetime | None = None,
@@ -125,7 +130,7 @@ class Bot:
         self._call_scope = trio.CancelScope()
         self._shield = trio.CancelScope()
         self._shield.shield = True
-        redactor = self._make_redactor(transcriber, sinks)
+        redactor = self._make_redactor(transcriber, synthesizer, sinks)
         self._context = context = BotContext(
             id=bot_id,
             folder=folder,
@@ -144,7 +149,8 @@ class Bot:
         self.ledger = context.ledger
         self.journal = context.journal
         self.plugin_failed = context.plugin_failed
-        self._command_runner = CommandRunner(context, self._life, platform)
+        self._speeches = SpeechQueue(context, self._life, platform, synthesizer)
+        self._command_runner = CommandRunner(context, self._life, platform, self._speeches)
         self.journal.listen(event_logger(bot_id, redactor))
         self._sinks = [SinkRunner(sink, context, self._sink_context(name)) for name, sink in sinks]
         self._listening = Listening(
@@ -169,10 +175,14 @@ class Bot:
         )
 
     def _make_redactor(
-        self, transcriber: Transcriber | None, sinks: Sequence[tuple[str, Sink]]
+        self,
+        transcriber: Transcriber | None,
+        synthesizer: Synthesizer | None,
+        sinks: Sequence[tuple[str, Sink]],
     ) -> Redactor:
         redactor = Redactor([self.link.passcode])
         holders = [self._platform.options, transcriber and transcriber.options]
+        holders.append(synthesizer and synthesizer.options)
         for holder in [*holders, *(sink.options for _, sink in sinks)]:
             for secret in secrets_in(holder):
                 redactor.add(secret)
@@ -274,8 +284,37 @@ class Bot:
         """Send a message to everybody in the meeting."""
         await self.perform(SendChat(text))
 
+    def say(
+        self,
+        source: SpeechSource,
+        *,
+        sample_rate_hz: int = 16_000,
+        when_speaking: WhenSpeaking | str = WhenSpeaking.APPEND,
+        text: str = "",
+    ) -> Speech:
+        """Say something, where the platform can; returns at once.
+
+        Args:
+            source: Int16 mono PCM; a Path to a WAV file; text, for the configured synthesizer; or
+                an async iterator of PCM, as a voice agent gives it: it is read as it is played.
+            sample_rate_hz: The rate of PCM.
+            when_speaking: Whether it waits (`append`), takes the place (`interrupt`) or is refused
+                (`refuse`) while something is being said.
+            text: What it says in words, for its events, where the source is none.
+
+        Returns:
+            The speech, to wait for and to interrupt.
+
+        Raises:
+            CommandRefused: The bot is not in the call, or this cannot be said.
+            CapabilityMissing: The platform cannot.
+        """
+        return self._speeches.say(
+            source, sample_rate_hz=sample_rate_hz, when_speaking=when_speaking, text=text
+        )
+
     async def speak(self, pcm: bytes, sample_rate_hz: int = 16_000) -> None:
-        """Say int16 mono PCM, where the platform can."""
+        """Say int16 mono PCM, where the platform can; returns when it has its place."""
         await self.perform(Speak(pcm, sample_rate_hz))
 
     async def show_image(self, image: bytes, media_type: str = "image/png") -> None:
@@ -313,6 +352,7 @@ class Bot:
         self._begin.set()
         self._concluded.set()
         self._command_runner.give_up()
+        self._speeches.interrupt_all("leaving")
         for runner in self._sinks:
             runner.open_by(trio.current_time() + HURRY_S)
         if self._life.call is None:
@@ -394,6 +434,7 @@ class Bot:
             )
             if self.config.entry_message:
                 nursery.start_soon(greet, self.events(), self.perform, self.config.entry_message)
+            nursery.start_soon(self._speeches.run)
             await self._hold_call()
             nursery.cancel_scope.cancel()
 

@@ -1,8 +1,8 @@
 """Carrying out commands: each with a deadline and an answer, and none that stop waits for.
 
-What asks something of the call (chat, speech, a picture) is done one at a time, in order. What is
-the bot's own to do (stop, pause, resume) waits for nobody, and once the bot concludes its
-attendance whatever is in hand or waiting is given up.
+What asks something of the call (chat, a picture) is done one at a time, in order. What is the bot's
+own to do (stop, pause, resume) waits for nobody, nor does taking a place among the speeches; once
+the bot concludes its attendance whatever is in hand or waiting is given up.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from attrs import define, field
 
 from meetcore.bot.context import BotContext
 from meetcore.bot.life import Life
+from meetcore.bot.speaking import SpeechQueue
 from meetcore.model.commands import (
     Command,
+    InterruptSpeech,
     PauseRecording,
     ResumeRecording,
     SendChat,
@@ -32,10 +34,9 @@ __all__ = ["COMMAND_TIMEOUT_S", "CommandRunner"]
 
 COMMAND_TIMEOUT_S = 30.0
 OUTCOMES_KEPT = 1000
-_OUR_OWN = (Stop, PauseRecording, ResumeRecording)
+_OUR_OWN = (Stop, PauseRecording, ResumeRecording, Speak, InterruptSpeech)
 _NEEDS: dict[type[Command], Capability] = {
     SendChat: Capability.SEND_CHAT,
-    Speak: Capability.SPEAK,
     ShowImage: Capability.SHOW_IMAGE,
 }
 
@@ -56,9 +57,13 @@ class CommandRunner:
         context: The bot's records.
         life: Its state and its call.
         platform: What it can do at best.
+        speeches: What it has to say.
     """
 
-    def __init__(self, context: BotContext, life: Life, platform: Platform) -> None:
+    def __init__(
+        self, context: BotContext, life: Life, platform: Platform, speeches: SpeechQueue
+    ) -> None:
+        self._speeches = speeches
         self._context = context
         self._life = life
         self._platform = platform
@@ -147,6 +152,18 @@ class CommandRunner:
             life.conclude(command.reason, Evidence("command", command.detail or "stop"))
             return
         self._check_in_call(command)
+        if isinstance(command, Speak):
+            self._speeches.say(
+                command.pcm or command.text,
+                sample_rate_hz=command.sample_rate_hz,
+                when_speaking=command.when_speaking,
+                text=command.text,
+                by=command.by,
+            )
+            return
+        if isinstance(command, InterruptSpeech):
+            self._speeches.interrupt_all("interrupted")
+            return
         if isinstance(command, PauseRecording):
             life.recording.pause()
         else:
@@ -187,7 +204,5 @@ class CommandRunner:
             await call.send_chat(command.text)
             if not self._can(call, Capability.READ_CHAT):
                 self._life.chat_sent(command.text)
-        elif isinstance(command, Speak):
-            await call.speak(command.pcm, command.sample_rate_hz)
         elif isinstance(command, ShowImage):
             await call.show_image(command.image, command.media_type)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import attrs
 import trio
@@ -24,8 +25,8 @@ from meetcore.model.events import (
     ParticipantLeft,
     ParticipantUpdated,
     SegmentFinalized,
-    scrubbed,
 )
+from meetcore.model.lifecycle import Evidence
 from meetcore.model.roster import Roster, SpeakingTimeline
 from meetcore.model.secrets import Redactor
 from meetcore.model.transcript import Transcript
@@ -90,7 +91,7 @@ class BotContext:
     def record(self, event: Event) -> Event:
         """Append an event and let the reducers have it; a journal that takes none ends the bot."""
         try:
-            event = self.journal.append(scrubbed(event, self.redactor.redact))
+            event = self.journal.append(_scrubbed(event, self.redactor.redact))
         except (JournalFull, StorageUnavailable) as error:
             self.cannot_write(error)
             return event
@@ -127,3 +128,19 @@ class BotContext:
     def rules_changed(self) -> None:
         """Have the leave rules looked at again."""
         self.rules_wake.set()
+
+
+def _scrubbed(event: Event, redact: Callable[[str], str]) -> Event:
+    """Return an event whose words about trouble (and evidence) went through a redactor.
+
+    What people said and wrote is theirs and stays as it is.
+    """
+    changes: dict[str, Any] = {}
+    for name in ("error", "detail"):
+        text = getattr(event, name, None)
+        if isinstance(text, str) and text:
+            changes[name] = redact(text)
+    evidence = getattr(event, "evidence", None)
+    if isinstance(evidence, Evidence):
+        changes["evidence"] = attrs.evolve(evidence, detail=redact(evidence.detail))
+    return attrs.evolve(event, **changes) if changes else event

@@ -118,6 +118,7 @@ def prepare_bot(
             f"The platform {chosen.name!r} gives no captions to make a transcript of.",
             "Choose a transcriber that listens, or none.",
         )
+    synthesizer = config.synthesizer and plugins.synthesizer(config.synthesizer, config)
     if transcriber is not None and config.language is not None:
         speaks = transcriber.capabilities.languages
         language = spoken_language(config.language, speaks, transcriber.name)
@@ -140,6 +141,7 @@ def prepare_bot(
         folder=make_bot_folder(config.out_dir, bot_id),
         bot_id=bot_id,
         transcriber=transcriber,
+        synthesizer=synthesizer or None,
         sinks=named,
         plugins=plugins,
         scheduled_for=scheduled_for,

@@ -33,6 +33,9 @@ from meetcore.model.events import (
     SegmentWithheld,
     SpeakingStarted,
     SpeakingStopped,
+    SpeechFinished,
+    SpeechInterrupted,
+    SpeechStarted,
     StateChanged,
     StepTaken,
     TrackClosed,
@@ -293,6 +296,22 @@ def _(event: StepTaken) -> str:
 @_line.register
 def _(event: CommandAnswered) -> str:
     return f"command {event.command}: {'done' if event.ok else event.error or 'refused'}"
+
+
+@_line.register
+def _(event: SpeechStarted) -> str:
+    return f"the bot says: {event.text}" if event.text else "the bot begins to speak"
+
+
+@_line.register
+def _(event: SpeechFinished) -> str:
+    return f"the bot has spoken for {event.duration_s:.1f} s"
+
+
+@_line.register
+def _(event: SpeechInterrupted) -> str:
+    why = _words(event.cause) + (f", {event.detail}" if event.detail else "")
+    return f"the bot fell silent after {event.position_s:.1f} s: {why}"
 
 
 @_line.register

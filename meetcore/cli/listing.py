@@ -18,7 +18,14 @@ from meetcore.plugin.registry import Plugins
 __all__ = ["plugins"]
 
 
-_REGISTRIES = ("platforms", "transcribers", "dialects", "sinks", "stores", "launchers")
+_REGISTRIES = (
+    "platforms",
+    "transcribers",
+    "synthesizers",
+    "sinks",
+    "stores",
+    "launchers",
+)
 """What shows in `registered` by name, where the hook itself says no more."""
 
 

@@ -5,6 +5,7 @@ How they are carried out, one at a time and each with a deadline, is `meetcore.b
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
 
 from attrs import field, frozen
@@ -14,12 +15,14 @@ from meetcore.model.lifecycle import EndReason
 __all__ = [
     "COMMAND_TYPES",
     "Command",
+    "InterruptSpeech",
     "PauseRecording",
     "ResumeRecording",
     "SendChat",
     "ShowImage",
     "Speak",
     "Stop",
+    "WhenSpeaking",
 ]
 
 
@@ -55,13 +58,37 @@ class SendChat(Command):
     text: str
 
 
+class WhenSpeaking(StrEnum):
+    """What becomes of something to be said while something else is being said."""
+
+    APPEND = "append"
+    INTERRUPT = "interrupt"
+    REFUSE = "refuse"
+
+
 @frozen
 class Speak(Command):
-    """Say something: PCM audio, int16 mono at `sample_rate_hz`."""
+    """Say something; done when it has its place among what is to be said.
+
+    Attributes:
+        pcm: PCM audio, int16 mono.
+        sample_rate_hz: Its rate.
+        text: What it says, or, where there is no `pcm`, what a synthesizer is to make of it.
+        when_speaking: Whether it waits, interrupts or is refused while something is being said.
+    """
 
     type: ClassVar[str] = "speak"
-    pcm: bytes = field(repr=lambda pcm: f"<{len(pcm)} bytes>")
+    pcm: bytes = field(default=b"", repr=lambda pcm: f"<{len(pcm)} bytes>")
     sample_rate_hz: int = 16_000
+    text: str = ""
+    when_speaking: WhenSpeaking = field(default=WhenSpeaking.APPEND, converter=WhenSpeaking)
+
+
+@frozen
+class InterruptSpeech(Command):
+    """Be silent: what is being said ends, and what was to be said is not."""
+
+    type: ClassVar[str] = "interrupt_speech"
 
 
 @frozen
@@ -88,6 +115,15 @@ class ResumeRecording(Command):
 
 
 COMMAND_TYPES: dict[str, type[Command]] = {
-    cls.type: cls for cls in (Stop, SendChat, Speak, ShowImage, PauseRecording, ResumeRecording)
+    cls.type: cls
+    for cls in (
+        Stop,
+        SendChat,
+        Speak,
+        InterruptSpeech,
+        ShowImage,
+        PauseRecording,
+        ResumeRecording,
+    )
 }
 """Every command class by its name on the wire."""

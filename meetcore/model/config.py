@@ -146,6 +146,7 @@ class BotConfig:
     Attributes:
         name: The name the bot shows in the meeting.
         transcriber: Name of a transcriber plugin, None for no transcript.
+        synthesizer: Name of the plugin that says what the bot is given as text, None for none.
         sinks: Names of sink plugins.
         language: BCP-47 tag for the transcriber, None for its own choice.
         vocabulary: Names and terms that are likely to be said, for transcribers that use them.
@@ -178,6 +179,7 @@ class BotConfig:
 
     name: str = "meetcore bot"
     transcriber: str | None = None
+    synthesizer: str | None = None
     sinks: tuple[str, ...] = ()
     language: str | None = None
     vocabulary: tuple[str, ...] = ()

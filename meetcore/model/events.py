@@ -7,11 +7,10 @@ the call, None before that). Drafts (`meetcore.model.drafts`) are shown, not kep
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from meetcore.model.drafts import DRAFT_TYPES, Draft, LevelDraft, SegmentDraft
 from meetcore.model.lifecycle import EndReason, Evidence, State
@@ -54,6 +53,9 @@ __all__ = [
     "SegmentWithheld",
     "SpeakingStarted",
     "SpeakingStopped",
+    "SpeechFinished",
+    "SpeechInterrupted",
+    "SpeechStarted",
     "StateChanged",
     "StepTaken",
     "TrackClosed",
@@ -64,7 +66,6 @@ __all__ = [
     "TranscriptionGap",
     "TranscriptionStopped",
     "UnknownEvent",
-    "scrubbed",
 ]
 
 
@@ -467,6 +468,42 @@ class CommandAnswered(Event):
 
 
 @frozen(kw_only=True)
+class SpeechStarted(Event):
+    """The bot began to say something; `text` is empty where it is not known in words."""
+
+    type: ClassVar[str] = "speech.started"
+    speech_id: str
+    text: str = ""
+    by: str = ""
+
+
+@frozen(kw_only=True)
+class SpeechFinished(Event):
+    """The bot said something to its end, which took `duration_s`."""
+
+    type: ClassVar[str] = "speech.finished"
+    speech_id: str
+    duration_s: float
+    text: str = ""
+
+
+@frozen(kw_only=True)
+class SpeechInterrupted(Event):
+    """Something that the bot was to say was not said to its end, but for `position_s` seconds.
+
+    `cause` is `interrupted` (somebody asked for it), `replaced` (something else was to be said),
+    `leaving`, `timed_out` or `failed`; `detail` says more of the last two.
+    """
+
+    type: ClassVar[str] = "speech.interrupted"
+    speech_id: str
+    position_s: float
+    cause: str
+    text: str = ""
+    detail: str = ""
+
+
+@frozen(kw_only=True)
 class PluginFailed(Event):
     """A plugin raised or hung; the bot went on without that call.
 
@@ -548,19 +585,3 @@ def _all_event_types() -> dict[str, type[Event]]:
 
 EVENT_TYPES: dict[str, type[Event]] = _all_event_types()
 """Every event class by its name on the wire."""
-
-
-def scrubbed(event: Event, redact: Callable[[str], str]) -> Event:
-    """Return an event whose words about trouble (and evidence) went through a redactor.
-
-    What people said and wrote is theirs and stays as it is.
-    """
-    changes: dict[str, Any] = {}
-    for name in ("error", "detail"):
-        text = getattr(event, name, None)
-        if isinstance(text, str) and text:
-            changes[name] = redact(text)
-    evidence = getattr(event, "evidence", None)
-    if isinstance(evidence, Evidence):
-        changes["evidence"] = evolve(evidence, detail=redact(evidence.detail))
-    return evolve(event, **changes) if changes else event

@@ -51,6 +51,7 @@ class BotSettings(TypedDict, total=False):
     """
 
     name: str
+    synthesizer: str | None
     language: str | None
     vocabulary: Sequence[str]
     out_dir: Path | str

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import click
 
     from meetcore.model.config import BotConfig
-    from meetcore.model.dialect import Dialect
     from meetcore.model.events import Event
     from meetcore.model.transcript import Segment
     from meetcore.plugin.bot_view import BotView
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from meetcore.plugin.platform import Platform
     from meetcore.plugin.sink import Sink
     from meetcore.plugin.store import Store, Vault
+    from meetcore.plugin.synthesizer import Synthesizer
     from meetcore.plugin.transcriber import Transcriber
 
 __all__ = ["API_VERSION", "DROP", "Drop", "HookSpecs", "hookimpl", "hookspec"]
@@ -105,8 +105,8 @@ class HookSpecs:
         """Offer transcribers: call `register` with each `Transcriber` class."""
 
     @hookspec
-    def meetcore_register_dialects(self, register: Callable[[type[Dialect]], None]) -> None:
-        """Offer dialects: call `register` with each `Dialect` class."""
+    def meetcore_register_synthesizers(self, register: Callable[[type[Synthesizer]], None]) -> None:
+        """Offer synthesizers: call `register` with each `Synthesizer` class."""
 
     @hookspec
     def meetcore_register_sinks(self, register: Callable[[type[Sink]], None]) -> None:

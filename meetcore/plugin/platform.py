@@ -24,7 +24,7 @@ from meetcore.plugin.options import Configured, OptionsT
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
 
-__all__ = ["Call", "CallEvents", "CallRequest", "Capability", "Platform"]
+__all__ = ["Call", "CallEvents", "CallRequest", "Capability", "Platform", "SpeechOutput"]
 
 
 class Capability(StrEnum):
@@ -94,6 +94,30 @@ class CallEvents(Protocol):
         """
 
 
+class SpeechOutput(ABC):
+    """Where one speech of the bot goes in a call: its microphone, as long as the speech takes."""
+
+    @abstractmethod
+    async def write(self, pcm: bytes) -> None:
+        """Take the next piece, at most 100 ms; wait while a second or more is still to be played.
+
+        That wait is what paces whoever speaks, and bounds what is lost by an interruption.
+        """
+
+    @abstractmethod
+    async def drain(self) -> None:
+        """Return when all that was written has been played."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Be silent at once, and forget what was not played; the caller sets the deadline."""
+
+    @property
+    @abstractmethod
+    def played_s(self) -> float:
+        """How many seconds of what was written were really played so far; also after `stop`."""
+
+
 class Call(ABC):
     """The bot's presence in one meeting.
 
@@ -119,11 +143,14 @@ class Call(ABC):
         """
         raise CapabilityMissing(self.platform_name, Capability.SEND_CHAT)
 
-    async def speak(self, pcm: bytes, sample_rate_hz: int) -> None:
-        """Say int16 mono PCM; returns when it is queued.
+    def open_speech(self, sample_rate_hz: int) -> AbstractAsyncContextManager[SpeechOutput]:
+        """Open the bot's microphone for one speech of int16 mono PCM at that rate, in Hz.
+
+        The core opens one at a time. On exit nothing more is heard of it.
 
         Raises:
             CapabilityMissing: This platform cannot.
+            CommandFailed: It did not work this time.
         """
         raise CapabilityMissing(self.platform_name, Capability.SPEAK)
 

@@ -17,7 +17,6 @@ import pluggy
 from attrs import define, field
 
 from meetcore.model.config import BotConfig, build_options
-from meetcore.model.dialect import Dialect, NativeDialect
 from meetcore.model.errors import (
     AmbiguousMeetingUrl,
     MeetcoreError,
@@ -36,6 +35,7 @@ from meetcore.plugin.launcher import Launcher
 from meetcore.plugin.platform import Platform
 from meetcore.plugin.sink import Sink
 from meetcore.plugin.store import Store, Vault
+from meetcore.plugin.synthesizer import Synthesizer
 from meetcore.plugin.transcriber import Transcriber
 
 __all__ = ["PluginInfo", "Plugins"]
@@ -139,9 +139,9 @@ class Plugins:
         trace: bool | None = None,
     ) -> None:
         self.platforms: dict[str, type[Platform]] = {}
+        self.synthesizers: dict[str, type[Synthesizer]] = {}
         self.transcribers: dict[str, type[Transcriber]] = {"captions": CaptionsTranscriber}
         self.sinks: dict[str, type[Sink]] = {}
-        self.dialects: dict[str, type[Dialect]] = {"native": NativeDialect}
         self.stores: dict[str, type[Store] | type[Vault]] = {}
         self.launchers: dict[str, type[Launcher]] = {}
         self.infos: list[PluginInfo] = []
@@ -254,7 +254,7 @@ class Plugins:
         return [
             ("platforms", self.platforms, (Platform,)),
             ("transcribers", self.transcribers, (Transcriber,)),
-            ("dialects", self.dialects, (Dialect,)),
+            ("synthesizers", self.synthesizers, (Synthesizer,)),
             ("sinks", self.sinks, (Sink,)),
             ("stores", self.stores, (Store, Vault)),
             ("launchers", self.launchers, (Launcher,)),
@@ -337,7 +337,8 @@ class Plugins:
                     f"{info.trouble}.",
                     "Mend it, or take its table out of the configuration.",
                 )
-        known = {*self.platforms, *self.transcribers, *self.sinks, *self.stores, *self.launchers}
+        known = {*self.platforms, *self.transcribers, *self.synthesizers, *self.sinks}
+        known |= {*self.stores, *self.launchers}
         known |= {info.name for info in self.infos}
         for name in config.plugins:
             if name.partition(":")[0] not in known:
@@ -403,6 +404,15 @@ class Plugins:
         """
         cls = self._pick("transcriber", self.transcribers, name)
         return self._make(cls, name, config)
+
+    def synthesizer(self, name: str, config: BotConfig) -> Synthesizer:
+        """Return a synthesizer with its settings.
+
+        Raises:
+            UnknownPlugin: There is none of that name.
+            ConfigError: Its settings cannot be used.
+        """
+        return self._make(self._pick("synthesizer", self.synthesizers, name), name, config)
 
     def sink(self, name: str, config: BotConfig) -> Sink:
         """Return a sink with its settings; `webhook:crm` is a second one of `webhook`.

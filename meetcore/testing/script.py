@@ -74,7 +74,7 @@ __all__ = [
 SECONDS_PER_WORD = 0.36
 PALETTE = ("#3b7dd8", "#c2557a", "#2f9e77", "#b8792c", "#7a5cc9", "#3d8f9e", "#a84b3f", "#5f7d2e")
 PERSON_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-CALLS = ("join", "send_chat", "leave")
+CALLS = ("join", "send_chat", "speak", "leave")
 
 
 class ScriptError(ConfigError):

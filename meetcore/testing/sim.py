@@ -47,10 +47,18 @@ from meetcore.model.signals import (
     TrackGone,
 )
 from meetcore.plugin.hooks import hookimpl
-from meetcore.plugin.platform import Call, CallEvents, CallRequest, Capability, Platform
+from meetcore.plugin.platform import (
+    Call,
+    CallEvents,
+    CallRequest,
+    Capability,
+    Platform,
+    SpeechOutput,
+)
 from meetcore.plugin.registry import Plugins
 from meetcore.testing.script import Decision, EndHow, FaultKind, Line, Person, Script
 from meetcore.testing.script_toml import parse_script
+from meetcore.testing.sim_speech import Said, SimSpeech
 from meetcore.testing.voice import read_wav, synthetic_voice
 
 __all__ = ["SimCall", "SimMeeting", "run_simulated", "simulated_clock"]
@@ -76,6 +84,7 @@ class SimMeeting:
     Attributes:
         link: What to give to `open_bot`.
         chat_sent: What the bot wrote.
+        said: What the bot said, as far as it was heard, with when.
         left_politely: Whether the bot took its leave.
         began: Trio's time at which the script clock was 0, None before.
     """
@@ -94,6 +103,7 @@ class SimMeeting:
         self.captions = captions
         self.sound = sound
         self.chat_sent: list[str] = []
+        self.said: list[Said] = []
         self.left_politely = False
         self.began: float | None = None
         self._speech: dict[int, Pcm] = {}
@@ -101,8 +111,8 @@ class SimMeeting:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What a bot can do here."""
-        chat = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
-        return chat | {Capability.CAPTIONS} if self.captions else chat
+        can = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT, Capability.SPEAK})
+        return can | {Capability.CAPTIONS} if self.captions else can
 
     def plugin(self) -> object:
         """Return a plugin object that registers this meeting as the platform `sim`."""
@@ -269,6 +279,17 @@ class SimCall(Call):
         self._events.observe(
             ChatArrived(f"bot-{len(sent)}", "bot", self._request.display_name, text, by_bot=True)
         )
+
+    @asynccontextmanager
+    async def open_speech(self, sample_rate_hz: int) -> AsyncIterator[SpeechOutput]:
+        """Let the bot be heard; a script can let it hang or fail."""
+        await self._meeting._trouble("speak")
+        output = SimSpeech(sample_rate_hz, self._meeting.began or 0.0)
+        try:
+            yield output
+        finally:
+            if said := output.said():
+                self._meeting.said.append(said)
 
     async def play(self) -> None:
         """Let the script happen."""

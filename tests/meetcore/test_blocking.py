@@ -52,8 +52,9 @@ def test_commands_wait_for_their_answer_and_raise_what_the_bot_says(tmp_path: Pa
         bot.pause()
         assert bot.state == "paused"
         bot.resume()
-        with pytest.raises(CapabilityMissing, match="speak"):
-            bot.speak(b"\0\0")
+        bot.speak(b"\0\0")
+        with pytest.raises(CapabilityMissing, match="show image"):
+            bot.show_image(b"png")
         with pytest.raises(TimeoutError, match=r"within 0\.01 s"):
             bot.wait_ended(timeout_s=0.01)
         bot.stop("enough")

@@ -1,27 +1,17 @@
-"""What this plugin hooks into: routes and webhooks of the server, and the dialect."""
+"""What this plugin hooks into: routes and webhooks of the server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from meetcore.plugin.hooks import hookimpl
 
 if TYPE_CHECKING:
     from meetcore.gateway.service import App
-    from meetcore.model.dialect import Dialect
 
-__all__ = ["meetcore_register_dialects", "meetcore_register_routes"]
+__all__ = ["meetcore_register_routes"]
 
 meetcore_api_version = "1.0"
-
-
-@hookimpl
-def meetcore_register_dialects(register: Callable[[type[Dialect]], None]) -> None:
-    """Offer `skribby`."""
-    from meetcore_skribby.frames import SkribbyDialect
-
-    register(SkribbyDialect)
 
 
 @hookimpl

@@ -9,7 +9,14 @@ import trio
 import trio.testing
 
 import meetcore
-from meetcore.model.commands import COMMAND_TYPES, PauseRecording, SendChat, ShowImage, Speak
+from meetcore.model.commands import (
+    COMMAND_TYPES,
+    InterruptSpeech,
+    PauseRecording,
+    SendChat,
+    ShowImage,
+    Speak,
+)
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
 from meetcore.model.signals import CallEnded, Knocked
 from meetcore.plugin.platform import Capability
@@ -19,6 +26,7 @@ EXAMPLES = {
     "stop": meetcore.Stop(),
     "send_chat": SendChat("hello"),
     "speak": Speak(b"\0\0"),
+    "interrupt_speech": InterruptSpeech(),
     "show_image": ShowImage(b"png"),
     "pause": PauseRecording(),
     "resume": meetcore.ResumeRecording(),

@@ -1,0 +1,58 @@
+"""Text to speech.
+
+Called on the Trio thread, in a task of the bot's speech: what a synthesizer does wrong, or not in
+time, ends the speech in hand and nothing else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from meetcore.model.secrets import Redactor
+from meetcore.plugin.options import Configured, OptionsT
+
+__all__ = ["SynthesisRequest", "Synthesizer"]
+
+
+@frozen(kw_only=True)
+class SynthesisRequest:
+    """One text to be said.
+
+    Attributes:
+        bot_id: The bot's id.
+        text: What is to be said.
+        language: BCP-47 tag wished for, None for the synthesizer's own choice.
+        redactor: Takes secrets out of anything written.
+    """
+
+    bot_id: str
+    text: str
+    language: str | None = None
+    redactor: Redactor = field(factory=Redactor)
+
+
+class Synthesizer(Configured[OptionsT], ABC):
+    """Turns text into speech.
+
+    Attributes:
+        name: Its name, as in configuration.
+        sample_rate_hz: The rate of what it gives, in Hz.
+    """
+
+    name: ClassVar[str]
+    sample_rate_hz: int = 16_000
+
+    @abstractmethod
+    def synthesize(self, request: SynthesisRequest) -> AsyncIterator[bytes]:
+        """Yield the speech piece by piece, as soon as there is something: int16 mono PCM.
+
+        Best an async generator: what it holds open is closed when the speech is interrupted. A
+        piece that does not come within 15 s ends the speech.
+
+        Raises:
+            MeetcoreError: It cannot; the words are told to whoever asked.
+        """
