@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import threading
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from meetcore_server.storage.errors import DatabaseTooNew
 
-__all__ = ["alembic_config", "upgrade"]
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+__all__ = ["NEWEST", "alembic_config", "upgrade"]
+
+NEWEST = "0002"
+"""The last of the migrations."""
 
 _ONE_AT_A_TIME = threading.Lock()  # Alembic's environment is a module's global
 _LOCK_NUMBER = 6_386_003
+_VERSIONS = sa.table("alembic_version", sa.column("version_num"))  # where Alembic notes them
 
 
 def alembic_config(connection: sa.Connection) -> Config:
     """Return Alembic's configuration for our migrations over a connection."""
+    from alembic.config import Config
+
     config = Config()
     folder = files("meetcore_server.storage").joinpath("migrations")
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
@@ -40,6 +46,13 @@ def upgrade(connection: sa.Connection, shown: str) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_NUMBER)))
+    if _is_of_this_version(connection):
+        return
+    # A server that starts anew needs none of it, and it takes as long to import as SQLAlchemy.
+    from alembic import command
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     config = alembic_config(connection)
     script = ScriptDirectory.from_config(config)
     known = {revision.revision for revision in script.walk_revisions()}
@@ -53,3 +66,9 @@ def upgrade(connection: sa.Connection, shown: str) -> None:
     if present != set(script.get_heads()):
         with _ONE_AT_A_TIME:
             command.upgrade(config, "head")
+
+
+def _is_of_this_version(connection: sa.Connection) -> bool:
+    if not sa.inspect(connection).has_table(_VERSIONS.name):
+        return False
+    return list(connection.scalars(sa.select(_VERSIONS.c.version_num))) == [NEWEST]

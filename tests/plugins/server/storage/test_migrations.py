@@ -11,6 +11,7 @@ import trio
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from meetcore.gateway.records import LimitOf, LimitReached
 from meetcore_server.storage.bots import BotLimits, BotRows
@@ -19,7 +20,7 @@ from meetcore_server.storage.engine import find_place
 from meetcore_server.storage.errors import DatabaseTooNew
 from meetcore_server.storage.keys import Keys
 from meetcore_server.storage.tables import METADATA
-from meetcore_server.storage.upgrade import alembic_config
+from meetcore_server.storage.upgrade import NEWEST, alembic_config
 from tests.plugins.server.storage.orders_of_tests import insert
 
 PLUGIN = Path(__file__).parents[4] / "plugins" / "server"
@@ -34,6 +35,12 @@ async def test_the_migrations_and_the_tables_agree(new_database_url: str) -> Non
 
     async with open_database(new_database_url) as database:
         assert await database.do(differences) == []
+
+
+def test_the_last_migration_is_the_one_that_a_database_is_asked_for() -> None:
+    with sa.create_engine("sqlite://").connect() as connection:
+        script = ScriptDirectory.from_config(alembic_config(connection))
+    assert script.get_heads() == [NEWEST]
 
 
 async def test_every_foreign_key_and_name_is_as_the_tables_say(new_database_url: str) -> None:
