@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from meetcore.audio.chunk import SAMPLE_RATE_HZ as SAMPLE_RATE_HZ
     from meetcore.audio.chunk import Chunk as Chunk
     from meetcore.audio.clock import StreamClock as StreamClock
-    from meetcore.audio.mix import Mixer as Mixer
+    from meetcore.audio.mix import BareMix as BareMix
+    from meetcore.audio.mix import CallMix as CallMix
     from meetcore.bot.bot import Bot as Bot
     from meetcore.bot.factory import OpenBotOptions as OpenBotOptions
     from meetcore.bot.factory import open_bot as open_bot
@@ -171,7 +172,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "SAMPLE_RATE_HZ",
     ),
     "audio.clock": ("StreamClock",),
-    "audio.mix": ("Mixer",),
+    "audio.mix": (
+        "BareMix",
+        "CallMix",
+    ),
     "bot.bot": ("Bot",),
     "bot.factory": (
         "OpenBotOptions",

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from attrs import define, field
 
-from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
-from meetcore.audio.mix import Mixer
+from meetcore.audio.chunk import Chunk, Pcm
+from meetcore.audio.mix import CallMix
 from meetcore_files.audio_file import AudioFile, audio_file_class
 from meetcore_files.options import FilesOptions
 
@@ -90,9 +90,7 @@ class Recorder:
         self._tags_of = tags_of
         self._lanes: dict[str, _Lane] = {}
         self._mix_lane: _Lane | None = None
-        self._mixer: Mixer | None = None
-        self._ends: dict[str, int] = {}
-        self._foremost = 0
+        self._mix = CallMix(longest_hole_s=_JUMP_S, absent_s=_TRACK_SILENT_S)
 
     def hear(self, chunk: Chunk) -> None:
         """Take a chunk, 16 kHz.
@@ -103,7 +101,7 @@ class Recorder:
         if self._options.tracks:
             self._track_lane(chunk.track_id).place(chunk.start_sample + self._offset, chunk.pcm)
         if self._options.mix:
-            self._mix(chunk)
+            self._place_mix(self._mix.add(chunk))
 
     def close(self) -> None:
         """Complete every file; each is tried whatever happens to the others.
@@ -113,8 +111,7 @@ class Recorder:
         """
         trouble: OSError | None = None
         try:
-            if self._mixer is not None:
-                self._settle(self._mixer.position, self._mixer.rest())
+            self._place_mix(self._mix.rest())
         except OSError as error:
             trouble = error
         lanes = [*self._lanes.values(), *([self._mix_lane] if self._mix_lane else [])]
@@ -123,7 +120,7 @@ class Recorder:
                 lane.file.close()
             except OSError as error:
                 trouble = trouble or error
-        self._lanes, self._mix_lane, self._mixer = {}, None, None
+        self._lanes, self._mix_lane = {}, None
         if trouble is not None:
             raise trouble
 
@@ -141,30 +138,8 @@ class Recorder:
             lane = self._lanes[track_id] = self._open(stem_for_track(track_id), track_id)
         return lane
 
-    def _mix(self, chunk: Chunk) -> None:
-        mixer = self._mixer
-        if mixer is not None and chunk.start_sample - self._foremost > _JUMP_S * SAMPLE_RATE_HZ:
-            # After a long pause a mixer would lay the whole hole out in memory.
-            self._settle(mixer.position, mixer.rest())
-            mixer = None
-        if mixer is None:
-            mixer = self._mixer = Mixer(chunk.start_sample)
-            self._ends.clear()
-        if chunk.track_id not in self._ends:
-            mixer.open_track(chunk.track_id, chunk.start_sample)
-        mixer.add(chunk)
-        self._ends[chunk.track_id] = chunk.end_sample
-        self._foremost = max(self._foremost, chunk.end_sample)
-        for track_id, end in list(self._ends.items()):
-            if self._foremost - end > _TRACK_SILENT_S * SAMPLE_RATE_HZ:
-                mixer.close_track(track_id)
-                del self._ends[track_id]
-        position = mixer.position
-        self._settle(position, mixer.settled())
-
-    def _settle(self, position: int, pcm: Pcm) -> None:
-        if not len(pcm):
-            return
-        if self._mix_lane is None:
-            self._mix_lane = self._open(MIX_STEM, None)
-        self._mix_lane.place(position + self._offset, pcm)
+    def _place_mix(self, mixed: list[Chunk]) -> None:
+        for chunk in mixed:
+            if self._mix_lane is None:
+                self._mix_lane = self._open(MIX_STEM, None)
+            self._mix_lane.place(chunk.start_sample + self._offset, chunk.pcm)

@@ -12,8 +12,8 @@ from meetcore_meetstream.dialling_sink import DiallingSink
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
+    from meetcore.audio.mix import BareMix
     from meetcore_meetstream.audio_frames import LoudestSpeaker, Upsampler
-    from meetcore_websocket.raw_mix import RawMix
 
 __all__ = ["MeetstreamAudioSink"]
 
@@ -30,14 +30,14 @@ class MeetstreamAudioSink(DiallingSink[AudioOptions]):
 
     def __init__(self, options: AudioOptions) -> None:
         super().__init__(options)
-        self._tools: tuple[RawMix, Upsampler, LoudestSpeaker] | None = None
+        self._tools: tuple[BareMix, Upsampler, LoudestSpeaker] | None = None
 
-    def _made(self) -> tuple[RawMix, Upsampler, LoudestSpeaker]:
+    def _made(self) -> tuple[BareMix, Upsampler, LoudestSpeaker]:
         if self._tools is None:
+            from meetcore.audio.mix import BareMix
             from meetcore_meetstream.audio_frames import LoudestSpeaker, Upsampler
-            from meetcore_websocket.raw_mix import RawMix
 
-            self._tools = RawMix(), Upsampler(), LoudestSpeaker()
+            self._tools = BareMix(), Upsampler(), LoudestSpeaker()
         return self._tools
 
     async def deliver(self, event: Event) -> None:

@@ -7,12 +7,12 @@ from functools import partial
 
 import trio
 
+from meetcore.audio.mix import BareMix
 from meetcore.gateway.http import Reply, Request, Socket, SocketSession
 from meetcore.gateway.records import BotGone, BotRow, Client, NoSuchBot, NotNow, Scope
 from meetcore.gateway.service import Service
 from meetcore.model.commands import SendChat, Stop
 from meetcore.model.errors import CommandFailed, CommandRefused
-from meetcore_skribby.audio_mix import AudioMix
 from meetcore_skribby.bot_object import model_of
 from meetcore_skribby.frames import SkribbyDialect, action_of, frame
 from meetcore_skribby.models import is_batch
@@ -196,7 +196,7 @@ class AudioSession(SocketSession):
             NotNow: The bot is not running: not yet, or not any more.
             BotGone: What it left has been deleted.
         """
-        mix = AudioMix()
+        mix = BareMix()
         async with self._service.hear(self._row) as heard:
             async for chunk in heard:
                 if settled := mix.add(chunk):

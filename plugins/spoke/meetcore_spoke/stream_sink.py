@@ -19,7 +19,7 @@ from meetcore_websocket.target import Target
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
-    from meetcore_websocket.raw_mix import RawMix
+    from meetcore.audio.mix import BareMix
 
 __all__ = ["SpokeStreamSink"]
 
@@ -41,7 +41,7 @@ class SpokeStreamSink(Sink[StreamOptions]):
         self.wants_audio = bool(self.options.output)  # type: ignore[misc]
         self._dialler: Dialler | None = None
         self._output: Outbound | None = None
-        self._mix: RawMix | None = None
+        self._mix: BareMix | None = None
         self._pieces = Pieces(self.options.sample_rate_hz)
         self._speakers = SpeakerChanges()
         self._discarded_bytes = 0
@@ -53,11 +53,11 @@ class SpokeStreamSink(Sink[StreamOptions]):
         Raises:
             ConfigError: A target came over an API and is not public.
         """
-        from meetcore_websocket.raw_mix import RawMix
+        from meetcore.audio.mix import BareMix
 
         options = self.options
         self._dialler = dialler = Dialler(context, options)
-        self._mix = RawMix()
+        self._mix = BareMix()
 
         def greeting() -> list[str]:
             speaking = self._speakers.now

@@ -21,10 +21,10 @@ from meetcore_websocket.target import Target
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
+    from meetcore.audio.mix import BareMix
     from meetcore_websocket.audio_pusher import AudioPusher
     from meetcore_websocket.client import Link
     from meetcore_websocket.event_pusher import EventPusher
-    from meetcore_websocket.raw_mix import RawMix
 
 __all__ = ["WebSocketPushSink"]
 
@@ -49,7 +49,7 @@ class WebSocketPushSink(Sink[PushOptions]):
         self._dialler: Dialler | None = None
         self._events: EventPusher | None = None
         self._audio: AudioPusher | None = None
-        self._mix: RawMix | None = None
+        self._mix: BareMix | None = None
         self._participants: dict[str, str | None] = {}
 
     @asynccontextmanager
@@ -73,11 +73,11 @@ class WebSocketPushSink(Sink[PushOptions]):
                 await pusher.drained()
 
     def _start_audio(self) -> AudioPusher:
+        from meetcore.audio.mix import BareMix
         from meetcore_websocket.audio_pusher import AudioPusher
-        from meetcore_websocket.raw_mix import RawMix
 
         self._audio = AudioPusher(self.options.target, self.options)
-        self._mix = RawMix() if self.options.audio_format == "raw_mix" else None
+        self._mix = BareMix() if self.options.audio_format == "raw_mix" else None
         return self._audio
 
     def _event_pusher(self, context: SinkContext, dialler: Dialler) -> EventPusher:

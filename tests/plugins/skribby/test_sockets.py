@@ -11,11 +11,11 @@ import pytest
 import trio
 
 from meetcore.audio.chunk import Chunk
+from meetcore.audio.mix import BareMix
 from meetcore.gateway.http import Reply
 from meetcore.model.commands import SendChat, Stop
 from meetcore.model.errors import CapabilityMissing
 from meetcore.model.lifecycle import EndReason
-from meetcore_skribby.audio_mix import AudioMix
 from tests.plugins.skribby.stage import (
     bot_of,
     chat,
@@ -231,7 +231,7 @@ def _chunk(track: str, start: int, value: int, samples: int = 1600) -> Chunk:
 
 
 def test_tracks_are_added_up_sample_by_sample() -> None:
-    mix = AudioMix()
+    mix = BareMix()
     assert mix.add(_chunk("a", 0, 100)) == np.full(1600, 100, "<i2").tobytes()
     mix.add(_chunk("b", 1600, 10))
     out = mix.add(_chunk("a", 1600, 100))
@@ -240,7 +240,7 @@ def test_tracks_are_added_up_sample_by_sample() -> None:
 
 
 def test_a_track_that_falls_silent_holds_up_the_others_for_a_second_only() -> None:
-    mix, heard = AudioMix(), 0
+    mix, heard = BareMix(), 0
     mix.add(_chunk("b", 0, 1))
     for number in range(40):
         heard += len(mix.add(_chunk("a", number * 1600, 1))) // 2
@@ -248,6 +248,6 @@ def test_a_track_that_falls_silent_holds_up_the_others_for_a_second_only() -> No
 
 
 def test_a_long_hole_is_left_out() -> None:
-    mix = AudioMix()
+    mix = BareMix()
     mix.add(_chunk("a", 0, 1))
     assert len(mix.add(_chunk("a", 3600 * 16000, 1))) == 2 * 1600

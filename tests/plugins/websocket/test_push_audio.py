@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetcore.audio.chunk import Chunk, Pcm
+from meetcore.audio.mix import BareMix
 from meetcore.model.events import StateChanged, TrackClosed, TrackOpened
 from meetcore.model.lifecycle import State
 from meetcore.model.roster import NameSource
@@ -23,7 +24,6 @@ from meetcore_websocket.audio_pusher import audio_frame
 from meetcore_websocket.outbound import TargetUnreachable
 from meetcore_websocket.push_options import PushOptions
 from meetcore_websocket.push_sink import WebSocketPushSink
-from meetcore_websocket.raw_mix import RawMix
 from tests.plugins.websocket.stage import Stage, eventually
 from tests.plugins.websocket.target import Manners, Target, a_target
 
@@ -241,7 +241,7 @@ async def test_a_track_that_closed_does_not_hold_up_the_mix(tmp_path: Path) -> N
 
 
 def test_a_short_hole_is_silence_and_a_long_one_is_left_out() -> None:
-    mix = RawMix()
+    mix = BareMix()
     out = mix.add(block(0))
     out += mix.skip("t1", BLOCK, BLOCK)
     out += mix.add(block(2))
