@@ -141,7 +141,7 @@ class CallMix:
         if mixer is None:
             mixer = self._mixer = Mixer(chunk.start_sample)
             for track_id in self._open:
-                mixer.open_track(track_id, chunk.start_sample)
+                self._expect(mixer, track_id, chunk.start_sample)
         late = mixer.late_samples
         mixer.add(chunk)
         self.late_samples += mixer.late_samples - late
@@ -161,12 +161,21 @@ class CallMix:
 
     def take(self, event: Event) -> None:
         """Follow the tracks, where there are events to follow: one that opened is waited for."""
-        if isinstance(event, TrackOpened) and event.track_id not in self._open:
-            self._open.add(event.track_id)
-            if self._mixer is not None:
-                self._mixer.open_track(event.track_id, self._mixer.position)
+        if isinstance(event, TrackOpened):
+            self.open_track(event.track_id)
         elif isinstance(event, TrackClosed):
             self.close_track(event.track_id)
+
+    def open_track(self, track_id: str) -> None:
+        """Wait for a track that is about to bring something."""
+        if track_id not in self._open:
+            self._open.add(track_id)
+            if self._mixer is not None:
+                self._expect(self._mixer, track_id, self._mixer.position)
+
+    def _expect(self, mixer: Mixer, track_id: str, start_sample: int) -> None:
+        mixer.open_track(track_id, start_sample)
+        self._ends[track_id] = start_sample
 
     def close_track(self, track_id: str) -> None:
         """Take it that a track brings no more than what comes right now."""

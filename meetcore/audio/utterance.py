@@ -16,7 +16,9 @@ from meetcore.audio.vad import FRAME_MS, FRAME_SAMPLES
 
 __all__ = ["EndCause", "SpeechBegan", "SpeechEnded", "SpeechRules", "UtteranceDetector"]
 
-EndCause: TypeAlias = Literal["silence", "max_length", "gap", "paused", "track_closed"]
+EndCause: TypeAlias = Literal[
+    "silence", "max_length", "gap", "paused", "track_closed", "handed_over"
+]
 
 
 @frozen

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import trio
 from attrs import define, field
 
@@ -15,6 +14,8 @@ from meetcore.audio.vad import VoiceDetector
 from meetcore.bot.captioning import CAPTIONS_TRACK, Captioning
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import SinkRunner
+from meetcore.bot.levels import LevelMeter
+from meetcore.bot.mixing import MIX_TRACK, TrackMix
 from meetcore.bot.revising import Revision
 from meetcore.bot.tracks import AudioConsumer, TrackIntake, TrackPath
 from meetcore.bot.transcriber_runner import TRANSCRIBER_CONSUMER, TranscriberRunner
@@ -27,7 +28,6 @@ from meetcore.model.events import (
     CaptureDegraded,
     CaptureRestored,
     CaptureStarted,
-    LevelDraft,
     SpeakingStarted,
     SpeakingStopped,
     TrackClosed,
@@ -65,26 +65,6 @@ class _Track:
     steady: bool = False
     counts: bool = False
     scope: trio.CancelScope = field(factory=trio.CancelScope)
-
-
-class _LevelMeter:
-    """Makes a draft of each chunk's loudness."""
-
-    def __init__(self, listening: Listening) -> None:
-        self._listening = listening
-
-    def put(self, item: Chunk | Lost) -> None:
-        if isinstance(item, Lost) or not item.samples:
-            return
-        mean_square = float(np.mean(np.square(item.pcm, dtype=np.float32)))
-        dbfs = 10 * np.log10(max(mean_square, 1e-3) / 32768.0**2)
-        self._listening.bot.publish(
-            LevelDraft(
-                track_id=item.track_id,
-                participant_id=self._listening.owner_of(item.track_id),
-                dbfs=round(float(dbfs), 1),
-            )
-        )
 
 
 class Listening:
@@ -134,6 +114,8 @@ class Listening:
                 failed=failed,
                 changed=self._changed,
             )
+        self._mix: TrackMix | None = None
+        self._mix_transcription: TrackTranscription | None = None
         self._assembler = TranscriptAssembler(bot.roster, bot.timeline)
         self._tracks: dict[str, _Track] = {}
         self._walking = 0
@@ -202,30 +184,20 @@ class Listening:
             sink.expect_track(track_id)
         consumers: list[AudioConsumer] = list(self._sinks)
         if bot.config.audio.levels:
-            consumers.append(_LevelMeter(self))
+            consumers.append(LevelMeter(bot, self.owner_of))
         transcription = None
         if self._transcriber is not None:
-            transcription = self._transcriber.begin(track_id, self._nursery)
-        audio = bot.config.audio
-        path = TrackPath(
+            if self._transcriber.may_mix:
+                consumers.append(self._mix_for(self._transcriber, self._nursery).consumer(track_id))
+            if self._transcriber.takes_tracks:
+                transcription = self._transcriber.begin(track_id, self._nursery)
+        path = self._path(
             track_id,
+            transcription,
             consumers=consumers,
-            feed=transcription,
-            feed_account=(
-                bot.ledger.account(track_id, TRANSCRIBER_CONSUMER) if transcription else None
-            ),
-            rules=SpeechRules(
-                hangover_ms=audio.hangover_ms,
-                pre_roll_ms=audio.pre_roll_ms,
-                max_utterance_s=audio.max_utterance_s,
-            ),
-            detector=VoiceDetector(
-                audio.vad_mode, on_steady=lambda steady: self._heard_steady(track_id, steady)
-            ),
             on_speech=lambda mark: self._heard_speech(track_id, mark),
-            continuous=self._transcriber is not None and self._transcriber.continuous,
+            on_steady=lambda steady: self._heard_steady(track_id, steady),
         )
-        path.paused = self._paused
         intake = TrackIntake(track_id, bot.ledger)
         track = self._tracks[track_id] = _Track(signal, intake, path, transcription)
         if signal.kind == "mix":
@@ -243,7 +215,64 @@ class Listening:
             )
         )
         self._walking += 1
+        self._choose_streams()
         self._nursery.start_soon(self._walk, track)
+
+    def _path(
+        self,
+        track_id: str,
+        transcription: TrackTranscription | None,
+        *,
+        consumers: Sequence[AudioConsumer] = (),
+        on_speech: Callable[[SpeechBegan | SpeechEnded], None] | None = None,
+        on_steady: Callable[[bool], None] | None = None,
+    ) -> TrackPath:
+        audio, ledger = self.bot.config.audio, self.bot.ledger
+        path = TrackPath(
+            track_id,
+            consumers=consumers,
+            feed=transcription,
+            feed_account=ledger.account(track_id, TRANSCRIBER_CONSUMER) if transcription else None,
+            rules=SpeechRules(
+                hangover_ms=audio.hangover_ms,
+                pre_roll_ms=audio.pre_roll_ms,
+                max_utterance_s=audio.max_utterance_s,
+            ),
+            detector=VoiceDetector(audio.vad_mode, on_steady=on_steady),
+            on_speech=on_speech,
+            continuous=self._transcriber is not None and self._transcriber.continuous,
+        )
+        path.paused = self._paused
+        return path
+
+    # --- one stream for all tracks -----------------------------------------------------
+
+    def _mix_for(self, transcriber: TranscriberRunner, nursery: trio.Nursery) -> TrackMix:
+        """Return the mix of all tracks, which is there from the first track on."""
+        if self._mix is None:
+            self._mix_transcription = transcriber.begin(MIX_TRACK, nursery)
+            path = self._path(MIX_TRACK, self._mix_transcription)
+            path.feed_on(False)
+            self._mix = TrackMix(self.bot.ledger, path)
+            self._assembler.mix(MIX_TRACK, of_all=True)
+        return self._mix
+
+    def _choose_streams(self) -> None:
+        """Mix the tracks into one stream, or do not, by how many there are now."""
+        if self._transcriber is None or self._mix is None or self._closed:
+            return
+        mixing = self._transcriber.mixes(len(self._tracks))
+        for track in self._tracks.values():
+            track.path.feed_on(not mixing)
+        self._mix.switch(active=mixing)
+
+    def _end_mix(self) -> None:
+        """Pass on what is left of the mix, once no track brings anything more."""
+        if self._mix is not None and self._mix_transcription is not None and not self._tracks:
+            self._mix.close()
+            self._mix_transcription.close()
+
+    # --- whose a track is ----------------------------------------------------------------
 
     def identify(self, signal: TrackIdentified) -> None:
         """Take whose a track is, learned late, corrected or taken back; name again what was heard.
@@ -328,12 +357,20 @@ class Listening:
                 track.transcription.close()
             self._tracks.pop(track.signal.track_id, None)
             self._walking -= 1
+            self._track_gone(track.signal.track_id)
             self._changed.set()
         self.bot.record(TrackClosed(track_id=track.signal.track_id))
         if track.signal.track_id in self._degraded:
             self.capture_health(
                 healthy=True, detail="the track closed", track_id=track.signal.track_id
             )
+
+    def _track_gone(self, track_id: str) -> None:
+        if self._mix is not None:
+            self._mix.close_track(track_id)
+        self._choose_streams()
+        if self._closed:
+            self._end_mix()
 
     def _report_lost(self, lost: Lost) -> None:
         self.bot.record(
@@ -351,6 +388,8 @@ class Listening:
         self._paused = paused
         for track in self._tracks.values():
             track.path.pause(paused)
+        if self._mix is not None:
+            self._mix.pause(paused=paused)
         if self._captions is not None:
             self._captions.pause(paused=paused)
 
@@ -536,6 +575,7 @@ class Listening:
         self._closed = True
         for track in list(self._tracks.values()):
             track.intake.close()
+        self._end_mix()
         if self._captions is not None:
             self._captions.finish()
         self._changed.set()

@@ -196,6 +196,7 @@ class TrackPath:
         self._fed_to = 0
         self._count = 0
         self._open_id = ""
+        self._feeding = feed is not None
 
     def process(self, item: Chunk | Lost) -> None:
         """Take the next chunk, or the next hole, of the track."""
@@ -218,6 +219,27 @@ class TrackPath:
             self._interrupt(self._end_of_ring(), "paused")
         self.paused = paused
 
+    def feed_on(self, feeding: bool) -> None:
+        """Feed speech from now on, or no longer: then somebody else hears what follows."""
+        if self._feed is None or feeding is self._feeding:
+            return
+        self._feeding = feeding
+        utterances = self._utterances
+        if utterances is None:
+            return
+        if feeding:
+            if utterances.speaking:
+                self._begin(self._fed_to)
+            return
+        heard = self._end_of_ring()
+        if self._open_id or self._continuous:
+            self._feed_up_to(heard)
+        if self._open_id:
+            self._end(heard, "handed_over")
+        self._account.withheld += heard - self._fed_to
+        self._fed_to = heard
+        self._ring.clear()
+
     def close(self) -> None:
         """End what is open; nothing follows."""
         if self._resampler is not None:
@@ -239,9 +261,11 @@ class TrackPath:
         for put in self._puts:
             put(chunk)
         marks = utterances.feed(self._detector.feed(chunk.pcm))
-        if self._feed is None:
+        if not self._feeding:
             for mark in marks:
                 self._tell(mark)
+            self._account.withheld += chunk.samples
+            self._fed_to = chunk.end_sample
             return
         self._ring.append(chunk)
         if marks:
@@ -259,13 +283,21 @@ class TrackPath:
                 if not self._continuous:
                     self._account.withheld += start - self._fed_to
                     self._fed_to = start
-                self._count += 1
-                self._open_id = f"{self.track_id}-{self._count:04d}"
-                self._feed.put(BeginUtterance(self._open_id, mark.start_sample))
+                self._begin(mark.start_sample)
             else:
                 self._feed_up_to(mark.end_sample)
-                self._feed.put(EndUtterance(self._open_id, mark.end_sample, mark.cause))
-                self._open_id = ""
+                self._end(mark.end_sample, mark.cause)
+
+    def _begin(self, start_sample: int) -> None:
+        assert self._feed is not None
+        self._count += 1
+        self._open_id = f"{self.track_id}-{self._count:04d}"
+        self._feed.put(BeginUtterance(self._open_id, start_sample))
+
+    def _end(self, end_sample: int, cause: EndCause) -> None:
+        assert self._feed is not None
+        self._feed.put(EndUtterance(self._open_id, end_sample, cause))
+        self._open_id = ""
 
     def _tell(self, mark: SpeechBegan | SpeechEnded) -> None:
         if self._on_speech is not None:
@@ -307,13 +339,13 @@ class TrackPath:
         mark = self._utterances.interrupt(resume_sample, cause)
         if mark is not None:
             mark = SpeechEnded(max(mark.end_sample, heard), mark.voice_end_sample, cause)
-            if self._feed is not None:
+            if self._feeding:
                 self._marked((mark,))
             else:
                 self._tell(mark)
-        if self._feed is not None:
+        if self._feeding:
             self._account.withheld += heard - self._fed_to
-            self._fed_to = resume_sample
+        self._fed_to = resume_sample
         self._ring.clear()
 
     def _skip(self, lost: Lost) -> None:

@@ -57,7 +57,8 @@ class TranscriberRunner:
         self._failed = failed
         self._changed = changed
         self._ready = trio.Event()
-        self._slots = StreamSlots(transcriber.capabilities.max_streams)
+        self._limit = transcriber.capabilities.max_streams
+        self._slots = StreamSlots(self._limit)
         self._all: list[TrackTranscription] = []
         self._running = 0
 
@@ -70,6 +71,23 @@ class TranscriberRunner:
     def continuous(self) -> bool:
         """Whether the transcriber wants what is between utterances, too."""
         return self._transcriber.capabilities.wants == "continuous"
+
+    @property
+    def may_mix(self) -> bool:
+        """Whether tracks may be mixed into one stream in this call."""
+        streams = self._bot.config.transcription.streams
+        return streams == "mix" or (streams == "auto" and self._limit is not None)
+
+    @property
+    def takes_tracks(self) -> bool:
+        """Whether tracks may have streams of their own in this call."""
+        return self._bot.config.transcription.streams != "mix"
+
+    def mixes(self, tracks: int) -> bool:
+        """Whether so many tracks are mixed into one stream."""
+        streams = self._bot.config.transcription.streams
+        too_many = self._limit is not None and tracks > self._limit
+        return streams == "mix" or (streams == "auto" and too_many)
 
     def begin(self, track_id: str, nursery: trio.Nursery) -> TrackTranscription:
         """Transcribe a track from now on, in a task of the nursery, until its feed is closed."""

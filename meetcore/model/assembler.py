@@ -103,6 +103,7 @@ class TranscriptAssembler:
     roster: Roster
     timeline: SpeakingTimeline
     _mixes: set[str] = field(factory=set)
+    _mix_of_all: str | None = None
     _owners: dict[str, list[_Owner]] = field(factory=dict)
     _revisions: dict[str, int] = field(factory=dict)
     _onsets: dict[str, float] = field(factory=dict)
@@ -112,9 +113,11 @@ class TranscriptAssembler:
 
     # --- evidence ---------------------------------------------------------------------
 
-    def mix(self, track_id: str) -> None:
-        """Say that several people are heard on a track."""
+    def mix(self, track_id: str, *, of_all: bool = False) -> None:
+        """Say that several people are heard on a track, or all that are heard on any."""
         self._mixes.add(track_id)
+        if of_all:
+            self._mix_of_all = track_id
 
     def own(self, track_id: str, whose: Attribution, since_s: float | None = None) -> None:
         """Say whose a track is from a time on, up to the next time that is known.
@@ -163,7 +166,8 @@ class TranscriptAssembler:
             middle = (start_s + end_s) / 2
             elsewhere = {self.owner(other, middle).participant_id for other in self._owners}
         for span in self.timeline.between(start_s, end_s):
-            if span.track_id in (None, track_id) and span.participant_id not in elsewhere:
+            here = track_id == self._mix_of_all or span.track_id in (None, track_id)
+            if here and span.participant_id not in elsewhere:
                 yield span
 
     # --- from hypotheses --------------------------------------------------------------

@@ -152,7 +152,9 @@ class CaptionReader:
         line = self._lines.pop(place, None)
         if line is not None and _is_another(line, caption, shown):
             out += self._finish(line)
-            line = None
+            # A few private words that became others may be the same ones, heard better.
+            doubtful = line.private and len(line.visible()) < _TELLING_WORDS
+            line = self._private_line(caption, shown, now_s) if doubtful else None
         if line is None:
             line = self._drawn_again(caption, shown, now_s)
         if line is None:
@@ -189,10 +191,15 @@ class CaptionReader:
                 return line
             alike = alike or (line.private and _kept(old, new) >= _ALIKE)
             newest = False
-        if not alike:
-            return None
+        return self._private_line(caption, shown, now_s) if alike else None
+
+    def _private_line(
+        self, caption: CaptionSeen, shown: Sequence[str], now_s: float
+    ) -> _CaptionLine:
+        """Return a line whose words so far go nowhere."""
         line = _CaptionLine(caption.participant_id, caption.name, now_s)
         line.parts.append(_CaptionPart("", now_s, now_s, True, list(shown), finished=True))
+        self._recent.append(line)
         return line
 
     def _named(self, line: _CaptionLine, caption: CaptionSeen) -> list[CaptionText]:

@@ -131,11 +131,15 @@ class TranscriptionConfig:
     """How a call's tracks reach the transcriber.
 
     Attributes:
+        streams: `tracks` for a stream per track that speaks; those for whom the transcriber has
+            none wait. `mix` for one stream of all tracks mixed, cut by the speaking timeline.
+            `auto` for tracks, and the mix while there are more tracks than it takes streams.
         diarize: Whether the transcriber is asked to tell voices on one track apart.
     """
 
     __config_section__ = "transcription"
 
+    streams: str = field(default="auto", validator=attrs.validators.in_(("auto", "tracks", "mix")))
     diarize: bool = False
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from meetcore.model.config import AudioConfig, AutomaticLeave, TranscriptionConfig
 
@@ -41,6 +41,7 @@ class AudioSettings(TypedDict, total=False):
 class TranscriptionSettings(TypedDict, total=False):
     """The fields of `TranscriptionConfig`."""
 
+    streams: Literal["auto", "tracks", "mix"]
     diarize: bool
 
 

@@ -47,7 +47,7 @@ class TranscriberCapabilities:
             for the platform's own captions: then the core makes the segments, and no stream is
             opened.
         max_streams: How many streams at once, None for no limit of its own. The core opens no
-            more: further tracks wait, with their speech.
+            more; what becomes of further tracks is said in `TranscriptionConfig.streams`.
         open_timeout_s: How long opening a stream may take.
         call_timeout_s: How long a call of a stream, or closing it, may take before it counts as
             hung.
@@ -144,7 +144,10 @@ class TranscriberStream(ABC):
 
     @abstractmethod
     async def end_utterance(self, utterance_id: str, end_sample: int, cause: str) -> None:
-        """Speech ended: `cause` is `silence`, `max_length`, `gap`, `paused` or `track_closed`.
+        """Speech ended, by `cause`.
+
+        `silence`, `max_length`, `gap`, `paused`, `track_closed`, or `handed_over`: what follows is
+        heard on another stream.
 
         A final `Hypothesis` (maybe with empty text) or an `UntranscribedAudio` must follow,
         here or later.

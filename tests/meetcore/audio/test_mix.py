@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meetcore.audio.chunk import Chunk
-from meetcore.audio.mix import Mixer
+from meetcore.audio.mix import CallMix, Mixer
 
 LENGTH = 2000
 
@@ -92,3 +94,33 @@ def test_loud_voices_together_are_clipped_not_wrapped():
         mixer.add(ones(name, 0, 10, 30_000))
     assert mixer.rest().tolist() == [32_767] * 10
     assert len(mixer.rest()) == 0
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.integers(0, 3000), st.integers(1, 3000)), max_size=30
+    )
+)
+def test_the_mix_of_a_call_is_its_tracks_added_up_but_for_what_is_late(steps):
+    mix, ends, out, total = CallMix(), {"a": 0, "b": 0}, [], 0
+    for track, hole, samples in steps:
+        if hole:
+            out += mix.skip(track, ends[track], hole)
+        start = ends[track] + hole
+        out += mix.add(Chunk(track, start, np.full(samples, 7, np.int16)))
+        ends[track] = start + samples
+        total += samples
+    out += mix.rest()
+    assert all(a.end_sample <= b.start_sample for a, b in pairwise(out))
+    heard = sum(int(chunk.pcm.astype(np.int64).sum()) for chunk in out)
+    assert heard == 7 * (total - mix.late_samples)
+
+
+def test_a_hole_that_is_too_long_is_left_out_on_the_same_clock():
+    mix = CallMix(longest_hole_s=1.0)
+    first = mix.add(Chunk("a", 0, np.ones(1600, np.int16)))
+    second = mix.add(Chunk("a", 160_000, np.ones(1600, np.int16)))
+    assert [(chunk.start_sample, chunk.samples) for chunk in first + second] == [
+        (0, 1600),
+        (160_000, 1600),
+    ]

@@ -10,6 +10,7 @@ import trio
 
 import meetcore
 from meetcore.model.errors import TranscriberError
+from meetcore.model.signals import TrackGone
 from tests.meetcore.conftest import Stage, events_of, kinds
 
 
@@ -119,7 +120,9 @@ async def test_a_provider_never_has_more_streams_than_it_takes_and_all_speech_co
     stage, transcriber = Stage(), Counted(max_streams=2)
     transcriber.final_after_s = 0.7
     tracks = ["a", "b", "c", "d"]
-    async with stage.bot(tmp_path, transcriber=transcriber) as bot:
+    async with stage.bot(
+        tmp_path, config=a_config(tmp_path, "tracks"), transcriber=transcriber
+    ) as bot:
         stage.admit()
         for track in tracks:
             stage.track(track, track)
@@ -211,3 +214,111 @@ async def test_after_a_reconnect_a_voices_label_is_another(tmp_path, autojump_cl
         await speak(stage, "a", quiet_s=10)
     said = [event.segment for event in kinds(events_of(bot), meetcore.SegmentFinalized)]
     assert [segment.words[0].speaker for segment in said] == ["1", "1.2"]
+
+
+def a_config(tmp_path: Any, streams: str) -> meetcore.BotConfig:
+    return meetcore.BotConfig(
+        out_dir=tmp_path, fsync=False, transcription=meetcore.TranscriptionConfig(streams=streams)
+    )
+
+
+def finalized(bot: meetcore.Bot) -> list[meetcore.Segment]:
+    return [event.segment for event in kinds(events_of(bot), meetcore.SegmentFinalized)]
+
+
+async def test_the_mix_is_one_stream_whose_text_is_named_by_who_spoke(tmp_path, autojump_clock):
+    stage, transcriber = Stage(), Counted()
+    async with stage.bot(
+        tmp_path, config=a_config(tmp_path, "mix"), transcriber=transcriber
+    ) as bot:
+        stage.admit()
+        for who in ("ada", "bob", "cem"):
+            stage.join(who)
+            stage.track(f"t-{who}", who)
+        for who in ("ada", "bob"):
+            for at in range(30):
+                await trio.sleep(0.1)
+                for other in ("ada", "bob", "cem"):
+                    stage.sound(f"t-{other}", 0.1, voice=other == who and at < 10)
+    assert {request.track_id for request in transcriber.requests} == {"mixed-tracks"}
+    said = finalized(bot)
+    assert [(s.track_id, s.speaker_name) for s in said] == [
+        ("mixed-tracks", "Ada"),
+        ("mixed-tracks", "Bob"),
+    ]
+    assert said[0].start_s < 1 < said[1].start_s
+    assert bot.ledger.balanced
+    accounts = {(e.track_id, e.consumer): e for e in bot.ledger.entries()}
+    assert set(accounts) == {
+        *((f"t-{who}", "mix") for who in ("ada", "bob", "cem")),
+        ("mixed-tracks", "transcriber"),
+    }
+    assert accounts["t-ada", "mix"].delivered == 6 * 16_000
+    assert accounts["mixed-tracks", "transcriber"].captured == 6 * 16_000
+
+
+async def test_auto_has_tracks_while_there_are_streams_for_them_and_else_the_mix(
+    tmp_path, autojump_clock
+):
+    stage, transcriber = Stage(), Counted(max_streams=2)
+    async with stage.bot(
+        tmp_path, config=a_config(tmp_path, "auto"), transcriber=transcriber
+    ) as bot:
+        stage.admit()
+        for track in "ab":
+            stage.track(track, track)
+        await speak(stage, "a", "b")
+        assert sorted(transcriber.open_now) == ["a", "b"]
+        stage.at["c"] = stage.at["a"]
+        stage.track("c", "c")
+        await speak(stage, "a", "b", "c")
+        assert "mixed-tracks" in transcriber.open_now
+        stage.events.observe(TrackGone("c"))
+        await speak(stage, "a", "b")
+    assert transcriber.most == 2
+    tracks = [segment.track_id for segment in finalized(bot)]
+    assert tracks.count("mixed-tracks") == 1
+    assert (tracks.count("a"), tracks.count("b")) == (2, 2)
+    assert bot.ledger.balanced
+
+
+async def test_speech_that_goes_on_when_tracks_become_a_mix_is_cut_and_nothing_is_lost(
+    tmp_path, autojump_clock
+):
+    stage, transcriber = Stage(), Counted(max_streams=1)
+    async with stage.bot(tmp_path, transcriber=transcriber) as bot:
+        stage.admit()
+        stage.track("a", "ada")
+        await stage.live(2, "a", voice=True)
+        stage.at["b"] = stage.at["a"]
+        stage.track("b", "bob")
+        for _ in range(20):
+            await trio.sleep(0.1)
+            stage.sound("a", 0.1)
+            stage.sound("b", 0.1, voice=False)
+        stage.events.observe(TrackGone("b"))
+        await stage.live(2, "a", voice=True)
+        await stage.live(2, "a")
+    said = finalized(bot)
+    assert [segment.track_id for segment in said] == ["a", "mixed-tracks", "a"]
+    assert said[0].end_s == pytest.approx(2.0, abs=0.25)
+    assert said[1].end_s == pytest.approx(said[2].start_s, abs=0.5)
+    assert bot.ledger.balanced
+
+
+async def test_a_pause_is_in_no_mix(tmp_path, autojump_clock):
+    stage, transcriber = Stage(), Counted()
+    async with stage.bot(
+        tmp_path, config=a_config(tmp_path, "mix"), transcriber=transcriber
+    ) as bot:
+        stage.admit()
+        stage.track("a", "ada")
+        await speak(stage, "a")
+        await bot.pause()
+        await speak(stage, "a", quiet_s=4)
+        await bot.resume()
+        await speak(stage, "a")
+    assert len(finalized(bot)) == 2
+    accounts = {(e.track_id, e.consumer): e for e in bot.ledger.entries()}
+    assert accounts["a", "mix"].withheld == 5 * 16_000
+    assert bot.ledger.balanced

@@ -226,6 +226,19 @@ def test_a_correction_seen_in_a_pause_is_none():
     assert screen.texts == ["I like", "a lot"]
 
 
+def test_a_short_private_line_that_is_rewritten_stays_private_until_it_is_clear():
+    screen = Screen()
+    screen.told += screen.reader.pause()
+    screen.show("secrets", 1)
+    screen.reader.resume(2)
+    screen.show("Seek rats", 9)
+    screen.show("Seeker", 9.2)
+    screen.show("Seeker and now it is public", 9.4)
+    screen.show("entirely different words here", 20)
+    screen.finish()
+    assert screen.texts == ["and now it is public", "entirely different words here"]
+
+
 def test_an_empty_line_is_nothing():
     assert Screen().show("  ", 1) == []
 
