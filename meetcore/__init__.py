@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meetcore import from_asyncio as from_asyncio
     from meetcore.audio.chunk import SAMPLE_RATE_HZ as SAMPLE_RATE_HZ
     from meetcore.audio.chunk import Chunk as Chunk
+    from meetcore.audio.chunk import Pcm as Pcm
     from meetcore.audio.clock import StreamClock as StreamClock
     from meetcore.audio.mix import BareMix as BareMix
     from meetcore.audio.mix import CallMix as CallMix
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from meetcore.log.journal import Journal as Journal
     from meetcore.log.journal import read_journal as read_journal
     from meetcore.log.slot_file import SlotFile as SlotFile
+    from meetcore.model.addresses import PrivateTargets as PrivateTargets
     from meetcore.model.commands import Command as Command
     from meetcore.model.commands import InterruptSpeech as InterruptSpeech
     from meetcore.model.commands import PauseRecording as PauseRecording
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from meetcore.model.errors import FleetFull as FleetFull
     from meetcore.model.errors import JournalBusy as JournalBusy
     from meetcore.model.errors import JournalDamaged as JournalDamaged
+    from meetcore.model.errors import JournalError as JournalError
     from meetcore.model.errors import JournalFull as JournalFull
     from meetcore.model.errors import MeetcoreError as MeetcoreError
     from meetcore.model.errors import MeetingRefused as MeetingRefused
@@ -111,10 +114,21 @@ if TYPE_CHECKING:
     from meetcore.model.events import TranscriptionGap as TranscriptionGap
     from meetcore.model.events import TranscriptionStopped as TranscriptionStopped
     from meetcore.model.events import UnknownEvent as UnknownEvent
+    from meetcore.model.history import BotHistory as BotHistory
+    from meetcore.model.history import ChatEntry as ChatEntry
+    from meetcore.model.history import Transition as Transition
+    from meetcore.model.languages import LanguageRefused as LanguageRefused
+    from meetcore.model.lifecycle import COMPLETING as COMPLETING
+    from meetcore.model.lifecycle import IN_CALL as IN_CALL
+    from meetcore.model.lifecycle import TERMINAL as TERMINAL
     from meetcore.model.lifecycle import EndReason as EndReason
     from meetcore.model.lifecycle import Evidence as Evidence
     from meetcore.model.lifecycle import State as State
+    from meetcore.model.links import read_link as read_link
     from meetcore.model.meeting import MeetingLink as MeetingLink
+    from meetcore.model.plain import format_time as format_time
+    from meetcore.model.plain import parse_time as parse_time
+    from meetcore.model.plain import to_json as to_json
     from meetcore.model.roster import NameSource as NameSource
     from meetcore.model.roster import Participant as Participant
     from meetcore.model.roster import Roster as Roster
@@ -125,6 +139,25 @@ if TYPE_CHECKING:
     from meetcore.model.settings import AutomaticLeaveSettings as AutomaticLeaveSettings
     from meetcore.model.settings import BotSettings as BotSettings
     from meetcore.model.settings import TranscriptionSettings as TranscriptionSettings
+    from meetcore.model.signals import Admitted as Admitted
+    from meetcore.model.signals import CallEnded as CallEnded
+    from meetcore.model.signals import CaptionSeen as CaptionSeen
+    from meetcore.model.signals import CaptureHealth as CaptureHealth
+    from meetcore.model.signals import ChatArrived as ChatArrived
+    from meetcore.model.signals import DiagnosticsWritten as DiagnosticsWritten
+    from meetcore.model.signals import Knocked as Knocked
+    from meetcore.model.signals import ParticipantAppeared as ParticipantAppeared
+    from meetcore.model.signals import ParticipantChanged as ParticipantChanged
+    from meetcore.model.signals import ParticipantGone as ParticipantGone
+    from meetcore.model.signals import RecordingPermission as RecordingPermission
+    from meetcore.model.signals import RosterHealth as RosterHealth
+    from meetcore.model.signals import RosterSeen as RosterSeen
+    from meetcore.model.signals import Signal as Signal
+    from meetcore.model.signals import SpeakingIndicated as SpeakingIndicated
+    from meetcore.model.signals import StepWorked as StepWorked
+    from meetcore.model.signals import TrackAppeared as TrackAppeared
+    from meetcore.model.signals import TrackGone as TrackGone
+    from meetcore.model.signals import TrackIdentified as TrackIdentified
     from meetcore.model.transcript import Hypothesis as Hypothesis
     from meetcore.model.transcript import Segment as Segment
     from meetcore.model.transcript import Transcript as Transcript
@@ -146,6 +179,7 @@ if TYPE_CHECKING:
     from meetcore.plugin.platform import Platform as Platform
     from meetcore.plugin.platform import SpeechOutput as SpeechOutput
     from meetcore.plugin.registry import Plugins as Plugins
+    from meetcore.plugin.sink import JournalView as JournalView
     from meetcore.plugin.sink import Sink as Sink
     from meetcore.plugin.sink import SinkContext as SinkContext
     from meetcore.plugin.store import BotRecord as BotRecord
@@ -162,36 +196,20 @@ if TYPE_CHECKING:
     from meetcore.plugin.transcriber import UntranscribedAudio as UntranscribedAudio
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "plugin.synthesizer": (
-        "SynthesisRequest",
-        "Synthesizer",
-    ),
-    "bot.speaking": ("Speech",),
-    "audio.chunk": (
-        "Chunk",
-        "SAMPLE_RATE_HZ",
-    ),
+    "audio.chunk": ("Chunk", "Pcm", "SAMPLE_RATE_HZ"),
     "audio.clock": ("StreamClock",),
     "audio.mix": (
         "BareMix",
         "CallMix",
     ),
     "bot.bot": ("Bot",),
-    "bot.factory": (
-        "OpenBotOptions",
-        "open_bot",
-    ),
-    "fleet.fleet": (
-        "Fleet",
-        "StartOptions",
-        "open_fleet",
-    ),
+    "bot.factory": ("OpenBotOptions", "open_bot"),
+    "bot.speaking": ("Speech",),
+    "fleet.fleet": ("Fleet", "StartOptions", "open_fleet"),
     "fleet.recovery": ("recover",),
-    "log.journal": (
-        "Journal",
-        "read_journal",
-    ),
+    "log.journal": ("Journal", "read_journal"),
     "log.slot_file": ("SlotFile",),
+    "model.addresses": ("PrivateTargets",),
     "model.commands": (
         "Command",
         "InterruptSpeech",
@@ -211,10 +229,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "build_options",
         "load_config",
     ),
-    "model.dialect": (
-        "Dialect",
-        "NativeDialect",
-    ),
+    "model.dialect": ("Dialect", "NativeDialect"),
     "model.errors": (
         "AmbiguousMeetingUrl",
         "CapabilityMissing",
@@ -224,6 +239,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "FleetFull",
         "JournalBusy",
         "JournalDamaged",
+        "JournalError",
         "JournalFull",
         "MeetcoreError",
         "MeetingRefused",
@@ -283,47 +299,46 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TranscriptionStopped",
         "UnknownEvent",
     ),
-    "model.lifecycle": (
-        "EndReason",
-        "Evidence",
-        "State",
-    ),
+    "model.history": ("BotHistory", "ChatEntry", "Transition"),
+    "model.languages": ("LanguageRefused",),
+    "model.lifecycle": ("COMPLETING", "EndReason", "Evidence", "IN_CALL", "State", "TERMINAL"),
+    "model.links": ("read_link",),
     "model.meeting": ("MeetingLink",),
-    "model.roster": (
-        "NameSource",
-        "Participant",
-        "Roster",
-        "SpeakingTimeline",
-    ),
-    "model.secrets": (
-        "Redactor",
-        "Secret",
-    ),
+    "model.plain": ("format_time", "parse_time", "to_json"),
+    "model.roster": ("NameSource", "Participant", "Roster", "SpeakingTimeline"),
+    "model.secrets": ("Redactor", "Secret"),
     "model.settings": (
         "AudioSettings",
         "AutomaticLeaveSettings",
         "BotSettings",
         "TranscriptionSettings",
     ),
-    "model.transcript": (
-        "Hypothesis",
-        "Segment",
-        "Transcript",
-        "Word",
+    "model.signals": (
+        "Admitted",
+        "CallEnded",
+        "CaptionSeen",
+        "CaptureHealth",
+        "ChatArrived",
+        "DiagnosticsWritten",
+        "Knocked",
+        "ParticipantAppeared",
+        "ParticipantChanged",
+        "ParticipantGone",
+        "RecordingPermission",
+        "RosterHealth",
+        "RosterSeen",
+        "Signal",
+        "SpeakingIndicated",
+        "StepWorked",
+        "TrackAppeared",
+        "TrackGone",
+        "TrackIdentified",
     ),
+    "model.transcript": ("Hypothesis", "Segment", "Transcript", "Word"),
     "plugin.bot_view": ("BotView",),
     "plugin.health": ("HealthReport",),
-    "plugin.hooks": (
-        "API_VERSION",
-        "DROP",
-        "Drop",
-        "hookimpl",
-    ),
-    "plugin.launcher": (
-        "BotSpec",
-        "Launcher",
-        "RunningBot",
-    ),
+    "plugin.hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
+    "plugin.launcher": ("BotSpec", "Launcher", "RunningBot"),
     "plugin.options": ("NoOptions",),
     "plugin.platform": (
         "Call",
@@ -334,15 +349,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "SpeechOutput",
     ),
     "plugin.registry": ("Plugins",),
-    "plugin.sink": (
-        "Sink",
-        "SinkContext",
-    ),
-    "plugin.store": (
-        "BotRecord",
-        "Store",
-        "Vault",
-    ),
+    "plugin.sink": ("JournalView", "Sink", "SinkContext"),
+    "plugin.store": ("BotRecord", "Store", "Vault"),
+    "plugin.synthesizer": ("SynthesisRequest", "Synthesizer"),
     "plugin.transcriber": (
         "ProviderUsage",
         "StreamRequest",

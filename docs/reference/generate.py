@@ -16,6 +16,7 @@ import attrs
 import click
 
 from docs.reference.schema import events_schema
+from meetcore import Signal
 from meetcore.bot.bot import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.cli.ends import EXIT_MEANINGS
@@ -30,7 +31,6 @@ from meetcore.model.lifecycle import (
     Outcome,
     State,
 )
-from meetcore.model.signals import Signal
 from meetcore.plugin.hooks import API_VERSION, HookSpecs
 from meetcore.plugin.registry import Plugins
 from meetcore_meetstream.options import MeetstreamOptions
@@ -151,7 +151,7 @@ def signals_page() -> str:
         "# Signals",
         "",
         NOTE,
-        "What a platform tells the core: `from meetcore.model.signals import Admitted, …`, then",
+        "What a platform tells the core: `from meetcore import Admitted, …`, then",
         '`events.observe(Admitted("the leave button is there"))`. A platform reports what it saw,',
         "as often as it saw it; what follows from it is the bot's to decide.",
         "",

@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 from meetcore.cli.loading import loading
 
 if TYPE_CHECKING:
+    from meetcore.cli.completing import sink_names as sink_names
+    from meetcore.cli.completing import transcriber_names as transcriber_names
+    from meetcore.cli.ends import OutputConsole as OutputConsole
+    from meetcore.cli.ends import exit_codes_help as exit_codes_help
     from meetcore.cli.group import main as main
     from meetcore.cli.live import LiveView as LiveView
     from meetcore.cli.running import Attended as Attended
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from meetcore.cli.views import View as View
 
 _HOMES = {
+    "completing": ("sink_names", "transcriber_names"),
+    "ends": ("OutputConsole", "exit_codes_help"),
     "group": ("main",),
     "live": ("LiveView",),
     "running": ("Attended", "attend", "choose_view", "exit_code", "outcome_lines"),

@@ -7,8 +7,9 @@ of errors, who asks, what is read of a bot. Names are looked up on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from meetcore.model.lazy import lazy_face
 
 if TYPE_CHECKING:
     from meetcore.gateway.http import ApiKey as ApiKey
@@ -172,19 +173,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "WebhookFormat",
     ),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted(name for names in _HOMES.values() for name in names)  # pyright: ignore[reportUnsupportedDunderAll]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'meetcore.gateway' has no attribute {name!r}")
-    value = getattr(import_module(f"meetcore.gateway.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_face(__name__, _HOMES)

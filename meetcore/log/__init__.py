@@ -1,1 +1,39 @@
-"""A bot's journal, and what is read from it and kept beside it."""
+"""A bot's journal, and what is read from it and kept beside it.
+
+For servers, which read the journals of bots that others run, and for sinks that keep files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meetcore.model.lazy import lazy_face
+
+if TYPE_CHECKING:
+    from meetcore.log.folders import journal_path as journal_path
+    from meetcore.log.folders import make_bot_folder as make_bot_folder
+    from meetcore.log.folders import make_private_folder as make_private_folder
+    from meetcore.log.folders import private_file as private_file
+    from meetcore.log.journal import decode_line as decode_line
+    from meetcore.log.journal import pieces as pieces
+    from meetcore.log.journal_end import write_end as write_end
+    from meetcore.log.journal_head import begin as begin
+    from meetcore.log.mailbox import DraftBox as DraftBox
+    from meetcore.log.mailbox import Wake as Wake
+    from meetcore.log.salvage import lost as lost
+    from meetcore.log.scratch import remove_stale as remove_stale
+    from meetcore.log.scratch import scratch_folder as scratch_folder
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "folders": ("journal_path", "make_bot_folder", "make_private_folder", "private_file"),
+    "journal": ("decode_line", "pieces"),
+    "journal_end": ("write_end",),
+    "journal_head": ("begin",),
+    "mailbox": ("DraftBox", "Wake"),
+    "salvage": ("lost",),
+    "scratch": ("remove_stale", "scratch_folder"),
+}
+
+__all__ = sorted(name for names in _HOMES.values() for name in names)  # pyright: ignore[reportUnsupportedDunderAll]
+
+__getattr__, __dir__ = lazy_face(__name__, _HOMES)

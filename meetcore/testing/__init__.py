@@ -5,8 +5,9 @@ What meetcore needs to test itself, the author of a plugin needs too, so it ship
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from meetcore.model.lazy import lazy_face
 
 if TYPE_CHECKING:
     from meetcore.testing.conformance import PlatformConformance as PlatformConformance
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from meetcore.testing.launcher_conformance import LauncherConformance as LauncherConformance
     from meetcore.testing.leaks import LeakError as LeakError
     from meetcore.testing.leaks import LeakGuard as LeakGuard
+    from meetcore.testing.scoring import HypothesisWord as HypothesisWord
+    from meetcore.testing.scoring import Score as Score
+    from meetcore.testing.scoring import WordErrors as WordErrors
+    from meetcore.testing.scoring import score_transcript as score_transcript
+    from meetcore.testing.script import Decision as Decision
+    from meetcore.testing.script import EndHow as EndHow
     from meetcore.testing.script import Script as Script
     from meetcore.testing.script_toml import load_script as load_script
     from meetcore.testing.script_toml import parse_script as parse_script
@@ -35,52 +42,20 @@ if TYPE_CHECKING:
     from meetcore.testing.voice import synthetic_voice as synthetic_voice
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "conformance": (
-        "PlatformConformance",
-        "SinkConformance",
-        "TranscriberConformance",
-    ),
-    "dialect_conformance": (
-        "DialectClient",
-        "DialectConformance",
-        "DialectTold",
-        "DialectVector",
-    ),
-    "fake_service": (
-        "FakeService",
-        "FakeSocket",
-        "Posted",
-        "open_fake_service",
-    ),
+    "conformance": ("PlatformConformance", "SinkConformance", "TranscriberConformance"),
+    "dialect_conformance": ("DialectClient", "DialectConformance", "DialectTold", "DialectVector"),
+    "fake_service": ("FakeService", "FakeSocket", "Posted", "open_fake_service"),
     "launcher_conformance": ("LauncherConformance",),
-    "leaks": (
-        "LeakError",
-        "LeakGuard",
-    ),
-    "script": ("Script",),
-    "script_toml": (
-        "load_script",
-        "parse_script",
-    ),
+    "leaks": ("LeakError", "LeakGuard"),
+    "scoring": ("HypothesisWord", "Score", "WordErrors", "score_transcript"),
+    "script": ("Decision", "EndHow", "Script"),
+    "script_toml": ("load_script", "parse_script"),
     "scripted": ("ScriptedTranscriber",),
-    "service_conformance": (
-        "ServiceConformance",
-        "ServiceStage",
-    ),
-    "sim": (
-        "SimMeeting",
-        "run_simulated",
-        "simulated_clock",
-    ),
+    "service_conformance": ("ServiceConformance", "ServiceStage"),
+    "sim": ("SimMeeting", "run_simulated", "simulated_clock"),
     "voice": ("synthetic_voice",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted(name for names in _HOMES.values() for name in names)  # pyright: ignore[reportUnsupportedDunderAll]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'meetcore.testing' has no attribute {name!r}")
-    return getattr(import_module(f"meetcore.testing.{home}"), name)
+__getattr__, __dir__ = lazy_face(__name__, _HOMES)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.test_public_face import FACES
+
 ROOT = Path(__file__).parents[2]
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 MAY_STAND_ON = {
@@ -100,6 +102,44 @@ def test_a_plugin_declares_every_library_it_imports(plugin):
         for name in top_names(path) - set(sys.stdlib_module_names) - {f"meetcore_{plugin}"}:
             dists = {dist.lower().replace("_", "-") for dist in homes.get(name, [name])}
             assert dists & declared, f"{path.relative_to(ROOT)} imports {name}: {dists}"
+
+
+def private_names(text: str) -> list[str]:
+    """Return what a module imports of meetcore that no public face has."""
+    faces = {face.__name__: face for face in FACES}
+    found: list[str] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            found += [name for name in names if name.startswith("meetcore.") and name not in faces]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "meetcore":
+            face = faces.get(node.module or "")
+            public = {*face.__all__, "__version__"} if face is not None else set()
+            found += [f"{node.module}.{a.name}" for a in node.names if a.name not in public]
+    return found
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_our_own_plugins_import_public_names_only(plugin):
+    """What they need, the author of another plugin needs too."""
+    for path in files_of(plugin):
+        found = private_names(path.read_text("utf-8"))
+        assert not found, f"{path.relative_to(ROOT)} imports {found}"
+
+
+def test_an_import_of_a_private_name_is_found():
+    text = (
+        "from meetcore import Sink, __version__\n"
+        "from meetcore.gateway import Mount\n"
+        "import meetcore.testing\n"
+        "def f():\n    from meetcore.gateway.http import Mount\n    import meetcore.bot.bot\n"
+        "from meetcore.model import no_such_name\n"
+    )
+    assert sorted(private_names(text)) == [
+        "meetcore.bot.bot",
+        "meetcore.gateway.http.Mount",
+        "meetcore.model.no_such_name",
+    ]
 
 
 @pytest.mark.parametrize("plugin", PLUGINS)

@@ -13,9 +13,14 @@ from urllib.parse import urlsplit
 import trio
 from attrs import evolve
 
-from meetcore.model.errors import MeetcoreError
-from meetcore.model.signals import DiagnosticsWritten, StepWorked, TrackAppeared
-from meetcore.plugin.platform import CallEvents, CallRequest
+from meetcore import (
+    CallEvents,
+    CallRequest,
+    DiagnosticsWritten,
+    MeetcoreError,
+    StepWorked,
+    TrackAppeared,
+)
 from meetcore_browser.browser import CRASH_EVIDENCE_S, Browser, open_browser
 from meetcore_browser.capture import CaptureOptions, PageCapture, RemoteTrack, by_track
 from meetcore_browser.cdp import PageChannel

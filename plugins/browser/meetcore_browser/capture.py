@@ -12,10 +12,15 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
-from meetcore.model.roster import NameSource
-from meetcore.model.signals import CaptureHealth, TrackAppeared, TrackGone
-from meetcore.plugin.platform import CallEvents
+from meetcore import (
+    SAMPLE_RATE_HZ,
+    CallEvents,
+    CaptureHealth,
+    Chunk,
+    NameSource,
+    TrackAppeared,
+    TrackGone,
+)
 from meetcore_browser.capture_watch import CaptureWatch, TrackStats
 from meetcore_browser.handover import Handed, LostFrames
 from meetcore_browser.wire import AudioBlock, PageMessage, WireError

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 from attrs import asdict, define, field
 
-from meetcore.log.folders import make_private_folder, private_file
-from meetcore.model.secrets import Redactor
+from meetcore import Redactor
+from meetcore.log import make_private_folder, private_file
 from meetcore_browser.errors import BrowserError
 from meetcore_browser.steps import StepLog
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from meetcore.log.scratch import remove_stale, scratch_folder
+from meetcore.log import remove_stale, scratch_folder
 from meetcore_browser.errors import BrowserError, CallTimedOut, DriverCrashed
 from meetcore_browser.machine import driver_program, missing_libraries, remedy_for
 from meetcore_browser.thread import BrowserThread, ChildProcess, child_settings

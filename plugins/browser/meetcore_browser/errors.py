@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meetcore.model.errors import MeetcoreError
+from meetcore import MeetcoreError
 
 __all__ = [
     "BrowserCrashed",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from meetcore.audio.chunk import SAMPLE_RATE_HZ
+from meetcore import SAMPLE_RATE_HZ
 from meetcore_browser.capture import CaptureOptions
 
 __all__ = ["PAGE_FOLDER", "page_script"]

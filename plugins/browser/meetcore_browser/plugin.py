@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 
-from meetcore.model.errors import MeetcoreError
-from meetcore.plugin.health import HealthReport
-from meetcore.plugin.hooks import hookimpl
+from meetcore import HealthReport, MeetcoreError, hookimpl
 
 meetcore_api_version = "1.0"
 

@@ -16,8 +16,7 @@ import numpy as np
 import trio
 from attrs import define, field, frozen
 
-from meetcore.audio.chunk import Chunk, Pcm
-from meetcore.model.signals import Signal
+from meetcore import Chunk, Pcm, Signal
 from meetcore_browser.browser import Browser, open_browser
 from meetcore_browser.flags import LaunchOptions
 

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from attrs import field, frozen
 
-from meetcore.audio.chunk import Pcm
+from meetcore import Pcm
 from meetcore_browser.errors import BrowserError
 
 __all__ = ["AudioBlock", "FromPage", "PageMessage", "WireError", "decode", "encode_audio"]

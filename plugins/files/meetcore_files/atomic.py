@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from meetcore.log.folders import private_file
+from meetcore.log import private_file
 
 __all__ = ["replace_atomically", "write_atomically"]
 

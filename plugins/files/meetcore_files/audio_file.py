@@ -23,8 +23,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from meetcore.audio.chunk import SAMPLE_RATE_HZ, Pcm
-from meetcore.log.folders import private_file
+from meetcore import SAMPLE_RATE_HZ, Pcm
+from meetcore.log import private_file
 
 __all__ = ["AudioFile", "FlacFile", "OpusFile", "audio_file_class"]
 

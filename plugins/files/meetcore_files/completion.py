@@ -14,8 +14,8 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from meetcore.audio.chunk import SAMPLE_RATE_HZ
-from meetcore.model.events import (
+from meetcore import (
+    SAMPLE_RATE_HZ,
     BotRequested,
     CaptureStarted,
     Event,
@@ -24,8 +24,8 @@ from meetcore.model.events import (
     SegmentFinalized,
     TrackOpened,
     TrackOwnerIdentified,
+    Transcript,
 )
-from meetcore.model.transcript import Transcript
 from meetcore_files.atomic import write_atomically
 from meetcore_files.audio_file import FlacFile, OpusFile
 from meetcore_files.formats import FORMATS

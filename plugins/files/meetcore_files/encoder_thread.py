@@ -14,8 +14,7 @@ from collections.abc import Callable
 
 import trio
 
-from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
-from meetcore.model.errors import StorageUnavailable
+from meetcore import SAMPLE_RATE_HZ, Chunk, StorageUnavailable
 from meetcore_files.recorder import Recorder
 
 __all__ = ["EncoderThread"]

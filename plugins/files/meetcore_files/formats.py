@@ -8,8 +8,8 @@ from typing import Any
 
 from attrs import frozen
 
-from meetcore.model.subtitles import VTT_HEAD, cues_of, srt_block, txt_line, vtt_block
-from meetcore.model.transcript import Segment, spoken_order
+from meetcore import Segment
+from meetcore.model import VTT_HEAD, cues_of, spoken_order, srt_block, txt_line, vtt_block
 
 __all__ = ["FORMATS", "TranscriptFormat", "to_json", "to_srt", "to_txt", "to_vtt"]
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import field, frozen, validators
 
-from meetcore.model.errors import ConfigError
+from meetcore import ConfigError
 
 __all__ = ["AudioFormat", "FilesOptions"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from meetcore.log.folders import private_file
+from meetcore.log import private_file
 from meetcore_files.atomic import replace_atomically
 
 __all__ = ["played_duration_s", "remake"]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 
-from meetcore.plugin.health import HealthReport
-from meetcore.plugin.hooks import hookimpl
-from meetcore.plugin.sink import Sink
+from meetcore import HealthReport, Sink, hookimpl
 from meetcore_files.sink import FilesSink
 
 __all__ = ["meetcore_check_health", "meetcore_register_sinks"]

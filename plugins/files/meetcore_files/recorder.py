@@ -14,8 +14,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from meetcore.audio.chunk import Chunk, Pcm
-from meetcore.audio.mix import CallMix
+from meetcore import CallMix, Chunk, Pcm
 from meetcore_files.audio_file import AudioFile, audio_file_class
 from meetcore_files.options import FilesOptions
 

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import trio
 
-from meetcore.audio.chunk import SAMPLE_RATE_HZ
-from meetcore.log.folders import make_private_folder
-from meetcore.model.errors import StorageUnavailable
-from meetcore.model.events import ArtifactWritten, AudioLost
-from meetcore.plugin.sink import Sink, SinkContext
+from meetcore import (
+    SAMPLE_RATE_HZ,
+    ArtifactWritten,
+    AudioLost,
+    Sink,
+    SinkContext,
+    StorageUnavailable,
+)
+from meetcore.log import make_private_folder
 from meetcore_files.completion import MeetingFacts, audio_entry, complete, recover_audio
 from meetcore_files.encoder_thread import EncoderThread
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
@@ -23,7 +27,7 @@ from meetcore_files.playback import remake
 from meetcore_files.recorder import RecordedFile, Recorder
 
 if TYPE_CHECKING:
-    from meetcore.audio.chunk import Chunk
+    from meetcore import Chunk
 
 __all__ = ["FilesSink"]
 

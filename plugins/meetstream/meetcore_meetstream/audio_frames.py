@@ -10,8 +10,9 @@ import numpy as np
 import soxr
 from attrs import define, field
 
-from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
-from meetcore.model.events import (
+from meetcore import (
+    SAMPLE_RATE_HZ,
+    Chunk,
     Event,
     ParticipantJoined,
     ParticipantUpdated,

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
-from meetcore.model.events import Event
+from meetcore import Event
 from meetcore_meetstream.dial_options import AudioOptions
 from meetcore_meetstream.dialling_sink import DiallingSink
 
 if TYPE_CHECKING:
-    from meetcore.audio.chunk import Chunk
-    from meetcore.audio.mix import BareMix
+    from meetcore import BareMix, Chunk
     from meetcore_meetstream.audio_frames import LoudestSpeaker, Upsampler
 
 __all__ = ["MeetstreamAudioSink"]
@@ -34,7 +33,7 @@ class MeetstreamAudioSink(DiallingSink[AudioOptions]):
 
     def _made(self) -> tuple[BareMix, Upsampler, LoudestSpeaker]:
         if self._tools is None:
-            from meetcore.audio.mix import BareMix
+            from meetcore import BareMix
             from meetcore_meetstream.audio_frames import LoudestSpeaker, Upsampler
 
             self._tools = BareMix(), Upsampler(), LoudestSpeaker()

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from meetcore.gateway import format_ms
-from meetcore.gateway.records import BotRow
-from meetcore.model.history import BotHistory, ChatEntry
-from meetcore.model.lifecycle import EndReason, State
+from meetcore import BotHistory, ChatEntry, EndReason, State
+from meetcore.gateway import BotRow, format_ms
 from meetcore_meetstream.lifecycle_webhooks import stop_of
 from meetcore_meetstream.variants import Variant, attributes_of, platform_name
 

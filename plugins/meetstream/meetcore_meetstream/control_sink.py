@@ -10,10 +10,17 @@ from typing import ClassVar
 
 import trio
 
-from meetcore.log.mailbox import Wake
-from meetcore.model.commands import Command, ShowImage, Speak
-from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
-from meetcore.model.events import ChatReceived, Event
+from meetcore import (
+    CapabilityMissing,
+    ChatReceived,
+    Command,
+    CommandFailed,
+    CommandRefused,
+    Event,
+    ShowImage,
+    Speak,
+)
+from meetcore.log import Wake
 from meetcore_meetstream.dial_options import ControlOptions
 from meetcore_meetstream.dialling_sink import DiallingSink
 from meetcore_meetstream.frames import Interrupt, PictureByUrl, read_control

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from meetcore.gateway import BodyFields
-from meetcore.model.printable import is_blank
+from meetcore.model import is_blank
 from meetcore_meetstream.errors import wrong
 from meetcore_meetstream.fields import address, fields_of, printable_key, socket_address, time_of
 from meetcore_meetstream.limits import keep_s, leave_rules

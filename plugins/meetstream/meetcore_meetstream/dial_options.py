@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from attrs import field, frozen
 
-from meetcore.model.errors import ConfigError
+from meetcore import ConfigError
 from meetcore_meetstream.options import AUDIO_FORMATS
 from meetcore_meetstream.variants import Variant
 from meetcore_websocket.dial_options import DialOptions

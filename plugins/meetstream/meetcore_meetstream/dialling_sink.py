@@ -10,9 +10,7 @@ from typing import ClassVar, TypeVar
 
 import trio
 
-from meetcore.model.events import Event, StateChanged
-from meetcore.model.lifecycle import State
-from meetcore.plugin.sink import Sink, SinkContext
+from meetcore import Event, Sink, SinkContext, State, StateChanged
 from meetcore_meetstream.dial_options import SocketOptions
 from meetcore_websocket.dialler import Dialler
 from meetcore_websocket.outbound import Outbound

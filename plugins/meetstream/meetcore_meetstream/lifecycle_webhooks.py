@@ -6,9 +6,18 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from meetcore.model.events import ArtifactWritten, Event, StateChanged, TranscriptionStopped
-from meetcore.model.history import BotHistory, Transition
-from meetcore.model.lifecycle import COMPLETING, TERMINAL, EndReason, State
+from meetcore import (
+    COMPLETING,
+    TERMINAL,
+    ArtifactWritten,
+    BotHistory,
+    EndReason,
+    Event,
+    State,
+    StateChanged,
+    TranscriptionStopped,
+    Transition,
+)
 
 __all__ = ["CallbackKind", "Notice", "StopNotice", "notices", "stop_of"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from meetcore import BotHistory
 from meetcore.gateway import (
     Authenticator,
     BotGone,
@@ -17,7 +18,6 @@ from meetcore.gateway import (
     Service,
     with_choices,
 )
-from meetcore.model.history import BotHistory
 from meetcore_meetstream.options import MeetstreamOptions
 from meetcore_meetstream.variants import Variant
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from meetcore import BotHistory, Event, ParticipantJoined, ParticipantLeft
 from meetcore.gateway import format_ms
-from meetcore.model.events import Event, ParticipantJoined, ParticipantLeft
-from meetcore.model.history import BotHistory
 from meetcore_meetstream.variants import platform_name
 
 __all__ = ["EVENTS", "coming_or_going"]

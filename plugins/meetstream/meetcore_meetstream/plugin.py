@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from meetcore.plugin.hooks import hookimpl
+from meetcore import hookimpl
 
 if TYPE_CHECKING:
-    from meetcore.gateway.service import App
-    from meetcore.plugin.sink import Sink
+    from meetcore import Sink
+    from meetcore.gateway import App
 
 __all__ = ["meetcore_register_routes", "meetcore_register_sinks"]
 

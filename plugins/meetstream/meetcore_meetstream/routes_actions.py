@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from meetcore import IN_CALL, CommandRefused, PauseRecording, ResumeRecording, SendChat, State
 from meetcore.gateway import (
     BotQuery,
     BotRow,
@@ -15,9 +16,6 @@ from meetcore.gateway import (
     Scope,
     still_to_come,
 )
-from meetcore.model.commands import PauseRecording, ResumeRecording, SendChat
-from meetcore.model.errors import CommandRefused
-from meetcore.model.lifecycle import IN_CALL, State
 from meetcore_meetstream.bot_object import transcript_id
 from meetcore_meetstream.errors import wrong
 from meetcore_meetstream.fields import address, fields_of, time_of

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from meetcore import BotHistory
 from meetcore.gateway import (
     BotQuery,
     BotRow,
@@ -20,7 +21,6 @@ from meetcore.gateway import (
     mixed_audio,
     page_of_bots,
 )
-from meetcore.model.history import BotHistory
 from meetcore_meetstream.bot_object import (
     chats,
     detail,

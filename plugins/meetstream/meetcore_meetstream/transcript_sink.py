@@ -7,10 +7,16 @@ from typing import ClassVar
 
 import trio
 
-from meetcore.model.events import Draft, Event, SegmentDraft, SegmentFinalized, StateChanged
-from meetcore.model.lifecycle import State
-from meetcore.model.plain import to_json
-from meetcore.model.transcript import Segment
+from meetcore import (
+    Draft,
+    Event,
+    Segment,
+    SegmentDraft,
+    SegmentFinalized,
+    State,
+    StateChanged,
+    to_json,
+)
 from meetcore_meetstream.dial_options import TranscriptOptions
 from meetcore_meetstream.dialling_sink import DiallingSink
 from meetcore_meetstream.frames import NewText, chunk

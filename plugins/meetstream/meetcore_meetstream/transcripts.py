@@ -7,8 +7,8 @@ from typing import Any
 
 from attrs import define, field
 
+from meetcore import Segment
 from meetcore.gateway import format_ms
-from meetcore.model.transcript import Segment
 from meetcore_meetstream.frames import UNKNOWN, bare
 
 __all__ = ["Lines", "raw_line"]

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from attrs import evolve
 
+from meetcore import SegmentFinalized, to_json
 from meetcore.gateway import (
     BotRow,
     Moment,
@@ -19,8 +20,6 @@ from meetcore.gateway import (
     hmac_sha256,
     message_id,
 )
-from meetcore.model.events import SegmentFinalized
-from meetcore.model.plain import to_json
 from meetcore_meetstream.frames import chunk
 from meetcore_meetstream.lifecycle_webhooks import notices
 from meetcore_meetstream.participant_webhooks import coming_or_going

@@ -6,7 +6,7 @@ from collections import deque
 
 import trio
 
-from meetcore.model.errors import TranscriberError
+from meetcore import TranscriberError
 from meetcore_pocketsphinx.options import PocketsphinxOptions
 from meetcore_pocketsphinx.process import WorkerProcess
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from meetcore.model.errors import ConfigError
+from meetcore import ConfigError
 from meetcore_pocketsphinx.settings import WorkerSettings
 
 __all__ = ["PocketsphinxOptions"]

@@ -6,11 +6,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from meetcore.model.config import build_options
-from meetcore.model.errors import MeetcoreError
-from meetcore.plugin.health import HealthReport
-from meetcore.plugin.hooks import hookimpl
-from meetcore.plugin.transcriber import Transcriber, TranscriberContext
+from meetcore import (
+    HealthReport,
+    MeetcoreError,
+    Transcriber,
+    TranscriberContext,
+    build_options,
+    hookimpl,
+)
 from meetcore_pocketsphinx.options import PocketsphinxOptions
 from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
 

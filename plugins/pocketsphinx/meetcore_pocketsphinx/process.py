@@ -17,7 +17,7 @@ from typing import Any
 
 import trio
 
-from meetcore.model.errors import TranscriberError
+from meetcore import TranscriberError
 from meetcore_pocketsphinx.settings import WorkerSettings
 from meetcore_pocketsphinx.wire import Audio, FrameBuffer, ProtocolError, WorkerMessage, encode
 

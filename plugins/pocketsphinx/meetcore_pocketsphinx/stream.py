@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import define
 
-from meetcore.model.errors import TranscriberError
-from meetcore.model.transcript import Hypothesis, Word
-from meetcore.plugin.transcriber import StreamRequest, TranscriberStream, UntranscribedAudio
+from meetcore import (
+    Hypothesis,
+    StreamRequest,
+    TranscriberError,
+    TranscriberStream,
+    UntranscribedAudio,
+    Word,
+)
 from meetcore_pocketsphinx.process import WorkerProcess, refusal
 from meetcore_pocketsphinx.settings import SAMPLE_RATE_HZ
 from meetcore_pocketsphinx.utterance import WordJson
 from meetcore_pocketsphinx.wire import Audio, WorkerMessage
 
 if TYPE_CHECKING:
-    from meetcore.audio.chunk import Chunk
+    from meetcore import Chunk
 
 __all__ = ["PocketsphinxStream"]
 

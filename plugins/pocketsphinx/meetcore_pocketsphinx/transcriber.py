@@ -11,12 +11,12 @@ from typing import ClassVar
 import trio
 from attrs import evolve
 
-from meetcore.model.errors import TranscriberError
-from meetcore.plugin.transcriber import (
+from meetcore import (
     StreamRequest,
     Transcriber,
     TranscriberCapabilities,
     TranscriberContext,
+    TranscriberError,
     TranscriberStream,
 )
 from meetcore_pocketsphinx.keeper import WorkerKeeper

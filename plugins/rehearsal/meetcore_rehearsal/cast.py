@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from meetcore.testing.script import Decision, EndHow, Script
+from meetcore.testing import Decision, EndHow, Script
 from meetcore_browser.browser import Browser, open_browser
 from meetcore_browser.flags import LaunchOptions
 from meetcore_rehearsal.errors import CastFailed

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meetcore.cli.completing import sink_names, transcriber_names
-from meetcore.cli.ends import exit_codes_help
+from meetcore.cli import exit_codes_help, sink_names, transcriber_names
 from meetcore_rehearsal.command import script_names
 
 if TYPE_CHECKING:
+    from meetcore import BotConfig, Plugins
     from meetcore.cli import View
-    from meetcore.model.config import BotConfig
-    from meetcore.plugin.registry import Plugins
 
 __all__ = ["demo"]
 
@@ -76,9 +74,8 @@ def demo(
     """
     import trio
 
+    from meetcore import Plugins, load_config
     from meetcore.cli import choose_view
-    from meetcore.model.config import load_config
-    from meetcore.plugin.registry import Plugins
 
     config = load_config(
         overrides={
@@ -96,7 +93,7 @@ def demo(
 async def _demonstrate(script: str, config: BotConfig, plugins: Plugins, view: View) -> int:
     import trio
 
-    from meetcore.bot.factory import open_bot
+    from meetcore import open_bot
     from meetcore.cli import attend, exit_code, outcome_lines
     from meetcore_rehearsal.rehearsal import open_rehearsal
     from meetcore_rehearsal.score import score_rehearsal

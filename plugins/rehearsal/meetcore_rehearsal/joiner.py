@@ -9,11 +9,15 @@ from pathlib import Path
 import trio
 from playwright.async_api import Error as PlaywrightError
 
-from meetcore.model.errors import CommandFailed
-from meetcore.model.lifecycle import EndReason
-from meetcore.model.meeting import MeetingLink
-from meetcore.model.signals import TrackAppeared
-from meetcore.plugin.platform import Call, CallEvents, CallRequest
+from meetcore import (
+    Call,
+    CallEvents,
+    CallRequest,
+    CommandFailed,
+    EndReason,
+    MeetingLink,
+    TrackAppeared,
+)
 from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.capture import RemoteTrack
 from meetcore_browser.errors import BrowserError, SelectorMissed, StepFailed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
-from meetcore.model.meeting import MeetingLink
+from meetcore import MeetingLink
 
 __all__ = ["LINK_EXAMPLES", "PLATFORM_NAME", "parse_link"]
 

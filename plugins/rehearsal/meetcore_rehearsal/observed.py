@@ -8,13 +8,15 @@ from typing import Any
 import trio
 from attrs import frozen
 
-from meetcore.model.lifecycle import EndReason, Evidence
-from meetcore.model.roster import NameSource, Participant
-from meetcore.model.signals import (
+from meetcore import (
     Admitted,
     CallEnded,
     ChatArrived,
+    EndReason,
+    Evidence,
     Knocked,
+    NameSource,
+    Participant,
     ParticipantAppeared,
     ParticipantChanged,
     ParticipantGone,

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
-from meetcore.model.meeting import MeetingLink
-from meetcore.plugin.platform import Call, CallEvents, CallRequest, Capability, Platform
+from meetcore import Call, CallEvents, CallRequest, Capability, MeetingLink, Platform
 from meetcore_rehearsal.links import LINK_EXAMPLES, PLATFORM_NAME, parse_link
 
 __all__ = ["RehearsalPlatform"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from meetcore.plugin.hooks import hookimpl
+from meetcore import hookimpl
 from meetcore_rehearsal.platform import RehearsalPlatform
 from meetcore_rehearsal.stage import RehearsalStage
 
 if TYPE_CHECKING:
     import click
 
-    from meetcore.plugin.platform import Platform
+    from meetcore import Platform
 
 meetcore_api_version = "1.0"
 

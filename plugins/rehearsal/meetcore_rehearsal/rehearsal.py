@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import define
 
-from meetcore.testing.script import Script
+from meetcore.testing import Script
 from meetcore_rehearsal.cast import Cast, open_cast
 from meetcore_rehearsal.room import Room
 from meetcore_rehearsal.scripts import DEFAULT_SCRIPT, find_script

@@ -6,10 +6,8 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from meetcore import Event, LedgerClosed, SegmentFinalized, StateChanged
-from meetcore.model.transcript import Transcript
-from meetcore.testing import Script
-from meetcore.testing.scoring import HypothesisWord, Score, WordErrors, score_transcript
+from meetcore import Event, LedgerClosed, SegmentFinalized, StateChanged, Transcript
+from meetcore.testing import HypothesisWord, Score, Script, WordErrors, score_transcript
 
 __all__ = ["RehearsalScore", "score_rehearsal"]
 

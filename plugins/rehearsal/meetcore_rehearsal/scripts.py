@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from meetcore.model.errors import nearest
-from meetcore.testing.script import Script
-from meetcore.testing.script_toml import load_script
+from meetcore.model import nearest
+from meetcore.testing import Script, load_script
 from meetcore_rehearsal.errors import UnknownScript
 
 __all__ = ["DEFAULT_SCRIPT", "bundled_scripts", "find_script"]

@@ -14,10 +14,15 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from meetcore.model.errors import UnknownMeetingUrl
-from meetcore.model.links import read_link
-from meetcore.model.meeting import MeetingLink
-from meetcore.plugin.platform import Call, CallEvents, CallRequest, Platform
+from meetcore import (
+    Call,
+    CallEvents,
+    CallRequest,
+    MeetingLink,
+    Platform,
+    UnknownMeetingUrl,
+    read_link,
+)
 from meetcore_rehearsal.links import PLATFORM_NAME, parse_link
 from meetcore_rehearsal.platform import RehearsalPlatform
 from meetcore_rehearsal.scripts import DEFAULT_SCRIPT, bundled_scripts, find_script

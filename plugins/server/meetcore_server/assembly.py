@@ -12,11 +12,8 @@ from typing import Any
 import trio
 from attrs import evolve, field, frozen
 
-from meetcore.fleet.fleet import Fleet
-from meetcore.gateway.http import Mount, Reply, Request, SocketSession
-from meetcore.gateway.service import Service, WebhookFormat
-from meetcore.model.addresses import PrivateTargets
-from meetcore.model.errors import ConfigError, MeetcoreError
+from meetcore import ConfigError, Fleet, MeetcoreError, PrivateTargets
+from meetcore.gateway import Mount, Reply, Request, Service, SocketSession, WebhookFormat
 from meetcore_server.callers import NATIVE_KEYS, Callers
 from meetcore_server.http_connection import HttpLimits
 from meetcore_server.mounts import Mounts
@@ -29,7 +26,7 @@ from meetcore_server.origin_guard import Guard
 from meetcore_server.port import ConnectionLimit, Port
 from meetcore_server.retention import keep_retention
 from meetcore_server.seen import Seen
-from meetcore_server.service import BotService, Stores
+from meetcore_server.service import BotService
 from meetcore_server.storage.accounts import AccountStore
 from meetcore_server.storage.bots import BotLimits, BotRows
 from meetcore_server.storage.database import DEFAULT_DATABASE_URL, open_database
@@ -37,6 +34,7 @@ from meetcore_server.storage.endpoints import Endpoints
 from meetcore_server.storage.keys import Keys
 from meetcore_server.storage.server_lock import held_file
 from meetcore_server.storage.server_secrets import server_secret
+from meetcore_server.storage.stores import Stores
 from meetcore_server.supervisor import BotSupervisor
 from meetcore_server.webhooks.dispatcher import WebhookDispatcher
 from meetcore_server.webhooks.native import NativeFormat

@@ -13,8 +13,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from meetcore.gateway.http import ApiKey, Request, TooManyRequests
-from meetcore.gateway.records import Client
+from meetcore.gateway import ApiKey, Client, Request, TooManyRequests
 from meetcore_server.rate_limit import RateLimiter
 from meetcore_server.service import OPEN_KEY_ID, BotService
 

@@ -15,9 +15,7 @@ import click
 if TYPE_CHECKING:
     from trio import CancelScope
 
-    from meetcore.fleet.fleet import Fleet
-    from meetcore.model.config import BotConfig
-    from meetcore.plugin.launcher import Launcher, RunningBot
+    from meetcore import BotConfig, Fleet, Launcher, RunningBot
     from meetcore_server.assembly import ServeOptions, Server
 
 __all__ = ["serve_command"]
@@ -85,7 +83,7 @@ def _settings(
 ) -> tuple[BotConfig, ServeOptions, dict[str, Any]]:
     import attrs
 
-    from meetcore.model.config import build_options, load_config
+    from meetcore import build_options, load_config
     from meetcore_server.assembly import ServeOptions
     from meetcore_server.options import ServerSettings, SharedOptions
     from meetcore_server.orders_to_specs import Sandbox
@@ -126,10 +124,8 @@ def _settings(
 async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) -> int:
     import trio
 
-    from meetcore.fleet.fleet import open_fleet
-    from meetcore.fleet.launching.child_process import ChildProcessLauncher
-    from meetcore.fleet.launching.in_process import InProcessLauncher
-    from meetcore.plugin.registry import Plugins
+    from meetcore import Plugins, open_fleet
+    from meetcore.fleet import ChildProcessLauncher, InProcessLauncher
     from meetcore_server.assembly import open_server
 
     plugins = Plugins(files=options.plugin_files)

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from meetcore.model.dialect import Dialect
-from meetcore.model.events import Draft, Event, SegmentFinalized
+from meetcore import Dialect, Draft, Event, SegmentFinalized
 from meetcore_server.journal_reader import in_thread, walk
 from meetcore_server.served_socket import ServedSocket
 from meetcore_websocket.hub import Topic

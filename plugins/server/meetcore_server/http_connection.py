@@ -25,7 +25,7 @@ import h11
 import trio
 from attrs import define, field, frozen
 
-from meetcore.gateway.http import Reply
+from meetcore.gateway import Reply
 
 __all__ = ["App", "Bodies", "HttpConnection", "HttpLimits", "refusal"]
 

@@ -22,10 +22,8 @@ from typing import BinaryIO, TypeVar
 
 import trio
 
-from meetcore.log.journal import decode_line, pieces
-from meetcore.log.salvage import lost
-from meetcore.model.events import Event, EventLost, SegmentFinalized
-from meetcore.model.history import BotHistory
+from meetcore import BotHistory, Event, EventLost, SegmentFinalized
+from meetcore.log import decode_line, lost, pieces
 from meetcore_server.threads import Threads
 
 __all__ = ["in_thread", "read_events", "read_finalized", "read_history", "walk"]

@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from meetcore.gateway.records import KeyRow, UserRow
+    from meetcore.gateway import KeyRow, UserRow
     from meetcore_server.storage.database import Database
 
 __all__ = ["keys"]
@@ -67,7 +67,7 @@ def create(
     max_bots: int | None,
 ) -> None:
     """Make a key, and show it this once."""
-    from meetcore.gateway.records import Scope
+    from meetcore.gateway import Scope
     from meetcore_server.storage.accounts import AccountStore
     from meetcore_server.storage.keys import Keys
 
@@ -99,7 +99,7 @@ def list_(url: str | None) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from meetcore.cli.ends import OutputConsole
+    from meetcore.cli import OutputConsole
     from meetcore_server.storage.accounts import AccountStore
     from meetcore_server.storage.keys import Keys
 
@@ -126,7 +126,7 @@ def list_(url: str | None) -> None:
 @click.pass_obj
 def revoke(url: str | None, key_id: str) -> None:
     """Make a key void. ID is the key's id, as `list` shows it, or the start of it."""
-    from meetcore.model.errors import ConfigError
+    from meetcore import ConfigError
     from meetcore_server.storage.keys import Keys
 
     async def work(database: Database) -> tuple[list[KeyRow], bool]:

@@ -15,12 +15,9 @@ from typing import TypeVar
 import trio
 from attrs import define, field
 
-from meetcore.gateway.records import BotRow
-from meetcore.log.folders import journal_path
-from meetcore.model.dialect import Dialect
-from meetcore.model.events import Draft, Event, StateChanged
-from meetcore.model.history import BotHistory
-from meetcore.plugin.launcher import RunningBot
+from meetcore import BotHistory, Dialect, Draft, Event, RunningBot, StateChanged
+from meetcore.gateway import BotRow
+from meetcore.log import journal_path
 from meetcore_server.feeds import Feed
 from meetcore_server.journal_reader import read_events
 from meetcore_server.served_socket import ServedSocket

@@ -14,7 +14,9 @@ from urllib.parse import unquote
 import trio
 from attrs import evolve, field, frozen
 
-from meetcore.gateway.http import (
+from meetcore import MeetcoreError, StorageUnavailable
+from meetcore.gateway import (
+    Client,
     Mount,
     NotFound,
     Reply,
@@ -26,8 +28,6 @@ from meetcore.gateway.http import (
     find_route,
     fit,
 )
-from meetcore.gateway.records import Client
-from meetcore.model.errors import MeetcoreError, StorageUnavailable
 from meetcore_server.responses import (
     AsgiReceive,
     AsgiScope,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import trio
 
-from meetcore.model.errors import MeetcoreError
+from meetcore import MeetcoreError
 
 __all__ = ["Openings"]
 

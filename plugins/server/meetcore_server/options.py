@@ -7,8 +7,7 @@ from typing import Any
 
 from attrs import Factory, field, frozen
 
-from meetcore.model.errors import ConfigError
-from meetcore.model.secrets import Secret
+from meetcore import ConfigError, Secret
 
 __all__ = ["ServerSettings", "SharedOptions"]
 

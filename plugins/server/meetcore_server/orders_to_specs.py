@@ -9,15 +9,19 @@ from typing import Any
 import attrs
 from attrs import frozen
 
-from meetcore.gateway.records import BotRequest, LinkRefused, TranscriberChoice
-from meetcore.model.addresses import url_trouble
-from meetcore.model.config import BotConfig, load_config, merged
-from meetcore.model.errors import ConfigError, MeetcoreError
-from meetcore.model.languages import LanguageRefused, language_tag, spoken_language
-from meetcore.model.meeting import MeetingLink
-from meetcore.model.secrets import Secret
-from meetcore.plugin.launcher import BotSpec
-from meetcore.plugin.registry import Plugins
+from meetcore import (
+    BotConfig,
+    BotSpec,
+    ConfigError,
+    LanguageRefused,
+    MeetcoreError,
+    MeetingLink,
+    Plugins,
+    Secret,
+    load_config,
+)
+from meetcore.gateway import BotRequest, LinkRefused, TranscriberChoice
+from meetcore.model import language_tag, merged, spoken_language, url_trouble
 
 __all__ = ["Sandbox", "Specs", "check_webhooks", "plain_settings"]
 

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import trio
 
-from meetcore.gateway.http import Reply, Request
-from meetcore.model.errors import ConfigError, MeetcoreError
+from meetcore import ConfigError, MeetcoreError
+from meetcore.gateway import Reply, Request
 from meetcore_server.service import BotService
 
 __all__ = ["Guard"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meetcore.plugin.hooks import hookimpl
+from meetcore import hookimpl
 
 if TYPE_CHECKING:
     import click

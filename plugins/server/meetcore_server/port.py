@@ -20,7 +20,7 @@ from typing import Any
 
 import trio
 
-from meetcore.gateway.http import Reply, Request, SocketSession
+from meetcore.gateway import Reply, Request, SocketSession
 from meetcore_server.http_connection import Bodies, HttpConnection, HttpLimits, refusal
 from meetcore_server.mounts import request_from
 from meetcore_server.openings import Openings

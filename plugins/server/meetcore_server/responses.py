@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 import trio
 
-from meetcore.gateway.http import BodyTooLong, Reply, json_bytes
+from meetcore.gateway import BodyTooLong, Reply, json_bytes
 
 __all__ = ["AsgiReceive", "AsgiScope", "AsgiSend", "read_body", "send_reply", "without_mark"]
 

@@ -6,7 +6,8 @@ import logging
 
 import trio
 
-from meetcore.model.errors import MeetcoreError, brief
+from meetcore import MeetcoreError
+from meetcore.model import brief
 from meetcore_server.service import BotService
 
 __all__ = ["keep_retention"]

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from meetcore.model.errors import ConfigError
+from meetcore import ConfigError
 
 __all__ = ["Seen"]
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import trio
 
-from meetcore.gateway.http import SocketSession
-from meetcore.gateway.records import Client
+from meetcore.gateway import Client, SocketSession
 from meetcore_server.openings import Openings
 from meetcore_server.rate_limit import RateLimiter
 from meetcore_websocket.frames import binary_frame, text_frame

@@ -14,11 +14,25 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import trio
-from attrs import evolve, frozen
+from attrs import evolve
 
-from meetcore.audio.chunk import Chunk
-from meetcore.gateway.http import Socket
-from meetcore.gateway.records import (
+from meetcore import (
+    BotHistory,
+    Chunk,
+    Command,
+    CommandRefused,
+    Dialect,
+    Event,
+    JournalError,
+    MeetingLink,
+    PrivateTargets,
+    Segment,
+    SegmentFinalized,
+    State,
+    StateChanged,
+    StorageUnavailable,
+)
+from meetcore.gateway import (
     BotGone,
     BotQuery,
     BotRequest,
@@ -27,23 +41,15 @@ from meetcore.gateway.records import (
     DeliveryRow,
     KeyRow,
     NotNow,
+    Outgoing,
     Scope,
+    Socket,
     TranscriberChoice,
     UserRow,
     WebhookTarget,
 )
-from meetcore.gateway.service import Outgoing
-from meetcore.log.folders import journal_path
-from meetcore.log.mailbox import Wake
-from meetcore.model.addresses import PrivateTargets
-from meetcore.model.commands import Command
-from meetcore.model.dialect import Dialect
-from meetcore.model.errors import CommandRefused, JournalError, StorageUnavailable, brief
-from meetcore.model.events import Event, SegmentFinalized, StateChanged
-from meetcore.model.history import BotHistory
-from meetcore.model.lifecycle import State
-from meetcore.model.meeting import MeetingLink
-from meetcore.model.transcript import Segment
+from meetcore.log import Wake, journal_path
+from meetcore.model import brief
 from meetcore_server.feeds import Feed
 from meetcore_server.folder_deletion import delete_folder
 from meetcore_server.journal_reader import read_events, read_finalized, read_history
@@ -52,19 +58,17 @@ from meetcore_server.metrics import Metrics
 from meetcore_server.openings import Openings
 from meetcore_server.orders_to_specs import Specs, check_webhooks
 from meetcore_server.served_socket import ServedSocket
-from meetcore_server.storage.accounts import AccountStore
 from meetcore_server.storage.bot_rows import BotFacts
-from meetcore_server.storage.bots import BotLimits, BotRows
-from meetcore_server.storage.endpoints import Endpoints
-from meetcore_server.storage.keys import Keys
+from meetcore_server.storage.bots import BotLimits
+from meetcore_server.storage.stores import Stores
 from meetcore_server.storage.tombstones import Tombstones
 from meetcore_server.supervisor import BotSupervisor
 from meetcore_server.tokens import sign, verify
 from meetcore_server.webhooks.dispatcher import WebhookDispatcher
 
-__all__ = ["OPEN_KEY_ID", "BotService", "Stores"]
+__all__ = ["OPEN_KEY_ID", "BotService"]
 
-_STORIES_KEPT = 32
+_HISTORIES_KEPT = 32
 _GONE_WITHIN_S = 10.0
 _FORGET_WITHIN_S = 35.0
 _DELETE_AGAIN_AFTER_S = 30.0
@@ -74,16 +78,6 @@ OPEN_KEY_ID = "open"
 
 _ALL = frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN})
 _OPERATOR = Client(key_id=OPEN_KEY_ID, user_id=1, scopes=_ALL)
-
-
-@frozen(kw_only=True)
-class Stores:
-    """Everything that is kept."""
-
-    accounts: AccountStore
-    keys: Keys
-    bots: BotRows
-    endpoints: Endpoints
 
 
 class BotService:
@@ -474,7 +468,7 @@ class BotService:
         if not history.ended:  # it is being ordered: who asks when it has ended would get this
             return history
         self._stories[row.bot_id] = history
-        while len(self._stories) > _STORIES_KEPT:
+        while len(self._stories) > _HISTORIES_KEPT:
             del self._stories[next(iter(self._stories))]
         return history
 

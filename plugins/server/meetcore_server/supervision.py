@@ -29,29 +29,28 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 from attrs import evolve, frozen
 
-from meetcore.fleet.recovery import recover
-from meetcore.fleet.runner import is_running
-from meetcore.gateway.records import BotRow, NotNow
-from meetcore.log.folders import journal_path, make_bot_folder
-from meetcore.log.journal import Journal
-from meetcore.log.journal_end import write_end
-from meetcore.log.journal_head import begin
-from meetcore.model.backoff import backoff_s
-from meetcore.model.commands import Stop
-from meetcore.model.config import load_config
-from meetcore.model.errors import (
+from meetcore import (
+    BotHistory,
+    BotSpec,
     CommandRefused,
+    EndReason,
+    Evidence,
     FleetFull,
+    Journal,
     JournalFull,
     MeetcoreError,
+    MeetingLink,
+    RunningBot,
+    State,
+    Stop,
     StorageUnavailable,
-    brief,
-    found_in,
+    load_config,
+    recover,
 )
-from meetcore.model.history import BotHistory
-from meetcore.model.lifecycle import EndReason, Evidence, State
-from meetcore.model.meeting import MeetingLink
-from meetcore.plugin.launcher import BotSpec, RunningBot
+from meetcore.fleet import is_running
+from meetcore.gateway import BotRow, NotNow
+from meetcore.log import begin, journal_path, make_bot_folder, write_end
+from meetcore.model import backoff_s, brief, found_in
 from meetcore_server.live import LiveBot
 from meetcore_server.storage.errors import DatabaseUnavailable
 

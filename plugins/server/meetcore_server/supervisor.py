@@ -19,12 +19,8 @@ from typing import TypeVar
 
 import trio
 
-from meetcore.fleet.fleet import Fleet
-from meetcore.gateway.records import BotRequest, BotRow, NotNow
-from meetcore.model.events import StateChanged
-from meetcore.model.meeting import MeetingLink
-from meetcore.plugin.launcher import BotSpec
-from meetcore.plugin.registry import Plugins
+from meetcore import BotSpec, Fleet, MeetingLink, Plugins, StateChanged
+from meetcore.gateway import BotRequest, BotRow, NotNow
 from meetcore_server.live import LiveBot, LiveBots
 from meetcore_server.supervision import Supervision, Trouble, write_beginning
 from meetcore_server.threads import Threads

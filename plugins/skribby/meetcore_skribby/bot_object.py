@@ -8,10 +8,8 @@ from typing import TypedDict
 
 from attrs import field, frozen
 
-from meetcore.gateway.http import Listed
-from meetcore.gateway.records import BotRow
-from meetcore.model.lifecycle import State
-from meetcore.model.plain import format_time
+from meetcore import State, format_time
+from meetcore.gateway import BotRow, Listed
 from meetcore_skribby.chronicle import Chronicle, LoggedEvent
 from meetcore_skribby.create_request import (
     SERVICES,

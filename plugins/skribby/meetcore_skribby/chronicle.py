@@ -9,16 +9,16 @@ from typing import Any, TypedDict
 
 from attrs import define, field
 
-from meetcore.model.events import (
+from meetcore import (
     ArtifactWritten,
     ChatReceived,
     Event,
+    Segment,
     SegmentFinalized,
     StateChanged,
     TranscriptionStopped,
+    format_time,
 )
-from meetcore.model.plain import format_time
-from meetcore.model.transcript import Segment
 from meetcore_skribby.frames import chat_data
 from meetcore_skribby.people import LivePerson, People
 from meetcore_skribby.statuses import Standing, StatusTrack

@@ -6,13 +6,23 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from meetcore.model.commands import Command, SendChat, Stop
-from meetcore.model.dialect import Dialect
-from meetcore.model.errors import CommandRefused
-from meetcore.model.events import ChatReceived, Draft, Event, SegmentFinalized, StateChanged
-from meetcore.model.events import TranscriptionStopped as Stopped
-from meetcore.model.lifecycle import TERMINAL, EndReason, State
-from meetcore.model.plain import to_json
+from meetcore import (
+    TERMINAL,
+    ChatReceived,
+    Command,
+    CommandRefused,
+    Dialect,
+    Draft,
+    EndReason,
+    Event,
+    SegmentFinalized,
+    SendChat,
+    State,
+    StateChanged,
+    Stop,
+    to_json,
+)
+from meetcore import TranscriptionStopped as Stopped
 from meetcore_skribby.people import People
 from meetcore_skribby.statuses import StatusTrack
 from meetcore_skribby.transcripts import SpeakerNumbers, live_segment

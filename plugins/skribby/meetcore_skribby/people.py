@@ -7,16 +7,16 @@ from typing import NotRequired, TypedDict
 
 from attrs import define, field, frozen
 
-from meetcore.model.events import (
+from meetcore import (
     Event,
+    Participant,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
     SpeakingStarted,
     SpeakingStopped,
+    format_time,
 )
-from meetcore.model.plain import format_time
-from meetcore.model.roster import Participant
 
 __all__ = [
     "LivePerson",

@@ -7,12 +7,20 @@ from functools import partial
 
 import trio
 
-from meetcore.audio.mix import BareMix
-from meetcore.gateway.http import Reply, Request, Socket, SocketSession
-from meetcore.gateway.records import BotGone, BotRow, Client, NoSuchBot, NotNow, Scope
-from meetcore.gateway.service import Service
-from meetcore.model.commands import SendChat, Stop
-from meetcore.model.errors import CommandFailed, CommandRefused
+from meetcore import BareMix, CommandFailed, CommandRefused, SendChat, Stop
+from meetcore.gateway import (
+    BotGone,
+    BotRow,
+    Client,
+    NoSuchBot,
+    NotNow,
+    Reply,
+    Request,
+    Scope,
+    Service,
+    Socket,
+    SocketSession,
+)
 from meetcore_skribby.bot_object import model_of
 from meetcore_skribby.frames import SkribbyDialect, action_of, frame
 from meetcore_skribby.models import is_batch

@@ -6,8 +6,7 @@ from typing import NotRequired, TypedDict
 
 from attrs import define, frozen
 
-from meetcore.model.events import StateChanged
-from meetcore.model.lifecycle import TERMINAL, EndReason, State
+from meetcore import TERMINAL, EndReason, State, StateChanged
 
 __all__ = ["Standing", "StatusData", "StatusTrack", "Transition", "standing"]
 

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from attrs import define, field
 
-from meetcore.model.transcript import Segment
+from meetcore import Segment
 
 __all__ = ["LiveSegment", "RestSegment", "SpeakerNumbers", "live_segment", "rest_segment"]
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+from meetcore import StateChanged, to_json
 from meetcore.gateway import (
     Moment,
     Outgoing,
@@ -16,8 +17,6 @@ from meetcore.gateway import (
     hmac_sha256,
     message_id,
 )
-from meetcore.model.events import StateChanged
-from meetcore.model.plain import to_json
 from meetcore_skribby.bot_object import model_of
 from meetcore_skribby.models import is_batch
 from meetcore_skribby.statuses import StatusTrack, Transition

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from meetcore import BotHistory
 from meetcore.gateway import BotRow, format_ms
-from meetcore.model.history import BotHistory
 from meetcore_spoke.statuses import error_of
 
 __all__ = ["RecentBot", "RecordedBot", "duration_s", "fits_extra", "recent_bot", "recorded_bot"]

@@ -8,8 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NotRequired, TypedDict
 
-from meetcore.model.roster import NameSource
-from meetcore.model.transcript import Segment, Word
+from meetcore import NameSource, Segment, Word
 from meetcore_spoke.statuses import Change, codes, errors
 from meetcore_spoke.transcripts import line
 from meetcore_spoke.webhook_bodies import (

@@ -8,16 +8,16 @@ import numpy as np
 import soxr
 from attrs import define, field
 
-from meetcore.audio.chunk import SAMPLE_RATE_HZ
-from meetcore.model.events import (
+from meetcore import (
+    SAMPLE_RATE_HZ,
     Event,
+    Participant,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
     SpeakingStarted,
     SpeakingStopped,
 )
-from meetcore.model.roster import Participant
 
 __all__ = ["SAMPLES", "Pieces", "SpeakerChanges", "handshake"]
 

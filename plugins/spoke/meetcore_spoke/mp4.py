@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import trio
 
+from meetcore import BotHistory
 from meetcore.gateway import BotGone, BotRow, Service, mixed_audio
-from meetcore.model.history import BotHistory
 
 __all__ = ["mp4_path", "remux"]
 

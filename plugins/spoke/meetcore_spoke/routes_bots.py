@@ -24,7 +24,7 @@ from meetcore.gateway import (
     still_to_come,
     with_choices,
 )
-from meetcore.model.meeting import without_query
+from meetcore.model import without_query
 from meetcore_spoke.create_request import CreateBotRequest, Streaming, parse_create_request
 from meetcore_spoke.options import SpokeOptions, header_for
 

@@ -27,7 +27,7 @@ from meetcore.gateway import (
     parse_utc,
     segments_of,
 )
-from meetcore.model.meeting import without_query
+from meetcore.model import without_query
 from meetcore_spoke.bot_object import RecentBot, duration_s, fits_extra, recent_bot, recorded_bot
 from meetcore_spoke.mp4 import mp4_path
 from meetcore_spoke.transcripts import StoredLine, StoredLines, speakers

@@ -7,9 +7,8 @@ from typing import NotRequired, TypedDict
 
 from attrs import define, frozen
 
+from meetcore import TERMINAL, EndReason, State, StateChanged
 from meetcore.gateway import format_ms
-from meetcore.model.events import StateChanged
-from meetcore.model.lifecycle import TERMINAL, EndReason, State
 
 __all__ = ["Change", "StatusBody", "StatusTrack", "codes", "error_of", "errors"]
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from meetcore.model.errors import ConfigError
+from meetcore import ConfigError
 from meetcore_websocket.dial_options import DialOptions
 
 __all__ = ["StreamOptions"]

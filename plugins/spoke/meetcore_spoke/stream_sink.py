@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
-from meetcore.model.events import Event
-from meetcore.plugin.sink import Sink, SinkContext
+from meetcore import Event, Sink, SinkContext
 from meetcore_spoke.frames import Pieces, SpeakerChanges, handshake
 from meetcore_spoke.stream_options import StreamOptions
 from meetcore_websocket.dialler import Dialler
@@ -18,8 +17,7 @@ from meetcore_websocket.outbound import Outbound
 from meetcore_websocket.target import Target
 
 if TYPE_CHECKING:
-    from meetcore.audio.chunk import Chunk
-    from meetcore.audio.mix import BareMix
+    from meetcore import BareMix, Chunk
 
 __all__ = ["SpokeStreamSink"]
 
@@ -53,7 +51,7 @@ class SpokeStreamSink(Sink[StreamOptions]):
         Raises:
             ConfigError: A target came over an API and is not public.
         """
-        from meetcore.audio.mix import BareMix
+        from meetcore import BareMix
 
         options = self.options
         self._dialler = dialler = Dialler(context, options)

@@ -7,8 +7,7 @@ from typing import NotRequired, TypedDict
 
 from attrs import define
 
-from meetcore.model.history import BotHistory
-from meetcore.model.transcript import Segment, Word
+from meetcore import BotHistory, Segment, Word
 
 __all__ = ["SpeakerNames", "StoredLine", "StoredLines", "TranscriptLine", "line", "speakers"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
-from meetcore.model.plain import to_json
+from meetcore import to_json
 from meetcore_spoke.statuses import Change, StatusBody
 from meetcore_spoke.transcripts import TranscriptLine
 

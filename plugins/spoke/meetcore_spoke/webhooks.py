@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from attrs import field, frozen
 
+from meetcore import TERMINAL, BotHistory, StateChanged, to_json
 from meetcore.gateway import (
     BotRow,
     Moment,
@@ -20,10 +21,6 @@ from meetcore.gateway import (
     mixed_audio,
     segments_of,
 )
-from meetcore.model.events import StateChanged
-from meetcore.model.history import BotHistory
-from meetcore.model.lifecycle import TERMINAL
-from meetcore.model.plain import to_json
 from meetcore_spoke.errors import KEY_HEADERS
 from meetcore_spoke.mp4 import mp4_path
 from meetcore_spoke.statuses import Change, StatusTrack, error_of

@@ -8,9 +8,8 @@ from typing import Any
 
 from attrs import frozen
 
-from meetcore.gateway.records import BotRow
-from meetcore.model.history import BotHistory, Transition
-from meetcore.model.lifecycle import State
+from meetcore import BotHistory, State, Transition
+from meetcore.gateway import BotRow
 from meetcore_vexa.statuses import Standing, standing_of, steps_of, transition_rows
 from meetcore_vexa.variants import Variant, naive, stamp, zulu
 

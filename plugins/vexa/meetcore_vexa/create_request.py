@@ -8,17 +8,17 @@ from typing import Any
 
 from attrs import field, frozen
 
+from meetcore import LanguageRefused, read_link
 from meetcore.gateway import BodyFields, FieldWords
-from meetcore.model.languages import LanguageRefused, language_tag
-from meetcore.model.links import (
+from meetcore.model import (
     NoLinkFromId,
     build_link,
+    is_blank,
     is_teams_host,
     known_id,
-    read_link,
+    language_tag,
     with_passcode,
 )
-from meetcore.model.printable import is_blank
 from meetcore_vexa.errors import invalid
 from meetcore_vexa.languages import LANGUAGES
 from meetcore_vexa.links import LOOSE_ID, NATIVE_IDS, MeetingPlace

@@ -10,21 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from meetcore.model.dialect import Dialect
-from meetcore.model.events import (
+from meetcore import (
+    TERMINAL,
     ChatReceived,
+    Dialect,
     Draft,
     Event,
+    Segment,
     SegmentDraft,
     SegmentFinalized,
+    State,
     StateChanged,
     TranscriptionGap,
     TranscriptionStopped,
+    Transition,
+    to_json,
 )
-from meetcore.model.history import Transition
-from meetcore.model.lifecycle import TERMINAL, State
-from meetcore.model.plain import to_json
-from meetcore.model.transcript import Segment
 from meetcore_vexa.bot_object import MeetingIdentity
 from meetcore_vexa.statuses import StatusStep, steps_of
 from meetcore_vexa.transcripts import SegmentForm, SessionFacts, segment_body

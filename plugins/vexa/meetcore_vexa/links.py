@@ -6,7 +6,7 @@ import re
 
 from attrs import field, frozen
 
-from meetcore.model.links import known_id
+from meetcore.model import known_id
 
 __all__ = ["LOOSE_ID", "NATIVE_IDS", "MeetingPlace", "same_meeting"]
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import Any
 
-from meetcore.gateway import bots_of, history_of
-from meetcore.gateway.http import Reply, Request
-from meetcore.gateway.records import BotQuery, BotRow
-from meetcore.model.lifecycle import EndReason, State
+from meetcore import EndReason, State
+from meetcore.gateway import BotQuery, BotRow, Reply, Request, bots_of, history_of
 from meetcore_vexa.bot_object import meeting_body, meeting_of, standing_of_row
 from meetcore_vexa.lookup import NAME, Caller, Lookup, integer
 from meetcore_vexa.statuses import Standing, standing_of

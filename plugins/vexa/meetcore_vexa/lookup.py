@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from meetcore import MeetcoreError, State
 from meetcore.gateway import (
     Authenticator,
     BotQuery,
@@ -20,9 +21,7 @@ from meetcore.gateway import (
     ScopeMissing,
     Service,
 )
-from meetcore.model.errors import MeetcoreError
-from meetcore.model.lifecycle import State
-from meetcore.model.links import known_id
+from meetcore.model import known_id
 from meetcore_vexa.bot_object import meeting_of
 from meetcore_vexa.create_request import CreateBotRequest
 from meetcore_vexa.errors import invalid

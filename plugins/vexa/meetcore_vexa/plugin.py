@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meetcore.plugin.hooks import hookimpl
+from meetcore import hookimpl
 
 if TYPE_CHECKING:
-    from meetcore.gateway.service import App
+    from meetcore.gateway import App
 
 __all__ = ["meetcore_register_routes"]
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from meetcore.gateway import Refusal
-from meetcore.gateway.http import Reply, Request, Route
-from meetcore.gateway.records import Client, Scope, UserRow
-from meetcore.model.addresses import PrivateTargets, is_address, is_public
+from meetcore import PrivateTargets
+from meetcore.gateway import Client, Refusal, Reply, Request, Route, Scope, UserRow
+from meetcore.model import is_address, is_public
 from meetcore_vexa.create_request import fields_of
 from meetcore_vexa.errors import invalid
 from meetcore_vexa.lookup import NAME, Lookup

@@ -8,11 +8,8 @@ import io
 import wave
 from collections import Counter
 
-from meetcore.gateway import BodyFields, Refusal, history_of
-from meetcore.gateway.http import Reply, Request, Route
-from meetcore.gateway.records import BotRow, Scope
-from meetcore.model.commands import SendChat, ShowImage, Speak
-from meetcore.model.lifecycle import IN_CALL
+from meetcore import IN_CALL, SendChat, ShowImage, Speak
+from meetcore.gateway import BodyFields, BotRow, Refusal, Reply, Request, Route, Scope, history_of
 from meetcore_vexa.create_request import fields_of
 from meetcore_vexa.errors import invalid
 from meetcore_vexa.lookup import Lookup

@@ -6,9 +6,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from meetcore.gateway import BodyFields, Refusal
-from meetcore.gateway.http import Reply, Request, Route
-from meetcore.gateway.records import NoSuchBot, Scope, UserRow
+from meetcore.gateway import BodyFields, NoSuchBot, Refusal, Reply, Request, Route, Scope, UserRow
 from meetcore_vexa.create_request import fields_of
 from meetcore_vexa.errors import invalid
 from meetcore_vexa.lookup import Lookup, integer

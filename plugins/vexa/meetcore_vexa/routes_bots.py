@@ -6,19 +6,23 @@ from typing import Any
 
 from attrs import evolve
 
-from meetcore.gateway import Refusal, history_of, note_headers
-from meetcore.gateway.http import Reply, Request, Route
-from meetcore.gateway.records import (
+from meetcore import IN_CALL, State
+from meetcore.gateway import (
     AlreadyThere,
     BotQuery,
     BotRequest,
     BotRow,
     Client,
     LimitReached,
+    Refusal,
+    Reply,
+    Request,
+    Route,
     Scope,
     WebhookTarget,
+    history_of,
+    note_headers,
 )
-from meetcore.model.lifecycle import IN_CALL, State
 from meetcore_vexa.bot_object import bot_status, meeting_body, meeting_now, standing_of_row
 from meetcore_vexa.create_request import CreateBotRequest, fields_of, language_wished, wish_from
 from meetcore_vexa.errors import invalid

@@ -8,10 +8,18 @@ from typing import Any
 import trio
 from attrs import evolve
 
-from meetcore.gateway import Refusal, history_of
-from meetcore.gateway.http import Reply, Request, Route
-from meetcore.gateway.records import BotRow, Client, NotNow, Scope
-from meetcore.model.lifecycle import TERMINAL, EndReason, State
+from meetcore import TERMINAL, EndReason, State
+from meetcore.gateway import (
+    BotRow,
+    Client,
+    NotNow,
+    Refusal,
+    Reply,
+    Request,
+    Route,
+    Scope,
+    history_of,
+)
 from meetcore_vexa.bot_object import meeting_now, standing_of_row
 from meetcore_vexa.create_request import fields_of, wish_from
 from meetcore_vexa.errors import invalid

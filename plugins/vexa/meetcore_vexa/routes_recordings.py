@@ -10,11 +10,19 @@ from contextlib import aclosing
 from pathlib import PurePosixPath
 from typing import Any
 
-from meetcore.gateway import Refusal, bots_of, history_of
-from meetcore.gateway.http import Reply, Request, Route
-from meetcore.gateway.records import BotQuery, BotRow, Client, Scope
-from meetcore.model.events import ArtifactWritten
-from meetcore.model.history import BotHistory
+from meetcore import ArtifactWritten, BotHistory
+from meetcore.gateway import (
+    BotQuery,
+    BotRow,
+    Client,
+    Refusal,
+    Reply,
+    Request,
+    Route,
+    Scope,
+    bots_of,
+    history_of,
+)
 from meetcore_vexa.bot_object import meeting_of
 from meetcore_vexa.lookup import NAME, Lookup, integer
 from meetcore_vexa.variants import Variant, zulu

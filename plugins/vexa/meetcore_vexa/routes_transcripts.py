@@ -11,12 +11,19 @@ from typing import Any
 
 from attrs import frozen
 
-from meetcore.gateway import Refusal
-from meetcore.gateway.http import Reply, Request, Route
-from meetcore.gateway.records import BotGone, BotRow, Client, NoSuchBot, Scope
-from meetcore.gateway.service import Service
-from meetcore.model.events import SegmentFinalized
-from meetcore.model.history import BotHistory
+from meetcore import BotHistory, SegmentFinalized
+from meetcore.gateway import (
+    BotGone,
+    BotRow,
+    Client,
+    NoSuchBot,
+    Refusal,
+    Reply,
+    Request,
+    Route,
+    Scope,
+    Service,
+)
 from meetcore_vexa.bot_object import meeting_now, meeting_of
 from meetcore_vexa.lookup import Caller, Lookup, integer
 from meetcore_vexa.routes_recordings import recording_body

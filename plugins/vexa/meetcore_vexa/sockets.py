@@ -14,11 +14,22 @@ from typing import Any
 
 import trio
 
-from meetcore.gateway import Authenticator, KeyMissing, Refusal, ScopeMissing
-from meetcore.gateway.http import Reply, Request, Socket, SocketSession
-from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client, Scope
-from meetcore.model.errors import MeetcoreError, StorageUnavailable
-from meetcore.model.plain import to_json
+from meetcore import MeetcoreError, StorageUnavailable, to_json
+from meetcore.gateway import (
+    Authenticator,
+    BotGone,
+    BotQuery,
+    BotRow,
+    Client,
+    KeyMissing,
+    Refusal,
+    Reply,
+    Request,
+    Scope,
+    ScopeMissing,
+    Socket,
+    SocketSession,
+)
 from meetcore_vexa.bot_object import meeting_of
 from meetcore_vexa.errors import REFUSE
 from meetcore_vexa.frames import StatusFrames, frames_for, status_frame

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from attrs import frozen
 
-from meetcore.model.history import BotHistory, Transition
-from meetcore.model.lifecycle import IN_CALL, TERMINAL, EndReason, State
+from meetcore import IN_CALL, TERMINAL, BotHistory, EndReason, State, Transition
 from meetcore_vexa.variants import Variant
 
 __all__ = [

@@ -19,7 +19,7 @@ from typing import Any
 
 from attrs import frozen
 
-from meetcore.model.transcript import Segment
+from meetcore import Segment
 from meetcore_vexa.variants import Variant, naive, zulu
 
 __all__ = ["SegmentForm", "SessionFacts", "language_of", "segment_body", "shown_start_s"]

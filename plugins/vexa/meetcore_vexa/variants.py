@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from meetcore.model.plain import format_time
+from meetcore import format_time
 
 __all__ = ["DEFAULT", "Variant", "naive", "stamp", "zulu"]
 

@@ -14,12 +14,8 @@ from typing import Any, ClassVar
 
 from attrs import evolve, frozen
 
-from meetcore.gateway import hmac_sha256
-from meetcore.gateway.records import WebhookTarget
-from meetcore.gateway.service import Moment, Outgoing, Service, WebhookFormat
-from meetcore.model.events import StateChanged
-from meetcore.model.lifecycle import IN_CALL, State
-from meetcore.model.plain import to_json
+from meetcore import IN_CALL, State, StateChanged, to_json
+from meetcore.gateway import Moment, Outgoing, Service, WebhookFormat, WebhookTarget, hmac_sha256
 from meetcore_vexa.bot_object import meeting_body
 from meetcore_vexa.routes_recordings import recording_body
 from meetcore_vexa.statuses import StatusStep, standing_of, steps_of

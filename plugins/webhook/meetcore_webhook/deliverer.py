@@ -18,11 +18,17 @@ from typing import Protocol
 
 import trio
 
-from meetcore.model.backoff import backoff_s
-from meetcore.model.dialect import NativeDialect
-from meetcore.model.errors import JournalError, StorageUnavailable
-from meetcore.model.events import DeliveryAbandoned, DeliveryAttempted, Event, PluginEvent
-from meetcore.plugin.sink import SinkContext
+from meetcore import (
+    DeliveryAbandoned,
+    DeliveryAttempted,
+    Event,
+    JournalError,
+    NativeDialect,
+    PluginEvent,
+    SinkContext,
+    StorageUnavailable,
+)
+from meetcore.model import backoff_s
 from meetcore_webhook.delivery_state import DeadLetters, DeliveryState, StateFile
 from meetcore_webhook.options import WebhookOptions
 from meetcore_webhook.schedule import Verdict

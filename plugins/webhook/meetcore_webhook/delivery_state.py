@@ -17,8 +17,7 @@ from typing import Any
 
 from attrs import asdict, evolve, frozen
 
-from meetcore import SlotFile
-from meetcore.model.plain import format_time, parse_time, to_json
+from meetcore import SlotFile, format_time, parse_time, to_json
 
 __all__ = ["DeadLetters", "DeliveryState", "StateFile"]
 

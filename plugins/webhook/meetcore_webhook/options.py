@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from meetcore.model.errors import ConfigError, nearest
-from meetcore.model.events import EVENT_TYPES, Event
-from meetcore.model.secrets import Secret
+from meetcore import ConfigError, Event, Secret
+from meetcore.model import EVENT_TYPES, nearest
 
 __all__ = ["WebhookOptions"]
 

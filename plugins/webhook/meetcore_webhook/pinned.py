@@ -18,7 +18,7 @@ import httpcore2
 import httpx2
 import trio
 
-from meetcore.model.addresses import PrivateTargets
+from meetcore import PrivateTargets
 
 __all__ = ["AddressRefused", "PinnedBackend", "PinnedClient", "pinned_client"]
 

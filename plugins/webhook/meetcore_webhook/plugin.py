@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from meetcore.plugin.hooks import hookimpl
-from meetcore.plugin.sink import Sink
+from meetcore import Sink, hookimpl
 from meetcore_webhook.sink import WebhookSink
 
 __all__ = ["meetcore_register_sinks"]

@@ -10,10 +10,8 @@ from urllib.parse import urlsplit
 
 import trio
 
-from meetcore.model.addresses import PrivateTargets, is_address
-from meetcore.model.errors import ConfigError, StorageUnavailable
-from meetcore.model.events import Event
-from meetcore.plugin.sink import Sink, SinkContext
+from meetcore import ConfigError, Event, PrivateTargets, Sink, SinkContext, StorageUnavailable
+from meetcore.model import is_address
 from meetcore_webhook.options import WebhookOptions
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from attrs import frozen
 
-from meetcore.model.errors import nearest
-from meetcore.model.secrets import Secret
+from meetcore import Secret
+from meetcore.model import nearest
 from meetcore_websocket.request import Refusal, Request
 
 __all__ = ["Access", "AccessDecision", "Role", "is_own_machine", "origin_is_known"]

@@ -12,9 +12,8 @@ from typing import ClassVar
 import trio
 from trio_websocket import WebSocketConnection
 
-from meetcore.audio.chunk import Chunk
-from meetcore.log.mailbox import Wake
-from meetcore.model.plain import to_json
+from meetcore import Chunk, to_json
+from meetcore.log import Wake
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.outbound import Outbound
 from meetcore_websocket.target import Target

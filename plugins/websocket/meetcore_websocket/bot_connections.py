@@ -6,11 +6,16 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import trio
 
-from meetcore.model.commands import Command
-from meetcore.model.dialect import Dialect, NativeDialect
-from meetcore.model.errors import MeetcoreError
-from meetcore.model.events import Draft, Event, SegmentFinalized
-from meetcore.plugin.sink import JournalView
+from meetcore import (
+    Command,
+    Dialect,
+    Draft,
+    Event,
+    JournalView,
+    MeetcoreError,
+    NativeDialect,
+    SegmentFinalized,
+)
 from meetcore_websocket.access import Access, AccessDecision, Role
 from meetcore_websocket.command_queue import CommandQueue
 from meetcore_websocket.frames import INTERNAL_ERROR

@@ -19,9 +19,8 @@ from trio_websocket import (
 )
 from wsproto.utilities import ProtocolError
 
-from meetcore.model.addresses import PrivateTargets
-from meetcore.model.backoff import backoff_s
-from meetcore.model.errors import MeetcoreError
+from meetcore import MeetcoreError, PrivateTargets
+from meetcore.model import backoff_s
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.target import Target
 

@@ -12,9 +12,8 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from meetcore.model.commands import Command, PauseRecording, ResumeRecording, Stop
-from meetcore.model.errors import CommandRefused, MeetcoreError
-from meetcore.model.wire import command_from_wire
+from meetcore import Command, CommandRefused, MeetcoreError, PauseRecording, ResumeRecording, Stop
+from meetcore.model import command_from_wire
 from meetcore_websocket.access import Role
 from meetcore_websocket.frames import text_frame
 from meetcore_websocket.subscriber import Subscriber

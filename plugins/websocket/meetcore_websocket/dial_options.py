@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from meetcore.model.errors import ConfigError
+from meetcore import ConfigError
 from meetcore_websocket.target import Target
 
 __all__ = ["DialOptions"]

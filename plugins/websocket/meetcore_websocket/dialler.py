@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meetcore.model.addresses import is_address
-from meetcore.model.errors import ConfigError, JournalError, StorageUnavailable
-from meetcore.model.events import Event, PluginEvent, StateChanged
-from meetcore.model.lifecycle import TERMINAL
-from meetcore.plugin.sink import SinkContext
+from meetcore import (
+    TERMINAL,
+    ConfigError,
+    Event,
+    JournalError,
+    PluginEvent,
+    SinkContext,
+    StateChanged,
+    StorageUnavailable,
+)
+from meetcore.model import is_address
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.target import Target
 

@@ -13,10 +13,8 @@ from collections.abc import Callable
 import trio
 from trio_websocket import WebSocketConnection
 
-from meetcore.log.mailbox import DraftBox, Wake
-from meetcore.model.dialect import NativeDialect
-from meetcore.model.events import Draft, Event, SegmentFinalized
-from meetcore.plugin.sink import JournalView
+from meetcore import Draft, Event, JournalView, NativeDialect, SegmentFinalized
+from meetcore.log import DraftBox, Wake
 from meetcore_websocket.cursor_file import CursorFile
 from meetcore_websocket.outbound import talk
 from meetcore_websocket.push_options import PushOptions

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from meetcore.model.errors import ConfigError
-from meetcore.model.secrets import Secret
+from meetcore import ConfigError, Secret
 from meetcore_websocket.access import Access, is_own_machine
 from meetcore_websocket.limits import Limits
 

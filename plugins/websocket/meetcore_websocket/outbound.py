@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import trio
 from attrs import frozen
 
-from meetcore.log.mailbox import Wake
-from meetcore.model.errors import MeetcoreError
-from meetcore.model.events import Event, StateChanged
-from meetcore.model.lifecycle import State
+from meetcore import Event, MeetcoreError, State, StateChanged
+from meetcore.log import Wake
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.target import Target
 

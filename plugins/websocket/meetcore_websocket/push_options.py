@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from meetcore.model.errors import nearest
-from meetcore.model.secrets import Secret
+from meetcore import Secret
+from meetcore.model import nearest
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.target import Target
 

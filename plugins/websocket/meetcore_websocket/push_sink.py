@@ -10,18 +10,24 @@ from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
-from meetcore.log.folders import make_private_folder
-from meetcore.model.errors import ConfigError, StorageUnavailable
-from meetcore.model.events import Draft, Event, TrackOpened, TrackOwnerIdentified
-from meetcore.plugin.sink import Sink, SinkContext
+from meetcore import (
+    ConfigError,
+    Draft,
+    Event,
+    Sink,
+    SinkContext,
+    StorageUnavailable,
+    TrackOpened,
+    TrackOwnerIdentified,
+)
+from meetcore.log import make_private_folder
 from meetcore_websocket.dialler import Dialler
 from meetcore_websocket.outbound import TargetUnreachable
 from meetcore_websocket.push_options import PushOptions
 from meetcore_websocket.target import Target
 
 if TYPE_CHECKING:
-    from meetcore.audio.chunk import Chunk
-    from meetcore.audio.mix import BareMix
+    from meetcore import BareMix, Chunk
     from meetcore_websocket.audio_pusher import AudioPusher
     from meetcore_websocket.client import Link
     from meetcore_websocket.event_pusher import EventPusher
@@ -73,7 +79,7 @@ class WebSocketPushSink(Sink[PushOptions]):
                 await pusher.drained()
 
     def _start_audio(self) -> AudioPusher:
-        from meetcore.audio.mix import BareMix
+        from meetcore import BareMix
         from meetcore_websocket.audio_pusher import AudioPusher
 
         self._audio = AudioPusher(self.options.target, self.options)

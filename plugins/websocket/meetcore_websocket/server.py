@@ -12,7 +12,7 @@ from functools import partial
 
 import trio
 
-from meetcore.model.errors import ConfigError
+from meetcore import ConfigError
 from meetcore_websocket.bot_connections import BotConnections
 from meetcore_websocket.limits import Limits
 from meetcore_websocket.options import USUAL_PORT

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
-from meetcore.model.errors import ConfigError, JournalError, StorageUnavailable
-from meetcore.model.events import Draft, Event, PluginEvent, StateChanged
-from meetcore.model.lifecycle import TERMINAL
-from meetcore.plugin.sink import Sink, SinkContext
+from meetcore import (
+    TERMINAL,
+    ConfigError,
+    Draft,
+    Event,
+    JournalError,
+    PluginEvent,
+    Sink,
+    SinkContext,
+    StateChanged,
+    StorageUnavailable,
+)
 from meetcore_websocket.frames import GOING_AWAY, NORMAL
 from meetcore_websocket.options import PATH, WebSocketOptions
 

@@ -28,7 +28,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
-from meetcore.log.mailbox import Wake
+from meetcore.log import Wake
 from meetcore_websocket.frames import (
     GOING_AWAY,
     INTERNAL_ERROR,

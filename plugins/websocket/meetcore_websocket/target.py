@@ -6,8 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from attrs import field, frozen
 
-from meetcore.model.errors import ConfigError
-from meetcore.model.secrets import Secret
+from meetcore import ConfigError, Secret
 
 __all__ = ["Target"]
 

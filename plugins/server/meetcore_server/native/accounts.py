@@ -9,10 +9,9 @@ from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from meetcore.gateway.records import Client, Scope
-from meetcore.model.addresses import is_address, url_trouble
-from meetcore.model.errors import ConfigError
-from meetcore.model.plain import as_utc
+from meetcore import ConfigError
+from meetcore.gateway import Client, Scope
+from meetcore.model import as_utc, is_address, url_trouble
 from meetcore_server.native.models import (
     Delivery,
     EndpointChange,

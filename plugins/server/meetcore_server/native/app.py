@@ -17,10 +17,8 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.plugins.attrs import AttrsSchemaPlugin
 from litestar.types import ASGIApp, Scope
 
-from meetcore import __version__
-from meetcore.gateway import Client, KeyMissing
-from meetcore.gateway.http import Reply, Request
-from meetcore.model.errors import MeetcoreError
+from meetcore import MeetcoreError, __version__
+from meetcore.gateway import Client, KeyMissing, Reply, Request
 from meetcore_server.callers import NATIVE_KEYS, Callers
 from meetcore_server.metrics import Metrics
 from meetcore_server.mounts import BODY_BYTES, Mounts, request_from

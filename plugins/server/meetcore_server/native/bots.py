@@ -12,7 +12,8 @@ from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
-from meetcore.gateway.records import (
+from meetcore import AutomaticLeave, BotHistory, ConfigError, State
+from meetcore.gateway import (
     BotGone,
     BotQuery,
     BotRequest,
@@ -22,13 +23,7 @@ from meetcore.gateway.records import (
     WebhookTarget,
     same_order,
 )
-from meetcore.model.config import AutomaticLeave
-from meetcore.model.errors import ConfigError, nearest
-from meetcore.model.history import BotHistory
-from meetcore.model.lifecycle import State
-from meetcore.model.plain import as_utc
-from meetcore.model.printable import is_blank
-from meetcore.model.wire import command_from_wire
+from meetcore.model import as_utc, command_from_wire, is_blank, nearest
 from meetcore_server.native.models import Bot, BotList, CommandBody, NewBot
 from meetcore_server.service import BotService
 

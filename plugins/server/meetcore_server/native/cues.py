@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from meetcore.model.subtitles import VTT_HEAD, Cue, CueQueue, srt_block, txt_line, vtt_block
-from meetcore.model.transcript import Segment
+from meetcore import Segment
+from meetcore.model import VTT_HEAD, Cue, CueQueue, srt_block, txt_line, vtt_block
 
 __all__ = ["cue_text"]
 

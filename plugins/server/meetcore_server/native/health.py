@@ -14,9 +14,7 @@ import trio
 from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 
-from meetcore import __version__
-from meetcore.model.errors import StorageUnavailable
-from meetcore.model.lifecycle import State
+from meetcore import State, StorageUnavailable, __version__
 from meetcore_server.metrics import Metrics
 from meetcore_server.service import BotService
 

@@ -9,8 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from meetcore.gateway.http import Reply
-from meetcore.gateway.records import BotGone
+from meetcore.gateway import BotGone, Reply
 from meetcore_server.openings import Openings
 from meetcore_server.responses import send_reply
 from meetcore_server.service import BotService

@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 from attrs import Factory, frozen
 
-from meetcore.gateway.records import BotRow, DeliveryRow, KeyRow
-from meetcore.model.history import BotHistory
-from meetcore.model.transcript import Segment
+from meetcore import BotHistory, Segment
+from meetcore.gateway import BotRow, DeliveryRow, KeyRow
 from meetcore_server.storage.endpoints import EndpointRow
 
 __all__ = [

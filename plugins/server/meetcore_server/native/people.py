@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meetcore.model.history import BotHistory
+from meetcore import BotHistory
 from meetcore_server.native.models import Interval, ParticipantOut, SpeechOut
 
 __all__ = ["participants_of", "speech_of"]

@@ -13,8 +13,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, SerializationException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
+from meetcore import MeetcoreError
 from meetcore.gateway import AlreadyThere, KeyReused, LimitReached, Reply, TooManyRequests
-from meetcore.model.errors import MeetcoreError
 
 __all__ = [
     "PROBLEMS",

@@ -14,13 +14,9 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from meetcore.gateway.records import BotRow, Client
-from meetcore.model.commands import SendChat
-from meetcore.model.errors import ConfigError
-from meetcore.model.events import Event
-from meetcore.model.plain import to_json
-from meetcore.model.transcript import Segment
-from meetcore.model.wire import event_to_wire
+from meetcore import ConfigError, Event, Segment, SendChat, to_json
+from meetcore.gateway import BotRow, Client
+from meetcore.model import event_to_wire
 from meetcore_server.native.cues import cue_text
 from meetcore_server.native.models import (
     ChatMessage,

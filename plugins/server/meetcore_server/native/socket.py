@@ -21,12 +21,10 @@ from typing import Any
 
 import trio
 
-from meetcore.gateway.http import Reply, Request, Socket, SocketSession
-from meetcore.gateway.records import BotRow, Client, Scope
-from meetcore.log.mailbox import Wake
-from meetcore.model.dialect import NativeDialect
-from meetcore.model.errors import CommandRefused, MeetcoreError
-from meetcore.model.wire import command_from_wire
+from meetcore import CommandRefused, MeetcoreError, NativeDialect
+from meetcore.gateway import BotRow, Client, Reply, Request, Scope, Socket, SocketSession
+from meetcore.log import Wake
+from meetcore.model import command_from_wire
 from meetcore_server.native.access import key_in
 from meetcore_server.native.problems import problem_of
 from meetcore_server.native.socket_tokens import PURPOSE

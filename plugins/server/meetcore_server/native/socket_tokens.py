@@ -8,8 +8,8 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from meetcore import ConfigError
 from meetcore.gateway import Client, Scope, ScopeMissing
-from meetcore.model.errors import ConfigError
 from meetcore_server.native.models import NewSocketToken, SocketToken
 from meetcore_server.seen import Seen
 from meetcore_server.service import BotService

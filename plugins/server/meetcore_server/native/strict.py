@@ -8,8 +8,9 @@ import attrs
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from meetcore.gateway.http import Request as Sent
-from meetcore.model.errors import ConfigError, nearest
+from meetcore import ConfigError
+from meetcore.gateway import Request as Sent
+from meetcore.model import nearest
 from meetcore_server.native.models import (
     ChatSend,
     CommandBody,

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import frozen
 
-from meetcore.gateway.records import NoSuchBot, UserRow
-from meetcore.model.errors import UnknownOption
+from meetcore import UnknownOption
+from meetcore.gateway import NoSuchBot, UserRow
 from meetcore_server.storage.columns import LARGEST_NUMBER, storable_limit
 from meetcore_server.storage.database import Database
 from meetcore_server.storage.errors import EmailTaken

@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import frozen
 
-from meetcore.gateway.records import BotQuery, BotRequest, BotRow
-from meetcore.model.lifecycle import TERMINAL, EndReason, State
+from meetcore import TERMINAL, EndReason, State
+from meetcore.gateway import BotQuery, BotRequest, BotRow
 from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.order_json import order_to_json
 from meetcore_server.storage.tables import bots

@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import evolve, frozen
 
-from meetcore.gateway.records import (
+from meetcore import TERMINAL, EndReason, State
+from meetcore.gateway import (
     AlreadyThere,
     BotQuery,
     BotRequest,
@@ -20,7 +21,6 @@ from meetcore.gateway.records import (
     NoSuchBot,
     NotNow,
 )
-from meetcore.model.lifecycle import TERMINAL, EndReason, State
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.bot_rows import (
     SHOWN,

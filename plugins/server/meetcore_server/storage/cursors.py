@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from attrs import field, frozen
 
-from meetcore.gateway.records import BotRow, WebhookTarget
+from meetcore.gateway import BotRow, WebhookTarget
 from meetcore_server.storage import bot_rows, target_rows
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.bot_rows import bot_row

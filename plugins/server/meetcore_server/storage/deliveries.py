@@ -10,8 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import frozen
 
-from meetcore.gateway.records import BotRow, DeliveryRow, WebhookTarget
-from meetcore.gateway.service import Outgoing
+from meetcore.gateway import BotRow, DeliveryRow, Outgoing, WebhookTarget
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.database import Database

@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import field, frozen
 
-from meetcore.gateway.records import NoSuchBot, WebhookTarget
-from meetcore.model.errors import ConfigError
+from meetcore import ConfigError
+from meetcore.gateway import NoSuchBot, WebhookTarget
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.database import Database

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from meetcore.model.errors import ConfigError
+from meetcore import ConfigError
 from meetcore_server.storage.columns import storable
 from meetcore_server.storage.errors import DatabaseUnavailable
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meetcore.model.errors import MeetcoreError, StorageUnavailable
+from meetcore import MeetcoreError, StorageUnavailable
 
 __all__ = ["DatabaseTooNew", "DatabaseUnavailable", "EmailTaken"]
 

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import field, frozen
 
-from meetcore.gateway.records import Client, KeyRow, NoSuchBot, Scope
+from meetcore.gateway import Client, KeyRow, NoSuchBot, Scope
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.columns import LARGEST_NUMBER, storable_limit
 from meetcore_server.storage.database import Database

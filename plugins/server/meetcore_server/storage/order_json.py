@@ -10,8 +10,8 @@ from typing import Any
 import cattrs
 from attrs import evolve
 
-from meetcore.gateway.records import BotRequest
-from meetcore.model.plain import format_time, parse_time
+from meetcore import format_time, parse_time
+from meetcore.gateway import BotRequest
 
 __all__ = ["order_from_json", "order_to_json"]
 

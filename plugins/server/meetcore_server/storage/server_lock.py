@@ -19,7 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from meetcore.model.errors import ConfigError
+from meetcore import ConfigError
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.tables import server_secrets
 

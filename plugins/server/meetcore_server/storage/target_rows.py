@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from meetcore.gateway.records import WebhookTarget
+from meetcore.gateway import WebhookTarget
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.tables import bots, endpoints, targets
 

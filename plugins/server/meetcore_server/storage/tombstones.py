@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import frozen
 
-from meetcore.gateway.records import BotRequest
+from meetcore.gateway import BotRequest
 from meetcore_server.storage.database import Database
 from meetcore_server.storage.order_json import order_to_json
 from meetcore_server.storage.tables import bots, deliveries, targets

@@ -9,10 +9,8 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from meetcore.gateway.records import WebhookTarget
-from meetcore.gateway.service import Outgoing, WebhookFormat
-from meetcore.model.addresses import PrivateTargets
-from meetcore.model.secrets import Redactor
+from meetcore import PrivateTargets, Redactor
+from meetcore.gateway import Outgoing, WebhookFormat, WebhookTarget
 from meetcore_server.storage.cursors import DeliveryResult
 from meetcore_webhook.pinned import PinnedClient
 from meetcore_webhook.schedule import Verdict

@@ -22,10 +22,8 @@ from typing import TypeAlias
 import trio
 from attrs import define, evolve, field
 
-from meetcore.gateway.records import BotGone, BotRow
-from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
-from meetcore.model.events import Event
-from meetcore.model.history import BotHistory
+from meetcore import BotHistory, Event
+from meetcore.gateway import BotGone, BotRow, Moment, Outgoing, WebhookFormat
 from meetcore_server.storage.cursors import (
     MOST_QUEUED,
     Attempt,

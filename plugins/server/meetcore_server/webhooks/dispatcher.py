@@ -14,11 +14,8 @@ from datetime import datetime, timedelta
 
 import trio
 
-from meetcore.gateway.records import BotRow, DeliveryRow, WebhookTarget
-from meetcore.gateway.service import Outgoing, WebhookFormat
-from meetcore.model.addresses import PrivateTargets
-from meetcore.model.errors import MeetcoreError
-from meetcore.model.history import BotHistory
+from meetcore import BotHistory, MeetcoreError, PrivateTargets
+from meetcore.gateway import BotRow, DeliveryRow, Outgoing, WebhookFormat, WebhookTarget
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.cursors import Cursors, DeliveryResult, DueTarget
 from meetcore_server.storage.database import Database

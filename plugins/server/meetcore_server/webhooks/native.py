@@ -10,10 +10,9 @@ from typing import ClassVar
 from attrs import evolve
 from standardwebhooks import Webhook
 
-from meetcore.gateway.records import BotRow, WebhookTarget
-from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
-from meetcore.model.plain import format_time, to_json
-from meetcore.model.wire import event_to_wire
+from meetcore import format_time, to_json
+from meetcore.gateway import BotRow, Moment, Outgoing, WebhookFormat, WebhookTarget
+from meetcore.model import event_to_wire
 from meetcore_server.storage.accounts import utc_now
 from meetcore_webhook.sender import message_id
 
