@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk as Chunk
     from meetcore.audio.chunk import Pcm as Pcm
     from meetcore.audio.clock import StreamClock as StreamClock
+    from meetcore.audio.media import MediaFragment as MediaFragment
     from meetcore.audio.mix import BareMix as BareMix
     from meetcore.audio.mix import CallMix as CallMix
     from meetcore.bot.bot import Bot as Bot
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from meetcore.model.events import LedgerClosed as LedgerClosed
     from meetcore.model.events import LedgerEntry as LedgerEntry
     from meetcore.model.events import LevelDraft as LevelDraft
+    from meetcore.model.events import MediaLost as MediaLost
     from meetcore.model.events import ParticipantJoined as ParticipantJoined
     from meetcore.model.events import ParticipantLeft as ParticipantLeft
     from meetcore.model.events import ParticipantUpdated as ParticipantUpdated
@@ -198,6 +200,7 @@ if TYPE_CHECKING:
 _HOMES: dict[str, tuple[str, ...]] = {
     "audio.chunk": ("Chunk", "Pcm", "SAMPLE_RATE_HZ"),
     "audio.clock": ("StreamClock",),
+    "audio.media": ("MediaFragment",),
     "audio.mix": (
         "BareMix",
         "CallMix",
@@ -272,6 +275,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "LedgerClosed",
         "LedgerEntry",
         "LevelDraft",
+        "MediaLost",
         "ParticipantJoined",
         "ParticipantLeft",
         "ParticipantUpdated",

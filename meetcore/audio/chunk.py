@@ -40,6 +40,18 @@ class Chunk:
         return len(self.pcm)
 
     @property
+    def core_start(self) -> int:
+        """Where its first sample lies on the clock at 16 kHz, rounded down."""
+        return self.start_sample * SAMPLE_RATE_HZ // self.sample_rate_hz
+
+    @property
+    def core_samples(self) -> int:
+        """How many samples it is at 16 kHz; those of chunks in a row add up without a gap."""
+        if self.sample_rate_hz == SAMPLE_RATE_HZ:
+            return len(self.pcm)
+        return self.end_sample * SAMPLE_RATE_HZ // self.sample_rate_hz - self.core_start
+
+    @property
     def end_sample(self) -> int:
         """Index of the first sample after it."""
         return self.start_sample + len(self.pcm)

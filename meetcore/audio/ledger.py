@@ -1,4 +1,7 @@
-"""The audio ledger, per track and consumer: captured = delivered + withheld + lost."""
+"""The ledger, per track and consumer: captured = delivered + withheld + lost.
+
+Audio is counted in samples at 16 kHz, media that passes by in fragments, in ledgers of their own.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ __all__ = ["Account", "Ledger"]
 
 @define(eq=False)
 class Account:
-    """What one consumer got of one track, in samples at 16 kHz. Counted in place: it is hot."""
+    """What one consumer got of one track. Counted in place: it is hot."""
 
     track_id: str
     consumer: str
@@ -22,14 +25,15 @@ class Account:
 
 @define
 class Ledger:
-    """The accounts of all tracks and consumers of one bot."""
+    """The accounts of all tracks and consumers of one bot, in one unit."""
 
+    unit: str = "samples"
     captured: dict[str, int] = field(factory=dict)
     _accounts: dict[tuple[str, str], Account] = field(factory=dict)
 
-    def capture(self, track_id: str, samples: int) -> None:
-        """Count audio that exists: it was handed in, or is known never to be."""
-        self.captured[track_id] = self.captured.get(track_id, 0) + samples
+    def capture(self, track_id: str, amount: int) -> None:
+        """Count what exists: it was handed in, or is known never to be."""
+        self.captured[track_id] = self.captured.get(track_id, 0) + amount
 
     def account(self, track_id: str, consumer: str) -> Account:
         """Return the account of one consumer of one track, opening it if need be."""
@@ -50,6 +54,7 @@ class Ledger:
                 account.delivered,
                 account.withheld,
                 account.lost,
+                self.unit,
             )
             for _, account in sorted(self._accounts.items())
         )

@@ -513,8 +513,12 @@ class Bot:
         with self._patience(CLOSE_TIMEOUT_S * 3):
             for runner in self._sinks:
                 await runner.finished.wait()
-        entries = self.ledger.entries()
-        self.record(LedgerClosed(entries=entries, balanced=self.ledger.balanced))
+        for runner in self._sinks:
+            runner.give_up()
+        media = self._context.media_ledger
+        entries = (*self.ledger.entries(), *media.entries())
+        balanced = self.ledger.balanced and media.balanced
+        self.record(LedgerClosed(entries=entries, balanced=balanced))
         self._finish()
 
     def _finish(self) -> None:

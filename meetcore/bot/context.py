@@ -48,6 +48,7 @@ class BotContext:
         random: The bot's source of chance.
         cannot_write: Called when the journal takes no more.
         ledger: The account of audio.
+        media_ledger: The account of media that passes by.
         roster: Who is in the meeting.
         timeline: Who spoke when.
         transcript: What was said.
@@ -66,6 +67,7 @@ class BotContext:
     random: Random
     cannot_write: Callable[[MeetcoreError], None]
     ledger: Ledger = field(init=False, factory=Ledger)
+    media_ledger: Ledger = field(init=False, factory=lambda: Ledger("fragments"))
     roster: Roster = field(init=False, factory=Roster)
     timeline: SpeakingTimeline = field(init=False, factory=SpeakingTimeline)
     transcript: Transcript = field(init=False, factory=Transcript)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -17,7 +18,8 @@ import trio
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.ledger import Account
 from meetcore.bot.context import BotContext
-from meetcore.log.mailbox import AudioMailbox, Lost, Wake
+from meetcore.bot.media import MediaDelivery
+from meetcore.log.mailbox import AudioMailbox, Lost, Wake, lost_chunk
 from meetcore.log.subscription import Subscription
 from meetcore.model.events import AudioLost, Event, PluginFailed, PluginSlow
 from meetcore.plugin.bot_view import BotView
@@ -126,8 +128,16 @@ class SinkRunner:
         self._context = context
         self._audio = AudioMailbox(int(AUDIO_LIMIT_S * SAMPLE_RATE_HZ), "consumer_behind")
         self._accounts: dict[str, Account] = {}
+        self._in_hand: deque[Chunk | Lost] = deque()
+        self._gave_up = False
         self._patience = _CircuitBreaker(self.name, bot.plugin_failed)
         self._losses = _Losses(self.name, bot.record)
+        self.media: MediaDelivery | None = None
+        if sink.wants_media:
+            patience = self._patience
+            self.media = MediaDelivery(
+                sink, self.name, bot, patience.try_call, lambda: patience.detached
+            )
         self._opening = trio.CancelScope()
         self._open_by = float("inf")
         self._told_up_to = 0
@@ -141,7 +151,7 @@ class SinkRunner:
 
     def put(self, item: Chunk | Lost) -> None:
         """Take a chunk, or the news that samples are missing. Returns at once."""
-        if self.ended.is_set():
+        if self.ended.is_set() or self._gave_up:
             self._account_for_unheard(item, "sink_ended")
         else:
             self._audio.put(item)
@@ -154,37 +164,63 @@ class SinkRunner:
         account = self._accounts[item.track_id]
         if isinstance(item, Lost) and item.cause == "paused":
             account.withheld += item.samples
-            return
-        account.lost += item.samples
-        if isinstance(item, Lost):
+        elif isinstance(item, Lost):
+            account.lost += item.samples
             if item.cause == "consumer_behind":
                 self._losses.add(item)
         else:
-            self._losses.add(Lost(item.track_id, item.start_sample, item.samples, cause))
+            lost = lost_chunk(item, cause)
+            account.lost += lost.samples
+            self._losses.add(lost)
 
     async def _hear(self) -> None:
         while items := await self._audio.take():
-            for item in items:
-                await self._hear_one(item)
+            self._in_hand.extend(items)
+            while self._in_hand:
+                await self._hear_one()
         self._losses.tell()
         self._heard_all.set()
 
-    async def _hear_one(self, item: Chunk | Lost) -> None:
+    async def _hear_one(self) -> None:
+        """Give it what is next in hand; a chunk stays there until the sink has it."""
         sink, timeout_s = self.sink, self.sink.call_timeout_s
+        item = self._in_hand[0]
         if self._patience.detached:
+            self._in_hand.popleft()
             self._account_for_unheard(item, "sink_detached")
         elif isinstance(item, Lost):
+            self._in_hand.popleft()
             self._account_for_unheard(item, item.cause)
             await self._patience.try_call(
                 "on_gap",
                 lambda: sink.on_gap(item.track_id, item.start_sample, item.samples, item.cause),
                 timeout_s,
             )
-        elif await self._patience.try_call("on_audio", lambda: sink.on_audio(item), timeout_s):
-            self._accounts[item.track_id].delivered += item.samples
-            self._losses.tell()
         else:
-            self._account_for_unheard(item, "sink_failed")
+            took = await self._patience.try_call("on_audio", lambda: sink.on_audio(item), timeout_s)
+            if not self._in_hand:
+                return  # given up meanwhile
+            self._in_hand.popleft()
+            if took:
+                self._accounts[item.track_id].delivered += item.core_samples
+                self._losses.tell()
+            else:
+                self._account_for_unheard(item, "sink_failed")
+
+    def give_up(self) -> None:
+        """Account for what it has not taken by now; what it takes after that does not count."""
+        if self.finished.is_set():
+            return
+        self._gave_up = True
+        self._account_for_the_rest("unfinished")
+
+    def _account_for_the_rest(self, cause: str) -> None:
+        for item in [*self._in_hand, *self._audio.drain()]:
+            self._account_for_unheard(item, cause)
+        self._in_hand.clear()
+        self._losses.tell()
+        if self.media is not None:
+            self.media.end(cause)
 
     # --- the life of a sink ------------------------------------------------------------
 
@@ -209,6 +245,8 @@ class SinkRunner:
                     async with trio.open_nursery() as nursery:
                         if self.sink.wants_audio:
                             nursery.start_soon(self._hear)
+                        if self.media is not None:
+                            nursery.start_soon(self.media.run)
                         nursery.start_soon(self._finish_when_asked)
                         await self._tell()
                     scope.deadline = trio.current_time() + self.sink.finish_timeout_s
@@ -221,9 +259,7 @@ class SinkRunner:
         finally:
             self.ended.set()
             self.finished.set()
-            for item in self._audio.drain():
-                self._account_for_unheard(item, "sink_ended")
-            self._losses.tell()
+            self._account_for_the_rest("sink_ended")
             if not opened:
                 task_status.started()
 
@@ -255,6 +291,8 @@ class SinkRunner:
     def ask_to_finish(self) -> None:
         """Say that the meeting is over: nothing more to hear, and soon nothing more to tell."""
         self._audio.close()
+        if self.media is not None:
+            self.media.close()
         if self.ended.is_set():
             self._losses.tell()
         self._finish_asked.set()
@@ -263,6 +301,8 @@ class SinkRunner:
         await self._finish_asked.wait()
         if self.sink.wants_audio:
             await self._heard_all.wait()
+        if self.media is not None:
+            await self.media.done.wait()
         if self.sink.wants_events or self.sink.wants_drafts:
             upto = self._bot.journal.last_seq
             while self._told_up_to < upto:

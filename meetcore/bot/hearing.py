@@ -12,9 +12,11 @@ from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.utterance import SpeechBegan, SpeechEnded, SpeechRules
 from meetcore.audio.vad import VoiceDetector
 from meetcore.bot.captioning import CAPTIONS_TRACK, Captioning
+from meetcore.bot.capture_health import AudioHealth
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import SinkRunner
 from meetcore.bot.levels import LevelMeter
+from meetcore.bot.media import MediaBypass
 from meetcore.bot.mixing import MIX_TRACK, TrackMix
 from meetcore.bot.revising import Revision
 from meetcore.bot.tracks import AudioConsumer, TrackIntake, TrackPath
@@ -25,8 +27,6 @@ from meetcore.model.assembler import NOBODY, Attribution, TranscriptAssembler
 from meetcore.model.errors import PluginError, TranscriberError
 from meetcore.model.events import (
     AudioLost,
-    CaptureDegraded,
-    CaptureRestored,
     CaptureStarted,
     SpeakingStarted,
     SpeakingStopped,
@@ -49,8 +49,6 @@ from meetcore.plugin.registry import HookImplementation
 from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 
 __all__ = ["Listening"]
-
-NO_AUDIO_S = 20.0
 
 
 @define(eq=False)
@@ -95,6 +93,8 @@ class Listening:
         self._failed = failed
         self._changed = Wake()
         self._sinks = [sink for sink in sinks if sink.sink.wants_audio]
+        takers = [sink.media for sink in sinks if sink.media is not None]
+        self.media = MediaBypass(bot, takers, self._media_time)
         self._revision = Revision(bot, view, revisers, self._changed, self._recut)
         self._to_recut: dict[str, None] = {}
         self._captions: Captioning | None = None
@@ -123,9 +123,10 @@ class Listening:
         self._nursery: trio.Nursery | None = None
         self._closed = False
         self._paused = False
-        self._last_heard: float | None = None
+        self._heard_sound = False
+        waiting = bool(self._sinks) or self._captions is None
+        self.health = AudioHealth(bot, waiting=waiting)
         self._in_call = False
-        self._degraded: set[str | None] = set()
         self.drained = trio.Event()
 
     # --- the intake: called by the platform, on the Trio thread ------------------------------
@@ -138,12 +139,13 @@ class Listening:
         if not self._in_call:
             track.intake.declare_lost(chunk.start_sample, chunk.samples, "not_in_call")
             return
-        if self._offset_s is None:
-            self._anchor(chunk)
+        if not self._heard_sound:
+            self._heard_sound = True
+            self._anchor(chunk.end_sample / chunk.sample_rate_hz)
+            self.bot.leave_rules.audio_health(healthy=True, now=trio.current_time())
+            self.bot.rules_changed()
         track.intake.hear(chunk)
-        self._last_heard = trio.current_time()
-        if None in self._degraded:
-            self.capture_health(healthy=True, detail="audio arrives again", track_id=None)
+        self.health.heard()
 
     def declare_lost(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
         """Account for audio that never reached `hear`. See `CallEvents.declare_lost`."""
@@ -159,13 +161,17 @@ class Listening:
             )
         return track
 
-    def _anchor(self, chunk: Chunk) -> None:
-        now = self.bot.meeting_now() or 0.0
-        # Adding 0.0 makes 0.0 of -0.0, which reads as a fault wherever it is shown.
-        self._offset_s = round(now - chunk.end_sample / chunk.sample_rate_hz, 6) + 0.0
-        self.bot.leave_rules.audio_health(healthy=True, now=trio.current_time())
-        self.bot.record(CaptureStarted(offset_s=self._offset_s))
-        self.bot.rules_changed()
+    def _anchor(self, end_s: float) -> float:
+        """Return where the call's clock begins; the first that comes, ending now, says it."""
+        if self._offset_s is None:
+            now = self.bot.meeting_now() or 0.0
+            # Adding 0.0 makes 0.0 of -0.0, which reads as a fault wherever it is shown.
+            self._offset_s = round(now - end_s, 6) + 0.0
+            self.bot.record(CaptureStarted(offset_s=self._offset_s))
+        return self._offset_s
+
+    def _media_time(self, at_s: float, end_s: float) -> float:
+        return at_s + self._anchor(end_s)
 
     def meeting_time(self, sample: int) -> float:
         """Return where a sample of the call's clock (16 kHz) lies in the meeting, in seconds."""
@@ -182,7 +188,7 @@ class Listening:
         bot, track_id = self.bot, signal.track_id
         for sink in self._sinks:
             sink.expect_track(track_id)
-        consumers: list[AudioConsumer] = list(self._sinks)
+        consumers: list[AudioConsumer] = [s for s in self._sinks if not s.sink.wants_native_audio]
         if bot.config.audio.levels:
             consumers.append(LevelMeter(bot, self.owner_of))
         transcription = None
@@ -195,6 +201,7 @@ class Listening:
             track_id,
             transcription,
             consumers=consumers,
+            native=[sink for sink in self._sinks if sink.sink.wants_native_audio],
             on_speech=lambda mark: self._heard_speech(track_id, mark),
             on_steady=lambda steady: self._heard_steady(track_id, steady),
         )
@@ -224,6 +231,7 @@ class Listening:
         transcription: TrackTranscription | None,
         *,
         consumers: Sequence[AudioConsumer] = (),
+        native: Sequence[AudioConsumer] = (),
         on_speech: Callable[[SpeechBegan | SpeechEnded], None] | None = None,
         on_steady: Callable[[bool], None] | None = None,
     ) -> TrackPath:
@@ -231,6 +239,7 @@ class Listening:
         path = TrackPath(
             track_id,
             consumers=consumers,
+            native=native,
             feed=transcription,
             feed_account=ledger.account(track_id, TRANSCRIBER_CONSUMER) if transcription else None,
             rules=SpeechRules(
@@ -360,10 +369,7 @@ class Listening:
             self._track_gone(track.signal.track_id)
             self._changed.set()
         self.bot.record(TrackClosed(track_id=track.signal.track_id))
-        if track.signal.track_id in self._degraded:
-            self.capture_health(
-                healthy=True, detail="the track closed", track_id=track.signal.track_id
-            )
+        self.health.track_closed(track.signal.track_id)
 
     def _track_gone(self, track_id: str) -> None:
         if self._mix is not None:
@@ -388,6 +394,7 @@ class Listening:
         self._paused = paused
         for track in self._tracks.values():
             track.path.pause(paused)
+        self.media.pause(paused=paused)
         if self._mix is not None:
             self._mix.pause(paused=paused)
         if self._captions is not None:
@@ -510,41 +517,14 @@ class Listening:
         )
         self._failed(trouble)
 
-    # --- capture health ----------------------------------------------------------------
+    # --- the call ------------------------------------------------------------------------
 
     def entered_call(self, *, in_call: bool) -> None:
         """Say whether the bot is in the call now: only then is audio the meeting's."""
         self._in_call = in_call
-        self._last_heard = trio.current_time()
+        self.media.entered_call(in_call=in_call)
+        self.health.entered_call(in_call=in_call)
         self._changed.set()
-
-    def capture_health(self, *, healthy: bool, detail: str, track_id: str | None) -> None:
-        """Take note that audio does, or does not, arrive as it should."""
-        if healthy and track_id in self._degraded:
-            self._degraded.discard(track_id)
-            self.bot.record(CaptureRestored(detail=detail, track_id=track_id))
-        elif not healthy and track_id not in self._degraded:
-            self._degraded.add(track_id)
-            self.bot.record(CaptureDegraded(detail=detail, track_id=track_id))
-        self.bot.leave_rules.audio_health(healthy=not self._degraded, now=trio.current_time())
-        self.bot.rules_changed()
-
-    async def _watch_capture(self) -> None:
-        """Notice a call with people in it and no audio for 20 s."""
-        while True:
-            due = (self._last_heard or trio.current_time()) + NO_AUDIO_S
-            await trio.sleep_until(max(due, trio.current_time() + 1.0))
-            heard = self._last_heard or 0.0
-            silent_s = trio.current_time() - heard
-            if not self._in_call or silent_s < NO_AUDIO_S or self._closed:
-                continue
-            if self._captions is not None and not self._sinks:
-                continue  # nobody waits for sound
-            if self.bot.roster.others:
-                self.capture_health(
-                    healthy=False, detail=f"no audio for {NO_AUDIO_S:g} s", track_id=None
-                )
-            await trio.sleep(1.0)
 
     # --- tasks -----------------------------------------------------------------------
 
@@ -553,7 +533,7 @@ class Listening:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             async with trio.open_nursery() as side:
-                side.start_soon(self._watch_capture)
+                side.start_soon(self.health.run)
                 side.start_soon(self._revision.run)
                 if self._captions is not None:
                     side.start_soon(self._captions.run)
@@ -573,6 +553,8 @@ class Listening:
     def close(self) -> None:
         """Take nothing more; `drained` is set once everything is through."""
         self._closed = True
+        self.media.close()
+        self.health.close()
         for track in list(self._tracks.values()):
             track.intake.close()
         self._end_mix()

@@ -114,7 +114,9 @@ class Life:
             return None
         reason = self.ending.reason or EndReason.INTERNAL_ERROR
         context = self._context
-        kept = any(context.ledger.captured.values()) or bool(context.transcript.segments)
+        media = any(entry.delivered for entry in context.media_ledger.entries())
+        sound = any(context.ledger.captured.values())
+        kept = sound or media or bool(context.transcript.segments)
         recorded = self.recorded_something and kept
         state = self.ending.terminal_state(something_recorded=recorded)
         check_transition(self.state, state, recovering=True)

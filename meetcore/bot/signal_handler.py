@@ -73,6 +73,32 @@ class BotCallEvents:
         """Account for audio that never reached `hear`."""
         self._listening.declare_lost(track_id, start_sample, samples, cause)
 
+    def media(
+        self,
+        track_id: str,
+        *,
+        kind: str,
+        container: str,
+        data: bytes,
+        at_s: float,
+        duration_s: float,
+        header: bool = False,
+    ) -> None:
+        """Hand in a fragment of media."""
+        self._listening.media.take(
+            track_id,
+            kind=kind,
+            container=container,
+            data=data,
+            at_s=at_s,
+            duration_s=duration_s,
+            header=header,
+        )
+
+    def declare_media_lost(self, track_id: str, fragments: int, cause: str) -> None:
+        """Account for fragments that never reached `media`."""
+        self._listening.media.declare_lost(track_id, fragments, cause)
+
 
 class SignalHandler:
     """Takes the signals of one call, repeats and all, and records what is new in them."""
@@ -220,7 +246,7 @@ class SignalHandler:
 
     @_take.register
     def _capture_health(self, signal: CaptureHealth) -> None:
-        self._listening.capture_health(
+        self._listening.health.report(
             healthy=signal.healthy, detail=signal.detail, track_id=signal.track_id
         )
 

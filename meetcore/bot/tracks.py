@@ -19,7 +19,7 @@ from meetcore.audio.resample import Resampler, position
 from meetcore.audio.utterance import EndCause, SpeechBegan, SpeechEnded, SpeechRules
 from meetcore.audio.utterance import UtteranceDetector as _UtteranceDetector
 from meetcore.audio.vad import VoiceDetector
-from meetcore.log.mailbox import AudioMailbox, Lost
+from meetcore.log.mailbox import AudioMailbox, Lost, lost_chunk
 from meetcore.model.errors import PluginError
 
 __all__ = [
@@ -159,6 +159,7 @@ class TrackPath:
     Args:
         track_id: The track.
         consumers: Who gets all audio.
+        native: Who gets it as it comes, before the resampler.
         feed: Who gets speech, None for nobody.
         feed_account: The feed's account, for what is withheld from it.
         rules: When speech begins and ends.
@@ -172,6 +173,7 @@ class TrackPath:
         track_id: str,
         *,
         consumers: Sequence[AudioConsumer] = (),
+        native: Sequence[AudioConsumer] = (),
         feed: SpeechFeed | None = None,
         feed_account: Account | None = None,
         rules: SpeechRules | None = None,
@@ -182,6 +184,7 @@ class TrackPath:
         self.track_id = track_id
         self.paused = False
         self._puts = [consumer.put for consumer in consumers]
+        self._native_puts = [consumer.put for consumer in native]
         self._feed = feed
         self._account = feed_account or Account(track_id, "transcriber")
         self._rules = rules or SpeechRules()
@@ -200,6 +203,10 @@ class TrackPath:
 
     def process(self, item: Chunk | Lost) -> None:
         """Take the next chunk, or the next hole, of the track."""
+        if self._native_puts:
+            held = self.paused and not isinstance(item, Lost)
+            for put in self._native_puts:
+                put(lost_chunk(item, "paused") if held and isinstance(item, Chunk) else item)
         if isinstance(item, Lost):
             if self._resampler is not None:
                 for chunk in self._resampler.flush(self.track_id):

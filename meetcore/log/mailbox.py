@@ -17,7 +17,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
 
-__all__ = ["AudioMailbox", "DraftBox", "Lost", "Wake"]
+__all__ = ["AudioMailbox", "DraftBox", "Lost", "Wake", "lost_chunk"]
 
 T = TypeVar("T")
 
@@ -63,11 +63,16 @@ class Lost:
         return self.start_sample + self.samples
 
 
+def lost_chunk(chunk: Chunk, cause: str) -> Lost:
+    """Return the news that a chunk is not coming, in samples at 16 kHz, whatever its rate."""
+    return Lost(chunk.track_id, chunk.core_start, chunk.core_samples, cause)
+
+
 class AudioMailbox:
     """Audio for one consumer: bounded in samples, the oldest goes first, every loss stays named.
 
     Args:
-        limit_samples: How much audio may wait.
+        limit_samples: How much audio may wait, at 16 kHz.
         cause: The cause named when something did not fit.
     """
 
@@ -88,7 +93,7 @@ class AudioMailbox:
         """Add audio, or the news that some is missing. Never waits."""
         self._items.append(item)
         if not isinstance(item, Lost):
-            self._waiting += item.samples
+            self._waiting += item.core_samples
             if self._waiting > self._limit:
                 self._shed()
         self._wake.set()
@@ -100,10 +105,9 @@ class AudioMailbox:
             if isinstance(item, Lost):
                 self._append(lost, item)
             else:
-                self._waiting -= item.samples
-                self._append(
-                    lost, Lost(item.track_id, item.start_sample, item.samples, self._cause)
-                )
+                gone = lost_chunk(item, self._cause)
+                self._waiting -= gone.samples
+                self._append(lost, gone)
         self._items.extendleft(reversed(lost))
 
     @staticmethod

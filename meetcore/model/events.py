@@ -40,6 +40,7 @@ __all__ = [
     "LedgerClosed",
     "LedgerEntry",
     "LevelDraft",
+    "MediaLost",
     "ParticipantJoined",
     "ParticipantLeft",
     "ParticipantUpdated",
@@ -334,9 +335,8 @@ class TranscriberRestarted(Event):
 
 @frozen(kw_only=True)
 class TranscriberUsage(Event):
-    """What one stream of a transcriber used, when it is closed.
+    """What one stream of a transcriber was sent (replays too) and how long it was open.
 
-    `audio_s` is the audio that it was sent, replays included, `open_s` how long it was open;
     `billed_s` and `cost` are the provider's word, None where it says nothing.
     """
 
@@ -395,9 +395,21 @@ class AudioLost(Event):
     cause: str
 
 
+@frozen(kw_only=True)
+class MediaLost(Event):
+    """Media that one consumer did not get: `fragments` of a track from number `first` on."""
+
+    type: ClassVar[str] = "media.lost"
+    track_id: str
+    consumer: str
+    first: int
+    fragments: int
+    cause: str
+
+
 @frozen
 class LedgerEntry:
-    """The account of one track for one consumer, in samples at 16 kHz.
+    """The account of one track for one consumer, in samples at 16 kHz, or in fragments of media.
 
     `captured == delivered + withheld + lost`: `withheld` is what was kept back on purpose,
     silence from a transcriber that asks for speech only, or everything while paused.
@@ -409,11 +421,12 @@ class LedgerEntry:
     delivered: int
     withheld: int
     lost: int
+    unit: str = "samples"
 
 
 @frozen(kw_only=True)
 class LedgerClosed(Event):
-    """The audio account of the whole attendance."""
+    """The account of audio and media of the whole attendance."""
 
     type: ClassVar[str] = "ledger.closed"
     entries: tuple[LedgerEntry, ...]

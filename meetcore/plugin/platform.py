@@ -117,6 +117,38 @@ class SpeechOutput(ABC):
     def played_s(self) -> float:
         """How many seconds of what was written were really played so far; also after `stop`."""
 
+    def media(
+        self,
+        track_id: str,
+        *,
+        kind: str,
+        container: str,
+        data: bytes,
+        at_s: float,
+        duration_s: float,
+        header: bool = False,
+    ) -> None:
+        """Hand in a fragment of media that passes by: encoded sound, video, a screen share.
+
+        A track of media needs no announcement; its fragments come in order. They go to the sinks
+        that want media, and are counted; what covers a pause is kept back. It never waits.
+
+        Args:
+            track_id: The track; it is counted apart from sound, so the name may be the same.
+            kind: `audio`, `video`, `screen`, or `tab` for all of a page.
+            container: How it is wrapped, as a media type: `video/mp4;codecs=…`.
+            data: The bytes.
+            at_s: When it begins, in seconds on the clock of the chunks.
+            duration_s: How long it is, in seconds.
+            header: Whether it is the container's beginning, by itself, with no media in it.
+
+        Raises:
+            PluginError: A header has a duration, or a duration is negative.
+        """
+
+    def declare_media_lost(self, track_id: str, fragments: int, cause: str) -> None:
+        """Account for fragments that existed but never reached `media`."""
+
 
 class Call(ABC):
     """The bot's presence in one meeting.

@@ -23,6 +23,7 @@ from meetcore.plugin.options import Configured, OptionsT
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
+    from meetcore.audio.media import MediaFragment
 
 __all__ = ["JournalView", "Sink", "SinkContext"]
 
@@ -91,12 +92,15 @@ class Sink(Configured[OptionsT], ABC):
     meanwhile and of the terminal state → exit of `open`. Events come in order, from a cursor
     over the journal: none is ever skipped. Drafts come in their place between events, the
     newest of a key only. `on_audio` runs in a task of its own, so a slow `deliver` does not hold
-    up audio; its bounded mailbox drops the oldest, and that is declared.
+    up audio; its bounded mailbox drops the oldest, and that is declared. `on_media` likewise.
 
     Attributes:
         wants_events: Whether `deliver` is to be called.
         wants_drafts: Whether `deliver_draft` is to be called.
         wants_audio: Whether `on_audio` is to be called.
+        wants_native_audio: Whether it gets chunks as the platform gave them, at the rate they came
+            in, instead of 16 kHz. Gaps and the account stay in samples at 16 kHz.
+        wants_media: Whether `on_media` is to be called: encoded sound, video, a screen.
         call_timeout_s: How long one call may take before it counts as hung.
         finish_timeout_s: How long `finish` and the exit of `open` may take, each.
         transient: Whether it belongs to the process and not to the bot: then the journal does
@@ -107,6 +111,8 @@ class Sink(Configured[OptionsT], ABC):
     wants_events: ClassVar[bool] = True
     wants_drafts: ClassVar[bool] = False
     wants_audio: ClassVar[bool] = False
+    wants_native_audio: ClassVar[bool] = False
+    wants_media: ClassVar[bool] = False
     call_timeout_s: ClassVar[float] = 30.0
     finish_timeout_s: ClassVar[float] = 60.0
     transient: ClassVar[bool] = False
@@ -127,6 +133,18 @@ class Sink(Configured[OptionsT], ABC):
 
     async def on_gap(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
         """Learn that these samples of a track never come, in order with `on_audio`.
+
+        Cause `paused` means that they were kept back on purpose.
+        """
+
+    async def on_media(self, fragment: MediaFragment) -> None:
+        """Take a fragment of media; those of a track come in order.
+
+        What waits for a slow sink is bounded: the oldest fragments go, headers last.
+        """
+
+    async def on_media_gap(self, track_id: str, first: int, fragments: int, cause: str) -> None:
+        """Learn that these fragments of a track never come, in order with `on_media`.
 
         Cause `paused` means that they were kept back on purpose.
         """

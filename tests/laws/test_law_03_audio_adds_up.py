@@ -171,4 +171,5 @@ def test_a_consumer_that_is_too_slow_loses_audio_by_declaration_only(tmp_path, w
         e.samples for e in events if isinstance(e, meetcore.AudioLost) and e.consumer == "slow"
     )
     assert declared > 200 * 16_000
-    assert accounts["slow"].lost <= declared
+    assert accounts["slow"].lost == declared
+    assert ledger.balanced

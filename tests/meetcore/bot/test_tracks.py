@@ -105,3 +105,14 @@ def test_a_loss_declared_before_the_first_chunk_counts_at_the_chunks_rate():
     lost, chunk = intake.mailbox.drain()
     assert (lost.start_sample, lost.samples, lost.cause) == (0, 16_000, "bridge")
     assert isinstance(chunk, Chunk)
+
+
+def test_what_a_slow_core_loses_of_native_sound_is_told_on_the_common_clock():
+    ledger = Ledger()
+    intake = TrackIntake("t", ledger)
+    for second in range(12):
+        intake.hear(Chunk("t", second * 48_000, silence(48_000), 48_000))
+    lost, *chunks = intake.mailbox.drain()
+    assert lost == Lost("t", 0, 2 * 16_000, "core_behind")
+    assert len(chunks) == 10
+    assert ledger.captured["t"] == 12 * 16_000
