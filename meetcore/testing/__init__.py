@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     from meetcore.testing.sim import SimMeeting as SimMeeting
     from meetcore.testing.sim import run_simulated as run_simulated
     from meetcore.testing.sim import simulated_clock as simulated_clock
+    from meetcore.testing.sim_speech import Said as Said
+    from meetcore.testing.sim_tracks import LateOwners as LateOwners
+    from meetcore.testing.sim_tracks import MixedTrack as MixedTrack
+    from meetcore.testing.sim_tracks import RosterListing as RosterListing
+    from meetcore.testing.sim_tracks import SharedSlots as SharedSlots
+    from meetcore.testing.sim_tracks import SimTracks as SimTracks
     from meetcore.testing.voice import synthetic_voice as synthetic_voice
 
 _HOMES: dict[str, tuple[str, ...]] = {
@@ -53,6 +59,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "scripted": ("ScriptedTranscriber",),
     "service_conformance": ("ServiceConformance", "ServiceStage"),
     "sim": ("SimMeeting", "run_simulated", "simulated_clock"),
+    "sim_speech": ("Said",),
+    "sim_tracks": ("LateOwners", "MixedTrack", "RosterListing", "SharedSlots", "SimTracks"),
     "voice": ("synthetic_voice",),
 }
 

@@ -23,6 +23,7 @@ from meetcore.plugin.transcriber import (
     TranscriberStream,
 )
 from meetcore.testing.script import Script
+from meetcore.testing.sim_tracks import SimTracks
 
 __all__ = ["ScriptedTranscriber"]
 
@@ -43,6 +44,7 @@ class ScriptedTranscriber(Transcriber):
         crash_at_s: Call seconds at which feeding raises, once each.
         fatal: An error every stream raises at once, for instance a refused key.
         final_delay_s: How long a final takes.
+        tracks: On which tracks people are heard, as the meeting has it.
         stall_from_s: From these call seconds on finals do not come, until the stream is
             opened again.
 
@@ -61,6 +63,7 @@ class ScriptedTranscriber(Transcriber):
         fatal: TranscriberError | None = None,
         final_delay_s: float = 0.0,
         stall_from_s: float | None = None,
+        tracks: SimTracks | None = None,
     ) -> None:
         super().__init__()
         self.script = script
@@ -71,7 +74,11 @@ class ScriptedTranscriber(Transcriber):
         self._fatal = fatal
         self._final_delay_s = final_delay_s
         self._stall_from_s = stall_from_s
-        self._words = sorted(script.reference_words(), key=lambda w: w.start_s)
+        self._tracks = tracks or SimTracks()
+        self._words = [
+            (round((word.start_s + word.end_s) / 2 * SAMPLE_RATE_HZ), word)
+            for word in sorted(script.reference_words(), key=lambda w: w.start_s)
+        ]
 
     @asynccontextmanager
     async def open(self, context: TranscriberContext) -> AsyncIterator[None]:
@@ -85,7 +92,7 @@ class ScriptedTranscriber(Transcriber):
 
     @asynccontextmanager
     async def stream(self, request: StreamRequest) -> AsyncIterator[TranscriberStream]:
-        """Open a stream for one track; tracks are named after people."""
+        """Open a stream for one track."""
         if self._fatal is not None:
             raise self._fatal
         self.streams += 1
@@ -102,12 +109,20 @@ class ScriptedTranscriber(Transcriber):
             self._crashes.pop(0)
             raise TranscriberError("network", f"scripted crash at {at_s:.1f} s", retryable=True)
 
-    def words(self, who: str, heard: _Heard) -> tuple[Word, ...]:
-        """Return the words of a person whose time was fed."""
+    def lines_on(self, track_id: str) -> frozenset[int]:
+        """Return the indices of the lines on a track."""
+        return self._tracks.lines_on(self.script, track_id)
+
+    def words(self, lines: frozenset[int], heard: _Heard) -> tuple[Word, ...]:
+        """Return the words of lines whose time was fed."""
         found = []
-        for word in self._words:
-            middle = round((word.start_s + word.end_s) / 2 * SAMPLE_RATE_HZ)
-            if word.who == who and any(a <= middle < b for a, b in heard.fed):
+        if not heard.fed:
+            return ()
+        first, last = heard.fed[0][0], heard.fed[-1][1]
+        for middle, word in self._words:
+            if word.line not in lines or not first <= middle < last:
+                continue
+            if any(a <= middle < b for a, b in heard.fed):
                 found.append(Word(word.text, round(word.start_s, 3), round(word.end_s, 3), 0.9))
         return tuple(found)
 
@@ -122,7 +137,7 @@ class _ScriptedStream(TranscriberStream):
     ) -> None:
         self._owner = owner
         self._emit: Callable[[Hypothesis], None] = request.emit
-        self._who = request.track_id.partition(".")[0]
+        self._lines = owner.lines_on(request.track_id)
         self._heard: dict[str, _Heard] = {}
         self._current = ""
         self._stall_from_s = stall_from_s
@@ -152,7 +167,7 @@ class _ScriptedStream(TranscriberStream):
 
     def _say(self, utterance_id: str, *, final: bool) -> None:
         heard = self._heard[utterance_id]
-        words = self._owner.words(self._who, heard)
+        words = self._owner.words(self._lines, heard)
         text = " ".join(word.text for word in words)
         if text == heard.said and not final:
             return

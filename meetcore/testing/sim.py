@@ -20,10 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import trio
+from attrs import evolve
 
-from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
+from meetcore.audio.chunk import SAMPLE_RATE_HZ, Pcm
 from meetcore.bot.bot import Bot
 from meetcore.bot.factory import open_bot
 from meetcore.log.journal import read_journal
@@ -43,7 +43,7 @@ from meetcore.model.signals import (
     ParticipantChanged,
     ParticipantGone,
     RosterHealth,
-    TrackAppeared,
+    RosterSeen,
     TrackGone,
 )
 from meetcore.plugin.hooks import hookimpl
@@ -59,14 +59,13 @@ from meetcore.plugin.registry import Plugins
 from meetcore.testing.script import Decision, EndHow, FaultKind, Line, Person, Script
 from meetcore.testing.script_toml import parse_script
 from meetcore.testing.sim_speech import Said, SimSpeech
+from meetcore.testing.sim_tracks import SILENT_CHUNK_S, RosterListing, SimSound, SimTracks
 from meetcore.testing.voice import read_wav, synthetic_voice
 
 __all__ = ["SimCall", "SimMeeting", "run_simulated", "simulated_clock"]
 
 T = TypeVar("T")
 EPOCH = datetime(2026, 1, 1, 9, 0, 0, tzinfo=UTC)
-CHUNK_S = 0.1
-SILENT_CHUNK_S = 2.0
 HANG_S = 10_000_000.0
 CAPTION_LAG_S = 0.3
 _SCRIPTED = ("sim", "scripted")
@@ -80,6 +79,9 @@ class SimMeeting:
         name: Part of the link, `sim:NAME`.
         captions: Whether the meeting has captions, for a bot that asks for them.
         sound: Whether anything is heard.
+        tracks: On which tracks people are heard, and how it is told whose they are; by default
+            each on their own.
+        lists: How people are shown as whole lists; by default everybody's coming and going is told.
 
     Attributes:
         link: What to give to `open_bot`.
@@ -96,12 +98,16 @@ class SimMeeting:
         *,
         captions: bool = False,
         sound: bool = True,
+        tracks: SimTracks | None = None,
+        lists: RosterListing | None = None,
     ) -> None:
         self.script = parse_script(script) if isinstance(script, str) else script
         self.name = name
         self.link = f"sim:{name}"
         self.captions = captions
         self.sound = sound
+        self.tracks = tracks or SimTracks()
+        self.lists = lists
         self.chat_sent: list[str] = []
         self.said: list[Said] = []
         self.left_politely = False
@@ -263,6 +269,9 @@ class SimCall(Call):
         self._roster_lost = False
         self._over = False
         self._lines = [(i, line) for i, line in enumerate(self._script.lines)]
+        self._tracks = meeting.tracks
+        self._sound = SimSound(self._script, meeting.speech, meeting.tracks)
+        self._random = random.Random(self._script.seed)
 
     async def leave(self) -> None:
         """Take leave; a script can let it hang or fail."""
@@ -303,9 +312,9 @@ class SimCall(Call):
             if script.admission.decision is Decision.IGNORE:
                 await trio.sleep_forever()
         self._events.observe(Admitted("the script admits"))
-        self._appear(
-            Participant(id="bot", name=self._request.display_name, is_self=True, is_bot=True)
-        )
+        self._appear(self._bot())
+        for track_id in self._tracks.shared:
+            self._events.observe(self._tracks.appeared(track_id))
         began = self._meeting.began = trio.current_time()
         heard_up_to = 0
         for at_s, _, act in sorted(self._happenings(), key=lambda item: item[:2]):
@@ -342,6 +351,14 @@ class SimCall(Call):
             for at_s, caption in self._captions():
                 order += 1
                 yield at_s, order, partial(self._caption, caption)
+        for at_s, signal in self._tracks.told(script, self._random):
+            order += 1
+            yield at_s, order, partial(self._events.observe, signal)
+        if self._meeting.lists is not None:
+            every_s = self._meeting.lists.every_s
+            for number in range(int(script.duration_s / every_s) + 5):
+                order += 1
+                yield number * every_s, order, partial(self._list, number * every_s)
         for kick in script.kicks:
             order += 1
             yield kick.at_s, order, partial(self._part, kick.who)
@@ -376,14 +393,34 @@ class SimCall(Call):
         self._over = True
         self._events.observe(CallEnded(reason, Evidence("script", detail)))
 
+    def _list(self, at_s: float) -> None:
+        """Show everybody, as far as the list has them."""
+        lists = self._meeting.lists
+        assert lists is not None
+        unwell = self._random.random() < lists.unwell
+        seen = [] if unwell else [self._bot()]
+        for person_id in self._present:
+            if self._random.random() >= lists.missing:
+                shown = self._participant(self._script.person(person_id))
+                name = lists.name_of(person_id, shown.name, at_s)
+                seen.append(evolve(shown, name=name))
+        self._events.observe(RosterSeen(tuple(seen), None if unwell else "bot"))
+
+    def _bot(self) -> Participant:
+        return Participant(id="bot", name=self._request.display_name, is_self=True, is_bot=True)
+
+    def _id(self, person_id: str) -> str:
+        """Return a participant's id: of one who comes back to a list, another."""
+        return person_id if self._meeting.lists is None else self._track(person_id)
+
     def _appear(self, participant: Participant) -> None:
-        if not self._roster_lost:
+        if not self._roster_lost and self._meeting.lists is None:
             self._shown.add(participant.id)
             self._events.observe(ParticipantAppeared(participant))
 
     def _participant(self, person: Person) -> Participant:
         return Participant(
-            id=person.id,
+            id=self._id(person.id),
             name=person.name,
             is_bot=person.is_bot,
             is_host=person.host,
@@ -394,8 +431,9 @@ class SimCall(Call):
         visit = self._visits[person.id] = self._visits.get(person.id, 0) + 1
         self._present[person.id] = visit
         self._appear(self._participant(person))
-        if self._meeting.sound:
-            self._events.observe(TrackAppeared(self._track(person.id), person.id))
+        if self._meeting.sound and not self._tracks.shared:
+            track_id = self._track(person.id)
+            self._events.observe(self._tracks.appeared(track_id, self._id(person.id)))
 
     def _track(self, person_id: str) -> str:
         visit = self._present[person_id]
@@ -404,10 +442,10 @@ class SimCall(Call):
     def _part(self, person_id: str) -> None:
         if person_id not in self._present:
             return
-        if self._meeting.sound:
+        if self._meeting.sound and not self._tracks.shared:
             self._events.observe(TrackGone(self._track(person_id)))
         del self._present[person_id]
-        if not self._roster_lost:
+        if not self._roster_lost and self._meeting.lists is None:
             self._vanish(person_id)
 
     def _vanish(self, person_id: str) -> None:
@@ -416,7 +454,8 @@ class SimCall(Call):
 
     def _mute(self, person_id: str, *, muted: bool) -> None:
         (self._muted.add if muted else self._muted.discard)(person_id)
-        if person_id in self._present and not self._roster_lost:
+        seen = not self._roster_lost and self._meeting.lists is None
+        if person_id in self._present and seen:
             participant = self._participant(self._script.person(person_id))
             self._events.observe(ParticipantChanged(participant))
 
@@ -455,49 +494,14 @@ class SimCall(Call):
         """Let everybody present be heard from sample `start` to `until_s`, in real pace."""
         end = round(until_s * SAMPLE_RATE_HZ)
         while start < end:
-            stop = self._next_stop(start, end)
+            stop = self._sound.next_stop(start, end)
             await trio.sleep_until(began + stop / SAMPLE_RATE_HZ)
-            for person_id in self._present if self._meeting.sound else ():
-                if not self._dropped(person_id, start):
-                    pcm = self._sound(person_id, start, stop)
-                    self._events.hear(Chunk(self._track(person_id), start, pcm))
+            if self._meeting.sound:
+                present = {who: self._track(who) for who in self._present}
+                for chunk in self._sound.chunks(present, self._muted, start, stop):
+                    self._events.hear(chunk)
             start = stop
         return start
-
-    def _next_stop(self, start: int, end: int) -> int:
-        """Return where the next chunk ends: short ones around speech, long ones in silence."""
-        start_s = start / SAMPLE_RATE_HZ
-        quiet_until = start_s + SILENT_CHUNK_S
-        for _, line in self._lines:
-            if line.at_s - CHUNK_S <= start_s < line.end_s + 1.0:
-                quiet_until = start_s + CHUNK_S
-                break
-            if line.at_s > start_s:
-                quiet_until = min(quiet_until, max(line.at_s - CHUNK_S, start_s + CHUNK_S))
-        return min(end, start + max(1, round((quiet_until - start_s) * SAMPLE_RATE_HZ)))
-
-    def _dropped(self, person_id: str, start: int) -> bool:
-        at_s = start / SAMPLE_RATE_HZ
-        return any(
-            fault.kind is FaultKind.DROPPED_AUDIO
-            and fault.who == person_id
-            and fault.at_s <= at_s < fault.at_s + (fault.for_s or 0.0)
-            for fault in self._script.faults
-        )
-
-    def _sound(self, person_id: str, start: int, stop: int) -> Pcm:
-        pcm = np.zeros(stop - start, np.int16)
-        if person_id in self._muted:
-            return pcm
-        for index, line in self._lines:
-            first = round(line.at_s * SAMPLE_RATE_HZ)
-            if line.who != person_id or first >= stop:
-                continue
-            speech = self._meeting.speech(index, line)
-            a, b = max(start, first), min(stop, first + len(speech))
-            if a < b:
-                pcm[a - start : b - start] = speech[a - first : b - first]
-        return pcm
 
 
 def simulated_clock() -> Callable[[], datetime]:
