@@ -23,7 +23,6 @@ _REGISTRIES = (
     "transcribers",
     "synthesizers",
     "sinks",
-    "stores",
     "launchers",
 )
 """What shows in `registered` by name, where the hook itself says no more."""

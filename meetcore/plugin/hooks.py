@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from meetcore.plugin.launcher import Launcher
     from meetcore.plugin.platform import Platform
     from meetcore.plugin.sink import Sink
-    from meetcore.plugin.store import Store, Vault
     from meetcore.plugin.synthesizer import Synthesizer
     from meetcore.plugin.transcriber import Transcriber
 
@@ -111,12 +110,6 @@ class HookSpecs:
     @hookspec
     def meetcore_register_sinks(self, register: Callable[[type[Sink]], None]) -> None:
         """Offer sinks: call `register` with each `Sink` class."""
-
-    @hookspec
-    def meetcore_register_stores(
-        self, register: Callable[[type[Store] | type[Vault]], None]
-    ) -> None:
-        """Offer stores and vaults: call `register` with each class."""
 
     @hookspec
     def meetcore_register_launchers(self, register: Callable[[type[Launcher]], None]) -> None:

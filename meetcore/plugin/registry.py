@@ -34,7 +34,6 @@ from meetcore.plugin.hooks import API_VERSION, FAIL_CLOSED, HookSpecs
 from meetcore.plugin.launcher import Launcher
 from meetcore.plugin.platform import Platform
 from meetcore.plugin.sink import Sink
-from meetcore.plugin.store import Store, Vault
 from meetcore.plugin.synthesizer import Synthesizer
 from meetcore.plugin.transcriber import Transcriber
 
@@ -142,7 +141,6 @@ class Plugins:
         self.synthesizers: dict[str, type[Synthesizer]] = {}
         self.transcribers: dict[str, type[Transcriber]] = {"captions": CaptionsTranscriber}
         self.sinks: dict[str, type[Sink]] = {}
-        self.stores: dict[str, type[Store] | type[Vault]] = {}
         self.launchers: dict[str, type[Launcher]] = {}
         self.infos: list[PluginInfo] = []
         self.manager = pluggy.PluginManager("meetcore")
@@ -256,7 +254,6 @@ class Plugins:
             ("transcribers", self.transcribers, (Transcriber,)),
             ("synthesizers", self.synthesizers, (Synthesizer,)),
             ("sinks", self.sinks, (Sink,)),
-            ("stores", self.stores, (Store, Vault)),
             ("launchers", self.launchers, (Launcher,)),
         ]
 
@@ -338,7 +335,7 @@ class Plugins:
                     "Mend it, or take its table out of the configuration.",
                 )
         known = {*self.platforms, *self.transcribers, *self.synthesizers, *self.sinks}
-        known |= {*self.stores, *self.launchers}
+        known |= {*self.launchers}
         known |= {info.name for info in self.infos}
         for name in config.plugins:
             if name.partition(":")[0] not in known:

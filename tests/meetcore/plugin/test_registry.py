@@ -196,7 +196,7 @@ def test_a_plugin_that_was_refused_leaves_nothing_behind(write):
         """
         class Bad: pass
         @meetcore.hookimpl
-        def meetcore_register_stores(register):
+        def meetcore_register_launchers(register):
             register(Bad)
         @meetcore.hookimpl
         def meetcore_on_event(event):
@@ -204,7 +204,7 @@ def test_a_plugin_that_was_refused_leaves_nothing_behind(write):
         """
     )
     plugins = load()
-    with pytest.raises(PluginError, match="no Store or Vault class"):
+    with pytest.raises(PluginError, match="no Launcher class"):
         plugins._load_file(write("half", text))
     assert plugins.sinks == {}
     assert plugins.implementations("meetcore_on_event") == []

@@ -28,7 +28,11 @@ from meetcore_server.native import (
     bots,
     health,
     media,
-    routes_content,
+    routes_chat,
+    routes_events,
+    routes_participants,
+    routes_recordings,
+    routes_transcript,
     socket_tokens,
 )
 from meetcore_server.native.access import HOW_TO_SEND_A_KEY, NO_KEY, admin, reader, writer
@@ -81,7 +85,11 @@ def _native() -> Litestar:
     """Return the native API of all servers of this process; making it takes a fifth of a second."""
     handlers: list[Any] = [
         *bots.HANDLERS,
-        *routes_content.HANDLERS,
+        *routes_events.HANDLERS,
+        *routes_transcript.HANDLERS,
+        *routes_participants.HANDLERS,
+        *routes_chat.HANDLERS,
+        *routes_recordings.HANDLERS,
         *accounts.HANDLERS,
         *media.HANDLERS,
         *socket_tokens.HANDLERS,

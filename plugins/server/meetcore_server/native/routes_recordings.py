@@ -1,0 +1,48 @@
+"""A bot's files over HTTP, each with a URL that is good for an hour."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from meetcore.gateway import Client
+from meetcore_server.native.models import (
+    Recording,
+)
+from meetcore_server.seen import Seen
+from meetcore_server.service import BotService
+
+__all__ = ["HANDLERS"]
+
+_MEDIA_S = 3600.0
+
+
+@get("/bots/{bot_id:str}/recordings", summary="Its files", operation_id="list_recordings")
+async def list_recordings(
+    bot_id: FromPath[str],
+    request: Request[Any, Any, Any],
+    service: NamedDependency[BotService],
+    reader: NamedDependency[Client],
+    seen: NamedDependency[Seen],
+) -> list[Recording]:
+    """Return the files of a bot, each with a URL that is good for an hour."""
+    row = await service.bot(reader, bot_id)
+    history = await service.history(row)
+    origin = seen.origin(request.headers)
+    return [
+        Recording(
+            kind=artifact.kind,
+            path=artifact.path,
+            media_type=artifact.media_type,
+            size_bytes=artifact.size_bytes,
+            duration_s=artifact.duration_s,
+            url=service.media_url(origin, row, artifact.path, client=reader, expires_s=_MEDIA_S),
+        )
+        for artifact in history.artifacts.values()
+    ]
+
+
+HANDLERS: list[Any] = [list_recordings]
