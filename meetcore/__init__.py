@@ -14,9 +14,9 @@ from meetcore.model.version import __version__ as __version__
 if TYPE_CHECKING:
     from meetcore import blocking as blocking
     from meetcore import from_asyncio as from_asyncio
+    from meetcore.audio.chunk import SAMPLE_RATE_HZ as SAMPLE_RATE_HZ
     from meetcore.audio.chunk import Chunk as Chunk
     from meetcore.audio.chunk import Pcm as Pcm
-    from meetcore.audio.chunk import SAMPLE_RATE_HZ as SAMPLE_RATE_HZ
     from meetcore.audio.clock import StreamClock as StreamClock
     from meetcore.audio.media import MediaFragment as MediaFragment
     from meetcore.audio.mix import BareMix as BareMix
@@ -121,11 +121,11 @@ if TYPE_CHECKING:
     from meetcore.model.history import Transition as Transition
     from meetcore.model.languages import LanguageRefused as LanguageRefused
     from meetcore.model.lifecycle import COMPLETING as COMPLETING
+    from meetcore.model.lifecycle import IN_CALL as IN_CALL
+    from meetcore.model.lifecycle import TERMINAL as TERMINAL
     from meetcore.model.lifecycle import EndReason as EndReason
     from meetcore.model.lifecycle import Evidence as Evidence
-    from meetcore.model.lifecycle import IN_CALL as IN_CALL
     from meetcore.model.lifecycle import State as State
-    from meetcore.model.lifecycle import TERMINAL as TERMINAL
     from meetcore.model.links import read_link as read_link
     from meetcore.model.meeting import MeetingLink as MeetingLink
     from meetcore.model.plain import format_time as format_time
