@@ -16,23 +16,25 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Unpack, overload
 
 import trio
 
 from meetcore.bot import bot as _bot
 from meetcore.bot import factory as _opening
+from meetcore.bot import speaking as _speaking
 from meetcore.bot.factory import OpenBotOptions
 from meetcore.fleet import fleet as _fleet
 from meetcore.fleet.bot_proxy import BotProxy, FleetProxy
 from meetcore.fleet.fleet import OpenFleetOptions, StartOptions
 from meetcore.fleet.trio_thread import Batches, Held, Running, TrioThread, over, plainly
-from meetcore.model.commands import Command
+from meetcore.model.commands import Command, WhenSpeaking
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Draft, Event, StateChanged
 
-__all__ = ["Bot", "Fleet", "open_bot", "open_fleet"]
+__all__ = ["Bot", "Fleet", "Speech", "open_bot", "open_fleet"]
 
 T = TypeVar("T")
 
@@ -93,6 +95,44 @@ def _held(thread: TrioThread, open_it: Callable[[], AbstractAsyncContextManager[
             _finish(held.running)
 
 
+class Speech:
+    """Something that a bot says, as a blocking program sees it; see `meetcore.Speech`."""
+
+    def __init__(self, thread: TrioThread, inner: _speaking.Speech) -> None:
+        self._thread = thread
+        self._inner = inner
+        self.id = inner.id
+        self.text = inner.text
+
+    def __repr__(self) -> str:
+        return f"<Speech {self.id}>"
+
+    @property
+    def position(self) -> float:
+        """How many seconds of it were really played."""
+
+        async def position() -> float:
+            return self._inner.position
+
+        return _call(self._thread, position)
+
+    def wait(self) -> bool:
+        """Return when it is over: True if it was said to its end, False if it was interrupted.
+
+        Raises:
+            CommandFailed: It broke off by some trouble.
+        """
+        return _call(self._thread, self._inner.wait)
+
+    def interrupt(self) -> None:
+        """Be silent; what is not said yet is not."""
+
+        async def interrupt() -> None:
+            self._inner.interrupt()
+
+        _call(self._thread, interrupt)
+
+
 class Bot(BotProxy):
     """A bot as a blocking program sees it: the same attributes, and calls that wait."""
 
@@ -148,6 +188,23 @@ class Bot(BotProxy):
     def speak(self, pcm: bytes, sample_rate_hz: int = 16_000) -> None:
         """Say int16 mono PCM, where the platform can."""
         _call(self._thread, partial(self._inner.speak, pcm, sample_rate_hz))
+
+    def say(
+        self,
+        source: bytes | Path | str,
+        *,
+        sample_rate_hz: int = 16_000,
+        when_speaking: WhenSpeaking | str = WhenSpeaking.APPEND,
+        text: str = "",
+    ) -> Speech:
+        """Say something; see `meetcore.Bot.say`."""
+
+        async def say() -> _speaking.Speech:
+            return self._inner.say(
+                source, sample_rate_hz=sample_rate_hz, when_speaking=when_speaking, text=text
+            )
+
+        return Speech(self._thread, _call(self._thread, say))
 
     def show_image(self, image: bytes, media_type: str = "image/png") -> None:
         """Show a picture as the bot's camera, where the platform can."""

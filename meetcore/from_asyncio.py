@@ -14,28 +14,32 @@ hearing whatever the program around it does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Unpack, overload
 
+import trio
+
 from meetcore.audio.chunk import Chunk
 from meetcore.bot import bot as _bot
 from meetcore.bot import factory as _opening
+from meetcore.bot import speaking as _speaking
 from meetcore.bot.factory import OpenBotOptions
+from meetcore.bot.speaking import SpeechSource
 from meetcore.fleet import fleet as _fleet
 from meetcore.fleet.bot_proxy import BotProxy, FleetProxy
 from meetcore.fleet.fleet import OpenFleetOptions, StartOptions
 from meetcore.fleet.trio_thread import Batches, TrioThread, plainly
-from meetcore.model.commands import Command
+from meetcore.model.commands import Command, WhenSpeaking
 from meetcore.model.config import BotConfig
-from meetcore.model.errors import CommandRefused
+from meetcore.model.errors import CommandRefused, MeetcoreError
 from meetcore.model.events import Draft, Event, StateChanged
 from meetcore.plugin import launcher as _launcher
 from meetcore.plugin.launcher import BotSpec
 
-__all__ = ["Bot", "Fleet", "RunningBot", "open_bot", "open_fleet"]
+__all__ = ["Bot", "Fleet", "RunningBot", "Speech", "open_bot", "open_fleet"]
 
 T = TypeVar("T")
 
@@ -122,6 +126,83 @@ async def _batched(thread: TrioThread, items: AsyncIterator[T]) -> AsyncGenerato
         await asyncio.gather(pump, return_exceptions=True)
 
 
+async def _received(receive: trio.MemoryReceiveChannel[bytes | Exception]) -> AsyncIterator[bytes]:
+    async with receive:
+        async for piece in receive:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
+async def _pump(
+    thread: TrioThread,
+    source: AsyncIterable[bytes],
+    send: trio.MemorySendChannel[bytes | Exception],
+) -> None:
+    """Hand on what an async iterator of this side gives, no faster than it is taken."""
+    pieces = aiter(source)
+    with suppress(trio.BrokenResourceError, CommandRefused):  # it is over, or everything is
+        try:
+            async for piece in pieces:
+                await _call(thread, partial(send.send, piece))
+        except (trio.BrokenResourceError, CommandRefused):
+            raise
+        except Exception as error:  # noqa: BLE001  the source's own: it ends the speech
+            await _call(thread, partial(send.send, error))
+        finally:
+            if isinstance(pieces, AsyncGenerator):
+                await pieces.aclose()
+            await _call(thread, send.aclose)
+
+
+class Speech:
+    """Something that a bot says, as an asyncio program sees it; see `meetcore.Speech`."""
+
+    def __init__(self, thread: TrioThread, inner: _speaking.Speech) -> None:
+        self._thread = thread
+        self._inner = inner
+        self.id = inner.id
+        self.text = inner.text
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __repr__(self) -> str:
+        return f"<Speech {self.id}>"
+
+    def follow(self, pump: asyncio.Task[None]) -> None:
+        """End a task that feeds it once it is over."""
+        self._tasks += [pump, asyncio.ensure_future(self._end(pump))]
+
+    async def _end(self, pump: asyncio.Task[None]) -> None:
+        with suppress(MeetcoreError):
+            await self.wait()
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+
+    async def position(self) -> float:
+        """Return how many seconds of it were really played."""
+
+        async def position() -> float:
+            return self._inner.position
+
+        return await _call(self._thread, position)
+
+    async def wait(self) -> bool:
+        """Return when it is over: True if it was said to its end, False if it was interrupted.
+
+        Raises:
+            CommandFailed: It broke off by some trouble.
+        """
+        return await _call(self._thread, self._inner.wait)
+
+    async def interrupt(self) -> None:
+        """Be silent; what is not said yet is not."""
+
+        async def interrupt() -> None:
+            self._inner.interrupt()
+
+        await _call(self._thread, interrupt)
+
+
 class Bot(BotProxy):
     """A bot as an asyncio program sees it: the same attributes, awaited on this side."""
 
@@ -170,6 +251,31 @@ class Bot(BotProxy):
     async def speak(self, pcm: bytes, sample_rate_hz: int = 16_000) -> None:
         """Say int16 mono PCM, where the platform can."""
         await _call(self._thread, partial(self._inner.speak, pcm, sample_rate_hz))
+
+    async def say(
+        self,
+        source: SpeechSource,
+        *,
+        sample_rate_hz: int = 16_000,
+        when_speaking: WhenSpeaking | str = WhenSpeaking.APPEND,
+        text: str = "",
+    ) -> Speech:
+        """Say something; see `meetcore.Bot.say`. An async iterator is one of this side."""
+        begin, pumps = source, []
+        if isinstance(source, AsyncIterable):
+            send, receive = trio.open_memory_channel[bytes | Exception](0)
+            begin = _received(receive)
+            pumps.append(partial(_pump, self._thread, source, send))
+
+        async def say() -> _speaking.Speech:
+            return self._inner.say(
+                begin, sample_rate_hz=sample_rate_hz, when_speaking=when_speaking, text=text
+            )
+
+        speech = Speech(self._thread, await _call(self._thread, say))
+        for pump in pumps:
+            speech.follow(asyncio.ensure_future(pump()))
+        return speech
 
     async def show_image(self, image: bytes, media_type: str = "image/png") -> None:
         """Show a picture as the bot's camera, where the platform can."""

@@ -361,15 +361,16 @@ async def _single(pcm: bytes) -> AsyncIterator[bytes]:
 
 @asynccontextmanager
 async def _closing(chunks: AsyncIterable[bytes]) -> AsyncGenerator[AsyncIterator[bytes]]:
-    """Iterate, and let go of what an async generator holds, in a few seconds, in any case."""
+    """Iterate, and let go of what an async generator or a channel holds, in a few seconds."""
     pieces = aiter(chunks)
     try:
         yield pieces
     finally:
-        if isinstance(pieces, AsyncGenerator):
+        let_go = getattr(pieces, "aclose", None)
+        if let_go is not None:
             with trio.CancelScope(shield=True) as patience:
                 patience.deadline = trio.current_time() + STOP_TIMEOUT_S
-                await pieces.aclose()
+                await let_go()
 
 
 async def _file(path: Path) -> tuple[int, AsyncIterable[bytes]]:

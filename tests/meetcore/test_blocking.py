@@ -53,6 +53,12 @@ def test_commands_wait_for_their_answer_and_raise_what_the_bot_says(tmp_path: Pa
         assert bot.state == "paused"
         bot.resume()
         bot.speak(b"\0\0")
+        speech = bot.say(b"\1\0" * 800)
+        assert speech.wait()
+        assert speech.position == 0.05
+        endless = bot.say(b"\1\0" * 160_000)
+        endless.interrupt()
+        assert endless.wait() is False
         with pytest.raises(CapabilityMissing, match="show image"):
             bot.show_image(b"png")
         with pytest.raises(TimeoutError, match=r"within 0\.01 s"):

@@ -102,6 +102,50 @@ def test_commands_and_what_can_be_read_work_from_the_asyncio_side(tmp_path):
     assert played.left_politely
 
 
+def test_speech_and_a_voice_agent_of_the_asyncio_side(tmp_path):
+    played, let_go = meeting(None), []
+    taken, gone = asyncio.Event(), asyncio.Event()
+
+    async def agent(pieces: int, *, fail: bool = False):
+        try:
+            for _ in range(pieces):
+                yield b"\1\0" * 1600
+            if fail:
+                raise KeyError("voice")
+            if pieces > 2:
+                taken.set()
+                await asyncio.Event().wait()
+        finally:
+            let_go.append(pieces)
+            if pieces > 2:
+                gone.set()
+
+    async def main() -> None:
+        async with opened(tmp_path, played) as bot:
+            async for event in bot.events():
+                if isinstance(event, meetcore.ParticipantJoined):
+                    break
+            said = await bot.say(b"\1\0" * 800)
+            assert await said.wait()
+            assert (await said.position(), said.text) == (0.05, "")
+            assert await (await bot.say(agent(2), text="hello")).wait()
+            broken = await bot.say(agent(1, fail=True))
+            with pytest.raises(meetcore.CommandFailed, match="voice"):
+                await broken.wait()
+            endless = await bot.say(agent(3))
+            await taken.wait()
+            await endless.interrupt()
+            assert await endless.wait() is False
+            await gone.wait()
+            with pytest.raises(CommandRefused, match="no int16"):
+                await bot.say(b"1")
+            await bot.stop()
+
+    asyncio.run(main())
+    assert let_go == [2, 1, 3]
+    assert [round(each.duration_s, 2) for each in played.said[:2]] == [0.05, 0.2]
+
+
 def test_errors_come_out_as_themselves(tmp_path):
     async def wrong_link() -> None:
         async with from_asyncio.open_bot("sim:elsewhere", plugins=meeting().plugins()):
