@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import attrs
 import click
 
+import meetcore
+from docs.reference.describe import attributes_of, described, description, sentence
 from docs.reference.schema import events_schema
-from meetcore import Signal
+from meetcore import Signal, gateway
 from meetcore.bot.bot import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.cli.ends import EXIT_MEANINGS
@@ -50,30 +52,6 @@ NOTE = "<!-- Written by docs/reference/generate.py from the code. Do not edit. -
 
 def _docstring(thing: object) -> str:
     return inspect.cleandoc(getattr(thing, "__doc__", None) or "")
-
-
-def _attributes(cls: type) -> dict[str, str]:
-    """Return what the docstrings say about each attribute: the class's own, then its bases'."""
-    found: dict[str, str] = {}
-    for each in cls.__mro__:
-        for name, said in _own_attributes(each).items():
-            found.setdefault(name, said)
-    return found
-
-
-def _own_attributes(cls: type) -> dict[str, str]:
-    found: dict[str, str] = {}
-    section = _docstring(cls).partition("Attributes:\n")[2]
-    name = ""
-    for line in section.splitlines():
-        if match := re.match(r"    (\w+): (.*)", line):
-            name = match[1]
-            found[name] = match[2]
-        elif name and line.startswith("        "):
-            found[name] += " " + line.strip()
-        elif line.strip() and not line.startswith("    "):
-            break
-    return found
 
 
 def _type_name(annotation: object) -> str:
@@ -160,7 +138,7 @@ def signals_page() -> str:
         if cls.__module__ != Signal.__module__:
             continue
         text, _, _ = _docstring(cls).partition("Attributes:\n")
-        described = _attributes(cls)
+        described = attributes_of(cls)
         lines += [f"## `{cls.__name__}`", "", text.strip(), ""]
         rows = [
             f"| `{a.name}` | {_type_name(a.type)} | {_default(a)} | {described.get(a.name, '')} |"
@@ -184,7 +162,7 @@ def _default(attribute: attrs.Attribute[Any]) -> str:
 
 def _option_table(cls: type) -> list[str]:
     """Return the lines of a table of options, in the order of the docstrings."""
-    described = _attributes(cls)
+    described = attributes_of(cls)
     place = {name: number for number, name in enumerate(described)}
     options = sorted(_fields(cls), key=lambda a: place.get(a.name, len(place)))
     rows = [f"| `{a.name}` | {_default(a)} | {described.get(a.name, '')} |" for a in options]
@@ -326,6 +304,61 @@ def lifecycle_page() -> str:
     return "\n".join(lines)
 
 
+CONTRACTS = (
+    ("A platform", ("Platform", "Call", "CallEvents", "CallRequest", "Capability")),
+    ("A transcriber", ("Transcriber", "TranscriberStream", "TranscriberCapabilities")),
+    ("A synthesizer", ("Synthesizer", "SpeechOutput")),
+    ("A sink", ("Sink", "SinkContext", "JournalView")),
+    ("A launcher", ("Launcher", "BotSpec", "RunningBot")),
+    ("A dialect", ("Dialect",)),
+    ("What hooks get", ("BotView", "HealthReport")),
+)
+STAR = "A method with a star has to be written; the others do what is said here by themselves."
+
+
+def contracts_page() -> str:
+    """Return the page of what plugins implement, and what they are given."""
+    lines = ["# Contracts", "", NOTE, f"All of it is in `meetcore`. {STAR}", ""]
+    for title, names in CONTRACTS:
+        lines += [f"# {title}", ""]
+        for name in names:
+            lines += described(name, getattr(meetcore, name))
+    return "\n".join(lines)
+
+
+def _errors(kind: type[meetcore.MeetcoreError]) -> Iterator[type[meetcore.MeetcoreError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _errors(below)
+
+
+def gateway_page() -> str:
+    """Return the page of what a vendor's API is made of, and of the codes of errors."""
+    lines = ["# Gateway", "", NOTE, f"All of it is in `meetcore.gateway`. {STAR}", ""]
+    for home, names in gateway._HOMES.items():
+        module = import_module(f"meetcore.gateway.{home}")
+        lines += [f"# {description(module).partition(chr(10))[0].rstrip('.')}", ""]
+        for name in names:
+            lines += described(name, getattr(gateway, name))
+    public = {*gateway.__all__, *meetcore.__all__}
+    codes = {
+        error.code: f"| `{error.code}` | `{error.__name__}` | {sentence(error)} |"
+        for error in _errors(meetcore.MeetcoreError)
+        if error.__name__ in public and "code" in vars(error)
+    }
+    lines += [
+        "# Codes of errors",
+        "",
+        "An error has its code from release to release; `ErrorTable` looks answers up by it.",
+        "",
+        "| code | error | |",
+        "|---|---|---|",
+        *(codes[code] for code in sorted(codes)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "hooks.md": hooks_page,
     "events.md": events_page,
@@ -334,6 +367,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration_page,
     "cli.md": cli_page,
     "lifecycle.md": lifecycle_page,
+    "contracts.md": contracts_page,
+    "gateway.md": gateway_page,
 }
 
 

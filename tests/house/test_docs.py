@@ -13,6 +13,7 @@ import click
 import pytest
 
 import meetcore
+import meetcore.gateway
 from meetcore.cli import main
 from meetcore.model import signals
 from meetcore.model.config import AudioConfig, AutomaticLeave, BotConfig, TranscriptionConfig
@@ -47,6 +48,19 @@ def test_every_hook_has_a_heading_with_its_name_and_arguments():
     ]
     assert len(hooks) <= 12, "at most a dozen hooks"
     assert sorted(headings("hooks.md")) == sorted(hooks)
+
+
+def test_every_public_name_of_the_gateway_has_a_heading():
+    told = {heading.removeprefix("async ").partition("(")[0] for heading in headings("gateway.md")}
+    assert told >= set(meetcore.gateway.__all__)
+
+
+def test_every_contract_and_each_of_its_methods_is_told():
+    page = (REFERENCE / "contracts.md").read_text("utf-8")
+    for contract in (meetcore.Platform, meetcore.Transcriber, meetcore.Sink, meetcore.Launcher):
+        assert contract.__name__ in headings("contracts.md")
+        for name in contract.__abstractmethods__:
+            assert re.search(rf"`(async )?{name}\b.* \*` \|", page), name
 
 
 def test_every_type_of_event_has_a_heading():

@@ -1,0 +1,94 @@
+"""Describes public classes and functions for the reference: what each is, has and does."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+
+__all__ = ["attributes_of", "described", "description"]
+
+_SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$", re.MULTILINE)
+
+
+def description(thing: object) -> str:
+    """Return what a docstring says before its sections."""
+    text = inspect.cleandoc(getattr(thing, "__doc__", None) or "")
+    return _SECTION.split(text)[0].strip()
+
+
+def attributes_of(cls: type) -> dict[str, str]:
+    """Return what the docstrings say about each attribute: the class's own, then its bases'."""
+    found: dict[str, str] = {}
+    for each in cls.__mro__:
+        for name, said in _section(each, "Attributes").items():
+            found.setdefault(name, said)
+    return found
+
+
+def _section(thing: object, title: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    doc = inspect.cleandoc(getattr(thing, "__doc__", None) or "")
+    section = doc.partition(f"{title}:\n")[2]
+    name = ""
+    for line in section.splitlines():
+        if match := re.match(r"    ([\w, ]+): (.*)", line):
+            name = match[1]
+            found[name] = match[2]
+        elif name and line.startswith("        "):
+            found[name] += " " + line.strip()
+        elif line.strip() and not line.startswith("    "):
+            break
+    return found
+
+
+def sentence(thing: object) -> str:
+    """Return the first paragraph of a docstring on one line."""
+    return " ".join(description(thing).partition("\n\n")[0].split()).replace("|", "\\|")
+
+
+def _call(name: str, function: object) -> str:
+    parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    shown = [
+        {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "") + p.name  # type: ignore[call-overload]
+        for p in parameters
+        if p.name not in ("self", "cls")
+    ]
+    coroutine = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    return f"{'async ' if coroutine else ''}{name}({', '.join(shown)})"
+
+
+def _methods(cls: type) -> Iterator[tuple[str, str]]:
+    """Yield the calls of a class's own public methods, and what each does."""
+    for name, member in vars(cls).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(member, property):
+            yield name, sentence(member)
+            continue
+        function = inspect.unwrap(getattr(member, "__func__", member))
+        if inspect.isfunction(function) and function.__doc__:
+            abstract = getattr(member, "__isabstractmethod__", False)
+            yield _call(name, function) + (" *" if abstract else ""), sentence(function)
+
+
+def described(name: str, thing: object) -> list[str]:
+    """Return the lines about one public name; a method that has to be written has a star."""
+    if not isinstance(thing, type):
+        if not inspect.isfunction(thing):
+            bare = re.sub(r"[a-z_.]+\.(?=[A-Z])", "", str(thing))
+            return [f"## `{name}`", "", f"`{bare}`", ""]
+        return [f"## `{_call(name, thing)}`", "", description(thing), ""]
+    lines = [f"## `{name}`", "", description(thing), ""]
+    own = issubclass(thing, Exception)  # what every error has stands in the root's description
+    attributes = _section(thing, "Attributes") if own else attributes_of(thing)
+    facts = {**_section(thing, "Args"), **attributes}
+    if facts:
+        rows = [
+            f"| `{known}` | {said.replace('|', chr(92) + '|')} |" for known, said in facts.items()
+        ]
+        lines += ["| field | |", "|---|---|", *rows, ""]
+    methods = [f"| `{call}` | {said} |" for call, said in _methods(thing)]
+    if methods:
+        lines += ["| method | |", "|---|---|", *methods, ""]
+    return lines
