@@ -35,6 +35,7 @@ from meetcore.model.lifecycle import (
 )
 from meetcore.plugin.hooks import API_VERSION, HookSpecs
 from meetcore.plugin.registry import Plugins
+from meetcore_browser.options import BrowserOptions
 from meetcore_meetstream.options import MeetstreamOptions
 from meetcore_server.options import ServerSettings
 from meetcore_skribby.options import SkribbyOptions
@@ -190,6 +191,7 @@ def configuration_page() -> str:
         lines += [f"## {title}", "", *_option_table(cls), ""]
     lines += ["## Plugins", ""]
     plugins = Plugins()
+    lines += ["### `[plugins.browser]`", "", *_option_table(BrowserOptions), ""]
     for kind in ("platforms", "transcribers", "sinks"):
         for name, plugin in sorted(getattr(plugins, kind).items()):
             if table := _option_table(plugin.Options):

@@ -451,10 +451,9 @@ class Bot:
             display_name=self.config.name,
             folder=self.folder,
             join_timeout_s=self.config.automatic_leave.join_s,
-            incoming_video=self.config.incoming_video,
-            headed=self.config.headed,
             captions=self._listening.wants_captions,
             redactor=self._context.redactor,
+            plugins=self.config.plugins,
         )
         scope, opened = self._call_scope, False
         try:

@@ -21,6 +21,7 @@ from meetcore.model.events import (
     Event,
     EventLost,
     LedgerClosed,
+    MediaLost,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
@@ -42,6 +43,7 @@ from meetcore.model.events import (
     TrackOpened,
     TrackOwnerIdentified,
     TranscriberRestarted,
+    TranscriberUsage,
     TranscriptionGap,
     TranscriptionStopped,
     UnknownEvent,
@@ -312,6 +314,16 @@ def _(event: SpeechFinished) -> str:
 def _(event: SpeechInterrupted) -> str:
     why = _words(event.cause) + (f", {event.detail}" if event.detail else "")
     return f"the bot fell silent after {event.position_s:.1f} s: {why}"
+
+
+@_line.register
+def _(event: MediaLost) -> str:
+    return f"media lost: {event.fragments} fragments of {event.track_id} for {event.consumer}"
+
+
+@_line.register
+def _(event: TranscriberUsage) -> str:
+    return f"{event.transcriber} was sent {event.audio_s:.1f} s of {event.track_id}"
 
 
 @_line.register

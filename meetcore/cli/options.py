@@ -149,7 +149,7 @@ def config_from_options(defaults: dict[str, Any] | None = None, **options: Any) 
     leave_names = {option.name for option in attrs.fields(AutomaticLeave)}
     leave = {k: v for k, v in options.items() if k in leave_names and v is not None}
     chosen: dict[str, Any] = {
-        key: options[key] for key in ("name", "out_dir", "headed") if options.get(key) is not None
+        key: options[key] for key in ("name", "out_dir") if options.get(key) is not None
     }
     if options.get("transcriber") is not None:
         chosen["transcriber"] = options["transcriber"]
@@ -157,6 +157,8 @@ def config_from_options(defaults: dict[str, Any] | None = None, **options: Any) 
         chosen["sinks"] = list(options["sinks"])
     if leave:
         chosen["automatic_leave"] = leave
+    if options.get("headed"):
+        chosen["plugins"] = {"browser": {"headed": True}}
     chosen = merged(chosen, _assigned(options.get("settings", ())))
     if metadata := dict(_pairs(options.get("metadata", ()), "--metadata")):
         chosen = merged(chosen, {"metadata": metadata})

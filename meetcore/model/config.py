@@ -157,8 +157,6 @@ class BotConfig:
         out_dir: Where bots' folders are made.
         entry_message: A chat message to send once the bot is in the call.
         record: Whether audio goes to sinks and transcriber from the start.
-        incoming_video: Whether the others' video is received at all.
-        headed: Whether a browser is visible.
         leave_on_transcription_failure: Whether the bot leaves when its transcriber stops for good.
         leave_timeout_s: How long leaving politely may take.
         drain_timeout_s: How long the transcriber may take to finish what it was given.
@@ -190,8 +188,6 @@ class BotConfig:
     out_dir: Path = field(default=Path("meetings"), converter=Path)
     entry_message: str | None = None
     record: bool = True
-    incoming_video: bool = False
-    headed: bool = False
     leave_on_transcription_failure: bool = False
     leave_timeout_s: float = field(default=10.0, validator=_positive)
     drain_timeout_s: float = field(default=30.0, validator=_positive)

@@ -8,10 +8,11 @@ task of the plugin's own: what it does wrong becomes an event and touches nobody
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from attrs import field, frozen
 
@@ -46,20 +47,18 @@ class CallRequest:
         display_name: The name to show in the meeting, to be used as it is.
         folder: The bot's folder, for diagnostics.
         join_timeout_s: How long the client may take to reach the meeting's lobby, in seconds.
-        incoming_video: Whether to receive the others' video at all.
-        headed: Whether a browser should be visible.
         captions: Whether the meeting's captions are wanted: turn them on, observe `CaptionSeen`.
         redactor: Takes secrets out of anything written.
+        plugins: Settings of plugins by name, for what the platform stands on: a browser, say.
     """
 
     bot_id: str
     display_name: str
     folder: Path
     join_timeout_s: float = 60.0
-    incoming_video: bool = False
-    headed: bool = False
     captions: bool = False
     redactor: Redactor = field(factory=Redactor)
+    plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
 
 
 class CallEvents(Protocol):

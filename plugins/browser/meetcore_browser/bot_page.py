@@ -35,6 +35,7 @@ from meetcore_browser.errors import (
 )
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.handover import Handed
+from meetcore_browser.options import browser_options
 from meetcore_browser.page_script import page_script
 from meetcore_browser.page_settings import PageSettings
 from meetcore_browser.selectors import Control, Hit, Presence, Selector
@@ -405,7 +406,8 @@ async def open_page(
     Args:
         request: What the platform was asked for.
         events: Takes chunks, losses and signals.
-        options: How to launch the browser; `request.headed` makes it visible in any case.
+        options: How to launch the browser; `headed` in `[plugins.browser]` makes it visible in any
+            case.
         whose: Says whom a remote track belongs to; None leaves that track out.
         scripts: Files of JavaScript to run in every document, with `meetcore.tell`.
         on_message: Takes what those told, by topic, on the Trio thread.
@@ -419,11 +421,11 @@ async def open_page(
         ChromiumFailed: It did not start.
         NoDisplay: It should be visible, but there is no display.
     """
-    options = options or LaunchOptions()
+    options, chosen = options or LaunchOptions(), browser_options(request.plugins)
     own = browser is None
     async with AsyncExitStack() as stack:
         if browser is None:
-            launch = evolve(options, headed=options.headed or request.headed)
+            launch = evolve(options, headed=options.headed or chosen.headed)
             browser = await stack.enter_async_context(open_browser(launch))
         context = await browser.call(
             browser.raw.new_context,
@@ -443,7 +445,7 @@ async def open_page(
             script = partial(
                 page_script,
                 capture=capture,
-                incoming_video=request.incoming_video,
+                incoming_video=chosen.incoming_video,
                 scripts=scripts,
             )
             await page._open(script)

@@ -1,14 +1,21 @@
-"""The plugin's hooks: `meetcore doctor` starts a browser and says what came of it."""
+"""The plugin's hooks: its options are checked before a bot goes, and `doctor` starts a browser."""
 
 from __future__ import annotations
 
 import time
 
-from meetcore import HealthReport, MeetcoreError, hookimpl
+from meetcore import BotConfig, HealthReport, MeetcoreError, hookimpl
+from meetcore_browser.options import browser_options
 
 meetcore_api_version = "1.0"
 
 _CHECK_TIMEOUT_S = 60.0
+
+
+@hookimpl
+def meetcore_configure_bot(config: BotConfig) -> None:
+    """Refuse options of the browser that cannot be used, before anything was started."""
+    browser_options(config.plugins)
 
 
 @hookimpl

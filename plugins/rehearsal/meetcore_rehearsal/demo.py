@@ -83,7 +83,7 @@ def demo(
             "transcriber": transcriber,
             "sinks": list(sinks),
             "out_dir": out_dir,
-            "headed": headed,
+            "plugins": {"browser": {"headed": headed}},
         }
     )
     view = choose_view(as_json=as_json, plain=plain)
@@ -95,12 +95,15 @@ async def _demonstrate(script: str, config: BotConfig, plugins: Plugins, view: V
 
     from meetcore import open_bot
     from meetcore.cli import attend, exit_code, outcome_lines
+    from meetcore_browser.options import browser_options
     from meetcore_rehearsal.rehearsal import open_rehearsal
     from meetcore_rehearsal.score import score_rehearsal
 
     click.echo("Opening the meeting room; its cast is coming ...", err=True)
     with trio.move_on_after(LIMIT_S) as limit:
-        async with open_rehearsal(script, headed=config.headed) as rehearsal:
+        async with open_rehearsal(
+            script, headed=browser_options(config.plugins).headed
+        ) as rehearsal:
             limit.deadline += max(0.0, rehearsal.script.duration_s + START_UP_S - LIMIT_S)
             opened = open_bot(rehearsal.link, config=config, plugins=plugins)
             attendance = await attend(opened, view)

@@ -23,6 +23,7 @@ from meetcore import (
     UnknownMeetingUrl,
     read_link,
 )
+from meetcore_browser.options import browser_options
 from meetcore_rehearsal.links import PLATFORM_NAME, parse_link
 from meetcore_rehearsal.platform import RehearsalPlatform
 from meetcore_rehearsal.scripts import DEFAULT_SCRIPT, bundled_scripts, find_script
@@ -86,7 +87,8 @@ class RehearsalStage(Platform[StageOptions]):
                 yield call
             return
         script = find_script(self.script_for(link.native_id))
-        async with open_rehearsal(script, headed=request.headed) as rehearsal:
+        headed = browser_options(request.plugins).headed
+        async with open_rehearsal(script, headed=headed) as rehearsal:
             room = parse_link(rehearsal.link)
             if room is None:
                 raise UnknownMeetingUrl(rehearsal.link, [])

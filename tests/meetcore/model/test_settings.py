@@ -41,7 +41,7 @@ def test_the_typed_settings_are_the_fields_of_the_configuration() -> None:
         ({"sinks": {"files": {}}}, "must be a list"),
         ({"sinks": [3]}, "must be text"),
         ({"name": 3}, "must be text"),
-        ({"headed": "yes"}, "must be True or False"),
+        ({"record": "yes"}, "must be True or False"),
         ({"leave_timeout_s": "10"}, "must be a number"),
         ({"leave_timeout_s": True}, "must be a number"),
         ({"metadata": [("a", "b")]}, "must be a table"),

@@ -48,8 +48,8 @@ def request_for(tmp_path: Path) -> MakeRequest:
             bot_id="bot",
             display_name="Notes",
             folder=tmp_path / "bot",
-            incoming_video=video,
             redactor=Redactor(secrets),
+            plugins={"browser": {"incoming_video": video}},
         )
 
     return make

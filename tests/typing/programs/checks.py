@@ -37,7 +37,7 @@ async def under_trio() -> None:
 
 
 async def under_asyncio(config: meetcore.BotConfig) -> None:
-    async with from_asyncio.open_bot("x", config=config, name="Notes", headed=True) as bot:
+    async with from_asyncio.open_bot("x", config=config, name="Notes", record=True) as bot:
         assert_type(bot, from_asyncio.Bot)
         assert_type(bot.state, meetcore.State | None)
         assert_type(bot.roster, meetcore.Roster)

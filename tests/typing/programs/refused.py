@@ -23,7 +23,7 @@ class FloorSink(meetcore.Sink[FloorOptions]):
 async def under_trio() -> None:
     meetcore.open_bot("x", nmae="Notes")  # refused
     meetcore.open_bot("x", name=3)  # refused
-    meetcore.open_bot("x", headed="yes")  # refused
+    meetcore.open_bot("x", record="yes")  # refused
     meetcore.open_bot("x", sinks=3)  # refused
     meetcore.open_bot("x", automatic_leave={"silense_s": 3})  # refused
     meetcore.open_bot("x", plugins=["files"])  # refused
