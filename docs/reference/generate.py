@@ -41,6 +41,7 @@ from meetcore_server.options import ServerSettings
 from meetcore_skribby.options import SkribbyOptions
 from meetcore_spoke.options import SpokeOptions
 from meetcore_vexa.options import VexaOptions
+from meetcore_zoom_rtms.options import ReceiverOptions
 
 HERE = Path(__file__).parent
 COMPLETION = {
@@ -203,6 +204,7 @@ def configuration_page() -> str:
         ("server.dialects.skribby", SkribbyOptions),
         ("server.dialects.spoke", SpokeOptions),
         ("server.dialects.vexa", VexaOptions),
+        ("server.dialects.zoom_rtms", ReceiverOptions),
     ):
         lines += [f"### `[plugins.{title}]`", "", *_option_table(cls), ""]
     lines += [

@@ -30,8 +30,8 @@ def extras_behind(name: str) -> set[str]:
     for each in CORE["optional-dependencies"][name]:
         if inner := re.fullmatch(r"meetcore\[(.+)\]", each):
             found |= set().union(*(extras_behind(extra) for extra in inner[1].split(",")))
-        elif plugin := re.match(r"meetcore-(\w+)", each):
-            found.add(plugin[1])
+        elif plugin := re.match(r"meetcore-([\w-]+)", each):
+            found.add(plugin[1].replace("-", "_"))
     return found
 
 
@@ -49,7 +49,8 @@ def test_a_plugin_asks_for_the_core_and_its_siblings_of_its_own_version(name: st
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_a_plugin_has_an_extra_of_its_name(name: str) -> None:
-    assert f"meetcore-{name}=={meetcore.__version__}" in CORE["optional-dependencies"][name]
+    extra = name.replace("_", "-")
+    assert f"meetcore-{extra}=={meetcore.__version__}" in CORE["optional-dependencies"][extra]
 
 
 def test_the_extra_all_brings_every_plugin() -> None:

@@ -1,0 +1,1 @@
+"""Zoom meetings by Zoom's Realtime Media Streams."""

@@ -1,0 +1,37 @@
+"""The platform `zoom_rtms`: knows the links of streams, opens its calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import ClassVar
+
+from meetcore import Call, CallEvents, CallRequest, Capability, MeetingLink, Platform
+from meetcore_zoom_rtms.links import LINK_EXAMPLES, PLATFORM_NAME, parse_link
+from meetcore_zoom_rtms.options import RtmsOptions
+
+__all__ = ["ZoomRtmsPlatform"]
+
+
+class ZoomRtmsPlatform(Platform[RtmsOptions]):
+    """Receives meetings that Zoom streams to an app; nobody joins, so nobody is let in."""
+
+    name: ClassVar[str] = PLATFORM_NAME
+    link_examples: ClassVar[tuple[str, ...]] = LINK_EXAMPLES
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.READ_CHAT, Capability.CAPTIONS}
+    )
+
+    def parse(self, url: str) -> MeetingLink | None:
+        """Return the meeting of a stream's link, or None."""
+        return parse_link(url)
+
+    @asynccontextmanager
+    async def open_call(
+        self, link: MeetingLink, request: CallRequest, events: CallEvents
+    ) -> AsyncIterator[Call]:
+        """Begin to receive; see `meetcore_zoom_rtms.call`."""
+        from meetcore_zoom_rtms.call import open_rtms_call  # brings TLS and WebSockets with it
+
+        async with open_rtms_call(link, request, events, self.options) as call:
+            yield call
