@@ -41,6 +41,7 @@ from meetcore.model.transcript import Segment
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
+    from meetcore.plugin.platform import Capability
 
 __all__ = ["App", "Moment", "Outgoing", "Service", "WebhookFormat"]
 
@@ -222,6 +223,16 @@ class Service(Protocol):
 
     def parse_link(self, url: str) -> MeetingLink:
         """Return the meeting a link means; raise `LinkRefused` if it is none we can join."""
+        ...
+
+    def capabilities(self, url: str) -> frozenset[Capability]:
+        """Return what can be done at best in the calls of the platform that a link leads to.
+
+        A single call may be able to do less: `perform` raises `CapabilityMissing` then.
+
+        Raises:
+            LinkRefused: It leads to none we can join.
+        """
         ...
 
     def choose_transcriber(

@@ -1,16 +1,20 @@
-"""What the fake service reads in a bot's journal."""
+"""What the fake service reads in a bot's journal, and what it tells of deliveries."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from attrs import evolve
 
-from meetcore.gateway.records import BotRow
+from meetcore.gateway.records import BotRow, DeliveryRow
 from meetcore.log.journal import Journal
 from meetcore.model.events import Event, SegmentFinalized, StateChanged
 from meetcore.model.lifecycle import State
 from meetcore.model.transcript import spoken_order
+from meetcore.testing.fake_socket import Posted
 
-__all__ = ["finalized_by", "followed", "newest"]
+__all__ = ["delivered", "finalized_by", "followed", "newest"]
 
 
 def newest(journal: Journal, after: int = 0) -> list[int]:
@@ -44,3 +48,22 @@ def followed(row: BotRow, event: Event) -> BotRow:
         if row.ended:
             row = evolve(row, ended_at=event.at)
     return row
+
+
+def delivered(posted: Sequence[Posted], row: BotRow, at: datetime) -> list[DeliveryRow]:
+    """Return what was posted about a bot as rows of deliveries, newest first."""
+    mine = [each for each in posted if each.row.bot_id == row.bot_id]
+    rows = [
+        DeliveryRow(
+            id=number,
+            bot_id=row.bot_id,
+            target_id=each.target.id,
+            kind=each.kind,
+            event_seq=0,
+            attempts=1,
+            delivered_at=at,
+            status=200,
+        )
+        for number, each in enumerate(mine, 1)
+    ]
+    return rows[::-1]

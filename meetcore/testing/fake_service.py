@@ -66,9 +66,10 @@ from meetcore.model.lifecycle import EndReason, Evidence, State
 from meetcore.model.links import read_link
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.transcript import Segment
+from meetcore.plugin.platform import Capability
 from meetcore.testing.fake_accounts import FakeAccounts
 from meetcore.testing.fake_queries import chosen, matches
-from meetcore.testing.fake_records import finalized_by, followed, newest
+from meetcore.testing.fake_records import delivered, finalized_by, followed, newest
 from meetcore.testing.fake_socket import FakeSocket, Posted
 
 __all__ = ["FakeService", "FakeSocket", "Posted", "open_fake_service"]
@@ -98,6 +99,7 @@ class FakeService(FakeAccounts):
         refusing: Raised by `perform`, None to obey.
         providers: Transcribers that are 'installed'; None for any.
         limit: How many bots a user may have at once.
+        abilities: What can be done in calls.
         platforms: Maps a URL to its meeting; `LinkRefused` where it gives None.
     """
 
@@ -113,6 +115,7 @@ class FakeService(FakeAccounts):
         self.providers: set[str] | None = None
         self.limit = 1000
         self.languages: tuple[str, ...] = ()
+        self.abilities = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
         self.platforms: Callable[[str], MeetingLink | None] = read_link
         self._folder = folder
         self._nursery = nursery
@@ -284,6 +287,11 @@ class FakeService(FakeAccounts):
         if link is None:
             raise LinkRefused("That is no link of a platform that is installed here.")
         return link
+
+    def capabilities(self, url: str) -> frozenset[Capability]:
+        """Return what can be done at best in calls of a link's platform."""
+        self.parse_link(url)
+        return self.abilities
 
     def choose_transcriber(
         self, provider: str | None, language: str | None = None
@@ -573,21 +581,7 @@ class FakeService(FakeAccounts):
 
     async def deliveries(self, row: BotRow, *, limit: int = 100) -> list[DeliveryRow]:
         """Return what was posted about a bot, newest first."""
-        mine = [posted for posted in self.posted if posted.row.bot_id == row.bot_id]
-        rows = [
-            DeliveryRow(
-                id=number,
-                bot_id=row.bot_id,
-                target_id=posted.target.id,
-                kind=posted.kind,
-                event_seq=0,
-                attempts=1,
-                delivered_at=self._now,
-                status=200,
-            )
-            for number, posted in enumerate(mine, 1)
-        ]
-        return rows[::-1][:limit]
+        return delivered(self.posted, row, self._now)[:limit]
 
 
 @asynccontextmanager

@@ -38,6 +38,7 @@ from meetcore.model.dialect import NativeDialect
 from meetcore.model.errors import CommandRefused
 from meetcore.model.events import BotRequested, StateChanged
 from meetcore.model.lifecycle import EndReason, State
+from meetcore.plugin.platform import Capability
 
 __all__ = ["Follower", "ServiceConformance", "ServiceStage"]
 
@@ -207,6 +208,9 @@ class ServiceConformance:
                 assert client is not None
                 with pytest.raises(LinkRefused):
                     service.parse_link("https://nowhere.example/x")
+                with pytest.raises(LinkRefused):
+                    service.capabilities("https://nowhere.example/x")
+                assert Capability.SEND_CHAT in service.capabilities(stage.link(stays=True))
                 with pytest.raises(LinkRefused):
                     await service.create(client, BotRequest(url="https://nowhere.example/x"))
                 order = BotRequest(url=stage.link(stays=True), transcriber=None, exclusive="it")

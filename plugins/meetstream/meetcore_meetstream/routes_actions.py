@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from meetcore import IN_CALL, CommandRefused, PauseRecording, ResumeRecording, SendChat, State
+from meetcore import (
+    IN_CALL,
+    Capability,
+    CommandRefused,
+    PauseRecording,
+    ResumeRecording,
+    SendChat,
+    State,
+)
 from meetcore.gateway import (
     BotQuery,
     BotRow,
@@ -107,14 +115,16 @@ class ActionRoutes:
         return _accepted(row, "send_message")
 
     async def send_image(self, request: Request) -> Reply:
-        """Refuse a picture: no platform shows one yet."""
+        """Refuse a picture: this server fetches none, even where the platform could show it."""
         row = await self._lookup.bot(request, Scope.WRITE)
         if address(fields_of(request.json()), "img_url") is None:
             raise wrong("img_url is required")
         if row.state not in IN_CALL:
             raise Refusal(409, "Bot is not in a meeting")
-        name = platform_name(row.platform)
-        raise wrong(f"Sending images is not supported for {name} on this server")
+        if Capability.SHOW_IMAGE not in self._service.capabilities(row.url):
+            name = platform_name(row.platform)
+            raise wrong(f"Sending images is not supported for {name} on this server")
+        raise wrong("This server fetches no images; send them over the control socket")
 
     async def transcribe(self, request: Request) -> Reply:
         """Refuse to transcribe again: transcripts are made while the meeting goes on."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import evolve
 
+from meetcore import Capability
 from meetcore.gateway import (
     BotRequest,
     BotRow,
@@ -82,11 +83,17 @@ class BotRoutes:
                 raise Refusal(409, "deduplication_key is already used for another meeting")
         notes = [choice.note]
         if create_request.bot_image_url:
-            notes.append("bot_image_url is kept, but no platform can show pictures yet.")
+            notes.append(self._no_picture(create_request))
         body = _made(row, create_request, variant)
         return Reply(status=status, json=body, headers=note_headers(*notes))
 
     # --- how it is done ------------------------------------------------------------------
+
+    def _no_picture(self, create_request: CreateBotRequest) -> str:
+        """Return why a bot comes without the picture that its order names."""
+        shows = Capability.SHOW_IMAGE in self._service.capabilities(create_request.meeting_link)
+        why = "this server fetches no pictures" if shows else "its platform can show none"
+        return f"bot_image_url is kept, but {why}."
 
     def _transcriber(self, create_request: CreateBotRequest, variant: Variant) -> TranscriberChoice:
         """Return who transcribes. In the first API every bot had a transcript."""

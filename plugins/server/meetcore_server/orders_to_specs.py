@@ -12,10 +12,12 @@ from attrs import frozen
 from meetcore import (
     BotConfig,
     BotSpec,
+    Capability,
     ConfigError,
     LanguageRefused,
     MeetcoreError,
     MeetingLink,
+    Platform,
     Plugins,
     Secret,
     load_config,
@@ -106,11 +108,21 @@ class Specs:
         Raises:
             LinkRefused: It is none we can join.
         """
+        return self._known(url)[1]
+
+    def capabilities(self, url: str) -> frozenset[Capability]:
+        """Return what can be done in calls of the platform that a link leads to.
+
+        Raises:
+            LinkRefused: It is none we can join.
+        """
+        return self._known(url)[0].capabilities
+
+    def _known(self, url: str) -> tuple[Platform, MeetingLink]:
         try:
-            _, link = self._plugins.platform_for(url, self._with_stage(None), self._platform)
+            return self._plugins.platform_for(url, self._with_stage(None), self._platform)
         except MeetcoreError as error:
             raise LinkRefused(error.message, error.remedy) from error
-        return link
 
     def link_examples(self) -> list[str]:
         """Return what links of the installed platforms look like."""

@@ -18,6 +18,7 @@ from attrs import evolve
 
 from meetcore import (
     BotHistory,
+    Capability,
     Chunk,
     Command,
     CommandRefused,
@@ -242,6 +243,10 @@ class BotService:
     def parse_link(self, url: str) -> MeetingLink:
         """Return the meeting a link means."""
         return self.specs.link(url)
+
+    def capabilities(self, url: str) -> frozenset[Capability]:
+        """Return what can be done at best in calls of a link's platform."""
+        return self.specs.capabilities(url)
 
     def choose_transcriber(
         self, provider: str | None, language: str | None = None

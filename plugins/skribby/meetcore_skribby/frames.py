@@ -121,8 +121,8 @@ class SkribbyDialect(Dialect):
 def action_of(message: str | bytes) -> SendChat | Stop | None:
     """Return the command in a client's frame, None for what is to be ignored.
 
-    `change-avatar` is ignored like any other that cannot be carried out: no platform shows a
-    picture yet, and the socket has no way to say so.
+    `change-avatar` is ignored like any other that is not carried out: this server fetches no
+    pictures, and the socket has no way to say so.
     """
     if not isinstance(message, str):
         return None

@@ -6,9 +6,8 @@ import base64
 import binascii
 import io
 import wave
-from collections import Counter
 
-from meetcore import IN_CALL, SendChat, ShowImage, Speak
+from meetcore import IN_CALL, Capability, InterruptSpeech, SendChat, ShowImage, Speak
 from meetcore.gateway import BodyFields, BotRow, Refusal, Reply, Request, Route, Scope, history_of
 from meetcore_vexa.create_request import fields_of
 from meetcore_vexa.errors import invalid
@@ -30,7 +29,6 @@ class ActionRoutes:
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self._service = lookup.service
-        self._speaking: Counter[str] = Counter()
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -100,19 +98,14 @@ class ActionRoutes:
                 "send 'audio_base64' with format 'wav' or 'pcm'."
             )
         speech = _speech(body, audio)
-        self._speaking[row.bot_id] += 1
-        try:
-            await self._service.perform(row, speech)
-        finally:
-            self._speaking[row.bot_id] -= 1
-            self._speaking += Counter()  # which forgets those at zero
+        await self._service.perform(row, speech)
         return _accepted("Speak command sent", row)
 
     async def be_quiet(self, request: Request) -> Reply:
-        """Agree while nothing is said; what is being said cannot be cut short."""
+        """Have a bot be silent; where it cannot speak, it is."""
         row = await self._active(request)
-        if self._speaking[row.bot_id]:
-            raise _missing("This server cannot interrupt speech.")
+        if Capability.SPEAK in self._service.capabilities(row.url):
+            await self._service.perform(row, InterruptSpeech())
         return _accepted("Speak stop command sent", row)
 
     async def share_screen(self, request: Request) -> Reply:

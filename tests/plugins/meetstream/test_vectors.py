@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from meetcore import Capability
 from meetcore.gateway.records import BotRow
 from meetcore.model.commands import SendChat, ShowImage, Speak
 from meetcore.model.lifecycle import State
@@ -301,6 +302,18 @@ async def test_what_cannot_be_done_is_refused_in_the_vendors_shape(
         assert reply.status == 400
         assert list(reply.json) == ["message"]
         assert fake.commanded == []
+
+
+async def test_whether_a_picture_can_be_shown_is_asked_of_the_platform(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake, bot_image_url="https://pictures.example.org/x.png")
+        enter(fake, row)
+        cannot = await send(fake, CURRENT, "send_image.request", row.bot_id)
+        assert "not supported for GMeet" in cannot.json["message"]
+        fake.abilities |= {Capability.SHOW_IMAGE}
+        unfetched = await send(fake, CURRENT, "send_image.request", row.bot_id)
+        assert unfetched.status == 400
+        assert "fetches no images" in unfetched.json["message"]
 
 
 @seen(CURRENT, "transcribe.response")

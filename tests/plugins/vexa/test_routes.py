@@ -14,6 +14,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meetcore import Capability, InterruptSpeech
 from meetcore.gateway.records import BotRow, NotNow
 from meetcore.model.commands import Speak
 from meetcore.model.errors import CapabilityMissing, CommandFailed
@@ -252,6 +253,12 @@ async def test_what_a_platform_cannot_do_is_never_said_to_be_done(vexa: VexaFake
     assert (await vexa.ask("PUT", f"/bots/{PATH}/config", {"language": "fr"}))[0] == 404
     assert (await vexa.ask("POST", f"/bots/{PATH}/speak", pcm))[0] == 202
     assert vexa.fake.commanded[-1][1] == Speak(b"\0\0", 24_000)
+    commanded = len(vexa.fake.commanded)
+    assert (await vexa.ask("DELETE", f"/bots/{PATH}/speak"))[0] == 202
+    assert len(vexa.fake.commanded) == commanded  # a platform that cannot speak is silent
+    vexa.fake.abilities |= {Capability.SPEAK}
+    assert (await vexa.ask("DELETE", f"/bots/{PATH}/speak"))[0] == 202
+    assert vexa.fake.commanded[-1][1] == InterruptSpeech()
 
 
 @pytest.mark.parametrize(
