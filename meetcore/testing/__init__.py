@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from meetcore.testing.launcher_conformance import LauncherConformance as LauncherConformance
     from meetcore.testing.leaks import LeakError as LeakError
     from meetcore.testing.leaks import LeakGuard as LeakGuard
+    from meetcore.testing.provider_conformance import Misbehaviour as Misbehaviour
+    from meetcore.testing.provider_conformance import ProviderConformance as ProviderConformance
     from meetcore.testing.scoring import HypothesisWord as HypothesisWord
     from meetcore.testing.scoring import Score as Score
     from meetcore.testing.scoring import WordErrors as WordErrors
@@ -53,6 +55,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "fake_service": ("FakeService", "FakeSocket", "Posted", "open_fake_service"),
     "launcher_conformance": ("LauncherConformance",),
     "leaks": ("LeakError", "LeakGuard"),
+    "provider_conformance": ("Misbehaviour", "ProviderConformance"),
     "scoring": ("HypothesisWord", "Score", "WordErrors", "score_transcript"),
     "script": ("Decision", "EndHow", "Script"),
     "script_toml": ("load_script", "parse_script"),

@@ -22,6 +22,7 @@ import trio.lowlevel
 import trio.testing
 
 from meetcore.audio.chunk import Chunk
+from meetcore.audio.media import MediaFragment
 from meetcore.log.folders import journal_path
 from meetcore.log.journal import Journal, read_journal
 from meetcore.model.config import BotConfig
@@ -204,6 +205,8 @@ class RecordingCallEvents:
         self.signals: list[Signal] = []
         self.chunks: dict[str, list[Chunk]] = {}
         self.lost: list[tuple[str, int, int, str]] = []
+        self.fragments: dict[str, list[MediaFragment]] = {}
+        self.media_lost: list[tuple[str, int, str]] = []
         self._changed = trio.Event()
 
     def observe(self, signal: Signal) -> None:
@@ -226,6 +229,40 @@ class RecordingCallEvents:
     def declare_lost(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
         """Keep a declaration."""
         self.lost.append((track_id, start_sample, samples, cause))
+
+    def media(
+        self,
+        track_id: str,
+        *,
+        kind: str,
+        container: str,
+        data: bytes,
+        at_s: float,
+        duration_s: float,
+        header: bool = False,
+    ) -> None:
+        """Keep a fragment of media; it must follow the one before it, and a header has no time."""
+        fragments = self.fragments.setdefault(track_id, [])
+        assert duration_s == 0 if header else duration_s >= 0, "a header has media in it"
+        if fragments and not header:
+            assert at_s >= fragments[-1].at_s, "fragments go back in time"
+        fragments.append(
+            MediaFragment(
+                track_id=track_id,
+                number=len(fragments),
+                kind=kind,
+                container=container,
+                data=data,
+                at_s=at_s,
+                duration_s=duration_s,
+                header=header,
+            )
+        )
+        self._wake()
+
+    def declare_media_lost(self, track_id: str, fragments: int, cause: str) -> None:
+        """Keep a declaration."""
+        self.media_lost.append((track_id, fragments, cause))
 
     def _wake(self) -> None:
         self._changed.set()

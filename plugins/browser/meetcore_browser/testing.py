@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import numpy as np
 import trio
@@ -117,6 +118,8 @@ class KeepingCallEvents:
     signals: list[Signal] = field(factory=list)
     chunks: list[Chunk] = field(factory=list)
     losses: list[DeclaredLoss] = field(factory=list)
+    fragments: list[dict[str, Any]] = field(factory=list)
+    media_losses: list[DeclaredLoss] = field(factory=list)
 
     def observe(self, signal: Signal) -> None:
         """Keep a signal."""
@@ -129,6 +132,14 @@ class KeepingCallEvents:
     def declare_lost(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
         """Keep a loss."""
         self.losses.append(DeclaredLoss(track_id, start_sample, samples, cause))
+
+    def media(self, track_id: str, **fragment: Any) -> None:
+        """Keep a fragment of media: its track, and what is known of it by name."""
+        self.fragments.append({"track_id": track_id, **fragment})
+
+    def declare_media_lost(self, track_id: str, fragments: int, cause: str) -> None:
+        """Keep a loss of media, in fragments."""
+        self.media_losses.append(DeclaredLoss(track_id, 0, fragments, cause))
 
     def of_type(self, kind: type[Signal]) -> list[Signal]:
         """Return the signals of one type."""

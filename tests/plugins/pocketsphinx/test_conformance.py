@@ -13,6 +13,7 @@ import pytest
 from meetcore.audio.chunk import Pcm
 from meetcore.plugin.transcriber import StreamRequest, Transcriber, TranscriberStream
 from meetcore.testing.conformance import TranscriberConformance
+from meetcore.testing.provider_conformance import Misbehaviour, ProviderConformance
 from meetcore.testing.voice import read_wav
 from meetcore_pocketsphinx.options import PocketsphinxOptions
 from meetcore_pocketsphinx.transcriber import PocketsphinxTranscriber
@@ -56,3 +57,43 @@ class TestPocketsphinx(TranscriberConformance):
         error = await self._trouble("refuses", tmp_path)
         assert (error.kind, error.retryable) == ("bad_request", False)
         assert error.remedy
+
+
+class KilledOnce(PocketsphinxTranscriber):
+    """Its worker is killed in the middle of the second utterance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun = 0
+
+    @asynccontextmanager
+    async def stream(self, request: StreamRequest) -> AsyncIterator[TranscriberStream]:
+        async with super().stream(request) as stream:
+            begin = stream.begin_utterance
+
+            async def begin_utterance(utterance_id: str, start_sample: int) -> None:
+                await begin(utterance_id, start_sample)
+                self._begun += 1
+                if self._begun == 2:
+                    os.kill(worker_pid(self), signal.SIGKILL)
+
+            stream.begin_utterance = begin_utterance  # type: ignore[method-assign]
+            yield stream
+
+
+class TestWorkerThatMisbehaves(ProviderConformance):
+    """Its provider is its worker, which can die; that it stands still is tried above, quicker."""
+
+    misbehaviours = frozenset({"disconnect"})
+    speed = 4.0
+
+    def clock(self) -> None:
+        return None
+
+    def speech(self) -> Pcm:
+        return read_wav(SCRIPT.parent / "ben-1.wav")
+
+    @asynccontextmanager
+    async def misbehave(self, how: Misbehaviour) -> AsyncIterator[Transcriber]:
+        assert how == "disconnect"
+        yield KilledOnce()
