@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import trio
@@ -50,6 +51,18 @@ from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 
 __all__ = ["Listening"]
 
+HANDOVER_S = 0.3
+"""A voice is found to begin this much before a track is told to be its owner's, at most."""
+
+
+@define
+class _Voice:
+    """A beginning or an end of speech on a track, and whose it was taken to be."""
+
+    at_s: float
+    began: bool
+    whose: str | None
+
 
 @define(eq=False)
 class _Track:
@@ -59,6 +72,7 @@ class _Track:
     intake: TrackIntake
     path: TrackPath
     transcription: TrackTranscription | None
+    voices: list[_Voice] = field(factory=list)
     speaking: bool = False
     steady: bool = False
     counts: bool = False
@@ -298,14 +312,13 @@ class Listening:
                 "Say who speaks on it with SpeakingIndicated, or announce it as a participant's.",
             )
         since_s = None if signal.since_s is None else self._sound_time(signal.since_s)
-        whose = Attribution(signal.participant_id, signal.source, signal.confidence)
-        if signal.participant_id is None:
-            whose = NOBODY
+        whose = NOBODY
+        if signal.participant_id is not None:
+            whose = Attribution(signal.participant_id, signal.source, signal.confidence)
         if self._assembler.knows(signal.track_id, whose, since_s):
             return
-        before = self._assembler.owner(signal.track_id)
         self._assembler.own(signal.track_id, whose, since_s)
-        self._change_voice(track, before, since_s)
+        self._change_voice(track, since_s)
         self.bot.record(
             TrackOwnerIdentified(
                 track_id=signal.track_id,
@@ -318,25 +331,43 @@ class Listening:
         )
         self._outdated(signal.track_id, since_s)
 
-    def _change_voice(self, track: _Track, before: Attribution, since_s: float | None) -> None:
-        """Have the timeline follow a track whose owner is another now."""
-        owner = self._assembler.owner(track.signal.track_id)
-        if owner.participant_id == before.participant_id:
-            return
-        now = self.bot.meeting_now() or 0.0
-        at_s = now if since_s is None else since_s
-        if before.participant_id is not None and track.speaking:
-            self._speaking(before.participant_id, at_s, before.source, None, speaking=False)
-        who = owner.participant_id
-        if who is None:
-            return
-        others = [other for other in self._tracks if other != track.signal.track_id]
-        if not any(self.owner_of(other) == who for other in others):
+    def _change_voice(self, track: _Track, since_s: float | None) -> None:
+        """Have the timeline follow a track whose owner is another now, from then on or always."""
+        track_id, heard = track.signal.track_id, track.voices
+        told = partial(self._speaking, recut=False)
+        owner = self._assembler.owner(track_id)
+        others = [other for other in self._tracks if other != track_id]
+        if owner.participant_id and owner.participant_id not in map(self.owner_of, others):
             # What an indicator said last is not waited for: their own track says it better.
-            for indicated in self.bot.timeline.open_on(who):
-                self._speaking(who, now, owner.source, indicated, speaking=False)
-        if track.speaking:
-            self._speaking(who, at_s, owner.source, None, speaking=True)
+            now = self.bot.meeting_now() or 0.0
+            for indicated in self.bot.timeline.open_on(owner.participant_id):
+                self._speaking(owner.participant_id, now, owner.source, indicated, speaking=False)
+        before = [voice for voice in heard if since_s is not None and voice.at_s < since_s]
+        if since_s is not None and before and before[-1].began:
+            # Somebody spoke as it became another's: one voice ends there, and one begins.
+            if before[-1].whose is not None:
+                told(before[-1].whose, since_s, owner.source, speaking=False)
+            heard.insert(len(before), _Voice(since_s, True, None))
+        heard.sort(key=lambda voice: voice.at_s)
+        owners = [self._voice_of(track_id, voice.at_s, voice.began) for voice in heard]
+        changed = [
+            (voice, whose)
+            for voice, whose in zip(heard, owners, strict=True)
+            if voice.whose != whose.participant_id
+        ]
+        for voice, whose in reversed(changed):
+            if voice.began and voice.whose is not None:
+                told(voice.whose, voice.at_s, whose.source, speaking=False)
+        for voice, whose in changed:
+            voice.whose = whose.participant_id
+            if voice.whose is not None:
+                told(voice.whose, voice.at_s, whose.source, speaking=voice.began)
+        if changed:
+            self._outdated(None, changed[0][0].at_s)
+
+    def _voice_of(self, track_id: str, at_s: float, began: bool) -> Attribution:
+        """Return whose speech begins or ends on a track: at a handover it is the next one's."""
+        return self._assembler.owner(track_id, at_s + HANDOVER_S * began)
 
     def owner_of(self, track_id: str) -> str | None:
         """Return whose a track is now."""
@@ -409,9 +440,10 @@ class Listening:
         began = isinstance(mark, SpeechBegan)
         sample = mark.onset_sample if isinstance(mark, SpeechBegan) else mark.voice_end_sample
         at_s = self.meeting_time(sample)
-        owner = self._assembler.owner(track_id, at_s)
+        owner = self._voice_of(track_id, at_s, began)
+        track.voices.append(_Voice(at_s, began, owner.participant_id))
         if owner.participant_id is not None:
-            self._speaking(owner.participant_id, at_s, owner.source, None, speaking=began)
+            self._speaking(owner.participant_id, at_s, owner.source, speaking=began)
 
     def _heard_steady(self, track_id: str, steady: bool) -> None:
         track = self._tracks[track_id]
@@ -452,25 +484,23 @@ class Listening:
         participant_id: str,
         at_s: float,
         source: NameSource,
-        track_id: str | None,
+        track_id: str | None = None,
         *,
         speaking: bool,
+        recut: bool = True,
     ) -> None:
+        """Tell the timeline, and the journal what changes by it; by default cut text again, too."""
         name = self.bot.roster.name_of(participant_id)
         mark = SpeechMark(round(at_s, 3), speaking, source)
         changes = self.bot.timeline.mark(participant_id, mark, track_id)
+        who: dict[str, Any] = {"participant_id": participant_id, "name": name, "track_id": track_id}
         for change in changes:
-            who: dict[str, Any] = {
-                "participant_id": participant_id,
-                "name": name,
-                "source": change.source,
-                "track_id": track_id,
-            }
+            who["source"] = change.source
             if change.speaking:
                 self.bot.record(SpeakingStarted(start_s=change.at_s, **who))
             else:
                 self.bot.record(SpeakingStopped(end_s=change.at_s, **who))
-        if changes:
+        if changes and recut:
             self._outdated(None, mark.at_s)
 
     # --- text ------------------------------------------------------------------------

@@ -264,6 +264,10 @@ class SpeakingTimeline:
         changes: list[SpeechMark] = []
         if mark.speaking is not before:
             (self._begin if mark.speaking else self._end)(key, mark, after)
+            if before and place and marks[place - 1].at_s == mark.at_s:
+                # An end at the very beginning takes it back: there is nothing to tell of it later.
+                place -= 1
+                del marks[place]
             speaking = before
             for each in marks[place:]:
                 if each.speaking is not speaking:

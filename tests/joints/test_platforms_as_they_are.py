@@ -7,6 +7,7 @@ from attrs import evolve
 
 import meetcore
 from benchmarks.talks import scored, shown, talk
+from meetcore.model.history import BotHistory
 from meetcore.testing import (
     LateOwners,
     MixedTrack,
@@ -58,6 +59,15 @@ def test_three_slots_among_nine_speakers(tmp_path):
     events = attend(tmp_path, script, tracks=slots)
     score = scored(script, events)
     assert score.attributed.value >= 0.98, "also where people speak over each other"
+    spoken = BotHistory()
+    for event in events:
+        spoken.take(event)
+    seconds = spoken.timeline.seconds_by_participant()
+    for who in {line.who for line in script.lines}:
+        heard = [i for i in slots.plan(script) if script.lines[i].who == who]
+        real_s = sum(script.lines[index].duration_s for index in heard)
+        assert seconds[who] == pytest.approx(real_s, abs=0.5 * len(heard))
+    assert not spoken.timeline.speaking, "nobody goes on speaking"
     sources = {segment.speaker_source for segment in shown(events).segments}
     assert sources <= {"contributing_source", "unknown"}
     assert len(kinds(events, meetcore.TrackOwnerIdentified)) >= 15

@@ -137,7 +137,8 @@ async def test_a_tracks_owner_may_be_learned_late_or_corrected(tmp_path, autojum
     assert [s.speaker_name for s in first] == [None, "Ada", "Ben"]
     assert [s.revision for s in first] == sorted({s.revision for s in first})
     spoke = [e.name for e in kinds(events, meetcore.SpeakingStarted)]
-    assert spoke == ["Ada", "Ada", "Ada", "Ben"]
+    assert spoke == ["Ada"] * 4 + ["Ben"] * 5, "what was said before is whose it is, too"
+    assert bot.timeline.seconds_by_participant() == {"ada": 0.0, "ben": pytest.approx(5, abs=0.5)}
 
 
 async def test_who_talks_as_their_track_is_named_talks_from_then_on(tmp_path, autojump_clock):
