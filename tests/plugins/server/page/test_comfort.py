@@ -283,6 +283,9 @@ async def test_a_segment_is_put_where_it_belongs_and_a_later_revision_replaces_i
           made.final(say("b", 5, "TWO"));
           made.final(say("a", 10, "moved"));
           made.draft(say("a", 10, "late"));
+          made.final(say("e", 11, "withdrawn", "Ben"));
+          made.final(say("e", 11, ""));
+          made.final(say("never shown", 11, ""));
           const same = [...made.finals.querySelectorAll("li")].map((e) => e.className);
           return { texts: texts(), drafts, left: made.drafts.size, same };
         }"""
