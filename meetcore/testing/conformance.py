@@ -354,6 +354,7 @@ class PlatformConformance:
                 )
                 await calls.wait_for_audio()
                 await self._chat(meeting, call, calls)
+                await self._speech(call)
                 await call.leave()
         selves = {
             signal.participant.id
@@ -385,6 +386,22 @@ class PlatformConformance:
             if isinstance(signal, ChatArrived)
         }
         assert len({text for _, text, _ in chats}) == len(chats), f"one message, told as {chats}"
+
+    async def _speech(self, call: Call) -> None:
+        """What is said is played to its end; a stop is silence, and says how much was heard."""
+        if Capability.SPEAK not in self.make_platform().capabilities & call.capabilities:
+            return
+        piece_s, piece = 0.1, bytes(3200)
+        async with call.open_speech(16_000) as output:
+            for _ in range(5):
+                await output.write(piece)
+            await output.drain()
+            assert output.played_s == pytest.approx(5 * piece_s, abs=piece_s)
+        async with call.open_speech(16_000) as output:
+            for _ in range(5):
+                await output.write(piece)
+            await output.stop()
+            assert output.played_s < 5 * piece_s, "a stop is at once, not at the end"
 
     @pytest.mark.trio
     async def test_a_refused_bot_says_denied(self, tmp_path: Path) -> None:

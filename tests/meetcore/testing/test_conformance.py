@@ -29,6 +29,7 @@ from meetcore.testing import (
     synthetic_voice,
 )
 from meetcore.testing.conformance import RecordingCallEvents
+from meetcore.testing.sim_speech import SimSpeech
 
 WORDS = "shall we begin with the plan"
 SCRIPT = f"""
@@ -156,11 +157,21 @@ class LobbyCall(meetcore.Call):
         await trio.lowlevel.checkpoint()
         self.calls.observe(ChatArrived("2", "me", "Bot", text, by_bot=True))
 
+    @asynccontextmanager
+    async def open_speech(self, sample_rate_hz):
+        yield SimSpeech(sample_rate_hz, 0.0)
+
 
 class LobbyPlatform(meetcore.Platform):
     name = "lobby"
     link_examples = ("lobby:blue",)
-    capabilities = frozenset({meetcore.Capability.SEND_CHAT, meetcore.Capability.READ_CHAT})
+    capabilities = frozenset(
+        {
+            meetcore.Capability.SEND_CHAT,
+            meetcore.Capability.READ_CHAT,
+            meetcore.Capability.SPEAK,
+        }
+    )
     lobby: Lobby
 
     def parse(self, url: str) -> meetcore.MeetingLink | None:
@@ -301,6 +312,20 @@ async def test_a_socket_left_behind_is_told_with_whose_it_is_and_where_it_leads(
             await guard.settled()
     await listener.aclose()
     await guard.settled()
+
+
+async def test_a_microphone_that_does_not_stop_is_found(autojump_clock):
+    class Late(SimSpeech):
+        async def stop(self):
+            await self.drain()
+
+    class Deaf(LobbyCall):
+        @asynccontextmanager
+        async def open_speech(self, sample_rate_hz):
+            yield Late(sample_rate_hz, 0.0)
+
+    with pytest.raises(AssertionError, match="a stop is at once"):
+        await TestLobby()._speech(Deaf(None))
 
 
 async def test_a_bot_that_says_its_own_words_are_anothers_is_found(tmp_path):
