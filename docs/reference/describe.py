@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from enum import Enum
+from typing import get_overloads
 
 __all__ = ["attributes_of", "described", "description"]
 
@@ -54,8 +56,17 @@ def _call(name: str, function: object) -> str:
         for p in parameters
         if p.name not in ("self", "cls")
     ]
-    coroutine = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    return f"{'async ' if coroutine else ''}{name}({', '.join(shown)})"
+    return f"{_use(function)}{name}({', '.join(shown)})"
+
+
+def _use(function: object) -> str:
+    """Return the words with which a function is called: `async with`, `async for`, `await`."""
+    returned = str(getattr(function, "__annotations__", {}).get("return", ""))
+    if "AsyncContextManager" in returned or hasattr(function, "__wrapped__"):
+        return "async with "
+    if inspect.isasyncgenfunction(function) or returned.startswith("Async"):
+        return "async for … in "
+    return "await " if inspect.iscoroutinefunction(function) else ""
 
 
 def _methods(cls: type) -> Iterator[tuple[str, str]]:
@@ -66,7 +77,8 @@ def _methods(cls: type) -> Iterator[tuple[str, str]]:
         if isinstance(member, property):
             yield name, sentence(member)
             continue
-        function = inspect.unwrap(getattr(member, "__func__", member))
+        function = getattr(member, "__func__", member)
+        function = next(iter(get_overloads(function)), function) if callable(function) else None
         if inspect.isfunction(function) and function.__doc__:
             abstract = getattr(member, "__isabstractmethod__", False)
             yield _call(name, function) + (" *" if abstract else ""), sentence(function)
@@ -83,6 +95,8 @@ def described(name: str, thing: object) -> list[str]:
     own = issubclass(thing, Exception)  # what every error has stands in the root's description
     attributes = _section(thing, "Attributes") if own else attributes_of(thing)
     facts = {**_section(thing, "Args"), **attributes}
+    if issubclass(thing, Enum):
+        facts = {f"{each.name} = {each.value!r}": "" for each in thing}
     if facts:
         rows = [
             f"| `{known}` | {said.replace('|', chr(92) + '|')} |" for known, said in facts.items()

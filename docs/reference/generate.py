@@ -309,15 +309,20 @@ def lifecycle_page() -> str:
 
 
 CONTRACTS = (
-    ("A platform", ("Platform", "Call", "CallEvents", "CallRequest", "Capability")),
+    ("A platform", ("Platform", "Call", "SpeechOutput", "CallEvents", "CallRequest", "Capability")),
+    ("What it tells", ("MeetingLink", "Participant", "Chunk", "Evidence", "MeetingRefused")),
     ("A transcriber", ("Transcriber", "TranscriberStream", "TranscriberCapabilities")),
-    ("A synthesizer", ("Synthesizer", "SpeechOutput")),
-    ("A sink", ("Sink", "SinkContext", "JournalView")),
+    ("What it gets and gives", ("StreamRequest", "Hypothesis", "Word", "UntranscribedAudio")),
+    ("A synthesizer", ("Synthesizer", "SynthesisRequest")),
+    ("A sink", ("Sink", "SinkContext", "JournalView", "MediaFragment")),
     ("A launcher", ("Launcher", "BotSpec", "RunningBot")),
     ("A dialect", ("Dialect",)),
     ("What hooks get", ("BotView", "HealthReport")),
 )
-STAR = "A method with a star has to be written; the others do what is said here by themselves."
+STAR = (
+    "A method with a star has to be written; where a class has none, override what you have a use "
+    "for. `async with`, `async for` and `await` stand before a method as it is called."
+)
 
 
 def contracts_page() -> str:

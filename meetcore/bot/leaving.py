@@ -1,4 +1,4 @@
-"""When a bot leaves by itself: deadlines over facts, decided without waiting.
+"""When a bot leaves by itself, or gives up joining or waiting to be let in: deadlines over facts.
 
 `LeaveRules` is pure: tell it what happened and when, ask it what is due. Only `keep_leave_rules`
 waits. 'Everyone left' and 'silence' are concluded from healthy sources only: while the roster or

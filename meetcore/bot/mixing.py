@@ -2,7 +2,8 @@
 
 Each track's sound is added to the mix, whose speech is found and fed as that of any track. Its
 account is the transcriber's for the track `mixed-tracks`; what a track gave to the mix is in the
-account that the consumer `mix` has of that track.
+account that the consumer `mix` has of that track. Who said what of it is decided in
+`meetcore.model.assembler`.
 """
 
 from __future__ import annotations

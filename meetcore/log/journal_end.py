@@ -1,4 +1,7 @@
-"""How the journal of a bot ends that nobody runs any more, or ever did."""
+"""How the journal of a bot ends that nobody runs any more, or ever did.
+
+What is written for a bot whose process was killed is decided in `meetcore.fleet.recovery`.
+"""
 
 from __future__ import annotations
 

@@ -92,30 +92,6 @@ class CallEvents(Protocol):
             cause: One word for the events, for instance `bridge_overflow`.
         """
 
-
-class SpeechOutput(ABC):
-    """Where one speech of the bot goes in a call: its microphone, as long as the speech takes."""
-
-    @abstractmethod
-    async def write(self, pcm: bytes) -> None:
-        """Take the next piece, at most 100 ms; wait while a second or more is still to be played.
-
-        That wait is what paces whoever speaks, and bounds what is lost by an interruption.
-        """
-
-    @abstractmethod
-    async def drain(self) -> None:
-        """Return when all that was written has been played."""
-
-    @abstractmethod
-    async def stop(self) -> None:
-        """Be silent at once, and forget what was not played; the caller sets the deadline."""
-
-    @property
-    @abstractmethod
-    def played_s(self) -> float:
-        """How many seconds of what was written were really played so far; also after `stop`."""
-
     def media(
         self,
         track_id: str,
@@ -147,6 +123,30 @@ class SpeechOutput(ABC):
 
     def declare_media_lost(self, track_id: str, fragments: int, cause: str) -> None:
         """Account for fragments that existed but never reached `media`."""
+
+
+class SpeechOutput(ABC):
+    """Where one speech of the bot goes in a call: its microphone, as long as the speech takes."""
+
+    @abstractmethod
+    async def write(self, pcm: bytes) -> None:
+        """Take the next piece, at most 100 ms; wait while a second or more is still to be played.
+
+        That wait is what paces whoever speaks, and bounds what is lost by an interruption.
+        """
+
+    @abstractmethod
+    async def drain(self) -> None:
+        """Return when all that was written has been played."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Be silent at once, and forget what was not played; the caller sets the deadline."""
+
+    @property
+    @abstractmethod
+    def played_s(self) -> float:
+        """How many seconds of what was written were really played so far; also after `stop`."""
 
 
 class Call(ABC):

@@ -94,7 +94,10 @@ class Sink(Configured[OptionsT], ABC):
     newest of a key only. `on_audio` runs in a task of its own, so a slow `deliver` does not hold
     up audio; its bounded mailbox drops the oldest, and that is declared. `on_media` likewise.
 
+    Only `name` has to be set: a sink overrides what it has a use for.
+
     Attributes:
+        name: Name of the sink, as in configuration and journals.
         wants_events: Whether `deliver` is to be called.
         wants_drafts: Whether `deliver_draft` is to be called.
         wants_audio: Whether `on_audio` is to be called.

@@ -158,7 +158,12 @@ class TranscriberStream(ABC):
 
 
 class Transcriber(Configured[OptionsT], ABC):
-    """Turns the speech of tracks into text. What it may take how long is in its capabilities."""
+    """Turns the speech of tracks into text.
+
+    Attributes:
+        name: Name of the transcriber, as in configuration and journals.
+        capabilities: What it can do, and how long it may take.
+    """
 
     name: ClassVar[str]
     capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities()

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from meetcore.fleet.recovery import recover
-from meetcore.fleet.runner import is_running
+from meetcore.fleet.who_runs import is_running
 from meetcore.log.folders import journal_path
 from meetcore.log.journal import read_journal
 from meetcore.model.commands import SendChat, ShowImage, Stop

@@ -23,7 +23,7 @@ from meetcore.fleet.launching.protocol import (
     json_frame,
 )
 from meetcore.fleet.launching.sockets import remove_socket, socket_path
-from meetcore.fleet.runner import is_running, runner_of
+from meetcore.fleet.who_runs import is_running, runner_of
 from meetcore.log.scratch import remove_stale
 from meetcore.model.commands import Command
 from meetcore.model.errors import CommandFailed, CommandRefused, MeetcoreError

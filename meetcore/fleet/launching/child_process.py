@@ -26,7 +26,7 @@ from meetcore.fleet.launching.child_bot import (
 )
 from meetcore.fleet.launching.heartbeat import Pulse
 from meetcore.fleet.launching.worker import spec_to_json
-from meetcore.fleet.runner import Runner, note_runner, runner_of
+from meetcore.fleet.who_runs import Runner, note_runner, runner_of
 from meetcore.log.folders import make_private_folder, private_file
 from meetcore.model.commands import Stop
 from meetcore.model.config import load_config

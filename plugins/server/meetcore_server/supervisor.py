@@ -21,8 +21,8 @@ import trio
 
 from meetcore import BotSpec, Fleet, MeetingLink, Plugins, StateChanged
 from meetcore.gateway import BotRequest, BotRow, NotNow
+from meetcore_server.bot_supervision import Supervision, Trouble, write_beginning
 from meetcore_server.live import LiveBot, LiveBots
-from meetcore_server.supervision import Supervision, Trouble, write_beginning
 from meetcore_server.threads import Threads
 
 __all__ = ["BotSupervisor"]

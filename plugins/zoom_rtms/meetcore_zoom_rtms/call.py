@@ -38,9 +38,9 @@ from meetcore import (
     StepWorked,
 )
 from meetcore_zoom_rtms.ends import end_of_stream, refusal
-from meetcore_zoom_rtms.links import PLATFORM_NAME, StreamAddress
 from meetcore_zoom_rtms.meeting import MeetingReader
 from meetcore_zoom_rtms.options import RtmsOptions
+from meetcore_zoom_rtms.stream_address import PLATFORM_NAME, StreamAddress
 from meetcore_zoom_rtms.tracks import Clocks, Hole, Tracks
 from meetcore_zoom_rtms.wire import (
     MsgType,

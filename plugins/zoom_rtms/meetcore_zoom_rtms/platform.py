@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import ClassVar
 
 from meetcore import Call, CallEvents, CallRequest, Capability, MeetingLink, Platform
-from meetcore_zoom_rtms.links import LINK_EXAMPLES, PLATFORM_NAME, parse_link
 from meetcore_zoom_rtms.options import RtmsOptions
+from meetcore_zoom_rtms.stream_address import LINK_EXAMPLES, PLATFORM_NAME, parse_link
 
 __all__ = ["ZoomRtmsPlatform"]
 

@@ -34,8 +34,8 @@ from trio_websocket import (
 )
 
 from meetcore import Secret
-from meetcore_zoom_rtms.links import StreamAddress
 from meetcore_zoom_rtms.options import RtmsOptions
+from meetcore_zoom_rtms.stream_address import StreamAddress
 from meetcore_zoom_rtms.wire import (
     EventType,
     MsgType,

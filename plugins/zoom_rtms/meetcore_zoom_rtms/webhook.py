@@ -24,8 +24,8 @@ from meetcore.gateway import (
     Scope,
     Service,
 )
-from meetcore_zoom_rtms.links import PLATFORM_NAME, link_of_webhook
 from meetcore_zoom_rtms.options import ReceiverOptions
+from meetcore_zoom_rtms.stream_address import PLATFORM_NAME, link_of_webhook
 
 __all__ = ["WebhookReceiver", "add_to", "signed_by"]
 

@@ -15,7 +15,7 @@ from attrs import evolve
 from meetcore.fleet.fleet import Fleet
 from meetcore.model.errors import FleetFull
 from meetcore.plugin.launcher import BotSpec, RunningBot
-from meetcore_server import supervision
+from meetcore_server import bot_supervision as supervision
 
 from .running import SHORT, WAIT, http, ordered, serving, until
 

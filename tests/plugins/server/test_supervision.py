@@ -22,11 +22,12 @@ from meetcore.log.folders import journal_path
 from meetcore.log.journal import Journal
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
-from meetcore_server import live, service, supervision, supervisor
+from meetcore_server import bot_supervision as supervision
+from meetcore_server import live, service, supervisor
+from meetcore_server.bot_supervision import Supervision
 from meetcore_server.feeds import Feed
 from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.errors import DatabaseUnavailable
-from meetcore_server.supervision import Supervision
 
 from .running import DENY, STAY, http, ordered, say, serving, socket, until
 

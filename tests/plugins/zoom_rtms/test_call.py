@@ -25,8 +25,8 @@ from meetcore import (
 )
 from meetcore.testing.conformance import RecordingCallEvents
 from meetcore_zoom_rtms.call import Windows, open_rtms_call
-from meetcore_zoom_rtms.links import parse_link
 from meetcore_zoom_rtms.platform import ZoomRtmsPlatform
+from meetcore_zoom_rtms.stream_address import parse_link
 from meetcore_zoom_rtms.testing import RtmsSimulator, open_simulator
 from meetcore_zoom_rtms.wire import StopReason
 

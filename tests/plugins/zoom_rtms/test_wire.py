@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from meetcore import MeetingLink
 from meetcore_zoom_rtms import wire
-from meetcore_zoom_rtms.links import LINK_EXAMPLES, StreamAddress, link_of_webhook, parse_link
+from meetcore_zoom_rtms.stream_address import (
+    LINK_EXAMPLES,
+    StreamAddress,
+    link_of_webhook,
+    parse_link,
+)
 
 # The first samples of the audio packet in Zoom's documentation (Handling media data).
 DOCUMENTED = "Hw1kDacNAA4sDkMOAQ5eDekMgAzXCw0L4Al4CDwHBAayBEwDmwHD/wn+rfyQ+3z6Z/k4"

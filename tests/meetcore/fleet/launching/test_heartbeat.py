@@ -13,7 +13,7 @@ import trio
 import meetcore
 from meetcore.fleet.launching import heartbeat as pulse
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
-from meetcore.fleet.runner import is_running
+from meetcore.fleet.who_runs import is_running
 from tests.meetcore.fleet.launching.test_child_process import spec, state_reached
 
 STAY = "https://meet.google.com/stay-x"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meetcore.fleet.runner import Runner, is_running, note_runner, runner_of
+from meetcore.fleet.who_runs import Runner, is_running, note_runner, runner_of
 from meetcore.log.journal import Journal
 
 
