@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from benchmarks.figures import Figure, report, spread
-from meetcore.from_asyncio import _TrioThread
+from meetcore.from_asyncio import _call, _trio_thread
 
 CALLS = 2000
 RUNS = 5
@@ -42,10 +42,10 @@ async def _measure_calls(call: Callable[[], Awaitable[None]]) -> float:
 
 
 async def _with_thread() -> tuple[float, float]:
-    async with _TrioThread() as runner:
-        micros = await _measure_calls(lambda: runner.call(trio.lowlevel.checkpoint))
+    async with _trio_thread() as thread:
+        micros = await _measure_calls(lambda: _call(thread, trio.lowlevel.checkpoint))
         late: list[float] = []
-        ticking = asyncio.ensure_future(runner.call(lambda: _ticks(late)))
+        ticking = asyncio.ensure_future(_call(thread, lambda: _ticks(late)))
         await asyncio.sleep(0.2)
         late.clear()
         time.sleep(BLOCK_S)  # noqa: ASYNC251  the host program misbehaves: that is what is measured

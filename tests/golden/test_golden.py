@@ -17,6 +17,7 @@ from meetcore.fleet.recovery import recover
 from meetcore.log.journal import Journal
 from meetcore.log.journal_head import FORMAT
 from meetcore.log.salvage import salvage
+from meetcore.model.events import EVENT_TYPES
 from tests.golden import make
 from tests.journals import problems
 
@@ -51,6 +52,14 @@ def test_a_kept_journal_can_be_recovered_and_replayed(path, tmp_path):
     assert [json.loads(line)["seq"] for line in shown.stdout.splitlines()] == [
         event.seq for event in after
     ]
+
+
+def test_a_journal_of_the_present_format_is_kept_for_each_type_of_event():
+    """Until a format is released its journals are made anew where a type is added."""
+    kept = HERE / f"format-{FORMAT}" / "every_event.jsonl"
+    types = {event.type for event in meetcore.read_journal(kept)}
+    missing = set(EVENT_TYPES) - {"unknown"} - types
+    assert not missing, "rm -r tests/golden/format-N; python -m tests.golden.make SOME_FOLDER"
 
 
 def test_what_makes_the_journals_still_does(tmp_path):
