@@ -1,7 +1,8 @@
 """Makes the golden journals of the present format: `python -m tests.golden.make`, once a release.
 
-Once its format is released a golden journal is kept as it was written, byte for byte, and never made
-again: later versions must read it. Beside each lies what it says, so that a later version is held to the same answers.
+Once its format is released a golden journal is kept as it was written, byte for byte, and never
+made again: later versions must read it. Beside each lies what it says, so that a later version is
+held to the same answers.
 
 * `meeting`: a life with chat, a pause, lost audio, a lost roster, two sinks, a transcriber that
   crashed;
