@@ -177,7 +177,7 @@ class RtmsCall(Call):
         if socket is not None and not self._stopped:
             with trio.move_on_after(CLOSE_WITHIN_S):
                 try:
-                    await socket.send_message(close_request(self.address.stream_id))
+                    await _send(socket, close_request(self.address.stream_id))
                     await self._closed.wait()
                 except _AWAY:
                     pass
@@ -279,11 +279,11 @@ class RtmsCall(Call):
             raise _Refused(answer, "signalling")
         self._media_url = self._media_server(answer)
         self._media_known.set()
-        await socket.send_message(event_subscription())
+        await _send(socket, event_subscription())
         self._signalling.came(socket)
         self.events.observe(StepWorked("signalling", "handshake accepted"))
         if self._media.socket is not None:
-            await socket.send_message(ready(address.stream_id))
+            await _send(socket, ready(address.stream_id))
         async with aclosing(_messages(socket)) as messages:
             async for message in messages:
                 self._signalled(message)
@@ -340,7 +340,7 @@ class RtmsCall(Call):
         self._tracks.resumed()
         signalling = self._signalling.socket
         if signalling is not None:
-            await signalling.send_message(ready(address.stream_id))
+            await _send(signalling, ready(address.stream_id))
         if not self._admitted:
             self._admitted = True
             self.events.observe(Admitted("Zoom accepted the media handshake"))
@@ -469,10 +469,15 @@ async def _connected(url: str) -> AsyncIterator[WebSocketConnection]:
         raise trouble
 
 
+async def _send(socket: WebSocketConnection, text: str) -> None:
+    with trio.fail_after(HANDSHAKE_WITHIN_S):
+        await socket.send_message(text)
+
+
 async def _answer(socket: WebSocketConnection, hello: str, kind: MsgType) -> Mapping[str, Any]:
     """Send a handshake; return its answer."""
     with trio.fail_after(HANDSHAKE_WITHIN_S):
-        await socket.send_message(hello)
+        await _send(socket, hello)
         async with aclosing(_messages(socket)) as messages:
             async for message in messages:
                 if message["msg_type"] == kind:
@@ -493,7 +498,7 @@ async def _messages(socket: WebSocketConnection) -> AsyncGenerator[dict[str, Any
         if message is None:
             continue
         if message["msg_type"] == MsgType.KEEP_ALIVE:
-            await socket.send_message(keep_alive_answer(message))
+            await _send(socket, keep_alive_answer(message))
         else:
             yield message
 

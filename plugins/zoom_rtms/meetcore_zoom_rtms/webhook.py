@@ -38,6 +38,7 @@ REFUSE = ErrorTable(
     {
         "unauthorized": ErrorAnswer(401),
         "bad_body": ErrorAnswer(400),
+        "idempotency_key_reused": ErrorAnswer(200, "A bot is at this stream already."),
         "not_found": ErrorAnswer(404),
         "method_not_allowed": ErrorAnswer(405),
         "limit_reached": ErrorAnswer(503),

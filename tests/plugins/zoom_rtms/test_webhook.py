@@ -92,6 +92,20 @@ async def test_a_stream_that_starts_gets_a_bot_once_and_its_meeting_is_attended(
             assert secret not in path.read_text()
 
 
+async def test_a_stream_that_is_told_again_with_another_server_keeps_its_bot(tmp_path):
+    async with (
+        open_simulator() as zoom,
+        serving(tmp_path, zoom) as server,
+        http(server, KEY) as client,
+    ):
+        await client.post("/zoom_rtms/webhook", **signed(server, zoom.webhook()))
+        again = zoom.webhook()
+        again["payload"]["server_urls"] += "/another"
+        answer = await client.post("/zoom_rtms/webhook", **signed(server, again))
+        assert answer.status_code == 200
+        assert len((await client.get("/v1/bots")).json()["bots"]) == 1
+
+
 async def test_the_address_is_confirmed_as_zoom_asks(tmp_path):
     async with serving(tmp_path) as server, http(server) as client:
         message = {"event": "endpoint.url_validation", "payload": {"plainToken": "abc"}}
