@@ -23,9 +23,11 @@ from benchmarks.served import MOST_CHANGE, QUICK, Server, cpu_ns, percentile, se
 from meetcore.gateway.records import BotRequest
 from meetcore.log.folders import journal_path, make_bot_folder
 from meetcore.log.journal import Journal
+from meetcore.log.journal_end import write_end
 from meetcore.log.journal_head import begin
 from meetcore.model.config import BotConfig
-from meetcore.model.lifecycle import EndReason, State
+from meetcore.model.history import BotHistory
+from meetcore.model.lifecycle import EndReason, Evidence, State
 from meetcore.model.meeting import MeetingLink
 from meetcore_server.storage.accounts import OPERATOR_ID
 from meetcore_server.storage.bot_rows import BotFacts
@@ -56,6 +58,10 @@ async def _ended_bots(folder: Path) -> str:
             where = make_bot_folder(folder, bot_id)
             journal = Journal(journal_path(where), bot_id, fsync=False)
             begin(journal, link, BotConfig(), transcriber=None, sinks=(), scheduled_for=None)
+            history = BotHistory()
+            for event in journal.read():
+                history.take(event)
+            write_end(journal, history, EndReason.STOP_REQUESTED, Evidence("command", "stop"))
             journal.close()
             await bots.insert(
                 order, facts, bot_id=bot_id, user_id=OPERATOR_ID, key_id="k", folder=where
