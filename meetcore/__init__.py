@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from meetcore.model.config import load_config as load_config
     from meetcore.model.dialect import Dialect as Dialect
     from meetcore.model.dialect import NativeDialect as NativeDialect
+    from meetcore.model.drafts import Draft as Draft
+    from meetcore.model.drafts import LevelDraft as LevelDraft
+    from meetcore.model.drafts import SegmentDraft as SegmentDraft
     from meetcore.model.errors import AmbiguousMeetingUrl as AmbiguousMeetingUrl
     from meetcore.model.errors import CapabilityMissing as CapabilityMissing
     from meetcore.model.errors import CommandFailed as CommandFailed
@@ -82,23 +85,22 @@ if TYPE_CHECKING:
     from meetcore.model.events import DeliveryAbandoned as DeliveryAbandoned
     from meetcore.model.events import DeliveryAttempted as DeliveryAttempted
     from meetcore.model.events import DiagnosticsCaptured as DiagnosticsCaptured
-    from meetcore.model.events import Draft as Draft
     from meetcore.model.events import EndingDetailed as EndingDetailed
     from meetcore.model.events import Event as Event
     from meetcore.model.events import EventLost as EventLost
     from meetcore.model.events import LedgerClosed as LedgerClosed
     from meetcore.model.events import LedgerEntry as LedgerEntry
-    from meetcore.model.events import LevelDraft as LevelDraft
     from meetcore.model.events import MediaLost as MediaLost
+    from meetcore.model.events import NoticeShown as NoticeShown
     from meetcore.model.events import ParticipantJoined as ParticipantJoined
     from meetcore.model.events import ParticipantLeft as ParticipantLeft
     from meetcore.model.events import ParticipantUpdated as ParticipantUpdated
+    from meetcore.model.events import PersonAskedFor as PersonAskedFor
     from meetcore.model.events import PluginEvent as PluginEvent
     from meetcore.model.events import PluginFailed as PluginFailed
     from meetcore.model.events import PluginSlow as PluginSlow
     from meetcore.model.events import RosterDegraded as RosterDegraded
     from meetcore.model.events import RosterRestored as RosterRestored
-    from meetcore.model.events import SegmentDraft as SegmentDraft
     from meetcore.model.events import SegmentFinalized as SegmentFinalized
     from meetcore.model.events import SegmentWithheld as SegmentWithheld
     from meetcore.model.events import SpeakingStarted as SpeakingStarted
@@ -148,9 +150,11 @@ if TYPE_CHECKING:
     from meetcore.model.signals import ChatArrived as ChatArrived
     from meetcore.model.signals import DiagnosticsWritten as DiagnosticsWritten
     from meetcore.model.signals import Knocked as Knocked
+    from meetcore.model.signals import NoticeSeen as NoticeSeen
     from meetcore.model.signals import ParticipantAppeared as ParticipantAppeared
     from meetcore.model.signals import ParticipantChanged as ParticipantChanged
     from meetcore.model.signals import ParticipantGone as ParticipantGone
+    from meetcore.model.signals import PersonNeeded as PersonNeeded
     from meetcore.model.signals import RecordingPermission as RecordingPermission
     from meetcore.model.signals import RosterHealth as RosterHealth
     from meetcore.model.signals import RosterSeen as RosterSeen
@@ -249,6 +253,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "UnknownOption",
         "UnknownPlugin",
     ),
+    "model.drafts": ("Draft", "LevelDraft", "SegmentDraft"),
     "model.events": (
         "ArtifactWritten",
         "AudioLost",
@@ -262,14 +267,14 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "DeliveryAbandoned",
         "DeliveryAttempted",
         "DiagnosticsCaptured",
-        "Draft",
         "EndingDetailed",
         "Event",
         "EventLost",
         "LedgerClosed",
         "LedgerEntry",
-        "LevelDraft",
         "MediaLost",
+        "NoticeShown",
+        "PersonAskedFor",
         "ParticipantJoined",
         "ParticipantLeft",
         "ParticipantUpdated",
@@ -278,7 +283,6 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "PluginSlow",
         "RosterDegraded",
         "RosterRestored",
-        "SegmentDraft",
         "SegmentFinalized",
         "SegmentWithheld",
         "SpeakingStarted",
@@ -319,6 +323,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ChatArrived",
         "DiagnosticsWritten",
         "Knocked",
+        "NoticeSeen",
+        "PersonNeeded",
         "ParticipantAppeared",
         "ParticipantChanged",
         "ParticipantGone",

@@ -31,8 +31,9 @@ from meetcore.fleet.fleet import OpenFleetOptions, StartOptions
 from meetcore.fleet.trio_thread import Batches, Held, Running, TrioThread, over, plainly
 from meetcore.model.commands import Command, WhenSpeaking
 from meetcore.model.config import BotConfig
+from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused
-from meetcore.model.events import Draft, Event, StateChanged
+from meetcore.model.events import Event, StateChanged
 
 __all__ = ["Bot", "Fleet", "Speech", "open_bot", "open_fleet"]
 

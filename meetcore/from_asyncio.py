@@ -34,8 +34,9 @@ from meetcore.fleet.fleet import OpenFleetOptions, StartOptions
 from meetcore.fleet.trio_thread import Batches, TrioThread, plainly
 from meetcore.model.commands import Command, WhenSpeaking
 from meetcore.model.config import BotConfig
+from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused, MeetcoreError
-from meetcore.model.events import Draft, Event, StateChanged
+from meetcore.model.events import Event, StateChanged
 from meetcore.plugin import launcher as _launcher
 from meetcore.plugin.launcher import BotSpec
 

@@ -23,7 +23,8 @@ from meetcore.bot.bot import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.cli.ends import EXIT_MEANINGS
 from meetcore.model.config import AudioConfig, AutomaticLeave, BotConfig, TranscriptionConfig
-from meetcore.model.events import EVENT_TYPES, LevelDraft, SegmentDraft
+from meetcore.model.drafts import LevelDraft, SegmentDraft
+from meetcore.model.events import EVENT_TYPES
 from meetcore.model.lifecycle import (
     COMPLETING,
     EXIT_CODES,

@@ -11,7 +11,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
 
-from meetcore.model.events import DRAFT_TYPES, EVENT_TYPES, Draft, Event, UnknownEvent
+from meetcore.model.drafts import DRAFT_TYPES, Draft
+from meetcore.model.events import EVENT_TYPES, Event, UnknownEvent
 
 __all__ = ["events_schema"]
 

@@ -52,6 +52,7 @@ from meetcore.model.commands import (
     WhenSpeaking,
 )
 from meetcore.model.config import BotConfig
+from meetcore.model.drafts import Draft
 from meetcore.model.errors import (
     MeetcoreError,
     MeetingRefused,
@@ -59,13 +60,7 @@ from meetcore.model.errors import (
     brief,
     found_in,
 )
-from meetcore.model.events import (
-    AudioLost,
-    Draft,
-    Event,
-    LedgerClosed,
-    StateChanged,
-)
+from meetcore.model.events import AudioLost, Event, LedgerClosed, StateChanged
 from meetcore.model.lifecycle import Ending, EndReason, Evidence, State
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.secrets import Redactor, secrets_in

@@ -17,9 +17,9 @@ from meetcore.log.journal import Journal
 from meetcore.log.mailbox import Wake
 from meetcore.log.subscription import Drafts
 from meetcore.model.config import BotConfig
+from meetcore.model.drafts import Draft
 from meetcore.model.errors import JournalFull, MeetcoreError, StorageUnavailable
 from meetcore.model.events import (
-    Draft,
     Event,
     ParticipantJoined,
     ParticipantLeft,

@@ -17,8 +17,9 @@ from attrs import evolve
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import call_hook
 from meetcore.log.mailbox import DraftBox, Wake
+from meetcore.model.drafts import SegmentDraft
 from meetcore.model.errors import MeetcoreError
-from meetcore.model.events import SegmentDraft, SegmentFinalized, SegmentWithheld
+from meetcore.model.events import SegmentFinalized, SegmentWithheld
 from meetcore.model.transcript import Segment, revised
 from meetcore.plugin.bot_view import BotView
 from meetcore.plugin.hooks import DROP

@@ -12,9 +12,11 @@ from meetcore.model.errors import PluginError
 from meetcore.model.events import (
     ChatReceived,
     DiagnosticsCaptured,
+    NoticeShown,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
+    PersonAskedFor,
     RosterDegraded,
     RosterRestored,
     StepTaken,
@@ -29,9 +31,11 @@ from meetcore.model.signals import (
     ChatArrived,
     DiagnosticsWritten,
     Knocked,
+    NoticeSeen,
     ParticipantAppeared,
     ParticipantChanged,
     ParticipantGone,
+    PersonNeeded,
     RecordingPermission,
     RosterHealth,
     RosterSeen,
@@ -108,6 +112,7 @@ class SignalHandler:
         self._life = life
         self._listening = listening
         self._chat_seen: set[str] = set()
+        self._waiting = Knocked()
         self._roster_healthy = True
         self._lists = RosterLists(bot.roster)
 
@@ -144,10 +149,15 @@ class SignalHandler:
 
     @_take.register
     def _knocked(self, signal: Knocked) -> None:
-        del signal
         life = self._life
         if life.state in (State.JOINING, *IN_CALL):
-            life.go(State.AWAITING_ADMISSION)
+            seen = Evidence("knocked", signal.detail, hint=signal.hint or None)
+            life.go(State.AWAITING_ADMISSION, evidence=seen)
+            self._waiting = signal
+        elif life.state is State.AWAITING_ADMISSION and signal != self._waiting:
+            self._waiting = signal
+            said = " ".join(part for part in (signal.detail, signal.hint) if part)
+            self._bot.record(StepTaken(name="waiting", detail=said))
 
     @_take.register
     def _admitted(self, signal: Admitted) -> None:
@@ -218,6 +228,22 @@ class SignalHandler:
                 sender_name=signal.sender_name,
                 text=signal.text,
                 by_bot=signal.by_bot,
+            )
+        )
+
+    @_take.register
+    def _notice(self, signal: NoticeSeen) -> None:
+        self._bot.record(NoticeShown(kind=signal.kind, text=signal.text, answer=signal.answer))
+
+    @_take.register
+    def _person_needed(self, signal: PersonNeeded) -> None:
+        self._bot.record(
+            PersonAskedFor(
+                what=signal.what,
+                needed=signal.needed,
+                detail=signal.detail,
+                wait_s=signal.wait_s,
+                screenshot=signal.screenshot,
             )
         )
 

@@ -15,7 +15,8 @@ from meetcore.bot.bot import Bot
 from meetcore.cli.ends import OutputConsole
 from meetcore.cli.lines import TROUBLE, clock, line_of
 from meetcore.cli.views import View
-from meetcore.model.events import ChatReceived, Draft, Event, SegmentDraft, SegmentFinalized
+from meetcore.model.drafts import Draft, SegmentDraft
+from meetcore.model.events import ChatReceived, Event, SegmentFinalized
 from meetcore.model.lifecycle import Outcome, State, outcome_of
 from meetcore.model.transcript import Transcript
 

@@ -33,6 +33,8 @@ REMEDIES: dict[EndReason, str] = {
     EndReason.INVALID_MEETING_URL: "Copy the whole link once more.",
     EndReason.MEETING_NOT_FOUND: "Check the link: the platform knows no such meeting.",
     EndReason.MEETING_NOT_STARTED: "Send the bot again when the meeting has begun.",
+    EndReason.MEETING_LOCKED: "Ask the host to unlock the meeting, then send the bot again.",
+    EndReason.MEETING_FULL: "Send the bot again when somebody has left.",
     EndReason.WRONG_PASSCODE: "Give the right one with --passcode, or use the link that has it.",
     EndReason.SIGN_IN_REQUIRED: "Ask the host to let guests in without an account.",
     EndReason.CAPTCHA_REQUIRED: "Try again later, or from another network.",
@@ -106,6 +108,8 @@ def outcome_lines(attended: Attended) -> list[str]:
         lines.append(f"trouble: {bot.failure}")
     if attended.abandoned:
         lines.append(f"Left at once. {REMEDIES[EndReason.CRASHED].format(folder=bot.folder)}")
+    elif terminal.evidence is not None and terminal.evidence.hint:
+        lines.append(terminal.evidence.hint)
     elif remedy := REMEDIES.get(reason):
         lines.append(remedy.format(folder=bot.folder))
     return lines + artifact_lines(bot)

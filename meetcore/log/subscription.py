@@ -12,7 +12,8 @@ import trio
 
 from meetcore.log.journal import Cursor, Journal
 from meetcore.log.mailbox import DraftBox
-from meetcore.model.events import Draft, Event, SegmentFinalized, StateChanged
+from meetcore.model.drafts import Draft
+from meetcore.model.events import Event, SegmentFinalized, StateChanged
 from meetcore.model.lifecycle import TERMINAL
 
 __all__ = ["Drafts", "Subscription"]

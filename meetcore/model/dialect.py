@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from meetcore.model.commands import Command
+from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused
-from meetcore.model.events import Draft, Event
+from meetcore.model.events import Event
 from meetcore.model.plain import to_json
 from meetcore.model.wire import command_from_wire, draft_to_wire, event_to_wire
 

@@ -64,6 +64,8 @@ class EndReason(StrEnum):
     INVALID_MEETING_URL = "invalid_meeting_url"
     MEETING_NOT_FOUND = "meeting_not_found"
     MEETING_NOT_STARTED = "meeting_not_started"
+    MEETING_LOCKED = "meeting_locked"
+    MEETING_FULL = "meeting_full"
     WRONG_PASSCODE = "wrong_passcode"
     SIGN_IN_REQUIRED = "sign_in_required"
     CAPTCHA_REQUIRED = "captcha_required"
@@ -184,12 +186,14 @@ class Evidence:
         detail: What was seen, in words.
         selector: The selector that matched, where a page was read.
         screenshot: Path of a picture of it, relative to the bot's folder.
+        hint: What a host or an operator can do about it, in a sentence.
     """
 
     signal: str
     detail: str = ""
     selector: str | None = None
     screenshot: str | None = None
+    hint: str | None = None
 
 
 @frozen

@@ -21,9 +21,11 @@ __all__ = [
     "ChatArrived",
     "DiagnosticsWritten",
     "Knocked",
+    "NoticeSeen",
     "ParticipantAppeared",
     "ParticipantChanged",
     "ParticipantGone",
+    "PersonNeeded",
     "RecordingPermission",
     "RosterHealth",
     "RosterSeen",
@@ -43,9 +45,15 @@ class Signal:
 
 @frozen
 class Knocked(Signal):
-    """The bot stands in the waiting room. May come again after `Admitted` if it is sent back."""
+    """The bot stands in the waiting room. May come again after `Admitted` if it is sent back.
+
+    Attributes:
+        detail: What was seen.
+        hint: What a host can do now, in a sentence: 'The host must press "Admit" …'.
+    """
 
     detail: str = ""
+    hint: str = ""
 
 
 @frozen
@@ -224,6 +232,40 @@ class CaptureHealth(Signal):
     healthy: bool
     detail: str = ""
     track_id: str | None = None
+
+
+@frozen
+class NoticeSeen(Signal):
+    """The meeting told its guests something, and the bot answered as a person would.
+
+    Attributes:
+        kind: `recording`, `transcription`, `ai_notes`, `consent`, `still_there` or `other`.
+        text: What it said.
+        answer: What the bot pressed; empty where it only read it.
+    """
+
+    kind: str
+    text: str
+    answer: str = ""
+
+
+@frozen
+class PersonNeeded(Signal):
+    """The page wants something that only a person can do, or wants it no more.
+
+    Attributes:
+        what: `sign_in`, `captcha`, or another word for it.
+        needed: False once it was done.
+        detail: What the page shows.
+        wait_s: How long the bot waits for that person.
+        screenshot: A picture of the page, relative to the bot's folder.
+    """
+
+    what: str
+    needed: bool = True
+    detail: str = ""
+    wait_s: float | None = None
+    screenshot: str | None = None
 
 
 @frozen

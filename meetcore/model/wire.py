@@ -18,8 +18,9 @@ from typing import Any
 from attrs import fields, resolve_types
 
 from meetcore.model.commands import COMMAND_TYPES, Command
+from meetcore.model.drafts import DRAFT_TYPES, Draft
 from meetcore.model.errors import CommandRefused, MeetcoreError, nearest
-from meetcore.model.events import DRAFT_TYPES, EVENT_TYPES, Draft, Event, UnknownEvent
+from meetcore.model.events import EVENT_TYPES, Event, UnknownEvent
 from meetcore.model.plain import ENVELOPE, MISREAD, converter, parse_time
 
 __all__ = [

@@ -7,7 +7,8 @@ from typing import Literal, Protocol, overload
 
 from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
-from meetcore.model.events import Draft, Event
+from meetcore.model.drafts import Draft
+from meetcore.model.events import Event
 from meetcore.model.lifecycle import State
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.roster import Roster, SpeakingTimeline

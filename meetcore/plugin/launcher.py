@@ -13,7 +13,8 @@ import trio
 from attrs import field, frozen
 
 from meetcore.model.commands import Command
-from meetcore.model.events import Draft, Event
+from meetcore.model.drafts import Draft
+from meetcore.model.events import Event
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk

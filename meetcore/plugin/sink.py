@@ -17,7 +17,8 @@ from attrs import field, frozen
 
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import Command
-from meetcore.model.events import Draft, Event
+from meetcore.model.drafts import Draft
+from meetcore.model.events import Event
 from meetcore.model.secrets import Redactor
 from meetcore.plugin.options import Configured, OptionsT
 

@@ -59,8 +59,9 @@ from meetcore.log.journal import Journal
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import Command, Stop
 from meetcore.model.dialect import Dialect
+from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused, MeetcoreError
-from meetcore.model.events import BotRequested, Draft, Event, SegmentFinalized, StateChanged
+from meetcore.model.events import BotRequested, Event, SegmentFinalized, StateChanged
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import EndReason, Evidence, State
 from meetcore.model.links import read_link

@@ -16,8 +16,9 @@ from meetcore.fleet.who_runs import is_running
 from meetcore.log.folders import journal_path
 from meetcore.log.journal import read_journal
 from meetcore.model.commands import SendChat, ShowImage, Stop
+from meetcore.model.drafts import Draft
 from meetcore.model.errors import CapabilityMissing, CommandRefused, MeetcoreError
-from meetcore.model.events import ChatReceived, Draft, Event, StateChanged
+from meetcore.model.events import ChatReceived, Event, StateChanged
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
 from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
 from meetcore.plugin.registry import Plugins

@@ -26,8 +26,9 @@ from meetcore.fleet.launching.sockets import remove_socket, socket_path
 from meetcore.fleet.who_runs import is_running, runner_of
 from meetcore.log.scratch import remove_stale
 from meetcore.model.commands import Command
+from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandFailed, CommandRefused, MeetcoreError
-from meetcore.model.events import Draft, Event
+from meetcore.model.events import Event
 from meetcore.model.wire import command_to_wire, draft_from_wire, event_from_wire
 from meetcore.plugin.launcher import RunningBot
 

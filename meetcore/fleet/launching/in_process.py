@@ -15,7 +15,8 @@ from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.live_audio import LiveAudio
 from meetcore.model.commands import Command
 from meetcore.model.config import load_config, written
-from meetcore.model.events import Draft, Event
+from meetcore.model.drafts import Draft
+from meetcore.model.events import Event
 from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
 from meetcore.plugin.registry import Plugins
 

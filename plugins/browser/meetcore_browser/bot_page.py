@@ -82,6 +82,7 @@ class BotPage:
         events: CallEvents,
         whose: Callable[[RemoteTrack], TrackAppeared | None],
         on_message: Mapping[str, Callable[[Any], None]],
+        on_timed: Mapping[str, Callable[[Any, float | None], None]],
         capture: CaptureOptions | None,
     ) -> None:
         self.browser = browser
@@ -91,6 +92,7 @@ class BotPage:
         self.capture = PageCapture(events, whose, now=trio.current_time, options=capture)
         self._events = events
         self._on_message = dict(on_message)
+        self._on_timed = on_timed
         self._trouble: Exception | None = None
         self._in_trouble = trio.Event()
         self._closing = False
@@ -347,8 +349,12 @@ class BotPage:
             self._fail(error)
 
     def _told(self, item: Handed) -> None:
-        if isinstance(item, PageMessage) and (handler := self._on_message.get(item.topic)):
+        if not isinstance(item, PageMessage):
+            return
+        if handler := self._on_message.get(item.topic):
             handler(item.data)
+        if timed := self._on_timed.get(item.topic):
+            timed(item.data, self.capture.at_s(item))
 
 
 async def _look(page: Page, controls: Sequence[Control]) -> Hit | None:
@@ -394,8 +400,9 @@ async def open_page(
     *,
     options: LaunchOptions | None = None,
     whose: Callable[[RemoteTrack], TrackAppeared | None] = by_track,
-    scripts: Sequence[Path] = (),
+    scripts: Sequence[Path | str] = (),
     on_message: Mapping[str, Callable[[Any], None]] | None = None,
+    on_timed: Mapping[str, Callable[[Any, float | None], None]] | None = None,
     capture: CaptureOptions | None = DEFAULT_CAPTURE,
     permissions: Sequence[str] = (),
     browser: Browser | None = None,
@@ -409,8 +416,10 @@ async def open_page(
         options: How to launch the browser; `headed` in `[plugins.browser]` makes it visible in any
             case.
         whose: Says whom a remote track belongs to; None leaves that track out.
-        scripts: Files of JavaScript to run in every document, with `meetcore.tell`.
+        scripts: Files or texts of JavaScript to run in every document, with `meetcore.tell`.
         on_message: Takes what those told, by topic, on the Trio thread.
+        on_timed: The same, with the time of the telling in seconds on the call's sound clock; None
+            before that clock runs.
         capture: How to capture audio, None not to.
         permissions: What the page may use without asking, in Playwright's names.
         browser: A browser that is open already; by default the page gets one of its own.
@@ -439,7 +448,17 @@ async def open_page(
             with trio.CancelScope(shield=True), suppress(BrowserError):
                 await browser.aio.call(context.close, timeout_s=CLOSE_TIMEOUT_S)
             raise
-        page = BotPage(browser, context, raw, request, events, whose, on_message or {}, capture)
+        page = BotPage(
+            browser,
+            context,
+            raw,
+            request,
+            events,
+            whose,
+            on_message or {},
+            {} if on_timed is None else on_timed,  # may be filled later
+            capture,
+        )
         page._in_own_browser = own
         try:
             script = partial(

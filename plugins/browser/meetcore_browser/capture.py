@@ -153,6 +153,12 @@ class PageCapture:
             return self._message(item)
         return True
 
+    def at_s(self, message: PageMessage) -> float | None:
+        """Return when something was told, in seconds on the call's sound clock, if that runs."""
+        if message.frame is None:
+            return None
+        return self._clock.sample(message.document, message.frame) / SAMPLE_RATE_HZ
+
     def check(self) -> None:
         """Raise or end alarms; to be called about once a second."""
         for alarm in self._watch.check(self._now()):

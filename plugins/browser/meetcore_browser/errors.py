@@ -11,6 +11,7 @@ __all__ = [
     "CallTimedOut",
     "ChromiumFailed",
     "ChromiumMissing",
+    "ClickForbidden",
     "DriverCrashed",
     "NoDisplay",
     "PageCrashed",
@@ -77,6 +78,17 @@ class SelectorMissed(BrowserError):
         )
         self.control = control
         self.tried = tried
+
+
+class ClickForbidden(BrowserError):
+    """A selector led to something that is never to be clicked."""
+
+    def __init__(self, control: str, said: str) -> None:
+        super().__init__(
+            f"What matched {control!r} is on the list of what is never clicked: {said!r}.",
+            "Correct the selector pack; `meetcore selectors check FILE` looks at one.",
+        )
+        self.control = control
 
 
 class SelectorPackInvalid(BrowserError):

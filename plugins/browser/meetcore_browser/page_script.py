@@ -20,7 +20,7 @@ def page_script(
     *,
     capture: CaptureOptions | None,
     incoming_video: bool,
-    scripts: Sequence[Path] = (),
+    scripts: Sequence[Path | str] = (),
 ) -> str:
     """Return the script.
 
@@ -31,7 +31,7 @@ def page_script(
         binding: Name of the binding that leads to the host.
         capture: How to capture audio, None to leave it alone.
         incoming_video: Whether to receive video.
-        scripts: The joiner's own files, run last, each on its own.
+        scripts: The joiner's own files, or their text, run last, each on its own.
     """
     capture_files = ["capture.js"] if capture is not None else []
     ours = [PAGE_FOLDER / name for name in ("wire.js", *capture_files, "video_policy.js")]
@@ -48,6 +48,10 @@ def page_script(
     }
     parts = [path.read_text(encoding="utf-8") for path in ours]
     parts.append("delete meetcore.tellHost;\ndelete meetcore.tellAudio;")
-    parts += [f"(() => {{\n{path.read_text(encoding='utf-8')}\n}})();" for path in scripts]
+    parts += [f"(() => {{\n{_text_of(script)}\n}})();" for script in scripts]
     body = "\n".join(parts)
     return f"((meetcore) => {{\n'use strict';\n{body}\n}})({{config: {json.dumps(config)}}});"
+
+
+def _text_of(script: Path | str) -> str:
+    return script if isinstance(script, str) else script.read_text(encoding="utf-8")

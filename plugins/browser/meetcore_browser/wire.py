@@ -59,12 +59,14 @@ class PageMessage:
         topic: What about.
         data: What.
         own: Whether it is the capture's; a joiner's script cannot say so, whatever its topic.
+        frame: Where the document's sound clock stood, None before it runs.
     """
 
     document: int
     topic: str
     data: Any
     own: bool = False
+    frame: int | None = None
 
 
 FromPage: TypeAlias = AudioBlock | PageMessage
@@ -89,7 +91,10 @@ def _message(payload: str) -> PageMessage:
         ) from error
     if not isinstance(topic, str) or not isinstance(document, int):
         raise WireError(f"The page sent a message without a topic: {payload[:80]!r}.")
-    return PageMessage(document, topic, body.get("data"), own=body.get("own") is True)
+    frame = body.get("frame")
+    if frame is not None and (type(frame) is not int or frame < 0):
+        raise WireError(f"The page sent a message from frame {frame!r}.")
+    return PageMessage(document, topic, body.get("data"), body.get("own") is True, frame)
 
 
 def _audio(payload: str) -> AudioBlock:

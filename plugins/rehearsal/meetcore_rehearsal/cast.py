@@ -13,8 +13,8 @@ import trio
 from meetcore.testing import Decision, EndHow, Script
 from meetcore_browser.browser import Browser, open_browser
 from meetcore_browser.flags import LaunchOptions
+from meetcore_browser.nursery import open_plain_nursery
 from meetcore_rehearsal.errors import CastFailed
-from meetcore_rehearsal.nursery import open_plain_nursery
 from meetcore_rehearsal.room import Room
 from meetcore_rehearsal.site import Site
 

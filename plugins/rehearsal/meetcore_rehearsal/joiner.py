@@ -22,9 +22,9 @@ from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.capture import RemoteTrack
 from meetcore_browser.errors import BrowserError, SelectorMissed, StepFailed
 from meetcore_browser.flags import LaunchOptions
+from meetcore_browser.nursery import open_plain_nursery
 from meetcore_browser.selectors import SelectorPack
 from meetcore_rehearsal.cast import MEDIA_FEATURES_OFF, MEDIA_SWITCHES
-from meetcore_rehearsal.nursery import open_plain_nursery
 from meetcore_rehearsal.observed import RoomObserver
 
 __all__ = ["RehearsalCall", "open_rehearsal_call"]

@@ -26,7 +26,7 @@ from meetcore import (
     TrackAppeared,
 )
 
-__all__ = ["PageState", "RoomObserver"]
+__all__ = ["RoomObserver", "RoomView"]
 
 END_REASONS = {
     "missing": EndReason.MEETING_NOT_FOUND,
@@ -41,7 +41,7 @@ END_REASONS = {
 
 
 @frozen
-class PageState:
+class RoomView:
     """What the page shows: the name of the state, and what it was recognised by."""
 
     name: str = "before"
@@ -58,7 +58,7 @@ class RoomObserver:
 
     def __init__(self, observe: Callable[[Signal], None]) -> None:
         self._observe = observe
-        self.state = PageState()
+        self.state = RoomView()
         self.over: CallEnded | None = None
         self.leaving = False
         self.own_texts: list[str] = []
@@ -78,7 +78,7 @@ class RoomObserver:
 
     def on_state(self, data: Any) -> None:
         """Take a new state of the page."""
-        self.state = PageState(str(data["name"]), str(data["selector"]), str(data["text"]))
+        self.state = RoomView(str(data["name"]), str(data["selector"]), str(data["text"]))
         if self.state.name == "waiting":
             self._observe(Knocked(self.state.text))
         elif self.inside:

@@ -14,9 +14,9 @@ from typing import Any
 import trio
 import trio_websocket
 
+from meetcore_browser.nursery import open_plain_nursery
 from meetcore_rehearsal.errors import PortTaken
 from meetcore_rehearsal.hub import MAX_MESSAGE_BYTES, RoomHub
-from meetcore_rehearsal.nursery import open_plain_nursery
 from meetcore_rehearsal.room import Room
 from meetcore_rehearsal.web import Head, Response, serve_http
 

@@ -43,6 +43,8 @@ _NOT_ADMITTED = {
 
 _FAILED = {
     EndReason.MEETING_NOT_STARTED: "not_admitted",
+    EndReason.MEETING_LOCKED: "not_admitted",
+    EndReason.MEETING_FULL: "not_admitted",
     EndReason.WRONG_PASSCODE: "invalid_credentials",
     EndReason.SIGN_IN_REQUIRED: "auth_required",
     EndReason.CAPTCHA_REQUIRED: "bot_detected",

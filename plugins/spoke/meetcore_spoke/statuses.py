@@ -22,6 +22,8 @@ _ERRORS = {
     EndReason.INVALID_MEETING_URL: "InvalidMeetingUrl",
     EndReason.MEETING_NOT_FOUND: "CannotJoinMeeting",
     EndReason.MEETING_ENDED: "CannotJoinMeeting",
+    EndReason.MEETING_LOCKED: "CannotJoinMeeting",
+    EndReason.MEETING_FULL: "CannotJoinMeeting",
     EndReason.WRONG_PASSCODE: "CannotJoinMeeting",
     EndReason.SIGN_IN_REQUIRED: "CannotJoinMeeting",
     EndReason.CAPTCHA_REQUIRED: "CannotJoinMeeting",

@@ -55,6 +55,8 @@ _LATER_WORDS = {
     EndReason.MAX_DURATION: "max_bot_time_exceeded",
     EndReason.SIGN_IN_REQUIRED: "auth_session_missing",
     EndReason.MEETING_NOT_STARTED: "join_failure",
+    EndReason.MEETING_LOCKED: "join_failure",
+    EndReason.MEETING_FULL: "join_failure",
     EndReason.CAPTCHA_REQUIRED: "join_failure",
     EndReason.BOT_BLOCKED: "join_failure",
     EndReason.OFFICIAL_API_REQUIRED: "join_failure",

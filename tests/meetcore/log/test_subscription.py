@@ -7,7 +7,8 @@ import trio.testing
 
 from meetcore.log.journal import Journal
 from meetcore.log.subscription import Drafts, Subscription
-from meetcore.model.events import LevelDraft, PluginEvent, StateChanged
+from meetcore.model.drafts import LevelDraft
+from meetcore.model.events import PluginEvent, StateChanged
 from meetcore.model.lifecycle import State
 
 

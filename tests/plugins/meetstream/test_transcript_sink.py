@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from meetcore.model.drafts import SegmentDraft
 from meetcore.model.errors import ConfigError
-from meetcore.model.events import SegmentDraft, SegmentFinalized
+from meetcore.model.events import SegmentFinalized
 from meetcore.plugin.sink import Sink
 from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.dial_options import TranscriptOptions

@@ -8,15 +8,14 @@ from datetime import UTC, datetime, timedelta
 from attrs import evolve
 from hypothesis import strategies as st
 
+from meetcore.model.drafts import LevelDraft, SegmentDraft
 from meetcore.model.events import (
     BotRequested,
     ChatReceived,
     Event,
-    LevelDraft,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
-    SegmentDraft,
     SegmentFinalized,
     SpeakingStarted,
     SpeakingStopped,

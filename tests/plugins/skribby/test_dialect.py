@@ -11,8 +11,9 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused
-from meetcore.model.events import Draft, Event, SegmentFinalized, StateChanged
+from meetcore.model.events import Event, SegmentFinalized, StateChanged
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, State
 from meetcore_skribby.chronicle import Chronicle

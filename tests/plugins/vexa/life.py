@@ -12,7 +12,8 @@ from typing import Any
 import meetcore_vexa.plugin
 from meetcore.gateway.http import Reply
 from meetcore.gateway.records import BotRow
-from meetcore.model.events import ArtifactWritten, ChatReceived, SegmentDraft, SegmentFinalized
+from meetcore.model.drafts import SegmentDraft
+from meetcore.model.events import ArtifactWritten, ChatReceived, SegmentFinalized
 from meetcore.model.lifecycle import EndReason, Evidence, State
 from meetcore.model.roster import NameSource
 from meetcore.model.transcript import Segment, Word

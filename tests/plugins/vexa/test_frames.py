@@ -13,13 +13,11 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meetcore.model.drafts import Draft, LevelDraft, SegmentDraft
 from meetcore.model.events import (
     BotRequested,
     ChatReceived,
-    Draft,
     Event,
-    LevelDraft,
-    SegmentDraft,
     SegmentFinalized,
     StateChanged,
     StepTaken,

@@ -10,7 +10,8 @@ import httpx2
 import pytest
 import trio
 
-from meetcore.model.events import Draft, Event, StateChanged, TranscriptionGap
+from meetcore.model.drafts import Draft
+from meetcore.model.events import Event, StateChanged, TranscriptionGap
 from meetcore.model.lifecycle import EndReason, State
 from meetcore_server.assembly import Server
 from meetcore_vexa.variants import Variant

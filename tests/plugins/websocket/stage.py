@@ -17,14 +17,8 @@ from meetcore.log.journal import Journal
 from meetcore.log.subscription import Drafts, Subscription
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import Command
-from meetcore.model.events import (
-    Draft,
-    Event,
-    SegmentDraft,
-    SegmentFinalized,
-    StateChanged,
-    StepTaken,
-)
+from meetcore.model.drafts import Draft, SegmentDraft
+from meetcore.model.events import Event, SegmentFinalized, StateChanged, StepTaken
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.model.roster import NameSource
 from meetcore.model.transcript import Segment

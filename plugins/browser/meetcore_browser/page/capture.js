@@ -20,6 +20,7 @@
   let tracksSeen = 0;
   let context = null;
   let ready = null;
+  let placed = false;
 
   function openContext() {
     const wanted = { sampleRate: config.sampleRate, latencyHint: "interactive" };
@@ -36,8 +37,12 @@
       const wallMs = performance.timeOrigin + performance.now();
       const frame = Math.round(context.currentTime * context.sampleRate);
       tell("clock", { wallMs, frame, sampleRate: context.sampleRate });
+      placed = true;
     });
   }
+
+  // The frame that is being rendered now: the time of whatever is told now, on the sound's clock.
+  meetcore.soundFrame = () => (placed ? Math.round(context.currentTime * context.sampleRate) : null);
 
   // A context that has just begun skips frames while the machine is busy with a call that begins; one
   // that runs since the page came does not. If it cannot be opened, the first track will say so.

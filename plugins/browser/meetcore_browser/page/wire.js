@@ -23,7 +23,8 @@
   meetcore.connected = typeof push === "function";
 
   meetcore.tell = (topic, data = null) => {
-    if (meetcore.connected) push(stringify({ document: documentId, topic, data }));
+    if (!meetcore.connected) return;
+    push(stringify({ document: documentId, topic, data, frame: meetcore.soundFrame?.() ?? null }));
   };
 
   // What our own files say goes by another way than a joiner's topics, so that no name of theirs

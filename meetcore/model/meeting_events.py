@@ -1,0 +1,199 @@
+"""Entries of a journal about the meeting: who is there, who speaks, what is written and shown."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from attrs import frozen
+
+from meetcore.model.event import Event
+from meetcore.model.roster import NameSource, Participant
+
+__all__ = [
+    "CaptureDegraded",
+    "CaptureRestored",
+    "CaptureStarted",
+    "ChatReceived",
+    "NoticeShown",
+    "ParticipantJoined",
+    "ParticipantLeft",
+    "ParticipantUpdated",
+    "PersonAskedFor",
+    "RosterDegraded",
+    "RosterRestored",
+    "SpeakingStarted",
+    "SpeakingStopped",
+    "TrackClosed",
+    "TrackOpened",
+    "TrackOwnerIdentified",
+]
+
+
+@frozen(kw_only=True)
+class ParticipantJoined(Event):
+    """Somebody is in the meeting."""
+
+    type: ClassVar[str] = "participant.joined"
+    participant: Participant
+
+
+@frozen(kw_only=True)
+class ParticipantUpdated(Event):
+    """Somebody's name, role or mute state changed."""
+
+    type: ClassVar[str] = "participant.updated"
+    participant: Participant
+
+
+@frozen(kw_only=True)
+class ParticipantLeft(Event):
+    """Somebody left the meeting."""
+
+    type: ClassVar[str] = "participant.left"
+    participant_id: str
+    name: str | None = None
+
+
+@frozen(kw_only=True)
+class SpeakingStarted(Event):
+    """Somebody began to speak, `start_s` seconds into the meeting.
+
+    Evidence may come late. Where it lies before what was told of somebody already, the changes
+    after it are told again, so that the last event always says what is so now.
+    `track_id` says on which track, where the indicator did; None for anywhere.
+    """
+
+    type: ClassVar[str] = "speaking.started"
+    participant_id: str
+    name: str | None
+    start_s: float
+    source: NameSource
+    track_id: str | None = None
+
+
+@frozen(kw_only=True)
+class SpeakingStopped(Event):
+    """Somebody stopped speaking, `end_s` seconds into the meeting; else as its start."""
+
+    type: ClassVar[str] = "speaking.stopped"
+    participant_id: str
+    name: str | None
+    end_s: float
+    source: NameSource
+    track_id: str | None = None
+
+
+@frozen(kw_only=True)
+class TrackOpened(Event):
+    """A source of audio opened, with whose it is where that was known by then."""
+
+    type: ClassVar[str] = "track.opened"
+    track_id: str
+    participant_id: str | None
+    kind: str
+    name_source: NameSource
+
+
+@frozen(kw_only=True)
+class TrackOwnerIdentified(Event):
+    """It was learned, corrected or taken back whose a track is.
+
+    What was said on it comes again as a later revision of its segments. `participant_id` is None
+    where it is nobody's any more; `since_s` is when it became theirs, in seconds of meeting time,
+    None for as long as there is the track.
+    """
+
+    type: ClassVar[str] = "track.identified"
+    track_id: str
+    participant_id: str | None
+    name: str | None
+    source: NameSource
+    confidence: float
+    since_s: float | None = None
+
+
+@frozen(kw_only=True)
+class TrackClosed(Event):
+    """A source of audio closed."""
+
+    type: ClassVar[str] = "track.closed"
+    track_id: str
+
+
+@frozen(kw_only=True)
+class CaptureStarted(Event):
+    """The first audio came. Sample 0 of the call's clock lies `offset_s` into the meeting."""
+
+    type: ClassVar[str] = "capture.started"
+    offset_s: float
+
+
+@frozen(kw_only=True)
+class CaptureDegraded(Event):
+    """The bot is in the call but audio does not arrive as it should."""
+
+    type: ClassVar[str] = "capture.degraded"
+    detail: str
+    track_id: str | None = None
+
+
+@frozen(kw_only=True)
+class CaptureRestored(Event):
+    """Audio arrives again."""
+
+    type: ClassVar[str] = "capture.restored"
+    detail: str = ""
+    track_id: str | None = None
+
+
+@frozen(kw_only=True)
+class RosterDegraded(Event):
+    """The list of participants cannot be believed for now: unknown, not empty."""
+
+    type: ClassVar[str] = "roster.degraded"
+    detail: str
+
+
+@frozen(kw_only=True)
+class RosterRestored(Event):
+    """The list of participants can be believed again."""
+
+    type: ClassVar[str] = "roster.restored"
+    detail: str = ""
+
+
+@frozen(kw_only=True)
+class ChatReceived(Event):
+    """A chat message, somebody's or the bot's own."""
+
+    type: ClassVar[str] = "chat.received"
+    message_id: str
+    sender_id: str | None
+    sender_name: str
+    text: str
+    by_bot: bool = False
+
+
+@frozen(kw_only=True)
+class NoticeShown(Event):
+    """The meeting told its guests something: that it is recorded, that notes are taken.
+
+    `answer` is what the bot pressed, empty where it only read it.
+    """
+
+    type: ClassVar[str] = "notice.shown"
+    kind: str
+    text: str
+    answer: str = ""
+
+
+@frozen(kw_only=True)
+class PersonAskedFor(Event):
+    """The page wants something that only a person can do (`needed`), or wants it no more."""
+
+    type: ClassVar[str] = "person.needed"
+    what: str
+    needed: bool = True
+    detail: str = ""
+    wait_s: float | None = None
+    screenshot: str | None = None

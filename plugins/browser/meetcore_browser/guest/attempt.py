@@ -1,0 +1,272 @@
+"""One attempt to attend: one page, from its opening to its end.
+
+One loop, whatever the platform: look at the page, conclude the state, answer what stands in the
+way, do the next thing. The first final state is the end, and what is not recognised has a limit of
+its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import define, field, frozen
+from playwright.async_api import Error as PlaywrightError
+
+from meetcore import Admitted, CommandFailed, EndReason, Evidence, Knocked, NoticeSeen, PersonNeeded
+from meetcore_browser.errors import BrowserError, CallTimedOut, PageGone, StepFailed
+from meetcore_browser.guest.joiner import Guest, GuestJoiner
+from meetcore_browser.guest.look import PageLook, StateSeen, read_state
+from meetcore_browser.guest.observed_call import ObservedCall
+from meetcore_browser.page_state import END_OF, PageState, StateEnd, is_final
+
+__all__ = ["GuestAttempt", "GuestAttemptEnded", "first_line"]
+
+POLL_S = 1.0
+FIRST_POLLS_S = 0.3
+"""Before the call, where one look follows the other through a handful of pages."""
+OPEN_TIMEOUT_S = 45.0
+STEP_TRIES = 5
+DUMB_LOOKS = 4
+"""How many looks in a row the page may not answer."""
+
+_WAITING = frozenset({PageState.WAITING, PageState.WAITING_FOR_HOST})
+_REACHED = _WAITING | {PageState.IN_CALL}
+
+
+@frozen
+class GuestAttemptEnded:
+    """How one attempt ended, and whether another may help."""
+
+    reason: EndReason
+    evidence: Evidence
+    again: bool = False
+
+
+@define
+class GuestAttempt:
+    """One page from its opening to its end."""
+
+    joiner: GuestJoiner
+    guest: Guest
+    observed: ObservedCall
+    began_s: float
+    failures: Counter[str] = field(factory=Counter)
+    clicked: Counter[str] = field(factory=Counter)
+    dumb: int = 0
+    waited_for: str | None = None
+    waiting_since_s: float = 0.0
+    reached: bool = False
+
+    # --- the loop -----------------------------------------------------------------------
+
+    async def run(self) -> GuestAttemptEnded:
+        """Attend until there is no call any more; return why."""
+        try:
+            await self._open()
+        except StepFailed as error:
+            return self._never_loaded("step_failed", str(error), again=True)
+        while True:
+            look = await self._look()
+            if look is not None:
+                ended = await self._take(look)
+                if ended is not None:
+                    return ended
+            elif self.dumb >= DUMB_LOOKS:
+                return self._dumb()
+            inside = self.guest.follower.state is PageState.IN_CALL
+            await trio.sleep(POLL_S if inside or self.reached else FIRST_POLLS_S)
+
+    async def _open(self) -> None:
+        page, address = self.guest.page.page, self.joiner.address(self.guest.link)
+        async with page.step("open the meeting", timeout_s=OPEN_TIMEOUT_S + 2.0):
+            await page.goto(address, timeout_s=OPEN_TIMEOUT_S)
+
+    async def _look(self) -> PageLook | None:
+        try:
+            look = await self.guest.page.look()
+        except CallTimedOut:
+            self.dumb += 1
+            return None
+        self.dumb = 0
+        return look
+
+    async def _take(self, look: PageLook) -> GuestAttemptEnded | None:
+        now, follower = trio.current_time(), self.guest.follower
+        seen = read_state(self.joiner.pack, look)
+        end = END_OF.get(seen.state)
+        if end is not None and end.person and await self._person(seen, now):
+            return None
+        if self.waited_for is not None and (end is None or not end.person):
+            self._tell_person(needed=False)
+        told = follower.take(seen, now)
+        if told is not None:
+            await self._entered(told)
+        if is_final(follower.state):
+            return await self._final(follower.seen)
+        limit = self.guest.request.join_timeout_s
+        if not self.reached and self.waited_for is None and now - self.began_s > limit:
+            detail = f"the page was not through within {limit:g} s; last seen: {seen.state.value}"
+            return await self._lost("join_timeout", detail)
+        if follower.lost_its_way(now):
+            waited = follower.unknown_for_s(now)
+            detail = f"the page showed nothing that is known for {waited:.0f} s"
+            return await self._lost("unknown_state", detail)
+        await self._answer_dialogs(look)
+        return await self._act(look)
+
+    # --- what a look leads to -----------------------------------------------------------
+
+    async def _entered(self, told: StateSeen) -> None:
+        """Tell a state that is new."""
+        selector = told.selector(self.joiner.pack)
+        detail = " ".join(
+            part for part in (told.detail, f"[{selector}]" if selector else "") if part
+        )
+        if told.state in _REACHED:
+            self.reached = True
+        if told.state in _WAITING:
+            self.guest.events.observe(Knocked(detail, self._hint(told.state)))
+        elif told.state is PageState.IN_CALL and self.guest.once("entered"):
+            self.guest.events.observe(Admitted(detail))
+            await self.guest.page.observe(on=True)
+            await self._try("enter the call", self.joiner.entered)
+        else:
+            self.guest.note(f"page: {told.state.value}", detail)
+
+    def _hint(self, state: PageState) -> str:
+        general = END_OF.get(state, StateEnd(EndReason.INTERNAL_ERROR)).hint
+        return self.joiner.hints.get(state, general)
+
+    async def _answer_dialogs(self, look: PageLook) -> None:
+        state = self.guest.follower.state
+        for rule in self.joiner.pack.dialogs:
+            seen = look.found.get(rule.seen)
+            if seen is None or (rule.states and state not in rule.states):
+                continue
+            if self.clicked[rule.seen] >= rule.at_most:
+                continue
+            self.clicked[rule.seen] += 1
+            answer = ""
+            if rule.click is not None:
+                try:
+                    answer = (await self.guest.page.press(rule.click)).text or rule.click
+                except (BrowserError, PlaywrightError) as error:
+                    _lost_page(error)
+                    continue
+            if rule.notice is not None:
+                self.guest.events.observe(NoticeSeen(rule.notice, seen.text, answer))
+            else:
+                self.guest.note(f"dialog {rule.seen}", seen)
+
+    async def _act(self, look: PageLook) -> GuestAttemptEnded | None:
+        state = self.guest.follower.state
+        if state in (PageState.IN_CALL, PageState.RECONNECTING):
+            await self._try("look after the call", self.joiner.in_call, look)
+            return None
+        try:
+            await self.joiner.advance(self.guest, state, look)
+        except (BrowserError, PlaywrightError, trio.TooSlowError) as error:
+            _lost_page(error)
+            self.failures[state.value] += 1
+            self.guest.note(f"trouble at {state.value}", first_line(error))
+            if self.failures[state.value] >= STEP_TRIES:
+                return await self._lost("step_failed", f"{state.value}: {first_line(error)}")
+        return None
+
+    async def _try(self, name: str, do: Callable[..., Awaitable[None]], *args: Any) -> None:
+        """Do something that must not end the call; what goes wrong is told, once for each kind."""
+        try:
+            await do(self.guest, *args)
+        except (BrowserError, PlaywrightError, CommandFailed, trio.TooSlowError) as error:
+            _lost_page(error)
+            said = first_line(error)
+            if self.guest.once(f"{name}: {said}"):
+                self.guest.note(f"trouble: {name}", said)
+
+    # --- a person at the browser --------------------------------------------------------
+
+    async def _person(self, seen: StateSeen, now: float) -> bool:
+        """Whether a person is waited for, who can get the bot past a wall."""
+        wait_s = self.joiner.options.person_wait_s
+        if wait_s <= 0 or self.guest.follower.was_inside:
+            return False
+        if self.waited_for is None:
+            self.waited_for, self.waiting_since_s = seen.state.value, now
+            folder = await self.guest.page.page.write_diagnostics(f"person: {seen.state.value}")
+            self._tell_person(needed=True, detail=seen.detail, wait_s=wait_s, folder=folder)
+        return now - self.waiting_since_s < wait_s
+
+    def _tell_person(
+        self,
+        *,
+        needed: bool,
+        detail: str = "",
+        wait_s: float | None = None,
+        folder: str | None = None,
+    ) -> None:
+        what = self.waited_for or ""
+        picture = None if folder is None else f"{folder}/screenshot.png"
+        self.guest.events.observe(PersonNeeded(what, needed, detail, wait_s, picture))
+        if not needed:
+            self.waited_for = None
+            self.began_s = trio.current_time()
+
+    # --- ends ---------------------------------------------------------------------------
+
+    async def _final(self, seen: StateSeen) -> GuestAttemptEnded:
+        end = END_OF[seen.state]
+        folder = None
+        if end.reason not in (EndReason.MEETING_ENDED, EndReason.REMOVED):
+            folder = await self.guest.page.page.write_diagnostics(seen.state.value)
+        evidence = Evidence(
+            signal=seen.state.value,
+            detail=seen.detail,
+            selector=seen.selector(self.joiner.pack),
+            screenshot=_picture(self.guest.request.folder, folder),
+            hint=self._hint(seen.state) or None,
+        )
+        again = end.again and not self.guest.follower.was_inside
+        return GuestAttemptEnded(end.reason, evidence, again)
+
+    async def _lost(self, signal: str, detail: str) -> GuestAttemptEnded:
+        folder = await self.guest.page.page.write_diagnostics(signal)
+        picture = _picture(self.guest.request.folder, folder)
+        return self._never_loaded(signal, detail, again=True, screenshot=picture)
+
+    def _never_loaded(
+        self, signal: str, detail: str, *, again: bool, screenshot: str | None = None
+    ) -> GuestAttemptEnded:
+        reached = self.reached or self.guest.follower.was_inside
+        hint = (
+            "The page is not what this version knows. `meetcore doctor"
+            f" {self.joiner.name} --snapshot` says what it finds on a saved one."
+        )
+        evidence = Evidence(signal, detail, screenshot=screenshot, hint=hint)
+        return GuestAttemptEnded(EndReason.CLIENT_NEVER_LOADED, evidence, again and not reached)
+
+    def _dumb(self) -> GuestAttemptEnded:
+        detail = f"the page did not answer {DUMB_LOOKS} times in a row"
+        if self.guest.follower.was_inside:
+            return GuestAttemptEnded(EndReason.CONNECTION_LOST, Evidence("page_hung", detail))
+        return self._never_loaded("page_hung", detail, again=True)
+
+
+def _lost_page(error: BaseException) -> None:
+    """Let pass what says that the page itself is lost: nothing can be tried again on it."""
+    if isinstance(error, PageGone):
+        raise error
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its name."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _picture(root: Path, folder: str | None) -> str | None:
+    if folder is None or not (root / folder / "screenshot.png").is_file():
+        return None
+    return f"{folder}/screenshot.png"

@@ -1,0 +1,124 @@
+"""From one look at a page to the next: what is believed, and when a state has become news. Pure.
+
+A page flickers, a toolbar hides, a look fails. A final state that a page says in words is believed
+at once; that a call is over because nothing of it is to be seen any more, only after several looks
+and some time. What is not recognised has a short limit of its own: waiting in an unknown place is
+how bots stood for a quarter of an hour before a page that nobody had thought of.
+"""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from meetcore_browser.guest.look import StateSeen
+from meetcore_browser.page_state import PageState, is_final
+
+__all__ = ["PageFollower"]
+
+_BEFORE = frozenset(
+    {
+        PageState.LOADING,
+        PageState.GETTING_READY,
+        PageState.LAUNCHER,
+        PageState.PRE_JOIN,
+        PageState.PASSCODE_ASKED,
+        PageState.CONNECTING,
+        PageState.UNKNOWN,
+    }
+)
+_INSIDE = frozenset({PageState.IN_CALL, PageState.RECONNECTING})
+
+
+@define
+class PageFollower:
+    """Follows the states of one page.
+
+    Attributes:
+        unknown_limit_s: How long a page may show nothing that is known.
+        refused_within_s: A denial that comes sooner after the knock is none of a host's.
+        misses_needed: How many looks have to miss the call before it is believed to be gone.
+        grace_s: How long it has to be missed.
+        reconnect_limit_s: How long a call may say that it reconnects.
+        state: The state that is believed.
+    """
+
+    unknown_limit_s: float = 45.0
+    refused_within_s: float = 5.0
+    misses_needed: int = 3
+    grace_s: float = 20.0
+    reconnect_limit_s: float = 120.0
+    state: PageState = field(default=PageState.LOADING, init=False)
+    seen: StateSeen = field(default=StateSeen(PageState.LOADING), init=False)
+    knocked_s: float | None = field(default=None, init=False)
+    was_inside: bool = field(default=False, init=False)
+    _since_s: float | None = field(default=None, init=False)
+    _unseen_s: float | None = field(default=None, init=False)
+    _misses: int = field(default=0, init=False)
+
+    def knocked(self, now_s: float) -> None:
+        """Note that 'join' was pressed."""
+        self.knocked_s = now_s
+
+    def take(self, seen: StateSeen, now_s: float) -> StateSeen | None:
+        """Take one look; return the state if it is another than before, as it is to be told."""
+        if is_final(self.state):
+            return None
+        told = self._believed(seen, now_s)
+        if told is None or told.state is self.state:
+            return None
+        self.state, self.seen, self._since_s = told.state, told, now_s
+        self.was_inside = self.was_inside or told.state in _INSIDE
+        return told
+
+    def _believed(self, seen: StateSeen, now_s: float) -> StateSeen | None:
+        if is_final(seen.state):
+            return self._final(seen, now_s)
+        if self.state in _INSIDE and seen.state in _BEFORE:
+            return self._missed(now_s)
+        self._misses = 0
+        if seen.state is PageState.RECONNECTING:
+            return self._reconnecting(seen, now_s)
+        if seen.state is not PageState.UNKNOWN:
+            self._unseen_s = None
+            return seen
+        return self._unknown(now_s)
+
+    def _final(self, seen: StateSeen, now_s: float) -> StateSeen:
+        at_once = self.knocked_s is not None and now_s - self.knocked_s <= self.refused_within_s
+        if seen.state is PageState.DENIED and at_once and not self.was_inside:
+            detail = f"refused within {self.refused_within_s:g} s of the knock: {seen.detail}"
+            return StateSeen(PageState.REFUSED, seen.by, detail, seen.about)
+        return seen
+
+    def _missed(self, now_s: float) -> StateSeen | None:
+        if self._misses == 0:
+            self._unseen_s = now_s
+        self._misses += 1
+        missing_s = now_s - (self._unseen_s if self._unseen_s is not None else now_s)
+        if self._misses < self.misses_needed or missing_s < self.grace_s:
+            return None
+        detail = f"nothing of the call was to be seen for {missing_s:.0f} s"
+        return StateSeen(PageState.CONNECTION_LOST, detail=detail)
+
+    def _reconnecting(self, seen: StateSeen, now_s: float) -> StateSeen | None:
+        if self.state is not PageState.RECONNECTING:
+            return seen
+        if self._since_s is not None and now_s - self._since_s >= self.reconnect_limit_s:
+            detail = f"the page tried to reconnect for {self.reconnect_limit_s:g} s"
+            return StateSeen(PageState.CONNECTION_LOST, seen.by, detail)
+        return None
+
+    def _unknown(self, now_s: float) -> StateSeen | None:
+        """One unknown look changes nothing; a stretch of them does, and then has an end."""
+        if self._unseen_s is None:
+            self._unseen_s = now_s
+        return None
+
+    def unknown_for_s(self, now_s: float) -> float:
+        """Return how long nothing that is known has been seen, 0 while something is."""
+        inside = self.state in _INSIDE
+        return 0.0 if self._unseen_s is None or inside else now_s - self._unseen_s
+
+    def lost_its_way(self, now_s: float) -> bool:
+        """Whether the page has shown nothing that is known for longer than it may."""
+        return self.unknown_for_s(now_s) >= self.unknown_limit_s

@@ -1,0 +1,219 @@
+"""A bot as a guest of a web client: from the link to the end, over one attempt or several.
+
+Where another attempt may help it is made from a fresh context, a bounded number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import trio
+from playwright.async_api import Error as PlaywrightError
+
+from meetcore import (
+    Call,
+    CallEnded,
+    CallEvents,
+    CallRequest,
+    Capability,
+    CommandFailed,
+    MeetingLink,
+    StepWorked,
+    TrackAppeared,
+)
+from meetcore_browser.bot_page import open_page
+from meetcore_browser.browser import Browser
+from meetcore_browser.capture import RemoteTrack
+from meetcore_browser.errors import BrowserError
+from meetcore_browser.guest.attempt import GuestAttempt, GuestAttemptEnded, first_line
+from meetcore_browser.guest.follower import PageFollower
+from meetcore_browser.guest.guest_page import GuestPage
+from meetcore_browser.guest.joiner import Guest, GuestJoiner
+from meetcore_browser.guest.observed_call import ObservedCall
+from meetcore_browser.guest.page_scripts import reader_scripts
+from meetcore_browser.nursery import open_plain_nursery
+from meetcore_browser.page_settings import PageSettings
+from meetcore_browser.page_state import PageState
+
+__all__ = ["GuestCall", "open_guest_call"]
+
+LEAVE_TIMEOUT_S = 8.0
+CHAT_TIMEOUT_S = 10.0
+BETWEEN_ATTEMPTS_S = 3.0
+
+
+class GuestCall(Call):
+    """The bot's presence in a meeting, as a guest of its web client."""
+
+    def __init__(
+        self,
+        joiner: GuestJoiner,
+        link: MeetingLink,
+        request: CallRequest,
+        events: CallEvents,
+        capabilities: frozenset[Capability],
+        browser: Browser | None = None,
+    ) -> None:
+        self.platform_name = joiner.name
+        self._joiner = joiner
+        self._link = link
+        self._request = request
+        self._events = events
+        self._browser = browser
+        self._attempt: GuestAttempt | None = None
+        self._over = False
+        self._leaving = False
+        self._chatting = trio.Lock()
+        self._can = capabilities
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:  # type: ignore[override]
+        """What this call can do: less than its platform where the meeting forbids something."""
+        attempt = self._attempt
+        return self._can if attempt is None else frozenset(attempt.guest.capabilities)
+
+    async def run(self) -> None:
+        """Attend, in as many attempts as help. Returns when there is no call any more."""
+        most = max(1, self._joiner.options.attempts)
+        for number in range(1, most + 1):
+            ended = await self._attend()
+            if self._leaving:
+                return
+            if not ended.again or number == most:
+                self._over = True
+                self._events.observe(CallEnded(ended.reason, ended.evidence))
+                return
+            why = f"attempt {number} of {most}: {ended.evidence.signal}: {ended.evidence.detail}"
+            self._events.observe(StepWorked("try again", why))
+            await trio.sleep(BETWEEN_ATTEMPTS_S * number)
+
+    async def _attend(self) -> GuestAttemptEnded:
+        joiner, request = self._joiner, self._request
+        handlers = _Handlers()
+
+        def whose(track: RemoteTrack) -> TrackAppeared | None:
+            return joiner.whose(handlers.guest, track)
+
+        async with (
+            open_page(
+                request,
+                self._events,
+                options=joiner.launch_options(),
+                whose=whose,
+                scripts=reader_scripts(joiner),
+                on_timed=handlers,
+                capture=joiner.capture_options(),
+                permissions=joiner.permissions,
+                browser=self._browser,
+                settings=PageSettings(locale=joiner.options.locale),
+            ) as page,
+            open_plain_nursery() as nursery,
+        ):
+            guest = Guest(
+                GuestPage(page, joiner.pack),
+                self._link,
+                request,
+                self._events,
+                PageFollower(unknown_limit_s=joiner.options.unknown_limit_s),
+                capabilities=set(self._can),
+            )
+            observed = ObservedCall(joiner, guest)
+            handlers.serve(guest, observed)
+            self._attempt = GuestAttempt(joiner, guest, observed, trio.current_time())
+            nursery.start_soon(page.watch)
+            ended = await self._attempt.run()
+            nursery.cancel_scope.cancel()
+        return ended
+
+    # --- commands -----------------------------------------------------------------------
+
+    async def send_chat(self, text: str) -> None:
+        """Type a message into the meeting's chat and see it appear there."""
+        attempt = self._attempt
+        if attempt is None or attempt.guest.follower.state is not PageState.IN_CALL:
+            raise CommandFailed("A chat message can be sent only while the bot is in the call.")
+        if Capability.SEND_CHAT not in attempt.guest.capabilities:
+            raise CommandFailed("This meeting lets guests write nothing in its chat.")
+        limit = self._joiner.chat_limit
+        if len(text) > limit:
+            raise CommandFailed(
+                f"A message here may have {limit} characters; this one has {len(text)}.",
+                "Send it in parts.",
+            )
+        async with self._chatting:
+            before = set(attempt.observed.own_messages)
+            try:
+                await self._joiner.send_chat(attempt.guest, text)
+            except (BrowserError, PlaywrightError) as error:
+                raise CommandFailed(f"The chat could not be used: {first_line(error)}") from error
+            with trio.move_on_after(CHAT_TIMEOUT_S):
+                while not _appeared(attempt.observed, before, text):
+                    await attempt.observed.changed()
+                return
+            raise CommandFailed(f"The message did not appear within {CHAT_TIMEOUT_S:g} s.")
+
+    async def leave(self) -> None:
+        """Leave as a person would: with the button, and its confirmation."""
+        attempt = self._attempt
+        if self._over or attempt is None:
+            return
+        self._leaving = True
+        with suppress(BrowserError, PlaywrightError, trio.TooSlowError):
+            with trio.fail_after(LEAVE_TIMEOUT_S):
+                await attempt.guest.page.page.finish_capture()
+                await self._joiner.leave(attempt.guest, attempt.guest.follower.state)
+
+
+class _Handlers(dict[str, Any]):
+    """The handlers of a page's topics, which are known only once there is the page."""
+
+    guest: Guest
+
+    def serve(self, guest: Guest, observed: ObservedCall) -> None:
+        self.guest = guest
+        self.update(
+            people=observed.on_people,
+            speakers=observed.on_speakers,
+            chat=observed.on_chat,
+            captions=observed.on_captions,
+        )
+        self.update(observed.joiner.topics(guest))
+
+
+def _appeared(observed: ObservedCall, before: set[str], text: str) -> bool:
+    wanted = " ".join(text.split())
+    new = (said for key, said in observed.own_messages.items() if key not in before)
+    return any(" ".join(said.split()) == wanted for said in new)
+
+
+@asynccontextmanager
+async def open_guest_call(
+    joiner: GuestJoiner,
+    link: MeetingLink,
+    request: CallRequest,
+    events: CallEvents,
+    capabilities: frozenset[Capability],
+    *,
+    browser: Browser | None = None,
+) -> AsyncIterator[GuestCall]:
+    """Begin to attend as a guest; on exit nothing of it remains.
+
+    Args:
+        joiner: The platform.
+        link: The meeting.
+        request: What the platform was asked for.
+        events: Takes signals and sound.
+        capabilities: What the platform can do at best.
+        browser: A browser that is open already; by default the bot gets one of its own.
+
+    Raises:
+        ChromiumMissing: There is no Chromium on this machine.
+        PageGone: Page, browser or driver broke off.
+    """
+    call = GuestCall(joiner, link, request, events, capabilities, browser)
+    async with open_plain_nursery() as nursery:
+        nursery.start_soon(call.run)
+        yield call
+        nursery.cancel_scope.cancel()

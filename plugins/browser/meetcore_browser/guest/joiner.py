@@ -1,0 +1,162 @@
+"""What is particular to one platform's web client; all the rest is `guest_call`'s."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import trio
+from attrs import define, field
+
+from meetcore import (
+    CallEvents,
+    CallRequest,
+    Capability,
+    CapabilityMissing,
+    MeetingLink,
+    NameSource,
+    Participant,
+    StepWorked,
+    TrackAppeared,
+)
+from meetcore_browser.capture import CaptureOptions, RemoteTrack, by_track
+from meetcore_browser.flags import LaunchOptions
+from meetcore_browser.guest.follower import PageFollower
+from meetcore_browser.guest.guest_page import GuestPage
+from meetcore_browser.guest.look import Found, PageLook
+from meetcore_browser.guest.options import GuestOptions
+from meetcore_browser.page_state import PageState
+from meetcore_browser.selectors import SelectorPack
+
+__all__ = ["Guest", "GuestJoiner"]
+
+
+@define
+class Guest:
+    """One attempt to attend: a page, and what was done on it so far.
+
+    Attributes:
+        page: The page.
+        link: Where it goes.
+        request: What the platform was asked for.
+        events: Where signals go.
+        follower: What is believed of the page.
+        done: Names of what was done once and is not to be done again.
+        people: The people of the newest list, by id.
+        capabilities: What this call can do; a joiner takes out what the meeting forbids.
+    """
+
+    page: GuestPage
+    link: MeetingLink
+    request: CallRequest
+    events: CallEvents
+    follower: PageFollower
+    done: set[str] = field(factory=set)
+    people: dict[str, Participant] = field(factory=dict)
+    capabilities: set[Capability] = field(factory=set)
+
+    def note(self, step: str, detail: str | Found = "") -> None:
+        """Record that a step worked, and by what."""
+        said = detail.describe(self.page.pack) if isinstance(detail, Found) else detail
+        self.events.observe(StepWorked(step, said))
+
+    def once(self, name: str) -> bool:
+        """Return True the first time it is asked for a name."""
+        if name in self.done:
+            return False
+        self.done.add(name)
+        return True
+
+    def knocked(self) -> None:
+        """Note that the button was pressed that asks to join."""
+        self.follower.knocked(trio.current_time())
+
+
+class GuestJoiner(ABC):
+    """A platform's web client, as a guest meets it.
+
+    The page is looked at about once a second; each look becomes a state by the selector pack, and
+    for each look `advance` may do one thing: fill in the name, press 'join'. It is called again
+    as long as the state lasts, so a step that did not work is simply done again, and a page that
+    comes in another order than usual is no surprise.
+
+    Attributes:
+        name: Name of the platform, in configuration and journals.
+        pack_file: The selector pack that comes with it.
+        readers: A file of JavaScript that gives `meetcore.readers` (see page/observer.js).
+        scripts: Further files, run before it.
+        hints: Sentences for people, by state, in place of the general ones.
+        name_source: How the page's speakers are known.
+        speakers_lag_s: How much later than the sound the page shows who speaks.
+        chat_limit: How many characters one message may have.
+    """
+
+    name: ClassVar[str]
+    pack_file: ClassVar[Path]
+    readers: ClassVar[Path]
+    scripts: ClassVar[Sequence[Path]] = ()
+    hints: ClassVar[Mapping[PageState, str]] = {}
+    name_source: ClassVar[NameSource] = NameSource.ACTIVE_SPEAKER
+    speakers_lag_s: ClassVar[float] = 0.0
+    chat_limit: ClassVar[int] = 500
+    permissions: ClassVar[Sequence[str]] = ("microphone", "camera")
+
+    def __init__(self, options: GuestOptions, pack: SelectorPack) -> None:
+        self.options = options
+        self.pack = pack
+
+    @abstractmethod
+    def address(self, link: MeetingLink) -> str:
+        """Return the address that the browser opens for a link."""
+
+    @abstractmethod
+    async def advance(self, guest: Guest, state: PageState, look: PageLook) -> None:
+        """Do the next thing on the way into the call; called with every look before it.
+
+        Raises:
+            BrowserError, playwright.async_api.Error: It did not work; it is tried again, and given
+                up after a few times.
+        """
+
+    async def entered(self, guest: Guest) -> None:
+        """Do what is done first in the call: open lists, turn captions on. It may fail."""
+
+    async def in_call(self, guest: Guest, look: PageLook) -> None:
+        """Do what is to be done with each look in the call. It may fail."""
+
+    @abstractmethod
+    async def leave(self, guest: Guest, state: PageState) -> None:
+        """Leave as a person would."""
+
+    async def send_chat(self, guest: Guest, text: str) -> None:
+        """Type one message and send it; that it appears is seen by the caller.
+
+        Raises:
+            CapabilityMissing: This platform cannot.
+            CommandFailed: It cannot be sent.
+        """
+        raise CapabilityMissing(self.name, Capability.SEND_CHAT)
+
+    def launch_options(self) -> LaunchOptions:
+        """Return how the browser is started."""
+        return LaunchOptions()
+
+    def capture_options(self) -> CaptureOptions | None:
+        """Return how the page's sound is captured."""
+        return CaptureOptions()
+
+    def whose(self, guest: Guest, track: RemoteTrack) -> TrackAppeared | None:
+        """Say whose a track is, or None to leave it out."""
+        del guest
+        return by_track(track)
+
+    def clean_name(self, name: str) -> str:
+        """Return a person's name without the badges that the page glues to it."""
+        return name
+
+    def topics(self, guest: Guest) -> Mapping[str, Callable[[Any, float | None], None]]:
+        """Return handlers of what the platform's own scripts tell, by topic."""
+        del guest
+        return {}

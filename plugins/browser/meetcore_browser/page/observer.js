@@ -1,0 +1,56 @@
+// Tells who is there, who speaks, what is written and what the captions say, whenever it changes.
+//
+// The platform's own file stands between reader.js and this one and gives `meetcore.readers`: people(),
+// speakers(), chat() and captions(), each a list, or null where the page does not show that now. They
+// only look at the page, so the same file reads a saved one.
+{
+  const { readers, reader } = meetcore;
+  const SPEAKERS_MS = 150;
+  const CAPTIONS_MS = 250;
+  const LISTS_MS = 1000;
+
+  const told = {};
+  const tellChanges = (topic, read) => {
+    let list;
+    try {
+      list = read();
+    } catch (error) {
+      list = { error: String(error).slice(0, 300) };
+    }
+    if (list === null || list === undefined) return;
+    const text = JSON.stringify(list);
+    if (told[topic] === text) return;
+    told[topic] = text;
+    meetcore.tell(topic, list);
+  };
+
+  const every = (ms, topic) => {
+    if (!readers[topic]) return;
+    const turn = () => {
+      if (active) tellChanges(topic, readers[topic]);
+      setTimeout(turn, ms);
+    };
+    setTimeout(turn, ms);
+  };
+
+  // Nothing is read before the host says that the bot is in the call: a lobby has tiles, too.
+  let active = false;
+  every(SPEAKERS_MS, "speakers");
+  every(CAPTIONS_MS, "captions");
+  every(LISTS_MS, "people");
+  every(LISTS_MS, "chat");
+
+  meetcore.offer("look", () => reader.look());
+  meetcore.offer("find", (name) => reader.find(name));
+  meetcore.offer("forbidden", (element) => reader.forbidden(element));
+  meetcore.offer("press", (element) => {
+    const said = reader.forbidden(element);
+    if (said === null) element.click();
+    return said;
+  });
+  meetcore.offer("readNow", (topic) => readers[topic]?.() ?? null);
+  meetcore.offer("observe", (on) => {
+    active = on;
+    for (const topic of Object.keys(told)) delete told[topic];
+  });
+}

@@ -1,0 +1,226 @@
+"""A guest from the link to the end, in a real page of a made-up web client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from attrs import define
+
+from meetcore import (
+    Admitted,
+    CallEnded,
+    CallRequest,
+    Capability,
+    ChatArrived,
+    CommandFailed,
+    EndReason,
+    Knocked,
+    MeetingLink,
+    NoticeSeen,
+    PersonNeeded,
+    RosterSeen,
+    SpeakingIndicated,
+    StepWorked,
+)
+from meetcore_browser.browser import Browser
+from meetcore_browser.errors import ClickForbidden
+from meetcore_browser.guest.guest_call import GuestCall, open_guest_call
+from meetcore_browser.guest.options import GuestOptions
+from meetcore_browser.testing import KeepingCallEvents, PageSite, serve_pages, until
+from tests.plugins.browser.guest.toy import HERE, ToyJoiner
+
+pytestmark = pytest.mark.browser
+
+
+@define
+class Visit:
+    call: GuestCall
+    events: KeepingCallEvents
+
+    async def script(self, javascript: str) -> Any:
+        return await self.guest.page.page.evaluate(javascript)
+
+    @property
+    def guest(self) -> Any:
+        attempt = self.call._attempt
+        assert attempt is not None
+        return attempt.guest
+
+    async def until(self, kind: type, count: int = 1) -> Any:
+        await until(lambda: len(self.events.of_type(kind)) >= count)
+        return self.events.of_type(kind)[-1]
+
+    async def inside(self) -> None:
+        await self.until(Knocked)
+        await self.script("inside()")
+        await self.until(Admitted)
+
+    def steps(self) -> str:
+        return "\n".join(f"{s.name}: {s.detail}" for s in self.events.of_type(StepWorked))  # type: ignore[attr-defined]
+
+
+@asynccontextmanager
+async def visit(
+    browser: Browser, folder: Path, query: str = "", *, join_s: float = 20.0, **options: Any
+) -> AsyncIterator[Visit]:
+    with serve_pages() as site:
+        url = toy(site) + query
+        link = MeetingLink(platform="toy", native_id="m", url=url)
+        events = KeepingCallEvents()
+        request = CallRequest(
+            bot_id="bot", display_name="Notes", folder=folder, join_timeout_s=join_s
+        )
+        can = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
+        joiner = ToyJoiner(GuestOptions(**options))
+        async with open_guest_call(joiner, link, request, events, can, browser=browser) as call:
+            await until(lambda: call._attempt is not None)
+            yield Visit(call, events)
+
+
+def toy(site: PageSite) -> str:
+    return site.add("/m", (HERE / "toy.html").read_text(encoding="utf-8"))
+
+
+async def test_from_the_link_into_the_call(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path, "?cookies=1") as at:
+        knocked = await at.until(Knocked)
+        assert knocked.hint == "The host must press 'Let in'."
+        assert await at.script("document.title") == "Notes"
+        await at.script("inside()")
+        admitted = await at.until(Admitted)
+        assert "self_tile by css=#people [data-self] (rank 0)" in admitted.detail
+        roster = await at.until(RosterSeen)
+        assert roster.self_id == "me"
+        assert [p.name for p in roster.participants] == ["Notes", "You've been removed"]
+        assert "name_field by role=textbox 'Your name' (rank 1)" in at.steps()
+        assert "dialog cookies" in at.steps()
+        # Somebody has that name, and somebody wrote it: neither is the page's word.
+        await trio.sleep(1.2)
+        assert not at.events.of_type(CallEnded)
+        await at.script("removed()")
+        ended = await at.until(CallEnded)
+        assert ended.reason is EndReason.REMOVED
+        assert ended.evidence.selector == "removed by words=you've been removed (rank 0)"
+
+
+async def test_who_speaks_comes_with_the_sounds_time(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path) as at:
+        await at.inside()
+        await at.script("document.querySelector('[data-id=a]').classList.add('speaks')")
+        begun = await at.until(SpeakingIndicated)
+        await at.script("document.querySelector('[data-id=a]').classList.remove('speaks')")
+        over = await at.until(SpeakingIndicated, 2)
+    assert (begun.participant_id, begun.speaking) == ("a", True)
+    assert (over.participant_id, over.speaking) == ("a", False)
+    assert 0 < begun.at_s < over.at_s
+
+
+async def test_chat_is_read_sent_and_limited(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path) as at:
+        with pytest.raises(CommandFailed, match="only while"):
+            await at.call.send_chat("early")
+        await at.inside()
+        heard = await at.until(ChatArrived)
+        assert (heard.sender_name, heard.text) == ("Eve", "You’ve been removed from the call")
+        await at.call.send_chat("hello")
+        assert (await at.until(ChatArrived, 2)).by_bot
+        with pytest.raises(CommandFailed, match="40 characters; this one has 41"):
+            await at.call.send_chat("x" * 41)
+        at.guest.capabilities.discard(Capability.SEND_CHAT)
+        assert Capability.SEND_CHAT not in at.call.capabilities
+        with pytest.raises(CommandFailed, match="lets guests write nothing"):
+            await at.call.send_chat("no")
+
+
+async def test_a_notice_is_answered_and_told(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path) as at:
+        await at.inside()
+        await at.script("recorded()")
+        notice = await at.until(NoticeSeen)
+        assert (notice.kind, notice.answer) == ("recording", "Got it")
+        assert "is being recorded" in notice.text
+
+
+@pytest.mark.parametrize(("wait_s", "reason"), [(0.0, "bot_blocked"), (5.3, "denied")])
+async def test_a_refusal_at_once_and_a_hosts_denial(
+    browser: Browser, tmp_path: Path, wait_s: float, reason: str
+) -> None:
+    async with visit(browser, tmp_path) as at:
+        await at.until(Knocked)
+        await trio.sleep(wait_s)
+        await at.script("denied()")
+        ended = await at.until(CallEnded)
+        assert ended.reason.value == reason
+        assert ended.evidence.hint
+        assert ended.evidence.screenshot is not None
+        assert (tmp_path / ended.evidence.screenshot).is_file()
+
+
+async def test_an_unknown_page_ends_soon_with_its_bundle_and_is_tried_again(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, "?blank=1", unknown_limit_s=1.0, attempts=2) as at:
+        ended = await at.until(CallEnded)
+        assert ended.reason is EndReason.CLIENT_NEVER_LOADED
+        assert ended.evidence.signal == "unknown_state"
+        assert "meetcore doctor toy --snapshot" in (ended.evidence.hint or "")
+        assert "try again: attempt 1 of 2: unknown_state" in at.steps()
+        assert len(list((tmp_path / "diagnostics").glob("*unknown-state"))) == 2
+
+
+async def test_a_join_that_gets_nowhere_ends_at_its_deadline(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, "?blank=1", join_s=1.0, attempts=1) as at:
+        ended = await at.until(CallEnded)
+        assert ended.evidence.signal == "join_timeout"
+        assert "last seen: unknown" in ended.evidence.detail
+
+
+async def test_a_person_can_get_the_bot_past_a_wall(browser: Browser, tmp_path: Path) -> None:
+    frame = "show('<iframe class=challenge width=300 height=80></iframe>')"
+    async with visit(browser, tmp_path, person_wait_s=30.0) as at:
+        await at.until(Knocked)
+        await at.script(frame)
+        asked = await at.until(PersonNeeded)
+        assert (asked.what, asked.needed, asked.wait_s) == ("captcha", True, 30.0)
+        assert (tmp_path / asked.screenshot).is_file()
+        await at.script("lobby()")
+        assert not (await at.until(PersonNeeded, 2)).needed
+        assert not at.events.of_type(CallEnded)
+
+
+async def test_without_a_person_a_wall_is_the_end(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path) as at:
+        await at.until(Knocked)
+        await at.script("show('<iframe class=challenge width=300 height=80></iframe>')")
+        assert (await at.until(CallEnded)).reason is EndReason.CAPTCHA_REQUIRED
+
+
+async def test_what_is_never_to_be_clicked_is_not(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path) as at:
+        await at.until(Knocked)
+        await at.script("show('<button onclick=\"clicked=1\"><i>Switch here</i></button>')")
+        page = at.guest.page
+        for click in (page.click, page.press):
+            with pytest.raises(ClickForbidden, match="Switch here"):
+                await click("switch")
+        await at.script("document.body.className = 'launches-app'")
+        with pytest.raises(ClickForbidden, match="launches-app"):
+            await page.press("leave_button")
+        assert await at.script("window.clicked === undefined")
+
+
+async def test_leaving_presses_the_button_and_no_end_follows(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path) as at:
+        await at.inside()
+        await at.call.leave()
+        assert await at.script("document.title") == "left"
+        assert not at.events.of_type(CallEnded)
