@@ -366,6 +366,7 @@ class Plugins:
         if not claims:
             examples = [(name, cls.link_examples) for name, cls in sorted(self.platforms.items())]
             raise UnknownMeetingUrl(url, examples)
+        claims = [claim for claim in claims if claim[0].claims_first] or claims
         if len(claims) > 1:
             raise AmbiguousMeetingUrl(url, [platform.name for platform, _ in claims])
         return claims[0]

@@ -56,6 +56,7 @@ class RehearsalStage(Platform[StageOptions]):
     """Plays a scripted meeting for any link."""
 
     name: ClassVar[str] = "rehearsal_stage"
+    claims_first: ClassVar[bool] = True
     capabilities = RehearsalPlatform.capabilities
 
     def parse(self, url: str) -> MeetingLink | None:

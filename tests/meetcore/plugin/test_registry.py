@@ -214,6 +214,14 @@ def test_a_plugin_that_was_refused_leaves_nothing_behind(write):
 # --- links -----------------------------------------------------------------------------------
 
 
+def test_a_platform_that_claims_first_wins_over_one_that_knows_the_link_too(write):
+    first = platform("red", "room:").replace('name = "red"', 'name = "red"\n    claims_first = True')
+    plugins = load(write("one", first), write("two", platform("blue", "room:")))
+    taken, link = plugins.platform_for("room:7", BotConfig())
+    assert taken.name == "red"
+    assert link.native_id
+
+
 def test_a_link_of_two_platforms_is_an_error_that_names_both(write):
     plugins = load(write("one", platform("red", "room:")), write("two", platform("blue", "room:")))
     with pytest.raises(AmbiguousMeetingUrl) as caught:
