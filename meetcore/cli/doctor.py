@@ -66,21 +66,55 @@ def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
 
 
 @click.command()
+@click.argument("platform_name", metavar="[PLATFORM]", required=False)
+@click.option(
+    "--snapshot",
+    type=click.Path(path_type=Path, exists=True),
+    help="With PLATFORM: say what it makes of a saved page (HTML, MHTML, diagnostics, a trace).",
+)
+@click.option(
+    "--redact",
+    "redacted_to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --snapshot: write the page without what is personal, to be sent in.",
+)
 @click.option(
     "--out", "out_dir", type=click.Path(path_type=Path), help="The folder bots will write to."
 )
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML file.")
-def doctor(out_dir: Path | None, config_file: Path | None) -> None:
-    """Check Python, Chromium, plugins, transcribers and folders; name a remedy for each trouble."""
+def doctor(
+    platform_name: str | None,
+    snapshot: Path | None,
+    redacted_to: Path | None,
+    out_dir: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Check Python, Chromium, plugins, transcribers and folders; name a remedy for each trouble.
+
+    With PLATFORM and --snapshot FILE: read a page that was saved in a meeting as a bot reads it.
+    """
+    if (platform_name is None) != (snapshot is None):
+        raise click.UsageError("A platform and --snapshot FILE go together.")
+    if redacted_to is not None and snapshot is None:
+        raise click.UsageError("--redact goes with --snapshot FILE.")
     config = load_config(config_file)
     plugins = Plugins(files=config.plugin_files)
     report = HealthReport(config.plugins)
-    check_core(report, plugins, out_dir or config.out_dir)
-    for implementation in plugins.implementations("meetcore_check_health"):
-        try:
-            implementation.call_named("meetcore_check_health", report=report)
-        except Exception as error:  # noqa: BLE001  a broken check is itself a finding
-            report.trouble(implementation.plugin_name, str(error), "Report it to its author.")
+    if platform_name is not None and snapshot is not None:
+        plugins.platform(platform_name, config).examine_snapshot(snapshot, report, redacted_to)
+    else:
+        check_core(report, plugins, out_dir or config.out_dir)
+        for implementation in plugins.implementations("meetcore_check_health"):
+            try:
+                implementation.call_named("meetcore_check_health", report=report)
+            except Exception as error:  # noqa: BLE001  a broken check is itself a finding
+                report.trouble(implementation.plugin_name, str(error), "Report it to its author.")
+    _print(report)
+    if not all(finding.ok for finding in report.findings):
+        sys.exit(1)
+
+
+def _print(report: HealthReport) -> None:
     console = OutputConsole(file=sys.stdout)
     width = max(len(finding.name) for finding in report.findings)
     for finding in report.findings:
@@ -89,5 +123,3 @@ def doctor(out_dir: Path | None, config_file: Path | None) -> None:
         console.print(f"{mark}  {said}", highlight=False)
         if not finding.ok and finding.remedy:
             console.print(f"{' ' * (width + 11)}→ {escape(finding.remedy)}", highlight=False)
-    if not all(finding.ok for finding in report.findings):
-        sys.exit(1)

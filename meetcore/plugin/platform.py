@@ -24,6 +24,7 @@ from meetcore.plugin.options import Configured, OptionsT
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
+    from meetcore.plugin.health import HealthReport
 
 __all__ = ["Call", "CallEvents", "CallRequest", "Capability", "Platform", "SpeechOutput"]
 
@@ -214,6 +215,22 @@ class Platform(Configured[OptionsT], ABC):
     @abstractmethod
     def parse(self, url: str) -> MeetingLink | None:
         """Return the meeting `url` means, or None if it is not one of ours. Pure and quick."""
+
+    def examine_snapshot(
+        self, path: Path, report: HealthReport, redacted_to: Path | None = None
+    ) -> None:
+        """Say what this platform makes of a page that a person saved, for `meetcore doctor`.
+
+        Args:
+            path: The file.
+            report: Takes the findings.
+            redacted_to: Where to write the page without what is personal, None for nowhere.
+
+        Raises:
+            CapabilityMissing: This platform reads no pages.
+            MeetcoreError: There is no page in the file, or it cannot be read.
+        """
+        raise CapabilityMissing(self.name, "read saved pages")
 
     @abstractmethod
     def open_call(

@@ -383,6 +383,15 @@ class Plugins:
                 f"Ask for another one, or leave it out with --without {platform.name}.",
             ) from error
 
+    def platform(self, name: str, config: BotConfig) -> Platform:
+        """Return a platform by its name, with its settings.
+
+        Raises:
+            UnknownPlugin: There is none of that name.
+            ConfigError: Its settings cannot be used.
+        """
+        return self._make(self._pick("platform", self.platforms, name), name, config)
+
     def launcher(self, name: str, config: BotConfig) -> Launcher:
         """Return a launcher with its settings, if it has any.
 

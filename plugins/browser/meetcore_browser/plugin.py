@@ -1,11 +1,15 @@
-"""The plugin's hooks: its options are checked before a bot goes, and `doctor` starts a browser."""
+"""The plugin's hooks: options checked before a bot goes, `doctor` and `selectors`."""
 
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from meetcore import BotConfig, HealthReport, MeetcoreError, hookimpl
 from meetcore_browser.options import browser_options
+
+if TYPE_CHECKING:
+    import click
 
 meetcore_api_version = "1.0"
 
@@ -16,6 +20,14 @@ _CHECK_TIMEOUT_S = 60.0
 def meetcore_configure_bot(config: BotConfig) -> None:
     """Refuse options of the browser that cannot be used, before anything was started."""
     browser_options(config.plugins)
+
+
+@hookimpl
+def meetcore_register_cli(group: click.Group) -> None:
+    """Add `meetcore selectors`."""
+    from meetcore_browser.selectors_command import selectors
+
+    group.add_command(selectors)
 
 
 @hookimpl

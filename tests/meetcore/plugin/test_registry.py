@@ -215,7 +215,9 @@ def test_a_plugin_that_was_refused_leaves_nothing_behind(write):
 
 
 def test_a_platform_that_claims_first_wins_over_one_that_knows_the_link_too(write):
-    first = platform("red", "room:").replace('name = "red"', 'name = "red"\n    claims_first = True')
+    first = platform("red", "room:").replace(
+        'name = "red"', 'name = "red"\n    claims_first = True'
+    )
     plugins = load(write("one", first), write("two", platform("blue", "room:")))
     taken, link = plugins.platform_for("room:7", BotConfig())
     assert taken.name == "red"

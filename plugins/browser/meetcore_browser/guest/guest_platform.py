@@ -1,0 +1,68 @@
+"""A platform that is joined through its web client: its pack, its calls, its saved pages."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from meetcore import Call, CallEvents, CallRequest, HealthReport, MeetingLink, Platform
+from meetcore_browser.guest.options import GuestOptions
+from meetcore_browser.guest.packs import ChosenPack, choose_pack
+
+if TYPE_CHECKING:
+    from meetcore_browser.guest.joiner import GuestJoiner
+    from meetcore_browser.selectors import SelectorPack
+
+__all__ = ["GuestPlatform"]
+
+GuestOptionsT = TypeVar("GuestOptionsT", bound=GuestOptions)
+
+
+class GuestPlatform(Platform[GuestOptionsT]):
+    """Joins the meetings of a web client as a guest.
+
+    A subclass gives the names of its files, and its joiner, whose module it imports only there:
+    Playwright comes with it.
+
+    Attributes:
+        pack_file: The selector pack that comes with it.
+        readers: Its page's readers (see page/observer.js).
+    """
+
+    pack_file: ClassVar[Path]
+    readers: ClassVar[Path]
+
+    @abstractmethod
+    def make_joiner(self, pack: SelectorPack) -> GuestJoiner:
+        """Return the joiner, with this platform's options and that pack."""
+
+    def chosen_pack(self) -> ChosenPack:
+        """Return the pack that this platform uses.
+
+        Raises:
+            SelectorPackInvalid: The one that the options name cannot be used.
+        """
+        return choose_pack(self.name, self.pack_file, self.options.selectors)
+
+    def examine_snapshot(
+        self, path: Path, report: HealthReport, redacted_to: Path | None = None
+    ) -> None:
+        """Say what the pack and the readers make of a saved page."""
+        from meetcore_browser.guest.snapshot import examine_snapshot
+
+        pack = self.chosen_pack().pack
+        examine_snapshot(path, report, pack, [self.readers], redacted_to)
+
+    @asynccontextmanager
+    async def open_call(
+        self, link: MeetingLink, request: CallRequest, events: CallEvents
+    ) -> AsyncIterator[Call]:
+        """Begin to join as a guest."""
+        from meetcore_browser.guest.guest_call import open_guest_call
+
+        joiner = self.make_joiner(self.chosen_pack().pack)
+        async with open_guest_call(joiner, link, request, events, self.capabilities) as call:
+            yield call

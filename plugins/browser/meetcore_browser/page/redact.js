@@ -1,0 +1,36 @@
+// Takes what is personal out of the document it runs in, and returns its HTML. `known` is a Set of the
+// words that may stay, in small letters.
+const KEPT = new Set(["class", "role", "type", "jsname", "jscontroller", "lang", "dir", "hidden", "disabled", "tabindex", "maxlength", "for", "name", "contenteditable", "checked", "open", "rel", "width", "height"]);
+const WORDS = new Set(["aria-label", "title", "alt", "placeholder", "aria-description", "aria-roledescription", "value", "data-tooltip"]);
+const GONE = "script, noscript, object, embed, meta[http-equiv], base, video > *, audio > *";
+
+const word = (text) => (known.has(text.toLowerCase().replace(/[\u2018\u2019]/g, "'")) ? text : "x".repeat(text.length));
+const masked = (text) => text.replace(/https?:\S+|\S+@\S+/g, "x").replace(/[\p{L}\p{M}]+/gu, word).replace(/\p{N}/gu, "0");
+// Ids may hold a name or a number that somebody can be found by; the short ones of a page's own do not.
+const token = (text) => text.replace(/\S+/g, (part) => (/^[A-Za-z][\w-]{0,39}$/.test(part) && !/\d{5}/.test(part) ? part : masked(part)));
+
+for (const element of document.querySelectorAll(GONE)) element.remove();
+const comments = document.createTreeWalker(document, NodeFilter.SHOW_COMMENT);
+const found = [];
+while (comments.nextNode()) found.push(comments.currentNode);
+for (const comment of found) comment.remove();
+
+const texts = document.createTreeWalker(document, NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) {
+  const node = texts.currentNode;
+  if (node.parentElement?.tagName === "STYLE") node.data = node.data.replace(/url\([^)]*\)/g, "none");
+  else node.data = masked(node.data);
+}
+for (const element of document.querySelectorAll("*")) {
+  for (const { name, value } of [...element.attributes]) {
+    if (/^on|^srcdoc$/.test(name)) element.removeAttribute(name);
+    else if (/^(href|src|action|poster|data|srcset|cite|content|formaction|ping)$|:href$/.test(name)) element.setAttribute(name, value.startsWith("#") ? token(value) : "");
+    else if (name === "style") element.setAttribute(name, value.replace(/url\([^)]*\)/g, "none"));
+    else if (WORDS.has(name)) element.setAttribute(name, masked(value));
+    else if (name === "id" || /^(data-|aria-)/.test(name)) element.setAttribute(name, token(value));
+    else if (!KEPT.has(name) && !/^[a-z-]+$/.test(value)) element.setAttribute(name, masked(value));
+  }
+}
+const address = new URL(location.href);
+const where = `${address.protocol}//${address.host}/`;
+return `<!-- saved from url=(${String(where.length).padStart(4, "0")})${where} -->\n<!doctype html>\n${document.documentElement.outerHTML}`;
