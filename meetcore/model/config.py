@@ -61,6 +61,7 @@ _NOT_SETTINGS = frozenset(
         "API_KEY",
         "CHROMIUM",
         "CHROMIUM_SANDBOX",
+        "SELECTORS",
         "CONFIG",
         "LOAD",
         "PLUGIN_FILES",

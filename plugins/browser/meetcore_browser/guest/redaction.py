@@ -15,6 +15,7 @@ from meetcore_browser.selectors import SelectorPack
 
 __all__ = ["redaction_script"]
 
+_TOKENS = re.compile(r"""[\w-]+""")
 _WORDS = Path(__file__).parent / "interface_words.txt"
 _PAGE = Path(__file__).parents[1] / "page" / "redact.js"
 
@@ -27,6 +28,12 @@ def redaction_script(pack: SelectorPack) -> str:
         texts += [selector.value] if selector.kind in ("text", "words") else []
         for text in texts:
             words.update(re.findall(r"[^\W\d_]+", text.lower()))
-    known = json.dumps(sorted(words), ensure_ascii=False)
+    kept = set()
+    for _, _, selector in pack.selectors():
+        kept.update(_TOKENS.findall(selector.value if selector.kind == "css" else ""))
+    sets = "; ".join(
+        f"const {name} = new Set({json.dumps(sorted(values), ensure_ascii=False)})"
+        for name, values in (("known", words), ("kept", kept))
+    )
     script = _PAGE.read_text(encoding="utf-8")
-    return f"(() => {{ 'use strict'; const known = new Set({known});\n{script}\n}})()"
+    return f"(() => {{ 'use strict'; {sets};\n{script}\n}})()"

@@ -83,6 +83,7 @@ async def read_saved_page(
                 )
             elif (part := page.part(request.url)) is not None:
                 kind, body = part
+                kind += "; charset=utf-8" if kind.startswith("text/") else ""
                 no_scripts = {"content-security-policy": "script-src 'none'"}
                 await route.fulfill(body=body, content_type=kind, headers=no_scripts)
             else:

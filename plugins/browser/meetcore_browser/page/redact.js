@@ -1,13 +1,15 @@
 // Takes what is personal out of the document it runs in, and returns its HTML. `known` is a Set of the
-// words that may stay, in small letters.
+// words that may stay, in small letters; `kept` one of the ids and values that the pack goes by.
 const KEPT = new Set(["class", "role", "type", "jsname", "jscontroller", "lang", "dir", "hidden", "disabled", "tabindex", "maxlength", "for", "name", "contenteditable", "checked", "open", "rel", "width", "height"]);
 const WORDS = new Set(["aria-label", "title", "alt", "placeholder", "aria-description", "aria-roledescription", "value", "data-tooltip"]);
 const GONE = "script, noscript, object, embed, meta[http-equiv], base, video > *, audio > *";
 
 const word = (text) => (known.has(text.toLowerCase().replace(/[\u2018\u2019]/g, "'")) ? text : "x".repeat(text.length));
 const masked = (text) => text.replace(/https?:\S+|\S+@\S+/g, "x").replace(/[\p{L}\p{M}]+/gu, word).replace(/\p{N}/gu, "0");
-// Ids may hold a name or a number that somebody can be found by; the short ones of a page's own do not.
-const token = (text) => text.replace(/\S+/g, (part) => (/^[A-Za-z][\w-]{0,39}$/.test(part) && !/\d{5}/.test(part) ? part : masked(part)));
+// An id may hold a name, too. What the pack goes by stays, and what is made of known words.
+const parts = (token) => token.match(/\p{Lu}?\p{Ll}+|\p{Lu}+(?!\p{Ll})|[^\p{L}]+/gu) ?? [];
+const harmless = (token) => parts(token).every((part) => !/\p{L}/u.test(part) ? !/\d{4}/.test(part) : known.has(part.toLowerCase()));
+const token = (text) => text.replace(/\S+/g, (part) => (kept.has(part) || harmless(part) ? part : masked(part)));
 
 for (const element of document.querySelectorAll(GONE)) element.remove();
 const comments = document.createTreeWalker(document, NodeFilter.SHOW_COMMENT);

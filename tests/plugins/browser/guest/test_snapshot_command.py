@@ -1,0 +1,126 @@
+"""`meetcore doctor PLATFORM --snapshot` and `meetcore selectors`, as a person runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from meetcore.cli import main
+from tests.plugins.browser.guest.test_pack_checks import newer
+from tests.plugins.browser.guest.test_saved_pages import MHTML
+from tests.plugins.browser.guest.toy import HERE, PACK
+
+pytestmark = pytest.mark.browser
+
+INSIDE = """<!-- saved from url=(0019)https://toy.example/m --><html lang="en"><title>Weekly</title>
+<ul id="people"><li data-id="me" data-self>Notes</li>
+<li data-id="a" class="speaks">Ada Lovelace</li></ul>
+<div id="chat"><p id="m1" data-name="Ada Lovelace">call me at ada@example.com</p><input></div>
+<div id="captions"><p id="c1" data-name="Ada Lovelace">hello</p></div>
+<p>Ask Grace Hopper 555 1234</p>
+<button id="leave" aria-label="Leave meeting of Ada">Leave</button>
+<script>document.title = "executed"</script></html>"""
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("MEETCORE_PLUGIN_FILES", str(HERE / "toy_plugin.py"))
+    monkeypatch.setenv("MEETCORE_SELECTORS", str(tmp_path / "installed"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def command(*arguments: str | Path) -> Result:
+        return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+    return command
+
+
+def test_a_saved_page_is_read_as_a_live_one_is(run, tmp_path: Path) -> None:
+    page = tmp_path / "p.html"
+    page.write_text(INSIDE, encoding="utf-8")
+    result = run("doctor", "toy", "--snapshot", page, "--redact", tmp_path / "r.html")
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert "ok page https://toy.example/m, 'Weekly', in en" in lines
+    assert any(line.startswith("ok state in_call, by self_tile by css=") for line in lines)
+    assert "ok people Notes (self)" in lines
+    assert "ok people Ada Lovelace" in lines
+    assert "ok speakers a" in lines
+    assert "ok chat Ada Lovelace: call me at ada@example.com" in lines
+    assert "ok captions Ada Lovelace: hello" in lines
+    assert any(line.startswith("ok not found challenge, ") for line in lines)
+    redacted = (tmp_path / "r.html").read_text(encoding="utf-8")
+    for personal in ("Ada", "Lovelace", "Grace", "Hopper", "555", "1234", "example.com/m"):
+        assert personal not in redacted
+    assert 'id="leave" aria-label="Leave meeting of xxx">Leave<' in redacted
+    again = run("doctor", "toy", "--snapshot", tmp_path / "r.html")
+    assert "in_call, by self_tile" in " ".join(again.output.split())
+
+
+def test_a_single_file_page_hides_what_its_styles_hide_and_its_frames_are_read(
+    run, tmp_path: Path
+) -> None:
+    page = tmp_path / "p.mhtml"
+    page.write_text(MHTML, encoding="utf-8")
+    result = run("doctor", "toy", "--snapshot", page)
+    said = " ".join(result.output.split())
+    assert "state removed, the end: removed, by removed by words=you've been removed" in said
+    assert "control waiting" not in said
+
+
+def test_a_page_that_nobody_knows_is_trouble_with_a_remedy(run, tmp_path: Path) -> None:
+    page = tmp_path / "p.html"
+    page.write_text('<link rel="stylesheet" href="/a.css"><p>What is this?', encoding="utf-8")
+    result = run("doctor", "toy", "--snapshot", page)
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert "unknown: none of the pack's states holds" in said
+    assert "1 style sheets are not in the file" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("doctor", "toy"), "A platform and --snapshot FILE go together"),
+        (("doctor", "--redact", "x"), "--redact goes with --snapshot"),
+        (("doctor", "nobody", "--snapshot", PACK), "nobody"),
+        (("doctor", "rehearsal", "--snapshot", PACK), "cannot read saved pages"),
+        (("doctor", "toy", "--snapshot", PACK), "There is no page in"),
+        (("selectors", "check", HERE / "toy.html"), "cannot be read"),
+    ],
+)
+def test_wrong_use_is_said_in_words(run, arguments: tuple[str | Path, ...], said: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code != 0
+    assert said in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_a_newer_pack_is_looked_at_compared_taken_and_given_back(run, tmp_path: Path) -> None:
+    pack = newer(tmp_path, "2027-01-01")
+    assert f"built in: {PACK}" in run("selectors", "list").output
+    assert "0 wrong" in run("selectors", "check", pack).output
+    assert "The same as the one in use" in run("selectors", "diff", pack).output
+    taken = run("selectors", "update", pack)
+    assert "toy uses 2027-01-01 from now on" in taken.output
+    assert "2027-01-01" in run("selectors", "list").output
+    again = run("selectors", "update", newer(tmp_path, "2026-12-24"))
+    assert again.exit_code != 0
+    assert "is not newer than the pack in use (2027-01-01, installed)" in again.output
+    assert "is gone" in run("selectors", "reset", "toy").output
+    assert "No pack for 'toy'" in run("selectors", "reset", "toy").output
+    assert "built in" in run("selectors", "list").output
+
+
+def test_a_pack_with_a_trap_in_it_is_not_taken(run, tmp_path: Path) -> None:
+    pack = newer(tmp_path, "2027-01-01")
+    text = pack.read_text(encoding="utf-8").replace("needs = 2", "needs = 1")
+    pack.write_text(text, encoding="utf-8")
+    checked = run("selectors", "check", pack)
+    assert checked.exit_code == 1
+    assert "is believed on one control" in checked.output
+    taken = run("selectors", "update", pack)
+    assert taken.exit_code != 0
+    assert "is not taken" in taken.output
+    assert not (tmp_path / "installed").exists()
