@@ -61,6 +61,8 @@ _NOT_SETTINGS = frozenset(
         "API_KEY",
         "CHROMIUM",
         "CHROMIUM_SANDBOX",
+        "IDENTITIES",
+        "IDENTITY_KEY_FILE",
         "SELECTORS",
         "CONFIG",
         "LOAD",

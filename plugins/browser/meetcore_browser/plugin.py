@@ -24,10 +24,13 @@ def meetcore_configure_bot(config: BotConfig) -> None:
 
 @hookimpl
 def meetcore_register_cli(group: click.Group) -> None:
-    """Add `meetcore selectors`."""
+    """Add `meetcore selectors`, `meetcore login` and `meetcore logout`."""
+    from meetcore_browser.login_command import login, logout
     from meetcore_browser.selectors_command import selectors
 
     group.add_command(selectors)
+    group.add_command(login)
+    group.add_command(logout)
 
 
 @hookimpl

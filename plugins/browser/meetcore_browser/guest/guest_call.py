@@ -6,10 +6,11 @@ Where another attempt may help it is made from a fresh context, a bounded number
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import ExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import trio
+from attrs import frozen
 from playwright.async_api import Error as PlaywrightError
 
 from meetcore import (
@@ -19,6 +20,8 @@ from meetcore import (
     CallRequest,
     Capability,
     CommandFailed,
+    EndReason,
+    Evidence,
     MeetingLink,
     StepWorked,
     TrackAppeared,
@@ -37,11 +40,23 @@ from meetcore_browser.nursery import open_plain_nursery
 from meetcore_browser.page_settings import PageSettings
 from meetcore_browser.page_state import PageState
 
-__all__ = ["GuestCall", "open_guest_call"]
+if TYPE_CHECKING:
+    from meetcore_browser.guest.identities import Identity, IdentityStore
+
+__all__ = ["GuestCall", "SignedIn", "open_guest_call"]
 
 LEAVE_TIMEOUT_S = 8.0
 CHAT_TIMEOUT_S = 10.0
 BETWEEN_ATTEMPTS_S = 3.0
+GIVE_BACK_TIMEOUT_S = 5.0
+
+
+@frozen
+class SignedIn:
+    """The account that a bot goes with, and where it is kept."""
+
+    store: IdentityStore
+    identity: Identity
 
 
 class GuestCall(Call):
@@ -76,9 +91,29 @@ class GuestCall(Call):
 
     async def run(self) -> None:
         """Attend, in as many attempts as help. Returns when there is no call any more."""
+        names = [name.strip() for name in (self._joiner.options.identity or "").split(",")]
+        if not any(names):
+            await self._run(None)
+            return
+        from meetcore_browser.guest.identities import IdentityStore  # brings cryptography with it
+
+        store = IdentityStore()
+        with ExitStack() as stack:
+            try:
+                lent = stack.enter_context(store.lend([n for n in names if n], self._joiner.name))
+            except BrowserError as error:
+                self._over = True
+                evidence = Evidence("identity", error.message, hint=error.remedy)
+                self._events.observe(CallEnded(EndReason.SIGN_IN_REQUIRED, evidence))
+                return
+            passed = "".join(f"; {name}: {why}" for name, why in lent.passed_over.items())
+            self._events.observe(StepWorked("identity", f"{lent.identity.name} taken{passed}"))
+            await self._run(SignedIn(store, lent.identity))
+
+    async def _run(self, signed_in: SignedIn | None) -> None:
         most = max(1, self._joiner.options.attempts)
         for number in range(1, most + 1):
-            ended = await self._attend()
+            ended = await self._attend(signed_in)
             if self._leaving:
                 return
             if not ended.again or number == most:
@@ -89,7 +124,7 @@ class GuestCall(Call):
             self._events.observe(StepWorked("try again", why))
             await trio.sleep(BETWEEN_ATTEMPTS_S * number)
 
-    async def _attend(self) -> GuestAttemptEnded:
+    async def _attend(self, signed_in: SignedIn | None) -> GuestAttemptEnded:
         joiner, request = self._joiner, self._request
         handlers = _Handlers()
 
@@ -107,7 +142,10 @@ class GuestCall(Call):
                 capture=joiner.capture_options(),
                 permissions=joiner.permissions,
                 browser=self._browser,
-                settings=PageSettings(locale=joiner.options.locale),
+                settings=PageSettings(
+                    locale=joiner.options.locale,
+                    storage_state=None if signed_in is None else signed_in.identity.state,
+                ),
             ) as page,
             open_plain_nursery() as nursery,
         ):
@@ -123,9 +161,32 @@ class GuestCall(Call):
             handlers.serve(guest, observed)
             self._attempt = GuestAttempt(joiner, guest, observed, trio.current_time())
             nursery.start_soon(page.watch)
-            ended = await self._attempt.run()
+            try:
+                ended = await self._attempt.run()
+            finally:
+                if signed_in is not None:
+                    await self._give_back(signed_in, self._attempt)
             nursery.cancel_scope.cancel()
         return ended
+
+    async def _give_back(self, signed_in: SignedIn, attempt: GuestAttempt) -> None:
+        """Keep what the account's session has become, or that it has expired."""
+        state: dict[str, Any] | None = None
+        if attempt.guest.follower.state is not PageState.SIGN_IN:
+            if not attempt.reached:
+                return
+            with trio.move_on_after(GIVE_BACK_TIMEOUT_S) as scope:
+                scope.shield = True
+                with suppress(BrowserError, PlaywrightError):
+                    state = await attempt.guest.page.page.storage_state()
+            if state is None:
+                return
+        said = "expired: sign in again" if state is None else "kept as it is now"
+        try:
+            signed_in.store.write_back(signed_in.identity, state)
+        except (BrowserError, OSError) as error:
+            said = f"could not be kept: {first_line(error)}"
+        self._events.observe(StepWorked("identity", f"{signed_in.identity.name} {said}"))
 
     # --- commands -----------------------------------------------------------------------
 

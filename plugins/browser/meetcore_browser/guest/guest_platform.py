@@ -30,8 +30,10 @@ class GuestPlatform(Platform[GuestOptionsT]):
     Attributes:
         pack_file: The selector pack that comes with it.
         readers: Its page's readers (see page/observer.js).
+        sign_in_url: Where a person signs the bot's own account in; empty where there are none.
     """
 
+    sign_in_url: ClassVar[str] = ""
     pack_file: ClassVar[Path]
     readers: ClassVar[Path]
 

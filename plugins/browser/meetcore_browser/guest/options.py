@@ -16,6 +16,8 @@ class GuestOptions:
             gateways of one's own, and for tests.
         locale: The language that the page is asked in, as a BCP-47 tag.
         selectors: Path of a selector pack to use in place of the newest that is installed.
+        identity: Name of the bot's own account, as it was signed in by `meetcore login`; several
+            with commas between them, of which the first free one is taken. None to go as a guest.
         attempts: How often it is tried, from a fresh context, where a failure gives hope.
         unknown_limit_s: How long the page may show nothing that is known.
         person_wait_s: How long a person at the browser may take to sign in or to answer a question
@@ -25,6 +27,7 @@ class GuestOptions:
     origin: str | None = None
     locale: str = "en-US"
     selectors: str | None = None
+    identity: str | None = None
     attempts: int = 2
     unknown_limit_s: float = 45.0
     person_wait_s: float = 0.0

@@ -38,11 +38,11 @@ def trace_pages(archive: zipfile.ZipFile) -> Iterator[tuple[str, str, str]]:
                     frames.setdefault(str(snapshot.get("frameId", "")), []).append(snapshot)
     for number, snapshots in enumerate(frames.values(), start=1):
         newest = snapshots[-1]
-        markup = _Frame(snapshots).markup(len(snapshots) - 1)
+        markup = _SnapshotTrees(snapshots).markup(len(snapshots) - 1)
         yield str(newest.get("frameUrl", "")), markup, f"page {number}"
 
 
-class _Frame:
+class _SnapshotTrees:
     """The snapshots of one frame, which refer back to one another."""
 
     def __init__(self, snapshots: list[dict[str, Any]]) -> None:

@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 
 class ToyPlatform(GuestPlatform[GuestOptions]):
     name: ClassVar[str] = "toy"
+    sign_in_url: ClassVar[str] = "http://127.0.0.1:9/"
     pack_file: ClassVar[Path] = HERE / "toy.toml"
     readers: ClassVar[Path] = HERE / "toy_readers.js"
 

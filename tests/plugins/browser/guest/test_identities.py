@@ -1,0 +1,253 @@
+"""Signed-in accounts: encrypted, one bot at a time, written back, and never in clear anywhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from meetcore import CallEnded, CallRequest, EndReason, Knocked, MeetingLink
+from meetcore.cli import main
+from meetcore_browser.browser import Browser
+from meetcore_browser.guest import identities
+from meetcore_browser.guest.guest_call import open_guest_call
+from meetcore_browser.guest.identities import (
+    Identity,
+    IdentityInUse,
+    IdentityLost,
+    IdentityStore,
+    UnknownIdentity,
+)
+from meetcore_browser.guest.options import GuestOptions
+from meetcore_browser.login_command import sign_in
+from meetcore_browser.testing import KeepingCallEvents, serve_pages, until
+from tests.plugins.browser.guest.test_guest_call import visit
+from tests.plugins.browser.guest.toy import HERE, ToyJoiner
+
+SECRET = "tok3n-of-the-account"
+
+
+@pytest.fixture(autouse=True)
+def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEETCORE_IDENTITIES", str(tmp_path / "identities"))
+    monkeypatch.setitem(sys.modules, "keyring", None)  # a machine without one
+
+
+@pytest.fixture
+def store() -> IdentityStore:
+    return IdentityStore()
+
+
+def account(name: str = "notes-1", platform: str = "toy", value: str = SECRET) -> Identity:
+    cookie = {"name": "sid", "value": value, "domain": "127.0.0.1", "path": "/"}
+    return Identity(name, platform, {"cookies": [cookie], "origins": []})
+
+
+def test_an_account_is_kept_encrypted_and_for_its_owner_alone(store: IdentityStore) -> None:
+    store.save(account())
+    kept = store.load("notes-1")
+    assert (kept.name, kept.platform, kept.state) == ("notes-1", "toy", account().state)
+    for path in store.folder.iterdir():
+        assert SECRET.encode() not in path.read_bytes()
+        assert path.stat().st_mode & 0o077 == 0
+    assert SECRET not in repr(store.load("notes-1"))
+    assert store.names() == store.names("toy") == ["notes-1"]
+    assert store.names("other") == []
+
+
+def test_with_another_key_or_a_damaged_file_it_is_lost_and_says_so(
+    store: IdentityStore, tmp_path: Path
+) -> None:
+    store.save(account())
+    with pytest.raises(IdentityLost, match="key of the accounts is not there"):
+        IdentityStore(key_file=tmp_path / "none").load("notes-1")
+    other = IdentityStore(tmp_path / "elsewhere")
+    other.save(account())
+    with pytest.raises(IdentityLost, match="another key, or the file is damaged"):
+        IdentityStore(key_file=other.folder / "key").load("notes-1")
+    path = store.folder / "notes-1.identity"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(IdentityLost, match="damaged"):
+        store.load("notes-1")
+
+
+@pytest.mark.parametrize("name", ["", "../x", "A", "a/b", ".hidden", "x" * 65])
+def test_a_name_leads_out_of_no_folder(store: IdentityStore, name: str) -> None:
+    for act in (store.load, store.remove):
+        with pytest.raises(UnknownIdentity, match="cannot be the name"):
+            act(name)
+
+
+def test_the_key_lies_in_the_systems_keyring_where_there_is_one(
+    store: IdentityStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "keyring")
+    import keyring
+    import keyring.backend
+
+    class Memory(keyring.backend.KeyringBackend):
+        priority = 1  # type: ignore[assignment]
+        kept: dict[tuple[str, str], str] = {}  # noqa: RUF012
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return self.kept.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            self.kept[service, username] = password
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Memory())
+    try:
+        store.save(account())
+        assert store.load("notes-1").state == account().state
+        assert not (store.folder / "key").exists()
+        assert len(Memory.kept) == 1
+    finally:
+        keyring.set_keyring(before)
+
+
+def test_one_bot_at_a_time_and_the_first_that_is_free(store: IdentityStore) -> None:
+    store.save(account("notes-1"))
+    store.save(account("notes-2"))
+    store.save(account("other", platform="zoo"))
+    store.write_back(account("old"), None)
+    names = ["none", "other", "old", "notes-1", "notes-2"]
+    with store.lend(names, "toy") as first:
+        assert first.identity.name == "notes-1"
+        assert first.passed_over["old"] == "expired"
+        assert first.passed_over["other"] == "is for zoo"
+        assert "No account is signed in as 'none'" in first.passed_over["none"]
+        with IdentityStore().lend(names, "toy") as second:
+            assert second.identity.name == "notes-2"
+            both = IdentityStore().lend(["notes-1", "notes-2"], "toy")
+            with pytest.raises(IdentityInUse, match="notes-1: in use; notes-2: in use"), both:
+                pass
+    with store.lend(["notes-1"], "toy") as again:
+        assert again.identity.name == "notes-1"
+    with pytest.raises(UnknownIdentity, match="old: expired"), store.lend(["old"], "toy"):
+        pass
+
+
+@pytest.mark.browser
+async def test_a_bot_goes_with_its_account_and_gives_back_what_became_of_it(
+    browser: Browser, tmp_path: Path, store: IdentityStore
+) -> None:
+    store.save(account())
+    async with visit(browser, tmp_path / "bot", identity="none, notes-1") as at:
+        await at.until(Knocked)
+        assert await at.script("document.cookie") == f"sid={SECRET}"
+        assert "identity: notes-1 taken; none: No account" in at.steps()
+        with pytest.raises(IdentityInUse), store.lend(["notes-1"], "toy"):
+            pass
+        await at.script("document.cookie = 'sid=fresh; max-age=999'")
+        await at.inside()
+        await at.script("removed()")
+        await at.until(CallEnded)
+        assert "identity: notes-1 kept as it is now" in at.steps()
+    (cookie,) = store.load("notes-1").state["cookies"]
+    assert cookie["value"] == "fresh"
+    for path in (tmp_path / "bot").rglob("*"):
+        assert not path.is_file() or SECRET.encode() not in path.read_bytes()
+
+
+@pytest.mark.browser
+async def test_a_bot_that_is_asked_to_sign_in_again_says_that_its_account_expired(
+    browser: Browser, tmp_path: Path, store: IdentityStore
+) -> None:
+    store.save(account())
+    async with visit(browser, tmp_path / "bot", identity="notes-1") as at:
+        await at.until(Knocked)
+        await at.script("history.replaceState(0, '', '/accounts/signin')")
+        assert (await at.until(CallEnded)).reason is EndReason.SIGN_IN_REQUIRED
+        assert "identity: notes-1 expired: sign in again" in at.steps()
+    assert store.load("notes-1").expired
+
+
+@pytest.mark.browser
+async def test_without_an_account_that_can_be_used_no_page_is_opened(
+    browser: Browser, tmp_path: Path, store: IdentityStore
+) -> None:
+    store.write_back(account("old"), None)
+    events = KeepingCallEvents()
+    request = CallRequest(bot_id="bot", display_name="Notes", folder=tmp_path / "bot")
+    link = MeetingLink(platform="toy", native_id="m", url="http://127.0.0.1:9/")
+    joiner = ToyJoiner(GuestOptions(identity="old"))
+    async with open_guest_call(joiner, link, request, events, frozenset(), browser=browser):
+        await until(lambda: bool(events.of_type(CallEnded)))
+    (ended,) = events.of_type(CallEnded)
+    assert ended.reason is EndReason.SIGN_IN_REQUIRED  # type: ignore[attr-defined]
+    assert "old: expired" in ended.evidence.detail  # type: ignore[attr-defined]
+    assert "meetcore login toy" in ended.evidence.hint  # type: ignore[attr-defined]
+
+
+def command(*arguments: str | Path):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def _toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEETCORE_PLUGIN_FILES", str(HERE / "toy_plugin.py"))
+
+
+@pytest.mark.usefixtures("_toy")
+def test_an_account_is_signed_in_listed_and_forgotten_on_the_command_line(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps(account().state), encoding="utf-8")
+    assert "No account is signed in" in command("login", "--list").output
+    kept = command("login", "toy", "--identity", "notes-1", "--from", state)
+    assert "Kept as 'notes-1' (1 cookies), encrypted" in kept.output
+    assert '[plugins.toy] identity = "notes-1"' in kept.output
+    assert SECRET not in kept.output
+    assert "notes-1  toy, signed in" in command("login", "--list").output
+    assert "is forgotten" in command("logout", "notes-1").output
+    assert "No account is signed in as 'notes-1'" in command("logout", "notes-1").output
+
+
+@pytest.mark.usefixtures("_toy")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("login", "rehearsal"), "No account can be signed in for 'rehearsal'"),
+        (("login", "toy", "--identity", "A B"), "cannot be the name"),
+        (("login", "toy", "--from", HERE / "toy.html"), "cannot be read"),
+        (("logout", "../x"), "cannot be the name"),
+    ],
+)
+def test_wrong_use_is_said_in_words(arguments: tuple[str | Path, ...], said: str) -> None:
+    result = command(*arguments)
+    assert result.exit_code != 0
+    assert said in " ".join(result.output.split())
+
+
+@pytest.mark.usefixtures("_toy")
+def test_without_a_display_there_is_no_window_and_an_empty_session_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
+    assert "there is no display" in command("login", "toy").output
+    empty = tmp_path / "empty.json"
+    empty.write_text('{"cookies": [], "origins": []}')
+    assert "nobody was signed in" in command("login", "toy", "--from", empty).output
+
+
+@pytest.mark.browser
+async def test_what_a_person_did_in_the_window_is_what_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda prompt: "")
+    with serve_pages() as site:
+        url = site.add("/signin", "<script>document.cookie = 'sid=x'</script>")
+        state = await sign_in(url, headed=False)
+    assert [cookie["name"] for cookie in state["cookies"]] == ["sid"]
+
+
+def test_where_accounts_are_kept() -> None:
+    env = {"HOME": "/home/ada"}
+    assert identities.identities_folder(env, "linux") == Path(
+        "/home/ada/.local/share/meetcore/identities"
+    )
+    assert "Application Support" in str(identities.identities_folder(env, "darwin"))
