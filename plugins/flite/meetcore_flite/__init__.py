@@ -1,0 +1,1 @@
+"""A voice for bots that needs no network."""

@@ -1,0 +1,132 @@
+"""Text to speech by the program `flite`, a process for each sentence."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+import wave
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import trio
+from attrs import frozen
+
+from meetcore import ConfigError, MeetcoreError, SynthesisRequest, Synthesizer
+
+__all__ = ["PROGRAM", "REMEDY", "VOICES", "FliteOptions", "FliteSynthesizer", "sentences"]
+
+PROGRAM = "flite"
+REMEDY = "On Debian or Ubuntu: apt-get install flite."
+VOICES = ("slt", "rms", "awb", "kal16", "kal")
+RATES = (0.5, 2.0)
+SENTENCE_TIMEOUT_S = 10.0
+LONGEST_CHARS = 400
+PIECE_S = 0.1
+
+
+@frozen(kw_only=True)
+class FliteOptions:
+    """The options of `[plugins.flite]`.
+
+    Attributes:
+        voice: `slt` (a woman), `rms`, `awb` (men), `kal16`, `kal` (older and rougher).
+        rate: How fast it speaks, 0.5 to 2.
+    """
+
+    voice: str = "slt"
+    rate: float = 1.0
+
+
+class FliteSynthesizer(Synthesizer[FliteOptions]):
+    """Speaks English, offline and at once.
+
+    Raises:
+        ConfigError: There is no such voice, or the rate is out of bounds.
+    """
+
+    name: ClassVar[str] = "flite"
+
+    def __init__(self, options: FliteOptions | None = None) -> None:
+        super().__init__(options)
+        if self.options.voice not in VOICES:
+            raise ConfigError(
+                f"[plugins.flite] voice is {self.options.voice!r}.",
+                f"There are: {', '.join(VOICES)}.",
+            )
+        if not RATES[0] <= self.options.rate <= RATES[1]:
+            raise ConfigError(
+                f"[plugins.flite] rate is {self.options.rate:g}.",
+                f"Take one from {RATES[0]:g} to {RATES[1]:g}.",
+            )
+        self.sample_rate_hz = 8_000 if self.options.voice == "kal" else 16_000
+
+    async def synthesize(self, request: SynthesisRequest) -> AsyncIterator[bytes]:
+        """Yield the speech in pieces of 100 ms, sentence by sentence."""
+        program = shutil.which(PROGRAM)
+        if program is None:
+            raise MeetcoreError(f"The program {PROGRAM} is not installed.", REMEDY)
+        for sentence in sentences(request.text):
+            pcm = await self._speech(program, sentence)
+            size = round(self.sample_rate_hz * PIECE_S) * 2
+            for start in range(0, len(pcm), size):
+                yield pcm[start : start + size]
+
+    async def _speech(self, program: str, sentence: str) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="meetcore-flite-") as folder:
+            command, spoken = self._command(program, sentence, Path(folder))
+            with trio.move_on_after(SENTENCE_TIMEOUT_S) as scope:
+                done = await trio.run_process(
+                    command,
+                    check=False,
+                    stdin=subprocess.DEVNULL,
+                    capture_stdout=True,
+                    capture_stderr=True,
+                )
+            if scope.cancelled_caught:
+                raise MeetcoreError(f"flite did not speak within {SENTENCE_TIMEOUT_S:g} s.")
+            if done.returncode:
+                raise MeetcoreError(f"flite failed (exit code {done.returncode}).")
+            return self._pcm(spoken)
+
+    def _command(self, program: str, sentence: str, folder: Path) -> tuple[list[str], Path]:
+        """Return the command that speaks a sentence, and the file that it writes.
+
+        The sentence goes by a file: an argument could be seen by everybody on the machine.
+        """
+        said, spoken = folder / "said.txt", folder / "spoken.wav"
+        said.write_text(sentence, encoding="utf-8")
+        stretch = f"duration_stretch={1 / self.options.rate:.3f}"
+        command = [program, "-voice", self.options.voice, "--setf", stretch]
+        return [*command, "-f", str(said), "-o", str(spoken)], spoken
+
+    def _pcm(self, path: Path) -> bytes:
+        try:
+            with wave.open(str(path), "rb") as file:
+                form = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+                pcm = file.readframes(file.getnframes())
+        except (OSError, wave.Error, EOFError) as error:
+            raise MeetcoreError("flite wrote no sound that can be read.") from error
+        if form != (1, 2, self.sample_rate_hz):
+            raise MeetcoreError(f"flite wrote sound of another form: {form}.")
+        return pcm
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Yield a text in pieces that are spoken one after the other, none longer than 400 characters.
+
+    Signs that flite would spell out or stumble over are left out; what is not to be pronounced at
+    all gives no piece.
+    """
+    plain = re.sub(r"[\x00-\x1f\x7f*_#`~|<>\\]+", " ", text)
+    for part in re.split(r"(?<=[.!?…:;])\s+", " ".join(plain.split())):
+        rest = part
+        while len(rest) > LONGEST_CHARS:
+            cut = rest.rfind(" ", 0, LONGEST_CHARS)
+            cut = cut if cut > 0 else LONGEST_CHARS
+            yield rest[:cut]
+            rest = rest[cut:].lstrip()
+        if re.search(r"\w", rest):
+            yield rest
