@@ -22,9 +22,11 @@ from meetcore.model.events import (
     EventLost,
     LedgerClosed,
     MediaLost,
+    NoticeShown,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
+    PersonAskedFor,
     PluginEvent,
     PluginFailed,
     PluginSlow,
@@ -73,8 +75,10 @@ TROUBLE: tuple[type[Event], ...] = (
 _TOLD = (
     ArtifactWritten,
     ChatReceived,
+    NoticeShown,
     ParticipantJoined,
     ParticipantLeft,
+    PersonAskedFor,
     SegmentFinalized,
     StateChanged,
     *TROUBLE,
@@ -113,7 +117,8 @@ def line_of(event: Event, name: str) -> str:
     """
     line = _line(event)
     if isinstance(event, StateChanged) and event.state is State.AWAITING_ADMISSION:
-        return f"{line}: ask the host to admit {name}"
+        hint = event.evidence.hint if event.evidence is not None else None
+        return f"{line}: {hint or f'ask the host to admit {name}'}"
     return line
 
 
@@ -221,6 +226,21 @@ def _(event: RosterDegraded) -> str:
 @_line.register
 def _(event: RosterRestored) -> str:
     return "who is here can be seen again"
+
+
+@_line.register
+def _(event: NoticeShown) -> str:
+    answer = f" (pressed {event.answer!r})" if event.answer else ""
+    return f"the meeting says ({_words(event.kind)}): {event.text}{answer}"
+
+
+@_line.register
+def _(event: PersonAskedFor) -> str:
+    what = _words(event.what)
+    if not event.needed:
+        return f"a person is needed no more ({what})"
+    wait = f", within {event.wait_s:.0f} s" if event.wait_s is not None else ""
+    return f"a person is needed at the browser ({what}){wait}: {event.detail}"
 
 
 @_line.register

@@ -144,9 +144,7 @@ class Bot:
                 at=transition.at,
                 seq=transition.seq,
                 reason=transition.reason.value if transition.reason else None,
-                evidence=transition.evidence.detail or transition.evidence.signal
-                if transition.evidence
-                else None,
+                evidence=_in_words(transition.evidence),
             )
             for transition in (history.transitions if history else ())
         ]
@@ -498,3 +496,10 @@ class Delivery:
             given_up_at=row.given_up_at,
             next_try_at=row.next_try_at,
         )
+
+
+def _in_words(evidence: Evidence | None) -> str | None:
+    """Return what was seen, and what can be done about it."""
+    if evidence is None:
+        return None
+    return " ".join(part for part in (evidence.detail or evidence.signal, evidence.hint) if part)

@@ -81,7 +81,8 @@ export class BotHistory {
   #hop(seq, at, data) {
     const history = this.bot.history;
     if (!history.some((hop) => hop.seq === seq)) {
-      const evidence = data.evidence?.detail || data.evidence?.signal || null;
+      const seen = [data.evidence?.detail || data.evidence?.signal, data.evidence?.hint];
+      const evidence = seen.filter(Boolean).join(" ") || null;
       history.push({ state: data.state, at, seq, reason: data.reason, evidence });
     }
     const newest = history.at(-1);

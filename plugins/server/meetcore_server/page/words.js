@@ -33,6 +33,8 @@ const REASONS = {
   admission_timeout: ["Nobody let it in.", "Have the host ready to admit it, then send it again."],
   invalid_meeting_url: ["The link is not that of a meeting.", "Copy the link from the invitation once more."],
   meeting_not_found: ["There is no such meeting.", "Check the link: the meeting may have been deleted."],
+  meeting_locked: ["The host has locked the meeting.", "Ask the host to unlock it, then send the bot again."],
+  meeting_full: ["The meeting is full.", "Send it again when somebody has left."],
   meeting_not_started: ["The meeting had not started.", "Send it again when the host is there, or give it a time to join."],
   wrong_passcode: ["The passcode is not right.", "Use the whole link of the invitation, with its passcode."],
   sign_in_required: ["The meeting is for people who are signed in.", "Have the host allow guests."],
