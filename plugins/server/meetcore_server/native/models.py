@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from attrs import Factory, frozen
 
-from meetcore import BotHistory, Segment
+from meetcore import BotHistory, Evidence, Segment
 from meetcore.gateway import BotRow, DeliveryRow, KeyRow
 from meetcore_server.storage.endpoints import EndpointRow
 
