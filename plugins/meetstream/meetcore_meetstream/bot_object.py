@@ -7,41 +7,11 @@ from typing import Any
 
 from meetcore import BotHistory, ChatEntry, EndReason, State
 from meetcore.gateway import BotRow, format_ms
-from meetcore_meetstream.lifecycle_webhooks import stop_of
+from meetcore_meetstream.statuses import STAGES, media_status, status_of, stop_of
 from meetcore_meetstream.variants import Variant, attributes_of, platform_name
 
-__all__ = ["chats", "detail", "listed", "media_status", "participants", "speaker_timeline",
-           "status_of", "transcript_id"]  # fmt: skip
+__all__ = ["chats", "detail", "listed", "participants", "speaker_timeline", "transcript_id"]
 
-_STATUS = {
-    State.SCHEDULED: "Scheduled",
-    State.REQUESTED: "Joining",
-    State.JOINING: "Joining",
-    State.AWAITING_ADMISSION: "InWaitingRoom",
-    State.IN_CALL: "InMeeting",
-    State.RECORDING: "Recording",
-    State.PAUSED: "Recording",
-    State.LEAVING: "Leaving",
-    State.PROCESSING: "MediaProcessing",
-}
-_LEGACY = {
-    State.SCHEDULED: "Scheduled",
-    State.REQUESTED: "joining",
-    State.JOINING: "joining",
-    State.AWAITING_ADMISSION: "joining",
-    State.IN_CALL: "InMeeting",
-    State.RECORDING: "InMeeting",
-    State.PAUSED: "InMeeting",
-    State.LEAVING: "InMeeting",
-}
-_STAGES = {
-    "Scheduled": (State.SCHEDULED, "Bot is scheduled"),
-    "Joining": (State.JOINING, "Bot is joining the meeting"),
-    "WaitingRoom": (State.AWAITING_ADMISSION, "Bot is waiting to be admitted"),
-    "InMeeting": (State.IN_CALL, "Bot is in the meeting"),
-    "Recording": (State.RECORDING, "Bot started recording"),
-    "Leaving": (State.LEAVING, "Bot is leaving the meeting"),
-}
 _SAMPLE_RATE_HZ = 48_000
 _BYTES_PER_SAMPLE = 2
 
@@ -49,26 +19,6 @@ _BYTES_PER_SAMPLE = 2
 def transcript_id(row: BotRow) -> str | None:
     """Return the id under which a bot's transcript is found: the bot's own; None for none."""
     return row.bot_id if row.transcriber is not None else None
-
-
-def status_of(row: BotRow, variant: Variant) -> str:
-    """Return a bot's `status`."""
-    if variant is Variant.LEGACY:
-        return _LEGACY.get(row.state, "Stopped")
-    if row.state in _STATUS:
-        return _STATUS[row.state]
-    if row.deleted_at is not None:
-        return "MediaExpired"
-    return "Done" if row.in_call_at is not None else stop_of(row.reason).bot_status
-
-
-def media_status(row: BotRow, present: bool, wanted: bool = True) -> str | None:
-    """Return `AudioStatus`, `TranscriptStatus` and their like; None where there is nothing."""
-    if row.deleted_at is not None:
-        return "Expired"
-    if row.ended:
-        return "Success" if present and wanted else None
-    return "Processing" if wanted else None
 
 
 def _stage(at: str | None, message: str) -> dict[str, Any]:
@@ -80,9 +30,7 @@ def _timeline(row: BotRow, history: BotHistory | None) -> dict[str, Any]:
     firsts: dict[State, str] = {}
     for transition in transitions:
         firsts.setdefault(transition.state, format_ms(transition.at))
-    stages = {
-        name: _stage(firsts.get(state), message) for name, (state, message) in _STAGES.items()
-    }
+    stages = {name: _stage(firsts.get(state), message) for name, (state, message) in STAGES.items()}
     stop = stop_of(row.reason)
     left = history.left_at if history is not None else row.ended_at
     left_at = (

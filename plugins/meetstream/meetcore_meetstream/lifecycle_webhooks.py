@@ -7,7 +7,6 @@ from enum import StrEnum
 from attrs import frozen
 
 from meetcore import (
-    COMPLETING,
     TERMINAL,
     ArtifactWritten,
     BotHistory,
@@ -18,8 +17,9 @@ from meetcore import (
     TranscriptionStopped,
     Transition,
 )
+from meetcore_meetstream.statuses import StopNotice, stop_of
 
-__all__ = ["CallbackKind", "Notice", "StopNotice", "notices", "stop_of"]
+__all__ = ["CallbackKind", "Notice", "notices"]
 
 _AFTER = (State.PROCESSING, *TERMINAL)
 
@@ -45,16 +45,6 @@ class CallbackKind(StrEnum):
 
 
 @frozen
-class StopNotice:
-    """How the meeting ended for the bot: `bot_event`, `bot_status`, code and words."""
-
-    bot_event: str
-    bot_status: str
-    status_code: int
-    message: str
-
-
-@frozen
 class Notice:
     """One thing to tell.
 
@@ -67,20 +57,6 @@ class Notice:
     kind: CallbackKind
     stop: StopNotice | None = None
     detail: str = ""
-
-
-def stop_of(reason: EndReason | None) -> StopNotice:
-    """Return how MeetStream says why a bot stopped."""
-    if reason is EndReason.REMOVED:
-        return StopNotice("bot.kicked", "Stopped", 200, "Bot was removed by a participant")
-    if reason is EndReason.ADMISSION_TIMEOUT:
-        return StopNotice("bot.notallowed", "NotAllowed", 500, "Failed: Not admitted to meeting")
-    if reason is EndReason.DENIED:
-        return StopNotice("bot.denied", "Denied", 500, "Host denied the bot")
-    if reason in COMPLETING or reason is EndReason.RECORDING_PERMISSION_DENIED:
-        return StopNotice("bot.stopped", "Stopped", 200, "Bot left the meeting")
-    why = f": {reason.value.replace('_', ' ')}" if reason else ""
-    return StopNotice("bot.failed", "FAILED", 500, f"Bot failed{why}")
 
 
 def notices(event: Event, history: BotHistory, *, audio: bool = True) -> list[Notice]:

@@ -25,14 +25,13 @@ from meetcore_meetstream.bot_object import (
     chats,
     detail,
     listed,
-    media_status,
     participants,
     speaker_timeline,
-    status_of,
     transcript_id,
 )
 from meetcore_meetstream.errors import wrong
 from meetcore_meetstream.lookup import NAME, Lookup, everywhere
+from meetcore_meetstream.statuses import media_status, status_of
 from meetcore_meetstream.transcripts import Lines, raw_line
 from meetcore_meetstream.variants import Variant, attributes_of
 

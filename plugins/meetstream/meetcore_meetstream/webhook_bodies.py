@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from meetcore.gateway import format_ms
-from meetcore_meetstream.lifecycle_webhooks import CallbackKind, Notice, stop_of
+from meetcore_meetstream.lifecycle_webhooks import CallbackKind, Notice
+from meetcore_meetstream.statuses import stop_of
 from meetcore_meetstream.variants import Variant, stamp_us
 
 __all__ = ["Body", "callback", "deletion"]

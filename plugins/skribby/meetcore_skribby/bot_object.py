@@ -10,13 +10,13 @@ from attrs import field, frozen
 
 from meetcore import State, format_time
 from meetcore.gateway import BotRow, Listed
-from meetcore_skribby.chronicle import Chronicle, LoggedEvent
 from meetcore_skribby.create_request import (
     SERVICES,
     CreateBotRequest,
     StopOptions,
     parse_create_request,
 )
+from meetcore_skribby.journal_summary import JournalSummary, LoggedEvent
 from meetcore_skribby.models import is_batch, is_realtime, key_of
 from meetcore_skribby.people import RestPerson
 from meetcore_skribby.statuses import Standing, standing
@@ -93,16 +93,16 @@ def model_of(row: BotRow) -> str:
     return wish_of(row).model
 
 
-def standing_of(row: BotRow, chronicle: Chronicle | None = None) -> Standing:
+def standing_of(row: BotRow, summary: JournalSummary | None = None) -> Standing:
     """Return where a bot stands: by its journal, or by its row where there is none to read."""
-    if chronicle is not None and chronicle.standing is not None:
-        return chronicle.standing
+    if summary is not None and summary.standing is not None:
+        return summary.standing
     admitted = row.in_call_at is not None
     return standing(row.state, row.reason, admitted=admitted, batch=is_batch(model_of(row)))
 
 
 def bot_object(
-    row: BotRow, chronicle: Chronicle, links: Links, transcript: Listed | None = None
+    row: BotRow, summary: JournalSummary, links: Links, transcript: Listed | None = None
 ) -> BotObject:
     """Return a bot.
 
@@ -111,12 +111,12 @@ def bot_object(
 
     Args:
         row: The bot.
-        chronicle: What its journal says besides; empty where that was deleted.
+        summary: What its journal says besides; empty where that was deleted.
         links: Its links.
         transcript: What was said; None for nothing yet.
     """
     create_request = wish_of(row)
-    stands = standing_of(row, chronicle)
+    stands = standing_of(row, summary)
     scheduled = row.scheduled_for if row.state is State.SCHEDULED else create_request.scheduled_for
     live = is_realtime(create_request.model)
     return {
@@ -143,12 +143,12 @@ def bot_object(
         else None,
         "video": False,
         "lang": create_request.lang,
-        "detected_lang": chronicle.detected_language,
+        "detected_lang": summary.detected_language,
         "transcript": [] if transcript is None else transcript,
         "transcription_model": create_request.model,
         "transcription_model_key": key_of(create_request.model),
-        "participants": chronicle.people.rest(),
-        "events": chronicle.events,
+        "participants": summary.people.rest(),
+        "events": summary.events,
         "profanity_filter": False,
         "custom_vocabulary": [],
         "created_at": format_time(row.created_at),

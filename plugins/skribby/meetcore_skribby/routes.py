@@ -34,12 +34,12 @@ from meetcore.gateway import (
     still_to_come,
 )
 from meetcore_skribby.bot_object import BotObject, Links, bot_object, standing_of, wish_of
-from meetcore_skribby.chronicle import Chronicle
 from meetcore_skribby.create_request import FIELDS, WORDS, CreateBotRequest, parse_create_request
+from meetcore_skribby.journal_summary import JournalSummary
 from meetcore_skribby.models import key_of, provider_of
 from meetcore_skribby.options import SkribbyOptions
 from meetcore_skribby.sockets import socket_url
-from meetcore_skribby.transcript_reader import read_chronicle, transcript
+from meetcore_skribby.transcript_reader import read_summary, transcript
 
 __all__ = ["Api"]
 
@@ -118,15 +118,15 @@ class Api:
         )
         rows = [row for row in rows if not row.extras.get("deleted")]
         rows.sort(key=lambda row: (row.scheduled_for or row.created_at, row.number))
-        return Reply(json=[self._object(request, client, row, Chronicle()) for row in rows])
+        return Reply(json=[self._object(request, client, row, JournalSummary()) for row in rows])
 
     async def get(self, request: Request) -> Reply:
         """Return a bot; its transcript is sent while it is read."""
         client, row = await self._row(request, Scope.READ)
         wanted = request.args.get("with-speaker-events", "").lower() in ("true", "1")
-        chronicle = await read_chronicle(self._service, row, speaker_events=wanted)
-        said = Listed(transcript(self._service, row, chronicle))
-        body = bot_object(row, chronicle, self._links(request, client, row, chronicle), said)
+        summary = await read_summary(self._service, row, speaker_events=wanted)
+        said = Listed(transcript(self._service, row, summary))
+        body = bot_object(row, summary, self._links(request, client, row, summary), said)
         return Reply(stream=json_pieces(body), media_type="application/json")
 
     async def change(self, request: Request) -> Reply:
@@ -306,26 +306,28 @@ class Api:
         note: str | None = None,
     ) -> Reply:
         """Return a bot of which nothing was heard yet."""
-        chronicle = await read_chronicle(self._service, row)
-        body = self._object(request, client, row, chronicle)
+        summary = await read_summary(self._service, row)
+        body = self._object(request, client, row, summary)
         return Reply(status=status, json=body, headers=note_headers(note))
 
     def _object(
-        self, request: Request, client: Client, row: BotRow, chronicle: Chronicle
+        self, request: Request, client: Client, row: BotRow, summary: JournalSummary
     ) -> BotObject:
-        return bot_object(row, chronicle, self._links(request, client, row, chronicle))
+        return bot_object(row, summary, self._links(request, client, row, summary))
 
-    def _links(self, request: Request, client: Client, row: BotRow, chronicle: Chronicle) -> Links:
+    def _links(
+        self, request: Request, client: Client, row: BotRow, summary: JournalSummary
+    ) -> Links:
         """Return links that are no stronger than the client's key, and end with it."""
         service, base = self._service, request.base_url
         recording, until = None, None
-        if chronicle.recording is not None and row.ended:
+        if summary.recording is not None and row.ended:
             now = service.now()
             expires_s = float(_RECORDING_YEAR_S if wish_of(row).keep_a_year else _RECORDING_S)
             if row.delete_after is not None:
                 expires_s = min(expires_s, (row.delete_after - now).total_seconds())
             if expires_s > 0:
-                path = chronicle.recording.path
+                path = summary.recording.path
                 recording = service.media_url(
                     request.origin_url, row, path, client=client, expires_s=expires_s
                 )

@@ -24,7 +24,7 @@ from meetcore.gateway import (
 from meetcore_skribby.bot_object import model_of
 from meetcore_skribby.frames import SkribbyDialect, action_of, frame
 from meetcore_skribby.models import is_batch
-from meetcore_skribby.transcript_reader import numbered_segments, read_chronicle
+from meetcore_skribby.transcript_reader import numbered_segments, read_summary
 from meetcore_skribby.transcripts import live_segment
 
 __all__ = ["PURPOSE", "AudioSession", "FrameSession", "admit", "socket_url"]
@@ -123,11 +123,11 @@ class FrameSession(SocketSession):
 
     async def _catch_up(self, socket: Socket) -> int:
         """Tell a socket everything so far; return the number of the last event in it."""
-        chronicle = await read_chronicle(self._service, self._row)
-        async with aclosing(numbered_segments(self._service, self._row, chronicle)) as segments:
+        summary = await read_summary(self._service, self._row)
+        async with aclosing(numbered_segments(self._service, self._row, summary)) as segments:
             lines = [live_segment(segment, number) async for segment, number in segments]
-        socket.send(frame("connected", chronicle.connected(lines)))
-        return chronicle.last_seq
+        socket.send(frame("connected", summary.connected(lines)))
+        return summary.last_seq
 
     async def _follow(self, socket: Socket, after: int) -> bool:
         """Have the socket told what happens; return False where nothing will."""

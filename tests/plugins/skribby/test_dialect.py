@@ -16,8 +16,8 @@ from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Event, SegmentFinalized, StateChanged
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, State
-from meetcore_skribby.chronicle import Chronicle
 from meetcore_skribby.frames import SkribbyDialect, action_of
+from meetcore_skribby.journal_summary import JournalSummary
 from meetcore_skribby.statuses import standing
 from meetcore_skribby.transcripts import SpeakerNumbers
 from tests.json_values import JSON
@@ -60,11 +60,11 @@ def told(journal: list[Event], *, batch: bool = False) -> list[Any]:
     return [json.loads(text) for event in journal for text in dialect.messages(event)]
 
 
-def chronicled(journal: list[Event], *, batch: bool = False) -> Chronicle:
-    chronicle = Chronicle(batch, speaker_events=True)
+def summarised(journal: list[Event], *, batch: bool = False) -> JournalSummary:
+    summary = JournalSummary(batch, speaker_events=True)
     for event in journal:
-        chronicle.take(event)
-    return chronicle
+        summary.take(event)
+    return summary
 
 
 @given(journals(), st.booleans())
@@ -86,7 +86,7 @@ def test_transitions_of_status_form_one_chain_without_standing_still(
     for before, after in pairwise(transitions):
         assert before["new_status"] == after["old_status"]
     assert all(transition["old_status"] != transition["new_status"] for transition in transitions)
-    standing_now = chronicled(journal, batch=batch).standing
+    standing_now = summarised(journal, batch=batch).standing
     assert standing_now is not None
     if transitions:
         assert transitions[-1]["new_status"] == standing_now.status
@@ -107,12 +107,12 @@ def test_a_segment_is_appended_once_and_its_speaker_keeps_the_number(journal: li
     segments = [e.segment for e in journal if isinstance(e, SegmentFinalized)]
     lines = [f["data"] for f in told(journal) if f["type"] == "ts"]
     assert len(lines) == len({segment.id for segment in segments})
-    chronicle, speakers = chronicled(journal), SpeakerNumbers()
+    summary, speakers = summarised(journal), SpeakerNumbers()
     for segment in segments:
         speakers.number(segment)
-        assert chronicle.speaker_of(evolve(segment, id="later")) is None
+        assert summary.speaker_of(evolve(segment, id="later")) is None
     newest = {segment.id: segment for segment in segments}.values()
-    assert [chronicle.speaker_of(segment) for segment in newest] == [
+    assert [summary.speaker_of(segment) for segment in newest] == [
         speakers.number(segment) for segment in newest
     ]
     whose: dict[Any, set[int]] = {}
@@ -131,12 +131,12 @@ def test_a_segment_is_appended_once_and_its_speaker_keeps_the_number(journal: li
 
 @given(journals())
 def test_frames_and_the_bot_object_tell_the_same(journal: list[Event]) -> None:
-    frames, chronicle = told(journal), chronicled(journal)
-    logged = [e["data"] for e in chronicle.events if e["event"] == "status_update"]
+    frames, summary = told(journal), summarised(journal)
+    logged = [e["data"] for e in summary.events if e["event"] == "status_update"]
     assert logged == [f["data"] for f in frames if f["type"] == "status-update"]
     done = [
         (person["name"], event["type"], event["timestamp"])
-        for person in chronicle.people.rest()
+        for person in summary.people.rest()
         for event in person["events"]
     ]
     live = [f for f in frames if f["type"].endswith("speaking") or "participant-" in f["type"]]
@@ -170,7 +170,7 @@ def test_speaking_starts_and_stops_in_turn_and_only_for_those_who_are_there(
                 assert who in talking
                 talking.discard(who)
     assert "me" not in here
-    assert [p["participantId"] for p in chronicled(journal).people.live()] == [
+    assert [p["participantId"] for p in summarised(journal).people.live()] == [
         p for p in dict.fromkeys(_seen(journal)) if p in here
     ]
 
@@ -189,7 +189,7 @@ def test_the_row_and_the_journal_agree_on_the_status(journal: list[Event]) -> No
         history.take(event)
     last = history.transitions[-1]
     by_row = standing(last.state, last.reason, admitted=history.in_call_at is not None)
-    assert chronicled(journal).standing == by_row
+    assert summarised(journal).standing == by_row
 
 
 @given(journals(), drafts)

@@ -24,7 +24,7 @@ from meetcore_skribby.people import LivePerson, People
 from meetcore_skribby.statuses import Standing, StatusTrack
 from meetcore_skribby.transcripts import LiveSegment, SpeakerNumbers
 
-__all__ = ["Chronicle", "Connected", "LoggedEvent"]
+__all__ = ["Connected", "JournalSummary", "LoggedEvent"]
 
 
 class LoggedEvent(TypedDict):
@@ -45,7 +45,7 @@ class Connected(TypedDict):
 
 
 @define
-class Chronicle:
+class JournalSummary:
     """A reducer: call `take` with each event, in order.
 
     Args:
