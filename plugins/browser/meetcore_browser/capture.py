@@ -8,7 +8,7 @@ by the wall time at which its counter stood at zero. The first document's zero i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from attrs import define, evolve, field, frozen
 
@@ -43,6 +43,8 @@ class CaptureOptions:
         max_waiting_blocks: How many blocks may wait for the Trio thread.
         attach_element: Whether each track goes into a media element. Without it Chromium gives
             silence; off only to reproduce that.
+        web_audio: Whether what the page itself plays is heard, by Web Audio or in media elements:
+            `on` from the start, `ready` for `BotPage.hear_web_audio`, `off` never.
     """
 
     block_s: float = 0.1
@@ -51,6 +53,7 @@ class CaptureOptions:
     silent_after_s: float = 5.0
     max_waiting_blocks: int = 3000
     attach_element: bool = True
+    web_audio: Literal["off", "ready", "on"] = "off"
 
 
 @frozen(kw_only=True)
@@ -61,10 +64,13 @@ class RemoteTrack:
         track_id: The id its chunks carry; unique within the page's life.
         label: The id WebRTC gave it.
         stream_ids: Ids of the MediaStreams it belongs to (its `msid`), where platforms put names.
-        peer_connection: Number of its RTCPeerConnection within the document, from 1.
+        peer_connection: Number of its RTCPeerConnection within the document, from 1; 0 for sound
+            that none gave.
         mid: Id of its m-line.
         document: Number of its document.
         sample_rate_hz: Samples per second of its chunks.
+        layer: How it is heard: `peer` by its peer connection, `web_audio` as all that a context of
+            the page plays, `element` as what a media element plays.
     """
 
     track_id: str
@@ -74,6 +80,7 @@ class RemoteTrack:
     mid: str | None
     document: int
     sample_rate_hz: int = SAMPLE_RATE_HZ
+    layer: str = "peer"
 
 
 @define
@@ -81,22 +88,22 @@ class SampleClock:
     """Places the frame counters of a page's documents on one clock. Pure."""
 
     _zero_wall_ms: float | None = None
-    _offsets: dict[int, int] = field(factory=dict)
+    _offsets_s: dict[int, float] = field(factory=dict)
 
     def place(self, document: int, wall_ms: float, frame: int, sample_rate_hz: int) -> None:
         """Learn that a document's counter stood at `frame` at `wall_ms`; the first word counts."""
-        if document in self._offsets:
+        if document in self._offsets_s:
             return
         zero_ms = wall_ms - frame * 1000 / sample_rate_hz
         if self._zero_wall_ms is None:
             self._zero_wall_ms = zero_ms
         # A wall clock that was set back must not give negative indices.
         since_ms = max(0.0, zero_ms - self._zero_wall_ms)
-        self._offsets[document] = round(since_ms * sample_rate_hz / 1000)
+        self._offsets_s[document] = since_ms / 1000
 
-    def sample(self, document: int, frame: int) -> int:
-        """Return the index on the call's clock of a document's frame."""
-        return self._offsets.get(document, 0) + frame
+    def sample(self, document: int, frame: int, sample_rate_hz: int = SAMPLE_RATE_HZ) -> int:
+        """Return the index on the call's clock of a document's frame, both at one rate."""
+        return round(self._offsets_s.get(document, 0.0) * sample_rate_hz) + frame
 
 
 @define
@@ -107,7 +114,8 @@ class _Live:
 
 def by_track(track: RemoteTrack) -> TrackAppeared:
     """Announce a track of which nothing is known but that it is there."""
-    return TrackAppeared(track.track_id, None, "participant", NameSource.UNKNOWN)
+    kind: Literal["participant", "mix"] = "participant" if track.layer == "peer" else "mix"
+    return TrackAppeared(track.track_id, None, kind, NameSource.UNKNOWN)
 
 
 class PageCapture:
@@ -182,7 +190,7 @@ class PageCapture:
 
     def _arrive(self, live: _Live, document: int, frame: int, frames: int) -> int:
         """Return where on the call's clock a stretch begins; declare a hole before it."""
-        start = self._clock.sample(document, frame)
+        start = self._clock.sample(document, frame, live.remote.sample_rate_hz)
         if live.next_sample is not None and start > live.next_sample:
             missing = start - live.next_sample
             self._events.declare_lost(live.remote.track_id, live.next_sample, missing, "page_gap")
@@ -226,6 +234,7 @@ class PageCapture:
             mid=data["mid"],
             document=document,
             sample_rate_hz=int(data["sampleRate"]),
+            layer=str(data.get("layer", "peer")),
         )
         announced = self._whose(remote)
         if announced is None:

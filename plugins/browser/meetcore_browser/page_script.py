@@ -33,9 +33,11 @@ def page_script(
         incoming_video: Whether to receive video.
         scripts: The joiner's own files, or their text, run last, each on its own.
     """
-    capture_files = ["capture.js"] if capture is not None else []
-    ours = [PAGE_FOLDER / name for name in ("wire.js", *capture_files, "video_policy.js")]
     options = capture or CaptureOptions()
+    capture_files = ["capture.js"] if capture is not None else []
+    if capture is not None and options.web_audio != "off":
+        capture_files.append("web_audio.js")
+    ours = [PAGE_FOLDER / name for name in ("wire.js", *capture_files, "video_policy.js")]
     config = {
         "binding": binding,
         "sampleRate": SAMPLE_RATE_HZ,
@@ -43,11 +45,14 @@ def page_script(
         "healthMs": options.health_interval_s * 1000,
         "flushMs": FLUSH_MS,
         "attachElement": options.attach_element,
+        "webAudio": options.web_audio,
         "incomingVideo": incoming_video,
         "worklet": (PAGE_FOLDER / "pcm_worklet.js").read_text(encoding="utf-8"),
     }
     parts = [path.read_text(encoding="utf-8") for path in ours]
-    parts.append("delete meetcore.tellHost;\ndelete meetcore.tellAudio;")
+    parts.append(
+        "delete meetcore.tellHost;\ndelete meetcore.tellAudio;\ndelete meetcore.firstLayer;"
+    )
     parts += [f"(() => {{\n{_text_of(script)}\n}})();" for script in scripts]
     body = "\n".join(parts)
     return f"((meetcore) => {{\n'use strict';\n{body}\n}})({{config: {json.dumps(config)}}});"

@@ -15,6 +15,7 @@
   const RECEIVING = new Set(["recvonly", "sendrecv"]);
 
   const peers = new WeakMap(); // RTCPeerConnection -> its number in this document
+  const openPeers = new Set(); // those that are not closed
   const captured = new Map(); // MediaStreamTrack -> what belongs to its capture
   let peersSeen = 0;
   let tracksSeen = 0;
@@ -55,14 +56,14 @@
     }
   }
 
-  async function loadWorklet() {
+  async function loadWorklet(into = context) {
     const blob = URL.createObjectURL(new Blob([config.worklet], { type: "text/javascript" }));
     try {
-      await context.audioWorklet.addModule(blob);
+      await into.audioWorklet.addModule(blob);
     } catch {
       // Some content security policies take one kind of URL and not the other.
       const data = "data:text/javascript," + encodeURIComponent(config.worklet);
-      await context.audioWorklet.addModule(data);
+      await into.audioWorklet.addModule(data);
     } finally {
       URL.revokeObjectURL(blob);
     }
@@ -132,6 +133,10 @@
     capture.tickets.delete(ticket);
   }
 
+  async function flush() {
+    await Promise.all([...captured.values()].map((capture) => command(capture, "flush")));
+  }
+
   async function end(track) {
     const capture = captured.get(track);
     if (!capture) return;
@@ -155,12 +160,33 @@
   function attach(peer) {
     if (peers.has(peer)) return;
     peers.set(peer, ++peersSeen);
+    openPeers.add(peer);
     peer.addEventListener("track", ({ track, transceiver, streams }) => {
       // Some clients hear the same track twice.
       if (track.kind === "audio" && !captured.has(track)) begin(peer, transceiver, track, streams);
     });
     peer.addEventListener("signalingstatechange", () => dropWhatNoLongerReceives(peer));
   }
+
+  // Whether a peer connection gave a track. Who asks may have heard of the track before we did.
+  function isRemote(track) {
+    if (captured.has(track)) return true;
+    return [...openPeers].some((peer) => peer.getReceivers().some((receiver) => receiver.track === track));
+  }
+
+  // For page/web_audio.js.
+  meetcore.firstLayer = {
+    isRemote,
+    loadWorklet,
+    command,
+    flush,
+    context: () => context,
+    next: () => ++tracksSeen,
+    open() {
+      if (!context) openContext();
+      return ready;
+    },
+  };
 
   async function tellHealth() {
     if (captured.size === 0) return;
@@ -201,11 +227,10 @@
     };
     proto.close = function () {
       for (const [track, { peer }] of captured) if (peer === this) end(track);
+      openPeers.delete(this);
       return close.call(this);
     };
-    meetcore.offer("flush", async () => {
-      await Promise.all([...captured.values()].map((capture) => command(capture, "flush")));
-    });
+    meetcore.offer("flush", flush);
     setTimeout(watchHealth, config.healthMs);
     if (window === window.top && location.protocol.startsWith("http")) warmUp();
   }
