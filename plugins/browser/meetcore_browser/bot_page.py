@@ -61,7 +61,7 @@ DIALOG_CHARS = 300
 DEFAULT_CAPTURE = CaptureOptions()
 
 _FLUSH = "() => window[Symbol.for('meetcore')]?.flush?.()"
-_WEB_AUDIO = "() => window[Symbol.for('meetcore')]?.webAudio?.()"
+_WEB_AUDIO = "(on) => window[Symbol.for('meetcore')]?.webAudio?.(on)"
 
 
 class BotPage:
@@ -289,13 +289,13 @@ class BotPage:
                 await self.call(frame.evaluate, _FLUSH, timeout_s=FLUSH_TIMEOUT_S)
         self._channel.drain()
 
-    async def hear_web_audio(self) -> None:
-        """Hear from now on what the documents there are play themselves (`web_audio="ready"`)."""
+    async def hear_web_audio(self, *, on: bool = True) -> None:
+        """Hear what the documents play themselves (`web_audio="ready"`), or no longer."""
         from playwright.async_api import Error
 
         for frame in self.raw.frames:
             with suppress(Error, BrowserError):
-                await self.call(frame.evaluate, _WEB_AUDIO, timeout_s=FLUSH_TIMEOUT_S)
+                await self.call(frame.evaluate, _WEB_AUDIO, on, timeout_s=FLUSH_TIMEOUT_S)
 
     async def _open(self, script: Callable[[str], str]) -> None:
         self.browser.listeners.append(self._closed)

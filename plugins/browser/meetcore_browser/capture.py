@@ -69,8 +69,8 @@ class RemoteTrack:
         mid: Id of its m-line.
         document: Number of its document.
         sample_rate_hz: Samples per second of its chunks.
-        layer: How it is heard: `peer` by its peer connection, `web_audio` as all that a context of
-            the page plays, `element` as what a media element plays.
+        layer: How it is heard: `peer connections`, or `web audio` for what a context or a media
+            element of the page plays.
     """
 
     track_id: str
@@ -80,7 +80,7 @@ class RemoteTrack:
     mid: str | None
     document: int
     sample_rate_hz: int = SAMPLE_RATE_HZ
-    layer: str = "peer"
+    layer: str = "peer connections"
 
 
 @define
@@ -114,7 +114,8 @@ class _Live:
 
 def by_track(track: RemoteTrack) -> TrackAppeared:
     """Announce a track of which nothing is known but that it is there."""
-    kind: Literal["participant", "mix"] = "participant" if track.layer == "peer" else "mix"
+    alone = track.layer == "peer connections"
+    kind: Literal["participant", "mix"] = "participant" if alone else "mix"
     return TrackAppeared(track.track_id, None, kind, NameSource.UNKNOWN)
 
 
@@ -234,7 +235,7 @@ class PageCapture:
             mid=data["mid"],
             document=document,
             sample_rate_hz=int(data["sampleRate"]),
-            layer=str(data.get("layer", "peer")),
+            layer=str(data.get("layer", "peer connections")),
         )
         announced = self._whose(remote)
         if announced is None:

@@ -92,7 +92,7 @@ async def test_what_reaches_a_destination_is_one_track_a_context_at_its_own_rate
         await at.play("[window.o, window.g] = tone(context('a', 48000), 440);")
         track = await at.track()
         assert (track.layer, track.sample_rate_hz, track.peer_connection) == (
-            "web_audio", 48000, 0,
+            "web audio", 48000, 0,
         )  # fmt: skip
         assert dominant(await at.last(track), 48000) == pytest.approx(440, abs=3)
         # A second node of the same context is no second track; another context is.
@@ -176,7 +176,7 @@ async def test_elements_are_heard_while_they_play_aloud(playing: Any) -> None:
         assert at.tracks == []
         await at.play("a.muted = false;")
         track = await at.track()
-        assert track.layer == "element"
+        assert track.label.startswith("element-")
         await at.last(track, 0.2)
         assert dominant(await at.last(track), 16000) == pytest.approx(600, abs=3)
         await at.play("a.pause();")
@@ -199,13 +199,17 @@ async def test_elements_are_heard_while_they_play_aloud(playing: Any) -> None:
         assert dominant(await at.last(by_url), 16000) == pytest.approx(800, abs=3)
 
 
-async def test_it_can_be_switched_on_later(playing: Any) -> None:
+async def test_it_can_be_switched_on_later_and_off_again(playing: Any) -> None:
     async with playing("ready") as at:
         await at.play("tone(context('a', 48000), 440);")
         await trio.sleep(0.3)
         assert at.tracks == []
         await at.page.hear_web_audio()
         assert dominant(await at.last(await at.track()), 48000) == pytest.approx(440, abs=3)
+        await at.page.hear_web_audio(on=False)
+        await until(lambda: bool(at.events.of_type(TrackGone)))
+        await at.page.hear_web_audio()
+        assert dominant(await at.last(await at.track(2)), 48000) == pytest.approx(440, abs=3)
 
 
 @pytest.mark.parametrize("way", ["destination first", "source first", "an element"])
@@ -244,10 +248,10 @@ async def test_a_remote_track_that_the_page_plays_by_web_audio_is_not_heard_twic
         await call.negotiate()
         await until(lambda: len(call.page.capture.tracks) >= 1)
         await until(lambda: len(call.events.chunks) > 8)
-        assert [track.layer for track in call.page.capture.tracks] == ["peer"]
+        assert [track.layer for track in call.page.capture.tracks] == ["peer connections"]
         # And what it adds itself is heard, beside it.
         await call.page.evaluate(
             "() => { const o = new OscillatorNode(c); o.connect(c.destination); o.start(); }"
         )
         await until(lambda: len(call.page.capture.tracks) == 2)
-        assert call.page.capture.tracks[1].layer == "web_audio"
+        assert call.page.capture.tracks[1].layer == "web audio"

@@ -96,7 +96,7 @@ class GuestAttempt:
 
     async def _take(self, look: PageLook) -> GuestAttemptEnded | None:
         now, follower = trio.current_time(), self.guest.follower
-        seen = read_state(self.joiner.pack, look)
+        seen = self.joiner.conclude(self.guest, read_state(self.joiner.pack, look), look)
         end = END_OF.get(seen.state)
         if end is not None and end.person and await self._person(seen, now):
             return None
@@ -129,6 +129,7 @@ class GuestAttempt:
         if told.state in _REACHED:
             self.reached = True
         if told.state in _WAITING:
+            self.guest.done.discard("entered")  # who is sent back may be let in again
             self.guest.events.observe(Knocked(detail, self._hint(told.state)))
         elif told.state is PageState.IN_CALL and self.guest.once("entered"):
             self.guest.events.observe(Admitted(detail))

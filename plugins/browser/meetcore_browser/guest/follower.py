@@ -8,7 +8,7 @@ how bots stood for a quarter of an hour before a page that nobody had thought of
 
 from __future__ import annotations
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from meetcore_browser.guest.look import StateSeen
 from meetcore_browser.page_state import PageState, is_final
@@ -84,6 +84,9 @@ class PageFollower:
         return self._unknown(now_s)
 
     def _final(self, seen: StateSeen, now_s: float) -> StateSeen:
+        if seen.state is PageState.REMOVED and not self.was_inside:
+            # Nobody can be put out who was not let in; some pages say both in the same words.
+            seen = evolve(seen, state=PageState.DENIED)
         at_once = self.knocked_s is not None and now_s - self.knocked_s <= self.refused_within_s
         if seen.state is PageState.DENIED and at_once and not self.was_inside:
             detail = f"refused within {self.refused_within_s:g} s of the knock: {seen.detail}"

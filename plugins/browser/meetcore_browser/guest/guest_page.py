@@ -180,6 +180,13 @@ class GuestPage:
             return value
         return None
 
+    async def value(self, name: str) -> str | None:
+        """Return what stands in a field, None where it is missing."""
+        with suppress(SelectorMissed):
+            element, _ = await self._element(name)
+            return await self.page.call(element.input_value, timeout_s=LOOK_TIMEOUT_S)
+        return None
+
     async def move_mouse(self) -> None:
         """Move the mouse over the page, so that a toolbar that hides itself comes back."""
         for at in ((400, 300), (420, 320)):

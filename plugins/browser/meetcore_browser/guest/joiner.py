@@ -25,7 +25,7 @@ from meetcore_browser.capture import CaptureOptions, RemoteTrack, by_track
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.guest.follower import PageFollower
 from meetcore_browser.guest.guest_page import GuestPage
-from meetcore_browser.guest.look import Found, PageLook
+from meetcore_browser.guest.look import Found, PageLook, StateSeen
 from meetcore_browser.guest.options import GuestOptions
 from meetcore_browser.page_state import PageState
 from meetcore_browser.selectors import SelectorPack
@@ -110,6 +110,11 @@ class GuestJoiner(ABC):
     @abstractmethod
     def address(self, link: MeetingLink) -> str:
         """Return the address that the browser opens for a link."""
+
+    def conclude(self, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
+        """Return the state that a look shows, where the pack's rules cannot say it alone."""
+        del guest, look
+        return seen
 
     @abstractmethod
     async def advance(self, guest: Guest, state: PageState, look: PageLook) -> None:

@@ -186,14 +186,16 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     if (tap.busy) return;
     tap.busy = true;
     try {
-      if (context.state === "running" && !tap.worklet) await beginTap(context, tap);
-      else if (context.state !== "running" && tap.worklet) await endTap(tap);
+      if (wantsTap(context) && !tap.worklet) await beginTap(context, tap);
+      else if (!wantsTap(context) && tap.worklet) await endTap(tap);
     } catch (error) {
       told(error);
     }
     tap.busy = false;
-    if ((context.state === "running") !== Boolean(tap.worklet) && !tap.failed) followState(context, tap);
+    if (wantsTap(context) !== Boolean(tap.worklet) && !tap.failed) followState(context, tap);
   };
+
+  const wantsTap = (context) => on && context.state === "running";
 
   const shiftOf = (context) =>
     Math.max(0, Math.round((capture.context().currentTime - context.currentTime) * context.sampleRate));
@@ -204,10 +206,10 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     tap.loaded ??= capture.loadWorklet(context);
     await tap.loaded;
     tap.failed = false;
-    if (context.state !== "running") return;
+    if (!wantsTap(context)) return;
     tap.number = capture.next();
     tap.shift = shiftOf(context);
-    tellTrack(tap.number, "web_audio", "", context.sampleRate);
+    tellTrack(tap.number, `context-${tap.number}`, context.sampleRate);
     tap.worklet = pcmNode(context, tap, tap.shift);
     connect.call(tap.junction, tap.worklet);
   };
@@ -246,9 +248,8 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     !element.paused && !element.ended && !element.muted && element.volume > 0 && !rerouted.has(element);
 
   const considerElement = (element) => {
-    if (!on) return;
     const known = heard.get(element);
-    if (!plays(element)) {
+    if (!on || !plays(element)) {
       if (known) endElement(element);
       return;
     }
@@ -275,7 +276,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     await capture.open();
     if (heard.get(element) !== known) return;
     const context = capture.context();
-    tellTrack(known.number, "element", tracks[0].id, context.sampleRate);
+    tellTrack(known.number, `element-${known.number}`, context.sampleRate);
     known.worklet = pcmNode(context, known, 0);
     for (const track of tracks) {
       const node = new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([track]) });
@@ -307,8 +308,8 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
 
   // --- to the host ---------------------------------------------------------------------------
 
-  const tellTrack = (number, layer, label, sampleRate) =>
-    tell("track", { track: number, layer, label: label || `${layer}-${number}`, streams: [], peer: 0, mid: null, sampleRate });
+  const tellTrack = (number, label, sampleRate) =>
+    tell("track", { track: number, layer: "web audio", label, streams: [], peer: 0, mid: null, sampleRate });
 
   const pcmNode = (context, owner, shift) => {
     const node = new AudioWorkletNode(context, "meetcore-pcm", {
@@ -393,13 +394,17 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
 
   setInterval(() => mindDrift().catch(told), config.healthMs);
   meetcore.offer("flush", () => Promise.all([capture.flush(), flush()]));
-  meetcore.offer("webAudio", () => {
-    if (on) return;
-    on = true;
+  meetcore.offer("webAudio", (wanted) => {
+    on = wanted;
     for (const ref of sinks) {
       const node = ref.deref();
-      if (node && flow(node).outputs.size) consider(node);
+      if (!node) continue;
+      if (!on && flow(node).tapped) unplug(node);
+      flow(node).tapped &&= on;
+      if (flow(node).outputs.size) consider(node);
     }
+    for (const [context, tap] of taps) followState(context, tap);
     considerElements();
+    return true;
   });
 }

@@ -134,6 +134,11 @@ def test_a_denial_that_takes_a_while_is_the_hosts() -> None:
     assert told.state is S.DENIED
 
 
+def test_who_was_never_inside_was_not_put_out_but_not_let_in() -> None:
+    assert follow((0.0, S.WAITING), (9.0, S.REMOVED))[-1] == (9.0, S.DENIED)
+    assert follow((0.0, S.IN_CALL), (1.0, S.WAITING), (9.0, S.REMOVED))[-1] == (9.0, S.REMOVED)
+
+
 def test_reconnecting_has_an_end() -> None:
     looks = [(0.0, S.IN_CALL), (1.0, S.RECONNECTING), (60.0, S.RECONNECTING)]
     assert follow(*looks, (121.0, S.RECONNECTING))[-1] == (121.0, S.CONNECTION_LOST)
