@@ -20,6 +20,7 @@ import pytest
 import trio
 import trio.lowlevel
 import trio.testing
+from attrs import evolve
 
 from meetcore.audio.chunk import Chunk
 from meetcore.audio.media import MediaFragment
@@ -35,6 +36,7 @@ from meetcore.model.signals import (
     ChatArrived,
     Knocked,
     ParticipantAppeared,
+    RosterSeen,
     Signal,
     TrackAppeared,
 )
@@ -210,8 +212,12 @@ class RecordingCallEvents:
         self._changed = trio.Event()
 
     def observe(self, signal: Signal) -> None:
-        """Keep a signal."""
+        """Keep a signal; a whole list of people is also kept as the appearing of each."""
         self.signals.append(signal)
+        if isinstance(signal, RosterSeen):
+            for each in signal.participants:
+                here = evolve(each, is_self=each.id == signal.self_id)
+                self.signals.append(ParticipantAppeared(here))
         if isinstance(signal, TrackAppeared):
             self.chunks.setdefault(signal.track_id, [])
         self._wake()
