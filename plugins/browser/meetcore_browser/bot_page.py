@@ -22,7 +22,13 @@ from meetcore import (
     TrackAppeared,
 )
 from meetcore_browser.browser import CRASH_EVIDENCE_S, Browser, open_browser
-from meetcore_browser.capture import CaptureOptions, PageCapture, RemoteTrack, by_track
+from meetcore_browser.capture import (
+    CaptureOptions,
+    PageCapture,
+    RemoteTrack,
+    SourceHeard,
+    by_track,
+)
 from meetcore_browser.cdp import PageChannel
 from meetcore_browser.diagnostics import Diagnostics
 from meetcore_browser.errors import (
@@ -85,12 +91,15 @@ class BotPage:
         on_message: Mapping[str, Callable[[Any], None]],
         on_timed: Mapping[str, Callable[[Any, float | None], None]],
         capture: CaptureOptions | None,
+        on_source: Callable[[SourceHeard], None] | None = None,
     ) -> None:
         self.browser = browser
         self.context = context
         self.raw = raw
         capture = capture or CaptureOptions()
-        self.capture = PageCapture(events, whose, now=trio.current_time, options=capture)
+        self.capture = PageCapture(
+            events, whose, now=trio.current_time, options=capture, on_source=on_source
+        )
         self._events = events
         self._on_message = dict(on_message)
         self._on_timed = on_timed
@@ -416,6 +425,7 @@ async def open_page(
     permissions: Sequence[str] = (),
     browser: Browser | None = None,
     settings: PageSettings | None = None,
+    on_source: Callable[[SourceHeard], None] | None = None,
 ) -> AsyncIterator[BotPage]:
     """Open a page for a bot, with the capture in it; on exit nothing of it remains.
 
@@ -433,6 +443,8 @@ async def open_page(
         permissions: What the page may use without asking, in Playwright's names.
         browser: A browser that is open already; by default the page gets one of its own.
         settings: What the page takes itself to be in: language, time zone, window, a session.
+        on_source: Takes which sources are heard on a track, with `contributing_sources` of the
+            capture.
 
     Raises:
         ChromiumMissing: There is none on this machine.
@@ -467,6 +479,7 @@ async def open_page(
             on_message or {},
             {} if on_timed is None else on_timed,  # may be filled later
             capture,
+            on_source,
         )
         page._in_own_browser = own
         try:

@@ -25,7 +25,14 @@ from meetcore_browser.capture_watch import CaptureWatch, TrackStats
 from meetcore_browser.handover import Handed, LostFrames
 from meetcore_browser.wire import AudioBlock, PageMessage, WireError
 
-__all__ = ["DOCUMENT_GONE", "CaptureOptions", "PageCapture", "RemoteTrack", "SampleClock"]
+__all__ = [
+    "DOCUMENT_GONE",
+    "CaptureOptions",
+    "PageCapture",
+    "RemoteTrack",
+    "SampleClock",
+    "SourceHeard",
+]
 
 DOCUMENT_GONE = "document-gone"
 """Topic the host itself puts between the page's when a document has ended."""
@@ -45,6 +52,7 @@ class CaptureOptions:
             silence; off only to reproduce that.
         web_audio: Whether what the page itself plays is heard, by Web Audio or in media elements:
             `on` from the start, `ready` for `BotPage.hear_web_audio`, `off` never.
+        contributing_sources: Whether it is told which sources contribute to a track, and when.
     """
 
     block_s: float = 0.1
@@ -54,6 +62,7 @@ class CaptureOptions:
     max_waiting_blocks: int = 3000
     attach_element: bool = True
     web_audio: Literal["off", "ready", "on"] = "off"
+    contributing_sources: bool = False
 
 
 @frozen(kw_only=True)
@@ -81,6 +90,23 @@ class RemoteTrack:
     document: int
     sample_rate_hz: int = SAMPLE_RATE_HZ
     layer: str = "peer connections"
+
+
+@frozen(kw_only=True)
+class SourceHeard:
+    """A source began to be heard on a track, or ended.
+
+    Attributes:
+        track_id: The track.
+        source: Its number in the packets (a CSRC); None where they name nobody.
+        active: Whether it is heard from then on.
+        at_s: When, in seconds on the call's sound clock.
+    """
+
+    track_id: str
+    source: int | None
+    active: bool
+    at_s: float
 
 
 @define
@@ -128,7 +154,13 @@ class PageCapture:
             leaves the track out.
         now: The clock for alarms, in seconds.
         options: See `CaptureOptions`.
+        on_source: Takes which sources are heard on a track.
+
+    Attributes:
+        sounded: Whether any sound came yet that is not silence.
     """
+
+    sounded: bool = False
 
     def __init__(
         self,
@@ -137,8 +169,10 @@ class PageCapture:
         *,
         now: Callable[[], float],
         options: CaptureOptions | None = None,
+        on_source: Callable[[SourceHeard], None] | None = None,
     ) -> None:
         options = options or CaptureOptions()
+        self._on_source = on_source
         self._events = events
         self._whose = whose
         self._now = now
@@ -181,7 +215,9 @@ class PageCapture:
         start = self._arrive(live, block.document, block.first_frame, len(block.pcm))
         remote = live.remote
         self._events.hear(Chunk(remote.track_id, start, block.pcm, remote.sample_rate_hz))
-        self._watch.block(remote.track_id, not block.pcm.any(), self._now())
+        silent = not block.pcm.any()
+        self.sounded = self.sounded or not silent
+        self._watch.block(remote.track_id, silent, self._now())
 
     def _lost(self, lost: LostFrames) -> None:
         if (live := self._live.get(lost.key)) is None:
@@ -209,6 +245,7 @@ class PageCapture:
             "gone": self._gone,
             "health": self._health,
             "trouble": self._trouble,
+            "source": self._source,
             DOCUMENT_GONE: self._document_gone,
         }
         if (handler := handlers.get(message.topic)) is None:
@@ -262,6 +299,20 @@ class PageCapture:
                 energy=float(entry["energy"]),
             )
             self._watch.stats(live.remote.track_id, stats, now)
+
+    def _source(self, document: int, data: Any) -> None:
+        live = self._live.get((document, int(data["track"])))
+        if live is None or self._on_source is None:
+            return
+        source = data["source"]
+        self._on_source(
+            SourceHeard(
+                track_id=live.remote.track_id,
+                source=None if source is None else int(source),
+                active=data["active"] is True,
+                at_s=self._clock.sample(document, int(data["frame"])) / SAMPLE_RATE_HZ,
+            )
+        )
 
     def _trouble(self, document: int, data: Any) -> None:
         self._events.observe(CaptureHealth(False, str(data["detail"])[:500]))

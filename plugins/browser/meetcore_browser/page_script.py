@@ -13,6 +13,8 @@ __all__ = ["PAGE_FOLDER", "page_script"]
 
 PAGE_FOLDER = Path(__file__).parent / "page"
 FLUSH_MS = 1000
+_OWN = ("tellHost", "tellAudio", "captured", "firstLayer")
+"""What only our own files may use."""
 
 
 def page_script(
@@ -34,7 +36,7 @@ def page_script(
         scripts: The joiner's own files, or their text, run last, each on its own.
     """
     options = capture or CaptureOptions()
-    capture_files = ["capture.js"] if capture is not None else []
+    capture_files = ["capture.js", "sources.js"] if capture is not None else []
     if capture is not None and options.web_audio != "off":
         capture_files.append("web_audio.js")
     ours = [PAGE_FOLDER / name for name in ("wire.js", *capture_files, "video_policy.js")]
@@ -46,13 +48,12 @@ def page_script(
         "flushMs": FLUSH_MS,
         "attachElement": options.attach_element,
         "webAudio": options.web_audio,
+        "contributingSources": options.contributing_sources,
         "incomingVideo": incoming_video,
         "worklet": (PAGE_FOLDER / "pcm_worklet.js").read_text(encoding="utf-8"),
     }
     parts = [path.read_text(encoding="utf-8") for path in ours]
-    parts.append(
-        "delete meetcore.tellHost;\ndelete meetcore.tellAudio;\ndelete meetcore.firstLayer;"
-    )
+    parts += [f"delete meetcore.{name};" for name in _OWN]
     parts += [f"(() => {{\n{_text_of(script)}\n}})();" for script in scripts]
     body = "\n".join(parts)
     return f"((meetcore) => {{\n'use strict';\n{body}\n}})({{config: {json.dumps(config)}}});"

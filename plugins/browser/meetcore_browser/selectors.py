@@ -53,6 +53,7 @@ class Selector:
         name: The accessible name that goes with a role, exact.
         within: CSS of something it has to stand in.
         outside: CSS of what it must not stand in.
+        without: A text that must be no part of it, whatever the case: the name of an icon, say.
         min_size: Least width and height in CSS pixels; for what is always there and only counts
             once a person can see it.
         locale: BCP-47 tag of the language it holds for, None for every language.
@@ -68,6 +69,7 @@ class Selector:
     name: str | None = None
     within: str | None = None
     outside: str | None = None
+    without: str | None = None
     min_size: tuple[int, int] | None = None
     locale: str | None = None
     frame: str | None = None
@@ -83,6 +85,8 @@ class Selector:
         if self.outside is not None:
             out = self.outside
             found = found.and_(page.locator(f"css=:not(:is({out}), :is({out}) *)"))
+        if self.without is not None:
+            found = found.filter(has_not_text=_either_apostrophe(self.without, whole=False))
         return found
 
     def _locate(self, page: Page | Frame | FrameLocator) -> Locator:
@@ -374,8 +378,8 @@ def _dialog(body: Any, controls: Mapping[str, Control], place: str) -> DialogRul
 
 _CONTROL_KEYS = {"selectors", "state", "frame"}
 _SELECTOR_KEYS = {
-    "kind", "value", "name", "within", "outside", "min_size", "locale", "frame", "since",
-    "source", "proves",
+    "kind", "value", "name", "within", "outside", "without", "min_size", "locale", "frame",
+    "since", "source", "proves",
 }  # fmt: skip
 
 
@@ -430,7 +434,9 @@ def _selector(entry: Any, place: str) -> Selector:
     )
 
 
-_WORDS_OF_SELECTOR = {"within", "outside", "locale", "frame", "since", "source", "proves"}
+_WORDS_OF_SELECTOR = {
+    "within", "outside", "without", "locale", "frame", "since", "source", "proves",
+}  # fmt: skip
 
 
 def _plain_css(text: Any, place: str) -> None:

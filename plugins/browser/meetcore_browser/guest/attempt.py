@@ -82,6 +82,7 @@ class GuestAttempt:
 
     async def _open(self) -> None:
         page, address = self.guest.page.page, self.joiner.address(self.guest.link)
+        await self.joiner.opened(self.guest)
         async with page.step("open the meeting", timeout_s=OPEN_TIMEOUT_S + 2.0):
             await page.goto(address, timeout_s=OPEN_TIMEOUT_S)
 

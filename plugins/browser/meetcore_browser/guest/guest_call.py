@@ -28,7 +28,7 @@ from meetcore import (
 )
 from meetcore_browser.bot_page import open_page
 from meetcore_browser.browser import Browser
-from meetcore_browser.capture import RemoteTrack
+from meetcore_browser.capture import RemoteTrack, SourceHeard
 from meetcore_browser.errors import BrowserError
 from meetcore_browser.guest.attempt import GuestAttempt, GuestAttemptEnded, first_line
 from meetcore_browser.guest.follower import PageFollower
@@ -131,6 +131,9 @@ class GuestCall(Call):
         def whose(track: RemoteTrack) -> TrackAppeared | None:
             return joiner.whose(handlers.guest, track)
 
+        def on_source(heard: SourceHeard) -> None:
+            joiner.heard(handlers.guest, heard)
+
         async with (
             open_page(
                 request,
@@ -146,6 +149,7 @@ class GuestCall(Call):
                     locale=joiner.options.locale,
                     storage_state=None if signed_in is None else signed_in.identity.state,
                 ),
+                on_source=on_source,
             ) as page,
             open_plain_nursery() as nursery,
         ):
@@ -234,12 +238,13 @@ class _Handlers(dict[str, Any]):
 
     def serve(self, guest: Guest, observed: ObservedCall) -> None:
         self.guest = guest
-        self.update(
-            people=observed.on_people,
-            speakers=observed.on_speakers,
-            chat=observed.on_chat,
-            captions=observed.on_captions,
-        )
+        guest.takes = {
+            "people": observed.on_people,
+            "speakers": observed.on_speakers,
+            "chat": observed.on_chat,
+            "captions": observed.on_captions,
+        }
+        self.update(guest.takes)
         self.update(observed.joiner.topics(guest))
 
 

@@ -21,7 +21,7 @@ from meetcore import (
     StepWorked,
     TrackAppeared,
 )
-from meetcore_browser.capture import CaptureOptions, RemoteTrack, by_track
+from meetcore_browser.capture import CaptureOptions, RemoteTrack, SourceHeard, by_track
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.guest.follower import PageFollower
 from meetcore_browser.guest.guest_page import GuestPage
@@ -46,6 +46,8 @@ class Guest:
         done: Names of what was done once and is not to be done again.
         people: The people of the newest list, by id.
         capabilities: What this call can do; a joiner takes out what the meeting forbids.
+        takes: What takes `people`, `speakers`, `chat` and `captions`, with their time: for a joiner
+            that learns of them in another way than by a reader.
     """
 
     page: GuestPage
@@ -56,6 +58,7 @@ class Guest:
     done: set[str] = field(factory=set)
     people: dict[str, Participant] = field(factory=dict)
     capabilities: set[Capability] = field(factory=set)
+    takes: Mapping[str, Callable[[Any, float | None], None]] = field(factory=dict, repr=False)
 
     def note(self, step: str, detail: str | Found = "") -> None:
         """Record that a step worked, and by what."""
@@ -111,6 +114,9 @@ class GuestJoiner(ABC):
     def address(self, link: MeetingLink) -> str:
         """Return the address that the browser opens for a link."""
 
+    async def opened(self, guest: Guest) -> None:
+        """Prepare the page before it goes to its address. Once for each attempt."""
+
     def conclude(self, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
         """Return the state that a look shows, where the pack's rules cannot say it alone."""
         del guest, look
@@ -156,6 +162,9 @@ class GuestJoiner(ABC):
         """Say whose a track is, or None to leave it out."""
         del guest
         return by_track(track)
+
+    def heard(self, guest: Guest, heard: SourceHeard) -> None:
+        """Take that a source is heard on a track; only if the capture is asked to tell it."""
 
     def clean_name(self, name: str) -> str:
         """Return a person's name without the badges that the page glues to it."""

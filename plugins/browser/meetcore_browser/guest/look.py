@@ -174,7 +174,7 @@ def pack_data(pack: SelectorPack, locale: str | None = None) -> dict[str, Any]:
 
 def _selector_data(selector: Selector, rank: int) -> dict[str, Any]:
     data: dict[str, Any] = {"rank": rank, "kind": selector.kind, "value": selector.value}
-    for key in ("name", "within", "outside"):
+    for key in ("name", "within", "outside", "without"):
         if (value := getattr(selector, key)) is not None:
             data[key] = value
     if selector.min_size is not None:

@@ -45,6 +45,9 @@
   // The frame that is being rendered now: the time of whatever is told now, on the sound's clock.
   meetcore.soundFrame = () => (placed ? Math.round(context.currentTime * context.sampleRate) : null);
 
+  // For page/sources.js.
+  meetcore.captured = () => captured.values();
+
   // A context that has just begun skips frames while the machine is busy with a call that begins; one
   // that runs since the page came does not. If it cannot be opened, the first track will say so.
   function warmUp() {

@@ -78,6 +78,8 @@
     return plain(element.getAttribute("alt")) || plain(element.textContent) || plain(element.title);
   };
 
+  const contains = (element, text) => plain(element.textContent).toLowerCase().includes(plain(text).toLowerCase());
+
   // One look at the page: its roots and its texts are fetched once, and only if somebody asks.
   class Look {
     constructor() {
@@ -145,6 +147,7 @@
       return this.candidates(selector).filter((element) => {
         if (selector.within && !inside(element, selector.within)) return false;
         if (selector.outside && inside(element, selector.outside)) return false;
+        if (selector.without && contains(element, selector.without)) return false;
         if (read && pack.never_read && inside(element, pack.never_read)) return false;
         if (presence === "visible" && !visible(element)) return false;
         if (selector.min_size) {
@@ -181,6 +184,11 @@
       for (const said of [label(part), plain(part.textContent), plain(part.innerText)]) {
         if (texts.has(said.toLowerCase())) return said;
       }
+    }
+    // The name of an icon is text, too, and stands before what the button says.
+    for (const part of whole.querySelectorAll?.("*") ?? []) {
+      const said = plain(part.textContent);
+      if (texts.has(said.toLowerCase())) return said;
     }
     return null;
   };
