@@ -71,12 +71,13 @@ class RemoteTrack:
 
     Attributes:
         track_id: The id its chunks carry; unique within the page's life.
-        label: The id WebRTC gave it.
+        label: The id WebRTC gave it; several peer connections may have the same.
         stream_ids: Ids of the MediaStreams it belongs to (its `msid`), where platforms put names.
         peer_connection: Number of its RTCPeerConnection within the document, from 1; 0 for sound
             that none gave.
         mid: Id of its m-line.
         document: Number of its document.
+        number: Number of it within the document, as `meetcore.numberOf(track)` gives it there.
         sample_rate_hz: Samples per second of its chunks.
         layer: How it is heard: `peer connections`, or `web audio` for what a context or a media
             element of the page plays.
@@ -90,6 +91,7 @@ class RemoteTrack:
     document: int
     sample_rate_hz: int = SAMPLE_RATE_HZ
     layer: str = "peer connections"
+    number: int = 0
 
 
 @frozen(kw_only=True)
@@ -271,6 +273,7 @@ class PageCapture:
             peer_connection=int(data["peer"]),
             mid=data["mid"],
             document=document,
+            number=int(data["track"]),
             sample_rate_hz=int(data["sampleRate"]),
             layer=str(data.get("layer", "peer connections")),
         )

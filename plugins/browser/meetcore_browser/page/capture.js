@@ -17,6 +17,10 @@
   const peers = new WeakMap(); // RTCPeerConnection -> its number in this document
   const openPeers = new Set(); // those that are not closed
   const captured = new Map(); // MediaStreamTrack -> what belongs to its capture
+
+  // By which a script of a joiner's says which track of the page it means: ids of tracks are only
+  // unique within a peer connection.
+  meetcore.numberOf = (track) => captured.get(track)?.number ?? null;
   let peersSeen = 0;
   let tracksSeen = 0;
   let context = null;

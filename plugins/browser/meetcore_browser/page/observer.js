@@ -1,12 +1,11 @@
 // Tells who is there, who speaks, what is written and what the captions say, whenever it changes.
 //
 // The platform's own file stands between reader.js and this one and gives `meetcore.readers`: people(),
-// speakers(), chat() and captions(), each a list, or null where the page does not show that now. They
-// only look at the page, so the same file reads a saved one.
+// speakers(), chat() and captions(), each a list, or null where the page does not show that now, and
+// more under names of its own. They only look at the page, so the same file reads a saved one.
 {
   const { readers, reader } = meetcore;
-  const SPEAKERS_MS = 150;
-  const CAPTIONS_MS = 250;
+  const EVERY_MS = { speakers: 150, captions: 250 };
   const LISTS_MS = 1000;
 
   const told = {};
@@ -35,10 +34,7 @@
 
   // Nothing is read before the host says that the bot is in the call: a lobby has tiles, too.
   let active = false;
-  every(SPEAKERS_MS, "speakers");
-  every(CAPTIONS_MS, "captions");
-  every(LISTS_MS, "people");
-  every(LISTS_MS, "chat");
+  for (const topic of Object.keys(readers)) every(EVERY_MS[topic] ?? LISTS_MS, topic);
 
   meetcore.offer("look", () => reader.look());
   meetcore.offer("find", (name) => reader.find(name));

@@ -85,7 +85,7 @@ def words(value: str) -> list[dict[str, str]]:
         ("controls.join_button.selectors", [{"kind": "text", "value": "switch  here"}], "never cl"),
         ("pack.never_read", [], "would be read as the page's own word"),
         ("states.6.needs", 1, "believed on one control"),
-        ("states.0.state", "pre_join", "no rule of \\[\\[states\\]\\] shows it"),
+        ("states.6.state", "connecting", "no rule of \\[\\[states\\]\\] shows it"),
     ],
 )
 def test_a_trap_is_found(path: str, value: Any, said: str) -> None:

@@ -1,0 +1,1 @@
+"""Video rooms of a Janus server, joined through its own demo page."""

@@ -1,0 +1,54 @@
+"""The platform `janus`: knows the links of video rooms, opens calls there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+from meetcore import MeetingLink
+from meetcore_browser.guest.guest_platform import GuestPlatform
+from meetcore_browser.guest.options import GuestOptions
+
+if TYPE_CHECKING:
+    from meetcore_browser.guest.joiner import GuestJoiner
+    from meetcore_browser.selectors import SelectorPack
+
+__all__ = ["JanusPlatform"]
+
+HERE = Path(__file__).parent
+DEMO_ROOM = "1234"
+PAGE = "videoroomtest.html"
+
+
+class JanusPlatform(GuestPlatform[GuestOptions]):
+    """Listens in a video room of a Janus server, through the page that comes with it."""
+
+    name: ClassVar[str] = "janus"
+    link_examples: ClassVar[tuple[str, ...]] = (f"https://janus.example.org/{PAGE}?room=1234",)
+    pack_file: ClassVar[Path] = HERE / "selectors.toml"
+    readers: ClassVar[Path] = HERE / "page" / "readers.js"
+
+    def parse(self, url: str) -> MeetingLink | None:
+        """Return the room of a link to the page, or None."""
+        try:
+            parts = urlsplit(url.strip())
+            query = parse_qs(parts.query, max_num_fields=50)
+        except ValueError:
+            return None
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            return None
+        if parts.path.rpartition("/")[2] != PAGE:
+            return None
+        room = query.get("room", [DEMO_ROOM])[-1]
+        if not re.fullmatch("[0-9]{1,18}", room):
+            return None
+        address = f"{parts.scheme}://{parts.netloc}{parts.path}?room={room}"
+        return MeetingLink(platform=self.name, native_id=room, url=address)
+
+    def make_joiner(self, pack: SelectorPack) -> GuestJoiner:
+        """Return the joiner; Playwright comes with it."""
+        from meetcore_janus.joiner import JanusJoiner
+
+        return JanusJoiner(self.options, pack)
