@@ -46,6 +46,12 @@ who_options = _adding(
     ),
     click.option("--headed", is_flag=True, default=None, help="Show the browser."),
     click.option(
+        "--trace",
+        is_flag=True,
+        default=None,
+        help="Keep a trace of the page in the bot's folder: all that it showed, in one file.",
+    ),
+    click.option(
         "--metadata",
         metavar="KEY=VALUE",
         multiple=True,
@@ -157,8 +163,9 @@ def config_from_options(defaults: dict[str, Any] | None = None, **options: Any) 
         chosen["sinks"] = list(options["sinks"])
     if leave:
         chosen["automatic_leave"] = leave
-    if options.get("headed"):
-        chosen["plugins"] = {"browser": {"headed": True}}
+    browser = {name: True for name in ("headed", "trace") if options.get(name)}
+    if browser:
+        chosen["plugins"] = {"browser": browser}
     chosen = merged(chosen, _assigned(options.get("settings", ())))
     if metadata := dict(_pairs(options.get("metadata", ()), "--metadata")):
         chosen = merged(chosen, {"metadata": metadata})

@@ -47,6 +47,7 @@ from meetcore_browser.page_settings import PageSettings
 from meetcore_browser.selectors import Control, Hit, Presence, Selector
 from meetcore_browser.steps import Step, StepLog
 from meetcore_browser.thread import DEFAULT_CALL_TIMEOUT_S, BrowserThread
+from meetcore_browser.tracing import kept_trace
 from meetcore_browser.wire import PageMessage
 
 if TYPE_CHECKING:
@@ -254,6 +255,11 @@ class BotPage:
             detail = type(error).__name__ if error is not None else ""
             self._events.observe(DiagnosticsWritten(step, folder, detail))
         return folder
+
+    def tell_step(self, name: str, detail: str) -> None:
+        """Tell that something worked that is no step with a deadline."""
+        self._note(f"{name}: {detail}")
+        self._events.observe(StepWorked(name, detail))
 
     def _note(self, text: str) -> None:
         self._log.note(text, trio.current_time())
@@ -490,6 +496,11 @@ async def open_page(
                 scripts=scripts,
             )
             await page._open(script)
-            yield page
+            async with AsyncExitStack() as before_closing:
+                if chosen.trace:
+                    told = partial(page.tell_step, "trace")
+                    trace = kept_trace(browser, context, request.folder, told)
+                    await before_closing.enter_async_context(trace)
+                yield page
         finally:
             await page._close()

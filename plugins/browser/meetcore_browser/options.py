@@ -19,10 +19,13 @@ class BrowserOptions:
     Attributes:
         headed: Whether the browser is visible.
         incoming_video: Whether the others' video is received at all.
+        trace: Whether all that the page shows is kept, as `trace.zip` in the bot's folder; for a
+            first run on a platform. It holds names and words of the meeting.
     """
 
     headed: bool = False
     incoming_video: bool = False
+    trace: bool = False
 
 
 def browser_options(plugins: Mapping[str, Mapping[str, Any]]) -> BrowserOptions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,12 @@ from meetcore_browser.browser import Browser
 from meetcore_browser.errors import ClickForbidden
 from meetcore_browser.guest.guest_call import GuestCall, open_guest_call
 from meetcore_browser.guest.options import GuestOptions
+from meetcore_browser.guest.saved_page import load_saved_pages
+from meetcore_browser.guest.snapshot import read_saved_page
+from meetcore_browser.page_state import PageState
+from meetcore_browser.selectors import SelectorPack
 from meetcore_browser.testing import KeepingCallEvents, PageSite, serve_pages, until
-from tests.plugins.browser.guest.toy import HERE, ToyJoiner
+from tests.plugins.browser.guest.toy import HERE, PACK, ToyJoiner
 
 pytestmark = pytest.mark.browser
 
@@ -66,14 +70,24 @@ class Visit:
 
 @asynccontextmanager
 async def visit(
-    browser: Browser, folder: Path, query: str = "", *, join_s: float = 20.0, **options: Any
+    browser: Browser,
+    folder: Path,
+    query: str = "",
+    *,
+    join_s: float = 20.0,
+    plugins: Mapping[str, Mapping[str, Any]] | None = None,
+    **options: Any,
 ) -> AsyncIterator[Visit]:
     with serve_pages() as site:
         url = toy(site) + query
         link = MeetingLink(platform="toy", native_id="m", url=url)
         events = KeepingCallEvents()
         request = CallRequest(
-            bot_id="bot", display_name="Notes", folder=folder, join_timeout_s=join_s
+            bot_id="bot",
+            display_name="Notes",
+            folder=folder,
+            join_timeout_s=join_s,
+            plugins=plugins or {},
         )
         can = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
         joiner = ToyJoiner(GuestOptions(**options))
@@ -224,3 +238,18 @@ async def test_leaving_presses_the_button_and_no_end_follows(
         await at.call.leave()
         assert await at.script("document.title") == "left"
         assert not at.events.of_type(CallEnded)
+
+
+async def test_a_trace_holds_the_page_as_it_was_and_can_be_read_as_one_that_was_saved(
+    browser: Browser, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bot"
+    async with visit(browser, folder, plugins={"browser": {"trace": True}}) as at:
+        await at.inside()
+    assert "trace: trace.zip" in at.steps()
+    assert (folder / "trace.zip").stat().st_mode & 0o077 == 0
+    pack = SelectorPack.load(PACK)
+    (page,) = await trio.to_thread.run_sync(load_saved_pages, folder / "trace.zip")
+    read = await read_saved_page(browser, page, pack, [ToyJoiner.readers])
+    assert read.seen.state is PageState.IN_CALL
+    assert [person["name"] for person in read.read["people"]] == ["Notes", "You've been removed"]
