@@ -124,8 +124,8 @@ def _uses(pack: SelectorPack) -> Iterator[PackFinding]:
         return
     for state in _NEEDED:
         if state not in {rule.state for rule in pack.states}:
-            told = state in (PageState.REMOVED, PageState.ENDED)
-            yield PackFinding(state.value, "no rule of [[states]] shows it.", grave=not told)
+            text = "no rule of [[states]] shows it: the joiner has to conclude it."
+            yield PackFinding(state.value, text, grave=False)
     if not pack.about.never_read:
         yield PackFinding(
             "never_read",

@@ -1,0 +1,1 @@
+"""Calls on an EasyRTC server, through its own demo page."""
