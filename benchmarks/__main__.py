@@ -20,6 +20,7 @@ from benchmarks.figures import Figure, report, shown
 SCRIPTS = (
     "import_time",
     "browser_start",
+    "bot_cost",
     "audio_path",
     "late_names",
     "live_bots",

@@ -111,6 +111,7 @@ def serving_janus(folder: Path, chromium: Path) -> Iterator[JanusServer]:
         text=True,
     )
     children = [holder]
+    folder.mkdir(parents=True, exist_ok=True)
     log = (folder / "janus.log").open("w")
     try:
         assert holder.stdout is not None
