@@ -18,7 +18,7 @@ import click
 import meetcore
 from docs.reference.describe import attributes_of, described, description, sentence
 from docs.reference.schema import events_schema
-from meetcore import Signal, gateway
+from meetcore import Capability, Signal, gateway
 from meetcore.bot.bot import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.cli.ends import EXIT_MEANINGS
@@ -194,7 +194,7 @@ def configuration_page() -> str:
     lines += ["## Plugins", ""]
     plugins = Plugins()
     lines += ["### `[plugins.browser]`", "", *_option_table(BrowserOptions), ""]
-    for kind in ("platforms", "transcribers", "sinks"):
+    for kind in ("platforms", "transcribers", "synthesizers", "sinks"):
         for name, plugin in sorted(getattr(plugins, kind).items()):
             if table := _option_table(plugin.Options):
                 lines += [f"### `[plugins.{name}]`", "", *table, ""]
@@ -247,6 +247,37 @@ def cli_page() -> str:
             command, info_name=name, parent=context, terminal_width=96, max_content_width=96
         ) as inner:
             lines += [f"## `meetcore {name}`", "", "```text", command.get_help(inner), "```", ""]
+    return "\n".join(lines)
+
+
+WHERE = ("sound", "names", "people", "speakers", "chat", "captions")
+
+
+def platforms_page() -> str:
+    """Return the page of what each platform can do, and where it reads what."""
+    platforms = sorted(Plugins().platforms.items())
+    lines = [
+        "# Platforms",
+        "",
+        NOTE,
+        "What a call of each platform can do at best, known before there is one",
+        "(`Platform.capabilities`); a single call may be able to do less, and then says so",
+        "(`Call.capabilities`). What is tested against what is in [capabilities](capabilities.md).",
+        "",
+        "| platform | " + " | ".join(name.value.replace("_", " ") for name in Capability) + " |",
+        "|---|" + "---|" * len(Capability),
+    ]
+    for name, cls in platforms:
+        can = ["yes" if one in cls.capabilities else "no" for one in Capability]
+        lines.append(f"| `{name}` | " + " | ".join(can) + " |")
+    lines += ["", "## Where it is read", "", "The first is tried first, or believed most.", ""]
+    for name, cls in platforms:
+        if not cls.sources:
+            continue
+        lines += [f"### `{name}`", "", "| | |", "|---|---|"]
+        told = sorted(cls.sources.items(), key=lambda pair: WHERE.index(pair[0]))
+        lines += [f"| {what} | {where} |" for what, where in told]
+        lines += ["", *(f"`{link}`  " for link in cls.link_examples), ""]
     return "\n".join(lines)
 
 
@@ -379,6 +410,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "lifecycle.md": lifecycle_page,
     "contracts.md": contracts_page,
     "gateway.md": gateway_page,
+    "platforms.md": platforms_page,
 }
 
 

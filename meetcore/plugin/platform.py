@@ -203,12 +203,15 @@ class Platform(Configured[OptionsT], ABC):
         link_examples: Links as a person meets them, for error messages.
         capabilities: What its calls can do at best, known before there is one. A single call may
             be able to do less (`Call.capabilities`), never more.
+        sources: Where a call's sound, names, people, speakers, chat and captions come from, in
+            words, the first tried first; for the page of platforms.
         claims_first: Whether it wins where another platform knows a link, too: for one that takes
             others' links, and only once a person turned it on.
     """
 
     name: ClassVar[str]
     claims_first: ClassVar[bool] = False
+    sources: ClassVar[Mapping[str, str]] = {}
     link_examples: ClassVar[tuple[str, ...]] = ()
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
 

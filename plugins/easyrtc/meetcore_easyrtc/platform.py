@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import parse_qs, quote, urlsplit
@@ -26,6 +27,11 @@ class EasyrtcPlatform(GuestPlatform[GuestOptions]):
 
     name: ClassVar[str] = "easyrtc"
     link_examples: ClassVar[tuple[str, ...]] = (f"https://rtc.example.org/demos/{PAGE}?call=NAME",)
+    sources: ClassVar[Mapping[str, str]] = {
+        "sound": "the peer connection of the call",
+        "names": "whom the bot called",
+        "people": "the page's list of who is connected",
+    }
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -27,6 +28,11 @@ class JanusPlatform(GuestPlatform[GuestOptions]):
 
     name: ClassVar[str] = "janus"
     link_examples: ClassVar[tuple[str, ...]] = (f"https://janus.example.org/{PAGE}?room=1234",)
+    sources: ClassVar[Mapping[str, str]] = {
+        "sound": "peer connections, one per publisher",
+        "names": "the panel in which a track plays",
+        "people": "the page's panels: publishers alone",
+    }
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
@@ -17,6 +17,13 @@ class RehearsalPlatform(Platform):
 
     name: ClassVar[str] = PLATFORM_NAME
     link_examples: ClassVar[tuple[str, ...]] = LINK_EXAMPLES
+    sources: ClassVar[Mapping[str, str]] = {
+        "sound": "peer connections, a track per person",
+        "names": "the track's stream, which carries the person's id",
+        "people": "the page's list, whole",
+        "speakers": "the page's list",
+        "chat": "the page's list of messages",
+    }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.SEND_CHAT, Capability.READ_CHAT}
     )

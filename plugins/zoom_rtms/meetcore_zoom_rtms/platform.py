@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
@@ -18,6 +18,14 @@ class ZoomRtmsPlatform(Platform[RtmsOptions]):
 
     name: ClassVar[str] = PLATFORM_NAME
     link_examples: ClassVar[tuple[str, ...]] = LINK_EXAMPLES
+    sources: ClassVar[Mapping[str, str]] = {
+        "sound": "Zoom's media socket: a stream per person, or one of all",
+        "names": "the packets' user id; with one stream of all, Zoom's active speaker",
+        "people": "Zoom's events of joining and leaving",
+        "speakers": "Zoom's active speaker",
+        "chat": "Zoom's chat stream",
+        "captions": "Zoom's transcript stream",
+    }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.READ_CHAT, Capability.CAPTIONS}
     )
