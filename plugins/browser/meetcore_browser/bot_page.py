@@ -153,15 +153,16 @@ class BotPage:
         """Run a plain function on the browser thread: to register handlers, to read properties."""
         return await self.browser.sync(fn, *args)
 
-    async def goto(self, url: str, timeout_s: float = 30.0) -> None:
-        """Navigate, and return when the document is parsed."""
-        await self.call(
+    async def goto(self, url: str, timeout_s: float = 30.0) -> int | None:
+        """Navigate; return the answer's HTTP status when the document is parsed, if it has one."""
+        answer = await self.call(
             self.raw.goto,
             url,
             wait_until="domcontentloaded",
             timeout=timeout_s * 1000,
             timeout_s=timeout_s + 1.0,
         )
+        return None if answer is None else await self.sync(lambda: answer.status)
 
     async def evaluate(
         self, expression: str, argument: Any = None, timeout_s: float = DEFAULT_CALL_TIMEOUT_S

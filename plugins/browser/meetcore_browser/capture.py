@@ -21,6 +21,7 @@ from meetcore import (
     TrackAppeared,
     TrackGone,
 )
+from meetcore_browser.capture_levels import TrackLevel, TrackLevels
 from meetcore_browser.capture_watch import CaptureWatch, TrackStats
 from meetcore_browser.handover import Handed, LostFrames
 from meetcore_browser.wire import AudioBlock, PageMessage, WireError
@@ -79,8 +80,8 @@ class RemoteTrack:
         document: Number of its document.
         number: Number of it within the document, as `meetcore.numberOf(track)` gives it there.
         sample_rate_hz: Samples per second of its chunks.
-        layer: How it is heard: `peer connections`, or `web audio` for what a context or a media
-            element of the page plays.
+        layer: How it is heard: `peer connections`, `web audio` for what a context or a media
+            element of the page plays, `tab capture` for all that the tab plays.
     """
 
     track_id: str
@@ -180,6 +181,8 @@ class PageCapture:
         self._now = now
         self._clock = SampleClock()
         self._live: dict[tuple[int, int], _Live] = {}
+        self._left_out: dict[tuple[int, int], RemoteTrack] = {}
+        self._levels = TrackLevels()
         self._seen = 0
         self._watch = CaptureWatch(options.stalled_after_s, options.silent_after_s)
 
@@ -187,6 +190,30 @@ class PageCapture:
     def tracks(self) -> list[RemoteTrack]:
         """The tracks being captured now."""
         return [live.remote for live in self._live.values()]
+
+    @property
+    def levels(self) -> list[TrackLevel]:
+        """When each track gave sound, those among them that the joiner left out."""
+        taken = [self._levels.of(key, live.remote.label) for key, live in self._live.items()]
+        left = [self._levels.of(key, remote.label) for key, remote in self._left_out.items()]
+        layers = [live.remote.layer for live in self._live.values()]
+        layers += [remote.layer for remote in self._left_out.values()]
+        return [
+            evolve(level, layer=layer, taken=n < len(taken))
+            for n, (level, layer) in enumerate(zip([*taken, *left], layers, strict=True))
+        ]
+
+    def reconsider(self) -> None:
+        """Ask again whose each track is: a joiner may have learned what to take and what not.
+
+        What is taken anew opens as a track that was never there before.
+        """
+        for key, remote in list(self._left_out.items()):
+            self._announce(key, remote)
+        for key, live in list(self._live.items()):
+            if self._whose(live.remote) is None:
+                self._gone(key[0], {"track": key[1]})
+                self._left_out[key] = evolve(live.remote, track_id=self._new_id())
 
     def take(self, item: Handed) -> bool:
         """Take one item in order; return False for a message that is not the capture's."""
@@ -212,6 +239,7 @@ class PageCapture:
     # --- audio --------------------------------------------------------------------------
 
     def _block(self, block: AudioBlock) -> None:
+        self._levels.block(block.key, block.pcm, self._now())
         if (live := self._live.get(block.key)) is None:
             return  # left out by the joiner
         start = self._arrive(live, block.document, block.first_frame, len(block.pcm))
@@ -265,9 +293,8 @@ class PageCapture:
         self._clock.place(document, float(data["wallMs"]), int(data["frame"]), rate)
 
     def _appeared(self, document: int, data: Any) -> None:
-        self._seen += 1
         remote = RemoteTrack(
-            track_id=f"t{self._seen}",
+            track_id=self._new_id(),
             label=str(data["label"]),
             stream_ids=tuple(str(stream) for stream in data["streams"]),
             peer_connection=int(data["peer"]),
@@ -277,15 +304,25 @@ class PageCapture:
             sample_rate_hz=int(data["sampleRate"]),
             layer=str(data.get("layer", "peer connections")),
         )
+        self._announce((document, int(data["track"])), remote)
+
+    def _new_id(self) -> str:
+        self._seen += 1
+        return f"t{self._seen}"
+
+    def _announce(self, key: tuple[int, int], remote: RemoteTrack) -> None:
         announced = self._whose(remote)
         if announced is None:
+            self._left_out[key] = remote
             return
+        self._left_out.pop(key, None)
         remote = evolve(remote, track_id=announced.track_id)
-        self._live[document, int(data["track"])] = _Live(remote)
+        self._live[key] = _Live(remote)
         self._watch.track_appeared(remote.track_id, self._now())
         self._events.observe(announced)
 
     def _gone(self, document: int, data: Any) -> None:
+        self._left_out.pop((document, int(data["track"])), None)
         if (live := self._live.pop((document, int(data["track"])), None)) is None:
             return
         self._watch.track_gone(live.remote.track_id)
@@ -321,5 +358,5 @@ class PageCapture:
         self._events.observe(CaptureHealth(False, str(data["detail"])[:500]))
 
     def _document_gone(self, document: int, data: Any) -> None:
-        for key in [key for key in self._live if key[0] == document]:
+        for key in [key for key in (*self._live, *self._left_out) if key[0] == document]:
             self._gone(document, {"track": key[1]})

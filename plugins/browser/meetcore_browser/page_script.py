@@ -13,7 +13,7 @@ __all__ = ["PAGE_FOLDER", "page_script"]
 
 PAGE_FOLDER = Path(__file__).parent / "page"
 FLUSH_MS = 1000
-_OWN = ("tellHost", "tellAudio", "captured", "firstLayer")
+_OWN = ("tellHost", "tellAudio", "captured", "firstLayer", "captureTrack", "releaseTrack")
 """What only our own files may use."""
 
 
@@ -36,7 +36,7 @@ def page_script(
         scripts: The joiner's own files, or their text, run last, each on its own.
     """
     options = capture or CaptureOptions()
-    capture_files = ["capture.js", "sources.js"] if capture is not None else []
+    capture_files = ["capture.js", "sources.js", "tab_capture.js"] if capture is not None else []
     if capture is not None and options.web_audio != "off":
         capture_files.append("web_audio.js")
     ours = [PAGE_FOLDER / name for name in ("wire.js", *capture_files, "video_policy.js")]

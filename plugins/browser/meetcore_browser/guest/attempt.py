@@ -16,9 +16,19 @@ import trio
 from attrs import define, field, frozen
 from playwright.async_api import Error as PlaywrightError
 
-from meetcore import Admitted, CommandFailed, EndReason, Evidence, Knocked, NoticeSeen, PersonNeeded
+from meetcore import (
+    Admitted,
+    CaptureHealth,
+    CommandFailed,
+    EndReason,
+    Evidence,
+    Knocked,
+    NoticeSeen,
+    PersonNeeded,
+)
 from meetcore_browser.errors import BrowserError, CallTimedOut, PageGone, StepFailed
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
+from meetcore_browser.guest.layers import LAYER_SWITCHES, LayerChange, LayerWatch
 from meetcore_browser.guest.look import PageLook, StateSeen, read_state
 from meetcore_browser.guest.observed_call import ObservedCall
 from meetcore_browser.page_state import END_OF, PageState, StateEnd, is_final
@@ -30,6 +40,8 @@ FIRST_POLLS_S = 0.3
 """Before the call, where one look follows the other through a handful of pages."""
 OPEN_TIMEOUT_S = 45.0
 STEP_TRIES = 5
+HTTP_GRACE_S = 2.0
+"""How long a page that came with an error may take to show that it is the client."""
 DUMB_LOOKS = 4
 """How many looks in a row the page may not answer."""
 
@@ -60,6 +72,11 @@ class GuestAttempt:
     waited_for: str | None = None
     waiting_since_s: float = 0.0
     reached: bool = False
+    http_status: int | None = None
+    sound: LayerWatch = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.sound = LayerWatch(self.joiner.layers, self.joiner.layer_limit_s)
 
     # --- the loop -----------------------------------------------------------------------
 
@@ -84,7 +101,7 @@ class GuestAttempt:
         page, address = self.guest.page.page, self.joiner.address(self.guest.link)
         await self.joiner.opened(self.guest)
         async with page.step("open the meeting", timeout_s=OPEN_TIMEOUT_S + 2.0):
-            await page.goto(address, timeout_s=OPEN_TIMEOUT_S)
+            self.http_status = await page.goto(address, timeout_s=OPEN_TIMEOUT_S)
 
     async def _look(self) -> PageLook | None:
         try:
@@ -108,6 +125,11 @@ class GuestAttempt:
             await self._entered(told)
         if is_final(follower.state):
             return await self._final(follower.seen)
+        if self.http_status is not None and self.http_status >= 400:
+            if seen.state is not PageState.UNKNOWN:
+                self.http_status = None  # it was a page of the client all the same
+            elif follower.unknown_for_s(now) >= HTTP_GRACE_S:
+                return await self._http_error(self.http_status)
         limit = self.guest.request.join_timeout_s
         if not self.reached and self.waited_for is None and now - self.began_s > limit:
             detail = f"the page was not through within {limit:g} s; last seen: {seen.state.value}"
@@ -168,6 +190,7 @@ class GuestAttempt:
         state = self.guest.follower.state
         if state in (PageState.IN_CALL, PageState.RECONNECTING):
             await self._try("look after the call", self.joiner.in_call, look)
+            await self._try("look after the sound", self._look_after_sound)
             return None
         try:
             await self.joiner.advance(self.guest, state, look)
@@ -188,6 +211,30 @@ class GuestAttempt:
             said = first_line(error)
             if self.guest.once(f"{name}: {said}"):
                 self.guest.note(f"trouble: {name}", said)
+
+    async def _look_after_sound(self, guest: Guest) -> None:
+        """See whether sound arrives, and try another way to it where it does not."""
+        if guest.follower.state is not PageState.IN_CALL or self.joiner.capture_options() is None:
+            return
+        others = sum(1 for person in guest.people.values() if not person.is_self)
+        now = trio.current_time()
+        levels = guest.page.page.capture.levels
+        change = self.sound.look(levels, others, speaking=bool(guest.speaking), now_s=now)
+        while change is not None:
+            change = await self._change_layer(guest, change)
+
+    async def _change_layer(self, guest: Guest, change: LayerChange) -> LayerChange | None:
+        guest.events.observe(CaptureHealth(change.healthy, change.detail))
+        for layer in change.off:
+            if layer in LAYER_SWITCHES:
+                await guest.page.command(LAYER_SWITCHES[layer], False)
+        if change.on is None:
+            return None
+        said = await guest.page.command(LAYER_SWITCHES[change.on], True)
+        if said is None or said is True:
+            return None
+        why = said if isinstance(said, str) else "it cannot be switched on"
+        return self.sound.missing(why, trio.current_time())
 
     # --- a person at the browser --------------------------------------------------------
 
@@ -239,6 +286,11 @@ class GuestAttempt:
         picture = _picture(self.guest.request.folder, folder)
         return self._never_loaded(signal, detail, again=True, screenshot=picture)
 
+    async def _http_error(self, status: int) -> GuestAttemptEnded:
+        folder = await self.guest.page.page.write_diagnostics("http error")
+        picture = _picture(self.guest.request.folder, folder)
+        return http_end(status, self.guest.link.public_url, picture)
+
     def _never_loaded(
         self, signal: str, detail: str, *, again: bool, screenshot: str | None = None
     ) -> GuestAttemptEnded:
@@ -261,6 +313,24 @@ def _lost_page(error: BaseException) -> None:
     """Let pass what says that the page itself is lost: nothing can be tried again on it."""
     if isinstance(error, PageGone):
         raise error
+
+
+def http_end(status: int, url: str, screenshot: str | None = None) -> GuestAttemptEnded:
+    """Return how an attempt ends at an address that answers with an error and with no client.
+
+    A server in trouble may be well in a moment; an address that it refuses stays refused.
+    """
+    detail = f"{url} answers with HTTP {status}"
+    if status >= 500 or status in (408, 429):
+        hint = "The platform's server is in trouble; send the bot again later."
+        evidence = Evidence("http_error", detail, screenshot=screenshot, hint=hint)
+        return GuestAttemptEnded(EndReason.CLIENT_NEVER_LOADED, evidence, again=True)
+    missing = status in (400, 404, 410)
+    reason = EndReason.MEETING_NOT_FOUND if missing else EndReason.CLIENT_NEVER_LOADED
+    hint = "Check the link: the platform's server does not take it."
+    return GuestAttemptEnded(
+        reason, Evidence("http_error", detail, screenshot=screenshot, hint=hint)
+    )
 
 
 def first_line(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from meetcore import (
     EndReason,
     Evidence,
     MeetingLink,
+    NameSource,
     StepWorked,
     TrackAppeared,
 )
@@ -34,6 +35,7 @@ from meetcore_browser.guest.attempt import GuestAttempt, GuestAttemptEnded, firs
 from meetcore_browser.guest.follower import PageFollower
 from meetcore_browser.guest.guest_page import GuestPage
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
+from meetcore_browser.guest.layers import SoundLayer
 from meetcore_browser.guest.observed_call import ObservedCall
 from meetcore_browser.guest.page_scripts import reader_scripts
 from meetcore_browser.nursery import open_plain_nursery
@@ -129,6 +131,8 @@ class GuestCall(Call):
         handlers = _Handlers()
 
         def whose(track: RemoteTrack) -> TrackAppeared | None:
+            if track.layer == SoundLayer.TAB:
+                return TrackAppeared(track.track_id, None, "mix", NameSource.UNKNOWN)
             return joiner.whose(handlers.guest, track)
 
         def on_source(heard: SourceHeard) -> None:

@@ -27,6 +27,10 @@ _LOOK = "() => window[Symbol.for('meetcore')]?.look?.() ?? null"
 _FIND = "(name) => window[Symbol.for('meetcore')]?.find?.(name) ?? null"
 _FORBIDDEN = "(element) => window[Symbol.for('meetcore')].forbidden(element)"
 _PRESS = "(element) => window[Symbol.for('meetcore')].press(element)"
+_COMMAND = (
+    "([name, value]) => { const all = window[Symbol.for('meetcore')];"
+    " return all?.[name] ? all[name](value) : 'this page has no such thing'; }"
+)
 _OBSERVE = "(on) => window[Symbol.for('meetcore')]?.observe?.(on)"
 _READ_NOW = "(topic) => window[Symbol.for('meetcore')]?.readNow?.(topic) ?? null"
 
@@ -70,6 +74,13 @@ class GuestPage:
             if (seen := await self._in_frame(frame, _READ_NOW, topic)) is not None:
                 return seen
         return None
+
+    async def command(self, name: str, argument: Any = None, timeout_s: float = 10.0) -> Any:
+        """Call what a script of ours offers in the page's own frame; return what it returns.
+
+        Where no script offers it, that is a sentence which says so.
+        """
+        return await self.page.evaluate(_COMMAND, [name, argument], timeout_s=timeout_s)
 
     async def observe(self, *, on: bool) -> None:
         """Have the readers tell whenever what they see changes, or no longer."""

@@ -25,12 +25,16 @@ from meetcore_browser.capture import CaptureOptions, RemoteTrack, SourceHeard, b
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.guest.follower import PageFollower
 from meetcore_browser.guest.guest_page import GuestPage
+from meetcore_browser.guest.layers import SoundLayer
 from meetcore_browser.guest.look import Found, PageLook, StateSeen
 from meetcore_browser.guest.options import GuestOptions
 from meetcore_browser.page_state import PageState
 from meetcore_browser.selectors import SelectorPack
 
-__all__ = ["Guest", "GuestJoiner"]
+__all__ = ["TAB_CAPTURE_SWITCHES", "Guest", "GuestJoiner"]
+
+TAB_CAPTURE_SWITCHES = ("--auto-accept-this-tab-capture",)
+"""Without it nobody accepts that the page hears its own tab (page/tab_capture.js)."""
 
 
 @define
@@ -45,6 +49,7 @@ class Guest:
         follower: What is believed of the page.
         done: Names of what was done once and is not to be done again.
         people: The people of the newest list, by id.
+        speaking: Who of them the page shows speaking at this moment.
         capabilities: What this call can do; a joiner takes out what the meeting forbids.
         takes: What takes `people`, `speakers`, `chat` and `captions`, with their time: for a joiner
             that learns of them in another way than by a reader.
@@ -57,6 +62,7 @@ class Guest:
     follower: PageFollower
     done: set[str] = field(factory=set)
     people: dict[str, Participant] = field(factory=dict)
+    speaking: set[str] = field(factory=set)
     capabilities: set[Capability] = field(factory=set)
     takes: Mapping[str, Callable[[Any, float | None], None]] = field(factory=dict, repr=False)
 
@@ -94,6 +100,8 @@ class GuestJoiner(ABC):
         name_source: How the page's speakers are known.
         speakers_lag_s: How much later than the sound the page shows who speaks.
         chat_limit: How many characters one message may have.
+        layers: The ways to the sound, in the order in which they are tried.
+        layer_limit_s: How long a call with people in it may be without sound.
     """
 
     name: ClassVar[str]
@@ -104,6 +112,8 @@ class GuestJoiner(ABC):
     name_source: ClassVar[NameSource] = NameSource.ACTIVE_SPEAKER
     speakers_lag_s: ClassVar[float] = 0.0
     chat_limit: ClassVar[int] = 500
+    layers: ClassVar[Sequence[SoundLayer]] = tuple(SoundLayer)
+    layer_limit_s: float = 20.0
     permissions: ClassVar[Sequence[str]] = ("microphone", "camera")
 
     def __init__(self, options: GuestOptions, pack: SelectorPack) -> None:
@@ -152,7 +162,7 @@ class GuestJoiner(ABC):
 
     def launch_options(self) -> LaunchOptions:
         """Return how the browser is started."""
-        return LaunchOptions()
+        return LaunchOptions(arguments=TAB_CAPTURE_SWITCHES)
 
     def capture_options(self) -> CaptureOptions | None:
         """Return how the page's sound is captured."""

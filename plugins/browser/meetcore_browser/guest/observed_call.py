@@ -80,6 +80,7 @@ class ObservedCall:
                 )
             )
         self._speaking = speaking
+        self.guest.speaking = speaking
 
     def on_chat(self, data: Any, at_s: float | None) -> None:
         """Take the messages that the page shows; those that were told before say nothing new."""

@@ -50,7 +50,7 @@
   meetcore.soundFrame = () => (placed ? Math.round(context.currentTime * context.sampleRate) : null);
 
   // For page/sources.js.
-  meetcore.captured = () => captured.values();
+  meetcore.captured = () => [...captured.values()].filter(({ transceiver }) => transceiver);
 
   // A context that has just begun skips frames while the machine is busy with a call that begins; one
   // that runs since the page came does not. If it cannot be opened, the first track will say so.
@@ -80,7 +80,8 @@
     if (context.state === "suspended" || context.state === "interrupted") context.resume();
   }
 
-  async function begin(peer, transceiver, track, streams) {
+  async function begin(peer, transceiver, track, streams, layer = "peer connections") {
+    if (captured.has(track)) return;
     const number = ++tracksSeen;
     const capture = { number, peer, transceiver, nodes: null, element: null, tickets: new Map() };
     captured.set(track, capture);
@@ -92,12 +93,13 @@
         track: number,
         label: track.id,
         streams: streams.map((stream) => stream.id),
-        peer: peers.get(peer),
-        mid: transceiver.mid,
+        peer: peers.get(peer) ?? 0,
+        mid: transceiver?.mid ?? null,
+        layer,
         sampleRate: context.sampleRate,
       });
       if (captured.get(track) !== capture) return tell("gone", { track: number });
-      if (config.attachElement) capture.element = mutedElement(track);
+      if (config.attachElement && peer) capture.element = mutedElement(track);
       capture.nodes = connect(track, capture);
     } catch (error) {
       captured.delete(track);
@@ -197,7 +199,7 @@
 
   async function tellHealth() {
     if (captured.size === 0) return;
-    const owners = new Set([...captured.values()].map(({ peer }) => peer));
+    const owners = new Set([...captured.values()].map(({ peer }) => peer).filter(Boolean));
     const stats = new Map();
     for (const peer of owners) {
       for (const entry of (await getStats.call(peer)).values()) {
@@ -237,6 +239,9 @@
       openPeers.delete(this);
       return close.call(this);
     };
+    // For page/tab_capture.js.
+    meetcore.captureTrack = (track, layer) => begin(null, null, track, [], layer);
+    meetcore.releaseTrack = end;
     meetcore.offer("flush", flush);
     setTimeout(watchHealth, config.healthMs);
     if (window === window.top && location.protocol.startsWith("http")) warmUp();
