@@ -19,6 +19,7 @@ MAY_STAND_ON = {
     "easyrtc": {"browser"},
     "janus": {"browser"},
     "rehearsal": {"browser"},
+    "teams": {"browser"},
     "server": {"websocket", "webhook"},
     "meetstream": {"websocket"},
     "spoke": {"websocket"},

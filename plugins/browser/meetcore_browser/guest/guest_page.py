@@ -29,8 +29,9 @@ _FORBIDDEN = "(element) => window[Symbol.for('meetcore')].forbidden(element)"
 _PRESS = "(element) => window[Symbol.for('meetcore')].press(element)"
 _COMMAND = (
     "([name, value]) => { const all = window[Symbol.for('meetcore')];"
-    " return all?.[name] ? all[name](value) : 'this page has no such thing'; }"
+    " return Promise.all(all?.[name] ? [all[name](value)] : []); }"
 )
+_CHECKED = "(e) => e.checked === true || e.getAttribute('aria-checked') === 'true'"
 _OBSERVE = "(on) => window[Symbol.for('meetcore')]?.observe?.(on)"
 _READ_NOW = "(topic) => window[Symbol.for('meetcore')]?.readNow?.(topic) ?? null"
 
@@ -76,11 +77,20 @@ class GuestPage:
         return None
 
     async def command(self, name: str, argument: Any = None, timeout_s: float = 10.0) -> Any:
-        """Call what a script of ours offers in the page's own frame; return what it returns.
+        """Call what a script of ours offers, in each of the page's frames that has it.
 
-        Where no script offers it, that is a sentence which says so.
+        Return what the first of them returns; a sentence that says so where none has it.
         """
-        return await self.page.evaluate(_COMMAND, [name, argument], timeout_s=timeout_s)
+        from playwright.async_api import Error
+
+        answers: list[Any] = []
+        for frame in await self._frames():
+            with suppress(Error):
+                said = await self.page.call(
+                    frame.evaluate, _COMMAND, [name, argument], timeout_s=timeout_s
+                )
+                answers += said
+        return answers[0] if answers else f"no script of this page offers {name}"
 
     async def observe(self, *, on: bool) -> None:
         """Have the readers tell whenever what they see changes, or no longer."""
@@ -197,6 +207,14 @@ class GuestPage:
             element, _ = await self._element(name)
             return await self.page.call(element.input_value, timeout_s=LOOK_TIMEOUT_S)
         return None
+
+    async def checked(self, name: str) -> bool:
+        """Whether a switch or a choice is on."""
+        with suppress(SelectorMissed):
+            element, _ = await self._element(name)
+            on = await self.page.call(element.evaluate, _CHECKED, timeout_s=LOOK_TIMEOUT_S)
+            return on is True
+        return False
 
     async def move_mouse(self) -> None:
         """Move the mouse over the page, so that a toolbar that hides itself comes back."""

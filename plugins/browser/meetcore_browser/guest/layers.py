@@ -31,7 +31,7 @@ LAYER_SWITCHES = {SoundLayer.WEB_AUDIO: "webAudio", SoundLayer.TAB: "tabCapture"
 """What a page offers to switch a layer on and off: a function of one boolean."""
 
 SPOKEN_S = 3.0
-"""How long somebody has to be shown speaking, in a stretch of silence, for it not to be believed."""
+"""How long somebody has to be shown speaking, in a stretch of silence, for it to be trouble."""
 MOST_SWITCHES = 6
 
 

@@ -1,0 +1,1 @@
+"""Microsoft Teams meetings, joined as a guest of the web client."""

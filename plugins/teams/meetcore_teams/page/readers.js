@@ -1,0 +1,210 @@
+// Reads people, speakers, chat and captions off the client's page. It only looks; which elements those
+// are is the selector pack's matter.
+{
+  const { reader } = meetcore;
+  const { plain, visible, all } = reader;
+  const wire = meetcore.wire ?? { self: null, people: new Map(), sources: new Map(), complete: false };
+
+  const BADGES =
+    /\s*\((unverified|guest|external|you|me|nicht überprüft|gast|extern|sie|ich|invitado|externo|invité|externe|ゲスト|外部)\)(\s*\(\d+\))?\s*$/i;
+  const NOBODY = /^(unknown user|unbekannter benutzer|unknown|)$/i;
+  const bare = (name) => {
+    let text = plain(name);
+    while (BADGES.test(text)) text = text.replace(BADGES, "");
+    return NOBODY.test(text) ? "" : text;
+  };
+  const SELF = /\((you|me|sie|ich)\)/i;
+  const HOST = /\b(organi[sz]er|co-organi[sz]er|host|organisator(in)?|mitorganisator(in)?)\b/i;
+  const MUTED = /\b(muted|stummgeschaltet)\b/i;
+  const UNMUTED = /\b(unmuted|nicht stummgeschaltet)\b/i;
+
+  // The name at the beginning of a row's label: as the row shows it, for a name may have commas.
+  const nameOf = (row) => {
+    const label = plain(row.getAttribute("aria-label"));
+    const holder = row.closest('[data-tid^="participantsInCall-"]');
+    const told = plain((holder?.getAttribute("data-tid") ?? "").replace(/^participantsInCall-/, ""));
+    if (told && label.startsWith(told)) return [told, label.slice(told.length)];
+    const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
+    let shown = "";
+    while (walker.nextNode()) {
+      const text = plain(walker.currentNode.data);
+      if (text.length > shown.length && (!label || label.startsWith(text))) shown = text;
+      if (!label && shown) break;
+    }
+    if (shown) return [shown, label.slice(shown.length) || plain(row.textContent).slice(shown.length)];
+    const [first] = label.split(/, /);
+    return [first, label.slice(first.length)];
+  };
+
+  const idIn = (row) => {
+    for (const element of [row, row.closest("[id]"), row.querySelector("[data-mri], [data-user-id]")]) {
+      for (const { value } of element?.attributes ?? []) {
+        const found = /\b\d+:(orgid|teamsvisitor|guest|live|acs|gid|sfb|phone)[:.][\w.+:-]+/.exec(value);
+        if (found) return found[0];
+      }
+    }
+    return null;
+  };
+
+  // Two rows of one name are two people: the second is `name:Ada#2`.
+  const numbered = (rows) => {
+    const seen = new Map();
+    return rows.map((row) => {
+      const n = (seen.get(row.name) ?? 0) + 1;
+      seen.set(row.name, n);
+      return { ...row, id: row.id ?? `name:${row.name}${n > 1 ? `#${n}` : ""}` };
+    });
+  };
+
+  const markSelf = (people) => {
+    const own = bare(wire.self ?? "");
+    const marked = people.filter((person) => person.self);
+    if (marked.length !== 1) {
+      // Of several with the bot's name one is the bot, and it does not matter which.
+      const named = people.filter((person) => own && bare(person.name) === own);
+      for (const person of people) person.self = false;
+      const [mine] = marked.length ? marked : named;
+      if (mine) mine.self = true;
+    }
+    return people;
+  };
+
+  const fromRows = () => {
+    const rows = all("roster_row").filter((row) => !row.closest('[data-tid*="lobby" i]'));
+    if (!rows.length) return null;
+    return rows.map((row) => {
+      const [name, rest] = nameOf(row);
+      const muted = UNMUTED.test(rest) ? false : MUTED.test(rest) ? true : null;
+      return { id: idIn(row), name, self: SELF.test(name + rest), host: HOST.test(rest), muted };
+    });
+  };
+
+  const fromWire = () =>
+    [...wire.people.values()].map(({ id, name, role }) => ({
+      id,
+      name,
+      self: false,
+      host: /organizer/i.test(role),
+      muted: null,
+    }));
+
+  // A list that the page shows only in part is filled up with those who were in it before.
+  let before = new Map();
+  const filledUp = (people) => {
+    const [badge] = all("roster_count");
+    const count = Number(/\d+/.exec(plain(badge?.textContent ?? ""))?.[0] ?? 0);
+    const here = new Map(people.map((person) => [person.id, person]));
+    if (count > here.size && count < 1000) {
+      for (const [id, person] of [...before].reverse()) {
+        if (here.size >= count) break;
+        if (!here.has(id)) here.set(id, person);
+      }
+    }
+    before = here;
+    return [...here.values()];
+  };
+
+  // Whichever list comes first stays the one: the two know people by other ids.
+  let listedBy = null;
+  let listed = [];
+  const people = () => {
+    const live = meetcore.connected === true;
+    if (live && wire.self === null) return null;
+    const rows = listedBy === "wire" ? null : fromRows();
+    listedBy ??= wire.complete ? "wire" : rows ? "rows" : null;
+    if (listedBy === "wire") listed = markSelf(fromWire());
+    else if (rows) listed = filledUp(markSelf(numbered(rows)));
+    else return null;
+    return listed;
+  };
+
+  const named = (name) => {
+    const wanted = bare(name);
+    const found = listed.filter((person) => wanted && bare(person.name) === wanted);
+    return found.length === 1 ? found[0].id : null;
+  };
+  wire.named = named;
+  wire.listed = (id, name) => (listed.some((person) => person.id === id) ? id : named(name ?? ""));
+
+  // --- speakers by their tiles -----------------------------------------------------------
+
+  const rings = (ring) => {
+    if (ring.classList.contains("vdi-frame-occlusion") || ring.querySelector(".vdi-frame-occlusion")) return true;
+    const edge = getComputedStyle(ring, "::before");
+    return edge.content !== "none" && parseFloat(edge.borderTopWidth) > 0 && parseFloat(edge.opacity) === 1;
+  };
+
+  const tileName = (tile) => {
+    const [tag] = all("tile_name", tile);
+    if (tag && plain(tag.textContent)) return tag.textContent;
+    return tile.hasAttribute("data-stream-type") ? tile.getAttribute("data-tid") : "";
+  };
+
+  const speakers = () => {
+    const tiles = all("tile").filter((tile) => all("voice_ring", tile).length);
+    if (!tiles.length) return null;
+    const speaking = tiles.filter((tile) => all("voice_ring", tile).some(rings));
+    const ids = speaking.map((tile) => named(tileName(tile))).filter((id) => id !== null);
+    return [...new Set(ids)].sort();
+  };
+
+  // --- chat and captions -----------------------------------------------------------------
+
+  const first = (control, within) => all(control, within)[0] ?? null;
+
+  const chat = () => {
+    if (!all("chat_list").length) return null;
+    const items = all("chat_item");
+    const marksOwn = items.some((item) => all("chat_own", item).length);
+    const seen = new Map();
+    return items
+      .map((item) => {
+        const body = first("chat_text", item) ?? item;
+        const author = plain(first("chat_author", item)?.textContent ?? "");
+        const text = contentOf(body).split("\n").map(plain).filter(Boolean).join("\n");
+        const when = first("chat_time", item)?.getAttribute("datetime") ?? "";
+        const named = bare(author) !== "" && bare(author) === bare(wire.self ?? "");
+        const own = marksOwn ? all("chat_own", item).length > 0 : named;
+        const known = item.getAttribute("data-mid") || item.querySelector("[data-mid]")?.getAttribute("data-mid");
+        const base = known || `${when}|${author}|${text}`;
+        const n = (seen.get(base) ?? 0) + 1;
+        seen.set(base, n);
+        return { id: n > 1 ? `${base}#${n}` : base, name: own && !author ? (wire.self ?? "") : author, text, own };
+      })
+      .filter(({ text }) => text !== "");
+  };
+
+  // What a message says, without the name and the time that stand in it.
+  const contentOf = (body) => {
+    const copy = body.cloneNode(true);
+    const drop = meetcore.pack.controls;
+    for (const name of ["chat_author", "chat_time"]) {
+      for (const { kind, value } of drop[name]?.selectors ?? []) {
+        if (kind === "css") for (const element of copy.querySelectorAll(value)) element.remove();
+      }
+    }
+    for (const image of copy.querySelectorAll("img[alt]")) image.replaceWith(image.alt);
+    for (const end of copy.querySelectorAll("br, p, div")) end.append("\n");
+    return copy.textContent;
+  };
+
+  const keys = new WeakMap();
+  let keysGiven = 0;
+  const captions = () => {
+    if (!all("captions_list").length) return null;
+    return all("caption_item")
+      .map((item) => {
+        const text = plain(first("caption_text", item)?.textContent ?? "");
+        const name = plain(first("caption_author", item)?.textContent ?? "");
+        let known = keys.get(item);
+        // A virtual list uses an element for one line after the other.
+        const other = known && text.length < known.text.length && !text.startsWith(known.text.slice(0, 8));
+        if (!known || known.name !== name || other) known = { key: `c${++keysGiven}`, name };
+        keys.set(item, { ...known, text });
+        return { key: known.key, name, text };
+      })
+      .filter(({ text }) => text !== "");
+  };
+
+  meetcore.readers = { people, speakers, chat, captions };
+}
