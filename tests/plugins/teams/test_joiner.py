@@ -1,0 +1,355 @@
+"""The joiner through its stand-in: every switch of the page, in two languages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from meetcore import (
+    Admitted,
+    CallEnded,
+    Capability,
+    CaptionSeen,
+    ChatArrived,
+    CommandFailed,
+    Knocked,
+    NoticeSeen,
+    RosterSeen,
+)
+from meetcore_browser.browser import Browser
+from meetcore_browser.errors import ClickForbidden
+from meetcore_browser.testing import until
+from tests.plugins.teams.visiting import LINK, ROOM, visit
+
+pytestmark = pytest.mark.browser
+
+THREAD = "19:meeting_abc@thread.v2"
+JOIN_LINK = (
+    "https://teams.microsoft.com/l/meetup-join/19%3ameeting_abc%40thread.v2/0"
+    "?context=%7b%22Tid%22%3a%22a%22%2c%22Oid%22%3a%22b%22%7d"
+)
+
+
+@pytest.mark.parametrize("locale", ["en-US", "de-DE"])
+async def test_from_the_link_through_the_lobby_into_the_call_and_out(
+    browser: Browser, tmp_path: Path, locale: str
+) -> None:
+    async with visit(
+        browser, tmp_path, locale=locale, av_before=True, av_after=True, mic_on=True, no_audio=True
+    ) as at:
+        knocked = await at.until(Knocked)
+        assert "Suspected threats" in knocked.hint
+        assert at.room.reported("joined") == [{"what": "joined", "name": "Notes", "passcode": None}]
+        assert [r["after"] for r in at.room.reported("without media")] == [False, True]
+        off = {(r["tid"], r["on"]) for r in at.room.reported("toggle")}
+        assert off == {("toggle-mute", False), ("toggle-video", False)}
+        assert at.room.reported("computer audio")
+        assert not at.room.reported("no audio")
+        at.ada(host=True, muted=True)
+        at.bob()
+        at.room.tell("admit")
+        admitted = await at.until(Admitted)
+        assert "call_duration" in admitted.detail
+        assert "hangup_button" in admitted.detail
+        roster = await at.people("Notes", "Ada", "Bob")
+        ada = next(p for p in roster.participants if p.name == "Ada")
+        assert (ada.is_host, ada.muted) == (True, True)
+        assert roster.self_id == "name:Notes (Guest)"
+        await at.call.leave()
+        await at.room.until_reported("left")
+        assert not at.events.of_type(CallEnded)
+
+
+@pytest.mark.parametrize(
+    ("switches", "act", "reason", "words"),
+    [
+        ({}, "deny", "denied", "you were denied access"),
+        ({"denied": "declined"}, "deny", "denied", "was declined"),
+        ({"denied": "unworded"}, "deny", "denied", "Nope."),
+        ({"open": True}, "remove", "removed", "You’ve been removed"),
+        ({"open": True}, "end", "meeting_ended", "Rejoin"),
+        ({"open": True, "end_words": True}, "end", "meeting_ended", "Meeting ended"),
+    ],
+)
+async def test_how_the_host_ends_it(
+    browser: Browser, tmp_path: Path, switches: dict[str, Any], act: str, reason: str, words: str
+) -> None:
+    async with visit(browser, tmp_path, **switches) as at:
+        await at.until(Admitted if switches.get("open") else Knocked)
+        at.guest.follower.refused_within_s = 0.0
+        at.room.tell(act)
+        ended = await at.ended()
+        assert ended.reason.value == reason
+        assert words.replace("’", "'") in ended.evidence.detail
+        assert ended.evidence.selector
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"), [("deny", "denied"), ("remove", "removed"), ("end", "meeting_ended")]
+)
+async def test_how_the_host_ends_it_in_german(
+    browser: Browser, tmp_path: Path, act: str, reason: str
+) -> None:
+    inside = act != "deny"
+    async with visit(browser, tmp_path, locale="de-DE", open=inside, end_words=True) as at:
+        await at.until(Admitted if inside else Knocked)
+        at.guest.follower.refused_within_s = 0.0
+        at.room.tell(act)
+        assert (await at.ended()).reason.value == reason
+
+
+async def test_a_refusal_at_once_is_no_hosts(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path) as at:
+        await at.until(Knocked)
+        at.room.tell("deny")
+        assert (await at.ended()).reason.value == "bot_blocked"
+
+
+@pytest.mark.parametrize(
+    ("wall", "reason"),
+    [
+        ("early", "meeting_not_started"),
+        ("sign_in", "sign_in_required"),
+        ("form", "sign_in_required"),
+        ("captcha", "captcha_required"),
+        ("encrypted", "client_never_loaded"),
+        ("lost", "connection_lost"),
+        ("bad_url", "meeting_not_found"),
+    ],
+)
+async def test_a_wall_is_told_by_its_name(
+    browser: Browser, tmp_path: Path, wall: str, reason: str
+) -> None:
+    async with visit(browser, tmp_path, wall=wall) as at:
+        ended = await at.ended()
+        assert ended.reason.value == reason
+        assert ended.evidence.hint or wall == "lost"
+
+
+async def test_a_wall_that_comes_after_the_knock(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path, wall="captcha", wall_after=True) as at:
+        assert (await at.ended()).reason.value == "captcha_required"
+        assert at.room.reported("joined")
+
+
+async def test_the_page_that_offers_the_app_and_the_light_client(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(
+        browser, tmp_path, link=f"{LINK}?p=AbC", launcher=True, light=True, passcode="AbC", open=True
+    ) as at:
+        await at.inside()
+        assert at.room.reported("launcher") == [{"what": "launcher", "handed": ""}]
+        assert not at.room.reported("app")
+        assert at.room.reported("joined")[0]["passcode"] == "AbC"
+        assert "stay in the browser" in at.steps()
+        page = at.guest.page
+        await page.page.evaluate(
+            "document.body.innerHTML ="
+            " '<button data-tid=\"joinInApp\" onclick=\"clicked=1\">Join on the Teams app</button>"
+            "<button data-tid=\"joinOnWeb\"><span data-tid=joinInApp>x</span></button>'"
+        )
+        at.joiner.pack.controls["app"] = at.joiner.pack.controls["join_on_web"]
+        await page.page.evaluate(
+            "document.querySelector('[data-tid=joinOnWeb]').dataset.tid = 'joinInApp'"
+        )
+        with pytest.raises((ClickForbidden, Exception)):
+            await page.press("join_on_web")
+        assert await page.page.evaluate("window.clicked === undefined")
+
+
+async def test_a_long_link_skips_the_launcher(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path, link=JOIN_LINK, room=THREAD, open=True) as at:
+        await at.inside()
+        assert not at.room.reported("launcher")
+
+
+async def test_the_client_in_a_frame(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path, frame=True, av_before=True, open=True) as at:
+        at.ada()
+        await at.inside()
+        await at.people("Notes", "Ada")
+
+
+async def test_questions_about_devices_in_a_frame_and_a_cover(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(
+        browser, tmp_path, av_after=True, av_frame=True, overlay=True, question=True, open=True
+    ) as at:
+        await at.inside()
+        assert at.room.reported("without media")
+        assert "not with the mouse" in at.steps()
+
+
+@pytest.mark.parametrize(("how", "link"), [("once", LINK), ("light", LINK)])
+async def test_a_client_that_hangs_is_loaded_again(
+    browser: Browser, tmp_path: Path, how: str, link: str
+) -> None:
+    async with visit(browser, tmp_path, loading=how, light=how == "light", open=True) as at:
+        await at.inside()
+        assert at.steps().count("load again") == 1
+
+
+async def test_a_client_that_never_loads_is_told(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path, loading="forever", options={"loading_limit_s": 0.5}) as at:
+        ended = await at.ended()
+        assert ended.reason.value == "client_never_loaded"
+        assert "after the page was loaded anew" in ended.evidence.detail
+
+
+@pytest.mark.parametrize(
+    ("link", "switches", "reason"),
+    [
+        (f"{LINK}?p=Wrong", {"passcode": "AbC"}, "meeting_not_found"),
+        (LINK, {"passcode": "AbC"}, "wrong_passcode"),
+        (f"{LINK}?p=AbC", {"room": None}, "meeting_not_found"),
+    ],
+)
+async def test_a_meeting_that_is_not_found_or_wants_a_passcode(
+    browser: Browser, tmp_path: Path, link: str, switches: dict[str, Any], reason: str
+) -> None:
+    async with visit(browser, tmp_path, link=link, **switches) as at:
+        ended = await at.ended()
+        assert ended.reason.value == reason
+        assert "passcode" in (ended.evidence.hint or "")
+
+
+async def test_a_missing_meeting_is_known_by_its_form_in_any_language(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, room=None, locale="de-DE") as at:
+        assert (await at.ended()).reason.value == "meeting_not_found"
+
+
+async def test_a_passcode_is_given_where_it_is_asked_for(browser: Browser, tmp_path: Path) -> None:
+    async with visit(
+        browser, tmp_path, link=f"{LINK}?p=AbC", passcode="AbC", passcode_late=True, open=True
+    ) as at:
+        await at.inside()
+        assert "give the passcode" in at.steps()
+
+
+@pytest.mark.parametrize("lobby", ["admitted", "told", "host", "unworded"])
+async def test_a_lobby_in_every_wording_and_in_none(
+    browser: Browser, tmp_path: Path, lobby: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meetcore_teams.joiner.DISABLED_IS_WAITING_S", 0.5)
+    async with visit(browser, tmp_path, lobby=lobby, lobby_toolbar=True) as at:
+        await at.until(Knocked)
+        await trio.sleep(0.7)
+        assert not at.events.of_type(Admitted)
+        await at.call.leave()
+        assert at.room.reported("cancelled")
+
+
+@pytest.mark.parametrize("strip", [["id"], ["data-tid", "data-inp"], ["aria-label"]])
+async def test_half_of_the_selectors_are_gone(
+    browser: Browser, tmp_path: Path, strip: list[str]
+) -> None:
+    async with visit(browser, tmp_path, strip=strip) as at:
+        await at.until(Knocked)
+        at.room.tell("admit")
+        await at.inside()
+        assert at.room.reported("joined")[0]["name"] == "Notes"
+
+
+async def test_nobody_is_made_to_leave_by_what_somebody_writes_or_is_called(
+    browser: Browser, tmp_path: Path
+) -> None:
+    said = "You’ve been removed from this meeting"
+    async with visit(browser, tmp_path, open=True, two_rails=True) as at:
+        at.room.tell("joins", id="eve", name=said)
+        at.room.tell("chat", name="Eve", text=said)
+        at.room.tell("toast", text=said)
+        await at.inside()
+        await at.people("Notes", said)
+        heard = await at.until(ChatArrived)
+        assert (heard.sender_name, heard.text) == ("Eve", said)
+        await trio.sleep(1.1)
+        assert not at.events.of_type(CallEnded)
+
+
+async def test_people_come_go_and_change_their_names(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path, open=True, two_rails=True, invited=True, mris=True) as at:
+        at.ada(mri="8:orgid:ada")
+        at.room.tell("joins", id="x", name="Sam (Guest)")
+        at.room.tell("joins", id="y", name="Sam (Guest) (2)")
+        at.room.tell("joins", id="z", name="Unknown user")
+        await at.inside()
+        first = await at.people("Notes", "Ada", "Sam", "Sam", "")
+        assert len({p.id for p in first.participants}) == 5
+        assert first.self_id == "8:teamsvisitor:self"
+        for gone in "xyz":
+            at.room.tell("leaves", id=gone)
+        at.room.tell("renames", id="ada", name="Doe, Ada (Unverified)")
+        second = await at.people("Notes", "Doe, Ada")
+        assert {p.id for p in second.participants} == {"8:orgid:ada", "8:teamsvisitor:self"}
+        at.room.tell("leaves", id="ada")
+        await at.people("Notes")
+        at.ada(mri="8:orgid:ada")
+        await until(lambda: len(at.events.of_type(RosterSeen)[-1].participants) == 2)  # type: ignore[attr-defined]
+
+
+async def test_one_place_for_people_and_chat_is_shared(browser: Browser, tmp_path: Path) -> None:
+    async with visit(
+        browser, tmp_path, open=True, plain_chat=True, own_name="Notes", toolbar_hides=True
+    ) as at:
+        at.ada()
+        await at.inside()
+        await at.people("Notes", "Ada")
+        at.room.tell("chat", name="Ada", text="hello bot")
+        heard = await at.until(ChatArrived)
+        assert (heard.sender_id, heard.sender_name, heard.by_bot) == ("name:Ada", "Ada", False)
+        await at.call.send_chat("hello\nAda")
+        own = await at.until(ChatArrived, lambda chat: chat.by_bot)
+        assert own.text.split() == ["hello", "Ada"]
+        assert len(at.room.reported("chat")) == 1
+        at.room.tell("joins", id="late", name="Late")
+        await at.people("Notes", "Ada", "Late")
+
+
+async def test_a_closed_chat_takes_the_capability_away(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path, open=True, chat_closed=True) as at:
+        await at.inside()
+        with pytest.raises(CommandFailed, match="lets guests write nothing"):
+            await at.call.send_chat("hello")
+        assert Capability.SEND_CHAT not in at.call.capabilities
+
+
+@pytest.mark.parametrize("locale", ["en-US", "de-DE"])
+async def test_notices_and_captions(browser: Browser, tmp_path: Path, locale: str) -> None:
+    async with visit(browser, tmp_path, open=True, captions=True, locale=locale) as at:
+        at.ada()
+        await at.inside()
+        at.room.tell("recording")
+        assert (await at.until(NoticeSeen)).kind == "recording"
+        await at.room.until_reported("captions")
+        at.room.tell("caption", line=1, name="Ada", text="Good morning")
+        seen = await at.until(CaptionSeen)
+        assert (seen.participant_id, seen.name, seen.text) == ("name:Ada", "Ada", "Good morning")
+        assert len([n for n in at.events.of_type(NoticeSeen)]) == 1
+
+
+async def test_a_call_that_is_nowhere_to_be_seen_is_lost(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path, open=True) as at:
+        await at.inside()
+        at.guest.follower.grace_s = 1.0
+        at.room.tell("drop")
+        assert (await at.ended()).reason.value == "connection_lost"
+
+
+async def test_another_attempt_helps_where_the_page_says_so(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("meetcore_browser.guest.guest_call.BETWEEN_ATTEMPTS_S", 0.1)
+    async with visit(browser, tmp_path, wall="lost", options={"attempts": 2}) as at:
+        assert (await at.ended()).reason.value == "connection_lost"
+        assert "attempt 1 of 2" in at.steps()
+
+
+def test_the_room_of_these_tests_has_the_id_of_its_link() -> None:
+    assert LINK.endswith(ROOM)
