@@ -85,6 +85,7 @@ class LaunchOptions:
             whatever the system's settings say.
         disabled_features: Further Chromium features to switch off.
         arguments: Further switches, as they are.
+        tab_capture: Whether a page may hear its own tab (page/tab_capture.js).
         launch_timeout_s: How long the start may take.
     """
 
@@ -94,6 +95,7 @@ class LaunchOptions:
     proxy_server: str | None = None
     disabled_features: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    tab_capture: bool = False
     launch_timeout_s: float = 30.0
 
 
@@ -121,6 +123,13 @@ def launch_arguments(options: LaunchOptions) -> tuple[list[str], list[str]]:
     switches.append(f"--disable-features={','.join(own)}")
     switches.extend(options.arguments)
     leave_out = [f"--disable-features={','.join(PLAYWRIGHT_DISABLED_FEATURES)}"]
+    if options.tab_capture:
+        switches.append("--auto-accept-this-tab-capture")
+    if options.tab_capture and not options.headed:
+        # Playwright's way to keep a machine quiet makes the tab silent for its own capture, too
+        # (measured with Chromium 156); without an output device it is quiet and can be heard.
+        leave_out.append("--mute-audio")
+        switches.append("--disable-audio-output")
     return switches, leave_out
 
 

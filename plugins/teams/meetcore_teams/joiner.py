@@ -120,14 +120,26 @@ class TeamsJoiner(GuestJoiner):
                 return StateSeen(PageState.CONNECTING, (look.found["join_disabled"],))
             detail = "the join button is disabled since the knock"
             return StateSeen(PageState.WAITING, (look.found["join_disabled"],), detail)
-        if seen.state is PageState.PASSCODE_ASKED:
+        if seen.state in (PageState.PASSCODE_ASKED, PageState.NOT_FOUND):
             return self._passcode(guest, seen, look)
         if seen.state is PageState.UNKNOWN and "retry_screen" in look.found:
             return _unknown_last_page(guest, look)
         return seen
 
     def _passcode(self, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
-        field = look.found["passcode_field"]
+        field, lost = look.found.get("passcode_field"), seen.state is PageState.NOT_FOUND
+        if field is None:
+            return seen
+        passcode = guest.link.passcode
+        if passcode is not None and "passcode given" not in guest.done:
+            # The client is known to lose the passcode of a link, and then to find nothing.
+            dropped = passcode not in field.text
+            return StateSeen(PageState.PASSCODE_ASKED, (field,)) if dropped or not lost else seen
+        if lost:
+            return seen
+        if "meeting_code_field" in look.found:
+            by = (look.found["meeting_code_field"],)
+            return StateSeen(PageState.NOT_FOUND, by, "the page asks for another id and passcode")
         if guest.link.passcode is None:
             detail = "the page asks for a passcode; the link has none"
             return StateSeen(PageState.WRONG_PASSCODE, (field,), detail)
@@ -173,12 +185,11 @@ class TeamsJoiner(GuestJoiner):
     async def _give_passcode(self, guest: Guest, look: PageLook) -> None:
         if guest.link.passcode is None:
             return
-        if "passcode given" in guest.done and not guest.once("passcode given twice"):
+        if not guest.once("passcode given") and not guest.once("passcode given twice"):
             return
         await guest.page.fill("passcode_field", guest.link.passcode)
         await guest.page.wait_for("passcode_button", timeout_s=2.0)
         guest.note("give the passcode", await guest.page.press("passcode_button"))
-        guest.once("passcode given")
 
     async def _pre_join(self, guest: Guest, look: PageLook) -> None:
         page = guest.page

@@ -139,7 +139,13 @@ async def test_the_page_that_offers_the_app_and_the_light_client(
     browser: Browser, tmp_path: Path
 ) -> None:
     async with visit(
-        browser, tmp_path, link=f"{LINK}?p=AbC", launcher=True, light=True, passcode="AbC", open=True
+        browser,
+        tmp_path,
+        link=f"{LINK}?p=AbC",
+        launcher=True,
+        light=True,
+        passcode="AbC",
+        open=True,
     ) as at:
         await at.inside()
         assert at.room.reported("launcher") == [{"what": "launcher", "handed": ""}]
@@ -149,8 +155,8 @@ async def test_the_page_that_offers_the_app_and_the_light_client(
         page = at.guest.page
         await page.page.evaluate(
             "document.body.innerHTML ="
-            " '<button data-tid=\"joinInApp\" onclick=\"clicked=1\">Join on the Teams app</button>"
-            "<button data-tid=\"joinOnWeb\"><span data-tid=joinInApp>x</span></button>'"
+            ' \'<button data-tid="joinInApp" onclick="clicked=1">Join on the Teams app</button>'
+            '<button data-tid="joinOnWeb"><span data-tid=joinInApp>x</span></button>\''
         )
         at.joiner.pack.controls["app"] = at.joiner.pack.controls["join_on_web"]
         await page.page.evaluate(

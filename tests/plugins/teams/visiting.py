@@ -20,6 +20,7 @@ from meetcore import (
 )
 from meetcore_browser.browser import Browser
 from meetcore_browser.guest.guest_call import GuestCall, open_guest_call
+from meetcore_browser.guest.layers import SoundLayer
 from meetcore_browser.testing import KeepingCallEvents, until
 from meetcore_teams.joiner import TeamsJoiner
 from meetcore_teams.options import TeamsOptions
@@ -102,7 +103,7 @@ async def visit(
     captions: bool = False,
     join_s: float = 20.0,
     options: dict[str, Any] | None = None,
-    layer_limit_s: float = 20.0,
+    layers: tuple[SoundLayer, ...] | None = None,
     room: str | None = ROOM,
     **switches: Any,
 ) -> AsyncIterator[Visit]:
@@ -110,10 +111,9 @@ async def visit(
     with serve_standin(STANDIN) as site:
         opened = site.room(room or "another", **switches)
         chosen = {"loading_limit_s": 1.0, "attempts": 1, "roster_every_s": 6.0} | (options or {})
-        joiner = TeamsJoiner.with_options(
-            TeamsOptions(origin=site.origin, locale=locale, **chosen)
-        )
-        joiner.layer_limit_s = layer_limit_s
+        joiner = TeamsJoiner.with_options(TeamsOptions(origin=site.origin, locale=locale, **chosen))
+        if layers is not None:
+            joiner.layers, joiner.layer_limit_s = layers, 1.5  # type: ignore[misc]
         parsed = read_link(link)
         assert parsed is not None
         events = KeepingCallEvents()

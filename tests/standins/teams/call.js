@@ -143,7 +143,7 @@ class CallView {
           onkeydown: (event) => {
             if (event.key !== "Enter" || event.shiftKey) return;
             event.preventDefault();
-            const text = event.target.textContent;
+            const text = event.target.innerText;
             this.report("chat", { text });
             this.write({ name: this.own, text, own: true });
           },

@@ -31,10 +31,7 @@ from meetcore_browser.guest.options import GuestOptions
 from meetcore_browser.page_state import PageState
 from meetcore_browser.selectors import SelectorPack
 
-__all__ = ["TAB_CAPTURE_SWITCHES", "Guest", "GuestJoiner"]
-
-TAB_CAPTURE_SWITCHES = ("--auto-accept-this-tab-capture",)
-"""Without it nobody accepts that the page hears its own tab (page/tab_capture.js)."""
+__all__ = ["Guest", "GuestJoiner"]
 
 
 @define
@@ -162,7 +159,7 @@ class GuestJoiner(ABC):
 
     def launch_options(self) -> LaunchOptions:
         """Return how the browser is started."""
-        return LaunchOptions(arguments=TAB_CAPTURE_SWITCHES)
+        return LaunchOptions(tab_capture=True)
 
     def capture_options(self) -> CaptureOptions | None:
         """Return how the page's sound is captured."""

@@ -1,7 +1,7 @@
 // Hears what the tab plays, as a last resort: where no track and no Web Audio gives anything.
 //
-// It is the browser's own screen capture of this very tab, accepted by the switch
-// --auto-accept-this-tab-capture. Everybody is in it at once, so it is a mix, and nothing of it says
+// It is the browser's own screen capture of this very tab, accepted by a switch
+// (`LaunchOptions.tab_capture`). Everybody is in it at once, so it is a mix, and nothing of it says
 // who speaks. Off until the host asks for it: it costs a video track, however small that is.
 {
   const { captureTrack, releaseTrack } = meetcore;

@@ -2,14 +2,21 @@
 // are is the selector pack's matter.
 {
   const { reader } = meetcore;
-  const { plain, visible, all } = reader;
+  const { all } = reader;
+  // A name and a message stay as they are written, but for white space and invisible signs.
+  const tidy = (text) =>
+    (text ?? "")
+      .normalize("NFC")
+      .replace(/[\u00ad\u200b\u200e\u200f\u2060\ufeff]/g, "")
+      .replace(/\s+/g, " ")
+      .trim();
   const wire = meetcore.wire ?? { self: null, people: new Map(), sources: new Map(), complete: false };
 
   const BADGES =
     /\s*\((unverified|guest|external|you|me|nicht überprüft|gast|extern|sie|ich|invitado|externo|invité|externe|ゲスト|外部)\)(\s*\(\d+\))?\s*$/i;
   const NOBODY = /^(unknown user|unbekannter benutzer|unknown|)$/i;
   const bare = (name) => {
-    let text = plain(name);
+    let text = tidy(name);
     while (BADGES.test(text)) text = text.replace(BADGES, "");
     return NOBODY.test(text) ? "" : text;
   };
@@ -20,18 +27,18 @@
 
   // The name at the beginning of a row's label: as the row shows it, for a name may have commas.
   const nameOf = (row) => {
-    const label = plain(row.getAttribute("aria-label"));
+    const label = tidy(row.getAttribute("aria-label"));
     const holder = row.closest('[data-tid^="participantsInCall-"]');
-    const told = plain((holder?.getAttribute("data-tid") ?? "").replace(/^participantsInCall-/, ""));
+    const told = tidy((holder?.getAttribute("data-tid") ?? "").replace(/^participantsInCall-/, ""));
     if (told && label.startsWith(told)) return [told, label.slice(told.length)];
     const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
     let shown = "";
     while (walker.nextNode()) {
-      const text = plain(walker.currentNode.data);
+      const text = tidy(walker.currentNode.data);
       if (text.length > shown.length && (!label || label.startsWith(text))) shown = text;
       if (!label && shown) break;
     }
-    if (shown) return [shown, label.slice(shown.length) || plain(row.textContent).slice(shown.length)];
+    if (shown) return [shown, label.slice(shown.length) || tidy(row.textContent).slice(shown.length)];
     const [first] = label.split(/, /);
     return [first, label.slice(first.length)];
   };
@@ -92,7 +99,7 @@
   let before = new Map();
   const filledUp = (people) => {
     const [badge] = all("roster_count");
-    const count = Number(/\d+/.exec(plain(badge?.textContent ?? ""))?.[0] ?? 0);
+    const count = Number(/\d+/.exec(tidy(badge?.textContent ?? ""))?.[0] ?? 0);
     const here = new Map(people.map((person) => [person.id, person]));
     if (count > here.size && count < 1000) {
       for (const [id, person] of [...before].reverse()) {
@@ -136,7 +143,7 @@
 
   const tileName = (tile) => {
     const [tag] = all("tile_name", tile);
-    if (tag && plain(tag.textContent)) return tag.textContent;
+    if (tag && tidy(tag.textContent)) return tag.textContent;
     return tile.hasAttribute("data-stream-type") ? tile.getAttribute("data-tid") : "";
   };
 
@@ -160,8 +167,8 @@
     return items
       .map((item) => {
         const body = first("chat_text", item) ?? item;
-        const author = plain(first("chat_author", item)?.textContent ?? "");
-        const text = contentOf(body).split("\n").map(plain).filter(Boolean).join("\n");
+        const author = tidy(first("chat_author", item)?.textContent ?? "");
+        const text = contentOf(body).split("\n").map(tidy).filter(Boolean).join("\n");
         const when = first("chat_time", item)?.getAttribute("datetime") ?? "";
         const named = bare(author) !== "" && bare(author) === bare(wire.self ?? "");
         const own = marksOwn ? all("chat_own", item).length > 0 : named;
@@ -194,8 +201,8 @@
     if (!all("captions_list").length) return null;
     return all("caption_item")
       .map((item) => {
-        const text = plain(first("caption_text", item)?.textContent ?? "");
-        const name = plain(first("caption_author", item)?.textContent ?? "");
+        const text = tidy(first("caption_text", item)?.textContent ?? "");
+        const name = tidy(first("caption_author", item)?.textContent ?? "");
         let known = keys.get(item);
         // A virtual list uses an element for one line after the other.
         const other = known && text.length < known.text.length && !text.startsWith(known.text.slice(0, 8));
