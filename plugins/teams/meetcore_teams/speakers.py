@@ -41,7 +41,7 @@ _LAG_S = {Witness.RING: 0.2, Witness.CAPTIONS: 1.2}
 
 
 @define
-class _Account:
+class _Testimony:
     """What one witness said so far."""
 
     speaking: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class SpeakerChoice:
     """
 
     believed: Witness | None = field(default=None, init=False)
-    _accounts: dict[Witness, _Account] = field(factory=dict, init=False)
+    _accounts: dict[Witness, _Testimony] = field(factory=dict, init=False)
     _shown: frozenset[str] = field(default=frozenset(), init=False)
 
     def take(
@@ -74,7 +74,7 @@ class SpeakerChoice:
             at_s: The sound's clock.
         """
         speaking = frozenset(ids)
-        account = self._accounts.setdefault(witness, _Account())
+        account = self._accounts.setdefault(witness, _Testimony())
         if speaking != account.speaking or not account.told:
             account.turns += [(now_s, one) for one in sorted(speaking - account.speaking)]
             account.turns = account.turns[-20:]
@@ -112,7 +112,7 @@ class SpeakerChoice:
                 return witness
         return told[-1] if told else None
 
-    def _outdone(self, account: _Account, other: _Account, now_s: float) -> bool:
+    def _outdone(self, account: _Testimony, other: _Testimony, now_s: float) -> bool:
         """Whether a lesser witness saw several people take turns while this one stood still."""
         if now_s - account.turned_s < STUCK_S:
             return False

@@ -64,3 +64,12 @@ def test_a_visible_browser_without_a_display_is_refused_with_a_remedy() -> None:
     with pytest.raises(NoDisplay) as caught:
         check_display(LaunchOptions(headed=True), {}, "linux")
     assert "xvfb-run" in caught.value.remedy
+
+
+def test_a_tab_that_may_be_heard_is_not_muted_and_the_machine_is_quiet_all_the_same() -> None:
+    switches, left_out = launch_arguments(LaunchOptions(tab_capture=True))
+    assert {"--auto-accept-this-tab-capture", "--disable-audio-output"} <= set(switches)
+    assert "--mute-audio" in left_out
+    switches, left_out = launch_arguments(LaunchOptions())
+    assert "--auto-accept-this-tab-capture" not in switches
+    assert "--mute-audio" not in left_out

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
 from attrs import define
 
-from meetcore_browser.browser import Browser
+from meetcore import Call
+from meetcore.testing import PlatformConformance
 from meetcore_browser.guest import guest_call
+from meetcore_browser.testing import SharedChromium
 from meetcore_teams.options import TeamsOptions
 from meetcore_teams.platform import TeamsPlatform
-from meetcore.testing import PlatformConformance
 from tests.plugins.teams.visiting import LINK, ROOM, STANDIN
 from tests.standins.site import StandinRoom, StandinSite, serve_standin
 
@@ -51,11 +53,13 @@ class TestTeamsConformance(PlatformConformance):
     """The suite, with bots in the Chromium that all tests share."""
 
     @pytest.fixture(autouse=True)
-    def stage(self, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stage(self, shared_chromium: SharedChromium, monkeypatch: pytest.MonkeyPatch) -> None:
         real = guest_call.open_guest_call
 
-        def lent(*args: object, **more: object) -> object:
-            return real(*args, **{**more, "browser": browser})  # type: ignore[arg-type]
+        @asynccontextmanager
+        async def lent(*args: Any) -> AsyncIterator[Call]:
+            async with shared_chromium.lend() as browser, real(*args, browser=browser) as call:
+                yield call
 
         monkeypatch.setattr(guest_call, "open_guest_call", lent)
         self.site: StandinSite | None = None

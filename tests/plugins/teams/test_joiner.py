@@ -337,7 +337,7 @@ async def test_notices_and_captions(browser: Browser, tmp_path: Path, locale: st
         at.room.tell("caption", line=1, name="Ada", text="Good morning")
         seen = await at.until(CaptionSeen)
         assert (seen.participant_id, seen.name, seen.text) == ("name:Ada", "Ada", "Good morning")
-        assert len([n for n in at.events.of_type(NoticeSeen)]) == 1
+        assert len(list(at.events.of_type(NoticeSeen))) == 1
 
 
 async def test_a_call_that_is_nowhere_to_be_seen_is_lost(browser: Browser, tmp_path: Path) -> None:

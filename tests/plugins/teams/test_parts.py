@@ -229,14 +229,10 @@ def test_people_and_chat_take_turns_where_there_is_one_place() -> None:
         if button is not None:
             open_now = "people" if button == "roster_button" else "chat"
             pressed.append((now, open_now))
-    assert pressed == [
-        (0, "people"),
-        (4, "chat"),
-        (23, "people"),
-        (27, "chat"),
-        (46, "people"),
-        (50, "chat"),
-    ]
+    assert [what for _, what in pressed] == ["people", "chat"] * 3
+    times = [now for now, _ in pressed]
+    assert all(20 <= later - now <= 26 for now, later in zip(times[::2], times[2::2], strict=False))
+    assert all(chat - people <= 5 for people, chat in zip(times[::2], times[1::2], strict=True))
 
 
 def test_a_button_that_opens_nothing_known_is_left_alone() -> None:

@@ -1,4 +1,4 @@
-"""Sound of the stand-in: the mix and not its twin, the right name at the right time, other layers."""
+"""Sound of the stand-in: the mix, not its twin; the right name at the right time; other layers."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ async def test_a_saved_call_is_read_as_a_whole(read: Any) -> None:
         ("D’Angelo (Sales) (Unverified)", False, False, True),
         ("Notes (Guest)", False, True, None),
     ]
-    assert [p["id"] for p in seen["people"]][0] == "8:orgid:1f2e-ada"
+    assert next(p["id"] for p in seen["people"]) == "8:orgid:1f2e-ada"
     assert seen["speakers"] == ["8:orgid:1f2e-ada"]
     assert [(c["name"], c["text"], c["own"]) for c in seen["chat"]] == [
         ("Doe, Ada", "Good morning\nhere is 🙂", False),

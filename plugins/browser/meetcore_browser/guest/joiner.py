@@ -163,7 +163,7 @@ class GuestJoiner(ABC):
 
     def capture_options(self) -> CaptureOptions | None:
         """Return how the page's sound is captured."""
-        return CaptureOptions()
+        return CaptureOptions(web_audio="ready")
 
     def whose(self, guest: Guest, track: RemoteTrack) -> TrackAppeared | None:
         """Say whose a track is, or None to leave it out."""
