@@ -42,6 +42,8 @@ LOBBY_HINT = (
 DISABLED_IS_WAITING_S = 5.0
 PANEL_TIMEOUT_S = 5.0
 PRESS_AGAIN_S = 4.0
+MEDIA_QUESTION_LOOKS = 5
+"""How often 'without audio or video' may stand in the way; later it is a part of the page."""
 
 
 class TeamsJoiner(GuestJoiner):
@@ -96,6 +98,7 @@ class TeamsJoiner(GuestJoiner):
         self._loading_since_s: float | None = None
         self._disabled_since_s: float | None = None
         self._joined_s: float | None = None
+        self._asked_about_media = 0
 
     def _of(self, guest: Guest) -> None:
         if self._guest is not guest:
@@ -206,7 +209,9 @@ class TeamsJoiner(GuestJoiner):
         if "no_audio" in look.found and await page.checked("no_audio"):
             guest.note("hear by the computer", await page.press("computer_audio"))
         now = trio.current_time()
-        if "join_enabled" not in look.found or "without_media" in look.found:
+        self._asked_about_media += 1 if "without_media" in look.found else 0
+        waits = "without_media" in look.found and self._asked_about_media <= MEDIA_QUESTION_LOOKS
+        if "join_enabled" not in look.found or waits:
             return
         if self._joined_s is None or now - self._joined_s >= PRESS_AGAIN_S:
             self._joined_s = now

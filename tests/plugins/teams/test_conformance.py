@@ -16,12 +16,11 @@ from meetcore_browser.guest import guest_call
 from meetcore_browser.testing import SharedChromium
 from meetcore_teams.options import TeamsOptions
 from meetcore_teams.platform import TeamsPlatform
+from tests.plugins.teams.conftest import REFUSED_WITHIN_S
 from tests.plugins.teams.visiting import LINK, ROOM, STANDIN
 from tests.standins.site import StandinRoom, StandinSite, serve_standin
 
 pytestmark = pytest.mark.browser
-
-REFUSED_WITHIN_S = 5.5
 
 
 @define
@@ -36,7 +35,7 @@ class TeamsMeeting:
         self.room.tell("admit")
 
     async def deny(self) -> None:
-        await trio.sleep(REFUSED_WITHIN_S)  # sooner it would not be a host's
+        await trio.sleep(REFUSED_WITHIN_S + 0.3)  # sooner it would not be a host's
         self.room.tell("deny")
 
     async def end(self) -> None:

@@ -67,11 +67,9 @@ async def test_from_the_link_through_the_lobby_into_the_call_and_out(
     ("switches", "act", "reason", "words"),
     [
         ({}, "deny", "denied", "you were denied access"),
-        ({"denied": "declined"}, "deny", "denied", "was declined"),
         ({"denied": "unworded"}, "deny", "denied", "Nope."),
         ({"open": True}, "remove", "removed", "You’ve been removed"),
         ({"open": True}, "end", "meeting_ended", "Rejoin"),
-        ({"open": True, "end_words": True}, "end", "meeting_ended", "Meeting ended"),
     ],
 )
 async def test_how_the_host_ends_it(
@@ -87,9 +85,7 @@ async def test_how_the_host_ends_it(
         assert ended.evidence.selector
 
 
-@pytest.mark.parametrize(
-    ("act", "reason"), [("deny", "denied"), ("remove", "removed"), ("end", "meeting_ended")]
-)
+@pytest.mark.parametrize(("act", "reason"), [("deny", "denied"), ("end", "meeting_ended")])
 async def test_how_the_host_ends_it_in_german(
     browser: Browser, tmp_path: Path, act: str, reason: str
 ) -> None:
@@ -113,10 +109,7 @@ async def test_a_refusal_at_once_is_no_hosts(browser: Browser, tmp_path: Path) -
     [
         ("early", "meeting_not_started"),
         ("sign_in", "sign_in_required"),
-        ("form", "sign_in_required"),
-        ("captcha", "captcha_required"),
         ("encrypted", "client_never_loaded"),
-        ("lost", "connection_lost"),
         ("bad_url", "meeting_not_found"),
     ],
 )
@@ -126,7 +119,7 @@ async def test_a_wall_is_told_by_its_name(
     async with visit(browser, tmp_path, wall=wall) as at:
         ended = await at.ended()
         assert ended.reason.value == reason
-        assert ended.evidence.hint or wall == "lost"
+        assert ended.evidence.hint
 
 
 async def test_a_wall_that_comes_after_the_knock(browser: Browser, tmp_path: Path) -> None:
@@ -152,18 +145,22 @@ async def test_the_page_that_offers_the_app_and_the_light_client(
         assert not at.room.reported("app")
         assert at.room.reported("joined")[0]["passcode"] == "AbC"
         assert "stay in the browser" in at.steps()
+
+
+async def test_what_is_never_clicked_is_not(browser: Browser, tmp_path: Path) -> None:
+    async with visit(browser, tmp_path, launcher=True) as at:
+        await at.until(Knocked)
         page = at.guest.page
-        await page.page.evaluate(
-            "document.body.innerHTML ="
-            ' \'<button data-tid="joinInApp" onclick="clicked=1">Join on the Teams app</button>'
-            '<button data-tid="joinOnWeb"><span data-tid=joinInApp>x</span></button>\''
-        )
-        at.joiner.pack.controls["app"] = at.joiner.pack.controls["join_on_web"]
-        await page.page.evaluate(
-            "document.querySelector('[data-tid=joinOnWeb]').dataset.tid = 'joinInApp'"
-        )
-        with pytest.raises((ClickForbidden, Exception)):
-            await page.press("join_on_web")
+        for html in (
+            '<p data-tid="joinInApp"><button data-tid="joinOnWeb">here</button></p>',
+            '<button data-tid="joinOnWeb">Join on the Teams app</button>',
+            '<button data-tid="joinOnWeb"><span>Don’t use audio</span></button>',
+        ):
+            await page.page.evaluate("(html) => (document.body.innerHTML = html)", html)
+            await page.page.evaluate("document.onclick = () => (window.clicked = true)")
+            for click in (page.click, page.press):
+                with pytest.raises(ClickForbidden):
+                    await click("join_on_web")
         assert await page.page.evaluate("window.clicked === undefined")
 
 
@@ -239,14 +236,13 @@ async def test_a_passcode_is_given_where_it_is_asked_for(browser: Browser, tmp_p
         assert "give the passcode" in at.steps()
 
 
-@pytest.mark.parametrize("lobby", ["admitted", "told", "host", "unworded"])
+@pytest.mark.parametrize("lobby", ["host", "unworded"])
 async def test_a_lobby_in_every_wording_and_in_none(
-    browser: Browser, tmp_path: Path, lobby: str, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, tmp_path: Path, lobby: str
 ) -> None:
-    monkeypatch.setattr("meetcore_teams.joiner.DISABLED_IS_WAITING_S", 0.5)
     async with visit(browser, tmp_path, lobby=lobby, lobby_toolbar=True) as at:
         await at.until(Knocked)
-        await trio.sleep(0.7)
+        await trio.sleep(0.4)
         assert not at.events.of_type(Admitted)
         await at.call.leave()
         assert at.room.reported("cancelled")

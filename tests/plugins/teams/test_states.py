@@ -176,3 +176,21 @@ def test_the_pack_says_of_each_selector_where_it_is_known_from() -> None:
     assert localised
     assert all(s.locale == "de" for s in localised)
     assert {"Don't use audio", "Join on the Teams app"} <= set(pack.never_click.texts)
+
+
+@pytest.mark.browser
+async def test_a_badge_in_an_unknown_language_is_learned_from_the_bots_own_row(
+    browser: Browser,
+) -> None:
+    rows = "".join(
+        f'<div data-tid="participantsInCall-{n}"><div data-cid="roster-participant"'
+        f' aria-label="{name}, x"><span>{name}</span></div></div>'
+        for n, name in enumerate(["Notes (Convidado)", "Rui (Convidado)", "Ana (Vendas)", "Eva"])
+    )
+    page = await browser.call(browser.raw.new_page)
+    await browser.call(page.set_content, rows)
+    script = snapshot_script(SelectorPack.load(PACK), [TeamsJoiner.readers])
+    own = 'meetcore = { wire: { self: "Notes", people: new Map(), sources: new Map() }, pack:'
+    seen = await browser.call(page.evaluate, script.replace("meetcore = { pack:", own))
+    people = [(p["name"], p["self"]) for p in seen["read"]["people"]]
+    assert people == [("Notes", True), ("Rui", False), ("Ana (Vendas)", False), ("Eva", False)]

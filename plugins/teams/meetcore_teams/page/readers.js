@@ -20,6 +20,23 @@
     while (BADGES.test(text)) text = text.replace(BADGES, "");
     return NOBODY.test(text) ? "" : text;
   };
+  // In a language that is not known the client shows its badge for guests on the bot's own row: what
+  // stands there behind the bot's name is a badge on the others, too.
+  const learned = new Set();
+  const GROUPS = /\s*\([^()]*\)/g;
+  const behindOwn = (name) => {
+    const own = tidy(wire.self ?? "");
+    const rest = own && name.startsWith(own) ? name.slice(own.length) : "";
+    return rest && rest.replace(GROUPS, "").trim() === "" ? rest.match(GROUPS).map(tidy) : [];
+  };
+  const shorn = (name) => {
+    let text = name;
+    for (;;) {
+      const last = [...learned].find((badge) => text.endsWith(badge) && text.length > badge.length);
+      if (!last) return text;
+      text = text.slice(0, -last.length).trim();
+    }
+  };
   const SELF = /\((you|me|sie|ich)\)/i;
   const HOST = /\b(organi[sz]er|co-organi[sz]er|host|organisator(in)?|mitorganisator(in)?)\b/i;
   const MUTED = /\b(muted|stummgeschaltet)\b/i;
@@ -68,12 +85,15 @@
     const marked = people.filter((person) => person.self);
     if (marked.length !== 1) {
       // Of several with the bot's name one is the bot, and it does not matter which.
-      const named = people.filter((person) => own && bare(person.name) === own);
+      const named = people.filter(({ name }) => own && (bare(name) === own || behindOwn(name).length));
       for (const person of people) person.self = false;
       const [mine] = marked.length ? marked : named;
       if (mine) mine.self = true;
     }
-    return people;
+    for (const { self, name } of people) {
+      if (self) for (const badge of behindOwn(name)) if (!/^\(\d+\)$/.test(badge)) learned.add(badge);
+    }
+    return people.map((person) => ({ ...person, name: shorn(person.name) }));
   };
 
   const fromRows = () => {
@@ -126,8 +146,8 @@
   };
 
   const named = (name) => {
-    const wanted = bare(name);
-    const found = listed.filter((person) => wanted && bare(person.name) === wanted);
+    const wanted = shorn(bare(name));
+    const found = listed.filter((person) => wanted && shorn(bare(person.name)) === wanted);
     return found.length === 1 ? found[0].id : null;
   };
   wire.named = named;
