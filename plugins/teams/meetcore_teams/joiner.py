@@ -155,6 +155,8 @@ class TeamsJoiner(GuestJoiner):
         self._of(guest)
         if state is not PageState.LOADING or "loading_screen" not in look.found:
             self._loading_since_s = None
+        if "media_question" in look.found and guest.once("ask for devices"):
+            guest.note("ask for devices", str(await guest.page.command("warmUp")))
         if state is PageState.LAUNCHER:
             guest.note("stay in the browser", await guest.page.press("join_on_web"))
         elif state is PageState.LOADING and "loading_screen" in look.found:
@@ -196,8 +198,6 @@ class TeamsJoiner(GuestJoiner):
 
     async def _pre_join(self, guest: Guest, look: PageLook) -> None:
         page = guest.page
-        if "media_question" in look.found and guest.once("ask for devices"):
-            guest.note("ask for devices", str(await page.command("warmUp")))
         if "name_field" in look.found:
             await self._fill_name(guest)
         passcode = guest.link.passcode if "passcode_field" in look.found else None

@@ -33,6 +33,7 @@ class TeamsMeeting:
 
     async def admit(self) -> None:
         self.room.tell("admit")
+        self.room.told.pop()  # who comes again knocks again
 
     async def deny(self) -> None:
         await trio.sleep(REFUSED_WITHIN_S + 0.3)  # sooner it would not be a host's

@@ -38,7 +38,14 @@ async def test_from_the_link_through_the_lobby_into_the_call_and_out(
     browser: Browser, tmp_path: Path, locale: str
 ) -> None:
     async with visit(
-        browser, tmp_path, locale=locale, av_before=True, av_after=True, mic_on=True, no_audio=True
+        browser,
+        tmp_path,
+        locale=locale,
+        av_before=True,
+        av_after=True,
+        mic_on=True,
+        no_audio=True,
+        threat=True,
     ) as at:
         knocked = await at.until(Knocked)
         assert "Suspected threats" in knocked.hint
@@ -51,6 +58,8 @@ async def test_from_the_link_through_the_lobby_into_the_call_and_out(
         at.ada(host=True, muted=True)
         at.bob()
         at.room.tell("admit")
+        await at.room.until_reported("held")
+        at.room.tell("approve")
         admitted = await at.until(Admitted)
         assert "call_duration" in admitted.detail
         assert "hangup_button" in admitted.detail
@@ -157,7 +166,7 @@ async def test_what_is_never_clicked_is_not(browser: Browser, tmp_path: Path) ->
             '<button data-tid="joinOnWeb"><span>Don’t use audio</span></button>',
         ):
             await page.page.evaluate("(html) => (document.body.innerHTML = html)", html)
-            await page.page.evaluate("document.onclick = () => (window.clicked = true)")
+            await page.page.evaluate("void (document.onclick = () => (window.clicked = true))")
             for click in (page.click, page.press):
                 with pytest.raises(ClickForbidden):
                     await click("join_on_web")

@@ -42,9 +42,9 @@ async def in_turn(at: Visit) -> None:
     await at.people("Notes", "Ada", "Bob")
     for who in ("ada", "bob"):
         at.room.tell("speaks", id=who, on=True)
-        await trio.sleep(1.3)
+        await trio.sleep(1.1)
         at.room.tell("speaks", id=who, on=False)
-        await trio.sleep(0.3)
+        await trio.sleep(0.2)
 
 
 def tones_by_name(at: Visit, track: str) -> dict[str, float | None]:

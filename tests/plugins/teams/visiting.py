@@ -110,7 +110,7 @@ async def visit(
     """Serve a room with these switches, and send a bot there."""
     with serve_standin(STANDIN) as site:
         opened = site.room(room or "another", **switches)
-        chosen = {"loading_limit_s": 1.0, "attempts": 1, "roster_every_s": 6.0} | (options or {})
+        chosen = {"loading_limit_s": 1.0, "attempts": 1, "roster_every_s": 3.0} | (options or {})
         joiner = TeamsJoiner.with_options(TeamsOptions(origin=site.origin, locale=locale, **chosen))
         if layers is not None:
             joiner.layers, joiner.layer_limit_s = layers, 1.5  # type: ignore[misc]

@@ -2,7 +2,7 @@
 //
 // Switches (what the room's test asks for): launcher, light, frame, loading ("forever", "once",
 // "light"), av_before, av_after, av_frame, overlay, no_audio, mic_on, passcode, wall, wall_after, open,
-// lobby ("shortly", "admitted", "told", "host", "unworded"), lobby_toolbar, denied ("words",
+// lobby ("shortly", "admitted", "told", "host", "unworded"), threat, lobby_toolbar, denied ("words",
 // "unworded"), strip (attributes that are missing), and those of call.js and media.js.
 (async () => {
   const app = document.querySelector("#app");
@@ -235,7 +235,9 @@
   };
 
   const act = (message) => {
-    if (message.what === "admit") {
+    if (message.what === "admit" && switches.threat) {
+      report("held"); // among 'Suspected threats': to admit those who wait does not reach it
+    } else if (message.what === "admit" || message.what === "approve") {
       done.admitted = true;
       if (state === "lobby") enter();
     } else if (message.what === "deny" && state === "lobby") deny();

@@ -225,6 +225,7 @@ class GuestAttempt:
 
     async def _change_layer(self, guest: Guest, change: LayerChange) -> LayerChange | None:
         guest.events.observe(CaptureHealth(change.healthy, change.detail))
+        guest.note("sound", change.detail)  # an alarm that stands is not told twice
         for layer in change.off:
             if layer in LAYER_SWITCHES:
                 await guest.page.command(LAYER_SWITCHES[layer], False)
