@@ -49,7 +49,7 @@ async def test_from_the_link_through_the_lobby_into_the_call_and_out(
     ) as at:
         knocked = await at.until(Knocked)
         assert "Suspected threats" in knocked.hint
-        assert at.room.reported("joined") == [{"what": "joined", "name": "Notes", "passcode": None}]
+        assert [r["name"] for r in at.room.reported("joined")] == ["Notes"]
         assert [r["after"] for r in at.room.reported("without media")] == [False, True]
         off = {(r["tid"], r["on"]) for r in at.room.reported("toggle")}
         assert off == {("toggle-mute", False), ("toggle-video", False)}
@@ -239,9 +239,16 @@ async def test_a_missing_meeting_is_known_by_its_form_in_any_language(
 
 async def test_a_passcode_is_given_where_it_is_asked_for(browser: Browser, tmp_path: Path) -> None:
     async with visit(
-        browser, tmp_path, link=f"{LINK}?p=AbC", passcode="AbC", passcode_late=True, open=True
+        browser,
+        tmp_path,
+        link=f"{LINK}?p=AbC",
+        passcode="AbC",
+        passcode_at_prejoin=True,
+        passcode_late=True,
+        open=True,
     ) as at:
         await at.inside()
+        assert at.room.reported("joined")[0]["typed"] == "AbC"
         assert "give the passcode" in at.steps()
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import trio
 
-from meetcore import Admitted, CaptureHealth, Pcm, TrackAppeared, TrackGone
+from meetcore import Admitted, CallEnded, CaptureHealth, Pcm, TrackAppeared, TrackGone
 from meetcore_browser.browser import Browser, open_browser
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.guest.layers import SoundLayer
 from meetcore_browser.testing import until
+from meetcore_teams import speakers
 from tests.plugins.teams.visiting import Visit, visit
 
 pytestmark = pytest.mark.browser
@@ -104,6 +105,37 @@ async def test_the_mix_is_heard_and_each_tone_has_its_owner(
         assert {said for _, _, said in at.spoken()} == {source}
 
 
+async def test_a_dominant_speaker_that_is_stuck_is_believed_no_more(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speakers, "STUCK_S", 1.0)
+    people = {"a": _member("8:orgid:ada", "Ada", 11), "b": _member("8:orgid:bob", "Bob", 12)}
+    async with visit(browser, tmp_path, open=True, dominant_stuck=True) as at:
+        at.room.tell("roster", participants=people)
+        await at.until(Admitted)
+        at.ada()
+        at.bob()
+        await at.people("Notes", "Ada", "Bob")
+        for who in ("bob", "ada", "bob", "ada", "bob"):
+            at.room.tell("speaks", id=who, on=True)
+            await trio.sleep(0.4)
+            at.room.tell("speaks", id=who, on=False)
+        await until(lambda: ("name:Bob (Unverified)", True, "active_speaker") in at.spoken())
+        assert at.joiner._speakers.believed is speakers.Witness.RING
+
+
+async def test_a_call_without_any_sound_is_told_and_attended_all_the_same(
+    browser: Browser, tmp_path: Path
+) -> None:
+    layers = (SoundLayer.PEER_CONNECTIONS,)
+    async with visit(browser, tmp_path, open=True, sound="none", layers=layers) as at:
+        at.ada()
+        await at.until(Admitted)
+        told = await at.until(CaptureHealth)
+        assert told.detail.endswith("there is no other to try")
+        assert not at.events.of_type(CallEnded)
+
+
 def _member(person: str, name: str, source: int) -> dict[str, Any]:
     streams = [{"type": "audio", "sourceId": source, "direction": "sendrecv"}]
     return {
@@ -140,6 +172,25 @@ async def test_without_a_mix_every_track_is_taken_after_a_while(
         await at.until(Admitted)
         await until(lambda: len(at.events.of_type(TrackAppeared)) == 2)
         assert "no track of the mix came" in at.steps()
+
+
+async def test_a_call_that_the_page_decodes_itself_is_heard_by_the_second_layer(
+    browser: Browser, tmp_path: Path
+) -> None:
+    layers = (SoundLayer.PEER_CONNECTIONS, SoundLayer.WEB_AUDIO)
+    async with visit(browser, tmp_path, open=True, sound="tab", layers=layers) as at:
+        at.ada()
+        await at.until(Admitted)
+        at.room.tell("speaks", id="ada", on=True)
+        mix = await at.until(TrackAppeared)
+        assert (mix.kind, mix.participant_id) == ("mix", None)
+        await at.until(
+            CaptureHealth, lambda h: h == CaptureHealth(True, "layer web audio: sound arrives")
+        )
+        rate = at.events.heard(mix.track_id)[-1].sample_rate_hz  # the page's own
+        tone = loud_hz(at.events.pcm(mix.track_id)[-8000:])
+        assert tone is not None
+        assert tone * rate / 16_000 == pytest.approx(440, abs=4)
 
 
 async def test_a_call_that_no_track_brings_is_heard_by_its_tab(tmp_path: Path) -> None:

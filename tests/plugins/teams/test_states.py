@@ -194,3 +194,31 @@ async def test_a_badge_in_an_unknown_language_is_learned_from_the_bots_own_row(
     seen = await browser.call(page.evaluate, script.replace("meetcore = { pack:", own))
     people = [(p["name"], p["self"]) for p in seen["read"]["people"]]
     assert people == [("Notes", True), ("Rui", False), ("Ana (Vendas)", False), ("Eva", False)]
+
+
+@pytest.mark.browser
+async def test_where_there_is_no_list_those_who_are_shown_are_the_people(read: Any) -> None:
+    tile = (
+        '<div data-stream-type="Video" data-tid="{}"><b class="{}">'
+        '<i data-tid="voice-level-stream-outline">.</i></b></div>'
+    )
+    _, seen = await read(tile.format("Ada", "vdi-frame-occlusion") + tile.format("Bob (Guest)", ""))
+    assert [p["name"] for p in seen["people"]] == ["Ada", "Bob (Guest)"]
+    assert seen["speakers"] == ["name:Ada"]
+
+
+@pytest.mark.browser
+async def test_a_row_is_read_in_each_form_that_is_known(read: Any) -> None:
+    rows = (
+        '<div data-tid="participantsInCall-Doe, Ada" aria-label="Doe, Ada, Organizer">x</div>',
+        '<div data-tid="participantsInCall-Doe, Ada"><p>DA</p></div>',
+        '<div data-cid="roster-participant" aria-label="Doe, Ada, muted"><b>D</b>'
+        "<p>Doe, Ada</p></div>",
+        '<div data-cid="roster-participant"><p>Doe, Ada</p></div>',
+        '<div role="tree" aria-label="Attendees"><p role="treeitem" aria-expanded="true"'
+        ' aria-label="In this meeting (1)">x</p>'
+        '<p role="treeitem" aria-label="Doe, Ada">Doe, Ada</p></div>',
+    )
+    for row in rows:
+        _, seen = await read(row)
+        assert [p["name"] for p in seen["people"]] == ["Doe, Ada"], row

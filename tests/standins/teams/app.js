@@ -2,7 +2,7 @@
 //
 // Switches (what the room's test asks for): launcher, light, frame, loading ("forever", "once",
 // "light"), av_before, av_after, av_frame, overlay, no_audio, mic_on, passcode, wall, wall_after, open,
-// lobby ("shortly", "admitted", "told", "host", "unworded"), threat, lobby_toolbar, denied ("words",
+// lobby ("shortly", "host", "unworded"), threat, lobby_toolbar, denied ("words",
 // "unworded"), strip (attributes that are missing), and those of call.js and media.js.
 (async () => {
   const app = document.querySelector("#app");
@@ -150,7 +150,8 @@
     if (switches.av_before) await mediaQuestion(false);
     await pressed;
     clearInterval(paint);
-    report("joined", { name, passcode });
+    const typed = root.querySelector('[data-tid="meeting-passcode-input"]')?.value ?? null;
+    report("joined", { name, passcode, typed });
     if (switches.av_after) await mediaQuestion(true);
   };
 
@@ -220,8 +221,7 @@
 
   // --- what the host does -----------------------------------------------------------------
 
-  const deny = () =>
-    switches.denied === "unworded" ? retryScreen("Nope.") : retryScreen(switches.denied === "declined" ? w.declined : w.denied);
+  const deny = () => retryScreen(switches.denied === "unworded" ? "Nope." : w.denied);
   const rejoin = () => button("Rejoin", null, { "data-tid": "anon-meeting-end-screen-rejoin-button" });
 
   const roster = async (participants) => {

@@ -29,7 +29,7 @@ class Media {
     service.onicecandidate = ({ candidate }) => client.addIceCandidate(candidate);
     client.onicecandidate = ({ candidate }) => service.addIceCandidate(candidate);
     client.ontrack = ({ track }) => this.play(track);
-    this.channel = service.createDataChannel(this.switches.channel ?? "main-channel");
+    this.channel = service.createDataChannel("main-channel");
     client.ondatachannel = ({ channel }) => (this.received = channel);
     const names = this.switches.mix === "none" ? ["audioOne", "audioTwo"] : ["mainAudio-0", "audio-redundant"];
     const order = this.switches.twin_first ? [1, 0] : [0, 1];
@@ -60,6 +60,7 @@ class Media {
     oscillator.start();
     this.tones.set(id, { oscillator, gain });
     this.sources.set(id, source);
+    if (this.switches.dominant_stuck && this.tones.size === 1) this.tellDominant(id);
   }
 
   remove(id) {

@@ -48,6 +48,7 @@
     const holder = row.closest('[data-tid^="participantsInCall-"]');
     const told = tidy((holder?.getAttribute("data-tid") ?? "").replace(/^participantsInCall-/, ""));
     if (told && label.startsWith(told)) return [told, label.slice(told.length)];
+    if (told && !label && !/^\d+$/.test(told)) return [told, tidy(row.textContent).replace(told, "")];
     const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
     let shown = "";
     while (walker.nextNode()) {
@@ -131,14 +132,31 @@
     return [...here.values()];
   };
 
+  // Where the list of people cannot be found, those who are shown are better than nobody.
+  const WITHOUT_LIST = 20;
+  let missed = 0;
+  const fromTiles = () => {
+    const names = new Set(all("tile").map((tile) => tidy(tileName(tile))));
+    names.delete("");
+    if (!names.size) return null;
+    const people = [...names].map((name) => ({ id: null, name, self: SELF.test(name), host: false, muted: null }));
+    const own = tidy(wire.self ?? "");
+    if (own && !people.some(({ name }) => bare(name) === own || behindOwn(name).length)) {
+      people.push({ id: null, name: own, self: true, host: false, muted: null });
+    }
+    return people;
+  };
+
   // Whichever list comes first stays the one: the two know people by other ids.
   let listedBy = null;
   let listed = [];
   const people = () => {
     const live = meetcore.connected === true;
     if (live && wire.self === null) return null;
-    const rows = listedBy === "wire" ? null : fromRows();
-    listedBy ??= wire.complete ? "wire" : rows ? "rows" : null;
+    let rows = listedBy === "wire" ? null : fromRows();
+    missed = rows ? 0 : missed + 1;
+    if (!rows && listedBy === null && (!live || missed > WITHOUT_LIST)) rows = fromTiles();
+    listedBy ??= wire.complete ? "wire" : rows && !missed ? "rows" : null;
     if (listedBy === "wire") listed = markSelf(fromWire());
     else if (rows) listed = filledUp(markSelf(numbered(rows)));
     else return null;
@@ -155,10 +173,13 @@
 
   // --- speakers by their tiles -----------------------------------------------------------
 
-  const rings = (ring) => {
-    if (ring.classList.contains("vdi-frame-occlusion") || ring.querySelector(".vdi-frame-occlusion")) return true;
+  const rings = (ring, tile) => {
+    const marked = ring.closest(".vdi-frame-occlusion");
+    if ((marked && tile.contains(marked)) || ring.querySelector(".vdi-frame-occlusion")) return true;
     const edge = getComputedStyle(ring, "::before");
-    return edge.content !== "none" && parseFloat(edge.borderTopWidth) > 0 && parseFloat(edge.opacity) === 1;
+    const clear = edge.borderTopColor === "transparent" || edge.borderTopColor === "rgba(0, 0, 0, 0)";
+    const drawn = edge.content !== "none" && parseFloat(edge.borderTopWidth) > 0 && !clear;
+    return drawn && parseFloat(edge.opacity) === 1;
   };
 
   const tileName = (tile) => {
@@ -170,7 +191,7 @@
   const speakers = () => {
     const tiles = all("tile").filter((tile) => all("voice_ring", tile).length);
     if (!tiles.length) return null;
-    const speaking = tiles.filter((tile) => all("voice_ring", tile).some(rings));
+    const speaking = tiles.filter((tile) => all("voice_ring", tile).some((ring) => rings(ring, tile)));
     const ids = speaking.map((tile) => named(tileName(tile))).filter((id) => id !== null);
     return [...new Set(ids)].sort();
   };
