@@ -259,8 +259,12 @@ class TeamsJoiner(GuestJoiner):
             guest.capabilities.discard(Capability.SEND_CHAT)
             guest.note("chat", "this meeting lets guests write nothing")
         await self._turn_panels(guest, look)
-        if guest.request.captions and "captions_list" not in look.found:
+        if not guest.request.captions:
+            return
+        if "captions_list" not in look.found:
             await self._turn_captions_on(guest, now)
+        elif guest.once("watch captions"):
+            await guest.page.command("watchCaptions", True)
 
     async def _turn_panels(self, guest: Guest, look: PageLook) -> None:
         now = trio.current_time()
@@ -281,7 +285,6 @@ class TeamsJoiner(GuestJoiner):
             await guest.page.press("captions_menu")
             await guest.page.wait_for("captions_button", timeout_s=PANEL_TIMEOUT_S)
         guest.note("turn captions on", await guest.page.press("captions_button"))
-        await guest.page.command("watchCaptions", True)
 
     def whose(self, guest: Guest, track: RemoteTrack) -> TrackAppeared | None:
         """Take the mix; everybody is in it."""

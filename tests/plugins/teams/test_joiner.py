@@ -312,6 +312,18 @@ async def test_people_come_go_and_change_their_names(browser: Browser, tmp_path:
         await until(lambda: len(at.events.of_type(RosterSeen)[-1].participants) == 2)  # type: ignore[attr-defined]
 
 
+async def test_a_list_that_shows_only_a_part_forgets_nobody(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, open=True, two_rails=True, rows=2) as at:
+        await at.inside()
+        for n, name in enumerate(("Ada", "Bob", "Cy")):
+            at.room.tell("joins", id=str(n), name=name)
+            await at.people("Notes", *("Ada", "Bob", "Cy")[: n + 1])
+        at.room.tell("leaves", id="2")
+        await at.people("Notes", "Ada", "Bob")
+
+
 async def test_one_place_for_people_and_chat_is_shared(browser: Browser, tmp_path: Path) -> None:
     async with visit(
         browser, tmp_path, open=True, plain_chat=True, own_name="Notes", toolbar_hides=True
@@ -349,7 +361,9 @@ async def test_notices_and_captions(browser: Browser, tmp_path: Path, locale: st
         at.room.tell("caption", line=1, name="Ada", text="Good morning")
         seen = await at.until(CaptionSeen)
         assert (seen.participant_id, seen.name, seen.text) == ("name:Ada", "Ada", "Good morning")
-        assert len(list(at.events.of_type(NoticeSeen))) == 1
+        assert len(at.events.of_type(NoticeSeen)) == 1
+        at.room.tell("caption", line=1, name="Ada", text="Good morning everybody")
+        await until(lambda: ("name:Ada", True, "caption") in at.spoken())
 
 
 async def test_a_call_that_is_nowhere_to_be_seen_is_lost(browser: Browser, tmp_path: Path) -> None:

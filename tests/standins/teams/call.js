@@ -29,12 +29,13 @@ class CallView {
     this.stage = make("div", { id: "stage", "data-tid": "modern-stage-wrapper" });
     this.railPlace = make("div", { id: "rail" });
     this.notices = make("div", { "data-tid": "notification-area", role: "status" });
+    this.badge = make("span", { "data-tid": "toolbar-item-badge" });
     const toolbar = make(
       "div",
       { "data-tid": "ubar-toolbar-wrapper", "data-has-loaded": "true", role: "toolbar" },
       make("span", { "data-tid": "call-duration" }, "00:12"),
       make("button", { id: "chat-button", "data-inp": "chat-button", onclick: () => this.open("chat") }, w.chat),
-      make("button", { id: "roster-button", "data-tid": "roster-button", "aria-label": w.people, onclick: () => this.open("people") }, "P"),
+      make("button", { id: "roster-button", "data-tid": "roster-button", "aria-label": w.people, onclick: () => this.open("people") }, "P", this.badge),
       make("button", { id: "raisehands-button", "aria-label": w.hand }, "H"),
       make("button", { id: "callingButtons-showMoreBtn", onclick: () => this.menu() }, w.more),
       make(
@@ -105,7 +106,8 @@ class CallView {
 
   paintPeople(all) {
     const w = this.words;
-    const rows = all.map((one) => {
+    const shown = this.switches.rows ? all.slice(-this.switches.rows) : all;
+    const rows = shown.map((one) => {
       const label = [one.name, one.host ? w.organizer : "", one.muted ? w.muted : ""].filter(Boolean).join(", ");
       return make(
         "div",
@@ -121,6 +123,7 @@ class CallView {
     const invited = this.switches.invited
       ? [make("div", { "data-cid": "roster-participant", "aria-label": "Ivy Invited", role: "treeitem" }, "Ivy Invited")]
       : [];
+    this.badge.textContent = this.switches.rows ? String(all.length) : "";
     return make("div", { role: "tree", "aria-label": "Attendees" }, ...rows, ...invited);
   }
 

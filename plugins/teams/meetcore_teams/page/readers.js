@@ -117,19 +117,21 @@
     }));
 
   // A list that the page shows only in part is filled up with those who were in it before.
-  let before = new Map();
+  const KEPT_MS = 180_000;
+  let before = new Map(); // id -> [person, when the page last showed them]
   const filledUp = (people) => {
     const [badge] = all("roster_count");
     const count = Number(/\d+/.exec(tidy(badge?.textContent ?? ""))?.[0] ?? 0);
     const here = new Map(people.map((person) => [person.id, person]));
-    if (count > here.size && count < 1000) {
-      for (const [id, person] of [...before].reverse()) {
-        if (here.size >= count) break;
-        if (!here.has(id)) here.set(id, person);
-      }
+    const now = performance.now();
+    const seen = new Map([...here].map(([id, person]) => [id, [person, now]]));
+    const recent = [...before].filter(([id, [, at]]) => !here.has(id) && now - at < KEPT_MS);
+    for (const [id, kept] of recent.sort(([, [, a]], [, [, b]]) => b - a)) {
+      if (seen.size >= count || count > 1000) break;
+      seen.set(id, kept);
     }
-    before = here;
-    return [...here.values()];
+    before = seen;
+    return [...seen.values()].map(([person]) => person);
   };
 
   // Where the list of people cannot be found, those who are shown are better than nobody.

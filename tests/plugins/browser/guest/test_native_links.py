@@ -59,6 +59,7 @@ async def test_no_app_is_asked_for_and_the_web_stays_as_it_is(
             }
             await page.evaluate("document.querySelector('#native').click()")
             await page.evaluate("document.querySelector('#here').click()")
-            assert await page.evaluate("new Promise((r) => setTimeout(() => r(window.stopped), 20))")
+            wait = "new Promise((done) => setTimeout(() => done(window.stopped), 20))"
+            assert await page.evaluate(wait) is True
             assert await page.evaluate("location.hash") == "#there"
             assert await page.goto(site.url("/nowhere")) == 404
