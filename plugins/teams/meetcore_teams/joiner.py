@@ -80,15 +80,6 @@ class TeamsJoiner(GuestJoiner):
         self._chosen = options
         self._begin(None)
 
-    @classmethod
-    def with_options(cls, options: TeamsOptions) -> TeamsJoiner:
-        """Make one with the pack that was chosen.
-
-        Raises:
-            SelectorPackInvalid: That pack cannot be used.
-        """
-        return cls(options, SelectorPack.load(Path(options.selectors or PACK)))
-
     def _begin(self, guest: Guest | None) -> None:
         """Forget an earlier attempt's page."""
         self._guest = guest

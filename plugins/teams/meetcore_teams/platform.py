@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import ClassVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-from meetcore import (
-    Call,
-    CallEvents,
-    CallRequest,
-    Capability,
-    MeetingLink,
-    Platform,
-    read_link,
-)
+from meetcore import Capability, MeetingLink, read_link
+from meetcore_browser.guest.guest_platform import GuestPlatform
 from meetcore_teams.options import TeamsOptions
+
+if TYPE_CHECKING:
+    from meetcore_browser.selectors import SelectorPack
+    from meetcore_teams.joiner import TeamsJoiner
 
 __all__ = ["TeamsPlatform"]
 
+HERE = Path(__file__).parent
 
-class TeamsPlatform(Platform[TeamsOptions]):
+
+class TeamsPlatform(GuestPlatform[TeamsOptions]):
     """Attends Teams meetings in a browser, under the bot's own name, as any guest does."""
 
     name: ClassVar[str] = "teams"
@@ -29,23 +28,29 @@ class TeamsPlatform(Platform[TeamsOptions]):
         "https://teams.microsoft.com/meet/1234567890123?p=AbCdEf",
         "https://teams.live.com/meet/9312345678901?p=XyZ123",
     )
+    sources: ClassVar[Mapping[str, str]] = {
+        "sound": "the client's mix, not its twin; all tracks where the mix is silent; what the page"
+        " plays; the tab",
+        "names": "who speaks, over the mix, by the sound's time",
+        "people": "a whole list that the client is told; the page's list; its tiles",
+        "speakers": "the client's dominant speakers; contributing sources; rings around tiles;"
+        " captions",
+        "chat": "the chat panel",
+        "captions": "the captions on the page",
+    }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.SEND_CHAT, Capability.READ_CHAT, Capability.CAPTIONS}
     )
+    pack_file: ClassVar[Path] = HERE / "selectors.toml"
+    readers: ClassVar[Path] = HERE / "page" / "readers.js"
 
     def parse(self, url: str) -> MeetingLink | None:
         """Return the one Teams meeting a text means, or None."""
         link = read_link(url)
         return link if link is not None and link.platform == self.name else None
 
-    @asynccontextmanager
-    async def open_call(
-        self, link: MeetingLink, request: CallRequest, events: CallEvents
-    ) -> AsyncIterator[Call]:
-        """Begin to join; see `meetcore_browser.guest`."""
-        from meetcore_browser.guest.guest_call import open_guest_call  # brings Playwright with it
-        from meetcore_teams.joiner import TeamsJoiner
+    def make_joiner(self, pack: SelectorPack) -> TeamsJoiner:
+        """Return the joiner, with this platform's options and that pack."""
+        from meetcore_teams.joiner import TeamsJoiner  # brings Playwright with it
 
-        joiner = TeamsJoiner.with_options(self.options)
-        async with open_guest_call(joiner, link, request, events, self.capabilities) as call:
-            yield call
+        return TeamsJoiner(self.options, pack)

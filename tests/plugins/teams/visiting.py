@@ -21,8 +21,9 @@ from meetcore import (
 from meetcore_browser.browser import Browser
 from meetcore_browser.guest.guest_call import GuestCall, open_guest_call
 from meetcore_browser.guest.layers import SoundLayer
+from meetcore_browser.selectors import SelectorPack
 from meetcore_browser.testing import KeepingCallEvents, until
-from meetcore_teams.joiner import TeamsJoiner
+from meetcore_teams.joiner import PACK, TeamsJoiner
 from meetcore_teams.options import TeamsOptions
 from meetcore_teams.platform import TeamsPlatform
 from tests.standins.site import StandinRoom, serve_standin
@@ -111,7 +112,8 @@ async def visit(
     with serve_standin(STANDIN) as site:
         opened = site.room(room or "another", **switches)
         chosen = {"loading_limit_s": 1.0, "attempts": 1, "roster_every_s": 3.0} | (options or {})
-        joiner = TeamsJoiner.with_options(TeamsOptions(origin=site.origin, locale=locale, **chosen))
+        options_of = TeamsOptions(origin=site.origin, locale=locale, **chosen)
+        joiner = TeamsJoiner(options_of, SelectorPack.load(PACK))
         if layers is not None:
             joiner.layers, joiner.layer_limit_s = layers, 1.5  # type: ignore[misc]
         parsed = read_link(link)
