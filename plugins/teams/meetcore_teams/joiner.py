@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import trio
+from attrs import evolve
 from playwright.async_api import Error as PlaywrightError
 
 from meetcore import (
@@ -105,15 +106,14 @@ class TeamsJoiner(GuestJoiner):
         """Say what no wording says: what a disabled button and an unknown last page mean."""
         self._of(guest)
         now = trio.current_time()
-        waits = seen.state is PageState.PRE_JOIN and "join_disabled" in look.found
-        if not waits or guest.follower.knocked_s is None:
-            self._disabled_since_s = None
-        else:
+        if [found.control for found in seen.by] == ["join_disabled"]:
+            # Before the knock it may wait for devices, and right after it for the server.
+            if guest.follower.knocked_s is None:
+                return evolve(seen, state=PageState.PRE_JOIN)
             self._disabled_since_s = self._disabled_since_s or now
-            if now - self._disabled_since_s < DISABLED_IS_WAITING_S:
-                return StateSeen(PageState.CONNECTING, (look.found["join_disabled"],))
-            detail = "the join button is disabled since the knock"
-            return StateSeen(PageState.WAITING, (look.found["join_disabled"],), detail)
+            waits = now - self._disabled_since_s >= DISABLED_IS_WAITING_S
+            return seen if waits else evolve(seen, state=PageState.CONNECTING)
+        self._disabled_since_s = None
         if seen.state in (PageState.PASSCODE_ASKED, PageState.NOT_FOUND):
             return self._passcode(guest, seen, look)
         if seen.state is PageState.UNKNOWN and "retry_screen" in look.found:

@@ -252,6 +252,16 @@ async def test_a_passcode_is_given_where_it_is_asked_for(browser: Browser, tmp_p
         assert "give the passcode" in at.steps()
 
 
+async def test_a_passcode_that_the_client_lost_is_given_again(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(
+        browser, tmp_path, link=f"{LINK}?p=AbC", passcode="AbC", drops_passcode=True, open=True
+    ) as at:
+        await at.inside()
+        assert at.steps().count("give the passcode") == 1
+
+
 @pytest.mark.parametrize("lobby", ["host", "unworded"])
 async def test_a_lobby_in_every_wording_and_in_none(
     browser: Browser, tmp_path: Path, lobby: str

@@ -1,7 +1,8 @@
 // A local web client made from public facts: the way in, the lobby, the ends. Test equipment.
 //
 // Switches (what the room's test asks for): launcher, light, frame, loading ("forever", "once",
-// "light"), av_before, av_after, av_frame, overlay, no_audio, mic_on, passcode, wall, wall_after, open,
+// "light"), av_before, av_after, av_frame, overlay, no_audio, mic_on, passcode, passcode_at_prejoin,
+// passcode_late, drops_passcode, wall, wall_after, open,
 // lobby ("shortly", "host", "unworded"), threat, lobby_toolbar, denied ("words",
 // "unworded"), strip (attributes that are missing), and those of call.js and media.js.
 (async () => {
@@ -168,7 +169,8 @@
       const field = make("input", { "data-tid": "meeting-passcode-input", placeholder: w.passcode });
       const again = button(w.retry, () => resolve(field.value), { "data-tid": "calling-retry-rejoinbutton", disabled: true });
       field.oninput = () => again.removeAttribute("disabled");
-      retryScreen(text, field, again);
+      const code = text ? [make("input", { "data-tid": "meeting-code-input", value: room })] : [];
+      retryScreen(text, ...code, field, again);
     });
 
   const lobby = () => {
@@ -281,6 +283,7 @@
   await new Promise((resolve) => setTimeout(resolve, 80));
   let given = passcode;
   if (exists && switches.passcode && given === null) given = await askPasscode("");
+  if (exists && switches.drops_passcode) given = await askPasscode(w.missing);
   if (exists && switches.passcode_late && once("late")) given = await askPasscode("");
   if (!exists || (switches.passcode && given !== switches.passcode)) {
     retryScreen(

@@ -94,7 +94,7 @@
     for (const { self, name } of people) {
       if (self) for (const badge of behindOwn(name)) if (!/^\(\d+\)$/.test(badge)) learned.add(badge);
     }
-    return people.map((person) => ({ ...person, name: shorn(person.name) }));
+    return people.map((person) => ({ ...person, name: shorn(bare(person.name)) }));
   };
 
   const fromRows = () => {
@@ -219,7 +219,7 @@
         const base = known || `${when}|${author}|${text}`;
         const n = (seen.get(base) ?? 0) + 1;
         seen.set(base, n);
-        return { id: n > 1 ? `${base}#${n}` : base, name: own && !author ? (wire.self ?? "") : author, text, own };
+        return { id: n > 1 ? `${base}#${n}` : base, name: own && !author ? (wire.self ?? "") : shorn(bare(author)), text, own };
       })
       .filter(({ text }) => text !== "");
   };
@@ -251,7 +251,7 @@
         const other = known && text.length < known.text.length && !text.startsWith(known.text.slice(0, 8));
         if (!known || known.name !== name || other) known = { key: `c${++keysGiven}`, name };
         keys.set(item, { ...known, text });
-        return { key: known.key, name, text };
+        return { key: known.key, name: shorn(bare(name)), text };
       })
       .filter(({ text }) => text !== "");
   };
