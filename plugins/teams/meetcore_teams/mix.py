@@ -51,7 +51,8 @@ class MixChoice:
         """Take one look at the tracks; return whether what is taken has changed."""
         levels = [level for level in levels if level.layer == "peer connections"]
         if not levels:
-            self._first_s = self._main = None
+            self._first_s = self._main = self._loud_again_s = None
+            self.all_tracks = False
             return False
         self._first_s = now_s if self._first_s is None else self._first_s
         before = (self.all_tracks, self._main)

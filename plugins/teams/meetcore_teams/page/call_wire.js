@@ -3,7 +3,7 @@
 // Passive: no message is sent, held back or changed. Three sources, each only where there is one:
 // * the client's notification socket and its HTTP answers carry rosters. A frame is `3:::` and JSON;
 //   where its url ends in `rosterUpdate` the body is deflated JSON in base64. One who came late gets
-//   only changes there, so only an HTTP answer counts as a whole list;
+//   only changes there, so only an HTTP answer counts as a whole list, and only where changes come;
 // * the data channel `main-channel` carries the history of dominant speakers, the newest first;
 // * contributing sources of the received tracks say who is in a mix at this moment.
 {
@@ -14,7 +14,7 @@
   const SOURCES_MS = 100;
   const SILENT_MS = 400;
 
-  const wire = { self: null, people: new Map(), sources: new Map(), complete: false };
+  const wire = { self: null, people: new Map(), sources: new Map(), complete: false, live: false };
   meetcore.wire = wire;
   meetcore.offer("iam", (name) => void (wire.self = name) ?? null);
 
@@ -72,6 +72,7 @@
       if (!/rosterUpdate\/?$/.test(String(message.url ?? "").split("?")[0])) return;
       const body = typeof message.body === "string" ? message.body : JSON.stringify(message.body);
       takeRoster(JSON.parse(body.trim().startsWith("{") ? body : await inflate(body)), false);
+      wire.live = true;
     });
 
   const takeAnswer = (url, type, text) => {

@@ -10,7 +10,7 @@
       .replace(/[\u00ad\u200b\u200e\u200f\u2060\ufeff]/g, "")
       .replace(/\s+/g, " ")
       .trim();
-  const wire = meetcore.wire ?? { self: null, people: new Map(), sources: new Map(), complete: false };
+  const wire = meetcore.wire ?? { self: null, people: new Map(), sources: new Map() };
 
   const BADGES =
     /\s*\((unverified|guest|external|you|me|nicht überprüft|gast|extern|sie|ich|invitado|externo|invité|externe|ゲスト|外部)\)(\s*\(\d+\))?\s*$/i;
@@ -27,7 +27,7 @@
   const behindOwn = (name) => {
     const own = tidy(wire.self ?? "");
     const rest = own && name.startsWith(own) ? name.slice(own.length) : "";
-    return rest && rest.replace(GROUPS, "").trim() === "" ? rest.match(GROUPS).map(tidy) : [];
+    return rest && rest.replace(GROUPS, "").trim() === "" ? (rest.match(GROUPS) ?? []).map(tidy) : [];
   };
   const shorn = (name) => {
     let text = name;
@@ -110,7 +110,7 @@
   const fromWire = () =>
     [...wire.people.values()].map(({ id, name, role }) => ({
       id,
-      name,
+      name: tidy(name),
       self: false,
       host: /organizer/i.test(role),
       muted: null,
@@ -158,7 +158,7 @@
     let rows = listedBy === "wire" ? null : fromRows();
     missed = rows ? 0 : missed + 1;
     if (!rows && listedBy === null && (!live || missed > WITHOUT_LIST)) rows = fromTiles();
-    listedBy ??= wire.complete ? "wire" : rows && !missed ? "rows" : null;
+    listedBy ??= wire.complete && wire.live ? "wire" : rows && !missed ? "rows" : null;
     if (listedBy === "wire") listed = markSelf(fromWire());
     else if (rows) listed = filledUp(markSelf(numbered(rows)));
     else return null;
