@@ -113,6 +113,8 @@ class ZoomJoiner(GuestJoiner):
         del look
         if guest.follower.was_inside:
             return seen
+        if seen.state is PageState.ENDED and not seen.by:
+            return StateSeen(PageState.UNKNOWN)  # an address that means so only after a call
         if seen.state in MISSING:
             return self._perhaps_not_yet(seen)
         if seen.state is PageState.WRONG_PASSCODE:

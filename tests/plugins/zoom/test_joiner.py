@@ -98,6 +98,24 @@ async def test_from_the_link_through_everything_in_the_way_and_out(
         assert not at.events.of_type(CallEnded)
 
 
+async def test_a_client_in_a_frame_and_a_bot_that_becomes_host(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, framed=True, **OPEN) as at:
+        await at.inside()
+        at.room.tell("join", who="a", name="Ada")
+        await at.roster(lambda people: len(people) == 2)
+        await at.room.until_reported("audio joined")
+        await at.track()
+        at.room.tell("promote")
+        at.room.tell("join", who="b", name="Ben")
+        await at.roster(lambda people: len(people) == 3)
+        # The red button would end the meeting for all.
+        await at.call.leave()
+        await at.room.until_reported("left")
+        assert not at.room.reported("ended for all")
+
+
 ENDS = [
     ("en-US", "remove", {}, EndReason.REMOVED, "removed"),
     ("de-DE", "remove", {}, EndReason.REMOVED, "removed"),

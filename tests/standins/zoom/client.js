@@ -236,6 +236,7 @@ const ACTS = {
     Object.assign(meeting.devices, { microphone: on, camera: on });
     meeting.drawDevices();
   },
+  promote: () => meeting.promote(),
   go: ({ to }) => location.assign(to),
 };
 
@@ -246,12 +247,18 @@ function act(message) {
   else ACTS[message.what](message);
 }
 
-new EventSource(`/standin/events?id=${id}`).onmessage = ({ data }) => act(JSON.parse(data));
+if (!room.framed || window !== window.top) {
+  new EventSource(`/standin/events?id=${id}`).onmessage = ({ data }) => act(JSON.parse(data));
+}
 
 const loads = Number(sessionStorage.getItem("loads") ?? 0) + 1;
 sessionStorage.setItem("loads", loads);
 report("loaded", { address: location.pathname + location.search });
-if (location.pathname === "/signin") show("<h1>Sign In</h1>");
+if (room.framed && window === window.top) {
+  // The whole client is in a frame of the same origin.
+  const source = `${location.pathname}?${new URLSearchParams({ ...Object.fromEntries(query), framed: "1" })}`;
+  root.replaceChildren(make(`<iframe id="webclient" class="pwa-webclient__iframe" width="1200" height="600" src="${source}"></iframe>`));
+} else if (location.pathname === "/signin") show("<h1>Sign In</h1>");
 else if (location.pathname === "/postattendee") show("<h1>Thank you</h1>");
 else if (room.invalid || loads <= (room.starts_after ?? 0)) invalidPage();
 else if (room.not_started) show(`<p>${say("not_started")}</p>`);

@@ -129,7 +129,8 @@ export class Meeting {
     const count = this.people.size;
     const button = this.footer.querySelector(".people-button");
     const word = this.list ? "close" : "open";
-    button.setAttribute("aria-label", `${word} the participants list pane,[${count}] particpants`);
+    const what = this.isHost ? `manage participants list pane,${count}` : `participants list pane,[${count}]`;
+    button.setAttribute("aria-label", `${word} the ${what} particpants`);
     button.querySelector("span").textContent = count;
     this.drawStage();
     if (this.list) this.drawList();
@@ -301,14 +302,16 @@ export class Meeting {
   }
 
   askToLeave() {
+    const end = `<button class="leave-meeting-options__btn leave-meeting-options__btn--default leave-meeting-options__btn--danger">End Meeting for All</button>`;
+    const danger = this.isHost ? "" : "leave-meeting-options__btn--danger";
     const menu = make(`<div class="leave-meeting-options" role="menu">
-      <button class="leave-meeting-options__btn leave-meeting-options__btn--danger" role="menuitem" aria-label="">${say("leave_meeting")}</button>
+      ${this.isHost ? end : ""}<button class="leave-meeting-options__btn ${danger} leave" role="menuitem" aria-label="">${say("leave_meeting")}</button>
       <div class="leave-option-container"><button class="leave-option-container__cancel-btn">Cancel</button></div></div>`);
     const cancel = () => menu.remove();
     menu.querySelector(".leave-option-container__cancel-btn").onclick = cancel;
     document.addEventListener("keydown", ({ key }) => key === "Enter" && cancel(), { once: true });
-    menu.querySelector(".leave-meeting-options__btn--danger").onclick = () => {
-      this.report("left");
+    for (const button of menu.querySelectorAll(".leave-meeting-options__btn")) button.onclick = () => {
+      this.report(button.matches(".leave") ? "left" : "ended for all");
       this.close();
       this.root.innerHTML = "<p>Bye</p>";
     };
@@ -320,6 +323,16 @@ export class Meeting {
     this.sound.end();
     this.footer.querySelector(".join-audio")?.remove();
     this.list = this.chat = null;
+  }
+
+  // The host left, and the bot is the next: its toolbar says 'End'.
+  promote() {
+    this.isHost = true;
+    this.people.get("1").host = true;
+    const button = this.footer.querySelector(".leave");
+    button.setAttribute("aria-label", "End");
+    button.textContent = "End";
+    this.draw();
   }
 
   // --- what people do -------------------------------------------------------------------------

@@ -40,8 +40,8 @@
 
   const counted = () => {
     for (const name of ["people_open", "people_closed"]) {
-      const found = reader.find(name)?.getAttribute("aria-label")?.match(/\[(\d+)\]/);
-      if (found) return Number(found[1]);
+      const found = reader.find(name)?.getAttribute("aria-label")?.match(/\[(\d+)\]|,\s*(\d+)\s+part/i);
+      if (found) return Number(found[1] ?? found[2]);
     }
     const number = plain(reader.find("people_number")?.textContent);
     return /^\d+$/.test(number) ? Number(number) : null;
@@ -105,8 +105,11 @@
     return found.length === 1 ? found[0].id : null;
   };
 
+  // Where everybody has a frame, who speaks is marked on it. The stage alone shows who spoke last.
   const shownSpeakers = () => {
-    const names = reader.all("speaker_frame").map((frame) => plain(inside("speaker_name", frame)?.textContent));
+    const frames = reader.all("speaker_frame");
+    const alone = !frames.length && !reader.find("speaker_strip");
+    const names = (alone ? reader.all("speaker_stage") : frames).map((frame) => plain(inside("speaker_name", frame)?.textContent));
     const ids = [...new Set(names.filter(Boolean))].map(idOfName);
     return ids.filter(Boolean).sort();
   };
