@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+import trio
 from attrs import evolve
+from playwright.async_api import Error as PlaywrightError
 
 from meetcore_browser.browser import Browser
 from meetcore_browser.guest.look import look_of, read_state
@@ -15,7 +18,8 @@ from meetcore_browser.guest.page_scripts import snapshot_script
 from meetcore_browser.page_state import PageState
 from meetcore_browser.selectors import SelectorPack
 from meetcore_zoom.platform import ZoomPlatform
-from tests.plugins.zoom.stage import PACK
+from tests.plugins.zoom.stage import PACK, STANDIN
+from tests.standins.site import serve_standin
 
 pytestmark = pytest.mark.browser
 
@@ -184,6 +188,11 @@ class Reader:
     async def state(self, html: str) -> PageState:
         return read_state(self.pack, look_of(await self.raw(html))).state
 
+    async def now(self) -> PageState:
+        """Return the state of the page that is open."""
+        raw = await self.browser.call(self.page.evaluate, self.script)
+        return read_state(self.pack, look_of(raw)).state
+
     async def wrong(self, rows: dict[str, tuple[str, PageState]]) -> dict[str, tuple[str, str]]:
         """Return the rows that are read as another state, with what they are and should be."""
         found = {name: (await self.state(html), wanted) for name, (html, wanted) in rows.items()}
@@ -267,6 +276,66 @@ async def test_a_language_that_nobody_wrote_wording_for(browser: Browser) -> Non
         "locked": (app("", footer(0, "Quitter")) + dialog(title="Verrouillée"), S.UNKNOWN),
     }
     assert await (await reader(browser)).wrong(rows) == {}
+
+
+REFUSALS: dict[str, tuple[dict[str, Any], PageState]] = {
+    "locked": ({"locked": True}, S.LOCKED),
+    "full": ({"full": True}, S.FULL),
+    "not there": ({"not_exist": True}, S.NOT_FOUND),
+    "an error": ({"error": 2}, S.CONNECTION_LOST),
+    "over": ({"over": True}, S.ENDED),
+    "bots": ({"wall": "bots"}, S.BOT_WALL),
+    "official": ({"wall": "rtms"}, S.OFFICIAL_API),
+    "human": ({"wall": "human"}, S.BOT_WALL),
+    "captcha": ({"captcha": True}, S.CAPTCHA),
+    "accounts only": ({"sign_in": "text"}, S.SIGN_IN),
+    "sent to sign in": ({"sign_in": "page"}, S.SIGN_IN),
+    "no browsers": ({"browser_disabled": True}, S.BROWSER_UNWANTED),
+    "joining": ({"joining_ms": -1}, S.CONNECTING),
+    "waiting": ({}, S.WAITING),
+    "waiting, new": ({"waiting_room": "new"}, S.WAITING),
+    "host awaited": ({"wait_for_host": True}, S.WAITING_FOR_HOST),
+    "inside": ({"waiting_room": False}, S.IN_CALL),
+    "invalid": ({"invalid": True}, S.NOT_FOUND),
+    "not started": ({"not_started": True}, S.NOT_STARTED),
+    "passcode": ({"passcode": "1"}, S.WRONG_PASSCODE),
+    "landing": ({"landing": True}, S.LAUNCHER),
+    "endless": ({"endless": True}, S.UNKNOWN),
+}
+
+_PRESS = """() => {
+  const field = document.querySelector('#input-for-name');
+  if (!field || window.pressed) return;
+  window.pressed = true;
+  field.value = 'Notes';
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+  document.querySelector('.preview-join-button').click();
+}"""
+
+
+@pytest.mark.parametrize("locale", ["en-US", "de-DE"])
+async def test_each_page_of_the_standin_is_known_in_either_language(
+    browser: Browser, locale: str
+) -> None:
+    context = await browser.call(browser.raw.new_context, locale=locale)
+    page = await browser.call(context.new_page)
+    reads = Reader(browser, page, PACK)
+    wrong = {}
+    with serve_standin(STANDIN) as site:
+        for number, (name, (switches, wanted)) in enumerate(REFUSALS.items()):
+            meeting = str(85001833000 + number)
+            site.room(meeting, any_input=True, **{"joining_ms": 20, **switches})
+            await browser.call(page.goto, f"{site.origin}/wc/{meeting}/join?pwd=0")
+            state = S.UNKNOWN
+            with trio.move_on_after(3 if wanted is not S.UNKNOWN else 0.5):
+                while state is not wanted or wanted is S.UNKNOWN:
+                    with suppress(PlaywrightError):  # it navigates
+                        await browser.call(page.evaluate, _PRESS)
+                        state = await reads.now()
+                    await trio.sleep(0.03)
+            if state is not wanted:
+                wrong[name] = (state.value, wanted.value)
+    assert wrong == {}
 
 
 ROWS = """<div id="participants-ul" role="list" aria-label="Participants list">
