@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 import trio
 from attrs import evolve
@@ -43,6 +44,17 @@ AUDIO_AGAIN_S = 3.0
 CONFIRM_S = 2.5
 LEAVE_S = 5.5
 CONTROL_S = 3.0
+ALLOW_S = 5.0
+"""How long the page may take to offer its 'Allow' beside the way to go on without devices."""
+ELSEWHERE = frozenset(
+    {
+        PageState.UNKNOWN,
+        PageState.LOADING,
+        PageState.PRE_JOIN,
+        PageState.PASSCODE_ASKED,
+        PageState.WRONG_PASSCODE,
+    }
+)
 MISSING = frozenset({PageState.NOT_FOUND, PageState.NOT_STARTED})
 
 HINTS: Mapping[PageState, str] = {
@@ -110,9 +122,11 @@ class ZoomJoiner(GuestJoiner):
 
     def conclude(self, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
         """Give a meeting time to begin, and a passcode one try."""
-        del look
         if guest.follower.was_inside:
             return seen
+        if seen.state in ELSEWHERE and (host := self._elsewhere(guest, look)):
+            detail = f"the page went to {host}, which is none of Zoom's"
+            return StateSeen(PageState.SIGN_IN, detail=detail)
         if seen.state is PageState.ENDED and not seen.by:
             return StateSeen(PageState.UNKNOWN)  # an address that means so only after a call
         if seen.state in MISSING:
@@ -123,6 +137,14 @@ class ZoomJoiner(GuestJoiner):
             detail = f"the page asks for a passcode, and the link has none: {seen.detail}"
             return evolve(seen, state=PageState.WRONG_PASSCODE, detail=detail.rstrip(": "))
         return seen
+
+    def _elsewhere(self, guest: Guest, look: PageLook) -> str | None:
+        """Return the host that the page went to, if it is not one where meetings are."""
+        host = urlsplit(look.url).hostname
+        home = urlsplit(self.address(guest.link)).hostname
+        if host is None or host == home or host.endswith((".zoom.us", ".zoomgov.com")):
+            return None
+        return None if host in ("zoom.us", "zoomgov.com") else host
 
     def _perhaps_not_yet(self, seen: StateSeen) -> StateSeen:
         now = trio.current_time()
@@ -161,7 +183,10 @@ class ZoomJoiner(GuestJoiner):
         elif state is PageState.PASSCODE_ASKED:
             await self._give_passcode(guest, look)
         elif state is PageState.PRE_JOIN and "allow_media" not in look.found:
-            await self._through_the_preview(guest, look)
+            if "without_media" in look.found:
+                await self._without_devices(guest)
+            else:
+                await self._through_the_preview(guest, look)
 
     async def _stay_in_the_browser(self, guest: Guest, look: PageLook) -> None:
         for control in ("join_from_browser", "launch_button"):
@@ -178,6 +203,13 @@ class ZoomJoiner(GuestJoiner):
         elif self._again("looked", self.options.look_again_s):
             guest.note("look again", look.title)
             await guest.page.page.goto(self.address(guest.link))
+
+    async def _without_devices(self, guest: Guest) -> None:
+        """Go on without devices where the page offers nothing else: sound may be missing then."""
+        since = self._when.setdefault("without_media", trio.current_time())
+        if trio.current_time() - since >= ALLOW_S:
+            guest.note("go on without devices", await guest.page.press("without_media"))
+            self._when.pop("without_media")
 
     async def _give_passcode(self, guest: Guest, look: PageLook) -> None:
         if "passcode" in self._when or "passcode_field" not in look.found:

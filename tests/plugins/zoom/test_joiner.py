@@ -278,14 +278,17 @@ async def test_people_by_what_the_client_is_told(browser: Browser, tmp_path: Pat
         assert (line.participant_id, line.name, line.text) == ("b", "Ben", "Good morning")
 
 
-@pytest.mark.parametrize("view", ["single", "gallery"])
-async def test_people_by_the_list_alone(browser: Browser, tmp_path: Path, view: str) -> None:
-    switches = {"signalling": False, "rows": 3, "view": view}
-    locale = "de-DE" if view == "gallery" else "en-US"
+@pytest.mark.parametrize(
+    ("locale", "view", "signalling"), [("en-US", "single", "partly"), ("de-DE", "gallery", False)]
+)
+async def test_people_by_the_list_alone(
+    browser: Browser, tmp_path: Path, locale: str, view: str, signalling: Any
+) -> None:
+    switches = {"signalling": signalling, "rows": 3, "view": view}
     async with visit(browser, tmp_path, locale=locale, **OPEN, **switches) as at:
-        await at.inside()
         at.room.tell("join", who="a", name="Ada", host=True)
         at.room.tell("join", who="b", name="Ben (Sales)")
+        await at.inside()
         await at.roster(lambda people: sorted(people.values()) == ["Ada", "Ben (Sales)", "Notes"])
         newest = at.events.of_type(RosterSeen)[-1]
         assert newest.self_id == "name:Notes"  # type: ignore[attr-defined]

@@ -87,7 +87,8 @@ export class Meeting {
     if (this.room.join_audio === false) this.beginSound();
     else this.offerAudio();
     this.signal(4098, { res: 0 });
-    this.signal(7937, { add: [...this.people.values()].map((person) => this.item(person)) });
+    const told = [...this.people.values()].filter(({ me }) => me || this.room.signalling !== "partly");
+    this.signal(7937, { add: told.map((person) => this.item(person)) });
     this.entered = true;
     this.draw();
     this.showFooter();
@@ -340,7 +341,7 @@ export class Meeting {
   join({ who, name, hz, host, bot }) {
     const person = { id: who, name, hz, host, bot };
     this.people.set(who, person);
-    this.signal(7937, { add: [this.item(person)] });
+    if (this.room.signalling !== "partly") this.signal(7937, { add: [this.item(person)] });
     this.draw();
   }
 

@@ -79,12 +79,20 @@
     return bot ? { ...person, bot } : person;
   };
 
-  let source = null; // one for the whole call: their ids have nothing to do with each other
+  // One source for the whole call: their ids have nothing to do with each other. Messages that do not
+  // tell of everybody, by the client's own count, are not believed.
+  const MOST_MISMATCHES = 10;
+  let source = null;
+  let mismatches = 0;
   const people = () => {
     const signalled = meetcore.signalled?.people();
     if (source !== "list" && signalled?.length) {
       const all = withSelf(signalled.map((person) => ({ ...person })));
-      if (source === "signalled" || all.some(({ me }) => me)) {
+      const count = counted();
+      const whole = count === null || count === all.length;
+      mismatches = whole ? 0 : mismatches + 1;
+      const believed = source === "signalled" ? mismatches < MOST_MISMATCHES : whole && all.some(({ me }) => me);
+      if (believed) {
         source = "signalled";
         listed = all;
         return all.map(told);
