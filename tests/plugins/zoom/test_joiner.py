@@ -310,6 +310,21 @@ async def test_people_by_the_list_alone(
         await at.roster(lambda people: sorted(people.values()) == ["Ben (Sales)", "Notes"])
 
 
+async def test_people_by_their_tiles_where_the_list_is_written_otherwise(
+    browser: Browser, tmp_path: Path
+) -> None:
+    switches = {"signalling": False, "other_list": True, "view": "gallery"}
+    async with visit(browser, tmp_path, **OPEN, **switches) as at:
+        at.room.tell("join", who="a", name="Ada")
+        await at.inside()
+        await at.roster(lambda people: sorted(people.values()) == ["Ada", "Notes"])
+        assert at.events.of_type(RosterSeen)[-1].self_id == "name:Notes"  # type: ignore[attr-defined]
+        at.room.tell("speak", who="a", on=True)
+        assert (await at.until(SpeakingIndicated)).participant_id == "name:Ada"
+        at.room.tell("leave", who="a")
+        await at.roster(lambda people: list(people.values()) == ["Notes"])
+
+
 async def test_notices_and_a_chat_that_is_off(browser: Browser, tmp_path: Path) -> None:
     async with visit(browser, tmp_path, chat="off", **OPEN) as at:
         await at.inside()

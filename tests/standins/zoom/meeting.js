@@ -142,7 +142,7 @@ export class Meeting {
     const speaker = others.find((person) => person.speaking) ?? this.lastSpeaker ?? others[0];
     this.lastSpeaker = speaker;
     const frame = (css, { name }) =>
-      `<div class="${css}"><video-player></video-player><div class="video-avatar__avatar-footer"><span>${escaped(name)}</span></div></div>`;
+      `<div class="${css}"><video-player></video-player><div class="video-avatar__avatar-title">${escaped(name)}</div><div class="video-avatar__avatar-footer"><span>${escaped(name)}</span></div></div>`;
     const view = this.room.view ?? "speaker";
     let html = "";
     if (view === "gallery") {
@@ -168,6 +168,10 @@ export class Meeting {
 
   // Only the rows that fit are there; while a screen is shared, one.
   drawList() {
+    if (this.room.other_list) {
+      this.list.innerHTML = [...this.people.values()].map(({ name }) => `<p class="x">${escaped(name)}</p>`).join("");
+      return;
+    }
     const rows = this.sharing ? 1 : (this.room.rows ?? 4);
     const all = [...this.people.values()].slice(0, rows);
     this.list.firstElementChild.innerHTML = all

@@ -66,6 +66,20 @@
     return [...known.values()];
   };
 
+  // A build whose list is written otherwise still has tiles: who is on one is there, who is not may be.
+  const PATIENCE = 8;
+  let listMissed = 0;
+  const readTiles = () => {
+    listMissed += 1;
+    if (listMissed < PATIENCE || !ownName) return null;
+    if (counted() === 1) known.clear();
+    for (const name of [ownName, ...reader.all("tile_name").map((tile) => plain(tile.textContent))]) {
+      const id = `name:${name}`;
+      if (name && !known.has(id)) known.set(id, { id, name, me: name === ownName, host: false, muted: null });
+    }
+    return [...known.values()];
+  };
+
   // Who of them is the bot: the page's own mark, or the only one of the name that was typed.
   const withSelf = (people) => {
     if (people.some(({ me }) => me)) return people;
@@ -98,7 +112,9 @@
         return all.map(told);
       }
     }
-    const all = readList();
+    let all = readList();
+    if (all === null) all = readTiles();
+    else listMissed = 0;
     if (all === null) return null;
     source = "list";
     listed = withSelf(all);
@@ -166,7 +182,8 @@
     const id = body?.id || (label ? `${label}#${time}` : `row-${keyOf(row)}`);
     const id_of_sender = source === "signalled" && sender?.dataset.userid;
     const known = id_of_sender && listed?.some((person) => person.id === id_of_sender);
-    return { id, name: own && ownName ? ownName : name, text, own, ...(known ? { sender: id_of_sender } : {}) };
+    const ownShown = ownName || listed?.find(({ me }) => me)?.name;
+    return { id, name: (own && ownShown) || name, text, own, ...(known ? { sender: id_of_sender } : {}) };
   };
 
   const chat = () => {
