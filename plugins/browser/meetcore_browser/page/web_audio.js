@@ -18,6 +18,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
   const { clone: cloneStream } = MediaStream.prototype;
   const { getUserMedia } = window.MediaDevices?.prototype ?? {};
   const DRIFT_S = 0.25;
+  const SETTLED_S = 0.2; // a context that has just begun skips some frames
 
   let on = config.webAudio === "on";
   let lastTrouble = null;
@@ -205,6 +206,9 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     await capture.open();
     tap.loaded ??= capture.loadWorklet(context);
     await tap.loaded;
+    for (let turn = 0; turn < 20 && wantsTap(context) && context.currentTime < SETTLED_S; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
     tap.failed = false;
     if (!wantsTap(context)) return;
     tap.number = capture.next();
