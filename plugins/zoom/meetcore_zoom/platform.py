@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -29,6 +30,14 @@ class ZoomPlatform(GuestPlatform[ZoomOptions]):
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.READ_CHAT, Capability.SEND_CHAT, Capability.CAPTIONS}
     )
+    sources: ClassVar[Mapping[str, str]] = {
+        "sound": "what the page plays by Web Audio, one mix; media elements; peer connections",
+        "names": "who speaks, by the sound's time",
+        "people": "what the client is told by its server; the page's list; its tiles",
+        "speakers": "what the client is told by its server; frames that are marked; the stage",
+        "chat": "the chat panel",
+        "captions": "the captions on the page",
+    }
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
 
