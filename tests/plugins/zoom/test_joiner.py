@@ -225,6 +225,7 @@ async def test_a_registrants_link_is_not_rewritten_and_goes_by_the_browser(
     ("locale", "switches", "reason"),
     [
         ("de-DE", {"locked": True}, EndReason.MEETING_LOCKED),
+        ("en-US", {"locked": True, "language": "de"}, EndReason.MEETING_LOCKED),
         ("en-US", {"wall": "rtms"}, EndReason.OFFICIAL_API_REQUIRED),
         ("de-DE", {"wall": "bots"}, EndReason.BOT_BLOCKED),
         ("en-US", {"captcha": True}, EndReason.CAPTCHA_REQUIRED),

@@ -2,7 +2,7 @@
 // what a host may do. Everything that breaks joiners is a switch of the room.
 
 import { Meeting } from "./meeting.js";
-import { make, say } from "./wording.js";
+import { make, say, speak } from "./wording.js";
 
 const root = document.querySelector("#root");
 const id = (location.pathname.match(/\d{9,11}/) ?? [""])[0];
@@ -13,6 +13,7 @@ const report = (what, more = {}) => {
 };
 const answer = await fetch(`/standin/room?id=${id}`);
 const room = answer.ok ? await answer.json() : { invalid: true };
+if (room.language) speak(room.language); // whatever it was asked for
 const meeting = new Meeting(room, root, report);
 const show = (html) => root.replaceChildren(make(`<div class="meeting-app">${html}</div>`));
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -90,8 +90,12 @@ const TEXTS = {
   },
 };
 
-const language = navigator.language.split("-")[0];
-document.documentElement.lang = TEXTS[language] ? navigator.language : "en-US";
+let language;
+export const speak = (tag) => {
+  language = tag.split("-")[0];
+  document.documentElement.lang = TEXTS[language] ? tag : "en-US";
+};
+speak(navigator.language);
 
 export const say = (key) => (TEXTS[language]?.[key] ?? TEXTS.en[key]).replaceAll("'", "’").replaceAll("...", "…");
 
