@@ -214,7 +214,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     tap.number = capture.next();
     tap.shift = shiftOf(context);
     tellTrack(tap.number, `context-${tap.number}`, context.sampleRate);
-    tap.worklet = pcmNode(context, tap, tap.shift);
+    tap.worklet = pcmNode(context, tap);
     connect.call(tap.junction, tap.worklet);
   };
 
@@ -226,11 +226,14 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     tell("gone", { track: number });
   };
 
-  // Two contexts on two clocks part in the course of hours.
+  // Two contexts on two clocks part in the course of hours, or of a busy second. What is behind is
+  // placed later from then on; what is ahead would come before what was told, and is a track anew.
   const mindDrift = async () => {
     for (const [context, tap] of taps) {
       if (!tap.worklet || tap.busy || context.state !== "running") continue;
-      if (Math.abs(shiftOf(context) - tap.shift) < DRIFT_S * context.sampleRate) continue;
+      const ahead = tap.shift - shiftOf(context);
+      if (ahead < -DRIFT_S * context.sampleRate) tap.shift -= ahead;
+      if (ahead < 2 * DRIFT_S * context.sampleRate) continue;
       tap.busy = true;
       await endTap(tap);
       tap.busy = false;
@@ -275,13 +278,13 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
   };
 
   const beginElement = async (element, tracks) => {
-    const known = { source: element.srcObject ?? element.currentSrc, number: capture.next(), nodes: [], worklet: null, tickets: new Map() };
+    const known = { source: element.srcObject ?? element.currentSrc, number: capture.next(), shift: 0, nodes: [], worklet: null, tickets: new Map() };
     heard.set(element, known);
     await capture.open();
     if (heard.get(element) !== known) return;
     const context = capture.context();
     tellTrack(known.number, `element-${known.number}`, context.sampleRate);
-    known.worklet = pcmNode(context, known, 0);
+    known.worklet = pcmNode(context, known);
     for (const track of tracks) {
       const node = new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([track]) });
       ours.add(node);
@@ -315,7 +318,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
   const tellTrack = (number, label, sampleRate) =>
     tell("track", { track: number, layer: "web audio", label, streams: [], peer: 0, mid: null, sampleRate });
 
-  const pcmNode = (context, owner, shift) => {
+  const pcmNode = (context, owner) => {
     const node = new AudioWorkletNode(context, "meetcore-pcm", {
       numberOfInputs: 1,
       numberOfOutputs: 0,
@@ -324,7 +327,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     ours.add(node);
     const { number } = owner;
     node.port.onmessage = ({ data }) => {
-      if (data.pcm) tellAudio(number, data.firstFrame + shift, data.pcm);
+      if (data.pcm) tellAudio(number, data.firstFrame + owner.shift, data.pcm);
       else owner.tickets.get(data.done)?.();
     };
     return node;
