@@ -23,6 +23,7 @@ MAY_STAND_ON = {
     "server": {"websocket", "webhook"},
     "meetstream": {"websocket"},
     "spoke": {"websocket"},
+    "zoom": {"browser"},
 }
 
 

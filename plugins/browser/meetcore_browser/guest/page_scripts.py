@@ -15,9 +15,13 @@ __all__ = ["reader_scripts", "snapshot_script"]
 
 
 def reader_scripts(joiner: GuestJoiner) -> list[Path | str]:
-    """Return the scripts of a platform's page, in the order in which they have to run."""
+    """Return the scripts of a platform's page, in the order in which they have to run.
+
+    The pack goes with its wording of every language: a page is not always served in the one that
+    it is asked for. An account's own, or the country that the request comes from, may count more.
+    """
     return [
-        f"meetcore.pack = {_data(joiner.pack, joiner.options.locale)};",
+        f"meetcore.pack = {_data(joiner.pack)};",
         PAGE_FOLDER / "reader.js",
         *joiner.scripts,
         joiner.readers,
@@ -35,7 +39,7 @@ def snapshot_script(pack: SelectorPack, readers: Sequence[Path]) -> str:
     body = "\n".join(f"(() => {{\n{text}\n}})();" for text in texts)
     return f"""(() => {{
 'use strict';
-const meetcore = {{ pack: {_data(pack, None)}, tell() {{}}, offer() {{}}, readers: {{}} }};
+const meetcore = {{ pack: {_data(pack)}, tell() {{}}, offer() {{}}, readers: {{}} }};
 {body}
 const read = {{}};
 for (const [topic, reader] of Object.entries(meetcore.readers)) {{
@@ -45,5 +49,5 @@ return {{ ...meetcore.reader.look(), read }};
 }})()"""
 
 
-def _data(pack: SelectorPack, locale: str | None) -> str:
-    return json.dumps(pack_data(pack, locale), ensure_ascii=False)
+def _data(pack: SelectorPack) -> str:
+    return json.dumps(pack_data(pack), ensure_ascii=False)

@@ -18,6 +18,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
   const { clone: cloneStream } = MediaStream.prototype;
   const { getUserMedia } = window.MediaDevices?.prototype ?? {};
   const DRIFT_S = 0.25;
+  const SETTLED_S = 0.2; // a context that has just begun skips some frames
 
   let on = config.webAudio === "on";
   let lastTrouble = null;
@@ -205,12 +206,15 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     await capture.open();
     tap.loaded ??= capture.loadWorklet(context);
     await tap.loaded;
+    for (let turn = 0; turn < 20 && wantsTap(context) && context.currentTime < SETTLED_S; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
     tap.failed = false;
     if (!wantsTap(context)) return;
     tap.number = capture.next();
     tap.shift = shiftOf(context);
     tellTrack(tap.number, `context-${tap.number}`, context.sampleRate);
-    tap.worklet = pcmNode(context, tap, tap.shift);
+    tap.worklet = pcmNode(context, tap);
     connect.call(tap.junction, tap.worklet);
   };
 
@@ -222,11 +226,14 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     tell("gone", { track: number });
   };
 
-  // Two contexts on two clocks part in the course of hours.
+  // Two contexts on two clocks part in the course of hours, or of a busy second. What is behind is
+  // placed later from then on; what is ahead would come before what was told, and is a track anew.
   const mindDrift = async () => {
     for (const [context, tap] of taps) {
       if (!tap.worklet || tap.busy || context.state !== "running") continue;
-      if (Math.abs(shiftOf(context) - tap.shift) < DRIFT_S * context.sampleRate) continue;
+      const ahead = tap.shift - shiftOf(context);
+      if (ahead < -DRIFT_S * context.sampleRate) tap.shift -= ahead;
+      if (ahead < 2 * DRIFT_S * context.sampleRate) continue;
       tap.busy = true;
       await endTap(tap);
       tap.busy = false;
@@ -271,13 +278,13 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
   };
 
   const beginElement = async (element, tracks) => {
-    const known = { source: element.srcObject ?? element.currentSrc, number: capture.next(), nodes: [], worklet: null, tickets: new Map() };
+    const known = { source: element.srcObject ?? element.currentSrc, number: capture.next(), shift: 0, nodes: [], worklet: null, tickets: new Map() };
     heard.set(element, known);
     await capture.open();
     if (heard.get(element) !== known) return;
     const context = capture.context();
     tellTrack(known.number, `element-${known.number}`, context.sampleRate);
-    known.worklet = pcmNode(context, known, 0);
+    known.worklet = pcmNode(context, known);
     for (const track of tracks) {
       const node = new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([track]) });
       ours.add(node);
@@ -311,7 +318,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
   const tellTrack = (number, label, sampleRate) =>
     tell("track", { track: number, layer: "web audio", label, streams: [], peer: 0, mid: null, sampleRate });
 
-  const pcmNode = (context, owner, shift) => {
+  const pcmNode = (context, owner) => {
     const node = new AudioWorkletNode(context, "meetcore-pcm", {
       numberOfInputs: 1,
       numberOfOutputs: 0,
@@ -320,7 +327,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     ours.add(node);
     const { number } = owner;
     node.port.onmessage = ({ data }) => {
-      if (data.pcm) tellAudio(number, data.firstFrame + shift, data.pcm);
+      if (data.pcm) tellAudio(number, data.firstFrame + owner.shift, data.pcm);
       else owner.tickets.get(data.done)?.();
     };
     return node;

@@ -1,0 +1,1 @@
+"""Zoom meetings as a guest of Zoom's web client."""
