@@ -122,8 +122,9 @@ class MeetJoiner(GuestJoiner):
         elif flagged_as_bot(text) and visit.guest.once("flagged"):
             visit.guest.note("client flagged", "the service took this client for an automated one")
 
-    def conclude(self, guest: Guest, seen: StateSeen) -> StateSeen:
+    def conclude(self, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
         """Say what the pages of leaving and of home mean, which come after many things."""
+        del look
         visit = self.visit(guest)
         visit.now_s = trio.current_time()
         inside, knocked = guest.follower.was_inside, guest.follower.knocked_s is not None

@@ -220,14 +220,16 @@ class SlotOwners:
         """See who was shown to speak while one source alone was heard."""
         together: dict[tuple[object, ...], Counter[str]] = {}
         points = {0.0, self._now_s}
-        for each in (*self._stretches, *self._shown):
-            points |= {each.since_s, self._now_s if each.end_s is None else each.end_s}
-        for start_s, end_s in pairwise(sorted(points)):
+        spans = [(each.since_s, each.end_s) for each in self._stretches]
+        spans += [(each.since_s, each.end_s) for each in self._shown]
+        for since_s, end_s in spans:
+            points |= {since_s, self._now_s if end_s is None else end_s}
+        for start_s, stop_s in pairwise(sorted(points)):
             heard = [s for s in self._stretches if s.holds(start_s)]
             shown = [s for s in self._shown if s.holds(start_s)]
             if len(heard) == 1 and len(shown) == 1:
                 seconds = together.setdefault(heard[0].key, Counter())
-                ms = round(1000 * (end_s - start_s))
+                ms = round(1000 * (stop_s - start_s))
                 seconds[shown[0].participant_id] += ms
         for key, counted in together.items():
             who, ms = counted.most_common(1)[0]
