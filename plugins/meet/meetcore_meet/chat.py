@@ -29,10 +29,14 @@ class ChatMerge:
         if message_id in seen:
             return False
         seen.add(message_id)
-        key = (name, plain_text(text))
+        key = (_alike(name), _alike(text))
         count = self._counts.setdefault(way, Counter())
         count[key] += 1
         if count[key] <= self._told[key]:
             return False
         self._told[key] += 1
         return True
+
+
+def _alike(text: str) -> str:
+    return plain_text(text).replace("’", "'")

@@ -41,6 +41,8 @@ ORIGIN = "https://meet.google.com"
 PRESS_AGAIN_S = 6.0
 """The button to join may be pressed again when nothing came of it for that long."""
 PANEL_S = 5.0
+DIALOGS = 8
+"""How many looks the button to join waits for, while there are dialogs before it."""
 LEFT_S = 3.0
 WIRE_WAIT_S = 4.0
 """How long the service's own word on who is there is waited for, before the panel is opened."""
@@ -136,6 +138,9 @@ class MeetJoiner(GuestJoiner):
             detail = f"{_HOME}, without a word: {seen.detail}"
             state = PageState.ENDED if inside else PageState.DENIED
             return evolve(seen, state=state, detail=detail)
+        if seen.state is PageState.IN_CALL:
+            # What proves it encloses names and words, which say nothing about it.
+            return evolve(seen, detail="")
         flagged = "flagged" in guest.done
         if flagged and seen.state in (PageState.REFUSED, PageState.DENIED):
             return evolve(seen, detail=f"{seen.detail} (the client was flagged as automated)")
@@ -148,6 +153,8 @@ class MeetJoiner(GuestJoiner):
         visit, page, now = self.visit(guest), guest.page, trio.current_time()
         if visit.pressed_s is not None and now - visit.pressed_s < PRESS_AGAIN_S:
             return
+        if self._in_the_way(look) and any(guest.once(f"in the way {n}") for n in range(DIALOGS)):
+            return  # it was answered just now: what is behind it is seen with the next look
         await self._switch_off(guest, look)
         field = next((n for n in ("name_field", "any_name_field") if n in look.found), None)
         button = "join_button" if "join_button" in look.found else "any_join_button"
@@ -158,6 +165,10 @@ class MeetJoiner(GuestJoiner):
         guest.note("press join", await page.click(button))
         visit.pressed_s = now
         guest.knocked()
+
+    def _in_the_way(self, look: PageLook) -> bool:
+        rules = [rule for rule in self.pack.dialogs if rule.click is not None]
+        return any(rule.seen in look.found for rule in rules)
 
     async def _switch_off(self, guest: Guest, look: PageLook) -> None:
         """Switch microphone and camera off; where that does not work, the bot is silent anyway."""

@@ -25,10 +25,15 @@ _BADGES = (
 _PRESENTATION = re.compile(rf"[(（](?:{_PRESENTED})[)）]$", re.IGNORECASE)
 
 
+_UNSEEN = dict.fromkeys(
+    [0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF]
+)
+"""Characters that only stand in the way; joiners stay, which make one picture of several."""
+
+
 def plain_text(text: str) -> str:
     """Return a text on one line, without characters that cannot be seen."""
-    seen = "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) != "Cf")
-    return " ".join(seen.split())
+    return " ".join(unicodedata.normalize("NFC", text).translate(_UNSEEN).split())
 
 
 def clean_name(text: str) -> str:

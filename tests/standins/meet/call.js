@@ -35,9 +35,9 @@ class InCall {
       this.chips,
       this.tiles,
       this.captionsBox,
-      toolbar(this),
+      (this.tools = toolbar(this)),
       this.side,
-      h("div", { class: "toasts", "aria-live": "polite" }),
+      (this.toasts = h("div", { "aria-live": "polite" })),
     );
     document.body.replaceChildren(this.root, recaptcha());
     this.draw();
@@ -119,7 +119,9 @@ class InCall {
   }
 
   redrawTools() {
-    this.root.querySelector(".tools").replaceWith(toolbar(this));
+    const tools = toolbar(this);
+    this.tools.replaceWith(tools);
+    this.tools = tools;
   }
 
   // --- what happens ------------------------------------------------------------------------
@@ -154,7 +156,7 @@ class InCall {
     if (this.switches.wire_chat !== false) this.media.send("collections", collections({ chats: [chatRecord(id, person.device, text)] }));
     if (this.panel !== "chat") {
       this.unread = true;
-      this.root.querySelector(".toasts").replaceChildren(h("div", {}, text));
+      this.toasts.replaceChildren(h("div", {}, text));
     }
     this.drawPanel();
     this.redrawTools();
@@ -298,5 +300,7 @@ function dialog(text, ...answers) {
 
 // It is on every page, and asks nobody anything.
 function recaptcha() {
-  return h("div", { class: "grecaptcha-badge" }, h("iframe", { src: "about:blank?recaptcha", width: 256, height: 60 }));
+  const badge = h("div", {}, h("iframe", { src: "about:blank?recaptcha", width: 256, height: 60 }));
+  badge.className = "grecaptcha-badge";
+  return badge;
 }

@@ -144,7 +144,7 @@
 
     matches(selector, presence) {
       const read = selector.kind === "words" || selector.kind === "text";
-      return this.candidates(selector).filter((element) => {
+      const found = this.candidates(selector).filter((element) => {
         if (selector.within && !inside(element, selector.within)) return false;
         if (selector.outside && inside(element, selector.outside)) return false;
         if (selector.without && contains(element, selector.without)) return false;
@@ -156,6 +156,9 @@
         }
         return true;
       });
+      if (!selector.only) return found;
+      const may = found.filter((element) => forbidden(element) === null);
+      return may.length === 1 ? may : [];
     }
 
     // [rank, element] of the first selector that matches, or null.

@@ -6,7 +6,10 @@ const MOVED_MS = 700;
 
 const words = (name) => (pack.controls[name]?.selectors ?? []).map(({ value }) => reader.plain(value).toLowerCase());
 const one = (name, within) => reader.all(name, within)[0] ?? null;
-const says = (element) => reader.plain(element?.textContent);
+// As it is written, but for white space and characters that nobody sees: names and words are people's own.
+const written = (text) =>
+  (text ?? "").replace(/[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g, "").replace(/\s+/g, " ").trim();
+const says = (element) => written(element?.textContent);
 
 const idOf = (element) => element.closest("[data-participant-id]")?.getAttribute("data-participant-id") ?? null;
 
@@ -28,7 +31,7 @@ const marked = (name, element) => {
 
 const fromRow = (row) => ({
   id: row.getAttribute("data-participant-id"),
-  name: reader.plain(row.getAttribute("aria-label")) || says(one("row_name", row)),
+  name: written(row.getAttribute("aria-label")) || says(one("row_name", row)),
   self: marked("self_words", row),
   host: marked("host_words", row),
 });
@@ -128,7 +131,7 @@ const chat = () => {
   const headers = reader.all("chat_sender");
   return messages.map((message) => {
     const header = headerOf(message, headers);
-    const sender = reader.plain(header?.getAttribute("data-sender-name")) || says(header);
+    const sender = written(header?.getAttribute("data-sender-name")) || says(header);
     return {
       id: message.getAttribute("data-message-id"),
       name: sender,
@@ -148,7 +151,7 @@ const leaves = (element) => {
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const { data, parentElement } = walker.currentNode;
-    if (reader.plain(data) && !parentElement.closest("button, i, [aria-hidden=true]")) found.push(reader.plain(data));
+    if (written(data) && !parentElement.closest("button, i, [aria-hidden=true]")) found.push(written(data));
   }
   return found;
 };
