@@ -44,6 +44,9 @@ PANEL_S = 5.0
 DIALOGS = 8
 """How many looks the button to join waits for, while there are dialogs before it."""
 LEFT_S = 3.0
+PANEL_STAYS_S = 2.5
+"""How long a panel stays at least, so that all of it is read."""
+CHAT_EVERY_S = 20.0
 WIRE_WAIT_S = 4.0
 """How long the service's own word on who is there is waited for, before the panel is opened."""
 RESPONSE_CHARS = 4_000_000
@@ -198,26 +201,47 @@ class MeetJoiner(GuestJoiner):
         if "mic_on" in look.found and guest.once(f"mic {int(now // 10)}"):
             await self._switch_off(guest, look)
         self._mind_chat(guest, look)
-        if guest.request.captions and "captions_off" in look.found and self._may(guest, "captions"):
+        if self._wants_captions(guest, look):
             guest.note("turn captions on", await guest.page.press("captions_off"))
         elif not visit.people.told_lately(now) and now - since_s >= WIRE_WAIT_S:
             await self._open_panels(guest, look)
+
+    def _wants_captions(self, guest: Guest, look: PageLook) -> bool:
+        """Whether to press the button; where only its icon is known, once: it may turn them off."""
+        button = look.found.get("captions_off")
+        if not guest.request.captions or button is None or "captions_region" in look.found:
+            return False
+        if "captions" in button.text.lower() or "untertitel" in button.text.lower():
+            return self._may(guest, "captions")
+        return not self.visit(guest).wire_captions and guest.once("captions 0")
 
     def _may(self, guest: Guest, what: str) -> bool:
         """Whether something may be tried once more."""
         return any(guest.once(f"{what} {number}") for number in range(3))
 
     async def _open_panels(self, guest: Guest, look: PageLook) -> None:
-        """Without the service's own word, have the page show its people, and new messages."""
-        if "chat_panel" not in look.found and (
-            "chat_unread" in look.found or guest.once("chat opened")
-        ):  # fmt: skip
-            if "chat_button" in look.found:
-                guest.note("open the chat", await guest.page.press("chat_button"))
+        """Without the service's own word, have the page show what is written, or who is there.
+
+        There is room for one panel. Where everybody has a tile it is the chat's; where not, the
+        people's, and now and then the chat's.
+        """
+        visit, now = self.visit(guest), trio.current_time()
+        if "chat_panel" in look.found:
+            visit.chat_s = now
+        if now - visit.panel_s < PANEL_STAYS_S:
             return
-        closed = "person_row" not in look.found and "people_chip" in look.found
-        if closed and self._may(guest, "people"):
-            guest.note("open the people", await guest.page.press("people_chip"))
+        crowded = visit.people.crowded(now)
+        stale = "chat_unread" in look.found or now - visit.chat_s >= CHAT_EVERY_S
+        if Capability.READ_CHAT in guest.capabilities and (stale or not crowded):
+            wanted, shown, button = "the chat", "chat_panel", "chat_button"
+        else:
+            wanted, shown, button = "the people", "person_row", "people_chip"
+        if shown in look.found or button not in look.found:
+            return
+        visit.panel_s = now
+        found = await guest.page.press(button)
+        if guest.once(f"open {wanted}"):
+            guest.note(f"open {wanted}", found)
 
     async def _mind_sound(self, guest: Guest, inside_s: float) -> None:
         """Have the next layer hear, once the call's own tracks gave nothing for a while."""

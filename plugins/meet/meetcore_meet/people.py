@@ -18,6 +18,8 @@ __all__ = ["MeetPeople"]
 
 BELIEVED_S = 150.0
 """How long the service may keep silent before the page alone is believed: two lists and a half."""
+SHOWN_S = 30.0
+"""How long the page's last whole list is believed while it shows only some, the panel closed."""
 
 
 @define
@@ -32,7 +34,9 @@ class MeetPeople:
     _told: dict[str, SpacePerson] = field(factory=dict)
     _told_s: float | None = None
     _shown: dict[str, dict[str, Any]] = field(factory=dict)
+    _shown_s: float | None = None
     _trouble: str = ""
+    _trouble_s: float | None = None
 
     def tell(self, people: Iterable[SpacePerson], now_s: float, *, whole: bool = False) -> None:
         """Take what the service told, `whole` where it listed everybody."""
@@ -56,18 +60,24 @@ class MeetPeople:
         if people:
             self._told_s = now_s
 
-    def show(self, data: Any) -> None:
+    def show(self, data: Any, now_s: float) -> None:
         """Take what the page shows: a list as page/readers.js gives it, or why there is none."""
         if isinstance(data, list):
             entries = [entry for entry in data if isinstance(entry, dict)]
             self._shown = {str(entry.get("id", "")): entry for entry in entries}
+            self._shown_s = now_s
             self._trouble = ""
         elif isinstance(data, Mapping):
+            self._trouble_s = now_s
             self._trouble = str(data.get("error", "the people cannot be read"))
 
     def told_lately(self, now_s: float) -> bool:
         """Whether what the service tells is believed now."""
         return self._told_s is not None and now_s - self._told_s <= BELIEVED_S
+
+    def crowded(self, now_s: float) -> bool:
+        """Whether more people are there than tiles, so that only the panel shows everybody."""
+        return self._trouble_s is not None and now_s - self._trouble_s <= 2 * SHOWN_S
 
     def is_person(self, device: str) -> bool:
         """Whether a device is a person's, and not a shared screen."""
@@ -102,7 +112,8 @@ class MeetPeople:
         """Return everybody, as a reader would; or why that cannot be said; None for nothing yet."""
         own = self.self_id(now_s)
         if not self.told_lately(now_s):
-            if self._trouble:
+            lately = self._shown_s is not None and now_s - self._shown_s <= SHOWN_S
+            if self._trouble and not lately:
                 return {"error": self._trouble}
             if not self._shown:
                 return None

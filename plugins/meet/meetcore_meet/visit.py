@@ -43,12 +43,16 @@ class MeetVisit:
         heard: Whether any source was heard on the call's tracks.
         wire_captions: Whether captions come from the service itself.
         since_s: Since when it is in the call.
+        chat_s: When the chat's panel was last seen or opened.
+        panel_s: When a panel was last opened.
     """
 
     guest: Guest
     now_s: float = 0.0
     pressed_s: float | None = None
     since_s: float | None = None
+    chat_s: float = 0.0
+    panel_s: float = 0.0
     heard: bool = False
     wire_captions: bool = False
     people: MeetPeople = field(init=False)
@@ -66,7 +70,7 @@ class MeetVisit:
     def on_people(self, data: Any, at_s: float | None) -> None:
         """Take the people that the page shows."""
         del at_s
-        self.people.show(_without_presentations(data))
+        self.people.show(_without_presentations(data), self.now_s)
         self.tell_people()
 
     def tell_people(self, *, again: bool = False) -> None:

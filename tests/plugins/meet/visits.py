@@ -141,4 +141,9 @@ async def visit(
         joiner, link, request, events, platform.capabilities, browser=browser
     ) as call:
         await until(lambda: call._attempt is not None)
-        yield MeetVisitor(call, room, events)
+        at = MeetVisitor(call, room, events)
+        try:
+            yield at
+        except BaseException:
+            print(at.room.reports, at.steps(), at.clicked(), *events.signals[-6:], sep="\n")
+            raise

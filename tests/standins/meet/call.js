@@ -147,7 +147,7 @@ class InCall {
   sync() {
     if (this.switches.wire === false) return;
     const path = "/$rpc/google.rtc.meetings.v1.MeetingSpaceService/SyncMeetingSpaceCollections";
-    fetch(path, { method: "POST", body: toBase64(everybody([...this.people.values()])) });
+    fetch(path, { method: "POST", body: toBase64(everybody([...this.people.values()])) }).then((answer) => answer.text());
   }
 
   said(person, text) {
@@ -245,7 +245,7 @@ function toolbar(call) {
   const { switches = {} } = call;
   const microphone = microphoneTool();
   const inCall = [
-    tool(call.captions ? W.captionsOff : W.captionsOn, "closed_caption_off", {}, () => {
+    tool(call.captions ? W.captionsOff : W.captionsOn, call.captions ? "closed_caption" : "closed_caption_off", {}, () => {
       call.captions = !call.captions;
       call.drawCaptions?.();
       call.redrawTools?.();

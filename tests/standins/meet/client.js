@@ -120,6 +120,7 @@ async function start() {
   const answer = await fetch(`/standin/room?id=${room}`);
   switches = await answer.json();
   bare = new Set(switches.bare ?? []);
+  Object.assign(W, switches.words);
   if (!answer.ok || switches.not_found) return page(W.badCode);
   const events = new EventSource(`/standin/events?id=${room}`);
   events.onmessage = ({ data }) => {

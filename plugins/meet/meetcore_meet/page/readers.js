@@ -19,7 +19,24 @@ const isShared = (tile) => {
   return Boolean(media && media !== id) || nameIn(tile).toLowerCase().includes(SHARED);
 };
 
-const nameIn = (tile) => says(one("tile_name", tile));
+// The texts of an element, each leaf for itself.
+const leaves = (element) => {
+  const found = [];
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const { data, parentElement } = walker.currentNode;
+    if (written(data) && !parentElement.closest("button, i, [aria-hidden=true]")) found.push(written(data));
+  }
+  return found;
+};
+
+// Where nothing that is known holds the name, the only text in a tile is it; one of several may not be.
+const nameIn = (tile) => {
+  const known = one("tile_name", tile);
+  if (known) return says(known);
+  const texts = leaves(tile);
+  return texts.length === 1 ? texts[0] : "";
+};
 
 const tiles = () => reader.all("tile").filter((tile) => !isShared(tile));
 const rows = () => reader.all("person_row").filter((row) => row.getAttribute("data-participant-id") && !isShared(row));
@@ -141,34 +158,38 @@ const chat = () => {
   });
 };
 
+// A line is told apart by its element, and where a page draws all of them anew, by what it says: the line
+// that went on is the one of the same name whose words this one begins with.
 let turns = 0;
-const keys = new WeakMap();
-const keyOf = (element) => keys.get(element) ?? keys.set(element, String(++turns)).get(element);
+let shown = []; // the lines of the last look: element, key, name, text
+const goesOn = (before, now) => now.startsWith(before.slice(0, 40)) || before.startsWith(now);
 
-// The texts of an element, each leaf for itself.
-const leaves = (element) => {
-  const found = [];
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const { data, parentElement } = walker.currentNode;
-    if (written(data) && !parentElement.closest("button, i, [aria-hidden=true]")) found.push(written(data));
-  }
-  return found;
+const keyed = (lines) => {
+  const here = new Set(lines.map(({ turn }) => turn));
+  const left = shown.filter(({ turn }) => !here.has(turn));
+  shown = lines.map((line) => {
+    const same = shown.find(({ turn }) => turn === line.turn);
+    const before = same ?? left.find(({ name, text }) => name === line.name && goesOn(text, line.text));
+    if (left.includes(before)) left.splice(left.indexOf(before), 1);
+    return { ...line, key: before?.key ?? String(++turns) };
+  });
+  return shown.map(({ key, name, text }) => ({ key, name, text }));
 };
 
 const captions = () => {
   const region = one("captions_region");
   if (!region) return null;
-  let turns = reader.all("caption_turn", region);
-  const known = turns.length > 0;
-  if (!known) turns = [...region.children].filter((child) => child.tagName !== "BUTTON");
-  return turns.flatMap((turn) => {
+  let drawn = reader.all("caption_turn", region);
+  const known = drawn.length > 0;
+  if (!known) drawn = [...region.children].filter((child) => child.tagName !== "BUTTON");
+  const lines = drawn.flatMap((turn) => {
     // Without the classes that are known: first the name, and then what was said.
     const [first, ...rest] = leaves(turn);
     const name = known ? says(one("caption_name", turn)) : (first ?? "");
     const text = known ? says(one("caption_text", turn)) : rest.join(" ");
-    return name && text ? [{ key: keyOf(turn), name, text }] : [];
+    return name && text ? [{ turn, name, text }] : [];
   });
+  return keyed(lines);
 };
 
 meetcore.readers = { people, speakers, chat, captions };
