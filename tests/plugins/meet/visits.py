@@ -28,7 +28,7 @@ from meetcore_meet.options import MeetOptions
 from meetcore_meet.platform import MeetPlatform
 from tests.standins.site import StandinRoom, StandinSite, serve_standin
 
-__all__ = ["CODE", "STANDIN", "MeetVisitor", "PACK", "PEOPLE", "device", "standin", "visit"]
+__all__ = ["CODE", "PACK", "PEOPLE", "STANDIN", "MeetVisitor", "device", "standin", "visit"]
 
 STANDIN = Path(__file__).parents[2] / "standins" / "meet"
 CODE = "abc-defg-hij"
