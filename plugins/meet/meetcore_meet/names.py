@@ -14,12 +14,16 @@ _NO_NAME = re.compile(
 )
 _SELF = "you|du|ich|sie|tú|usted|vous|você|voi|tu|自分|あなた"
 _PRESENTED = "presentation|präsentation|presentación|présentation|apresentação|プレゼンテーション"
+_ICONS = (
+    "domain_disabled|frame_person|keep_outline|mic_none|mic_off|more_vert|person_add|push_pin"
+    "|videocam_off|visual_effects"
+)
 # Badges stand behind a name, alone or several; where the text of a whole row was read they are
 # glued to it. The names of icons are words, too, of which a font makes pictures.
 _BADGES = (
     re.compile(rf"\s*[(（](?:{_SELF}|{_PRESENTED})[)）]$", re.IGNORECASE),
     re.compile(r"\s*Meeting host$"),
-    re.compile(r"(?:^|\s*)[a-z]+(?:_[a-z0-9]+)+$"),
+    re.compile(rf"\s*(?:{_ICONS})$"),
     re.compile(r"(?<=[^\W\d_A-Z])(?:Visitor|External)$"),
 )
 _PRESENTATION = re.compile(rf"[(（](?:{_PRESENTED})[)）]$", re.IGNORECASE)

@@ -24,6 +24,7 @@ PAGE_ONLY = {**OPEN, "wire": False}
 @pytest.fixture(autouse=True)
 def no_long_wait_for_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joiner, "WIRE_WAIT_S", 0.3)
+    monkeypatch.setattr(joiner, "PANEL_STAYS_S", 1.2)
 
 
 async def test_people_come_are_renamed_share_and_leave_by_the_services_word(
@@ -82,8 +83,7 @@ async def chats(at: MeetVisitor, count: int) -> list[tuple[str, str, bool]]:
     return [(c.sender_name, c.text, c.by_bot) for c in at.all(ChatArrived)]
 
 
-@pytest.mark.parametrize("language", ["en-US", "de-DE"])
-@pytest.mark.parametrize("wire", [True, False])
+@pytest.mark.parametrize(("wire", "language"), [(True, "en-US"), (False, "de-DE")])
 async def test_chat_is_read_and_sent_and_each_message_told_once(
     browser: Browser, site: StandinSite, tmp_path: Path, wire: bool, language: str
 ) -> None:

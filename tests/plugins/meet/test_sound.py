@@ -125,7 +125,7 @@ async def test_without_numbers_or_their_owners_a_voice_is_who_was_shown_to_speak
 ) -> None:
     async with visit(browser, site, tmp_path, switches={**OPEN, **switches}) as at:
         await at.until_names("Notes", *(str(person["name"]) for person in PEOPLE))
-        await speak(at, ("ada",), ("ben",), seconds=2.2)
+        await speak(at, ("ada",), ("ben",), seconds=1.5)
         await until(lambda: len({s.participant_id for s in at.owners() if s.participant_id}) == 2)
         right, wrong, _ = judged(at)
         assert right >= 15
