@@ -28,6 +28,7 @@ class MeetPlatform(GuestPlatform[MeetOptions]):
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.SEND_CHAT, Capability.READ_CHAT, Capability.CAPTIONS}
     )
+    sign_in_url: ClassVar[str] = "https://accounts.google.com/"
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
 
