@@ -44,6 +44,8 @@ PANEL_S = 5.0
 DIALOGS = 8
 """How many looks the button to join waits for, while there are dialogs before it."""
 LEFT_S = 3.0
+SPOKE_S = 5.0
+"""How long somebody may be shown to speak, and not be heard, before that is trouble."""
 PANEL_STAYS_S = 2.5
 """How long a panel stays at least, so that all of it is read."""
 CHAT_EVERY_S = 20.0
@@ -244,14 +246,24 @@ class MeetJoiner(GuestJoiner):
             guest.note(f"open {wanted}", found)
 
     async def _mind_sound(self, guest: Guest, inside_s: float) -> None:
-        """Have the next layer hear, once the call's own tracks gave nothing for a while."""
-        capture = guest.page.page.capture
-        if capture.sounded or inside_s < self.options.sound_wait_s or not guest.once("layer"):
+        """Have the next layer hear, once the call's own tracks gave nothing for a while.
+
+        Silence alone is no trouble, and no alarm: it is one when there is no track at all, or when
+        somebody was shown to speak meanwhile.
+        """
+        capture, visit = guest.page.page.capture, self.visit(guest)
+        others = [person for person in guest.people.values() if not person.is_self]
+        wait_s = self.options.sound_wait_s
+        if capture.sounded or not others or inside_s < wait_s:
             return
-        why = "no remote track" if not capture.tracks else "remote tracks are silent"
-        detail = f"{why} for {inside_s:.0f} s; what the page plays itself is heard as well"
-        guest.events.observe(CaptureHealth(False, detail))
-        await guest.page.page.hear_web_audio()
+        spoke = visit.shown_s is not None and visit.now_s - visit.shown_s >= min(wait_s, SPOKE_S)
+        remote = [track for track in capture.tracks if track.peer_connection]
+        if (spoke or not remote) and guest.once("silent tracks"):
+            why = "remote tracks are silent" if remote else "there is no remote track"
+            detail = f"{why} for {inside_s:.0f} s; what the page plays itself is heard as well"
+            guest.events.observe(CaptureHealth(False, detail))
+        if guest.once("layer"):
+            await guest.page.page.hear_web_audio()
 
     def _mind_chat(self, guest: Guest, look: PageLook) -> None:
         """Take out what the meeting's chat does not allow, and say why."""

@@ -42,6 +42,8 @@ class MeetVisit:
         pressed_s: When the button to join was pressed, on that clock.
         heard: Whether any source was heard on the call's tracks.
         wire_captions: Whether captions come from the service itself.
+        wire_speakers: Whether the service itself tells who speaks.
+        shown_s: Since when somebody was shown to speak without any sound, on that clock.
         since_s: Since when it is in the call.
         chat_s: When the chat's panel was last seen or opened.
         panel_s: When a panel was last opened.
@@ -55,6 +57,8 @@ class MeetVisit:
     panel_s: float = 0.0
     heard: bool = False
     wire_captions: bool = False
+    wire_speakers: bool = False
+    shown_s: float | None = None
     people: MeetPeople = field(init=False)
     owners: SlotOwners = field(factory=SlotOwners)
     chats: ChatMerge = field(factory=ChatMerge)
@@ -86,12 +90,19 @@ class MeetVisit:
 
     def on_speakers(self, data: Any, at_s: float | None) -> None:
         """Take who is shown to speak: for the mix of all, or to learn whose a track is."""
+        self._somebody(data)
         if self.mixed:
-            self.guest.takes["speakers"](data, at_s)
+            if not self.wire_speakers:
+                self.guest.takes["speakers"](data, at_s)
         elif isinstance(data, list) and at_s is not None:
             own = self.people.self_id(self.now_s)
             people = [str(each) for each in data if each != own]
             self._told(self.owners.speaking(people, max(0.0, at_s - SPEAKERS_LAG_S)))
+
+    def _somebody(self, speakers: Any) -> None:
+        own = self.people.self_id(self.now_s)
+        if self.shown_s is None and isinstance(speakers, list) and set(speakers) - {own}:
+            self.shown_s = self.now_s
 
     def on_chat(self, data: Any, at_s: float | None) -> None:
         """Take the messages that the page shows."""
@@ -197,7 +208,9 @@ class MeetVisit:
     def _wire_speakers(self, raw: bytes, at_s: float | None) -> None:
         for device, speaks in read_speakers(raw).items():
             (self._speaking.add if speaks else self._speaking.discard)(device)
-        if self.mixed:
+            self.wire_speakers = True
+        self._somebody(sorted(self._speaking))
+        if self.mixed and self.wire_speakers:
             self.guest.takes["speakers"](sorted(self._speaking), at_s)
 
     # --- voices -------------------------------------------------------------------------

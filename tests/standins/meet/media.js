@@ -80,7 +80,7 @@ class Media {
   }
 
   speak(person, on) {
-    if (on === Boolean(person.oscillator)) return;
+    if (on === Boolean(person.oscillator) || this.switches.sound === "nothing") return;
     if (!on) {
       person.oscillator.stop();
       person.oscillator.disconnect();
