@@ -61,7 +61,8 @@ async def test_each_page_shows_its_state_and_its_people(
     ("url", "state"),
     [
         ("https://accounts.google.com/v3/signin/identifier?continue=x", "sign_in"),
-        ("https://accounts.google.com.evil.example/", "not_found"),
+        ("https://accounts.google.com.evil.example/", "unknown"),
+        ("https://saved.invalid/", "unknown"),
         ("https://meet.google.com/abc-defg-hij?hl=en", "unknown"),
         ("https://meet.google.com/landing?hs=1", "not_found"),
         ("https://meet.google.com/", "not_found"),
