@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,6 +26,15 @@ class MeetPlatform(GuestPlatform[MeetOptions]):
 
     name: ClassVar[str] = "meet"
     link_examples: ClassVar[tuple[str, ...]] = ("https://meet.google.com/abc-defg-hij",)
+    sources: ClassVar[Mapping[str, str]] = {
+        "sound": "the three tracks that are lent to speakers; what the page plays",
+        "names": "contributing sources and the service's list of streams; who is shown to speak"
+        " while one source alone is heard; captions",
+        "people": "the service's messages to its client; the panel of people; tiles",
+        "speakers": "contributing sources; over a mix the service's word, or the tiles' movement",
+        "chat": "the service's messages to its client; the side panel",
+        "captions": "the service's messages to its client; the page's captions",
+    }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.SEND_CHAT, Capability.READ_CHAT, Capability.CAPTIONS}
     )
