@@ -188,7 +188,7 @@ def _person(message: WireFields) -> SpacePerson | None:
         device,
         name,
         None if status is None else status == _PRESENT,
-        7 in message.values,
+        7 in message.values and message.number(7) != 0,
         bool(message.number(34)),
         _device(message, 21),
     )

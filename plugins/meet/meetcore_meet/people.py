@@ -64,7 +64,8 @@ class MeetPeople:
         """Take what the page shows: a list as page/readers.js gives it, or why there is none."""
         if isinstance(data, list):
             entries = [entry for entry in data if isinstance(entry, dict)]
-            self._shown = {str(entry.get("id", "")): entry for entry in entries}
+            shown = {self.known(str(entry.get("id", ""))): entry for entry in entries}
+            self._shown = {key: {**entry, "id": key} for key, entry in shown.items()}
             self._shown_s = now_s
             self._trouble = ""
         elif isinstance(data, Mapping):
@@ -74,6 +75,16 @@ class MeetPeople:
     def told_lately(self, now_s: float) -> bool:
         """Whether what the service tells is believed now."""
         return self._told_s is not None and now_s - self._told_s <= BELIEVED_S
+
+    def known(self, shown_id: str) -> str:
+        """Return the id by which the service calls a device that the page shows, if it does.
+
+        The two may differ in what stands before the device's own part.
+        """
+        if shown_id in self._told:
+            return shown_id
+        tail = _tail(shown_id)
+        return next((told for told in self._told if _tail(told) == tail), shown_id)
 
     def crowded(self, now_s: float) -> bool:
         """Whether more people are there than tiles, so that only the panel shows everybody."""
@@ -129,7 +140,13 @@ class MeetPeople:
             for person in self._present()
         }
         # Who is shown and was never told of came just now; who was told to be out is on the way.
+        # Where nobody is known by both, the page counts otherwise, and everybody would be two.
+        alike = any(key in self._told for key in self._shown)
         for key, entry in self._shown.items():
-            if key not in self._told:
+            if alike and key not in self._told:
                 entries[key] = {**entry, "self": key == own}
         return list(entries.values())
+
+
+def _tail(device: str) -> str:
+    return device.rpartition("/")[2]

@@ -90,13 +90,15 @@ class MeetVisit:
 
     def on_speakers(self, data: Any, at_s: float | None) -> None:
         """Take who is shown to speak: for the mix of all, or to learn whose a track is."""
+        if isinstance(data, list):
+            data = [self.people.known(str(each)) for each in data]
         self._somebody(data)
         if self.mixed:
             if not self.wire_speakers:
                 self.guest.takes["speakers"](data, at_s)
         elif isinstance(data, list) and at_s is not None:
             own = self.people.self_id(self.now_s)
-            people = [str(each) for each in data if each != own]
+            people = [each for each in data if each != own]
             self._told(self.owners.speaking(people, max(0.0, at_s - SPEAKERS_LAG_S)))
 
     def _somebody(self, speakers: Any) -> None:

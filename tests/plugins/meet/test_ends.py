@@ -69,6 +69,17 @@ async def test_a_refusal_at_once_is_no_hosts_denial(
         assert "account" in (ended.evidence.hint or "")
 
 
+async def test_a_client_that_the_service_flags_says_so_with_its_refusal(
+    browser: Browser, site: StandinSite, tmp_path: Path
+) -> None:
+    switches = {"refuse": "fast", "flagged": True}
+    async with visit(browser, site, tmp_path, switches=switches) as at:
+        ended = await at.ended()
+        check(ended, EndReason.BOT_BLOCKED, "refused")
+        assert "flagged as automated" in ended.evidence.detail
+        assert "client flagged" in at.steps()
+
+
 async def test_the_page_of_leaving_before_the_call_is_a_denial(
     browser: Browser, site: StandinSite, tmp_path: Path
 ) -> None:

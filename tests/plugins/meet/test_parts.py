@@ -256,6 +256,28 @@ def test_the_bot_is_who_is_marked_or_alone_has_its_name() -> None:
     assert people.self_id(0.0) == ADA
 
 
+def test_a_device_is_one_though_page_and_service_write_its_id_otherwise() -> None:
+    people = MeetPeople("Notes")
+    people.tell([SpacePerson("devices/1", "Notes", True), SpacePerson("devices/2", "A", True)], 0)
+    people.show(
+        [
+            {"id": "spaces/x/devices/1", "name": "Notes", "self": True},
+            {"id": "spaces/x/devices/2", "name": "A"},
+            {"id": "spaces/x/devices/3", "name": "New"},
+        ],
+        0.0,
+    )
+    assert names(people.listed(0.0)) == {
+        "devices/1": "Notes",
+        "devices/2": "A",
+        "spaces/x/devices/3": "New",
+    }
+    assert people.self_id(0.0) == "devices/1"
+    # Ids of another kind altogether: nobody becomes two.
+    people.show([{"id": "x:1", "name": "Notes"}, {"id": "x:2", "name": "A"}], 1.0)
+    assert set(names(people.listed(1.0))) == {"devices/1", "devices/2"}
+
+
 def test_a_page_that_shows_only_some_is_told_as_such() -> None:
     people = MeetPeople("Notes")
     people.show({"error": "2 of 5 people have a tile"}, 0.0)
