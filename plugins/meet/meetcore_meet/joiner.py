@@ -328,7 +328,7 @@ class MeetJoiner(GuestJoiner):
                 "The chat of this meeting has no field that the bot could write in.",
                 "The host may have switched the chat off, or it is Workspace's own, in a frame.",
             )
-        await page.fill("chat_field", " ".join(text.split()) if "\n" not in text else text)
+        await page.fill("chat_field", text)
         await page.key("chat_field", "Enter")
 
     async def _wait_for_chat(self, guest: Guest) -> None:
