@@ -38,7 +38,8 @@ def tone_in(pcm: Any) -> int | None:
         return None
     spectrum = np.abs(np.fft.rfft(pcm.astype(float) * np.hanning(len(pcm))))
     hz = float(np.argmax(spectrum)) * 16_000 / len(pcm)
-    return min(TONES.values(), key=lambda tone: abs(tone - hz))
+    nearest = min(TONES.values(), key=lambda tone: abs(tone - hz))
+    return nearest if abs(nearest - hz) < 60 else None  # what begins or ends in the window clicks
 
 
 def windows(at: MeetVisitor, track_id: str) -> list[tuple[float, int]]:

@@ -39,6 +39,10 @@ class Media {
     await this.negotiate();
     if (late) setTimeout(() => { this.addSlot(); this.negotiate(); }, late);
     if (this.one) {
+      // A decoder gives something all the time; what stops altogether leaves its last moments in a buffer.
+      const nothing = new ConstantSourceNode(this.context, { offset: 0 });
+      nothing.connect(this.one);
+      nothing.start();
       const audio = h("audio", { autoplay: true });
       audio.srcObject = this.one.stream;
       document.body.append(audio);
