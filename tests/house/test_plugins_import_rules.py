@@ -18,6 +18,7 @@ PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.tom
 MAY_STAND_ON = {
     "easyrtc": {"browser"},
     "janus": {"browser"},
+    "meet": {"browser"},
     "rehearsal": {"browser"},
     "teams": {"browser"},
     "server": {"websocket", "webhook"},

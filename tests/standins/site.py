@@ -110,7 +110,8 @@ def serve_standin(folder: Path, page: str = "index.html") -> Iterator[StandinSit
     * `/static/NAME`: a file of the folder;
     * `/standin/room?id=ID`: the switches of a room, as JSON; 404 where there is no such room;
     * `/standin/events?id=ID`: what is told, as server-sent events;
-    * `POST /standin/report?id=ID`: takes a report, as JSON.
+    * `POST /standin/report?id=ID`: takes a report, as JSON;
+    * `POST /$rpc/...`: answers with what was sent, for a page that plays its own service.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -137,6 +138,9 @@ def serve_standin(folder: Path, page: str = "index.html") -> Iterator[StandinSit
             parts = urlsplit(self.path)
             room = site.rooms.get(parse_qs(parts.query).get("id", [""])[0])
             length = min(int(self.headers.get("Content-Length", "0")), REPORT_BYTES)
+            if parts.path.startswith("/$rpc/"):
+                self._answer(200, self.rfile.read(length).decode(), "text/plain")
+                return
             body = json.loads(self.rfile.read(length) or b"{}")
             if room is not None:
                 room.reports.append(body)

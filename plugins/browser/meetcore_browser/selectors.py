@@ -54,6 +54,8 @@ class Selector:
         within: CSS of something it has to stand in.
         outside: CSS of what it must not stand in.
         without: A text that must be no part of it, whatever the case: the name of an icon, say.
+        only: Whether it counts only where nothing else matches it: what is found by its place alone
+            must not be one of several. What is never clicked is left aside.
         min_size: Least width and height in CSS pixels; for what is always there and only counts
             once a person can see it.
         locale: BCP-47 tag of the language it holds for, None for every language.
@@ -70,6 +72,7 @@ class Selector:
     within: str | None = None
     outside: str | None = None
     without: str | None = None
+    only: bool = False
     min_size: tuple[int, int] | None = None
     locale: str | None = None
     frame: str | None = None
@@ -378,8 +381,8 @@ def _dialog(body: Any, controls: Mapping[str, Control], place: str) -> DialogRul
 
 _CONTROL_KEYS = {"selectors", "state", "frame"}
 _SELECTOR_KEYS = {
-    "kind", "value", "name", "within", "outside", "without", "min_size", "locale", "frame",
-    "since", "source", "proves",
+    "kind", "value", "name", "within", "outside", "without", "only", "min_size", "locale",
+    "frame", "since", "source", "proves",
 }  # fmt: skip
 
 
@@ -425,10 +428,14 @@ def _selector(entry: Any, place: str) -> Selector:
         isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) for n in size)
     ):
         raise SelectorPackInvalid(f"{place}: `min_size` is {size!r}.", "Write [width, height].")
+    only = entry.get("only", False)
+    if not isinstance(only, bool):
+        raise SelectorPackInvalid(f"{place}: `only` is {only!r}.", "Write true or leave it out.")
     return Selector(
         cast("Kind", kind),
         value,
         name,
+        only=only,
         min_size=None if size is None else (size[0], size[1]),
         **{key: _text(entry, key, place) for key in entry if key in _WORDS_OF_SELECTOR},
     )

@@ -166,6 +166,7 @@ class GuestAttempt:
         return self.joiner.hints.get(state, general)
 
     async def _answer_dialogs(self, look: PageLook) -> None:
+        """Tell what only tells, and answer one dialog: the next look sees what is left."""
         state = self.guest.follower.state
         for rule in self.joiner.pack.dialogs:
             seen = look.found.get(rule.seen)
@@ -185,6 +186,8 @@ class GuestAttempt:
                 self.guest.events.observe(NoticeSeen(rule.notice, seen.text, answer))
             else:
                 self.guest.note(f"dialog {rule.seen}", seen)
+            if rule.click is not None:
+                return
 
     async def _act(self, look: PageLook) -> GuestAttemptEnded | None:
         state = self.guest.follower.state

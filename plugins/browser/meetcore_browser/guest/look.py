@@ -177,6 +177,8 @@ def _selector_data(selector: Selector, rank: int) -> dict[str, Any]:
     for key in ("name", "within", "outside", "without"):
         if (value := getattr(selector, key)) is not None:
             data[key] = value
+    if selector.only:
+        data["only"] = True
     if selector.min_size is not None:
         data["min_size"] = list(selector.min_size)
     return data

@@ -82,8 +82,9 @@
 
   // One look at the page: its roots and its texts are fetched once, and only if somebody asks.
   class Look {
-    constructor() {
+    constructor(known) {
       this.at = performance.now();
+      this._roots = known;
     }
 
     get roots() {
@@ -109,9 +110,14 @@
       this._texts = [];
       for (const element of seen) {
         const text = plain(element.tagName === "INPUT" ? element.value : element.textContent);
-        if (text && text.length <= LONGEST) this._texts.push([element, text]);
+        if (text && text.length <= LONGEST) this._texts.push([element, text, text.toLowerCase()]);
       }
       return this._texts;
+    }
+
+    // All of them as one: most words of a pack are nowhere, and that is found out at once.
+    get words() {
+      return (this._words ??= this.texts.map(([, , small]) => small).join("\n"));
     }
 
     byCss(css, within) {
@@ -122,8 +128,9 @@
 
     byText(value, whole) {
       const wanted = whole ? plain(value) : plain(value).toLowerCase();
-      const says = whole ? (text) => text === wanted : (text) => text.toLowerCase().includes(wanted);
-      const found = this.texts.filter(([, text]) => says(text)).map(([element]) => element);
+      if (!this.words.includes(wanted.toLowerCase())) return [];
+      const says = whole ? ([, text]) => text === wanted : ([, , small]) => small.includes(wanted);
+      const found = this.texts.filter(says).map(([element]) => element);
       const inner = found.filter((element) => !found.some((other) => other !== element && element.contains(other)));
       return inner;
     }
@@ -144,7 +151,7 @@
 
     matches(selector, presence) {
       const read = selector.kind === "words" || selector.kind === "text";
-      return this.candidates(selector).filter((element) => {
+      const found = this.candidates(selector).filter((element) => {
         if (selector.within && !inside(element, selector.within)) return false;
         if (selector.outside && inside(element, selector.outside)) return false;
         if (selector.without && contains(element, selector.without)) return false;
@@ -156,6 +163,9 @@
         }
         return true;
       });
+      if (!selector.only) return found;
+      const may = found.filter((element) => forbidden(element) === null);
+      return may.length === 1 ? may : [];
     }
 
     // [rank, element] of the first selector that matches, or null.
@@ -204,10 +214,19 @@
     return { url: href, title: document.title, lang: document.documentElement?.lang ?? "", hits };
   };
 
+  // Readers ask many times a second, and a page rarely gets another shadow root.
+  const ROOTS_MS = 2000;
+  let lastRoots = null;
+  let rootsAt = 0;
+  const recentRoots = () => {
+    if (!lastRoots || performance.now() - rootsAt > ROOTS_MS) [lastRoots, rootsAt] = [roots(), performance.now()];
+    return lastRoots;
+  };
+
   // All elements that the best selector with any gives; within one element, or on the whole page.
   const all = (name, within) => {
     const control = pack.controls[name];
-    const now = new Look();
+    const now = new Look(recentRoots());
     for (const selector of control?.selectors ?? []) {
       const found =
         within && selector.kind === "css" ? now.byCss(selector.value, within) : now.matches(selector, control.state);

@@ -1,0 +1,1 @@
+"""The platform `meet`: Google Meet's meetings, as a guest of its web client."""

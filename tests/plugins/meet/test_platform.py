@@ -1,0 +1,103 @@
+"""The platform holds to what the core relies on, through the stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import ClassVar
+
+import pytest
+import trio
+
+from meetcore import Call, CallEvents, CallRequest, MeetingLink, Platform
+from meetcore.testing.conformance import ConformanceMeeting, PlatformConformance
+from meetcore_browser.guest import guest_call
+from meetcore_browser.guest.follower import PageFollower
+from meetcore_browser.guest.guest_call import open_guest_call
+from meetcore_browser.testing import SharedChromium
+from meetcore_meet.options import MeetOptions
+from meetcore_meet.platform import MeetPlatform
+from tests.plugins.meet.visits import CODE, PEOPLE, standin
+from tests.standins.site import StandinRoom, StandinSite
+
+pytestmark = pytest.mark.browser
+
+
+class StandinMeeting:
+    """A room of the stand-in, as the suite steers it."""
+
+    def __init__(self, site: StandinSite, room: StandinRoom) -> None:
+        self.link = f"https://meet.google.com/{CODE}"
+        self.missing_link = "https://meet.google.com/zzz-zzzz-zzz"
+        self._site, self._room = site, room
+
+    def _do(self, what: str, **more: object) -> None:
+        self._room.tell(what, **more)
+        # What was done to one page is no news to the next that comes.
+        self._room.told.clear()
+
+    async def admit(self) -> None:
+        self._do("admit")
+        await self._room.until_reported("in call", len(self._room.reported("knocked")))
+        self._do("speaks", id="ada", on=True)
+
+    async def deny(self) -> None:
+        await trio.sleep(REFUSED_S + 0.2)
+        self._do("deny")
+
+    async def remove(self) -> None:
+        self._do("remove")
+
+    async def end(self) -> None:
+        self._do("end")
+
+    async def say(self, text: str) -> None:
+        self._do("says", id="ada", text=text)
+
+
+REFUSED_S = 0.3
+"""How soon a denial is none of a host's, in these tests."""
+
+
+class SharedPlatform(MeetPlatform):
+    """The platform, in the Chromium that all tests share."""
+
+    chromium: ClassVar[SharedChromium]
+    origin: ClassVar[str]
+
+    @asynccontextmanager
+    async def open_call(
+        self, link: MeetingLink, request: CallRequest, events: CallEvents
+    ) -> AsyncIterator[Call]:
+        async with self.chromium.lend() as browser:
+            self.options = MeetOptions(origin=self.origin)
+            joiner = self.make_joiner(self.chosen_pack().pack)
+            async with open_guest_call(
+                joiner, link, request, events, self.capabilities, browser=browser
+            ) as call:
+                yield call
+
+
+class TestMeetPlatform(PlatformConformance):
+    @pytest.fixture(autouse=True)
+    def served(
+        self, shared_chromium: SharedChromium, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[None]:
+        quick = partial(PageFollower, refused_within_s=REFUSED_S)
+        monkeypatch.setattr(guest_call, "PageFollower", quick)
+        with standin() as site:
+            self.site = site
+            SharedPlatform.chromium, SharedPlatform.origin = shared_chromium, site.origin
+            yield
+
+    def make_platform(self) -> Platform:
+        return SharedPlatform()
+
+    def open_meeting(self) -> AbstractAsyncContextManager[ConformanceMeeting]:
+        return self._meeting()
+
+    @asynccontextmanager
+    async def _meeting(self) -> AsyncIterator[ConformanceMeeting]:
+        room = self.site.room(CODE, people=PEOPLE[:2])
+        yield StandinMeeting(self.site, room)
