@@ -14,7 +14,6 @@ from playwright.async_api import Error as PlaywrightError
 
 from meetcore import (
     Capability,
-    CaptureHealth,
     CommandFailed,
     MeetingLink,
     NameSource,
@@ -44,8 +43,6 @@ PANEL_S = 5.0
 DIALOGS = 8
 """How many looks the button to join waits for, while there are dialogs before it."""
 LEFT_S = 3.0
-SPOKE_S = 5.0
-"""How long somebody may be shown to speak, and not be heard, before that is trouble."""
 PANEL_STAYS_S = 2.5
 """How long a panel stays at least, so that all of it is read."""
 CHAT_EVERY_S = 20.0
@@ -82,6 +79,7 @@ class MeetJoiner(GuestJoiner):
 
     def __init__(self, options: MeetOptions, pack: SelectorPack) -> None:
         super().__init__(options, pack)
+        self.layer_limit_s = options.sound_wait_s
         self._current: MeetVisit | None = None
 
     @property
@@ -199,7 +197,7 @@ class MeetJoiner(GuestJoiner):
         visit.now_s = now
         visit.tell_people(again=True)
         since_s = now if visit.since_s is None else visit.since_s
-        await self._mind_sound(guest, now - since_s)
+        await self._hear_all(guest, now - since_s)
         if "mic_on" in look.found and guest.once(f"mic {int(now // 10)}"):
             await self._switch_off(guest, look)
         self._mind_chat(guest, look)
@@ -245,23 +243,15 @@ class MeetJoiner(GuestJoiner):
         if guest.once(f"open {wanted}"):
             guest.note(f"open {wanted}", found)
 
-    async def _mind_sound(self, guest: Guest, inside_s: float) -> None:
-        """Have the next layer hear, once the call's own tracks gave nothing for a while.
+    async def _hear_all(self, guest: Guest, inside_s: float) -> None:
+        """Have what the page plays heard as well, once the call's own tracks gave nothing.
 
-        Silence alone is no trouble, and no alarm: it is one when there is no track at all, or when
-        somebody was shown to speak meanwhile.
+        No alarm: silence alone is no trouble, and whether it is one is the kit's to say. But where
+        everybody is in one stream, the first words would be lost until it is.
         """
-        capture, visit = guest.page.page.capture, self.visit(guest)
         others = [person for person in guest.people.values() if not person.is_self]
-        wait_s = self.options.sound_wait_s
-        if capture.sounded or not others or inside_s < wait_s:
+        if guest.page.page.capture.sounded or not others or inside_s < self.layer_limit_s:
             return
-        spoke = visit.shown_s is not None and visit.now_s - visit.shown_s >= min(wait_s, SPOKE_S)
-        remote = [track for track in capture.tracks if track.peer_connection]
-        if (spoke or not remote) and guest.once("silent tracks"):
-            why = "remote tracks are silent" if remote else "there is no remote track"
-            detail = f"{why} for {inside_s:.0f} s; what the page plays itself is heard as well"
-            guest.events.observe(CaptureHealth(False, detail))
         if guest.once("layer"):
             await guest.page.page.hear_web_audio()
 

@@ -43,7 +43,6 @@ class MeetVisit:
         heard: Whether any source was heard on the call's tracks.
         wire_captions: Whether captions come from the service itself.
         wire_speakers: Whether the service itself tells who speaks.
-        shown_s: Since when somebody was shown to speak without any sound, on that clock.
         since_s: Since when it is in the call.
         chat_s: When the chat's panel was last seen or opened.
         panel_s: When a panel was last opened.
@@ -58,7 +57,6 @@ class MeetVisit:
     heard: bool = False
     wire_captions: bool = False
     wire_speakers: bool = False
-    shown_s: float | None = None
     people: MeetPeople = field(init=False)
     owners: SlotOwners = field(factory=SlotOwners)
     chats: ChatMerge = field(factory=ChatMerge)
@@ -102,9 +100,8 @@ class MeetVisit:
             self._told(self.owners.speaking(people, max(0.0, at_s - SPEAKERS_LAG_S)))
 
     def _somebody(self, speakers: Any) -> None:
-        own = self.people.self_id(self.now_s)
-        if self.shown_s is None and isinstance(speakers, list) and set(speakers) - {own}:
-            self.shown_s = self.now_s
+        if isinstance(speakers, list):
+            self.guest.speaking = set(speakers) - {self.people.self_id(self.now_s)}
 
     def on_chat(self, data: Any, at_s: float | None) -> None:
         """Take the messages that the page shows."""

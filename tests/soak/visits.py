@@ -1,0 +1,160 @@
+"""The kinds of visit: what a room is like, what happens in it, how a bot has to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import define, field, frozen
+
+import meetcore
+from meetcore import AutomaticLeave, State
+from tests.standins.site import StandinRoom, StandinSite, serve_standin
+
+__all__ = ["VISITS", "Site", "Visit", "served_sites"]
+
+STANDINS = Path(__file__).parents[1] / "standins"
+WAIT_S = 60.0
+KNOCKED_S = 5.5
+"""A denial that comes sooner is taken for the platform's own."""
+
+
+@frozen
+class Visit:
+    """One kind of visit.
+
+    Attributes:
+        platform: Whose stand-in.
+        about: What happens, in words.
+        reasons: How it may end.
+        switches: What the room is like.
+        acts: What the host does, in order: `knocked`, `inside` and `wait` wait, `stop` is the
+            bot's own, the rest goes to the page.
+        leave: Leave rules, other than usual.
+        kills: Whether the browser is killed in the call.
+    """
+
+    platform: str
+    about: str
+    reasons: tuple[str, ...]
+    switches: Mapping[str, Any] = field(factory=dict)
+    acts: Sequence[str] = ()
+    leave: Mapping[str, float] = field(factory=dict)
+    kills: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.platform}: {self.about}"
+
+    @property
+    def leave_rules(self) -> AutomaticLeave:
+        """Long ones, but for those that this visit is about."""
+        usual = {"waiting_room_s": 60.0, "nobody_joined_s": 60.0, "everyone_left_s": 60.0}
+        return AutomaticLeave(**{**usual, **self.leave})
+
+    async def play(self, bot: meetcore.Bot, room: StandinRoom) -> None:
+        """Do what happens, as the bot comes to it."""
+        for act in self.acts:
+            if act == "knocked":
+                await _until(bot, {State.AWAITING_ADMISSION})
+            elif act == "inside":
+                await _until(bot, meetcore.IN_CALL)
+            elif act == "wait":
+                await trio.sleep(KNOCKED_S)
+            elif act == "stop":
+                await bot.stop()
+            elif act == "ada":
+                room.tell("joins", id="ada", name="Ada", hz=440, source=11)
+            elif act == "ada leaves":
+                room.tell("leaves", id="ada")
+            else:
+                room.tell(act)
+
+
+async def _until(bot: meetcore.Bot, states: frozenset[State] | set[State]) -> None:
+    with trio.fail_after(WAIT_S):
+        while bot.state not in states:  # noqa: ASYNC110 (it is what a person would do)
+            await trio.sleep(0.1)
+
+
+@define
+class Site:
+    """One platform's stand-in, as it is served."""
+
+    served: StandinSite
+    link_form: str
+    own_options: Mapping[str, Any]
+    _rooms: int = 0
+
+    def open_room(self, visit: Visit) -> tuple[str, StandinRoom]:
+        """Open a room of its own for a visit; return its id as well."""
+        self._rooms += 1
+        room_id = self.link_form.format(number=self._rooms).rpartition("/")[2]
+        return room_id, self.served.room(room_id, **visit.switches)
+
+    def link(self, room_id: str) -> str:
+        """Return a room's link, on the platform's own host."""
+        return f"{self.link_form.rpartition('/')[0]}/{room_id}"
+
+    def options(self, visit: Visit) -> dict[str, Any]:
+        """Return the platform's options that lead to the stand-in."""
+        del visit
+        return {"origin": self.served.origin, **self.own_options}
+
+
+LINKS = {
+    "teams": "https://teams.microsoft.com/meet/9{number:012d}",
+}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "teams": {"loading_limit_s": 1.0, "attempts": 1},
+}
+
+
+@contextmanager
+def served_sites() -> Iterator[dict[str, Site]]:
+    """Serve every stand-in."""
+    with ExitStack() as stack:
+        yield {
+            name: Site(stack.enter_context(serve_standin(STANDINS / name)), link, OPTIONS[name])
+            for name, link in LINKS.items()
+        }
+
+
+def _everywhere(platform: str, opened: Mapping[str, Any]) -> list[Visit]:
+    """Return the visits that go the same way on every platform.
+
+    Args:
+        platform: The platform.
+        opened: The switches of a room without a lobby.
+    """
+    return [
+        Visit(platform, "admitted, stopped", ("stop_requested",),
+              acts=("knocked", "admit", "inside", "stop")),
+        Visit(platform, "the meeting ends", ("meeting_ended",), opened,
+              ("ada", "inside", "wait", "end")),
+        Visit(platform, "removed", ("removed",), opened, ("inside", "remove")),
+        Visit(platform, "denied by the host", ("denied",), acts=("knocked", "wait", "deny")),
+        Visit(platform, "turned away at once", ("bot_blocked", "denied"),
+              acts=("knocked", "deny")),
+        Visit(platform, "nobody answers", ("admission_timeout",), leave={"waiting_room_s": 2.0}),
+        Visit(platform, "nobody comes", ("nobody_joined",), opened,
+              leave={"nobody_joined_s": 2.0}),
+        Visit(platform, "everybody leaves", ("everyone_left",), opened,
+              ("ada", "inside", "wait", "ada leaves"), {"everyone_left_s": 1.0}),
+        Visit(platform, "it has been long enough", ("max_duration",), opened,
+              leave={"max_duration_s": 4.0}),
+        Visit(platform, "stopped in the lobby", ("stop_requested",), acts=("knocked", "stop")),
+        Visit(platform, "the browser dies", ("connection_lost", "crashed"), opened,
+              ("ada", "inside"), kills=True),
+    ]  # fmt: skip
+
+
+VISITS: list[Visit] = [
+    *_everywhere("teams", {"open": True}),
+    Visit("teams", "too early", ("meeting_not_started",), {"wall": "early"}),
+    Visit("teams", "sign in", ("sign_in_required",), {"wall": "sign_in"}),
+    Visit("teams", "encrypted", ("client_never_loaded",), {"wall": "encrypted"}),
+    Visit("teams", "not there", ("meeting_not_found",), {"wall": "bad_url"}),
+]
