@@ -1,5 +1,5 @@
 # Two commands do it all: `make demo` and `make test`. The rest is for those who change things.
-.PHONY: demo test quick check bench docs dist install
+.PHONY: demo test quick check bench soak docs dist install
 BIN := .venv/bin
 # Some images forbid Python to keep what it compiled; then everything takes half as long again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,6 +21,10 @@ check: install
 
 bench: install
 	@$(BIN)/python -m benchmarks
+
+soak: install
+	@sh .ci/setup tests
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),120)
 
 docs: install
 	@$(BIN)/python -m docs.reference.generate

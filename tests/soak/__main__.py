@@ -67,18 +67,18 @@ class Soak:
         self.visits += 1
         name = f"{visit} (visit {self.visits})"
         site = sites[visit.platform]
-        room_id, room = site.open_room(visit)
+        link, room = site.open_room(visit)
         bot: meetcore.Bot | None = None
         try:
             with trio.fail_after(VISIT_TIMEOUT_S):
                 async with (
                     meetcore.open_bot(
-                        site.link(room_id),
+                        link,
                         name="Notes",
                         transcriber=None,
                         sinks=("files",),
                         out_dir=self.folder,
-                        plugins={visit.platform: site.options(visit)},
+                        plugins={visit.platform: site.options()},
                         automatic_leave=visit.leave_rules,
                     ) as bot,
                     trio.open_nursery() as nursery,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import meetcore
 from meetcore import AutomaticLeave, State
 from tests.standins.site import StandinRoom, StandinSite, serve_standin
 
-__all__ = ["VISITS", "Site", "Visit", "served_sites"]
+__all__ = ["PLATFORMS", "VISITS", "Site", "Visit", "served_sites"]
 
 STANDINS = Path(__file__).parents[1] / "standins"
 WAIT_S = 60.0
@@ -65,12 +65,9 @@ class Visit:
                 await trio.sleep(KNOCKED_S)
             elif act == "stop":
                 await bot.stop()
-            elif act == "ada":
-                room.tell("joins", id="ada", name="Ada", hz=440, source=11)
-            elif act == "ada leaves":
-                room.tell("leaves", id="ada")
             else:
-                room.tell(act)
+                what, more = PLATFORMS[self.platform].acts.get(act, (act, {}))
+                room.tell(what, **more)
 
 
 async def _until(bot: meetcore.Bot, states: frozenset[State] | set[State]) -> None:
@@ -79,37 +76,82 @@ async def _until(bot: meetcore.Bot, states: frozenset[State] | set[State]) -> No
             await trio.sleep(0.1)
 
 
+@frozen
+class Platform:
+    """What is particular to one platform's stand-in.
+
+    Attributes:
+        link: The form of its links; `{room}` is the id of the room.
+        room_id: The form of its rooms' ids, of a number.
+        options: The platform's options.
+        switches: What every room is like.
+        acts: What acts are called there, and what goes with them.
+    """
+
+    link: str
+    room_id: Callable[[int], str]
+    options: Mapping[str, Any]
+    switches: Mapping[str, Any]
+    acts: Mapping[str, tuple[str, dict[str, Any]]]
+
+
+def _code(number: int) -> str:
+    letters = "".join(chr(97 + number // 26**place % 26) for place in range(10))
+    return f"{letters[:3]}-{letters[3:7]}-{letters[7:]}"
+
+
+PLATFORMS = {
+    "teams": Platform(
+        "https://teams.microsoft.com/meet/{room}",
+        "9{:012d}".format,
+        {"loading_limit_s": 1.0, "attempts": 1, "roster_every_s": 2.0},
+        {},
+        {
+            "ada": ("joins", {"id": "ada", "name": "Ada", "hz": 440, "source": 11}),
+            "ada leaves": ("leaves", {"id": "ada"}),
+        },
+    ),
+    "meet": Platform(
+        "https://meet.google.com/{room}",
+        _code,
+        {"attempts": 1},
+        {"people": []},
+        {
+            "ada": ("joins", {"id": "ada", "name": "Ada", "tone": 440}),
+            "ada leaves": ("leaves", {"id": "ada"}),
+        },
+    ),
+    "zoom": Platform(
+        "https://us02web.zoom.us/j/{room}",
+        "9{:09d}".format,
+        {"attempts": 1, "host_wait_s": 2.0},
+        {"joining_ms": 100},
+        {
+            "ada": ("join", {"who": "a", "name": "Ada"}),
+            "ada leaves": ("leave", {"who": "a"}),
+        },
+    ),
+}
+
+
 @define
 class Site:
     """One platform's stand-in, as it is served."""
 
     served: StandinSite
-    link_form: str
-    own_options: Mapping[str, Any]
+    platform: Platform
     _rooms: int = 0
 
     def open_room(self, visit: Visit) -> tuple[str, StandinRoom]:
-        """Open a room of its own for a visit; return its id as well."""
+        """Open a room of its own for a visit; return its link as well."""
         self._rooms += 1
-        room_id = self.link_form.format(number=self._rooms).rpartition("/")[2]
-        return room_id, self.served.room(room_id, **visit.switches)
+        room_id = self.platform.room_id(self._rooms)
+        room = self.served.room(room_id, **{**self.platform.switches, **visit.switches})
+        return self.platform.link.format(room=room_id), room
 
-    def link(self, room_id: str) -> str:
-        """Return a room's link, on the platform's own host."""
-        return f"{self.link_form.rpartition('/')[0]}/{room_id}"
-
-    def options(self, visit: Visit) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
         """Return the platform's options that lead to the stand-in."""
-        del visit
-        return {"origin": self.served.origin, **self.own_options}
-
-
-LINKS = {
-    "teams": "https://teams.microsoft.com/meet/9{number:012d}",
-}
-OPTIONS: dict[str, dict[str, Any]] = {
-    "teams": {"loading_limit_s": 1.0, "attempts": 1},
-}
+        return {"origin": self.served.origin, **self.platform.options}
 
 
 @contextmanager
@@ -117,8 +159,8 @@ def served_sites() -> Iterator[dict[str, Site]]:
     """Serve every stand-in."""
     with ExitStack() as stack:
         yield {
-            name: Site(stack.enter_context(serve_standin(STANDINS / name)), link, OPTIONS[name])
-            for name, link in LINKS.items()
+            name: Site(stack.enter_context(serve_standin(STANDINS / name)), platform)
+            for name, platform in PLATFORMS.items()
         }
 
 
@@ -157,4 +199,14 @@ VISITS: list[Visit] = [
     Visit("teams", "sign in", ("sign_in_required",), {"wall": "sign_in"}),
     Visit("teams", "encrypted", ("client_never_loaded",), {"wall": "encrypted"}),
     Visit("teams", "not there", ("meeting_not_found",), {"wall": "bad_url"}),
+    *_everywhere("meet", {"lobby": False}),
+    Visit("meet", "not there", ("meeting_not_found",), {"not_found": True}),
+    Visit("meet", "nobody answered", ("admission_timeout",), {"lobby_limit_ms": 1500}),
+    Visit("meet", "captcha", ("captcha_required",), acts=("knocked", "captcha")),
+    *_everywhere("zoom", {"waiting_room": False}),
+    Visit("zoom", "locked", ("meeting_locked",), {"locked": True}),
+    Visit("zoom", "full", ("meeting_full",), {"full": True}),
+    Visit("zoom", "not there", ("meeting_not_found", "meeting_not_started"), {"invalid": True}),
+    Visit("zoom", "a passcode that nobody has", ("wrong_passcode",), {"passcode": "x1"}),
+    Visit("zoom", "captcha", ("captcha_required",), {"captcha": True}),
 ]
