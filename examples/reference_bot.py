@@ -11,6 +11,13 @@ import trio
 import meetcore
 
 
+async def greet(bot: meetcore.Bot) -> None:
+    try:
+        await bot.send_chat("Hello, I take notes. Write 'stop' and I leave.")
+    except meetcore.MeetcoreError as error:  # a meeting without a chat, or a closed one
+        print(f"no greeting: {error}")
+
+
 async def attend(link: str, out_dir: Path) -> int:
     leave = meetcore.AutomaticLeave(everyone_left_s=30, silence_s=600, waiting_room_s=300)
     async with meetcore.open_bot(
@@ -23,10 +30,10 @@ async def attend(link: str, out_dir: Path) -> int:
     ) as bot:
         async for event in bot.events():
             match event:
-                case meetcore.StateChanged(state="awaiting_admission"):
-                    print(f"please admit {bot.config.name!r}")
+                case meetcore.StateChanged(state="awaiting_admission", evidence=seen):
+                    print((seen and seen.hint) or f"please admit {bot.config.name!r}")
                 case meetcore.StateChanged(state="recording", previous="in_call"):
-                    await bot.send_chat("Hello, I take notes. Write 'stop' and I leave.")
+                    await greet(bot)
                 case meetcore.SegmentFinalized(segment=segment):
                     print(f"{segment.start_s:7.1f}  {segment.speaker_name}: {segment.text}")
                 case meetcore.ChatReceived(by_bot=False, text="stop"):
