@@ -57,6 +57,7 @@ _PLATFORMS = {"meet.google.com": "google_meet", "zoom.us/j": "zoom", "teams.live
 
 class ScriptedPlatform(meetcore.Platform):
     name = "scripted_meetings"
+    claims_first = True
     capabilities = frozenset({meetcore.Capability.SEND_CHAT, meetcore.Capability.READ_CHAT})
 
     def parse(self, url: str) -> meetcore.MeetingLink | None:
