@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,24 @@ async def test_nothing_remains_when_the_launch_is_cancelled(after_s: float) -> N
 
 
 def descendants() -> list[int]:
-    return [child.pid for child in psutil.Process().children(recursive=True)]
+    """Return the processes below this one, but for those of a browser that other tests share."""
+    return [
+        process.pid
+        for child in psutil.Process().children()
+        if child.pid not in SHARED
+        for process in [child, *child.children(recursive=True)]
+    ]
+
+
+SHARED: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _shared_browsers() -> Iterator[None]:
+    """A browser that other tests share starts and ends processes as it likes."""
+    SHARED.update(child.pid for child in psutil.Process().children())
+    yield
+    SHARED.clear()
 
 
 async def test_a_killed_browser_is_a_browser_crash_and_another_can_be_launched(
