@@ -58,9 +58,11 @@ class Soak:
         while time.monotonic() < until_s:
             async with trio.open_nursery() as nursery:
                 for _ in range(SIDE_BY_SIDE):
-                    if not turn:
-                        turn = dice.sample(VISITS, len(VISITS))
-                    nursery.start_soon(self._visit, turn.pop(), sites)
+                    turn = turn or dice.sample(VISITS, len(VISITS))
+                    visit = turn.pop()
+                    nursery.start_soon(self._visit, visit, sites)
+                    if visit.kills or (turn and turn[-1].kills):
+                        break  # whose browser is killed must be certain
             self.memory.append(_memory())
 
     async def _visit(self, visit: Visit, sites: dict[str, Site]) -> None:
@@ -102,12 +104,13 @@ class Soak:
             self.troubles.append(f"{name}: its journal has no terminal state")
             return
         self.reasons[f"{visit.platform} {last.reason.value}"] += 1
+        print(f"{name}: {last.reason.value}", flush=True)
         if last.reason.value not in visit.reasons:
             detail = last.evidence.detail if last.evidence else ""
             self.troubles.append(f"{name}: ended as {last.reason.value} ({detail})")
 
     async def _kill_browser(self, bot: meetcore.Bot) -> None:
-        """Kill the browser of a bot once it is in the call: of two, one that is younger."""
+        """Kill the browser of a bot once it is in the call; there is no other just then."""
         while bot.state not in meetcore.IN_CALL:  # noqa: ASYNC110 (as an outsider would)
             await trio.sleep(0.1)
         browsers = [

@@ -175,7 +175,7 @@ def _everywhere(platform: str, opened: Mapping[str, Any]) -> list[Visit]:
         Visit(platform, "admitted, stopped", ("stop_requested",),
               acts=("knocked", "admit", "inside", "stop")),
         Visit(platform, "the meeting ends", ("meeting_ended",), opened,
-              ("ada", "inside", "wait", "end")),
+              ("inside", "ada", "wait", "end")),
         Visit(platform, "removed", ("removed",), opened, ("inside", "remove")),
         Visit(platform, "denied by the host", ("denied",), acts=("knocked", "wait", "deny")),
         Visit(platform, "turned away at once", ("bot_blocked", "denied"),
@@ -184,12 +184,12 @@ def _everywhere(platform: str, opened: Mapping[str, Any]) -> list[Visit]:
         Visit(platform, "nobody comes", ("nobody_joined",), opened,
               leave={"nobody_joined_s": 2.0}),
         Visit(platform, "everybody leaves", ("everyone_left",), opened,
-              ("ada", "inside", "wait", "ada leaves"), {"everyone_left_s": 1.0}),
+              ("inside", "ada", "wait", "ada leaves"), {"everyone_left_s": 1.0}),
         Visit(platform, "it has been long enough", ("max_duration",), opened,
               leave={"max_duration_s": 4.0}),
         Visit(platform, "stopped in the lobby", ("stop_requested",), acts=("knocked", "stop")),
         Visit(platform, "the browser dies", ("connection_lost", "crashed"), opened,
-              ("ada", "inside"), kills=True),
+              ("inside", "ada"), kills=True),
     ]  # fmt: skip
 
 
