@@ -144,7 +144,8 @@ async def _with_people(server: JanusServer, people: int) -> dict[str, float]:
 def measure() -> list[Figure]:
     """Return the figures."""
     if trouble := cannot_serve():
-        raise SystemExit(f"bot_cost: {trouble}")
+        print(f"bot_cost is left out: {trouble}", file=sys.stderr)
+        return []
     figures: list[Figure] = []
     with (
         tempfile.TemporaryDirectory() as folder,
