@@ -39,6 +39,8 @@ class Soak:
     """What came of all visits.
 
     Attributes:
+        folder: Where bots write to.
+        kinds: The visits that are made.
         reasons: How often each end came, by platform and reason.
         troubles: What was not as it should be.
         killed: How many browsers were killed.
@@ -46,6 +48,7 @@ class Soak:
     """
 
     folder: Path
+    kinds: list[Visit]
     reasons: Counter[str] = field(factory=Counter)
     troubles: list[str] = field(factory=list)
     killed: int = 0
@@ -58,7 +61,7 @@ class Soak:
         while time.monotonic() < until_s:
             async with trio.open_nursery() as nursery:
                 for _ in range(SIDE_BY_SIDE):
-                    turn = turn or dice.sample(VISITS, len(VISITS))
+                    turn = turn or dice.sample(self.kinds, len(self.kinds))
                     visit = turn.pop()
                     nursery.start_soon(self._visit, visit, sites)
                     if visit.kills or (turn and turn[-1].kills):
@@ -151,10 +154,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="Visits alone whose name has this in it.")
     chosen = parser.parse_args()
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="meetcore-soak-") as folder, served_sites() as sites:
-        soak = Soak(Path(folder))
+        kinds = [visit for visit in VISITS if chosen.only in str(visit)]
+        soak = Soak(Path(folder), kinds)
         until_s = time.monotonic() + chosen.minutes * 60
         trio.run(soak.run, sites, until_s, random.Random(chosen.seed))
         soak.troubles += [f"left behind: {what}" for what in _left_behind()]

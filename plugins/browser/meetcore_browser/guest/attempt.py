@@ -192,6 +192,8 @@ class GuestAttempt:
     async def _act(self, look: PageLook) -> GuestAttemptEnded | None:
         state = self.guest.follower.state
         if state in (PageState.IN_CALL, PageState.RECONNECTING):
+            if state is PageState.IN_CALL:
+                self.observed.confirm_people()
             await self._try("look after the call", self.joiner.in_call, look)
             await self._try("look after the sound", self._look_after_sound)
             return None

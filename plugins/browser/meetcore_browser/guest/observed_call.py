@@ -22,6 +22,8 @@ __all__ = ["ObservedCall"]
 
 MAX_NAME_CHARS = 200
 MAX_TEXT_CHARS = 20_000
+CONFIRMED_AFTER_S = 1.5
+"""How long a list has to have stood unchanged: the page tells it only when it changes."""
 
 
 @define
@@ -38,6 +40,8 @@ class ObservedCall:
     guest: Guest
     own_messages: dict[str, str] = field(factory=dict)
     _speaking: set[str] = field(factory=set)
+    _listed: RosterSeen | None = None
+    _confirm_s: float | None = None
     _changed: trio.Event = field(factory=trio.Event)
 
     async def changed(self) -> None:
@@ -53,7 +57,17 @@ class ObservedCall:
         people = [self._participant(entry) for entry in _entries(data)]
         own = [person.id for person in people if person.is_self]
         self.guest.people = {person.id: person for person in people}
-        self.guest.events.observe(RosterSeen(tuple(people), own[0] if len(own) == 1 else None))
+        self._listed = RosterSeen(tuple(people), own[0] if len(own) == 1 else None)
+        self._confirm_s = trio.current_time() + CONFIRMED_AFTER_S
+        self.guest.events.observe(self._listed)
+
+    def confirm_people(self) -> None:
+        """Tell a list once more that has not changed since: one alone proves nobody's leaving."""
+        if self._listed is None or self._confirm_s is None:
+            return
+        if trio.current_time() >= self._confirm_s:
+            self._confirm_s = None
+            self.guest.events.observe(self._listed)
 
     def _participant(self, entry: dict[str, Any]) -> Participant:
         muted = entry.get("muted")

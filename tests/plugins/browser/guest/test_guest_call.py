@@ -122,6 +122,23 @@ async def test_from_the_link_into_the_call(browser: Browser, tmp_path: Path) -> 
         assert ended.evidence.selector == "removed by words=you've been removed (rank 0)"
 
 
+async def test_a_list_that_somebody_left_is_told_twice_so_that_the_leaving_is_believed(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path) as at:
+        await at.inside()
+        await at.until(RosterSeen)
+        await at.script("document.querySelector('[data-id=a]').remove()")
+
+        def without() -> int:
+            rosters: list[Any] = at.events.of_type(RosterSeen)
+            return [len(roster.participants) for roster in rosters].count(1)
+
+        await until(lambda: without() == 2)
+        await trio.sleep(2.5)
+        assert without() == 2, "and no more: nothing is new in it"
+
+
 async def test_who_speaks_comes_with_the_sounds_time(browser: Browser, tmp_path: Path) -> None:
     async with visit(browser, tmp_path) as at:
         await at.inside()
