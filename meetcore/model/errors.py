@@ -137,6 +137,9 @@ _WELL_KNOWN_HOSTS = {
 }
 
 
+_PLATFORM_OF = {"Google Meet": "meet", "Zoom": "zoom", "Microsoft Teams": "teams"}
+
+
 def _well_known(url: str) -> str | None:
     """Return whose meetings a link's host has, None for a host that is not well known."""
     host = url.strip().rpartition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
@@ -152,10 +155,17 @@ class UnknownMeetingUrl(MeetcoreError):
     code = "unknown_meeting_url"
 
     def __init__(self, url: str, platforms: Iterable[tuple[str, Iterable[str]]]) -> None:
+        platforms = list(platforms)
         lines = [f"  {name}: {', '.join(shown)}" for name, each in platforms if (shown := [*each])]
         known = "\n".join(lines) if lines else "  (no platform plugin is installed)"
         remedy = f"Links of the installed platforms look like this:\n{known}"
-        if (whose := _well_known(url)) is not None:
+        whose = _well_known(url)
+        names = [name for name, _ in platforms]
+        if whose is not None and _PLATFORM_OF.get(whose) in names:
+            remedy = (
+                f"It is on a host of {whose}, but no meeting's link: copy the whole link.\n{remedy}"
+            )
+        elif whose is not None:
             remedy = (
                 f"A platform plugin for {whose} has to be installed; `meetcore plugins` lists "
                 "those there are.\nWithout one, `meetcore serve --rehearsal` plays a scripted "

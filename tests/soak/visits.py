@@ -115,7 +115,7 @@ PLATFORMS = {
         "https://meet.google.com/{room}",
         _code,
         {"attempts": 1},
-        {"people": []},
+        {"people": [], "sync_ms": 1000},
         {
             "ada": ("joins", {"id": "ada", "name": "Ada", "tone": 440}),
             "ada leaves": ("leaves", {"id": "ada"}),

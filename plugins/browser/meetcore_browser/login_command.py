@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from meetcore import MeetcoreError, Plugins
-from meetcore_browser.errors import BrowserError
+from meetcore_browser.errors import BrowserError, NoDisplay
 from meetcore_browser.guest.guest_platform import GuestPlatform
 
 if TYPE_CHECKING:
@@ -86,6 +87,11 @@ def login(platform: str, name: str, state_file: Path | None) -> None:
     _check_name(store, name)
     try:
         state = _from_file(state_file) if state_file else trio.run(sign_in, cls.sign_in_url)
+    except NoDisplay as error:
+        raise NoDisplay(
+            "There is no display here to open a window on.",
+            "Sign in where there is one, with Playwright, and bring the session: --from FILE.",
+        ) from error
     except trio.TooSlowError as error:
         raise NothingSignedIn(
             f"Nobody signed in within {PERSON_TIMEOUT_S / 60:.0f} min."
@@ -95,6 +101,12 @@ def login(platform: str, name: str, state_file: Path | None) -> None:
         raise NothingSignedIn(
             "The browser kept nothing of a session: nobody was signed in.",
             "Sign in first, and press Enter here when the page shows that you are.",
+        )
+    now = time.time()
+    lasting = [c for c in cookies if c.get("expires", -1) == -1 or c["expires"] > now]
+    if cookies and not lasting and not origins:
+        raise NothingSignedIn(
+            f"All {len(cookies)} cookies of the session have expired.", "Sign in anew."
         )
     store.save(Identity(name, platform, state))
     click.echo(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -251,6 +252,10 @@ class SelectorPack:
     never_click: NeverClick = NeverClick()
 
     def __getitem__(self, name: str) -> Control:
+        if name not in self.controls:
+            guess = get_close_matches(name, self.controls, 1)
+            meant = f"Did you mean {guess[0]!r}?" if guess else ""
+            raise SelectorPackInvalid(f"The pack has no control {name!r}.", meant)
         return self.controls[name]
 
     def selectors(self) -> Iterator[tuple[Control, int, Selector]]:

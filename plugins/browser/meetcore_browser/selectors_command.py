@@ -102,7 +102,8 @@ def diff(file: Path) -> None:
     for line in lines:
         click.echo(line)
     if not lines:
-        click.echo(f"The same as the one in use ({chosen.path}).")
+        versions = f"{_version(new)}, {_version(chosen.pack)} in use: {chosen.path}"
+        click.echo(f"The same but for the version ({versions}).")
 
 
 @selectors.command()

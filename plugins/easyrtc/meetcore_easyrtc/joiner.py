@@ -26,7 +26,6 @@ class EasyrtcJoiner(GuestJoiner):
     """Connects without sharing anything, calls, and waits to be accepted."""
 
     name: ClassVar[str] = "easyrtc"
-    pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
     hints: ClassVar[Mapping[PageState, str]] = {
         PageState.WAITING: "Whom the bot calls must press 'Accept'.",

@@ -27,7 +27,6 @@ class JanusJoiner(GuestJoiner):
     """Goes in without publishing anything: nobody in the room sees a picture of the bot."""
 
     name: ClassVar[str] = "janus"
-    pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
     scripts: ClassVar[Sequence[Path]] = (HERE / "page" / "messages.js",)
     name_source: ClassVar[NameSource] = NameSource.TRACK

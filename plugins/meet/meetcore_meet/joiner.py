@@ -59,7 +59,6 @@ class MeetJoiner(GuestJoiner):
     """Google Meet's web client, as a guest meets it."""
 
     name: ClassVar[str] = "meet"
-    pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
     chat_limit: ClassVar[int] = 500
     speakers_lag_s: ClassVar[float] = 0.2

@@ -51,7 +51,6 @@ class TeamsJoiner(GuestJoiner):
     """Joins Teams meetings. One for each call: it keeps what it learned of the page."""
 
     name: ClassVar[str] = "teams"
-    pack_file: ClassVar[Path] = PACK
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
     scripts: ClassVar[Sequence[Path]] = (
         PAGE_FOLDER / "native_links.js",

@@ -87,7 +87,6 @@ class ZoomJoiner(GuestJoiner):
     """Joins one Zoom meeting."""
 
     name: ClassVar[str] = "zoom"
-    pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
     scripts: ClassVar[Sequence[Path]] = (HERE / "page" / "signalling.js",)
     hints: ClassVar[Mapping[PageState, str]] = HINTS

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import trio
 from attrs import define, field, frozen
@@ -85,6 +86,8 @@ class GuestAttempt:
         try:
             await self._open()
         except StepFailed as error:
+            if "net::ERR_" in str(error):
+                return self._unreachable(str(error))
             return self._never_loaded("step_failed", str(error), again=True)
         while True:
             look = await self._look()
@@ -286,6 +289,15 @@ class GuestAttempt:
         )
         again = end.again and not self.guest.follower.was_inside
         return GuestAttemptEnded(end.reason, evidence, again)
+
+    def _unreachable(self, detail: str) -> GuestAttemptEnded:
+        host = urlsplit(self.joiner.address(self.guest.link)).hostname
+        hint = (
+            f"This machine does not reach {host}: look at its network, its name server, and whether"
+            " it has to go through a proxy."
+        )
+        evidence = Evidence("address_unreachable", detail, hint=hint)
+        return GuestAttemptEnded(EndReason.CONNECTION_LOST, evidence, again=True)
 
     async def _lost(self, signal: str, detail: str) -> GuestAttemptEnded:
         folder = await self.guest.page.page.write_diagnostics(signal)

@@ -8,7 +8,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from meetcore import Call, CallEvents, CallRequest, HealthReport, MeetingLink, Platform
+from meetcore import (
+    Call,
+    CallEvents,
+    CallRequest,
+    ConfigError,
+    HealthReport,
+    MeetingLink,
+    Platform,
+)
 from meetcore_browser.guest.options import GuestOptions
 from meetcore_browser.guest.packs import ChosenPack, choose_pack
 
@@ -33,9 +41,20 @@ class GuestPlatform(Platform[GuestOptionsT]):
         sign_in_url: Where a person signs the bot's own account in; empty where there are none.
     """
 
+    Options: ClassVar[type] = GuestOptions
     sign_in_url: ClassVar[str] = ""
     pack_file: ClassVar[Path]
     readers: ClassVar[Path]
+
+    def __init__(self, options: GuestOptionsT | None = None) -> None:
+        super().__init__(options)
+        if self.options.identity and not self.sign_in_url:
+            raise ConfigError(
+                f"[plugins.{self.name}] identity is set, and no account can be signed in there.",
+                "Leave it out: bots go there as guests.",
+            )
+        if self.options.selectors is not None:
+            self.chosen_pack()  # one that cannot be used is said before a bot goes
 
     @abstractmethod
     def make_joiner(self, pack: SelectorPack) -> GuestJoiner:

@@ -90,7 +90,6 @@ class GuestJoiner(ABC):
 
     Attributes:
         name: Name of the platform, in configuration and journals.
-        pack_file: The selector pack that comes with it.
         readers: A file of JavaScript that gives `meetcore.readers` (see page/observer.js).
         scripts: Further files, run before it.
         hints: Sentences for people, by state, in place of the general ones.
@@ -102,7 +101,6 @@ class GuestJoiner(ABC):
     """
 
     name: ClassVar[str]
-    pack_file: ClassVar[Path]
     readers: ClassVar[Path]
     scripts: ClassVar[Sequence[Path]] = ()
     hints: ClassVar[Mapping[PageState, str]] = {}

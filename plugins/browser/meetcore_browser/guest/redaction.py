@@ -30,7 +30,10 @@ def redaction_script(pack: SelectorPack) -> str:
             words.update(re.findall(r"[^\W\d_]+", text.lower()))
     kept = set()
     for _, _, selector in pack.selectors():
-        kept.update(_TOKENS.findall(selector.value if selector.kind == "css" else ""))
+        css = [selector.value if selector.kind == "css" else "", selector.within or ""]
+        kept.update(_TOKENS.findall(" ".join([*css, selector.outside or "", selector.frame or ""])))
+    never = [*pack.never_click.selectors, (pack.about and pack.about.never_read) or ""]
+    kept.update(_TOKENS.findall(" ".join(never)))
     sets = "; ".join(
         f"const {name} = new Set({json.dumps(sorted(values), ensure_ascii=False)})"
         for name, values in (("known", words), ("kept", kept))

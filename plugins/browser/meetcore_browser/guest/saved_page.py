@@ -178,7 +178,9 @@ def _zip(path: Path) -> Iterator[SavedPage]:
             names = archive.namelist()
             if any(name.endswith(".trace") for name in names):
                 for address, markup, label in trace_pages(archive):
-                    yield SavedPage(address, _REFRESH.sub("", markup), label=label)
+                    # A page that never came stands at an address of the browser's own.
+                    known = address if address.startswith(("http:", "https:")) else UNKNOWN_ADDRESS
+                    yield SavedPage(known, _REFRESH.sub("", markup), label=label)
                 return
             folders = sorted({str(Path(name).parent) for name in names if name.endswith(".html")})
             for folder in folders:

@@ -13,6 +13,7 @@ from urllib.parse import urldefrag, urlsplit
 
 import trio
 from attrs import field, frozen
+from playwright.async_api import Error as PlaywrightError
 
 from meetcore import HealthReport
 from meetcore_browser.browser import Browser, open_browser
@@ -156,6 +157,8 @@ def examine_snapshot(
         BrowserError: No browser, or it failed.
     """
     pages = load_saved_pages(path)
+    if redacted_to is not None:
+        _check_target(path, redacted_to)
 
     async def read_all() -> list[SnapshotRead]:
         with trio.fail_after(WHOLE_TIMEOUT_S):
@@ -171,6 +174,11 @@ def examine_snapshot(
     except trio.TooSlowError as error:
         raise BrowserError(
             f"{path} could not be read within {WHOLE_TIMEOUT_S:g} s.", "Give a single page of it."
+        ) from error
+    except PlaywrightError as error:
+        raise BrowserError(
+            f"{path} cannot be read as a page: {str(error).splitlines()[0]}.",
+            "Save it once more, as a single file; or its readers do not fit this version.",
         ) from error
     for read in reads:
         _report(report, read, pack, several=len(reads) > 1)
@@ -216,6 +224,18 @@ def _report(report: HealthReport, read: SnapshotRead, pack: SelectorPack, *, sev
     missed = sorted(set(pack.controls) - set(look.found))
     if missed:
         report.fine(f"{prefix}not found", ", ".join(missed))
+
+
+def _check_target(path: Path, redacted_to: Path) -> None:
+    """Refuse to write where the page itself is, or where nothing can be written."""
+    if redacted_to.exists() and redacted_to.samefile(path):
+        raise BrowserError(
+            f"--redact {redacted_to} would write over the page itself.", "Name another file."
+        )
+    if not redacted_to.resolve().parent.is_dir():
+        raise BrowserError(
+            f"--redact {redacted_to}: there is no such folder.", "Make it, or name another file."
+        )
 
 
 def _would_hold(state: PageState, look: PageLook, pack: SelectorPack) -> bool:

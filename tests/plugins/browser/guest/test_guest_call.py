@@ -270,3 +270,18 @@ async def test_a_trace_holds_the_page_as_it_was_and_can_be_read_as_one_that_was_
     read = await read_saved_page(browser, page, pack, [ToyJoiner.readers])
     assert read.seen.state is PageState.IN_CALL
     assert [person["name"] for person in read.read["people"]] == ["Notes", "You've been removed"]
+
+
+async def test_an_address_that_is_not_reached_is_told_as_what_it_is(
+    browser: Browser, tmp_path: Path
+) -> None:
+    link = MeetingLink(platform="toy", native_id="m", url="http://127.0.0.1:9/m")
+    events = KeepingCallEvents()
+    request = CallRequest(bot_id="bot", display_name="Notes", folder=tmp_path)
+    joiner = ToyJoiner(GuestOptions(attempts=1))
+    async with open_guest_call(joiner, link, request, events, frozenset(), browser=browser):
+        await until(lambda: bool(events.of_type(CallEnded)))
+    (ended,) = events.of_type(CallEnded)
+    assert ended.reason is EndReason.CONNECTION_LOST  # type: ignore[attr-defined]
+    assert ended.evidence.signal == "address_unreachable"  # type: ignore[attr-defined]
+    assert "does not reach 127.0.0.1" in ended.evidence.hint  # type: ignore[attr-defined]

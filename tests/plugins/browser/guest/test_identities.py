@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from meetcore import CallEnded, CallRequest, EndReason, Knocked, MeetingLink
+from meetcore import CallEnded, CallRequest, ConfigError, EndReason, Knocked, MeetingLink
 from meetcore.cli import main
 from meetcore_browser.browser import Browser
+from meetcore_browser.errors import SelectorPackInvalid
 from meetcore_browser.guest import identities
 from meetcore_browser.guest.guest_call import open_guest_call
 from meetcore_browser.guest.identities import (
@@ -24,6 +25,7 @@ from meetcore_browser.guest.identities import (
 from meetcore_browser.guest.options import GuestOptions
 from meetcore_browser.login_command import sign_in
 from meetcore_browser.testing import KeepingCallEvents, serve_pages, until
+from meetcore_janus.platform import JanusPlatform
 from tests.plugins.browser.guest.test_guest_call import visit
 from tests.plugins.browser.guest.toy import HERE, ToyJoiner
 
@@ -228,10 +230,15 @@ def test_without_a_display_there_is_no_window_and_an_empty_session_is_none(
 ) -> None:
     for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(variable, raising=False)
-    assert "there is no display" in command("login", "toy").output
+    assert "bring the session: --from FILE" in command("login", "toy").output
     empty = tmp_path / "empty.json"
     empty.write_text('{"cookies": [], "origins": []}')
     assert "nobody was signed in" in command("login", "toy", "--from", empty).output
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps({"cookies": [{"name": "a", "expires": 1.0}], "origins": []}))
+    assert (
+        "All 1 cookies of the session have expired" in command("login", "toy", "--from", old).output
+    )
 
 
 @pytest.mark.browser
@@ -251,3 +258,10 @@ def test_where_accounts_are_kept() -> None:
         "/home/ada/.local/share/meetcore/identities"
     )
     assert "Application Support" in str(identities.identities_folder(env, "darwin"))
+
+
+def test_an_identity_where_none_can_be_signed_in_is_refused_before_a_bot_goes() -> None:
+    with pytest.raises(ConfigError, match="no account can be signed in there"):
+        JanusPlatform(GuestOptions(identity="notes-1"))
+    with pytest.raises(SelectorPackInvalid, match="cannot be read"):
+        JanusPlatform(GuestOptions(selectors="/none.toml"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,8 @@ INSIDE = """<!-- saved from url=(0019)https://toy.example/m --><html lang="en"><
 <li data-id="a" class="speaks">Ada Lovelace</li></ul>
 <div id="chat"><p id="m1" data-name="Ada Lovelace">call me at ada@example.com</p><input></div>
 <div id="captions"><p id="c1" data-name="Ada Lovelace">hello</p></div>
-<p>Ask Grace Hopper 555 1234</p>
+<p>Ask Grace Hopper 555 1234</p><style>p::after { content: "Grace" }</style>
+<template>Hopper</template><input name="grace">
 <button id="leave" aria-label="Leave meeting of Ada">Leave</button>
 <script>document.title = "executed"</script></html>"""
 
@@ -51,11 +54,13 @@ def test_a_saved_page_is_read_as_a_live_one_is(run, tmp_path: Path) -> None:
     assert "ok captions Ada Lovelace: hello" in lines
     assert any(line.startswith("ok not found challenge, ") for line in lines)
     redacted = (tmp_path / "r.html").read_text(encoding="utf-8")
-    for personal in ("Ada", "Lovelace", "Grace", "Hopper", "555", "1234", "example.com/m"):
+    for personal in ("Ada", "Lovelace", "Grace", "Hopper", "555", "1234", "example.com/m", "grace"):
         assert personal not in redacted
     assert 'id="leave" aria-label="Leave meeting of xxx">Leave<' in redacted
     again = run("doctor", "toy", "--snapshot", tmp_path / "r.html")
-    assert "in_call, by self_tile" in " ".join(again.output.split())
+    said = " ".join(again.output.split())
+    assert "in_call, by self_tile" in said
+    assert "people 2" in said
 
 
 def test_a_single_file_page_hides_what_its_styles_hide_and_its_frames_are_read(
@@ -101,7 +106,10 @@ def test_a_newer_pack_is_looked_at_compared_taken_and_given_back(run, tmp_path: 
     pack = newer(tmp_path, "2027-01-01")
     assert f"built in: {PACK}" in run("selectors", "list").output
     assert "0 wrong" in run("selectors", "check", pack).output
-    assert "The same as the one in use" in run("selectors", "diff", pack).output
+    assert (
+        "The same but for the version (2027-01-01, 2026-11-28"
+        in run("selectors", "diff", pack).output
+    )
     taken = run("selectors", "update", pack)
     assert "toy uses 2027-01-01 from now on" in taken.output
     assert "2027-01-01" in run("selectors", "list").output
@@ -124,3 +132,28 @@ def test_a_pack_with_a_trap_in_it_is_not_taken(run, tmp_path: Path) -> None:
     assert taken.exit_code != 0
     assert "is not taken" in taken.output
     assert not (tmp_path / "installed").exists()
+
+
+def test_a_redacted_page_is_written_over_nothing_and_nowhere(run, tmp_path: Path) -> None:
+    page = tmp_path / "p.html"
+    page.write_text(INSIDE, encoding="utf-8")
+    over = run("doctor", "toy", "--snapshot", page, "--redact", page)
+    assert over.exit_code != 0
+    assert "would write over the page itself" in over.output
+    nowhere = run("doctor", "toy", "--snapshot", page, "--redact", tmp_path / "none" / "r.html")
+    assert "there is no such folder" in nowhere.output
+    assert page.read_text(encoding="utf-8") == INSIDE
+
+
+def test_a_trace_of_a_page_that_never_came_is_read_all_the_same(run, tmp_path: Path) -> None:
+    entry = {
+        "frameId": "f",
+        "frameUrl": "chrome-error://chromewebdata/",
+        "html": ["HTML", {}, "no"],
+    }
+    with zipfile.ZipFile(tmp_path / "trace.zip", "w") as archive:
+        line = json.dumps({"type": "frame-snapshot", "snapshot": entry})
+        archive.writestr("0.trace", line)
+    result = run("doctor", "toy", "--snapshot", tmp_path / "trace.zip")
+    assert "unknown: none of the pack's states holds" in " ".join(result.output.split())
+    assert "Traceback" not in result.output

@@ -23,7 +23,6 @@ class ToyJoiner(GuestJoiner):
     """Joins the page in `toy.html`."""
 
     name: ClassVar[str] = "toy"
-    pack_file: ClassVar[Path] = PACK
     readers: ClassVar[Path] = HERE / "toy_readers.js"
     hints: ClassVar[Mapping[PageState, str]] = {PageState.WAITING: "The host must press 'Let in'."}
     chat_limit: ClassVar[int] = 40
