@@ -31,6 +31,10 @@ class PoliteLauncher(ChildProcessLauncher):
 
     def __init__(self, options: PoliteOptions | None = None) -> None:
         niceness = (options or PoliteOptions()).niceness
+        if not 0 <= niceness <= 19:
+            raise meetcore.ConfigError(
+                f"[plugins.polite] niceness is {niceness}.", "Take one from 0 to 19."
+            )
         super().__init__(python=("nice", "-n", str(niceness), sys.executable))
 
 

@@ -119,6 +119,9 @@ def artifact_lines(bot: Bot) -> list[str]:
     """Return the bot's folder, and a line for each file in it."""
     written = [event for event in bot.journal.read() if isinstance(event, ArtifactWritten)]
     rows = [(event.kind, event.path) for event in written]
+    rows += [("trace", path.name) for path in sorted(bot.folder.glob("trace*.zip"))]
+    if (bot.folder / "diagnostics").is_dir():
+        rows.append(("diagnostics", "diagnostics/"))
     rows.append(("journal", bot.journal.path.name))
     width = max(len(kind) for kind, _ in rows)
     return [f"in {bot.folder}:", *(f"  {kind.ljust(width)}  {path}" for kind, path in rows)]

@@ -10,7 +10,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 from playwright.async_api import Error as PlaywrightError
 
 from meetcore import (
@@ -31,6 +31,8 @@ from meetcore_browser.bot_page import open_page
 from meetcore_browser.browser import Browser
 from meetcore_browser.capture import RemoteTrack, SourceHeard
 from meetcore_browser.errors import BrowserError
+from meetcore_browser.finder import find_chromium
+from meetcore_browser.flags import check_display
 from meetcore_browser.guest.attempt import GuestAttempt, GuestAttemptEnded, first_line
 from meetcore_browser.guest.follower import PageFollower
 from meetcore_browser.guest.guest_page import GuestPage
@@ -39,6 +41,7 @@ from meetcore_browser.guest.layers import SoundLayer
 from meetcore_browser.guest.observed_call import ObservedCall
 from meetcore_browser.guest.page_scripts import reader_scripts
 from meetcore_browser.nursery import open_plain_nursery
+from meetcore_browser.options import browser_options
 from meetcore_browser.page_settings import PageSettings
 from meetcore_browser.page_state import PageState
 
@@ -280,8 +283,14 @@ async def open_guest_call(
 
     Raises:
         ChromiumMissing: There is no Chromium on this machine.
+        NoDisplay: The browser should be visible, and there is no display.
         PageGone: Page, browser or driver broke off.
     """
+    if browser is None:  # what is missing here is said at once, and no end of a call
+        options = joiner.launch_options()
+        headed = options.headed or browser_options(request.plugins).headed
+        check_display(evolve(options, headed=headed))
+        find_chromium(options.chromium)
     call = GuestCall(joiner, link, request, events, capabilities, browser)
     async with open_plain_nursery() as nursery:
         nursery.start_soon(call.run)

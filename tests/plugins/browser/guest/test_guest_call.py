@@ -28,7 +28,7 @@ from meetcore import (
     StepWorked,
 )
 from meetcore_browser.browser import Browser
-from meetcore_browser.errors import ClickForbidden
+from meetcore_browser.errors import ClickForbidden, NoDisplay
 from meetcore_browser.guest.guest_call import GuestCall, open_guest_call
 from meetcore_browser.guest.options import GuestOptions
 from meetcore_browser.guest.saved_page import load_saved_pages
@@ -285,3 +285,20 @@ async def test_an_address_that_is_not_reached_is_told_as_what_it_is(
     assert ended.reason is EndReason.CONNECTION_LOST  # type: ignore[attr-defined]
     assert ended.evidence.signal == "address_unreachable"  # type: ignore[attr-defined]
     assert "does not reach 127.0.0.1" in ended.evidence.hint  # type: ignore[attr-defined]
+
+
+async def test_without_a_display_a_visible_browser_is_refused_before_anything_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
+    request = CallRequest(
+        bot_id="bot",
+        display_name="Notes",
+        folder=tmp_path,
+        plugins={"browser": {"headed": True}},
+    )
+    link = MeetingLink(platform="toy", native_id="m", url="http://127.0.0.1:9/m")
+    with pytest.raises(NoDisplay):
+        async with open_guest_call(ToyJoiner(), link, request, KeepingCallEvents(), frozenset()):
+            pass
