@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,8 +122,10 @@ def logout(name: str) -> None:
     """Forget an account: its session is deleted from this machine."""
     from meetcore_browser.guest.identities import IdentityStore
 
-    there = IdentityStore().remove(name)
-    click.echo(f"{name!r} is forgotten." if there else f"No account is signed in as {name!r}.")
+    if not IdentityStore().remove(name):
+        click.echo(f"No account is signed in as {name!r}.", err=True)
+        sys.exit(1)
+    click.echo(f"{name!r} is forgotten.")
 
 
 def _check_name(store: IdentityStore, name: str) -> None:

@@ -142,8 +142,8 @@ def reset(platform: str) -> None:
     """Go back to the pack that came with meetcore."""
     path = packs_folder() / f"{platform}.toml"
     if not path.is_file():
-        click.echo(f"No pack for {platform!r} is installed.")
-        return
+        click.echo(f"No pack for {platform!r} is installed.", err=True)
+        sys.exit(1)
     path.unlink()
     click.echo(f"{path} is gone; {platform} uses the pack that came with it.")
 

@@ -67,8 +67,10 @@ def _selectors(pack: SelectorPack) -> Iterator[PackFinding]:
             yield PackFinding(
                 control.name, f"{selector} has no `locale`: for which language?", grave=False
             )
-        if pack.about is not None and not selector.source:
-            yield PackFinding(control.name, f"{selector} has no `source`.", grave=False)
+    without = sum(not selector.source for _, _, selector in pack.selectors())
+    if pack.about is not None and without:
+        text = f"{without} selectors have no `source`: where are they known from?"
+        yield PackFinding("source", text, grave=False)
 
 
 def _order(pack: SelectorPack) -> Iterator[PackFinding]:

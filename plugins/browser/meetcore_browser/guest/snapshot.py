@@ -214,8 +214,9 @@ def _report(report: HealthReport, read: SnapshotRead, pack: SelectorPack, *, sev
         means = f", the end: {end.reason.value}" if end is not None else ""
         report.fine(f"{prefix}state", f"{seen.state.value}{means}, by {evidence}")
     also = [rule.state.value for rule in pack.states if _would_hold(rule.state, look, pack)]
-    if len(also) > 1:
-        report.fine(f"{prefix}would also be", ", ".join(dict.fromkeys(also[1:])))
+    others = [name for name in dict.fromkeys(also) if name != seen.state.value]
+    if others:
+        report.fine(f"{prefix}would also be", ", ".join(others))
     for name, found in sorted(look.found.items()):
         shown = f" {found.text!r}" if found.text else ""
         report.fine(f"{prefix}control {name}", f"rank {found.rank}{shown}")
