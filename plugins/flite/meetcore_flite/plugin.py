@@ -23,9 +23,11 @@ def meetcore_register_synthesizers(register: Callable[[type[Synthesizer]], None]
 
 @hookimpl
 def meetcore_check_health(report: HealthReport) -> None:
-    """Say whether the program is there."""
+    """Say whether the program is there: trouble only where somebody has set its options."""
     found = shutil.which(PROGRAM)
-    if found is None:
+    if found is not None:
+        report.fine("voice", found)
+    elif "flite" in report.config:
         report.trouble("voice", f"the program {PROGRAM} is not installed", REMEDY)
     else:
-        report.fine("voice", found)
+        report.fine("voice", f"none; the program {PROGRAM} would be one. {REMEDY}")

@@ -11,7 +11,8 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore import ConfigError, MeetcoreError, SynthesisRequest
+from meetcore import ConfigError, HealthReport, MeetcoreError, SynthesisRequest
+from meetcore_flite.plugin import meetcore_check_health
 from meetcore_flite.synthesizer import (
     LONGEST_CHARS,
     VOICES,
@@ -95,3 +96,15 @@ def test_sentences_are_short_and_lose_no_word(text: str) -> None:
     assert all(0 < len(piece) <= LONGEST_CHARS for piece in pieces)
     letters = [c for c in text if c.isalnum()]
     assert [c for piece in pieces for c in piece if c.isalnum()] == letters
+
+
+@pytest.mark.parametrize(("config", "ok"), [({}, True), ({"flite": {"voice": "slt"}}, False)])
+def test_a_voice_that_nobody_asked_for_is_no_trouble(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: dict[str, object], ok: bool
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    report = HealthReport(config)
+    meetcore_check_health(report)
+    (finding,) = report.findings
+    assert finding.ok is ok
+    assert "apt-get install flite" in finding.detail + finding.remedy
