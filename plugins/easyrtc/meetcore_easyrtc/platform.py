@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 from meetcore import MeetingLink
 from meetcore_browser.guest.guest_platform import GuestPlatform
 from meetcore_browser.guest.options import GuestOptions
+from meetcore_browser.guest.page_links import read_page_link
 
 if TYPE_CHECKING:
     from meetcore_browser.guest.joiner import GuestJoiner
@@ -37,19 +38,11 @@ class EasyrtcPlatform(GuestPlatform[GuestOptions]):
 
     def parse(self, url: str) -> MeetingLink | None:
         """Return the call that a link to the page means, or None."""
-        try:
-            parts = urlsplit(url.strip())
-            query = parse_qs(parts.query, max_num_fields=50)
-        except ValueError:
+        page = read_page_link(url, PAGE)
+        if page is None:
             return None
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            return None
-        if parts.path.rpartition("/")[2] != PAGE:
-            return None
-        whom = query.get("call", [""])[-1][:LONGEST_NAME]
-        address = f"{parts.scheme}://{parts.netloc}{parts.path}"
-        if whom:
-            address += f"?call={quote(whom, safe='')}"
+        whom = page.query.get("call", "")[:LONGEST_NAME]
+        address = f"{page.address}?call={quote(whom, safe='')}" if whom else page.address
         return MeetingLink(platform=self.name, native_id=whom or "anybody", url=address)
 
     def make_joiner(self, pack: SelectorPack) -> GuestJoiner:

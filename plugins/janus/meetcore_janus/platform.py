@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import parse_qs, urlsplit
 
 from meetcore import MeetingLink
 from meetcore_browser.guest.guest_platform import GuestPlatform
 from meetcore_browser.guest.options import GuestOptions
+from meetcore_browser.guest.page_links import read_page_link
 
 if TYPE_CHECKING:
     from meetcore_browser.guest.joiner import GuestJoiner
@@ -38,19 +38,11 @@ class JanusPlatform(GuestPlatform[GuestOptions]):
 
     def parse(self, url: str) -> MeetingLink | None:
         """Return the room of a link to the page, or None."""
-        try:
-            parts = urlsplit(url.strip())
-            query = parse_qs(parts.query, max_num_fields=50)
-        except ValueError:
+        page = read_page_link(url, PAGE)
+        room = DEMO_ROOM if page is None else page.query.get("room", DEMO_ROOM)
+        if page is None or not re.fullmatch("[0-9]{1,18}", room):
             return None
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            return None
-        if parts.path.rpartition("/")[2] != PAGE:
-            return None
-        room = query.get("room", [DEMO_ROOM])[-1]
-        if not re.fullmatch("[0-9]{1,18}", room):
-            return None
-        address = f"{parts.scheme}://{parts.netloc}{parts.path}?room={room}"
+        address = f"{page.address}?room={room}"
         return MeetingLink(platform=self.name, native_id=room, url=address)
 
     def make_joiner(self, pack: SelectorPack) -> GuestJoiner:
