@@ -191,6 +191,7 @@ if TYPE_CHECKING:
     from meetcore.plugin.synthesizer import SynthesisRequest as SynthesisRequest
     from meetcore.plugin.synthesizer import Synthesizer as Synthesizer
     from meetcore.plugin.transcriber import ProviderUsage as ProviderUsage
+    from meetcore.plugin.transcriber import Readiness as Readiness
     from meetcore.plugin.transcriber import StreamRequest as StreamRequest
     from meetcore.plugin.transcriber import Transcriber as Transcriber
     from meetcore.plugin.transcriber import TranscriberCapabilities as TranscriberCapabilities
@@ -357,6 +358,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "plugin.synthesizer": ("SynthesisRequest", "Synthesizer"),
     "plugin.transcriber": (
         "ProviderUsage",
+        "Readiness",
         "StreamRequest",
         "Transcriber",
         "TranscriberCapabilities",

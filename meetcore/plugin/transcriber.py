@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ProviderUsage",
+    "Readiness",
     "StreamRequest",
     "Transcriber",
     "TranscriberCapabilities",
@@ -95,6 +96,21 @@ class ProviderUsage:
 
 
 @frozen(kw_only=True)
+class Readiness:
+    """Whether a transcriber could begin here and now, as far as can be told without starting it.
+
+    Attributes:
+        usable: Whether it has what it needs: its library, its model, its key.
+        because: What speaks for it, or what is missing, in a few words.
+        remedy: What a person does where something is missing.
+    """
+
+    usable: bool
+    because: str
+    remedy: str = ""
+
+
+@frozen(kw_only=True)
 class TranscriberContext:
     """What a transcriber gets for one bot."""
 
@@ -163,10 +179,19 @@ class Transcriber(Configured[OptionsT], ABC):
     Attributes:
         name: Name of the transcriber, as in configuration and journals.
         capabilities: What it can do, and how long it may take.
+        auto_order: Its place among those that `transcriber = "auto"` chooses from: the lowest that
+            is usable is taken. 10 is for providers (whose key was set for a reason), 20 for good
+            models on this machine, 30 for the platform's captions, 40 for makeshifts. None: it is
+            taken only when it is named.
     """
 
     name: ClassVar[str]
     capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities()
+    auto_order: ClassVar[int | None] = None
+
+    def readiness(self) -> Readiness:
+        """Say whether it could begin here and now: at once, without a network, starting nothing."""
+        return Readiness(usable=True, because="it is installed")
 
     @asynccontextmanager
     async def open(self, context: TranscriberContext) -> AsyncIterator[None]:
