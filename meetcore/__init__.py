@@ -113,6 +113,7 @@ if TYPE_CHECKING:
     from meetcore.model.events import TrackClosed as TrackClosed
     from meetcore.model.events import TrackOpened as TrackOpened
     from meetcore.model.events import TrackOwnerIdentified as TrackOwnerIdentified
+    from meetcore.model.events import TranscriberNotice as TranscriberNotice
     from meetcore.model.events import TranscriberRestarted as TranscriberRestarted
     from meetcore.model.events import TranscriberUsage as TranscriberUsage
     from meetcore.model.events import TranscriptionGap as TranscriptionGap
@@ -198,6 +199,11 @@ if TYPE_CHECKING:
     from meetcore.plugin.transcriber import TranscriberContext as TranscriberContext
     from meetcore.plugin.transcriber import TranscriberStream as TranscriberStream
     from meetcore.plugin.transcriber import UntranscribedAudio as UntranscribedAudio
+    from meetcore.plugin.worker_frames import FrameError as FrameError
+    from meetcore.plugin.worker_frames import WorkerAudio as WorkerAudio
+    from meetcore.plugin.worker_frames import WorkerFrames as WorkerFrames
+    from meetcore.plugin.worker_frames import WorkerMessage as WorkerMessage
+    from meetcore.plugin.worker_frames import encode_frame as encode_frame
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "audio.chunk": ("Chunk", "Pcm", "SAMPLE_RATE_HZ"),
@@ -296,6 +302,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TrackClosed",
         "TrackOpened",
         "TrackOwnerIdentified",
+        "TranscriberNotice",
         "TranscriberRestarted",
         "TranscriberUsage",
         "TranscriptionGap",
@@ -365,6 +372,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TranscriberContext",
         "TranscriberStream",
         "UntranscribedAudio",
+    ),
+    "plugin.worker_frames": (
+        "FrameError",
+        "WorkerAudio",
+        "WorkerFrames",
+        "WorkerMessage",
+        "encode_frame",
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

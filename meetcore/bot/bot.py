@@ -102,6 +102,7 @@ class Bot:
         folder: Path,
         bot_id: str,
         transcriber: Transcriber | None = None,
+        transcriber_because: str | None = None,
         synthesizer: Synthesizer | None = None,
         sinks: Sequence[tuple[str, Sink]] = (),
         plugins: Plugins | None = None,
@@ -154,7 +155,12 @@ class Bot:
             transcriber=transcriber,
             sinks=self._sinks,
             revisers=self._plugins.implementations("meetcore_revise_segment"),
-            context=TranscriberContext(bot_id=bot_id, folder=folder, redactor=redactor),
+            context=TranscriberContext(
+                bot_id=bot_id,
+                folder=folder,
+                redactor=redactor,
+                notice=partial(context.transcriber_notice, transcriber.name if transcriber else ""),
+            ),
             failed=self._life.transcription_failed,
         )
         self._life.hears = lambda in_call: self._listening.entered_call(in_call=in_call)
@@ -168,6 +174,8 @@ class Bot:
             sinks=[name for name, sink in sinks if not sink.transient],
             scheduled_for=scheduled_for,
         )
+        if transcriber is not None and transcriber_because is not None:
+            context.transcriber_notice(transcriber.name, "chosen", transcriber_because)
 
     def _make_redactor(
         self,

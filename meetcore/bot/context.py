@@ -25,6 +25,7 @@ from meetcore.model.events import (
     ParticipantLeft,
     ParticipantUpdated,
     SegmentFinalized,
+    TranscriberNotice,
 )
 from meetcore.model.lifecycle import Evidence
 from meetcore.model.roster import Roster, SpeakingTimeline
@@ -33,6 +34,8 @@ from meetcore.model.transcript import Transcript
 from meetcore.plugin.failures import FailureReports
 
 __all__ = ["BotContext"]
+
+_MOST_NOTICES = 500
 
 
 @define(eq=False, kw_only=True)
@@ -76,6 +79,7 @@ class BotContext:
     rules_wake: Wake = field(init=False, factory=Wake)
     in_call_at: float | None = field(init=False, default=None)
     plugin_failed: FailureReports = field(init=False)
+    _noticed: set[tuple[str | None, str, str]] = field(init=False, factory=set)
 
     def __attrs_post_init__(self) -> None:
         self.leave_rules = LeaveRules(self.config.automatic_leave)
@@ -126,6 +130,18 @@ class BotContext:
             after_seq=self.journal.last_seq,
         )
         self.drafts.publish(draft)
+
+    def transcriber_notice(
+        self, transcriber: str, kind: str, detail: str, *, track_id: str | None = None
+    ) -> None:
+        """Tell a person something about the transcription; the same thing once only."""
+        told = (track_id, kind, detail)
+        if told in self._noticed or len(self._noticed) >= _MOST_NOTICES:
+            return
+        self._noticed.add(told)
+        self.record(
+            TranscriberNotice(transcriber=transcriber, kind=kind, detail=detail, track_id=track_id)
+        )
 
     def rules_changed(self) -> None:
         """Have the leave rules looked at again."""

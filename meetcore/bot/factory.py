@@ -19,6 +19,7 @@ from meetcore.model.errors import ConfigError, MeetcoreError, NotInTrio
 from meetcore.model.languages import spoken_language
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.settings import BotSettings, PluginSettings
+from meetcore.plugin.auto_transcriber import AUTO
 from meetcore.plugin.platform import Capability
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import Sink
@@ -110,7 +111,12 @@ def prepare_bot(
     chosen, link = plugins.platform_for(url, config, platform)
     if passcode:
         link = evolve(link, passcode=passcode)
-    if transcriber is None and config.transcriber is not None:
+    chosen_because = None
+    if transcriber is None and config.transcriber == AUTO:
+        gives_captions = Capability.CAPTIONS in chosen.capabilities
+        best = plugins.best_transcriber(config, captions=gives_captions)
+        transcriber, chosen_because = best.transcriber, best.because
+    elif transcriber is None and config.transcriber is not None:
         transcriber = plugins.transcriber(config.transcriber, config)
     captions = transcriber is not None and transcriber.capabilities.wants == "captions"
     if captions and Capability.CAPTIONS not in chosen.capabilities:
@@ -141,6 +147,7 @@ def prepare_bot(
         folder=make_bot_folder(config.out_dir, bot_id),
         bot_id=bot_id,
         transcriber=transcriber,
+        transcriber_because=chosen_because,
         synthesizer=synthesizer or None,
         sinks=named,
         plugins=plugins,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 from attrs import define, evolve, field
@@ -113,6 +114,7 @@ class TrackTranscription:
             track_id=track_id,
             emit=self._emit,
             used=self._used,
+            notice=partial(bot.transcriber_notice, transcriber.name, track_id=track_id),
             language=bot.config.language,
             vocabulary=bot.config.vocabulary,
             diarize=bot.config.transcription.diarize,

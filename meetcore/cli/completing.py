@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import click
 
 from meetcore.model.errors import MeetcoreError
+from meetcore.plugin.auto_transcriber import AUTO
 from meetcore.plugin.registry import Plugins
 
 __all__ = ["plugin_names", "sink_names", "transcriber_names"]
@@ -25,6 +26,6 @@ def _from(names: Callable[[Plugins], Iterable[str]]) -> _Completer:
     return complete
 
 
-transcriber_names = _from(lambda plugins: [*plugins.transcribers, "none"])
+transcriber_names = _from(lambda plugins: [AUTO, *plugins.transcribers, "none"])
 sink_names = _from(lambda plugins: plugins.sinks)
 plugin_names = _from(lambda plugins: [info.name for info in plugins.infos])

@@ -20,6 +20,7 @@ from meetcore.cli.options import (
     who_options,
 )
 from meetcore.cli.running import attend, choose_view, exit_code, outcome_lines
+from meetcore.plugin.auto_transcriber import AUTO
 from meetcore.plugin.captions import CaptionsTranscriber
 
 __all__ = ["join"]
@@ -42,9 +43,8 @@ def join(url: str, **options: Any) -> None:
     defaults: dict[str, Any] = {}
     if "files" in plugins.sinks:
         defaults["sinks"] = ("files",)
-    installed = set(plugins.transcribers) - {CaptionsTranscriber.name}
-    if len(installed) == 1:
-        (defaults["transcriber"],) = installed
+    if set(plugins.transcribers) - {CaptionsTranscriber.name}:
+        defaults["transcriber"] = AUTO
     config = config_from_options(defaults, **options)
     view = choose_view(as_json=options["as_json"], plain=options["plain"])
 

@@ -44,6 +44,7 @@ from meetcore.model.events import (
     TrackClosed,
     TrackOpened,
     TrackOwnerIdentified,
+    TranscriberNotice,
     TranscriberRestarted,
     TranscriberUsage,
     TranscriptionGap,
@@ -81,6 +82,7 @@ _TOLD = (
     PersonAskedFor,
     SegmentFinalized,
     StateChanged,
+    TranscriberNotice,
     *TROUBLE,
 )
 _SAMPLES_IN_MS = 16
@@ -339,6 +341,11 @@ def _(event: SpeechInterrupted) -> str:
 @_line.register
 def _(event: MediaLost) -> str:
     return f"media lost: {event.fragments} fragments of {event.track_id} for {event.consumer}"
+
+
+@_line.register
+def _(event: TranscriberNotice) -> str:
+    return f"{event.transcriber}: {event.detail}"
 
 
 @_line.register

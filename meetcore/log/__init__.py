@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from meetcore.log.folders import make_bot_folder as make_bot_folder
     from meetcore.log.folders import make_private_folder as make_private_folder
     from meetcore.log.folders import private_file as private_file
+    from meetcore.log.folders import private_socket as private_socket
     from meetcore.log.journal import decode_line as decode_line
     from meetcore.log.journal import pieces as pieces
     from meetcore.log.journal_end import write_end as write_end
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
     from meetcore.log.scratch import scratch_folder as scratch_folder
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "folders": ("journal_path", "make_bot_folder", "make_private_folder", "private_file"),
+    "folders": (
+        "journal_path",
+        "make_bot_folder",
+        "make_private_folder",
+        "private_file",
+        "private_socket",
+    ),
     "journal": ("decode_line", "pieces"),
     "journal_end": ("write_end",),
     "journal_head": ("begin",),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+import tempfile
 from pathlib import Path
 
 from meetcore.log.journal import JOURNAL_NAME
@@ -15,12 +17,39 @@ __all__ = [
     "make_bot_folder",
     "make_private_folder",
     "private_file",
+    "private_socket",
 ]
 
 
 def journal_path(folder: Path) -> Path:
     """Return where a bot's journal lies in its folder."""
     return folder / JOURNAL_NAME
+
+
+def private_socket(name: str) -> Path:
+    """Return the path of a local socket that no other user can reach.
+
+    Paths of local sockets may have about 100 characters, and folders are often longer; so the
+    sockets of one user lie together in a folder of the temporary directory.
+
+    Args:
+        name: The file's name; short.
+
+    Raises:
+        StorageUnavailable: The place for sockets is not ours alone.
+    """
+    place = Path(tempfile.gettempdir()) / f"meetcore-{os.getuid()}"
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        found = place.lstat()
+    except OSError as error:
+        raise StorageUnavailable(f"{place} cannot be used: {error.strerror}.") from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise StorageUnavailable(
+            f"{place} is not a folder that belongs to this user alone.",
+            "Remove it, or set TMPDIR to another place.",
+        )
+    return place / name
 
 
 def make_private_folder(folder: Path) -> None:

@@ -34,6 +34,7 @@ from meetcore.model.meeting_events import (
 from meetcore.model.transcript_events import (
     SegmentFinalized,
     SegmentWithheld,
+    TranscriberNotice,
     TranscriberRestarted,
     TranscriberUsage,
     TranscriptionGap,
@@ -102,6 +103,7 @@ __all__ = [
     "TrackClosed",
     "TrackOpened",
     "TrackOwnerIdentified",
+    "TranscriberNotice",
     "TranscriberRestarted",
     "TranscriberUsage",
     "TranscriptionGap",

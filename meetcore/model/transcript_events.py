@@ -12,6 +12,7 @@ from meetcore.model.transcript import Segment
 __all__ = [
     "SegmentFinalized",
     "SegmentWithheld",
+    "TranscriberNotice",
     "TranscriberRestarted",
     "TranscriberUsage",
     "TranscriptionGap",
@@ -86,6 +87,23 @@ class TranscriberUsage(Event):
     billed_s: float | None = None
     cost: float | None = None
     currency: str | None = None
+
+
+@frozen(kw_only=True)
+class TranscriberNotice(Event):
+    """Something about the transcription that a person may want to know, and that is no failure.
+
+    `kind` is `chosen` (which transcriber `auto` took, and why), `model` (what recognises, and
+    where it came from), `language` (what a track was found to speak), `behind` (more is said than
+    can be recognised at once, and what is left out for it), `caught_up`, `ignored` (a wish that
+    the transcriber does not fulfil), or a transcriber's own word.
+    """
+
+    type: ClassVar[str] = "transcriber.notice"
+    transcriber: str
+    kind: str
+    detail: str
+    track_id: str | None = None
 
 
 @frozen(kw_only=True)

@@ -10,6 +10,7 @@ from attrs.validators import ge, gt
 
 from meetcore.model.errors import TranscriberError
 from meetcore.plugin.transcriber import (
+    Readiness,
     StreamRequest,
     Transcriber,
     TranscriberCapabilities,
@@ -39,9 +40,14 @@ class CaptionsTranscriber(Transcriber[CaptionsOptions]):
     """Says that the platform's captions are wanted; the core reads them, and opens no stream."""
 
     name: ClassVar[str] = "captions"
+    auto_order: ClassVar[int | None] = 30
     capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities(
         word_times=False, confidence=False, wants="captions"
     )
+
+    def readiness(self) -> Readiness:
+        """Say yes: whether there are captions is the platform's to say."""
+        return Readiness(usable=True, because="the meeting's own captions need no model")
 
     def stream(self, request: StreamRequest) -> AbstractAsyncContextManager[TranscriberStream]:
         """Refuse: there is no sound to transcribe.

@@ -28,6 +28,7 @@ from meetcore.model.errors import (
     brief,
 )
 from meetcore.model.meeting import MeetingLink
+from meetcore.plugin.auto_transcriber import AUTO, ChosenTranscriber, choose_transcriber
 from meetcore.plugin.captions import CaptionsTranscriber
 from meetcore.plugin.failures import frame_of
 from meetcore.plugin.hooks import API_VERSION, FAIL_CLOSED, HookSpecs
@@ -403,14 +404,37 @@ class Plugins:
         return self._make(cls, name, config) if hasattr(cls, "Options") else cls()
 
     def transcriber(self, name: str, config: BotConfig) -> Transcriber:
-        """Return a transcriber with its settings.
+        """Return a transcriber with its settings; `auto` is the best that can be used.
 
         Raises:
             UnknownPlugin: There is none of that name.
-            ConfigError: Its settings cannot be used.
+            ConfigError: Its settings cannot be used, or `auto` finds none.
         """
+        if name == AUTO:
+            return self.best_transcriber(config).transcriber
         cls = self._pick("transcriber", self.transcribers, name)
         return self._make(cls, name, config)
+
+    def best_transcriber(
+        self, config: BotConfig, *, captions: bool = False, language: str | None = None
+    ) -> ChosenTranscriber:
+        """Return what `auto` stands for, and why.
+
+        Args:
+            config: Settings of the transcribers, and the language.
+            captions: Whether the meeting's platform gives captions.
+            language: What is spoken, where the configuration does not say.
+
+        Raises:
+            ConfigError: None can be used, or one has settings that cannot.
+        """
+        candidates = [
+            self._make(cls, name, config)
+            for name, cls in self.transcribers.items()
+            if cls.auto_order is not None
+        ]
+        wanted = language or config.language
+        return choose_transcriber(candidates, captions=captions, language=wanted)
 
     def synthesizer(self, name: str, config: BotConfig) -> Synthesizer:
         """Return a synthesizer with its settings.

@@ -110,13 +110,29 @@ class Readiness:
     remedy: str = ""
 
 
+Notice = Callable[[str, str], None]
+"""Tells a person something: its kind (see `TranscriberNotice`), and a sentence."""
+
+
+def _untold(kind: str, detail: str) -> None:
+    """Tell nobody."""
+
+
 @frozen(kw_only=True)
 class TranscriberContext:
-    """What a transcriber gets for one bot."""
+    """What a transcriber gets for one bot.
+
+    Attributes:
+        bot_id: The bot's id.
+        folder: The bot's folder.
+        redactor: Takes secrets out of text.
+        notice: Tells something about the whole transcription, as `transcriber.notice`.
+    """
 
     bot_id: str
     folder: Path
     redactor: Redactor = field(factory=Redactor)
+    notice: Notice = _untold
 
 
 @frozen(kw_only=True)
@@ -128,6 +144,7 @@ class StreamRequest:
         track_id: The track's id.
         emit: Takes results, at any time, on the Trio thread; returns at once.
         used: Takes what the provider says was used, at any time until the stream is closed.
+        notice: Tells something about this track, as `transcriber.notice`; the same once only.
         language: BCP-47 tag wished for, None for the transcriber's own choice.
         vocabulary: Names and terms that are likely to be said, for those who can use them.
         diarize: Whether several people may be heard on the track, and `Word.speaker` is wanted.
@@ -137,6 +154,7 @@ class StreamRequest:
     track_id: str
     emit: Callable[[Hypothesis | UntranscribedAudio], None]
     used: Callable[[ProviderUsage], None] = lambda usage: None
+    notice: Notice = _untold
     language: str | None = None
     vocabulary: tuple[str, ...] = ()
     diarize: bool = False

@@ -17,9 +17,15 @@ from typing import Any
 
 import trio
 
-from meetcore import TranscriberError
+from meetcore import (
+    FrameError,
+    TranscriberError,
+    WorkerAudio,
+    WorkerFrames,
+    WorkerMessage,
+    encode_frame,
+)
 from meetcore_pocketsphinx.settings import WorkerSettings
-from meetcore_pocketsphinx.wire import Audio, FrameBuffer, ProtocolError, WorkerMessage, encode
 
 __all__ = ["Listener", "WorkerProcess"]
 
@@ -112,13 +118,13 @@ class WorkerProcess:
         if self._listeners.pop(track, None) is not None and self.alive:
             self.post(WorkerMessage({"op": "close", "track": track}))
 
-    def post(self, frame: WorkerMessage | Audio) -> None:
+    def post(self, frame: WorkerMessage | WorkerAudio) -> None:
         """Queue a frame; what bounds the queue is each stream's window of unheard audio."""
-        if isinstance(frame, Audio) or frame.body["op"] in ("configure", "end"):
+        if isinstance(frame, WorkerAudio) or frame.body["op"] in ("configure", "end"):
             if not self._owed:
                 self._last_sign_s = trio.current_time()
             self._owed += 1
-        self._outgoing.append(encode(frame))
+        self._outgoing.append(encode_frame(frame))
         self._something_to_write.set()
 
     def close(self) -> None:
@@ -150,7 +156,7 @@ class WorkerProcess:
 
     async def _read(self, process: trio.Process) -> None:
         assert process.stdout is not None
-        incoming = FrameBuffer()
+        incoming = WorkerFrames()
         try:
             async for data in process.stdout:
                 incoming.feed(data)
@@ -158,14 +164,14 @@ class WorkerProcess:
                     self._take(frame)
                 if self.lost is not None:
                     return
-        except (ProtocolError, KeyError, TypeError, ValueError) as error:
+        except (FrameError, KeyError, TypeError, ValueError) as error:
             self._lose("protocol", f"sent something unreadable ({error})")
         except trio.BrokenResourceError:
             return
 
-    def _take(self, frame: WorkerMessage | Audio) -> None:
-        if isinstance(frame, Audio):
-            raise ProtocolError("audio came back")
+    def _take(self, frame: WorkerMessage | WorkerAudio) -> None:
+        if isinstance(frame, WorkerAudio):
+            raise FrameError("audio came back")
         self._last_sign_s = trio.current_time()
         body = frame.body
         event = body["event"]

@@ -14,11 +14,12 @@ from meetcore import (
     TranscriberStream,
     UntranscribedAudio,
     Word,
+    WorkerAudio,
+    WorkerMessage,
 )
 from meetcore_pocketsphinx.process import WorkerProcess, refusal
 from meetcore_pocketsphinx.settings import SAMPLE_RATE_HZ
 from meetcore_pocketsphinx.utterance import WordJson
-from meetcore_pocketsphinx.wire import Audio, WorkerMessage
 
 if TYPE_CHECKING:
     from meetcore import Chunk
@@ -112,7 +113,7 @@ class PocketsphinxStream(TranscriberStream):
         self._declare_given_up()
         self._unheard_samples += chunk.samples
         pcm = chunk.pcm.astype("<i2", copy=False).tobytes()
-        self._worker.post(Audio(self._track, chunk.start_sample, pcm))
+        self._worker.post(WorkerAudio(self._track, chunk.start_sample, pcm))
 
     async def end_utterance(self, utterance_id: str, end_sample: int, cause: str) -> None:
         """End the utterance and wait for its final result; one that takes too long is given up.

@@ -12,6 +12,7 @@ import trio
 from attrs import evolve
 
 from meetcore import (
+    Readiness,
     StreamRequest,
     Transcriber,
     TranscriberCapabilities,
@@ -57,6 +58,7 @@ class PocketsphinxTranscriber(Transcriber[PocketsphinxOptions]):
     """
 
     name: ClassVar[str] = "pocketsphinx"
+    auto_order: ClassVar[int | None] = 40
     capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities(
         streaming=True,
         partials=True,
@@ -99,6 +101,14 @@ class PocketsphinxTranscriber(Transcriber[PocketsphinxOptions]):
             nursery.cancel_scope.cancel()
         if refused is not None:
             raise refused
+
+    def readiness(self) -> Readiness:
+        """Say whether the library is installed."""
+        try:
+            require_library()
+        except TranscriberError as error:
+            return Readiness(usable=False, because="it is not installed", remedy=error.remedy)
+        return Readiness(usable=True, because="it works offline; one word in four is wrong")
 
     def stream(self, request: StreamRequest) -> AbstractAsyncContextManager[TranscriberStream]:
         """Open a stream for one track, while `open` holds."""

@@ -23,10 +23,10 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from meetcore import WorkerAudio, WorkerFrames, WorkerMessage, encode_frame
 from meetcore_pocketsphinx.decoders import DecoderPool, ModelRefused
 from meetcore_pocketsphinx.settings import WorkerSettings
 from meetcore_pocketsphinx.utterance import DecodedUtterance
-from meetcore_pocketsphinx.wire import Audio, FrameBuffer, WorkerMessage, encode
 
 __all__ = ["Worker", "main"]
 
@@ -45,11 +45,11 @@ class Worker:
     def __init__(self, input_fd: int, output_fd: int) -> None:
         self._input_fd = input_fd
         self._output_fd = output_fd
-        self._incoming = FrameBuffer()
+        self._incoming = WorkerFrames()
         self._settings = WorkerSettings()
         self._pool = DecoderPool(self._settings)
         self._speaking: dict[int, DecodedUtterance] = {}
-        self._waiting: dict[int, deque[WorkerMessage | Audio]] = {}
+        self._waiting: dict[int, deque[WorkerMessage | WorkerAudio]] = {}
 
     def run(self) -> None:
         """Work until the input ends."""
@@ -65,12 +65,12 @@ class Worker:
             self._incoming.feed(data)
             self._take(self._incoming.frames())
 
-    def _take(self, frames: Iterable[WorkerMessage | Audio]) -> None:
+    def _take(self, frames: Iterable[WorkerMessage | WorkerAudio]) -> None:
         for frame in frames:
             if isinstance(frame, WorkerMessage) and frame.body["op"] == "configure":
                 self._configure(frame.body["settings"])
                 continue
-            track = frame.track if isinstance(frame, Audio) else int(frame.body["track"])
+            track = frame.track if isinstance(frame, WorkerAudio) else int(frame.body["track"])
             if isinstance(frame, WorkerMessage) and frame.body["op"] == "close":
                 self._close(track)
             elif track in self._waiting:
@@ -90,8 +90,8 @@ class Worker:
             return
         self._answer("ready", pid=os.getpid())
 
-    def _handle(self, track: int, frame: WorkerMessage | Audio) -> None:
-        if isinstance(frame, Audio):
+    def _handle(self, track: int, frame: WorkerMessage | WorkerAudio) -> None:
+        if isinstance(frame, WorkerAudio):
             self._hear(track, frame)
         elif frame.body["op"] == "begin":
             self._begin(track, frame)
@@ -119,7 +119,7 @@ class Worker:
             posteriors=self._settings.bestpath,
         )
 
-    def _hear(self, track: int, frame: Audio) -> None:
+    def _hear(self, track: int, frame: WorkerAudio) -> None:
         utterance = self._speaking.get(track)
         if utterance is not None:
             try:
@@ -165,7 +165,7 @@ class Worker:
 
     def _close(self, track: int) -> None:
         for frame in self._waiting.pop(track, ()):  # what is owed for them is settled
-            if isinstance(frame, Audio):
+            if isinstance(frame, WorkerAudio):
                 self._answer("heard", track=track, samples=len(frame.pcm) // 2)
             elif frame.body["op"] == "end":
                 utterance_id = str(frame.body["utterance"])
@@ -190,7 +190,7 @@ class Worker:
         return not ready
 
     def _answer(self, event: str, **fields: Any) -> None:
-        data = memoryview(encode(WorkerMessage({"event": event, **fields})))
+        data = memoryview(encode_frame(WorkerMessage({"event": event, **fields})))
         while data:
             data = data[os.write(self._output_fd, data) :]
 

@@ -1,6 +1,6 @@
-"""The frames between the transcriber and its worker process: a length, a kind, then JSON or PCM.
+"""The frames between a local transcriber and its worker process: a length, a kind, JSON or PCM.
 
-Both ends of the two pipes use this module; it does no I/O. A frame is a big-endian header
+Both ends use this module, over pipes or a socket; it does no I/O. A frame is a big-endian header
 (payload length in bytes as uint32, kind as uint8) and the payload. Audio carries the track's number
 and the sample index of its first sample before the PCM (int16, little-endian, mono, 16 kHz).
 """
@@ -14,7 +14,14 @@ from typing import Any
 
 import attrs
 
-__all__ = ["MAX_PAYLOAD_BYTES", "Audio", "FrameBuffer", "ProtocolError", "WorkerMessage", "encode"]
+__all__ = [
+    "MAX_PAYLOAD_BYTES",
+    "FrameError",
+    "WorkerAudio",
+    "WorkerFrames",
+    "WorkerMessage",
+    "encode_frame",
+]
 
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
 _HEADER = struct.Struct(">IB")
@@ -23,7 +30,7 @@ _KIND_MESSAGE = 0
 _KIND_AUDIO = 1
 
 
-class ProtocolError(ValueError):
+class FrameError(ValueError):
     """Bytes that are no frame: the other side is broken, or the stream was cut and joined."""
 
 
@@ -35,7 +42,7 @@ class WorkerMessage:
 
 
 @attrs.frozen
-class Audio:
+class WorkerAudio:
     """PCM of one track.
 
     Args:
@@ -49,16 +56,16 @@ class Audio:
     pcm: bytes
 
 
-def encode(frame: WorkerMessage | Audio) -> bytes:
+def encode_frame(frame: WorkerMessage | WorkerAudio) -> bytes:
     """Return the bytes of one frame."""
-    if isinstance(frame, Audio):
+    if isinstance(frame, WorkerAudio):
         payload = _AUDIO.pack(frame.track, frame.start_sample) + frame.pcm
         return _HEADER.pack(len(payload), _KIND_AUDIO) + payload
     payload = json.dumps(frame.body, separators=(",", ":")).encode()
     return _HEADER.pack(len(payload), _KIND_MESSAGE) + payload
 
 
-class FrameBuffer:
+class WorkerFrames:
     """Cuts a stream of bytes, in pieces of any size, into frames."""
 
     def __init__(self) -> None:
@@ -76,16 +83,16 @@ class FrameBuffer:
         length, _ = _HEADER.unpack_from(self._bytes)
         return len(self._bytes) >= _HEADER.size + int(length)
 
-    def frames(self) -> Iterator[WorkerMessage | Audio]:
+    def frames(self) -> Iterator[WorkerMessage | WorkerAudio]:
         """Yield the whole frames in order.
 
         Raises:
-            ProtocolError: A frame longer than allowed, of an unknown kind, or with a bad payload.
+            FrameError: A frame longer than allowed, of an unknown kind, or with a bad payload.
         """
         while len(self._bytes) >= _HEADER.size:
             length, kind = _HEADER.unpack_from(self._bytes)
             if length > MAX_PAYLOAD_BYTES or kind not in (_KIND_MESSAGE, _KIND_AUDIO):
-                raise ProtocolError(f"frame of kind {kind} with {length} bytes")
+                raise FrameError(f"frame of kind {kind} with {length} bytes")
             end = _HEADER.size + length
             if len(self._bytes) < end:
                 return
@@ -94,16 +101,16 @@ class FrameBuffer:
             yield _decode(kind, payload)
 
 
-def _decode(kind: int, payload: bytes) -> WorkerMessage | Audio:
+def _decode(kind: int, payload: bytes) -> WorkerMessage | WorkerAudio:
     if kind == _KIND_AUDIO:
         if len(payload) < _AUDIO.size or (len(payload) - _AUDIO.size) % 2:
-            raise ProtocolError(f"audio frame with {len(payload)} bytes")
+            raise FrameError(f"audio frame with {len(payload)} bytes")
         track, start_sample = _AUDIO.unpack_from(payload)
-        return Audio(track, start_sample, payload[_AUDIO.size :])
+        return WorkerAudio(track, start_sample, payload[_AUDIO.size :])
     try:
         body = json.loads(payload)
     except ValueError as error:
-        raise ProtocolError(f"message that is no JSON: {payload[:80]!r}") from error
+        raise FrameError(f"message that is no JSON: {payload[:80]!r}") from error
     if not isinstance(body, dict):
-        raise ProtocolError(f"message that is no JSON object: {payload[:80]!r}")
+        raise FrameError(f"message that is no JSON object: {payload[:80]!r}")
     return WorkerMessage(body)
