@@ -117,6 +117,7 @@ class TrackTranscription:
             notice=partial(bot.transcriber_notice, transcriber.name, track_id=track_id),
             language=bot.config.language,
             vocabulary=bot.config.vocabulary,
+            terms=self._terms,
             diarize=bot.config.transcription.diarize,
         )
         self._sessions = 0
@@ -198,6 +199,14 @@ class TrackTranscription:
         self._take_hypothesis(self.track_id, result)
         if result.final:
             self._settle(result.utterance_id)
+
+    def _terms(self) -> tuple[str, ...]:
+        """Return the vocabulary, and whoever is there by name."""
+        terms = dict.fromkeys(self._bot.config.vocabulary)
+        if self._bot.config.transcription.offer_names:
+            others = (person.name for person in self._bot.roster.others if person.name)
+            terms.update(dict.fromkeys(others))
+        return tuple(terms)
 
     def _labelled(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
         """Keep the labels of voices apart: after a reconnect the provider counts anew."""

@@ -138,12 +138,15 @@ class TranscriptionConfig:
             none wait. `mix` for one stream of all tracks mixed, cut by the speaking timeline.
             `auto` for tracks, and the mix while there are more tracks than it takes streams.
         diarize: Whether the transcriber is asked to tell voices on one track apart.
+        offer_names: Whether the participants' names are offered to the transcriber as words that
+            are likely to be said, beside the vocabulary.
     """
 
     __config_section__ = "transcription"
 
     streams: str = field(default="auto", validator=attrs.validators.in_(("auto", "tracks", "mix")))
     diarize: bool = False
+    offer_names: bool = True
 
 
 @frozen(kw_only=True)

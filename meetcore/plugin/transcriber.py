@@ -147,6 +147,8 @@ class StreamRequest:
         notice: Tells something about this track, as `transcriber.notice`; the same once only.
         language: BCP-47 tag wished for, None for the transcriber's own choice.
         vocabulary: Names and terms that are likely to be said, for those who can use them.
+        terms: Gives the vocabulary and, where `transcription.offer_names` holds, the names of those
+            who are in the meeting at the moment; for those who can use them for each utterance.
         diarize: Whether several people may be heard on the track, and `Word.speaker` is wanted.
     """
 
@@ -157,6 +159,7 @@ class StreamRequest:
     notice: Notice = _untold
     language: str | None = None
     vocabulary: tuple[str, ...] = ()
+    terms: Callable[[], tuple[str, ...]] = tuple
     diarize: bool = False
 
 
