@@ -73,9 +73,7 @@ def fetch(name: str, folder: Path | None, endpoint: str | None) -> None:
         else:
             total = left_to_fetch(model)
             label = f"{name}, {total / 1e6:.0f} of {model.size / 1e6:.0f} MB to come"
-        with click.progressbar(
-            length=total, label=label, file=sys.stderr, show_pos=False
-        ) as bar:
+        with click.progressbar(length=total, label=label, file=sys.stderr, show_pos=False) as bar:
             if folder is not None:
                 place = fetch_from_folder(model, folder, bar.update)
             else:

@@ -99,7 +99,9 @@ class WorkerConnection:
                         self.about = frame.body
                         return
         except (trio.BrokenResourceError, FrameError, KeyError) as error:
-            raise TranscriberError("crashed", f"The worker hung up ({error}).", retryable=True) from error
+            raise TranscriberError(
+                "crashed", f"The worker hung up ({error}).", retryable=True
+            ) from error
 
     async def run(self) -> None:
         """Serve the connection until it is lost or this is cancelled."""

@@ -23,7 +23,7 @@ from meetcore_whisper.guard import (
     window_s,
 )
 
-__all__ = ["LikelyLanguages", "HeardWord", "Recognised", "WhisperEngine"]
+__all__ = ["HeardWord", "LikelyLanguages", "Recognised", "WhisperEngine"]
 
 RATE_HZ = 16_000
 _FRAMES_PER_S = 100
@@ -174,9 +174,7 @@ class WhisperEngine:
                 output, tokenizer, length_s, FULL_WINDOW_S, (), max(beam, 5)
             )
         if is_hallucinated(decoded) or not decoded.text:
-            return Recognised(
-                text="", words=(), language=language, confidence=None, seen_s=total_s
-            )
+            return Recognised(text="", words=(), language=language, confidence=None, seen_s=total_s)
         words = self._times(output, tokenizer, tokens, length_s) if times else ()
         known = [word.confidence for word in words if word.confidence is not None]
         return Recognised(

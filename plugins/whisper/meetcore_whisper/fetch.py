@@ -1,4 +1,4 @@
-"""Fetching a model from its hub, or from a folder: resumable, checked, whole or not there at all."""
+"""Fetching a model from its hub, or from a folder: resumable, checked, whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from meetcore_whisper.errors import ModelDamaged, ModelFetchFailed
 from meetcore_whisper.known_models import KnownFile, KnownModel
 from meetcore_whisper.models import cache_folder, file_problem, held_cache, install
 
-__all__ = ["HUB", "ENDPOINT_ENV_NAME", "fetch_from_folder", "fetch_model", "left_to_fetch"]
+__all__ = ["ENDPOINT_ENV_NAME", "HUB", "fetch_from_folder", "fetch_model", "left_to_fetch"]
 
 HUB = "https://huggingface.co"
 ENDPOINT_ENV_NAME = "HF_ENDPOINT"
 TRIES = 4
 _FIRST_PAUSE_S = 1.0
 _TIMEOUT_S = 30.0
-_PIECE_BYTES = 1 << 16
 
 Took = Callable[[int], None]
 
@@ -126,7 +125,9 @@ def _go_on(url: str, path: Path, wanted: KnownFile, took: Took) -> ModelFetchFai
     here = path.stat().st_size if path.exists() else 0
     if here == wanted.size:
         return None
-    headers = {"Range": f"bytes={here}-"} if here else {}
+    headers = {"Accept-Encoding": "identity"}
+    if here:
+        headers["Range"] = f"bytes={here}-"
     try:
         with (
             httpx2.Client(timeout=_TIMEOUT_S, follow_redirects=True) as client,
@@ -143,7 +144,7 @@ def _go_on(url: str, path: Path, wanted: KnownFile, took: Took) -> ModelFetchFai
             resumed = answer.status_code == 206
             with path.open("ab" if resumed else "wb") as out:
                 length = here if resumed else 0
-                for piece in answer.iter_bytes(_PIECE_BYTES):
+                for piece in answer.iter_raw():
                     length += len(piece)
                     if length > wanted.size:
                         break  # the check that follows says what is wrong

@@ -82,6 +82,7 @@ class _Utterance:
     draft_words: list[str] = field(factory=list)
     has_voice: bool = False
     dropped: bool = False
+    ended_at: float = 0.0
 
     def audio(self) -> NDArray[np.float32]:
         if not self.pieces:
@@ -192,7 +193,8 @@ class WorkerJobs:
             if track is None or utterance is None or utterance.utterance_id != utterance_id:
                 return
             track.current = None
-            self._schedule.final(track.bot, track.key, self._clock(), utterance)
+            utterance.ended_at = self._clock()
+            self._schedule.final(track.bot, track.key, utterance.ended_at, utterance)
             self._changed.notify()
 
     def close(self, client: int, number: int) -> None:
@@ -231,11 +233,10 @@ class WorkerJobs:
             else:
                 return False
             bot, utterance, final = job
-            waited_s = self._clock() - (self._schedule.waiting_since() or self._clock())
         self.decoding_since = began = self._clock()
         try:
             if final:
-                self._final(utterance, waited_s)
+                self._final(utterance, began - utterance.ended_at)
             elif not utterance.dropped and utterance.track.current is utterance:
                 self._draft(utterance)
                 self._pace.drafted(self._clock() - began)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 __all__ = ["LANGUAGES", "whisper_code"]
 
-_CODES = """
-af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr
-ht hu hy id is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc
-pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo zh
-yue
-""".split()
+_CODES = (
+    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he "
+    "hi hr ht hu hy id is it ja ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl "
+    "nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur "
+    "uz vi yi yo zh"
+)
 _AS_CODES = {"jv": "jw", "nb": "no", "fil": "tl"}
 
-LANGUAGES = tuple(
-    sorted({*(code for code in _CODES if code not in ("jw", "yue")), "jv", "nb", "fil"})
-)
+LANGUAGES = tuple(sorted({*_CODES.split(), *_AS_CODES}))
 """BCP-47 tags of what base and larger models speak. Cantonese is large-v3's alone."""
 
 

@@ -66,7 +66,7 @@ def cache_folder() -> Path:
 
 
 def _hub_snapshots(model: KnownModel) -> Iterator[Path]:
-    """Yield the folders of Hugging Face's cache in which a model may lie, the right commit first."""
+    """Yield the folders of Hugging Face's cache in which a model may be, its commit first."""
     env = os.environ
     root = env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE")
     if not root:
@@ -229,9 +229,7 @@ def install(
         return target
 
 
-def _copy(
-    pieces: list[Path], target: Path, wanted: KnownFile, took: Callable[[int], None]
-) -> None:
+def _copy(pieces: list[Path], target: Path, wanted: KnownFile, took: Callable[[int], None]) -> None:
     digest = hashlib.sha256()
     with target.open("wb") as out:
         for path in pieces:

@@ -94,9 +94,7 @@ class WhisperTranscriber(Transcriber[WhisperOptions]):
         if self.options.allow_download:
             return Readiness(usable=True, because="it may fetch its model")
         missing = name if name != AUTO_MODEL else _DEFAULT_DOWNLOAD
-        return Readiness(
-            usable=False, because="no model of it is here", remedy=how_to_get(missing)
-        )
+        return Readiness(usable=False, because="no model of it is here", remedy=how_to_get(missing))
 
     @asynccontextmanager
     async def open(self, context: TranscriberContext) -> AsyncIterator[None]:
@@ -238,5 +236,3 @@ def worker_settings(options: WhisperOptions, model: FoundModel) -> WorkerSetting
         give_up_after_s=options.give_up_after_s,
         linger_s=options.linger_s,
     )
-
-

@@ -308,7 +308,7 @@ def _decode(jobs: Any) -> None:
     try:
         while jobs.step():
             pass
-    except BaseException:
+    except BaseException:  # noqa: BLE001  without its thread the process is of no use
         import traceback
 
         traceback.print_exc()
