@@ -21,7 +21,7 @@ async def main(link: str, out_dir: Path) -> int:
     beating = asyncio.create_task(heartbeat())
     try:
         async with meetcore.from_asyncio.open_bot(
-            link, name="Asyncio bot", transcriber="pocketsphinx", sinks=["files"], out_dir=out_dir
+            link, name="Asyncio bot", transcriber="auto", sinks=["files"], out_dir=out_dir
         ) as bot:
             async for event in bot.events():
                 match event:

@@ -23,7 +23,7 @@ async def attend(link: str, out_dir: Path) -> int:
     async with meetcore.open_bot(
         link,
         name="Reference bot",
-        transcriber="pocketsphinx",
+        transcriber="auto",
         sinks=["files"],
         out_dir=out_dir,
         automatic_leave=leave,

@@ -1,6 +1,6 @@
 """The same bots inside a blocking program: Django, Flask, a notebook, a script.
 
-    with meetcore.blocking.open_bot("https://…", transcriber="pocketsphinx") as bot:
+    with meetcore.blocking.open_bot("https://…", transcriber="auto") as bot:
         for event in bot.events():
             ...
 

@@ -1,6 +1,6 @@
 """The same bots inside an asyncio program.
 
-    async with meetcore.from_asyncio.open_bot("https://…", transcriber="pocketsphinx") as bot:
+    async with meetcore.from_asyncio.open_bot("https://…", transcriber="auto") as bot:
         async for event in bot.events():
             ...
 

@@ -173,7 +173,7 @@ async def open_bot(
 ) -> AsyncIterator[Bot]:
     """Send a bot to a meeting; it attends while the block runs, and is gone after it.
 
-        async with meetcore.open_bot("https://…", name="Notes", transcriber="pocketsphinx") as bot:
+        async with meetcore.open_bot("https://…", name="Notes", transcriber="auto") as bot:
             async for event in bot.events():
                 ...
 

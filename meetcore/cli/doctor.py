@@ -42,7 +42,7 @@ def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
         (
             "transcribers",
             set(plugins.transcribers) - {CaptionsTranscriber.name},
-            "meetcore-pocketsphinx",
+            "meetcore-whisper[base]",
         ),
         ("sinks", plugins.sinks, "meetcore-files"),
     ):

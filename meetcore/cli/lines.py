@@ -107,6 +107,8 @@ def plain_line(event: Event, name: str) -> str | None:
         return None
     if isinstance(event, ParticipantJoined) and event.participant.is_self:
         return None
+    if isinstance(event, TranscriberNotice) and event.kind == "language":
+        return None
     return line_of(event, name)
 
 

@@ -2,7 +2,7 @@
 
     # meetcore.toml
     name = "Notes"
-    transcriber = "pocketsphinx"
+    transcriber = "auto"
     sinks = ["files"]
 
     [automatic_leave]

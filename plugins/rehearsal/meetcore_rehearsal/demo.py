@@ -35,7 +35,7 @@ START_UP_S = 30.0
 @click.option("--name", default="Notes", show_default=True, help="The bot's name.")
 @click.option(
     "--transcriber",
-    default="pocketsphinx",
+    default="auto",
     show_default=True,
     help="Who transcribes; 'none' for nobody.",
     shell_complete=transcriber_names,

@@ -78,7 +78,7 @@ class ServerSettings(SharedOptions):
 
     database: str | None = None
     api_key: Secret | None = field(default=None, repr=False)
-    default_transcriber: str | None = "pocketsphinx"
+    default_transcriber: str | None = "auto"
     unresponsive_limit_s: float | None = 60.0
     rehearsal_script: str = "planning"
     rehearsal_scripts: Mapping[str, str] = Factory(dict)

@@ -28,6 +28,7 @@ from meetcore.model import language_tag, merged, spoken_language, url_trouble
 __all__ = ["Sandbox", "Specs", "check_webhooks", "plain_settings"]
 
 STAGE = "rehearsal_stage"
+AUTO = "auto"
 
 
 @frozen(kw_only=True)
@@ -42,7 +43,7 @@ class Sandbox:
 
     script: str = "planning"
     scripts: Mapping[str, str] = attrs.field(factory=dict)
-    transcriber: str = "pocketsphinx"
+    transcriber: str = AUTO
 
 
 def _plain(value: Any) -> Any:
@@ -156,22 +157,30 @@ class Specs:
         name = self.config.transcriber if provider == "default" else provider
         if name is None:
             return TranscriberChoice(name=None, language=language_tag(language))
+        if name == AUTO:
+            name = self._best(language_tag(language))
         speaks = self._plugins.transcriber(name, self.config).capabilities.languages
         return TranscriberChoice(name=name, language=spoken_language(language, speaks, name))
+
+    def _best(self, language: str | None) -> str:
+        """Return whom `auto` stands for here; a platform's captions are for the bot to choose."""
+        try:
+            return self._plugins.best_transcriber(self.config, language=language).transcriber.name
+        except ConfigError:
+            return AUTO
 
     def _played(self, provider: str, language: str | None, embedded: str) -> TranscriberChoice:
         """Return who plays a provider in a rehearsal: its language is that of the script."""
         notes: list[str] = []
+        if embedded == AUTO:
+            embedded = self._best("en")
         if provider not in ("default", embedded):
             notes.append(f"{provider} is played by {embedded}.")
-        speaks = self._plugins.transcriber(embedded, self.config).capabilities.languages
         tag = None
         try:
-            tag = spoken_language(language, speaks, embedded)
+            tag = spoken_language(language, ("en",), embedded)
         except LanguageRefused:
-            notes.append(
-                f"The language {(language or '')[:50]!r} is played in {', '.join(speaks)}."
-            )
+            notes.append(f"The language {(language or '')[:50]!r} is played in English.")
         note = " ".join(["This is a rehearsal:", *notes]) if notes else None
         return TranscriberChoice(name=embedded, note=note, language=tag)
 
@@ -197,6 +206,11 @@ class Specs:
             plugin_files=self._plugin_files,
         )
 
+    def _leaves_it_to_the_bot(self, order: BotRequest) -> bool:
+        """Return whether the bot chooses who transcribes, and tells why."""
+        wanted = self.config.transcriber if order.transcriber == "default" else order.transcriber
+        return self.sandbox is None and wanted == AUTO
+
     def _settings(self, order: BotRequest) -> dict[str, Any]:
         base = plain_settings(self._with_stage(order.script))
         choice = self.transcriber(order.transcriber, order.language)
@@ -205,7 +219,7 @@ class Specs:
             "metadata": dict(order.metadata),
             "automatic_leave": dict(order.automatic_leave),
             "plugins": {name: dict(table) for name, table in order.plugins.items()},
-            "transcriber": choice.name,
+            "transcriber": AUTO if self._leaves_it_to_the_bot(order) else choice.name,
         }
         if order.name is not None:
             asked["name"] = order.name

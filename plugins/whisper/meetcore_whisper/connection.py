@@ -24,7 +24,7 @@ from meetcore import (
     WorkerMessage,
     encode_frame,
 )
-from meetcore_whisper.settings import WIRE, WorkerSettings, worker_socket
+from meetcore_whisper.settings import WIRE, WhisperWorkerSettings, worker_socket
 
 __all__ = ["News", "WorkerConnection", "WorkerFinder", "finder"]
 
@@ -202,7 +202,7 @@ class WorkerFinder:
 
     def __init__(
         self,
-        settings: WorkerSettings,
+        settings: WhisperWorkerSettings,
         bot_id: str,
         start_timeout_s: float,
         to_bot: Callable[[Mapping[str, Any]], None],
@@ -295,7 +295,7 @@ class WorkerFinder:
         )
 
 
-async def start_worker(path: Path, settings: WorkerSettings) -> Mapping[str, Any]:
+async def start_worker(path: Path, settings: WhisperWorkerSettings) -> Mapping[str, Any]:
     """Start a worker process and return what it says about how that went."""
     try:
         done = await trio.run_process(
@@ -318,7 +318,7 @@ async def start_worker(path: Path, settings: WorkerSettings) -> Mapping[str, Any
 
 @asynccontextmanager
 async def finder(
-    settings: WorkerSettings,
+    settings: WhisperWorkerSettings,
     bot_id: str,
     start_timeout_s: float,
     to_bot: Callable[[Mapping[str, Any]], None],

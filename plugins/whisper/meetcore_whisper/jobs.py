@@ -52,7 +52,7 @@ class WorkLimits:
 
 
 @define(eq=False)
-class _Track:
+class _HeardTrack:
     """One track of one bot."""
 
     client: int
@@ -60,7 +60,7 @@ class _Track:
     bot: str
     language: TrackLanguage = field(factory=TrackLanguage)
     told_language: str | None = None
-    current: _Utterance | None = None
+    current: _SpokenPiece | None = None
 
     @property
     def key(self) -> str:
@@ -68,10 +68,10 @@ class _Track:
 
 
 @define(eq=False)
-class _Utterance:
+class _SpokenPiece:
     """Speech that has no final yet."""
 
-    track: _Track
+    track: _HeardTrack
     utterance_id: str
     start_sample: int
     terms: tuple[str, ...] = ()
@@ -120,9 +120,9 @@ class WorkerJobs:
         self._smaller: WhisperEngine | None = None
         self._clock = clock
         self._changed = threading.Condition()
-        self._tracks: dict[tuple[int, int], _Track] = {}
+        self._tracks: dict[tuple[int, int], _HeardTrack] = {}
         self._bots: dict[int, str] = {}
-        self._schedule: Schedule[_Utterance] = Schedule()
+        self._schedule: Schedule[_SpokenPiece] = Schedule()
         self._pace = DraftPace()
         self._behind = False
         self._closed = False
@@ -150,10 +150,10 @@ class WorkerJobs:
         with self._changed:
             track = self._tracks.get((client, number))
             if track is None:
-                track = _Track(client, number, self._bots.get(client, str(client)))
+                track = _HeardTrack(client, number, self._bots.get(client, str(client)))
                 self._tracks[client, number] = track
             track.language.wish = body.get("language")
-            track.current = _Utterance(
+            track.current = _SpokenPiece(
                 track,
                 str(body["utterance"]),
                 int(body["start"]),
@@ -266,12 +266,12 @@ class WorkerJobs:
         for client in self._bots:
             self._tell(client, body)
 
-    def _say(self, utterance: _Utterance, event: str, **fields: Any) -> None:
+    def _say(self, utterance: _SpokenPiece, event: str, **fields: Any) -> None:
         track = utterance.track
         body = {"event": event, "track": track.number, "utterance": utterance.utterance_id}
         self._tell(track.client, {**body, **fields})
 
-    def _draft(self, utterance: _Utterance) -> None:
+    def _draft(self, utterance: _SpokenPiece) -> None:
         with self._changed:
             samples = utterance.audio()[-int(LONGEST_PIECE_S * RATE_HZ) :]
             cut = utterance.samples - len(samples)
@@ -294,7 +294,7 @@ class WorkerJobs:
                 end=end,
             )
 
-    def _final(self, utterance: _Utterance, waited_s: float) -> None:
+    def _final(self, utterance: _SpokenPiece, waited_s: float) -> None:
         samples = utterance.audio()
         engine, full = self._engine, self._limits.finals_in_full and waited_s < LATE_S
         smaller = self._limits.when_behind == "smaller_model" and self._load_smaller is not None
@@ -343,7 +343,7 @@ class WorkerJobs:
 
     def _recognise(
         self,
-        utterance: _Utterance,
+        utterance: _SpokenPiece,
         samples: NDArray[np.float32],
         engine: WhisperEngine,
         *,

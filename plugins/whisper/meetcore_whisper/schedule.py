@@ -23,7 +23,7 @@ LATE_S = 1.5
 
 
 @define
-class _Bot(Generic[T]):
+class _BotQueue(Generic[T]):
     """What waits of one bot, and how much of the worker it had."""
 
     used_s: float
@@ -39,14 +39,14 @@ class _Bot(Generic[T]):
 class Schedule(Generic[T]):
     """What waits to be decoded."""
 
-    _bots: dict[str, _Bot[T]] = field(factory=dict)
+    _bots: dict[str, _BotQueue[T]] = field(factory=dict)
 
-    def _bot(self, bot_id: str) -> _Bot[T]:
+    def _bot(self, bot_id: str) -> _BotQueue[T]:
         bot = self._bots.get(bot_id)
         if bot is None:
             # Who comes anew owes nothing and has no credit for the time before, either.
             busy = [each.used_s for each in self._bots.values()]
-            bot = self._bots[bot_id] = _Bot(min(busy, default=0.0))
+            bot = self._bots[bot_id] = _BotQueue(min(busy, default=0.0))
         return bot
 
     def final(self, bot_id: str, track: str, ended_at: float, item: T) -> None:

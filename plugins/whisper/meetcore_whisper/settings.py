@@ -13,14 +13,14 @@ from attrs import frozen
 
 from meetcore.log import private_socket
 
-__all__ = ["WIRE", "WorkerSettings", "worker_socket"]
+__all__ = ["WIRE", "WhisperWorkerSettings", "worker_socket"]
 
 WIRE = 1
 """The version of the messages: bots and workers of different ones do not meet."""
 
 
 @frozen(kw_only=True)
-class WorkerSettings:
+class WhisperWorkerSettings:
     """How a worker decodes.
 
     Attributes:
@@ -58,12 +58,12 @@ class WorkerSettings:
         return attrs.asdict(self)
 
     @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> WorkerSettings:
+    def from_json(cls, body: Mapping[str, Any]) -> WhisperWorkerSettings:
         """Build the settings from what `to_json` gave."""
         return cls(**body)
 
 
-def worker_socket(settings: WorkerSettings) -> Path:
+def worker_socket(settings: WhisperWorkerSettings) -> Path:
     """Return where the worker with these settings listens on this machine, for this user.
 
     Raises:

@@ -33,7 +33,7 @@ from meetcore_whisper.models import (
     locate,
 )
 from meetcore_whisper.options import WhisperOptions
-from meetcore_whisper.settings import WorkerSettings
+from meetcore_whisper.settings import WhisperWorkerSettings
 from meetcore_whisper.stream import WhisperStream
 
 __all__ = ["WhisperTranscriber", "require_library", "worker_settings"]
@@ -215,14 +215,14 @@ async def _end_when_broken(stream: WhisperStream, scope: trio.CancelScope) -> No
     scope.cancel()
 
 
-def worker_settings(options: WhisperOptions, model: FoundModel) -> WorkerSettings:
+def worker_settings(options: WhisperOptions, model: FoundModel) -> WhisperWorkerSettings:
     """Return what a worker for these options and this model is started with."""
     smaller = None
     tiny = known_model(_TINY)
     if options.when_behind == "smaller_model" and model.name != _TINY and tiny is not None:
         place = locate(tiny)
         smaller = str(place[1]) if place is not None and place[1] is not None else None
-    return WorkerSettings(
+    return WhisperWorkerSettings(
         model=model.name,
         folder=str(model.folder.absolute()),
         smaller_folder=smaller,

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from meetcore import FrameError, WorkerAudio, WorkerFrames, WorkerMessage, encode_frame
-from meetcore_whisper.settings import WIRE, WorkerSettings
+from meetcore_whisper.settings import WIRE, WhisperWorkerSettings
 
 __all__ = ["main"]
 
@@ -37,7 +37,7 @@ _TICK_S = 0.5
 _MOST_UNSENT_BYTES = 8 << 20
 
 
-class _Client:
+class _AttendedBot:
     """A bot's connection."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -47,14 +47,14 @@ class _Client:
         self.unsent_bytes = 0
 
 
-class _Server:
+class _WorkerServer:
     """Talks to bots over a local socket."""
 
-    def __init__(self, listener: socket.socket, settings: WorkerSettings) -> None:
+    def __init__(self, listener: socket.socket, settings: WhisperWorkerSettings) -> None:
         self._listener = listener
         self._settings = settings
         self._selector = selectors.DefaultSelector()
-        self._clients: dict[int, _Client] = {}
+        self._clients: dict[int, _AttendedBot] = {}
         self._last_client = 0
         self._outbox: deque[tuple[int, bytes]] = deque()
         self._waker, self._wakened = socket.socketpair()
@@ -110,7 +110,7 @@ class _Server:
         connection.setblocking(False)
         self._last_client += 1
         number = self._last_client
-        self._clients[number] = _Client(connection)
+        self._clients[number] = _AttendedBot(connection)
         self._selector.register(connection, selectors.EVENT_READ, number)
 
     def _drop(self, number: int) -> None:
@@ -221,7 +221,7 @@ def _listen(path: Path) -> tuple[socket.socket, int] | None:
     return listener, lock
 
 
-def _jobs(settings: WorkerSettings, server: _Server) -> Any:
+def _jobs(settings: WhisperWorkerSettings, server: _WorkerServer) -> Any:
     """Load the model and return what does the work."""
     from faster_whisper.vad import get_vad_model
 
@@ -273,7 +273,7 @@ def _become_daemon(path: Path, report: int) -> None:
     os.chdir("/")
 
 
-def _serve(path: Path, settings: WorkerSettings, report: int) -> int:
+def _serve(path: Path, settings: WhisperWorkerSettings, report: int) -> int:
     """Be the worker: load, say how it went, and serve."""
 
     def say(body: Mapping[str, Any]) -> None:
@@ -291,7 +291,7 @@ def _serve(path: Path, settings: WorkerSettings, report: int) -> int:
             return 0
         listener, _lock = found
         os.nice(settings.niceness)
-        server = _Server(listener, settings)
+        server = _WorkerServer(listener, settings)
         server.jobs = _jobs(settings, server)
     except Exception as error:  # noqa: BLE001  whoever waits is told, whatever it is
         say({"event": "refused", "message": f"{type(error).__name__}: {error}"[:500]})
@@ -319,7 +319,7 @@ def _decode(jobs: Any) -> None:
 def main() -> NoReturn:
     """Read the settings, start the worker, and pass on how it went."""
     path = Path(sys.argv[1])
-    settings = WorkerSettings.from_json(json.load(sys.stdin))
+    settings = WhisperWorkerSettings.from_json(json.load(sys.stdin))
     receive, report = os.pipe()
     if os.fork() == 0:
         code = 70

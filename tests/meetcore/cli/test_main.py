@@ -198,7 +198,13 @@ def test_a_shell_is_offered_the_names_of_plugins(meetcore_command):
         *before, begun = words
         return [item.value for item in complete.get_completions(before, begun)]
 
-    assert offered("join", "--transcriber", "") == ["captions", "none", "pocketsphinx"]
+    assert offered("join", "--transcriber", "") == [
+        "auto",
+        "captions",
+        "none",
+        "pocketsphinx",
+        "whisper",
+    ]
     assert "files" in offered("join", "--sink", "f")
     assert "rehearsal" in offered("join", "--without", "re")
     assert offered("demo", "--script", "pl") == ["planning"]

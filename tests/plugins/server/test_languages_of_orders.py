@@ -56,7 +56,7 @@ def test_another_language_is_refused_and_in_a_rehearsal_played(language: str) ->
     assert "language" not in played.spec("b", order).settings
     choice = played.transcriber("deepgram", language)
     assert choice.note is not None
-    assert f"deepgram is played by pocketsphinx. The language {language!r} is" in choice.note
+    assert f"deepgram is played by whisper. The language {language!r} is" in choice.note
     assert played.transcriber("default", "en").note is None
 
 
