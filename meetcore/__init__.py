@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from meetcore.bot.bot import Bot as Bot
     from meetcore.bot.factory import OpenBotOptions as OpenBotOptions
     from meetcore.bot.factory import open_bot as open_bot
+    from meetcore.bot.recorded import RecordedTrack as RecordedTrack
+    from meetcore.bot.recorded import RecordedTranscript as RecordedTranscript
+    from meetcore.bot.recorded import transcribe_recording as transcribe_recording
     from meetcore.bot.speaking import Speech as Speech
     from meetcore.fleet.fleet import Fleet as Fleet
     from meetcore.fleet.fleet import StartOptions as StartOptions
@@ -212,6 +215,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "audio.mix": ("BareMix", "CallMix"),
     "bot.bot": ("Bot",),
     "bot.factory": ("OpenBotOptions", "open_bot"),
+    "bot.recorded": ("RecordedTrack", "RecordedTranscript", "transcribe_recording"),
     "bot.speaking": ("Speech",),
     "fleet.fleet": ("Fleet", "StartOptions", "open_fleet"),
     "fleet.recovery": ("recover",),

@@ -2,7 +2,9 @@
 
 Speech begins when 8 of the last 10 frames are speech, and reaches back by a pre-roll so that the
 first consonant is in; it ends after a hangover of silence, at a hard maximum length (in strong
-noise the detector says speech for ever), at a hole, or when the track closes.
+noise the detector says speech for ever), at a hole, or when the track closes. Somebody who speaks
+without a pause for that long would be cut in the middle of a word, so the longer an utterance
+gets, the shorter a silence ends it: between two words there is nearly always enough.
 """
 
 from __future__ import annotations
@@ -57,18 +59,32 @@ class SpeechEnded:
     cause: EndCause
 
 
+_LONG = 0.5
+_LEAST_HANGOVER = 3
+
+
 @frozen
 class _Frames:
     hangover: int
     pre_roll: int
     longest: int
+    long: int
+
+    def hangover_at(self, length: int) -> int:
+        """Return how many silent frames end an utterance of so many frames."""
+        if length <= self.long:
+            return self.hangover
+        left = (self.longest - length) / (self.longest - self.long)
+        return min(self.hangover, max(_LEAST_HANGOVER, round(self.hangover * left)))
 
 
 def _in_frames(rules: SpeechRules) -> _Frames:
+    longest = max(rules.window_frames, int(rules.max_utterance_s * 1000) // FRAME_MS)
     return _Frames(
         max(1, rules.hangover_ms // FRAME_MS),
         max(0, rules.pre_roll_ms // FRAME_MS),
-        max(rules.window_frames, int(rules.max_utterance_s * 1000) // FRAME_MS),
+        longest,
+        round(_LONG * longest),
     )
 
 
@@ -125,7 +141,8 @@ class UtteranceDetector:
                     marks.append(self._begin())
                 continue
             self._silent_frames = 0 if speech else self._silent_frames + 1
-            if self._silent_frames >= frames.hangover:
+            length = (self._at - self._began_at) // FRAME_SAMPLES
+            if self._silent_frames and self._silent_frames >= frames.hangover_at(length):
                 marks.append(self._end("silence"))
             elif self._at - self._began_at >= frames.longest * FRAME_SAMPLES:
                 marks.append(self._end("max_length"))

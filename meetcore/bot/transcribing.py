@@ -135,6 +135,16 @@ class TrackTranscription:
 
     # --- the feed: called from the track's path, returns at once ---------------------------
 
+    @property
+    def backlog_s(self) -> float:
+        """How much audio waits to be passed on, in seconds."""
+        return self._waiting / SAMPLE_RATE_HZ
+
+    @property
+    def unfinished(self) -> int:
+        """How many utterances have no final."""
+        return len(self._open)
+
     def put(self, item: FeedItem) -> None:
         """Take the beginning or end of an utterance, or audio."""
         self._items.append(item)

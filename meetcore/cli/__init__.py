@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from meetcore.cli.ends import OutputConsole as OutputConsole
     from meetcore.cli.ends import exit_codes_help as exit_codes_help
     from meetcore.cli.group import main as main
+    from meetcore.cli.lines import line_of as line_of
     from meetcore.cli.live import LiveView as LiveView
+    from meetcore.cli.options import config_from_options as config_from_options
+    from meetcore.cli.options import plugin_options as plugin_options
+    from meetcore.cli.options import plugins_from_options as plugins_from_options
     from meetcore.cli.running import Attended as Attended
     from meetcore.cli.running import attend as attend
     from meetcore.cli.running import choose_view as choose_view
@@ -31,7 +35,9 @@ _HOMES = {
     "completing": ("sink_names", "transcriber_names"),
     "ends": ("OutputConsole", "exit_codes_help"),
     "group": ("main",),
+    "lines": ("line_of",),
     "live": ("LiveView",),
+    "options": ("config_from_options", "plugin_options", "plugins_from_options"),
     "running": ("Attended", "attend", "choose_view", "exit_code", "outcome_lines"),
     "views": ("JsonView", "PlainView", "View"),
 }

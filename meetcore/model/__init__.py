@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from meetcore.model.links import known_id as known_id
     from meetcore.model.links import with_passcode as with_passcode
     from meetcore.model.meeting import without_query as without_query
+    from meetcore.model.paragraphs import Paragraph as Paragraph
+    from meetcore.model.paragraphs import paragraphs_of as paragraphs_of
+    from meetcore.model.paragraphs import without_fillers as without_fillers
     from meetcore.model.plain import as_utc as as_utc
     from meetcore.model.printable import is_blank as is_blank
+    from meetcore.model.printable import one_line as one_line
     from meetcore.model.subtitles import VTT_HEAD as VTT_HEAD
     from meetcore.model.subtitles import Cue as Cue
     from meetcore.model.subtitles import CueQueue as CueQueue
@@ -50,7 +54,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "links": ("NoLinkFromId", "build_link", "is_teams_host", "known_id", "with_passcode"),
     "meeting": ("without_query",),
     "plain": ("as_utc",),
-    "printable": ("is_blank",),
+    "printable": ("is_blank", "one_line"),
+    "paragraphs": ("Paragraph", "paragraphs_of", "without_fillers"),
     "subtitles": ("Cue", "CueQueue", "VTT_HEAD", "cues_of", "srt_block", "txt_line", "vtt_block"),
     "transcript": ("spoken_order",),
     "wire": ("command_from_wire", "event_to_wire"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,29 @@ from meetcore import (
     Event,
     ParticipantJoined,
     ParticipantUpdated,
+    Segment,
     SegmentFinalized,
     TrackOpened,
     TrackOwnerIdentified,
     Transcript,
 )
+from meetcore.model import without_fillers
 from meetcore_files.atomic import write_atomically
 from meetcore_files.audio_file import FlacFile, OpusFile
 from meetcore_files.formats import FORMATS
 from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
+from meetcore_files.options import FilesOptions
 from meetcore_files.playback import played_duration_s, remake
 from meetcore_files.recorder import MIX_STEM, RecordedFile, stem_for_track
 
-__all__ = ["MeetingFacts", "audio_entry", "complete", "file_name_part", "recover_audio"]
+__all__ = [
+    "MeetingFacts",
+    "audio_entry",
+    "complete",
+    "file_name_part",
+    "recover_audio",
+    "write_transcripts",
+]
 
 _NAME_BYTES = 80
 
@@ -114,7 +124,13 @@ def audio_entry(file: RecordedFile, meeting: MeetingFacts | None = None) -> Mani
 
 
 def complete(
-    folder: Path, bot_id: str, meeting: MeetingFacts, audio: Iterable[ManifestEntry], *, sound: bool
+    folder: Path,
+    bot_id: str,
+    meeting: MeetingFacts,
+    audio: Iterable[ManifestEntry],
+    options: FilesOptions,
+    *,
+    sound: bool,
 ) -> Manifest:
     """Name the tracks' files after people, write the transcripts and the finished manifest.
 
@@ -125,6 +141,7 @@ def complete(
         bot_id: The bot's id.
         meeting: What the journal says.
         audio: The recordings.
+        options: What the transcript is written as.
         sound: Whether the recordings were completed as they should; if not, the manifest stays
             incomplete and recovery has another try.
 
@@ -133,14 +150,55 @@ def complete(
     """
     audio = [_named(folder, entry) if sound else entry for entry in audio]
     entries = [_measured(folder, entry) for entry in audio]
-    for style in FORMATS if meeting.transcript.segments else ():
-        text = style.write(meeting.transcript.segments, meeting.about)
-        write_atomically(folder / style.file_name, text.encode())
-        entry = ManifestEntry(path=style.file_name, kind="transcript", media_type=style.media_type)
-        entries.append(_measured(folder, entry))
+    written = write_transcripts(
+        folder,
+        meeting.transcript.segments,
+        meeting.about,
+        options.transcripts,
+        fillers=options.fillers,
+    )
+    entries += [_measured(folder, entry) for entry in written]
     manifest = Manifest(bot_id=bot_id, complete=sound, offset_s=meeting.offset_s, files=entries)
     manifest.write(folder)
     return manifest
+
+
+def write_transcripts(
+    folder: Path,
+    segments: Sequence[Segment],
+    about: Mapping[str, Any],
+    kinds: Iterable[str],
+    *,
+    stem: str = "transcript",
+    fillers: bool = True,
+) -> list[ManifestEntry]:
+    """Write a transcript in some formats; none where nothing was said.
+
+    Args:
+        folder: Where to.
+        segments: Finalized segments.
+        about: What stands before them.
+        kinds: Names of formats.
+        stem: The files' name without its ending.
+        fillers: Whether words like "um" stay in what is written for people.
+
+    Raises:
+        OSError: A file could not be written.
+    """
+    entries: list[ManifestEntry] = []
+    wanted = set(kinds)
+    for style in FORMATS if segments else ():
+        if style.name not in wanted:
+            continue
+        shown = segments
+        if not fillers and style.for_people:
+            shown = [evolve(s, text=without_fillers(s.text, s.language)) for s in segments]
+        path = folder / f"{stem}{Path(style.file_name).suffix}"
+        write_atomically(path, style.write(shown, about).encode())
+        entries.append(
+            ManifestEntry(path=path.name, kind="transcript", media_type=style.media_type)
+        )
+    return entries
 
 
 def _named(folder: Path, entry: ManifestEntry) -> ManifestEntry:

@@ -1,17 +1,37 @@
-"""The transcript in its four formats, as text. Pure."""
+"""The transcript in its formats, as text. Pure."""
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
 
 from meetcore import Segment
-from meetcore.model import VTT_HEAD, cues_of, spoken_order, srt_block, txt_line, vtt_block
+from meetcore.model import (
+    VTT_HEAD,
+    Paragraph,
+    cues_of,
+    one_line,
+    paragraphs_of,
+    spoken_order,
+    srt_block,
+    vtt_block,
+)
 
-__all__ = ["FORMATS", "TranscriptFormat", "to_json", "to_srt", "to_txt", "to_vtt"]
+__all__ = [
+    "FORMATS",
+    "TranscriptFormat",
+    "to_html",
+    "to_json",
+    "to_md",
+    "to_srt",
+    "to_txt",
+    "to_vtt",
+]
 
 
 def to_json(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
@@ -59,24 +79,83 @@ def to_vtt(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
 
 
 def to_txt(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
-    """Return lines of `[00:01:02] Name: text`."""
+    """Return a line of `[00:01:02] Name: text` for what somebody says in a row."""
     del about
-    return "".join(txt_line(segment) for segment in sorted(segments, key=spoken_order))
+    return "".join(
+        f"[{_clock(each.start_s)}] {_name(each)}: {each.text}\n" for each in paragraphs_of(segments)
+    )
+
+
+def to_md(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
+    """Return Markdown: a paragraph for what somebody says in a row, the name in front of it."""
+    rows = (
+        f"\n**{_md(_name(each))}** *{_clock(each.start_s)}*  \n{_md(each.text)}\n"
+        for each in paragraphs_of(segments)
+    )
+    return "".join([f"# {_md(_title(about))}\n", *rows])
+
+
+def to_html(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
+    """Return a page that stands alone: no script, nothing that is loaded from elsewhere."""
+    title = html.escape(_title(about))
+    rows = "".join(
+        f'<section id="{html.escape(each.segment_ids[0])}"><h2>{html.escape(_name(each))} '
+        f"<time>{_clock(each.start_s)}</time></h2><p>{html.escape(each.text)}</p></section>\n"
+        for each in paragraphs_of(segments)
+    )
+    return _PAGE.format(title=title, style=_STYLE, rows=rows)
+
+
+_STYLE = """
+:root { color-scheme: light dark; font: 16px/1.6 system-ui, sans-serif }
+body { max-width: 42rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.4rem } h2 { font-size: 1rem; margin: 1.6rem 0 0 } p { margin: .2rem 0 }
+time { font-weight: 400; opacity: .6; font-variant-numeric: tabular-nums; margin-left: .5rem }
+"""
+_PAGE = """<!doctype html>
+<html lang="und"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>{style}</style>
+<h1>{title}</h1>
+{rows}</html>
+"""
+
+
+def _title(about: Mapping[str, Any]) -> str:
+    return one_line(str(about.get("meeting") or about.get("source") or "Transcript"))
+
+
+def _name(paragraph: Paragraph) -> str:
+    return one_line(paragraph.speaker_name or "") or "Unknown"
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(max(0, int(seconds)), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}"
+
+
+def _md(text: str) -> str:
+    """Return a text with what Markdown would read as its own taken for what it is."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", text)
 
 
 @frozen
 class TranscriptFormat:
-    """A transcript's file name, media type and writer."""
+    """A transcript's name for people, file name, media type and writer."""
 
+    name: str
     file_name: str
     media_type: str
     write: Callable[[Sequence[Segment], Mapping[str, Any]], str]
+    for_people: bool = False
 
 
 FORMATS: tuple[TranscriptFormat, ...] = (
-    TranscriptFormat("transcript.json", "application/json", to_json),
-    TranscriptFormat("transcript.srt", "application/x-subrip", to_srt),
-    TranscriptFormat("transcript.vtt", "text/vtt", to_vtt),
-    TranscriptFormat("transcript.txt", "text/plain; charset=utf-8", to_txt),
+    TranscriptFormat("json", "transcript.json", "application/json", to_json),
+    TranscriptFormat("srt", "transcript.srt", "application/x-subrip", to_srt),
+    TranscriptFormat("vtt", "transcript.vtt", "text/vtt", to_vtt),
+    TranscriptFormat("txt", "transcript.txt", "text/plain; charset=utf-8", to_txt, True),
+    TranscriptFormat("md", "transcript.md", "text/markdown; charset=utf-8", to_md, True),
+    TranscriptFormat("html", "transcript.html", "text/html; charset=utf-8", to_html, True),
 )
-"""Every format a transcript is written in."""
+"""Every format a transcript can be written in."""

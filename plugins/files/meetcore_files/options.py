@@ -8,9 +8,10 @@ from attrs import field, frozen, validators
 
 from meetcore import ConfigError
 
-__all__ = ["AudioFormat", "FilesOptions"]
+__all__ = ["AudioFormat", "FilesOptions", "TranscriptKind"]
 
 AudioFormat = Literal["opus", "flac"]
+TranscriptKind = Literal["json", "srt", "vtt", "txt", "md", "html"]
 
 
 @frozen(kw_only=True)
@@ -23,12 +24,16 @@ class FilesOptions:
         format: `opus` (Ogg Opus, about 10 MB an hour and track) or `flac` (lossless, about
             60 MB an hour and track).
         bit_rate_kbps: Of `opus`.
+        transcripts: What the transcript is written as: `json`, `srt`, `vtt`, `txt`, `md`, `html`.
+        fillers: Whether words like "um" stay in the transcript for people (txt, md and html).
     """
 
     tracks: bool = True
     mix: bool = True
     format: str = field(default="opus", validator=validators.in_(("opus", "flac")))
     bit_rate_kbps: int = 24
+    transcripts: tuple[TranscriptKind, ...] = ("json", "srt", "vtt", "txt")
+    fillers: bool = True
 
     def __attrs_post_init__(self) -> None:
         """Refuse a bit rate that Opus does not have.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from meetcore import HealthReport, Sink, hookimpl
 from meetcore_files.sink import FilesSink
 
-__all__ = ["meetcore_check_health", "meetcore_register_sinks"]
+if TYPE_CHECKING:
+    import click
+
+__all__ = ["meetcore_check_health", "meetcore_register_cli", "meetcore_register_sinks"]
 
 meetcore_api_version = "1.0"
 
@@ -17,6 +21,14 @@ meetcore_api_version = "1.0"
 def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
     """Offer `files`."""
     register(FilesSink)
+
+
+@hookimpl
+def meetcore_register_cli(group: click.Group) -> None:
+    """Add `meetcore transcribe`."""
+    from meetcore_files.transcribe import transcribe
+
+    group.add_command(transcribe)
 
 
 @hookimpl

@@ -127,6 +127,7 @@ class FilesSink(Sink[FilesOptions]):
                 self._context.bot_id,
                 meeting,
                 [audio_entry(file, meeting) for file in self._files],
+                self.options,
                 sound=trouble is None,
             )
         )
@@ -149,7 +150,7 @@ class FilesSink(Sink[FilesOptions]):
             meeting.offset_s = known.offset_s
         entries, lines = await _on_thread(partial(recover_audio, folder, meeting))
         manifest = await _on_thread(
-            partial(complete, folder, context.bot_id, meeting, entries, sound=True)
+            partial(complete, folder, context.bot_id, meeting, entries, self.options, sound=True)
         )
         _report(context, manifest)
         if segments := len(meeting.transcript.segments):

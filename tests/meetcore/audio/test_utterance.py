@@ -30,8 +30,13 @@ def naive(flags: list[bool], rules: SpeechRules, start: int) -> list[object]:
             continue
         silent = 0 if speech else silent + 1
         ended = frame + 1
-        if silent >= hangover or ended - begin >= longest:
-            cause = "silence" if silent >= hangover else "max_length"
+        length, long = ended - begin, round(0.5 * longest)
+        enough = hangover
+        if length > long:  # the longer it gets, the shorter a silence is enough, down to 60 ms
+            shrunk = round(hangover * (longest - length) / (longest - long))
+            enough = min(hangover, max(3, shrunk))
+        if silent >= enough or length >= longest:
+            cause = "silence" if silent >= enough else "max_length"
             marks.append(SpeechEnded(start + ended * 320, start + (ended - silent) * 320, cause))
             speaking, recent, earliest, silent = False, [], ended, 0
     return marks
@@ -95,3 +100,14 @@ def test_a_hole_ends_what_is_open_and_nothing_reaches_back_over_it(speaking):
     assert mark == (SpeechEnded(20 * 320, 20 * 320, "gap") if speaking else None)
     (began,) = detector.feed([True] * 8)
     assert began == SpeechBegan(100_000, 100_000)
+
+
+def test_who_speaks_without_a_pause_is_cut_between_two_words() -> None:
+    """A gap of 100 ms ends nothing at first, and an utterance that has become long."""
+    word = [True] * 20 + [False] * 5
+    detector = UtteranceDetector(SpeechRules())
+    marks = detector.feed(word * 100)
+    ends = [mark for mark in marks if isinstance(mark, SpeechEnded)]
+    assert len(ends) == 2
+    assert {mark.cause for mark in ends} == {"silence"}
+    assert all(mark.end_sample > 15 * 16_000 for mark in ends)

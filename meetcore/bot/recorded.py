@@ -1,0 +1,332 @@
+"""Speech that was recorded, to a transcript: through the same path as speech in a call.
+
+The same voice detector, the same cuts, the same supervision of the transcriber (restarts, replays,
+declared gaps), only as fast as the transcriber goes. What was finalized is told at once, so that a
+run that was broken off can go on where it stopped.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import trio
+from attrs import define, evolve, field, frozen
+
+from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
+from meetcore.audio.utterance import SpeechRules
+from meetcore.audio.vad import VoiceDetector
+from meetcore.bot.context import BotContext
+from meetcore.bot.stream_slots import StreamSlots
+from meetcore.bot.tracks import BeginUtterance, FeedItem, TrackPath
+from meetcore.bot.transcribing import TrackTranscription
+from meetcore.log.journal import Journal
+from meetcore.log.mailbox import Wake
+from meetcore.model.assembler import Attribution, TranscriptAssembler
+from meetcore.model.config import BotConfig
+from meetcore.model.errors import MeetcoreError, TranscriberError, found_in
+from meetcore.model.events import Event, TranscriptionGap
+from meetcore.model.roster import NameSource, Participant, Roster, SpeakingTimeline
+from meetcore.model.secrets import Redactor, secrets_in
+from meetcore.model.transcript import Hypothesis, Segment, spoken_order
+from meetcore.plugin.transcriber import Transcriber, TranscriberContext
+
+__all__ = ["RecordedTrack", "RecordedTranscript", "transcribe_recording"]
+
+_AHEAD_S = 10.0
+_UNFINISHED = 4
+_AT_ONCE = 4
+
+
+@frozen(kw_only=True)
+class RecordedTrack:
+    """One recorded track.
+
+    Attributes:
+        track_id: Its id, unique within the recording.
+        pcm: Gives its sound anew each time, in blocks of int16 mono at 16 kHz; may block.
+        start_s: Where its first sample lies in the meeting, in seconds.
+        participant_id: Whose track it is, None where unknown.
+        speaker_name: Their name, None where unknown.
+        several: Whether several people may be heard on it.
+    """
+
+    track_id: str
+    pcm: Callable[[], Iterator[Pcm]]
+    start_s: float = 0.0
+    participant_id: str | None = None
+    speaker_name: str | None = None
+    several: bool = False
+
+
+@frozen(kw_only=True)
+class RecordedTranscript:
+    """What came of a recording.
+
+    Attributes:
+        segments: What was said, in the order it was spoken.
+        gaps: Speech that was not transcribed, each declared.
+        events: What the transcription told: restarts, gaps, usage, notices.
+        audio_s: How much sound there was, over all tracks.
+        speech_s: How much of it was speech.
+    """
+
+    segments: tuple[Segment, ...]
+    gaps: tuple[TranscriptionGap, ...]
+    events: tuple[Event, ...]
+    audio_s: float
+    speech_s: float
+
+
+@define(eq=False)
+class _KeptSpeech:
+    """Lets speech through to a transcription, but for what was finalized in an earlier run."""
+
+    transcription: TrackTranscription
+    kept: Mapping[int, Hypothesis]
+    take: Callable[[Hypothesis], None]
+    speech_samples: int = 0
+    _passed_over: str | None = None
+
+    def put(self, item: FeedItem) -> None:
+        if isinstance(item, BeginUtterance):
+            known = self.kept.get(item.start_sample)
+            if known is not None:
+                self._passed_over = item.utterance_id
+                self.take(evolve(known, utterance_id=item.utterance_id))
+                return
+        elif isinstance(item, Chunk):
+            self.speech_samples += item.samples
+            if self._passed_over is not None:
+                return
+        elif item.utterance_id == self._passed_over:
+            self._passed_over = None
+            return
+        self.transcription.put(item)
+
+
+@define(eq=False)
+class _Recording:
+    """One run over a recording."""
+
+    transcriber: Transcriber
+    bot: BotContext
+    kept: Mapping[tuple[str, int], Hypothesis]
+    finalized: Callable[[str, int, Hypothesis], None]
+    progress: Callable[[str, float], None]
+    assembler: TranscriptAssembler
+    limit: trio.CapacityLimiter
+    slots: StreamSlots
+    ready: trio.Event = field(factory=trio.Event)
+    wake: Wake = field(factory=Wake)
+    segments: list[Segment] = field(factory=list)
+    starts: dict[str, int] = field(factory=dict)
+    trouble: TranscriberError | None = None
+    audio_samples: int = 0
+    speech_samples: int = 0
+
+    def take(self, track: RecordedTrack, track_id: str, hypothesis: Hypothesis) -> None:
+        """Take a result; what is final is told with where its utterance begins."""
+        self.wake.set()
+        if not hypothesis.final:
+            return
+        start = self.starts.get(hypothesis.utterance_id)
+        if start is not None and (track_id, start) not in self.kept:
+            self.finalized(track_id, start, hypothesis)
+        self.segments += self.assembler.take(track_id, hypothesis, track.start_s)
+
+    def stopped(self, trouble: TranscriberError) -> None:
+        self.trouble = self.trouble or trouble
+        self.wake.set()
+
+    async def transcribe(self, track: RecordedTrack) -> None:
+        """Take one track from its first sample to its last final."""
+        async with self.limit:
+            await self._transcribe(track)
+
+    async def _transcribe(self, track: RecordedTrack) -> None:
+        key = track.track_id
+        audio = self.bot.config.audio
+        transcription = TrackTranscription(
+            key,
+            self.transcriber,
+            self.bot,
+            self.bot.ledger.account(key, "transcriber"),
+            take_hypothesis=partial(self.take, track),
+            meeting_time=lambda sample: sample / SAMPLE_RATE_HZ + track.start_s,
+            stopped=self.stopped,
+            ready=self.ready,
+            slots=self.slots,
+        )
+        kept = {start: heard for (of, start), heard in self.kept.items() if of == key}
+        feed = _KeptSpeech(transcription, kept, partial(self.take, track, key))
+        starts = self.starts
+
+        class Noted:
+            """Notes where each utterance begins, and passes it on."""
+
+            def put(self, item: FeedItem) -> None:
+                if isinstance(item, BeginUtterance):
+                    starts[item.utterance_id] = item.start_sample
+                feed.put(item)
+
+        continuous = self.transcriber.capabilities.wants == "continuous"
+        path = TrackPath(
+            key,
+            feed=Noted(),
+            rules=SpeechRules(
+                hangover_ms=audio.hangover_ms,
+                pre_roll_ms=audio.pre_roll_ms,
+                max_utterance_s=audio.max_utterance_s,
+            ),
+            detector=VoiceDetector(audio.vad_mode),
+            continuous=continuous and not kept,
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(transcription.run)
+            blocks, at = track.pcm(), 0
+            while self.trouble is None:
+                block = await trio.to_thread.run_sync(next, blocks, None, abandon_on_cancel=True)
+                if block is None:
+                    break
+                path.process(Chunk(key, at, block))
+                at += len(block)
+                self.progress(key, len(block) / SAMPLE_RATE_HZ)
+                await self._let_it_catch_up(transcription)
+            path.close()
+            transcription.close()
+        self.audio_samples += at
+        self.speech_samples += feed.speech_samples
+
+    async def _let_it_catch_up(self, transcription: TrackTranscription) -> None:
+        while self.trouble is None and (
+            transcription.backlog_s > _AHEAD_S or transcription.unfinished >= _UNFINISHED
+        ):
+            with trio.move_on_after(1.0):
+                await self.wake.wait()
+
+
+def _kept_nothing(track_id: str, start_sample: int, hypothesis: Hypothesis) -> None:
+    """Keep nothing."""
+
+
+def _shown_nothing(track_id: str, seconds: float) -> None:
+    """Show nothing."""
+
+
+async def transcribe_recording(
+    tracks: Sequence[RecordedTrack],
+    transcriber: Transcriber,
+    config: BotConfig | None = None,
+    *,
+    name: str = "recording",
+    kept: Mapping[tuple[str, int], Hypothesis] | None = None,
+    finalized: Callable[[str, int, Hypothesis], None] = _kept_nothing,
+    progress: Callable[[str, float], None] = _shown_nothing,
+) -> RecordedTranscript:
+    """Return what is said in a recording.
+
+    Args:
+        tracks: What was recorded, a track per person where there are such.
+        transcriber: Who transcribes.
+        config: `language`, `vocabulary`, `audio` and `transcription.diarize` of it count.
+        name: What the recording is called, where a bot's id would stand.
+        kept: Finals of an earlier run, by track and first sample of their utterance: these are
+            taken as they are.
+        finalized: Told of each new final, with its track and its utterance's first sample.
+        progress: Told of each number of seconds of a track that was taken.
+
+    Raises:
+        TranscriberError: The transcriber cannot be used, or stopped for good; what was finalized
+            was told before.
+        MeetcoreError: A track cannot be read.
+    """
+    config = config or BotConfig()
+    events: list[Event] = []
+    roster = Roster()
+    assembler = TranscriptAssembler(roster, SpeakingTimeline())
+    for track in tracks:
+        if track.participant_id is not None:
+            name_shown = track.speaker_name or track.participant_id
+            roster.joined(Participant(id=track.participant_id, name=name_shown))
+            whose = Attribution(track.participant_id, NameSource.TRACK, 1.0)
+            assembler.own(track.track_id, whose)
+        elif track.several:
+            assembler.mix(track.track_id)
+    limit = transcriber.capabilities.max_streams
+    with tempfile.TemporaryDirectory(prefix="meetcore-recording-") as scratch:
+        folder = Path(scratch)
+        redactor = Redactor()
+        for secret in secrets_in(transcriber.options):
+            redactor.add(secret)
+        bot = BotContext(
+            id=name,
+            folder=folder,
+            config=config,
+            journal=Journal(folder / "journal.jsonl", name, fsync=False),
+            redactor=redactor,
+            random=Random(),
+            cannot_write=_raise,
+        )
+        bot.journal.listen(events.append)
+        bot.roster.present.update(roster.present)
+        recording = _Recording(
+            transcriber,
+            bot,
+            kept or {},
+            finalized,
+            progress,
+            assembler,
+            trio.CapacityLimiter(min(limit or _AT_ONCE, _AT_ONCE)),
+            StreamSlots(limit),
+        )
+        context = TranscriberContext(
+            bot_id=name,
+            folder=folder,
+            redactor=redactor,
+            notice=partial(bot.transcriber_notice, transcriber.name),
+        )
+        try:
+            async with transcriber.open(context):
+                recording.ready.set()
+                async with trio.open_nursery() as nursery:
+                    for track in tracks:
+                        nursery.start_soon(recording.transcribe, track)
+        except* MeetcoreError as group:
+            trouble = found_in(group, TranscriberError) or found_in(group, MeetcoreError)
+            assert trouble is not None
+            recording.trouble = trouble  # type: ignore[assignment]
+        finally:
+            bot.journal.close()
+    if recording.trouble is not None:
+        raise recording.trouble
+    return RecordedTranscript(
+        segments=tuple(sorted(map(_labelled, recording.segments), key=spoken_order)),
+        gaps=tuple(event for event in events if isinstance(event, TranscriptionGap)),
+        events=tuple(events),
+        audio_s=recording.audio_samples / SAMPLE_RATE_HZ,
+        speech_s=recording.speech_samples / SAMPLE_RATE_HZ,
+    )
+
+
+def _labelled(segment: Segment) -> Segment:
+    """Return a segment that nobody owns under the label by which its voice was told apart."""
+    labels = {word.speaker for word in segment.words}
+    if segment.participant_id is not None or len(labels) != 1:
+        return segment
+    (label,) = labels
+    if label is None:
+        return segment
+    return evolve(
+        segment,
+        speaker_name=f"Speaker {label}",
+        speaker_source=NameSource.DIARIZATION,
+        speaker_confidence=0.5,
+    )
+
+
+def _raise(error: MeetcoreError) -> None:
+    raise error
