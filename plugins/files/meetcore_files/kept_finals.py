@@ -1,4 +1,4 @@
-"""What a transcription has finalized so far, in a file: one that broke off goes on there. Blocks."""
+"""What a transcription has finalized so far, in a file, so that a broken run goes on. Blocks."""
 
 from __future__ import annotations
 
