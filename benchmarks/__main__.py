@@ -27,6 +27,7 @@ SCRIPTS = (
     "fanout",
     "asyncio_bridge",
     "rehearsal_quality",
+    "fidelity",
     "serve_create",
     "serve_fanout",
     "serve_webhooks",
