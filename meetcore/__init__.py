@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from meetcore.log.journal import read_journal as read_journal
     from meetcore.log.slot_file import SlotFile as SlotFile
     from meetcore.model.addresses import PrivateTargets as PrivateTargets
+    from meetcore.model.commands import AnswerPerson as AnswerPerson
     from meetcore.model.commands import Command as Command
     from meetcore.model.commands import InterruptSpeech as InterruptSpeech
     from meetcore.model.commands import PauseRecording as PauseRecording
+    from meetcore.model.commands import PersonAnswer as PersonAnswer
     from meetcore.model.commands import ResumeRecording as ResumeRecording
     from meetcore.model.commands import SendChat as SendChat
     from meetcore.model.commands import ShowImage as ShowImage
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
     from meetcore.model.events import ParticipantJoined as ParticipantJoined
     from meetcore.model.events import ParticipantLeft as ParticipantLeft
     from meetcore.model.events import ParticipantUpdated as ParticipantUpdated
+    from meetcore.model.events import PersonAnswered as PersonAnswered
     from meetcore.model.events import PersonAskedFor as PersonAskedFor
     from meetcore.model.events import PluginEvent as PluginEvent
     from meetcore.model.events import PluginFailed as PluginFailed
@@ -213,9 +216,11 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "log.slot_file": ("SlotFile",),
     "model.addresses": ("PrivateTargets",),
     "model.commands": (
+        "AnswerPerson",
         "Command",
         "InterruptSpeech",
         "PauseRecording",
+        "PersonAnswer",
         "ResumeRecording",
         "SendChat",
         "ShowImage",
@@ -275,6 +280,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "LedgerEntry",
         "MediaLost",
         "NoticeShown",
+        "PersonAnswered",
         "PersonAskedFor",
         "ParticipantJoined",
         "ParticipantLeft",

@@ -42,8 +42,10 @@ from meetcore.log.journal_head import begin, greet
 from meetcore.log.subscription import Subscription
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import (
+    AnswerPerson,
     Command,
     PauseRecording,
+    PersonAnswer,
     ResumeRecording,
     SendChat,
     ShowImage,
@@ -315,6 +317,10 @@ class Bot:
     async def show_image(self, image: bytes, media_type: str = "image/png") -> None:
         """Show a picture as the bot's camera, where the platform can."""
         await self.perform(ShowImage(image, media_type))
+
+    async def answer_person(self, answer: PersonAnswer | str = PersonAnswer.DONE) -> None:
+        """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""
+        await self.perform(AnswerPerson(answer))
 
     async def pause(self) -> None:
         """Record and transcribe nothing from now on; stay in the call."""

@@ -16,7 +16,13 @@ from meetcore.cli.ends import OutputConsole
 from meetcore.cli.lines import TROUBLE, clock, line_of
 from meetcore.cli.views import View
 from meetcore.model.drafts import Draft, SegmentDraft
-from meetcore.model.events import ChatReceived, Event, SegmentFinalized
+from meetcore.model.events import (
+    ChatReceived,
+    Event,
+    PersonAnswered,
+    PersonAskedFor,
+    SegmentFinalized,
+)
 from meetcore.model.lifecycle import Outcome, State, outcome_of
 from meetcore.model.transcript import Transcript
 
@@ -164,7 +170,7 @@ class LiveView(View):
             self._transcript.drafted(item.segment)
         elif isinstance(item, ChatReceived):
             self._chat.append((item.meeting_s or 0.0, item.sender_name, item.text))
-        elif isinstance(item, TROUBLE):
+        elif isinstance(item, (*TROUBLE, PersonAskedFor, PersonAnswered)):
             self._trouble.append(line_of(item, ""))
             del self._trouble[:-TROUBLE_SHOWN]
 

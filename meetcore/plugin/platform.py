@@ -24,6 +24,7 @@ from meetcore.plugin.options import Configured, OptionsT
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
+    from meetcore.model.commands import PersonAnswer
     from meetcore.plugin.health import HealthReport
 
 __all__ = ["Call", "CallEvents", "CallRequest", "Capability", "Platform", "SpeechOutput"]
@@ -174,6 +175,18 @@ class Call(ABC):
             CommandFailed: It did not work this time.
         """
         raise CapabilityMissing(self.platform_name, Capability.SEND_CHAT)
+
+    async def answer_person(self, answer: PersonAnswer) -> None:
+        """Take that a person did what `PersonNeeded` asked for, or that nobody will.
+
+        Called only while it is asked for. Look again at once, or end for the reason that stood in
+        the way; return without waiting for what comes of it.
+
+        Raises:
+            CommandRefused: It is asked for no more.
+            CapabilityMissing: This platform asks nobody, or sees by itself what was done.
+        """
+        raise CapabilityMissing(self.platform_name, "answer_person")
 
     def open_speech(self, sample_rate_hz: int) -> AbstractAsyncContextManager[SpeechOutput]:
         """Open the bot's microphone for one speech of int16 mono PCM at that rate, in Hz.
