@@ -249,7 +249,23 @@ function act(message) {
 }
 
 if (!room.framed || window !== window.top) {
-  new EventSource(`/standin/events?id=${id}`).onmessage = ({ data }) => act(JSON.parse(data));
+  const events = new EventSource(`/standin/events?id=${id}`);
+  events.onmessage = ({ data }) => act(JSON.parse(data));
+  // A call whose service is out of reach says so, and gives up after a while.
+  let giveUp = null;
+  events.onerror = () => {
+    if (place !== "inside" || giveUp) return;
+    ACTS.reconnect();
+    giveUp = setTimeout(() => {
+      ACTS.reconnected();
+      meeting.dialog({ label: "Reconnect server dialog", title: say("network"), buttons: [["Exit", null, true]] });
+    }, room.lost_ms ?? 60000);
+  };
+  events.onopen = () => {
+    clearTimeout(giveUp);
+    if (giveUp) ACTS.reconnected();
+    giveUp = null;
+  };
 }
 
 const loads = Number(sessionStorage.getItem("loads") ?? 0) + 1;
