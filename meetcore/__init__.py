@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from meetcore.model.errors import CommandRefused as CommandRefused
     from meetcore.model.errors import ConfigError as ConfigError
     from meetcore.model.errors import FleetFull as FleetFull
+    from meetcore.model.errors import JoinTokenFailed as JoinTokenFailed
     from meetcore.model.errors import JournalBusy as JournalBusy
     from meetcore.model.errors import JournalDamaged as JournalDamaged
     from meetcore.model.errors import JournalError as JournalError
@@ -180,6 +181,7 @@ if TYPE_CHECKING:
     from meetcore.plugin.launcher import BotSpec as BotSpec
     from meetcore.plugin.launcher import Launcher as Launcher
     from meetcore.plugin.launcher import RunningBot as RunningBot
+    from meetcore.plugin.join_token import JoinToken as JoinToken
     from meetcore.plugin.options import NoOptions as NoOptions
     from meetcore.plugin.platform import Call as Call
     from meetcore.plugin.platform import CallEvents as CallEvents
@@ -244,6 +246,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "CommandRefused",
         "ConfigError",
         "FleetFull",
+        "JoinTokenFailed",
         "JournalBusy",
         "JournalDamaged",
         "JournalError",
@@ -350,6 +353,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "plugin.health": ("HealthReport",),
     "plugin.hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
     "plugin.launcher": ("BotSpec", "Launcher", "RunningBot"),
+    "plugin.join_token": ("JoinToken",),
     "plugin.options": ("NoOptions",),
     "plugin.platform": (
         "Call",

@@ -31,6 +31,7 @@ from meetcore.bot.command_runner import CommandRunner
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import EventHookRunner, SinkRunner
 from meetcore.bot.hearing import Listening
+from meetcore.bot.join_tokens import HOOK, token_source
 from meetcore.bot.leaving import keep_leave_rules
 from meetcore.bot.life import Life
 from meetcore.bot.signal_handler import BotCallEvents, SignalHandler
@@ -454,6 +455,9 @@ class Bot:
             join_timeout_s=self.config.automatic_leave.join_s,
             captions=self._listening.wants_captions,
             redactor=self._context.redactor,
+            join_token=token_source(
+                self._plugins.implementations(HOOK), self.link, self.id, self._context.redactor
+            ),
             plugins=self.config.plugins,
         )
         scope, opened = self._call_scope, False

@@ -140,6 +140,7 @@ async function joined() {
     return show(`<div class="component_smart_captcha" style="width:300px;height:120px"><h2>${say("verify")}</h2>
       <img src="/static/captcha-image" width="120" height="50" alt=""><p>Type the characters you see</p><input></div>`);
   }
+  if (room.registrant && query.get("tk") !== room.registrant) return show(`<h3>${say("sign_in")}</h3>`);
   if (room.wall) return show(`<div class="preview-error"><p>${say(room.wall)}</p><a href="/signin">Sign In</a></div>`);
   if (room.sign_in === "text") return show(`<h3>${say("sign_in")}</h3>`);
   if (room.sign_in === "page") return location.assign("/signin");

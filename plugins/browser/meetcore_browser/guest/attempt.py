@@ -23,6 +23,7 @@ from meetcore import (
     CommandFailed,
     EndReason,
     Evidence,
+    JoinTokenFailed,
     Knocked,
     NoticeSeen,
     PersonAnswer,
@@ -102,6 +103,9 @@ class GuestAttempt:
             if "net::ERR_" in str(error):
                 return self._unreachable(str(error))
             return self._never_loaded("step_failed", str(error), again=True)
+        except JoinTokenFailed as error:
+            evidence = Evidence("join_token", error.message, hint=error.remedy)
+            return GuestAttemptEnded(EndReason.SIGN_IN_REQUIRED, evidence, again=True)
         while True:
             if self.answered is PersonAnswer.GIVE_UP and self.wall is not None:
                 said = f"{self.wall.detail}; nobody does what a person was asked for"
@@ -119,8 +123,9 @@ class GuestAttempt:
                 self.woken = trio.Event()
 
     async def _open(self) -> None:
-        page, address = self.guest.page.page, self.joiner.address(self.guest.link)
+        page = self.guest.page.page
         await self.joiner.opened(self.guest)
+        address = self.joiner.address(self.guest.link)
         async with page.step("open the meeting", timeout_s=OPEN_TIMEOUT_S + 2.0):
             self.http_status = await page.goto(address, timeout_s=OPEN_TIMEOUT_S)
 
