@@ -69,6 +69,11 @@ class GuestPlatform(Platform[GuestOptionsT]):
     def make_joiner(self, pack: SelectorPack) -> GuestJoiner:
         """Return the joiner, with this platform's options and that pack."""
 
+    def joiner_for(self, link: MeetingLink, pack: SelectorPack) -> GuestJoiner:
+        """Return the joiner for a link, where a platform has several."""
+        del link
+        return self.make_joiner(pack)
+
     def chosen_pack(self) -> ChosenPack:
         """Return the pack that this platform uses.
 
@@ -93,6 +98,6 @@ class GuestPlatform(Platform[GuestOptionsT]):
         """Begin to join as a guest."""
         from meetcore_browser.guest.guest_call import open_guest_call
 
-        joiner = self.make_joiner(self.chosen_pack().pack)
+        joiner = self.joiner_for(link, self.chosen_pack().pack)
         async with open_guest_call(joiner, link, request, events, self.capabilities) as call:
             yield call
