@@ -4,9 +4,9 @@ In Janus everybody sends a tone and 640×360 video at 24 frames a second from a 
 four are published by one page with 160×90 at 8 frames a second (two cores do not carry 25 pages),
 and the stock page shows the first five. In a rehearsal everybody shows a face and one talks. The
 stand-ins have tones and no video, so there only what the page itself does is compared. The people's
-browser is not counted. CPU: of all processes of the bot's browser, as per cent of a core, over eight
-seconds in the call. Memory: PSS of browser and driver. Link → in call: in a browser that runs until
-the call is there, beside a bare script that does the same clicks.
+browser is not counted. CPU: of all processes of the bot's browser, as per cent of a core, over
+eight seconds in the call. Memory: PSS of browser and driver. Link → in call: in a browser that runs
+until the call is there, beside a bare script that does the same clicks.
 
 `sharing`: four bots in Janus with a browser and a driver each, with one driver, and as contexts of
 one browser; per bot. `starts`: order → joining and link → in call of bots that start their own

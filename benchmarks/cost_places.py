@@ -84,16 +84,19 @@ PUBLISH = """([room, count]) => new Promise((resolve, reject) => {
           error: reject,
           success: (it) => {
             handle = it;
-            const message = { request: "join", room, ptype: "publisher", display: `Person${number}` };
-            handle.send({ message });
+            const display = `Person${number}`;
+            handle.send({ message: { request: "join", room, ptype: "publisher", display } });
           },
           webrtcState: (up) => up && --left === 0 && resolve(true),
           onmessage: (msg, jsep) => {
             if (msg.videoroom === "joined")
               handle.createOffer({
-                tracks: stream.getTracks().map((t) => ({ type: t.kind, capture: t.clone(), recv: false })),
-                success: (offer) =>
-                  handle.send({ message: { request: "publish", audio: true, video: true }, jsep: offer }),
+                tracks: stream.getTracks().map(
+                  (track) => ({ type: track.kind, capture: track.clone(), recv: false })),
+                success: (offer) => {
+                  const message = { request: "publish", audio: true, video: true };
+                  handle.send({ message, jsep: offer });
+                },
                 error: reject,
               });
             if (jsep) handle.handleRemoteJsep({ jsep });
@@ -200,9 +203,7 @@ class GuestPlace:
         events = KeepingCallEvents()
         request = CallRequest(bot_id="bot", display_name="Notes", folder=folder)
         began = time.monotonic()
-        call = open_guest_call(
-            self.joiner(), self.link, request, events, self.can, browser=browser
-        )
+        call = open_guest_call(self.joiner(), self.link, request, events, self.can, browser=browser)
         await stack.enter_async_context(call)
         return await _inside(events, began)
 

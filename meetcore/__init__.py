@@ -178,10 +178,10 @@ if TYPE_CHECKING:
     from meetcore.plugin.hooks import DROP as DROP
     from meetcore.plugin.hooks import Drop as Drop
     from meetcore.plugin.hooks import hookimpl as hookimpl
+    from meetcore.plugin.join_token import JoinToken as JoinToken
     from meetcore.plugin.launcher import BotSpec as BotSpec
     from meetcore.plugin.launcher import Launcher as Launcher
     from meetcore.plugin.launcher import RunningBot as RunningBot
-    from meetcore.plugin.join_token import JoinToken as JoinToken
     from meetcore.plugin.options import NoOptions as NoOptions
     from meetcore.plugin.platform import Call as Call
     from meetcore.plugin.platform import CallEvents as CallEvents

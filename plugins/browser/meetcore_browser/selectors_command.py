@@ -37,9 +37,7 @@ def _platforms(plugins: tuple[Path, ...]) -> dict[str, type[GuestPlatform[Any]]]
     return {name: cls for name, cls in found.items() if issubclass(cls, GuestPlatform)}
 
 
-def _platform_of(
-    pack: SelectorPack, path: Path, plugins: tuple[Path, ...]
-) -> GuestPlatform[Any]:
+def _platform_of(pack: SelectorPack, path: Path, plugins: tuple[Path, ...]) -> GuestPlatform[Any]:
     platforms = _platforms(plugins)
     name = pack.about.platform if pack.about is not None else ""
     if name not in platforms:

@@ -59,7 +59,7 @@ async def test_what_cannot_be_answered_is_said(tmp_path, terminal, capsys):
         os.write(person, b"done\n")
         with trio.fail_after(10):
             said = ""
-            while "Nobody is asked" not in said:  # noqa: ASYNC110 (a terminal has no event)
+            while "Nobody is asked" not in said:
                 await trio.sleep(0.01)
                 said += capsys.readouterr().err
         await bot.stop()

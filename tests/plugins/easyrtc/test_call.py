@@ -193,8 +193,12 @@ async def test_a_room_for_text_is_joined_read_written_and_joined_again_when_the_
             stack.close()
             await until(lambda: "page: reconnecting" in at.steps(), 20.0)
             stack.enter_context(serving(port))
-            await until(lambda: at.steps()[at.steps().index("page: reconnecting") :].count(
-                "page: in_call") == 1, 30.0)
+            await until(
+                lambda: (
+                    at.steps()[at.steps().index("page: reconnecting") :].count("page: in_call") == 1
+                ),
+                30.0,
+            )
             await writer(browser, url, "team", "Ben")
             await until(lambda: "Ben" in at.names(), 10.0)
             assert not at.events.of_type(CallEnded)

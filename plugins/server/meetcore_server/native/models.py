@@ -170,6 +170,7 @@ class Bot:
             dialect=row.dialect,
             replayed=row.replayed,
             notes=[*notes, *_troubles(history)],
+            person_needed=history.person_needed if history and not history.ended else None,
             history=told,
         )
 

@@ -1,7 +1,8 @@
 """A plugin file: the scripted meetings, and further ones that a page should be seen with.
 
 `busy-…` is a lively meeting of four that goes on; `markup-…` has people who write HTML; `slow-…`
-never gets beyond joining; `wall-…` needs a person before it goes on; `few-…` is short, with speech by one who is loud enough to be recorded.
+never gets beyond joining; `wall-…` needs a person before it goes on; `few-…` is short, with speech
+by one who is loud enough to be recorded.
 """
 
 from __future__ import annotations
