@@ -343,10 +343,12 @@ _OPEN: Mapping[str, Mapping[str, Any]] = {
 }
 _CLICKS = {
     "meet": Clicks(
-        ("input[jsname=YPqjbf]", "Plain"), ("button:text-is('Join now')",), "[data-in-call=true]"
+        ("input[jsname=YPqjbf]", "Plain"), ("button:has-text('Join now')",), "[data-in-call=true]"
     ),
     "zoom": Clicks(
-        ("#input-for-name", "Plain"), ("button.preview-join-button",), "text=Person0 >> nth=0"
+        ("#input-for-name", "Plain"),
+        ("button.preview-join-button", "[aria-label='Join Audio' i]"),
+        "text=Person0 >> nth=0",
     ),
     "teams": Clicks(
         ("[data-tid=prejoin-display-name-input]", "Plain"),
