@@ -182,13 +182,8 @@ class SimMeeting:
                 "Give a list, for instance files=['plugin.py']; a plugin object that is to be "
                 "called 'files' needs another name here.",
             )
-        wanted = tuple(installed)
-        plugins = Plugins(
-            entry_points=bool(wanted),
-            only=wanted,
-            files=files,
-            objects={"sim": self.plugin(), **more},
-        )
+        wanted, objects = tuple(installed), {"sim": self.plugin(), **more}
+        plugins = Plugins(entry_points=bool(wanted), only=wanted, files=files, objects=objects)
         for info in plugins.infos:
             if info.name in more and not info.hooks:
                 raise PluginError(
