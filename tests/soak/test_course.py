@@ -19,6 +19,7 @@ def test_every_kind_three_times_and_enough_browsers_and_networks(seed: int) -> N
     plan = course(VISITS, ALL, random.Random(seed))
     assert len(plan) == ALL
     times = Counter(map(str, plan))
+    assert len(set(map(str, plan[: len(VISITS)]))) == len(VISITS), "first every kind once"
     assert set(times) == {str(visit) for visit in VISITS}
     assert min(times.values()) >= EACH_KIND
     assert sum(visit.kills for visit in plan) >= KILLED
