@@ -74,9 +74,10 @@ PUBLISH = """([room, count]) => new Promise((resolve, reject) => {
   let left = count;
   const session = new Janus({
     server: `${location.protocol}//${location.hostname}:8088/janus`,
+    iceServers: [],
     error: reject,
     success: async () => {
-      const stream = await navigator.mediaDevices.getUserMedia();
+      const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: true });
       for (let number = 0; number < count; number++) {
         let handle;
         session.attach({
@@ -347,7 +348,11 @@ _CLICKS = {
     ),
     "zoom": Clicks(
         ("#input-for-name", "Plain"),
-        ("button.preview-join-button", "[aria-label='Join Audio' i]"),
+        (
+            "button.preview-join-button",
+            "[aria-label='Join Audio' i]",
+            ".join-audio-by-voip__join-btn",
+        ),
         "text=Person0 >> nth=0",
     ),
     "teams": Clicks(
