@@ -24,7 +24,7 @@ bench: install
 
 soak: install
 	@sh .ci/setup tests
-	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),120)
+	@$(BIN)/python -m tests.soak $(if $(VISITS),--visits $(VISITS),--minutes $(or $(MINUTES),120))
 
 docs: install
 	@$(BIN)/python -m docs.reference.generate

@@ -1,180 +1,217 @@
-"""What a bot costs in a real video room (Janus), beside the same page as a plain browser shows it.
+"""What a bot costs in a meeting, beside the same page as a plain browser shows it.
 
-Everybody in the room sends a tone and 640×360 video at 24 frames a second, from another browser
-that is not counted. CPU: of all processes of the bot's browser, as per cent of a core, over eight
-seconds in the call; the plain browser shows the same page with the same people. Memory: PSS of the
-browser and its driver. Link → in call: from opening a page in a browser that runs until the call is
-there, beside a bare script that does the same clicks. Needs root, and Debian's janus.
+In Janus everybody sends a tone and 640×360 video at 24 frames a second from a page each; more than
+four are published by one page with 160×90 at 8 frames a second (two cores do not carry 25 pages),
+and the stock page shows the first five. In a rehearsal everybody shows a face and one talks. The
+stand-ins have tones and no video, so there only what the page itself does is compared. The people's
+browser is not counted. CPU: of all processes of the bot's browser, as per cent of a core, over
+eight seconds in the call. Memory: PSS of browser and driver. Link → in call: in a browser that runs
+until the call is there, beside a bare script that does the same clicks.
+
+`sharing`: four bots in Janus with a browser and a driver each, with one driver, and as contexts of
+one browser; per bot. `starts`: order → joining and link → in call of bots that start their own
+browser, beside a bare Playwright script that starts one as well, in the stand-ins and Janus.
+
+`--only janus --people 4`, `--only sharing`, `--runs 3`: parts alone. Janus needs root, and Debian's
+janus.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 import trio
 
+from benchmarks.cost_places import PLACES, Place, cannot_open, open_place
+from benchmarks.cost_starts import measure_starts
 from benchmarks.figures import Figure, report, spread
 from benchmarks.served import memory_bytes
-from meetcore import Admitted, CallRequest
 from meetcore_browser.browser import Browser, open_browser
-from meetcore_browser.finder import find_chromium
-from meetcore_browser.flags import LaunchOptions
-from meetcore_browser.guest.guest_call import open_guest_call
-from meetcore_browser.guest.options import GuestOptions
-from meetcore_browser.testing import KeepingCallEvents, until
-from meetcore_janus.joiner import JanusJoiner
-from meetcore_janus.platform import JanusPlatform
-from tests.plugins.janus.janus_server import JanusServer, cannot_serve, serving_janus
+from meetcore_browser.driver import Driver, open_driver
+from meetcore_browser.thread import browser_thread
 
-QUICK = "--quick" in sys.argv
-PEOPLE = (1,) if QUICK else (1, 4)
-RUNS = 1 if QUICK else 3
-WINDOW_S = 2.0 if QUICK else 8.0
+__all__ = ["measure"]
+
+PEOPLE = {"janus": (1, 4, 9, 25)}
+USUAL_PEOPLE = (1, 4)
+RUNS = 3
+WINDOW_S, QUICK_WINDOW_S = 8.0, 2.0
 SETTLE_S = 3.0
-CAMERA = """
-navigator.mediaDevices.getUserMedia = async () => {
-  const audio = new AudioContext();
-  const tone = new OscillatorNode(audio, { frequency: 440 });
-  const out = new MediaStreamAudioDestinationNode(audio);
-  tone.connect(out);
-  tone.start();
-  const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
-  const paint = canvas.getContext("2d");
-  let turn = 0;
-  setInterval(() => {
-    turn += 7;
-    paint.fillStyle = `hsl(${turn % 360} 80% 50%)`;
-    paint.fillRect(turn % 640, 0, 90, 360);
-  }, 1000 / 24);
-  return new MediaStream([...out.stream.getTracks(), ...canvas.captureStream(24).getTracks()]);
-};
-"""
+BOTS = 4
+MOST_CPU, MOST_MB = 0.40, 350
 
 
-async def _join(browser: Browser, url: str, name: str, script: str | None = None) -> Any:
-    """Do what a person does on the page; return it."""
-    context = await browser.call(browser.raw.new_context)
-    page = await browser.call(context.new_page)
-    if script is not None:
-        await browser.call(page.add_init_script, script=script)
-    await browser.call(page.goto, url)
-    await browser.call(page.click, "#start")
-    await browser.call(page.fill, "#username", name)
-    await browser.call(page.click, "#register")
-    await browser.call(page.wait_for_selector, "#videos", state="visible")
-    return page
+def _quick() -> bool:
+    return "--quick" in sys.argv
 
 
-def _processes(browser: Browser) -> list[psutil.Process]:
-    driver = psutil.Process(browser.driver.pid or os.getpid())
-    return driver.children(recursive=True)
+def _processes(driver: Driver) -> list[psutil.Process]:
+    return psutil.Process(driver.pid or os.getpid()).children(recursive=True)
 
 
-def _cpu_s(browser: Browser) -> float:
-    times = [process.cpu_times() for process in _processes(browser)]
+def _cpu_s(drivers: Sequence[Driver]) -> float:
+    times = [process.cpu_times() for driver in drivers for process in _processes(driver)]
     return sum(each.user + each.system for each in times)
 
 
-async def _share(browser: Browser) -> float:
-    """Return the per cent of a core that a browser takes now."""
+async def _share(drivers: Sequence[Driver]) -> float:
+    """Return the per cent of a core that browsers take now."""
     await trio.sleep(SETTLE_S)
-    before, began = _cpu_s(browser), time.monotonic()
-    await trio.sleep(WINDOW_S)
-    return 100 * (_cpu_s(browser) - before) / (time.monotonic() - began)
+    before, began = _cpu_s(drivers), time.monotonic()
+    await trio.sleep(QUICK_WINDOW_S if _quick() else WINDOW_S)
+    return 100 * (_cpu_s(drivers) - before) / (time.monotonic() - began)
 
 
-def _memory_mb(browser: Browser) -> float:
-    pids = [browser.driver.pid or os.getpid(), *(process.pid for process in _processes(browser))]
+def _memory_mb(drivers: Sequence[Driver]) -> float:
+    pids = [driver.pid or os.getpid() for driver in drivers]
+    pids += [process.pid for driver in drivers for process in _processes(driver)]
     return sum(memory_bytes(pid) for pid in pids) / 1024 / 1024
 
 
-@asynccontextmanager
-async def _bot(browser: Browser, url: str, folder: Path) -> AsyncIterator[float]:
-    """Have a bot in the call; yield how long it took from the link."""
-    platform, events = JanusPlatform(), KeepingCallEvents()
-    link = platform.parse(url)
-    assert link is not None
-    joiner = JanusJoiner(GuestOptions(), platform.chosen_pack().pack)
-    request = CallRequest(bot_id="bot", display_name="Notes", folder=folder)
-    began = time.monotonic()
-    async with open_guest_call(
-        joiner, link, request, events, platform.capabilities, browser=browser
-    ):
-        await until(lambda: bool(events.of_type(Admitted)), 30)
-        yield time.monotonic() - began
+async def _one_place(name: str, people: int, runs: int) -> list[dict[str, float]]:
+    """Return what a bot and a plain browser cost beside some people, run by run."""
+    async with open_place(name, people) as place:
+        return [await _bot_and_plain(place) for _ in range(runs)]
 
 
-async def _with_people(server: JanusServer, people: int) -> dict[str, float]:
-    """Return what a bot and a plain browser cost beside some people."""
-    room = server.request(request="create", publishers=6, secret="s", bitrate=500_000)["room"]
-    url = server.link(room)
-    options = LaunchOptions(chromium=str(server.chromium))
+async def _bot_and_plain(place: Place) -> dict[str, float]:
+    figures: dict[str, float] = {}
     async with AsyncExitStack() as stack:
-        crowd = await stack.enter_async_context(open_browser(options))
-        for number in range(people):
-            page = await _join(crowd, url, f"Person{number}", CAMERA)
-            await crowd.call(page.wait_for_selector, "#mute")
-        figures: dict[str, float] = {}
-        with tempfile.TemporaryDirectory() as folder:
-            async with (
-                open_browser(options) as browser,
-                _bot(browser, url, Path(folder)) as joined_s,
-            ):
-                figures["bot in call"] = joined_s
-                figures["bot cpu"] = await _share(browser)
-                figures["bot memory"] = _memory_mb(browser)
-        async with open_browser(options) as browser:
-            began = time.monotonic()
-            await _join(browser, f"{url}&subscriber-mode=yes", "Plain")
-            figures["plain in call"] = time.monotonic() - began
-            figures["plain cpu"] = await _share(browser)
-            figures["plain memory"] = _memory_mb(browser)
-    server.request(request="destroy", room=room, secret="s")
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        browser = await stack.enter_async_context(open_browser(place.launch))
+        figures["bot in call"] = await place.bot(stack, browser, folder)
+        figures["bot cpu"] = await _share([browser.driver])
+        figures["bot memory"] = _memory_mb([browser.driver])
+    async with open_browser(place.plain_launch) as browser:
+        figures["plain in call"] = await place.plain(browser)
+        figures["plain cpu"] = await _share([browser.driver])
+        figures["plain memory"] = _memory_mb([browser.driver])
     return figures
+
+
+def _figures(name: str, people: int, runs: list[dict[str, float]]) -> list[Figure]:
+    who = f"{name}, {people} {'people' if people > 1 else 'person'}"
+    # Where one page publishes for everybody, its video is too small to be worth refusing.
+    bound = (name, people) == ("janus", 4) or (name == "rehearsal" and people >= 4)
+    values = {key: [run[key] for run in runs] for key in runs[0]}
+    ratios = [run["bot cpu"] / run["plain cpu"] for run in runs]
+    return [
+        spread(f"{who}: bot", "% of a core", values["bot cpu"]),
+        spread(f"{who}: plain browser", "% of a core", values["plain cpu"]),
+        spread(f"{who}: CPU, bot ÷ plain", "", ratios, at_most=MOST_CPU if bound else None),
+        spread(
+            f"{who}: bot's browser and driver",
+            "MB",
+            values["bot memory"],
+            at_most=MOST_MB if bound else None,
+        ),
+        spread(f"{who}: plain browser and driver", "MB", values["plain memory"]),
+        spread(f"{who}: link → in call", "s", values["bot in call"]),
+        spread(f"{who}: a bare script's clicks", "s", values["plain in call"]),
+    ]
+
+
+# --- many bots ------------------------------------------------------------------------------------
+
+
+async def _each_its_own(stack: AsyncExitStack, place: Place) -> list[Browser]:
+    return [await stack.enter_async_context(open_browser(place.launch)) for _ in range(BOTS)]
+
+
+async def _one_driver(stack: AsyncExitStack, place: Place) -> list[Browser]:
+    aio = await stack.enter_async_context(browser_thread())
+    driver = await stack.enter_async_context(open_driver(aio))
+    return [
+        await stack.enter_async_context(open_browser(place.launch, driver=driver))
+        for _ in range(BOTS)
+    ]
+
+
+async def _one_browser(stack: AsyncExitStack, place: Place) -> list[Browser]:
+    return [await stack.enter_async_context(open_browser(place.launch))] * BOTS
+
+
+WAYS = {
+    "a browser and a driver each": _each_its_own,
+    "a browser each, one driver": _one_driver,
+    "one browser, a context each": _one_browser,
+}
+
+
+async def _sharing(people: int) -> dict[str, tuple[float, float]]:
+    """Return CPU and memory of one bot of several, by the way they share."""
+    figures: dict[str, tuple[float, float]] = {}
+    async with open_place("janus", people) as place:
+        for way, open_browsers in WAYS.items():
+            async with AsyncExitStack() as stack:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                browsers = await open_browsers(stack, place)
+                for number, browser in enumerate(browsers):
+                    await place.bot(stack, browser, folder / str(number))
+                drivers = list({id(b.driver): b.driver for b in browsers}.values())
+                cpu = await _share(drivers)
+                figures[way] = (cpu / BOTS, _memory_mb(drivers) / BOTS)
+    return figures
+
+
+def _sharing_figures(people: int, runs: int) -> list[Figure]:
+    measured = [trio.run(_sharing, people) for _ in range(runs)]
+    figures = []
+    for way in WAYS:
+        who = f"{BOTS} bots, {way}: one bot's"
+        figures += [
+            spread(f"{who} CPU", "% of a core", [run[way][0] for run in measured]),
+            spread(f"{who} memory", "MB", [run[way][1] for run in measured]),
+        ]
+    return figures
+
+
+# --- all of it ------------------------------------------------------------------------------------
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bot_cost", allow_abbrev=False)
+    parts = (*PLACES, "sharing", "starts")
+    parser.add_argument("--only", action="append", choices=parts)
+    parser.add_argument("--people", action="append", type=int)
+    parser.add_argument("--runs", type=int, default=1 if _quick() else RUNS)
+    chosen, _ = parser.parse_known_args()
+    chosen.only = chosen.only or list(parts)
+    return chosen
 
 
 def measure() -> list[Figure]:
     """Return the figures."""
-    if trouble := cannot_serve():
-        print(f"bot_cost is left out: {trouble}", file=sys.stderr)
-        return []
+    chosen = _options()
     figures: list[Figure] = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving_janus(Path(folder, "janus"), find_chromium().path) as server,
-    ):
-        for people in PEOPLE:
-            runs = [trio.run(_with_people, server, people) for _ in range(RUNS)]
-            figures += _figures(runs, people)
+    for part in chosen.only:
+        place = part if part in PLACES else "janus"
+        if part != "starts" and (trouble := cannot_open(place)):
+            print(f"{part} is left out: {trouble}", file=sys.stderr)
+            continue
+        if part == "starts":
+            figures += measure_starts(1 if _quick() else 10)
+            continue
+        counts = chosen.people or ((1,) if _quick() else PEOPLE.get(part, USUAL_PEOPLE))
+        for people in counts if part in PLACES else counts[:1]:
+            did: Callable[[], list[Figure]] = partial(_sharing_figures, people, chosen.runs)
+            if part in PLACES:
+                did = partial(_place_figures, part, people, chosen.runs)
+            figures += did()
     return figures
 
 
-def _figures(runs: list[dict[str, float]], people: int) -> list[Figure]:
-    who = f"{people} with video"
-    ratios = [run["bot cpu"] / run["plain cpu"] for run in runs]
-    bound = 0.40 if people >= 4 else None
-    return [
-        spread(f"{who}: bot", "% of a core", [run["bot cpu"] for run in runs]),
-        spread(f"{who}: plain browser", "% of a core", [run["plain cpu"] for run in runs]),
-        spread(f"{who}: CPU, bot ÷ plain", "", ratios, at_most=bound),
-        spread(
-            f"{who}: bot's browser and driver",
-            "MB",
-            [run["bot memory"] for run in runs],
-            at_most=350 if people >= 4 else None,
-        ),
-        spread(f"{who}: plain browser and driver", "MB", [run["plain memory"] for run in runs]),
-        spread(f"{who}: link → in call", "s", [run["bot in call"] for run in runs]),
-        spread(f"{who}: a bare script's clicks", "s", [run["plain in call"] for run in runs]),
-    ]
+def _place_figures(name: str, people: int, runs: int) -> list[Figure]:
+    return _figures(name, people, trio.run(_one_place, name, people, runs))
 
 
 if __name__ == "__main__":

@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from meetcore.log.journal import read_journal as read_journal
     from meetcore.log.slot_file import SlotFile as SlotFile
     from meetcore.model.addresses import PrivateTargets as PrivateTargets
+    from meetcore.model.commands import AnswerPerson as AnswerPerson
     from meetcore.model.commands import Command as Command
     from meetcore.model.commands import InterruptSpeech as InterruptSpeech
     from meetcore.model.commands import PauseRecording as PauseRecording
+    from meetcore.model.commands import PersonAnswer as PersonAnswer
     from meetcore.model.commands import ResumeRecording as ResumeRecording
     from meetcore.model.commands import SendChat as SendChat
     from meetcore.model.commands import ShowImage as ShowImage
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from meetcore.model.errors import CommandRefused as CommandRefused
     from meetcore.model.errors import ConfigError as ConfigError
     from meetcore.model.errors import FleetFull as FleetFull
+    from meetcore.model.errors import JoinTokenFailed as JoinTokenFailed
     from meetcore.model.errors import JournalBusy as JournalBusy
     from meetcore.model.errors import JournalDamaged as JournalDamaged
     from meetcore.model.errors import JournalError as JournalError
@@ -98,6 +101,7 @@ if TYPE_CHECKING:
     from meetcore.model.events import ParticipantJoined as ParticipantJoined
     from meetcore.model.events import ParticipantLeft as ParticipantLeft
     from meetcore.model.events import ParticipantUpdated as ParticipantUpdated
+    from meetcore.model.events import PersonAnswered as PersonAnswered
     from meetcore.model.events import PersonAskedFor as PersonAskedFor
     from meetcore.model.events import PluginEvent as PluginEvent
     from meetcore.model.events import PluginFailed as PluginFailed
@@ -178,6 +182,7 @@ if TYPE_CHECKING:
     from meetcore.plugin.hooks import DROP as DROP
     from meetcore.plugin.hooks import Drop as Drop
     from meetcore.plugin.hooks import hookimpl as hookimpl
+    from meetcore.plugin.join_token import JoinToken as JoinToken
     from meetcore.plugin.launcher import BotSpec as BotSpec
     from meetcore.plugin.launcher import Launcher as Launcher
     from meetcore.plugin.launcher import RunningBot as RunningBot
@@ -223,9 +228,11 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "log.slot_file": ("SlotFile",),
     "model.addresses": ("PrivateTargets",),
     "model.commands": (
+        "AnswerPerson",
         "Command",
         "InterruptSpeech",
         "PauseRecording",
+        "PersonAnswer",
         "ResumeRecording",
         "SendChat",
         "ShowImage",
@@ -249,6 +256,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "CommandRefused",
         "ConfigError",
         "FleetFull",
+        "JoinTokenFailed",
         "JournalBusy",
         "JournalDamaged",
         "JournalError",
@@ -285,6 +293,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "LedgerEntry",
         "MediaLost",
         "NoticeShown",
+        "PersonAnswered",
         "PersonAskedFor",
         "ParticipantJoined",
         "ParticipantLeft",
@@ -355,6 +364,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "plugin.health": ("HealthReport",),
     "plugin.hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
     "plugin.launcher": ("BotSpec", "Launcher", "RunningBot"),
+    "plugin.join_token": ("JoinToken",),
     "plugin.options": ("NoOptions",),
     "plugin.platform": (
         "Call",

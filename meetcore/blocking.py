@@ -29,7 +29,7 @@ from meetcore.fleet import fleet as _fleet
 from meetcore.fleet.bot_proxy import BotProxy, FleetProxy
 from meetcore.fleet.fleet import OpenFleetOptions, StartOptions
 from meetcore.fleet.trio_thread import Batches, Held, Running, TrioThread, over, plainly
-from meetcore.model.commands import Command, WhenSpeaking
+from meetcore.model.commands import Command, PersonAnswer, WhenSpeaking
 from meetcore.model.config import BotConfig
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused
@@ -210,6 +210,10 @@ class Bot(BotProxy):
     def show_image(self, image: bytes, media_type: str = "image/png") -> None:
         """Show a picture as the bot's camera, where the platform can."""
         _call(self._thread, partial(self._inner.show_image, image, media_type))
+
+    def answer_person(self, answer: PersonAnswer | str = PersonAnswer.DONE) -> None:
+        """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""
+        _call(self._thread, partial(self._inner.answer_person, answer))
 
     def pause(self) -> None:
         """Record and transcribe nothing from now on."""

@@ -31,6 +31,7 @@ from meetcore.bot.command_runner import CommandRunner
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import EventHookRunner, SinkRunner
 from meetcore.bot.hearing import Listening
+from meetcore.bot.join_tokens import HOOK, token_source
 from meetcore.bot.leaving import keep_leave_rules
 from meetcore.bot.life import Life
 from meetcore.bot.signal_handler import BotCallEvents, SignalHandler
@@ -42,8 +43,10 @@ from meetcore.log.journal_head import begin, greet
 from meetcore.log.subscription import Subscription
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import (
+    AnswerPerson,
     Command,
     PauseRecording,
+    PersonAnswer,
     ResumeRecording,
     SendChat,
     ShowImage,
@@ -324,6 +327,10 @@ class Bot:
         """Show a picture as the bot's camera, where the platform can."""
         await self.perform(ShowImage(image, media_type))
 
+    async def answer_person(self, answer: PersonAnswer | str = PersonAnswer.DONE) -> None:
+        """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""
+        await self.perform(AnswerPerson(answer))
+
     async def pause(self) -> None:
         """Record and transcribe nothing from now on; stay in the call."""
         await self.perform(PauseRecording())
@@ -456,6 +463,9 @@ class Bot:
             join_timeout_s=self.config.automatic_leave.join_s,
             captions=self._listening.wants_captions,
             redactor=self._context.redactor,
+            join_token=token_source(
+                self._plugins.implementations(HOOK), self.link, self.id, self._context.redactor
+            ),
             plugins=self.config.plugins,
         )
         scope, opened = self._call_scope, False

@@ -16,6 +16,7 @@ from meetcore.bot.context import BotContext
 from meetcore.bot.life import Life
 from meetcore.bot.speaking import SpeechQueue
 from meetcore.model.commands import (
+    AnswerPerson,
     Command,
     InterruptSpeech,
     PauseRecording,
@@ -26,7 +27,7 @@ from meetcore.model.commands import (
     Stop,
 )
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused, MeetcoreError
-from meetcore.model.events import CommandAnswered
+from meetcore.model.events import CommandAnswered, PersonAnswered
 from meetcore.model.lifecycle import IN_CALL, Evidence, State
 from meetcore.plugin.platform import Call, Capability, Platform
 
@@ -174,15 +175,31 @@ class CommandRunner:
         with trio.CancelScope() as scope:
             self._in_hand.add(scope)
             try:
-                async with self._one_at_a_time:
-                    self._check_in_call(command)
-                    await self._ask_call(command)
+                if isinstance(command, AnswerPerson):
+                    await self._answer_person(command)
+                else:
+                    async with self._one_at_a_time:
+                        self._check_in_call(command)
+                        await self._ask_call(command)
             finally:
                 self._in_hand.discard(scope)
         if scope.cancelled_caught:
             raise CommandFailed(
                 f"The command {command.type!r} was not done: the bot is leaving and gave it up."
             )
+
+    async def _answer_person(self, command: AnswerPerson) -> None:
+        """Pass on what a person says: it waits for no other command."""
+        call, what = self._life.call, self._life.person_needed
+        if self._life.ending.reason is not None or call is None or what is None:
+            state = (self._life.state or State.REQUESTED).value
+            raise CommandRefused(
+                f"Nobody is asked to do anything just now: the bot is {state}.",
+                "It asks by the event `person.needed`, and only where it was told to wait for one.",
+            )
+        await call.answer_person(command.answer)
+        answered = PersonAnswered(what=what, answer=command.answer, by=command.by)
+        self._context.record(answered)
 
     def _check_in_call(self, command: Command) -> None:
         state = self._life.state

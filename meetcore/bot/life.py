@@ -38,6 +38,7 @@ class Life:
         state: Where the bot is.
         ending: Why it ends, once it does.
         call: The call, while there is one.
+        person_needed: What a person was asked for and has not done, if anything.
         recording: What decides whether anything is recorded.
         recorded_something: Whether there was ever something to record.
         hears: Called with whether what is heard belongs to the meeting.
@@ -49,6 +50,7 @@ class Life:
         self.state: State | None = None
         self.ending = Ending()
         self.call: Call | None = None
+        self.person_needed: str | None = None
         self.recording = RecordingRules(wanted=context.config.record)
         self.recorded_something = False
         self.failure: Exception | None = None

@@ -237,6 +237,7 @@ class SignalHandler:
 
     @_take.register
     def _person_needed(self, signal: PersonNeeded) -> None:
+        self._life.person_needed = signal.what if signal.needed else None
         self._bot.record(
             PersonAskedFor(
                 what=signal.what,

@@ -82,12 +82,20 @@ def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
     "--out", "out_dir", type=click.Path(path_type=Path), help="The folder bots will write to."
 )
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML file.")
+@click.option(
+    "--plugin",
+    "plugin_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A plugin in one file.",
+)
 def doctor(
     platform_name: str | None,
     snapshot: Path | None,
     redacted_to: Path | None,
     out_dir: Path | None,
     config_file: Path | None,
+    plugin_files: tuple[Path, ...],
 ) -> None:
     """Check Python, Chromium, plugins, transcribers and folders; name a remedy for each trouble.
 
@@ -98,7 +106,7 @@ def doctor(
     if redacted_to is not None and snapshot is None:
         raise click.UsageError("--redact goes with --snapshot FILE.")
     config = load_config(config_file)
-    plugins = Plugins(files=config.plugin_files)
+    plugins = Plugins(files=[*config.plugin_files, *plugin_files])
     report = HealthReport(config.plugins)
     if platform_name is not None and snapshot is not None:
         plugins.platform(platform_name, config).examine_snapshot(snapshot, report, redacted_to)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from meetcore.model.commands import PersonAnswer
 from meetcore.model.events import (
     ArtifactWritten,
     AudioLost,
@@ -26,6 +27,7 @@ from meetcore.model.events import (
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
+    PersonAnswered,
     PersonAskedFor,
     PluginEvent,
     PluginFailed,
@@ -79,6 +81,7 @@ _TOLD = (
     NoticeShown,
     ParticipantJoined,
     ParticipantLeft,
+    PersonAnswered,
     PersonAskedFor,
     SegmentFinalized,
     StateChanged,
@@ -245,6 +248,13 @@ def _(event: PersonAskedFor) -> str:
         return f"a person is needed no more ({what})"
     wait = f", within {event.wait_s:.0f} s" if event.wait_s is not None else ""
     return f"a person is needed at the browser ({what}){wait}: {event.detail}"
+
+
+@_line.register
+def _(event: PersonAnswered) -> str:
+    whom = f" ({event.by})" if event.by else ""
+    said = "it is done" if event.answer is PersonAnswer.DONE else "nobody will do it"
+    return f"asked for a person ({_words(event.what)}): {said}{whom}"
 
 
 @_line.register

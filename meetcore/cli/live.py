@@ -16,7 +16,13 @@ from meetcore.cli.ends import OutputConsole
 from meetcore.cli.lines import TROUBLE, clock, line_of
 from meetcore.cli.views import View
 from meetcore.model.drafts import Draft, SegmentDraft
-from meetcore.model.events import ChatReceived, Event, SegmentFinalized
+from meetcore.model.events import (
+    ChatReceived,
+    Event,
+    PersonAnswered,
+    PersonAskedFor,
+    SegmentFinalized,
+)
 from meetcore.model.lifecycle import Outcome, State, outcome_of
 from meetcore.model.transcript import Transcript
 
@@ -27,6 +33,7 @@ LEAST_TRANSCRIPT_LINES = 4
 TROUBLE_SHOWN = 4
 SHOWN_SEGMENTS = 60
 _BORDERS = 2
+_SHOWN_BELOW: tuple[type[Event], ...] = (*TROUBLE, PersonAskedFor, PersonAnswered)
 NAME_STYLES = ("cyan", "magenta", "green", "yellow", "blue", "bright_red", "bright_cyan")
 
 
@@ -164,7 +171,7 @@ class LiveView(View):
             self._transcript.drafted(item.segment)
         elif isinstance(item, ChatReceived):
             self._chat.append((item.meeting_s or 0.0, item.sender_name, item.text))
-        elif isinstance(item, TROUBLE):
+        elif isinstance(item, _SHOWN_BELOW):
             self._trouble.append(line_of(item, ""))
             del self._trouble[:-TROUBLE_SHOWN]
 

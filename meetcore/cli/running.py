@@ -11,6 +11,7 @@ import trio
 from attrs import frozen
 
 from meetcore.bot.bot import Bot
+from meetcore.cli.answering import can_answer, take_answers
 from meetcore.cli.views import JsonView, PlainView, View
 from meetcore.model.events import ArtifactWritten, StateChanged
 from meetcore.model.lifecycle import (
@@ -89,6 +90,8 @@ async def attend(opened: AbstractAsyncContextManager[Bot], view: View) -> Attend
                     first = False
 
             nursery.start_soon(obey, signals)
+            if can_answer():
+                nursery.start_soon(take_answers, bot)
             await view.show(bot)
             terminal = await bot.wait_ended()
             nursery.cancel_scope.cancel()

@@ -14,9 +14,11 @@ from meetcore.model.lifecycle import EndReason
 
 __all__ = [
     "COMMAND_TYPES",
+    "AnswerPerson",
     "Command",
     "InterruptSpeech",
     "PauseRecording",
+    "PersonAnswer",
     "ResumeRecording",
     "SendChat",
     "ShowImage",
@@ -100,6 +102,26 @@ class ShowImage(Command):
     media_type: str = "image/png"
 
 
+class PersonAnswer(StrEnum):
+    """What a person says who was asked to do something that a bot cannot."""
+
+    DONE = "done"
+    GIVE_UP = "give_up"
+
+
+@frozen
+class AnswerPerson(Command):
+    """Say that what a person was asked for (`PersonNeeded`) is done, or that nobody will do it.
+
+    Attributes:
+        answer: `done`: the page is looked at again at once. `give_up`: the bot ends for the reason
+            that stood in its way.
+    """
+
+    type: ClassVar[str] = "answer_person"
+    answer: PersonAnswer = field(default=PersonAnswer.DONE, converter=PersonAnswer)
+
+
 @frozen
 class PauseRecording(Command):
     """Stop recording and transcribing for now; stay in the call."""
@@ -122,6 +144,7 @@ COMMAND_TYPES: dict[str, type[Command]] = {
         Speak,
         InterruptSpeech,
         ShowImage,
+        AnswerPerson,
         PauseRecording,
         ResumeRecording,
     )

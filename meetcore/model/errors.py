@@ -14,6 +14,7 @@ __all__ = [
     "ConfigError",
     "FleetFull",
     "IllegalTransition",
+    "JoinTokenFailed",
     "JournalBusy",
     "JournalDamaged",
     "JournalError",
@@ -269,6 +270,23 @@ class JournalFull(JournalError):
     """The disk took no more; everything written before is kept."""
 
     code = "journal_full"
+
+
+class JoinTokenFailed(MeetcoreError):
+    """The token with which a bot was to join could not be had, or is of no use to the platform.
+
+    Args:
+        source: The plugin that was to give it, or the platform that cannot use it.
+        why: What it did, with nothing of the token.
+    """
+
+    code = "join_token_failed"
+
+    def __init__(self, source: str, why: str) -> None:
+        super().__init__(
+            f"{source} {why}, where a token to join with was wanted.",
+            "Look at what the hook `meetcore_join_token` does and returns.",
+        )
 
 
 class StorageUnavailable(MeetcoreError):

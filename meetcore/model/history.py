@@ -23,6 +23,7 @@ from meetcore.model.events import (
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
+    PersonAskedFor,
     SegmentFinalized,
     SpeakingStarted,
     SpeakingStopped,
@@ -105,6 +106,7 @@ class BotHistory:
         segment_ids: The ids of the segments that were finalized.
         capture_trouble: What is wrong with the audio now, None for nothing.
         transcription_trouble: Why nothing is transcribed any more, None otherwise.
+        person_needed: What a person is asked to do at the browser just now, None for nothing.
         events_lost: How many events cannot be read any more.
         ledger_closed: Whether the account of its audio was closed: it finished in order.
         last_seq: Number of the newest event.
@@ -123,6 +125,7 @@ class BotHistory:
     segment_ids: set[str] = field(factory=set, repr=False)
     capture_trouble: str | None = None
     transcription_trouble: str | None = None
+    person_needed: str | None = None
     events_lost: int = 0
     ledger_closed: bool = False
     last_seq: int = 0
@@ -238,6 +241,8 @@ class BotHistory:
             self.ledger_closed = True
         elif isinstance(event, TranscriptionStopped):
             self.transcription_trouble = event.detail
+        elif isinstance(event, PersonAskedFor):
+            self.person_needed = event.what if event.needed else None
 
     def _moved(self, event: StateChanged) -> None:
         transition = Transition(

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
+from meetcore.model.commands import PersonAnswer
 from meetcore.model.event import Event
 from meetcore.model.roster import NameSource, Participant
 
@@ -18,6 +19,7 @@ __all__ = [
     "ParticipantJoined",
     "ParticipantLeft",
     "ParticipantUpdated",
+    "PersonAnswered",
     "PersonAskedFor",
     "RosterDegraded",
     "RosterRestored",
@@ -197,3 +199,13 @@ class PersonAskedFor(Event):
     detail: str = ""
     wait_s: float | None = None
     screenshot: str | None = None
+
+
+@frozen(kw_only=True)
+class PersonAnswered(Event):
+    """Somebody said that what a person was asked for is done, or that nobody will do it."""
+
+    type: ClassVar[str] = "person.answered"
+    what: str
+    answer: PersonAnswer
+    by: str = ""

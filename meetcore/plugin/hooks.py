@@ -8,7 +8,7 @@ loaded; no hook is called per chunk of audio.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from meetcore.model.config import BotConfig
     from meetcore.model.events import Event
+    from meetcore.model.meeting import MeetingLink
     from meetcore.model.transcript import Segment
     from meetcore.plugin.bot_view import BotView
     from meetcore.plugin.health import HealthReport
+    from meetcore.plugin.join_token import JoinToken
     from meetcore.plugin.launcher import Launcher
     from meetcore.plugin.platform import Platform
     from meetcore.plugin.sink import Sink
@@ -129,6 +131,17 @@ class HookSpecs:
 
         Implementations form a chain, the plugin loaded last first: each gets what the one before
         it returned.
+        """
+
+    @hookspec
+    def meetcore_join_token(
+        self, link: MeetingLink, bot_id: str
+    ) -> Awaitable[JoinToken | None] | JoinToken | None:
+        """Return the token with which a bot is to join, or None where it needs none.
+
+        Called just before each attempt to join, of the platforms that take tokens; plain or
+        async, within 15 s. The first token that a plugin gives counts. Where one fails, the bot
+        does not join without. A token is in no event, no log and no error.
         """
 
     @hookspec

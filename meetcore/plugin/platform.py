@@ -8,7 +8,7 @@ task of the plugin's own: what it does wrong becomes an event and touches nobody
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +24,9 @@ from meetcore.plugin.options import Configured, OptionsT
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
+    from meetcore.model.commands import PersonAnswer
     from meetcore.plugin.health import HealthReport
+    from meetcore.plugin.join_token import JoinToken
 
 __all__ = ["Call", "CallEvents", "CallRequest", "Capability", "Platform", "SpeechOutput"]
 
@@ -39,6 +41,10 @@ class Capability(StrEnum):
     CAPTIONS = "captions"
 
 
+async def _no_token() -> JoinToken | None:
+    return None
+
+
 @frozen(kw_only=True)
 class CallRequest:
     """What a platform needs to know to join.
@@ -50,6 +56,9 @@ class CallRequest:
         join_timeout_s: How long the client may take to reach the meeting's lobby, in seconds.
         captions: Whether the meeting's captions are wanted: turn them on, observe `CaptionSeen`.
         redactor: Takes secrets out of anything written.
+        join_token: Fetches the token to join with from the plugin that has it: to be called just
+            before each attempt, and only by a platform that takes tokens. Returns None where there
+            is none, raises `JoinTokenFailed` where one should have been.
         plugins: Settings of plugins by name, for what the platform stands on: a browser, say.
     """
 
@@ -59,6 +68,7 @@ class CallRequest:
     join_timeout_s: float = 60.0
     captions: bool = False
     redactor: Redactor = field(factory=Redactor)
+    join_token: Callable[[], Awaitable[JoinToken | None]] = field(default=_no_token, repr=False)
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
 
 
@@ -174,6 +184,18 @@ class Call(ABC):
             CommandFailed: It did not work this time.
         """
         raise CapabilityMissing(self.platform_name, Capability.SEND_CHAT)
+
+    async def answer_person(self, answer: PersonAnswer) -> None:
+        """Take that a person did what `PersonNeeded` asked for, or that nobody will.
+
+        Called only while it is asked for. Look again at once, or end for the reason that stood in
+        the way; return without waiting for what comes of it.
+
+        Raises:
+            CommandRefused: It is asked for no more.
+            CapabilityMissing: This platform asks nobody, or sees by itself what was done.
+        """
+        raise CapabilityMissing(self.platform_name, "answer_person")
 
     def open_speech(self, sample_rate_hz: int) -> AbstractAsyncContextManager[SpeechOutput]:
         """Open the bot's microphone for one speech of int16 mono PCM at that rate, in Hz.

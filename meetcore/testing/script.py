@@ -72,6 +72,8 @@ __all__ = [
 ]
 
 SECONDS_PER_WORD = 0.36
+SAME_MOMENT_S = 1e-6
+"""Times that are closer are one moment: sums of decimal fractions differ in their last digits."""
 PALETTE = ("#3b7dd8", "#c2557a", "#2f9e77", "#b8792c", "#7a5cc9", "#3d8f9e", "#a84b3f", "#5f7d2e")
 PERSON_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 CALLS = ("join", "send_chat", "speak", "leave")
@@ -337,11 +339,16 @@ class Script:
                 yield index, line
 
     def overlaps(self) -> tuple[Overlap, ...]:
-        """Return the stretches in which two or more people can be heard at once."""
+        """Return the stretches in which two or more people can be heard at once.
+
+        Lines of which one begins as the other ends do not overlap, however their times round.
+        """
         lines = [line for _, line in self.audible_lines()]
         edges = sorted({edge for line in lines for edge in (line.at_s, line.end_s)})
         found: list[Overlap] = []
         for start_s, end_s in pairwise(edges):
+            if end_s - start_s < SAME_MOMENT_S:
+                continue
             people = frozenset(x.who for x in lines if x.at_s < end_s and x.end_s > start_s)
             if len(people) < 2:
                 continue

@@ -13,10 +13,19 @@ site; what goes wrong in it (denials, kicks, hanging calls, dropped audio) goes 
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,7 +64,7 @@ from meetcore.plugin.platform import (
     Platform,
     SpeechOutput,
 )
-from meetcore.plugin.registry import Plugins
+from meetcore.plugin.registry import ENTRY_POINT_GROUP, Plugins
 from meetcore.testing.script import Decision, EndHow, FaultKind, Line, Person, Script
 from meetcore.testing.script_toml import parse_script
 from meetcore.testing.sim_speech import Said, SimSpeech
@@ -150,11 +159,18 @@ class SimMeeting:
 
         return SimPlugin()
 
-    def plugins(self, *, files: Iterable[str | Path] = (), **more: object) -> Plugins:
-        """Return plugins with this meeting and nothing that is installed.
+    def plugins(
+        self,
+        *,
+        files: Iterable[str | Path] = (),
+        installed: Iterable[str] = (),
+        **more: object,
+    ) -> Plugins:
+        """Return plugins with this meeting and nothing that is installed but what is named.
 
         Args:
             files: Python files to load as plugins, as with `--plugin`.
+            installed: Names of installed plugins that are wanted, too.
             more: Objects with hook implementations, by the name of the plugin each is to be.
 
         Raises:
@@ -166,7 +182,8 @@ class SimMeeting:
                 "Give a list, for instance files=['plugin.py']; a plugin object that is to be "
                 "called 'files' needs another name here.",
             )
-        plugins = Plugins(entry_points=False, files=files, objects={"sim": self.plugin(), **more})
+        wanted, objects = tuple(installed), {"sim": self.plugin(), **more}
+        plugins = Plugins(entry_points=bool(wanted), only=wanted, files=files, objects=objects)
         for info in plugins.infos:
             if info.name in more and not info.hooks:
                 raise PluginError(
@@ -185,13 +202,15 @@ class SimMeeting:
             out_dir: Where the bot's folder goes.
             allow_failures: Whether plugins may fail in this run; what the script itself lets
                 fail does not count.
-            settings: As for `meetcore.open_bot`.
+            settings: As for `meetcore.open_bot`. What is named of a transcriber, a synthesizer and
+                sinks is loaded where a plugin of that name is installed; nothing else is.
 
         Raises:
             AssertionError: A plugin failed, told by the first; what it raised is its cause. A
                 meeting survives a plugin's mistake, a test should not.
         """
-        settings.setdefault("plugins", self.plugins())
+        if "plugins" not in settings:
+            settings["plugins"] = self.plugins(installed=_named_and_installed(settings))
         settings.setdefault("bot_id", f"sim-{self.script.seed}")
         settings.setdefault("random", random.Random(self.script.seed))
         settings.setdefault("config", BotConfig(fsync=False, out_dir=out_dir))
@@ -237,6 +256,17 @@ class SimMeeting:
                 pitch = 100.0 + 30.0 * ids.index(line.who)
                 self._speech[index] = synthetic_voice(line.duration_s, pitch)
         return self._speech[index]
+
+
+def _named_and_installed(settings: Mapping[str, Any]) -> set[str]:
+    """Return the names in a bot's settings that are those of installed plugins."""
+    named: list[object] = []
+    for source in (settings.get("config"), settings):
+        for key in ("transcriber", "synthesizer", "sinks"):
+            value = source.get(key) if isinstance(source, Mapping) else getattr(source, key, None)
+            named += value if isinstance(value, (list, tuple)) else [value]
+    known = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return known & {name for name in named if isinstance(name, str)}
 
 
 def _raise_first(failures: Sequence[tuple[PluginFailed, BaseException | None]]) -> None:

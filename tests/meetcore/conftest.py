@@ -39,6 +39,10 @@ class StageCall(Call):
         await trio.sleep(self.stage.leave_s)
         self.stage.left = True
 
+    async def answer_person(self, answer: meetcore.PersonAnswer) -> None:
+        await trio.lowlevel.checkpoint()
+        self.stage.answers.append(answer)
+
     async def send_chat(self, text: str) -> None:
         await trio.lowlevel.checkpoint()
         if self.stage.chat_error is not None:
@@ -57,6 +61,7 @@ class Stage:
         self.leave_s = 0.0
         self.left = False
         self.chat: list[str] = []
+        self.answers: list[meetcore.PersonAnswer] = []
         self.chat_error: Exception | None = None
         self.opened = trio.Event()
         self.closed = False

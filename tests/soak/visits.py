@@ -32,9 +32,11 @@ class Visit:
         reasons: How it may end.
         switches: What the room is like.
         acts: What the host does, in order: `knocked`, `inside` and `wait` wait, `stop` is the
-            bot's own, the rest goes to the page.
+            bot's own, `cut` and `mend` are the network's, the rest goes to the page.
         leave: Leave rules, other than usual.
         kills: Whether the browser is killed in the call.
+        shows: What the journal has to hold, as a step's name.
+        options: Further options of the platform.
     """
 
     platform: str
@@ -44,6 +46,13 @@ class Visit:
     acts: Sequence[str] = ()
     leave: Mapping[str, float] = field(factory=dict)
     kills: bool = False
+    shows: str = ""
+    options: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether the network is cut in the call."""
+        return "cut" in self.acts
 
     def __str__(self) -> str:
         return f"{self.platform}: {self.about}"
@@ -65,6 +74,10 @@ class Visit:
                 await trio.sleep(KNOCKED_S)
             elif act == "stop":
                 await bot.stop()
+            elif act == "cut":
+                room.cut()
+            elif act == "mend":
+                room.mend()
             else:
                 what, more = PLATFORMS[self.platform].acts.get(act, (act, {}))
                 room.tell(what, **more)
@@ -149,9 +162,9 @@ class Site:
         room = self.served.room(room_id, **{**self.platform.switches, **visit.switches})
         return self.platform.link.format(room=room_id), room
 
-    def options(self) -> dict[str, Any]:
+    def options(self, visit: Visit) -> dict[str, Any]:
         """Return the platform's options that lead to the stand-in."""
-        return {"origin": self.served.origin, **self.platform.options}
+        return {"origin": self.served.origin, **self.platform.options, **visit.options}
 
 
 @contextmanager
@@ -188,16 +201,28 @@ def _everywhere(platform: str, opened: Mapping[str, Any]) -> list[Visit]:
         Visit(platform, "it has been long enough", ("max_duration",), opened,
               leave={"max_duration_s": 4.0}),
         Visit(platform, "stopped in the lobby", ("stop_requested",), acts=("knocked", "stop")),
+        Visit(platform, "nobody speaks", ("silence",), opened, ("inside", "ada"),
+              leave={"silence_s": 3.0}),
+        Visit(platform, "the network is cut", ("connection_lost",), {**opened, "lost_ms": 1500},
+              ("inside", "ada", "cut")),
+        Visit(platform, "the network is away for a moment", ("stop_requested",),
+              {**opened, "lost_ms": 30000},
+              ("inside", "ada", "cut", "wait", "mend", "wait", "stop"),
+              shows="" if platform == "teams" else "page: reconnecting"),
         Visit(platform, "the browser dies", ("connection_lost", "crashed"), opened,
               ("inside", "ada"), kills=True),
     ]  # fmt: skip
 
 
+# fmt: off
 VISITS: list[Visit] = [
     *_everywhere("teams", {"open": True}),
     Visit("teams", "too early", ("meeting_not_started",), {"wall": "early"}),
     Visit("teams", "sign in", ("sign_in_required",), {"wall": "sign_in"}),
     Visit("teams", "encrypted", ("client_never_loaded",), {"wall": "encrypted"}),
+    Visit("teams", "captcha", ("captcha_required",), {"wall": "captcha", "wall_after": True}),
+    Visit("teams", "a client that does not load", ("client_never_loaded",),
+          {"loading": "forever"}),
     Visit("teams", "not there", ("meeting_not_found",), {"wall": "bad_url"}),
     *_everywhere("meet", {"lobby": False}),
     Visit("meet", "not there", ("meeting_not_found",), {"not_found": True}),
@@ -209,4 +234,10 @@ VISITS: list[Visit] = [
     Visit("zoom", "not there", ("meeting_not_found", "meeting_not_started"), {"invalid": True}),
     Visit("zoom", "a passcode that nobody has", ("wrong_passcode",), {"passcode": "x1"}),
     Visit("zoom", "captcha", ("captcha_required",), {"captcha": True}),
+    Visit("zoom", "bots are not wanted", ("bot_blocked",), {"wall": "bots"}),
+    Visit("zoom", "bots are to take another way", ("official_api_required",), {"wall": "rtms"}),
+    Visit("zoom", "sign in", ("sign_in_required",), {"sign_in": "text"}),
+    Visit("meet", "a page that nobody knows", ("client_never_loaded",), acts=("knocked", "unknown"),
+          options={"unknown_limit_s": 3.0}),
 ]
+# fmt: on

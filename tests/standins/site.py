@@ -24,6 +24,8 @@ __all__ = ["StandinRoom", "StandinSite", "serve_standin"]
 
 MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 REPORT_BYTES = 1_000_000
+RECONNECT_MS = 300
+"""How soon a page whose connection was cut tries again."""
 
 
 @define
@@ -34,12 +36,14 @@ class StandinRoom:
         switches: What the page does differently; as its script names them.
         told: What the host did, in order.
         reports: What the pages reported, in order.
+        is_cut: Whether nothing reaches the pages, nor anything of theirs the room.
     """
 
     switches: dict[str, Any] = field(factory=dict)
     told: list[dict[str, Any]] = field(factory=list)
     reports: list[dict[str, Any]] = field(factory=list)
-    _pages: list[queue.Queue[dict[str, Any] | None]] = field(factory=list)
+    is_cut: bool = False
+    _pages: list[queue.Queue[tuple[int, dict[str, Any]] | None]] = field(factory=list)
     _lock: threading.Lock = field(factory=threading.Lock)
 
     def tell(self, what: str, **more: Any) -> None:
@@ -48,7 +52,16 @@ class StandinRoom:
         with self._lock:
             self.told.append(message)
             for page in self._pages:
-                page.put(message)
+                page.put((len(self.told), message))
+
+    def cut(self) -> None:
+        """Cut the pages' connections, as a network that fails does; new ones are cut, too."""
+        self.is_cut = True
+        self.close()
+
+    def mend(self) -> None:
+        """Let connections be again; what was told meanwhile comes with them."""
+        self.is_cut = False
 
     def reported(self, what: str) -> list[dict[str, Any]]:
         """Return the reports of one kind."""
@@ -60,16 +73,16 @@ class StandinRoom:
             while len(self.reported(what)) < count:  # noqa: ASYNC110 (another thread's list)
                 await trio.sleep(0.02)
 
-    def listen(self) -> queue.Queue[dict[str, Any] | None]:
-        """Take all that was told and will be, for one page."""
-        page: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    def listen(self, after: int = 0) -> queue.Queue[tuple[int, dict[str, Any]] | None]:
+        """Take all that was told after some number and will be, with its number, for one page."""
+        page: queue.Queue[tuple[int, dict[str, Any]] | None] = queue.Queue()
         with self._lock:
-            for message in self.told:
-                page.put(message)
+            for number, message in enumerate(self.told[after:], after + 1):
+                page.put((number, message))
             self._pages.append(page)
         return page
 
-    def forget(self, page: queue.Queue[dict[str, Any] | None]) -> None:
+    def forget(self, page: queue.Queue[tuple[int, dict[str, Any]] | None]) -> None:
         """A page is gone."""
         with self._lock:
             self._pages.remove(page)
@@ -121,6 +134,8 @@ def serve_standin(folder: Path, page: str = "index.html") -> Iterator[StandinSit
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             room = site.rooms.get(parse_qs(parts.query).get("id", [""])[0])
+            if self._is_cut(room):
+                return
             if parts.path == "/standin/room":
                 status = 200 if room else 404
                 self._answer(status, json.dumps(room.switches if room else {}), "application/json")
@@ -142,9 +157,18 @@ def serve_standin(folder: Path, page: str = "index.html") -> Iterator[StandinSit
                 self._answer(200, self.rfile.read(length).decode(), "text/plain")
                 return
             body = json.loads(self.rfile.read(length) or b"{}")
+            if self._is_cut(room):
+                return
             if room is not None:
                 room.reports.append(body)
             self._answer(200, "{}", "application/json")
+
+        def _is_cut(self, room: StandinRoom | None) -> bool:
+            """Whether there is no network; then the connection ends without an answer."""
+            if room is None or not room.is_cut:
+                return False
+            self.close_connection = True
+            return True
 
         def _file(self, path: Path) -> None:
             if not path.is_file():
@@ -169,10 +193,13 @@ def serve_standin(folder: Path, page: str = "index.html") -> Iterator[StandinSit
             self.close_connection = True
             if room is None:
                 return
-            page = room.listen()
+            page = room.listen(int(self.headers.get("Last-Event-ID") or 0))
             try:
-                while (message := page.get()) is not None:
-                    self.wfile.write(f"data: {json.dumps(message)}\n\n".encode())
+                self.wfile.write(f"retry: {RECONNECT_MS}\n\n".encode())
+                self.wfile.flush()
+                while (told := page.get()) is not None:
+                    number, message = told
+                    self.wfile.write(f"id: {number}\ndata: {json.dumps(message)}\n\n".encode())
                     self.wfile.flush()
             except OSError:
                 pass

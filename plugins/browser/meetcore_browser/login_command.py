@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -87,7 +89,7 @@ def login(platform: str, name: str, state_file: Path | None) -> None:
     store = IdentityStore()
     _check_name(store, name)
     try:
-        state = _from_file(state_file) if state_file else trio.run(sign_in, cls.sign_in_url)
+        state = trio.run(sign_in, cls.sign_in_url) if state_file is None else _from_file(state_file)
     except NoDisplay as error:
         raise NoDisplay(
             "There is no display here to open a window on.",
@@ -97,10 +99,15 @@ def login(platform: str, name: str, state_file: Path | None) -> None:
         raise NothingSignedIn(
             f"Nobody signed in within {PERSON_TIMEOUT_S / 60:.0f} min."
         ) from error
+    if state_file is not None:
+        state, left_out = of_hosts(state, cls.session_hosts())
+        if left_out:
+            click.echo(f"Left out, since {platform} has no use for it: {', '.join(left_out)}.")
     cookies, origins = state.get("cookies", ()), state.get("origins", ())
     if not cookies and not origins:
         raise NothingSignedIn(
-            "The browser kept nothing of a session: nobody was signed in.",
+            f"There is nothing of a session at {' or '.join(cls.session_hosts())}: nobody was"
+            " signed in.",
             "Sign in first, and press Enter here when the page shows that you are.",
         )
     now = time.time()
@@ -151,6 +158,25 @@ def _from_file(path: Path) -> dict[str, Any]:
             f"{path} is no session of Playwright's: it has neither `cookies` nor `origins`."
         )
     return state
+
+
+def of_hosts(state: dict[str, Any], hosts: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return what a session holds for some hosts and those below, and which others it is for."""
+    left_out: dict[str, None] = {}
+
+    def ours(host: str) -> bool:
+        kept = any(host == each or host.endswith(f".{each}") for each in hosts)
+        if not kept:
+            left_out[host or "no host"] = None
+        return kept
+
+    cookies = [c for c in state.get("cookies", ()) if ours(str(c.get("domain", "")).lstrip("."))]
+    origins = [
+        each
+        for each in state.get("origins", ())
+        if ours(urlsplit(str(each.get("origin", ""))).hostname or "")
+    ]
+    return {**state, "cookies": cookies, "origins": origins}, list(left_out)
 
 
 async def sign_in(url: str, *, headed: bool = True) -> dict[str, Any]:

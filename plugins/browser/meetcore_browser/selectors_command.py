@@ -23,13 +23,22 @@ CSS_TIMEOUT_S = 60.0
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-def _platforms() -> dict[str, type[GuestPlatform[Any]]]:
-    found = Plugins().platforms
+plugin_files = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A plugin in one file, whose platforms count as well.",
+)
+
+
+def _platforms(plugins: tuple[Path, ...]) -> dict[str, type[GuestPlatform[Any]]]:
+    found = Plugins(files=plugins).platforms
     return {name: cls for name, cls in found.items() if issubclass(cls, GuestPlatform)}
 
 
-def _platform_of(pack: SelectorPack, path: Path) -> GuestPlatform[Any]:
-    platforms = _platforms()
+def _platform_of(pack: SelectorPack, path: Path, plugins: tuple[Path, ...]) -> GuestPlatform[Any]:
+    platforms = _platforms(plugins)
     name = pack.about.platform if pack.about is not None else ""
     if name not in platforms:
         known = ", ".join(sorted(platforms)) or "none that is installed"
@@ -45,9 +54,10 @@ def selectors() -> None:
 
 
 @selectors.command("list")
-def list_packs() -> None:
+@plugin_files
+def list_packs(plugins: tuple[Path, ...]) -> None:
     """List the packs in use: platform, version, where from."""
-    platforms = _platforms()
+    platforms = _platforms(plugins)
     if not platforms:
         click.echo("No installed platform uses selector packs.")
         return
@@ -92,12 +102,13 @@ def _check(pack: SelectorPack) -> list[PackFinding]:
 
 @selectors.command()
 @click.argument("file", type=FILE)
-def diff(file: Path) -> None:
+@plugin_files
+def diff(file: Path, plugins: tuple[Path, ...]) -> None:
     """Say what a pack changes of the one in use for its platform."""
     from meetcore_browser.guest.pack_checks import difference
 
     new = SelectorPack.load(file)
-    chosen = _platform_of(new, file).chosen_pack()
+    chosen = _platform_of(new, file, plugins).chosen_pack()
     lines = difference(chosen.pack, new)
     for line in lines:
         click.echo(line)
@@ -109,10 +120,11 @@ def diff(file: Path) -> None:
 @selectors.command()
 @click.argument("file", type=FILE)
 @click.option("--older", is_flag=True, help="Also if the one in use is newer.")
-def update(file: Path, *, older: bool) -> None:
+@plugin_files
+def update(file: Path, *, older: bool, plugins: tuple[Path, ...]) -> None:
     """Use a pack from now on, if it is newer and nothing is wrong with it."""
     new = SelectorPack.load(file)
-    platform = _platform_of(new, file)
+    platform = _platform_of(new, file, plugins)
     grave = [finding for finding in _check(new) if finding.grave]
     if grave:
         raise SelectorPackInvalid(

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from attrs import evolve
 
-from meetcore import MeetingLink, NameSource, TrackAppeared
+from meetcore import Capability, MeetingLink, NameSource, TrackAppeared
 from meetcore_browser.capture import RemoteTrack
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
 from meetcore_browser.guest.look import PageLook, StateSeen
@@ -57,6 +57,10 @@ class EasyrtcJoiner(GuestJoiner):
         elif guest.once("call"):
             guest.done.add(f"called {called}")
             guest.note("call", str(called))
+
+    async def entered(self, guest: Guest) -> None:
+        """There is no chat beside a call: it is a page of its own."""
+        guest.capabilities.difference_update({Capability.SEND_CHAT, Capability.READ_CHAT})
 
     async def in_call(self, guest: Guest, look: PageLook) -> None:
         """See whether the other is still there."""

@@ -39,6 +39,7 @@ class MeetPlatform(GuestPlatform[MeetOptions]):
         {Capability.SEND_CHAT, Capability.READ_CHAT, Capability.CAPTIONS}
     )
     sign_in_url: ClassVar[str] = "https://accounts.google.com/"
+    sign_in_hosts: ClassVar[tuple[str, ...]] = ("google.com",)
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
 

@@ -19,6 +19,7 @@ from meetcore import (
     TrackAppeared,
 )
 from meetcore_browser.bot_page import BotPage, open_page
+from meetcore_browser.browser import Browser
 from meetcore_browser.capture import RemoteTrack
 from meetcore_browser.errors import BrowserError, SelectorMissed, StepFailed
 from meetcore_browser.flags import LaunchOptions
@@ -92,9 +93,19 @@ class RehearsalCall(Call):
 
 @asynccontextmanager
 async def open_rehearsal_call(
-    link: MeetingLink, request: CallRequest, events: CallEvents
+    link: MeetingLink,
+    request: CallRequest,
+    events: CallEvents,
+    *,
+    browser: Browser | None = None,
 ) -> AsyncIterator[RehearsalCall]:
     """Begin to join as a guest; knocking, admission and the end come as signals.
+
+    Args:
+        link: The room.
+        request: What the platform was asked for.
+        events: Takes signals and sound.
+        browser: A browser that is open already; by default the bot gets one of its own.
 
     Raises:
         ChromiumMissing: There is no Chromium on this machine.
@@ -111,6 +122,7 @@ async def open_rehearsal_call(
             request,
             events,
             options=options,
+            browser=browser,
             whose=whose,
             scripts=[HERE / "page" / "observer.js"],
             on_message={

@@ -22,7 +22,15 @@ import trio
 from attrs import evolve
 from playwright.async_api import Error as PlaywrightError
 
-from meetcore import Capability, CommandFailed, MeetingLink, NameSource, TrackAppeared
+from meetcore import (
+    Capability,
+    CommandFailed,
+    JoinTokenFailed,
+    MeetingLink,
+    NameSource,
+    Secret,
+    TrackAppeared,
+)
 from meetcore_browser.capture import CaptureOptions, RemoteTrack
 from meetcore_browser.errors import BrowserError, SelectorMissed
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
@@ -36,6 +44,8 @@ from meetcore_zoom.options import ZoomOptions
 __all__ = ["ZoomJoiner"]
 
 HERE = Path(__file__).parent
+REGISTRANT = "tk"
+"""The one token that the web client is known to take; `zak` and `obf` are the Meeting SDK's."""
 JOIN_AGAIN_S = 10.0
 """How long the page may take to answer the press of 'Join' before it is pressed again."""
 PASSCODE_ANSWER_S = 4.0
@@ -97,12 +107,25 @@ class ZoomJoiner(GuestJoiner):
 
     def __init__(self, options: ZoomOptions, pack: SelectorPack) -> None:
         super().__init__(options, pack)
+        self._token: Secret | None = None
         self._missing_since_s: float | None = None
         self._when: dict[str, float] = {}
 
     def address(self, link: MeetingLink) -> str:
         """Return the address of the web client for a link."""
-        return client_address(link, self.options.origin)
+        token = self._token.reveal() if self._token else None
+        return client_address(link, self.options.origin, token)
+
+    async def opened(self, guest: Guest) -> None:
+        """Fetch the registrant's token, where a plugin has one."""
+        self._token = None
+        token = await guest.request.join_token()
+        if token is None:
+            return
+        if token.kind != REGISTRANT:
+            raise JoinTokenFailed("zoom", f"cannot use a {token.kind!r} token as a guest")
+        self._token = token.value
+        guest.note("token", f"a registrant's ({token.kind})")
 
     def capture_options(self) -> CaptureOptions:
         """Hear what the page plays: that is where the meeting's sound is."""

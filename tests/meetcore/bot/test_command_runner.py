@@ -11,6 +11,7 @@ import trio.testing
 import meetcore
 from meetcore.model.commands import (
     COMMAND_TYPES,
+    AnswerPerson,
     InterruptSpeech,
     PauseRecording,
     SendChat,
@@ -28,6 +29,7 @@ EXAMPLES = {
     "speak": Speak(b"\0\0"),
     "interrupt_speech": InterruptSpeech(),
     "show_image": ShowImage(b"png"),
+    "answer_person": AnswerPerson(),
     "pause": PauseRecording(),
     "resume": meetcore.ResumeRecording(),
 }

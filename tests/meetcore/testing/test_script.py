@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import wave
 from pathlib import Path
 
@@ -264,6 +265,17 @@ def test_overlaps_are_disjoint_in_order_and_are_what_the_lines_say(script: Scrip
         speaking = {line.who for line in script.lines if line.at_s <= middle < line.end_s}
         assert speaking == overlap.people
         assert len(speaking) > 1
+
+
+def test_a_line_that_begins_as_another_ends_overlaps_with_nothing() -> None:
+    first = Line(who="a", at_s=0.1, text="yes", duration_s=0.7)
+    assert first.end_s != 0.8, "as decimal fractions are added"
+    for border in (first.end_s, math.nextafter(first.end_s, 0.0)):
+        lines = (first, Line(who="b", at_s=border, text="no", duration_s=1.0))
+        people = tuple(Person(id=who, name=who) for who in "ab")
+        script = Script(people=people, lines=lines)
+        assert script.overlaps() == ()
+        assert not any(word.overlapped for word in script.reference_words())
 
 
 @given(scripts())

@@ -267,3 +267,10 @@ def test_what_is_no_list_of_files_is_refused(files):
 def test_an_object_without_a_hook_is_refused():
     with pytest.raises(meetcore.PluginError, match=r"mine=\[1\] implements no hook"):
         SimMeeting(SHORT).plugins(mine=[1])
+
+
+def test_an_installed_plugin_that_is_named_is_loaded_and_no_other(tmp_path):
+    script = line("ada", 2) + "[end]\nat_s = 6\n"
+    assert end_of(attend(tmp_path, script, synthesizer="flite")).reason == "meeting_ended"
+    plugins = SimMeeting(PEOPLE.format(seed=1) + script).plugins(installed=["files"])
+    assert {info.name for info in plugins.infos} == {"files", "sim"}

@@ -114,6 +114,17 @@ async def test_who_was_inside(
         assert len(at.all(CallEnded)) == 1, "the first reason is the last"
 
 
+async def test_a_service_out_of_reach_is_waited_for_and_then_lost(
+    browser: Browser, site: StandinSite, tmp_path: Path
+) -> None:
+    switches = {"lobby": False, "lost_ms": 1000}
+    async with visit(browser, site, tmp_path, switches=switches) as at:
+        await at.inside()
+        at.room.cut()
+        check(await at.ended(), EndReason.CONNECTION_LOST, "connection_lost")
+        assert "page: reconnecting" in at.steps()
+
+
 @pytest.mark.parametrize(
     ("path", "inside", "reason"),
     [

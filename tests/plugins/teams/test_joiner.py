@@ -131,6 +131,15 @@ async def test_a_wall_is_told_by_its_name(
         assert ended.evidence.hint
 
 
+async def test_a_service_out_of_reach_is_a_lost_connection(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, open=True, lost_ms=500) as at:
+        await at.until(Admitted)
+        at.room.cut()
+        assert (await at.ended()).reason.value == "connection_lost"
+
+
 async def test_a_wall_that_comes_after_the_knock(browser: Browser, tmp_path: Path) -> None:
     async with visit(browser, tmp_path, wall="captcha", wall_after=True) as at:
         assert (await at.ended()).reason.value == "captcha_required"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from meetcore import (
     Admitted,
     CallEnded,
     CallRequest,
+    JoinToken,
     Pcm,
     RosterSeen,
     Signal,
@@ -92,6 +93,7 @@ async def visit(
     captions: bool = False,
     join_s: float = 30.0,
     options: dict[str, Any] | None = None,
+    join_token: Callable[[], Awaitable[JoinToken | None]] | None = None,
     **switches: Any,
 ) -> AsyncIterator[Visit]:
     """Send a bot to a room with some switches set."""
@@ -107,6 +109,7 @@ async def visit(
             folder=folder,
             join_timeout_s=join_s,
             captions=captions,
+            **({} if join_token is None else {"join_token": join_token}),
         )
         joiner = ZoomJoiner(chosen, PACK)
         can = ZoomPlatform.capabilities

@@ -42,6 +42,16 @@ def test_another_origin_takes_all_links_and_keeps_a_token() -> None:
     assert client_address(token, here) == "http://127.0.0.1:8080/w/98832106351?tk=T"
 
 
+def test_a_registrants_token_goes_to_the_links_own_host() -> None:
+    meeting = read_link("https://acme.zoom.us/j/98832106351?pwd=x")
+    assert meeting is not None
+    assert client_address(meeting, None, "T/1") == (
+        "https://acme.zoom.us/w/98832106351?tk=T%2F1&pwd=x"
+    )
+    here = client_address(meeting, "http://127.0.0.1:80", "T")
+    assert here == "http://127.0.0.1:80/w/98832106351?tk=T&pwd=x"
+
+
 @pytest.mark.parametrize(
     "link",
     ["https://meet.google.com/abc-defg-hij", "https://events.zoom.us/ejl/abc", "https://us02web.zoom.us/j/"],

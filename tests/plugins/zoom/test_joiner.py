@@ -244,6 +244,16 @@ async def test_a_refused_bot_says_so_with_evidence_and_a_hint(
         assert not at.events.of_type(Admitted)
 
 
+async def test_a_service_out_of_reach_is_waited_for_and_then_lost(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, waiting_room=False, lost_ms=2500, joining_ms=50) as at:
+        await at.inside()
+        at.room.cut()
+        assert (await at.ended()).reason is EndReason.CONNECTION_LOST
+        assert "page: reconnecting" in at.steps()
+
+
 async def test_a_client_that_joins_forever_is_no_call_and_has_an_end(
     browser: Browser, tmp_path: Path
 ) -> None:

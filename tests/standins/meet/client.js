@@ -134,6 +134,21 @@ async function start() {
     if (message.what in ACTS) ACTS[message.what](message);
     else call?.take(message);
   };
+  // A call whose service is out of reach says so, and goes to the client's page for errors after a while.
+  let giveUp = null;
+  events.onerror = () => {
+    if (!call || over || giveUp) return;
+    call.take({ what: "reconnecting", on: true });
+    giveUp = setTimeout(() => {
+      call.close();
+      ACTS.go({ path: "/whoops" });
+    }, switches.lost_ms ?? 60000);
+  };
+  events.onopen = () => {
+    clearTimeout(giveUp);
+    if (giveUp) call?.take({ what: "reconnecting", on: false });
+    giveUp = null;
+  };
   only(...W.ready.map((text) => h("p", {}, text)));
   setTimeout(preJoin, switches.ready_ms ?? 50);
 }

@@ -297,6 +297,19 @@
   }
   const events = new EventSource(`/standin/events?id=${encodeURIComponent(room)}`);
   events.onmessage = ({ data }) => act(JSON.parse(data));
+  // A call whose service is out of reach is given up after a while.
+  let giveUp = null;
+  events.onerror = () => {
+    if (state !== "call" || giveUp) return;
+    giveUp = setTimeout(() => {
+      state = "over";
+      WALLS.lost();
+    }, switches.lost_ms ?? 60000);
+  };
+  events.onopen = () => {
+    clearTimeout(giveUp);
+    giveUp = null;
+  };
   if (switches.open || done.admitted) await enter();
   else {
     lobby();

@@ -140,6 +140,7 @@ async function joined() {
     return show(`<div class="component_smart_captcha" style="width:300px;height:120px"><h2>${say("verify")}</h2>
       <img src="/static/captcha-image" width="120" height="50" alt=""><p>Type the characters you see</p><input></div>`);
   }
+  if (room.registrant && query.get("tk") !== room.registrant) return show(`<h3>${say("sign_in")}</h3>`);
   if (room.wall) return show(`<div class="preview-error"><p>${say(room.wall)}</p><a href="/signin">Sign In</a></div>`);
   if (room.sign_in === "text") return show(`<h3>${say("sign_in")}</h3>`);
   if (room.sign_in === "page") return location.assign("/signin");
@@ -249,7 +250,23 @@ function act(message) {
 }
 
 if (!room.framed || window !== window.top) {
-  new EventSource(`/standin/events?id=${id}`).onmessage = ({ data }) => act(JSON.parse(data));
+  const events = new EventSource(`/standin/events?id=${id}`);
+  events.onmessage = ({ data }) => act(JSON.parse(data));
+  // A call whose service is out of reach says so, and gives up after a while.
+  let giveUp = null;
+  events.onerror = () => {
+    if (place !== "inside" || giveUp) return;
+    ACTS.reconnect();
+    giveUp = setTimeout(() => {
+      ACTS.reconnected();
+      meeting.dialog({ label: "Reconnect server dialog", title: say("network"), buttons: [["Exit", null, true]] });
+    }, room.lost_ms ?? 60000);
+  };
+  events.onopen = () => {
+    clearTimeout(giveUp);
+    if (giveUp) ACTS.reconnected();
+    giveUp = null;
+  };
 }
 
 const loads = Number(sessionStorage.getItem("loads") ?? 0) + 1;

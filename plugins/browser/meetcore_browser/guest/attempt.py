@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from playwright.async_api import Error as PlaywrightError
 
 from meetcore import (
@@ -23,8 +23,10 @@ from meetcore import (
     CommandFailed,
     EndReason,
     Evidence,
+    JoinTokenFailed,
     Knocked,
     NoticeSeen,
+    PersonAnswer,
     PersonNeeded,
 )
 from meetcore_browser.errors import BrowserError, CallTimedOut, PageGone, StepFailed
@@ -43,6 +45,8 @@ OPEN_TIMEOUT_S = 45.0
 STEP_TRIES = 5
 HTTP_GRACE_S = 2.0
 """How long a page that came with an error may take to show that it is the client."""
+ANSWER_GRACE_S = 2.0
+"""How long a page may take to show that a person did what it wanted."""
 DUMB_LOOKS = 4
 """How many looks in a row the page may not answer."""
 
@@ -72,6 +76,10 @@ class GuestAttempt:
     dumb: int = 0
     waited_for: str | None = None
     waiting_since_s: float = 0.0
+    wall: StateSeen | None = None
+    answered: PersonAnswer | None = None
+    said_done_s: float = 0.0
+    woken: trio.Event = field(factory=trio.Event)
     reached: bool = False
     http_status: int | None = None
     sound: LayerWatch = field(init=False)
@@ -83,13 +91,25 @@ class GuestAttempt:
 
     async def run(self) -> GuestAttemptEnded:
         """Attend until there is no call any more; return why."""
+        ended = await self._run()
+        if self.waited_for is not None:
+            self._tell_person(needed=False)
+        return ended
+
+    async def _run(self) -> GuestAttemptEnded:
         try:
             await self._open()
         except StepFailed as error:
             if "net::ERR_" in str(error):
                 return self._unreachable(str(error))
             return self._never_loaded("step_failed", str(error), again=True)
+        except JoinTokenFailed as error:
+            evidence = Evidence("join_token", error.message, hint=error.remedy)
+            return GuestAttemptEnded(EndReason.SIGN_IN_REQUIRED, evidence, again=True)
         while True:
+            if self.answered is PersonAnswer.GIVE_UP and self.wall is not None:
+                said = f"{self.wall.detail}; nobody does what a person was asked for"
+                return await self._final(evolve(self.wall, detail=said.lstrip("; ")))
             look = await self._look()
             if look is not None:
                 ended = await self._take(look)
@@ -98,11 +118,14 @@ class GuestAttempt:
             elif self.dumb >= DUMB_LOOKS:
                 return self._dumb()
             inside = self.guest.follower.state is PageState.IN_CALL
-            await trio.sleep(POLL_S if inside or self.reached else FIRST_POLLS_S)
+            with trio.move_on_after(POLL_S if inside or self.reached else FIRST_POLLS_S):
+                await self.woken.wait()
+                self.woken = trio.Event()
 
     async def _open(self) -> None:
-        page, address = self.guest.page.page, self.joiner.address(self.guest.link)
+        page = self.guest.page.page
         await self.joiner.opened(self.guest)
+        address = self.joiner.address(self.guest.link)
         async with page.step("open the meeting", timeout_s=OPEN_TIMEOUT_S + 2.0):
             self.http_status = await page.goto(address, timeout_s=OPEN_TIMEOUT_S)
 
@@ -256,7 +279,20 @@ class GuestAttempt:
             self.waited_for, self.waiting_since_s = seen.state.value, now
             folder = await self.guest.page.page.write_diagnostics(f"person: {seen.state.value}")
             self._tell_person(needed=True, detail=seen.detail, wait_s=wait_s, folder=folder)
+        elif self.answered is PersonAnswer.DONE and now - self.said_done_s >= ANSWER_GRACE_S:
+            self.answered = None
+            left_s = max(0.0, wait_s - (now - self.waiting_since_s))
+            self._tell_person(needed=True, detail=f"still there: {seen.detail}", wait_s=left_s)
+        self.wall = seen
         return now - self.waiting_since_s < wait_s
+
+    def answer(self, answer: PersonAnswer) -> bool:
+        """Take what a person says; return whether anything was asked of one."""
+        if self.waited_for is None:
+            return False
+        self.answered, self.said_done_s = answer, trio.current_time()
+        self.woken.set()
+        return True
 
     def _tell_person(
         self,
@@ -270,7 +306,7 @@ class GuestAttempt:
         picture = None if folder is None else f"{folder}/screenshot.png"
         self.guest.events.observe(PersonNeeded(what, needed, detail, wait_s, picture))
         if not needed:
-            self.waited_for = None
+            self.waited_for = self.wall = self.answered = None
             self.began_s = trio.current_time()
 
     # --- ends ---------------------------------------------------------------------------

@@ -20,10 +20,12 @@ from meetcore import (
     CallRequest,
     Capability,
     CommandFailed,
+    CommandRefused,
     EndReason,
     Evidence,
     MeetingLink,
     NameSource,
+    PersonAnswer,
     StepWorked,
     TrackAppeared,
 )
@@ -225,6 +227,13 @@ class GuestCall(Call):
                     await attempt.observed.changed()
                 return
             raise CommandFailed(f"The message did not appear within {CHAT_TIMEOUT_S:g} s.")
+
+    async def answer_person(self, answer: PersonAnswer) -> None:
+        """Take what a person says about the wall that the page shows."""
+        attempt = self._attempt
+        if attempt is None or not attempt.answer(answer):
+            raise CommandRefused("The page wants nothing of a person any more.")
+        await trio.lowlevel.checkpoint()
 
     async def leave(self) -> None:
         """Leave as a person would: with the button, and its confirmation."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
+from urllib.parse import urlsplit
 
 from meetcore import (
     Call,
@@ -39,10 +40,12 @@ class GuestPlatform(Platform[GuestOptionsT]):
         pack_file: The selector pack that comes with it.
         readers: Its page's readers (see page/observer.js).
         sign_in_url: Where a person signs the bot's own account in; empty where there are none.
+        sign_in_hosts: Further hosts whose part of a session it needs, with all below them.
     """
 
     Options: ClassVar[type] = GuestOptions
     sign_in_url: ClassVar[str] = ""
+    sign_in_hosts: ClassVar[tuple[str, ...]] = ()
     pack_file: ClassVar[Path]
     readers: ClassVar[Path]
 
@@ -56,9 +59,20 @@ class GuestPlatform(Platform[GuestOptionsT]):
         if self.options.selectors is not None:
             self.chosen_pack()  # one that cannot be used is said before a bot goes
 
+    @classmethod
+    def session_hosts(cls) -> tuple[str, ...]:
+        """Return the hosts of which a session is kept: where one signs in, and those named."""
+        own = urlsplit(cls.sign_in_url).hostname
+        return tuple(dict.fromkeys((*([own] if own else []), *cls.sign_in_hosts)))
+
     @abstractmethod
     def make_joiner(self, pack: SelectorPack) -> GuestJoiner:
         """Return the joiner, with this platform's options and that pack."""
+
+    def joiner_for(self, link: MeetingLink, pack: SelectorPack) -> GuestJoiner:
+        """Return the joiner for a link, where a platform has several."""
+        del link
+        return self.make_joiner(pack)
 
     def chosen_pack(self) -> ChosenPack:
         """Return the pack that this platform uses.
@@ -84,6 +98,6 @@ class GuestPlatform(Platform[GuestOptionsT]):
         """Begin to join as a guest."""
         from meetcore_browser.guest.guest_call import open_guest_call
 
-        joiner = self.make_joiner(self.chosen_pack().pack)
+        joiner = self.joiner_for(link, self.chosen_pack().pack)
         async with open_guest_call(joiner, link, request, events, self.capabilities) as call:
             yield call

@@ -133,6 +133,7 @@ class Bot:
     dialect: str
     replayed: bool
     notes: list[str] = Factory(list)
+    person_needed: str | None = None
     history: list[Transition] = Factory(list)
 
     @classmethod
@@ -169,6 +170,7 @@ class Bot:
             dialect=row.dialect,
             replayed=row.replayed,
             notes=[*notes, *_troubles(history)],
+            person_needed=history.person_needed if history and not history.ended else None,
             history=told,
         )
 
@@ -313,7 +315,10 @@ class ChatSend:
 
 @frozen(kw_only=True)
 class CommandBody:
-    """A command: `stop`, `send_chat`, `speak`, `show_image`, `pause` or `resume`.
+    """A command: `stop`, `send_chat`, `speak`, `show_image`, `answer_person`, `pause`, `resume`.
+
+    `answer_person` says that what the event `person.needed` asked for is done (`{"answer":
+    "done"}`), or that nobody will do it (`give_up`).
 
     With an `id` it is one command, however often it is sent: again, it is answered as before.
     """

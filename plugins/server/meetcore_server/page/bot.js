@@ -88,6 +88,7 @@ export class BotView {
     this.recording = new Recording(this.id, (seconds) => this.transcript.mark(seconds));
     this.dialog = this.#deleteDialog();
     this.troubles = element("div", { class: "troubles" });
+    this.person = element("div", { class: "person" });
     this.element.replaceChildren(
       element(
         "header",
@@ -99,6 +100,7 @@ export class BotView {
       ),
       this.error,
       this.advice,
+      this.person,
       this.troubles,
       element("div", { class: "parts" }, element("div", { class: "main-part" }, this.recording.element, this.transcript.element), element("div", { class: "side-part" }, this.people.element, this.chat.element, this.history.element)),
       this.dialog,
@@ -137,6 +139,7 @@ export class BotView {
     this.history.show(bot.history);
     this.chat.show(this.botHistory.chat.values(), this.#chatState());
     this.people.show(this.botHistory.people.values(), this.botHistory.ended);
+    this.#showPerson();
     this.#sayEmpty();
     if (this.botHistory.ended) this.transcript.end();
     this.#showAdvice();
@@ -186,6 +189,19 @@ export class BotView {
     this.troubles.replaceChildren(
       ...lines.map(([kind, detail]) => element("div", { class: "advice", role: "status", "data-tone": "bad" }, icon("warning"), element("p", {}, element("strong", { text: words[kind] }), detail ? ` ${detail}` : ""))),
     );
+  }
+
+  #showPerson() {
+    const asked = this.botHistory.ended ? null : this.botHistory.person;
+    this.person.replaceChildren();
+    if (!asked) return;
+    const title = `A person is needed at the browser: ${asked.what.replaceAll("_", " ")}.`;
+    const answers = [["done", "It is done"], ["give_up", "Give up"]].map(([answer, text]) => {
+      const button = element("button", { class: "secondary", type: "button", text });
+      button.addEventListener("click", () => this.#answer(answer, button));
+      return button;
+    });
+    this.person.append(element("div", { class: "advice", role: "status", "data-tone": "ask" }, icon("warning"), element("p", {}, element("strong", { text: title }), asked.detail ? ` ${asked.detail}` : ""), ...answers));
   }
 
   // --- what it is told ----------------------------------------------------------------------
@@ -256,6 +272,7 @@ export class BotView {
     else if (changed === "people") this.people.show(this.botHistory.people.values(), this.botHistory.ended);
     else if (changed === "chat") this.chat.show(this.botHistory.chat.values(), this.#chatState());
     else if (changed === "trouble") this.#showTroubles();
+    else if (changed === "person") this.#showPerson();
     else if (changed === "files") this.#loadFilesSoon();
   }
 
@@ -266,6 +283,7 @@ export class BotView {
     this.#showState();
     if (!hasEnded(bot.state)) return;
     this.#showTroubles();
+    this.#showPerson();
     this.#loadFilesSoon();
     this.hooks.onLink(null);
   }
@@ -309,6 +327,19 @@ export class BotView {
         this.#changedState(bot.state);
       }
       this.element.querySelector("h1").focus({ preventScroll: true });
+    } catch (error) {
+      this.#say(error);
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  /** @param {string} answer @param {HTMLButtonElement} button */
+  async #answer(answer, button) {
+    button.disabled = true;
+    this.error.hidden = true;
+    try {
+      await post(botPath(this.id, "/commands"), { type: "answer_person", data: { answer } });
     } catch (error) {
       this.#say(error);
     } finally {

@@ -15,6 +15,9 @@ import { hasEnded } from "./words.js";
  * @property {number} [since_s] Where they speak, since when.
  */
 
+/** @param {Record<string, any>} bot */
+const askedOf = (bot) => (bot.person_needed ? { what: bot.person_needed, detail: "" } : null);
+
 /** One bot. `take` returns what has changed: `state`, `people`, `chat`, `trouble`, `files` or null. */
 export class BotHistory {
   /** @param {Record<string, any>} bot As GET /v1/bots/ID gives it. */
@@ -26,6 +29,8 @@ export class BotHistory {
     this.chat = new Map();
     /** @type {Map<string, string>} What is wrong now, by its kind. */
     this.troubles = new Map();
+    /** @type {{what: string, detail: string} | null} What a person is asked to do at the browser. */
+    this.person = askedOf(bot);
     this.seq = bot.history.at(-1)?.seq ?? 0;
   }
 
@@ -39,6 +44,7 @@ export class BotHistory {
    */
   load({ bot, people, chat }) {
     this.bot = bot;
+    this.person = askedOf(bot);
     this.people = new Map(people.map((person) => [person.id, person]));
     this.chat = new Map(chat.map((message) => [message.id, message]));
   }
@@ -71,6 +77,9 @@ export class BotHistory {
       case "capture.restored":
       case "roster.restored":
         return this.troubles.delete(type.split(".")[0]) ? "trouble" : null;
+      case "person.needed":
+        this.person = data.needed ? { what: data.what, detail: data.detail } : null;
+        return "person";
       case "artifact.written":
         return "files";
       default:

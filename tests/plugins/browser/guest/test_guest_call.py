@@ -18,10 +18,12 @@ from meetcore import (
     Capability,
     ChatArrived,
     CommandFailed,
+    CommandRefused,
     EndReason,
     Knocked,
     MeetingLink,
     NoticeSeen,
+    PersonAnswer,
     PersonNeeded,
     RosterSeen,
     SpeakingIndicated,
@@ -224,6 +226,43 @@ async def test_a_person_can_get_the_bot_past_a_wall(browser: Browser, tmp_path: 
         await at.script("lobby()")
         assert not (await at.until(PersonNeeded, 2)).needed
         assert not at.events.of_type(CallEnded)
+
+
+WALL = "show('<iframe class=challenge width=300 height=80></iframe>')"
+
+
+async def test_a_person_says_that_it_is_done_and_is_told_where_it_is_not(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, person_wait_s=30.0) as at:
+        await at.until(Knocked)
+        with pytest.raises(CommandRefused, match="wants nothing of a person"):
+            await at.call.answer_person(PersonAnswer.DONE)
+        await at.script(WALL)
+        await at.until(PersonNeeded)
+        await at.call.answer_person(PersonAnswer.DONE)
+        again = await at.until(PersonNeeded, 2)
+        assert again.needed
+        assert again.detail.startswith("still there")
+        assert 0 < again.wait_s < 30.0
+        await at.script("lobby()")
+        await at.call.answer_person(PersonAnswer.DONE)
+        assert not (await at.until(PersonNeeded, 3)).needed
+        assert not at.events.of_type(CallEnded)
+
+
+async def test_a_person_gives_up_and_the_wall_is_the_reason_of_the_end(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, person_wait_s=30.0) as at:
+        await at.until(Knocked)
+        await at.script(WALL)
+        await at.until(PersonNeeded)
+        await at.call.answer_person(PersonAnswer.GIVE_UP)
+        ended = await at.until(CallEnded)
+        assert ended.reason is EndReason.CAPTCHA_REQUIRED
+        assert "nobody does what a person was asked for" in ended.evidence.detail
+        assert not at.events.of_type(PersonNeeded)[-1].needed  # type: ignore[attr-defined]
 
 
 async def test_without_a_person_a_wall_is_the_end(browser: Browser, tmp_path: Path) -> None:

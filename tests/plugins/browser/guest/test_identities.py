@@ -235,10 +235,32 @@ def test_without_a_display_there_is_no_window_and_an_empty_session_is_none(
     empty.write_text('{"cookies": [], "origins": []}')
     assert "nobody was signed in" in command("login", "toy", "--from", empty).output
     old = tmp_path / "old.json"
-    old.write_text(json.dumps({"cookies": [{"name": "a", "expires": 1.0}], "origins": []}))
+    cookie = {"name": "a", "expires": 1.0, "domain": "127.0.0.1"}
+    old.write_text(json.dumps({"cookies": [cookie], "origins": []}))
     assert (
         "All 1 cookies of the session have expired" in command("login", "toy", "--from", old).output
     )
+
+
+@pytest.mark.usefixtures("_toy")
+def test_of_a_session_that_is_brought_only_the_platforms_hosts_are_kept(tmp_path: Path) -> None:
+    state = account().state
+    mixed = {
+        "cookies": [*state["cookies"], {"name": "a", "value": SECRET, "domain": ".bank.example"}],
+        "origins": [{"origin": "https://shop.example", "localStorage": []}],
+    }
+    file = tmp_path / "state.json"
+    file.write_text(json.dumps(mixed), encoding="utf-8")
+    said = " ".join(command("login", "toy", "--identity", "mixed-1", "--from", file).output.split())
+    assert "Left out, since toy has no use for it: bank.example, shop.example." in said
+    assert "(1 cookies)" in said
+    kept = IdentityStore().load("mixed-1").state
+    assert kept == {"cookies": state["cookies"], "origins": []}
+    mixed["cookies"] = [{"name": "a", "value": "b", "domain": "evil127.0.0.1"}]
+    file.write_text(json.dumps(mixed), encoding="utf-8")
+    result = command("login", "toy", "--from", file)
+    assert result.exit_code != 0
+    assert "nobody was signed in" in " ".join(result.output.split())
 
 
 @pytest.mark.browser

@@ -63,6 +63,21 @@ def test_a_saved_page_is_read_as_a_live_one_is(run, tmp_path: Path) -> None:
     assert "people 2" in said
 
 
+def test_a_platform_in_one_file_is_named_where_it_is_needed(
+    run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("MEETCORE_PLUGIN_FILES")
+    page = tmp_path / "p.html"
+    page.write_text(INSIDE, encoding="utf-8")
+    assert run("doctor", "toy", "--snapshot", page).exit_code == 1
+    file = HERE / "toy_plugin.py"
+    result = run("doctor", "toy", "--snapshot", page, "--plugin", file)
+    assert result.exit_code == 0, result.output
+    assert "toy  " not in run("selectors", "list").output
+    assert "toy  2026-11-28" in run("selectors", "list", "--plugin", file).output
+    assert "The same but" in run("selectors", "diff", PACK, "--plugin", file).output
+
+
 def test_a_single_file_page_hides_what_its_styles_hide_and_its_frames_are_read(
     run, tmp_path: Path
 ) -> None:

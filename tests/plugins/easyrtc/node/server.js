@@ -13,6 +13,6 @@ easyrtc.setOption("logLevel", "none");
 easyrtc.setOption("appIceServers", []);
 easyrtc.setOption("demosEnable", false);
 easyrtc.listen(app, socketIo(web), null, () => {
-  web.listen(0, "127.0.0.1", () => console.log(web.address().port));
+  web.listen(Number(process.argv[2] ?? 0), "127.0.0.1", () => console.log(web.address().port));
 });
 process.stdin.on("end", () => process.exit(0)).resume();

@@ -1,13 +1,16 @@
 """A plugin file: the scripted meetings, and further ones that a page should be seen with.
 
 `busy-…` is a lively meeting of four that goes on; `markup-…` has people who write HTML; `slow-…`
-never gets beyond joining; `few-…` is short, with speech by one who is loud enough to be recorded.
+never gets beyond joining; `wall-…` needs a person before it goes on; `few-…` is short, with speech
+by one who is loud enough to be recorded.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+
+import trio
 
 import meetcore
 from meetcore.testing import ScriptedTranscriber, SimMeeting
@@ -135,6 +138,27 @@ at_s = 3000
 )
 
 
+class WalledCall(meetcore.Call):
+    """Stands before a wall until a person has answered."""
+
+    def __init__(self, events: meetcore.CallEvents) -> None:
+        self._events = events
+        events.observe(meetcore.PersonNeeded("captcha", True, "Which of these are boats?", 300.0))
+
+    async def leave(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def answer_person(self, answer: meetcore.PersonAnswer) -> None:
+        await trio.lowlevel.checkpoint()
+        self._events.observe(meetcore.PersonNeeded("captcha", False))
+        if answer is meetcore.PersonAnswer.DONE:
+            self._events.observe(meetcore.Admitted())
+            return
+        evidence = meetcore.Evidence("captcha", "nobody does what a person was asked for")
+        reason = meetcore.EndReason.CAPTCHA_REQUIRED
+        self._events.observe(meetcore.CallEnded(reason, evidence))
+
+
 class PageMeetings(scripted_meetings.ScriptedPlatform):
     name = "page_meetings"
     link_examples = ("https://meet.google.com/stay-abc",)
@@ -147,6 +171,9 @@ class PageMeetings(scripted_meetings.ScriptedPlatform):
         events: meetcore.CallEvents,
     ) -> AsyncIterator[meetcore.Call]:
         kind = link.native_id.partition("-")[0]
+        if kind == "wall":
+            yield WalledCall(events)
+            return
         meeting = SimMeeting(SCRIPTS.get(kind, scripted_meetings.SHORT))
         async with meeting.attend(link, request, events) as call:
             yield call

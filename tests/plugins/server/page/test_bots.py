@@ -18,6 +18,7 @@ STAY = "https://meet.google.com/stay-abc"
 WAIT = "https://meet.google.com/wait-abc"
 DENY = "https://meet.google.com/deny-abc"
 SLOW = "https://meet.google.com/slow-abc"
+WALL = "https://meet.google.com/wall-abc"
 BUSY = "https://meet.google.com/busy-abc"
 
 
@@ -85,6 +86,21 @@ async def test_a_bot_in_the_waiting_room_says_whom_to_ask_and_can_be_cancelled(
     await visitor.see(".badge >> text=Completed")
     assert "told to leave" in await visitor.text(".advice")
     assert bot in await visitor.run("() => location.hash")
+
+
+async def test_a_person_who_is_asked_for_answers_on_the_page(house: House, server: Server) -> None:
+    visitor = await house.visit(server)
+    bot = await visitor.order(WALL, name="Scribe")
+    await visitor.open(f"/#/bots/{bot}")
+    await visitor.see(".person >> text=A person is needed at the browser: captcha.")
+    await visitor.click(".person >> text=It is done")
+    await visitor.see(".badge >> text=/Recording|In the call/")
+    assert await visitor.text(".person") == ""
+    bot = await visitor.order(WALL[:-1] + "d", name="Scribe")
+    await visitor.open(f"/#/bots/{bot}")
+    await visitor.click(".person >> text=Give up")
+    await visitor.see(".badge >> text=Failed")
+    assert await visitor.text(".person") == ""
 
 
 async def test_a_bot_that_does_not_get_on_for_a_minute_has_a_warning_and_a_cancel_button(
