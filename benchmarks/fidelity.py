@@ -1,11 +1,10 @@
 """How true a transcript is: word errors, lost and invented words, names, times, delays, and cost.
 
 Whisper with base on this machine's CPU (int8, one thread), on voices of people and of synthesizers
-from packages. Texts are compared after whisper-normalizer (case, punctuation, numbers). With `--only
-words,silence` it measures some parts. What `pip install --group fidelity` brings
-is used where it is there: jiwer and whisper-normalizer for words, meeteval for cpWER,
-pyannote.metrics for DER.
-"""
+from packages. Texts are compared after whisper-normalizer (case, punctuation, numbers). Name some
+parts to measure these alone: `--only words,silence`. What `pip install --group fidelity` brings is
+used where it is there: jiwer and whisper-normalizer for words, meeteval for cpWER, pyannote.metrics
+for DER.
 
 from __future__ import annotations
 

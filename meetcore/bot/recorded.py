@@ -109,7 +109,7 @@ class _KeptSpeech:
 
 
 @define(eq=False)
-class _Recording:
+class _RecordedRun:
     """One run over a recording."""
 
     transcriber: Transcriber
@@ -273,7 +273,7 @@ async def transcribe_recording(
         )
         bot.journal.listen(events.append)
         bot.roster.present.update(roster.present)
-        recording = _Recording(
+        recording = _RecordedRun(
             transcriber,
             bot,
             kept or {},

@@ -13,7 +13,7 @@ from attrs import frozen
 from meetcore import SAMPLE_RATE_HZ, MeetcoreError, Pcm, RecordedTrack
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
 
-__all__ = ["MEDIA_SUFFIXES", "MediaUnreadable", "MediaRecording", "recording_of", "sound_of"]
+__all__ = ["MEDIA_SUFFIXES", "MediaUnreadable", "RecordedMedia", "recording_of", "sound_of"]
 
 MEDIA_SUFFIXES = frozenset(
     f".{ending}"
@@ -35,7 +35,7 @@ class MediaUnreadable(MeetcoreError):
 
 
 @frozen(kw_only=True)
-class MediaRecording:
+class RecordedMedia:
     """A recording that can be transcribed.
 
     Attributes:
@@ -92,7 +92,7 @@ def _blocks(resampler: Any, frame: Any, channel: int | None) -> Iterator[Pcm]:
             yield np.ascontiguousarray(interleaved[:, channel], dtype=np.int16)
 
 
-def recording_of(source: str, *, split_channels: bool = False) -> MediaRecording:
+def recording_of(source: str, *, split_channels: bool = False) -> RecordedMedia:
     """Return what a file, a bot's folder or an address holds, looked at and not yet read.
 
     A bot's recording has its tracks, with the names of those who spoke. A file with several audio
@@ -141,10 +141,10 @@ def recording_of(source: str, *, split_channels: bool = False) -> MediaRecording
                 )
             )
     known = length / av.time_base * len(tracks) if length else None
-    return MediaRecording(source=source, tracks=tuple(tracks), duration_s=known)
+    return RecordedMedia(source=source, tracks=tuple(tracks), duration_s=known)
 
 
-def _bots_recording(path: Path) -> MediaRecording:
+def _bots_recording(path: Path) -> RecordedMedia:
     folder = next(
         (each for each in (path, path / "files") if (each / MANIFEST_NAME).is_file()), None
     )
@@ -170,4 +170,4 @@ def _bots_recording(path: Path) -> MediaRecording:
         for entry in entries
     )
     total = sum(entry.duration_s or 0.0 for entry in entries)
-    return MediaRecording(source=str(path), tracks=tracks, duration_s=total or None, folder=folder)
+    return RecordedMedia(source=str(path), tracks=tracks, duration_s=total or None, folder=folder)
