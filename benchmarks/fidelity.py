@@ -5,6 +5,7 @@ from packages. Texts are compared after whisper-normalizer (case, punctuation, n
 parts to measure these alone: `--only words,silence`. What `pip install --group fidelity` brings is
 used where it is there: jiwer and whisper-normalizer for words, meeteval for cpWER, pyannote.metrics
 for DER.
+"""
 
 from __future__ import annotations
 
