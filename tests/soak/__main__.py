@@ -247,6 +247,7 @@ def main() -> int:
     print(
         f"{soak.visits} visits in {(time.monotonic() - began) / 60:.1f} min, {soak.killed} browsers"
         f" killed, {soak.cut} networks cut, memory × {growth:.2f}"
+        f" ({soak.memory[0] / 1e6:.1f} → {soak.memory[-1] / 1e6:.1f} MB)"
     )
     print(soak.table())
     for trouble in soak.troubles:
