@@ -7,6 +7,7 @@ from typing import Literal
 from attrs import field, frozen
 from attrs.validators import in_
 
+from meetcore import ConfigError
 from meetcore_speech_api.options import ProviderOptions, in_range
 
 __all__ = ["GLOBAL_URL", "DeepgramOptions"]
@@ -59,6 +60,11 @@ class DeepgramOptions(ProviderOptions):
         """
         super().__attrs_post_init__()
         in_range("endpointing_ms", self.endpointing_ms, 10, 10_000)
+        if self.model.startswith("flux"):
+            raise ConfigError(
+                f"The model {self.model!r} is not one of Deepgram's `/v1/listen`.",
+                "Take a Nova model: Flux has another protocol and is made for voice agents.",
+            )
 
     @property
     def takes_keyterms(self) -> bool:

@@ -83,7 +83,7 @@ class KnownSound:
         if expected >= 0 and self._data.startswith(block, 2 * expected):
             return expected
         at = self._data.find(block)
-        while at % 2 == 1:
+        while at > 0 and at % 2:
             at = self._data.find(block, at + 1)
         return at // 2 if at >= 0 else None
 
