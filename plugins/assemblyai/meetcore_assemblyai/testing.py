@@ -157,6 +157,7 @@ class _Turns:
         self._partial_at_s = 0.0
         self._beaten_words = 0
         self._last: dict[str, Any] | None = None
+        self._revised: dict[str, Any] | None = None
         self._free_s = BURST_S
         self._paced_at = trio.current_time()
 
@@ -200,6 +201,7 @@ class _Turns:
             self._fail(3006, f"Invalid Message Type: {kind}")
 
     def _terminate(self) -> None:
+        self._revise()
         session_s = round(trio.current_time() - self._session.opened_at)
         self._session.say(
             {
@@ -262,11 +264,18 @@ class _Turns:
                     "end_of_turn": False,
                 }
             )
+        self._revise()
         if session.fault("revise_speakers"):
-            session.say(self._revision(message))
+            self._revised = self._revision(message)
         self._order += 1
         self._ended_words = len(self._ear.words)
         self._last = None
+
+    def _revise(self) -> None:
+        """Say what was learned about the voices of the turn before."""
+        if self._revised is not None:
+            self._session.say(self._revised)
+        self._revised = None
 
     def _revision(self, turn: Mapping[str, Any]) -> dict[str, Any]:
         words = [

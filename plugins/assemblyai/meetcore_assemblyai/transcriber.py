@@ -81,7 +81,7 @@ class AssemblyAITranscriber(ProviderTranscriber[AssemblyAIOptions]):
                 query.append(("max_speakers", str(self.options.max_speakers)))
         terms = self._terms(request)
         if terms:
-            query.append(("keyterms_prompt", json.dumps(terms)))
+            query.append(("keyterms_prompt", json.dumps(terms, separators=(",", ":"))))
         query += self._language_query(request, universal_3=universal_3)
         return f"{self.options.url.rstrip('/')}/v3/ws?{urlencode(query)}"
 

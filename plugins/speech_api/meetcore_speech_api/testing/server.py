@@ -256,13 +256,19 @@ class StandInServer(ABC):
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         """Run it on a random port of loopback while this is held; gives the URL."""
+        raised: Exception | None = None
         async with trio.open_nursery() as nursery:
             listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
             port = listeners[0].socket.getsockname()[1]
             self.url = f"http://127.0.0.1:{port}"
             nursery.start_soon(trio.serve_listeners, self._serve, listeners)
-            yield self.url
+            try:
+                yield self.url
+            except Exception as error:  # noqa: BLE001  a nursery would put it into a group
+                raised = error
             nursery.cancel_scope.cancel()
+        if raised is not None:
+            raise raised
 
     def _refused(self) -> HttpAnswer | None:
         for fault in self.faults:
