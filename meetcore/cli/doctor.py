@@ -70,7 +70,7 @@ def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
 @click.option(
     "--snapshot",
     type=click.Path(path_type=Path, exists=True),
-    help="With a platform's NAME: what it makes of a saved page (HTML, MHTML, diagnostics, a trace).",
+    help="With a platform's NAME: what it makes of a saved page (HTML, MHTML, a trace, …).",
 )
 @click.option(
     "--redact",

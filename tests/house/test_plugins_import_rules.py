@@ -86,7 +86,7 @@ def test_a_plugin_imports_no_other_plugin_but_what_it_may_stand_on(plugin):
         assert not not_allowed, f"{path.relative_to(ROOT)} imports {not_allowed}"
         used |= others
     assert used == MAY_STAND_ON.get(plugin, set())
-    assert {f"meetcore-{name}" for name in used} <= required(plugin)
+    assert {f"meetcore-{name.replace('_', '-')}" for name in used} <= required(plugin)
 
 
 def required(plugin: str) -> set[str]:

@@ -52,7 +52,7 @@ class AssemblyAIStandIn(StandInServer):
             session.close(1008, "Unauthorized Connection: Missing Authorization header")
             await trio.sleep_forever()
         session.say(_begin(session))
-        turns = _Turns(session)
+        turns = _ScriptedTurns(session)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(turns.beat)
             while True:
@@ -142,7 +142,7 @@ def _word(word: HeardWord, *, final: bool, labels: bool) -> dict[str, Any]:
     return told
 
 
-class _Turns:
+class _ScriptedTurns:
     """The state of one session."""
 
     def __init__(self, session: StandInSession) -> None:

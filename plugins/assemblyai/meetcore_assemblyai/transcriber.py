@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 import trio
@@ -15,8 +15,10 @@ from meetcore_assemblyai.options import AssemblyAIOptions
 from meetcore_assemblyai.stream import AssemblyAIStream
 from meetcore_assemblyai.turns import file_hypotheses
 from meetcore_speech_api.connection import ProviderSocket
-from meetcore_speech_api.requests import ProviderRequests, open_requests
 from meetcore_speech_api.transcriber import ProviderTranscriber
+
+if TYPE_CHECKING:
+    from meetcore_speech_api.requests import ProviderRequests
 
 __all__ = ["AssemblyAITranscriber"]
 
@@ -125,6 +127,8 @@ class AssemblyAITranscriber(ProviderTranscriber[AssemblyAIOptions]):
         terms = self._terms(request)
         if terms:
             wishes["keyterms_prompt"] = terms
+        from meetcore_speech_api.requests import open_requests  # imports an HTTP client
+
         async with open_requests(
             self.options.files_url,
             self.key_headers(self.require_key()),
@@ -159,6 +163,8 @@ class AssemblyAITranscriber(ProviderTranscriber[AssemblyAIOptions]):
         Raises:
             TranscriberError: The key is not taken, or AssemblyAI cannot be reached.
         """
+        from meetcore_speech_api.requests import open_requests  # imports an HTTP client
+
         async with open_requests(
             self.options.url, self.key_headers(self.require_key()), self.faults(), timeout_s=30.0
         ) as requests:

@@ -56,7 +56,7 @@ class DeepgramStandIn(StandInServer):
 
     async def converse(self, session: StandInSession) -> None:
         """Answer about ranges of the audio until the client closes."""
-        live = _Live(session)
+        live = _ScriptedRanges(session)
         while True:
             limit_s = (
                 IDLE_S
@@ -139,7 +139,7 @@ def _word(word: HeardWord, *, speakers: bool, confident: bool = False) -> dict[s
     return told
 
 
-class _Live:
+class _ScriptedRanges:
     """The state of one live stream."""
 
     def __init__(self, session: StandInSession) -> None:

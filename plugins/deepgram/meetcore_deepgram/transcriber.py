@@ -18,7 +18,6 @@ from meetcore_deepgram.options import DeepgramOptions
 from meetcore_deepgram.results import file_hypotheses
 from meetcore_deepgram.stream import DeepgramStream
 from meetcore_speech_api.connection import ProviderSocket
-from meetcore_speech_api.requests import open_requests
 from meetcore_speech_api.transcriber import ProviderTranscriber
 
 __all__ = ["DeepgramTranscriber"]
@@ -100,6 +99,8 @@ class DeepgramTranscriber(ProviderTranscriber[DeepgramOptions]):
             *self._terms_in_query(self._terms(request)),
             ("utterances", "true"),
         ]
+        from meetcore_speech_api.requests import open_requests  # imports an HTTP client
+
         async with open_requests(
             self.options.url,
             self.key_headers(self.require_key()),
@@ -130,6 +131,8 @@ class DeepgramTranscriber(ProviderTranscriber[DeepgramOptions]):
             file.setsampwidth(2)
             file.setframerate(16_000)
             file.writeframes(bytes(32_000))
+        from meetcore_speech_api.requests import open_requests  # imports an HTTP client
+
         async with open_requests(
             self.options.url, self.key_headers(self.require_key()), self.faults(), timeout_s=30.0
         ) as requests:

@@ -68,7 +68,7 @@ class SpokenPiece:
 
 
 @define
-class _Stretch:
+class _SentUtterance:
     """An utterance, as a stretch of the connection's audio."""
 
     utterance_id: str
@@ -96,13 +96,13 @@ class UtteranceAssembly:
     ) -> None:
         self._clock = clock
         self._emit = emit
-        self._all: list[_Stretch] = []
+        self._all: list[_SentUtterance] = []
 
     # --- what the core says ---------------------------------------------------------------
 
     def begin(self, utterance_id: str, start_sample: int) -> None:
         """Take it that what is sent from now on is of an utterance."""
-        self._all.append(_Stretch(utterance_id, self._clock.sent_s, start_sample))
+        self._all.append(_SentUtterance(utterance_id, self._clock.sent_s, start_sample))
         while len(self._all) > MOST_FINISHED and self._all[0].finished:
             del self._all[0]
 
@@ -194,7 +194,7 @@ class UtteranceAssembly:
 
     # --- words into utterances ---------------------------------------------------------------
 
-    def _placed(self, piece: SpokenPiece) -> list[tuple[_Stretch, SpokenPiece]]:
+    def _placed(self, piece: SpokenPiece) -> list[tuple[_SentUtterance, SpokenPiece]]:
         """Return the parts of a piece, each with the utterance it is of."""
         begins = [stretch.from_s for stretch in self._all]
         sent_s = self._clock.sent_s
@@ -219,7 +219,7 @@ class UtteranceAssembly:
             )
         )
 
-    def _hypothesis(self, stretch: _Stretch, *, final: bool) -> Hypothesis:
+    def _hypothesis(self, stretch: _SentUtterance, *, final: bool) -> Hypothesis:
         settled = sorted(stretch.settled, key=_begins)
         guess = [] if final else sorted(stretch.guess, key=_begins)
         pieces = [*settled, *guess]
@@ -239,7 +239,7 @@ class UtteranceAssembly:
             settled_words=sum(len(piece.words) for piece in settled),
         )
 
-    def _word(self, stretch: _Stretch, word: SpokenWord) -> Word:
+    def _word(self, stretch: _SentUtterance, word: SpokenWord) -> Word:
         start_s = max(self._clock.call_s(word.start_s), stretch.start_sample / SAMPLE_RATE_HZ)
         end_s = self._clock.call_s(word.end_s, end=True)
         if stretch.to_s is not None:
