@@ -17,7 +17,7 @@ from typing import Any
 import trio
 
 from meetcore_speech_api.testing.faults import FaultKind, StandInFault
-from meetcore_speech_api.testing.known_sound import HeardWord, ScriptedWord, SoundEar
+from meetcore_speech_api.testing.known_sound import ArrivedWord, ScriptedWord, SoundEar
 from meetcore_speech_api.testing.server import (
     HttpAnswer,
     HttpQuestion,
@@ -129,7 +129,7 @@ def _begin(session: StandInSession) -> dict[str, Any]:
     }
 
 
-def _word(word: HeardWord, *, final: bool, labels: bool) -> dict[str, Any]:
+def _word(word: ArrivedWord, *, final: bool, labels: bool) -> dict[str, Any]:
     told: dict[str, Any] = {
         "text": word.text,
         "start": round(word.start_s * 1000),
@@ -162,7 +162,7 @@ class _ScriptedTurns:
         self._paced_at = trio.current_time()
 
     @property
-    def _words(self) -> list[HeardWord]:
+    def _words(self) -> list[ArrivedWord]:
         return self._ear.words[self._ended_words :]
 
     # --- what comes ---------------------------------------------------------------------------
@@ -254,7 +254,7 @@ class _ScriptedTurns:
         if session.fault("repeat_finals"):
             session.say(message)
         if session.fault("elsewhere"):
-            who = _word(HeardWord("who", 9000.0, 9001.0), final=True, labels=False)
+            who = _word(ArrivedWord("who", 9000.0, 9001.0), final=True, labels=False)
             session.say(
                 {
                     **message,

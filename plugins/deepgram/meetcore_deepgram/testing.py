@@ -18,7 +18,7 @@ import trio
 
 from meetcore_deepgram.keyterms import MOST_TOKENS, tokens_of
 from meetcore_speech_api.testing.faults import FaultKind, StandInFault
-from meetcore_speech_api.testing.known_sound import HeardWord, ScriptedWord, SoundEar
+from meetcore_speech_api.testing.known_sound import ArrivedWord, ScriptedWord, SoundEar
 from meetcore_speech_api.testing.server import (
     HttpAnswer,
     HttpQuestion,
@@ -124,7 +124,7 @@ class DeepgramStandIn(StandInServer):
         )
 
 
-def _word(word: HeardWord, *, speakers: bool, confident: bool = False) -> dict[str, Any]:
+def _word(word: ArrivedWord, *, speakers: bool, confident: bool = False) -> dict[str, Any]:
     told: dict[str, Any] = {
         "word": word.text.lower(),
         "start": round(word.start_s, 3),
@@ -221,7 +221,7 @@ class _ScriptedRanges:
             return
         session.say(message)
         if session.fault("elsewhere"):
-            who = [HeardWord("who", 9000.0, 9001.0)]
+            who = [ArrivedWord("who", 9000.0, 9001.0)]
             session.say(self._results(who, 9000.0, 9001.0, is_final=is_final))
         if not is_final and session.fault("older_drafts") and self._last is not None:
             session.say(self._last)
@@ -234,7 +234,7 @@ class _ScriptedRanges:
             self._last = None
 
     def _results(
-        self, words: Sequence[HeardWord], start_s: float, end_s: float, *, is_final: bool
+        self, words: Sequence[ArrivedWord], start_s: float, end_s: float, *, is_final: bool
     ) -> dict[str, Any]:
         text = " ".join(word.text for word in words)
         alternative: dict[str, Any] = {

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from meetcore import SAMPLE_RATE_HZ, Pcm
 
-__all__ = ["HeardWord", "KnownSound", "ScriptedWord", "SoundEar", "distinct_sound"]
+__all__ = ["ArrivedWord", "KnownSound", "ScriptedWord", "SoundEar", "distinct_sound"]
 
 _BLOCK = 160
 _LOUD = 200
@@ -40,7 +40,7 @@ class ScriptedWord:
 
 
 @frozen
-class HeardWord:
+class ArrivedWord:
     """A word that was heard, its times in seconds of the connection's clock."""
 
     text: str
@@ -97,7 +97,7 @@ class SoundEar:
     """
 
     known: KnownSound
-    words: list[HeardWord] = field(factory=list)
+    words: list[ArrivedWord] = field(factory=list)
     samples: int = 0
     _expected: int = -1
     _loud: int = 0
@@ -108,7 +108,7 @@ class SoundEar:
         """How much arrived, in seconds."""
         return self.samples / SAMPLE_RATE_HZ
 
-    def hear(self, frame: bytes) -> list[HeardWord]:
+    def hear(self, frame: bytes) -> list[ArrivedWord]:
         """Take a frame; return the words whose middle arrived with it."""
         before = len(self.words)
         for start in range(0, len(frame), 2 * _BLOCK):
@@ -132,7 +132,7 @@ class SoundEar:
             middle = (word.start_s + word.end_s) / 2 * SAMPLE_RATE_HZ
             if at <= middle < at + samples:
                 self.words.append(
-                    HeardWord(
+                    ArrivedWord(
                         word.text,
                         max(0.0, word.start_s + shift_s),
                         word.end_s + shift_s,
@@ -146,5 +146,5 @@ class SoundEar:
         if self._loud >= _WORD_S * SAMPLE_RATE_HZ and self.known.words:
             word = self.known.words[self._said % len(self.known.words)]
             end_s = (self.samples + len(block) // 2) / SAMPLE_RATE_HZ
-            self.words.append(HeardWord(word.text, end_s - _WORD_S, end_s, word.speaker))
+            self.words.append(ArrivedWord(word.text, end_s - _WORD_S, end_s, word.speaker))
             self._said, self._loud = self._said + 1, 0
