@@ -23,6 +23,7 @@ SCRIPTS = (
     "bot_cost",
     "audio_path",
     "late_names",
+    "stream_adapters",
     "live_bots",
     "fanout",
     "asyncio_bridge",

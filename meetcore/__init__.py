@@ -199,6 +199,7 @@ if TYPE_CHECKING:
     from meetcore.plugin.sink import SinkContext as SinkContext
     from meetcore.plugin.synthesizer import SynthesisRequest as SynthesisRequest
     from meetcore.plugin.synthesizer import Synthesizer as Synthesizer
+    from meetcore.plugin.transcriber import FileRequest as FileRequest
     from meetcore.plugin.transcriber import ProviderUsage as ProviderUsage
     from meetcore.plugin.transcriber import Readiness as Readiness
     from meetcore.plugin.transcriber import StreamRequest as StreamRequest
@@ -378,6 +379,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "plugin.sink": ("JournalView", "Sink", "SinkContext"),
     "plugin.synthesizer": ("SynthesisRequest", "Synthesizer"),
     "plugin.transcriber": (
+        "FileRequest",
         "ProviderUsage",
         "Readiness",
         "StreamRequest",

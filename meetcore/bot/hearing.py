@@ -506,17 +506,19 @@ class Listening:
     # --- text ------------------------------------------------------------------------
 
     def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
-        """Turn a transcriber's result into drafts and segments."""
+        """Turn a transcriber's result into drafts and segments, or a correction into new cuts."""
+        if self._assembler.relabel(track_id, hypothesis, self._offset_s or 0.0):
+            self._recut(hypothesis.utterance_id)
         for segment in self._assembler.take(track_id, hypothesis, self._offset_s or 0.0):
             self._revision.take(segment)
 
     def _outdated(self, track_id: str | None, since_s: float | None) -> None:
         """Have what was finalized cut again, as far as evidence from `since_s` on concerns it."""
-        self._to_recut.update(dict.fromkeys(self._assembler.outdated(track_id, since_s)))
-        self._recut()
+        self._recut(*self._assembler.outdated(track_id, since_s))
 
-    def _recut(self) -> None:
+    def _recut(self, *more: str) -> None:
         """Cut again what is due, except for what waits for revisers: that has its turn after."""
+        self._to_recut.update(dict.fromkeys(more))
         transcript = self.bot.transcript
         for utterance_id in list(self._to_recut):
             parts = self._assembler.parts(utterance_id)
@@ -539,9 +541,8 @@ class Listening:
 
     def captions_missing(self, platform_name: str) -> None:
         """Learn that this call has no captions, where they are the transcript."""
-        trouble = TranscriberError(
-            "bad_request", f"The platform {platform_name!r} gives no captions.", retryable=False
-        )
+        words = f"The platform {platform_name!r} gives no captions."
+        trouble = TranscriberError("bad_request", words, retryable=False)
         self.bot.record(
             TranscriptionStopped(track_id=CAPTIONS_TRACK, kind=trouble.kind, detail=trouble.message)
         )

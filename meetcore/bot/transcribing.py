@@ -3,7 +3,8 @@
 The rules come from what live systems lost audio by: any failure of the stream (a send, a result,
 a silence where an answer was due) ends the same scope; another stream is opened after a pause that
 grows; the utterances that had no final are replayed to it, each once; and what is not replayed is a
-`TranscriptionGap`, never silence.
+`TranscriptionGap`, never silence. Of an utterance whose first words were settled already, those are
+kept and only the rest is replayed; one that gets further in this way is tried again.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ LONGEST_RETRY_S = 8.0
 MOST_RETRIES = 12
 HEALTHY_S = 30.0
 FEED_LIMIT_S = 60.0
+_MOST_FINALS = 1000
 
 
 @define
@@ -63,12 +65,81 @@ class _Utterance:
     replays: int = 0
     revision: int = 0
     revision_base: int = 0
+    settled: tuple[Word, ...] = ()
+    kept: tuple[Word, ...] = ()
+    confidence: float | None = None
+    language: str | None = None
 
     @property
     def last_sample(self) -> int:
         if self.end_sample is not None:
             return self.end_sample
         return self.chunks[-1].end_sample if self.chunks else self.start_sample
+
+    @property
+    def unsettled_from(self) -> int:
+        """Where that begins which has no settled words yet."""
+        if not self.settled:
+            return self.start_sample
+        settled_to = math.ceil(round(self.settled[-1].end_s * SAMPLE_RATE_HZ, 3))
+        return min(max(self.start_sample, settled_to), max(self.start_sample, self.last_sample))
+
+    def joined(self, result: Hypothesis) -> Hypothesis:
+        """Return a result behind the words that earlier streams settled; learn what is settled."""
+        if self.kept:
+            text = " ".join([*(word.text for word in self.kept), result.text]).strip()
+            result = evolve(
+                result,
+                text=text,
+                words=(*self.kept, *result.words),
+                settled_words=len(self.kept) + result.settled_words,
+            )
+        if result.settled_words > len(self.settled):
+            self.settled = result.words[: result.settled_words]
+        self.confidence, self.language = result.confidence, result.language
+        return result
+
+    def unsettled_chunks(self) -> list[Chunk]:
+        """Return the audio that has no settled words yet."""
+        start, chunks = self.unsettled_from, list[Chunk]()
+        for chunk in self.chunks:
+            skip = max(0, start - chunk.start_sample)
+            if skip < chunk.samples:
+                rest = evolve(chunk, start_sample=chunk.start_sample + skip, pcm=chunk.pcm[skip:])
+                chunks.append(rest if skip else chunk)
+        return chunks
+
+    def as_settled(self) -> Hypothesis:
+        """Return what of it was settled, as all that there will be of it."""
+        return Hypothesis(
+            utterance_id=self.utterance_id,
+            revision=self.revision + 1,
+            text=" ".join(word.text for word in self.settled),
+            words=self.settled,
+            final=True,
+            confidence=self.confidence,
+            language=self.language,
+        )
+
+
+@define
+class _Finals:
+    """The revisions of the last finals, by utterance: what a correction has to be above of."""
+
+    _revisions: dict[str, tuple[int, int]] = field(factory=dict)
+
+    def add(self, utterance: _Utterance) -> None:
+        self._revisions[utterance.utterance_id] = (utterance.revision, utterance.revision_base)
+        while len(self._revisions) > _MOST_FINALS:
+            del self._revisions[next(iter(self._revisions))]
+
+    def corrected(self, result: Hypothesis) -> Hypothesis | None:
+        """Return a correction with its revision, None where it is none."""
+        last, base = self._revisions.get(result.utterance_id, (0, 0))
+        if not last or not result.final or base + result.revision <= last:
+            return None
+        self._revisions[result.utterance_id] = (base + result.revision, base)
+        return evolve(result, revision=base + result.revision)
 
 
 class TrackTranscription:
@@ -129,6 +200,7 @@ class TrackTranscription:
         self._wake = Wake()
         self._closed = False
         self._open: dict[str, _Utterance] = {}
+        self._finals = _Finals()
         self._current: _Utterance | None = None
         self._stopped: TranscriberError | None = None
         self._draining = False
@@ -199,13 +271,19 @@ class TrackTranscription:
             for key, lost in list(self._open.items()):
                 covered = result.start_sample <= lost.start_sample and lost.end_sample is not None
                 if covered and result.end_sample >= lost.last_sample:
+                    self._take_settled(lost)
                     self._settle(key)
             return
         utterance = self._open.get(result.utterance_id)
         if utterance is None:
+            correction = self._finals.corrected(result)
+            if correction is not None:
+                labelled = evolve(correction, words=self._labelled(correction.words))
+                self._take_hypothesis(self.track_id, labelled)
             return
         utterance.revision = utterance.revision_base + result.revision
         result = evolve(result, revision=utterance.revision, words=self._labelled(result.words))
+        result = utterance.joined(result)
         self._take_hypothesis(self.track_id, result)
         if result.final:
             self._settle(result.utterance_id)
@@ -232,9 +310,17 @@ class TrackTranscription:
 
     def _settle(self, utterance_id: str) -> None:
         utterance = self._open.pop(utterance_id)
+        self._finals.add(utterance)
         if utterance is self._current:
             self._current = None
         self._wake.set()
+
+    def _take_settled(self, utterance: _Utterance) -> None:
+        """Make a final of the words that were settled, where nothing more will come."""
+        if utterance.settled:
+            final = utterance.as_settled()
+            utterance.revision = final.revision
+            self._take_hypothesis(self.track_id, final)
 
     # --- the task ----------------------------------------------------------------------
 
@@ -328,7 +414,7 @@ class TrackTranscription:
 
     def _sort_out(self, error: Exception) -> TranscriberError:
         trouble = found_in(error, TranscriberError)
-        if trouble is None and isinstance(error, trio.TooSlowError):
+        if trouble is None and found_in(error, trio.TooSlowError) is not None:
             return TranscriberError("network", "It did not answer in time.", retryable=True)
         if trouble is None:
             self._bot.plugin_failed(self._transcriber.name, "transcriber stream", error)
@@ -337,10 +423,13 @@ class TrackTranscription:
 
     async def _replay(self, stream: TranscriberStream) -> None:
         for key, utterance in list(self._open.items()):
+            if len(utterance.settled) > len(utterance.kept):
+                utterance.kept, utterance.replays = utterance.settled, 0
             if utterance.replays >= 1:
                 heard_to = utterance.last_sample
-                self._gap(utterance.start_sample, heard_to, "failed_twice")
+                self._gap(utterance.unsettled_from, heard_to, "failed_twice")
                 if utterance.end_sample is not None:
+                    self._take_settled(utterance)
                     self._settle(key)
                     continue
                 # It is still being spoken: what comes of it from now on is tried afresh.
@@ -349,8 +438,8 @@ class TrackTranscription:
                 utterance.replays = -1
             utterance.replays += 1
             utterance.revision_base = utterance.revision
-            await self._call(stream.begin_utterance(key, utterance.start_sample))
-            for chunk in list(utterance.chunks):
+            await self._call(stream.begin_utterance(key, utterance.unsettled_from))
+            for chunk in utterance.unsettled_chunks():
                 await self._feed(stream, chunk)
             if utterance.end_sample is not None:
                 await self._end(stream, utterance)
@@ -423,7 +512,7 @@ class TrackTranscription:
     def _stop(self, trouble: TranscriberError) -> None:
         self._stopped = trouble
         self._bot.record(
-            TranscriptionStopped(track_id=self.track_id, kind=trouble.kind, detail=trouble.message)
+            TranscriptionStopped(track_id=self.track_id, kind=trouble.kind, detail=str(trouble))
         )
         self.give_up(f"transcription_stopped_{trouble.kind}")
         self._tell_stopped(trouble)
@@ -432,7 +521,8 @@ class TrackTranscription:
         """Declare everything that has no final, or was never fed, as not transcribed."""
         self._tell_usage()
         for key, utterance in list(self._open.items()):
-            self._gap(utterance.start_sample, utterance.last_sample, cause)
+            self._take_settled(utterance)
+            self._gap(utterance.unsettled_from, utterance.last_sample, cause)
             self._open.pop(key)
         self._current = None
         start: int | None = None

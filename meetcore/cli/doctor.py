@@ -13,7 +13,7 @@ from rich.markup import escape
 from meetcore.cli.ends import OutputConsole
 from meetcore.log.folders import make_bot_folder
 from meetcore.model.config import load_config
-from meetcore.model.errors import MeetcoreError
+from meetcore.model.errors import MeetcoreError, UnknownPlugin
 from meetcore.plugin.captions import CaptionsTranscriber
 from meetcore.plugin.health import HealthReport
 from meetcore.plugin.registry import Plugins
@@ -66,11 +66,11 @@ def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
 
 
 @click.command()
-@click.argument("platform_name", metavar="[PLATFORM]", required=False)
+@click.argument("name", metavar="[NAME]", required=False)
 @click.option(
     "--snapshot",
     type=click.Path(path_type=Path, exists=True),
-    help="With PLATFORM: say what it makes of a saved page (HTML, MHTML, diagnostics, a trace).",
+    help="With a platform's NAME: what it makes of a saved page (HTML, MHTML, a trace, …).",
 )
 @click.option(
     "--redact",
@@ -90,7 +90,7 @@ def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
     help="A plugin in one file.",
 )
 def doctor(
-    platform_name: str | None,
+    name: str | None,
     snapshot: Path | None,
     redacted_to: Path | None,
     out_dir: Path | None,
@@ -99,20 +99,31 @@ def doctor(
 ) -> None:
     """Check Python, Chromium, plugins, transcribers and folders; name a remedy for each trouble.
 
-    With PLATFORM and --snapshot FILE: read a page that was saved in a meeting as a bot reads it.
+    With a plugin's NAME: check that one alone, and thoroughly; a provider with a key is asked.
+    With a platform's NAME and --snapshot FILE: read a page that was saved in a meeting as a bot
+    reads it.
     """
-    if (platform_name is None) != (snapshot is None):
+    if name is None and snapshot is not None:
         raise click.UsageError("A platform and --snapshot FILE go together.")
     if redacted_to is not None and snapshot is None:
         raise click.UsageError("--redact goes with --snapshot FILE.")
     config = load_config(config_file)
     plugins = Plugins(files=[*config.plugin_files, *plugin_files])
-    report = HealthReport(config.plugins)
-    if platform_name is not None and snapshot is not None:
-        plugins.platform(platform_name, config).examine_snapshot(snapshot, report, redacted_to)
+    report = HealthReport(config.plugins, name)
+    if name is not None and snapshot is not None:
+        plugins.platform(name, config).examine_snapshot(snapshot, report, redacted_to)
     else:
-        check_core(report, plugins, out_dir or config.out_dir)
-        for implementation in plugins.implementations("meetcore_check_health"):
+        checks = plugins.implementations("meetcore_check_health")
+        if name is None:
+            check_core(report, plugins, out_dir or config.out_dir)
+        else:
+            known = [check.plugin_name for check in checks]
+            checks = [check for check in checks if check.plugin_name == name]
+            if not checks and name in plugins.platforms:
+                raise click.UsageError("A platform and --snapshot FILE go together.")
+            if not checks:
+                raise UnknownPlugin("check of a plugin", name, known)
+        for implementation in checks:
             try:
                 implementation.call_named("meetcore_check_health", report=report)
             except Exception as error:  # noqa: BLE001  a broken check is itself a finding

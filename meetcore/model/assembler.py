@@ -109,6 +109,7 @@ class TranscriptAssembler:
     _onsets: dict[str, float] = field(factory=dict)
     _utterances: dict[str, _CutUtterance] = field(factory=dict)
     _voices: dict[tuple[str, str], deque[tuple[float, float]]] = field(factory=dict)
+    _labels: dict[str, dict[float, str | None]] = field(factory=dict)
     _by_track: dict[str, list[_CutUtterance]] = field(factory=dict)
 
     # --- evidence ---------------------------------------------------------------------
@@ -200,10 +201,7 @@ class TranscriptAssembler:
             self._remember(utterance)
             for word in words:
                 if word.speaker:
-                    voice = self._voices.setdefault(
-                        (track_id, word.speaker), deque(maxlen=VOICE_WORDS)
-                    )
-                    voice.append((word.start_s, word.end_s))
+                    self._heard_voice(track_id, word)
         text = hypothesis.text.strip()
         if not text and not words:
             return []
@@ -231,6 +229,38 @@ class TranscriptAssembler:
             )
             segments.append(self._said_by(segment, whose))
         return segments
+
+    def _heard_voice(self, track_id: str, word: Word) -> None:
+        voice = self._voices.setdefault((track_id, word.speaker or ""), deque(maxlen=VOICE_WORDS))
+        voice.append((word.start_s, word.end_s))
+
+    def relabel(self, track_id: str, hypothesis: Hypothesis, offset_s: float = 0.0) -> bool:
+        """Take a correction of which voice said which words of a finalized utterance.
+
+        Text and times stay as they are: only the labels of words that begin where a word of the
+        correction does are changed, at the next `recut`.
+
+        Args:
+            track_id: The track the utterance was heard on.
+            hypothesis: A final one with the words whose labels are corrected.
+            offset_s: Added to its times, as in `take`.
+
+        Returns:
+            Whether the utterance is known, and a label is given that it was not before.
+        """
+        if not hypothesis.final or hypothesis.utterance_id not in self._utterances:
+            return False
+        labels = self._labels.setdefault(hypothesis.utterance_id, {})
+        before = dict(labels)
+        for word in hypothesis.words:
+            start_s, end_s = round(word.start_s + offset_s, 3), round(word.end_s + offset_s, 3)
+            labels[start_s] = word.speaker
+            for (track, _), stretches in self._voices.items():
+                if track == track_id and (start_s, end_s) in stretches:
+                    stretches.remove((start_s, end_s))
+            if word.speaker:
+                self._heard_voice(track_id, evolve(word, start_s=start_s, end_s=end_s))
+        return labels != before
 
     def _remember(self, utterance: _CutUtterance) -> None:
         self._utterances[utterance.id] = utterance
@@ -366,7 +396,11 @@ class TranscriptAssembler:
         visible = sorted((s for s in shown if not s.withdrawn), key=spoken_order)
         if not all(segment.words for segment in visible):
             return [*self._named_again(utterance, visible)]
+        labels = self._labels.get(utterance_id, {})
         words = [word for segment in visible for word in segment.words]
+        words = [
+            evolve(w, speaker=labels.get(w.start_s, w.speaker)) if labels else w for w in words
+        ]
         runs = self._runs(utterance.track_id, words)
         known = {segment.id: segment for segment in shown}
         taken = _taken(utterance.id, runs, visible, shown)
@@ -429,11 +463,15 @@ def _same(before: Attribution, now: Attribution) -> bool:
     return (before.participant_id, before.source) == (now.participant_id, now.source)
 
 
+def _unlabelled(words: tuple[Word, ...]) -> list[tuple[str, float, float]]:
+    return [(word.text, word.start_s, word.end_s) for word in words]
+
+
 def _text_of(part: tuple[Word, ...], shown: Iterable[Segment]) -> str:
     """Return the text of words: that of the segments they are, else their own."""
     texts, left = [], part
     for segment in shown:
-        if left[: len(segment.words)] == segment.words:
+        if _unlabelled(left[: len(segment.words)]) == _unlabelled(segment.words):
             texts.append(segment.text)
             left = left[len(segment.words) :]
     return " ".join([word.text for word in part] if left else texts)

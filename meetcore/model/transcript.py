@@ -54,6 +54,10 @@ class Word:
 class Hypothesis:
     """What a transcriber believes an utterance says, so far or for good.
 
+    One more `final` one with a higher revision, after the utterance's final, corrects which voice
+    said what: the labels of its words are put on the words at the same time, and nothing else is
+    taken of it. Providers that tell voices apart learn better later.
+
     Attributes:
         utterance_id: The utterance it is about, as the core named it.
         revision: Counts up within the utterance; a late one with a lower number is ignored.
@@ -64,6 +68,8 @@ class Hypothesis:
         language: BCP-47 tag, None where unknown.
         start_s: Start of the utterance where there are no words.
         end_s: End of the utterance where there are no words.
+        settled_words: How many of its first words will not change any more, though others may:
+            they are kept, and not heard again, when the stream breaks.
     """
 
     utterance_id: str
@@ -75,6 +81,7 @@ class Hypothesis:
     language: str | None = None
     start_s: float | None = None
     end_s: float | None = None
+    settled_words: int = 0
 
 
 @frozen(kw_only=True)

@@ -24,10 +24,19 @@ class HealthFinding:
 
 
 class HealthReport:
-    """Collects the findings of plugins for `meetcore doctor`."""
+    """Collects the findings of plugins for `meetcore doctor`.
 
-    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+    Args:
+        config: The settings of plugins, by plugin name.
+        asked_for: The plugin that a person asked for by name: it may ask others over the network
+            then, and says what it asked; None where all are looked at.
+    """
+
+    def __init__(
+        self, config: Mapping[str, Any] | None = None, asked_for: str | None = None
+    ) -> None:
         self.config: Mapping[str, Any] = config or {}
+        self.asked_for = asked_for
         self.findings: list[HealthFinding] = []
 
     def fine(self, name: str, detail: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import field, frozen
 
+from meetcore.model.errors import TranscriberError
 from meetcore.model.secrets import Redactor
 from meetcore.model.transcript import Hypothesis
 from meetcore.plugin.options import Configured, OptionsT
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
 
 __all__ = [
+    "FileRequest",
     "ProviderUsage",
     "Readiness",
     "StreamRequest",
@@ -56,6 +58,7 @@ class TranscriberCapabilities:
             needs longer than a provider's socket.
         idle_timeout_s: A stream that had nothing to do for so long is closed, and opened again
             at speech; None to keep it. Providers charge for open connections.
+        files: Whether it transcribes whole files (`Transcriber.transcribe_file`).
     """
 
     streaming: bool = True
@@ -69,6 +72,7 @@ class TranscriberCapabilities:
     call_timeout_s: float = 30.0
     final_timeout_s: float = 20.0
     idle_timeout_s: float | None = 60.0
+    files: bool = False
 
 
 @frozen(kw_only=True)
@@ -163,6 +167,27 @@ class StreamRequest:
     diarize: bool = False
 
 
+@frozen(kw_only=True)
+class FileRequest:
+    """A whole file to transcribe.
+
+    Attributes:
+        path: Where it is.
+        media_type: What it is, for instance `audio/wav`.
+        language: BCP-47 tag wished for, None for the transcriber's own choice.
+        vocabulary: Names and terms that are likely to be said.
+        diarize: Whether several people may be heard in it, and `Word.speaker` is wanted.
+        notice: Tells something about it, as `StreamRequest.notice` does.
+    """
+
+    path: Path
+    media_type: str
+    language: str | None = None
+    vocabulary: tuple[str, ...] = ()
+    diarize: bool = False
+    notice: Notice = _untold
+
+
 class TranscriberStream(ABC):
     """One track being transcribed.
 
@@ -226,3 +251,21 @@ class Transcriber(Configured[OptionsT], ABC):
         Raises:
             TranscriberError: It cannot be opened now, or ever (`retryable`).
         """
+
+    async def transcribe_file(self, request: FileRequest) -> tuple[Hypothesis, ...]:
+        """Transcribe a whole file; only where the capabilities say `files`.
+
+        It has no deadline: it takes as long as the file needs, and can be cancelled.
+
+        Returns:
+            What was said, in order of time: final ones, whose times are seconds of the file.
+
+        Raises:
+            TranscriberError: It cannot be transcribed, now or ever (`retryable`).
+        """
+        raise TranscriberError(
+            "bad_request",
+            f"{self.name} transcribes no whole file, so not {request.path.name!r} either.",
+            retryable=False,
+            remedy="Take a transcriber that does; the capability page says which.",
+        )

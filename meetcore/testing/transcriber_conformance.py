@@ -10,6 +10,7 @@ from typing import Literal
 
 import pytest
 import trio
+import trio.abc
 import trio.lowlevel
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
@@ -44,6 +45,15 @@ class TranscriberConformance:
 
     track_ids = ("one", "two")
 
+    @pytest.fixture
+    def clock(self) -> trio.abc.Clock | None:
+        """Return the clock to run on: None for the real one.
+
+        For a fake server in the same Trio loop `MockClock(autojump_threshold=0.02)` takes every
+        wait for done in which nothing comes over a socket.
+        """
+        return None
+
     async def _utter(
         self, stream: TranscriberStream, track_id: str, utterance_id: str, pcm: Pcm, at: int
     ) -> None:
@@ -60,7 +70,9 @@ class TranscriberConformance:
                 yield transcriber
 
     @pytest.mark.trio
-    async def test_an_utterance_gets_drafts_and_one_final(self, tmp_path: Path) -> None:
+    async def test_an_utterance_gets_drafts_and_one_final(
+        self, tmp_path: Path, clock: object
+    ) -> None:
         """Revisions rise, the final is the last word, its words lie within the utterance."""
         results: list[Hypothesis | UntranscribedAudio] = []
         pcm, word = self.speech()
@@ -88,7 +100,7 @@ class TranscriberConformance:
             assert final.words[-1].end_s <= (32_000 + len(pcm)) / SAMPLE_RATE_HZ + margin_s
 
     @pytest.mark.trio
-    async def test_two_tracks_are_kept_apart(self, tmp_path: Path) -> None:
+    async def test_two_tracks_are_kept_apart(self, tmp_path: Path, clock: object) -> None:
         """Each stream gets the results of its own track only, each with its final."""
         results: dict[str, list[Hypothesis | UntranscribedAudio]] = {}
         pcm, word = self.speech()
@@ -110,7 +122,9 @@ class TranscriberConformance:
             assert [h.text for h in hypotheses if h.final and word in h.text.lower()]
 
     @pytest.mark.trio
-    async def test_silence_gets_a_final_without_words_or_is_declared(self, tmp_path: Path) -> None:
+    async def test_silence_gets_a_final_without_words_or_is_declared(
+        self, tmp_path: Path, clock: object
+    ) -> None:
         """An utterance of silence is answered too, or the core would wait for it."""
         results: list[Hypothesis | UntranscribedAudio] = []
         silence = self.speech()[0][:16_000] * 0
@@ -125,7 +139,7 @@ class TranscriberConformance:
 
     @pytest.mark.trio
     async def test_nothing_is_left_behind_when_cancelled_in_mid_utterance(
-        self, tmp_path: Path
+        self, tmp_path: Path, clock: object
     ) -> None:
         """Cancelling while it works ends threads, processes and sockets."""
         guard = LeakGuard(f"The transcriber {self.make_transcriber().name!r}")
@@ -169,14 +183,18 @@ class TranscriberConformance:
         return results
 
     @pytest.mark.trio
-    async def test_a_refusal_says_so_and_is_not_to_be_tried_again(self, tmp_path: Path) -> None:
+    async def test_a_refusal_says_so_and_is_not_to_be_tried_again(
+        self, tmp_path: Path, clock: object
+    ) -> None:
         """Refused credentials are a TranscriberError `auth`, not retryable, without the key."""
         error = await self._trouble("refuses", tmp_path)
         assert (error.kind, error.retryable) == ("auth", False)
         assert error.remedy, "a person has to do something: say what"
 
     @pytest.mark.trio
-    async def test_a_servers_trouble_may_be_tried_again(self, tmp_path: Path) -> None:
+    async def test_a_servers_trouble_may_be_tried_again(
+        self, tmp_path: Path, clock: object
+    ) -> None:
         """Trouble that passes is a retryable TranscriberError of one of the known kinds."""
         assert (await self._trouble("fails", tmp_path)).retryable
 
@@ -191,7 +209,7 @@ class TranscriberConformance:
         raise AssertionError(f"the provider {how}, and the stream went on: {results!r}")
 
     @pytest.mark.trio
-    async def test_a_hanging_provider_can_be_left(self, tmp_path: Path) -> None:
+    async def test_a_hanging_provider_can_be_left(self, tmp_path: Path, clock: object) -> None:
         """Where no answer comes the core cancels; that ends at once and leaves nothing."""
         how: Provider = "hangs"
         async with self.break_provider(how) as transcriber:
@@ -206,7 +224,9 @@ class TranscriberConformance:
             await guard.settled()
 
     @pytest.mark.trio
-    async def test_one_stream_cancelled_leaves_the_other_its_final(self, tmp_path: Path) -> None:
+    async def test_one_stream_cancelled_leaves_the_other_its_final(
+        self, tmp_path: Path, clock: object
+    ) -> None:
         """The core ends one track's stream on its own; the others of the bot go on."""
         results: list[Hypothesis | UntranscribedAudio] = []
         pcm, _ = self.speech()

@@ -75,12 +75,12 @@ class TestScripted(TranscriberConformance):
     def speech(self):
         return synthetic_voice(2.2), "plan"
 
-    async def test_two_tracks_are_kept_apart(self, tmp_path):
+    async def test_two_tracks_are_kept_apart(self, tmp_path, clock):
         """Both people speak at the beginning here."""
         self.make_transcriber = lambda: ScriptedTranscriber(
             parse_script(SCRIPT.replace("at_s = 2.0", "at_s = 0.0"))
         )
-        await super().test_two_tracks_are_kept_apart(tmp_path)
+        await super().test_two_tracks_are_kept_apart(tmp_path, clock)
 
     @asynccontextmanager
     async def break_provider(self, how):
@@ -277,7 +277,7 @@ async def test_a_transcriber_that_never_finalizes_is_found(tmp_path):
     suite = TestScripted()
     suite.make_transcriber = lambda: ScriptedTranscriber(parse_script(SCRIPT), stall_from_s=0.0)
     with pytest.raises(AssertionError):
-        await suite.test_an_utterance_gets_drafts_and_one_final(tmp_path)
+        await suite.test_an_utterance_gets_drafts_and_one_final(tmp_path, None)
 
 
 def test_a_platform_that_claims_every_link_is_found():

@@ -1,0 +1,1 @@
+"""AssemblyAI as a transcriber for meetcore bots."""

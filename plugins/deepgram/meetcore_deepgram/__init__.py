@@ -1,0 +1,1 @@
+"""Deepgram as a transcriber for meetcore bots."""
