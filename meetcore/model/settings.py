@@ -43,6 +43,7 @@ class TranscriptionSettings(TypedDict, total=False):
 
     streams: Literal["auto", "tracks", "mix"]
     diarize: bool
+    offer_names: bool
 
 
 class BotSettings(TypedDict, total=False):

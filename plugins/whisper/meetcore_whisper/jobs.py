@@ -60,7 +60,7 @@ class _HeardTrack:
     bot: str
     language: TrackLanguage = field(factory=TrackLanguage)
     told_language: str | None = None
-    current: _SpokenPiece | None = None
+    current: _UndecodedSpeech | None = None
 
     @property
     def key(self) -> str:
@@ -68,7 +68,7 @@ class _HeardTrack:
 
 
 @define(eq=False)
-class _SpokenPiece:
+class _UndecodedSpeech:
     """Speech that has no final yet."""
 
     track: _HeardTrack
@@ -122,7 +122,7 @@ class WorkerJobs:
         self._changed = threading.Condition()
         self._tracks: dict[tuple[int, int], _HeardTrack] = {}
         self._bots: dict[int, str] = {}
-        self._schedule: Schedule[_SpokenPiece] = Schedule()
+        self._schedule: Schedule[_UndecodedSpeech] = Schedule()
         self._pace = DraftPace()
         self._behind = False
         self._closed = False
@@ -153,7 +153,7 @@ class WorkerJobs:
                 track = _HeardTrack(client, number, self._bots.get(client, str(client)))
                 self._tracks[client, number] = track
             track.language.wish = body.get("language")
-            track.current = _SpokenPiece(
+            track.current = _UndecodedSpeech(
                 track,
                 str(body["utterance"]),
                 int(body["start"]),
@@ -266,12 +266,12 @@ class WorkerJobs:
         for client in self._bots:
             self._tell(client, body)
 
-    def _say(self, utterance: _SpokenPiece, event: str, **fields: Any) -> None:
+    def _say(self, utterance: _UndecodedSpeech, event: str, **fields: Any) -> None:
         track = utterance.track
         body = {"event": event, "track": track.number, "utterance": utterance.utterance_id}
         self._tell(track.client, {**body, **fields})
 
-    def _draft(self, utterance: _SpokenPiece) -> None:
+    def _draft(self, utterance: _UndecodedSpeech) -> None:
         with self._changed:
             samples = utterance.audio()[-int(LONGEST_PIECE_S * RATE_HZ) :]
             cut = utterance.samples - len(samples)
@@ -294,7 +294,7 @@ class WorkerJobs:
                 end=end,
             )
 
-    def _final(self, utterance: _SpokenPiece, waited_s: float) -> None:
+    def _final(self, utterance: _UndecodedSpeech, waited_s: float) -> None:
         samples = utterance.audio()
         engine, full = self._engine, self._limits.finals_in_full and waited_s < LATE_S
         smaller = self._limits.when_behind == "smaller_model" and self._load_smaller is not None
@@ -343,7 +343,7 @@ class WorkerJobs:
 
     def _recognise(
         self,
-        utterance: _SpokenPiece,
+        utterance: _UndecodedSpeech,
         samples: NDArray[np.float32],
         engine: WhisperEngine,
         *,
