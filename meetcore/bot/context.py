@@ -30,7 +30,7 @@ from meetcore.model.events import (
 from meetcore.model.lifecycle import Evidence
 from meetcore.model.roster import Roster, SpeakingTimeline
 from meetcore.model.secrets import Redactor
-from meetcore.model.transcript import Transcript
+from meetcore.model.transcript import Hypothesis, Transcript
 from meetcore.plugin.failures import FailureReports
 
 __all__ = ["BotContext"]
@@ -142,6 +142,19 @@ class BotContext:
         self.record(
             TranscriberNotice(transcriber=transcriber, kind=kind, detail=detail, track_id=track_id)
         )
+
+    def heard_speech(self, track_id: str, *, speaking: bool) -> None:
+        """Tell the leave rules that speech begins or ends on a track."""
+        self.leave_rules.quiet.speech(track_id, speaking=speaking, now=trio.current_time())
+        self.rules_changed()
+
+    def understood(self, track_id: str, hypothesis: Hypothesis) -> None:
+        """Tell the leave rules whether what was heard on a track has words."""
+        if hypothesis.text:
+            self.leave_rules.quiet.words(track_id, trio.current_time())
+        elif hypothesis.final:
+            self.leave_rules.quiet.no_words(track_id)
+        self.rules_changed()
 
     def rules_changed(self) -> None:
         """Have the leave rules looked at again."""

@@ -435,9 +435,8 @@ class Listening:
 
     def _heard_speech(self, track_id: str, mark: SpeechBegan | SpeechEnded) -> None:
         track = self._tracks[track_id]
-        track.speaking = isinstance(mark, SpeechBegan)
+        track.speaking = began = isinstance(mark, SpeechBegan)
         self._count_speech(track)
-        began = isinstance(mark, SpeechBegan)
         sample = mark.onset_sample if isinstance(mark, SpeechBegan) else mark.voice_end_sample
         at_s = self.meeting_time(sample)
         owner = self._voice_of(track_id, at_s, began)
@@ -455,8 +454,7 @@ class Listening:
         counts = track.speaking and not track.steady
         if counts is not track.counts:
             track.counts = counts
-            self.bot.leave_rules.speech(speaking=counts, now=trio.current_time())
-            self.bot.rules_changed()
+            self.bot.heard_speech(track.signal.track_id, speaking=counts)
 
     def speaking_indicated(self, signal: SpeakingIndicated) -> None:
         """Take the platform's indicator, for those whose own track does not say it better."""
@@ -507,6 +505,8 @@ class Listening:
 
     def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
         """Turn a transcriber's result into drafts and segments, or a correction into new cuts."""
+        if self._transcriber is not None and self._transcriber.tells_speech:
+            self.bot.understood(track_id, hypothesis)
         if self._assembler.relabel(track_id, hypothesis, self._offset_s or 0.0):
             self._recut(hypothesis.utterance_id)
         for segment in self._assembler.take(track_id, hypothesis, self._offset_s or 0.0):

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from math import inf
 
 import trio
-from attrs import define
+from attrs import define, field
 
+from meetcore.bot.quiet import Quiet
 from meetcore.log.mailbox import Wake
 from meetcore.model.config import AutomaticLeave
 from meetcore.model.lifecycle import IN_CALL, EndReason, Evidence, State
@@ -27,6 +28,7 @@ class LeaveRules:
 
     Attributes:
         config: The timeouts.
+        quiet: Since when nobody has spoken.
     """
 
     config: AutomaticLeave
@@ -39,8 +41,7 @@ class LeaveRules:
     _alone_since: float | None = None
     _bots_only_since: float | None = None
     _roster_healthy: bool = True
-    _speaking: int = 0
-    _quiet_since: float | None = None
+    quiet: Quiet = field(factory=Quiet)
     _audio_healthy_since: float | None = None
     _permission_asked_at: float | None = None
 
@@ -49,7 +50,7 @@ class LeaveRules:
         was_in_call = self._state in IN_CALL
         self._state = state
         if state is State.RECORDING:
-            self._quiet_since = now
+            self.quiet.listens(now)
         if state in IN_CALL:
             if not was_in_call:
                 self._state_since = now
@@ -80,11 +81,6 @@ class LeaveRules:
             self._alone_since = now if self._alone_since is not None else None
             self._bots_only_since = now if self._bots_only_since is not None else None
         self._roster_healthy = healthy
-
-    def speech(self, *, speaking: bool, now: float) -> None:
-        """Somebody began or stopped speaking."""
-        self._speaking = max(0, self._speaking + (1 if speaking else -1))
-        self._quiet_since = now
 
     def audio_health(self, *, healthy: bool, now: float) -> None:
         """Whether audio arrives as it should."""
@@ -158,8 +154,8 @@ class LeaveRules:
                 )
             )
         heard = self._state is State.RECORDING and self._audio_healthy_since is not None
-        if heard and not self._speaking:
-            quiet = max(self._quiet_since or 0.0, self._audio_healthy_since or 0.0)
+        if heard and not self.quiet.speaking:
+            quiet = max(self.quiet.since or 0.0, self._audio_healthy_since or 0.0)
             rules.append((quiet, config.silence_s, EndReason.SILENCE, "nobody spoke"))
         return rules
 

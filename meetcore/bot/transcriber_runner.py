@@ -73,6 +73,11 @@ class TranscriberRunner:
         return self._transcriber.capabilities.wants == "continuous"
 
     @property
+    def tells_speech(self) -> bool:
+        """Whether an utterance without words was no speech."""
+        return self._transcriber.capabilities.tells_speech
+
+    @property
     def may_mix(self) -> bool:
         """Whether tracks may be mixed into one stream in this call."""
         streams = self._bot.config.transcription.streams

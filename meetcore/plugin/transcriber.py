@@ -59,6 +59,8 @@ class TranscriberCapabilities:
         idle_timeout_s: A stream that had nothing to do for so long is closed, and opened again
             at speech; None to keep it. Providers charge for open connections.
         files: Whether it transcribes whole files (`Transcriber.transcribe_file`).
+        tells_speech: Whether a final without words means that nobody spoke, so that noise and hold
+            music keep no bot in an empty meeting.
     """
 
     streaming: bool = True
@@ -72,6 +74,7 @@ class TranscriberCapabilities:
     call_timeout_s: float = 30.0
     final_timeout_s: float = 20.0
     idle_timeout_s: float | None = 60.0
+    tells_speech: bool = False
     files: bool = False
 
 

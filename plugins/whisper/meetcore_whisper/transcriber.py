@@ -69,6 +69,7 @@ class WhisperTranscriber(Transcriber[WhisperOptions]):
         open_timeout_s=90.0,
         final_timeout_s=150.0,
         idle_timeout_s=None,  # a stream is a number in the worker
+        tells_speech=True,
     )
 
     def __init__(self, options: WhisperOptions | None = None) -> None:

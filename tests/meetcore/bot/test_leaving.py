@@ -90,9 +90,9 @@ def test_silence_counts_only_while_audio_is_healthy():
     assert due(made) == [], "no audio has come: that is not silence"
     made.audio_health(healthy=True, now=10.0)
     assert due(made) == [(110.0, "silence")]
-    made.speech(speaking=True, now=20.0)
+    made.quiet.speech("t", speaking=True, now=20.0)
     assert due(made) == []
-    made.speech(speaking=False, now=30.0)
+    made.quiet.speech("t", speaking=False, now=30.0)
     assert due(made) == [(130.0, "silence")]
     made.audio_health(healthy=False, now=40.0)
     assert due(made) == []
@@ -150,7 +150,7 @@ def test_nothing_is_due_earlier_than_its_limit_after_the_last_news_of_it(history
             healthy = value
             made.roster_health(healthy=value, now=now)
         elif what == "speech":
-            made.speech(speaking=value, now=now)
+            made.quiet.speech("t", speaking=value, now=now)
         elif what == "audio":
             made.audio_health(healthy=value, now=now)
         else:
