@@ -122,6 +122,7 @@ if TYPE_CHECKING:
     from meetcore.model.events import TrackOwnerIdentified as TrackOwnerIdentified
     from meetcore.model.events import TranscriberNotice as TranscriberNotice
     from meetcore.model.events import TranscriberRestarted as TranscriberRestarted
+    from meetcore.model.events import TranscriberSwitched as TranscriberSwitched
     from meetcore.model.events import TranscriberUsage as TranscriberUsage
     from meetcore.model.events import TranscriptionGap as TranscriptionGap
     from meetcore.model.events import TranscriptionStopped as TranscriptionStopped
@@ -176,6 +177,7 @@ if TYPE_CHECKING:
     from meetcore.model.transcript import Segment as Segment
     from meetcore.model.transcript import Transcript as Transcript
     from meetcore.model.transcript import Word as Word
+    from meetcore.model.transcription_cost import TranscriptionCost as TranscriptionCost
     from meetcore.plugin.bot_view import BotView as BotView
     from meetcore.plugin.health import HealthReport as HealthReport
     from meetcore.plugin.hooks import API_VERSION as API_VERSION
@@ -208,6 +210,9 @@ if TYPE_CHECKING:
     from meetcore.plugin.transcriber import TranscriberContext as TranscriberContext
     from meetcore.plugin.transcriber import TranscriberStream as TranscriberStream
     from meetcore.plugin.transcriber import UntranscribedAudio as UntranscribedAudio
+    from meetcore.plugin.utterances import UtteranceAudio as UtteranceAudio
+    from meetcore.plugin.utterances import UtteranceText as UtteranceText
+    from meetcore.plugin.utterances import UtteranceTranscriber as UtteranceTranscriber
     from meetcore.plugin.worker_frames import FrameError as FrameError
     from meetcore.plugin.worker_frames import WorkerAudio as WorkerAudio
     from meetcore.plugin.worker_frames import WorkerFrames as WorkerFrames
@@ -318,6 +323,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TrackOwnerIdentified",
         "TranscriberNotice",
         "TranscriberRestarted",
+        "TranscriberSwitched",
         "TranscriberUsage",
         "TranscriptionGap",
         "TranscriptionStopped",
@@ -361,6 +367,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TrackIdentified",
     ),
     "model.transcript": ("Hypothesis", "Segment", "Transcript", "Word"),
+    "model.transcription_cost": ("TranscriptionCost",),
     "plugin.bot_view": ("BotView",),
     "plugin.health": ("HealthReport",),
     "plugin.hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
@@ -396,6 +403,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "WorkerMessage",
         "encode_frame",
     ),
+    "plugin.utterances": ("UtteranceAudio", "UtteranceText", "UtteranceTranscriber"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

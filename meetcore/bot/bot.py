@@ -106,6 +106,7 @@ class Bot:
         bot_id: str,
         transcriber: Transcriber | None = None,
         transcriber_because: str | None = None,
+        fallback: Sequence[Transcriber] = (),
         synthesizer: Synthesizer | None = None,
         sinks: Sequence[tuple[str, Sink]] = (),
         plugins: Plugins | None = None,
@@ -129,7 +130,8 @@ class Bot:
         self._call_scope = trio.CancelScope()
         self._shield = trio.CancelScope()
         self._shield.shield = True
-        redactor = self._make_redactor(transcriber, synthesizer, sinks)
+        transcribers = [transcriber, *fallback] if transcriber is not None else []
+        redactor = self._make_redactor(transcribers, synthesizer, sinks)
         self._context = context = BotContext(
             id=bot_id,
             folder=folder,
@@ -155,7 +157,7 @@ class Bot:
         self._listening = Listening(
             context,
             self,
-            transcriber=transcriber,
+            transcribers=transcribers,
             sinks=self._sinks,
             revisers=self._plugins.implementations("meetcore_revise_segment"),
             context=TranscriberContext(
@@ -182,12 +184,12 @@ class Bot:
 
     def _make_redactor(
         self,
-        transcriber: Transcriber | None,
+        transcribers: Sequence[Transcriber],
         synthesizer: Synthesizer | None,
         sinks: Sequence[tuple[str, Sink]],
     ) -> Redactor:
         redactor = Redactor([self.link.passcode])
-        holders = [self._platform.options, transcriber and transcriber.options]
+        holders = [self._platform.options, *(each.options for each in transcribers)]
         holders.append(synthesizer and synthesizer.options)
         for holder in [*holders, *(sink.options for _, sink in sinks)]:
             for secret in secrets_in(holder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from meetcore.bot.bot import Bot
 from meetcore.log.folders import make_bot_folder
 from meetcore.model.config import BotConfig, changed, load_config
 from meetcore.model.errors import ConfigError, MeetcoreError, NotInTrio
-from meetcore.model.languages import spoken_language
+from meetcore.model.languages import LanguageRefused, spoken_language
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.settings import BotSettings, PluginSettings
 from meetcore.plugin.auto_transcriber import AUTO
@@ -24,6 +25,8 @@ from meetcore.plugin.platform import Capability
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import Sink
 from meetcore.plugin.transcriber import Transcriber
+
+_LOG = logging.getLogger("meetcore.bot")
 
 __all__ = ["OpenBotOptions", "new_bot_id", "open_bot", "prepare_bot", "require_trio"]
 
@@ -67,6 +70,45 @@ def _instance_name(sink: Sink) -> str:
     return name
 
 
+def _fallback(
+    transcriber: Transcriber | None, config: BotConfig, plugins: Plugins
+) -> list[Transcriber]:
+    """Return the transcribers that take over, in order: those of the configuration that can.
+
+    The list may be a server's and the choice an order's: the chosen one is passed over in it, and
+    so is, with a warning, one that does not speak the language.
+
+    Raises:
+        UnknownPlugin: A name.
+        ConfigError: One is there twice, or makes its text of captions, which needs no stream.
+    """
+    taken: list[Transcriber] = []
+    for name in config.transcription.fallback:
+        each = plugins.transcriber(name, config)
+        if each.name in {other.name for other in taken}:
+            raise ConfigError(
+                f"The transcriber {each.name!r} is there twice in fallback of [transcription].",
+                "Name each once.",
+            )
+        if each.capabilities.wants == "captions":
+            raise ConfigError(
+                f"The transcriber {each.name!r} has no place in a fallback: it hears nothing.",
+                "Choose transcribers that listen.",
+            )
+        taken.append(each)
+    if transcriber is None or transcriber.capabilities.wants == "captions":
+        return []
+    able: list[Transcriber] = []
+    for each in taken:
+        try:
+            spoken_language(config.language, each.capabilities.languages, each.name)
+        except LanguageRefused as error:
+            _LOG.warning("It takes no part in the fallback: %s", error.message)
+        else:
+            able.append(each)
+    return [each for each in able if each.name != transcriber.name]
+
+
 def prepare_bot(
     url: str,
     config: BotConfig,
@@ -100,7 +142,8 @@ def prepare_bot(
     Raises:
         UnknownMeetingUrl, AmbiguousMeetingUrl: The link.
         UnknownPlugin: A name.
-        ConfigError: A setting, or captions as transcript on a platform that gives none.
+        ConfigError: A setting, or captions as transcript on a platform that gives none, or a
+            fallback that cannot be one.
         LanguageRefused: The transcriber does not speak the language.
         StorageUnavailable: The folder.
     """
@@ -129,6 +172,7 @@ def prepare_bot(
         speaks = transcriber.capabilities.languages
         language = spoken_language(config.language, speaks, transcriber.name)
         config = evolve(config, language=language)
+    fallback = _fallback(transcriber, config, plugins)
     named: list[tuple[str, Sink]] = []
     for sink in [*config.sinks, *sinks]:
         name = sink if isinstance(sink, str) else _instance_name(sink)
@@ -148,6 +192,7 @@ def prepare_bot(
         bot_id=bot_id,
         transcriber=transcriber,
         transcriber_because=chosen_because,
+        fallback=fallback,
         synthesizer=synthesizer or None,
         sinks=named,
         plugins=plugins,

@@ -85,7 +85,7 @@ class Listening:
     Args:
         bot: The bot's records.
         view: The bot as plugins see it.
-        transcriber: Who transcribes, None for nobody.
+        transcribers: Who transcribes: the chosen one, and those that take over; none for nobody.
         sinks: Who gets audio.
         revisers: The plugins' `meetcore_revise_segment`, in order.
         context: What the transcriber gets.
@@ -97,7 +97,7 @@ class Listening:
         bot: BotContext,
         view: BotView,
         *,
-        transcriber: Transcriber | None,
+        transcribers: Sequence[Transcriber],
         sinks: Sequence[SinkRunner],
         revisers: Sequence[HookImplementation],
         context: TranscriberContext,
@@ -112,21 +112,22 @@ class Listening:
         self._revision = Revision(bot, view, revisers, self._changed, self._recut)
         self._to_recut: dict[str, None] = {}
         self._captions: Captioning | None = None
-        if transcriber is not None and transcriber.capabilities.wants == "captions":
-            own = transcriber.options
+        if transcribers and transcribers[0].capabilities.wants == "captions":
+            own = transcribers[0].options
             options = own if isinstance(own, CaptionsOptions) else CaptionsOptions()
             self._captions = Captioning(bot, options, self._revision.take)
-            transcriber = None
+            transcribers = ()
         self._transcriber: TranscriberRunner | None = None
-        if transcriber is not None:
+        if transcribers:
             self._transcriber = TranscriberRunner(
-                transcriber,
+                transcribers,
                 bot,
                 context,
                 take_hypothesis=self.take_hypothesis,
                 meeting_time=self.meeting_time,
                 failed=failed,
                 changed=self._changed,
+                switched=self._choose_streams,
             )
         self._mix: TrackMix | None = None
         self._mix_transcription: TrackTranscription | None = None
@@ -138,8 +139,7 @@ class Listening:
         self._closed = False
         self._paused = False
         self._heard_sound = False
-        waiting = bool(self._sinks) or self._captions is None
-        self.health = AudioHealth(bot, waiting=waiting)
+        self.health = AudioHealth(bot, waiting=bool(self._sinks) or self._captions is None)
         self._in_call = False
         self.drained = trio.Event()
 

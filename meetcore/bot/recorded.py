@@ -20,7 +20,8 @@ from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.audio.utterance import SpeechRules
 from meetcore.audio.vad import VoiceDetector
 from meetcore.bot.context import BotContext
-from meetcore.bot.stream_slots import StreamSlots
+from meetcore.bot.held_transcriber import HeldTranscriber
+from meetcore.bot.one_transcriber import OneTranscriber
 from meetcore.bot.tracks import BeginUtterance, FeedItem, TrackPath
 from meetcore.bot.transcribing import TrackTranscription
 from meetcore.log.journal import Journal
@@ -29,6 +30,7 @@ from meetcore.model.assembler import Attribution, TranscriptAssembler
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import MeetcoreError, TranscriberError, found_in
 from meetcore.model.events import Event, TranscriptionGap
+from meetcore.model.languages import spoken_language
 from meetcore.model.roster import NameSource, Participant, Roster, SpeakingTimeline
 from meetcore.model.secrets import Redactor, secrets_in
 from meetcore.model.transcript import Hypothesis, Segment, spoken_order
@@ -119,8 +121,7 @@ class _RecordedRun:
     progress: Callable[[str, float], None]
     assembler: TranscriptAssembler
     limit: trio.CapacityLimiter
-    slots: StreamSlots
-    ready: trio.Event = field(factory=trio.Event)
+    held: HeldTranscriber
     wake: Wake = field(factory=Wake)
     segments: list[Segment] = field(factory=list)
     starts: dict[str, int] = field(factory=dict)
@@ -152,14 +153,12 @@ class _RecordedRun:
         audio = self.bot.config.audio
         transcription = TrackTranscription(
             key,
-            self.transcriber,
+            OneTranscriber(self.held),
             self.bot,
             self.bot.ledger.account(key, "transcriber"),
             take_hypothesis=partial(self.take, track),
             meeting_time=lambda sample: sample / SAMPLE_RATE_HZ + track.start_s,
             stopped=self.stopped,
-            ready=self.ready,
-            slots=self.slots,
         )
         kept = {start: heard for (of, start), heard in self.kept.items() if of == key}
         feed = _KeptSpeech(transcription, kept, partial(self.take, track, key))
@@ -240,11 +239,13 @@ async def transcribe_recording(
         progress: Told of each number of seconds of a track that was taken.
 
     Raises:
+        LanguageRefused: The transcriber does not speak the language.
         TranscriberError: The transcriber cannot be used, or stopped for good; what was finalized
             was told before.
         MeetcoreError: A track cannot be read.
     """
     config = config or BotConfig()
+    spoken_language(config.language, transcriber.capabilities.languages, transcriber.name)
     events: list[Event] = []
     roster = Roster()
     assembler = TranscriptAssembler(roster, SpeakingTimeline())
@@ -273,6 +274,13 @@ async def transcribe_recording(
         )
         bot.journal.listen(events.append)
         bot.roster.present.update(roster.present)
+        context = TranscriberContext(
+            bot_id=name,
+            folder=folder,
+            redactor=redactor,
+            notice=partial(bot.transcriber_notice, transcriber.name),
+        )
+        held = HeldTranscriber(0, transcriber, bot, context)
         recording = _RecordedRun(
             transcriber,
             bot,
@@ -281,17 +289,11 @@ async def transcribe_recording(
             progress,
             assembler,
             trio.CapacityLimiter(min(limit or _AT_ONCE, _AT_ONCE)),
-            StreamSlots(limit),
-        )
-        context = TranscriberContext(
-            bot_id=name,
-            folder=folder,
-            redactor=redactor,
-            notice=partial(bot.transcriber_notice, transcriber.name),
+            held,
         )
         try:
             async with transcriber.open(context):
-                recording.ready.set()
+                held.ready.set()
                 async with trio.open_nursery() as nursery:
                     for track in tracks:
                         nursery.start_soon(recording.transcribe, track)

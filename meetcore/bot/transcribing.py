@@ -2,26 +2,37 @@
 
 The rules come from what live systems lost audio by: any failure of the stream (a send, a result,
 a silence where an answer was due) ends the same scope; another stream is opened after a pause that
-grows; the utterances that had no final are replayed to it, each once; and what is not replayed is a
-`TranscriptionGap`, never silence. Of an utterance whose first words were settled already, those are
-kept and only the rest is replayed; one that gets further in this way is tried again.
+grows; the utterances that had no final are replayed to it; and what is not replayed is a
+`TranscriptionGap`, never silence. An utterance is replayed once, since it may be what breaks the
+stream; more often where nobody has heard it, since the provider is not to be reached or takes no
+more for now. Of one whose first words were settled already, those are kept and only the rest is
+replayed; one that gets further in this way is tried again. Whose stream it is, is the runner's to
+say: another transcriber gets the same replay.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
+from typing import Protocol
 
 import trio
-from attrs import define, evolve, field
+from attrs import evolve
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.ledger import Account
-from meetcore.audio.utterance import EndCause
 from meetcore.bot.context import BotContext
-from meetcore.bot.stream_slots import StreamSlots
+from meetcore.bot.fallback import NextStep, TranscriberTrouble
+from meetcore.bot.held_transcriber import (
+    FIRST_RETRY_S,
+    LONGEST_RETRY_S,
+    MOST_RETRIES,
+    HeldTranscriber,
+)
+from meetcore.bot.owed_utterance import LatestFinals, OwedUtterance
+from meetcore.bot.stream_usage import stream_usage
 from meetcore.bot.tracks import BeginUtterance, EndUtterance, FeedItem
 from meetcore.log.mailbox import Wake
 from meetcore.model.backoff import backoff_s
@@ -29,7 +40,6 @@ from meetcore.model.errors import TranscriberError, found_in
 from meetcore.model.events import (
     AudioLost,
     TranscriberRestarted,
-    TranscriberUsage,
     TranscriptionGap,
     TranscriptionStopped,
 )
@@ -37,109 +47,37 @@ from meetcore.model.transcript import Hypothesis, Word
 from meetcore.plugin.transcriber import (
     ProviderUsage,
     StreamRequest,
-    Transcriber,
     TranscriberStream,
     UntranscribedAudio,
 )
 
-__all__ = ["FIRST_RETRY_S", "LONGEST_RETRY_S", "MOST_RETRIES", "TrackTranscription"]
+__all__ = ["TrackTranscription", "TranscriberLineup"]
 
-FIRST_RETRY_S = 0.25
-LONGEST_RETRY_S = 8.0
-MOST_RETRIES = 12
 HEALTHY_S = 30.0
+MOST_REPLAYS = {"network": 10, "rate": 10}
+"""How often an utterance is said again after trouble of a kind; once after any other."""
+
 FEED_LIMIT_S = 60.0
-_MOST_FINALS = 1000
+LEAD_SAMPLES = SAMPLE_RATE_HZ
 
 
-@define
-class _Utterance:
-    """An utterance whose final has not come, with its audio for a replay."""
+class TranscriberLineup(Protocol):
+    """Who transcribes a bot's tracks: what a track asks of it."""
 
-    utterance_id: str
-    start_sample: int
-    chunks: list[Chunk] = field(factory=list)
-    end_sample: int | None = None
-    cause: EndCause = "silence"
-    ended_at: float = 0.0
-    replays: int = 0
-    revision: int = 0
-    revision_base: int = 0
-    settled: tuple[Word, ...] = ()
-    kept: tuple[Word, ...] = ()
-    confidence: float | None = None
-    language: str | None = None
+    def choice(self, track_id: str) -> HeldTranscriber:
+        """Return who transcribes a track now."""
+        ...
 
-    @property
-    def last_sample(self) -> int:
-        if self.end_sample is not None:
-            return self.end_sample
-        return self.chunks[-1].end_sample if self.chunks else self.start_sample
+    def spares(self, index: int) -> frozenset[int]:
+        """Return the places of all transcribers but one."""
+        ...
 
-    @property
-    def unsettled_from(self) -> int:
-        """Where that begins which has no settled words yet."""
-        if not self.settled:
-            return self.start_sample
-        settled_to = math.ceil(round(self.settled[-1].end_s * SAMPLE_RATE_HZ, 3))
-        return min(max(self.start_sample, settled_to), max(self.start_sample, self.last_sample))
+    def finished(self, track_id: str, held: HeldTranscriber, sound: Sequence[Chunk]) -> None:
+        """Take it that an utterance had its final, and of what sound."""
 
-    def joined(self, result: Hypothesis) -> Hypothesis:
-        """Return a result behind the words that earlier streams settled; learn what is settled."""
-        if self.kept:
-            text = " ".join([*(word.text for word in self.kept), result.text]).strip()
-            result = evolve(
-                result,
-                text=text,
-                words=(*self.kept, *result.words),
-                settled_words=len(self.kept) + result.settled_words,
-            )
-        if result.settled_words > len(self.settled):
-            self.settled = result.words[: result.settled_words]
-        self.confidence, self.language = result.confidence, result.language
-        return result
-
-    def unsettled_chunks(self) -> list[Chunk]:
-        """Return the audio that has no settled words yet."""
-        start, chunks = self.unsettled_from, list[Chunk]()
-        for chunk in self.chunks:
-            skip = max(0, start - chunk.start_sample)
-            if skip < chunk.samples:
-                rest = evolve(chunk, start_sample=chunk.start_sample + skip, pcm=chunk.pcm[skip:])
-                chunks.append(rest if skip else chunk)
-        return chunks
-
-    def as_settled(self) -> Hypothesis:
-        """Return what of it was settled, as all that there will be of it."""
-        return Hypothesis(
-            utterance_id=self.utterance_id,
-            revision=self.revision + 1,
-            text=" ".join(word.text for word in self.settled),
-            words=self.settled,
-            final=True,
-            confidence=self.confidence,
-            language=self.language,
-        )
-
-
-@define
-class _Finals:
-    """The revisions of the last finals, by utterance: what a correction has to be above of."""
-
-    _revisions: dict[str, tuple[int, int]] = field(factory=dict)
-
-    def add(self, utterance: _Utterance) -> None:
-        self._revisions[utterance.utterance_id] = (utterance.revision, utterance.revision_base)
-        while len(self._revisions) > _MOST_FINALS:
-            del self._revisions[next(iter(self._revisions))]
-
-    def corrected(self, result: Hypothesis) -> Hypothesis | None:
-        """Return a correction with its revision, None where it is none."""
-        last, base = self._revisions.get(result.utterance_id, (0, 0))
-        if not last or not result.final or base + result.revision <= last:
-            return None
-        self._revisions[result.utterance_id] = (base + result.revision, base)
-        return evolve(result, revision=base + result.revision)
+    def trouble(self, trouble: TranscriberTrouble) -> NextStep:
+        """Take a failure; return what the track does."""
+        ...
 
 
 class TrackTranscription:
@@ -147,50 +85,36 @@ class TrackTranscription:
 
     Args:
         track_id: The track.
-        transcriber: The plugin.
+        lineup: Says who transcribes it.
         bot: The bot's records.
         account: Counts what was fed and what was lost.
         take_hypothesis: Called with each result of the track.
         meeting_time: Says where a sample of the call's clock lies in the meeting, in seconds.
         stopped: Called when the track is not transcribed any more.
-        ready: Set once the transcriber is open.
-        slots: How many streams may be open at once.
     """
 
     def __init__(
         self,
         track_id: str,
-        transcriber: Transcriber,
+        lineup: TranscriberLineup,
         bot: BotContext,
         account: Account,
         *,
         take_hypothesis: Callable[[str, Hypothesis], None],
         meeting_time: Callable[[int], float],
         stopped: Callable[[TranscriberError], None],
-        ready: trio.Event,
-        slots: StreamSlots,
     ) -> None:
         self.track_id = track_id
-        self._transcriber = transcriber
+        self._lineup = lineup
+        self._held = lineup.choice(track_id)
         self._bot = bot
         self._take_hypothesis = take_hypothesis
         self._meeting_time = meeting_time
         self._tell_stopped = stopped
         self._account = account
-        self._ready = ready
-        self._slots = slots
-        self._limits = transcriber.capabilities
-        self._request = StreamRequest(
-            bot_id=bot.id,
-            track_id=track_id,
-            emit=self._emit,
-            used=self._used,
-            notice=partial(bot.transcriber_notice, transcriber.name, track_id=track_id),
-            language=bot.config.language,
-            vocabulary=bot.config.vocabulary,
-            terms=self._terms,
-            diarize=bot.config.transcription.diarize,
-        )
+        self._attempts: dict[int, int] = {}
+        self._most_replays = 1
+        self._began = False
         self._sessions = 0
         self._opened_at: float | None = None
         self._sent = 0
@@ -199,9 +123,11 @@ class TrackTranscription:
         self._waiting = 0
         self._wake = Wake()
         self._closed = False
-        self._open: dict[str, _Utterance] = {}
-        self._finals = _Finals()
-        self._current: _Utterance | None = None
+        self._speaking = False
+        self._between: deque[Chunk] = deque()
+        self._open: dict[str, OwedUtterance] = {}
+        self._finals = LatestFinals()
+        self._current: OwedUtterance | None = None
         self._stopped: TranscriberError | None = None
         self._draining = False
 
@@ -258,6 +184,10 @@ class TrackTranscription:
             )
         )
 
+    def look_again(self) -> None:
+        """Take it that who transcribes may be another now."""
+        self._wake.set()
+
     def close(self) -> None:
         """Say that nothing follows; the task ends once everything had its final."""
         self._closed = True
@@ -286,6 +216,7 @@ class TrackTranscription:
         result = utterance.joined(result)
         self._take_hypothesis(self.track_id, result)
         if result.final:
+            self._lineup.finished(self.track_id, self._held, utterance.chunks)
             self._settle(result.utterance_id)
 
     def _terms(self) -> tuple[str, ...]:
@@ -315,7 +246,7 @@ class TrackTranscription:
             self._current = None
         self._wake.set()
 
-    def _take_settled(self, utterance: _Utterance) -> None:
+    def _take_settled(self, utterance: OwedUtterance) -> None:
         """Make a final of the words that were settled, where nothing more will come."""
         if utterance.settled:
             final = utterance.as_settled()
@@ -326,23 +257,24 @@ class TrackTranscription:
 
     async def run(self) -> None:
         """Serve the feed until it is closed and everything is final, or stop for good."""
-        attempt = 0
         while True:
             if not await self._something_to_do():
                 return
-            await self._ready.wait()
+            self._held = held = await self._chosen()
             opened_at = trio.current_time()
             try:
-                async with self._slots.place(self, self._wake):
+                async with held.slots.place(self, self._wake):
                     opened_at = trio.current_time()
-                    await self._session()
+                    if not self._leaving:  # who waited for a place may be another's by now
+                        await self._session(held)
                 continue
             except Exception as error:  # noqa: BLE001  whatever it is, the track goes on
                 if trio.current_time() - opened_at > HEALTHY_S:
-                    attempt = 0
-                attempt += 1
+                    self._attempts.pop(held.index, None)
                 trouble = self._sort_out(error)
-            if not trouble.retryable or attempt > MOST_RETRIES:
+            attempt = self._attempts[held.index] = self._attempts.get(held.index, 0) + 1
+            step = self._after(trouble, attempt, opened_at)
+            if step is NextStep.STOP:
                 self._stop(trouble)
                 await self._discard()
                 return
@@ -354,25 +286,79 @@ class TrackTranscription:
                     attempt=attempt,
                 )
             )
-            pause_s = backoff_s(attempt, FIRST_RETRY_S, LONGEST_RETRY_S, self._bot.random)
-            await trio.sleep(max(pause_s, trouble.retry_after_s or 0.0))
+            if step is NextStep.RETRY:
+                pause_s = backoff_s(attempt, FIRST_RETRY_S, LONGEST_RETRY_S, self._bot.random)
+                await self._pause(max(pause_s, trouble.retry_after_s or 0.0))
 
-    async def _session(self) -> None:
+    async def _chosen(self) -> HeldTranscriber:
+        """Wait for one that is open, whoever's turn it is by then."""
+        while True:
+            held = self._lineup.choice(self.track_id)
+            if held.ready.is_set():
+                return held
+            await self._wake.wait()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before the next try, as long as it is the same one's turn."""
+        with trio.move_on_after(seconds):
+            while self._lineup.choice(self.track_id) is self._held:
+                await self._wake.wait()
+
+    def _after(self, trouble: TranscriberError, attempt: int, opened_at: float) -> NextStep:
+        """Have it decided what follows from a failure."""
+        now_s, held = trio.current_time(), self._held
+        owed = [each.ended_at for each in self._open.values() if each.end_sample is not None]
+        self._most_replays = MOST_REPLAYS.get(trouble.kind, 1)
+        spares, untried = self._lineup.spares(held.index), frozenset[int]()
+        for each in self._open.values() if spares else ():
+            if each.replays.get(held.index, 0) >= self._most_replays:
+                untried |= spares - each.replays.keys()
+        return self._lineup.trouble(
+            TranscriberTrouble(
+                track_id=self.track_id,
+                index=held.index,
+                error=trouble,
+                since_s=min([now_s, *owed] if self._began else [opened_at]),
+                now_s=now_s,
+                exhausted=attempt > MOST_RETRIES,
+                untried=untried,
+            )
+        )
+
+    @property
+    def _leaving(self) -> bool:
+        """Whether it is another's turn: the stream ends when nothing of it is open."""
+        return self._lineup.choice(self.track_id) is not self._held
+
+    async def _session(self, held: HeldTranscriber) -> None:
         """Open a stream and serve it until there is nothing to do; tell what it used."""
         self._draining = False
+        self._began = False
         self._sessions += 1
         self._sent = 0
         self._usage.clear()
         self._opened_at = trio.current_time()
+        request = StreamRequest(
+            bot_id=self._bot.id,
+            track_id=self.track_id,
+            emit=self._emit,
+            used=self._used,
+            notice=partial(self._bot.transcriber_notice, held.name, track_id=self.track_id),
+            language=held.language,
+            vocabulary=self._bot.config.vocabulary,
+            terms=self._terms,
+            diarize=self._bot.config.transcription.diarize,
+        )
         try:
-            with trio.fail_after(self._limits.open_timeout_s) as scope:
-                async with self._transcriber.stream(self._request) as stream:
+            with trio.fail_after(held.limits.open_timeout_s) as scope:
+                async with held.transcriber.stream(request) as stream:
                     scope.deadline = math.inf
+                    self._began = True
                     try:
                         await self._replay(stream)
                         await self._serve(stream)
                     finally:
-                        scope.deadline = trio.current_time() + self._limits.call_timeout_s
+                        scope.deadline = trio.current_time() + held.limits.call_timeout_s
         except Exception:
             self._tell_usage()
             raise
@@ -381,24 +367,14 @@ class TrackTranscription:
     def _tell_usage(self) -> None:
         """Tell, once for each stream, what it used."""
         opened_at, self._opened_at = self._opened_at, None
-        if opened_at is None or not (self._sent or self._usage):
-            return
-        costs = [usage.cost for usage in self._usage if usage.cost is not None]
-        currencies = [usage.currency for usage in self._usage if usage.currency is not None]
-        self._bot.record(
-            TranscriberUsage(
-                transcriber=self._transcriber.name,
-                track_id=self.track_id,
-                audio_s=round(self._sent / SAMPLE_RATE_HZ, 3),
-                open_s=round(trio.current_time() - opened_at, 3),
-                billed_s=sum(usage.billed_s for usage in self._usage) if self._usage else None,
-                cost=sum(costs) if costs else None,
-                currency=currencies[-1] if currencies else None,
+        if opened_at is not None and (self._sent or self._usage):
+            open_s = trio.current_time() - opened_at
+            self._bot.record(
+                stream_usage(self._held.name, self.track_id, self._sent, open_s, self._usage)
             )
-        )
 
     async def _call(self, call: Awaitable[None]) -> None:
-        with trio.fail_after(self._limits.call_timeout_s):
+        with trio.fail_after(self._held.limits.call_timeout_s):
             await call
 
     async def _feed(self, stream: TranscriberStream, chunk: Chunk) -> None:
@@ -417,15 +393,17 @@ class TrackTranscription:
         if trouble is None and found_in(error, trio.TooSlowError) is not None:
             return TranscriberError("network", "It did not answer in time.", retryable=True)
         if trouble is None:
-            self._bot.plugin_failed(self._transcriber.name, "transcriber stream", error)
+            self._bot.plugin_failed(self._held.name, "transcriber stream", error)
             trouble = TranscriberError("crashed", f"{type(error).__name__}", retryable=True)
         return trouble
 
     async def _replay(self, stream: TranscriberStream) -> None:
+        index = self._held.index
         for key, utterance in list(self._open.items()):
             if len(utterance.settled) > len(utterance.kept):
-                utterance.kept, utterance.replays = utterance.settled, 0
-            if utterance.replays >= 1:
+                utterance.kept = utterance.settled
+                utterance.replays.clear()
+            if utterance.replays.get(index, 0) >= self._most_replays:
                 heard_to = utterance.last_sample
                 self._gap(utterance.unsettled_from, heard_to, "failed_twice")
                 if utterance.end_sample is not None:
@@ -435,8 +413,9 @@ class TrackTranscription:
                 # It is still being spoken: what comes of it from now on is tried afresh.
                 utterance.start_sample = heard_to
                 utterance.chunks.clear()
-                utterance.replays = -1
-            utterance.replays += 1
+                utterance.replays.clear()
+                utterance.replays[index] = -1
+            utterance.replays[index] = utterance.replays.get(index, 0) + 1
             utterance.revision_base = utterance.revision
             await self._call(stream.begin_utterance(key, utterance.unsettled_from))
             for chunk in utterance.unsettled_chunks():
@@ -446,10 +425,12 @@ class TrackTranscription:
 
     async def _serve(self, stream: TranscriberStream) -> None:
         """Pass on what comes, until the feed is closed or there is nothing to do for long."""
-        final_timeout_s = self._limits.final_timeout_s
+        limits, slots = self._held.limits, self._held.slots
         while True:
-            while self._items:
+            while self._items and not self._at_border:
                 await self._pass_on(stream, self._items.popleft())
+            if self._at_border and not self._open:
+                return
             if self._closed and not self._open:
                 return
             if self._closed and not self._draining:
@@ -457,24 +438,35 @@ class TrackTranscription:
                 await self._call(stream.flush())
                 continue
             if not self._open:
-                steady = self._limits.wants == "continuous"
-                if (self._slots.wanted and not steady) or await self._idle():
+                steady = limits.wants == "continuous"
+                if (slots.wanted and not steady) or await self._idle():
                     return
                 continue
             due = min(
-                (u.ended_at + final_timeout_s for u in self._open.values() if u.end_sample),
+                (
+                    u.ended_at + limits.final_timeout_s
+                    for u in self._open.values()
+                    if u.end_sample is not None
+                ),
                 default=math.inf,
             )
             with trio.move_on_at(due) as overdue:
                 await self._wake.wait()
             if overdue.cancelled_caught:
                 raise TranscriberError(
-                    "server", f"No final result within {final_timeout_s:g} s.", retryable=True
+                    "server",
+                    f"No final result within {limits.final_timeout_s:g} s.",
+                    retryable=True,
                 )
+
+    @property
+    def _at_border(self) -> bool:
+        """Whether another transcriber gets what follows: nobody is in the middle of speaking."""
+        return not self._speaking and self._leaving
 
     async def _idle(self) -> bool:
         """Wait for something to do; return whether it took so long that the stream is to go."""
-        limit_s = self._limits.idle_timeout_s
+        limit_s = self._held.limits.idle_timeout_s
         with trio.move_on_after(math.inf if limit_s is None else limit_s):
             await self._wake.wait()
             return False
@@ -484,23 +476,53 @@ class TrackTranscription:
         # What was taken off the feed is put into the replay store before the plugin sees
         # it, so that a failure in mid-call loses nothing.
         if isinstance(item, BeginUtterance):
-            utterance = _Utterance(item.utterance_id, item.start_sample)
+            utterance = OwedUtterance(item.utterance_id, item.start_sample)
+            utterance.chunks.extend(self._lead(item.start_sample))
             self._open[item.utterance_id] = self._current = utterance
+            self._speaking = True
             await self._call(stream.begin_utterance(item.utterance_id, item.start_sample))
+            if not self._continuous:
+                for chunk in list(utterance.chunks):
+                    self._account.withheld -= chunk.samples
+                    self._account.delivered += chunk.samples
+                    await self._feed(stream, chunk)
         elif isinstance(item, EndUtterance):
             ended = self._open.get(item.utterance_id)
             self._current = None
+            self._speaking = False
             if ended is not None:
                 ended.end_sample, ended.cause = item.end_sample, item.cause
                 await self._end(stream, ended)
         else:
             self._waiting -= item.samples
+            if not self._speaking:
+                self._between.append(item)
+                while self._between[0].end_sample < item.end_sample - LEAD_SAMPLES:
+                    self._between.popleft()
+                if not self._continuous:
+                    self._account.withheld += item.samples
+                    return
             self._account.delivered += item.samples
             if self._current is not None:
                 self._current.chunks.append(item)
             await self._feed(stream, item)
 
-    async def _end(self, stream: TranscriberStream, utterance: _Utterance) -> None:
+    @property
+    def _continuous(self) -> bool:
+        return self._held.limits.wants == "continuous"
+
+    def _lead(self, start_sample: int) -> Iterator[Chunk]:
+        """Yield the beginning of an utterance that came before it was known to be one.
+
+        That is so where one of the transcribers wants what is between utterances, too.
+        """
+        while self._between:
+            chunk = self._between.popleft()
+            if chunk.end_sample > start_sample:
+                first = max(0, start_sample - chunk.start_sample)
+                yield Chunk(chunk.track_id, chunk.start_sample + first, chunk.pcm[first:])
+
+    async def _end(self, stream: TranscriberStream, utterance: OwedUtterance) -> None:
         assert utterance.end_sample is not None
         utterance.ended_at = trio.current_time()
         await self._call(

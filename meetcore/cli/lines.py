@@ -48,6 +48,7 @@ from meetcore.model.events import (
     TrackOwnerIdentified,
     TranscriberNotice,
     TranscriberRestarted,
+    TranscriberSwitched,
     TranscriberUsage,
     TranscriptionGap,
     TranscriptionStopped,
@@ -70,6 +71,7 @@ TROUBLE: tuple[type[Event], ...] = (
     RosterDegraded,
     SegmentWithheld,
     TranscriberRestarted,
+    TranscriberSwitched,
     TranscriptionGap,
     TranscriptionStopped,
 )
@@ -284,6 +286,12 @@ def _(event: TranscriptionGap) -> str:
 @_line.register
 def _(event: TranscriberRestarted) -> str:
     return f"transcriber restarted for {event.track_id}: {event.detail}"
+
+
+@_line.register
+def _(event: TranscriberSwitched) -> str:
+    what = f"{event.track_id} is transcribed" if event.track_id else "transcribed"
+    return f"{what} by {event.transcriber} now, not by {event.previous}: {event.detail}"
 
 
 @_line.register

@@ -22,8 +22,17 @@ from meetcore.model.lifecycle import (
     Outcome,
     outcome_of,
 )
+from meetcore.model.transcription_cost import TranscriptionCost
 
-__all__ = ["REMEDIES", "Attended", "attend", "choose_view", "exit_code", "outcome_lines"]
+__all__ = [
+    "REMEDIES",
+    "Attended",
+    "attend",
+    "choose_view",
+    "exit_code",
+    "outcome_lines",
+    "usage_lines",
+]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 REMEDIES: dict[EndReason, str] = {
@@ -115,7 +124,24 @@ def outcome_lines(attended: Attended) -> list[str]:
         lines.append(terminal.evidence.hint)
     elif remedy := REMEDIES.get(reason):
         lines.append(remedy.format(folder=bot.folder))
-    return lines + artifact_lines(bot)
+    account = TranscriptionCost()
+    for event in bot.journal.read():
+        account.take(event)
+    return lines + usage_lines(account) + artifact_lines(bot)
+
+
+def usage_lines(account: TranscriptionCost) -> list[str]:
+    """Return a line about who transcribed and what it cost, none where that says nothing."""
+    totals = account.totals.values()
+    if len(totals) < 2 and not account.costs:
+        return []
+    parts: list[str] = []
+    for total in totals:
+        costs = ", ".join(f"{cost:.4f} {currency}" for currency, cost in total.costs.items())
+        parts.append(
+            f"{total.audio_s:.1f} s by {total.transcriber}{f' ({costs})' if costs else ''}"
+        )
+    return [f"transcribed: {', '.join(parts)}"]
 
 
 def artifact_lines(bot: Bot) -> list[str]:

@@ -140,6 +140,10 @@ class TranscriptionConfig:
         diarize: Whether the transcriber is asked to tell voices on one track apart.
         offer_names: Whether the participants' names are offered to the transcriber as words that
             are likely to be said, beside the vocabulary.
+        fallback: Names of transcribers that take over, in this order, when the chosen one stops,
+            cannot be opened or stays in trouble. The chosen one is tried out in the background,
+            and has its place back when it answers. No word is lost or there twice by it.
+        fallback_after_s: How long trouble that may pass lasts before another takes over.
     """
 
     __config_section__ = "transcription"
@@ -147,6 +151,8 @@ class TranscriptionConfig:
     streams: str = field(default="auto", validator=attrs.validators.in_(("auto", "tracks", "mix")))
     diarize: bool = False
     offer_names: bool = True
+    fallback: tuple[str, ...] = ()
+    fallback_after_s: float = field(default=5.0, validator=_positive)
 
 
 @frozen(kw_only=True)

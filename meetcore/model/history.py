@@ -28,6 +28,7 @@ from meetcore.model.events import (
     SpeakingStarted,
     SpeakingStopped,
     StateChanged,
+    TranscriberUsage,
     TranscriptionStopped,
 )
 from meetcore.model.lifecycle import (
@@ -39,6 +40,7 @@ from meetcore.model.lifecycle import (
     check_transition,
 )
 from meetcore.model.roster import Participant, SpeakingTimeline
+from meetcore.model.transcription_cost import TranscriptionCost
 
 __all__ = ["BotHistory", "ChatEntry", "Presence", "Transition"]
 
@@ -107,6 +109,7 @@ class BotHistory:
         capture_trouble: What is wrong with the audio now, None for nothing.
         transcription_trouble: Why nothing is transcribed any more, None otherwise.
         person_needed: What a person is asked to do at the browser just now, None for nothing.
+        transcription_cost: What its transcription used and cost.
         events_lost: How many events cannot be read any more.
         ledger_closed: Whether the account of its audio was closed: it finished in order.
         last_seq: Number of the newest event.
@@ -126,6 +129,7 @@ class BotHistory:
     capture_trouble: str | None = None
     transcription_trouble: str | None = None
     person_needed: str | None = None
+    transcription_cost: TranscriptionCost = field(factory=TranscriptionCost)
     events_lost: int = 0
     ledger_closed: bool = False
     last_seq: int = 0
@@ -243,6 +247,8 @@ class BotHistory:
             self.transcription_trouble = event.detail
         elif isinstance(event, PersonAskedFor):
             self.person_needed = event.what if event.needed else None
+        elif isinstance(event, TranscriberUsage):
+            self.transcription_cost.take(event)
 
     def _moved(self, event: StateChanged) -> None:
         transition = Transition(

@@ -44,6 +44,8 @@ class TranscriptionSettings(TypedDict, total=False):
     streams: Literal["auto", "tracks", "mix"]
     diarize: bool
     offer_names: bool
+    fallback: Sequence[str]
+    fallback_after_s: float
 
 
 class BotSettings(TypedDict, total=False):

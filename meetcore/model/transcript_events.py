@@ -14,6 +14,7 @@ __all__ = [
     "SegmentWithheld",
     "TranscriberNotice",
     "TranscriberRestarted",
+    "TranscriberSwitched",
     "TranscriberUsage",
     "TranscriptionGap",
     "TranscriptionStopped",
@@ -70,6 +71,23 @@ class TranscriberRestarted(Event):
     kind: str
     detail: str
     attempt: int
+
+
+@frozen(kw_only=True)
+class TranscriberSwitched(Event):
+    """Another transcriber of `[transcription] fallback` hears the bot, or one track, from now on.
+
+    `previous` and `transcriber` are their names. `track_id` is None for the whole bot. `kind` is
+    that of the trouble, or `recovered` where a better one answers again; `detail` is its text.
+    Speech that had no final is said again to the new one: nothing is missing, nothing there twice.
+    """
+
+    type: ClassVar[str] = "transcriber.switched"
+    track_id: str | None
+    previous: str
+    transcriber: str
+    kind: str
+    detail: str
 
 
 @frozen(kw_only=True)

@@ -406,6 +406,8 @@ class Plugins:
     def transcriber(self, name: str, config: BotConfig) -> Transcriber:
         """Return a transcriber with its settings; `auto` is the best that can be used.
 
+        `openai:spare` is a second one of `openai`, with settings and in journals under that name.
+
         Raises:
             UnknownPlugin: There is none of that name.
             ConfigError: Its settings cannot be used, or `auto` finds none.
@@ -413,7 +415,10 @@ class Plugins:
         if name == AUTO:
             return self.best_transcriber(config).transcriber
         cls = self._pick("transcriber", self.transcribers, name)
-        return self._make(cls, name, config)
+        made = self._make(cls, name, config)
+        if ":" in name:
+            made.name = name  # type: ignore[misc]  # as configured: two can be told apart
+        return made
 
     def best_transcriber(
         self, config: BotConfig, *, captions: bool = False, language: str | None = None

@@ -12,12 +12,11 @@ import pytest
 import trio
 
 from meetcore.audio.chunk import Chunk, Pcm
-from meetcore.audio.ledger import Account
 from meetcore.bot.context import BotContext
-from meetcore.bot.stream_slots import StreamSlots
 from meetcore.bot.tracks import BeginUtterance, EndUtterance
-from meetcore.bot.transcribing import TrackTranscription
+from meetcore.bot.transcriber_runner import TranscriberRunner
 from meetcore.log.journal import Journal
+from meetcore.log.mailbox import Wake
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import MeetcoreError
 from meetcore.model.events import (
@@ -72,18 +71,15 @@ async def test_an_utterance_is_replayed_after_one_death_and_declared_after_two(
     tmp_path: Path, deaths: int, recording: Callable[[str], Pcm]
 ) -> None:
     pcm = recording("ben-1")
-    transcriber, heard, ready = PocketsphinxTranscriber(), Heard(tmp_path), trio.Event()
-    ready.set()
-    track = TrackTranscription(
-        "t1",
-        transcriber,
+    transcriber, heard = PocketsphinxTranscriber(), Heard(tmp_path)
+    runner = TranscriberRunner(
+        [transcriber],
         heard.bot,
-        Account("t1", "pocketsphinx"),
+        TranscriberContext(bot_id="b", folder=tmp_path),
         take_hypothesis=heard.take_hypothesis,
         meeting_time=lambda sample: sample / 16_000,
-        stopped=heard._failed,
-        ready=ready,
-        slots=StreamSlots(None),
+        failed=heard._failed,
+        changed=Wake(),
     )
 
     async def kill_at_each_first_draft() -> None:
@@ -100,10 +96,10 @@ async def test_an_utterance_is_replayed_after_one_death_and_declared_after_two(
                 await heard.news.wait()
 
     with trio.fail_after(60):
-        context = TranscriberContext(bot_id="b", folder=tmp_path)
-        async with transcriber.open(context), trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery:
             nursery.start_soon(kill_at_each_first_draft)
-            nursery.start_soon(track.run)
+            nursery.start_soon(runner.run)
+            track = runner.begin("t1", nursery)
             track.put(BeginUtterance("u1", 0))
             for at in range(0, len(pcm), 1_600):
                 track.put(Chunk("t1", at, pcm[at : at + 1_600]))
@@ -113,6 +109,9 @@ async def test_an_utterance_is_replayed_after_one_death_and_declared_after_two(
             ):
                 await heard.news.wait()
             track.close()
+            while runner.busy:
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
     heard.bot.journal.close()
     finals = [h.text for h in heard.hypotheses if h.final]
     gaps = [e for e in heard.events if isinstance(e, TranscriptionGap)]

@@ -110,6 +110,16 @@ class Transition:
 
 
 @frozen(kw_only=True)
+class TranscriberUse:
+    """What one transcriber was sent for a bot, and what the provider says that it costs."""
+
+    transcriber: str
+    audio_s: float
+    billed_s: float | None
+    costs: dict[str, float]
+
+
+@frozen(kw_only=True)
 class Bot:
     """A bot."""
 
@@ -135,6 +145,7 @@ class Bot:
     notes: list[str] = Factory(list)
     person_needed: str | None = None
     history: list[Transition] = Factory(list)
+    transcription: list[TranscriberUse] = Factory(list)
 
     @classmethod
     def of(cls, row: BotRow, history: BotHistory | None = None, notes: tuple[str, ...] = ()) -> Bot:
@@ -172,6 +183,15 @@ class Bot:
             notes=[*notes, *_troubles(history)],
             person_needed=history.person_needed if history and not history.ended else None,
             history=told,
+            transcription=[
+                TranscriberUse(
+                    transcriber=total.transcriber,
+                    audio_s=total.audio_s,
+                    billed_s=total.billed_s,
+                    costs=dict(total.costs),
+                )
+                for total in (history.transcription_cost.totals.values() if history else ())
+            ],
         )
 
 
