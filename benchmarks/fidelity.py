@@ -9,6 +9,7 @@ for DER.
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
 import time
@@ -45,7 +46,7 @@ def _normalised(text: str) -> str:
         from meetcore.testing.scoring import normalise
 
         return " ".join(normalise(text))
-    words = EnglishTextNormalizer()(text).split()
+    words = EnglishTextNormalizer()(re.sub(r"\bmr\b\.?", "mister", text, flags=re.I)).split()
     return " ".join(word for word in words if any(c.isalnum() for c in word))
 
 
