@@ -505,7 +505,7 @@ class Listening:
 
     def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
         """Turn a transcriber's result into drafts and segments, or a correction into new cuts."""
-        if self._transcriber is not None and self._transcriber.tells_speech:
+        if self._transcriber is not None and self._transcriber.tells_speech(track_id):
             self.bot.understood(track_id, hypothesis)
         if self._assembler.relabel(track_id, hypothesis, self._offset_s or 0.0):
             self._recut(hypothesis.utterance_id)

@@ -87,10 +87,9 @@ class TranscriberRunner:
         """Whether one of the transcribers wants what is between utterances, too."""
         return any(held.limits.wants == "continuous" for held in self._held)
 
-    @property
-    def tells_speech(self) -> bool:
-        """Whether an utterance without words was no speech."""
-        return self._transcriber.capabilities.tells_speech
+    def tells_speech(self, track_id: str) -> bool:
+        """Whether an utterance without words on a track was no speech."""
+        return self.choice(track_id).limits.tells_speech
 
     @property
     def may_mix(self) -> bool:
