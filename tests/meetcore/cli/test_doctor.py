@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+import meetcore
 from meetcore.cli.doctor import check_core
 from meetcore.plugin.health import HealthReport
 from meetcore.plugin.registry import Plugins
@@ -76,3 +79,38 @@ def test_a_check_that_raises_is_itself_a_finding_and_is_told_as_it_is(
         in told
     )
     assert "test_doctor.py:" in told
+
+
+@pytest.fixture
+def with_check(monkeypatch):
+    """A plugin that notes what it was asked, among those that are installed."""
+    asked: list[str | None] = []
+
+    class Checked:
+        @meetcore.hookimpl
+        def meetcore_check_health(self, report):
+            asked.append(report.asked_for)
+            report.fine("checked", "it is there")
+
+    really = Plugins.__init__
+    monkeypatch.setattr(
+        Plugins, "__init__", lambda self, **more: really(self, objects={"mine": Checked()}, **more)
+    )
+    return asked
+
+
+def test_a_plugin_that_is_asked_for_by_name_is_checked_alone(meetcore_command, with_check):
+    result = meetcore_command("doctor", "mine")
+    assert result.exit_code == 0
+    assert result.output.split() == ["ok", "checked", "it", "is", "there"]
+    meetcore_command("doctor")
+    assert with_check == ["mine", None]
+
+
+def test_a_name_that_nobody_checks_is_refused_with_those_that_are_checked(
+    meetcore_command, with_check
+):
+    result = meetcore_command("doctor", "mien")
+    assert result.exit_code != 0
+    assert "Did you mean 'mine'?" in " ".join(result.output.split())
+    assert with_check == []

@@ -6,8 +6,13 @@ the audio is closed, and trouble is told in one line.
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from attrs import frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import meetcore
 from meetcore.cli.lines import line_of
@@ -18,7 +23,7 @@ from meetcore_deepgram.options import DeepgramOptions
 from meetcore_deepgram.testing import DeepgramStandIn
 from meetcore_deepgram.transcriber import DeepgramTranscriber
 from meetcore_speech_api.testing.faults import StandInFault
-from tests.plugins.speech_api.meetings import Meeting, attend, talk
+from tests.plugins.speech_api.meetings import Meeting, Talk, attend, talk
 
 SAID = talk(14, 3)
 """Seven seconds without a pause, then a pause, then a second and a half."""
@@ -130,11 +135,7 @@ def check(row: Row, outcome, stand_in, key: str) -> None:
         assert usage.cost is not None
 
 
-@pytest.mark.parametrize("name", [*BOTH, *DEEPGRAM])
-def test_deepgram(name, tmp_path):
-    row = {**BOTH, **DEEPGRAM}[name]
-    stand_in = DeepgramStandIn.of(SAID.words, SAID.sound, [row.fault])
-
+def at_deepgram(stand_in):
     def make(url):
         return DeepgramTranscriber(
             DeepgramOptions(
@@ -142,7 +143,29 @@ def test_deepgram(name, tmp_path):
             )
         )
 
-    outcome = attend(make, stand_in, Meeting(SAID, after_s=2.0), tmp_path)
+    return make
+
+
+def at_assemblyai(stand_in, model="universal-3-6-pro"):
+    def make(url):
+        return AssemblyAITranscriber(
+            AssemblyAIOptions(
+                url=url,
+                files_url=url,
+                key=meetcore.Secret(stand_in.key),
+                model=model,
+                price_per_hour={model: 0.4},
+            )
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("name", [*BOTH, *DEEPGRAM])
+def test_deepgram(name, tmp_path):
+    row = {**BOTH, **DEEPGRAM}[name]
+    stand_in = DeepgramStandIn.of(SAID.words, SAID.sound, [row.fault])
+    outcome = attend(at_deepgram(stand_in), stand_in, Meeting(SAID, after_s=2.0), tmp_path)
     check(row, outcome, stand_in, stand_in.key)
     assert all(0 < ms <= 1000 for session in stand_in.sessions for ms in session.frames_ms)
 
@@ -169,18 +192,7 @@ TURNS_TWICE = (
 def test_assemblyai(name, model, tmp_path):
     row = {**BOTH, **ASSEMBLYAI}[name]
     stand_in = AssemblyAIStandIn.of(SAID.words, SAID.sound, [row.fault])
-
-    def make(url):
-        return AssemblyAITranscriber(
-            AssemblyAIOptions(
-                url=url,
-                files_url=url,
-                key=meetcore.Secret(stand_in.key),
-                model=model,
-                price_per_hour={model: 0.4},
-            )
-        )
-
+    make = at_assemblyai(stand_in, model)
     outcome = attend(make, stand_in, Meeting(SAID, after_s=2.0), tmp_path)
     check(row, outcome, stand_in, stand_in.key)
     assert all(50 <= ms <= 1000 for session in stand_in.sessions for ms in session.frames_ms)
@@ -188,3 +200,50 @@ def test_assemblyai(name, model, tmp_path):
         told = {message["type"] for message in session.received}
         by_fault = session.fault("drop") or session.fault("drop_on_send")
         assert "Terminate" in told or by_fault or session.closed, "it would be charged for"
+
+
+PROVIDERS = {
+    "deepgram": (DeepgramStandIn, at_deepgram),
+    "assemblyai": (AssemblyAIStandIn, at_assemblyai),
+}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_what_only_sounds_like_speech_is_silence_and_no_stalled_connection(name, tmp_path):
+    kind, at = PROVIDERS[name]
+    hum = Talk(talk(70).sound, ())
+    stand_in = kind.of((), hum.sound)
+    outcome = attend(at(stand_in), stand_in, Meeting(hum, after_s=2.0), tmp_path)
+    outcome.check(hum)
+    assert not outcome.of(meetcore.TranscriberRestarted)
+    assert (outcome.segments, outcome.gaps) == ([], [])
+
+
+SEVERAL = st.builds(
+    StandInFault,
+    kind=st.sampled_from(
+        ["close", "drop", "drop_on_send", "stall", "late", "repeat_finals", "older_drafts",
+         "elsewhere", "refuse", "away", "no_answer", "revise_speakers"]
+    ),
+    connections=st.sets(st.integers(1, 5), max_size=3).map(lambda some: tuple(sorted(some))),
+    after_s=st.floats(0.0, 6.0),
+    seconds=st.floats(1.0, 8.0),
+    status=st.sampled_from([429, 500, 503]),
+    headers=st.just((("Retry-After", "2"),)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@settings(max_examples=6)
+@given(
+    faults=st.lists(SEVERAL, min_size=2, max_size=4),
+    lengths=st.lists(st.integers(1, 8), min_size=1, max_size=3),
+)
+def test_of_several_faults_at_once_nothing_is_lost_without_a_word_or_doubled(name, faults, lengths):
+    kind, at = PROVIDERS[name]
+    said = talk(*lengths)
+    stand_in = kind.of(said.words, said.sound, faults)
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = attend(at(stand_in), stand_in, Meeting(said, after_s=2.0), Path(folder))
+        outcome.check(said)
+    assert not outcome.of(meetcore.PluginFailed)
