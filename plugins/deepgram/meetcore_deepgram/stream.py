@@ -136,8 +136,10 @@ class DeepgramStream(ProviderStream):
             return
         until_s = self._final_to_s + ROUNDING_S
         answers = [asked for asked in self._asked if asked <= until_s]
-        if result.from_finalize and not answers and self._asked:
-            answers = [self._asked[0]]
+        if result.from_finalize and not answers:
+            # It may stop short of what it finalized; one far short answers an earlier Finalize.
+            near = [asked for asked in self._asked if asked - until_s <= NOTHING_LEFT_S]
+            answers = near[:1]
         for _ in answers:
             until_s = max(until_s, self._asked.popleft())
         self.assembly.finish(until_s)

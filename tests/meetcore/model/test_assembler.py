@@ -272,3 +272,39 @@ def test_labels_cut_nothing_on_a_track_that_is_one_persons():
     stage.identified("ada")
     stage.says("one", "two", voices="AB")
     assert stage.lines == [("Ada", "one two")]
+
+
+def corrected(stage: Stage, *labels: str, key: str = "u") -> bool:
+    """Say whose the words of an utterance are, one label a second; cut it again."""
+    words = tuple(
+        Word("other", i, i + 0.9, speaker=label.strip() or None) for i, label in enumerate(labels)
+    )
+    known = stage.made.relabel(
+        stage.track,
+        Hypothesis(utterance_id=key, revision=2, text="other", words=words, final=True),
+    )
+    if known:
+        shown = [stage.shown.newest(part) for part in stage.made.parts(key)]
+        stage.show(stage.made.recut(key, [part for part in shown if part]))
+    return known
+
+
+def test_labels_that_are_corrected_cut_the_text_again_and_change_no_word():
+    stage = Stage("mix")
+    stage.speaks("ada", 0.0)
+    stage.speaks("ada", 2.0, speaking=False)
+    stage.speaks("ben", 2.0)
+    stage.speaks("ben", 4.0, speaking=False)
+    stage.says("one", "two", "three", "four", text="One, two. Three, four.", voices="0000")
+    assert corrected(stage, "0", "0", "1", "1")
+    assert stage.lines == [("Ada", "one two"), ("Ben", "three four")]
+    assert not corrected(stage, "0", "0", "1", "1"), "it is known already"
+    assert corrected(stage, "1", "1", "1", "1")
+    assert [text for _, text in stage.lines] == ["one two three four"]
+
+
+def test_a_correction_of_what_nobody_knows_is_none():
+    stage = Stage("mix")
+    stage.says("one", voices="0")
+    assert not corrected(stage, "1", key="v")
+    assert corrected(stage, "1")

@@ -85,6 +85,16 @@ async def test_where_words_may_still_come_they_are_waited_for(said, autojump_clo
     assert stream.finals_due_at() == float("inf")
 
 
+async def test_a_late_answer_to_an_earlier_finalize_ends_no_later_utterance():
+    heard, stream = await made()
+    stream.take(results(0.0, 2.0, "all", "of", "it"))
+    await utter(stream, "v", 9.0, 2.0)
+    stream.take(results(2.0, 2.01, from_finalize=True))
+    assert [final.utterance_id for final in heard.finals] == ["u"]
+    stream.take(results(2.01, 3.7, "more", from_finalize=True))
+    assert [final.text for final in heard.finals] == ["all of it", "more"]
+
+
 async def test_a_range_that_was_final_is_not_taken_again_nor_its_beginning():
     heard, stream = await made(4.0)
     stream.take(results(0.0, 1.0, "one", "two"))
