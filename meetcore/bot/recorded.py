@@ -3,11 +3,15 @@
 The same voice detector, the same cuts, the same supervision of the transcriber (restarts, replays,
 declared gaps), only as fast as the transcriber goes. What was finalized is told at once, so that a
 run that was broken off can go on where it stopped.
+
+A transcriber that takes whole files gets each track as one: it hears no worse for knowing the end,
+tells voices apart better, and one that takes live sound in real time only would need hours.
 """
 
 from __future__ import annotations
 
 import tempfile
+import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -34,7 +38,7 @@ from meetcore.model.languages import spoken_language
 from meetcore.model.roster import NameSource, Participant, Roster, SpeakingTimeline
 from meetcore.model.secrets import Redactor, secrets_in
 from meetcore.model.transcript import Hypothesis, Segment, spoken_order
-from meetcore.plugin.transcriber import Transcriber, TranscriberContext
+from meetcore.plugin.transcriber import FileRequest, Transcriber, TranscriberContext
 
 __all__ = ["RecordedTrack", "RecordedTranscript", "transcribe_recording"]
 
@@ -125,6 +129,7 @@ class _RecordedRun:
     wake: Wake = field(factory=Wake)
     segments: list[Segment] = field(factory=list)
     starts: dict[str, int] = field(factory=dict)
+    files: list[Path] = field(factory=list)
     trouble: TranscriberError | None = None
     audio_samples: int = 0
     speech_samples: int = 0
@@ -146,7 +151,49 @@ class _RecordedRun:
     async def transcribe(self, track: RecordedTrack) -> None:
         """Take one track from its first sample to its last final."""
         async with self.limit:
-            await self._transcribe(track)
+            if self.transcriber.capabilities.files:
+                await self._transcribe_as_file(track)
+            else:
+                await self._transcribe(track)
+
+    async def _transcribe_as_file(self, track: RecordedTrack) -> None:
+        """Hand a track over as one file, unless all that came of it was kept."""
+        key, config = track.track_id, self.bot.config
+        found = [heard for (of, _), heard in sorted(self.kept.items()) if of == key]
+        if not found or not found[0].utterance_id.endswith(f"of{len(found)}"):
+            path = self.bot.folder / f"track-{len(self.files)}.wav"
+            self.files.append(path)
+            await trio.to_thread.run_sync(self._write_wav, track, path, abandon_on_cancel=True)
+            request = FileRequest(
+                path=path,
+                media_type="audio/wav",
+                language=config.language,
+                vocabulary=config.vocabulary,
+                diarize=config.transcription.diarize or track.several,
+                notice=partial(self.bot.transcriber_notice, self.transcriber.name, track_id=key),
+            )
+            found = list(await self.transcriber.transcribe_file(request))
+            path.unlink()
+        for number, heard in enumerate(found, 1):
+            begins_s = heard.words[0].start_s if heard.words else heard.start_s or 0.0
+            ends_s = heard.words[-1].end_s if heard.words else heard.end_s or begins_s
+            utterance_id = f"{key}-{number}of{len(found)}"
+            self.starts[utterance_id] = round(begins_s * SAMPLE_RATE_HZ)
+            self.speech_samples += round((ends_s - begins_s) * SAMPLE_RATE_HZ)
+            self.take(track, key, evolve(heard, utterance_id=utterance_id))
+
+    def _write_wav(self, track: RecordedTrack, path: Path) -> None:
+        """Write a track as a WAV file. Runs in a thread."""
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(SAMPLE_RATE_HZ)
+            for block in track.pcm():
+                file.writeframes(block.astype("<i2", copy=False).tobytes())
+                self.audio_samples += len(block)
+                trio.from_thread.run_sync(
+                    self.progress, track.track_id, len(block) / SAMPLE_RATE_HZ
+                )
 
     async def _transcribe(self, track: RecordedTrack) -> None:
         key = track.track_id
