@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from attrs import frozen
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import meetcore
@@ -234,7 +234,7 @@ SEVERAL = st.builds(
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-@settings(max_examples=6)
+@settings(max_examples=6, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
     faults=st.lists(SEVERAL, min_size=2, max_size=4),
     lengths=st.lists(st.integers(1, 8), min_size=1, max_size=3),
