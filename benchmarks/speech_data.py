@@ -1,7 +1,7 @@
 """Speech with what is said in it, from packages; nothing of it is kept here but the prompts' texts.
 
-* Asterisk's core sounds: a woman, studio, 16 kHz (Debian's `asterisk-core-sounds-en-g722`). In three
-  of the published texts words are missing that two models hear alike; they are put in.
+* Asterisk's core sounds: a woman, studio, 16 kHz (Debian's `asterisk-core-sounds-en-g722`). In
+  three of the published texts words are missing that two models hear alike; they are put in.
 * LibriVox and others: the test data in pocketsphinx's source distribution.
 * flite's voices: the program `flite`.
 * Thirty clips in which nobody speaks: noise, hums, tones, music, key clicks; made here.

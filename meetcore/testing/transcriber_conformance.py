@@ -34,6 +34,7 @@ class TranscriberConformance:
     """What every transcriber has to keep. Override `make_transcriber` and `speech`."""
 
     timeout_s = 60.0
+    draft_within_s = 10.0
 
     @abstractmethod
     def make_transcriber(self) -> Transcriber:
@@ -75,12 +76,24 @@ class TranscriberConformance:
     ) -> None:
         """Revisions rise, the final is the last word, its words lie within the utterance."""
         results: list[Hypothesis | UntranscribedAudio] = []
+        something_came = trio.Event()
         pcm, word = self.speech()
         track = self.track_ids[0]
+
+        def emit(result: Hypothesis | UntranscribedAudio) -> None:
+            results.append(result)
+            something_came.set()
+
         async with self._open(tmp_path) as transcriber:
-            request = StreamRequest(bot_id="c", track_id=track, emit=results.append)
+            request = StreamRequest(bot_id="c", track_id=track, emit=emit)
             async with transcriber.stream(request) as stream:
-                await self._utter(stream, track, "u1", pcm, 32_000)
+                await stream.begin_utterance("u1", 32_000)
+                for first in range(0, len(pcm), 1600):
+                    await stream.feed(Chunk(track, 32_000 + first, pcm[first : first + 1600]))
+                if transcriber.capabilities.partials:
+                    with trio.move_on_after(self.draft_within_s):  # all came at once: it needs time
+                        await something_came.wait()
+                await stream.end_utterance("u1", 32_000 + len(pcm), "silence")
                 await stream.flush()
         hypotheses = [r for r in results if isinstance(r, Hypothesis)]
         assert [h.final for h in hypotheses].count(True) == 1
