@@ -344,6 +344,7 @@ class TrackTranscription:
             emit=self._emit,
             used=self._used,
             notice=partial(self._bot.transcriber_notice, held.name, track_id=self.track_id),
+            wants_drafts=lambda: self._bot.drafts.wanted,
             language=held.language,
             vocabulary=self._bot.config.vocabulary,
             terms=self._terms,

@@ -152,6 +152,8 @@ class StreamRequest:
         emit: Takes results, at any time, on the Trio thread; returns at once.
         used: Takes what the provider says was used, at any time until the stream is closed.
         notice: Tells something about this track, as `transcriber.notice`; the same once only.
+        wants_drafts: Says whether anybody would see a draft just now; who pays for each with a
+            decode or a request asks it.
         language: BCP-47 tag wished for, None for the transcriber's own choice.
         vocabulary: Names and terms that are likely to be said, for those who can use them.
         terms: Gives the vocabulary and, where `transcription.offer_names` holds, the names of those
@@ -164,6 +166,7 @@ class StreamRequest:
     emit: Callable[[Hypothesis | UntranscribedAudio], None]
     used: Callable[[ProviderUsage], None] = lambda usage: None
     notice: Notice = _untold
+    wants_drafts: Callable[[], bool] = lambda: True
     language: str | None = None
     vocabulary: tuple[str, ...] = ()
     terms: Callable[[], tuple[str, ...]] = tuple

@@ -249,6 +249,8 @@ class _UtteranceStream(TranscriberStream):
         due = heard - said.drafted_samples >= every_s * SAMPLE_RATE_HZ
         if not due or trio.current_time() < self._no_draft_before:
             return
+        if not self._request.wants_drafts():
+            return
         scope = trio.CancelScope()
         place = self._calls.draft(scope)
         if place is not None:

@@ -95,7 +95,7 @@ class WhisperStream(TranscriberStream):
             start=start_sample,
             language=self._language,
             terms=list(self._terms()),
-            drafts=self._drafts,
+            drafts=self._drafts and self._request.wants_drafts(),
         )
 
     async def feed(self, chunk: Chunk) -> None:

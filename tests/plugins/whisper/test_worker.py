@@ -119,6 +119,28 @@ async def test_a_worker_that_dies_or_stands_still_is_noticed_and_replaced(
     assert "version" in heard[-1].text.lower()
 
 
+async def test_where_nobody_would_see_drafts_none_are_made(
+    tmp_path: Path, recording: Callable[[str], Pcm]
+) -> None:
+    heard: list[Hypothesis] = []
+    async with opened(tmp_path) as transcriber:
+        request = StreamRequest(
+            bot_id="b",
+            track_id="t",
+            emit=heard.append,  # type: ignore[arg-type]
+            wants_drafts=lambda: False,
+        )
+        async with transcriber.stream(request) as stream:
+            pcm = recording("ben-1")
+            await stream.begin_utterance("u", 0)
+            for first in range(0, len(pcm), 1600):
+                await stream.feed(Chunk("t", first, pcm[first : first + 1600]))
+            await trio.sleep(1.0)  # a draft would come within half of it
+            await stream.end_utterance("u", len(pcm), "silence")
+            await stream.flush()
+    assert [each.final for each in heard] == [True]
+
+
 async def test_a_bot_that_is_killed_leaves_a_worker_that_ends_by_itself(tmp_path: Path) -> None:
     options = evolve(OPTIONS, linger_s=0.0, niceness=3)
     async with opened(tmp_path, options) as transcriber:
