@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from meetcore.model.commands import AnswerPerson as AnswerPerson
     from meetcore.model.commands import Command as Command
     from meetcore.model.commands import InterruptSpeech as InterruptSpeech
+    from meetcore.model.commands import NameVoice as NameVoice
     from meetcore.model.commands import PauseRecording as PauseRecording
     from meetcore.model.commands import PersonAnswer as PersonAnswer
     from meetcore.model.commands import ResumeRecording as ResumeRecording
@@ -127,6 +128,7 @@ if TYPE_CHECKING:
     from meetcore.model.events import TranscriptionGap as TranscriptionGap
     from meetcore.model.events import TranscriptionStopped as TranscriptionStopped
     from meetcore.model.events import UnknownEvent as UnknownEvent
+    from meetcore.model.events import VoiceNamed as VoiceNamed
     from meetcore.model.history import BotHistory as BotHistory
     from meetcore.model.history import ChatEntry as ChatEntry
     from meetcore.model.history import Transition as Transition
@@ -237,6 +239,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AnswerPerson",
         "Command",
         "InterruptSpeech",
+        "NameVoice",
         "PauseRecording",
         "PersonAnswer",
         "ResumeRecording",
@@ -327,6 +330,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TranscriberUsage",
         "TranscriptionGap",
         "TranscriptionStopped",
+        "VoiceNamed",
         "UnknownEvent",
     ),
     "model.history": ("BotHistory", "ChatEntry", "Transition"),

@@ -45,6 +45,7 @@ from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import (
     AnswerPerson,
     Command,
+    NameVoice,
     PauseRecording,
     PersonAnswer,
     ResumeRecording,
@@ -151,7 +152,13 @@ class Bot:
         self.journal = context.journal
         self.plugin_failed = context.plugin_failed
         self._speeches = SpeechQueue(context, self._life, platform, synthesizer)
-        self._command_runner = CommandRunner(context, self._life, platform, self._speeches)
+        self._command_runner = CommandRunner(
+            context,
+            self._life,
+            platform,
+            self._speeches,
+            lambda command: self._listening.owners.name_voice(command),
+        )
         self.journal.listen(event_logger(bot_id, redactor))
         self._sinks = [SinkRunner(sink, context, self._sink_context(name)) for name, sink in sinks]
         self._listening = Listening(
@@ -332,6 +339,10 @@ class Bot:
     async def answer_person(self, answer: PersonAnswer | str = PersonAnswer.DONE) -> None:
         """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""
         await self.perform(AnswerPerson(answer))
+
+    async def name_voice(self, track_id: str, voice: str, name: str) -> None:
+        """Give a voice that a segment names by its label a name; an empty one takes it back."""
+        await self.perform(NameVoice(track_id, voice, name))
 
     async def pause(self) -> None:
         """Record and transcribe nothing from now on; stay in the call."""

@@ -7,6 +7,7 @@ the bot concludes its attendance whatever is in hand or waiting is given up.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 
 import trio
@@ -19,6 +20,7 @@ from meetcore.model.commands import (
     AnswerPerson,
     Command,
     InterruptSpeech,
+    NameVoice,
     PauseRecording,
     ResumeRecording,
     SendChat,
@@ -35,7 +37,7 @@ __all__ = ["COMMAND_TIMEOUT_S", "CommandRunner"]
 
 COMMAND_TIMEOUT_S = 30.0
 OUTCOMES_KEPT = 1000
-_OUR_OWN = (Stop, PauseRecording, ResumeRecording, Speak, InterruptSpeech)
+_OUR_OWN = (Stop, PauseRecording, ResumeRecording, Speak, InterruptSpeech, NameVoice)
 _NEEDS: dict[type[Command], Capability] = {
     SendChat: Capability.SEND_CHAT,
     ShowImage: Capability.SHOW_IMAGE,
@@ -59,11 +61,18 @@ class CommandRunner:
         life: Its state and its call.
         platform: What it can do at best.
         speeches: What it has to say.
+        name_voice: Names a voice in the transcript.
     """
 
     def __init__(
-        self, context: BotContext, life: Life, platform: Platform, speeches: SpeechQueue
+        self,
+        context: BotContext,
+        life: Life,
+        platform: Platform,
+        speeches: SpeechQueue,
+        name_voice: Callable[[NameVoice], None],
     ) -> None:
+        self._name_voice = name_voice
         self._speeches = speeches
         self._context = context
         self._life = life
@@ -161,6 +170,9 @@ class CommandRunner:
                 text=command.text,
                 by=command.by,
             )
+            return
+        if isinstance(command, NameVoice):
+            self._name_voice(command)
             return
         if isinstance(command, InterruptSpeech):
             self._speeches.interrupt_all("interrupted")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
 
 import trio
 from attrs import define, field
@@ -20,26 +18,23 @@ from meetcore.bot.levels import LevelMeter
 from meetcore.bot.media import MediaBypass
 from meetcore.bot.mixing import MIX_TRACK, TrackMix
 from meetcore.bot.revising import Revision
+from meetcore.bot.track_owners import TrackOwners
 from meetcore.bot.tracks import AudioConsumer, TrackIntake, TrackPath
 from meetcore.bot.transcriber_runner import TRANSCRIBER_CONSUMER, TranscriberRunner
 from meetcore.bot.transcribing import TrackTranscription
 from meetcore.log.mailbox import Lost, Wake
-from meetcore.model.assembler import NOBODY, Attribution, TranscriptAssembler
+from meetcore.model.assembler import Attribution, TranscriptAssembler
 from meetcore.model.errors import PluginError, TranscriberError
 from meetcore.model.events import (
     AudioLost,
     CaptureStarted,
-    SpeakingStarted,
-    SpeakingStopped,
     TrackClosed,
     TrackOpened,
-    TrackOwnerIdentified,
     TranscriptionStopped,
 )
-from meetcore.model.roster import NameSource, SpeechMark
+from meetcore.model.roster import NameSource
 from meetcore.model.signals import (
     CaptionSeen,
-    SpeakingIndicated,
     TrackAppeared,
     TrackIdentified,
 )
@@ -51,18 +46,6 @@ from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 
 __all__ = ["Listening"]
 
-HANDOVER_S = 0.3
-"""A voice is found to begin this much before a track is told to be its owner's, at most."""
-
-
-@define
-class _Voice:
-    """A beginning or an end of speech on a track, and whose it was taken to be."""
-
-    at_s: float
-    began: bool
-    whose: str | None
-
 
 @define(eq=False)
 class _Track:
@@ -72,7 +55,6 @@ class _Track:
     intake: TrackIntake
     path: TrackPath
     transcription: TrackTranscription | None
-    voices: list[_Voice] = field(factory=list)
     speaking: bool = False
     steady: bool = False
     counts: bool = False
@@ -132,6 +114,7 @@ class Listening:
         self._mix: TrackMix | None = None
         self._mix_transcription: TrackTranscription | None = None
         self._assembler = TranscriptAssembler(bot.roster, bot.timeline)
+        self.owners = TrackOwners(bot, self._assembler, self._outdated)
         self._tracks: dict[str, _Track] = {}
         self._walking = 0
         self._offset_s: float | None = None
@@ -180,7 +163,7 @@ class Listening:
         if self._offset_s is None:
             now = self.bot.meeting_now() or 0.0
             # Adding 0.0 makes 0.0 of -0.0, which reads as a fault wherever it is shown.
-            self._offset_s = round(now - end_s, 6) + 0.0
+            self._offset_s = self.owners.offset_s = round(now - end_s, 6) + 0.0
             self.bot.record(CaptureStarted(offset_s=self._offset_s))
         return self._offset_s
 
@@ -204,7 +187,7 @@ class Listening:
             sink.expect_track(track_id)
         consumers: list[AudioConsumer] = [s for s in self._sinks if not s.sink.wants_native_audio]
         if bot.config.audio.levels:
-            consumers.append(LevelMeter(bot, self.owner_of))
+            consumers.append(LevelMeter(bot, self.owners.owner_of))
         transcription = None
         if self._transcriber is not None:
             if self._transcriber.may_mix:
@@ -220,6 +203,7 @@ class Listening:
             on_steady=lambda steady: self._heard_steady(track_id, steady),
         )
         intake = TrackIntake(track_id, bot.ledger)
+        self.owners.open_track(track_id)
         track = self._tracks[track_id] = _Track(signal, intake, path, transcription)
         if signal.kind == "mix":
             self._assembler.mix(track_id)
@@ -311,77 +295,13 @@ class Listening:
                 f"The track {signal.track_id!r} is a mix; it is nobody's.",
                 "Say who speaks on it with SpeakingIndicated, or announce it as a participant's.",
             )
-        since_s = None if signal.since_s is None else self._sound_time(signal.since_s)
-        whose = NOBODY
-        if signal.participant_id is not None:
-            whose = Attribution(signal.participant_id, signal.source, signal.confidence)
-        if self._assembler.knows(signal.track_id, whose, since_s):
-            return
-        self._assembler.own(signal.track_id, whose, since_s)
-        self._change_voice(track, since_s)
-        self.bot.record(
-            TrackOwnerIdentified(
-                track_id=signal.track_id,
-                participant_id=whose.participant_id,
-                name=self.bot.roster.name_of(whose.participant_id),
-                source=whose.source,
-                confidence=whose.confidence,
-                since_s=since_s,
-            )
-        )
-        self._outdated(signal.track_id, since_s)
-
-    def _change_voice(self, track: _Track, since_s: float | None) -> None:
-        """Have the timeline follow a track whose owner is another now, from then on or always."""
-        track_id, heard = track.signal.track_id, track.voices
-        told = partial(self._speaking, recut=False)
-        owner = self._assembler.owner(track_id)
-        others = [other for other in self._tracks if other != track_id]
-        if owner.participant_id and owner.participant_id not in map(self.owner_of, others):
-            # What an indicator said last is not waited for: their own track says it better.
-            now = self.bot.meeting_now() or 0.0
-            for indicated in self.bot.timeline.open_on(owner.participant_id):
-                self._speaking(owner.participant_id, now, owner.source, indicated, speaking=False)
-        before = [voice for voice in heard if since_s is not None and voice.at_s < since_s]
-        if since_s is not None and before and before[-1].began:
-            # Somebody spoke as it became another's: one voice ends there, and one begins.
-            if before[-1].whose is not None:
-                told(before[-1].whose, since_s, owner.source, speaking=False)
-            heard.insert(len(before), _Voice(since_s, True, None))
-        heard.sort(key=lambda voice: voice.at_s)
-        owners = [self._voice_of(track_id, voice.at_s, voice.began) for voice in heard]
-        changed = [
-            (voice, whose)
-            for voice, whose in zip(heard, owners, strict=True)
-            if voice.whose != whose.participant_id
-        ]
-        for voice, whose in reversed(changed):
-            if voice.began and voice.whose is not None:
-                told(voice.whose, voice.at_s, whose.source, speaking=False)
-        for voice, whose in changed:
-            voice.whose = whose.participant_id
-            if voice.whose is not None:
-                told(voice.whose, voice.at_s, whose.source, speaking=voice.began)
-        if changed:
-            self._outdated(None, changed[0][0].at_s)
-
-    def _voice_of(self, track_id: str, at_s: float, began: bool) -> Attribution:
-        """Return whose speech begins or ends on a track: at a handover it is the next one's."""
-        return self._assembler.owner(track_id, at_s + HANDOVER_S * began)
-
-    def owner_of(self, track_id: str) -> str | None:
-        """Return whose a track is now."""
-        return self._assembler.owner(track_id).participant_id
+        self.owners.identify(signal)
 
     def close_track(self, track_id: str) -> None:
         """Stop listening to a track once what waits in its intake is through."""
         track = self._tracks.get(track_id)
         if track is not None:
             track.intake.close()
-
-    def has_track(self, participant_id: str) -> bool:
-        """Whether a participant has an open track of their own."""
-        return any(self.owner_of(track_id) == participant_id for track_id in self._tracks)
 
     async def _walk(self, track: _Track) -> None:
         process = track.path.process
@@ -396,6 +316,7 @@ class Listening:
             if track.transcription is not None:
                 track.transcription.close()
             self._tracks.pop(track.signal.track_id, None)
+            self.owners.close_track(track.signal.track_id)
             self._walking -= 1
             self._track_gone(track.signal.track_id)
             self._changed.set()
@@ -438,11 +359,7 @@ class Listening:
         track.speaking = began = isinstance(mark, SpeechBegan)
         self._count_speech(track)
         sample = mark.onset_sample if isinstance(mark, SpeechBegan) else mark.voice_end_sample
-        at_s = self.meeting_time(sample)
-        owner = self._voice_of(track_id, at_s, began)
-        track.voices.append(_Voice(at_s, began, owner.participant_id))
-        if owner.participant_id is not None:
-            self._speaking(owner.participant_id, at_s, owner.source, speaking=began)
+        self.owners.heard(track_id, self.meeting_time(sample), began=began)
 
     def _heard_steady(self, track_id: str, steady: bool) -> None:
         track = self._tracks[track_id]
@@ -456,51 +373,6 @@ class Listening:
             track.counts = counts
             self.bot.heard_speech(track.signal.track_id, speaking=counts)
 
-    def speaking_indicated(self, signal: SpeakingIndicated) -> None:
-        """Take the platform's indicator, for those whose own track does not say it better."""
-        at_s = self.bot.meeting_now()
-        if signal.at_s is not None and self._offset_s is not None:
-            at_s = self._sound_time(signal.at_s)
-        who = signal.participant_id
-        if at_s is not None and not self.has_track(who):
-            self._speaking(who, at_s, signal.source, signal.track_id, speaking=signal.speaking)
-
-    def gone(self, participant_id: str) -> None:
-        """Take it that somebody who left speaks no longer, whatever their indicator said last."""
-        now = self.bot.meeting_now()
-        if now is not None and not self.has_track(participant_id):
-            for track_id in self.bot.timeline.open_on(participant_id):
-                source = NameSource.ACTIVE_SPEAKER
-                self._speaking(participant_id, now, source, track_id, speaking=False)
-
-    def _sound_time(self, at_s: float) -> float:
-        """Return where a time on the call's sound clock lies in the meeting, in seconds."""
-        return round(at_s + (self._offset_s or 0.0), 3)
-
-    def _speaking(
-        self,
-        participant_id: str,
-        at_s: float,
-        source: NameSource,
-        track_id: str | None = None,
-        *,
-        speaking: bool,
-        recut: bool = True,
-    ) -> None:
-        """Tell the timeline, and the journal what changes by it; by default cut text again, too."""
-        name = self.bot.roster.name_of(participant_id)
-        mark = SpeechMark(round(at_s, 3), speaking, source)
-        changes = self.bot.timeline.mark(participant_id, mark, track_id)
-        who: dict[str, Any] = {"participant_id": participant_id, "name": name, "track_id": track_id}
-        for change in changes:
-            who["source"] = change.source
-            if change.speaking:
-                self.bot.record(SpeakingStarted(start_s=change.at_s, **who))
-            else:
-                self.bot.record(SpeakingStopped(end_s=change.at_s, **who))
-        if changes and recut:
-            self._outdated(None, mark.at_s)
-
     # --- text ------------------------------------------------------------------------
 
     def take_hypothesis(self, track_id: str, hypothesis: Hypothesis) -> None:
@@ -511,10 +383,11 @@ class Listening:
             self._recut(hypothesis.utterance_id)
         for segment in self._assembler.take(track_id, hypothesis, self._offset_s or 0.0):
             self._revision.take(segment)
+        self._recut(*self._assembler.due())
 
     def _outdated(self, track_id: str | None, since_s: float | None) -> None:
         """Have what was finalized cut again, as far as evidence from `since_s` on concerns it."""
-        self._recut(*self._assembler.outdated(track_id, since_s))
+        self._recut(*self._assembler.outdated(track_id, since_s), *self._assembler.due())
 
     def _recut(self, *more: str) -> None:
         """Cut again what is due, except for what waits for revisers: that has its turn after."""

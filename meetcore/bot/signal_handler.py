@@ -193,12 +193,12 @@ class SignalHandler:
         roster = self._bot.roster
         name = roster.name_of(signal.participant_id)
         if roster.left(signal.participant_id):
-            self._listening.gone(signal.participant_id)
+            self._listening.owners.gone(signal.participant_id)
             self._bot.record(ParticipantLeft(participant_id=signal.participant_id, name=name))
 
     @_take.register
     def _speaking(self, signal: SpeakingIndicated) -> None:
-        self._listening.speaking_indicated(signal)
+        self._listening.owners.indicated(signal)
 
     @_take.register
     def _track_appeared(self, signal: TrackAppeared) -> None:

@@ -53,6 +53,7 @@ from meetcore.model.events import (
     TranscriptionGap,
     TranscriptionStopped,
     UnknownEvent,
+    VoiceNamed,
 )
 from meetcore.model.lifecycle import Evidence, Outcome, State, outcome_of
 
@@ -297,6 +298,12 @@ def _(event: TranscriberSwitched) -> str:
 @_line.register
 def _(event: TranscriptionStopped) -> str:
     return f"no more transcript for {event.track_id}: {event.detail}"
+
+
+@_line.register
+def _(event: VoiceNamed) -> str:
+    voice = f"the voice {event.voice} on {event.track_id}"
+    return f"{voice} is {event.name}" if event.name else f"{voice} has no name any more"
 
 
 @_line.register

@@ -1,71 +1,29 @@
 """From a transcriber's hypotheses to segments: ids, revisions, and who said it.
 
-How surely it is known who said it comes with each segment (law 10): by whose the track is, or by
-the speaking timeline over a mix, or by a voice that the transcriber told apart and the timeline
-named before; what nothing covers stays unknown.
+How surely it is known who said it comes with each segment (law 10); how it follows from evidence
+is in `meetcore.model.attribution`. What nothing covers stays unknown.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from math import inf
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
-from meetcore.model.roster import (
-    NameSource,
-    Roster,
-    SpeakingTimeline,
-    SpeechSpan,
-    speech_shares,
+from meetcore.model.attribution import (
+    NOBODY,
+    AttributedWords,
+    Attribution,
+    SpeakerEvidence,
+    attribute,
 )
+from meetcore.model.caption_names import NamedLine
+from meetcore.model.roster import NameSource, Roster, SpeakingTimeline
 from meetcore.model.transcript import Hypothesis, Segment, Word, spoken_order
 
 __all__ = ["NOBODY", "Attribution", "TranscriptAssembler", "attribute"]
-
-
-@frozen
-class Attribution:
-    """Who a word or a segment belongs to, how that is known and how surely (0 to 1)."""
-
-    participant_id: str | None
-    source: NameSource
-    confidence: float
-
-
-NOBODY = Attribution(None, NameSource.UNKNOWN, 0.0)
-VOICE_KNOWN_S = 2.0
-VOICE_WORDS = 200
-
-
-def attribute(spans: Iterable[SpeechSpan], start_s: float, end_s: float) -> Attribution:
-    """Return who spoke most within [start_s, end_s] according to spans that touch it.
-
-    The confidence is the winner's share of the stretch, divided among those who spoke
-    over each other; nobody's share below a third makes a name.
-    """
-    length = max(end_s - start_s, 1e-3)
-    spans = list(spans)
-    shares = speech_shares(spans, start_s, end_s)
-    if not shares:
-        return NOBODY
-    winner, seconds = max(shares.items(), key=lambda item: (item[1], item[0]))
-    confidence = min(1.0, seconds / max(length, sum(shares.values())))
-    if confidence < 1 / 3:
-        return NOBODY
-    source = next(span.source for span in spans if span.participant_id == winner)
-    return Attribution(winner, source, round(confidence, 3))
-
-
-@frozen
-class _Owner:
-    """Whose a track is from a time on."""
-
-    since_s: float
-    whose: Attribution
 
 
 @define
@@ -84,9 +42,6 @@ class _CutUtterance:
         return self.id if self.count == 1 else f"{self.id}.{self.count - 1}"
 
 
-_Run = list[tuple[Word, Attribution]]
-
-
 @define
 class TranscriptAssembler:
     """Turns hypotheses into segments with ids, revisions and speakers. Pure: no clock, no I/O.
@@ -102,74 +57,60 @@ class TranscriptAssembler:
 
     roster: Roster
     timeline: SpeakingTimeline
-    _mixes: set[str] = field(factory=set)
-    _mix_of_all: str | None = None
-    _owners: dict[str, list[_Owner]] = field(factory=dict)
+    evidence: SpeakerEvidence = field(init=False)
     _revisions: dict[str, int] = field(factory=dict)
     _onsets: dict[str, float] = field(factory=dict)
     _utterances: dict[str, _CutUtterance] = field(factory=dict)
-    _voices: dict[tuple[str, str], deque[tuple[float, float]]] = field(factory=dict)
     _labels: dict[str, dict[float, str | None]] = field(factory=dict)
     _by_track: dict[str, list[_CutUtterance]] = field(factory=dict)
+    _due: dict[str, None] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        """Gather evidence about who speaks beside the timeline."""
+        self.evidence = SpeakerEvidence(self.timeline)
 
     # --- evidence ---------------------------------------------------------------------
 
     def mix(self, track_id: str, *, of_all: bool = False) -> None:
         """Say that several people are heard on a track, or all that are heard on any."""
-        self._mixes.add(track_id)
-        if of_all:
-            self._mix_of_all = track_id
+        self.evidence.mix(track_id, of_all=of_all)
 
     def own(self, track_id: str, whose: Attribution, since_s: float | None = None) -> None:
-        """Say whose a track is from a time on, up to the next time that is known.
-
-        Args:
-            track_id: The track.
-            whose: Whose it is, and how that is known; nobody's, if that is taken back.
-            since_s: Meeting time; None for as long as there is the track, whatever was said before.
-        """
-        owner = _Owner(-inf if since_s is None else since_s, whose)
-        if since_s is None:
-            self._owners[track_id] = [owner]
-            return
-        owners = self._owners.setdefault(track_id, [])
-        place = bisect_left(owners, owner.since_s, key=lambda each: each.since_s)
-        same = place < len(owners) and owners[place].since_s == owner.since_s
-        owners[place : place + same] = [owner]
+        """Say whose a track is from a time on; see `SpeakerEvidence.own`."""
+        rooms = self.evidence.rooms(track_id)
+        self.evidence.own(track_id, whose, since_s)
+        self._rooms_since(track_id, rooms)
 
     def owner(self, track_id: str, at_s: float = inf) -> Attribution:
         """Return whose a track is at a time, by default now."""
-        owners = self._owners.get(track_id, [])
-        place = bisect_right(owners, at_s, key=lambda each: each.since_s)
-        return owners[place - 1].whose if place else NOBODY
+        return self.evidence.owner(track_id, at_s)
 
     def knows(self, track_id: str, whose: Attribution, since_s: float | None) -> bool:
         """Whether `own` with the same would change nothing."""
-        owners = self._owners.get(track_id, [])
-        if since_s is None:
-            return owners == [_Owner(-inf, whose)] or (not owners and whose == NOBODY)
-        return _Owner(since_s, whose) in owners
+        return self.evidence.knows(track_id, whose, since_s)
 
-    def _whose(self, track_id: str, start_s: float, end_s: float) -> Attribution:
-        owner = self.owner(track_id, (start_s + end_s) / 2)
-        if owner.participant_id is not None:
-            return owner
-        return attribute(self._heard_on(track_id, start_s, end_s), start_s, end_s)
+    def name_voice(self, track_id: str, voice: str, name: str | None) -> bool:
+        """Give a name to a voice on a track, or take it back; return whether that is new."""
+        if not self.evidence.name_voice(track_id, voice, name):
+            return False
+        self._due.update(dict.fromkeys(self.outdated(track_id, None)))
+        return True
 
-    def _heard_on(self, track_id: str, start_s: float, end_s: float) -> Iterator[SpeechSpan]:
-        """Yield the spans that may be of what a track carries.
+    def captioned(self, line: NamedLine) -> None:
+        """Take a finished line of captions, or a later revision of one, as evidence for names."""
+        since_s = self.evidence.captions.take(line)
+        if since_s is not None:
+            self._due.update(dict.fromkeys(self.outdated(None, since_s)))
 
-        What an indicator says of another track is not. On a track that is one person's, unknown
-        whose, it is nobody who is heard on a track of their own.
-        """
-        elsewhere: set[str | None] = set()
-        if track_id not in self._mixes:
-            middle = (start_s + end_s) / 2
-            elsewhere = {self.owner(other, middle).participant_id for other in self._owners}
-        for span in self.timeline.between(start_s, end_s):
-            here = track_id == self._mix_of_all or span.track_id in (None, track_id)
-            if here and span.participant_id not in elsewhere:
-                yield span
+    def _rooms_since(self, track_id: str, before: dict[str | None, frozenset[str]]) -> None:
+        if self.evidence.rooms(track_id) != before:
+            self._due.update(dict.fromkeys(self.outdated(track_id, None)))
+
+    def due(self) -> list[str]:
+        """Return, once, the ids of utterances that what was taken since says something new of."""
+        due = list(self._due)
+        self._due.clear()
+        return due
 
     # --- from hypotheses --------------------------------------------------------------
 
@@ -199,19 +140,22 @@ class TranscriptAssembler:
         utterance = _CutUtterance(key, track_id, start_s, end_s)
         if hypothesis.final:
             self._remember(utterance)
+            rooms = self.evidence.rooms(track_id)
             for word in words:
                 if word.speaker:
-                    self._heard_voice(track_id, word)
+                    self.evidence.hear_voice(track_id, word, word.speaker)
+            self._rooms_since(track_id, rooms)
+            self._due.pop(key, None)
         text = hypothesis.text.strip()
         if not text and not words:
             return []
         whole = self._segment(utterance, hypothesis, text, words)
         if not hypothesis.final or not words:
-            whose = self._whose(track_id, start_s, end_s)
+            whose = self.evidence.at(track_id, start_s, end_s)
             utterance.cut[utterance.new_id()] = whose
             return [self._said_by(whole, whose)]
         segments = []
-        runs = self._runs(track_id, words)
+        runs = self.evidence.runs(track_id, words)
         for run in runs:
             part_id, part = utterance.new_id(), tuple(word for word, _ in run)
             whose = utterance.cut[part_id] = _together(run)
@@ -229,10 +173,6 @@ class TranscriptAssembler:
             )
             segments.append(self._said_by(segment, whose))
         return segments
-
-    def _heard_voice(self, track_id: str, word: Word) -> None:
-        voice = self._voices.setdefault((track_id, word.speaker or ""), deque(maxlen=VOICE_WORDS))
-        voice.append((word.start_s, word.end_s))
 
     def relabel(self, track_id: str, hypothesis: Hypothesis, offset_s: float = 0.0) -> bool:
         """Take a correction of which voice said which words of a finalized utterance.
@@ -252,67 +192,19 @@ class TranscriptAssembler:
             return False
         labels = self._labels.setdefault(hypothesis.utterance_id, {})
         before = dict(labels)
+        rooms = self.evidence.rooms(track_id)
         for word in hypothesis.words:
             start_s, end_s = round(word.start_s + offset_s, 3), round(word.end_s + offset_s, 3)
             labels[start_s] = word.speaker
-            for (track, _), stretches in self._voices.items():
-                if track == track_id and (start_s, end_s) in stretches:
-                    stretches.remove((start_s, end_s))
-            if word.speaker:
-                self._heard_voice(track_id, evolve(word, start_s=start_s, end_s=end_s))
+            moved = evolve(word, start_s=start_s, end_s=end_s)
+            self.evidence.hear_voice(track_id, moved, word.speaker)
+        self._rooms_since(track_id, rooms)
         return labels != before
 
     def _remember(self, utterance: _CutUtterance) -> None:
         self._utterances[utterance.id] = utterance
         known = self._by_track.setdefault(utterance.track_id, [])
         known.insert(bisect_right(known, utterance.end_s, key=lambda u: u.end_s), utterance)
-
-    def _runs(self, track_id: str, words: Iterable[Word]) -> list[_Run]:
-        words = list(words)
-        if all(word.speaker and self._unowned(track_id, word) for word in words):
-            voices = [list(run) for _, run in groupby(words, lambda word: word.speaker)]
-            named = [(run, self._voice(track_id, run)) for run in voices]
-            return [[(word, whose) for word in run] for run, whose in named]
-        whose = [(word, self._whose(track_id, word.start_s, word.end_s)) for word in words]
-        return [list(run) for _, run in groupby(whose, lambda pair: pair[1].participant_id)]
-
-    def _unowned(self, track_id: str, word: Word) -> bool:
-        return self.owner(track_id, (word.start_s + word.end_s) / 2).participant_id is None
-
-    def _voice(self, track_id: str, run: Sequence[Word]) -> Attribution:
-        """Return who a stretch is by that the transcriber gave to one voice.
-
-        Words under one label are one voice, so the timeline is asked for all of them. Where it
-        says nothing, the voice is the person with whom it overlapped most of the time before.
-        """
-        now = self._overlapped(track_id, [(word.start_s, word.end_s) for word in run])
-        spoken_s = max(sum(word.end_s - word.start_s for word in run), 1e-3)
-        if now:
-            winner, seconds = max(now.items(), key=lambda item: (item[1], item[0]))
-            confidence = min(1.0, seconds / max(spoken_s, sum(now.values())))
-            if confidence >= 1 / 3:
-                spans = self._heard_on(track_id, run[0].start_s, run[-1].end_s)
-                source = next(span.source for span in spans if span.participant_id == winner)
-                return Attribution(winner, source, round(confidence, 3))
-        known = self._overlapped(track_id, self._voices.get((track_id, run[0].speaker or ""), ()))
-        total_s = sum(known.values())
-        if total_s < VOICE_KNOWN_S:
-            return NOBODY
-        winner, seconds = max(known.items(), key=lambda item: (item[1], item[0]))
-        if seconds <= total_s / 2:
-            return NOBODY
-        return Attribution(winner, NameSource.DIARIZATION, round(seconds / total_s, 3))
-
-    def _overlapped(
-        self, track_id: str, stretches: Iterable[tuple[float, float]]
-    ) -> dict[str, float]:
-        """Return how many seconds of some stretches each participant spoke in."""
-        total: dict[str, float] = {}
-        for start_s, end_s in stretches:
-            spans = self._heard_on(track_id, start_s, end_s)
-            for who, seconds in speech_shares(spans, start_s, end_s).items():
-                total[who] = total.get(who, 0.0) + seconds
-        return total
 
     @staticmethod
     def _bounds(
@@ -352,10 +244,17 @@ class TranscriptAssembler:
         return evolve(
             segment,
             participant_id=whose.participant_id,
-            speaker_name=self.roster.name_of(whose.participant_id),
+            speaker_name=self._name(segment.track_id, whose),
+            voice=whose.voice,
             speaker_source=whose.source,
             speaker_confidence=whose.confidence,
         )
+
+    def _name(self, track_id: str, whose: Attribution) -> str | None:
+        name = whose.name or self.roster.name_of(whose.participant_id)
+        if whose.name or not name or whose.voice is None:
+            return name
+        return f"{name} · speaker {self.evidence.number(track_id, whose.voice)}"
 
     # --- better evidence --------------------------------------------------------------
 
@@ -401,7 +300,7 @@ class TranscriptAssembler:
         words = [
             evolve(w, speaker=labels.get(w.start_s, w.speaker)) if labels else w for w in words
         ]
-        runs = self._runs(utterance.track_id, words)
+        runs = self.evidence.runs(utterance.track_id, words)
         known = {segment.id: segment for segment in shown}
         taken = _taken(utterance.id, runs, visible, shown)
         changed: list[Segment] = []
@@ -417,6 +316,7 @@ class TranscriptAssembler:
                 id=part_id,
                 revision=before.revision + 1 if before else 1,
                 correction=True,
+                echo_of=None,
                 text=_text_of(part, visible),
                 words=part,
                 start_s=part[0].start_s,
@@ -432,7 +332,7 @@ class TranscriptAssembler:
     ) -> Iterator[Segment]:
         """Yield what changes of segments that cannot be cut, since not all of them have words."""
         for segment in visible:
-            whose = self._whose(utterance.track_id, segment.start_s, segment.end_s)
+            whose = self.evidence.at(utterance.track_id, segment.start_s, segment.end_s)
             if not _same(utterance.cut[segment.id], whose):
                 utterance.cut[segment.id] = whose
                 again = evolve(segment, revision=segment.revision + 1, correction=True)
@@ -440,7 +340,10 @@ class TranscriptAssembler:
 
 
 def _taken(
-    utterance_id: str, runs: Iterable[_Run], visible: Iterable[Segment], shown: Iterable[Segment]
+    utterance_id: str,
+    runs: Iterable[AttributedWords],
+    visible: Iterable[Segment],
+    shown: Iterable[Segment],
 ) -> list[str | None]:
     """Return for each run of words the id of the segment it becomes, None for a new one."""
     began: dict[float | None, str] = {}
@@ -453,14 +356,14 @@ def _taken(
     return [part_id or next(left, None) for part_id in taken]
 
 
-def _together(run: _Run) -> Attribution:
+def _together(run: AttributedWords) -> Attribution:
     first = run[0][1]
     confidence = sum(whose.confidence for _, whose in run) / len(run)
-    return Attribution(first.participant_id, first.source, round(confidence, 3))
+    return evolve(first, confidence=round(confidence, 3))
 
 
 def _same(before: Attribution, now: Attribution) -> bool:
-    return (before.participant_id, before.source) == (now.participant_id, now.source)
+    return evolve(before, confidence=now.confidence) == now
 
 
 def _unlabelled(words: tuple[Word, ...]) -> list[tuple[str, float, float]]:

@@ -17,6 +17,7 @@ __all__ = [
     "AnswerPerson",
     "Command",
     "InterruptSpeech",
+    "NameVoice",
     "PauseRecording",
     "PersonAnswer",
     "ResumeRecording",
@@ -123,6 +124,25 @@ class AnswerPerson(Command):
 
 
 @frozen
+class NameVoice(Command):
+    """Give a name to a voice that the transcriber told apart on a track, or take it back.
+
+    What that voice said comes again with the name. It names whoever sits in a meeting room with
+    others, or a voice that nothing names; it makes nobody a participant.
+
+    Attributes:
+        track_id: The segment's `track_id`.
+        voice: The segment's `voice`.
+        name: The name; empty to take it back.
+    """
+
+    type: ClassVar[str] = "name_voice"
+    track_id: str
+    voice: str
+    name: str = ""
+
+
+@frozen
 class PauseRecording(Command):
     """Stop recording and transcribing for now; stay in the call."""
 
@@ -145,6 +165,7 @@ COMMAND_TYPES: dict[str, type[Command]] = {
         InterruptSpeech,
         ShowImage,
         AnswerPerson,
+        NameVoice,
         PauseRecording,
         ResumeRecording,
     )

@@ -41,6 +41,7 @@ from meetcore.model.transcript_events import (
     TranscriberUsage,
     TranscriptionGap,
     TranscriptionStopped,
+    VoiceNamed,
 )
 from meetcore.model.work_events import (
     ArtifactWritten,
@@ -113,6 +114,7 @@ __all__ = [
     "TranscriptionGap",
     "TranscriptionStopped",
     "UnknownEvent",
+    "VoiceNamed",
 ]
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "Transcript",
     "Word",
     "revised",
+    "spoken_form",
     "spoken_order",
 ]
 
@@ -108,6 +109,9 @@ class Segment:
         correction: Whether it changes who said what was finalized before, or where one speaker's
             words end and another's begin. Whoever can only add text to what was shown passes such
             a revision over; whoever keeps the newest of each id has all words once.
+        voice: The transcriber's label on this track for who speaks, where a participant's track
+            carries several voices or nothing names the voice; None elsewhere. `NameVoice` names it.
+        echo_of: In a withdrawn one, the segment that has the same words from another track.
     """
 
     id: str
@@ -126,14 +130,16 @@ class Segment:
     language: str | None = None
     onset_s: float | None = None
     correction: bool = False
+    voice: str | None = None
+    echo_of: str | None = None
 
     @property
     def withdrawn(self) -> bool:
         """Whether it says nothing any more: its words are another segment's now."""
         return self.finalized and not self.text and not self.words
 
-    def without_text(self) -> Segment:
-        """Return its next revision, that takes it out of what is shown."""
+    def without_text(self, echo_of: str | None = None) -> Segment:
+        """Return its next revision, that takes it out of what is shown, as an echo or not."""
         return evolve(
             self,
             revision=self.revision + 1,
@@ -141,6 +147,7 @@ class Segment:
             words=(),
             end_s=self.start_s,
             correction=True,
+            echo_of=echo_of,
         )
 
 
@@ -186,7 +193,7 @@ def _letters(text: str) -> str:
     return "".join(text.split())
 
 
-def _spoken(token: str) -> str:
+def spoken_form(token: str) -> str:
     """Return a token without what is not heard, so that `Hello,` and `hello` are one word."""
     heard = "".join(character for character in token.casefold() if character.isalnum())
     return heard or token
@@ -197,7 +204,7 @@ def _laid_over(words: Sequence[Word], tokens: Sequence[str]) -> Iterator[Word]:
 
     Every word yielded has a token's text, so nothing of the old words is left.
     """
-    old, new = [_spoken(word.text) for word in words], [_spoken(token) for token in tokens]
+    old, new = [spoken_form(word.text) for word in words], [spoken_form(token) for token in tokens]
     laid: list[Word] = []
     for _, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if d - c == b - a:

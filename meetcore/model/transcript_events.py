@@ -18,6 +18,7 @@ __all__ = [
     "TranscriberUsage",
     "TranscriptionGap",
     "TranscriptionStopped",
+    "VoiceNamed",
 ]
 
 
@@ -132,3 +133,17 @@ class TranscriptionStopped(Event):
     track_id: str
     kind: str
     detail: str
+
+
+@frozen(kw_only=True)
+class VoiceNamed(Event):
+    """Somebody gave a voice on a track a name, or (None) took it back.
+
+    What the voice said before comes again with that name, as `segment.finalized`.
+    """
+
+    type: ClassVar[str] = "voice.named"
+    track_id: str
+    voice: str
+    name: str | None
+    by: str = ""

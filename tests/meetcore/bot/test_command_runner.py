@@ -13,6 +13,7 @@ from meetcore.model.commands import (
     COMMAND_TYPES,
     AnswerPerson,
     InterruptSpeech,
+    NameVoice,
     PauseRecording,
     SendChat,
     ShowImage,
@@ -30,6 +31,7 @@ EXAMPLES = {
     "interrupt_speech": InterruptSpeech(),
     "show_image": ShowImage(b"png"),
     "answer_person": AnswerPerson(),
+    "name_voice": NameVoice("room", "1", "Grace"),
     "pause": PauseRecording(),
     "resume": meetcore.ResumeRecording(),
 }

@@ -235,9 +235,15 @@ class WordOut:
 
 @frozen(kw_only=True)
 class SegmentOut:
-    """A stretch of transcript by one speaker."""
+    """A stretch of transcript by one speaker.
+
+    `voice` is the label on its track by which the transcriber told the speaker apart, null where
+    that is not needed: the command `name_voice` gives it a name.
+    """
 
     id: str
+    track_id: str
+    voice: str | None
     speaker: str | None
     participant_id: str | None
     speaker_source: str
@@ -254,6 +260,8 @@ class SegmentOut:
         """Return a segment as the API shows it."""
         return cls(
             id=segment.id,
+            track_id=segment.track_id,
+            voice=segment.voice,
             speaker=segment.speaker_name,
             participant_id=segment.participant_id,
             speaker_source=segment.speaker_source.value,
@@ -335,7 +343,12 @@ class ChatSend:
 
 @frozen(kw_only=True)
 class CommandBody:
-    """A command: `stop`, `send_chat`, `speak`, `show_image`, `answer_person`, `pause`, `resume`.
+    """A command.
+
+    `stop`, `send_chat`, `speak`, `show_image`, `answer_person`, `pause`, `resume`, `name_voice`.
+
+    `name_voice` gives a voice that was told apart a name (`{"track_id": …, "voice": …, "name": …}`
+    as a segment has them), or takes it back (an empty name).
 
     `answer_person` says that what the event `person.needed` asked for is done (`{"answer":
     "done"}`), or that nobody will do it (`give_up`).

@@ -1,0 +1,98 @@
+"""Two people in one room, a second device in it, captions beside sound: through a whole bot."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+import meetcore
+from tests.meetcore.conftest import Stage, events_of, kinds
+
+
+class Recogniser(meetcore.Transcriber):
+    """Hears on each track, utterance by utterance, what the test says: texts with labels."""
+
+    name = "recogniser"
+
+    def __init__(self, texts, confidence=None):
+        super().__init__()
+        self.texts = {track: list(each) for track, each in texts.items()}
+        self.confidence = confidence or {}
+
+    @asynccontextmanager
+    async def stream(self, request):
+        yield RecogniserStream(self, request)
+
+
+class RecogniserStream(meetcore.TranscriberStream):
+    def __init__(self, owner, request):
+        self.owner, self.request = owner, request
+
+    async def begin_utterance(self, utterance_id, start_sample):
+        await trio.lowlevel.checkpoint()
+        self.start = start_sample
+
+    async def feed(self, chunk):
+        await trio.lowlevel.checkpoint()
+
+    async def end_utterance(self, utterance_id, end_sample, cause):
+        await trio.lowlevel.checkpoint()
+        track = self.request.track_id
+        text, label = self.owner.texts[track].pop(0)
+        each = (end_sample - self.start) / 16_000 / len(text.split())
+        words = tuple(
+            meetcore.Word(
+                word, self.start / 16_000 + place * each, self.start / 16_000 + (place + 1) * each,
+                self.owner.confidence.get(track, 0.9), label,
+            )
+            for place, word in enumerate(text.split())
+        )  # fmt: skip
+        self.request.emit(
+            meetcore.Hypothesis(
+                utterance_id=utterance_id, revision=1, text=text, words=words, final=True
+            )
+        )
+
+
+def shown(bot):
+    segments = [each.segment for each in kinds(events_of(bot), meetcore.SegmentFinalized)]
+    return [(s.speaker_name, s.text) for s in meetcore.Transcript.of(segments).segments]
+
+
+async def test_a_voice_in_a_room_is_named_by_a_command_while_the_bot_is_there(
+    tmp_path, autojump_clock
+):
+    texts = {"room": [("one two three four", "A"), ("five six seven eight", "B"), ("nine", "B")]}
+    stage = Stage()
+    async with stage.bot(tmp_path, transcriber=Recogniser(texts)) as bot:
+        stage.admit()
+        stage.join("ada")
+        stage.track("room", "ada")
+        for _ in range(2):
+            await stage.live(4, "room", voice=True)
+            await stage.live(3, "room")
+        assert [each.speaker_name for each in bot.transcript.segments] == [
+            "Ada · speaker 1", "Ada · speaker 2",
+        ]  # fmt: skip
+        segment = bot.transcript.segments[1]
+        with pytest.raises(meetcore.CommandRefused, match="No voice 'C' was told apart"):
+            await bot.name_voice("room", "C", "Grace")
+        with pytest.raises(meetcore.CommandRefused, match="on the track 'elsewhere'"):
+            await bot.name_voice("elsewhere", "B", "Grace")
+        await bot.name_voice(segment.track_id, segment.voice, "Grace")
+        await stage.live(2, "room", voice=True)
+        await stage.live(3, "room")
+        assert [each.speaker_name for each in bot.transcript.segments][1:] == ["Grace", "Grace"]
+        await bot.name_voice("room", "A", "Edith")
+        await bot.name_voice("room", "A", " ")
+    assert shown(bot) == [
+        ("Ada · speaker 1", "one two three four"),
+        ("Grace", "five six seven eight"),
+        ("Grace", "nine"),
+    ]
+    named = kinds(events_of(bot), meetcore.VoiceNamed)
+    assert [(each.voice, each.name) for each in named] == [
+        ("B", "Grace"), ("A", "Edith"), ("A", None),
+    ]  # fmt: skip
