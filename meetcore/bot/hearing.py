@@ -24,6 +24,7 @@ from meetcore.bot.transcriber_runner import TRANSCRIBER_CONSUMER, TranscriberRun
 from meetcore.bot.transcribing import TrackTranscription
 from meetcore.log.mailbox import Lost, Wake
 from meetcore.model.assembler import Attribution, TranscriptAssembler
+from meetcore.model.echo import EchoFilter
 from meetcore.model.errors import PluginError, TranscriberError
 from meetcore.model.events import (
     AudioLost,
@@ -38,7 +39,7 @@ from meetcore.model.signals import (
     TrackAppeared,
     TrackIdentified,
 )
-from meetcore.model.transcript import Hypothesis
+from meetcore.model.transcript import Hypothesis, Segment
 from meetcore.plugin.bot_view import BotView
 from meetcore.plugin.captions import CaptionsOptions
 from meetcore.plugin.registry import HookImplementation
@@ -114,6 +115,7 @@ class Listening:
         self._mix: TrackMix | None = None
         self._mix_transcription: TrackTranscription | None = None
         self._assembler = TranscriptAssembler(bot.roster, bot.timeline)
+        self._echoes = EchoFilter()
         self.owners = TrackOwners(bot, self._assembler, self._outdated)
         self._tracks: dict[str, _Track] = {}
         self._walking = 0
@@ -382,7 +384,7 @@ class Listening:
         if self._assembler.relabel(track_id, hypothesis, self._offset_s or 0.0):
             self._recut(hypothesis.utterance_id)
         for segment in self._assembler.take(track_id, hypothesis, self._offset_s or 0.0):
-            self._revision.take(segment)
+            self._show(segment)
         self._recut(*self._assembler.due())
 
     def _outdated(self, track_id: str | None, since_s: float | None) -> None:
@@ -400,7 +402,15 @@ class Listening:
             del self._to_recut[utterance_id]
             shown = [segment for part in parts if (segment := transcript.newest(part))]
             for segment in self._assembler.recut(utterance_id, shown):
-                self._revision.take(segment)
+                self._show(segment)
+
+    def _show(self, segment: Segment) -> None:
+        """Let a draft or a segment go on to revisers, but for what another track has too."""
+        if not segment.finalized or not self.bot.config.transcription.withhold_echoes:
+            self._revision.take(segment)
+            return
+        for each in self._echoes.take(segment):
+            self._revision.take(each)
 
     @property
     def wants_captions(self) -> bool:

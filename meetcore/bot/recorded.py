@@ -32,12 +32,13 @@ from meetcore.log.journal import Journal
 from meetcore.log.mailbox import Wake
 from meetcore.model.assembler import Attribution, TranscriptAssembler
 from meetcore.model.config import BotConfig
+from meetcore.model.echo import EchoFilter
 from meetcore.model.errors import MeetcoreError, TranscriberError, found_in
 from meetcore.model.events import Event, TranscriptionGap
 from meetcore.model.languages import spoken_language
 from meetcore.model.roster import NameSource, Participant, Roster, SpeakingTimeline
 from meetcore.model.secrets import Redactor, secrets_in
-from meetcore.model.transcript import Hypothesis, Segment, spoken_order
+from meetcore.model.transcript import Hypothesis, Segment, Transcript
 from meetcore.plugin.transcriber import FileRequest, Transcriber, TranscriberContext
 
 __all__ = ["RecordedTrack", "RecordedTranscript", "transcribe_recording"]
@@ -127,7 +128,7 @@ class _RecordedRun:
     limit: trio.CapacityLimiter
     held: HeldTranscriber
     wake: Wake = field(factory=Wake)
-    segments: list[Segment] = field(factory=list)
+    segments: Transcript = field(factory=Transcript)
     starts: dict[str, int] = field(factory=dict)
     files: list[Path] = field(factory=list)
     trouble: TranscriberError | None = None
@@ -142,7 +143,9 @@ class _RecordedRun:
         start = self.starts.get(hypothesis.utterance_id)
         if start is not None and (track_id, start) not in self.kept:
             self.finalized(track_id, start, hypothesis)
-        self.segments += self.assembler.take(track_id, hypothesis, track.start_s)
+        self.assembler.relabel(track_id, hypothesis, track.start_s)
+        for segment in self.assembler.take(track_id, hypothesis, track.start_s):
+            self.segments.finalized(segment)
 
     def stopped(self, trouble: TranscriberError) -> None:
         self.trouble = self.trouble or trouble
@@ -278,7 +281,8 @@ async def transcribe_recording(
     Args:
         tracks: What was recorded, a track per person where there are such.
         transcriber: Who transcribes.
-        config: `language`, `vocabulary`, `audio` and `transcription.diarize` of it count.
+        config: `language`, `vocabulary`, `audio`, `transcription.diarize` and
+            `transcription.withhold_echoes` of it count.
         name: What the recording is called, where a bot's id would stand.
         kept: Finals of an earlier run, by track and first sample of their utterance: these are
             taken as they are.
@@ -353,7 +357,7 @@ async def transcribe_recording(
     if recording.trouble is not None:
         raise recording.trouble
     return RecordedTranscript(
-        segments=tuple(sorted(map(_labelled, recording.segments), key=spoken_order)),
+        segments=tuple(map(_labelled, _cut_by_all(recording))),
         gaps=tuple(event for event in events if isinstance(event, TranscriptionGap)),
         events=tuple(events),
         audio_s=recording.audio_samples / SAMPLE_RATE_HZ,
@@ -361,10 +365,27 @@ async def transcribe_recording(
     )
 
 
+def _cut_by_all(recording: _RecordedRun) -> list[Segment]:
+    """Return what was said, cut by all that was learned of voices, without echoes."""
+    assembler, said = recording.assembler, recording.segments
+    for utterance_id in list(assembler.outdated(None, None)):
+        parts = [part for each in assembler.parts(utterance_id) if (part := said.newest(each))]
+        for segment in assembler.recut(utterance_id, parts):
+            said.finalized(segment)
+    whole = [evolve(segment, correction=False) for segment in said.segments]
+    if not recording.bot.config.transcription.withhold_echoes:
+        return whole
+    echoes, shown = EchoFilter(), Transcript()
+    for segment in whole:
+        for each in echoes.take(segment):
+            shown.finalized(each)
+    return shown.segments
+
+
 def _labelled(segment: Segment) -> Segment:
     """Return a segment that nobody owns under the label by which its voice was told apart."""
     labels = {word.speaker for word in segment.words}
-    if segment.participant_id is not None or len(labels) != 1:
+    if segment.participant_id is not None or segment.speaker_name or len(labels) != 1:
         return segment
     (label,) = labels
     if label is None:

@@ -138,6 +138,8 @@ class TranscriptionConfig:
             none wait. `mix` for one stream of all tracks mixed, cut by the speaking timeline.
             `auto` for tracks, and the mix while there are more tracks than it takes streams.
         diarize: Whether the transcriber is asked to tell voices on one track apart.
+        withhold_echoes: Whether the same words on two tracks at the same time are shown once: a
+            second device in a room, or an open loudspeaker, is nobody who speaks in chorus.
         offer_names: Whether the participants' names are offered to the transcriber as words that
             are likely to be said, beside the vocabulary.
         fallback: Names of transcribers that take over, in this order, when the chosen one stops,
@@ -150,6 +152,7 @@ class TranscriptionConfig:
 
     streams: str = field(default="auto", validator=attrs.validators.in_(("auto", "tracks", "mix")))
     diarize: bool = False
+    withhold_echoes: bool = True
     offer_names: bool = True
     fallback: tuple[str, ...] = ()
     fallback_after_s: float = field(default=5.0, validator=_positive)

@@ -96,3 +96,35 @@ async def test_a_voice_in_a_room_is_named_by_a_command_while_the_bot_is_there(
     assert [(each.voice, each.name) for each in named] == [
         ("B", "Grace"), ("A", "Edith"), ("A", None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("withheld", [True, False])
+async def test_a_second_device_in_the_room_says_nothing_twice(tmp_path, autojump_clock, withheld):
+    said = "we will ship it on friday"
+    texts = {"a": [(said, None), ("yes", None)], "b": [(said, None), ("yes", None)]}
+    recogniser = Recogniser(texts, {"a": 0.9, "b": 0.6})
+    config = meetcore.BotConfig(
+        out_dir=tmp_path,
+        fsync=False,
+        transcription=meetcore.TranscriptionConfig(withhold_echoes=withheld),
+    )
+    stage = Stage()
+    async with stage.bot(tmp_path, transcriber=recogniser, config=config) as bot:
+        stage.admit()
+        for person, track in (("ada", "a"), ("ben", "b")):
+            stage.join(person)
+            stage.track(track, person)
+        for seconds in (3, 1):
+            await stage.live(seconds, "a", "b", voice=True)
+            await stage.live(3, "a", "b")
+    lines = shown(bot)
+    assert sorted(lines[-2:]) == [("Ada", "yes"), ("Ben", "yes")], "both may say yes"
+    assert sorted(lines[:-2]) == [("Ada", said), ("Ben", said)][: 1 if withheld else 2]
+    gone = [
+        each.segment
+        for each in kinds(events_of(bot), meetcore.SegmentFinalized)
+        if each.segment.withdrawn
+    ]
+    assert [each.track_id for each in gone] == ["b"] * withheld
+    by_id = {each.segment.id for each in kinds(events_of(bot), meetcore.SegmentFinalized)}
+    assert all(each.echo_of in by_id for each in gone)
