@@ -474,7 +474,7 @@ class Bot:
             display_name=self.config.name,
             folder=self.folder,
             join_timeout_s=self.config.automatic_leave.join_s,
-            captions=self._listening.wants_captions,
+            captions=self._listening.wants_captions or self.config.transcription.captions_for_names,
             redactor=self._context.redactor,
             join_token=token_source(
                 self._plugins.implementations(HOOK), self.link, self.id, self._context.redactor
@@ -486,7 +486,8 @@ class Bot:
             with scope:
                 async with self._platform.open_call(self.link, request, self.call_events) as call:
                     self._life.call, opened = call, True
-                    if request.captions and Capability.CAPTIONS not in call.capabilities:
+                    captions = self._listening.wants_captions
+                    if captions and Capability.CAPTIONS not in call.capabilities:
                         self._listening.captions_missing(self.platform_name)
                     try:
                         await self._concluded.wait()

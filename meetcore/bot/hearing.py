@@ -10,7 +10,7 @@ from attrs import define, field
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.utterance import SpeechBegan, SpeechEnded, SpeechRules
 from meetcore.audio.vad import VoiceDetector
-from meetcore.bot.captioning import CAPTIONS_TRACK, Captioning
+from meetcore.bot.captioning import CAPTIONS_TRACK, Captioning, caption_line, caption_segment
 from meetcore.bot.capture_health import AudioHealth
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import SinkRunner
@@ -24,6 +24,7 @@ from meetcore.bot.transcriber_runner import TRANSCRIBER_CONSUMER, TranscriberRun
 from meetcore.bot.transcribing import TrackTranscription
 from meetcore.log.mailbox import Lost, Wake
 from meetcore.model.assembler import Attribution, TranscriptAssembler
+from meetcore.model.captions import CaptionText
 from meetcore.model.echo import EchoFilter
 from meetcore.model.errors import PluginError, TranscriberError
 from meetcore.model.events import (
@@ -73,6 +74,9 @@ class Listening:
         revisers: The plugins' `meetcore_revise_segment`, in order.
         context: What the transcriber gets.
         failed: Called when a track is not transcribed any more.
+
+    Attributes:
+        wants_captions: Whether the meeting's captions are the transcript.
     """
 
     def __init__(
@@ -94,11 +98,13 @@ class Listening:
         self.media = MediaBypass(bot, takers, self._media_time)
         self._revision = Revision(bot, view, revisers, self._changed, self._recut)
         self._to_recut: dict[str, None] = {}
-        self._captions: Captioning | None = None
-        if transcribers and transcribers[0].capabilities.wants == "captions":
-            own = transcribers[0].options
-            options = own if isinstance(own, CaptionsOptions) else CaptionsOptions()
-            self._captions = Captioning(bot, options, self._revision.take)
+        self.wants_captions = bool(transcribers) and (
+            transcribers[0].capabilities.wants == "captions"
+        )
+        own = transcribers[0].options if transcribers else None
+        options = own if isinstance(own, CaptionsOptions) else CaptionsOptions()
+        self._captions = Captioning(bot, options, self._take_caption)
+        if self.wants_captions:
             transcribers = ()
         self._transcriber: TranscriberRunner | None = None
         if transcribers:
@@ -124,7 +130,7 @@ class Listening:
         self._closed = False
         self._paused = False
         self._heard_sound = False
-        self.health = AudioHealth(bot, waiting=bool(self._sinks) or self._captions is None)
+        self.health = AudioHealth(bot, waiting=bool(self._sinks) or not self.wants_captions)
         self._in_call = False
         self.drained = trio.Event()
 
@@ -351,8 +357,7 @@ class Listening:
         self.media.pause(paused=paused)
         if self._mix is not None:
             self._mix.pause(paused=paused)
-        if self._captions is not None:
-            self._captions.pause(paused=paused)
+        self._captions.pause(paused=paused)
 
     # --- speech ----------------------------------------------------------------------
 
@@ -412,15 +417,17 @@ class Listening:
         for each in self._echoes.take(segment):
             self._revision.take(each)
 
-    @property
-    def wants_captions(self) -> bool:
-        """Whether the meeting's captions are the transcript."""
-        return self._captions is not None
-
     def caption_seen(self, caption: CaptionSeen) -> None:
-        """Take a line of captions, where they are the transcript."""
-        if self._captions is not None and self._in_call and not self._closed:
+        """Take a line of captions: they are the transcript, or evidence for names."""
+        if self._in_call and not self._closed:
             self._captions.see(caption, self._offset_s)
+
+    def _take_caption(self, text: CaptionText) -> None:
+        if self.wants_captions:
+            self._revision.take(caption_segment(self.bot.roster, text))
+        elif text.final:
+            self._assembler.captioned(caption_line(self.bot.roster, text))
+            self._recut(*self._assembler.due())
 
     def captions_missing(self, platform_name: str) -> None:
         """Learn that this call has no captions, where they are the transcript."""
@@ -449,8 +456,7 @@ class Listening:
             async with trio.open_nursery() as side:
                 side.start_soon(self.health.run)
                 side.start_soon(self._revision.run)
-                if self._captions is not None:
-                    side.start_soon(self._captions.run)
+                side.start_soon(self._captions.run)
                 if self._transcriber is not None:
                     side.start_soon(self._transcriber.run)
                 task_status.started()
@@ -472,8 +478,7 @@ class Listening:
         for track in list(self._tracks.values()):
             track.intake.close()
         self._end_mix()
-        if self._captions is not None:
-            self._captions.finish()
+        self._captions.finish()
         self._changed.set()
 
     def give_up(self, cause: str) -> None:

@@ -140,6 +140,8 @@ class TranscriptionConfig:
         diarize: Whether the transcriber is asked to tell voices on one track apart.
         withhold_echoes: Whether the same words on two tracks at the same time are shown once: a
             second device in a room, or an open loudspeaker, is nobody who speaks in chorus.
+        captions_for_names: Whether the meeting's captions are turned on, where the platform has
+            them, as evidence for who says what the transcriber hears.
         offer_names: Whether the participants' names are offered to the transcriber as words that
             are likely to be said, beside the vocabulary.
         fallback: Names of transcribers that take over, in this order, when the chosen one stops,
@@ -153,6 +155,7 @@ class TranscriptionConfig:
     streams: str = field(default="auto", validator=attrs.validators.in_(("auto", "tracks", "mix")))
     diarize: bool = False
     withhold_echoes: bool = True
+    captions_for_names: bool = False
     offer_names: bool = True
     fallback: tuple[str, ...] = ()
     fallback_after_s: float = field(default=5.0, validator=_positive)

@@ -128,3 +128,37 @@ async def test_a_second_device_in_the_room_says_nothing_twice(tmp_path, autojump
     assert [each.track_id for each in gone] == ["b"] * withheld
     by_id = {each.segment.id for each in kinds(events_of(bot), meetcore.SegmentFinalized)}
     assert all(each.echo_of in by_id for each in gone)
+
+
+async def test_captions_beside_the_sound_name_the_words_of_a_mix(tmp_path, autojump_clock):
+    texts = {"mix": [("we will ship it on friday", None), ("certainly not without a test", None)]}
+    stage = Stage()
+    config = meetcore.BotConfig(
+        out_dir=tmp_path,
+        fsync=False,
+        transcription=meetcore.TranscriptionConfig(captions_for_names=True),
+    )
+    async with stage.bot(tmp_path, transcriber=Recogniser(texts), config=config) as bot:
+        assert stage.request.captions
+        stage.admit()
+        for person in ("ada", "ben"):
+            stage.join(person)
+        stage.events.observe(meetcore.TrackAppeared("mix", None, kind="mix"))
+        stage.speaks("ben")
+        await stage.live(3, "mix", voice=True)
+        await stage.live(2, "mix")
+        assert [s.speaker_name for s in bot.transcript.segments] == ["Ben"], "so the indicator says"
+        stage.events.observe(meetcore.CaptionSeen(None, "Ada", "We'll ship it on Friday.", key="1"))
+        await stage.live(3, "mix", voice=True)
+        stage.events.observe(
+            meetcore.CaptionSeen("ben", "Ben", "Certainly not without a test!", key="2")
+        )  # fmt: skip
+        await stage.live(6, "mix")
+    lines = shown(bot)
+    assert lines[-1] == ("Ben", "certainly not without a test")
+    assert ("Ada", "ship it on friday") in lines
+    sources = {s.text: s.speaker_source for s in bot.transcript.segments}
+    assert sources["ship it on friday"] is meetcore.NameSource.CAPTION
+    assert " ".join(text for _, text in lines) == (
+        "we will ship it on friday certainly not without a test"
+    )
