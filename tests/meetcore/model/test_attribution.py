@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.model.attribution import VOICE_IN_ROOM_S
+from meetcore.model.attribution import NOBODY, VOICE_IN_ROOM_S, Attribution
 from meetcore.model.caption_names import NamedLine
-from meetcore.model.roster import NameSource
+from meetcore.model.echo import EchoFilter
+from meetcore.model.roster import NameSource, Participant, SpeechMark
 from meetcore.model.transcript import Hypothesis, Word
 from tests.meetcore.model.test_assembler import Stage as _Stage
 
@@ -249,3 +251,128 @@ def test_what_is_cut_again_is_what_would_be_cut_now(script):
     stage.recut(None, None)
     assert stage.lines == before
     assert len(stage.revisions) == count
+
+
+# --- with echoes, late names and a rejoin -------------------------------------------------
+
+
+class Room:
+    """Several tracks of one meeting, with echoes among them and evidence in any order."""
+
+    TRACKS = ("one", "two", "mix")
+
+    def __init__(self) -> None:
+        self.stage = Stage("mix")
+        self.made, self.echoes = self.stage.made, EchoFilter()
+        self.said: dict[str, tuple[str, tuple[Word, ...]]] = {}
+
+    def show(self, segments) -> None:
+        for segment in segments:
+            self.stage.show(self.echoes.take(segment))
+
+    def recut(self, keys) -> None:
+        for key in keys:
+            parts = [self.stage.shown.newest(part) for part in self.made.parts(key)]
+            self.show(self.made.recut(key, [part for part in parts if part]))
+
+    def says(self, track: str, at: float, text: str, labels: str, confidence: float) -> None:
+        key = f"u{len(self.said)}"
+        words = tuple(
+            Word(word, round(at + n * 0.5, 3), round(at + n * 0.5 + 0.4, 3), confidence, label)
+            for n, (word, label) in enumerate(zip(text, labels, strict=False))
+        )
+        self.said[key] = (track, words)
+        told = Hypothesis(
+            utterance_id=key, revision=1, text=" ".join(text), words=words, final=True
+        )
+        self.show(self.made.take(track, told))
+        self.recut(self.made.due())
+
+    def identified(self, track: str, who: str | None, since_s: float | None) -> None:
+        if track == "mix":
+            return
+        whose = NOBODY if who is None else Attribution(who, NameSource.CONTRIBUTING_SOURCE, 0.9)
+        self.made.own(track, whose, since_s)
+        self.recut([*self.made.outdated(track, since_s), *self.made.due()])
+
+    def rejoins(self, who: str, again: str, track: str, since_s: float) -> None:
+        """Somebody comes again under another id, and has a track from then on."""
+        self.stage.roster.left(who)
+        self.stage.roster.joined(Participant(id=again, name=who.title()))
+        self.identified(track, again, since_s)
+
+    def speaks(self, who: str, at: float, speaking: bool) -> None:
+        if self.stage.timeline.mark(who, SpeechMark(at, speaking, NameSource.ACTIVE_SPEAKER)):
+            self.recut([*self.made.outdated(None, at), *self.made.due()])
+
+    def relabels(self, key: str, labels: str) -> None:
+        if key in self.said:
+            track, words = self.said[key]
+            words = tuple(
+                evolve(word, speaker=label) for word, label in zip(words, labels, strict=False)
+            )
+            told = Hypothesis(utterance_id=key, revision=9, text="", words=words, final=True)
+            self.made.relabel(track, told)
+            self.recut([key, *self.made.due()])
+
+    def names(self, track: str, voice: str, name: str) -> None:
+        if voice in self.made.evidence.voices(track):
+            self.made.name_voice(track, voice, name)
+            self.recut(self.made.due())
+
+    def captions(self, who: str | None, text: str, at: float, key: str) -> None:
+        self.made.captioned(
+            NamedLine(key=key, participant_id=who, text=" ".join(text), start_s=at, end_s=at + 2)
+        )
+        self.recut(self.made.due())
+
+    def check(self) -> None:
+        shown = self.stage.shown.segments
+        for key, (track, words) in self.said.items():
+            parts = [self.stage.shown.newest(part) for part in self.made.parts(key)]
+            mine = [word for part in parts if part for word in part.words]
+            assert len(mine) == len({word.start_s for word in mine}), "no word twice"
+            missing = {word.start_s: word for word in words}
+            for word in mine:
+                assert missing.pop(word.start_s).text == word.text
+            if missing:
+                assert any(part and part.echo_of for part in parts)
+            for word in missing.values():
+                heard = [
+                    other
+                    for segment in shown
+                    if segment.track_id != track
+                    for other in segment.words
+                    if abs(other.start_s - word.start_s) <= 1.5
+                ]
+                assert heard, "withheld as the echo of what is shown"
+        for segment in shown:
+            known = segment.participant_id is not None or bool(segment.speaker_name)
+            assert known is (segment.speaker_source is not NameSource.UNKNOWN)
+
+
+tracks = st.sampled_from(Room.TRACKS)
+sides = st.sampled_from(["ada", "ben", None])
+phrases = st.sampled_from(["abcdef", "abcdeg", "bcdefg", "cdef", "xyzvw", "a", "no"])
+acts = st.one_of(
+    st.tuples(st.just("says"), tracks, st.sampled_from([0.0, 0.2, 0.5, 3.0, 3.3]), phrases,
+              st.text("12", min_size=6, max_size=6), st.sampled_from([0.5, 0.9])),
+    st.tuples(st.just("identified"), tracks, sides, st.sampled_from([None, 0.0, 1.0, 3.0])),
+    st.tuples(st.just("rejoins"), st.just("ada"), st.just("ada-2"), tracks,
+              st.sampled_from([1.0, 3.0])),
+    st.tuples(st.just("speaks"), st.sampled_from(["ada", "ben"]), st.integers(0, 7),
+              st.booleans()),
+    st.tuples(st.just("relabels"), st.sampled_from(["u0", "u1", "u2"]),
+              st.text("12", min_size=6, max_size=6)),
+    st.tuples(st.just("names"), tracks, st.sampled_from("12"), st.sampled_from(["Grace", ""])),
+    st.tuples(st.just("captions"), sides, phrases, st.sampled_from([0.5, 3.5]),
+              st.sampled_from(["c1", "c2"])),
+)  # fmt: skip
+
+
+@given(script=st.lists(acts, max_size=30))
+def test_every_word_is_shown_once_or_withheld_as_the_echo_of_one_that_is(script):
+    room = Room()
+    for kind, *rest in script:
+        getattr(room, kind)(*rest)
+        room.check()

@@ -160,10 +160,11 @@ def test_whatever_comes_each_segment_is_shown_or_is_an_echo_of_one_that_is(
     text=st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=12),
     gap=st.floats(0, 5),
     turns=st.integers(2, 5),
+    pace=st.sampled_from([0.1, 0.15, 0.3]),
 )
-def test_people_who_repeat_each_other_one_after_the_other_are_all_shown(text, gap, turns):
+def test_people_who_repeat_each_other_one_after_the_other_are_all_shown(text, gap, turns, pace):
     at, segments = 0.0, []
     for turn in range(turns):
-        segments.append(said(f"u{turn}", f"t{turn}", at, " ".join(text)))
+        segments.append(said(f"u{turn}", f"t{turn}", at, " ".join(text), pace=pace))
         at = segments[-1].end_s + gap
     assert len(ids(played(*segments))) == turns
