@@ -43,6 +43,8 @@ class TranscriptionSettings(TypedDict, total=False):
 
     streams: Literal["auto", "tracks", "mix"]
     diarize: bool
+    withhold_echoes: bool
+    captions_for_names: bool
     offer_names: bool
     fallback: Sequence[str]
     fallback_after_s: float

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 
+import numpy as np
 import pytest
 import trio
 
 import meetcore
+from meetcore.model import command_from_wire
+from meetcore.testing.voice import synthetic_voice
 from tests.meetcore.conftest import Stage, events_of, kinds
 
 
@@ -162,3 +165,45 @@ async def test_captions_beside_the_sound_name_the_words_of_a_mix(tmp_path, autoj
     assert " ".join(text for _, text in lines) == (
         "we will ship it on friday certainly not without a test"
     )
+
+
+def recorded(track_id, *seconds, **more):
+    quiet = np.zeros(32_000, np.int16)
+    sound = np.concatenate([quiet, *[p for s in seconds for p in (synthetic_voice(s), quiet)]])
+    return meetcore.RecordedTrack(
+        track_id=track_id,
+        pcm=lambda: (sound[at : at + 4_000] for at in range(0, len(sound), 4_000)),
+        participant_id=track_id,
+        speaker_name=track_id.title(),
+        **more,
+    )
+
+
+@pytest.mark.parametrize("withheld", [True, False])
+async def test_a_recording_is_cut_by_voices_and_has_no_echo(withheld):
+    texts = {
+        "room": [("one two three four", "A"), ("we will ship it then", "B")],
+        "ben": [("we will ship it then", None)],
+    }
+    config = meetcore.BotConfig(
+        transcription=meetcore.TranscriptionConfig(withhold_echoes=withheld)
+    )
+    result = await meetcore.transcribe_recording(
+        [recorded("room", 4, 4), recorded("ben", 4, start_s=6.1)],
+        Recogniser(texts, {"room": 0.9, "ben": 0.5}),
+        config,
+    )
+    lines = [(s.speaker_name, s.text) for s in result.segments]
+    assert lines[:2] == [
+        ("Room · speaker 1", "one two three four"),
+        ("Room · speaker 2", "we will ship it then"),
+    ]
+    assert lines[2:] == [("Ben", "we will ship it then")] * (not withheld)
+    assert not any(segment.correction for segment in result.segments)
+
+
+def test_the_command_is_read_from_the_wire():
+    command = command_from_wire(
+        {"type": "name_voice", "data": {"track_id": "room", "voice": "B", "name": "Grace"}}
+    )
+    assert command == meetcore.NameVoice("room", "B", "Grace")
