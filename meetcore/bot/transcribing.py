@@ -35,6 +35,7 @@ from meetcore.bot.owed_utterance import LatestFinals, OwedUtterance
 from meetcore.bot.stream_usage import stream_usage
 from meetcore.bot.tracks import BeginUtterance, EndUtterance, FeedItem
 from meetcore.log.mailbox import Wake
+from meetcore.model.attribution import label_in_stream
 from meetcore.model.backoff import backoff_s
 from meetcore.model.errors import TranscriberError, found_in
 from meetcore.model.events import (
@@ -232,7 +233,9 @@ class TrackTranscription:
         if self._sessions < 2 or not any(word.speaker for word in words):
             return words
         return tuple(
-            evolve(word, speaker=f"{word.speaker}.{self._sessions}") if word.speaker else word
+            evolve(word, speaker=label_in_stream(word.speaker, self._sessions))
+            if word.speaker
+            else word
             for word in words
         )
 

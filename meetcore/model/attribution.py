@@ -30,7 +30,14 @@ from meetcore.model.caption_names import CaptionNames
 from meetcore.model.roster import NameSource, SpeakingTimeline, SpeechSpan, speech_shares
 from meetcore.model.transcript import Word
 
-__all__ = ["NOBODY", "AttributedWords", "Attribution", "SpeakerEvidence", "attribute"]
+__all__ = [
+    "NOBODY",
+    "AttributedWords",
+    "Attribution",
+    "SpeakerEvidence",
+    "attribute",
+    "label_in_stream",
+]
 
 
 @frozen
@@ -46,6 +53,17 @@ class Attribution:
     confidence: float
     voice: str | None = None
     name: str | None = None
+
+
+_STREAM = "~"
+
+
+def label_in_stream(label: str, number: int) -> str:
+    """Return a voice's label in the stream of that number of one track, from 1.
+
+    A provider counts voices anew in each stream: its first voice need not be who it was before.
+    """
+    return label if number < 2 else f"{label}{_STREAM}{number}"
 
 
 AttributedWords = list[tuple[Word, Attribution]]
@@ -224,7 +242,9 @@ class SpeakerEvidence:
             return frozenset()
         spoken: Mapping[str, int] = heard.rooms.get(participant_id, {})
         long = [label for label, ms in spoken.items() if ms >= VOICE_IN_ROOM_S * 1000]
-        return frozenset(long if len(long) > 1 else ())
+        # One person whose provider counts anew has two labels, but never two in one stream.
+        streams = Counter(label.partition(_STREAM)[2] for label in long)
+        return frozenset(label for label in long if streams[label.partition(_STREAM)[2]] > 1)
 
     def rooms(self, track_id: str) -> dict[str | None, frozenset[str]]:
         """Return the voices that are told apart on a track, by whose it was."""

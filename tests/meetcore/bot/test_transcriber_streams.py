@@ -213,7 +213,7 @@ async def test_after_a_reconnect_a_voices_label_is_another(tmp_path, autojump_cl
         transcriber.fail_at = {1}
         await speak(stage, "a", quiet_s=10)
     said = [event.segment for event in kinds(events_of(bot), meetcore.SegmentFinalized)]
-    assert [segment.words[0].speaker for segment in said] == ["1", "1.2"]
+    assert [segment.words[0].speaker for segment in said] == ["1", "1~2"]
 
 
 def a_config(tmp_path: Any, streams: str) -> meetcore.BotConfig:

@@ -7,7 +7,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.model.attribution import NOBODY, VOICE_IN_ROOM_S, Attribution
+from meetcore.model.attribution import NOBODY, VOICE_IN_ROOM_S, Attribution, label_in_stream
 from meetcore.model.caption_names import NamedLine
 from meetcore.model.echo import EchoFilter
 from meetcore.model.roster import NameSource, Participant, SpeechMark
@@ -107,6 +107,18 @@ def test_a_voice_over_a_mix_is_named_where_nothing_else_names_it():
     assert named.speaker_source is NameSource.DIARIZATION
     stage.names("1", "Somebody")
     assert stage.lines[0] == ("Ben", "a b"), "what names a participant is believed first"
+
+
+def test_one_person_whose_provider_counts_anew_is_not_two():
+    stage = Stage("room")
+    stage.identified("ada")
+    for key, at, label in (("u", 0.0, "7"), ("v", 10.0, label_in_stream("7", 2))):
+        words = tuple(Word(w, at + i, at + i + 0.9, speaker=label) for i, w in enumerate("abcd"))
+        told = Hypothesis(utterance_id=key, revision=1, text="", words=words, final=True)
+        stage.show(stage.made.take("room", told))
+        stage.catch_up()
+    assert stage.lines == [("Ada", "a b c d")] * 2
+    assert {segment.voice for segment in stage.shown.segments} == {None}
 
 
 def test_labels_that_are_corrected_dissolve_a_room():
