@@ -71,7 +71,7 @@ def lent(
     async def open_there(*args: Any, **options: Any) -> AsyncIterator[BotPage]:
         async with (
             shared_chromium.lend() as browser,
-            open_page(*args, browser=browser, **options) as page,
+            open_page(*args, **{**options, "browser": browser}) as page,
         ):
             yield page
 
