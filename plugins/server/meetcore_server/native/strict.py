@@ -19,6 +19,7 @@ from meetcore_server.native.models import (
     KeyCreate,
     NewBot,
     NewSocketToken,
+    TranscriptCreate,
     WebhookRequest,
 )
 from meetcore_server.seen import Seen
@@ -38,6 +39,7 @@ _BODIES: dict[str, type] = {
     "create_webhook": EndpointCreate,
     "change_webhook": EndpointChange,
     "create_socket_token": NewSocketToken,
+    "create_transcript": TranscriptCreate,
 }
 
 
