@@ -8,6 +8,7 @@ folder. Nothing of it runs in the server's own process.
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -69,7 +70,7 @@ class TranscriptionLimits:
 
 
 @frozen
-class _Running:
+class _JobUnderWay:
     scope: trio.CancelScope
     over: trio.Event
 
@@ -93,7 +94,7 @@ class Transcriptions:
         self._rows = service.stores.transcriptions
         self._limits = limits or TranscriptionLimits()
         self._command = command
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, _JobUnderWay] = {}
         self._progress: dict[str, float] = {}
         self._news = trio.Event()
 
@@ -246,11 +247,11 @@ class Transcriptions:
         if room < 1:
             return
         for made in await self._rows.waiting(list(self._running), room):
-            running = _Running(trio.CancelScope(), trio.Event())
+            running = _JobUnderWay(trio.CancelScope(), trio.Event())
             self._running[made.bot_id] = running
             nursery.start_soon(self._see_through, made, running)
 
-    async def _see_through(self, made: TranscriptRevision, running: _Running) -> None:
+    async def _see_through(self, made: TranscriptRevision, running: _JobUnderWay) -> None:
         try:
             with running.scope:
                 await self._transcribe(made)
@@ -332,9 +333,9 @@ class TranscriptReader:
 
     transcriptions: Transcriptions
 
+    @abstractmethod
     def live_segments(self, row: BotRow, after_seq: int) -> AsyncGenerator[Segment, None]:
         """Yield what was transcribed live."""
-        raise NotImplementedError
 
     async def transcribe_again(
         self, row: BotRow, asked: TranscriptionRequest

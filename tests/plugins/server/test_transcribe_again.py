@@ -53,7 +53,7 @@ class Stream(meetcore.TranscriberStream):
             await trio.sleep(0.02)
         if (HERE / "refuse").exists():
             said = f"the key {self.options.token.reveal()} is not known"
-            raise meetcore.TranscriberError("unauthorized", said, retryable=False)
+            raise meetcore.TranscriberError("quota", said, retryable=False)
 
     async def feed(self, chunk):
         await trio.lowlevel.checkpoint()
