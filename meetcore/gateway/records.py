@@ -349,29 +349,6 @@ class TranscriptRevision:
         return self.state in (RevisionState.DONE, RevisionState.FAILED)
 
 
-class NoRecording(MeetcoreError):
-    """There is nothing of the bot that could be transcribed."""
-
-    code = "no_recording"
-
-
-class TranscriptionUnderWay(MeetcoreError):
-    """A recording of the bot is being transcribed; there is one such job per bot at a time.
-
-    Args:
-        revision: The number of the transcript that is being made.
-    """
-
-    code = "transcription_under_way"
-
-    def __init__(self, revision: int) -> None:
-        self.revision = revision
-        super().__init__(
-            f"Transcript {revision} of this bot is still being made.",
-            "Wait until it is done; a bot's recording is transcribed once at a time.",
-        )
-
-
 class NoSuchTranscript(MeetcoreError):
     """The bot has no transcript of that number, or it is not done."""
 
@@ -484,6 +461,31 @@ class NotNow(MeetcoreError):
     def __init__(self, state: State, message: str, remedy: str = "") -> None:
         self.state = state
         super().__init__(message, remedy)
+
+
+class NoRecording(NotNow):
+    """There is nothing of the bot that could be transcribed."""
+
+    code = "no_recording"
+
+
+class TranscriptionUnderWay(NotNow):
+    """A recording of the bot is being transcribed; there is one such job per bot at a time.
+
+    Args:
+        state: The bot's.
+        revision: The number of the transcript that is being made.
+    """
+
+    code = "transcription_under_way"
+
+    def __init__(self, state: State, revision: int) -> None:
+        self.revision = revision
+        super().__init__(
+            state,
+            f"Transcript {revision} of this bot is still being made.",
+            "Wait until it is done; a bot's recording is transcribed once at a time.",
+        )
 
 
 class LinkRefused(MeetcoreError):

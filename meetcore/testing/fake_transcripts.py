@@ -90,12 +90,12 @@ class FakeTranscripts:
         try:
             files = (await self.history(row)).artifacts.values()
         except BotGone as error:
-            raise NoRecording("The data of this bot was deleted.") from error
+            raise NoRecording(row.state, "The data of this bot was deleted.") from error
         if not any(each.kind.startswith("audio.") for each in files):
-            raise NoRecording("This bot recorded no sound.")
+            raise NoRecording(row.state, "This bot recorded no sound.")
         mine = self._transcripts.setdefault(row.bot_id, [])
         if mine and not mine[-1].ended:
-            raise TranscriptionUnderWay(mine[-1].revision)
+            raise TranscriptionUnderWay(row.state, mine[-1].revision)
         made = TranscriptRevision(
             bot_id=row.bot_id,
             revision=_FIRST + len(mine),

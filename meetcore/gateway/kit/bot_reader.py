@@ -56,14 +56,16 @@ async def segments_of(
 async def newest_revision(service: Service, row: BotRow) -> int:
     """Return the number of the newest transcript that is done, 0 for the one made live.
 
-    It is for whoever shows one transcript of a bot, as most vendors do.
+    It is 0, too, where the bot's data was deleted. It is for whoever shows one transcript of a bot,
+    as most vendors do.
     """
-    if not row.ended or row.deleted_at is not None:
+    if not row.ended:
         return 0
-    done = [
-        each.revision for each in await service.transcripts(row) if each.state is RevisionState.DONE
-    ]
-    return max(done, default=0)
+    try:
+        made = await service.transcripts(row)
+    except BotGone:
+        return 0
+    return max((each.revision for each in made if each.state is RevisionState.DONE), default=0)
 
 
 def mixed_audio(history: BotHistory) -> str | None:

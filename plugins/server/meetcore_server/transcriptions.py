@@ -143,10 +143,11 @@ class Transcriptions:
         try:
             history = await self._service.history(row)
         except BotGone as error:
-            raise NoRecording("The data of this bot was deleted.") from error
+            raise NoRecording(row.state, "The data of this bot was deleted.") from error
         files = [each for each in history.artifacts.values() if each.kind.startswith("audio.")]
         if not files:
             raise NoRecording(
+                row.state,
                 "This bot recorded no sound.",
                 "Only what the sink 'files' recorded can be transcribed once more.",
             )

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from attrs import frozen
 
+from meetcore import State
 from meetcore.gateway import (
     BotGone,
     LimitOf,
@@ -66,15 +67,16 @@ class TranscriptionRows:
 
         def insert(c: sa.Connection) -> TranscriptRevision:
             one_at_a_time(c, "transcriptions")
-            deleted = sa.select(bots.c.deleted_at).where(bots.c.bot_id == bot_id)
-            if c.scalar(deleted) is not None:
+            query = sa.select(bots.c.deleted_at, bots.c.state).where(bots.c.bot_id == bot_id)
+            bot = c.execute(query).one()
+            if bot.deleted_at is not None:
                 raise BotGone(f"The data of bot {bot_id} was deleted.")
             mine = transcriptions.c.bot_id == bot_id
             waiting = transcriptions.c.state.in_(_OPEN)
             number = sa.select(transcriptions.c.revision)
             under_way = c.scalar(number.where(mine, waiting).limit(1))
             if under_way is not None:
-                raise TranscriptionUnderWay(under_way)
+                raise TranscriptionUnderWay(State(bot.state), under_way)
             count = sa.select(sa.func.count()).select_from(transcriptions).where(waiting)
             if (c.scalar(count) or 0) >= most_waiting:
                 raise LimitReached(
