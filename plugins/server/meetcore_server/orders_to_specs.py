@@ -19,6 +19,7 @@ from meetcore import (
     MeetingLink,
     Platform,
     Plugins,
+    Readiness,
     Secret,
     load_config,
 )
@@ -159,6 +160,23 @@ class Specs:
             name = self._best(language_tag(language))
         speaks = self.plugins.transcriber(name, self.config).capabilities.languages
         return TranscriberChoice(name=name, language=spoken_language(language, speaks, name))
+
+    def listening(self) -> list[tuple[str, Readiness]]:
+        """Return who can transcribe a recording, by name, and whether it can be used here.
+
+        Blocks for as long as it takes to look whether files and libraries are there.
+        """
+        found: list[tuple[str, Readiness]] = []
+        for name, kind in sorted(self.plugins.transcribers.items()):
+            if kind.capabilities.wants == "captions":
+                continue
+            try:
+                found.append((name, self.plugins.transcriber(name, self.config).readiness()))
+            except MeetcoreError as error:
+                found.append(
+                    (name, Readiness(usable=False, because=error.message, remedy=error.remedy))
+                )
+        return found
 
     def _best(self, language: str | None) -> str:
         """Return whom `auto` stands for here; a platform's captions are for the bot to choose."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from attrs import Factory, frozen
 
-from meetcore import BotHistory, Evidence, Segment
+from meetcore import BotHistory, Evidence, Readiness, Segment
 from meetcore.gateway import BotRow, DeliveryRow, KeyRow, TranscriptRevision
 from meetcore_server.storage.endpoints import EndpointRow
 
@@ -34,6 +34,7 @@ __all__ = [
     "SegmentOut",
     "SocketToken",
     "SpeechOut",
+    "TranscriberOut",
     "Transcript",
     "TranscriptCreate",
     "TranscriptOut",
@@ -335,6 +336,21 @@ class TranscriptOut:
             progress=made.progress,
             error=made.error,
         )
+
+
+@frozen(kw_only=True)
+class TranscriberOut:
+    """Somebody who can transcribe a recording here, or what is missing for that."""
+
+    name: str
+    usable: bool
+    because: str
+    remedy: str
+
+    @classmethod
+    def of(cls, name: str, ready: Readiness) -> TranscriberOut:
+        """Return a transcriber as the API shows it."""
+        return cls(name=name, usable=ready.usable, because=ready.because, remedy=ready.remedy)
 
 
 @frozen(kw_only=True)

@@ -19,6 +19,7 @@ from meetcore.gateway import BotRow, Client, TranscriptionRequest
 from meetcore_server.native.cues import cue_text
 from meetcore_server.native.models import (
     SegmentOut,
+    TranscriberOut,
     Transcript,
     TranscriptCreate,
     TranscriptOut,
@@ -116,6 +117,16 @@ async def create_transcript(
     return TranscriptOut.of(await service.transcribe_again(row, asked))
 
 
+@get("/transcribers", summary="Who can transcribe", operation_id="list_transcribers")
+async def list_transcribers(
+    service: NamedDependency[BotService], reader: NamedDependency[Client]
+) -> list[TranscriberOut]:
+    """Return the transcribers that can take a recording, and what is missing for the others."""
+    del reader
+    found = await service.supervisor.in_thread(service.specs.listening)
+    return [TranscriberOut.of(name, ready) for name, ready in found]
+
+
 async def _listed(segments: list[Segment]) -> AsyncGenerator[Segment, None]:
     for segment in segments:
         yield segment
@@ -146,4 +157,4 @@ async def _json(
     yield b"]}"
 
 
-HANDLERS: list[Any] = [get_transcript, list_transcripts, create_transcript]
+HANDLERS: list[Any] = [get_transcript, list_transcripts, create_transcript, list_transcribers]
