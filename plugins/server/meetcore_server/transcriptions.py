@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from meetcore.gateway import (
     TranscriptionRequest,
     TranscriptRevision,
 )
+from meetcore.log import remove_stale
 from meetcore.model import brief
 from meetcore_server.orders_to_specs import plain_settings
 from meetcore_server.storage.errors import DatabaseUnavailable
@@ -50,6 +51,7 @@ _NICE = 5
 _FORMATS = ("json", "srt", "vtt", "txt")
 _MOST_TERMS = 1000
 _LONGEST_TERM = 200
+_LONGEST_REASON = 1000
 
 
 @frozen(kw_only=True)
@@ -225,11 +227,13 @@ class Transcriptions:
             running.scope.cancel()
             with trio.move_on_after(_GONE_WITHIN_S):
                 await running.over.wait()
+            await self._tidy()
 
     # --- doing --------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Do what was asked for, until cancelled. Raises nothing but `Cancelled`."""
+        await self._tidy()
         async with trio.open_nursery() as nursery:
             while True:
                 self._news = trio.Event()
@@ -280,13 +284,19 @@ class Transcriptions:
         except MeetcoreError as error:
             if isinstance(error, DatabaseUnavailable):
                 raise
-            trouble = f"{error.message} {error.remedy}".strip()
+            trouble = f"{error.message} {error.remedy}".strip()[:_LONGEST_REASON]
         except Exception as error:  # noqa: BLE001  it fails, and the others go on
             _LOG.error("bot=%s transcript %d", made.bot_id, made.revision, exc_info=error)
             trouble = "Something went wrong in the server; its log says what."
+        await self._tidy()
         await self._rows.ended(made, trouble)
         words = "done" if trouble is None else f"failed: {trouble}"
         _LOG.info("bot=%s transcript %d %s", made.bot_id, made.revision, words)
+
+    async def _tidy(self) -> None:
+        """Remove what a process that was killed had of the sound in the temporary folder."""
+        with suppress(trio.TooSlowError, OSError):
+            await self._service.supervisor.in_thread(remove_stale)
 
     def _job(self, row: BotRow, made: TranscriptRevision) -> Mapping[str, Any]:
         asked = TranscriptionRequest(
