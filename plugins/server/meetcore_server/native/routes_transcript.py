@@ -19,12 +19,14 @@ from meetcore.gateway import BotRow, Client, TranscriptionRequest
 from meetcore_server.native.cues import cue_text
 from meetcore_server.native.models import (
     SegmentOut,
-    TranscriberOut,
     Transcript,
+)
+from meetcore_server.native.streaming import ClosingStream
+from meetcore_server.native.transcript_models import (
+    TranscriberOut,
     TranscriptCreate,
     TranscriptOut,
 )
-from meetcore_server.native.streaming import ClosingStream
 from meetcore_server.service import BotService
 
 __all__ = ["HANDLERS"]

@@ -19,9 +19,9 @@ from meetcore_server.native.models import (
     KeyCreate,
     NewBot,
     NewSocketToken,
-    TranscriptCreate,
     WebhookRequest,
 )
+from meetcore_server.native.transcript_models import TranscriptCreate
 from meetcore_server.seen import Seen
 
 __all__ = ["Description", "check_fields"]
