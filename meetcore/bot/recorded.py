@@ -10,7 +10,6 @@ tells voices apart better, and one that takes live sound in real time only would
 
 from __future__ import annotations
 
-import tempfile
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -30,6 +29,7 @@ from meetcore.bot.tracks import BeginUtterance, FeedItem, TrackPath
 from meetcore.bot.transcribing import TrackTranscription
 from meetcore.log.journal import Journal
 from meetcore.log.mailbox import Wake
+from meetcore.log.scratch import scratch_folder
 from meetcore.model.assembler import Attribution, TranscriptAssembler
 from meetcore.model.config import BotConfig
 from meetcore.model.echo import EchoFilter
@@ -309,8 +309,7 @@ async def transcribe_recording(
         elif track.several:
             assembler.mix(track.track_id)
     limit = transcriber.capabilities.max_streams
-    with tempfile.TemporaryDirectory(prefix="meetcore-recording-") as scratch:
-        folder = Path(scratch)
+    with scratch_folder() as folder:
         redactor = Redactor()
         for secret in secrets_in(transcriber.options):
             redactor.add(secret)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from meetcore.gateway.kit.bot_reader import bots_of as bots_of
     from meetcore.gateway.kit.bot_reader import history_of as history_of
     from meetcore.gateway.kit.bot_reader import mixed_audio as mixed_audio
+    from meetcore.gateway.kit.bot_reader import newest_revision as newest_revision
     from meetcore.gateway.kit.bot_reader import page_of_bots as page_of_bots
     from meetcore.gateway.kit.bot_reader import segments_of as segments_of
     from meetcore.gateway.kit.error_table import ErrorAnswer as ErrorAnswer
@@ -69,10 +70,16 @@ if TYPE_CHECKING:
     from meetcore.gateway.records import LimitOf as LimitOf
     from meetcore.gateway.records import LimitReached as LimitReached
     from meetcore.gateway.records import LinkRefused as LinkRefused
+    from meetcore.gateway.records import NoRecording as NoRecording
     from meetcore.gateway.records import NoSuchBot as NoSuchBot
+    from meetcore.gateway.records import NoSuchTranscript as NoSuchTranscript
     from meetcore.gateway.records import NotNow as NotNow
+    from meetcore.gateway.records import RevisionState as RevisionState
     from meetcore.gateway.records import Scope as Scope
     from meetcore.gateway.records import TranscriberChoice as TranscriberChoice
+    from meetcore.gateway.records import TranscriptionRequest as TranscriptionRequest
+    from meetcore.gateway.records import TranscriptionUnderWay as TranscriptionUnderWay
+    from meetcore.gateway.records import TranscriptRevision as TranscriptRevision
     from meetcore.gateway.records import UserRow as UserRow
     from meetcore.gateway.records import WebhookTarget as WebhookTarget
     from meetcore.gateway.records import same_order as same_order
@@ -115,6 +122,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "bots_of",
         "history_of",
         "mixed_audio",
+        "newest_revision",
         "page_of_bots",
         "segments_of",
     ),
@@ -157,10 +165,16 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "LimitOf",
         "LimitReached",
         "LinkRefused",
+        "NoRecording",
         "NoSuchBot",
+        "NoSuchTranscript",
         "NotNow",
+        "RevisionState",
         "Scope",
         "TranscriberChoice",
+        "TranscriptRevision",
+        "TranscriptionRequest",
+        "TranscriptionUnderWay",
         "UserRow",
         "WebhookTarget",
         "same_order",

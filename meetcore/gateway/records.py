@@ -30,10 +30,16 @@ __all__ = [
     "LimitOf",
     "LimitReached",
     "LinkRefused",
+    "NoRecording",
     "NoSuchBot",
+    "NoSuchTranscript",
     "NotNow",
+    "RevisionState",
     "Scope",
     "TranscriberChoice",
+    "TranscriptRevision",
+    "TranscriptionRequest",
+    "TranscriptionUnderWay",
     "UserRow",
     "WebhookTarget",
     "same_order",
@@ -268,6 +274,87 @@ class TranscriberChoice:
     language: str | None = None
 
 
+# --- transcripts of a recording -----------------------------------------------------------
+
+
+class RevisionState(StrEnum):
+    """How far a transcript is. `DONE` and `FAILED` are for good."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@frozen(kw_only=True)
+class TranscriptionRequest:
+    """A finished bot's recording, to be transcribed once more.
+
+    Attributes:
+        transcriber: Name of a provider, `default` for the server's own.
+        language: As the client names it; None or `auto` for the transcriber's own choice.
+        vocabulary: Names and terms that are said.
+        diarize: Whether voices on one track are told apart.
+        dialect: Who took the request; `native` for the server's own API.
+        extras: Whatever the dialect wants to see again in `TranscriptRevision.extras`; JSON.
+        webhook: Who alone is told the outcome; None for all targets of the bot.
+    """
+
+    transcriber: str = "default"
+    language: str | None = None
+    vocabulary: Sequence[str] = ()
+    diarize: bool = False
+    dialect: str = "native"
+    extras: Mapping[str, Any] = field(factory=dict, repr=False)
+    webhook: WebhookTarget | None = field(default=None, repr=False)
+
+
+@frozen(kw_only=True)
+class TranscriptRevision:
+    """One transcript of a bot.
+
+    Attributes:
+        revision: 0 for the one that was made live; of the recording 2, 3 and so on, as the files
+            `transcript-2.json` are numbered.
+        transcriber: Who made it, None where that is not known.
+        language: What was listened for, None for the transcriber's own choice.
+        dialect: Who took the request, None where no request made it.
+        requested_at: When it was asked for; None for one made beside the server.
+        started_at: When it was begun.
+        ended_at: When it was done, or had failed.
+        error: Why it failed.
+        progress: How much of the recording was taken, 0 to 1; None where that is not known.
+        target_id: The webhook target that alone is told the outcome, None for all.
+    """
+
+    bot_id: str
+    revision: int
+    state: RevisionState
+    transcriber: str | None = None
+    language: str | None = None
+    vocabulary: Sequence[str] = ()
+    diarize: bool = False
+    dialect: str | None = None
+    extras: Mapping[str, Any] = field(factory=dict, repr=False)
+    requested_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: str | None = None
+    progress: float | None = None
+    target_id: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing comes of it any more."""
+        return self.state in (RevisionState.DONE, RevisionState.FAILED)
+
+
+class NoSuchTranscript(MeetcoreError):
+    """The bot has no transcript of that number, or it is not done."""
+
+    code = "no_such_transcript"
+
+
 class NoSuchBot(MeetcoreError):
     """There is no such bot, or it is somebody else's."""
 
@@ -374,6 +461,31 @@ class NotNow(MeetcoreError):
     def __init__(self, state: State, message: str, remedy: str = "") -> None:
         self.state = state
         super().__init__(message, remedy)
+
+
+class NoRecording(NotNow):
+    """There is nothing of the bot that could be transcribed."""
+
+    code = "no_recording"
+
+
+class TranscriptionUnderWay(NotNow):
+    """A recording of the bot is being transcribed; there is one such job per bot at a time.
+
+    Args:
+        state: The bot's.
+        revision: The number of the transcript that is being made.
+    """
+
+    code = "transcription_under_way"
+
+    def __init__(self, state: State, revision: int) -> None:
+        self.revision = revision
+        super().__init__(
+            state,
+            f"Transcript {revision} of this bot is still being made.",
+            "Wait until it is done; a bot's recording is transcribed once at a time.",
+        )
 
 
 class LinkRefused(MeetcoreError):

@@ -28,6 +28,8 @@ from meetcore.gateway.records import (
     KeyRow,
     Scope,
     TranscriberChoice,
+    TranscriptionRequest,
+    TranscriptRevision,
     UserRow,
     WebhookTarget,
 )
@@ -118,6 +120,12 @@ class WebhookFormat(ABC):
         self, row: BotRow, target: WebhookTarget, deleted_objects: int
     ) -> Sequence[Outgoing]:
         """Return what the target is told when a bot's data was deleted."""
+        return ()
+
+    async def after_transcription(
+        self, row: BotRow, target: WebhookTarget, transcript: TranscriptRevision
+    ) -> Sequence[Outgoing]:
+        """Return what the target is told when a recording was transcribed, or that failed."""
         return ()
 
 
@@ -312,17 +320,51 @@ class Service(Protocol):
         """
         ...
 
+    # Transcripts of its recording.
+
+    async def transcribe_again(
+        self, row: BotRow, asked: TranscriptionRequest
+    ) -> TranscriptRevision:
+        """Have the recording of a bot that has ended transcribed once more, when there is room.
+
+        On return the request is durable, and goes on after a restart where it stood. The outcome
+        is told to webhooks (`WebhookFormat.after_transcription`).
+
+        Raises:
+            NotNow: The bot has not ended.
+            NoRecording: Nothing was recorded, or its data was deleted.
+            TranscriptionUnderWay: One is still being made.
+            LimitReached: As many wait as may.
+            UnknownPlugin, ConfigError, LanguageRefused: The transcriber cannot be used so.
+        """
+        ...
+
+    async def transcripts(self, row: BotRow) -> list[TranscriptRevision]:
+        """Return the transcripts of a bot, by number: first the live one, where there is one."""
+        ...
+
     # What a bot has to tell.
 
     async def history(self, row: BotRow) -> BotHistory:
         """Return a bot's history as of now; not to be changed. Raises `BotGone` after deletion."""
         ...
 
-    def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
+    def segments(
+        self, row: BotRow, *, after_seq: int = 0, revision: int = 0
+    ) -> AsyncGenerator[Segment, None]:
         """Yield the finalized segments, each in its newest revision, by start, then by end.
 
-        Reads as it goes: memory does not grow with the meeting. Raises `BotGone`. To be closed
-        by whoever does not read it to its end.
+        Reads as it goes: memory does not grow with the meeting. To be closed by whoever does not
+        read it to its end.
+
+        Args:
+            row: The bot.
+            after_seq: Only those of later events of the journal; for the live transcript alone.
+            revision: Which transcript, as in `transcripts`; it is held in memory unless it is 0.
+
+        Raises:
+            BotGone: Its data was deleted.
+            NoSuchTranscript: There is no transcript of that number, or it is not done.
         """
         ...
 

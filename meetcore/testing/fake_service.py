@@ -66,12 +66,12 @@ from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import EndReason, Evidence, State
 from meetcore.model.links import read_link
 from meetcore.model.meeting import MeetingLink
-from meetcore.model.transcript import Segment
 from meetcore.plugin.platform import Capability
 from meetcore.testing.fake_accounts import FakeAccounts
 from meetcore.testing.fake_queries import chosen, matches
 from meetcore.testing.fake_records import delivered, finalized_by, followed, newest
 from meetcore.testing.fake_socket import FakeSocket, Posted
+from meetcore.testing.fake_transcripts import FakeTranscripts
 
 __all__ = ["FakeService", "FakeSocket", "Posted", "open_fake_service"]
 
@@ -87,7 +87,7 @@ class _Kept:
     ears: list[trio.MemorySendChannel[Chunk]] = field(factory=list)
 
 
-class FakeService(FakeAccounts):
+class FakeService(FakeTranscripts, FakeAccounts):
     """A `Service` and `App` for one test. Make one with `open_fake_service`.
 
     Attributes:
@@ -467,15 +467,12 @@ class FakeService(FakeAccounts):
             raise BotGone(f"The data of bot {row.bot_id} was deleted.")
         return kept
 
+    def _journal(self, row: BotRow) -> Journal:
+        return self._there(row).journal
+
     async def history(self, row: BotRow) -> BotHistory:
         """Return a bot's history."""
         return self._there(row).history
-
-    async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
-        """Yield the finalized segments in the order of speech, each in its newest revision."""
-        journal = self._there(row).journal
-        for seq in newest(journal, after_seq):
-            yield finalized_by(journal, seq).segment
 
     async def finalized(self, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
         """Yield the newest event of each segment, in the order of speech."""

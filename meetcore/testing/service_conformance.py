@@ -28,9 +28,12 @@ from meetcore.gateway.records import (
     Client,
     LimitReached,
     LinkRefused,
+    NoRecording,
     NoSuchBot,
+    NoSuchTranscript,
     NotNow,
     Scope,
+    TranscriptionRequest,
 )
 from meetcore.gateway.service import Service
 from meetcore.model.commands import SendChat
@@ -403,6 +406,26 @@ class ServiceConformance:
                 assert (await service.stop(row)).ended
                 with pytest.raises(CommandRefused):
                     await service.perform(row, SendChat("too late"))
+
+    async def test_only_what_a_bot_recorded_is_transcribed_once_more(self, tmp_path: Path) -> None:
+        """Before its end, and without a recording, it is refused; the live one is listed."""
+        with trio.fail_after(self.within_s):
+            async with self.open_stage(tmp_path) as stage:
+                service = stage.service
+                client = await _client(service)
+                order = BotRequest(url=stage.link(stays=True), transcriber=None)
+                row = await service.create(client, order)
+                row = await stage.until(row, State.RECORDING)
+                asked = TranscriptionRequest()
+                with pytest.raises(NotNow):
+                    await service.transcribe_again(row, asked)
+                await service.stop(row)
+                row = await stage.until(row, State.COMPLETED)
+                assert await service.transcripts(row) == []
+                with pytest.raises(NoRecording):
+                    await service.transcribe_again(row, asked)
+                with pytest.raises(NoSuchTranscript):
+                    await _all(service.segments(row, revision=2))
 
     async def test_deleted_is_deleted(self, tmp_path: Path) -> None:
         """The row stays, without what says which meeting it was; everything else is gone."""

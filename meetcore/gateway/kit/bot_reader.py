@@ -8,12 +8,19 @@ from typing import TypeVar
 
 from attrs import evolve
 
-from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client
+from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client, RevisionState
 from meetcore.gateway.service import Service
 from meetcore.model.history import BotHistory
 from meetcore.model.transcript import Segment
 
-__all__ = ["bots_of", "history_of", "mixed_audio", "page_of_bots", "segments_of"]
+__all__ = [
+    "bots_of",
+    "history_of",
+    "mixed_audio",
+    "newest_revision",
+    "page_of_bots",
+    "segments_of",
+]
 
 T = TypeVar("T")
 _ROWS_AT_ONCE = 200
@@ -28,14 +35,37 @@ async def history_of(service: Service, row: BotRow) -> BotHistory:
         return BotHistory()
 
 
-async def segments_of(service: Service, row: BotRow) -> AsyncGenerator[Segment, None]:
-    """Yield a bot's transcript as it reads now; nothing more where its data was deleted."""
+async def segments_of(
+    service: Service, row: BotRow, *, revision: int = 0
+) -> AsyncGenerator[Segment, None]:
+    """Yield a transcript of a bot as it reads now; nothing more where its data was deleted.
+
+    Args:
+        service: Has it.
+        row: The bot.
+        revision: Which transcript, 0 for the one that was made live.
+    """
     try:
-        async with aclosing(service.segments(row)) as segments:
+        async with aclosing(service.segments(row, revision=revision)) as segments:
             async for segment in segments:
                 yield segment
     except BotGone:
         return
+
+
+async def newest_revision(service: Service, row: BotRow) -> int:
+    """Return the number of the newest transcript that is done, 0 for the one made live.
+
+    It is 0, too, where the bot's data was deleted. It is for whoever shows one transcript of a bot,
+    as most vendors do.
+    """
+    if not row.ended:
+        return 0
+    try:
+        made = await service.transcripts(row)
+    except BotGone:
+        return 0
+    return max((each.revision for each in made if each.state is RevisionState.DONE), default=0)
 
 
 def mixed_audio(history: BotHistory) -> str | None:

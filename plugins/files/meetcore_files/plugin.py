@@ -25,10 +25,12 @@ def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
 
 @hookimpl
 def meetcore_register_cli(group: click.Group) -> None:
-    """Add `meetcore transcribe`."""
+    """Add `meetcore transcribe`, and what a server runs for the same."""
     from meetcore_files.transcribe import transcribe
+    from meetcore_files.transcription_job import transcription_job
 
     group.add_command(transcribe)
+    group.add_command(transcription_job)
 
 
 @hookimpl

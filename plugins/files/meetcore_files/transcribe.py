@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
 import click
 
-from meetcore import ConfigError, MeetcoreError
+from meetcore import MeetcoreError
 from meetcore.cli import plugin_options, transcriber_names
-from meetcore.model import language_tag, spoken_language
+from meetcore.model import language_tag
 from meetcore_files.options import FilesOptions
 
 __all__ = ["transcribe"]
 
 _KINDS = ("json", "srt", "vtt", "txt", "md", "html")
-_REVISION = re.compile(r"transcript-([0-9]+)")
 
 
 @click.command()
@@ -107,38 +104,22 @@ def _each(sources: tuple[str, ...]) -> Iterator[str]:
 
 def _one(recording: Any, plugins: Any, config: Any, options: dict[str, Any]) -> Iterator[str]:
     """Transcribe one recording; yield lines about what came of it."""
-    import trio
-
-    from meetcore import TranscriptionGap, transcribe_recording
+    from meetcore import TranscriptionGap
     from meetcore.cli import line_of
-    from meetcore_files.completion import write_transcripts
-    from meetcore_files.kept_finals import KeptFinals
-
-    if config.transcriber is None:
-        raise ConfigError("There is no transcriber.", "Name one with --transcriber.")
-    transcriber = plugins.transcriber(config.transcriber, config)
-    spoken_language(config.language, transcriber.capabilities.languages, transcriber.name)
-    if transcriber.capabilities.wants == "captions":
-        raise ConfigError("A recording has no captions.", "Name a transcriber that listens.")
-    folder, stem = _target(recording, options["out_dir"])
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = KeptFinals(
-        folder / f".{stem}.finals.jsonl",
-        {
-            "recording": _identity(recording),
-            "transcriber": transcriber.name,
-            "options": attrs.asdict(transcriber.options) if transcriber.options else None,
-            "language": config.language,
-            "vocabulary": config.vocabulary,
-            "audio": attrs.asdict(config.audio),
-            "diarize": config.transcription.diarize,
-        },
+    from meetcore_files.transcription_run import (
+        TranscriptionRun,
+        listening_transcriber,
+        target_of,
     )
-    known = {} if options["fresh"] else kept.read()
-    kept.begin(known)
+
+    transcriber = listening_transcriber(plugins, config)
+    folder, stem = target_of(recording, options["out_dir"])
+    run = TranscriptionRun(recording, transcriber, config, folder, stem)
+    if not options["fresh"]:
+        run.take_up()
     label = f"{Path(recording.source).name or recording.source} by {transcriber.name}"
-    if known:
-        label += f", going on after {len(known)} utterances"
+    if run.known:
+        label += f", going on after {len(run.known)} utterances"
     with click.progressbar(
         length=max(1, round(recording.duration_s or 0)),
         label=label,
@@ -152,35 +133,9 @@ def _one(recording: Any, plugins: Any, config: Any, options: dict[str, Any]) -> 
             before, taken = int(taken), taken + seconds
             bar.update(int(taken) - before)
 
-        async def run() -> Any:
-            return await transcribe_recording(
-                recording.tracks,
-                transcriber,
-                config,
-                kept=known,
-                finalized=kept.add,
-                progress=progress,
-            )
-
-        result = trio.run(run)
-    about = {
-        "source": recording.source,
-        "transcriber": transcriber.name,
-        "language": config.language,
-        "transcribed_at": datetime.now(UTC).isoformat(),
-        "audio_s": round(result.audio_s, 3),
-    }
-    entries = write_transcripts(
-        folder,
-        result.segments,
-        about,
-        options["kinds"],
-        stem=stem,
-        fillers=FilesOptions().fillers and not options["no_fillers"],
-    )
-    if recording.folder is not None and folder == recording.folder:
-        _enter(folder, entries)
-    kept.remove()
+        result = run.transcribe(progress)
+    fillers = FilesOptions().fillers and not options["no_fillers"]
+    entries = run.write(result, options["kinds"], fillers=fillers)
     for event in result.events:
         if isinstance(event, TranscriptionGap):
             yield line_of(event, "recording")
@@ -193,43 +148,3 @@ def _one(recording: Any, plugins: Any, config: Any, options: dict[str, Any]) -> 
         yield "  nothing was said; no transcript is written"
     for entry in entries:
         yield f"  {folder / entry.path}"
-
-
-def _identity(recording: Any) -> dict[str, Any]:
-    """Return by what a recording is known again: its names, lengths and times of change."""
-    path = Path(recording.source)
-    files = [path] if path.is_file() else sorted(path.glob("**/*.opus")) if path.is_dir() else []
-    stats = [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in files]
-    return {"source": recording.source, "files": stats, "tracks": len(recording.tracks)}
-
-
-def _target(recording: Any, out_dir: Path | None) -> tuple[Path, str]:
-    """Return the folder to write to, and the files' name without its ending."""
-    if recording.folder is None:
-        source = recording.source
-        path = Path(source.rpartition("/")[2].partition("?")[0] if "://" in source else source)
-        beside = Path() if "://" in source else path.parent
-        return out_dir or beside, f"{path.stem or 'recording'}.transcript"
-    folder = out_dir or recording.folder
-    numbers = [
-        int(match[1])
-        for path in folder.glob("transcript-*.*")
-        if (match := _REVISION.fullmatch(path.stem))
-    ]
-    first = not any(folder.glob("transcript.*"))
-    return folder, "transcript" if first else f"transcript-{max(numbers, default=1) + 1}"
-
-
-def _enter(folder: Path, entries: list[Any]) -> None:
-    """Enter a bot's new transcript in its manifest."""
-    from meetcore_files.manifest import Manifest, sha256_of
-
-    manifest = Manifest.read(folder)
-    if manifest is None:
-        return
-    for entry in entries:
-        path = folder / entry.path
-        manifest.files.append(
-            attrs.evolve(entry, size_bytes=path.stat().st_size, sha256=sha256_of(path))
-        )
-    manifest.write(folder)

@@ -10,7 +10,16 @@ from meetcore.gateway import BotRow, format_ms
 from meetcore_meetstream.statuses import STAGES, media_status, status_of, stop_of
 from meetcore_meetstream.variants import Variant, attributes_of, platform_name
 
-__all__ = ["chats", "detail", "listed", "participants", "speaker_timeline", "transcript_id"]
+__all__ = [
+    "bot_and_revision",
+    "chats",
+    "detail",
+    "listed",
+    "participants",
+    "speaker_timeline",
+    "transcript_id",
+    "transcript_id_of",
+]
 
 _SAMPLE_RATE_HZ = 48_000
 _BYTES_PER_SAMPLE = 2
@@ -19,6 +28,19 @@ _BYTES_PER_SAMPLE = 2
 def transcript_id(row: BotRow) -> str | None:
     """Return the id under which a bot's transcript is found: the bot's own; None for none."""
     return row.bot_id if row.transcriber is not None else None
+
+
+def transcript_id_of(row: BotRow, revision: int) -> str:
+    """Return the id of a transcript: the bot's for the live one, with a number for others."""
+    return f"{row.bot_id}_{revision}" if revision else row.bot_id
+
+
+def bot_and_revision(transcript: str) -> tuple[str, int]:
+    """Return the bot's id and the number that an id of a transcript means."""
+    bot_id, _, number = transcript.partition("_")
+    if number.isascii() and number.isdigit() and len(number) < 10:
+        return bot_id, int(number)
+    return transcript, 0
 
 
 def _stage(at: str | None, message: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ REFUSE = ErrorTable(
         "invalid": ErrorAnswer(400),
         "not_supported": ErrorAnswer(400),
         "link_refused": ErrorAnswer(400),
+        "no_recording": ErrorAnswer(404, "No audio is available for this bot"),
         "already_there": ErrorAnswer(409),
         "wrong_state": ErrorAnswer(409),
         "command_refused": ErrorAnswer(409),

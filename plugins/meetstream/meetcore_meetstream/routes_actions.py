@@ -22,14 +22,17 @@ from meetcore.gateway import (
     Request,
     Route,
     Scope,
+    TranscriptionRequest,
+    WebhookTarget,
     still_to_come,
 )
-from meetcore_meetstream.bot_object import transcript_id
+from meetcore_meetstream.bot_object import transcript_id_of
 from meetcore_meetstream.errors import wrong
 from meetcore_meetstream.fields import address, fields_of, time_of
 from meetcore_meetstream.lookup import NAME, Lookup, everywhere
 from meetcore_meetstream.providers import only_provider
 from meetcore_meetstream.variants import platform_name, stamp_us
+from meetcore_meetstream.webhooks import FOR_TRANSCRIPT, Callbacks
 
 __all__ = ["ActionRoutes"]
 
@@ -127,14 +130,43 @@ class ActionRoutes:
         raise wrong("This server fetches no images; send them over the control socket")
 
     async def transcribe(self, request: Request) -> Reply:
-        """Refuse to transcribe again: transcripts are made while the meeting goes on."""
+        """Have the recording transcribed once more; the transcript gets an id of its own."""
+        client = await self._lookup.client(request, Scope.WRITE)
         row = await self._lookup.bot(request, Scope.WRITE)
         fields = fields_of(request.json())
-        only_provider(fields.part("provider").body)
-        address(fields, "callback_url")
-        known = transcript_id(row)
-        where = f" The transcript of the meeting has the id {known}." if known else ""
-        raise wrong(f"A recording cannot be transcribed again on this server.{where}")
+        provider = only_provider(fields.part("provider").body)
+        if provider is None:
+            raise wrong("provider must contain exactly one provider")
+        url = address(fields, "callback_url")
+        webhook = None
+        if url is not None:
+            settings = await self._service.settings(client.user_id, NAME)
+            secret = settings.get("webhook_secret")
+            variant = self._lookup.of_bot(request, row)
+            webhook = WebhookTarget(
+                format=Callbacks.name,
+                url=url,
+                secret=secret if isinstance(secret, str) else None,
+                data={"dialect": variant.value, FOR_TRANSCRIPT: True},
+            )
+        made = await self._service.transcribe_again(
+            row,
+            TranscriptionRequest(
+                transcriber=provider.plugin,
+                language=provider.language,
+                dialect=NAME,
+                extras={"provider": provider.name, "settings": dict(provider.settings)},
+                webhook=webhook,
+            ),
+        )
+        return Reply(
+            json={
+                "bot_id": row.bot_id,
+                "transcript_id": transcript_id_of(row, made.revision),
+                "provider": provider.name,
+                "message": "Transcription started",
+            }
+        )
 
     # --- scheduled bots --------------------------------------------------------------------
 

@@ -15,19 +15,24 @@ from meetcore.gateway import (
     Refusal,
     Reply,
     Request,
+    RevisionState,
     Route,
     Scope,
+    TranscriptRevision,
     format_ms,
     mixed_audio,
+    newest_revision,
     page_of_bots,
 )
 from meetcore_meetstream.bot_object import (
+    bot_and_revision,
     chats,
     detail,
     listed,
     participants,
     speaker_timeline,
     transcript_id,
+    transcript_id_of,
 )
 from meetcore_meetstream.errors import wrong
 from meetcore_meetstream.lookup import NAME, Lookup, everywhere
@@ -206,59 +211,69 @@ class MeetingDataRoutes:
     # --- transcripts -------------------------------------------------------------------------
 
     async def transcriptions(self, request: Request) -> Reply:
-        """List a bot's transcriptions: one, or none."""
+        """List a bot's transcriptions: the live one, and those of its recording."""
         row = await self._lookup.bot(request)
         history = await self._service.history(row)
-        if row.transcriber is None:
-            return Reply(json={"bot_id": row.bot_id, "transcriptions": []})
-        status = "Processing"
-        if row.ended:
-            heard = history.recording_at is not None and history.transcription_trouble is None
-            status = "Success" if heard else "Failed"
-        path = f"/transcript/{row.bot_id}/get_transcript"
-        url = f"{request.base_url}/api/v1{path}"
-        one = {
-            "transcript_id": row.bot_id,
-            "provider": row.extras.get("provider") or NAME,
-            "status": status,
-            "created_at": format_ms(row.created_at),
-            "config": row.extras.get("provider_settings", {}),
-            "download_urls": {"transcript": url} if status == "Success" else None,
-        }
-        return Reply(json={"bot_id": row.bot_id, "transcriptions": [one]})
+        listed = []
+        for made in await self._service.transcripts(row):
+            if made.revision:
+                listed.append(_transcription(request, row, made))
+            elif row.transcriber is not None:
+                listed.append(_live_transcription(request, row, history))
+        return Reply(json={"bot_id": row.bot_id, "transcriptions": listed})
 
     async def transcript(self, request: Request) -> Reply:
-        """Return the transcript, however long, without holding it in memory."""
-        row = await self._lookup.bot(request)
+        """Return a transcript, however long, without holding the live one in memory."""
+        client = await self._lookup.client(request, Scope.READ)
+        bot_id, number = bot_and_revision(request.params["id"])
+        row = await self._service.bot(client, bot_id)
         history = await self._service.history(row)
-        if row.transcriber is None:
-            raise Refusal(404, "Transcript not found")
-        if not row.ended:
+        if not number and row.transcriber is None:
+            number = await newest_revision(self._service, row)
+            if not number:
+                raise Refusal(404, "Transcript not found")
+        provider = row.extras.get("provider") or NAME
+        if number:
+            made = await self._made(row, number)
+            if not made.ended:
+                return _pending("Transcript")
+            if made.error is not None:
+                raise Refusal(404, f"Transcript processing error: {made.error}")
+            provider = _provider_of(made)
+        elif not row.ended:
             return _pending("Transcript")
         raw = request.args.get("raw", "").strip().lower() in ("true", "1")
-        stream = self._raw(row) if raw else self._lines(row, history)
+        stream = self._raw(row, number, provider) if raw else self._lines(row, number, history)
         return Reply(stream=stream, media_type="application/json")
 
-    async def _lines(self, row: BotRow, history: BotHistory) -> AsyncGenerator[bytes, None]:
+    async def _made(self, row: BotRow, number: int) -> TranscriptRevision:
+        for made in await self._service.transcripts(row):
+            if made.revision == number:
+                return made
+        raise Refusal(404, "Transcript not found")
+
+    async def _lines(
+        self, row: BotRow, number: int, history: BotHistory
+    ) -> AsyncGenerator[bytes, None]:
         lines = Lines(history.in_call_at)
         yield b"["
-        async with aclosing(self._pieces(row, lines.line)) as pieces:
+        async with aclosing(self._pieces(row, number, lines.line)) as pieces:
             async for piece in pieces:
                 yield piece
         yield b"]"
 
-    async def _raw(self, row: BotRow) -> AsyncGenerator[bytes, None]:
-        head = {"transcript_id": row.bot_id, "provider": row.extras.get("provider") or NAME}
+    async def _raw(self, row: BotRow, number: int, provider: str) -> AsyncGenerator[bytes, None]:
+        head = {"transcript_id": transcript_id_of(row, number), "provider": provider}
         yield json.dumps(head, ensure_ascii=False)[:-1].encode("utf-8", "replace")
         yield b', "segments": ['
-        async with aclosing(self._pieces(row, raw_line)) as pieces:
+        async with aclosing(self._pieces(row, number, raw_line)) as pieces:
             async for piece in pieces:
                 yield piece
         yield b"]}"
 
-    async def _pieces(self, row: BotRow, write: Any) -> AsyncGenerator[bytes, None]:
+    async def _pieces(self, row: BotRow, number: int, write: Any) -> AsyncGenerator[bytes, None]:
         first = True
-        async with aclosing(self._service.segments(row)) as segments:
+        async with aclosing(self._service.segments(row, revision=number)) as segments:
             async for segment in segments:
                 piece = json.dumps(write(segment), ensure_ascii=False)
                 yield ("" if first else ",").encode() + piece.encode("utf-8", "replace")
@@ -277,6 +292,52 @@ class MeetingDataRoutes:
             client=await self._lookup.client(request, Scope.READ),
             expires_s=_AUDIO_LINK_S,
         )
+
+
+_STATUSES = {
+    RevisionState.QUEUED: "Processing",
+    RevisionState.RUNNING: "Processing",
+    RevisionState.DONE: "Success",
+    RevisionState.FAILED: "Failed",
+}
+
+
+def _provider_of(made: TranscriptRevision) -> str:
+    """Return who transcribed, as the client named it."""
+    return str(made.extras.get("provider") or made.transcriber or NAME)
+
+
+def _urls(request: Request, identity: str, status: str) -> dict[str, str] | None:
+    if status != "Success":
+        return None
+    return {"transcript": f"{request.base_url}/api/v1/transcript/{identity}/get_transcript"}
+
+
+def _live_transcription(request: Request, row: BotRow, history: BotHistory) -> dict[str, Any]:
+    status = "Processing"
+    if row.ended:
+        heard = history.recording_at is not None and history.transcription_trouble is None
+        status = "Success" if heard else "Failed"
+    return {
+        "transcript_id": row.bot_id,
+        "provider": row.extras.get("provider") or NAME,
+        "status": status,
+        "created_at": format_ms(row.created_at),
+        "config": row.extras.get("provider_settings", {}),
+        "download_urls": _urls(request, row.bot_id, status),
+    }
+
+
+def _transcription(request: Request, row: BotRow, made: TranscriptRevision) -> dict[str, Any]:
+    identity, status = transcript_id_of(row, made.revision), _STATUSES[made.state]
+    return {
+        "transcript_id": identity,
+        "provider": _provider_of(made),
+        "status": status,
+        "created_at": format_ms(made.requested_at or made.ended_at or row.created_at),
+        "config": dict(made.extras.get("settings") or {}),
+        "download_urls": _urls(request, identity, status),
+    }
 
 
 def _pending(what: str) -> Reply:

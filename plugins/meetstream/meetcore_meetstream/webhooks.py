@@ -14,6 +14,7 @@ from meetcore.gateway import (
     BotRow,
     Moment,
     Outgoing,
+    TranscriptRevision,
     WebhookFormat,
     WebhookTarget,
     format_ms,
@@ -21,12 +22,15 @@ from meetcore.gateway import (
     message_id,
 )
 from meetcore_meetstream.frames import chunk
-from meetcore_meetstream.lifecycle_webhooks import notices
+from meetcore_meetstream.lifecycle_webhooks import CallbackKind, Notice, notices
 from meetcore_meetstream.participant_webhooks import coming_or_going
 from meetcore_meetstream.variants import Variant, attributes_of
 from meetcore_meetstream.webhook_bodies import callback, deletion
 
-__all__ = ["Callbacks", "LiveText", "ParticipantWebhooks", "variant_of"]
+__all__ = ["FOR_TRANSCRIPT", "Callbacks", "LiveText", "ParticipantWebhooks", "variant_of"]
+
+FOR_TRANSCRIPT = "for_transcript"
+"""In a target's `data`: it is told what came of one transcription, and nothing else."""
 
 _NAMESPACE = UUID("5f0a1c6e-3d5b-4b52-9a38-2b1f4f0c7d11")
 
@@ -90,10 +94,30 @@ class Callbacks(_Signed):
     async def after_deletion(
         self, row: BotRow, target: WebhookTarget, deleted_objects: int
     ) -> Sequence[Outgoing]:
-        """Return `data_deletion`."""
+        """Return `data_deletion`; a target for one transcript gets none."""
+        if target.data.get(FOR_TRANSCRIPT):
+            return ()
         body = deletion(row.bot_id, variant_of(target), self._now(), deleted_objects)
         sent_as = str(uuid5(_NAMESPACE, f"{row.bot_id} deletion"))
         return (Outgoing(kind="data_deletion", body=to_json(body).encode(), id=sent_as),)
+
+    async def after_transcription(
+        self, row: BotRow, target: WebhookTarget, transcript: TranscriptRevision
+    ) -> Sequence[Outgoing]:
+        """Return `transcription.processed` or `transcription.failed`, without attributes."""
+        failed = transcript.error is not None
+        kind = CallbackKind.TRANSCRIPT_FAILED if failed else CallbackKind.TRANSCRIPT
+        body = callback(
+            Notice(kind, detail=transcript.error or ""),
+            variant_of(target),
+            bot_id=row.bot_id,
+            at=transcript.ended_at or self._now(),
+            attributes={},
+        )
+        assert body is not None, "both dialects have a word for it"
+        body.pop("custom_attributes", None)
+        sent_as = str(uuid5(_NAMESPACE, f"{row.bot_id} transcript {transcript.revision}"))
+        return (Outgoing(kind=kind.value, body=to_json(body).encode(), id=sent_as),)
 
 
 class ParticipantWebhooks(_Signed):

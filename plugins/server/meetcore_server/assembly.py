@@ -35,7 +35,9 @@ from meetcore_server.storage.keys import Keys
 from meetcore_server.storage.server_lock import held_file
 from meetcore_server.storage.server_secrets import server_secret
 from meetcore_server.storage.stores import Stores
+from meetcore_server.storage.transcriptions import TranscriptionRows
 from meetcore_server.supervisor import BotSupervisor
+from meetcore_server.transcriptions import TranscriptionLimits, Transcriptions
 from meetcore_server.webhooks.dispatcher import WebhookDispatcher
 from meetcore_server.webhooks.native import NativeFormat
 from meetcore_websocket.limits import Limits as SocketLimits
@@ -179,6 +181,7 @@ async def _assemble(
         keys=Keys(database),
         bots=BotRows(database),
         endpoints=Endpoints(database),
+        transcriptions=TranscriptionRows(database),
     )
     if not (loopback or options.api_key or await stores.keys.any_valid()):
         raise ConfigError(
@@ -250,9 +253,13 @@ async def _start(
         recovery_plugins=fleet.plugins,
         nursery=nursery,
     )
+    service.transcriptions = Transcriptions(
+        service, TranscriptionLimits(at_once=options.transcriptions_at_once)
+    )
     nursery.start_soon(service.webhooks.run)
     await service.supervisor.resume(await service.stores.bots.unfinished())
     nursery.start_soon(keep_retention, service)
+    nursery.start_soon(service.transcriptions.run)
     guard, seen = server.guard, server.seen
     callers = Callers(service, options.requests_per_s)
     nursery.start_soon(service.openings.run)

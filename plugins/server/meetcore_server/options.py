@@ -42,6 +42,8 @@ class SharedOptions:
             five seconds' worth at once. `none` (in code: None) for any number.
         connections_per_address: How many connections each address may have at once; None for a
             quarter of what the process can serve. Behind a proxy every client has the proxy's.
+        transcriptions_at_once: How many recordings are transcribed once more at the same time, each
+            in a process of its own.
         allowed_origins: Origins of web pages that may use the server from a browser, for instance
             `["https://app.example.org"]`; `["*"]` for any, where a key is needed.
         dialects: Options of the dialects, a table each.
@@ -58,6 +60,7 @@ class SharedOptions:
     private_targets: tuple[str, ...] = ()
     requests_per_s: float | None = 100.0
     connections_per_address: int | None = field(default=None, validator=_some)
+    transcriptions_at_once: int = field(default=1, validator=_some)
     allowed_origins: tuple[str, ...] = ()
     dialects: Mapping[str, Any] = Factory(dict)
 

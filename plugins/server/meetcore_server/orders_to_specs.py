@@ -19,6 +19,7 @@ from meetcore import (
     MeetingLink,
     Platform,
     Plugins,
+    Readiness,
     Secret,
     load_config,
 )
@@ -100,8 +101,8 @@ class Specs:
     ) -> None:
         self.config = config
         self.sandbox = sandbox
-        self._plugins = plugins
-        self._plugin_files = plugin_files
+        self.plugins = plugins
+        self.plugin_files = plugin_files
 
     def link(self, url: str) -> MeetingLink:
         """Return the meeting a link means.
@@ -121,15 +122,13 @@ class Specs:
 
     def _known(self, url: str) -> tuple[Platform, MeetingLink]:
         try:
-            return self._plugins.platform_for(url, self._with_stage(None), self._platform)
+            return self.plugins.platform_for(url, self._with_stage(None), self._platform)
         except MeetcoreError as error:
             raise LinkRefused(error.message, error.remedy) from error
 
     def link_examples(self) -> list[str]:
         """Return what links of the installed platforms look like."""
-        return [
-            x for _, each in sorted(self._plugins.platforms.items()) for x in each.link_examples
-        ]
+        return [x for _, each in sorted(self.plugins.platforms.items()) for x in each.link_examples]
 
     @property
     def _platform(self) -> str | None:
@@ -159,13 +158,30 @@ class Specs:
             return TranscriberChoice(name=None, language=language_tag(language))
         if name == AUTO:
             name = self._best(language_tag(language))
-        speaks = self._plugins.transcriber(name, self.config).capabilities.languages
+        speaks = self.plugins.transcriber(name, self.config).capabilities.languages
         return TranscriberChoice(name=name, language=spoken_language(language, speaks, name))
+
+    def listening(self) -> list[tuple[str, Readiness]]:
+        """Return who can transcribe a recording, by name, and whether it can be used here.
+
+        Blocks for as long as it takes to look whether files and libraries are there.
+        """
+        found: list[tuple[str, Readiness]] = []
+        for name, kind in sorted(self.plugins.transcribers.items()):
+            if kind.capabilities.wants == "captions":
+                continue
+            try:
+                found.append((name, self.plugins.transcriber(name, self.config).readiness()))
+            except MeetcoreError as error:
+                found.append(
+                    (name, Readiness(usable=False, because=error.message, remedy=error.remedy))
+                )
+        return found
 
     def _best(self, language: str | None) -> str:
         """Return whom `auto` stands for here; a platform's captions are for the bot to choose."""
         try:
-            return self._plugins.best_transcriber(self.config, language=language).transcriber.name
+            return self.plugins.best_transcriber(self.config, language=language).transcriber.name
         except ConfigError:
             return AUTO
 
@@ -192,9 +208,9 @@ class Specs:
         """
         settings = self._settings(order)
         config = load_config(overrides=settings, environ={})
-        self._plugins.check_namespaces(config)
+        self.plugins.check_namespaces(config)
         for name in config.sinks:
-            self._plugins.sink(name, config)
+            self.plugins.sink(name, config)
         if len(set(config.sinks)) != len(config.sinks):
             raise ConfigError("A sink is named twice.", "A second one is written NAME:SOMETHING.")
         return BotSpec(
@@ -203,7 +219,7 @@ class Specs:
             settings=settings,
             platform=self._platform,
             scheduled_for=order.join_at,
-            plugin_files=self._plugin_files,
+            plugin_files=self.plugin_files,
         )
 
     def _leaves_it_to_the_bot(self, order: BotRequest) -> bool:

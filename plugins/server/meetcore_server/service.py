@@ -65,6 +65,7 @@ from meetcore_server.storage.stores import Stores
 from meetcore_server.storage.tombstones import Tombstones
 from meetcore_server.supervisor import BotSupervisor
 from meetcore_server.tokens import sign, verify
+from meetcore_server.transcriptions import TranscriptReader
 from meetcore_server.webhooks.dispatcher import WebhookDispatcher
 
 __all__ = ["OPEN_KEY_ID", "BotService"]
@@ -81,7 +82,7 @@ _ALL = frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN})
 _OPERATOR = Client(key_id=OPEN_KEY_ID, user_id=1, scopes=_ALL)
 
 
-class BotService:
+class BotService(TranscriptReader):
     """Bots as a service; see `meetcore.gateway.service.Service` for what each method does.
 
     Args:
@@ -429,6 +430,7 @@ class BotService:
             row = await self.stores.bots.get(row.bot_id)
             if row.deleted_at is not None:
                 return 0
+            await self.transcriptions.forget(row.bot_id)
             self._stories.pop(row.bot_id, None)
             remove = partial(delete_folder, row.folder)
             count, stayed = await self.supervisor.in_thread(remove)
@@ -477,8 +479,8 @@ class BotService:
             del self._stories[next(iter(self._stories))]
         return history
 
-    async def segments(self, row: BotRow, *, after_seq: int = 0) -> AsyncGenerator[Segment, None]:
-        """Yield the finalized segments in the order of speech, each in its newest revision."""
+    async def live_segments(self, row: BotRow, after_seq: int) -> AsyncGenerator[Segment, None]:
+        """Yield what was transcribed live, in the order of speech, in its newest revision."""
         async with aclosing(read_finalized(self._journal(row), after_seq)) as events:
             async for event in events:
                 yield event.segment

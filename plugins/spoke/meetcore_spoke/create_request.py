@@ -11,7 +11,13 @@ from attrs import field, frozen
 
 from meetcore.gateway import BodyFields, FieldWords, parse_utc
 
-__all__ = ["CreateBotRequest", "Streaming", "parse_create_request"]
+__all__ = [
+    "CreateBotRequest",
+    "RetranscribeRequest",
+    "Streaming",
+    "parse_create_request",
+    "parse_retranscribe_request",
+]
 
 _WORDS = FieldWords(
     {
@@ -92,6 +98,15 @@ class CreateBotRequest:
         }
 
 
+@frozen(kw_only=True)
+class RetranscribeRequest:
+    """A recording to be transcribed once more; `provider` is None for the server's own."""
+
+    bot_uuid: str
+    provider: str | None
+    webhook_url: str | None = field(repr=False)
+
+
 def parse_create_request(body: object) -> CreateBotRequest:
     """Return what a body asks for. Fields nobody knows are ignored, null is as good as absent.
 
@@ -123,6 +138,20 @@ def parse_create_request(body: object) -> CreateBotRequest:
         streaming=_streaming(fields.part("streaming")),
         extra=fields.body.get("extra"),
         start_time=_start_time(fields),
+    )
+
+
+def parse_retranscribe_request(body: object) -> RetranscribeRequest:
+    """Return what a body of POST /bots/retranscribe asks for.
+
+    Raises:
+        BadField: A field is missing or wrong.
+    """
+    fields = BodyFields.of(body, _WORDS)
+    return RetranscribeRequest(
+        bot_uuid=fields.required("bot_uuid"),
+        provider=_provider(fields),
+        webhook_url=_address(fields, "webhook_url", ("http", "https")),
     )
 
 

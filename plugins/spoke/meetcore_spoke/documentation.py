@@ -18,6 +18,7 @@ from meetcore_spoke.webhook_bodies import (
     complete,
     failed,
     status_change,
+    transcription_complete,
 )
 
 __all__ = ["Documentation", "WebhookDocumentation", "documentation"]
@@ -98,6 +99,11 @@ def documentation(header: str, *, extended: bool) -> Documentation:
                 "when": "A bot ended without a recording: the last message.",
                 "errors": errors(),
                 "example": failed(refused),
+            },
+            {
+                "event": "transcription_complete",
+                "when": "A recording was transcribed once more, after POST /bots/retranscribe.",
+                "example": transcription_complete(_BOT),
             },
         ],
     }

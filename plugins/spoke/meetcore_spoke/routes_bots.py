@@ -19,13 +19,19 @@ from meetcore.gateway import (
     Route,
     Scope,
     TranscriberChoice,
+    TranscriptionRequest,
     WebhookTarget,
     note_headers,
     still_to_come,
     with_choices,
 )
 from meetcore.model import without_query
-from meetcore_spoke.create_request import CreateBotRequest, Streaming, parse_create_request
+from meetcore_spoke.create_request import (
+    CreateBotRequest,
+    Streaming,
+    parse_create_request,
+    parse_retranscribe_request,
+)
 from meetcore_spoke.options import SpokeOptions, header_for
 
 __all__ = ["BotRoutes"]
@@ -84,15 +90,21 @@ class BotRoutes:
         return Reply(json={"ok": True, "status": "deleted" if count else "noDataFound"})
 
     async def retranscribe(self, request: Request) -> Reply:
-        """Refuse to transcribe again: transcripts are made live here."""
+        """Have a bot's recording transcribed once more; `transcription_complete` tells when."""
         client = await self._authenticator.client(request, Scope.WRITE)
-        body = request.json()
-        bot_uuid = body.get("bot_uuid") if isinstance(body, Mapping) else None
-        if not isinstance(bot_uuid, str):
-            raise Refusal(400, "bot_uuid is required, as a string.", "InvalidRequest")
-        await self._service.bot(client, bot_uuid)
-        text = "A recording cannot be transcribed again on this server."
-        raise Refusal(403, text, "Forbidden")
+        asked = parse_retranscribe_request(request.json())
+        row = await self._service.bot(client, asked.bot_uuid)
+        webhook = None
+        if asked.webhook_url is not None:
+            settings = await self._service.settings(client.user_id, "spoke")
+            webhook = self._target(request, asked.webhook_url, settings)
+        await self._service.transcribe_again(
+            row,
+            TranscriptionRequest(
+                transcriber=asked.provider or _OWN_PROVIDER, dialect="spoke", webhook=webhook
+            ),
+        )
+        return Reply(status=202, json={"bot_id": row.bot_id})
 
     # --- how it is done ------------------------------------------------------------------------
 
@@ -154,8 +166,9 @@ class BotRoutes:
         self, request: Request, create_request: CreateBotRequest, settings: Mapping[str, Any]
     ) -> list[WebhookTarget]:
         url = create_request.webhook_url or settings.get("webhook_url")
-        if not isinstance(url, str):
-            return []
+        return [self._target(request, url, settings)] if isinstance(url, str) else []
+
+    def _target(self, request: Request, url: str, settings: Mapping[str, Any]) -> WebhookTarget:
         options = with_choices(self._options, settings)
         place, key = self._authenticator.key_of(request)
         data = {
@@ -163,7 +176,7 @@ class BotRoutes:
             "origin": request.origin_url,
             "extended": options.extended,
         }
-        return [WebhookTarget(format="spoke", url=url, secret=key, data=data)]
+        return WebhookTarget(format="spoke", url=url, secret=key, data=data)
 
 
 def _sink_settings(streaming: Streaming) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from meetcore.gateway import (
     history_of,
     json_pieces,
     mixed_audio,
+    newest_revision,
     page_of_bots,
     parse_utc,
     segments_of,
@@ -90,7 +91,8 @@ class MeetingDataRoutes:
 
     async def _lines(self, row: BotRow) -> AsyncGenerator[StoredLine, None]:
         lines = StoredLines(row.number)
-        async with aclosing(segments_of(self._service, row)) as segments:
+        revision = await newest_revision(self._service, row)
+        async with aclosing(segments_of(self._service, row, revision=revision)) as segments:
             async for segment in segments:
                 yield lines.line(segment)
 

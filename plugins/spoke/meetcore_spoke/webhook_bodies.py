@@ -15,6 +15,7 @@ __all__ = [
     "complete",
     "failed",
     "status_change",
+    "transcription_complete",
     "written",
 ]
 
@@ -49,11 +50,17 @@ class FailedData(TypedDict):
     extra: NotRequired[Any]
 
 
+class TranscribedData(TypedDict):
+    """The data of `transcription_complete`."""
+
+    bot_id: str
+
+
 class WebhookBody(TypedDict):
     """What is POSTed."""
 
     event: str
-    data: StatusData | CompleteData | FailedData
+    data: StatusData | CompleteData | FailedData | TranscribedData
 
 
 def status_change(bot_id: str, change: Change) -> WebhookBody:
@@ -69,6 +76,11 @@ def complete(data: CompleteData) -> WebhookBody:
 def failed(data: FailedData) -> WebhookBody:
     """Return the message that ends a bot without."""
     return {"event": "failed", "data": data}
+
+
+def transcription_complete(bot_id: str) -> WebhookBody:
+    """Return the message that a recording was transcribed once more."""
+    return {"event": "transcription_complete", "data": {"bot_id": bot_id}}
 
 
 def written(message: WebhookBody, lines: bytes | bytearray = b"") -> bytes:

@@ -15,7 +15,9 @@ from meetcore.gateway import (
     Moment,
     Outgoing,
     Service,
+    TranscriptRevision,
     WebhookFormat,
+    WebhookTarget,
     changes_until,
     message_id,
     mixed_audio,
@@ -32,6 +34,7 @@ from meetcore_spoke.webhook_bodies import (
     complete,
     failed,
     status_change,
+    transcription_complete,
     written,
 )
 
@@ -72,6 +75,20 @@ class SpokeWebhooks(WebhookFormat):
             error = error_of(event.state, moment.history.reason, recorded=recorded)
             told.append(await self._end(moment, error, extended=extended))
         return [self._outgoing(moment, each, index) for index, each in enumerate(told)]
+
+    async def after_transcription(
+        self, row: BotRow, target: WebhookTarget, transcript: TranscriptRevision
+    ) -> Sequence[Outgoing]:
+        """Return `transcription_complete`; of one that failed Spoke has no word."""
+        if transcript.error is not None:
+            return ()
+        sent_as = str(uuid5(_NAMESPACE, f"{row.bot_id} transcript {transcript.revision}"))
+        message = transcription_complete(row.bot_id)
+        return (
+            Outgoing(
+                kind=message["event"], body=written(message), headers=_key(target), id=sent_as
+            ),
+        )
 
     async def _end(self, moment: Moment, error: str | None, *, extended: bool) -> _WrittenMessage:
         row = moment.row
@@ -118,12 +135,17 @@ class SpokeWebhooks(WebhookFormat):
         return self._service.media_url(origin, moment.row, relative, client=None, expires_s=MEDIA_S)
 
     def _outgoing(self, moment: Moment, told: _WrittenMessage, index: int) -> Outgoing:
-        headers: dict[str, str] = {}
-        if moment.target.secret is not None:
-            headers[str(moment.target.data.get("header", KEY_HEADERS[0]))] = moment.target.secret
+        headers = _key(moment.target)
         body = written(told.message, told.lines)
         sent_as = message_id(_NAMESPACE, moment, index)
         return Outgoing(kind=told.message["event"], body=body, headers=headers, id=sent_as)
+
+
+def _key(target: WebhookTarget) -> dict[str, str]:
+    """Return the header with the key that a bot was ordered with."""
+    if target.secret is None:
+        return {}
+    return {str(target.data.get("header", KEY_HEADERS[0])): target.secret}
 
 
 @frozen

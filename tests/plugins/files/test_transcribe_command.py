@@ -253,3 +253,40 @@ def test_channels_can_be_each_somebodys_own(tmp_path: Path) -> None:
 def test_a_folder_without_a_manifest_is_no_bots(tmp_path: Path) -> None:
     with pytest.raises(MediaUnreadable, match=r"manifest\.json"):
         recording_of(str(tmp_path))
+
+
+def test_a_job_for_a_program_ends_when_the_program_goes_away(tmp_path: Path) -> None:
+    """And what it had finalized by then is kept for the next one."""
+    folder = bots_folder(tmp_path / "bot")
+    plugin = tmp_path / "stopping.py"
+    plugin.write_text(
+        STOPPING.replace("raise meetcore", "await trio.sleep_forever()\n            raise meetcore")
+    )
+    job = {
+        "folder": str(folder),
+        "revision": 7,
+        "formats": ["json"],
+        "settings": {"transcriber": "stopping"},
+        "plugin_files": [str(plugin)],
+        "nice": 5,
+    }
+    command = [sys.executable, "-m", "meetcore", "transcription-job"]
+    for goes_away in (True, False):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        process.stdin.flush()
+        told = process.stdout.readline()
+        if goes_away:
+            assert "progress" in json.loads(told)
+            process.stdin.close()
+            assert process.wait(timeout=30) == 130
+            (tmp_path / "went_on").touch()
+        else:
+            last = json.loads((told + process.stdout.read()).splitlines()[-1])
+            assert last == {"done": {"files": ["transcript-7.json"]}}
+            process.stdin.close()
+            process.wait(timeout=30)
+        process.stdout.close()
+    assert not list((folder / "files").glob(".*finals*"))

@@ -164,7 +164,12 @@ async def test_the_vendors_client_acts_in_a_meeting_and_calls_the_bot_back(tmp_p
         assert isinstance(late, meetstream.ConflictError)
         refused = await error_of(client.transcripts.transcribe_bot_audio, bot_id)
         assert isinstance(refused, meetstream.BadRequestError)
-        assert found in refused.message
+        order = {"provider": {"meetstream": {}}, "callback_url": hook.url("/again")}
+        made = await calling(client.transcripts.transcribe_bot_audio, bot_id, order)
+        lines = await calling(client.transcripts.wait_for, made["transcript_id"], interval=0.2)
+        assert [line["speaker"] for line in lines] == ["Ada", "Ben"]
+        await hook.until_got(1, "/again", within_s=60)
+        assert read(hook.at("/again")[0])["event"] == "transcription.processed"
 
 
 @pytest.mark.timeout(180)

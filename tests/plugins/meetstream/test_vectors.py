@@ -35,6 +35,7 @@ from tests.plugins.meetstream.stage import (
     ZOOM,
     ask,
     enter,
+    leave,
     meetstream,
     new_bot,
     play,
@@ -291,7 +292,7 @@ async def test_a_chat_message_is_taken(tmp_path: Path) -> None:
         assert fake.commanded == [(row.bot_id, SendChat("Hello from the bot"))]
 
 
-@of(CURRENT, "send_image.request", "transcribe.request")
+@of(CURRENT, "send_image.request")
 async def test_what_cannot_be_done_is_refused_in_the_vendors_shape(
     name: str, tmp_path: Path
 ) -> None:
@@ -316,13 +317,22 @@ async def test_whether_a_picture_can_be_shown_is_asked_of_the_platform(tmp_path:
         assert "fetches no images" in unfetched.json["message"]
 
 
-@seen(CURRENT, "transcribe.response")
-async def test_no_transcription_is_said_to_have_begun(tmp_path: Path) -> None:
+@seen(CURRENT, "transcribe.request", "transcribe.response")
+async def test_a_recording_is_transcribed_once_more(tmp_path: Path) -> None:
     async with meetstream(tmp_path) as fake:
         row = await new_bot(fake)
-        play(fake, row)
+        enter(fake, row)
+        early = await send(fake, CURRENT, "transcribe.request", row.bot_id)
+        assert (early.status, list(early.json)) == (409, ["message"])
+        leave(fake, row)
         reply = await send(fake, CURRENT, "transcribe.request", row.bot_id)
-        assert example(CURRENT, "transcribe.response")["body"]["message"] not in str(reply.json)
+        check(as_answer(reply), CURRENT, "transcribe.response")
+        ((_, asked),) = fake.asked_again
+        assert (asked.transcriber, asked.language) == ("deepgram", "en")
+        assert asked.webhook is not None
+        assert asked.webhook.url == "https://your-server.com/webhook"
+        again = await send(fake, CURRENT, "transcribe.request", row.bot_id)
+        assert again.status == 409
 
 
 # --- sockets ---------------------------------------------------------------------------------

@@ -443,9 +443,14 @@ async def test_the_webhooks_that_are_documented_are_those_that_come(
         documented = (await ask(fake, "GET", "/bots/webhooks")).json
         assert documented == (await ask(fake, "GET", "/bots/webhooks/bot")).json
         assert documented["header"] == "x-spoke-api-key"
-        status, complete, failed = documented["events"]
-        play(fake, await new_bot(fake, speech_to_text="Default"))
+        status, complete, failed, again = documented["events"]
+        row = await new_bot(fake, speech_to_text="Default")
+        play(fake, row)
         bodies = await told(fake)
+        await ask(fake, "POST", "/bots/retranscribe", json={"bot_uuid": row.bot_id})
+        await fake.transcribed(row)
+        last = fake.posted[-1].json
+        assert last == {**again["example"], "data": {"bot_id": row.bot_id}}
         assert bodies[-1].keys() == complete["example"].keys()
         assert bodies[-1]["data"].keys() == complete["example"]["data"].keys()
         assert bodies[0]["data"].keys() == status["example"]["data"].keys()

@@ -71,6 +71,7 @@ def _check(seen: dict[str, Any]) -> None:
         "transcribe again": [403, "Forbidden"],
         "calendar webhooks": NOT_HERE,
     }
+    assert seen["again"] is True
     assert seen["untried"] == []
 
     assert seen["lines"] == [["Ada", "good morning everyone"], ["Ben", "good morning ada"]]
@@ -117,7 +118,7 @@ def _check_webhooks(posts: list[Got], seen: dict[str, Any]) -> None:
     assert documented["header"] == "x-meeting-baas-api-key"
     assert all(post.headers[documented["header"]] == KEY for post in posts)
     kinds = {each["event"]: each for each in documented["events"]}
-    assert list(kinds) == ["bot.status_change", "complete", "failed"]
+    assert list(kinds) == ["bot.status_change", "complete", "failed", "transcription_complete"]
     for uuid in (seen["bot"]["uuid"], seen["asked"]["uuid"]):
         bodies = [post.json for post in posts if post.json["data"]["bot_id"] == uuid]
         assert codes(bodies) == [

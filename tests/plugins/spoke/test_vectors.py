@@ -107,15 +107,20 @@ async def test_deleting_data_is_answered_as_in_the_example(tmp_path: Path) -> No
         assert (reply.status, reply.json) == (example["status"], example["body"])
 
 
-async def test_transcribing_again_is_refused_in_the_vendors_shape(tmp_path: Path) -> None:
+async def test_transcribing_again_is_taken_and_its_end_is_told(tmp_path: Path) -> None:
     async with spoke(tmp_path) as fake:
         row = await new_bot(fake)
+        play(fake, row)
+        await told(fake)
+        fake.posted.clear()
         reply = await _send(fake, "retranscribe.request", row.bot_id)
-        assert reply.status == 403
-        assert isinstance(reply.json["error"], str)
-        assert BY_NAME["webhook.transcription_complete"]["example"]["body"]["event"] not in {
-            body["event"] for body in await told(fake)
-        }
+        assert reply.status == 202
+        await fake.transcribed(row)
+        (posted,) = fake.posted
+        theirs = BY_NAME["webhook.transcription_complete"]["example"]
+        assert posted.json == {**theirs["body"], "data": {"bot_id": row.bot_id}}
+        assert posted.outgoing.headers == {"x-spoke-api-key": KEY}
+        assert posted.url == "https://your-company.com/your-endpoint"
 
 
 # --- webhooks ----------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from meetcore_server.native.models import (
     NewSocketToken,
     WebhookRequest,
 )
+from meetcore_server.native.transcript_models import TranscriptCreate
 from meetcore_server.seen import Seen
 
 __all__ = ["Description", "check_fields"]
@@ -38,6 +39,7 @@ _BODIES: dict[str, type] = {
     "create_webhook": EndpointCreate,
     "change_webhook": EndpointChange,
     "create_socket_token": NewSocketToken,
+    "create_transcript": TranscriptCreate,
 }
 
 

@@ -7,6 +7,7 @@ import { announce, element, forgetColours, icon, safeUrl, setText } from "./dom.
 import { History } from "./history.js";
 import { People } from "./people.js";
 import { Recording } from "./recording.js";
+import { Revisions } from "./revisions.js";
 import { LiveSocket } from "./socket.js";
 import { BotHistory } from "./bot_history.js";
 import { Transcript, segmentFrom } from "./transcript.js";
@@ -43,6 +44,7 @@ export class BotView {
     this.stopTicking?.();
     clearTimeout(this.filesTimer);
     this.transcript?.close();
+    this.revisions?.close();
     this.recording?.close();
     this.hooks.onLink(null);
   }
@@ -82,6 +84,8 @@ export class BotView {
     this.remove = element("button", { class: "secondary quiet", type: "button", hidden: true, on: { click: () => this.dialog.showModal() } }, icon("trash"), "Delete data");
     this.error = element("p", { class: "error", role: "alert", hidden: true });
     this.transcript = new Transcript(this.id);
+    this.revisions = new Revisions(this.id, this.transcript);
+    this.transcript.element.firstElementChild.after(this.revisions.element);
     this.people = new People();
     this.chat = new Chat(this.id);
     this.history = new History();
@@ -265,7 +269,7 @@ export class BotView {
       this.transcript.draft(segmentFrom(message.data.segment));
       return;
     }
-    if (message.type === "segment.finalized") this.transcript.final(segmentFrom(message.data.segment));
+    if (message.type === "segment.finalized" && !this.transcript.revision) this.transcript.final(segmentFrom(message.data.segment));
     const before = this.botHistory.bot.state;
     const changed = this.botHistory.take(message);
     if (changed === "state") this.#changedState(before);
@@ -305,6 +309,7 @@ export class BotView {
     if (!this.botHistory.ended || this.closed) return;
     const playable = await this.recording.load();
     this.transcript.setSeek(playable ? (seconds) => this.recording.seek(seconds) : null);
+    if (playable) await this.revisions.load();
   }
 
   // --- what it is asked for -----------------------------------------------------------------
@@ -373,6 +378,7 @@ export class BotView {
     const history = this.botHistory.bot.history;
     this.botHistory.load({ bot: { ...bot, history: bot.history.length ? bot.history : history }, people: [], chat: [] });
     this.recording.close();
+    this.revisions.close();
     this.recording.element.hidden = true;
     this.transcript.load([]);
     this.chat.shown.clear();

@@ -36,6 +36,8 @@ export class Transcript {
     this.onSeek = null;
     this.following = true;
     this.live = true;
+    /** Which transcript is shown: 0 is the one made live. */
+    this.revision = 0;
     this.finals = element("div", { class: "finals", role: "log", "aria-label": "What was said", "aria-live": "off" });
     this.draftList = element("ol", { class: "drafts", "aria-label": "Being said now", "aria-live": "off" });
     this.empty = element("p", { class: "hint empty" });
@@ -286,7 +288,8 @@ export class Transcript {
           click: async () => {
             setText(trouble, "");
             try {
-              await download(botPath(botId, `/transcript?format=${format}`), `${botId}.${format}`);
+              const [query, name] = this.revision ? [`&revision=${this.revision}`, `${botId}-${this.revision}`] : ["", botId];
+              await download(botPath(botId, `/transcript?format=${format}${query}`), `${name}.${format}`);
             } catch (error) {
               setText(trouble, error instanceof Problem ? error.words : error.message);
             }

@@ -35,7 +35,14 @@ from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.database import Database
 from meetcore_server.storage.locking import one_at_a_time
 from meetcore_server.storage.order_json import order_from_json
-from meetcore_server.storage.tables import bots, deliveries, keys, targets, users
+from meetcore_server.storage.tables import (
+    bots,
+    deliveries,
+    keys,
+    targets,
+    transcriptions,
+    users,
+)
 from meetcore_server.storage.target_rows import insert_targets, replace_targets
 from meetcore_server.storage.tombstones import NOTHING_LEFT
 
@@ -312,8 +319,11 @@ class BotRows:
             .values(body=None)
         )
 
+        asked = sa.delete(transcriptions).where(transcriptions.c.bot_id == bot_id)
+
         def mark(c: sa.Connection) -> bool:
             c.execute(forget)
+            c.execute(asked)
             return c.execute(change).rowcount > 0
 
         return await self.database.do(mark)

@@ -8,6 +8,7 @@ from meetcore_server.storage.accounts import AccountStore
 from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.endpoints import Endpoints
 from meetcore_server.storage.keys import Keys
+from meetcore_server.storage.transcriptions import TranscriptionRows
 
 __all__ = ["Stores"]
 
@@ -20,3 +21,4 @@ class Stores:
     keys: Keys
     bots: BotRows
     endpoints: Endpoints
+    transcriptions: TranscriptionRows

@@ -14,6 +14,7 @@ __all__ = [
     "keys",
     "server_secrets",
     "targets",
+    "transcriptions",
     "users",
 ]
 
@@ -178,6 +179,35 @@ deliveries = sa.Table(
 
 `event_seq` 0: it belongs to none, and `body`, `headers` and `url` are kept; it goes after the event
 `after_seq`. `again`: somebody asked for it once more. `waiting`: the row itself is what is owed.
+"""
+
+transcriptions = sa.Table(
+    "transcriptions",
+    METADATA,
+    sa.Column("id", BigNumber(), primary_key=True),
+    sa.Column("bot_id", CleanText(), sa.ForeignKey("bots.bot_id"), nullable=False),
+    sa.Column("revision", BigNumber(), nullable=False),
+    sa.Column("state", sa.Text(), nullable=False),
+    sa.Column("transcriber", CleanText(), nullable=False),
+    sa.Column("language", CleanText()),
+    sa.Column("vocabulary", sa.JSON(), nullable=False),
+    sa.Column("diarize", sa.Boolean(), nullable=False),
+    sa.Column("dialect", CleanText(), nullable=False),
+    sa.Column("extras", sa.JSON(), nullable=False),
+    sa.Column("target_id", BigNumber()),
+    sa.Column("requested_at", UtcTime(), nullable=False),
+    sa.Column("started_at", UtcTime()),
+    sa.Column("ended_at", UtcTime()),
+    sa.Column("error", CleanText()),
+    sa.Column("told", sa.Boolean(), nullable=False),
+    sa.UniqueConstraint("bot_id", "revision"),
+    sa.Index(None, "state", "id"),
+    sa.Index(None, "told", "state"),
+    sqlite_autoincrement=True,
+)
+"""A bot's recording, to be transcribed once more; and what came of it.
+
+`told`: the bot's webhook targets have the outcome in their queue.
 """
 
 server_secrets = sa.Table(

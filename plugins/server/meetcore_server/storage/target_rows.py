@@ -15,7 +15,14 @@ from meetcore.gateway import WebhookTarget
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.tables import bots, endpoints, targets
 
-__all__ = ["SHOWN", "WITH_ENDPOINTS", "insert_targets", "replace_targets", "webhook_target"]
+__all__ = [
+    "SHOWN",
+    "WITH_ENDPOINTS",
+    "insert_late_target",
+    "insert_targets",
+    "replace_targets",
+    "webhook_target",
+]
 
 _NATIVE = "native"
 _ENDPOINT = "endpoint_id"
@@ -45,6 +52,23 @@ def webhook_target(row: Any) -> WebhookTarget:
         url, secret = row.endpoint_url, row.endpoint_secret
         data |= {_ENDPOINT: row.endpoint_id, "events": row.endpoint_events}
     return WebhookTarget(id=row.id, format=row.format, url=url, secret=secret, data=data)
+
+
+def insert_late_target(c: sa.Connection, bot_id: str, wanted: WebhookTarget) -> int:
+    """Add a target to a bot that has ended: of its journal it is told nothing. Return its id."""
+    last = sa.select(bots.c.last_seq).where(bots.c.bot_id == bot_id).scalar_subquery()
+    values = {
+        "bot_id": bot_id,
+        "format": wanted.format,
+        "url": wanted.url,
+        "secret": wanted.secret,
+        "data": dict(wanted.data),
+        "cursor": last,
+        "part": 0,
+        "attempts": 0,
+        "settled": True,
+    }
+    return int(c.execute(sa.insert(targets).values(values).returning(targets.c.id)).scalar_one())
 
 
 def insert_targets(c: sa.Connection, bot_id: str, wanted: Sequence[WebhookTarget]) -> None:

@@ -15,7 +15,14 @@ from datetime import datetime, timedelta
 import trio
 
 from meetcore import BotHistory, MeetcoreError, PrivateTargets
-from meetcore.gateway import BotRow, DeliveryRow, Outgoing, WebhookFormat, WebhookTarget
+from meetcore.gateway import (
+    BotRow,
+    DeliveryRow,
+    Outgoing,
+    TranscriptRevision,
+    WebhookFormat,
+    WebhookTarget,
+)
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.cursors import Cursors, DeliveryResult, DueTarget
 from meetcore_server.storage.database import Database
@@ -142,6 +149,16 @@ class WebhookDispatcher:
             if webhook_format is not None:
                 for outgoing in await _farewells(webhook_format, row, target, deleted_objects):
                     await self.deliveries.post(row, target, outgoing)
+            await self._ask_target(target.id, force=True)
+
+    async def after_transcription(self, row: BotRow, transcript: TranscriptRevision) -> None:
+        """Tell a bot's targets, or the one that it names, what came of a transcription."""
+        for target in await self.cursors.targets(row.bot_id):
+            webhook_format = self._formats.get(target.format)
+            if webhook_format is None or transcript.target_id not in (None, target.id):
+                continue
+            for outgoing in await _of_transcript(webhook_format, row, target, transcript):
+                await self.deliveries.post(row, target, outgoing)
             await self._ask_target(target.id, force=True)
 
     # --- the engine ---------------------------------------------------------------------
@@ -299,5 +316,15 @@ async def _farewells(
     try:
         return await webhook_format.after_deletion(row, target, deleted_objects)
     except Exception as error:  # noqa: BLE001  the data is deleted, whatever a dialect says to it
+        _log.error("webhook %s: %s", webhook_format.name, kind_and_place(error))
+        return ()
+
+
+async def _of_transcript(
+    webhook_format: WebhookFormat, row: BotRow, target: WebhookTarget, made: TranscriptRevision
+) -> Sequence[Outgoing]:
+    try:
+        return await webhook_format.after_transcription(row, target, made)
+    except Exception as error:  # noqa: BLE001  it is made, whatever a dialect says to it
         _log.error("webhook %s: %s", webhook_format.name, kind_and_place(error))
         return ()

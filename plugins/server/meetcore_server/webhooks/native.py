@@ -11,7 +11,14 @@ from attrs import evolve
 from standardwebhooks import Webhook
 
 from meetcore import format_time, to_json
-from meetcore.gateway import BotRow, Moment, Outgoing, WebhookFormat, WebhookTarget
+from meetcore.gateway import (
+    BotRow,
+    Moment,
+    Outgoing,
+    TranscriptRevision,
+    WebhookFormat,
+    WebhookTarget,
+)
 from meetcore.model import event_to_wire
 from meetcore_server.storage.accounts import utc_now
 from meetcore_webhook.sender import message_id
@@ -57,6 +64,27 @@ class NativeFormat(WebhookFormat):
         }
         body = to_json(message).encode()
         return (Outgoing(kind=kind, body=body, id=f"{row.bot_id}-deleted"),)
+
+    async def after_transcription(
+        self, row: BotRow, target: WebhookTarget, transcript: TranscriptRevision
+    ) -> Sequence[Outgoing]:
+        """Return `transcript.ready` or `transcript.failed`."""
+        kind = f"transcript.{'failed' if transcript.error is not None else 'ready'}"
+        if not _wanted(kind, target):
+            return ()
+        message = {
+            "type": kind,
+            "bot_id": row.bot_id,
+            "at": format_time(self._now()),
+            "data": {
+                "revision": transcript.revision,
+                "transcriber": transcript.transcriber,
+                "language": transcript.language,
+                "error": transcript.error,
+            },
+        }
+        sent_as = f"{row.bot_id}-transcript-{transcript.revision}"
+        return (Outgoing(kind=kind, body=to_json(message).encode(), id=sent_as),)
 
     def signed(self, target: WebhookTarget, outgoing: Outgoing) -> Outgoing:
         """Return the message with its id, the time, and a signature over both and the body."""

@@ -88,7 +88,7 @@ async def test_with_the_keyboard_alone_one_sends_writes_stops_and_deletes(
     await visitor.see(".badge >> text=Completed")
     await visitor.see(".seekable")
     await tab(visitor, "Recording of the meeting")
-    for _ in range(12):
+    for _ in range(16):
         await visitor.press("Tab")
         if await visitor.run("() => document.activeElement.matches('button.at')"):
             break

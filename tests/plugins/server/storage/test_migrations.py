@@ -120,3 +120,4 @@ def test_the_migrations_are_in_the_wheel(tmp_path: Path) -> None:
     assert f"{folder}/script.py.mako" in names
     assert f"{folder}/versions/v0001_first.py" in names
     assert f"{folder}/versions/v0002_limits_of_keys.py" in names
+    assert f"{folder}/versions/v0003_transcriptions.py" in names

@@ -124,7 +124,9 @@ seen.screenshots = await asked(
   'screenshots', client.getScreenshots({ uuid: bot_id }), sdk.getScreenshotsResponse);
 seen.webhooks = (await client.getWebhookDocumentation()).data;
 seen.bot_webhooks = (await client.getBotWebhookDocumentation()).data;
-await refused('transcribe again', client.retranscribeBot({ bot_uuid: bot_id }));
+const again = { bot_uuid: bot_id, speech_to_text: { provider: 'Default' }, webhook_url };
+seen.again = (await client.retranscribeBot(again)).success;
+await refused('transcribe again', client.retranscribeBot(again));
 await refused('calendar webhooks', client.getCalendarWebhookDocumentation());
 const oauth = {
   oauth_client_id: 'a', oauth_client_secret: 'b', oauth_refresh_token: 'c', platform: 'Google',

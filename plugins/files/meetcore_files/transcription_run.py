@@ -1,0 +1,184 @@
+"""A recording, transcribed and written in every format; goes on where it was broken off. Blocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+from attrs import define, field
+
+from meetcore import (
+    BotConfig,
+    ConfigError,
+    Hypothesis,
+    Plugins,
+    RecordedTranscript,
+    Transcriber,
+    transcribe_recording,
+)
+from meetcore.model import spoken_language
+from meetcore_files.completion import write_transcripts
+from meetcore_files.kept_finals import KeptFinals
+from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
+from meetcore_files.media import RecordedMedia
+
+__all__ = ["TranscriptionRun", "listening_transcriber", "revision_stem", "target_of"]
+
+_REVISION = re.compile(r"transcript-([0-9]+)")
+
+
+def revision_stem(number: int) -> str:
+    """Return the name, without an ending, of a bot's transcript of a number."""
+    return f"transcript-{number}"
+
+
+def target_of(recording: RecordedMedia, out_dir: Path | None) -> tuple[Path, str]:
+    """Return the folder to write to, and the files' name without its ending."""
+    if recording.folder is None:
+        source = recording.source
+        path = Path(source.rpartition("/")[2].partition("?")[0] if "://" in source else source)
+        beside = Path() if "://" in source else path.parent
+        return out_dir or beside, f"{path.stem or 'recording'}.transcript"
+    folder = out_dir or recording.folder
+    numbers = [
+        int(match[1])
+        for path in folder.glob("transcript-*.*")
+        if (match := _REVISION.fullmatch(path.stem))
+    ]
+    first = not any(folder.glob("transcript.*"))
+    return folder, "transcript" if first else revision_stem(max(numbers, default=1) + 1)
+
+
+def listening_transcriber(plugins: Plugins, config: BotConfig) -> Transcriber:
+    """Return who transcribes a recording.
+
+    Raises:
+        ConfigError: Nobody is named, or the one who is does not listen.
+        UnknownPlugin: There is none of that name.
+        LanguageRefused: It does not speak the language.
+    """
+    if config.transcriber is None:
+        raise ConfigError("There is no transcriber.", "Name one with --transcriber.")
+    transcriber = plugins.transcriber(config.transcriber, config)
+    spoken_language(config.language, transcriber.capabilities.languages, transcriber.name)
+    if transcriber.capabilities.wants == "captions":
+        raise ConfigError("A recording has no captions.", "Name a transcriber that listens.")
+    return transcriber
+
+
+def _identity(recording: RecordedMedia) -> dict[str, Any]:
+    """Return by what a recording is known again: its names, lengths and times of change."""
+    path = Path(recording.source)
+    files = [path] if path.is_file() else sorted(path.glob("**/*.opus")) if path.is_dir() else []
+    stats = [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in files]
+    return {"source": recording.source, "files": stats, "tracks": len(recording.tracks)}
+
+
+@define
+class TranscriptionRun:
+    """One transcription of a recording.
+
+    Attributes:
+        recording: What is transcribed.
+        transcriber: By whom.
+        config: How.
+        folder: Where to.
+        stem: The files' name without its ending.
+        known: What an earlier run finalized, by track and first sample of the utterance.
+    """
+
+    recording: RecordedMedia
+    transcriber: Transcriber
+    config: BotConfig
+    folder: Path
+    stem: str
+    known: Mapping[tuple[str, int], Hypothesis] = field(factory=dict)
+
+    def _kept(self) -> KeptFinals:
+        options = self.transcriber.options
+        return KeptFinals(
+            self.folder / f".{self.stem}.finals.jsonl",
+            {
+                "recording": _identity(self.recording),
+                "transcriber": self.transcriber.name,
+                "options": attrs.asdict(options) if options else None,
+                "language": self.config.language,
+                "vocabulary": self.config.vocabulary,
+                "audio": attrs.asdict(self.config.audio),
+                "diarize": self.config.transcription.diarize,
+            },
+        )
+
+    def take_up(self) -> None:
+        """Read what an earlier run of the same kind finalized."""
+        self.known = self._kept().read()
+
+    def transcribe(self, progress: Callable[[str, float], None]) -> RecordedTranscript:
+        """Return what is said; what is finalized is kept until `write`.
+
+        Args:
+            progress: Told of each number of seconds of a track that was taken.
+
+        Raises:
+            TranscriberError: The transcriber cannot be used, or stopped for good.
+            MediaUnreadable: A track cannot be read.
+            OSError: What was finalized cannot be kept.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        kept = self._kept()
+        kept.begin(self.known)
+
+        async def run() -> RecordedTranscript:
+            return await transcribe_recording(
+                self.recording.tracks,
+                self.transcriber,
+                self.config,
+                kept=self.known,
+                finalized=kept.add,
+                progress=progress,
+            )
+
+        return trio.run(run)
+
+    def write(
+        self, result: RecordedTranscript, kinds: Iterable[str], *, fillers: bool
+    ) -> list[ManifestEntry]:
+        """Write the transcript, and enter a bot's in its manifest; none where nothing was said.
+
+        Raises:
+            OSError: A file could not be written.
+        """
+        about = {
+            "source": self.recording.source,
+            "transcriber": self.transcriber.name,
+            "language": self.config.language,
+            "transcribed_at": datetime.now(UTC).isoformat(),
+            "audio_s": round(result.audio_s, 3),
+        }
+        entries = write_transcripts(
+            self.folder, result.segments, about, kinds, stem=self.stem, fillers=fillers
+        )
+        if self.recording.folder is not None and self.folder == self.recording.folder:
+            _enter(self.folder, entries)
+        self._kept().remove()
+        return entries
+
+
+def _enter(folder: Path, entries: list[ManifestEntry]) -> None:
+    """Enter a bot's new transcript in its manifest; one that was written again once."""
+    manifest = Manifest.read(folder)
+    if manifest is None:
+        return
+    names = {entry.path for entry in entries}
+    manifest.files = [entry for entry in manifest.files if entry.path not in names]
+    for entry in entries:
+        path = folder / entry.path
+        manifest.files.append(
+            attrs.evolve(entry, size_bytes=path.stat().st_size, sha256=sha256_of(path))
+        )
+    manifest.write(folder)
