@@ -5,7 +5,9 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -102,7 +104,9 @@ def to_html(segments: Sequence[Segment], about: Mapping[str, Any]) -> str:
         f"<time>{_clock(each.start_s)}</time></h2><p>{html.escape(each.text)}</p></section>\n"
         for each in paragraphs_of(segments)
     )
-    return _PAGE.format(title=title, style=_STYLE, rows=rows)
+    spoken = Counter(segment.language for segment in segments if segment.language)
+    language = html.escape(spoken.most_common(1)[0][0] if spoken else "und")
+    return _PAGE.format(title=title, style=_STYLE, rows=rows, language=language)
 
 
 _STYLE = """
@@ -112,7 +116,7 @@ h1 { font-size: 1.4rem } h2 { font-size: 1rem; margin: 1.6rem 0 0 } p { margin: 
 time { font-weight: 400; opacity: .6; font-variant-numeric: tabular-nums; margin-left: .5rem }
 """
 _PAGE = """<!doctype html>
-<html lang="und"><meta charset="utf-8">
+<html lang="{language}"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{style}</style>
 <h1>{title}</h1>
@@ -121,7 +125,8 @@ _PAGE = """<!doctype html>
 
 
 def _title(about: Mapping[str, Any]) -> str:
-    return one_line(str(about.get("meeting") or about.get("source") or "Transcript"))
+    source = str(about.get("source") or "")
+    return one_line(str(about.get("meeting") or Path(source).name or "Transcript"))
 
 
 def _name(paragraph: Paragraph) -> str:

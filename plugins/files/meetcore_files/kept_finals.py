@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from meetcore import Hypothesis, Word
+from meetcore.log import private_file
 
 __all__ = ["KeptFinals"]
 
@@ -59,7 +60,7 @@ class KeptFinals:
             OSError: It cannot be written.
         """
         lines = [self._about, *(_line(*key, heard) for key, heard in kept.items())]
-        self.path.write_text("\n".join(lines) + "\n", "utf-8")
+        private_file(self.path).write_text("\n".join(lines) + "\n", "utf-8")
 
     def add(self, track: str, start: int, hypothesis: Hypothesis) -> None:
         """Add a final.

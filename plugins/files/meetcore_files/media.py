@@ -151,8 +151,8 @@ def _bots_recording(path: Path) -> RecordedMedia:
     manifest = Manifest.read(folder) if folder is not None else None
     if folder is None or manifest is None:
         raise MediaUnreadable(
-            f"{path} is no bot's folder: it has no {MANIFEST_NAME}.",
-            "Name a bot's folder, or files.",
+            f"{path} holds no recording, and is no bot's folder: it has no {MANIFEST_NAME}.",
+            "Name a bot's folder, a folder of recordings, or files.",
         )
     entries = [each for each in manifest.files if each.kind == "audio.track"]
     if not entries:

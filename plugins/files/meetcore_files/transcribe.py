@@ -70,20 +70,28 @@ def transcribe(sources: tuple[str, ...], **options: Any) -> None:
                 diarize=options["diarize"] or config.transcription.diarize,
             ),
         )
-        failed = 0
+        plugins.check_namespaces(config)
+        if config.transcription.fallback:
+            click.echo("`fallback` is for bots; a recording is transcribed by one.", err=True)
+        failed, taken = 0, set[str]()
         for source in _each(sources):
             recording = recording_of(source, split_channels=options["split_channels"])
             try:
-                for line in _one(recording, plugins, config, options):
+                for line in _one(recording, plugins, config, options, taken):
                     click.echo(line)
-            except KeyboardInterrupt:
-                click.echo("\nBroken off. The same command goes on from there.", err=True)
-                sys.exit(130)
             except MeetcoreError as error:
                 failed += 1
                 click.echo(f"{source}: {error.message} {error.remedy}".rstrip(), err=True)
+            except OSError as error:
+                failed += 1
+                click.echo(f"{source}: {error.filename or ''} {error.strerror}.", err=True)
     except MeetcoreError as error:
         raise click.ClickException(f"{error.message} {error.remedy}".strip()) from error
+    except (KeyboardInterrupt, BaseExceptionGroup) as error:
+        if isinstance(error, BaseExceptionGroup) and error.subgroup(KeyboardInterrupt) is None:
+            raise
+        click.echo("\nBroken off; what is finalized is kept. The same command goes on.", err=True)
+        sys.exit(130)
     sys.exit(1 if failed else 0)
 
 
@@ -102,10 +110,15 @@ def _each(sources: tuple[str, ...]) -> Iterator[str]:
         yield from media or [source]
 
 
-def _one(recording: Any, plugins: Any, config: Any, options: dict[str, Any]) -> Iterator[str]:
-    """Transcribe one recording; yield lines about what came of it."""
-    from meetcore import TranscriptionGap
-    from meetcore.cli import line_of
+def _one(
+    recording: Any, plugins: Any, config: Any, options: dict[str, Any], taken: set[str]
+) -> Iterator[str]:
+    """Transcribe one recording; yield lines about what came of it.
+
+    Raises:
+        TranscriberError: There was speech, and none of it was transcribed.
+    """
+    from meetcore import TranscriberError, TranscriberNotice, TranscriberRestarted, TranscriptionGap
     from meetcore_files.transcription_run import (
         TranscriptionRun,
         listening_transcriber,
@@ -114,6 +127,9 @@ def _one(recording: Any, plugins: Any, config: Any, options: dict[str, Any]) -> 
 
     transcriber = listening_transcriber(plugins, config)
     folder, stem = target_of(recording, options["out_dir"])
+    if str(folder / stem) in taken:  # another file of this run has the name, but for its ending
+        stem = f"{Path(recording.source).name}.transcript"
+    taken.add(str(folder / stem))
     run = TranscriptionRun(recording, transcriber, config, folder, stem)
     if not options["fresh"]:
         run.take_up()
@@ -126,19 +142,35 @@ def _one(recording: Any, plugins: Any, config: Any, options: dict[str, Any]) -> 
         file=sys.stderr,
         show_percent=recording.duration_s is not None,
     ) as bar:
-        taken = 0.0
+        heard = 0.0
 
         def progress(track_id: str, seconds: float) -> None:
-            nonlocal taken
-            before, taken = int(taken), taken + seconds
-            bar.update(int(taken) - before)
+            nonlocal heard
+            before, heard = int(heard), heard + seconds
+            bar.update(int(heard) - before)
 
         result = run.transcribe(progress)
+    causes = [event for event in result.events if isinstance(event, TranscriberRestarted)]
+    if result.gaps and not result.segments:
+        why = causes[-1].detail if causes else result.gaps[-1].cause
+        kind = causes[-1].kind if causes else "server"
+        raise TranscriberError(
+            kind,
+            f"None of {result.speech_s:.0f} s of speech could be transcribed. {why}",
+            retryable=True,
+            remedy=f"`meetcore doctor {transcriber.name}` says what is wrong.",
+        )
     fillers = FilesOptions().fillers and not options["no_fillers"]
     entries = run.write(result, options["kinds"], fillers=fillers)
     for event in result.events:
         if isinstance(event, TranscriptionGap):
-            yield line_of(event, "recording")
+            why = causes[-1].detail if causes else event.cause
+            yield (
+                f"  not transcribed: {_clock(event.start_s)} to {_clock(event.end_s)} of track "
+                f"{event.track_id}: {why}"
+            )
+        elif isinstance(event, TranscriberNotice) and event.kind in ("ignored", "model"):
+            yield f"  {event.transcriber}: {event.detail}"
     words = sum(len(segment.text.split()) for segment in result.segments)
     yield (
         f"{recording.source}: {words} words in {result.audio_s:.0f} s of sound, "
@@ -148,3 +180,8 @@ def _one(recording: Any, plugins: Any, config: Any, options: dict[str, Any]) -> 
         yield "  nothing was said; no transcript is written"
     for entry in entries:
         yield f"  {folder / entry.path}"
+
+
+def _clock(seconds: float) -> str:
+    whole = max(0.0, seconds)
+    return f"{int(whole // 3600):02d}:{int(whole // 60 % 60):02d}:{whole % 60:04.1f}"

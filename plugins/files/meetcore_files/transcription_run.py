@@ -159,6 +159,10 @@ class TranscriptionRun:
             "language": self.config.language,
             "transcribed_at": datetime.now(UTC).isoformat(),
             "audio_s": round(result.audio_s, 3),
+            "gaps": [
+                {"track_id": gap.track_id, "start_s": gap.start_s, "end_s": gap.end_s}
+                for gap in result.gaps
+            ],
         }
         entries = write_transcripts(
             self.folder, result.segments, about, kinds, stem=self.stem, fillers=fillers

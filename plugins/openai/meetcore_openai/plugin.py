@@ -34,8 +34,8 @@ def meetcore_register_transcribers(register: Callable[[type[Transcriber]], None]
 def meetcore_check_health(report: HealthReport) -> None:
     """Have a third of a second of silence transcribed, where the configuration names an endpoint.
 
-    Without settings of the plugin nothing is asked: a key in the environment may be there for
-    something else.
+    Without settings of the plugin nothing is asked, unless it is named (`meetcore doctor openai`):
+    a key in the environment may be there for something else.
     """
     import trio
 
@@ -44,7 +44,7 @@ def meetcore_check_health(report: HealthReport) -> None:
         options = build_options(OpenAIOptions, report.config.get("openai", {}), "[plugins.openai]")
         transcriber = OpenAITranscriber(options)
         readiness = transcriber.readiness()
-        if not report.config.get("openai"):
+        if not report.config.get("openai") and report.asked_for is None:
             state = readiness.because if readiness.usable else "installed, not set up"
             report.fine(name, f"{state}; nothing was asked")
         elif not readiness.usable:

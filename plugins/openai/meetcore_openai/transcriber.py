@@ -35,7 +35,7 @@ class OpenAITranscriber(UtteranceTranscriber[OpenAIOptions]):
     """Any endpoint that speaks OpenAI's transcription API."""
 
     name: ClassVar[str] = "openai"
-    auto_order: ClassVar[int | None] = 15
+    auto_order: ClassVar[int | None] = None  # a key in the environment may be for something else
     capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities(
         streaming=True, partials=False, word_times=True, confidence=True
     )

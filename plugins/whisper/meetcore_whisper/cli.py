@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import click
 
-from meetcore_whisper.errors import ModelNotFound, WhisperError
+from meetcore_whisper.errors import ModelDamaged, ModelNotFound, WhisperError
 from meetcore_whisper.fetch import fetch_from_folder, fetch_model, left_to_fetch
 from meetcore_whisper.known_models import KNOWN_MODELS, KnownModel, known_model
-from meetcore_whisper.models import find_model, find_named, how_to_get, locate
+from meetcore_whisper.models import (
+    FoundModel,
+    cache_folder,
+    find_model,
+    find_named,
+    how_to_get,
+    locate,
+)
 
 __all__ = ["models"]
 
@@ -47,6 +55,19 @@ def _named(name: str) -> KnownModel:
     return model
 
 
+def _found(model: KnownModel) -> FoundModel | None:
+    """Return a model that is here and whole; a damaged copy of ours is thrown away."""
+    try:
+        return find_named(model.name)
+    except ModelDamaged as error:
+        own = cache_folder() / model.folder_name
+        if not own.is_dir():
+            raise
+        click.echo(f"{error.message} It is thrown away.", err=True)
+        shutil.rmtree(own)
+        return find_named(model.name)
+
+
 @models.command()
 @click.argument("name")
 @click.option(
@@ -63,7 +84,7 @@ def fetch(name: str, folder: Path | None, endpoint: str | None) -> None:
     """
     try:
         model = _named(name)
-        found = find_named(name) if folder is None else None
+        found = _found(model) if folder is None else None
         if found is not None:
             click.echo(f"{name} is here already ({found.source}): {found.folder}")
             return

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import trio
@@ -91,7 +92,13 @@ class WhisperTranscriber(Transcriber[WhisperOptions]):
             if place is not None:
                 return Readiness(usable=True, because=f"its model {each} is here ({place[0]})")
         if known_model(name) is None and name != AUTO_MODEL:
-            return Readiness(usable=True, because=f"its model is {name}")
+            if (Path(name).expanduser() / "model.bin").is_file():
+                return Readiness(usable=True, because=f"its model is {name}")
+            return Readiness(
+                usable=False,
+                because=f"its model {name} is not here",
+                remedy="Correct [plugins.whisper] model.",
+            )
         if self.options.allow_download:
             return Readiness(usable=True, because="it may fetch its model")
         missing = name if name != AUTO_MODEL else _DEFAULT_DOWNLOAD
@@ -191,6 +198,8 @@ class WhisperTranscriber(Transcriber[WhisperOptions]):
                 retryable=False,
                 remedy="Take the model base, or a larger one.",
             )
+        if request.diarize:
+            request.notice("ignored", "voices on one track are not told apart by whisper")
         stream = WhisperStream(
             await workers.connection(),
             request,

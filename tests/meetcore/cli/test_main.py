@@ -24,6 +24,8 @@ def test_every_command_has_help_that_says_what_it_does(meetcore_command):
     names = main.list_commands(click.Context(main))
     assert {"join", "plugins", "doctor", "replay", "recover", "demo", "rehearse"} <= set(names)
     for name in names:
+        if main.get_command(click.Context(main), name).hidden:
+            continue
         assert name in result.output
         shown = meetcore_command(name, "--help", installed=True)
         assert shown.exit_code == 0
