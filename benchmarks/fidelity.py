@@ -36,6 +36,7 @@ from meetcore_whisper.transcriber import WhisperTranscriber
 from meetcore_whisper.voice_gate import VoiceGate
 
 RATE = SAMPLE_RATE_HZ
+OVER = meetcore.Evidence("sound", "all of it was played")
 OPTIONS = WhisperOptions(model="base", linger_s=5.0)
 
 
@@ -400,7 +401,7 @@ class _Talk(meetcore.Platform):
             for name, pcm in tracks.items():
                 if start < len(pcm):
                     events.hear(Chunk(name, start, pcm[start : start + step]))
-        events.observe(meetcore.CallEnded(meetcore.EndReason.MEETING_ENDED))
+        events.observe(meetcore.CallEnded(meetcore.EndReason.MEETING_ENDED, OVER))
         await trio.sleep_forever()
 
 

@@ -148,6 +148,7 @@ class WhisperEngine:
         beam: int = 5,
         times: bool = True,
         full_window: bool = False,
+        once: bool = False,
     ) -> Recognised:
         """Return what a piece says.
 
@@ -158,22 +159,25 @@ class WhisperEngine:
             beam: How many hypotheses are followed: 5 for finals, 1 for drafts.
             times: Whether words get times.
             full_window: Whether the model sees 30 s at once.
+            once: Whether it is decoded once and with a short window, whatever comes of it: for
+                drafts, of which the next is better. What would be decoded again is no text.
         """
         length_s = len(samples) / RATE_HZ
-        seen_s = FULL_WINDOW_S if full_window else window_s(length_s)
+        seen_s = FULL_WINDOW_S if full_window else window_s(length_s, shortest=once)
         total_s = seen_s
         output = self._encoded(samples, seen_s)
         if callable(language):
             language = language(self._likely_languages(output))
         tokenizer = self._tokenizer(language)
         decoded, tokens = self._decode(output, tokenizer, length_s, seen_s, terms, beam)
-        if needs_full_window(decoded):
+        doubtful = needs_full_window(decoded)
+        if doubtful and not once:
             total_s += FULL_WINDOW_S
             output = self._encoded(samples, FULL_WINDOW_S)
             decoded, tokens = self._decode(
                 output, tokenizer, length_s, FULL_WINDOW_S, (), max(beam, 5)
             )
-        if is_hallucinated(decoded) or not decoded.text:
+        if is_hallucinated(decoded) or not decoded.text or (doubtful and once):
             return Recognised(text="", words=(), language=language, confidence=None, seen_s=total_s)
         words = self._times(output, tokenizer, tokens, length_s) if times else ()
         known = [word.confidence for word in words if word.confidence is not None]

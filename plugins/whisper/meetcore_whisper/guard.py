@@ -61,9 +61,14 @@ class Decoded:
     window_s: float
 
 
-def window_s(length_s: float) -> float:
-    """Return how many seconds a decode sees of a piece of speech and the silence behind it."""
-    if length_s < SHORT_PIECE_S:
+def window_s(length_s: float, *, shortest: bool = False) -> float:
+    """Return how many seconds a decode sees of a piece of speech and the silence behind it.
+
+    Args:
+        length_s: How long the piece is.
+        shortest: Whether a very short piece, too, sees no more than it has to.
+    """
+    if length_s < SHORT_PIECE_S and not shortest:
         return FULL_WINDOW_S  # too little to go on: what is short needs the silence
     return min(FULL_WINDOW_S, max(SHORTEST_WINDOW_S, length_s + ROOM_S))
 

@@ -180,7 +180,8 @@ class WorkerJobs:
             utterance.samples += len(piece)
             if utterance.drafts and not self._behind:
                 fresh_s = (utterance.samples - utterance.drafted_samples) / RATE_HZ
-                if fresh_s >= self._pace.step_s(self._talking()):
+                first = not utterance.drafted_samples
+                if fresh_s >= self._pace.step_s(self._talking(), first=first):
                     utterance.drafted_samples = utterance.samples
                     self._schedule.draft(track.bot, track.key, utterance)
                     self._changed.notify()
@@ -391,4 +392,5 @@ class WorkerJobs:
             beam=beam,
             times=times,
             full_window=full_window,
+            once=not times,
         )

@@ -17,6 +17,7 @@ __all__ = ["DraftPace", "Schedule"]
 T = TypeVar("T")
 
 FIRST_DRAFT_S = 0.8
+STEP_S = 1.2
 LONGEST_STEP_S = 5.0
 DRAFT_SHARE = 0.6
 LATE_S = 1.5
@@ -107,23 +108,23 @@ class Schedule(Generic[T]):
 
 @define
 class DraftPace:
-    """How much new speech there has to be for another draft: more, the more the worker has to do.
+    """How much new speech there has to be for a draft: more, the more the worker has to do.
 
     Drafts may take `DRAFT_SHARE` of the worker's time, over all tracks that talk.
     """
 
-    first_s: float = FIRST_DRAFT_S
     _cost_s: float = 0.0
 
     def drafted(self, seconds: float) -> None:
         """Note how long a draft took."""
         self._cost_s = seconds if not self._cost_s else 0.8 * self._cost_s + 0.2 * seconds
 
-    def step_s(self, talking: int) -> float:
+    def step_s(self, talking: int, *, first: bool = False) -> float:
         """Return how much new speech makes another draft worth it.
 
         Args:
             talking: How many tracks are being spoken on.
+            first: Whether it would be the utterance's first.
         """
         needed = self._cost_s * max(1, talking) / DRAFT_SHARE
-        return min(LONGEST_STEP_S, max(self.first_s, needed))
+        return min(LONGEST_STEP_S, max(FIRST_DRAFT_S if first else STEP_S, needed))

@@ -27,6 +27,10 @@ def test_a_decode_sees_some_silence_behind_the_speech(length_s: float, seen_s: f
     assert window_s(length_s) == seen_s
 
 
+def test_a_draft_of_a_word_sees_no_thirty_seconds() -> None:
+    assert window_s(0.8, shortest=True) == 10
+
+
 def decoded(**changes: object) -> Decoded:
     fields: dict[str, object] = {
         "text": "the release is on friday",

@@ -118,10 +118,11 @@ def test_drafts_come_while_it_is_spoken_with_what_they_agree_on() -> None:
     say(jobs, 1)
     assert jobs.step()
     jobs.hear(1, 1, 32_000, SECOND)
+    jobs.hear(1, 1, 48_000, SECOND)
     assert jobs.step()
     first, second = told.of("draft")
     assert (first["text"], first["stable"], first["end"]) == ("large 1", 0, 32_000)
-    assert (second["text"], second["stable"]) == ("large 2", 1)
+    assert (second["text"], second["stable"]) == ("large 3", 1)
     assert [asked["beam"] for asked in model.asked] == [1, 1]
 
 

@@ -94,8 +94,10 @@ def test_every_final_comes_out_once_and_no_draft_behind_its_final(
 
 def test_drafts_come_less_often_the_more_there_is_to_do() -> None:
     pace = DraftPace()
-    assert pace.step_s(1) == 0.8
+    assert pace.step_s(1, first=True) == 0.8
+    assert pace.step_s(1) == 1.2
     pace.drafted(0.3)
-    assert pace.step_s(1) == 0.8
+    assert pace.step_s(1, first=True) == 0.8
+    assert pace.step_s(2) == 1.2
     assert pace.step_s(4) == 2.0
     assert pace.step_s(100) == 5.0
