@@ -129,6 +129,8 @@ def recording_of(source: str, *, split_channels: bool = False) -> RecordedMedia:
                 RecordedTrack(
                     track_id=f"{stream + 1}.{channel + 1}",
                     pcm=partial(sound_of, source, stream, channel),
+                    participant_id=f"channel-{stream + 1}.{channel + 1}",
+                    speaker_name=f"Channel {channel + 1}",
                 )
                 for channel in range(channels)
             ]

@@ -244,6 +244,7 @@ def test_channels_can_be_each_somebodys_own(tmp_path: Path) -> None:
         file.mux(stream.encode(None))
     recording = recording_of(str(path), split_channels=True)
     assert [track.track_id for track in recording.tracks] == ["1.1", "1.2"]
+    assert [track.speaker_name for track in recording.tracks] == ["Channel 1", "Channel 2"]
     heard = [np.concatenate(list(track.pcm())) for track in recording.tracks]
     assert np.array_equal(heard[0][: len(left)], left)
     assert np.array_equal(heard[1][: len(right)], right)
