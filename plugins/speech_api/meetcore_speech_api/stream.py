@@ -251,11 +251,12 @@ class ProviderStream(TranscriberStream):
     async def _keep_alive(self, every_s: float) -> None:
         try:
             while True:
-                silent_s = trio.current_time() - self.socket.sent_at
-                if silent_s >= every_s:
+                # A time and not a length: what is left of a length can be too small to pass.
+                due_at = self.socket.sent_at + every_s
+                if trio.current_time() >= due_at:
                     await self.keep_alive()
                 else:
-                    await trio.sleep(every_s - silent_s)
+                    await trio.sleep_until(due_at)
         except TranscriberError as error:
             self._fail(error)
 

@@ -96,8 +96,8 @@ class Receiver:
                 self.got.append((headers, body))
                 self.news.set()
                 await (self.answers.pop(0) if self.answers else answer(204))(stream)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return
+        except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
+            return  # whoever posts has given up, be it in the middle of a request
 
     @staticmethod
     async def _read(
