@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from attrs import frozen
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 import meetcore
@@ -233,7 +233,16 @@ SEVERAL = st.builds(
 )  # fmt: skip
 
 
+ONCE_SPUN = [  # a connection's last word fell so that what was left until the next was 2e-16 s
+    StandInFault(kind="repeat_finals", connections=(5,), after_s=3.0, seconds=2.5),
+    StandInFault(kind="elsewhere", connections=(1, 5), after_s=1.0, seconds=1.5),
+    StandInFault(kind="late", connections=(2, 4), after_s=2.5, seconds=7.877714421666875),
+    StandInFault(kind="close", connections=(1, 3, 5), after_s=4.405173912562415, status=429),
+]
+
+
 @pytest.mark.parametrize("name", PROVIDERS)
+@example(faults=ONCE_SPUN, lengths=[1, 6])
 @settings(max_examples=6, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
     faults=st.lists(SEVERAL, min_size=2, max_size=4),
