@@ -183,7 +183,7 @@ def test_a_disk_that_takes_no_more_is_said_and_what_came_stays(cache: Path, hub:
     )
     with hub.open() as url:
         done = subprocess.run(
-            [sys.executable, "-c", program, url],
+            [sys.executable, "-B", "-c", program, url],  # -B: half a .pyc would be left
             check=True,
             capture_output=True,
             text=True,
