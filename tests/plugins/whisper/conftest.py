@@ -64,4 +64,4 @@ def end_worker(options: WhisperOptions) -> None:
             connection.connect(str(socket))
             raw = connection.getsockopt(sockets.SOL_SOCKET, sockets.SO_PEERCRED, 12)
         # The credentials are those of whoever called listen(): the worker.
-        os.kill(struct.unpack("3i", raw)[0], signal.SIGTERM)
+        os.kill(struct.unpack("3i", raw)[0], signal.SIGKILL)
