@@ -33,6 +33,8 @@ News = Callable[[Mapping[str, Any] | None], None]
 
 PING_S = 2.0
 SILENT_S = 12.0
+GREETED_WITHIN_S = 25.0
+"""A worker that says nothing for so long, though a model loads in a few seconds, stands still."""
 _RETRY_S = 0.05
 _DEATHS_LIMIT = 5
 _DEATHS_WITHIN_S = 60.0
@@ -159,8 +161,7 @@ class WorkerConnection:
                 self._lose("server", f"gave no sign for {silent_s:.0f} s; it was ended.")
                 pid = self.about.get("pid")
                 if isinstance(pid, int) and peer_pid(self._stream) in (pid, None):
-                    with suppress(ProcessLookupError, PermissionError):
-                        os.kill(pid, signal.SIGKILL)
+                    end_process(pid)
                 scope.cancel()
                 return
             self.post(WorkerMessage({"op": "ping"}))
@@ -187,6 +188,13 @@ def peer_pid(stream: trio.SocketStream) -> int | None:
     except OSError:
         return None
     return int(struct.unpack("3i", raw)[0])
+
+
+def end_process(pid: int | None) -> None:
+    """End a worker that stands still, if it is known which process it is."""
+    if pid is not None and pid != os.getpid():
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 class WorkerFinder:
@@ -269,7 +277,11 @@ class WorkerFinder:
             return None
         connection = WorkerConnection(stream, self._path.with_suffix(".log"), self._to_bot)
         try:
-            await connection.greet(self._bot_id)
+            with trio.move_on_after(GREETED_WITHIN_S) as late:
+                await connection.greet(self._bot_id)
+            if late.cancelled_caught:
+                end_process(peer_pid(stream))
+                raise TranscriberError("server", "It gave no answer.", retryable=True)
         except TranscriberError:
             await trio.aclose_forcefully(stream)
             return None

@@ -38,6 +38,13 @@ async def worker_pid(transcriber: WhisperTranscriber) -> int:
     return int((await transcriber._finder.connection()).about["pid"])
 
 
+@pytest.fixture(autouse=True)
+def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PING_S", 0.2)
+    monkeypatch.setattr(connections, "SILENT_S", 3.0)
+    monkeypatch.setattr(connections, "GREETED_WITHIN_S", 6.0)
+
+
 class SignalledWhisper(WhisperTranscriber):
     """Its worker gets a signal as soon as somebody speaks."""
 
@@ -53,11 +60,6 @@ class SignalledWhisper(WhisperTranscriber):
 
 
 class TestWhisper(TranscriberConformance):
-    @pytest.fixture(autouse=True)
-    def short_silence(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(connections, "PING_S", 0.2)
-        monkeypatch.setattr(connections, "SILENT_S", 3.0)
-
     def make_transcriber(self) -> Transcriber:
         return WhisperTranscriber(TINY)
 

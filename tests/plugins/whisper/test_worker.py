@@ -119,6 +119,20 @@ async def test_a_worker_that_dies_or_stands_still_is_noticed_and_replaced(
     assert "version" in heard[-1].text.lower()
 
 
+async def test_a_worker_that_stands_still_keeps_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever knew it is gone, so nobody watches it; it has the socket and gives no answer."""
+    options = evolve(OPTIONS, niceness=1, linger_s=1.0)
+    async with opened(tmp_path, options) as transcriber:
+        first = await pid_of(transcriber)
+        os.kill(first, signal.SIGSTOP)
+    monkeypatch.setattr(connections, "GREETED_WITHIN_S", 3.0)
+    async with opened(tmp_path, options) as transcriber:
+        monkeypatch.setattr(connections, "GREETED_WITHIN_S", 25.0)
+        assert await pid_of(transcriber) != first
+
+
 async def test_where_nobody_would_see_drafts_none_are_made(
     tmp_path: Path, recording: Callable[[str], Pcm]
 ) -> None:
