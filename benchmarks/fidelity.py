@@ -41,12 +41,8 @@ OPTIONS = WhisperOptions(model="base", linger_s=5.0)
 
 
 def _normalised(text: str) -> str:
-    try:
-        from whisper_normalizer.english import EnglishTextNormalizer
-    except ImportError:
-        from meetcore.testing.scoring import normalise
+    from whisper_normalizer.english import EnglishTextNormalizer
 
-        return " ".join(normalise(text))
     words = EnglishTextNormalizer()(re.sub(r"\bmr\b\.?", "mister", text, flags=re.I)).split()
     return " ".join(word for word in words if any(c.isalnum() for c in word))
 

@@ -36,6 +36,9 @@ SILENT_S = 12.0
 GREETED_WITHIN_S = 25.0
 """A worker that says nothing for so long, though a model loads in a few seconds, stands still."""
 _RETRY_S = 0.05
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""numpy's other threads spin while they wait for the next spectrum: a quarter of all CPU, for
+nothing (measured with `benchmarks.fidelity`); the model has threads of its own."""
 _DEATHS_LIMIT = 5
 _DEATHS_WITHIN_S = 60.0
 _READ_BYTES = 1 << 16
@@ -313,6 +316,7 @@ async def start_worker(path: Path, settings: WhisperWorkerSettings) -> Mapping[s
         done = await trio.run_process(
             [sys.executable, "-m", "meetcore_whisper.worker", str(path)],
             stdin=json.dumps(settings.to_json()).encode(),
+            env={**os.environ, **_ONE_THREAD},
             capture_stdout=True,
             capture_stderr=True,
             check=False,
