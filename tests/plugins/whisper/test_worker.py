@@ -121,8 +121,8 @@ async def test_a_worker_that_dies_or_stands_still_is_noticed_and_replaced(
 
 async def test_a_worker_has_no_threads_that_wait_by_spinning(tmp_path: Path) -> None:
     async with opened(tmp_path) as transcriber:
-        environment = Path(f"/proc/{await pid_of(transcriber)}/environ").read_bytes().split(b"\0")
-    assert b"OPENBLAS_NUM_THREADS=1" in environment
+        environment = trio.Path(f"/proc/{await pid_of(transcriber)}/environ")
+        assert b"OPENBLAS_NUM_THREADS=1" in (await environment.read_bytes()).split(b"\0")
 
 
 async def test_a_worker_that_stands_still_keeps_nobody_out(
