@@ -63,9 +63,7 @@ async def _ended_bots(folder: Path) -> str:
                 history.take(event)
             write_end(journal, history, EndReason.STOP_REQUESTED, Evidence("command", "stop"))
             journal.close()
-            await bots.insert(
-                order, facts, bot_id=bot_id, user_id=OPERATOR_ID, key_id="k", folder=where
-            )
+            await bots.insert(order, facts, bot_id=bot_id, user_id=OPERATOR_ID, key_id="k")
             await bots.update(bot_id, state=State.COMPLETED, reason=EndReason.MEETING_ENDED)
     return bot_id
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from meetcore.fleet.fleet import StartOptions as StartOptions
     from meetcore.fleet.fleet import open_fleet as open_fleet
     from meetcore.fleet.recovery import recover as recover
+    from meetcore.fleet.recovery import recover_bot as recover_bot
     from meetcore.log.journal import Journal as Journal
     from meetcore.log.journal import read_journal as read_journal
     from meetcore.log.slot_file import SlotFile as SlotFile
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from meetcore.model.config import AudioConfig as AudioConfig
     from meetcore.model.config import AutomaticLeave as AutomaticLeave
     from meetcore.model.config import BotConfig as BotConfig
+    from meetcore.model.config import StoreConfig as StoreConfig
     from meetcore.model.config import TranscriptionConfig as TranscriptionConfig
     from meetcore.model.config import build_options as build_options
     from meetcore.model.config import load_config as load_config
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from meetcore.model.errors import JournalFull as JournalFull
     from meetcore.model.errors import MeetcoreError as MeetcoreError
     from meetcore.model.errors import MeetingRefused as MeetingRefused
+    from meetcore.model.errors import NoSuchFile as NoSuchFile
     from meetcore.model.errors import NotInTrio as NotInTrio
     from meetcore.model.errors import PluginError as PluginError
     from meetcore.model.errors import PluginVersionMismatch as PluginVersionMismatch
@@ -201,6 +204,14 @@ if TYPE_CHECKING:
     from meetcore.plugin.sink import JournalView as JournalView
     from meetcore.plugin.sink import Sink as Sink
     from meetcore.plugin.sink import SinkContext as SinkContext
+    from meetcore.plugin.store import BotLog as BotLog
+    from meetcore.plugin.store import BotRecord as BotRecord
+    from meetcore.plugin.store import BotStore as BotStore
+    from meetcore.plugin.store import Deletion as Deletion
+    from meetcore.plugin.store import Lease as Lease
+    from meetcore.plugin.store import MediaStore as MediaStore
+    from meetcore.plugin.store import Runner as Runner
+    from meetcore.plugin.store import StoredFile as StoredFile
     from meetcore.plugin.synthesizer import SynthesisRequest as SynthesisRequest
     from meetcore.plugin.synthesizer import Synthesizer as Synthesizer
     from meetcore.plugin.transcriber import FileRequest as FileRequest
@@ -231,7 +242,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "bot.recorded": ("RecordedTrack", "RecordedTranscript", "transcribe_recording"),
     "bot.speaking": ("Speech",),
     "fleet.fleet": ("Fleet", "StartOptions", "open_fleet"),
-    "fleet.recovery": ("recover",),
+    "fleet.recovery": ("recover", "recover_bot"),
     "log.journal": ("Journal", "read_journal"),
     "log.slot_file": ("SlotFile",),
     "model.addresses": ("PrivateTargets",),
@@ -253,6 +264,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AudioConfig",
         "AutomaticLeave",
         "BotConfig",
+        "StoreConfig",
         "TranscriptionConfig",
         "build_options",
         "load_config",
@@ -272,6 +284,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "JournalFull",
         "MeetcoreError",
         "MeetingRefused",
+        "NoSuchFile",
         "NotInTrio",
         "PluginError",
         "PluginVersionMismatch",
@@ -388,6 +401,16 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "plugin.registry": ("Plugins",),
     "plugin.sink": ("JournalView", "Sink", "SinkContext"),
+    "plugin.store": (
+        "BotLog",
+        "BotRecord",
+        "BotStore",
+        "Deletion",
+        "Lease",
+        "MediaStore",
+        "Runner",
+        "StoredFile",
+    ),
     "plugin.synthesizer": ("SynthesisRequest", "Synthesizer"),
     "plugin.transcriber": (
         "FileRequest",

@@ -17,7 +17,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, TypeVar, Unpack, overload
 
 import trio
@@ -322,11 +321,6 @@ class RunningBot:
         """Its id."""
         return self._inner.bot_id
 
-    @property
-    def folder(self) -> Path:
-        """Its folder, with the journal."""
-        return self._inner.folder
-
     def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
         """Yield what its journal holds after a `seq`, then what happens, with drafts between."""
         return _batched(self._thread, self._inner.items(after))
@@ -380,9 +374,9 @@ class Fleet(FleetProxy[Bot]):
         launched = await _call(self._thread, partial(self._inner.launch, spec))
         return RunningBot(self._thread, launched)
 
-    async def adopt(self, bot_id: str, folder: Path) -> RunningBot | None:
-        """Return a bot that an earlier process launched and that runs still, or None."""
-        adopted = await _call(self._thread, partial(self._inner.adopt, bot_id, folder))
+    async def adopt(self, bot_id: str) -> RunningBot | None:
+        """Return a bot that another process launched and that runs, or None."""
+        adopted = await _call(self._thread, partial(self._inner.adopt, bot_id))
         return None if adopted is None else RunningBot(self._thread, adopted)
 
     async def stop_all(self, detail: str = "fleet stopped") -> None:

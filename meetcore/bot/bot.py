@@ -17,6 +17,7 @@ the cancellation go on. `abandon` is for those who cannot wait.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -39,7 +40,7 @@ from meetcore.bot.speaking import Speech, SpeechQueue, SpeechSource
 from meetcore.log.bot_log import event_logger
 from meetcore.log.folders import journal_path
 from meetcore.log.journal import Journal
-from meetcore.log.journal_head import begin, greet
+from meetcore.log.journal_head import begin, greet, head_of
 from meetcore.log.subscription import Subscription
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import (
@@ -72,11 +73,13 @@ from meetcore.model.signals import Signal
 from meetcore.plugin.platform import Call, CallRequest, Capability, Platform
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import Sink, SinkContext
+from meetcore.plugin.store import BotStore, Lease
 from meetcore.plugin.synthesizer import Synthesizer
 from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 
 __all__ = ["Bot"]
 
+_LOG = logging.getLogger("meetcore.bot")
 CLOSE_TIMEOUT_S = 20.0
 HURRY_S = 5.0
 _IN_CALL = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
@@ -104,6 +107,7 @@ class Bot:
         platform: Platform,
         config: BotConfig,
         folder: Path,
+        store: BotStore | None = None,
         bot_id: str,
         transcriber: Transcriber | None = None,
         transcriber_because: str | None = None,
@@ -117,6 +121,7 @@ class Bot:
     ) -> None:
         self.id = bot_id
         self.folder = folder
+        self._store = store
         self.link = link
         self.config = config
         self.platform_name = platform.name
@@ -178,14 +183,14 @@ class Bot:
         self._life.hears = lambda in_call: self._listening.entered_call(in_call=in_call)
         self._life.pauses = lambda paused: self._listening.pause(paused=paused)
         self._signal_handler = SignalHandler(context, self._life, self._listening)
-        self._life.state = begin(
-            self.journal,
+        head = head_of(
             link,
             config,
             transcriber=transcriber.name if transcriber else None,
             sinks=[name for name, sink in sinks if not sink.transient],
             scheduled_for=scheduled_for,
         )
+        self._life.state = begin(self.journal, head)
         if transcriber is not None and transcriber_because is not None:
             context.transcriber_notice(transcriber.name, "chosen", transcriber_because)
 
@@ -400,7 +405,7 @@ class Bot:
             nursery.start_soon(self._watch_for_cancellation)
             try:
                 with self._shield:
-                    await self._run_shielded()
+                    await self._run_kept()
                 if self._shield.cancelled_caught:
                     self.conclude(EndReason.STOP_REQUESTED, Evidence("abandoned"))
                     self._finish()
@@ -416,6 +421,29 @@ class Bot:
             if not self._ended.is_set():
                 self.hurry()
                 self.conclude(EndReason.STOP_REQUESTED, Evidence("cancelled"))
+
+    async def _run_kept(self) -> None:
+        """Run while what is written goes to the store; where it belongs to another, end at once."""
+        if self._store is None:
+            await self._run_shielded()
+            return
+        try:
+            async with self._store.keep(self.id, self.journal) as lease, trio.open_nursery() as own:
+                own.start_soon(self._abandon_when_lost, lease)
+                await self._run_shielded()
+                own.cancel_scope.cancel()
+        except Exception as error:  # noqa: BLE001  what could not be kept is kept at its recovery
+            if self.ended:
+                _LOG.error("bot=%s could not be kept: %s", self.id, brief(error))
+                return
+            self._life.failure = self._life.failure or error
+            self.conclude(EndReason.INTERNAL_ERROR, Evidence("store", brief(error)))
+            self._finish()
+
+    async def _abandon_when_lost(self, lease: Lease) -> None:
+        await lease.lost.wait()
+        _LOG.error("bot=%s is run by another now, ends", self.id)
+        self.abandon()
 
     async def _run_shielded(self) -> None:
         try:

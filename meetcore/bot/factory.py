@@ -14,6 +14,7 @@ import trio
 from attrs import evolve
 
 from meetcore.bot.bot import Bot
+from meetcore.log.folder_store import store_of
 from meetcore.log.folders import make_bot_folder
 from meetcore.model.config import BotConfig, changed, load_config
 from meetcore.model.errors import ConfigError, MeetcoreError, NotInTrio
@@ -24,6 +25,7 @@ from meetcore.plugin.auto_transcriber import AUTO
 from meetcore.plugin.platform import Capability
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import Sink
+from meetcore.plugin.store import BotStore
 from meetcore.plugin.transcriber import Transcriber
 
 _LOG = logging.getLogger("meetcore.bot")
@@ -120,6 +122,7 @@ def prepare_bot(
     transcriber: Transcriber | None = None,
     sinks: Sequence[Sink | str] = (),
     scheduled_for: datetime | None = None,
+    store: BotStore | None = None,
     random: Random | None = None,
     wall_clock: Callable[[], datetime] | None = None,
 ) -> Bot:
@@ -136,6 +139,7 @@ def prepare_bot(
         transcriber: An object in place of a name.
         sinks: Objects or names besides those of the configuration.
         scheduled_for: When it is to join, None for now.
+        store: Where it is kept; by default where the configuration says.
         random: Source of chance, for repeatable runs.
         wall_clock: Gives the wall time, for repeatable runs.
 
@@ -184,11 +188,14 @@ def prepare_bot(
             )
         named.append((name, found))
     bot_id = bot_id or new_bot_id(wall_clock() if wall_clock else None, random)
+    store = store or store_of(config, plugins)
+    workplace = store.workplace(bot_id)
     return Bot(
         link=link,
         platform=chosen,
         config=config,
-        folder=make_bot_folder(config.out_dir, bot_id),
+        folder=make_bot_folder(workplace.parent, workplace.name),
+        store=store,
         bot_id=bot_id,
         transcriber=transcriber,
         transcriber_because=chosen_because,

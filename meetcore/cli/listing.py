@@ -24,6 +24,7 @@ _REGISTRIES = (
     "synthesizers",
     "sinks",
     "launchers",
+    "stores",
 )
 """What shows in `registered` by name, where the hook itself says no more."""
 

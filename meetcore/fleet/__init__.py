@@ -12,12 +12,10 @@ from meetcore.model.lazy import lazy_face
 if TYPE_CHECKING:
     from meetcore.fleet.launching.child_process import ChildProcessLauncher as ChildProcessLauncher
     from meetcore.fleet.launching.in_process import InProcessLauncher as InProcessLauncher
-    from meetcore.fleet.who_runs import is_running as is_running
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "launching.child_process": ("ChildProcessLauncher",),
     "launching.in_process": ("InProcessLauncher",),
-    "who_runs": ("is_running",),
 }
 
 __all__ = sorted(name for names in _HOMES.values() for name in names)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -6,7 +6,6 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypedDict, Unpack
 
 import trio
@@ -14,7 +13,8 @@ import trio
 from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot, require_trio
 from meetcore.fleet.launching.in_process import InProcessLauncher
-from meetcore.fleet.recovery import RecoveredBot, recover
+from meetcore.fleet.recovery import RecoveredBot, recover_all
+from meetcore.log.folder_store import store_of
 from meetcore.model.config import BotConfig, changed
 from meetcore.model.errors import ConfigError, FleetFull
 from meetcore.model.lifecycle import EndReason, Evidence
@@ -22,6 +22,7 @@ from meetcore.model.settings import BotSettings, PluginSettings
 from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import Sink
+from meetcore.plugin.store import BotStore
 from meetcore.plugin.transcriber import Transcriber
 
 __all__ = ["Fleet", "OpenFleetOptions", "StartOptions", "open_fleet"]
@@ -60,6 +61,7 @@ class Fleet:
         launcher: Where those of `launch` run.
         config: What bots have in common.
         plugins: The loaded plugins.
+        store: Where bots are found by their ids.
         recovered: What was finished at the start of what an earlier process left.
     """
 
@@ -71,6 +73,7 @@ class Fleet:
         plugins: Plugins,
         limit: int,
         launcher: Launcher | None = None,
+        store: BotStore | None = None,
     ) -> None:
         self.limit = limit
         self.bots: dict[str, Bot] = {}
@@ -78,7 +81,9 @@ class Fleet:
         self.recovered: list[RecoveredBot] = []
         self.config = config
         self.plugins = plugins
+        self.store = store or store_of(config, plugins)
         self.launcher = launcher or InProcessLauncher(plugins)
+        self.launcher.store = self.store
         self._nursery = nursery
         self._closing = False
         self._launching = 0
@@ -186,9 +191,9 @@ class Fleet:
         self._keep(bot)
         return bot
 
-    async def adopt(self, bot_id: str, folder: Path) -> RunningBot | None:
-        """Return a bot that an earlier process launched and that runs still, or None."""
-        bot = await self.launcher.adopt(bot_id, folder, self._nursery)
+    async def adopt(self, bot_id: str) -> RunningBot | None:
+        """Return a bot that another process launched and that runs, or None."""
+        bot = await self.launcher.adopt(bot_id, self._nursery)
         if bot is not None:
             self._keep(bot)
         return bot
@@ -252,12 +257,15 @@ async def open_fleet(
     plugins = plugins if plugins is not None else Plugins(files=config.plugin_files)
     if launcher is None and config.launcher is not None:
         launcher = plugins.launcher(config.launcher, config)
+    store = store_of(config, plugins)
     recovered: list[RecoveredBot] = []
     if recover_first:
-        recovered = await recover(config.out_dir, plugins=plugins, config=config)
+        recovered = await recover_all(store, plugins=plugins, config=config)
     trouble: Exception | None = None
     async with trio.open_nursery() as nursery:
-        fleet = Fleet(nursery, config=config, plugins=plugins, limit=limit, launcher=launcher)
+        fleet = Fleet(
+            nursery, config=config, plugins=plugins, limit=limit, launcher=launcher, store=store
+        )
         fleet.recovered = recovered
         try:
             yield fleet

@@ -27,8 +27,9 @@ from meetcore.model.secrets import Redactor
 from meetcore.plugin.failures import plugin_failure
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import SinkContext
+from meetcore.plugin.store import BotStore
 
-__all__ = ["RecoveredBot", "recover"]
+__all__ = ["RecoveredBot", "recover", "recover_all", "recover_bot"]
 
 _LOG = logging.getLogger("meetcore")
 
@@ -74,25 +75,76 @@ async def recover(
     await trio.to_thread.run_sync(remove_stale)
     for folder in bot_folders(Path(out_dir)):
         try:
-            journal, kept = await trio.to_thread.run_sync(_open, folder, config)
+            done += await _recover_in(folder, plugins, config)
         except JournalBusy:
             continue
-        except (MeetcoreError, OSError) as error:
-            done.append(RecoveredBot(folder.name, folder, trouble=[brief(error)]))
-            continue
-        try:
-            result = await _recover_one(folder, journal, plugins, config)
-        finally:
-            journal.close()
-            remove_socket(folder)
-        if kept is not None:
-            result.trouble.append(
-                f"The journal was damaged: {_lost_in(journal)} events are lost, all others are "
-                f"there. The damaged file is kept as {kept.name}."
-            )
-        if result.ended or result.torn_bytes or result.notes or result.trouble:
-            done.append(result)
     return done
+
+
+async def _recover_in(folder: Path, plugins: Plugins, config: BotConfig) -> list[RecoveredBot]:
+    """Finish the bot in a folder; return what was done, nothing if nothing was.
+
+    Raises:
+        JournalBusy: Somebody runs it.
+    """
+    try:
+        journal, kept = await trio.to_thread.run_sync(_open, folder, config)
+    except JournalBusy:
+        raise
+    except (MeetcoreError, OSError) as error:
+        return [RecoveredBot(folder.name, folder, trouble=[brief(error)])]
+    try:
+        result = await _recover_one(folder, journal, plugins, config)
+    finally:
+        journal.close()
+        remove_socket(folder)
+    if kept is not None:
+        result.trouble.append(
+            f"The journal was damaged: {_lost_in(journal)} events are lost, all others are "
+            f"there. The damaged file is kept as {kept.name}."
+        )
+    worth_telling = result.ended or result.torn_bytes or result.notes or result.trouble
+    return [result] if worth_telling else []
+
+
+async def recover_all(
+    store: BotStore, *, plugins: Plugins, config: BotConfig | None = None
+) -> list[RecoveredBot]:
+    """Finish every bot of a store that nobody runs; as `recover` does for a folder.
+
+    What cannot be had now stays as it is; it is in the list as trouble.
+    """
+    done: list[RecoveredBot] = []
+    await trio.to_thread.run_sync(remove_stale)
+    async for record in store.records():
+        try:
+            done += await _recover_stored(store, record.bot_id, plugins, config)
+        except JournalBusy:
+            continue
+        except (MeetcoreError, OSError, trio.TooSlowError) as error:
+            place = store.workplace(record.bot_id)
+            done.append(RecoveredBot(record.bot_id, place, trouble=[brief(error)]))
+    return done
+
+
+async def recover_bot(
+    store: BotStore, bot_id: str, *, plugins: Plugins, config: BotConfig | None = None
+) -> list[RecoveredBot]:
+    """Finish a bot of a store that nobody runs; return what was done, nothing if nothing was.
+
+    Raises:
+        JournalBusy: Somebody runs it.
+        StorageUnavailable: It cannot be had.
+    """
+    await trio.to_thread.run_sync(remove_stale)
+    return await _recover_stored(store, bot_id, plugins, config)
+
+
+async def _recover_stored(
+    store: BotStore, bot_id: str, plugins: Plugins, config: BotConfig | None
+) -> list[RecoveredBot]:
+    async with store.checkout(bot_id) as folder:
+        return await _recover_in(folder, plugins, config or BotConfig())
 
 
 def _open(folder: Path, config: BotConfig) -> tuple[Journal, Path | None]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from meetcore.gateway.http import ApiKey as ApiKey
     from meetcore.gateway.http import BadBody as BadBody
     from meetcore.gateway.http import BodyTooLong as BodyTooLong
+    from meetcore.gateway.http import BotFile as BotFile
     from meetcore.gateway.http import Handler as Handler
     from meetcore.gateway.http import Listed as Listed
     from meetcore.gateway.http import MethodNotAllowed as MethodNotAllowed
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from meetcore.gateway.kit.authenticator import KeyInvalid as KeyInvalid
     from meetcore.gateway.kit.authenticator import KeyMissing as KeyMissing
     from meetcore.gateway.kit.authenticator import ScopeMissing as ScopeMissing
+    from meetcore.gateway.kit.bot_reader import bot_file as bot_file
     from meetcore.gateway.kit.bot_reader import bots_of as bots_of
     from meetcore.gateway.kit.bot_reader import history_of as history_of
     from meetcore.gateway.kit.bot_reader import mixed_audio as mixed_audio
@@ -94,6 +96,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ApiKey",
         "BadBody",
         "BodyTooLong",
+        "BotFile",
         "Handler",
         "Listed",
         "MethodNotAllowed",
@@ -119,6 +122,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ScopeMissing",
     ),
     "kit.bot_reader": (
+        "bot_file",
         "bots_of",
         "history_of",
         "mixed_audio",

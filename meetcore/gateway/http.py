@@ -39,11 +39,13 @@ from attrs import field, frozen
 
 from meetcore.gateway.records import Client
 from meetcore.model.errors import MeetcoreError
+from meetcore.plugin.store import MediaStore, StoredFile
 
 __all__ = [
     "ApiKey",
     "BadBody",
     "BodyTooLong",
+    "BotFile",
     "Handler",
     "Listed",
     "MethodNotAllowed",
@@ -189,6 +191,19 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+@frozen(eq=False)
+class BotFile:
+    """A file of a bot, to be sent; `bot_file` finds it.
+
+    Attributes:
+        media: The bot's files.
+        about: Which of them.
+    """
+
+    media: MediaStore
+    about: StoredFile
+
+
 @frozen(kw_only=True)
 class Reply:
     """What is answered: exactly one of `json`, `body`, `file` and `stream`, or nothing.
@@ -197,7 +212,7 @@ class Reply:
         status: The HTTP status.
         json: Anything that `json.dumps` takes; `...` (the default) for none.
         body: Bytes.
-        file: A file, sent with `Range` support.
+        file: A file of this machine or of a bot, sent with `Range` support.
         stream: Bytes in pieces. What they come from is held open only while they are sent: an
             async generator is closed also where the client goes away in the middle.
         media_type: Of `body`, `file` and `stream`.
@@ -207,7 +222,7 @@ class Reply:
     status: int = 200
     json: Any = ...
     body: bytes = b""
-    file: Path | None = None
+    file: Path | BotFile | None = None
     stream: AsyncIterable[bytes] | None = None
     media_type: str = "application/octet-stream"
     headers: Mapping[str, str] = field(factory=dict)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
@@ -228,7 +227,6 @@ class BotRow:
     transcriber: str | None = None
     metadata: Mapping[str, str] = field(factory=dict)
     extras: Mapping[str, Any] = field(factory=dict, repr=False)
-    folder: Path = field(repr=False)
     replayed: bool = False
 
     @property

@@ -12,7 +12,6 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import trio
@@ -40,6 +39,7 @@ from meetcore.model.events import Event, SegmentFinalized
 from meetcore.model.history import BotHistory
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.transcript import Segment
+from meetcore.plugin.store import MediaStore
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
@@ -426,8 +426,11 @@ class Service(Protocol):
 
     # Media and links to it.
 
-    def path_of(self, row: BotRow, relative: str) -> Path:
-        """Return where one of `BotHistory.artifacts` lies; raises `BotGone` if it was deleted."""
+    async def media(self, row: BotRow) -> MediaStore:
+        """Return a bot's files, by the names in `BotHistory.artifacts`; `BotGone` if deleted.
+
+        A file made of another one, that a vendor's clients expect, is asked for with `derive`.
+        """
         ...
 
     def media_url(

@@ -1,6 +1,6 @@
-"""A bot's journal, and what is read from it and kept beside it.
+"""A bot's journal, what is read from it and kept beside it, and the store that is built in.
 
-For servers, which read the journals of bots that others run, and for sinks that keep files.
+For servers, which read the logs of bots that others run, and for sinks that keep files.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from meetcore.model.lazy import lazy_face
 
 if TYPE_CHECKING:
+    from meetcore.log.folder_store import FolderMedia as FolderMedia
+    from meetcore.log.folder_store import FolderStore as FolderStore
+    from meetcore.log.folder_store import store_of as store_of
     from meetcore.log.folders import journal_path as journal_path
     from meetcore.log.folders import make_bot_folder as make_bot_folder
     from meetcore.log.folders import make_private_folder as make_private_folder
@@ -19,13 +22,17 @@ if TYPE_CHECKING:
     from meetcore.log.journal import pieces as pieces
     from meetcore.log.journal_end import write_end as write_end
     from meetcore.log.journal_head import begin as begin
+    from meetcore.log.journal_head import head_of as head_of
     from meetcore.log.mailbox import DraftBox as DraftBox
     from meetcore.log.mailbox import Wake as Wake
     from meetcore.log.salvage import lost as lost
     from meetcore.log.scratch import remove_stale as remove_stale
     from meetcore.log.scratch import scratch_folder as scratch_folder
+    from meetcore.log.threads import Threads as Threads
+    from meetcore.log.who_runs import is_running as is_running
 
 _HOMES: dict[str, tuple[str, ...]] = {
+    "folder_store": ("FolderMedia", "FolderStore", "store_of"),
     "folders": (
         "journal_path",
         "make_bot_folder",
@@ -35,10 +42,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "journal": ("decode_line", "pieces"),
     "journal_end": ("write_end",),
-    "journal_head": ("begin",),
+    "journal_head": ("begin", "head_of"),
     "mailbox": ("DraftBox", "Wake"),
     "salvage": ("lost",),
     "scratch": ("remove_stale", "scratch_folder"),
+    "threads": ("Threads",),
+    "who_runs": ("is_running",),
 }
 
 __all__ = sorted(name for names in _HOMES.values() for name in names)  # pyright: ignore[reportUnsupportedDunderAll]

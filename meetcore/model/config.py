@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tomllib
 import types
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -42,6 +43,7 @@ __all__ = [
     "AudioConfig",
     "AutomaticLeave",
     "BotConfig",
+    "StoreConfig",
     "TranscriptionConfig",
     "build_options",
     "changed",
@@ -162,6 +164,33 @@ class TranscriptionConfig:
 
 
 @frozen(kw_only=True)
+class StoreConfig:
+    """Where what bots leave is kept.
+
+    Attributes:
+        url: The store, for instance `folder:///var/lib/meetcore`; its scheme is the name of the
+            store. None for the folder `out_dir`. A password in it is a secret: better give it to
+            the plugin by its own settings.
+    """
+
+    __config_section__ = "store"
+
+    url: str | None = field(default=None, repr=lambda url: repr(url and url.partition(":")[0]))
+
+    def __attrs_post_init__(self) -> None:
+        """Check that the URL has a scheme.
+
+        Raises:
+            ConfigError: It has none.
+        """
+        if self.url is not None and not re.match(r"[a-z][a-z0-9+.-]*:", self.url):
+            raise ConfigError(
+                f"url in [store] is {self.url!r}, which does not begin with a scheme.",
+                "Write for instance folder:///var/lib/meetcore.",
+            )
+
+
+@frozen(kw_only=True)
 class BotConfig:
     """Everything about one bot that can be chosen.
 
@@ -172,7 +201,8 @@ class BotConfig:
         sinks: Names of sink plugins.
         language: BCP-47 tag for the transcriber, None for its own choice.
         vocabulary: Names and terms that are likely to be said, for transcribers that use them.
-        out_dir: Where bots' folders are made.
+        out_dir: Where bots' folders are made, unless `[store]` names another place.
+        store: Where what bots leave is kept.
         entry_message: A chat message to send once the bot is in the call.
         record: Whether audio goes to sinks and transcriber from the start.
         leave_on_transcription_failure: Whether the bot leaves when its transcriber stops for good.
@@ -214,6 +244,7 @@ class BotConfig:
     automatic_leave: AutomaticLeave = AutomaticLeave()
     audio: AudioConfig = AudioConfig()
     transcription: TranscriptionConfig = TranscriptionConfig()
+    store: StoreConfig = StoreConfig()
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
     plugin_files: tuple[str, ...] = ()
     launcher: str | None = None

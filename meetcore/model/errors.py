@@ -289,6 +289,16 @@ class JoinTokenFailed(MeetcoreError):
         )
 
 
+class NoSuchFile(MeetcoreError):
+    """A bot has no file of that name."""
+
+    code = "no_such_file"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no file {name[:200]!r} of this bot.")
+        self.name = name
+
+
 class StorageUnavailable(MeetcoreError):
     """A folder that cannot be written."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from meetcore.model.config import AudioConfig, AutomaticLeave, TranscriptionConfig
+from meetcore.model.config import AudioConfig, AutomaticLeave, StoreConfig, TranscriptionConfig
 
 __all__ = ["AudioSettings", "AutomaticLeaveSettings", "BotSettings", "TranscriptionSettings"]
 
@@ -50,6 +50,12 @@ class TranscriptionSettings(TypedDict, total=False):
     fallback_after_s: float
 
 
+class StoreSettings(TypedDict, total=False):
+    """The fields of `StoreConfig`."""
+
+    url: str | None
+
+
 class BotSettings(TypedDict, total=False):
     """The fields of `BotConfig` but `transcriber`, `sinks` and `plugins`.
 
@@ -71,6 +77,7 @@ class BotSettings(TypedDict, total=False):
     automatic_leave: AutomaticLeave | AutomaticLeaveSettings
     audio: AudioConfig | AudioSettings
     transcription: TranscriptionConfig | TranscriptionSettings
+    store: StoreConfig | StoreSettings
     plugin_files: Sequence[str]
     launcher: str | None
     trusted: bool

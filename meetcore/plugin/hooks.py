@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from meetcore.plugin.launcher import Launcher
     from meetcore.plugin.platform import Platform
     from meetcore.plugin.sink import Sink
+    from meetcore.plugin.store import BotStore
     from meetcore.plugin.synthesizer import Synthesizer
     from meetcore.plugin.transcriber import Transcriber
 
@@ -116,6 +117,10 @@ class HookSpecs:
     @hookspec
     def meetcore_register_launchers(self, register: Callable[[type[Launcher]], None]) -> None:
         """Offer launchers: call `register` with each `Launcher` class."""
+
+    @hookspec
+    def meetcore_register_stores(self, register: Callable[[type[BotStore]], None]) -> None:
+        """Offer stores: call `register` with each `BotStore` class."""
 
     @hookspec
     def meetcore_register_cli(self, group: click.Group) -> None:

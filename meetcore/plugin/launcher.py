@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
@@ -15,6 +14,7 @@ from attrs import field, frozen
 from meetcore.model.commands import Command
 from meetcore.model.drafts import Draft
 from meetcore.model.events import Event
+from meetcore.plugin.store import BotStore
 
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
@@ -27,7 +27,7 @@ class BotSpec:
     """A bot to be run, as plain data that can cross to another process.
 
     Attributes:
-        bot_id: Its id, and the name of its folder.
+        bot_id: Its id, by which it is found in the store.
         url: The meeting's link; may hold a passcode.
         settings: Everything of `BotConfig`, plain, as in a TOML file. May hold secrets.
         platform: The platform that is to take the link, None for the one that knows it.
@@ -48,11 +48,9 @@ class RunningBot(ABC):
 
     Attributes:
         bot_id: Its id.
-        folder: Its folder, with the journal.
     """
 
     bot_id: str
-    folder: Path
 
     @abstractmethod
     def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
@@ -80,18 +78,33 @@ class RunningBot(ABC):
 
 
 class Launcher(ABC):
-    """Decides where bots run. A crash of one must not pass to its siblings."""
+    """Decides where bots run. A crash of one must not pass to its siblings.
+
+    Attributes:
+        name: Name of the launcher, as in `launcher = "…"`.
+        store: Where bots are found by their ids; set by the fleet before anything is launched.
+    """
 
     name: ClassVar[str]
+    store: BotStore
 
     @abstractmethod
     async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:
         """Start a bot; return when it takes commands. Cancelling the nursery ends it in order.
 
         Raises:
+            FleetFull: There is no room for it now; later there may be.
             MeetcoreError: It could not be started; nothing of it runs.
         """
 
-    async def adopt(self, bot_id: str, folder: Path, nursery: trio.Nursery) -> RunningBot | None:
-        """Return a bot that an earlier process launched and that runs still, or None."""
+    async def adopt(self, bot_id: str, nursery: trio.Nursery) -> RunningBot | None:
+        """Return a bot that runs, though an earlier process or another one launched it, or None."""
+        return None
+
+    async def list(self) -> list[str]:
+        """Return the ids of the bots that run and that can be adopted."""
+        return []
+
+    async def capacity(self) -> int | None:
+        """Return how many more bots there is room for; None where nobody can say."""
         return None

@@ -35,6 +35,7 @@ from meetcore.plugin.hooks import API_VERSION, FAIL_CLOSED, HookSpecs
 from meetcore.plugin.launcher import Launcher
 from meetcore.plugin.platform import Platform
 from meetcore.plugin.sink import Sink
+from meetcore.plugin.store import BotStore
 from meetcore.plugin.synthesizer import Synthesizer
 from meetcore.plugin.transcriber import Transcriber
 
@@ -143,6 +144,7 @@ class Plugins:
         self.transcribers: dict[str, type[Transcriber]] = {"captions": CaptionsTranscriber}
         self.sinks: dict[str, type[Sink]] = {}
         self.launchers: dict[str, type[Launcher]] = {}
+        self.stores: dict[str, type[BotStore]] = {}
         self.infos: list[PluginInfo] = []
         self.manager = pluggy.PluginManager("meetcore")
         self.manager.add_hookspecs(HookSpecs)
@@ -256,6 +258,7 @@ class Plugins:
             ("synthesizers", self.synthesizers, (Synthesizer,)),
             ("sinks", self.sinks, (Sink,)),
             ("launchers", self.launchers, (Launcher,)),
+            ("stores", self.stores, (BotStore,)),
         ]
 
     def _ask_registrations(self, plugin: object, info: PluginInfo) -> None:
@@ -336,7 +339,7 @@ class Plugins:
                     "Mend it, or take its table out of the configuration.",
                 )
         known = {*self.platforms, *self.transcribers, *self.synthesizers, *self.sinks}
-        known |= {*self.launchers}
+        known |= {*self.launchers, *self.stores}
         known |= {info.name for info in self.infos}
         for name in config.plugins:
             if name.partition(":")[0] not in known:
@@ -402,6 +405,31 @@ class Plugins:
         """
         cls = self._pick("launcher", self.launchers, name)
         return self._make(cls, name, config) if hasattr(cls, "Options") else cls()
+
+    def store(self, url: str, config: BotConfig) -> BotStore:
+        """Return the store that a URL means, with its settings, if it has any.
+
+        Raises:
+            UnknownPlugin: There is none for its scheme. `folder` is not a plugin's:
+                `meetcore.log.store_of` knows both.
+            ConfigError: Its URL or its settings cannot be used.
+        """
+        name = url.partition(":")[0]
+        cls = self._pick("store", self.stores, name)
+        options_type = getattr(cls, "Options", None)
+        given: tuple[object, ...] = (url,)
+        if options_type is not None:
+            settings = config.plugins.get(name)
+            given = (url, build_options(options_type, settings, f"[plugins.{name}]"))
+        try:
+            return cls(*given)
+        except MeetcoreError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{cls.__name__} ({name!r}) cannot be made: {_told(error)}.",
+                "It takes the URL, and its options if the class has some.",
+            ) from error
 
     def transcriber(self, name: str, config: BotConfig) -> Transcriber:
         """Return a transcriber with its settings; `auto` is the best that can be used.

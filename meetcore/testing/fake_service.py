@@ -55,6 +55,7 @@ from meetcore.gateway.records import (
     WebhookTarget,
 )
 from meetcore.gateway.service import Moment, Outgoing, WebhookFormat
+from meetcore.log.folder_store import FolderMedia
 from meetcore.log.journal import Journal
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import Command, Stop
@@ -67,6 +68,7 @@ from meetcore.model.lifecycle import EndReason, Evidence, State
 from meetcore.model.links import read_link
 from meetcore.model.meeting import MeetingLink
 from meetcore.plugin.platform import Capability
+from meetcore.plugin.store import MediaStore
 from meetcore.testing.fake_accounts import FakeAccounts
 from meetcore.testing.fake_queries import chosen, matches
 from meetcore.testing.fake_records import delivered, finalized_by, followed, newest
@@ -355,7 +357,6 @@ class FakeService(FakeTranscripts, FakeAccounts):
             transcriber=order.transcriber,
             metadata=order.metadata,
             extras=jsonlib.loads(jsonlib.dumps(dict(order.extras))),
-            folder=folder,
         )
         kept = self._kept[bot_id] = _Kept(row, order, journal)
         journal.meeting_clock = lambda: self._meeting_s(kept)
@@ -449,7 +450,7 @@ class FakeService(FakeTranscripts, FakeAccounts):
         if kept.row.deleted_at is not None:
             return 0
         kept.journal.close()
-        files = [path for path in kept.row.folder.rglob("*") if path.is_file()]
+        files = [path for path in self.folder_of(row).rglob("*") if path.is_file()]
         for path in files:
             path.unlink()
         nothing: dict[str, Any] = {"native_id": "", "public_url": "", "url": "", "name": ""}
@@ -535,9 +536,14 @@ class FakeService(FakeTranscripts, FakeAccounts):
 
     # --- media, tokens, webhooks -------------------------------------------------------------
 
-    def path_of(self, row: BotRow, relative: str) -> Path:
-        """Return where a file lies."""
-        return self._there(row).row.folder / relative
+    def folder_of(self, row: BotRow) -> Path:
+        """Return the folder of a bot, for tests that put files into it."""
+        return self._folder / row.bot_id
+
+    async def media(self, row: BotRow) -> MediaStore:
+        """Return a bot's files."""
+        self._there(row)
+        return FolderMedia(self.folder_of(row))
 
     def media_url(
         self,

@@ -12,9 +12,10 @@ import pytest
 import trio
 
 from meetcore.fleet.recovery import recover
-from meetcore.fleet.who_runs import is_running
+from meetcore.log.folder_store import FolderStore
 from meetcore.log.folders import journal_path
 from meetcore.log.journal import read_journal
+from meetcore.log.who_runs import is_running
 from meetcore.model.commands import SendChat, ShowImage, Stop
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CapabilityMissing, CommandRefused, MeetcoreError
@@ -46,6 +47,9 @@ class LauncherConformance:
         """Return one whose bots go on when their nursery is cancelled; None if there is none."""
         return None
 
+    def _launcher(self, out_dir: Path) -> Launcher:
+        return _looking_into(self.make_launcher(), out_dir)
+
     def spec(self, out_dir: Path, meeting: str, bot_id: str = "b-1", **settings: Any) -> BotSpec:
         """Return the spec of a bot for one of `meetcore.testing.simulated_meetings`."""
         return BotSpec(
@@ -60,7 +64,7 @@ class LauncherConformance:
         """Hold a bot."""
         with trio.fail_after(self.within_s):
             async with trio.open_nursery() as nursery:
-                yield await self.make_launcher().launch(self.spec(out_dir, meeting), nursery)
+                yield await self._launcher(out_dir).launch(self.spec(out_dir, meeting), nursery)
 
     async def test_it_tells_its_whole_journal_with_drafts_and_is_gone(self, tmp_path: Path) -> None:
         """`items` gives the journal from its first event to its last, drafts in between."""
@@ -117,7 +121,7 @@ class LauncherConformance:
         """The journal has its end when the nursery is through."""
         with trio.fail_after(self.within_s):
             async with trio.open_nursery() as nursery:
-                bot = await self.make_launcher().launch(self.spec(tmp_path, "stay"), nursery)
+                bot = await self._launcher(tmp_path).launch(self.spec(tmp_path, "stay"), nursery)
                 await _until(bot, State.RECORDING)
                 nursery.cancel_scope.cancel()
         end = _journal(tmp_path)[-1]
@@ -130,7 +134,7 @@ class LauncherConformance:
         """Recovery ends what an abandoned bot left, if it did not itself; nothing of it runs."""
         with trio.fail_after(self.within_s):
             async with trio.open_nursery() as nursery:
-                launcher = self.make_launcher()
+                launcher = self._launcher(tmp_path)
                 first = await launcher.launch(self.spec(tmp_path, "stay"), nursery)
                 other = await launcher.launch(self.spec(tmp_path, "stay", "b-2"), nursery)
                 await _until(first, State.IN_CALL)
@@ -154,7 +158,7 @@ class LauncherConformance:
         with trio.fail_after(self.within_s):
             async with trio.open_nursery() as nursery:
                 with pytest.raises(MeetcoreError, match="simulated:nowhere"):
-                    await self.make_launcher().launch(self.spec(tmp_path, "nowhere"), nursery)
+                    await self._launcher(tmp_path).launch(self.spec(tmp_path, "nowhere"), nursery)
         assert not is_running(tmp_path / "b-1")
 
     async def test_one_that_goes_on_is_adopted_by_its_id(self, tmp_path: Path) -> None:
@@ -162,25 +166,34 @@ class LauncherConformance:
         launcher = self.make_lasting_launcher()
         with trio.fail_after(self.within_s):
             async with trio.open_nursery() as nursery:
-                none = await self.make_launcher().adopt("b-1", tmp_path / "b-1", nursery)
+                none = await self._launcher(tmp_path).adopt("b-1", nursery)
                 assert none is None
+                assert await self._launcher(tmp_path).list() == []
                 if launcher is None:
                     return
+                _looking_into(launcher, tmp_path)
                 bot = await launcher.launch(self.spec(tmp_path, "stay"), nursery)
                 await _until(bot, State.IN_CALL)
                 nursery.cancel_scope.cancel()
             assert is_running(tmp_path / "b-1")
+            assert await self._launcher(tmp_path).list() == ["b-1"]
             async with trio.open_nursery() as nursery:
-                again = await self.make_launcher().adopt("b-1", tmp_path / "b-1", nursery)
+                again = await self._launcher(tmp_path).adopt("b-1", nursery)
                 assert again is not None
                 await again.perform(Stop("adopted"))
                 await again.gone()
-                none = await self.make_launcher().adopt("b-1", tmp_path / "b-1", nursery)
+                none = await self._launcher(tmp_path).adopt("b-1", nursery)
                 assert none is None
         end = _journal(tmp_path)[-1]
         assert isinstance(end, StateChanged)
         assert end.evidence is not None
         assert end.evidence.detail == "adopted"
+
+
+def _looking_into(launcher: Launcher, out_dir: Path) -> Launcher:
+    """Return a launcher that finds its bots in a folder, as a fleet sets it."""
+    launcher.store = FolderStore(out_dir, fsync=False)
+    return launcher
 
 
 def _journal(out_dir: Path, bot_id: str = "b-1") -> list[Event]:

@@ -457,7 +457,7 @@ class ServiceConformance:
                     with pytest.raises(BotGone):
                         await _all(told)
                 with pytest.raises(BotGone):
-                    service.path_of(row, "journal.jsonl")
+                    await service.media(row)
                 assert await service.delete_data(row) == 0
 
     # --- tokens ----------------------------------------------------------------------------

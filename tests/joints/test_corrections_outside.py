@@ -11,13 +11,13 @@ import pytest
 from attrs import evolve
 
 from meetcore.log.journal import Journal
+from meetcore.log.log_reader import FolderLog
 from meetcore.model.events import BotRequested, Event, SegmentFinalized, StateChanged
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import State
 from meetcore.model.roster import NameSource
 from meetcore.model.transcript import Segment, Transcript, Word
 from meetcore.testing.fake_records import finalized_by, newest
-from meetcore_server.journal_reader import read_finalized, read_history
 from meetcore_skribby.frames import SkribbyDialect
 from meetcore_vexa.bot_object import MeetingIdentity
 from meetcore_vexa.frames import frames_for
@@ -97,14 +97,15 @@ def test_a_wire_that_can_only_add_is_told_no_corrections():
 
 async def test_a_journal_that_is_read_gives_what_is_left(tmp_path):
     log = written(tmp_path, *FIRST, *AGAIN)
-    found = [event async for event in read_finalized(log.path)]
+    read = FolderLog(log.path.parent)
+    found = [event async for event in read.finalized()]
     assert [event.segment.text for event in found] == ["one two three"]
     after = found[0].seq - 1
-    later = [event.segment async for event in read_finalized(log.path, after)]
+    later = [event.segment async for event in read.finalized(after)]
     assert [(each.id, each.withdrawn) for each in later] == [("u", False), ("u.1", True)]
     assert [finalized_by(log, seq) for seq in newest(log)] == found
     assert len(newest(log, after)) == 2
-    assert (await read_history(log.path)).segments == 1
+    assert (await read.history()).segments == 1
     history = BotHistory()
     for event in log.read():
         history.take(event)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import trio
@@ -43,7 +42,6 @@ async def _bodies(webhooks: WebhookFormat, journal: list[Event], data: dict[str,
             created_at=begun.at,
             updated_at=event.at,
             transcriber=begun.transcriber,
-            folder=Path(),
         )
         target = WebhookTarget(format=webhooks.name, data=data)
         moment = Moment(row=row, event=event, history=history, target=target)

@@ -23,8 +23,8 @@ from meetcore.fleet.launching.protocol import (
     json_frame,
 )
 from meetcore.fleet.launching.sockets import remove_socket, socket_path
-from meetcore.fleet.who_runs import is_running, runner_of
 from meetcore.log.scratch import remove_stale
+from meetcore.log.who_runs import is_running, runner_of
 from meetcore.model.commands import Command
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandFailed, CommandRefused, MeetcoreError
@@ -45,17 +45,22 @@ _WENT_AWAY = (OSError, trio.TooSlowError, trio.BrokenResourceError)
 
 
 class ChildBot(RunningBot):
-    """A bot in another process. Every use has a connection of its own.
+    """A bot in another process of this machine. Every use has a connection of its own.
+
+    Args:
+        bot_id: Its id.
+        workplace: The folder it works in.
+        process: Its process, if it is our child.
 
     Attributes:
         unresponsive_since: Trio's time since when its process answers nothing; None while it
             does.
     """
 
-    def __init__(self, bot_id: str, folder: Path, process: trio.Process | None) -> None:
+    def __init__(self, bot_id: str, workplace: Path, process: trio.Process | None) -> None:
         self.bot_id = bot_id
-        self.folder = folder
-        self._path = socket_path(folder)
+        self.workplace = workplace
+        self._path = socket_path(workplace)
         self.unresponsive_since: float | None = None
         self._process = process
         self._numbers = count(1)
@@ -105,7 +110,7 @@ class ChildBot(RunningBot):
             with trio.fail_after(COMMAND_TIMEOUT_S):
                 error = await self._ask(command)
         except (*_WENT_AWAY, BadFrame) as trouble:
-            if not is_running(self.folder):
+            if not is_running(self.workplace):
                 raise CommandRefused("The bot has ended.") from trouble
             raise CommandFailed("The process of the bot does not answer.") from trouble
         if error is not None:
@@ -126,7 +131,7 @@ class ChildBot(RunningBot):
         """Kill the process and whatever it started; recovery finishes what it left."""
         if self._process is not None:
             kill_group(self._process.pid)
-        elif (runner := runner_of(self.folder)) is not None and runner.pid is not None:
+        elif (runner := runner_of(self.workplace)) is not None and runner.pid is not None:
             kill_group(runner.pid)
 
     @asynccontextmanager
@@ -155,7 +160,7 @@ class ChildBot(RunningBot):
             kill_group(self._process.pid)
             await self._tidy()
             return
-        while is_running(self.folder):
+        while is_running(self.workplace):
             with suppress(*_WENT_AWAY):
                 async with await self.connect() as stream:
                     await stream.receive_some(1)
@@ -164,7 +169,7 @@ class ChildBot(RunningBot):
 
     async def _tidy(self) -> None:
         """Remove what a killed process could not."""
-        remove_socket(self.folder)
+        remove_socket(self.workplace)
         await trio.to_thread.run_sync(remove_stale)
 
     @property

@@ -26,12 +26,15 @@ from meetcore.fleet.launching.child_bot import (
 )
 from meetcore.fleet.launching.heartbeat import Pulse
 from meetcore.fleet.launching.worker import spec_to_json
-from meetcore.fleet.who_runs import Runner, note_runner, runner_of
+from meetcore.log.folder_store import store_of
 from meetcore.log.folders import make_private_folder, private_file
+from meetcore.log.who_runs import is_running, note_runner, runner_of
 from meetcore.model.commands import Stop
-from meetcore.model.config import load_config
+from meetcore.model.config import BotConfig, load_config
 from meetcore.model.errors import CommandFailed, CommandRefused, StorageUnavailable
 from meetcore.plugin.launcher import BotSpec, Launcher
+from meetcore.plugin.registry import Plugins
+from meetcore.plugin.store import BotStore, Runner
 
 __all__ = ["PROCESS_LOG", "ChildProcessLauncher"]
 
@@ -73,7 +76,8 @@ class ChildProcessLauncher(Launcher):
         Raises:
             CommandFailed: It did not come up; the message holds its last words.
         """
-        folder = Path(spec.settings.get("out_dir", "meetings")) / spec.bot_id
+        config = load_config(overrides=spec.settings, environ={})
+        folder = self._store_of(spec, config).workplace(spec.bot_id)
         try:
             process = await self._started(folder)
         except OSError as error:
@@ -84,7 +88,7 @@ class ChildProcessLauncher(Launcher):
         bot = ChildBot(spec.bot_id, folder, process)
         try:
             with trio.fail_after(START_TIMEOUT_S):
-                longest_s = _max_duration_s(spec)
+                longest_s = config.automatic_leave.max_duration_s
                 note_runner(folder, Runner(pid=process.pid, max_duration_s=longest_s))
                 assert process.stdin is not None
                 async with process.stdin:
@@ -107,6 +111,11 @@ class ChildProcessLauncher(Launcher):
         nursery.start_soon(self._look_after, bot, longest_s)
         return bot
 
+    def _store_of(self, spec: BotSpec, config: BotConfig) -> BotStore:
+        """Return where bots are found; without a fleet the spec says it."""
+        store: BotStore | None = getattr(self, "store", None)
+        return store or store_of(config, Plugins(files=spec.plugin_files))
+
     async def _started(self, folder: Path) -> trio.Process:
         """Start a process that writes its log into a bot's folder."""
         with _log_in(folder) as log:
@@ -118,11 +127,21 @@ class ChildProcessLauncher(Launcher):
                 start_new_session=True,
             )
 
-    async def adopt(self, bot_id: str, folder: Path, nursery: trio.Nursery) -> ChildBot | None:
-        """Return the bot of a process that runs still, None if there is none.
+    async def list(self) -> list[str]:
+        """Return the bots that run on this machine."""
+        here: list[str] = []
+        async for record in self.store.records():
+            place = self.store.workplace(record.bot_id)
+            if await trio.to_thread.run_sync(is_running, place):
+                here.append(record.bot_id)
+        return here
+
+    async def adopt(self, bot_id: str, nursery: trio.Nursery) -> ChildBot | None:
+        """Return the bot of a process that runs still, None if there is none on this machine.
 
         One that has its journal and does not listen yet is waited for, 5 s at most.
         """
+        folder = self.store.workplace(bot_id)
         bot = ChildBot(bot_id, folder, None)
         with trio.move_on_after(CONNECT_TIMEOUT_S):
             while (runner := runner_of(folder)) is not None:
@@ -156,11 +175,6 @@ class ChildProcessLauncher(Launcher):
             else:
                 _LEFT_RUNNING.append(bot)
             raise
-
-
-def _max_duration_s(spec: BotSpec) -> float | None:
-    """Return the longest that a bot may be in the call, by its leave rules."""
-    return load_config(overrides=spec.settings, environ={}).automatic_leave.max_duration_s
 
 
 async def _have_it_leave(bot: ChildBot) -> None:

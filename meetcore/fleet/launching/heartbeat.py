@@ -157,7 +157,7 @@ class Pulse:
         why = GivenUp(reason, self._silent_s)
         _LOG.error("bot=%s is given up: %s", self._bot_id, why.evidence.detail)
         try:
-            note_given_up(self._bot.folder, why)
+            note_given_up(self._bot.workplace, why)
         except OSError as error:
             _LOG.warning("bot=%s why it is given up cannot be noted: %s", self._bot_id, error)
         self._bot.abandon()
@@ -167,7 +167,7 @@ class Pulse:
         if self._max_duration_s is None:
             return float("inf")
         try:
-            since = await trio.to_thread.run_sync(_in_call_at, self._bot.folder)
+            since = await trio.to_thread.run_sync(_in_call_at, self._bot.workplace)
         except (OSError, MeetcoreError):
             since = None
         if since is None:

@@ -31,7 +31,6 @@ class TaskBot(RunningBot):
     def __init__(self, bot: Bot, ears: LiveAudio) -> None:
         self.bot = bot
         self.bot_id = bot.id
-        self.folder = bot.folder
         self._ears = ears
         self._gone = trio.Event()
 

@@ -8,12 +8,14 @@ from typing import TypeVar
 
 from attrs import evolve
 
+from meetcore.gateway.http import BotFile
 from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client, RevisionState
 from meetcore.gateway.service import Service
 from meetcore.model.history import BotHistory
 from meetcore.model.transcript import Segment
 
 __all__ = [
+    "bot_file",
     "bots_of",
     "history_of",
     "mixed_audio",
@@ -72,6 +74,24 @@ def mixed_audio(history: BotHistory) -> str | None:
     """Return where the newest recording of everybody lies, as in `BotHistory.artifacts`."""
     mixes = [file.path for file in history.artifacts.values() if file.kind == "audio.mix"]
     return mixes[-1] if mixes else None
+
+
+async def bot_file(service: Service, row: BotRow, name: str) -> BotFile:
+    """Return a file of a bot, for `Reply.file`.
+
+    Args:
+        service: Has it.
+        row: The bot.
+        name: Its name, as in `BotHistory.artifacts`.
+
+    Raises:
+        BotGone: There is none, or not any more.
+    """
+    media = await service.media(row)
+    about = await media.stat(name)
+    if about is None:
+        raise BotGone(f"There is no file {name[:200]!r} of bot {row.bot_id} any more.")
+    return BotFile(media, about)
 
 
 async def bots_of(

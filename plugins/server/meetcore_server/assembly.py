@@ -200,6 +200,7 @@ async def _assemble(
     )
     service = BotService(
         stores,
+        fleet.store,
         specs,
         limits=limits,
         secret=await server_secret(database),

@@ -19,24 +19,25 @@ and hang.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from enum import Enum
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
 from attrs import evolve, frozen
 
 from meetcore import (
-    BotHistory,
+    BotLog,
     BotSpec,
     CommandRefused,
     EndReason,
+    Event,
     Evidence,
     FleetFull,
-    Journal,
+    JournalBusy,
     JournalFull,
     MeetcoreError,
     MeetingLink,
@@ -45,11 +46,10 @@ from meetcore import (
     Stop,
     StorageUnavailable,
     load_config,
-    recover,
+    recover_bot,
 )
-from meetcore.fleet import is_running
 from meetcore.gateway import BotRow, NotNow
-from meetcore.log import begin, journal_path, make_bot_folder, write_end
+from meetcore.log import head_of
 from meetcore.model import backoff_s, brief, found_in
 from meetcore_server.live import LiveBot
 from meetcore_server.storage.errors import DatabaseUnavailable
@@ -57,7 +57,7 @@ from meetcore_server.storage.errors import DatabaseUnavailable
 if TYPE_CHECKING:
     from meetcore_server.supervisor import BotSupervisor
 
-__all__ = ["LATEST_S", "Supervision", "Trouble", "write_beginning"]
+__all__ = ["LATEST_S", "Supervision", "Trouble", "beginning"]
 
 _LOG = logging.getLogger("meetcore.server")
 T = TypeVar("T")
@@ -76,43 +76,16 @@ _LINGER_S = 60.0
 _AGAIN_AFTER_S = 0.5
 
 
-def write_beginning(spec: BotSpec, link: MeetingLink) -> None:
-    """Make a bot's folder and write the first two entries of its journal, down to the disk.
-
-    Raises:
-        StorageUnavailable: It cannot be written.
-    """
+def beginning(spec: BotSpec, link: MeetingLink) -> Sequence[Event]:
+    """Return what a bot's log begins with."""
     config = load_config(overrides=spec.settings, environ={})
-    folder = make_bot_folder(config.out_dir, spec.bot_id)
-    journal = Journal(journal_path(folder), spec.bot_id, fsync=config.fsync)
-    try:
-        begin(
-            journal,
-            link,
-            config,
-            transcriber=config.transcriber,
-            sinks=config.sinks,
-            scheduled_for=spec.scheduled_for,
-        )
-    finally:
-        journal.close()
-
-
-def _write_end(row: BotRow, spec: BotSpec | None, reason: EndReason, evidence: Evidence) -> None:
-    """Write the end of a bot that was never under way; its folder may be gone."""
-    if is_running(row.folder):
-        return
-    if spec is not None:
-        _begin_if_missing(spec, row)
-    make_bot_folder(row.folder.parent, row.folder.name)
-    journal = Journal(journal_path(row.folder), row.bot_id)
-    try:
-        history = BotHistory()
-        for event in journal.read():
-            history.take(event)
-        write_end(journal, history, reason, evidence)
-    finally:
-        journal.close()
+    return head_of(
+        link,
+        config,
+        transcriber=config.transcriber,
+        sinks=config.sinks,
+        scheduled_for=spec.scheduled_for,
+    )
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -323,8 +296,7 @@ class Supervision:
         row = self.live.row
         self.live.running = await self._adopted()
         if not self._spec_known:
-            missing = partial(_is_missing, row.folder)
-            if self.live.running is None and await self._step(self._its.in_thread, missing):
+            if self.live.running is None and not await self._step(self._log.exists):
                 # Killed between the row and the journal: it was never acknowledged.
                 self._forgotten = await self._step(self._its.forget, row)
             if self._forgotten:
@@ -336,12 +308,23 @@ class Supervision:
                 _LOG.warning("bot=%s its order cannot be taken any more: %s", row.bot_id, error)
             self._spec_known = True
         if self._spec is not None and self.live.running is None and self._unstarted:
-            await self._step(self._its.in_thread, partial(_begin_if_missing, self._spec, row))
+            await self._begin_if_missing(self._spec)
         await self._step(self._its.live.catch_up, self.live)
 
     async def _adopted(self) -> RunningBot | None:
         row = self.live.row
-        return await self._step(self._its.fleet.adopt, row.bot_id, row.folder)
+        return await self._step(self._its.fleet.adopt, row.bot_id)
+
+    @property
+    def _log(self) -> BotLog:
+        return self._its.store.log(self.live.row.bot_id, urgent=True)
+
+    async def _begin_if_missing(self, spec: BotSpec) -> None:
+        """Write the beginning of a bot of which nothing is there any more."""
+        row = self.live.row
+        if not await self._step(self._log.exists):
+            link = MeetingLink(platform=row.platform, native_id=row.native_id, url=row.public_url)
+            await self._step(self._its.store.begin, row.bot_id, beginning(spec, link))
 
     async def _launch(self) -> None:
         try:
@@ -429,12 +412,12 @@ class Supervision:
             await running.gone()
         except Exception as error:  # noqa: BLE001  whether it runs is known from its journal, too
             _LOG.warning("bot=%s cannot be waited for: %s", running.bot_id, brief(error))
-            await self._insist(partial(self._until_not_running, running.folder))
+            await self._insist(self._until_nobody_runs_it)
         gone.set()
 
-    async def _until_not_running(self, folder: Path) -> None:
-        running = partial(is_running, folder)
-        while await self._step(self._its.in_thread, running):  # noqa: ASYNC110  a kernel's lock
+    async def _until_nobody_runs_it(self) -> None:
+        bot_id = self.live.row.bot_id
+        while await self._step(self._its.store.runner, bot_id):  # noqa: ASYNC110  nobody tells
             await trio.sleep(_AGAIN_AFTER_S)
 
     async def _listen(self, running: RunningBot, gone: trio.Event) -> None:
@@ -467,15 +450,20 @@ class Supervision:
         await self._step(self._its.live.catch_up, self.live)
         if self.live.history.ended:
             return
-        row = self.live.row
         if self._ending is not None:
-            end = partial(_write_end, row, self._spec, *self._ending)
-            await self._step(self._its.in_thread, end)
+            await self._end_as(*self._ending)
         else:
             await self._step(self._recover, within_s=_RECOVER_WITHIN_S)
         await self._step(self._its.live.catch_up, self.live)
         if not self.live.history.ended:
             raise StorageUnavailable("Its journal could not be brought to an end.")
+
+    async def _end_as(self, reason: EndReason, evidence: Evidence) -> None:
+        """Write the end of a bot that was never under way; nothing of it may be there."""
+        if self._spec is not None:
+            await self._begin_if_missing(self._spec)
+        with suppress(JournalBusy):  # it runs after all
+            await self._step(self._its.store.end, self.live.row.bot_id, reason, evidence)
 
     async def _recover(self) -> None:
         """Finish what a dead bot left: its journal's end, its recording."""
@@ -487,7 +475,8 @@ class Supervision:
             )
         except MeetcoreError:
             config = self._its.fleet.config  # an order that nobody could take any more
-        for done in await recover(row.folder, plugins=self._its.plugins, config=config):
+        store, plugins = self._its.store, self._its.plugins
+        for done in await recover_bot(store, row.bot_id, plugins=plugins, config=config):
             for line in (*done.notes, *done.trouble):
                 _LOG.info("bot=%s recovered: %s", row.bot_id, line)
 
@@ -512,14 +501,3 @@ async def _cancel_soon_after(gone: trio.Event, scope: trio.CancelScope) -> None:
     await gone.wait()
     await trio.sleep(_AGAIN_AFTER_S)
     scope.cancel()
-
-
-def _is_missing(folder: Path) -> bool:
-    return not journal_path(folder).exists()
-
-
-def _begin_if_missing(spec: BotSpec, row: BotRow) -> None:
-    """Write the beginning of a bot whose folder went away before its time came."""
-    if _is_missing(row.folder):
-        link = MeetingLink(platform=row.platform, native_id=row.native_id, url=row.public_url)
-        write_beginning(spec, link)

@@ -8,12 +8,12 @@ and nothing twice, also where one event makes several messages or none.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
-from meetcore import Dialect, Draft, Event, SegmentFinalized
-from meetcore_server.journal_reader import in_thread, walk
+import trio
+
+from meetcore import BotLog, Dialect, Draft, Event, SegmentFinalized
 from meetcore_server.served_socket import ServedSocket
 from meetcore_websocket.hub import Topic
 
@@ -32,15 +32,15 @@ class Feed:
         bot_id: The bot.
         variant: Names the dialect.
         make: Makes the dialect.
-        path: The journal.
+        log: The bot's log.
     """
 
-    def __init__(self, bot_id: str, variant: str, make: Callable[[], Dialect], path: Path) -> None:
+    def __init__(self, bot_id: str, variant: str, make: Callable[[], Dialect], log: BotLog) -> None:
         self.variant = variant
         self.seq = 0
         self._bot_id = bot_id
         self._make = make
-        self._path = path
+        self._log = log
         self._dialect = make()
         self._topic = Topic(f"{bot_id}/{variant}")
         self._sockets: set[ServedSocket] = set()
@@ -91,16 +91,17 @@ class Feed:
         self._sockets.add(socket)
         socket.on_close(lambda: self.leave(socket))
         at = self._topic.position if after is None else min(_end_of(after), self._topic.position)
-        missed = _Missed(self._make(), self._path, at)
-        while at < self._topic.position and socket in self._sockets and not socket.closed:
-            upto = self._topic.position
-            told = await in_thread(partial(missed.take, upto))
-            for _, text in told:
-                socket.send(text)
-            at = told[-1][0] if told else upto
-            await socket.room(_WAITING_BYTES)
-        if socket in self._sockets and not socket.closed:
-            self._topic.join(socket.subscriber, mutable=drafts)
+        missed = _Missed(self._make(), self._log, at)
+        async with missed.closing():
+            while at < self._topic.position and socket in self._sockets and not socket.closed:
+                upto = self._topic.position
+                told = await missed.take(upto)
+                for _, text in told:
+                    socket.send(text)
+                at = told[-1][0] if told else upto
+                await socket.room(_WAITING_BYTES)
+            if socket in self._sockets and not socket.closed:
+                self._topic.join(socket.subscriber, mutable=drafts)
 
     def end(self, reason: str) -> None:
         """Part with everybody who follows."""
@@ -120,23 +121,37 @@ def _end_of(seq: int) -> int:
 
 
 class _Missed:
-    """The messages after a position, from the journal, a few at a time; read in threads.
+    """The messages after a position, from the log, a few at a time.
 
     Args:
         dialect: Sees every event from the first on, unless it remembers nothing.
-        path: The journal.
+        log: The bot's log.
         after: The position.
     """
 
-    def __init__(self, dialect: Dialect, path: Path, after: int) -> None:
+    def __init__(self, dialect: Dialect, log: BotLog, after: int) -> None:
         self._dialect = dialect
-        self._path = path
+        self._log = log
         self._after = after
         self._seq = 0 if dialect.remembers else max(0, (after + 1) // _PLACES - 1)
-        self._events: Iterator[Event] = iter(())
+        self._events: AsyncGenerator[Event, None] | None = None
         self._ready: deque[tuple[int, str]] = deque()
 
-    def take(self, upto: int) -> list[tuple[int, str]]:
+    @asynccontextmanager
+    async def closing(self) -> AsyncGenerator[None, None]:
+        """Close what is read from, at the end of the block."""
+        try:
+            yield
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        events, self._events = self._events, None
+        if events is not None:
+            with trio.CancelScope(shield=True):
+                await events.aclose()
+
+    async def take(self, upto: int) -> list[tuple[int, str]]:
         """Return the next messages with their positions; none if there are no more up to one.
 
         What lies after `upto` was not told to anybody yet: it is kept for the next time.
@@ -144,23 +159,24 @@ class _Missed:
         taken: list[tuple[int, str]] = []
         size = 0
         while len(taken) < _AT_A_TIME and size < _WAITING_BYTES:
-            if not self._ready and not self._see_more(upto):
+            if not self._ready and not await self._see_more(upto):
                 break
             if self._ready and self._ready[0][0] > upto:
                 break
             while self._ready and self._ready[0][0] <= upto:
                 taken.append(self._ready.popleft())
                 size += len(taken[-1][1])
+        await trio.lowlevel.checkpoint()
         return taken
 
-    def _see_more(self, upto: int) -> bool:
+    async def _see_more(self, upto: int) -> bool:
         """Show the dialect the next event, if one up to a position is there."""
         if self._seq >= upto // _PLACES:
             return False
-        event = next(self._events, None)
-        if event is None:  # the file has grown since
-            self._events = walk(self._path, self._seq)
-            event = next(self._events, None)
+        event = await self._next()
+        if event is None:  # the log has grown since
+            await self._close()
+            event = await self._next()
         if event is None:
             return False
         self._seq = event.seq
@@ -169,3 +185,8 @@ class _Missed:
             if position > self._after:
                 self._ready.append((position, text))
         return True
+
+    async def _next(self) -> Event | None:
+        if self._events is None:
+            self._events = self._log.read(self._seq)
+        return await anext(self._events, None)

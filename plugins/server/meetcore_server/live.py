@@ -15,11 +15,9 @@ from typing import TypeVar
 import trio
 from attrs import define, field
 
-from meetcore import BotHistory, Dialect, Draft, Event, RunningBot, StateChanged
+from meetcore import BotHistory, BotLog, BotStore, Dialect, Draft, Event, RunningBot, StateChanged
 from meetcore.gateway import BotRow
-from meetcore.log import journal_path
 from meetcore_server.feeds import Feed
-from meetcore_server.journal_reader import read_events
 from meetcore_server.served_socket import ServedSocket
 
 __all__ = ["LiveBot", "LiveBots"]
@@ -35,6 +33,7 @@ class LiveBot:
 
     Attributes:
         row: What the server knows about it.
+        log: Its events, for whoever follows.
         running: Where it runs, None before it does.
         history: Its history so far.
         feeds: The dialects it is followed in.
@@ -42,6 +41,7 @@ class LiveBot:
     """
 
     row: BotRow
+    log: BotLog
     running: RunningBot | None = None
     history: BotHistory = field(factory=BotHistory)
     feeds: dict[str, Feed] = field(factory=dict)
@@ -53,14 +53,13 @@ class LiveBot:
         known = self.feeds.get(variant)
         if known is not None:
             return known
-        path = journal_path(self.row.folder)
-        made = Feed(self.row.bot_id, variant, make, path)
+        made = Feed(self.row.bot_id, variant, make, self.log)
         if not made.remembers:
             async with self._in_turn:
                 made.stand_at(self.history.last_seq)
                 return self.feeds.setdefault(variant, made)
         while True:
-            async with aclosing(read_events(path, made.seq)) as events:
+            async with aclosing(self.log.read(made.seq)) as events:
                 async for event in events:
                     if event.seq > self.history.last_seq:
                         break  # nobody has been told of it yet
@@ -101,14 +100,17 @@ class LiveBots:
 
     Args:
         update: Brings a bot's row up to date with an event; durable on return.
-        woken: Called with a bot's id when its journal holds something new.
+        woken: Called with a bot's id when its log holds something new.
+        store: Where their logs are.
     """
 
     def __init__(
         self,
         update: Callable[[BotRow, Event], Awaitable[BotRow]],
         woken: Callable[[str], None],
+        store: BotStore,
     ) -> None:
+        self._store = store
         self._update = update
         self._woken = woken
         self._bots: dict[str, LiveBot] = {}
@@ -126,7 +128,7 @@ class LiveBots:
 
     def add(self, row: BotRow) -> LiveBot:
         """Take a bot in; `catch_up` brings its history."""
-        live = self._bots[row.bot_id] = LiveBot(row)
+        live = self._bots[row.bot_id] = LiveBot(row, self._store.log(row.bot_id))
         return live
 
     async def take(self, live: LiveBot, event: Event) -> None:
@@ -139,9 +141,9 @@ class LiveBots:
         self._woken(live.row.bot_id)
 
     async def catch_up(self, live: LiveBot) -> None:
-        """Take what the journal holds and was not taken yet."""
-        path = journal_path(live.row.folder)
-        async with aclosing(read_events(path, live.history.last_seq, urgent=True)) as events:
+        """Take what the log holds and was not taken yet."""
+        log = self._store.log(live.row.bot_id, urgent=True)
+        async with aclosing(log.read(live.history.last_seq)) as events:
             async for event in events:
                 await self.take(live, event)
 

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 import trio
 
-from meetcore.gateway import BodyTooLong, Reply, json_bytes
+from meetcore.gateway import BodyTooLong, BotFile, Reply, json_bytes
 
 __all__ = ["AsgiReceive", "AsgiScope", "AsgiSend", "read_body", "send_reply", "without_mark"]
 
@@ -154,17 +154,50 @@ def _requested(scope: AsgiScope, size: int) -> tuple[int, int] | None:
     return first, last
 
 
+class _LocalFile:
+    """A file of this machine, to be sent."""
+
+    def __init__(self, path: Path) -> None:
+        status = os.stat(path)
+        self.name = path.name
+        self.size = status.st_size
+        self.modified_at = status.st_mtime
+        self._path = path
+
+    def pieces(self, first: int, length: int) -> AsyncIterator[bytes]:
+        """Yield a part of it."""
+        return _pieces(self._path, first, length)
+
+
+class _FileOfBot:
+    """A file of a bot, to be sent, wherever it is kept."""
+
+    def __init__(self, file: BotFile) -> None:
+        self.name = file.about.name
+        self.size = file.about.size_bytes
+        self.modified_at = file.about.modified_at.timestamp()
+        self._file = file
+
+    def pieces(self, first: int, length: int) -> AsyncIterator[bytes]:
+        """Yield a part of it."""
+        return self._file.media.read(self._file.about.name, first, length)
+
+
 async def _send_file(
-    scope: AsgiScope, send: AsgiSend, reply: Reply, path: Path, receive: AsgiReceive | None
+    scope: AsgiScope,
+    send: AsgiSend,
+    reply: Reply,
+    given: Path | BotFile,
+    receive: AsgiReceive | None,
 ) -> None:
-    status = os.stat(path)
-    size = status.st_size
+    file = _FileOfBot(given) if isinstance(given, BotFile) else _LocalFile(given)
+    size = file.size
     kind = reply.media_type
     if kind == "application/octet-stream":
-        kind = mimetypes.guess_type(path.name)[0] or kind
+        kind = mimetypes.guess_type(file.name)[0] or kind
     headers = {
         "accept-ranges": "bytes",
-        "last-modified": email.utils.formatdate(status.st_mtime, usegmt=True),
+        "last-modified": email.utils.formatdate(file.modified_at, usegmt=True),
         **reply.headers,
     }
     try:
@@ -178,7 +211,7 @@ async def _send_file(
     if asked:
         headers["content-range"] = f"bytes {first}-{last}/{size}"
     answer = Reply(status=206 if asked else reply.status, headers=headers)
-    async with _closing(_pieces(path, first, last - first + 1)) as parts:
+    async with _closing(file.pieces(first, last - first + 1)) as parts:
         await _start(send, answer, kind, last - first + 1)
         await _send_parts(scope, send, parts, receive)
 

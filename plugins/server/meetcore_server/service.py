@@ -7,8 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -18,6 +17,8 @@ from attrs import evolve
 
 from meetcore import (
     BotHistory,
+    BotLog,
+    BotStore,
     Capability,
     Chunk,
     Command,
@@ -25,6 +26,7 @@ from meetcore import (
     Dialect,
     Event,
     JournalError,
+    MediaStore,
     MeetingLink,
     PrivateTargets,
     Segment,
@@ -49,11 +51,9 @@ from meetcore.gateway import (
     UserRow,
     WebhookTarget,
 )
-from meetcore.log import Wake, journal_path
+from meetcore.log import Wake
 from meetcore.model import brief
 from meetcore_server.feeds import Feed
-from meetcore_server.folder_deletion import delete_folder
-from meetcore_server.journal_reader import read_events, read_finalized, read_history
 from meetcore_server.live import LiveBots
 from meetcore_server.metrics import Metrics
 from meetcore_server.openings import Openings
@@ -87,6 +87,7 @@ class BotService(TranscriptReader):
 
     Args:
         stores: What is kept.
+        store: Where bots' logs and files are.
         specs: Makes specs of orders.
         limits: How many bots there may be.
         secret: For tokens.
@@ -99,6 +100,7 @@ class BotService(TranscriptReader):
     def __init__(
         self,
         stores: Stores,
+        store: BotStore,
         specs: Specs,
         *,
         limits: BotLimits,
@@ -108,12 +110,13 @@ class BotService(TranscriptReader):
         extra_key: str | None = None,
     ) -> None:
         self.stores = stores
+        self.store = store
         self.specs = specs
         self.anonymous_access = anonymous_access
         self.private_targets = private_targets
         self.metrics = Metrics()
         self.bot_ended = Wake()
-        self.live = LiveBots(self._update_row, self._wake)
+        self.live = LiveBots(self._update_row, self._wake, store)
         self.supervisor: BotSupervisor
         self.webhooks: WebhookDispatcher
         self._limits = limits
@@ -281,7 +284,6 @@ class BotService(TranscriptReader):
             bot_id=bot_id,
             user_id=client.user_id,
             key_id=client.key_id,
-            folder=(self.specs.config.out_dir / bot_id).absolute(),
             limits=self._limits,
         )
         if row.replayed:
@@ -432,15 +434,15 @@ class BotService(TranscriptReader):
                 return 0
             await self.transcriptions.forget(row.bot_id)
             self._stories.pop(row.bot_id, None)
-            remove = partial(delete_folder, row.folder)
-            count, stayed = await self.supervisor.in_thread(remove)
-            count += self._deleted_so_far.get(row.bot_id, 0)
-            if stayed:
+            deletion = await self.store.delete(row.bot_id)
+            count = deletion.files + self._deleted_so_far.get(row.bot_id, 0)
+            if deletion.stayed:
                 self._deleted_so_far[row.bot_id] = count
                 later = self.now() + timedelta(seconds=_DELETE_AGAIN_AFTER_S)
                 await self.stores.bots.delete_later(row.bot_id, later)
                 raise StorageUnavailable(
-                    f"Of the data of bot {row.bot_id} this could not be deleted: {stayed}.",
+                    f"Of the data of bot {row.bot_id} this could not be deleted: "
+                    f"{deletion.stayed}.",
                     "It is tried again by itself every 30 s.",
                 )
             await self.webhooks.after_deletion(row, count)
@@ -458,11 +460,11 @@ class BotService(TranscriptReader):
 
     # --- telling ------------------------------------------------------------------------------
 
-    def _journal(self, row: BotRow) -> Path:
-        path = journal_path(row.folder)
-        if row.deleted_at is not None or not path.is_file():
+    async def _log_of(self, row: BotRow) -> BotLog:
+        log = self.store.log(row.bot_id)
+        if row.deleted_at is not None or not await log.exists():
             raise BotGone(f"The data of bot {row.bot_id} was deleted.")
-        return path
+        return log
 
     async def history(self, row: BotRow) -> BotHistory:
         """Return a bot's history."""
@@ -470,8 +472,8 @@ class BotService(TranscriptReader):
         if live is not None:
             return live.history
         known = self._stories.pop(row.bot_id, None)
-        path = self._journal(row)
-        history = known or await read_history(path)
+        log = await self._log_of(row)
+        history = known or await log.history()
         if not history.ended:  # it is being ordered: who asks when it has ended would get this
             return history
         self._stories[row.bot_id] = history
@@ -481,19 +483,22 @@ class BotService(TranscriptReader):
 
     async def live_segments(self, row: BotRow, after_seq: int) -> AsyncGenerator[Segment, None]:
         """Yield what was transcribed live, in the order of speech, in its newest revision."""
-        async with aclosing(read_finalized(self._journal(row), after_seq)) as events:
+        log = await self._log_of(row)
+        async with aclosing(log.finalized(after_seq)) as events:
             async for event in events:
                 yield event.segment
 
     async def finalized(self, row: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
         """Yield the newest event of each segment, in the order of speech."""
-        async with aclosing(read_finalized(self._journal(row))) as events:
+        log = await self._log_of(row)
+        async with aclosing(log.finalized()) as events:
             async for event in events:
                 yield event
 
     async def events(self, row: BotRow, *, after: int = 0) -> AsyncGenerator[Event, None]:
         """Yield the events there are now."""
-        async with aclosing(read_events(self._journal(row), after)) as events:
+        log = await self._log_of(row)
+        async with aclosing(log.read(after)) as events:
             async for event in events:
                 yield event
 
@@ -517,7 +522,7 @@ class BotService(TranscriptReader):
         if live is not None:
             feed = await live.feed(variant, dialect)
         else:
-            feed = Feed(row.bot_id, variant, dialect, self._journal(row))
+            feed = Feed(row.bot_id, variant, dialect, await self._log_of(row))
             feed.stand_at((await self.history(row)).last_seq)
         await feed.follow(socket, after, drafts=drafts)
 
@@ -549,13 +554,11 @@ class BotService(TranscriptReader):
 
     # --- media and tokens ---------------------------------------------------------------------
 
-    def path_of(self, row: BotRow, relative: str) -> Path:
-        """Return where a file lies."""
-        path = (row.folder / relative).resolve()
-        inside = path.is_relative_to(row.folder.resolve())
-        if row.deleted_at is not None or not inside or not path.is_file():
-            raise BotGone(f"There is no file {relative!r} of bot {row.bot_id} any more.")
-        return path
+    async def media(self, row: BotRow) -> MediaStore:
+        """Return a bot's files."""
+        if row.deleted_at is not None or not await self.store.log(row.bot_id).exists():
+            raise BotGone(f"The data of bot {row.bot_id} was deleted.")
+        return self.store.media(row.bot_id)
 
     def media_url(
         self,
@@ -570,7 +573,7 @@ class BotService(TranscriptReader):
         """Return a URL that gives a file to whoever has it, for a time."""
         claims = {"b": row.bot_id, "p": relative, "k": client.key_id if client else None}
         token = self.sign("media", claims, expires_s=expires_s)
-        name = filename or Path(relative).name
+        name = filename or PurePosixPath(relative).name
         return f"{origin_url.rstrip('/')}/v1/media/{token}/{quote(name)}"
 
     def sign(self, purpose: str, claims: Mapping[str, Any], *, expires_s: float | None) -> str:

@@ -10,27 +10,23 @@ Each bot has a `Supervision`, a task of its own from which no trouble comes out.
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from datetime import datetime
-from functools import partial
 from typing import TypeVar
 
 import trio
 
-from meetcore import BotSpec, Fleet, MeetingLink, Plugins, StateChanged
+from meetcore import BotSpec, BotStore, Fleet, MeetingLink, Plugins, StateChanged
 from meetcore.gateway import BotRequest, BotRow, NotNow
-from meetcore_server.bot_supervision import Supervision, Trouble, write_beginning
+from meetcore.log import Threads
+from meetcore_server.bot_supervision import Supervision, Trouble, beginning
 from meetcore_server.live import LiveBot, LiveBots
-from meetcore_server.threads import Threads
 
 __all__ = ["BotSupervisor"]
 
 _LOG = logging.getLogger("meetcore.server")
 T = TypeVar("T")
 _WRITE_WITHIN_S = 20.0
-_REMOVE_WITHIN_S = 5.0
 _LOOKED_WITHIN_S = 20.0
 _WRITERS = 8
 
@@ -76,8 +72,13 @@ class BotSupervisor:
         self._threads = Threads(_WRITERS)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Return what a function gives that writes or looks at a bot's folder."""
+        """Return what a function gives that blocks for a moment."""
         return await self._threads.run(work, within_s=_WRITE_WITHIN_S)
+
+    @property
+    def store(self) -> BotStore:
+        """Where bots are found by their ids."""
+        return self.fleet.store
 
     @property
     def troubles(self) -> dict[str, Trouble]:
@@ -93,26 +94,10 @@ class BotSupervisor:
 
         Raises:
             StorageUnavailable, OSError, trio.TooSlowError: It could not be written down; nothing
-                of it is left in the folder.
+                of it is left in the store.
         """
-        given_up = False
-
-        def write() -> None:
-            try:
-                if not given_up:
-                    write_beginning(spec, link)
-            finally:
-                if given_up:  # it hung, and nobody waits for it any more
-                    shutil.rmtree(row.folder, ignore_errors=True)
-
-        try:
-            await self.in_thread(write)
-        except BaseException:
-            given_up = True
-            with trio.CancelScope(shield=True), suppress(trio.TooSlowError):
-                remove = partial(shutil.rmtree, row.folder, ignore_errors=True)
-                await self._threads.run(remove, within_s=_REMOVE_WITHIN_S)
-            raise
+        with trio.fail_after(_WRITE_WITHIN_S):
+            await self.store.begin(row.bot_id, beginning(spec, link))
         supervision = Supervision(self, self.live.add(row), spec)
         self._supervise(supervision)
         with trio.move_on_after(_LOOKED_WITHIN_S):

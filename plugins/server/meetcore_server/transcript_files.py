@@ -1,43 +1,51 @@
-"""Transcripts that were made of a bot's recording, as they lie in its folder. Blocks."""
+"""Transcripts that were made of a bot's recording, as they are among its files."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import datetime
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
-from meetcore import NameSource, Segment, Word, parse_time
+import trio
+
+from meetcore import MediaStore, NameSource, NoSuchFile, Segment, Word, parse_time
 from meetcore.gateway import NoSuchTranscript, RevisionState, TranscriptRevision
 
-__all__ = ["highest_number", "made_beside", "transcript_path", "transcript_segments"]
+__all__ = ["highest_number", "made_beside", "transcript_segments"]
 
 _FILES = "files"
 _NAME = re.compile(r"transcript-([0-9]{1,9})")
 
 
-def transcript_path(folder: Path, number: int) -> Path:
-    """Return where the sink `files` and `meetcore transcribe` keep a transcript as JSON."""
-    return folder / _FILES / f"transcript-{number}.json"
+def _name_of(number: int) -> str:
+    """Return what the sink `files` and `meetcore transcribe` call a transcript as JSON."""
+    return f"{_FILES}/transcript-{number}.json"
 
 
-def _numbers(folder: Path) -> list[int]:
-    found = (_NAME.fullmatch(path.stem) for path in (folder / _FILES).glob("transcript-*.*"))
-    return sorted({int(match[1]) for match in found if match})
+async def _numbers(media: MediaStore) -> list[int]:
+    found: set[int] = set()
+    async with aclosing(media.files(_FILES)) as files:
+        async for file in files:
+            match = _NAME.fullmatch(PurePosixPath(file.name).stem)
+            if match and PurePosixPath(file.name).parent == PurePosixPath(_FILES):
+                found.add(int(match[1]))
+    return sorted(found)
 
 
-def highest_number(folder: Path) -> int:
-    """Return the highest number of a transcript that lies there, 0 for none."""
-    return max(_numbers(folder), default=0)
+async def highest_number(media: MediaStore) -> int:
+    """Return the highest number of a transcript that is there, 0 for none."""
+    return max(await _numbers(media), default=0)
 
 
-def made_beside(folder: Path, bot_id: str, known: set[int]) -> list[TranscriptRevision]:
+async def made_beside(media: MediaStore, bot_id: str, known: set[int]) -> list[TranscriptRevision]:
     """Return what `meetcore transcribe` made beside the server; what is `known` is left out."""
     found: list[TranscriptRevision] = []
-    for number in _numbers(folder):
-        body = _body(transcript_path(folder, number)) if number not in known else None
+    for number in await _numbers(media):
+        body = await _body(media, number) if number not in known else None
         if body is None:
             continue
         found.append(
@@ -53,16 +61,15 @@ def made_beside(folder: Path, bot_id: str, known: set[int]) -> list[TranscriptRe
     return found
 
 
-def transcript_segments(folder: Path, number: int) -> list[Segment]:
+async def transcript_segments(media: MediaStore, number: int) -> list[Segment]:
     """Return a transcript, in the order of speech; one in which nothing was said has no file.
 
     Raises:
         NoSuchTranscript: The file cannot be read.
     """
-    path = transcript_path(folder, number)
-    if not path.exists():
+    if await media.stat(_name_of(number)) is None:
         return []
-    body = _body(path)
+    body = await _body(media, number)
     try:
         return [_segment(each) for each in (body or {})["segments"]]
     except (KeyError, TypeError, ValueError) as error:
@@ -72,10 +79,11 @@ def transcript_segments(folder: Path, number: int) -> list[Segment]:
         ) from error
 
 
-def _body(path: Path) -> dict[str, Any] | None:
+async def _body(media: MediaStore, number: int) -> dict[str, Any] | None:
     try:
-        body = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        data = await media.read_bytes(_name_of(number))
+        body = await trio.to_thread.run_sync(json.loads, data)
+    except (NoSuchFile, OSError, ValueError):
         return None
     return body if isinstance(body, dict) else None
 

@@ -107,7 +107,7 @@ class Transcriptions:
         config, language = self._config(asked)
         await self._until_over(row)
         await self._audio_s(row)
-        highest = await self._service.supervisor.in_thread(partial(highest_number, row.folder))
+        highest = await highest_number(self._service.store.media(row.bot_id))
         assert config.transcriber is not None
         made = await self._rows.insert(
             row.bot_id,
@@ -203,8 +203,8 @@ class Transcriptions:
             for each in await self._rows.of_bot(row.bot_id)
         ]
         known = {each.revision for each in asked}
-        look = partial(made_beside, row.folder, row.bot_id, known)
-        beside = await self._service.supervisor.in_thread(look) if row.ended else []
+        media = self._service.store.media(row.bot_id)
+        beside = await made_beside(media, row.bot_id, known) if row.ended else []
         live = [_live(row)] if row.transcriber is not None else []
         return [*live, *sorted([*asked, *beside], key=lambda each: each.revision)]
 
@@ -216,8 +216,7 @@ class Transcriptions:
         if made.state is not RevisionState.DONE:
             why = f": {made.error}" if made.error else ""
             raise NoSuchTranscript(f"Transcript {revision} is {made.state}{why}.")
-        read = partial(transcript_segments, row.folder, revision)
-        return await self._service.supervisor.in_thread(read)
+        return await transcript_segments(self._service.store.media(row.bot_id), revision)
 
     async def forget(self, bot_id: str) -> None:
         """End what is under way of a bot, and forget what was asked for."""
@@ -275,12 +274,13 @@ class Transcriptions:
         trouble: str | None = None
         try:
             audio_s = await self._audio_s(row)
-            await transcribe_in_process(
-                self._job(row, made),
-                limit_s=self._limits.base_s + self._limits.per_audio_s * audio_s,
-                progress=partial(self._progress.__setitem__, made.bot_id),
-                command=self._command,
-            )
+            async with self._service.store.checkout(row.bot_id) as folder:
+                await transcribe_in_process(
+                    self._job(folder, made),
+                    limit_s=self._limits.base_s + self._limits.per_audio_s * audio_s,
+                    progress=partial(self._progress.__setitem__, made.bot_id),
+                    command=self._command,
+                )
         except MeetcoreError as error:
             if isinstance(error, DatabaseUnavailable):
                 raise
@@ -298,7 +298,7 @@ class Transcriptions:
         with suppress(trio.TooSlowError, OSError):
             await self._service.supervisor.in_thread(remove_stale)
 
-    def _job(self, row: BotRow, made: TranscriptRevision) -> Mapping[str, Any]:
+    def _job(self, folder: Path, made: TranscriptRevision) -> Mapping[str, Any]:
         asked = TranscriptionRequest(
             transcriber=made.transcriber or "default",
             language=made.language,
@@ -309,7 +309,7 @@ class Transcriptions:
         files = [*config.plugin_files, *self._service.specs.plugin_files]
         settings = plain_settings(attrs.evolve(config, plugin_files=()))
         return {
-            "folder": str(Path(row.folder)),
+            "folder": str(folder),
             "revision": made.revision,
             "formats": list(_FORMATS),
             "settings": settings,

@@ -3,49 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from uuid import uuid4
 
-import trio
-
-from meetcore import BotHistory
+from meetcore import BotHistory, NoSuchFile
 from meetcore.gateway import BotGone, BotRow, Service, mixed_audio
 
 __all__ = ["mp4_path", "remux"]
 
-_SPARE = "making"
-
 
 async def mp4_path(service: Service, row: BotRow, history: BotHistory) -> str | None:
-    """Make the MP4 file beside the recording, once; return where it lies.
+    """Make the MP4 file beside the recording, once; return its name.
 
     None where nothing was recorded, it has been deleted, or it cannot be read.
     """
+    import av
+
     audio = mixed_audio(history)
     if audio is None:
         return None
-    relative = str(PurePosixPath(audio).with_suffix(".mp4"))
+    name = str(PurePosixPath(audio).with_suffix(".mp4"))
     try:
-        source = service.path_of(row, audio)
-    except BotGone:
+        await (await service.media(row)).derive(name, audio, remux)
+    except (BotGone, NoSuchFile, OSError, ValueError, av.error.FFmpegError):
         return None
-    made = await trio.to_thread.run_sync(_make, source, source.with_suffix(".mp4"))
-    return relative if made else None
-
-
-def _make(source: Path, target: Path) -> bool:
-    import av
-
-    if target.is_file():
-        return True
-    spare = target.with_name(f"{target.name}.{_SPARE}-{uuid4().hex}")
-    try:
-        remux(source, spare)
-        spare.replace(target)
-    except (OSError, ValueError, av.error.FFmpegError):
-        return False
-    finally:
-        spare.unlink(missing_ok=True)
-    return True
+    return name
 
 
 def remux(source: Path, target: Path) -> None:

@@ -20,6 +20,7 @@ from meetcore.gateway import (
     Request,
     Route,
     Scope,
+    bot_file,
     bots_of,
     history_of,
 )
@@ -152,7 +153,7 @@ class RecordingRoutes:
         row, file = await self._media_of(request)
         name = PurePosixPath(file.path).name
         return Reply(
-            file=self._service.path_of(row, file.path),
+            file=await bot_file(self._service, row, file.path),
             media_type=file.media_type,
             headers={"Content-Disposition": f'inline; filename="{name}"'},
         )

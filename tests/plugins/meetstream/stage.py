@@ -124,9 +124,9 @@ def enter(fake: FakeService, row: BotRow) -> None:
     fake.go(row, State.RECORDING)
 
 
-def files(row: BotRow) -> list[ArtifactWritten]:
+def files(fake: FakeService, row: BotRow) -> list[ArtifactWritten]:
     """Write what the recorder leaves."""
-    folder = row.folder / "files"
+    folder = fake.folder_of(row) / "files"
     folder.mkdir(exist_ok=True)
     made = []
     for kind, name, media_type, length_s in (
@@ -159,7 +159,7 @@ def leave(
     fake.go(row, State.LEAVING, reason)
     fake.go(row, State.PROCESSING)
     if media:
-        fake.happen(row, *files(row))
+        fake.happen(row, *files(fake, row))
     fake.go(row, State.COMPLETED, reason)
 
 

@@ -30,7 +30,9 @@ import trio
 from attrs import evolve, frozen
 
 from meetcore.gateway.records import BotRequest, Client
+from meetcore.log import log_reader
 from meetcore.log.journal import JOURNAL_NAME, decode_line, encode_line
+from meetcore.log.log_reader import FolderLog, walk
 from meetcore.model.dialect import NativeDialect
 from meetcore.model.events import (
     BotRequested,
@@ -46,8 +48,6 @@ from meetcore.model.events import (
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.model.roster import NameSource, Participant
 from meetcore.model.transcript import Segment, Word, spoken_order
-from meetcore_server import journal_reader
-from meetcore_server.journal_reader import read_finalized, walk
 from meetcore_server.live import LiveBot
 from meetcore_server.storage.accounts import OPERATOR_ID
 from meetcore_server.storage.bot_rows import BotFacts
@@ -179,9 +179,7 @@ async def place_meeting(out: Path, segments: int = SEGMENTS) -> int:
     async with open_database(f"sqlite:///{out}/server.db") as database:
         bots = BotRows(database)
         order = BotRequest(url=LINK, dialect="vexa")
-        await bots.insert(
-            order, facts, bot_id=BOT, user_id=OPERATOR_ID, key_id="open", folder=folder
-        )
+        await bots.insert(order, facts, bot_id=BOT, user_id=OPERATOR_ID, key_id="open")
         await bots.update(
             BOT,
             state=State.COMPLETED,
@@ -374,7 +372,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
             counted[event.type] += 1
         return event
 
-    monkeypatch.setattr(journal_reader, "decode_line", decode)
+    monkeypatch.setattr(log_reader, "decode_line", decode)
     return counted
 
 
@@ -405,13 +403,13 @@ async def test_segments_come_as_they_were_spoken_each_as_it_was_last_revised(
         for seq, segment in enumerate(told, 1):
             event = evolve(SegmentFinalized(segment=segment), bot_id=BOT, seq=seq, at=BEGAN)
             file.write(encode_line(event))
-    finalized = [event async for event in read_finalized(path)]
+    finalized = [event async for event in FolderLog(tmp_path).finalized()]
     revised = {40: 51, 7: 53, 3: 54}
     assert {event.seq for event in finalized} == {revised.get(n, n + 1) for n in range(50)}
     segments = [event.segment for event in finalized]
     assert segments == [told[event.seq - 1] for event in finalized]
     assert segments == sorted(segments, key=spoken_order)
-    later = [event.segment async for event in read_finalized(path, 52)]
+    later = [event.segment async for event in FolderLog(tmp_path).finalized(52)]
     assert later == sorted([told[52], told[53]], key=spoken_order)
 
 

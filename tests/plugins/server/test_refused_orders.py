@@ -6,8 +6,8 @@ import pytest
 from attrs import evolve
 
 from meetcore.gateway.records import NotNow
+from meetcore.log.folder_store import FolderStore
 from meetcore.model.errors import JournalFull, StorageUnavailable
-from meetcore_server import supervisor
 from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.errors import DatabaseUnavailable
 
@@ -42,16 +42,16 @@ ORDERS = {
 @pytest.fixture
 def full(monkeypatch):
     """Let the next orders fail to be written down; call it to make room again."""
-    whole = supervisor.write_beginning
+    whole = FolderStore._begin
 
     def fail(error):
-        def write(spec, link):
-            whole(spec, link)
+        def write(self, bot_id, head):
+            whole(self, bot_id, head)
             raise error
 
-        monkeypatch.setattr(supervisor, "write_beginning", write)
+        monkeypatch.setattr(FolderStore, "_begin", write)
 
-    fail.make_room = lambda: monkeypatch.setattr(supervisor, "write_beginning", whole)
+    fail.make_room = lambda: monkeypatch.setattr(FolderStore, "_begin", whole)
     return fail
 
 

@@ -18,7 +18,7 @@ import trio
 import meetcore
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.fleet.launching.in_process import InProcessLauncher
-from meetcore.fleet.who_runs import is_running
+from meetcore.log.who_runs import is_running
 
 from .running import PLUGIN, SHORT, STAY, http, ordered, serving, until
 

@@ -18,6 +18,7 @@ import trio_websocket
 import meetcore
 from meetcore.fleet.launching.in_process import InProcessLauncher, TaskBot
 from meetcore.gateway.records import BotRequest
+from meetcore.log.folder_store import FolderStore
 from meetcore.log.folders import journal_path
 from meetcore.log.journal import Journal
 from meetcore.model.events import StateChanged
@@ -56,8 +57,9 @@ KINDS = {**TROUBLES, "away": lambda: DatabaseUnavailable("The database is away."
 
 REACHED_BY = {
     # what a supervision awaits: how a bot comes there
-    "adopt": "order", "catch_up": "order", "launch": "order", "in_thread": "order",
-    "order_of": "resume", "forget": "resume", "_recover": "crash", "recover": "crash",
+    "adopt": "order", "catch_up": "order", "launch": "order", "exists": "resume",
+    "order_of": "resume", "forget": "resume", "_recover": "crash", "recover_bot": "crash",
+    "begin": "missing", "end": "missing", "runner": "order",
     "give_up": "lost", "perform": "stop", "tell": "lost",
     # and what these await in turn
     "update": "order", "items": "order", "gone": "order", "Feed.tell": "follow",
@@ -113,6 +115,15 @@ def let_it_befall(trouble: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Supervision, "_step", troubled_step)
     troubled(BotRows, "update", "update", lambda self, bot_id: bot_id)
     troubled(TaskBot, "gone", "gone", lambda self: self.bot_id)
+    if trouble.where == "runner":  # it is asked who runs a bot that cannot be waited for
+
+        async def cannot_be_waited_for(self):
+            await trio.lowlevel.checkpoint()
+            if self.bot_id in trouble.kinds:
+                raise RuntimeError("no such process of ours")
+            await self._gone.wait()
+
+        monkeypatch.setattr(TaskBot, "gone", cannot_be_waited_for)
     troubled(Feed, "tell", "Feed.tell", lambda self, event: event.bot_id)
     troubled(Feed, "show", "Feed.show", lambda self, draft: draft.bot_id)
     items = TaskBot.items
@@ -124,13 +135,13 @@ def let_it_befall(trouble: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
                 yield item
 
     monkeypatch.setattr(TaskBot, "items", troubled_items)
-    recover = supervision.recover
+    recover = supervision.recover_bot
 
-    async def troubled_recover(folder, **options):
-        await trouble.strike("recover", folder.name)
-        return await recover(folder, **options)
+    async def troubled_recover(store, bot_id, **options):
+        await trouble.strike("recover_bot", bot_id)
+        return await recover(store, bot_id, **options)
 
-    monkeypatch.setattr(supervision, "recover", troubled_recover)
+    monkeypatch.setattr(supervision, "recover_bot", troubled_recover)
 
 
 @pytest.fixture
@@ -148,14 +159,14 @@ async def row_without_a_server(server, trouble, kind, *, state=None, journal=Tru
     order = BotRequest(url=STAY)
     link, bot_id = its.specs.link(STAY), f"bot-{kind}"
     trouble.befall(bot_id, kind)
-    folder = (its.specs.config.out_dir / bot_id).absolute()
     row = await its.stores.bots.insert(
-        order, its._facts(order, link), bot_id=bot_id, user_id=1, key_id="k", folder=folder
+        order, its._facts(order, link), bot_id=bot_id, user_id=1, key_id="k"
     )
     if journal:
-        supervision.write_beginning(its.specs.spec(bot_id, order), link)
+        head = supervision.beginning(its.specs.spec(bot_id, order), link)
+        await its.store.begin(bot_id, head)
     if state is not None:
-        with_journal = Journal(journal_path(folder), bot_id)
+        with_journal = Journal(journal_path(its.store.workplace(bot_id)), bot_id)
         with_journal.append(StateChanged(state=state, previous=State.REQUESTED))
         with_journal.close()
     return row
@@ -170,18 +181,23 @@ async def befallen(server, client, trouble, kind: str, how: str, monkeypatch) ->
             server, trouble, kind, state=state, journal=trouble.where != "forget"
         )
         if how == "lost":
-            row_folder = row.folder
+            row_id = row.bot_id
 
-            async def nothing(folder, **options):
+            async def nothing(store, bot_id, **options):
                 await trio.lowlevel.checkpoint()
-                return [] if folder == row_folder else await whole(folder, **options)
+                return [] if bot_id == row_id else await whole(store, bot_id, **options)
 
-            whole = supervision.recover
-            monkeypatch.setattr(supervision, "recover", nothing)
+            whole = supervision.recover_bot
+            monkeypatch.setattr(supervision, "recover_bot", nothing)
         await its.supervisor.resume([row])
         return row.bot_id
     monkeypatch.setattr(service, "uuid4", lambda: f"bot-{kind}")
     trouble.befall(f"bot-{kind}", kind)
+    if how == "missing":
+        bot = await ordered(client, DENY, join_at="2099-01-01T00:00:00Z")
+        monkeypatch.undo_uuid()
+        shutil.rmtree(its.store.workplace(bot["id"]))
+        return bot["id"]
     with trio.fail_after(10):
         bot = await ordered(client, STAY if how in ("stop", "follow") else DENY)
     monkeypatch.undo_uuid()
@@ -223,6 +239,8 @@ async def test_whatever_fails_or_hangs_for_a_bot_its_siblings_record_on(
             for bot_id in sent:
                 if how == "follow":
                     nursery.start_soon(follow_to_the_end, server, bot_id)
+                elif how == "missing":
+                    nursery.start_soon(partial(client.post, f"/v1/bots/{bot_id}/stop"))
                 elif how == "stop":
                     await until(client, bot_id, "recording")
                     nursery.start_soon(partial(client.post, f"/v1/bots/{bot_id}/stop"))
@@ -262,8 +280,8 @@ WAITS_FOR_ITSELF = {
     "sleep", "sleep_forever", "wait", "checkpoint", "attempt", "ask", "write", "open_nursery",
     "_insist", "_step", "_before", "_end", "_look", "_launch", "_launch_in_time", "_launch_now",
     "_until_its_time", "_accompany", "_adopted", "_say_stop", "_give_up", "accompany",
-    "_deciding", "_in_turn", "run", "aclosing", "read_events", "events", "items", "take", "tell",
-    "show", "_alone", "stop", "reschedule", "in_thread", "_update", "order_of",
+    "_deciding", "_in_turn", "run", "aclosing", "read", "_begin_if_missing", "_end_as", "events",
+    "items", "take", "tell", "show", "_alone", "stop", "reschedule", "_update", "order_of",
 }  # fmt: skip
 
 
@@ -332,7 +350,7 @@ async def test_a_bot_whose_end_cannot_be_written_has_it_in_the_list_and_who_foll
     def full(*args: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(supervision, "_write_end", full)
+    monkeypatch.setattr(FolderStore, "_end", full)
     async with serving(tmp_path) as server, http(server) as client:
         bot = await ordered(client, DENY, join_at="2099-01-01T00:00:00Z")
         async with trio.open_nursery() as nursery:

@@ -137,9 +137,9 @@ def enter(fake: FakeService, row: BotRow) -> None:
     fake.go(row, State.RECORDING)
 
 
-def record(row: BotRow) -> ArtifactWritten:
+def record(fake: FakeService, row: BotRow) -> ArtifactWritten:
     """Write two seconds of a tone as the recorder does."""
-    path = row.folder / "files" / "mix.opus"
+    path = fake.folder_of(row) / "files" / "mix.opus"
     path.parent.mkdir(exist_ok=True)
     file = OpusFile(path, 24)
     tone = np.sin(np.arange(32_000) * 2 * np.pi * 440 / 16_000)
@@ -166,7 +166,7 @@ def leave(
     fake.go(row, State.LEAVING, reason)
     fake.go(row, State.PROCESSING)
     if media:
-        fake.happen(row, record(row))
+        fake.happen(row, record(fake, row))
     fake.go(row, State.COMPLETED, reason)
 
 

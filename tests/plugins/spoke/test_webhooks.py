@@ -192,14 +192,14 @@ async def test_the_mp4_plays_and_has_the_meetings_sound(tmp_path: Path) -> None:
         row = await new_bot(fake)
         play(fake, row)
         await told(fake)
-        with av.open(str(fake.path_of(row, "files/mix.mp4"))) as made:
+        with av.open(str(fake.folder_of(row) / "files/mix.mp4")) as made:
             assert "mp4" in made.format.name
             (stream,) = made.streams
             assert stream.codec_context.name == "opus"
             frames: Any = made.decode(stream)
             seconds = sum(frame.samples for frame in frames) / 48_000
         assert seconds == pytest.approx(2.0, abs=0.1)
-        assert sorted(path.name for path in (row.folder / "files").iterdir()) == [
+        assert sorted(path.name for path in (fake.folder_of(row) / "files").iterdir()) == [
             "mix.mp4",
             "mix.opus",
         ]
@@ -219,7 +219,7 @@ async def test_the_mp4_is_made_once_also_by_two_at_a_time(tmp_path: Path) -> Non
             for _ in range(4):
                 nursery.start_soon(make)
         assert made == ["files/mix.mp4"] * 4
-        assert len(list((row.folder / "files").iterdir())) == 2
+        assert len(list((fake.folder_of(row) / "files").iterdir())) == 2
 
 
 @pytest.mark.parametrize("content", [None, b"", b"this is no recording"])
@@ -233,7 +233,7 @@ async def test_without_a_recording_that_plays_there_is_no_link(
             leave(fake, row, media=False)
         else:
             leave(fake, row)
-            fake.path_of(row, "files/mix.opus").write_bytes(content)
+            (fake.folder_of(row) / "files/mix.opus").write_bytes(content)
         assert (await told(fake))[-1]["data"]["mp4"] == ""
 
 

@@ -101,7 +101,7 @@ class VexaFake:
 
     def record(self, row: BotRow) -> None:
         """Leave a recording."""
-        path = row.folder / "files" / "mix.opus"
+        path = self.fake.folder_of(row) / "files" / "mix.opus"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"OggS and so on")
         self.fake.happen(
@@ -153,7 +153,7 @@ async def open_vexa(folder: Path) -> AsyncIterator[VexaFake]:
 async def content(reply: Reply) -> Any:
     """Return the body of an answer: JSON, bytes of a file, or None."""
     if reply.file is not None:
-        return reply.file.read_bytes()
+        return await reply.file.media.read_bytes(reply.file.about.name)
     if reply.stream is not None:
         raw = b"".join([piece async for piece in reply.stream])
         return json.loads(raw) if reply.media_type == "application/json" else raw

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +12,8 @@ import trio
 from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 
-from meetcore import State, StorageUnavailable, __version__
+from meetcore import MeetcoreError, State, StorageUnavailable, __version__
+from meetcore.model import brief
 from meetcore_server.metrics import Metrics
 from meetcore_server.service import BotService
 
@@ -43,8 +42,8 @@ async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]
             await service.stores.bots.database.do(lambda c: c.scalar(sa.select(1)))
     except (StorageUnavailable, trio.TooSlowError) as error:
         trouble = str(error) or "the database does not answer"
-    if not trouble and not os.access(_existing(service), os.W_OK):
-        trouble = "the bots' folder cannot be written"
+    if not trouble:
+        trouble = await _store_in_trouble(service)
     if not trouble:
         trouble = _disk_in_trouble(service)
     if not trouble:
@@ -53,17 +52,27 @@ async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]
     return Response(body, status_code=503 if trouble else 200)
 
 
+async def _store_in_trouble(service: BotService) -> str:
+    try:
+        with trio.fail_after(_READY_WITHIN_S):
+            return await service.store.trouble()
+    except (MeetcoreError, OSError) as error:
+        return brief(error)
+    except trio.TooSlowError:
+        return "the store does not answer"
+
+
 def _disk_in_trouble(service: BotService) -> str:
-    held = {"the bots' folder": Path(_existing(service))}
-    if (file := service.stores.bots.database.file) is not None:
-        held["the database"] = file.absolute().parent
-    for what, folder in held.items():
-        try:
-            left = shutil.disk_usage(folder).free
-        except OSError as error:
-            return f"the disk that holds {what} cannot be asked: {error.strerror}"
-        if left < _LEAST_FREE_BYTES:
-            return f"the disk that holds {what} has {left / 1e6:.1f} MB left"
+    """Return what is wrong with the disk of SQLite's file."""
+    file = service.stores.bots.database.file
+    if file is None:
+        return ""
+    try:
+        left = shutil.disk_usage(file.absolute().parent).free
+    except OSError as error:
+        return f"the disk that holds the database cannot be asked: {error.strerror}"
+    if left < _LEAST_FREE_BYTES:
+        return f"the disk that holds the database has {left / 1e6:.1f} MB left"
     return ""
 
 
@@ -77,13 +86,6 @@ def _bots_in_trouble(service: BotService) -> str:
         return ""
     bot_id, detail = next(iter(troubles.items()))
     return f"{len(troubles)} bots cannot be seen through now; of {bot_id}: {detail}"
-
-
-def _existing(service: BotService) -> str:
-    path = service.specs.config.out_dir.absolute()
-    while not path.exists():
-        path = path.parent
-    return str(path)
 
 
 @get(

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from meetcore.gateway import BotGone, Reply
+from meetcore.gateway import BotGone, Reply, bot_file
 from meetcore_server.openings import Openings
 from meetcore_server.responses import send_reply
 from meetcore_server.service import BotService
@@ -43,9 +43,9 @@ async def _media(token: str, service: BotService) -> ASGIResponse:
     if key_id is not None and not await service.key_is_valid(key_id):
         raise BotGone("The key that this link was made for is not valid any more.")
     row = await service.stores.bots.get(str(claims["b"]))
-    path = service.path_of(row, str(claims["p"]))
+    file = await bot_file(service, row, str(claims["p"]))
     headers = {"cache-control": "private, no-store"}
-    return _FileAnswer(Reply(file=path, headers=headers), service.openings, key_id)
+    return _FileAnswer(Reply(file=file, headers=headers), service.openings, key_id)
 
 
 @get(

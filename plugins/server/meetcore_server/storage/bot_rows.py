@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -65,7 +64,6 @@ def bot_row(row: sa.Row[Any]) -> BotRow:
     values: dict[str, Any] = dict(row._mapping)
     values["state"] = State(values["state"])
     values["reason"] = EndReason(values["reason"]) if values["reason"] is not None else None
-    values["folder"] = Path(values["folder"])
     return BotRow(**values)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -99,7 +98,6 @@ class BotRows:
         bot_id: str,
         user_id: int,
         key_id: str,
-        folder: Path,
         limits: BotLimits | None = None,
     ) -> BotRow:
         """Keep an order; return the bot, or with `replayed` the one its idempotency key made.
@@ -124,7 +122,6 @@ class BotRows:
                 "bot_id": bot_id,
                 "user_id": user_id,
                 "key_id": key_id,
-                "folder": str(folder),
                 "created_at": now,
                 "updated_at": now,
                 "last_seq": 0,

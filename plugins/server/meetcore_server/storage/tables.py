@@ -86,7 +86,6 @@ bots = sa.Table(
     sa.Column("transcriber", CleanText()),
     sa.Column("metadata", sa.JSON(), nullable=False),
     sa.Column("extras", sa.JSON(), nullable=False),
-    sa.Column("folder", CleanText(), nullable=False),
     sa.Column("order", sa.JSON(), nullable=False),
     sa.Column("last_seq", BigNumber(), nullable=False),
     sa.Column("idempotency_hash", sa.Text()),

@@ -8,7 +8,6 @@ import json
 import pkgutil
 from datetime import UTC, datetime
 from enum import Enum
-from pathlib import Path
 
 import pytest
 
@@ -41,7 +40,7 @@ ROW = BotRow(
     number=1, bot_id="b", user_id=1, key_id="k", dialect="native", platform="zoom",
     native_id="1", public_url="u", url="u", name="n", state=State.RECORDING,
     created_at=datetime(2026, 1, 1, tzinfo=UTC), updated_at=datetime(2026, 1, 2, tzinfo=UTC),
-    folder=Path("/b"), metadata={"a": "b"},
+    metadata={"a": "b"},
 )  # fmt: skip
 SAMPLES = {
     "row": ROW, "state": State.PAUSED, "platforms": [("zoom", ["z"])], "known": ["name"],

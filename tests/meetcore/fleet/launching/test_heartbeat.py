@@ -13,7 +13,8 @@ import trio
 import meetcore
 from meetcore.fleet.launching import heartbeat as pulse
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
-from meetcore.fleet.who_runs import is_running
+from meetcore.log.folder_store import FolderStore
+from meetcore.log.who_runs import is_running
 from tests.meetcore.fleet.launching.test_child_process import spec, state_reached
 
 STAY = "https://meet.google.com/stay-x"
@@ -82,7 +83,8 @@ async def test_the_longest_duration_is_kept_for_a_process_that_cannot(tmp_path, 
             nursery.cancel_scope.cancel()
         async with trio.open_nursery() as nursery:  # the next launcher knows it, too
             again = ChildProcessLauncher(unresponsive_limit_s=None)
-            adopted = await again.adopt("b-1", tmp_path / "b-1", nursery)
+            again.store = FolderStore(tmp_path)
+            adopted = await again.adopt("b-1", nursery)
             assert adopted is not None
             await adopted.gone()
     end = (await recovered(tmp_path / "b-1"))[-1]

@@ -14,6 +14,7 @@ import meetcore
 from meetcore.fleet.launching.child_bot import ChildBot
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.fleet.launching.sockets import socket_path
+from meetcore.log.folder_store import FolderStore
 from meetcore.model.errors import CommandRefused
 
 
@@ -45,7 +46,8 @@ async def test_a_process_that_has_its_journal_and_does_not_listen_yet_is_waited_
 
             nursery.start_soon(listen_later)
             launcher = ChildProcessLauncher(stop_with_launcher=False)
-            bot = await launcher.adopt("b-1", folder, nursery)
+            launcher.store = FolderStore(folder.parent)
+            bot = await launcher.adopt("b-1", nursery)
             assert bot is not None
             nursery.cancel_scope.cancel()
 
@@ -54,7 +56,9 @@ async def test_one_that_never_listens_is_not_adopted(tmp_path, autojump_clock):
     folder = tmp_path / "b-1"
     with process_at(folder, listens=False):
         async with trio.open_nursery() as nursery:
-            assert await ChildProcessLauncher().adopt("b-1", folder, nursery) is None
+            launcher = ChildProcessLauncher()
+            launcher.store = FolderStore(folder.parent)
+            assert await launcher.adopt("b-1", nursery) is None
     assert trio.current_time() < 6
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 from meetcore.gateway.records import BotRequest, BotRow
@@ -42,6 +41,5 @@ async def insert(
         bot_id=bot_id or str(uuid.uuid4()),
         user_id=user_id,
         key_id=key_id,
-        folder=Path("/srv/bots/x"),
         limits=limits,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,7 +61,6 @@ async def test_a_bot_is_kept_as_it_was_ordered(database_url: str) -> None:
             bot_id="b-1",
             user_id=1,
             key_id="k",
-            folder=Path("/srv/b-1"),
         )
         assert (row.number, row.state, row.scheduled_for, row.replayed) == (
             1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -65,6 +66,11 @@ async def test_a_database_of_a_later_version_is_refused(new_database_url: str) -
             pass
 
 
+def source_columns(columns: list[sa.Column[Any]]) -> list[sa.Column[Any]]:
+    """Return those that the newest version has, too."""
+    return [column for column in columns if column.name != "folder"]
+
+
 def copy_at(version: str, source_url: str, url: str) -> None:
     """Make a database as a version of the migrations had it, with keys and bots of another."""
     source, copy = find_place(source_url).engine, find_place(url).engine
@@ -76,8 +82,9 @@ def copy_at(version: str, source_url: str, url: str) -> None:
         for name in ("keys", "bots"):
             table = there.tables[name]
             columns = [column for column in table.c if column.name != "number"]
-            for row in reading.execute(sa.select(*columns)):
-                connection.execute(sa.insert(table).values(row._asdict()))
+            for row in reading.execute(sa.select(*source_columns(columns))):
+                values = {**row._asdict(), **({"folder": "/srv/b"} if name == "bots" else {})}
+                connection.execute(sa.insert(table).values(values))
 
 
 async def test_a_database_of_the_first_version_is_upgraded_with_its_keys_and_bots(
@@ -121,3 +128,4 @@ def test_the_migrations_are_in_the_wheel(tmp_path: Path) -> None:
     assert f"{folder}/versions/v0001_first.py" in names
     assert f"{folder}/versions/v0002_limits_of_keys.py" in names
     assert f"{folder}/versions/v0003_transcriptions.py" in names
+    assert f"{folder}/versions/v0004_bots_by_id.py" in names

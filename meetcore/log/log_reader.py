@@ -1,5 +1,7 @@
 """Journals as somebody else writes them: read in threads, a piece at a time, skipping cheaply.
 
+`FolderLog` is the log of a bot whose journal lies on this machine.
+
 A line begins with its type and number, so that what is not wanted is passed over without being
 decoded: to read the segments only costs little. Where every 256th line ends is remembered, so that
 whoever goes on in a long journal, as those who follow it do at each event, does not pass over it
@@ -14,7 +16,7 @@ from __future__ import annotations
 import logging
 import re
 from array import array
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -22,11 +24,15 @@ from typing import BinaryIO, TypeVar
 
 import trio
 
-from meetcore import BotHistory, Event, EventLost, SegmentFinalized
-from meetcore.log import decode_line, lost, pieces
-from meetcore_server.threads import Threads
+from meetcore.log.folders import journal_path
+from meetcore.log.journal import decode_line, pieces
+from meetcore.log.salvage import lost
+from meetcore.log.threads import Threads
+from meetcore.model.events import Event, EventLost, SegmentFinalized
+from meetcore.model.history import BotHistory
+from meetcore.plugin.store import BotLog
 
-__all__ = ["in_thread", "read_events", "read_finalized", "read_history", "walk"]
+__all__ = ["FolderLog", "in_thread", "walk"]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
@@ -39,7 +45,7 @@ _TIMES = re.compile(rb'"start_s":' + _NUMBER + rb',"end_s":' + _NUMBER + rb"[,}]
 _AT_A_TIME = 200
 _SEGMENT = SegmentFinalized.type.encode()
 _LOST = EventLost.type.encode()
-_LOG = logging.getLogger("meetcore.server")
+_LOG = logging.getLogger("meetcore.log")
 _REMEMBERED_EVERY = 256
 _JOURNALS_REMEMBERED = 1024
 _THREADS = 2
@@ -151,29 +157,19 @@ def _say_damaged(path: Path, seq: int) -> None:
     _LOG.error("the journal %s is damaged: event %d cannot be read", path, seq)
 
 
-def walk(path: Path, after: int = 0, *, only: bytes | None = None) -> Iterator[Event]:
-    """Yield the events of a journal after a number, of one type only if it is given.
+def walk(path: Path, after: int = 0, *, only: Collection[bytes] | None = None) -> Iterator[Event]:
+    """Yield the events of a journal after a number, of some types only if they are given.
 
     Ends at a last line that is not whole: it is being written, or the end is torn. For an event
     whose line is damaged `event.lost` is yielded.
     """
     near: Event | None = None
     for kind, seq, _, line in _lines(path, after):
-        if only is not None and kind != only:
+        if only is not None and kind not in only:
             continue
         near = _decoded(path, line, seq, near)
-        if only is None or near.type.encode() == only:
+        if only is None or near.type.encode() in only:
             yield near
-
-
-async def read_events(
-    path: Path, after: int = 0, *, only: bytes | None = None, urgent: bool = False
-) -> AsyncGenerator[Event, None]:
-    """Yield the events there are, a few hundred in memory at a time. `urgent` as for threads."""
-    events = walk(path, after, only=only)
-    while batch := await in_thread(partial(_take, events), urgent=urgent):
-        for event in batch:
-            yield event
 
 
 def _take(events: Iterator[E]) -> list[E]:
@@ -220,19 +216,6 @@ def _at(path: Path, places: Iterable[int]) -> Iterator[SegmentFinalized]:
                 yield event
 
 
-async def read_finalized(path: Path, after: int = 0) -> AsyncGenerator[SegmentFinalized, None]:
-    """Yield the newest event of each segment, if it came after a number, in the order of speech.
-
-    Withdrawn ones only after a number: whoever read them before has to learn that they are gone.
-    Keeps in memory where each of them lies, not the segments; each is decoded once.
-    """
-    events = _at(path, await in_thread(partial(_newest, path, after)))
-    while batch := await in_thread(partial(_take, events)):
-        for event in batch:
-            if after or not event.segment.withdrawn:
-                yield event
-
-
 def _history(path: Path) -> BotHistory:
     history = BotHistory()
     near: Event | None = None
@@ -250,6 +233,44 @@ def _history(path: Path) -> BotHistory:
     return history
 
 
-async def read_history(path: Path) -> BotHistory:
-    """Return what a journal says so far."""
-    return await in_thread(partial(_history, path))
+class FolderLog(BotLog):
+    """The log of a bot in a folder of this machine.
+
+    Args:
+        folder: The folder.
+        urgent: As in `BotStore.log`.
+    """
+
+    def __init__(self, folder: Path, *, urgent: bool = False) -> None:
+        self.bot_id = folder.name
+        self._path = journal_path(folder)
+        self._urgent = urgent
+
+    async def exists(self) -> bool:
+        """Return whether there is a journal."""
+        return await in_thread(self._path.is_file, urgent=self._urgent)
+
+    async def read(
+        self, after: int = 0, *, types: Collection[type[Event]] | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Yield the events there are now, a few hundred in memory at a time."""
+        only = {each.type.encode() for each in types} if types is not None else None
+        events = walk(self._path, after, only=only)
+        while batch := await in_thread(partial(_take, events), urgent=self._urgent):
+            for event in batch:
+                yield event
+
+    async def finalized(self, after: int = 0) -> AsyncGenerator[SegmentFinalized, None]:
+        """Yield the newest event of each segment, in the order of speech.
+
+        Keeps in memory where each of them lies, not the segments; each is decoded once.
+        """
+        events = _at(self._path, await in_thread(partial(_newest, self._path, after)))
+        while batch := await in_thread(partial(_take, events)):
+            for event in batch:
+                if after or not event.segment.withdrawn:
+                    yield event
+
+    async def history(self) -> BotHistory:
+        """Return what the journal says so far."""
+        return await in_thread(partial(_history, self._path), urgent=self._urgent)

@@ -7,6 +7,7 @@ that went away) is left to itself, and another may run in its place.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import TypeVar
 
 import trio
@@ -26,8 +27,10 @@ class Threads:
     def __init__(self, most: int) -> None:
         self._places = trio.CapacityLimiter(most)
 
-    async def run(self, work: Callable[[], T], *, within_s: float) -> T:
+    async def run(self, work: Callable[[], T], *, within_s: float = inf) -> T:
         """Return what `work` gives. To wait for a place counts for no deadline.
+
+        Whoever is cancelled, by a deadline of its own too, does not wait for the thread.
 
         Raises:
             trio.TooSlowError: It did not come back within the time; it may still be done.

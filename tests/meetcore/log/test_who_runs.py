@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from meetcore.fleet.who_runs import Runner, is_running, note_runner, runner_of
 from meetcore.log.journal import Journal
+from meetcore.log.who_runs import is_running, note_runner, runner_of
+from meetcore.plugin.store import Runner
 
 
 def test_nobody_runs_a_bot_that_is_not_there_or_whose_journal_is_free(tmp_path):

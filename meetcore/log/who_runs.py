@@ -12,28 +12,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
-
 from meetcore.log.folders import journal_path, private_file
+from meetcore.plugin.store import Runner
 
-__all__ = ["Runner", "is_running", "note_runner", "runner_of"]
+__all__ = ["RUNNER_NAME", "is_running", "note_runner", "runner_of"]
 
-_NAME = "process.json"
-
-
-@frozen(kw_only=True)
-class Runner:
-    """The process that runs a bot.
-
-    Attributes:
-        pid: Its number, which is that of its process group, too; None where it left none: it runs
-            the bot as one task of many.
-        max_duration_s: How long the bot may be in the call at most, for whoever has to end it
-            when it does not answer; None where nothing says so.
-    """
-
-    pid: int | None = None
-    max_duration_s: float | None = None
+RUNNER_NAME = "process.json"
 
 
 def is_running(folder: Path) -> bool:
@@ -63,12 +47,12 @@ def note_runner(folder: Path, runner: Runner) -> None:
         OSError: It cannot be written.
     """
     note = {"pid": runner.pid, "max_duration_s": runner.max_duration_s}
-    private_file(folder / _NAME).write_text(json.dumps(note))
+    private_file(folder / RUNNER_NAME).write_text(json.dumps(note))
 
 
 def _noted(folder: Path) -> Runner:
     try:
-        note: dict[str, Any] = json.loads((folder / _NAME).read_text())
+        note: dict[str, Any] = json.loads((folder / RUNNER_NAME).read_text())
         longest = note.get("max_duration_s")
         return Runner(
             pid=int(note["pid"]), max_duration_s=float(longest) if longest is not None else None
