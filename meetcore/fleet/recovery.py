@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import aclosing
 from pathlib import Path
 
 import trio
@@ -116,14 +117,15 @@ async def recover_all(
     """
     done: list[RecoveredBot] = []
     await trio.to_thread.run_sync(remove_stale)
-    async for record in store.records():
-        try:
-            done += await _recover_stored(store, record.bot_id, plugins, config)
-        except JournalBusy:
-            continue
-        except (MeetcoreError, OSError, trio.TooSlowError) as error:
-            place = store.workplace(record.bot_id)
-            done.append(RecoveredBot(record.bot_id, place, trouble=[brief(error)]))
+    async with aclosing(store.records()) as records:
+        async for record in records:
+            try:
+                done += await _recover_stored(store, record.bot_id, plugins, config)
+            except JournalBusy:
+                continue
+            except (MeetcoreError, OSError, trio.TooSlowError) as error:
+                place = store.workplace(record.bot_id)
+                done.append(RecoveredBot(record.bot_id, place, trouble=[brief(error)]))
     return done
 
 

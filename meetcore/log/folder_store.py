@@ -292,6 +292,11 @@ class FolderStore(BotStore):
         """Return the bot's folder: what it writes is kept where it is."""
         return self.folder / check_bot_id(bot_id)
 
+    async def prepare(self, bot_id: str) -> None:
+        """Make the bot's folder."""
+        folder = self.workplace(bot_id)
+        await _in_thread(partial(make_bot_folder, folder.parent, folder.name))
+
     async def begin(self, bot_id: str, head: Sequence[Event]) -> None:
         """Make a bot's folder and write the beginning of its journal, down to the disk."""
         folder = self.workplace(bot_id)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -164,11 +164,12 @@ class BotLog(ABC):
         """
         at = after
         while True:
-            async for event in self.read(at):
-                at = event.seq
-                yield event
-                if isinstance(event, StateChanged) and event.state in TERMINAL:
-                    return
+            async with aclosing(self.read(at)) as events:
+                async for event in events:
+                    at = event.seq
+                    yield event
+                    if isinstance(event, StateChanged) and event.state in TERMINAL:
+                        return
             await trio.sleep(FOLLOW_EVERY_S)
 
     async def finalized(self, after: int = 0) -> AsyncGenerator[SegmentFinalized, None]:
@@ -177,9 +178,10 @@ class BotLog(ABC):
         Withdrawn ones only after a `seq`: whoever read them before has to learn that they are gone.
         """
         newest: dict[str, SegmentFinalized] = {}
-        async for event in self.read(types=(SegmentFinalized,)):
-            if isinstance(event, SegmentFinalized):
-                newest[event.segment.id] = event
+        async with aclosing(self.read(types=(SegmentFinalized,))) as events:
+            async for event in events:
+                if isinstance(event, SegmentFinalized):
+                    newest[event.segment.id] = event
         order = sorted(
             newest.values(), key=lambda e: (e.segment.start_s, e.segment.end_s, e.segment.id)
         )
@@ -190,8 +192,9 @@ class BotLog(ABC):
     async def history(self) -> BotHistory:
         """Return what the log says so far."""
         history = BotHistory()
-        async for event in self.read():
-            history.take(event)
+        async with aclosing(self.read()) as events:
+            async for event in events:
+                history.take(event)
         return history
 
 
@@ -235,7 +238,8 @@ class MediaStore(ABC):
         Raises:
             NoSuchFile: There is none.
         """
-        return b"".join([piece async for piece in self.read(name)])
+        async with aclosing(self.read(name)) as pieces:
+            return b"".join([piece async for piece in pieces])
 
     @asynccontextmanager
     async def local(self, name: str) -> AsyncIterator[Path]:
@@ -246,8 +250,11 @@ class MediaStore(ABC):
         """
         with tempfile.TemporaryDirectory(prefix="meetcore-") as folder:
             path = Path(folder, PurePosixPath(name).name)
-            async with await trio.open_file(path, "wb") as file:
-                async for piece in self.read(name):
+            async with (
+                await trio.open_file(path, "wb") as file,
+                aclosing(self.read(name)) as pieces,
+            ):
+                async for piece in pieces:
                     await file.write(piece)
             yield path
 
@@ -299,6 +306,14 @@ class BotStore(ABC):
     @abstractmethod
     def workplace(self, bot_id: str) -> Path:
         """Return the folder of this machine in which a bot works, and its journal is."""
+
+    @abstractmethod
+    async def prepare(self, bot_id: str) -> None:
+        """Make a bot's workplace ready, with the log it has so far, before it runs here.
+
+        Raises:
+            StorageUnavailable: It cannot be made, or what is there cannot be had.
+        """
 
     @abstractmethod
     async def begin(self, bot_id: str, head: Sequence[Event]) -> None:

@@ -85,7 +85,7 @@ async def test_killed_in_mid_call_the_bot_ends_as_crashed_and_leaves_nothing(
         os.kill(victims[0].pid, signal.SIGKILL)
         killed_at = trio.current_time()
         end = await bot.wait_ended()
-        assert trio.current_time() - killed_at < 15
+        assert trio.current_time() - killed_at < 60
     assert (end.state, end.reason) == ("failed", "crashed")
     events = journal_of(bot)
     assert end_of(events) == end

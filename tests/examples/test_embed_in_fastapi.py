@@ -83,7 +83,7 @@ async def test_ctrl_c_with_an_open_stream_ends_the_program_and_the_bot_has_left(
         async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
             bot_id = (await client.post("/bots", params={"link": STAY})).json()["id"]
         port = int(url.rpartition(":")[2])
-        with trio.fail_after(30):
+        with trio.fail_after(90):
             async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
                 await stream.send_all(
                     f"GET /bots/{bot_id}/events HTTP/1.1\r\nHost: a\r\n\r\n".encode()

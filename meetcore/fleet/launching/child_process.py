@@ -12,7 +12,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -130,10 +130,11 @@ class ChildProcessLauncher(Launcher):
     async def list(self) -> list[str]:
         """Return the bots that run on this machine."""
         here: list[str] = []
-        async for record in self.store.records():
-            place = self.store.workplace(record.bot_id)
-            if await trio.to_thread.run_sync(is_running, place):
-                here.append(record.bot_id)
+        async with aclosing(self.store.records()) as records:
+            async for record in records:
+                place = self.store.workplace(record.bot_id)
+                if await trio.to_thread.run_sync(is_running, place):
+                    here.append(record.bot_id)
         return here
 
     async def adopt(self, bot_id: str, nursery: trio.Nursery) -> ChildBot | None:

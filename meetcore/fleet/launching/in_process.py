@@ -13,6 +13,7 @@ from meetcore.audio.chunk import Chunk
 from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.live_audio import LiveAudio
+from meetcore.log.folder_store import store_of
 from meetcore.model.commands import Command
 from meetcore.model.config import load_config, written
 from meetcore.model.drafts import Draft
@@ -86,10 +87,14 @@ class InProcessLauncher(Launcher):
         if self._plugins is None:
             self._plugins = Plugins(files=spec.plugin_files)
         ears = LiveAudio()
+        config = load_config(overrides=written(spec.settings), environ={})
+        store = store_of(config, self._plugins)
+        await store.prepare(spec.bot_id)
         bot = prepare_bot(
             spec.url,
-            load_config(overrides=written(spec.settings), environ={}),
+            config,
             self._plugins,
+            store=store,
             bot_id=spec.bot_id,
             platform=spec.platform,
             sinks=[ears],

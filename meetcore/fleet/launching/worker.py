@@ -34,6 +34,7 @@ from meetcore.fleet.launching.protocol import (
     json_frame,
 )
 from meetcore.fleet.launching.sockets import socket_path
+from meetcore.log.folder_store import store_of
 from meetcore.model.config import load_config, written
 from meetcore.model.errors import MeetcoreError
 from meetcore.model.events import BotUnresponsive, Event
@@ -196,10 +197,14 @@ async def run(spec: BotSpec) -> None:
     """Run a bot to its end, and serve whoever connects."""
     config = load_config(overrides=written(spec.settings), environ={})
     ears = LiveAudio()
+    plugins = Plugins(files=spec.plugin_files)
+    store = store_of(config, plugins)
+    await store.prepare(spec.bot_id)
     bot = prepare_bot(
         spec.url,
         config,
-        Plugins(files=spec.plugin_files),
+        plugins,
+        store=store,
         bot_id=spec.bot_id,
         platform=spec.platform,
         sinks=[ears],

@@ -33,7 +33,7 @@ async def test_enter_is_done_and_give_up_gives_up_but_only_while_it_is_asked(
     async with stage.bot(tmp_path) as bot, trio.open_nursery() as nursery:
         nursery.start_soon(take_answers, bot, file)
         stage.events.observe(PersonNeeded("captcha"))
-        with trio.fail_after(10):
+        with trio.fail_after(90):
             for typed, count in ((b"what?\n\n", 1), (b"Give  up\n", 2)):
                 os.write(person, typed)
                 while len(stage.answers) < count:  # noqa: ASYNC110 (a terminal has no event)
@@ -57,7 +57,7 @@ async def test_what_cannot_be_answered_is_said(tmp_path, terminal, capsys):
         await trio.testing.wait_all_tasks_blocked(0.02)
         bot._life.person_needed = None  # as if the page had gone on this moment
         os.write(person, b"done\n")
-        with trio.fail_after(10):
+        with trio.fail_after(90):
             said = ""
             while "Nobody is asked" not in said:
                 await trio.sleep(0.01)

@@ -88,7 +88,7 @@ async def test_synced_returns_once_the_event_is_on_the_disk(path, monkeypatch):
     monkeypatch.setattr(os, "fdatasync", lambda fd: (brought.append(fd), really(fd)))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.keep_synced)
-        with trio.fail_after(10):
+        with trio.fail_after(90):
             for _ in range(3):
                 event = [journal.append(note()) for _ in range(50)][-1]
                 await journal.synced(event.seq)

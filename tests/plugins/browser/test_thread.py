@@ -80,7 +80,7 @@ async def test_a_failing_sibling_cancels_a_pending_call() -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(aio.call, asyncio.sleep, 3600)
                 nursery.start_soon(fail_soon)
-        assert trio.current_time() - began < 2.0
+        assert trio.current_time() - began < 60
 
 
 async def test_a_call_that_finishes_as_it_is_cancelled_gives_its_value() -> None:
@@ -120,7 +120,7 @@ async def test_the_deadline_holds_even_when_the_whole_loop_hangs(
         began = trio.current_time()
         with pytest.raises(CallTimedOut):
             await aio.sync(release.wait, timeout_s=0.1)
-        assert trio.current_time() - began < 2.0
+        assert trio.current_time() - began < 60
         release.set()
         assert await aio.sync(lambda: "alive") == "alive"
 
@@ -130,7 +130,7 @@ async def test_many_calls_run_side_by_side() -> None:
         order: list[int] = []
 
         async def one(number: int) -> None:
-            await aio.call(asyncio.sleep, 0.1)
+            await aio.call(asyncio.sleep, 1.0)
             order.append(number)
 
         began = trio.current_time()
@@ -138,7 +138,7 @@ async def test_many_calls_run_side_by_side() -> None:
             for number in range(20):
                 nursery.start_soon(one, number)
         assert len(order) == 20
-        assert trio.current_time() - began < 1.5
+        assert trio.current_time() - began < 15  # one after the other: 20 s
 
 
 async def test_what_a_handler_hands_over_arrives_on_the_trio_thread_in_order() -> None:
@@ -156,7 +156,7 @@ async def test_what_a_handler_hands_over_arrives_on_the_trio_thread_in_order() -
                 aio.to_trio(take, number)
 
         await aio.sync(tell_a_hundred)
-        with trio.fail_after(5):
+        with trio.fail_after(90):
             await done.wait()
         assert [number for number, _ in arrived] == list(range(100))
         assert {name for _, name in arrived} == {threading.current_thread().name}

@@ -118,7 +118,7 @@ def events(context: SinkContext, kind: type[Event]) -> list[Event]:
 async def test_a_meeting_leaves_recordings_transcripts_and_a_manifest_that_agrees_with_them(
     tmp_path: Path,
 ) -> None:
-    with a_context(tmp_path) as context, trio.fail_after(30):
+    with a_context(tmp_path) as context, trio.fail_after(90):
         begin_meeting(context.journal)  # type: ignore[arg-type]
         sink = FilesSink(FilesOptions())
         async with sink.open(context):
@@ -153,7 +153,7 @@ async def test_a_meeting_leaves_recordings_transcripts_and_a_manifest_that_agree
 
 
 async def test_a_cancelled_bot_leaves_whole_recordings_and_no_thread(tmp_path: Path) -> None:
-    with a_context(tmp_path) as context, trio.fail_after(30):
+    with a_context(tmp_path) as context, trio.fail_after(90):
         with trio.CancelScope() as scope:
             sink = FilesSink(FilesOptions(mix=False))
             async with sink.open(context):
@@ -173,7 +173,7 @@ async def test_a_cancelled_bot_leaves_whole_recordings_and_no_thread(tmp_path: P
 async def test_a_meeting_in_which_nothing_was_said_leaves_no_empty_transcripts(
     tmp_path: Path,
 ) -> None:
-    with a_context(tmp_path) as context, trio.fail_after(10):
+    with a_context(tmp_path) as context, trio.fail_after(90):
         begin_meeting(context.journal)  # type: ignore[arg-type]
         sink = FilesSink()
         async with sink.open(context):
@@ -192,7 +192,7 @@ def tags_of(path: Path) -> dict[str, str]:
 async def test_a_track_carries_its_persons_name_and_each_file_is_its_own(
     tmp_path: Path, audio_format: str
 ) -> None:
-    with a_context(tmp_path) as context, trio.fail_after(30):
+    with a_context(tmp_path) as context, trio.fail_after(90):
         begin_meeting(context.journal)  # type: ignore[arg-type]
         sink = FilesSink(FilesOptions(format=audio_format))
         async with sink.open(context):
@@ -229,7 +229,7 @@ async def test_a_track_carries_its_persons_name_and_each_file_is_its_own(
 
 
 async def test_a_kill_between_the_naming_and_the_manifest_loses_no_track(tmp_path: Path) -> None:
-    with a_context(tmp_path) as context, trio.fail_after(30):
+    with a_context(tmp_path) as context, trio.fail_after(90):
         begin_meeting(context.journal)  # type: ignore[arg-type]
         sink = FilesSink(FilesOptions(mix=False))
         async with sink.open(context):
@@ -281,7 +281,7 @@ def a_full_disk(limit_bytes: int) -> Iterator[None]:
 async def test_a_full_disk_stops_the_recording_with_one_clear_line_and_loses_nothing_recorded(
     tmp_path: Path, audio_format: str
 ) -> None:
-    with a_context(tmp_path) as context, trio.fail_after(30):
+    with a_context(tmp_path) as context, trio.fail_after(90):
         sink = FilesSink(FilesOptions(mix=False, format=audio_format))
         async with sink.open(context):
             with a_full_disk(40_000):
@@ -311,7 +311,7 @@ async def test_a_full_disk_stops_the_recording_with_one_clear_line_and_loses_not
 async def test_a_sink_that_was_detached_before_its_finish_completes_when_it_closes(
     tmp_path: Path,
 ) -> None:
-    with a_context(tmp_path) as context, trio.fail_after(30):
+    with a_context(tmp_path) as context, trio.fail_after(90):
         sink = FilesSink(FilesOptions(mix=False))
         async with sink.open(context):
             await sink.on_audio(chunks(1)[0])

@@ -25,7 +25,7 @@ from meetcore_flite.synthesizer import (
 async def say(text: str, **options: object) -> tuple[bytes, int]:
     synthesizer = FliteSynthesizer(FliteOptions(**options))  # type: ignore[arg-type]
     request = SynthesisRequest(bot_id="bot", text=text)
-    with trio.fail_after(30):
+    with trio.fail_after(90):
         pieces = [piece async for piece in synthesizer.synthesize(request)]
     assert all(0 < len(piece) <= synthesizer.sample_rate_hz // 10 * 2 for piece in pieces)
     return b"".join(pieces), synthesizer.sample_rate_hz

@@ -216,7 +216,7 @@ async def _written(fake: FakeService, row: BotRow, target: WebhookTarget) -> lis
     return written
 
 
-async def eventually(condition: Any, *, within_s: float = 20.0) -> None:
+async def eventually(condition: Any, *, within_s: float = 90.0) -> None:
     """Return when a condition holds: one on the other side of a socket."""
     with trio.fail_after(within_s):
         while not condition():  # noqa: ASYNC110

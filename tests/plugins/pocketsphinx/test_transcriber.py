@@ -335,7 +335,7 @@ async def test_the_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None
         "        await trio.sleep_forever()\n"
         "trio.run(main)\n"
     )
-    with trio.fail_after(40):
+    with trio.fail_after(90):
         parent = await trio.lowlevel.open_process(
             [sys.executable, "-c", program], stdout=subprocess.PIPE
         )

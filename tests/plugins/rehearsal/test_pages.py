@@ -165,7 +165,7 @@ async def heard(visitor: Visitor, name: str, hz: float) -> None:
 async def until_people(
     visitor: Visitor, condition: Callable[[dict[str, dict[str, str]]], bool]
 ) -> None:
-    with trio.fail_after(15):
+    with trio.fail_after(90):
         while not condition(await visitor.people()):
             await trio.lowlevel.checkpoint()
 

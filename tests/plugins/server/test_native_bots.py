@@ -80,7 +80,7 @@ async def test_who_asks_for_a_bot_that_is_being_ordered_hides_nothing_of_its_lif
         assert seen == [(200, None)]
         await until(client, bot["id"], "completed")
         if live := server.service.live.get(bot["id"]):
-            with trio.fail_after(10):
+            with trio.fail_after(90):
                 await live.ended.wait()
         assert server.service.live.get(bot["id"]) is None
         base = f"/v1/bots/{bot['id']}"
@@ -253,7 +253,7 @@ async def test_what_was_deleted_is_gone_and_the_row_says_when(tmp_path):
 
 
 async def until_deleted(client, bot_id):
-    with trio.fail_after(45):
+    with trio.fail_after(90):
         while True:
             row = (await client.get(f"/v1/bots/{bot_id}")).json()
             if row["data_deleted_at"]:

@@ -169,7 +169,7 @@ class Refused:
         monkeypatch.setattr(Fleet, "launch", watched)
 
     async def until(self, *bot_ids: str, times: int = 1) -> None:
-        with trio.fail_after(30):
+        with trio.fail_after(90):
             while any(self._times[bot_id] < times for bot_id in bot_ids):
                 await self._more.wait()
 

@@ -198,7 +198,7 @@ async def befallen(server, client, trouble, kind: str, how: str, monkeypatch) ->
         monkeypatch.undo_uuid()
         shutil.rmtree(its.store.workplace(bot["id"]))
         return bot["id"]
-    with trio.fail_after(10):
+    with trio.fail_after(90):
         bot = await ordered(client, STAY if how in ("stop", "follow") else DENY)
     monkeypatch.undo_uuid()
     return bot["id"]
@@ -244,14 +244,14 @@ async def test_whatever_fails_or_hangs_for_a_bot_its_siblings_record_on(
                 elif how == "stop":
                     await until(client, bot_id, "recording")
                     nursery.start_soon(partial(client.post, f"/v1/bots/{bot_id}/stop"))
-            with trio.fail_after(15):
+            with trio.fail_after(90):
                 for bot_id in sent:
                     await trouble.met[bot_id].wait()
             assert recording(server, siblings)
             trouble.healed = True
             for bot_id in sent:
                 await client.post(f"/v1/bots/{bot_id}/stop")
-            with trio.fail_after(20):
+            with trio.fail_after(90):
                 for bot_id in sent:
                     bot = its.live.get(bot_id)
                     if bot is not None:
@@ -323,7 +323,7 @@ async def test_a_bot_that_cannot_be_told_of_is_told_again_and_the_server_is_not_
         server.service.live.get(bot_id).running.bot.conclude(
             EndReason.REMOVED, meetcore.Evidence("test")
         )
-        with trio.fail_after(10):
+        with trio.fail_after(90):
             await trouble.met[bot_id].wait()
             while (await client.get("/ready")).status_code != 503:  # noqa: ASYNC110
                 await trio.sleep(0.01)
@@ -394,7 +394,7 @@ async def test_postgresql_is_restarted_while_a_bot_ends_and_nobody_is_lost(tmp_p
             its = server.service.live.get(ending)
             its.running.bot.conclude(EndReason.REMOVED, meetcore.Evidence("test"))
             await its.running.bot.wait_ended()
-            with trio.fail_after(20):
+            with trio.fail_after(90):
                 while not server.service.supervisor.troubles:  # noqa: ASYNC110
                     await trio.sleep(0.02)
             answer = await client.get("/ready")
@@ -403,7 +403,7 @@ async def test_postgresql_is_restarted_while_a_bot_ends_and_nobody_is_lost(tmp_p
             assert recording(server, siblings)
         finally:
             await trio.to_thread.run_sync(postgres.start)
-        with trio.fail_after(40):
+        with trio.fail_after(90):
             await its.ended.wait()
         row = (await client.get(f"/v1/bots/{ending}")).json()
         assert (row["state"], row["reason"]) == ("completed", "removed")
@@ -420,7 +420,7 @@ async def test_a_scheduled_bot_where_whose_folder_was_a_file_lies_is_called_off_
         shutil.rmtree(folder)
         folder.write_text("in the way")
         await client.post(f"/v1/bots/{bot['id']}/stop")
-        with trio.fail_after(20):
+        with trio.fail_after(90):
             while (live := server.service.live.get(bot["id"])) is not None:
                 await live.ended.wait()
         row = (await client.get("/v1/bots")).json()["bots"][0]
@@ -442,7 +442,7 @@ async def test_a_row_whose_folder_cannot_be_made_does_not_keep_a_server_from_sta
         other = await until(client, (await ordered(client, DENY))["id"], "failed")
         assert other["reason"] == "denied"
         folder.unlink()
-        with trio.fail_after(10):
+        with trio.fail_after(90):
             while (await client.get("/ready")).status_code != 200:  # noqa: ASYNC110
                 await trio.sleep(0.05)
         row = (await client.get(f"/v1/bots/{bot['id']}")).json()

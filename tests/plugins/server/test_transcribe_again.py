@@ -151,7 +151,7 @@ async def test_a_recording_is_transcribed_once_more_and_the_live_transcript_stay
             text = await client.get(f"/v1/bots/{bot_id}/transcript?revision=2&format={kind}")
             assert "Wieselburg" in text.text
             assert f'{bot_id}-2.{kind}"' in text.headers["content-disposition"]
-        with trio.fail_after(20):
+        with trio.fail_after(90):
             while not receiver.got:  # noqa: ASYNC110  a socket of somebody else's
                 await trio.sleep(0.02)
         told = json.loads(receiver.got[0].body)
@@ -234,7 +234,7 @@ async def test_a_failure_is_told_without_the_key_and_without_a_path(tmp_path):
         await asked(client, bot_id, transcriber="quick")
         failed = await once(client, bot_id, 2, "failed")
         assert "is not known" in failed["error"]
-        with trio.fail_after(20):
+        with trio.fail_after(90):
             while not receiver.got:  # noqa: ASYNC110  a socket of somebody else's
                 await trio.sleep(0.02)
         told = json.loads(receiver.got[0].body)
@@ -254,7 +254,7 @@ async def test_a_bot_is_deleted_with_the_transcript_that_is_being_made(tmp_path)
         bot_id = await recorded_bot(client)
         await asked(client, bot_id, transcriber="quick", vocabulary=["Hushword"])
         await once(client, bot_id, 2, "running")
-        with trio.fail_after(30):
+        with trio.fail_after(90):
             while not (tmp_path / "begun").exists():  # noqa: ASYNC110  another process does it
                 await trio.sleep(0.02)
         assert (await client.delete(f"/v1/bots/{bot_id}/data")).status_code == 200
@@ -280,7 +280,7 @@ async def test_a_server_that_begins_anew_goes_on_with_what_was_under_way(tmp_pat
         (tmp_path / "wait").touch()
         await asked(client, bot_id, transcriber="quick")
         await once(client, bot_id, 3, "running")
-        with trio.fail_after(30):
+        with trio.fail_after(90):
             while not (tmp_path / "begun").exists():  # noqa: ASYNC110  another process does it
                 await trio.sleep(0.02)
     (tmp_path / "wait").unlink()

@@ -101,7 +101,7 @@ async def test_what_a_key_that_may_only_read_is_told_cannot_be_used_to_write(
         rows = [live.row for live in server.service.live.all()]
         assert len({row.dialect for row in rows}) == len(made)
         for row in rows:
-            with trio.fail_after(20):
+            with trio.fail_after(90):
                 while server.service.live.get(row.bot_id).row.state is not State.RECORDING:  # noqa: ASYNC110
                     await trio.sleep(0.05)
         description = (await client.get("/openapi/openapi.json")).json()

@@ -194,7 +194,7 @@ async def told(fake: FakeService) -> list[Any]:
 
 async def served(fake: FakeService) -> None:
     """Return when every webhook was written; making the MP4 file takes a thread."""
-    with trio.fail_after(20):
+    with trio.fail_after(90):
         while True:
             await fake.settled()
             row = fake.only
@@ -204,7 +204,7 @@ async def served(fake: FakeService) -> None:
             await trio.sleep(0.01)
 
 
-async def eventually(condition: Any, *, within_s: float = 20.0) -> None:
+async def eventually(condition: Any, *, within_s: float = 90.0) -> None:
     """Return when a condition holds: one on the other side of a socket."""
     with trio.fail_after(within_s):
         while not condition():  # noqa: ASYNC110

@@ -32,7 +32,7 @@ def changes(hook: Receiver) -> list[str]:
 
 async def calling(call: Callable[..., T], *args: Any, **more: Any) -> T:
     """Have the client make a call, in a thread, since it waits."""
-    with trio.fail_after(20):
+    with trio.fail_after(90):
         return await trio.to_thread.run_sync(partial(call, *args, **more))
 
 

@@ -26,7 +26,7 @@ from meetcore.plugin.sink import Sink, SinkContext
 from meetcore_websocket.options import WebSocketOptions
 from meetcore_websocket.sink import WebSocketSink
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 
 
 def segment(name: str, text: str, revision: int = 1, *, finalized: bool = False) -> Segment:
@@ -131,7 +131,7 @@ class Stage:
         self.journal.close()
 
 
-async def eventually(condition: Any, *, within_s: float = 10.0) -> None:
+async def eventually(condition: Any, *, within_s: float = 90.0) -> None:
     """Return when a condition holds."""
     with trio.fail_after(within_s):
         while not condition():  # noqa: ASYNC110  any condition, also of another process

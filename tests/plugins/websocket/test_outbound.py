@@ -63,7 +63,7 @@ async def test_nothing_is_dialled_before_it_is_due_and_an_end_before_that_takes_
         began = trio.current_time()
         async with link.keeping(line, trio.Event()):
             pass
-        assert trio.current_time() - began < 1.0
+        assert trio.current_time() - began < 60
     assert len(user.connections) == 1
 
 

@@ -47,7 +47,7 @@ def seqs(found: list[dict[str, Any]]) -> list[int]:
 async def closing(connection: WebSocketConnection) -> tuple[list[str | bytes], int]:
     """Return what still comes, and the close code."""
     rest: list[str | bytes] = []
-    with trio.fail_after(20):
+    with trio.fail_after(90):
         try:
             while True:
                 rest.append(await connection.get_message())

@@ -182,7 +182,7 @@ async def a_pair(**limits: Any) -> AsyncIterator[tuple[Subscriber, Reader]]:
     handler = Anybody()
     subscriber = Subscriber(trio.SocketStream(ours), Limits(**limits))
     reader = Reader(trio.SocketStream(theirs))
-    with trio.fail_after(30):
+    with trio.fail_after(90):
         async with trio.open_nursery() as nursery, reader._stream:
             nursery.start_soon(subscriber.run, request(), handler)
             answer = await read_until(reader._stream)

@@ -25,7 +25,7 @@ from meetcore.model.events import PluginEvent, StateChanged
 from meetcore.model.lifecycle import State
 from meetcore.plugin.sink import Sink, SinkContext
 
-DEADLINE_S = 20.0
+DEADLINE_S = 90.0
 T = TypeVar("T")
 SomeSink = TypeVar("SomeSink", bound=Sink)
 SomeUser = TypeVar("SomeUser", bound="User")

@@ -167,7 +167,7 @@ async def test_a_bot_that_is_killed_leaves_a_worker_that_ends_by_itself(tmp_path
         pid = await pid_of(transcriber)
     gone = os.pidfd_open(pid)
     try:
-        with trio.fail_after(10):
+        with trio.fail_after(90):
             await trio.lowlevel.wait_readable(gone)
     finally:
         os.close(gone)

@@ -57,7 +57,7 @@ async def received(
         captions=captions,
         join_timeout_s=join_timeout_s,
     )
-    with trio.fail_after(30):
+    with trio.fail_after(90):
         async with open_rtms_call(link, request, events, zoom.options(audio), windows) as call:
             yield call, events
 
@@ -213,7 +213,7 @@ async def test_a_wrong_secret_is_refused(tmp_path):
         zoom.client_secret = "the right one"
         events = RecordingCallEvents()
         request = meetcore.CallRequest(bot_id="b", display_name="S", folder=tmp_path)
-        with trio.fail_after(30):
+        with trio.fail_after(90):
             async with open_rtms_call(link, request, events, options, QUICK):
                 end = await events.wait_for(CallEnded)
     assert end.reason is EndReason.SIGN_IN_REQUIRED

@@ -99,7 +99,7 @@ async def test_nothing_is_dropped_on_the_way_from_a_bots_process(tmp_path):
             for number in range(sent):
                 await stream.send_all(audio_frame(chunk("t1", number)))
 
-    with trio.fail_after(20):
+    with trio.fail_after(90):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(speak)
             async with Connected("b", tmp_path, None).hear() as chunks:

@@ -36,7 +36,7 @@ def process_at(folder, *, listens=True):
 
 async def test_a_process_that_has_its_journal_and_does_not_listen_yet_is_waited_for(tmp_path):
     folder = tmp_path / "b-1"
-    with process_at(folder, listens=False) as (_, listener), trio.fail_after(10):
+    with process_at(folder, listens=False) as (_, listener), trio.fail_after(90):
         async with trio.open_nursery() as nursery:
 
             async def listen_later():
@@ -63,7 +63,7 @@ async def test_one_that_never_listens_is_not_adopted(tmp_path, autojump_clock):
 
 
 async def test_connections_it_never_took_do_not_trouble_whoever_waits_for_its_end(tmp_path):
-    with process_at(tmp_path / "b-1") as (journal, listener), trio.fail_after(10):
+    with process_at(tmp_path / "b-1") as (journal, listener), trio.fail_after(90):
         bot = ChildBot("b-1", tmp_path / "b-1", None)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(bot.gone)

@@ -77,14 +77,14 @@ class Receiver:
     def at(self, path: str) -> list[Got]:
         return [got for got in self.got if got.path == path]
 
-    async def until(self, done: Callable[[], bool], within_s: float = 10.0) -> None:
+    async def until(self, done: Callable[[], bool], within_s: float = 90.0) -> None:
         """Return when a condition over what was got holds."""
         with trio.fail_after(within_s):
             while not done():
                 self._changed = trio.Event()
                 await self._changed.wait()
 
-    async def until_got(self, count: int, path: str = "/hook", within_s: float = 10.0) -> None:
+    async def until_got(self, count: int, path: str = "/hook", within_s: float = 90.0) -> None:
         await self.until(lambda: len(self.at(path)) >= count, within_s)
 
     async def serve(self, stream: trio.SocketStream) -> None:

@@ -53,11 +53,11 @@ class Plain(WebhookFormat):
 
 
 class Impatient(Plain):
-    """A tenth of a second, and no second attempt."""
+    """Half a second, and no second attempt."""
 
     name: ClassVar[str] = "impatient"
     pauses_s: ClassVar[tuple[float, ...]] = ()
-    timeout_s: ClassVar[float] = 0.1
+    timeout_s: ClassVar[float] = 0.5
 
 
 class Promise(Plain):
@@ -73,6 +73,13 @@ class Patient(Plain):
 
     name: ClassVar[str] = "patient"
     pauses_s: ClassVar[tuple[float, ...]] = (3600.0,)
+
+
+class Unhurried(Plain):
+    """Waits a minute for an answer."""
+
+    name: ClassVar[str] = "unhurried"
+    timeout_s: ClassVar[float] = 60.0
 
 
 class Broken(Plain):
@@ -97,7 +104,16 @@ class Broken(Plain):
 
 
 FORMATS: dict[str, WebhookFormat] = {
-    f.name: f for f in (Plain(), Impatient(), Promise(), Patient(), Broken(), NativeFormat())
+    f.name: f
+    for f in (
+        Plain(),
+        Impatient(),
+        Promise(),
+        Patient(),
+        Unhurried(),
+        Broken(),
+        NativeFormat(),
+    )
 }
 
 
