@@ -24,7 +24,7 @@ from meetcore.gateway.records import BotRequest
 from meetcore.log.folders import journal_path, make_bot_folder
 from meetcore.log.journal import Journal
 from meetcore.log.journal_end import write_end
-from meetcore.log.journal_head import begin
+from meetcore.log.journal_head import begin, head_of
 from meetcore.model.config import BotConfig
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import EndReason, Evidence, State
@@ -57,7 +57,8 @@ async def _ended_bots(folder: Path) -> str:
             bot_id = str(uuid4())
             where = make_bot_folder(folder, bot_id)
             journal = Journal(journal_path(where), bot_id, fsync=False)
-            begin(journal, link, BotConfig(), transcriber=None, sinks=(), scheduled_for=None)
+            head = head_of(link, BotConfig(), transcriber=None, sinks=(), scheduled_for=None)
+            begin(journal, head)
             history = BotHistory()
             for event in journal.read():
                 history.take(event)

@@ -43,6 +43,7 @@ _SEGMENT_ID = re.compile(rb'"segment":\{"id":"((?:[^"\\]|\\.)*)"')
 _NUMBER = rb"(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
 _TIMES = re.compile(rb'"start_s":' + _NUMBER + rb',"end_s":' + _NUMBER + rb"[,}]")
 _AT_A_TIME = 200
+_BYTES_AT_A_TIME = 64 * 1024
 _SEGMENT = SegmentFinalized.type.encode()
 _LOST = EventLost.type.encode()
 _LOG = logging.getLogger("meetcore.log")
@@ -163,13 +164,32 @@ def walk(path: Path, after: int = 0, *, only: Collection[bytes] | None = None) -
     Ends at a last line that is not whole: it is being written, or the end is torn. For an event
     whose line is damaged `event.lost` is yielded.
     """
+    for event, _ in _sized(path, after, only):
+        yield event
+
+
+def _sized(path: Path, after: int, only: Collection[bytes] | None) -> Iterator[tuple[Event, int]]:
+    """Yield what `walk` does, each with the length of its line."""
     near: Event | None = None
     for kind, seq, _, line in _lines(path, after):
         if only is not None and kind not in only:
             continue
         near = _decoded(path, line, seq, near)
         if only is None or near.type.encode() in only:
-            yield near
+            yield near, len(line)
+
+
+def _take_sized(events: Iterator[tuple[Event, int]]) -> list[Event]:
+    """Return the next events, as many as are some 64 KiB as lines."""
+    taken: list[Event] = []
+    size = 0
+    while len(taken) < _AT_A_TIME and size < _BYTES_AT_A_TIME:
+        event, length = next(events, (None, 0))
+        if event is None:
+            break
+        taken.append(event)
+        size += length
+    return taken
 
 
 def _take(events: Iterator[E]) -> list[E]:
@@ -248,15 +268,16 @@ class FolderLog(BotLog):
 
     async def exists(self) -> bool:
         """Return whether there is a journal."""
-        return await in_thread(self._path.is_file, urgent=self._urgent)
+        await trio.lowlevel.checkpoint()
+        return self._path.is_file()
 
     async def read(
         self, after: int = 0, *, types: Collection[type[Event]] | None = None
     ) -> AsyncGenerator[Event, None]:
-        """Yield the events there are now, a few hundred in memory at a time."""
+        """Yield the events there are now, a few in memory at a time."""
         only = {each.type.encode() for each in types} if types is not None else None
-        events = walk(self._path, after, only=only)
-        while batch := await in_thread(partial(_take, events), urgent=self._urgent):
+        events = _sized(self._path, after, only)
+        while batch := await in_thread(partial(_take_sized, events), urgent=self._urgent):
             for event in batch:
                 yield event
 

@@ -15,11 +15,11 @@ async def mp4_path(service: Service, row: BotRow, history: BotHistory) -> str | 
 
     None where nothing was recorded, it has been deleted, or it cannot be read.
     """
-    import av
-
     audio = mixed_audio(history)
     if audio is None:
         return None
+    import av
+
     name = str(PurePosixPath(audio).with_suffix(".mp4"))
     try:
         await (await service.media(row)).derive(name, audio, remux)

@@ -163,9 +163,9 @@ def write_journal(path: Path, segments: int = SEGMENTS) -> int:
     return len(told)
 
 
-async def place_meeting(out: Path, segments: int = SEGMENTS) -> int:
+async def place_meeting(out: Path, segments: int = SEGMENTS, *, bots: Path | None = None) -> int:
     """Leave the meeting as a server would have left it that had seen it; return its last `seq`."""
-    folder = out / BOT
+    folder = (bots or out) / BOT
     folder.mkdir(parents=True)
     last = await trio.to_thread.run_sync(write_journal, folder / JOURNAL_NAME, segments)
     facts = BotFacts(
@@ -177,10 +177,10 @@ async def place_meeting(out: Path, segments: int = SEGMENTS) -> int:
         state=State.REQUESTED,
     )
     async with open_database(f"sqlite:///{out}/server.db") as database:
-        bots = BotRows(database)
+        rows = BotRows(database)
         order = BotRequest(url=LINK, dialect="vexa")
-        await bots.insert(order, facts, bot_id=BOT, user_id=OPERATOR_ID, key_id="open")
-        await bots.update(
+        await rows.insert(order, facts, bot_id=BOT, user_id=OPERATOR_ID, key_id="open")
+        await rows.update(
             BOT,
             state=State.COMPLETED,
             reason=EndReason.MEETING_ENDED,
@@ -380,7 +380,7 @@ async def test_the_transcript_decodes_each_segment_once(
     tmp_path: Path, decoded: Counter[str]
 ) -> None:
     few = 500  # how often each is decoded does not depend on how many there are
-    await place_meeting(tmp_path, few)
+    await place_meeting(tmp_path, few, bots=tmp_path / "bots")
     async with serving(tmp_path, dialects=("vexa",)) as server, http(server) as client:
         path = f"/vexa/transcripts/google_meet/{NATIVE_ID}"
         await _get(client, path, x_api_key="any")  # the bot's history is read with the first
@@ -417,7 +417,7 @@ async def test_resuming_decodes_no_more_than_was_missed(
     tmp_path: Path, decoded: Counter[str]
 ) -> None:
     """Where the dialect remembers nothing; after a restart, too, when nobody read before."""
-    last = await place_meeting(tmp_path, 500)
+    last = await place_meeting(tmp_path, 500, bots=tmp_path / "bots")
     async with serving(tmp_path) as server:
         row = await server.service.bot(Client(key_id="open", user_id=OPERATOR_ID), BOT)
         history = await server.service.history(row)
@@ -429,7 +429,8 @@ async def test_resuming_decodes_no_more_than_was_missed(
                 assert (await said(connection))["seq"] == seq
         assert decoded.total() == 20
         decoded.clear()
-        assert (await LiveBot(row, history=history).feed("native", NativeDialect)).seq == last
+        live = LiveBot(row, server.service.store.log(BOT), history=history)
+        assert (await live.feed("native", NativeDialect)).seq == last
         assert not decoded
 
 
@@ -448,7 +449,7 @@ class LongestStep(trio.abc.Instrument):
 
 
 async def test_resuming_in_a_long_meeting_does_not_hold_up_the_others(tmp_path: Path) -> None:
-    last = await place_meeting(tmp_path)
+    last = await place_meeting(tmp_path, bots=tmp_path / "bots")
     longest = LongestStep()
     async with serving(tmp_path) as server, socket(server) as connection:
         await say(connection, type="subscribe", bot_id=BOT)
@@ -466,7 +467,7 @@ async def test_resuming_in_a_long_meeting_does_not_hold_up_the_others(tmp_path: 
         finally:
             trio.lowlevel.remove_instrument(longest)
             gc.unfreeze()
-    whole_s = await trio.to_thread.run_sync(_decoding_s, tmp_path / BOT / JOURNAL_NAME)
+    whole_s = await trio.to_thread.run_sync(_decoding_s, tmp_path / "bots" / BOT / JOURNAL_NAME)
     assert longest.cpu_s < whole_s / 4
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trio
 
-from meetcore_server.supervisor import BotSupervisor
+from meetcore.log.folder_store import FolderStore
 
 from .running import DENY, SHORT, STAY, WAIT, http, ordered, serving, until
 
@@ -62,20 +62,19 @@ async def test_who_asks_for_a_bot_that_is_being_ordered_hides_nothing_of_its_lif
     tmp_path, monkeypatch
 ):
     """It stands in the list before it is looked after: a page opens it then, on a busy machine."""
-    in_thread = BotSupervisor.in_thread
+    begin = FolderStore.begin
 
     async with serving(tmp_path, config={"sinks": ["files"]}) as server, http(server) as client:
 
-        async def then_asked(self, work):
-            done = await in_thread(self, work)
+        async def then_asked(self, bot_id, head):
+            await begin(self, bot_id, head)
             if not seen and (bots := (await client.get("/v1/bots")).json()["bots"]):
                 [bot] = bots
                 answer = await client.get(f"/v1/bots/{bot['id']}/participants")
-                seen.append((answer.status_code, self.live.get(bot["id"])))
-            return done
+                seen.append((answer.status_code, server.service.live.get(bot["id"])))
 
         seen = []
-        monkeypatch.setattr(BotSupervisor, "in_thread", then_asked)
+        monkeypatch.setattr(FolderStore, "begin", then_asked)
         bot = await ordered(client)
         assert seen == [(200, None)]
         await until(client, bot["id"], "completed")
