@@ -212,6 +212,8 @@ if TYPE_CHECKING:
     from meetcore.plugin.store import MediaStore as MediaStore
     from meetcore.plugin.store import Runner as Runner
     from meetcore.plugin.store import StoredFile as StoredFile
+    from meetcore.plugin.store import checked_bot_id as checked_bot_id
+    from meetcore.plugin.store import checked_file_name as checked_file_name
     from meetcore.plugin.synthesizer import SynthesisRequest as SynthesisRequest
     from meetcore.plugin.synthesizer import Synthesizer as Synthesizer
     from meetcore.plugin.transcriber import FileRequest as FileRequest
@@ -410,6 +412,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "MediaStore",
         "Runner",
         "StoredFile",
+        "checked_bot_id",
+        "checked_file_name",
     ),
     "plugin.synthesizer": ("SynthesisRequest", "Synthesizer"),
     "plugin.transcriber": (

@@ -12,6 +12,7 @@ from meetcore.model.lazy import lazy_face
 if TYPE_CHECKING:
     from meetcore.log.folder_store import FolderMedia as FolderMedia
     from meetcore.log.folder_store import FolderStore as FolderStore
+    from meetcore.log.folder_store import media_in as media_in
     from meetcore.log.folder_store import store_of as store_of
     from meetcore.log.folders import journal_path as journal_path
     from meetcore.log.folders import make_bot_folder as make_bot_folder
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from meetcore.log.folders import private_file as private_file
     from meetcore.log.folders import private_socket as private_socket
     from meetcore.log.journal import decode_line as decode_line
+    from meetcore.log.journal import encode_line as encode_line
     from meetcore.log.journal import pieces as pieces
     from meetcore.log.journal_end import write_end as write_end
+    from meetcore.log.journal_end import write_end_in as write_end_in
     from meetcore.log.journal_head import begin as begin
     from meetcore.log.journal_head import head_of as head_of
+    from meetcore.log.log_reader import read_lines as read_lines
     from meetcore.log.mailbox import DraftBox as DraftBox
     from meetcore.log.mailbox import Wake as Wake
     from meetcore.log.salvage import lost as lost
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from meetcore.log.who_runs import is_running as is_running
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "folder_store": ("FolderMedia", "FolderStore", "store_of"),
+    "folder_store": ("FolderMedia", "FolderStore", "media_in", "store_of"),
     "folders": (
         "journal_path",
         "make_bot_folder",
@@ -40,9 +44,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "private_file",
         "private_socket",
     ),
-    "journal": ("decode_line", "pieces"),
-    "journal_end": ("write_end",),
+    "journal": ("decode_line", "encode_line", "pieces"),
+    "journal_end": ("write_end", "write_end_in"),
     "journal_head": ("begin", "head_of"),
+    "log_reader": ("read_lines",),
     "mailbox": ("DraftBox", "Wake"),
     "salvage": ("lost",),
     "scratch": ("remove_stale", "scratch_folder"),

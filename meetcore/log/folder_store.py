@@ -27,7 +27,7 @@ from meetcore.log.folders import (
     private_file,
 )
 from meetcore.log.journal import JOURNAL_NAME, Journal
-from meetcore.log.journal_end import write_end
+from meetcore.log.journal_end import write_end_in
 from meetcore.log.journal_head import begin
 from meetcore.log.log_reader import FolderLog
 from meetcore.log.threads import Threads
@@ -35,7 +35,6 @@ from meetcore.log.who_runs import RUNNER_NAME, is_running, runner_of
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import ConfigError, JournalBusy, NoSuchFile
 from meetcore.model.events import Event
-from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import JournalView
@@ -48,11 +47,18 @@ from meetcore.plugin.store import (
     MediaStore,
     Runner,
     StoredFile,
-    check_bot_id,
-    file_name,
+    checked_bot_id,
+    checked_file_name,
 )
 
-__all__ = ["FolderMedia", "FolderStore", "delete_folder", "folder_of_url", "store_of"]
+__all__ = [
+    "FolderMedia",
+    "FolderStore",
+    "delete_folder",
+    "folder_of_url",
+    "media_in",
+    "store_of",
+]
 
 T = TypeVar("T")
 _REMOVE_WITHIN_S = 5.0
@@ -149,7 +155,7 @@ class FolderMedia(MediaStore):
         Raises:
             NoSuchFile: It could not be one of the bot's.
         """
-        path = (self._folder / file_name(name)).resolve()
+        path = (self._folder / checked_file_name(name)).resolve()
         if not path.is_relative_to(self._folder.resolve()):
             raise NoSuchFile(name)
         return path
@@ -178,7 +184,9 @@ class FolderMedia(MediaStore):
             yield found
 
     def _files(self, under: str) -> list[StoredFile]:
-        names = sorted(self._names(self._folder / file_name(under) if under else self._folder))
+        names = sorted(
+            self._names(self._folder / checked_file_name(under) if under else self._folder)
+        )
         return [found for name in names if (found := self._stat(name)) is not None]
 
     def _names(self, start: Path) -> Iterator[str]:
@@ -264,6 +272,11 @@ class FolderMedia(MediaStore):
         return await self._there(name)
 
 
+def media_in(folder: Path) -> MediaStore:
+    """Return the files in a bot's folder on this machine, for stores that keep them elsewhere."""
+    return FolderMedia(folder)
+
+
 def _make_folders(top: Path, folder: Path) -> None:
     """Make the folders from a bot's own down to one, each for its owner alone."""
     inner = folder.relative_to(top.resolve())
@@ -290,7 +303,7 @@ class FolderStore(BotStore):
 
     def workplace(self, bot_id: str) -> Path:
         """Return the bot's folder: what it writes is kept where it is."""
-        return self.folder / check_bot_id(bot_id)
+        return self.folder / checked_bot_id(bot_id)
 
     async def prepare(self, bot_id: str) -> None:
         """Make the bot's folder."""
@@ -335,14 +348,7 @@ class FolderStore(BotStore):
 
     def _end(self, bot_id: str, reason: EndReason, evidence: Evidence) -> None:
         folder = make_bot_folder(self.folder, bot_id)
-        journal = Journal(journal_path(folder), bot_id, fsync=self._fsync)
-        try:
-            history = BotHistory()
-            for event in journal.read():
-                history.take(event)
-            write_end(journal, history, reason, evidence)
-        finally:
-            journal.close()
+        write_end_in(folder, reason, evidence, fsync=self._fsync)
 
     async def runner(self, bot_id: str) -> Runner | None:
         """Return which process holds the bot's journal."""

@@ -32,7 +32,7 @@ from meetcore.model.events import Event, EventLost, SegmentFinalized
 from meetcore.model.history import BotHistory
 from meetcore.plugin.store import BotLog
 
-__all__ = ["FolderLog", "in_thread", "walk"]
+__all__ = ["FolderLog", "in_thread", "read_lines", "walk"]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
@@ -251,6 +251,15 @@ def _history(path: Path) -> BotHistory:
         near = _decoded(path, line, seq, near)
         history.take(near)
     return history
+
+
+def read_lines(folder: Path, after: int = 0) -> list[tuple[int, bytes]]:
+    """Return the whole lines of the journal in a folder after a number, each with its number.
+
+    For stores that keep lines elsewhere: `decode_line` reads one. Blocks.
+    """
+    lines = _lines(journal_path(folder), after)
+    return [(seq, line) for _, seq, _, line in lines if line]
 
 
 class FolderLog(BotLog):

@@ -37,7 +37,8 @@ __all__ = [
     "MediaStore",
     "Runner",
     "StoredFile",
-    "file_name",
+    "checked_bot_id",
+    "checked_file_name",
 ]
 
 FOLLOW_EVERY_S = 0.25
@@ -112,7 +113,7 @@ class Lease:
         self.lost = trio.Event()
 
 
-def file_name(name: str) -> str:
+def checked_file_name(name: str) -> str:
     """Return the name of a bot's file, checked: it stays below the bot's own files.
 
     Raises:
@@ -385,7 +386,7 @@ class BotStore(ABC):
         return ""
 
 
-def check_bot_id(bot_id: str) -> str:
+def checked_bot_id(bot_id: str) -> str:
     """Return a bot's id, checked: it can be the name of a folder, a row or an object.
 
     Raises:
