@@ -293,6 +293,7 @@ class FolderStore(BotStore):
     """
 
     name: ClassVar[str] = "folder"
+    lags: ClassVar[bool] = False
 
     def __init__(self, folder: Path | str, *, fsync: bool = True) -> None:
         self.folder = Path(folder)

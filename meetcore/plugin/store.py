@@ -300,9 +300,12 @@ class BotStore(ABC):
 
     Attributes:
         name: The scheme of the URLs that mean this store.
+        lags: Whether its logs may have an event a little later than whoever listens to the bot that
+            runs; whoever follows a bot bridges that.
     """
 
     name: ClassVar[str]
+    lags: ClassVar[bool] = True
 
     @abstractmethod
     def workplace(self, bot_id: str) -> Path:

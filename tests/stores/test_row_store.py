@@ -5,23 +5,18 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import pytest
-
 from meetcore.plugin.store import BotStore
 from meetcore.testing.store_conformance import StoreConformance
 
+from .blobs import blob_server
 from .row_store import RowStore
 
 
 class TestRowStore(StoreConformance):
-    @pytest.fixture(autouse=True)
-    def _blobs(self, blobs: str) -> None:
-        self.blobs = blobs
-
     def _open(self, place: Path, work: str) -> BotStore:
         place.mkdir(exist_ok=True)
         mine = hashlib.sha256(str(place).encode()).hexdigest()[:12]
-        blobs = f"{self.blobs}/{mine}"
+        blobs = f"{blob_server()}/{mine}"
         return RowStore(f"rows://{place}/bots.db?blobs={blobs}&work={place}/{work}")
 
     def open_store(self, place: Path) -> BotStore:

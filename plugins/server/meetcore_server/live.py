@@ -8,23 +8,78 @@ where the journal is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from typing import TypeVar
 
 import trio
 from attrs import define, field
 
-from meetcore import BotHistory, BotLog, BotStore, Dialect, Draft, Event, RunningBot, StateChanged
+from meetcore import (
+    BotHistory,
+    BotLog,
+    BotStore,
+    Dialect,
+    Draft,
+    Event,
+    RunningBot,
+    SegmentFinalized,
+    StateChanged,
+)
 from meetcore.gateway import BotRow
 from meetcore_server.feeds import Feed
 from meetcore_server.served_socket import ServedSocket
 
-__all__ = ["LiveBot", "LiveBots"]
+__all__ = ["LiveBot", "LiveBots", "LiveLog"]
 
 _LOG = logging.getLogger("meetcore.server")
 _TELL_WITHIN_S = 10.0
+_NEWEST = 512
 E = TypeVar("E")
+
+
+class LiveLog(BotLog):
+    """The log of a bot that runs: what the store has, and then the newest that were told.
+
+    A store may have what a bot writes a little later than whoever listens to the bot.
+
+    Args:
+        log: The store's.
+        lags: Whether the store may be late; otherwise there is nothing to remember.
+    """
+
+    def __init__(self, log: BotLog, *, lags: bool = True) -> None:
+        self.bot_id = log.bot_id
+        self._log = log
+        self._newest: deque[Event] = deque(maxlen=_NEWEST if lags else 0)
+
+    def take(self, event: Event) -> None:
+        """Remember an event that was told."""
+        self._newest.append(event)
+
+    async def exists(self) -> bool:
+        """Return whether there is anything of it."""
+        return bool(self._newest) or await self._log.exists()
+
+    async def read(
+        self, after: int = 0, *, types: Collection[type[Event]] | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Yield the events there are now."""
+        at = after
+        async with aclosing(self._log.read(after, types=types)) as events:
+            async for event in events:
+                at = event.seq
+                yield event
+        for event in list(self._newest):
+            follows = event.seq == at + 1 or (types is not None and event.seq > at)
+            if follows and (types is None or isinstance(event, tuple(types))):
+                at = event.seq
+                yield event
+
+    def finalized(self, after: int = 0) -> AsyncGenerator[SegmentFinalized, None]:
+        """Yield the newest event of each segment, as the store has it."""
+        return self._log.finalized(after)
 
 
 @define(eq=False)
@@ -41,7 +96,7 @@ class LiveBot:
     """
 
     row: BotRow
-    log: BotLog
+    log: LiveLog
     running: RunningBot | None = None
     history: BotHistory = field(factory=BotHistory)
     feeds: dict[str, Feed] = field(factory=dict)
@@ -73,6 +128,7 @@ class LiveBot:
         async with self._in_turn:
             if event.seq <= self.history.last_seq:
                 return
+            self.log.take(event)
             self.history.take(event)
             self.feeds = {name: feed for name, feed in self.feeds.items() if len(feed)}
             for feed in list(self.feeds.values()):
@@ -128,7 +184,8 @@ class LiveBots:
 
     def add(self, row: BotRow) -> LiveBot:
         """Take a bot in; `catch_up` brings its history."""
-        live = self._bots[row.bot_id] = LiveBot(row, self._store.log(row.bot_id))
+        log = LiveLog(self._store.log(row.bot_id), lags=self._store.lags)
+        live = self._bots[row.bot_id] = LiveBot(row, log)
         return live
 
     async def take(self, live: LiveBot, event: Event) -> None:

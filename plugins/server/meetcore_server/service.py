@@ -461,7 +461,8 @@ class BotService(TranscriptReader):
     # --- telling ------------------------------------------------------------------------------
 
     async def _log_of(self, row: BotRow) -> BotLog:
-        log = self.store.log(row.bot_id)
+        live = self.live.get(row.bot_id)
+        log = live.log if live is not None else self.store.log(row.bot_id)
         if row.deleted_at is not None or not await log.exists():
             raise BotGone(f"The data of bot {row.bot_id} was deleted.")
         return log

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,14 +18,23 @@ import trio_websocket
 import meetcore
 from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore_server.assembly import ServeOptions, Server, open_server
+from tests.stores.blobs import blob_server
 
 from .empty_tables import with_tables
 
+ROW_STORE = Path(__file__).parents[2] / "stores" / "row_store.py"
 PLUGIN = Path(__file__).parents[2] / "scripted_meetings.py"
 SHORT = "https://meet.google.com/short-abc"
 STAY = "https://meet.google.com/stay-abc"
 WAIT = "https://meet.google.com/wait-abc"
 DENY = "https://meet.google.com/deny-abc"
+
+
+def rows_url(folder: Path) -> str:
+    """Return the URL of a second store for a test: rows, and files that the server cannot see."""
+    folder.mkdir(exist_ok=True)
+    mine = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    return f"rows://{folder}/rows.db?blobs={blob_server()}/{mine}&work={folder}/bots"
 
 
 @asynccontextmanager
@@ -39,8 +50,12 @@ async def serving(
 ) -> AsyncIterator[Server]:
     """Serve bots that run in this process unless a launcher is given."""
     files = [PLUGIN, *plugin_files]
+    if os.environ.get("MEETCORE_TESTS_STORE") == "rows":
+        files.append(ROW_STORE)
     plugins = meetcore.Plugins(only=["files", "server", *dialects], files=files)
     settings = {"transcriber": "scripted", "out_dir": folder / "bots", **(config or {})}
+    if os.environ.get("MEETCORE_TESTS_STORE") == "rows":
+        settings["store"] = {"url": rows_url(folder)}
     bot_config = meetcore.load_config(None, settings, environ={})
     if "database" not in options:
         options["database"] = with_tables(folder / "server.db")

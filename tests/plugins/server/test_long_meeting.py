@@ -48,7 +48,7 @@ from meetcore.model.events import (
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.model.roster import NameSource, Participant
 from meetcore.model.transcript import Segment, Word, spoken_order
-from meetcore_server.live import LiveBot
+from meetcore_server.live import LiveBot, LiveLog
 from meetcore_server.storage.accounts import OPERATOR_ID
 from meetcore_server.storage.bot_rows import BotFacts
 from meetcore_server.storage.bots import BotRows
@@ -429,7 +429,7 @@ async def test_resuming_decodes_no_more_than_was_missed(
                 assert (await said(connection))["seq"] == seq
         assert decoded.total() == 20
         decoded.clear()
-        live = LiveBot(row, server.service.store.log(BOT), history=history)
+        live = LiveBot(row, LiveLog(server.service.store.log(BOT)), history=history)
         assert (await live.feed("native", NativeDialect)).seq == last
         assert not decoded
 
