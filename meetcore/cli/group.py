@@ -20,6 +20,7 @@ __all__ = ["main"]
 _HOMES = {
     "doctor": "doctor",
     "join": "join",
+    "move": "move",
     "plugins": "listing",
     "recover": "recover",
     "replay": "replay",

@@ -157,6 +157,8 @@ def config_from_options(defaults: dict[str, Any] | None = None, **options: Any) 
     chosen: dict[str, Any] = {
         key: options[key] for key in ("name", "out_dir") if options.get(key) is not None
     }
+    if options.get("out_dir") is not None:
+        chosen["store"] = {"url": None}  # whoever says where means it
     if options.get("transcriber") is not None:
         chosen["transcriber"] = options["transcriber"]
     if options.get("sinks"):

@@ -15,7 +15,9 @@ import pytest
 import trio
 from attrs import evolve
 
+from meetcore.fleet.moving import move_bot, move_bots, stored_hashes
 from meetcore.fleet.recovery import recover_bot
+from meetcore.log.folder_store import FolderStore
 from meetcore.log.folders import journal_path, make_bot_folder
 from meetcore.log.journal import Journal
 from meetcore.log.journal_head import begin, head_of
@@ -280,6 +282,27 @@ class StoreConformance:
             assert await media.stat(name) is None
             with pytest.raises(NoSuchFile):
                 await media.read_bytes(name)
+
+    # --- moving ----------------------------------------------------------------------------
+
+    async def test_a_bot_is_moved_there_and_back_and_is_the_same(self, tmp_path: Path) -> None:
+        """With its log, its files and what its sinks keep; and then it is in one place."""
+        with trio.fail_after(self.within_s):
+            store, folders = self.open_store(tmp_path / "s"), FolderStore(tmp_path / "f")
+            for bot_id in ("b-1", "b-2"):
+                await self.attended(folders, bot_id)
+            before = [await stored_hashes(folders, bot_id) for bot_id in ("b-1", "b-2")]
+            assert len(before[0].files) == 1
+            await move_bot(folders, store, "b-1", keep=True)  # as if it ended in the middle
+            assert await move_bots(folders, store) == []
+            assert await _all(folders.records()) == []
+            other = self.open_elsewhere(tmp_path / "s")
+            assert [await stored_hashes(other, bot_id) for bot_id in ("b-1", "b-2")] == before
+            async with self.running(store, "b-3"):
+                (left,) = await move_bots(store, folders)
+                assert left.bot_id == "b-3"
+                assert "running" in left.trouble
+            assert [await stored_hashes(folders, bot_id) for bot_id in ("b-1", "b-2")] == before
 
     # --- all of them -----------------------------------------------------------------------
 

@@ -88,7 +88,9 @@ def _settings(
     from meetcore_server.options import ServerSettings, SharedOptions
     from meetcore_server.orders_to_specs import Sandbox
 
-    overrides = {} if given["out_dir"] is None else {"out_dir": given["out_dir"]}
+    overrides: dict[str, Any] = {}
+    if given["out_dir"] is not None:
+        overrides = {"out_dir": given["out_dir"], "store": {"url": None}}
     config = load_config(given["config_path"], overrides)
     table = dict(config.plugins.get("server", {}))
     for name in ("host", "port", "database", "root", "public_url", "api_key"):
