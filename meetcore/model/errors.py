@@ -21,6 +21,7 @@ __all__ = [
     "JournalFull",
     "MeetcoreError",
     "MeetingRefused",
+    "NoSuchFile",
     "NotInTrio",
     "PluginError",
     "PluginVersionMismatch",

@@ -9,7 +9,7 @@ from meetcore.plugin.store import BotStore
 from meetcore.testing.store_conformance import StoreConformance
 
 from .blobs import blob_server
-from .row_store import RowStore
+from examples.row_store import RowStore
 
 
 class TestRowStore(StoreConformance):

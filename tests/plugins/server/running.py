@@ -22,7 +22,7 @@ from tests.stores.blobs import blob_server
 
 from .empty_tables import with_tables
 
-ROW_STORE = Path(__file__).parents[2] / "stores" / "row_store.py"
+ROW_STORE = Path(__file__).parents[3] / "examples" / "row_store.py"
 PLUGIN = Path(__file__).parents[2] / "scripted_meetings.py"
 SHORT = "https://meet.google.com/short-abc"
 STAY = "https://meet.google.com/stay-abc"
