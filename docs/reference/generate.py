@@ -348,6 +348,19 @@ CONTRACTS = (
     ("A synthesizer", ("Synthesizer", "SynthesisRequest")),
     ("A sink", ("Sink", "SinkContext", "JournalView", "MediaFragment")),
     ("A launcher", ("Launcher", "BotSpec", "RunningBot")),
+    (
+        "Stores",
+        (
+            "BotStore",
+            "BotLog",
+            "MediaStore",
+            "StoredFile",
+            "Lease",
+            "Runner",
+            "Deletion",
+            "BotRecord",
+        ),
+    ),
     ("A dialect", ("Dialect",)),
     ("What hooks get", ("BotView", "HealthReport")),
 )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from meetcore.testing.fake_service import Posted as Posted
     from meetcore.testing.fake_service import open_fake_service as open_fake_service
     from meetcore.testing.launcher_conformance import LauncherConformance as LauncherConformance
+    from meetcore.testing.store_conformance import StoreConformance as StoreConformance
     from meetcore.testing.leaks import LeakError as LeakError
     from meetcore.testing.leaks import LeakGuard as LeakGuard
     from meetcore.testing.provider_conformance import Misbehaviour as Misbehaviour
@@ -54,6 +55,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "dialect_conformance": ("DialectClient", "DialectConformance", "DialectTold", "DialectVector"),
     "fake_service": ("FakeService", "FakeSocket", "Posted", "open_fake_service"),
     "launcher_conformance": ("LauncherConformance",),
+    "store_conformance": ("StoreConformance",),
     "leaks": ("LeakError", "LeakGuard"),
     "provider_conformance": ("Misbehaviour", "ProviderConformance"),
     "scoring": ("HypothesisWord", "Score", "WordErrors", "score_transcript"),
