@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from meetcore.model.lazy import lazy_face
 
 if TYPE_CHECKING:
+    from meetcore.fleet.launchers import launcher_of as launcher_of
     from meetcore.fleet.launching.child_process import ChildProcessLauncher as ChildProcessLauncher
     from meetcore.fleet.launching.in_process import InProcessLauncher as InProcessLauncher
 
 _HOMES: dict[str, tuple[str, ...]] = {
+    "launchers": ("launcher_of",),
     "launching.child_process": ("ChildProcessLauncher",),
     "launching.in_process": ("InProcessLauncher",),
 }

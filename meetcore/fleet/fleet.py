@@ -12,6 +12,7 @@ import trio
 
 from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot, require_trio
+from meetcore.fleet.launchers import launcher_of
 from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore.fleet.recovery import RecoveredBot, recover_all
 from meetcore.log.folder_store import store_of
@@ -255,8 +256,7 @@ async def open_fleet(
         raise ConfigError(f"A fleet's limit must be at least 1, not {limit!r}.")
     config = config or BotConfig()
     plugins = plugins if plugins is not None else Plugins(files=config.plugin_files)
-    if launcher is None and config.launcher is not None:
-        launcher = plugins.launcher(config.launcher, config)
+    launcher = launcher or launcher_of(config, plugins)
     store = store_of(config, plugins)
     recovered: list[RecoveredBot] = []
     if recover_first:

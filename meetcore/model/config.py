@@ -216,8 +216,9 @@ class BotConfig:
         plugins: Settings of plugins, by plugin name.
         plugin_files: Python files to load as plugins, relative to the TOML file that names them.
             `MEETCORE_PLUGIN_FILES` names further ones, for every command.
-        launcher: Name of the launcher plugin that runs a fleet's or a server's bots, None for the
-            one that is built in.
+        launcher: Name of the launcher that runs a fleet's or a server's bots: `in_process`,
+            `child_process`, or a plugin's. None for the usual one: in the process of a fleet, in a
+            process each under a server.
         trusted: Whether a person wrote this configuration on their own machine (not over an API).
         ordered_sinks: Sinks whose settings, or some of them, came over an API: they are not
             trusted, whatever the others are.

@@ -42,6 +42,8 @@ from meetcore.plugin.transcriber import Transcriber
 __all__ = ["PluginInfo", "Plugins"]
 
 ENTRY_POINT_GROUP = "meetcore"
+_BUILT_IN = ("child_process",)
+"""What has options and no plugin."""
 T = TypeVar("T")
 
 
@@ -339,7 +341,7 @@ class Plugins:
                     "Mend it, or take its table out of the configuration.",
                 )
         known = {*self.platforms, *self.transcribers, *self.synthesizers, *self.sinks}
-        known |= {*self.launchers, *self.stores}
+        known |= {*self.launchers, *self.stores, *_BUILT_IN}
         known |= {info.name for info in self.infos}
         for name in config.plugins:
             if name.partition(":")[0] not in known:

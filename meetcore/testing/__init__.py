@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from meetcore.testing.fake_service import Posted as Posted
     from meetcore.testing.fake_service import open_fake_service as open_fake_service
     from meetcore.testing.launcher_conformance import LauncherConformance as LauncherConformance
-    from meetcore.testing.store_conformance import StoreConformance as StoreConformance
     from meetcore.testing.leaks import LeakError as LeakError
     from meetcore.testing.leaks import LeakGuard as LeakGuard
     from meetcore.testing.provider_conformance import Misbehaviour as Misbehaviour
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from meetcore.testing.sim_tracks import RosterListing as RosterListing
     from meetcore.testing.sim_tracks import SharedSlots as SharedSlots
     from meetcore.testing.sim_tracks import SimTracks as SimTracks
+    from meetcore.testing.store_conformance import StoreConformance as StoreConformance
     from meetcore.testing.voice import synthetic_voice as synthetic_voice
 
 _HOMES: dict[str, tuple[str, ...]] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from examples.row_store import RowStore
 from meetcore.plugin.store import BotStore
 from meetcore.testing.store_conformance import StoreConformance
 
 from .blobs import blob_server
-from examples.row_store import RowStore
 
 
 class TestRowStore(StoreConformance):

@@ -127,7 +127,7 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
     import trio
 
     from meetcore import Plugins, open_fleet
-    from meetcore.fleet import ChildProcessLauncher, InProcessLauncher
+    from meetcore.fleet import ChildProcessLauncher, InProcessLauncher, launcher_of
     from meetcore_server.assembly import open_server
 
     plugins = Plugins(files=options.plugin_files)
@@ -135,7 +135,7 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
     launcher: Launcher = (
         InProcessLauncher(plugins)
         if flags["in_process"]
-        else plugins.launcher(config.launcher, config)
+        else launcher_of(config, plugins)
         if config.launcher is not None
         else ChildProcessLauncher(
             stop_with_launcher=stop, unresponsive_limit_s=flags["unresponsive_limit_s"]
