@@ -118,7 +118,7 @@ async def move_bot(source: BotStore, target: BotStore, bot_id: str, *, keep: boo
     """
     async with source.checkout(bot_id) as here:
         wanted = await stored_hashes(source, bot_id)
-        if await stored_hashes(target, bot_id) != wanted:
+        if not _has_all(await stored_hashes(target, bot_id), wanted):
             await target.delete(bot_id)  # what an earlier attempt left
             await target.prepare(bot_id)
             async with target.checkout(bot_id) as there:
@@ -136,6 +136,11 @@ async def move_bot(source: BotStore, target: BotStore, bot_id: str, *, keep: boo
                 f"{deletion.stayed}.",
                 "Delete that by hand.",
             )
+
+
+def _has_all(there: StoredHashes, wanted: StoredHashes) -> bool:
+    """Whether a bot arrived: an attempt that was killed while it deleted has less here by now."""
+    return there.log == wanted.log and wanted.files.items() <= there.files.items()
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -117,7 +117,8 @@ def delete_folder(folder: Path) -> Deletion:
     """Delete a bot's folder: all that can go goes, and what stays is named."""
     count, stayed = 0, []
     for place, folders, files in os.walk(folder, topdown=False):
-        for name in (*files, *folders):
+        # As long as anything of it is there its journal is, or nobody would know whose it was.
+        for name in sorted((*files, *folders), key=lambda name: name == JOURNAL_NAME):
             path = Path(place, name)
             try:
                 if path.is_dir() and not path.is_symlink():
