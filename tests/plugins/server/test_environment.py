@@ -28,6 +28,7 @@ ARGUMENTS = {
     "serve": [],
     "replay": ["."],
     "recover": ["."],
+    "move": ["--to", "folder:///tmp/elsewhere"],
     "transcribe": ["talk.wav", "--transcriber", "pocketsphinx"],
 }
 

@@ -151,7 +151,7 @@ async def test_without_pauses_there_is_one_attempt(sqlite_url: str) -> None:
             (4, 1, True),
         ]
         errors = {d.event_seq: d.error for d in await stage.dispatcher.deliveries.history()}
-        assert errors[2] == "no answer within 0.1 s"
+        assert errors[2] == "no answer within 0.5 s"
 
 
 async def test_headers_without_end_are_no_answer(sqlite_url: str) -> None:
