@@ -20,6 +20,7 @@ from meetcore.model.drafts import Draft
 from meetcore.model.events import Event
 from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
 from meetcore.plugin.registry import Plugins
+from meetcore.plugin.store import BotStore
 
 __all__ = ["InProcessLauncher"]
 
@@ -88,7 +89,8 @@ class InProcessLauncher(Launcher):
             self._plugins = Plugins(files=spec.plugin_files)
         ears = LiveAudio()
         config = load_config(overrides=written(spec.settings), environ={})
-        store = store_of(config, self._plugins)
+        store: BotStore | None = getattr(self, "store", None)
+        store = store or store_of(config, self._plugins)
         await store.prepare(spec.bot_id)
         bot = prepare_bot(
             spec.url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,19 @@ import pytest
 
 from tests.plugins.server.empty_tables import with_tables
 from tests.plugins.server.postgres import Postgres
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Under `TESTS_STORE=rows` all is kept elsewhere: what works on a folder is no test then."""
+    if os.environ.get("TESTS_STORE") == "rows":
+        here = str(Path(__file__).parent)
+        alike = [
+            each
+            for each in items
+            if not (str(each.path).startswith(here) and each.get_closest_marker("folder_store"))
+        ]
+        config.hook.pytest_deselected(items=[each for each in items if each not in alike])
+        items[:] = alike
 
 
 @pytest.fixture(scope="session")

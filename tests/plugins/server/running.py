@@ -50,11 +50,11 @@ async def serving(
 ) -> AsyncIterator[Server]:
     """Serve bots that run in this process unless a launcher is given."""
     files = [PLUGIN, *plugin_files]
-    if os.environ.get("MEETCORE_TESTS_STORE") == "rows":
+    if os.environ.get("TESTS_STORE") == "rows":
         files.append(ROW_STORE)
     plugins = meetcore.Plugins(only=["files", "server", *dialects], files=files)
     settings = {"transcriber": "scripted", "out_dir": folder / "bots", **(config or {})}
-    if os.environ.get("MEETCORE_TESTS_STORE") == "rows":
+    if os.environ.get("TESTS_STORE") == "rows":
         settings["store"] = {"url": rows_url(folder)}
     bot_config = meetcore.load_config(None, settings, environ={})
     if "database" not in options:

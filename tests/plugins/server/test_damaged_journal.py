@@ -8,6 +8,8 @@ import pytest
 
 from .running import SHORT, http, ordered, serving, until
 
+pytestmark = pytest.mark.folder_store
+
 
 @pytest.mark.parametrize("line", [3, 13])
 async def test_a_damaged_line_is_told_and_the_rest_is_read(tmp_path, line):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
+import pytest
 import trio
 
 from meetcore_server import service
@@ -72,6 +73,7 @@ async def test_no_trace_of_a_deleted_bot_is_in_a_byte_of_what_is_kept(tmp_path, 
     assert not [name for name, data in bytes_of(tmp_path).items() for t in TRACES if t in data]
 
 
+@pytest.mark.folder_store
 async def test_what_cannot_be_deleted_is_said_and_tried_again_and_the_webhook_tells_the_truth(
     tmp_path, monkeypatch
 ):

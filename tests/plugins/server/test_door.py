@@ -96,6 +96,7 @@ async def test_a_page_of_somebody_elses_cannot_use_an_open_server_through_a_brow
         assert own.status_code == 200
 
 
+@pytest.mark.folder_store
 async def test_a_client_that_stops_reading_holds_up_neither_others_nor_the_shutdown(tmp_path):
     async with serving(tmp_path, config={"sinks": ["files"]}) as server, http(server) as client:
         bot = await until(client, (await ordered(client))["id"], "completed")

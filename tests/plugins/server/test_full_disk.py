@@ -16,6 +16,8 @@ import trio
 
 from .running import PLUGIN, SHORT, STAY, ordered, until
 
+pytestmark = pytest.mark.folder_store
+
 SIZE_MB = 24
 WAYS = (("unshare", "--mount"), ("unshare", "--mount", "--map-root-user"))
 

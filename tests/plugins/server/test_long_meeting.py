@@ -376,6 +376,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counted
 
 
+@pytest.mark.folder_store
 async def test_the_transcript_decodes_each_segment_once(
     tmp_path: Path, decoded: Counter[str]
 ) -> None:
@@ -413,6 +414,7 @@ async def test_segments_come_as_they_were_spoken_each_as_it_was_last_revised(
     assert later == sorted([told[52], told[53]], key=spoken_order)
 
 
+@pytest.mark.folder_store
 async def test_resuming_decodes_no_more_than_was_missed(
     tmp_path: Path, decoded: Counter[str]
 ) -> None:
@@ -448,6 +450,7 @@ class LongestStep(trio.abc.Instrument):
         self.cpu_s = max(self.cpu_s, time.thread_time() - self._began)
 
 
+@pytest.mark.folder_store
 async def test_resuming_in_a_long_meeting_does_not_hold_up_the_others(tmp_path: Path) -> None:
     last = await place_meeting(tmp_path, bots=tmp_path / "bots")
     longest = LongestStep()

@@ -58,6 +58,7 @@ async def test_a_bot_is_ordered_attends_and_leaves_transcript_chat_people_and_re
         assert beyond.status_code == 416
 
 
+@pytest.mark.folder_store
 async def test_who_asks_for_a_bot_that_is_being_ordered_hides_nothing_of_its_life(
     tmp_path, monkeypatch
 ):

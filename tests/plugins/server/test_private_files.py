@@ -11,6 +11,8 @@ from meetcore.fleet.launching.in_process import InProcessLauncher
 
 from .running import SHORT, http, ordered, serving, until
 
+pytestmark = pytest.mark.folder_store
+
 
 @pytest.mark.parametrize(
     ("launcher", "audio"), [(InProcessLauncher, "opus"), (ChildProcessLauncher, "flac")]

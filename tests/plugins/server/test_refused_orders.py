@@ -13,6 +13,8 @@ from meetcore_server.storage.errors import DatabaseUnavailable
 
 from .running import SHORT, STAY, http, ordered, serving, until
 
+pytestmark = pytest.mark.folder_store
+
 TROUBLES = [
     OSError(28, "No space left on device"),
     StorageUnavailable("The folder cannot be written."),

@@ -166,9 +166,10 @@ async def row_without_a_server(server, trouble, kind, *, state=None, journal=Tru
         head = supervision.beginning(its.specs.spec(bot_id, order), link)
         await its.store.begin(bot_id, head)
     if state is not None:
-        with_journal = Journal(journal_path(its.store.workplace(bot_id)), bot_id)
-        with_journal.append(StateChanged(state=state, previous=State.REQUESTED))
-        with_journal.close()
+        async with its.store.checkout(bot_id) as folder:
+            with_journal = Journal(journal_path(folder), bot_id)
+            with_journal.append(StateChanged(state=state, previous=State.REQUESTED))
+            with_journal.close()
     return row
 
 
@@ -196,7 +197,7 @@ async def befallen(server, client, trouble, kind: str, how: str, monkeypatch) ->
     if how == "missing":
         bot = await ordered(client, DENY, join_at="2099-01-01T00:00:00Z")
         monkeypatch.undo_uuid()
-        shutil.rmtree(its.store.workplace(bot["id"]))
+        await its.store.delete(bot["id"])
         return bot["id"]
     with trio.fail_after(90):
         bot = await ordered(client, STAY if how in ("stop", "follow") else DENY)
@@ -335,6 +336,7 @@ async def test_a_bot_that_cannot_be_told_of_is_told_again_and_the_server_is_not_
         assert recording(server, siblings)
 
 
+@pytest.mark.folder_store
 async def test_a_scheduled_bot_whose_folder_went_away_is_called_off_all_the_same(tmp_path):
     async with serving(tmp_path) as server, http(server) as client:
         bot = await ordered(client, DENY, join_at="2099-01-01T00:00:00Z")
@@ -344,6 +346,7 @@ async def test_a_scheduled_bot_whose_folder_went_away_is_called_off_all_the_same
         assert (row["state"], row["reason"]) == ("completed", "stop_requested")
 
 
+@pytest.mark.folder_store
 async def test_a_bot_whose_end_cannot_be_written_has_it_in_the_list_and_who_follows_hears_it(
     tmp_path, monkeypatch, short_limits
 ):
@@ -411,6 +414,7 @@ async def test_postgresql_is_restarted_while_a_bot_ends_and_nobody_is_lost(tmp_p
         assert recording(server, siblings)
 
 
+@pytest.mark.folder_store
 async def test_a_scheduled_bot_where_whose_folder_was_a_file_lies_is_called_off_and_ends(
     tmp_path, short_limits
 ):
@@ -429,6 +433,7 @@ async def test_a_scheduled_bot_where_whose_folder_was_a_file_lies_is_called_off_
         assert server.service.live.all() == []
 
 
+@pytest.mark.folder_store
 async def test_a_row_whose_folder_cannot_be_made_does_not_keep_a_server_from_starting(
     tmp_path, short_limits
 ):

@@ -223,6 +223,7 @@ async def test_one_runs_per_bot_and_as_many_as_said_over_the_server(tmp_path):
         await once(client, second, 2, "done")
 
 
+@pytest.mark.folder_store
 async def test_a_failure_is_told_without_the_key_and_without_a_path(tmp_path):
     (tmp_path / "refuse").touch()
     async with (
@@ -291,6 +292,7 @@ async def test_a_server_that_begins_anew_goes_on_with_what_was_under_way(tmp_pat
         assert len(shown["segments"]) == utterances
 
 
+@pytest.mark.folder_store
 async def test_what_a_person_made_beside_the_server_is_listed_and_its_number_is_taken(tmp_path):
     async with quick_server(tmp_path) as (_, client):
         bot_id = await recorded_bot(client)
