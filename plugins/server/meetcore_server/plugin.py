@@ -16,9 +16,12 @@ meetcore_api_version = "1.0"
 
 @hookimpl
 def meetcore_register_cli(group: click.Group) -> None:
-    """Add `meetcore serve` and `meetcore keys`."""
+    """Add `meetcore serve`, `keys`, `check` and `rebuild`."""
     from meetcore_server.command import serve_command
+    from meetcore_server.consistency_commands import check, rebuild
     from meetcore_server.keys_command import keys
 
     group.add_command(serve_command)
     group.add_command(keys)
+    group.add_command(check)
+    group.add_command(rebuild)

@@ -27,6 +27,8 @@ ARGUMENTS = {
     "join": ["https://meet.google.com/abc-defg-hij"],
     "serve": [],
     "replay": ["."],
+    "check": [],
+    "rebuild": [],
     "recover": ["."],
     "move": ["--to", "folder:///tmp/elsewhere"],
     "transcribe": ["talk.wav", "--transcriber", "pocketsphinx"],
