@@ -126,10 +126,7 @@ def _one(
     )
 
     transcriber = listening_transcriber(plugins, config)
-    folder, stem = target_of(recording, options["out_dir"])
-    if str(folder / stem) in taken:  # another file of this run has the name, but for its ending
-        stem = f"{Path(recording.source).name}.transcript"
-    taken.add(str(folder / stem))
+    folder, stem = target_of(recording, options["out_dir"], taken)
     run = TranscriptionRun(recording, transcriber, config, folder, stem)
     if not options["fresh"]:
         run.take_up()
