@@ -18,7 +18,7 @@ from meetcore.model import nearest
 from meetcore_files.completion import write_transcripts
 from meetcore_files.formats import FORMATS
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
-from meetcore_files.transcription_run import enter_in_manifest, newest_stem, next_stem
+from meetcore_files.transcription_run import base_of, enter_in_manifest, newest_stem, next_stem
 
 __all__ = ["NamingRefused", "ShownSpeaker", "WrittenTranscript"]
 
@@ -76,7 +76,7 @@ class WrittenTranscript:
         """
         if where.is_file():
             folder, stem = where.parent, where.stem
-            base = stem.rpartition("-")[0] if stem.rpartition("-")[2].isdigit() else stem
+            base = base_of(stem)
         else:
             folder, base = _bots_files(where), "transcript"
             newest = newest_stem(folder, base, ".json")

@@ -121,7 +121,9 @@ def _one(
     from meetcore import TranscriberError, TranscriberNotice, TranscriberRestarted, TranscriptionGap
     from meetcore_files.transcription_run import (
         TranscriptionRun,
+        base_of,
         listening_transcriber,
+        newest_stem,
         target_of,
     )
 
@@ -174,7 +176,9 @@ def _one(
         f"{result.speech_s:.0f} s of speech"
     )
     if not entries:
-        yield "  nothing was said; no transcript is written"
+        before = newest_stem(folder, base_of(stem), ".*")
+        stays = f"; {folder / before}.* stays as it was" if before else ""
+        yield f"  nothing was said; no transcript is written{stays}"
     for entry in entries:
         yield f"  {folder / entry.path}"
 

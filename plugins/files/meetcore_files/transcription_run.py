@@ -30,6 +30,7 @@ from meetcore_files.media import RecordedMedia
 
 __all__ = [
     "TranscriptionRun",
+    "base_of",
     "enter_in_manifest",
     "listening_transcriber",
     "newest_stem",
@@ -52,6 +53,12 @@ def _numbered(folder: Path, base: str, ending: str = ".*") -> dict[int, str]:
         if match := number.fullmatch(path.stem):
             found[int(match[1])] = path.stem
     return found
+
+
+def base_of(stem: str) -> str:
+    """Return a transcript's name without its number."""
+    base, dash, number = stem.rpartition("-")
+    return base if dash and number.isdigit() else stem
 
 
 def newest_stem(folder: Path, base: str, ending: str) -> str | None:
