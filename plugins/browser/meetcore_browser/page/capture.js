@@ -17,6 +17,7 @@
   const peers = new WeakMap(); // RTCPeerConnection -> its number in this document
   const openPeers = new Set(); // those that are not closed
   const captured = new Map(); // MediaStreamTrack -> what belongs to its capture
+  const endings = new Set(); // of captures that are being closed
 
   // By which a script of a joiner's says which track of the page it means: ids of tracks are only
   // unique within a peer connection.
@@ -145,15 +146,23 @@
     capture.tickets.delete(ticket);
   }
 
+  // Also what was closed just now may not have told its last block yet: a meeting that ends closes all.
   async function flush() {
-    await Promise.all([...captured.values()].map((capture) => command(capture, "flush")));
+    const open = [...captured.values()].map((capture) => command(capture, "flush"));
+    await Promise.all([...open, ...endings]);
   }
 
-  async function end(track) {
+  function end(track) {
     const capture = captured.get(track);
     if (!capture) return;
     captured.delete(track);
     if (!capture.nodes) return; // `begin` is still at it and tells the end itself
+    const ending = closeCapture(capture);
+    endings.add(ending);
+    ending.finally(() => endings.delete(ending));
+  }
+
+  async function closeCapture(capture) {
     await command(capture, "close");
     capture.nodes.source.disconnect();
     if (capture.element) capture.element.srcObject = null;
