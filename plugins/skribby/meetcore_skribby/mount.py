@@ -9,7 +9,7 @@ from meetcore.gateway import ApiKey, App, Authenticator, Mount, SocketRoute
 from meetcore_skribby.errors import REFUSE
 from meetcore_skribby.options import WHERE, SkribbyOptions
 from meetcore_skribby.routes import Api
-from meetcore_skribby.routes_recordings import RecordingRoutes
+from meetcore_skribby.routes_recordings import TranscribedRecordingRoutes
 from meetcore_skribby.sockets import admit
 from meetcore_skribby.webhooks import SkribbyWebhooks
 
@@ -26,7 +26,7 @@ def add_to(app: App) -> None:
     """
     options = build_options(SkribbyOptions, app.options.get("skribby"), WHERE)
     authenticator = Authenticator(app.service, _KEYS)
-    api, recordings = Api(authenticator, options), RecordingRoutes(authenticator)
+    api, recordings = Api(authenticator, options), TranscribedRecordingRoutes(authenticator)
     app.add_webhook_format(SkribbyWebhooks(app.service.now))
     app.mount(
         Mount(

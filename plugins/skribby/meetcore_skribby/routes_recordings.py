@@ -37,7 +37,7 @@ from meetcore_skribby.models import NO_TRANSCRIPT, key_of, provider_of
 from meetcore_skribby.transcript_reader import read_summary
 from meetcore_skribby.transcripts import RestSegment, SpeakerNumbers, rest_segment
 
-__all__ = ["RecordingObject", "RecordingRoutes"]
+__all__ = ["RecordingObject", "TranscribedRecordingRoutes"]
 
 _STATUSES = {
     RevisionState.QUEUED: "transcribing",
@@ -78,7 +78,7 @@ class _RecordingRequest:
     vocabulary: tuple[str, ...]
 
 
-class RecordingRoutes:
+class TranscribedRecordingRoutes:
     """Handlers of the routes under /recording.
 
     Args:

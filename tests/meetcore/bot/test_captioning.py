@@ -135,21 +135,6 @@ async def test_a_platform_without_captions_is_named_before_anything_begins(
             pass
 
 
-async def test_captions_have_no_fallback_and_it_is_said(tmp_path, autojump_clock, caplog):
-    config = meetcore.BotConfig(
-        out_dir=tmp_path,
-        fsync=False,
-        transcription=meetcore.TranscriptionConfig(fallback=("pocketsphinx",)),
-    )
-    stage = captions_stage()
-    async with stage.bot(tmp_path, transcriber="captions", config=config) as bot:
-        stage.admit()
-        stage.join("ada")
-        stage.events.observe(caption("We begin", final=True))
-    assert [segment.text for segment in finalized(bot)] == ["We begin"]
-    assert "The fallback has no part in it: captions hears nothing." in caplog.text
-
-
 async def test_a_call_without_captions_ends_the_transcript_with_an_event(tmp_path, autojump_clock):
     stage = captions_stage()
     stage.call_capabilities = frozenset()
