@@ -13,7 +13,6 @@ import json
 import statistics
 import time
 import wave
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
@@ -33,7 +32,7 @@ from benchmarks.talks import shown
 from benchmarks.word_scores import cp_word_error_rate, normalised, word_error_rate
 from meetcore import SAMPLE_RATE_HZ, Pcm
 from meetcore.testing import load_script
-from meetcore.testing.scoring import HypothesisWord, attribute
+from meetcore.testing.scoring import align, normalise
 from meetcore.testing.script import End, Line, Person, Script
 from meetcore_rehearsal.rehearsal import Rehearsal, open_rehearsal
 from meetcore_rehearsal.score import RehearsalScore, score_rehearsal
@@ -76,17 +75,22 @@ class _Attended:
     @property
     def lost(self) -> int:
         """How many lines left hardly a word: fewer than a third of theirs."""
-        lines = self.script.lines
-        shift_s = statistics.median(at - lines[i].at_s for i, at in self.starts.items())
-        words = [
-            HypothesisWord(w.text, s.participant_id, w.start_s - shift_s, w.end_s - shift_s)
-            for s in self.segments
-            for w in s.words
+        heard = [
+            (word.start_s, word.end_s, token)
+            for segment in self.segments
+            for word in segment.words
+            for token in normalise(word.text)
         ]
-        found = attribute(self.script.reference_words(), words, slack_s=SLACK_S)
-        kept = Counter(word.line for word, _ in found)
-        said = Counter(word.line for word in self.script.reference_words())
-        return sum(kept[number] < count / 3 for number, count in said.items())
+        lost = 0
+        for index, at_s in self.starts.items():
+            line = self.script.lines[index]
+            from_s, to_s = at_s - SLACK_S, at_s + line.duration_s + SLACK_S
+            near = [token for start_s, end_s, token in heard if start_s < to_s and end_s > from_s]
+            said = normalise(line.text)
+            pairs = align(said, near)
+            kept = sum(i is not None and j is not None and said[i] == near[j] for i, j in pairs)
+            lost += kept < len(said) / 3
+        return lost
 
 
 # --- the meetings ----------------------------------------------------------------------------
