@@ -27,7 +27,6 @@ SCRIPTS = (
     "live_bots",
     "fanout",
     "asyncio_bridge",
-    "rehearsal_quality",
     "fidelity",
     "serve_create",
     "serve_fanout",

@@ -2,33 +2,32 @@
 
 Whisper with base on this machine's CPU (int8, one thread), on voices of people and of synthesizers
 from packages. Texts are compared after whisper-normalizer (case, punctuation, numbers). Name some
-parts to measure these alone: `--only words,silence`. What `pip install --group fidelity` brings is
-used where it is there: jiwer and whisper-normalizer for words, meeteval for cpWER, pyannote.metrics
-for DER.
+parts to measure these alone: `--only words,silence`. jiwer and whisper-normalizer count words,
+meeteval cpWER, pyannote.metrics DER: `pip install --group fidelity`; where one of them is missing,
+nothing is measured. The part `webrtc` opens real browsers: a bot attends rehearsals in them.
 """
 
 from __future__ import annotations
 
-import re
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
-from random import Random
 from typing import ClassVar
 
 import numpy as np
 import psutil
 import trio
-from attrs import frozen
 
 import meetcore
 from benchmarks import speech_data
+from benchmarks.fidelity_meetings import OPTIONS, captions, meetings, recorded
+from benchmarks.fidelity_webrtc import webrtc
 from benchmarks.figures import Figure, report, spread
 from benchmarks.speech_data import Spoken
-from meetcore import SAMPLE_RATE_HZ, Chunk, Pcm, RecordedTrack
+from benchmarks.word_scores import normalised, require_tools, word_error_rate
+from meetcore import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore_whisper.engine import WhisperEngine
 from meetcore_whisper.models import find_model
 from meetcore_whisper.options import WhisperOptions
@@ -37,23 +36,6 @@ from meetcore_whisper.voice_gate import VoiceGate
 
 RATE = SAMPLE_RATE_HZ
 OVER = meetcore.Evidence("sound", "all of it was played")
-OPTIONS = WhisperOptions(model="base", linger_s=5.0)
-
-
-def _normalised(text: str) -> str:
-    from whisper_normalizer.english import EnglishTextNormalizer
-
-    words = EnglishTextNormalizer()(re.sub(r"\bmr\b\.?", "mister", text, flags=re.I)).split()
-    return " ".join(word for word in words if any(c.isalnum() for c in word))
-
-
-def _errors(pairs: list[tuple[str, str]]) -> float:
-    """Return the word error rate of pairs of what was said and what was understood."""
-    import jiwer
-
-    said = [_normalised(each) for each, _ in pairs]
-    heard = [_normalised(each) for _, each in pairs]
-    return float(jiwer.wer(said, heard))
 
 
 def _floats(pcm: Pcm) -> np.ndarray:
@@ -73,26 +55,6 @@ def _gate() -> VoiceGate:
 def _in_a_row(spoken: list[Spoken], pause_s: float = 1.0) -> Pcm:
     quiet = np.zeros(int(pause_s * RATE), np.int16)
     return np.concatenate([quiet, *(part for each in spoken for part in (each.pcm, quiet))])
-
-
-def _recorded(tracks: dict[str, Pcm]) -> list[meetcore.Segment]:
-    """Return what a transcription through the pipeline gives, a track per person."""
-
-    def blocks(pcm: Pcm) -> Iterator[Pcm]:
-        for start in range(0, len(pcm), RATE // 2):
-            yield pcm[start : start + RATE // 2]
-
-    listed = [
-        RecordedTrack(
-            track_id=name, pcm=partial(blocks, pcm), participant_id=name, speaker_name=name
-        )
-        for name, pcm in tracks.items()
-    ]
-    config = meetcore.BotConfig(language="en")
-    result = trio.run(
-        partial(meetcore.transcribe_recording, listed, WhisperTranscriber(OPTIONS), config)
-    )
-    return list(result.segments)
 
 
 # --- words ---------------------------------------------------------------------------------
@@ -121,7 +83,9 @@ def words() -> list[Figure]:
                 for each in short
             ]
             cpu = time.process_time() - began
-            rate = _errors([(each.text, text) for each, text in zip(short, heard, strict=True)])
+            rate = word_error_rate(
+                [(each.text, text) for each, text in zip(short, heard, strict=True)]
+            )
             at_most = goal if model == "base" else 0.045 if "asterisk" in name else None
             figures.append(
                 spread(f"{model}: word errors, {name}, {len(short)}", "", [rate], at_most=at_most)
@@ -146,7 +110,7 @@ def words() -> list[Figure]:
                         spread(
                             f"base: word errors, LibriVox, noise {snr} dB below",
                             "",
-                            [_errors(pairs)],
+                            [word_error_rate(pairs)],
                         )
                     )
     return figures
@@ -156,13 +120,13 @@ def cutting() -> list[Figure]:
     """What the pipeline's voice detector and cuts cost over decoding each recording whole."""
     spoken = [each for each in speech_data.prompts() if each.seconds <= 29]
     engine = _engine()
-    whole = _errors(
+    whole = word_error_rate(
         [(each.text, engine.recognise(_floats(each.pcm), language="en").text) for each in spoken]
     )
-    segments = _recorded({"ada": _in_a_row(spoken)})
+    segments = recorded({"ada": _in_a_row(spoken)})
     heard = " ".join(segment.text for segment in segments)
     said = " ".join(each.text for each in spoken)
-    cut = _errors([(said, heard)])
+    cut = word_error_rate([(said, heard)])
     lost, first, at = 0, 0, 1.0
     for each in spoken:
         inside = [
@@ -172,8 +136,8 @@ def cutting() -> list[Figure]:
             if at - 0.3 <= (word.start_s + word.end_s) / 2 <= at + each.seconds + 0.3
         ]
         lost += not inside
-        opening = _normalised(each.text).split()[:1]
-        found = _normalised(" ".join(word.text for word in inside[:3])).split()
+        opening = normalised(each.text).split()[:1]
+        found = normalised(" ".join(word.text for word in inside[:3])).split()
         first += bool(inside) and not set(opening) & set(found)
         at += each.seconds + 1.0
     return [
@@ -206,112 +170,6 @@ def silence() -> list[Figure]:
     ]
 
 
-# --- names -----------------------------------------------------------------------------------
-
-
-@frozen
-class _Turn:
-    who: str
-    spoken: Spoken
-    start_s: float
-
-
-def _meeting(people: int, *, overlap: bool, seed: int) -> list[_Turn]:
-    voices = [
-        *(list(speech_data.flite(voice)) for voice in ("slt", "rms", "awb", "kal16")),
-        list(speech_data.prompts()),
-        list(speech_data.librivox()) or list(speech_data.flite("slt")),
-    ]
-    random = Random(seed)
-    turns, at = [], 1.0
-    for number in range(5 * people):
-        who = number % people
-        spoken = random.choice([each for each in voices[who] if each.seconds < 15])
-        turns.append(_Turn(f"p{who}", spoken, at))
-        gap = -0.8 if overlap and number % 3 == 2 else random.uniform(0.4, 1.2)
-        at += spoken.seconds + gap
-    return turns
-
-
-def _laid(turns: list[_Turn], who: str | None = None) -> Pcm:
-    end = max(turn.start_s + turn.spoken.seconds for turn in turns) + 1
-    sound = np.zeros(int(end * RATE), np.int32)
-    for turn in turns:
-        if who in (None, turn.who):
-            first = int(turn.start_s * RATE)
-            sound[first : first + len(turn.spoken.pcm)] += turn.spoken.pcm
-    return np.clip(sound, -32768, 32767).astype(np.int16)
-
-
-def names() -> list[Figure]:
-    """Meetings of 2, 4 and 6 people, a track each, with and without overlap."""
-    figures = []
-    shares: dict[bool, list[float]] = {False: [], True: []}
-    cp, der = [], []
-    for people in (2, 4, 6):
-        for overlap in (False, True):
-            turns = _meeting(people, overlap=overlap, seed=people)
-            tracks = {f"p{n}": _laid(turns, f"p{n}") for n in range(people)}
-            segments = _recorded(tracks)
-            right = total = 0
-            for segment in segments:
-                for word in segment.words:
-                    middle = (word.start_s + word.end_s) / 2
-                    speaking = {
-                        turn.who
-                        for turn in turns
-                        if turn.start_s - 0.1 <= middle <= turn.start_s + turn.spoken.seconds + 0.1
-                    }
-                    if len(speaking) == 1:
-                        total += 1
-                        right += segment.participant_id in speaking
-            shares[overlap].append(100 * right / max(1, total))
-            cp += _cp_errors(turns, segments)
-            der += _diarization_errors(turns, segments)
-    for overlap, values in shares.items():
-        kind = "with overlap" if overlap else "without overlap"
-        figures.append(
-            spread(f"words with the right name, tracks, {kind}", "%", values, at_least=100)
-        )
-    if cp:
-        figures.append(spread("cpWER, a track each", "", cp))
-    if der:
-        figures.append(spread("diarization error rate, collar 0.25 s", "", der))
-    return figures
-
-
-def _cp_errors(turns: list[_Turn], segments: list[meetcore.Segment]) -> list[float]:
-    try:
-        import meeteval
-    except ImportError:
-        return []
-    said: dict[str, str] = {}
-    heard: dict[str, str] = {}
-    for turn in turns:
-        said[turn.who] = f"{said.get(turn.who, '')} {_normalised(turn.spoken.text)}".strip()
-    for segment in segments:
-        who = segment.participant_id or "?"
-        heard[who] = f"{heard.get(who, '')} {_normalised(segment.text)}".strip()
-    return [float(meeteval.wer.cp_word_error_rate(said, heard).error_rate)]
-
-
-def _diarization_errors(turns: list[_Turn], segments: list[meetcore.Segment]) -> list[float]:
-    try:
-        from pyannote.core import Annotation
-        from pyannote.core import Segment as Stretch
-        from pyannote.metrics.diarization import DiarizationErrorRate
-    except ImportError:
-        return []
-    truth, found = Annotation(), Annotation()
-    for number, turn in enumerate(turns):
-        end = turn.start_s + turn.spoken.seconds
-        truth[Stretch(turn.start_s, end), number] = turn.who
-    for number, segment in enumerate(segments):
-        if segment.end_s > segment.start_s:
-            found[Stretch(segment.start_s, segment.end_s), number] = segment.participant_id or "?"
-    return [float(DiarizationErrorRate(collar=0.5)(truth, found))]
-
-
 # --- times -----------------------------------------------------------------------------------
 
 
@@ -323,7 +181,7 @@ def times() -> list[Figure]:
     off: list[float] = []
     decoder = pocketsphinx.Decoder(loglevel="FATAL", samprate=16000.0)
     for each in [*speech_data.flite("slt")[:8], *speech_data.flite("rms")[:8]]:
-        text = _normalised(each.text)
+        text = normalised(each.text)
         if any(decoder.lookup_word(word) is None for word in text.split()):
             continue
         decoder.set_align_text(text)
@@ -339,7 +197,7 @@ def times() -> list[Figure]:
         span = gate.span(samples)
         heard = engine.recognise(samples, language="en").words
         found = [
-            (_normalised(word.text), max(word.start_s, span.start_s if span else 0.0))
+            (normalised(word.text), max(word.start_s, span.start_s if span else 0.0))
             for word in heard
         ]
         if [word for word, _ in truth] == [word for word, _ in found]:
@@ -527,10 +385,12 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
     "words": words,
     "cutting": cutting,
     "silence": silence,
-    "names": names,
+    "meetings": meetings,
+    "captions": captions,
     "times": times,
     "live": live,
     "sharing": sharing,
+    "webrtc": webrtc,
 }
 
 
@@ -539,6 +399,10 @@ def measure() -> list[Figure]:
     wanted = list(PARTS)
     if "--only" in sys.argv:
         wanted = sys.argv[sys.argv.index("--only") + 1].split(",")
+    unknown = [name for name in wanted if name not in PARTS]
+    if unknown:
+        raise SystemExit(f"There is no part {unknown[0]!r}. Parts: {', '.join(PARTS)}.")
+    require_tools()
     return [figure for name in wanted for figure in PARTS[name]()]
 
 

@@ -12,7 +12,7 @@ a hurry.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from functools import partial
@@ -23,8 +23,10 @@ import trio
 
 from meetcore.bot import bot as _bot
 from meetcore.bot import factory as _opening
+from meetcore.bot import recorded as _recorded
 from meetcore.bot import speaking as _speaking
 from meetcore.bot.factory import OpenBotOptions
+from meetcore.bot.recorded import RecordedOptions, RecordedTrack, RecordedTranscript
 from meetcore.fleet import fleet as _fleet
 from meetcore.fleet.bot_proxy import BotProxy, FleetProxy
 from meetcore.fleet.fleet import OpenFleetOptions, StartOptions
@@ -34,8 +36,9 @@ from meetcore.model.config import BotConfig
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Event, StateChanged
+from meetcore.plugin.transcriber import Transcriber
 
-__all__ = ["Bot", "Fleet", "Speech", "open_bot", "open_fleet"]
+__all__ = ["Bot", "Fleet", "Speech", "open_bot", "open_fleet", "transcribe_recording"]
 
 T = TypeVar("T")
 
@@ -297,3 +300,21 @@ def open_fleet(
     open_it = partial(_fleet.open_fleet, config, **options)
     with _trio_thread() as thread, _held(thread, open_it) as inner:
         yield Fleet(thread, inner)
+
+
+def transcribe_recording(
+    tracks: Sequence[RecordedTrack],
+    transcriber: Transcriber,
+    config: BotConfig | None = None,
+    **options: Unpack[RecordedOptions],
+) -> RecordedTranscript:
+    """Return what is said in a recording; takes what `meetcore.transcribe_recording` takes.
+
+    `finalized` and `progress` are called on Trio's thread.
+
+    Raises:
+        MeetcoreError: As there.
+    """
+    transcribe = partial(_recorded.transcribe_recording, tracks, transcriber, config, **options)
+    with _trio_thread() as thread:
+        return _call(thread, transcribe)

@@ -14,7 +14,14 @@ hearing whatever the program around it does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Literal, TypeVar, Unpack, overload
@@ -24,8 +31,10 @@ import trio
 from meetcore.audio.chunk import Chunk
 from meetcore.bot import bot as _bot
 from meetcore.bot import factory as _opening
+from meetcore.bot import recorded as _recorded
 from meetcore.bot import speaking as _speaking
 from meetcore.bot.factory import OpenBotOptions
+from meetcore.bot.recorded import RecordedOptions, RecordedTrack, RecordedTranscript
 from meetcore.bot.speaking import SpeechSource
 from meetcore.fleet import fleet as _fleet
 from meetcore.fleet.bot_proxy import BotProxy, FleetProxy
@@ -38,8 +47,9 @@ from meetcore.model.errors import CommandRefused, MeetcoreError
 from meetcore.model.events import Event, StateChanged
 from meetcore.plugin import launcher as _launcher
 from meetcore.plugin.launcher import BotSpec
+from meetcore.plugin.transcriber import Transcriber
 
-__all__ = ["Bot", "Fleet", "RunningBot", "Speech", "open_bot", "open_fleet"]
+__all__ = ["Bot", "Fleet", "RunningBot", "Speech", "open_bot", "open_fleet", "transcribe_recording"]
 
 T = TypeVar("T")
 
@@ -408,3 +418,21 @@ async def open_fleet(
     open_it = partial(_fleet.open_fleet, config, **options)
     async with _trio_thread() as thread, _held(thread, open_it) as inner:
         yield Fleet(thread, inner)
+
+
+async def transcribe_recording(
+    tracks: Sequence[RecordedTrack],
+    transcriber: Transcriber,
+    config: BotConfig | None = None,
+    **options: Unpack[RecordedOptions],
+) -> RecordedTranscript:
+    """Return what is said in a recording; takes what `meetcore.transcribe_recording` takes.
+
+    `finalized` and `progress` are called on Trio's thread, not on the event loop's.
+
+    Raises:
+        MeetcoreError: As there.
+    """
+    transcribe = partial(_recorded.transcribe_recording, tracks, transcriber, config, **options)
+    async with _trio_thread() as thread:
+        return await _call(thread, transcribe)

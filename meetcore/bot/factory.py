@@ -95,10 +95,14 @@ def _fallback(
         if each.capabilities.wants == "captions":
             raise ConfigError(
                 f"The transcriber {each.name!r} has no place in a fallback: it hears nothing.",
-                "Choose transcribers that listen.",
+                "Choose transcribers that listen; captions can be the transcriber itself.",
             )
         taken.append(each)
-    if transcriber is None or transcriber.capabilities.wants == "captions":
+    if transcriber is None:
+        return []
+    if transcriber.capabilities.wants == "captions":
+        if taken:
+            _LOG.warning("The fallback has no part in it: %s hears nothing.", transcriber.name)
         return []
     able: list[Transcriber] = []
     for each in taken:

@@ -389,7 +389,7 @@ class Listening:
         if self._assembler.relabel(track_id, hypothesis, self._offset_s or 0.0):
             self._recut(hypothesis.utterance_id)
         for segment in self._assembler.take(track_id, hypothesis, self._offset_s or 0.0):
-            self._show(segment)
+            self._show(segment, hypothesis.stable_words)
         self._recut(*self._assembler.due())
 
     def _outdated(self, track_id: str | None, since_s: float | None) -> None:
@@ -409,10 +409,10 @@ class Listening:
             for segment in self._assembler.recut(utterance_id, shown):
                 self._show(segment)
 
-    def _show(self, segment: Segment) -> None:
+    def _show(self, segment: Segment, stable_words: int = 0) -> None:
         """Let a draft or a segment go on to revisers, but for what another track has too."""
         if not segment.finalized or not self.bot.config.transcription.withhold_echoes:
-            self._revision.take(segment)
+            self._revision.take(segment, stable_words)
             return
         for each in self._echoes.take(segment):
             self._revision.take(each)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from attrs import define, evolve, field
 
@@ -60,7 +61,11 @@ class OwedUtterance:
                 text=text,
                 words=(*self.kept, *result.words),
                 settled_words=len(self.kept) + result.settled_words,
+                stable_words=_tokens(self.kept) + result.stable_words,
             )
+        settled = _tokens(result.words[: result.settled_words])
+        if not result.final and settled > result.stable_words:
+            result = evolve(result, stable_words=settled)
         if result.settled_words > len(self.settled):
             self.settled = result.words[: result.settled_words]
         self.confidence, self.language = result.confidence, result.language
@@ -108,3 +113,8 @@ class LatestFinals:
             return None
         self._revisions[result.utterance_id] = (base + result.revision, base)
         return evolve(result, revision=base + result.revision)
+
+
+def _tokens(words: Iterable[Word]) -> int:
+    """Return how many words a reader counts: those that spaces part."""
+    return sum(len(word.text.split()) for word in words)

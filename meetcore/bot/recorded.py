@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import TypedDict
 
 import trio
 from attrs import define, evolve, field, frozen
@@ -33,7 +34,7 @@ from meetcore.log.scratch import scratch_folder
 from meetcore.model.assembler import Attribution, TranscriptAssembler
 from meetcore.model.config import BotConfig
 from meetcore.model.echo import EchoFilter
-from meetcore.model.errors import MeetcoreError, TranscriberError, found_in
+from meetcore.model.errors import MeetcoreError, NotInTrio, TranscriberError, found_in
 from meetcore.model.events import Event, TranscriptionGap
 from meetcore.model.languages import spoken_language
 from meetcore.model.roster import NameSource, Participant, Roster, SpeakingTimeline
@@ -41,7 +42,7 @@ from meetcore.model.secrets import Redactor, secrets_in
 from meetcore.model.transcript import Hypothesis, Segment, Transcript
 from meetcore.plugin.transcriber import FileRequest, Transcriber, TranscriberContext
 
-__all__ = ["RecordedTrack", "RecordedTranscript", "transcribe_recording"]
+__all__ = ["RecordedOptions", "RecordedTrack", "RecordedTranscript", "transcribe_recording"]
 
 _AHEAD_S = 10.0
 _UNFINISHED = 4
@@ -266,6 +267,15 @@ def _shown_nothing(track_id: str, seconds: float) -> None:
     """Show nothing."""
 
 
+class RecordedOptions(TypedDict, total=False):
+    """Further arguments of `transcribe_recording`, with its meanings."""
+
+    name: str
+    kept: Mapping[tuple[str, int], Hypothesis] | None
+    finalized: Callable[[str, int, Hypothesis], None]
+    progress: Callable[[str, float], None]
+
+
 async def transcribe_recording(
     tracks: Sequence[RecordedTrack],
     transcriber: Transcriber,
@@ -290,11 +300,15 @@ async def transcribe_recording(
         progress: Told of each number of seconds of a track that was taken.
 
     Raises:
+        NotInTrio: Trio does not run here; `meetcore.from_asyncio` and `meetcore.blocking` have the
+            same call.
         LanguageRefused: The transcriber does not speak the language.
         TranscriberError: The transcriber cannot be used, or stopped for good; what was finalized
             was told before.
         MeetcoreError: A track cannot be read.
     """
+    if not trio.lowlevel.in_trio_run():
+        raise NotInTrio("transcribe_recording")
     config = config or BotConfig()
     spoken_language(config.language, transcriber.capabilities.languages, transcriber.name)
     events: list[Event] = []

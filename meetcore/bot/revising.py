@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 import trio
 from attrs import evolve
@@ -71,7 +72,7 @@ class Revision:
         self._settled = settled
         self._wake = Wake()
         self._waiting: deque[Segment] = deque()
-        self._drafts: DraftBox[Segment] = DraftBox()
+        self._drafts: DraftBox[SegmentDraft] = DraftBox()
         self._draft_in_hand = trio.CancelScope()
         self._failing_drafts: set[str] = set()
         self._given_up = False
@@ -85,13 +86,19 @@ class Revision:
         """Whether a finalized revision of a segment has not been revised yet."""
         return any(segment.id == segment_id for segment in self._waiting)
 
-    def take(self, segment: Segment) -> None:
-        """Let a segment go out once it is revised. Returns at once."""
+    def take(self, segment: Segment, stable_words: int = 0) -> None:
+        """Let a segment go out once it is revised. Returns at once.
+
+        Args:
+            segment: It.
+            stable_words: Of a draft, see `SegmentDraft`.
+        """
         if not segment.finalized:
+            draft = SegmentDraft(segment=segment, stable_words=stable_words)
             if not self._revisers:
-                self._bot.publish(SegmentDraft(segment=segment))
+                self._bot.publish(draft)
             elif self._bot.drafts.wanted:
-                self._drafts.put(segment.id, segment)
+                self._drafts.put(segment.id, draft)
                 self._wake.set()
         elif not self._revisers:
             self._bot.record(SegmentFinalized(segment=segment))
@@ -166,20 +173,23 @@ class Revision:
             self._bot.record(SegmentFinalized(segment=gone))
 
     async def _next_draft(self) -> None:
-        segment = self._drafts.pop()
+        draft = self._drafts.pop()
+        key = draft.segment.id
         with trio.CancelScope() as self._draft_in_hand:
-            await self._draft(segment)
-        overtaken = segment.id in self._drafts or any(s.id == segment.id for s in self._waiting)
+            await self._draft(draft)
+        overtaken = key in self._drafts or any(segment.id == key for segment in self._waiting)
         if self._draft_in_hand.cancelled_caught and not overtaken:
-            self._drafts.put(segment.id, segment)
+            self._drafts.put(key, draft)
 
-    async def _draft(self, segment: Segment) -> None:
+    async def _draft(self, draft: SegmentDraft) -> None:
         try:
-            outcome = await self._revised(segment)
+            outcome = await self._revised(draft.segment)
         except _WithheldError:
             return
         if outcome is not None:
-            self._bot.publish(SegmentDraft(segment=outcome))
+            kept = _same_words(draft.segment.text, outcome.text)
+            stable_words = min(draft.stable_words, kept)
+            self._bot.publish(SegmentDraft(segment=outcome, stable_words=stable_words))
 
     async def _revised(self, segment: Segment) -> Segment | None:
         if segment.withdrawn:
@@ -224,6 +234,12 @@ class Revision:
             )
         if reviser.fail_closed:
             raise _WithheldError(reviser.plugin_name, cause)
+
+
+def _same_words(before: str, after: str) -> int:
+    """Return with how many same words two texts begin."""
+    pairs = zip(before.split(), after.split(), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _answer(result: object) -> object:

@@ -208,3 +208,4 @@ class TrackOwners:
             self._bot.record(
                 VoiceNamed(track_id=track_id, voice=voice, name=name or None, by=command.by)
             )
+            self._outdated(track_id, None)  # what it said is shown with the name at once

@@ -145,6 +145,7 @@ class LiveView(View):
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or OutputConsole()
         self._transcript = Transcript()
+        self._stable: dict[str, int] = {}
         self._chat: list[tuple[float, str, str]] = []
         self._trouble: list[str] = []
         self._styles: dict[str, str] = {}
@@ -167,8 +168,10 @@ class LiveView(View):
     def _take(self, item: Event | Draft) -> None:
         if isinstance(item, SegmentFinalized):
             self._transcript.finalized(item.segment)
+            self._stable.pop(item.segment.id, None)
         elif isinstance(item, SegmentDraft):
-            self._transcript.drafted(item.segment)
+            if self._transcript.drafted(item.segment):
+                self._stable[item.segment.id] = item.stable_words
         elif isinstance(item, ChatReceived):
             self._chat.append((item.meeting_s or 0.0, item.sender_name, item.text))
         elif isinstance(item, _SHOWN_BELOW):
@@ -224,10 +227,14 @@ class LiveView(View):
         lines = [text for _, text in sorted(items, key=lambda item: item[0])]
         for segment in self._transcript.drafts:
             name = segment.speaker_name or "unknown"
+            words = segment.text.split()
+            stable = self._stable.get(segment.id, 0)
             lines.append(
                 Text.assemble(
                     (f"{clock(segment.start_s)} ", "dim"),
-                    (f"{name}: {segment.text} …", "dim italic"),
+                    (f"{name}: ", "dim italic"),
+                    (" ".join([*words[:stable], ""]), "italic"),
+                    (" ".join([*words[stable:], "…"]), "dim italic"),
                 )
             )
         return lines[-SHOWN_SEGMENTS:]

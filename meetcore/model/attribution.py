@@ -290,6 +290,7 @@ class SpeakerEvidence:
             return [list(run) for _, run in labelled]
         for word, who in zip(words, captioned, strict=True):
             whose.append((word, self._word(track_id, word, who)))
+        whose = _with_neighbours(whose)
         return [
             list(run)
             for _, run in groupby(whose, lambda pair: (pair[1].participant_id, pair[1].voice))
@@ -371,3 +372,22 @@ class SpeakerEvidence:
             for who, seconds in speech_shares(spans, start_s, end_s).items():
                 total[who] = total.get(who, 0.0) + seconds
         return total
+
+
+def _with_neighbours(whose: AttributedWords) -> AttributedWords:
+    """Give a word without length, that is nobody's, to whom the word beside it is.
+
+    A transcriber that places a word before the voice began leaves it no time in which anybody
+    could have spoken; it belongs to the word that begins, or else ended, at that moment.
+    """
+    given: AttributedWords = []
+    for place, (word, by) in enumerate(whose):
+        if by.participant_id is None and by.voice is None and word.end_s <= word.start_s:
+            after = next((each for each in whose[place + 1 :] if each[0].end_s > word.end_s), None)
+            before = given[-1] if given else None
+            if after is not None and after[0].start_s <= word.end_s:
+                by = after[1]
+            elif before is not None and before[0].end_s >= word.start_s:
+                by = before[1]
+        given.append((word, by))
+    return given

@@ -49,10 +49,18 @@ class Draft:
 
 @frozen(kw_only=True)
 class SegmentDraft(Draft):
-    """A segment as it is believed to be now."""
+    """A segment as it is believed to be now.
+
+    Attributes:
+        segment: It.
+        stable_words: How many of the first words of its text, as spaces part them, will hardly
+            change any more: the transcriber settled them, or understood them twice alike. 0 where
+            it does not say. They are no promise: the finalized segment alone is that.
+    """
 
     type: ClassVar[str] = "segment.draft"
     segment: Segment
+    stable_words: int = 0
 
     @property
     def key(self) -> str:

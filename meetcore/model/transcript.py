@@ -71,6 +71,9 @@ class Hypothesis:
         end_s: End of the utterance where there are no words.
         settled_words: How many of its first words will not change any more, though others may:
             they are kept, and not heard again, when the stream breaks.
+        stable_words: How many of the first words of `text`, as spaces part them, will hardly change
+            any more: the settled ones, and those that were the same in the draft before. See
+            `SegmentDraft.stable_words`.
     """
 
     utterance_id: str
@@ -83,6 +86,7 @@ class Hypothesis:
     start_s: float | None = None
     end_s: float | None = None
     settled_words: int = 0
+    stable_words: int = 0
 
 
 @frozen(kw_only=True)

@@ -184,5 +184,6 @@ class _ScriptedStream(TranscriberStream):
                 language="en",
                 start_s=heard.start_sample / SAMPLE_RATE_HZ,
                 end_s=heard.fed[-1][1] / SAMPLE_RATE_HZ if heard.fed else None,
+                stable_words=0 if final else max(0, len(words) - 1),
             )
         )

@@ -29,6 +29,18 @@ class Scripted(meetcore.Transcriber):
         yield made
 
 
+class DraftSink(meetcore.Sink):
+    name = "drafts"
+    wants_drafts = True
+
+    def __init__(self):
+        super().__init__()
+        self.drafts = []
+
+    async def deliver_draft(self, draft):
+        self.drafts.append(draft)
+
+
 class ScriptedWords(meetcore.TranscriberStream):
     def __init__(self, owner, request):
         self.owner, self.request = owner, request
@@ -105,11 +117,14 @@ async def test_a_final_that_comes_again_as_it_was_changes_nothing(tmp_path, auto
 
 async def test_settled_words_are_kept_and_only_the_rest_is_heard_again(tmp_path, autojump_clock):
     stage, transcriber = Stage(), Scripted(settles=3, breaks=2.5)
-    async with stage.bot(tmp_path, transcriber=transcriber) as bot:
+    sink = DraftSink()
+    async with stage.bot(tmp_path, transcriber=transcriber, sinks=[sink]) as bot:
         stage.admit()
         stage.track("a", "ada")
         await stage.live(3, "a", voice=True)
         await stage.live(6, "a")
+    assert {draft.stable_words for draft in sink.drafts} == {1, 2, 3}, "as they were settled"
+    assert sink.drafts[-1].stable_words == 3, "what an earlier stream settled stays so"
     (said,) = [each.segment for each in kinds(events_of(bot), meetcore.SegmentFinalized)]
     first, second = transcriber.streams
     assert second.begun[0] == first.begun[0] + 24_000

@@ -85,6 +85,7 @@ async def test_a_voice_in_a_room_is_named_by_a_command_while_the_bot_is_there(
         with pytest.raises(meetcore.CommandRefused, match="on the track 'elsewhere'"):
             await bot.name_voice("elsewhere", "B", "Grace")
         await bot.name_voice(segment.track_id, segment.voice, "Grace")
+        assert bot.transcript.segments[1].speaker_name == "Grace", "at once, whoever is silent"
         await stage.live(2, "room", voice=True)
         await stage.live(3, "room")
         assert [each.speaker_name for each in bot.transcript.segments][1:] == ["Grace", "Grace"]

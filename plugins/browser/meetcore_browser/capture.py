@@ -35,6 +35,11 @@ __all__ = [
     "SourceHeard",
 ]
 
+BEHIND_S = 2.0
+"""By how much a page's sound may lie behind the meeting when a track ends. What a page that is more
+behind never rendered of it, the last words maybe, is declared lost."""
+_MOST_BEHIND_S = 3600.0
+
 DOCUMENT_GONE = "document-gone"
 """Topic the host itself puts between the page's when a document has ended."""
 
@@ -323,8 +328,13 @@ class PageCapture:
 
     def _gone(self, document: int, data: Any) -> None:
         self._left_out.pop((document, int(data["track"])), None)
+        behind_s = float(data.get("behindS", 0.0))
         if (live := self._live.pop((document, int(data["track"])), None)) is None:
             return
+        if live.next_sample is not None and behind_s > BEHIND_S:
+            missing = round(min(behind_s, _MOST_BEHIND_S) * live.remote.sample_rate_hz)
+            track_id = live.remote.track_id
+            self._events.declare_lost(track_id, live.next_sample, missing, "page_behind")
         self._watch.track_gone(live.remote.track_id)
         self._events.observe(TrackGone(live.remote.track_id))
 

@@ -59,6 +59,7 @@ def _segment(segment: Segment) -> dict[str, Any]:
         "speaker_source": str(segment.speaker_source.value),
         "speaker_confidence": segment.speaker_confidence,
         "track_id": segment.track_id,
+        "voice": segment.voice,
         "text": segment.text,
         "confidence": segment.confidence,
         "language": segment.language,

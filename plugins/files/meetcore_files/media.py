@@ -77,9 +77,7 @@ def sound_of(source: str, stream: int = 0, channel: int | None = None) -> Iterat
             yield from _blocks(resampler, None, channel)
     except (av.FFmpegError, IndexError, OSError) as error:
         if not given:
-            raise MediaUnreadable(
-                f"{source} gives no sound: {error}.", "Is it an audio or video file?"
-            ) from error
+            raise _unreadable(source, "gives no sound", error) from error
 
 
 def _blocks(resampler: Any, frame: Any, channel: int | None) -> Iterator[Pcm]:
@@ -117,9 +115,7 @@ def recording_of(source: str, *, split_channels: bool = False) -> RecordedMedia:
             streams = [stream.channels for stream in container.streams.audio]
             length = container.duration
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise MediaUnreadable(
-            f"{source} cannot be read: {error}.", "Is it an audio or video file?"
-        ) from error
+        raise _unreadable(source, "cannot be read", error) from error
     if not streams:
         raise MediaUnreadable(f"{source} has no sound.", "Name a file with an audio stream.")
     tracks: list[RecordedTrack] = []
@@ -144,6 +140,38 @@ def recording_of(source: str, *, split_channels: bool = False) -> RecordedMedia:
             )
     known = length / av.time_base * len(tracks) if length else None
     return RecordedMedia(source=source, tracks=tuple(tracks), duration_s=known)
+
+
+def _unreadable(source: str, what: str, error: Exception) -> MediaUnreadable:
+    """Return why there is no sound: a file is none, or an address did not give one."""
+    import av
+
+    if "://" not in source or isinstance(error, av.InvalidDataError | IndexError):
+        return MediaUnreadable(f"{source} {what}: {error}.", "Is it an audio or video file?")
+    if isinstance(error, av.ProtocolNotFoundError):
+        scheme = source.partition("://")[0]
+        return MediaUnreadable(
+            f"{source} cannot be fetched: nothing here speaks {scheme!r}.",
+            "Addresses begin with https:// or http://.",
+        )
+    why = _ANSWERS.get(type(error).__name__) or str(error).partition(": ")[0]
+    return MediaUnreadable(
+        f"{source} cannot be fetched: {why}.",
+        "Is the address right, and can this machine reach it? A downloaded file works, too.",
+    )
+
+
+_ANSWERS = {
+    "HTTPBadRequestError": "the server answers 400, a bad request",
+    "HTTPUnauthorizedError": "the server answers 401, it wants to know who asks",
+    "HTTPForbiddenError": "the server answers 403, it gives this to others only",
+    "HTTPNotFoundError": "the server answers 404, there is nothing there",
+    "HTTPOtherClientError": "the server refuses",
+    "HTTPServerError": "the server has a fault of its own (5xx)",
+    "TimeoutError": "there was no answer in time",
+    "ExitError": "there was no answer in time",
+}
+"""What an address that gives nothing says, by the name of PyAV's error."""
 
 
 def _bots_recording(path: Path) -> RecordedMedia:

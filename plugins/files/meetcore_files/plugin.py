@@ -25,12 +25,14 @@ def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
 
 @hookimpl
 def meetcore_register_cli(group: click.Group) -> None:
-    """Add `meetcore transcribe`, and what a server runs for the same."""
+    """Add `meetcore transcribe`, what a server runs for the same, and `meetcore name`."""
+    from meetcore_files.name_command import name_command
     from meetcore_files.transcribe import transcribe
     from meetcore_files.transcription_job import transcription_job
 
     group.add_command(transcribe)
     group.add_command(transcription_job)
+    group.add_command(name_command)
 
 
 @hookimpl

@@ -121,15 +121,14 @@ def _one(
     from meetcore import TranscriberError, TranscriberNotice, TranscriberRestarted, TranscriptionGap
     from meetcore_files.transcription_run import (
         TranscriptionRun,
+        base_of,
         listening_transcriber,
+        newest_stem,
         target_of,
     )
 
     transcriber = listening_transcriber(plugins, config)
-    folder, stem = target_of(recording, options["out_dir"])
-    if str(folder / stem) in taken:  # another file of this run has the name, but for its ending
-        stem = f"{Path(recording.source).name}.transcript"
-    taken.add(str(folder / stem))
+    folder, stem = target_of(recording, options["out_dir"], taken)
     run = TranscriptionRun(recording, transcriber, config, folder, stem)
     if not options["fresh"]:
         run.take_up()
@@ -177,7 +176,9 @@ def _one(
         f"{result.speech_s:.0f} s of speech"
     )
     if not entries:
-        yield "  nothing was said; no transcript is written"
+        before = newest_stem(folder, base_of(stem), ".*")
+        stays = f"; {folder / before}.* stays as it was" if before else ""
+        yield f"  nothing was said; no transcript is written{stays}"
     for entry in entries:
         yield f"  {folder / entry.path}"
 

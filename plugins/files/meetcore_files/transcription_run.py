@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -27,9 +28,16 @@ from meetcore_files.kept_finals import KeptFinals
 from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
 from meetcore_files.media import RecordedMedia
 
-__all__ = ["TranscriptionRun", "listening_transcriber", "revision_stem", "target_of"]
-
-_REVISION = re.compile(r"transcript-([0-9]+)")
+__all__ = [
+    "TranscriptionRun",
+    "base_of",
+    "enter_in_manifest",
+    "listening_transcriber",
+    "newest_stem",
+    "next_stem",
+    "revision_stem",
+    "target_of",
+]
 
 
 def revision_stem(number: int) -> str:
@@ -37,21 +45,57 @@ def revision_stem(number: int) -> str:
     return f"transcript-{number}"
 
 
-def target_of(recording: RecordedMedia, out_dir: Path | None) -> tuple[Path, str]:
-    """Return the folder to write to, and the files' name without its ending."""
-    if recording.folder is None:
+def _numbered(folder: Path, base: str, ending: str = ".*") -> dict[int, str]:
+    """Return the transcripts of a name that are there, by number; the first is number 1."""
+    number = re.compile(re.escape(base) + r"-([0-9]{1,9})")
+    found = {1: base} if any(folder.glob(glob.escape(base) + ending)) else {}
+    for path in folder.glob(f"{glob.escape(base)}-*{ending}"):
+        if match := number.fullmatch(path.stem):
+            found[int(match[1])] = path.stem
+    return found
+
+
+def base_of(stem: str) -> str:
+    """Return a transcript's name without its number."""
+    base, dash, number = stem.rpartition("-")
+    return base if dash and number.isdigit() else stem
+
+
+def newest_stem(folder: Path, base: str, ending: str) -> str | None:
+    """Return the newest transcript's name, without its ending; None where there is none."""
+    found = _numbered(folder, base, ending)
+    return found[max(found)] if found else None
+
+
+def next_stem(folder: Path, base: str) -> str:
+    """Return the name, without an ending, of the next transcript; none is ever written over."""
+    found = _numbered(folder, base)
+    return f"{base}-{max(max(found), 1) + 1}" if found else base
+
+
+def target_of(
+    recording: RecordedMedia, out_dir: Path | None, taken: set[str] | None = None
+) -> tuple[Path, str]:
+    """Return the folder to write to, and the files' name without its ending.
+
+    Args:
+        recording: What is transcribed.
+        out_dir: Where to, None for beside it.
+        taken: The names that other recordings of this run have, but for their numbers: another
+            file whose name is the same but for its ending gets that, too. It is added to.
+    """
+    taken = set() if taken is None else taken
+    if recording.folder is not None:
+        folder, base = out_dir or recording.folder, "transcript"
+    else:
         source = recording.source
         path = Path(source.rpartition("/")[2].partition("?")[0] if "://" in source else source)
-        beside = Path() if "://" in source else path.parent
-        return out_dir or beside, f"{path.stem or 'recording'}.transcript"
-    folder = out_dir or recording.folder
-    numbers = [
-        int(match[1])
-        for path in folder.glob("transcript-*.*")
-        if (match := _REVISION.fullmatch(path.stem))
-    ]
-    first = not any(folder.glob("transcript.*"))
-    return folder, "transcript" if first else revision_stem(max(numbers, default=1) + 1)
+        folder = out_dir or (Path() if "://" in source else path.parent)
+        base = f"{path.stem or 'recording'}.transcript"
+        if str(folder / base) in taken:
+            base = f"{path.name}.transcript"
+    taken.add(str(folder / base))
+    return folder, next_stem(folder, base)
 
 
 def listening_transcriber(plugins: Plugins, config: BotConfig) -> Transcriber:
@@ -168,13 +212,13 @@ class TranscriptionRun:
             self.folder, result.segments, about, kinds, stem=self.stem, fillers=fillers
         )
         if self.recording.folder is not None and self.folder == self.recording.folder:
-            _enter(self.folder, entries)
+            enter_in_manifest(self.folder, entries)
         self._kept().remove()
         return entries
 
 
-def _enter(folder: Path, entries: list[ManifestEntry]) -> None:
-    """Enter a bot's new transcript in its manifest; one that was written again once."""
+def enter_in_manifest(folder: Path, entries: list[ManifestEntry]) -> None:
+    """Enter a bot's new transcript in its manifest, where there is one; each file once."""
     manifest = Manifest.read(folder)
     if manifest is None:
         return

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from meetcore.cli import exit_codes_help, sink_names, transcriber_names
+from meetcore.cli import exit_codes_help, plugin_options, sink_names, transcriber_names
 from meetcore_rehearsal.command import script_names
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
+_DEFAULTS = {"name": "Notes", "transcriber": "auto", "sinks": ["files"], "out_dir": "meetings"}
 LIMIT_S = 180.0
 START_UP_S = 30.0
 
@@ -32,41 +33,29 @@ START_UP_S = 30.0
     help="A bundled name (`meetcore rehearse --list`) or a file.",
     shell_complete=script_names,
 )
-@click.option("--name", default="Notes", show_default=True, help="The bot's name.")
+@click.option("--name", help="The bot's name.  [default: Notes]")
 @click.option(
     "--transcriber",
-    default="auto",
-    show_default=True,
-    help="Who transcribes; 'none' for nobody.",
+    metavar="NAME",
+    help="Who transcribes; 'none' for nobody.  [default: auto]",
     shell_complete=transcriber_names,
 )
 @click.option(
     "--sink",
     "sinks",
+    metavar="NAME",
     multiple=True,
-    default=("files",),
-    show_default=True,
-    help="Where to deliver; may be given more than once.",
+    help="Where to deliver; may be given more than once.  [default: files]",
     shell_complete=sink_names,
 )
 @click.option(
     "--out",
     "out_dir",
     type=click.Path(path_type=Path),
-    default=Path("meetings"),
-    show_default=True,
-    help="Folder for the bot's folder.",
+    help="Folder for the bot's folder.  [default: meetings]",
 )
-def demo(
-    as_json: bool,
-    plain: bool,
-    headed: bool,
-    script: str,
-    name: str,
-    transcriber: str,
-    sinks: tuple[str, ...],
-    out_dir: Path,
-) -> None:
+@plugin_options
+def demo(as_json: bool, plain: bool, script: str, **options: Any) -> None:
     """Watch a bot attend a scripted meeting: real browsers, real WebRTC, no account, no key.
 
     The cast waits in a room on this machine; the bot knocks, is admitted, hears them and
@@ -74,20 +63,17 @@ def demo(
     """
     import trio
 
-    from meetcore import Plugins, load_config
-    from meetcore.cli import choose_view
+    from meetcore import MeetcoreError
+    from meetcore.cli import choose_view, config_from_options, plugins_from_options
 
-    config = load_config(
-        overrides={
-            "name": name,
-            "transcriber": transcriber,
-            "sinks": list(sinks),
-            "out_dir": out_dir,
-            "plugins": {"browser": {"headed": headed}},
-        }
-    )
+    try:
+        config = config_from_options(_DEFAULTS, **options)
+        plugins = plugins_from_options(**options)
+        plugins.check_namespaces(config)
+    except MeetcoreError as error:
+        raise click.ClickException(f"{error.message} {error.remedy}".strip()) from error
     view = choose_view(as_json=as_json, plain=plain)
-    sys.exit(trio.run(_demonstrate, script, config, Plugins(), view))
+    sys.exit(trio.run(_demonstrate, script, config, plugins, view))
 
 
 async def _demonstrate(script: str, config: BotConfig, plugins: Plugins, view: View) -> int:

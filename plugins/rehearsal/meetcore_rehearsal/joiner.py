@@ -77,7 +77,9 @@ class RehearsalCall(Call):
     async def leave(self) -> None:
         """Press the button a person would press, and see the page say good-bye."""
         page, observer = self._page, self._observer
-        if observer.over is not None:
+        if observer.over is not None:  # the last block that the page holds belongs to the meeting
+            with trio.move_on_after(LEAVE_TIMEOUT_S):
+                await page.finish_capture()
             return
         observer.leaving = True
         with suppress(BrowserError, PlaywrightError):

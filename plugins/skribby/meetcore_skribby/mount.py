@@ -9,6 +9,7 @@ from meetcore.gateway import ApiKey, App, Authenticator, Mount, SocketRoute
 from meetcore_skribby.errors import REFUSE
 from meetcore_skribby.options import WHERE, SkribbyOptions
 from meetcore_skribby.routes import Api
+from meetcore_skribby.routes_recordings import TranscribedRecordingRoutes
 from meetcore_skribby.sockets import admit
 from meetcore_skribby.webhooks import SkribbyWebhooks
 
@@ -24,13 +25,14 @@ def add_to(app: App) -> None:
         ConfigError: An option of ours that nobody knows, or that is no text.
     """
     options = build_options(SkribbyOptions, app.options.get("skribby"), WHERE)
-    api = Api(Authenticator(app.service, _KEYS), options)
+    authenticator = Authenticator(app.service, _KEYS)
+    api, recordings = Api(authenticator, options), TranscribedRecordingRoutes(authenticator)
     app.add_webhook_format(SkribbyWebhooks(app.service.now))
     app.mount(
         Mount(
             name="skribby",
             title="Skribby",
-            routes=api.routes(),
+            routes=[*api.routes(), *recordings.routes()],
             sockets=[SocketRoute("/ws/{id}", partial(admit, app.service))],
             refuse=REFUSE,
             keys=_KEYS,

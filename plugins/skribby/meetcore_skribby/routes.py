@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 import trio
@@ -36,6 +35,7 @@ from meetcore.gateway import (
 from meetcore_skribby.bot_object import BotObject, Links, bot_object, standing_of, wish_of
 from meetcore_skribby.create_request import FIELDS, WORDS, CreateBotRequest, parse_create_request
 from meetcore_skribby.journal_summary import JournalSummary
+from meetcore_skribby.links import recording_link
 from meetcore_skribby.models import key_of, provider_of
 from meetcore_skribby.options import SkribbyOptions
 from meetcore_skribby.sockets import socket_url
@@ -43,9 +43,6 @@ from meetcore_skribby.transcript_reader import read_summary, transcript
 
 __all__ = ["Api"]
 
-_DAY_S = 24 * 3600
-_RECORDING_S = 7 * _DAY_S
-_RECORDING_YEAR_S = 365 * _DAY_S
 _MIXED_SERVICES = {"google_meet": "gmeet", "meet": "gmeet", "teams": "teams", "zoom": "zoom"}
 
 
@@ -78,9 +75,6 @@ class Api:
             ("GET", "/bot/{id}/pricing", self.pricing),
             ("GET", "/reserved-capacity", self.reserved),
             ("PUT", "/reserved-capacity", self.reserve),
-            ("POST", "/recording", self.no_recordings),
-            ("GET", "/recording/{id}", self.no_such_recording),
-            ("DELETE", "/recording/{id}", self.no_such_recording),
             ("GET", "/webhook-secret", self.webhook_secret),
             ("POST", "/webhook-secret", self.new_webhook_secret),
         ]
@@ -212,16 +206,6 @@ class Api:
             raise Refusal(403, "Reserved capacity is not available on this server.")
         return await self.reserved(request)
 
-    async def no_recordings(self, request: Request) -> Reply:
-        """Refuse to transcribe a file."""
-        await self._authenticator.client(request, Scope.WRITE)
-        raise Refusal(403, "Transcribing recordings is not available on this server.")
-
-    async def no_such_recording(self, request: Request) -> Reply:
-        """Say that there is none."""
-        await self._authenticator.client(request, Scope.READ)
-        raise Refusal(404, "Not found.")
-
     # --- the secret of webhooks ------------------------------------------------------------
 
     async def webhook_secret(self, request: Request) -> Reply:
@@ -320,18 +304,7 @@ class Api:
     ) -> Links:
         """Return links that are no stronger than the client's key, and end with it."""
         service, base = self._service, request.base_url
-        recording, until = None, None
-        if summary.recording is not None and row.ended:
-            now = service.now()
-            expires_s = float(_RECORDING_YEAR_S if wish_of(row).keep_a_year else _RECORDING_S)
-            if row.delete_after is not None:
-                expires_s = min(expires_s, (row.delete_after - now).total_seconds())
-            if expires_s > 0:
-                path = summary.recording.path
-                recording = service.media_url(
-                    request.origin_url, row, path, client=client, expires_s=expires_s
-                )
-                until = now + timedelta(seconds=expires_s)
+        recording, until = recording_link(service, request.origin_url, client, row, summary)
         return Links(
             recording=recording,
             recording_until=until,

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 import trio
 from attrs import evolve
 
-from meetcore import TERMINAL, EndReason, State
+from meetcore import TERMINAL, ConfigError, EndReason, LanguageRefused, State, UnknownPlugin
 from meetcore.gateway import (
     BotRow,
     Client,
+    LimitReached,
     NotNow,
     Refusal,
     Reply,
     Request,
+    RevisionState,
     Route,
     Scope,
+    TranscriptionRequest,
+    TranscriptionUnderWay,
+    TranscriptRevision,
     history_of,
+    segments_of,
 )
 from meetcore_vexa.bot_object import meeting_now, standing_of_row
-from meetcore_vexa.create_request import fields_of, wish_from
+from meetcore_vexa.create_request import fields_of, language_wished, wish_from
 from meetcore_vexa.errors import invalid
 from meetcore_vexa.listing import list_meetings
-from meetcore_vexa.lookup import Caller, Lookup
+from meetcore_vexa.lookup import NAME, Caller, Lookup
 from meetcore_vexa.routes_bots import BotRoutes
+from meetcore_vexa.routes_transcripts import newest_of_recording
 
 __all__ = ["MeetingRoutes"]
 
 CLOSING_S = 6.0
 """How long a bot that has ended may take to close its files; vexa-client waits for 10 s."""
+TRANSCRIBED_WITHIN_S = 100.0
+"""How long an answer waits for a transcript that is being made; the vendor's wait is 120 s."""
+_LOOK_EVERY_S = 0.5
 _DATA_FIELDS = ("name", "participants", "languages", "notes")
 
 
@@ -124,17 +135,63 @@ class MeetingRoutes:
         await self._service.delete_data(row)
 
     async def transcribe(self, request: Request) -> Reply:
-        """Refuse to transcribe once more: meetings are transcribed while they go on."""
-        client = await self._lookup.client(request, Scope.WRITE)
-        row = await self._lookup.numbered(client, request.params["meeting_id"])
+        """Have the recording of a meeting transcribed that has no transcript, and wait for it.
+
+        The vendor answers when it is done. So does this for as long as `TRANSCRIBED_WITHIN_S`;
+        then 202 says that it goes on, and GET /transcripts has it once it is done.
+        """
+        caller = await self._lookup.caller(request, Scope.WRITE)
+        row = await self._lookup.numbered(caller.client, request.params["meeting_id"])
+        given = request.json()
+        body = fields_of({} if given is None else given)
+        language = language_wished(body)
+        status = standing_of_row(row).status(caller.variant)
         if not row.ended:
-            raise Refusal(400, "Meeting is not finished yet.")
+            raise Refusal(400, f"Meeting status is '{status}', expected 'completed' or 'failed'")
         history = await history_of(self._service, row)
         if not any(a.media_type.startswith("audio/") for a in history.artifacts.values()):
-            raise Refusal(404, "No recording found for this meeting")
-        if history.segments:
-            raise Refusal(409, "Meeting is already transcribed")
-        raise Refusal(503, "Deferred transcription is not configured on this server")
+            raise Refusal(404, "No completed recording with audio found for this meeting")
+        there = await newest_of_recording(self._service, row)
+        if there is not None or history.segments:
+            count = history.segments if there is None else await self._count(row, there)
+            raise Refusal(409, f"This meeting is already transcribed ({count} segments)")
+        made = await self._asked(row, language)
+        with trio.move_on_after(TRANSCRIBED_WITHIN_S):
+            while not made.ended:
+                await trio.sleep(_LOOK_EVERY_S)
+                listed = {each.revision: each for each in await self._service.transcripts(row)}
+                made = listed.get(made.revision, made)
+        if made.state is RevisionState.FAILED:
+            raise Refusal(502, f"Transcription service error: {made.error}")
+        if not made.ended:
+            message = "The recording is being transcribed; GET /transcripts has it when it is done"
+            answer = {"meeting_id": row.number, "segment_count": 0, "message": message}
+            return Reply(status=202, json=answer)
+        count = await self._count(row, made)
+        message = f"Transcribed {count} segments from recording"
+        answer = {"meeting_id": row.number, "segment_count": count, "message": message}
+        return Reply(json=answer)
+
+    async def _asked(self, row: BotRow, language: str | None) -> TranscriptRevision:
+        """Have it transcribed, or return what is under way already."""
+        try:
+            return await self._service.transcribe_again(
+                row, TranscriptionRequest(language=language, dialect=NAME)
+            )
+        except TranscriptionUnderWay as error:
+            made = await self._service.transcripts(row)
+            return next(each for each in made if each.revision == error.revision)
+        except LanguageRefused:
+            raise
+        except LimitReached as error:
+            raise Refusal(503, error.message) from error
+        except (UnknownPlugin, ConfigError) as error:
+            raise Refusal(503, f"Deferred transcription is not configured: {error}") from error
+
+    async def _count(self, row: BotRow, made: TranscriptRevision) -> int:
+        said = segments_of(self._service, row, revision=made.revision)
+        async with aclosing(said) as segments:
+            return len([segment async for segment in segments if segment.text.strip()])
 
     # --- of the future -----------------------------------------------------------------
 

@@ -23,6 +23,9 @@ from meetcore.gateway import (
     Route,
     Scope,
     Service,
+    TranscriptRevision,
+    newest_revision,
+    segments_of,
 )
 from meetcore_vexa.bot_object import meeting_now, meeting_of
 from meetcore_vexa.lookup import Caller, Lookup, integer
@@ -54,11 +57,22 @@ async def newest_segments(service: Service, row: BotRow) -> AsyncGenerator[Segme
         yield heapq.heappop(heap)[3]
 
 
+async def newest_of_recording(service: Service, row: BotRow) -> TranscriptRevision | None:
+    """Return the newest transcript of a bot's recording that is done, None where there is none."""
+    revision = await newest_revision(service, row)
+    if not revision:
+        return None
+    made = await service.transcripts(row)
+    return next((each for each in made if each.revision == revision), None)
+
+
 @frozen(kw_only=True)
 class _Opened:
     row: BotRow
     history: BotHistory
     session: SessionFacts
+    made: TranscriptRevision | None = None
+    """The newest transcript of its recording; None where the live one is the only one."""
 
 
 class TranscriptRoutes:
@@ -106,7 +120,8 @@ class TranscriptRoutes:
         session = SessionFacts(
             uid=row.bot_id, began_at=history.in_call_at, language=meeting_of(row).language
         )
-        return _Opened(row=row, history=history, session=session)
+        made = await newest_of_recording(self._service, row)
+        return _Opened(row=row, history=history, session=session, made=made)
 
     @staticmethod
     def _head(reading: _Opened, variant: Variant) -> dict[str, Any]:
@@ -143,6 +158,15 @@ class TranscriptRoutes:
     async def _bodies(
         self, reading: _Opened, variant: Variant
     ) -> AsyncGenerator[dict[str, Any], None]:
+        made = reading.made
+        if made is not None:
+            at = made.ended_at or self._service.now()
+            said = segments_of(self._service, reading.row, revision=made.revision)
+            async with aclosing(said) as segments:
+                spoken = [segment async for segment in segments if segment.text.strip()]
+            for segment in sorted(spoken, key=lambda each: (shown_start_s(each), each.end_s)):
+                yield segment_body(segment, at, reading.session, variant, SegmentForm.REST)
+            return
         async with aclosing(newest_segments(self._service, reading.row)) as events:
             async for event in events:
                 yield segment_body(

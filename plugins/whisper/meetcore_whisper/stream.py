@@ -201,6 +201,7 @@ class WhisperStream(TranscriberStream):
                 language=news["language"],
                 start_s=utterance.start_sample / RATE_HZ,
                 end_s=int(news["end"]) / RATE_HZ,
+                stable_words=int(news["stable"]),
             )
         )
 

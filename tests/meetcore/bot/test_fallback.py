@@ -409,6 +409,21 @@ def test_a_fallback_that_cannot_be_one_is_refused_before_the_bot_goes(tmp_path, 
         run(main)
 
 
+async def test_captions_have_no_fallback_and_it_is_said(tmp_path, autojump_clock, caplog):
+    stage, second = Stage(capabilities=[meetcore.Capability.CAPTIONS]), Engine("second")
+    async with stage.bot(
+        tmp_path,
+        plugins=plugins_of(stage, second),
+        transcriber="captions",
+        transcription={"fallback": ["second"]},
+    ) as bot:
+        stage.admit()
+        stage.join("ada")
+        stage.events.observe(meetcore.CaptionSeen("ada", "Ada", "We begin", key="k", final=True))
+    assert said(bot) == ["We begin"]
+    assert "The fallback has no part in it: captions hears nothing." in caplog.text
+
+
 async def test_the_chosen_one_is_passed_over_and_so_is_one_that_does_not_speak_the_language(
     tmp_path, autojump_clock, caplog
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,7 @@ from meetcore import (
     BotConfig,
     Chunk,
     Hypothesis,
+    NotInTrio,
     RecordedTrack,
     StreamRequest,
     Transcriber,
@@ -21,6 +23,8 @@ from meetcore import (
     TranscriberError,
     TranscriberStream,
     Word,
+    blocking,
+    from_asyncio,
     transcribe_recording,
 )
 from meetcore.audio.chunk import Pcm
@@ -151,3 +155,22 @@ async def test_a_recording_without_speech_is_an_empty_transcript(
 ) -> None:
     result = await transcribe_recording([track("a", 0)], Counting())
     assert (result.segments, result.audio_s, result.speech_s) == ((), 1.0, 0.0)
+
+
+def test_where_trio_does_not_run_the_call_that_fits_is_named_and_does_the_same() -> None:
+    async def under_asyncio() -> list[str]:
+        with pytest.raises(NotInTrio, match="from_asyncio"):
+            await transcribe_recording([track("a")], Counting())
+        told: list[float] = []
+        result = await from_asyncio.transcribe_recording(
+            [track("a")], Counting(), progress=lambda _, seconds: told.append(seconds)
+        )
+        assert sum(told) == pytest.approx(result.audio_s)
+        return [segment.text for segment in result.segments]
+
+    texts = asyncio.run(under_asyncio())
+    assert len(texts) == 3
+    result = blocking.transcribe_recording([track("a")], Counting(), name="talk")
+    assert [segment.text for segment in result.segments] == texts
+    with pytest.raises(TranscriberError, match="it fell over"):
+        blocking.transcribe_recording([track("a")], Counting(fails_at=1, for_good=True))

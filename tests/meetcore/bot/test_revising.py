@@ -139,6 +139,8 @@ class Reviser:
                 return 0
             case "coroutine":
                 return self.revise(segment)
+            case "leaves":
+                return segment
         return evolve(segment, text=segment.text.replace(SECRET, "***"))
 
 
@@ -227,6 +229,31 @@ def test_what_is_taken_out_is_in_no_draft_no_final_and_no_word(tmp_path):
     assert any("***" in d.segment.text for d in drafts)
     shown = [*finals, *(d.segment for d in drafts)]
     assert not [s for s in shown if SECRET in s.text + str(s.words)]
+
+
+def test_of_a_draft_that_was_revised_only_the_words_before_the_change_are_stable(tmp_path):
+    _, as_they_are = attend(tmp_path / "a", Open("leaves"))
+    _, redacted = attend(tmp_path / "b", Open("redacts"))
+    assert max(draft.stable_words for draft in as_they_are) == 2
+    for drafts in (as_they_are, redacted):
+        for draft in drafts:
+            stable = draft.segment.text.split()[: draft.stable_words]
+            assert len(stable) == draft.stable_words
+            assert stable == ["good", "morning", "everyone"][: len(stable)]
+    assert {d.stable_words for d in redacted if "***" in d.segment.text} == {2}
+
+
+class Last(Open):
+    @meetcore.hookimpl
+    async def meetcore_revise_segment(self, segment):
+        await trio.lowlevel.checkpoint()
+        return evolve(segment, text=segment.text.replace("good", "bad"))
+
+
+def test_a_change_in_the_first_word_leaves_no_word_stable(tmp_path):
+    _, drafts = attend(tmp_path, Last(""))
+    assert drafts
+    assert {draft.stable_words for draft in drafts} == {0}
 
 
 def test_drafts_are_not_revised_for_nobody(tmp_path):

@@ -13,6 +13,9 @@ from rich.text import Text
 from trio.testing import MockClock
 
 from meetcore.cli.live import LiveView, Picture
+from meetcore.model.drafts import SegmentDraft
+from meetcore.model.roster import NameSource
+from meetcore.model.transcript import Segment
 from meetcore.testing import ScriptedTranscriber, SimMeeting
 
 SIZES = [(80, 24), (80, 20), (44, 22), (30, 8), (200, 60), (20, 5)]
@@ -71,6 +74,32 @@ def test_on_a_large_terminal_nothing_is_left_out():
     shown = "\n".join(drawn(picture, 80, 40))
     for word in ("state", "link", "Ada", "Ben", "one", "two", "three", "bad"):
         assert word in shown
+
+
+def test_words_of_a_draft_that_may_still_change_are_fainter():
+    def draft(text: str, stable: int) -> SegmentDraft:
+        segment = Segment(
+            id="u",
+            revision=1,
+            finalized=False,
+            track_id="a",
+            participant_id="ada",
+            speaker_name="Ada",
+            speaker_source=NameSource.TRACK,
+            speaker_confidence=1.0,
+            text=text,
+            start_s=1.0,
+            end_s=2.0,
+        )
+        return SegmentDraft(segment=segment, stable_words=stable)
+
+    view = LiveView(Console(file=io.StringIO()))
+    view._take(draft("good morning every", 2))
+    (line,) = view._lines()
+    assert line.plain.endswith("Ada: good morning every …")
+    styles = {line.plain[span.start : span.end]: str(span.style) for span in line.spans}
+    assert styles["good morning "] == "italic"
+    assert styles["every …"] == "dim italic"
 
 
 def test_a_meeting_is_shown_with_people_words_and_its_end(tmp_path):

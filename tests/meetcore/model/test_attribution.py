@@ -7,10 +7,16 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meetcore.model.attribution import NOBODY, VOICE_IN_ROOM_S, Attribution, label_in_stream
+from meetcore.model.attribution import (
+    NOBODY,
+    VOICE_IN_ROOM_S,
+    Attribution,
+    SpeakerEvidence,
+    label_in_stream,
+)
 from meetcore.model.caption_names import NamedLine
 from meetcore.model.echo import EchoFilter
-from meetcore.model.roster import NameSource, Participant, SpeechMark
+from meetcore.model.roster import NameSource, Participant, SpeakingTimeline, SpeechMark
 from meetcore.model.transcript import Hypothesis, Word
 from tests.meetcore.model.test_assembler import Stage as _Stage
 
@@ -388,3 +394,33 @@ def test_every_word_is_shown_once_or_withheld_as_the_echo_of_one_that_is(script)
     for kind, *rest in script:
         getattr(room, kind)(*rest)
         room.check()
+
+
+# --- words without length ----------------------------------------------------------------
+
+
+def over_a_mix(*times: tuple[float, float]) -> list[str | None]:
+    """Return who says words of these times, where Ada speaks from 1 to 5 and Ben from 5 to 9."""
+    timeline = SpeakingTimeline()
+    for who, start_s, end_s in (("ada", 1.1, 5.0), ("ben", 5.0, 9.0)):
+        timeline.started(who, start_s, NameSource.ACTIVE_SPEAKER)
+        timeline.stopped(who, end_s)
+    evidence = SpeakerEvidence(timeline)
+    evidence.mix("mix")
+    words = [Word(f"w{number}", *each) for number, each in enumerate(times)]
+    return [by.participant_id for run in evidence.runs("mix", words) for _, by in run]
+
+
+@pytest.mark.parametrize(
+    ("times", "whose"),
+    [
+        ([(1.0, 1.0), (1.0, 2.0)], ["ada", "ada"]),
+        ([(1.0, 1.0), (1.0, 1.0), (1.0, 2.0)], ["ada", "ada", "ada"]),
+        ([(8.0, 9.0), (9.0, 9.0)], ["ben", "ben"]),
+        ([(0.2, 0.2), (1.0, 2.0)], [None, "ada"]),
+        ([(0.2, 0.2)], [None]),
+        ([(0.2, 0.5), (0.5, 0.5), (0.5, 0.9)], [None, None, None]),
+    ],
+)
+def test_a_word_without_length_is_whose_the_word_beside_it_is(times, whose):
+    assert over_a_mix(*times) == whose

@@ -85,6 +85,22 @@ def test_what_the_bridge_dropped_is_declared_and_is_no_hole(
     assert events.losses == [DeclaredLoss("t1", 1600, 3200, "bridge_overflow")]
 
 
+@pytest.mark.parametrize(
+    ("behind_s", "losses"), [(0.4, []), (3.0, [DeclaredLoss("t1", 1600, 48_000, "page_behind")])]
+)
+def test_what_a_busy_page_never_rendered_of_a_track_that_ends_is_declared(
+    capture: PageCapture,
+    events: KeepingCallEvents,
+    behind_s: float,
+    losses: list[DeclaredLoss],
+) -> None:
+    capture.take(block(0))
+    gone = {"track": 1, "behindS": behind_s}
+    capture.take(PageMessage(DOCUMENT, "gone", gone, own=True))
+    assert events.losses == losses
+    assert capture.tracks == []
+
+
 def test_a_track_that_was_left_out_is_neither_heard_nor_declared_lost(
     events: KeepingCallEvents,
 ) -> None:

@@ -7,7 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import wave
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -149,6 +152,32 @@ def test_a_broken_off_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert not kept.exists()
 
 
+def test_a_file_that_is_transcribed_once_more_keeps_its_earlier_transcript(tmp_path: Path) -> None:
+    plugin = tmp_path / "stopping.py"
+    plugin.write_text(STOPPING)
+    (tmp_path / "went_on").touch()
+    for name in ("talk.wav", "talk.mka"):
+        with wave.open(str(tmp_path / name), "wb") as file:
+            file.setparams((1, 2, 16_000, 0, "NONE", ""))
+            file.writeframes(spoken("ada-1", "ben-1").tobytes())
+    sources = [str(tmp_path / name) for name in ("talk.wav", "talk.mka")]
+    command = ("transcribe", *sources, "--transcriber", "stopping", "--plugin", str(plugin))
+    for number in (1, 2):
+        result = run(*command, "--format", "txt")
+        assert result.returncode == 0, result.stderr
+        written = {path.name for path in tmp_path.glob("talk.*.txt")}
+        assert len(written) == 2 * number
+    assert written == {
+        *("talk.transcript.txt", "talk.transcript-2.txt"),
+        *("talk.mka.transcript.txt", "talk.mka.transcript-2.txt"),
+    }
+    (tmp_path / "nothing").touch()
+    result = run(*command[:2], *command[3:])
+    assert "nothing was said" in result.stdout
+    assert "talk.transcript-2.* stays as it was" in result.stdout
+    assert {path.name for path in tmp_path.glob("talk.*.txt")} == written
+
+
 STOPPING = """
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -173,6 +202,8 @@ class Stream(meetcore.TranscriberStream):
 
     async def end_utterance(self, utterance_id, end_sample, cause):
         text = "the first" if self.first else "the second"
+        if (HERE / "nothing").exists():
+            text = ""
         self.request.emit(
             meetcore.Hypothesis(
                 utterance_id=utterance_id, revision=1, text=text, final=True,
@@ -204,6 +235,8 @@ def meetcore_register_transcribers(register):
         (("{wav}", "--transcriber", "captions"), "A recording has no captions"),
         (("{wav}", "--language", "klingon"), "no language that is known"),
         (("{empty}",), "gives no sound|no sound|cannot be read"),
+        (("http://127.0.0.1:9/x.mp3",), "cannot be fetched: .*Connection refused"),
+        (("nope://here/x.mp3",), "nothing here speaks 'nope'"),
     ],
     ids=str,
 )
@@ -217,6 +250,24 @@ def test_what_cannot_be_done_is_said(tmp_path: Path, arguments: tuple[str, ...],
     assert result.returncode != 0
     assert re.search(said, result.stderr), result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_an_address_that_gives_nothing_is_no_files_fault(tmp_path: Path) -> None:
+    (tmp_path / "notes.mp3").write_text("no sound at all " * 1000)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            at = f"http://127.0.0.1:{server.server_port}"
+            with pytest.raises(MediaUnreadable, match="the server answers 404"):
+                recording_of(f"{at}/nothere.mp3")
+            with pytest.raises(MediaUnreadable) as caught:
+                recording_of(f"{at}/notes.mp3")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert caught.value.remedy == "Is it an audio or video file?"
 
 
 def test_a_file_that_breaks_off_gives_what_there_is(tmp_path: Path) -> None:

@@ -271,8 +271,8 @@ async def test_each_voice_comes_on_the_track_of_its_person_with_certainty(
         assert peak_hz == pytest.approx(tones[str(track.participant_id)], abs=5)
     # A machine that is too busy for sound loses some of it within the page, and that is declared.
     losses, heard = attempt.heard.losses, sum(chunk.samples for chunk in attempt.heard.chunks)
-    assert {loss.cause for loss in losses} <= {"page_gap"}
-    assert sum(loss.samples for loss in losses) < heard / 10
+    assert {loss.cause for loss in losses} <= {"page_gap", "page_behind"}
+    assert sum(loss.samples for loss in losses if loss.cause == "page_gap") < heard / 10
 
 
 TALKING = Script(

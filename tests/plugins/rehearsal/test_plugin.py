@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import click
 import pytest
@@ -15,6 +16,7 @@ import meetcore_rehearsal
 from meetcore.plugin.hooks import API_VERSION
 from meetcore_rehearsal import plugin
 from meetcore_rehearsal.command import rehearse
+from meetcore_rehearsal.demo import demo
 from meetcore_rehearsal.links import parse_link
 from meetcore_rehearsal.platform import RehearsalPlatform
 from meetcore_rehearsal.stage import RehearsalStage
@@ -71,3 +73,12 @@ def test_an_unknown_script_is_named_with_the_known_ones() -> None:
     result = CliRunner().invoke(rehearse, ["--port", "0", "--script", "planing"])
     assert result.exit_code == 1
     assert "planning" in str(result.exception)
+
+
+def test_the_demonstration_takes_plugins_and_a_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "mine.toml"
+    config.write_text("nonsense = 1\n")
+    result = CliRunner().invoke(demo, ["--config", str(config)])
+    assert (result.exit_code, "'nonsense'" in result.output) == (1, True), result.output
+    result = CliRunner().invoke(demo, ["--plugin", str(tmp_path / "nothere.py")])
+    assert (result.exit_code, "nothere.py" in result.output) == (1, True), result.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -299,6 +300,63 @@ async def test_what_leads_nowhere_is_answered_as_fastapi_does(vexa: VexaFake) ->
     assert await vexa.ask("PUT", "/bots") == (405, {"detail": "Method Not Allowed"})
     reply = await vexa.fake.call("POST", "/bots", body=b"{", headers={"X-API-Key": KEY})
     assert (reply.status, (await content(reply))["detail"][0]["loc"]) == (422, ["body"])
+
+
+async def _transcribed(vexa: VexaFake, row: Any, *said: Any, error: str | None = None) -> None:
+    await trio.sleep(0.1)  # it was asked for by then: the clock jumps when nothing else is to do
+    await vexa.fake.transcribed(row, said, error=error)
+
+
+async def test_a_recording_without_a_transcript_is_transcribed_afterwards(
+    vexa: VexaFake, autojump_clock: trio.testing.MockClock
+) -> None:
+    row = await vexa.send_bot("E3", transcribe_enabled=False)
+    at = f"/meetings/{row.number}/transcribe?dialect=E3"
+    assert (await vexa.ask("POST", at))[0] == 400
+    vexa.admit(row)
+    vexa.record(row)
+    vexa.end(row)
+    assert (await vexa.ask("POST", at, {"language": "klingon"}))[0] == 422
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_transcribed, vexa, row, segment("Said afterwards."))
+        status, body = await vexa.ask("POST", at, {"language": "en"})
+    assert (status, body["meeting_id"], body["segment_count"]) == (200, row.number, 1)
+    assert vexa.fake.asked_again[0][1].language == "en"
+    _, transcript = await vexa.ask("GET", f"/transcripts/{PATH}?dialect=E3")
+    assert [each["text"] for each in transcript["segments"]] == ["Said afterwards."]
+    assert transcript["segments"][0]["absolute_start_time"]
+    again, refusal = await vexa.ask("POST", at)
+    assert (again, refusal["detail"]) == (409, "This meeting is already transcribed (1 segments)")
+
+
+async def test_a_transcription_afterwards_that_fails_or_takes_long_says_so(
+    vexa: VexaFake, autojump_clock: trio.testing.MockClock
+) -> None:
+    row = await vexa.send_bot("E3", transcribe_enabled=False)
+    at = f"/meetings/{row.number}/transcribe?dialect=E3"
+    vexa.admit(row)
+    vexa.end(row)
+    assert (await vexa.ask("POST", at))[0] == 404, "nothing was recorded"
+    vexa.record(row)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(_transcribed, vexa, row, error="no credit"))
+        status, body = await vexa.ask("POST", at)
+    assert (status, "no credit" in body["detail"]) == (502, True)
+    status, body = await vexa.ask("POST", at)
+    assert (status, body["segment_count"]) == (202, 0)
+    asked = len(vexa.fake.asked_again)
+    assert (await vexa.ask("POST", at))[0] == 202, "it joins in the wait for the one that is made"
+    assert len(vexa.fake.asked_again) == asked
+
+
+async def test_a_meeting_that_was_transcribed_live_is_not_transcribed_again(vexa: VexaFake) -> None:
+    row = await vexa.send_bot("E3")
+    vexa.admit(row)
+    vexa.say(row, "Hello.")
+    vexa.record(row)
+    vexa.end(row)
+    assert (await vexa.ask("POST", f"/meetings/{row.number}/transcribe"))[0] == 409
+    assert vexa.fake.asked_again == []
 
 
 async def test_admins_make_users_and_tokens_that_work(vexa: VexaFake) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,43 @@ async def test_where_nobody_would_see_drafts_none_are_made(
             await stream.end_utterance("u", len(pcm), "silence")
             await stream.flush()
     assert [each.final for each in heard] == [True]
+
+
+async def test_a_draft_says_how_many_of_its_words_the_draft_before_had_too(
+    tmp_path: Path, recording: Callable[[str], Pcm]
+) -> None:
+    heard: list[Hypothesis] = []
+    came = trio.Event()
+
+    def hear(result: Hypothesis) -> None:
+        heard.append(result)
+        came.set()
+
+    pcm = recording("ben-1")
+    async with opened(tmp_path) as transcriber:
+        request = StreamRequest(bot_id="b", track_id="t", emit=hear)  # type: ignore[arg-type]
+        async with transcriber.stream(request) as stream:
+            await stream.begin_utterance("u", 0)
+            for first in range(0, len(pcm) - 16_000, 16_000):
+                came = trio.Event()
+                for start in range(first, first + 16_000, 1600):
+                    await stream.feed(Chunk("t", start, pcm[start : start + 1600]))
+                with trio.move_on_after(10):  # in the first second nothing may be understood
+                    await came.wait()
+            await stream.end_utterance("u", len(pcm), "silence")
+            await stream.flush()
+    drafts = [each for each in heard if not each.final]
+    assert len(drafts) >= 2
+    assert drafts[0].stable_words == 0
+    assert max(draft.stable_words for draft in drafts) > 0
+    assert all(draft.stable_words <= len(draft.text.split()) for draft in drafts)
+    for before, draft in pairwise(drafts):
+        words = [spoken(each.text)[: draft.stable_words] for each in (before, draft)]
+        assert words[0] == words[1]
+
+
+def spoken(text: str) -> list[str]:
+    return [word.casefold().strip(".,!?;:") for word in text.split()]
 
 
 async def test_a_bot_that_is_killed_leaves_a_worker_that_ends_by_itself(tmp_path: Path) -> None:

@@ -176,6 +176,9 @@ class GuestCall(Call):
             nursery.start_soon(page.watch)
             try:
                 ended = await self._attempt.run()
+                if self._attempt.reached:
+                    with trio.move_on_after(LEAVE_TIMEOUT_S):
+                        await page.finish_capture()
             finally:
                 if signed_in is not None:
                     await self._give_back(signed_in, self._attempt)

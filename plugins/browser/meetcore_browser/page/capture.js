@@ -17,6 +17,7 @@
   const peers = new WeakMap(); // RTCPeerConnection -> its number in this document
   const openPeers = new Set(); // those that are not closed
   const captured = new Map(); // MediaStreamTrack -> what belongs to its capture
+  const endings = new Set(); // of captures that are being closed
 
   // By which a script of a joiner's says which track of the page it means: ids of tracks are only
   // unique within a peer connection.
@@ -25,7 +26,7 @@
   let tracksSeen = 0;
   let context = null;
   let ready = null;
-  let placed = false;
+  let placed = null;
 
   function openContext() {
     // 20 ms at a time and not 8: a third of the audio thread's work is the waking up. A browser that
@@ -45,9 +46,14 @@
       const wallMs = performance.timeOrigin + performance.now();
       const frame = Math.round(context.currentTime * context.sampleRate);
       tell("clock", { wallMs, frame, sampleRate: context.sampleRate });
-      placed = true;
+      placed = { ms: performance.now(), s: context.currentTime };
     });
   }
+
+  // How many seconds passed that were never rendered: a machine that is too busy falls behind, and what
+  // is said last is still to come when the meeting ends.
+  const behindS = () =>
+    placed ? (performance.now() - placed.ms) / 1000 - (context.currentTime - placed.s) : 0;
 
   // The frame that is being rendered now: the time of whatever is told now, on the sound's clock.
   meetcore.soundFrame = () => (placed ? Math.round(context.currentTime * context.sampleRate) : null);
@@ -145,19 +151,28 @@
     capture.tickets.delete(ticket);
   }
 
+  // Also what was closed just now may not have told its last block yet: a meeting that ends closes all.
   async function flush() {
-    await Promise.all([...captured.values()].map((capture) => command(capture, "flush")));
+    const open = [...captured.values()].map((capture) => command(capture, "flush"));
+    await Promise.all([...open, ...endings]);
   }
 
-  async function end(track) {
+  function end(track) {
     const capture = captured.get(track);
     if (!capture) return;
     captured.delete(track);
+    capture.behindS = behindS();
     if (!capture.nodes) return; // `begin` is still at it and tells the end itself
+    const ending = closeCapture(capture);
+    endings.add(ending);
+    ending.finally(() => endings.delete(ending));
+  }
+
+  async function closeCapture(capture) {
     await command(capture, "close");
     capture.nodes.source.disconnect();
     if (capture.element) capture.element.srcObject = null;
-    tell("gone", { track: capture.number });
+    tell("gone", { track: capture.number, behindS: capture.behindS });
   }
 
   // A track whose m-line no longer receives is over, whatever its own state says. It comes back with

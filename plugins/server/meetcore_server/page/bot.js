@@ -266,7 +266,7 @@ export class BotView {
       return;
     }
     if (message.type === "segment.draft") {
-      this.transcript.draft(segmentFrom(message.data.segment));
+      this.transcript.draft(segmentFrom(message.data.segment), message.data.stable_words);
       return;
     }
     if (message.type === "segment.finalized" && !this.transcript.revision) this.transcript.final(segmentFrom(message.data.segment));

@@ -22,6 +22,16 @@ const FORMATS = ["srt", "vtt", "txt", "json"];
 /** Make a segment of one from an event. @param {Record<string, any>} raw @returns {Segment} */
 export const segmentFrom = (raw) => ({ ...raw, speaker: raw.speaker_name });
 
+/** Part a text behind so many words. @param {string} text @param {number} words @returns {[string, string]} */
+const parted = (text, words) => {
+  let end = 0;
+  for (const match of text.matchAll(/\S+\s*/g)) {
+    if (words-- <= 0) break;
+    end = match.index + match[0].length;
+  }
+  return [text.slice(0, end), text.slice(end)];
+};
+
 /** A transcript in a scroller of its own, which stays at its end where it was there. */
 export class Transcript {
   /** @param {string} botId */
@@ -86,8 +96,12 @@ export class Transcript {
     this.#showEmpty();
   }
 
-  /** Show a segment as it is believed to be now. @param {Segment} segment */
-  draft(segment) {
+  /**
+   * Show a segment as it is believed to be now.
+   * @param {Segment} segment
+   * @param {number} [stable] How many of its first words will hardly change any more.
+   */
+  draft(segment, stable = 0) {
     if (this.starts.has(segment.id)) return;
     let line = this.drafts.get(segment.id);
     if (!line) {
@@ -95,7 +109,9 @@ export class Transcript {
       this.drafts.set(segment.id, line);
       this.draftList.append(line);
     }
-    setText(line.querySelector(".text"), segment.text);
+    const [sure, rest] = parted(segment.text, stable);
+    setText(line.querySelector(".stable"), sure);
+    setText(line.querySelector(".unstable"), rest);
     setName(line.querySelector(".speaker"), segment.speaker ?? "Somebody");
     this.#showEmpty();
   }
@@ -225,7 +241,9 @@ export class Transcript {
       { class: final ? "line" : "line draft" },
       avatar(name),
       element("p", { class: "head" }, named("strong", name, "speaker")),
-      element("p", { class: "text", dir: "auto", lang: segment.language, text: segment.text }),
+      final
+        ? element("p", { class: "text", dir: "auto", lang: segment.language, text: segment.text })
+        : element("p", { class: "text", dir: "auto", lang: segment.language }, element("span", { class: "stable" }), element("span", { class: "unstable" })),
       at,
     );
   }

@@ -275,12 +275,16 @@ async def test_people_who_write_markup_are_shown_with_what_they_wrote(
           const made = new Transcript("none");
           document.querySelector(".main-part").append(made.element);
           made.element.id = "made";
-          made.draft({id: "d", speaker: text, text, start_s: 1, end_s: 2, language: '"><b>'});
+          const said = `${text} once more`;
+          const draft = {id: "d", speaker: text, text: said, start_s: 1, end_s: 2};
+          made.draft({...draft, language: '"><b>'}, 3);
           made.final({id: "f", speaker: text, text, start_s: 1, end_s: 2, language: '"><b>'});
         }""",
         image,
     )
     assert await visitor.text("#made .finals .text") == image
+    assert await visitor.text("#made .drafts .stable") == f"{image} ".strip()
+    assert await visitor.text("#made .drafts .unstable") == "once more"
     assert await visitor.run("() => document.querySelectorAll('main img, main b').length") == 0
     assert await visitor.do("title") != "broken"
     assert visitor.troubles == []
