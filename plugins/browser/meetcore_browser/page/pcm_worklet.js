@@ -95,7 +95,9 @@ class MeetcorePcm extends AudioWorkletProcessor {
       const to = Math.min(frames, from + room);
       let filled = this.filled;
       for (let i = from; i < to; i++) {
-        block[filled++] = Math.round(Math.max(-1, Math.min(1, mono[i])) * 32767);
+        const sample = mono[i];
+        const within = sample > 1 ? 1 : sample < -1 ? -1 : sample;
+        block[filled++] = within * 32767 + (within < 0 ? -0.5 : 0.5); // what is stored is cut off
       }
       this.filled = filled;
       if (to - from === room) this.flush();
