@@ -35,6 +35,7 @@ from meetcore.bot.hearing import Listening
 from meetcore.bot.join_tokens import HOOK, token_source
 from meetcore.bot.leaving import keep_leave_rules
 from meetcore.bot.life import Life
+from meetcore.bot.memory import give_memory_back
 from meetcore.bot.signal_handler import BotCallEvents, SignalHandler
 from meetcore.bot.speaking import Speech, SpeechQueue, SpeechSource
 from meetcore.log.bot_log import event_logger
@@ -412,6 +413,7 @@ class Bot:
             finally:
                 self.journal.close()
                 self._ended.set()
+                give_memory_back()
             nursery.cancel_scope.cancel()
 
     async def _watch_for_cancellation(self) -> None:

@@ -1,7 +1,7 @@
 """One bot's Chromium: launched, called with deadlines, its loss told as what it is.
 
 One Chromium per bot, not one shared with a context each: contexts share the browser process, its
-GPU, network and audio services, and a crash of any of them would end every bot's meeting. Memory
+GPU and network services, and a crash of any of them would end every bot's meeting. Memory
 is the price (about 165 MB in a call), isolation is the law.
 """
 

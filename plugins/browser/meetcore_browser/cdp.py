@@ -82,12 +82,12 @@ class PageChannel:
         if event["name"] != self.binding:
             return
         try:
-            item = decode(event["payload"])
+            items = decode(event["payload"])
         except WireError as error:
             self._browser.aio.to_trio(self._fail, error)
             return
-        self._documents[event["executionContextId"]] = item.document
-        self._handover.put(item)
+        self._documents[event["executionContextId"]] = items[0].document
+        self._handover.put(*items)
 
     def _context_destroyed(self, event: dict[str, Any]) -> None:
         document = self._documents.pop(event["executionContextId"], None)

@@ -86,13 +86,14 @@ class Handover:
         self._lost: dict[tuple[int, int], LostFrames] = {}
         self.dropped_blocks = 0
 
-    def put(self, item: FromPage) -> None:
-        """Queue an item, or drop it and remember what. On the browser thread."""
+    def put(self, *items: FromPage) -> None:
+        """Queue items, or drop them and remember what. On the browser thread."""
         with self._lock:
-            if isinstance(item, AudioBlock):
-                self._put_block(item)
-            else:
-                self._put_message(item)
+            for item in items:
+                if isinstance(item, AudioBlock):
+                    self._put_block(item)
+                else:
+                    self._put_message(item)
         self._wake(self.drain)
 
     def _put_block(self, block: AudioBlock) -> None:

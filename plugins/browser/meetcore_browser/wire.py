@@ -21,6 +21,7 @@ from meetcore_browser.errors import BrowserError
 
 __all__ = ["AudioBlock", "FromPage", "PageMessage", "WireError", "decode", "encode_audio"]
 
+_DOCUMENT = struct.Struct("<I")
 _HEADER = struct.Struct("<IId")
 
 
@@ -72,13 +73,13 @@ class PageMessage:
 FromPage: TypeAlias = AudioBlock | PageMessage
 
 
-def decode(payload: str) -> FromPage:
-    """Decode one payload.
+def decode(payload: str) -> list[FromPage]:
+    """Decode one payload: a message, or blocks of one or several tracks.
 
     Raises:
         WireError: It does not follow the format.
     """
-    return _message(payload) if payload.startswith("{") else _audio(payload)
+    return [_message(payload)] if payload.startswith("{") else _audio(payload)
 
 
 def _message(payload: str) -> PageMessage:
@@ -97,21 +98,41 @@ def _message(payload: str) -> PageMessage:
     return PageMessage(document, topic, body.get("data"), body.get("own") is True, frame)
 
 
-def _audio(payload: str) -> AudioBlock:
+def _audio(payload: str) -> list[FromPage]:
     try:
         raw = base64.b64decode(payload, validate=True)
     except (ValueError, binascii.Error) as error:
         raise WireError(f"The page sent what is not base64: {payload[:40]!r}.") from error
-    if len(raw) <= _HEADER.size or len(raw) % 2:
-        raise WireError(f"The page sent an audio block of {len(raw)} bytes.")
-    document, track, first_frame = _HEADER.unpack_from(raw)
+    if len(raw) <= _DOCUMENT.size:
+        raise WireError(f"The page sent audio of {len(raw)} bytes.")
+    (document,) = _DOCUMENT.unpack_from(raw)
+    blocks: list[FromPage] = []
+    at = _DOCUMENT.size
+    while at < len(raw):
+        block = _block(raw, at, document)
+        at += _HEADER.size + block.pcm.nbytes
+        blocks.append(block)
+    return blocks
+
+
+def _block(raw: bytes, at: int, document: int) -> AudioBlock:
+    start = at + _HEADER.size
+    if start > len(raw):
+        raise WireError(f"The page sent {len(raw) - at} bytes in place of a block's header.")
+    track, samples, first_frame = _HEADER.unpack_from(raw, at)
+    if samples == 0 or start + 2 * samples > len(raw):
+        raise WireError(f"The page sent {len(raw) - start} bytes for {samples} samples.")
     if not math.isfinite(first_frame) or first_frame < 0 or first_frame != int(first_frame):
         raise WireError(f"The page sent audio at frame {first_frame!r}.")
-    pcm = np.frombuffer(raw, dtype="<i2", offset=_HEADER.size)
+    # Bytes of its own: who keeps one track's block must not keep everybody's.
+    pcm = np.frombuffer(raw[start : start + 2 * samples], dtype="<i2")
     return AudioBlock(document, track, int(first_frame), pcm)
 
 
-def encode_audio(block: AudioBlock) -> str:
-    """Encode a block as page/wire.js does, for tests and tools."""
-    header = _HEADER.pack(block.document, block.track, float(block.first_frame))
-    return base64.b64encode(header + block.pcm.astype("<i2").tobytes()).decode()
+def encode_audio(*blocks: AudioBlock) -> str:
+    """Encode blocks of one document as page/pcm_worklet.js and page/wire.js do, for tests."""
+    parts = [_DOCUMENT.pack(blocks[0].document)]
+    for block in blocks:
+        parts.append(_HEADER.pack(block.track, len(block.pcm), float(block.first_frame)))
+        parts.append(block.pcm.astype("<i2").tobytes())
+    return base64.b64encode(b"".join(parts)).decode()

@@ -28,7 +28,7 @@ class JanusJoiner(GuestJoiner):
 
     name: ClassVar[str] = "janus"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
-    scripts: ClassVar[Sequence[Path]] = (HERE / "page" / "messages.js",)
+    scripts: ClassVar[Sequence[Path]] = (HERE / "page" / "messages.js", HERE / "page" / "still.js")
     name_source: ClassVar[NameSource] = NameSource.TRACK
     permissions: ClassVar[Sequence[str]] = ()
 

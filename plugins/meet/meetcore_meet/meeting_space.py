@@ -7,7 +7,8 @@ lies.
 
 * a person: 1 device id, 2 full name, 4 status (1 in, 6 out, 7 removed), 7 a mark of oneself,
   21 the device whose screen this is, 29 the name as it is shown, 34 whether a host;
-* a stream: 2 kind (1 sound), 4 its number (that of the contributing source), 6 device id;
+* a stream: 2 kind (1 sound), 4 its number (that of the contributing source), 6 device id,
+  10.1 whether it is switched off;
 * a message: 1 its id, 2 device id, 5.1 its text;
 * a caption (datachannel `captions`): 1 device id, 2 its id, 4 whether final, 6 its text;
 * who speaks (datachannel `dcrpc`, 2 gzip): 4 device id, 9.2 there while speaking.
@@ -40,6 +41,7 @@ __all__ = [
 LONGEST = 4_000_000
 _DEVICE = re.compile(r"(?:spaces/[\w.-]{1,100}/)?devices/[\w.-]{1,100}")
 _PRESENT = 1
+_SOUND = 1
 _BOT_FLAG = 36
 
 
@@ -93,14 +95,22 @@ class SpaceCaption:
 
 @frozen
 class SpaceUpdate:
-    """What one message of the service says."""
+    """What one message of the service says.
+
+    Attributes:
+        people: Devices that came, changed, or are there.
+        streams: Whose voice is which contributing source.
+        messages: What was written.
+        muted: Whether a device's sound is switched off, where that is said.
+    """
 
     people: tuple[SpacePerson, ...] = ()
     streams: tuple[SpaceStream, ...] = ()
     messages: tuple[SpaceMessage, ...] = ()
+    muted: tuple[tuple[str, bool], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.people or self.streams or self.messages)
+        return bool(self.people or self.streams or self.messages or self.muted)
 
 
 def read_collections(data: bytes) -> SpaceUpdate:
@@ -167,14 +177,21 @@ def _update(data: bytes) -> SpaceUpdate:
     people: dict[str, SpacePerson] = {}
     streams: dict[int, SpaceStream] = {}
     messages: dict[str, SpaceMessage] = {}
+    muted: dict[str, bool] = {}
     for message in walk(data):
+        muted |= _muted(message)
         if (person := _person(message)) is not None:
             people[person.id] = person
         elif (stream := _stream(message)) is not None:
             streams[stream.source] = stream
         elif (said := _said(message)) is not None:
             messages[said.id] = said
-    return SpaceUpdate(tuple(people.values()), tuple(streams.values()), tuple(messages.values()))
+    return SpaceUpdate(
+        tuple(people.values()),
+        tuple(streams.values()),
+        tuple(messages.values()),
+        tuple(muted.items()),
+    )
 
 
 def _person(message: WireFields) -> SpacePerson | None:
@@ -196,12 +213,19 @@ def _person(message: WireFields) -> SpacePerson | None:
 
 def _stream(message: WireFields) -> SpaceStream | None:
     device = _device(message, 6)
-    if device is None or message.number(2) not in (None, 1):
+    if device is None or message.number(2) not in (None, _SOUND):
         return None
     source, said = message.number(4), message.text(4)
     if source is None and said is not None and said.isdecimal():
         source = int(said)
     return None if source is None else SpaceStream(source, device)
+
+
+def _muted(message: WireFields) -> dict[str, bool]:
+    device = _device(message, 6)
+    if device is None or message.number(2) != _SOUND or 10 not in message.values:
+        return {}
+    return {device: any(state.number(1) for state in message.messages(10))}
 
 
 def _said(message: WireFields) -> SpaceMessage | None:

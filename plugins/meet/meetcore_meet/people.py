@@ -32,6 +32,7 @@ class MeetPeople:
 
     display_name: str
     _told: dict[str, SpacePerson] = field(factory=dict)
+    _muted: dict[str, bool] = field(factory=dict)
     _told_s: float | None = None
     _shown: dict[str, dict[str, Any]] = field(factory=dict)
     _shown_s: float | None = None
@@ -59,6 +60,10 @@ class MeetPeople:
             self._told[person.id] = person
         if people:
             self._told_s = now_s
+
+    def tell_muted(self, muted: Iterable[tuple[str, bool]]) -> None:
+        """Take whose sound the service says to be switched off, or on."""
+        self._muted.update(muted)
 
     def show(self, data: Any, now_s: float) -> None:
         """Take what the page shows: a list as page/readers.js gives it, or why there is none."""
@@ -136,6 +141,7 @@ class MeetPeople:
                 "name": person.name or self.name_of(person.id),
                 "host": person.is_host or self._shown.get(person.id, {}).get("host") is True,
                 "self": person.id == own,
+                "muted": self._muted.get(person.id),
             }
             for person in self._present()
         }

@@ -166,6 +166,7 @@ class MeetVisit:
         if not update:
             return
         self.people.tell(update.people, self.now_s, whole=whole and bool(update.people))
+        self.people.tell_muted(update.muted)
         devices = {
             stream.source: stream.device if self.people.is_person(stream.device) else None
             for stream in update.streams

@@ -295,6 +295,20 @@ async def test_a_browser_that_hangs_is_killed_when_it_does_not_close(
     await gone(browser.pid)
 
 
+async def test_a_driver_keeps_little_and_what_the_user_set_for_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NODE_OPTIONS", "--no-deprecation")
+    async with open_browser() as browser:
+        environ = psutil.Process(browser.driver.pid).environ()
+        assert environ["NODE_OPTIONS"] == "--max-semi-space-size=1 --no-deprecation"
+        page = await browser.call(browser.raw.new_page)
+        await browser.call(page.evaluate, "() => { window.a = new AudioContext(); }")
+        kinds = [child.cmdline() for child in psutil.Process(browser.pid).children(recursive=True)]
+        assert kinds
+        assert not [kind for kind in kinds if "--utility-sub-type=audio.mojom.AudioService" in kind]
+
+
 async def test_browsers_that_belong_together_may_share_a_driver() -> None:
     async with (
         browser_thread() as aio,

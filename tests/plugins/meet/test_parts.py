@@ -182,6 +182,34 @@ def test_records_are_found_at_any_depth(depth: int) -> None:
     )
     assert update.streams == (SpaceStream(7001, ADA),)
     assert update.messages == (SpaceMessage("m/1", BEN, "hello"),)
+    assert update.muted == ((ADA, False),)
+
+
+@pytest.mark.parametrize(
+    ("record", "muted"),
+    [
+        (message((2, 1), (4, 1), (6, ADA), (10, message((1, 1)))), {ADA: True}),
+        (message((2, 1), (6, ADA), (10, message((1, 1)))), {ADA: True}),
+        (message((2, 1), (4, 1), (6, ADA), (10, b"")), {ADA: False}),
+        (message((2, 1), (4, 1), (6, ADA)), {}),
+        (message((2, 2), (4, 1), (6, ADA), (10, message((1, 1)))), {}),
+        (message((4, 1), (6, ADA), (10, message((1, 1)))), {}),
+    ],
+)
+def test_a_microphone_that_is_off_is_said_of_sound_alone(
+    record: bytes, muted: dict[str, bool]
+) -> None:
+    assert dict(read_collections(zlib.compress(message((2, record)))).muted) == muted
+
+
+def test_what_is_not_said_of_a_microphone_is_not_known() -> None:
+    people = MeetPeople("Notes")
+    people.tell([SpacePerson(ADA, "Ada", True), SpacePerson(BEN, "Ben", True)], 0.0)
+    people.tell_muted([(ADA, True)])
+    people.tell_muted([(ADA, False), (device("gone"), True)])
+    listed = people.listed(1.0)
+    assert isinstance(listed, list)
+    assert {entry["name"]: entry["muted"] for entry in listed} == {"Ada": False, "Ben": None}
 
 
 def test_the_list_of_everybody_comes_in_base64_of_either_kind() -> None:

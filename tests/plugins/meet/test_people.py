@@ -47,9 +47,17 @@ async def test_people_come_are_renamed_share_and_leave_by_the_services_word(
         await until(lambda: len(at.all(RosterSeen)) >= before + 2)
         at.room.tell("joins", id="eve2", name="Eve  (Visitor)")
         await at.until_names("Notes", "Ada Berg", "Benjamin", "Eve (Visitor)")
+        # Whose microphone is off is told with the streams.
+        for off in (True, False):
+            at.room.tell("mutes", id="ada", on=off)
+            await until(lambda off=off: muted(at).get("Ada Berg") is off)  # type: ignore[misc]
         selves = {list_.self_id for list_ in at.all(RosterSeen)}
         assert selves == {device("bot")}
         assert "People" not in at.clicked(), "nothing was opened that was not needed"
+
+
+def muted(at: MeetVisitor) -> dict[str, bool | None]:
+    return {person.name: person.muted for person in at.all(RosterSeen)[-1].participants}
 
 
 @pytest.mark.parametrize("language", ["en-US", "de-DE"])

@@ -303,6 +303,9 @@ async def test_people_by_the_list_alone(
         await at.roster(lambda people: sorted(people.values()) == ["Ada", "Ben (Sales)", "Notes"])
         newest = at.events.of_type(RosterSeen)[-1]
         assert newest.self_id == "name:Notes"  # type: ignore[attr-defined]
+        # Who has another name is the same person.
+        at.room.tell("rename", who="a", name="Ada Two")
+        await at.roster(lambda people: people.get("name:Ada") == "Ada Two")
         # More than fit, and then a shared screen: nobody is gone who was seen.
         at.room.tell("join", who="c", name="Cleo")
         at.room.tell("share", on=True)
@@ -316,9 +319,25 @@ async def test_people_by_the_list_alone(
         assert len(at.events.of_type(RosterSeen)[-1].participants) == 3  # type: ignore[attr-defined]
         # One who leaves is gone once the list is whole again.
         at.room.tell("leave", who="c")
-        at.room.tell("leave", who="a")
+        at.room.tell("leave", who="b")
         at.room.tell("share", on=False)
-        await at.roster(lambda people: sorted(people.values()) == ["Ben (Sales)", "Notes"])
+        await at.roster(lambda people: sorted(people.values()) == ["Ada Two", "Notes"])
+        # Another one of the name that somebody has given up is somebody else.
+        at.room.tell("join", who="d", name="Ada")
+        await at.roster(lambda people: people.get("name:Ada (2)") == "Ada")
+        assert at.events.of_type(RosterSeen)[-1].self_id == "name:Notes"  # type: ignore[attr-defined]
+
+
+async def test_one_who_leaves_and_another_who_comes_are_two_in_the_list(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, rows=5, signalling=False, **OPEN) as at:
+        at.room.tell("join", who="a", name="Ada")
+        await at.inside()
+        await at.roster(lambda people: sorted(people.values()) == ["Ada", "Notes"])
+        at.room.tell("leave", who="a")
+        at.room.tell("join", who="b", name="Ben")
+        await at.roster(lambda people: sorted(people) == ["name:Ben", "name:Notes"])
 
 
 async def test_people_by_their_tiles_where_the_list_is_written_otherwise(

@@ -140,7 +140,7 @@ class InCall {
   }
 
   tellMedia() {
-    const media = [...this.people.values()].map((person) => mediaRecord(person.device, person.source));
+    const media = [...this.people.values()].map((person) => mediaRecord(person.device, person.source, person.muted));
     if (this.switches.streams !== false) this.media.send("collections", collections({ media }));
   }
 
@@ -209,6 +209,10 @@ class InCall {
         this.draw();
       },
       sync: () => this.sync(),
+      mutes: () => {
+        person.muted = message.on;
+        this.tellMedia();
+      },
       speaks: () => this.speaks(person, message.on),
       says: () => this.said(person, message.text),
       caption: () => this.caption(person, message.text, message.final ?? false),

@@ -56,7 +56,7 @@ const collections = ({ users = [], media = [], chats = [] }) =>
     ]]]],
   ]);
 
-const mediaRecord = (device, source) => [[2, 1], [4, source], [6, device], [10, [[1, 0]]]];
+const mediaRecord = (device, source, off) => [[2, 1], [4, source], [6, device], [10, [[1, off ? 1 : 0]]]];
 const chatRecord = (id, device, text) => [[1, id], [2, device], [3, Date.now()], [5, [[1, text]]]];
 const everybody = (people) => encode([[2, people.map((person) => [2, userRecord(person)])]]);
 const captionRecord = (device, id, text, final) =>

@@ -18,6 +18,8 @@
   const openPeers = new Set(); // those that are not closed
   const captured = new Map(); // MediaStreamTrack -> what belongs to its capture
   const endings = new Set(); // of captures that are being closed
+  const outlets = new WeakSet(); // contexts whose audio thread has its port to here
+  const tickets = new Map(); // of commands to an audio thread -> what is called when they are done
 
   // By which a script of a joiner's says which track of the page it means: ids of tracks are only
   // unique within a peer connection.
@@ -29,10 +31,11 @@
   let placed = null;
 
   function openContext() {
-    // 20 ms at a time and not 8: a third of the audio thread's work is the waking up. A browser that
-    // does not know the option passes over it.
-    const renderSizeHint = Math.round(config.sampleRate / 50);
-    const wanted = { sampleRate: config.sampleRate, latencyHint: "interactive", renderSizeHint };
+    // 40 ms at a time and not 8: most of the audio thread's work is the waking up, and a source holds
+    // 100 ms. A browser that does not know the option passes over it.
+    const latencyHint = Math.min(0.04, config.blockS);
+    const renderSizeHint = Math.round(config.sampleRate * latencyHint);
+    const wanted = { sampleRate: config.sampleRate, latencyHint, renderSizeHint };
     try {
       context = new NativeAudioContext({ ...wanted, sinkId: { type: "none" } });
     } catch {
@@ -92,7 +95,7 @@
   async function begin(peer, transceiver, track, streams, layer = "peer connections") {
     if (captured.has(track)) return;
     const number = ++tracksSeen;
-    const capture = { number, peer, transceiver, nodes: null, element: null, tickets: new Map() };
+    const capture = { number, peer, transceiver, nodes: null, element: null };
     captured.set(track, capture);
     track.addEventListener("ended", () => end(track));
     try {
@@ -109,7 +112,7 @@
       });
       if (captured.get(track) !== capture) return tell("gone", { track: number });
       if (config.attachElement && peer) capture.element = mutedElement(track);
-      capture.nodes = connect(track, capture);
+      capture.nodes = connect(track, number);
     } catch (error) {
       captured.delete(track);
       tell("trouble", { detail: `capture of a track could not begin: ${error}` });
@@ -124,36 +127,47 @@
     return element;
   }
 
-  function connect(track, capture) {
+  function connect(track, number) {
     const mediaStream = new MediaStream([track]);
     const source = new MediaStreamAudioSourceNode(context, { mediaStream });
-    const worklet = new AudioWorkletNode(context, "meetcore-pcm", {
-      numberOfInputs: 1,
-      numberOfOutputs: 0,
-      processorOptions: { blockFrames: Math.round(context.sampleRate * config.blockS) },
-    });
-    worklet.port.onmessage = ({ data }) => {
-      if (data.pcm) tellAudio(capture.number, data.firstFrame, data.pcm);
-      else capture.tickets.get(data.done)?.();
-    };
+    const worklet = pcmNode(context, number);
     source.connect(worklet);
     return { source, worklet };
   }
 
+  // The node that cuts a track into blocks. `shift` gives by how many frames the context's clock is
+  // behind this document's.
+  function pcmNode(into, number, shift = () => 0) {
+    const node = new AudioWorkletNode(into, "meetcore-pcm", {
+      numberOfInputs: 1,
+      numberOfOutputs: 0,
+      processorOptions: { track: number, blockFrames: Math.round(into.sampleRate * config.blockS) },
+    });
+    if (outlets.has(into)) return node;
+    outlets.add(into);
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = ({ data }) => {
+      if (data instanceof ArrayBuffer) tellAudio(data, shift());
+      else tickets.get(data.done)?.();
+    };
+    node.port.postMessage({ port: port2 }, [port2]);
+    return node;
+  }
+
   // Has the audio thread hand over what it holds of a block, and returns when that is told.
-  async function command(capture, name) {
-    if (!capture.nodes) return;
+  async function command(worklet, name) {
     const ticket = crypto.randomUUID();
-    const answered = new Promise((resolve) => capture.tickets.set(ticket, resolve));
+    const answered = new Promise((resolve) => tickets.set(ticket, resolve));
     const givenUp = new Promise((resolve) => setTimeout(resolve, config.flushMs));
-    capture.nodes.worklet.port.postMessage({ command: name, ticket });
+    worklet.port.postMessage({ command: name, ticket });
     await Promise.race([answered, givenUp]);
-    capture.tickets.delete(ticket);
+    tickets.delete(ticket);
   }
 
   // Also what was closed just now may not have told its last block yet: a meeting that ends closes all.
   async function flush() {
-    const open = [...captured.values()].map((capture) => command(capture, "flush"));
+    const worklets = [...captured.values()].flatMap(({ nodes }) => nodes?.worklet ?? []);
+    const open = worklets.map((worklet) => command(worklet, "flush"));
     await Promise.all([...open, ...endings]);
   }
 
@@ -169,7 +183,7 @@
   }
 
   async function closeCapture(capture) {
-    await command(capture, "close");
+    await command(capture.nodes.worklet, "close");
     capture.nodes.source.disconnect();
     if (capture.element) capture.element.srcObject = null;
     tell("gone", { track: capture.number, behindS: capture.behindS });
@@ -205,6 +219,7 @@
   meetcore.firstLayer = {
     isRemote,
     loadWorklet,
+    pcmNode,
     command,
     flush,
     context: () => context,

@@ -11,7 +11,7 @@
 // sound that is made in the page (`made`), and nodes of which that is to be asked when it matters
 // (`origins`): sources of streams, and processors, which make sound where nothing flows into them.
 if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
-  const { config, tellHost: tell, tellAudio, firstLayer: capture } = meetcore;
+  const { config, tellHost: tell, firstLayer: capture } = meetcore;
   const { connect, disconnect } = AudioNode.prototype;
   const { play, captureStream } = HTMLMediaElement.prototype;
   const { clone } = MediaStreamTrack.prototype;
@@ -173,7 +173,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     if (tap) return tap;
     const junction = new GainNode(context);
     ours.add(junction);
-    tap = { junction, worklet: null, number: 0, shift: 0, busy: false, loaded: null, tickets: new Map() };
+    tap = { junction, worklet: null, number: 0, shift: 0, busy: false, loaded: null };
     taps.set(context, tap);
     context.addEventListener("statechange", () => followState(context, tap));
     followState(context, tap);
@@ -214,7 +214,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     tap.number = capture.next();
     tap.shift = shiftOf(context);
     tellTrack(tap.number, `context-${tap.number}`, context.sampleRate);
-    tap.worklet = pcmNode(context, tap);
+    tap.worklet = pcmNode(context, tap.number, () => tap.shift);
     connect.call(tap.junction, tap.worklet);
   };
 
@@ -222,7 +222,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     const { worklet, number } = tap;
     tap.worklet = null;
     disconnect.call(tap.junction, worklet);
-    await command(tap, worklet, "close");
+    await capture.command(worklet, "close");
     tell("gone", { track: number });
   };
 
@@ -278,13 +278,13 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
   };
 
   const beginElement = async (element, tracks) => {
-    const known = { source: element.srcObject ?? element.currentSrc, number: capture.next(), shift: 0, nodes: [], worklet: null, tickets: new Map() };
+    const known = { source: element.srcObject ?? element.currentSrc, number: capture.next(), nodes: [], worklet: null };
     heard.set(element, known);
     await capture.open();
     if (heard.get(element) !== known) return;
     const context = capture.context();
     tellTrack(known.number, `element-${known.number}`, context.sampleRate);
-    known.worklet = pcmNode(context, known);
+    known.worklet = pcmNode(context, known.number);
     for (const track of tracks) {
       const node = new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([track]) });
       ours.add(node);
@@ -298,7 +298,7 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
     const known = heard.get(element);
     heard.delete(element);
     if (!known.worklet) return;
-    await command(known, known.worklet, "close");
+    await capture.command(known.worklet, "close");
     for (const node of known.nodes) disconnect.call(node);
     tell("gone", { track: known.number });
   };
@@ -318,26 +318,15 @@ if (meetcore.connected && window.AudioContext && meetcore.firstLayer) {
   const tellTrack = (number, label, sampleRate) =>
     tell("track", { track: number, layer: "web audio", label, streams: [], peer: 0, mid: null, sampleRate });
 
-  const pcmNode = (context, owner) => {
-    const node = new AudioWorkletNode(context, "meetcore-pcm", {
-      numberOfInputs: 1,
-      numberOfOutputs: 0,
-      processorOptions: { blockFrames: Math.round(context.sampleRate * config.blockS) },
-    });
+  const pcmNode = (...parameters) => {
+    const node = capture.pcmNode(...parameters);
     ours.add(node);
-    const { number } = owner;
-    node.port.onmessage = ({ data }) => {
-      if (data.pcm) tellAudio(number, data.firstFrame + owner.shift, data.pcm);
-      else owner.tickets.get(data.done)?.();
-    };
     return node;
   };
 
-  const command = (owner, worklet, name) => capture.command({ nodes: { worklet }, tickets: owner.tickets }, name);
-
   const flush = () =>
     Promise.all(
-      [...taps.values(), ...heard.values()].map((owner) => owner.worklet && command(owner, owner.worklet, "flush"))
+      [...taps.values(), ...heard.values()].map(({ worklet }) => worklet && capture.command(worklet, "flush"))
     );
 
   // --- what is wrapped -----------------------------------------------------------------------

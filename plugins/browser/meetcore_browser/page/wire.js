@@ -2,9 +2,11 @@
 //
 // A fragment: the host joins these files inside one function whose only name is `meetcore`
 // ({config}). The binding is a function that Chromium put on the window; it is taken away
-// again before any script of the page runs. Audio goes as base64 of a little-endian header (u32
-// document, u32 track, f64 index of the first frame) and int16 samples; everything else as JSON.
+// again before any script of the page runs. Audio goes as base64, little-endian: u32 document, then
+// for each block u32 track, u32 samples, f64 index of the first frame, and the samples as int16.
+// Everything else goes as JSON.
 {
+  const DOCUMENT_BYTES = 4;
   const HEADER_BYTES = 16;
   const push = window[meetcore.config.binding];
   delete window[meetcore.config.binding];
@@ -33,15 +35,17 @@
     if (meetcore.connected) push(stringify({ document: documentId, own: true, topic, data }));
   };
 
-  meetcore.tellAudio = (track, firstFrame, pcm) => {
+  // Takes what page/pcm_worklet.js laid out, and by how many frames it is later on this document's
+  // clock than on the clock of the context that it is from.
+  meetcore.tellAudio = (message, shift) => {
     if (!meetcore.connected) return;
-    const bytes = new Uint8Array(HEADER_BYTES + pcm.byteLength);
-    const header = new DataView(bytes.buffer);
-    header.setUint32(0, documentId, true);
-    header.setUint32(4, track, true);
-    header.setFloat64(8, firstFrame, true);
-    bytes.set(new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength), HEADER_BYTES);
-    push(base64(bytes));
+    const view = new DataView(message);
+    view.setUint32(0, documentId, true);
+    for (let at = DOCUMENT_BYTES; shift && at < message.byteLength; ) {
+      view.setFloat64(at + 8, view.getFloat64(at + 8, true) + shift, true);
+      at += HEADER_BYTES + 2 * view.getUint32(at + 4, true);
+    }
+    push(base64(new Uint8Array(message)));
   };
 
   // The way in, for the host's own evaluations: not enumerable, under a symbol.

@@ -38,30 +38,77 @@
     return { name, me: words.some((word) => ME.has(word)), host: words.some((word) => HOST.test(word)), muted };
   };
 
-  const counted = () => {
+  // The client's own count of people, and the element that shows it.
+  const count = () => {
     for (const name of ["people_open", "people_closed"]) {
-      const found = reader.find(name)?.getAttribute("aria-label")?.match(/\[(\d+)\]|,\s*(\d+)\s+part/i);
-      if (found) return Number(found[1] ?? found[2]);
+      const element = reader.find(name);
+      const found = element?.getAttribute("aria-label")?.match(/\[(\d+)\]|,\s*(\d+)\s+part/i);
+      if (found) return { element, number: Number(found[1] ?? found[2]) };
     }
-    const number = plain(reader.find("people_number")?.textContent);
-    return /^\d+$/.test(number) ? Number(number) : null;
+    const element = reader.find("people_number");
+    const number = plain(element?.textContent);
+    return /^\d+$/.test(number) ? { element, number: Number(number) } : { element: null, number: null };
   };
+  const counted = () => count().number;
 
   const known = new Map(); // id -> who was seen in the list
   let listed = null;
+
+  // The list has no ids: somebody is who stands there by a name. A rename is told from one who left and
+  // another who came by the count: for those it changes in between. So where a list was whole and is,
+  // the count stood still, and one name alone went and one came with the same marks, it is the same
+  // person. Whoever is not recognised so has left, and is somebody new.
+  const aliases = new Map(); // name in the list, numbered where there are several -> id, if another one
+  let whole = null; // what stood in the list when it was whole last, and the count's element
+
+  const idOf = (key) => {
+    if (aliases.has(key)) return aliases.get(key);
+    const own = `name:${key}`;
+    const taken = new Set(aliases.values());
+    if (!taken.has(own)) return own;
+    let turn = 2; // whoever had this name goes by another one now
+    while (taken.has(`${own} (${turn})`)) turn += 1;
+    aliases.set(key, `${own} (${turn})`);
+    return aliases.get(key);
+  };
+
+  const marks = ({ me, host, muted }) => JSON.stringify([me, host, muted]);
+
+  const followRename = (rows, { element, number }) => {
+    const now = number !== null && rows.size === number ? { rows, element, number, moved: false } : null;
+    const steady = now && whole && !whole.moved && whole.element === element && whole.number === number;
+    if (steady) {
+      const gone = [...whole.rows].filter(([key]) => !rows.has(key));
+      const come = [...rows].filter(([key]) => !whole.rows.has(key));
+      if (gone.length === 1 && come.length === 1 && marks(gone[0][1]) === marks(come[0][1])) {
+        const id = idOf(gone[0][0]);
+        aliases.delete(gone[0][0]);
+        aliases.set(come[0][0], id);
+      }
+    }
+    if (now) for (const key of aliases.keys()) if (!rows.has(key)) aliases.delete(key);
+    whole?.observer.disconnect();
+    whole = now;
+    if (whole === null) return;
+    now.observer = new MutationObserver(() => (now.moved ||= counted() !== number));
+    now.observer.observe(element, { attributes: true, characterData: true, childList: true, subtree: true });
+  };
 
   const readList = () => {
     if (!reader.find("people_list") && !reader.find("person_row")) return null;
     const rows = reader.all("person_row").map(readRow).filter(({ name }) => name);
     if (!rows.length) return null;
     const times = new Map();
-    const seen = rows.map((row) => {
+    const keyed = new Map();
+    for (const row of rows) {
       const time = (times.get(row.name) ?? 0) + 1;
       times.set(row.name, time);
-      return { id: time === 1 ? `name:${row.name}` : `name:${row.name}#${time}`, ...row };
-    });
-    const count = counted();
-    if (count === null || seen.length >= count) known.clear();
+      keyed.set(time === 1 ? row.name : `${row.name}#${time}`, row);
+    }
+    const shown = count();
+    followRename(keyed, shown);
+    const seen = [...keyed].map(([key, row]) => ({ id: idOf(key), ...row }));
+    if (shown.number === null || seen.length >= shown.number) known.clear();
     for (const person of seen) known.set(person.id, person);
     return [...known.values()];
   };
@@ -74,7 +121,7 @@
     if (listMissed < PATIENCE || !ownName) return null;
     if (counted() === 1) known.clear();
     for (const name of [ownName, ...reader.all("tile_name").map((tile) => plain(tile.textContent))]) {
-      const id = `name:${name}`;
+      const id = idOf(name);
       if (name && !known.has(id)) known.set(id, { id, name, me: name === ownName, host: false, muted: null });
     }
     return [...known.values()];
@@ -102,10 +149,10 @@
     const signalled = meetcore.signalled?.people();
     if (source !== "list" && signalled?.length) {
       const all = withSelf(signalled.map((person) => ({ ...person })));
-      const count = counted();
-      const whole = count === null || count === all.length;
-      mismatches = whole ? 0 : mismatches + 1;
-      const believed = source === "signalled" ? mismatches < MOST_MISMATCHES : whole && all.some(({ me }) => me);
+      const number = counted();
+      const everybody = number === null || number === all.length;
+      mismatches = everybody ? 0 : mismatches + 1;
+      const believed = source === "signalled" ? mismatches < MOST_MISMATCHES : everybody && all.some(({ me }) => me);
       if (believed) {
         source = "signalled";
         listed = all;
@@ -124,7 +171,7 @@
   // --- speakers ------------------------------------------------------------------------------
 
   const idOfName = (name) => {
-    if (!listed) return `name:${name}`;
+    if (!listed) return idOf(name);
     const found = listed.filter((person) => plain(person.name) === name);
     return found.length === 1 ? found[0].id : null;
   };
