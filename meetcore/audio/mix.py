@@ -131,6 +131,7 @@ class CallMix:
         self._closed: set[str] = set()
         self._ends: dict[str, int] = {}
         self._foremost = 0
+        self._given_to = 0
 
     def add(self, chunk: Chunk) -> list[Chunk]:
         """Take a chunk, 16 kHz; return what of the mix is settled."""
@@ -139,9 +140,10 @@ class CallMix:
             before = self.rest()
         mixer = self._mixer
         if mixer is None:
-            mixer = self._mixer = Mixer(chunk.start_sample)
+            # What was handed out is not added to: a track that lags brings the rest too late.
+            mixer = self._mixer = Mixer(max(chunk.start_sample, self._given_to))
             for track_id in self._open:
-                self._expect(mixer, track_id, chunk.start_sample)
+                self._expect(mixer, track_id, mixer.position)
         late = mixer.late_samples
         mixer.add(chunk)
         self.late_samples += mixer.late_samples - late
@@ -208,6 +210,7 @@ class CallMix:
         return self._chunks(position, mixer.settled())
 
     def _chunks(self, position: int, pcm: Pcm) -> list[Chunk]:
+        self._given_to = max(self._given_to, position + len(pcm))
         return [Chunk(self._track_id, position, pcm)] if len(pcm) else []
 
 

@@ -124,3 +124,19 @@ def test_a_hole_that_is_too_long_is_left_out_on_the_same_clock():
         (0, 1600),
         (160_000, 1600),
     ]
+
+
+def test_after_a_long_hole_a_track_that_lags_adds_to_nothing_that_was_handed_out():
+    mix = CallMix(longest_hole_s=1.0)
+    for name in ("a", "b"):
+        mix.open_track(name)
+    out = mix.add(Chunk("a", 0, np.full(3200, 1, np.int16)))
+    out += mix.add(Chunk("b", 0, np.full(1600, 2, np.int16)))
+    out += mix.skip("a", 3200, 48_000)
+    out += mix.add(Chunk("b", 1600, np.full(1600, 2, np.int16)))
+    out += mix.add(Chunk("b", 3200, np.full(1600, 2, np.int16)))
+    out += mix.rest()
+    places = [(chunk.start_sample, chunk.end_sample) for chunk in out]
+    assert places == sorted(places)
+    assert all(before[1] <= after[0] for before, after in pairwise(places))
+    assert mix.late_samples == 1600
