@@ -9,6 +9,7 @@ Who runs a bot is a row: a number that grows with each holder, and a time until 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import sqlite3
@@ -60,6 +61,8 @@ T = TypeVar("T")
 LEASE_S = 10.0
 RENEW_S = 2.0
 SHIP_EVERY_S = 0.02
+AGAIN_AFTER_S = 1.0
+LOG = logging.getLogger("row_store")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS bots (
     bot_id TEXT PRIMARY KEY, lease INTEGER NOT NULL, holder TEXT NOT NULL, until REAL NOT NULL);
@@ -265,8 +268,11 @@ class RowStore(BotStore):
             while True:
                 await trio.sleep(RENEW_S)
                 until = time.time() + LEASE_S
-                if not await self._set(bot_id, lease.number, holder, until):
-                    lease.lost.set()
+                try:
+                    if not await self._set(bot_id, lease.number, holder, until):
+                        lease.lost.set()
+                except sqlite3.Error as error:  # who has it after that time will be seen
+                    LOG.warning("bot=%s its lease cannot be renewed now: %s", bot_id, error)
 
         lease.number = await self.do(take)
         try:
@@ -291,15 +297,17 @@ class RowStore(BotStore):
         )
 
     async def _ship(self, bot_id: str, lease: Lease, lines: Sequence[tuple[int, bytes]]) -> None:
-        def insert(c: sqlite3.Connection) -> None:
+        def insert(c: sqlite3.Connection) -> bool:
             rows = "SELECT 1 FROM bots WHERE bot_id = ? AND lease = ?"
             if c.execute(rows, (bot_id, lease.number)).fetchone() is None:
-                lease.lost.set()
-                raise LeaseLost(f"The bot {bot_id} is run by another.")
+                return False
             values = [(bot_id, seq, line) for seq, line in lines]
             c.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?)", values)
+            return True
 
-        await self.do(insert)
+        if not await self.do(insert):
+            lease.lost.set()
+            raise LeaseLost(f"The bot {bot_id} is run by another.")
 
     async def _ship_files(self, bot_id: str, folder: Path) -> None:
         media, here = self.media(bot_id), media_in(folder)
@@ -355,10 +363,17 @@ class RowStore(BotStore):
 
         async def ship() -> None:
             at = 0
-            while True:
-                if journal.last_seq > at:
-                    at = await rest(at)
-                await trio.sleep(SHIP_EVERY_S)
+            while not lease.lost.is_set():
+                pause_s = SHIP_EVERY_S
+                try:
+                    if journal.last_seq > at:
+                        at = await rest(at)
+                except LeaseLost:
+                    return  # the bot ends itself
+                except (sqlite3.Error, httpx2.HTTPError) as error:
+                    LOG.warning("bot=%s is kept here for now: %s", bot_id, error)
+                    pause_s = AGAIN_AFTER_S
+                await trio.sleep(pause_s)
 
         async with self._leased(bot_id) as lease:
             await rest(0)
@@ -366,8 +381,9 @@ class RowStore(BotStore):
                 nursery.start_soon(ship)
                 yield lease
                 nursery.cancel_scope.cancel()
-            await rest(0)
-            await self._ship_files(bot_id, folder)
+            if not lease.lost.is_set():
+                await rest(0)
+                await self._ship_files(bot_id, folder)
 
 
 @meetcore.hookimpl

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
+import trio
+
+import meetcore
 from examples.row_store import RowStore
+from meetcore.model.events import StateChanged
+from meetcore.model.lifecycle import EndReason, State
 from meetcore.plugin.store import BotStore
+from meetcore.testing.simulated_meetings import PLUGIN_FILE
 from meetcore.testing.store_conformance import StoreConformance
 
 from .blobs import blob_server
+
+ROOT = Path(__file__).parents[2]
 
 
 class TestRowStore(StoreConformance):
@@ -24,3 +35,46 @@ class TestRowStore(StoreConformance):
 
     def open_elsewhere(self, place: Path) -> BotStore:
         return self._open(place, "there")
+
+
+async def test_a_bot_that_lost_its_lease_ends_itself_and_writes_nothing_more(
+    tmp_path: Path,
+) -> None:
+    """Another took it over, as after a partition: the log is the other's from then on."""
+    place = f"{tmp_path}/bots.db"
+    plugins = meetcore.Plugins(
+        entry_points=False, files=[ROOT / "examples" / "row_store.py", PLUGIN_FILE]
+    )
+    url = f"rows://{place}?blobs={blob_server()}/lease&work={tmp_path}/work"
+    with trio.fail_after(60):
+        async with meetcore.open_bot(
+            "simulated:stay", plugins=plugins, transcriber="scripted", store={"url": url}
+        ) as bot:
+            async for event in bot.events():
+                if isinstance(event, StateChanged) and event.state is State.RECORDING:
+                    break
+            while await rows_of(place, bot.id) < event.seq:  # noqa: ASYNC110  another's rows
+                await trio.sleep(0.01)
+            with closing(sqlite3.connect(place)) as other:
+                other.execute(
+                    "UPDATE bots SET lease = lease + 1, holder = 'another', until = ?",
+                    (time.time() + 600,),
+                )
+                other.commit()
+            stored = await rows_of(place, bot.id)
+            await bot.wait_ended()
+    assert bot.ending.reason is EndReason.STOP_REQUESTED
+    assert await rows_of(place, bot.id) == stored
+    with closing(sqlite3.connect(place)) as other:
+        assert other.execute("SELECT holder FROM bots").fetchall() == [("another",)]
+
+
+async def rows_of(place: str, bot_id: str) -> int:
+    """Return the number of the newest event that the store has of a bot."""
+    newest = "SELECT max(seq) FROM events WHERE bot_id = ?"
+
+    def ask() -> int:
+        with closing(sqlite3.connect(place)) as connection:
+            return int(connection.execute(newest, (bot_id,)).fetchone()[0] or 0)
+
+    return await trio.to_thread.run_sync(ask)
