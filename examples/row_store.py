@@ -340,6 +340,8 @@ class RowStore(BotStore):
         async with self._leased(bot_id) as lease:
             await self.prepare(bot_id)
             folder = self.workplace(bot_id)
+            # On this machine the workplace of a bot that was killed is newer than the store.
+            await self._ship(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
             here = media_in(folder)
             async with aclosing(self.media(bot_id).files()) as files:
                 async for file in files:

@@ -22,7 +22,13 @@ from meetcore import Capability, Signal, gateway
 from meetcore.bot.bot import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.cli.ends import EXIT_MEANINGS
-from meetcore.model.config import AudioConfig, AutomaticLeave, BotConfig, TranscriptionConfig
+from meetcore.model.config import (
+    AudioConfig,
+    AutomaticLeave,
+    BotConfig,
+    StoreConfig,
+    TranscriptionConfig,
+)
 from meetcore.model.drafts import LevelDraft, SegmentDraft
 from meetcore.model.events import EVENT_TYPES
 from meetcore.model.lifecycle import (
@@ -189,6 +195,7 @@ def configuration_page() -> str:
         ("`[automatic_leave]`", AutomaticLeave),
         ("`[audio]`", AudioConfig),
         ("`[transcription]`", TranscriptionConfig),
+        ("`[store]`", StoreConfig),
     ):
         lines += [f"## {title}", "", *_option_table(cls), ""]
     lines += ["## Plugins", ""]

@@ -1,4 +1,4 @@
-"""`meetcore recover DIR`: finish what a killed process left."""
+"""`meetcore recover [DIR]`: finish what a killed process left."""
 
 from __future__ import annotations
 
@@ -11,27 +11,39 @@ import trio
 
 from meetcore.cli.options import config_from_options, plugin_options, plugins_from_options
 from meetcore.fleet.recovery import recover as recover_bots
+from meetcore.fleet.recovery import recover_all
+from meetcore.log.folder_store import FolderStore, store_of
 from meetcore.model.errors import MeetcoreError
 
 __all__ = ["recover"]
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @plugin_options
-def recover(folder: Path, **options: Any) -> None:
+def recover(folder: Path | None, **options: Any) -> None:
     """Finish what a killed process left in DIR: journals, recordings, transcripts, deliveries.
 
-    DIR is the folder of one bot or of many. Give the same --config the bots had, so that
-    deliveries still owed can be made. Bots that are running are left alone.
+    DIR is the folder of one bot or of many; without it the store of the configuration is gone
+    through. Give the same --config the bots had, so that deliveries still owed can be made. Bots
+    that are running are left alone.
     """
-    if not folder.is_dir():
-        raise MeetcoreError(f"There is no folder {folder}.", "Give a bot's folder, or --out's.")
     plugins = plugins_from_options(**options)
     config = config_from_options(**options)
+    store = store_of(config, plugins)
+    if folder is not None and not folder.is_dir():
+        raise MeetcoreError(f"There is no folder {folder}.", "Give a bot's folder, or --out's.")
+    if folder is not None and not isinstance(store, FolderStore):
+        raise MeetcoreError(
+            f"The bots of this configuration are in the store {store.name!r}, not in a folder.",
+            "Leave DIR out: what they left is brought to an end in the store.",
+        )
 
     async def run() -> bool:
-        recovered = await recover_bots(folder, plugins=plugins, config=config)
+        if folder is None:
+            recovered = await recover_all(store, plugins=plugins, config=config)
+        else:
+            recovered = await recover_bots(folder, plugins=plugins, config=config)
         for bot in recovered:
             click.echo(f"{bot.bot_id}  ({bot.folder})")
             if bot.torn_bytes:

@@ -13,15 +13,22 @@ import stat
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import trio
 from attrs import frozen
 
 from meetcore.log.journal import encode_line
+from meetcore.log.journal_head import head_of
+from meetcore.model.config import BotConfig
 from meetcore.model.errors import ConfigError, JournalBusy, MeetcoreError, StorageUnavailable, brief
+from meetcore.model.meeting import MeetingLink
 from meetcore.plugin.store import BotStore
 
 __all__ = ["MovedBot", "StoredHashes", "move_bot", "move_bots", "stored_hashes"]
+
+_PROBE = "meetcore-move-probe"
+_TIDY_WITHIN_S = 10.0
 
 
 @frozen
@@ -89,15 +96,13 @@ async def move_bots(
     Raises:
         ConfigError: Both are the same place.
     """
-    probe = "00000000-meetcore-move"
-    if source.workplace(probe).absolute() == target.workplace(probe).absolute():
-        raise ConfigError("Both stores are the same place.", "Name another with --to.")
+    await _refuse_one_place(source, target)
     async with aclosing(source.records()) as records:
-        bot_ids = [record.bot_id async for record in records]
+        bot_ids = [record.bot_id async for record in records if record.bot_id != _PROBE]
     left: list[MovedBot] = []
     for bot_id in bot_ids:
         try:
-            await move_bot(source, target, bot_id, keep=keep)
+            await _move(source, target, bot_id, keep=keep)
             moved = MovedBot(bot_id)
         except JournalBusy:
             moved = MovedBot(bot_id, "it is running; stop it, or move it when it has ended")
@@ -113,16 +118,48 @@ async def move_bot(source: BotStore, target: BotStore, bot_id: str, *, keep: boo
     """Move one bot, with its log, its files and the places of its deliveries.
 
     Raises:
+        ConfigError: Both are the same place.
         JournalBusy: Somebody runs it.
         StorageUnavailable: It did not arrive whole, or cannot be deleted where it was.
     """
+    await _refuse_one_place(source, target)
+    await _move(source, target, bot_id, keep=keep)
+
+
+async def _refuse_one_place(source: BotStore, target: BotStore) -> None:
+    """Refuse to move bots to where they are, however the place is spelled.
+
+    No name says that two stores are one: a path may lead through links, a host have two names. So
+    something is put into the one, and looked for in the other.
+
+    Raises:
+        ConfigError: Both are the same place.
+    """
+    link = MeetingLink(platform="none", native_id=_PROBE, url=f"none:{_PROBE}")
+    head = head_of(link, BotConfig(), transcriber=None, sinks=(), scheduled_for=None)
+    await target.delete(_PROBE)  # what a move that was killed left
+    await target.begin(_PROBE, head)
+    try:
+        same = await source.log(_PROBE).exists()
+    finally:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _TIDY_WITHIN_S):
+            await target.delete(_PROBE)
+    if same:
+        raise ConfigError("Both stores are the same place.", "Name another with --to.")
+
+
+async def _move(source: BotStore, target: BotStore, bot_id: str, *, keep: bool) -> None:
     async with source.checkout(bot_id) as here:
         wanted = await stored_hashes(source, bot_id)
         if not _has_all(await stored_hashes(target, bot_id), wanted):
-            await target.delete(bot_id)  # what an earlier attempt left
-            await target.prepare(bot_id)
-            async with target.checkout(bot_id) as there:
-                await trio.to_thread.run_sync(_copy, here, there)
+            with TemporaryDirectory(prefix="meetcore-") as apart:
+                if _one_folder(here, target.workplace(bot_id)):
+                    await trio.to_thread.run_sync(_copy, here, Path(apart))
+                    here = Path(apart)
+                await target.delete(bot_id)  # what an earlier attempt left
+                await target.prepare(bot_id)
+                async with target.checkout(bot_id) as there:
+                    await trio.to_thread.run_sync(_copy, here, there)
             if await stored_hashes(target, bot_id) != wanted:
                 raise StorageUnavailable(
                     f"The bot {bot_id} did not arrive as it was.",
@@ -136,6 +173,14 @@ async def move_bot(source: BotStore, target: BotStore, bot_id: str, *, keep: boo
                 f"{deletion.stayed}.",
                 "Delete that by hand.",
             )
+
+
+def _one_folder(here: Path, there: Path) -> bool:
+    """Whether two stores work in the same folder of this machine, with a bot of the same id."""
+    try:
+        return here.samefile(there)
+    except OSError:
+        return False
 
 
 def _has_all(there: StoredHashes, wanted: StoredHashes) -> bool:

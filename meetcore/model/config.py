@@ -169,8 +169,8 @@ class StoreConfig:
 
     Attributes:
         url: The store, for instance `folder:///var/lib/meetcore`; its scheme is the name of the
-            store. None for the folder `out_dir`. A password in it is a secret: better give it to
-            the plugin by its own settings.
+            store. None for the folder `out_dir`. What a store needs besides is in
+            `[plugins.SCHEME]`: a password, for instance, which is better not in a URL.
     """
 
     __config_section__ = "store"

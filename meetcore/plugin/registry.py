@@ -417,7 +417,7 @@ class Plugins:
             ConfigError: Its URL or its settings cannot be used.
         """
         name = url.partition(":")[0]
-        cls = self._pick("store", self.stores, name)
+        cls = self._pick("store", {"folder": BotStore, **self.stores}, name)
         options_type = getattr(cls, "Options", None)
         given: tuple[object, ...] = (url,)
         if options_type is not None:
@@ -429,7 +429,7 @@ class Plugins:
             raise
         except Exception as error:
             raise PluginError(
-                f"{cls.__name__} ({name!r}) cannot be made: {_told(error)}.",
+                f"{cls.__name__} ({name!r}) cannot be made: {brief(error)}.",
                 "It takes the URL, and its options if the class has some.",
             ) from error
 

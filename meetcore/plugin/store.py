@@ -293,10 +293,9 @@ class BotStore(ABC):
 
     What waits has no deadline of its own: whoever asks sets one, and is not held longer.
 
-    Args:
-        url: Where, as configured.
-        options: What `Options` of the class describes, from `[plugins.NAME]`; absent where the
-            class has none.
+    It is made with the URL as configured, `MyStore(url)`; where the class has `Options` (an attrs
+    class with a default for each field), with these too: `MyStore(url, options)`, from
+    `[plugins.NAME]`.
 
     Attributes:
         name: The scheme of the URLs that mean this store.

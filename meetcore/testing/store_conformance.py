@@ -19,7 +19,7 @@ from meetcore.fleet.moving import move_bot, move_bots, stored_hashes
 from meetcore.fleet.recovery import recover_bot
 from meetcore.log.folder_store import FolderStore
 from meetcore.log.folders import journal_path, make_bot_folder
-from meetcore.log.journal import Journal
+from meetcore.log.journal import Journal, read_journal
 from meetcore.log.journal_head import begin, head_of
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import (
@@ -46,6 +46,8 @@ WHY = Evidence("test", "as asked")
 
 class StoreConformance:
     """Override `open_store`.
+
+    The tests are coroutines of Trio: with pytest-trio set `trio_mode = true` for your project.
 
     Nothing here knows where a store keeps things: what was written by one is read by another that
     was opened for the same place, as the server reads what a bot's process wrote.
@@ -303,6 +305,41 @@ class StoreConformance:
                 assert left.bot_id == "b-3"
                 assert "running" in left.trouble
             assert [await stored_hashes(folders, bot_id) for bot_id in ("b-1", "b-2")] == before
+
+    async def test_a_move_to_where_they_are_is_refused_and_loses_nothing(
+        self, tmp_path: Path
+    ) -> None:
+        """Two that were opened for one place are one store, whatever they are called."""
+        with trio.fail_after(self.within_s):
+            store, other = self.open_store(tmp_path), self.open_elsewhere(tmp_path)
+            await self.attended(store)
+            before = await stored_hashes(store, "b-1")
+            for target in (store, other):
+                with pytest.raises(ConfigError, match="same place"):
+                    await move_bots(store, target)
+            assert await stored_hashes(other, "b-1") == before
+            assert [each.bot_id for each in await _all(store.records())] == ["b-1"]
+
+    async def test_what_a_killed_bot_had_not_handed_on_is_there_when_it_is_worked_on(
+        self, tmp_path: Path
+    ) -> None:
+        """On its machine the workplace is newer than the store: in a `checkout` both are one."""
+        with trio.fail_after(self.within_s):
+            store = self.open_store(tmp_path)
+            await store.prepare("b-1")
+            folder = store.workplace("b-1")
+            make_bot_folder(folder.parent, folder.name)
+            journal = Journal(journal_path(folder), "b-1", fsync=False)
+            begin(journal, self.head())
+            async with store.keep("b-1", journal):
+                journal.append(StateChanged(state=State.JOINING, previous=State.REQUESTED))
+            journal.append(StateChanged(state=State.IN_CALL, previous=State.JOINING))
+            written = list(journal.read())
+            journal.close()
+            async with store.checkout("b-1") as there:
+                assert list(read_journal(journal_path(there))) == written
+                assert await _all(store.log("b-1").read()) == written
+            assert await _all(self.open_elsewhere(tmp_path).log("b-1").read()) == written
 
     # --- all of them -----------------------------------------------------------------------
 

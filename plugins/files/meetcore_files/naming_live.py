@@ -104,7 +104,8 @@ class BotAtServer:
     @property
     def _place(self) -> str:
         parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}{parts.path}"
 
     def _ask(self, method: str, url: str, body: Any = None) -> Any:
         headers = {"accept": "application/json"}

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 import meetcore
+from meetcore.fleet.moving import move_bot, move_bots, stored_hashes
 from meetcore.log.folder_store import FolderStore, folder_of_url, store_of
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.plugin.store import BotStore
@@ -52,6 +53,25 @@ async def test_a_link_out_of_a_bots_folder_leads_nowhere(tmp_path: Path) -> None
     assert [file async for file in media.files()] == []
     with pytest.raises(meetcore.NoSuchFile):
         await media.read_bytes("link")
+
+
+@pytest.mark.parametrize("spelled", ["{0}/x/../bots", "{0}/link", "{0}/bots/"])
+async def test_however_a_folder_is_spelled_nothing_is_moved_onto_itself(
+    tmp_path: Path, spelled: str
+) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "bots").mkdir()
+    (tmp_path / "link").symlink_to("bots")
+    store, same = FolderStore(tmp_path / "bots"), FolderStore(spelled.format(tmp_path))
+    await TestFolderStore().attended(store)
+    before = await stored_hashes(store, "b-1")
+    for source, target in ((store, same), (same, store)):
+        with pytest.raises(meetcore.ConfigError, match="same place"):
+            await move_bots(source, target)
+        with pytest.raises(meetcore.ConfigError, match="same place"):
+            await move_bot(source, target, "b-1")
+    assert await stored_hashes(store, "b-1") == before
+    assert sorted(path.name for path in (tmp_path / "bots").iterdir()) == ["b-1"]
 
 
 async def test_what_is_put_is_its_owners_alone(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ async def get_transcript(
     if revision:
         segments = _listed(await service.transcriptions.segments(row, revision))
     else:
-        segments = service.live_segments(row, after_seq)
+        segments = await _begun(service.live_segments(row, after_seq))
     if file_format == "json":
         return ClosingStream(_gathered(_json(row, segments)), media_type="application/json")
     number = f"-{revision}" if revision else ""
@@ -132,6 +132,24 @@ async def list_transcribers(
 async def _listed(segments: list[Segment]) -> AsyncGenerator[Segment, None]:
     for segment in segments:
         yield segment
+
+
+async def _begun(segments: AsyncGenerator[Segment, None]) -> AsyncGenerator[Segment, None]:
+    """Return the same, begun already: what cannot be read at all is an error and no half answer."""
+    try:
+        first = await anext(segments, None)
+    except BaseException:
+        await segments.aclose()
+        raise
+
+    async def whole() -> AsyncGenerator[Segment, None]:
+        async with aclosing(segments):
+            if first is not None:
+                yield first
+            async for segment in segments:
+                yield segment
+
+    return whole()
 
 
 async def _gathered(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
