@@ -412,26 +412,26 @@ class Plugins:
         """Return the store that a URL means, with its settings, if it has any.
 
         Raises:
-            UnknownPlugin: There is none for its scheme. `folder` is not a plugin's:
-                `meetcore.log.store_of` knows both.
+            UnknownPlugin: There is none for its scheme.
             ConfigError: Its URL or its settings cannot be used.
         """
         name = url.partition(":")[0]
-        cls = self._pick("store", {"folder": BotStore, **self.stores}, name)
+        known: dict[str, Any] = {"folder": BotStore, **self.stores}
+        cls: Any = self._pick("store", known, name)
         options_type = getattr(cls, "Options", None)
         given: tuple[object, ...] = (url,)
         if options_type is not None:
             settings = config.plugins.get(name)
             given = (url, build_options(options_type, settings, f"[plugins.{name}]"))
         try:
-            return cls(*given)
+            made: BotStore = cls(*given)
         except MeetcoreError:
             raise
         except Exception as error:
-            raise PluginError(
-                f"{cls.__name__} ({name!r}) cannot be made: {brief(error)}.",
-                "It takes the URL, and its options if the class has some.",
-            ) from error
+            told = f"{cls.__name__} ({name!r}) cannot be made: {brief(error)}."
+            remedy = "It takes the URL, and its options if the class has some."
+            raise PluginError(told, remedy) from error
+        return made
 
     def transcriber(self, name: str, config: BotConfig) -> Transcriber:
         """Return a transcriber with its settings; `auto` is the best that can be used.
