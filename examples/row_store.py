@@ -1,133 +1,80 @@
-"""A second store, as an outside author would write it: logs as rows in SQLite, files over HTTP.
+"""A store in one file: logs and leases as rows in SQLite, files on an HTTP server.
 
-    [store]
-    url = "rows:///var/lib/bots.db?blobs=http://127.0.0.1:9000&work=/tmp/work"
+plugin_files = ["row_store.py"]
 
-Who runs a bot is a row: a number that grows with each holder, and a time until which he has it.
+[store]
+url = "rows:///var/lib/bots.db"
+
+[plugins.rows]
+blobs = "http://127.0.0.1:9000"      # takes PUT, GET with Range, HEAD and DELETE of /BOT/NAME
+workplaces = "/var/lib/meetcore"     # where bots work on this machine
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import os
-import shutil
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
-from contextlib import aclosing, asynccontextmanager, closing
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, closing
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import parse_qs, quote, urlsplit
-from uuid import uuid4
+from urllib.parse import quote, unquote, urlsplit
 
+import attrs
 import httpx2
 import trio
-from attrs import evolve
 
 import meetcore
-from meetcore import (
-    BotLog,
-    BotRecord,
-    BotStore,
-    Deletion,
-    Event,
-    JournalBusy,
-    JournalError,
-    JournalView,
-    Lease,
-    MediaStore,
-    NoSuchFile,
-    Runner,
-    State,
-    StateChanged,
-    StoredFile,
-    checked_bot_id,
-    checked_file_name,
-)
-from meetcore.log import (
-    decode_line,
-    encode_line,
-    journal_path,
-    make_bot_folder,
-    media_in,
-    read_lines,
-    write_end_in,
-)  # fmt: skip
+from meetcore.log import RemoteStore, StoredLine
 
 T = TypeVar("T")
-LEASE_S = 10.0
-RENEW_S = 2.0
-SHIP_EVERY_S = 0.02
-AGAIN_AFTER_S = 1.0
-LOG = logging.getLogger("row_store")
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS bots (
-    bot_id TEXT PRIMARY KEY, lease INTEGER NOT NULL, holder TEXT NOT NULL, until REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS events (
+CREATE TABLE IF NOT EXISTS leases (
+    bot_id TEXT PRIMARY KEY, number INTEGER NOT NULL, holder TEXT NOT NULL, until REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS lines (
     bot_id TEXT, seq INTEGER, line BLOB NOT NULL, PRIMARY KEY (bot_id, seq)) WITHOUT ROWID;
 """
 
 
-class LeaseLost(meetcore.StorageUnavailable):
-    """Another has the bot."""
+@attrs.frozen(kw_only=True)
+class RowStoreOptions:
+    """The options of `[plugins.rows]`.
+
+    Attributes:
+        blobs: URL of the server that keeps files.
+        workplaces: The folder in which bots work on this machine.
+    """
+
+    blobs: str = "http://127.0.0.1:9000"
+    workplaces: Path = Path("workplaces")
 
 
-class RowLog(BotLog):
-    """The rows of one bot."""
-
-    def __init__(self, store: RowStore, bot_id: str) -> None:
-        self.bot_id = checked_bot_id(bot_id)
-        self._store = store
-
-    async def exists(self) -> bool:
-        rows = "SELECT 1 FROM events WHERE bot_id = ? LIMIT 1"
-        return bool(await self._store.do(lambda c: c.execute(rows, (self.bot_id,)).fetchall()))
-
-    async def read(
-        self, after: int = 0, *, types: Collection[type[Event]] | None = None
-    ) -> AsyncGenerator[Event, None]:
-        rows = "SELECT seq, line FROM events WHERE bot_id = ? AND seq > ? ORDER BY seq LIMIT 100"
-        while found := await self._store.do(
-            lambda c, after=after: c.execute(rows, (self.bot_id, after)).fetchall()
-        ):
-            for after, line in found:
-                event = decode_line(bytes(line))
-                if event is None:
-                    raise meetcore.JournalDamaged(f"Row {after} of {self.bot_id} is damaged.")
-                if types is None or isinstance(event, tuple(types)):
-                    yield event
-
-
-class BlobMedia(MediaStore):
+class BlobMedia(meetcore.MediaStore):
     """The files of one bot on the blob server."""
 
     def __init__(self, store: RowStore, bot_id: str) -> None:
         self._store = store
-        self._bot_id = checked_bot_id(bot_id)
+        self._place = f"{store.options.blobs.rstrip('/')}/{quote(meetcore.checked_bot_id(bot_id))}/"
 
     def _url(self, name: str) -> str:
-        return f"{self._store.blobs}/{quote(self._bot_id)}/{quote(checked_file_name(name))}"
+        return self._place + quote(meetcore.checked_file_name(name))
 
-    async def stat(self, name: str) -> StoredFile | None:
+    async def stat(self, name: str) -> meetcore.StoredFile | None:
         try:
-            answer = await self._store.client.head(self._url(name))
-        except NoSuchFile:
+            answer = await self._store.ask("HEAD", self._url(name))
+        except meetcore.NoSuchFile:
             return None
-        if answer.status_code != 200:
-            return None
-        return StoredFile(
+        return meetcore.StoredFile(
             name=name,
             size_bytes=int(answer.headers["content-length"]),
             modified_at=parsedate_to_datetime(answer.headers["last-modified"]),
         )
 
-    async def files(self, under: str = "") -> AsyncGenerator[StoredFile, None]:
-        prefix = f"{checked_file_name(under)}/" if under else ""
-        answer = await self._store.client.get(f"{self._store.blobs}/{quote(self._bot_id)}/")
-        for name in json.loads(answer.content):
+    async def files(self, under: str = "") -> AsyncGenerator[meetcore.StoredFile, None]:
+        prefix = f"{meetcore.checked_file_name(under)}/" if under else ""
+        for name in json.loads((await self._store.ask("GET", self._place)).content):
             if name.startswith(prefix) and (found := await self.stat(name)) is not None:
                 yield found
 
@@ -135,40 +82,52 @@ class BlobMedia(MediaStore):
         self, name: str, first: int = 0, length: int | None = None
     ) -> AsyncGenerator[bytes, None]:
         last = "" if length is None else first + length - 1
-        asked = {"range": f"bytes={first}-{last}"}
-        async with self._store.client.stream("GET", self._url(name), headers=asked) as answer:
-            if answer.status_code == 404:
-                raise NoSuchFile(name)
-            if answer.status_code == 206:
-                async with aclosing(answer.aiter_bytes()) as pieces:
-                    async for piece in pieces:
-                        yield piece
+        headers = {"range": f"bytes={first}-{last}"}
+        try:
+            async with self._store.client.stream("GET", self._url(name), headers=headers) as answer:
+                if answer.status_code == 404:
+                    raise meetcore.NoSuchFile(name)
+                if answer.status_code == 206:  # otherwise nothing of it lies there
+                    async with aclosing(answer.aiter_bytes()) as pieces:
+                        async for piece in pieces:
+                            yield piece
+        except httpx2.HTTPError as error:
+            raise meetcore.StorageUnavailable(f"The blob server: {error!r}.") from error
 
-    async def put(self, name: str, source: Path) -> StoredFile:
+    async def put(self, name: str, source: Path) -> meetcore.StoredFile:
         content = await trio.Path(source).read_bytes()
-        (await self._store.client.put(self._url(name), content=content)).raise_for_status()
+        await self._store.ask("PUT", self._url(name), content=content)
         found = await self.stat(name)
         assert found is not None
         return found
 
     async def delete(self, name: str) -> bool:
-        return (await self._store.client.delete(self._url(name))).status_code == 200
+        try:
+            await self._store.ask("DELETE", self._url(name))
+        except meetcore.NoSuchFile:
+            return False
+        return True
 
 
-class RowStore(BotStore):
+class RowStore(RemoteStore):
     """Bots in a database and on a blob server."""
 
     name: ClassVar[str] = "rows"
+    Options = RowStoreOptions
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        given = parse_qs(parts.query)
-        self._file, self.blobs = parts.path, given["blobs"][0]
-        self._work = Path(given["work"][0])
+    def __init__(self, url: str, options: RowStoreOptions) -> None:
+        super().__init__(options.workplaces)
+        self.options = options
+        self._file = unquote(urlsplit(url).path)
         self._clients: trio.lowlevel.RunVar[httpx2.AsyncClient] = trio.lowlevel.RunVar("client")
-        with closing(sqlite3.connect(self._file, timeout=30)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(SCHEMA)
+        try:
+            with closing(sqlite3.connect(self._file, timeout=30)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            raise meetcore.ConfigError(f"The database {self._file!r}: {error}.") from error
+
+    # --- asking the two servers --------------------------------------------------------------
 
     @property
     def client(self) -> httpx2.AsyncClient:
@@ -178,6 +137,17 @@ class RowStore(BotStore):
             limits = httpx2.Limits(max_keepalive_connections=0)
             self._clients.set(httpx2.AsyncClient(limits=limits, timeout=30, trust_env=False))
             return self._clients.get()
+
+    async def ask(self, method: str, url: str, **more: Any) -> httpx2.Response:
+        try:
+            answer = await self.client.request(method, url, **more)
+        except httpx2.HTTPError as error:
+            raise meetcore.StorageUnavailable(f"The blob server: {error!r}.") from error
+        if answer.status_code == 404:
+            raise meetcore.NoSuchFile(url)
+        if answer.status_code >= 300:
+            raise meetcore.StorageUnavailable(f"The blob server says {answer.status_code}.")
+        return answer
 
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do something in a transaction, in a thread."""
@@ -189,205 +159,82 @@ class RowStore(BotStore):
                 c.execute("COMMIT")
                 return done
 
-        return await trio.to_thread.run_sync(whole, abandon_on_cancel=True)
-
-    def workplace(self, bot_id: str) -> Path:
-        return self._work / checked_bot_id(bot_id)
-
-    def log(self, bot_id: str, *, urgent: bool = False) -> BotLog:
-        return RowLog(self, bot_id)
-
-    def media(self, bot_id: str) -> MediaStore:
-        return BlobMedia(self, bot_id)
-
-    async def begin(self, bot_id: str, head: Sequence[Event]) -> None:
-        checked_bot_id(bot_id)
-
-        def insert(c: sqlite3.Connection) -> None:
-            rows = "SELECT line FROM events WHERE bot_id = ? ORDER BY seq"
-            known = [decode_line(line) for (line,) in c.execute(rows, (bot_id,))]
-            if len(known) >= len(head):
-                last = known[-1]
-                if isinstance(last, StateChanged) and last.state in (
-                    State.SCHEDULED, State.REQUESTED,
-                ):  # fmt: skip
-                    return
-                raise JournalError(f"{bot_id} has been under way.", "Send a new bot.")
-            for seq, event in list(enumerate(head, 1))[len(known) :]:
-                written = evolve(event, bot_id=bot_id, seq=seq, at=datetime.now(UTC))
-                values = (bot_id, seq, encode_line(written))
-                c.execute("INSERT INTO events VALUES (?, ?, ?)", values)
-            c.execute("INSERT OR IGNORE INTO bots VALUES (?, 0, '', 0)", (bot_id,))
-
-        await self.do(insert)
-
-    async def end(
-        self, bot_id: str, reason: meetcore.EndReason, evidence: meetcore.Evidence
-    ) -> None:
-        async with self.checkout(bot_id) as folder:
-            await trio.to_thread.run_sync(write_end_in, folder, reason, evidence)
-
-    async def runner(self, bot_id: str) -> Runner | None:
-        rows = "SELECT 1 FROM bots WHERE bot_id = ? AND holder != '' AND until > ?"
-        found = await self.do(lambda c: c.execute(rows, (bot_id, time.time())).fetchall())
-        return Runner() if found else None
-
-    async def records(self, *, after: str | None = None) -> AsyncGenerator[BotRecord, None]:
-        rows = "SELECT bot_id, max(seq) FROM events WHERE bot_id > ? GROUP BY bot_id ORDER BY 1"
-        for bot_id, seq in await self.do(lambda c: c.execute(rows, (after or "",)).fetchall()):
-            yield BotRecord(bot_id=bot_id, last_seq=seq)
-
-    async def delete(self, bot_id: str) -> Deletion:
-        def gone(c: sqlite3.Connection) -> int:
-            c.execute("PRAGMA secure_delete = ON")
-            c.execute("DELETE FROM bots WHERE bot_id = ?", (bot_id,))
-            return c.execute("DELETE FROM events WHERE bot_id = ?", (bot_id,)).rowcount
-
-        answer = await self.client.delete(f"{self.blobs}/{quote(checked_bot_id(bot_id))}/")
-        rows = await self.do(gone)
-        await trio.to_thread.run_sync(lambda: shutil.rmtree(self.workplace(bot_id), True))
-        return Deletion(int(answer.content or b"0") + (rows > 0))
-
-    # --- the lease ---------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _leased(self, bot_id: str) -> AsyncIterator[Lease]:
-        """Be the one who writes, and stay it."""
-        holder, lease = f"{os.getpid()}-{uuid4().hex}", Lease()
-
-        def take(c: sqlite3.Connection) -> int:
-            rows = "SELECT lease, holder, until FROM bots WHERE bot_id = ?"
-            number, held, until = c.execute(rows, (bot_id,)).fetchone() or (0, "", 0)
-            if held and until > time.time():
-                raise JournalBusy(f"The bot {bot_id} is run by {held}.")
-            values = (bot_id, number + 1, holder, time.time() + LEASE_S)
-            c.execute("INSERT OR REPLACE INTO bots VALUES (?, ?, ?, ?)", values)
-            return int(number) + 1
-
-        async def renew() -> None:
-            while True:
-                await trio.sleep(RENEW_S)
-                until = time.time() + LEASE_S
-                try:
-                    if not await self._set(bot_id, lease.number, holder, until):
-                        lease.lost.set()
-                except sqlite3.Error as error:  # who has it after that time will be seen
-                    LOG.warning("bot=%s its lease cannot be renewed now: %s", bot_id, error)
-
-        lease.number = await self.do(take)
         try:
-            trouble: Exception | None = None
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(renew)
-                try:
-                    yield lease
-                except Exception as error:  # noqa: BLE001  raised below, as itself
-                    trouble = error
-                nursery.cancel_scope.cancel()
-            if trouble is not None:
-                raise trouble
-        finally:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):
-                await self._set(bot_id, lease.number, "", 0)
+            return await trio.to_thread.run_sync(whole, abandon_on_cancel=True)
+        except sqlite3.Error as error:
+            raise meetcore.StorageUnavailable(f"The database {self._file}: {error}.") from error
 
-    async def _set(self, bot_id: str, number: int, holder: str, until: float) -> bool:
-        rows = "UPDATE bots SET holder = ?, until = ? WHERE bot_id = ? AND lease = ?"
-        return bool(
-            await self.do(lambda c: c.execute(rows, (holder, until, bot_id, number)).rowcount)
-        )
+    # --- what a store has to say -------------------------------------------------------------
 
-    async def _ship(self, bot_id: str, lease: Lease, lines: Sequence[tuple[int, bytes]]) -> None:
+    async def lines(self, bot_id: str, after: int, limit: int) -> Sequence[StoredLine]:
+        rows = "SELECT seq, line FROM lines WHERE bot_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+        return await self.do(lambda c: c.execute(rows, (bot_id, after, limit)).fetchall())
+
+    async def append(self, bot_id: str, lease: int, lines: Sequence[StoredLine]) -> bool:
         def insert(c: sqlite3.Connection) -> bool:
-            rows = "SELECT 1 FROM bots WHERE bot_id = ? AND lease = ?"
-            if c.execute(rows, (bot_id, lease.number)).fetchone() is None:
+            newest = "SELECT 1 FROM leases WHERE bot_id = ? AND number = ?"
+            if c.execute(newest, (bot_id, lease)).fetchone() is None:
                 return False
             values = [(bot_id, seq, line) for seq, line in lines]
-            c.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?)", values)
+            c.executemany("INSERT OR IGNORE INTO lines VALUES (?, ?, ?)", values)
             return True
 
-        if not await self.do(insert):
-            lease.lost.set()
-            raise LeaseLost(f"The bot {bot_id} is run by another.")
+        return await self.do(insert)
 
-    async def _ship_files(self, bot_id: str, folder: Path) -> None:
-        media, here = self.media(bot_id), media_in(folder)
-        async with aclosing(here.files()) as files:
-            async for file in files:
-                known = await media.stat(file.name)
-                if known is None or known.modified_at < file.modified_at:
-                    async with here.local(file.name) as path:
-                        await media.put(file.name, path)
+    async def take(self, bot_id: str, holder: str, for_s: float) -> int | None:
+        def take(c: sqlite3.Connection) -> int | None:
+            rows = "SELECT number, until FROM leases WHERE bot_id = ?"
+            number, until = c.execute(rows, (bot_id,)).fetchone() or (0, 0.0)
+            if until > time.time():
+                return None
+            values = (bot_id, number + 1, holder, time.time() + for_s)
+            c.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", values)
+            return int(number) + 1
 
-    # --- working on a bot --------------------------------------------------------------------
+        return await self.do(take)
 
-    async def prepare(self, bot_id: str) -> None:
-        rows = "SELECT line FROM events WHERE bot_id = ? ORDER BY seq"
-        stored = await self.do(lambda c: c.execute(rows, (bot_id,)).fetchall())
-        folder = self.workplace(bot_id)
+    async def renew(self, bot_id: str, lease: int, for_s: float) -> bool:
+        rows = "UPDATE leases SET until = ? WHERE bot_id = ? AND number = ?"
+        values = (time.time() + for_s if for_s else 0.0, bot_id, lease)
+        return await self.do(lambda c: c.execute(rows, values).rowcount > 0)
 
-        def write() -> None:
-            make_bot_folder(folder.parent, folder.name)
-            journal, lines = journal_path(folder), b"".join(line for (line,) in stored)
-            here = journal.read_bytes() if journal.exists() else b""
-            # What was written here later may not have been shipped: it stays.
-            if not here.startswith(lines) or (lines and not here):
-                journal.write_bytes(lines)
+    async def held(self, bot_id: str) -> bool:
+        rows = "SELECT 1 FROM leases WHERE bot_id = ? AND until > ?"
+        values = (bot_id, time.time())
+        return await self.do(lambda c: c.execute(rows, values).fetchone() is not None)
 
-        await trio.to_thread.run_sync(write)
+    async def remove(self, bot_id: str) -> int:
+        def remove(c: sqlite3.Connection) -> int:
+            c.execute("PRAGMA secure_delete = ON")
+            c.execute("DELETE FROM leases WHERE bot_id = ?", (bot_id,))
+            return int(c.execute("DELETE FROM lines WHERE bot_id = ?", (bot_id,)).rowcount > 0)
 
-    @asynccontextmanager
-    async def checkout(self, bot_id: str) -> AsyncIterator[Path]:
-        async with self._leased(bot_id) as lease:
-            await self.prepare(bot_id)
-            folder = self.workplace(bot_id)
-            # On this machine the workplace of a bot that was killed is newer than the store.
-            await self._ship(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
-            here = media_in(folder)
-            async with aclosing(self.media(bot_id).files()) as files:
-                async for file in files:
-                    if await here.stat(file.name) is None:
-                        async with self.media(bot_id).local(file.name) as path:
-                            await here.put(file.name, path)
-            yield folder
-            await self._ship(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
-            await self._ship_files(bot_id, folder)
+        media, files = self.media(bot_id), 0
+        async with aclosing(media.files()) as found:
+            names = [file.name async for file in found]
+        for name in names:
+            files += await media.delete(name)
+        return files + await self.do(remove)
 
-    @asynccontextmanager
-    async def keep(self, bot_id: str, journal: JournalView) -> AsyncIterator[Lease]:
-        folder = journal.path.parent
+    def media(self, bot_id: str) -> meetcore.MediaStore:
+        return BlobMedia(self, bot_id)
 
-        async def rest(after: int) -> int:
-            events = list(journal.read(after))
-            await self._ship(bot_id, lease, [(e.seq, encode_line(e)) for e in events])
-            if any(isinstance(event, meetcore.ArtifactWritten) for event in events):
-                await self._ship_files(bot_id, folder)
-            return journal.last_seq if events else after
+    async def records(
+        self, *, after: str | None = None
+    ) -> AsyncGenerator[meetcore.BotRecord, None]:
+        rows = "SELECT bot_id, max(seq) FROM lines WHERE bot_id > ? GROUP BY bot_id ORDER BY 1"
+        for bot_id, seq in await self.do(lambda c: c.execute(rows, (after or "",)).fetchall()):
+            yield meetcore.BotRecord(bot_id=bot_id, last_seq=seq)
 
-        async def ship() -> None:
-            at = 0
-            while not lease.lost.is_set():
-                pause_s = SHIP_EVERY_S
-                try:
-                    if journal.last_seq > at:
-                        at = await rest(at)
-                except LeaseLost:
-                    return  # the bot ends itself
-                except (sqlite3.Error, httpx2.HTTPError) as error:
-                    LOG.warning("bot=%s is kept here for now: %s", bot_id, error)
-                    pause_s = AGAIN_AFTER_S
-                await trio.sleep(pause_s)
-
-        async with self._leased(bot_id) as lease:
-            await rest(0)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(ship)
-                yield lease
-                nursery.cancel_scope.cancel()
-            if not lease.lost.is_set():
-                await rest(0)
-                await self._ship_files(bot_id, folder)
+    async def trouble(self) -> str:
+        try:
+            await self.held("nobody")
+        except meetcore.StorageUnavailable as error:
+            return error.message
+        return ""
 
 
 @meetcore.hookimpl
-def meetcore_register_stores(register: Callable[[type[Any]], None]) -> None:
+def meetcore_register_stores(register: Callable[[type[meetcore.BotStore]], None]) -> None:
+    """Offer the store `rows`."""
     register(RowStore)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from meetcore.fleet.recovery import recover_bot as recover_bot
     from meetcore.log.journal import Journal as Journal
     from meetcore.log.journal import read_journal as read_journal
+    from meetcore.log.remote_store import RemoteStore as RemoteStore
     from meetcore.log.slot_file import SlotFile as SlotFile
     from meetcore.model.addresses import PrivateTargets as PrivateTargets
     from meetcore.model.commands import AnswerPerson as AnswerPerson
@@ -246,6 +247,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "fleet.fleet": ("Fleet", "StartOptions", "open_fleet"),
     "fleet.recovery": ("recover", "recover_bot"),
     "log.journal": ("Journal", "read_journal"),
+    "log.remote_store": ("RemoteStore",),
     "log.slot_file": ("SlotFile",),
     "model.addresses": ("PrivateTargets",),
     "model.commands": (

@@ -366,6 +366,7 @@ CONTRACTS = (
             "Runner",
             "Deletion",
             "BotRecord",
+            "RemoteStore",
         ),
     ),
     ("A dialect", ("Dialect",)),

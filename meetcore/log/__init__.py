@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from meetcore.log.log_reader import read_lines as read_lines
     from meetcore.log.mailbox import DraftBox as DraftBox
     from meetcore.log.mailbox import Wake as Wake
+    from meetcore.log.remote_store import RemoteStore as RemoteStore
+    from meetcore.log.remote_store import StoredLine as StoredLine
     from meetcore.log.salvage import lost as lost
     from meetcore.log.scratch import remove_stale as remove_stale
     from meetcore.log.scratch import scratch_folder as scratch_folder
@@ -49,6 +51,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "journal_head": ("begin", "head_of"),
     "log_reader": ("read_lines",),
     "mailbox": ("DraftBox", "Wake"),
+    "remote_store": ("RemoteStore", "StoredLine"),
     "salvage": ("lost",),
     "scratch": ("remove_stale", "scratch_folder"),
     "threads": ("Threads",),

@@ -11,7 +11,7 @@ from pathlib import Path
 import trio
 
 import meetcore
-from examples.row_store import RowStore
+from examples.row_store import RowStore, RowStoreOptions
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.plugin.store import BotStore
@@ -27,8 +27,8 @@ class TestRowStore(StoreConformance):
     def _open(self, place: Path, work: str) -> BotStore:
         place.mkdir(exist_ok=True)
         mine = hashlib.sha256(str(place).encode()).hexdigest()[:12]
-        blobs = f"{blob_server()}/{mine}"
-        return RowStore(f"rows://{place}/bots.db?blobs={blobs}&work={place}/{work}")
+        options = RowStoreOptions(blobs=f"{blob_server()}/{mine}", workplaces=place / work)
+        return RowStore(f"rows://{place}/bots.db", options)
 
     def open_store(self, place: Path) -> BotStore:
         return self._open(place, "here")
@@ -45,10 +45,14 @@ async def test_a_bot_that_lost_its_lease_ends_itself_and_writes_nothing_more(
     plugins = meetcore.Plugins(
         entry_points=False, files=[ROOT / "examples" / "row_store.py", PLUGIN_FILE]
     )
-    url = f"rows://{place}?blobs={blob_server()}/lease&work={tmp_path}/work"
+    options = {"blobs": f"{blob_server()}/lease", "workplaces": f"{tmp_path}/work"}
     with trio.fail_after(60):
         async with meetcore.open_bot(
-            "simulated:stay", plugins=plugins, transcriber="scripted", store={"url": url}
+            "simulated:stay",
+            config=meetcore.BotConfig(
+                store={"url": f"rows://{place}"}, plugins={"rows": options}, transcriber="scripted"
+            ),
+            plugins=plugins,
         ) as bot:
             async for event in bot.events():
                 if isinstance(event, StateChanged) and event.state is State.RECORDING:
@@ -57,7 +61,7 @@ async def test_a_bot_that_lost_its_lease_ends_itself_and_writes_nothing_more(
                 await trio.sleep(0.01)
             with closing(sqlite3.connect(place)) as other:
                 other.execute(
-                    "UPDATE bots SET lease = lease + 1, holder = 'another', until = ?",
+                    "UPDATE leases SET number = number + 1, holder = 'another', until = ?",
                     (time.time() + 600,),
                 )
                 other.commit()
@@ -66,12 +70,12 @@ async def test_a_bot_that_lost_its_lease_ends_itself_and_writes_nothing_more(
     assert bot.ending.reason is EndReason.STOP_REQUESTED
     assert await rows_of(place, bot.id) == stored
     with closing(sqlite3.connect(place)) as other:
-        assert other.execute("SELECT holder FROM bots").fetchall() == [("another",)]
+        assert other.execute("SELECT holder FROM leases").fetchall() == [("another",)]
 
 
 async def rows_of(place: str, bot_id: str) -> int:
     """Return the number of the newest event that the store has of a bot."""
-    newest = "SELECT max(seq) FROM events WHERE bot_id = ?"
+    newest = "SELECT max(seq) FROM lines WHERE bot_id = ?"
 
     def ask() -> int:
         with closing(sqlite3.connect(place)) as connection:

@@ -30,13 +30,6 @@ WAIT = "https://meet.google.com/wait-abc"
 DENY = "https://meet.google.com/deny-abc"
 
 
-def rows_url(folder: Path) -> str:
-    """Return the URL of a second store for a test: rows, and files that the server cannot see."""
-    folder.mkdir(exist_ok=True)
-    mine = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    return f"rows://{folder}/rows.db?blobs={blob_server()}/{mine}&work={folder}/bots"
-
-
 @asynccontextmanager
 async def serving(
     folder: Path,
@@ -55,7 +48,11 @@ async def serving(
     plugins = meetcore.Plugins(only=["files", "server", *dialects], files=files)
     settings = {"transcriber": "scripted", "out_dir": folder / "bots", **(config or {})}
     if os.environ.get("TESTS_STORE") == "rows":
-        settings["store"] = {"url": rows_url(folder)}
+        os.makedirs(folder, exist_ok=True)
+        mine = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+        rows = {"blobs": f"{blob_server()}/{mine}", "workplaces": str(folder / "bots")}
+        settings["store"] = {"url": f"rows://{folder}/rows.db"}
+        settings["plugins"] = {**settings.get("plugins", {}), "rows": rows}
     bot_config = meetcore.load_config(None, settings, environ={})
     if "database" not in options:
         options["database"] = with_tables(folder / "server.db")

@@ -1,0 +1,352 @@
+"""The greater half of a store that keeps things elsewhere: leases, carrying, laying out again.
+
+What differs from store to store is how lines, files and a lease are kept: eight small methods.
+`examples/row_store.py` is a store on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+from uuid import uuid4
+
+import trio
+from attrs import evolve
+
+from meetcore.log.folder_store import media_in
+from meetcore.log.folders import journal_path, make_bot_folder
+from meetcore.log.journal import decode_line, encode_line
+from meetcore.log.journal_end import write_end_in
+from meetcore.log.log_reader import read_lines
+from meetcore.log.salvage import lost
+from meetcore.model.errors import JournalBusy, JournalError, StorageUnavailable, brief
+from meetcore.model.events import ArtifactWritten, Event, StateChanged
+from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.plugin.sink import JournalView
+from meetcore.plugin.store import (
+    BotLog,
+    BotStore,
+    Deletion,
+    Lease,
+    Runner,
+    StoredFile,
+    checked_bot_id,
+)
+
+__all__ = ["RemoteStore", "StoredLine"]
+
+_LOG = logging.getLogger("meetcore.log")
+StoredLine = tuple[int, bytes]
+"""The number of an event, and its line as `encode_line` makes it."""
+
+_PAGE = 100
+_GIVE_UP_LEASE_WITHIN_S = 5.0
+_AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
+"""What a store raises that does not answer; everything else is a mistake."""
+
+
+class _LeaseLost(StorageUnavailable):
+    """Another has the bot."""
+
+
+class _RemoteLog(BotLog):
+    """The lines of one bot, read page by page."""
+
+    def __init__(self, store: RemoteStore, bot_id: str) -> None:
+        self.bot_id = checked_bot_id(bot_id)
+        self._store = store
+
+    async def exists(self) -> bool:
+        """Return whether there is a line."""
+        return bool(await self._store.lines(self.bot_id, 0, 1))
+
+    async def read(
+        self, after: int = 0, *, types: Collection[type[Event]] | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Yield the events there are now."""
+        wanted = None if types is None else tuple(types)
+        near: Event | None = None
+        while page := await self._store.lines(self.bot_id, after, _PAGE):
+            for seq, line in page:
+                after, near = seq, decode_line(bytes(line)) or lost(seq, near)
+                if wanted is None or isinstance(near, wanted):
+                    yield near
+
+
+class RemoteStore(BotStore):
+    """A store whose bots work in a folder of their machine, from which all is carried.
+
+    Subclass it, write the methods with a star, and run `meetcore.testing.StoreConformance`. They
+    raise `StorageUnavailable` or `OSError` where the store does not answer: what a bot writes then
+    is carried later, and the bot goes on.
+
+    Args:
+        workplaces: The folder in which bots work on this machine.
+
+    Attributes:
+        lease_s: A holder that is not heard of for so long has lost its lease.
+        renew_every_s: How often a lease is renewed.
+        carry_every_s: How often new events are carried.
+        again_after_s: The pause after the store did not answer.
+    """
+
+    lease_s: ClassVar[float] = 10.0
+    renew_every_s: ClassVar[float] = 2.0
+    carry_every_s: ClassVar[float] = 0.05
+    again_after_s: ClassVar[float] = 1.0
+
+    def __init__(self, workplaces: Path) -> None:
+        self._workplaces = workplaces
+
+    # --- what a store has to say -------------------------------------------------------------
+
+    @abstractmethod
+    async def lines(self, bot_id: str, after: int, limit: int) -> Sequence[StoredLine]:
+        """Return the next lines of a bot after a number, in order; none where there are none."""
+
+    @abstractmethod
+    async def append(self, bot_id: str, lease: int, lines: Sequence[StoredLine]) -> bool:
+        """Keep lines, durably, all or none, if the newest lease of the bot is that number.
+
+        Returns whether it is. A line whose number is there already stands as it is.
+        """
+
+    @abstractmethod
+    async def take(self, bot_id: str, holder: str, for_s: float) -> int | None:
+        """Give a lease to a holder for a time, unless another has one; return its number.
+
+        Each number is greater than the one before it. None where another has it.
+        """
+
+    @abstractmethod
+    async def renew(self, bot_id: str, lease: int, for_s: float) -> bool:
+        """Prolong a lease, or with 0 give it up; return whether it was still the newest."""
+
+    @abstractmethod
+    async def held(self, bot_id: str) -> bool:
+        """Return whether somebody has a lease now."""
+
+    @abstractmethod
+    async def remove(self, bot_id: str) -> int:
+        """Delete lines, files and lease of a bot; return how many files there were, the log one."""
+
+    # `media` and `records` of `BotStore` have to be written, too.
+
+    # --- what follows from it ----------------------------------------------------------------
+
+    def workplace(self, bot_id: str) -> Path:
+        """Return the folder in which a bot works on this machine."""
+        return self._workplaces / checked_bot_id(bot_id)
+
+    def log(self, bot_id: str, *, urgent: bool = False) -> BotLog:
+        """Return a bot's log."""
+        return _RemoteLog(self, bot_id)
+
+    async def runner(self, bot_id: str) -> Runner | None:
+        """Return who runs a bot; on which machine is not known."""
+        return Runner() if await self.held(checked_bot_id(bot_id)) else None
+
+    async def begin(self, bot_id: str, head: Sequence[Event]) -> None:
+        """Write how a bot begins, under a lease of its own."""
+        async with self._leased(bot_id) as lease:
+            known = [decode_line(bytes(line)) for _, line in await self._all_lines(bot_id)]
+            last = known[-1] if known else None
+            if isinstance(last, StateChanged) and last.state in (State.SCHEDULED, State.REQUESTED):
+                return
+            if len(known) >= len(head):
+                raise JournalError(f"The bot {bot_id} has been under way.", "Send a new bot.")
+            written = [
+                (seq, encode_line(evolve(event, bot_id=bot_id, seq=seq, at=datetime.now(UTC))))
+                for seq, event in enumerate(head, 1)
+            ]
+            await self._append(bot_id, lease, written[len(known) :])
+
+    async def end(self, bot_id: str, reason: EndReason, evidence: Evidence) -> None:
+        """Write the end of a bot that nobody runs."""
+        async with self._leased(bot_id) as lease:
+            await self.prepare(bot_id)
+            folder = self.workplace(bot_id)
+            await trio.to_thread.run_sync(write_end_in, folder, reason, evidence)
+            await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
+
+    async def delete(self, bot_id: str) -> Deletion:
+        """Delete everything of a bot, its workplace here too."""
+        files = await self.remove(checked_bot_id(bot_id))
+        remove = partial(shutil.rmtree, self.workplace(bot_id), ignore_errors=True)
+        await trio.to_thread.run_sync(remove)
+        return Deletion(files)
+
+    async def prepare(self, bot_id: str) -> None:
+        """Make the workplace, with the journal as far as the store has it.
+
+        What was written here later, by a bot that was killed, may not have been carried: it stays.
+        """
+        folder = self.workplace(bot_id)
+        stored = b"".join(bytes(line) for _, line in await self._all_lines(bot_id))
+
+        def lay_out() -> None:
+            make_bot_folder(folder.parent, folder.name)
+            path = journal_path(folder)
+            here = path.read_bytes() if path.exists() else b""
+            if not here.startswith(stored):
+                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+                with os.fdopen(fd, "wb") as file:
+                    file.write(stored)
+
+        await trio.to_thread.run_sync(lay_out)
+
+    @asynccontextmanager
+    async def checkout(self, bot_id: str) -> AsyncIterator[Path]:
+        """Hold the workplace with all that the bot left; what is changed there is carried back."""
+        async with self._leased(bot_id) as lease:
+            await self.prepare(bot_id)
+            folder = self.workplace(bot_id)
+            carrier = _Carrier(self, bot_id, folder, lease)
+            await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
+            await carrier.bring_files()
+            yield folder
+            await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
+            await carrier.carry_files()
+
+    @asynccontextmanager
+    async def keep(self, bot_id: str, journal: JournalView) -> AsyncIterator[Lease]:
+        """Carry what a bot writes, while it runs and once more when it has ended."""
+        async with self._leased(bot_id) as lease:
+            carrier = _Carrier(self, bot_id, journal.path.parent, lease)
+            await carrier.carry(journal)
+            async with _beside(partial(carrier.run, journal)):
+                yield lease
+            while not lease.lost.is_set():
+                try:
+                    await carrier.carry(journal)
+                    await carrier.carry_files()
+                except _LeaseLost:
+                    return
+                except _AWAY as error:
+                    _LOG.warning("bot=%s cannot be carried now: %s", bot_id, brief(error))
+                    await trio.sleep(self.again_after_s)
+                else:
+                    return
+
+    async def _all_lines(self, bot_id: str) -> list[StoredLine]:
+        found: list[StoredLine] = []
+        while page := await self.lines(bot_id, found[-1][0] if found else 0, _PAGE):
+            found += page
+        return found
+
+    async def _append(self, bot_id: str, lease: Lease, lines: Sequence[StoredLine]) -> None:
+        if lines and not await self.append(bot_id, lease.number, lines):
+            lease.lost.set()
+            raise _LeaseLost(f"The bot {bot_id} is run by another now.")
+
+    @asynccontextmanager
+    async def _leased(self, bot_id: str) -> AsyncIterator[Lease]:
+        """Be the one who writes a bot's log, and stay it.
+
+        Raises:
+            JournalBusy: Another is.
+        """
+        holder = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
+        number = await self.take(checked_bot_id(bot_id), holder, self.lease_s)
+        if number is None:
+            raise JournalBusy(
+                f"The bot {bot_id} is run by another.", "Wait for it to end, or stop it."
+            )
+        lease = Lease(number)
+        try:
+            async with _beside(partial(self._renew, bot_id, lease)):
+                yield lease
+        finally:
+            with trio.move_on_after(_GIVE_UP_LEASE_WITHIN_S) as limit:
+                limit.shield = True
+                try:
+                    await self.renew(bot_id, lease.number, 0.0)
+                except _AWAY as error:  # its time passes
+                    _LOG.warning("bot=%s its lease cannot be given up: %s", bot_id, brief(error))
+
+    async def _renew(self, bot_id: str, lease: Lease) -> None:
+        while not lease.lost.is_set():
+            await trio.sleep(self.renew_every_s)
+            try:
+                if not await self.renew(bot_id, lease.number, self.lease_s):
+                    lease.lost.set()
+            except _AWAY as error:  # who has it then, the next answer says
+                _LOG.warning("bot=%s its lease cannot be renewed now: %s", bot_id, brief(error))
+
+
+class _Carrier:
+    """Carries one bot's lines and files between its workplace and the store."""
+
+    def __init__(self, store: RemoteStore, bot_id: str, folder: Path, lease: Lease) -> None:
+        self._store = store
+        self._bot_id = bot_id
+        self._here = media_in(folder)
+        self._there = store.media(bot_id)
+        self._lease = lease
+        self._at = 0
+        self._carried: dict[str, StoredFile] = {}
+
+    async def run(self, journal: JournalView) -> None:
+        """Carry what comes, until the lease is lost."""
+        while not self._lease.lost.is_set():
+            pause_s = self._store.carry_every_s
+            try:
+                if journal.last_seq > self._at and await self.carry(journal):
+                    await self.carry_files()
+            except _LeaseLost:
+                return  # the bot ends itself
+            except _AWAY as error:
+                _LOG.warning("bot=%s cannot be carried now: %s", self._bot_id, brief(error))
+                pause_s = self._store.again_after_s
+            await trio.sleep(pause_s)
+
+    async def carry(self, journal: JournalView) -> bool:
+        """Carry new lines; return whether a file was finished among them."""
+        events = list(journal.read(self._at))
+        lines = [(event.seq, encode_line(event)) for event in events]
+        await self._store._append(self._bot_id, self._lease, lines)
+        if events:
+            self._at = events[-1].seq
+        return any(isinstance(event, ArtifactWritten) for event in events)
+
+    async def carry_files(self) -> None:
+        """Carry the files that are new, or have changed since they were carried."""
+        async with aclosing(self._here.files()) as files:
+            async for file in files:
+                if self._carried.get(file.name) != file:
+                    async with self._here.local(file.name) as path:
+                        await self._there.put(file.name, path)
+                    self._carried[file.name] = file
+
+    async def bring_files(self) -> None:
+        """Lay out the files that are in the store and not here."""
+        async with aclosing(self._there.files()) as files:
+            async for file in files:
+                if await self._here.stat(file.name) is None:
+                    async with self._there.local(file.name) as path:
+                        brought = await self._here.put(file.name, path)
+                    self._carried[file.name] = brought
+
+
+@asynccontextmanager
+async def _beside(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Have something done while the block runs; an error of the block comes out as itself."""
+    trouble: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  raised again below, outside of the nursery
+            trouble = error
+        nursery.cancel_scope.cancel()
+    if trouble is not None:
+        raise trouble
