@@ -37,7 +37,7 @@ from meetcore.model.transcript import Segment
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.store import BotStore
 
-__all__ = ["StoreConformance"]
+__all__ = ["StoreConformance", "attend"]
 
 T = TypeVar("T")
 LINK = MeetingLink(platform="meet", native_id="abc-defg-hij", url="https://meet.example/abc")
@@ -92,7 +92,7 @@ class StoreConformance:
     async def attended(self, store: BotStore, bot_id: str = "b-1") -> None:
         """Have a bot attend a meeting, with words and a recording."""
         async with self.running(store, bot_id) as journal:
-            _attend(journal, store.workplace(bot_id))
+            attend(journal, store.workplace(bot_id))
 
     # --- the log ---------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class StoreConformance:
                     assert journal.last_seq == 2
                     assert await store.runner("b-1") is not None
                     assert await other.runner("b-1") is not None
-                    _attend(journal, store.workplace("b-1"))
+                    attend(journal, store.workplace("b-1"))
                     told = list(journal.read())
             assert seen == told
             assert await _all(other.log("b-1").read()) == told
@@ -179,7 +179,7 @@ class StoreConformance:
                 with pytest.raises(JournalBusy):
                     async with other.checkout("b-1"):
                         pytest.fail("it is being written")
-                _attend(journal, store.workplace("b-1"))
+                attend(journal, store.workplace("b-1"))
 
     async def test_the_end_of_a_bot_that_nobody_runs_is_written_once(self, tmp_path: Path) -> None:
         """A second end is refused; the reason and what shows it are in the log."""
@@ -386,7 +386,7 @@ class StoreConformance:
             assert await self.open_store(tmp_path).trouble() == ""
 
 
-def _attend(journal: Journal, folder: Path) -> None:
+def attend(journal: Journal, folder: Path) -> None:
     """Write what a short meeting leaves."""
     states = [
         State.REQUESTED, State.JOINING, State.IN_CALL, State.RECORDING, State.LEAVING,

@@ -16,7 +16,7 @@ from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.plugin.store import BotStore
 from meetcore.testing.simulated_meetings import PLUGIN_FILE
-from meetcore.testing.store_conformance import StoreConformance
+from meetcore.testing.store_conformance import StoreConformance, attend
 
 from .blobs import blob_server
 
@@ -82,3 +82,24 @@ async def rows_of(place: str, bot_id: str) -> int:
             return int(connection.execute(newest, (bot_id,)).fetchone()[0] or 0)
 
     return await trio.to_thread.run_sync(ask)
+
+
+async def test_a_store_that_was_away_has_everything_when_it_is_there_again(tmp_path: Path) -> None:
+    """The bot goes on meanwhile, and ends; what it wrote and recorded is carried then."""
+    place = f"{tmp_path}/bots.db"
+    store = RowStore(
+        f"rows://{place}",
+        RowStoreOptions(blobs=f"{blob_server()}/away", workplaces=tmp_path / "work"),
+    )
+    kit = TestRowStore()
+    with trio.fail_after(60), closing(sqlite3.connect(place, isolation_level=None)) as other:
+        async with kit.running(store) as journal:
+            while await rows_of(place, "b-1") < 2:  # noqa: ASYNC110  another's rows
+                await trio.sleep(0.01)
+            other.execute("BEGIN IMMEDIATE")  # nobody else can write
+            attend(journal, store.workplace("b-1"))
+            await trio.sleep(store.carry_every_s * 3)
+            assert await rows_of(place, "b-1") == 2
+            other.execute("ROLLBACK")
+        assert await rows_of(place, "b-1") == journal.last_seq
+        assert await store.media("b-1").stat("files/mix.bin") is not None

@@ -449,6 +449,8 @@ class Supervision:
             return
         await self._step(self._its.live.catch_up, self.live)
         if self.live.history.ended:
+            if await self._told_more_than_is_kept():
+                await self._step(self._recover, within_s=_RECOVER_WITHIN_S)
             return
         if self._ending is not None:
             await self._end_as(*self._ending)
@@ -457,6 +459,13 @@ class Supervision:
         await self._step(self._its.live.catch_up, self.live)
         if not self.live.history.ended:
             raise StorageUnavailable("Its journal could not be brought to an end.")
+
+    async def _told_more_than_is_kept(self) -> bool:
+        """Whether its process was ended before the store had all that it had told."""
+        if not self._its.store.lags:
+            return False
+        kept = await self._step(self._log.history)
+        return kept.last_seq < self.live.history.last_seq
 
     async def _end_as(self, reason: EndReason, evidence: Evidence) -> None:
         """Write the end of a bot that was never under way; nothing of it may be there."""

@@ -282,6 +282,7 @@ WAITS_FOR_ITSELF = {
     "_insist", "_step", "_before", "_end", "_look", "_launch", "_launch_in_time", "_launch_now",
     "_until_its_time", "_accompany", "_adopted", "_say_stop", "_give_up", "accompany",
     "_deciding", "_in_turn", "run", "aclosing", "read", "_begin_if_missing", "_end_as", "events",
+    "_told_more_than_is_kept", "history",
     "items", "take", "tell", "show", "_alone", "stop", "reschedule", "_update", "order_of",
 }  # fmt: skip
 
