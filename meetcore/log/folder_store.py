@@ -315,10 +315,11 @@ class FolderStore(BotStore):
     async def begin(self, bot_id: str, head: Sequence[Event]) -> None:
         """Make a bot's folder and write the beginning of its journal, down to the disk."""
         folder = self.workplace(bot_id)
-        given_up = False
-        new = not await _in_thread(journal_path(folder).exists)
+        given_up, new = False, False
 
         def write() -> None:
+            nonlocal new
+            new = not journal_path(folder).exists()
             try:
                 if not given_up:
                     self._begin(bot_id, head)
