@@ -77,10 +77,14 @@ async def test_each_track_carries_its_own_tone_and_all_stand_on_one_clock(
         assert dominant_hz(call.events.pcm(call.track_of(again))) == pytest.approx(600, abs=2)
 
         # What is left of a block is fetched before leaving, and closing ends every track.
-        before = len(call.events.heard(high_track))
-        await call.page.finish_capture()
-        # On a busy machine a whole block may have come behind it by now.
-        assert any(chunk.samples < 1600 for chunk in call.events.heard(high_track)[before:])
+        # Now and then a block is just whole; and on a busy machine whole ones come behind it.
+        for _ in range(20):
+            before = len(call.events.heard(high_track))
+            await call.page.finish_capture()
+            rest = [c for c in call.events.heard(high_track)[before:] if c.samples < 1600]
+            if rest:
+                break
+        assert rest
         assert call.events.losses == []
         # A meeting that ends closes its connections itself; the last block is fetched then, too.
         await call.page.evaluate("() => pc.close()")

@@ -179,7 +179,7 @@ async def test_who_is_sent_to_wait_for_the_host_says_so(
         assert "host_missing" in knocked.detail
         assert "host has come" in knocked.hint
         await at.call.leave()
-        assert at.room.reported("left")
+        await until(lambda: bool(at.room.reported("left")))
 
 
 async def test_a_call_that_reconnects_goes_on(
