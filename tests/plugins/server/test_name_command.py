@@ -65,4 +65,4 @@ async def test_a_voice_is_named_while_the_bot_is_in_the_call(tmp_path: Path) -> 
 def test_a_server_that_is_not_there_is_said() -> None:
     result = CliRunner().invoke(name_command, ["http://127.0.0.1:9/v1/bots/x", "a", "b"])
     assert result.exit_code == 1
-    assert "http://127.0.0.1/v1/bots/x cannot be reached" in result.output
+    assert "http://127.0.0.1:9/v1/bots/x cannot be reached" in result.output
