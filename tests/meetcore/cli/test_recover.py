@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import meetcore
@@ -64,3 +66,25 @@ def test_a_folder_that_is_not_there_is_named(meetcore_command, tmp_path):
 @pytest.mark.parametrize("option", ["--transcriber", "--sink", "--out", "--name", "--json"])
 def test_options_that_would_do_nothing_are_not_there(meetcore_command, ended, option):
     assert meetcore_command("recover", ended, option, "x").exit_code == 2
+
+
+def test_without_a_folder_the_store_of_the_configuration_is_gone_through(meetcore_command, ended):
+    journal = ended / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:12]))
+    result = meetcore_command("recover", "--set", f"store.url=folder://{ended.parent}")
+    assert result.exit_code == 0
+    assert "ended with reason 'crashed'" in result.output
+    assert end_of(meetcore.read_journal(journal)).evidence.signal == "recovery"
+
+
+def test_a_workplace_is_not_ended_behind_the_back_of_its_store(meetcore_command, ended, tmp_path):
+    """The store would never hear of it."""
+    journal = ended / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:12]))
+    before = journal.read_bytes()
+    example = Path(__file__).parents[3] / "examples" / "row_store.py"
+    store = ["--plugin", example, "--set", f"store.url=rows://{tmp_path}/bots.db"]
+    result = meetcore_command("recover", ended.parent, *store)
+    assert result.exit_code == 1
+    assert "are in the store 'rows', not in a folder" in result.output
+    assert journal.read_bytes() == before

@@ -8,6 +8,8 @@ import pytest
 import trio
 
 from meetcore.log.folder_store import FolderStore
+from meetcore.log.log_reader import FolderLog
+from meetcore.model.errors import StorageUnavailable
 
 from .running import DENY, SHORT, STAY, WAIT, http, ordered, serving, until
 
@@ -294,3 +296,20 @@ async def test_an_order_that_cannot_be_is_refused_with_what_is_wrong(tmp_path, b
         assert problem["code"] == code
         assert words in str(problem)
         assert (await client.get("/v1/bots")).json()["bots"] == []
+
+
+async def test_a_transcript_that_cannot_be_read_is_an_error_and_no_half_answer(
+    tmp_path, monkeypatch
+):
+    async def away(self, after=0):
+        await trio.lowlevel.checkpoint()
+        raise StorageUnavailable("The store is away.")
+        yield  # what makes it a generator
+
+    async with serving(tmp_path) as server, http(server) as client:
+        bot = await until(client, (await ordered(client, STAY))["id"], "recording")
+        monkeypatch.setattr(FolderLog, "finalized", away)
+        for form in ("json", "srt", "txt"):
+            answer = await client.get(f"/v1/bots/{bot['id']}/transcript?format={form}")
+            assert answer.status_code == 503
+            assert answer.json()["code"] == "storage_unavailable"
