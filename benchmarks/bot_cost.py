@@ -3,8 +3,12 @@
 In Janus everybody sends a tone and 640×360 video at 24 frames a second from a page each; more than
 four are published by one page with 160×90 at 8 frames a second (two cores do not carry 25 pages),
 and the stock page shows the first five. In a rehearsal everybody shows a face and one talks. The
-stand-ins have tones and no video, so there only what the page itself does is compared. The people's
-browser is not counted. CPU: of all processes of the bot's browser, as per cent of a core, over
+stand-ins have tones and no video, so there only what the page itself does is compared. Of what a
+bot costs in a rehearsal four fifths are WebRTC and audio output, which a bot that hears needs as
+much as a person does: a page that does nothing else costs 0.42 of the plain one. The people's
+browser is not counted.
+
+CPU: of all processes of the bot's browser, as per cent of a core, over
 eight seconds in the call. Memory: PSS of browser and driver. Link → in call: in a browser that runs
 until the call is there, beside a bare script that does the same clicks.
 
