@@ -87,6 +87,7 @@ class Fleet:
         self._nursery = nursery
         self._closing = False
         self._launching = 0
+        self._launched: set[str] = set()
         self._one_less = trio.Event()
 
     def start(
@@ -186,6 +187,7 @@ class Fleet:
             bot = await self.launcher.launch(spec, self._nursery)
         finally:
             self._launching -= 1
+        self._launched.add(bot.bot_id)
         self._keep(bot)
         return bot
 
@@ -193,6 +195,7 @@ class Fleet:
         """Return a bot that another process launched and that runs, or None."""
         bot = await self.launcher.adopt(bot_id, self._nursery)
         if bot is not None:
+            self._launched.add(bot.bot_id)
             self._keep(bot)
         return bot
 
@@ -214,15 +217,16 @@ class Fleet:
             _LOG.exception("bot=%s cannot be waited for; its place is free again", bot.bot_id)
         finally:
             self.running.pop(bot.bot_id, None)
+            self._launched.discard(bot.bot_id)
             self._less()
 
     def stop_all(self, detail: str = "fleet stopped") -> None:
         """Ask every bot to leave; they are gone when the fleet's block ends."""
         self._closing = True
-        for bot in list(self.bots.values()):
-            if not bot.ended:
+        for key, bot in self.bots.items():
+            if key not in self._launched and not bot.ended:
                 bot.conclude(EndReason.STOP_REQUESTED, Evidence("fleet", detail))
-        if len(self.bots) < len(self.running):
+        if self._launched & self.running.keys():
             self._nursery.cancel_scope.cancel()
 
     async def wait_empty(self) -> None:

@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 
-class _Written:
+class _WithJson:
     """Has room for the JSON of an event, beside the fields that make it what it is."""
 
     __slots__ = ("_json",)
@@ -23,7 +23,7 @@ class _Written:
 
 
 @frozen(kw_only=True)
-class Event(_Written):
+class Event(_WithJson):
     """Root of all events. The journal fills in `bot_id`, `seq`, `at` and `meeting_s`."""
 
     type: ClassVar[str]
