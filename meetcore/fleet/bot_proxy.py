@@ -128,5 +128,5 @@ class FleetProxy(Generic[B]):
 
     @property
     def bots(self) -> dict[str, B]:
-        """Those that `start` sent and that have not ended, by id."""
+        """Those that run in this process and have not ended, by id."""
         return {key: self._face(bot) for key, bot in list(self._inner.bots.items())}

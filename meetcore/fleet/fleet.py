@@ -13,7 +13,8 @@ import trio
 from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot, require_trio
 from meetcore.fleet.launchers import launcher_of
-from meetcore.fleet.launching.in_process import InProcessLauncher
+from meetcore.fleet.launching.in_process import InProcessLauncher, TaskBot
+from meetcore.fleet.launching.live_audio import LiveAudio
 from meetcore.fleet.recovery import RecoveredBot, recover_all
 from meetcore.log.folder_store import store_of
 from meetcore.model.config import BotConfig, changed
@@ -57,8 +58,7 @@ class Fleet:
 
     Attributes:
         limit: How many bots may be there at once, scheduled ones included.
-        bots: Those that `start` sent and that have not ended, by id.
-        running: Those that `launch` or `adopt` gave and that are not gone, by id.
+        running: Every bot that is not gone, by id, wherever it runs.
         launcher: Where those of `launch` run.
         config: What bots have in common.
         plugins: The loaded plugins.
@@ -77,7 +77,6 @@ class Fleet:
         store: BotStore | None = None,
     ) -> None:
         self.limit = limit
-        self.bots: dict[str, Bot] = {}
         self.running: dict[str, RunningBot] = {}
         self.recovered: list[RecoveredBot] = []
         self.config = config
@@ -88,6 +87,7 @@ class Fleet:
         self._nursery = nursery
         self._closing = False
         self._launching = 0
+        self._launched: set[str] = set()
         self._one_less = trio.Event()
 
     def start(
@@ -132,43 +132,41 @@ class Fleet:
             given["plugins"] = plugins
         if isinstance(sinks, str):
             raise ConfigError(f"sinks is a list of sinks, not {sinks!r}.", f"Write [{sinks!r}].")
+        ears = LiveAudio()
         bot = prepare_bot(
             url,
             changed(config or self.config, given),
             self.plugins,
             transcriber=transcriber,
-            sinks=sinks,
+            sinks=[*sinks, ears],
             scheduled_for=join_at.astimezone(UTC) if join_at else None,
             passcode=passcode,
         )
-        self.bots[bot.id] = bot
-        self._nursery.start_soon(self._run, bot)
+        running = TaskBot(bot, ears)
+        self._nursery.start_soon(running.run)
+        self._keep(running)
         return bot
+
+    @property
+    def bots(self) -> dict[str, Bot]:
+        """Those that run in this process and have not ended, by id."""
+        return {key: each.bot for key, each in self.running.items() if isinstance(each, TaskBot)}
 
     def get(self, bot_id: str) -> Bot | RunningBot | None:
         """Return a bot by its id, None where there is none (any more)."""
         return self.bots.get(bot_id) or self.running.get(bot_id)
 
     def __repr__(self) -> str:
-        return f"<Fleet with {len(self.bots) + len(self.running)} of {self.limit} bots>"
+        return f"<Fleet with {len(self.running)} of {self.limit} bots>"
 
     def _check_room(self) -> None:
         if self._closing:
             raise FleetFull("The fleet is closing and takes no more bots.")
-        if len(self.bots) + len(self.running) + self._launching >= self.limit:
+        if len(self.running) + self._launching >= self.limit:
             raise FleetFull(
                 f"All {self.limit} places of the fleet are taken.",
                 "Wait for a bot to end, or raise the limit.",
             )
-
-    async def _run(self, bot: Bot) -> None:
-        try:
-            await bot.run()
-        except Exception:  # noqa: BLE001  one bot's trouble is its own
-            _LOG.exception("bot=%s crashed", bot.id)
-        finally:
-            self.bots.pop(bot.id, None)
-            self._less()
 
     def _less(self) -> None:
         self._one_less.set()
@@ -189,6 +187,7 @@ class Fleet:
             bot = await self.launcher.launch(spec, self._nursery)
         finally:
             self._launching -= 1
+        self._launched.add(bot.bot_id)
         self._keep(bot)
         return bot
 
@@ -196,8 +195,16 @@ class Fleet:
         """Return a bot that another process launched and that runs, or None."""
         bot = await self.launcher.adopt(bot_id, self._nursery)
         if bot is not None:
+            self._launched.add(bot.bot_id)
             self._keep(bot)
         return bot
+
+    async def reach(self, bot_id: str) -> RunningBot | None:
+        """Return a bot that runs and that another process looks after, or None.
+
+        It takes no place here, and stays when the fleet ends.
+        """
+        return self.running.get(bot_id) or await self.launcher.reach(bot_id)
 
     def _keep(self, bot: RunningBot) -> None:
         self.running[bot.bot_id] = bot
@@ -210,21 +217,22 @@ class Fleet:
             _LOG.exception("bot=%s cannot be waited for; its place is free again", bot.bot_id)
         finally:
             self.running.pop(bot.bot_id, None)
+            self._launched.discard(bot.bot_id)
             self._less()
 
     def stop_all(self, detail: str = "fleet stopped") -> None:
         """Ask every bot to leave; they are gone when the fleet's block ends."""
         self._closing = True
-        for bot in list(self.bots.values()):
-            if not bot.ended:
+        for key, bot in self.bots.items():
+            if key not in self._launched and not bot.ended:
                 bot.conclude(EndReason.STOP_REQUESTED, Evidence("fleet", detail))
-        if self.running:
+        if self._launched & self.running.keys():
             self._nursery.cancel_scope.cancel()
 
     async def wait_empty(self) -> None:
         """Return when no bot is left. No deadline of its own."""
         await trio.lowlevel.checkpoint()
-        while self.bots or self.running:
+        while self.running:
             await self._one_less.wait()
 
 

@@ -47,8 +47,7 @@ from attrs import evolve
 from meetcore.log.mailbox import Wake
 from meetcore.model.errors import JournalBusy, JournalDamaged, JournalFull, StorageUnavailable
 from meetcore.model.events import Event
-from meetcore.model.plain import to_json
-from meetcore.model.wire import event_from_wire, event_to_wire
+from meetcore.model.wire import event_from_wire
 
 __all__ = [
     "JOURNAL_NAME",
@@ -71,7 +70,7 @@ _READ_BYTES = 256 * 1024
 
 def encode_line(event: Event) -> bytes:
     """Return an event as its line in the file, checksum and newline included."""
-    body = to_json(event_to_wire(event))[:-1].encode()
+    body = event.to_json()[:-1].encode()
     return body + b',"crc":"%08x"}\n' % zlib.crc32(body)
 
 

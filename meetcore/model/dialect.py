@@ -15,8 +15,7 @@ from meetcore.model.commands import Command
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Event
-from meetcore.model.plain import to_json
-from meetcore.model.wire import command_from_wire, draft_to_wire, event_to_wire
+from meetcore.model.wire import command_from_wire
 
 __all__ = ["Dialect", "NativeDialect"]
 
@@ -55,8 +54,7 @@ class NativeDialect(Dialect):
 
     def messages(self, item: Event | Draft) -> Sequence[str]:
         """Return the item as one line of JSON."""
-        wire = event_to_wire(item) if isinstance(item, Event) else draft_to_wire(item)
-        return (to_json(wire),)
+        return (item.to_json(),)
 
     def command(self, message: str) -> Command:
         """Return the command in a JSON message.

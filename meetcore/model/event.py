@@ -15,8 +15,15 @@ __all__ = [
 ]
 
 
+class _WithJson:
+    """Has room for the JSON of an event, beside the fields that make it what it is."""
+
+    __slots__ = ("_json",)
+    _json: str
+
+
 @frozen(kw_only=True)
-class Event:
+class Event(_WithJson):
     """Root of all events. The journal fills in `bot_id`, `seq`, `at` and `meeting_s`."""
 
     type: ClassVar[str]
@@ -37,8 +44,16 @@ class Event:
         }
 
     def to_json(self) -> str:
-        """Return `to_dict` as a line of JSON."""
-        return to_json(self.to_dict())
+        """Return `to_dict` as a line of JSON; it is made once, however many it is sent to."""
+        try:
+            return self._json
+        except AttributeError:
+            return self.remember_json(to_json(self.to_dict()))
+
+    def remember_json(self, text: str) -> str:
+        """Have `to_json` return the text that the event was read from; return it."""
+        object.__setattr__(self, "_json", text)
+        return text
 
 
 @frozen(kw_only=True)

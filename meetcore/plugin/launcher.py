@@ -101,6 +101,14 @@ class Launcher(ABC):
         """Return a bot that runs, though an earlier process or another one launched it, or None."""
         return None
 
+    async def reach(self, bot_id: str) -> RunningBot | None:
+        """Return a bot that runs and that somebody else looks after, to listen and to command.
+
+        Nothing is done about it here: not when it falls silent, and not when the caller ends. None
+        where there is none, or no way to it from here.
+        """
+        return None
+
     async def list(self) -> list[str]:
         """Return the ids of the bots that run and that can be adopted."""
         return []

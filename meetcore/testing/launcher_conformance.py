@@ -177,6 +177,11 @@ class LauncherConformance:
                 nursery.cancel_scope.cancel()
             assert is_running(tmp_path / "b-1")
             assert await self._launcher(tmp_path).list() == ["b-1"]
+            reached = await self._launcher(tmp_path).reach("b-1")
+            assert reached is not None  # by somebody who does not look after it
+            await _until(reached, State.IN_CALL)
+            await reached.perform(SendChat("from beside"))
+            assert is_running(tmp_path / "b-1")
             async with trio.open_nursery() as nursery:
                 again = await self._launcher(tmp_path).adopt("b-1", nursery)
                 assert again is not None
@@ -184,6 +189,7 @@ class LauncherConformance:
                 await again.gone()
                 none = await self._launcher(tmp_path).adopt("b-1", nursery)
                 assert none is None
+                assert await self._launcher(tmp_path).reach("b-1") is None
         end = _journal(tmp_path)[-1]
         assert isinstance(end, StateChanged)
         assert end.evidence is not None

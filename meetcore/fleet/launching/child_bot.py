@@ -86,7 +86,9 @@ class ChildBot(RunningBot):
             while frames := await _read(stream, reader):
                 for each in frames:
                     if each.kind is FrameKind.EVENT:
-                        yield event_from_wire(each.json())
+                        event = event_from_wire(each.json())
+                        event.remember_json(each.content.decode())
+                        yield event
                     elif each.kind is FrameKind.DRAFT:
                         yield draft_from_wire(each.json())
 

@@ -39,6 +39,8 @@ _LOG = logging.getLogger("meetcore")
 ASK_EVERY_S = 5.0
 UNRESPONSIVE_AFTER_S = 15.0
 NOTE_NAME = "given-up.json"
+_STEP_S = 1.0
+_STOOD_STILL_S = 2.0
 _WENT_AWAY = (OSError, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -138,7 +140,7 @@ class Pulse:
 
     async def _lose_patience(self, asked_at: float) -> None:
         """Say that the process does not answer, and give it up when its time has come."""
-        await trio.sleep_until(asked_at + UNRESPONSIVE_AFTER_S)
+        await _run_until(asked_at + UNRESPONSIVE_AFTER_S)
         self._bot.unresponsive_since = asked_at
         _LOG.warning(
             "bot.unresponsive bot=%s its process has not answered for %.0f s",
@@ -150,7 +152,7 @@ class Pulse:
         longest = trio.current_time() + await self._left_s()
         if longest < limit:
             reason, limit = EndReason.MAX_DURATION, longest
-        await trio.sleep_until(limit)
+        await _run_until(limit)
         self._give_up(reason)
 
     def _give_up(self, reason: EndReason) -> None:
@@ -173,6 +175,19 @@ class Pulse:
         if since is None:
             return float("inf")
         return self._max_duration_s - (self._now() - since).total_seconds()
+
+
+async def _run_until(at: float) -> None:
+    """Return at a time, later by as much as this process itself stood still meanwhile.
+
+    What it did not hear while it was stopped, or its machine slept, nobody else is to blame for.
+    """
+    while (now := trio.current_time()) < at:
+        step_s = min(_STEP_S, at - now)
+        await trio.sleep(step_s)
+        late_s = trio.current_time() - now - step_s
+        if late_s > _STOOD_STILL_S:
+            at += late_s
 
 
 def _in_call_at(folder: Path) -> datetime | None:

@@ -22,7 +22,7 @@ from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.store import BotStore
 
-__all__ = ["InProcessLauncher"]
+__all__ = ["InProcessLauncher", "TaskBot"]
 
 _LOG = logging.getLogger("meetcore")
 

@@ -36,11 +36,12 @@ from meetcore.fleet.launching.protocol import (
 from meetcore.fleet.launching.sockets import socket_path
 from meetcore.log.folder_store import store_of
 from meetcore.model.config import load_config, written
+from meetcore.model.drafts import Draft
 from meetcore.model.errors import MeetcoreError
 from meetcore.model.events import BotUnresponsive, Event
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.plain import parse_time, to_json
-from meetcore.model.wire import command_from_wire, draft_to_wire, event_to_wire
+from meetcore.model.wire import command_from_wire
 from meetcore.plugin.launcher import BotSpec
 from meetcore.plugin.registry import Plugins
 
@@ -119,13 +120,10 @@ class _Conversation:
             await trio.aclose_forcefully(self._stream)
 
     async def _tell(self, after: int) -> None:
-        items: AsyncIterator[object] = self._bot.events(after=after, drafts=True)
+        items: AsyncIterator[Event | Draft] = self._bot.events(after=after, drafts=True)
         async for item in items:
-            if isinstance(item, Event):
-                kind, wire = FrameKind.EVENT, event_to_wire(item)
-            else:
-                kind, wire = FrameKind.DRAFT, draft_to_wire(item)  # type: ignore[arg-type]
-            await self._send(frame(kind, to_json(wire).encode()))
+            kind = FrameKind.EVENT if isinstance(item, Event) else FrameKind.DRAFT
+            await self._send(frame(kind, item.to_json().encode()))
         await self._end()
 
     async def _let_hear(self, _after: int) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import ipaddress
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -13,13 +15,16 @@ import trio
 from attrs import evolve, field, frozen
 
 from meetcore import ConfigError, Fleet, MeetcoreError, PrivateTargets
-from meetcore.gateway import Mount, Reply, Request, Service, SocketSession, WebhookFormat
+from meetcore.gateway import BotRow, Mount, Reply, Request, Service, SocketSession, WebhookFormat
+from meetcore.log import FolderStore
 from meetcore_server.callers import NATIVE_KEYS, Callers
 from meetcore_server.http_connection import HttpLimits
+from meetcore_server.membership import Membership
 from meetcore_server.mounts import Mounts
 from meetcore_server.native.app import make_app
 from meetcore_server.native.problems import problem_reply
 from meetcore_server.native.socket import admit_native
+from meetcore_server.neighbours import SERVE_TARGET, hear_neighbours
 from meetcore_server.options import SharedOptions
 from meetcore_server.orders_to_specs import Sandbox, Specs
 from meetcore_server.origin_guard import Guard
@@ -29,11 +34,14 @@ from meetcore_server.seen import Seen
 from meetcore_server.service import BotService
 from meetcore_server.storage.accounts import AccountStore
 from meetcore_server.storage.bots import BotLimits, BotRows
-from meetcore_server.storage.database import DEFAULT_DATABASE_URL, open_database
+from meetcore_server.storage.database import DEFAULT_DATABASE_URL, Database, open_database
 from meetcore_server.storage.endpoints import Endpoints
+from meetcore_server.storage.engine import shared_by_servers
+from meetcore_server.storage.holding import Holder
 from meetcore_server.storage.keys import Keys
-from meetcore_server.storage.server_lock import held_file
+from meetcore_server.storage.server_lock import folder_identity, held_file, shared_folder
 from meetcore_server.storage.server_secrets import server_secret
+from meetcore_server.storage.servers import Servers
 from meetcore_server.storage.stores import Stores
 from meetcore_server.storage.transcriptions import TranscriptionRows
 from meetcore_server.supervisor import BotSupervisor
@@ -150,22 +158,49 @@ async def open_server(fleet: Fleet, options: ServeOptions) -> AsyncIterator[Serv
 
     Raises:
         ConfigError: It cannot listen there; or not without a key.
-        AlreadyServed: Another server holds the database, or the bots' folder.
+        AlreadyServed: Another server holds the database, or the bots' folder, and it is not a
+            PostgreSQL that both share.
+        AnotherStore: Another server of the database keeps its bots elsewhere.
         DatabaseUnavailable: The database cannot be opened.
     """
     listeners = await _listen(options.host, options.port)
     try:
         loopback = all(map(_is_loopback, listeners))
-        with held_file(fleet.config.out_dir / ".served", "The bots' folder"):
-            async with open_database(options.database, alone=True) as database:
-                server = await _assemble(fleet, options, database, listeners, loopback=loopback)
-                async with trio.open_nursery() as nursery:
-                    await _start(server, fleet, options, listeners, nursery)
-                    yield server
-                    nursery.cancel_scope.cancel()
+        async with _opened(fleet, options.database) as database:
+            server = await _assemble(fleet, options, database, listeners, loopback=loopback)
+            membership = server.service.membership
+            async with membership.held() as orphans, trio.open_nursery() as nursery:
+                await _start(server, fleet, options, listeners, nursery, orphans)
+                yield server
+                nursery.cancel_scope.cancel()
     finally:
         for listener in listeners:
             await trio.aclose_forcefully(listener)
+
+
+@asynccontextmanager
+async def _opened(fleet: Fleet, url: str) -> AsyncIterator[Database]:
+    """Hold the database and the bots' folder: alone, or with others where they may be shared."""
+    lock, what = fleet.config.out_dir / ".served", "The bots' folder"
+    with ExitStack() as stack:
+        if shared_by_servers(url):
+            async with open_database(url) as database:
+                name = hmac.digest(await server_secret(database), b"database", "sha256").hex()
+                stack.enter_context(shared_folder(lock, what, name[:32]))
+                yield database
+        else:
+            stack.enter_context(held_file(lock, what))
+            async with open_database(url, alone=True) as database:
+                yield database
+
+
+async def _store_name(fleet: Fleet) -> str:
+    """Return what names the store, the same for every server that has the same bots."""
+    store = fleet.store
+    if isinstance(store, FolderStore):
+        return await trio.to_thread.run_sync(folder_identity, store.folder)
+    place = f"{store.name} {fleet.config.store.url}"
+    return hashlib.sha256(place.encode()).hexdigest()[:32]
 
 
 async def _assemble(
@@ -176,12 +211,13 @@ async def _assemble(
     *,
     loopback: bool,
 ) -> Server:
+    holder = Holder()
     stores = Stores(
         accounts=AccountStore(database),
         keys=Keys(database),
-        bots=BotRows(database),
+        bots=BotRows(database, holder=holder),
         endpoints=Endpoints(database),
-        transcriptions=TranscriptionRows(database),
+        transcriptions=TranscriptionRows(database, holder=holder),
     )
     if not (loopback or options.api_key or await stores.keys.any_valid()):
         raise ConfigError(
@@ -208,6 +244,12 @@ async def _assemble(
         extra_key=options.api_key,
         private_targets=private,
     )
+    membership = service.membership = Membership(
+        Servers(database),
+        holder,
+        await _store_name(fleet),
+        shared=shared_by_servers(options.database),
+    )
     mounts = Mounts(root=options.root)
     app = _ServerApp(service, options.dialects, mounts)
     for implementation in fleet.plugins.implementations("meetcore_register_routes"):
@@ -221,6 +263,9 @@ async def _assemble(
         formats,
         read_events=service.events_of,
         private=private,
+        holder=holder,
+        elsewhere=lambda server, target: membership.servers.ask(server, SERVE_TARGET, str(target)),
+        sure=lambda: membership.sure,
     )
     host, port, *_ = listeners[0].socket.getsockname()
     shown = f"[{host}]" if ":" in host else host
@@ -241,11 +286,14 @@ async def _start(
     options: ServeOptions,
     listeners: list[trio.SocketListener],
     nursery: trio.Nursery,
+    orphans: Sequence[BotRow],
 ) -> None:
     service = server.service
     service.supervisor = BotSupervisor(
         fleet,
         service.live,
+        service.membership,
+        service.stores.bots,
         spec_of=service.specs.spec,
         order_of=service.order,
         now=service.now,
@@ -257,8 +305,14 @@ async def _start(
     service.transcriptions = Transcriptions(
         service, TranscriptionLimits(at_once=options.transcriptions_at_once)
     )
+
+    def inherit(rows: Sequence[BotRow]) -> None:
+        nursery.start_soon(service.inherit, rows)
+
+    nursery.start_soon(service.membership.run, service.give_up_all, inherit)
     nursery.start_soon(service.webhooks.run)
-    await service.supervisor.resume(await service.stores.bots.unfinished())
+    await service.supervisor.resume(orphans)
+    nursery.start_soon(hear_neighbours, service)
     nursery.start_soon(keep_retention, service)
     nursery.start_soon(service.transcriptions.run)
     guard, seen = server.guard, server.seen

@@ -149,14 +149,30 @@ class Supervision:
         self._told = 0
         self._tries = 0
         self._pauses = 0
+        self._scope = trio.CancelScope()
+        self._over = trio.Event()
 
     # --- the guarded place -----------------------------------------------------------------
 
     async def run(self) -> None:
         """See the bot through. Raises nothing but `Cancelled`."""
-        await self._insist(self._see_through)
-        self.trouble = None
-        self._its.let_go(self)
+        try:
+            with self._scope:
+                await self._insist(self._see_through)
+                await self._insist(self._let_go)
+                self.trouble = None
+                self._its.let_go(self)
+        finally:
+            self.looked.set()
+            self._over.set()
+
+    async def end(self) -> None:
+        """Look after the bot no more; another server does. Returns when nothing is under way."""
+        self._scope.cancel()
+        await self._over.wait()
+
+    async def _let_go(self) -> None:
+        await self._step(self._its.rows.let_go, self.live.row.bot_id)
 
     async def _see_through(self) -> None:
         await self._insist(self._before)
@@ -233,6 +249,10 @@ class Supervision:
         name = getattr(ask, "__name__", type(ask).__name__).strip("_").replace("_", " ")
         raise trio.TooSlowError(f"'{name}' did not come back within {within_s:g} s")
 
+    async def _hold(self) -> None:
+        """Make sure that this server is still the one, before what two must not do."""
+        await self._step(self._its.membership.hold)
+
     # --- what can be asked -----------------------------------------------------------------
 
     async def stop(self, detail: str) -> None:
@@ -283,8 +303,14 @@ class Supervision:
             return
         while live.running is None and self._unstarted and self._ending is None:
             await self._launch()
-        if live.running is None and self._ending is None:
+        while live.running is None and self._ending is None:
             live.running = await self._adopted()  # it may have been launched a moment ago
+            if live.running is None and not await self._step(
+                self._its.store.runner, live.row.bot_id
+            ):
+                return
+            await self._step(self._its.live.catch_up, live)  # it runs where nobody reaches it
+            await trio.sleep(0 if live.running else _AGAIN_AFTER_S)
 
     @property
     def _unstarted(self) -> bool:
@@ -298,18 +324,24 @@ class Supervision:
         if not self._spec_known:
             if self.live.running is None and not await self._step(self._log.exists):
                 # Killed between the row and the journal: it was never acknowledged.
+                await self._hold()
                 self._forgotten = await self._step(self._its.forget, row)
             if self._forgotten:
                 return
-            order = evolve(await self._step(self._its.order_of, row), join_at=row.scheduled_for)
-            try:
-                self._spec = self._its.spec_of(row.bot_id, order)
-            except MeetcoreError as error:
-                _LOG.warning("bot=%s its order cannot be taken any more: %s", row.bot_id, error)
-            self._spec_known = True
+            await self._read_order()
         if self._spec is not None and self.live.running is None and self._unstarted:
             await self._begin_if_missing(self._spec)
         await self._step(self._its.live.catch_up, self.live)
+
+    async def _read_order(self) -> None:
+        row = self.live.row
+        order = evolve(await self._step(self._its.order_of, row), join_at=row.scheduled_for)
+        try:
+            self._spec = self._its.spec_of(row.bot_id, order)
+        except MeetcoreError as error:
+            self._spec = None
+            _LOG.warning("bot=%s its order cannot be taken any more: %s", row.bot_id, error)
+        self._spec_known = True
 
     async def _adopted(self) -> RunningBot | None:
         row = self.live.row
@@ -323,6 +355,7 @@ class Supervision:
         """Write the beginning of a bot of which nothing is there any more."""
         row = self.live.row
         if not await self._step(self._log.exists):
+            await self._hold()
             link = MeetingLink(platform=row.platform, native_id=row.native_id, url=row.public_url)
             await self._step(self._its.store.begin, row.bot_id, beginning(spec, link))
 
@@ -342,7 +375,7 @@ class Supervision:
             self._launching = self._stopped is None and not self._waiting.cancel_called
         if self._stopped is not None:
             self._ending = (EndReason.STOP_REQUESTED, Evidence("command", self._stopped))
-        elif not self._launching:
+        elif not self._launching or not await self._order_stands():
             return  # it has another time
         elif self._too_late():
             evidence = Evidence("recovery", "no server ran when it was to join")
@@ -355,13 +388,31 @@ class Supervision:
         else:
             await self._launch_now(self._spec)
 
+    async def _order_stands(self) -> bool:
+        """Whether it is time by the newest order, which is what stands from now on.
+
+        Where there are other servers, one of them may have written another order down.
+        """
+        row = self.live.row
+        if row.scheduled_for is None or not self._its.membership.shared:
+            return True
+        self.live.row = row = await self._step(self._its.rows.may_launch, row.bot_id)
+        await self._read_order()
+        if row.scheduled_for is not None and row.scheduled_for > self._its.now():
+            await self._step(self._its.rows.launches_later, row.bot_id)
+            return False
+        return True
+
     async def _launch_now(self, spec: BotSpec) -> None:
+        await self._hold()
         try:
             launch = self._its.fleet.launch
             running = await self._step(launch, spec, within_s=_LAUNCH_WITHIN_S)
         except FleetFull as full:
             self._launching = False
             self._no_place = brief(full)
+            if self._its.membership.shared:
+                await self._step(self._its.rows.launches_later, self.live.row.bot_id)
             self._waiting = trio.CancelScope()
             if self._stopped is None:
                 with self._waiting:
@@ -444,6 +495,7 @@ class Supervision:
 
     async def _end(self) -> None:
         """See to it that the journal has its end, and the row and everybody know it."""
+        await self._hold()
         if self._tries >= MOST_TRIES:
             await self._give_up()
             return

@@ -14,8 +14,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from meetcore.gateway import ApiKey, Client, Request, TooManyRequests
+from meetcore_server.account_keeper import OPEN_KEY_ID
 from meetcore_server.rate_limit import RateLimiter
-from meetcore_server.service import OPEN_KEY_ID, BotService
+from meetcore_server.service import BotService
 
 __all__ = ["NATIVE_KEYS", "Callers"]
 

@@ -93,10 +93,14 @@ class LiveBot:
         history: Its history so far.
         feeds: The dialects it is followed in.
         ended: Set when its last event was told.
+        ours: Whether this server looks after it; otherwise another does, and it is followed only.
+        asked_at: Trio's time when somebody asked for it last.
     """
 
     row: BotRow
     log: LiveLog
+    ours: bool = True
+    asked_at: float = 0.0
     running: RunningBot | None = None
     history: BotHistory = field(factory=BotHistory)
     feeds: dict[str, Feed] = field(factory=dict)
@@ -176,16 +180,22 @@ class LiveBots:
 
     def get(self, bot_id: str) -> LiveBot | None:
         """Return a bot, None if it is not live."""
-        return self._bots.get(bot_id)
+        live = self._bots.get(bot_id)
+        if live is not None:
+            live.asked_at = trio.current_time()
+        return live
 
     def all(self) -> list[LiveBot]:
-        """Return all, the oldest first."""
-        return list(self._bots.values())
+        """Return all that this server looks after, the oldest first."""
+        return [live for live in self._bots.values() if live.ours]
 
-    def add(self, row: BotRow) -> LiveBot:
-        """Take a bot in; `catch_up` brings its history."""
-        log = LiveLog(self._store.log(row.bot_id), lags=self._store.lags)
-        live = self._bots[row.bot_id] = LiveBot(row, log)
+    def add(self, row: BotRow, *, ours: bool = True) -> LiveBot:
+        """Take a bot in, or over, with whoever follows it; `catch_up` brings its history."""
+        live = self._bots.get(row.bot_id)
+        if live is None:
+            log = LiveLog(self._store.log(row.bot_id), lags=self._store.lags)
+            live = self._bots[row.bot_id] = LiveBot(row, log)
+        live.row, live.ours, live.asked_at = row, ours, trio.current_time()
         return live
 
     async def take(self, live: LiveBot, event: Event) -> None:
@@ -195,7 +205,8 @@ class LiveBots:
         if isinstance(event, StateChanged):
             live.row = await self._update(live.row, event)
         await live.tell(event)
-        self._woken(live.row.bot_id)
+        if live.ours:
+            self._woken(live.row.bot_id)
 
     async def catch_up(self, live: LiveBot) -> None:
         """Take what the log holds and was not taken yet."""
@@ -217,6 +228,10 @@ class LiveBots:
         """Let a bot go that has ended."""
         self._bots.pop(live.row.bot_id, None)
         live.ended.set()
+
+    def forget(self, live: LiveBot) -> None:
+        """Let a bot go that nobody follows here."""
+        self._bots.pop(live.row.bot_id, None)
 
     def let_go(self, row: BotRow, socket: ServedSocket) -> None:
         """Tell a socket nothing more of a bot."""

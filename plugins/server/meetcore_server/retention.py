@@ -7,6 +7,7 @@ import logging
 import trio
 
 from meetcore import MeetcoreError
+from meetcore.gateway import NotNow
 from meetcore.model import brief
 from meetcore_server.service import BotService
 
@@ -44,6 +45,8 @@ async def _round(service: BotService) -> float:
         try:
             with trio.fail_after(_DELETE_WITHIN_S):
                 count = await service.delete_data(row)
+        except NotNow:
+            continue  # another server is at it
         except Exception as error:  # noqa: BLE001  one bot's trouble is its own
             _say(f"bot={row.bot_id} its data could not be deleted", error)
         else:

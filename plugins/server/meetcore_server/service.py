@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -42,47 +47,42 @@ from meetcore.gateway import (
     BotRow,
     Client,
     DeliveryRow,
-    KeyRow,
+    NoSuchBot,
     NotNow,
     Outgoing,
-    Scope,
     Socket,
     TranscriberChoice,
-    UserRow,
     WebhookTarget,
 )
 from meetcore.log import Wake
 from meetcore.model import brief
+from meetcore_server.account_keeper import AccountKeeper
+from meetcore_server.deletions import Deletions
 from meetcore_server.feeds import Feed
-from meetcore_server.live import LiveBots
+from meetcore_server.live import LiveBot, LiveBots
+from meetcore_server.membership import Membership
 from meetcore_server.metrics import Metrics
 from meetcore_server.openings import Openings
 from meetcore_server.orders_to_specs import Specs, check_webhooks
 from meetcore_server.served_socket import ServedSocket
 from meetcore_server.storage.bot_rows import BotFacts
 from meetcore_server.storage.bots import BotLimits
+from meetcore_server.storage.holding import NotHeld
 from meetcore_server.storage.stores import Stores
-from meetcore_server.storage.tombstones import Tombstones
 from meetcore_server.supervisor import BotSupervisor
 from meetcore_server.tokens import sign, verify
 from meetcore_server.transcriptions import TranscriptReader
 from meetcore_server.webhooks.dispatcher import WebhookDispatcher
 
-__all__ = ["OPEN_KEY_ID", "BotService"]
+__all__ = ["BotService"]
 
 _HISTORIES_KEPT = 32
-_GONE_WITHIN_S = 10.0
 _FORGET_WITHIN_S = 35.0
-_DELETE_AGAIN_AFTER_S = 30.0
+_NOT_THERE_YET = (State.SCHEDULED, State.REQUESTED)
 _LOG = logging.getLogger("meetcore.server")
-OPEN_KEY_ID = "open"
-"""Stands for the key of whoever needs none."""
-
-_ALL = frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN})
-_OPERATOR = Client(key_id=OPEN_KEY_ID, user_id=1, scopes=_ALL)
 
 
-class BotService(TranscriptReader):
+class BotService(AccountKeeper, TranscriptReader):
     """Bots as a service; see `meetcore.gateway.service.Service` for what each method does.
 
     Args:
@@ -117,18 +117,17 @@ class BotService(TranscriptReader):
         self.metrics = Metrics()
         self.bot_ended = Wake()
         self.live = LiveBots(self._update_row, self._wake, store)
+        self.membership: Membership
         self.supervisor: BotSupervisor
         self.webhooks: WebhookDispatcher
         self._limits = limits
         self._secret = secret
         self._extra_key = extra_key.encode() if extra_key else None
-        self._holder = self._holder_of_extra_key()
+        self._operator = self._holder_of_extra_key()
         self.openings = Openings(self._valid_keys)
         self._stories: dict[str, BotHistory] = {}
         self._refused: set[str] = set()
-        self._deleting = trio.Lock()
-        self._deleted_so_far: dict[str, int] = {}
-        self.tombstones = Tombstones(stores.bots.database)
+        self._deletions = Deletions(self)
         self._watchers: list[tuple[int, trio.MemorySendChannel[BotRow]]] = []
 
     @property
@@ -139,108 +138,6 @@ class BotService(TranscriptReader):
     def now(self) -> datetime:
         """Return the wall time."""
         return datetime.now(UTC)
-
-    # --- keys and users -----------------------------------------------------------------------
-
-    async def authenticate(self, key: str | None) -> Client | None:
-        """Return whose key this is."""
-        if key and self._extra_key and hmac.compare_digest(key.encode(), self._extra_key):
-            return self._holder
-        client = await self.stores.keys.authenticate(key) if key else None
-        if client is None and self.anonymous_access and not await self.has_keys():
-            return _OPERATOR
-        return client
-
-    def _holder_of_extra_key(self) -> Client | None:
-        """Return whose the configured key is: named by it, so that another one is another's."""
-        if self._extra_key is None:
-            return None
-        digest = hmac.digest(self._secret, b"configured key" + self._extra_key, "sha256")
-        return Client(key_id=f"configured-{digest.hex()[:12]}", user_id=1, scopes=_ALL)
-
-    async def key_is_valid(self, key_id: str) -> bool:
-        """Return whether a key is still good, by its id."""
-        return key_id in await self._valid_keys({key_id})
-
-    async def _valid_keys(self, key_ids: Collection[str]) -> frozenset[str]:
-        """Return which of some keys are still good."""
-        own = {OPEN_KEY_ID} if self._holder is None else {OPEN_KEY_ID, self._holder.key_id}
-        good = await self.stores.keys.valid(set(key_ids) - own) if set(key_ids) - own else set()
-        if self._holder is not None:
-            good = {*good, self._holder.key_id}
-        if OPEN_KEY_ID in key_ids and self.anonymous_access and not await self.has_keys():
-            good = {*good, OPEN_KEY_ID}
-        return frozenset(good)
-
-    async def has_keys(self) -> bool:
-        """Whether a key was ever made: from then on nobody comes in without one.
-
-        Also when all of them are void: who revokes the last key does not want to let everybody in.
-        """
-        return self._extra_key is not None or await self.stores.keys.any_made()
-
-    async def user(self, user_id: int) -> UserRow | None:
-        """Return a user."""
-        return await self.stores.accounts.user(user_id)
-
-    async def users(self, *, email: str | None = None) -> list[UserRow]:
-        """Return the users."""
-        return await self.stores.accounts.users(email=email)
-
-    async def create_user(
-        self,
-        email: str,
-        *,
-        name: str | None = None,
-        image_url: str | None = None,
-        max_bots: int | None = None,
-    ) -> tuple[UserRow, bool]:
-        """Return the user with that email, and whether it is new."""
-        return await self.stores.accounts.create_user(
-            email, name=name, image_url=image_url, max_bots=max_bots
-        )
-
-    async def change_user(self, user_id: int, **changes: Any) -> UserRow:
-        """Change a user."""
-        return await self.stores.accounts.change_user(user_id, **changes)
-
-    async def settings(self, user_id: int, dialect: str) -> Mapping[str, Any]:
-        """Return what a dialect keeps for a user."""
-        return await self.stores.accounts.settings(user_id, dialect)
-
-    async def put_settings(self, user_id: int, dialect: str, settings: Mapping[str, Any]) -> None:
-        """Keep that instead."""
-        await self.stores.accounts.put_settings(user_id, dialect, settings)
-
-    async def create_key(
-        self,
-        user_id: int,
-        *,
-        label: str = "",
-        prefix: str = "mc_",
-        scopes: frozenset[Scope] = frozenset({Scope.READ, Scope.WRITE}),
-        expires_at: datetime | None = None,
-        max_bots: int | None = None,
-    ) -> tuple[KeyRow, str]:
-        """Make a key."""
-        return await self.stores.keys.create(
-            user_id,
-            label=label,
-            prefix=prefix,
-            scopes=scopes,
-            expires_at=expires_at,
-            max_bots=max_bots,
-        )
-
-    async def keys(self, user_id: int | None = None) -> list[KeyRow]:
-        """Return the keys of a user, or all."""
-        return await self.stores.keys.keys(user_id)
-
-    async def revoke_key(self, key_id: str) -> bool:
-        """Make a key void."""
-        done = await self.stores.keys.revoke(key_id)
-        self.openings.look()
-        return done
 
     # --- ordering -----------------------------------------------------------------------------
 
@@ -290,6 +187,8 @@ class BotService(TranscriptReader):
             return self._newest(row, replayed=True)
         try:
             live = await self.supervisor.begin(row, spec, link)
+        except NotHeld:
+            return await self._seen_through_elsewhere(row)
         except BaseException as trouble:
             await self._take_back(row)
             if isinstance(trouble, (OSError, JournalError, StorageUnavailable, trio.TooSlowError)):
@@ -298,13 +197,44 @@ class BotService(TranscriptReader):
                     "Nothing of it is kept; order again when there is room.",
                 ) from trouble
             raise
+        self.tell_new(live.row)
+        return live.row
+
+    async def _seen_through_elsewhere(self, row: BotRow) -> BotRow:
+        """Return a bot that was written down while this server was taken for dead.
+
+        Raises:
+            NotHeld: Whoever inherited it found nothing of it then, and forgot it.
+        """
+        try:
+            return await self.stores.bots.get(row.bot_id)
+        except NoSuchBot:
+            await self.store.delete(row.bot_id)
+            raise NotHeld(f"Bot {row.bot_id}") from None
+
+    def tell_new(self, row: BotRow) -> None:
+        """Tell who wants to know of new bots."""
         for user_id, channel in self._watchers:
-            if user_id == client.user_id:
+            if user_id == row.user_id:
                 try:
-                    channel.send_nowait(live.row)
+                    channel.send_nowait(row)
                 except (trio.WouldBlock, trio.BrokenResourceError):
                     continue  # it lists the bots when it has time again
-        return live.row
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody wants to know of new bots."""
+        return bool(self._watchers)
+
+    async def give_up_all(self) -> None:
+        """Look after nothing any more: this server was taken for dead, and others do."""
+        await self.supervisor.give_up_all()
+        await self.transcriptions.give_up_all()
+
+    async def inherit(self, rows: Sequence[BotRow]) -> None:
+        """Look after bots, and serve webhooks, that a server looked after which is dead."""
+        await self.supervisor.resume(rows)
+        await self.webhooks.look_for_owing()
 
     async def forget(self, row: BotRow) -> bool:
         """Forget an order that was never acknowledged; return whether it was one."""
@@ -406,57 +336,37 @@ class BotService(TranscriptReader):
 
     async def stop(self, row: BotRow, detail: str = "") -> BotRow:
         """Have a bot leave, or not come at all."""
-        live = self.live.get(row.bot_id)
+        live = await self.attend(row)
         if live is not None:
             await self.supervisor.stop(live, detail)
         return await self.stores.bots.get(row.bot_id)
 
+    async def attend(self, row: BotRow) -> LiveBot | None:
+        """Return a bot that has not ended, whichever server looks after it; None otherwise."""
+        return await self.supervisor.attend(row)
+
     async def perform(self, row: BotRow, command: Command) -> None:
         """Have a bot carry out a command."""
-        live = self.live.get(row.bot_id)
+        live = await self.attend(row)
         if live is None:
             raise CommandRefused("The bot has ended.")
         if live.running is None:
-            raise CommandRefused(f"The bot is {live.row.state.value}, not in the call.")
+            if live.row.state in _NOT_THERE_YET or await self.store.runner(row.bot_id) is None:
+                raise CommandRefused(f"The bot is {live.row.state.value}, not in the call.")
+            raise CommandRefused("The bot runs inside another server, which alone can command it.")
         await live.running.perform(evolve(command, by="api"))
 
     async def delete_data(self, row: BotRow) -> int:
         """Delete what a bot that has ended left."""
-        live = self.live.get(row.bot_id)
-        if live is not None:
-            if not live.history.ended:
-                raise NotNow(live.row.state, "The bot has not ended yet.", "Stop it first.")
-            with trio.move_on_after(_GONE_WITHIN_S):
-                await live.ended.wait()
-        async with self._deleting:
-            row = await self.stores.bots.get(row.bot_id)
-            if row.deleted_at is not None:
-                return 0
-            await self.transcriptions.forget(row.bot_id)
-            self._stories.pop(row.bot_id, None)
-            deletion = await self.store.delete(row.bot_id)
-            count = deletion.files + self._deleted_so_far.get(row.bot_id, 0)
-            if deletion.stayed:
-                self._deleted_so_far[row.bot_id] = count
-                later = self.now() + timedelta(seconds=_DELETE_AGAIN_AFTER_S)
-                await self.stores.bots.delete_later(row.bot_id, later)
-                raise StorageUnavailable(
-                    f"Of the data of bot {row.bot_id} this could not be deleted: "
-                    f"{deletion.stayed}.",
-                    "It is tried again by itself every 30 s.",
-                )
-            await self.webhooks.after_deletion(row, count)
-            await self.stores.bots.mark_deleted(row.bot_id)
-            self._deleted_so_far.pop(row.bot_id, None)
-            try:
-                await self.clean_tombstones()
-            except StorageUnavailable as error:
-                _LOG.warning("bot=%s traces of it are left for now: %s", row.bot_id, error)
-        return count
+        return await self._deletions.delete(row)
+
+    def forget_history(self, bot_id: str) -> None:
+        """Know nothing more of a bot whose data is about to be deleted."""
+        self._stories.pop(bot_id, None)
 
     async def clean_tombstones(self) -> bool:
         """Forget what is still known of bots whose data was deleted; return whether all is."""
-        return await self.tombstones.clean()
+        return await self._deletions.clean_tombstones()
 
     # --- telling ------------------------------------------------------------------------------
 
@@ -519,7 +429,7 @@ class BotService(TranscriptReader):
     ) -> None:
         """Send what happens to a bot to a socket."""
         assert isinstance(socket, ServedSocket), "only sockets of this server can follow"
-        live = self.live.get(row.bot_id)
+        live = await self.attend(row)
         if live is not None:
             feed = await live.feed(variant, dialect)
         else:
@@ -535,7 +445,7 @@ class BotService(TranscriptReader):
     @asynccontextmanager
     async def hear(self, row: BotRow) -> AsyncIterator[trio.MemoryReceiveChannel[Chunk]]:
         """Hold a channel with a bot's audio; it ends with the bot."""
-        live = self.live.get(row.bot_id)
+        live = await self.attend(row)
         if live is None or live.running is None:
             raise NotNow(row.state if live is None else live.row.state, "The bot is not there.")
         async with live.running.hear() as chunks:

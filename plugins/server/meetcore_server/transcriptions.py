@@ -19,7 +19,7 @@ import attrs
 import trio
 from attrs import evolve, frozen
 
-from meetcore import BotConfig, ConfigError, MeetcoreError, Segment
+from meetcore import BotConfig, ConfigError, JournalBusy, MeetcoreError, Segment, State
 from meetcore.gateway import (
     BotGone,
     BotRow,
@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 __all__ = ["TranscriptReader", "TranscriptionLimits", "Transcriptions"]
 
 _LOG = logging.getLogger("meetcore.server")
-_LOOK_EVERY_S = 30.0
+_LOOK_FOR_WORK_EVERY_S = 30.0
+_LOOK_EVERY_S = 0.25
+FORGET = "forget"
 _AFTER_TROUBLE_S = 5.0
 _GONE_WITHIN_S = 10.0
 _ENDED_WITHIN_S = 10.0
@@ -127,14 +129,15 @@ class Transcriptions:
             NotNow: It has not ended.
         """
         live = self._service.live.get(row.bot_id)
-        if live is None:
+        if live is None and row.ended:
             return
-        if live.history.ended:
+        if live is not None and live.history.ended:
             with trio.move_on_after(_ENDED_WITHIN_S):
                 await live.ended.wait()
                 return
         remedy = "Its recording is transcribed once more when it has ended."
-        raise NotNow(live.row.state, "The bot has not ended yet.", remedy)
+        state = live.row.state if live is not None else row.state
+        raise NotNow(state, "The bot has not ended yet.", remedy)
 
     async def _audio_s(self, row: BotRow) -> float:
         """Return how much sound there is of a bot, over all tracks.
@@ -219,7 +222,12 @@ class Transcriptions:
         return await transcript_segments(self._service.store.media(row.bot_id), revision)
 
     async def forget(self, bot_id: str) -> None:
-        """End what is under way of a bot, and forget what was asked for."""
+        """End what is under way of a bot, and forget what was asked for.
+
+        Raises:
+            NotNow: Another server transcribes it, and does not let go of it.
+        """
+        await self._have_let_go(bot_id)
         await self._rows.delete(bot_id)
         running = self._running.get(bot_id)
         if running is not None:
@@ -227,6 +235,28 @@ class Transcriptions:
             with trio.move_on_after(_GONE_WITHIN_S):
                 await running.over.wait()
             await self._tidy()
+
+    async def give_up_all(self) -> None:
+        """End what is under way here: another server does it."""
+        for running in list(self._running.values()):
+            running.scope.cancel()
+            with trio.move_on_after(_GONE_WITHIN_S):
+                await running.over.wait()
+
+    async def _have_let_go(self, bot_id: str) -> None:
+        """Have another server end what it has under way of a bot."""
+        membership = self._service.supervisor.membership
+        if not membership.shared:
+            return
+        server = await self._rows.done_by(bot_id)
+        if server in (None, membership.number):
+            return
+        await membership.servers.ask(server, FORGET, bot_id)
+        with trio.move_on_after(_ENDED_WITHIN_S):
+            while await self._rows.done_by(bot_id) == server:  # noqa: ASYNC110  nobody tells
+                await trio.sleep(_LOOK_EVERY_S)
+            return
+        raise NotNow(State.COMPLETED, "Its recording is transcribed by another server just now.")
 
     # --- doing --------------------------------------------------------------------------------
 
@@ -236,7 +266,7 @@ class Transcriptions:
         async with trio.open_nursery() as nursery:
             while True:
                 self._news = trio.Event()
-                pause_s = _LOOK_EVERY_S
+                pause_s = _LOOK_FOR_WORK_EVERY_S
                 try:
                     await self._tell_rest()
                     await self._begin(nursery)
@@ -269,7 +299,8 @@ class Transcriptions:
             self._news.set()
 
     async def _transcribe(self, made: TranscriptRevision) -> None:
-        await self._rows.began(made)
+        if not await self._rows.began(made):
+            return  # another server has begun it
         row = await self._service.stores.bots.get(made.bot_id)
         trouble: str | None = None
         try:
@@ -282,7 +313,7 @@ class Transcriptions:
                     command=self._command,
                 )
         except MeetcoreError as error:
-            if isinstance(error, DatabaseUnavailable):
+            if isinstance(error, (DatabaseUnavailable, JournalBusy)):
                 raise
             trouble = f"{error.message} {error.remedy}".strip()[:_LONGEST_REASON]
         except Exception as error:  # noqa: BLE001  it fails, and the others go on

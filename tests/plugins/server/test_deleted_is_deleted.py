@@ -8,7 +8,7 @@ import os
 import pytest
 import trio
 
-from meetcore_server import service
+from meetcore_server import deletions
 
 from .running import http, ordered, serving, until
 from .webhooks.receiver import receiving
@@ -77,7 +77,7 @@ async def test_no_trace_of_a_deleted_bot_is_in_a_byte_of_what_is_kept(tmp_path, 
 async def test_what_cannot_be_deleted_is_said_and_tried_again_and_the_webhook_tells_the_truth(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(service, "_DELETE_AGAIN_AFTER_S", 0.5)
+    monkeypatch.setattr(deletions, "_AGAIN_AFTER_S", 0.5)
     unlink = os.unlink
 
     async with (

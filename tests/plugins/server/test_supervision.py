@@ -57,7 +57,8 @@ KINDS = {**TROUBLES, "away": lambda: DatabaseUnavailable("The database is away."
 
 REACHED_BY = {
     # what a supervision awaits: how a bot comes there
-    "adopt": "order", "catch_up": "order", "launch": "order", "exists": "resume",
+    "hold": "order", "let_go": "order", "adopt": "order", "catch_up": "order",
+    "launch": "order", "exists": "resume",
     "order_of": "resume", "forget": "resume", "_recover": "crash", "recover_bot": "crash",
     "begin": "missing", "end": "missing", "runner": "order",
     "give_up": "lost", "perform": "stop", "tell": "lost",
@@ -282,7 +283,8 @@ WAITS_FOR_ITSELF = {
     "_insist", "_step", "_before", "_end", "_look", "_launch", "_launch_in_time", "_launch_now",
     "_until_its_time", "_accompany", "_adopted", "_say_stop", "_give_up", "accompany",
     "_deciding", "_in_turn", "run", "aclosing", "read", "_begin_if_missing", "_end_as", "events",
-    "_told_more_than_is_kept", "history",
+    "_told_more_than_is_kept", "history", "_hold", "_let_go", "_order_stands", "_read_order",
+    "may_launch", "launches_later",  # with several servers only: test_several_servers
     "items", "take", "tell", "show", "_alone", "stop", "reschedule", "_update", "order_of",
 }  # fmt: skip
 

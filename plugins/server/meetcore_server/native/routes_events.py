@@ -12,9 +12,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from meetcore import Event, to_json
+from meetcore import Event
 from meetcore.gateway import BotRow, Client
 from meetcore.model import event_to_wire
+from meetcore_server.live import LiveBot
 from meetcore_server.native.models import (
     EventPage,
 )
@@ -78,29 +79,33 @@ async def stream_events(
 
 async def _stream(service: BotService, row: BotRow, after: int) -> AsyncGenerator[bytes, None]:
     quiet_s = 0.0
+    live = await service.attend(row)
     while True:
-        live = service.live.get(row.bot_id)
         async with aclosing(service.events(row, after=after)) as events:
             async for event in events:
                 after, quiet_s = event.seq, 0.0
-                text = to_json(event_to_wire(event))
+                text = event.to_json()
                 yield f"id: {event.seq}\nevent: {event.type}\ndata: {text}\n\n".encode()
         if live is None:
             return
-        await _more(service, row, after)
+        live = await _more(service, row, after)
         quiet_s += _LOOK_EVERY_S
         if quiet_s >= _KEEP_ALIVE_S:
             yield b": still here\n\n"
             quiet_s = 0.0
 
 
-async def _more(service: BotService, row: BotRow, after: int) -> None:
-    """Return when there may be something after a number; soon in any case."""
+async def _more(service: BotService, row: BotRow, after: int) -> LiveBot | None:
+    """Return the bot when there may be something after a number; soon in any case.
+
+    None when it is gone: what its log has then is all.
+    """
     with trio.move_on_after(_KEEP_ALIVE_S):
         while (live := service.live.get(row.bot_id)) is not None:
             if live.history.last_seq > after:
-                return
+                return live
             await trio.sleep(_LOOK_EVERY_S)
+    return service.live.get(row.bot_id)
 
 
 HANDLERS: list[Any] = [list_events, stream_events]

@@ -27,6 +27,8 @@ _KEPT_TO_OURSELVES = {
     "last_seq",
     "idempotency_hash",
     "exclusive_hash",
+    "held_by",
+    "launching",
 }
 SHOWN = [column for column in bots.c if column.name not in _KEPT_TO_OURSELVES]
 """The columns that `bot_row` takes."""

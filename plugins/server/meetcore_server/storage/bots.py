@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from meetcore import TERMINAL, EndReason, State
 from meetcore.gateway import (
@@ -32,6 +32,7 @@ from meetcore_server.storage.bot_rows import (
 )
 from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.database import Database
+from meetcore_server.storage.holding import Holder, NotHeld
 from meetcore_server.storage.locking import one_at_a_time
 from meetcore_server.storage.order_json import order_from_json
 from meetcore_server.storage.tables import (
@@ -87,6 +88,7 @@ class BotRows:
 
     database: Database
     now: Callable[[], datetime] = utc_now
+    holder: Holder = field(factory=Holder)
 
     # --- ordering -----------------------------------------------------------------------
 
@@ -106,11 +108,13 @@ class BotRows:
             NoSuchBot: There is no such user.
             AlreadyThere: The order is exclusive, and there is one.
             LimitReached: There are as many as there may be.
+            NotHeld: This server was taken for dead.
         """
         limits = limits or BotLimits()
 
         def insert(c: sa.Connection) -> BotRow:
             one_at_a_time(c, "bots")
+            self.holder.check(c, f"Bot {bot_id}")
             made = _made_before(c, user_id, order)
             if made is not None:
                 return evolve(made, replayed=True)
@@ -126,6 +130,7 @@ class BotRows:
                 "updated_at": now,
                 "last_seq": 0,
                 "idempotency_hash": digest(order.idempotency_key),
+                "held_by": self.holder.number,
             }
             row = bot_row(c.execute(_INSERT, values).one())
             insert_targets(c, bot_id, order.webhooks)
@@ -157,6 +162,7 @@ class BotRows:
             NoSuchBot: There is no such bot.
             NotNow: It is not scheduled any more.
         """
+        about_to_join = sa.select(bots.c.launching).where(bots.c.bot_id == bot_id)
 
         def replace(c: sa.Connection) -> BotRow:
             one_at_a_time(c, "bots")
@@ -165,6 +171,8 @@ class BotRows:
                 raise NoSuchBot(f"There is no bot {bot_id}.")
             if present.state is not State.SCHEDULED:
                 raise NotNow(present.state, f"Bot {bot_id} is {present.state}, not scheduled.")
+            if c.scalar(about_to_join.with_for_update()):
+                raise NotNow(present.state, f"Bot {bot_id} is about to join.")
             values = {**ordered_values(order, facts), "updated_at": self.now()}
             update = sa.update(bots).where(bots.c.bot_id == bot_id).values(values)
             row = bot_row(c.execute(update.returning(*SHOWN)).one())
@@ -172,6 +180,62 @@ class BotRows:
             return row
 
         return await self.database.do(replace)
+
+    # --- who looks after them -------------------------------------------------------------
+
+    async def take(self, bot_id: str) -> bool:
+        """Look after a bot that no other server looks after; return whether that is so."""
+        take = sa.update(bots).where(bots.c.bot_id == bot_id, self.holder.may_take(bots.c.held_by))
+
+        def try_it(c: sa.Connection) -> bool:
+            self.holder.check(c, f"Bot {bot_id}")
+            return c.execute(take.values(held_by=self.holder.number)).rowcount > 0
+
+        return await self.database.do(try_it)
+
+    async def let_go(self, bot_id: str) -> None:
+        """Look after a bot no more: there is nothing left to look after."""
+        mine = sa.update(bots).where(bots.c.bot_id == bot_id, self.holder.is_mine(bots.c.held_by))
+
+        def let_go(c: sa.Connection) -> None:
+            c.execute(mine.values(held_by=None, launching=False))
+
+        await self.database.do(let_go)
+
+    async def held_by(self, bot_id: str) -> int | None:
+        """Return which server looks after a bot, None for none."""
+        query = sa.select(bots.c.held_by).where(bots.c.bot_id == bot_id)
+        return await self.database.do(lambda c: c.scalar(query))
+
+    async def may_launch(self, bot_id: str) -> BotRow:
+        """Note that a bot is about to be launched: its order stands.
+
+        Raises:
+            NotHeld: Another server looks after it.
+        """
+        return await self._launching(bot_id, launching=True)
+
+    async def launches_later(self, bot_id: str) -> BotRow:
+        """Note that a bot is not about to be launched after all; raise `NotHeld`."""
+        return await self._launching(bot_id, launching=False)
+
+    async def _launching(self, bot_id: str, *, launching: bool) -> BotRow:
+        mine = sa.update(bots).where(bots.c.bot_id == bot_id, self.holder.is_mine(bots.c.held_by))
+        change = mine.values(launching=launching).returning(*SHOWN)
+        row = await self.database.do(lambda c: c.execute(change).one_or_none())
+        if row is None:
+            raise NotHeld(f"Bot {bot_id}")
+        return bot_row(row)
+
+    async def newer_than(self, number: int) -> Sequence[BotRow]:
+        """Return the bots ordered after one, by number; up to 100."""
+        query = sa.select(*SHOWN).where(bots.c.number > number).order_by(bots.c.number)
+        return await self.database.do(lambda c: _rows(c, query.limit(_MOST_DUE)))
+
+    async def newest(self) -> int:
+        """Return the number of the newest bot, 0 for none."""
+        query = sa.select(sa.func.max(bots.c.number))
+        return await self.database.do(lambda c: c.scalar(query) or 0)
 
     async def order(self, bot_id: str) -> BotRequest:
         """Return the order a bot was made by; raise `NoSuchBot`."""
@@ -239,8 +303,9 @@ class BotRows:
     ) -> BotRow:
         """Note what the journal says now; None leaves what is there.
 
-        A bot that has ended stays as it ended, `in_call_at` stays the first, and `last_seq` never
-        goes back. With `ended_at` it is settled when its data has to go.
+        A bot that has ended stays as it ended, `in_call_at` stays the first, and an event that
+        is older than the last one noted changes nothing: it does not matter which servers note it,
+        nor how late. With `ended_at` it is settled when its data has to go.
 
         Raises:
             NoSuchBot: There is no such bot.
@@ -253,9 +318,10 @@ class BotRows:
             values: dict[str, Any] = {"updated_at": self.now()}
             if found.in_call_at is None and in_call_at is not None:
                 values["in_call_at"] = in_call_at
-            if last_seq is not None and last_seq > found.last_seq:
+            old = last_seq is not None and last_seq < found.last_seq
+            if last_seq is not None and not old:
                 values["last_seq"] = last_seq
-            if State(found.state) not in TERMINAL:
+            if State(found.state) not in TERMINAL and not old:
                 if state is not None:
                     values["state"] = state.value
                 if reason is not None:
@@ -307,7 +373,7 @@ class BotRows:
         change = (
             sa.update(bots)
             .where(bots.c.bot_id == bot_id, bots.c.deleted_at.is_(None))
-            .values(deleted_at=now, updated_at=now, **NOTHING_LEFT)
+            .values(deleted_at=now, updated_at=now, held_by=None, **NOTHING_LEFT)
         )
         # What was delivered or given up is not to be sent again; what is owed still has its body.
         forget = (

@@ -20,6 +20,7 @@ from meetcore_server.storage import bot_rows, target_rows
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.bot_rows import bot_row
 from meetcore_server.storage.database import Database
+from meetcore_server.storage.holding import Holder, NotHeld
 from meetcore_server.storage.tables import bots, deliveries, endpoints, targets
 from meetcore_server.storage.target_rows import WITH_ENDPOINTS, webhook_target
 
@@ -29,12 +30,21 @@ __all__ = [
     "Cursors",
     "DeliveryResult",
     "DueTarget",
+    "HeldElsewhere",
     "Position",
     "QueuedMessage",
     "Work",
 ]
 
 MOST_QUEUED = 100
+
+
+class HeldElsewhere(Exception):
+    """Another server serves a target; `server` is its number."""
+
+    def __init__(self, server: int) -> None:
+        super().__init__(server)
+        self.server = server
 
 
 @frozen(kw_only=True)
@@ -144,6 +154,7 @@ class Cursors:
 
     database: Database
     now: Callable[[], datetime] = utc_now
+    holder: Holder = field(factory=Holder)
 
     async def owing(self) -> list[DueTarget]:
         """Return every target that may be owed something."""
@@ -186,8 +197,36 @@ class Cursors:
         return await self.database.do(lambda c: [webhook_target(row) for row in c.execute(query)])
 
     async def load(self, target_id: int) -> Work | None:
-        """Return all that is known of a target; None for no such."""
-        return await self.database.do(lambda c: _load(c, target_id))
+        """Return all that is known of a target, which is this server's from then on.
+
+        None for no such target.
+
+        Raises:
+            HeldElsewhere: Another server serves it.
+        """
+
+        def load(c: sa.Connection) -> Work | None:
+            self._take(c, target_id)
+            return _load(c, target_id)
+
+        return await self.database.do(load)
+
+    def _take(self, c: sa.Connection, target_id: int) -> None:
+        """Serve a target from now on; it is free again when it is settled."""
+        if self.holder.number is None:
+            return
+        held = sa.select(targets.c.held_by).where(targets.c.id == target_id)
+        holder = c.scalar(held)
+        if holder == self.holder.number:
+            return
+        self.holder.check(c, "A webhook target")
+        free = sa.and_(targets.c.id == target_id, self.holder.may_take(targets.c.held_by))
+        if not c.execute(
+            sa.update(targets).where(free).values(held_by=self.holder.number)
+        ).rowcount:
+            holder = c.scalar(held)
+            if holder is not None:
+                raise HeldElsewhere(holder)
 
     async def record(
         self, work: Work, attempt: Attempt, position: Position, *, gone: bool = False
@@ -195,10 +234,14 @@ class Cursors:
         """Note an attempt to send a message of an event, and where the target stands now.
 
         With `gone` the target is told nothing more, and its endpoint is switched off.
+
+        Raises:
+            NotHeld: Another server serves it meanwhile. Nothing was noted.
         """
         target_id, now = work.target.id, self.now()
 
         def record(c: sa.Connection) -> None:
+            self._check(c, target_id)
             _note(c, work, attempt, now)
             _move(c, target_id, position)
             if gone:
@@ -218,6 +261,7 @@ class Cursors:
         }
 
         def record(c: sa.Connection) -> None:
+            self._check(c, work.target.id)
             c.execute(change.values(values))
             if gone:
                 _end(c, work.target.id, now)
@@ -228,9 +272,16 @@ class Cursors:
         """Note where a target stands, and whether its bot has nothing more to tell."""
 
         def move(c: sa.Connection) -> None:
+            self._check(c, target_id)
             _move(c, target_id, position, settled=settled)
 
         await self.database.do(move)
+
+    def _check(self, c: sa.Connection, target_id: int) -> None:
+        if self.holder.number is None:
+            return
+        if c.scalar(_HELD_BY, {"this": target_id}) != self.holder.number:
+            raise NotHeld("A webhook target")
 
     async def skip_journal(self, bot_id: str) -> None:
         """Note that a bot's journal is gone: nothing of it is owed to anybody any more."""
@@ -285,6 +336,7 @@ _QUEUED = (
     .order_by(deliveries.c.id)
     .limit(MOST_QUEUED)
 )
+_HELD_BY = sa.select(targets.c.held_by).where(targets.c.id == sa.bindparam("this"))
 _NOTE = sa.insert(deliveries)
 _MOVE = sa.update(targets).where(
     targets.c.id == sa.bindparam("this"), targets.c.cursor <= sa.bindparam("to")
@@ -368,6 +420,8 @@ def _move(
     }
     if settled is not None:
         values["settled"] = settled
+    if settled:
+        values["held_by"] = None
     c.execute(_MOVE, {"this": target_id, "to": position.cursor, **values})
 
 
@@ -375,7 +429,7 @@ def _end(c: sa.Connection, target_id: int, now: datetime) -> None:
     c.execute(
         sa.update(targets)
         .where(targets.c.id == target_id, targets.c.ended_at.is_(None))
-        .values(ended_at=now, settled=True)
+        .values(ended_at=now, settled=True, held_by=None)
     )
     c.execute(
         sa.update(deliveries)

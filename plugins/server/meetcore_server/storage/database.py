@@ -44,7 +44,7 @@ async def open_database(
 
     Args:
         url: `sqlite:///path` or `postgresql://user@host/name`.
-        alone: Whether no other server may hold it meanwhile.
+        alone: Whether no other server may hold it meanwhile; several share a PostgreSQL.
 
     Raises:
         ConfigError: The URL is of no kind we know, or its driver is not installed.
@@ -77,7 +77,7 @@ class Database:
         self.kind: str = place.engine.dialect.name
         self.file = place.file
         self._token = trio.lowlevel.current_trio_token()
-        self._worker = DatabaseWorker(place, self._tell, alone)
+        self._worker = DatabaseWorker(place, self._tell)
         self._thread: threading.Thread | None = None
         self._over = trio.Event()
         self._closed = False

@@ -16,7 +16,7 @@ from meetcore import ConfigError
 from meetcore_server.storage.columns import storable
 from meetcore_server.storage.errors import DatabaseUnavailable
 
-__all__ = ["DEFAULT_DATABASE_URL", "DatabaseLocation", "find_place"]
+__all__ = ["DEFAULT_DATABASE_URL", "DatabaseLocation", "find_place", "shared_by_servers"]
 
 DEFAULT_DATABASE_URL = "sqlite:///meetings/server.db"
 
@@ -30,7 +30,7 @@ _SQLITE = (
 )
 _POSTGRESQL_OPTIONS = (
     f"-c timezone=UTC -c statement_timeout=20000 -c lock_timeout={_BUSY_MS} "
-    "-c idle_in_transaction_session_timeout=60000"
+    "-c idle_in_transaction_session_timeout=5000"  # a server that stands still holds up no other
 )
 _REMEDY = "Give sqlite:///path/to/file.db or postgresql://user@host/name."
 
@@ -97,6 +97,15 @@ def find_place(url: str) -> DatabaseLocation:
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return _postgresql(parsed)
     raise ConfigError(f"There is no database of kind {parsed.drivername!r}.", _REMEDY)
+
+
+def shared_by_servers(url: str) -> bool:
+    """Return whether several servers may share a database: each of them is in one place of many.
+
+    Raises:
+        ConfigError: It is of no kind we know, or its driver is not installed.
+    """
+    return find_place(url).engine.dialect.name == "postgresql"
 
 
 def _to_json(value: Any) -> str:

@@ -1,8 +1,7 @@
-"""One server holds a database and a bots' folder; a second one is told who.
+"""Who holds a database's file and a bots' folder; a second server is told who.
 
-Both are held by locks that end with their holder, SIGKILL included: files by the kernel, PostgreSQL
-by the session. The session is the very connection that writes, so a server that lost it, and found
-another holding the lock when it came back, writes nothing more.
+A SQLite and its folder are held by one server. Servers that share a PostgreSQL hold their folder
+together. Both are the kernel's locks on files, which end with their holder, SIGKILL included.
 """
 
 from __future__ import annotations
@@ -12,21 +11,18 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
-
-import sqlalchemy as sa
+from uuid import uuid4
 
 from meetcore import ConfigError
-from meetcore_server.storage.errors import DatabaseUnavailable
-from meetcore_server.storage.tables import server_secrets
 
-__all__ = ["LOCK_NUMBER", "AlreadyServed", "held_file", "hold_database"]
+__all__ = ["AlreadyServed", "folder_identity", "held_file", "shared_folder"]
 
-LOCK_NUMBER = 6_386_004
-_HOLDER = "holder"
+_IDENTITY = ".identity"
 _REMEDY = "Stop that server first, or give this one a database and a folder of its own."
 
 
@@ -39,20 +35,48 @@ def _oneself() -> dict[str, Any]:
     return {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
 
 
-def _words(what: str, found: bytes | None) -> str:
+def _words(what: str, holder: dict[str, Any]) -> str:
     try:
-        holder = json.loads(found or b"")
         return (
             f"{what} is held by the server with process number {holder['pid']} on "
             f"{holder['host']}, since {holder['since']}."
         )
-    except (ValueError, KeyError, TypeError):
+    except KeyError:
         return f"{what} is held by another server."
+
+
+def _opened(path: Path, what: str) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"{what} cannot be used: {path}: {error.strerror}.") from error
+
+
+def _locked(fd: int, how: int) -> bool:
+    try:
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _note(fd: int, holder: dict[str, Any]) -> None:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, json.dumps(holder).encode(), 0)
+
+
+def _noted(fd: int) -> dict[str, Any]:
+    try:
+        found = json.loads(os.pread(fd, 4096, 0))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager
 def held_file(path: Path, what: str) -> Iterator[None]:
-    """Hold something by a lock on a file.
+    """Hold something alone, by a lock on a file.
 
     Args:
         path: The file; it is made, and stays.
@@ -62,45 +86,54 @@ def held_file(path: Path, what: str) -> Iterator[None]:
         AlreadyServed: Another server holds it.
         ConfigError: The file cannot be made.
     """
+    fd = _opened(path, what)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ConfigError(f"{what} cannot be used: {path}: {error.strerror}.") from error
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyServed(_words(what, os.pread(fd, 4096, 0)), _REMEDY) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, json.dumps(_oneself()).encode(), 0)
+        if not _locked(fd, fcntl.LOCK_EX):
+            raise AlreadyServed(_words(what, _noted(fd)), _REMEDY)
+        _note(fd, _oneself())
         yield
     finally:
         os.close(fd)
 
 
-def hold_database(connection: sa.Connection, shown: str, *, first: bool) -> None:
-    """Take PostgreSQL's lock for as long as the connection lives; in a transaction.
+@contextmanager
+def shared_folder(path: Path, what: str, database: str) -> Iterator[None]:
+    """Hold a folder together with the other servers of the same database.
 
     Args:
-        connection: The one that everything is written over.
-        shown: The database as it may be shown.
-        first: Whether the server begins; otherwise it has lost its connection.
+        path: The file that is locked; it is made, and stays.
+        what: What is held, for people.
+        database: Names the database; servers of another one are kept out.
 
     Raises:
-        AlreadyServed: Another server holds it, at the beginning.
-        DatabaseUnavailable: The same later.
+        AlreadyServed: A server of another database holds it.
+        ConfigError: The file cannot be made.
     """
-    if connection.scalar(sa.select(sa.func.pg_try_advisory_lock(LOCK_NUMBER))):
-        connection.execute(sa.delete(server_secrets).where(server_secrets.c.name == _HOLDER))
-        value = json.dumps(_oneself()).encode()
-        new = sa.insert(server_secrets).values(
-            name=_HOLDER, value=value, created_at=datetime.now(UTC)
-        )
-        connection.execute(new)
-        return
-    query = sa.select(server_secrets.c.value).where(server_secrets.c.name == _HOLDER)
-    words = _words(f"The database {shown}", connection.scalar(query))
-    if first:
-        raise AlreadyServed(words, _REMEDY)
-    raise DatabaseUnavailable(words, "It may also be this server's own session that has not ended.")
+    fd = _opened(path, what)
+    try:
+        if _locked(fd, fcntl.LOCK_EX):
+            _note(fd, {**_oneself(), "database": database})
+            fcntl.flock(fd, fcntl.LOCK_SH)
+        elif not _locked(fd, fcntl.LOCK_SH) or _noted(fd).get("database") != database:
+            raise AlreadyServed(_words(what, _noted(fd)), _REMEDY)
+        yield
+    finally:
+        os.close(fd)
+
+
+def folder_identity(folder: Path) -> str:
+    """Return what names a folder, wherever it is reached from; it lies in the folder.
+
+    Raises:
+        ConfigError: It cannot be read or made.
+    """
+    path = folder / _IDENTITY
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError), NamedTemporaryFile(dir=folder, prefix=_IDENTITY) as made:
+            made.write(uuid4().hex.encode())
+            made.flush()
+            os.link(made.name, path)
+        return path.read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"The folder {folder} cannot be used: {error.strerror}.") from error

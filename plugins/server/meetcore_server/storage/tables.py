@@ -12,7 +12,9 @@ __all__ = [
     "deliveries",
     "endpoints",
     "keys",
+    "server_messages",
     "server_secrets",
+    "servers",
     "targets",
     "transcriptions",
     "users",
@@ -90,6 +92,8 @@ bots = sa.Table(
     sa.Column("last_seq", BigNumber(), nullable=False),
     sa.Column("idempotency_hash", sa.Text()),
     sa.Column("exclusive_hash", sa.Text()),
+    sa.Column("held_by", BigNumber()),
+    sa.Column("launching", sa.Boolean(), nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("user_id", "idempotency_hash"),
     sa.Index(None, "user_id", "number"),
     sa.Index(None, "user_id", "native_hash", "number"),
@@ -103,6 +107,8 @@ bots = sa.Table(
 """What clients choose and we look up by is indexed as a hash: an index takes no long texts.
 
 `key_id` is the key that ordered the bot, or a word of the server's for an operator without a row.
+`held_by` is the server that looks after it, none when there is nothing to look after; `launching`:
+that server is about to launch it, and its order stands.
 """
 
 endpoints = sa.Table(
@@ -135,6 +141,7 @@ targets = sa.Table(
     sa.Column("next_try_at", UtcTime()),
     sa.Column("ended_at", UtcTime()),
     sa.Column("settled", sa.Boolean(), nullable=False),
+    sa.Column("held_by", BigNumber()),
     sa.Index(None, "settled", "ended_at"),
     sqlite_autoincrement=True,
 )
@@ -142,7 +149,8 @@ targets = sa.Table(
 
 Every event up to `cursor` is settled, of the next the first `part` messages too; the message after
 those has been tried `attempts` times. `ended_at`: it is told nothing more. `settled`: the bot has
-ended and nothing of its journal is owed.
+ended and nothing of its journal is owed. `held_by` is the server that serves it, none while nobody
+has to.
 """
 
 deliveries = sa.Table(
@@ -199,6 +207,7 @@ transcriptions = sa.Table(
     sa.Column("ended_at", UtcTime()),
     sa.Column("error", CleanText()),
     sa.Column("told", sa.Boolean(), nullable=False),
+    sa.Column("held_by", BigNumber()),
     sa.UniqueConstraint("bot_id", "revision"),
     sa.Index(None, "state", "id"),
     sa.Index(None, "told", "state"),
@@ -206,7 +215,8 @@ transcriptions = sa.Table(
 )
 """A bot's recording, to be transcribed once more; and what came of it.
 
-`told`: the bot's webhook targets have the outcome in their queue.
+`told`: the bot's webhook targets have the outcome in their queue. `held_by`: the server that does
+it.
 """
 
 server_secrets = sa.Table(
@@ -216,3 +226,30 @@ server_secrets = sa.Table(
     sa.Column("value", sa.LargeBinary(), nullable=False),
     sa.Column("created_at", UtcTime(), nullable=False),
 )
+
+servers = sa.Table(
+    "servers",
+    METADATA,
+    sa.Column("number", BigNumber(), primary_key=True),
+    sa.Column("machine", CleanText(), nullable=False),
+    sa.Column("pid", BigNumber(), nullable=False),
+    sa.Column("store", CleanText(), nullable=False),
+    sa.Column("since", UtcTime(), nullable=False),
+    sa.Column("alive_until", UtcTime(), nullable=False),
+    sqlite_autoincrement=True,
+)
+"""The servers that are alive, as far as anybody knows. A number is given once: who was taken for
+dead and comes back gets another, and what it held under the old one is not its own any more.
+"""
+
+server_messages = sa.Table(
+    "server_messages",
+    METADATA,
+    sa.Column("id", BigNumber(), primary_key=True),
+    sa.Column("server", BigNumber(), nullable=False, index=True),
+    sa.Column("kind", sa.Text(), nullable=False),
+    sa.Column("subject", CleanText(), nullable=False),
+    sa.Column("detail", CleanText(), nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What one server asks of the one that holds a bot or a target; gone when it is done."""

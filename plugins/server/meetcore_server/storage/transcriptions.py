@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from attrs import frozen
+from attrs import field, frozen
 
 from meetcore import State
 from meetcore.gateway import (
@@ -21,6 +21,7 @@ from meetcore.gateway import (
 )
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.database import Database
+from meetcore_server.storage.holding import Holder
 from meetcore_server.storage.locking import one_at_a_time
 from meetcore_server.storage.tables import bots, transcriptions
 from meetcore_server.storage.target_rows import insert_late_target
@@ -28,7 +29,7 @@ from meetcore_server.storage.target_rows import insert_late_target
 __all__ = ["TranscriptionRows"]
 
 _OPEN = (RevisionState.QUEUED.value, RevisionState.RUNNING.value)
-_SHOWN = [column for column in transcriptions.c if column.name not in ("id", "told")]
+_SHOWN = [column for column in transcriptions.c if column.name not in ("id", "told", "held_by")]
 _FIRST = 2
 
 
@@ -38,6 +39,7 @@ class TranscriptionRows:
 
     database: Database
     now: Callable[[], datetime] = utc_now
+    holder: Holder = field(factory=Holder)
 
     async def insert(
         self,
@@ -118,10 +120,17 @@ class TranscriptionRows:
         return await self._many(query)
 
     async def waiting(self, besides: Sequence[str], limit: int) -> list[TranscriptRevision]:
-        """Return those that wait or were begun, the oldest first, of other bots than some."""
+        """Return those that wait or were begun, the oldest first, of other bots than some.
+
+        What another server does is not among them.
+        """
         query = (
             sa.select(*_SHOWN)
-            .where(transcriptions.c.state.in_(_OPEN), transcriptions.c.bot_id.not_in(besides))
+            .where(
+                transcriptions.c.state.in_(_OPEN),
+                transcriptions.c.bot_id.not_in(besides),
+                self.holder.may_take(transcriptions.c.held_by),
+            )
             .order_by(transcriptions.c.id)
             .limit(limit)
         )
@@ -136,14 +145,39 @@ class TranscriptionRows:
         )
         return await self._many(query)
 
-    async def began(self, made: TranscriptRevision) -> None:
-        """Note that one is under way."""
-        await self._change(made, state=RevisionState.RUNNING.value, started_at=self.now())
+    async def began(self, made: TranscriptRevision) -> bool:
+        """Note that one is under way, here; return whether it is this server's to do."""
+        values = {
+            "state": RevisionState.RUNNING.value,
+            "started_at": self.now(),
+            "held_by": self.holder.number,
+        }
+        take = _row_of(made).where(self.holder.may_take(transcriptions.c.held_by)).values(values)
+
+        def began(c: sa.Connection) -> bool:
+            self.holder.check(c, f"The transcription of bot {made.bot_id}")
+            return c.execute(take).rowcount > 0
+
+        return await self.database.do(began)
 
     async def ended(self, made: TranscriptRevision, error: str | None) -> None:
-        """Note what came of one; an error is why it failed."""
+        """Note what came of one; an error is why it failed. Of one of another server: nothing."""
         state = RevisionState.DONE if error is None else RevisionState.FAILED
-        await self._change(made, state=state.value, ended_at=self.now(), error=error)
+        values = {"state": state.value, "ended_at": self.now(), "error": error, "held_by": None}
+        mine = _row_of(made).where(self.holder.is_mine(transcriptions.c.held_by)).values(values)
+        await self.database.do(lambda c: c.execute(mine).rowcount)
+
+    async def let_go(self, made: TranscriptRevision) -> None:
+        """Do one no more: whoever has room begins it again."""
+        mine = _row_of(made).where(self.holder.is_mine(transcriptions.c.held_by))
+        await self.database.do(lambda c: c.execute(mine.values(held_by=None)).rowcount)
+
+    async def done_by(self, bot_id: str) -> int | None:
+        """Return the server that transcribes a bot's recording now, None for none."""
+        query = sa.select(transcriptions.c.held_by).where(
+            transcriptions.c.bot_id == bot_id, transcriptions.c.held_by.is_not(None)
+        )
+        return await self.database.do(lambda c: c.scalar(query.limit(1)))
 
     async def told(self, made: TranscriptRevision) -> None:
         """Note that its outcome is in the queues of the bot's webhook targets."""
@@ -155,13 +189,17 @@ class TranscriptionRows:
         await self.database.do(lambda c: c.execute(mine).rowcount)
 
     async def _change(self, made: TranscriptRevision, **values: Any) -> None:
-        change = sa.update(transcriptions).where(
-            transcriptions.c.bot_id == made.bot_id, transcriptions.c.revision == made.revision
-        )
-        await self.database.do(lambda c: c.execute(change.values(values)).rowcount)
+        change = _row_of(made).values(values)
+        await self.database.do(lambda c: c.execute(change).rowcount)
 
     async def _many(self, query: sa.Select[Any]) -> list[TranscriptRevision]:
         return await self.database.do(lambda c: [_revision(row) for row in c.execute(query)])
+
+
+def _row_of(made: TranscriptRevision) -> sa.Update:
+    return sa.update(transcriptions).where(
+        transcriptions.c.bot_id == made.bot_id, transcriptions.c.revision == made.revision
+    )
 
 
 def _revision(row: sa.Row[Any]) -> TranscriptRevision:

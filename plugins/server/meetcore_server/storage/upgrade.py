@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NEWEST", "alembic_config", "upgrade"]
 
-NEWEST = "0004"
+NEWEST = "0005"
 """The last of the migrations."""
 
 _ONE_AT_A_TIME = threading.Lock()  # Alembic's environment is a module's global

@@ -15,7 +15,6 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from meetcore_server.storage.engine import DatabaseLocation
 from meetcore_server.storage.errors import DatabaseUnavailable
-from meetcore_server.storage.server_lock import hold_database
 from meetcore_server.storage.upgrade import upgrade
 
 __all__ = ["DatabaseWorker", "Operation", "Settled"]
@@ -57,12 +56,10 @@ class DatabaseWorker:
     Args:
         place: The database.
         tell: Called from the thread with what is settled.
-        alone: Whether no other server may hold the database meanwhile.
     """
 
     place: DatabaseLocation
     tell: Callable[[Settled], None]
-    alone: bool = False
     _queue: queue.SimpleQueue[Operation | None] = field(factory=queue.SimpleQueue, init=False)
     _connection: sa.Connection | None = field(default=None, init=False)
     _identity: tuple[int, int] | None = field(default=None, init=False)
@@ -94,24 +91,17 @@ class DatabaseWorker:
             connection = self.place.engine.connect()
             with connection.begin():
                 upgrade(connection, self.place.shown)
-            self._take(connection, first=True)
+            self._take(connection)
         except SQLAlchemyError as error:
             raise self._unavailable(error) from error
 
     def _connect(self) -> sa.Connection:
         connection = self.place.engine.connect()
-        self._take(connection, first=False)
+        self._take(connection)
         return connection
 
-    def _take(self, connection: sa.Connection, *, first: bool) -> None:
-        """Use a connection from now on, with the lock on the database where it has to be held."""
-        if self.alone and connection.dialect.name == "postgresql":
-            try:
-                with connection.begin():
-                    hold_database(connection, self.place.shown, first=first)
-            except BaseException:
-                connection.close()
-                raise
+    def _take(self, connection: sa.Connection) -> None:
+        """Use a connection from now on."""
         self._connection = connection
         self._identity = self.place.identity()
 

@@ -15,7 +15,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import TypeAlias
 
@@ -43,6 +43,7 @@ __all__ = ["DeliveryLoop", "Done", "ReadEvents"]
 ReadEvents: TypeAlias = Callable[[BotRow, int], AsyncGenerator[Event, None]]
 
 _MOST_IN_A_ROW = 100
+_UNSURE_FOR = timedelta(seconds=1)
 _log = logging.getLogger("meetcore.server.webhooks")
 
 
@@ -83,6 +84,7 @@ class DeliveryLoop:
         now: Gives the wall time.
         random: For the pauses.
         tell: Told of each attempt.
+        sure: Whether this server is not taken for dead: what it sent, another would send, too.
     """
 
     cursors: Cursors
@@ -94,6 +96,7 @@ class DeliveryLoop:
     now: Callable[[], datetime]
     random: Random
     tell: Callable[[DeliveryResult], None]
+    sure: Callable[[], bool] = lambda: True
     _position: Position = field(init=False)
     _noted: Position = field(init=False)
     _sent: int = field(default=0, init=False)
@@ -280,6 +283,8 @@ class DeliveryLoop:
     async def _send(self, outgoing: Outgoing) -> SendOutcome:
         if self._sent >= _MOST_IN_A_ROW:
             raise _Enough(self.now())  # others want their turn
+        if not self.sure():
+            raise _Enough(self.now() + _UNSURE_FOR)
         self._sent += 1
         began = trio.current_time()
         outcome = await self.sender.send(self.webhook_format, self.work.target, outgoing)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import trio
@@ -24,10 +24,11 @@ from meetcore.gateway import (
     WebhookTarget,
 )
 from meetcore_server.storage.accounts import utc_now
-from meetcore_server.storage.cursors import Cursors, DeliveryResult, DueTarget
+from meetcore_server.storage.cursors import Cursors, DeliveryResult, DueTarget, HeldElsewhere
 from meetcore_server.storage.database import Database
 from meetcore_server.storage.deliveries import Deliveries
 from meetcore_server.storage.errors import DatabaseUnavailable
+from meetcore_server.storage.holding import Holder, NotHeld
 from meetcore_server.webhooks.attempts import AttemptMaker
 from meetcore_server.webhooks.delivery_loop import DeliveryLoop, Done, ReadEvents
 from meetcore_server.webhooks.fair_queue import FairQueue
@@ -58,6 +59,10 @@ class WebhookDispatcher:
         read_events: Yields the events of a bot after a number, those there are now, from its
             journal; raises `BotGone` after deletion.
         private: Which targets may be private addresses, and plain http.
+        holder: Which server this is.
+        elsewhere: Told of a target that another server serves, by that one's number and the
+            target's: it is asked to serve it.
+        sure: Whether this server is not taken for dead, as far as can be known without asking.
         now: Gives the wall time, aware.
         line: The order of service, for other bounds.
 
@@ -73,15 +78,20 @@ class WebhookDispatcher:
         read_events: ReadEvents,
         *,
         private: PrivateTargets,
+        holder: Holder | None = None,
+        elsewhere: Callable[[int, int], Awaitable[None]] | None = None,
+        sure: Callable[[], bool] = lambda: True,
         now: Callable[[], datetime] = utc_now,
         line: FairQueue | None = None,
     ) -> None:
-        self.cursors = Cursors(database, now)
+        self.cursors = Cursors(database, now, holder or Holder())
         self.deliveries = Deliveries(database, now)
         self.counts: dict[DeliveryResult, int] = dict.fromkeys(DeliveryResult, 0)
         self._formats = formats
         self._read_events = read_events
         self._private = private
+        self._elsewhere = elsewhere
+        self._sure = sure
         self._now = now
         self._random = random.Random()
         self._line = line or FairQueue()
@@ -115,6 +125,15 @@ class WebhookDispatcher:
         self._changes += 1
         self._known.pop(bot_id, None)
         self.wake(bot_id)
+
+    async def serve_soon(self, target_id: int) -> None:
+        """Have a target served that another server was asked to serve."""
+        await self._ask_target(target_id, force=True)
+
+    async def look_for_owing(self) -> None:
+        """Serve what is owed by nobody who lives: other servers died."""
+        while not await self._find_owing():  # noqa: ASYNC110  nobody says when it is back
+            await trio.sleep(_AFTER_TROUBLE_S)
 
     async def endpoint_enabled(self, endpoint_id: str) -> None:
         """Say that an endpoint was switched on again, or its address changed."""
@@ -170,8 +189,7 @@ class WebhookDispatcher:
         """
         backend = PinnedBackend(self._private)
         most = self._line.most
-        while not await self._find_owing():  # noqa: ASYNC110  nobody says when it is back
-            await trio.sleep(_AFTER_TROUBLE_S)
+        await self.look_for_owing()
         async with (
             pinned_client(
                 backend, _CONNECT_WITHIN_S, _STEP_WITHIN_S, max_connections=most
@@ -249,6 +267,10 @@ class WebhookDispatcher:
         try:
             with trio.fail_after(_ROUND_WITHIN_S):
                 done = await self._round(target_id, sender)
+        except HeldElsewhere as held:
+            done = await self._have_served(held.server, target_id)
+        except NotHeld:
+            done = Done(again_at=self._now() + timedelta(seconds=_AFTER_TROUBLE_S))
         except DatabaseUnavailable as error:
             _log.error("webhooks: %s", error)
             done = Done(again_at=self._now() + timedelta(seconds=_AFTER_TROUBLE_S))
@@ -261,6 +283,16 @@ class WebhookDispatcher:
             again_at = trio.current_time() + max(0.0, pause_s)
         self._line.done(target_id, again_at=again_at, slow=done.slow)
         self._news.set()
+
+    async def _have_served(self, server: int, target_id: int) -> Done:
+        """Ask the server that serves a target to do so."""
+        if self._elsewhere is not None:
+            try:
+                await self._elsewhere(server, target_id)
+            except DatabaseUnavailable as error:
+                _log.error("webhooks: %s", error)
+                return Done(again_at=self._now() + timedelta(seconds=_AFTER_TROUBLE_S))
+        return Done()
 
     async def _round(self, target_id: int, sender: AttemptMaker) -> Done:
         work = await self.cursors.load(target_id)
@@ -282,6 +314,7 @@ class WebhookDispatcher:
             now=self._now,
             random=self._random,
             tell=self._count,
+            sure=self._sure,
         )
         done = await loop.go()
         if not done.settled and not work.over:

@@ -19,7 +19,6 @@ from meetcore.gateway import (
     WebhookFormat,
     WebhookTarget,
 )
-from meetcore.model import event_to_wire
 from meetcore_server.storage.accounts import utc_now
 from meetcore_webhook.sender import message_id
 
@@ -46,7 +45,7 @@ class NativeFormat(WebhookFormat):
         event = moment.event
         if not _wanted(event.type, moment.target):
             return ()
-        body = to_json(event_to_wire(event)).encode()
+        body = event.to_json().encode()
         return (Outgoing(kind=event.type, body=body, id=message_id(event.bot_id, event.seq)),)
 
     async def after_deletion(

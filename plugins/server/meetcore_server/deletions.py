@@ -1,0 +1,104 @@
+"""What a bot left is deleted: by one server at a time, and what did not go is tried again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import trio
+
+from meetcore import StorageUnavailable
+from meetcore.gateway import BotRow, NotNow
+from meetcore_server.storage.tombstones import Tombstones
+
+if TYPE_CHECKING:
+    from meetcore_server.service import BotService
+
+__all__ = ["Deletions"]
+
+_LOG = logging.getLogger("meetcore.server")
+_GONE_WITHIN_S = 10.0
+_AGAIN_AFTER_S = 30.0
+_LOOK_EVERY_S = 0.25
+
+
+class Deletions:
+    """Deletes.
+
+    Args:
+        service: The bots.
+    """
+
+    def __init__(self, service: BotService) -> None:
+        self._service = service
+        self._rows = service.stores.bots
+        self._tombstones = Tombstones(self._rows.database)
+        self._in_turn = trio.Lock()
+        self._so_far: dict[str, int] = {}
+
+    async def delete(self, row: BotRow) -> int:
+        """Delete what a bot that has ended left; see `Service.delete_data`."""
+        live = self._service.live.get(row.bot_id)
+        if live is not None:
+            if not live.history.ended:
+                raise NotNow(live.row.state, "The bot has not ended yet.", "Stop it first.")
+            with trio.move_on_after(_GONE_WITHIN_S):
+                await live.ended.wait()
+        async with self._in_turn, self._held(row) as newest:
+            if newest.deleted_at is not None:
+                return 0
+            return await self._delete(newest)
+
+    @asynccontextmanager
+    async def _held(self, row: BotRow) -> AsyncIterator[BotRow]:
+        """Be the one server that looks after a bot which has ended; gives its row as it is now.
+
+        Raises:
+            NotNow: It has not ended, or another server is at it still.
+        """
+        row = await self._rows.get(row.bot_id)
+        mine = False
+        if row.ended:
+            with trio.move_on_after(_GONE_WITHIN_S):
+                while not (mine := await self._rows.take(row.bot_id)):  # noqa: ASYNC110  nobody tells
+                    await trio.sleep(_LOOK_EVERY_S)
+        if not mine:
+            raise NotNow(row.state, "The bot has not ended yet.", "Stop it first.")
+        try:
+            yield await self._rows.get(row.bot_id)
+        finally:
+            with (
+                trio.CancelScope(shield=True, deadline=trio.current_time() + _GONE_WITHIN_S),
+                suppress(StorageUnavailable),  # it is free when this server ends
+            ):
+                await self._rows.let_go(row.bot_id)
+
+    async def _delete(self, row: BotRow) -> int:
+        its = self._service
+        await its.transcriptions.forget(row.bot_id)
+        its.forget_history(row.bot_id)
+        deletion = await its.store.delete(row.bot_id)
+        count = deletion.files + self._so_far.get(row.bot_id, 0)
+        if deletion.stayed:
+            self._so_far[row.bot_id] = count
+            later = its.now() + timedelta(seconds=_AGAIN_AFTER_S)
+            await self._rows.delete_later(row.bot_id, later)
+            raise StorageUnavailable(
+                f"Of the data of bot {row.bot_id} this could not be deleted: {deletion.stayed}.",
+                "It is tried again by itself every 30 s.",
+            )
+        await its.webhooks.after_deletion(row, count)
+        await self._rows.mark_deleted(row.bot_id)
+        self._so_far.pop(row.bot_id, None)
+        try:
+            await self.clean_tombstones()
+        except StorageUnavailable as error:
+            _LOG.warning("bot=%s traces of it are left for now: %s", row.bot_id, error)
+        return count
+
+    async def clean_tombstones(self) -> bool:
+        """Forget what is still known of bots whose data was deleted; return whether all is."""
+        return await self._tombstones.clean()

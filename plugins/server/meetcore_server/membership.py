@@ -1,0 +1,170 @@
+"""This server among those that share its database: alive, or taken for dead.
+
+Where it is the only one that can be (SQLite), it holds everything for as long as it runs, and none
+of this costs anything. Otherwise it says a few times a minute that it lives. Before something is
+done that two must not do (a bot launched, its end written), `hold` makes sure that this server is
+still the one: a process may have stood still for a minute, and not know it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+import trio
+
+from meetcore import MeetcoreError
+from meetcore.gateway import BotRow
+from meetcore.model import brief
+from meetcore_server.storage.errors import DatabaseUnavailable
+from meetcore_server.storage.holding import Holder, NotHeld
+from meetcore_server.storage.servers import LIVES_S, Renewal, Servers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["Membership"]
+
+_LOG = logging.getLogger("meetcore.server")
+_RENEW_EVERY_S = 3.0
+_AGAIN_AFTER_S = 1.0
+_SURE_S = LIVES_S - 3.0
+_LEAVE_WITHIN_S = 5.0
+
+
+class Membership:
+    """Takes part under a number.
+
+    Args:
+        servers: The servers of the database.
+        holder: Where the number is put, for whoever writes rows.
+        store: Names the store with the bots.
+        shared: Whether there can be others.
+
+    Attributes:
+        others: How many others lived when it was asked last.
+    """
+
+    def __init__(self, servers: Servers, holder: Holder, store: str, *, shared: bool) -> None:
+        self.servers = servers
+        self.shared = shared
+        self.others = 0
+        self._holder = holder
+        self._store = store
+        self._sure_until = 0.0
+        self._wanted = trio.Event()
+        self._tried = trio.Event()
+        self._trouble = ""
+
+    @property
+    def number(self) -> int:
+        """The number of this server; 0 while it has none."""
+        return self._holder.number or 0
+
+    @property
+    def sure(self) -> bool:
+        """Whether nobody can have taken this server for dead."""
+        return not self.shared or trio.current_time() < self._sure_until
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[Sequence[BotRow]]:
+        """Take part while the block runs; gives the bots to look after, which nobody else does.
+
+        Raises:
+            AnotherStore: Another server keeps its bots elsewhere.
+            DatabaseUnavailable: The database does not answer.
+        """
+        inherited = await self._enter()
+        try:
+            yield inherited
+        finally:
+            number = self.number
+            with (
+                trio.CancelScope(shield=True, deadline=trio.current_time() + _LEAVE_WITHIN_S),
+                suppress(MeetcoreError),  # then it is taken for dead soon
+            ):
+                await self.servers.leave(number)
+
+    async def _enter(self) -> Sequence[BotRow]:
+        began = trio.current_time()
+        self._holder.number, renewal = await self.servers.enter(self._store)
+        self._take(began, renewal)
+        return renewal.inherited
+
+    def _take(self, began: float, renewal: Renewal) -> None:
+        self._sure_until = began + _SURE_S
+        self.others = renewal.others
+
+    async def hold(self) -> None:
+        """Return when it is sure that what this server holds is still its own.
+
+        Raises:
+            NotHeld: It is not: this server was taken for dead.
+            DatabaseUnavailable: That cannot be known now.
+        """
+        if self.sure:
+            await trio.lowlevel.checkpoint()
+            return
+        number, tried = self.number, self._tried
+        self._wanted.set()
+        await tried.wait()
+        if self.number != number or not number:
+            raise NotHeld("What this server looked after")
+        if not self.sure:
+            raise DatabaseUnavailable(
+                f"Whether this server is taken for dead cannot be known now: {self._trouble}"
+            )
+
+    async def run(
+        self,
+        outlived: Callable[[], Awaitable[None]],
+        inherited: Callable[[Sequence[BotRow]], None],
+    ) -> None:
+        """Say that this server lives, until cancelled. Raises nothing but `Cancelled`.
+
+        Args:
+            outlived: Called when it was taken for dead: what it looked after is not its own now.
+            inherited: Called when others died, with the bots to look after from now on; returns at
+                once.
+        """
+        pause_s = _RENEW_EVERY_S
+        while self.shared:
+            with trio.move_on_after(pause_s):
+                await self._wanted.wait()
+            self._wanted = trio.Event()
+            pause_s, self._trouble = _RENEW_EVERY_S, ""
+            try:
+                await self._renew(outlived, inherited)
+            except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
+                self._trouble = brief(error)
+                _LOG.warning("this server cannot say that it lives: %s", self._trouble)
+                pause_s = _AGAIN_AFTER_S
+            tried, self._tried = self._tried, trio.Event()
+            tried.set()
+        await trio.sleep_forever()
+
+    async def _renew(
+        self,
+        outlived: Callable[[], Awaitable[None]],
+        inherited: Callable[[Sequence[BotRow]], None],
+    ) -> None:
+        began = trio.current_time()
+        if self.number:
+            renewal = await self.servers.renew(self.number)
+            if renewal is not None:
+                self._take(began, renewal)
+                if renewal.died:
+                    count = len(renewal.inherited)
+                    _LOG.warning("%d servers died: %d bots are inherited", renewal.died, count)
+                    inherited(renewal.inherited)
+                return
+            _LOG.warning(
+                "this server was taken for dead: for %g s it stood still or could not reach its "
+                "database. Others look after its bots",
+                LIVES_S,
+            )
+            self._holder.number = None
+            await outlived()
+        inherited(await self._enter())

@@ -1,0 +1,109 @@
+"""A server among others, on a clock of the test's own: sure of what it holds, or it asks."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from meetcore_server.membership import Membership
+from meetcore_server.storage.errors import DatabaseUnavailable
+from meetcore_server.storage.holding import Holder, NotHeld
+from meetcore_server.storage.servers import LIVES_S, Renewal
+
+
+class Told:
+    """The servers of a database that does as it is told."""
+
+    def __init__(self) -> None:
+        self.numbers = 0
+        self.renewed: list[float] = []
+        self.away = False
+        self.dead = False
+        self.left: list[int] = []
+
+    async def enter(self, store: str) -> tuple[int, Renewal]:
+        await trio.lowlevel.checkpoint()
+        self.numbers, self.dead = self.numbers + 1, False
+        return self.numbers, Renewal(1)
+
+    async def renew(self, number: int) -> Renewal | None:
+        await trio.lowlevel.checkpoint()
+        if self.away:
+            raise DatabaseUnavailable("away")
+        self.renewed.append(trio.current_time())
+        return None if self.dead else Renewal(1)
+
+    async def leave(self, number: int) -> None:
+        await trio.lowlevel.checkpoint()
+        self.left.append(number)
+
+
+class Stage:
+    def __init__(self, *, shared: bool = True) -> None:
+        self.servers, self.holder = Told(), Holder()
+        self.membership = Membership(self.servers, self.holder, "store", shared=shared)  # type: ignore[arg-type]
+        self.outlived, self.inherited = 0, []
+
+    async def taken_for_dead(self) -> None:
+        await trio.lowlevel.checkpoint()
+        assert self.holder.number is None
+        self.outlived += 1
+
+    async def run(self) -> None:
+        await self.membership.run(self.taken_for_dead, self.inherited.append)
+
+
+async def test_it_says_that_it_lives_well_before_it_is_taken_for_dead(autojump_clock):
+    stage = Stage()
+    async with stage.membership.held(), trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run)
+        await trio.sleep(60)
+        nursery.cancel_scope.cancel()
+    gaps = [b - a for a, b in zip(stage.servers.renewed, stage.servers.renewed[1:], strict=False)]
+    assert max(gaps) < LIVES_S / 3
+    assert stage.servers.left == [1]
+
+
+async def test_where_it_is_alone_it_asks_nothing(autojump_clock):
+    stage = Stage(shared=False)
+    async with stage.membership.held(), trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run)
+        await trio.sleep(1000)
+        await stage.membership.hold()
+        nursery.cancel_scope.cancel()
+    assert stage.servers.renewed == []
+
+
+async def test_when_the_database_is_away_it_is_not_sure_and_says_so(autojump_clock):
+    stage = Stage()
+    async with stage.membership.held(), trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run)
+        stage.servers.away = True
+        await stage.membership.hold()  # it said that it lives a moment ago
+        await trio.sleep(LIVES_S)
+        assert not stage.membership.sure
+        with pytest.raises(DatabaseUnavailable, match="away"):
+            await stage.membership.hold()
+        stage.servers.away = False
+        await stage.membership.hold()
+        assert stage.membership.sure
+        assert (stage.outlived, stage.inherited) == (0, [])
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_was_taken_for_dead_holds_nothing_and_comes_back_under_a_new_number(
+    autojump_clock,
+):
+    stage = Stage()
+    async with stage.membership.held(), trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run)
+        stage.servers.away = True
+        await trio.sleep(LIVES_S)
+        stage.servers.away, stage.servers.dead = False, True
+        with pytest.raises(NotHeld):
+            await stage.membership.hold()
+        assert (stage.outlived, stage.membership.number) == (1, 2)
+        assert stage.inherited == [()]
+        await stage.membership.hold()
+        nursery.cancel_scope.cancel()
+    assert stage.servers.left == [2]
