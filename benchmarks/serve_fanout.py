@@ -5,8 +5,8 @@ reads it from the bot's socket and sends it to everybody; the latency is from th
 subscriber's reading. Every third round goes beside a stalled subscriber in the same audience and
 another bot whose webhook target never answers. What cannot be done with less runs in the same
 rounds: a loop over blocking sockets that sends each one ready-made frame of the same size, the next
-when all have the last. CPU is that of the server's process, whose share of each event (decoding it,
-encoding it anew) is in it; the bot's process is not. Server, bot, raw loop and subscribers (one
+when all have the last. CPU is that of the server's process, whose share of each event (decoding it)
+is in it; the bot's process is not. Server, bot, raw loop and subscribers (one
 epoll program) share the machine's cores: with two of them the subscribers' reading is in every
 latency and bounds the rate. `--quick` takes few.
 """

@@ -30,6 +30,12 @@ WAIT = "https://meet.google.com/wait-abc"
 DENY = "https://meet.google.com/deny-abc"
 
 
+def plugin_files_of_tests(*others: Path) -> list[Path]:
+    """Return the plugins of every server here: the meetings, and the store where it is another."""
+    rows = os.environ.get("TESTS_STORE") == "rows"
+    return [PLUGIN, *others, *([ROW_STORE] if rows else [])]
+
+
 @asynccontextmanager
 async def serving(
     folder: Path,
@@ -42,9 +48,7 @@ async def serving(
     **options: Any,
 ) -> AsyncIterator[Server]:
     """Serve bots that run in this process unless a launcher is given."""
-    files = [PLUGIN, *plugin_files]
-    if os.environ.get("TESTS_STORE") == "rows":
-        files.append(ROW_STORE)
+    files = plugin_files_of_tests(*plugin_files)
     plugins = meetcore.Plugins(only=["files", "server", *dialects], files=files)
     settings = {"transcriber": "scripted", "out_dir": folder / "bots", **(config or {})}
     if os.environ.get("TESTS_STORE") == "rows":

@@ -8,7 +8,6 @@ import pytest
 import trio
 
 from meetcore.log.folder_store import FolderStore
-from meetcore.log.log_reader import FolderLog
 from meetcore.model.errors import StorageUnavailable
 
 from .running import DENY, SHORT, STAY, WAIT, http, ordered, serving, until
@@ -308,7 +307,8 @@ async def test_a_transcript_that_cannot_be_read_is_an_error_and_no_half_answer(
 
     async with serving(tmp_path) as server, http(server) as client:
         bot = await until(client, (await ordered(client, STAY))["id"], "recording")
-        monkeypatch.setattr(FolderLog, "finalized", away)
+        log = type(server.service.store.log(bot["id"]))
+        monkeypatch.setattr(log, "finalized", away)
         for form in ("json", "srt", "txt"):
             answer = await client.get(f"/v1/bots/{bot['id']}/transcript?format={form}")
             assert answer.status_code == 503

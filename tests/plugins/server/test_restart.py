@@ -20,7 +20,7 @@ from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore.log.who_runs import is_running
 
-from .running import PLUGIN, SHORT, STAY, http, ordered, serving, until
+from .running import PLUGIN, SHORT, STAY, http, ordered, plugin_files_of_tests, serving, until
 
 
 @contextmanager
@@ -166,6 +166,7 @@ async def test_scheduled_bots_are_still_scheduled_and_go_when_their_time_comes(t
 
 
 @pytest.mark.long
+@pytest.mark.folder_store
 async def test_killed_at_any_moment_every_acknowledged_order_comes_to_an_end(tmp_path):
     """Of each age that an order may have when the server is killed."""
     ages_s = (0.0, 0.0, 0.0, 0.05, 0.2, 0.6, 1.0)
@@ -251,7 +252,7 @@ async def test_a_bot_whose_connection_breaks_is_followed_again(tmp_path):
             bot.items = cut
             return bot
 
-    plugins = meetcore.Plugins(only=["files", "server"], files=[PLUGIN])
+    plugins = meetcore.Plugins(only=["files", "server"], files=plugin_files_of_tests())
     async with serving(tmp_path, launcher=Breaking(plugins)) as server, http(server) as client:
         bot = await until(client, (await ordered(client))["id"], "completed")
         assert bot["reason"] == "meeting_ended"

@@ -8,7 +8,6 @@ import shutil
 import sqlite3
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -30,7 +29,7 @@ from meetcore_server.feeds import Feed
 from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.errors import DatabaseUnavailable
 
-from .running import DENY, STAY, http, ordered, say, serving, socket, until
+from .running import DENY, STAY, http, ordered, plugin_files_of_tests, say, serving, socket, until
 
 SHORT_LIMITS = {
     "_FIRST_PAUSE_S": 0.02, "_LONGEST_PAUSE_S": 0.1, "_STEP_WITHIN_S": 1.0,
@@ -380,9 +379,7 @@ async def test_a_launch_that_fails_for_want_of_room_is_tried_again(
                 raise error
             return await super().launch(spec, nursery)
 
-    plugins = meetcore.Plugins(
-        only=["files", "server"], files=[Path(__file__).parents[2] / "scripted_meetings.py"]
-    )
+    plugins = meetcore.Plugins(only=["files", "server"], files=plugin_files_of_tests())
     async with serving(tmp_path, launcher=Full(plugins)) as server, http(server) as client:
         row = await until(client, (await ordered(client, DENY))["id"], "failed")
         assert row["reason"] == "denied"
