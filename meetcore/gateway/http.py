@@ -213,8 +213,9 @@ class Reply:
         json: Anything that `json.dumps` takes; `...` (the default) for none.
         body: Bytes.
         file: A file of this machine or of a bot, sent with `Range` support.
-        stream: Bytes in pieces. What they come from is held open only while they are sent: an
-            async generator is closed also where the client goes away in the middle.
+        stream: Bytes in pieces. The first 32 KiB are made before the status is sent: what raises
+            until then is answered as an error. What they come from is held open only while they are
+            sent: an async generator is closed also where the client goes away in the middle.
         media_type: Of `body`, `file` and `stream`.
         headers: More headers.
     """

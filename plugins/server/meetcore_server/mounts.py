@@ -33,6 +33,7 @@ from meetcore_server.responses import (
     AsgiScope,
     AsgiSend,
     ClientGone,
+    begun,
     read_body,
     send_reply,
 )
@@ -149,7 +150,10 @@ class Mounts:
             if client is not None or not mount.keys:
                 body = await read_body(receive, route.body_bytes or BODY_BYTES)
             with trio.fail_after(ANSWER_WITHIN_S):
-                return await route.handler(evolve(request, params=params, body=body))
+                reply = await route.handler(evolve(request, params=params, body=body))
+                if reply.stream is not None:
+                    reply = evolve(reply, stream=await begun(reply.stream))
+                return reply
         except StorageUnavailable as error:
             return _for_now(mount.refuse(request, error))
         except MeetcoreError as error:

@@ -15,7 +15,7 @@ from collections.abc import (
     Callable,
     Mapping,
 )
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,13 +23,22 @@ import trio
 
 from meetcore.gateway import BodyTooLong, BotFile, Reply, json_bytes
 
-__all__ = ["AsgiReceive", "AsgiScope", "AsgiSend", "read_body", "send_reply", "without_mark"]
+__all__ = [
+    "AsgiReceive",
+    "AsgiScope",
+    "AsgiSend",
+    "begun",
+    "read_body",
+    "send_reply",
+    "without_mark",
+]
 
 AsgiScope: TypeAlias = Mapping[str, Any]
 AsgiReceive: TypeAlias = Callable[[], Awaitable[Any]]
 AsgiSend: TypeAlias = Callable[[Any], Awaitable[None]]
 
 _PIECE_BYTES = 256 * 1024
+_SENT_AT_ONCE_BYTES = 32 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
@@ -117,6 +126,38 @@ async def _closing(parts: AsyncIterable[bytes]) -> AsyncIterator[AsyncIterator[b
         if isinstance(made, AsyncGenerator):
             with trio.CancelScope(shield=True):
                 await made.aclose()
+
+
+async def begun(parts: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    """Return the same bytes in fewer pieces, of which the first was made.
+
+    What cannot be read at all is an error then, and no half answer; and each piece that is sent
+    costs as much as a segment's text.
+    """
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        waiting = bytearray()
+        async with _closing(parts) as made:
+            async for part in made:
+                waiting += part
+                if len(waiting) >= _SENT_AT_ONCE_BYTES:
+                    yield bytes(waiting)
+                    waiting.clear()
+        if waiting:
+            yield bytes(waiting)
+
+    async def begin() -> AsyncGenerator[bytes, None]:
+        async with aclosing(pieces()) as gathered:
+            first = await anext(gathered, b"")
+            yield b""  # to here it is run at once: what is closed from now on closes the rest, too
+            if first:
+                yield first
+            async for piece in gathered:
+                yield piece
+
+    whole = begin()
+    await anext(whole)
+    return whole
 
 
 def _header(value: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import httpx2
 import pytest
 
 import meetcore
@@ -22,6 +23,70 @@ from meetcore.gateway.http import Mount
 def meetcore_register_routes(app):
     app.mount(Mount(name="half", title="Half"))
 """
+
+
+STREAMS = """
+import trio
+import meetcore
+from meetcore import StorageUnavailable
+from meetcore.gateway import ErrorAnswer, ErrorTable, Mount, Reply, Request, Route
+
+closed = []
+
+
+async def pieces(size, *, away):
+    try:
+        yield b"["
+        await trio.lowlevel.checkpoint()
+        yield b"x" * size
+        if away:
+            raise StorageUnavailable("The store is away.")
+        yield b"]"
+    finally:
+        closed.append(size)
+
+
+async def streamed(request: Request) -> Reply:
+    away = "away" in request.args
+    return Reply(stream=pieces(int(request.params["size"]), away=away), media_type="text/plain")
+
+
+async def ended(request: Request) -> Reply:
+    return Reply(json=closed)
+
+
+ANSWERS = {"refused": ErrorAnswer(400)}
+
+
+@meetcore.hookimpl
+def meetcore_register_routes(app):
+    routes = [Route("GET", "/streamed/{size}", streamed), Route("GET", "/ended", ended)]
+    refuse = ErrorTable(ANSWERS, body=lambda text, detail: {"error": text})
+    app.mount(Mount(name="streams", title="Streams", routes=routes, refuse=refuse))
+"""
+
+
+async def test_what_cannot_be_read_is_an_error_and_no_half_answer(tmp_path: Path) -> None:
+    file = tmp_path / "streams.py"
+    file.write_text(STREAMS)
+    plugins = meetcore.Plugins(only=["server"], files=[file])
+    config = meetcore.BotConfig(out_dir=tmp_path / "bots")
+    options = ServeOptions(database=f"sqlite:///{tmp_path}/server.db", port=0)
+    async with (
+        meetcore.open_fleet(config, plugins=plugins, recover_first=False) as fleet,
+        open_server(fleet, options) as server,
+        http(server) as client,
+    ):
+        for size in (10, 100_000):
+            whole = await client.get(f"/streams/streamed/{size}")
+            assert (whole.status_code, whole.text) == (200, "[" + "x" * size + "]")
+        answer = await client.get("/streams/streamed/11?away")
+        assert answer.status_code == 503
+        assert "error" in answer.json()
+        assert answer.headers["retry-after"]
+        with pytest.raises(httpx2.RemoteProtocolError):  # it had begun: a half answer shows
+            await client.get("/streams/streamed/100001?away")
+        assert (await client.get("/streams/ended")).json() == [10, 100_000, 11, 100_001]
 
 
 async def test_the_routes_of_the_how_to_answer(tmp_path: Path) -> None:

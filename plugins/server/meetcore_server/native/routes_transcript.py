@@ -27,6 +27,7 @@ from meetcore_server.native.transcript_models import (
     TranscriptCreate,
     TranscriptOut,
 )
+from meetcore_server.responses import begun
 from meetcore_server.service import BotService
 
 __all__ = ["HANDLERS"]
@@ -71,13 +72,13 @@ async def get_transcript(
     if revision:
         segments = _listed(await service.transcriptions.segments(row, revision))
     else:
-        segments = await _begun(service.live_segments(row, after_seq))
+        segments = service.live_segments(row, after_seq)
     if file_format == "json":
-        return ClosingStream(_gathered(_json(row, segments)), media_type="application/json")
+        return ClosingStream(await begun(_json(row, segments)), media_type="application/json")
     number = f"-{revision}" if revision else ""
     name = f'attachment; filename="{row.bot_id}{number}.{file_format}"'
     return ClosingStream(
-        _gathered(cue_text(segments, file_format)),
+        await begun(cue_text(segments, file_format)),
         media_type=_FORMATS[file_format],
         headers={"content-disposition": name},
     )
@@ -132,36 +133,6 @@ async def list_transcribers(
 async def _listed(segments: list[Segment]) -> AsyncGenerator[Segment, None]:
     for segment in segments:
         yield segment
-
-
-async def _begun(segments: AsyncGenerator[Segment, None]) -> AsyncGenerator[Segment, None]:
-    """Return the same, begun already: what cannot be read at all is an error and no half answer."""
-    try:
-        first = await anext(segments, None)
-    except BaseException:
-        await segments.aclose()
-        raise
-
-    async def whole() -> AsyncGenerator[Segment, None]:
-        async with aclosing(segments):
-            if first is not None:
-                yield first
-            async for segment in segments:
-                yield segment
-
-    return whole()
-
-
-async def _gathered(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Yield the same bytes in fewer pieces: each that is sent costs as much as a segment's text."""
-    waiting = bytearray()
-    async with aclosing(pieces):
-        async for piece in pieces:
-            waiting += piece
-            if len(waiting) >= _SENT_AT_ONCE_BYTES:
-                yield bytes(waiting)
-                waiting.clear()
-    yield bytes(waiting)
 
 
 async def _json(
