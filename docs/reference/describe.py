@@ -50,13 +50,45 @@ def sentence(thing: object) -> str:
 
 
 def _call(name: str, function: object) -> str:
-    parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
-    shown = [
-        {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "") + p.name  # type: ignore[call-overload]
-        for p in parameters
-        if p.name not in ("self", "cls")
-    ]
-    return f"{_use(function)}{name}({', '.join(shown)})"
+    """Return how a function is called: its parameters with their types, and what it returns."""
+    signature = inspect.signature(function)  # type: ignore[arg-type]
+    shown: list[str] = []
+    only_by_name = False
+    for each in signature.parameters.values():
+        if each.name in ("self", "cls"):
+            continue
+        if each.kind is each.KEYWORD_ONLY and not only_by_name:
+            shown.append("*")
+        only_by_name = each.kind in (each.KEYWORD_ONLY, each.VAR_POSITIONAL)
+        mark = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")  # type: ignore[call-overload]
+        default = "" if each.default is each.empty else f" = {_default(each.default)}"
+        shown.append(f"{mark}{each.name}{_typed(': ', each.annotation)}{default}")
+    returned = _typed(" → ", signature.return_annotation)
+    return f"{_use(function)}{name}({', '.join(shown)}){returned}"
+
+
+def _default(value: object) -> str:
+    return value.__name__ if isinstance(value, type) or inspect.isfunction(value) else repr(value)
+
+
+def _typed(before: str, annotation: object) -> str:
+    """Return a type as it is written, in the words of whoever uses it; nothing for none."""
+    if annotation is inspect.Parameter.empty:
+        return ""
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    whole = re.fullmatch(
+        r"(?:AbstractAsyncContextManager|Async(?:Generator|Iterator))\[(.*)\]", text
+    )
+    if whole is not None:
+        text = whole[1].removesuffix(", None")
+    return before + text
+
+
+def _raises(function: object) -> str:
+    """Return what a function raises, as its docstring says it."""
+    said = _section(function, "Raises")
+    words = [f"`{name}`: {why.replace('|', chr(92) + '|')}" for name, why in said.items()]
+    return f" Raises {' '.join(words)}" if words else ""
 
 
 def _use(function: object) -> str:
@@ -81,7 +113,8 @@ def _methods(cls: type) -> Iterator[tuple[str, str]]:
         function = next(iter(get_overloads(function)), function) if callable(function) else None
         if inspect.isfunction(function) and function.__doc__:
             abstract = getattr(member, "__isabstractmethod__", False)
-            yield _call(name, function) + (" *" if abstract else ""), sentence(function)
+            call = _call(name, function).replace("|", "\\|") + (" *" if abstract else "")
+            yield call, sentence(function) + _raises(function)
 
 
 def described(name: str, thing: object) -> list[str]:

@@ -7,7 +7,7 @@ import hmac
 import ipaddress
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -54,6 +54,7 @@ __all__ = ["ServeOptions", "Server", "open_server", "serve"]
 
 _LOG = logging.getLogger("meetcore.server")
 _BACKLOG = 2048
+_STORE_WITHIN_S = 10.0
 HTTP_LIMITS = HttpLimits()
 
 
@@ -353,6 +354,16 @@ async def _start(
     service.metrics.sockets = lambda: port.sockets
     await nursery.start(partial(port.run, listeners))
     _LOG.info("serving at %s", server.url)
+    nursery.start_soon(_say_trouble, fleet)
+
+
+async def _say_trouble(fleet: Fleet) -> None:
+    """Say at once what `/ready` would say later: that nothing can be kept now."""
+    trouble = "it does not answer"
+    with suppress(MeetcoreError, OSError), trio.move_on_after(_STORE_WITHIN_S):
+        trouble = await fleet.store.trouble()
+    if trouble:
+        _LOG.error("the store cannot be used now, orders are refused: %s", trouble)
 
 
 async def serve(

@@ -44,3 +44,15 @@ async def test_what_a_killed_bot_had_told_and_not_carried_is_carried_at_its_reco
         assert kept.last_seq >= live.history.last_seq
         row = (await client.get(f"/v1/bots/{bot_id}")).json()
         assert row["reason"] == "removed"
+
+
+async def test_a_store_that_cannot_be_used_is_said_when_the_server_begins(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setenv("TESTS_STORE", "rows")
+    tmp_path.joinpath("rows.db").mkdir()  # no database can be there
+    async with serving(tmp_path) as server, http(server) as client:
+        with trio.fail_after(90):
+            while "the store cannot be used now" not in caplog.text:  # noqa: ASYNC110
+                await trio.sleep(0.02)
+        assert (await client.get("/ready")).status_code == 503
