@@ -12,6 +12,8 @@ __all__ = ["attributes_of", "described", "description"]
 
 _SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields):$", re.MULTILINE)
 
+_HELD = re.compile(r"(?:AbstractAsyncContextManager|AsyncGenerator|AsyncIterator)\[(.*)\]")
+
 
 def description(thing: object) -> str:
     """Return what a docstring says before its sections."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 import meetcore
+from meetcore.log.folder_store import FolderStore
 from meetcore.model.errors import StorageUnavailable
 from meetcore.model.lifecycle import EndReason
 
@@ -46,13 +48,16 @@ async def test_what_a_killed_bot_had_told_and_not_carried_is_carried_at_its_reco
         assert row["reason"] == "removed"
 
 
+@pytest.mark.folder_store
 async def test_a_store_that_cannot_be_used_is_said_when_the_server_begins(
     tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setenv("TESTS_STORE", "rows")
-    tmp_path.joinpath("rows.db").mkdir()  # no database can be there
-    async with serving(tmp_path) as server, http(server) as client:
+    async def away(self):
+        await trio.lowlevel.checkpoint()
+        return "the bucket is not there"
+
+    monkeypatch.setattr(FolderStore, "trouble", away)
+    async with serving(tmp_path):
         with trio.fail_after(90):
-            while "the store cannot be used now" not in caplog.text:  # noqa: ASYNC110
+            while "refused: the bucket is not there" not in caplog.text:  # noqa: ASYNC110
                 await trio.sleep(0.02)
-        assert (await client.get("/ready")).status_code == 503
