@@ -12,6 +12,7 @@ from attrs import define, evolve, field
 from meetcore import TrackIdentified
 from meetcore_browser.capture import SourceHeard
 from meetcore_browser.guest.joiner import Guest
+from meetcore_meet.caption_lines import CaptionLines
 from meetcore_meet.chat import ChatMerge
 from meetcore_meet.meeting_space import (
     SpaceMessage,
@@ -60,6 +61,7 @@ class MeetVisit:
     people: MeetPeople = field(init=False)
     owners: SlotOwners = field(factory=SlotOwners)
     chats: ChatMerge = field(factory=ChatMerge)
+    lines: CaptionLines = field(factory=CaptionLines)
     _speaking: set[str] = field(factory=set)
     _listed: Any = None
     _twice: bool = False
@@ -129,7 +131,13 @@ class MeetVisit:
         if self.wire_captions:
             return
         self.guest.takes["captions"](data, at_s)
-        if at_s is None or not isinstance(data, list) or not data:
+        if not isinstance(data, list) or not data:
+            return
+        for entry in data:
+            if isinstance(entry, dict):
+                name = clean_name(str(entry.get("name", "")))
+                self.lines.show(name, str(entry.get("key", "")), str(entry.get("text", "")))
+        if at_s is None:
             return
         newest = data[-1].get("name") if isinstance(data[-1], dict) else None
         if newest is not None and (who := self._one_called(clean_name(str(newest)))):
@@ -193,7 +201,9 @@ class MeetVisit:
         entries = [
             {
                 "id": line.device,
-                "key": line.key,
+                "key": self.lines.key_of(
+                    line.device, self.people.name_of(line.device), line.key, line.text
+                ),
                 "name": self.people.name_of(line.device),
                 "text": line.text,
                 "final": line.final,

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetcore import Capability, MeetingLink, NameSource
+from meetcore_meet.caption_lines import CaptionLines
 from meetcore_meet.chat import ChatMerge
 from meetcore_meet.joiner import MeetJoiner
 from meetcore_meet.meeting_space import (
@@ -448,3 +449,14 @@ def test_what_is_told_of_a_track_is_never_another_at_the_same_time(
             assert signal.since_s <= now
             assert told.get((track_id, signal.since_s)) != signal
             told[signal.track_id, signal.since_s] = signal
+
+
+def test_a_line_of_captions_that_the_page_showed_first_goes_on_under_its_key() -> None:
+    lines = CaptionLines()
+    lines.show("Ben", "page-1", "Let us")
+    lines.show("Ada", "page-2", "Good morning.")
+    assert lines.key_of(BEN, "Ben", "5", "let us begin") == "page-1"
+    assert lines.key_of(BEN, "Ben", "5", "let us begin now") == "page-1"
+    assert lines.key_of(BEN, "Ben", "6", "let us begin") == "6", "that is another line"
+    assert lines.key_of(ADA, "Ada", "5", "well then") == "5", "she says something else"
+    assert lines.key_of("spaces/x/devices/3", "Cem", "5", "hello") == "5"
