@@ -36,7 +36,7 @@ def _section(thing: object, title: str) -> dict[str, str]:
     section = doc.partition(f"{title}:\n")[2]
     name = ""
     for line in section.splitlines():
-        if match := re.match(r"    ([\w, ]+): (.*)", line):
+        if match := re.match(r"    (\w[\w, ]*): (.*)", line):
             name = match[1]
             found[name] = match[2]
         elif name and line.startswith("        "):

@@ -142,26 +142,24 @@ class ChildProcessLauncher(Launcher):
 
         One that has its journal and does not listen yet is waited for, 5 s at most.
         """
-        bot = await self.reach(bot_id)
-        if bot is not None:
-            runner = runner_of(bot.workplace)
-            longest_s = runner.max_duration_s if runner is not None else None
-            nursery.start_soon(self._look_after, bot, longest_s)
-        return bot
+        folder = self.store.workplace(bot_id)
+        with trio.move_on_after(CONNECT_TIMEOUT_S):
+            while (runner := runner_of(folder)) is not None:
+                if (bot := await self.reach(bot_id)) is not None:
+                    nursery.start_soon(self._look_after, bot, runner.max_duration_s)
+                    return bot
+                await trio.sleep(RETRY_S)
+        return None
 
     async def reach(self, bot_id: str) -> ChildBot | None:
-        """Return the bot of a process of this machine that somebody else looks after, or None.
-
-        One that has its journal and does not listen yet is waited for, 5 s at most.
-        """
+        """Return the bot of a process of this machine that somebody else looks after, or None."""
         folder = self.store.workplace(bot_id)
         bot = ChildBot(bot_id, folder, None)
-        with trio.move_on_after(CONNECT_TIMEOUT_S):
-            while is_running(folder):
-                with suppress(OSError, trio.TooSlowError):
-                    async with await bot.connect():
-                        return bot
-                await trio.sleep(RETRY_S)
+        if is_running(folder):
+            with suppress(OSError, trio.TooSlowError):
+                async with await bot.connect():
+                    return bot
+        await trio.lowlevel.checkpoint()
         return None
 
     async def _look_after(self, bot: ChildBot, max_duration_s: float | None) -> None:

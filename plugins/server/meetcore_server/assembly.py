@@ -41,7 +41,7 @@ from meetcore_server.storage.holding import Holder
 from meetcore_server.storage.keys import Keys
 from meetcore_server.storage.server_lock import folder_identity, held_file, shared_folder
 from meetcore_server.storage.server_secrets import server_secret
-from meetcore_server.storage.servers import Servers
+from meetcore_server.storage.servers import Servers, Terms
 from meetcore_server.storage.stores import Stores
 from meetcore_server.storage.transcriptions import TranscriptionRows
 from meetcore_server.supervisor import BotSupervisor
@@ -161,7 +161,7 @@ async def open_server(fleet: Fleet, options: ServeOptions) -> AsyncIterator[Serv
         ConfigError: It cannot listen there; or not without a key.
         AlreadyServed: Another server holds the database, or the bots' folder, and it is not a
             PostgreSQL that both share.
-        AnotherStore: Another server of the database keeps its bots elsewhere.
+        ServersDiffer: Another server of the database is set otherwise in what they must be alike.
         DatabaseUnavailable: The database cannot be opened.
     """
     listeners = await _listen(options.host, options.port)
@@ -248,7 +248,11 @@ async def _assemble(
     membership = service.membership = Membership(
         Servers(database),
         holder,
-        await _store_name(fleet),
+        Terms(
+            store=await _store_name(fleet),
+            rehearsal=options.sandbox is not None,
+            private_targets=listed,
+        ),
         shared=shared_by_servers(options.database),
     )
     mounts = Mounts(root=options.root)

@@ -53,6 +53,7 @@ from meetcore.log import head_of
 from meetcore.model import backoff_s, brief, found_in
 from meetcore_server.live import LiveBot
 from meetcore_server.storage.errors import DatabaseUnavailable
+from meetcore_server.storage.holding import NotHeld
 
 if TYPE_CHECKING:
     from meetcore_server.supervisor import BotSupervisor
@@ -74,6 +75,7 @@ _STOP_AT_ONCE_S = 5.0
 _SILENT_S = 30.0
 _LINGER_S = 60.0
 _AGAIN_AFTER_S = 0.5
+_SAY_AGAIN_S = 60.0
 
 
 def beginning(spec: BotSpec, link: MeetingLink) -> Sequence[Event]:
@@ -149,6 +151,7 @@ class Supervision:
         self._told = 0
         self._tries = 0
         self._pauses = 0
+        self._said, self._said_at = "", 0.0
         self._scope = trio.CancelScope()
         self._over = trio.Event()
 
@@ -211,7 +214,7 @@ class Supervision:
     def _note(self, error: BaseException) -> None:
         """Say what is wrong, and count it where there is a bound."""
         detail = brief(error)
-        if self.trouble is None or self.trouble.detail != detail:
+        if self._is_news(error, detail):
             strange = not (_may_pass(error) or isinstance(error, MeetcoreError))
             _LOG.warning(
                 "bot=%s trouble %s, to be tried again: %s",
@@ -232,6 +235,15 @@ class Supervision:
             return
         if self._too_late() or not _may_pass(error):
             self._ending = (EndReason.CRASHED, Evidence("supervision", detail))
+
+    def _is_news(self, error: BaseException, detail: str) -> bool:
+        """Whether it is to be said: what stays, once a minute; nothing of bots that are others'."""
+        now = trio.current_time()
+        known = detail == self._said and now - self._said_at < _SAY_AGAIN_S
+        if known or found_in(error, NotHeld) is not None:
+            return False
+        self._said, self._said_at = detail, now
+        return True
 
     def _fine(self) -> None:
         """What was tried works."""

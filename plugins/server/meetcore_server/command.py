@@ -145,9 +145,8 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
         async with trio.open_nursery() as nursery:
             with trio.CancelScope() as life:
                 fleets: list[Fleet] = []
-                nursery.start_soon(
-                    _obey, signals, life, lambda: [b for f in fleets for b in f.running.values()]
-                )
+                running = None if flags["keep_bots"] else lambda: _running_in(fleets)
+                nursery.start_soon(_obey, signals, life, running)
                 async with (
                     open_fleet(
                         config,
@@ -169,14 +168,20 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
     return 0
 
 
+def _running_in(fleets: list[Fleet]) -> list[RunningBot]:
+    return [bot for fleet in fleets for bot in fleet.running.values()]
+
+
 async def _obey(
-    signals: AsyncIterator[int], life: CancelScope, running: Callable[[], list[RunningBot]]
+    signals: AsyncIterator[int], life: CancelScope, running: Callable[[], list[RunningBot]] | None
 ) -> None:
+    """End when told to; `running` gives the bots that leave with it, None where they go on."""
     async for _ in signals:
         if not life.cancel_called:
-            click.echo("Ending: bots are leaving. Once more to end at once.", err=True)
+            leaving = "Ending: bots are leaving. Once more to end at once."
+            click.echo(leaving if running else "Ending: its bots go on without it.", err=True)
             life.cancel()
-        else:
+        elif running is not None:
             for bot in running():
                 bot.abandon()
 

@@ -124,6 +124,8 @@ def _run(
 
     async def main() -> T:
         async with open_database(place) as opened:
+            kept = config.store.url or f"folder://{config.out_dir.absolute()}"
+            click.echo(f"Database: {opened.shown}\nStore: {kept}", err=True)
             return await work(opened, store)
 
     return trio.run(main)

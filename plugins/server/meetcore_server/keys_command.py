@@ -87,9 +87,10 @@ def create(
     click.echo(key)
     until = f", until {_day(row.expires_at)}" if row.expires_at is not None else ""
     most = f", for {row.max_bots} bots at once" if row.max_bots is not None else ""
-    click.echo(f"A key of {user.email} to {_words(row)}{until}{most}.", err=True)
+    click.echo(f"A key of {user.email} to {_words(row)}{until}{most}, in {_shown(url)}.", err=True)
     click.echo("It is not shown again. Send it as: Authorization: Bearer KEY", err=True)
-    click.echo(f"To make it void: meetcore keys revoke {row.id}", err=True)
+    where = "" if url is None else f"--database {_shown(url)} "
+    click.echo(f"To make it void: meetcore keys {where}revoke {row.id}", err=True)
 
 
 @keys.command("list")
@@ -155,6 +156,13 @@ def _run(url: str | None, work: Callable[[Database], Awaitable[T]]) -> T:
             return await work(database)
 
     return trio.run(main)
+
+
+def _shown(url: str | None) -> str:
+    """Return the database as it may be shown: whose server does not use it, sees it here."""
+    from meetcore_server.storage.engine import DEFAULT_DATABASE_URL, find_place
+
+    return find_place(url or DEFAULT_DATABASE_URL).shown
 
 
 def _words(row: KeyRow) -> str:

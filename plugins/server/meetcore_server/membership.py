@@ -18,9 +18,10 @@ import trio
 from meetcore import MeetcoreError
 from meetcore.gateway import BotRow
 from meetcore.model import brief
+from meetcore_server.complaints import Complaint
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.holding import Holder, NotHeld
-from meetcore_server.storage.servers import LIVES_S, Renewal, Servers
+from meetcore_server.storage.servers import LIVES_S, Renewal, Servers, Terms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,20 +41,21 @@ class Membership:
     Args:
         servers: The servers of the database.
         holder: Where the number is put, for whoever writes rows.
-        store: Names the store with the bots.
+        terms: What all of them are set alike in.
         shared: Whether there can be others.
 
     Attributes:
         others: How many others lived when it was asked last.
     """
 
-    def __init__(self, servers: Servers, holder: Holder, store: str, *, shared: bool) -> None:
+    def __init__(self, servers: Servers, holder: Holder, terms: Terms, *, shared: bool) -> None:
         self.servers = servers
         self.shared = shared
         self.others = 0
         self._holder = holder
-        self._store = store
+        self._terms = terms
         self._sure_until = 0.0
+        self._patient_until = 0.0
         self._wanted = trio.Event()
         self._tried = trio.Event()
         self._trouble = ""
@@ -73,7 +75,7 @@ class Membership:
         """Take part while the block runs; gives the bots to look after, which nobody else does.
 
         Raises:
-            AnotherStore: Another server keeps its bots elsewhere.
+            ServersDiffer: Another server that lives is set otherwise.
             DatabaseUnavailable: The database does not answer.
         """
         inherited = await self._enter()
@@ -89,8 +91,14 @@ class Membership:
 
     async def _enter(self) -> Sequence[BotRow]:
         began = trio.current_time()
-        self._holder.number, renewal = await self.servers.enter(self._store)
+        self._holder.number, renewal = await self.servers.enter(self._terms)
         self._take(began, renewal)
+        if renewal.moved:
+            _LOG.warning(
+                "the bots of this database were in another place until now; what was not moved "
+                "there (`meetcore move`) is not found"
+            )
+        _say_gone(renewal)
         return renewal.inherited
 
     def _take(self, began: float, renewal: Renewal) -> None:
@@ -130,6 +138,7 @@ class Membership:
                 once.
         """
         pause_s = _RENEW_EVERY_S
+        complaint = Complaint(_LOG, "this server cannot say that it lives")
         while self.shared:
             with trio.move_on_after(pause_s):
                 await self._wanted.wait()
@@ -139,8 +148,10 @@ class Membership:
                 await self._renew(outlived, inherited)
             except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
                 self._trouble = brief(error)
-                _LOG.warning("this server cannot say that it lives: %s", self._trouble)
+                complaint.wrong(self._trouble)
                 pause_s = _AGAIN_AFTER_S
+            else:
+                complaint.fine()
             tried, self._tried = self._tried, trio.Event()
             tried.set()
         await trio.sleep_forever()
@@ -152,19 +163,38 @@ class Membership:
     ) -> None:
         began = trio.current_time()
         if self.number:
-            renewal = await self.servers.renew(self.number)
+            # Where this one could not say it, the others could not, either: they get their time.
+            if not self.sure:
+                self._patient_until = began + LIVES_S
+            patient = began < self._patient_until
+            renewal = await self.servers.renew(self.number, patient=patient)
             if renewal is not None:
                 self._take(began, renewal)
-                if renewal.died:
-                    count = len(renewal.inherited)
-                    _LOG.warning("%d servers died: %d bots are inherited", renewal.died, count)
+                if renewal.gone:
+                    _say_gone(renewal)
                     inherited(renewal.inherited)
                 return
             _LOG.warning(
-                "this server was taken for dead: for %g s it stood still or could not reach its "
-                "database. Others look after its bots",
+                "this server (number %d) was taken for dead: for %g s it stood still or could not "
+                "reach its database. Others look after its bots; it goes on as one of them",
+                self.number,
                 LIVES_S,
             )
             self._holder.number = None
             await outlived()
         inherited(await self._enter())
+
+
+def _say_gone(renewal: Renewal) -> None:
+    """Say who is gone, and what was taken over."""
+    ids = ", ".join(row.bot_id for row in renewal.inherited) or "none"
+    for each in renewal.gone:
+        _LOG.log(
+            logging.INFO if each.left else logging.WARNING,
+            "server number %d (process %d on %s) %s. Bots taken over: %s",
+            each.number,
+            each.pid,
+            each.host,
+            "has left" if each.left else "is dead",
+            ids,
+        )

@@ -7,6 +7,7 @@ import logging
 import trio
 
 from meetcore.model import brief
+from meetcore_server.complaints import Complaint
 from meetcore_server.service import BotService
 from meetcore_server.storage.servers import ServerMessage
 from meetcore_server.supervisor import RESCHEDULED, STOP
@@ -28,6 +29,7 @@ async def hear_neighbours(service: BotService) -> None:
     """
     membership = service.supervisor.membership
     newest: int | None = None
+    complaint = Complaint(_LOG, "what other servers ask cannot be known")
     async with trio.open_nursery() as nursery:
         under_way: set[int] = set()
         while True:
@@ -42,7 +44,9 @@ async def hear_neighbours(service: BotService) -> None:
                         nursery.start_soon(_do, service, message, under_way)
                 newest = await _tell_new(service, newest)
             except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
-                _LOG.warning("what other servers ask cannot be known now: %s", brief(error))
+                complaint.wrong(brief(error))
+            else:
+                complaint.fine()
 
 
 async def _tell_new(service: BotService, newest: int | None) -> int | None:

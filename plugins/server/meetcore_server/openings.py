@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import trio
 
 from meetcore import MeetcoreError
+from meetcore_server.complaints import Complaint
 
 __all__ = ["Openings"]
 
@@ -32,6 +33,7 @@ class Openings:
         self._valid = valid
         self._open: dict[str, set[Callable[[], None]]] = {}
         self._changed = trio.Event()
+        self._complaint = Complaint(_LOG, "the keys of what is open cannot be looked up")
 
     def add(self, key_id: str, end: Callable[[], None]) -> Callable[[], None]:
         """Have something ended when a key is void; return what takes it off the list again."""
@@ -78,8 +80,9 @@ class Openings:
             valid = frozenset(await self._valid(asked))
         except MeetcoreError as error:
             # Whether they are void is not known, and other people's meetings hang on it.
-            _LOG.warning("the keys of what is open cannot be looked up: %s", error)
+            self._complaint.wrong(str(error))
             return
+        self._complaint.fine()
         for key_id in asked - valid:
             for end in list(self._open.get(key_id, ())):
                 end()

@@ -78,6 +78,7 @@ __all__ = ["BotService"]
 
 _HISTORIES_KEPT = 32
 _FORGET_WITHIN_S = 35.0
+_KEPT_ELSEWHERE = "Was it kept in another place: another --out, another [store] url?"
 _NOT_THERE_YET = (State.SCHEDULED, State.REQUESTED)
 _LOG = logging.getLogger("meetcore.server")
 
@@ -233,6 +234,7 @@ class BotService(AccountKeeper, TranscriptReader):
 
     async def inherit(self, rows: Sequence[BotRow]) -> None:
         """Look after bots, and serve webhooks, that a server looked after which is dead."""
+        self.transcriptions.look()
         await self.supervisor.resume(rows)
         await self.webhooks.look_for_owing()
 
@@ -373,8 +375,10 @@ class BotService(AccountKeeper, TranscriptReader):
     async def _log_of(self, row: BotRow) -> BotLog:
         live = self.live.get(row.bot_id)
         log = live.log if live is not None else self.store.log(row.bot_id)
-        if row.deleted_at is not None or not await log.exists():
+        if row.deleted_at is not None:
             raise BotGone(f"The data of bot {row.bot_id} was deleted.")
+        if not await log.exists():
+            raise BotGone(f"The store has nothing of bot {row.bot_id}.", _KEPT_ELSEWHERE)
         return log
 
     async def history(self, row: BotRow) -> BotHistory:
@@ -382,11 +386,11 @@ class BotService(AccountKeeper, TranscriptReader):
         live = self.live.get(row.bot_id)
         if live is not None:
             return live.history
-        known = self._stories.pop(row.bot_id, None)
         log = await self._log_of(row)
-        history = known or await log.history()
+        history = self._stories.get(row.bot_id) or await log.history()
         if not history.ended:  # it is being ordered: who asks when it has ended would get this
             return history
+        self._stories.pop(row.bot_id, None)
         self._stories[row.bot_id] = history
         while len(self._stories) > _HISTORIES_KEPT:
             del self._stories[next(iter(self._stories))]
@@ -467,8 +471,7 @@ class BotService(AccountKeeper, TranscriptReader):
 
     async def media(self, row: BotRow) -> MediaStore:
         """Return a bot's files."""
-        if row.deleted_at is not None or not await self.store.log(row.bot_id).exists():
-            raise BotGone(f"The data of bot {row.bot_id} was deleted.")
+        await self._log_of(row)
         return self.store.media(row.bot_id)
 
     def media_url(

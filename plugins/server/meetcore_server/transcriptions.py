@@ -236,6 +236,10 @@ class Transcriptions:
                 await running.over.wait()
             await self._tidy()
 
+    def look(self) -> None:
+        """Look for work now: a server died, and may have had some."""
+        self._news.set()
+
     async def give_up_all(self) -> None:
         """End what is under way here: another server does it."""
         for running in list(self._running.values()):

@@ -111,5 +111,6 @@ def test_the_commands_say_it_and_mend_it(tmp_path: Path) -> None:
     assert mended.exit_code == 0, mended.output
     assert "mended" in mended.output
     again = CliRunner().invoke(main, ["check", *database, *settings])
-    assert (again.exit_code, again.output) == (0, "The database and the store say the same.\n")
+    assert (again.exit_code, again.stdout) == (0, "The database and the store say the same.\n")
+    assert f"Store: folder://{tmp_path}" in again.stderr
     assert trio.run(row_of, row.bot_id).native_id == row.native_id

@@ -58,7 +58,7 @@ def test_a_key_for_somebody_new_with_scopes_and_an_end(sqlite_url: str) -> None:
 
 def test_a_revoked_key_is_void_and_said_to_be(sqlite_url: str) -> None:
     made = run(sqlite_url, "create")
-    (key_id,) = re.findall(r"keys revoke (\S+)", made.stderr)
+    (key_id,) = re.findall(r"keys --database \S+ revoke (\S+)", made.stderr)
     assert "is void" in run(sqlite_url, "revoke", key_id[:8]).output
     assert on_trio(sqlite_url, made.stdout.strip()) is None
     assert "was void already" in run(sqlite_url, "revoke", key_id).output
@@ -77,7 +77,7 @@ def test_an_id_of_none_or_of_several_is_refused(sqlite_url: str) -> None:
 
 def test_a_key_with_a_limit_of_its_own_is_listed_with_it(sqlite_url: str) -> None:
     made = run(sqlite_url, "create", "--max-bots", "37", "--label", "crm")
-    assert "read, write, for 37 bots at once." in made.stderr
+    assert "read, write, for 37 bots at once, in sqlite:///" in made.stderr
     plain = run(sqlite_url, "create", "--label", "ops")
     assert "at once" not in plain.stderr
     head, limited, unlimited = run(sqlite_url, "list").output.splitlines()

@@ -8,7 +8,7 @@ import trio
 from meetcore_server.membership import Membership
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.holding import Holder, NotHeld
-from meetcore_server.storage.servers import LIVES_S, Renewal
+from meetcore_server.storage.servers import LIVES_S, Renewal, Terms
 
 
 class Told:
@@ -17,20 +17,22 @@ class Told:
     def __init__(self) -> None:
         self.numbers = 0
         self.renewed: list[float] = []
+        self.patient: list[bool] = []
         self.away = False
         self.dead = False
         self.left: list[int] = []
 
-    async def enter(self, store: str) -> tuple[int, Renewal]:
+    async def enter(self, terms: Terms) -> tuple[int, Renewal]:
         await trio.lowlevel.checkpoint()
         self.numbers, self.dead = self.numbers + 1, False
         return self.numbers, Renewal(1)
 
-    async def renew(self, number: int) -> Renewal | None:
+    async def renew(self, number: int, *, patient: bool) -> Renewal | None:
         await trio.lowlevel.checkpoint()
         if self.away:
             raise DatabaseUnavailable("away")
         self.renewed.append(trio.current_time())
+        self.patient.append(patient)
         return None if self.dead else Renewal(1)
 
     async def leave(self, number: int) -> None:
@@ -41,7 +43,7 @@ class Told:
 class Stage:
     def __init__(self, *, shared: bool = True) -> None:
         self.servers, self.holder = Told(), Holder()
-        self.membership = Membership(self.servers, self.holder, "store", shared=shared)  # type: ignore[arg-type]
+        self.membership = Membership(self.servers, self.holder, Terms(store="s"), shared=shared)  # type: ignore[arg-type]
         self.outlived, self.inherited = 0, []
 
     async def taken_for_dead(self) -> None:
@@ -88,6 +90,9 @@ async def test_when_the_database_is_away_it_is_not_sure_and_says_so(autojump_clo
         await stage.membership.hold()
         assert stage.membership.sure
         assert (stage.outlived, stage.inherited) == (0, [])
+        await trio.sleep(2 * LIVES_S)  # so long the others have to say that they live, too
+        assert stage.servers.patient[0]
+        assert not stage.servers.patient[-1]
         nursery.cancel_scope.cancel()
 
 

@@ -297,6 +297,28 @@ async def test_an_order_that_cannot_be_is_refused_with_what_is_wrong(tmp_path, b
         assert (await client.get("/v1/bots")).json()["bots"] == []
 
 
+async def test_a_bot_that_has_ended_is_read_once_however_many_ask(tmp_path, monkeypatch):
+    read: list[str] = []
+    async with serving(tmp_path) as server, http(server) as client:
+        bot_id = (await until(client, (await ordered(client))["id"], "completed"))["id"]
+        while (live := server.service.live.get(bot_id)) is not None:
+            await live.ended.wait()
+        log = type(server.service.store.log(bot_id))
+        whole = log.history
+
+        async def history(self):
+            read.append(self.bot_id)
+            return await whole(self)
+
+        monkeypatch.setattr(log, "history", history)
+        server.service.forget_history(bot_id)
+        await client.get(f"/v1/bots/{bot_id}")
+        async with trio.open_nursery() as nursery:
+            for _ in range(8):
+                nursery.start_soon(client.get, f"/v1/bots/{bot_id}")
+        assert len(read) == 1
+
+
 async def test_a_transcript_that_cannot_be_read_is_an_error_and_no_half_answer(
     tmp_path, monkeypatch
 ):

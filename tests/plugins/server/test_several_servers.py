@@ -25,7 +25,7 @@ from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import TERMINAL
 from meetcore_server.membership import Membership
 from meetcore_server.storage.server_lock import AlreadyServed
-from meetcore_server.storage.servers import AnotherStore
+from meetcore_server.storage.servers import ServersDiffer
 
 from .running import PLUGIN, SHORT, STAY, http, ordered, said, say, serving, socket, until
 from .webhooks.receiver import Receiver, receiving
@@ -182,6 +182,23 @@ async def test_a_scheduled_bot_is_given_another_order_and_called_off_by_either(t
         bot = await ordered(client, SHORT, join_at=IN_FUTURE)
         await beside.post(f"/v1/bots/{bot['id']}/stop")
         assert (await settled(client, bot["id"]))["reason"] == "stop_requested"
+
+
+async def test_a_bot_whose_time_comes_while_the_database_is_away_joins_when_it_is_back(
+    tmp_path, postgres
+):
+    url = postgres.new_database_with_tables()
+    async with one_of_them(tmp_path, url) as (server, client):
+        soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+        bot = await ordered(client, SHORT, join_at=soon)
+        await trio.to_thread.run_sync(postgres.stop)
+        try:
+            with trio.fail_after(90):
+                while not server.service.supervisor.troubles:  # noqa: ASYNC110
+                    await trio.sleep(0.02)
+        finally:
+            await trio.to_thread.run_sync(postgres.start)
+        assert (await settled(client, bot["id"]))["reason"] == "meeting_ended"
 
 
 async def test_limits_and_idempotency_hold_across_both(tmp_path, postgres):
@@ -435,7 +452,7 @@ async def test_bots_in_its_own_process_go_on_when_a_server_is_taken_for_dead(
 async def test_servers_that_do_not_share_their_bots_are_told_apart(tmp_path, postgres):
     url = postgres.new_database_with_tables()
     async with one_of_them(tmp_path, url):
-        with pytest.RaisesGroup(AnotherStore, flatten_subgroups=True, allow_unwrapped=True):
+        with pytest.RaisesGroup(ServersDiffer, flatten_subgroups=True, allow_unwrapped=True):
             async with one_of_them(tmp_path / "elsewhere", url):
                 pass
         elsewhere = postgres.new_database_with_tables()

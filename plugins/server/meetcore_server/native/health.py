@@ -101,7 +101,7 @@ async def metrics(
     bots = service.live.all()
     states = Counter(live.row.state for live in bots)
     lines = [
-        "# HELP meetcore_bots Bots that have not ended, by state.",
+        "# HELP meetcore_bots Bots this server looks after that have not ended, by state.",
         "# TYPE meetcore_bots gauge",
         *(
             f'meetcore_bots{{state="{state.value}"}} {states.get(state, 0)}'
@@ -112,6 +112,11 @@ async def metrics(
             "meetcore_bots_unresponsive",
             "Bots whose process answers nothing now.",
             sum(getattr(live.running, "unresponsive_since", None) is not None for live in bots),
+        ),
+        *_gauge(
+            "meetcore_servers",
+            "Servers of this database that live, this one too.",
+            service.membership.others + 1,
         ),
         *_gauge("meetcore_sockets", "WebSockets that are open.", metrics.sockets()),
         *_gauge("meetcore_uptime_seconds", "Since the start.", time.monotonic() - metrics.began),

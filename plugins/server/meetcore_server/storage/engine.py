@@ -158,5 +158,8 @@ def _postgresql(url: URL) -> DatabaseLocation:
             "PostgreSQL needs the library psycopg, which is not installed.",
             "pip install 'meetcore-server[postgresql]'",
         ) from error
-    shown = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
+    place = {name: url.query[name] for name in ("host", "port") if name in url.query}
+    shown = URL.create(
+        "postgresql", url.username, None, url.host, url.port, url.database, query=place
+    )
     return DatabaseLocation(engine, shown.render_as_string())

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from attrs import field, frozen
@@ -23,19 +24,66 @@ from meetcore.gateway import BotRow
 from meetcore_server.storage.bot_rows import SHOWN, UNFINISHED, bot_row
 from meetcore_server.storage.database import Database
 from meetcore_server.storage.locking import one_at_a_time
-from meetcore_server.storage.tables import bots, server_messages, servers, targets, transcriptions
+from meetcore_server.storage.tables import (
+    bots,
+    server_messages,
+    server_secrets,
+    servers,
+    targets,
+    transcriptions,
+)
 
-__all__ = ["LIVES_S", "AnotherStore", "Renewal", "ServerMessage", "Servers"]
+__all__ = ["LIVES_S", "Gone", "Renewal", "ServerMessage", "Servers", "ServersDiffer", "Terms"]
 
 LIVES_S = 15.0
 """Who has not said for so long that it lives is taken for dead."""
 
 _MOST_MESSAGES = 200
+_LEFT = datetime(2000, 1, 1, tzinfo=UTC)
+_PLACE = "place of the bots"
 _ALIVE = sa.select(servers.c.number)
 
 
-class AnotherStore(ConfigError):
-    """A server of the same database keeps its bots elsewhere."""
+class ServersDiffer(ConfigError):
+    """A server of the same database is set otherwise, in what all of them must be alike."""
+
+
+@frozen(kw_only=True)
+class Terms:
+    """What all servers of a database must be set alike in: each may inherit from each.
+
+    Attributes:
+        store: Names the place of the bots.
+        rehearsal: Whether links lead to rehearsals.
+        private_targets: Where webhooks and sockets may go that is not public.
+    """
+
+    store: str
+    rehearsal: bool = False
+    private_targets: tuple[str, ...] = ()
+
+    def written(self) -> dict[str, Any]:
+        """Return it as it is kept, by the names that people know."""
+        targets = ["*"] if self.rehearsal else sorted(set(self.private_targets))
+        return {
+            "the place of the bots (--out, [store] url)": self.store,
+            "--rehearsal": self.rehearsal,
+            "private_targets": targets,
+        }
+
+
+@frozen
+class Gone:
+    """A server that was struck off.
+
+    Attributes:
+        left: Whether it said so itself.
+    """
+
+    number: int
+    host: str
+    pid: int
+    left: bool
 
 
 @frozen
@@ -45,12 +93,14 @@ class Renewal:
     Attributes:
         others: How many others live.
         inherited: The bots it looks after from now on, which nobody alive did, by number.
-        died: How many servers were struck off.
+        gone: Who was struck off.
+        moved: Whether the bots were in another place when a server began the last time.
     """
 
     others: int
     inherited: Sequence[BotRow] = ()
-    died: int = 0
+    gone: Sequence[Gone] = ()
+    moved: bool = False
 
 
 @frozen(kw_only=True)
@@ -97,43 +147,46 @@ class Servers:
 
     database: Database
 
-    async def enter(self, store: str) -> tuple[int, Renewal]:
+    async def enter(self, terms: Terms) -> tuple[int, Renewal]:
         """Take part under a new number; take over what nobody alive holds.
 
-        Args:
-            store: What names the store with the bots: all servers have the same.
-
         Raises:
-            AnotherStore: Another server that lives has another store.
+            ServersDiffer: Another server that lives is set otherwise.
         """
+        written = terms.written()
 
         def enter(c: sa.Connection) -> tuple[int, Renewal]:
             one_at_a_time(c, "servers")
             now = _now(c)
-            died = _strike_off(c, now)
-            for other in c.execute(sa.select(servers.c.store, servers.c.pid, servers.c.machine)):
-                if other.store != store:
-                    raise AnotherStore(
-                        f"The server with process number {other.pid} on "
-                        f"{other.machine.partition(' ')[0]} shares this database, and keeps its "
-                        "bots in another place.",
-                        "Give both servers the same [store] url, or the same --out.",
+            gone = _strike_off(c, now)
+            for other in c.execute(sa.select(servers.c.terms, servers.c.pid, servers.c.machine)):
+                unlike = [name for name in written if other.terms.get(name) != written[name]]
+                if unlike:
+                    raise ServersDiffer(
+                        f"The server with process number {other.pid} on {_host(other.machine)} "
+                        f"shares this database, and is set otherwise: {'; '.join(unlike)}.",
+                        "Servers of one database inherit from each other: set them alike.",
                     )
+            moved = _remember_place(c, terms.store, now)
             values = {
                 "machine": this_machine(),
                 "pid": os.getpid(),
-                "store": store,
+                "terms": written,
                 "since": now,
                 "alive_until": now + timedelta(seconds=LIVES_S),
             }
             new = sa.insert(servers).values(values).returning(servers.c.number)
             number = int(c.execute(new).scalar_one())
-            return number, Renewal(_others(c, number), _inherit(c, number), died)
+            return number, Renewal(_others(c, number), _inherit(c, number), gone, moved)
 
         return await self.database.do(enter)
 
-    async def renew(self, number: int) -> Renewal | None:
+    async def renew(self, number: int, *, patient: bool = False) -> Renewal | None:
         """Say that a server lives; take over what dead ones held.
+
+        Args:
+            number: The server.
+            patient: Whether who is only late is spared this time: the database was away.
 
         Returns:
             What it learns; None where it was taken for dead, and holds nothing any more.
@@ -145,8 +198,8 @@ class Servers:
             mine = sa.update(servers).where(servers.c.number == number)
             if not c.execute(mine.values(alive_until=later)).rowcount:
                 return None
-            died = _strike_off(c, now, besides=number)
-            return Renewal(_others(c, number), _inherit(c, number) if died else (), died)
+            gone = _strike_off(c, now, besides=number, patient=patient)
+            return Renewal(_others(c, number), _inherit(c, number) if gone else (), gone)
 
         return await self.database.do(renew)
 
@@ -155,7 +208,7 @@ class Servers:
         mine = sa.update(servers).where(servers.c.number == number)
 
         def leave(c: sa.Connection) -> None:
-            c.execute(mine.values(alive_until=_now(c) - timedelta(seconds=1)))
+            c.execute(mine.values(alive_until=_LEFT))
 
         await self.database.do(leave)
 
@@ -221,18 +274,45 @@ def _others(c: sa.Connection, number: int) -> int:
     return c.scalar(query) or 0
 
 
-def _strike_off(c: sa.Connection, now: datetime, besides: int | None = None) -> int:
-    """Strike off who is dead, as far as can be known; return how many.
+def _strike_off(
+    c: sa.Connection, now: datetime, besides: int | None = None, *, patient: bool = False
+) -> Sequence[Gone]:
+    """Strike off who is dead, as far as can be known, or has left; return them.
 
     Of a SQLite nobody but its one server writes: whoever else is in the list is gone.
     """
-    if c.dialect.name == "sqlite":
-        dead = [servers.c.number != besides] if besides is not None else []
-        return c.execute(sa.delete(servers).where(*dead)).rowcount
-    known = c.execute(sa.select(servers.c.number, servers.c.machine, servers.c.pid)).all()
-    gone = [each.number for each in known if _is_gone(each.machine, each.pid)]
-    late = servers.c.alive_until < now
-    return c.execute(sa.delete(servers).where(sa.or_(late, servers.c.number.in_(gone)))).rowcount
+    gone: list[Gone] = []
+    for each in c.execute(sa.select(servers)):
+        left = each.alive_until == _LEFT
+        late = each.alive_until < now and not patient
+        alone = c.dialect.name == "sqlite"
+        if each.number == besides:
+            continue
+        if left or late or alone or _is_gone(each.machine, each.pid):
+            # Who says at this very moment that it lives is not struck off.
+            unheard = servers.c.alive_until == each.alive_until
+            strike = sa.delete(servers).where(servers.c.number == each.number, unheard)
+            if c.execute(strike).rowcount:
+                gone.append(Gone(each.number, _host(each.machine), each.pid, left))
+    return gone
+
+
+def _remember_place(c: sa.Connection, place: str, now: datetime) -> bool:
+    """Note where the bots are; return whether they were elsewhere the last time."""
+    mine = server_secrets.c.name == _PLACE
+    known = c.scalar(sa.select(server_secrets.c.value).where(mine))
+    value = place.encode()
+    if known is None:
+        new = {"name": _PLACE, "value": value, "created_at": now}
+        c.execute(sa.insert(server_secrets).values(new))
+    elif bytes(known) != value:
+        c.execute(sa.update(server_secrets).where(mine).values(value=value))
+        return True
+    return False
+
+
+def _host(machine: str) -> str:
+    return machine.partition(" ")[0]
 
 
 def _inherit(c: sa.Connection, number: int) -> Sequence[BotRow]:

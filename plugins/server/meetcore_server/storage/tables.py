@@ -233,13 +233,14 @@ servers = sa.Table(
     sa.Column("number", BigNumber(), primary_key=True),
     sa.Column("machine", CleanText(), nullable=False),
     sa.Column("pid", BigNumber(), nullable=False),
-    sa.Column("store", CleanText(), nullable=False),
+    sa.Column("terms", sa.JSON(), nullable=False),
     sa.Column("since", UtcTime(), nullable=False),
     sa.Column("alive_until", UtcTime(), nullable=False),
     sqlite_autoincrement=True,
 )
 """The servers that are alive, as far as anybody knows. A number is given once: who was taken for
 dead and comes back gets another, and what it held under the old one is not its own any more.
+`terms`: what all servers of a database must be set alike in. `alive_until` long past: it left.
 """
 
 server_messages = sa.Table(

@@ -26,11 +26,13 @@ from meetcore_server.storage.cursors import (
 )
 from meetcore_server.storage.database import Database, open_database
 from meetcore_server.storage.holding import Holder, NotHeld
-from meetcore_server.storage.servers import AnotherStore, Servers
+from meetcore_server.storage.servers import Servers, ServersDiffer, Terms
 from meetcore_server.storage.tables import servers, targets
 from meetcore_server.storage.transcriptions import TranscriptionRows
 
 from .orders_of_tests import LINK, facts, insert
+
+TERMS = Terms(store="store")
 
 
 @asynccontextmanager
@@ -38,8 +40,8 @@ async def two(url: str) -> AsyncIterator[tuple[Database, tuple[Holder, Holder]]]
     """Open a database in which two servers live."""
     async with open_database(url) as database:
         its = Servers(database)
-        first, _ = await its.enter("store")
-        second, seen = await its.enter("store")
+        first, _ = await its.enter(TERMS)
+        second, seen = await its.enter(TERMS)
         if database.kind == "sqlite":
             assert seen.others == 0  # of a SQLite there is one: whoever comes is alone
         else:
@@ -72,13 +74,14 @@ async def test_who_says_nothing_for_a_while_is_struck_off_and_another_inherits(s
         assert (await its.renew(other.number)).inherited == ()
         await let_die(database, one.number)
         renewal = await its.renew(other.number)
-        assert (renewal.others, renewal.died) == (0, 1)
+        assert (renewal.others, [each.number for each in renewal.gone]) == (0, [one.number])
+        assert not renewal.gone[0].left
         inherited = [row.bot_id for row in renewal.inherited]
         assert inherited == [waiting.bot_id, running.bot_id]
         assert await rows.held_by(running.bot_id) == other.number
         assert await rows.held_by(ended.bot_id) is None  # nothing is left to look after
         assert await its.renew(one.number) is None
-        again, seen = await its.enter("store")
+        again, seen = await its.enter(TERMS)
         assert again > other.number
         assert (seen.others, list(seen.inherited)) == (1, [])
 
@@ -136,7 +139,7 @@ async def test_a_process_that_is_known_to_be_gone_need_not_be_waited_for(shared_
     async with two(shared_url) as (database, (one, other)):
         dead = sa.update(servers).where(servers.c.number == one.number)
         await database.do(lambda c: c.execute(dead.values(pid=int(done.stdout))).rowcount)
-        assert (await Servers(database).renew(other.number)).died == 1
+        assert len((await Servers(database).renew(other.number)).gone) == 1
 
 
 async def test_of_another_machine_no_process_is_known_to_be_gone(shared_url, monkeypatch):
@@ -147,13 +150,18 @@ async def test_of_another_machine_no_process_is_known_to_be_gone(shared_url, mon
             raise ProcessLookupError
 
         monkeypatch.setattr(os, "kill", nobody)
-        assert (await Servers(database).renew(other.number)).died == 0
+        assert (await Servers(database).renew(other.number)).gone == []
 
 
-async def test_servers_with_bots_in_different_places_are_told_apart(shared_url):
+async def test_servers_that_may_not_inherit_from_each_other_are_told_apart(shared_url):
     async with two(shared_url) as (database, _):
-        with pytest.raises(AnotherStore, match=f"process number {os.getpid()}"):
-            await Servers(database).enter("another")
+        its = Servers(database)
+        with pytest.raises(ServersDiffer, match=f"process number {os.getpid()}.*place of the bots"):
+            await its.enter(Terms(store="another"))
+        with pytest.raises(ServersDiffer, match="otherwise: --rehearsal"):
+            await its.enter(Terms(store="store", rehearsal=True))
+        with pytest.raises(ServersDiffer, match="otherwise: private_targets"):
+            await its.enter(Terms(store="store", private_targets=("crm.internal",)))
 
 
 async def test_a_server_that_left_is_inherited_from_at_the_next_look(shared_url):
@@ -161,17 +169,29 @@ async def test_a_server_that_left_is_inherited_from_at_the_next_look(shared_url)
         bot = await insert(BotRows(database, holder=one))
         its = Servers(database)
         await its.leave(one.number)
-        renewal = await its.renew(other.number)
+        renewal = await its.renew(other.number, patient=True)
         assert [row.bot_id for row in renewal.inherited] == [bot.bot_id]
+        assert [each.left for each in renewal.gone] == [True]
+
+
+async def test_who_is_late_because_the_database_was_away_is_spared(shared_url):
+    async with two(shared_url) as (database, (one, other)):
+        its = Servers(database)
+        await let_die(database, one.number)
+        assert (await its.renew(other.number, patient=True)).others == 1
+        assert await its.renew(one.number) is not None  # it comes to say it
+        await let_die(database, one.number)
+        assert (await its.renew(other.number)).others == 0
 
 
 async def test_the_one_server_of_a_sqlite_inherits_all_at_once(sqlite_url):
     async with open_database(sqlite_url) as database:
         its = Servers(database)
-        killed, _ = await its.enter("store")
+        killed, _ = await its.enter(TERMS)
         bot = await insert(BotRows(database, holder=Holder(killed)))
         older = await insert(BotRows(database))  # as the version before wrote it
-        number, seen = await its.enter("another store")
+        number, seen = await its.enter(Terms(store="another"))
+        assert seen.moved
         assert [row.bot_id for row in seen.inherited] == [bot.bot_id, older.bot_id]
         assert number > killed
         assert (await its.renew(number)).inherited == ()

@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("number", number, nullable=False),
         sa.Column("machine", sa.Text(), nullable=False),
         sa.Column("pid", number, nullable=False),
-        sa.Column("store", sa.Text(), nullable=False),
+        sa.Column("terms", sa.JSON(), nullable=False),
         sa.Column("since", time, nullable=False),
         sa.Column("alive_until", time, nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_servers"),
