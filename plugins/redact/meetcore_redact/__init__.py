@@ -1,0 +1,1 @@
+"""Leaves e-mail addresses, numbers and names out of transcripts."""

@@ -1,0 +1,49 @@
+"""What the plugin registers: a reviser that fails closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from meetcore import BotConfig, BotView, HealthReport, Segment, build_options, hookimpl
+from meetcore_redact.finder import redacted
+from meetcore_redact.options import RedactOptions
+
+meetcore_api_version = "1.0"
+
+
+def _options(settings: Mapping[str, Any]) -> RedactOptions | None:
+    """Return how it is set; None where nobody asked for it: a table in the settings does."""
+    if "redact" not in settings:
+        return None
+    return build_options(RedactOptions, settings["redact"], "[plugins.redact]")
+
+
+@hookimpl
+def meetcore_configure_bot(config: BotConfig) -> None:
+    """Refuse options that cannot be, before the bot starts."""
+    _options(config.plugins)
+
+
+@hookimpl(fail_closed=True)
+def meetcore_revise_segment(bot: BotView, segment: Segment) -> Segment | None:
+    """Replace what is not to be in a transcript by what it is."""
+    options = _options(bot.config.plugins)
+    text = redacted(segment.text, options) if options is not None else segment.text
+    return attrs.evolve(segment, text=text) if text != segment.text else None
+
+
+@hookimpl
+def meetcore_check_health(report: HealthReport) -> None:
+    """Say by which rules transcripts are redacted."""
+    options = _options(report.config)
+    if options is None:
+        report.fine("left out of transcripts", "nothing: [plugins.redact] is not set")
+        return
+    listed = ["e-mail addresses"] if options.emails else []
+    listed += [f"{len(options.id_numbers)} kinds of id numbers", f"{len(options.names)} names"]
+    if options.long_numbers is not None:
+        listed.append(f"numbers of {options.long_numbers} digits and more")
+    report.fine("left out of transcripts", ", ".join(listed))
