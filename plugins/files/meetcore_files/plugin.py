@@ -25,7 +25,8 @@ def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
 
 @hookimpl
 def meetcore_register_cli(group: click.Group) -> None:
-    """Add `meetcore transcribe`, what a server runs for the same, and `meetcore name`."""
+    """Add `meetcore transcribe`, what a server runs for the same, `name` and `clip`."""
+    from meetcore_files.clip_command import clip_command
     from meetcore_files.name_command import name_command
     from meetcore_files.transcribe import transcribe
     from meetcore_files.transcription_job import transcription_job
@@ -33,6 +34,7 @@ def meetcore_register_cli(group: click.Group) -> None:
     group.add_command(transcribe)
     group.add_command(transcription_job)
     group.add_command(name_command)
+    group.add_command(clip_command)
 
 
 @hookimpl
