@@ -72,6 +72,13 @@ class RunningBot(ABC):
     async def gone(self) -> None:
         """Return when nothing of it runs any more. No deadline of its own."""
 
+    def release(self) -> None:
+        """Look after it no more: another does. It goes on when its launcher's nursery ends.
+
+        Of a bot that cannot outlive its launcher nothing changes.
+        """
+        return
+
     @abstractmethod
     def hear(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Chunk]]:
         """Hold a channel with its audio, all tracks at 16 kHz; what is not taken is dropped."""

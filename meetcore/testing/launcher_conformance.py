@@ -195,6 +195,26 @@ class LauncherConformance:
         assert end.evidence is not None
         assert end.evidence.detail == "adopted"
 
+    async def test_one_that_was_released_goes_on_without_its_launcher(self, tmp_path: Path) -> None:
+        """Also where its bots leave with it: another looks after this one."""
+        if self.make_lasting_launcher() is None:
+            return
+        with trio.fail_after(self.within_s):
+            async with trio.open_nursery() as nursery:
+                bot = await self._launcher(tmp_path).launch(self.spec(tmp_path, "stay"), nursery)
+                await _until(bot, State.IN_CALL)
+                bot.release()
+                nursery.cancel_scope.cancel()
+            assert is_running(tmp_path / "b-1")
+            other = await self._launcher(tmp_path).reach("b-1")
+            assert other is not None
+            await other.perform(Stop("released"))
+            await other.gone()
+        end = _journal(tmp_path)[-1]
+        assert isinstance(end, StateChanged)
+        assert end.evidence is not None
+        assert end.evidence.detail == "released"
+
 
 def _looking_into(launcher: Launcher, out_dir: Path) -> Launcher:
     """Return a launcher that finds its bots in a folder, as a fleet sets it."""

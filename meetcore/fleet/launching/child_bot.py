@@ -53,6 +53,8 @@ class ChildBot(RunningBot):
         process: Its process, if it is our child.
 
     Attributes:
+        released: Whether another looks after it: it is neither ended for its silence from here, nor
+            told to leave.
         unresponsive_since: Trio's time since when its process answers nothing; None while it
             does.
     """
@@ -61,6 +63,7 @@ class ChildBot(RunningBot):
         self.bot_id = bot_id
         self.workplace = workplace
         self._path = socket_path(workplace)
+        self.released = False
         self.unresponsive_since: float | None = None
         self._process = process
         self._numbers = count(1)
@@ -135,6 +138,10 @@ class ChildBot(RunningBot):
             kill_group(self._process.pid)
         elif (runner := runner_of(self.workplace)) is not None and runner.pid is not None:
             kill_group(runner.pid)
+
+    def release(self) -> None:
+        """Look after it no more."""
+        self.released = True
 
     @asynccontextmanager
     async def hear(self) -> AsyncIterator[trio.MemoryReceiveChannel[Chunk]]:

@@ -177,7 +177,7 @@ class ChildProcessLauncher(Launcher):
         except Exception:  # noqa: BLE001  one bot's trouble is its own
             _LOG.exception("bot=%s cannot be waited for", bot.bot_id)
         except trio.Cancelled:
-            if self.stop_with_launcher:
+            if self.stop_with_launcher and not bot.released:
                 with trio.CancelScope(shield=True), trio.move_on_after(LEAVE_TIMEOUT_S) as limit:
                     await _have_it_leave(bot)
                 if limit.cancelled_caught:

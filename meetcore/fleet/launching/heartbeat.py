@@ -156,6 +156,8 @@ class Pulse:
         self._give_up(reason)
 
     def _give_up(self, reason: EndReason) -> None:
+        if self._bot.released:
+            return
         why = GivenUp(reason, self._silent_s)
         _LOG.error("bot=%s is given up: %s", self._bot_id, why.evidence.detail)
         try:

@@ -68,7 +68,8 @@ class Membership:
     @property
     def sure(self) -> bool:
         """Whether nobody can have taken this server for dead."""
-        return not self.shared or trio.current_time() < self._sure_until
+        known = trio.current_time() < self._sure_until and self.number > 0
+        return known or not self.shared
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[Sequence[BotRow]]:
@@ -180,7 +181,7 @@ class Membership:
                 self.number,
                 LIVES_S,
             )
-            self._holder.number = None
+            self._holder.number = 0
             await outlived()
         inherited(await self._enter())
 

@@ -171,6 +171,8 @@ class BotSupervisor:
         supervisions, self._supervisions = self._supervisions, {}
         for each in supervisions.values():
             await each.end()
+            if each.live.running is not None:
+                each.live.running.release()
         for each in supervisions.values():
             self._follow(each.live)
 

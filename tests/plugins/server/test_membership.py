@@ -48,7 +48,7 @@ class Stage:
 
     async def taken_for_dead(self) -> None:
         await trio.lowlevel.checkpoint()
-        assert self.holder.number is None
+        assert self.holder.number == 0
         self.outlived += 1
 
     async def run(self) -> None:

@@ -35,7 +35,8 @@ class Holder:
     """This server, as far as it holds something.
 
     Attributes:
-        number: Its number; None for whoever holds nothing: a command line, a test of one table.
+        number: Its number; None for whoever holds nothing: a command line, a test of one table; 0
+            for a server that was taken for dead and has no number yet: it may take nothing.
     """
 
     number: int | None = None

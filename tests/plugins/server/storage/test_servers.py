@@ -101,6 +101,9 @@ async def test_what_a_server_wrote_before_it_was_taken_for_dead_it_may_not_go_on
             await insert(rows)
         with pytest.raises(NotHeld):
             await rows.take(bot.bot_id)
+        between = BotRows(database, holder=Holder(0))  # taken for dead, and not back yet
+        with pytest.raises(NotHeld):
+            await insert(between)
         await rows.let_go(bot.bot_id)  # not its own any more: nothing happens
         assert await rows.held_by(bot.bot_id) == other.number
         theirs = BotRows(database, holder=other)
