@@ -1,0 +1,1 @@
+"""Bots say that they record, and heed who does not want it."""
