@@ -70,6 +70,10 @@ def _call(name: str, function: object) -> str:
 
 
 def _default(value: object) -> str:
+    if isinstance(value, (set, frozenset)):  # the same at each run
+        return f"{{{', '.join(sorted(map(_default, value)))}}}"
+    if isinstance(value, Enum):
+        return str(value)
     return value.__name__ if isinstance(value, type) or inspect.isfunction(value) else repr(value)
 
 

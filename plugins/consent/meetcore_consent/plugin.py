@@ -47,7 +47,7 @@ def _options(settings: Mapping[str, Any]) -> ConsentOptions | None:
 
 
 @define
-class _Meeting:
+class _WhoWasTold:
     """What is known of one bot's meeting.
 
     Attributes:
@@ -65,7 +65,7 @@ class _Meeting:
     gone: bool = False
 
 
-_MEETINGS: dict[str, _Meeting] = {}
+_MEETINGS: dict[str, _WhoWasTold] = {}
 
 
 @hookimpl
@@ -87,7 +87,7 @@ async def meetcore_on_event(bot: BotView, event: Event) -> None:
         options = _options(bot.config.plugins)
         if options is None:
             return
-        meeting = _MEETINGS[bot.id] = _Meeting(options)
+        meeting = _MEETINGS[bot.id] = _WhoWasTold(options)
     if meeting.gone:
         return
     if isinstance(event, ChatReceived) and not event.by_bot:
@@ -97,7 +97,7 @@ async def meetcore_on_event(bot: BotView, event: Event) -> None:
     await _tell(bot, meeting, event.at)
 
 
-async def _tell(bot: BotView, meeting: _Meeting, now: datetime) -> None:
+async def _tell(bot: BotView, meeting: _WhoWasTold, now: datetime) -> None:
     """Say it, if somebody is there who has not heard it, and it was not said a moment ago."""
     people = {person.id for person in bot.roster.people}
     if not people - meeting.told:
@@ -114,7 +114,7 @@ async def _tell(bot: BotView, meeting: _Meeting, now: datetime) -> None:
         await _leave(bot, meeting, "nobody could be told that it records")
 
 
-async def _heed(bot: BotView, meeting: _Meeting, message: ChatReceived) -> None:
+async def _heed(bot: BotView, meeting: _WhoWasTold, message: ChatReceived) -> None:
     """Do what follows from a message that says no."""
     if not any(_says(message.text, phrase) for phrase in meeting.options.refuse):
         return
@@ -127,7 +127,7 @@ async def _heed(bot: BotView, meeting: _Meeting, message: ChatReceived) -> None:
         await _leave(bot, meeting, "somebody does not agree, and recording cannot be paused")
 
 
-async def _go_on_without(bot: BotView, meeting: _Meeting, left: ParticipantLeft) -> None:
+async def _go_on_without(bot: BotView, meeting: _WhoWasTold, left: ParticipantLeft) -> None:
     """Record again when the last who did not agree has left."""
     meeting.told.discard(left.participant_id)
     if not meeting.refused:
@@ -137,7 +137,7 @@ async def _go_on_without(bot: BotView, meeting: _Meeting, left: ParticipantLeft)
         meeting.paused = False
 
 
-async def _leave(bot: BotView, meeting: _Meeting, why: str) -> None:
+async def _leave(bot: BotView, meeting: _WhoWasTold, why: str) -> None:
     meeting.gone = True
     await _done(bot, Stop(why, EndReason.RECORDING_PERMISSION_DENIED))
 

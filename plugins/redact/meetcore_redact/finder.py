@@ -19,7 +19,7 @@ from stdnum import luhn
 
 from meetcore_redact.options import RedactOptions
 
-__all__ = ["Found", "found_in", "redacted"]
+__all__ = ["LeftOut", "found_in", "redacted"]
 
 _WRITTEN_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _SAID_EMAIL = re.compile(
@@ -47,7 +47,7 @@ _FEWEST_DIGITS = 4
 
 
 @frozen(order=True)
-class Found:
+class LeftOut:
     """Something that is to be left out: from a character up to another, and what it is."""
 
     start: int
@@ -76,36 +76,36 @@ def redacted(text: str, options: RedactOptions) -> str:
     return text
 
 
-def found_in(text: str, options: RedactOptions) -> list[Found]:
+def found_in(text: str, options: RedactOptions) -> list[LeftOut]:
     """Return what is to be left out of a text, in order, none within or across another."""
     found = list(_names(text, options.names))
     if options.emails:
         for pattern in (_WRITTEN_EMAIL, _SAID_EMAIL):
-            found += [Found(*each.span(), "email") for each in pattern.finditer(text)]
+            found += [LeftOut(*each.span(), "email") for each in pattern.finditer(text)]
     found += _id_numbers(text, options.id_numbers)
     for number in _numbers(text):
         what = _what(number, options)
         if what is not None:
-            found.append(Found(number.start, number.end, what))
+            found.append(LeftOut(number.start, number.end, what))
     return _apart(found)
 
 
-def _apart(found: list[Found]) -> list[Found]:
+def _apart(found: list[LeftOut]) -> list[LeftOut]:
     """Return the same, with those that overlap made one: named like the longest."""
-    apart: list[Found] = []
+    apart: list[LeftOut] = []
     for each in sorted(found):
         if apart and each.start < apart[-1].end:
             last = apart.pop()
             longer = max(last, each, key=lambda one: one.end - one.start)
-            each = Found(last.start, max(last.end, each.end), longer.what)
+            each = LeftOut(last.start, max(last.end, each.end), longer.what)
         apart.append(each)
     return apart
 
 
-def _names(text: str, names: tuple[str, ...]) -> Iterator[Found]:
+def _names(text: str, names: tuple[str, ...]) -> Iterator[LeftOut]:
     for name in names:
         for each in _name_pattern(name).finditer(text):
-            yield Found(*each.span(), "name")
+            yield LeftOut(*each.span(), "name")
 
 
 @lru_cache(maxsize=1024)
@@ -186,7 +186,7 @@ def _is_phone(number: _Number, region: str) -> bool:
 # --- numbers of people and accounts ----------------------------------------------------------
 
 
-def _id_numbers(text: str, kinds: tuple[str, ...]) -> Iterator[Found]:
+def _id_numbers(text: str, kinds: tuple[str, ...]) -> Iterator[LeftOut]:
     """Yield the numbers of people and accounts: letters and digits, some pieces in a row."""
     modules = [_module(name) for name in kinds]
     pieces = list(re.finditer(r"[^\W_]+", text)) if modules else []
@@ -201,7 +201,7 @@ def _id_numbers(text: str, kinds: tuple[str, ...]) -> Iterator[Found]:
             digits = sum(each.isdigit() for each in written)
             long_enough = end - start >= _SHORTEST_ID and digits >= _FEWEST_DIGITS
             if long_enough and any(_is_valid(module, written) for module in modules):
-                yield Found(start, end, "id number")
+                yield LeftOut(start, end, "id number")
 
 
 @lru_cache(maxsize=256)

@@ -86,6 +86,18 @@ async def place_of(folder: Path) -> Place:
             await trio.sleep(0.05)
 
 
+@asynccontextmanager
+async def beside_another_process(folder: Path, url: str):
+    """Run one of them in a process and one here; give the process, its place, and what each has."""
+    with another_process(folder, url) as process:
+        place = await place_of(folder)
+        async with (
+            http(place, KEY) as client,  # type: ignore[arg-type]
+            one_of_them(folder, url, processes=True) as (server, beside),
+        ):
+            yield process, place, client, server, beside
+
+
 def ends(folder: Path, bot_id: str) -> list[StateChanged]:
     events = read_journal(folder / "bots" / bot_id / "journal.jsonl")
     return [e for e in events if isinstance(e, StateChanged) and e.state in TERMINAL]
@@ -317,99 +329,93 @@ async def test_a_message_is_sent_once_more_by_the_server_that_serves_its_target(
 
 async def test_a_killed_servers_bots_are_seen_through_by_the_other(tmp_path, postgres):
     url = postgres.new_database_with_tables()
-    async with receiving() as receiver:
-        with another_process(tmp_path, url) as process:
-            place = await place_of(tmp_path)
-            async with (
-                http(place, KEY) as client,  # type: ignore[arg-type]
-                one_of_them(tmp_path, url, processes=True) as (server, beside),
-            ):
-                hook = {"url": receiver.url(), "events": ["*"]}
-                bot = await ordered(client, STAY, webhooks=[hook])
-                await until(client, bot["id"], "recording")
-                soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
-                later = await ordered(client, SHORT, join_at=soon)
-                async with socket(server, authorization=f"Bearer {KEY}") as connection:
-                    await say(connection, type="subscribe", bot_id=bot["id"], after=0)
-                    process.send_signal(signal.SIGKILL)
-                    process.wait()
-                    with trio.fail_after(60):
-                        while len(server.service.live.all()) < 2:  # noqa: ASYNC110
-                            await trio.sleep(0.05)
-                    chat = await beside.post(f"/v1/bots/{bot['id']}/chat", json={"text": "alive"})
-                    assert chat.status_code == 200, chat.text
-                    await beside.post(f"/v1/bots/{bot['id']}/stop")
-                    seqs: list[int] = []
-                    while True:
-                        event = await said(connection)
-                        if "seq" in event:
-                            seqs.append(event["seq"])
-                        if has_ended(event):
-                            break
-                    assert seqs == list(range(1, len(seqs) + 1))  # who followed lost nothing
-                assert (await settled(beside, bot["id"]))["reason"] == "stop_requested"
-                assert (await settled(beside, later["id"]))["reason"] == "meeting_ended"
-                assert len(ends(tmp_path, bot["id"])) == len(ends(tmp_path, later["id"])) == 1
-                with trio.fail_after(60):
-                    await receiver.until(lambda: b'"completed"' in receiver.got[-1].body)
-                numbers = {}
-                for got in receiver.got:
-                    body = json.loads(got.body)
-                    numbers.setdefault(body["seq"], set()).add(got.headers["webhook-id"])
-                assert sorted(numbers) == list(range(1, max(numbers) + 1))
-                assert all(len(ids) == 1 for ids in numbers.values())  # again: under the same id
-                assert (await beside.get("/ready")).status_code == 200
+    async with (
+        receiving() as receiver,
+        beside_another_process(tmp_path, url) as (process, _, client, server, beside),
+    ):
+        hook = {"url": receiver.url(), "events": ["*"]}
+        bot = await ordered(client, STAY, webhooks=[hook])
+        await until(client, bot["id"], "recording")
+        soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+        later = await ordered(client, SHORT, join_at=soon)
+        async with socket(server, authorization=f"Bearer {KEY}") as connection:
+            await say(connection, type="subscribe", bot_id=bot["id"], after=0)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            with trio.fail_after(60):
+                while len(server.service.live.all()) < 2:  # noqa: ASYNC110
+                    await trio.sleep(0.05)
+            chat = await beside.post(f"/v1/bots/{bot['id']}/chat", json={"text": "alive"})
+            assert chat.status_code == 200, chat.text
+            await beside.post(f"/v1/bots/{bot['id']}/stop")
+            seqs: list[int] = []
+            while True:
+                event = await said(connection)
+                if "seq" in event:
+                    seqs.append(event["seq"])
+                if has_ended(event):
+                    break
+            assert seqs == list(range(1, len(seqs) + 1))  # who followed lost nothing
+        assert (await settled(beside, bot["id"]))["reason"] == "stop_requested"
+        assert (await settled(beside, later["id"]))["reason"] == "meeting_ended"
+        assert len(ends(tmp_path, bot["id"])) == len(ends(tmp_path, later["id"])) == 1
+        with trio.fail_after(60):
+            await receiver.until(lambda: b'"completed"' in receiver.got[-1].body)
+        numbers = {}
+        for got in receiver.got:
+            body = json.loads(got.body)
+            numbers.setdefault(body["seq"], set()).add(got.headers["webhook-id"])
+        assert sorted(numbers) == list(range(1, max(numbers) + 1))
+        assert all(len(ids) == 1 for ids in numbers.values())  # again: under the same id
+        assert (await beside.get("/ready")).status_code == 200
 
 
 @pytest.mark.long
 async def test_a_server_that_stood_still_does_no_harm_when_it_comes_back(tmp_path, postgres):
     url = postgres.new_database_with_tables()
-    async with receiving() as receiver:
-        with another_process(tmp_path, url) as process:
-            place = await place_of(tmp_path)
-            async with (
-                http(place, KEY) as client,  # type: ignore[arg-type]
-                one_of_them(tmp_path, url, processes=True) as (server, beside),
-            ):
-                hook = {"url": receiver.url(), "events": ["state.changed"]}
-                bot = await ordered(client, STAY, webhooks=[hook])
-                await until(client, bot["id"], "recording")
-                soon = (datetime.now(UTC) + timedelta(seconds=4)).isoformat()
-                waiting = await ordered(client, STAY, join_at=soon, webhooks=[hook])
-                off = await ordered(client, SHORT, join_at=IN_FUTURE, webhooks=[hook])
-                async with socket(place, authorization=f"Bearer {KEY}") as connection:  # type: ignore[arg-type]
-                    await say(connection, type="subscribe", bot_id=bot["id"], after=0, drafts=False)
-                    process.send_signal(signal.SIGSTOP)
-                    with trio.fail_after(90):
-                        while len(server.service.live.all()) < 3:  # noqa: ASYNC110
-                            await trio.sleep(0.05)
-                    assert (await until(beside, waiting["id"], "recording"))["state"] == "recording"
-                    await beside.post(f"/v1/bots/{off['id']}/stop")
-                    process.send_signal(signal.SIGCONT)
-                    shown = (await client.get(f"/v1/bots/{waiting['id']}")).json()
-                    assert shown["state"] == "recording"
-                    # Who was connected to it all the time hears of what is done elsewhere.
-                    await beside.post(f"/v1/bots/{bot['id']}/stop")
-                    with trio.fail_after(90):
-                        while True:
-                            event = await said(connection)
-                            if has_ended(event):
-                                break
-                    assert event["data"]["reason"] == "stop_requested"
-                # It takes orders again, and commands the bots that are another's now.
-                answer = await client.post(f"/v1/bots/{waiting['id']}/stop")
-                assert answer.status_code == 202, answer.text
-                new = await ordered(client, SHORT)
-                for each, reason in ((bot, "stop_requested"), (waiting, "stop_requested"),
-                                     (off, "stop_requested"), (new, "meeting_ended")):  # fmt: skip
-                    assert (await settled(beside, each["id"]))["reason"] == reason
-                    assert len(ends(tmp_path, each["id"])) == 1
-                for at in (client, beside):
-                    assert (await at.get("/ready")).status_code == 200
-                ids = ids_of(receiver)
-                assert len(set(ids)) == len(ids)
-        log = (tmp_path / "other.log").read_text()
-        assert "taken for dead" in log
+    async with (
+        receiving() as receiver,
+        beside_another_process(tmp_path, url) as (process, place, client, server, beside),
+    ):
+        hook = {"url": receiver.url(), "events": ["state.changed"]}
+        bot = await ordered(client, STAY, webhooks=[hook])
+        await until(client, bot["id"], "recording")
+        soon = (datetime.now(UTC) + timedelta(seconds=4)).isoformat()
+        waiting = await ordered(client, STAY, join_at=soon, webhooks=[hook])
+        off = await ordered(client, SHORT, join_at=IN_FUTURE, webhooks=[hook])
+        async with socket(place, authorization=f"Bearer {KEY}") as connection:  # type: ignore[arg-type]
+            await say(connection, type="subscribe", bot_id=bot["id"], after=0, drafts=False)
+            process.send_signal(signal.SIGSTOP)
+            with trio.fail_after(90):
+                while len(server.service.live.all()) < 3:  # noqa: ASYNC110
+                    await trio.sleep(0.05)
+            assert (await until(beside, waiting["id"], "recording"))["state"] == "recording"
+            await beside.post(f"/v1/bots/{off['id']}/stop")
+            process.send_signal(signal.SIGCONT)
+            shown = (await client.get(f"/v1/bots/{waiting['id']}")).json()
+            assert shown["state"] == "recording"
+            # Who was connected to it all the time hears of what is done elsewhere.
+            await beside.post(f"/v1/bots/{bot['id']}/stop")
+            with trio.fail_after(90):
+                while True:
+                    event = await said(connection)
+                    if has_ended(event):
+                        break
+            assert event["data"]["reason"] == "stop_requested"
+        # It takes orders again, and commands the bots that are another's now.
+        answer = await client.post(f"/v1/bots/{waiting['id']}/stop")
+        assert answer.status_code == 202, answer.text
+        new = await ordered(client, SHORT)
+        for each, reason in ((bot, "stop_requested"), (waiting, "stop_requested"),
+                             (off, "stop_requested"), (new, "meeting_ended")):  # fmt: skip
+            assert (await settled(beside, each["id"]))["reason"] == reason
+            assert len(ends(tmp_path, each["id"])) == 1
+        for at in (client, beside):
+            assert (await at.get("/ready")).status_code == 200
+        ids = ids_of(receiver)
+        assert len(set(ids)) == len(ids)
+    log = (tmp_path / "other.log").read_text()
+    assert "taken for dead" in log
 
 
 async def test_bots_in_its_own_process_go_on_when_a_server_is_taken_for_dead(
