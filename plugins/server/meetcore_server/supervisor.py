@@ -31,6 +31,7 @@ from meetcore import (
     State,
     StateChanged,
     Stop,
+    StorageUnavailable,
 )
 from meetcore.gateway import BotRequest, BotRow, NotNow
 from meetcore.log import Threads
@@ -40,6 +41,7 @@ from meetcore_server.following import Following
 from meetcore_server.live import LiveBot, LiveBots
 from meetcore_server.membership import Membership
 from meetcore_server.storage.bots import BotRows
+from meetcore_server.storage.holding import NotHeld
 
 __all__ = ["BotSupervisor"]
 
@@ -128,7 +130,18 @@ class BotSupervisor:
         """
         with trio.fail_after(_WRITE_WITHIN_S):
             await self.store.begin(row.bot_id, beginning(spec, link))
-            await self.membership.hold()
+        try:
+            with trio.fail_after(_WRITE_WITHIN_S):
+                await self.membership.hold()
+        except NotHeld:
+            raise
+        except (StorageUnavailable, trio.TooSlowError):
+            with (
+                trio.CancelScope(shield=True, deadline=trio.current_time() + _WRITE_WITHIN_S),
+                suppress(MeetcoreError, OSError),
+            ):
+                await self.store.delete(row.bot_id)
+            raise
         supervision = await self._taken_over(row, spec)
         with trio.move_on_after(_LOOKED_WITHIN_S):
             await supervision.looked.wait()

@@ -24,6 +24,7 @@ from meetcore.log.journal import read_journal
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import TERMINAL
 from meetcore_server.membership import Membership
+from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.server_lock import AlreadyServed
 from meetcore_server.storage.servers import ServersDiffer
 
@@ -211,6 +212,24 @@ async def test_a_bot_whose_time_comes_while_the_database_is_away_joins_when_it_i
         finally:
             await trio.to_thread.run_sync(postgres.start)
         assert (await settled(client, bot["id"]))["reason"] == "meeting_ended"
+
+
+async def test_an_order_of_which_it_cannot_be_known_whose_it_is_leaves_nothing(
+    tmp_path, postgres, monkeypatch
+):
+    url = postgres.new_database_with_tables()
+    async with one_of_them(tmp_path, url) as (server, client):
+
+        async def unknown(self) -> None:
+            await trio.lowlevel.checkpoint()
+            raise DatabaseUnavailable("The database is away.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Membership, "hold", unknown)
+            answer = await client.post("/v1/bots", json={"meeting_url": STAY})
+            assert answer.status_code == 503, answer.text
+        assert (await client.get("/v1/bots")).json()["bots"] == []
+        assert [each async for each in server.service.store.records()] == []
 
 
 async def test_limits_and_idempotency_hold_across_both(tmp_path, postgres):
