@@ -1,0 +1,1 @@
+"""Meetings for assistants that speak the Model Context Protocol."""
