@@ -189,7 +189,7 @@ async def _obey(
 def _announce(server: Server, options: ServeOptions) -> None:
     lines = [f"meetcore is serving at {server.url}", ""]
     lines.append(f"  {server.url + '/':38} the page")
-    lines.append(f"  {server.url + '/v1':38} the API, described at {server.url}/docs")
+    lines.append(f"  {server.url + '/docs':38} the API at /v1, described")
     for mount in server.mounts.by_name.values():
         also = f" and {server.url}/" if options.root == mount.name else ""
         lines.append(f"  {server.url + '/' + mount.name:38} for {mount.title} software{also}")
