@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from meetcore import MeetcoreError, Pcm, Segment
 from meetcore.log import private_file
 from meetcore_files.atomic import replace_atomically
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
+from meetcore_files.playback import tags_in
 
 __all__ = ["CLIP_FORMATS", "ClipRefused", "cut", "heard_between", "recording_in", "seconds_of"]
 
@@ -107,11 +110,13 @@ def cut(
 ) -> float:
     """Write a stretch of a recording into a file of its own, whose ending says its format.
 
+    It has the recording's tags: the person as its artist, the meeting as its album.
+
     Args:
         source: The recording; also one that is being written.
         target: The file; it is there whole, or not at all.
         start_s: Where the stretch begins.
-        end_s: Where it ends; what the recording does not have is left out.
+        end_s: Where it ends; what the recording does not have is left out. Infinity for its end.
         progress: Told how many seconds were written, again and again.
 
     Returns:
@@ -146,6 +151,7 @@ def cut(
             with av.open(
                 str(private_file(part)), "w", format=form.container, options=dict(form.options)
             ) as made:
+                made.metadata.update(tags_in(recording))
                 stream: Any = made.add_stream(form.codec, rate=rate_hz)
                 stream.layout = "mono"
                 if form.bit_rate_kbps is not None:
@@ -171,7 +177,8 @@ def _sound(recording: Any, rate_hz: int, start_s: float, end_s: float) -> Iterat
     if start_s > _EARLIER_S:
         recording.seek(int((start_s - _EARLIER_S) * av.time_base))
     resampler = av.AudioResampler(format="s16", layout="mono", rate=rate_hz)
-    first, last, at = round(start_s * rate_hz), round(end_s * rate_hz), None
+    first, at = round(start_s * rate_hz), None
+    last = round(end_s * rate_hz) if isfinite(end_s) else sys.maxsize
     for decoded in recording.decode(audio=0):
         if decoded.time is not None:
             told = round(decoded.time * rate_hz)

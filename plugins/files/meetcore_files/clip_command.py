@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,12 @@ _KINDS = ("json", "srt", "vtt", "txt", "md", "html")
 
 @click.command("clip")
 @click.argument("where", metavar="FOLDER|FILE", type=click.Path(exists=True, path_type=Path))
-@click.option("--from", "start", required=True, metavar="TIME", help="Where it begins: 90, 1:30.")
-@click.option("--to", "end", required=True, metavar="TIME", help="Where it ends: 95.5, 1:02:03.")
+@click.option(
+    "--from", "start", metavar="TIME", help="Where it begins: 90, 1:30.  [default: its beginning]"
+)
+@click.option(
+    "--to", "end", metavar="TIME", help="Where it ends: 95.5, 1:02:03.  [default: its end]"
+)
 @click.option("--track", metavar="ID|NAME", help="One person's sound alone; by default all.")
 @click.option(
     "--out",
@@ -39,8 +44,8 @@ _KINDS = ("json", "srt", "vtt", "txt", "md", "html")
 )
 def clip_command(
     where: Path,
-    start: str,
-    end: str,
+    start: str | None,
+    end: str | None,
     track: str | None,
     target: Path | None,
     kinds: tuple[str, ...],
@@ -51,17 +56,22 @@ def clip_command(
     that is recording still can be clipped up to now. For instance:
 
     meetcore clip meetings/20260102-090000-abc123 --from 12:30 --to 13:05 --out decision.mp3
+
+    Without --from and --to it is the whole recording in another format.
     """
     from meetcore_files.clip import cut, recording_in, seconds_of
+    from meetcore_files.playback import played_duration_s
 
     try:
-        start_s, end_s = seconds_of(start), seconds_of(end)
+        start_s = seconds_of(start) if start is not None else 0.0
+        end_s = seconds_of(end) if end is not None else inf
         recording = recording_in(where, track)
         if target is None:
-            name = f"{recording.stem}-{_named(start_s)}-{_named(end_s)}.m4a"
-            target = recording.with_name(name)
+            edges = "" if start is end is None else f"-{_named(start_s)}-{_named(end_s)}"
+            target = recording.with_name(f"{recording.stem}{edges}.m4a")
+        length_s = end_s - start_s if end is not None else played_duration_s(recording) - start_s
         with click.progressbar(
-            length=max(1, round(end_s - start_s)), label=target.name, file=sys.stderr
+            length=max(1, round(length_s)), label=target.name, file=sys.stderr
         ) as bar:
             done = 0
 
@@ -81,6 +91,8 @@ def clip_command(
 
 
 def _named(seconds: float) -> str:
+    if not isfinite(seconds):
+        return "end"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes // 60:02d}{minutes % 60:02d}{rest:02d}"
 

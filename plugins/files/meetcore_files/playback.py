@@ -9,7 +9,7 @@ from typing import Any
 from meetcore.log import private_file
 from meetcore_files.atomic import replace_atomically
 
-__all__ = ["played_duration_s", "remake"]
+__all__ = ["played_duration_s", "remake", "tags_in"]
 
 
 def played_duration_s(path: Path) -> float:
@@ -48,16 +48,16 @@ def remake(path: Path, tags: Mapping[str, str] | None = None) -> None:
     try:
         with av.open(str(path)) as old:
             if path.suffix == ".flac":
-                _encode_again(old, part, _tags_in(old) if tags is None else tags)
+                _encode_again(old, part, tags_in(old) if tags is None else tags)
             else:
-                _copy_packets(old, part, _tags_in(old) if tags is None else tags)
+                _copy_packets(old, part, tags_in(old) if tags is None else tags)
         replace_atomically(part, path)
     except OSError:
         part.unlink(missing_ok=True)
         raise
 
 
-def _tags_in(file: Any) -> dict[str, str]:
+def tags_in(file: Any) -> dict[str, str]:
     """Return the tags of an open file: Ogg has them in its stream, FLAC in the container."""
     found = {**file.metadata, **file.streams.audio[0].metadata}
     found.pop("encoder", None)

@@ -198,6 +198,34 @@ def test_the_command_writes_a_clip_beside_the_recording_and_what_was_said(bot: P
     assert oct((files / names[0]).stat().st_mode & 0o777) == "0o600"
 
 
+def test_without_times_it_is_the_whole_recording_in_another_format(bot: Path) -> None:
+    code, out, err = run(bot)
+    assert code == 0, err
+    whole = bot / "files" / "mix.m4a"
+    assert out.splitlines() == [str(whole)]
+    sound, rate = decoded(whole)
+    assert len(sound) / rate == pytest.approx(12, abs=0.15)
+    code, out, err = run(bot, "--from", 10, "--out", bot / "end.mp3")
+    assert code == 0, err
+    sound, rate = decoded(bot / "end.mp3")
+    assert len(sound) / rate == pytest.approx(2, abs=0.15)
+
+
+@pytest.mark.parametrize("ending", CLIP_FORMATS)
+def test_a_clip_has_the_recordings_tags(tmp_path: Path, ending: str) -> None:
+    file = audio_file_class("opus")(
+        tmp_path / "ada.opus", 24, {"artist": "Ada", "album": "A meeting", "title": "Her part"}
+    )
+    file.write(tone(440, 3))
+    file.close()
+    made = tmp_path / f"clip{ending}"
+    cut(tmp_path / "ada.opus", made, 1, 2)
+    with av.open(str(made)) as clip:
+        found = {**clip.metadata, **clip.streams.audio[0].metadata}
+    tags = {name.lower(): value for name, value in found.items()}
+    assert (tags["artist"], tags["album"], tags["title"]) == ("Ada", "A meeting", "Her part")
+
+
 def test_one_persons_sound_is_clipped_by_name_or_track(bot: Path, tmp_path: Path) -> None:
     for track in ("Ada", "t1"):
         made = tmp_path / f"{track}.wav"
