@@ -244,6 +244,7 @@ async def _assemble(
         anonymous_access=loopback,
         extra_key=options.api_key,
         private_targets=private,
+        keep_s=None if options.keep_hours is None else options.keep_hours * 3600.0,
     )
     membership = service.membership = Membership(
         Servers(database),

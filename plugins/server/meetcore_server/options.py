@@ -12,6 +12,9 @@ from meetcore import ConfigError, Secret
 __all__ = ["ServerSettings", "SharedOptions"]
 
 
+_LONGEST_HOURS = 24 * 366 * 100
+
+
 def _port(instance: object, attribute: Any, value: int) -> None:
     if not 0 <= value <= 65535:
         raise ConfigError(f"port must be 0 to 65535, not {value}.")
@@ -20,6 +23,14 @@ def _port(instance: object, attribute: Any, value: int) -> None:
 def _some(instance: object, attribute: Any, value: int | None) -> None:
     if value is not None and value < 1:
         raise ConfigError(f"{attribute.name} must be 1 or more, not {value}.")
+
+
+def _hours(instance: object, attribute: Any, value: float | None) -> None:
+    if value is not None and not 0 <= value <= _LONGEST_HOURS:
+        raise ConfigError(
+            f"{attribute.name} must be 0 to {_LONGEST_HOURS}, not {value}.",
+            "Leave it out to keep everything.",
+        )
 
 
 @frozen(kw_only=True)
@@ -42,6 +53,8 @@ class SharedOptions:
             five seconds' worth at once. `none` (in code: None) for any number.
         connections_per_address: How many connections each address may have at once; None for a
             quarter of what the process can serve. Behind a proxy every client has the proxy's.
+        keep_hours: How long a bot's data is kept after its end, where its order does not say so;
+            `none` (in code: None) for ever.
         transcriptions_at_once: How many recordings are transcribed once more at the same time, each
             in a process of its own.
         allowed_origins: Origins of web pages that may use the server from a browser, for instance
@@ -60,6 +73,7 @@ class SharedOptions:
     private_targets: tuple[str, ...] = ()
     requests_per_s: float | None = 100.0
     connections_per_address: int | None = field(default=None, validator=_some)
+    keep_hours: float | None = field(default=None, validator=_hours)
     transcriptions_at_once: int = field(default=1, validator=_some)
     allowed_origins: tuple[str, ...] = ()
     dialects: Mapping[str, Any] = Factory(dict)

@@ -96,6 +96,7 @@ class BotService(AccountKeeper, TranscriptReader):
             was ever made, and only on loopback.
         extra_key: A key of the operator's that is kept nowhere.
         private_targets: Which targets of callbacks are taken that are not public.
+        keep_s: How long the data of bots is kept whose orders do not say so.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class BotService(AccountKeeper, TranscriptReader):
         anonymous_access: bool,
         private_targets: PrivateTargets,
         extra_key: str | None = None,
+        keep_s: float | None = None,
     ) -> None:
         self.stores = stores
         self.store = store
@@ -122,6 +124,7 @@ class BotService(AccountKeeper, TranscriptReader):
         self.supervisor: BotSupervisor
         self.webhooks: WebhookDispatcher
         self._limits = limits
+        self._keep_s = keep_s
         self._secret = secret
         self._extra_key = extra_key.encode() if extra_key else None
         self._operator = self._holder_of_extra_key()
@@ -165,6 +168,7 @@ class BotService(AccountKeeper, TranscriptReader):
             transcriber=self.specs.transcriber(order.transcriber, order.language).name,
             state=State.SCHEDULED if order.join_at else State.REQUESTED,
             scheduled_for=order.join_at,
+            keep_s=self._keep_s,
         )
 
     async def create(self, client: Client, order: BotRequest) -> BotRow:

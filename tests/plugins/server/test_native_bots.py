@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from meetcore.log.folder_store import FolderStore
-from meetcore.model.errors import StorageUnavailable
+from meetcore.model.errors import ConfigError, StorageUnavailable
+from meetcore_server.assembly import ServeOptions
 
 from .running import DENY, SHORT, STAY, WAIT, http, ordered, serving, until
 
@@ -260,6 +261,18 @@ async def until_deleted(client, bot_id):
             if row["data_deleted_at"]:
                 return row
             await trio.sleep(0.1)
+
+
+async def test_the_server_says_how_long_data_is_kept_where_the_order_does_not(tmp_path):
+    async with serving(tmp_path, keep_hours=2.0) as server, http(server) as client:
+        bots = server.service.stores.bots
+        for order, hours in (({}, 2), ({"keep_hours": 5}, 5), ({"keep_hours": 0}, 0)):
+            bot_id = (await ordered(client, DENY, **order))["id"]
+            await until(client, bot_id, "failed")
+            row = await bots.get(bot_id)
+            assert (row.delete_after - row.ended_at).total_seconds() == hours * 3600
+    with pytest.raises(ConfigError, match="keep_hours must be 0 to"):
+        ServeOptions(keep_hours=-1)
 
 
 async def test_what_is_kept_for_a_time_is_deleted_when_it_is_over(tmp_path):

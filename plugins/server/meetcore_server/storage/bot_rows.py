@@ -43,6 +43,7 @@ class BotFacts:
         name: The name the bot shows.
         transcriber: The plugin, None for no transcript.
         state: `SCHEDULED` or `REQUESTED`.
+        keep_s: How long its data is kept after its end if the order does not say so; None for ever.
     """
 
     platform: str
@@ -52,6 +53,7 @@ class BotFacts:
     transcriber: str | None
     state: State
     scheduled_for: datetime | None = None
+    keep_s: float | None = None
 
 
 def digest(text: str | None) -> str | None:
@@ -81,7 +83,7 @@ def ordered_values(order: BotRequest, facts: BotFacts) -> Mapping[str, Any]:
         "name": facts.name,
         "state": facts.state.value,
         "scheduled_for": facts.scheduled_for,
-        "keep_s": order.keep_s,
+        "keep_s": facts.keep_s if order.keep_s is None else order.keep_s,
         "transcriber": facts.transcriber,
         "metadata": dict(order.metadata),
         "extras": dict(order.extras),
