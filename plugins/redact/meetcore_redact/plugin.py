@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from meetcore import BotConfig, BotView, HealthReport, Segment, build_options, hookimpl
-from meetcore_redact.finder import redacted
-from meetcore_redact.options import RedactOptions
+
+if TYPE_CHECKING:
+    from meetcore_redact.options import RedactOptions
 
 meetcore_api_version = "1.0"
 
@@ -18,6 +19,9 @@ def _options(settings: Mapping[str, Any]) -> RedactOptions | None:
     """Return how it is set; None where nobody asked for it: a table in the settings does."""
     if "redact" not in settings:
         return None
+    # What a bot without it does not need takes as long to load as the rest of the plugins.
+    from meetcore_redact.options import RedactOptions
+
     return build_options(RedactOptions, settings["redact"], "[plugins.redact]")
 
 
@@ -31,7 +35,11 @@ def meetcore_configure_bot(config: BotConfig) -> None:
 def meetcore_revise_segment(bot: BotView, segment: Segment) -> Segment | None:
     """Replace what is not to be in a transcript by what it is."""
     options = _options(bot.config.plugins)
-    text = redacted(segment.text, options) if options is not None else segment.text
+    if options is None:
+        return None
+    from meetcore_redact.finder import redacted
+
+    text = redacted(segment.text, options)
     return attrs.evolve(segment, text=text) if text != segment.text else None
 
 
