@@ -99,8 +99,8 @@ async def test_the_mix_is_heard_and_each_tone_has_its_owner(
             else ("name:Ada", "name:Bob (Unverified)")
         )
         assert tones == {
-            ada: pytest.approx(440, abs=4),
-            bob: pytest.approx(1000, abs=4),
+            ada: pytest.approx(440, rel=0.02),
+            bob: pytest.approx(1000, rel=0.02),
         }
         assert {said for _, _, said in at.spoken()} == {source}
 
@@ -158,7 +158,7 @@ async def test_a_mix_that_is_silent_gives_way_to_its_twin_and_comes_back(
         await until(lambda: len(at.events.of_type(TrackAppeared)) == 2)
         twin = at.events.of_type(TrackAppeared)[1].track_id  # type: ignore[attr-defined]
         await until(lambda: len(at.events.pcm(twin)) > 16_000)
-        assert loud_hz(at.events.pcm(twin)[-8000:]) == pytest.approx(440, abs=4)
+        assert loud_hz(at.events.pcm(twin)[-8000:]) == pytest.approx(440, rel=0.02)
         at.room.tell("mix", on=True)
         gone = await at.until(TrackGone)
         assert gone.track_id == twin
@@ -190,7 +190,7 @@ async def test_a_call_that_the_page_decodes_itself_is_heard_by_the_second_layer(
         rate = at.events.heard(mix.track_id)[-1].sample_rate_hz  # the page's own
         tone = loud_hz(at.events.pcm(mix.track_id)[-8000:])
         assert tone is not None
-        assert tone * rate / 16_000 == pytest.approx(440, abs=4)
+        assert tone * rate / 16_000 == pytest.approx(440, rel=0.02)
 
 
 async def test_a_call_that_no_track_brings_is_heard_by_its_tab(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ async def test_a_call_that_no_track_brings_is_heard_by_its_tab(tmp_path: Path) -
         assert (mix.kind, mix.participant_id) == ("mix", None)
         await until(lambda: loud_hz(at.events.pcm(mix.track_id)[-8000:]) is not None)
         await trio.sleep(0.6)
-        assert loud_hz(at.events.pcm(mix.track_id)[-8000:]) == pytest.approx(440, abs=4)
+        assert loud_hz(at.events.pcm(mix.track_id)[-8000:]) == pytest.approx(440, rel=0.02)
         await at.until(CaptureHealth, lambda health: health.healthy)
         lost, found = at.events.of_type(CaptureHealth)[:2]
         assert lost == CaptureHealth(
