@@ -32,6 +32,7 @@ ARGUMENTS = {
     "check": [],
     "rebuild": [],
     "recover": ["."],
+    "mcp": [],
     "move": ["--to", "folder:///tmp/elsewhere"],
     "transcribe": ["talk.wav", "--transcriber", "pocketsphinx"],
 }

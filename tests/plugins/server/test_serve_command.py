@@ -70,7 +70,7 @@ def test_it_says_where_everything_is_and_ends_on_ctrl_c_with_its_bots(tmp_path):
     with served(tmp_path) as (process, said):
         url = said[0].split()[-1]
         text = "".join(said)
-        for part in (f"{url}/ ", f"{url}/v1 ", f"{url}/docs", f"{url}/vexa ", "this machine only"):
+        for part in (f"{url}/ ", f"{url}/docs ", "/v1", f"{url}/vexa ", "this machine only"):
             assert part in text
         body = {"meeting_url": STAY, "transcriber": "scripted"}
         bot = httpx2.post(f"{url}/v1/bots", json=body, trust_env=False).json()
