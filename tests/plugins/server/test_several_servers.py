@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from meetcore.gateway.records import BotRequest
 from meetcore.log.journal import read_journal
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import TERMINAL
+from meetcore_server.assembly import Server
 from meetcore_server.membership import Membership
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.server_lock import AlreadyServed
@@ -121,6 +123,20 @@ def has_ended(event: dict[str, Any]) -> bool:
 
 def ids_of(receiver: Receiver) -> list[str]:
     return [got.headers["webhook-id"] for got in receiver.got]
+
+
+async def until_noted(server: Server, receiver: Receiver, bot_ids: Sequence[str]) -> None:
+    """Return when of everything that was received it is noted that it was: nothing is under way."""
+    with trio.fail_after(90):
+        while True:
+            noted = 0
+            for bot_id in bot_ids:
+                row = await server.service.stores.bots.get(bot_id)
+                listed = await server.service.deliveries(row)
+                noted += sum(each.delivered_at is not None for each in listed)
+            if noted == len(receiver.got) >= len(bot_ids):
+                return
+            await trio.sleep(0.05)
 
 
 def types_of(receiver: Receiver) -> list[str]:
@@ -404,6 +420,7 @@ async def test_a_server_that_stood_still_does_no_harm_when_it_comes_back(tmp_pat
         off = await ordered(client, SHORT, join_at=IN_FUTURE, webhooks=[hook])
         async with socket(place, authorization=f"Bearer {KEY}") as connection:  # type: ignore[arg-type]
             await say(connection, type="subscribe", bot_id=bot["id"], after=0, drafts=False)
+            await until_noted(server, receiver, [each["id"] for each in (bot, waiting, off)])
             process.send_signal(signal.SIGSTOP)
             with trio.fail_after(90):
                 while len(server.service.live.all()) < 3:  # noqa: ASYNC110
