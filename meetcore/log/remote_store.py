@@ -89,6 +89,9 @@ class RemoteStore(BotStore):
     raise `StorageUnavailable` or `OSError` where the store does not answer: what a bot writes then
     is carried later, and the bot goes on.
 
+    It is made with the URL (and its options) like every store, and gives `super().__init__` the
+    folder in which bots work on this machine; an option with a default is a good place for that.
+
     Args:
         workplaces: The folder in which bots work on this machine.
 
@@ -117,14 +120,16 @@ class RemoteStore(BotStore):
     async def append(self, bot_id: str, lease: int, lines: Sequence[StoredLine]) -> bool:
         """Keep lines, durably, all or none, if the newest lease of the bot is that number.
 
-        Returns whether it is. A line whose number is there already stands as it is.
+        Returns whether it is. Lines come again where an answer was lost: one whose number is there
+        already stands as it is, and is no error.
         """
 
     @abstractmethod
     async def take(self, bot_id: str, holder: str, for_s: float) -> int | None:
-        """Give a lease to a holder for a time, unless another has one; return its number.
+        """Give a lease to a holder for a time, unless anybody has one; return its number.
 
-        Each number is greater than the one before it. None where another has it.
+        Each number is greater than all before it, until `remove`. None where somebody has it, the
+        same holder too. Time is the store's own: all machines that reach it go by one clock.
         """
 
     @abstractmethod
@@ -133,11 +138,14 @@ class RemoteStore(BotStore):
 
     @abstractmethod
     async def held(self, bot_id: str) -> bool:
-        """Return whether somebody has a lease now."""
+        """Return whether somebody has a lease now; one that has run out is none."""
 
     @abstractmethod
     async def remove(self, bot_id: str) -> int:
-        """Delete lines, files and lease of a bot; return how many files there were, the log one."""
+        """Delete lines, files and lease of a bot; return how many files there were.
+
+        Its log counts as one of them, where it had one.
+        """
 
     # `media` and `records` of `BotStore` have to be written, too.
 

@@ -19,8 +19,9 @@ from meetcore.fleet.moving import move_bot, move_bots, stored_hashes
 from meetcore.fleet.recovery import recover_bot
 from meetcore.log.folder_store import FolderStore
 from meetcore.log.folders import journal_path, make_bot_folder
-from meetcore.log.journal import Journal, read_journal
+from meetcore.log.journal import Journal, encode_line, read_journal
 from meetcore.log.journal_head import begin, head_of
+from meetcore.log.remote_store import RemoteStore
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import (
     ConfigError,
@@ -95,6 +96,35 @@ class StoreConformance:
             attend(journal, store.workplace(bot_id))
 
     # --- the log ---------------------------------------------------------------------------
+
+    async def test_only_the_newest_lease_of_a_remote_store_may_write(self, tmp_path: Path) -> None:
+        """Lines of an older one are refused, those that come again stand as they are."""
+        store = self.open_store(tmp_path)
+        if not isinstance(store, RemoteStore):
+            return
+        head = [evolve(event, seq=n, bot_id="b-1") for n, event in enumerate(self.head(), 1)]
+        lines = [(event.seq, encode_line(event)) for event in head]
+        with trio.fail_after(self.within_s):
+            first = await store.take("b-1", "one", 30.0)
+            assert first is not None
+            assert await store.held("b-1")
+            assert await store.take("b-1", "two", 30.0) is None
+            assert await store.append("b-1", first, lines[:1])
+            assert await store.renew("b-1", first, 0)
+            assert not await store.held("b-1")
+            second = await store.take("b-1", "two", 30.0)
+            assert second is not None
+            assert second > first
+            assert not await store.append("b-1", first, lines[1:])
+            assert not await store.renew("b-1", first, 30.0)
+            assert list(await store.lines("b-1", 0, 9)) == lines[:1]
+            for _ in range(2):
+                assert await store.append("b-1", second, lines)
+            assert list(await store.lines("b-1", 0, 9)) == lines
+            assert list(await store.lines("b-1", 0, 1)) == lines[:1]
+            assert await store.remove("b-1") == 1
+            assert not await store.held("b-1")
+            assert list(await store.lines("b-1", 0, 9)) == []
 
     async def test_how_a_bot_begins_is_there_for_everybody(self, tmp_path: Path) -> None:
         """Durable on return; a second time it stands as it was."""
