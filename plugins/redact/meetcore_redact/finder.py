@@ -25,11 +25,13 @@ _WRITTEN_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _SAID_EMAIL = re.compile(
     r"\b[\w+-]+(?:(?:\.| dot | underscore | dash | minus )[\w+-]+)* at "
     r"(?!(?:a|an|the|this|that|my|our|your|his|her|its|their|which|what) )"
-    r"[\w-]+(?:(?:\.| dash )[\w-]+)*(?: dot [a-z]{2,}|\.[a-z]{2,})+\b",
+    r"[\w-]+(?:(?:\.| dash | )[\w-]+){0,3}?(?: dot [a-z]{2,}|\.[a-z]{2,})+\b",
     re.IGNORECASE,
 )
 _PIECE = re.compile(r"\d+|[^\W\d_]+")
-_BETWEEN = re.compile(r"[\s\-‐‑–./(),+]{1,4}|")
+_BETWEEN = re.compile(
+    r"(?:[\s\-‐‑–./(),+]{1,4}(?:(?:uh|um|er|erm|ehm|hm)[\s,.…]+)*)?", re.IGNORECASE
+)
 _SMALL = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
 sixteen seventeen eighteen nineteen
@@ -39,11 +41,14 @@ _UNITS |= {"oh": "0", "o": "0", "nought": "0", "nil": "0"}
 _ROUND = "twenty thirty forty fifty sixty seventy eighty ninety"
 _TENS = {word: number for number, word in enumerate(_ROUND.split(), 2)}
 _TIMES = {"double": 2, "triple": 3}
+_PLUS = re.compile(r"(?:\+|\bplus[\s,]+)$", re.IGNORECASE)
+_HESITATIONS = ("uh", "um", "er", "erm", "ehm", "hm")
 _SHORTEST_CARD, _LONGEST_CARD = 13, 19
 _SHORTEST_PHONE, _LONGEST_PHONE = 7, 15
 _MOST_PIECES = 12
 _SHORTEST_ID, _LONGEST_ID = 6, 42
 _FEWEST_DIGITS = 4
+_SHORTEST_ID_OF_DIGITS = 8
 
 
 @frozen(order=True)
@@ -119,7 +124,7 @@ def _name_pattern(name: str) -> re.Pattern[str]:
 
 def _numbers(text: str) -> Iterator[_Number]:
     """Yield the numbers of a text: digits and words for digits that follow each other."""
-    pieces = list(_PIECE.finditer(text))
+    pieces = _pieces(text)
     at = 0
     while at < len(pieces):
         digits, begin, end = "", at, at
@@ -130,13 +135,20 @@ def _numbers(text: str) -> Iterator[_Number]:
             digits, end = digits + read, end + used
         if digits:
             start = pieces[begin].start()
-            plus = text[:start].endswith("+")
-            yield _Number(start - plus, pieces[end - 1].end(), digits, plus)
+            written = _PLUS.search(text, 0, start)
+            if written is not None:
+                start = written.start()
+            yield _Number(start, pieces[end - 1].end(), digits, written is not None)
         at = max(end, at + 1)
 
 
 def _touch(text: str, one: re.Match[str], following: re.Match[str]) -> bool:
     return _BETWEEN.fullmatch(text, one.end(), following.start()) is not None
+
+
+def _pieces(text: str) -> list[re.Match[str]]:
+    """Return what a number can be made of; who hesitates within one says it all the same."""
+    return [each for each in _PIECE.finditer(text) if each[0].lower() not in _HESITATIONS]
 
 
 def _digits(pieces: list[re.Match[str]], at: int) -> tuple[str, int]:
@@ -148,6 +160,8 @@ def _digits(pieces: list[re.Match[str]], at: int) -> tuple[str, int]:
     if word in _TIMES:
         one = following if len(following) == 1 and following.isdigit() else _UNITS.get(following)
         return (one * _TIMES[word], 2) if one is not None else ("", 0)
+    if word in _UNITS and following == "hundred" and len(_UNITS[word]) == 1:
+        return f"{_UNITS[word]}00", 2
     if word in _TENS:
         unit = _UNITS.get(following, "")
         if len(unit) == 1 and unit != "0":
@@ -163,6 +177,9 @@ def _what(number: _Number, options: RedactOptions) -> str | None:
         return "card number"
     if _is_phone(number, options.region):
         return "phone number"
+    long_enough = len(digits) >= _SHORTEST_ID_OF_DIGITS
+    if long_enough and any(_is_valid(_module(name), digits) for name in options.id_numbers):
+        return "id number"
     if options.long_numbers is not None and len(digits) >= options.long_numbers:
         return "number"
     return None

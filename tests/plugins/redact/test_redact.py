@@ -45,6 +45,12 @@ OPTIONS = RedactOptions(names=("Ada Lovelace", "Project Falcon"))
         ("IBAN DE89 3704 0044 0532 0130 00, thanks", "IBAN [id number], thanks"),
         ("Order 12345678 has shipped.", "Order [number] has shipped."),
         ("ada  lovelace, and Ada Lovelace's notes", "[name], and [name]'s notes"),
+        ("It is john underscore doe at g mail dot com.", "It is [email]."),
+        ("Call plus four nine thirty nine zero one eight two zero.", "Call [phone number]."),
+        ("eight hundred five five five one two one two", "[phone number]"),
+        ("one two three, uh, four five six, um, seven eight", "[number]"),
+        ("two one two. five five five. zero one two three.", "[phone number]."),
+        ("my social is five three six nine zero four three nine nine", "my social is [id number]"),
         ("On project falcon we agree.", "On [name] we agree."),
     ],
 )
