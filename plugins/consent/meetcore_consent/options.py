@@ -11,18 +11,18 @@ from meetcore import ConfigError
 __all__ = ["ConsentOptions"]
 
 _MESSAGE = (
-    '{bot} records and transcribes this meeting. Write "no recording" here if you do not agree.'
+    '{bot} records and transcribes this meeting. Write "{refuse}" here if you do not agree.'
 )
 _REFUSE = ("no recording", "do not record", "don't record", "stop recording")
 
 
 def _message(instance: object, attribute: Any, value: str) -> None:
     try:
-        said = value.format(bot="Bot")
+        said = value.format(bot="Bot", refuse="no")
     except (KeyError, IndexError, ValueError) as error:
         raise ConfigError(
             f"message in [plugins.consent] cannot be filled in: {error}.",
-            "{bot} is the only word in braces it may have.",
+            "{bot} and {refuse} are the only words in braces it may have.",
         ) from error
     if not said.strip():
         raise ConfigError("message in [plugins.consent] is empty.", "Leave it out for the default.")
@@ -46,7 +46,7 @@ class ConsentOptions:
     """What is said, and what follows.
 
     Attributes:
-        message: What the bot writes; `{bot}` is its name.
+        message: What the bot writes; `{bot}` is its name, `{refuse}` the first of what refuses.
         refuse: Whoever writes one of these does not agree; in any case, within a message.
         on_refusal: What the bot does then: record nothing until they have left, or leave.
         unheard: What it does where the message cannot be sent.

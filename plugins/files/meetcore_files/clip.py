@@ -64,6 +64,8 @@ def seconds_of(text: str) -> float:
     if found is None:
         raise ClipRefused(f"{text!r} is no time.", "Write seconds, or 1:30, or 1:02:03.")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    if (":" in text and seconds >= 60) or (text.count(":") == 2 and minutes >= 60):
+        raise ClipRefused(f"{text!r} is no time: a minute has 60 seconds, an hour 60 minutes.")
     return hours * 3600 + minutes * 60 + seconds
 
 
@@ -78,6 +80,8 @@ def recording_in(where: Path, track: str | None = None) -> Path:
         ClipRefused: There is none.
     """
     if where.is_file():
+        if track is not None:
+            raise ClipRefused(f"{where.name} is one file.", "--track is for a bot's folder.")
         return where
     folder = next(
         (each for each in (where, where / "files") if (each / MANIFEST_NAME).is_file()), None
@@ -136,6 +140,10 @@ def cut(
         )
     if not 0 <= start_s < end_s:
         raise ClipRefused("A clip ends after it begins.", "Give --from and a later --to.")
+    if target.exists():
+        raise ClipRefused(f"{target} is there already.", "Name another file with --out.")
+    if not target.parent.is_dir():
+        raise ClipRefused(f"There is no folder {target.parent}.", "Make it, or name another.")
     part = target.with_name(f".{target.name}.part")
     written = 0
     try:

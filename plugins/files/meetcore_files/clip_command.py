@@ -14,6 +14,8 @@ from meetcore import MeetcoreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from meetcore_files.naming import WrittenTranscript
+
 __all__ = ["clip_command"]
 
 _KINDS = ("json", "srt", "vtt", "txt", "md", "html")
@@ -60,6 +62,7 @@ def clip_command(
     Without --from and --to it is the whole recording in another format.
     """
     from meetcore_files.clip import cut, recording_in, seconds_of
+    from meetcore_files.naming import WrittenTranscript
     from meetcore_files.playback import played_duration_s
 
     try:
@@ -69,6 +72,7 @@ def clip_command(
         if target is None:
             edges = "" if start is end is None else f"-{_named(start_s)}-{_named(end_s)}"
             target = recording.with_name(f"{recording.stem}{edges}.m4a")
+        transcript = WrittenTranscript.of(where) if kinds else None
         length_s = end_s - start_s if end is not None else played_duration_s(recording) - start_s
         with click.progressbar(
             length=max(1, round(length_s)), label=target.name, file=sys.stderr
@@ -82,8 +86,11 @@ def clip_command(
 
             length_s = cut(recording, target, start_s, end_s, progress)
         click.echo(target)
-        for path in _transcripts(where, target, start_s, start_s + length_s, kinds):
-            click.echo(path)
+        if transcript is not None:
+            for path in _transcripts(
+                transcript, target, start_s, start_s + length_s, kinds, track
+            ):
+                click.echo(path)
     except MeetcoreError as error:
         raise click.ClickException(f"{error.message} {error.remedy}".strip()) from error
     except OSError as error:
@@ -98,18 +105,24 @@ def _named(seconds: float) -> str:
 
 
 def _transcripts(
-    where: Path, target: Path, start_s: float, end_s: float, kinds: Sequence[str]
+    transcript: WrittenTranscript,
+    target: Path,
+    start_s: float,
+    end_s: float,
+    kinds: Sequence[str],
+    track: str | None,
 ) -> list[Path]:
-    """Write what was said in a clip beside it."""
-    if not kinds:
-        return []
+    """Write what was said in a clip beside it: by everybody, or on its track."""
     from meetcore_files.atomic import write_atomically
     from meetcore_files.clip import heard_between
     from meetcore_files.formats import FORMATS
-    from meetcore_files.naming import WrittenTranscript
 
-    transcript = WrittenTranscript.of(where)
-    said = heard_between(transcript.segments, start_s, end_s)
+    segments = [
+        each
+        for each in transcript.segments
+        if track is None or track in (each.track_id, each.speaker_name)
+    ]
+    said = heard_between(segments, start_s, end_s)
     about = {**transcript.about, "clip": {"start_s": start_s, "end_s": end_s}}
     paths: list[Path] = []
     for each in FORMATS:

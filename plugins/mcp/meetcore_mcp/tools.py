@@ -153,6 +153,7 @@ class _Tools:
         `next_after` of the answer; a segment that was corrected meanwhile comes again.
         """
         bot = self._bot(bot_id)
+        after = max(0, after)
         with trio.move_on_after(max(0.0, min(wait_s, _LONGEST_WAIT_S))):
             while not await self._said(bot, after) and not bot.ended:  # noqa: ASYNC110  a log
                 await trio.sleep(_LOOK_EVERY_S)
@@ -180,6 +181,7 @@ class _Tools:
     async def chat(self, bot_id: str, after: int = 0) -> dict[str, Any]:
         """Return the chat's messages, the bot's own among them; `after` as for `transcript`."""
         bot = self._bot(bot_id)
+        after = max(0, after)
         found: list[dict[str, Any]] = []
         log = self._fleet.store.log(bot.id)
         async with aclosing(log.read(after, types=(ChatReceived,))) as events:
@@ -199,6 +201,8 @@ class _Tools:
     async def send_chat(self, bot_id: str, text: str) -> dict[str, Any]:
         """Write a message to everybody in the meeting."""
         bot = self._bot(bot_id)
+        if not text.strip():
+            raise ToolError("There is nothing to send: text is empty.")
         await bot.perform(SendChat(text))
         return self._shown(bot)
 

@@ -22,10 +22,13 @@ from meetcore_redact.options import RedactOptions
 __all__ = ["LeftOut", "found_in", "redacted"]
 
 _WRITTEN_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_GAP = r"[\s,]+"
 _SAID_EMAIL = re.compile(
-    r"\b[\w+-]+(?:(?:\.| dot | underscore | dash | minus )[\w+-]+)* at "
-    r"(?!(?:a|an|the|this|that|my|our|your|his|her|its|their|which|what) )"
-    r"[\w-]+(?:(?:\.| dash | )[\w-]+){0,3}?(?: dot [a-z]{2,}|\.[a-z]{2,})+\b",
+    rf"\b[\w+-]+(?:(?:\.|{_GAP}(?:dot|underscore|dash|minus|plus){_GAP})[\w+-]+)*"
+    rf"(?:{_GAP}(?:at(?:{_GAP}sign)?|\(at\)|@){_GAP})"
+    rf"(?!(?:a|an|the|this|that|our|your|his|her|its|their|which|what){_GAP})"
+    rf"[\w-]+(?:(?:\.|{_GAP}(?:dash{_GAP})?)[\w-]+){{0,3}}?"
+    rf"(?:{_GAP}(?:dot|\(dot\)|\.){_GAP}[a-z]{{2,}}|\.(?:com|org|net|edu|gov|mil|eu|de|fr))+\b",
     re.IGNORECASE,
 )
 _PIECE = re.compile(r"\d+|[^\W\d_]+")
@@ -115,7 +118,8 @@ def _names(text: str, names: tuple[str, ...]) -> Iterator[LeftOut]:
 
 @lru_cache(maxsize=1024)
 def _name_pattern(name: str) -> re.Pattern[str]:
-    words = r"\W+".join(re.escape(word) for word in name.split())
+    words = r"\W+".join(re.escape(word) for word in name.replace("’", "'").split())
+    words = words.replace("'", "['’]")
     return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
 
 

@@ -74,6 +74,11 @@ def _digits(instance: object, attribute: Any, value: int | None) -> None:
 def _names(instance: object, attribute: Any, value: tuple[str, ...]) -> None:
     if any(not name.strip() for name in value):
         raise ConfigError("names in [plugins.redact] has one without a letter.")
+    if any(character in name for name in value for character in '[]"'):
+        raise ConfigError(
+            f"names in [plugins.redact] cannot be {value!r}: no name has brackets or quotes.",
+            "With --set part names with commas: --set plugins.redact.names=Ada,Ben",
+        )
 
 
 @frozen(kw_only=True)

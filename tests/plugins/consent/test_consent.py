@@ -143,6 +143,8 @@ def test_it_leaves_on_a_refusal_where_that_is_wanted(tmp_path: Path) -> None:
                     refuse=["I don't agree"])  # fmt: skip
     end = [e for e in events if isinstance(e, StateChanged)][-1]
     assert end.reason == "recording_permission_denied"
+    texts = [e.text for e in events if isinstance(e, ChatReceived) and e.by_bot]
+    assert 'Write "I don\'t agree" here' in texts[0]
     assert end.evidence is not None
     assert "somebody does not agree" in end.evidence.detail
     assert (end.meeting_s or 0) < 30

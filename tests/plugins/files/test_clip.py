@@ -111,7 +111,7 @@ def test_times_are_written_in_many_ways(text: str, seconds: float) -> None:
     assert seconds_of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "1:2:3:4", "-5", "1,5", "1:-2"])
+@pytest.mark.parametrize("text", ["", "soon", "1:2:3:4", "-5", "1,5", "1:-2", "1:75", "1:60:00"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ClipRefused, match="is no time"):
         seconds_of(text)
@@ -235,6 +235,21 @@ def test_one_persons_sound_is_clipped_by_name_or_track(bot: Path, tmp_path: Path
     assert code == 1
     assert "no tracks 'Ben'" in err
     assert "t1 (Ada)" in err
+
+
+def test_nothing_that_is_there_is_written_over(bot: Path) -> None:
+    mix = bot / "files" / "mix.opus"
+    before = mix.read_bytes()
+    for where in (bot, mix):
+        code, _, err = run(where, "--from", 1, "--to", 2, "--out", mix)
+        assert (code, "is there already" in err) == (1, True)
+    assert mix.read_bytes() == before
+    code, _, err = run(bot, "--from", 1, "--to", 2, "--out", bot / "nowhere" / "x.mp3")
+    assert (code, "no folder" in err) == (1, True)
+    code, _, err = run(mix, "--from", 1, "--to", 2, "--track", "Ada")
+    assert (code, "one file" in err) == (1, True)
+    assert run(mix, "--from", 1, "--to", 2, "--transcript", "txt")[0] == 1
+    assert not list((bot / "files").glob("*.m4a"))
 
 
 def test_a_folder_without_a_recording_is_said_to_be_one(tmp_path: Path) -> None:

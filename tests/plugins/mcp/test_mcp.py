@@ -116,6 +116,8 @@ async def test_what_cannot_be_done_is_said_in_words(tmp_path: Path) -> None:
         bot_id = (await ask(client, "join_meeting", url="simulated:stay"))["bot_id"]
         assert bot_id in await refused(client, "bot_state", bot_id="another")
         await until(client, bot_id, "recording")
+        assert "empty" in await refused(client, "send_chat", bot_id=bot_id, text="  ")
+        assert (await ask(client, "chat", bot_id=bot_id, after=-1))["next_after"] >= 0
         assert "speak" in await refused(client, "say", bot_id=bot_id, text="hello")
         other = (await ask(client, "join_meeting", url="simulated:stay"))["bot_id"]
         assert "2 places" in await refused(client, "join_meeting", url="simulated:stay")
