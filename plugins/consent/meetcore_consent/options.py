@@ -10,9 +10,7 @@ from meetcore import ConfigError
 
 __all__ = ["ConsentOptions"]
 
-_MESSAGE = (
-    '{bot} records and transcribes this meeting. Write "{refuse}" here if you do not agree.'
-)
+_MESSAGE = '{bot} records and transcribes this meeting. Write "{refuse}" here if you do not agree.'
 _REFUSE = ("no recording", "do not record", "don't record", "stop recording")
 
 

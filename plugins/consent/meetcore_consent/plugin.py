@@ -107,9 +107,7 @@ async def _tell(bot: BotView, meeting: _WhoWasTold, now: datetime) -> None:
         return
     meeting.told |= people
     meeting.told_at = now
-    text = meeting.options.message.format(
-        bot=bot.config.name, refuse=meeting.options.refuse[0]
-    )
+    text = meeting.options.message.format(bot=bot.config.name, refuse=meeting.options.refuse[0])
     if meeting.options.voice:
         await _done(bot, Speak(text=text))
     if not await _done(bot, SendChat(text)) and meeting.options.unheard == "leave":

@@ -87,9 +87,7 @@ def clip_command(
             length_s = cut(recording, target, start_s, end_s, progress)
         click.echo(target)
         if transcript is not None:
-            for path in _transcripts(
-                transcript, target, start_s, start_s + length_s, kinds, track
-            ):
+            for path in _transcripts(transcript, target, start_s, start_s + length_s, kinds, track):
                 click.echo(path)
     except MeetcoreError as error:
         raise click.ClickException(f"{error.message} {error.remedy}".strip()) from error

@@ -14,6 +14,7 @@ from meetcore import (
     ConfigError,
     Event,
     HealthReport,
+    MeetcoreError,
     Plugins,
     State,
     StateChanged,
@@ -182,6 +183,12 @@ def test_options_that_cannot_be_are_refused_with_words(
     with pytest.raises(ConfigError) as caught:
         build_options(ConsentOptions, settings, "[plugins.consent]")
     assert said in f"{caught.value.message} {caught.value.remedy}"
+
+
+def test_a_bot_does_not_start_with_them(tmp_path: Path) -> None:
+    with pytest.raises(MeetcoreError, match="without a word"):
+        attend(tmp_path, refuse=[])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_doctor_says_what_people_are_told() -> None:

@@ -128,7 +128,7 @@ def test_whatever_is_said_is_read_and_what_was_found_is_apart(text: str) -> None
         ({"region": "Germany"}, "two capital letters"),
         ({"long_numbers": 0}, "1 or more"),
         ({"names": [" "]}, "without a letter"),
-        ({"names": '["Ada Lovelace"]'}, "part names with commas"),
+        ({"names": ['["Ada Lovelace"]']}, "part names with commas"),
         ({"email": True}, "emails"),
     ],
 )
