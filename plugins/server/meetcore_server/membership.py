@@ -144,7 +144,7 @@ class Membership:
             with trio.move_on_after(pause_s):
                 await self._wanted.wait()
             self._wanted = trio.Event()
-            pause_s, self._trouble = _RENEW_EVERY_S, ""
+            pause_s = _RENEW_EVERY_S
             try:
                 await self._renew(outlived, inherited)
             except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
@@ -152,6 +152,7 @@ class Membership:
                 complaint.wrong(self._trouble)
                 pause_s = _AGAIN_AFTER_S
             else:
+                self._trouble = ""
                 complaint.fine()
             tried, self._tried = self._tried, trio.Event()
             tried.set()
