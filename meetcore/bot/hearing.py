@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.utterance import SpeechBegan, SpeechEnded, SpeechRules
@@ -144,6 +144,10 @@ class Listening:
         if not self._in_call:
             track.intake.declare_lost(chunk.start_sample, chunk.samples, "not_in_call")
             return
+        if track.signal.kind == "own":
+            self._anchor(chunk.end_sample / chunk.sample_rate_hz)
+            track.intake.hear(chunk)
+            return
         if not self._heard_sound:
             self._heard_sound = True
             self._anchor(chunk.end_sample / chunk.sample_rate_hz)
@@ -191,13 +195,17 @@ class Listening:
         if signal.track_id in self._tracks:
             return
         bot, track_id = self.bot, signal.track_id
-        for sink in self._sinks:
+        own = signal.kind == "own"
+        if own and signal.participant_id is None:
+            signal = evolve(signal, participant_id=bot.roster.self_id)
+        sinks = [sink for sink in self._sinks if sink.sink.wants_own_voice or not own]
+        for sink in sinks:
             sink.expect_track(track_id)
-        consumers: list[AudioConsumer] = [s for s in self._sinks if not s.sink.wants_native_audio]
+        consumers: list[AudioConsumer] = [s for s in sinks if not s.sink.wants_native_audio]
         if bot.config.audio.levels:
             consumers.append(LevelMeter(bot, self.owners.owner_of))
         transcription = None
-        if self._transcriber is not None:
+        if self._transcriber is not None and not own:
             if self._transcriber.may_mix:
                 consumers.append(self._mix_for(self._transcriber, self._nursery).consumer(track_id))
             if self._transcriber.takes_tracks:
@@ -206,9 +214,9 @@ class Listening:
             track_id,
             transcription,
             consumers=consumers,
-            native=[sink for sink in self._sinks if sink.sink.wants_native_audio],
-            on_speech=lambda mark: self._heard_speech(track_id, mark),
-            on_steady=lambda steady: self._heard_steady(track_id, steady),
+            native=[sink for sink in sinks if sink.sink.wants_native_audio],
+            on_speech=None if own else lambda mark: self._heard_speech(track_id, mark),
+            on_steady=None if own else lambda steady: self._heard_steady(track_id, steady),
         )
         intake = TrackIntake(track_id, bot.ledger)
         self.owners.open_track(track_id)
@@ -276,7 +284,8 @@ class Listening:
         """Mix the tracks into one stream, or do not, by how many there are now."""
         if self._transcriber is None or self._mix is None or self._closed:
             return
-        mixing = self._transcriber.mixes(len(self._tracks))
+        others = sum(track.signal.kind != "own" for track in self._tracks.values())
+        mixing = self._transcriber.mixes(others)
         for track in self._tracks.values():
             track.path.feed_on(not mixing)
         self._mix.switch(active=mixing)

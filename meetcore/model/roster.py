@@ -94,6 +94,11 @@ class Roster:
         return participant.name if participant else None
 
     @property
+    def self_id(self) -> str | None:
+        """The id of our own bot, None where the list does not name it."""
+        return next((p.id for p in self.present.values() if p.is_self), None)
+
+    @property
     def others(self) -> tuple[Participant, ...]:
         """Everybody present except our own bot."""
         return tuple(p for p in self.present.values() if not p.is_self)

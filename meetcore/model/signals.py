@@ -141,13 +141,14 @@ class TrackAppeared(Signal):
         track_id: Unique within the call; never used again for another source.
         participant_id: Whose voice it carries, if that is known when it opens; None for a mix.
             What is learned later is `TrackIdentified`.
-        kind: `participant` for one person's voice, `mix` for several.
+        kind: `participant` for one person's voice, `mix` for several, `own` for what the bot
+            itself says: that is recorded, and heard by nobody else.
         name_source: How it is known whose it is.
     """
 
     track_id: str
     participant_id: str | None
-    kind: Literal["participant", "mix"] = "participant"
+    kind: Literal["participant", "mix", "own"] = "participant"
     name_source: NameSource = NameSource.TRACK
 
 

@@ -104,6 +104,8 @@ class Sink(Configured[OptionsT], ABC):
         wants_audio: Whether `on_audio` is to be called.
         wants_native_audio: Whether it gets chunks as the platform gave them, at the rate they came
             in, instead of 16 kHz. Gaps and the account stay in samples at 16 kHz.
+        wants_own_voice: Whether `on_audio` gets what the bot itself says, too, as a track of its
+            own: for what records a meeting, not for what listens to people.
         wants_media: Whether `on_media` is to be called: encoded sound, video, a screen.
         call_timeout_s: How long one call may take before it counts as hung.
         finish_timeout_s: How long `finish` and the exit of `open` may take, each.
@@ -116,6 +118,7 @@ class Sink(Configured[OptionsT], ABC):
     wants_drafts: ClassVar[bool] = False
     wants_audio: ClassVar[bool] = False
     wants_native_audio: ClassVar[bool] = False
+    wants_own_voice: ClassVar[bool] = False
     wants_media: ClassVar[bool] = False
     call_timeout_s: ClassVar[float] = 30.0
     finish_timeout_s: ClassVar[float] = 60.0

@@ -42,6 +42,7 @@ from meetcore_browser.errors import (
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.handover import Handed
 from meetcore_browser.options import browser_options
+from meetcore_browser.page_devices import PageDevices
 from meetcore_browser.page_script import page_script
 from meetcore_browser.page_settings import PageSettings
 from meetcore_browser.selectors import Control, Hit, Presence, Selector
@@ -79,6 +80,7 @@ class BotPage:
         context: Playwright's BrowserContext, likewise.
         browser: The browser it is in.
         capture: What the page is heard with.
+        devices: What the bot speaks and shows pictures with, where the page was opened with them.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class BotPage:
         capture: CaptureOptions | None,
         on_source: Callable[[SourceHeard], None] | None = None,
     ) -> None:
+        self.devices = PageDevices(self)
         self.browser = browser
         self.context = context
         self.raw = raw
@@ -433,6 +436,7 @@ async def open_page(
     browser: Browser | None = None,
     settings: PageSettings | None = None,
     on_source: Callable[[SourceHeard], None] | None = None,
+    devices: bool = False,
 ) -> AsyncIterator[BotPage]:
     """Open a page for a bot, with the capture in it; on exit nothing of it remains.
 
@@ -452,6 +456,8 @@ async def open_page(
         settings: What the page takes itself to be in: language, time zone, window, a session.
         on_source: Takes which sources are heard on a track, with `contributing_sources` of the
             capture.
+        devices: Whether the page gets a microphone and a camera of the bot's own, in place of any
+            of this machine.
 
     Raises:
         ChromiumMissing: There is none on this machine.
@@ -494,6 +500,7 @@ async def open_page(
                 page_script,
                 capture=capture,
                 incoming_video=chosen.incoming_video,
+                devices=devices,
                 scripts=scripts,
             )
             await page._open(script)

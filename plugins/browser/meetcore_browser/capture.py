@@ -40,6 +40,8 @@ BEHIND_S = 2.0
 behind never rendered of it, the last words maybe, is declared lost."""
 _MOST_BEHIND_S = 3600.0
 
+OWN_VOICE = "own voice"
+
 DOCUMENT_GONE = "document-gone"
 """Topic the host itself puts between the page's when a document has ended."""
 
@@ -86,7 +88,8 @@ class RemoteTrack:
         number: Number of it within the document, as `meetcore.numberOf(track)` gives it there.
         sample_rate_hz: Samples per second of its chunks.
         layer: How it is heard: `peer connections`, `web audio` for what a context or a media
-            element of the page plays, `tab capture` for all that the tab plays.
+            element of the page plays, `tab capture` for all that the tab plays; `own voice` for
+            what the bot itself says, as it goes out.
     """
 
     track_id: str
@@ -148,6 +151,8 @@ class _Live:
 
 def by_track(track: RemoteTrack) -> TrackAppeared:
     """Announce a track of which nothing is known but that it is there."""
+    if track.layer == OWN_VOICE:
+        return TrackAppeared(track.track_id, None, "own", NameSource.TRACK)
     alone = track.layer == "peer connections"
     kind: Literal["participant", "mix"] = "participant" if alone else "mix"
     return TrackAppeared(track.track_id, None, kind, NameSource.UNKNOWN)
@@ -199,9 +204,10 @@ class PageCapture:
     @property
     def levels(self) -> list[TrackLevel]:
         """When each track gave sound, those among them that the joiner left out."""
-        taken = [self._levels.of(key, live.remote.label) for key, live in self._live.items()]
+        heard = {k: live for k, live in self._live.items() if live.remote.layer != OWN_VOICE}
+        taken = [self._levels.of(key, live.remote.label) for key, live in heard.items()]
         left = [self._levels.of(key, remote.label) for key, remote in self._left_out.items()]
-        layers = [live.remote.layer for live in self._live.values()]
+        layers = [live.remote.layer for live in heard.values()]
         layers += [remote.layer for remote in self._left_out.values()]
         return [
             evolve(level, layer=layer, taken=n < len(taken))
@@ -216,7 +222,7 @@ class PageCapture:
         for key, remote in list(self._left_out.items()):
             self._announce(key, remote)
         for key, live in list(self._live.items()):
-            if self._whose(live.remote) is None:
+            if live.remote.layer != OWN_VOICE and self._whose(live.remote) is None:
                 self._gone(key[0], {"track": key[1]})
                 self._left_out[key] = evolve(live.remote, track_id=self._new_id())
 
@@ -250,6 +256,8 @@ class PageCapture:
         start = self._arrive(live, block.document, block.first_frame, len(block.pcm))
         remote = live.remote
         self._events.hear(Chunk(remote.track_id, start, block.pcm, remote.sample_rate_hz))
+        if remote.layer == OWN_VOICE:
+            return  # its silence says nothing of what the page hears
         silent = not block.pcm.any()
         self.sounded = self.sounded or not silent
         self._watch.block(remote.track_id, silent, self._now())
@@ -316,14 +324,16 @@ class PageCapture:
         return f"t{self._seen}"
 
     def _announce(self, key: tuple[int, int], remote: RemoteTrack) -> None:
-        announced = self._whose(remote)
+        own = remote.layer == OWN_VOICE
+        announced = by_track(remote) if own else self._whose(remote)
         if announced is None:
             self._left_out[key] = remote
             return
         self._left_out.pop(key, None)
         remote = evolve(remote, track_id=announced.track_id)
         self._live[key] = _Live(remote)
-        self._watch.track_appeared(remote.track_id, self._now())
+        if not own:
+            self._watch.track_appeared(remote.track_id, self._now())
         self._events.observe(announced)
 
     def _gone(self, document: int, data: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from meetcore import SAMPLE_RATE_HZ
 from meetcore_browser.capture import CaptureOptions
+from meetcore_browser.page_devices import PICTURE_SIZE, SPEECH_RATE_HZ
 
 __all__ = ["PAGE_FOLDER", "page_script"]
 
@@ -22,6 +23,7 @@ def page_script(
     *,
     capture: CaptureOptions | None,
     incoming_video: bool,
+    devices: bool = False,
     scripts: Sequence[Path | str] = (),
 ) -> str:
     """Return the script.
@@ -33,10 +35,13 @@ def page_script(
         binding: Name of the binding that leads to the host.
         capture: How to capture audio, None to leave it alone.
         incoming_video: Whether to receive video.
+        devices: Whether the page gets a microphone and a camera of the bot's own.
         scripts: The joiner's own files, or their text, run last, each on its own.
     """
     options = capture or CaptureOptions()
     capture_files = ["capture.js", "sources.js", "tab_capture.js"] if capture is not None else []
+    if devices:
+        capture_files.append("devices.js")
     if capture is not None and options.web_audio != "off":
         capture_files.append("web_audio.js")
     ours = [PAGE_FOLDER / name for name in ("wire.js", *capture_files, "video_policy.js")]
@@ -52,6 +57,13 @@ def page_script(
         "incomingVideo": incoming_video,
         "worklet": (PAGE_FOLDER / "pcm_worklet.js").read_text(encoding="utf-8"),
     }
+    if devices:
+        config |= {
+            "devices": True,
+            "speechRate": SPEECH_RATE_HZ,
+            "picture": {"width": PICTURE_SIZE[0], "height": PICTURE_SIZE[1]},
+            "speechWorklet": (PAGE_FOLDER / "speech_worklet.js").read_text(encoding="utf-8"),
+        }
     parts = [path.read_text(encoding="utf-8") for path in ours]
     parts += [f"delete meetcore.{name};" for name in _OWN]
     parts += [f"(() => {{\n{_text_of(script)}\n}})();" for script in scripts]

@@ -57,6 +57,7 @@ class MeetingFacts:
         offset_s: Where sample 0 of the audio clock lies in the meeting.
         transcript: The finalized segments.
         owners: For each track its participant, None where unknown.
+        own_tracks: Those with what the bot itself said.
         names: Participants' newest names.
     """
 
@@ -64,6 +65,7 @@ class MeetingFacts:
     offset_s: float = 0.0
     transcript: Transcript = field(factory=Transcript)
     owners: dict[str, str | None] = field(factory=dict)
+    own_tracks: set[str] = field(factory=set)
     names: dict[str, str] = field(factory=dict)
 
     def take(self, event: Event) -> None:
@@ -81,6 +83,8 @@ class MeetingFacts:
             self.transcript.finalized(event.segment)
         elif isinstance(event, TrackOpened | TrackOwnerIdentified):
             self.owners[event.track_id] = event.participant_id
+            if isinstance(event, TrackOpened) and event.kind == "own":
+                self.own_tracks.add(event.track_id)
         elif isinstance(event, ParticipantJoined | ParticipantUpdated):
             self.names[event.participant.id] = event.participant.name
 
@@ -112,9 +116,12 @@ def file_name_part(name: str) -> str:
 def audio_entry(file: RecordedFile, meeting: MeetingFacts | None = None) -> ManifestEntry:
     """Return the manifest's entry of a recording that may still be growing."""
     owner = meeting.owners.get(file.track_id) if meeting and file.track_id else None
+    kind = "audio.mix" if file.track_id is None else "audio.track"
+    if meeting is not None and file.track_id in meeting.own_tracks:
+        kind = "audio.own"
     return ManifestEntry(
         path=file.path.name,
-        kind="audio.mix" if file.track_id is None else "audio.track",
+        kind=kind,
         media_type=file.media_type,
         duration_s=round(file.samples / SAMPLE_RATE_HZ, 3) if file.samples else None,
         track_id=file.track_id,

@@ -44,6 +44,7 @@ class FilesSink(Sink[FilesOptions]):
     name: ClassVar[str] = "files"
     wants_events: ClassVar[bool] = False
     wants_audio: ClassVar[bool] = True
+    wants_own_voice: ClassVar[bool] = True
 
     def __init__(self, options: FilesOptions | None = None) -> None:
         super().__init__(options)

@@ -16,6 +16,7 @@ from meetcore import (
     CommandFailed,
     EndReason,
     MeetingLink,
+    SpeechOutput,
     TrackAppeared,
 )
 from meetcore_browser.bot_page import BotPage, open_page
@@ -24,6 +25,7 @@ from meetcore_browser.capture import RemoteTrack
 from meetcore_browser.errors import BrowserError, SelectorMissed, StepFailed
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.nursery import open_plain_nursery
+from meetcore_browser.pictures import picture_facts
 from meetcore_browser.selectors import SelectorPack
 from meetcore_rehearsal.cast import MEDIA_FEATURES_OFF, MEDIA_SWITCHES
 from meetcore_rehearsal.observed import RoomObserver
@@ -35,6 +37,7 @@ CONTROLS = SelectorPack.load(HERE / "controls.toml")
 CHAT_TIMEOUT_S = 8.0
 LEAVE_TIMEOUT_S = 5.0
 STEP_TIMEOUT_S = 20.0
+SWITCH_TIMEOUT_S = 5.0
 
 
 class RehearsalCall(Call):
@@ -73,6 +76,31 @@ class RehearsalCall(Call):
             field = await page.find(CONTROLS["chat_field"])
         await page.fill(field, text)
         await page.click(await page.find(CONTROLS["send_button"]))
+
+    @asynccontextmanager
+    async def open_speech(self, sample_rate_hz: int) -> AsyncIterator[SpeechOutput]:
+        """Unmute the bot, and speak into its page's microphone; it stays unmuted afterwards."""
+        await self._switch_on("microphone")
+        async with self._page.devices.open_speech(sample_rate_hz) as output:
+            yield output
+
+    async def show_image(self, image: bytes, media_type: str) -> None:
+        """Show a picture as the bot's camera, and switch that on."""
+        picture_facts(image)  # what cannot be shown switches nothing on
+        await self._switch_on("camera")
+        await self._page.devices.show_picture(image)
+
+    async def _switch_on(self, device: str) -> None:
+        if not self._observer.inside:
+            raise CommandFailed(f"The {device} can be used only while the bot is in the call.")
+        page = self._page
+        try:
+            hit = await page.first_of([CONTROLS[f"{device}_on"], CONTROLS[f"{device}_off"]])
+            if hit.control.name == f"{device}_off":
+                await page.click(hit)
+                await page.find(CONTROLS[f"{device}_on"], SWITCH_TIMEOUT_S)
+        except (BrowserError, PlaywrightError) as error:
+            raise CommandFailed(f"The {device} could not be switched on: {error}") from error
 
     async def leave(self) -> None:
         """Press the button a person would press, and see the page say good-bye."""
@@ -126,6 +154,7 @@ async def open_rehearsal_call(
             options=options,
             browser=browser,
             whose=whose,
+            devices=True,
             scripts=[HERE / "page" / "observer.js"],
             on_message={
                 "state": observer.on_state,
@@ -173,6 +202,9 @@ async def _knock(
         await page.fill(hit, request.display_name)
     if not await _give_passcode(page, observer, link):
         return
+    async with page.step("switch microphone and camera off", timeout_s=STEP_TIMEOUT_S):
+        for device in ("microphone", "camera"):
+            await page.click(await page.find(CONTROLS[f"preview_{device}_on"], STEP_TIMEOUT_S))
     async with page.step("press join", timeout_s=STEP_TIMEOUT_S) as step:
         button = await page.find(CONTROLS["join_button"])
         await page.click(button)

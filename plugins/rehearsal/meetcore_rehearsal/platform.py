@@ -25,7 +25,12 @@ class RehearsalPlatform(Platform):
         "chat": "the page's list of messages",
     }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.SEND_CHAT, Capability.READ_CHAT}
+        {
+            Capability.SEND_CHAT,
+            Capability.READ_CHAT,
+            Capability.SPEAK,
+            Capability.SHOW_IMAGE,
+        }
     )
 
     def parse(self, url: str) -> MeetingLink | None:

@@ -6,6 +6,7 @@ is seen in `tests/bad_days`, in the examples, and in whole lives.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 import trio
 from attrs import define, evolve
 
-from meetcore.model.errors import CommandFailed
+from meetcore.model.errors import CommandFailed, CommandRefused
 from meetcore.model.lifecycle import EndReason
 from meetcore.model.roster import NameSource, Participant
 from meetcore.model.signals import (
@@ -56,6 +57,9 @@ from meetcore_rehearsal.site import Site, open_site
 
 from .conftest import ADA, BEN, Lobby, tone_line
 
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 EMPTY_PAGE = b"<!doctype html><title>Another site altogether</title>"
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("lent")]
@@ -275,6 +279,32 @@ async def test_each_voice_comes_on_the_track_of_its_person_with_certainty(
     assert sum(loss.samples for loss in losses if loss.cause == "page_gap") < heard / 10
 
 
+async def test_a_bot_is_muted_and_unseen_until_it_speaks_and_shows_something(
+    site: Site, tmp_path: Path
+) -> None:
+    room = site.open_room(waiting_room=False)
+    lobby_of(site, room)
+    async with bot(site.guest_link(room), tmp_path) as attempt:
+        with pytest.raises(CommandFailed, match="in the call"):
+            async with attempt.call.open_speech(16_000):
+                pass
+        await attempt.first(Admitted)
+
+        def me() -> Any:
+            return next(m for m in site.hub.rooms[room.id].inside if m.id != "host")
+
+        assert (me().muted, me().camera) == (True, False)
+        with pytest.raises(CommandRefused, match="no picture"):
+            await attempt.call.show_image(b"<svg/>", "image/png")
+        assert not me().camera
+        async with attempt.call.open_speech(16_000) as output:
+            await output.write(bytes(3200))
+            await output.drain()
+        await until(lambda: not me().muted)
+        await attempt.call.show_image(PICTURE, "image/png")
+        await until(lambda: me().camera)
+
+
 TALKING = Script(
     people=(ADA,),
     admission=Admission(decision=Decision.IGNORE),
@@ -322,4 +352,6 @@ class TestRehearsalPlatform(PlatformConformance):
 
 
 def test_the_platform_says_before_a_call_what_can_be_done_in_one() -> None:
-    assert {"send_chat", "read_chat"} == {str(each) for each in RehearsalPlatform.capabilities}
+    assert {"send_chat", "read_chat", "speak", "show_image"} == {
+        str(each) for each in RehearsalPlatform.capabilities
+    }

@@ -98,12 +98,13 @@ async function listDevices() {
   $("devices").hidden = !several;
 }
 
+// What is muted is not measured: to do so costs whether anybody speaks or not.
 function listen() {
-  if (meter?.track === devices.audio) return;
+  const heard = muted ? null : devices.audio;
+  if ((meter?.track ?? null) === heard) return;
   meter?.close();
   meter = null;
-  if (!devices.audio) return;
-  devices.audio.enabled = !muted;
+  if (!heard) return;
   meter = new LevelMeter(devices.audio, {
     onLevel: (level) => $("preview-level").style.setProperty("--level", level),
     onSpeaking: (speaking) => session?.id && session.send("speaking", { speaking: speaking && !muted }),
@@ -215,6 +216,7 @@ $("again").addEventListener("click", () => location.reload());
 for (const [kind, id] of [["audio", "mic-choice"], ["video", "camera-choice"]]) {
   $(id).addEventListener("change", async ({ target }) => {
     await devices.choose(kind, target.value);
+    if (kind === "audio" && devices.audio) devices.audio.enabled = !muted;
     showPreview();
   });
 }

@@ -82,6 +82,7 @@ export class LevelMeter {
     this.source.connect(this.analyser);
     const samples = new Float32Array(this.analyser.fftSize);
     this.speaking = false;
+    this.onSpeaking = onSpeaking;
     let lastLoud = -Infinity;
     this.timer = setInterval(() => {
       this.analyser.getFloatTimeDomainData(samples);
@@ -98,5 +99,6 @@ export class LevelMeter {
   close() {
     clearInterval(this.timer);
     this.context.close();
+    if (this.speaking) this.onSpeaking((this.speaking = false));
   }
 }

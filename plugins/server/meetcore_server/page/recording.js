@@ -14,7 +14,7 @@ function size(bytes) {
 /** A signed URL as one of this very server, however it is seen from here. @param {string} url */
 const local = (url) => new URL(url).pathname;
 
-const ORDER = ["audio.mix", "audio.track", "transcript", "manifest"];
+const ORDER = ["audio.mix", "audio.track", "audio.own", "transcript", "manifest"];
 
 /** Where a file stands in the list. @param {Record<string, any>} file */
 const rank = (file) => (ORDER.indexOf(file.kind) + ORDER.length + 1) % (ORDER.length + 1);

@@ -1,0 +1,168 @@
+"""The host's side of the bot's own microphone and camera in a page (page/devices.js).
+
+A speech goes to the document that asked for a microphone, at 48 kHz, a piece at a time; the page
+says how much it has played. A picture goes to the documents that asked for a camera.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import soxr
+import trio
+
+from meetcore import CommandFailed, SpeechOutput
+from meetcore_browser.errors import BrowserError
+from meetcore_browser.pictures import PictureFacts, picture_facts
+
+if TYPE_CHECKING:
+    from playwright.async_api import Frame
+
+    from meetcore_browser.bot_page import BotPage
+
+__all__ = ["PICTURE_SIZE", "SPEECH_RATE_HZ", "PageDevices", "PageSpeech"]
+
+SPEECH_RATE_HZ = 48_000
+"""The rate of the page's microphone: what WebRTC's Opus works at."""
+PICTURE_SIZE = (1280, 720)
+"""Width and height of the page's camera, in pixels."""
+
+LEAD_S = 0.4
+"""How much may wait in the page: more would be late when it is interrupted, less would run dry."""
+CALL_TIMEOUT_S = 5.0
+
+_BEGIN = "() => window[Symbol.for('meetcore')]?.beginSpeech?.() ?? null"
+_SPEAK = "(pcm) => window[Symbol.for('meetcore')].speak(pcm)"
+_STATE = "() => window[Symbol.for('meetcore')].speechState()"
+_STOP = "() => window[Symbol.for('meetcore')].stopSpeech()"
+_SHOW = "(picture) => window[Symbol.for('meetcore')]?.showPicture?.(picture) ?? null"
+
+
+class PageSpeech(SpeechOutput):
+    """One speech on its way into a page's microphone.
+
+    Args:
+        ask: Evaluates an expression with an argument in the document that has the microphone.
+        sample_rate_hz: The rate of what is written.
+    """
+
+    def __init__(self, ask: Callable[[str, Any], Awaitable[Any]], sample_rate_hz: int) -> None:
+        self._ask = ask
+        self._resampler = soxr.ResampleStream(
+            sample_rate_hz, SPEECH_RATE_HZ, 1, dtype="int16", quality="HQ"
+        )
+        self._played = 0
+        self._waiting = 0
+        self._asked_at = trio.current_time()
+        self._ended = False
+
+    async def write(self, pcm: bytes) -> None:
+        """Take the next piece; wait while much is still to be played."""
+        await self._send(self._resampler.resample_chunk(np.frombuffer(pcm, "<i2")))
+        await trio.sleep(self._left_s - LEAD_S if self._left_s > LEAD_S else 0)
+
+    async def drain(self) -> None:
+        """Return when all was played."""
+        await self._finish()
+        while self._left_s > 0:
+            await trio.sleep(self._left_s)
+            await self._learn(_STATE)
+
+    async def _finish(self) -> None:
+        if not self._ended:
+            self._ended = True
+            await self._send(self._resampler.resample_chunk(np.zeros(0, np.int16), last=True))
+
+    async def stop(self) -> None:
+        """Be silent at once."""
+        self._ended = True
+        await self._learn(_STOP)
+
+    @property
+    def played_s(self) -> float:
+        """How many seconds were played: what the page said last, and the time since."""
+        since = round((trio.current_time() - self._asked_at) * SPEECH_RATE_HZ)
+        return (self._played + min(self._waiting, max(0, since))) / SPEECH_RATE_HZ
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is to be played any more, as far as is known here."""
+        return self._left_s == 0
+
+    @property
+    def _left_s(self) -> float:
+        gone_s = trio.current_time() - self._asked_at
+        return max(0.0, self._waiting / SPEECH_RATE_HZ - gone_s)
+
+    async def _send(self, pcm: Any) -> None:
+        if len(pcm):
+            await self._learn(_SPEAK, base64.b64encode(pcm.astype("<i2").tobytes()).decode())
+
+    async def _learn(self, expression: str, argument: Any = None) -> None:
+        state = await self._ask(expression, argument)
+        self._played, self._waiting = int(state["played"]), int(state["waiting"])
+        self._asked_at = trio.current_time()
+
+
+class PageDevices:
+    """Speaks and shows pictures in one page."""
+
+    def __init__(self, page: BotPage) -> None:
+        self._page = page
+
+    @asynccontextmanager
+    async def open_speech(self, sample_rate_hz: int) -> AsyncIterator[PageSpeech]:
+        """Open the microphone for one speech; on exit nothing more of it is played.
+
+        Raises:
+            CommandFailed: The page has asked for no microphone, or does not answer.
+        """
+        frame = await self._with_microphone()
+
+        async def ask(expression: str, argument: Any) -> Any:
+            return await self._evaluate(frame, expression, argument)
+
+        output = PageSpeech(ask, sample_rate_hz)
+        try:
+            yield output
+        finally:
+            if not output.silent:
+                with trio.CancelScope(shield=True), suppress(CommandFailed):
+                    await output.stop()
+
+    async def show_picture(self, image: bytes) -> PictureFacts:
+        """Show a picture as the page's camera; return what it is.
+
+        Raises:
+            CommandRefused: It is no picture, or too large.
+            CommandFailed: The page has asked for no camera, or cannot decode it.
+        """
+        facts = picture_facts(image)
+        given = [base64.b64encode(image).decode(), facts.media_type]
+        shown = [await self._evaluate(frame, _SHOW, given) for frame in self._page.raw.frames]
+        if not any(shown):
+            raise CommandFailed("The page has not opened the bot's camera.")
+        return facts
+
+    async def _with_microphone(self) -> Frame:
+        for frame in self._page.raw.frames:
+            if await self._evaluate(frame, _BEGIN) is not None:
+                return frame
+        raise CommandFailed("The page has not opened the bot's microphone.")
+
+    async def _evaluate(self, frame: Frame, expression: str, argument: Any = None) -> Any:
+        from playwright.async_api import Error
+
+        try:
+            return await self._page.call(
+                frame.evaluate, expression, argument, timeout_s=CALL_TIMEOUT_S
+            )
+        except BrowserError as error:
+            raise CommandFailed(f"The page does not answer: {error.message}") from error
+        except Error as error:
+            words = str(error).splitlines()[0].removeprefix("Frame.evaluate: ")
+            raise CommandFailed(f"The page could not do it: {words}") from error
