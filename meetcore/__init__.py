@@ -132,6 +132,8 @@ if TYPE_CHECKING:
     from meetcore.model.events import TranscriptionGap as TranscriptionGap
     from meetcore.model.events import TranscriptionStopped as TranscriptionStopped
     from meetcore.model.events import UnknownEvent as UnknownEvent
+    from meetcore.model.events import VideoDegraded as VideoDegraded
+    from meetcore.model.events import VideoRestored as VideoRestored
     from meetcore.model.events import VoiceNamed as VoiceNamed
     from meetcore.model.history import BotHistory as BotHistory
     from meetcore.model.history import ChatEntry as ChatEntry
@@ -170,6 +172,7 @@ if TYPE_CHECKING:
     from meetcore.model.signals import ParticipantChanged as ParticipantChanged
     from meetcore.model.signals import ParticipantGone as ParticipantGone
     from meetcore.model.signals import PersonNeeded as PersonNeeded
+    from meetcore.model.signals import PictureHealth as PictureHealth
     from meetcore.model.signals import RecordingPermission as RecordingPermission
     from meetcore.model.signals import RosterHealth as RosterHealth
     from meetcore.model.signals import RosterSeen as RosterSeen
@@ -347,6 +350,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TranscriberUsage",
         "TranscriptionGap",
         "TranscriptionStopped",
+        "VideoDegraded",
+        "VideoRestored",
         "VoiceNamed",
         "UnknownEvent",
     ),
@@ -374,6 +379,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Knocked",
         "NoticeSeen",
         "PersonNeeded",
+        "PictureHealth",
         "ParticipantAppeared",
         "ParticipantChanged",
         "ParticipantGone",

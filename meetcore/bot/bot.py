@@ -505,6 +505,7 @@ class Bot:
             folder=self.folder,
             join_timeout_s=self.config.automatic_leave.join_s,
             captions=self._listening.wants_captions or self.config.transcription.captions_for_names,
+            video=self.config.video,
             redactor=self._context.redactor,
             join_token=token_source(
                 self._plugins.implementations(HOOK), self.link, self.id, self._context.redactor

@@ -150,8 +150,8 @@ def prepare_bot(
     Raises:
         UnknownMeetingUrl, AmbiguousMeetingUrl: The link.
         UnknownPlugin: A name.
-        ConfigError: A setting, or captions as transcript on a platform that gives none, or a
-            fallback that cannot be one.
+        ConfigError: A setting, or captions as transcript or video on a platform that gives none,
+            or a fallback that cannot be one.
         LanguageRefused: The transcriber does not speak the language.
         StorageUnavailable: The folder.
     """
@@ -174,6 +174,11 @@ def prepare_bot(
         raise ConfigError(
             f"The platform {chosen.name!r} gives no captions to make a transcript of.",
             "Choose a transcriber that listens, or none.",
+        )
+    if config.video and Capability.VIDEO not in chosen.capabilities:
+        raise ConfigError(
+            f"A meeting of the platform {chosen.name!r} cannot be recorded as video.",
+            "Leave out video = true.",
         )
     synthesizer = config.synthesizer and plugins.synthesizer(config.synthesizer, config)
     if transcriber is not None and config.language is not None:

@@ -20,6 +20,8 @@ from meetcore.model.events import (
     RosterDegraded,
     RosterRestored,
     StepTaken,
+    VideoDegraded,
+    VideoRestored,
 )
 from meetcore.model.lifecycle import IN_CALL, EndReason, Evidence, State
 from meetcore.model.roster import RosterLists
@@ -36,6 +38,7 @@ from meetcore.model.signals import (
     ParticipantChanged,
     ParticipantGone,
     PersonNeeded,
+    PictureHealth,
     RecordingPermission,
     RosterHealth,
     RosterSeen,
@@ -276,6 +279,13 @@ class SignalHandler:
         self._listening.health.report(
             healthy=signal.healthy, detail=signal.detail, track_id=signal.track_id
         )
+
+    @_take.register
+    def _picture_health(self, signal: PictureHealth) -> None:
+        if signal.healthy:
+            self._bot.record(VideoRestored(detail=signal.detail))
+        else:
+            self._bot.record(VideoDegraded(detail=signal.detail))
 
     @_take.register
     def _permission(self, signal: RecordingPermission) -> None:

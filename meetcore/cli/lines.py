@@ -53,6 +53,8 @@ from meetcore.model.events import (
     TranscriptionGap,
     TranscriptionStopped,
     UnknownEvent,
+    VideoDegraded,
+    VideoRestored,
     VoiceNamed,
 )
 from meetcore.model.lifecycle import Evidence, Outcome, State, outcome_of
@@ -75,6 +77,8 @@ TROUBLE: tuple[type[Event], ...] = (
     TranscriberSwitched,
     TranscriptionGap,
     TranscriptionStopped,
+    VideoDegraded,
+    VideoRestored,
 )
 """The events that report trouble, or its end."""
 
@@ -226,6 +230,16 @@ def _(event: CaptureDegraded) -> str:
 @_line.register
 def _(event: CaptureRestored) -> str:
     return "audio is back"
+
+
+@_line.register
+def _(event: VideoDegraded) -> str:
+    return f"video trouble: {event.detail}"
+
+
+@_line.register
+def _(event: VideoRestored) -> str:
+    return "the picture moves again"
 
 
 @_line.register

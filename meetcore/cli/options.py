@@ -44,6 +44,12 @@ who_options = _adding(
         help="Who transcribes; 'none' for nobody.",
         shell_complete=transcriber_names,
     ),
+    click.option(
+        "--video",
+        is_flag=True,
+        default=None,
+        help="Record the meeting as video, too: one MP4 of what it shows.",
+    ),
     click.option("--headed", is_flag=True, default=None, help="Show the browser."),
     click.option(
         "--trace",
@@ -163,6 +169,8 @@ def config_from_options(defaults: dict[str, Any] | None = None, **options: Any) 
         chosen["transcriber"] = options["transcriber"]
     if options.get("sinks"):
         chosen["sinks"] = list(options["sinks"])
+    if options.get("video"):
+        chosen["video"] = True
     if leave:
         chosen["automatic_leave"] = leave
     browser = {name: True for name in ("headed", "trace") if options.get(name)}

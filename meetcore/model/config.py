@@ -205,6 +205,8 @@ class BotConfig:
         store: Where what bots leave is kept.
         entry_message: A chat message to send once the bot is in the call.
         record: Whether audio goes to sinks and transcriber from the start.
+        video: Whether the meeting is recorded as video, too, as a person would see it: one MP4, by
+            a sink that takes it (`files` does), on a platform that can.
         leave_on_transcription_failure: Whether the bot leaves when its transcriber stops for good.
         leave_timeout_s: How long leaving politely may take.
         drain_timeout_s: How long the transcriber may take to finish what it was given.
@@ -237,6 +239,7 @@ class BotConfig:
     out_dir: Path = field(default=Path("meetings"), converter=Path)
     entry_message: str | None = None
     record: bool = True
+    video: bool = False
     leave_on_transcription_failure: bool = False
     leave_timeout_s: float = field(default=10.0, validator=_positive)
     drain_timeout_s: float = field(default=30.0, validator=_positive)

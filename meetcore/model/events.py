@@ -31,6 +31,8 @@ from meetcore.model.meeting_events import (
     TrackClosed,
     TrackOpened,
     TrackOwnerIdentified,
+    VideoDegraded,
+    VideoRestored,
 )
 from meetcore.model.transcript_events import (
     SegmentFinalized,
@@ -114,6 +116,8 @@ __all__ = [
     "TranscriptionGap",
     "TranscriptionStopped",
     "UnknownEvent",
+    "VideoDegraded",
+    "VideoRestored",
     "VoiceNamed",
 ]
 

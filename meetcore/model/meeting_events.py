@@ -28,6 +28,8 @@ __all__ = [
     "TrackClosed",
     "TrackOpened",
     "TrackOwnerIdentified",
+    "VideoDegraded",
+    "VideoRestored",
 ]
 
 
@@ -146,6 +148,25 @@ class CaptureRestored(Event):
     type: ClassVar[str] = "capture.restored"
     detail: str = ""
     track_id: str | None = None
+
+
+@frozen(kw_only=True)
+class VideoDegraded(Event):
+    """What is recorded as video has not changed or was black for 10 s, or is not recorded now.
+
+    A meeting in which nobody has a camera on and nobody speaks may well look the same for so long.
+    """
+
+    type: ClassVar[str] = "video.degraded"
+    detail: str
+
+
+@frozen(kw_only=True)
+class VideoRestored(Event):
+    """What is recorded as video moves again."""
+
+    type: ClassVar[str] = "video.restored"
+    detail: str = ""
 
 
 @frozen(kw_only=True)

@@ -69,6 +69,7 @@ class BotSettings(TypedDict, total=False):
     out_dir: Path | str
     entry_message: str | None
     record: bool
+    video: bool
     leave_on_transcription_failure: bool
     leave_timeout_s: float
     drain_timeout_s: float

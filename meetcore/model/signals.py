@@ -26,6 +26,7 @@ __all__ = [
     "ParticipantChanged",
     "ParticipantGone",
     "PersonNeeded",
+    "PictureHealth",
     "RecordingPermission",
     "RosterHealth",
     "RosterSeen",
@@ -233,6 +234,19 @@ class CaptureHealth(Signal):
     healthy: bool
     detail: str = ""
     track_id: str | None = None
+
+
+@frozen
+class PictureHealth(Signal):
+    """Whether the picture of a meeting that is recorded as video is well.
+
+    Attributes:
+        healthy: Whether it moves, as far as anybody can tell.
+        detail: What is wrong: it has not changed or was black for 10 s, or its recorder broke off.
+    """
+
+    healthy: bool
+    detail: str = ""
 
 
 @frozen

@@ -39,6 +39,7 @@ class Capability(StrEnum):
     SPEAK = "speak"
     SHOW_IMAGE = "show_image"
     CAPTIONS = "captions"
+    VIDEO = "video"
 
 
 async def _no_token() -> JoinToken | None:
@@ -55,6 +56,8 @@ class CallRequest:
         folder: The bot's folder, for diagnostics.
         join_timeout_s: How long the client may take to reach the meeting's lobby, in seconds.
         captions: Whether the meeting's captions are wanted: turn them on, observe `CaptionSeen`.
+        video: Whether the meeting is recorded as video: hand in `media` of what it shows, as a
+            person would see it; asked of platforms that have `Capability.VIDEO` only.
         redactor: Takes secrets out of anything written.
         join_token: Fetches the token to join with from the plugin that has it: to be called just
             before each attempt, and only by a platform that takes tokens. Returns None where there
@@ -67,6 +70,7 @@ class CallRequest:
     folder: Path
     join_timeout_s: float = 60.0
     captions: bool = False
+    video: bool = False
     redactor: Redactor = field(factory=Redactor)
     join_token: Callable[[], Awaitable[JoinToken | None]] = field(default=_no_token, repr=False)
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))

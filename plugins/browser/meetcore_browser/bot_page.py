@@ -41,10 +41,13 @@ from meetcore_browser.errors import (
 )
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.handover import Handed
-from meetcore_browser.options import browser_options
+from meetcore_browser.nursery import open_plain_nursery
+from meetcore_browser.options import VIDEO_SIZES, BrowserOptions, browser_options
 from meetcore_browser.page_devices import PageDevices
 from meetcore_browser.page_script import page_script
 from meetcore_browser.page_settings import PageSettings
+from meetcore_browser.screen.page_video import PageVideo, fill_screen, own_screen
+from meetcore_browser.screen.screen import Screen
 from meetcore_browser.selectors import Control, Hit, Presence, Selector
 from meetcore_browser.steps import Step, StepLog
 from meetcore_browser.thread import DEFAULT_CALL_TIMEOUT_S, BrowserThread
@@ -69,6 +72,10 @@ DIALOG_CHARS = 300
 DEFAULT_CAPTURE = CaptureOptions()
 
 _FLUSH = "() => window[Symbol.for('meetcore')]?.flush?.()"
+_TAB_VIDEO = (
+    "(wanted) => { const record = window[Symbol.for('meetcore')]?.tabVideo;"
+    " return record ? record(wanted) : 'this browser cannot record a tab'; }"
+)
 _WEB_AUDIO = "(on) => window[Symbol.for('meetcore')]?.webAudio?.(on)"
 
 
@@ -80,6 +87,7 @@ class BotPage:
         context: Playwright's BrowserContext, likewise.
         browser: The browser it is in.
         capture: What the page is heard with.
+        video: What records it, None where it is not recorded.
         devices: What the bot speaks and shows pictures with, where the page was opened with them.
     """
 
@@ -101,8 +109,14 @@ class BotPage:
         self.context = context
         self.raw = raw
         capture = capture or CaptureOptions()
+        self.video: PageVideo | None = None
         self.capture = PageCapture(
-            events, whose, now=trio.current_time, options=capture, on_source=on_source
+            events,
+            whose,
+            now=trio.current_time,
+            options=capture,
+            on_source=on_source,
+            on_picture=self._picture,
         )
         self._events = events
         self._on_message = dict(on_message)
@@ -316,6 +330,34 @@ class BotPage:
             with suppress(Error, BrowserError):
                 await self.call(frame.evaluate, _WEB_AUDIO, on, timeout_s=FLUSH_TIMEOUT_S)
 
+    def record_with(self, screen: Screen | None, chosen: BrowserOptions) -> None:
+        """Have the page recorded as video, from its own screen or else from its tab."""
+        self.video = PageVideo(
+            self._events,
+            self.capture.sound_time,
+            size=VIDEO_SIZES[chosen.video_size],
+            frames_per_s=chosen.video_frames_per_s,
+            screen=screen,
+            ask_tab=self._ask_tab,
+        )
+
+    def begin_video(self) -> None:
+        """Record from now on, where the page is recorded: the bot is in the call."""
+        if self.video is not None:
+            self.video.begin()
+
+    async def _ask_tab(self, wanted: dict[str, int] | None) -> Any:
+        from playwright.async_api import Error
+
+        try:
+            return await self.evaluate(_TAB_VIDEO, wanted, timeout_s=LOOK_TIMEOUT_S)
+        except Error as error:
+            return str(error).splitlines()[0]
+
+    def _picture(self, data: Any, at_s: float | None) -> None:
+        if self.video is not None:
+            self.video.from_tab(data, at_s)
+
     async def _open(self, script: Callable[[str], str]) -> None:
         self.browser.listeners.append(self._closed)
         await self._channel.open(self.context, self.raw)
@@ -467,14 +509,24 @@ async def open_page(
     options, chosen = options or LaunchOptions(), browser_options(request.plugins)
     own = browser is None
     async with AsyncExitStack() as stack:
+        settings = settings or PageSettings()
+        screen: Screen | None = None
+        if request.video:
+            width, height = VIDEO_SIZES[chosen.video_size]
+            settings = evolve(settings, width=width, height=height)
         if browser is None:
             launch = evolve(options, headed=options.headed or chosen.headed)
+            if request.video and not launch.headed:
+                screen = await stack.enter_async_context(own_screen(settings, events))
+            if request.video:
+                display = None if screen is None else screen.display
+                launch = evolve(launch, display=display, tab_capture=True)
             browser = await stack.enter_async_context(open_browser(launch))
         context = await browser.call(
             browser.raw.new_context,
             bypass_csp=True,
             permissions=list(permissions),
-            **(settings or PageSettings()).for_context(),
+            **settings.for_context(),
         )
         try:
             raw = await browser.call(context.new_page)
@@ -495,16 +547,25 @@ async def open_page(
             on_source,
         )
         page._in_own_browser = own
+        if request.video:
+            page.record_with(screen, chosen)
         try:
             script = partial(
                 page_script,
                 capture=capture,
-                incoming_video=chosen.incoming_video,
+                incoming_video=chosen.incoming_video or request.video,
+                tab_video=request.video and screen is None,
                 devices=devices,
                 scripts=scripts,
             )
             await page._open(script)
+            if screen is not None:
+                await fill_screen(browser, context, raw)
             async with AsyncExitStack() as before_closing:
+                if page.video is not None:
+                    recording = await before_closing.enter_async_context(open_plain_nursery())
+                    before_closing.callback(recording.cancel_scope.cancel)
+                    recording.start_soon(page.video.run)
                 if chosen.trace:
                     told = partial(page.tell_step, "trace")
                     trace = kept_trace(browser, context, request.folder, told)

@@ -7,6 +7,7 @@ is the price (about 165 MB in a call), isolation is the law.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -220,7 +221,8 @@ async def _launch(driver: Driver, path: Path, options: LaunchOptions) -> Playwri
         return await driver.aio.call(
             driver.playwright.chromium.launch,
             executable_path=str(path),
-            headless=not options.headed,
+            headless=not (options.headed or options.display),
+            env=None if options.display is None else {**os.environ, "DISPLAY": options.display},
             args=arguments,
             ignore_default_args=leave_out,
             chromium_sandbox=wants_sandbox(options),

@@ -126,6 +126,7 @@ class SampleClock:
 
     _zero_wall_ms: float | None = None
     _offsets_s: dict[int, float] = field(factory=dict)
+    _behind_s: float = 0.0
 
     def place(self, document: int, wall_ms: float, frame: int, sample_rate_hz: int) -> None:
         """Learn that a document's counter stood at `frame` at `wall_ms`; the first word counts."""
@@ -137,6 +138,22 @@ class SampleClock:
         # A wall clock that was set back must not give negative indices.
         since_ms = max(0.0, zero_ms - self._zero_wall_ms)
         self._offsets_s[document] = since_ms / 1000
+
+    def compare(self, document: int, wall_ms: float, frame: int, sample_rate_hz: int) -> None:
+        """Learn where a document's counter stands: a busy machine renders less than time passes.
+
+        What is seen at a time of the wall's clock is heard on the sound's clock by as much earlier.
+        """
+        if self._zero_wall_ms is None or document not in self._offsets_s:
+            return
+        rendered_s = self._offsets_s[document] + frame / sample_rate_hz
+        self._behind_s = (wall_ms - self._zero_wall_ms) / 1000 - rendered_s
+
+    def at_wall(self, wall_s: float) -> float | None:
+        """Return where a time since the epoch lies on the call's clock, None before it runs."""
+        if self._zero_wall_ms is None:
+            return None
+        return wall_s - self._zero_wall_ms / 1000 - self._behind_s
 
     def sample(self, document: int, frame: int, sample_rate_hz: int = SAMPLE_RATE_HZ) -> int:
         """Return the index on the call's clock of a document's frame, both at one rate."""
@@ -168,6 +185,8 @@ class PageCapture:
         now: The clock for alarms, in seconds.
         options: See `CaptureOptions`.
         on_source: Takes which sources are heard on a track.
+        on_picture: Takes what the page recorded of itself, and its time in seconds on the call's
+            sound clock.
 
     Attributes:
         sounded: Whether any sound came yet that is not silence.
@@ -183,9 +202,11 @@ class PageCapture:
         now: Callable[[], float],
         options: CaptureOptions | None = None,
         on_source: Callable[[SourceHeard], None] | None = None,
+        on_picture: Callable[[Any, float | None], None] | None = None,
     ) -> None:
         options = options or CaptureOptions()
         self._on_source = on_source
+        self._on_picture = on_picture
         self._events = events
         self._whose = whose
         self._now = now
@@ -235,6 +256,10 @@ class PageCapture:
         else:
             return self._message(item)
         return True
+
+    def sound_time(self, wall_s: float) -> float | None:
+        """Return where a time since the epoch lies on the call's sound clock, if that runs."""
+        return self._clock.at_wall(wall_s)
 
     def at_s(self, message: PageMessage) -> float | None:
         """Return when something was told, in seconds on the call's sound clock, if that runs."""
@@ -289,6 +314,7 @@ class PageCapture:
             "health": self._health,
             "trouble": self._trouble,
             "source": self._source,
+            "picture": self._picture,
             DOCUMENT_GONE: self._document_gone,
         }
         if (handler := handlers.get(message.topic)) is None:
@@ -350,6 +376,9 @@ class PageCapture:
 
     def _health(self, document: int, data: Any) -> None:
         now = self._now()
+        if data.get("frame") is not None:
+            at = float(data["wallMs"]), int(data["frame"])
+            self._clock.compare(document, *at, SAMPLE_RATE_HZ)
         for entry in data["tracks"]:
             if (live := self._live.get((document, int(entry["track"])))) is None:
                 continue
@@ -373,6 +402,15 @@ class PageCapture:
                 at_s=self._clock.sample(document, int(data["frame"])) / SAMPLE_RATE_HZ,
             )
         )
+
+    def _picture(self, document: int, data: Any) -> None:
+        if self._on_picture is None:
+            return
+        frame = data.get("frame")
+        at_s = None
+        if frame is not None:
+            at_s = self._clock.sample(document, int(frame)) / SAMPLE_RATE_HZ
+        self._on_picture(data, at_s)
 
     def _trouble(self, document: int, data: Any) -> None:
         self._events.observe(CaptureHealth(False, str(data["detail"])[:500]))

@@ -83,6 +83,7 @@ class LaunchOptions:
     Attributes:
         chromium: Path of the browser, None to look for one.
         headed: Whether it is to be visible.
+        display: The X display it is to be visible on though nobody looks, None for none.
         sandbox: Whether Chromium's sandbox is on. None: on, unless we are root, where it cannot
             work, or $MEETCORE_CHROMIUM_SANDBOX is `off`, for machines on which nobody can have it.
         proxy_server: A proxy as Chromium's `--proxy-server` takes it; None for none at all,
@@ -95,6 +96,7 @@ class LaunchOptions:
 
     chromium: str | None = None
     headed: bool = False
+    display: str | None = None
     sandbox: bool | None = None
     proxy_server: str | None = None
     disabled_features: tuple[str, ...] = ()
@@ -129,7 +131,10 @@ def launch_arguments(options: LaunchOptions) -> tuple[list[str], list[str]]:
     leave_out = [f"--disable-features={','.join(PLAYWRIGHT_DISABLED_FEATURES)}"]
     if options.tab_capture:
         switches.append("--auto-accept-this-tab-capture")
-    if options.tab_capture and not options.headed:
+    if options.display is not None:
+        # It plays to nobody, and its window is to lie where its screen is.
+        switches += ["--disable-audio-output", "--window-position=0,0"]
+    elif options.tab_capture and not options.headed:
         # Playwright's way to keep a machine quiet makes the tab silent for its own capture, too
         # (measured with Chromium 156); without an output device it is quiet and can be heard.
         leave_out.append("--mute-audio")
@@ -146,7 +151,7 @@ def check_display(
         NoDisplay: There is no X11 or Wayland display.
     """
     env = os.environ if env is None else env
-    if not options.headed or platform in ("darwin", "win32"):
+    if options.display is not None or not options.headed or platform in ("darwin", "win32"):
         return
     if not env.get("DISPLAY") and not env.get("WAYLAND_DISPLAY"):
         raise NoDisplay(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen, validators
 
 from meetcore import build_options
 
-__all__ = ["BrowserOptions", "browser_options"]
+__all__ = ["VIDEO_SIZES", "BrowserOptions", "browser_options"]
+
+
+VIDEO_SIZES = {"360p": (640, 360), "480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
+"""Width and height in pixels."""
 
 
 @frozen(kw_only=True)
@@ -18,13 +22,20 @@ class BrowserOptions:
 
     Attributes:
         headed: Whether the browser is visible.
-        incoming_video: Whether the others' video is received at all.
+        incoming_video: Whether the others' video is received at all; where the meeting is recorded
+            as video it is in any case.
+        video_size: How large the picture of a recording is: `360p`, `480p`, `720p` or `1080p`.
+        video_frames_per_s: How many pictures a second a recording has, 1 to 30.
         trace: Whether all that the page shows is kept, as `trace.zip` in the bot's folder; for a
             first run on a platform. It holds names and words of the meeting.
     """
 
     headed: bool = False
     incoming_video: bool = False
+    video_size: str = field(default="720p", validator=validators.in_(tuple(VIDEO_SIZES)))
+    video_frames_per_s: int = field(
+        default=15, validator=validators.and_(validators.ge(1), validators.le(30))
+    )
     trace: bool = False
 
 

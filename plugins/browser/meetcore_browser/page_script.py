@@ -24,6 +24,7 @@ def page_script(
     capture: CaptureOptions | None,
     incoming_video: bool,
     devices: bool = False,
+    tab_video: bool = False,
     scripts: Sequence[Path | str] = (),
 ) -> str:
     """Return the script.
@@ -35,11 +36,14 @@ def page_script(
         binding: Name of the binding that leads to the host.
         capture: How to capture audio, None to leave it alone.
         incoming_video: Whether to receive video.
+        tab_video: Whether the tab can be recorded as video.
         devices: Whether the page gets a microphone and a camera of the bot's own.
         scripts: The joiner's own files, or their text, run last, each on its own.
     """
     options = capture or CaptureOptions()
     capture_files = ["capture.js", "sources.js", "tab_capture.js"] if capture is not None else []
+    if capture is not None and tab_video:
+        capture_files.append("tab_video.js")
     if devices:
         capture_files.append("devices.js")
     if capture is not None and options.web_audio != "off":

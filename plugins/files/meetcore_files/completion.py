@@ -35,6 +35,7 @@ from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
 from meetcore_files.options import FilesOptions
 from meetcore_files.playback import played_duration_s, remake
 from meetcore_files.recorder import MIX_STEM, RecordedFile, stem_for_track
+from meetcore_files.video_file import VIDEO_NAME, VIDEO_TYPE, finish_video
 
 __all__ = [
     "MeetingFacts",
@@ -119,6 +120,8 @@ def audio_entry(file: RecordedFile, meeting: MeetingFacts | None = None) -> Mani
     kind = "audio.mix" if file.track_id is None else "audio.track"
     if meeting is not None and file.track_id in meeting.own_tracks:
         kind = "audio.own"
+    elif file.is_video:
+        kind = "video"
     return ManifestEntry(
         path=file.path.name,
         kind=kind,
@@ -259,4 +262,13 @@ def recover_audio(folder: Path, meeting: MeetingFacts) -> tuple[list[ManifestEnt
             duration_s = played_duration_s(path)
             entries.append(evolve(audio_entry(file, meeting), duration_s=duration_s))
             lines.append(f"{path.name} plays {duration_s:.1f} s.")
+    video = folder / VIDEO_NAME
+    if video.exists():
+        duration_s = finish_video(video)
+        if duration_s:
+            file = RecordedFile(video, VIDEO_TYPE, None)
+            entries.append(evolve(audio_entry(file, meeting), duration_s=duration_s))
+            lines.append(f"{VIDEO_NAME} plays {duration_s:.1f} s.")
+        else:
+            lines.append(f"{VIDEO_NAME} holds no picture and is left out of the manifest.")
     return entries, lines

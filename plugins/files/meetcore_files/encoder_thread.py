@@ -11,19 +11,30 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import TypeAlias
 
 import trio
 
-from meetcore import SAMPLE_RATE_HZ, Chunk, StorageUnavailable
-from meetcore_files.recorder import Recorder
+from meetcore import SAMPLE_RATE_HZ, Chunk, MediaFragment, StorageUnavailable
+from meetcore_files.recorder import MissingPictures, Recorder
 
-__all__ = ["EncoderThread"]
+__all__ = ["EncoderThread", "Recordable"]
 
 _BATCH_S = 0.25
 _LIMIT_SAMPLES = 20 * SAMPLE_RATE_HZ
 # However many bots record, only so many encode at the same moment: fifty threads that all want the
 # interpreter would keep the event loop from it for seconds.
 _AT_WORK = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
+
+
+Recordable: TypeAlias = Chunk | MediaFragment | MissingPictures
+
+
+def _samples(item: Recordable) -> int:
+    """Return how much of the queue's room something takes."""
+    if isinstance(item, Chunk):
+        return item.samples
+    return round(item.duration_s * SAMPLE_RATE_HZ) if isinstance(item, MediaFragment) else 0
 
 
 class EncoderThread:
@@ -37,9 +48,9 @@ class EncoderThread:
         self._start_recorder = start_recorder
         self._recorder: Recorder | None = None
         self._news = threading.Condition()
-        self._items: deque[Chunk] = deque()
+        self._items: deque[Recordable] = deque()
         self._waiting_samples = 0
-        self._unwritten: list[Chunk] = []
+        self._unwritten: list[Recordable] = []
         self._closing = False
         self._error: OSError | None = None
         self._room: trio.Event | None = None
@@ -65,8 +76,8 @@ class EncoderThread:
             finally:
                 self._ask_to_close()
 
-    async def put(self, chunk: Chunk) -> None:
-        """Queue a chunk, waiting while the queue is full; the caller sets the deadline.
+    async def put(self, item: Recordable) -> None:
+        """Queue a chunk or a picture, waiting while there is no room; the caller sets the deadline.
 
         Raises:
             StorageUnavailable: Recording has stopped.
@@ -76,8 +87,8 @@ class EncoderThread:
             await self._room.wait()
         self.check()
         with self._news:
-            self._items.append(chunk)
-            self._waiting_samples += chunk.samples
+            self._items.append(item)
+            self._waiting_samples += _samples(item)
             if self._waiting_samples > _LIMIT_SAMPLES // 2:
                 self._news.notify()
 
@@ -94,8 +105,8 @@ class EncoderThread:
                 "Make room or choose another folder with --out.",
             ) from self._error
 
-    def take_unwritten(self) -> list[Chunk]:
-        """Return, once, the chunks that were taken but came into no file."""
+    def take_unwritten(self) -> list[Recordable]:
+        """Return, once, what was taken but came into no file."""
         with self._news:
             unwritten, self._unwritten = self._unwritten, []
         return unwritten
@@ -137,13 +148,16 @@ class EncoderThread:
             except OSError as error:
                 self._error = self._error or error
 
-    def _write(self, batch: list[Chunk]) -> None:
-        for index, chunk in enumerate(batch):
+    def _write(self, batch: list[Recordable]) -> None:
+        for index, item in enumerate(batch):
             if self._error is None:
                 try:
                     if self._recorder is None:
                         self._recorder = self._start_recorder()
-                    self._recorder.hear(chunk)
+                    if isinstance(item, Chunk):
+                        self._recorder.hear(item)
+                    else:
+                        self._recorder.see(item)
                 except OSError as error:
                     self._error = error
             if self._error is not None:

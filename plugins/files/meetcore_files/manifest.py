@@ -27,7 +27,8 @@ class ManifestEntry:
 
     Attributes:
         path: Relative to the manifest's folder.
-        kind: `audio.track`, `audio.own` for what the bot said, `audio.mix` or `transcript`.
+        kind: `audio.track`, `audio.own` for what the bot said, `audio.mix`, `video` or
+            `transcript`.
         media_type: What is in it.
         size_bytes: Its size, None until it is complete.
         sha256: Its checksum in hexadecimal, None until it is complete.

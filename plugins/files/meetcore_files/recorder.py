@@ -14,11 +14,12 @@ from pathlib import Path
 
 from attrs import define, field
 
-from meetcore import CallMix, Chunk, Pcm
+from meetcore import SAMPLE_RATE_HZ, CallMix, Chunk, MediaFragment, Pcm
 from meetcore_files.audio_file import AudioFile, audio_file_class
 from meetcore_files.options import FilesOptions
+from meetcore_files.video_file import VIDEO_NAME, VIDEO_TYPE, VideoFile
 
-__all__ = ["MIX_STEM", "RecordedFile", "Recorder", "stem_for_track"]
+__all__ = ["MIX_STEM", "MissingPictures", "RecordedFile", "Recorder", "stem_for_track"]
 
 MIX_STEM = "mix"
 _TRACK_SILENT_S = 5
@@ -27,13 +28,23 @@ _JUMP_S = 10
 
 @define
 class RecordedFile:
-    """An audio file and what is in it; `track_id` is None for the mix."""
+    """A file and what is in it; `track_id` is None for the mix and for the video."""
 
     path: Path
     media_type: str
     track_id: str | None
     samples: int = 0
     tags: Mapping[str, str] = field(factory=dict)
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it has a picture."""
+        return self.media_type == VIDEO_TYPE
+
+
+@define
+class MissingPictures:
+    """Stands where pictures are missing that never come."""
 
 
 def stem_for_track(track_id: str) -> str:
@@ -89,6 +100,8 @@ class Recorder:
         self._tags_of = tags_of
         self._lanes: dict[str, _Lane] = {}
         self._mix_lane: _Lane | None = None
+        self._video: VideoFile | None = None
+        self._video_entry: RecordedFile | None = None
         self._mix = CallMix(longest_hole_s=_JUMP_S, absent_s=_TRACK_SILENT_S)
 
     def hear(self, chunk: Chunk) -> None:
@@ -99,8 +112,28 @@ class Recorder:
         """
         if self._options.tracks:
             self._track_lane(chunk.track_id).place(chunk.start_sample + self._offset, chunk.pcm)
-        if self._options.mix:
+        if self._options.mix or self._video is not None:
             self._place_mix(self._mix.add(chunk))
+
+    def see(self, item: MediaFragment | MissingPictures) -> None:
+        """Take a piece of the picture, or that some are missing.
+
+        Raises:
+            OSError: As for `hear`.
+        """
+        if isinstance(item, MissingPictures):
+            if self._video is not None:
+                self._video.gap()
+            return
+        if self._video is None:
+            tags = self._tags_of(None) if self._tags_of is not None else {}
+            self._video = VideoFile(self._folder / VIDEO_NAME, tags)
+        self._video.picture(item.at_s + self._offset / SAMPLE_RATE_HZ, item.data)
+        if self._video.begun and self._video_entry is None:
+            self._video_entry = RecordedFile(self._video.path, VIDEO_TYPE, None)
+            self._opened(self._video_entry)
+        if self._video_entry is not None:
+            self._video_entry.samples = round(self._video.duration_s * SAMPLE_RATE_HZ)
 
     def close(self) -> None:
         """Complete every file; each is tried whatever happens to the others.
@@ -113,6 +146,11 @@ class Recorder:
             self._place_mix(self._mix.rest())
         except OSError as error:
             trouble = error
+        if self._video is not None:
+            try:
+                self._video.close()
+            except OSError as error:
+                trouble = trouble or error
         lanes = [*self._lanes.values(), *([self._mix_lane] if self._mix_lane else [])]
         for lane in lanes:
             try:
@@ -139,6 +177,10 @@ class Recorder:
 
     def _place_mix(self, mixed: list[Chunk]) -> None:
         for chunk in mixed:
+            if self._video is not None:
+                self._video.sound(Chunk(MIX_STEM, chunk.start_sample + self._offset, chunk.pcm))
+            if not self._options.mix:
+                continue
             if self._mix_lane is None:
                 self._mix_lane = self._open(MIX_STEM, None)
             self._mix_lane.place(chunk.start_sample + self._offset, chunk.pcm)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import trio
 
@@ -14,20 +14,21 @@ from meetcore import (
     SAMPLE_RATE_HZ,
     ArtifactWritten,
     AudioLost,
+    Chunk,
+    MediaFragment,
+    MediaLost,
     Sink,
     SinkContext,
     StorageUnavailable,
 )
 from meetcore.log import make_private_folder
 from meetcore_files.completion import MeetingFacts, audio_entry, complete, recover_audio
-from meetcore_files.encoder_thread import EncoderThread
+from meetcore_files.encoder_thread import EncoderThread, Recordable
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
 from meetcore_files.options import FilesOptions
 from meetcore_files.playback import remake
-from meetcore_files.recorder import RecordedFile, Recorder
-
-if TYPE_CHECKING:
-    from meetcore import Chunk
+from meetcore_files.recorder import MissingPictures, RecordedFile, Recorder
+from meetcore_files.video_file import PICTURES, finish_video
 
 __all__ = ["FilesSink"]
 
@@ -36,7 +37,7 @@ _EVENTS_AT_A_TIME = 100
 
 
 class FilesSink(Sink[FilesOptions]):
-    """Recordings per track and mixed, the transcript in four formats, a manifest.
+    """Recordings per track and mixed, a video, the transcript in four formats, a manifest.
 
     Everything lies in `<bot's folder>/files`. Time in each recording is meeting time.
     """
@@ -45,6 +46,7 @@ class FilesSink(Sink[FilesOptions]):
     wants_events: ClassVar[bool] = False
     wants_audio: ClassVar[bool] = True
     wants_own_voice: ClassVar[bool] = True
+    wants_media: ClassVar[bool] = True
 
     def __init__(self, options: FilesOptions | None = None) -> None:
         super().__init__(options)
@@ -91,11 +93,33 @@ class FilesSink(Sink[FilesOptions]):
         if chunk.track_id not in self._tags:
             await self._read_on()
             self._tags[chunk.track_id] = self._meeting.tags_of(chunk.track_id)
+        await self._put(chunk)
+
+    async def on_media(self, fragment: MediaFragment) -> None:
+        """Take a piece of the picture; other media is not written.
+
+        Raises:
+            StorageUnavailable: As for `on_audio`.
+        """
+        if fragment.container == PICTURES and not fragment.header:
+            await self._put(fragment)
+
+    async def on_media_gap(self, track_id: str, first: int, fragments: int, cause: str) -> None:
+        """Learn that pieces of the picture never come.
+
+        Raises:
+            StorageUnavailable: As for `on_audio`.
+        """
+        await self._put(MissingPictures())
+
+    async def _put(self, item: Recordable) -> None:
+        assert self._encoder is not None
         if self._offset_s is None:
+            await self._read_on()
             self._offset_s = self._meeting.offset_s
             self._tags[None] = self._meeting.tags_of(None)
         try:
-            await self._encoder.put(chunk)
+            await self._encoder.put(item)
         except StorageUnavailable:
             self._told_of_trouble = True
             self._declare_unwritten()
@@ -121,6 +145,10 @@ class FilesSink(Sink[FilesOptions]):
         meeting.offset_s = self._offset_s or 0.0
         if trouble is None:
             await _on_thread(partial(self._tag_again, meeting))
+        for file in self._files:
+            if file.is_video:
+                seconds = await _on_thread(partial(finish_video, file.path))
+                file.samples = round(seconds * SAMPLE_RATE_HZ)
         manifest = await _on_thread(
             partial(
                 complete,
@@ -201,13 +229,27 @@ class FilesSink(Sink[FilesOptions]):
     def _declare_unwritten(self) -> None:
         assert self._context is not None
         assert self._encoder is not None
-        for chunk in self._encoder.take_unwritten():
+        pictures: list[MediaFragment] = []
+        for item in self._encoder.take_unwritten():
+            if isinstance(item, MediaFragment):
+                pictures.append(item)
+            elif isinstance(item, Chunk):
+                self._context.report(
+                    AudioLost(
+                        track_id=item.track_id,
+                        consumer=self._context.name,
+                        start_sample=item.start_sample,
+                        samples=item.samples,
+                        cause="storage_failed",
+                    )
+                )
+        if pictures:
             self._context.report(
-                AudioLost(
-                    track_id=chunk.track_id,
+                MediaLost(
+                    track_id=pictures[0].track_id,
                     consumer=self._context.name,
-                    start_sample=chunk.start_sample,
-                    samples=chunk.samples,
+                    first=pictures[0].number,
+                    fragments=len(pictures),
                     cause="storage_failed",
                 )
             )

@@ -141,7 +141,7 @@ async def open_rehearsal_call(
         ChromiumMissing: There is no Chromium on this machine.
         PageGone: Page, browser or driver broke off.
     """
-    observer = RoomObserver(events.observe)
+    observer = RoomObserver(events.observe, lambda: page.begin_video())
 
     def whose(track: RemoteTrack) -> TrackAppeared:
         return observer.track_of(track.track_id, track.stream_ids)
@@ -191,7 +191,8 @@ async def _knock(
     page: BotPage, observer: RoomObserver, link: MeetingLink, request: CallRequest
 ) -> None:
     async with page.step("open the meeting", timeout_s=request.join_timeout_s):
-        await page.goto(f"{link.url}#bot=1", timeout_s=STEP_TIMEOUT_S)  # the room marks bots
+        marks = "bot=1&video=1" if request.video else "bot=1"  # the room marks bots
+        await page.goto(f"{link.url}#{marks}", timeout_s=STEP_TIMEOUT_S)
     async with page.step("find the green room", timeout_s=STEP_TIMEOUT_S) as step:
         controls = [CONTROLS[name] for name in ("missing_page", "over_page", "name_field")]
         hit = await page.first_of(controls, timeout_s=STEP_TIMEOUT_S)

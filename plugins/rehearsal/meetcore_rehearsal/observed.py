@@ -54,10 +54,14 @@ class RoomObserver:
 
     Args:
         observe: Takes signals.
+        entered: Called when the bot is in the call.
     """
 
-    def __init__(self, observe: Callable[[Signal], None]) -> None:
+    def __init__(
+        self, observe: Callable[[Signal], None], entered: Callable[[], None] = lambda: None
+    ) -> None:
         self._observe = observe
+        self._entered = entered
         self.state = RoomView()
         self.over: CallEnded | None = None
         self.leaving = False
@@ -83,6 +87,7 @@ class RoomObserver:
             self._observe(Knocked(self.state.text))
         elif self.inside:
             self._observe(Admitted(self.state.selector))
+            self._entered()
         elif reason := END_REASONS.get(self.state.name):
             self.end(reason, self.state.name)
         self._notify()

@@ -250,7 +250,8 @@
         concealed: entry?.concealedSamples ?? 0,
       });
     }
-    tell("health", { context: context?.state ?? "none", tracks });
+    const place = { wallMs: performance.timeOrigin + performance.now(), frame: meetcore.soundFrame() };
+    tell("health", { context: context?.state ?? "none", tracks, ...place });
   }
 
   async function watchHealth() {

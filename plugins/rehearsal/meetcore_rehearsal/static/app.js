@@ -27,8 +27,10 @@ const ENDINGS = {
   full: ["The meeting is full", "Wait until somebody leaves, then try again."],
 };
 
-// A bot does not look at what moves, and to draw it is much of what its page would cost.
-document.documentElement.classList.toggle("still", secrets.has("bot"));
+// A bot does not look at what moves, and to draw it is much of what its page would cost; unless what it
+// shows is recorded.
+const recorded = secrets.has("video");
+document.documentElement.classList.toggle("still", secrets.has("bot") && !recorded);
 
 function show(view) {
   document.body.dataset.view = view;
@@ -168,6 +170,7 @@ function enter(detail) {
     announce,
     devices,
     guestLink: `${location.origin}/r/${room}`,
+    recorded,
     isMuted: () => muted || !devices.audio,
     isCameraOff: () => cameraOff || !devices.video,
     setMuted,

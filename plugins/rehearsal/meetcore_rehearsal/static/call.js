@@ -21,7 +21,7 @@ export class CallView {
     this.#refresh();
     this.sizes = new ResizeObserver(() => this.#layOut());
     this.sizes.observe($("stage"));
-    if (innerWidth > 760) this.#openPanel("people");
+    if (innerWidth > 760 && !controls.recorded) this.#openPanel("people");
     else this.#closePanel();
   }
 

@@ -1,0 +1,282 @@
+"""One MP4 of a meeting: its picture as it was recorded, and the mix of its sound. Blocks.
+
+While it grows it is fragmented, and each fragment is flushed: what a killed process leaves plays up
+to the last second or two. When the meeting is over it is rewritten with its index in front, so that
+a browser plays it while it loads.
+
+Time in the file is meeting time: the first picture stands from the beginning on, and what is
+missing later (a pause, a recorder that broke off) is the last picture before it, and silence. Both
+are placed by the meeting's sound clock, so that they stay together however long it takes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from meetcore import SAMPLE_RATE_HZ, Chunk, Pcm
+from meetcore.log import private_file
+from meetcore_files.atomic import replace_atomically
+
+__all__ = [
+    "PICTURES",
+    "VIDEO_NAME",
+    "VIDEO_TYPE",
+    "VideoFile",
+    "finish_video",
+    "stands_alone",
+    "video_duration_s",
+]
+
+VIDEO_NAME = "video.mp4"
+PICTURES = "video/H264"
+"""The container of media that goes into it: an access unit of H.264 a fragment, Annex B."""
+VIDEO_TYPE = "video/mp4"
+TICKS = 90_000
+"""The file's units of time a second, for its picture: RTP's for video."""
+AAC_FRAME = 1024
+AAC_BIT_RATE = 64_000
+FRAGMENT_S = 1.0
+SOUND_AT_MOST_BEHIND_S = 3.0
+"""By how much the sound may come later than the picture before silence stands for it."""
+SOUND_MAY_BE_LATE_S = 2.0
+
+# NAL unit types (ITU-T H.264, table 7-1): a slice of a picture that stands alone, and a sequence's
+# parameters, without which nothing can be decoded.
+_IDR, _SPS = 5, 7
+
+
+def _nal_types(data: bytes) -> set[int]:
+    """Return the types of the NAL units in a piece of a byte stream."""
+    found, at = set(), data.find(b"\0\0\1")
+    while at >= 0 and at + 3 < len(data):
+        found.add(data[at + 3] & 0x1F)
+        at = data.find(b"\0\0\1", at + 3)
+    return found
+
+
+def stands_alone(data: bytes) -> bool:
+    """Return whether a player can begin with this access unit of H.264 (Annex B)."""
+    return {_IDR, _SPS} <= _nal_types(data)
+
+
+class VideoFile:
+    """A growing MP4. Give it pictures and sound in any order, each in its own.
+
+    Args:
+        path: Where; an existing file is replaced when the first picture comes.
+        tags: What players show: `title` and the like.
+    """
+
+    def __init__(self, path: Path, tags: Mapping[str, str] | None = None) -> None:
+        self.path = path
+        self.begun = False
+        self.left_out = 0
+        self._tags = dict(tags or {})
+        self._container: Any = None
+        self._video: Any = None
+        self._sound: Any = None
+        self._last_ticks = -1
+        self._needs_whole = True
+        self._early: deque[Chunk] = deque()
+        self._rest: Pcm = np.zeros(0, np.int16)
+        self._samples = 0
+
+    @property
+    def duration_s(self) -> float:
+        """How long the picture is so far."""
+        return max(0, self._last_ticks) / TICKS
+
+    def picture(self, at_s: float, data: bytes) -> None:
+        """Append a picture.
+
+        Args:
+            at_s: When it was seen, in seconds of meeting time.
+            data: An access unit of H.264, Annex B.
+
+        Raises:
+            OSError: The disk took it not; what was written before still plays.
+        """
+        alone = stands_alone(data)
+        if self._needs_whole and not alone:
+            self.left_out += 1
+            return
+        ticks = round(at_s * TICKS)
+        if not self.begun:
+            self._begin(data)
+            ticks = 0
+        elif ticks <= self._last_ticks:
+            if ticks < self._last_ticks - TICKS // 2:
+                self.left_out += 1
+                self._needs_whole = True  # what refers to it cannot be shown either
+                return
+            ticks = self._last_ticks + 1  # the clock was corrected by a little
+        self._needs_whole = False
+        self._mux_picture(ticks, data, alone)
+        self._last_ticks = ticks
+        behind_s = at_s - self._samples / SAMPLE_RATE_HZ
+        if behind_s > SOUND_AT_MOST_BEHIND_S:
+            late_s = behind_s - SOUND_MAY_BE_LATE_S
+            self._append(np.zeros(round(late_s * SAMPLE_RATE_HZ), np.int16))
+
+    def gap(self) -> None:
+        """Learn that pictures are missing: the next one has to stand alone."""
+        self._needs_whole = True
+
+    def sound(self, chunk: Chunk) -> None:
+        """Append sound of the mix, 16 kHz; its samples are counted in meeting time.
+
+        Raises:
+            OSError: As for `picture`.
+        """
+        if not self.begun:
+            self._early.append(chunk)
+            while self._early[-1].end_sample - self._early[0].start_sample > 10 * SAMPLE_RATE_HZ:
+                self._early.popleft()
+            return
+        missing = chunk.start_sample - self._samples
+        pcm = chunk.pcm
+        if missing > 0:
+            self._append(np.zeros(missing, np.int16))
+        elif missing < 0:
+            pcm = pcm[-missing:]
+        self._append(pcm)
+
+    def close(self) -> None:
+        """Complete the fragmented file; once.
+
+        Raises:
+            OSError: As for `picture`; the file is let go all the same.
+        """
+        container, self._container = self._container, None
+        if container is None:
+            return
+        try:
+            missing = self._last_ticks * SAMPLE_RATE_HZ // TICKS - self._samples
+            if missing > 0:
+                self._encode(np.zeros(missing, np.int16), container)
+            rest = np.zeros(-len(self._rest) % AAC_FRAME, np.int16)
+            self._encode(rest, container)
+            for packet in self._sound.encode(None):
+                container.mux(packet)
+        finally:
+            container.close()
+
+    # --- writing --------------------------------------------------------------------------
+
+    def _begin(self, data: bytes) -> None:
+        import av
+
+        container: Any = av.open(
+            str(private_file(self.path)),
+            "w",
+            format="mp4",
+            options={
+                "movflags": "frag_keyframe+empty_moov+default_base_moof",
+                "frag_duration": str(round(FRAGMENT_S * 1_000_000)),
+                "flush_packets": "1",
+            },
+        )
+        container.metadata.update(self._tags)
+        with av.open(io.BytesIO(data), format="h264") as sample:
+            self._video = container.add_stream_from_template(sample.streams.video[0])
+        self._video.time_base = Fraction(1, TICKS)
+        self._sound = container.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
+        self._sound.bit_rate = AAC_BIT_RATE
+        self._container, self.begun = container, True
+        early, self._early = self._early, deque()
+        for chunk in early:
+            self.sound(chunk)
+
+    def _mux_picture(self, ticks: int, data: bytes, alone: bool) -> None:
+        import av
+
+        if self._container is None:
+            return
+        packet: Any = av.Packet(data)
+        packet.stream = self._video
+        packet.time_base = Fraction(1, TICKS)
+        packet.pts = packet.dts = ticks
+        packet.is_keyframe = alone
+        self._container.mux(packet)
+
+    def _append(self, pcm: Pcm) -> None:
+        if len(pcm) and self._container is not None:
+            self._encode(pcm, self._container)
+
+    def _encode(self, pcm: Pcm, container: Any) -> None:
+        import av
+
+        self._samples += len(pcm)
+        pcm = np.concatenate([self._rest, pcm])
+        whole = len(pcm) - len(pcm) % AAC_FRAME
+        self._rest = pcm[whole:].copy()
+        first = self._samples - len(pcm)
+        for at in range(0, whole, AAC_FRAME):
+            part = np.ascontiguousarray(pcm[at : at + AAC_FRAME])
+            frame: Any = av.AudioFrame.from_ndarray(
+                part[np.newaxis, :].astype(np.float32) / 32768, format="fltp", layout="mono"
+            )
+            frame.sample_rate = SAMPLE_RATE_HZ
+            frame.pts, frame.time_base = first + at, Fraction(1, SAMPLE_RATE_HZ)
+            for packet in self._sound.encode(frame):
+                container.mux(packet)
+
+
+def finish_video(path: Path) -> float:
+    """Rewrite what plays of an MP4 with its index in front; return its length in seconds.
+
+    A file that breaks off is made whole up to there; one in which nothing plays stays as it is.
+
+    Raises:
+        OSError: The new file cannot be written; the old one is untouched.
+    """
+    import av
+
+    part = path.with_name(f".{path.name}.part")
+    end_s = 0.0
+    try:
+        old: Any
+        with av.open(str(path)) as old:
+            new: Any = av.open(
+                str(private_file(part)), "w", format="mp4", options={"movflags": "faststart"}
+            )
+            with new:
+                streams = {each: new.add_stream_from_template(each) for each in old.streams}
+                new.metadata.update({k: v for k, v in old.metadata.items() if k in _KEPT_TAGS})
+                try:
+                    for packet in old.demux():
+                        if packet.dts is None or packet.stream not in streams:
+                            continue
+                        end_s = max(end_s, float(packet.pts * packet.time_base))
+                        packet.stream = streams[packet.stream]
+                        new.mux(packet)
+                except av.InvalidDataError:
+                    pass  # the torn end
+        if end_s:
+            replace_atomically(part, path)
+    except av.InvalidDataError:
+        return 0.0
+    finally:
+        part.unlink(missing_ok=True)
+    return round(end_s, 3)
+
+
+_KEPT_TAGS = frozenset({"title", "album", "date", "comment"})
+
+
+def video_duration_s(path: Path) -> float:
+    """Return how long an MP4 is by its own word, in seconds; 0 for one that cannot be opened."""
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            return round((container.duration or 0) / 1_000_000, 3)
+    except (av.FFmpegError, OSError):
+        return 0.0
