@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from meetcore.cli.options import config_from_options as config_from_options
     from meetcore.cli.options import plugin_options as plugin_options
     from meetcore.cli.options import plugins_from_options as plugins_from_options
+    from meetcore.cli.options import speaking_defaults as speaking_defaults
     from meetcore.cli.running import Attended as Attended
     from meetcore.cli.running import attend as attend
     from meetcore.cli.running import choose_view as choose_view
@@ -37,7 +38,12 @@ _HOMES = {
     "group": ("main",),
     "lines": ("line_of",),
     "live": ("LiveView",),
-    "options": ("config_from_options", "plugin_options", "plugins_from_options"),
+    "options": (
+        "config_from_options",
+        "plugin_options",
+        "plugins_from_options",
+        "speaking_defaults",
+    ),
     "running": ("Attended", "attend", "choose_view", "exit_code", "outcome_lines"),
     "views": ("JsonView", "PlainView", "View"),
 }

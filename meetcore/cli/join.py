@@ -16,6 +16,7 @@ from meetcore.cli.options import (
     plugin_options,
     plugins_from_options,
     sink_options,
+    speaking_defaults,
     view_options,
     who_options,
 )
@@ -45,12 +46,13 @@ def join(url: str, **options: Any) -> None:
         defaults["sinks"] = ("files",)
     if set(plugins.transcribers) - {CaptionsTranscriber.name}:
         defaults["transcriber"] = AUTO
+    defaults |= speaking_defaults(plugins, options["say"])
     config = config_from_options(defaults, **options)
     view = choose_view(as_json=options["as_json"], plain=options["plain"])
 
     async def run() -> int:
         opened = open_bot(url, config=config, plugins=plugins, passcode=options["passcode"])
-        attended = await attend(opened, view)
+        attended = await attend(opened, view, options["say"])
         view.summary(outcome_lines(attended))
         return exit_code(attended)
 

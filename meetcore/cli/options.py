@@ -50,6 +50,11 @@ who_options = _adding(
         default=None,
         help="Record the meeting as video, too: one MP4 of what it shows.",
     ),
+    click.option(
+        "--say",
+        metavar="TEXT",
+        help="What the bot says aloud once somebody can hear it.",
+    ),
     click.option("--headed", is_flag=True, default=None, help="Show the browser."),
     click.option(
         "--trace",
@@ -188,6 +193,12 @@ def config_from_options(defaults: dict[str, Any] | None = None, **options: Any) 
         }
         chosen = merged(unset, chosen)
     return load_config(options.get("config_file"), chosen)
+
+
+def speaking_defaults(plugins: Plugins, say: str | None) -> dict[str, Any]:
+    """Return the defaults that a bot needs to say something: a synthesizer, where there is one."""
+    known = sorted(plugins.synthesizers, key=lambda name: (name != "flite", name))
+    return {"synthesizer": known[0]} if say and known else {}
 
 
 def plugins_from_options(**options: Any) -> Plugins:

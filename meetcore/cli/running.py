@@ -13,7 +13,8 @@ from attrs import frozen
 from meetcore.bot.bot import Bot
 from meetcore.cli.answering import can_answer, take_answers
 from meetcore.cli.views import JsonView, PlainView, View
-from meetcore.model.events import ArtifactWritten, StateChanged
+from meetcore.model.errors import CommandFailed, CommandRefused
+from meetcore.model.events import ArtifactWritten, StateChanged, TrackOpened
 from meetcore.model.lifecycle import (
     EXIT_CODES,
     EXIT_INTERRUPTED,
@@ -75,12 +76,15 @@ class Attended:
     abandoned: bool
 
 
-async def attend(opened: AbstractAsyncContextManager[Bot], view: View) -> Attended:
+async def attend(
+    opened: AbstractAsyncContextManager[Bot], view: View, greeting: str | None = None
+) -> Attended:
     """Run a bot to its end in a view. Ctrl-C leaves the meeting properly, a second one at once.
 
     Args:
         opened: What `open_bot` returns.
         view: How it is shown.
+        greeting: What the bot says as soon as somebody can hear it.
     """
     abandoned = False
     with trio.open_signal_receiver(*SIGNALS) as signals:
@@ -101,10 +105,25 @@ async def attend(opened: AbstractAsyncContextManager[Bot], view: View) -> Attend
             nursery.start_soon(obey, signals)
             if can_answer():
                 nursery.start_soon(take_answers, bot)
+            if greeting:
+                nursery.start_soon(_greet, bot, greeting)
             await view.show(bot)
             terminal = await bot.wait_ended()
             nursery.cancel_scope.cancel()
     return Attended(bot, terminal, abandoned)
+
+
+async def _greet(bot: Bot, text: str) -> None:
+    """Say something once the bot is in the call and hears somebody, who then hears it as well."""
+    async for event in bot.events():
+        if isinstance(event, TrackOpened) and event.kind != "own":
+            break
+    else:
+        return
+    try:
+        await bot.say(text).wait()
+    except (CommandRefused, CommandFailed) as error:
+        print(f"The greeting could not be said: {error}", file=sys.stderr)
 
 
 def outcome_lines(attended: Attended) -> list[str]:

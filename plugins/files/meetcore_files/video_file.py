@@ -42,7 +42,7 @@ TICKS = 90_000
 """The file's units of time a second, for its picture: RTP's for video."""
 AAC_FRAME = 1024
 AAC_BIT_RATE = 64_000
-FRAGMENT_S = 1.0
+FRAGMENT_S = 0.5
 SOUND_AT_MOST_BEHIND_S = 3.0
 """By how much the sound may come later than the picture before silence stands for it."""
 SOUND_MAY_BE_LATE_S = 2.0
@@ -163,8 +163,7 @@ class VideoFile:
                 self._encode(np.zeros(missing, np.int16), container)
             rest = np.zeros(-len(self._rest) % AAC_FRAME, np.int16)
             self._encode(rest, container)
-            for packet in self._sound.encode(None):
-                container.mux(packet)
+            self._mux_sound(self._sound.encode(None), container)
         finally:
             container.close()
 
@@ -225,7 +224,13 @@ class VideoFile:
             )
             frame.sample_rate = SAMPLE_RATE_HZ
             frame.pts, frame.time_base = first + at, Fraction(1, SAMPLE_RATE_HZ)
-            for packet in self._sound.encode(frame):
+            self._mux_sound(self._sound.encode(frame), container)
+
+    def _mux_sound(self, packets: list[Any], container: Any) -> None:
+        for packet in packets:
+            # AAC begins with a packet from before the beginning (its priming). A fragmented file
+            # cannot say that it is not to be played: it would put everything off by it.
+            if packet.pts >= 0:
                 container.mux(packet)
 
 
@@ -244,6 +249,8 @@ def finish_video(path: Path) -> float:
     try:
         old: Any
         with av.open(str(path)) as old:
+            if any(each.codec_context is None for each in old.streams):
+                return 0.0  # cut within the head
             new: Any = av.open(
                 str(private_file(part)), "w", format="mp4", options={"movflags": "faststart"}
             )
@@ -252,16 +259,19 @@ def finish_video(path: Path) -> float:
                 new.metadata.update({k: v for k, v in old.metadata.items() if k in _KEPT_TAGS})
                 try:
                     for packet in old.demux():
+                        if packet.is_corrupt:
+                            break  # cut in the middle
                         if packet.dts is None or packet.stream not in streams:
                             continue
-                        end_s = max(end_s, float(packet.pts * packet.time_base))
+                        last = packet.pts + (packet.duration or 0)
+                        end_s = max(end_s, float(last * packet.time_base))
                         packet.stream = streams[packet.stream]
                         new.mux(packet)
                 except av.InvalidDataError:
                     pass  # the torn end
         if end_s:
             replace_atomically(part, path)
-    except av.InvalidDataError:
+    except (av.InvalidDataError, EOFError):
         return 0.0
     finally:
         part.unlink(missing_ok=True)

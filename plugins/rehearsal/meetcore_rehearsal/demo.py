@@ -27,6 +27,13 @@ START_UP_S = 30.0
 @click.option("--plain", is_flag=True, help="Plain lines, also on a terminal.")
 @click.option("--headed", is_flag=True, help="Show the browsers.")
 @click.option(
+    "--video",
+    is_flag=True,
+    default=None,
+    help="Record the meeting as video, too: one MP4 of what it shows.",
+)
+@click.option("--say", metavar="TEXT", help="What the bot says aloud once it is in the call.")
+@click.option(
     "--script",
     default="planning",
     show_default=True,
@@ -64,19 +71,27 @@ def demo(as_json: bool, plain: bool, script: str, **options: Any) -> None:
     import trio
 
     from meetcore import MeetcoreError
-    from meetcore.cli import choose_view, config_from_options, plugins_from_options
+    from meetcore.cli import (
+        choose_view,
+        config_from_options,
+        plugins_from_options,
+        speaking_defaults,
+    )
 
     try:
-        config = config_from_options(_DEFAULTS, **options)
         plugins = plugins_from_options(**options)
+        defaults = {**_DEFAULTS, **speaking_defaults(plugins, options["say"])}
+        config = config_from_options(defaults, **options)
         plugins.check_namespaces(config)
     except MeetcoreError as error:
         raise click.ClickException(f"{error.message} {error.remedy}".strip()) from error
     view = choose_view(as_json=as_json, plain=plain)
-    sys.exit(trio.run(_demonstrate, script, config, plugins, view))
+    sys.exit(trio.run(_demonstrate, script, config, plugins, view, options["say"]))
 
 
-async def _demonstrate(script: str, config: BotConfig, plugins: Plugins, view: View) -> int:
+async def _demonstrate(
+    script: str, config: BotConfig, plugins: Plugins, view: View, say: str | None
+) -> int:
     import trio
 
     from meetcore import open_bot
@@ -92,7 +107,7 @@ async def _demonstrate(script: str, config: BotConfig, plugins: Plugins, view: V
         ) as rehearsal:
             limit.deadline += max(0.0, rehearsal.script.duration_s + START_UP_S - LIMIT_S)
             opened = open_bot(rehearsal.link, config=config, plugins=plugins)
-            attendance = await attend(opened, view)
+            attendance = await attend(opened, view, say)
             events = list(attendance.bot.journal.read())
             score = score_rehearsal(rehearsal.script, events, rehearsal.clock_started_at)
         view.summary([*outcome_lines(attendance), "", *score.lines()])

@@ -70,6 +70,11 @@ class PageVideo:
         self._tab_failed = trio.Event()
         self._unwell = ""
 
+    @property
+    def recorder_pid(self) -> int | None:
+        """Process id of what records the screen now, None for nobody."""
+        return None if self._screen is None else self._screen.recorder_pid
+
     def begin(self) -> None:
         """Record from now on: the bot is in the call."""
         self._wanted.set()

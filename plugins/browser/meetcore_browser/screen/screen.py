@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
 from typing import Any
 
 import trio
@@ -118,6 +119,10 @@ async def open_screen(width: int, height: int) -> AsyncIterator[Screen]:
         ScreenFailed: It did not start.
     """
     xvfb = xvfb_path()
+    if find_spec("av") is None:
+        raise ScreenFailed(
+            "The package av (PyAV) is not installed.", "pip install 'meetcore-browser[video]'"
+        )
     if xvfb is None:
         raise ScreenFailed("There is no Xvfb on this machine.", "On Debian: apt-get install xvfb.")
     reading, writing = os.pipe()
