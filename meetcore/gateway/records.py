@@ -153,6 +153,8 @@ class BotRequest:
         join_at: When to join, None for now.
         automatic_leave: Changes to the leave rules, by the names of `AutomaticLeave`.
         record: Whether audio goes to sinks and transcriber from the start.
+        video: Whether it is recorded as video, too; None for the server's own choice. Where the
+            platform cannot, an order of the native API is refused, and a dialect's goes without.
         entry_message: Sent to the chat once the bot is in the call.
         metadata: The client's own keys, kept in the journal's first event.
         sinks: Sinks besides the server's own, for instance one that dials a client's socket.
@@ -176,6 +178,7 @@ class BotRequest:
     join_at: datetime | None = None
     automatic_leave: Mapping[str, float | None] = field(factory=dict)
     record: bool = True
+    video: bool | None = None
     entry_message: str | None = None
     metadata: Mapping[str, str] = field(factory=dict)
     sinks: Sequence[str] = ()
@@ -438,7 +441,7 @@ def same_order(known: BotRequest, sent: BotRequest) -> bool:
 
     What the server added, and a time that has come meanwhile, make no difference.
     """
-    names = ("url", "name", "transcriber", "language", "record", "entry_message", "script")
+    names = ("url", "name", "transcriber", "language", "record", "video", "entry_message", "script")
     alike = all(getattr(known, name) == getattr(sent, name) for name in names)
     times = (known.join_at, sent.join_at)
     return (

@@ -227,11 +227,22 @@ class Specs:
         wanted = self.config.transcriber if order.transcriber == "default" else order.transcriber
         return self.sandbox is None and wanted == AUTO
 
+    def _video(self, order: BotRequest) -> bool:
+        wanted = self.config.video if order.video is None else order.video
+        if not wanted or Capability.VIDEO in self.capabilities(order.url):
+            return wanted
+        if order.video and order.dialect == "native":
+            raise ConfigError(
+                "A meeting of this platform cannot be recorded as video.", "Leave out video."
+            )
+        return False
+
     def _settings(self, order: BotRequest) -> dict[str, Any]:
         base = plain_settings(self._with_stage(order.script))
         choice = self.transcriber(order.transcriber, order.language)
         asked: dict[str, Any] = {
             "record": order.record,
+            "video": self._video(order),
             "metadata": dict(order.metadata),
             "automatic_leave": dict(order.automatic_leave),
             "plugins": {name: dict(table) for name, table in order.plugins.items()},

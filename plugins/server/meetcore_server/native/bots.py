@@ -76,6 +76,7 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotRequest:
         join_at=as_utc(body.join_at, "join_at") if body.join_at else None,
         automatic_leave=body.automatic_leave,
         record=body.record,
+        video=body.video,
         entry_message=body.entry_message,
         metadata=body.metadata,
         webhooks=[

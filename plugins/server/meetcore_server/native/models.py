@@ -80,7 +80,8 @@ class NewBot:
     """An order for a bot.
 
     `transcriber` names a plugin; `"none"` for no transcript; without it the server's own is taken.
-    `script` is for servers that rehearse.
+    `video` records the meeting as video, too; without it the server's own choice holds. `script` is
+    for servers that rehearse.
     """
 
     meeting_url: str
@@ -90,6 +91,7 @@ class NewBot:
     join_at: datetime | None = None
     automatic_leave: dict[str, float | None] = Factory(dict)
     record: bool = True
+    video: bool | None = None
     entry_message: str | None = None
     metadata: dict[str, str] = Factory(dict)
     webhooks: list[WebhookRequest] = Factory(list)

@@ -14,12 +14,12 @@ function size(bytes) {
 /** A signed URL as one of this very server, however it is seen from here. @param {string} url */
 const local = (url) => new URL(url).pathname;
 
-const ORDER = ["audio.mix", "audio.track", "audio.own", "transcript", "manifest"];
+const ORDER = ["video", "audio.mix", "audio.track", "audio.own", "transcript", "manifest"];
 
 /** Where a file stands in the list. @param {Record<string, any>} file */
 const rank = (file) => (ORDER.indexOf(file.kind) + ORDER.length + 1) % (ORDER.length + 1);
 
-const LABELS = { "audio.mix": "Everybody together", manifest: "List of the files" };
+const LABELS = { video: "Video of the meeting", "audio.mix": "Everybody together", manifest: "List of the files" };
 
 /** The files of one bot. */
 export class Recording {
@@ -29,14 +29,19 @@ export class Recording {
    */
   constructor(botId, onTime) {
     this.botId = botId;
-    this.audio = element("audio", { controls: true, preload: "metadata", "aria-label": "Recording of the meeting" });
-    this.audio.addEventListener("timeupdate", () => onTime(this.audio.currentTime));
-    this.audio.addEventListener("error", () => this.#renew());
+    const label = { controls: true, preload: "metadata", "aria-label": "Recording of the meeting" };
+    this.players = { "audio.mix": element("audio", label), video: element("video", { ...label, playsinline: "" }) };
+    this.player = this.players["audio.mix"];
+    for (const player of Object.values(this.players)) {
+      player.hidden = true;
+      player.addEventListener("timeupdate", () => player === this.player && onTime(player.currentTime));
+      player.addEventListener("error", () => player === this.player && this.#renew());
+    }
     this.files = element("ul", { class: "files" });
     this.note = element("p", { class: "hint" });
     this.title = element("h2", { id: "recording-title" });
     this.details = element("details", {}, element("summary", { text: "Files" }), this.files);
-    this.element = element("section", { class: "card recording", "aria-labelledby": "recording-title", hidden: true }, element("header", { class: "card-head" }, this.title, this.note), this.audio, this.details);
+    this.element = element("section", { class: "card recording", "aria-labelledby": "recording-title", hidden: true }, element("header", { class: "card-head" }, this.title, this.note), ...Object.values(this.players), this.details);
     // The links expire after an hour, so whoever looks at them gets fresh ones.
     this.details.addEventListener("toggle", () => this.details.open && this.load().catch((error) => this.#say(error)));
     this.renewals = 0;
@@ -51,42 +56,45 @@ export class Recording {
   async load() {
     const found = await get(botPath(this.botId, "/recordings"));
     this.element.hidden = found.length === 0;
-    const mix = found.find((file) => file.kind === "audio.mix");
-    this.audio.hidden = !mix;
-    setText(this.title, mix ? "Recording" : "What it left");
-    if (mix && this.source !== mix.path) {
-      this.source = mix.path;
-      this.audio.src = local(mix.url);
+    const shown = ["video", "audio.mix"].map((kind) => found.find((file) => file.kind === kind)).find(Boolean);
+    if (shown) this.player = this.players[shown.kind];
+    for (const player of Object.values(this.players)) player.hidden = !shown || player !== this.player;
+    setText(this.title, shown ? "Recording" : "What it left");
+    if (shown && this.source !== shown.path) {
+      this.source = shown.path;
+      this.player.src = local(shown.url);
     }
-    setText(this.note, mix?.duration_s ? duration(mix.duration_s) : "");
+    setText(this.note, shown?.duration_s ? duration(shown.duration_s) : "");
     setText(this.details.firstElementChild, found.length === 1 ? "1 file" : `${found.length} files`);
     this.files.replaceChildren(...[...found].sort((one, other) => rank(one) - rank(other)).map((file) => this.#file(file)));
-    return Boolean(mix);
+    return Boolean(shown);
   }
 
   /** Play from a moment. @param {number} seconds */
   seek(seconds) {
-    this.audio.currentTime = seconds;
-    this.audio.play().catch(() => {
+    this.player.currentTime = seconds;
+    this.player.play().catch(() => {
       setText(this.note, "This browser cannot play the recording.");
     });
   }
 
   close() {
-    this.audio.pause();
     this.closed = true;
-    this.audio.removeAttribute("src");
+    for (const player of Object.values(this.players)) {
+      player.pause();
+      player.removeAttribute("src");
+    }
   }
 
   /** The link of a player expires after an hour: take a new one, and go on where it was. */
   async #renew() {
     if (this.closed || this.renewals >= 3) return;
     this.renewals += 1;
-    const at = this.audio.currentTime;
+    const at = this.player.currentTime;
     this.source = null;
     try {
       await this.load();
-      this.audio.currentTime = at;
+      this.player.currentTime = at;
     } catch (error) {
       this.#say(error);
     }

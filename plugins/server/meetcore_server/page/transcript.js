@@ -32,6 +32,24 @@ const parted = (text, words) => {
   return [text.slice(0, end), text.slice(end)];
 };
 
+/** Which letter of a text is at a place of the window. @param {number} x @param {number} y */
+function letterAt(x, y) {
+  if (document.caretPositionFromPoint) return document.caretPositionFromPoint(x, y)?.offset ?? null;
+  return document.caretRangeFromPoint?.(x, y)?.startOffset ?? null;
+}
+
+/** When the word begins in which a letter is, in seconds. @param {Segment} segment @param {number} offset */
+function startOfWord(segment, offset) {
+  let at = 0;
+  for (const { text, start_s: start } of segment.words ?? []) {
+    const found = segment.text.indexOf(text.trim(), at);
+    if (found < 0) continue;
+    at = found + text.trim().length;
+    if (offset <= at) return start;
+  }
+  return segment.start_s;
+}
+
 /** A transcript in a scroller of its own, which stays at its end where it was there. */
 export class Transcript {
   /** @param {string} botId */
@@ -272,9 +290,18 @@ export class Transcript {
   /** @param {Event} event */
   #seekTo(event) {
     const button = event.target.closest("button.at");
-    if (!button) return;
+    if (!button) return this.#seekToWord(event);
     this.#setStop(button.closest("li"));
     this.onSeek?.(Number(button.dataset.start));
+  }
+
+  /** Play from the word that was clicked; who marks text wants to copy it. @param {MouseEvent} event */
+  #seekToWord(event) {
+    const text = event.target.closest(".text");
+    if (!text || !this.onSeek || !getSelection().isCollapsed) return;
+    const { segment } = this.rows.find(({ line }) => line === text.closest("li")) ?? {};
+    const offset = letterAt(event.clientX, event.clientY);
+    if (segment && offset !== null) this.onSeek(startOfWord(segment, offset));
   }
 
   /** One time is a stop of the Tab key; the arrows lead to the others. @param {HTMLElement | undefined} line */

@@ -1,8 +1,8 @@
 """A plugin file: the scripted meetings, and further ones that a page should be seen with.
 
 `busy-…` is a lively meeting of four that goes on; `markup-…` has people who write HTML; `slow-…`
-never gets beyond joining; `wall-…` needs a person before it goes on; `few-…` is short, with speech
-by one who is loud enough to be recorded.
+never gets beyond joining; `wall-…` needs a person before it goes on; `film-…` has a picture where
+one is wanted; `few-…` is short, with speech by one who is loud enough to be recorded.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import meetcore
 from meetcore.testing import ScriptedTranscriber, SimMeeting
 from meetcore.testing.script_toml import parse_script
 from tests import scripted_meetings
+from tests.moving_pictures import FRAMES_PER_S, pictures
 
 IMAGE = "<img src=x onerror=document.title='broken'>"
 
@@ -162,6 +163,7 @@ class WalledCall(meetcore.Call):
 class PageMeetings(scripted_meetings.ScriptedPlatform):
     name = "page_meetings"
     link_examples = ("https://meet.google.com/stay-abc",)
+    capabilities = scripted_meetings.ScriptedPlatform.capabilities | {meetcore.Capability.VIDEO}
 
     @asynccontextmanager
     async def open_call(
@@ -175,8 +177,24 @@ class PageMeetings(scripted_meetings.ScriptedPlatform):
             yield WalledCall(events)
             return
         meeting = SimMeeting(SCRIPTS.get(kind, scripted_meetings.SHORT))
-        async with meeting.attend(link, request, events) as call:
+        async with meeting.attend(link, request, events) as call, trio.open_nursery() as nursery:
+            if request.video:
+                nursery.start_soon(_show_film, events)
             yield call
+            nursery.cancel_scope.cancel()
+
+
+async def _show_film(events: meetcore.CallEvents) -> None:
+    for number, unit in enumerate(pictures(20.0)):
+        await trio.sleep(1 / FRAMES_PER_S)
+        events.media(
+            "screen",
+            kind="tab",
+            container="video/H264",
+            data=unit,
+            at_s=number / FRAMES_PER_S,
+            duration_s=1 / FRAMES_PER_S,
+        )
 
 
 class PageTranscriber(ScriptedTranscriber):

@@ -200,6 +200,50 @@ async def test_a_bot_that_is_stopped_leaves_transcript_history_recording_and_dow
     assert visitor.troubles == []
 
 
+CLICK_WORD = """(word) => {
+  const text = document.querySelector('.finals .text').firstChild;
+  text.parentElement.scrollIntoView({ block: "center" });
+  const at = text.data.indexOf(word);
+  const range = document.createRange();
+  range.setStart(text, at);
+  range.setEnd(text, at + word.length);
+  const { x, y, width, height } = range.getBoundingClientRect();
+  const place = { clientX: x + width / 2, clientY: y + height / 2, bubbles: true };
+  text.parentElement.dispatchEvent(new MouseEvent("click", place));
+}"""
+
+
+async def test_a_film_is_played_and_a_click_on_a_word_leads_to_it(
+    house: House, server: Server
+) -> None:
+    visitor = await house.visit(server)
+    bot = await visitor.order(STAY.replace("stay", "film"), video=True)
+    await visitor.open(f"/#/bots/{bot}")
+    await visitor.see(".badge >> text=Completed")
+    await visitor.see(".seekable")
+    await visitor.see("video")
+    assert await visitor.do("is_visible", "audio") is False
+    await visitor.until("() => document.querySelector('video').duration > 1.5")
+    assert await visitor.run("() => document.querySelector('video').videoWidth") == 160
+    times = await visitor.run(
+        """async (url) => (await (await fetch(url)).json()).segments[0].words""",
+        f"/v1/bots/{bot}/transcript",
+    )
+    last = times[-1]
+    await visitor.run(CLICK_WORD, last["text"])
+    await visitor.until(
+        f"() => document.querySelector('video').currentTime >= {last['start_s'] - 0.01}"
+    )
+    await visitor.run("() => document.querySelector('video').pause()")
+    assert await visitor.run("() => document.querySelector('video').currentTime") < 3.0
+    await visitor.run(CLICK_WORD, times[0]["text"])
+    first = times[0]["start_s"]
+    await visitor.until(
+        f"() => Math.abs(document.querySelector('video').currentTime - {first}) < 0.4"
+    )
+    assert visitor.troubles == []
+
+
 async def downloaded(visitor: Visitor, selector: str) -> bytes:
     async def take() -> Path:
         async with visitor.page.expect_download(timeout=15_000) as about:
