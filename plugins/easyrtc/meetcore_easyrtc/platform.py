@@ -41,7 +41,7 @@ class EasyrtcPlatform(GuestPlatform[GuestOptions]):
         "chat": "the page's messages, in rooms for text",
     }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.SEND_CHAT, Capability.READ_CHAT}
+        {Capability.SEND_CHAT, Capability.READ_CHAT, Capability.VIDEO}
     )
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from meetcore import MeetingLink
+from meetcore import Capability, MeetingLink
 from meetcore_browser.guest.guest_platform import GuestPlatform
 from meetcore_browser.guest.options import GuestOptions
 from meetcore_browser.guest.page_links import read_page_link
@@ -33,6 +33,7 @@ class JanusPlatform(GuestPlatform[GuestOptions]):
         "names": "the panel in which a track plays",
         "people": "the page's panels: publishers alone",
     }
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.VIDEO})
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
 

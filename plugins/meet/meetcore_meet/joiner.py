@@ -61,6 +61,10 @@ class MeetJoiner(GuestJoiner):
     name: ClassVar[str] = "meet"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
     chat_limit: ClassVar[int] = 500
+    devices: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "microphone": ("mic_on", "mic_off"),
+        "camera": ("camera_on", "camera_off"),
+    }
     speakers_lag_s: ClassVar[float] = 0.2
     hints: ClassVar[Mapping[PageState, str]] = {
         PageState.WAITING: 'Somebody in the call must press "Admit" for the bot, at the request'
@@ -174,8 +178,8 @@ class MeetJoiner(GuestJoiner):
 
     async def _switch_off(self, guest: Guest, look: PageLook) -> None:
         """Switch microphone and camera off; where that does not work, the bot is silent anyway."""
-        for name in ("mic_on", "camera_on"):
-            if name not in look.found:
+        for device, (name, _) in self.devices.items():
+            if name not in look.found or device in guest.used:
                 continue
             for _ in range(3):
                 with suppress(BrowserError, PlaywrightError):

@@ -36,7 +36,14 @@ class MeetPlatform(GuestPlatform[MeetOptions]):
         "captions": "the service's messages to its client; the page's captions",
     }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.SEND_CHAT, Capability.READ_CHAT, Capability.CAPTIONS}
+        {
+            Capability.SEND_CHAT,
+            Capability.READ_CHAT,
+            Capability.CAPTIONS,
+            Capability.SPEAK,
+            Capability.SHOW_IMAGE,
+            Capability.VIDEO,
+        }
     )
     sign_in_url: ClassVar[str] = "https://accounts.google.com/"
     sign_in_hosts: ClassVar[tuple[str, ...]] = ("google.com",)

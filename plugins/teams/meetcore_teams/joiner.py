@@ -74,6 +74,10 @@ class TeamsJoiner(GuestJoiner):
         ),
     }
     chat_limit: ClassVar[int] = 4000
+    devices: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "microphone": ("mic_on", "mic_off"),
+        "camera": ("camera_on", "camera_off"),
+    }
 
     def __init__(self, options: TeamsOptions, pack: SelectorPack) -> None:
         super().__init__(options, pack)

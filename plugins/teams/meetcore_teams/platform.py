@@ -39,7 +39,14 @@ class TeamsPlatform(GuestPlatform[TeamsOptions]):
         "captions": "the captions on the page",
     }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.SEND_CHAT, Capability.READ_CHAT, Capability.CAPTIONS}
+        {
+            Capability.SEND_CHAT,
+            Capability.READ_CHAT,
+            Capability.CAPTIONS,
+            Capability.SPEAK,
+            Capability.SHOW_IMAGE,
+            Capability.VIDEO,
+        }
     )
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"

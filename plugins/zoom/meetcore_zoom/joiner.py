@@ -103,6 +103,10 @@ class ZoomJoiner(GuestJoiner):
     name_source: ClassVar[NameSource] = NameSource.ACTIVE_SPEAKER
     speakers_lag_s: ClassVar[float] = 0.3
     chat_limit: ClassVar[int] = 1024
+    devices: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "microphone": ("microphone_live", "microphone_muted"),
+        "camera": ("camera_live", "camera_stopped"),
+    }
     options: ZoomOptions
 
     def __init__(self, options: ZoomOptions, pack: SelectorPack) -> None:
@@ -276,8 +280,9 @@ class ZoomJoiner(GuestJoiner):
     async def in_call(self, guest: Guest, look: PageLook) -> None:
         """Keep devices off, the sound joined and the lists open."""
         found = look.found
-        for device, control in (("microphone", "microphone_live"), ("camera", "camera_live")):
-            if control in found and self._again(device, CONTROL_S):
+        for device, (control, _) in self.devices.items():
+            unwanted = control in found and device not in guest.used
+            if unwanted and self._again(device, CONTROL_S):
                 guest.note(f"{device} off", await guest.page.press(control))
         for control in ("audio_by_computer", "join_audio"):
             if control in found:

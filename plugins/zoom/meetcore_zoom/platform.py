@@ -28,7 +28,14 @@ class ZoomPlatform(GuestPlatform[ZoomOptions]):
         "https://app.zoom.us/wc/84335626851/join",
     )
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.READ_CHAT, Capability.SEND_CHAT, Capability.CAPTIONS}
+        {
+            Capability.SEND_CHAT,
+            Capability.READ_CHAT,
+            Capability.CAPTIONS,
+            Capability.SPEAK,
+            Capability.SHOW_IMAGE,
+            Capability.VIDEO,
+        }
     )
     sources: ClassVar[Mapping[str, str]] = {
         "sound": "what the page plays by Web Audio, one mix; media elements; peer connections",

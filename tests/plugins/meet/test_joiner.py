@@ -9,7 +9,15 @@ import pytest
 import trio
 from attrs import evolve
 
-from meetcore import Admitted, CallEnded, EndReason, Knocked, NoticeSeen, RosterSeen
+from meetcore import (
+    Admitted,
+    CallEnded,
+    CommandFailed,
+    EndReason,
+    Knocked,
+    NoticeSeen,
+    RosterSeen,
+)
 from meetcore_browser.browser import Browser
 from meetcore_browser.selectors import Control, Selector
 from meetcore_browser.testing import until
@@ -18,6 +26,7 @@ from tests.standins.site import StandinSite
 
 pytestmark = pytest.mark.browser
 
+PICTURE = b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
 REMOVED = "You’ve been removed from the meeting"
 FORBIDDEN = {
     "Switch here", "Use Companion mode", "Join and use a phone for audio", "Hierher wechseln",
@@ -53,6 +62,30 @@ async def test_from_the_link_into_the_call_and_out(
         await at.call.leave()
         assert at.room.reported("left")
         assert not at.all(CallEnded)
+
+
+@pytest.mark.parametrize("language", ["en-US", "de-DE"])
+async def test_what_the_lobby_switched_off_is_on_while_the_bot_uses_it(
+    browser: Browser, site: StandinSite, tmp_path: Path, language: str
+) -> None:
+    async with visit(browser, site, tmp_path, language=language) as at:
+        with pytest.raises(CommandFailed, match="only while the bot is in the call"):
+            async with at.call.open_speech(16_000):
+                pass
+        await at.inside()
+        for _ in range(2):
+            async with at.call.open_speech(16_000) as output:
+                await output.write(bytes(3200))
+                await output.drain()
+            assert await at.script("() => devices.mic")
+            # The host mutes everybody; who has something to say switches it on again.
+            await at.script("() => document.querySelector('button[jsname=hw0c9]').click()")
+            assert not await at.script("() => devices.mic")
+        await at.call.show_image(PICTURE, "image/gif")
+        assert await at.script("() => devices.camera")
+        looks = len(at.all(RosterSeen))
+        await trio.sleep(2.5)  # two looks at least: neither is switched off again
+        assert await at.script("() => devices.camera"), looks
 
 
 @pytest.mark.parametrize(

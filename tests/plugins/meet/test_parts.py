@@ -89,6 +89,9 @@ def test_the_platform_says_what_it_can() -> None:
         Capability.SEND_CHAT,
         Capability.READ_CHAT,
         Capability.CAPTIONS,
+        Capability.SPEAK,
+        Capability.SHOW_IMAGE,
+        Capability.VIDEO,
     }
 
 

@@ -27,6 +27,7 @@ from tests.plugins.zoom.stage import MEETING, visit
 
 pytestmark = pytest.mark.browser
 
+PICTURE = b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
 OPEN: dict[str, Any] = {"waiting_room": False, "joining_ms": 50}
 IN_EITHER = [
     ("en-US", {"disabled_by": "class", "chat": "textarea", "view": "speaker"}),
@@ -393,3 +394,20 @@ async def test_what_is_never_clicked_is_not(browser: Browser, tmp_path: Path) ->
             with pytest.raises(ClickForbidden, match="Unmute"):
                 await press("tooltip")
         assert await guest.page.page.evaluate("() => window.pressed === undefined")
+
+
+async def test_devices_that_the_client_switches_on_go_off_unless_the_bot_uses_them(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, locale="en-US", **OPEN) as at:
+        await at.until(Admitted)
+        off = {"what": "device", "device": "microphone", "on": False}
+        await until(lambda: off in at.room.reported("device"))
+        async with at.call.open_speech(16_000) as output:
+            await output.write(bytes(3200))
+            await output.drain()
+        told = [each["on"] for each in at.room.reported("device") if each["device"] == "microphone"]
+        assert told[-1] is True
+        await at.call.show_image(PICTURE, "image/gif")
+        told = [each["on"] for each in at.room.reported("device") if each["device"] == "camera"]
+        assert told[-1] is True

@@ -264,6 +264,7 @@ function toolbar(call) {
       "div",
       { role: "region", "aria-label": W.controls },
       microphone,
+      cameraTool(),
       ...inCall,
       tool(W.leave, "call_end", { jsname: "CQylAd" }, () => leave()),
     ),
@@ -271,13 +272,23 @@ function toolbar(call) {
 }
 
 function microphoneTool() {
-  const label = () => (devices.mic ? W.micOn : W.micOff);
-  const made = tool(label(), "mic", { jsname: "hw0c9", "data-is-muted": String(!devices.mic) }, (own) => {
-    devices.mic = !devices.mic;
+  return deviceTool("mic", W.micOn, W.micOff, { jsname: "hw0c9" }, { audio: true });
+}
+
+function cameraTool() {
+  return deviceTool("camera", W.cameraOn, W.cameraOff, {}, { video: true });
+}
+
+// A device is opened when it is switched on, and again each time.
+function deviceTool(device, on, off, marks, wanted) {
+  const label = () => (devices[device] ? on : off);
+  const muted = () => String(!devices[device]);
+  return tool(label(), device, { ...marks, "data-is-muted": muted() }, async (own) => {
+    devices[device] = !devices[device];
     own.setAttribute("aria-label", label());
-    own.setAttribute("data-is-muted", String(!devices.mic));
+    own.setAttribute("data-is-muted", muted());
+    devices[`${device}Stream`] = devices[device] ? await navigator.mediaDevices.getUserMedia(wanted) : null;
   });
-  return made;
 }
 
 function chips(call) {

@@ -36,6 +36,8 @@ class CallView {
       make("span", { "data-tid": "call-duration" }, "00:12"),
       make("button", { id: "chat-button", "data-inp": "chat-button", onclick: () => this.open("chat") }, w.chat),
       make("button", { id: "roster-button", "data-tid": "roster-button", "aria-label": w.people, onclick: () => this.open("people") }, "P", this.badge),
+      this.device("microphone-button", "Unmute mic", "Mute mic", { audio: true }),
+      this.device("video-button", "Turn camera on", "Turn camera off", { video: true }),
       make("button", { id: "raisehands-button", "aria-label": w.hand }, "H"),
       make("button", { id: "callingButtons-showMoreBtn", onclick: () => this.menu() }, w.more),
       make(
@@ -64,6 +66,17 @@ class CallView {
       this.rails.add(which);
     }
     this.paint();
+  }
+
+  // A device that the lobby switched off; it is opened when it is switched on, and again each time.
+  device(id, off, on, wanted) {
+    const made = make("button", { id, "aria-label": off }, "D");
+    made.onclick = async () => {
+      const live = made.getAttribute("aria-label") === off;
+      made.setAttribute("aria-label", live ? on : off);
+      this.streams = [...(this.streams ?? []), ...(live ? [await navigator.mediaDevices.getUserMedia(wanted)] : [])];
+    };
+    return made;
   }
 
   menu() {

@@ -62,6 +62,11 @@ export class Meeting {
     this.devices[device] = !this.devices[device];
     this.report("device", { device, on: this.devices[device] });
     this.drawDevices();
+    if (this.devices[device]) this.openDevice({ audio: device === "microphone", video: device === "camera" });
+  }
+
+  async openDevice(wanted) {
+    this.streams = [...(this.streams ?? []), await navigator.mediaDevices.getUserMedia(wanted)];
   }
 
   drawDevices() {

@@ -182,6 +182,7 @@ class GuestAttempt:
             self.guest.events.observe(Knocked(detail, self._hint(told.state)))
         elif told.state is PageState.IN_CALL and self.guest.once("entered"):
             self.guest.events.observe(Admitted(detail))
+            self.guest.page.page.begin_video()
             await self.guest.page.observe(on=True)
             await self._try("enter the call", self.joiner.entered)
         else:

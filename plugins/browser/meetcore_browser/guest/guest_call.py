@@ -26,6 +26,7 @@ from meetcore import (
     MeetingLink,
     NameSource,
     PersonAnswer,
+    SpeechOutput,
     StepWorked,
     TrackAppeared,
 )
@@ -46,6 +47,7 @@ from meetcore_browser.nursery import open_plain_nursery
 from meetcore_browser.options import browser_options
 from meetcore_browser.page_settings import PageSettings
 from meetcore_browser.page_state import PageState
+from meetcore_browser.pictures import picture_facts
 
 if TYPE_CHECKING:
     from meetcore_browser.guest.identities import Identity, IdentityStore
@@ -56,6 +58,7 @@ LEAVE_TIMEOUT_S = 8.0
 CHAT_TIMEOUT_S = 10.0
 BETWEEN_ATTEMPTS_S = 3.0
 GIVE_BACK_TIMEOUT_S = 5.0
+SWITCH_TIMEOUT_S = 4.0
 
 
 @frozen
@@ -159,6 +162,7 @@ class GuestCall(Call):
                     storage_state=None if signed_in is None else signed_in.identity.state,
                 ),
                 on_source=on_source,
+                devices=bool(joiner.devices),
             ) as page,
             open_plain_nursery() as nursery,
         ):
@@ -230,6 +234,37 @@ class GuestCall(Call):
                     await attempt.observed.changed()
                 return
             raise CommandFailed(f"The message did not appear within {CHAT_TIMEOUT_S:g} s.")
+
+    @asynccontextmanager
+    async def open_speech(self, sample_rate_hz: int) -> AsyncIterator[SpeechOutput]:
+        """Switch the bot's microphone on and speak into it; it stays on afterwards."""
+        attempt = await self._use("microphone")
+        async with attempt.guest.page.page.devices.open_speech(sample_rate_hz) as output:
+            yield output
+
+    async def show_image(self, image: bytes, media_type: str) -> None:
+        """Switch the bot's camera on and show a picture as what it sees."""
+        picture_facts(image)  # what cannot be shown switches nothing on
+        attempt = await self._use("camera")
+        await attempt.guest.page.page.devices.show_picture(image)
+
+    async def _use(self, device: str) -> GuestAttempt:
+        """Have one of the bot's devices on: a client switches it off in its lobby, or mutes it."""
+        attempt = self._attempt
+        if attempt is None or attempt.guest.follower.state is not PageState.IN_CALL:
+            raise CommandFailed(f"The {device} can be used only while the bot is in the call.")
+        guest, (on, off) = attempt.guest, self._joiner.devices[device]
+        guest.used.add(device)
+        try:
+            await guest.page.move_mouse()  # a toolbar may have hidden itself
+            found = await guest.page.wait_for(on, off, timeout_s=SWITCH_TIMEOUT_S)
+            if found.control == off:
+                guest.note(f"switch on: {device}", await guest.page.press(off))
+                await guest.page.wait_for(on, timeout_s=SWITCH_TIMEOUT_S)
+        except (BrowserError, PlaywrightError) as error:
+            said = f"The {device} could not be switched on: {first_line(error)}"
+            raise CommandFailed(said, "The host may not allow it.") from error
+        return attempt
 
     async def answer_person(self, answer: PersonAnswer) -> None:
         """Take what a person says about the wall that the page shows."""

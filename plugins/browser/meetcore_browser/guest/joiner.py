@@ -48,6 +48,8 @@ class Guest:
         people: The people of the newest list, by id.
         speaking: Who of them the page shows speaking at this moment.
         capabilities: What this call can do; a joiner takes out what the meeting forbids.
+        used: The bot's own devices that it uses, of `microphone` and `camera`: a joiner switches
+            off the others only.
         takes: What takes `people`, `speakers`, `chat` and `captions`, with their time: for a joiner
             that learns of them in another way than by a reader.
     """
@@ -61,6 +63,7 @@ class Guest:
     people: dict[str, Participant] = field(factory=dict)
     speaking: set[str] = field(factory=set)
     capabilities: set[Capability] = field(factory=set)
+    used: set[str] = field(factory=set)
     takes: Mapping[str, Callable[[Any, float | None], None]] = field(factory=dict, repr=False)
 
     def note(self, step: str, detail: str | Found = "") -> None:
@@ -98,6 +101,8 @@ class GuestJoiner(ABC):
         chat_limit: How many characters one message may have.
         layers: The ways to the sound, in the order in which they are tried.
         layer_limit_s: How long a call with people in it may be without sound.
+        devices: For `microphone` and `camera` the controls that are there while it is on, and
+            while it is off; a device without them cannot be used.
     """
 
     name: ClassVar[str]
@@ -110,6 +115,7 @@ class GuestJoiner(ABC):
     layers: ClassVar[Sequence[SoundLayer]] = tuple(SoundLayer)
     layer_limit_s: float = 20.0
     permissions: ClassVar[Sequence[str]] = ("microphone", "camera")
+    devices: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     def __init__(self, options: GuestOptions, pack: SelectorPack) -> None:
         self.options = options
