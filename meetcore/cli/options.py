@@ -19,6 +19,7 @@ __all__ = [
     "plugin_options",
     "plugins_from_options",
     "sink_options",
+    "speaking_defaults",
     "view_options",
     "who_options",
 ]

@@ -376,10 +376,11 @@ class PageCapture:
 
     def _health(self, document: int, data: Any) -> None:
         now = self._now()
+        tracks = data["tracks"]
         if data.get("frame") is not None:
             at = float(data["wallMs"]), int(data["frame"])
             self._clock.compare(document, *at, SAMPLE_RATE_HZ)
-        for entry in data["tracks"]:
+        for entry in tracks:
             if (live := self._live.get((document, int(entry["track"])))) is None:
                 continue
             stats = TrackStats(
@@ -406,7 +407,7 @@ class PageCapture:
     def _picture(self, document: int, data: Any) -> None:
         if self._on_picture is None:
             return
-        frame = data.get("frame")
+        frame = None if "failed" in data else data["frame"]
         at_s = None
         if frame is not None:
             at_s = self._clock.sample(document, int(frame)) / SAMPLE_RATE_HZ

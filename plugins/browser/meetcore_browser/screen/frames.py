@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from meetcore_browser.errors import BrowserError
 
-__all__ = ["FrameReader", "ScreenFrame", "packed", "packed_news"]
+__all__ = ["ScreenFrameReader", "ScreenFrame", "packed", "packed_news"]
 
 _HEAD = struct.Struct(">cdI")
 _LARGEST = 32 * 2**20
@@ -54,7 +54,7 @@ def packed_news(at: float, **news: Any) -> bytes:
 
 
 @define
-class FrameReader:
+class ScreenFrameReader:
     """Puts frames together from whatever pieces come."""
 
     _rest: bytearray = field(factory=bytearray, init=False)

@@ -21,7 +21,7 @@ from typing import Any
 import trio
 
 from meetcore_browser.errors import BrowserError
-from meetcore_browser.screen.frames import DELTA, KEY, FrameReader, ScreenFrame
+from meetcore_browser.screen.frames import DELTA, KEY, ScreenFrameReader, ScreenFrame
 
 __all__ = ["Screen", "ScreenFailed", "open_screen", "xvfb_path"]
 
@@ -91,7 +91,7 @@ async def _hand_on(
     tell: Callable[[dict[str, Any]], None],
 ) -> str:
     """Hand on what a recorder writes; return why nothing more comes."""
-    reader, why = FrameReader(), ""
+    reader, why = ScreenFrameReader(), ""
     assert process.stdout is not None
     try:
         while data := await process.stdout.receive_some(READ_BYTES):

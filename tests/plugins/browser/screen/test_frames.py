@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetcore_browser.errors import BrowserError
-from meetcore_browser.screen.frames import FrameReader, ScreenFrame, packed, packed_news
+from meetcore_browser.screen.frames import ScreenFrameReader, ScreenFrame, packed, packed_news
 from meetcore_browser.screen.worker import PictureJudge
 
 FRAMES = st.lists(
@@ -27,7 +27,7 @@ def test_frames_come_whole_however_they_were_cut(
     frames: list[ScreenFrame], data: st.DataObject
 ) -> None:
     written = b"".join(packed(frame.kind, frame.at, frame.data) for frame in frames)
-    reader, found, at = FrameReader(), [], 0
+    reader, found, at = ScreenFrameReader(), [], 0
     while at < len(written):
         size = data.draw(st.integers(1, len(written) - at))
         found += reader.feed(written[at : at + size])
@@ -36,11 +36,11 @@ def test_frames_come_whole_however_they_were_cut(
 
 
 def test_news_and_what_nobody_writes() -> None:
-    [frame] = FrameReader().feed(packed_news(5.0, picture="still", for_s=10.0))
+    [frame] = ScreenFrameReader().feed(packed_news(5.0, picture="still", for_s=10.0))
     assert frame.news == {"picture": "still", "for_s": 10.0}
     for wrong in (b"X" + bytes(12), packed(b"K", 0.0, b"")[:9] + b"\xff\xff\xff\xff"):
         with pytest.raises(BrowserError, match="unreadable"):
-            FrameReader().feed(wrong)
+            ScreenFrameReader().feed(wrong)
 
 
 def test_a_picture_that_stays_or_is_black_for_ten_seconds_is_told_once_as_is_its_end() -> None:
