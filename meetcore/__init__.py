@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from meetcore.log.slot_file import SlotFile as SlotFile
     from meetcore.model.addresses import PrivateTargets as PrivateTargets
     from meetcore.model.commands import AnswerPerson as AnswerPerson
+    from meetcore.model.commands import BargeIn as BargeIn
     from meetcore.model.commands import Command as Command
     from meetcore.model.commands import InterruptSpeech as InterruptSpeech
     from meetcore.model.commands import NameVoice as NameVoice
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from meetcore.model.config import AudioConfig as AudioConfig
     from meetcore.model.config import AutomaticLeave as AutomaticLeave
     from meetcore.model.config import BotConfig as BotConfig
+    from meetcore.model.config import SpeechConfig as SpeechConfig
     from meetcore.model.config import StoreConfig as StoreConfig
     from meetcore.model.config import TranscriptionConfig as TranscriptionConfig
     from meetcore.model.config import build_options as build_options
@@ -159,6 +161,7 @@ if TYPE_CHECKING:
     from meetcore.model.settings import AudioSettings as AudioSettings
     from meetcore.model.settings import AutomaticLeaveSettings as AutomaticLeaveSettings
     from meetcore.model.settings import BotSettings as BotSettings
+    from meetcore.model.settings import SpeechSettings as SpeechSettings
     from meetcore.model.settings import TranscriptionSettings as TranscriptionSettings
     from meetcore.model.signals import Admitted as Admitted
     from meetcore.model.signals import CallEnded as CallEnded
@@ -255,6 +258,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.addresses": ("PrivateTargets",),
     "model.commands": (
         "AnswerPerson",
+        "BargeIn",
         "Command",
         "InterruptSpeech",
         "NameVoice",
@@ -271,6 +275,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AudioConfig",
         "AutomaticLeave",
         "BotConfig",
+        "SpeechConfig",
         "StoreConfig",
         "TranscriptionConfig",
         "build_options",
@@ -367,6 +372,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AudioSettings",
         "AutomaticLeaveSettings",
         "BotSettings",
+        "SpeechSettings",
         "TranscriptionSettings",
     ),
     "model.signals": (

@@ -31,7 +31,7 @@ from meetcore.fleet import fleet as _fleet
 from meetcore.fleet.bot_proxy import BotProxy, FleetProxy
 from meetcore.fleet.fleet import OpenFleetOptions, StartOptions
 from meetcore.fleet.trio_thread import Batches, Held, Running, TrioThread, over, plainly
-from meetcore.model.commands import Command, PersonAnswer, WhenSpeaking
+from meetcore.model.commands import BargeIn, Command, PersonAnswer, WhenSpeaking
 from meetcore.model.config import BotConfig
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused
@@ -120,6 +120,15 @@ class Speech:
 
         return _call(self._thread, position)
 
+    @property
+    def said(self) -> str:
+        """The words of it that were heard so far; see `meetcore.Speech.said`."""
+
+        async def said() -> str:
+            return self._inner.said
+
+        return _call(self._thread, said)
+
     def wait(self) -> bool:
         """Return when it is over: True if it was said to its end, False if it was interrupted.
 
@@ -200,12 +209,17 @@ class Bot(BotProxy):
         sample_rate_hz: int = 16_000,
         when_speaking: WhenSpeaking | str = WhenSpeaking.APPEND,
         text: str = "",
+        barge_in: BargeIn | str | None = None,
     ) -> Speech:
         """Say something; see `meetcore.Bot.say`."""
 
         async def say() -> _speaking.Speech:
             return self._inner.say(
-                source, sample_rate_hz=sample_rate_hz, when_speaking=when_speaking, text=text
+                source,
+                sample_rate_hz=sample_rate_hz,
+                when_speaking=when_speaking,
+                text=text,
+                barge_in=barge_in,
             )
 
         return Speech(self._thread, _call(self._thread, say))

@@ -40,7 +40,7 @@ from meetcore.fleet import fleet as _fleet
 from meetcore.fleet.bot_proxy import BotProxy, FleetProxy
 from meetcore.fleet.fleet import OpenFleetOptions, StartOptions
 from meetcore.fleet.trio_thread import Batches, TrioThread, plainly
-from meetcore.model.commands import Command, PersonAnswer, WhenSpeaking
+from meetcore.model.commands import BargeIn, Command, PersonAnswer, WhenSpeaking
 from meetcore.model.config import BotConfig
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused, MeetcoreError
@@ -136,7 +136,9 @@ async def _batched(thread: TrioThread, items: AsyncIterator[T]) -> AsyncGenerato
         await asyncio.gather(pump, return_exceptions=True)
 
 
-async def _received(receive: trio.MemoryReceiveChannel[bytes | Exception]) -> AsyncIterator[bytes]:
+async def _received(
+    receive: trio.MemoryReceiveChannel[bytes | str | Exception],
+) -> AsyncIterator[bytes | str]:
     async with receive:
         async for piece in receive:
             if isinstance(piece, Exception):
@@ -146,8 +148,8 @@ async def _received(receive: trio.MemoryReceiveChannel[bytes | Exception]) -> As
 
 async def _pump(
     thread: TrioThread,
-    source: AsyncIterable[bytes],
-    send: trio.MemorySendChannel[bytes | Exception],
+    source: AsyncIterable[bytes | str],
+    send: trio.MemorySendChannel[bytes | str | Exception],
 ) -> None:
     """Hand on what an async iterator of this side gives, no faster than it is taken."""
     pieces = aiter(source)
@@ -195,6 +197,14 @@ class Speech:
             return self._inner.position
 
         return await _call(self._thread, position)
+
+    async def said(self) -> str:
+        """Return the words of it that were heard so far; see `meetcore.Speech.said`."""
+
+        async def said() -> str:
+            return self._inner.said
+
+        return await _call(self._thread, said)
 
     async def wait(self) -> bool:
         """Return when it is over: True if it was said to its end, False if it was interrupted.
@@ -269,17 +279,22 @@ class Bot(BotProxy):
         sample_rate_hz: int = 16_000,
         when_speaking: WhenSpeaking | str = WhenSpeaking.APPEND,
         text: str = "",
+        barge_in: BargeIn | str | None = None,
     ) -> Speech:
         """Say something; see `meetcore.Bot.say`. An async iterator is one of this side."""
         begin, pumps = source, []
         if isinstance(source, AsyncIterable):
-            send, receive = trio.open_memory_channel[bytes | Exception](0)
+            send, receive = trio.open_memory_channel[bytes | str | Exception](0)
             begin = _received(receive)
             pumps.append(partial(_pump, self._thread, source, send))
 
         async def say() -> _speaking.Speech:
             return self._inner.say(
-                begin, sample_rate_hz=sample_rate_hz, when_speaking=when_speaking, text=text
+                begin,
+                sample_rate_hz=sample_rate_hz,
+                when_speaking=when_speaking,
+                text=text,
+                barge_in=barge_in,
             )
 
         speech = Speech(self._thread, await _call(self._thread, say))

@@ -26,6 +26,7 @@ from meetcore.model.config import (
     AudioConfig,
     AutomaticLeave,
     BotConfig,
+    SpeechConfig,
     StoreConfig,
     TranscriptionConfig,
 )
@@ -195,6 +196,7 @@ def configuration_page() -> str:
         ("`[automatic_leave]`", AutomaticLeave),
         ("`[audio]`", AudioConfig),
         ("`[transcription]`", TranscriptionConfig),
+        ("`[speech]`", SpeechConfig),
         ("`[store]`", StoreConfig),
     ):
         lines += [f"## {title}", "", *_option_table(cls), ""]

@@ -28,6 +28,7 @@ from typing import Any, Literal, overload
 import trio
 from attrs import evolve
 
+from meetcore.bot.barge_in import BargeInWatch
 from meetcore.bot.command_runner import CommandRunner
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import EventHookRunner, SinkRunner
@@ -46,6 +47,7 @@ from meetcore.log.subscription import Subscription
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import (
     AnswerPerson,
+    BargeIn,
     Command,
     NameVoice,
     PauseRecording,
@@ -157,7 +159,8 @@ class Bot:
         self.ledger = context.ledger
         self.journal = context.journal
         self.plugin_failed = context.plugin_failed
-        self._speeches = SpeechQueue(context, self._life, platform, synthesizer)
+        watch = BargeInWatch()
+        self._speeches = SpeechQueue(context, self._life, platform, synthesizer, watch)
         self._command_runner = CommandRunner(
             context,
             self._life,
@@ -180,7 +183,11 @@ class Bot:
                 notice=partial(context.transcriber_notice, transcriber.name if transcriber else ""),
             ),
             failed=self._life.transcription_failed,
+            watch=watch,
+            being_said=self._speeches.being_said,
         )
+        self._speeches.owner_of = self._listening.owners.owner_of
+        self._speeches.was_said = self._listening.was_said
         self._life.hears = lambda in_call: self._listening.entered_call(in_call=in_call)
         self._life.pauses = lambda paused: self._listening.pause(paused=paused)
         self._signal_handler = SignalHandler(context, self._life, self._listening)
@@ -312,16 +319,20 @@ class Bot:
         sample_rate_hz: int = 16_000,
         when_speaking: WhenSpeaking | str = WhenSpeaking.APPEND,
         text: str = "",
+        barge_in: BargeIn | str | None = None,
     ) -> Speech:
         """Say something, where the platform can; returns at once.
 
         Args:
             source: Int16 mono PCM; a Path to a WAV file; text, for the configured synthesizer; or
                 an async iterator of PCM, as a voice agent gives it: it is read as it is played.
+                Text among its pieces is what the sound after it says.
             sample_rate_hz: The rate of PCM.
             when_speaking: Whether it waits (`append`), takes the place (`interrupt`) or is refused
                 (`refuse`) while something is being said.
             text: What it says in words, for its events, where the source is none.
+            barge_in: What becomes of it when somebody begins to speak: `stop`, `duck` (quieter
+                while they do) or `go_on`; None for what is configured.
 
         Returns:
             The speech, to wait for and to interrupt.
@@ -331,7 +342,11 @@ class Bot:
             CapabilityMissing: The platform cannot.
         """
         return self._speeches.say(
-            source, sample_rate_hz=sample_rate_hz, when_speaking=when_speaking, text=text
+            source,
+            sample_rate_hz=sample_rate_hz,
+            when_speaking=when_speaking,
+            text=text,
+            barge_in=barge_in,
         )
 
     async def speak(self, pcm: bytes, sample_rate_hz: int = 16_000) -> None:

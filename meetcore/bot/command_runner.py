@@ -168,6 +168,7 @@ class CommandRunner:
                 sample_rate_hz=command.sample_rate_hz,
                 when_speaking=command.when_speaking,
                 text=command.text,
+                barge_in=command.barge_in,
                 by=command.by,
             )
             return

@@ -10,6 +10,7 @@ from attrs import define, evolve, field
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
 from meetcore.audio.utterance import SpeechBegan, SpeechEnded, SpeechRules
 from meetcore.audio.vad import VoiceDetector
+from meetcore.bot.barge_in import BargeInWatch
 from meetcore.bot.captioning import CAPTIONS_TRACK, Captioning, caption_line, caption_segment
 from meetcore.bot.capture_health import AudioHealth
 from meetcore.bot.context import BotContext
@@ -74,6 +75,8 @@ class Listening:
         revisers: The plugins' `meetcore_revise_segment`, in order.
         context: What the transcriber gets.
         failed: Called when a track is not transcribed any more.
+        watch: Notices who begins to speak while the bot does.
+        being_said: Returns what the bot is saying, as far as it was heard.
 
     Attributes:
         wants_captions: Whether the meeting's captions are the transcript.
@@ -89,8 +92,13 @@ class Listening:
         revisers: Sequence[HookImplementation],
         context: TranscriberContext,
         failed: Callable[[TranscriberError], None],
+        watch: BargeInWatch | None = None,
+        being_said: Callable[[], Segment | None] = lambda: None,
     ) -> None:
         self.bot = bot
+        self._watch = watch or BargeInWatch()
+        self._watch.is_own = self._is_own
+        self._being_said = being_said
         self._failed = failed
         self._changed = Wake()
         self._sinks = [sink for sink in sinks if sink.sink.wants_audio]
@@ -204,6 +212,7 @@ class Listening:
         consumers: list[AudioConsumer] = [s for s in sinks if not s.sink.wants_native_audio]
         if bot.config.audio.levels:
             consumers.append(LevelMeter(bot, self.owners.owner_of))
+        consumers.append(self._watch.consumer(track_id))
         transcription = None
         if self._transcriber is not None and not own:
             if self._transcriber.may_mix:
@@ -334,6 +343,7 @@ class Listening:
                 track.transcription.close()
             self._tracks.pop(track.signal.track_id, None)
             self.owners.close_track(track.signal.track_id)
+            self._watch.close_track(track.signal.track_id)
             self._walking -= 1
             self._track_gone(track.signal.track_id)
             self._changed.set()
@@ -376,6 +386,7 @@ class Listening:
         self._count_speech(track)
         sample = mark.onset_sample if isinstance(mark, SpeechBegan) else mark.voice_end_sample
         self.owners.heard(track_id, self.meeting_time(sample), began=began)
+        self._watch.voice(track_id, began=began)
 
     def _heard_steady(self, track_id: str, steady: bool) -> None:
         track = self._tracks[track_id]
@@ -423,8 +434,27 @@ class Listening:
         if not segment.finalized or not self.bot.config.transcription.withhold_echoes:
             self._revision.take(segment, stable_words)
             return
-        for each in self._echoes.take(segment):
+        if (own := self._being_said()) is not None:
+            self._withhold(own)
+        echoing = self._watch.echoing(segment.track_id)
+        for each in self._echoes.take(segment, echoing=echoing):
             self._revision.take(each)
+
+    def _withhold(self, own: Segment) -> None:
+        """Take away what was shown as somebody's and is what the bot said."""
+        for echo in self._echoes.own(own):
+            self._revision.take(echo)
+
+    def _is_own(self, track_id: str) -> bool:
+        participant = self.bot.roster.known.get(self.owners.owner_of(track_id) or "")
+        return participant is not None and participant.is_self
+
+    def was_said(self, segment: Segment) -> None:
+        """Take what the bot said: it is in the transcript where that is asked for."""
+        if self.bot.config.transcription.withhold_echoes:
+            self._withhold(segment)
+        if self.bot.config.speech.in_transcript and not (self._paused or self._closed):
+            self._revision.take(segment)
 
     def caption_seen(self, caption: CaptionSeen) -> None:
         """Take a line of captions: they are the transcript, or evidence for names."""

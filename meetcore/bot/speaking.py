@@ -10,23 +10,20 @@ across their yields, as async generators of plugins do.
 
 from __future__ import annotations
 
-import wave
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import AsyncIterator, Callable
 from math import inf
-from pathlib import Path
-from typing import TypeAlias
+from typing import TypeVar
 
-import numpy as np
 import trio
-from attrs import frozen
 
+from meetcore.bot.barge_in import BargeInWatch
 from meetcore.bot.context import BotContext
+from meetcore.bot.ducking import Ducking
 from meetcore.bot.life import Life
+from meetcore.bot.speech_source import SourceToSay, SpeechSource, closing, opened_at_its_turn
 from meetcore.log.mailbox import Wake
-from meetcore.model.commands import WhenSpeaking
+from meetcore.model.commands import BargeIn, WhenSpeaking
 from meetcore.model.errors import (
     CapabilityMissing,
     CommandFailed,
@@ -36,15 +33,21 @@ from meetcore.model.errors import (
 )
 from meetcore.model.events import Event, SpeechFinished, SpeechInterrupted, SpeechStarted
 from meetcore.model.lifecycle import IN_CALL, State
+from meetcore.model.roster import NameSource
+from meetcore.model.spoken import LETTERS_PER_S, SpokenText
+from meetcore.model.transcript import Segment, Word
 from meetcore.plugin.platform import Capability, Platform, SpeechOutput
 from meetcore.plugin.synthesizer import SynthesisRequest, Synthesizer
 
-__all__ = ["Speech", "SpeechQueue", "SpeechSource"]
+P = TypeVar("P", WhenSpeaking, BargeIn)
+__all__ = ["OWN_TRACK", "Speech", "SpeechQueue", "SpeechSource"]
 
-SpeechSource: TypeAlias = bytes | bytearray | memoryview | Path | str | AsyncIterable[bytes]
-"""Int16 mono PCM; a WAV file's path; text; or pieces of PCM, as a voice agent gives them."""
+OWN_TRACK = "own-voice"
+"""The track of what the bot says, in its segments; it is no track of the call."""
 
 PIECE_S = 0.1
+DUCKABLE_PIECE_S = 0.05
+DUCKABLE_AHEAD_S = 0.2
 SOURCE_TIMEOUT_S = 15.0
 OUTPUT_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 5.0
@@ -56,12 +59,24 @@ class Speech:
 
     Attributes:
         id: As in its events.
-        text: What it says in words, empty where that is not known.
+        barge_in: What becomes of it when somebody begins to speak.
     """
 
-    def __init__(self, speech_id: str, text: str, by: str, interrupt: Callable[[Speech], None]):
+    def __init__(
+        self,
+        speech_id: str,
+        spoken: SpokenText,
+        barge_in: BargeIn,
+        by: str,
+        interrupt: Callable[[Speech], None],
+    ) -> None:
         self.id = speech_id
-        self.text = text
+        self.barge_in = barge_in
+        self._spoken = spoken
+        self._made_s = 0.0
+        self._whole = False
+        self._began_s: float | None = None
+        self._participant_id: str | None = None
         self._by = by
         self._interrupt = interrupt
         self._scope = trio.CancelScope()
@@ -79,6 +94,22 @@ class Speech:
     def position(self) -> float:
         """How many seconds of it were really played."""
         return self._position if self._output is None else self._output.played_s
+
+    @property
+    def text(self) -> str:
+        """What it says in words, as far as that is known; empty where it is not."""
+        return self._spoken.text
+
+    @property
+    def said(self) -> str:
+        """The words of it that were heard so far.
+
+        By the times that come with the sound, else by their share of its length.
+        """
+        return " ".join(word.text for word in self._words())
+
+    def _words(self) -> list[Word]:
+        return self._spoken.words(self.position, self._made_s, whole=self._whole)
 
     async def wait(self) -> bool:
         """Return when it is over: True if it was said to its end, False if it was interrupted.
@@ -98,15 +129,6 @@ class Speech:
         self._interrupt(self)
 
 
-@frozen
-class _Source:
-    """What is said: its pieces, made when its turn comes, and their rate in Hz."""
-
-    open: Callable[[], Awaitable[tuple[int, AsyncIterable[bytes]]]]
-    words: str = ""
-    plugin: str = ""
-
-
 class SpeechQueue:
     """Says what one bot has to say, in order.
 
@@ -115,16 +137,31 @@ class SpeechQueue:
         life: Its state and its call.
         platform: What it can do at best.
         synthesizer: Who makes speech of text, None for nobody.
+        watch: Notices who begins to speak meanwhile.
+
+    Attributes:
+        owner_of: Says whose a track is.
+        was_said: Called with what the bot said, as a segment.
     """
 
     def __init__(
-        self, context: BotContext, life: Life, platform: Platform, synthesizer: Synthesizer | None
+        self,
+        context: BotContext,
+        life: Life,
+        platform: Platform,
+        synthesizer: Synthesizer | None,
+        watch: BargeInWatch,
     ) -> None:
+        self.owner_of: Callable[[str], str | None] = lambda track_id: None
+        self.was_said: Callable[[Segment], None] = lambda segment: None
+        self._watch = watch
+        watch.began = self._barged_in
+        self._letters_per_s = LETTERS_PER_S
         self._context = context
         self._life = life
         self._platform = platform
         self._synthesizer = synthesizer
-        self._waiting: deque[tuple[Speech, _Source]] = deque()
+        self._waiting: deque[tuple[Speech, SourceToSay]] = deque()
         self._current: Speech | None = None
         self._wake = Wake()
         self._count = 0
@@ -140,12 +177,15 @@ class SpeechQueue:
         sample_rate_hz: int = 16_000,
         when_speaking: WhenSpeaking | str = WhenSpeaking.APPEND,
         text: str = "",
+        barge_in: BargeIn | str | None = None,
         by: str = "",
     ) -> Speech:
         """Give something its place among what is to be said; see `Bot.say`."""
-        when = _policy(when_speaking)
+        when = _policy("when_speaking", when_speaking, WhenSpeaking)
+        configured = self._context.config.speech.barge_in
+        barging = _policy("barge_in", barge_in or configured, BargeIn)
         self._check_possible()
-        read = self._read(source, sample_rate_hz)
+        read = opened_at_its_turn(source, sample_rate_hz, self._synthesizer, self._request)
         if self._current is not None or self._waiting:
             if when is WhenSpeaking.REFUSE:
                 raise CommandRefused("The bot is speaking.", "Wait, append to it, or interrupt it.")
@@ -154,7 +194,8 @@ class SpeechQueue:
         if len(self._waiting) >= LONGEST_WAITING:
             raise CommandRefused(f"{LONGEST_WAITING} speeches are waiting already.")
         self._count += 1
-        speech = Speech(f"speech-{self._count}", text or read.words, by, self._interrupt)
+        spoken = SpokenText(text or read.words, self._letters_per_s)
+        speech = Speech(f"speech-{self._count}", spoken, barging, by, self._interrupt)
         self._waiting.append((speech, read))
         self._wake.set()
         return speech
@@ -177,6 +218,16 @@ class SpeechQueue:
                 self._settle(speech)
                 return
 
+    def _barged_in(self, track_id: str) -> None:
+        """End what is not to be said while somebody speaks, and what was to follow with it."""
+        if self._current is None or self._current.barge_in is not BargeIn.STOP:
+            return
+        who = self.owner_of(track_id)
+        for speech in [*(each for each, _ in self._waiting), self._current]:
+            if speech.barge_in is BargeIn.STOP:
+                speech._participant_id = who
+                self._interrupt(speech, "barge_in")
+
     def _check_possible(self) -> None:
         life = self._life
         if life.state not in IN_CALL or life.call is None or life.ending.reason is not None:
@@ -185,47 +236,13 @@ class SpeechQueue:
         if Capability.SPEAK not in self._platform.capabilities & life.call.capabilities:
             raise CapabilityMissing(self._platform.name, Capability.SPEAK)
 
-    def _read(self, source: SpeechSource, sample_rate_hz: int) -> _Source:
-        if isinstance(source, str):
-            return self._synthesized(source)
-        if isinstance(source, Path):
-            return _Source(partial(_file, source))
-        if isinstance(sample_rate_hz, bool) or not 1_000 <= sample_rate_hz <= 384_000:
-            raise CommandRefused(f"{sample_rate_hz!r} is no sample rate in Hz.")
-        if isinstance(source, (bytes, bytearray, memoryview)):
-            pcm = bytes(source)
-            if not pcm or len(pcm) % 2:
-                raise CommandRefused(
-                    f"{len(pcm)} bytes are no int16 mono PCM.", "Give whole samples, at least one."
-                )
-            return _Source(partial(_at_once, sample_rate_hz, _single(pcm)))
-        if isinstance(source, AsyncIterable):
-            return _Source(partial(_at_once, sample_rate_hz, source))
-        raise CommandRefused(
-            f"A {type(source).__name__} cannot be said.",
-            "Give PCM as bytes, a Path to a WAV file, text, or an async iterator of PCM.",
-        )
-
-    def _synthesized(self, text: str) -> _Source:
-        synthesizer = self._synthesizer
-        if synthesizer is None:
-            raise CommandRefused(
-                "There is nobody to say a text: no synthesizer is configured.",
-                "Set `synthesizer` to an installed one, or give PCM.",
-            )
-        if not text.strip():
-            raise CommandRefused("There is no text to be said.")
-        request = SynthesisRequest(
+    def _request(self, text: str) -> SynthesisRequest:
+        return SynthesisRequest(
             bot_id=self._context.id,
             text=text,
             language=self._context.config.language,
             redactor=self._context.redactor,
         )
-
-        async def synthesize() -> tuple[int, AsyncIterable[bytes]]:
-            return synthesizer.sample_rate_hz, synthesizer.synthesize(request)
-
-        return _Source(synthesize, text, synthesizer.name)
 
     # --- speaking ---------------------------------------------------------------------
 
@@ -243,7 +260,7 @@ class SpeechQueue:
             self._current = None
             self.interrupt_all("leaving")
 
-    async def _say(self, speech: Speech, source: _Source) -> None:
+    async def _say(self, speech: Speech, source: SourceToSay) -> None:
         finished = False
         try:
             with speech._scope:
@@ -262,7 +279,7 @@ class SpeechQueue:
                 speech._cause = speech._cause or "leaving"
             self._settle(speech)
 
-    def _failed(self, speech: Speech, source: _Source, error: Exception) -> None:
+    def _failed(self, speech: Speech, source: SourceToSay, error: Exception) -> None:
         speech._cause = "failed"
         ours = found_in(error, MeetcoreError)
         if ours is None:
@@ -273,21 +290,25 @@ class SpeechQueue:
         speech._error = CommandFailed(f"The speech broke off: {words}")
         speech._error.__cause__ = error
 
-    async def _play(self, speech: Speech, source: _Source) -> None:
+    async def _play(self, speech: Speech, source: SourceToSay) -> None:
         call = self._life.call
         assert call is not None, "the queue runs no longer than the call"
         self._within(speech, SOURCE_TIMEOUT_S, "its source did not open", reading=True)
-        rate_hz, chunks = await source.open()
-        async with _closing(chunks) as pieces:
+        opened = await source.open()
+        if opened.length_s is not None:
+            speech._made_s, speech._whole = opened.length_s, True
+        async with closing(opened.pieces) as pieces:
             self._within(speech, OUTPUT_TIMEOUT_S, "the call did not open its microphone")
-            async with call.open_speech(rate_hz) as output:
+            async with call.open_speech(opened.rate_hz) as output:
                 speech._output = output
+                self._watch.speaks(opened.rate_hz)
                 try:
-                    await self._pass_on(speech, pieces, output, rate_hz)
+                    await self._pass_on(speech, pieces, output, opened.rate_hz)
                 except BaseException:
                     speech._scope.deadline = inf
                     with trio.CancelScope(shield=True) as patience:
                         patience.deadline = trio.current_time() + STOP_TIMEOUT_S
+                        self._watch.silent()
                         await output.stop()
                     raise
                 finally:
@@ -296,28 +317,51 @@ class SpeechQueue:
             speech._scope.deadline = inf
 
     async def _pass_on(
-        self, speech: Speech, pieces: AsyncIterator[bytes], output: SpeechOutput, rate_hz: int
+        self,
+        speech: Speech,
+        pieces: AsyncIterator[bytes | str],
+        output: SpeechOutput,
+        rate_hz: int,
     ) -> None:
-        written, piece_bytes, rest = 0, 2 * max(1, round(PIECE_S * rate_hz)), b""
+        ducking = self._ducking(speech, rate_hz)
+        piece_s = PIECE_S if ducking is None else DUCKABLE_PIECE_S
+        written, piece_bytes, rest = 0, 2 * max(1, round(piece_s * rate_hz)), b""
         while True:
             nothing = f"its source gave nothing for {SOURCE_TIMEOUT_S:g} s"
             self._within(speech, SOURCE_TIMEOUT_S, nothing, reading=True)
             given = await anext(pieces, None)
             if given is None:
                 break
+            if isinstance(given, str):
+                speech._spoken.stretch((written + len(rest)) / 2 / rate_hz, given)
+                continue
             rest += given
             whole = len(rest) // 2 * 2
             for at in range(0, whole, piece_bytes):
                 self._within(speech, OUTPUT_TIMEOUT_S, "the call took nothing any more")
-                await output.write(rest[at : min(at + piece_bytes, whole)])
+                piece = rest[at : min(at + piece_bytes, whole)]
+                if ducking is not None:
+                    await _played_up_to(output, written / 2 / rate_hz - DUCKABLE_AHEAD_S)
+                    piece = ducking.take(piece, quiet=bool(self._watch.talking))
+                self._watch.plays(piece, max(0.0, written / 2 / rate_hz - output.played_s))
+                if not written:
+                    speech._began_s = self._context.meeting_now()
+                await output.write(piece)
                 if not written:
                     started = SpeechStarted(speech_id=speech.id, text=speech.text, by=speech._by)
                     self._context.record(started)
-                written += min(piece_bytes, whole - at)
+                written += len(piece)
+                speech._made_s = max(speech._made_s, written / 2 / rate_hz)
             rest = rest[whole:]
+        speech._whole = True
         left_s = max(0.0, written / 2 / rate_hz - output.played_s)
         self._within(speech, left_s + OUTPUT_TIMEOUT_S, "the call did not play it in time")
         await output.drain()
+
+    def _ducking(self, speech: Speech, rate_hz: int) -> Ducking | None:
+        if speech.barge_in is not BargeIn.DUCK:
+            return None
+        return Ducking(self._context.config.speech.duck_db, rate_hz)
 
     def _within(self, speech: Speech, seconds: float, step: str, *, reading: bool = False) -> None:
         """Give the next step of the speech in hand its time."""
@@ -328,6 +372,7 @@ class SpeechQueue:
 
     def _settle(self, speech: Speech) -> None:
         position_s = round(speech.position, 3)
+        segment = self._segment(speech)
         if speech._cause:
             error = speech._error
             event: Event = SpeechInterrupted(
@@ -336,66 +381,58 @@ class SpeechQueue:
                 cause=speech._cause,
                 text=speech.text,
                 detail=str(error) if error else "",
+                said=speech.said,
+                participant_id=speech._participant_id,
             )
         else:
+            self._letters_per_s = speech._spoken.pace(position_s)
             event = SpeechFinished(speech_id=speech.id, duration_s=position_s, text=speech.text)
         self._context.record(event)
         speech._done.set()
+        if segment is not None:
+            self.was_said(segment)
+
+    def being_said(self) -> Segment | None:
+        """Return what is being said, as far as it was heard; None for nothing."""
+        return None if self._current is None else self._segment(self._current)
+
+    def _segment(self, speech: Speech) -> Segment | None:
+        words, began_s = speech._words(), speech._began_s
+        if not words or began_s is None:
+            return None
+        context = self._context
+        me = next((each for each in context.roster.known.values() if each.is_self), None)
+        timed = tuple(
+            Word(word.text, round(began_s + word.start_s, 3), round(began_s + word.end_s, 3))
+            for word in words
+        )
+        return Segment(
+            id=f"{OWN_TRACK}-{speech.id.rpartition('-')[2]}",
+            revision=1,
+            finalized=True,
+            track_id=OWN_TRACK,
+            participant_id=None if me is None else me.id,
+            speaker_name=context.config.name if me is None else me.name,
+            speaker_source=NameSource.TRACK,
+            speaker_confidence=1.0,
+            text=" ".join(word.text for word in words),
+            words=timed,
+            start_s=timed[0].start_s,
+            end_s=timed[-1].end_s,
+            onset_s=timed[0].start_s,
+            by_bot=True,
+        )
 
 
-def _policy(when_speaking: WhenSpeaking | str) -> WhenSpeaking:
+async def _played_up_to(output: SpeechOutput, seconds: float) -> None:
+    """Return when so much of what was written was played; the caller sets the deadline."""
+    while (left_s := seconds - output.played_s) > 0.001:
+        await trio.sleep(max(0.005, left_s))
+
+
+def _policy(name: str, value: P | str, policies: type[P]) -> P:
     try:
-        return WhenSpeaking(when_speaking)
+        return policies(value)
     except ValueError:
-        known = ", ".join(WhenSpeaking)
-        raise CommandRefused(f"when_speaking is {when_speaking!r}, not one of {known}.") from None
-
-
-async def _at_once(rate_hz: int, chunks: AsyncIterable[bytes]) -> tuple[int, AsyncIterable[bytes]]:
-    return rate_hz, chunks
-
-
-async def _single(pcm: bytes) -> AsyncIterator[bytes]:
-    yield pcm
-
-
-@asynccontextmanager
-async def _closing(chunks: AsyncIterable[bytes]) -> AsyncGenerator[AsyncIterator[bytes]]:
-    """Iterate, and let go of what an async generator or a channel holds, in a few seconds."""
-    pieces = aiter(chunks)
-    try:
-        yield pieces
-    finally:
-        let_go = getattr(pieces, "aclose", None)
-        if let_go is not None:
-            with trio.CancelScope(shield=True) as patience:
-                patience.deadline = trio.current_time() + STOP_TIMEOUT_S
-                await let_go()
-
-
-async def _file(path: Path) -> tuple[int, AsyncIterable[bytes]]:
-    return await trio.to_thread.run_sync(_read_wav, path)
-
-
-def _read_wav(path: Path) -> tuple[int, AsyncIterable[bytes]]:
-    """Read a WAV file of int16 samples; several channels become one.
-
-    Raises:
-        CommandRefused: It cannot be read, or has other samples.
-    """
-    try:
-        with wave.open(str(path), "rb") as file:
-            width, channels, rate_hz = (
-                file.getsampwidth(),
-                file.getnchannels(),
-                file.getframerate(),
-            )
-            if width != 2:
-                raise CommandRefused(f"{path} has samples of {8 * width} bits, not of 16.")
-            pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-    except (OSError, EOFError, wave.Error) as error:
-        raise CommandRefused(f"{path} cannot be read as a WAV file: {error}.") from error
-    if channels > 1:
-        mixed = pcm[: len(pcm) // channels * channels].reshape(-1, channels).mean(axis=1)
-        pcm = mixed.astype("<i2")
-    return rate_hz, _single(pcm.tobytes())
+        known = ", ".join(policies)
+        raise CommandRefused(f"{name} is {value!r}, not one of {known}.") from None

@@ -376,6 +376,8 @@ def _(event: SpeechFinished) -> str:
 @_line.register
 def _(event: SpeechInterrupted) -> str:
     why = _words(event.cause) + (f", {event.detail}" if event.detail else "")
+    if event.cause == "barge_in":
+        why = "somebody began to speak"
     return f"the bot fell silent after {event.position_s:.1f} s: {why}"
 
 

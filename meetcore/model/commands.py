@@ -9,12 +9,14 @@ from enum import StrEnum
 from typing import ClassVar
 
 from attrs import field, frozen
+from attrs.converters import optional
 
 from meetcore.model.lifecycle import EndReason
 
 __all__ = [
     "COMMAND_TYPES",
     "AnswerPerson",
+    "BargeIn",
     "Command",
     "InterruptSpeech",
     "NameVoice",
@@ -69,6 +71,17 @@ class WhenSpeaking(StrEnum):
     REFUSE = "refuse"
 
 
+class BargeIn(StrEnum):
+    """What becomes of what the bot says when somebody begins to speak meanwhile.
+
+    `stop`: the bot falls silent. `duck`: it goes on, quieter while they speak. `go_on`: nothing.
+    """
+
+    STOP = "stop"
+    DUCK = "duck"
+    GO_ON = "go_on"
+
+
 @frozen
 class Speak(Command):
     """Say something; done when it has its place among what is to be said.
@@ -78,6 +91,8 @@ class Speak(Command):
         sample_rate_hz: Its rate.
         text: What it says, or, where there is no `pcm`, what a synthesizer is to make of it.
         when_speaking: Whether it waits, interrupts or is refused while something is being said.
+        barge_in: What becomes of it when somebody begins to speak meanwhile; None for what is
+            configured.
     """
 
     type: ClassVar[str] = "speak"
@@ -85,6 +100,7 @@ class Speak(Command):
     sample_rate_hz: int = 16_000
     text: str = ""
     when_speaking: WhenSpeaking = field(default=WhenSpeaking.APPEND, converter=WhenSpeaking)
+    barge_in: BargeIn | None = field(default=None, converter=optional(BargeIn))
 
 
 @frozen

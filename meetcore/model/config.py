@@ -34,6 +34,7 @@ import attrs
 import cattrs
 from attrs import Factory, field, frozen
 
+from meetcore.model.commands import BargeIn
 from meetcore.model.errors import ConfigError, UnknownOption, nearest
 from meetcore.model.plain import parse_time
 from meetcore.model.printable import is_blank
@@ -43,6 +44,7 @@ __all__ = [
     "AudioConfig",
     "AutomaticLeave",
     "BotConfig",
+    "SpeechConfig",
     "StoreConfig",
     "TranscriptionConfig",
     "build_options",
@@ -164,6 +166,27 @@ class TranscriptionConfig:
 
 
 @frozen(kw_only=True)
+class SpeechConfig:
+    """How the bot speaks.
+
+    Attributes:
+        barge_in: What becomes of what it says when somebody begins to speak meanwhile: `stop` (it
+            falls silent, and what was to follow with it), `duck` (it goes on, quieter while they
+            speak) or `go_on`. Each speech may have its own. The bot's own voice in somebody's
+            microphone is nobody who speaks.
+        duck_db: How much quieter, in decibels.
+        in_transcript: Whether what it says is in the transcript, under its name, as far as its
+            words are known and were heard.
+    """
+
+    __config_section__ = "speech"
+
+    barge_in: str = field(default="go_on", validator=attrs.validators.in_(tuple(BargeIn)))
+    duck_db: float = field(default=15.0, validator=_positive)
+    in_transcript: bool = False
+
+
+@frozen(kw_only=True)
 class StoreConfig:
     """Where what bots leave is kept.
 
@@ -215,6 +238,7 @@ class BotConfig:
         automatic_leave: When it leaves by itself.
         audio: How speech is found.
         transcription: How tracks reach the transcriber.
+        speech: How the bot speaks.
         plugins: Settings of plugins, by plugin name.
         plugin_files: Python files to load as plugins, relative to the TOML file that names them.
             `MEETCORE_PLUGIN_FILES` names further ones, for every command.
@@ -248,6 +272,7 @@ class BotConfig:
     automatic_leave: AutomaticLeave = AutomaticLeave()
     audio: AudioConfig = AudioConfig()
     transcription: TranscriptionConfig = TranscriptionConfig()
+    speech: SpeechConfig = SpeechConfig()
     store: StoreConfig = StoreConfig()
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
     plugin_files: tuple[str, ...] = ()

@@ -14,6 +14,10 @@ Of two that are each other's echo the one that was recognised less surely goes, 
 What goes refers to what stays (`Segment.echo_of`), and that is never taken for an echo itself, so
 of any words that were said one copy stays shown.
 
+The bot's own voice comes back the same way, by up to two seconds late, and when each of its words was
+said is known less well. What it said always stays, however little is heard of it elsewhere; on a
+track that is known to bring it back, so does a single word.
+
 Pure: no clock, no I/O.
 """
 
@@ -32,6 +36,9 @@ __all__ = ["ECHO_LAG_S", "ECHO_WORDS", "EchoFilter"]
 
 ECHO_WORDS = 4
 ECHO_LAG_S = 1.0
+_OWN_LAG_S = 2.5
+_OWN_STEADY_S = 0.8
+_OWN_LEAST_LAG_S = 0.6
 _DIFFERENT = 3
 _ALIKE = 0.8
 _STEADY_S = 0.3
@@ -52,11 +59,48 @@ class EchoFilter:
     """Takes finalized segments as they come and takes echoes out of them."""
 
     _shown: dict[str, dict[str, Segment]] = field(factory=dict)
+    _own: dict[str, Segment] = field(factory=dict)
     _kept: list[tuple[str, float, float]] = field(factory=list)
     _newest_s: float = -inf
 
-    def take(self, segment: Segment) -> list[Segment]:
+    def own(self, segment: Segment) -> list[Segment]:
+        """Take what the bot itself said, or what of it so far: withdraw what is shown of its echo.
+
+        Returns:
+            What was taken for somebody's, withdrawn.
+        """
+        self._own[segment.id] = segment
+        before_s = segment.end_s - _KEPT_S
+        self._own = {key: each for key, each in self._own.items() if each.end_s > before_s}
+        echoes = [
+            each
+            for track_id in self._shown
+            for each in self._near(track_id, segment, _OWN_LAG_S)
+            if self._is_own(each, echoing=False)
+        ]
+        for echo in echoes:
+            del self._shown[echo.track_id][echo.id]
+        return [echo.without_text(echo_of=segment.id) for echo in echoes]
+
+    def _is_own(self, segment: Segment, *, echoing: bool) -> str | None:
+        """Return the id of what the bot said, if a segment is its echo."""
+        near = [
+            each
+            for each in self._own.values()
+            if each.start_s < segment.end_s + _OWN_LEAST_LAG_S
+            and each.end_s > segment.start_s - _OWN_LAG_S
+        ]
+        if not near:
+            return None
+        covered = _covered_by_own(segment.words, sorted(near, key=spoken_order), echoing=echoing)
+        return covered.by[0] if covered else None
+
+    def take(self, segment: Segment, *, echoing: bool = False) -> list[Segment]:
         """Take a finalized segment, or a later revision of one.
+
+        Args:
+            segment: It.
+            echoing: Whether its track is known to bring the bot's own voice back.
 
         Returns:
             What is to be shown instead: the segment, then withdrawn ones that turn out to be its
@@ -65,6 +109,8 @@ class EchoFilter:
         if segment.correction:
             self._update(segment)
             return [segment]
+        if (own := self._is_own(segment, echoing=echoing)) is not None:
+            return [segment.without_text(echo_of=own)]
         others = [track for track in self._shown if track != segment.track_id]
         echoes: list[Segment] = []
         for track_id in others:
@@ -103,9 +149,9 @@ class EchoFilter:
                 recent = {key: value for key, value in each.items() if value.end_s > before_s}
                 self._shown[track_id] = recent
 
-    def _near(self, track_id: str, segment: Segment) -> list[Segment]:
+    def _near(self, track_id: str, segment: Segment, lag_s: float = ECHO_LAG_S) -> list[Segment]:
         """Return what is shown of another track at the time of a segment."""
-        first, last = segment.start_s - ECHO_LAG_S, segment.end_s + ECHO_LAG_S
+        first, last = segment.start_s - lag_s, segment.end_s + lag_s
         shown = self._shown[track_id].values()
         near = (each for each in shown if each.start_s < last and each.end_s > first)
         return sorted(near, key=spoken_order)
@@ -144,6 +190,37 @@ def _covered(words: Sequence[Word], others: Sequence[Segment]) -> _Covered | Non
     ours = [spoken_form(word.text) for word in words]
     if len(ours) < ECHO_WORDS or len(set(ours)) < _DIFFERENT:
         return None
+    length_s = words[-1].end_s - words[0].start_s
+    limits = (-ECHO_LAG_S, ECHO_LAG_S)
+    covered = _laid_over(words, others, limits, _STEADY_S)
+    return None if covered is None or abs(covered.lag_s) >= length_s / 2 else covered
+
+
+def _covered_by_own(
+    words: Sequence[Word], own: Sequence[Segment], *, echoing: bool
+) -> _Covered | None:
+    """Return how words are an echo of what the bot said; None if they are not.
+
+    Who repeats what it said begins when it was said: later than its echo.
+    """
+    ours = [spoken_form(word.text) for word in words]
+    if not ours or not (echoing or (len(ours) >= ECHO_WORDS and len(set(ours)) >= _DIFFERENT)):
+        return None
+    length_s = words[-1].end_s - words[0].start_s
+    limits = (-_OWN_LEAST_LAG_S, _OWN_LAG_S)
+    covered = _laid_over(words, own, limits, _OWN_STEADY_S)
+    late = covered is not None and covered.lag_s >= max(_OWN_LEAST_LAG_S, 0.75 * length_s)
+    return None if late and not echoing else covered
+
+
+def _laid_over(
+    words: Sequence[Word],
+    others: Sequence[Segment],
+    limits_s: tuple[float, float],
+    steady_s: float,
+) -> _Covered | None:
+    """Return how words lie in others, all by nearly the same lag within limits; None if not."""
+    ours = [spoken_form(word.text) for word in words]
     theirs = [(word, each.id) for each in others for word in each.words]
     forms = [spoken_form(word.text) for word, _ in theirs]
     blocks = SequenceMatcher(None, ours, forms, autojunk=False).get_matching_blocks()
@@ -155,10 +232,9 @@ def _covered(words: Sequence[Word], others: Sequence[Segment]) -> _Covered | Non
     steady = {
         a: b
         for (a, b), lag in zip(pairs.items(), lags, strict=True)
-        if abs(lag) <= ECHO_LAG_S and abs(lag - lag_s) <= _STEADY_S
+        if limits_s[0] <= lag <= limits_s[1] and abs(lag - lag_s) <= steady_s
     }
-    length_s = words[-1].end_s - words[0].start_s
-    if len(steady) < _ALIKE * len(words) or abs(lag_s) >= length_s / 2:
+    if len(steady) < _ALIKE * len(words):
         return None
     matched = set(steady.values())
     free = [word for place, (word, _) in enumerate(theirs) if place not in matched]

@@ -10,9 +10,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from meetcore.model.config import AudioConfig, AutomaticLeave, StoreConfig, TranscriptionConfig
+from meetcore.model.config import (
+    AudioConfig,
+    AutomaticLeave,
+    SpeechConfig,
+    StoreConfig,
+    TranscriptionConfig,
+)
 
-__all__ = ["AudioSettings", "AutomaticLeaveSettings", "BotSettings", "TranscriptionSettings"]
+__all__ = [
+    "AudioSettings",
+    "AutomaticLeaveSettings",
+    "BotSettings",
+    "SpeechSettings",
+    "TranscriptionSettings",
+]
 
 
 class AutomaticLeaveSettings(TypedDict, total=False):
@@ -50,6 +62,14 @@ class TranscriptionSettings(TypedDict, total=False):
     fallback_after_s: float
 
 
+class SpeechSettings(TypedDict, total=False):
+    """The fields of `SpeechConfig`."""
+
+    barge_in: Literal["stop", "duck", "go_on"]
+    duck_db: float
+    in_transcript: bool
+
+
 class StoreSettings(TypedDict, total=False):
     """The fields of `StoreConfig`."""
 
@@ -78,6 +98,7 @@ class BotSettings(TypedDict, total=False):
     automatic_leave: AutomaticLeave | AutomaticLeaveSettings
     audio: AudioConfig | AudioSettings
     transcription: TranscriptionConfig | TranscriptionSettings
+    speech: SpeechConfig | SpeechSettings
     store: StoreConfig | StoreSettings
     plugin_files: Sequence[str]
     launcher: str | None

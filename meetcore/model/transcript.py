@@ -116,6 +116,7 @@ class Segment:
         voice: The transcriber's label on this track for who speaks, where a participant's track
             carries several voices or nothing names the voice; None elsewhere. `NameVoice` names it.
         echo_of: In a withdrawn one, the segment that has the same words from another track.
+        by_bot: Whether the bot itself said it.
     """
 
     id: str
@@ -136,6 +137,7 @@ class Segment:
     correction: bool = False
     voice: str | None = None
     echo_of: str | None = None
+    by_bot: bool = False
 
     @property
     def withdrawn(self) -> bool:
@@ -177,6 +179,7 @@ def revised(before: Segment, after: Segment) -> Segment:
         track_id=before.track_id,
         onset_s=before.onset_s,
         correction=before.correction,
+        by_bot=before.by_bot,
     )
     if after.text == before.text:
         if _texts(after.words) == _texts(before.words):

@@ -168,7 +168,10 @@ def command_from_wire(message: object) -> Command:
         raise CommandRefused(
             f"The data of command {cls.type!r} must be an object with {sorted(known)}."
         )
+    may_lack = {a.name for a in fields(cls) if a.default is None}
     for name, value in data.items():
+        if value is None and name in may_lack:
+            continue
         if not isinstance(value, str) and not (name.endswith("_hz") and isinstance(value, int)):
             raise CommandRefused(f"Field {name!r} of command {cls.type!r} must be text.")
     try:

@@ -152,7 +152,9 @@ class SpeechInterrupted(Event):
     """Something that the bot was to say was not said to its end, but for `position_s` seconds.
 
     `cause` is `interrupted` (somebody asked for it), `replaced` (something else was to be said),
-    `leaving`, `timed_out` or `failed`; `detail` says more of the last two.
+    `barge_in` (somebody began to speak: `participant_id`, where it is known who), `leaving`,
+    `timed_out` or `failed`; `detail` says more of the last two. `said` has the words of `text` that
+    were heard: by the times that come with the sound, else by their share of its length.
     """
 
     type: ClassVar[str] = "speech.interrupted"
@@ -161,6 +163,8 @@ class SpeechInterrupted(Event):
     cause: str
     text: str = ""
     detail: str = ""
+    said: str = ""
+    participant_id: str | None = None
 
 
 @frozen(kw_only=True)

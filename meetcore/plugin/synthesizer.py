@@ -47,8 +47,11 @@ class Synthesizer(Configured[OptionsT], ABC):
     sample_rate_hz: int = 16_000
 
     @abstractmethod
-    def synthesize(self, request: SynthesisRequest) -> AsyncIterator[bytes]:
+    def synthesize(self, request: SynthesisRequest) -> AsyncIterator[bytes | str]:
         """Yield the speech piece by piece, as soon as there is something: int16 mono PCM.
+
+        Text that is yielded is what the sound after it says, up to the next text: a word or a
+        sentence at a time, so that it is known what was said when the speech is interrupted.
 
         Best an async generator: what it holds open is closed when the speech is interrupted. A
         piece that does not come within 15 s ends the speech.

@@ -16,7 +16,13 @@ import meetcore
 import meetcore.gateway
 from meetcore.cli import main
 from meetcore.model import signals
-from meetcore.model.config import AudioConfig, AutomaticLeave, BotConfig, TranscriptionConfig
+from meetcore.model.config import (
+    AudioConfig,
+    AutomaticLeave,
+    BotConfig,
+    SpeechConfig,
+    TranscriptionConfig,
+)
 from meetcore.model.errors import TROUBLE_KINDS
 from meetcore.model.events import EVENT_TYPES
 from meetcore.model.lifecycle import EndReason, State
@@ -80,7 +86,9 @@ def test_the_kinds_of_a_transcribers_trouble_are_told_to_its_author():
     assert [f"`{k}`" for k in TROUBLE_KINDS if f"| `{k}` | {TROUBLE_KINDS[k]} |" not in page] == []
 
 
-@pytest.mark.parametrize("cls", [BotConfig, AutomaticLeave, AudioConfig, TranscriptionConfig])
+@pytest.mark.parametrize(
+    "cls", [BotConfig, AutomaticLeave, AudioConfig, TranscriptionConfig, SpeechConfig]
+)
 def test_every_option_is_in_the_page_of_the_configuration(cls):
     page = (REFERENCE / "configuration.md").read_text("utf-8")
     missing = [a.name for a in attrs.fields(cls) if f"`{a.name}`" not in page]

@@ -63,13 +63,14 @@ class FliteSynthesizer(Synthesizer[FliteOptions]):
             )
         self.sample_rate_hz = 8_000 if self.options.voice == "kal" else 16_000
 
-    async def synthesize(self, request: SynthesisRequest) -> AsyncIterator[bytes]:
-        """Yield the speech in pieces of 100 ms, sentence by sentence."""
+    async def synthesize(self, request: SynthesisRequest) -> AsyncIterator[bytes | str]:
+        """Yield the speech in pieces of 100 ms, sentence by sentence, each after its text."""
         program = shutil.which(PROGRAM)
         if program is None:
             raise MeetcoreError(f"The program {PROGRAM} is not installed.", REMEDY)
         for sentence in sentences(request.text):
             pcm = await self._speech(program, sentence)
+            yield sentence
             size = round(self.sample_rate_hz * PIECE_S) * 2
             for start in range(0, len(pcm), size):
                 yield pcm[start : start + size]

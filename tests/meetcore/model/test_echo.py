@@ -168,3 +168,59 @@ def test_people_who_repeat_each_other_one_after_the_other_are_all_shown(text, ga
         segments.append(said(f"u{turn}", f"t{turn}", at, " ".join(text), pace=pace))
         at = segments[-1].end_s + gap
     assert len(ids(played(*segments))) == turns
+
+
+# --- the bot's own voice ----------------------------------------------------------------------
+
+
+def own(at, text=TEXT, **more) -> Segment:
+    return said("own-voice-1", "own-voice", at, text, by_bot=True, **more)
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.3, 0.9, 1.4])
+@pytest.mark.parametrize("order", ["bot first", "echo first"])
+def test_what_the_bot_said_goes_wherever_it_comes_back(lag, order):
+    echo, heard = EchoFilter(), said("a", "ada", 5.0 + lag, confidence=0.99)
+    if order == "bot first":
+        assert echo.own(own(5.0)) == []
+        (gone,) = echo.take(heard)
+    else:
+        assert echo.take(heard) == [heard]
+        (gone,) = echo.own(own(5.0))
+    assert (gone.id, gone.withdrawn, gone.echo_of) == ("a", True, "own-voice-1")
+
+
+def test_who_repeats_what_the_bot_said_after_it_is_shown():
+    echo, repeated = EchoFilter(), said("a", "ada", 5.0 + 7 * 0.3 + 0.3)
+    echo.own(own(5.0))
+    assert echo.take(repeated) == [repeated]
+
+
+def test_a_part_of_what_it_said_is_its_echo_and_an_answer_is_none():
+    echo = EchoFilter()
+    echo.own(own(5.0, "so can we ship it on friday or is that too early for you"))
+    (gone,) = echo.take(said("a", "ada", 6.1, "ship it on friday or"))
+    assert gone.withdrawn
+    answer = said("b", "ada", 9.0, "no we cannot do that")
+    assert echo.take(answer) == [answer]
+
+
+def test_a_single_word_goes_only_on_a_track_that_brings_the_voice_back():
+    echo = EchoFilter()
+    echo.own(own(5.0, "good morning i am notes"))
+    yes = said("a", "ada", 6.3, "notes")
+    assert echo.take(yes) == [yes]
+    (gone,) = echo.take(said("b", "ben", 6.3, "notes"), echoing=True)
+    assert gone.withdrawn
+    other = said("c", "ben", 6.4, "wait")
+    assert echo.take(other, echoing=True) == [other]
+
+
+def test_more_of_what_it_says_takes_the_place_of_less():
+    echo = EchoFilter()
+    echo.own(own(5.0, "we will"))
+    heard = said("a", "ada", 5.2)
+    assert echo.take(heard) == [heard]
+    (gone,) = echo.own(own(5.0))
+    assert gone.withdrawn
+    assert echo.own(own(5.0)) == []

@@ -16,6 +16,7 @@ from meetcore.model.settings import (
     AudioSettings,
     AutomaticLeaveSettings,
     BotSettings,
+    SpeechSettings,
     TranscriptionSettings,
 )
 from meetcore.testing import SimMeeting
@@ -32,6 +33,7 @@ def test_the_typed_settings_are_the_fields_of_the_configuration() -> None:
     assert set(get_type_hints(AutomaticLeaveSettings)) == fields(meetcore.AutomaticLeave)
     assert set(get_type_hints(AudioSettings)) == fields(meetcore.AudioConfig)
     assert set(get_type_hints(TranscriptionSettings)) == fields(meetcore.TranscriptionConfig)
+    assert set(get_type_hints(SpeechSettings)) == fields(meetcore.SpeechConfig)
 
 
 @pytest.mark.parametrize(
