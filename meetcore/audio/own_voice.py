@@ -12,7 +12,8 @@ none at all, since clients cancel it. So each track is
 
 * `unknown` at first: a voice on it is somebody as soon as it is clearly unlike all that was
   played in the last two seconds, and after a second in any case, unless it is alike by then;
-* `clean` once the bot has spoken for 2.5 s and nothing was heard of it: a voice is somebody at once;
+* `clean` once the bot has spoken for 2.5 s and nothing was heard of it: a voice is somebody's,
+  at once;
 * `echoing` once a stretch was alike: from then on only that lag is looked at, over 0.4 s, and two
   stretches in a row that are unlike are somebody, who may be speaking over the echo.
 

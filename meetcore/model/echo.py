@@ -14,8 +14,8 @@ Of two that are each other's echo the one that was recognised less surely goes, 
 What goes refers to what stays (`Segment.echo_of`), and that is never taken for an echo itself, so
 of any words that were said one copy stays shown.
 
-The bot's own voice comes back the same way, by up to two seconds late, and when each of its words was
-said is known less well. What it said always stays, however little is heard of it elsewhere; on a
+The bot's own voice comes back the same way, up to two seconds late, and when each of its words
+was said is known less well. What it said always stays, however little is heard of it elsewhere; on a
 track that is known to bring it back, so does a single word.
 
 Pure: no clock, no I/O.

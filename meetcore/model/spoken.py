@@ -1,7 +1,7 @@
 """What of a speech was said by a moment, in words. Pure: no clock, no I/O.
 
-Whoever makes the sound may say which words lie in it, stretch by stretch: a word, a sentence. Within
-a stretch, and in a text of which nothing is said, a word has the share of the time that it has of
+Whoever makes the sound may say which words lie in it, stretch by stretch: a word, a sentence.
+Within a stretch, and in a text of which nothing is said, a word has the share of the time that it has of
 the letters. How long a stretch takes whose end is not there yet is taken from how fast letters
 were said before.
 """
@@ -70,6 +70,6 @@ class SpokenText:
         return said
 
     def pace(self, length_s: float) -> float:
-        """Return how many letters a second were said, for the next text; as before where unclear."""
+        """Return how many letters a second were said; as it was taken where that is unclear."""
         letters = len(self.text)
         return letters / length_s if letters >= 20 and length_s >= 1 else self.letters_per_s

@@ -76,6 +76,13 @@ class OpenAIOptions:
         realtime: Whether the realtime WebSocket is used, which gives text while it decodes, but no
             word times.
         realtime_url: Its address; by default that of `base_url`, with `wss` and `/realtime`.
+        speech_url: The API that says texts, up to and with `/v1`; by default `base_url`.
+        speech_model: The model that says them.
+        voice: Its voice.
+        speed: How fast it speaks, 0.25 to 4; None to send none.
+        instructions: How it is to speak, for models that heed that.
+        speech_format: What it sends: `pcm` (int16 mono, raw), or `wav` with the same in it.
+        speech_rate_hz: The rate of that, in Hz; OpenAI's is 24000.
     """
 
     base_url: str = OPENAI_URL
@@ -95,6 +102,13 @@ class OpenAIOptions:
     final_timeout_s: float = 60.0
     realtime: bool = False
     realtime_url: str | None = field(default=None)
+    speech_url: str | None = None
+    speech_model: str = "gpt-4o-mini-tts"
+    voice: str = "alloy"
+    speed: float | None = None
+    instructions: str = ""
+    speech_format: Literal["pcm", "wav"] = "pcm"
+    speech_rate_hz: int = 24_000
 
     def __attrs_post_init__(self) -> None:
         """Refuse what cannot work.
@@ -105,8 +119,18 @@ class OpenAIOptions:
         _check_url("base_url", self.base_url, ("http", "https"))
         if self.realtime_url is not None:
             _check_url("realtime_url", self.realtime_url, ("ws", "wss"))
-        if not self.model.strip():
-            raise ConfigError(f"model in {_WHERE} is empty.", "Name a model of the server.")
+        if self.speech_url is not None:
+            _check_url("speech_url", self.speech_url, ("http", "https"))
+        for name in ("model", "speech_model", "voice"):
+            if not getattr(self, name).strip():
+                raise ConfigError(f"{name} in {_WHERE} is empty.", f"Name a {name} of the server.")
+        if self.speed is not None and not 0.25 <= self.speed <= 4:
+            raise ConfigError(f"speed in {_WHERE} is {self.speed!r}.", "It can be 0.25 to 4.")
+        if not 8_000 <= self.speech_rate_hz <= 48_000:
+            raise ConfigError(
+                f"speech_rate_hz in {_WHERE} is {self.speech_rate_hz!r}.",
+                "It can be 8000 to 48000; OpenAI's is 24000.",
+            )
         for name in (
             "draft_every_s",
             "max_concurrent",
@@ -135,6 +159,25 @@ class OpenAIOptions:
     def is_openai(self) -> bool:
         """Whether it is OpenAI's own service."""
         return self.host == _OPENAI_HOST
+
+    @property
+    def speech_address(self) -> str:
+        """Where texts are said, without a slash at its end."""
+        return (self.speech_url or self.base_url).rstrip("/")
+
+    @property
+    def speech_host(self) -> str:
+        """Who says texts, as it may be shown."""
+        return urlsplit(self.speech_address).hostname or ""
+
+    @property
+    def speech_is_openai(self) -> bool:
+        """Whether OpenAI's own service says them."""
+        return self.speech_host == _OPENAI_HOST
+
+    def speech_key(self, environ: Mapping[str, str] | None = None) -> Secret | None:
+        """Return the key for who says texts: none, where that is another host than `base_url`'s."""
+        return self.key(environ) if self.speech_host == self.host else None
 
     @property
     def realtime_address(self) -> str:

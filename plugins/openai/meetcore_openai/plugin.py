@@ -1,4 +1,4 @@
-"""What this plugin hooks into: it offers the transcriber and answers `meetcore doctor`."""
+"""What this plugin hooks into: it offers transcriber and voice, and answers `meetcore doctor`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from pathlib import Path
 from meetcore import (
     HealthReport,
     MeetcoreError,
+    Synthesizer,
     Transcriber,
     TranscriberContext,
     build_options,
     hookimpl,
 )
 from meetcore_openai.options import OpenAIOptions
+from meetcore_openai.synthesizer import OpenAISynthesizer
 from meetcore_openai.transcriber import OpenAITranscriber
 
-__all__ = ["meetcore_check_health", "meetcore_register_transcribers"]
+__all__ = [
+    "meetcore_check_health",
+    "meetcore_register_synthesizers",
+    "meetcore_register_transcribers",
+]
 
 meetcore_api_version = "1.0"
 
@@ -28,6 +34,12 @@ _CHECK_WITHIN_S = 20.0
 def meetcore_register_transcribers(register: Callable[[type[Transcriber]], None]) -> None:
     """Offer `openai`."""
     register(OpenAITranscriber)
+
+
+@hookimpl
+def meetcore_register_synthesizers(register: Callable[[type[Synthesizer]], None]) -> None:
+    """Offer the voice `openai`."""
+    register(OpenAISynthesizer)
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""The bot's own voice where it comes back, told from somebody who speaks; with real speech sounds."""
+"""The bot's own voice where it comes back, told from somebody who speaks; with real speech."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,4 +77,4 @@ def test_more_time_never_takes_a_word_back_and_times_follow_each_other(
     before, after = (spoken.words(at, made_s, whole=whole) for at in moments)
     assert [w.text for w in after][: len(before)] == [w.text for w in before]
     times = [time for word in after for time in (word.start_s, word.end_s)]
-    assert all(b >= a - 0.002 for a, b in zip(times, times[1:], strict=False))
+    assert all(b >= a - 0.002 for a, b in pairwise(times))
