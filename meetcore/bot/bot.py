@@ -224,6 +224,7 @@ class Bot:
             journal=self.journal,
             report=partial(self._record_from_sink, name),
             perform=partial(self._perform_for, name),
+            say=partial(self._speeches.say, by=name),
             redactor=self._context.redactor,
             trusted=self.config.trusts(name),
             private_targets=PrivateTargets.listed(self.config.private_targets),

@@ -15,8 +15,8 @@ What goes refers to what stays (`Segment.echo_of`), and that is never taken for 
 of any words that were said one copy stays shown.
 
 The bot's own voice comes back the same way, up to two seconds late, and when each of its words
-was said is known less well. What it said always stays, however little is heard of it elsewhere; on a
-track that is known to bring it back, so does a single word.
+was said is known less well. What it said always stays, however little is heard of it elsewhere; on
+a track that is known to bring it back, a single word of it goes.
 
 Pure: no clock, no I/O.
 """

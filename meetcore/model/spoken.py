@@ -1,9 +1,9 @@
 """What of a speech was said by a moment, in words. Pure: no clock, no I/O.
 
 Whoever makes the sound may say which words lie in it, stretch by stretch: a word, a sentence.
-Within a stretch, and in a text of which nothing is said, a word has the share of the time that it has of
-the letters. How long a stretch takes whose end is not there yet is taken from how fast letters
-were said before.
+Within a stretch, and in a text of which nothing is said, a word has the share of the time that it
+has of the letters. How long a stretch takes whose end is not there yet is taken from how
+fast letters were said before.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ task of the plugin's own: what it does wrong becomes an event and touches nobody
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -18,6 +18,7 @@ from attrs import field, frozen
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import Command
 from meetcore.model.drafts import Draft
+from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Event
 from meetcore.model.secrets import Redactor
 from meetcore.plugin.options import Configured, OptionsT
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
     from meetcore.audio.media import MediaFragment
 
-__all__ = ["JournalView", "Sink", "SinkContext"]
+__all__ = ["JournalView", "SaidBySink", "Say", "Sink", "SinkContext"]
 
 
 class JournalView(Protocol):
@@ -54,6 +55,42 @@ class JournalView(Protocol):
         """Return when the event numbered `seq` is on the disk."""
 
 
+class SaidBySink(Protocol):
+    """Something that the bot says for a sink, as `meetcore.Speech` has it."""
+
+    @property
+    def position(self) -> float:
+        """How many seconds of it were really played."""
+        ...
+
+    def interrupt(self) -> None:
+        """Be silent; what is not said yet is not."""
+
+    async def wait(self) -> bool:
+        """Return when it is over: True if it was said to its end, False if it was interrupted."""
+        ...
+
+
+class Say(Protocol):
+    """Has the bot say something; see `meetcore.Bot.say`."""
+
+    def __call__(
+        self,
+        source: bytes | str | AsyncIterable[bytes | str],
+        *,
+        sample_rate_hz: int = 16_000,
+        when_speaking: str = "append",
+        text: str = "",
+        barge_in: str | None = None,
+    ) -> SaidBySink:
+        """Return at once; raise `CommandRefused` where it cannot be said now."""
+        ...
+
+
+def _no_voice(*args: object, **kwargs: object) -> SaidBySink:
+    raise CommandRefused("This bot is not running: it says nothing.")
+
+
 @frozen(kw_only=True)
 class SinkContext:
     """What a sink gets for one bot.
@@ -65,6 +102,7 @@ class SinkContext:
         journal: The bot's journal, to be read at any cursor.
         report: Appends an event of its own (`ArtifactWritten` …), returns it with its number.
         perform: Returns when a command is done; raises `CommandRefused` or `CommandFailed`.
+        say: Has the bot say something, also sound that comes bit by bit; returns at once.
         redactor: Takes secrets out of anything written.
         trusted: Whether a person named this sink's targets on their own command line or in
             their own code. False: they came over an API, and private addresses are refused.
@@ -77,6 +115,7 @@ class SinkContext:
     journal: JournalView
     report: Callable[[Event], Event]
     perform: Callable[[Command], Awaitable[None]]
+    say: Say = field(default=_no_voice, repr=False)
     redactor: Redactor = field(factory=Redactor)
     trusted: bool = True
     private_targets: PrivateTargets = field(factory=PrivateTargets)

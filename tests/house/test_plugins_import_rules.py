@@ -16,6 +16,7 @@ from tests.house.test_public_face import FACES
 ROOT = Path(__file__).parents[2]
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 MAY_STAND_ON = {
+    "agents": {"websocket"},
     "assemblyai": {"speech_api"},
     "deepgram": {"speech_api"},
     "easyrtc": {"browser"},

@@ -25,6 +25,7 @@ from meetcore import (
     StateChanged,
     Stop,
     __version__,
+    to_json,
 )
 
 __all__ = ["make_server"]
@@ -71,6 +72,16 @@ def make_server(fleet: Fleet) -> MCPServer[Any]:
         except (ToolError, MeetcoreError) as error:
             raise ResourceError(str(error)) from error
         return "".join(f"{each['speaker']}: {each['text']}\n" for each in said["segments"])
+
+    @server.resource("meetcore://bots/{bot_id}/transcript/{after}", mime_type="application/json")
+    async def transcript_after(bot_id: str, after: str) -> str:
+        """Return what was said after a number, with the number to ask with the next time."""
+        if not (after.isascii() and after.isdigit() and len(after) <= 15):
+            raise ResourceError(f"{after!r} is no number of a segment: 0 for all of them.")
+        try:
+            return to_json(await tools.transcript(bot_id, int(after)))
+        except (ToolError, MeetcoreError) as error:
+            raise ResourceError(str(error)) from error
 
     return server
 

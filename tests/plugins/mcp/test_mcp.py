@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -76,6 +77,15 @@ async def attend(client: Client, link: str) -> None:
     assert [each["state"] for each in shown["history"]][-1] == "completed"
     whole = await client.read_resource(f"meetcore://bots/{bot['bot_id']}/transcript")
     assert sorted(whole.contents[0].text.splitlines()) == sorted(said)
+    address = f"meetcore://bots/{bot['bot_id']}/transcript"
+    read = json.loads((await client.read_resource(f"{address}/0")).contents[0].text)
+    assert len(read["segments"]) == len(said)
+    first = min(each["seq"] for each in read["segments"])
+    rest = json.loads((await client.read_resource(f"{address}/{first}")).contents[0].text)
+    assert len(rest["segments"]) == len(said) - 1
+    assert rest["next_after"] == read["next_after"]
+    with pytest.raises(Exception, match="no number of a segment"):
+        await client.read_resource(f"{address}/soon")
 
 
 async def test_an_assistant_attends_a_meeting_and_reads_it_as_it_is_said(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Voice agents: a bot's ears and voice over one WebSocket."""
