@@ -211,6 +211,8 @@ if TYPE_CHECKING:
     from meetcore.plugin.sink import JournalView as JournalView
     from meetcore.plugin.sink import Sink as Sink
     from meetcore.plugin.sink import SinkContext as SinkContext
+    from meetcore.plugin.sink import SinkSpeech as SinkSpeech
+    from meetcore.plugin.sink import SinkVoice as SinkVoice
     from meetcore.plugin.store import BotLog as BotLog
     from meetcore.plugin.store import BotRecord as BotRecord
     from meetcore.plugin.store import BotStore as BotStore
@@ -416,7 +418,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "SpeechOutput",
     ),
     "plugin.registry": ("Plugins",),
-    "plugin.sink": ("JournalView", "Sink", "SinkContext"),
+    "plugin.sink": ("JournalView", "Sink", "SinkContext", "SinkSpeech", "SinkVoice"),
     "plugin.store": (
         "BotLog",
         "BotRecord",

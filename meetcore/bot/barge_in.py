@@ -23,7 +23,7 @@ __all__ = ["BargeInWatch"]
 
 
 @define(eq=False)
-class _HeardTrack:
+class _BargeInTrack:
     """A track, as an audio consumer."""
 
     watch: BargeInWatch
@@ -49,7 +49,7 @@ class BargeInWatch:
     began: Callable[[str], None] = lambda track_id: None
     talking: set[str] = field(factory=set)
     _own: OwnVoice = field(factory=OwnVoice)
-    _tracks: dict[str, _HeardTrack] = field(factory=dict)
+    _tracks: dict[str, _BargeInTrack] = field(factory=dict)
     _resampler: Resampler | None = None
     _rate_hz: int = SAMPLE_RATE_HZ
     _written: int = 0
@@ -83,9 +83,9 @@ class BargeInWatch:
 
     # --- what is heard ----------------------------------------------------------------------
 
-    def consumer(self, track_id: str) -> _HeardTrack:
+    def consumer(self, track_id: str) -> _BargeInTrack:
         """Return what takes the sound of a track."""
-        watched = self._tracks[track_id] = _HeardTrack(self, track_id, TrackVoice(self._own))
+        watched = self._tracks[track_id] = _BargeInTrack(self, track_id, TrackVoice(self._own))
         return watched
 
     def close_track(self, track_id: str) -> None:
@@ -98,7 +98,7 @@ class BargeInWatch:
         track = self._tracks.get(track_id)
         return track is not None and track.voice.state == "echoing"
 
-    def heard(self, track: _HeardTrack, item: Chunk | Lost) -> None:
+    def heard(self, track: _BargeInTrack, item: Chunk | Lost) -> None:
         """Take sound of a track, or the news that some is missing."""
         if not self._active:
             return
@@ -118,7 +118,7 @@ class BargeInWatch:
             track.voice.voice(trio.current_time(), began=began)
             self._told(track)
 
-    def _told(self, track: _HeardTrack) -> None:
+    def _told(self, track: _BargeInTrack) -> None:
         known = track.track_id in self.talking
         if track.voice.talking is known or (not known and self.is_own(track.track_id)):
             return

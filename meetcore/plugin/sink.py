@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
     from meetcore.audio.media import MediaFragment
 
-__all__ = ["JournalView", "SaidBySink", "Say", "Sink", "SinkContext"]
+__all__ = ["JournalView", "Sink", "SinkContext", "SinkSpeech", "SinkVoice"]
 
 
 class JournalView(Protocol):
@@ -55,7 +55,7 @@ class JournalView(Protocol):
         """Return when the event numbered `seq` is on the disk."""
 
 
-class SaidBySink(Protocol):
+class SinkSpeech(Protocol):
     """Something that the bot says for a sink, as `meetcore.Speech` has it."""
 
     @property
@@ -71,7 +71,7 @@ class SaidBySink(Protocol):
         ...
 
 
-class Say(Protocol):
+class SinkVoice(Protocol):
     """Has the bot say something; see `meetcore.Bot.say`."""
 
     def __call__(
@@ -82,12 +82,12 @@ class Say(Protocol):
         when_speaking: str = "append",
         text: str = "",
         barge_in: str | None = None,
-    ) -> SaidBySink:
+    ) -> SinkSpeech:
         """Return at once; raise `CommandRefused` where it cannot be said now."""
         ...
 
 
-def _no_voice(*args: object, **kwargs: object) -> SaidBySink:
+def _no_voice(*args: object, **kwargs: object) -> SinkSpeech:
     raise CommandRefused("This bot is not running: it says nothing.")
 
 
@@ -115,7 +115,7 @@ class SinkContext:
     journal: JournalView
     report: Callable[[Event], Event]
     perform: Callable[[Command], Awaitable[None]]
-    say: Say = field(default=_no_voice, repr=False)
+    say: SinkVoice = field(default=_no_voice, repr=False)
     redactor: Redactor = field(factory=Redactor)
     trusted: bool = True
     private_targets: PrivateTargets = field(factory=PrivateTargets)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import soxr
 
     from meetcore import BareMix, Chunk
-    from meetcore_agents.conversation import Conversation
+    from meetcore_agents.speeches import AgentSpeeches
 
 __all__ = ["TOLD", "AgentSink"]
 
@@ -69,7 +69,7 @@ class AgentSink(Sink[AgentOptions]):
         self._dialect = NativeDialect()
         self._context: SinkContext | None = None
         self._agent: Subscriber | None = None
-        self._conversation: Conversation | None = None
+        self._conversation: AgentSpeeches | None = None
         self._mix: BareMix | None = None
         self._resampler: soxr.ResampleStream | None = None
         self._untold = 0
@@ -122,7 +122,7 @@ class AgentSink(Sink[AgentOptions]):
 
     def admit(self, subscriber: Subscriber, request: Request) -> Refusal | None:
         """Let an agent in, one at a time."""
-        from meetcore_agents.conversation import Conversation
+        from meetcore_agents.speeches import AgentSpeeches
 
         decision = self.options.access.decide(request)
         if not isinstance(decision, AccessDecision):
@@ -131,7 +131,7 @@ class AgentSink(Sink[AgentOptions]):
             return Refusal(403, "An agent is connected already.", "One at a time.")
         assert self._context is not None
         self._agent = subscriber
-        self._conversation = Conversation(
+        self._conversation = AgentSpeeches(
             self._context.say, self.options.sample_rate_hz, self.options.ahead_s, self._refuse
         )
         self._untold = 0

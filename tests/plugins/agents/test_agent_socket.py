@@ -16,9 +16,9 @@ from trio_websocket import open_websocket_url
 import meetcore
 from meetcore import Secret
 from meetcore.testing import ScriptedTranscriber, SimMeeting
-from meetcore_agents.conversation import Conversation
 from meetcore_agents.options import AgentOptions
 from meetcore_agents.sink import AgentSink
+from meetcore_agents.speeches import AgentSpeeches
 
 RATE = 24_000
 SCRIPT = """
@@ -223,7 +223,7 @@ def test_whatever_an_agent_sends_is_taken_or_refused(messages):
         said.append(Spoken())
         return said[-1]
 
-    talk = Conversation(say, RATE, 0.1, lambda message, remedy: refused.append(message + remedy))
+    talk = AgentSpeeches(say, RATE, 0.1, lambda message, remedy: refused.append(message + remedy))
     for message in messages:
         talk.take(message)
     talk.end()

@@ -10,16 +10,15 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from meetcore import MeetcoreError
+from meetcore import MeetcoreError, SinkSpeech, SinkVoice
 from meetcore.log import Wake
-from meetcore.plugin.sink import SaidBySink, Say
 
-__all__ = ["Conversation", "Turn"]
+__all__ = ["AgentSpeeches", "AgentTurn"]
 
 _LONGEST_TEXT = 5_000
 
 
-class Turn:
+class AgentTurn:
     """One speech of the agent's, as it comes: what is not said yet waits here.
 
     Args:
@@ -32,7 +31,7 @@ class Turn:
         self._bytes = 0
         self._ended = False
         self._news = Wake()
-        self.speech: SaidBySink | None = None
+        self.speech: SinkSpeech | None = None
 
     def add(self, piece: bytes | str) -> bool:
         """Take sound, or the text of what follows; return whether there was room."""
@@ -62,7 +61,7 @@ class Turn:
             await self._news.wait()
 
 
-class Conversation:
+class AgentSpeeches:
     """Makes speeches of what an agent sends.
 
     Args:
@@ -74,7 +73,7 @@ class Conversation:
 
     def __init__(
         self,
-        say: Say,
+        say: SinkVoice,
         sample_rate_hz: int,
         ahead_s: float,
         refuse: Callable[[str, str], None],
@@ -83,9 +82,9 @@ class Conversation:
         self._rate_hz = sample_rate_hz
         self._most_bytes = round(2 * ahead_s * sample_rate_hz)
         self._refuse = refuse
-        self._turn: Turn | None = None
+        self._turn: AgentTurn | None = None
         self._dropping = False
-        self._speeches: deque[SaidBySink] = deque(maxlen=100)
+        self._speeches: deque[SinkSpeech] = deque(maxlen=100)
 
     def take(self, message: str | bytes) -> None:
         """Take a message; what cannot be done is refused in words. Never raises."""
@@ -123,10 +122,10 @@ class Conversation:
                 "Send it about as fast as it is said, and `end` after it.",
             )
 
-    def _open(self) -> Turn:
+    def _open(self) -> AgentTurn:
         """Return the turn that is open; its speech begins with the first that comes."""
         if self._turn is None:
-            turn = Turn(self._most_bytes)
+            turn = AgentTurn(self._most_bytes)
             turn.speech = self._say(turn.pieces(), sample_rate_hz=self._rate_hz)
             self._speeches.append(turn.speech)
             self._turn = turn
