@@ -212,7 +212,8 @@ class Listening:
         consumers: list[AudioConsumer] = [s for s in sinks if not s.sink.wants_native_audio]
         if bot.config.audio.levels:
             consumers.append(LevelMeter(bot, self.owners.owner_of))
-        consumers.append(self._watch.consumer(track_id))
+        if not own:
+            consumers.append(self._watch.consumer(track_id))
         transcription = None
         if self._transcriber is not None and not own:
             if self._transcriber.may_mix:
