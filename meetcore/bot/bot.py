@@ -28,7 +28,6 @@ from typing import Any, Literal, overload
 import trio
 from attrs import evolve
 
-from meetcore.bot.barge_in import BargeInWatch
 from meetcore.bot.command_runner import CommandRunner
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import EventHookRunner, SinkRunner
@@ -159,8 +158,7 @@ class Bot:
         self.ledger = context.ledger
         self.journal = context.journal
         self.plugin_failed = context.plugin_failed
-        watch = BargeInWatch()
-        self._speeches = SpeechQueue(context, self._life, platform, synthesizer, watch)
+        self._speeches = SpeechQueue(context, self._life, platform, synthesizer)
         self._command_runner = CommandRunner(
             context,
             self._life,
@@ -183,11 +181,10 @@ class Bot:
                 notice=partial(context.transcriber_notice, transcriber.name if transcriber else ""),
             ),
             failed=self._life.transcription_failed,
-            watch=watch,
+            watch=self._speeches.watch,
             being_said=self._speeches.being_said,
         )
-        self._speeches.owner_of = self._listening.owners.owner_of
-        self._speeches.was_said = self._listening.was_said
+        self._speeches.heard_by(self._listening.owners.owner_of, self._listening.was_said)
         self._life.hears = lambda in_call: self._listening.entered_call(in_call=in_call)
         self._life.pauses = lambda paused: self._listening.pause(paused=paused)
         self._signal_handler = SignalHandler(context, self._life, self._listening)

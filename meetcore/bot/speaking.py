@@ -137,11 +137,9 @@ class SpeechQueue:
         life: Its state and its call.
         platform: What it can do at best.
         synthesizer: Who makes speech of text, None for nobody.
-        watch: Notices who begins to speak meanwhile.
 
     Attributes:
-        owner_of: Says whose a track is.
-        was_said: Called with what the bot said, as a segment.
+        watch: Notices who begins to speak meanwhile.
     """
 
     def __init__(
@@ -150,12 +148,11 @@ class SpeechQueue:
         life: Life,
         platform: Platform,
         synthesizer: Synthesizer | None,
-        watch: BargeInWatch,
     ) -> None:
-        self.owner_of: Callable[[str], str | None] = lambda track_id: None
-        self.was_said: Callable[[Segment], None] = lambda segment: None
-        self._watch = watch
-        watch.began = self._barged_in
+        self._owner_of: Callable[[str], str | None] = lambda track_id: None
+        self._was_said: Callable[[Segment], None] = lambda segment: None
+        self.watch = BargeInWatch()
+        self.watch.began = self._barged_in
         self._letters_per_s = LETTERS_PER_S
         self._context = context
         self._life = life
@@ -167,6 +164,12 @@ class SpeechQueue:
         self._count = 0
         self._step = ""
         self._reading = False
+
+    def heard_by(
+        self, owner_of: Callable[[str], str | None], was_said: Callable[[Segment], None]
+    ) -> None:
+        """Say whose a track is, and who is told what the bot said, as a segment."""
+        self._owner_of, self._was_said = owner_of, was_said
 
     # --- what is asked ----------------------------------------------------------------
 
@@ -222,7 +225,7 @@ class SpeechQueue:
         """End what is not to be said while somebody speaks, and what was to follow with it."""
         if self._current is None or self._current.barge_in is not BargeIn.STOP:
             return
-        who = self.owner_of(track_id)
+        who = self._owner_of(track_id)
         for speech in [*(each for each, _ in self._waiting), self._current]:
             if speech.barge_in is BargeIn.STOP:
                 speech._participant_id = who
@@ -301,14 +304,14 @@ class SpeechQueue:
             self._within(speech, OUTPUT_TIMEOUT_S, "the call did not open its microphone")
             async with call.open_speech(opened.rate_hz) as output:
                 speech._output = output
-                self._watch.speaks(opened.rate_hz)
+                self.watch.speaks(opened.rate_hz)
                 try:
                     await self._pass_on(speech, pieces, output, opened.rate_hz)
                 except BaseException:
                     speech._scope.deadline = inf
                     with trio.CancelScope(shield=True) as patience:
                         patience.deadline = trio.current_time() + STOP_TIMEOUT_S
-                        self._watch.silent()
+                        self.watch.silent()
                         await output.stop()
                     raise
                 finally:
@@ -342,8 +345,8 @@ class SpeechQueue:
                 piece = rest[at : min(at + piece_bytes, whole)]
                 if ducking is not None:
                     await _played_up_to(output, written / 2 / rate_hz - DUCKABLE_AHEAD_S)
-                    piece = ducking.take(piece, quiet=bool(self._watch.talking))
-                self._watch.plays(piece, max(0.0, written / 2 / rate_hz - output.played_s))
+                    piece = ducking.take(piece, quiet=bool(self.watch.talking))
+                self.watch.plays(piece, max(0.0, written / 2 / rate_hz - output.played_s))
                 if not written:
                     speech._began_s = self._context.meeting_now()
                 await output.write(piece)
@@ -390,7 +393,7 @@ class SpeechQueue:
         self._context.record(event)
         speech._done.set()
         if segment is not None:
-            self.was_said(segment)
+            self._was_said(segment)
 
     def being_said(self) -> Segment | None:
         """Return what is being said, as far as it was heard; None for nothing."""
