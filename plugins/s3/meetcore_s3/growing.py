@@ -1,16 +1,16 @@
 """Uploads the recordings of a bot while they grow, and makes files of what a killed one uploaded.
 
-A recording is uploaded in parts, in order, whenever it has grown by another one. A part has 5 MiB at
-least by the protocol, which is half an hour of speech, so what is beyond the last part is kept as
-well, every half a minute, in an object of its own under `tails/`: only what is new since the last
-time. When the bot has ended, what is missing is added and the parts become the file. A part that is
-not any more what the file has there (a header that was written at the end) is replaced; where all of
-them are, as when the index of a film was put in front, that is the whole file.
+A recording is uploaded in parts, in order, whenever it has grown by another one. A part has 5 MiB
+at least by the protocol, which is half an hour of speech, so what is beyond the last part is kept
+as well, every half a minute, in an object of its own under `tails/`: only what is new since the
+last time. When the bot has ended, what is missing is added and the parts become the file. A part
+that is not any more what the file has there (a header that was written at the end) is replaced;
+where all of them are, as when the index of a film was put in front, that is the whole file.
 
-While the parts are open nobody can read them, not even who uploaded them. So if the machine is lost,
-another one makes an object of the parts there are, reads that, and appends the tail; the sinks then
-make whole files of it, as after any crash. On the machine on which the bot ran a note in its
-workplace says which uploads are its own, and the files there are the truth.
+While the parts are open nobody can read them, not even who uploaded them. So if the machine is
+lost, another one makes an object of the parts there are, reads that, and appends the tail; the
+sinks then make whole files of it, as after any crash. On the machine on which the bot ran a note in
+its workplace says which uploads are its own, and the files there are the truth.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ class GrowingFiles:
         try:
             for upload in [*left, *self._left]:
                 await self._objects.abort(upload)
-            tails = [str(each["Key"]) async for each in self._objects.list(self._tails)]
+            tails = [str(each["Key"]) async for each in self._objects.below(self._tails)]
             await self._objects.delete(tails)
         except StorageUnavailable as error:
             _LOG.warning("%s what is not needed any more stays for now: %s", self._files, error)
@@ -254,7 +254,7 @@ class GrowingFiles:
             best[name] = upload
         tails: dict[str, dict[int, int]] = {}
         marked: set[str] = set()
-        async with aclosing(self._objects.list(self._tails)) as objects:
+        async with aclosing(self._objects.below(self._tails)) as objects:
             async for found in objects:
                 name, _, place = str(found["Key"]).removeprefix(self._tails).rpartition("/")
                 if place == _PARTS_MARK:
@@ -266,15 +266,15 @@ class GrowingFiles:
                 checked_file_name(name)
             except NoSuchFile:
                 continue
-            upload = best.get(name)
-            if upload is not None and parts[upload]:
+            cut_off = best.get(name)
+            if cut_off is not None and parts[cut_off]:
                 # Said before it is done: an object of parts is not taken for the whole file.
                 await self._objects.put_bytes(f"{self._tails}{name}/{_PARTS_MARK}", b"")
-                etags = [etag for etag, _ in parts[upload]]
-                await self._objects.complete(upload.key, upload.upload_id, etags)
+                etags = [etag for etag, _ in parts[cut_off]]
+                await self._objects.complete(cut_off.key, cut_off.upload_id, etags)
                 marked.add(name)
-            elif upload is not None:
-                self._left.append(upload)
+            elif cut_off is not None:
+                self._left.append(cut_off)
             await self._make_file(name, tails.get(name, {}), cut=name in marked)
 
     async def _make_file(self, name: str, tail: dict[int, int], *, cut: bool) -> None:

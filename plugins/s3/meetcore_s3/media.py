@@ -58,7 +58,7 @@ class S3Media(MediaStore):
     async def files(self, under: str = "") -> AsyncGenerator[StoredFile, None]:
         """Yield the files there are, in order of name."""
         prefix = f"{self._key(under)}/" if under else self._prefix
-        async with aclosing(self._objects.list(prefix)) as objects:
+        async with aclosing(self._objects.below(prefix)) as objects:
             async for found in objects:
                 name = str(found["Key"]).removeprefix(self._prefix)
                 yield self._stored(name, found["Size"], found)

@@ -120,8 +120,10 @@ class BucketObjects:
             try:
                 answer = await self._client.ask_for_file("get_object", Key=key, **wanted)
             except BucketTrouble as error:
-                if error.status == 416:  # nothing lies there
-                    return
+                if error.status in (400, 416) and "Range" in wanted:
+                    about = await self.stat(key)
+                    if about is not None and at >= int(about["ContentLength"]):
+                        return  # nothing lies there
                 raise
             etag = str(answer["ETag"])
             body = answer["Body"]
@@ -279,7 +281,7 @@ class BucketObjects:
 
     # --- many ----------------------------------------------------------------------------------
 
-    async def list(
+    async def below(
         self, prefix: str, *, after: str | None = None
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Yield what there is of the objects whose keys begin so, in the order of their keys."""
@@ -300,9 +302,11 @@ class BucketObjects:
         wanted: dict[str, Any] = {"Prefix": prefix}
         while True:
             answer = await self._client.ask("list_multipart_uploads", **wanted)
-            for each in answer.get("Uploads") or ():
-                if str(each["Key"]).startswith(prefix):
-                    found.append(PendingUpload(str(each["Key"]), str(each["UploadId"])))
+            found += [
+                PendingUpload(str(each["Key"]), str(each["UploadId"]))
+                for each in answer.get("Uploads") or ()
+                if str(each["Key"]).startswith(prefix)
+            ]
             if not answer.get("IsTruncated"):
                 return found
             wanted["KeyMarker"] = answer["NextKeyMarker"]
@@ -330,7 +334,7 @@ class BucketObjects:
                 await self.abort(upload)
         keys = [
             str(each["Key"])
-            async for each in self.list(prefix)
+            async for each in self.below(prefix)
             if only is None or each["Key"] == only
         ]
         await self._delete([{"Key": key} for key in keys])

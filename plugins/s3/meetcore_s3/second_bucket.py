@@ -114,12 +114,12 @@ class FileCopies:
 
 
 async def _listed(objects: BucketObjects, prefix: str) -> dict[str, dict[str, Any]]:
-    async with aclosing(objects.list(prefix)) as found:
+    async with aclosing(objects.below(prefix)) as found:
         return {str(each["Key"]).removeprefix(prefix): each async for each in found}
 
 
 def _older(copy: dict[str, Any], found: dict[str, Any]) -> bool:
-    return copy["Size"] != found["Size"] or copy["LastModified"] < found["LastModified"]
+    return bool(copy["Size"] != found["Size"] or copy["LastModified"] < found["LastModified"])
 
 
 def _has_size(path: Path, size: int) -> bool:

@@ -102,7 +102,7 @@ class S3Store(RemoteStore):
         """Yield the bots there are in the order of their ids."""
         prefix = f"{self._place.prefix}logs/"
         start = None if after is None else prefix + after
-        async with aclosing(self._objects.list(prefix, after=start)) as objects:
+        async with aclosing(self._objects.below(prefix, after=start)) as objects:
             async for found in objects:
                 yield BotRecord(bot_id=str(found["Key"]).removeprefix(prefix))
 
