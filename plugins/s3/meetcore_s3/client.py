@@ -48,6 +48,7 @@ class BucketClient:
         self._options = options
         self._making = threading.Lock()
         self._clients: dict[str | None, Any] = {}
+        self._session: Any = None
         self._files = Threads(options.connections)
         self._logs = Threads(options.connections)
         keys = (access.access_key_id, access.secret_access_key, access.session_token)
@@ -154,6 +155,11 @@ class BucketClient:
         except OSError:
             raise  # a file of this machine
         except Exception as error:
+            if isinstance(body, FileSlice):
+                # A server that says no before it has read a file may take what comes next on that
+                # connection for the rest of it.
+                with self._making:
+                    self._clients.pop(self._access.endpoint, None)
             raise self._trouble(error, operation) from error
         finally:
             if isinstance(body, FileSlice):
@@ -177,12 +183,14 @@ class BucketClient:
         if _QUIET.level == logging.NOTSET:
             _QUIET.setLevel(logging.WARNING)  # below it writes headers, and a token is one
         access, options = self._access, self._options
-        session = Session(profile=access.profile)
-        if access.access_key_id is not None and access.secret_access_key is not None:
-            token = access.session_token.reveal() if access.session_token else None
-            session.set_credentials(
-                access.access_key_id.reveal(), access.secret_access_key.reveal(), token
-            )
+        session = self._session
+        if session is None:
+            session = self._session = Session(profile=access.profile)
+            if access.access_key_id is not None and access.secret_access_key is not None:
+                token = access.session_token.reveal() if access.session_token else None
+                session.set_credentials(
+                    access.access_key_id.reveal(), access.secret_access_key.reveal(), token
+                )
         region = access.region or session.get_config_variable("region") or _DEFAULT_REGION
         in_path = access.path_style
         if in_path is None:
