@@ -28,6 +28,9 @@ _KNOWN_HEADS = 256
 _KNOWN_PAGES = 16
 _TRIES = 6
 _GRAIN_S = 1.0
+_NOT_KNOWN = ("InvalidArgument", "InvalidRequest", "MethodNotAllowed", "NotImplemented", "501")
+"""What servers answer that do not know a header of a request."""
+
 _NO_CONDITIONS = (
     "{place}: the server does not keep to the conditions of a write (If-None-Match, If-Match): two "
     "machines could run one bot.",
@@ -103,7 +106,7 @@ class BotHeads:
         except BucketTrouble as error:
             if error.changed:
                 return True
-            if error.status in (400, 405, 501) and not error.missing:
+            if error.s3_code in _NOT_KNOWN:
                 message, remedy = _NO_CONDITIONS
                 raise ConfigError(message.format(place=self._client.place), remedy) from error
             raise
@@ -227,6 +230,8 @@ class BotHeads:
                     if not (error.changed or error.missing):
                         raise
                     known = await self._read(bot_id, fresh=True)
+                    if known is not None and known.head.mark == head.mark:
+                        return head  # it was this request, sent once more
                 else:
                     return head
             raise BucketTrouble(

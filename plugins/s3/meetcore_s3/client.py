@@ -152,8 +152,6 @@ class BucketClient:
             if whole:
                 with answer["Body"] as stream:
                     answer["Body"] = stream.read()
-        except OSError:
-            raise  # a file of this machine
         except Exception as error:
             if isinstance(body, FileSlice):
                 # A server that says no before it has read a file may take what comes next on that

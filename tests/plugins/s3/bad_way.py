@@ -18,8 +18,8 @@ class BadWay:
 
     Attributes:
         url: Its endpoint.
-        mode: `pass`; `reset`, which cuts each connection at once; `cut`, which cuts it after the
-            beginning of an answer; `hang`, which answers nothing; `drip`, which gives a byte of the
+        mode: `pass`; `reset`, which cuts each connection at once; `cut`, which cuts one in an
+            answer and passes on then; `hang`, which answers nothing; `drip`, which gives a byte of the
             answer each 50 ms; or `answer`, which gives `answer` to each request.
         answer: A whole HTTP response.
         seen: Method and path of the requests that began on a new connection.
@@ -69,6 +69,7 @@ class BadWay:
             nursery.start_soon(there)
             while data := await other.receive_some(_PIECE):
                 if self.mode == "cut":
+                    self.mode = "pass"
                     await stream.send_all(data[: max(1, len(data) // 2)])
                     break
                 if self.mode == "drip":
