@@ -127,8 +127,10 @@ async def test_a_download_that_is_cut_goes_on_where_it_was(tmp_path: Path) -> No
                 async for piece in media.read("files/mix.bin"):
                     if not got:
                         source.write_bytes(b"x" * len(content))
-                        await open_s3(server, bucket, tmp_path).media("b-1").put(
-                            "files/mix.bin", source
+                        await (
+                            open_s3(server, bucket, tmp_path)
+                            .media("b-1")
+                            .put("files/mix.bin", source)
                         )
                         way.mode = "cut"
                     got += piece

@@ -70,7 +70,9 @@ async def test_nothing_of_a_deleted_bot_is_in_either_bucket(
         await objects.put_part(upload, large, 1, LEAST)
         await objects.put_bytes("mine/tails/b-1/files/cut.mp4/0000000000000000", SAMPLES)
         before = everything_in(server, bucket)
-        siblings = {k: v for k, v in before.items() if "/b-10" in k or k.split("?")[0].endswith("/b")}
+        siblings = {
+            k: v for k, v in before.items() if "/b-10" in k or k.split("?")[0].endswith("/b")
+        }
         assert len(holding(before)) > len(holding(siblings)) > 0
         assert [key for key in before if "?upload" in key]
         assert holding(everything_in(server, other))
@@ -232,7 +234,13 @@ def test_a_long_log_becomes_pages_and_reads_as_it_was(tmp_path: Path) -> None:
 def test_a_head_or_page_that_is_damaged_is_told() -> None:
     head = BotHead(lease=1, holder="me", for_s=20.0, mark="0")
     data = head.with_lines([(1, b"one\n")], "1")[0].encode()
-    for bad in (b"", b"{}\n", data[:-2], data.replace(b'"lease":1', b'"lease":"x"'), b"\xff" + data):
+    for bad in (
+        b"",
+        b"{}\n",
+        data[:-2],
+        data.replace(b'"lease":1', b'"lease":"x"'),
+        b"\xff" + data,
+    ):
         with pytest.raises(StorageUnavailable, match="damaged"):
             BotHead.decode(bad)
     with pytest.raises(StorageUnavailable, match="later version"):
