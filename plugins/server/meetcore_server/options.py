@@ -55,8 +55,8 @@ class SharedOptions:
             quarter of what the process can serve. Behind a proxy every client has the proxy's.
         keep_hours: How long a bot's data is kept after its end, where its order does not say so;
             `none` (in code: None) for ever.
-        links_lead_on: Whether a link to a bot's file leads on to one that the store itself gives (of
-            a bucket), so that the file does not pass through this server. Whoever has that one has
+        links_lead_on: Whether a link to a file leads on to one that the store itself gives (of a
+            bucket), so that the file does not pass through this server. Whoever has that one has
             the file until it expires, ten minutes at most, whatever becomes of the key meanwhile.
         transcriptions_at_once: How many recordings are transcribed once more at the same time, each
             in a process of its own.

@@ -19,8 +19,8 @@ class BadWay:
     Attributes:
         url: Its endpoint.
         mode: `pass`; `reset`, which cuts each connection at once; `cut`, which cuts one in an
-            answer and passes on then; `hang`, which answers nothing; `drip`, which gives a byte of the
-            answer each 50 ms; or `answer`, which gives `answer` to each request.
+            answer and passes on then; `hang`, which answers nothing; `drip`, which gives a byte of
+            the answer each 50 ms; or `answer`, which gives `answer` to each request.
         answer: A whole HTTP response.
         seen: Method and path of the requests that began on a new connection.
     """

@@ -236,7 +236,7 @@ async def test_a_lease_that_is_not_renewed_ends_by_the_servers_clock(tmp_path: P
         assert first == 1
         assert await other.take("b-1", "two", 5.0) is None
         began = trio.current_time()
-        while (second := await other.take("b-1", "two", 5.0)) is None:
+        while (second := await other.take("b-1", "two", 5.0)) is None:  # noqa: ASYNC110  tells nobody
             await trio.sleep(0.1)
         assert timedelta(seconds=trio.current_time() - began) > timedelta(seconds=0.5)
         assert second == 2
