@@ -37,16 +37,14 @@ class BadWay:
             first = await stream.receive_some(_PIECE)
             if match := _HEAD.match(first):
                 self.seen.append((match[1].decode(), match[2].decode()))
-            if self.mode == "reset":
-                return
             if self.mode == "hang":
                 await trio.sleep_forever()
-            if self.mode == "answer":
+            elif self.mode == "answer":
                 await stream.send_all(self.answer)
                 await _drain(stream)
-                return
-            await self._pass(stream, first)
-        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
+            elif self.mode != "reset":
+                await self._pass(stream, first)
+        except* (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
             pass
         finally:
             await trio.aclose_forcefully(stream)
