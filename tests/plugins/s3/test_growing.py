@@ -195,7 +195,8 @@ async def test_a_header_that_is_written_at_the_end_costs_one_part(tmp_path: Path
     with trio.fail_after(60):
         async with running(place.store):
             path = grow(place.store, SOUND)
-            await until(lambda: place.held() == [LEAST] * 4)
+            uploads = place.store._growing["b-1"]._growing
+            await until(lambda: NAME in uploads and uploads[NAME].sent == 4 * LEAST)
             with path.open("r+b") as file:
                 file.write(b"header")
             place.asked.clear()
