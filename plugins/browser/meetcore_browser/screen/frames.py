@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from meetcore_browser.errors import BrowserError
 
-__all__ = ["ScreenFrameReader", "ScreenFrame", "packed", "packed_news"]
+__all__ = ["ScreenFrame", "ScreenFrameReader", "packed", "packed_news"]
 
 _HEAD = struct.Struct(">cdI")
 _LARGEST = 32 * 2**20

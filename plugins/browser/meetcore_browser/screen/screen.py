@@ -21,7 +21,7 @@ from typing import Any
 import trio
 
 from meetcore_browser.errors import BrowserError
-from meetcore_browser.screen.frames import DELTA, KEY, ScreenFrameReader, ScreenFrame
+from meetcore_browser.screen.frames import DELTA, KEY, ScreenFrame, ScreenFrameReader
 
 __all__ = ["Screen", "ScreenFailed", "open_screen", "xvfb_path"]
 

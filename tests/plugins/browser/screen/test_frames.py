@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetcore_browser.errors import BrowserError
-from meetcore_browser.screen.frames import ScreenFrameReader, ScreenFrame, packed, packed_news
+from meetcore_browser.screen.frames import ScreenFrame, ScreenFrameReader, packed, packed_news
 from meetcore_browser.screen.worker import PictureJudge
 
 FRAMES = st.lists(
