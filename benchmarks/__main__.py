@@ -28,6 +28,7 @@ SCRIPTS = (
     "fanout",
     "asyncio_bridge",
     "fidelity",
+    "upload",
     "serve_create",
     "serve_fanout",
     "serve_webhooks",

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import click
+import trio
 from rich.markup import escape
 
 from meetcore.cli.ends import OutputConsole
+from meetcore.log.folder_store import store_of
 from meetcore.log.folders import make_bot_folder
-from meetcore.model.config import load_config
+from meetcore.model.config import BotConfig, load_config
 from meetcore.model.errors import MeetcoreError, UnknownPlugin
 from meetcore.plugin.captions import CaptionsTranscriber
 from meetcore.plugin.health import HealthReport
@@ -22,6 +24,7 @@ __all__ = ["check_core", "doctor"]
 
 TESTED_PYTHONS = ((3, 11), (3, 12), (3, 13))
 LOW_DISK_BYTES = 500 * 1024 * 1024
+_STORE_WITHIN_S = 15.0
 
 
 def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
@@ -63,6 +66,30 @@ def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
         report.trouble("folder", where, "Make room, or choose another folder with --out.")
     else:
         report.fine("folder", where)
+
+
+def check_store(report: HealthReport, plugins: Plugins, config: BotConfig) -> None:
+    """Ask the store that is configured whether it keeps what it is given."""
+    url = config.store.url
+    if url is None:
+        return
+
+    async def ask() -> str:
+        with trio.fail_after(_STORE_WITHIN_S):
+            return await store_of(config, plugins).trouble()
+
+    remedy = "See [store] in the configuration, and what its store needs."
+    try:
+        trouble = trio.run(ask)
+    except MeetcoreError as error:
+        report.trouble("store", error.message, error.remedy or remedy)
+    except (OSError, trio.TooSlowError):
+        report.trouble("store", f"{url} does not answer within {_STORE_WITHIN_S:g} s", remedy)
+    else:
+        if trouble:
+            report.trouble("store", trouble, remedy)
+        else:
+            report.fine("store", url)
 
 
 @click.command()
@@ -116,6 +143,7 @@ def doctor(
         checks = plugins.implementations("meetcore_check_health")
         if name is None:
             check_core(report, plugins, out_dir or config.out_dir)
+            check_store(report, plugins, config)
         else:
             known = [check.plugin_name for check in checks]
             checks = [check for check in checks if check.plugin_name == name]

@@ -23,14 +23,14 @@ import trio
 from attrs import evolve
 
 from meetcore.log.folder_store import media_in
-from meetcore.log.folders import journal_path, make_bot_folder
+from meetcore.log.folders import journal_path, make_bot_folder, private_file
 from meetcore.log.journal import decode_line, encode_line
 from meetcore.log.journal_end import write_end_in
 from meetcore.log.log_reader import read_lines
 from meetcore.log.salvage import lost
 from meetcore.model.errors import JournalBusy, JournalError, StorageUnavailable, brief
 from meetcore.model.events import ArtifactWritten, Event, StateChanged
-from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.model.lifecycle import TERMINAL, EndReason, Evidence, State
 from meetcore.plugin.sink import JournalView
 from meetcore.plugin.store import (
     BotLog,
@@ -50,6 +50,8 @@ StoredLine = tuple[int, bytes]
 
 _PAGE = 100
 _GIVE_UP_LEASE_WITHIN_S = 5.0
+_UNCARRIED = ".uncarried"
+"""A file in a workplace that may hold something which the store does not have."""
 _AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
 """What a store raises that does not answer; everything else is a mistake."""
 
@@ -149,7 +151,71 @@ class RemoteStore(BotStore):
 
     # `media` and `records` of `BotStore` have to be written, too.
 
+    # --- what a store may do besides ---------------------------------------------------------
+
+    async def accompany(self, bot_id: str, folder: Path, lease: Lease) -> None:
+        """Do what is to be done beside a bot that runs here; cancelled when it has ended.
+
+        For instance to carry a recording while it grows. Whatever does not work now is tried
+        again: what is raised here ends the bot. Nothing by default.
+
+        Args:
+            bot_id: The bot.
+            folder: Its workplace.
+            lease: The bot's; when it is lost, nothing more may be written.
+        """
+        del bot_id, folder, lease
+        await trio.sleep_forever()
+
+    def carries_itself(self, bot_id: str, name: str) -> bool:
+        """Return whether a file of a bot that runs is seen to by `accompany` until the bot ends."""
+        del bot_id, name
+        return False
+
+    async def salvage(self, bot_id: str, folder: Path) -> None:
+        """Make files of what a killed bot had carried in part, before they are laid out.
+
+        Called in `checkout`, under its lease. Nothing by default.
+
+        Args:
+            bot_id: The bot.
+            folder: Its workplace here, with its log; its files may be missing.
+
+        Raises:
+            StorageUnavailable: The store does not answer.
+        """
+        del bot_id, folder
+        await trio.lowlevel.checkpoint()
+
+    async def settle(self, bot_id: str, folder: Path) -> bool:
+        """Tidy up when the store has everything of a bot: lines, and each file as it is now.
+
+        Called at the end of `keep` and `checkout`, under the lease. Nothing by default.
+
+        Args:
+            bot_id: The bot.
+            folder: Its workplace here.
+
+        Returns:
+            Whether nothing is owed any more; otherwise the bot stays among the `uncarried`.
+
+        Raises:
+            StorageUnavailable: It is to be done again at once.
+        """
+        del bot_id, folder
+        await trio.lowlevel.checkpoint()
+        return True
+
     # --- what follows from it ----------------------------------------------------------------
+
+    async def uncarried(self) -> Sequence[str]:
+        """Return the bots that left something on this machine which the store may not have."""
+
+        def look() -> list[str]:
+            marks = self._workplaces.glob(f"*/{_UNCARRIED}")
+            return sorted(mark.parent.name for mark in marks)
+
+        return await trio.to_thread.run_sync(look)
 
     def workplace(self, bot_id: str) -> Path:
         """Return the folder in which a bot works on this machine."""
@@ -220,23 +286,32 @@ class RemoteStore(BotStore):
             folder = self.workplace(bot_id)
             carrier = _Carrier(self, bot_id, folder, lease)
             await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
+            await self.salvage(bot_id, folder)
             await carrier.bring_files()
+            await trio.to_thread.run_sync(private_file, folder / _UNCARRIED)
             yield folder
-            await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
             await carrier.carry_files()
+            await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
+            await self._settled(bot_id, folder)
 
     @asynccontextmanager
     async def keep(self, bot_id: str, journal: JournalView) -> AsyncIterator[Lease]:
         """Carry what a bot writes, while it runs and once more when it has ended."""
         async with self._leased(bot_id) as lease:
-            carrier = _Carrier(self, bot_id, journal.path.parent, lease)
+            folder = journal.path.parent
+            await trio.to_thread.run_sync(private_file, folder / _UNCARRIED)
+            carrier = _Carrier(self, bot_id, folder, lease)
             await carrier.carry(journal)
-            async with _beside(partial(carrier.run, journal)):
+            async with (
+                _beside(partial(carrier.run, journal)),
+                _beside(partial(self.accompany, bot_id, folder, lease)),
+            ):
                 yield lease
             while not lease.lost.is_set():
                 try:
-                    await carrier.carry(journal)
                     await carrier.carry_files()
+                    await carrier.carry(journal, ended=True)
+                    await self._settled(bot_id, folder)
                 except _LeaseLost:
                     return
                 except _AWAY as error:
@@ -244,6 +319,10 @@ class RemoteStore(BotStore):
                     await trio.sleep(self.again_after_s)
                 else:
                     return
+
+    async def _settled(self, bot_id: str, folder: Path) -> None:
+        if await self.settle(bot_id, folder):
+            await trio.to_thread.run_sync(partial((folder / _UNCARRIED).unlink, missing_ok=True))
 
     async def _all_lines(self, bot_id: str) -> list[StoredLine]:
         found: list[StoredLine] = []
@@ -309,7 +388,7 @@ class _Carrier:
             pause_s = self._store.carry_every_s
             try:
                 if journal.last_seq > self._at and await self.carry(journal):
-                    await self.carry_files()
+                    await self.carry_files(growing=False)
             except _LeaseLost:
                 return  # the bot ends itself
             except _AWAY as error:
@@ -317,19 +396,32 @@ class _Carrier:
                 pause_s = self._store.again_after_s
             await trio.sleep(pause_s)
 
-    async def carry(self, journal: JournalView) -> bool:
-        """Carry new lines; return whether a file was finished among them."""
+    async def carry(self, journal: JournalView, *, ended: bool = False) -> bool:
+        """Carry new lines; return whether a file was finished among them.
+
+        The last one waits until the bot has ended and its files are carried: who sees that it is
+        over finds its recording, and what was not carried then is known to be owed.
+        """
         events = list(journal.read(self._at))
+        if not ended:
+            last = (n for n, event in enumerate(events) if _is_last(event))
+            events = events[: next(last, len(events))]
         lines = [(event.seq, encode_line(event)) for event in events]
         await self._store._append(self._bot_id, self._lease, lines)
         if events:
             self._at = events[-1].seq
         return any(isinstance(event, ArtifactWritten) for event in events)
 
-    async def carry_files(self) -> None:
-        """Carry the files that are new, or have changed since they were carried."""
+    async def carry_files(self, *, growing: bool = True) -> None:
+        """Carry the files that are new, or have changed since they were carried.
+
+        Args:
+            growing: Also those that the store itself carries while the bot runs.
+        """
         async with aclosing(self._here.files()) as files:
             async for file in files:
+                if not growing and self._store.carries_itself(self._bot_id, file.name):
+                    continue
                 if self._carried.get(file.name) != file:
                     async with self._here.local(file.name) as path:
                         await self._there.put(file.name, path)
@@ -343,6 +435,10 @@ class _Carrier:
                     async with self._there.local(file.name) as path:
                         brought = await self._here.put(file.name, path)
                     self._carried[file.name] = brought
+
+
+def _is_last(event: Event) -> bool:
+    return isinstance(event, StateChanged) and event.state in TERMINAL
 
 
 @asynccontextmanager

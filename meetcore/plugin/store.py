@@ -383,6 +383,13 @@ class BotStore(ABC):
             StorageUnavailable: The store does not answer.
         """
 
+    async def uncarried(self) -> Sequence[str]:
+        """Return the bots that left something on this machine which the store may not have.
+
+        Some of them may run. To `checkout` one that does not brings the rest to the store.
+        """
+        return ()
+
     async def trouble(self) -> str:
         """Return why nothing can be kept now, in words; empty if nothing is wrong."""
         return ""

@@ -19,6 +19,7 @@ from meetcore.gateway import BotRow, Mount, Reply, Request, Service, SocketSessi
 from meetcore.log import FolderStore
 from meetcore_server.callers import NATIVE_KEYS, Callers
 from meetcore_server.http_connection import HttpLimits
+from meetcore_server.leftovers import carry_the_rest
 from meetcore_server.membership import Membership
 from meetcore_server.mounts import Mounts
 from meetcore_server.native.app import make_app
@@ -245,6 +246,7 @@ async def _assemble(
         extra_key=options.api_key,
         private_targets=private,
         keep_s=None if options.keep_hours is None else options.keep_hours * 3600.0,
+        links_lead_on=options.links_lead_on,
     )
     membership = service.membership = Membership(
         Servers(database),
@@ -360,6 +362,7 @@ async def _start(
     await nursery.start(partial(port.run, listeners))
     _LOG.info("serving at %s", server.url)
     nursery.start_soon(_say_trouble, fleet)
+    nursery.start_soon(carry_the_rest, fleet.store)
 
 
 async def _say_trouble(fleet: Fleet) -> None:

@@ -55,6 +55,9 @@ class SharedOptions:
             quarter of what the process can serve. Behind a proxy every client has the proxy's.
         keep_hours: How long a bot's data is kept after its end, where its order does not say so;
             `none` (in code: None) for ever.
+        links_lead_on: Whether a link to a file leads on to one that the store itself gives (of a
+            bucket), so that the file does not pass through this server. Whoever has that one has
+            the file until it expires, ten minutes at most, whatever becomes of the key meanwhile.
         transcriptions_at_once: How many recordings are transcribed once more at the same time, each
             in a process of its own.
         allowed_origins: Origins of web pages that may use the server from a browser, for instance
@@ -74,6 +77,7 @@ class SharedOptions:
     requests_per_s: float | None = 100.0
     connections_per_address: int | None = field(default=None, validator=_some)
     keep_hours: float | None = field(default=None, validator=_hours)
+    links_lead_on: bool = False
     transcriptions_at_once: int = field(default=1, validator=_some)
     allowed_origins: tuple[str, ...] = ()
     dialects: Mapping[str, Any] = Factory(dict)

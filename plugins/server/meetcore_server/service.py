@@ -111,8 +111,10 @@ class BotService(AccountKeeper, TranscriptReader):
         private_targets: PrivateTargets,
         extra_key: str | None = None,
         keep_s: float | None = None,
+        links_lead_on: bool = False,
     ) -> None:
         self.stores = stores
+        self.links_lead_on = links_lead_on
         self.store = store
         self.specs = specs
         self.anonymous_access = anonymous_access

@@ -114,3 +114,16 @@ def test_a_name_that_nobody_checks_is_refused_with_those_that_are_checked(
     assert result.exit_code != 0
     assert "Did you mean 'mine'?" in " ".join(result.output.split())
     assert with_check == []
+
+
+def test_the_store_that_is_configured_is_asked(tmp_path, meetcore_command):
+    """One that works has a line, and one that does not has its trouble and a remedy."""
+    (tmp_path / "kept").mkdir()
+    config = tmp_path / "meetcore.toml"
+    config.write_text(f'[store]\nurl = "folder://{tmp_path}/kept"\n')
+    told = meetcore_command("doctor", "--config", config).output
+    assert f"folder://{tmp_path}/kept" in told.replace("\n", "").replace(" ", "")
+    config.write_text('[store]\nurl = "nowhere://bucket"\n')
+    result = meetcore_command("doctor", "--config", config)
+    assert result.exit_code == 1
+    assert "nowhere" in result.output

@@ -35,7 +35,10 @@ class _FileAnswer(ASGIResponse):
             await send_reply(scope, send, self._reply, receive)
 
 
-async def _media(token: str, service: BotService) -> ASGIResponse:
+_LASTS_S = 600.0
+
+
+async def _media(token: str, service: BotService, *, own_page: bool) -> ASGIResponse:
     claims = service.verify("media", token)
     if claims is None:
         raise BotGone("This link has expired, or never was one.")
@@ -45,6 +48,11 @@ async def _media(token: str, service: BotService) -> ASGIResponse:
     row = await service.stores.bots.get(str(claims["b"]))
     file = await bot_file(service, row, str(claims["p"]))
     headers = {"cache-control": "private, no-store"}
+    if service.links_lead_on and not own_page:  # whose policy lets it load from this server alone
+        url = await file.media.presign(file.about.name, _LASTS_S)
+        if url is not None:
+            reply = Reply(status=307, body=b"", headers={**headers, "location": url})
+            return _FileAnswer(reply, service.openings, key_id)
     return _FileAnswer(Reply(file=file, headers=headers), service.openings, key_id)
 
 
@@ -58,9 +66,9 @@ async def _media(token: str, service: BotService) -> ASGIResponse:
 async def get_media(
     token: FromPath[str], request: Request[Any, Any, Any], service: NamedDependency[BotService]
 ) -> ASGIResponse:
-    """Return a file; `Range` is honoured, so a player can seek."""
-    del request
-    return await _media(token, service)
+    """Return a file, or where it is; `Range` is honoured, so a player can seek."""
+    own_page = request.headers.get("sec-fetch-site") == "same-origin"
+    return await _media(token, service, own_page=own_page)
 
 
 HANDLERS: list[Any] = [get_media]
