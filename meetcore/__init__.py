@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from meetcore.model.addresses import PrivateTargets as PrivateTargets
     from meetcore.model.commands import AnswerPerson as AnswerPerson
     from meetcore.model.commands import Command as Command
+    from meetcore.model.commands import ExcludeParticipant as ExcludeParticipant
+    from meetcore.model.commands import IncludeParticipant as IncludeParticipant
     from meetcore.model.commands import InterruptSpeech as InterruptSpeech
     from meetcore.model.commands import NameVoice as NameVoice
     from meetcore.model.commands import PauseRecording as PauseRecording
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from meetcore.model.config import AudioConfig as AudioConfig
     from meetcore.model.config import AutomaticLeave as AutomaticLeave
     from meetcore.model.config import BotConfig as BotConfig
+    from meetcore.model.config import ExclusionConfig as ExclusionConfig
     from meetcore.model.config import StoreConfig as StoreConfig
     from meetcore.model.config import TranscriptionConfig as TranscriptionConfig
     from meetcore.model.config import build_options as build_options
@@ -103,6 +106,8 @@ if TYPE_CHECKING:
     from meetcore.model.events import LedgerEntry as LedgerEntry
     from meetcore.model.events import MediaLost as MediaLost
     from meetcore.model.events import NoticeShown as NoticeShown
+    from meetcore.model.events import ParticipantExcluded as ParticipantExcluded
+    from meetcore.model.events import ParticipantIncluded as ParticipantIncluded
     from meetcore.model.events import ParticipantJoined as ParticipantJoined
     from meetcore.model.events import ParticipantLeft as ParticipantLeft
     from meetcore.model.events import ParticipantUpdated as ParticipantUpdated
@@ -188,6 +193,8 @@ if TYPE_CHECKING:
     from meetcore.model.transcript import Word as Word
     from meetcore.model.transcription_cost import TranscriptionCost as TranscriptionCost
     from meetcore.plugin.bot_view import BotView as BotView
+    from meetcore.plugin.exclusion import ExclusionRequest as ExclusionRequest
+    from meetcore.plugin.exclusion import ExclusionRules as ExclusionRules
     from meetcore.plugin.health import HealthReport as HealthReport
     from meetcore.plugin.hooks import API_VERSION as API_VERSION
     from meetcore.plugin.hooks import DROP as DROP
@@ -256,6 +263,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.commands": (
         "AnswerPerson",
         "Command",
+        "ExcludeParticipant",
+        "IncludeParticipant",
         "InterruptSpeech",
         "NameVoice",
         "PauseRecording",
@@ -271,6 +280,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AudioConfig",
         "AutomaticLeave",
         "BotConfig",
+        "ExclusionConfig",
         "StoreConfig",
         "TranscriptionConfig",
         "build_options",
@@ -324,6 +334,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "NoticeShown",
         "PersonAnswered",
         "PersonAskedFor",
+        "ParticipantExcluded",
+        "ParticipantIncluded",
         "ParticipantJoined",
         "ParticipantLeft",
         "ParticipantUpdated",
@@ -396,6 +408,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.transcript": ("Hypothesis", "Segment", "Transcript", "Word"),
     "model.transcription_cost": ("TranscriptionCost",),
     "plugin.bot_view": ("BotView",),
+    "plugin.exclusion": ("ExclusionRequest", "ExclusionRules"),
     "plugin.health": ("HealthReport",),
     "plugin.hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
     "plugin.launcher": ("BotSpec", "Launcher", "RunningBot"),

@@ -43,6 +43,7 @@ __all__ = [
     "AudioConfig",
     "AutomaticLeave",
     "BotConfig",
+    "ExclusionConfig",
     "StoreConfig",
     "TranscriptionConfig",
     "build_options",
@@ -164,6 +165,25 @@ class TranscriptionConfig:
 
 
 @frozen(kw_only=True)
+class ExclusionConfig:
+    """What becomes of somebody's sound who is excluded, where it cannot be parted from others'.
+
+    Attributes:
+        over_a_mix: On a track that the platform mixes of everybody. `pause`: while they are known
+            to speak nothing of it is recorded or transcribed, and encoded media that passes by is
+            kept back while they are there. `drop_words`: only what they say, and what nobody is
+            known to have said while they are there, is left out of the transcript. `keep`: only
+            what they say is.
+    """
+
+    __config_section__ = "exclusion"
+
+    over_a_mix: Literal["pause", "drop_words", "keep"] = field(
+        default="pause", validator=attrs.validators.in_(("pause", "drop_words", "keep"))
+    )
+
+
+@frozen(kw_only=True)
 class StoreConfig:
     """Where what bots leave is kept.
 
@@ -202,6 +222,7 @@ class BotConfig:
         language: BCP-47 tag for the transcriber, None for its own choice.
         vocabulary: Names and terms that are likely to be said, for transcribers that use them.
         out_dir: Where bots' folders are made, unless `[store]` names another place.
+        exclusion: What becomes of the sound of who is excluded, where others are in it.
         store: Where what bots leave is kept.
         entry_message: A chat message to send once the bot is in the call.
         record: Whether audio goes to sinks and transcriber from the start.
@@ -248,6 +269,7 @@ class BotConfig:
     automatic_leave: AutomaticLeave = AutomaticLeave()
     audio: AudioConfig = AudioConfig()
     transcription: TranscriptionConfig = TranscriptionConfig()
+    exclusion: ExclusionConfig = ExclusionConfig()
     store: StoreConfig = StoreConfig()
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
     plugin_files: tuple[str, ...] = ()

@@ -10,7 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from meetcore.model.config import AudioConfig, AutomaticLeave, StoreConfig, TranscriptionConfig
+from meetcore.model.config import (
+    AudioConfig,
+    AutomaticLeave,
+    ExclusionConfig,
+    StoreConfig,
+    TranscriptionConfig,
+)
 
 __all__ = ["AudioSettings", "AutomaticLeaveSettings", "BotSettings", "TranscriptionSettings"]
 
@@ -50,6 +56,12 @@ class TranscriptionSettings(TypedDict, total=False):
     fallback_after_s: float
 
 
+class ExclusionSettings(TypedDict, total=False):
+    """The fields of `ExclusionConfig`."""
+
+    over_a_mix: Literal["pause", "drop_words", "keep"]
+
+
 class StoreSettings(TypedDict, total=False):
     """The fields of `StoreConfig`."""
 
@@ -78,6 +90,7 @@ class BotSettings(TypedDict, total=False):
     automatic_leave: AutomaticLeave | AutomaticLeaveSettings
     audio: AudioConfig | AudioSettings
     transcription: TranscriptionConfig | TranscriptionSettings
+    exclusion: ExclusionConfig | ExclusionSettings
     store: StoreConfig | StoreSettings
     plugin_files: Sequence[str]
     launcher: str | None

@@ -141,7 +141,7 @@ class Sink(Configured[OptionsT], ABC):
     async def on_gap(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
         """Learn that these samples of a track never come, in order with `on_audio`.
 
-        Cause `paused` means that they were kept back on purpose.
+        Causes `paused` and `excluded` mean that they were kept back on purpose.
         """
 
     async def on_media(self, fragment: MediaFragment) -> None:
@@ -153,7 +153,7 @@ class Sink(Configured[OptionsT], ABC):
     async def on_media_gap(self, track_id: str, first: int, fragments: int, cause: str) -> None:
         """Learn that these fragments of a track never come, in order with `on_media`.
 
-        Cause `paused` means that they were kept back on purpose.
+        Causes `paused` and `excluded` mean that they were kept back on purpose.
         """
 
     async def finish(self) -> None:
