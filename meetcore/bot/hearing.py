@@ -372,7 +372,9 @@ class Listening:
         words = any(not segment.withdrawn for segment in self.bot.transcript.segments)
         heard = any(entry.delivered for entry in self.bot.ledger.entries())
         media = any(entry.delivered for entry in self.bot.media_ledger.entries())
-        mixed = bool(self.bot.exclusions.mixes)
+        exclusions = self.bot.exclusions
+        parted = exclusions.over_a_mix == "pause" and bool(self.bot.timeline.spans)
+        mixed = bool(exclusions.mixes) and not parted
         found = {"words": words, "sound": heard, "mix": heard and mixed, "media": media}
         return tuple(name for name, so in found.items() if so)
 
