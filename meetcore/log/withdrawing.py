@@ -1,4 +1,4 @@
-"""Words of who was excluded since the beginning go from the journal's file, too, not only from view.
+"""Words of who was excluded since the beginning go from the journal's file, not only from view.
 
 A journal is only ever appended to, and readers hold places in it. So nothing moves: an entry that
 has such words is written over by the same entry without them, filled up with spaces to the length

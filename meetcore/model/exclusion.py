@@ -65,8 +65,7 @@ class ExcludedTimes:
 
     def now(self, participant_id: str | None) -> bool:
         """Whether somebody is excluded as things stand."""
-        found = self._stretches.get(participant_id or "")
-        return bool(found) and found[-1][1] == inf
+        return any(end_s == inf for _, end_s in self._stretches.get(participant_id or "", ()))
 
     def ever(self, participant_id: str | None) -> bool:
         """Whether somebody was excluded at any time."""
@@ -75,7 +74,7 @@ class ExcludedTimes:
     def during(self, participant_id: str | None, start_s: float, end_s: float) -> bool:
         """Whether somebody was excluded at any time within [start_s, end_s]."""
         return any(
-            a < end_s and start_s < b or a <= start_s < b
+            (a < end_s and start_s < b) or a <= start_s < b
             for a, b in self._stretches.get(participant_id or "", ())
         )
 

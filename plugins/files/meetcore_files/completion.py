@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from errno import EIO
 from collections.abc import Iterable, Mapping, Sequence
+from errno import EIO
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ from meetcore.model import without_fillers
 from meetcore_files.atomic import write_atomically
 from meetcore_files.audio_file import FlacFile, OpusFile
 from meetcore_files.formats import FORMATS
-from meetcore_files.media import MediaUnreadable
 from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
+from meetcore_files.media import MediaUnreadable
 from meetcore_files.options import FilesOptions
 from meetcore_files.playback import played_duration_s, remake
 from meetcore_files.recorder import MIX_STEM, RecordedFile, stem_for_track

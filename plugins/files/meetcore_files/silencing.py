@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 
@@ -89,7 +90,7 @@ class ExcludedSound:
             return self.spoken(self._parted)
         found: list[Stretch] = []
         owners = [*self._owners.get(track_id, []), (inf, None)]
-        for (start_s, who), (end_s, _) in zip(owners, owners[1:], strict=False):
+        for (start_s, who), (end_s, _) in pairwise(owners):
             for first_s, last_s in self._times.stretches(who or ""):
                 found.append((max(start_s, first_s), min(end_s, last_s)))
         return [(a, b) for a, b in found if a < b]

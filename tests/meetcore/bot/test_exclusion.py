@@ -356,13 +356,11 @@ def test_over_a_mix_the_sound_may_stay_and_the_words_go(tmp_path: Path, policy: 
 
 @pytest.mark.parametrize("tracks", TRACKS, ids=lambda tracks: type(tracks).__name__)
 def test_where_nobody_is_excluded_nothing_is_missing(tmp_path: Path, tracks: SimTracks) -> None:
-    events, sink, meeting = attend(tmp_path, lambda: Named("Nobody"), tracks=tracks)
+    events, sink, _ = attend(tmp_path, lambda: Named("Nobody"), tracks=tracks)
     said = sink.transcript.text
     assert all(word in said for word in (*PUBLIC, "aardvark", "zebra"))
     closed = next(event for event in events if isinstance(event, LedgerClosed))
-    assert all(
-        entry.withheld == 0 for entry in closed.entries if entry.consumer == "everything"
-    )
+    assert all(entry.withheld == 0 for entry in closed.entries if entry.consumer == "everything")
     assert balanced(events)
 
 

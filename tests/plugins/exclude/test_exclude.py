@@ -27,6 +27,7 @@ from meetcore.testing import (
     SharedSlots,
     SimMeeting,
     SimTracks,
+    run_simulated,
 )
 from meetcore_exclude import plugin
 from meetcore_exclude.options import ExcludeOptions
@@ -154,15 +155,13 @@ def test_options_that_cannot_be_are_refused_with_words(
     assert said in f"{caught.value.message} {caught.value.remedy}"
 
 
-async def test_a_bot_does_not_start_with_them(tmp_path: Path) -> None:
+def test_a_bot_does_not_start_with_them(tmp_path: Path) -> None:
     meeting = SimMeeting(MEETING)
+    config = BotConfig(plugins={"exclude": {}}, out_dir=tmp_path)
     with pytest.raises(MeetcoreError, match="names nobody"):
-        async with meeting.open_bot(
-            tmp_path,
-            config=BotConfig(plugins={"exclude": {}}, out_dir=tmp_path),
-            plugins=meeting.plugins(exclude=plugin),
-        ):
-            pass
+        run_simulated(
+            meeting, out_dir=tmp_path, config=config, plugins=meeting.plugins(exclude=plugin)
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -223,7 +223,8 @@ def test_a_bot_that_is_killed_afterwards_is_recovered_without_them(
     (journal.parent / "files" / "manifest.json").unlink(missing_ok=True)
 
     async def again() -> None:
-        config = BotConfig(out_dir=tmp_path, sinks=("files",), plugins={"files": {"tracks": tracks}})
+        tables = {"files": {"tracks": tracks}}
+        config = BotConfig(out_dir=tmp_path, sinks=("files",), plugins=tables)
         await recover(tmp_path, plugins=Plugins(only=["files"]), config=config)
 
     trio.run(again)
