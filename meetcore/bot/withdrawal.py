@@ -61,7 +61,8 @@ class Withdrawal:
     async def finish(self) -> None:
         """Write over what has to go, if anything has; a failure is logged, and tried at the end."""
         if not self._due:
-            self._due = True
+            return
+        self._due = False
         journal = self._bot.journal
         try:
             with trio.CancelScope(shield=True):  # a thread at work is waited for, for its file
@@ -71,5 +72,4 @@ class Withdrawal:
                 await trio.to_thread.run_sync(partial(blank_lines, journal.path, change))
         except (MeetcoreError, OSError) as error:
             _LOG.error("bot=%s could not blank its journal: %s", self._bot.id, brief(error))
-            return
-        self._due = False
+            self._due = True
