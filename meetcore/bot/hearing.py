@@ -231,7 +231,7 @@ class Listening:
             self.meeting_time,
             path.process,
         )
-        hold.passing = self._paused
+        hold.passing = self._paused or own
         self.owners.open_track(track_id)
         track = self._tracks[track_id] = _Track(signal, intake, path, hold, transcription)
         if signal.kind == "mix":
@@ -400,7 +400,7 @@ class Listening:
         """Hold everything back, or no longer."""
         self._paused = paused
         for track in self._tracks.values():
-            track.hold.passing = paused
+            track.hold.passing = paused or track.signal.kind == "own"
             if paused:
                 track.hold.release(everything=True)
             track.path.pause(paused)

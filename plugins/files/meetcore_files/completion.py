@@ -221,7 +221,7 @@ def write_transcripts(
 def silence_recordings(
     folder: Path,
     meeting: MeetingFacts,
-    audio: Iterable[ManifestEntry],
+    audio: Sequence[ManifestEntry],
     options: FilesOptions,
 ) -> int:
     """Take out of complete recordings what they have of people who were excluded.
@@ -236,9 +236,11 @@ def silence_recordings(
         return 0
     tracks = {each.track_id: folder / each.path for each in audio if each.track_id is not None}
     mix = next((folder / each.path for each in audio if each.kind == "audio.mix"), None)
+    video = next((folder / each.path for each in audio if each.kind == "video"), None)
     tags = {track_id: meeting.tags_of(track_id) for track_id in (*tracks, None)}
+    rate = options.bit_rate_kbps
     try:
-        return silence_excluded(tracks, mix, meeting.excluded, options.bit_rate_kbps, tags)
+        return silence_excluded(tracks, mix, meeting.excluded, rate, tags, video)
     except MediaUnreadable as error:
         raise OSError(EIO, error.message) from error
 

@@ -32,6 +32,7 @@ from meetcore.model import ExcludedTimes
 from meetcore_files.atomic import replace_atomically
 from meetcore_files.audio_file import audio_file_class
 from meetcore_files.media import sound_of
+from meetcore_files.video_file import replace_sound
 
 __all__ = ["ExcludedSound", "silence_excluded"]
 
@@ -115,6 +116,7 @@ def silence_excluded(
     excluded: ExcludedSound,
     bit_rate_kbps: int,
     tags: Mapping[str | None, Mapping[str, str]],
+    video: Path | None = None,
 ) -> int:
     """Take what was recorded of excluded people out of complete recordings.
 
@@ -124,6 +126,7 @@ def silence_excluded(
         excluded: Where they are heard.
         bit_rate_kbps: Of what is encoded again.
         tags: The tags of each track's file, and for None those of the mix.
+        video: The file with picture and sound, which has all of them, too; its picture stays.
 
     Returns:
         How many files were written anew.
@@ -145,6 +148,15 @@ def silence_excluded(
         else:
             mixed = _silenced(sound_of(str(mix)), excluded.spoken())
         _write(mix, mixed, bit_rate_kbps, tags.get(None, {}))
+        changed += 1
+    if video is not None:
+        if mix is not None:
+            mixed = sound_of(str(mix))
+        elif tracks:
+            mixed = _mixed([sound_of(str(path)) for path in tracks.values()])
+        else:
+            mixed = _silenced(sound_of(str(video)), excluded.spoken())
+        replace_sound(video, mixed)
         changed += 1
     return changed
 

@@ -27,6 +27,7 @@ from meetcore import (
     ExclusionRules,
     IncludeParticipant,
     LedgerClosed,
+    MediaFragment,
     Participant,
     ParticipantExcluded,
     ParticipantIncluded,
@@ -321,6 +322,55 @@ def test_by_command_and_only_of_somebody_who_is_there(tmp_path: Path) -> None:
     assert [e.by for e in events if isinstance(e, ParticipantExcluded)] == ["api"]
     answers = [e.ok for e in events if isinstance(e, CommandAnswered)]
     assert answers == [False, False, True]
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("pause", [0, 2]), ("keep", [0, 1, 2])])
+def test_pictures_are_kept_back_while_they_are_there(
+    tmp_path: Path, policy: str, expected: list[int]
+) -> None:
+    class Pictures(Sink):
+        name = "pictures"
+        wants_events = False
+        wants_media = True
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.got: list[int] = []
+            self.gaps: list[tuple[int, str]] = []
+
+        async def on_media(self, fragment: MediaFragment) -> None:
+            self.got.append(fragment.number)
+
+        async def on_media_gap(self, track_id: str, first: int, count: int, cause: str) -> None:
+            self.gaps.append((first, cause))
+
+    sink = Pictures()
+
+    async def during(bot: Bot) -> None:
+        async def show() -> None:
+            at = bot.meeting_now() or 0.0
+            bot.call_events.media(
+                "tab", kind="video", container="x", data=b"p", at_s=at, duration_s=0.1
+            )
+
+        await trio.sleep(6)
+        await show()
+        await bot.perform(ExcludeParticipant("mole"))
+        await show()
+        await bot.perform(IncludeParticipant("mole"))
+        await show()
+
+    meeting = SimMeeting(MEETING.replace("CHAT", ""))
+    events = run_simulated(
+        meeting,
+        out_dir=tmp_path,
+        config=BotConfig(out_dir=tmp_path, exclusion=ExclusionConfig(over_a_mix=policy)),
+        sinks=[sink],
+        during=during,
+    )
+    assert sink.got == expected
+    assert sink.gaps == ([(1, "excluded")] if policy == "pause" else [])
+    assert balanced(events)
 
 
 class Broken(ExclusionRules):
