@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from meetcore.model.config import AutomaticLeave as AutomaticLeave
     from meetcore.model.config import BotConfig as BotConfig
     from meetcore.model.config import ExclusionConfig as ExclusionConfig
+    from meetcore.model.config import RetentionConfig as RetentionConfig
     from meetcore.model.config import StoreConfig as StoreConfig
     from meetcore.model.config import TranscriptionConfig as TranscriptionConfig
     from meetcore.model.config import build_options as build_options
@@ -281,6 +282,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AutomaticLeave",
         "BotConfig",
         "ExclusionConfig",
+        "RetentionConfig",
         "StoreConfig",
         "TranscriptionConfig",
         "build_options",

@@ -44,6 +44,7 @@ __all__ = [
     "AutomaticLeave",
     "BotConfig",
     "ExclusionConfig",
+    "RetentionConfig",
     "StoreConfig",
     "TranscriptionConfig",
     "build_options",
@@ -184,6 +185,24 @@ class ExclusionConfig:
 
 
 @frozen(kw_only=True)
+class RetentionConfig:
+    """What is kept of a bot.
+
+    Attributes:
+        keep: `all`, or `nothing`: then the bot works in memory, whoever watches or gets events and
+            sound while it runs gets them as ever, and a tombstone with counts is all that stays.
+        memory: A folder in memory (of a tmpfs), for `nothing`.
+    """
+
+    __config_section__ = "retention"
+
+    keep: Literal["all", "nothing"] = field(
+        default="all", validator=attrs.validators.in_(("all", "nothing"))
+    )
+    memory: Path = field(default=Path("/dev/shm"), converter=Path)
+
+
+@frozen(kw_only=True)
 class StoreConfig:
     """Where what bots leave is kept.
 
@@ -223,6 +242,7 @@ class BotConfig:
         vocabulary: Names and terms that are likely to be said, for transcribers that use them.
         out_dir: Where bots' folders are made, unless `[store]` names another place.
         exclusion: What becomes of the sound of who is excluded, where others are in it.
+        retention: What is kept of a bot at all.
         store: Where what bots leave is kept.
         entry_message: A chat message to send once the bot is in the call.
         record: Whether audio goes to sinks and transcriber from the start.
@@ -270,6 +290,7 @@ class BotConfig:
     audio: AudioConfig = AudioConfig()
     transcription: TranscriptionConfig = TranscriptionConfig()
     exclusion: ExclusionConfig = ExclusionConfig()
+    retention: RetentionConfig = RetentionConfig()
     store: StoreConfig = StoreConfig()
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
     plugin_files: tuple[str, ...] = ()

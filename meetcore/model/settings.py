@@ -14,6 +14,7 @@ from meetcore.model.config import (
     AudioConfig,
     AutomaticLeave,
     ExclusionConfig,
+    RetentionConfig,
     StoreConfig,
     TranscriptionConfig,
 )
@@ -62,6 +63,13 @@ class ExclusionSettings(TypedDict, total=False):
     over_a_mix: Literal["pause", "drop_words", "keep"]
 
 
+class RetentionSettings(TypedDict, total=False):
+    """The fields of `RetentionConfig`."""
+
+    keep: Literal["all", "nothing"]
+    memory: Path | str
+
+
 class StoreSettings(TypedDict, total=False):
     """The fields of `StoreConfig`."""
 
@@ -91,6 +99,7 @@ class BotSettings(TypedDict, total=False):
     audio: AudioConfig | AudioSettings
     transcription: TranscriptionConfig | TranscriptionSettings
     exclusion: ExclusionConfig | ExclusionSettings
+    retention: RetentionConfig | RetentionSettings
     store: StoreConfig | StoreSettings
     plugin_files: Sequence[str]
     launcher: str | None

@@ -109,6 +109,8 @@ class Sink(Configured[OptionsT], ABC):
         wants_media: Whether `on_media` is to be called: encoded sound, video, a screen.
         call_timeout_s: How long one call may take before it counts as hung.
         finish_timeout_s: How long `finish` and the exit of `open` may take, each.
+        keeps: Whether what it writes into the bot's folder is what it is for: then it has no place
+            where nothing is kept.
         transient: Whether it belongs to the process and not to the bot: then the journal does
             not name it, and nothing of it is recovered.
     """
@@ -122,6 +124,7 @@ class Sink(Configured[OptionsT], ABC):
     wants_media: ClassVar[bool] = False
     call_timeout_s: ClassVar[float] = 30.0
     finish_timeout_s: ClassVar[float] = 60.0
+    keeps: ClassVar[bool] = False
     transient: ClassVar[bool] = False
 
     @asynccontextmanager

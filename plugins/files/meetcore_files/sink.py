@@ -52,6 +52,7 @@ class FilesSink(Sink[FilesOptions]):
     wants_events: ClassVar[bool] = False
     wants_audio: ClassVar[bool] = True
     wants_own_voice: ClassVar[bool] = True
+    keeps: ClassVar[bool] = True
     wants_media: ClassVar[bool] = True
 
     def __init__(self, options: FilesOptions | None = None) -> None:
