@@ -452,3 +452,35 @@ def test_whoever_speaks_when_and_over_whom(
     ]
     assert alone == []
     assert balanced(events)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.tuples(SOMEBODY, st.floats(0.5, 6.0)), min_size=2, max_size=6),
+    st.sampled_from(TRACKS),
+    st.integers(0, 1000),
+    st.floats(0.1, 1.0),
+)
+def test_whenever_they_ask_nothing_of_before_is_left(
+    tmp_path_factory: pytest.TempPathFactory,
+    turns: list[tuple[str, float]],
+    tracks: SimTracks,
+    seed: int,
+    share: float,
+) -> None:
+    lines, at_s, busy_until = [], 4.0, dict.fromkeys(("ada", "ben", "mole"), 0.0)
+    for number, (who, pause_s) in enumerate(turns):
+        at_s = max(at_s, busy_until[who] + 0.1)
+        busy_until[who] = at_s + 2.0
+        text = f"private{number} word" if who == "mole" else f"public{number} word"
+        lines.append(f'[[lines]]\nwho = "{who}"\nat_s = {at_s:.2f}\ntext = "{text}"\n')
+        at_s += pause_s
+    asked = chat("mole", round(3 + share * (at_s - 2), 2), "!forget")
+    head = MEETING.partition("[[lines]]")[0].replace("seed = 7", f"seed = {seed}")
+    script = head + "".join(lines) + asked + f"[end]\nat_s = {at_s + 20:.2f}\n"
+    folder = tmp_path_factory.mktemp("turns")
+    events, sink, _ = attend(folder, Words, tracks=tracks, script=script)
+    assert b"private" not in bytes_below(folder)
+    assert "private" not in sink.transcript.text
+    assert balanced(events)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
