@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from meetcore.model.commands import AnswerPerson as AnswerPerson
     from meetcore.model.commands import BargeIn as BargeIn
     from meetcore.model.commands import Command as Command
+    from meetcore.model.commands import ExcludeParticipant as ExcludeParticipant
+    from meetcore.model.commands import IncludeParticipant as IncludeParticipant
     from meetcore.model.commands import InterruptSpeech as InterruptSpeech
     from meetcore.model.commands import NameVoice as NameVoice
     from meetcore.model.commands import PauseRecording as PauseRecording
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from meetcore.model.config import AudioConfig as AudioConfig
     from meetcore.model.config import AutomaticLeave as AutomaticLeave
     from meetcore.model.config import BotConfig as BotConfig
+    from meetcore.model.config import ExclusionConfig as ExclusionConfig
+    from meetcore.model.config import RetentionConfig as RetentionConfig
     from meetcore.model.config import SpeechConfig as SpeechConfig
     from meetcore.model.config import StoreConfig as StoreConfig
     from meetcore.model.config import TranscriptionConfig as TranscriptionConfig
@@ -105,6 +109,8 @@ if TYPE_CHECKING:
     from meetcore.model.events import LedgerEntry as LedgerEntry
     from meetcore.model.events import MediaLost as MediaLost
     from meetcore.model.events import NoticeShown as NoticeShown
+    from meetcore.model.events import ParticipantExcluded as ParticipantExcluded
+    from meetcore.model.events import ParticipantIncluded as ParticipantIncluded
     from meetcore.model.events import ParticipantJoined as ParticipantJoined
     from meetcore.model.events import ParticipantLeft as ParticipantLeft
     from meetcore.model.events import ParticipantUpdated as ParticipantUpdated
@@ -191,6 +197,8 @@ if TYPE_CHECKING:
     from meetcore.model.transcript import Word as Word
     from meetcore.model.transcription_cost import TranscriptionCost as TranscriptionCost
     from meetcore.plugin.bot_view import BotView as BotView
+    from meetcore.plugin.exclusion import ExclusionRequest as ExclusionRequest
+    from meetcore.plugin.exclusion import ExclusionRules as ExclusionRules
     from meetcore.plugin.health import HealthReport as HealthReport
     from meetcore.plugin.hooks import API_VERSION as API_VERSION
     from meetcore.plugin.hooks import DROP as DROP
@@ -262,6 +270,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AnswerPerson",
         "BargeIn",
         "Command",
+        "ExcludeParticipant",
+        "IncludeParticipant",
         "InterruptSpeech",
         "NameVoice",
         "PauseRecording",
@@ -278,6 +288,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AutomaticLeave",
         "BotConfig",
         "SpeechConfig",
+        "ExclusionConfig",
+        "RetentionConfig",
         "StoreConfig",
         "TranscriptionConfig",
         "build_options",
@@ -331,6 +343,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "NoticeShown",
         "PersonAnswered",
         "PersonAskedFor",
+        "ParticipantExcluded",
+        "ParticipantIncluded",
         "ParticipantJoined",
         "ParticipantLeft",
         "ParticipantUpdated",
@@ -404,6 +418,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.transcript": ("Hypothesis", "Segment", "Transcript", "Word"),
     "model.transcription_cost": ("TranscriptionCost",),
     "plugin.bot_view": ("BotView",),
+    "plugin.exclusion": ("ExclusionRequest", "ExclusionRules"),
     "plugin.health": ("HealthReport",),
     "plugin.hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
     "plugin.launcher": ("BotSpec", "Launcher", "RunningBot"),

@@ -31,6 +31,7 @@ from attrs import evolve
 from meetcore.bot.command_runner import CommandRunner
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import EventHookRunner, SinkRunner
+from meetcore.bot.exclusion import exclusion_rules
 from meetcore.bot.hearing import Listening
 from meetcore.bot.join_tokens import HOOK, token_source
 from meetcore.bot.leaving import keep_leave_rules
@@ -128,6 +129,7 @@ class Bot:
         self.config = config
         self.platform_name = platform.name
         self._plugins = plugins or Plugins(entry_points=False)
+        rules = exclusion_rules(self._plugins, config)
         self._platform = platform
         self._scheduled_for = scheduled_for
         self._hurried = False
@@ -151,6 +153,7 @@ class Bot:
             random=random or Random(),
             cannot_write=lambda error: self._life.cannot_write(error),
         )
+        context.exclusions.rules = rules
         self._life = Life(context, self._first_concluded)
         self.roster = context.roster
         self.timeline = context.timeline

@@ -19,6 +19,8 @@ from meetcore.bot.speaking import SpeechQueue
 from meetcore.model.commands import (
     AnswerPerson,
     Command,
+    ExcludeParticipant,
+    IncludeParticipant,
     InterruptSpeech,
     NameVoice,
     PauseRecording,
@@ -37,7 +39,10 @@ __all__ = ["COMMAND_TIMEOUT_S", "CommandRunner"]
 
 COMMAND_TIMEOUT_S = 30.0
 OUTCOMES_KEPT = 1000
-_OUR_OWN = (Stop, PauseRecording, ResumeRecording, Speak, InterruptSpeech, NameVoice)
+_OUR_OWN = (
+    *(Stop, PauseRecording, ResumeRecording, Speak, InterruptSpeech, NameVoice),
+    *(ExcludeParticipant, IncludeParticipant),
+)
 _NEEDS: dict[type[Command], Capability] = {
     SendChat: Capability.SEND_CHAT,
     ShowImage: Capability.SHOW_IMAGE,
@@ -174,6 +179,13 @@ class CommandRunner:
             return
         if isinstance(command, NameVoice):
             self._name_voice(command)
+            return
+        if isinstance(command, ExcludeParticipant):
+            who, start = command.participant_id, command.since_start
+            self._context.exclusions.exclude(who, since_start=start, by=command.by)
+            return
+        if isinstance(command, IncludeParticipant):
+            self._context.exclusions.include(command.participant_id, by=command.by)
             return
         if isinstance(command, InterruptSpeech):
             self._speeches.interrupt_all("interrupted")

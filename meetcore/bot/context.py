@@ -12,6 +12,7 @@ import trio
 from attrs import define, field
 
 from meetcore.audio.ledger import Ledger
+from meetcore.bot.exclusion import Exclusions
 from meetcore.bot.leaving import LeaveRules
 from meetcore.log.journal import Journal
 from meetcore.log.mailbox import Wake
@@ -60,6 +61,7 @@ class BotContext:
         rules_wake: Set when the leave rules are to be looked at again.
         in_call_at: When the bot was first in the call, on Trio's clock, in seconds.
         plugin_failed: Where a plugin's failure is told.
+        exclusions: Who is excluded.
     """
 
     id: str
@@ -79,11 +81,19 @@ class BotContext:
     rules_wake: Wake = field(init=False, factory=Wake)
     in_call_at: float | None = field(init=False, default=None)
     plugin_failed: FailureReports = field(init=False)
+    exclusions: Exclusions = field(init=False)
     _noticed: set[tuple[str | None, str, str]] = field(init=False, factory=set)
 
     def __attrs_post_init__(self) -> None:
         self.leave_rules = LeaveRules(self.config.automatic_leave)
         self.plugin_failed = FailureReports(self.id, self.record, self.redactor.redact)
+        self.exclusions = Exclusions(
+            record=self.record,
+            roster=self.roster,
+            now=self.meeting_now,
+            plugin_failed=self.plugin_failed,
+            over_a_mix=self.config.exclusion.over_a_mix,
+        )
         self.journal.meeting_clock = self._journal_time
 
     def meeting_now(self) -> float | None:

@@ -162,7 +162,7 @@ class SinkRunner:
 
     def _account_for_unheard(self, item: Chunk | Lost, cause: str) -> None:
         account = self._accounts[item.track_id]
-        if isinstance(item, Lost) and item.cause == "paused":
+        if isinstance(item, Lost) and item.withheld:
             account.withheld += item.samples
         elif isinstance(item, Lost):
             account.lost += item.samples

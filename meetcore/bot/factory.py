@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -16,6 +16,7 @@ from attrs import evolve
 from meetcore.bot.bot import Bot
 from meetcore.log.folder_store import store_of
 from meetcore.log.folders import make_bot_folder
+from meetcore.log.unkept import UnkeptStore
 from meetcore.model.config import BotConfig, changed, load_config
 from meetcore.model.errors import ConfigError, MeetcoreError, NotInTrio
 from meetcore.model.languages import LanguageRefused, spoken_language
@@ -115,6 +116,25 @@ def _fallback(
     return [each for each in able if each.name != transcriber.name]
 
 
+def _check_unkept(sinks: Sequence[tuple[str, Sink]], store: BotStore | None) -> None:
+    """Refuse what would keep something of a bot of which nothing is to be kept.
+
+    Raises:
+        ConfigError: A sink that makes files, or a way of running bots that needs a disk.
+    """
+    if not isinstance(store, UnkeptStore):
+        raise ConfigError(
+            "Nothing can be kept of a bot only where it runs by itself.",
+            "Use `meetcore join` or open_bot; under a server, keep_hours = 0 deletes at the end.",
+        )
+    for name, sink in sinks:
+        if sink.keeps:
+            raise ConfigError(
+                f"The sink {name!r} makes files, and keep in [retention] is 'nothing'.",
+                "Leave the sink out, or keep all.",
+            )
+
+
 def prepare_bot(
     url: str,
     config: BotConfig,
@@ -196,6 +216,8 @@ def prepare_bot(
                 f"A second one of a kind is written {name}:SOMETHING.",
             )
         named.append((name, found))
+    if config.retention.keep == "nothing":
+        _check_unkept(named, store)
     bot_id = bot_id or new_bot_id(wall_clock() if wall_clock else None, random)
     store = store or store_of(config, plugins)
     workplace = store.workplace(bot_id)
@@ -272,22 +294,36 @@ async def open_bot(
         config = changed(config, given)
     else:
         config = load_config(config or None, given)
-    bot = prepare_bot(
-        url,
-        config,
-        plugins if plugins is not None else Plugins(files=config.plugin_files),
-        bot_id=bot_id,
-        passcode=passcode,
-        transcriber=transcriber,
-        sinks=sinks,
-        random=random,
-        wall_clock=wall_clock,
-    )
+    unkept = UnkeptStore(config) if config.retention.keep == "nothing" else None
+    async with AsyncExitStack() as stack:
+        if unkept is not None:
+            bot_id = bot_id or new_bot_id(wall_clock() if wall_clock else None, random)
+            stack.push_async_callback(unkept.bury, bot_id)
+            stack.enter_context(unkept.scratch())
+        bot = prepare_bot(
+            url,
+            config,
+            plugins if plugins is not None else Plugins(files=config.plugin_files),
+            bot_id=bot_id,
+            passcode=passcode,
+            transcriber=transcriber,
+            sinks=sinks,
+            store=unkept,
+            random=random,
+            wall_clock=wall_clock,
+        )
+        async with _attending(bot):
+            yield bot
+
+
+@asynccontextmanager
+async def _attending(bot: Bot) -> AsyncIterator[None]:
+    """Run a bot while the block runs; it is gone after it."""
     trouble: Exception | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(bot.run)
         try:
-            yield bot
+            yield
         except Exception as error:  # noqa: BLE001  raised again below, outside of the nursery
             trouble = error
         if not bot.ended:

@@ -19,10 +19,12 @@ from meetcore.bot.levels import LevelMeter
 from meetcore.bot.media import MediaBypass
 from meetcore.bot.mixing import MIX_TRACK, TrackMix
 from meetcore.bot.revising import Revision
+from meetcore.bot.track_hold import HOLD_POLL_S, TrackHold
 from meetcore.bot.track_owners import TrackOwners
 from meetcore.bot.tracks import AudioConsumer, TrackIntake, TrackPath
 from meetcore.bot.transcriber_runner import TRANSCRIBER_CONSUMER, TranscriberRunner
 from meetcore.bot.transcribing import TrackTranscription
+from meetcore.bot.withdrawal import Withdrawal
 from meetcore.log.mailbox import Lost, Wake
 from meetcore.model.assembler import Attribution, TranscriptAssembler
 from meetcore.model.captions import CaptionText
@@ -57,6 +59,7 @@ class _Track:
     signal: TrackAppeared
     intake: TrackIntake
     path: TrackPath
+    hold: TrackHold
     transcription: TrackTranscription | None
     speaking: bool = False
     steady: bool = False
@@ -131,6 +134,7 @@ class Listening:
         self._assembler = TranscriptAssembler(bot.roster, bot.timeline)
         self._echoes = EchoFilter()
         self.owners = TrackOwners(bot, self._assembler, self._outdated)
+        self._withdrawal = Withdrawal(bot, self._given_out)
         self._tracks: dict[str, _Track] = {}
         self._walking = 0
         self._offset_s: float | None = None
@@ -229,10 +233,20 @@ class Listening:
             on_steady=None if own else lambda steady: self._heard_steady(track_id, steady),
         )
         intake = TrackIntake(track_id, bot.ledger)
+        hold = TrackHold(
+            track_id,
+            bot.exclusions,
+            self._assembler,
+            bot.timeline,
+            self.meeting_time,
+            path.process,
+        )
+        hold.passing = self._paused or own
         self.owners.open_track(track_id)
-        track = self._tracks[track_id] = _Track(signal, intake, path, transcription)
+        track = self._tracks[track_id] = _Track(signal, intake, path, hold, transcription)
         if signal.kind == "mix":
             self._assembler.mix(track_id)
+            bot.exclusions.mixes.add(track_id)
         elif signal.participant_id is not None:
             certain = signal.name_source is NameSource.TRACK
             whose = Attribution(signal.participant_id, signal.name_source, 1.0 if certain else 0.8)
@@ -331,13 +345,14 @@ class Listening:
             track.intake.close()
 
     async def _walk(self, track: _Track) -> None:
-        process = track.path.process
+        take, put = track.intake.mailbox.take, track.hold.put
         try:
-            while items := await track.intake.mailbox.take():
+            while items := await (take() if not track.hold.waiting else self._take_soon(track)):
                 for item in items:
                     if isinstance(item, Lost):
                         self._report_lost(item)
-                    process(item)
+                    put(item)
+            track.hold.release(everything=True)
             track.path.close()
         finally:
             if track.transcription is not None:
@@ -350,6 +365,29 @@ class Listening:
             self._changed.set()
         self.bot.record(TrackClosed(track_id=track.signal.track_id))
         self.health.track_closed(track.signal.track_id)
+
+    @staticmethod
+    async def _take_soon(track: _Track) -> list[Chunk | Lost]:
+        """Return what comes next on a track, and let go meanwhile what is held of it."""
+        mailbox = track.intake.mailbox
+        while track.hold.waiting and not mailbox.done:
+            with trio.move_on_after(HOLD_POLL_S):
+                await mailbox.ready()
+            track.hold.release()
+            if items := mailbox.drain():
+                return items
+        return await mailbox.take()
+
+    def _given_out(self) -> tuple[str, ...]:
+        """Return what of the meeting so far was given to others, or cannot be parted."""
+        words = any(not segment.withdrawn for segment in self.bot.transcript.segments)
+        heard = any(entry.delivered for entry in self.bot.ledger.entries())
+        media = any(entry.delivered for entry in self.bot.media_ledger.entries())
+        exclusions = self.bot.exclusions
+        parted = exclusions.over_a_mix == "pause" and bool(self.bot.timeline.spans)
+        mixed = bool(exclusions.mixes) and not parted
+        found = {"words": words, "sound": heard, "mix": heard and mixed, "media": media}
+        return tuple(name for name, so in found.items() if so)
 
     def _track_gone(self, track_id: str) -> None:
         if self._mix is not None:
@@ -373,6 +411,9 @@ class Listening:
         """Hold everything back, or no longer."""
         self._paused = paused
         for track in self._tracks.values():
+            track.hold.passing = paused or track.signal.kind == "own"
+            if paused:
+                track.hold.release(everything=True)
             track.path.pause(paused)
         self.media.pause(paused=paused)
         if self._mix is not None:
@@ -497,12 +538,14 @@ class Listening:
                 side.start_soon(self.health.run)
                 side.start_soon(self._revision.run)
                 side.start_soon(self._captions.run)
+                side.start_soon(self._withdrawal.run)
                 if self._transcriber is not None:
                     side.start_soon(self._transcriber.run)
                 task_status.started()
                 while not (self._closed and self._through):
                     await self._changed.wait()
                 side.cancel_scope.cancel()
+            await self._withdrawal.finish()
             self.drained.set()
 
     @property

@@ -16,6 +16,7 @@ import trio
 from meetcore.audio.ledger import Account
 from meetcore.audio.media import MediaFragment
 from meetcore.bot.context import BotContext
+from meetcore.log.mailbox import WITHHELD
 from meetcore.log.media_mailbox import LostMedia, MediaMailbox
 from meetcore.model.errors import PluginError
 from meetcore.model.events import MediaLost
@@ -116,7 +117,7 @@ class MediaDelivery:
         if isinstance(item, MediaFragment):
             account.lost += 1
             self._losses.add(LostMedia(item.track_id, item.number, 1, cause))
-        elif item.cause == "paused":
+        elif item.cause in WITHHELD:
             account.withheld += item.fragments
         else:
             account.lost += item.fragments
@@ -242,6 +243,9 @@ class MediaBypass:
             header=header,
         )
         cause = None if header else self._kept_back(at_s, duration_s)
+        exclusions = self._bot.exclusions
+        if cause is None and exclusions.somebody_here and exclusions.over_a_mix == "pause":
+            cause = None if header else "excluded"
         if cause is None:
             self._losses.tell(track_id)
             for taker in self._takers:
@@ -274,7 +278,7 @@ class MediaBypass:
         return number
 
     def _lost(self, lost: LostMedia) -> None:
-        if lost.cause != "paused":
+        if lost.cause not in WITHHELD:
             self._losses.add(lost)
         for taker in self._takers:
             taker.put(lost)

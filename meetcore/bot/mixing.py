@@ -69,7 +69,7 @@ class TrackMix:
     def take(self, item: Chunk | Lost, account: Account) -> None:
         """Take a track's chunk, or the news that samples are missing."""
         if isinstance(item, Lost):
-            if item.cause == "paused" or not self.active:
+            if item.withheld or not self.active:
                 account.withheld += item.samples
             else:
                 account.lost += item.samples

@@ -95,13 +95,15 @@ class Revision:
         """
         if not segment.finalized:
             draft = SegmentDraft(segment=segment, stable_words=stable_words)
-            if not self._revisers:
+            if self._bot.exclusions.hides(segment):
+                self._drafts.forget(segment.id)
+            elif not self._revisers:
                 self._bot.publish(draft)
             elif self._bot.drafts.wanted:
                 self._drafts.put(segment.id, draft)
                 self._wake.set()
         elif not self._revisers:
-            self._bot.record(SegmentFinalized(segment=segment))
+            self._finalized(segment)
         elif self._given_up:
             self._unrevised(segment)
         else:
@@ -119,7 +121,7 @@ class Revision:
     def _unrevised(self, segment: Segment) -> None:
         strict = next((each for each in self._revisers if each.fail_closed), None)
         if strict is None or segment.withdrawn:
-            self._bot.record(SegmentFinalized(segment=segment))
+            self._finalized(segment)
         else:
             self._withheld(segment, _WithheldError(strict.plugin_name, "unfinished"))
 
@@ -150,7 +152,8 @@ class Revision:
     async def _finalize(self, segment: Segment) -> None:
         outcome: Segment | _WithheldError | None
         try:
-            outcome = await self._revised(segment)
+            hidden = self._bot.exclusions.hides(segment)
+            outcome = segment if hidden else await self._revised(segment)
         except _WithheldError as why:
             outcome = why
         if self._given_up:
@@ -159,11 +162,19 @@ class Revision:
         if isinstance(outcome, _WithheldError):
             self._withheld(segment, outcome)
         elif outcome is not None:
-            self._bot.record(SegmentFinalized(segment=outcome))
+            self._finalized(outcome)
         else:
             self._take_away(segment)
         self._settled()
         self._changed.set()
+
+    def _finalized(self, segment: Segment) -> None:
+        """Record a segment; of one that is somebody's who is excluded, that it is nothing."""
+        if self._bot.exclusions.hides(segment):
+            self._take_away(segment)
+            self._bot.exclusions.hidden()
+        else:
+            self._bot.record(SegmentFinalized(segment=segment))
 
     def _take_away(self, segment: Segment) -> None:
         """Withdraw what was shown of a segment whose later revision may not be."""
@@ -186,7 +197,7 @@ class Revision:
             outcome = await self._revised(draft.segment)
         except _WithheldError:
             return
-        if outcome is not None:
+        if outcome is not None and not self._bot.exclusions.hides(outcome):
             kept = _same_words(draft.segment.text, outcome.text)
             stable_words = min(draft.stable_words, kept)
             self._bot.publish(SegmentDraft(segment=outcome, stable_words=stable_words))

@@ -182,6 +182,7 @@ class SignalHandler:
             self._changed(ParticipantChanged(participant))
         elif roster.joined(participant):
             self._bot.record(ParticipantJoined(participant=participant))
+            self._bot.exclusions.appeared(participant)
 
     @_take.register
     def _changed(self, signal: ParticipantChanged) -> None:
@@ -190,6 +191,7 @@ class SignalHandler:
             self._appeared(ParticipantAppeared(signal.participant))
         elif roster.changed(signal.participant):
             self._bot.record(ParticipantUpdated(participant=signal.participant))
+            self._bot.exclusions.appeared(signal.participant)
 
     @_take.register
     def _gone(self, signal: ParticipantGone) -> None:
@@ -224,6 +226,8 @@ class SignalHandler:
         if signal.message_id in self._chat_seen:
             return
         self._chat_seen.add(signal.message_id)
+        if not self._bot.exclusions.chat(signal):
+            return
         self._bot.record(
             ChatReceived(
                 message_id=signal.message_id,

@@ -361,9 +361,9 @@ class TrackPath:
             self._utterances = _UtteranceDetector(self._rules, end)
             self._fed_to = end
         else:
-            self._interrupt(end, "paused" if lost.cause == "paused" else "gap")
+            self._interrupt(end, "paused" if lost.withheld else "gap")
         if self._feed is not None:
-            if lost.cause == "paused":
+            if lost.withheld:
                 self._account.withheld += lost.samples
             else:
                 self._account.lost += lost.samples

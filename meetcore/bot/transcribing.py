@@ -224,7 +224,9 @@ class TrackTranscription:
         """Return the vocabulary, and whoever is there by name."""
         terms = dict.fromkeys(self._bot.config.vocabulary)
         if self._bot.config.transcription.offer_names:
-            others = (person.name for person in self._bot.roster.others if person.name)
+            excluded = self._bot.exclusions.times.now
+            present = (who for who in self._bot.roster.others if not excluded(who.id))
+            others = (person.name for person in present if person.name)
             terms.update(dict.fromkeys(others))
         return tuple(terms)
 

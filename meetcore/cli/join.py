@@ -48,6 +48,9 @@ def join(url: str, **options: Any) -> None:
         defaults["transcriber"] = AUTO
     defaults |= speaking_defaults(plugins, options["say"])
     config = config_from_options(defaults, **options)
+    if config.retention.keep == "nothing":  # then files are nobody's default
+        defaults.pop("sinks", None)
+        config = config_from_options(defaults, **options)
     view = choose_view(as_json=options["as_json"], plain=options["plain"])
 
     async def run() -> int:

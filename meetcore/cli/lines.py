@@ -24,6 +24,8 @@ from meetcore.model.events import (
     LedgerClosed,
     MediaLost,
     NoticeShown,
+    ParticipantExcluded,
+    ParticipantIncluded,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
@@ -86,6 +88,8 @@ _TOLD = (
     ArtifactWritten,
     ChatReceived,
     NoticeShown,
+    ParticipantExcluded,
+    ParticipantIncluded,
     ParticipantJoined,
     ParticipantLeft,
     PersonAnswered,
@@ -190,6 +194,21 @@ def _(event: ParticipantUpdated) -> str:
 @_line.register
 def _(event: ParticipantLeft) -> str:
     return f"{event.name or 'somebody'} left"
+
+
+@_line.register
+def _(event: ParticipantExcluded) -> str:
+    line = f"{event.name or 'somebody'} is not recorded from now on"
+    if event.since_s is None:
+        line = f"{event.name or 'somebody'} is not recorded, since the beginning"
+    if event.remains:
+        line += f"; cannot be undone: {', '.join(event.remains)}"
+    return line
+
+
+@_line.register
+def _(event: ParticipantIncluded) -> str:
+    return f"{event.name or 'somebody'} is recorded again"
 
 
 @_line.register

@@ -13,6 +13,7 @@ from attrs import frozen
 from meetcore.bot.bot import Bot
 from meetcore.cli.answering import can_answer, take_answers
 from meetcore.cli.views import JsonView, PlainView, View
+from meetcore.log.unkept import TOMBSTONE_NAME
 from meetcore.model.errors import CommandFailed, CommandRefused
 from meetcore.model.events import ArtifactWritten, StateChanged, TrackOpened
 from meetcore.model.lifecycle import (
@@ -143,6 +144,9 @@ def outcome_lines(attended: Attended) -> list[str]:
         lines.append(terminal.evidence.hint)
     elif remedy := REMEDIES.get(reason):
         lines.append(remedy.format(folder=bot.folder))
+    if bot.config.retention.keep == "nothing":
+        place = bot.config.out_dir / bot.id / TOMBSTONE_NAME
+        return [*lines, f"Nothing was kept. {place} has its numbers."]
     account = TranscriptionCost()
     for event in bot.journal.read():
         account.take(event)

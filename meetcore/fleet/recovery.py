@@ -17,6 +17,8 @@ from meetcore.log.journal_end import write_end
 from meetcore.log.journal_head import FORMAT
 from meetcore.log.salvage import mend
 from meetcore.log.scratch import remove_stale
+from meetcore.log.unkept import remove_unkept
+from meetcore.log.withdrawing import withdraw_excluded
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
@@ -74,6 +76,7 @@ async def recover(
     config = config or BotConfig()
     done: list[RecoveredBot] = []
     await trio.to_thread.run_sync(remove_stale)
+    await trio.to_thread.run_sync(remove_unkept, config.retention.memory)
     for folder in bot_folders(Path(out_dir)):
         try:
             done += await _recover_in(folder, plugins, config)
@@ -117,6 +120,7 @@ async def recover_all(
     """
     done: list[RecoveredBot] = []
     await trio.to_thread.run_sync(remove_stale)
+    await trio.to_thread.run_sync(remove_unkept, (config or BotConfig()).retention.memory)
     async with aclosing(store.records()) as records:
         async for record in records:
             try:
@@ -185,6 +189,10 @@ async def _recover_one(
     bot_id = history.requested.bot_id if history.requested else folder.name
     journal.bot_id = bot_id
     result = RecoveredBot(bot_id, folder, torn_bytes=journal.torn_bytes)
+    if history.excluded_anybody:
+        withdrawn = await trio.to_thread.run_sync(withdraw_excluded, journal)
+        if withdrawn:
+            result.notes.append(f"{withdrawn} segments of excluded people were withdrawn.")
     if history.state not in TERMINAL:
         _end(journal, history, given_up(folder))
         result.ended = True

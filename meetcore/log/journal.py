@@ -359,6 +359,11 @@ class Journal:
                 raise JournalDamaged(f"{self._path} does not read back as it was written.")
             yield event
 
+    def amend(self, change: Callable[[Event], Event | None]) -> None:
+        """Have recent events, which are not read from the file, read as they were changed there."""
+        for place, event in enumerate(self._recent):
+            self._recent[place] = change(event) or event
+
     def cursor(self, after: int = 0) -> Cursor:
         """Yield events from `after` on, then live ones, until the journal is closed.
 

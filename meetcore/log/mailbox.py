@@ -17,9 +17,11 @@ from attrs import frozen
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
 
-__all__ = ["AudioMailbox", "DraftBox", "Lost", "Wake", "lost_chunk"]
+__all__ = ["WITHHELD", "AudioMailbox", "DraftBox", "Lost", "Wake", "lost_chunk"]
 
 T = TypeVar("T")
+WITHHELD = frozenset({"paused", "excluded"})
+"""Causes for which sound is kept back on purpose, and not lost."""
 
 
 class Wake:
@@ -61,6 +63,11 @@ class Lost:
     def end_sample(self) -> int:
         """Index of the first sample after it."""
         return self.start_sample + self.samples
+
+    @property
+    def withheld(self) -> bool:
+        """Whether they were kept back on purpose."""
+        return self.cause in WITHHELD
 
 
 def lost_chunk(chunk: Chunk, cause: str) -> Lost:
@@ -143,6 +150,16 @@ class AudioMailbox:
         self._waiting = 0
         await trio.lowlevel.checkpoint()
         return items
+
+    @property
+    def done(self) -> bool:
+        """Whether it is closed, and nothing waits."""
+        return self._closed and not self._items
+
+    async def ready(self) -> None:
+        """Return when something waits or nothing will; takes nothing, so it may be cancelled."""
+        while not self._items and not self._closed:
+            await self._wake.wait()
 
     def drain(self) -> list[Chunk | Lost]:
         """Return everything that waits, without waiting."""

@@ -24,7 +24,7 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["LOCK_NAME", "PREFIX", "remove_stale", "scratch_folder", "scratch_root"]
+__all__ = ["LOCK_NAME", "PREFIX", "remove_stale", "scratch_folder", "scratch_in", "scratch_root"]
 
 PREFIX = "meetcore-browser-"
 LOCK_NAME = "owner.lock"
@@ -34,8 +34,23 @@ MAX_ROOT_CHARS = 32
 """Then ROOT/meetcore-browser-xxxxxxxx/org.chromium.Chromium.xxxxxx/SingletonSocket is below 104."""
 
 
+_chosen: list[Path] = []
+
+
+@contextmanager
+def scratch_in(root: Path) -> Iterator[None]:
+    """Have this process make its scratch folders in a folder, for as long as the block runs."""
+    _chosen.append(root)
+    try:
+        yield
+    finally:
+        _chosen.remove(root)
+
+
 def scratch_root() -> Path:
     """Return the folder in which scratch folders are made."""
+    if _chosen:
+        return _chosen[-1]
     root = Path(tempfile.gettempdir())
     if sys.platform != "win32" and len(str(root)) > MAX_ROOT_CHARS and os.access("/tmp", os.W_OK):
         return Path("/tmp")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from meetcore.model.errors import found_in as found_in
     from meetcore.model.errors import nearest as nearest
     from meetcore.model.events import EVENT_TYPES as EVENT_TYPES
+    from meetcore.model.exclusion import ExcludedTimes as ExcludedTimes
+    from meetcore.model.exclusion import plain_name as plain_name
     from meetcore.model.languages import language_tag as language_tag
     from meetcore.model.languages import spoken_language as spoken_language
     from meetcore.model.links import NoLinkFromId as NoLinkFromId
@@ -51,6 +53,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "config": ("merged",),
     "errors": ("brief", "found_in", "nearest"),
     "events": ("EVENT_TYPES",),
+    "exclusion": ("ExcludedTimes", "plain_name"),
     "languages": ("language_tag", "spoken_language"),
     "links": ("NoLinkFromId", "build_link", "is_teams_host", "known_id", "with_passcode"),
     "meeting": ("without_query",),

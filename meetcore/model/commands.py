@@ -18,6 +18,8 @@ __all__ = [
     "AnswerPerson",
     "BargeIn",
     "Command",
+    "ExcludeParticipant",
+    "IncludeParticipant",
     "InterruptSpeech",
     "NameVoice",
     "PauseRecording",
@@ -159,6 +161,28 @@ class NameVoice(Command):
 
 
 @frozen
+class ExcludeParticipant(Command):
+    """Record and transcribe nothing of somebody from now on: neither sound, words nor chat.
+
+    Attributes:
+        participant_id: Who.
+        since_start: Whether what was recorded of them before goes, too, as far as that can be.
+    """
+
+    type: ClassVar[str] = "exclude_participant"
+    participant_id: str
+    since_start: bool = False
+
+
+@frozen
+class IncludeParticipant(Command):
+    """Record and transcribe somebody again, who was excluded."""
+
+    type: ClassVar[str] = "include_participant"
+    participant_id: str
+
+
+@frozen
 class PauseRecording(Command):
     """Stop recording and transcribing for now; stay in the call."""
 
@@ -182,6 +206,8 @@ COMMAND_TYPES: dict[str, type[Command]] = {
         ShowImage,
         AnswerPerson,
         NameVoice,
+        ExcludeParticipant,
+        IncludeParticipant,
         PauseRecording,
         ResumeRecording,
     )

@@ -44,6 +44,8 @@ __all__ = [
     "AudioConfig",
     "AutomaticLeave",
     "BotConfig",
+    "ExclusionConfig",
+    "RetentionConfig",
     "SpeechConfig",
     "StoreConfig",
     "TranscriptionConfig",
@@ -187,6 +189,43 @@ class SpeechConfig:
 
 
 @frozen(kw_only=True)
+class ExclusionConfig:
+    """What becomes of somebody's sound who is excluded, where it cannot be parted from others'.
+
+    Attributes:
+        over_a_mix: On a track that the platform mixes of everybody. `pause`: while they are known
+            to speak nothing of it is recorded or transcribed, and encoded media that passes by is
+            kept back while they are there. `drop_words`: only what they say, and what nobody is
+            known to have said while they are there, is left out of the transcript. `keep`: only
+            what they say is.
+    """
+
+    __config_section__ = "exclusion"
+
+    over_a_mix: Literal["pause", "drop_words", "keep"] = field(
+        default="pause", validator=attrs.validators.in_(("pause", "drop_words", "keep"))
+    )
+
+
+@frozen(kw_only=True)
+class RetentionConfig:
+    """What is kept of a bot.
+
+    Attributes:
+        keep: `all`, or `nothing`: then the bot works in memory, whoever watches or gets events and
+            sound while it runs gets them as ever, and a tombstone with counts is all that stays.
+        memory: A folder in memory (of a tmpfs), for `nothing`.
+    """
+
+    __config_section__ = "retention"
+
+    keep: Literal["all", "nothing"] = field(
+        default="all", validator=attrs.validators.in_(("all", "nothing"))
+    )
+    memory: Path = field(default=Path("/dev/shm"), converter=Path)
+
+
+@frozen(kw_only=True)
 class StoreConfig:
     """Where what bots leave is kept.
 
@@ -225,6 +264,8 @@ class BotConfig:
         language: BCP-47 tag for the transcriber, None for its own choice.
         vocabulary: Names and terms that are likely to be said, for transcribers that use them.
         out_dir: Where bots' folders are made, unless `[store]` names another place.
+        exclusion: What becomes of the sound of who is excluded, where others are in it.
+        retention: What is kept of a bot at all.
         store: Where what bots leave is kept.
         entry_message: A chat message to send once the bot is in the call.
         record: Whether audio goes to sinks and transcriber from the start.
@@ -273,6 +314,8 @@ class BotConfig:
     audio: AudioConfig = AudioConfig()
     transcription: TranscriptionConfig = TranscriptionConfig()
     speech: SpeechConfig = SpeechConfig()
+    exclusion: ExclusionConfig = ExclusionConfig()
+    retention: RetentionConfig = RetentionConfig()
     store: StoreConfig = StoreConfig()
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
     plugin_files: tuple[str, ...] = ()

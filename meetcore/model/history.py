@@ -20,6 +20,7 @@ from meetcore.model.events import (
     Event,
     EventLost,
     LedgerClosed,
+    ParticipantExcluded,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
@@ -111,6 +112,7 @@ class BotHistory:
         person_needed: What a person is asked to do at the browser just now, None for nothing.
         transcription_cost: What its transcription used and cost.
         events_lost: How many events cannot be read any more.
+        excluded_anybody: Whether anybody was ever excluded.
         ledger_closed: Whether the account of its audio was closed: it finished in order.
         last_seq: Number of the newest event.
         last_at: When that was.
@@ -131,6 +133,7 @@ class BotHistory:
     person_needed: str | None = None
     transcription_cost: TranscriptionCost = field(factory=TranscriptionCost)
     events_lost: int = 0
+    excluded_anybody: bool = False
     ledger_closed: bool = False
     last_seq: int = 0
     last_at: datetime | None = None
@@ -228,7 +231,12 @@ class BotHistory:
         elif isinstance(event, (SpeakingStarted, SpeakingStopped)):
             self._speech(event)
         elif isinstance(event, ChatReceived):
-            self._chat(event)
+            if event.text:  # what was taken back is empty
+                self._chat(event)
+        elif isinstance(event, ParticipantExcluded):
+            self.excluded_anybody = True
+            if event.since_s is None:
+                self.chat = [c for c in self.chat if c.sender_id != event.participant_id]
         elif isinstance(event, ArtifactWritten):
             self.artifacts[event.path] = event
         elif isinstance(event, BotRequested):

@@ -16,6 +16,8 @@ __all__ = [
     "CaptureStarted",
     "ChatReceived",
     "NoticeShown",
+    "ParticipantExcluded",
+    "ParticipantIncluded",
     "ParticipantJoined",
     "ParticipantLeft",
     "ParticipantUpdated",
@@ -56,6 +58,40 @@ class ParticipantLeft(Event):
     type: ClassVar[str] = "participant.left"
     participant_id: str
     name: str | None = None
+
+
+@frozen(kw_only=True)
+class ParticipantExcluded(Event):
+    """Nothing of somebody is recorded or transcribed from here on.
+
+    Their sound, words and chat messages go nowhere; that they are there, and when they speak,
+    is told as ever. `since_s` is the meeting time from which on that holds. None is from the
+    beginning: then what is known of them comes again withdrawn, is blank in the journal, and is
+    silent in the recordings once these are complete.
+
+    `remains` says what of before that cannot be undone: `words` and `chat` that were delivered,
+    `sound` that was given to others live, `mix` (it is in a recording of everybody together that
+    cannot be parted), `media` (in encoded sound or pictures that were passed on). `by` is who asked
+    for it: a plugin, a sink, `api`; empty for the program.
+    """
+
+    type: ClassVar[str] = "participant.excluded"
+    participant_id: str
+    name: str | None
+    since_s: float | None = None
+    remains: tuple[str, ...] = ()
+    by: str = ""
+
+
+@frozen(kw_only=True)
+class ParticipantIncluded(Event):
+    """Somebody who was excluded is recorded and transcribed again, from `from_s` on."""
+
+    type: ClassVar[str] = "participant.included"
+    participant_id: str
+    name: str | None
+    from_s: float
+    by: str = ""
 
 
 @frozen(kw_only=True)

@@ -13,6 +13,8 @@ from typing import Any, Literal, TypedDict
 from meetcore.model.config import (
     AudioConfig,
     AutomaticLeave,
+    ExclusionConfig,
+    RetentionConfig,
     SpeechConfig,
     StoreConfig,
     TranscriptionConfig,
@@ -70,6 +72,19 @@ class SpeechSettings(TypedDict, total=False):
     in_transcript: bool
 
 
+class ExclusionSettings(TypedDict, total=False):
+    """The fields of `ExclusionConfig`."""
+
+    over_a_mix: Literal["pause", "drop_words", "keep"]
+
+
+class RetentionSettings(TypedDict, total=False):
+    """The fields of `RetentionConfig`."""
+
+    keep: Literal["all", "nothing"]
+    memory: Path | str
+
+
 class StoreSettings(TypedDict, total=False):
     """The fields of `StoreConfig`."""
 
@@ -99,6 +114,8 @@ class BotSettings(TypedDict, total=False):
     audio: AudioConfig | AudioSettings
     transcription: TranscriptionConfig | TranscriptionSettings
     speech: SpeechConfig | SpeechSettings
+    exclusion: ExclusionConfig | ExclusionSettings
+    retention: RetentionConfig | RetentionSettings
     store: StoreConfig | StoreSettings
     plugin_files: Sequence[str]
     launcher: str | None

@@ -158,7 +158,8 @@ def command_from_wire(message: object) -> Command:
             f"{hint} Known types: {', '.join(sorted(COMMAND_TYPES))}.".strip(),
         )
     data = message.get("data", {})
-    known = {a.name for a in fields(cls)}.difference(_ASKED)
+    kinds = {a.name: a.type for a in fields(cls) if a.name not in _ASKED}
+    known = set(kinds)
     command_id = message.get("id")
     if not isinstance(command_id, str):
         command_id = ""
@@ -172,7 +173,12 @@ def command_from_wire(message: object) -> Command:
     for name, value in data.items():
         if value is None and name in may_lack:
             continue
-        if not isinstance(value, str) and not (name.endswith("_hz") and isinstance(value, int)):
+        if kinds[name] in (bool, "bool"):
+            if not isinstance(value, bool):
+                raise CommandRefused(
+                    f"Field {name!r} of command {cls.type!r} must be true or false."
+                )
+        elif not isinstance(value, str) and not (name.endswith("_hz") and isinstance(value, int)):
             raise CommandRefused(f"Field {name!r} of command {cls.type!r} must be text.")
     try:
         return converter().structure({**data, "id": command_id}, cls)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from meetcore.model.meeting import MeetingLink
     from meetcore.model.transcript import Segment
     from meetcore.plugin.bot_view import BotView
+    from meetcore.plugin.exclusion import ExclusionRules
     from meetcore.plugin.health import HealthReport
     from meetcore.plugin.join_token import JoinToken
     from meetcore.plugin.launcher import Launcher
@@ -46,6 +47,9 @@ class Drop(Enum):
 
 DROP = Drop.DROP
 FAIL_CLOSED = "meetcore_fail_closed"
+RULES = "meetcore_exclusion_rules"
+MUST_BE_LOADED = ("meetcore_revise_segment", RULES)
+"""Hooks whose implementations are loaded where a bot runs, if they fail closed; rules always do."""
 
 hookspec = pluggy.HookspecMarker("meetcore")
 _mark = pluggy.HookimplMarker("meetcore")
@@ -188,6 +192,20 @@ class HookSpecs:
         sent to a process in which such a reviser is not loaded. A plugin that cannot be loaded
         cannot fail closed: a table `[plugins.NAME]` in the configuration, even an empty one,
         keeps a bot from starting without it.
+        """
+
+    @hookspec
+    def meetcore_exclusion_rules(self, config: BotConfig) -> ExclusionRules | None:
+        """Return who is left out of a bot's recording and transcript, None for nobody.
+
+        A plain function, called once for each bot, before it joins. Where it raises, the bot does
+        not start. What the rules say holds for all plugins of a bot together: one that excludes is
+        enough.
+
+        Nothing of whoever is excluded goes anywhere: not the sound of their track (a sink learns of
+        it by `on_gap` with the cause `excluded`), not what they say or write. Sound whose owner is
+        not known is held back for up to 30 s until it is, and given up then. Of a track that the
+        platform mixes of everybody, `[exclusion] over_a_mix` says what becomes.
         """
 
     @hookspec

@@ -31,7 +31,7 @@ from meetcore.model.meeting import MeetingLink
 from meetcore.plugin.auto_transcriber import AUTO, ChosenTranscriber, choose_transcriber
 from meetcore.plugin.captions import CaptionsTranscriber
 from meetcore.plugin.failures import frame_of
-from meetcore.plugin.hooks import API_VERSION, FAIL_CLOSED, HookSpecs
+from meetcore.plugin.hooks import API_VERSION, FAIL_CLOSED, MUST_BE_LOADED, RULES, HookSpecs
 from meetcore.plugin.launcher import Launcher
 from meetcore.plugin.platform import Platform
 from meetcore.plugin.sink import Sink
@@ -504,23 +504,23 @@ class Plugins:
         return config
 
     def check_revisers(self, plugin_files: Iterable[str | Path]) -> None:
-        """Refuse a bot in another process that would lack a reviser that must not be passed by.
+        """Refuse a bot in another process that would lack a plugin that must not be passed by.
 
         Args:
             plugin_files: What is loaded there beside installed plugins.
 
         Raises:
-            PluginError: Such a reviser is an object of this program, or in another file.
+            PluginError: Such a one is an object of this program, or in another file.
         """
         there = {str(Path(f).absolute()) for f in [*plugin_files, *self._env_files()]}
         infos = {info.name: info for info in self.infos}
-        for reviser in self.implementations("meetcore_revise_segment"):
-            info = infos.get(reviser.plugin_name)
-            if not reviser.fail_closed or info is None or info.installed:
+        for each in [e for hook in MUST_BE_LOADED for e in self.implementations(hook)]:
+            info = infos.get(each.plugin_name)
+            if not each.fail_closed or info is None or info.installed:
                 continue
             if str(Path(info.origin).absolute()) not in there:
                 raise PluginError(
-                    f"The reviser {info.name!r} must not be passed by, and is not loaded where "
+                    f"The plugin {info.name!r} must not be passed by, and is not loaded where "
                     f"this bot would run (it is from {info.origin}).",
                     "Name its file in `plugin_files`, install it, or run bots in this process.",
                 )
@@ -533,7 +533,7 @@ class Plugins:
                 impl.plugin_name,
                 impl.function,
                 tuple(impl.argnames),
-                fail_closed=getattr(impl.function, FAIL_CLOSED, False),
+                fail_closed=hook == RULES or getattr(impl.function, FAIL_CLOSED, False),
             )
             for impl in reversed(caller.get_hookimpls())
         ]

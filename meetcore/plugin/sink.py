@@ -148,6 +148,8 @@ class Sink(Configured[OptionsT], ABC):
         wants_media: Whether `on_media` is to be called: encoded sound, video, a screen.
         call_timeout_s: How long one call may take before it counts as hung.
         finish_timeout_s: How long `finish` and the exit of `open` may take, each.
+        keeps: Whether what it writes into the bot's folder is what it is for: then it has no place
+            where nothing is kept.
         transient: Whether it belongs to the process and not to the bot: then the journal does
             not name it, and nothing of it is recovered.
     """
@@ -161,6 +163,7 @@ class Sink(Configured[OptionsT], ABC):
     wants_media: ClassVar[bool] = False
     call_timeout_s: ClassVar[float] = 30.0
     finish_timeout_s: ClassVar[float] = 60.0
+    keeps: ClassVar[bool] = False
     transient: ClassVar[bool] = False
 
     @asynccontextmanager
@@ -180,7 +183,7 @@ class Sink(Configured[OptionsT], ABC):
     async def on_gap(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
         """Learn that these samples of a track never come, in order with `on_audio`.
 
-        Cause `paused` means that they were kept back on purpose.
+        Causes `paused` and `excluded` mean that they were kept back on purpose.
         """
 
     async def on_media(self, fragment: MediaFragment) -> None:
@@ -192,7 +195,7 @@ class Sink(Configured[OptionsT], ABC):
     async def on_media_gap(self, track_id: str, first: int, fragments: int, cause: str) -> None:
         """Learn that these fragments of a track never come, in order with `on_media`.
 
-        Cause `paused` means that they were kept back on purpose.
+        Causes `paused` and `excluded` mean that they were kept back on purpose.
         """
 
     async def finish(self) -> None:

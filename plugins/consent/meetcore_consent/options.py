@@ -46,7 +46,8 @@ class ConsentOptions:
     Attributes:
         message: What the bot writes; `{bot}` is its name, `{refuse}` the first of what refuses.
         refuse: Whoever writes one of these does not agree; in any case, within a message.
-        on_refusal: What the bot does then: record nothing until they have left, or leave.
+        on_refusal: What the bot does then: record nothing until they have left, leave, or record
+            everybody else, and nothing of them (not even of before, as far as that can be).
         unheard: What it does where the message cannot be sent.
         again_every_s: Who comes later is told together with others, at most so often.
         voice: Whether it is said, too, where the bot can speak.
@@ -54,7 +55,7 @@ class ConsentOptions:
 
     message: str = field(default=_MESSAGE, validator=_message)
     refuse: tuple[str, ...] = field(default=_REFUSE, validator=_phrases)
-    on_refusal: Literal["pause", "leave"] = "pause"
+    on_refusal: Literal["pause", "leave", "exclude"] = "pause"
     unheard: Literal["leave", "go_on"] = "leave"
     again_every_s: float = field(default=20.0, validator=_pause)
     voice: bool = False

@@ -19,6 +19,7 @@ from meetcore import (
     CommandRefused,
     EndReason,
     Event,
+    ExcludeParticipant,
     HealthReport,
     ParticipantLeft,
     PauseRecording,
@@ -119,6 +120,10 @@ async def _heed(bot: BotView, meeting: _WhoWasTold, message: ChatReceived) -> No
     if not any(_says(message.text, phrase) for phrase in meeting.options.refuse):
         return
     meeting.refused.add(message.sender_id or message.sender_name)
+    if meeting.options.on_refusal == "exclude":
+        who = message.sender_id
+        if who and await _done(bot, ExcludeParticipant(who, since_start=True, by="consent")):
+            return
     if meeting.options.on_refusal == "leave":
         await _leave(bot, meeting, "somebody does not agree to the recording")
     elif bot.state is not State.PAUSED and await _done(bot, PauseRecording()):

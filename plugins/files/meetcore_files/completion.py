@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from errno import EIO
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,11 @@ from meetcore_files.atomic import write_atomically
 from meetcore_files.audio_file import FlacFile, OpusFile
 from meetcore_files.formats import FORMATS
 from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
+from meetcore_files.media import MediaUnreadable
 from meetcore_files.options import FilesOptions
 from meetcore_files.playback import played_duration_s, remake
 from meetcore_files.recorder import MIX_STEM, RecordedFile, stem_for_track
+from meetcore_files.silencing import ExcludedSound, silence_excluded
 from meetcore_files.video_file import VIDEO_NAME, VIDEO_TYPE, finish_video
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "complete",
     "file_name_part",
     "recover_audio",
+    "silence_recordings",
     "write_transcripts",
 ]
 
@@ -60,6 +64,7 @@ class MeetingFacts:
         owners: For each track its participant, None where unknown.
         own_tracks: Those with what the bot itself said.
         names: Participants' newest names.
+        excluded: Where somebody is heard who was excluded.
     """
 
     about: dict[str, Any] = field(factory=dict)
@@ -68,9 +73,11 @@ class MeetingFacts:
     owners: dict[str, str | None] = field(factory=dict)
     own_tracks: set[str] = field(factory=set)
     names: dict[str, str] = field(factory=dict)
+    excluded: ExcludedSound = field(factory=ExcludedSound)
 
     def take(self, event: Event) -> None:
         """Take one event."""
+        self.excluded.take(event)
         if isinstance(event, BotRequested):
             self.about = {
                 "bot_id": event.bot_id,
@@ -209,6 +216,33 @@ def write_transcripts(
             ManifestEntry(path=path.name, kind="transcript", media_type=style.media_type)
         )
     return entries
+
+
+def silence_recordings(
+    folder: Path,
+    meeting: MeetingFacts,
+    audio: Sequence[ManifestEntry],
+    options: FilesOptions,
+) -> int:
+    """Take out of complete recordings what they have of people who were excluded.
+
+    Returns:
+        How many files were written anew.
+
+    Raises:
+        OSError: A file cannot be read or written; it is as it was.
+    """
+    if not meeting.excluded.due:
+        return 0
+    tracks = {each.track_id: folder / each.path for each in audio if each.track_id is not None}
+    mix = next((folder / each.path for each in audio if each.kind == "audio.mix"), None)
+    video = next((folder / each.path for each in audio if each.kind == "video"), None)
+    tags = {track_id: meeting.tags_of(track_id) for track_id in (*tracks, None)}
+    rate = options.bit_rate_kbps
+    try:
+        return silence_excluded(tracks, mix, meeting.excluded, rate, tags, video)
+    except MediaUnreadable as error:
+        raise OSError(EIO, error.message) from error
 
 
 def _named(folder: Path, entry: ManifestEntry) -> ManifestEntry:

@@ -22,7 +22,13 @@ from meetcore import (
     StorageUnavailable,
 )
 from meetcore.log import make_private_folder
-from meetcore_files.completion import MeetingFacts, audio_entry, complete, recover_audio
+from meetcore_files.completion import (
+    MeetingFacts,
+    audio_entry,
+    complete,
+    recover_audio,
+    silence_recordings,
+)
 from meetcore_files.encoder_thread import EncoderThread, Recordable
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
 from meetcore_files.options import FilesOptions
@@ -46,6 +52,7 @@ class FilesSink(Sink[FilesOptions]):
     wants_events: ClassVar[bool] = False
     wants_audio: ClassVar[bool] = True
     wants_own_voice: ClassVar[bool] = True
+    keeps: ClassVar[bool] = True
     wants_media: ClassVar[bool] = True
 
     def __init__(self, options: FilesOptions | None = None) -> None:
@@ -144,7 +151,11 @@ class FilesSink(Sink[FilesOptions]):
         meeting = self._meeting
         meeting.offset_s = self._offset_s or 0.0
         if trouble is None:
-            await _on_thread(partial(self._tag_again, meeting))
+            try:
+                await _on_thread(partial(self._silence, meeting))
+                await _on_thread(partial(self._tag_again, meeting))
+            except StorageUnavailable as error:
+                trouble = error
         for file in self._files:
             if file.is_video:
                 seconds = await _on_thread(partial(finish_video, file.path))
@@ -178,6 +189,9 @@ class FilesSink(Sink[FilesOptions]):
         if known is not None:
             meeting.offset_s = known.offset_s
         entries, lines = await _on_thread(partial(recover_audio, folder, meeting))
+        silence = partial(silence_recordings, folder, meeting, entries, self.options)
+        if silenced := await _on_thread(silence):
+            lines.append(f"{silenced} recordings are without people who were excluded.")
         manifest = await _on_thread(
             partial(complete, folder, context.bot_id, meeting, entries, self.options, sound=True)
         )
@@ -194,6 +208,11 @@ class FilesSink(Sink[FilesOptions]):
             self._read_seq = event.seq
             if event.seq % _EVENTS_AT_A_TIME == 0:
                 await trio.lowlevel.checkpoint()
+
+    def _silence(self, meeting: MeetingFacts) -> None:
+        """Take out what was recorded of people who were excluded; blocks."""
+        audio = [audio_entry(file, meeting) for file in self._files]
+        silence_recordings(self._folder, meeting, audio, self.options)
 
     def _tag_again(self, meeting: MeetingFacts) -> None:
         """Tag the files anew whose people became known after they were begun; blocks."""

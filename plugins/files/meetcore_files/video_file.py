@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ __all__ = [
     "VIDEO_TYPE",
     "VideoFile",
     "finish_video",
+    "replace_sound",
     "stands_alone",
     "video_duration_s",
 ]
@@ -276,6 +277,53 @@ def finish_video(path: Path) -> float:
     finally:
         part.unlink(missing_ok=True)
     return round(end_s, 3)
+
+
+def replace_sound(path: Path, sound: Iterator[Pcm]) -> None:
+    """Rewrite an MP4 that is complete with the same picture and other sound.
+
+    Args:
+        path: The file.
+        sound: Blocks of 16 kHz mono, from the beginning of the meeting on.
+
+    Raises:
+        OSError: The new file cannot be written; the old one is untouched.
+    """
+    import av
+
+    part = path.with_name(f".{path.name}.part")
+    try:
+        old: Any
+        with av.open(str(path)) as old:
+            new: Any = av.open(
+                str(private_file(part)), "w", format="mp4", options={"movflags": "faststart"}
+            )
+            with new:
+                picture = old.streams.video[0]
+                stream = new.add_stream_from_template(picture)
+                writer = VideoFile(part)
+                writer._sound = new.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
+                writer._sound.bit_rate = AAC_BIT_RATE
+                new.metadata.update({k: v for k, v in old.metadata.items() if k in _KEPT_TAGS})
+                end_s = 0.0
+                for packet in old.demux(picture):
+                    if packet.dts is None:
+                        continue
+                    end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    while writer._samples < end_s * SAMPLE_RATE_HZ:
+                        block = next(sound, None)
+                        if block is None:
+                            break
+                        writer._encode(block, new)
+                    packet.stream = stream
+                    new.mux(packet)
+                missing = round(end_s * SAMPLE_RATE_HZ) - writer._samples
+                writer._encode(np.zeros(max(0, missing), np.int16), new)
+                writer._encode(np.zeros(-len(writer._rest) % AAC_FRAME, np.int16), new)
+                writer._mux_sound(writer._sound.encode(None), new)
+        replace_atomically(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 _KEPT_TAGS = frozenset({"title", "album", "date", "comment"})

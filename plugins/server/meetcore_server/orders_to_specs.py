@@ -209,6 +209,11 @@ class Specs:
         settings = self._settings(order)
         config = load_config(overrides=settings, environ={})
         self.plugins.check_namespaces(config)
+        if config.retention.keep == "nothing":
+            raise ConfigError(
+                "Nothing can be kept of a bot only where it runs by itself, not under a server.",
+                "keep_hours = 0 deletes everything as soon as a bot has ended.",
+            )
         for name in config.sinks:
             self.plugins.sink(name, config)
         if len(set(config.sinks)) != len(config.sinks):

@@ -12,6 +12,8 @@ import meetcore
 from meetcore.model.commands import (
     COMMAND_TYPES,
     AnswerPerson,
+    ExcludeParticipant,
+    IncludeParticipant,
     InterruptSpeech,
     NameVoice,
     PauseRecording,
@@ -32,6 +34,8 @@ EXAMPLES = {
     "show_image": ShowImage(b"png"),
     "answer_person": AnswerPerson(),
     "name_voice": NameVoice("room", "1", "Grace"),
+    "exclude_participant": ExcludeParticipant("ada"),
+    "include_participant": IncludeParticipant("ada"),
     "pause": PauseRecording(),
     "resume": meetcore.ResumeRecording(),
 }

@@ -1,0 +1,1 @@
+"""People whose names are listed are not recorded and not transcribed."""

@@ -1,0 +1,129 @@
+"""Recordings that are complete, without somebody who was excluded afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from meetcore import (
+    SAMPLE_RATE_HZ,
+    Chunk,
+    NameSource,
+    ParticipantExcluded,
+    ParticipantIncluded,
+    SpeakingStarted,
+    SpeakingStopped,
+    TrackOpened,
+    TrackOwnerIdentified,
+)
+from meetcore_files.audio_file import audio_file_class
+from meetcore_files.media import sound_of
+from meetcore_files.silencing import ExcludedSound, silence_excluded
+from meetcore_files.video_file import VideoFile, finish_video
+from tests.moving_pictures import FRAMES_PER_S, pictures
+
+BEN = {"participant_id": "ben", "name": "Ben"}
+TRACK = NameSource.TRACK
+
+
+def tone(seconds: float, pitch_hz: float, start_s: float, end_s: float) -> np.ndarray:
+    """Return a tone between two times, and silence around it."""
+    at = np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    wave = np.sin(2 * np.pi * pitch_hz * at) * ((at >= start_s) & (at < end_s))
+    return (wave * 8000).astype(np.int16)
+
+
+def write(path: Path, pcm: np.ndarray) -> Path:
+    file = audio_file_class(path.suffix[1:])(path, 24)
+    file.write(pcm)
+    file.close()
+    return path
+
+
+def loudness(path: Path, start_s: float, end_s: float, pitch_hz: float) -> float:
+    """Return how loud a tone is between two times; 1 is as it was written."""
+    pcm = np.concatenate([*sound_of(str(path))]).astype(float)
+    piece = pcm[int(start_s * SAMPLE_RATE_HZ) : int(end_s * SAMPLE_RATE_HZ)]
+    at = np.arange(len(piece)) / SAMPLE_RATE_HZ
+    return float(abs(np.dot(piece, np.exp(-2j * np.pi * pitch_hz * at))) * 2 / len(piece) / 8000)
+
+
+def excluded_ben(*, kind: str = "participant", remains: tuple[str, ...] = ()) -> ExcludedSound:
+    found = ExcludedSound()
+    for event in (
+        TrackOpened(track_id="a", participant_id="ada", kind="participant", name_source=TRACK),
+        TrackOpened(track_id="b", participant_id="ben", kind=kind, name_source=TRACK),
+        SpeakingStarted(start_s=2.0, source=TRACK, **BEN),
+        SpeakingStopped(end_s=4.0, source=TRACK, **BEN),
+        ParticipantExcluded(**BEN, remains=remains),
+        ParticipantIncluded(**BEN, from_s=8.0),
+    ):
+        found.take(event)
+    assert found.due
+    return found
+
+
+@pytest.mark.parametrize("form", ["opus", "flac"])
+def test_the_mix_and_the_video_keep_everybody_else(tmp_path: Path, form: str) -> None:
+    ada, ben = tone(10, 440, 1, 9), tone(10, 880, 2, 4) + tone(10, 880, 8.5, 9.5)
+    tracks = {"a": write(tmp_path / f"a.{form}", ada), "b": write(tmp_path / f"b.{form}", ben)}
+    mix = write(tmp_path / f"mix.{form}", ada + ben)
+    video = VideoFile(tmp_path / "video.mp4")
+    for number, unit in enumerate(pictures(10.0)):
+        if number == 1:
+            video.sound(Chunk("mix", 0, ada + ben))
+        video.picture(number / FRAMES_PER_S, unit)
+    video.close()
+    finish_video(video.path)
+    with av.open(str(video.path)) as before:
+        count = sum(1 for _ in before.decode(video=0))
+    assert silence_excluded(tracks, mix, excluded_ben(), 24, {}, video.path) == 3
+    for path in (tracks["b"], mix, video.path):
+        assert loudness(path, 2.1, 3.9, 880) < 0.02, path.name
+        assert loudness(path, 8.6, 9.4, 880) > 0.8, path.name  # they said yes again
+    for path in (tracks["a"], mix, video.path):
+        assert loudness(path, 2.1, 3.9, 440) > 0.8, path.name
+    with av.open(str(video.path)) as container:
+        assert [s.codec_context.name for s in container.streams] == ["h264", "aac"]
+        assert sum(1 for _ in container.decode(video=0)) == count
+        assert float(container.duration or 0) / 1e6 == pytest.approx(10, abs=0.3)
+    assert [path for path in tmp_path.iterdir() if path.suffix == ".part"] == []
+
+
+def test_without_tracks_all_is_silent_while_they_spoke(tmp_path: Path) -> None:
+    mix = write(tmp_path / "mix.opus", tone(10, 440, 0, 10))
+    assert silence_excluded({}, mix, excluded_ben(), 24, {}) == 1
+    assert loudness(mix, 1.6, 4.4, 440) < 0.02
+    assert loudness(mix, 0, 1.4, 440) > 0.8
+    assert loudness(mix, 4.7, 10, 440) > 0.8
+
+
+@pytest.mark.parametrize(("remains", "silent"), [((), True), (("mix",), False)])
+def test_a_track_of_everybody_is_silent_while_they_spoke_unless_it_is_to_stay(
+    tmp_path: Path, remains: tuple[str, ...], silent: bool
+) -> None:
+    track = write(tmp_path / "b.flac", tone(10, 440, 0, 10))
+    found = excluded_ben(kind="mix", remains=remains)
+    silence_excluded({"b": track}, None, found, 24, {})
+    assert (loudness(track, 1.6, 4.4, 440) < 0.02) is silent
+    assert loudness(track, 4.7, 9.9, 440) > 0.8
+
+
+def test_a_track_that_changed_hands_is_silent_where_it_was_theirs() -> None:
+    found = ExcludedSound()
+    for event in (
+        TrackOpened(track_id="s", participant_id=None, kind="participant", name_source=TRACK),
+        TrackOwnerIdentified(
+            track_id="s", source=TRACK, confidence=1.0, since_s=10.0, participant_id="ben", name="B"
+        ),
+        TrackOwnerIdentified(
+            track_id="s", source=TRACK, confidence=1.0, since_s=20.0, participant_id="ada", name="A"
+        ),
+        ParticipantExcluded(**BEN),
+    ):
+        found.take(event)
+    assert found.on_track("s") == [(10.0, 20.0)]
+    assert found.on_track("other") == []
