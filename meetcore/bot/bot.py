@@ -332,8 +332,7 @@ class Bot:
             when_speaking: Whether it waits (`append`), takes the place (`interrupt`) or is refused
                 (`refuse`) while something is being said.
             text: What it says in words, for its events, where the source is none.
-            barge_in: What becomes of it when somebody begins to speak: `stop`, `duck` (quieter
-                while they do) or `go_on`; None for what is configured.
+            barge_in: As in `[speech]` of the configuration, whose value holds where it is None.
 
         Returns:
             The speech, to wait for and to interrupt.

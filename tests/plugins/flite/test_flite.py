@@ -26,7 +26,9 @@ async def say(text: str, **options: object) -> tuple[bytes, int]:
     synthesizer = FliteSynthesizer(FliteOptions(**options))  # type: ignore[arg-type]
     request = SynthesisRequest(bot_id="bot", text=text)
     with trio.fail_after(90):
-        pieces = [piece async for piece in synthesizer.synthesize(request)]
+        given = [piece async for piece in synthesizer.synthesize(request)]
+    assert not given or isinstance(given[0], str), "what it says in words comes before it"
+    pieces = [piece for piece in given if isinstance(piece, bytes)]
     assert all(0 < len(piece) <= synthesizer.sample_rate_hz // 10 * 2 for piece in pieces)
     return b"".join(pieces), synthesizer.sample_rate_hz
 
