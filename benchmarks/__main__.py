@@ -21,6 +21,8 @@ SCRIPTS = (
     "import_time",
     "browser_start",
     "bot_cost",
+    "video_cost",
+    "voice_delay",
     "audio_path",
     "late_names",
     "stream_adapters",

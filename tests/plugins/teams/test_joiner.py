@@ -377,6 +377,7 @@ async def test_notices_and_captions(browser: Browser, tmp_path: Path, locale: st
         at.room.tell("recording")
         assert (await at.until(NoticeSeen)).kind == "recording"
         await at.room.until_reported("captions")
+        await at.people("Ada", "Notes")  # whose name is on the list before it is on a caption
         at.room.tell("caption", line=1, name="Ada", text="Good morning")
         seen = await at.until(CaptionSeen)
         assert (seen.participant_id, seen.name, seen.text) == ("name:Ada", "Ada", "Good morning")

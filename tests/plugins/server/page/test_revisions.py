@@ -34,7 +34,7 @@ async def test_a_recording_is_transcribed_again_and_either_transcript_can_be_sho
         await visitor.see(".revisions .hint >> text=/waits|is being made/")
         assert await visitor.do("is_disabled", "text=Transcribe again")
         await visitor.see(".revisions-bar select >> visible=true")
-        assert await visitor.do("input_value", ".revisions-bar select") == "2"
+        await visitor.until("() => document.querySelector('.revisions-bar select').value === '2'")
         assert await visitor.text(".revisions .hint") == ""
         options = await visitor.run(
             "() => [...document.querySelectorAll('.revisions-bar option')].map((e) => e.text)"
