@@ -171,16 +171,21 @@ class Revision:
     def _finalized(self, segment: Segment) -> None:
         """Record a segment; of one that is somebody's who is excluded, that it is nothing."""
         if self._bot.exclusions.hides(segment):
-            self._take_away(segment)
+            self._take_away(segment, whose=segment)
             self._bot.exclusions.hidden()
         else:
             self._bot.record(SegmentFinalized(segment=segment))
 
-    def _take_away(self, segment: Segment) -> None:
-        """Withdraw what was shown of a segment whose later revision may not be."""
+    def _take_away(self, segment: Segment, whose: Segment | None = None) -> None:
+        """Withdraw what was shown of a segment whose later revision may not be.
+
+        Args:
+            segment: That revision.
+            whose: Who said it, where that is another than was shown.
+        """
         shown = self._bot.transcript.newest(segment.id)
         if shown is not None and not shown.withdrawn:
-            gone = evolve(shown, revision=segment.revision - 1).without_text()
+            gone = evolve(whose or shown, revision=segment.revision - 1).without_text()
             self._bot.record(SegmentFinalized(segment=gone))
 
     async def _next_draft(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import trio
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from meetcore import (
@@ -455,6 +455,9 @@ def test_whoever_speaks_when_and_over_whom(
 
 
 @settings(max_examples=15, deadline=None)
+@example(  # whose their words are is learned after they were shown, and after they asked
+    [("mole", 1.0), ("ada", 1.0), ("ada", 1.0), ("ada", 6.0), ("ada", 6.0)], TRACKS[1], 0, 0.125
+)
 @given(
     st.lists(st.tuples(SOMEBODY, st.floats(0.5, 6.0)), min_size=2, max_size=6),
     st.sampled_from(TRACKS),
