@@ -352,6 +352,6 @@ class TestRehearsalPlatform(PlatformConformance):
 
 
 def test_the_platform_says_before_a_call_what_can_be_done_in_one() -> None:
-    assert {"send_chat", "read_chat", "speak", "show_image"} == {
+    assert {"send_chat", "read_chat", "speak", "show_image", "video"} == {
         str(each) for each in RehearsalPlatform.capabilities
     }
