@@ -309,6 +309,7 @@ class RemoteStore(BotStore):
                 yield lease
             while not lease.lost.is_set():
                 try:
+                    await carrier.carry(journal)  # words wait for no file, but the end does
                     await carrier.carry_files()
                     await carrier.carry(journal, ended=True)
                     await self._settled(bot_id, folder)
