@@ -184,8 +184,9 @@ async def test_a_fleet_and_a_server_refuse_it(tmp_path: Path, memory: Path) -> N
 
 
 async def test_what_a_killed_bot_left_in_memory_goes_with_recover(
-    tmp_path: Path, memory: Path, autojump_clock: MockClock
+    tmp_path: Path, memory: Path, mock_clock: MockClock
 ) -> None:
+    mock_clock.rate = 10  # a clock that jumps would end the meeting while a thread is at work
     meeting = SimMeeting(MEETING)
     root = memory / f"meetcore-{os.getuid()}"
     async with meeting.open_bot(
