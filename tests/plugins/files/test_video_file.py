@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
+import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +198,22 @@ def test_what_is_no_picture_is_left_out(tmp_path: Path) -> None:
     path.write_bytes(b"no film")
     assert finish_video(path) == 0.0
     assert path.read_bytes() == b"no film"
+
+
+def test_a_disk_that_is_full_is_an_error_and_what_was_written_plays(tmp_path: Path) -> None:
+    path = tmp_path / "video.mp4"
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    file, upto_s = VideoFile(path), 0.0
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match="large"):
+            for at_s in write(file, 20.0):
+                upto_s = at_s
+        with suppress(OSError):
+            file.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert upto_s > 5
+    assert finish_video(path) >= upto_s - 2.5
