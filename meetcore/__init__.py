@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from meetcore.model.config import AudioConfig as AudioConfig
     from meetcore.model.config import AutomaticLeave as AutomaticLeave
     from meetcore.model.config import BotConfig as BotConfig
+    from meetcore.model.config import BusConfig as BusConfig
     from meetcore.model.config import ExclusionConfig as ExclusionConfig
     from meetcore.model.config import RetentionConfig as RetentionConfig
     from meetcore.model.config import SpeechConfig as SpeechConfig
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from meetcore.model.drafts import LevelDraft as LevelDraft
     from meetcore.model.drafts import SegmentDraft as SegmentDraft
     from meetcore.model.errors import AmbiguousMeetingUrl as AmbiguousMeetingUrl
+    from meetcore.model.errors import BusUnavailable as BusUnavailable
     from meetcore.model.errors import CapabilityMissing as CapabilityMissing
     from meetcore.model.errors import CommandFailed as CommandFailed
     from meetcore.model.errors import CommandRefused as CommandRefused
@@ -197,6 +199,9 @@ if TYPE_CHECKING:
     from meetcore.model.transcript import Word as Word
     from meetcore.model.transcription_cost import TranscriptionCost as TranscriptionCost
     from meetcore.plugin.bot_view import BotView as BotView
+    from meetcore.plugin.bus import BotBus as BotBus
+    from meetcore.plugin.bus import BusItem as BusItem
+    from meetcore.plugin.bus import BusRequest as BusRequest
     from meetcore.plugin.exclusion import ExclusionRequest as ExclusionRequest
     from meetcore.plugin.exclusion import ExclusionRules as ExclusionRules
     from meetcore.plugin.health import HealthReport as HealthReport
@@ -290,6 +295,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "SpeechConfig",
         "ExclusionConfig",
         "RetentionConfig",
+        "BusConfig",
         "StoreConfig",
         "TranscriptionConfig",
         "build_options",
@@ -314,6 +320,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "NotInTrio",
         "PluginError",
         "PluginVersionMismatch",
+        "BusUnavailable",
         "StorageUnavailable",
         "TranscriberError",
         "UnknownMeetingUrl",
@@ -434,6 +441,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "plugin.registry": ("Plugins",),
     "plugin.sink": ("JournalView", "Sink", "SinkContext", "SinkSpeech", "SinkVoice"),
+    "plugin.bus": ("BotBus", "BusItem", "BusRequest"),
     "plugin.store": (
         "BotLog",
         "BotRecord",

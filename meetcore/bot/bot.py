@@ -101,6 +101,7 @@ class Bot:
         transcript: What was said.
         ledger: The account of audio.
         journal: The log.
+        lease: The right to write it, once it runs, where a store gave one.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Bot:
         self.id = bot_id
         self.folder = folder
         self._store = store
+        self.lease: Lease | None = None
         self.link = link
         self.config = config
         self.platform_name = platform.name
@@ -138,8 +140,7 @@ class Bot:
         self._concluded = trio.Event()
         self._ended = trio.Event()
         self._call_scope = trio.CancelScope()
-        self._shield = trio.CancelScope()
-        self._shield.shield = True
+        self._shield = trio.CancelScope(shield=True)
         transcribers = [transcriber, *fallback] if transcriber is not None else []
         redactor = self._make_redactor(transcribers, synthesizer, sinks)
         self._context = context = BotContext(
@@ -210,8 +211,8 @@ class Bot:
     ) -> Redactor:
         redactor = Redactor([self.link.passcode])
         holders = [self._platform.options, *(each.options for each in transcribers)]
-        holders.append(synthesizer and synthesizer.options)
-        for holder in [*holders, *(sink.options for _, sink in sinks)]:
+        holders += [synthesizer and synthesizer.options, *(sink.options for _, sink in sinks)]
+        for holder in holders:
             for secret in secrets_in(holder):
                 redactor.add(secret)
         return redactor
@@ -446,6 +447,7 @@ class Bot:
             return
         try:
             async with self._store.keep(self.id, self.journal) as lease, trio.open_nursery() as own:
+                self.lease = lease
                 own.start_soon(self._abandon_when_lost, lease)
                 await self._run_shielded()
                 own.cancel_scope.cancel()
@@ -543,9 +545,8 @@ class Bot:
                         self._life.call = None
                     scope.deadline = trio.current_time() + CLOSE_TIMEOUT_S
             if scope.cancelled_caught and self.ending.reason is None:
-                self.conclude(
-                    EndReason.INTERNAL_ERROR, Evidence("call", "it did not close in time")
-                )
+                unclosed = Evidence("call", "it did not close in time")
+                self.conclude(EndReason.INTERNAL_ERROR, unclosed)
         except Exception as error:  # noqa: BLE001  a platform's trouble ends this bot, no other
             self._call_failed(error, opened=opened)
         self._life.begin_leaving()
@@ -559,9 +560,8 @@ class Bot:
             self.conclude(reason, Evidence("open_call", self._context.redactor.redact(str(ours))))
             return
         self.plugin_failed(self.platform_name, "call", error)
-        self.conclude(
-            EndReason.CRASHED, Evidence("call", self._context.redactor.redact(brief(error)))
-        )
+        told = self._context.redactor.redact(brief(error))
+        self.conclude(EndReason.CRASHED, Evidence("call", told))
 
     async def _take_leave(self, call: Call) -> None:
         with self._patience(self.config.leave_timeout_s) as scope:

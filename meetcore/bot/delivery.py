@@ -24,7 +24,7 @@ from meetcore.log.subscription import Subscription
 from meetcore.model.events import AudioLost, Event, PluginFailed, PluginSlow
 from meetcore.plugin.bot_view import BotView
 from meetcore.plugin.failures import FailureReports
-from meetcore.plugin.registry import HookImplementation
+from meetcore.plugin.hook_calls import HookImplementation
 from meetcore.plugin.sink import Sink, SinkContext
 
 __all__ = ["EventHookRunner", "SinkRunner", "call_hook"]

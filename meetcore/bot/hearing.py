@@ -46,7 +46,7 @@ from meetcore.model.signals import (
 from meetcore.model.transcript import Hypothesis, Segment
 from meetcore.plugin.bot_view import BotView
 from meetcore.plugin.captions import CaptionsOptions
-from meetcore.plugin.registry import HookImplementation
+from meetcore.plugin.hook_calls import HookImplementation
 from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 
 __all__ = ["Listening"]

@@ -15,8 +15,8 @@ import trio
 from meetcore.model.errors import JoinTokenFailed
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.secrets import Redactor
+from meetcore.plugin.hook_calls import HookImplementation
 from meetcore.plugin.join_token import JoinToken
-from meetcore.plugin.registry import HookImplementation
 
 __all__ = ["HOOK", "TOKEN_TIMEOUT_S", "token_source"]
 

@@ -23,8 +23,8 @@ from meetcore.model.errors import MeetcoreError
 from meetcore.model.events import SegmentFinalized, SegmentWithheld
 from meetcore.model.transcript import Segment, revised
 from meetcore.plugin.bot_view import BotView
+from meetcore.plugin.hook_calls import HookImplementation
 from meetcore.plugin.hooks import DROP
-from meetcore.plugin.registry import HookImplementation
 
 __all__ = ["REVISE_TIMEOUT_S", "Revision"]
 

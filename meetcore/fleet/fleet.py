@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import TypedDict, Unpack
 
@@ -13,14 +13,16 @@ import trio
 from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot, require_trio
 from meetcore.fleet.launchers import launcher_of
+from meetcore.fleet.launching.bus_bot import BusBot
 from meetcore.fleet.launching.in_process import InProcessLauncher, TaskBot
 from meetcore.fleet.launching.live_audio import LiveAudio
 from meetcore.fleet.recovery import RecoveredBot, recover_all
 from meetcore.log.folder_store import store_of
 from meetcore.model.config import BotConfig, changed
-from meetcore.model.errors import ConfigError, FleetFull
+from meetcore.model.errors import BusUnavailable, ConfigError, FleetFull
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.settings import BotSettings, PluginSettings
+from meetcore.plugin.bus import BotBus
 from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import Sink
@@ -63,6 +65,7 @@ class Fleet:
         config: What bots have in common.
         plugins: The loaded plugins.
         store: Where bots are found by their ids.
+        bus: On which bots of other machines are found; None where there is none.
         recovered: What was finished at the start of what an earlier process left.
     """
 
@@ -75,6 +78,7 @@ class Fleet:
         limit: int,
         launcher: Launcher | None = None,
         store: BotStore | None = None,
+        bus: BotBus | None = None,
     ) -> None:
         self.limit = limit
         self.running: dict[str, RunningBot] = {}
@@ -84,6 +88,8 @@ class Fleet:
         self.store = store or store_of(config, plugins)
         self.launcher = launcher or InProcessLauncher(plugins)
         self.launcher.store = self.store
+        self.bus = bus
+        self.launcher.bus = bus
         self._nursery = nursery
         self._closing = False
         self._launching = 0
@@ -193,7 +199,7 @@ class Fleet:
 
     async def adopt(self, bot_id: str) -> RunningBot | None:
         """Return a bot that another process launched and that runs, or None."""
-        bot = await self.launcher.adopt(bot_id, self._nursery)
+        bot = await self.launcher.adopt(bot_id, self._nursery) or await self._on_bus(bot_id)
         if bot is not None:
             self._launched.add(bot.bot_id)
             self._keep(bot)
@@ -204,7 +210,16 @@ class Fleet:
 
         It takes no place here, and stays when the fleet ends.
         """
-        return self.running.get(bot_id) or await self.launcher.reach(bot_id)
+        here = self.running.get(bot_id) or await self.launcher.reach(bot_id)
+        return here or await self._on_bus(bot_id)
+
+    async def _on_bus(self, bot_id: str) -> RunningBot | None:
+        """Return a bot that shows itself on the bus, None if there is none, or no bus now."""
+        if self.bus is not None:
+            with suppress(BusUnavailable):
+                if await self.bus.alive(bot_id):
+                    return BusBot(bot_id, self.bus, self.store)
+        return None
 
     def _keep(self, bot: RunningBot) -> None:
         self.running[bot.bot_id] = bot
@@ -269,10 +284,17 @@ async def open_fleet(
     recovered: list[RecoveredBot] = []
     if recover_first:
         recovered = await recover_all(store, plugins=plugins, config=config)
+    bus = plugins.bus(config.bus.url, config) if config.bus.url else None
     trouble: Exception | None = None
-    async with trio.open_nursery() as nursery:
+    async with bus.open() if bus else nullcontext(), trio.open_nursery() as nursery:
         fleet = Fleet(
-            nursery, config=config, plugins=plugins, limit=limit, launcher=launcher, store=store
+            nursery,
+            config=config,
+            plugins=plugins,
+            limit=limit,
+            launcher=launcher,
+            store=store,
+            bus=bus,
         )
         fleet.recovered = recovered
         try:

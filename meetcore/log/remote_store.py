@@ -350,6 +350,7 @@ class RemoteStore(BotStore):
                 f"The bot {bot_id} is run by another.", "Wait for it to end, or stop it."
             )
         lease = Lease(number)
+        lease.kept_seq = 0
         try:
             async with _beside(partial(self._renew, bot_id, lease)):
                 yield lease
@@ -410,7 +411,7 @@ class _Carrier:
         lines = [(event.seq, encode_line(event)) for event in events]
         await self._store._append(self._bot_id, self._lease, lines)
         if events:
-            self._at = events[-1].seq
+            self._at = self._lease.kept_seq = events[-1].seq
         return any(isinstance(event, ArtifactWritten) for event in events)
 
     async def carry_files(self, *, growing: bool = True) -> None:

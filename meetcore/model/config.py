@@ -35,7 +35,7 @@ import cattrs
 from attrs import Factory, field, frozen
 
 from meetcore.model.commands import BargeIn
-from meetcore.model.config_sections import ExclusionConfig, RetentionConfig
+from meetcore.model.config_sections import BusConfig, ExclusionConfig, RetentionConfig
 from meetcore.model.errors import ConfigError, UnknownOption, nearest
 from meetcore.model.plain import parse_time
 from meetcore.model.printable import is_blank
@@ -45,6 +45,7 @@ __all__ = [
     "AudioConfig",
     "AutomaticLeave",
     "BotConfig",
+    "BusConfig",
     "ExclusionConfig",
     "RetentionConfig",
     "SpeechConfig",
@@ -231,6 +232,7 @@ class BotConfig:
         exclusion: What becomes of the sound of who is excluded, where others are in it.
         retention: What is kept of a bot at all.
         store: Where what bots leave is kept.
+        bus: What carries their events between machines.
         entry_message: A chat message to send once the bot is in the call.
         record: Whether audio goes to sinks and transcriber from the start.
         video: Whether the meeting is recorded as video, too, as a person would see it: one MP4, by
@@ -281,6 +283,7 @@ class BotConfig:
     exclusion: ExclusionConfig = field(factory=ExclusionConfig)
     retention: RetentionConfig = field(factory=RetentionConfig)
     store: StoreConfig = StoreConfig()
+    bus: BusConfig = field(factory=BusConfig)
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
     plugin_files: tuple[str, ...] = ()
     launcher: str | None = None

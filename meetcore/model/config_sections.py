@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
 import attrs
 from attrs import field, frozen
 
-__all__ = ["ExclusionConfig", "RetentionConfig"]
+from meetcore.model.errors import ConfigError
+
+__all__ = ["BusConfig", "ExclusionConfig", "RetentionConfig"]
+
+
+@frozen(kw_only=True)
+class BusConfig:
+    """What carries the events of bots, and what is asked of them, between machines.
+
+    Attributes:
+        url: The bus, for instance `redis://broker:6379`; its scheme is the name of the bus. None
+            where everything is on one machine. What a bus needs besides is in `[plugins.SCHEME]`: a
+            password, for instance, which is refused in a URL.
+    """
+
+    __config_section__ = "bus"
+
+    url: str | None = field(default=None, repr=lambda url: repr(url and url.partition(":")[0]))
+
+    def __attrs_post_init__(self) -> None:
+        """Check that the URL has a scheme and no password.
+
+        Raises:
+            ConfigError: It has none, or one.
+        """
+        if self.url is None:
+            return
+        if not re.match(r"[a-z][a-z0-9+.-]*:", self.url):
+            raise ConfigError(
+                f"url in [bus] is {self.url!r}, which does not begin with a scheme.",
+                "Write for instance redis://broker:6379.",
+            )
+        scheme, _, rest = self.url.partition("://")
+        if ":" in rest.partition("/")[0].rpartition("@")[0]:
+            raise ConfigError(
+                "url in [bus] has a password in it, which would be seen wherever a URL is.",
+                f"Write it as password under [plugins.{scheme}], or as "
+                f"MEETCORE_PLUGINS__{scheme.upper()}__PASSWORD.",
+            )
 
 
 @frozen(kw_only=True)

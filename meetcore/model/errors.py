@@ -8,6 +8,7 @@ from typing import ClassVar, TypeVar
 
 __all__ = [
     "AmbiguousMeetingUrl",
+    "BusUnavailable",
     "CapabilityMissing",
     "CommandFailed",
     "CommandRefused",
@@ -304,6 +305,12 @@ class StorageUnavailable(MeetcoreError):
     """A folder that cannot be written."""
 
     code = "storage_unavailable"
+
+
+class BusUnavailable(MeetcoreError):
+    """The bus between machines does not answer; bots go on, and what they tell comes later."""
+
+    code = "bus_unavailable"
 
 
 class MeetingRefused(MeetcoreError):

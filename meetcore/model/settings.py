@@ -13,6 +13,7 @@ from typing import Any, Literal, TypedDict
 from meetcore.model.config import (
     AudioConfig,
     AutomaticLeave,
+    BusConfig,
     ExclusionConfig,
     RetentionConfig,
     SpeechConfig,
@@ -91,6 +92,12 @@ class StoreSettings(TypedDict, total=False):
     url: str | None
 
 
+class BusSettings(TypedDict, total=False):
+    """The fields of `BusConfig`."""
+
+    url: str | None
+
+
 class BotSettings(TypedDict, total=False):
     """The fields of `BotConfig` but `transcriber`, `sinks` and `plugins`.
 
@@ -117,6 +124,7 @@ class BotSettings(TypedDict, total=False):
     exclusion: ExclusionConfig | ExclusionSettings
     retention: RetentionConfig | RetentionSettings
     store: StoreConfig | StoreSettings
+    bus: BusConfig | BusSettings
     plugin_files: Sequence[str]
     launcher: str | None
     trusted: bool

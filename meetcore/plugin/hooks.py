@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from meetcore.model.meeting import MeetingLink
     from meetcore.model.transcript import Segment
     from meetcore.plugin.bot_view import BotView
+    from meetcore.plugin.bus import BotBus
     from meetcore.plugin.exclusion import ExclusionRules
     from meetcore.plugin.health import HealthReport
     from meetcore.plugin.join_token import JoinToken
@@ -125,6 +126,10 @@ class HookSpecs:
     @hookspec
     def meetcore_register_stores(self, register: Callable[[type[BotStore]], None]) -> None:
         """Offer stores: call `register` with each `BotStore` class."""
+
+    @hookspec
+    def meetcore_register_buses(self, register: Callable[[type[BotBus]], None]) -> None:
+        """Offer buses: call `register` with each `BotBus` class."""
 
     @hookspec
     def meetcore_register_cli(self, group: click.Group) -> None:

@@ -14,6 +14,7 @@ from attrs import field, frozen
 from meetcore.model.commands import Command
 from meetcore.model.drafts import Draft
 from meetcore.model.events import Event
+from meetcore.plugin.bus import BotBus
 from meetcore.plugin.store import BotStore
 
 if TYPE_CHECKING:
@@ -90,10 +91,13 @@ class Launcher(ABC):
     Attributes:
         name: Name of the launcher, as in `launcher = "…"`.
         store: Where bots are found by their ids; set by the fleet before anything is launched.
+        bus: On which bots of other machines show themselves, open; set by the fleet, None where
+            there is none.
     """
 
     name: ClassVar[str]
     store: BotStore
+    bus: BotBus | None = None
 
     @abstractmethod
     async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -29,8 +28,9 @@ from meetcore.model.errors import (
 )
 from meetcore.model.meeting import MeetingLink
 from meetcore.plugin.auto_transcriber import AUTO, ChosenTranscriber, choose_transcriber
+from meetcore.plugin.bus import BotBus
 from meetcore.plugin.captions import CaptionsTranscriber
-from meetcore.plugin.failures import frame_of
+from meetcore.plugin.hook_calls import HookImplementation, told_of
 from meetcore.plugin.hooks import API_VERSION, FAIL_CLOSED, MUST_BE_LOADED, RULES, HookSpecs
 from meetcore.plugin.launcher import Launcher
 from meetcore.plugin.platform import Platform
@@ -44,6 +44,7 @@ __all__ = ["PluginInfo", "Plugins"]
 ENTRY_POINT_GROUP = "meetcore"
 _BUILT_IN = ("child_process",)
 """What has options and no plugin."""
+_ONE_OF = {"buses": "bus"}
 T = TypeVar("T")
 
 
@@ -88,12 +89,6 @@ def _names(variable: str) -> tuple[str, ...] | None:
     if value is None:
         return None
     return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _told(error: BaseException) -> str:
-    """Return a stranger's error in a line, with the author's own line."""
-    place = frame_of(error)
-    return f"{brief(error)} ({place})" if place else brief(error)
 
 
 def _state(folder: str) -> tuple[str, int]:
@@ -147,6 +142,7 @@ class Plugins:
         self.sinks: dict[str, type[Sink]] = {}
         self.launchers: dict[str, type[Launcher]] = {}
         self.stores: dict[str, type[BotStore]] = {}
+        self.buses: dict[str, type[BotBus]] = {}
         self.infos: list[PluginInfo] = []
         self.manager = pluggy.PluginManager("meetcore")
         self.manager.add_hookspecs(HookSpecs)
@@ -188,7 +184,7 @@ class Plugins:
         except Exception as error:  # noqa: BLE001  one broken plugin must not stop the others
             if info not in self.infos:
                 self.infos.append(info)
-            info.trouble = str(error) if isinstance(error, MeetcoreError) else _told(error)
+            info.trouble = str(error) if isinstance(error, MeetcoreError) else told_of(error)
 
     def _load_file(self, path: Path) -> None:
         info = PluginInfo(path.stem, str(path))
@@ -204,7 +200,7 @@ class Plugins:
         except Exception as error:
             del sys.modules[spec.name]
             raise PluginError(
-                f"The plugin file {path} cannot be loaded: {_told(error)}."
+                f"The plugin file {path} cannot be loaded: {told_of(error)}."
             ) from error
         self._register(module, info)
 
@@ -231,7 +227,7 @@ class Plugins:
             if isinstance(error, MeetcoreError):
                 raise
             raise PluginError(
-                f"Plugin {info.name!r} from {info.origin} cannot be used: {_told(error)}."
+                f"Plugin {info.name!r} from {info.origin} cannot be used: {told_of(error)}."
             ) from error
         self.infos.append(info)
 
@@ -261,6 +257,7 @@ class Plugins:
             ("sinks", self.sinks, (Sink,)),
             ("launchers", self.launchers, (Launcher,)),
             ("stores", self.stores, (BotStore,)),
+            ("buses", self.buses, (BotBus,)),
         ]
 
     def _ask_registrations(self, plugin: object, info: PluginInfo) -> None:
@@ -270,7 +267,9 @@ class Plugins:
                 continue
             others = self.manager.get_plugins() - {plugin}
             caller = self.manager.subset_hook_caller(f"meetcore_register_{kind}", others)
-            caller(register=self._registrar(kind[:-1], registry, contracts, info))
+            caller(
+                register=self._registrar(_ONE_OF.get(kind, kind[:-1]), registry, contracts, info)
+            )
 
     @staticmethod
     def _registrar(
@@ -322,7 +321,7 @@ class Plugins:
             raise
         except Exception as error:
             raise PluginError(
-                f"{made.__name__} ({name!r}) cannot be made: {_told(error)}.",
+                f"{made.__name__} ({name!r}) cannot be made: {told_of(error)}.",
                 "It takes its options as the one argument, as the class it is built on does.",
             ) from error
 
@@ -341,7 +340,7 @@ class Plugins:
                     "Mend it, or take its table out of the configuration.",
                 )
         known = {*self.platforms, *self.transcribers, *self.synthesizers, *self.sinks}
-        known |= {*self.launchers, *self.stores, *_BUILT_IN}
+        known |= {*self.launchers, *self.stores, *self.buses, *_BUILT_IN}
         known |= {info.name for info in self.infos}
         for name in config.plugins:
             if name.partition(":")[0] not in known:
@@ -385,7 +384,7 @@ class Plugins:
             raise
         except Exception as error:
             raise PluginError(
-                f"The platform {platform.name!r} failed on the link: {_told(error)}.",
+                f"The platform {platform.name!r} failed on the link: {told_of(error)}.",
                 f"Ask for another one, or leave it out with --without {platform.name}.",
             ) from error
 
@@ -415,23 +414,36 @@ class Plugins:
             UnknownPlugin: There is none for its scheme.
             ConfigError: Its URL or its settings cannot be used.
         """
-        name = url.partition(":")[0]
         known: dict[str, Any] = {"folder": BotStore, **self.stores}
-        cls: Any = self._pick("store", known, name)
+        made: BotStore = self._by_url("store", known, url, config)
+        return made
+
+    def bus(self, url: str, config: BotConfig) -> BotBus:
+        """Return the bus that a URL means, with its settings, if it has any.
+
+        Raises:
+            UnknownPlugin: There is none for its scheme.
+            ConfigError: Its URL or its settings cannot be used.
+        """
+        made: BotBus = self._by_url("bus", self.buses, url, config)
+        return made
+
+    def _by_url(self, kind: str, known: dict[str, Any], url: str, config: BotConfig) -> Any:
+        name = url.partition(":")[0]
+        cls: Any = self._pick(kind, known, name)
         options_type = getattr(cls, "Options", None)
         given: tuple[object, ...] = (url,)
         if options_type is not None:
             settings = config.plugins.get(name)
             given = (url, build_options(options_type, settings, f"[plugins.{name}]"))
         try:
-            made: BotStore = cls(*given)
+            return cls(*given)
         except MeetcoreError:
             raise
         except Exception as error:
             told = f"{cls.__name__} ({name!r}) cannot be made: {brief(error)}."
             remedy = "It takes the URL, and its options if the class has some."
             raise PluginError(told, remedy) from error
-        return made
 
     def transcriber(self, name: str, config: BotConfig) -> Transcriber:
         """Return a transcriber with its settings; `auto` is the best that can be used.
@@ -551,50 +563,3 @@ class Plugins:
     ) -> None:
         if outcome.exception is not None:
             print(f"hook {hook_name} raised {outcome.exception!r}", file=sys.stderr)
-
-
-@define
-class HookImplementation:
-    """One plugin's function for one hook."""
-
-    plugin_name: str
-    function: Callable[..., Any]
-    argument_names: tuple[str, ...]
-    fail_closed: bool = field(default=False, kw_only=True)
-
-    @property
-    def place(self) -> str:
-        """Where the function stands, as `/path/file.py:12 name`; empty where nobody knows."""
-        function = inspect.unwrap(getattr(self.function, "__func__", self.function))
-        code = getattr(function, "__code__", None)
-        if code is None:
-            return ""
-        return f"{code.co_filename}:{code.co_firstlineno} {code.co_name}"
-
-    def call_named(self, hook: str, **arguments: Any) -> Any:
-        """Call a plain function that is run once; its mistake is an error with its place.
-
-        Raises:
-            PluginError: It raised; says which plugin, which hook, what and where.
-            MeetcoreError: What it raised of our own kinds.
-        """
-        try:
-            result = self.call(**arguments)
-        except MeetcoreError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"Plugin {self.plugin_name!r} failed in {hook}: {_told(error)}.",
-                "The mistake is the plugin's; its line is where to look.",
-            ) from error
-        if inspect.iscoroutine(result):
-            result.close()
-            raise PluginError(
-                f"{hook} of plugin {self.plugin_name!r} is async ({self.place}).",
-                "This hook is a plain function.",
-            )
-        return result
-
-    def call(self, **arguments: Any) -> Any:
-        """Call it with the arguments it asks for."""
-        return self.function(**{name: arguments[name] for name in self.argument_names})

@@ -106,11 +106,14 @@ class Lease:
     Attributes:
         number: Grows with each holder; whoever has a smaller one is refused.
         lost: Set when another holds it: the bot ends itself and writes nothing more.
+        kept_seq: Number of the newest event that the store has, durably; None where the bot's own
+            journal is what the store has.
     """
 
     def __init__(self, number: int = 1) -> None:
         self.number = number
         self.lost = trio.Event()
+        self.kept_seq: int | None = None
 
 
 def checked_file_name(name: str) -> str:

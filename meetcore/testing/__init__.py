@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from meetcore.model.lazy import lazy_face
 
 if TYPE_CHECKING:
+    from meetcore.testing.bus_conformance import BusConformance as BusConformance
     from meetcore.testing.conformance import PlatformConformance as PlatformConformance
     from meetcore.testing.conformance import SinkConformance as SinkConformance
     from meetcore.testing.conformance import TranscriberConformance as TranscriberConformance
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from meetcore.testing.launcher_conformance import LauncherConformance as LauncherConformance
     from meetcore.testing.leaks import LeakError as LeakError
     from meetcore.testing.leaks import LeakGuard as LeakGuard
+    from meetcore.testing.memory_bus import MemoryBroker as MemoryBroker
+    from meetcore.testing.memory_bus import MemoryBus as MemoryBus
     from meetcore.testing.provider_conformance import Misbehaviour as Misbehaviour
     from meetcore.testing.provider_conformance import ProviderConformance as ProviderConformance
     from meetcore.testing.scoring import HypothesisWord as HypothesisWord
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
     from meetcore.testing.voice import synthetic_voice as synthetic_voice
 
 _HOMES: dict[str, tuple[str, ...]] = {
+    "bus_conformance": ("BusConformance",),
+    "memory_bus": ("MemoryBroker", "MemoryBus"),
     "conformance": ("PlatformConformance", "SinkConformance", "TranscriberConformance"),
     "dialect_conformance": ("DialectClient", "DialectConformance", "DialectTold", "DialectVector"),
     "fake_service": ("FakeService", "FakeSocket", "Posted", "open_fake_service"),

@@ -34,6 +34,7 @@ __all__ = [
     "Frame",
     "FrameKind",
     "FrameReader",
+    "audio_content",
     "audio_frame",
     "chunk_in",
     "frame",
@@ -94,9 +95,14 @@ def json_frame(kind: FrameKind, message: Any) -> bytes:
 
 def audio_frame(chunk: Chunk) -> bytes:
     """Return a chunk as a frame."""
+    return frame(FrameKind.AUDIO, audio_content(chunk))
+
+
+def audio_content(chunk: Chunk) -> bytes:
+    """Return a chunk as the content of an audio frame."""
     about = {"track": chunk.track_id, "start": chunk.start_sample, "rate": chunk.sample_rate_hz}
     head = json.dumps(about).encode()
-    return frame(FrameKind.AUDIO, struct.pack("!H", len(head)) + head + chunk.pcm.tobytes())
+    return struct.pack("!H", len(head)) + head + chunk.pcm.tobytes()
 
 
 def chunk_in(content: bytes) -> Chunk:

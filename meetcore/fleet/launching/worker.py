@@ -1,4 +1,6 @@
-"""The process of one bot: `python -m meetcore.fleet.launching.worker`, the order on standard input.
+"""The process of one bot: `python -m meetcore.fleet.launching.worker [FILE]`, FILE with its order.
+
+Without a file the order is a line on standard input.
 
 It serves its launcher, or the next one after that, over a local socket: each connection is either
 told what happens, or hears, or gives a command. Nobody has to be connected for the bot to attend.
@@ -22,6 +24,7 @@ from attrs import evolve
 
 from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot
+from meetcore.fleet.launching.bus_reception import on_bus
 from meetcore.fleet.launching.error_frames import error_to_wire
 from meetcore.fleet.launching.live_audio import LiveAudio
 from meetcore.fleet.launching.protocol import (
@@ -210,8 +213,9 @@ async def run(spec: BotSpec) -> None:
     )
     path = socket_path(bot.folder)
     reception = _Reception(bot, ears)
+    bus = plugins.bus(config.bus.url, config) if config.bus.url else None
     try:
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery, on_bus(bot, ears, bus):
             await reception.open(path, nursery)
             nursery.start_soon(_heed_signals, bot)
             await bot.run()
@@ -224,14 +228,18 @@ async def run(spec: BotSpec) -> None:
 
 
 def main() -> None:
-    """Run the bot whose order is on standard input."""
+    """Run the bot whose order is in the file that is named, or on standard input."""
     os.umask(0o077)  # what a plugin writes is for its owner alone, too
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher to decide about
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s"
     )
-    spec = spec_from_json(sys.stdin.readline())
-    sys.stdin.close()
+    if len(sys.argv) > 1:
+        order = Path(sys.argv[1]).read_text("utf-8")
+    else:
+        order = sys.stdin.readline()
+        sys.stdin.close()
+    spec = spec_from_json(order)
     try:
         trio.run(run, spec)
     except MeetcoreError as error:

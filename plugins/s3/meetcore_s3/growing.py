@@ -209,7 +209,10 @@ class GrowingFiles:
         """Drop what belongs to no file any more; return whether all of it went."""
         left = [_pending(g.upload) for g in self._growing.values() if g.upload is not None]
         try:
-            for upload in [*left, *self._left]:
+            # Also one whose beginning was never answered: nobody else lists what there is.
+            for upload in dict.fromkeys(
+                [*left, *self._left, *await self._objects.pending(self._files)]
+            ):
                 await self._objects.abort(upload)
             tails = [str(each["Key"]) async for each in self._objects.below(self._tails)]
             await self._objects.delete(tails)

@@ -116,7 +116,7 @@ async def test_a_full_disk_ends_bots_with_the_cause_and_is_over_when_there_is_ro
                 assert order.status_code in (201, 503), order.text
             filler.unlink()
             for bot in (await client.get("/v1/bots")).json()["bots"]:
-                with trio.fail_after(60):
+                with trio.fail_after(150):
                     ended = await until(client, bot["id"], "completed", "failed")
                 assert ended["state"] in ("completed", "failed")
                 evidence = [transition["evidence"] or "" for transition in ended["history"]]

@@ -1,0 +1,230 @@
+"""A bot on another machine: heard and commanded over the bus, its history read from its store."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Any
+
+import trio
+
+from meetcore.audio.chunk import Chunk
+from meetcore.fleet.launching.bus_reception import HEAR_FOR_S
+from meetcore.fleet.launching.error_frames import error_from_wire
+from meetcore.fleet.launching.protocol import chunk_in
+from meetcore.model.commands import Command
+from meetcore.model.drafts import Draft
+from meetcore.model.errors import (
+    BusUnavailable,
+    CommandFailed,
+    CommandRefused,
+    StorageUnavailable,
+    brief,
+)
+from meetcore.model.events import Event, StateChanged
+from meetcore.model.lifecycle import TERMINAL
+from meetcore.model.wire import command_to_wire, draft_from_wire, event_from_wire
+from meetcore.plugin.bus import BotBus, BusItem
+from meetcore.plugin.launcher import RunningBot
+from meetcore.plugin.store import BotStore
+
+__all__ = ["BusBot"]
+
+_LOG = logging.getLogger("meetcore")
+_AWAY = (BusUnavailable, StorageUnavailable, OSError, trio.TooSlowError)
+_COMMAND_TIMEOUT_S = 35.0
+_STORE_TIMEOUT_S = 10.0
+_LOOK_EVERY_S = 1.0
+_GONE_EVERY_S = 2.0
+_GAP_PAUSE_S = 0.25
+_WAITING_CHUNKS = 8
+_PAGE = 500
+
+
+class BusBot(RunningBot):
+    """A bot that shows itself on a bus.
+
+    Args:
+        bot_id: Its id.
+        bus: The bus, open.
+        store: Where its log is, for what the bus has no more.
+    """
+
+    def __init__(self, bot_id: str, bus: BotBus, store: BotStore) -> None:
+        self.bot_id = bot_id
+        self._bus = bus
+        self._store = store
+
+    async def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
+        """Yield what happens after a `seq`, without a gap; ends with the bot.
+
+        What the bus let go of is read from the store, and everything while the bus is away.
+        """
+        at = after
+        while True:
+            try:
+                async with aclosing(self._pieces(at)) as pieces:
+                    async for item in pieces:
+                        if isinstance(item, Event):
+                            at = item.seq
+                        yield item
+                        if _is_last(item):
+                            return
+            except _AWAY as error:
+                _LOG.info("bot=%s is followed in its store: %s", self.bot_id, brief(error))
+            else:
+                return
+            gone = await self._is_gone()
+            while events := await self._stored_if_any(at):
+                for event in events:
+                    at = event.seq
+                    yield event
+                    if _is_last(event):
+                        return
+            if gone:
+                return
+            await trio.sleep(_LOOK_EVERY_S)
+
+    async def _pieces(self, after: int) -> AsyncGenerator[Event | Draft, None]:
+        """Yield what comes over the bus, with what it lacks from the store, until it is gone."""
+        at = after
+        async with aclosing(self._bus.follow(self.bot_id, at)) as found:
+            async for item in found:
+                if item is None:
+                    if await self._is_gone():
+                        break
+                elif item.draft:
+                    yield draft_from_wire(json.loads(item.content))
+                elif item.seq > at:
+                    deadline = trio.current_time() + _STORE_TIMEOUT_S
+                    while item.seq > at + 1:  # the store may have them a little later
+                        for event in await self._stored(at, item.seq):
+                            at = event.seq
+                            yield event
+                        if item.seq > at + 1:
+                            if trio.current_time() > deadline:
+                                raise StorageUnavailable("The store does not have all events.")
+                            await trio.sleep(_GAP_PAUSE_S)
+                    at = item.seq
+                    yield _event_in(item)
+        while rest := await self._stored(at):
+            for event in rest:
+                at = event.seq
+                yield event
+
+    async def _stored(self, after: int, before: int | None = None) -> list[Event]:
+        """Return the next events between two that the store has now, a page of them.
+
+        Raises:
+            StorageUnavailable, OSError, trio.TooSlowError: It does not answer.
+        """
+        page: list[Event] = []
+        with trio.fail_after(_STORE_TIMEOUT_S):
+            async with aclosing(self._store.log(self.bot_id).read(after)) as events:
+                async for event in events:
+                    if len(page) == _PAGE or (before is not None and event.seq >= before):
+                        break
+                    page.append(event)
+        return page
+
+    async def _stored_if_any(self, after: int) -> list[Event]:
+        try:
+            return await self._stored(after)
+        except _AWAY:
+            return []
+
+    async def perform(self, command: Command) -> None:
+        """Have the bot carry out a command; at most 35 s.
+
+        Raises:
+            CommandRefused: The bot has ended, or as `Bot.perform`.
+            CommandFailed: As `Bot.perform`, or the bot does not answer.
+        """
+        if await self._is_gone():
+            raise CommandRefused("The bot has ended.")
+        wire = command_to_wire(command)
+        try:
+            await self._ask({"by": wire.pop("by", ""), "command": wire}, _COMMAND_TIMEOUT_S)
+        except _AWAY as trouble:
+            if await self._is_gone():
+                raise CommandRefused("The bot has ended.") from trouble
+            raise CommandFailed("The bot does not answer over the bus.") from trouble
+
+    async def _ask(self, asked: dict[str, Any], within_s: float) -> None:
+        content = json.dumps(asked).encode()
+        answer = await self._bus.ask(self.bot_id, content, within_s=within_s)
+        error = error_from_wire(json.loads(answer)["error"])
+        if error is not None:
+            raise error
+
+    def abandon(self) -> None:
+        """Have it end at once, if it hears that; who has its process can do better."""
+        self._bus.soon(self._quit)
+
+    async def _quit(self) -> None:
+        with suppress(*_AWAY, CommandRefused, CommandFailed):
+            await self._ask({"quit": True}, _COMMAND_TIMEOUT_S)
+
+    async def gone(self) -> None:
+        """Return when nothing of it runs any more: not on the bus, and not in the store."""
+        while not await self._is_gone():  # noqa: ASYNC110  nobody tells
+            await trio.sleep(_GONE_EVERY_S)
+
+    async def _is_gone(self) -> bool:
+        """Whether nobody runs it. Where neither bus nor store can say, it is taken to run."""
+        try:
+            if await self._bus.alive(self.bot_id):
+                return False
+        except _AWAY:
+            pass  # the store knows it, too
+        try:
+            with trio.fail_after(_STORE_TIMEOUT_S):
+                return await self._store.runner(self.bot_id) is None
+        except _AWAY:
+            return False
+
+    @asynccontextmanager
+    async def hear(self) -> AsyncIterator[trio.MemoryReceiveChannel[Chunk]]:
+        """Hold a channel with the audio of all tracks."""
+        send, receive = trio.open_memory_channel[Chunk](_WAITING_CHUNKS)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._want_sound)
+            nursery.start_soon(self._hear, send)
+            with receive:
+                yield receive
+            nursery.cancel_scope.cancel()
+
+    async def _want_sound(self) -> None:
+        while True:
+            with suppress(*_AWAY, CommandRefused):
+                await self._ask({"hear_s": HEAR_FOR_S}, HEAR_FOR_S / 2)
+            await trio.sleep(HEAR_FOR_S / 3)
+
+    async def _hear(self, channel: trio.MemorySendChannel[Chunk]) -> None:
+        async with channel:
+            while True:
+                try:
+                    async with aclosing(self._bus.audio(self.bot_id)) as frames:
+                        async for content in frames:
+                            if content:
+                                await channel.send(chunk_in(content))
+                            elif await self._is_gone():
+                                return
+                except (trio.BrokenResourceError, trio.ClosedResourceError):
+                    return
+                except _AWAY:
+                    if await self._is_gone():
+                        return
+                    await trio.sleep(_LOOK_EVERY_S)
+
+
+def _event_in(item: BusItem) -> Event:
+    event = event_from_wire(json.loads(item.content))
+    event.remember_json(item.content.decode())
+    return event
+
+
+def _is_last(item: Event | Draft) -> bool:
+    return isinstance(item, StateChanged) and item.state in TERMINAL

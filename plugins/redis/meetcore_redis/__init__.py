@@ -1,0 +1,1 @@
+"""A bus between machines on Redis or Valkey."""

@@ -1,0 +1,103 @@
+"""A broker of Debian's package, in a process of its own on loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+__all__ = ["Broker", "open_broker"]
+
+_STARTED_WITHIN_S = 30.0
+PROGRAMS = ("valkey-server", "redis-server")
+
+
+class Broker:
+    """A broker that can be killed and started again, in the same place and on the same port.
+
+    Args:
+        folder: Where it keeps what it has.
+        program: Which one.
+        settings: Of its configuration, besides.
+    """
+
+    def __init__(self, folder: Path, program: str, settings: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        self.port = _free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self._program = program
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and return when it takes connections."""
+        arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        arguments += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        with (self.folder / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._program, *arguments, *self._settings], stdout=log, stderr=log
+            )
+        until = time.monotonic() + _STARTED_WITHIN_S
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as way:
+                way.sendall(b"PING\r\n")
+                if way.recv(64):
+                    return
+            assert self._process.poll() is None, (self.folder / "broker.log").read_text()
+            assert time.monotonic() < until, "the broker did not start"
+            time.sleep(0.01)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Have it answer nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it answer again."""
+        os.kill(self.pid, signal.SIGCONT)
+
+
+def program() -> str:
+    """Return the broker of this machine, Valkey where there is one."""
+    for name in PROGRAMS:
+        if found := shutil.which(name):
+            return found
+    raise AssertionError("Neither valkey-server nor redis-server is there: .ci/setup tests")
+
+
+@contextmanager
+def open_broker(*settings: str) -> Iterator[Broker]:
+    """Hold a broker."""
+    with TemporaryDirectory(prefix="meetcore-broker-") as folder:
+        broker = Broker(Path(folder), program(), settings)
+        broker.start()
+        try:
+            yield broker
+        finally:
+            broker.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
