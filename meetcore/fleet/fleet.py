@@ -148,7 +148,7 @@ class Fleet:
             scheduled_for=join_at.astimezone(UTC) if join_at else None,
             passcode=passcode,
         )
-        running = TaskBot(bot, ears)
+        running = TaskBot(bot, ears, self.bus)
         self._nursery.start_soon(running.run)
         self._keep(running)
         return bot

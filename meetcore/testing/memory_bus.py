@@ -183,7 +183,8 @@ class MemoryBus(BotBus):
             await self._broker.touch()
             items = self._broker.bot(bot_id).items
             new = [each for each in items if each[0] > at]
-            for at, item in new:  # noqa: B020  where it is, is the last one's number
+            for number, item in new:
+                at = number
                 if item.seq > after or not after:
                     yield item
             if not new:
@@ -220,7 +221,8 @@ class MemoryBus(BotBus):
         while True:
             await self._broker.touch()
             new = [each for each in self._broker.bot(bot_id).frames if each[0] > at]
-            for at, content in new:  # noqa: B020  where it is, is the last one's number
+            for number, content in new:
+                at = number
                 yield content
             if not new:
                 await self._broker.wait(_SILENT_S)

@@ -28,7 +28,7 @@ from meetcore.model.events import BotUnresponsive, Event
 from meetcore.model.wire import command_from_wire
 from meetcore.plugin.bus import BotBus, BusItem, BusRequest
 
-__all__ = ["ALIVE_S", "HEAR_FOR_S", "BusReception", "on_bus"]
+__all__ = ["ALIVE_S", "HEAR_FOR_S", "BusReception", "shown_on"]
 
 _LOG = logging.getLogger("meetcore")
 ALIVE_S = 10.0
@@ -268,13 +268,16 @@ class BusReception:
 
 
 @asynccontextmanager
-async def on_bus(bot: Bot, ears: LiveAudio, bus: BotBus | None) -> AsyncIterator[None]:
-    """Show a bot on a bus while the block runs, and until the bus has its end; None for no bus."""
+async def shown_on(bot: Bot, ears: LiveAudio, bus: BotBus | None) -> AsyncIterator[None]:
+    """Show a bot on an open bus while the block runs, and until the bus has its end.
+
+    Nothing is done where there is no bus.
+    """
     if bus is None:
         yield
         return
     reception = BusReception(bot, ears, bus)
-    async with bus.open(), trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery:
         await nursery.start(reception.run)
         yield
         await reception.told()

@@ -12,12 +12,14 @@ import trio
 from meetcore.audio.chunk import Chunk
 from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot
+from meetcore.fleet.launching.bus_reception import shown_on
 from meetcore.fleet.launching.live_audio import LiveAudio
 from meetcore.log.folder_store import store_of
 from meetcore.model.commands import Command
 from meetcore.model.config import load_config, written
 from meetcore.model.drafts import Draft
 from meetcore.model.events import Event
+from meetcore.plugin.bus import BotBus
 from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.store import BotStore
@@ -28,18 +30,20 @@ _LOG = logging.getLogger("meetcore")
 
 
 class TaskBot(RunningBot):
-    """A bot that runs in this process."""
+    """A bot that runs in this process, and is shown on the bus if there is one."""
 
-    def __init__(self, bot: Bot, ears: LiveAudio) -> None:
+    def __init__(self, bot: Bot, ears: LiveAudio, bus: BotBus | None = None) -> None:
         self.bot = bot
         self.bot_id = bot.id
         self._ears = ears
+        self._bus = bus
         self._gone = trio.Event()
 
     async def run(self) -> None:
         """Run the bot to its end. Raises nothing but `Cancelled`."""
         try:
-            await self.bot.run()
+            async with shown_on(self.bot, self._ears, self._bus):
+                await self.bot.run()
         except Exception:  # noqa: BLE001  one bot's trouble is its own
             _LOG.exception("bot=%s crashed", self.bot_id)
         finally:
@@ -102,6 +106,6 @@ class InProcessLauncher(Launcher):
             sinks=[ears],
             scheduled_for=spec.scheduled_for,
         )
-        running = TaskBot(bot, ears)
+        running = TaskBot(bot, ears, self.bus)
         nursery.start_soon(running.run)
         return running

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from attrs import evolve
 
 from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot
-from meetcore.fleet.launching.bus_reception import on_bus
+from meetcore.fleet.launching.bus_reception import shown_on
 from meetcore.fleet.launching.error_frames import error_to_wire
 from meetcore.fleet.launching.live_audio import LiveAudio
 from meetcore.fleet.launching.protocol import (
@@ -215,7 +215,11 @@ async def run(spec: BotSpec) -> None:
     reception = _Reception(bot, ears)
     bus = plugins.bus(config.bus.url, config) if config.bus.url else None
     try:
-        async with trio.open_nursery() as nursery, on_bus(bot, ears, bus):
+        async with (
+            bus.open() if bus else nullcontext(),
+            trio.open_nursery() as nursery,
+            shown_on(bot, ears, bus),
+        ):
             await reception.open(path, nursery)
             nursery.start_soon(_heed_signals, bot)
             await bot.run()

@@ -10,25 +10,23 @@ short stream that is written only while somebody says, through a request, that t
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncGenerator, Sequence
 from typing import ClassVar
 from uuid import uuid4
 
 import trio
 from coredis import PureToken, Redis
-from coredis.retry import NoRetryPolicy
 
 from meetcore import BotBus, BusItem, BusRequest, BusUnavailable
 from meetcore_redis.answering import answered
+from meetcore_redis.client import make_client
 from meetcore_redis.options import Broker, RedisOptions, broker_of
-from meetcore_redis.reader import StreamReader
+from meetcore_redis.reader import StreamReader, str_of
 from meetcore_redis.scripts import CLAIM, LEAVE, PUBLISH, SPEND
 
 __all__ = ["RedisBus"]
 
 _ANSWER_WITHIN_S = 5.0
-_CONNECT_WITHIN_S = 3.0
 _AGAIN_S = 0.5
 _ASK_AGAIN_S = 4.0
 _ANSWERS_STAY_S = 60
@@ -63,26 +61,10 @@ class RedisBus(BotBus):
 
     async def connected(self, nursery: trio.Nursery) -> AsyncGenerator[None, None]:
         """Have a client; connections are made when they are needed."""
-        options = self._options
-        context: ssl.SSLContext | None = None
-        if options.tls:
-            context = ssl.create_default_context(cafile=options.ca_file)
-        client = Redis(
-            self._broker.host,
-            self._broker.port,
-            self._broker.db,
-            username=options.username or self._broker.username,
-            password=options.password.reveal() if options.password else None,
-            connect_timeout=_CONNECT_WITHIN_S,
-            ssl=options.tls,
-            ssl_context=context,
-            client_name="meetcore",
-            verify_version=False,
-            retry_policy=NoRetryPolicy(),
-        )
+        client = make_client(self._broker, self._options)
         async with client:
             self._client = client
-            self._reader = StreamReader(client, nursery, options.prefix, self._broker)
+            self._reader = StreamReader(client, nursery, self._options.prefix, self._broker)
             try:
                 yield
             finally:
@@ -271,7 +253,7 @@ class RedisBus(BotBus):
         key = self._key(bot_id, "audio")
         with answered(self._broker, _ANSWER_WITHIN_S):
             newest = await self._open.xrevrange(key, count=1)
-        at = newest[0].identifier.decode() if newest else "0-0"
+        at = str_of(newest[0].identifier) if newest else "0-0"
         async with self._reading.reading(key, at) as reading:
             while True:
                 entry = await reading.next(_SILENT_S)

