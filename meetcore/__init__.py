@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from meetcore.fleet.fleet import Fleet as Fleet
     from meetcore.fleet.fleet import StartOptions as StartOptions
     from meetcore.fleet.fleet import open_fleet as open_fleet
+    from meetcore.fleet.launching.bus_bot import BusBot as BusBot
+    from meetcore.fleet.launching.given_up import GivenUp as GivenUp
+    from meetcore.fleet.launching.given_up import note_given_up as note_given_up
+    from meetcore.fleet.launching.worker import spec_to_json as spec_to_json
     from meetcore.fleet.recovery import recover as recover
     from meetcore.fleet.recovery import recover_bot as recover_bot
     from meetcore.log.journal import Journal as Journal
@@ -266,6 +270,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "bot.recorded": ("RecordedTrack", "RecordedTranscript", "transcribe_recording"),
     "bot.speaking": ("Speech",),
     "fleet.fleet": ("Fleet", "StartOptions", "open_fleet"),
+    "fleet.launching.bus_bot": ("BusBot",),
+    "fleet.launching.given_up": ("GivenUp", "note_given_up"),
+    "fleet.launching.worker": ("spec_to_json",),
     "fleet.recovery": ("recover", "recover_bot"),
     "log.journal": ("Journal", "read_journal"),
     "log.remote_store": ("RemoteStore",),

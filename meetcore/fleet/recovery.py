@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
-from meetcore.fleet.launching.heartbeat import GivenUp, given_up
+from meetcore.fleet.launching.given_up import GivenUp, given_up
 from meetcore.fleet.launching.sockets import remove_socket
 from meetcore.log.folders import bot_folders, journal_path
 from meetcore.log.journal import Journal, read_journal
@@ -211,7 +211,8 @@ def _end(journal: Journal, history: BotHistory, why: GivenUp | None) -> None:
     reason = EndReason.CRASHED
     evidence = Evidence("recovery", "the process that ran the bot is gone")
     if why is not None:
-        journal.append(BotUnresponsive(silent_s=why.silent_s))
+        if why.silent_s:
+            journal.append(BotUnresponsive(silent_s=why.silent_s))
         reason, evidence = why.reason, why.evidence
     write_end(journal, history, reason, evidence)
 

@@ -13,69 +13,33 @@ can say so. So whoever launched or adopted it asks, over a connection of its own
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
-from attrs import frozen
 
+from meetcore.fleet.launching.given_up import GivenUp, note_given_up
 from meetcore.fleet.launching.protocol import FrameKind, FrameReader, frame, json_frame
-from meetcore.log.folders import journal_path, private_file
+from meetcore.log.folders import journal_path
 from meetcore.log.journal import read_journal
 from meetcore.model.errors import MeetcoreError, brief, found_in
 from meetcore.model.events import StateChanged
-from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.model.lifecycle import EndReason, State
 
 if TYPE_CHECKING:
     from meetcore.fleet.launching.child_bot import ChildBot
 
-__all__ = ["GivenUp", "Pulse", "given_up", "note_given_up"]
+__all__ = ["Pulse"]
 
 _LOG = logging.getLogger("meetcore")
 ASK_EVERY_S = 5.0
 UNRESPONSIVE_AFTER_S = 15.0
-NOTE_NAME = "given-up.json"
 _STEP_S = 1.0
 _STOOD_STILL_S = 2.0
 _WENT_AWAY = (OSError, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError)
-
-
-@frozen
-class GivenUp:
-    """Why a process was killed that answered nothing.
-
-    Attributes:
-        reason: What the bot ends for.
-        silent_s: For how long it had not answered.
-    """
-
-    reason: EndReason
-    silent_s: float
-
-    @property
-    def evidence(self) -> Evidence:
-        """What the end is justified by."""
-        words = f"its process answered nothing for {self.silent_s:.0f} s"
-        return Evidence("unresponsive", words)
-
-
-def note_given_up(folder: Path, why: GivenUp) -> None:
-    """Leave in a bot's folder why it was given up, for whoever recovers it."""
-    note = {"reason": why.reason.value, "silent_s": round(why.silent_s, 1)}
-    private_file(folder / NOTE_NAME).write_text(json.dumps(note))
-
-
-def given_up(folder: Path) -> GivenUp | None:
-    """Return why the bot in a folder was given up, None if it was not."""
-    try:
-        note: Any = json.loads((folder / NOTE_NAME).read_text())
-        return GivenUp(EndReason(note["reason"]), float(note["silent_s"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 class Pulse:

@@ -215,17 +215,14 @@ async def run(spec: BotSpec) -> None:
     reception = _Reception(bot, ears)
     bus = plugins.bus(config.bus.url, config) if config.bus.url else None
     try:
-        async with (
-            bus.open() if bus else nullcontext(),
-            trio.open_nursery() as nursery,
-            shown_on(bot, ears, bus),
-        ):
-            await reception.open(path, nursery)
-            nursery.start_soon(_heed_signals, bot)
-            await bot.run()
-            path.unlink(missing_ok=True)
-            with trio.move_on_after(LINGER_S):
-                await reception.alone()
+        async with bus.open() if bus else nullcontext(), trio.open_nursery() as nursery:
+            async with shown_on(bot, ears, bus):
+                await reception.open(path, nursery)
+                nursery.start_soon(_heed_signals, bot)
+                await bot.run()
+                path.unlink(missing_ok=True)
+                with trio.move_on_after(LINGER_S):
+                    await reception.alone()
             nursery.cancel_scope.cancel()
     finally:
         path.unlink(missing_ok=True)

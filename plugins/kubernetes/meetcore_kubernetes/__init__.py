@@ -1,0 +1,1 @@
+"""Runs each bot in a Pod of its own."""

@@ -1,0 +1,239 @@
+"""The cluster's API, asked within a time; what it refuses comes back as our own kinds of error.
+
+`lightkube` knows kubeconfigs, service accounts and the shapes of objects, and runs on Trio over
+httpx2. Its own repetition of a watch sleeps in asyncio: it is told to raise, and `PodWatch` goes
+on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any, TypeVar, cast
+
+import httpx2
+import trio
+from lightkube import ApiError, AsyncClient, KubeConfig
+from lightkube.core.exceptions import ConfigError as KubeConfigError
+from lightkube.resources.core_v1 import Pod, Secret
+
+from meetcore import CommandFailed, ConfigError, FleetFull, MeetcoreError
+from meetcore_kubernetes.options import KubernetesOptions
+from meetcore_kubernetes.pods import FLEET_LABEL
+
+__all__ = ["Cluster", "ClusterUnavailable", "WatchExpired"]
+
+T = TypeVar("T")
+_ANSWER_WITHIN_S = 15.0
+_TRIES = 5
+_AGAIN_S = 0.5
+_AGAIN_MOST_S = 10.0
+_WATCH_S = 240
+_PASSING = (429, 500, 502, 503, 504)
+
+
+class ClusterUnavailable(CommandFailed):
+    """The cluster's API does not answer, or not now."""
+
+
+class WatchExpired(MeetcoreError):
+    """What a watch would go on from is no more: it begins with a list again."""
+
+
+class Cluster:
+    """What is asked of a cluster.
+
+    Args:
+        options: Where it is, and how.
+
+    Raises:
+        ConfigError: There is no way to it from here.
+    """
+
+    def __init__(self, options: KubernetesOptions) -> None:
+        self._options = options
+        try:
+            if options.kubeconfig is not None:
+                config = KubeConfig.from_file(options.kubeconfig)
+            else:
+                config = KubeConfig.from_env()
+            single = config.get(options.context)
+            assert single is not None
+            self._client = AsyncClient(config=single, namespace=options.namespace, trust_env=False)
+        except (KubeConfigError, OSError, ValueError, KeyError, AssertionError) as error:
+            raise ConfigError(
+                f"There is no way to a Kubernetes cluster from here: {error or 'no such context'}.",
+                "In a Pod its service account is used; elsewhere set kubeconfig (and context) in "
+                "[plugins.kubernetes], or KUBECONFIG.",
+            ) from error
+        if single.user is not None and single.user.exec is not None:
+            raise ConfigError(
+                "The kubeconfig asks another program for its token, which is not done here.",
+                "Use a service account's token: kubectl create token …",
+            )
+        self.namespace = str(self._client.namespace)
+
+    # --- objects -----------------------------------------------------------------------------
+
+    async def create_secret(self, manifest: Mapping[str, Any]) -> None:
+        """Make a Secret; one of that name that is there already is an older order, and goes."""
+        secret = Secret.from_dict(dict(manifest))
+        name = str(manifest["metadata"]["name"])
+        for last in (False, True):
+            try:
+                await self._ask("make a Secret", lambda: self._client.create(secret))
+            except _Conflict:
+                if last:
+                    raise ClusterUnavailable(f"The Secret {name} does not go away.") from None
+                await self.delete_secret(name)
+            else:
+                return
+
+    async def own_secret(self, name: str, pod: Pod) -> None:
+        """Have a Secret go with its Pod."""
+        assert pod.metadata is not None
+        owner = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "name": pod.metadata.name,
+            "uid": pod.metadata.uid,
+        }
+        patch = {"metadata": {"ownerReferences": [owner]}}
+        await self._ask("change a Secret", lambda: self._client.patch(Secret, name, patch))
+
+    async def delete_secret(self, name: str) -> None:
+        """Delete a Secret, if it is there."""
+        try:
+            await self._ask("delete a Secret", lambda: self._client.delete(Secret, name))
+        except _Missing:
+            return
+
+    async def create_pod(self, manifest: Mapping[str, Any]) -> Pod | None:
+        """Make a Pod; return it, None where there is one of that name."""
+        pod = Pod.from_dict(dict(manifest))
+        try:
+            return cast(Pod, await self._ask("make a Pod", lambda: self._client.create(pod)))
+        except _Conflict:
+            return None
+
+    async def pod(self, name: str) -> Pod | None:
+        """Return a Pod, None where there is none."""
+        try:
+            return await self._ask("read a Pod", lambda: self._client.get(Pod, name))
+        except _Missing:
+            return None
+
+    async def delete_pod(self, name: str, *, grace_s: int | None = None) -> None:
+        """Delete a Pod, if it is there; with 0 it is gone at once."""
+
+        async def delete() -> None:
+            await self._client.delete(Pod, name, grace_period=grace_s)
+
+        try:
+            await self._ask("delete a Pod", delete)
+        except _Missing:
+            return
+
+    async def pods(self) -> tuple[list[Pod], str]:
+        """Return the Pods of this fleet, and the version of the list."""
+
+        async def read() -> tuple[list[Pod], str]:
+            found: Any = self._client.list(
+                Pod, namespace=self.namespace, labels=self._ours, chunk_size=500
+            )
+            return [pod async for pod in found], found.resourceVersion
+
+        return await self._ask("list Pods", read)
+
+    async def watch(self, version: str) -> AsyncGenerator[tuple[str, Pod], None]:
+        """Yield what happens to the Pods of this fleet after a version, for some minutes.
+
+        Raises:
+            WatchExpired: That version is too old.
+            ClusterUnavailable: The connection broke, or the cluster refuses.
+        """
+        changes: Any = self._client.watch(
+            Pod,
+            namespace=self.namespace,
+            labels=self._ours,
+            resource_version=version,
+            server_timeout=_WATCH_S,
+        )
+        try:
+            async with aclosing(changes):
+                async for kind, pod in changes:
+                    yield kind, pod
+        except ApiError as error:
+            if error.status.code == 410:
+                raise WatchExpired("The version is too old.") from error
+            raise _told("watch Pods", error) from error
+        except (httpx2.HTTPError, OSError, ValueError) as error:
+            raise ClusterUnavailable(f"The watch of the Pods broke: {_words(error)}.") from error
+
+    @property
+    def _ours(self) -> dict[str, Any]:
+        return {FLEET_LABEL: self._options.fleet}
+
+    async def _ask(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask the cluster; what may pass is asked again some times, later each time."""
+        pause_s = _AGAIN_S
+        for left in reversed(range(_TRIES)):
+            try:
+                with trio.fail_after(_ANSWER_WITHIN_S):
+                    return await ask()
+            except ApiError as error:
+                refused = _told(what, error)
+                if not isinstance(refused, ClusterUnavailable) or not left:
+                    raise refused from error
+                asked_s = error.response.headers.get("Retry-After", "")
+                pause_s = max(pause_s, float(asked_s) if asked_s.isdecimal() else 0.0)
+            except (httpx2.HTTPError, OSError, trio.TooSlowError) as error:
+                if not left:
+                    raise ClusterUnavailable(
+                        f"The cluster's API does not answer ({what}): {_words(error)}."
+                    ) from error
+            await trio.sleep(min(pause_s, _AGAIN_MOST_S))
+            pause_s *= 2
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        """Close its connections."""
+        with trio.move_on_after(2.0, shield=True):
+            await self._client.close()
+
+
+class _Conflict(CommandFailed):
+    """There is one of that name."""
+
+
+class _Missing(CommandFailed):
+    """There is none of that name."""
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _told(what: str, error: ApiError) -> MeetcoreError:
+    """Return what the cluster refused as one of our own kinds, in its own words."""
+    code = error.status.code or error.response.status_code
+    words = error.status.message or str(error)
+    if code == 404:
+        return _Missing(f"The cluster has none: {words}.")
+    if code == 409:
+        return _Conflict(f"The cluster has one already: {words}.")
+    if code in _PASSING:
+        return ClusterUnavailable(f"The cluster cannot {what} now: {words}.")
+    if code == 403 and "quota" in words.lower():
+        return FleetFull(
+            f"The cluster's quota is used up: {words}.",
+            "Wait for a bot to end, or raise the ResourceQuota of the namespace.",
+        )
+    if code in (401, 403):
+        return ConfigError(
+            f"The cluster does not let us {what}: {words}.",
+            "Give the server's service account the Role in deploy/kubernetes.",
+        )
+    return CommandFailed(
+        f"The cluster refuses to {what} ({code}): {words}.", "Look at [plugins.kubernetes]."
+    )
