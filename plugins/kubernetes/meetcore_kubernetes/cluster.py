@@ -1,12 +1,12 @@
 """The cluster's API, asked within a time; what it refuses comes back as our own kinds of error.
 
 `lightkube` knows kubeconfigs, service accounts and the shapes of objects, and runs on Trio over
-httpx2. Its own repetition of a watch sleeps in asyncio: it is told to raise, and `PodWatch` goes
-on.
+httpx2. Its watch is for asyncio (it sleeps there between tries): ours is a stream of its client.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 import httpx2
 import trio
 from lightkube import ApiError, AsyncClient, KubeConfig
+from lightkube.config import client_adapter
 from lightkube.core.exceptions import ConfigError as KubeConfigError
 from lightkube.resources.core_v1 import Pod, Secret
 
@@ -66,6 +67,11 @@ class Cluster:
                 "In a Pod its service account is used; elsewhere set kubeconfig (and context) in "
                 "[plugins.kubernetes], or KUBECONFIG.",
             ) from error
+        # A watch lives for minutes; lightkube's own leaves its stream open when it is dropped.
+        timeout = httpx2.Timeout(_ANSWER_WITHIN_S, read=_WATCH_S + _ANSWER_WITHIN_S)
+        self._http = client_adapter.AsyncClient(
+            single, client_adapter.ConnectionParams(timeout=timeout, trust_env=False)
+        )
         if single.user is not None and single.user.exec is not None:
             raise ConfigError(
                 "The kubeconfig asks another program for its token, which is not done here.",
@@ -152,22 +158,30 @@ class Cluster:
             WatchExpired: That version is too old.
             ClusterUnavailable: The connection broke, or the cluster refuses.
         """
-        changes: Any = self._client.watch(
-            Pod,
-            namespace=self.namespace,
-            labels=self._ours,
-            resource_version=version,
-            server_timeout=_WATCH_S,
-        )
+        params = {
+            "watch": "true",
+            "labelSelector": ",".join(f"{key}={value}" for key, value in self._ours.items()),
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(_WATCH_S),
+        }
+        path = f"/api/v1/namespaces/{self.namespace}/pods"
         try:
-            async with aclosing(changes):
-                async for kind, pod in changes:
-                    yield kind, pod
-        except ApiError as error:
-            if error.status.code == 410:
-                raise WatchExpired("The version is too old.") from error
-            raise _told("watch Pods", error) from error
-        except (httpx2.HTTPError, OSError, ValueError) as error:
+            async with self._http.stream("GET", path, params=params) as response:
+                if response.status_code != httpx2.codes.OK:
+                    await response.aread()
+                    raise _refused_watch(response.status_code, _json(response.text))
+                # Raw, and parted here: what decodes lines leaves its inner streams open.
+                rest = b""
+                async with aclosing(response.aiter_raw()) as pieces:
+                    async for piece in pieces:
+                        *lines, rest = (rest + piece).split(b"\n")
+                        for line in filter(None, lines):
+                            change = json.loads(line)
+                            if change["type"] == "ERROR":
+                                raise _refused_watch(0, change["object"])
+                            yield str(change["type"]), cast(Pod, Pod.from_dict(change["object"]))
+        except (httpx2.HTTPError, OSError, ValueError, KeyError, TypeError) as error:
             raise ClusterUnavailable(f"The watch of the Pods broke: {_words(error)}.") from error
 
     @property
@@ -200,6 +214,7 @@ class Cluster:
         """Close its connections."""
         with trio.move_on_after(2.0, shield=True):
             await self._client.close()
+            await self._http.aclose()
 
 
 class _Conflict(CommandFailed):
@@ -208,6 +223,23 @@ class _Conflict(CommandFailed):
 
 class _Missing(CommandFailed):
     """There is none of that name."""
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {"message": text[:200]}
+    return found if isinstance(found, dict) else {}
+
+
+def _refused_watch(code: int, status: Mapping[str, Any]) -> MeetcoreError:
+    """Return why there is no watch: from an answer, or from an event of one that had begun."""
+    code = int(status.get("code") or code)
+    words = status.get("message") or f"status {code}"
+    if code == httpx2.codes.GONE:
+        return WatchExpired(f"The version is too old: {words}.")
+    return ClusterUnavailable(f"The cluster gives no watch of the Pods now: {words}.")
 
 
 def _words(error: BaseException) -> str:

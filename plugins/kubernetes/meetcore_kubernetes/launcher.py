@@ -53,6 +53,7 @@ _LOOK_EVERY_S = 0.5
 _ASK_EVERY_S = 5.0
 _LEAVE_TIMEOUT_S = 60.0
 _TIDY_WITHIN_S = 15.0
+_SETTLED_WITHIN_S = 20.0
 
 
 class KubernetesLauncher(Launcher):
@@ -260,17 +261,17 @@ class KubernetesLauncher(Launcher):
 
     async def _settle(self, bot: PodBot) -> None:
         """Note why a Pod failed, for whoever ends the bot's journal; let a good one go."""
-        pod = bot.pod
-        if pod is None:
-            return
-        seen = verdict_on(pod)
-        if seen.failed and seen.evidence is not None:
-            _LOG.warning("bot=%s its Pod failed: %s", bot.bot_id, seen.evidence.detail)
-            self.note(bot, seen.reason, seen.evidence)
-        elif seen.over:
-            with suppress(MeetcoreError):
-                async with self._cluster() as cluster:
+        try:
+            async with self._cluster() as cluster:
+                pod = await _when_over(cluster, bot.name) or bot.pod
+                seen = verdict_on(pod) if pod is not None else Verdict()
+                if seen.failed and seen.evidence is not None:
+                    _LOG.warning("bot=%s its Pod failed: %s", bot.bot_id, seen.evidence.detail)
+                    self.note(bot, seen.reason, seen.evidence)
+                else:  # also one of which its node tells nothing any more: nobody runs the bot
                     await cluster.delete_pod(bot.name)
+        except MeetcoreError as error:
+            _LOG.warning("bot=%s its Pod stays for now: %s", bot.bot_id, error)
 
     def note(self, bot: PodBot, reason: EndReason, evidence: Evidence) -> None:
         """Leave word why a bot ended, where its recovery looks."""
@@ -382,6 +383,16 @@ class PodBot(RunningBot):
     def hear(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Chunk]]:
         """Hold a channel with its audio."""
         return self._far.hear()
+
+
+async def _when_over(cluster: Cluster, name: str) -> Pod | None:
+    """Return a Pod when the cluster knows that it is over, or after a while; None if it is gone."""
+    until = trio.current_time() + _SETTLED_WITHIN_S
+    while True:
+        pod = await cluster.pod(name)
+        if pod is None or verdict_on(pod).over or trio.current_time() > until:
+            return pod
+        await trio.sleep(_LOOK_EVERY_S)
 
 
 async def _tidy(cluster: Cluster, name: str, *, pod: bool = True) -> None:

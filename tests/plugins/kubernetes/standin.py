@@ -179,7 +179,7 @@ class StandInCluster:
                 return deepcopy(self._objects[kind, name])
             if verb == "patch":
                 return self._patch(kind, name, body)
-        return self._delete(kind, name, body)
+        return self._delete(kind, name, query.get("gracePeriodSeconds"), body)
 
     def _list(self, kind: str, query: dict[str, str]) -> Object:
         with self._changed:
@@ -229,7 +229,7 @@ class StandInCluster:
         self._put(kind, name, known, "MODIFIED")
         return deepcopy(known)
 
-    def _delete(self, kind: str, name: str, body: Any) -> Object:
+    def _delete(self, kind: str, name: str, asked: str | None, body: Any) -> Object:
         with self._changed:
             known = self._objects.get((kind, name))
             if known is None:
@@ -238,8 +238,9 @@ class StandInCluster:
                 self._remove(kind, name)
                 return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
             grace_s = known["spec"].get("terminationGracePeriodSeconds", 30)
-            if isinstance(body, dict) and body.get("gracePeriodSeconds") is not None:
-                grace_s = body["gracePeriodSeconds"]
+            if isinstance(body, dict):
+                asked = body.get("gracePeriodSeconds", asked)
+            grace_s = grace_s if asked is None else int(asked)
             known["metadata"] |= {
                 "deletionTimestamp": _now(),
                 "deletionGracePeriodSeconds": grace_s,

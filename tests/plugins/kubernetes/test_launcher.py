@@ -1,0 +1,370 @@
+"""What a cluster does to bots, and what is told of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import trio
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+import meetcore
+from meetcore import (
+    BotConfig,
+    BotSpec,
+    CommandFailed,
+    ConfigError,
+    EndReason,
+    FleetFull,
+    RunningBot,
+    SendChat,
+    State,
+    StateChanged,
+    Stop,
+    read_journal,
+)
+from meetcore.log.folder_store import FolderStore
+from meetcore.log.folders import journal_path
+from meetcore.plugin.registry import Plugins
+from meetcore.testing.simulated_meetings import PLUGIN_FILE
+from meetcore_kubernetes.launcher import KubernetesLauncher
+from meetcore_kubernetes.options import KubernetesOptions
+from meetcore_kubernetes.pods import object_name, order_secret, pod_manifest
+from meetcore_redis.bus import RedisBus
+from meetcore_redis.options import RedisOptions
+from tests.plugins.kubernetes.standin import StandInCluster, open_cluster
+from tests.plugins.redis.broker import Broker, open_broker
+
+PASSCODE = "the-passcode-of-the-meeting"
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    with open_broker() as held:
+        yield held
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple[StandInCluster, Path]]:
+    with open_cluster() as held:
+        yield held
+
+
+class Stage:
+    """A launcher in a nursery of its own, its cluster, and the folder of its bots."""
+
+    def __init__(
+        self,
+        folder: Path,
+        broker: Broker,
+        cluster: tuple[StandInCluster, Path],
+        nursery: trio.Nursery,
+        **settings: Any,
+    ) -> None:
+        self.cluster, kubeconfig = cluster
+        self.folder = folder
+        self.nursery = nursery
+        self.broker = broker
+        self.prefix = f"t-{uuid4().hex[:8]}"
+        options: dict[str, Any] = {
+            "image": "meetcore-bot:test",
+            "kubeconfig": kubeconfig,
+            "volume_claim": "bots",
+            "stop_with_launcher": True,
+            "start_timeout_s": 30.0,
+            "unschedulable_s": 1.0,
+            **settings,
+        }
+        self.options = KubernetesOptions(**options)
+        self.launcher = self.another()
+
+    def another(self) -> KubernetesLauncher:
+        launcher = KubernetesLauncher(self.options)
+        launcher.store = FolderStore(self.folder, fsync=False)
+        launcher.bus = self.bus
+        return launcher
+
+    @property
+    def bus(self) -> RedisBus:
+        known: RedisBus | None = getattr(self, "_bus", None)
+        if known is None:
+            known = RedisBus(self.broker.url, RedisOptions(prefix=self.prefix))
+            self._bus = known
+        return known
+
+    def spec(self, bot_id: str = "b-1", meeting: str = "stay", **settings: Any) -> BotSpec:
+        return BotSpec(
+            bot_id=bot_id,
+            url=f"simulated:{meeting}",
+            settings={
+                "out_dir": str(self.folder),
+                "transcriber": "scripted",
+                "bus": {"url": self.broker.url},
+                "plugins": {"redis": {"prefix": self.prefix}},
+                **settings,
+            },
+            platform="simulated",
+            plugin_files=(PLUGIN_FILE,),
+        )
+
+    async def launched(self, bot_id: str = "b-1") -> RunningBot:
+        bot = await self.launcher.launch(self.spec(bot_id), self.nursery)
+        async with aclosing(bot.items()) as items:
+            async for item in items:
+                if isinstance(item, StateChanged) and item.state is State.RECORDING:
+                    break
+        return bot
+
+    async def end_of(self, bot_id: str = "b-1") -> StateChanged:
+        """Return a bot's end, as whoever looks after it brings it about."""
+        store = FolderStore(self.folder, fsync=False)
+        await meetcore.recover_bot(store, bot_id, plugins=Plugins(entry_points=False))
+        end = list(read_journal(journal_path(self.folder / bot_id)))[-1]
+        assert isinstance(end, StateChanged)
+        return end
+
+
+@asynccontextmanager
+async def staged(
+    folder: Path, broker: Broker, cluster: tuple[StandInCluster, Path], **settings: Any
+) -> AsyncIterator[Stage]:
+    with trio.fail_after(120):
+        async with trio.open_nursery() as outer:
+            async with trio.open_nursery() as nursery:
+                stage = Stage(folder, broker, cluster, nursery, **settings)
+                async with stage.bus.open(), trio.open_nursery() as inner:
+                    stage.nursery = inner
+                    yield stage
+                    inner.cancel_scope.cancel()
+            outer.cancel_scope.cancel()
+
+
+async def test_launched_twice_it_is_launched_once(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster) as stage:
+        await stage.launched()
+        second = await stage.another().launch(stage.spec(), stage.nursery)
+        assert stage.cluster.named("Pod") == ["meetcore-b-1"]
+        assert stage.cluster.running() == ["meetcore-b-1"]
+        await second.perform(Stop("once"))
+        await second.gone()
+
+
+async def test_what_is_over_leaves_no_pod_and_no_order(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster) as stage:
+        bot = await stage.launched()
+        owner = stage.cluster.object("Secret", "meetcore-b-1")["metadata"]["ownerReferences"]
+        assert [each["kind"] for each in owner] == ["Pod"]
+        await bot.perform(Stop("enough"))
+        await bot.gone()
+        while stage.cluster.named("Pod"):  # noqa: ASYNC110  the cluster takes its time
+            await trio.sleep(0.05)
+        assert stage.cluster.named("Secret") == []
+
+
+def test_no_word_of_the_order_is_in_the_pod():
+    spec = BotSpec(
+        bot_id="b-1",
+        url=f"https://meet.example/abc?pwd={PASSCODE}",
+        settings={"name": "Notes of the board", "plugins": {"deepgram": {"api_key": "a-secret"}}},
+        platform="zoom",
+    )
+    options = KubernetesOptions(image="meetcore-bot:test")
+    pod = json.dumps(pod_manifest(spec, BotConfig(name="Notes of the board"), options))
+    for word in (PASSCODE, "meet.example", "Notes of the board", "a-secret"):
+        assert word not in pod
+    secret = order_secret(spec, options)
+    assert PASSCODE in secret["stringData"]["order.json"]
+    assert PASSCODE not in json.dumps({**secret, "stringData": {}})
+
+
+async def test_the_order_reaches_the_bot_from_the_secret(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster) as stage:
+        bot = await stage.launched()
+        data = stage.cluster.object("Secret", "meetcore-b-1")["data"]["order.json"]
+        assert json.loads(base64.b64decode(data))["url"] == "simulated:stay"
+        await bot.perform(SendChat("hello"))
+        await bot.perform(Stop())
+        await bot.gone()
+
+
+async def test_a_quota_that_is_used_up_is_a_full_fleet(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster) as stage:
+        stage.cluster.most_pods = 0
+        with pytest.raises(FleetFull, match="exceeded quota: bots") as full:
+            await stage.launcher.launch(stage.spec(), stage.nursery)
+        assert "ResourceQuota" in full.value.remedy
+        assert stage.cluster.named("Secret") == []
+
+
+async def test_no_room_on_any_node_is_a_full_fleet_and_the_pod_is_taken_back(
+    tmp_path, broker, cluster
+):
+    async with staged(tmp_path, broker, cluster) as stage:
+        stage.cluster.no_room = True
+        with pytest.raises(FleetFull, match="3 Insufficient memory"):
+            await stage.launcher.launch(stage.spec(), stage.nursery)
+        while stage.cluster.named("Pod"):  # noqa: ASYNC110
+            await trio.sleep(0.05)
+        stage.cluster.no_room = False
+        await stage.launched()
+
+
+async def test_an_image_that_cannot_be_pulled_is_said(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster) as stage:
+        stage.cluster.missing_images.add("meetcore-bot:test")
+        with pytest.raises(CommandFailed, match=r"Err?ImagePull.*not found") as failed:
+            await stage.launcher.launch(stage.spec(), stage.nursery)
+        assert "image_pull_secrets" in failed.value.remedy
+        while stage.cluster.named("Pod"):  # noqa: ASYNC110
+            await trio.sleep(0.05)
+        assert stage.cluster.named("Secret") == []
+
+
+async def test_what_we_may_not_is_said_with_the_remedy(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster) as stage:
+        stage.cluster.forbidden.add(("create", "pods"))
+        with pytest.raises(ConfigError, match='cannot create resource "pods"') as forbidden:
+            await stage.launcher.launch(stage.spec(), stage.nursery)
+        assert "Role in deploy/kubernetes" in forbidden.value.remedy
+        assert stage.cluster.named("Secret") == []
+
+
+async def test_a_busy_and_slow_api_server_is_asked_again(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster) as stage:
+        stage.cluster.busy, stage.cluster.admission_s = 2, 1.0
+        bot = await stage.launched()
+        await bot.perform(Stop())
+        await bot.gone()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason", "signal", "words"),
+    [
+        ("kill_for_memory", EndReason.CRASHED, "kubernetes.out_of_memory", "OOMKilled"),
+        ("evict", EndReason.CRASHED, "kubernetes.evicted", "low on resource: memory"),
+    ],
+)
+async def test_a_pod_that_was_ended_says_why(
+    tmp_path, broker, cluster, trouble, reason, signal, words
+):
+    async with staged(tmp_path, broker, cluster) as stage:
+        bot = await stage.launched()
+        getattr(stage.cluster, trouble)("meetcore-b-1")
+        await bot.gone()
+        place = tmp_path / "b-1" / "given-up.json"
+        while not place.exists():  # noqa: ASYNC110
+            await trio.sleep(0.05)
+        end = await stage.end_of()
+        assert end.reason is reason
+        assert end.evidence is not None
+        assert end.evidence.signal == signal
+        assert words in end.evidence.detail
+        assert stage.cluster.named("Pod") == ["meetcore-b-1"]  # to be looked at
+
+
+async def test_a_lost_node_is_noticed_by_its_silence(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster) as stage:
+        bot = await stage.launched()
+        stage.cluster.lose_node("meetcore-b-1")
+        await bot.gone()
+        assert (await stage.end_of()).reason is EndReason.CRASHED
+
+
+async def test_a_frozen_bot_is_given_up(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster, unresponsive_limit_s=2.0) as stage:
+        bot = await stage.launched()
+        stage.cluster.freeze("meetcore-b-1")
+        await bot.gone()
+        assert stage.cluster.running() == []
+        end = await stage.end_of()
+        assert end.evidence is not None
+        assert end.evidence.signal == "unresponsive"
+
+
+async def test_a_watch_that_ends_or_is_too_old_misses_nothing(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster) as stage:
+        bots = [await stage.launched(f"b-{number}") for number in range(3)]
+        await bots[0].perform(Stop())
+        stage.cluster.drop_watches()
+        await bots[0].gone()
+        stage.cluster.expire()
+        await bots[1].perform(Stop())
+        await bots[1].gone()
+        stage.cluster.away = True
+        stage.cluster.drop_watches()
+        await bots[2].perform(Stop())
+        await trio.sleep(1.0)
+        stage.cluster.away = False
+        await bots[2].gone()
+        while stage.cluster.named("Pod"):  # noqa: ASYNC110
+            await trio.sleep(0.05)
+
+
+async def test_servers_that_come_later_find_the_bots_by_their_labels(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster, stop_with_launcher=False) as stage:
+        await stage.launched("b-1")
+        await stage.launched("A bot with a strange id")
+        later = stage.another()
+        assert await later.list() == ["A bot with a strange id", "b-1"]
+        for bot_id in await later.list():
+            bot = await later.adopt(bot_id, stage.nursery)
+            assert bot is not None
+            await bot.perform(Stop("adopted"))
+            await bot.gone()
+
+
+async def test_bots_of_another_fleet_in_the_namespace_are_not_ours(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster) as stage:
+        await stage.launched()
+        other = stage.another()
+        other.options = evolve(stage.options, fleet="other")
+        assert await other.list() == []
+
+
+async def test_without_a_bus_or_with_a_folder_of_its_own_it_says_what_is_missing(tmp_path):
+    launcher = KubernetesLauncher(KubernetesOptions(image="x"))
+    launcher.store = FolderStore(tmp_path, fsync=False)
+    spec = BotSpec(bot_id="b-1", url="simulated:stay", settings={})
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(ConfigError, match="needs a bus"):
+            await launcher.launch(spec, nursery)
+        launcher.bus = RedisBus("redis://localhost")
+        with pytest.raises(ConfigError, match="store that servers and Pods share"):
+            await launcher.launch(spec, nursery)
+
+
+async def test_no_cluster_to_be_reached_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    launcher = KubernetesLauncher(KubernetesOptions(image="x", volume_claim="bots"))
+    launcher.store = FolderStore(tmp_path, fsync=False)
+    launcher.bus = RedisBus("redis://localhost")
+    with pytest.raises(ConfigError, match="no way to a Kubernetes cluster") as missing:
+        await launcher.list()
+    assert "kubeconfig" in missing.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [({}, "names no image"), ({"image": "x", "fleet": "My Fleet"}, "cannot be a label")],
+)
+def test_options_that_a_cluster_would_refuse_are_refused_here(settings, match):
+    with pytest.raises(ConfigError, match=match):
+        KubernetesOptions(**settings)
+
+
+@given(st.text(min_size=1, max_size=80))
+def test_every_bot_has_a_name_that_a_cluster_takes_and_its_own(bot_id):
+    name = object_name(bot_id)
+    assert len(name) <= 63
+    assert all(c in "abcdefghijklmnopqrstuvwxyz0123456789-" for c in name)
+    assert name[0].isalnum()
+    assert name[-1].isalnum()
+    assert object_name(bot_id + "x") != name
