@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import trio
 
 import meetcore
-from meetcore.testing import ScriptedTranscriber, SimMeeting
+from meetcore.testing import ScriptedTranscriber, SimMeeting, SimPage
 from meetcore.testing.script_toml import parse_script
 from tests import scripted_meetings
 from tests.moving_pictures import FRAMES_PER_S, pictures
@@ -176,7 +176,7 @@ class PageMeetings(scripted_meetings.ScriptedPlatform):
         if kind == "wall":
             yield WalledCall(events)
             return
-        meeting = SimMeeting(SCRIPTS.get(kind, scripted_meetings.SHORT))
+        meeting = SimMeeting(SCRIPTS.get(kind, scripted_meetings.SHORT), page=SimPage())
         async with meeting.attend(link, request, events) as call, trio.open_nursery() as nursery:
             if request.video:
                 nursery.start_soon(_show_film, events)
