@@ -145,6 +145,7 @@ class LauncherConformance:
                     await other.take_over()
                 await look.release()
                 await other.take_over()
+            await _released(bot, "ben")
             await bot.perform(Stop())
             await bot.gone()
             with pytest.raises(CommandRefused):
@@ -270,6 +271,13 @@ def _journal(out_dir: Path, bot_id: str = "b-1") -> list[Event]:
 async def _all(bot: RunningBot, after: int = 0) -> list[Event | Draft]:
     async with aclosing(bot.items(after)) as items:
         return [item async for item in items]
+
+
+async def _released(bot: RunningBot, by: str) -> None:
+    async with aclosing(bot.items()) as items:
+        async for item in items:
+            if isinstance(item, BotReleased) and item.by == by:
+                return
 
 
 async def _until(bot: RunningBot, state: State) -> StateChanged:

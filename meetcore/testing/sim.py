@@ -19,8 +19,6 @@ from collections.abc import (
     Callable,
     Iterable,
     Iterator,
-    Mapping,
-    Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
