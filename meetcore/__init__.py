@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from meetcore.model.errors import MeetingRefused as MeetingRefused
     from meetcore.model.errors import NoSuchFile as NoSuchFile
     from meetcore.model.errors import NotInTrio as NotInTrio
+    from meetcore.model.errors import NotTakenOver as NotTakenOver
     from meetcore.model.errors import PluginError as PluginError
     from meetcore.model.errors import PluginVersionMismatch as PluginVersionMismatch
     from meetcore.model.errors import StorageUnavailable as StorageUnavailable
@@ -338,6 +339,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "MeetingRefused",
         "NoSuchFile",
         "NotInTrio",
+        "NotTakenOver",
         "PluginError",
         "PluginVersionMismatch",
         "BusUnavailable",

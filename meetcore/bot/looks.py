@@ -17,7 +17,13 @@ import trio
 from meetcore.bot.context import BotContext
 from meetcore.bot.life import Life
 from meetcore.log.mailbox import Wake
-from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused, MeetcoreError
+from meetcore.model.errors import (
+    CapabilityMissing,
+    CommandFailed,
+    CommandRefused,
+    MeetcoreError,
+    NotTakenOver,
+)
 from meetcore.model.events import BotReleased, BotTakenOver, CommandAnswered, Event
 from meetcore.model.lifecycle import State
 from meetcore.model.page_input import PageInput, PagePicture, PictureFormat
@@ -250,11 +256,11 @@ class BotLooks:
         """Do something for the person who has taken over.
 
         Raises:
-            CommandRefused: It is somebody who has not, or no more.
+            NotTakenOver: It is somebody who has not, or no more.
             CommandFailed: The page does not take it, or not in time.
         """
         if self._acting is not look:
-            raise CommandRefused("Mouse and keyboard are the bot's own now.", "Take it over first.")
+            raise NotTakenOver
         self._idle_at = trio.current_time() + IDLE_LIMIT_S
         await _in_words(look.view.act, what, name="input", within_s=ACT_TIMEOUT_S)
 

@@ -82,6 +82,7 @@ class LookIn(ABC):
         """Do something in the page; at most 5 s.
 
         Raises:
-            CommandRefused: One has not taken over, or no more; or it cannot be done.
+            NotTakenOver: One has not taken over, or no more.
+            CommandRefused: It cannot be done.
             CommandFailed: The page does not take it, or not in time.
         """

@@ -123,9 +123,9 @@ async def test_a_page_that_hangs_or_breaks_is_a_typed_error_in_time(
     monkeypatch.setattr(SimPageCall, "open_view", opened)
     async with attending(tmp_path) as (bot, _):
         started = trio.current_time()
-        with pytest.raises(CommandFailed, match="not done within 10 s|no pixels"):
+        with pytest.raises(CommandFailed, match=r"not done within 10 s|no pixels"):
             await bot.screenshot()
-        with pytest.raises(CommandFailed, match="within 10 s|no pixels"):
+        with pytest.raises(CommandFailed, match=r"within 10 s|no pixels"):
             async with bot.look_in():
                 pass
         assert trio.current_time() - started < 21

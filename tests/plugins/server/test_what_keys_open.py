@@ -187,6 +187,15 @@ async def _vexa(server: Server, key: str) -> tuple[str, dict[str, str]]:
     return f"/vexa/ws?api_key={key}", {}
 
 
+async def _look_in(server: Server, key: str) -> tuple[str, dict[str, str]]:
+    async with http(server, key) as client:
+        bot = await ordered(client, STAY)
+        await until(client, bot["id"], "recording")
+        answer = await client.post(f"/v1/bots/{bot['id']}/look-in", json={})
+    assert not answer.json()["take_over"]
+    return f"/v1/look-in?token={answer.json()['token']}", {}
+
+
 def _skribby(name: str) -> Opening:
     async def opening(server: Server, key: str) -> tuple[str, dict[str, str]]:
         async with http(server, key) as client:
@@ -202,6 +211,7 @@ def _skribby(name: str) -> Opening:
 OPENINGS: dict[str, Opening] = {
     "native, a key": _native_header,
     "native, a token": _native_token,
+    "native, a look at a page": _look_in,
     "vexa": _vexa,
     "skribby": _skribby("websocket_url"),
     "skribby, to read": _skribby("websocket_read_only_url"),
@@ -269,7 +279,10 @@ async def _hold(
     async with socket(server, path, **headers) as connection:
         if path.startswith("/v1"):
             await say(connection, type="ping")
-            assert await said(connection) == {"type": "pong"}
+            while True:  # a look has pictures, too
+                message = await connection.get_message()
+                if isinstance(message, str) and json.loads(message) == {"type": "pong"}:
+                    break
         elif path.startswith("/vexa"):
             await say(connection, action="ping")
             assert await said(connection) == {"type": "pong"}
