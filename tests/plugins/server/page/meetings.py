@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import trio
 
 import meetcore
-from meetcore.testing import ScriptedTranscriber, SimMeeting, SimPage
+from meetcore.testing import ScriptedTranscriber, SimMeeting, SimPage, SimPageCall
 from meetcore.testing.script_toml import parse_script
 from tests import scripted_meetings
 from tests.moving_pictures import FRAMES_PER_S, pictures
@@ -139,10 +139,13 @@ at_s = 3000
 )
 
 
-class WalledCall(meetcore.Call):
+class WalledCall(SimPageCall):
     """Stands before a wall until a person has answered."""
 
+    platform_name = "page_meetings"
+
     def __init__(self, events: meetcore.CallEvents) -> None:
+        self.page = SimPage()
         self._events = events
         events.observe(meetcore.PersonNeeded("captcha", True, "Which of these are boats?", 300.0))
 
