@@ -65,7 +65,10 @@ async def create_look_in(
     if not 1 <= data.expires_s <= _LONGEST_S:
         raise ConfigError(f"expires_s must be 1 to {_LONGEST_S:g}, not {data.expires_s!r}.")
     if data.take_over and not reader.may(Scope.TAKE_OVER):
-        message = "This key cannot make a link with which a bot's page is taken over."
+        message = (
+            "This key has no scope 'take_over', which taking a page over needs: "
+            "`meetcore keys create --scope read --scope take_over` makes one that has."
+        )
         raise ScopeMissing(Scope.TAKE_OVER, message)
     row = await service.bot(reader, bot_id)
     claims = {

@@ -284,6 +284,7 @@ export class BotView {
     else if (changed === "chat") this.chat.show(this.botHistory.chat.values(), this.#chatState());
     else if (changed === "trouble") this.#showTroubles();
     else if (changed === "person") this.#showPerson();
+    else if (changed === "hands") this.lookIn.setTaken(this.botHistory.takenOver);
     else if (changed === "files") this.#loadFilesSoon();
   }
 

@@ -9,6 +9,7 @@ const MOVE_MS = 40;
 const HIDDEN_MS = 30_000;
 const FARTHEST_WHEEL = 10_000;
 const LINE_PX = 16;
+const CLOSED = "See live what its browser shows.";
 const BUTTONS = ["left", "middle", "right"];
 /** What a browser says of keys that are none by themselves. */
 const NO_KEYS = ["Dead", "Process", "Unidentified", "AltGraph"];
@@ -190,13 +191,20 @@ export class LookIn {
     );
     this.whenHidden = () => this.#hidden();
     document.addEventListener("visibilitychange", this.whenHidden);
-    this.#show("See live what its browser shows.");
+    this.#show(CLOSED);
   }
 
   /** Say whether there is a page to be seen. @param {boolean} possible */
   setPossible(possible) {
     this.possible = possible;
     this.element.hidden = !possible && !this.look;
+  }
+
+  /** Say whether anybody has taken the page over. @param {boolean} taken */
+  setTaken(taken) {
+    this.taken = taken;
+    if (!this.opening && (this.look || taken)) this.#show(this.#words());
+    else if (!this.opening && !taken) this.#show(CLOSED);
   }
 
   /** Open the page. @param {{takeOver?: boolean}} [how] */
@@ -277,12 +285,14 @@ export class LookIn {
 
   #words() {
     if (this.hands) return "You have mouse and keyboard. Shift+Escape gives them back.";
+    if (this.taken) return "Somebody has taken the page over.";
     const time = this.until?.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
     return `Live, you only see. It ends by itself at ${time}.`;
   }
 
   /** @param {boolean} hands */
   #setHands(hands) {
+    if (this.hands && !hands) this.taken = false;
     if (hands !== this.hands) announce(hands ? "You have taken the page over." : "The page is the bot's own again.");
     this.hands = hands;
     this.screen.setHands(hands);
