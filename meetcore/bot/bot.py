@@ -428,7 +428,13 @@ class Bot(AskableBot):
             nursery.start_soon(self._speeches.run)
             nursery.start_soon(self._looks.run)
             if self.config.screenshots == "states":
-                nursery.start_soon(keep_state_pictures, self.events(), self._looks, self._context)
+                nursery.start_soon(
+                    keep_state_pictures,
+                    self.events(),
+                    lambda: self.state,
+                    self._looks,
+                    self._context,
+                )
             await self._hold_call()
             nursery.cancel_scope.cancel()
 

@@ -1,13 +1,13 @@
 """Keeps a picture of the bot's page at each change of its state: `screenshots = "states"`.
 
-They are files of the bot like its recording: carried to the store with the others, and deleted with
+A state that is over before its picture was taken has none: it would show the next one. They are files of the bot like its recording: carried to the store with the others, and deleted with
 the bot. They show everybody who was to be seen, whoever is left out of the recording.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import trio
@@ -18,7 +18,7 @@ from meetcore.log.folders import make_private_folder, private_file
 from meetcore.model.errors import MeetcoreError
 from meetcore.model.events import ArtifactWritten, Event, StateChanged, StepTaken
 from meetcore.model.lifecycle import State
-from meetcore.model.page_input import PictureFormat
+from meetcore.model.page_input import PagePicture, PictureFormat
 
 __all__ = ["FOLDER", "keep_state_pictures"]
 
@@ -32,9 +32,12 @@ _SHOWN = frozenset(
 
 
 async def keep_state_pictures(
-    events: AsyncIterator[Event], looks: BotLooks, context: BotContext
+    events: AsyncIterator[Event],
+    state: Callable[[], State | None],
+    looks: BotLooks,
+    context: BotContext,
 ) -> None:
-    """Take a picture for each state that has a page, until cancelled.
+    """Take a picture of each state that has a page and lasts, until cancelled.
 
     One that cannot be taken or written is told as a step, and the bot goes on.
     """
@@ -44,16 +47,19 @@ async def keep_state_pictures(
             continue
         if kept >= MOST_PICTURES:
             return
+        if state() is not event.state:
+            continue
         try:
-            await _keep(event, looks, context)
-            kept += 1
+            picture = await looks.picture(PictureFormat.JPEG)
+            if state() is event.state:
+                await _keep(event, picture, context)
+                kept += 1
         except (MeetcoreError, OSError) as error:
             said = f"none of {event.state.value}: {error}"
             context.record(StepTaken(name="screenshot", detail=said))
 
 
-async def _keep(event: StateChanged, looks: BotLooks, context: BotContext) -> None:
-    picture = await looks.picture(PictureFormat.JPEG)
+async def _keep(event: StateChanged, picture: PagePicture, context: BotContext) -> None:
     name = f"{FOLDER}/{event.seq:06d}-{event.state.value}.jpg"
     await trio.to_thread.run_sync(_write, context.folder / name, picture.image)
     written = ArtifactWritten(

@@ -24,7 +24,7 @@ from meetcore import (
 from meetcore.gateway import BotQuery, BotRequest, BotRow, Client, Scope, ScopeMissing, Service
 from meetcore.model import with_passcode
 
-__all__ = ["AssistantBots", "BotFacts", "FleetBots", "ServiceBots"]
+__all__ = ["AssistantBots", "BotSummary", "FleetBots", "ServiceBots"]
 
 _MOST_KNOWN = 200
 _MOST_LISTED = 50
@@ -32,7 +32,7 @@ _BY = "an assistant"
 
 
 @frozen(kw_only=True)
-class BotFacts:
+class BotSummary:
     """What an assistant is told about a bot.
 
     Attributes:
@@ -62,15 +62,15 @@ class AssistantBots(ABC):
     @abstractmethod
     async def join(
         self, url: str, name: str | None, passcode: str | None, transcriber: str | None
-    ) -> BotFacts:
+    ) -> BotSummary:
         """Send a bot to a meeting."""
 
     @abstractmethod
-    async def listed(self) -> list[BotFacts]:
+    async def listed(self) -> list[BotSummary]:
         """Return the bots there are."""
 
     @abstractmethod
-    async def facts(self, bot_id: str) -> BotFacts:
+    async def facts(self, bot_id: str) -> BotSummary:
         """Return how a bot stands."""
 
     @abstractmethod
@@ -114,7 +114,7 @@ class FleetBots(AssistantBots):
 
     async def join(
         self, url: str, name: str | None, passcode: str | None, transcriber: str | None
-    ) -> BotFacts:
+    ) -> BotSummary:
         """Send a bot to a meeting."""
         await trio.lowlevel.checkpoint()
         given: dict[str, Any] = {"name": name} if name else {}
@@ -123,17 +123,17 @@ class FleetBots(AssistantBots):
         for old in [each for each in self._bots.values() if each.ended]:
             if len(self._bots) > _MOST_KNOWN:
                 del self._bots[old.id]
-        return _facts_of(bot)
+        return _summary_of(bot)
 
-    async def listed(self) -> list[BotFacts]:
+    async def listed(self) -> list[BotSummary]:
         """Return the bots that were sent."""
         await trio.lowlevel.checkpoint()
-        return [_facts_of(bot) for bot in self._bots.values()]
+        return [_summary_of(bot) for bot in self._bots.values()]
 
-    async def facts(self, bot_id: str) -> BotFacts:
+    async def facts(self, bot_id: str) -> BotSummary:
         """Return how a bot stands."""
         await trio.lowlevel.checkpoint()
-        return _facts_of(self._bot(bot_id))
+        return _summary_of(self._bot(bot_id))
 
     async def history(self, bot_id: str) -> BotHistory:
         """Return what happened to a bot."""
@@ -160,9 +160,9 @@ class FleetBots(AssistantBots):
         return await self._bot(bot_id).screenshot(by=_BY)
 
 
-def _facts_of(bot: Bot) -> BotFacts:
+def _summary_of(bot: Bot) -> BotSummary:
     reason = bot.ending.reason if bot.ended else None
-    return BotFacts(
+    return BotSummary(
         bot_id=bot.id,
         meeting_url=bot.link.public_url,
         name=bot.config.name,
@@ -193,22 +193,22 @@ class ServiceBots(AssistantBots):
 
     async def join(
         self, url: str, name: str | None, passcode: str | None, transcriber: str | None
-    ) -> BotFacts:
+    ) -> BotSummary:
         """Send a bot to a meeting."""
         self._check_may_write()
         if passcode:
             url = _with_passcode(url, passcode)
         order = BotRequest(url=url, name=name, transcriber=transcriber or "default")
-        return _facts_in(await self._service.create(self._client, order))
+        return _summary_in(await self._service.create(self._client, order))
 
-    async def listed(self) -> list[BotFacts]:
+    async def listed(self) -> list[BotSummary]:
         """Return the user's newest bots."""
         rows = await self._service.bots(self._client, BotQuery(limit=_MOST_LISTED))
-        return [_facts_in(row) for row in rows]
+        return [_summary_in(row) for row in rows]
 
-    async def facts(self, bot_id: str) -> BotFacts:
+    async def facts(self, bot_id: str) -> BotSummary:
         """Return how a bot stands."""
-        return _facts_in(await self._row(bot_id))
+        return _summary_in(await self._row(bot_id))
 
     async def history(self, bot_id: str) -> BotHistory:
         """Return what happened to a bot."""
@@ -245,8 +245,8 @@ def _with_passcode(url: str, passcode: str) -> str:
     return whole.url
 
 
-def _facts_in(row: BotRow) -> BotFacts:
-    return BotFacts(
+def _summary_in(row: BotRow) -> BotSummary:
+    return BotSummary(
         bot_id=row.bot_id,
         meeting_url=row.public_url,
         name=row.name,

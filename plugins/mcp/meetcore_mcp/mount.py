@@ -110,13 +110,13 @@ async def _exchange(request: Request) -> Reply:
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     manager = server.session_manager  # that of this call: it can be used once
-    answer = _Answer(request.body)
+    answer = _Exchanged(request.body)
     async with manager.run():
         await manager.handle_request(_scope(request), answer.receive, answer.send)
     return answer.reply()
 
 
-class _Answer:
+class _Exchanged:
     """The two sides of one ASGI exchange whose request is there, whole."""
 
     def __init__(self, body: bytes) -> None:

@@ -178,7 +178,7 @@ def make_app(
 
         first = path.lstrip("/").partition("/")[0]
         place = None if first in _OWN or path == "/" else mounts.place(path)
-        file = _page_file(path) if place is None else None
+        file = _page_file(path) if place is None and not _writes(asked) else None
         reply = guard.preflight(asked) or await guard.decide(asked, own_page=file is not None)
         client: Client | None = None
         if reply is None:
