@@ -1,7 +1,8 @@
 """Keeps a picture of the bot's page at each change of its state: `screenshots = "states"`.
 
-A state that is over before its picture was taken has none: it would show the next one. They are files of the bot like its recording: carried to the store with the others, and deleted with
-the bot. They show everybody who was to be seen, whoever is left out of the recording.
+A state that is over before its picture was taken has none: it would show the next one. They are
+files of the bot like its recording: carried to the store with the others, and deleted with the bot.
+They show everybody who was to be seen, whoever is left out of the recording.
 """
 
 from __future__ import annotations
