@@ -71,9 +71,11 @@ class SimPage:
 class _SimView(PageView):
     def __init__(self, page: SimPage) -> None:
         self._page = page
+        self._given_at = trio.current_time()
 
     async def next_picture(self) -> PagePicture:
-        await trio.sleep(self._page.every_s)
+        await trio.sleep_until(self._given_at + self._page.every_s)
+        self._given_at = trio.current_time()
         return self._page.picture(PictureFormat.JPEG)
 
     async def act(self, what: PageInput) -> None:
