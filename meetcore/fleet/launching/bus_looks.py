@@ -72,7 +72,7 @@ def picture_from_answer(answer: dict[str, Any]) -> PagePicture | None:
 
 
 @define(eq=False)
-class _Held:
+class _HeldLook:
     look: LookIn | None = None
     error: MeetcoreError | None = None
     opened: trio.Event = field(factory=trio.Event)
@@ -92,7 +92,7 @@ class BusLooks:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, _HeldLook] = {}
 
     async def obey(self, asked: dict[str, Any], nursery: trio.Nursery) -> dict[str, Any]:
         """Do what is asked; return what the answer has besides.
@@ -121,14 +121,14 @@ class BusLooks:
     async def _open(self, name: str, by: str, nursery: trio.Nursery) -> None:
         if len(self._held) >= _MOST:
             raise CommandRefused("So many look at this bot already.", "Try again in a moment.")
-        held = self._held[name] = _Held()
+        held = self._held[name] = _HeldLook()
         held.heard()
         nursery.start_soon(self._hold, name, held, by)
         await held.opened.wait()
         if held.error is not None:
             raise held.error
 
-    async def _hold(self, name: str, held: _Held, by: str) -> None:
+    async def _hold(self, name: str, held: _HeldLook, by: str) -> None:
         try:
             with held.scope:
                 async with self._bot.look_in(by=by) as held.look:
@@ -141,7 +141,9 @@ class BusLooks:
             held.opened.set()
 
     @staticmethod
-    async def _do(held: _Held, look: LookIn, do: object, asked: dict[str, Any]) -> dict[str, Any]:
+    async def _do(
+        held: _HeldLook, look: LookIn, do: object, asked: dict[str, Any]
+    ) -> dict[str, Any]:
         if do == "next":
             try:
                 with trio.move_on_after(NEXT_WITHIN_S):
