@@ -190,6 +190,8 @@ async def test_a_link_expires_and_what_it_opened_with_it(tmp_path: Path) -> None
         for wrong in (0, 3601):
             answer = await client.post(f"/v1/bots/{bot_id}/look-in", json={"expires_s": wrong})
             assert answer.status_code == 422
+        answer = await client.post(f"/v1/bots/{bot_id}/look-in", json={"takeover": True})
+        assert "Did you mean 'take_over'" in answer.json()["remedy"]
         link = await linked(client, bot_id, expires_s=1, take_over=True)
         async with looking(server, link) as person:
             assert await person.ask(type="take_over") == {"type": "taken_over"}
