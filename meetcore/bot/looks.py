@@ -1,7 +1,7 @@
 """Who looks at a bot's page, and who has taken it over: one person at a time, and not for ever.
 
-A look costs the bot's browser about a quarter of a core while pictures are made, so there are few
-at once, and each gives pictures only as fast as they are taken. To take over is another thing than
+A look costs the bot's browser up to half a core while its page moves, so there are few at once, and
+each gives pictures only as fast as they are taken. To take over is another thing than
 to look: it is asked for, it is in the journal with who it was, and it ends when it is given back,
 with the look, when nothing was done for `IDLE_LIMIT_S`, and when the bot begins to leave.
 """
