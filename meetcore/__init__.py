@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from meetcore.model.errors import MeetingRefused as MeetingRefused
     from meetcore.model.errors import NoSuchFile as NoSuchFile
     from meetcore.model.errors import NotInTrio as NotInTrio
+    from meetcore.model.errors import NotTakenOver as NotTakenOver
     from meetcore.model.errors import PluginError as PluginError
     from meetcore.model.errors import PluginVersionMismatch as PluginVersionMismatch
     from meetcore.model.errors import StorageUnavailable as StorageUnavailable
@@ -98,7 +99,9 @@ if TYPE_CHECKING:
     from meetcore.model.errors import UnknownPlugin as UnknownPlugin
     from meetcore.model.events import ArtifactWritten as ArtifactWritten
     from meetcore.model.events import AudioLost as AudioLost
+    from meetcore.model.events import BotReleased as BotReleased
     from meetcore.model.events import BotRequested as BotRequested
+    from meetcore.model.events import BotTakenOver as BotTakenOver
     from meetcore.model.events import BotUnresponsive as BotUnresponsive
     from meetcore.model.events import CaptureDegraded as CaptureDegraded
     from meetcore.model.events import CaptureRestored as CaptureRestored
@@ -161,6 +164,15 @@ if TYPE_CHECKING:
     from meetcore.model.lifecycle import State as State
     from meetcore.model.links import read_link as read_link
     from meetcore.model.meeting import MeetingLink as MeetingLink
+    from meetcore.model.page_input import KeyInput as KeyInput
+    from meetcore.model.page_input import MouseAction as MouseAction
+    from meetcore.model.page_input import MouseButton as MouseButton
+    from meetcore.model.page_input import MouseInput as MouseInput
+    from meetcore.model.page_input import PageInput as PageInput
+    from meetcore.model.page_input import PagePicture as PagePicture
+    from meetcore.model.page_input import PictureFormat as PictureFormat
+    from meetcore.model.page_input import TextInput as TextInput
+    from meetcore.model.page_input import page_input_from_wire as page_input_from_wire
     from meetcore.model.plain import format_time as format_time
     from meetcore.model.plain import parse_time as parse_time
     from meetcore.model.plain import to_json as to_json
@@ -218,6 +230,8 @@ if TYPE_CHECKING:
     from meetcore.plugin.launcher import Launcher as Launcher
     from meetcore.plugin.launcher import RunningBot as RunningBot
     from meetcore.plugin.options import NoOptions as NoOptions
+    from meetcore.plugin.page_view import LookIn as LookIn
+    from meetcore.plugin.page_view import PageView as PageView
     from meetcore.plugin.platform import Call as Call
     from meetcore.plugin.platform import CallEvents as CallEvents
     from meetcore.plugin.platform import CallRequest as CallRequest
@@ -325,6 +339,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "MeetingRefused",
         "NoSuchFile",
         "NotInTrio",
+        "NotTakenOver",
         "PluginError",
         "PluginVersionMismatch",
         "BusUnavailable",
@@ -338,7 +353,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.events": (
         "ArtifactWritten",
         "AudioLost",
+        "BotReleased",
         "BotRequested",
+        "BotTakenOver",
         "BotUnresponsive",
         "CaptureDegraded",
         "CaptureRestored",
@@ -395,6 +412,17 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "model.lifecycle": ("COMPLETING", "EndReason", "Evidence", "IN_CALL", "State", "TERMINAL"),
     "model.links": ("read_link",),
     "model.meeting": ("MeetingLink",),
+    "model.page_input": (
+        "KeyInput",
+        "MouseAction",
+        "MouseButton",
+        "MouseInput",
+        "PageInput",
+        "PagePicture",
+        "PictureFormat",
+        "TextInput",
+        "page_input_from_wire",
+    ),
     "model.plain": ("format_time", "parse_time", "to_json"),
     "model.roster": ("NameSource", "Participant", "Roster", "SpeakingTimeline"),
     "model.secrets": ("Redactor", "Secret"),
@@ -438,6 +466,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "plugin.launcher": ("BotSpec", "Launcher", "RunningBot"),
     "plugin.join_token": ("JoinToken",),
     "plugin.options": ("NoOptions",),
+    "plugin.page_view": ("LookIn", "PageView"),
     "plugin.platform": (
         "Call",
         "CallEvents",

@@ -36,6 +36,7 @@ from meetcore.model.config import BotConfig
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Event, StateChanged
+from meetcore.model.page_input import PagePicture, PictureFormat
 from meetcore.plugin.transcriber import Transcriber
 
 __all__ = ["Bot", "Fleet", "Speech", "open_bot", "open_fleet", "transcribe_recording"]
@@ -235,6 +236,12 @@ class Bot(BotProxy):
     def name_voice(self, track_id: str, voice: str, name: str) -> None:
         """Give a voice that a segment names by its label a name; an empty one takes it back."""
         _call(self._thread, partial(self._inner.name_voice, track_id, voice, name))
+
+    def screenshot(
+        self, picture_format: PictureFormat | str = PictureFormat.JPEG, *, by: str = ""
+    ) -> PagePicture:
+        """Return a picture of the bot's page as it is now; see `meetcore.Bot.screenshot`."""
+        return _call(self._thread, partial(self._inner.screenshot, picture_format, by=by))
 
     def pause(self) -> None:
         """Record and transcribe nothing from now on."""

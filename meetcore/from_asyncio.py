@@ -45,11 +45,22 @@ from meetcore.model.config import BotConfig
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused, MeetcoreError
 from meetcore.model.events import Event, StateChanged
+from meetcore.model.page_input import PageInput, PagePicture, PictureFormat
 from meetcore.plugin import launcher as _launcher
+from meetcore.plugin import page_view as _page_view
 from meetcore.plugin.launcher import BotSpec
 from meetcore.plugin.transcriber import Transcriber
 
-__all__ = ["Bot", "Fleet", "RunningBot", "Speech", "open_bot", "open_fleet", "transcribe_recording"]
+__all__ = [
+    "Bot",
+    "Fleet",
+    "LookIn",
+    "RunningBot",
+    "Speech",
+    "open_bot",
+    "open_fleet",
+    "transcribe_recording",
+]
 
 T = TypeVar("T")
 
@@ -223,6 +234,30 @@ class Speech:
         await _call(self._thread, interrupt)
 
 
+class LookIn:
+    """One person's look at a bot's page, as an asyncio program has it; see `meetcore.LookIn`."""
+
+    def __init__(self, thread: TrioThread, inner: _page_view.LookIn) -> None:
+        self._thread = thread
+        self._inner = inner
+
+    async def next_picture(self) -> PagePicture:
+        """Return a picture that was not given before; waits until there is one."""
+        return await _call(self._thread, self._inner.next_picture)
+
+    async def take_over(self) -> None:
+        """Have mouse and keyboard from now on."""
+        await _call(self._thread, self._inner.take_over)
+
+    async def release(self) -> None:
+        """Give mouse and keyboard back."""
+        await _call(self._thread, self._inner.release)
+
+    async def act(self, what: PageInput) -> None:
+        """Do something in the page; at most 5 s."""
+        await _call(self._thread, partial(self._inner.act, what))
+
+
 class Bot(BotProxy):
     """A bot as an asyncio program sees it: the same attributes, awaited on this side."""
 
@@ -314,6 +349,18 @@ class Bot(BotProxy):
         """Give a voice that a segment names by its label a name; an empty one takes it back."""
         await _call(self._thread, partial(self._inner.name_voice, track_id, voice, name))
 
+    async def screenshot(
+        self, picture_format: PictureFormat | str = PictureFormat.JPEG, *, by: str = ""
+    ) -> PagePicture:
+        """Return a picture of the bot's page as it is now; see `meetcore.Bot.screenshot`."""
+        return await _call(self._thread, partial(self._inner.screenshot, picture_format, by=by))
+
+    @asynccontextmanager
+    async def look_in(self, *, by: str = "") -> AsyncIterator[LookIn]:
+        """Look at the bot's page while the block lasts; see `meetcore.Bot.look_in`."""
+        async with _held(self._thread, partial(self._inner.look_in, by=by)) as look:
+            yield LookIn(self._thread, look)
+
     async def pause(self) -> None:
         """Record and transcribe nothing from now on."""
         await _call(self._thread, self._inner.pause)
@@ -362,6 +409,19 @@ class RunningBot:
     async def perform(self, command: Command) -> None:
         """Have it carry out a command; at most 30 s."""
         await _call(self._thread, partial(self._inner.perform, command))
+
+    async def screenshot(
+        self, picture_format: PictureFormat | str = PictureFormat.JPEG, *, by: str = ""
+    ) -> PagePicture:
+        """Return a picture of its page; see `meetcore.Bot.screenshot`."""
+        wanted = PictureFormat(picture_format)
+        return await _call(self._thread, partial(self._inner.screenshot, wanted, by=by))
+
+    @asynccontextmanager
+    async def look_in(self, *, by: str = "") -> AsyncIterator[LookIn]:
+        """Look at its page while the block lasts; see `meetcore.Bot.look_in`."""
+        async with _held(self._thread, partial(self._inner.look_in, by=by)) as look:
+            yield LookIn(self._thread, look)
 
     async def abandon(self) -> None:
         """End it at once, without leave-taking."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import meetcore
-from meetcore.testing import ScriptedTranscriber, SimMeeting
+from meetcore.testing import ScriptedTranscriber, SimMeeting, SimPage
 from meetcore.testing.script_toml import parse_script
 
 SHORT = """
@@ -58,7 +58,14 @@ _PLATFORMS = {"meet.google.com": "google_meet", "zoom.us/j": "zoom", "teams.live
 class ScriptedPlatform(meetcore.Platform):
     name = "scripted_meetings"
     claims_first = True
-    capabilities = frozenset({meetcore.Capability.SEND_CHAT, meetcore.Capability.READ_CHAT})
+    capabilities = frozenset(
+        {
+            meetcore.Capability.SEND_CHAT,
+            meetcore.Capability.READ_CHAT,
+            meetcore.Capability.SCREENSHOT,
+            meetcore.Capability.LOOK_IN,
+        }
+    )
 
     def parse(self, url: str) -> meetcore.MeetingLink | None:
         found = _LINK.fullmatch(url)
@@ -76,7 +83,7 @@ class ScriptedPlatform(meetcore.Platform):
         events: meetcore.CallEvents,
     ) -> AsyncIterator[meetcore.Call]:
         kind = link.native_id.partition("-")[0]
-        meeting = SimMeeting(SCRIPTS.get(kind, SHORT))
+        meeting = SimMeeting(SCRIPTS.get(kind, SHORT), page=SimPage())
         async with meeting.attend(link, request, events) as call:
             yield call
 

@@ -351,6 +351,10 @@ def lifecycle_page() -> str:
 
 CONTRACTS = (
     ("A platform", ("Platform", "Call", "SpeechOutput", "CallEvents", "CallRequest", "Capability")),
+    (
+        "A page that is seen",
+        ("PageView", "LookIn", "PagePicture", "MouseInput", "KeyInput", "TextInput"),
+    ),
     ("What it tells", ("MeetingLink", "Participant", "Chunk", "Evidence", "MeetingRefused")),
     ("A transcriber", ("Transcriber", "TranscriberStream", "TranscriberCapabilities")),
     ("What it gets and gives", ("StreamRequest", "Hypothesis", "Word", "UntranscribedAudio")),

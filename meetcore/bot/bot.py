@@ -28,6 +28,7 @@ from typing import Any, Literal, overload
 import trio
 from attrs import evolve
 
+from meetcore.bot.askable import AskableBot
 from meetcore.bot.command_runner import CommandRunner
 from meetcore.bot.context import BotContext
 from meetcore.bot.delivery import EventHookRunner, SinkRunner
@@ -36,29 +37,18 @@ from meetcore.bot.hearing import Listening
 from meetcore.bot.join_tokens import HOOK, token_source
 from meetcore.bot.leaving import keep_leave_rules
 from meetcore.bot.life import Life
+from meetcore.bot.looks import BotLooks
 from meetcore.bot.memory import give_memory_back
 from meetcore.bot.signal_handler import BotCallEvents, SignalHandler
-from meetcore.bot.speaking import Speech, SpeechQueue, SpeechSource
+from meetcore.bot.speaking import SpeechQueue
+from meetcore.bot.state_pictures import keep_state_pictures
 from meetcore.log.bot_log import event_logger
 from meetcore.log.folders import journal_path
 from meetcore.log.journal import Journal
 from meetcore.log.journal_head import begin, greet, head_of
 from meetcore.log.subscription import Subscription
 from meetcore.model.addresses import PrivateTargets
-from meetcore.model.commands import (
-    AnswerPerson,
-    BargeIn,
-    Command,
-    NameVoice,
-    PauseRecording,
-    PersonAnswer,
-    ResumeRecording,
-    SendChat,
-    ShowImage,
-    Speak,
-    Stop,
-    WhenSpeaking,
-)
+from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import (
@@ -88,7 +78,7 @@ HURRY_S = 5.0
 _IN_CALL = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
 
 
-class Bot:
+class Bot(AskableBot):
     """One attendance at one meeting. `open_bot` makes one, or a fleet's `start`.
 
     Attributes:
@@ -163,6 +153,7 @@ class Bot:
         self.journal = context.journal
         self.plugin_failed = context.plugin_failed
         self._speeches = SpeechQueue(context, self._life, platform, synthesizer)
+        self._looks = BotLooks(context, self._life, platform)
         self._command_runner = CommandRunner(
             context,
             self._life,
@@ -303,77 +294,6 @@ class Bot:
         """Carry out a command; see `CommandRunner.perform` for its errors. At most 30 s."""
         await self._command_runner.perform(command)
 
-    async def stop(self, detail: str = "") -> None:
-        """Leave the meeting and finish; returns at once, `wait_ended` waits for the end.
-
-        It waits for no other command; one in hand is given up with `CommandFailed`.
-        """
-        await self.perform(Stop(detail))
-
-    async def send_chat(self, text: str) -> None:
-        """Send a message to everybody in the meeting."""
-        await self.perform(SendChat(text))
-
-    def say(
-        self,
-        source: SpeechSource,
-        *,
-        sample_rate_hz: int = 16_000,
-        when_speaking: WhenSpeaking | str = WhenSpeaking.APPEND,
-        text: str = "",
-        barge_in: BargeIn | str | None = None,
-    ) -> Speech:
-        """Say something, where the platform can; returns at once.
-
-        Args:
-            source: Int16 mono PCM; a Path to a WAV file; text, for the configured synthesizer; or
-                an async iterator of PCM, as a voice agent gives it: it is read as it is played.
-                Text among its pieces is what the sound after it says.
-            sample_rate_hz: The rate of PCM.
-            when_speaking: Whether it waits (`append`), takes the place (`interrupt`) or is refused
-                (`refuse`) while something is being said.
-            text: What it says in words, for its events, where the source is none.
-            barge_in: As in `[speech]` of the configuration, whose value holds where it is None.
-
-        Returns:
-            The speech, to wait for and to interrupt.
-
-        Raises:
-            CommandRefused: The bot is not in the call, or this cannot be said.
-            CapabilityMissing: The platform cannot.
-        """
-        return self._speeches.say(
-            source,
-            sample_rate_hz=sample_rate_hz,
-            when_speaking=when_speaking,
-            text=text,
-            barge_in=barge_in,
-        )
-
-    async def speak(self, pcm: bytes, sample_rate_hz: int = 16_000) -> None:
-        """Say int16 mono PCM, where the platform can; returns when it has its place."""
-        await self.perform(Speak(pcm, sample_rate_hz))
-
-    async def show_image(self, image: bytes, media_type: str = "image/png") -> None:
-        """Show a picture as the bot's camera, where the platform can."""
-        await self.perform(ShowImage(image, media_type))
-
-    async def answer_person(self, answer: PersonAnswer | str = PersonAnswer.DONE) -> None:
-        """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""
-        await self.perform(AnswerPerson(answer))
-
-    async def name_voice(self, track_id: str, voice: str, name: str) -> None:
-        """Give a voice that a segment names by its label a name; an empty one takes it back."""
-        await self.perform(NameVoice(track_id, voice, name))
-
-    async def pause(self) -> None:
-        """Record and transcribe nothing from now on; stay in the call."""
-        await self.perform(PauseRecording())
-
-    async def resume(self) -> None:
-        """Record and transcribe again."""
-        await self.perform(ResumeRecording())
-
     def abandon(self) -> None:
         """End at once: no leave-taking, no drain. What was captured is kept; recovery ends it."""
         self._shield.cancel()
@@ -397,6 +317,7 @@ class Bot:
         self._begin.set()
         self._concluded.set()
         self._command_runner.give_up()
+        self._looks.leave()
         self._speeches.interrupt_all("leaving")
         for runner in self._sinks:
             runner.open_by(trio.current_time() + HURRY_S)
@@ -505,6 +426,15 @@ class Bot:
             if self.config.entry_message:
                 nursery.start_soon(greet, self.events(), self.perform, self.config.entry_message)
             nursery.start_soon(self._speeches.run)
+            nursery.start_soon(self._looks.run)
+            if self.config.screenshots == "states":
+                nursery.start_soon(
+                    keep_state_pictures,
+                    self.events(),
+                    lambda: self.state,
+                    self._looks,
+                    self._context,
+                )
             await self._hold_call()
             nursery.cancel_scope.cancel()
 
@@ -542,6 +472,7 @@ class Bot:
                         self._life.begin_leaving()
                         await self._take_leave(call)
                     finally:
+                        self._looks.end()
                         self._life.call = None
                     scope.deadline = trio.current_time() + CLOSE_TIMEOUT_S
             if scope.cancelled_caught and self.ending.reason is None:

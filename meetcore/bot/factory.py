@@ -116,16 +116,23 @@ def _fallback(
     return [each for each in able if each.name != transcriber.name]
 
 
-def _check_unkept(sinks: Sequence[tuple[str, Sink]], store: BotStore | None) -> None:
+def _check_unkept(
+    config: BotConfig, sinks: Sequence[tuple[str, Sink]], store: BotStore | None
+) -> None:
     """Refuse what would keep something of a bot of which nothing is to be kept.
 
     Raises:
-        ConfigError: A sink that makes files, or a way of running bots that needs a disk.
+        ConfigError: A sink that makes files, pictures, or a way of running bots that needs a disk.
     """
     if not isinstance(store, UnkeptStore):
         raise ConfigError(
             "Nothing can be kept of a bot only where it runs by itself.",
             "Use `meetcore join` or open_bot; under a server, keep_hours = 0 deletes at the end.",
+        )
+    if config.screenshots != "off":
+        raise ConfigError(
+            f"screenshots is {config.screenshots!r}, and keep in [retention] is 'nothing'.",
+            "Leave screenshots off, or keep all.",
         )
     for name, sink in sinks:
         if sink.keeps:
@@ -217,7 +224,7 @@ def prepare_bot(
             )
         named.append((name, found))
     if config.retention.keep == "nothing":
-        _check_unkept(named, store)
+        _check_unkept(config, named, store)
     bot_id = bot_id or new_bot_id(wall_clock() if wall_clock else None, random)
     store = store or store_of(config, plugins)
     workplace = store.workplace(bot_id)

@@ -8,7 +8,9 @@ from meetcore.model.commands import PersonAnswer
 from meetcore.model.events import (
     ArtifactWritten,
     AudioLost,
+    BotReleased,
     BotRequested,
+    BotTakenOver,
     BotUnresponsive,
     CaptureDegraded,
     CaptureRestored,
@@ -86,6 +88,8 @@ TROUBLE: tuple[type[Event], ...] = (
 
 _TOLD = (
     ArtifactWritten,
+    BotReleased,
+    BotTakenOver,
     ChatReceived,
     NoticeShown,
     ParticipantExcluded,
@@ -291,6 +295,17 @@ def _(event: PersonAnswered) -> str:
     whom = f" ({event.by})" if event.by else ""
     said = "it is done" if event.answer is PersonAnswer.DONE else "nobody will do it"
     return f"asked for a person ({_words(event.what)}): {said}{whom}"
+
+
+@_line.register
+def _(event: BotTakenOver) -> str:
+    return f"a person has taken the page over{f' ({event.by})' if event.by else ''}"
+
+
+@_line.register
+def _(event: BotReleased) -> str:
+    whom = f" ({event.by})" if event.by else ""
+    return f"the page is the bot's own again ({event.cause}, {event.lasted_s:.0f} s){whom}"
 
 
 @_line.register

@@ -49,11 +49,16 @@ __all__ = [
 
 
 class Scope(StrEnum):
-    """What a key may do. `ADMIN` is for users and keys, and includes nothing else."""
+    """What a key may do.
+
+    `ADMIN` is for users and keys, `TAKE_OVER` for mouse and keyboard of a bot's page, in which it
+    may be signed in; neither includes anything else, and nothing else includes them.
+    """
 
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
+    TAKE_OVER = "take_over"
 
 
 @frozen(kw_only=True)

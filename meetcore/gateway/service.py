@@ -38,6 +38,7 @@ from meetcore.model.dialect import Dialect
 from meetcore.model.events import Event, SegmentFinalized
 from meetcore.model.history import BotHistory
 from meetcore.model.meeting import MeetingLink
+from meetcore.model.page_input import PagePicture, PictureFormat
 from meetcore.model.transcript import Segment
 from meetcore.plugin.store import MediaStore
 
@@ -306,6 +307,18 @@ class Service(Protocol):
         Raises:
             CapabilityMissing: The platform, or this version, cannot.
             CommandRefused, CommandFailed: Not now; or it did not work.
+        """
+        ...
+
+    async def screenshot(
+        self, row: BotRow, picture_format: PictureFormat = PictureFormat.JPEG
+    ) -> PagePicture:
+        """Return a picture of a bot's page as it is now; up to 35 s.
+
+        Raises:
+            CapabilityMissing: The platform has no page.
+            CommandRefused, CommandFailed: Not now; or it did not work.
+            TooManyRequests: So many of one bot.
         """
         ...
 

@@ -237,6 +237,8 @@ class BotConfig:
         record: Whether audio goes to sinks and transcriber from the start.
         video: Whether the meeting is recorded as video, too, as a person would see it: one MP4, by
             a sink that takes it (`files` does), on a platform that can.
+        screenshots: `states` keeps a picture of the bot's page at each change of its state, from
+            the waiting room on, where its platform has a page; `off` none. They show everybody.
         leave_on_transcription_failure: Whether the bot leaves when its transcriber stops for good.
         leave_timeout_s: How long leaving politely may take.
         drain_timeout_s: How long the transcriber may take to finish what it was given.
@@ -271,6 +273,7 @@ class BotConfig:
     entry_message: str | None = None
     record: bool = True
     video: bool = False
+    screenshots: str = field(default="off", validator=attrs.validators.in_(("off", "states")))
     leave_on_transcription_failure: bool = False
     leave_timeout_s: float = field(default=10.0, validator=_positive)
     drain_timeout_s: float = field(default=30.0, validator=_positive)

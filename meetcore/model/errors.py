@@ -24,6 +24,7 @@ __all__ = [
     "MeetingRefused",
     "NoSuchFile",
     "NotInTrio",
+    "NotTakenOver",
     "PluginError",
     "PluginVersionMismatch",
     "StorageUnavailable",
@@ -336,6 +337,13 @@ class CommandFailed(MeetcoreError):
     """A command that was tried and did not work, or did not work in time."""
 
     code = "command_failed"
+
+
+class NotTakenOver(CommandRefused):
+    """Something is to be done in a bot's page by a person who has not taken it over, or no more."""
+
+    def __init__(self) -> None:
+        super().__init__("Mouse and keyboard are the bot's own now.", "Take it over first.")
 
 
 class CapabilityMissing(CommandRefused):

@@ -14,6 +14,8 @@ from meetcore.model.life_events import (
     StateChanged,
 )
 from meetcore.model.meeting_events import (
+    BotReleased,
+    BotTakenOver,
     CaptureDegraded,
     CaptureRestored,
     CaptureStarted,
@@ -72,7 +74,9 @@ __all__ = [
     "EVENT_TYPES",
     "ArtifactWritten",
     "AudioLost",
+    "BotReleased",
     "BotRequested",
+    "BotTakenOver",
     "BotUnresponsive",
     "CaptureDegraded",
     "CaptureRestored",

@@ -11,6 +11,8 @@ from meetcore.model.event import Event
 from meetcore.model.roster import NameSource, Participant
 
 __all__ = [
+    "BotReleased",
+    "BotTakenOver",
     "CaptureDegraded",
     "CaptureRestored",
     "CaptureStarted",
@@ -266,3 +268,25 @@ class PersonAnswered(Event):
     what: str
     answer: PersonAnswer
     by: str = ""
+
+
+@frozen(kw_only=True)
+class BotTakenOver(Event):
+    """A person has mouse and keyboard of the bot's page from now on; the bot presses nothing."""
+
+    type: ClassVar[str] = "bot.taken_over"
+    by: str = ""
+
+
+@frozen(kw_only=True)
+class BotReleased(Event):
+    """Mouse and keyboard of the page are the bot's own again, after `lasted_s` seconds.
+
+    `cause` is `released` (they were given back), `gone` (whoever had them looks no more), `idle`
+    (nothing was done with them for two minutes) or `leaving`.
+    """
+
+    type: ClassVar[str] = "bot.released"
+    by: str = ""
+    cause: str = ""
+    lasted_s: float = 0.0

@@ -112,6 +112,7 @@ class BotSettings(TypedDict, total=False):
     entry_message: str | None
     record: bool
     video: bool
+    screenshots: Literal["off", "states"]
     leave_on_transcription_failure: bool
     leave_timeout_s: float
     drain_timeout_s: float

@@ -13,8 +13,11 @@ from attrs import field, frozen
 
 from meetcore.model.commands import Command
 from meetcore.model.drafts import Draft
+from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Event
+from meetcore.model.page_input import PagePicture, PictureFormat
 from meetcore.plugin.bus import BotBus
+from meetcore.plugin.page_view import LookIn
 from meetcore.plugin.store import BotStore
 
 if TYPE_CHECKING:
@@ -79,6 +82,16 @@ class RunningBot(ABC):
         Of a bot that cannot outlive its launcher nothing changes.
         """
         return
+
+    async def screenshot(self, picture_format: PictureFormat, *, by: str = "") -> PagePicture:
+        """Return a picture of its page; raises as `Bot.screenshot` does. At most 35 s."""
+        del picture_format, by
+        raise CommandRefused("Where this bot runs nobody sees its page.")
+
+    def look_in(self, *, by: str = "") -> AbstractAsyncContextManager[LookIn]:
+        """Look at its page while the block lasts; raises as `Bot.look_in` does."""
+        del by
+        raise CommandRefused("Where this bot runs nobody sees its page.")
 
     @abstractmethod
     def hear(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Chunk]]:

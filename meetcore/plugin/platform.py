@@ -25,8 +25,10 @@ from meetcore.plugin.options import Configured, OptionsT
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
     from meetcore.model.commands import PersonAnswer
+    from meetcore.model.page_input import PagePicture, PictureFormat
     from meetcore.plugin.health import HealthReport
     from meetcore.plugin.join_token import JoinToken
+    from meetcore.plugin.page_view import PageView
 
 __all__ = ["Call", "CallEvents", "CallRequest", "Capability", "Platform", "SpeechOutput"]
 
@@ -40,6 +42,8 @@ class Capability(StrEnum):
     SHOW_IMAGE = "show_image"
     CAPTIONS = "captions"
     VIDEO = "video"
+    SCREENSHOT = "screenshot"
+    LOOK_IN = "look_in"
 
 
 async def _no_token() -> JoinToken | None:
@@ -219,6 +223,32 @@ class Call(ABC):
             CapabilityMissing: This platform cannot.
         """
         raise CapabilityMissing(self.platform_name, Capability.SHOW_IMAGE)
+
+    async def screenshot(self, picture_format: PictureFormat) -> PagePicture:
+        """Return a picture of the page as it is now, in any state; the caller sets the deadline.
+
+        Raises:
+            CapabilityMissing: This platform has no page.
+            CommandFailed: The page is not open yet or any more, or gives no picture.
+        """
+        raise CapabilityMissing(self.platform_name, Capability.SCREENSHOT)
+
+    def open_view(self) -> AbstractAsyncContextManager[PageView]:
+        """Let a person see the page, in any state; several may look at once.
+
+        On exit nothing more is made for them, and no key or button is held.
+
+        Raises:
+            CapabilityMissing: This platform has no page.
+            CommandFailed: The page is not open yet or any more.
+        """
+        raise CapabilityMissing(self.platform_name, Capability.LOOK_IN)
+
+    def person_acts(self, *, acting: bool) -> None:
+        """Take that a person has taken the page over, or given it back; returns at once.
+
+        While one has, the platform goes on looking at the page, and presses nothing in it.
+        """
 
 
 class Platform(Configured[OptionsT], ABC):

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from meetcore.testing.sim import SimMeeting as SimMeeting
     from meetcore.testing.sim import run_simulated as run_simulated
     from meetcore.testing.sim import simulated_clock as simulated_clock
+    from meetcore.testing.sim_page import SimPage as SimPage
+    from meetcore.testing.sim_page import SimPageCall as SimPageCall
+    from meetcore.testing.sim_page import grey_picture as grey_picture
     from meetcore.testing.sim_speech import Said as Said
     from meetcore.testing.sim_tracks import LateOwners as LateOwners
     from meetcore.testing.sim_tracks import MixedTrack as MixedTrack
@@ -69,6 +72,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "scripted": ("ScriptedTranscriber",),
     "service_conformance": ("ServiceConformance", "ServiceStage"),
     "sim": ("SimMeeting", "run_simulated", "simulated_clock"),
+    "sim_page": ("SimPage", "SimPageCall", "grey_picture"),
     "sim_speech": ("Said",),
     "sim_tracks": ("LateOwners", "MixedTrack", "RosterListing", "SharedSlots", "SimTracks"),
     "voice": ("synthetic_voice",),

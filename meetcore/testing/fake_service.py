@@ -70,6 +70,7 @@ from meetcore.model.meeting import MeetingLink
 from meetcore.plugin.platform import Capability
 from meetcore.plugin.store import MediaStore
 from meetcore.testing.fake_accounts import FakeAccounts
+from meetcore.testing.fake_pages import FakePages
 from meetcore.testing.fake_queries import chosen, matches
 from meetcore.testing.fake_records import delivered, finalized_by, followed, newest
 from meetcore.testing.fake_socket import FakeSocket, Posted
@@ -89,7 +90,7 @@ class _Kept:
     ears: list[trio.MemorySendChannel[Chunk]] = field(factory=list)
 
 
-class FakeService(FakeTranscripts, FakeAccounts):
+class FakeService(FakePages, FakeTranscripts, FakeAccounts):
     """A `Service` and `App` for one test. Make one with `open_fake_service`.
 
     Attributes:

@@ -19,13 +19,22 @@ from meetcore.log.who_runs import is_running
 from meetcore.model.commands import SendChat, ShowImage, Stop
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CapabilityMissing, CommandRefused, MeetcoreError
-from meetcore.model.events import ChatReceived, Event, StateChanged
+from meetcore.model.events import (
+    BotReleased,
+    BotTakenOver,
+    ChatReceived,
+    Event,
+    StateChanged,
+)
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
+from meetcore.model.page_input import PictureFormat, TextInput
 from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
 from meetcore.plugin.registry import Plugins
 from meetcore.testing.simulated_meetings import PLUGIN_FILE
 
 __all__ = ["LauncherConformance"]
+
+_HANDS = (BotTakenOver, BotReleased)
 
 
 class LauncherConformance:
@@ -116,6 +125,39 @@ class LauncherConformance:
                     if len(tracks) == 2:
                         break
             await bot.perform(Stop())
+
+    async def test_its_page_can_be_seen_and_taken_over(self, tmp_path: Path) -> None:
+        """`screenshot` gives a picture; `look_in` gives others, and hands to whoever asks."""
+        async with self.launched(tmp_path, "stay") as bot:
+            await _until(bot, State.RECORDING)
+            picture = await bot.screenshot(PictureFormat.PNG, by="ada")
+            assert picture.image.startswith(b"\x89PNG")
+            assert (picture.media_type, picture.width, picture.height) == ("image/png", 32, 18)
+            async with bot.look_in(by="ada") as look, bot.look_in(by="ben") as other:
+                seen = {(await look.next_picture()).image for _ in range(3)}
+                assert len(seen) == 3
+                assert all(image.startswith(b"\xff\xd8") for image in seen)
+                with pytest.raises(CommandRefused, match="Take it over first"):
+                    await look.act(TextInput(text="a word"))
+                await look.take_over()
+                await look.act(TextInput(text="a word"))
+                with pytest.raises(CommandRefused, match="Somebody else"):
+                    await other.take_over()
+                await look.release()
+                await other.take_over()
+            await _released(bot, "ben")
+            await bot.perform(Stop())
+            await bot.gone()
+            with pytest.raises(CommandRefused):
+                await bot.screenshot(PictureFormat.JPEG)
+        told = [event for event in _journal(tmp_path) if isinstance(event, _HANDS)]
+        assert [(type(event).__name__, event.by) for event in told] == [
+            ("BotTakenOver", "ada"),
+            ("BotReleased", "ada"),
+            ("BotTakenOver", "ben"),
+            ("BotReleased", "ben"),
+        ]
+        assert [e.cause for e in told if isinstance(e, BotReleased)] == ["released", "gone"]
 
     async def test_a_cancelled_nursery_has_it_leave_in_order(self, tmp_path: Path) -> None:
         """The journal has its end when the nursery is through."""
@@ -229,6 +271,13 @@ def _journal(out_dir: Path, bot_id: str = "b-1") -> list[Event]:
 async def _all(bot: RunningBot, after: int = 0) -> list[Event | Draft]:
     async with aclosing(bot.items(after)) as items:
         return [item async for item in items]
+
+
+async def _released(bot: RunningBot, by: str) -> None:
+    async with aclosing(bot.items()) as items:
+        async for item in items:
+            if isinstance(item, BotReleased) and item.by == by:
+                return
 
 
 async def _until(bot: RunningBot, state: State) -> StateChanged:

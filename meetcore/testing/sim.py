@@ -19,13 +19,10 @@ from collections.abc import (
     Callable,
     Iterable,
     Iterator,
-    Mapping,
-    Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,9 +61,11 @@ from meetcore.plugin.platform import (
     Platform,
     SpeechOutput,
 )
-from meetcore.plugin.registry import ENTRY_POINT_GROUP, Plugins
+from meetcore.plugin.registry import Plugins
 from meetcore.testing.script import Decision, EndHow, FaultKind, Line, Person, Script
 from meetcore.testing.script_toml import parse_script
+from meetcore.testing.sim_page import SimPage, SimPageCall
+from meetcore.testing.sim_plugins import named_and_installed, raise_first
 from meetcore.testing.sim_speech import Said, SimSpeech
 from meetcore.testing.sim_tracks import SILENT_CHUNK_S, RosterListing, SimSound, SimTracks
 from meetcore.testing.voice import read_wav, synthetic_voice
@@ -77,7 +76,6 @@ T = TypeVar("T")
 EPOCH = datetime(2026, 1, 1, 9, 0, 0, tzinfo=UTC)
 HANG_S = 10_000_000.0
 CAPTION_LAG_S = 0.3
-_SCRIPTED = ("sim", "scripted")
 
 
 class SimMeeting:
@@ -91,6 +89,7 @@ class SimMeeting:
         tracks: On which tracks people are heard, and how it is told whose they are; by default
             each on their own.
         lists: How people are shown as whole lists; by default everybody's coming and going is told.
+        page: What can be seen and taken over of it; by default there is no page.
 
     Attributes:
         link: What to give to `open_bot`.
@@ -109,7 +108,9 @@ class SimMeeting:
         sound: bool = True,
         tracks: SimTracks | None = None,
         lists: RosterListing | None = None,
+        page: SimPage | None = None,
     ) -> None:
+        self.page = page
         self.script = parse_script(script) if isinstance(script, str) else script
         self.name = name
         self.link = f"sim:{name}"
@@ -127,6 +128,8 @@ class SimMeeting:
     def capabilities(self) -> frozenset[Capability]:
         """What a bot can do here."""
         can = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT, Capability.SPEAK})
+        if self.page is not None:
+            can |= {Capability.SCREENSHOT, Capability.LOOK_IN}
         return can | {Capability.CAPTIONS} if self.captions else can
 
     def plugin(self) -> object:
@@ -210,7 +213,7 @@ class SimMeeting:
                 meeting survives a plugin's mistake, a test should not.
         """
         if "plugins" not in settings:
-            settings["plugins"] = self.plugins(installed=_named_and_installed(settings))
+            settings["plugins"] = self.plugins(installed=named_and_installed(settings))
         settings.setdefault("bot_id", f"sim-{self.script.seed}")
         settings.setdefault("random", random.Random(self.script.seed))
         settings.setdefault("config", BotConfig(fsync=False, out_dir=out_dir))
@@ -219,7 +222,7 @@ class SimMeeting:
             bot.plugin_failed.listener = lambda event, error: failures.append((event, error))
             yield bot
         if not allow_failures:
-            _raise_first(failures)
+            raise_first(failures)
 
     # --- the call ---------------------------------------------------------------------
 
@@ -258,28 +261,7 @@ class SimMeeting:
         return self._speech[index]
 
 
-def _named_and_installed(settings: Mapping[str, Any]) -> set[str]:
-    """Return the names in a bot's settings that are those of installed plugins."""
-    named: list[object] = []
-    for source in (settings.get("config"), settings):
-        for key in ("transcriber", "synthesizer", "sinks"):
-            value = source.get(key) if isinstance(source, Mapping) else getattr(source, key, None)
-            named += value if isinstance(value, (list, tuple)) else [value]
-    known = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
-    return known & {name for name in named if isinstance(name, str)}
-
-
-def _raise_first(failures: Sequence[tuple[PluginFailed, BaseException | None]]) -> None:
-    for event, error in failures:
-        if event.plugin not in _SCRIPTED:
-            at = f" at {event.frame}" if event.frame else ""
-            raise AssertionError(
-                f"The plugin {event.plugin!r} failed in {event.where}{at}: {event.error} "
-                "(allow_failures=True if that is what this run is about)"
-            ) from error
-
-
-class SimCall(Call):
+class SimCall(SimPageCall):
     """The bot's presence in a SimMeeting."""
 
     platform_name = "sim"
@@ -288,6 +270,7 @@ class SimCall(Call):
         self, meeting: SimMeeting, events: CallEvents, link: MeetingLink, request: CallRequest
     ) -> None:
         self._meeting = meeting
+        self.page = meeting.page
         self._script = meeting.script
         self._events = events
         self._request = request

@@ -19,6 +19,7 @@ from meetcore.plugin.transcriber import Transcriber
 from meetcore.testing.script_toml import parse_script
 from meetcore.testing.scripted import ScriptedTranscriber
 from meetcore.testing.sim import SimMeeting
+from meetcore.testing.sim_page import SimPage
 
 __all__ = ["PLUGIN_FILE"]
 
@@ -55,7 +56,14 @@ class SimulatedMeetings(Platform):
 
     name = "simulated"
     link_examples = ("simulated:short", "simulated:stay")
-    capabilities = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT})
+    capabilities = frozenset(
+        {
+            Capability.SEND_CHAT,
+            Capability.READ_CHAT,
+            Capability.SCREENSHOT,
+            Capability.LOOK_IN,
+        }
+    )
 
     def parse(self, url: str) -> MeetingLink | None:
         """Return the meeting of a link, None where there is none."""
@@ -69,7 +77,7 @@ class SimulatedMeetings(Platform):
         self, link: MeetingLink, request: CallRequest, events: CallEvents
     ) -> AsyncIterator[Call]:
         """Attend the meeting."""
-        meeting = SimMeeting(_SCRIPTS[link.native_id])
+        meeting = SimMeeting(_SCRIPTS[link.native_id], page=SimPage())
         async with meeting.attend(link, request, events) as call:
             yield call
 

@@ -31,6 +31,7 @@ SAME = {
     "CreateBotRequest": "the body of a create request in each dialect",
     "Fleet": "a fleet, under Trio, under asyncio and blocking",
     "Speech": "something a bot says, under Trio, under asyncio and blocking",
+    "LookIn": "a look at a bot's page, under Trio and under asyncio",
     "Lookup": "a dialect's way from a request to a caller and a bot",
     "Refusal": "a dialect's answer to what it does not take, and that of a WebSocket's handshake",
     "Request": "an HTTP request, whole and as a WebSocket begins",

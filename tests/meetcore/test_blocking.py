@@ -17,7 +17,7 @@ import pytest
 import meetcore
 from meetcore import blocking
 from meetcore.model.errors import CapabilityMissing, CommandRefused, FleetFull, UnknownMeetingUrl
-from meetcore.testing import LeakGuard, SimMeeting
+from meetcore.testing import LeakGuard, SimMeeting, SimPage
 from tests.meetcore.test_from_asyncio import meeting
 
 
@@ -148,3 +148,13 @@ def test_it_works_while_an_asyncio_loop_runs_in_the_same_thread_as_in_a_notebook
             return list(bot.events())
 
     assert asyncio.run(cell())[-1].seq > 5
+
+
+def test_its_page_is_photographed(tmp_path: Path) -> None:
+    played = meeting(None)
+    played.page = SimPage()
+    with opened(tmp_path, played) as bot:
+        recording(bot)
+        assert bot.screenshot("png", by="ada").image.startswith(b"\x89PNG")
+        assert bot.screenshot().media_type == "image/jpeg"
+        bot.stop()

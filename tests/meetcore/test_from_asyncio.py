@@ -16,7 +16,8 @@ import meetcore
 from meetcore import from_asyncio
 from meetcore.fleet import trio_thread
 from meetcore.model.errors import CapabilityMissing, CommandRefused, UnknownMeetingUrl
-from meetcore.testing import LeakGuard, SimMeeting
+from meetcore.testing import LeakGuard, SimMeeting, SimPage
+from meetcore.testing.simulated_meetings import PLUGIN_FILE
 
 SHORT = """
 title = "Short"
@@ -317,5 +318,54 @@ def test_trio_itself_is_not_running_in_the_programs_own_thread(tmp_path):
         async with opened(tmp_path, meeting()):
             with pytest.raises(RuntimeError):
                 trio.lowlevel.current_task()
+
+    asyncio.run(main())
+
+
+def test_its_page_is_seen_and_taken_over(tmp_path):
+    page = SimPage()
+    played = SimMeeting(SHORT + "[end]\nat_s = 30\n", page=page)
+
+    async def main() -> None:
+        async with opened(tmp_path, played) as bot:
+            async for event in bot.events():
+                if isinstance(event, meetcore.StateChanged) and event.state == "recording":
+                    break
+            assert (await bot.screenshot("png", by="ada")).media_type == "image/png"
+            async with bot.look_in(by="ada") as look:
+                assert (await look.next_picture()).image
+                with pytest.raises(meetcore.NotTakenOver):
+                    await look.act(meetcore.TextInput(text="too early"))
+                await look.take_over()
+                await look.act(meetcore.TextInput(text="hello"))
+                assert page.acting
+                await look.release()
+            with pytest.raises(ZeroDivisionError):
+                async with bot.look_in(by="ben") as look:
+                    await look.take_over()
+                    raise ZeroDivisionError
+            assert (page.acting, page.views, len(page.inputs)) == (False, 0, 1)
+
+    asyncio.run(main())
+
+
+def test_the_page_of_a_launched_bot_is_seen(tmp_path):
+    async def main() -> None:
+        config = meetcore.BotConfig(out_dir=tmp_path, fsync=False)
+        plugins = meetcore.Plugins(entry_points=False, files=[PLUGIN_FILE])
+        async with from_asyncio.open_fleet(config, plugins=plugins, recover_first=False) as fleet:
+            settings = {"out_dir": str(tmp_path), "transcriber": "scripted"}
+            spec = meetcore.BotSpec(
+                bot_id="b-1", url="simulated:stay", settings=settings, plugin_files=(PLUGIN_FILE,)
+            )
+            bot = await fleet.launch(spec)
+            async for item in bot.items():
+                if isinstance(item, meetcore.StateChanged) and item.state == "recording":
+                    break
+            assert (await bot.screenshot()).media_type == "image/jpeg"
+            async with bot.look_in(by="ada") as look:
+                assert (await look.next_picture()).image
+            await bot.perform(meetcore.Stop())
+            await bot.gone()
 
     asyncio.run(main())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import trio
 
 from meetcore.audio.chunk import Chunk
+from meetcore.fleet.launching.bus_looks import looking_over_bus, picture_from_answer
 from meetcore.fleet.launching.bus_reception import HEAR_FOR_S
 from meetcore.fleet.launching.error_frames import error_from_wire
 from meetcore.fleet.launching.protocol import chunk_in
@@ -25,9 +27,11 @@ from meetcore.model.errors import (
 )
 from meetcore.model.events import Event, StateChanged
 from meetcore.model.lifecycle import TERMINAL
+from meetcore.model.page_input import PagePicture, PictureFormat
 from meetcore.model.wire import command_to_wire, draft_from_wire, event_from_wire
 from meetcore.plugin.bus import BotBus, BusItem
 from meetcore.plugin.launcher import RunningBot
+from meetcore.plugin.page_view import LookIn
 from meetcore.plugin.store import BotStore
 
 __all__ = ["BusBot"]
@@ -142,30 +146,69 @@ class BusBot(RunningBot):
             CommandRefused: The bot has ended, or as `Bot.perform`.
             CommandFailed: As `Bot.perform`, or the bot does not answer.
         """
+        wire = command_to_wire(command)
+        await self._answer_to({"by": wire.pop("by", ""), "command": wire})
+
+    async def screenshot(self, picture_format: PictureFormat, *, by: str = "") -> PagePicture:
+        """Return a picture of its page; at most 35 s.
+
+        Raises:
+            CommandRefused: The bot has ended, or as `Bot.screenshot`.
+            CommandFailed: As `Bot.screenshot`, or the bot does not answer.
+        """
+        answer = await self._answer_to({"screenshot": picture_format.value, "by": by})
+        picture = picture_from_answer(answer)
+        if picture is None:
+            raise CommandFailed("The bot gave no picture.")
+        return picture
+
+    def look_in(self, *, by: str = "") -> AbstractAsyncContextManager[LookIn]:
+        """Look at its page while the block lasts.
+
+        Raises:
+            CommandRefused: The bot has ended, or as `Bot.look_in`.
+            CommandFailed: As `Bot.look_in`, or the bot does not answer.
+        """
+
+        def close(asked: dict[str, Any]) -> None:
+            self._bus.soon(partial(self._ask_quietly, asked))
+
+        return looking_over_bus(self._answer_to, by, close=close)
+
+    async def _answer_to(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return what the bot answers, in at most 35 s.
+
+        Raises:
+            MeetcoreError: As the bot has it.
+            CommandRefused: It has ended.
+            CommandFailed: It does not answer.
+        """
         if await self._is_gone():
             raise CommandRefused("The bot has ended.")
-        wire = command_to_wire(command)
         try:
-            await self._ask({"by": wire.pop("by", ""), "command": wire}, _COMMAND_TIMEOUT_S)
+            return await self._ask(asked, _COMMAND_TIMEOUT_S)
         except _AWAY as trouble:
             if await self._is_gone():
                 raise CommandRefused("The bot has ended.") from trouble
             raise CommandFailed("The bot does not answer over the bus.") from trouble
 
-    async def _ask(self, asked: dict[str, Any], within_s: float) -> None:
+    async def _ask(self, asked: dict[str, Any], within_s: float) -> dict[str, Any]:
         content = json.dumps(asked).encode()
-        answer = await self._bus.ask(self.bot_id, content, within_s=within_s)
-        error = error_from_wire(json.loads(answer)["error"])
+        answer: dict[str, Any] = json.loads(
+            await self._bus.ask(self.bot_id, content, within_s=within_s)
+        )
+        error = error_from_wire(answer["error"])
         if error is not None:
             raise error
+        return answer
+
+    async def _ask_quietly(self, asked: dict[str, Any]) -> None:
+        with suppress(*_AWAY, CommandRefused, CommandFailed):
+            await self._ask(asked, _COMMAND_TIMEOUT_S)
 
     def abandon(self) -> None:
         """Have it end at once, if it hears that; who has its process can do better."""
-        self._bus.soon(self._quit)
-
-    async def _quit(self) -> None:
-        with suppress(*_AWAY, CommandRefused, CommandFailed):
-            await self._ask({"quit": True}, _COMMAND_TIMEOUT_S)
+        self._bus.soon(partial(self._ask_quietly, {"quit": True}))
 
     async def gone(self) -> None:
         """Return when nothing of it runs any more: not on the bus, and not in the store."""

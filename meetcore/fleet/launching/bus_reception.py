@@ -19,6 +19,7 @@ import trio
 from attrs import evolve
 
 from meetcore.bot.bot import Bot
+from meetcore.fleet.launching.bus_looks import BusLooks
 from meetcore.fleet.launching.error_frames import error_to_wire
 from meetcore.fleet.launching.live_audio import LiveAudio
 from meetcore.fleet.launching.protocol import audio_content
@@ -67,6 +68,7 @@ class BusReception:
         self._bot = bot
         self._ears = ears
         self._bus = bus
+        self._looks = BusLooks(bot)
         self._claim = 0
         self._told_all = trio.Event()
         self._ready = trio.Event()
@@ -208,14 +210,16 @@ class BusReception:
 
     async def _do(self, request: BusRequest, nursery: trio.Nursery) -> None:
         error: MeetcoreError | None = None
+        more: dict[str, Any] = {}
         try:
-            await self._obey(json.loads(request.content), nursery)
+            more = await self._obey(json.loads(request.content), nursery)
         except MeetcoreError as refused:
             error = refused
         except (ValueError, KeyError, TypeError) as trouble:
             error = CommandRefused(f"That cannot be understood: {brief(trouble)}.")
-        content = json.dumps({"error": error_to_wire(error)}).encode()
-        self._answers[request.id] = content
+        content = json.dumps({"error": error_to_wire(error), **more}).encode()
+        if not more:  # a picture is worth nothing a moment later
+            self._answers[request.id] = content
         await self._answer(request, content)
 
     async def _answer(self, request: BusRequest, content: bytes) -> None:
@@ -228,7 +232,10 @@ class BusReception:
                 await trio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _AGAIN_LAST_S)
 
-    async def _obey(self, asked: dict[str, Any], nursery: trio.Nursery) -> None:
+    async def _obey(self, asked: dict[str, Any], nursery: trio.Nursery) -> dict[str, Any]:
+        """Do what is asked; return what its answer has besides."""
+        if "screenshot" in asked or "look" in asked:
+            return await self._looks.obey(asked, nursery)
         if asked.get("quit"):
             self._bot.abandon()
         elif "hear_s" in asked:
@@ -245,6 +252,7 @@ class BusReception:
             await self._bot.perform(evolve(command, by=asked.get("by", "")))
         else:
             raise CommandRefused("The bot's version of meetcore does not know what that asks.")
+        return {}
 
     async def _let_hear(self) -> None:
         """Send sound for as long as somebody says that they listen."""

@@ -9,10 +9,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import trio
 
 from meetcore.audio.chunk import Chunk
+from meetcore.fleet.launching.child_look_in import looking_over
 from meetcore.fleet.launching.error_frames import error_from_wire
 from meetcore.fleet.launching.protocol import (
     BadFrame,
@@ -21,6 +23,7 @@ from meetcore.fleet.launching.protocol import (
     FrameReader,
     chunk_in,
     json_frame,
+    picture_in,
 )
 from meetcore.fleet.launching.sockets import remove_socket, socket_path
 from meetcore.log.scratch import remove_stale
@@ -29,8 +32,10 @@ from meetcore.model.commands import Command
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandFailed, CommandRefused, MeetcoreError
 from meetcore.model.events import Event
+from meetcore.model.page_input import PagePicture, PictureFormat
 from meetcore.model.wire import command_to_wire, draft_from_wire, event_from_wire
 from meetcore.plugin.launcher import RunningBot
+from meetcore.plugin.page_view import LookIn
 
 __all__ = ["CONNECT_TIMEOUT_S", "RETRY_S", "ChildBot", "kill_group"]
 
@@ -111,25 +116,65 @@ class ChildBot(RunningBot):
             CommandRefused: The bot has ended, or as `Bot.perform`.
             CommandFailed: As `Bot.perform`, or the process does not answer.
         """
+        wire = command_to_wire(command)
+        message = {"by": wire.pop("by", ""), "command": wire}
+        await self._answered(FrameKind.COMMAND, message)
+
+    async def screenshot(self, picture_format: PictureFormat, *, by: str = "") -> PagePicture:
+        """Return a picture of its page; at most 35 s.
+
+        Raises:
+            CommandRefused: The bot has ended, or as `Bot.screenshot`.
+            CommandFailed: As `Bot.screenshot`, or the process does not answer.
+        """
+        message = {"by": by, "format": picture_format.value}
+        picture = await self._answered(FrameKind.GIVE_PICTURE, message)
+        if picture is None:
+            raise CommandFailed("The process of the bot gave no picture.")
+        return picture
+
+    @asynccontextmanager
+    async def look_in(self, *, by: str = "") -> AsyncIterator[LookIn]:
+        """Look at its page while the block lasts.
+
+        Raises:
+            CommandRefused: The bot has ended, or as `Bot.look_in`.
+            CommandFailed: As `Bot.look_in`, or the process does not answer.
+        """
+        try:
+            stream = await self.connect()
+        except _WENT_AWAY as trouble:
+            raise self._unreachable() from trouble
+        async with looking_over(stream, by) as look:
+            yield look
+
+    def _unreachable(self) -> CommandRefused | CommandFailed:
+        if not is_running(self.workplace):
+            return CommandRefused("The bot has ended.")
+        return CommandFailed("The process of the bot does not answer.")
+
+    async def _answered(self, kind: FrameKind, message: dict[str, Any]) -> PagePicture | None:
+        """Ask for something; return the picture that answers it, None for a plain yes."""
         try:
             with trio.fail_after(COMMAND_TIMEOUT_S):
-                error = await self._ask(command)
+                answer = await self._ask(kind, message)
         except (*_WENT_AWAY, BadFrame) as trouble:
-            if not is_running(self.workplace):
-                raise CommandRefused("The bot has ended.") from trouble
-            raise CommandFailed("The process of the bot does not answer.") from trouble
-        if error is not None:
-            raise error
+            raise self._unreachable() from trouble
+        if isinstance(answer, MeetcoreError):
+            raise answer
+        return answer
 
-    async def _ask(self, command: Command) -> MeetcoreError | None:
+    async def _ask(
+        self, kind: FrameKind, message: dict[str, Any]
+    ) -> PagePicture | MeetcoreError | None:
         number = next(self._numbers)
         async with await self.connect() as stream:
-            wire = command_to_wire(command)
-            message = {"id": number, "by": wire.pop("by", ""), "command": wire}
-            await stream.send_all(json_frame(FrameKind.COMMAND, message))
+            await stream.send_all(json_frame(kind, {"id": number, **message}))
             for each in await _read(stream, FrameReader()):
                 if each.kind is FrameKind.RESULT and each.json()["id"] == number:
                     return error_from_wire(each.json()["error"])
+                if each.kind is FrameKind.PICTURE:
+                    return picture_in(each.content)[1]
         raise trio.BrokenResourceError("the process went away")
 
     def abandon(self) -> None:

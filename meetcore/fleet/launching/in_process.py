@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import ClassVar
 
 import trio
@@ -19,8 +19,10 @@ from meetcore.model.commands import Command
 from meetcore.model.config import load_config, written
 from meetcore.model.drafts import Draft
 from meetcore.model.events import Event
+from meetcore.model.page_input import PagePicture, PictureFormat
 from meetcore.plugin.bus import BotBus
 from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
+from meetcore.plugin.page_view import LookIn
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.store import BotStore
 
@@ -57,6 +59,14 @@ class TaskBot(RunningBot):
     async def perform(self, command: Command) -> None:
         """Carry out a command."""
         await self.bot.perform(command)
+
+    async def screenshot(self, picture_format: PictureFormat, *, by: str = "") -> PagePicture:
+        """Return a picture of its page."""
+        return await self.bot.screenshot(picture_format, by=by)
+
+    def look_in(self, *, by: str = "") -> AbstractAsyncContextManager[LookIn]:
+        """Look at its page."""
+        return self.bot.look_in(by=by)
 
     def abandon(self) -> None:
         """End it at once."""

@@ -9,10 +9,15 @@ A frame is its length (4 bytes, big-endian), a kind (1 byte) and that many bytes
 | `Q` | launcher | nothing: end at once |
 | `P` | launcher | nothing: answer with `O` |
 | `S` | launcher | JSON `{"silent_s": seconds}`: so long you did not answer |
+| `G` | launcher | JSON `{"id": n, "by": "…", "format": "jpeg"}`: answer with `I`, or with `R` |
+| `L` | launcher | JSON `{"id": n, "by": "…"}`: somebody looks in while this connection lasts |
+| `N` | launcher | nothing: send the look's next picture as `I` |
+| `T` | launcher | JSON `{"id": n, "do": "take_over"}`, `release`, or `act` with an `input` |
 | `O` | bot | nothing: it answers |
 | `E` | bot | an event as in the journal |
 | `D` | bot | a draft |
 | `A` | bot | 2 bytes length, JSON `{"track", "start", "rate"}`, int16 samples |
+| `I` | bot | 2 bytes length, JSON `{"id", "media_type", "width", "height"}`, a picture |
 | `R` | bot | JSON `{"id": n, "error": {…} or null}`, see `error_frames` |
 """
 
@@ -28,6 +33,7 @@ from attrs import frozen
 
 from meetcore.audio.chunk import Chunk
 from meetcore.model.errors import MeetcoreError
+from meetcore.model.page_input import PagePicture
 
 __all__ = [
     "BadFrame",
@@ -39,6 +45,8 @@ __all__ = [
     "chunk_in",
     "frame",
     "json_frame",
+    "picture_frame",
+    "picture_in",
 ]
 
 LONGEST_BYTES = 64 * 1024 * 1024
@@ -53,9 +61,14 @@ class FrameKind(IntEnum):
     QUIT = ord("Q")
     PING = ord("P")
     WAS_SILENT = ord("S")
+    GIVE_PICTURE = ord("G")
+    LOOK_IN = ord("L")
+    NEXT_PICTURE = ord("N")
+    HANDS = ord("T")
     EVENT = ord("E")
     DRAFT = ord("D")
     AUDIO = ord("A")
+    PICTURE = ord("I")
     RESULT = ord("R")
     PONG = ord("O")
 
@@ -113,6 +126,26 @@ def chunk_in(content: bytes) -> Chunk:
     if pcm is None:
         pcm = np.frombuffer(content[2 + size :], dtype=np.int16)
     return Chunk(about["track"], about["start"], pcm, about["rate"])
+
+
+def picture_frame(number: int, picture: PagePicture) -> bytes:
+    """Return a picture of a page as a frame, as the answer to what had that number."""
+    about = {
+        "id": number,
+        "media_type": picture.media_type,
+        "width": picture.width,
+        "height": picture.height,
+    }
+    head = json.dumps(about).encode()
+    return frame(FrameKind.PICTURE, struct.pack("!H", len(head)) + head + picture.image)
+
+
+def picture_in(content: bytes) -> tuple[int, PagePicture]:
+    """Return what the content of a picture frame answers, and the picture."""
+    (size,) = struct.unpack_from("!H", content)
+    about = json.loads(content[2 : 2 + size])
+    number = int(about.pop("id"))
+    return number, PagePicture(image=content[2 + size :], **about)
 
 
 class FrameReader:

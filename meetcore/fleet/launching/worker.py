@@ -3,7 +3,8 @@
 Without a file the order is a line on standard input.
 
 It serves its launcher, or the next one after that, over a local socket: each connection is either
-told what happens, or hears, or gives a command. Nobody has to be connected for the bot to attend.
+told what happens, or hears, or looks at the bot's page, or gives a command. Nobody has to be
+connected for the bot to attend.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from meetcore.fleet.launching.protocol import (
     json_frame,
 )
 from meetcore.fleet.launching.sockets import socket_path
+from meetcore.fleet.launching.worker_looks import WorkerLooks
 from meetcore.log.folder_store import store_of
 from meetcore.model.config import load_config, written
 from meetcore.model.drafts import Draft
@@ -87,6 +89,7 @@ class _Conversation:
         self._ears = ears
         self._stream = stream
         self._in_turn = trio.Lock()
+        self._looks = WorkerLooks(bot, self._send)
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
@@ -106,6 +109,14 @@ class _Conversation:
             nursery.start_soon(self._let_hear if hello["audio"] else self._tell, hello["after"])
         elif each.kind is FrameKind.COMMAND:
             nursery.start_soon(self._carry_out, each.json())
+        elif each.kind is FrameKind.GIVE_PICTURE:
+            nursery.start_soon(self._looks.give_picture, each.json())
+        elif each.kind is FrameKind.LOOK_IN:
+            nursery.start_soon(self._looks.look_in, each.json())
+        elif each.kind is FrameKind.NEXT_PICTURE:
+            self._looks.next_picture()
+        elif each.kind is FrameKind.HANDS:
+            self._looks.hands(each.json())
         elif each.kind is FrameKind.PING:
             nursery.start_soon(self._send, frame(FrameKind.PONG))
         elif each.kind is FrameKind.WAS_SILENT:

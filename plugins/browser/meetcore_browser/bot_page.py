@@ -89,6 +89,7 @@ class BotPage:
         capture: What the page is heard with.
         video: What records it, None where it is not recorded.
         devices: What the bot speaks and shows pictures with, where the page was opened with them.
+        gone: Set when it is closed, or lost.
     """
 
     def __init__(
@@ -124,6 +125,8 @@ class BotPage:
         self._trouble: Exception | None = None
         self._in_trouble = trio.Event()
         self._closing = False
+        self.gone = trio.Event()
+        self._when_gone: list[Callable[[], None]] = []
         self._in_own_browser = False
         self.console: deque[str] = deque(maxlen=CONSOLE_LINES)
         self._log = StepLog(trio.current_time())
@@ -371,6 +374,7 @@ class BotPage:
         from playwright.async_api import Error
 
         self._closing = True
+        self._is_gone()
         if self._closed in self.browser.listeners:
             self.browser.listeners.remove(self._closed)
         if self._in_own_browser:
@@ -401,10 +405,23 @@ class BotPage:
 
     def _closed(self) -> None:
         # Whether the page alone is gone or its browser with it is found out where it matters.
+        self._is_gone()
         if not self._closing:
             self._in_trouble.set()
 
+    def when_gone(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have something called when it is closed or lost; return what takes that back."""
+        self._when_gone.append(callback)
+        return lambda: self._when_gone.remove(callback)
+
+    def _is_gone(self) -> None:
+        self.gone.set()
+        for callback in list(self._when_gone):
+            callback()
+
     def _fail(self, error: Exception) -> None:
+        if isinstance(error, PageGone):
+            self._is_gone()
         if self._trouble is None:
             self._trouble = error
         self._in_trouble.set()

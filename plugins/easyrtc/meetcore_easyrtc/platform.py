@@ -41,7 +41,13 @@ class EasyrtcPlatform(GuestPlatform[GuestOptions]):
         "chat": "the page's messages, in rooms for text",
     }
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
-        {Capability.SEND_CHAT, Capability.READ_CHAT, Capability.VIDEO}
+        {
+            Capability.SEND_CHAT,
+            Capability.READ_CHAT,
+            Capability.VIDEO,
+            Capability.SCREENSHOT,
+            Capability.LOOK_IN,
+        }
     )
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"

@@ -33,7 +33,9 @@ class JanusPlatform(GuestPlatform[GuestOptions]):
         "names": "the panel in which a track plays",
         "people": "the page's panels: publishers alone",
     }
-    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.VIDEO})
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.VIDEO, Capability.SCREENSHOT, Capability.LOOK_IN}
+    )
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
 

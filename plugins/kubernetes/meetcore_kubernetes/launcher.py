@@ -34,7 +34,10 @@ from meetcore import (
     FleetFull,
     GivenUp,
     Launcher,
+    LookIn,
     MeetcoreError,
+    PagePicture,
+    PictureFormat,
     RunningBot,
     Stop,
     load_config,
@@ -346,10 +349,23 @@ class PodBot(RunningBot):
 
     async def perform(self, command: Command) -> None:
         """Have it carry out a command."""
+        self._check_not_over()
+        await self._far.perform(command)
+
+    async def screenshot(self, picture_format: PictureFormat, *, by: str = "") -> PagePicture:
+        """Return a picture of its page."""
+        self._check_not_over()
+        return await self._far.screenshot(picture_format, by=by)
+
+    def look_in(self, *, by: str = "") -> AbstractAsyncContextManager[LookIn]:
+        """Look at its page."""
+        self._check_not_over()
+        return self._far.look_in(by=by)
+
+    def _check_not_over(self) -> None:
         seen = self._watch.pods.get(self.name)
         if seen is not None and verdict_on(seen).over:
             raise CommandRefused("The bot has ended.")
-        await self._far.perform(command)
 
     def abandon(self) -> None:
         """Delete its Pod at once; the node's kubelet kills what runs in it."""

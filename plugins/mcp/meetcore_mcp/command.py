@@ -23,6 +23,7 @@ def mcp_command(**options: Any) -> None:
 
     from meetcore import open_fleet
     from meetcore.cli import config_from_options, plugins_from_options
+    from meetcore_mcp.bots import FleetBots
     from meetcore_mcp.tools import make_server
 
     plugins = plugins_from_options(**options)
@@ -31,6 +32,7 @@ def mcp_command(**options: Any) -> None:
 
     async def serve() -> None:
         async with open_fleet(config, plugins=plugins, recover_first=False) as fleet:
-            await make_server(fleet).run_stdio_async()
+            bots = FleetBots(fleet)
+            await make_server(lambda: bots).run_stdio_async()
 
     trio.run(serve)

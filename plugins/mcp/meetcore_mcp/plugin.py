@@ -1,4 +1,4 @@
-"""What the plugin registers: the command `meetcore mcp`."""
+"""What the plugin registers: the command `meetcore mcp`, and `/mcp` of the server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from meetcore import hookimpl
 if TYPE_CHECKING:
     import click
 
+    from meetcore.gateway import App
+
 meetcore_api_version = "1.0"
 
 
@@ -18,3 +20,11 @@ def meetcore_register_cli(group: click.Group) -> None:
     from meetcore_mcp.command import mcp_command
 
     group.add_command(mcp_command)
+
+
+@hookimpl
+def meetcore_register_routes(app: App) -> None:
+    """Mount the protocol's streamable HTTP at `/mcp`."""
+    from meetcore_mcp.mount import add_to
+
+    add_to(app)

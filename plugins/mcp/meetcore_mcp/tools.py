@@ -1,4 +1,4 @@
-"""What an assistant can ask: tools and a resource over a fleet of bots.
+"""What an assistant can ask: tools and resources over its bots.
 
 Every tool answers at once, but for those that say that they wait. What cannot be done is a
 `ToolError` in words for whoever asked, and for the model.
@@ -12,45 +12,38 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import trio
+from attrs import asdict
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Image
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 
-from meetcore import (
-    Bot,
-    ChatReceived,
-    Fleet,
-    MeetcoreError,
-    SendChat,
-    Speak,
-    StateChanged,
-    Stop,
-    __version__,
-    to_json,
-)
+from meetcore import MeetcoreError, SendChat, Speak, __version__, to_json
+from meetcore_mcp.bots import AssistantBots
 
 __all__ = ["make_server"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-_MOST_KNOWN = 200
 _LONGEST_WAIT_S = 60.0
 _LOOK_EVERY_S = 0.25
 _INSTRUCTIONS = """
 Bots attend video meetings (Google Meet, Zoom, Teams). `join_meeting` sends one; it waits to be
 admitted by somebody in the meeting. `transcript` with `wait_s` follows what is said: ask again with
-the `next_after` of the answer. People in the meeting see the bot under its name.
+the `next_after` of the answer. `screenshot` shows what the bot's browser shows, also while it
+waits or stands before something that only a person can do. People in the meeting see the bot under
+its name.
 """
 
 
-def make_server(fleet: Fleet) -> MCPServer[Any]:
-    """Return a server of the Model Context Protocol for the bots of a fleet.
+def make_server(bots: Callable[[], AssistantBots]) -> MCPServer[Any]:
+    """Return a server of the Model Context Protocol.
 
     Args:
-        fleet: Where bots run; they are its own.
+        bots: Returns the bots of whoever asks, called in the task that serves the question.
     """
     server: MCPServer[Any] = MCPServer(
         "meetcore", instructions=_INSTRUCTIONS.strip(), version=__version__, log_level="WARNING"
     )
-    tools = _Tools(fleet)
+    tools = _Tools(bots)
     for tool in (
         tools.join_meeting,
         tools.list_bots,
@@ -63,6 +56,7 @@ def make_server(fleet: Fleet) -> MCPServer[Any]:
         tools.leave_meeting,
     ):
         server.tool()(_in_words(tool))
+    server.tool(structured_output=False)(_in_words(tools.screenshot))
 
     @server.resource("meetcore://bots/{bot_id}/transcript", mime_type="text/plain")
     async def transcript(bot_id: str) -> str:
@@ -102,16 +96,8 @@ def _in_words(tool: F) -> F:
 class _Tools:
     """The tools; their names, parameters and first lines are what the assistant is shown."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-        self._bots: dict[str, Bot] = {}
-
-    def _bot(self, bot_id: str) -> Bot:
-        bot = self._bots.get(bot_id)
-        if bot is None:
-            known = ", ".join(self._bots) or "none"
-            raise ToolError(f"There is no bot {bot_id!r}. Those that were sent: {known}.")
-        return bot
+    def __init__(self, bots: Callable[[], AssistantBots]) -> None:
+        self._bots = bots
 
     async def join_meeting(
         self,
@@ -125,36 +111,28 @@ class _Tools:
         It knocks and waits to be admitted; `bot_state` says how far it is. `name` is what people
         in the meeting see.
         """
-        await trio.lowlevel.checkpoint()
-        given: dict[str, Any] = {"name": name} if name else {}
-        bot = self._fleet.start(url, passcode=passcode, transcriber=transcriber, **given)
-        self._bots[bot.id] = bot
-        for old in [each for each in self._bots.values() if each.ended]:
-            if len(self._bots) > _MOST_KNOWN:
-                del self._bots[old.id]
-        return self._shown(bot)
+        return asdict(await self._bots().join(url, name, passcode, transcriber))
 
     async def list_bots(self) -> list[dict[str, Any]]:
         """List the bots that were sent, and how each stands."""
-        await trio.lowlevel.checkpoint()
-        return [self._shown(bot) for bot in self._bots.values()]
+        return [asdict(each) for each in await self._bots().listed()]
 
     async def bot_state(self, bot_id: str) -> dict[str, Any]:
         """Say where a bot is: on its way, waiting to be admitted, recording, or why it ended."""
-        bot = self._bot(bot_id)
-        changes: list[dict[str, Any]] = []
-        async with aclosing(self._fleet.store.log(bot.id).read(types=(StateChanged,))) as events:
-            async for event in events:
-                assert isinstance(event, StateChanged)
-                changes.append({"state": event.state.value, "at": event.at.isoformat()})
-        return {**self._shown(bot), "history": changes}
+        facts = await self._bots().facts(bot_id)
+        history = await self._bots().history(bot_id)
+        changes = [
+            {"state": each.state.value, "at": each.at.isoformat()} for each in history.transitions
+        ]
+        return {**asdict(facts), "person_needed": history.person_needed, "history": changes}
 
     async def participants(self, bot_id: str) -> list[dict[str, Any]]:
         """List who is in the meeting now, the bot left out."""
-        await trio.lowlevel.checkpoint()
+        history = await self._bots().history(bot_id)
+        here = [each.participant for each in history.others if each.here and not history.ended]
         return [
             {"id": each.id, "name": each.name, "host": each.is_host, "bot": each.is_bot}
-            for each in self._bot(bot_id).roster.others
+            for each in here
         ]
 
     async def transcript(self, bot_id: str, after: int = 0, wait_s: float = 0.0) -> dict[str, Any]:
@@ -163,18 +141,20 @@ class _Tools:
         Waits up to `wait_s` seconds (60 at most) for something new. Ask the next time with the
         `next_after` of the answer; a segment that was corrected meanwhile comes again.
         """
-        bot = self._bot(bot_id)
         after = max(0, after)
+        ended = (await self._bots().facts(bot_id)).ended
+        found = await self._said(bot_id, after)
         with trio.move_on_after(max(0.0, min(wait_s, _LONGEST_WAIT_S))):
-            while not await self._said(bot, after) and not bot.ended:  # noqa: ASYNC110  a log
+            while not found and not ended:
                 await trio.sleep(_LOOK_EVERY_S)
-        found = await self._said(bot, after)
+                ended = (await self._bots().facts(bot_id)).ended
+                found = await self._said(bot_id, after)
         newest = max((each["seq"] for each in found), default=after)
-        return {"segments": found, "next_after": newest, "ended": bot.ended}
+        return {"segments": found, "next_after": newest, "ended": ended}
 
-    async def _said(self, bot: Bot, after: int) -> list[dict[str, Any]]:
+    async def _said(self, bot_id: str, after: int) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        async with aclosing(self._fleet.store.log(bot.id).finalized(after)) as events:
+        async with aclosing(self._bots().finalized(bot_id, after)) as events:
             async for event in events:
                 segment = event.segment
                 found.append(
@@ -191,54 +171,34 @@ class _Tools:
 
     async def chat(self, bot_id: str, after: int = 0) -> dict[str, Any]:
         """Return the chat's messages, the bot's own among them; `after` as for `transcript`."""
-        bot = self._bot(bot_id)
         after = max(0, after)
-        found: list[dict[str, Any]] = []
-        log = self._fleet.store.log(bot.id)
-        async with aclosing(log.read(after, types=(ChatReceived,))) as events:
-            async for event in events:
-                assert isinstance(event, ChatReceived)
-                found.append(
-                    {
-                        "seq": event.seq,
-                        "sender": event.sender_name,
-                        "text": event.text,
-                        "by_bot": event.by_bot,
-                    }
-                )
-        newest = max((each["seq"] for each in found), default=after)
-        return {"messages": found, "next_after": newest, "ended": bot.ended}
+        history = await self._bots().history(bot_id)
+        found = [
+            {"seq": each.seq, "sender": each.sender_name, "text": each.text, "by_bot": each.by_bot}
+            for each in history.chat
+            if each.seq > after
+        ]
+        newest = found[-1]["seq"] if found else after
+        return {"messages": found, "next_after": newest, "ended": history.ended}
 
     async def send_chat(self, bot_id: str, text: str) -> dict[str, Any]:
         """Write a message to everybody in the meeting."""
-        bot = self._bot(bot_id)
         if not text.strip():
             raise ToolError("There is nothing to send: text is empty.")
-        await bot.perform(SendChat(text))
-        return self._shown(bot)
+        await self._bots().perform(bot_id, SendChat(text))
+        return asdict(await self._bots().facts(bot_id))
 
     async def say(self, bot_id: str, text: str) -> dict[str, Any]:
         """Say something in the meeting, where the platform and a synthesizer allow it."""
-        bot = self._bot(bot_id)
-        await bot.perform(Speak(text=text))
-        return self._shown(bot)
+        await self._bots().perform(bot_id, Speak(text=text))
+        return asdict(await self._bots().facts(bot_id))
 
     async def leave_meeting(self, bot_id: str) -> dict[str, Any]:
         """Have a bot leave the meeting. What it recorded and wrote stays."""
-        bot = self._bot(bot_id)
-        if not bot.ended:
-            await bot.perform(Stop("an assistant"))
-        return self._shown(bot)
+        await self._bots().leave(bot_id)
+        return asdict(await self._bots().facts(bot_id))
 
-    @staticmethod
-    def _shown(bot: Bot) -> dict[str, Any]:
-        state = bot.state
-        reason = bot.ending.reason if bot.ended else None
-        return {
-            "bot_id": bot.id,
-            "meeting_url": bot.link.public_url,
-            "name": bot.config.name,
-            "state": state.value if state is not None else "requested",
-            "ended": bot.ended,
-            "reason": reason.value if reason is not None else None,
-        }
+    async def screenshot(self, bot_id: str) -> Image:
+        """Return a picture of what the bot's browser shows now; it shows everybody who is seen."""
+        picture = await self._bots().screenshot(bot_id)
+        return Image(data=picture.image, format=picture.media_type.partition("/")[2])

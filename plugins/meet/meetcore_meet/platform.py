@@ -43,6 +43,8 @@ class MeetPlatform(GuestPlatform[MeetOptions]):
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
             Capability.VIDEO,
+            Capability.SCREENSHOT,
+            Capability.LOOK_IN,
         }
     )
     sign_in_url: ClassVar[str] = "https://accounts.google.com/"

@@ -10,7 +10,6 @@ import trio
 from playwright.async_api import Error as PlaywrightError
 
 from meetcore import (
-    Call,
     CallEvents,
     CallRequest,
     CommandFailed,
@@ -26,6 +25,7 @@ from meetcore_browser.errors import BrowserError, SelectorMissed, StepFailed
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.nursery import open_plain_nursery
 from meetcore_browser.pictures import picture_facts
+from meetcore_browser.seen_page import CallWithPage
 from meetcore_browser.selectors import SelectorPack
 from meetcore_rehearsal.cast import MEDIA_FEATURES_OFF, MEDIA_SWITCHES
 from meetcore_rehearsal.observed import RoomObserver
@@ -40,7 +40,7 @@ STEP_TIMEOUT_S = 20.0
 SWITCH_TIMEOUT_S = 5.0
 
 
-class RehearsalCall(Call):
+class RehearsalCall(CallWithPage):
     """The bot's presence in a rehearsal room."""
 
     platform_name = "rehearsal"
@@ -49,6 +49,10 @@ class RehearsalCall(Call):
         self._page = page
         self._observer = observer
         self._chatting = trio.Lock()
+
+    def page_now(self) -> BotPage:
+        """Return the page."""
+        return self._page
 
     async def send_chat(self, text: str) -> None:
         """Type a message into the chat panel and see it appear there."""

@@ -31,6 +31,8 @@ class RehearsalPlatform(Platform):
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
             Capability.VIDEO,
+            Capability.SCREENSHOT,
+            Capability.LOOK_IN,
         }
     )
 

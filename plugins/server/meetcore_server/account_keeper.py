@@ -16,7 +16,7 @@ __all__ = ["OPEN_KEY_ID", "AccountKeeper"]
 OPEN_KEY_ID = "open"
 """Stands for the key of whoever needs none."""
 
-_ALL = frozenset({Scope.READ, Scope.WRITE, Scope.ADMIN})
+_ALL = frozenset(Scope)
 _OPERATOR = Client(key_id=OPEN_KEY_ID, user_id=1, scopes=_ALL)
 
 

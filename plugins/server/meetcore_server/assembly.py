@@ -23,6 +23,7 @@ from meetcore_server.leftovers import carry_the_rest
 from meetcore_server.membership import Membership
 from meetcore_server.mounts import Mounts
 from meetcore_server.native.app import make_app
+from meetcore_server.native.look_in_socket import admit_look_in
 from meetcore_server.native.problems import problem_reply
 from meetcore_server.native.socket import admit_native
 from meetcore_server.neighbours import SERVE_TARGET, hear_neighbours
@@ -56,6 +57,7 @@ __all__ = ["ServeOptions", "Server", "open_server", "serve"]
 _LOG = logging.getLogger("meetcore.server")
 _BACKLOG = 2048
 _STORE_WITHIN_S = 10.0
+_OWN_SOCKETS = {"/v1/ws": admit_native, "/v1/look-in": admit_look_in}
 HTTP_LIMITS = HttpLimits()
 
 
@@ -328,8 +330,9 @@ async def _start(
     nursery.start_soon(service.openings.run)
 
     async def admit(request: Request) -> SocketSession | Reply:
-        place = None if request.path == "/v1/ws" else server.mounts.place(request.path)
-        if place is None and request.path != "/v1/ws":
+        own = _OWN_SOCKETS.get(request.path)
+        place = None if own is not None else server.mounts.place(request.path)
+        if place is None and own is None:
             return Reply(status=404, json={"code": "not_found", "detail": "No WebSocket is here."})
         refusal = await guard.decide(request)
         if refusal is not None:
@@ -337,10 +340,11 @@ async def _start(
         try:
             if await callers.who(request, place.mount.keys if place else NATIVE_KEYS) is None:
                 callers.may_guess(request.client_host)  # what comes now may be a token, or a key
-            if place is not None:
-                decision = await server.mounts.admit(place, request)
+            if own is not None:
+                decision = await own(service, request)
             else:
-                decision = await admit_native(service, request)
+                assert place is not None
+                decision = await server.mounts.admit(place, request)
         except MeetcoreError as error:
             return server.mounts.refuse(place, request, error) if place else problem_reply(error)
         if isinstance(decision, Reply) and decision.status in (401, 403):

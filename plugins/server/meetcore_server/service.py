@@ -31,9 +31,13 @@ from meetcore import (
     Dialect,
     Event,
     JournalError,
+    LookIn,
     MediaStore,
     MeetingLink,
+    PagePicture,
+    PictureFormat,
     PrivateTargets,
+    RunningBot,
     Segment,
     SegmentFinalized,
     State,
@@ -51,6 +55,7 @@ from meetcore.gateway import (
     NotNow,
     Outgoing,
     Socket,
+    TooManyRequests,
     TranscriberChoice,
     WebhookTarget,
 )
@@ -64,6 +69,7 @@ from meetcore_server.membership import Membership
 from meetcore_server.metrics import Metrics
 from meetcore_server.openings import Openings
 from meetcore_server.orders_to_specs import Specs, check_webhooks
+from meetcore_server.rate_limit import RateLimiter
 from meetcore_server.served_socket import ServedSocket
 from meetcore_server.storage.bot_rows import BotFacts
 from meetcore_server.storage.bots import BotLimits
@@ -78,6 +84,9 @@ __all__ = ["BotService"]
 
 _HISTORIES_KEPT = 32
 _FORGET_WITHIN_S = 35.0
+_SCREENSHOTS_PER_S = 1.0
+_SCREENSHOTS_AT_ONCE = 5.0
+"""How many screenshots of one bot there may be: each holds up its page for some milliseconds."""
 _KEPT_ELSEWHERE = "Was it kept in another place: another --out, another [store] url?"
 _NOT_THERE_YET = (State.SCHEDULED, State.REQUESTED)
 _LOG = logging.getLogger("meetcore.server")
@@ -133,6 +142,7 @@ class BotService(AccountKeeper, TranscriptReader):
         self.openings = Openings(self._valid_keys)
         self._stories: dict[str, BotHistory] = {}
         self._refused: set[str] = set()
+        self._screenshots = RateLimiter(_SCREENSHOTS_PER_S, _SCREENSHOTS_AT_ONCE)
         self._deletions = Deletions(self)
         self._watchers: list[tuple[int, trio.MemorySendChannel[BotRow]]] = []
 
@@ -355,6 +365,14 @@ class BotService(AccountKeeper, TranscriptReader):
 
     async def perform(self, row: BotRow, command: Command) -> None:
         """Have a bot carry out a command."""
+        await (await self._running(row)).perform(evolve(command, by="api"))
+
+    async def _running(self, row: BotRow) -> RunningBot:
+        """Return where a bot runs, for whoever asks something of it.
+
+        Raises:
+            CommandRefused: Nowhere (yet, any more), or where this server does not reach it.
+        """
         live = await self.attend(row)
         if live is None:
             raise CommandRefused("The bot has ended.")
@@ -362,7 +380,22 @@ class BotService(AccountKeeper, TranscriptReader):
             if live.row.state in _NOT_THERE_YET or await self.store.runner(row.bot_id) is None:
                 raise CommandRefused(f"The bot is {live.row.state.value}, not in the call.")
             raise CommandRefused("The bot runs inside another server, which alone can command it.")
-        await live.running.perform(evolve(command, by="api"))
+        return live.running
+
+    async def screenshot(
+        self, row: BotRow, picture_format: PictureFormat = PictureFormat.JPEG
+    ) -> PagePicture:
+        """Return a picture of a bot's page as it is now."""
+        wait_s = self._screenshots.wait_s(row.bot_id)
+        if wait_s > 0:
+            raise TooManyRequests(wait_s)
+        return await (await self._running(row)).screenshot(picture_format, by="api")
+
+    @asynccontextmanager
+    async def look_in(self, row: BotRow, *, by: str) -> AsyncIterator[LookIn]:
+        """Look at a bot's page while the block lasts; raises as `meetcore.Bot.look_in` does."""
+        async with (await self._running(row)).look_in(by=by) as look:
+            yield look
 
     async def delete_data(self, row: BotRow) -> int:
         """Delete what a bot that has ended left."""

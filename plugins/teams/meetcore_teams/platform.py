@@ -46,6 +46,8 @@ class TeamsPlatform(GuestPlatform[TeamsOptions]):
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
             Capability.VIDEO,
+            Capability.SCREENSHOT,
+            Capability.LOOK_IN,
         }
     )
     pack_file: ClassVar[Path] = HERE / "selectors.toml"

@@ -35,6 +35,8 @@ class ZoomPlatform(GuestPlatform[ZoomOptions]):
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
             Capability.VIDEO,
+            Capability.SCREENSHOT,
+            Capability.LOOK_IN,
         }
     )
     sources: ClassVar[Mapping[str, str]] = {

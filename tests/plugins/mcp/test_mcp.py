@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,17 @@ from mcp import Client, StdioServerParameters, stdio_client
 
 import meetcore
 from meetcore.testing.simulated_meetings import PLUGIN_FILE
+from meetcore_mcp.bots import FleetBots
 from meetcore_mcp.tools import make_server
 
 TOOLS = {
     "join_meeting", "list_bots", "bot_state", "participants", "transcript", "chat", "send_chat",
-    "say", "leave_meeting",
+    "say", "leave_meeting", "screenshot",
 }  # fmt: skip
+
+
+def _same(bots: FleetBots) -> FleetBots:
+    return bots
 
 
 @asynccontextmanager
@@ -32,7 +39,7 @@ async def assistant(folder: Path) -> AsyncIterator[Client]:
     with trio.fail_after(120):
         async with (
             meetcore.open_fleet(config, plugins=plugins, limit=2, recover_first=False) as fleet,
-            Client(make_server(fleet)) as client,
+            Client(make_server(partial(_same, FleetBots(fleet)))) as client,
         ):
             yield client
 
@@ -113,6 +120,9 @@ async def test_it_sees_people_writes_and_has_the_bot_leave(tmp_path: Path) -> No
         assert (await ask(client, "chat", bot_id=bot_id, after=chat["next_after"]))[
             "messages"
         ] == []
+        (picture,) = (await client.call_tool("screenshot", {"bot_id": bot_id})).content
+        assert (picture.type, picture.mime_type) == ("image", "image/jpeg")
+        assert base64.b64decode(picture.data).startswith(b"\xff\xd8")
         await ask(client, "leave_meeting", bot_id=bot_id)
         assert (await until(client, bot_id, "completed"))["reason"] == "stop_requested"
         assert [each["bot_id"] for each in await ask(client, "list_bots")] == [bot_id]

@@ -92,6 +92,8 @@ def test_the_platform_says_what_it_can() -> None:
         Capability.SPEAK,
         Capability.SHOW_IMAGE,
         Capability.VIDEO,
+        Capability.SCREENSHOT,
+        Capability.LOOK_IN,
     }
 
 

@@ -10,7 +10,19 @@ import pytest
 import trio
 from attrs import evolve
 
-from meetcore import BotBus, BotSpec, Chunk, Command, Draft, Event, Launcher, RunningBot
+from meetcore import (
+    BotBus,
+    BotSpec,
+    Chunk,
+    Command,
+    Draft,
+    Event,
+    Launcher,
+    LookIn,
+    PagePicture,
+    PictureFormat,
+    RunningBot,
+)
 from meetcore.fleet.launching.bus_bot import BusBot
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.testing import BusConformance, LauncherConformance
@@ -84,6 +96,12 @@ class _Seen(RunningBot):
 
     async def perform(self, command: Command) -> None:
         await self._far.perform(command)
+
+    async def screenshot(self, picture_format: PictureFormat, *, by: str = "") -> PagePicture:
+        return await self._far.screenshot(picture_format, by=by)
+
+    def look_in(self, *, by: str = "") -> AbstractAsyncContextManager[LookIn]:
+        return self._far.look_in(by=by)
 
     def abandon(self) -> None:
         self._child.abandon()

@@ -14,7 +14,15 @@ from .running import http, ordered, serving, until
 from .webhooks.receiver import receiving
 
 LINK = "https://meet.google.com/short-hushhush?pwd=Passcode77"
-TRACES = (b"short-hushhush", b"Passcode77", b"quiet-company", b"Hushed Name", b"/hook-hidden")
+PICTURE = b"picture 1"  # what is in each of a simulated page
+TRACES = (
+    PICTURE,
+    b"short-hushhush",
+    b"Passcode77",
+    b"quiet-company",
+    b"Hushed Name",
+    b"/hook-hidden",
+)
 
 
 def bytes_of(folder) -> dict[str, bytes]:
@@ -34,12 +42,13 @@ async def test_no_trace_of_a_deleted_bot_is_in_a_byte_of_what_is_kept(tmp_path, 
     caplog.set_level(logging.DEBUG)
     async with (
         receiving() as receiver,
-        serving(tmp_path, private_targets=("*",)) as server,
+        serving(tmp_path, private_targets=("*",), config={"screenshots": "states"}) as server,
         http(server) as client,
     ):
         bot_id = await ended_bot(client, receiver)
         found = b"".join(bytes_of(tmp_path).values())
         assert all(trace in found for trace in TRACES), "they are looked for in the right place"
+        assert PICTURE in found
         before = (await client.get(f"/v1/bots/{bot_id}")).json()
         secrets = [t.secret for t in await server.service.webhooks.cursors.targets(bot_id)]
         answer = await client.delete(f"/v1/bots/{bot_id}/data")

@@ -168,6 +168,16 @@ async def test_each_follows_hears_and_commands_the_bots_that_the_other_runs(tmp_
         async with other.service.hear(row) as chunks:
             with trio.fail_after(60):
                 assert (await chunks.receive()).sample_rate_hz == 16_000
+        shot = await beside.get(f"/v1/bots/{bot_id}/screenshot?format=png")
+        assert shot.content.startswith(b"\x89PNG")
+        link = (await beside.post(f"/v1/bots/{bot_id}/look-in", json={"take_over": True})).json()
+        async with socket(other, f"/v1/look-in?token={link['token']}") as connection:
+            assert (await said(connection))["type"] == "looking"
+            assert (await connection.get_message())[:2] == b"\xff\xd8"
+            await say(connection, type="take_over")
+            while isinstance(message := await connection.get_message(), bytes):
+                pass
+            assert json.loads(message) == {"type": "taken_over"}
         stopped = await beside.post(f"/v1/bots/{bot_id}/stop")
         assert stopped.status_code == 202
         for each in (client, beside):

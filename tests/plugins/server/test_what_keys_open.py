@@ -121,6 +121,14 @@ async def test_what_a_key_that_may_only_read_is_told_cannot_be_used_to_write(
         made_token = await client.post("/v1/socket-tokens", json={}, headers=headers_of(reader))
         urls.add(made_token.json()["url"])
         tokens.add(made_token.json()["token"])
+        for row in rows:
+            path = f"/v1/bots/{row.bot_id}/look-in"
+            hands = await client.post(path, json={"take_over": True}, headers=headers_of(reader))
+            assert hands.status_code == 403
+            look = (await client.post(path, json={}, headers=headers_of(reader))).json()
+            urls.add(f"{look['url']}?token={look['token']}")
+            urls.add(look["page_url"])
+            tokens.add(look["token"])
         assert answered == {"native", *DIALECTS}
         assert any(url.startswith("ws") and "/skribby/" in url for url in urls)
         for url in urls:
@@ -130,6 +138,8 @@ async def test_what_a_key_that_may_only_read_is_told_cannot_be_used_to_write(
             assert now is not None
             assert now.row.state is State.RECORDING
             assert not [line for line in now.history.chat if line.by_bot], row.dialect
+            page: Any = now.running.bot.call.page
+            assert (page.inputs, page.acting) == ([], False)
 
 
 async def _attack(
@@ -149,6 +159,8 @@ async def _attack(
             async with socket(server, address) as connection:
                 await say(connection, action="chat-message", data={"content": "evil"})
                 await say(connection, action="stop")
+                await say(connection, type="take_over")
+                await say(connection, type="input", input={"kind": "text", "text": "evil"})
                 for number, row in enumerate(rows):
                     for kind, data in (("send_chat", {"text": "evil"}), ("stop", {})):
                         command = {"type": kind, "data": data}
@@ -187,6 +199,15 @@ async def _vexa(server: Server, key: str) -> tuple[str, dict[str, str]]:
     return f"/vexa/ws?api_key={key}", {}
 
 
+async def _look_in(server: Server, key: str) -> tuple[str, dict[str, str]]:
+    async with http(server, key) as client:
+        bot = await ordered(client, STAY)
+        await until(client, bot["id"], "recording")
+        answer = await client.post(f"/v1/bots/{bot['id']}/look-in", json={})
+    assert not answer.json()["take_over"]
+    return f"/v1/look-in?token={answer.json()['token']}", {}
+
+
 def _skribby(name: str) -> Opening:
     async def opening(server: Server, key: str) -> tuple[str, dict[str, str]]:
         async with http(server, key) as client:
@@ -202,6 +223,7 @@ def _skribby(name: str) -> Opening:
 OPENINGS: dict[str, Opening] = {
     "native, a key": _native_header,
     "native, a token": _native_token,
+    "native, a look at a page": _look_in,
     "vexa": _vexa,
     "skribby": _skribby("websocket_url"),
     "skribby, to read": _skribby("websocket_read_only_url"),
@@ -269,7 +291,10 @@ async def _hold(
     async with socket(server, path, **headers) as connection:
         if path.startswith("/v1"):
             await say(connection, type="ping")
-            assert await said(connection) == {"type": "pong"}
+            while True:  # a look has pictures, too
+                message = await connection.get_message()
+                if isinstance(message, str) and json.loads(message) == {"type": "pong"}:
+                    break
         elif path.startswith("/vexa"):
             await say(connection, action="ping")
             assert await said(connection) == {"type": "pong"}

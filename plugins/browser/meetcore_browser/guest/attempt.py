@@ -81,6 +81,8 @@ class GuestAttempt:
     said_done_s: float = 0.0
     woken: trio.Event = field(factory=trio.Event)
     reached: bool = False
+    hands_off: bool = False
+    hands_off_since_s: float = 0.0
     http_status: int | None = None
     sound: LayerWatch = field(init=False)
 
@@ -146,6 +148,8 @@ class GuestAttempt:
             return None
         if self.waited_for is not None and (end is None or not end.person):
             self._tell_person(needed=False)
+        if self.hands_off:
+            follower.forgive(now)
         told = follower.take(seen, now)
         if told is not None:
             await self._entered(told)
@@ -156,6 +160,8 @@ class GuestAttempt:
                 self.http_status = None  # it was a page of the client all the same
             elif follower.unknown_for_s(now) >= HTTP_GRACE_S:
                 return await self._http_error(self.http_status)
+        if self.hands_off:
+            return None  # what is on the page is a person's doing; it is theirs until they let go
         limit = self.guest.request.join_timeout_s
         if not self.reached and self.waited_for is None and now - self.began_s > limit:
             detail = f"the page was not through within {limit:g} s; last seen: {seen.state.value}"
@@ -285,7 +291,18 @@ class GuestAttempt:
             left_s = max(0.0, wait_s - (now - self.waiting_since_s))
             self._tell_person(needed=True, detail=f"still there: {seen.detail}", wait_s=left_s)
         self.wall = seen
-        return now - self.waiting_since_s < wait_s
+        return self.hands_off or now - self.waiting_since_s < wait_s
+
+    def person_acts(self, *, acting: bool) -> None:
+        """Press nothing while a person does; their time counts for none of the limits here."""
+        now = trio.current_time()
+        if acting and not self.hands_off:
+            self.hands_off_since_s = now
+        elif not acting and self.hands_off:
+            self.waiting_since_s += now - self.hands_off_since_s
+            self.began_s += now - self.hands_off_since_s
+            self.woken.set()
+        self.hands_off = acting
 
     def answer(self, answer: PersonAnswer) -> bool:
         """Take what a person says; return whether anything was asked of one."""

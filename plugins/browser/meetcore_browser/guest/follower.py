@@ -59,6 +59,12 @@ class PageFollower:
         """Note that 'join' was pressed."""
         self.knocked_s = now_s
 
+    def forgive(self, now_s: float) -> None:
+        """Begin anew to count what is not seen: a person has the page, and goes where they like."""
+        self._misses = 0
+        if self._unseen_s is not None:
+            self._unseen_s = now_s
+
     def take(self, seen: StateSeen, now_s: float) -> StateSeen | None:
         """Take one look; return the state if it is another than before, as it is to be told."""
         if is_final(self.state):

@@ -14,7 +14,6 @@ from attrs import evolve, frozen
 from playwright.async_api import Error as PlaywrightError
 
 from meetcore import (
-    Call,
     CallEnded,
     CallEvents,
     CallRequest,
@@ -30,7 +29,7 @@ from meetcore import (
     StepWorked,
     TrackAppeared,
 )
-from meetcore_browser.bot_page import open_page
+from meetcore_browser.bot_page import BotPage, open_page
 from meetcore_browser.browser import Browser
 from meetcore_browser.capture import RemoteTrack, SourceHeard
 from meetcore_browser.errors import BrowserError
@@ -48,6 +47,7 @@ from meetcore_browser.options import browser_options
 from meetcore_browser.page_settings import PageSettings
 from meetcore_browser.page_state import PageState
 from meetcore_browser.pictures import picture_facts
+from meetcore_browser.seen_page import CallWithPage
 
 if TYPE_CHECKING:
     from meetcore_browser.guest.identities import Identity, IdentityStore
@@ -69,7 +69,7 @@ class SignedIn:
     identity: Identity
 
 
-class GuestCall(Call):
+class GuestCall(CallWithPage):
     """The bot's presence in a meeting, as a guest of its web client."""
 
     def __init__(
@@ -88,6 +88,7 @@ class GuestCall(Call):
         self._events = events
         self._browser = browser
         self._attempt: GuestAttempt | None = None
+        self._person_acts = False
         self._over = False
         self._leaving = False
         self._chatting = trio.Lock()
@@ -177,6 +178,7 @@ class GuestCall(Call):
             observed = ObservedCall(joiner, guest)
             handlers.serve(guest, observed)
             self._attempt = GuestAttempt(joiner, guest, observed, trio.current_time())
+            self._attempt.person_acts(acting=self._person_acts)
             nursery.start_soon(page.watch)
             try:
                 ended = await self._attempt.run()
@@ -272,6 +274,16 @@ class GuestCall(Call):
         if attempt is None or not attempt.answer(answer):
             raise CommandRefused("The page wants nothing of a person any more.")
         await trio.lowlevel.checkpoint()
+
+    def page_now(self) -> BotPage | None:
+        """Return the page of the attempt that is under way."""
+        return None if self._attempt is None else self._attempt.guest.page.page
+
+    def person_acts(self, *, acting: bool) -> None:
+        """Press nothing while a person has taken the page over."""
+        self._person_acts = acting
+        if self._attempt is not None:
+            self._attempt.person_acts(acting=acting)
 
     async def leave(self) -> None:
         """Leave as a person would: with the button, and its confirmation."""

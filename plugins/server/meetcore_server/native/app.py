@@ -30,6 +30,7 @@ from meetcore_server.native import (
     media,
     routes_chat,
     routes_events,
+    routes_page,
     routes_participants,
     routes_recordings,
     routes_transcript,
@@ -46,7 +47,7 @@ from meetcore_server.service import BotService
 __all__ = ["make_app"]
 
 PAGE = Path(__file__).parents[1] / "page"
-_OWN = ("v1", "health", "ready", "metrics", "docs", "static", "openapi.json")
+_OWN = ("v1", "look-in", "health", "ready", "metrics", "docs", "static", "openapi.json")
 
 
 @frozen
@@ -90,6 +91,7 @@ def _native() -> Litestar:
         *routes_participants.HANDLERS,
         *routes_chat.HANDLERS,
         *routes_recordings.HANDLERS,
+        *routes_page.HANDLERS,
         *accounts.HANDLERS,
         *media.HANDLERS,
         *socket_tokens.HANDLERS,
@@ -176,7 +178,7 @@ def make_app(
 
         first = path.lstrip("/").partition("/")[0]
         place = None if first in _OWN or path == "/" else mounts.place(path)
-        file = _page_file(path) if place is None else None
+        file = _page_file(path) if place is None and not _writes(asked) else None
         reply = guard.preflight(asked) or await guard.decide(asked, own_page=file is not None)
         client: Client | None = None
         if reply is None:
@@ -230,7 +232,7 @@ _CSP = (
 
 def _page_file(path: str) -> Path | None:
     """Return the file of the page that a path means."""
-    name = {"/": "index.html", "/docs": "docs.html"}.get(path)
+    name = {"/": "index.html", "/docs": "docs.html", "/look-in": "look_in.html"}.get(path)
     if name is None and path.startswith("/static/"):
         name = path.removeprefix("/static/")
     if name is None or "/" in name or name.startswith("."):

@@ -380,7 +380,9 @@ class KeyCreate:
     """A key to make; `max_bots` is how many bots ordered with it there may be at once."""
 
     label: str = ""
-    scopes: list[Literal["read", "write", "admin"]] = Factory(lambda: ["read", "write"])
+    scopes: list[Literal["read", "write", "admin", "take_over"]] = Factory(
+        lambda: ["read", "write"]
+    )
     expires_at: datetime | None = None
     max_bots: int | None = None
     user_email: str | None = None

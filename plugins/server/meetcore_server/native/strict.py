@@ -21,6 +21,7 @@ from meetcore_server.native.models import (
     NewSocketToken,
     WebhookRequest,
 )
+from meetcore_server.native.page_models import NewLookIn
 from meetcore_server.native.transcript_models import TranscriptCreate
 from meetcore_server.seen import Seen
 
@@ -40,6 +41,7 @@ _BODIES: dict[str, type] = {
     "change_webhook": EndpointChange,
     "create_socket_token": NewSocketToken,
     "create_transcript": TranscriptCreate,
+    "create_look_in": NewLookIn,
 }
 
 
@@ -90,4 +92,7 @@ class Description(JsonRenderPlugin):
         transcript = openapi_schema["paths"]["/v1/bots/{bot_id}/transcript"]["get"]
         content = transcript["responses"]["200"]["content"]
         content.update({media_type: {"schema": {"type": "string"}} for media_type in _TEXTS})
+        screenshot = openapi_schema["paths"]["/v1/bots/{bot_id}/screenshot"]["get"]
+        content = screenshot["responses"]["200"]["content"]
+        content["image/png"] = content["image/jpeg"]
         return super().render(request, openapi_schema)

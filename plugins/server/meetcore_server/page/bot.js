@@ -5,6 +5,7 @@ import { Chat } from "./chat.js";
 import { eachSecond, moment, secondsSince, setSince, ticking, timeElement } from "./clock.js";
 import { announce, element, forgetColours, icon, safeUrl, setText } from "./dom.js";
 import { History } from "./history.js";
+import { LookIn } from "./look_in.js";
 import { People } from "./people.js";
 import { Recording } from "./recording.js";
 import { Revisions } from "./revisions.js";
@@ -17,6 +18,7 @@ const FILES_AFTER_MS = 400;
 /** Files are written for a while after a bot has ended, in seconds. */
 const LATE_FILES_S = 60;
 const NOTHING_YET = "Nothing was said yet. What people say appears here while they say it.";
+const SEEN = ["joining", "awaiting_admission", "in_call", "recording", "paused", "leaving"];
 const STOPPABLE = ["scheduled", "requested", "joining", "awaiting_admission", "in_call", "recording", "paused"];
 
 /** The view of one bot, live until it is closed. */
@@ -46,6 +48,7 @@ export class BotView {
     this.transcript?.close();
     this.revisions?.close();
     this.recording?.close();
+    this.lookIn?.close();
     this.hooks.onLink(null);
   }
 
@@ -93,6 +96,7 @@ export class BotView {
     this.dialog = this.#deleteDialog();
     this.troubles = element("div", { class: "troubles" });
     this.person = element("div", { class: "person" });
+    this.lookIn = new LookIn((takeOver) => post(botPath(this.id, "/look-in"), { take_over: takeOver }));
     this.element.replaceChildren(
       element(
         "header",
@@ -105,6 +109,7 @@ export class BotView {
       this.error,
       this.advice,
       this.person,
+      this.lookIn.element,
       this.troubles,
       element("div", { class: "parts" }, element("div", { class: "main-part" }, this.recording.element, this.transcript.element), element("div", { class: "side-part" }, this.people.element, this.chat.element, this.history.element)),
       this.dialog,
@@ -140,6 +145,7 @@ export class BotView {
     this.stop.replaceChildren(icon("stop"), waiting ? "Cancel" : "Stop");
     this.stop.setAttribute("aria-label", waiting ? `Cancel ${bot.name}` : `Have ${bot.name} leave`);
     this.remove.hidden = !this.botHistory.ended || Boolean(bot.data_deleted_at);
+    this.lookIn.setPossible(SEEN.includes(bot.state));
     this.history.show(bot.history);
     this.chat.show(this.botHistory.chat.values(), this.#chatState());
     this.people.show(this.botHistory.people.values(), this.botHistory.ended);
@@ -205,7 +211,8 @@ export class BotView {
       button.addEventListener("click", () => this.#answer(answer, button));
       return button;
     });
-    this.person.append(element("div", { class: "advice", role: "status", "data-tone": "ask" }, icon("warning"), element("p", {}, element("strong", { text: title }), asked.detail ? ` ${asked.detail}` : ""), ...answers));
+    const over = element("button", { class: "secondary", type: "button", text: "Take the page over", on: { click: () => this.lookIn.takeOver() } });
+    this.person.append(element("div", { class: "advice", role: "status", "data-tone": "ask" }, icon("warning"), element("p", {}, element("strong", { text: title }), asked.detail ? ` ${asked.detail}` : ""), over, ...answers));
   }
 
   // --- what it is told ----------------------------------------------------------------------
@@ -277,6 +284,7 @@ export class BotView {
     else if (changed === "chat") this.chat.show(this.botHistory.chat.values(), this.#chatState());
     else if (changed === "trouble") this.#showTroubles();
     else if (changed === "person") this.#showPerson();
+    else if (changed === "hands") this.lookIn.setTaken(this.botHistory.takenOver);
     else if (changed === "files") this.#loadFilesSoon();
   }
 

@@ -18,7 +18,7 @@ import { hasEnded } from "./words.js";
 /** @param {Record<string, any>} bot */
 const askedOf = (bot) => (bot.person_needed ? { what: bot.person_needed, detail: "" } : null);
 
-/** One bot. `take` returns what has changed: `state`, `people`, `chat`, `trouble`, `files` or null. */
+/** One bot. `take` returns what has changed: `state`, `people`, `chat`, `trouble`, `person`, `hands`, `files` or null. */
 export class BotHistory {
   /** @param {Record<string, any>} bot As GET /v1/bots/ID gives it. */
   constructor(bot) {
@@ -31,6 +31,8 @@ export class BotHistory {
     this.troubles = new Map();
     /** @type {{what: string, detail: string} | null} What a person is asked to do at the browser. */
     this.person = askedOf(bot);
+    /** Whether a person has taken its page over. */
+    this.takenOver = false;
     this.seq = bot.history.at(-1)?.seq ?? 0;
   }
 
@@ -80,6 +82,10 @@ export class BotHistory {
       case "person.needed":
         this.person = data.needed ? { what: data.what, detail: data.detail } : null;
         return "person";
+      case "bot.taken_over":
+      case "bot.released":
+        this.takenOver = type === "bot.taken_over";
+        return "hands";
       case "artifact.written":
         return "files";
       default:

@@ -19,7 +19,7 @@ const ORDER = ["video", "audio.mix", "audio.track", "audio.own", "transcript", "
 /** Where a file stands in the list. @param {Record<string, any>} file */
 const rank = (file) => (ORDER.indexOf(file.kind) + ORDER.length + 1) % (ORDER.length + 1);
 
-const LABELS = { video: "Video of the meeting", "audio.mix": "Everybody together", manifest: "List of the files" };
+const LABELS = { video: "Video of the meeting", "audio.mix": "Everybody together", manifest: "List of the files", screenshot: "Picture of the page" };
 
 /** The files of one bot. */
 export class Recording {

@@ -25,6 +25,7 @@ from meetcore import (
     NoticeSeen,
     PersonAnswer,
     PersonNeeded,
+    PictureFormat,
     RosterSeen,
     SpeakingIndicated,
     StepWorked,
@@ -249,6 +250,52 @@ async def test_a_person_says_that_it_is_done_and_is_told_where_it_is_not(
         await at.call.answer_person(PersonAnswer.DONE)
         assert not (await at.until(PersonNeeded, 3)).needed
         assert not at.events.of_type(CallEnded)
+
+
+async def test_a_person_who_has_taken_over_is_waited_for_beyond_the_limit(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, person_wait_s=2.0) as at:
+        await at.until(Knocked)
+        assert (await at.call.screenshot(PictureFormat.JPEG)).media_type == "image/jpeg"
+        await at.script(WALL)
+        await at.until(PersonNeeded)
+        async with at.call.open_view() as view:
+            at.call.person_acts(acting=True)
+            with trio.fail_after(10):
+                assert (await view.next_picture()).image
+            await trio.sleep(3.0)
+            assert not at.events.of_type(CallEnded)
+            await at.script("lobby()")  # what the person's hands came to
+            assert not (await at.until(PersonNeeded, 2)).needed
+            at.call.person_acts(acting=False)
+        assert not at.events.of_type(CallEnded)
+
+
+async def test_a_bot_presses_nothing_while_a_person_has_the_page(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, "?cookies=1", join_s=2.0, attempts=1) as at:
+        at.call.person_acts(acting=True)
+        pressed = at.steps().count("press")
+        await trio.sleep(3.0)
+        assert not at.events.of_type(CallEnded), "a person's time is none of the join's"
+        assert at.steps().count("press") == pressed
+        at.call.person_acts(acting=False)
+        await at.until(Knocked)
+
+
+async def test_before_there_is_a_page_and_after_it_nothing_is_seen(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path) as at:
+        await at.until(Knocked)
+    with pytest.raises(CommandFailed, match="no page open"):
+        await at.call.screenshot(PictureFormat.PNG)
+    at.call._attempt = None
+    with pytest.raises(CommandFailed, match="no page open"):
+        async with at.call.open_view():
+            pass
 
 
 async def test_a_person_gives_up_and_the_wall_is_the_reason_of_the_end(

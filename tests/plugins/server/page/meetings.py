@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import trio
 
 import meetcore
-from meetcore.testing import ScriptedTranscriber, SimMeeting
+from meetcore.testing import ScriptedTranscriber, SimMeeting, SimPage, SimPageCall
 from meetcore.testing.script_toml import parse_script
 from tests import scripted_meetings
 from tests.moving_pictures import FRAMES_PER_S, pictures
@@ -139,10 +139,13 @@ at_s = 3000
 )
 
 
-class WalledCall(meetcore.Call):
+class WalledCall(SimPageCall):
     """Stands before a wall until a person has answered."""
 
+    platform_name = "page_meetings"
+
     def __init__(self, events: meetcore.CallEvents) -> None:
+        self.page = SimPage()
         self._events = events
         events.observe(meetcore.PersonNeeded("captcha", True, "Which of these are boats?", 300.0))
 
@@ -176,7 +179,7 @@ class PageMeetings(scripted_meetings.ScriptedPlatform):
         if kind == "wall":
             yield WalledCall(events)
             return
-        meeting = SimMeeting(SCRIPTS.get(kind, scripted_meetings.SHORT))
+        meeting = SimMeeting(SCRIPTS.get(kind, scripted_meetings.SHORT), page=SimPage())
         async with meeting.attend(link, request, events) as call, trio.open_nursery() as nursery:
             if request.video:
                 nursery.start_soon(_show_film, events)
