@@ -25,6 +25,7 @@ from meetcore.log import private_file
 from meetcore_files.atomic import replace_atomically
 
 __all__ = [
+    "KEPT_TAGS",
     "PICTURES",
     "VIDEO_NAME",
     "VIDEO_TYPE",
@@ -257,7 +258,7 @@ def finish_video(path: Path) -> float:
             )
             with new:
                 streams = {each: new.add_stream_from_template(each) for each in old.streams}
-                new.metadata.update({k: v for k, v in old.metadata.items() if k in _KEPT_TAGS})
+                new.metadata.update({k: v for k, v in old.metadata.items() if k in KEPT_TAGS})
                 try:
                     for packet in old.demux():
                         if packet.is_corrupt:
@@ -304,7 +305,7 @@ def replace_sound(path: Path, sound: Iterator[Pcm]) -> None:
                 writer = VideoFile(part)
                 writer._sound = new.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
                 writer._sound.bit_rate = AAC_BIT_RATE
-                new.metadata.update({k: v for k, v in old.metadata.items() if k in _KEPT_TAGS})
+                new.metadata.update({k: v for k, v in old.metadata.items() if k in KEPT_TAGS})
                 end_s = 0.0
                 for packet in old.demux(picture):
                     if packet.dts is None:
@@ -326,7 +327,7 @@ def replace_sound(path: Path, sound: Iterator[Pcm]) -> None:
         part.unlink(missing_ok=True)
 
 
-_KEPT_TAGS = frozenset({"title", "album", "date", "comment"})
+KEPT_TAGS = frozenset({"title", "album", "date", "comment"})
 
 
 def video_duration_s(path: Path) -> float:

@@ -60,6 +60,7 @@ from meetcore_server.account_keeper import AccountKeeper
 from meetcore_server.deletions import Deletions
 from meetcore_server.feeds import Feed
 from meetcore_server.live import LiveBot, LiveBots
+from meetcore_server.media_process import MediaProcesses
 from meetcore_server.membership import Membership
 from meetcore_server.metrics import Metrics
 from meetcore_server.openings import Openings
@@ -73,6 +74,7 @@ from meetcore_server.supervisor import BotSupervisor
 from meetcore_server.tokens import sign, verify
 from meetcore_server.transcriptions import TranscriptReader
 from meetcore_server.webhooks.dispatcher import WebhookDispatcher
+from meetcore_webhook.fetching import fetch
 
 __all__ = ["BotService"]
 
@@ -135,6 +137,7 @@ class BotService(AccountKeeper, TranscriptReader):
         self._refused: set[str] = set()
         self._deletions = Deletions(self)
         self._watchers: list[tuple[int, trio.MemorySendChannel[BotRow]]] = []
+        self.media_processes = MediaProcesses()
 
     @property
     def rehearsal(self) -> bool:
@@ -363,6 +366,14 @@ class BotService(AccountKeeper, TranscriptReader):
                 raise CommandRefused(f"The bot is {live.row.state.value}, not in the call.")
             raise CommandRefused("The bot runs inside another server, which alone can command it.")
         await live.running.perform(evolve(command, by="api"))
+
+    async def fetch(self, url: str, *, most_bytes: int) -> bytes:
+        """Return what lies at a URL."""
+        return await fetch(url, self.private_targets, most_bytes=most_bytes)
+
+    async def pcm_of(self, data: bytes, sample_rate_hz: int) -> bytes:
+        """Return the sound of a media file."""
+        return await self.media_processes.pcm_of(data, sample_rate_hz)
 
     async def delete_data(self, row: BotRow) -> int:
         """Delete what a bot that has ended left."""
