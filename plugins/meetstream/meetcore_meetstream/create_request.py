@@ -48,6 +48,7 @@ class CreateBotRequest:
     bot_message: str | None
     bot_image_url: str | None = field(repr=False)
     audio: bool
+    video: bool | None
     provider: Provider | None
     live_audio_url: str | None = field(repr=False)
     transcript_webhook_url: str | None = field(repr=False)
@@ -85,9 +86,11 @@ def parse_create_request(
     sockets = ("wss", "ws") if plain_sockets else ("wss",)
     live = fields.part("live_transcription_required")
     recording = fields.part("recording_config")
-    for name in ("video_required", "audio_separate_streams", "video_separate_streams"):
+    for name in ("audio_separate_streams", "video_separate_streams"):
         fields.flag(name)
         recording.flag(name)
+    video = fields.flag("video_required")
+    recorded = recording.flag("video_required")
     layout = recording.text("video_layout")
     if layout is not None and layout not in _LAYOUTS:
         raise wrong(f"recording_config.video_layout must be one of {', '.join(_LAYOUTS)}")
@@ -100,6 +103,7 @@ def parse_create_request(
         bot_message=fields.text("bot_message"),
         bot_image_url=address(fields, "bot_image_url"),
         audio=fields.flag("audio_required") is not False,
+        video=recorded if video is None else video,
         provider=read_provider(fields),
         live_audio_url=socket_address(fields, "live_audio_required", sockets),
         transcript_webhook_url=address(live, "webhook_url"),

@@ -82,18 +82,16 @@ class BotRoutes:
             if (row.platform, row.native_id) != (link.platform, link.native_id):
                 raise Refusal(409, "deduplication_key is already used for another meeting")
         notes = [choice.note]
-        if create_request.bot_image_url:
-            notes.append(self._no_picture(create_request))
+        if create_request.bot_image_url and not self._shows(create_request):
+            notes.append("bot_image_url is kept, but its platform can show no picture.")
         body = _made(row, create_request, variant)
         return Reply(status=status, json=body, headers=note_headers(*notes))
 
     # --- how it is done ------------------------------------------------------------------
 
-    def _no_picture(self, create_request: CreateBotRequest) -> str:
-        """Return why a bot comes without the picture that its order names."""
-        shows = Capability.SHOW_IMAGE in self._service.capabilities(create_request.meeting_link)
-        why = "this server fetches no pictures" if shows else "its platform can show none"
-        return f"bot_image_url is kept, but {why}."
+    def _shows(self, create_request: CreateBotRequest) -> bool:
+        can = self._service.capabilities(create_request.meeting_link)
+        return Capability.SHOW_IMAGE in can
 
     def _transcriber(self, create_request: CreateBotRequest, variant: Variant) -> TranscriberChoice:
         """Return who transcribes. In the first API every bot had a transcript."""
@@ -123,6 +121,8 @@ class BotRoutes:
     ) -> BotRequest:
         settings = await self._service.settings(client.user_id, NAME)
         plugins = _sinks(create_request, variant, options)
+        if create_request.bot_image_url and self._shows(create_request):
+            plugins["picture"] = {"url": create_request.bot_image_url}
         return BotRequest(
             url=create_request.meeting_link,
             dialect=NAME,
@@ -131,6 +131,7 @@ class BotRoutes:
             language=choice.language,
             join_at=still_to_come(create_request.join_at, self._service.now()),
             automatic_leave=create_request.leave,
+            video=create_request.video,
             entry_message=create_request.bot_message,
             metadata={k: v for k, v in create_request.attributes.items() if isinstance(v, str)},
             sinks=tuple(plugins),
@@ -185,6 +186,7 @@ def _extras(
         "dialect": variant.value,
         "custom_attributes": dict(create_request.attributes),
         "audio": create_request.audio,
+        "video": create_request.video,
         "provider": create_request.provider.name if create_request.provider else None,
         "provider_settings": dict(create_request.provider.settings)
         if create_request.provider
