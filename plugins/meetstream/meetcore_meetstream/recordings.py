@@ -45,14 +45,19 @@ def _look_through(source: Path, target: Path) -> None:
         length_s = (file.duration or 0) / av.time_base
         rate = picture.average_rate
         info = {
-            "duration": round(length_s, 3),
+            "duration": _shortest(round(length_s, 3)),
             "size_mb": round(source.stat().st_size / 1_000_000, 3),
             "resolution": f"{picture.width}x{picture.height}",
-            "fps": round(float(rate), 2) if rate else 0.0,
+            "fps": _shortest(round(float(rate), 2)) if rate else 0,
             "frames_processed": frames,
             "corrupted_frames": corrupted,
         }
     target.write_text(json.dumps(info))
+
+
+def _shortest(number: float) -> int | float:
+    """Return a number as JSON writes it shortest, as the vendor does: 25 and not 25.0."""
+    return int(number) if number == int(number) else number
 
 
 async def separate_streams(

@@ -151,7 +151,7 @@ class MeetingDataRoutes:
         row = await self._lookup.bot(request)
         history = await self._service.history(row)
         video = video_of(history)
-        if not row.ended and row.extras.get("video") is not False:
+        if not row.ended and row.extras.get("video"):
             return _pending("Video")
         if video is None or not row.ended:
             raise Refusal(404, "No video is available for this bot")

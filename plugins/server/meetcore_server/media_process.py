@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 import trio
 from attrs import field, frozen
 
-from meetcore import MediaRefused, MediaStore, NoSuchFile
+from meetcore import BotHistory, MediaRefused, MediaStore, NoSuchFile
 from meetcore.gateway import BotFile, BotGone
 
-__all__ = ["MEDIA_TYPES", "MediaProcesses"]
+__all__ = ["MEDIA_TYPES", "MediaProcesses", "recorded_as"]
 
 MEDIA_TYPES = {
     ".m4a": "audio/mp4",
@@ -34,6 +34,18 @@ _DECODE_WITHIN_S = 30.0
 _CUT_WITHIN_S = 600.0
 _LONGEST_SOUND_S = 300
 _LAST_WORDS = 300
+
+
+def recorded_as(history: BotHistory, name: str) -> str | None:
+    """Return the recording of which a file of another format can be made; None for none."""
+    wanted = PurePosixPath(name)
+    if wanted.suffix not in MEDIA_TYPES or wanted.suffix == ".mp4":
+        return None
+    for file in history.artifacts.values():
+        path = PurePosixPath(file.path)
+        if file.kind.startswith("audio.") and path.with_suffix("") == wanted.with_suffix(""):
+            return file.path
+    return None
 
 
 @frozen

@@ -41,6 +41,7 @@ from meetcore import (
     StorageUnavailable,
 )
 from meetcore.gateway import (
+    BotFile,
     BotGone,
     BotQuery,
     BotRequest,
@@ -60,7 +61,7 @@ from meetcore_server.account_keeper import AccountKeeper
 from meetcore_server.deletions import Deletions
 from meetcore_server.feeds import Feed
 from meetcore_server.live import LiveBot, LiveBots
-from meetcore_server.media_process import MediaProcesses
+from meetcore_server.media_process import MediaProcesses, recorded_as
 from meetcore_server.membership import Membership
 from meetcore_server.metrics import Metrics
 from meetcore_server.openings import Openings
@@ -490,6 +491,22 @@ class BotService(AccountKeeper, TranscriptReader):
         """Return a bot's files."""
         await self._log_of(row)
         return self.store.media(row.bot_id)
+
+    async def recording(self, row: BotRow, name: str) -> BotFile:
+        """Return a file of a bot; a recording also in a format in which it is not there yet.
+
+        Raises:
+            BotGone: There is none, or not any more.
+            MediaRefused: The recording cannot be read.
+        """
+        media = await self.media(row)
+        about = await media.stat(name)
+        if about is not None:
+            return BotFile(media, about)
+        source = recorded_as(await self.history(row), name)
+        if source is None:
+            raise BotGone(f"There is no file {name[:200]!r} of bot {row.bot_id} any more.")
+        return await self.media_processes.derived(media, source, name)
 
     def media_url(
         self,
