@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from litestar import Request, get
@@ -10,6 +11,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from meetcore.gateway import BotGone, Reply
+from meetcore_server.media_process import MEDIA_TYPES
 from meetcore_server.openings import Openings
 from meetcore_server.responses import send_reply
 from meetcore_server.service import BotService
@@ -53,7 +55,9 @@ async def _media(token: str, service: BotService, *, own_page: bool) -> ASGIResp
         if url is not None:
             reply = Reply(status=307, body=b"", headers={**headers, "location": url})
             return _FileAnswer(reply, service.openings, key_id)
-    return _FileAnswer(Reply(file=file, headers=headers), service.openings, key_id)
+    kind = MEDIA_TYPES.get(PurePosixPath(file.about.name).suffix, "application/octet-stream")
+    reply = Reply(file=file, media_type=kind, headers=headers)
+    return _FileAnswer(reply, service.openings, key_id)
 
 
 @get(
