@@ -20,6 +20,7 @@ from meetcore_files.atomic import replace_atomically
 from meetcore_files.clip_video import cut_video, has_picture
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
 from meetcore_files.playback import tags_in
+from meetcore_files.torn_boxes import opened
 
 __all__ = ["CLIP_FORMATS", "VIDEO_SUFFIX", "ClipRefused", "cut", "heard_between", "recording_in", "seconds_of"]
 
@@ -162,7 +163,7 @@ def cut(
     part = target.with_name(f".{target.name}.part")
     written = 0
     try:
-        with av.open(str(source)) as recording:
+        with opened(source) as recording:
             if not recording.streams.audio:
                 raise ClipRefused(f"{source} has no sound.")
             given_hz = int(recording.streams.audio[0].rate)

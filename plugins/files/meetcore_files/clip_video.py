@@ -12,6 +12,7 @@ from typing import Any
 
 from meetcore.log import private_file
 from meetcore_files.atomic import replace_atomically
+from meetcore_files.torn_boxes import opened
 from meetcore_files.video_file import KEPT_TAGS
 
 __all__ = ["cut_video", "has_picture"]
@@ -25,7 +26,7 @@ def has_picture(path: Path) -> bool:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with opened(path) as container:
             return bool(container.streams.video)
     except (av.FFmpegError, OSError):
         return False
@@ -57,7 +58,7 @@ def cut_video(
 
     part = target.with_name(f".{target.name}.part")
     try:
-        with av.open(str(source)) as recording:
+        with opened(source) as recording:
             _seek(recording, start_s)
             made: Any = av.open(
                 str(private_file(part)), "w", format="mp4", options={"movflags": "faststart"}

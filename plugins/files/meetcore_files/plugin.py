@@ -47,4 +47,4 @@ def meetcore_check_health(report: HealthReport) -> None:
         return
     from importlib.metadata import version
 
-    report.fine("recorder", f"Ogg Opus and FLAC, PyAV {version('av')}")
+    report.fine("recorder", f"Ogg Opus, FLAC, MP3, M4A and WAV, PyAV {version('av')}")

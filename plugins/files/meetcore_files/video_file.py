@@ -23,6 +23,7 @@ import numpy as np
 from meetcore import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.log import private_file
 from meetcore_files.atomic import replace_atomically
+from meetcore_files.torn_boxes import opened
 
 __all__ = [
     "KEPT_TAGS",
@@ -250,7 +251,7 @@ def finish_video(path: Path) -> float:
     end_s = 0.0
     try:
         old: Any
-        with av.open(str(path)) as old:
+        with opened(path) as old:
             if any(each.codec_context is None for each in old.streams):
                 return 0.0  # cut within the head
             new: Any = av.open(
