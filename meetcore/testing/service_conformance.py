@@ -38,8 +38,7 @@ from meetcore.gateway.records import (
 from meetcore.gateway.service import Service
 from meetcore.model.commands import SendChat
 from meetcore.model.dialect import NativeDialect
-from meetcore.model.errors import MediaRefused, NotFetched
-from meetcore.model.errors import CommandRefused
+from meetcore.model.errors import CommandRefused, MediaRefused, NotFetched
 from meetcore.model.events import BotRequested, StateChanged
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.plugin.platform import Capability

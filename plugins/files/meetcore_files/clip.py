@@ -22,7 +22,15 @@ from meetcore_files.manifest import MANIFEST_NAME, Manifest
 from meetcore_files.playback import tags_in
 from meetcore_files.torn_boxes import opened
 
-__all__ = ["CLIP_FORMATS", "VIDEO_SUFFIX", "ClipRefused", "cut", "heard_between", "recording_in", "seconds_of"]
+__all__ = [
+    "CLIP_FORMATS",
+    "VIDEO_SUFFIX",
+    "ClipRefused",
+    "cut",
+    "heard_between",
+    "recording_in",
+    "seconds_of",
+]
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)s?")
 _EARLIER_S = 1.0

@@ -42,9 +42,7 @@ def played_duration_s(path: Path) -> float:
     return round(seconds, 3)
 
 
-def remake(
-    path: Path, tags: Mapping[str, str] | None = None, *, suffix: str | None = None
-) -> None:
+def remake(path: Path, tags: Mapping[str, str] | None = None, *, suffix: str | None = None) -> None:
     """Rewrite what plays of a file into a whole one, and put that in its place.
 
     Packets are copied as they are. FLAC is encoded again, without loss, because its header

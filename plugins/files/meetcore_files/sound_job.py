@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -53,6 +54,7 @@ def _decoded(data: bytes, rate: int) -> Iterator[bytes]:
 
     given = False
     try:
+        container: Any
         with av.open(io.BytesIO(data)) as container:
             resampler = av.AudioResampler("s16", "mono", rate)
             for frame in container.decode(audio=0):

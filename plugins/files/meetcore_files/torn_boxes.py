@@ -21,7 +21,7 @@ _LARGE = struct.Struct(">Q")
 
 
 def whole_bytes(file: BinaryIO) -> int:
-    """Return up to where an MP4 file can be read: only what is within sound or picture may be torn."""
+    """Return up to where an MP4 file can be read: sound and picture may be torn, heads not."""
     size = file.seek(0, io.SEEK_END)
     at = 0
     while at < size:

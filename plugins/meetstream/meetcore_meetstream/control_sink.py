@@ -39,7 +39,9 @@ class MeetstreamControlSink(DiallingSink[ControlOptions]):
     """Carries out commands one at a time, in their order; sends the meeting's chat back.
 
     Sound is said as it comes, as one speech for as long as it goes on; an interrupt silences what
-    is being said, too. What cannot be done is an event in the journal, `command_refused`: the client is told nothing,
+    is being said, too.
+
+    What cannot be done is an event in the journal, `command_refused`: the client is told nothing,
     as in MeetStream's protocol, but nothing is pretended either. A kind of command that the
     platform cannot do at all is reported once and counted from then on.
     """

@@ -20,7 +20,8 @@ def recording_link(
 ) -> tuple[str | None, datetime | None]:
     """Return a link to the recording of a bot that has ended, and until when it is good.
 
-    It is the video where there is one, and the meeting's sound otherwise. The link is no stronger than the client's key, and ends with it.
+    It is the video where there is one, and the meeting's sound otherwise. The link is no stronger
+    than the client's key, and ends with it.
     """
     recording = summary.video or summary.recording
     if recording is None or not row.ended:

@@ -27,7 +27,9 @@ class SpokeStreamSink(Sink[StreamOptions]):
     """Streams the mixed sound to `output`, and has the bot say what comes from `input`.
 
     What comes while the recording is paused is not said, as at Spoke; what cannot be said is
-    discarded. The journal says so, once, and at the end how much it was. While the target is away `on_audio` waits: the core's mailbox is where sound belongs then, and
+    discarded. The journal says so, once, and at the end how much it was.
+
+    While the target is away `on_audio` waits: the core's mailbox is where sound belongs then, and
     its losses are declared.
     """
 

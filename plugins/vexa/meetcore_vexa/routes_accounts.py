@@ -167,7 +167,9 @@ class AccountRoutes:
         body = fields_of(request.json())
         modes = body.body.get("capture_modes", ["audio"])
         if body.flag("enabled") is False or modes not in (["audio"], ["audio", "video"]):
-            raise invalid(["body"], "This server records audio of every meeting, or audio and video")
+            raise invalid(
+                ["body"], "This server records audio of every meeting, or audio and video"
+            )
         await self._keep(client, {"capture_modes": modes})
         return Reply(json={"enabled": True, "capture_modes": modes})
 

@@ -171,7 +171,7 @@ class ActionRoutes:
         return _accepted("Screen content command sent", row, note)
 
     async def stop_screen(self, request: Request) -> Reply:
-        """Take the image back: the avatar stands in its place, where it has a URL, or a plain one."""
+        """Take the image back: an avatar that has a URL stands in its place, or a plain one."""
         row = await self._active(request)
         if row.extras.get("screen"):
             await self._service.perform(row, await self._avatar(row))

@@ -1,4 +1,4 @@
-"""What lies at a URL that somebody named over an API: whole, bounded, from public addresses alone."""
+"""What lies at a URL that somebody named over an API: bounded, from public addresses alone."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ async def fetch(
     Raises:
         NotFetched: It cannot be had. The URL is not in its words: it may hold a key.
     """
-    backend = PinnedBackend(
-        private, inner=inner, longest_answer_bytes=most_bytes + _HEAD_BYTES
-    )
+    backend = PinnedBackend(private, inner=inner, longest_answer_bytes=most_bytes + _HEAD_BYTES)
     try:
         with trio.fail_after(within_s):
             async with pinned_client(backend, _CONNECT_S, _STEP_S) as client:

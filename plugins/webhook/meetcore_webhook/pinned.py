@@ -176,7 +176,9 @@ class _PinnedTransport(httpx2.AsyncHTTPTransport):
 
 
 class PinnedClient:
-    """Posts, and gets, over a pinned backend. Follows no redirect, asks no proxy, keeps no cookies or log.
+    """Posts, and gets, over a pinned backend.
+
+    It follows no redirect, asks no proxy, keeps no cookies and no log.
 
     It sits on httpx2's transport and not on its client, which writes the whole URL of each request
     into the log; what stands behind the host of a webhook's URL often is its key.

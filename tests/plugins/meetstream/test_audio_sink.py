@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meetcore.audio.chunk import Chunk
+from meetcore.audio.resample import BareResampler
 from meetcore.model.errors import ConfigError
 from meetcore.model.events import (
     LedgerClosed,
@@ -29,7 +30,6 @@ from meetcore.model.lifecycle import State
 from meetcore.model.roster import NameSource, Participant
 from meetcore.plugin.sink import Sink
 from meetcore.testing.conformance import SinkConformance
-from meetcore.audio.resample import BareResampler
 from meetcore_meetstream.audio_frames import NOBODY, RATE_HZ, LoudestSpeaker, binary_frame
 from meetcore_meetstream.audio_sink import MeetstreamAudioSink
 from meetcore_meetstream.dial_options import AudioOptions

@@ -16,7 +16,6 @@ from tests.moving_pictures import FRAMES_PER_S, pictures
 
 from .running import SHORT, STAY, http, ordered, serving, until
 
-
 RECORDED = {"sinks": ["files"]}
 
 

@@ -1,4 +1,4 @@
-"""Fetching what somebody names over an API: bounded in every way, and from public addresses alone."""
+"""Fetching what somebody names over an API: bounded, and from public addresses alone."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def test_what_is_too_long_leads_astray_or_is_no_answer_is_refused(
 async def test_who_never_answers_is_given_up() -> None:
     async with web() as site:
         site.pages["/page"] = None
-        with pytest.raises(NotFetched, match="within 0.2 s"):
+        with pytest.raises(NotFetched, match=r"within 0\.2 s"):
             await fetch(site.at("/page"), ANY, most_bytes=7, within_s=0.2)
 
 

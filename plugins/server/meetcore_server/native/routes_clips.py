@@ -51,7 +51,9 @@ async def get_clip(
     reader: NamedDependency[Client],
     start_s: Annotated[
         float,
-        QueryParameter(name="from", ge=0, le=_LONGEST_S, description="Where it begins, in seconds."),
+        QueryParameter(
+            name="from", ge=0, le=_LONGEST_S, description="Where it begins, in seconds."
+        ),
     ] = 0.0,
     end_s: Annotated[
         float | None,
