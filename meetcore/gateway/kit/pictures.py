@@ -56,9 +56,13 @@ async def fetched_picture(service: Service, url: str) -> ShowImage:
     return picture(await service.fetch(url, most_bytes=PICTURE_BYTES))
 
 
-@cache
 def plain_picture() -> ShowImage:
     """Return the command that takes a picture back: an even grey stands in its place."""
+    return ShowImage(_grey(), "image/png")
+
+
+@cache
+def _grey() -> bytes:
     width, height = _PLAIN_SIZE
     row = b"\0" + bytes([_PLAIN_GREY]) * width
 
@@ -68,5 +72,5 @@ def plain_picture() -> ShowImage:
 
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     pixels = zlib.compress(row * height, 9)
-    image = next(iter(_KINDS)) + part(b"IHDR", head) + part(b"IDAT", pixels) + part(b"IEND", b"")
-    return ShowImage(image, "image/png")
+    begin = next(iter(_KINDS))
+    return begin + part(b"IHDR", head) + part(b"IDAT", pixels) + part(b"IEND", b"")

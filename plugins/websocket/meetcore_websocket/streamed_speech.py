@@ -24,7 +24,7 @@ _SILENCE_S = 2.0
 _SPEECHES = 100
 
 
-class _Pieces:
+class _SoundToSay:
     """The sound of one speech, as an async iterator; what is not said yet waits here."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class _Pieces:
         self._ending = True
         self._news.set()
 
-    def __aiter__(self) -> _Pieces:
+    def __aiter__(self) -> _SoundToSay:
         return self
 
     async def __anext__(self) -> bytes:
@@ -79,7 +79,7 @@ class StreamedSpeech:
         self.dropped_s = 0.0
         self._say = say
         self._ahead_s = ahead_s
-        self._pieces: _Pieces | None = None
+        self._pieces: _SoundToSay | None = None
         self._speeches: deque[SinkSpeech] = deque(maxlen=_SPEECHES)
         self._rate_hz = 0
         self._silent_s = 0.0
@@ -106,7 +106,7 @@ class StreamedSpeech:
             self._close()
             return
         if pieces is None:
-            pieces = _Pieces()
+            pieces = _SoundToSay()
             self._speeches.append(self._say(pieces, sample_rate_hz=sample_rate_hz))
             self._pieces, self._rate_hz = pieces, sample_rate_hz
         if pieces.waiting_bytes / 2 / sample_rate_hz + seconds > self._ahead_s:
