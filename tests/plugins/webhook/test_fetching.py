@@ -57,7 +57,7 @@ class Web:
 
 @asynccontextmanager
 async def web() -> AsyncIterator[Web]:
-    with trio.fail_after(30):
+    with trio.fail_after(200):
         async with trio.open_nursery() as nursery:
             (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
             made = Web(listener.socket.getsockname()[1])
