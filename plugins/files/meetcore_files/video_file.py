@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -75,10 +75,18 @@ class VideoFile:
     Args:
         path: Where; an existing file is replaced when the first picture comes.
         tags: What players show: `title` and the like.
+        into: Takes the bytes instead of the path, as they come; it is only written to.
     """
 
-    def __init__(self, path: Path, tags: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        tags: Mapping[str, str] | None = None,
+        *,
+        into: BinaryIO | None = None,
+    ) -> None:
         self.path = path
+        self._into = into
         self.begun = False
         self.left_out = 0
         self._tags = dict(tags or {})
@@ -95,6 +103,13 @@ class VideoFile:
     def duration_s(self) -> float:
         """How long the picture is so far."""
         return max(0, self._last_ticks) / TICKS
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture; 0 before the first."""
+        if self._video is None:
+            return 0, 0
+        return self._video.codec_context.width, self._video.codec_context.height
 
     def picture(self, at_s: float, data: bytes) -> None:
         """Append a picture.
@@ -175,8 +190,9 @@ class VideoFile:
     def _begin(self, data: bytes) -> None:
         import av
 
+        target: Any = str(private_file(self.path)) if self._into is None else self._into
         container: Any = av.open(
-            str(private_file(self.path)),
+            target,
             "w",
             format="mp4",
             options={

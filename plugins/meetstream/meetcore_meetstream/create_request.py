@@ -22,8 +22,6 @@ __all__ = ["CreateBotRequest", "Endpoint", "parse_create_request"]
 _LONGEST_NAME = 200
 _LAYOUTS = ("speaker_view", "grid_view")
 _ABSENT: Mapping[str, str] = {
-    "live_video_required": "Live video streaming is not available on this server",
-    "liveVideoRequired": "Live video streaming is not available on this server",
     "agent_config_id": "Agent configuration not found",
     "workflow_config_ids": "Workflow configuration not found",
     "zoom": "Signed-in Zoom joins are not available on this server",
@@ -51,6 +49,7 @@ class CreateBotRequest:
     video: bool | None
     provider: Provider | None
     live_audio_url: str | None = field(repr=False)
+    live_video_url: str | None = field(repr=False)
     transcript_webhook_url: str | None = field(repr=False)
     transcript_socket_url: str | None = field(repr=False)
     control_url: str | None = field(repr=False)
@@ -106,6 +105,8 @@ def parse_create_request(
         video=recorded if video is None else video,
         provider=read_provider(fields),
         live_audio_url=socket_address(fields, "live_audio_required", sockets),
+        live_video_url=socket_address(fields, "live_video_required", sockets)
+        or socket_address(fields, "liveVideoRequired", sockets),
         transcript_webhook_url=address(live, "webhook_url"),
         transcript_socket_url=socket_address(fields, "live_transcription_required", sockets),
         control_url=socket_address(fields, "socket_connection_url", sockets, plain=True),

@@ -77,6 +77,9 @@ class BotRoutes:
         notes = [choice.note]
         if create_request.bot_image and not self._shows(create_request):
             notes.append("bot_image: this platform can show no picture.")
+        sees = Capability.VIDEO in self._service.capabilities(create_request.meeting_url)
+        if create_request.video and not sees:
+            notes.append("recording_mode: this platform cannot be recorded as video.")
         return Reply(json={"bot_id": row.bot_id}, headers=note_headers(*notes))
 
     async def remove(self, request: Request) -> Reply:

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve
 
-from meetcore import IN_CALL, State
+from meetcore import IN_CALL, Capability, State
 from meetcore.gateway import (
     AlreadyThere,
     BotQuery,
@@ -104,7 +104,10 @@ class BotRoutes:
         body = meeting_body(row, standing_of_row(row), caller.variant)
         choice = self._service.choose_transcriber("default", create_request.language)
         note = choice.note if create_request.language is not None else None
-        return Reply(status=201, json=body, headers=note_headers(note))
+        sees = Capability.VIDEO in self._service.capabilities(create_request.url)
+        lacks = create_request.video and not sees
+        unseen = "video: this platform cannot be recorded as video." if lacks else None
+        return Reply(status=201, json=body, headers=note_headers(note, unseen))
 
     async def _modes(self, client: Client) -> Sequence[str]:
         """Return what a user wants recorded, by PUT /recording-config."""

@@ -42,6 +42,7 @@ from tests.plugins.meetstream.stage import (
     play,
 )
 from tests.plugins.meetstream.test_control_sink import VECTORS_HERE
+from tests.plugins.meetstream.test_video_sink import VECTORS_HERE as VIDEO_VECTORS
 
 # --- create_bot ------------------------------------------------------------------------------
 
@@ -399,16 +400,8 @@ def test_a_legacy_frame_of_sound_is_the_example() -> None:
     assert json.loads(json_frame("Alice", b"\x00\x00\x01\x00\xff\xff\xff\x7f")) == theirs
 
 
-@of(CURRENT, "video.video_stream_start", "video.video_latency_ping", "video.video_stream_end")
-async def test_a_live_video_is_refused_and_so_never_begun(name: str, tmp_path: Path) -> None:
-    assert example(CURRENT, name)["type"].startswith("video_")
-    async with meetstream(tmp_path) as fake:
-        body = {"meeting_link": LINK, "live_video_required": {"websocket_url": "wss://x.test/v"}}
-        reply = await ask(fake, "POST", "/bots/create_bot", json=body)
-        assert (reply.status, list(reply.json)) == (400, ["message"])
-
-
 TESTED.update(VECTORS_HERE)
+TESTED.update(VIDEO_VECTORS)
 
 
 def test_every_vector_has_a_test() -> None:
