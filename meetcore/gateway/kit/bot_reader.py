@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-_RECORDED = (".opus", ".flac", ".mp3", ".m4a", ".wav", ".mp4")
+_RECORDED = (".opus", ".flac", ".mp3", ".m4a", ".wav", ".mp4", ".info.json")
 _ROWS_AT_ONCE = 200
 _ROWS_LOOKED_AT = 5_000
 

@@ -41,7 +41,7 @@ class VideoBegun:
         }
 
 
-class _Written:
+class _MuxedBytes:
     """Takes what the muxer writes, until it is fetched."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class LiveVideo:
 
     def __init__(self) -> None:
         self.begun: VideoBegun | None = None
-        self._written = _Written()
+        self._written = _MuxedBytes()
         self._file = VideoFile(Path("live.mp4"), into=self._written)  # type: ignore[arg-type]
         self._mix = CallMix(longest_hole_s=_LONGEST_HOLE_S, absent_s=_ABSENT_S)
         self._first: MediaFragment | None = None
