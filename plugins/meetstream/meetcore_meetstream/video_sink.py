@@ -44,6 +44,7 @@ class MeetstreamVideoSink(DiallingSink[VideoOptions]):
         self._stream: LiveVideo | None = None
         self._connection = 0
         self._told = False
+        self._in_order = trio.Lock()  # picture and sound come in tasks of their own
         self._unsent = 0
         self._sent_at: dict[int, float] = {}
         self._latencies_ms: list[float] = []
@@ -97,12 +98,12 @@ class MeetstreamVideoSink(DiallingSink[VideoOptions]):
         """Send a picture; other media is not sent."""
         if fragment.container != _PICTURES or fragment.header:
             return
-        stream = self._stream_now()
-        if stream is None:
-            self._unsent += 1
-            await trio.lowlevel.checkpoint()
-            return
-        await self._send(stream, stream.picture(fragment))
+        async with self._in_order:
+            stream = self._stream_now()
+            if stream is None:
+                self._unsent += 1
+            else:
+                await self._send(stream, stream.picture(fragment))
 
     async def on_media_gap(self, track_id: str, first: int, fragments: int, cause: str) -> None:
         """Learn that pictures are missing: the next has to stand alone."""
@@ -113,11 +114,10 @@ class MeetstreamVideoSink(DiallingSink[VideoOptions]):
 
     async def on_audio(self, chunk: Chunk) -> None:
         """Send sound, with the picture."""
-        stream = self._stream_now()
-        if stream is None:
-            await trio.lowlevel.checkpoint()
-            return
-        await self._send(stream, stream.sound(chunk))
+        async with self._in_order:
+            stream = self._stream_now()
+            if stream is not None:
+                await self._send(stream, stream.sound(chunk))
 
     def _stream_now(self) -> LiveVideo | None:
         """Return the stream of the connection that is open, None for none."""
@@ -139,7 +139,6 @@ class MeetstreamVideoSink(DiallingSink[VideoOptions]):
             await self.line.put_on(connection, told)
         if data:
             await self.line.put_on(connection, data)
-        await trio.lowlevel.checkpoint()
 
     async def finish(self) -> None:
         """Send the last bytes and the end; say what was not sent."""

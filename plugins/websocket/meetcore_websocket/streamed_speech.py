@@ -16,7 +16,7 @@ from meetcore.log import Wake
 
 __all__ = ["AHEAD_S", "PAUSE_S", "StreamedSpeech"]
 
-PAUSE_S = 1.0
+PAUSE_S = 1.5
 """How long nothing may come before a speech ends."""
 AHEAD_S = 60.0
 """How much sound may wait to be said."""

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import trio
 from attrs import define
 
 from meetcore.audio.chunk import Chunk
@@ -21,6 +22,7 @@ from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.dial_options import VideoOptions
 from meetcore_meetstream.video_sink import MeetstreamVideoSink
 from tests.moving_pictures import FRAMES_PER_S, SIZE, pictures
+from tests.plugins.files.test_torn_boxes import boxes
 from tests.plugins.meetstream.stage import BY_NAME, ask, create_request, eventually, meetstream
 from tests.plugins.websocket.users_server import (
     DEADLINE_S,
@@ -118,6 +120,43 @@ async def test_picture_and_sound_come_as_one_stream_that_plays(tmp_path: Path) -
     assert len(seen) == 6 * FRAMES_PER_S
     assert (seen[0], seen[-1]) == (0.0, pytest.approx(5.9, abs=0.01))
     assert heard == pytest.approx(6.0, abs=0.3)
+
+
+async def test_picture_and_sound_in_tasks_of_their_own_stay_in_order(tmp_path: Path) -> None:
+    async with target() as viewer:
+        async with running(tmp_path, sink(viewer.url)) as stage:
+            await stage.enter()
+            await eventually(lambda: viewer.open)
+            units = pictures(8.0)
+            heard = trio.Event()
+
+            async def sound() -> None:
+                for number in range(8 * FRAMES_PER_S):
+                    first = number * 16_000 // FRAMES_PER_S
+                    pcm = np.full(16_000 // FRAMES_PER_S, 5_000, np.int16)
+                    await stage.sink.on_audio(Chunk("t1", first, pcm))
+                    await trio.lowlevel.checkpoint()
+                heard.set()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(sound)
+                for number, unit in enumerate(units):
+                    here_s = number / FRAMES_PER_S
+                    await stage.sink.on_media(
+                        MediaFragment(
+                            track_id="page", number=number, kind="video", container="video/H264",
+                            data=unit, at_s=here_s, duration_s=1 / FRAMES_PER_S,
+                        )
+                    )  # fmt: skip
+                    await trio.lowlevel.checkpoint()
+            await heard.wait()
+            await stage.leave()
+        await eventually(lambda: viewer.codes)
+    assert [json.loads(m)["type"] for m in viewer.connections[0][:1]] == ["video_stream_start"]
+    stream = viewer.stream()
+    assert [kind for kind, *_ in boxes(stream)][:2] == [b"ftyp", b"moov"]
+    with av.open(io.BytesIO(stream)) as file:
+        assert sum(1 for _ in file.decode(video=0)) == len(units)
 
 
 async def test_pieces_come_while_the_meeting_goes_on(tmp_path: Path) -> None:
