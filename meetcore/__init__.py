@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from meetcore.audio.media import MediaFragment as MediaFragment
     from meetcore.audio.mix import BareMix as BareMix
     from meetcore.audio.mix import CallMix as CallMix
+    from meetcore.audio.resample import BareResampler as BareResampler
+    from meetcore.audio.resample import Resampler as Resampler
     from meetcore.bot.bot import Bot as Bot
     from meetcore.bot.factory import OpenBotOptions as OpenBotOptions
     from meetcore.bot.factory import open_bot as open_bot
@@ -85,9 +87,12 @@ if TYPE_CHECKING:
     from meetcore.model.errors import JournalDamaged as JournalDamaged
     from meetcore.model.errors import JournalError as JournalError
     from meetcore.model.errors import JournalFull as JournalFull
+    from meetcore.model.errors import MediaRefused as MediaRefused
     from meetcore.model.errors import MeetcoreError as MeetcoreError
     from meetcore.model.errors import MeetingRefused as MeetingRefused
     from meetcore.model.errors import NoSuchFile as NoSuchFile
+    from meetcore.model.errors import NoSynthesizer as NoSynthesizer
+    from meetcore.model.errors import NotFetched as NotFetched
     from meetcore.model.errors import NotInTrio as NotInTrio
     from meetcore.model.errors import NotTakenOver as NotTakenOver
     from meetcore.model.errors import PluginError as PluginError
@@ -279,6 +284,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "audio.clock": ("StreamClock",),
     "audio.media": ("MediaFragment",),
     "audio.mix": ("BareMix", "CallMix"),
+    "audio.resample": ("BareResampler", "Resampler"),
     "bot.bot": ("Bot",),
     "bot.factory": ("OpenBotOptions", "open_bot"),
     "bot.recorded": ("RecordedTrack", "RecordedTranscript", "transcribe_recording"),
@@ -335,9 +341,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "JournalDamaged",
         "JournalError",
         "JournalFull",
+        "MediaRefused",
         "MeetcoreError",
         "MeetingRefused",
         "NoSuchFile",
+        "NoSynthesizer",
+        "NotFetched",
         "NotInTrio",
         "NotTakenOver",
         "PluginError",

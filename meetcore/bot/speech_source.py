@@ -13,7 +13,7 @@ import numpy as np
 import trio
 from attrs import frozen
 
-from meetcore.model.errors import CommandRefused
+from meetcore.model.errors import CommandRefused, NoSynthesizer
 from meetcore.plugin.synthesizer import SynthesisRequest, Synthesizer
 
 __all__ = ["OpenedSource", "SourceToSay", "SpeechSource", "closing", "opened_at_its_turn"]
@@ -101,7 +101,7 @@ def _synthesized(
     request: Callable[[str], SynthesisRequest],
 ) -> SourceToSay:
     if synthesizer is None:
-        raise CommandRefused(
+        raise NoSynthesizer(
             "There is nobody to say a text: no synthesizer is configured.",
             "Set `synthesizer` to an installed one, or give PCM.",
         )

@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     from meetcore.gateway.kit.authenticator import ScopeMissing as ScopeMissing
     from meetcore.gateway.kit.bot_reader import bot_file as bot_file
     from meetcore.gateway.kit.bot_reader import bots_of as bots_of
+    from meetcore.gateway.kit.bot_reader import delete_recordings as delete_recordings
     from meetcore.gateway.kit.bot_reader import history_of as history_of
     from meetcore.gateway.kit.bot_reader import mixed_audio as mixed_audio
     from meetcore.gateway.kit.bot_reader import newest_revision as newest_revision
     from meetcore.gateway.kit.bot_reader import page_of_bots as page_of_bots
     from meetcore.gateway.kit.bot_reader import segments_of as segments_of
+    from meetcore.gateway.kit.bot_reader import video_of as video_of
     from meetcore.gateway.kit.error_table import ErrorAnswer as ErrorAnswer
     from meetcore.gateway.kit.error_table import ErrorTable as ErrorTable
     from meetcore.gateway.kit.error_table import Refusal as Refusal
@@ -55,6 +57,11 @@ if TYPE_CHECKING:
     from meetcore.gateway.kit.orders import note_headers as note_headers
     from meetcore.gateway.kit.orders import still_to_come as still_to_come
     from meetcore.gateway.kit.orders import with_choices as with_choices
+    from meetcore.gateway.kit.pictures import PICTURE_BYTES as PICTURE_BYTES
+    from meetcore.gateway.kit.pictures import fetched_picture as fetched_picture
+    from meetcore.gateway.kit.pictures import picture as picture
+    from meetcore.gateway.kit.pictures import picture_type as picture_type
+    from meetcore.gateway.kit.pictures import plain_picture as plain_picture
     from meetcore.gateway.kit.times import format_ms as format_ms
     from meetcore.gateway.kit.times import parse_utc as parse_utc
     from meetcore.gateway.kit.webhook_parts import changes_until as changes_until
@@ -124,11 +131,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "kit.bot_reader": (
         "bot_file",
         "bots_of",
+        "delete_recordings",
         "history_of",
         "mixed_audio",
         "newest_revision",
         "page_of_bots",
         "segments_of",
+        "video_of",
     ),
     "kit.error_table": (
         "ErrorAnswer",
@@ -146,6 +155,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "note_headers",
         "still_to_come",
         "with_choices",
+    ),
+    "kit.pictures": (
+        "PICTURE_BYTES",
+        "fetched_picture",
+        "picture",
+        "picture_type",
+        "plain_picture",
     ),
     "kit.times": (
         "format_ms",

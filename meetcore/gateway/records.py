@@ -470,7 +470,7 @@ class NotNow(MeetcoreError):
 
 
 class NoRecording(NotNow):
-    """There is nothing of the bot that could be transcribed."""
+    """Nothing was recorded of the bot, or nothing of what is wanted."""
 
     code = "no_recording"
 

@@ -322,6 +322,28 @@ class Service(Protocol):
         """
         ...
 
+    # What a client names by its URL, or sends encoded.
+
+    async def fetch(self, url: str, *, most_bytes: int) -> bytes:
+        """Return what lies at an http or https URL; within 15 s.
+
+        Only public addresses are asked, and those of `private_targets`; each redirection counts.
+
+        Raises:
+            NotFetched: It cannot be had, or is longer than that.
+        """
+        ...
+
+    async def pcm_of(self, data: bytes, sample_rate_hz: int) -> bytes:
+        """Return the sound of a media file as int16 mono PCM, at most five minutes of it.
+
+        It is decoded in a process of its own, which may take a second to begin.
+
+        Raises:
+            MediaRefused: It holds no sound that can be decoded.
+        """
+        ...
+
     async def delete_data(self, row: BotRow) -> int:
         """Delete media, transcript and journal of a bot that has ended; return how many files.
 

@@ -20,9 +20,12 @@ __all__ = [
     "JournalDamaged",
     "JournalError",
     "JournalFull",
+    "MediaRefused",
     "MeetcoreError",
     "MeetingRefused",
     "NoSuchFile",
+    "NoSynthesizer",
+    "NotFetched",
     "NotInTrio",
     "NotTakenOver",
     "PluginError",
@@ -302,6 +305,18 @@ class NoSuchFile(MeetcoreError):
         self.name = name
 
 
+class MediaRefused(MeetcoreError):
+    """Sound or a picture that is not what it should be: of no known kind, damaged, too large."""
+
+    code = "media_refused"
+
+
+class NotFetched(MeetcoreError):
+    """What somebody named by its URL could not be had; the URL itself, often a key, is not told."""
+
+    code = "not_fetched"
+
+
 class StorageUnavailable(MeetcoreError):
     """A folder that cannot be written."""
 
@@ -331,6 +346,12 @@ class CommandRefused(MeetcoreError):
     """A command that makes no sense in the bot's present state."""
 
     code = "command_refused"
+
+
+class NoSynthesizer(CommandRefused):
+    """A text that is to be said where no synthesizer is configured."""
+
+    code = "no_synthesizer"
 
 
 class CommandFailed(MeetcoreError):

@@ -29,6 +29,7 @@ class FakeAccounts:
     """Keys, users and what dialects keep for them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._now: datetime = START
         self._users = {1: UserRow(id=1, email="operator@localhost", created_at=START)}
         self._keys: dict[str, KeyRow] = {}

@@ -75,6 +75,7 @@ from meetcore.testing.fake_queries import chosen, matches
 from meetcore.testing.fake_records import delivered, finalized_by, followed, newest
 from meetcore.testing.fake_socket import FakeSocket, Posted
 from meetcore.testing.fake_transcripts import FakeTranscripts
+from meetcore.testing.fake_web import FakeWeb
 
 __all__ = ["FakeService", "FakeSocket", "Posted", "open_fake_service"]
 
@@ -90,7 +91,7 @@ class _Kept:
     ears: list[trio.MemorySendChannel[Chunk]] = field(factory=list)
 
 
-class FakeService(FakePages, FakeTranscripts, FakeAccounts):
+class FakeService(FakePages, FakeTranscripts, FakeAccounts, FakeWeb):
     """A `Service` and `App` for one test. Make one with `open_fake_service`.
 
     Attributes:

@@ -38,7 +38,7 @@ from meetcore.gateway.records import (
 from meetcore.gateway.service import Service
 from meetcore.model.commands import SendChat
 from meetcore.model.dialect import NativeDialect
-from meetcore.model.errors import CommandRefused
+from meetcore.model.errors import CommandRefused, MediaRefused, NotFetched
 from meetcore.model.events import BotRequested, StateChanged
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.plugin.platform import Capability
@@ -459,6 +459,22 @@ class ServiceConformance:
                 with pytest.raises(BotGone):
                     await service.media(row)
                 assert await service.delete_data(row) == 0
+
+    # --- what a client names, or sends ------------------------------------------------------
+
+    async def test_what_cannot_be_had_or_decoded_is_refused_by_its_type(
+        self, tmp_path: Path
+    ) -> None:
+        """And nothing of the address, which may hold a key, is in the words."""
+        with trio.fail_after(self.within_s):
+            async with self.open_stage(tmp_path) as stage:
+                service = stage.service
+                for url in ("http://127.0.0.1:9/s3cret", "http://[::1]:9/?s3cret", "s3cret"):
+                    with pytest.raises(NotFetched) as refused:
+                        await service.fetch(url, most_bytes=1000)
+                    assert "s3cret" not in str(refused.value)
+                with pytest.raises(MediaRefused):
+                    await service.pcm_of(b"no sound at all", 16_000)
 
     # --- tokens ----------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ MAY_STAND_ON = {
     "rehearsal": {"browser"},
     "teams": {"browser"},
     "server": {"websocket", "webhook"},
-    "meetstream": {"websocket"},
+    "meetstream": {"files", "webhook", "websocket"},
     "spoke": {"websocket"},
     "zoom": {"browser"},
 }

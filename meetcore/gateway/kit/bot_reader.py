@@ -11,20 +11,24 @@ from attrs import evolve
 from meetcore.gateway.http import BotFile
 from meetcore.gateway.records import BotGone, BotQuery, BotRow, Client, RevisionState
 from meetcore.gateway.service import Service
+from meetcore.model.events import ArtifactWritten
 from meetcore.model.history import BotHistory
 from meetcore.model.transcript import Segment
 
 __all__ = [
     "bot_file",
     "bots_of",
+    "delete_recordings",
     "history_of",
     "mixed_audio",
     "newest_revision",
     "page_of_bots",
     "segments_of",
+    "video_of",
 ]
 
 T = TypeVar("T")
+_RECORDED = (".opus", ".flac", ".mp3", ".m4a", ".wav", ".mp4", ".info.json")
 _ROWS_AT_ONCE = 200
 _ROWS_LOOKED_AT = 5_000
 
@@ -76,6 +80,12 @@ def mixed_audio(history: BotHistory) -> str | None:
     return mixes[-1] if mixes else None
 
 
+def video_of(history: BotHistory) -> ArtifactWritten | None:
+    """Return the newest recording with a picture, None for none."""
+    videos = [file for file in history.artifacts.values() if file.kind == "video"]
+    return videos[-1] if videos else None
+
+
 async def bot_file(service: Service, row: BotRow, name: str) -> BotFile:
     """Return a file of a bot, for `Reply.file`.
 
@@ -92,6 +102,22 @@ async def bot_file(service: Service, row: BotRow, name: str) -> BotFile:
     if about is None:
         raise BotGone(f"There is no file {name[:200]!r} of bot {row.bot_id} any more.")
     return BotFile(media, about)
+
+
+async def delete_recordings(service: Service, row: BotRow) -> int:
+    """Delete what a bot that has ended recorded of sound and picture; return how many files.
+
+    Transcripts stay. It is for vendors whose clients delete a recording alone; for everything there
+    is `Service.delete_data`.
+
+    Raises:
+        BotGone: Everything was deleted already.
+    """
+    media = await service.media(row)
+    async with aclosing(media.files()) as files:
+        names = [file.name async for file in files]
+    recorded = [name for name in names if name.endswith(_RECORDED)]
+    return sum([await media.delete(name) for name in recorded])
 
 
 async def bots_of(

@@ -29,9 +29,7 @@ from meetcore_websocket.request import Refusal, Request
 from meetcore_websocket.subscriber import Subscriber
 
 if TYPE_CHECKING:
-    import soxr
-
-    from meetcore import BareMix, Chunk
+    from meetcore import BareMix, BareResampler, Chunk
     from meetcore_agents.speeches import AgentSpeeches
 
 __all__ = ["TOLD", "AgentSink"]
@@ -45,7 +43,6 @@ TOLD = frozenset(
 )  # fmt: skip
 """The events that an agent is told of; with them, drafts of segments."""
 
-_CORE_RATE_HZ = 16_000
 _MESSAGE_BYTES = 1024 * 1024
 _DRAIN_S = 3.0
 
@@ -71,7 +68,7 @@ class AgentSink(Sink[AgentOptions]):
         self._agent: Subscriber | None = None
         self._conversation: AgentSpeeches | None = None
         self._mix: BareMix | None = None
-        self._resampler: soxr.ResampleStream | None = None
+        self._resampler: BareResampler | None = None
         self._untold = 0
 
     @asynccontextmanager
@@ -219,14 +216,8 @@ class AgentSink(Sink[AgentOptions]):
             agent.push(binary_frame(pcm))
 
     def _resampled(self, mixed: bytes) -> bytes:
-        import numpy as np
-        import soxr
+        from meetcore import BareResampler
 
-        rate_hz = self.options.sample_rate_hz
-        if rate_hz == _CORE_RATE_HZ:
-            return mixed
         if self._resampler is None:
-            self._resampler = soxr.ResampleStream(_CORE_RATE_HZ, rate_hz, 1, dtype="int16")
-        pcm = self._resampler.resample_chunk(np.frombuffer(mixed, "<i2"))
-        made: bytes = pcm.astype("<i2").tobytes()
-        return made
+            self._resampler = BareResampler(self.options.sample_rate_hz)
+        return self._resampler.feed(mixed)

@@ -6,6 +6,12 @@ every packet. So it is told (`flush_packets`), and Ogg pages are kept at 200 ms.
 * `opus`: after a kill everything up to the last page plays, at its right time.
 * `flac`: after a kill every whole frame plays (0.29 s each), but the header knows neither length
   nor checksum until the file is closed or recovered: players then show no length and cannot seek.
+* `mp3`: after a kill every whole frame plays (0.04 s each); the length is in the header when the
+  file is closed or recovered.
+* `wav`: after a kill everything plays; the header says how much there is when it is closed or
+  recovered.
+* `m4a`: AAC in fragments of half a second, flushed; rewritten with its index in front when it is
+  closed or recovered.
 
 A person who is silent for an hour costs nearly nothing: a second of digital silence is encoded as
 it comes, and from there on its last packet is repeated, which a decoder cannot tell from the real
@@ -26,7 +32,16 @@ import numpy as np
 from meetcore import SAMPLE_RATE_HZ, Pcm
 from meetcore.log import private_file
 
-__all__ = ["AudioFile", "FlacFile", "OpusFile", "audio_file_class"]
+__all__ = [
+    "AUDIO_FILES",
+    "AudioFile",
+    "FlacFile",
+    "M4aFile",
+    "Mp3File",
+    "OpusFile",
+    "WavFile",
+    "audio_file_class",
+]
 
 _TICK = Fraction(1, SAMPLE_RATE_HZ)
 _OPUS_FRAME = SAMPLE_RATE_HZ // 50
@@ -185,23 +200,32 @@ class OpusFile(AudioFile):
             self._container.mux(packet)
 
 
-class FlacFile(AudioFile):
-    """FLAC."""
+class _EncodedFile(AudioFile):
+    """A file whose encoder takes any number of samples at a time."""
 
-    suffix: ClassVar[str] = ".flac"
-    media_type: ClassVar[str] = "audio/flac"
+    container: ClassVar[str]
+    codec: ClassVar[str]
+    options: ClassVar[Mapping[str, str]] = {}
 
     def _open(self, bit_rate_kbps: int) -> None:
         import av
 
-        del bit_rate_kbps
         self._container = av.open(
-            str(private_file(self.path)), "w", format="flac", options={"flush_packets": "1"}
+            str(private_file(self.path)),
+            "w",
+            format=self.container,
+            options={"flush_packets": "1", **self.options},
         )
-        self._stream: Any = self._container.add_stream("flac", rate=SAMPLE_RATE_HZ, layout="mono")
+        self._stream: Any = self._container.add_stream(
+            self.codec, rate=SAMPLE_RATE_HZ, layout="mono"
+        )
+        self._set_rate(bit_rate_kbps)
+
+    def _set_rate(self, bit_rate_kbps: int) -> None:
+        """Set the encoder's bit rate, where it has one."""
 
     def write(self, pcm: Pcm) -> None:
-        """Append sound; what does not fill a frame of 0.29 s waits in the encoder."""
+        """Append sound; what does not fill a frame waits in the encoder."""
         if len(pcm):
             frame = _frame(np.ascontiguousarray(pcm), self.samples)
             self.samples += len(pcm)
@@ -215,7 +239,7 @@ class FlacFile(AudioFile):
             samples -= part
 
     def close(self) -> None:
-        """Encode what waits and write length and checksum into the header."""
+        """Encode what waits, and write into the header what it has to know."""
         try:
             if self.samples:
                 self._container.mux(self._stream.encode(None))
@@ -223,6 +247,82 @@ class FlacFile(AudioFile):
             self._container.close()
 
 
+class FlacFile(_EncodedFile):
+    """FLAC."""
+
+    suffix: ClassVar[str] = ".flac"
+    media_type: ClassVar[str] = "audio/flac"
+    container: ClassVar[str] = "flac"
+    codec: ClassVar[str] = "flac"
+
+
+class WavFile(_EncodedFile):
+    """WAV: samples as they are."""
+
+    suffix: ClassVar[str] = ".wav"
+    media_type: ClassVar[str] = "audio/wav"
+    container: ClassVar[str] = "wav"
+    codec: ClassVar[str] = "pcm_s16le"
+
+
+class Mp3File(_EncodedFile):
+    """MP3, of a constant bit rate: a player finds a place without an index."""
+
+    suffix: ClassVar[str] = ".mp3"
+    media_type: ClassVar[str] = "audio/mpeg"
+    container: ClassVar[str] = "mp3"
+    codec: ClassVar[str] = "libmp3lame"
+
+    def _set_rate(self, bit_rate_kbps: int) -> None:
+        self._stream.bit_rate = bit_rate_kbps * 1000
+
+
+class M4aFile(_EncodedFile):
+    """AAC in an MP4 container."""
+
+    suffix: ClassVar[str] = ".m4a"
+    media_type: ClassVar[str] = "audio/mp4"
+    container: ClassVar[str] = "mp4"
+    codec: ClassVar[str] = "aac"
+    options: ClassVar[Mapping[str, str]] = {
+        "movflags": "empty_moov+default_base_moof",
+        "frag_duration": "500000",
+    }
+
+    def _set_rate(self, bit_rate_kbps: int) -> None:
+        self._stream.bit_rate = bit_rate_kbps * 1000
+
+    def write(self, pcm: Pcm) -> None:
+        """Append sound; what does not fill a frame waits in the encoder."""
+        if len(pcm):
+            frame = _frame(np.ascontiguousarray(pcm), self.samples)
+            self.samples += len(pcm)
+            self._mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Encode what waits, and put the index in front."""
+        from meetcore_files.playback import remake
+
+        try:
+            if self.samples:
+                self._mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+        if self.samples:
+            remake(self.path, suffix=self.suffix)
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            # AAC begins with a packet from before the beginning (its priming). A fragmented file
+            # cannot say that it is not to be played: it would put everything off by it.
+            if packet.pts >= 0:
+                self._container.mux(packet)
+
+
+AUDIO_FILES: tuple[type[AudioFile], ...] = (OpusFile, FlacFile, Mp3File, M4aFile, WavFile)
+"""Every format a recording can be written in; the ending of its files is its name."""
+
+
 def audio_file_class(audio_format: str) -> type[AudioFile]:
-    """Return the class of a format, `opus` or `flac`."""
-    return {"opus": OpusFile, "flac": FlacFile}[audio_format]
+    """Return the class of a format: `opus`, `flac`, `mp3`, `m4a` or `wav`."""
+    return next(kind for kind in AUDIO_FILES if kind.suffix == f".{audio_format}")

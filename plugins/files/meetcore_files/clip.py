@@ -17,10 +17,20 @@ from attrs import evolve, frozen
 from meetcore import MeetcoreError, Pcm, Segment
 from meetcore.log import private_file
 from meetcore_files.atomic import replace_atomically
+from meetcore_files.clip_video import cut_video, has_picture
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
 from meetcore_files.playback import tags_in
+from meetcore_files.torn_boxes import opened
 
-__all__ = ["CLIP_FORMATS", "ClipRefused", "cut", "heard_between", "recording_in", "seconds_of"]
+__all__ = [
+    "CLIP_FORMATS",
+    "VIDEO_SUFFIX",
+    "ClipRefused",
+    "cut",
+    "heard_between",
+    "recording_in",
+    "seconds_of",
+]
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)s?")
 _EARLIER_S = 1.0
@@ -51,7 +61,9 @@ CLIP_FORMATS: dict[str, _Format] = {
     ".mp3": _Format("mp3", "libmp3lame", _MP3_RATES, 64),
     ".m4a": _Format("ipod", "aac", (), 64, (("movflags", "+faststart"),)),
 }
-"""What a clip can be, by its file's ending."""
+"""What a clip of sound can be, by its file's ending."""
+VIDEO_SUFFIX = ".mp4"
+"""The ending of a clip with the picture."""
 
 
 def seconds_of(text: str) -> float:
@@ -69,12 +81,13 @@ def seconds_of(text: str) -> float:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def recording_in(where: Path, track: str | None = None) -> Path:
+def recording_in(where: Path, track: str | None = None, *, video: bool = False) -> Path:
     """Return the recording that is meant: a file itself, or of a bot's folder one track or all.
 
     Args:
         where: A file, a bot's folder, or the folder of its files.
         track: The id of a track, or the name of whoever speaks on it; None for all together.
+        video: Whether the one with the picture is meant.
 
     Raises:
         ClipRefused: There is none.
@@ -89,6 +102,14 @@ def recording_in(where: Path, track: str | None = None) -> Path:
     manifest = Manifest.read(folder) if folder is not None else None
     if folder is None or manifest is None:
         raise ClipRefused(f"{where} has no recording.", "Name a bot's folder, or a media file.")
+    if video:
+        seen = [each for each in manifest.files if each.kind == "video"]
+        if not seen or track is not None:
+            raise ClipRefused(
+                f"{where} has no video{'' if track is None else ' of one person'}.",
+                "Name a sound format, for instance .m4a.",
+            )
+        return folder / seen[-1].path
     tracks = [each for each in manifest.files if each.kind == "audio.track"]
     if track is not None:
         found = [each for each in tracks if track in (each.track_id, each.speaker_name)]
@@ -132,11 +153,12 @@ def cut(
     """
     import av
 
-    form = CLIP_FORMATS.get(target.suffix.lower())
-    if form is None:
+    suffix = target.suffix.lower()
+    form = CLIP_FORMATS.get(suffix)
+    if form is None and suffix != VIDEO_SUFFIX:
         raise ClipRefused(
             f"A clip cannot be {target.suffix or 'without an ending'}.",
-            f"Its name ends in one of {', '.join(CLIP_FORMATS)}.",
+            f"Its name ends in one of {', '.join((*CLIP_FORMATS, VIDEO_SUFFIX))}.",
         )
     if not 0 <= start_s < end_s:
         raise ClipRefused("A clip ends after it begins.", "Give --from and a later --to.")
@@ -144,10 +166,12 @@ def cut(
         raise ClipRefused(f"{target} is there already.", "Name another file with --out.")
     if not target.parent.is_dir():
         raise ClipRefused(f"There is no folder {target.parent}.", "Make it, or name another.")
+    if form is None:
+        return _with_picture(source, target, start_s, end_s, progress)
     part = target.with_name(f".{target.name}.part")
     written = 0
     try:
-        with av.open(str(source)) as recording:
+        with opened(source) as recording:
             if not recording.streams.audio:
                 raise ClipRefused(f"{source} has no sound.")
             given_hz = int(recording.streams.audio[0].rate)
@@ -176,6 +200,26 @@ def cut(
     finally:
         part.unlink(missing_ok=True)
     return written / rate_hz
+
+
+def _with_picture(
+    source: Path,
+    target: Path,
+    start_s: float,
+    end_s: float,
+    progress: Callable[[float], None] | None,
+) -> float:
+    import av
+
+    if not has_picture(source):
+        raise ClipRefused(f"{source} has no video.", "Name a sound format, for instance .m4a.")
+    try:
+        length_s = cut_video(source, target, start_s, end_s, progress)
+    except av.FFmpegError as error:
+        raise ClipRefused(f"{source.name} cannot be read: {error.strerror}.") from error
+    if not length_s:
+        raise ClipRefused(f"{source.name} has nothing from {start_s:g} s on.")
+    return length_s
 
 
 def _sound(recording: Any, rate_hz: int, start_s: float, end_s: float) -> Iterator[Pcm]:

@@ -34,8 +34,8 @@ _KINDS = ("json", "srt", "vtt", "txt", "md", "html")
     "--out",
     "target",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The file; its ending says the format: .opus, .flac, .wav, .mp3 or .m4a.  "
-    "[default: an .m4a beside the recording]",
+    help="The file; its ending says the format: .mp4 with the picture, where there is one; "
+    ".opus, .flac, .wav, .mp3 or .m4a for sound.  [default: an .m4a beside the recording]",
 )
 @click.option(
     "--transcript",
@@ -59,16 +59,18 @@ def clip_command(
 
     meetcore clip meetings/20260102-090000-abc123 --from 12:30 --to 13:05 --out decision.mp3
 
-    Without --from and --to it is the whole recording in another format.
+    Without --from and --to it is the whole recording in another format. A clip of the video is
+    copied, not encoded again: a player that knows no edit lists begins up to a key frame earlier.
     """
-    from meetcore_files.clip import cut, recording_in, seconds_of
+    from meetcore_files.clip import VIDEO_SUFFIX, cut, recording_in, seconds_of
     from meetcore_files.naming import WrittenTranscript
     from meetcore_files.playback import played_duration_s
 
     try:
         start_s = seconds_of(start) if start is not None else 0.0
         end_s = seconds_of(end) if end is not None else inf
-        recording = recording_in(where, track)
+        video = target is not None and target.suffix.lower() == VIDEO_SUFFIX
+        recording = recording_in(where, track, video=video)
         if target is None:
             edges = "" if start is end is None else f"-{_named(start_s)}-{_named(end_s)}"
             target = recording.with_name(f"{recording.stem}{edges}.m4a")

@@ -30,7 +30,7 @@ from meetcore import (
 )
 from meetcore.model import without_fillers
 from meetcore_files.atomic import write_atomically
-from meetcore_files.audio_file import FlacFile, OpusFile
+from meetcore_files.audio_file import AUDIO_FILES
 from meetcore_files.formats import FORMATS
 from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
 from meetcore_files.media import MediaUnreadable
@@ -284,7 +284,7 @@ def recover_audio(folder: Path, meeting: MeetingFacts) -> tuple[list[ManifestEnt
     known = Manifest.read(folder)
     ids = [e.track_id for e in known.files if e.track_id is not None] if known else []
     entries, lines = [], []
-    for kind in (OpusFile, FlacFile):
+    for kind in AUDIO_FILES:
         for path in sorted(folder.glob(f"[!.]*{kind.suffix}")):
             before_s = played_duration_s(path)
             if not before_s:

@@ -8,8 +8,21 @@ from typing import Any
 
 from meetcore.log import private_file
 from meetcore_files.atomic import replace_atomically
+from meetcore_files.torn_boxes import opened
 
 __all__ = ["played_duration_s", "remake", "tags_in"]
+
+
+_NOT_TAGS = frozenset(
+    {"encoder", "major_brand", "minor_version", "compatible_brands", "handler_name", "vendor_id",
+     "language", "creation_time"}
+)  # fmt: skip
+_CONTAINERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    ".opus": ("ogg", {"page_duration": "200000"}),
+    ".mp3": ("mp3", {}),
+    ".m4a": ("ipod", {"movflags": "+faststart"}),
+    ".wav": ("wav", {}),
+}
 
 
 def played_duration_s(path: Path) -> float:
@@ -21,7 +34,7 @@ def played_duration_s(path: Path) -> float:
 
     seconds = 0.0
     try:
-        with av.open(str(path)) as container:
+        with opened(path) as container:
             for frame in container.decode(audio=0):
                 seconds += frame.samples / frame.sample_rate
     except (av.FFmpegError, IndexError):
@@ -29,28 +42,28 @@ def played_duration_s(path: Path) -> float:
     return round(seconds, 3)
 
 
-def remake(path: Path, tags: Mapping[str, str] | None = None) -> None:
+def remake(path: Path, tags: Mapping[str, str] | None = None, *, suffix: str | None = None) -> None:
     """Rewrite what plays of a file into a whole one, and put that in its place.
 
-    Opus packets are copied as they are. FLAC is encoded again, without loss, because its header
+    Packets are copied as they are. FLAC is encoded again, without loss, because its header
     carries length and checksum.
 
     Args:
         path: The file.
         tags: The tags it is to have, None for those it has.
+        suffix: Its format by its ending, None for the one it has.
 
     Raises:
         OSError: The new file cannot be written; the old one is untouched.
     """
-    import av
-
     part = path.with_name(f".{path.name}.part")
     try:
-        with av.open(str(path)) as old:
-            if path.suffix == ".flac":
+        suffix = suffix or path.suffix
+        with opened(path, suffix) as old:
+            if suffix == ".flac":
                 _encode_again(old, part, tags_in(old) if tags is None else tags)
             else:
-                _copy_packets(old, part, tags_in(old) if tags is None else tags)
+                _copy_packets(old, part, suffix, tags_in(old) if tags is None else tags)
         replace_atomically(part, path)
     except OSError:
         part.unlink(missing_ok=True)
@@ -58,21 +71,22 @@ def remake(path: Path, tags: Mapping[str, str] | None = None) -> None:
 
 
 def tags_in(file: Any) -> dict[str, str]:
-    """Return the tags of an open file: Ogg has them in its stream, FLAC in the container."""
+    """Return the tags of an open file: Ogg has them in its stream, others in the container."""
     found = {**file.metadata, **file.streams.audio[0].metadata}
-    found.pop("encoder", None)
-    return found
+    return {name: value for name, value in found.items() if name not in _NOT_TAGS}
 
 
-def _copy_packets(old: Any, part: Path, tags: Mapping[str, str]) -> None:
+def _copy_packets(old: Any, part: Path, suffix: str, tags: Mapping[str, str]) -> None:
     import av
 
-    options = {"page_duration": "200000"}
-    with av.open(str(private_file(part)), "w", format="ogg", options=options) as new:
+    container, options = _CONTAINERS[suffix]
+    with av.open(str(private_file(part)), "w", format=container, options=dict(options)) as new:
         stream = new.add_stream_from_template(old.streams.audio[0])
         new.metadata.update(tags)
         try:
             for packet in old.demux(audio=0):
+                if packet.is_corrupt and suffix == ".m4a":
+                    return  # the torn end
                 if packet.dts is not None:
                     packet.stream = stream
                     new.mux(packet)

@@ -25,9 +25,10 @@ def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
 
 @hookimpl
 def meetcore_register_cli(group: click.Group) -> None:
-    """Add `meetcore transcribe`, what a server runs for the same, `name` and `clip`."""
+    """Add `meetcore transcribe`, what a server runs for these, `name` and `clip`."""
     from meetcore_files.clip_command import clip_command
     from meetcore_files.name_command import name_command
+    from meetcore_files.sound_job import sound_job
     from meetcore_files.transcribe import transcribe
     from meetcore_files.transcription_job import transcription_job
 
@@ -35,6 +36,7 @@ def meetcore_register_cli(group: click.Group) -> None:
     group.add_command(transcription_job)
     group.add_command(name_command)
     group.add_command(clip_command)
+    group.add_command(sound_job)
 
 
 @hookimpl
@@ -45,4 +47,4 @@ def meetcore_check_health(report: HealthReport) -> None:
         return
     from importlib.metadata import version
 
-    report.fine("recorder", f"Ogg Opus and FLAC, PyAV {version('av')}")
+    report.fine("recorder", f"Ogg Opus, FLAC, MP3, M4A and WAV, PyAV {version('av')}")

@@ -16,15 +16,17 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from meetcore import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.log import private_file
 from meetcore_files.atomic import replace_atomically
+from meetcore_files.torn_boxes import opened
 
 __all__ = [
+    "KEPT_TAGS",
     "PICTURES",
     "VIDEO_NAME",
     "VIDEO_TYPE",
@@ -73,10 +75,18 @@ class VideoFile:
     Args:
         path: Where; an existing file is replaced when the first picture comes.
         tags: What players show: `title` and the like.
+        into: Takes the bytes instead of the path, as they come; it is only written to.
     """
 
-    def __init__(self, path: Path, tags: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        tags: Mapping[str, str] | None = None,
+        *,
+        into: BinaryIO | None = None,
+    ) -> None:
         self.path = path
+        self._into = into
         self.begun = False
         self.left_out = 0
         self._tags = dict(tags or {})
@@ -93,6 +103,13 @@ class VideoFile:
     def duration_s(self) -> float:
         """How long the picture is so far."""
         return max(0, self._last_ticks) / TICKS
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture; 0 before the first."""
+        if self._video is None:
+            return 0, 0
+        return self._video.codec_context.width, self._video.codec_context.height
 
     def picture(self, at_s: float, data: bytes) -> None:
         """Append a picture.
@@ -173,8 +190,9 @@ class VideoFile:
     def _begin(self, data: bytes) -> None:
         import av
 
+        target: Any = str(private_file(self.path)) if self._into is None else self._into
         container: Any = av.open(
-            str(private_file(self.path)),
+            target,
             "w",
             format="mp4",
             options={
@@ -249,7 +267,7 @@ def finish_video(path: Path) -> float:
     end_s = 0.0
     try:
         old: Any
-        with av.open(str(path)) as old:
+        with opened(path) as old:
             if any(each.codec_context is None for each in old.streams):
                 return 0.0  # cut within the head
             new: Any = av.open(
@@ -257,7 +275,7 @@ def finish_video(path: Path) -> float:
             )
             with new:
                 streams = {each: new.add_stream_from_template(each) for each in old.streams}
-                new.metadata.update({k: v for k, v in old.metadata.items() if k in _KEPT_TAGS})
+                new.metadata.update({k: v for k, v in old.metadata.items() if k in KEPT_TAGS})
                 try:
                     for packet in old.demux():
                         if packet.is_corrupt:
@@ -304,7 +322,7 @@ def replace_sound(path: Path, sound: Iterator[Pcm]) -> None:
                 writer = VideoFile(part)
                 writer._sound = new.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
                 writer._sound.bit_rate = AAC_BIT_RATE
-                new.metadata.update({k: v for k, v in old.metadata.items() if k in _KEPT_TAGS})
+                new.metadata.update({k: v for k, v in old.metadata.items() if k in KEPT_TAGS})
                 end_s = 0.0
                 for packet in old.demux(picture):
                     if packet.dts is None:
@@ -326,7 +344,7 @@ def replace_sound(path: Path, sound: Iterator[Pcm]) -> None:
         part.unlink(missing_ok=True)
 
 
-_KEPT_TAGS = frozenset({"title", "album", "date", "comment"})
+KEPT_TAGS = frozenset({"title", "album", "date", "comment"})
 
 
 def video_duration_s(path: Path) -> float:

@@ -7,11 +7,9 @@ import json
 import struct
 
 import numpy as np
-import soxr
 from attrs import define, field
 
 from meetcore import (
-    SAMPLE_RATE_HZ,
     Chunk,
     Event,
     ParticipantJoined,
@@ -22,7 +20,7 @@ from meetcore import (
     TrackOwnerIdentified,
 )
 
-__all__ = ["NOBODY", "RATE_HZ", "LoudestSpeaker", "Upsampler", "binary_frame", "json_frame"]
+__all__ = ["NOBODY", "RATE_HZ", "LoudestSpeaker", "binary_frame", "json_frame"]
 
 RATE_HZ = 48_000
 NOBODY = ("", "NoSpeaker")
@@ -52,21 +50,6 @@ def json_frame(speaker_name: str, pcm: bytes) -> str:
     sound = base64.b64encode(pcm).decode()
     frame = {"type": "PCMChunk", "speakerName": speaker_name, "audioData": sound}
     return json.dumps(frame, ensure_ascii=False)
-
-
-class Upsampler:
-    """Turns a stream of 16 kHz samples into 48 kHz; the ends of a stretch meet."""
-
-    def __init__(self) -> None:
-        self._stream = soxr.ResampleStream(SAMPLE_RATE_HZ, RATE_HZ, 1, dtype="int16")
-
-    def feed(self, sound: bytes, *, last: bool = False) -> bytes:
-        """Return what can be given by now; at the end, all of it."""
-        if not sound and not last:
-            return b""
-        pcm = self._stream.resample_chunk(np.frombuffer(sound, "<i2"), last=last)
-        out: bytes = pcm.astype("<i2").tobytes()
-        return out
 
 
 @define

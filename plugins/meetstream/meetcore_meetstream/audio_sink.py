@@ -11,8 +11,8 @@ from meetcore_meetstream.dial_options import AudioOptions
 from meetcore_meetstream.dialling_sink import DiallingSink
 
 if TYPE_CHECKING:
-    from meetcore import BareMix, Chunk
-    from meetcore_meetstream.audio_frames import LoudestSpeaker, Upsampler
+    from meetcore import BareMix, BareResampler, Chunk
+    from meetcore_meetstream.audio_frames import LoudestSpeaker
 
 __all__ = ["MeetstreamAudioSink"]
 
@@ -29,14 +29,14 @@ class MeetstreamAudioSink(DiallingSink[AudioOptions]):
 
     def __init__(self, options: AudioOptions) -> None:
         super().__init__(options)
-        self._tools: tuple[BareMix, Upsampler, LoudestSpeaker] | None = None
+        self._tools: tuple[BareMix, BareResampler, LoudestSpeaker] | None = None
 
-    def _made(self) -> tuple[BareMix, Upsampler, LoudestSpeaker]:
+    def _made(self) -> tuple[BareMix, BareResampler, LoudestSpeaker]:
         if self._tools is None:
-            from meetcore import BareMix
-            from meetcore_meetstream.audio_frames import LoudestSpeaker, Upsampler
+            from meetcore import BareMix, BareResampler
+            from meetcore_meetstream.audio_frames import RATE_HZ, LoudestSpeaker
 
-            self._tools = BareMix(), Upsampler(), LoudestSpeaker()
+            self._tools = BareMix(), BareResampler(RATE_HZ), LoudestSpeaker()
         return self._tools
 
     async def deliver(self, event: Event) -> None:
@@ -78,8 +78,8 @@ class MeetstreamAudioSink(DiallingSink[AudioOptions]):
     async def _send(self, sound: bytes, *, last: bool = False) -> None:
         from meetcore_meetstream.audio_frames import binary_frame, json_frame
 
-        _, upsampler, speakers = self._made()
-        pcm = upsampler.feed(sound, last=last)
+        _, resampler, speakers = self._made()
+        pcm = resampler.feed(sound, last=last)
         if not pcm:
             await trio.lowlevel.checkpoint()
             return

@@ -70,7 +70,8 @@ def _timeline(row: BotRow, history: BotHistory | None) -> dict[str, Any]:
         stages[name] = _stage(left_at if stop.bot_status == status else None, stop.message)
     audio = _file(history, "audio.mix")
     stages["AudioProcessing"] = _stage(audio, "Audio processing completed successfully")
-    stages["VideoProcessing"] = _stage(None, "")
+    video = _file(history, "video")
+    stages["VideoProcessing"] = _stage(video, "Video processing completed successfully")
     ready = done_at if row.transcriber and row.in_call_at else None
     stages["TranscriptionReady"] = _stage(ready, "Transcript processing completed successfully")
     stages["Done"] = _stage(done_at, "Bot processing completed")
@@ -113,6 +114,7 @@ def detail(
 ) -> dict[str, Any]:
     """Return `bot_details`; `history` is None after deletion."""
     audio = _file(history, "audio.mix") is not None
+    video = _file(history, "video") is not None
     recorded = history is not None and history.recording_at is not None
     heard = recorded and history is not None and history.transcription_trouble is None
     failed = recorded and not heard
@@ -121,7 +123,7 @@ def detail(
         **listed(row, variant),
         "Duration": duration_s(row, history),
         "AudioStatus": media_status(row, audio, row.extras.get("audio") is not False),
-        "VideoStatus": None,
+        "VideoStatus": media_status(row, video, video or bool(row.extras.get("video"))),
         "TranscriptStatus": transcript if row.transcriber is not None else None,
         "ManifestStatus": media_status(row, _file(history, "manifest") is not None),
         "StatusTimeline": _timeline(row, history),

@@ -17,6 +17,8 @@ from meetcore import (
     CommandFailed,
     CommandRefused,
     Event,
+    MediaRefused,
+    NotFetched,
     ShowImage,
     Speak,
 )
@@ -24,6 +26,7 @@ from meetcore.log import Wake
 from meetcore_meetstream.dial_options import ControlOptions
 from meetcore_meetstream.dialling_sink import DiallingSink
 from meetcore_meetstream.frames import Interrupt, PictureByUrl, read_control
+from meetcore_websocket.streamed_speech import StreamedSpeech
 
 __all__ = ["MeetstreamControlSink"]
 
@@ -35,6 +38,9 @@ _MOST_UNSENT_CHAT = 200
 class MeetstreamControlSink(DiallingSink[ControlOptions]):
     """Carries out commands one at a time, in their order; sends the meeting's chat back.
 
+    Sound is said as it comes, as one speech for as long as it goes on; an interrupt silences what
+    is being said, too.
+
     What cannot be done is an event in the journal, `command_refused`: the client is told nothing,
     as in MeetStream's protocol, but nothing is pretended either. A kind of command that the
     platform cannot do at all is reported once and counted from then on.
@@ -44,16 +50,20 @@ class MeetstreamControlSink(DiallingSink[ControlOptions]):
 
     def __init__(self, options: ControlOptions) -> None:
         super().__init__(options)
-        self._asked: deque[Command] = deque()
+        self._asked: deque[Command | PictureByUrl] = deque()
         self._asked_bytes = 0
         self._news = Wake()
         self._impossible: dict[str, int] = {}
         self._dropped = 0
         self._interrupted = False
+        self._voice: StreamedSpeech | None = None
+        self._unsaid = 0
 
     @asynccontextmanager
     async def while_open(self) -> AsyncIterator[None]:
         """Carry out commands in the background; at the end say what was refused in all."""
+        assert self._context is not None
+        self._voice = StreamedSpeech(self._context.say)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._carry_out)
             yield
@@ -73,6 +83,8 @@ class MeetstreamControlSink(DiallingSink[ControlOptions]):
                 self.say("commands_refused_in_all", command=command, count=str(count))
         if self._dropped:
             self.say("commands_dropped", count=str(self._dropped))
+        if self._voice is not None and self._voice.dropped_s:
+            self.say("sound_dropped", seconds=f"{self._voice.dropped_s:.1f}")
         await super().finish()
 
     # --- what comes ------------------------------------------------------------------------
@@ -82,9 +94,11 @@ class MeetstreamControlSink(DiallingSink[ControlOptions]):
         asked = read_control(message)
         if isinstance(asked, Interrupt):
             self._interrupt()
-        elif isinstance(asked, PictureByUrl):
-            self._refused("sendimg_url", "Pictures by URL cannot be shown.")
-        elif asked is not None and not self._known_to_be_impossible(asked):
+        elif asked is None or self._known_to_be_impossible(asked):
+            return
+        elif isinstance(asked, Speak):
+            self._speak(asked)
+        else:
             if self._asked_bytes > _MOST_WAITING_BYTES or len(self._asked) >= _MOST_WAITING:
                 self._dropped += 1
                 return
@@ -92,16 +106,27 @@ class MeetstreamControlSink(DiallingSink[ControlOptions]):
             self._asked_bytes += _weight(asked)
             self._news.set()
 
+    def _speak(self, asked: Speak) -> None:
+        assert self._voice is not None
+        try:
+            self._voice.take(asked.pcm, asked.sample_rate_hz)
+        except CapabilityMissing as error:
+            self._refused(asked.type, str(error))
+        except CommandRefused as error:
+            if not self._unsaid:
+                self.say("command_refused", command=asked.type, error=str(error))
+            self._unsaid += 1
+        else:
+            self._unsaid = 0
+
     def _interrupt(self) -> None:
-        kept = [command for command in self._asked if not isinstance(command, Speak)]
-        silenced = len(self._asked) - len(kept)
-        self._asked = deque(kept)
-        self._asked_bytes = sum(map(_weight, kept))
+        assert self._voice is not None
+        silenced = self._voice.interrupt()
         if silenced or not self._interrupted:
             self.say("interrupted", chunks=str(silenced))
         self._interrupted = True
 
-    def _known_to_be_impossible(self, command: Command) -> bool:
+    def _known_to_be_impossible(self, command: Command | PictureByUrl) -> bool:
         if command.type not in self._impossible:
             return False
         self._impossible[command.type] += 1
@@ -122,14 +147,24 @@ class MeetstreamControlSink(DiallingSink[ControlOptions]):
             if self._known_to_be_impossible(command):
                 continue
             try:
-                await self._context.perform(command)
+                if isinstance(command, PictureByUrl):
+                    await self._context.perform(await self._fetched(command.url))
+                else:
+                    await self._context.perform(command)
             except CapabilityMissing as error:
                 self._refused(command.type, str(error))
-            except (CommandRefused, CommandFailed) as error:
+            except (CommandRefused, CommandFailed, NotFetched, MediaRefused) as error:
                 self.say("command_refused", command=command.type, error=str(error))
 
+    async def _fetched(self, url: str) -> ShowImage:
+        """Return the picture at a URL; from private addresses where its user may name such."""
+        from meetcore.gateway import PICTURE_BYTES, picture
+        from meetcore_webhook.fetching import fetch
 
-def _weight(command: Command) -> int:
-    if isinstance(command, Speak):
-        return len(command.pcm)
+        assert self._context is not None
+        private = self._context.may_dial(allow_private=self.options.allow_private)
+        return picture(await fetch(url, private, most_bytes=PICTURE_BYTES))
+
+
+def _weight(command: Command | PictureByUrl) -> int:
     return len(command.image) if isinstance(command, ShowImage) else 0

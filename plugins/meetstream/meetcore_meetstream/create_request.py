@@ -22,8 +22,6 @@ __all__ = ["CreateBotRequest", "Endpoint", "parse_create_request"]
 _LONGEST_NAME = 200
 _LAYOUTS = ("speaker_view", "grid_view")
 _ABSENT: Mapping[str, str] = {
-    "live_video_required": "Live video streaming is not available on this server",
-    "liveVideoRequired": "Live video streaming is not available on this server",
     "agent_config_id": "Agent configuration not found",
     "workflow_config_ids": "Workflow configuration not found",
     "zoom": "Signed-in Zoom joins are not available on this server",
@@ -48,8 +46,10 @@ class CreateBotRequest:
     bot_message: str | None
     bot_image_url: str | None = field(repr=False)
     audio: bool
+    video: bool | None
     provider: Provider | None
     live_audio_url: str | None = field(repr=False)
+    live_video_url: str | None = field(repr=False)
     transcript_webhook_url: str | None = field(repr=False)
     transcript_socket_url: str | None = field(repr=False)
     control_url: str | None = field(repr=False)
@@ -85,9 +85,11 @@ def parse_create_request(
     sockets = ("wss", "ws") if plain_sockets else ("wss",)
     live = fields.part("live_transcription_required")
     recording = fields.part("recording_config")
-    for name in ("video_required", "audio_separate_streams", "video_separate_streams"):
+    for name in ("audio_separate_streams", "video_separate_streams"):
         fields.flag(name)
         recording.flag(name)
+    video = fields.flag("video_required")
+    recorded = recording.flag("video_required")
     layout = recording.text("video_layout")
     if layout is not None and layout not in _LAYOUTS:
         raise wrong(f"recording_config.video_layout must be one of {', '.join(_LAYOUTS)}")
@@ -100,8 +102,11 @@ def parse_create_request(
         bot_message=fields.text("bot_message"),
         bot_image_url=address(fields, "bot_image_url"),
         audio=fields.flag("audio_required") is not False,
+        video=recorded if video is None else video,
         provider=read_provider(fields),
         live_audio_url=socket_address(fields, "live_audio_required", sockets),
+        live_video_url=socket_address(fields, "live_video_required", sockets)
+        or socket_address(fields, "liveVideoRequired", sockets),
         transcript_webhook_url=address(live, "webhook_url"),
         transcript_socket_url=socket_address(fields, "live_transcription_required", sockets),
         control_url=socket_address(fields, "socket_connection_url", sockets, plain=True),

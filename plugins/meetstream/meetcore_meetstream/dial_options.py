@@ -1,4 +1,4 @@
-"""The options of the three sinks that dial out."""
+"""The options of the four sinks that dial out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from meetcore_meetstream.variants import Variant
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.target import Target
 
-__all__ = ["AudioOptions", "ControlOptions", "SocketOptions", "TranscriptOptions"]
+__all__ = [
+    "AudioOptions",
+    "ControlOptions",
+    "SocketOptions",
+    "TranscriptOptions",
+    "VideoOptions",
+]
 
 
 @frozen(kw_only=True)
@@ -48,6 +54,13 @@ class ControlOptions(SocketOptions):
     """The control socket."""
 
     where: ClassVar[str] = "[plugins.meetstream_control]"
+
+
+@frozen(kw_only=True)
+class VideoOptions(SocketOptions):
+    """The live video socket."""
+
+    where: ClassVar[str] = "[plugins.meetstream_video]"
 
 
 @frozen(kw_only=True)

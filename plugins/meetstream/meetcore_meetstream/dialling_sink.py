@@ -1,4 +1,4 @@
-"""What the three sinks that dial out have in common: when they dial, to whom, and what they say."""
+"""What the four sinks that dial out have in common: when they dial, to whom, and what they say."""
 
 from __future__ import annotations
 

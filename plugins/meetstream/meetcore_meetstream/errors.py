@@ -19,6 +19,8 @@ REFUSE = ErrorTable(
         "body_too_long": ErrorAnswer(413),
         "bad_body": ErrorAnswer(400),
         "not_installed": ErrorAnswer(400),
+        "media_refused": ErrorAnswer(400),
+        "not_fetched": ErrorAnswer(400),
         "invalid": ErrorAnswer(400),
         "not_supported": ErrorAnswer(400),
         "link_refused": ErrorAnswer(400),

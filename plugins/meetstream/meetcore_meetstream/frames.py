@@ -7,12 +7,12 @@ import json
 import string
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import define, field, frozen
 
 from meetcore import Command, Segment, SendChat, ShowImage, Speak, Word
-from meetcore.gateway import format_ms
+from meetcore.gateway import format_ms, picture_type
 from meetcore_meetstream.variants import Variant
 
 __all__ = ["UNKNOWN", "Interrupt", "NewText", "PictureByUrl", "bare", "chunk", "read_control"]
@@ -108,7 +108,6 @@ def _word(word: Word, speaker: str) -> dict[str, Any]:
 
 _RATE_HZ = 48_000
 _RATES_HZ = (8_000, 192_000)
-_PICTURES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
 @frozen
@@ -120,6 +119,7 @@ class Interrupt:
 class PictureByUrl:
     """Show a picture that lies somewhere."""
 
+    type: ClassVar[str] = "sendimg_url"
     url: str = field(repr=False)
 
 
@@ -189,8 +189,5 @@ def _sound(asked: Mapping[str, Any]) -> Speak | None:
 
 def _picture(asked: Mapping[str, Any]) -> ShowImage | None:
     image = _decoded(asked.get("img"))
-    if image is None:
-        return None
-    kinds = (kind for begin, kind in _PICTURES.items() if image.startswith(begin))
-    kind = next(kinds, None)
-    return None if kind is None else ShowImage(image, kind)
+    kind = None if image is None else picture_type(image)
+    return None if image is None or kind is None else ShowImage(image, kind)

@@ -39,6 +39,7 @@ class CallbackKind(StrEnum):
     STOPPED = "bot.stopped"
     MANIFEST = "manifest.completed"
     AUDIO = "audio.processed"
+    VIDEO = "video.processed"
     TRANSCRIPT = "transcription.processed"
     TRANSCRIPT_FAILED = "transcription.failed"
     DONE = "bot.done"
@@ -85,6 +86,8 @@ def _been(transitions: list[Transition], state: State) -> bool:
 def _of_file(event: ArtifactWritten, *, audio: bool) -> list[Notice]:
     if event.kind == "audio.mix" and audio:
         return [Notice(CallbackKind.AUDIO)]
+    if event.kind == "video":
+        return [Notice(CallbackKind.VIDEO)]
     if event.kind == "manifest":
         return [Notice(CallbackKind.MANIFEST)]
     return []

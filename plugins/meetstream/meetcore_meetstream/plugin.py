@@ -18,14 +18,16 @@ meetcore_api_version = "1.0"
 
 @hookimpl
 def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
-    """Offer `meetstream_control`, `meetstream_audio` and `meetstream_transcript`."""
+    """Offer `meetstream_control`, `_audio`, `_video` and `_transcript`."""
     from meetcore_meetstream.audio_sink import MeetstreamAudioSink
     from meetcore_meetstream.control_sink import MeetstreamControlSink
     from meetcore_meetstream.transcript_sink import MeetstreamTranscriptSink
+    from meetcore_meetstream.video_sink import MeetstreamVideoSink
 
     register(MeetstreamControlSink)
     register(MeetstreamAudioSink)
     register(MeetstreamTranscriptSink)
+    register(MeetstreamVideoSink)
 
 
 @hookimpl

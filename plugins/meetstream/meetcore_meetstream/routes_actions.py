@@ -24,6 +24,8 @@ from meetcore.gateway import (
     Scope,
     TranscriptionRequest,
     WebhookTarget,
+    fetched_picture,
+    note_headers,
     still_to_come,
 )
 from meetcore_meetstream.bot_object import transcript_id_of
@@ -118,16 +120,21 @@ class ActionRoutes:
         return _accepted(row, "send_message")
 
     async def send_image(self, request: Request) -> Reply:
-        """Refuse a picture: this server fetches none, even where the platform could show it."""
+        """Show the picture at a URL as the bot's camera, until the next."""
         row = await self._lookup.bot(request, Scope.WRITE)
-        if address(fields_of(request.json()), "img_url") is None:
+        fields = fields_of(request.json())
+        url = address(fields, "img_url")
+        if url is None:
             raise wrong("img_url is required")
         if row.state not in IN_CALL:
             raise Refusal(409, "Bot is not in a meeting")
         if Capability.SHOW_IMAGE not in self._service.capabilities(row.url):
             name = platform_name(row.platform)
             raise wrong(f"Sending images is not supported for {name} on this server")
-        raise wrong("This server fetches no images; send them over the control socket")
+        await self._service.perform(row, await fetched_picture(self._service, url))
+        duration = fields.get("display_duration")
+        note = None if duration is None else "The picture stays until another is sent."
+        return _accepted(row, "send_image", note)
 
     async def transcribe(self, request: Request) -> Reply:
         """Have the recording transcribed once more; the transcript gets an id of its own."""
@@ -220,5 +227,6 @@ class ActionRoutes:
         return Reply(json={"message": "Scheduled bot deleted successfully", "bot_id": row.bot_id})
 
 
-def _accepted(row: BotRow, command: str) -> Reply:
-    return Reply(json={"status": "accepted", "bot_id": row.bot_id, "command": command})
+def _accepted(row: BotRow, command: str, note: str | None = None) -> Reply:
+    body = {"status": "accepted", "bot_id": row.bot_id, "command": command}
+    return Reply(json=body, headers=note_headers(note))

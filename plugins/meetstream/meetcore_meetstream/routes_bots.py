@@ -26,10 +26,11 @@ from meetcore.gateway import (
 )
 from meetcore_meetstream.bot_object import transcript_id
 from meetcore_meetstream.create_request import CreateBotRequest, parse_create_request
+from meetcore_meetstream.errors import wrong
 from meetcore_meetstream.fields import printable_key
 from meetcore_meetstream.lookup import NAME, Lookup, everywhere
 from meetcore_meetstream.options import MeetstreamOptions
-from meetcore_meetstream.variants import Variant
+from meetcore_meetstream.variants import Variant, platform_name
 from meetcore_meetstream.webhooks import Callbacks, LiveText, ParticipantWebhooks
 
 __all__ = ["BotRoutes"]
@@ -65,6 +66,10 @@ class BotRoutes:
         create_request = parse_create_request(body, variant, plain_sockets=self._service.rehearsal)
         header_key = printable_key(request.header("idempotency-key"), "Idempotency-Key")
         link = self._service.parse_link(create_request.meeting_link)
+        sees = Capability.VIDEO in self._service.capabilities(create_request.meeting_link)
+        if create_request.live_video_url and not sees:
+            name = platform_name(link.platform)
+            raise wrong(f"Live video streaming is not supported for {name} on this server")
         choice = self._transcriber(create_request, variant)
         order = await self._order(client, create_request, variant, choice, options, body)
         if header_key is not None:
@@ -82,18 +87,18 @@ class BotRoutes:
             if (row.platform, row.native_id) != (link.platform, link.native_id):
                 raise Refusal(409, "deduplication_key is already used for another meeting")
         notes = [choice.note]
-        if create_request.bot_image_url:
-            notes.append(self._no_picture(create_request))
+        if create_request.bot_image_url and not self._shows(create_request):
+            notes.append("bot_image_url is kept, but its platform can show no picture.")
+        if create_request.video and not sees:
+            notes.append("video_required: this platform cannot be recorded as video.")
         body = _made(row, create_request, variant)
         return Reply(status=status, json=body, headers=note_headers(*notes))
 
     # --- how it is done ------------------------------------------------------------------
 
-    def _no_picture(self, create_request: CreateBotRequest) -> str:
-        """Return why a bot comes without the picture that its order names."""
-        shows = Capability.SHOW_IMAGE in self._service.capabilities(create_request.meeting_link)
-        why = "this server fetches no pictures" if shows else "its platform can show none"
-        return f"bot_image_url is kept, but {why}."
+    def _shows(self, create_request: CreateBotRequest) -> bool:
+        can = self._service.capabilities(create_request.meeting_link)
+        return Capability.SHOW_IMAGE in can
 
     def _transcriber(self, create_request: CreateBotRequest, variant: Variant) -> TranscriberChoice:
         """Return who transcribes. In the first API every bot had a transcript."""
@@ -123,6 +128,8 @@ class BotRoutes:
     ) -> BotRequest:
         settings = await self._service.settings(client.user_id, NAME)
         plugins = _sinks(create_request, variant, options)
+        if create_request.bot_image_url and self._shows(create_request):
+            plugins["picture"] = {"url": create_request.bot_image_url}
         return BotRequest(
             url=create_request.meeting_link,
             dialect=NAME,
@@ -131,6 +138,7 @@ class BotRoutes:
             language=choice.language,
             join_at=still_to_come(create_request.join_at, self._service.now()),
             automatic_leave=create_request.leave,
+            video=True if create_request.live_video_url else create_request.video,
             entry_message=create_request.bot_message,
             metadata={k: v for k, v in create_request.attributes.items() if isinstance(v, str)},
             sinks=tuple(plugins),
@@ -151,6 +159,8 @@ def _sinks(
     if create_request.live_audio_url:
         settings = {"url": create_request.live_audio_url, "audio_format": options.audio_format}
         sinks["meetstream_audio"] = settings
+    if create_request.live_video_url:
+        sinks["meetstream_video"] = {"url": create_request.live_video_url}
     if create_request.transcript_socket_url:
         sinks["meetstream_transcript"] = {
             "url": create_request.transcript_socket_url,
@@ -185,6 +195,7 @@ def _extras(
         "dialect": variant.value,
         "custom_attributes": dict(create_request.attributes),
         "audio": create_request.audio,
+        "video": create_request.video,
         "provider": create_request.provider.name if create_request.provider else None,
         "provider_settings": dict(create_request.provider.settings)
         if create_request.provider

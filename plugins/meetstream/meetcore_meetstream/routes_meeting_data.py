@@ -12,6 +12,7 @@ from meetcore import BotHistory
 from meetcore.gateway import (
     BotQuery,
     BotRow,
+    Client,
     Refusal,
     Reply,
     Request,
@@ -23,6 +24,7 @@ from meetcore.gateway import (
     mixed_audio,
     newest_revision,
     page_of_bots,
+    video_of,
 )
 from meetcore_meetstream.bot_object import (
     bot_and_revision,
@@ -36,6 +38,7 @@ from meetcore_meetstream.bot_object import (
 )
 from meetcore_meetstream.errors import wrong
 from meetcore_meetstream.lookup import NAME, Lookup, everywhere
+from meetcore_meetstream.recordings import separate_streams, video_info
 from meetcore_meetstream.statuses import media_status, status_of
 from meetcore_meetstream.transcripts import Lines, raw_line
 from meetcore_meetstream.variants import Variant, attributes_of
@@ -43,6 +46,7 @@ from meetcore_meetstream.variants import Variant, attributes_of
 __all__ = ["MeetingDataRoutes"]
 
 _AUDIO_LINK_S = 3600.0
+_VIDEO_LINK_S = 600.0
 _PAGE = 50
 _LONGEST_PAGE = 200
 _CUSTOM = "custom_attr["
@@ -143,25 +147,48 @@ class MeetingDataRoutes:
         return Reply(json={"audio_url": url})
 
     async def video(self, request: Request) -> Reply:
-        """Say that there is no video."""
-        await self._service.history(await self._lookup.bot(request))
-        raise Refusal(404, "No video is available for this bot")
+        """Return a link to the video, and what it is like."""
+        row = await self._lookup.bot(request)
+        history = await self._service.history(row)
+        video = video_of(history)
+        if not row.ended and row.extras.get("video"):
+            return _pending("Video")
+        if video is None or not row.ended:
+            raise Refusal(404, "No video is available for this bot")
+        info = await video_info(self._service, row, video)
+        client = await self._lookup.client(request, Scope.READ)
+        link = self._link(request, client, row, video.path, _VIDEO_LINK_S)
+        return Reply(json={"video_url": link, "video_info": info})
 
     async def audio_streams(self, request: Request) -> Reply:
-        """Return the recordings of single participants: none, all are in one."""
+        """Return the recordings of single participants."""
         row = await self._lookup.bot(request)
         history = await self._service.history(row)
         if not row.ended:
             body = {"audio_status": "in_progress", "message": "The meeting is still in progress"}
             return Reply(status=202, json=body)
         url = await self._audio_url(request, row, history)
+        client = await self._lookup.client(request, Scope.READ)
+        people = []
+        if row.extras.get("audio") is not False:
+            people = await separate_streams(
+                self._service,
+                row,
+                history,
+                lambda path: self._link(request, client, row, path, _AUDIO_LINK_S),
+            )
+        streams = sum(len(each["streams"]) for each in people)
         return Reply(
             json={
                 "bot_id": row.bot_id,
                 "audio_status": media_status(row, bool(url)),
                 "audio_available": bool(url),
-                "participants": [],
-                "summary": {"total_participants": 0, "total_streams": 0, "total_segments": 0},
+                "participants": people,
+                "summary": {
+                    "total_participants": len(people),
+                    "total_streams": streams,
+                    "total_segments": streams,
+                },
             }
         )
 
@@ -285,12 +312,14 @@ class MeetingDataRoutes:
         mix = mixed_audio(history)
         if mix is None or row.extras.get("audio") is False:
             return ""
+        client = await self._lookup.client(request, Scope.READ)
+        return self._link(request, client, row, mix, _AUDIO_LINK_S)
+
+    def _link(
+        self, request: Request, client: Client, row: BotRow, path: str, expires_s: float
+    ) -> str:
         return self._service.media_url(
-            request.origin_url,
-            row,
-            mix,
-            client=await self._lookup.client(request, Scope.READ),
-            expires_s=_AUDIO_LINK_S,
+            request.origin_url, row, path, client=client, expires_s=expires_s
         )
 
 

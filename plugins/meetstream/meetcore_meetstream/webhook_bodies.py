@@ -28,10 +28,12 @@ _LIVING = {
 }
 
 _AUDIO = "Audio processing completed successfully"
+_VIDEO = "Video processing completed successfully"
 _TRANSCRIPT = "Transcript processing completed successfully"
 _PROCESSED: dict[CallbackKind, tuple[str, str, str, int]] = {
     CallbackKind.MANIFEST: ("manifest_status", "Success", "Manifest uploaded", 200),
     CallbackKind.AUDIO: ("audio_status", "Success", _AUDIO, 200),
+    CallbackKind.VIDEO: ("video_status", "Success", _VIDEO, 200),
     CallbackKind.TRANSCRIPT: ("transcript_status", "Success", _TRANSCRIPT, 200),
     CallbackKind.TRANSCRIPT_FAILED: (
         "transcript_status",
@@ -92,6 +94,7 @@ def _legacy(notice: Notice, bot_id: str) -> Body | None:
         status, message, code = "Stopped", "Bot exited and step function was triggered", 500
     elif notice.kind in (
         CallbackKind.AUDIO,
+        CallbackKind.VIDEO,
         CallbackKind.TRANSCRIPT,
         CallbackKind.TRANSCRIPT_FAILED,
     ):

@@ -263,8 +263,9 @@ class Specs:
             asked["entry_message"] = order.entry_message
         settings = merged(base, asked)
         own = tuple(base.get("sinks", ()))
-        settings["sinks"] = [*own, *order.sinks]
+        added = [name for name in order.sinks if name not in own]
+        settings["sinks"] = [*own, *added]
         if self.sandbox is None:
             changed = [name for name in own if name in order.plugins]
-            settings["ordered_sinks"] = [*changed, *order.sinks]
+            settings["ordered_sinks"] = [*changed, *added]
         return settings

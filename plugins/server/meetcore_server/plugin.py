@@ -1,7 +1,8 @@
-"""What the server plugin registers: its commands."""
+"""What the server plugin registers: its commands, and the sink that shows a picture."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from meetcore import hookimpl
@@ -9,9 +10,19 @@ from meetcore import hookimpl
 if TYPE_CHECKING:
     import click
 
-__all__ = ["meetcore_register_cli"]
+    from meetcore import Sink
+
+__all__ = ["meetcore_register_cli", "meetcore_register_sinks"]
 
 meetcore_api_version = "1.0"
+
+
+@hookimpl
+def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
+    """Offer `picture`."""
+    from meetcore_server.picture_sink import PictureSink
+
+    register(PictureSink)
 
 
 @hookimpl

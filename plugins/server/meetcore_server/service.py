@@ -45,6 +45,7 @@ from meetcore import (
     StorageUnavailable,
 )
 from meetcore.gateway import (
+    BotFile,
     BotGone,
     BotQuery,
     BotRequest,
@@ -65,6 +66,7 @@ from meetcore_server.account_keeper import AccountKeeper
 from meetcore_server.deletions import Deletions
 from meetcore_server.feeds import Feed
 from meetcore_server.live import LiveBot, LiveBots
+from meetcore_server.media_process import MediaProcesses, recorded_as
 from meetcore_server.membership import Membership
 from meetcore_server.metrics import Metrics
 from meetcore_server.openings import Openings
@@ -79,6 +81,7 @@ from meetcore_server.supervisor import BotSupervisor
 from meetcore_server.tokens import sign, verify
 from meetcore_server.transcriptions import TranscriptReader
 from meetcore_server.webhooks.dispatcher import WebhookDispatcher
+from meetcore_webhook.fetching import fetch
 
 __all__ = ["BotService"]
 
@@ -145,6 +148,7 @@ class BotService(AccountKeeper, TranscriptReader):
         self._screenshots = RateLimiter(_SCREENSHOTS_PER_S, _SCREENSHOTS_AT_ONCE)
         self._deletions = Deletions(self)
         self._watchers: list[tuple[int, trio.MemorySendChannel[BotRow]]] = []
+        self.media_processes = MediaProcesses()
 
     @property
     def rehearsal(self) -> bool:
@@ -397,6 +401,14 @@ class BotService(AccountKeeper, TranscriptReader):
         async with (await self._running(row)).look_in(by=by) as look:
             yield look
 
+    async def fetch(self, url: str, *, most_bytes: int) -> bytes:
+        """Return what lies at a URL."""
+        return await fetch(url, self.private_targets, most_bytes=most_bytes)
+
+    async def pcm_of(self, data: bytes, sample_rate_hz: int) -> bytes:
+        """Return the sound of a media file."""
+        return await self.media_processes.pcm_of(data, sample_rate_hz)
+
     async def delete_data(self, row: BotRow) -> int:
         """Delete what a bot that has ended left."""
         return await self._deletions.delete(row)
@@ -512,6 +524,22 @@ class BotService(AccountKeeper, TranscriptReader):
         """Return a bot's files."""
         await self._log_of(row)
         return self.store.media(row.bot_id)
+
+    async def recording(self, row: BotRow, name: str) -> BotFile:
+        """Return a file of a bot; a recording also in a format in which it is not there yet.
+
+        Raises:
+            BotGone: There is none, or not any more.
+            MediaRefused: The recording cannot be read.
+        """
+        media = await self.media(row)
+        about = await media.stat(name)
+        if about is not None:
+            return BotFile(media, about)
+        source = recorded_as(await self.history(row), name)
+        if source is None:
+            raise BotGone(f"There is no file {name[:200]!r} of bot {row.bot_id} any more.")
+        return await self.media_processes.derived(media, source, name)
 
     def media_url(
         self,

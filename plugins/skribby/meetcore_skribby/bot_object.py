@@ -38,7 +38,7 @@ class BotObject(TypedDict):
     time_limit: int | None
     stop_options: StopOptions
     bot_name: str
-    bot_avatar: None
+    bot_avatar: str | None
     meeting_url: str
     webhook_url: str | None
     custom_metadata: Mapping[str, str]
@@ -106,8 +106,8 @@ def bot_object(
 ) -> BotObject:
     """Return a bot.
 
-    What was asked for and is not done here (video, an avatar, the profanity filter, a
-    vocabulary) stands in it as off: it says what is, not what was wished.
+    What was asked for and is not done here (video or an avatar on a platform that cannot, the
+    profanity filter, a vocabulary) stands in it as off: it says what is, not what was wished.
 
     Args:
         row: The bot.
@@ -128,7 +128,7 @@ def bot_object(
         "time_limit": create_request.time_limit_s,
         "stop_options": create_request.stop_options,
         "bot_name": row.name,
-        "bot_avatar": None,
+        "bot_avatar": create_request.avatar_url if row.extras.get("shows_avatar") else None,
         "meeting_url": row.url,
         "webhook_url": create_request.webhook_url,
         "custom_metadata": dict(row.metadata),
@@ -141,7 +141,7 @@ def bot_object(
         "websocket_audio_url": links.websocket_audio
         if live and create_request.realtime_audio
         else None,
-        "video": False,
+        "video": bool(row.extras.get("video")),
         "lang": create_request.lang,
         "detected_lang": summary.detected_language,
         "transcript": [] if transcript is None else transcript,

@@ -38,6 +38,8 @@ FIELDS = frozenset(
         "custom_metadata",
         "realtime_audio",
         "stop_options",
+        "video",
+        "bot_avatar_url",
     }
 )
 """The fields that have an effect here."""
@@ -111,6 +113,8 @@ class CreateBotRequest:
     custom_metadata: dict[str, str]
     realtime_audio: bool
     stop_options: StopOptions
+    video: bool = False
+    avatar_url: str | None = field(default=None, repr=False)
 
     @property
     def automatic_leave(self) -> dict[str, float | None]:
@@ -154,6 +158,8 @@ def parse_create_request(body: object) -> CreateBotRequest:
     metadata = _metadata(fields)
     realtime_audio = fields.flag("realtime_audio")
     stop_options = _stop_options(fields.part("stop_options"))
+    video = fields.flag("video")
+    avatar_url = fields.url("bot_avatar_url", longest=_LONGEST_URL)
     _check_the_rest(fields)
     fields.check()
     assert service is not None
@@ -171,6 +177,8 @@ def parse_create_request(body: object) -> CreateBotRequest:
         custom_metadata=metadata,
         realtime_audio=realtime_audio is not False,
         stop_options=stop_options,
+        video=bool(video),
+        avatar_url=avatar_url,
     )
 
 
@@ -199,7 +207,6 @@ def _stop_options(given: BodyFields) -> StopOptions:
 
 def _check_the_rest(fields: BodyFields) -> None:
     """Check what is taken and has no effect here; see the README."""
-    fields.flag("video")
     fields.flag("profanity_filter")
     for index, item in enumerate(fields.list("custom_vocabulary")):
         if not isinstance(item, str):
@@ -207,7 +214,6 @@ def _check_the_rest(fields: BodyFields) -> None:
         elif len(item) > _LONGEST_VALUE:
             fields.wrong_at(("custom_vocabulary", index), "long", most=_LONGEST_VALUE)
     fields.text("transcription_credentials", longest=200)
-    fields.url("bot_avatar_url", longest=_LONGEST_URL)
     fields.choice("recording_start_mode", ("automatic",))
     authentication = fields.part("authentication")
     authentication.text("account_id", longest=200)

@@ -62,6 +62,8 @@ REFUSE = ErrorTable(
         "already_there": ErrorAnswer(400),
         "command_refused": ErrorAnswer(400),
         "command_failed": ErrorAnswer(400),
+        "media_refused": ErrorAnswer(422, detail={}),
+        "not_fetched": ErrorAnswer(422, detail={}),
         "storage_unavailable": ErrorAnswer(503, "Service Unavailable"),
         "refused": ErrorAnswer(500, "Server Error"),
     },

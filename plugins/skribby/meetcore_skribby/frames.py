@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from attrs import field, frozen
+
 from meetcore import (
     TERMINAL,
     ChatReceived,
@@ -23,11 +25,22 @@ from meetcore import (
     to_json,
 )
 from meetcore import TranscriptionStopped as Stopped
+from meetcore.gateway import is_web_address
 from meetcore_skribby.people import People
 from meetcore_skribby.statuses import StatusTrack
 from meetcore_skribby.transcripts import SpeakerNumbers, live_segment
 
-__all__ = ["SkribbyDialect", "action_of", "chat_data", "frame"]
+__all__ = ["ChangeAvatar", "SkribbyDialect", "action_of", "chat_data", "frame"]
+
+
+_LONGEST_URL = 2048
+
+
+@frozen
+class ChangeAvatar:
+    """Show the picture at a URL as the bot's camera."""
+
+    url: str = field(repr=False)
 
 
 def frame(kind: str, data: object = None) -> str:
@@ -87,6 +100,8 @@ class SkribbyDialect(Dialect):
             CommandRefused: It is none that can be carried out.
         """
         command = action_of(message)
+        if isinstance(command, ChangeAvatar):
+            raise CommandRefused("A picture is fetched by the server, not by whoever reads this.")
         if command is None:
             raise CommandRefused("That is no action of a Skribby socket that works here.")
         return command
@@ -118,12 +133,8 @@ class SkribbyDialect(Dialect):
         return (frame("error", {"message": detail}),)
 
 
-def action_of(message: str | bytes) -> SendChat | Stop | None:
-    """Return the command in a client's frame, None for what is to be ignored.
-
-    `change-avatar` is ignored like any other that is not carried out: this server fetches no
-    pictures, and the socket has no way to say so.
-    """
+def action_of(message: str | bytes) -> SendChat | Stop | ChangeAvatar | None:
+    """Return what a client's frame asks for, None for what is to be ignored."""
     if not isinstance(message, str):
         return None
     try:
@@ -139,6 +150,10 @@ def action_of(message: str | bytes) -> SendChat | Stop | None:
         content = data.get("content")
         if isinstance(content, str) and content.strip() and _can_be_written(content):
             return SendChat(content)
+    if asked.get("action") == "change-avatar" and isinstance(data, Mapping):
+        url = data.get("avatar_url")
+        if isinstance(url, str) and len(url) <= _LONGEST_URL and is_web_address(url):
+            return ChangeAvatar(url)
     return None
 
 

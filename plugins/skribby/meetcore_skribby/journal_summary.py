@@ -59,6 +59,7 @@ class JournalSummary:
     events: list[LoggedEvent] = field(factory=list)
     people: People = field(init=False)
     recording: ArtifactWritten | None = None
+    video: ArtifactWritten | None = None
     _statuses: StatusTrack = field(init=False)
     _speakers: SpeakerNumbers = field(factory=SpeakerNumbers)
     _languages: dict[str, str | None] = field(factory=dict)
@@ -114,6 +115,8 @@ class JournalSummary:
         elif isinstance(event, ArtifactWritten):
             if event.kind == "audio.mix":
                 self.recording = event
+            elif event.kind == "video":
+                self.video = event
         else:
             self.people.take(event)
 

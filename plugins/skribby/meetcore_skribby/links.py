@@ -20,9 +20,11 @@ def recording_link(
 ) -> tuple[str | None, datetime | None]:
     """Return a link to the recording of a bot that has ended, and until when it is good.
 
-    It is no stronger than the client's key, and ends with it.
+    It is the video where there is one, and the meeting's sound otherwise. The link is no stronger
+    than the client's key, and ends with it.
     """
-    if summary.recording is None or not row.ended:
+    recording = summary.video or summary.recording
+    if recording is None or not row.ended:
         return None, None
     now = service.now()
     expires_s = float(_RECORDING_YEAR_S if wish_of(row).keep_a_year else _RECORDING_S)
@@ -30,6 +32,6 @@ def recording_link(
         expires_s = min(expires_s, (row.delete_after - now).total_seconds())
     if expires_s <= 0:
         return None, None
-    path = summary.recording.path
+    path = recording.path
     url = service.media_url(origin_url, row, path, client=client, expires_s=expires_s)
     return url, now + timedelta(seconds=expires_s)

@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from meetcore import SendChat, State
+from meetcore import Capability, SendChat, State
 from meetcore.gateway import (
     Authenticator,
     BodyFields,
@@ -266,9 +266,16 @@ class Api:
             webhooks = [
                 WebhookTarget(format="skribby", url=create_request.webhook_url, secret=secret)
             ]
+        can = self._service.capabilities(create_request.meeting_url)
+        avatar_url = create_request.avatar_url if Capability.SHOW_IMAGE in can else None
+        video = create_request.video and Capability.VIDEO in can
+        plugins = {"picture": {"url": avatar_url}} if avatar_url is not None else {}
         return BotRequest(
             url=create_request.meeting_url,
             dialect="skribby",
+            video=video,
+            sinks=tuple(plugins),
+            plugins=plugins,
             name=create_request.bot_name,
             transcriber=choice.name,
             language=choice.language,
@@ -277,7 +284,11 @@ class Api:
             entry_message=create_request.initial_chat_message,
             metadata=create_request.custom_metadata,
             webhooks=webhooks,
-            extras={"request": _kept(body)},
+            extras={
+                "request": _kept(body),
+                "video": video,
+                "shows_avatar": avatar_url is not None,
+            },
         )
 
     async def _bot(

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 
 import trio
 
-from meetcore import BareMix, CommandFailed, CommandRefused, SendChat, Stop
+from meetcore import (
+    BareMix,
+    CommandFailed,
+    CommandRefused,
+    MediaRefused,
+    NotFetched,
+    SendChat,
+    Stop,
+)
 from meetcore.gateway import (
     BotGone,
     BotRow,
@@ -20,9 +28,10 @@ from meetcore.gateway import (
     Service,
     Socket,
     SocketSession,
+    fetched_picture,
 )
 from meetcore_skribby.bot_object import model_of
-from meetcore_skribby.frames import SkribbyDialect, action_of, frame
+from meetcore_skribby.frames import ChangeAvatar, SkribbyDialect, action_of, frame
 from meetcore_skribby.models import is_batch
 from meetcore_skribby.transcript_reader import numbered_segments, read_summary
 from meetcore_skribby.transcripts import live_segment
@@ -98,7 +107,10 @@ class FrameSession(SocketSession):
         self._client = client
         self._row = row
         self._may_act = may_act
-        self._ask, self._asked = trio.open_memory_channel[SendChat | Stop](_ACTIONS_WAITING)
+        self._ask, self._asked = trio.open_memory_channel[SendChat | Stop | ChangeAvatar](
+            _ACTIONS_WAITING
+        )
+        self._one_picture = trio.Lock()
 
     def receive(self, message: str | bytes) -> None:
         """Take an action; one that is invalid, or one too many at once, is ignored."""
@@ -160,14 +172,25 @@ class FrameSession(SocketSession):
             socket.send(frame("ping"), key="ping")
 
     async def _act(self) -> None:
-        async for action in self._asked:
-            try:
-                if isinstance(action, Stop):
-                    await self._service.stop(self._row)
+        """Carry out actions in their order; a picture that has to be fetched holds up no other."""
+        async with trio.open_nursery() as nursery:
+            async for action in self._asked:
+                if isinstance(action, ChangeAvatar):
+                    nursery.start_soon(self._change_avatar, action.url)
                 else:
-                    await self._service.perform(self._row, action)
-            except (CommandRefused, CommandFailed):
-                continue  # these sockets have no answer to an action
+                    await self._carry_out(action)
+
+    async def _carry_out(self, action: SendChat | Stop) -> None:
+        with suppress(CommandRefused, CommandFailed):  # these sockets have no answer to an action
+            if isinstance(action, Stop):
+                await self._service.stop(self._row)
+            else:
+                await self._service.perform(self._row, action)
+
+    async def _change_avatar(self, url: str) -> None:
+        with suppress(CommandRefused, CommandFailed, NotFetched, MediaRefused):
+            async with self._one_picture:
+                await self._service.perform(self._row, await fetched_picture(self._service, url))
 
 
 class AudioSession(SocketSession):

@@ -12,6 +12,7 @@ from attrs import field, frozen
 from meetcore.gateway import BodyFields, FieldWords, parse_utc
 
 __all__ = [
+    "AUDIO_ONLY",
     "CreateBotRequest",
     "RetranscribeRequest",
     "Streaming",
@@ -40,7 +41,8 @@ _WORDS = FieldWords(
 )
 """What is said of a field that is wrong."""
 
-_MODES = ("speaker_view", "gallery_view", "audio_only")
+AUDIO_ONLY = "audio_only"
+_MODES = ("speaker_view", "gallery_view", AUDIO_ONLY)
 _FREQUENCIES = {"16khz": 16_000, "24khz": 24_000}
 _LEAVE = {
     "waiting_room_timeout": (120, 1800, 600),
@@ -77,6 +79,8 @@ class CreateBotRequest:
     bot_name: str
     provider: str | None
     recording_mode: str
+    video: bool | None
+    bot_image: str | None = field(repr=False)
     entry_message: str | None
     waiting_room_timeout_s: int
     noone_joined_timeout_s: int
@@ -118,7 +122,7 @@ def parse_create_request(body: object) -> CreateBotRequest:
     bot_name = fields.required("bot_name")
     meeting_url = fields.link("meeting_url")
     fields.flag("reserved")
-    fields.text("bot_image")
+    mode = fields.choice("recording_mode", _MODES)
     leave = fields.part("automatic_leave")
     limits = {
         name: default if (given := leave.whole(name, least, most)) is None else given
@@ -128,7 +132,9 @@ def parse_create_request(body: object) -> CreateBotRequest:
         meeting_url=meeting_url,
         bot_name=bot_name.strip(),
         provider=_provider(fields),
-        recording_mode=fields.choice("recording_mode", _MODES) or _MODES[0],
+        recording_mode=mode or _MODES[0],
+        video=None if mode is None else mode != AUDIO_ONLY,
+        bot_image=_address(fields, "bot_image", ("http", "https")),
         entry_message=fields.text("entry_message") or None,
         waiting_room_timeout_s=limits["waiting_room_timeout"],
         noone_joined_timeout_s=limits["noone_joined_timeout"],

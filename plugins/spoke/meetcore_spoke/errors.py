@@ -36,6 +36,8 @@ REFUSE = ErrorTable(
         "bad_field": ErrorAnswer(400, detail=_word),
         "bad_body": _WRONG,
         "not_installed": _WRONG,
+        "media_refused": _WRONG,
+        "not_fetched": _WRONG,
         "invalid": _WRONG,
         "command_refused": _WRONG,
         "command_failed": _WRONG,

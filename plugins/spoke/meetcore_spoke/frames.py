@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
-import soxr
 from attrs import define, field
 
 from meetcore import (
-    SAMPLE_RATE_HZ,
+    BareResampler,
     Event,
     Participant,
     ParticipantJoined,
@@ -40,19 +38,12 @@ class Pieces:
     """
 
     def __init__(self, sample_rate_hz: int) -> None:
-        self._resampler = (
-            None
-            if sample_rate_hz == SAMPLE_RATE_HZ
-            else soxr.ResampleStream(SAMPLE_RATE_HZ, sample_rate_hz, 1, dtype="int16")
-        )
+        self._resampler = BareResampler(sample_rate_hz)
         self._rest = b""
 
     def cut(self, sound: bytes, *, last: bool = False) -> list[bytes]:
         """Take sound; return the messages that are full, and at the end what is left."""
-        if self._resampler is not None and (sound or last):
-            pcm = self._resampler.resample_chunk(np.frombuffer(sound, "<i2"), last=last)
-            sound = pcm.astype("<i2").tobytes()
-        sound = self._rest + sound
+        sound = self._rest + self._resampler.feed(sound, last=last)
         whole = len(sound) if last else len(sound) - len(sound) % _PIECE_BYTES
         self._rest = sound[whole:]
         return [sound[at : min(at + _PIECE_BYTES, whole)] for at in range(0, whole, _PIECE_BYTES)]

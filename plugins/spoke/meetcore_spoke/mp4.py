@@ -1,23 +1,30 @@
-"""The meeting's audio in an MP4 container: the packets as they are, nothing encoded again."""
+"""A bot's recording: its video, or its sound in an MP4 container, as it is; and the sound alone."""
 
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
 from meetcore import BotHistory, NoSuchFile
-from meetcore.gateway import BotGone, BotRow, Service, mixed_audio
+from meetcore.gateway import BotGone, BotRow, Service, mixed_audio, video_of
+from meetcore_spoke.create_request import AUDIO_ONLY
 
-__all__ = ["mp4_path", "remux"]
+__all__ = ["audio_path", "mp4_path", "remux"]
 
 
 async def mp4_path(service: Service, row: BotRow, history: BotHistory) -> str | None:
-    """Make the MP4 file beside the recording, once; return its name.
+    """Return the name of what `mp4` links to, made where it has to be.
 
-    None where nothing was recorded, it has been deleted, or it cannot be read.
+    It is the video where there is one. Otherwise it is the meeting's sound in an MP4 container, or
+    for a bot that was to record sound alone an MP3 file, which the server makes when the link is
+    followed. None where nothing was recorded, it has been deleted, or it cannot be read.
     """
-    audio = mixed_audio(history)
+    video, audio = video_of(history), mixed_audio(history)
+    if video is not None:
+        return video.path
     if audio is None:
         return None
+    if row.extras.get("asked", {}).get("recording_mode") == AUDIO_ONLY:
+        return str(PurePosixPath(audio).with_suffix(".mp3"))
     import av
 
     name = str(PurePosixPath(audio).with_suffix(".mp4"))
@@ -26,6 +33,12 @@ async def mp4_path(service: Service, row: BotRow, history: BotHistory) -> str | 
     except (BotGone, NoSuchFile, OSError, ValueError, av.error.FFmpegError):
         return None
     return name
+
+
+def audio_path(history: BotHistory) -> str | None:
+    """Return the name of what `audio` links to: a WAV file, made when the link is followed."""
+    audio = mixed_audio(history)
+    return None if audio is None else str(PurePosixPath(audio).with_suffix(".wav"))
 
 
 def remux(source: Path, target: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import trio
 
+from meetcore import Capability
 from meetcore.gateway import (
     Authenticator,
     BotQuery,
@@ -73,7 +74,13 @@ class BotRoutes:
         async with self._one_at_a_time:
             await self._refuse_a_second(client, create_request)
             row = await self._service.create(client, order)
-        return Reply(json={"bot_id": row.bot_id}, headers=note_headers(choice.note))
+        notes = [choice.note]
+        if create_request.bot_image and not self._shows(create_request):
+            notes.append("bot_image: this platform can show no picture.")
+        sees = Capability.VIDEO in self._service.capabilities(create_request.meeting_url)
+        if create_request.video and not sees:
+            notes.append("recording_mode: this platform cannot be recorded as video.")
+        return Reply(json={"bot_id": row.bot_id}, headers=note_headers(*notes))
 
     async def remove(self, request: Request) -> Reply:
         """Have a bot leave."""
@@ -107,6 +114,10 @@ class BotRoutes:
         return Reply(status=202, json={"bot_id": row.bot_id})
 
     # --- how it is done ------------------------------------------------------------------------
+
+    def _shows(self, create_request: CreateBotRequest) -> bool:
+        can = self._service.capabilities(create_request.meeting_url)
+        return Capability.SHOW_IMAGE in can
 
     def _transcriber(self, create_request: CreateBotRequest) -> TranscriberChoice:
         if create_request.provider == _OWN_PROVIDER:
@@ -146,6 +157,11 @@ class BotRoutes:
         choice: TranscriberChoice,
     ) -> BotRequest:
         settings = await self._service.settings(client.user_id, "spoke")
+        plugins = {}
+        if create_request.streaming:
+            plugins["spoke_stream"] = _sink_settings(create_request.streaming)
+        if create_request.bot_image and self._shows(create_request):
+            plugins["picture"] = {"url": create_request.bot_image}
         return BotRequest(
             url=create_request.meeting_url,
             dialect="spoke",
@@ -154,10 +170,9 @@ class BotRoutes:
             join_at=still_to_come(create_request.start_time, self._service.now()),
             automatic_leave=create_request.automatic_leave,
             entry_message=create_request.entry_message,
-            sinks=("spoke_stream",) if create_request.streaming else (),
-            plugins={"spoke_stream": _sink_settings(create_request.streaming)}
-            if create_request.streaming
-            else {},
+            video=create_request.video,
+            sinks=tuple(plugins),
+            plugins=plugins,
             webhooks=self._targets(request, create_request, settings),
             extras={"extra": create_request.extra, "asked": _asked(create_request)},
         )

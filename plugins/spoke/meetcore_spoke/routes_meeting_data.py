@@ -22,7 +22,6 @@ from meetcore.gateway import (
     format_ms,
     history_of,
     json_pieces,
-    mixed_audio,
     newest_revision,
     page_of_bots,
     parse_utc,
@@ -30,7 +29,7 @@ from meetcore.gateway import (
 )
 from meetcore.model import without_query
 from meetcore_spoke.bot_object import RecentBot, duration_s, fits_extra, recent_bot, recorded_bot
-from meetcore_spoke.mp4 import mp4_path
+from meetcore_spoke.mp4 import audio_path, mp4_path
 from meetcore_spoke.transcripts import StoredLine, StoredLines, speakers
 from meetcore_spoke.webhooks import MEDIA_S
 
@@ -73,7 +72,7 @@ class MeetingDataRoutes:
         targets = await self._service.targets(row)
         webhook_url = next((target.url for target in targets if target.url), None)
         mp4 = await mp4_path(self._service, row, history) if row.ended else None
-        audio = mixed_audio(history) if row.ended else None
+        audio = audio_path(history) if row.ended else None
         body = {
             "mp4": self._link(request, client, row, mp4),
             "audio": self._link(request, client, row, audio),

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
-from meetcore import Event, Sink, SinkContext
+from meetcore import CommandRefused, Event, Sink, SinkContext, State, StateChanged
 from meetcore_spoke.frames import Pieces, SpeakerChanges, handshake
 from meetcore_spoke.stream_options import StreamOptions
 from meetcore_websocket.dialler import Dialler
 from meetcore_websocket.outbound import Outbound
+from meetcore_websocket.streamed_speech import StreamedSpeech
 from meetcore_websocket.target import Target
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ __all__ = ["SpokeStreamSink"]
 
 
 class SpokeStreamSink(Sink[StreamOptions]):
-    """Streams the mixed sound to `output`, and listens at `input`.
+    """Streams the mixed sound to `output`, and has the bot say what comes from `input`.
 
-    What comes in to be spoken is discarded, and the journal says so: no platform can speak yet.
+    What comes while the recording is paused is not said, as at Spoke; what cannot be said is
+    discarded. The journal says so, once, and at the end how much it was.
+
     While the target is away `on_audio` waits: the core's mailbox is where sound belongs then, and
     its losses are declared.
     """
@@ -42,6 +45,9 @@ class SpokeStreamSink(Sink[StreamOptions]):
         self._mix: BareMix | None = None
         self._pieces = Pieces(self.options.sample_rate_hz)
         self._speakers = SpeakerChanges()
+        self._voice: StreamedSpeech | None = None
+        self._paused = False
+        self._odd = b""
         self._discarded_bytes = 0
 
     @asynccontextmanager
@@ -56,6 +62,7 @@ class SpokeStreamSink(Sink[StreamOptions]):
         options = self.options
         self._dialler = dialler = Dialler(context, options)
         self._mix = BareMix()
+        self._voice = StreamedSpeech(context.say)
 
         def greeting() -> list[str]:
             speaking = self._speakers.now
@@ -64,26 +71,50 @@ class SpokeStreamSink(Sink[StreamOptions]):
         async with AsyncExitStack() as stack:
             if options.output:
                 target = Target(options.output)
-                self._output = Outbound(target, options, greeting, self._discard)
+                duplex = options.input == options.output
+                heard = self._say if duplex else self._ignore
+                self._output = Outbound(target, options, greeting, heard)
                 await stack.enter_async_context(dialler.link(target).keeping(self._output))
             if options.input and options.input != options.output:
                 target = Target(options.input)
-                listening = Outbound(target, options, heard=self._discard)
+                listening = Outbound(target, options, heard=self._say)
                 await stack.enter_async_context(dialler.link(target).keeping(listening))
             yield
-            if self._discarded_bytes:
-                dialler.say("input_discarded_in_all", bytes=str(self._discarded_bytes))
+            self._sum_up(dialler)
 
-    def _discard(self, message: str | bytes) -> None:
-        """Note that sound to speak came: it cannot be spoken."""
+    def _ignore(self, message: str | bytes) -> None:
+        """Take nothing from a socket that is no input."""
+
+    def _say(self, message: str | bytes) -> None:
+        """Have the bot say sound that comes; texts mean nothing here."""
         if isinstance(message, str) or not message:
             return
+        assert self._voice is not None
+        if self._paused:
+            self._discard(message, "The recording is paused.")
+            return
+        pcm, self._odd = self._odd + message, b""
+        if len(pcm) % 2:
+            pcm, self._odd = pcm[:-1], pcm[-1:]
+        if not pcm:
+            return
+        try:
+            self._voice.take(pcm, self.options.sample_rate_hz)
+        except CommandRefused as error:
+            self._discard(message, str(error))
+
+    def _discard(self, message: bytes, why: str) -> None:
         assert self._dialler is not None
         if not self._discarded_bytes:
-            self._dialler.say(
-                "input_discarded", reason="Sound came to be spoken; no platform can speak yet."
-            )
+            self._dialler.say("input_discarded", reason=why)
         self._discarded_bytes += len(message)
+
+    def _sum_up(self, dialler: Dialler) -> None:
+        assert self._voice is not None
+        if self._discarded_bytes:
+            dialler.say("input_discarded_in_all", bytes=str(self._discarded_bytes))
+        if self._voice.dropped_s:
+            dialler.say("input_too_fast", seconds=f"{self._voice.dropped_s:.1f}")
 
     # --- what the core calls -----------------------------------------------------------
 
@@ -93,6 +124,8 @@ class SpokeStreamSink(Sink[StreamOptions]):
         assert self._mix is not None
         self._dialler.take(event)
         self._mix.take(event)
+        if isinstance(event, StateChanged):
+            self._paused = event.state is State.PAUSED
         change = self._speakers.take(event)
         if self._output is not None:
             self._output.take(event)

@@ -20,11 +20,10 @@ from meetcore.gateway import (
     WebhookTarget,
     changes_until,
     message_id,
-    mixed_audio,
     segments_of,
 )
 from meetcore_spoke.errors import KEY_HEADERS
-from meetcore_spoke.mp4 import mp4_path
+from meetcore_spoke.mp4 import audio_path, mp4_path
 from meetcore_spoke.statuses import Change, StatusTrack, error_of
 from meetcore_spoke.transcripts import SpeakerNames, line
 from meetcore_spoke.webhook_bodies import (
@@ -125,7 +124,7 @@ class SpokeWebhooks(WebhookFormat):
             data["transcript"] = []
         if extended:
             data["event"] = "complete"
-            data["audio"] = self._link(moment, mixed_audio(history))
+            data["audio"] = self._link(moment, audio_path(history))
         return _WrittenMessage(complete({**data, **later}), lines)  # type: ignore[typeddict-item]
 
     def _link(self, moment: Moment, relative: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from meetcore import LanguageRefused, read_link
-from meetcore.gateway import BodyFields, FieldWords
+from meetcore.gateway import BodyFields, FieldWords, is_web_address
 from meetcore.model import (
     NoLinkFromId,
     build_link,
@@ -72,6 +72,8 @@ class CreateBotRequest:
     task: str = "transcribe"
     transcribe: bool = True
     recording: bool | None = None
+    video: bool | None = None
+    avatar_url: str | None = field(default=None, repr=False)
     automatic_leave: Mapping[str, float] = field(factory=dict)
     script: str | None = None
 
@@ -147,10 +149,13 @@ def wish_from(raw: Any, variant: Variant) -> CreateBotRequest:
     tier = body.text("transcription_tier")
     if tier not in (None, "realtime", "deferred"):
         raise invalid(["body", "transcription_tier"], "Input should be 'realtime' or 'deferred'")
-    for name in ("video", "authenticated", "dry_run"):
+    for name in ("authenticated", "dry_run"):
         if body.flag(name):
             raise invalid(["body", name], f"'{name}' is not available on this server")
     body.flag("voice_agent_enabled")
+    avatar = body.text("default_avatar_url")
+    if avatar is not None and not is_web_address(avatar):
+        raise invalid(["body", "default_avatar_url"], "Input should be a valid URL", "url_parsing")
     shown = body.text("bot_name", longest=200)
     return CreateBotRequest(
         place=place,
@@ -161,6 +166,8 @@ def wish_from(raw: Any, variant: Variant) -> CreateBotRequest:
         task=task,
         transcribe=body.flag("transcribe_enabled") is not False,
         recording=body.flag("recording_enabled"),
+        video=body.flag("video"),
+        avatar_url=avatar,
         automatic_leave=_leave(body.get("automatic_leave")),
         script=body.text("rehearsal_script"),
     )

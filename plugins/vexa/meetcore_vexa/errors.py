@@ -57,6 +57,10 @@ REFUSE = ErrorTable(
         "language_refused": ErrorAnswer(
             422, detail=lambda error: [_trouble(["body", "language"], str(error), "value_error")]
         ),
+        "body_too_long": ErrorAnswer(413),
+        "media_refused": ErrorAnswer(400),
+        "not_fetched": ErrorAnswer(400),
+        "no_synthesizer": ErrorAnswer(503),
         "link_refused": ErrorAnswer(422),
         "invalid": ErrorAnswer(422),
         "limit_reached": ErrorAnswer(

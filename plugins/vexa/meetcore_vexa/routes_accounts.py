@@ -155,18 +155,23 @@ class AccountRoutes:
         )
 
     async def get_recording(self, request: Request) -> Reply:
-        """Return what is recorded: audio, always."""
-        await self._lookup.client(request, Scope.READ)
-        return Reply(json={"enabled": True, "capture_modes": ["audio"]})
+        """Return what is recorded of a user's meetings: audio always, and video where wished."""
+        client = await self._lookup.client(request, Scope.READ)
+        settings = await self._lookup.settings(client.user_id)
+        modes = settings.get("capture_modes") or ["audio"]
+        return Reply(json={"enabled": True, "capture_modes": modes})
 
     async def set_recording(self, request: Request) -> Reply:
-        """Accept what is so anyway; refuse anything else."""
-        await self._lookup.client(request, Scope.WRITE)
+        """Choose whether video is recorded, too, of bots that are sent from now on."""
+        client = await self._lookup.client(request, Scope.WRITE)
         body = fields_of(request.json())
         modes = body.body.get("capture_modes", ["audio"])
-        if body.flag("enabled") is False or modes != ["audio"]:
-            raise invalid(["body"], "This server records audio, of every meeting")
-        return Reply(json={"enabled": True, "capture_modes": ["audio"]})
+        if body.flag("enabled") is False or modes not in (["audio"], ["audio", "video"]):
+            raise invalid(
+                ["body"], "This server records audio of every meeting, or audio and video"
+            )
+        await self._keep(client, {"capture_modes": modes})
+        return Reply(json={"enabled": True, "capture_modes": modes})
 
 
 def _events(given: Any) -> dict[str, bool] | None:

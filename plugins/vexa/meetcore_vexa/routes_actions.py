@@ -6,9 +6,33 @@ import base64
 import binascii
 import io
 import wave
+from collections.abc import Mapping
+from contextlib import suppress
 
-from meetcore import IN_CALL, Capability, InterruptSpeech, SendChat, ShowImage, Speak
-from meetcore.gateway import BodyFields, BotRow, Refusal, Reply, Request, Route, Scope, history_of
+from meetcore import (
+    IN_CALL,
+    Capability,
+    InterruptSpeech,
+    MediaRefused,
+    NotFetched,
+    SendChat,
+    ShowImage,
+    Speak,
+)
+from meetcore.gateway import (
+    BodyFields,
+    BotRow,
+    Refusal,
+    Reply,
+    Request,
+    Route,
+    Scope,
+    fetched_picture,
+    history_of,
+    note_headers,
+    picture,
+    plain_picture,
+)
 from meetcore_vexa.create_request import fields_of
 from meetcore_vexa.errors import invalid
 from meetcore_vexa.lookup import Lookup
@@ -16,7 +40,7 @@ from meetcore_vexa.lookup import Lookup
 __all__ = ["ActionRoutes"]
 
 _BYTES = 8 * 1024 * 1024
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_RATE_HZ = 24_000
 
 
 class ActionRoutes:
@@ -84,7 +108,7 @@ class ActionRoutes:
         return _accepted("Chat message sent", row)
 
     async def speak(self, request: Request) -> Reply:
-        """Say something: audio as it is sent; for text there is no voice here."""
+        """Say something: audio that is sent or fetched, or a text with the server's voice."""
         await self._lookup.client(request, Scope.WRITE)
         body = fields_of(request.json())
         text, url = body.text("text", longest=10_000), body.text("audio_url")
@@ -92,14 +116,34 @@ class ActionRoutes:
         if text is None and url is None and audio is None:
             raise Refusal(400, "Must provide one of: text, audio_url, or audio_base64")
         row = await self._active(request)
-        if audio is None:
-            raise _missing(
-                "This server has no text-to-speech and fetches no audio; "
-                "send 'audio_base64' with format 'wav' or 'pcm'."
-            )
-        speech = _speech(body, audio)
+        if audio is not None:
+            data = _decoded("audio_base64", audio.rpartition(";base64,")[2])
+            speech = await self._sound(body, data, body.text("format", longest=20) or "wav")
+        elif url is not None:
+            data = await self._service.fetch(url, most_bytes=_BYTES)
+            speech = await self._sound(body, data, body.text("format", longest=20) or "")
+        else:
+            speech = Speak(text=text or "")
+        if not speech.pcm and not speech.text:
+            raise MediaRefused("There is no sound in it.")
         await self._service.perform(row, speech)
-        return _accepted("Speak command sent", row)
+        chosen = body.get("voice") or body.get("provider")
+        note = "The voice is the server's own." if chosen and speech.text else None
+        return _accepted("Speak command sent", row, note)
+
+    async def _sound(self, body: BodyFields, data: bytes, kind: str) -> Speak:
+        """Return what is to be said, from samples as they are or from a file of sound."""
+        if kind == "pcm":
+            rate = body.body.get("sample_rate", _RATE_HZ)
+            if isinstance(rate, bool) or not isinstance(rate, int) or not 8000 <= rate <= 48_000:
+                raise invalid(["body", "sample_rate"], "Input should be between 8000 and 48000")
+            if body.body.get("channels", 1) != 1:
+                raise invalid(["body", "channels"], "Input should be 1 for format 'pcm'")
+            return Speak(data[: len(data) // 2 * 2], rate)
+        plain = _plain_wav(data)
+        if plain is not None:
+            return plain
+        return Speak(await self._service.pcm_of(data, _RATE_HZ), _RATE_HZ)
 
     async def be_quiet(self, request: Request) -> Reply:
         """Have a bot be silent; where it cannot speak, it is."""
@@ -109,18 +153,37 @@ class ActionRoutes:
         return _accepted("Speak stop command sent", row)
 
     async def share_screen(self, request: Request) -> Reply:
-        """Refuse: no platform here shares a screen."""
+        """Show an image: as the bot's camera, for no platform here shares a screen."""
         await self._lookup.client(request, Scope.WRITE)
         body = fields_of(request.json())
         kind = body.text("type", longest=50)
         if kind not in ("image", "video", "url", "html"):
             raise Refusal(400, "type must be one of: image, video, url, html")
-        await self._active(request)
-        raise _missing("This server cannot share a screen.")
+        url = body.text("url")
+        if kind == "image" and url is None:
+            raise Refusal(400, "url is required for type image")
+        row = await self._active(request)
+        if kind != "image" or url is None:
+            raise _missing(f"This server cannot share a screen, and shows no {kind} otherwise.")
+        await self._service.perform(row, await fetched_picture(self._service, url))
+        row = await self._service.put_extras(row, {**row.extras, "screen": True})
+        note = "The image is shown as the bot's camera: this server cannot share a screen."
+        return _accepted("Screen content command sent", row, note)
 
     async def stop_screen(self, request: Request) -> Reply:
-        """Agree: no screen is ever shared."""
-        return _accepted("Screen stop command sent", await self._active(request))
+        """Take the image back: an avatar that has a URL stands in its place, or a plain one."""
+        row = await self._active(request)
+        if row.extras.get("screen"):
+            await self._service.perform(row, await self._avatar(row))
+            row = await self._service.put_extras(row, {**row.extras, "screen": False})
+        return _accepted("Screen stop command sent", row)
+
+    async def _avatar(self, row: BotRow) -> ShowImage:
+        avatar = row.extras.get("avatar")
+        if isinstance(avatar, Mapping):
+            with suppress(NotFetched, MediaRefused):  # it was there once
+                return await fetched_picture(self._service, str(avatar["url"]))
+        return plain_picture()
 
     async def set_avatar(self, request: Request) -> Reply:
         """Show a picture as the bot's camera, where the platform can."""
@@ -131,26 +194,27 @@ class ActionRoutes:
         if url is None and encoded is None:
             raise Refusal(400, "Must provide one of: url or image_base64")
         row = await self._active(request)
-        if encoded is None:
-            raise _missing("This server fetches no pictures; send 'image_base64'.")
-        image = _decoded("image_base64", encoded.rpartition(";base64,")[2])
-        if not image.startswith((_PNG, _JPEG)):
-            raise invalid(["body", "image_base64"], "The picture must be a PNG or a JPEG")
-        media_type = "image/png" if image.startswith(_PNG) else "image/jpeg"
-        await self._service.perform(row, ShowImage(image, media_type))
-        row = await self._service.put_extras(row, {**row.extras, "avatar": True})
+        if encoded is not None:
+            command = picture(_decoded("image_base64", encoded.rpartition(";base64,")[2]))
+        else:
+            command = await fetched_picture(self._service, url or "")
+        await self._service.perform(row, command)
+        kept = True if encoded is not None else {"url": url}
+        row = await self._service.put_extras(row, {**row.extras, "avatar": kept})
         return _accepted("Avatar set command sent", row)
 
     async def reset_avatar(self, request: Request) -> Reply:
-        """Agree while no picture is shown; one that is stays until the next."""
+        """Take the picture back: an even grey stands in its place, for the camera stays on."""
         row = await self._active(request)
         if row.extras.get("avatar"):
-            raise _missing("This server cannot take a picture back.")
+            await self._service.perform(row, plain_picture())
+            row = await self._service.put_extras(row, {**row.extras, "avatar": False})
         return _accepted("Avatar reset command sent", row)
 
 
-def _accepted(message: str, row: BotRow) -> Reply:
-    return Reply(status=202, json={"message": message, "meeting_id": row.number})
+def _accepted(message: str, row: BotRow, note: str | None = None) -> Reply:
+    body = {"message": message, "meeting_id": row.number}
+    return Reply(status=202, json=body, headers=note_headers(note))
 
 
 def _missing(what: str) -> Refusal:
@@ -165,20 +229,12 @@ def _decoded(name: str, text: str) -> bytes:
         raise invalid(["body", name], "This is not base64") from error
 
 
-def _speech(body: BodyFields, encoded: str) -> Speak:
-    raw = _decoded("audio_base64", encoded.rpartition(";base64,")[2])
-    kind = body.text("format", longest=20) or "wav"
-    if kind == "pcm":
-        rate = body.body.get("sample_rate", 24_000)
-        if isinstance(rate, bool) or not isinstance(rate, int) or not 8000 <= rate <= 48_000:
-            raise invalid(["body", "sample_rate"], "Input should be between 8000 and 48000")
-        return Speak(raw[: len(raw) // 2 * 2], rate)
-    if kind != "wav":
-        raise _missing(f"Audio of format '{kind}' cannot be decoded here; send 'wav' or 'pcm'.")
+def _plain_wav(data: bytes) -> Speak | None:
+    """Return what a WAV file of 16 bits and one channel says; None for any other file."""
     try:
-        with wave.open(io.BytesIO(raw)) as file:
+        with wave.open(io.BytesIO(data)) as file:
             if file.getsampwidth() != 2 or file.getnchannels() != 1:
-                raise invalid(["body", "audio_base64"], "The audio must be 16 bit and mono")
+                return None
             return Speak(file.readframes(file.getnframes()), file.getframerate())
-    except (wave.Error, EOFError, ValueError) as error:
-        raise invalid(["body", "audio_base64"], "This is no WAV file") from error
+    except (wave.Error, EOFError, ValueError):
+        return None

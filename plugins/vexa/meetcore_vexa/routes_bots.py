@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import evolve
 
-from meetcore import IN_CALL, State
+from meetcore import IN_CALL, Capability, State
 from meetcore.gateway import (
     AlreadyThere,
     BotQuery,
@@ -47,6 +48,10 @@ def order_from(create_request: CreateBotRequest, place: MeetingPlace, exclusive:
         "recording_enabled": create_request.recording is not False,
         "data": {},
     }
+    plugins: dict[str, dict[str, Any]] = {}
+    if create_request.avatar_url is not None:
+        plugins["picture"] = {"url": create_request.avatar_url}
+        extras["avatar"] = {"url": create_request.avatar_url}
     return BotRequest(
         url=create_request.url,
         dialect=NAME,
@@ -55,6 +60,9 @@ def order_from(create_request: CreateBotRequest, place: MeetingPlace, exclusive:
         transcriber="default" if create_request.transcribe else None,
         language=create_request.language,
         automatic_leave=create_request.automatic_leave,
+        video=create_request.video,
+        sinks=tuple(plugins),
+        plugins=plugins,
         webhooks=[WebhookTarget(format=name) for name in TARGETS],
         extras=extras,
         exclusive=exclusive,
@@ -90,11 +98,22 @@ class BotRoutes:
         caller = await self._lookup.caller(request, Scope.WRITE)
         create_request = wish_from(request.json(), caller.variant)
         place = self._lookup.resolved(create_request)
+        if create_request.video is None and "video" in await self._modes(caller.client):
+            create_request = evolve(create_request, video=True)
         row = await self.send(caller.client, create_request, place, caller.variant)
         body = meeting_body(row, standing_of_row(row), caller.variant)
         choice = self._service.choose_transcriber("default", create_request.language)
         note = choice.note if create_request.language is not None else None
-        return Reply(status=201, json=body, headers=note_headers(note))
+        sees = Capability.VIDEO in self._service.capabilities(create_request.url)
+        lacks = create_request.video and not sees
+        unseen = "video: this platform cannot be recorded as video." if lacks else None
+        return Reply(status=201, json=body, headers=note_headers(note, unseen))
+
+    async def _modes(self, client: Client) -> Sequence[str]:
+        """Return what a user wants recorded, by PUT /recording-config."""
+        settings = await self._lookup.settings(client.user_id)
+        modes: Sequence[str] = settings.get("capture_modes") or ()
+        return modes
 
     async def send(
         self,

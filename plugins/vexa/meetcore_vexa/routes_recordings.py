@@ -1,7 +1,7 @@
 """The routes under /recordings: what was recorded, and its bytes.
 
-A meeting's recording has the meeting's number; its files are the mix and the tracks, numbered from
-1. There is no video.
+A meeting's recording has the meeting's number; its files are the mix, the tracks, and the video
+where there is one, numbered from 1.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from meetcore.gateway import (
     Scope,
     bot_file,
     bots_of,
+    delete_recordings,
     history_of,
 )
 from meetcore_vexa.bot_object import meeting_of
@@ -33,17 +34,22 @@ __all__ = ["RecordingRoutes", "recording_body"]
 LINK_LASTS_S = 3600.0
 
 
-def audio_of(row: BotRow, history: BotHistory) -> list[ArtifactWritten]:
-    """Return the audio files of a bot, the mix of everybody first."""
-    if row.extras.get("recording_enabled") is False or row.deleted_at is not None:
+def media_of(row: BotRow, history: BotHistory) -> list[ArtifactWritten]:
+    """Return the recordings of a bot: the mix of everybody first, the video last."""
+    hidden = row.extras.get("recording_enabled") is False or row.extras.get("recording_deleted")
+    if hidden or row.deleted_at is not None:
         return []
-    files = [a for a in history.artifacts.values() if a.media_type.startswith("audio/")]
-    return sorted(files, key=lambda file: (file.kind != "audio.mix", file.path))
+    files = [a for a in history.artifacts.values() if _kind(a) in ("audio", "video")]
+    return sorted(files, key=lambda file: (_kind(file), file.kind != "audio.mix", file.path))
+
+
+def _kind(file: ArtifactWritten) -> str:
+    return file.media_type.partition("/")[0]
 
 
 def recording_body(row: BotRow, history: BotHistory) -> dict[str, Any] | None:
     """Return a meeting's recording, None where nothing was recorded."""
-    files = audio_of(row, history)
+    files = media_of(row, history)
     if not files:
         return None
     done = history.ended
@@ -64,7 +70,7 @@ def recording_body(row: BotRow, history: BotHistory) -> dict[str, Any] | None:
 def _media(number: int, file: ArtifactWritten) -> dict[str, Any]:
     return {
         "id": number,
-        "type": "audio",
+        "type": _kind(file),
         "format": PurePosixPath(file.path).suffix.removeprefix("."),
         "content_type": file.media_type,
         "file_size_bytes": file.size_bytes,
@@ -121,32 +127,26 @@ class RecordingRoutes:
         return Reply(json=body)
 
     async def delete(self, request: Request) -> Reply:
-        """Refuse: here, what was heard and what was written of it go together."""
+        """Delete the files of a recording; its transcript stays."""
         await self._lookup.client(request, Scope.WRITE)
         row, history = await self._found(request)
         if not history.ended:
             raise Refusal(409, "Recording is in flight and cannot be deleted yet.")
-        meeting = meeting_of(row)
-        raise Refusal(
-            409,
-            "This server deletes a recording together with its transcript: "
-            f"DELETE /meetings/{meeting.platform}/{meeting.native_id}",
-        )
+        await delete_recordings(self._service, row)
+        await self._service.put_extras(row, {**row.extras, "recording_deleted": True})
+        return Reply(json={"status": "deleted", "recording_id": row.number})
 
     async def master(self, request: Request) -> Reply:
         """Return where the one file of the whole meeting is."""
         row, history = await self._found(request)
         wanted = request.args.get("type", "audio")
-        mix = audio_of(row, history)[0]
-        if wanted != "audio" or mix.kind != "audio.mix":
-            raise Refusal(404, f"There is no {wanted[:20]} master for this recording")
-        return Reply(
-            json={
-                **_media(1, mix),
-                "recording_id": row.number,
-                "raw_url": f"/recordings/{row.number}/media/1/raw",
-            }
-        )
+        master = {"audio": "audio.mix", "video": "video"}.get(wanted)
+        for number, file in enumerate(media_of(row, history), 1):
+            if file.kind == master:
+                raw = f"/recordings/{row.number}/media/{number}/raw"
+                body = {**_media(number, file), "recording_id": row.number, "raw_url": raw}
+                return Reply(json=body)
+        raise Refusal(404, f"There is no {wanted[:20]} master for this recording")
 
     async def raw(self, request: Request) -> Reply:
         """Send a file."""
@@ -193,14 +193,14 @@ class RecordingRoutes:
                 raise
             raise Refusal(404, "Recording not found") from error
         history = await history_of(self._service, row)
-        if not audio_of(row, history):
+        if not media_of(row, history):
             raise Refusal(404, "Recording not found")
         return row, history
 
     async def _media_of(self, request: Request) -> tuple[BotRow, ArtifactWritten]:
         row, history = await self._found(request)
         number = integer(["path", "media_id"], request.params["media_id"], low=0)
-        files = audio_of(row, history)
+        files = media_of(row, history)
         if not 1 <= number <= len(files):
             raise Refusal(404, "Media file not found")
         return row, files[number - 1]

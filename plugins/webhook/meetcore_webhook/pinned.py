@@ -35,12 +35,18 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
     Args:
         private: Which targets are fine that are not public.
         inner: What dials; it is given literal addresses only.
+        longest_answer_bytes: How long an answer may be, its head included.
     """
 
     def __init__(
-        self, private: PrivateTargets, *, inner: httpcore2.AsyncNetworkBackend | None = None
+        self,
+        private: PrivateTargets,
+        *,
+        inner: httpcore2.AsyncNetworkBackend | None = None,
+        longest_answer_bytes: int = LONGEST_ANSWER_BYTES,
     ) -> None:
         self._private = private
+        self._longest = longest_answer_bytes
         self._inner = inner or httpcore2.TrioBackend()
 
     async def connect_tcp(
@@ -63,11 +69,10 @@ class PinnedBackend(httpcore2.AsyncNetworkBackend):
             with trio.fail_after(timeout if timeout is not None else float("inf")):
                 for address in await self._addresses(host, port):
                     try:
-                        return _BoundedStream(
-                            await self._inner.connect_tcp(
-                                address, port, timeout, local_address, socket_options
-                            )
+                        stream = await self._inner.connect_tcp(
+                            address, port, timeout, local_address, socket_options
                         )
+                        return _BoundedStream(stream, self._longest)
                     except httpcore2.ConnectError as error:
                         trouble = error
         except trio.TooSlowError as error:
@@ -110,8 +115,9 @@ class _BoundedStream(httpcore2.AsyncNetworkStream):
     httpx2's nested generators leaves them to the garbage collector, where they cannot await.
     """
 
-    def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
+    def __init__(self, inner: httpcore2.AsyncNetworkStream, longest: int) -> None:
         self._inner = inner
+        self._longest = longest
         self._received = 0
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -122,7 +128,7 @@ class _BoundedStream(httpcore2.AsyncNetworkStream):
         """
         data = await self._inner.read(max_bytes, timeout)
         self._received += len(data)
-        if self._received > LONGEST_ANSWER_BYTES:
+        if self._received > self._longest:
             raise httpcore2.ReadError("the answer is too long")
         return data
 
@@ -142,7 +148,8 @@ class _BoundedStream(httpcore2.AsyncNetworkStream):
         timeout: float | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Go on encrypted, under the same bound."""
-        return _BoundedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        stream = await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        return _BoundedStream(stream, self._longest)
 
     def get_extra_info(self, info: str) -> Any:
         """Return what the connection says of itself."""
@@ -169,7 +176,9 @@ class _PinnedTransport(httpx2.AsyncHTTPTransport):
 
 
 class PinnedClient:
-    """Posts over a pinned backend. Follows no redirect, asks no proxy, keeps no cookies or log.
+    """Posts, and gets, over a pinned backend.
+
+    It follows no redirect, asks no proxy, keeps no cookies and no log.
 
     It sits on httpx2's transport and not on its client, which writes the whole URL of each request
     into the log; what stands behind the host of a webhook's URL often is its key.
@@ -185,14 +194,32 @@ class PinnedClient:
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str]
     ) -> AsyncIterator[httpx2.Response]:
-        """Hold the answer to a request.
+        """Hold the answer to a POST.
 
         Raises:
             httpx2.InvalidURL: The URL is none.
             httpx2.HTTPError: There is no answer.
         """
+        async with self._asked("POST", url, body, headers) as response:
+            yield response
+
+    @asynccontextmanager
+    async def get(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
+        """Hold the answer to a GET.
+
+        Raises:
+            httpx2.InvalidURL: The URL is none.
+            httpx2.HTTPError: There is no answer.
+        """
+        async with self._asked("GET", url, None, headers) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _asked(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> AsyncIterator[httpx2.Response]:
         request = httpx2.Request(
-            "POST",
+            method,
             url,
             content=body,
             headers={"accept": "*/*", **headers},

@@ -80,6 +80,7 @@ class Outbound:
         self._greeting = greeting
         self._heard = heard
         self._connected = False
+        self._connections = 0
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._news = Wake()
@@ -92,6 +93,11 @@ class Outbound:
     def waiting(self) -> int:
         """How many messages wait."""
         return len(self._waiting)
+
+    @property
+    def connection(self) -> int:
+        """The number of the connection that is open, 0 for none."""
+        return self._connections if self._connected else 0
 
     def take(self, event: Event) -> None:
         """Learn of an event: once the meeting is over, the rest has to hurry."""
@@ -138,6 +144,25 @@ class Outbound:
             return
         raise TargetUnreachable(f"{self._target} took no more sound in time.")
 
+    async def put_on(self, connection: int, message: str | bytes) -> bool:
+        """Hand over what makes sense on one connection only; return whether it is still open.
+
+        Waits while much waits to be sent.
+        """
+        with trio.CancelScope(deadline=self._give_up_at) as self._giving:
+            await trio.lowlevel.checkpoint()
+            while self.connection == connection and self._waiting_bytes > self.most_waiting_bytes:
+                await self._progress.park()
+        if self.connection != connection:
+            return False
+        self._put(_Waiting(message))
+        return True
+
+    def forget_sound(self) -> None:
+        """Forget what waits to be sent of sound and picture."""
+        self._waiting = deque(each for each in self._waiting if isinstance(each.message, str))
+        self._waiting_bytes = sum(len(each.message) for each in self._waiting)
+
     async def drained(self) -> None:
         """Return when nothing waits, within `flush_timeout_s`."""
         with trio.move_on_after(self._options.flush_timeout_s):
@@ -149,11 +174,13 @@ class Outbound:
         for text in self._greeting():
             await self._send_one(connection, text)
         self._connected = True
+        self._connections += 1
         self._progress.unpark_all()
         try:
             await talk(connection, self._finished, self._send, self._keep_alive, self._listen)
         finally:
             self._connected = False
+            self._progress.unpark_all()
 
     def _put(self, message: _Waiting) -> None:
         self._waiting.append(message)

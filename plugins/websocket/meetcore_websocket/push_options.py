@@ -11,7 +11,10 @@ from meetcore.model import nearest
 from meetcore_websocket.dial_options import DialOptions
 from meetcore_websocket.target import Target
 
-__all__ = ["PushOptions"]
+__all__ = ["RATES_HZ", "PushOptions"]
+
+RATES_HZ = (16_000, 24_000, 48_000)
+"""The rates at which sound can be had."""
 
 _CHOICES = {
     "mode": ("events", "audio"),
@@ -34,6 +37,8 @@ class PushOptions(DialOptions):
             it, or `message`, only the other side's own `{"type":"ack","seq":N}`.
         audio_format: `framed`, every track with a header, or `raw_mix`, all tracks as one bare
             stream (mode `audio`).
+        sample_rate_hz: 16000, 24000 or 48000 (mode `audio`). What is heard has 16 kHz; it is
+            resampled, and a frame's `start_sample` counts at the rate it names.
     """
 
     where: ClassVar[str] = "[plugins.websocket_push]"
@@ -44,6 +49,7 @@ class PushOptions(DialOptions):
     drafts: bool = False
     acknowledge: str = "pong"
     audio_format: str = "framed"
+    sample_rate_hz: int = 16_000
     first_retry_s: float = 0.5
     flush_timeout_s: float = 20.0
 
@@ -61,6 +67,10 @@ class PushOptions(DialOptions):
                 guess = nearest(given, choices)
                 hint = f"Did you mean {guess!r}? " if guess else ""
                 raise self.refusal(name, f"{hint}Known: {', '.join(choices)}.")
+
+        if self.sample_rate_hz not in RATES_HZ:
+            known = ", ".join(map(str, RATES_HZ))
+            raise self.refusal("sample_rate_hz", f"It can be one of {known}.")
 
     @property
     def target(self) -> Target:

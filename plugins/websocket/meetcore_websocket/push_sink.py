@@ -27,7 +27,7 @@ from meetcore_websocket.push_options import PushOptions
 from meetcore_websocket.target import Target
 
 if TYPE_CHECKING:
-    from meetcore import BareMix, Chunk
+    from meetcore import BareMix, BareResampler, Chunk, Resampler
     from meetcore_websocket.audio_pusher import AudioPusher
     from meetcore_websocket.client import Link
     from meetcore_websocket.event_pusher import EventPusher
@@ -56,6 +56,8 @@ class WebSocketPushSink(Sink[PushOptions]):
         self._events: EventPusher | None = None
         self._audio: AudioPusher | None = None
         self._mix: BareMix | None = None
+        self._mix_rate: BareResampler | None = None
+        self._track_rates: dict[str, Resampler] = {}
         self._participants: dict[str, str | None] = {}
 
     @asynccontextmanager
@@ -79,9 +81,10 @@ class WebSocketPushSink(Sink[PushOptions]):
                 await pusher.drained()
 
     def _start_audio(self) -> AudioPusher:
-        from meetcore import BareMix
+        from meetcore import BareMix, BareResampler
         from meetcore_websocket.audio_pusher import AudioPusher
 
+        self._mix_rate = BareResampler(self.options.sample_rate_hz)
         self._audio = AudioPusher(self.options.target, self.options)
         self._mix = BareMix() if self.options.audio_format == "raw_mix" else None
         return self._audio
@@ -137,13 +140,34 @@ class WebSocketPushSink(Sink[PushOptions]):
         Raises:
             TargetUnreachable: The meeting is over and the time for the rest is up.
         """
+        if self._mix is not None:
+            await self._put_mix(self._mix.add(chunk))
+        elif self.options.sample_rate_hz == chunk.sample_rate_hz:
+            await self._put_frames([chunk])
+        else:
+            await self._put_frames(self._rate_of(chunk).feed(chunk))
+
+    def _rate_of(self, chunk: Chunk) -> Resampler:
+        from meetcore import Resampler
+
+        known = self._track_rates.get(chunk.track_id)
+        if known is None:
+            known = Resampler(chunk.sample_rate_hz, to_hz=self.options.sample_rate_hz)
+            self._track_rates[chunk.track_id] = known
+        return known
+
+    async def _put_frames(self, chunks: Sequence[Chunk]) -> None:
         from meetcore_websocket.audio_pusher import audio_frame
 
         assert self._audio is not None
-        if self._mix is None:
+        for chunk in chunks:
             await self._audio.put(audio_frame(chunk, self._participants.get(chunk.track_id)))
-        elif settled := self._mix.add(chunk):
-            await self._audio.put(settled)
+
+    async def _put_mix(self, mixed: bytes, *, last: bool = False) -> None:
+        assert self._audio is not None
+        assert self._mix_rate is not None
+        if pcm := self._mix_rate.feed(mixed, last=last):
+            await self._audio.put(pcm)
 
     async def on_gap(self, track_id: str, start_sample: int, samples: int, cause: str) -> None:
         """Learn of a hole: silence in the mix, or, if it is long, nothing at all there.
@@ -152,9 +176,10 @@ class WebSocketPushSink(Sink[PushOptions]):
             TargetUnreachable: As for `on_audio`.
         """
         del cause
-        assert self._audio is not None
-        if self._mix is not None and (settled := self._mix.skip(track_id, start_sample, samples)):
-            await self._audio.put(settled)
+        if self._mix is not None:
+            await self._put_mix(self._mix.skip(track_id, start_sample, samples))
+        elif (rate := self._track_rates.get(track_id)) is not None:
+            await self._put_frames(rate.flush(track_id))
 
     async def finish(self) -> None:
         """Push what is left of the sound, and wait until the target has it, within the deadline.
@@ -165,8 +190,10 @@ class WebSocketPushSink(Sink[PushOptions]):
         if self._audio is None:
             return
         self._audio.hurry()
-        if self._mix is not None and (rest := self._mix.rest()):
-            await self._audio.put(rest)
+        if self._mix is not None:
+            await self._put_mix(self._mix.rest(), last=True)
+        for track_id, rate in self._track_rates.items():
+            await self._put_frames(rate.flush(track_id))
         await self._audio.drained()
         if unanswered := self._audio.unanswered_bytes:
             raise TargetUnreachable(

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meetcore.audio.chunk import Chunk, Pcm
+from meetcore_files.audio_file import audio_file_class
 from meetcore_files.options import FilesOptions
 from meetcore_files.playback import played_duration_s, remake
 from meetcore_files.recorder import RecordedFile, Recorder, stem_for_track
@@ -63,7 +64,7 @@ def loud_stretches(path: Path) -> list[tuple[float, float]]:
     return [((a - 1) / 10, (b - 1) / 10) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-@pytest.mark.parametrize("audio_format", ["opus", "flac"])
+@pytest.mark.parametrize("audio_format", ["opus", "flac", "mp3", "m4a", "wav"])
 def test_what_is_missing_is_silence_of_exactly_its_length(
     tmp_path: Path, audio_format: str
 ) -> None:
@@ -71,7 +72,7 @@ def test_what_is_missing_is_silence_of_exactly_its_length(
     file = record(tmp_path, heard, audio_format=audio_format)["track-t1"]
     assert loud_stretches(file.path) == [(2.0, 3.0), (5.5, 6.5), (70.0, 71.0)]
     assert file.samples == 71 * RATE
-    assert played_duration_s(file.path) == pytest.approx(71.0, abs=0.03)
+    assert played_duration_s(file.path) == pytest.approx(71.0, abs=0.1)
 
 
 def test_the_recording_begins_with_the_meeting_and_not_with_the_first_sound(
@@ -145,12 +146,20 @@ def test_tracks_have_safe_and_different_file_names(track_ids: list[str]) -> None
     assert all(len(stem) < 80 and stem.isascii() for stem in stems)
 
 
-@pytest.fixture(scope="module", params=["opus", "flac"])
+@pytest.fixture(scope="module", params=["opus", "flac", "mp3", "m4a", "wav"])
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     noise = np.random.default_rng(7).normal(0, 3_000, 20 * RATE).astype(np.int16)
-    files = record(folder, chunks("t1", 0, noise), audio_format=request.param, mix=False)
-    return files["track-t1"].path
+    kind = audio_file_class(request.param)
+    file = kind(folder / f"track-t1{kind.suffix}", 24, {"title": "Noise"})
+    for at in range(0, len(noise), BLOCK):
+        file.write(noise[at : at + BLOCK])
+    growing = folder / f"growing{kind.suffix}"
+    growing.write_bytes(file.path.read_bytes())
+    file.close()
+    if request.param in ("m4a", "wav"):  # while it grows it is another than afterwards
+        return growing
+    return file.path
 
 
 @pytest.mark.law(4)

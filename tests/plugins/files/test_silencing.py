@@ -66,7 +66,7 @@ def excluded_ben(*, kind: str = "participant", remains: tuple[str, ...] = ()) ->
     return found
 
 
-@pytest.mark.parametrize("form", ["opus", "flac"])
+@pytest.mark.parametrize("form", ["opus", "flac", "mp3", "m4a", "wav"])
 def test_the_mix_and_the_video_keep_everybody_else(tmp_path: Path, form: str) -> None:
     ada, ben = tone(10, 440, 1, 9), tone(10, 880, 2, 4) + tone(10, 880, 8.5, 9.5)
     tracks = {"a": write(tmp_path / f"a.{form}", ada), "b": write(tmp_path / f"b.{form}", ben)}

@@ -188,7 +188,7 @@ def tags_of(path: Path) -> dict[str, str]:
         return {**file.metadata, **file.streams.audio[0].metadata}
 
 
-@pytest.mark.parametrize("audio_format", ["opus", "flac"])
+@pytest.mark.parametrize("audio_format", ["opus", "flac", "mp3", "m4a", "wav"])
 async def test_a_track_carries_its_persons_name_and_each_file_is_its_own(
     tmp_path: Path, audio_format: str
 ) -> None:
@@ -214,7 +214,7 @@ async def test_a_track_carries_its_persons_name_and_each_file_is_its_own(
     expected = {"t1": "-Ada", "t2": "-Ada", "t3": "-سارا-x", "t4": ""}
     for track_id, part in expected.items():
         path = folder / f"track-{track_id}{part}.{audio_format}"
-        assert played_duration_s(path) == pytest.approx(2, abs=0.03)
+        assert played_duration_s(path) == pytest.approx(2, abs=0.07)  # AAC's frames are 64 ms
         tags = {key.lower(): value for key, value in tags_of(path).items()}
         assert tags["comment"] == f"track {track_id}"
         assert tags["album"] == "https://sim.example/r"
@@ -277,7 +277,7 @@ def a_full_disk(limit_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("audio_format", ["opus", "flac"])
+@pytest.mark.parametrize("audio_format", ["opus", "flac", "mp3", "m4a", "wav"])
 async def test_a_full_disk_stops_the_recording_with_one_clear_line_and_loses_nothing_recorded(
     tmp_path: Path, audio_format: str
 ) -> None:
@@ -370,7 +370,7 @@ async def record_until_killed(folder: Path, audio_format: str, blocks: int, dela
 
 
 @pytest.mark.law(4)
-@pytest.mark.parametrize("audio_format", ["opus", "flac"])
+@pytest.mark.parametrize("audio_format", ["opus", "flac", "mp3", "m4a", "wav"])
 async def test_a_process_killed_at_any_moment_leaves_recordings_that_play_up_to_the_last_seconds(
     tmp_path: Path, audio_format: str
 ) -> None:

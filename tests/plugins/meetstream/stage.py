@@ -28,7 +28,9 @@ from meetcore.model.lifecycle import EndReason, Evidence, State
 from meetcore.model.roster import NameSource, Participant
 from meetcore.model.transcript import Segment, Word
 from meetcore.testing.fake_service import FakeService, open_fake_service
+from meetcore_files.video_file import VideoFile, finish_video
 from meetcore_meetstream import plugin
+from tests.moving_pictures import FRAMES_PER_S, pictures
 
 KEY = "YOUR_API_KEY"
 HEADERS = {"authorization": f"Token {KEY}"}
@@ -124,11 +126,29 @@ def enter(fake: FakeService, row: BotRow) -> None:
     fake.go(row, State.RECORDING)
 
 
+def video(fake: FakeService, row: BotRow) -> ArtifactWritten:
+    """Write three seconds of video as the recorder does."""
+    path = fake.folder_of(row) / "files" / "video.mp4"
+    path.parent.mkdir(exist_ok=True)
+    file = VideoFile(path)
+    for number, unit in enumerate(pictures(3.0)):
+        file.picture(number / FRAMES_PER_S, unit)
+    file.close()
+    return ArtifactWritten(
+        kind="video",
+        path="files/video.mp4",
+        media_type="video/mp4",
+        size_bytes=path.stat().st_size,
+        duration_s=finish_video(path),
+    )
+
+
 def files(fake: FakeService, row: BotRow) -> list[ArtifactWritten]:
-    """Write what the recorder leaves."""
+    """Write what the recorder leaves; a video where one was asked for."""
+    seen = [video(fake, row)] if row.extras.get("video") else []
     folder = fake.folder_of(row) / "files"
     folder.mkdir(exist_ok=True)
-    made = []
+    made = seen
     for kind, name, media_type, length_s in (
         ("audio.mix", "mix.opus", "audio/ogg; codecs=opus", 125.0),
         ("manifest", "manifest.json", "application/json", None),

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meetcore.audio.chunk import Chunk
+from meetcore.audio.resample import BareResampler
 from meetcore.model.errors import ConfigError
 from meetcore.model.events import (
     LedgerClosed,
@@ -29,7 +30,7 @@ from meetcore.model.lifecycle import State
 from meetcore.model.roster import NameSource, Participant
 from meetcore.plugin.sink import Sink
 from meetcore.testing.conformance import SinkConformance
-from meetcore_meetstream.audio_frames import NOBODY, LoudestSpeaker, Upsampler, binary_frame
+from meetcore_meetstream.audio_frames import NOBODY, RATE_HZ, LoudestSpeaker, binary_frame
 from meetcore_meetstream.audio_sink import MeetstreamAudioSink
 from meetcore_meetstream.dial_options import AudioOptions
 from meetcore_websocket.outbound import TargetUnreachable
@@ -190,7 +191,7 @@ def test_a_name_too_long_for_its_length_field_is_cut_at_a_letter() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 4000), min_size=1, max_size=12))
 def test_there_are_three_samples_for_each_one(lengths: list[int]) -> None:
-    upsampler, sent = Upsampler(), b""
+    upsampler, sent = BareResampler(RATE_HZ), b""
     for length in lengths:
         sent += upsampler.feed(b"\x01\x00" * length)
     sent += upsampler.feed(b"", last=True)

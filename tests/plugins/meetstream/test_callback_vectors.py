@@ -95,11 +95,17 @@ async def test_a_legacy_callback_is_the_seeds_and_names_its_event_too(
 
 
 @of(LEGACY, "callback.video")
-async def test_a_video_is_never_told_of(name: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path) as fake:
-        play(fake, await new_bot(fake, video_required=True))
-        field = next(key for key in example(LEGACY, name) if key.startswith("video"))
-        assert all(field not in body for body in await told(fake))
+async def test_a_video_is_told_of_where_there_is_one(name: str, tmp_path: Path) -> None:
+    async with meetstream(tmp_path, dialect="legacy") as fake:
+        row = await new_bot(fake, video_required=True)
+        play(fake, row)
+        theirs = {**example(LEGACY, name), "bot_id": row.bot_id, "event": "video.processed"}
+        (ours,) = [body for body in await told(fake) if "video_status" in body]
+        assert {**ours, "message": ""} == {**theirs, "message": ""}
+        row = await new_bot(fake)
+        play(fake, row)
+        told_of = [b for b in await told(fake) if b["bot_id"] == row.bot_id]
+        assert all("video_status" not in body for body in told_of)
 
 
 EVENTS: dict[str, tuple[Life, str]] = {
@@ -117,6 +123,7 @@ EVENTS: dict[str, tuple[Life, str]] = {
     "webhook.bot.failed.terminal": (_fails(EndReason.CRASHED), LINK),
     "webhook.manifest.completed": (play, LINK),
     "webhook.audio.processed": (play, LINK),
+    "webhook.video.processed": (play, LINK),
     "webhook.transcription.processed": (play, LINK),
     "webhook.transcription.failed": (_with_trouble, LINK),
     "webhook.bot.done": (play, LINK),
@@ -129,25 +136,20 @@ async def test_a_present_callback_is_like_the_example(name: str, tmp_path: Path)
     life, link = EVENTS[name]
     theirs = example(CURRENT, name)
     async with meetstream(tmp_path, dialect="current") as fake:
-        row = await new_bot(fake, meeting_link=link, custom_attributes={"tenant": "a"})
+        video = name == "webhook.video.processed"
+        asked = {"custom_attributes": {"tenant": "a"}, "video_required": video}
+        row = await new_bot(fake, meeting_link=link, **asked)
         life(fake, row)
         bodies = await told(fake)
     bot_event = theirs.get("bot_event", theirs["event"])
     (ours,) = [b for b in bodies if (b["event"], b["bot_event"]) == (theirs["event"], bot_event)]
     check(ours, CURRENT, name, "bot_event", "status_code", "timestamp", "custom_attributes")
-    for key in ("event", "bot_status", "status_code", "status", "audio_status"):
+    for key in ("event", "bot_status", "status_code", "status", "audio_status", "video_status"):
         assert ours.get(key, theirs.get(key)) == theirs.get(key, ours.get(key)), key
     assert ours["custom_attributes"] == {"tenant": "a"}
     assert (ours["bot_id"], bodies[-1]["event"]) == (row.bot_id, "bot.done")
     if name == "webhook.bot.error":
         assert ours["message"] == theirs["message"]
-
-
-@of(CURRENT, "webhook.video.processed")
-async def test_a_video_is_never_told_of_today_either(name: str, tmp_path: Path) -> None:
-    async with meetstream(tmp_path, dialect="current") as fake:
-        play(fake, await new_bot(fake, video_required=True))
-        assert example(CURRENT, name)["event"] not in {b["event"] for b in await told(fake)}
 
 
 @of(CURRENT, "webhook.bot.scheduled")

@@ -17,14 +17,16 @@ from meetcore.model.commands import Command, SendChat, ShowImage, Speak
 from meetcore.model.errors import CapabilityMissing, CommandRefused, ConfigError
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import State
-from meetcore.plugin.sink import Sink
+from meetcore.plugin.sink import Sink, _no_voice
 from meetcore.testing.conformance import SinkConformance
 from meetcore_meetstream.control_sink import MeetstreamControlSink
 from meetcore_meetstream.dial_options import ControlOptions
 from meetcore_meetstream.frames import Interrupt, PictureByUrl, read_control
+from meetcore_websocket.streamed_speech import StreamedSpeech
 from tests.json_values import JSON
 from tests.plugins.meetstream.stage import BY_NAME, chat, eventually
 from tests.plugins.meetstream.users_server import Listener, target
+from tests.plugins.webhook.test_fetching import answer, web
 from tests.plugins.websocket.users_server import WithTarget, running
 
 VECTORS_HERE = {
@@ -110,11 +112,14 @@ async def test_what_is_asked_is_done_in_its_order_and_what_is_malformed_is_ignor
     async with target(says=says) as user:
         async with running(tmp_path, sink(user.url)) as stage:
             await stage.enter()
-            await eventually(lambda: len(stage.performed) == 5)
+            await eventually(lambda: len(stage.performed) == 4)
+            await eventually(lambda: stage.speeches[0].ended)
             await stage.leave()
         assert [command.type for command in stage.performed] == [
-            "send_chat", "send_chat", "speak", "show_image", "send_chat",
+            "send_chat", "send_chat", "show_image", "send_chat",
         ]  # fmt: skip
+        (speech,) = stage.speeches
+        assert (speech.rate_hz, speech.said) == (48_000, base64.b64decode(SECOND))
         texts = [c.text for c in stage.performed if isinstance(c, SendChat)]
         assert texts == ["one", "two", "three"]
 
@@ -122,7 +127,7 @@ async def test_what_is_asked_is_done_in_its_order_and_what_is_malformed_is_ignor
 async def test_what_the_platform_cannot_do_is_said_once_and_never_pretended(
     tmp_path: Path,
 ) -> None:
-    url_picture = json.dumps(BY_NAME[("current", "socket.sendimg_url")]["example"])
+    url_picture = '{"command": "sendimg_url", "img_url": "http://127.0.0.1:9/a.png"}'
     says: list[str | bytes] = [*([audio()] * 20), url_picture, url_picture,
                                '{"command": "sendmsg", "message": "hi"}']  # fmt: skip
     async with target(says=says) as user:
@@ -130,14 +135,14 @@ async def test_what_the_platform_cannot_do_is_said_once_and_never_pretended(
             stage.refusing["speak"] = CapabilityMissing("rehearsal", "speak")
             await stage.enter()
             await eventually(lambda: stage.performed)
+            await eventually(lambda: len(stage.noticed("command_refused")) == 3)
             await stage.sink.finish()
             refused = stage.noticed("command_refused")
             totals = stage.noticed("commands_refused_in_all")
-        assert sorted(data["command"] for data in refused) == ["sendimg_url", "speak"]
+        names = sorted(data["command"] for data in refused)
+        assert names == ["sendimg_url", "sendimg_url", "speak"]
         assert "cannot speak" in next(d["error"] for d in refused if d["command"] == "speak")
-        assert {data["command"]: data["count"] for data in totals} == {
-            "speak": "20", "sendimg_url": "2",
-        }  # fmt: skip
+        assert {data["command"]: data["count"] for data in totals} == {"speak": "20"}
         assert user.texts() == [READY]
 
 
@@ -155,6 +160,33 @@ async def test_a_command_that_is_refused_now_may_be_given_again(tmp_path: Path) 
         assert stage.performed == [SendChat("two")]
 
 
+async def test_sound_that_goes_on_is_one_speech_and_after_a_pause_another(tmp_path: Path) -> None:
+    async with target(says=[audio()] * 3) as user:
+        async with running(tmp_path, sink(user.url)) as stage:
+            await stage.enter()
+            await eventually(lambda: stage.speeches and stage.speeches[0].ended)
+            await user.open[0].send_message(audio())
+            await eventually(lambda: len(stage.speeches) == 2 and stage.speeches[1].ended)
+        assert [len(each.said) for each in stage.speeches] == [3 * 96_000, 96_000]
+
+
+async def test_a_picture_by_url_is_fetched_and_shown(tmp_path: Path) -> None:
+    gif = b"GIF89a and so on"
+    async with web() as site, target() as user:
+        site.pages["/a.gif"] = answer(gif)
+        site.pages["/page"] = answer(b"<html>")
+        async with running(tmp_path, sink(user.url)) as stage:
+            await stage.enter()
+            await eventually(lambda: user.open)
+            for path in ("/none", "/page", "/a.gif"):
+                asked = {"command": "sendimg_url", "img_url": site.at(path)}
+                await user.open[0].send_message(json.dumps(asked))
+            await eventually(lambda: stage.performed)
+            errors = [data["error"] for data in stage.noticed("command_refused")]
+        assert stage.performed == [ShowImage(gif, "image/gif")]
+        assert ["answers 404" in errors[0], "no picture" in errors[1]] == [True, True]
+
+
 async def test_an_interrupt_silences_what_waits_and_nothing_else(tmp_path: Path) -> None:
     first = '{"command": "sendmsg", "message": "first"}'
     last = '{"command": "sendmsg", "message": "last"}'
@@ -167,6 +199,7 @@ async def test_an_interrupt_silences_what_waits_and_nothing_else(tmp_path: Path)
             stage.busy.set()
             await eventually(lambda: len(stage.performed) == 2)
             assert stage.noticed("interrupted") == [{"chunks": "2"}]
+            assert [each.interrupted for each in stage.speeches] == [True]
         assert stage.performed == [SendChat("first"), SendChat("last")]
 
 
@@ -285,6 +318,7 @@ def test_any_message_is_a_command_or_ignored(message: str | bytes) -> None:
 def test_no_series_of_messages_is_an_exception(messages: list[str | bytes]) -> None:
     async def say() -> None:
         made = sink("ws://x.test")
+        made._voice = StreamedSpeech(_no_voice)
         for message in messages:
             made.heard(message)
         await trio.lowlevel.checkpoint()

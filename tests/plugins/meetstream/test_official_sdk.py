@@ -112,8 +112,13 @@ async def test_the_vendors_client_drives_a_whole_life(
         assert (made["transcript_id"], made["status"]) == (bot["transcript_id"], "Success")
         raw = await calling(client.transcripts.get, bot["transcript_id"], raw=True)
         assert len(raw["segments"]) == len(lines)
-        for call in (client.bots.audio_streams, client.bots.recording_streams):
-            assert (await calling(call, bot_id))["participants"] == []
+        streams = await calling(client.bots.audio_streams, bot_id)
+        names = [person["participant_name"] for person in streams["participants"]]
+        assert sorted(names) == ["Ada", "Ben"]
+        (segment,) = streams["participants"][0]["streams"][0]["segments"]
+        own = await calling(httpx.get, segment["url"])
+        assert (own.status_code, own.content[:4]) == (200, b"OggS")
+        assert (await calling(client.bots.recording_streams, bot_id))["participants"] == []
         assert (await calling(client.bots.screenshots, bot_id))["screenshots"] == []
         assert [b["bot_id"] for b in (await calling(client.bots.list))["bots"]] == [bot_id]
 

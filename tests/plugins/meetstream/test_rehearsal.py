@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import av
 import httpx2
 import pytest
 
+from meetcore.gateway import plain_picture
 from tests.plugins.meetstream.stage import eventually
+from tests.plugins.meetstream.test_video_sink import Viewer
 from tests.plugins.meetstream.users_server import target
 from tests.plugins.server.rehearsing import (
     journal_of,
@@ -19,6 +24,7 @@ from tests.plugins.server.rehearsing import (
 )
 from tests.plugins.server.short_script import SOUND_S
 from tests.plugins.server.webhooks.receiver import receiving
+from tests.plugins.websocket.users_server import serving
 
 KEY = "the-clients-own-key"
 
@@ -39,14 +45,17 @@ async def served(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
 @pytest.mark.browser
 @pytest.mark.timeout(200)
 @pytest.mark.long
-async def test_all_three_sockets_are_dialled_and_closed_with_1000(tmp_path: Path) -> None:
+async def test_all_four_sockets_are_dialled_and_closed_with_1000(tmp_path: Path) -> None:
     hello = json.dumps({"command": "sendmsg", "message": "hi all", "msg": "hi all"})
     speak = json.dumps({"command": "sendaudio", "audiochunk": "AAABAP///38="})
+    grey = base64.b64encode(plain_picture().image).decode()
+    show = json.dumps({"command": "sendimg", "img": grey})
     async with (
         receiving() as receiver,
-        target(deadline_s=180.0, says=["not json", speak, hello]) as control,
+        target(deadline_s=180.0, says=["not json", speak, hello, show]) as control,
         target(deadline_s=180.0) as ears,
         target(deadline_s=180.0, greeted=False) as reader,
+        serving(Viewer(), deadline_s=180.0) as viewer,
         served(tmp_path) as client,
     ):
         body = {
@@ -55,6 +64,8 @@ async def test_all_three_sockets_are_dialled_and_closed_with_1000(tmp_path: Path
             "callback_url": receiver.url(),
             "socket_connection_url": control.url,
             "live_audio_required": {"websocket_url": ears.url},
+            "live_video_required": {"websocket_url": viewer.url},
+            "video_required": True,
             "live_transcription_required": {"websocket_url": reader.url},
             "recording_config": {"transcript": {"provider": {"deepgram_streaming": {}}}},
         }
@@ -69,7 +80,11 @@ async def test_all_three_sockets_are_dialled_and_closed_with_1000(tmp_path: Path
         await receiver.until(done, within_s=150)
         journal = journal_of(tmp_path).read_text("utf-8")
         assert was_in_the_call_to_its_end(tmp_path), journal
-        await eventually(lambda: control.codes and ears.codes and reader.codes)
+        await eventually(lambda: control.codes and ears.codes and reader.codes and viewer.codes)
+        video = (await client.get(f"/bots/{bot_id}/get_video")).json()
+        seen = await client.get(video["video_url"])
+        assert (seen.headers["content-type"], seen.content[4:8]) == ("video/mp4", b"ftyp")
+        assert video["video_info"]["duration"] > SOUND_S
         lines = (await client.get(f"/transcript/{bot_id}/get_transcript")).json()
         chats = (await client.get(f"/bots/{bot_id}/get_chats")).json()["chatMessages"]
 
@@ -85,5 +100,12 @@ async def test_all_three_sockets_are_dialled_and_closed_with_1000(tmp_path: Path
     assert {f.speaker_name for f in ears.frames()} >= {line["speaker"] for line in lines}
     finals = [m["transcript"] for m in reader.texts() if m["end_of_turn"]]
     assert sorted(finals) == sorted(line["transcript"] for line in lines)
+    assert viewer.codes == [1000]
+    assert [len(viewer.told(f"video_stream_{each}")) for each in ("start", "end")] == [1, 1]
+    with av.open(io.BytesIO(viewer.stream())) as stream:
+        played_s = sum(f.samples / f.sample_rate for f in stream.decode(audio=0))
+        assert played_s > SOUND_S
+    told = [json.loads(got.body) for got in receiver.got]
+    assert "video.processed" in {each["event"] for each in told}
     assert journal.count('"speech.started"') == 1, "what was sent as sound is said"
     assert '"command_refused"' not in journal

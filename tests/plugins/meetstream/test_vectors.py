@@ -15,6 +15,7 @@ from meetcore.model.lifecycle import State
 from meetcore.testing.fake_service import FakeService
 from meetcore_meetstream.audio_frames import binary_frame, json_frame
 from meetcore_meetstream.frames import Interrupt, PictureByUrl, read_control
+from tests.moving_pictures import FRAMES_PER_S
 from tests.plugins.meetstream import test_callback_vectors
 from tests.plugins.meetstream.likeness import (
     BOT_ID,
@@ -41,6 +42,7 @@ from tests.plugins.meetstream.stage import (
     play,
 )
 from tests.plugins.meetstream.test_control_sink import VECTORS_HERE
+from tests.plugins.meetstream.test_video_sink import VECTORS_HERE as VIDEO_VECTORS
 
 # --- create_bot ------------------------------------------------------------------------------
 
@@ -198,13 +200,30 @@ async def test_the_link_to_the_audio_is_like_the_example(tmp_path: Path) -> None
 
 
 @seen(CURRENT, "get_video.response")
-async def test_no_link_to_a_video_is_ever_made_up(tmp_path: Path) -> None:
+async def test_the_link_to_the_video_is_like_the_example_and_never_made_up(tmp_path: Path) -> None:
     async with meetstream(tmp_path) as fake:
         row = await new_bot(fake)
         play(fake, row)
         ours = await _read(fake, row, "/bots/{id}/get_video")
         assert ours["status"] == 404
         assert not set(ours["body"]) & set(example(CURRENT, "get_video.response")["body"])
+        row = await new_bot(fake, video_required=True)
+        assert (await fake.order(row)).video is True
+        enter(fake, row)
+        assert (await _read(fake, row, "/bots/{id}/get_video"))["status"] == 202
+        leave(fake, row)
+        ours = await _read(fake, row, "/bots/{id}/get_video")
+        check(ours, CURRENT, "get_video.response")
+        info = ours["body"]["video_info"]
+        assert (info["resolution"], info["frames_processed"]) == ("160x96", 3 * FRAMES_PER_S)
+        assert (info["corrupted_frames"], abs(info["duration"] - 3.0) < 0.2) == (0, True)
+        claims = fake.verify("media", ours["body"]["video_url"].rpartition("/")[2])
+        assert claims is not None
+        assert claims["path"] == "files/video.mp4"
+        assert await _read(fake, row, "/bots/{id}/get_video") == ours
+        detail = (await _read(fake, row, "/bots/{id}/detail"))["body"]["bot_details"]
+        assert detail["VideoStatus"] == "Success"
+        assert detail["StatusTimeline"]["VideoProcessing"]["status"] is True
 
 
 @seen(CURRENT, "get_participants.response")
@@ -313,8 +332,14 @@ async def test_whether_a_picture_can_be_shown_is_asked_of_the_platform(tmp_path:
         assert "not supported for GMeet" in cannot.json["message"]
         fake.abilities |= {Capability.SHOW_IMAGE}
         unfetched = await send(fake, CURRENT, "send_image.request", row.bot_id)
-        assert unfetched.status == 400
-        assert "fetches no images" in unfetched.json["message"]
+        assert (unfetched.status, fake.commanded) == (400, [])
+        fake.web[example(CURRENT, "send_image.request")["body"]["img_url"]] = b"GIF89a"
+        shown = await send(fake, CURRENT, "send_image.request", row.bot_id)
+        assert (shown.status, shown.json["command"]) == (200, "send_image")
+        assert fake.commanded == [(row.bot_id, ShowImage(b"GIF89a", "image/gif"))]
+        row = await new_bot(fake, bot_image_url="https://pictures.example.org/x.png")
+        order = await fake.order(row)
+        assert order.plugins["picture"] == {"url": "https://pictures.example.org/x.png"}
 
 
 @seen(CURRENT, "transcribe.request", "transcribe.response")
@@ -375,16 +400,8 @@ def test_a_legacy_frame_of_sound_is_the_example() -> None:
     assert json.loads(json_frame("Alice", b"\x00\x00\x01\x00\xff\xff\xff\x7f")) == theirs
 
 
-@of(CURRENT, "video.video_stream_start", "video.video_latency_ping", "video.video_stream_end")
-async def test_a_live_video_is_refused_and_so_never_begun(name: str, tmp_path: Path) -> None:
-    assert example(CURRENT, name)["type"].startswith("video_")
-    async with meetstream(tmp_path) as fake:
-        body = {"meeting_link": LINK, "live_video_required": {"websocket_url": "wss://x.test/v"}}
-        reply = await ask(fake, "POST", "/bots/create_bot", json=body)
-        assert (reply.status, list(reply.json)) == (400, ["message"])
-
-
 TESTED.update(VECTORS_HERE)
+TESTED.update(VIDEO_VECTORS)
 
 
 def test_every_vector_has_a_test() -> None:

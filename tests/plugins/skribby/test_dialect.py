@@ -16,7 +16,7 @@ from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Event, SegmentFinalized, StateChanged
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, State
-from meetcore_skribby.frames import SkribbyDialect, action_of
+from meetcore_skribby.frames import ChangeAvatar, SkribbyDialect, action_of
 from meetcore_skribby.journal_summary import JournalSummary
 from meetcore_skribby.statuses import standing
 from meetcore_skribby.transcripts import SpeakerNumbers
@@ -200,9 +200,11 @@ def test_drafts_are_never_told(journal: list[Event], draft: Draft) -> None:
         assert dialect.messages(draft) == ()
 
 
+URLS = st.sampled_from(["https://e.org/a.png", "ftp://e.org", "https://"])
 ACTIONS = st.fixed_dictionaries(
     {}, optional={"action": st.sampled_from(["stop", "chat-message", "change-avatar"]) | JSON,
-                  "data": st.fixed_dictionaries({}, optional={"content": JSON}) | JSON}
+                  "data": st.fixed_dictionaries(
+                      {}, optional={"content": JSON, "avatar_url": URLS | JSON}) | JSON}
 )  # fmt: skip
 
 
@@ -210,7 +212,7 @@ ACTIONS = st.fixed_dictionaries(
 def test_no_message_of_a_client_is_an_error(message: str | bytes) -> None:
     command = action_of(message)
     if isinstance(message, str):
-        if command is None:
+        if command is None or isinstance(command, ChangeAvatar):
             with pytest.raises(CommandRefused):
                 SkribbyDialect().command(message)
         else:

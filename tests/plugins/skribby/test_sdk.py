@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import trio
 
+from meetcore.gateway import plain_picture
 from meetcore_skribby.webhooks import verify
 from tests.plugins.node_packages import installed, run_node
 from tests.plugins.server.rehearsing import rehearsing
 from tests.plugins.server.short_script import SOUND_S
 from tests.plugins.server.webhooks.receiver import Got, Receiver, receiving
+from tests.plugins.webhook.test_fetching import answer, web
 
 KEY = "operators-key"
 SECRET = "skr_for_the_test"
@@ -34,12 +36,20 @@ async def test_the_vendors_client_drives_a_whole_life(sdk: Path, tmp_path: Path)
     with trio.fail_after(180):
         async with (
             receiving() as receiver,
+            web() as site,
             rehearsing(tmp_path, KEY, "--config", str(config)) as url,
         ):
+            for name in ("/first.png", "/second.png"):
+                site.pages[name] = answer(plain_picture().image)
             link = "https://meet.google.com/abc-defg-hij"
-            told = [f"{url}/skribby/api/v1", KEY, link, receiver.url()]
-            seen = await run_node(sdk / "whole_life.mjs", *told)
+            told = [f"{url}/skribby/api/v1", KEY, link, receiver.url(), site.at("")]
+            seen = await run_node(sdk / "whole_life.mjs", *told, within_s=150)
             await receiver.until(lambda: "finished" in states(receiver), within_s=20)
+            assert sorted(asked.split()[1] for asked in site.asked) == [
+                b"/first.png",
+                b"/second.png",
+            ]
+            assert seen["recorded"] == [True, "video/mp4", site.at("/first.png")]
     _check(seen)
     _check_webhooks(receiver.got)
 

@@ -13,7 +13,7 @@ import trio
 from meetcore.audio.chunk import Chunk
 from meetcore.audio.mix import BareMix
 from meetcore.gateway.http import Reply
-from meetcore.model.commands import SendChat, Stop
+from meetcore.model.commands import SendChat, ShowImage, Stop
 from meetcore.model.errors import CapabilityMissing
 from meetcore.model.lifecycle import EndReason
 from tests.plugins.skribby.stage import (
@@ -101,7 +101,8 @@ async def test_actions_work_on_the_full_socket_and_nowhere_else(tmp_path: Path) 
         json.dumps({"action": "chat-message", "data": {"content": 7}}),
         json.dumps({"action": "chat-message", "data": {"content": " "}}),
         json.dumps({"action": "chat-message", "data": {"content": "\ud800"}}),
-        json.dumps({"action": "change-avatar", "data": {"avatar_url": "https://x.test/a.png"}}),
+        json.dumps({"action": "change-avatar", "data": {"avatar_url": "file:///etc/passwd"}}),
+        json.dumps({"action": "change-avatar", "data": {"avatar_url": 7}}),
         json.dumps({"action": "dance"}),
         json.dumps({"type": "stop"}),
     ],
@@ -118,6 +119,28 @@ async def test_an_action_that_is_invalid_is_ignored_in_silence(
         socket.say(message)
         await fake.settled()
         assert (socket.received, socket.closed, fake.commanded) == ([], False, [])
+
+
+async def test_an_avatar_is_fetched_and_shown_and_holds_up_no_other_action(
+    tmp_path: Path,
+) -> None:
+    gif, at = b"GIF89a and so on", "https://example.com/a.gif"
+    async with skribby(tmp_path) as fake:
+        row = await new_bot(fake)
+        enter(fake, row)
+        full, read_only, _ = await _urls(fake, row)
+        fake.web = {at: gif, "https://example.com/page": b"<html>"}
+        change = {"action": "change-avatar", "data": {"avatar_url": at}}
+        (await opened(fake, read_only)).say(change)
+        socket = await opened(fake, full)
+        for url in ("https://example.com/none", "https://example.com/page", at):
+            socket.say({"action": "change-avatar", "data": {"avatar_url": url}})
+        socket.say({"action": "chat-message", "data": {"content": "Hello"}})
+        await fake.settled()
+        told = [command for _, command in fake.commanded]
+        assert sorted(told, key=repr) == [SendChat("Hello"), ShowImage(gif, "image/gif")]
+        assert len(fake.fetched) == 3
+        assert not socket.closed
 
 
 async def test_an_action_that_cannot_be_done_closes_nothing(tmp_path: Path) -> None:

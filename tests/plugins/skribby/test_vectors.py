@@ -29,7 +29,7 @@ from meetcore.model.lifecycle import EndReason, State
 from meetcore.model.roster import NameSource, Participant
 from meetcore.testing.fake_service import FakeService
 from meetcore_skribby.bot_object import BotObject
-from meetcore_skribby.frames import SkribbyDialect, action_of
+from meetcore_skribby.frames import ChangeAvatar, SkribbyDialect, action_of
 from meetcore_skribby.routes_recordings import RecordingObject
 from meetcore_skribby.webhooks import signature
 from tests.plugins.skribby.stage import (
@@ -433,7 +433,7 @@ COMMANDS = {
     "ws.action.chat-message": SendChat("Welcome to the meeting!"),
     "ws.action.chat-message.reply": SendChat("ok"),
     "ws.action.stop": Stop(),
-    "ws.action.change-avatar": None,
+    "ws.action.change-avatar": ChangeAvatar("https://example.com/a.png"),
     "ws.action.start-recording": None,
 }
 

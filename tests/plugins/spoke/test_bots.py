@@ -11,7 +11,9 @@ import pytest
 
 from meetcore.model.commands import Stop
 from meetcore.model.errors import ConfigError
+from meetcore.model.events import ArtifactWritten
 from meetcore.model.lifecycle import EndReason
+from meetcore.plugin.platform import Capability
 from meetcore.testing.fake_service import open_fake_service
 from meetcore_spoke import plugin
 from tests.plugins.spoke.stage import (
@@ -239,13 +241,58 @@ async def test_data_is_deleted_once_and_only_after_the_end(tmp_path: Path) -> No
         assert (data["mp4"], data["audio"], data["bot_data"]["transcripts"]) == ("", "", [])
 
 
+async def test_the_recording_mode_says_whether_there_is_a_picture(tmp_path: Path) -> None:
+    wanted = {None: None, "speaker_view": True, "gallery_view": True, "audio_only": False}
+    async with spoke(tmp_path) as fake:
+        for number, (mode, video) in enumerate(wanted.items()):
+            row = await new_bot(fake, recording_mode=mode, deduplication_key=str(number))
+            assert (await fake.order(row)).video is video
+        play(fake, row)
+        path = f"/bots/meeting_data?bot_id={row.bot_id}"
+        data = (await ask(fake, "GET", path)).json
+        claims = fake.verify("media", data["mp4"].rpartition("/")[2])
+        assert claims is not None
+        assert claims["path"] == "files/mix.mp3"
+
+
+async def test_the_mp4_is_the_video_where_there_is_one(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as fake:
+        row = await new_bot(fake, recording_mode="speaker_view")
+        enter(fake, row)
+        video = ArtifactWritten(
+            kind="video", path="files/video.mp4", media_type="video/mp4", size_bytes=10
+        )
+        fake.happen(row, video)
+        leave(fake, row)
+        complete = (await told(fake))[-1]["data"]
+        data = (await ask(fake, "GET", f"/bots/meeting_data?bot_id={row.bot_id}")).json
+        for url in (complete["mp4"], data["mp4"]):
+            claims = fake.verify("media", url.rpartition("/")[2])
+            assert claims is not None
+            assert claims["path"] == "files/video.mp4"
+
+
+async def test_a_picture_is_shown_where_the_platform_can(tmp_path: Path) -> None:
+    at = "https://company.org/bot.jpg"
+    async with spoke(tmp_path) as fake:
+        body = create_request(bot_image=at)
+        cannot = await ask(fake, "POST", "/bots", json=body)
+        assert "no picture" in cannot.headers["X-Meetcore-Note"]
+        assert (await fake.order(fake.only)).sinks == ()
+        fake.abilities |= {Capability.SHOW_IMAGE}
+        row = await new_bot(fake, bot_image=at, deduplication_key="2")
+        assert (await fake.order(row)).plugins == {"picture": {"url": at}}
+        wrong = await ask(fake, "POST", "/bots", json=create_request(bot_image="file:///etc"))
+        assert wrong.status == 400
+
+
 async def test_meeting_data_has_recording_and_transcript(tmp_path: Path) -> None:
     async with spoke(tmp_path) as fake:
         row = await new_bot(fake, speech_to_text="Default", extra={"a": 1})
         play(fake, row)
         path = f"/bots/meeting_data?bot_id={row.bot_id}"
         data = (await ask(fake, "GET", path)).json
-        for name, file in (("mp4", "files/mix.mp4"), ("audio", "files/mix.opus")):
+        for name, file in (("mp4", "files/mix.mp4"), ("audio", "files/mix.wav")):
             claims = fake.verify("media", data[name].rpartition("/")[2])
             assert claims is not None
             assert claims["path"] == file

@@ -79,7 +79,7 @@ def _check(seen: dict[str, Any]) -> None:
     assert 2 <= seen["duration"] <= 60
     assert (seen["bot"]["errors"], seen["bot"]["extra"]) == (None, {})
     assert seen["bot"]["speech_to_text_provider"] == "Default"
-    for kind, media_type in (("mp4", "video/mp4"), ("audio", "audio/ogg")):
+    for kind, media_type in (("mp4", "video/mp4"), ("audio", "audio/wav")):
         status, told_type, size_bytes = seen["media"][kind]
         assert (status, told_type) == (200, media_type)
         assert size_bytes > 1000

@@ -13,7 +13,7 @@ import trio
 from attrs import define, evolve
 
 from meetcore.log.journal import Journal
-from meetcore.model.errors import ConfigError
+from meetcore.model.errors import CapabilityMissing, ConfigError
 from meetcore.model.events import (
     LedgerClosed,
     ParticipantJoined,
@@ -33,6 +33,7 @@ from meetcore_websocket.outbound import TargetUnreachable
 from tests.plugins.spoke.stage import BY_NAME, eventually
 from tests.plugins.websocket.users_server import DEADLINE_S, User, WithTarget, running, serving
 
+NO_VOICE = CapabilityMissing("rehearsal", "speak")
 ALICE = Participant(id="a", name="Alice")
 
 
@@ -134,11 +135,34 @@ async def test_after_a_drop_the_handshake_and_who_speaks_come_again_and_no_sound
         assert names[:3] == ["connected", "disconnected", "connected"]
 
 
-async def test_sound_to_speak_is_discarded_and_the_journal_says_so_once(tmp_path: Path) -> None:
-    example = BY_NAME["streaming.audio.input"]["example"]
-    frame = bytes.fromhex(example["hex"])
+async def test_sound_that_comes_is_said_at_the_streams_rate(tmp_path: Path) -> None:
+    frame = bytes.fromhex(BY_NAME["streaming.audio.input"]["example"]["hex"])
+    async with target(says=["{}", frame[:3], frame[3:], *[frame] * 48]) as ears:
+        options = {"output": ears.url, "input": ears.url, "sample_rate_hz": 16_000}
+        async with running(tmp_path, sink(**options)) as stage:
+            await eventually(lambda: stage.speeches and stage.speeches[0].ended)
+            assert stage.notices == [] or stage.noticed("input_discarded") == []
+        (speech,) = stage.speeches
+        assert frame[:2] == b"\0\0"  # silence before anything is said is none of it
+        assert (speech.rate_hz, speech.said) == (16_000, frame[2:] + frame * 48)
+        assert len(ears.connections) == 1
+
+
+async def test_silence_that_is_streamed_all_the_time_is_no_speech(tmp_path: Path) -> None:
+    second, word = b"\0\0" * 24_000, b"\1\0" * 24_000
+    async with target(says=[second, second, word, second, second, second, word]) as mouth:
+        async with running(tmp_path, sink(input=mouth.url)) as stage:
+            await eventually(lambda: len(stage.speeches) == 2 and stage.speeches[1].ended)
+        assert [bytes(each.said) for each in stage.speeches] == [word + second, word]
+
+
+async def test_what_cannot_be_said_is_discarded_and_the_journal_says_so_once(
+    tmp_path: Path,
+) -> None:
+    frame = bytes.fromhex(BY_NAME["streaming.audio.input"]["example"]["hex"])
     async with target(says=[frame] * 50) as ears:
-        async with running(tmp_path, sink(output=ears.url, input=ears.url)) as stage:
+        made = sink(output=ears.url, input=ears.url)
+        async with running(tmp_path, made, refusing={"speak": NO_VOICE}) as stage:
             await eventually(lambda: stage.sink._discarded_bytes == 50 * len(frame))
             await stage.sink.finish()
             assert len(ears.connections) == 1
@@ -147,16 +171,42 @@ async def test_sound_to_speak_is_discarded_and_the_journal_says_so_once(tmp_path
         journal.close()
         said = [notice for notice in notices if notice.name.startswith("input_discarded")]
         assert [notice.name for notice in said] == ["input_discarded", "input_discarded_in_all"]
+        assert "cannot speak" in said[0].data["reason"]
         assert said[1].data["bytes"] == str(50 * len(frame))
 
 
+async def test_nothing_is_said_while_the_recording_is_paused(tmp_path: Path) -> None:
+    word = b"\1\0" * 2400
+    async with target() as mouth, running(tmp_path, sink(input=mouth.url)) as stage:
+        await stage.enter()
+        await stage.tell(StateChanged(state=State.PAUSED))
+        await eventually(lambda: mouth.open)
+        await mouth.open[0].send_message(word)
+        await eventually(lambda: stage.sink._discarded_bytes == len(word))
+        await stage.tell(StateChanged(state=State.RECORDING))
+        await mouth.open[0].send_message(word)
+        await eventually(lambda: stage.speeches and stage.speeches[0].ended)
+        assert stage.speeches[0].said == word
+
+
+async def test_what_comes_much_faster_than_it_is_said_is_bounded(tmp_path: Path) -> None:
+    second = b"\1\0" * 16_000
+    async with target(says=[second] * 70) as mouth:
+        made = sink(input=mouth.url, sample_rate_hz=16_000)
+        async with running(tmp_path, made) as stage:
+            stage.busy = trio.Event()  # nothing is read of what is to be said
+            await eventually(lambda: made._voice is not None and made._voice.dropped_s == 10.0)
+            assert made._voice is not None
+            assert made._voice.waiting == 60
+
+
 async def test_two_urls_are_two_sockets_and_sound_goes_to_one(tmp_path: Path) -> None:
-    async with target() as ears, target(says=[b"\x00\x00"]) as mouth:
+    async with target() as ears, target(says=[b"\x01\x00"]) as mouth:
         async with running(tmp_path, sink(output=ears.url, input=mouth.url)) as stage:
             await stage.hear("t1", 0, 16_000)
             await stage.sink.finish()
             await eventually(lambda: len(ears.sound) == 48_000)
-            await eventually(lambda: stage.sink._discarded_bytes == 2)
+            await eventually(lambda: stage.speeches and stage.speeches[0].said == b"\1\0")
         assert mouth.connections == [[]]
 
 

@@ -24,6 +24,7 @@ ADMIN = "admin"
 MEET = {"platform": "google_meet", "native_meeting_id": "abc-defg-hij"}
 SEAT = {"platform": "google_meet", "native_id": "abc-defg-hij"}
 PATH = "google_meet/abc-defg-hij"
+PICTURE = b"\x89PNG\r\n\x1a\nand so on"
 
 VECTORS: dict[str, dict[str, Any]] = {
     vector["name"]: vector

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from meetcore.audio.chunk import Chunk, Pcm
 from meetcore.audio.mix import BareMix
+from meetcore.model.errors import ConfigError
 from meetcore.model.events import StateChanged, TrackClosed, TrackOpened
 from meetcore.model.lifecycle import State
 from meetcore.model.roster import NameSource
@@ -259,3 +260,70 @@ async def test_recover_has_nothing_to_do_for_sound(tmp_path: Path) -> None:
         assert await a_sink(target).recover(stage.context) == ()
         stage.close()
     assert target.connections == 0
+
+
+def tone(samples: int, rate_hz: int = 16_000) -> Pcm:
+    at = np.arange(samples) / rate_hz
+    return (9_000 * np.sin(2 * np.pi * 1_000 * at)).astype(np.int16)
+
+
+def is_that_tone(pcm: Pcm, rate_hz: int) -> bool:
+    """Whether it is 1 kHz, with nothing of it mirrored, as repeated samples would have it."""
+    spectrum = np.abs(np.fft.rfft(pcm.astype(float) * np.hanning(len(pcm))))
+    loudest = np.argmax(spectrum) * rate_hz / len(pcm)
+    above = spectrum[int(8_200 * len(pcm) / rate_hz) :]
+    silent = not len(above) or above.max() < spectrum.max() / 1_000
+    return bool(abs(loudest - 1_000) < 5 and silent)
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 24_000, 48_000])
+async def test_sound_comes_at_the_rate_that_was_chosen(rate_hz: int, tmp_path: Path) -> None:
+    heard, later = tone(32_000), 48_000
+    async with a_target() as target:
+        stage, sink = a_stage(tmp_path), a_sink(target, sample_rate_hz=rate_hz)
+        async with stage.running(sink):
+            for first in (0, later):
+                for at in range(0, len(heard), 1_000):
+                    await sink.on_audio(Chunk("t1", first + at, heard[at : at + 1_000]))
+                if not first:
+                    await sink.on_gap("t1", len(heard), later - len(heard), "lost")
+            await sink.finish()
+        await eventually(lambda: target.open_now == 0)
+    stage.close()
+    found = [taken_apart(frame) for frame in target.binaries]
+    assert {header["sample_rate_hz"] for header, _ in found} == {rate_hz}
+    stretches: list[tuple[int, list[Pcm]]] = []
+    expected = 0
+    for header, pcm in found:
+        if not stretches or header["start_sample"] != expected:
+            stretches.append((header["start_sample"], []))
+        stretches[-1][1].append(pcm)
+        expected = header["start_sample"] + len(pcm)
+    assert [first for first, _ in stretches] == [0, later * rate_hz // 16_000]
+    for _, pieces in stretches:
+        whole = np.concatenate(pieces)
+        assert len(whole) == 2 * rate_hz
+        assert is_that_tone(whole[rate_hz // 2 : rate_hz * 3 // 2], rate_hz)
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 24_000, 48_000])
+async def test_the_bare_mix_comes_at_the_rate_that_was_chosen(rate_hz: int, tmp_path: Path) -> None:
+    heard = tone(32_000)
+    async with a_target() as target:
+        stage = a_stage(tmp_path)
+        sink = a_sink(target, audio_format="raw_mix", sample_rate_hz=rate_hz)
+        async with stage.running(sink):
+            for at in range(0, len(heard), 1_000):
+                await sink.on_audio(Chunk("t1", at, heard[at : at + 1_000]))
+            await sink.finish()
+        await eventually(lambda: target.open_now == 0)
+    stage.close()
+    pcm = np.frombuffer(b"".join(target.binaries), "<i2")
+    assert abs(len(pcm) - 2 * rate_hz) <= 1
+    assert is_that_tone(pcm[rate_hz // 2 : rate_hz * 3 // 2], rate_hz)
+
+
+@pytest.mark.parametrize("rate_hz", [0, 8_000, 44_100])
+def test_a_rate_that_is_not_offered_is_refused(rate_hz: int) -> None:
+    with pytest.raises(ConfigError, match="sample_rate_hz"):
+        PushOptions(url="wss://x.test", mode="audio", sample_rate_hz=rate_hz)

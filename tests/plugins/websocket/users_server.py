@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -130,15 +130,53 @@ class WithTarget(ABC, Generic[T]):
         thread.close()
 
 
+@define(eq=False)
+class Saying:
+    """What a bot says for a sink: it reads its source, as fast as that comes."""
+
+    rate_hz: int
+    source: Any
+    said: bytearray = field(factory=bytearray)
+    interrupted: bool = False
+    ended: bool = False
+    position: float = 0.0
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+
+    async def wait(self) -> bool:
+        return not self.interrupted
+
+    async def read(self) -> None:
+        async for piece in self.source:
+            if self.interrupted:
+                break
+            self.said += piece
+        await self.source.aclose()
+        self.ended = True
+
+
 @define
 class Stage(Generic[SomeSink]):
-    """A sink with a journal and a bot that obeys, or refuses."""
+    """A sink with a journal and a bot that obeys, or refuses; it says what it is given to say."""
 
     sink: SomeSink
     journal: Journal
     performed: list[Command] = field(factory=list)
     refusing: dict[str, MeetcoreError] = field(factory=dict)
     busy: trio.Event | None = None
+    speeches: list[Saying] = field(factory=list)
+    nursery: trio.Nursery | None = None
+
+    def say(self, source: Any, *, sample_rate_hz: int = 16_000, **_: Any) -> Saying:
+        if "speak" in self.refusing:
+            raise self.refusing["speak"]
+        saying = Saying(sample_rate_hz, source)
+        self.speeches.append(saying)
+        if self.busy is None:
+            assert self.nursery is not None
+            self.nursery.start_soon(saying.read)
+        return saying
 
     async def perform(self, command: Command) -> None:
         if self.busy is not None:
@@ -174,10 +212,14 @@ class Stage(Generic[SomeSink]):
 
 @asynccontextmanager
 async def running(
-    folder: Path, sink: SomeSink, *, trusted: bool = True
+    folder: Path,
+    sink: SomeSink,
+    *,
+    trusted: bool = True,
+    refusing: Mapping[str, MeetcoreError] | None = None,
 ) -> AsyncIterator[Stage[SomeSink]]:
     journal = Journal(folder / "journal.jsonl", "b-1", fsync=False)
-    stage = Stage(sink, journal)
+    stage = Stage(sink, journal, refusing=dict(refusing or {}))
     context = SinkContext(
         name=sink.name,
         bot_id="b-1",
@@ -185,10 +227,12 @@ async def running(
         journal=journal,
         report=journal.append,
         perform=stage.perform,
+        say=stage.say,
         trusted=trusted,
     )
     try:
-        async with sink.open(context):
+        async with sink.open(context), trio.open_nursery() as stage.nursery:
             yield stage
+            stage.nursery.cancel_scope.cancel()
     finally:
         journal.close()

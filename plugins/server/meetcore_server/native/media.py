@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from litestar import Request, get
@@ -9,7 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from meetcore.gateway import BotGone, Reply, bot_file
+from meetcore.gateway import BotGone, Reply
+from meetcore_server.media_process import MEDIA_TYPES
 from meetcore_server.openings import Openings
 from meetcore_server.responses import send_reply
 from meetcore_server.service import BotService
@@ -46,14 +48,16 @@ async def _media(token: str, service: BotService, *, own_page: bool) -> ASGIResp
     if key_id is not None and not await service.key_is_valid(key_id):
         raise BotGone("The key that this link was made for is not valid any more.")
     row = await service.stores.bots.get(str(claims["b"]))
-    file = await bot_file(service, row, str(claims["p"]))
+    file = await service.recording(row, str(claims["p"]))
     headers = {"cache-control": "private, no-store"}
     if service.links_lead_on and not own_page:  # whose policy lets it load from this server alone
         url = await file.media.presign(file.about.name, _LASTS_S)
         if url is not None:
             reply = Reply(status=307, body=b"", headers={**headers, "location": url})
             return _FileAnswer(reply, service.openings, key_id)
-    return _FileAnswer(Reply(file=file, headers=headers), service.openings, key_id)
+    kind = MEDIA_TYPES.get(PurePosixPath(file.about.name).suffix, "application/octet-stream")
+    reply = Reply(file=file, media_type=kind, headers=headers)
+    return _FileAnswer(reply, service.openings, key_id)
 
 
 @get(

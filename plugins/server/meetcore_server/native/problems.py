@@ -110,6 +110,8 @@ _STATUS_OF = {
     "language_refused": 422,
     "not_installed": 422,
     "body_too_long": 413,
+    "media_refused": 422,
+    "not_fetched": 422,
     "bad_body": 400,
     "invalid": 422,
     "storage_unavailable": 503,

@@ -1,8 +1,8 @@
 // Drives a bot from its order to its deletion with Skribby's own client, and prints what it saw.
-// node whole_life.mjs BASE_URL API_KEY MEETING_URL WEBHOOK_URL
+// node whole_life.mjs BASE_URL API_KEY MEETING_URL WEBHOOK_URL PICTURE_URL
 import { createClient } from '@skribby/sdk';
 
-const [base_url, api_key, meeting_url, webhook_url] = process.argv.slice(2);
+const [base_url, api_key, meeting_url, webhook_url, picture_url] = process.argv.slice(2);
 const client = createClient({ api_key, base_url });
 const order = {
   bot_name: 'Notes',
@@ -45,7 +45,9 @@ try {
 }
 await batch.delete();
 
-const bot = await client.createBot(order);
+const bot = await client.createBot({
+  ...order, video: true, bot_avatar_url: `${picture_url}/first.png`,
+});
 seen.created = [bot.data.status, bot.data.created_at instanceof Date];
 await failing('delete while it runs', () => bot.delete());
 const realtime = bot.getRealtimeClient();
@@ -62,6 +64,7 @@ realtime.on('chat-message', (message) => seen.chat.push(message));
 realtime.on('start', () => {
   bot.sendChatMessage('Hello over REST').catch((error) => { seen.chat_error = String(error); });
   realtime.send('chat-message', { content: 'Hello over the socket' });
+  realtime.send('change-avatar', { avatar_url: `${picture_url}/second.png` });
 });
 const stopped = new Promise((resolve) => realtime.on('stop', resolve));
 await realtime.connect();
@@ -74,7 +77,9 @@ await bot.refresh();
 const { status, stop_reason, transcript, participants, recording_url } = bot.data;
 seen.end = { status, stop_reason, lines: transcript.length };
 seen.people = participants.map((person) => [person.name, person.first_seen_at instanceof Date]);
-seen.recording = (await (await fetch(recording_url)).arrayBuffer()).byteLength;
+const recording = await fetch(recording_url);
+seen.recording = (await recording.arrayBuffer()).byteLength;
+seen.recorded = [bot.data.video, recording.headers.get('content-type'), bot.data.bot_avatar];
 seen.pricing = (await bot.getPricing()).total;
 seen.capacity = await client.getReservedCapacity();
 await failing('recording', () =>
