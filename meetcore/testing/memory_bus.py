@@ -20,7 +20,7 @@ _MOST_FRAMES = 64
 
 
 @define(eq=False)
-class _Shown:
+class _BotOnBus:
     """What there is of one bot."""
 
     claim: int = 0
@@ -45,7 +45,7 @@ class MemoryBroker:
     def __init__(self) -> None:
         self.away = False
         self.full = False
-        self.bots: dict[str, _Shown] = {}
+        self.bots: dict[str, _BotOnBus] = {}
         self.answers: dict[str, bytes] = {}
         self.accounts: dict[str, tuple[float, float]] = {}
         self.numbers = count(1)
@@ -79,9 +79,9 @@ class MemoryBroker:
         with trio.move_on_after(within_s):
             await self._changed.wait()
 
-    def bot(self, bot_id: str) -> _Shown:
+    def bot(self, bot_id: str) -> _BotOnBus:
         """Return what there is of a bot."""
-        return self.bots.setdefault(bot_id, _Shown())
+        return self.bots.setdefault(bot_id, _BotOnBus())
 
 
 class MemoryBus(BotBus):

@@ -15,4 +15,4 @@ meetcore_api_version = "1.0"
 @hookimpl
 def meetcore_register_launchers(register: Callable[[type[Launcher]], None]) -> None:
     """Offer `kubernetes`."""
-    register(KubernetesLauncher)
+    register(KubernetesLauncher)  # type: ignore[type-abstract]  # a PodLauncher comes of it

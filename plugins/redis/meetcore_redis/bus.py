@@ -1,267 +1,37 @@
-"""The bus `redis`: each bot has a stream of its own, whose entries have the numbers of its events.
-
-So an event that comes again stands as it is, whoever has seen an event asks for what comes after
-it, and what the store has is let go of by its number: nothing has to be kept in step. A draft is an
-entry between two events. Redis 7 and later and Valkey speak the same here.
-
-What is sent to a bot is a stream, too; an answer is a list that lives for a minute. Live sound is a
-short stream that is written only while somebody says, through a request, that they listen.
-"""
+"""The bus `redis` as it is registered; what it is made of is loaded when one is made."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import ClassVar
-from uuid import uuid4
+from typing import TYPE_CHECKING, ClassVar
 
-import trio
-from coredis import PureToken, Redis
+from meetcore import BotBus
+from meetcore_redis.options import RedisOptions
 
-from meetcore import BotBus, BusItem, BusRequest, BusUnavailable
-from meetcore_redis.answering import answered
-from meetcore_redis.client import make_client
-from meetcore_redis.options import Broker, RedisOptions, broker_of
-from meetcore_redis.reader import StreamReader, str_of
-from meetcore_redis.scripts import CLAIM, LEAVE, PUBLISH, SPEND
+if TYPE_CHECKING:
+    from meetcore_redis.broker_bus import BrokerBus
 
 __all__ = ["RedisBus"]
-
-_ANSWER_WITHIN_S = 5.0
-_AGAIN_S = 0.5
-_ASK_AGAIN_S = 4.0
-_ANSWERS_STAY_S = 60
-_SILENT_S = 2.0
-_MOST_ASKED = 1000
-_MOST_FRAMES = 512
-_SOUND_STAYS_S = 30
-_LAST_DRAFT = 2**63
 
 
 class RedisBus(BotBus):
     """A bus on Redis or Valkey.
 
+    The client is a quarter of a second of importing, for everybody who has the plugin and no bus;
+    so what comes of this class is a `BrokerBus`, from a module that is imported then.
+
     Args:
         url: `redis://[user@]host[:6379][/db]`.
         options: As in `[plugins.redis]`.
+
+    Raises:
+        ConfigError: The URL names no broker.
     """
 
     name: ClassVar[str] = "redis"
     Options = RedisOptions
 
-    def __init__(self, url: str, options: RedisOptions | None = None) -> None:
-        self._options = options or RedisOptions()
-        self._broker: Broker = broker_of(url)
-        self._client: Redis[bytes] | None = None
-        self._reader: StreamReader | None = None
-        self._drafts: dict[str, tuple[int, int]] = {}
-        self._asked_from: dict[tuple[str, int], str] = {}
+    def __new__(cls, url: str, options: RedisOptions | None = None) -> BrokerBus:
+        """Return the bus."""
+        from meetcore_redis.broker_bus import BrokerBus
 
-    def __repr__(self) -> str:
-        return f"RedisBus({str(self._broker)!r})"
-
-    async def connected(self, nursery: trio.Nursery) -> AsyncGenerator[None, None]:
-        """Have a client; connections are made when they are needed."""
-        client = make_client(self._broker, self._options)
-        async with client:
-            self._client = client
-            self._reader = StreamReader(client, nursery, self._options.prefix, self._broker)
-            try:
-                yield
-            finally:
-                nursery.cancel_scope.cancel()
-                self._client = self._reader = None
-
-    @property
-    def _open(self) -> Redis[bytes]:
-        if self._client is None:
-            raise BusUnavailable("The bus is not open.")
-        return self._client
-
-    @property
-    def _reading(self) -> StreamReader:
-        if self._reader is None:
-            raise BusUnavailable("The bus is not open.")
-        return self._reader
-
-    def _key(self, bot_id: str, what: str) -> str:
-        return f"{self._options.prefix}:{{{bot_id}}}:{what}"
-
-    async def _run(self, script: str, keys: Sequence[str], *args: str | int | bytes) -> object:
-        with answered(self._broker, _ANSWER_WITHIN_S):
-            return await self._open.eval(script, keys=keys, args=args)
-
-    # --- for the process of a bot ------------------------------------------------------------
-
-    async def claim(self, bot_id: str) -> int:
-        """Be the one that publishes for a bot; numbers follow the broker's clock."""
-        keys = [self._key(bot_id, what) for what in ("claim", "asked", "events")]
-        reply = await self._run(CLAIM, keys, self._keep_ms)
-        assert isinstance(reply, (list, tuple))
-        number, at = reply
-        claim = int(number)
-        self._asked_from[bot_id, claim] = at.decode()
-        return claim
-
-    @property
-    def _keep_ms(self) -> int:
-        """For how long what nobody touches stays, in milliseconds."""
-        return int(max(self._options.keep_s, 60.0) * 1000)
-
-    async def publish(
-        self, bot_id: str, claim: int, items: Sequence[BusItem], *, alive_s: float
-    ) -> bool:
-        """Publish items and that the bot lives, all in one step of the broker's."""
-        args: list[str | int | bytes] = []
-        for item in items:
-            args += [self._id(bot_id, item), b"d" if item.draft else b"e", item.content]
-        keys = [self._key(bot_id, what) for what in ("claim", "events", "alive")]
-        kept = [claim, int(alive_s * 1000), self._keep_ms]
-        return await self._run(PUBLISH, keys, *kept, *args) == 1
-
-    def _id(self, bot_id: str, item: BusItem) -> str:
-        """Return the id of an item's entry: of a draft, after that of the event before it."""
-        if not item.draft:
-            return f"{item.seq}-0"
-        seq, number = self._drafts.get(bot_id, (item.seq, 0))
-        number = number + 1 if seq == item.seq else 1
-        self._drafts[bot_id] = (item.seq, number)
-        return f"{item.seq}-{number}"
-
-    async def trim(self, bot_id: str, upto: int) -> None:
-        """Let go of events up to a number, a few more may stay."""
-        with answered(self._broker, _ANSWER_WITHIN_S):
-            await self._open.xtrim(
-                self._key(bot_id, "events"),
-                PureToken.MINID,
-                upto + 1,
-                PureToken.APPROXIMATELY,
-            )
-
-    async def requests(self, bot_id: str, claim: int) -> AsyncGenerator[BusRequest, None]:
-        """Yield what is asked of a bot from its claim on, for ever."""
-        at = self._asked_from.pop((bot_id, claim), "0-0")
-        while True:
-            try:
-                async with self._reading.reading(self._key(bot_id, "asked"), at) as reading:
-                    while True:
-                        entry = await reading.next(_SILENT_S)
-                        if entry is not None:
-                            (first, second), fields = entry
-                            at = f"{first}-{second}"
-                            if b"id" in fields:
-                                yield BusRequest(fields[b"id"].decode(), fields[b"content"])
-            except BusUnavailable:
-                if self._client is None:
-                    raise
-                await trio.sleep(_AGAIN_S)
-
-    async def answer(self, request: BusRequest, content: bytes) -> None:
-        """Answer what was asked."""
-        key = f"{self._options.prefix}:answer:{request.id}"
-        with answered(self._broker, _ANSWER_WITHIN_S):
-            await self._open.rpush(key, [content])
-            await self._open.expire(key, _ANSWERS_STAY_S)
-
-    async def send_audio(self, bot_id: str, frames: Sequence[bytes]) -> None:
-        """Give live sound to whoever listens; about ten seconds of it stay."""
-        key = self._key(bot_id, "audio")
-        with answered(self._broker, _ANSWER_WITHIN_S):
-            for content in frames:
-                await self._open.xadd(
-                    key,
-                    {b"a": content},
-                    trim_strategy=PureToken.MAXLEN,
-                    trim_operator=PureToken.APPROXIMATELY,
-                    threshold=_MOST_FRAMES,
-                )
-            if frames:
-                await self._open.expire(key, _SOUND_STAYS_S)
-
-    async def leave(self, bot_id: str, claim: int) -> None:
-        """Say that a bot lives no more, if it is still ours."""
-        await self._run(LEAVE, [self._key(bot_id, "claim"), self._key(bot_id, "alive")], claim)
-        self._drafts.pop(bot_id, None)
-
-    # --- for everybody else ------------------------------------------------------------------
-
-    async def alive(self, bot_id: str) -> bool:
-        """Return whether a bot said not long ago that it lives."""
-        with answered(self._broker, _ANSWER_WITHIN_S):
-            return bool(await self._open.exists([self._key(bot_id, "alive")]))
-
-    async def living(self) -> list[str]:
-        """Return the ids of the bots that are alive."""
-        pattern, found = self._key("*", "alive"), set[str]()
-        begin = len(self._options.prefix) + 2
-        cursor = 0
-        while True:
-            with answered(self._broker, _ANSWER_WITHIN_S):
-                cursor, keys = await self._open.scan(cursor, match=pattern, count=1000)
-            found |= {key.decode()[begin : -len("}:alive")] for key in keys}
-            if not cursor:
-                return sorted(found)
-
-    async def follow(self, bot_id: str, after: int = 0) -> AsyncGenerator[BusItem | None, None]:
-        """Yield what a bot published after an event, then what it publishes."""
-        at = f"{after}-{_LAST_DRAFT if after else 0}"
-        async with self._reading.reading(self._key(bot_id, "events"), at) as reading:
-            while True:
-                entry = await reading.next(_SILENT_S)
-                if entry is None:
-                    yield None
-                    continue
-                (seq, _), fields = entry
-                draft = b"d" in fields
-                yield BusItem(seq, fields[b"d" if draft else b"e"], draft)
-
-    async def ask(self, bot_id: str, content: bytes, *, within_s: float) -> bytes:
-        """Ask something of a bot and return its answer; asked again while there is none."""
-        request_id = uuid4().hex
-        trouble: BusUnavailable | None = None
-        with trio.move_on_after(within_s):
-            while True:
-                try:
-                    return await self._asked(bot_id, request_id, content)
-                except BusUnavailable as error:
-                    trouble = error
-                    await trio.sleep(_AGAIN_S)
-                except trio.TooSlowError:
-                    trouble = None
-        if trouble is not None:
-            raise trouble
-        raise trio.TooSlowError(f"no answer within {within_s:g} s")
-
-    async def _asked(self, bot_id: str, request_id: str, content: bytes) -> bytes:
-        key = self._key(bot_id, "asked")
-        with answered(self._broker, _ANSWER_WITHIN_S):
-            await self._open.xadd(
-                key,
-                {b"id": request_id.encode(), b"content": content},
-                trim_strategy=PureToken.MAXLEN,
-                trim_operator=PureToken.APPROXIMATELY,
-                threshold=_MOST_ASKED,
-            )
-        answer_key = f"{self._options.prefix}:answer:{request_id}"
-        with answered(self._broker, _ASK_AGAIN_S + _ANSWER_WITHIN_S):
-            found = await self._open.blpop([answer_key], timeout=_ASK_AGAIN_S)
-        if not found:
-            raise trio.TooSlowError
-        return found[1]
-
-    async def audio(self, bot_id: str) -> AsyncGenerator[bytes, None]:
-        """Yield the frames of a bot's live sound from now on."""
-        key = self._key(bot_id, "audio")
-        with answered(self._broker, _ANSWER_WITHIN_S):
-            newest = await self._open.xrevrange(key, count=1)
-        at = str_of(newest[0].identifier) if newest else "0-0"
-        async with self._reading.reading(key, at) as reading:
-            while True:
-                entry = await reading.next(_SILENT_S)
-                yield entry[1][b"a"] if entry is not None else b""
-
-    async def spend(self, account: str, *, per_s: float, burst: float) -> float:
-        """Take one from an account that refills by the broker's clock."""
-        key = f"{self._options.prefix}:account:{account}"
-        waits = await self._run(SPEND, [key], repr(per_s), repr(burst))
-        assert isinstance(waits, bytes)
-        return float(waits)
+        return super().__new__(BrokerBus)

@@ -18,7 +18,7 @@ from coredis.response.types import StreamEntry
 from meetcore import BusUnavailable
 from meetcore_redis.answering import answered
 
-__all__ = ["Entry", "Reading", "StreamReader", "str_of"]
+__all__ = ["Entry", "OpenStream", "StreamReader", "str_of"]
 
 Entry = tuple[tuple[int, int], dict[bytes, bytes]]
 """The id of an entry of a stream, as its two numbers, and its fields."""
@@ -60,7 +60,7 @@ class _Group:
     running: bool = False
 
 
-class Reading:
+class OpenStream:
     """What comes on one stream."""
 
     def __init__(
@@ -113,7 +113,7 @@ class StreamReader:
         self._groups: list[_Group] = []
 
     @asynccontextmanager
-    async def reading(self, key: str, after: str) -> AsyncIterator[Reading]:
+    async def reading(self, key: str, after: str) -> AsyncIterator[OpenStream]:
         """Read a stream after an entry while the block runs.
 
         Raises:
@@ -126,7 +126,7 @@ class StreamReader:
         try:
             await self.wake(group)
             with receive:
-                yield Reading(self, group, stream, receive)
+                yield OpenStream(self, group, stream, receive)
         finally:
             if stream in group.streams:
                 group.streams.remove(stream)

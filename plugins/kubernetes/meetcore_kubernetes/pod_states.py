@@ -10,7 +10,7 @@ from lightkube.resources.core_v1 import Pod
 
 from meetcore import EndReason, Evidence
 
-__all__ = ["Verdict", "ended_before", "verdict_on"]
+__all__ = ["PodState", "ended_before", "state_of"]
 
 _NO_IMAGE = frozenset(
     {
@@ -29,7 +29,7 @@ _MOST_WORDS = 500
 
 
 @frozen(kw_only=True)
-class Verdict:
+class PodState:
     """How a Pod stands.
 
     Attributes:
@@ -49,26 +49,26 @@ class Verdict:
     evidence: Evidence | None = None
 
 
-def verdict_on(pod: Pod) -> Verdict:
+def state_of(pod: Pod) -> PodState:
     """Return how a Pod stands, from its status."""
     status = pod.status
     if status is None:
-        return Verdict()
+        return PodState()
     container = next(iter(status.containerStatuses or ()), None)
     if status.phase == "Succeeded":
-        return Verdict(over=True)
+        return PodState(over=True)
     if status.phase == "Failed":
         reason, seen = _why_failed(pod, container)
-        return Verdict(over=True, failed=True, reason=reason, evidence=seen)
+        return PodState(over=True, failed=True, reason=reason, evidence=seen)
     waiting = container.state.waiting if container and container.state else None
     if waiting is not None and waiting.reason in _NO_IMAGE | _NO_CONTAINER:
         kind = "image_pull" if waiting.reason in _NO_IMAGE else "container"
         words = f"{waiting.reason}: {waiting.message or 'no more is said'}"[:_MOST_WORDS]
-        return Verdict(doomed=words, evidence=Evidence(f"kubernetes.{kind}", words))
+        return PodState(doomed=words, evidence=Evidence(f"kubernetes.{kind}", words))
     for condition in status.conditions or ():
         if condition.type == "PodScheduled" and condition.status == "False":
-            return Verdict(unschedulable=condition.message or condition.reason or "no room")
-    return Verdict()
+            return PodState(unschedulable=condition.message or condition.reason or "no room")
+    return PodState()
 
 
 def _why_failed(pod: Pod, container: ContainerStatus | None) -> tuple[EndReason, Evidence]:

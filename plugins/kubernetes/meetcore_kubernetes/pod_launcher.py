@@ -1,0 +1,436 @@
+"""Launches each bot as one bare Pod, and adopts those that are there.
+
+Kubernetes places them, keeps them going when a server does not, and ends them by their last rule;
+what it knows of a bot is whether its Pod runs. What a bot does is told over the bus, and what it
+leaves is in the store. A Pod is never begun again: whether a meeting is joined once more is for
+people to say.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+
+import trio
+from lightkube.resources.core_v1 import Pod
+
+from meetcore import (
+    BotBus,
+    BotSpec,
+    BusBot,
+    BusUnavailable,
+    Chunk,
+    Command,
+    CommandFailed,
+    CommandRefused,
+    ConfigError,
+    Draft,
+    EndReason,
+    Event,
+    Evidence,
+    FleetFull,
+    GivenUp,
+    LookIn,
+    MeetcoreError,
+    PagePicture,
+    PictureFormat,
+    RunningBot,
+    Stop,
+    load_config,
+    note_given_up,
+)
+from meetcore_kubernetes.cluster import Cluster, ClusterUnavailable
+from meetcore_kubernetes.launcher import KubernetesLauncher
+from meetcore_kubernetes.options import KubernetesOptions
+from meetcore_kubernetes.pod_states import PodState, ended_before, state_of
+from meetcore_kubernetes.pods import object_name, order_secret, pod_manifest
+from meetcore_kubernetes.watch import PodWatch
+
+__all__ = ["PodBot", "PodLauncher"]
+
+_LOG = logging.getLogger("meetcore.kubernetes")
+_LOOK_EVERY_S = 0.5
+_ASK_EVERY_S = 5.0
+_LEAVE_TIMEOUT_S = 60.0
+_TIDY_WITHIN_S = 15.0
+_SETTLED_WITHIN_S = 20.0
+
+
+class PodLauncher(KubernetesLauncher):
+    """A Pod for each bot: see `KubernetesLauncher`."""
+
+    def __init__(self, options: KubernetesOptions) -> None:
+        self.options = options
+        self._known: Cluster | None = None
+        self._uses = 0
+        self._watch: PodWatch | None = None
+        self._watch_scope = trio.CancelScope()
+        self._watched_for = 0
+
+    @asynccontextmanager
+    async def _cluster(self) -> AsyncIterator[Cluster]:
+        """Hold the way to the cluster, which all share that use it at the time."""
+        if self._known is None:
+            self._known = Cluster(self.options)
+        cluster = self._known
+        self._uses += 1
+        try:
+            yield cluster
+        finally:
+            self._uses -= 1
+            if not self._uses:
+                self._known = None
+                await cluster.close()
+
+    def _bus(self) -> BotBus:
+        if self.bus is None:
+            raise ConfigError(
+                "The launcher 'kubernetes' needs a bus, on which bots in Pods are heard.",
+                'Write [bus] url = "redis://…".',
+            )
+        if self.store.name == "folder" and self.options.volume_claim is None:
+            raise ConfigError(
+                "The launcher 'kubernetes' needs a store that servers and Pods share; a folder of "
+                "this machine is none.",
+                'Write [store] url = "s3://…", or name a volume_claim in [plugins.kubernetes].',
+            )
+        return self.bus
+
+    def _watching(self, nursery: trio.Nursery) -> PodWatch:
+        """Return how the Pods stand, watched for one bot more; `_watched_enough` for one less."""
+        self._watched_for += 1
+        if self._watch is None:
+            self._watch = PodWatch()
+            self._watch_scope = trio.CancelScope()
+            nursery.start_soon(self._keep_watching, self._watch, self._watch_scope)
+        return self._watch
+
+    def _watched_enough(self) -> None:
+        self._watched_for -= 1
+        if not self._watched_for:
+            self._watch = None
+            self._watch_scope.cancel()
+
+    async def _keep_watching(self, watch: PodWatch, scope: trio.CancelScope) -> None:
+        with scope:
+            async with self._cluster() as cluster:
+                await watch.run(cluster)
+
+    async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:
+        """Make a Pod; return when its bot takes commands.
+
+        Launched twice it is launched once: the Pod that is there is the bot's.
+
+        Raises:
+            FleetFull: The quota is used up, or no node has room.
+            CommandFailed: The image cannot be had, or the bot did not come up; says why.
+            ConfigError: The cluster is not to be reached from here, or lets us not.
+        """
+        bus = self._bus()
+        name = object_name(spec.bot_id)
+        async with self._cluster() as cluster:
+            if await cluster.pod(name) is None:
+                await self._make(cluster, spec)
+            watch = self._watching(nursery)
+            bot = PodBot(spec.bot_id, bus, self, watch, nursery)
+            try:
+                await self._until_it_takes_commands(cluster, bot, watch)
+            except BaseException:
+                self._watched_enough()
+                await _tidy(cluster, name)
+                raise
+        nursery.start_soon(self._look_after, bot)
+        return bot
+
+    async def _make(self, cluster: Cluster, spec: BotSpec) -> None:
+        """Make a bot's Secret and Pod; both or none."""
+        config = load_config(overrides=spec.settings, environ={})
+        name = object_name(spec.bot_id)
+        await cluster.create_secret(order_secret(spec, self.options))
+        try:
+            pod = await cluster.create_pod(pod_manifest(spec, config, self.options))
+        except BaseException:
+            await _tidy(cluster, name, pod=False)
+            raise
+        if pod is not None:
+            with suppress(ClusterUnavailable):
+                await cluster.own_secret(name, pod)
+
+    async def _until_it_takes_commands(
+        self, cluster: Cluster, bot: PodBot, watch: PodWatch
+    ) -> None:
+        """Return when a bot is on the bus.
+
+        Raises:
+            FleetFull, CommandFailed: It will not be.
+        """
+        began = trio.current_time()
+        deadline = began + self.options.start_timeout_s
+        with trio.move_on_at(deadline):
+            await watch.listed.wait()
+        seen: PodState | None = None
+        while trio.current_time() < deadline:
+            with suppress(BusUnavailable):
+                if await bot.alive():
+                    return
+            pod = watch.pods.get(bot.name) or await cluster.pod(bot.name)
+            seen = state_of(pod) if pod is not None else PodState(over=True)
+            if seen.over or seen.doomed:
+                raise _did_not_begin(seen)
+            late = trio.current_time() - began > self.options.unschedulable_s
+            if seen.unschedulable and late:
+                raise FleetFull(
+                    f"No node of the cluster has room for a bot: {seen.unschedulable}.",
+                    "Wait for a bot to end, add nodes, or ask for less in [plugins.kubernetes].",
+                )
+            await trio.sleep(_LOOK_EVERY_S)
+        raise CommandFailed(
+            f"The bot in the Pod {bot.name} took no commands within "
+            f"{self.options.start_timeout_s:g} s.",
+            f"Look at it: kubectl -n {cluster.namespace} describe pod {bot.name}. Does it "
+            "reach the bus?",
+        )
+
+    # --- those that are there ----------------------------------------------------------------
+
+    async def adopt(self, bot_id: str, nursery: trio.Nursery) -> RunningBot | None:
+        """Return a bot whose Pod runs, whoever made it."""
+        bus = self._bus()
+        async with self._cluster() as cluster:
+            pod = await cluster.pod(object_name(bot_id))
+        if pod is None or state_of(pod).over:
+            return None
+        if not await bus.alive(bot_id):
+            return None
+        bot = PodBot(bot_id, bus, self, self._watching(nursery), nursery)
+        bot.pod = pod
+        nursery.start_soon(self._look_after, bot)
+        return bot
+
+    async def reach(self, bot_id: str) -> RunningBot | None:
+        """Return a bot that somebody else looks after, if it is on the bus."""
+        bus = self._bus()
+        return BusBot(bot_id, bus, self.store) if await bus.alive(bot_id) else None
+
+    async def list(self) -> list[str]:
+        """Return the bots whose Pods run; failed Pods that were kept long enough go."""
+        self._bus()
+        since = datetime.now(UTC) - timedelta(seconds=self.options.keep_failed_s)
+        running: list[str] = []
+        async with self._cluster() as cluster:
+            pods, _ = await cluster.pods()
+            for pod in pods:
+                if not state_of(pod).over:
+                    running.append(_bot_id_of(pod))
+                elif ended_before(pod, since) and pod.metadata is not None:
+                    await cluster.delete_pod(str(pod.metadata.name))
+        return sorted(running)
+
+    # --- while one runs ----------------------------------------------------------------------
+
+    async def _look_after(self, bot: PodBot) -> None:
+        """Wait for the Pod's end and say why, where it was none in order."""
+        try:
+            await self._until_gone(bot)
+        finally:
+            self._watched_enough()
+
+    async def _until_gone(self, bot: PodBot) -> None:
+        gone = False
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._watch_silence, bot)
+                await bot.gone()
+                nursery.cancel_scope.cancel()
+            gone = True
+        finally:
+            if not gone and self.options.stop_with_launcher and not bot.released:
+                with trio.move_on_after(_LEAVE_TIMEOUT_S, shield=True) as limit:
+                    await _have_it_leave(bot)
+                if limit.cancelled_caught:
+                    bot.abandon()
+        if not bot.released:
+            await self._settle(bot)
+
+    async def _settle(self, bot: PodBot) -> None:
+        """Note why a Pod failed, for whoever ends the bot's journal; let a good one go."""
+        try:
+            async with self._cluster() as cluster:
+                pod = await _when_over(cluster, bot.name) or bot.pod
+                seen = state_of(pod) if pod is not None else PodState()
+                if seen.failed and seen.evidence is not None:
+                    _LOG.warning("bot=%s its Pod failed: %s", bot.bot_id, seen.evidence.detail)
+                    self.note(bot, seen.reason, seen.evidence)
+                else:  # also one of which its node tells nothing any more: nobody runs the bot
+                    await cluster.delete_pod(bot.name)
+        except MeetcoreError as error:
+            _LOG.warning("bot=%s its Pod stays for now: %s", bot.bot_id, error)
+
+    def note(self, bot: PodBot, reason: EndReason, evidence: Evidence) -> None:
+        """Leave word why a bot ended, where its recovery looks."""
+        try:
+            place = self.store.workplace(bot.bot_id)
+            note_given_up(place, GivenUp(reason, seen=evidence))
+        except OSError as error:
+            _LOG.warning("bot=%s why it ended cannot be noted: %s", bot.bot_id, error)
+
+    async def _watch_silence(self, bot: PodBot) -> None:
+        """End a bot that the bus has not heard of for too long, though the bus is there."""
+        limit_s = self.options.unresponsive_limit_s
+        heard_at = trio.current_time()
+        while limit_s is not None:
+            await trio.sleep(_ASK_EVERY_S)
+            try:
+                alive = await bot.alive()
+            except BusUnavailable:
+                alive = True  # of which nothing can be known now
+            if alive or bot.released:
+                heard_at = trio.current_time()
+            elif (silent_s := trio.current_time() - heard_at) > limit_s:
+                _LOG.error("bot=%s is given up: silent for %.0f s", bot.bot_id, silent_s)
+                words = f"the bus has not heard of it for {silent_s:.0f} s"
+                self.note(bot, EndReason.CRASHED, Evidence("unresponsive", words))
+                bot.abandon()
+                return
+
+    async def end_now(self, name: str) -> None:
+        """Delete a Pod at once; raises nothing."""
+        with suppress(MeetcoreError):
+            async with self._cluster() as cluster:
+                await cluster.delete_pod(name, grace_s=0)
+
+
+class PodBot(RunningBot):
+    """A bot in a Pod: what it tells and takes goes over the bus, its end is its Pod's.
+
+    Attributes:
+        name: Of its Pod.
+        released: Whether another looks after it.
+    """
+
+    def __init__(
+        self,
+        bot_id: str,
+        bus: BotBus,
+        launcher: PodLauncher,
+        watch: PodWatch,
+        nursery: trio.Nursery,
+    ) -> None:
+        self.bot_id = bot_id
+        self.name = object_name(bot_id)
+        self.released = False
+        self.pod: Pod | None = None
+        self._watched = False
+        self._bus = bus
+        self._launcher = launcher
+        self._watch = watch
+        self._nursery = nursery
+        self._far = BusBot(bot_id, bus, launcher.store)
+
+    async def alive(self) -> bool:
+        """Return whether the bus heard of it not long ago."""
+        return await self._bus.alive(self.bot_id)
+
+    async def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
+        """Yield what happens after a `seq`."""
+        async with aclosing(self._far.items(after)) as items:
+            async for item in items:
+                yield item
+
+    async def perform(self, command: Command) -> None:
+        """Have it carry out a command."""
+        self._check_not_over()
+        await self._far.perform(command)
+
+    async def screenshot(self, picture_format: PictureFormat, *, by: str = "") -> PagePicture:
+        """Return a picture of its page."""
+        self._check_not_over()
+        return await self._far.screenshot(picture_format, by=by)
+
+    def look_in(self, *, by: str = "") -> AbstractAsyncContextManager[LookIn]:
+        """Look at its page."""
+        self._check_not_over()
+        return self._far.look_in(by=by)
+
+    def _check_not_over(self) -> None:
+        seen = self._watch.pods.get(self.name)
+        if seen is not None and state_of(seen).over:
+            raise CommandRefused("The bot has ended.")
+
+    def abandon(self) -> None:
+        """Delete its Pod at once; the node's kubelet kills what runs in it."""
+        self._far.abandon()
+        self._nursery.start_soon(self._launcher.end_now, self.name)
+
+    def release(self) -> None:
+        """Look after it no more."""
+        self.released = True
+
+    async def gone(self) -> None:
+        """Return when its Pod is over or deleted, or nobody runs it: a lost node tells nothing."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._until_over, nursery.cancel_scope)
+            await self._far.gone()
+            nursery.cancel_scope.cancel()
+        pod = self._watch.pods.get(self.name)
+        self.pod = pod or self.pod
+
+    async def _until_over(self, waiting: trio.CancelScope) -> None:
+        self.pod = await self._watch.until(self.name, self._over) or self.pod
+        waiting.cancel()
+
+    def _over(self, pod: Pod | None) -> bool:
+        if pod is not None:
+            self.pod = pod
+            self._watched = True
+            return state_of(pod).over
+        return self._watched  # one that was made a moment ago may not have been seen yet
+
+    def hear(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Chunk]]:
+        """Hold a channel with its audio."""
+        return self._far.hear()
+
+
+async def _when_over(cluster: Cluster, name: str) -> Pod | None:
+    """Return a Pod when the cluster knows that it is over, or after a while; None if it is gone."""
+    until = trio.current_time() + _SETTLED_WITHIN_S
+    while True:
+        pod = await cluster.pod(name)
+        if pod is None or state_of(pod).over or trio.current_time() > until:
+            return pod
+        await trio.sleep(_LOOK_EVERY_S)
+
+
+async def _tidy(cluster: Cluster, name: str, *, pod: bool = True) -> None:
+    """Take back what was made; what does not work now is found by its label later."""
+    with trio.move_on_after(_TIDY_WITHIN_S, shield=True), suppress(MeetcoreError):
+        if pod:
+            await cluster.delete_pod(name, grace_s=0)
+        await cluster.delete_secret(name)
+
+
+async def _have_it_leave(bot: PodBot) -> None:
+    try:
+        with suppress(CommandRefused, CommandFailed):
+            await bot.perform(Stop("the launcher is going"))
+        await bot.gone()
+    except Exception:  # noqa: BLE001  one bot's trouble is its own
+        _LOG.exception("bot=%s does not leave, is ended", bot.bot_id)
+        bot.abandon()
+
+
+def _did_not_begin(seen: PodState) -> CommandFailed:
+    if seen.doomed:
+        return CommandFailed(
+            f"The Pod of the bot cannot begin: {seen.doomed}.",
+            "Look at image, image_pull_secrets and env_from_secrets in [plugins.kubernetes].",
+        )
+    words = seen.evidence.detail if seen.evidence else "its Pod is gone"
+    return CommandFailed(f"The bot did not come up: {words}")
+
+
+def _bot_id_of(pod: Pod) -> str:
+    assert pod.metadata is not None
+    return str((pod.metadata.annotations or {}).get("meetcore.io/bot-id", pod.metadata.name))
