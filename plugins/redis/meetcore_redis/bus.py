@@ -30,8 +30,8 @@ class RedisBus(BotBus):
     name: ClassVar[str] = "redis"
     Options = RedisOptions
 
-    def __new__(cls, url: str, options: RedisOptions | None = None) -> BrokerBus:
+    def __new__(cls, *_: object) -> BrokerBus:
         """Return the bus."""
         from meetcore_redis.broker_bus import BrokerBus
 
-        return super().__new__(BrokerBus)
+        return super().__new__(cls if issubclass(cls, BrokerBus) else BrokerBus)

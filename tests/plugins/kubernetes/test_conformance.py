@@ -12,8 +12,8 @@ import trio
 
 from meetcore import BotBus, BotSpec, Launcher, RunningBot
 from meetcore.testing import LauncherConformance
-from meetcore_kubernetes.launcher import KubernetesLauncher
 from meetcore_kubernetes.options import KubernetesOptions
+from meetcore_kubernetes.pod_launcher import PodLauncher
 from meetcore_redis.bus import RedisBus
 from meetcore_redis.options import RedisOptions
 from tests.plugins.kubernetes.standin import StandInCluster, open_cluster
@@ -32,7 +32,7 @@ def cluster() -> Iterator[tuple[StandInCluster, Path]]:
         yield held
 
 
-class _Launcher(KubernetesLauncher):
+class _Launcher(PodLauncher):
     """Has a bus of its own, open for as long as the test lasts; a fleet would hold it."""
 
     def __init__(self, options: KubernetesOptions, bus: BotBus) -> None:
