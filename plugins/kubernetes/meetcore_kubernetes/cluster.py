@@ -172,15 +172,19 @@ class Cluster:
                     await response.aread()
                     raise _refused_watch(response.status_code, _json(response.text))
                 # Raw, and parted here: what decodes lines leaves its inner streams open.
-                rest = b""
+                # To its end, too: the server closes a watch that it has refused.
+                rest, refused = b"", None
                 async with aclosing(response.aiter_raw()) as pieces:
                     async for piece in pieces:
                         *lines, rest = (rest + piece).split(b"\n")
                         for line in filter(None, lines):
                             change = json.loads(line)
                             if change["type"] == "ERROR":
-                                raise _refused_watch(0, change["object"])
+                                refused = _refused_watch(0, change["object"])
+                                continue
                             yield str(change["type"]), cast(Pod, Pod.from_dict(change["object"]))
+                if refused is not None:
+                    raise refused
         except (httpx2.HTTPError, OSError, ValueError, KeyError, TypeError) as error:
             raise ClusterUnavailable(f"The watch of the Pods broke: {_words(error)}.") from error
 
