@@ -1,7 +1,7 @@
 """Reads a Containerfile: its stages, their steps, and what an image is configured as.
 
-As much of the format as deploy/Containerfile uses, and no more: what it does not know it refuses, so
-that a step is never passed over in silence. The format: the Dockerfile reference of Docker's manual.
+As much of the format as deploy/Containerfile uses, and no more: what it does not know it refuses,
+so that no step is passed over in silence. The format: the Dockerfile reference of Docker's manual.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-__all__ = ["Containerfile", "ContainerfileError", "Stage", "Step", "expanded", "is_ignored", "parse"]
+__all__ = [
+    "Containerfile",
+    "ContainerfileError",
+    "Stage",
+    "Step",
+    "expanded",
+    "is_ignored",
+    "parse",
+]
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 # What is done to the root, and what is only written into the image's configuration.

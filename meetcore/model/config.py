@@ -13,7 +13,8 @@
 
 The same in the environment, with `__` between levels: `MEETCORE_NAME`,
 `MEETCORE_AUTOMATIC_LEAVE__EVERYONE_LEFT_S`, `MEETCORE_PLUGINS__WEBHOOK__URL`; or each in a file of
-the folder `MEETCORE_SECRETS_FOLDER` (`meetcore.model.config_files`). What nobody declared is refused, and the nearest known option named; a variable that names no option is warned
+the folder that `MEETCORE_SECRETS_FOLDER` names (`meetcore.model.config_files`). What nobody
+declared is refused, and the nearest known option named; a variable that names no option is warned
 of and left alone, since others set such variables too (Kubernetes does, for a Service `meetcore`).
 """
 

@@ -71,10 +71,23 @@ _TROUBLES = (
     TranscriptionStopped,
 )
 # Fields of these events that are words of ours, or numbers.
-_PLAIN = (
-    "attempt attempts cause detached fragments kind missed plugin previous samples seconds silent_s"
-    " sink transcriber where"
-).split()
+_PLAIN = [
+    "attempt",
+    "attempts",
+    "cause",
+    "detached",
+    "fragments",
+    "kind",
+    "missed",
+    "plugin",
+    "previous",
+    "samples",
+    "seconds",
+    "silent_s",
+    "sink",
+    "transcriber",
+    "where",
+]
 _MOST_MARKS = 128
 
 
