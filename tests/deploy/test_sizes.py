@@ -36,7 +36,8 @@ def test_the_plan_for_a_bot_covers_what_was_measured():
                 ("rehearsal", "janus", "meet", "zoom", "teams")]  # fmt: skip
     assert max(browsers) + figure("an idle bot of 20: its process") < MEMORY_MB
     assert figure("a bot: listens") / 100 < CORES
-    assert max(figure(f"{p}, 4 people: bot") for p in ("janus", "meet", "zoom", "teams")) / 100 < CORES
+    pages = ("janus", "meet", "zoom", "teams")
+    assert max(figure(f"{p}, 4 people: bot") for p in pages) / 100 < CORES
     assert figure("worker's CPU per talking second, with drafts") < WHISPER_CORES
     assert figure("worker's memory (PSS)") < 320
     assert figure("a bot: recorded") / 100 < CORES + 0.25
@@ -89,9 +90,10 @@ def test_the_manifests_ask_for_what_the_plan_says():
     most = int(settings["MEETCORE_PLUGINS__SERVER__MAX_BOTS"])
     assert cores(single["requests"]["cpu"]) >= most * CORES
     assert memory_mb(single["requests"]["memory"]) >= most * MEMORY_MB + 256
-    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text("utf-8"))["services"]["server"]
-    limits = compose["deploy"]["resources"]["limits"]
-    most = int(compose["environment"]["MEETCORE_PLUGINS__SERVER__MAX_BOTS"])
+    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text("utf-8"))
+    server = compose["services"]["server"]
+    limits = server["deploy"]["resources"]["limits"]
+    most = int(server["environment"]["MEETCORE_PLUGINS__SERVER__MAX_BOTS"])
     assert float(limits["cpus"]) >= most * CORES
     assert int(limits["memory"].removesuffix("g")) * 1024 >= most * MEMORY_MB + 256
 

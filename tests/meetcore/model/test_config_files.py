@@ -55,7 +55,7 @@ def test_what_kubernetes_keeps_beside_the_files_is_passed_over(tmp_path):
 
 def test_a_file_that_names_no_option_is_refused_by_its_name_alone(tmp_path):
     environ = folder_with(tmp_path, api_key="hush-hush")
-    with pytest.raises(ConfigError, match="api_key .* names no option") as refused:
+    with pytest.raises(ConfigError, match=r"api_key .* names no option") as refused:
         load_config(environ=environ)
     assert "plugins__server__api_key" in str(refused.value)
     assert "hush" not in str(refused.value)
