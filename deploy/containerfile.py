@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 __all__ = [
+    "EVERY_PATH",
     "Containerfile",
     "ContainerfileError",
     "Stage",
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+# Where programs are looked for, whatever an image says.
+EVERY_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What is done to the root, and what is only written into the image's configuration.
 WORK = ("RUN", "COPY", "WORKDIR")
 CONFIGURATION = (
@@ -128,7 +131,7 @@ class Containerfile:
 
     def environment(self, target: str) -> dict[str, str]:
         """Return the variables that a target's processes get."""
-        return self._pairs(target, "ENV")
+        return {"PATH": EVERY_PATH, **self._pairs(target, "ENV")}
 
     def labels(self, target: str) -> dict[str, str]:
         """Return an image's labels."""
