@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -10,7 +11,7 @@ import kubernetes_validate
 import pytest
 
 from meetcore_server.native.health import HANDLERS
-from tests.deploy.kube_tools import ROOT, charted, kustomized
+from tests.deploy.kube_tools import ROOT, charted, kustomized, program
 from tests.deploy.settings_of import parse_serve, read_as_meetcore_does, secrets_in
 
 Objects = dict[tuple[str, str], dict[str, Any]]
@@ -80,6 +81,15 @@ def by_name(value: Any) -> Any:
 @pytest.mark.parametrize("mode", ["single", "cluster"])
 def test_the_chart_says_what_the_manifests_say(mode):
     assert by_name(charted(f"mode={mode}")) == by_name(objects(mode))
+
+
+def test_helm_finds_nothing_wrong_with_the_chart():
+    done = subprocess.run(
+        [program("helm"), "lint", "--strict", str(ROOT / "deploy" / "helm")],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[WARNING]" not in done.stdout
 
 
 def test_the_chart_takes_what_its_values_offer():
