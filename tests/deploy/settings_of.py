@@ -11,16 +11,21 @@ import pytest
 
 from meetcore import BotConfig, Plugins, build_options, load_config
 from meetcore.fleet import launcher_of
-from meetcore.model.errors import UnknownPlugin
+from meetcore_kubernetes.options import KubernetesOptions
 from meetcore_otel.options import OtelOptions
+from meetcore_redis.options import RedisOptions, broker_of
 from meetcore_s3.options import S3Options
 from meetcore_server.command import serve_command
 from meetcore_server.options import ServerSettings
 
-OPTIONS: dict[str, type[Any]] = {"otel": OtelOptions, "s3": S3Options, "server": ServerSettings}
+OPTIONS: dict[str, type[Any]] = {
+    "kubernetes": KubernetesOptions,
+    "otel": OtelOptions,
+    "redis": RedisOptions,
+    "s3": S3Options,
+    "server": ServerSettings,
+}
 ANSWERED_ELSEWHERE = {"MEETCORE_CHROMIUM_SANDBOX"}
-# Launchers that manifests name and that no plugin of this version brings.
-NOT_THERE_YET = {"kubernetes"}
 
 
 def read_as_meetcore_does(
@@ -31,13 +36,12 @@ def read_as_meetcore_does(
     config = load_config(None, None, ours)
     assert "names no option" not in caplog.text
     plugins = {name: build_options(OPTIONS[name], t, name) for name, t in config.plugins.items()}
+    there = Plugins()
     if config.launcher is not None:
-        try:
-            launcher_of(config, Plugins())
-        except UnknownPlugin:
-            assert config.launcher in NOT_THERE_YET
-        else:
-            assert config.launcher not in NOT_THERE_YET, "an exception that nothing needs"
+        assert launcher_of(config, there).name == config.launcher
+    if config.bus.url is not None:
+        assert config.bus.url.partition(":")[0] in there.buses
+        broker_of(config.bus.url)
     return config, plugins
 
 

@@ -86,8 +86,7 @@ def test_the_servers_settings_are_read_as_they_are_meant(secrets, tmp_path, capl
     }
     environ = dict(SERVER["environment"])
     assert environ["MEETCORE_SECRETS_FOLDER"] == "/run/secrets", "where compose puts them"
-    public = environ["MEETCORE_PLUGINS__SERVER__PUBLIC_URL"]
-    environ["MEETCORE_PLUGINS__SERVER__PUBLIC_URL"] = re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", public)
+    environ = {n: re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", value) for n, value in environ.items()}
     environ |= secrets_in(tmp_path / "secrets", values)
     config, options = read_as_meetcore_does(environ, caplog)
     assert options["server"].database == (secrets / "database_url").read_text("utf-8").strip()
@@ -98,6 +97,9 @@ def test_the_servers_settings_are_read_as_they_are_meant(secrets, tmp_path, capl
     place = BucketPlace.of_url(config.store.url or "")
     assert f"s3.bucket.create -name {place.bucket}" in SERVICES["bucket"]["command"][0]
     assert options["s3"].endpoint == "http://s3:8333"
+    assert config.bus.url is None, "there is none by default"
+    password = options["redis"].password.reveal()
+    assert f"requirepass {password}\n" in (secrets / "valkey.conf").read_text("utf-8")
     assert "-s3.port=8333" in SERVICES["s3"]["command"]
     identity = json.loads((secrets / "s3.json").read_text("utf-8"))["identities"][0]
     [credentials] = identity["credentials"]
@@ -122,9 +124,6 @@ def test_arguments_ports_paths_and_the_image_are_those_of_the_code():
     configured = read.configuration(build["target"])
     [volume] = SERVER["volumes"]
     assert configured["VOLUME"].words() == [volume.partition(":")[2]]
-    assert SERVER["environment"]["MEETCORE_PLUGINS__S3__WORKPLACES"].startswith(
-        configured["VOLUME"].words()[0]
-    )
 
 
 def test_everybody_is_watched_and_waits_for_those_they_need():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -10,6 +11,11 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+import meetcore
+from deploy.containerfile import parse
+from meetcore import BotSpec, build_options, load_config
+from meetcore_kubernetes.options import KubernetesOptions
+from meetcore_kubernetes.pods import pod_manifest
 from meetcore_server.native.health import HANDLERS
 from tests.deploy.kube_tools import ROOT, charted, kustomized, program
 from tests.deploy.settings_of import parse_serve, read_as_meetcore_does, secrets_in
@@ -23,6 +29,7 @@ BROUGHT = {"ScaledObject"}
 SECRETS = {
     "plugins__server__database": "postgresql://meetcore:word@db.example.org/meetcore",
     "plugins__server__api_key": "mc_0123456789",
+    "plugins__redis__password": "word",
 }
 
 
@@ -105,6 +112,13 @@ def test_the_chart_takes_what_its_values_offer():
     data = made["ConfigMap", "meetcore-settings"]["data"]
     assert (data["MEETCORE_PLUGINS__SERVER__MAX_BOTS"], data["MEETCORE_NAME"]) == ("3", "Notes")
     assert made["PersistentVolumeClaim", "meetcore-work"]["spec"]["storageClassName"] == "fast"
+    many = charted("mode=cluster", "image.repository=r.example.org/", "cluster.bus=redis://b:1",
+                   "image.pullSecrets[0].name=one", "image.pullSecrets[1].name=two")  # fmt: skip
+    told = many["ConfigMap", "meetcore-settings"]["data"]
+    assert told["MEETCORE_BUS__URL"] == "redis://b:1"
+    image = told["MEETCORE_PLUGINS__KUBERNETES__IMAGE"]
+    assert image == f"r.example.org/meetcore-bot:{meetcore.__version__}"
+    assert told["MEETCORE_PLUGINS__KUBERNETES__IMAGE_PULL_SECRETS"] == "one,two"
     with pytest.raises(AssertionError, match="must be single or cluster"):
         charted("mode=swarm")
 
@@ -121,8 +135,6 @@ def test_every_setting_is_one_that_meetcore_has(overlay, tmp_path, caplog):
     assert options["server"].api_key.reveal() == SECRETS["plugins__server__api_key"]
     assert options["server"].database == SECRETS["plugins__server__database"]
     assert config.store.url == "s3://meetings/bots"
-    places = [m["mountPath"] for m in container["volumeMounts"] if m["name"] == "work"]
-    assert str(options["s3"].workplaces).startswith(places[0])
     assert "env" not in container, "what is secret is in files, and what is not in the ConfigMap"
 
 
@@ -179,26 +191,74 @@ def test_what_chromium_shares_is_in_memory_and_within_the_limit(overlay):
     if overlay == "single":
         assert mounts["/dev/shm"]["emptyDir"]["medium"] == "Memory"
         sizes = [mounts[place]["emptyDir"]["sizeLimit"] for place in ("/tmp", "/dev/shm")]
-        assert sum(int(size.removesuffix("Gi")) for size in sizes) * 2 < 12
-        assert container["resources"]["limits"]["memory"] == "12Gi"
+        limit = int(container["resources"]["limits"]["memory"].removesuffix("Gi"))
+        asked = int(container["resources"]["requests"]["memory"].removesuffix("Gi"))
+        assert asked + sum(int(size.removesuffix("Gi")) for size in sizes) == limit
 
 
-def test_the_launcher_may_make_see_and_end_pods_and_nothing_else():
+def asked_of_the_cluster() -> dict[str, set[str]]:
+    """Return the verbs that the launcher's own code uses, by what it asks for."""
+    text = (ROOT / "plugins/kubernetes/meetcore_kubernetes/cluster.py").read_text("utf-8")
+    calls = re.findall(r"self\._client\.(\w+)\(\s*(\w+)", text)
+    found: dict[str, set[str]] = {"pods": set(), "secrets": set()}
+    for verb, what in calls:
+        if what.lower() in ("pod", "secret"):
+            found[f"{what.lower()}s"].add(verb)
+    return found
+
+
+def test_the_launcher_may_what_it_does_and_nothing_else():
     roles = [each for each in all_objects() if each["kind"] in ("Role", "ClusterRole")]
     [role] = roles
     assert role["kind"] == "Role"
-    assert role["rules"] == [
-        {
-            "apiGroups": [""],
-            "resources": ["pods"],
-            "verbs": ["create", "delete", "get", "list", "watch"],
-        }
-    ]
+    allowed = {rule["resources"][0]: set(rule["verbs"]) for rule in role["rules"]}
+    assert all(rule["apiGroups"] == [""] for rule in role["rules"])
+    assert all(len(rule["resources"]) == 1 for rule in role["rules"])
+    assert allowed == asked_of_the_cluster()
+    assert not {"get", "list", "watch"} & allowed["secrets"]
     [binding] = [each for each in all_objects() if each["kind"] == "RoleBinding"]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert [each["name"] for each in binding["subjects"]] == ["meetcore-server"]
     holders = {o: server(o)[0]["automountServiceAccountToken"] for o in ("single", "cluster")}
     assert holders == {"single": False, "cluster": True}
+
+
+def bots_pod(caplog: pytest.LogCaptureFixture) -> tuple[dict[str, Any], KubernetesOptions]:
+    """Return the Pod that the launcher would make with the settings of `cluster`."""
+    data = dict(objects("cluster")["ConfigMap", "meetcore-settings"]["data"])
+    del data["MEETCORE_SECRETS_FOLDER"]
+    config = load_config(None, None, data)
+    options = build_options(KubernetesOptions, config.plugins["kubernetes"], "kubernetes")
+    spec = BotSpec(bot_id="b-1", url="https://meet.google.com/abc-defg-hij", platform="meet")
+    return pod_manifest(spec, config, options), options
+
+
+def test_the_pod_of_a_bot_is_what_policies_and_images_are_made_for(caplog):
+    pod, options = bots_pod(caplog)
+    labels = pod["metadata"]["labels"]
+    for kind in ("NetworkPolicy", "PodDisruptionBudget"):
+        policy = objects("cluster")[kind, "meetcore-bots"]["spec"]
+        selector = policy.get("podSelector") or policy["selector"]
+        assert selector["matchLabels"].items() <= labels.items()
+    own = objects("cluster")["Deployment", "meetcore-server"]["spec"]["selector"]["matchLabels"]
+    assert not own.items() <= labels.items(), "a bot is no server"
+    assert labels["meetcore.io/bot"] == "b-1"
+    account = pod["spec"]["serviceAccountName"]
+    assert objects("cluster")["ServiceAccount", account]["automountServiceAccountToken"] is False
+    read = parse((ROOT / "deploy/Containerfile").read_text("utf-8"))
+    uid = int(read.configuration("bot")["USER"].rest.partition(":")[0])
+    assert pod["spec"]["securityContext"]["runAsUser"] == uid
+    assert options.image == f"meetcore-bot:{meetcore.__version__}"
+    for version in VERSIONS:
+        kubernetes_validate.validate(pod, version, strict=True)
+
+
+def test_a_place_that_is_kept_free_is_as_large_as_a_bot(caplog):
+    pod, _ = bots_pod(caplog)
+    [bot] = pod["spec"]["containers"]
+    spec = objects("room")["Deployment", "meetcore-room"]["spec"]["template"]["spec"]
+    kept = spec["containers"][0]["resources"]["requests"]
+    assert kept == {name: bot["resources"]["requests"][name] for name in ("cpu", "memory")}
 
 
 def test_what_depends_on_the_launcher_is_in_its_own_files():
@@ -208,7 +268,7 @@ def test_what_depends_on_the_launcher_is_in_its_own_files():
             continue
         text = path.read_text("utf-8")
         assert "meetcore-launcher" not in text, path
-        assert "component: bot" not in text, path
+        assert not re.search(r"component: bot\b", text), path
 
 
 def test_a_bot_cannot_reach_the_networks_inside_nor_be_reached():

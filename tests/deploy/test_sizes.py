@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
+from meetcore_kubernetes.options import KubernetesOptions
 from tests.deploy.kube_tools import ROOT, kustomized
 
 PAGE = (ROOT / "docs/how-to/deploy.md").read_text("utf-8")
 MEASURED = (ROOT / "docs/reference/performance.md").read_text("utf-8")
-CORES, MEMORY_MB, WHISPER_CORES = 0.25, 768, 0.35
+CORES, MEMORY_MB, WHISPER_MB = 0.5, 768, 320
 NODE_CORES, NODE_MB, FOR_BOTS = 16, 64_000, 0.9
 
 
@@ -35,13 +36,15 @@ def test_the_plan_for_a_bot_covers_what_was_measured():
     browsers = [figure(f"{p}, 4 people: bot's browser and driver") for p in
                 ("rehearsal", "janus", "meet", "zoom", "teams")]  # fmt: skip
     assert max(browsers) + figure("an idle bot of 20: its process") < MEMORY_MB
-    assert figure("a bot: listens") / 100 < CORES
+    whisper = figure("worker's CPU per talking second, with drafts")
+    assert figure("a bot: listens") / 100 + whisper < CORES
     pages = ("janus", "meet", "zoom", "teams")
-    assert max(figure(f"{p}, 4 people: bot") for p in pages) / 100 < CORES
-    assert figure("worker's CPU per talking second, with drafts") < WHISPER_CORES
-    assert figure("worker's memory (PSS)") < 320
+    assert max(figure(f"{p}, 4 people: bot") for p in pages) / 100 + whisper < CORES
+    assert figure("worker's memory (PSS)") < WHISPER_MB
     assert figure("a bot: recorded") / 100 < CORES + 0.25
     assert f"{CORES} of a core and {MEMORY_MB} MB" in PAGE
+    options = KubernetesOptions(image="x")
+    assert (cores(options.cpu_request), memory_mb(options.memory_request)) == (CORES, MEMORY_MB)
 
 
 def test_the_figures_of_the_page_are_the_measured_ones():
@@ -62,14 +65,17 @@ def test_the_figures_of_the_page_are_the_measured_ones():
 
 def test_the_table_is_computed_from_the_plan():
     rows = re.findall(
-        r"^\| ([\d,]+) \| ([\d.,]+) \| ([\d.,]+) GB \| ([^|]+) \| ([\d,]+) \|", PAGE, re.MULTILINE
+        r"^\| ([\d,]+) \| ([\d.,]+) \| ([\d.,]+) GB \| ([^|]+) \| ([\d.,]+) GB \|",
+        PAGE,
+        re.MULTILINE,
     )
     assert [row[0] for row in rows] == ["10", "100", "1,000", "10,000"]
     for bots, all_cores, all_memory, nodes, with_whisper in rows:
         count = int(bots.replace(",", ""))
         assert float(all_cores.replace(",", "")) == count * CORES
         assert abs(float(all_memory.replace(",", "")) - count * MEMORY_MB / 1024) < count * 0.01
-        assert int(with_whisper.replace(",", "")) == round(count * (CORES + WHISPER_CORES))
+        told = float(with_whisper.replace(",", ""))
+        assert abs(told - count * (MEMORY_MB + WHISPER_MB) / 1024) < count * 0.01
         by_cores = count * CORES / (NODE_CORES * FOR_BOTS)
         by_memory = count * MEMORY_MB / (NODE_MB * FOR_BOTS)
         needed = -int(-max(by_cores, by_memory) // 1)
@@ -83,19 +89,17 @@ def resources(overlay: str, name: str) -> dict[str, Any]:
 
 
 def test_the_manifests_ask_for_what_the_plan_says():
-    room = resources("room", "meetcore-room")["requests"]
-    assert (cores(room["cpu"]), memory_mb(room["memory"])) == (CORES, MEMORY_MB)
     single = resources("single", "meetcore-server")
     settings = kustomized("single")["ConfigMap", "meetcore-settings"]["data"]
     most = int(settings["MEETCORE_PLUGINS__SERVER__MAX_BOTS"])
     assert cores(single["requests"]["cpu"]) >= most * CORES
-    assert memory_mb(single["requests"]["memory"]) >= most * MEMORY_MB + 256
+    assert memory_mb(single["requests"]["memory"]) >= most * MEMORY_MB + WHISPER_MB + 256
     compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text("utf-8"))
     server = compose["services"]["server"]
     limits = server["deploy"]["resources"]["limits"]
     most = int(server["environment"]["MEETCORE_PLUGINS__SERVER__MAX_BOTS"])
     assert float(limits["cpus"]) >= most * CORES
-    assert int(limits["memory"].removesuffix("g")) * 1024 >= most * MEMORY_MB + 256
+    assert int(limits["memory"].removesuffix("g")) * 1024 >= most * MEMORY_MB + WHISPER_MB + 256
 
 
 def test_the_alerts_are_counted_right():

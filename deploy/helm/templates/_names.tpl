@@ -6,8 +6,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "meetcore.labels" . }}
 app.kubernetes.io/component: server
 {{- end -}}
+{{- define "meetcore.botImage" -}}
+{{ .Values.image.repository }}meetcore-bot:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
 {{- define "meetcore.image" -}}
-{{ .Values.image.repository }}meetcore-{{ if eq .Values.mode "single" }}bot{{ else }}server{{ end }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ if eq .Values.mode "single" }}{{ include "meetcore.botImage" . }}{{ else }}{{ .Values.image.repository }}meetcore-server:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end -}}
 {{- define "meetcore.mode" -}}
 {{- if not (has .Values.mode (list "single" "cluster")) }}{{ fail (printf "mode is %q; it must be single or cluster" .Values.mode) }}{{ end -}}
