@@ -204,6 +204,8 @@ def asked_of_the_cluster() -> dict[str, set[str]]:
     for verb, what in calls:
         if what.lower() in ("pod", "secret"):
             found[f"{what.lower()}s"].add(verb)
+    if re.search(r'"watch": ', text):
+        found["pods"].add("watch")  # which it asks for by itself, to be able to go on
     return found
 
 
