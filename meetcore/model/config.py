@@ -36,7 +36,7 @@ import cattrs
 from attrs import Factory, field, frozen
 
 from meetcore.model.commands import BargeIn
-from meetcore.model.config_files import FOLDER_VARIABLE, settings_in_files
+from meetcore.model.config_files import settings_in_files
 from meetcore.model.config_sections import BusConfig, ExclusionConfig, RetentionConfig
 from meetcore.model.errors import ConfigError, UnknownOption, nearest
 from meetcore.model.plain import parse_time
@@ -526,13 +526,7 @@ def environment_settings(environ: Mapping[str, str] | None = None) -> dict[str, 
         for variable, value in environ.items()
         if (name := variable.removeprefix(ENV_PREFIX)) not in (variable, *_NOT_SETTINGS)
     }
-    for name, value in settings_in_files(environ).items():
-        first = name.lower().partition("__")[0]
-        if first not in known:
-            raise ConfigError(
-                f"The file {name.lower()} in the folder of {FOLDER_VARIABLE} names no option.",
-                "An option of a plugin is named like plugins__server__api_key.",
-            )
+    for name, value in settings_in_files(environ, known).items():
         given.setdefault(name, (f"The file {name.lower()}", value))
     for name, (source, value) in sorted(given.items()):
         level = settings

@@ -6,18 +6,18 @@ What is in a file is in no environment, which every child process inherits and `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from meetcore.model.errors import ConfigError
 
-__all__ = ["FOLDER_VARIABLE", "settings_in_files"]
+__all__ = ["settings_in_files"]
 
-FOLDER_VARIABLE = "MEETCORE_SECRETS_FOLDER"
+_FOLDER_VARIABLE = "MEETCORE_SECRETS_FOLDER"
 _MOST_BYTES = 64 * 1024
 
 
-def settings_in_files(environ: Mapping[str, str]) -> dict[str, str]:
+def settings_in_files(environ: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
     """Return what the files of `$MEETCORE_SECRETS_FOLDER` hold, by name in capitals.
 
     A file is named like the variable of its option without `MEETCORE_`, in small letters or in
@@ -26,21 +26,28 @@ def settings_in_files(environ: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         environ: The environment that names the folder.
+        known: What the first parts of options may be.
 
     Raises:
-        ConfigError: The folder or a file of it cannot be read, is empty, or is no text. What is in
-            a file is never said.
+        ConfigError: The folder or a file of it cannot be read, is empty, is no text or names no
+            option. What is in a file is never said.
     """
-    named = environ.get(FOLDER_VARIABLE, "").strip()
+    named = environ.get(_FOLDER_VARIABLE, "").strip()
     if not named:
         return {}
     try:
         files = sorted(path for path in Path(named).iterdir() if _is_one(path))
     except OSError as error:
         raise ConfigError(
-            f"The folder {named} of {FOLDER_VARIABLE} cannot be read: {error.strerror}.",
+            f"The folder {named} of {_FOLDER_VARIABLE} cannot be read: {error.strerror}.",
             "Mount it, or leave the variable out.",
         ) from error
+    for path in files:
+        if path.name.lower().partition("__")[0] not in known:
+            raise ConfigError(
+                f"The file {path.name} in the folder of {_FOLDER_VARIABLE} names no option.",
+                "An option of a plugin is named like plugins__server__api_key.",
+            )
     return {path.name.upper(): _text_of(path) for path in files}
 
 

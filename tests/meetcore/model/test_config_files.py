@@ -50,7 +50,7 @@ def test_what_kubernetes_keeps_beside_the_files_is_passed_over(tmp_path):
     (kept / "name").write_text("Notes", "utf-8")
     (folder / "..data").symlink_to(kept.name)
     (folder / "name").symlink_to("..data/name")
-    assert settings_in_files(environ) == {"NAME": "Notes"}
+    assert settings_in_files(environ, {"name"}) == {"NAME": "Notes"}
 
 
 def test_a_file_that_names_no_option_is_refused_by_its_name_alone(tmp_path):
@@ -92,7 +92,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 @pytest.mark.parametrize("environ", [{}, {"MEETCORE_SECRETS_FOLDER": " "}])
 def test_without_a_folder_there_is_nothing(environ):
-    assert settings_in_files(environ) == {}
+    assert settings_in_files(environ, {"name"}) == {}
 
 
 def test_two_files_that_contradict_each_other_are_named(tmp_path):
