@@ -1,5 +1,5 @@
 # Two commands do it all: `make demo` and `make test`. The rest is for those who change things.
-.PHONY: demo test quick check bench soak docs dist install
+.PHONY: demo test quick check bench soak docs dist notes bump chroot install
 BIN := .venv/bin
 # Some images forbid Python to keep what it compiled; then everything takes half as long again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -29,8 +29,19 @@ soak: install
 docs: install
 	@$(BIN)/python -m docs.reference.generate
 
-dist: install
+dist:
 	@.ci/dist
+
+# What the next release's notes say; WRITE=1 puts them into CHANGELOG.md and takes the fragments away.
+notes: install
+	@$(BIN)/towncrier build --version "$$(.ci/bump)" $(if $(WRITE),--yes,--draft)
+
+bump:
+	@.ci/bump $(VERSION)
+
+# The images' steps in a root of Debian, without Docker; see docs/how-to/deploy.md.
+chroot:
+	@deploy/build-in-chroot --target $(or $(TARGET),bot)
 
 install:
 	@sh .ci/setup

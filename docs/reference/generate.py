@@ -190,6 +190,11 @@ def configuration_page() -> str:
         "or the command line, in rising rank. An option that nobody declared is an error that",
         "names the nearest known one.",
         "",
+        "What is secret is better in files than in the environment: `MEETCORE_SECRETS_FOLDER`",
+        "names a folder with a file for each option, named like its variable without `MEETCORE_`",
+        "(`plugins__server__database`), as Docker, Kubernetes and systemd's `LoadCredential` hand",
+        "them out. A variable wins over a file.",
+        "",
     ]
     for title, cls in (
         ("The bot", BotConfig),

@@ -12,7 +12,8 @@
     url = "https://example.org/hook"
 
 The same in the environment, with `__` between levels: `MEETCORE_NAME`,
-`MEETCORE_AUTOMATIC_LEAVE__EVERYONE_LEFT_S`, `MEETCORE_PLUGINS__WEBHOOK__URL`. What nobody
+`MEETCORE_AUTOMATIC_LEAVE__EVERYONE_LEFT_S`, `MEETCORE_PLUGINS__WEBHOOK__URL`; or each in a file of
+the folder that `MEETCORE_SECRETS_FOLDER` names (`meetcore.model.config_files`). What nobody
 declared is refused, and the nearest known option named; a variable that names no option is warned
 of and left alone, since others set such variables too (Kubernetes does, for a Service `meetcore`).
 """
@@ -35,6 +36,7 @@ import cattrs
 from attrs import Factory, field, frozen
 
 from meetcore.model.commands import BargeIn
+from meetcore.model.config_files import settings_in_files
 from meetcore.model.config_sections import BusConfig, ExclusionConfig, RetentionConfig
 from meetcore.model.errors import ConfigError, UnknownOption, nearest
 from meetcore.model.plain import parse_time
@@ -75,6 +77,7 @@ _NOT_SETTINGS = frozenset(
         "CONFIG",
         "LOAD",
         "PLUGIN_FILES",
+        "SECRETS_FOLDER",
         "TRACE_HOOKS",
         "WITHOUT",
     }
@@ -508,29 +511,34 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def environment_settings(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return the settings in `MEETCORE_…` variables, `__` parting the levels.
+    """Return the settings in `MEETCORE_…` variables and in files of `MEETCORE_SECRETS_FOLDER`.
+
+    `__` parts the levels. A variable wins over a file.
 
     Raises:
-        ConfigError: Two of them contradict each other.
+        ConfigError: Two of them contradict each other, or a file names no option or cannot be read.
     """
+    environ = os.environ if environ is None else environ
     settings: dict[str, Any] = {}
     known = {attribute.name for attribute in attrs.fields(BotConfig)}
-    for variable, value in sorted((os.environ if environ is None else environ).items()):
-        if not variable.startswith(ENV_PREFIX):
-            continue
-        name = variable.removeprefix(ENV_PREFIX)
-        if name in _NOT_SETTINGS:
-            continue
+    given = {
+        name: (variable, value)
+        for variable, value in environ.items()
+        if (name := variable.removeprefix(ENV_PREFIX)) not in (variable, *_NOT_SETTINGS)
+    }
+    for name, value in settings_in_files(environ, known).items():
+        given.setdefault(name, (f"The file {name.lower()}", value))
+    for name, (source, value) in sorted(given.items()):
         level = settings
         *tables, option = name.lower().split("__")
         first = (*tables, option)[0]
         if first not in known:
-            _warn_of(variable, nearest(first, known))
+            _warn_of(source, nearest(first, known))
             continue
         for table in tables:
             below = level.setdefault(table, {})
             if not isinstance(below, dict):
-                raise ConfigError(f"{variable} cannot be used beside a value for {table!r} itself.")
+                raise ConfigError(f"{source} cannot be used beside a value for {table!r} itself.")
             level = below
         level[option] = value
     return written(settings)

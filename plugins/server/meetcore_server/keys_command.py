@@ -25,7 +25,7 @@ _SCOPES = ("read", "write", "admin", "take_over")
     "--database",
     metavar="URL",
     help="The server's database: sqlite:///path or postgresql://user@host/name.  "
-    "[default: sqlite:///meetings/server.db]",
+    "[default: that of the environment, or sqlite:///meetings/server.db]",
 )
 @click.pass_context
 def keys(context: click.Context, database: str | None) -> None:
@@ -149,10 +149,10 @@ def revoke(url: str | None, key_id: str) -> None:
 def _run(url: str | None, work: Callable[[Database], Awaitable[T]]) -> T:
     import trio
 
-    from meetcore_server.storage.database import DEFAULT_DATABASE_URL, open_database
+    from meetcore_server.storage.database import open_database
 
     async def main() -> T:
-        async with open_database(url or DEFAULT_DATABASE_URL) as database:
+        async with open_database(url or _default_url()) as database:
             return await work(database)
 
     return trio.run(main)
@@ -160,9 +160,18 @@ def _run(url: str | None, work: Callable[[Database], Awaitable[T]]) -> T:
 
 def _shown(url: str | None) -> str:
     """Return the database as it may be shown: whose server does not use it, sees it here."""
-    from meetcore_server.storage.engine import DEFAULT_DATABASE_URL, find_place
+    from meetcore_server.storage.engine import find_place
 
-    return find_place(url or DEFAULT_DATABASE_URL).shown
+    return find_place(url or _default_url()).shown
+
+
+def _default_url() -> str:
+    """Return the database that the environment sets, as a server beside it has it."""
+    from meetcore import load_config
+
+    config = load_config()
+    named = config.plugins.get("server", {}).get("database")
+    return str(named or f"sqlite:///{config.out_dir}/server.db")
 
 
 def _words(row: KeyRow) -> str:

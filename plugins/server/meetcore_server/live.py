@@ -160,14 +160,14 @@ class LiveBots:
 
     Args:
         update: Brings a bot's row up to date with an event; durable on return.
-        woken: Called with a bot's id when its log holds something new.
+        woken: Called with what is new in the log of a bot that this server looks after.
         store: Where their logs are.
     """
 
     def __init__(
         self,
         update: Callable[[BotRow, Event], Awaitable[BotRow]],
-        woken: Callable[[str], None],
+        woken: Callable[[Event], None],
         store: BotStore,
     ) -> None:
         self._store = store
@@ -206,7 +206,7 @@ class LiveBots:
             live.row = await self._update(live.row, event)
         await live.tell(event)
         if live.ours:
-            self._woken(live.row.bot_id)
+            self._woken(event)
 
     async def catch_up(self, live: LiveBot) -> None:
         """Take what the log holds and was not taken yet."""

@@ -137,7 +137,7 @@ class BotService(AccountKeeper, TranscriptReader):
         self.membership: Membership
         self.supervisor: BotSupervisor
         self.webhooks: WebhookDispatcher
-        self._limits = limits
+        self.limits = limits
         self._keep_s = keep_s
         self._secret = secret
         self._extra_key = extra_key.encode() if extra_key else None
@@ -202,7 +202,7 @@ class BotService(AccountKeeper, TranscriptReader):
             bot_id=bot_id,
             user_id=client.user_id,
             key_id=client.key_id,
-            limits=self._limits,
+            limits=self.limits,
         )
         if row.replayed:
             return self._newest(row, replayed=True)
@@ -347,12 +347,13 @@ class BotService(AccountKeeper, TranscriptReader):
         row = await self.stores.bots.update(
             row.bot_id, state=end.state, reason=end.reason, ended_at=end.at
         )
+        self.metrics.count_end(end)
         self.bot_ended.set()
         return row
 
-    def _wake(self, bot_id: str) -> None:
-        self.metrics.events += 1
-        self.webhooks.wake(bot_id)
+    def _wake(self, event: Event) -> None:
+        self.metrics.take(event)
+        self.webhooks.wake(event.bot_id)
 
     # --- asking -------------------------------------------------------------------------------
 

@@ -12,11 +12,22 @@ from hypothesis import strategies as st
 
 import meetcore
 import meetcore_server
-from meetcore.model.errors import ConfigError
+from meetcore.fleet.launching.in_process import InProcessLauncher
+from meetcore.model.errors import ConfigError, FleetFull
 from meetcore_server.http_connection import HttpLimits
 from meetcore_server.rate_limit import RateLimiter
 
-from .running import SHORT, STAY, http, ordered, serving, socket, until
+from .running import (
+    DENY,
+    SHORT,
+    STAY,
+    http,
+    ordered,
+    plugin_files_of_tests,
+    serving,
+    socket,
+    until,
+)
 
 
 async def test_without_a_key_the_server_is_for_this_machine_alone(tmp_path):
@@ -181,8 +192,36 @@ async def test_metrics_count_what_happens(tmp_path):
         assert values['meetcore_bots{state="recording"}'] == "1"
         assert float(values['meetcore_requests_total{status="2xx"}']) >= 2
         assert float(values["meetcore_events_total"]) > 5
+        assert values["meetcore_bots_waiting"] == "0"
+        assert values["meetcore_bots_limit"] == "50"
+        assert values["meetcore_bots_troubled"] == "0"
+        assert values['meetcore_webhook_messages_total{result="given_up"}'] == "0"
         for line in text.splitlines():
             assert line.startswith("# ") or len(line.split(" ")) == 2
+
+
+async def test_metrics_count_how_bots_ended_and_those_that_have_no_place(tmp_path):
+    """One that has no place waits; what ended is counted once, by state and reason."""
+
+    class Full(InProcessLauncher):
+        full = True
+
+        async def launch(self, spec, nursery):
+            if self.full:
+                raise FleetFull("The cluster has no room.", "")
+            return await super().launch(spec, nursery)
+
+    launcher = Full(meetcore.Plugins(only=["files"], files=plugin_files_of_tests()))
+    async with serving(tmp_path, launcher=launcher) as server, http(server) as client:
+        bot = await ordered(client, DENY)
+        assert "meetcore_bots_waiting 1\n" in (await client.get("/metrics")).text
+        assert "meetcore_bots_ended_total{" not in (await client.get("/metrics")).text
+        launcher.full = False
+        ended = await until(client, bot["id"], "failed")
+        of_it = f'meetcore_bots_ended_total{{state="failed",reason="{ended["reason"]}"}} 1\n'
+        while of_it not in (text := (await client.get("/metrics")).text):
+            assert "meetcore_bots_ended_total{" not in text
+        assert "meetcore_bots_waiting 0\n" in text
 
 
 async def test_two_plugins_that_mount_the_same_name_are_named(tmp_path):
@@ -197,7 +236,6 @@ async def test_two_plugins_that_mount_the_same_name_are_named(tmp_path):
             for _ in range(2):
                 app.mount(Mount(name="twice", title="Twice", refuse=refuse))
 
-    from meetcore.fleet.launching.in_process import InProcessLauncher
     from meetcore_server.assembly import ServeOptions, open_server
 
     plugins = meetcore.Plugins(entry_points=False, objects={"twice": Twice()})

@@ -107,6 +107,20 @@ def test_without_a_url_it_is_the_database_that_serve_uses(
     assert DEFAULT_DATABASE_URL in CliRunner().invoke(keys, ["--help"]).output
 
 
+def test_without_a_url_it_is_the_database_that_the_environment_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_url: str
+) -> None:
+    """As in a container, where the server has it from a file with a secret."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "plugins__server__database").write_text(sqlite_url, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEETCORE_SECRETS_FOLDER", str(tmp_path / "secrets"))
+    made = CliRunner().invoke(keys, ["create"])
+    assert made.exit_code == 0, made.output
+    assert on_trio(sqlite_url, made.stdout.strip()) is not None
+    assert not (tmp_path / "meetings").exists()
+
+
 async def test_users_that_it_makes_are_users_like_others(sqlite_url: str) -> None:
     async with open_database(sqlite_url) as database:
         user, new = await AccountStore(database).create_user("ada@example.org")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +16,7 @@ from litestar.di import NamedDependency
 
 from meetcore import MeetcoreError, State, StorageUnavailable, __version__
 from meetcore.model import brief
+from meetcore_server.live import LiveBot
 from meetcore_server.metrics import Metrics
 from meetcore_server.service import BotService
 
@@ -100,6 +103,7 @@ async def metrics(
     """Return what the server counts, in Prometheus' text format."""
     bots = service.live.all()
     states = Counter(live.row.state for live in bots)
+    now = service.now()
     lines = [
         "# HELP meetcore_bots Bots this server looks after that have not ended, by state.",
         "# TYPE meetcore_bots gauge",
@@ -107,6 +111,21 @@ async def metrics(
             f'meetcore_bots{{state="{state.value}"}} {states.get(state, 0)}'
             for state in State
             if state not in (State.COMPLETED, State.FAILED)
+        ),
+        *_gauge(
+            "meetcore_bots_waiting",
+            "Bots whose time has come and that nothing runs yet: there was no place, or no moment.",
+            sum(_waits(live, now) for live in bots),
+        ),
+        *_gauge(
+            "meetcore_bots_limit",
+            "How many bots there may be at once, of all servers of this database.",
+            math.inf if service.limits.total is None else service.limits.total,
+        ),
+        *_gauge(
+            "meetcore_bots_troubled",
+            "Bots that cannot be seen through now; `/ready` says why, where it concerns all.",
+            len(service.supervisor.troubles),
         ),
         *_gauge(
             "meetcore_bots_unresponsive",
@@ -130,13 +149,38 @@ async def metrics(
         "# HELP meetcore_events_total Events taken from bots.",
         "# TYPE meetcore_events_total counter",
         f"meetcore_events_total {metrics.events}",
+        "# HELP meetcore_bots_ended_total Bots that ended, by last state and reason.",
+        "# TYPE meetcore_bots_ended_total counter",
+        *(
+            f'meetcore_bots_ended_total{{state="{state.value}",reason="{reason.value}"}} {count}'
+            for (state, reason), count in sorted(metrics.ended.items())
+        ),
+        *_gauge(
+            "meetcore_webhooks_waiting",
+            "Webhook targets that wait for their turn or the end of a pause, and bots with news.",
+            service.webhooks.waiting,
+        ),
+        "# HELP meetcore_webhook_messages_total Attempts at webhook messages, by what came of it.",
+        "# TYPE meetcore_webhook_messages_total counter",
+        *(
+            f'meetcore_webhook_messages_total{{result="{result.name.lower()}"}} {count}'
+            for result, count in service.webhooks.counts.items()
+        ),
     ]
     media_type = "text/plain; version=0.0.4; charset=utf-8"
     return Response("\n".join(lines) + "\n", media_type=media_type)
 
 
+def _waits(live: LiveBot, now: datetime) -> bool:
+    """Whether a bot's time has come and nothing runs it."""
+    if live.running is not None or live.row.state not in (State.SCHEDULED, State.REQUESTED):
+        return False
+    return live.row.scheduled_for is None or live.row.scheduled_for <= now
+
+
 def _gauge(name: str, words: str, value: float) -> list[str]:
-    return [f"# HELP {name} {words}", f"# TYPE {name} gauge", f"{name} {value:g}"]
+    shown = "+Inf" if value == math.inf else f"{value:g}"
+    return [f"# HELP {name} {words}", f"# TYPE {name} gauge", f"{name} {shown}"]
 
 
 HANDLERS: list[Any] = [health, ready, metrics]

@@ -1,0 +1,1 @@
+"""Traces of bots by OpenTelemetry, from the events that every plugin sees."""

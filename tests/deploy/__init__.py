@@ -1,0 +1,1 @@
+"""What is shipped beside the code: images, manifests, alerts, the way to a release."""
