@@ -21,6 +21,7 @@ class KubernetesOptions:
 
     Attributes:
         image: The image of a bot, with its browser; the same version of meetcore as the server's.
+        init: What a Pod's command begins with: it takes in the processes that a browser leaves behind.
         namespace: Where Pods are made; None for that of the server's own Pod, or of the kubeconfig.
         fleet: Tells the bots of this installation from those of others in the same namespace.
         kubeconfig: A kubeconfig; None for the service account of the server's Pod, or `KUBECONFIG`.
@@ -54,6 +55,7 @@ class KubernetesOptions:
     """
 
     image: str = ""
+    init: Sequence[str] = ("/usr/bin/tini", "--")
     namespace: str | None = None
     fleet: str = field(default="meetcore")
     kubeconfig: Path | None = None

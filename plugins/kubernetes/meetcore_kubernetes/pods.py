@@ -122,7 +122,8 @@ def pod_manifest(spec: BotSpec, config: BotConfig, options: KubernetesOptions) -
                 },
             },
             work,
-            {"name": "tmp", "emptyDir": {"sizeLimit": options.disk_size}},
+            # The browser's shared memory is in /tmp, too: Playwright keeps it out of /dev/shm.
+            {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": options.shm_size}},
             {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": options.shm_size}},
         ],
     }
@@ -156,7 +157,7 @@ def _container(spec: BotSpec, options: KubernetesOptions, folder: str) -> dict[s
     container: dict[str, Any] = {
         "name": "bot",
         "image": options.image,
-        "command": ["python", "-m", "meetcore.fleet.launching.worker"],
+        "command": [*options.init, "python", "-m", "meetcore.fleet.launching.worker"],
         "args": [str(ORDER_FOLDER / ORDER_FILE)],
         "workingDir": folder,
         "env": [{"name": "HOME", "value": folder}, {"name": "TMPDIR", "value": "/tmp"}],

@@ -395,12 +395,14 @@ class StandInCluster:
             secret = self.object("Secret", source["secretRef"]["name"])
             for key, value in secret["data"].items():
                 environ[key] = base64.b64decode(value).decode()
-        command = [sys.executable, *container["command"][1:], *container["args"]]
+        given = container["command"]
+        begin = given.index("python")  # this machine has no init of the image's
+        command = [sys.executable, *given[begin + 1 :], *container["args"]]
         binds = "".join(
             f"mkdir -p {path} && mount --bind {place} {path} && " for place, path in places
         )
-        begin = f'cd {container["workingDir"]} && exec "$@"'
-        script = f"mount -t tmpfs tmpfs {_ROOT} && {binds}{begin}"
+        start = f'cd {container["workingDir"]} && exec "$@"'
+        script = f"mount -t tmpfs tmpfs {_ROOT} && {binds}{start}"
         apart = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(

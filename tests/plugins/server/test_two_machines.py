@@ -69,8 +69,7 @@ def server_elsewhere(shared: Shared, machine: Path) -> Iterator[subprocess.Popen
     machine.mkdir(parents=True)
     config = machine / "meetcore.toml"
     config.write_text(
-        "\n".join(_toml(shared.settings(machine)))
-        + '\n[plugins.server]\nprivate_targets = ["*"]\n'
+        "\n".join(_toml(shared.settings(machine))) + '\n[plugins.server]\nprivate_targets = ["*"]\n'
     )
     arguments = ["--port", "0", "--config", str(config), "--plugin", str(PLUGIN)]
     arguments += ["--database", shared.database, "--api-key", KEY]
