@@ -31,6 +31,7 @@ SCRIPTS = (
     "asyncio_bridge",
     "fidelity",
     "upload",
+    "bus",
     "serve_create",
     "serve_fanout",
     "serve_webhooks",

@@ -50,6 +50,10 @@ def answered(broker: object, within_s: float) -> Iterator[None]:
         remedy = "Give it more memory (maxmemory); bots go on meanwhile." if full else ""
         words = "has no memory left" if full else f"answers: {error}"
         raise BusUnavailable(f"The broker {broker} {words}.", remedy) from error
+    except RuntimeError as error:
+        if "pool" not in str(error):
+            raise
+        raise BusUnavailable("The bus is being closed.") from error
     except (RedisError, OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
         told = str(error) or type(error).__name__
         raise BusUnavailable(

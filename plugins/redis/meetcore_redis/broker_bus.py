@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import trio
 from coredis import PureToken, Redis
+from coredis.commands import Script
 
 from meetcore import BusItem, BusRequest, BusUnavailable
 from meetcore_redis.answering import answered
@@ -45,6 +46,7 @@ class BrokerBus(RedisBus):
         self._broker: Broker = broker_of(url)
         self._client: Redis[bytes] | None = None
         self._reader: StreamReader | None = None
+        self._scripts: dict[str, Script[bytes]] = {}
         self._drafts: dict[str, tuple[int, int]] = {}
         self._asked_from: dict[tuple[str, int], str] = {}
 
@@ -62,6 +64,7 @@ class BrokerBus(RedisBus):
             finally:
                 nursery.cancel_scope.cancel()
                 self._client = self._reader = None
+                self._scripts.clear()
 
     @property
     def _open(self) -> Redis[bytes]:
@@ -80,7 +83,10 @@ class BrokerBus(RedisBus):
 
     async def _run(self, script: str, keys: Sequence[str], *args: str | int | bytes) -> object:
         with answered(self._broker, _ANSWER_WITHIN_S):
-            return await self._open.eval(script, keys=keys, args=args)
+            known = self._scripts.get(script)
+            if known is None:
+                known = self._scripts[script] = self._open.register_script(script)
+            return await known(keys=keys, args=args)
 
     # --- for the process of a bot ------------------------------------------------------------
 
@@ -136,9 +142,7 @@ class BrokerBus(RedisBus):
             try:
                 async with self._reading.reading(self._key(bot_id, "asked"), at) as reading:
                     while True:
-                        entry = await reading.next(_SILENT_S)
-                        if entry is not None:
-                            (first, second), fields = entry
+                        for (first, second), fields in await reading.next(_SILENT_S):
                             at = f"{first}-{second}"
                             if b"id" in fields:
                                 yield BusRequest(fields[b"id"].decode(), fields[b"content"])
@@ -198,13 +202,12 @@ class BrokerBus(RedisBus):
         at = f"{after}-{_LAST_DRAFT if after else 0}"
         async with self._reading.reading(self._key(bot_id, "events"), at) as reading:
             while True:
-                entry = await reading.next(_SILENT_S)
-                if entry is None:
+                entries = await reading.next(_SILENT_S)
+                for (seq, _), fields in entries:
+                    event = fields.get(b"e")
+                    yield BusItem(seq, fields[b"d"], True) if event is None else BusItem(seq, event)
+                if not entries:
                     yield None
-                    continue
-                (seq, _), fields = entry
-                draft = b"d" in fields
-                yield BusItem(seq, fields[b"d" if draft else b"e"], draft)
 
     async def ask(self, bot_id: str, content: bytes, *, within_s: float) -> bytes:
         """Ask something of a bot and return its answer; asked again while there is none."""
@@ -248,8 +251,11 @@ class BrokerBus(RedisBus):
         at = str_of(newest[0].identifier) if newest else "0-0"
         async with self._reading.reading(key, at) as reading:
             while True:
-                entry = await reading.next(_SILENT_S)
-                yield entry[1][b"a"] if entry is not None else b""
+                entries = await reading.next(_SILENT_S)
+                for _, fields in entries:
+                    yield fields[b"a"]
+                if not entries:
+                    yield b""
 
     async def spend(self, account: str, *, per_s: float, burst: float) -> float:
         """Take one from an account that refills by the broker's clock."""

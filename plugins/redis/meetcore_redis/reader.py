@@ -6,8 +6,9 @@ read until they did: it stays with the broker, and holds up nobody.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 from uuid import uuid4
 
 import trio
@@ -20,12 +21,12 @@ from meetcore_redis.answering import answered
 
 __all__ = ["Entry", "OpenStream", "StreamReader", "str_of"]
 
-Entry = tuple[tuple[int, int], dict[bytes, bytes]]
+Entry = tuple[tuple[int, int], Mapping[bytes, bytes]]
 """The id of an entry of a stream, as its two numbers, and its fields."""
 
 _MOST_STREAMS = 64
 _MOST_AT_ONCE = 200
-_WAITING = 512
+_WAITING = 4
 _BLOCK_S = 5.0
 _ANSWER_WITHIN_S = 5.0
 _ASLEEP_FOR_S = 600
@@ -45,7 +46,7 @@ class _Stream:
 
     key: bytes
     at: tuple[int, int]
-    send: trio.MemorySendChannel[Entry]
+    send: trio.MemorySendChannel[list[Entry]]
     full: bool = False
     error: BusUnavailable | None = None
 
@@ -68,15 +69,15 @@ class OpenStream:
         reader: StreamReader,
         group: _Group,
         stream: _Stream,
-        channel: trio.MemoryReceiveChannel[Entry],
+        channel: trio.MemoryReceiveChannel[list[Entry]],
     ) -> None:
         self._reader = reader
         self._group = group
         self._stream = stream
         self._channel = channel
 
-    async def next(self, within_s: float) -> Entry | None:
-        """Return the next entry, None where none came within a time.
+    async def next(self, within_s: float) -> list[Entry]:
+        """Return the next entries, none where none came within a time.
 
         Raises:
             BusUnavailable: The broker went away.
@@ -90,7 +91,7 @@ class OpenStream:
                 return await self._channel.receive()
         except trio.EndOfChannel:
             raise stream.error or BusUnavailable("The bus is closed.") from None
-        return None
+        return []
 
 
 class StreamReader:
@@ -119,7 +120,7 @@ class StreamReader:
         Raises:
             BusUnavailable: The broker does not answer.
         """
-        send, receive = trio.open_memory_channel[Entry](_WAITING)
+        send, receive = trio.open_memory_channel[list[Entry]](_WAITING)
         stream = _Stream(key.encode(), _number(after.encode()), send)
         group = self._room()
         group.streams.append(stream)
@@ -188,19 +189,20 @@ class StreamReader:
 
 
 def _hand_on(stream: _Stream, entries: Sequence[StreamEntry]) -> None:
-    """Give a stream's reader what is new to it, as far as it takes that."""
-    for entry in entries:
-        number = _number(entry.identifier)
-        if number <= stream.at:
-            continue
-        try:
-            stream.send.send_nowait((number, _fields(entry)))
-        except trio.WouldBlock:
-            stream.full = True
-            return
-        except trio.BrokenResourceError:
-            return  # nobody reads it any more
-        stream.at = number
+    """Give a stream's reader what is new to it, or nothing while it takes nothing."""
+    found = [(_number(entry.identifier), _fields(entry)) for entry in entries]
+    if found[0][0] <= stream.at:
+        found = [entry for entry in found if entry[0] > stream.at]
+    if not found:
+        return
+    try:
+        stream.send.send_nowait(found)
+    except trio.WouldBlock:
+        stream.full = True
+    except trio.BrokenResourceError:
+        return  # nobody reads it any more
+    else:
+        stream.at = found[-1][0]
 
 
 def str_of(text: bytes | str) -> str:
@@ -208,12 +210,9 @@ def str_of(text: bytes | str) -> str:
     return text.decode() if isinstance(text, bytes) else text
 
 
-def _fields(entry: StreamEntry) -> dict[bytes, bytes]:
-    return {_bytes(key): _bytes(value) for key, value in entry.field_values.items()}
-
-
-def _bytes(text: bytes | str) -> bytes:
-    return text if isinstance(text, bytes) else text.encode()
+def _fields(entry: StreamEntry) -> Mapping[bytes, bytes]:
+    # The client is told to decode nothing: what it gives are bytes.
+    return cast(Mapping[bytes, bytes], entry.field_values)
 
 
 def _number(identifier: bytes | str) -> tuple[int, int]:

@@ -326,7 +326,7 @@ async def _start(
     nursery.start_soon(keep_retention, service)
     nursery.start_soon(service.transcriptions.run)
     guard, seen = server.guard, server.seen
-    callers = Callers(service, options.requests_per_s)
+    callers = Callers(service, options.requests_per_s, service.supervisor.fleet.bus)
     nursery.start_soon(service.openings.run)
 
     async def admit(request: Request) -> SocketSession | Reply:

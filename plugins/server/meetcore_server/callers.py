@@ -13,6 +13,9 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import trio
+
+from meetcore import BotBus, BusUnavailable
 from meetcore.gateway import ApiKey, Client, Request, TooManyRequests
 from meetcore_server.account_keeper import OPEN_KEY_ID
 from meetcore_server.rate_limit import RateLimiter
@@ -27,6 +30,8 @@ _BURST_S = 5.0
 GUESSES_PER_S = 1.0
 GUESSES_AT_ONCE = 20.0
 _MOST_KNOWN = 10_000
+_BUS_WITHIN_S = 0.5
+_BUS_AWAY_S = 5.0
 
 
 class Callers:
@@ -35,13 +40,18 @@ class Callers:
     Args:
         service: Knows the keys.
         per_s: How many requests a second each may make; None for any number.
+        bus: Where it is counted for all servers together; where there is none, or it is away, each
+            counts for itself.
     """
 
-    def __init__(self, service: BotService, per_s: float | None) -> None:
+    def __init__(self, service: BotService, per_s: float | None, bus: BotBus | None = None) -> None:
         self._service = service
+        self._per_s = per_s
+        self._bus = bus
         self._requests = RateLimiter(per_s, per_s * _BURST_S) if per_s else None
         self._guesses = RateLimiter(GUESSES_PER_S, GUESSES_AT_ONCE)
         self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._bus_away_until = 0.0
 
     async def who(self, request: Request, keys: Sequence[ApiKey]) -> Client | None:
         """Return whose key a request has, None for none that is good, and count it.
@@ -55,10 +65,10 @@ class Callers:
         for key in given:
             client = await self._holder(key, address)
             if client is not None:
-                self._count(f"key {client.key_id}")
+                await self._count(f"key {client.key_id}")
                 return client
         if not given:
-            self.count(request)
+            await self.count(request)
         return await self._service.authenticate(None)
 
     async def _holder(self, key: str, address: str) -> Client | None:
@@ -66,7 +76,7 @@ class Callers:
         digest = _digest(key)
         was_good = self._known.pop(digest, False) is None
         if not was_good:
-            self._count(address)
+            await self._count(address)
             self.may_guess(address)
         client = await self._service.authenticate(key)
         if client is None:
@@ -79,13 +89,13 @@ class Callers:
             self._known.popitem(last=False)
         return client
 
-    def count(self, request: Request) -> None:
+    async def count(self, request: Request) -> None:
         """Count a request that needs no key.
 
         Raises:
             TooManyRequests: From its address.
         """
-        self._count(request.client_host)
+        await self._count(request.client_host)
 
     def guessed(self, address: str) -> None:
         """Count a wrong key, or a wrong token."""
@@ -101,10 +111,25 @@ class Callers:
         if wait_s > 0:
             raise TooManyRequests(wait_s)
 
-    def _count(self, who: str) -> None:
-        wait_s = self._requests.wait_s(who) if self._requests is not None else 0.0
+    async def _count(self, who: str) -> None:
+        if self._requests is None or self._per_s is None:
+            return
+        wait_s = await self._shared_wait_s(who, self._per_s)
+        if wait_s is None:
+            wait_s = self._requests.wait_s(who)
         if wait_s > 0:
             raise TooManyRequests(wait_s)
+
+    async def _shared_wait_s(self, who: str, per_s: float) -> float | None:
+        """Count over all servers; None where that cannot be done now."""
+        if self._bus is None or trio.current_time() < self._bus_away_until:
+            return None
+        try:
+            with trio.fail_after(_BUS_WITHIN_S):
+                return await self._bus.spend(who, per_s=per_s, burst=per_s * _BURST_S)
+        except (BusUnavailable, trio.TooSlowError):
+            self._bus_away_until = trio.current_time() + _BUS_AWAY_S
+            return None
 
 
 def _digest(key: str) -> bytes:

@@ -96,7 +96,9 @@ def _toml(settings: dict[str, Any], table: str = "") -> Iterator[str]:
 
 
 @asynccontextmanager
-async def server_here(shared: Shared, machine: Path) -> AsyncIterator[tuple[Any, Any]]:
+async def server_here(
+    shared: Shared, machine: Path, **options: Any
+) -> AsyncIterator[tuple[Any, Any]]:
     async with (
         serving(
             machine,
@@ -106,6 +108,7 @@ async def server_here(shared: Shared, machine: Path) -> AsyncIterator[tuple[Any,
             launcher=ChildProcessLauncher(),
             config=shared.settings(machine),
             private_targets=("*",),
+            **options,
         ) as server,
         http(server, KEY) as client,
     ):
@@ -190,11 +193,29 @@ async def test_the_bots_of_a_killed_server_are_seen_through_by_the_other(
         assert (bot["state"], bot["reason"]) == ("completed", "stop_requested")
 
 
+async def test_requests_are_counted_over_both(tmp_path, postgres, broker):
+    shared = Shared(postgres.new_database_with_tables(), broker)
+    async with (
+        server_here(shared, tmp_path / "one", requests_per_s=0.5) as (_, client),
+        server_here(shared, tmp_path / "two", requests_per_s=0.5) as (_, beside),
+    ):
+        statuses = []
+        for each in (client, beside, client, beside, client):
+            statuses.append((await each.get("/v1/bots")).status_code)
+        assert statuses[:2] == [200, 200]
+        assert statuses[-1] == 429  # two and a half at once, whichever server is asked
+        broker.freeze()
+        try:
+            assert (await beside.get("/v1/bots")).status_code == 200  # each counts for itself
+        finally:
+            broker.thaw()
+
+
 async def test_a_lost_machines_bots_are_ended_with_what_the_bucket_has(tmp_path, postgres, broker):
-    async with two(tmp_path, postgres, broker) as (process, client, server, beside):
+    async with two(tmp_path, postgres, broker) as (process, client, _, beside):
         bot_id = (await ordered(client, STAY))["id"]
         await until(beside, bot_id, "recording")
-        while (await beside.get(f"/v1/bots/{bot_id}/transcript")).json()["segments"] == []:
+        while (await beside.get(f"/v1/bots/{bot_id}/transcript")).json()["segments"] == []:  # noqa: ASYNC110
             await trio.sleep(0.2)
         for pid in (process.pid, process_of(tmp_path / "one", bot_id)):
             os.kill(pid, signal.SIGKILL)

@@ -190,7 +190,7 @@ def make_app(
                 elif first == "v1":
                     client = await callers.who(asked, NATIVE_KEYS)
                 else:
-                    callers.count(asked)
+                    await callers.count(asked)
                 if place is None and first == "v1" and client is None and _writes(asked):
                     raise KeyMissing(NO_KEY, HOW_TO_SEND_A_KEY)
             except MeetcoreError as error:
