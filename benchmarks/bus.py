@@ -203,7 +203,7 @@ async def _hold(
         await trio.sleep_forever()
 
 
-def main() -> list[Figure]:
+def measure() -> list[Figure]:
     """Measure."""
     with open_broker("--appendfsync", "everysec") as broker:
         runs = [trio.run(_beside_raw, broker) for _ in range(RUNS)]
@@ -237,4 +237,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["publish"]:
         trio.run(_publish_live, sys.argv[2])
     else:
-        report(main())
+        report(measure())
