@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import anyio
 import trio
 from coredis.exceptions import (
     AuthenticationError,
@@ -18,6 +19,9 @@ from coredis.exceptions import (
 from meetcore import BusUnavailable
 
 __all__ = ["answered"]
+
+# The client speaks through anyio, which has kinds of its own for a connection that went away.
+_BROKEN = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
 
 
 @contextmanager
@@ -54,7 +58,7 @@ def answered(broker: object, within_s: float) -> Iterator[None]:
         if "pool" not in str(error):
             raise
         raise BusUnavailable("The bus is being closed.") from error
-    except (RedisError, OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+    except (RedisError, OSError, *_BROKEN) as error:
         told = str(error) or type(error).__name__
         raise BusUnavailable(
             f"The broker {broker} cannot be reached: {told}.", "Is it running, is [bus] url right?"

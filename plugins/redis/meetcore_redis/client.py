@@ -34,6 +34,11 @@ class _TidyConnection(TCPConnection):
             for stream in self._streams():
                 stream.close()
 
+    def __del__(self) -> None:
+        """Close them also where it was never run: its pool was closed at that moment."""
+        for stream in self._streams():
+            stream.close()
+
     def _streams(
         self,
     ) -> Iterator[MemoryObjectSendStream[object] | MemoryObjectReceiveStream[object]]:
