@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 import trio
 from attrs import define, field
+from coredis import Redis
 
 import meetcore
 from meetcore import Bot, BusUnavailable, CommandFailed, CommandRefused, ConfigError, Event, Secret
@@ -158,20 +159,18 @@ async def test_one_that_stands_still_holds_up_no_bot(tmp_path):
 
 async def test_one_whose_memory_is_full_gets_it_all_when_it_has_room(tmp_path, caplog):
     async def fill(broker: Broker, bots: list[_Talking]) -> None:
-        filler = RedisBus(broker.url, RedisOptions(prefix="filler"))
-        async with filler.open():
-            with trio.move_on_after(4.0):
-                while True:
-                    with suppress(BusUnavailable):
-                        await filler.send_audio(f"f-{uuid4().hex}", [bytes(10_000)])
-                    await trio.sleep(0.001)
-            with pytest.raises(BusUnavailable, match="has no memory left"):
-                await filler.send_audio("f", [bytes(10_000)])
+        async with Redis("127.0.0.1", broker.port) as operator:
+            await operator.config_set({"maxmemory": "1mb"})  # less than it has in use
+            await trio.sleep(2.0)
             assert not any(each.up_to_date() for each in bots)
-            await filler._open.flushdb()
+            other = RedisBus(broker.url)
+            async with other.open():
+                with pytest.raises(BusUnavailable, match="has no memory left"):
+                    await other.claim("b-another")
+            await operator.config_set({"maxmemory": "0"})
         await until_told(bots)
 
-    with open_broker("--maxmemory", "8mb", "--maxmemory-policy", "noeviction") as broker:
+    with open_broker("--maxmemory-policy", "noeviction") as broker:
         check(await run_through(tmp_path, broker, fill))
     assert "the bus is back after" in caplog.text
 
