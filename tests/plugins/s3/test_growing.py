@@ -406,6 +406,22 @@ async def test_an_upload_that_somebody_dropped_begins_anew(tmp_path: Path) -> No
     assert found == {KEY: SOUND[: 2 * LEAST + 1]}
 
 
+async def test_an_upload_whose_beginning_was_never_answered_does_not_stay(tmp_path: Path) -> None:
+    """The bucket has it, and nobody knows its id: it is looked for when all is settled."""
+    server, folder = nanio_server(), tmp_path / "b-1"
+    bucket, client = bucket_for(server, tmp_path), server.client()
+    (folder / "files").mkdir(parents=True)
+    objects = open_s3(server, bucket, tmp_path)._objects
+    growing = GrowingFiles(objects, "mine/files/b-1/", "mine/tails/b-1/", folder, LEAST, 0)
+    client.create_multipart_upload(Bucket=bucket, Key=KEY)
+    other = "mine/files/b-10/files/mix.opus"
+    client.create_multipart_upload(Bucket=bucket, Key=other)
+    with trio.fail_after(60):
+        assert await growing.settle()
+    left = client.list_multipart_uploads(Bucket=bucket).get("Uploads", ())
+    assert [each["Key"] for each in left] == [other]  # another bot's own
+
+
 async def test_a_bucket_that_is_away_gets_it_when_it_is_there_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
