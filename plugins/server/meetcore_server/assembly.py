@@ -167,6 +167,7 @@ async def open_server(fleet: Fleet, options: ServeOptions) -> AsyncIterator[Serv
         ServersDiffer: Another server of the database is set otherwise in what they must be alike.
         DatabaseUnavailable: The database cannot be opened.
     """
+    fleet.buries = False  # the server does, when it knows how a bot ended and all is delivered
     listeners = await _listen(options.host, options.port)
     try:
         loopback = all(map(_is_loopback, listeners))

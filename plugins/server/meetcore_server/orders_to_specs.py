@@ -24,6 +24,7 @@ from meetcore import (
     load_config,
 )
 from meetcore.gateway import BotRequest, LinkRefused, TranscriberChoice
+from meetcore.log import check_unkept
 from meetcore.model import language_tag, merged, spoken_language, url_trouble
 
 __all__ = ["Sandbox", "Specs", "check_webhooks", "plain_settings"]
@@ -209,13 +210,9 @@ class Specs:
         settings = self._settings(order)
         config = load_config(overrides=settings, environ={})
         self.plugins.check_namespaces(config)
+        sinks = [(name, self.plugins.sink(name, config)) for name in config.sinks]
         if config.retention.keep == "nothing":
-            raise ConfigError(
-                "Nothing can be kept of a bot only where it runs by itself, not under a server.",
-                "keep_hours = 0 deletes everything as soon as a bot has ended.",
-            )
-        for name in config.sinks:
-            self.plugins.sink(name, config)
+            check_unkept(config, sinks)
         if len(set(config.sinks)) != len(config.sinks):
             raise ConfigError("A sink is named twice.", "A second one is written NAME:SOMETHING.")
         return BotSpec(
