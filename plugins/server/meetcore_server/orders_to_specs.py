@@ -210,9 +210,7 @@ class Specs:
         settings = self._settings(order)
         config = load_config(overrides=settings, environ={})
         self.plugins.check_namespaces(config)
-        sinks = [(name, self.plugins.sink(name, config)) for name in config.sinks]
-        if config.retention.keep == "nothing":
-            check_unkept(config, sinks)
+        self._check_sinks(config)
         if len(set(config.sinks)) != len(config.sinks):
             raise ConfigError("A sink is named twice.", "A second one is written NAME:SOMETHING.")
         return BotSpec(
@@ -223,6 +221,20 @@ class Specs:
             scheduled_for=order.join_at,
             plugin_files=self.plugin_files,
         )
+
+    def check_retention(self) -> None:
+        """Refuse a server that would keep something though nothing is to be kept.
+
+        Raises:
+            ConfigError: A sink that makes files, or pictures.
+        """
+        if self.config.retention.keep == "nothing":
+            self._check_sinks(self.config)
+
+    def _check_sinks(self, config: BotConfig) -> None:
+        sinks = [(name, self.plugins.sink(name, config)) for name in config.sinks]
+        if config.retention.keep == "nothing":
+            check_unkept(config, sinks)
 
     def _leaves_it_to_the_bot(self, order: BotRequest) -> bool:
         """Return whether the bot chooses who transcribes, and tells why."""
