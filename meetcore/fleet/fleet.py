@@ -20,7 +20,7 @@ from meetcore.fleet.launching.live_audio import LiveAudio
 from meetcore.fleet.recovery import RecoveredBot, recover_all, recover_bot
 from meetcore.log.stores import store_of
 from meetcore.log.unkept_fleet import UnkeptFleetStore
-from meetcore.model.config import BotConfig, changed, load_config
+from meetcore.model.config import BotConfig, changed, load_config, written
 from meetcore.model.errors import BusUnavailable, ConfigError, FleetFull, MeetcoreError, brief
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.settings import BotSettings, PluginSettings
@@ -208,7 +208,7 @@ class Fleet:
             MeetcoreError: It could not be started.
         """
         self._check_room()
-        keep = load_config(overrides=spec.settings, environ={}).retention.keep
+        keep = load_config(overrides=written(spec.settings), environ={}).retention.keep
         if (keep == "nothing") != isinstance(self.store, UnkeptFleetStore):
             raise ConfigError(
                 "A fleet keeps all of its bots, or nothing of any.",

@@ -32,9 +32,7 @@ def _logger() -> Any:
     )
 
 
-def event_logger(
-    bot_id: str, redactor: Redactor, *, bare: bool = False
-) -> Callable[[Event], None]:
+def event_logger(bot_id: str, redactor: Redactor, *, bare: bool = False) -> Callable[[Event], None]:
     """Return a journal listener that logs each event on one line.
 
     The logger is `meetcore.bot`; an application configures it like any other.
