@@ -17,6 +17,7 @@ from meetcore import ConfigError
 from meetcore.fleet import ChildProcessLauncher
 from meetcore.log.unkept import TOMBSTONE_NAME
 from meetcore_server import retention
+from meetcore_server.command import _settings
 
 from .running import STAY, http, ordered, said, say, serving, socket, until
 from .webhooks.receiver import receiving, status
@@ -262,3 +263,45 @@ async def test_a_server_that_would_make_files_does_not_begin(tmp_path, memory, c
         async with serving(tmp_path, config={**nothing_in(memory), **changes}):
             pass
     assert bots_in(memory) == []
+
+
+def test_the_command_makes_no_files_where_nothing_is_kept(tmp_path, monkeypatch):
+    given = dict.fromkeys(
+        ("config_path", "host", "port", "database", "root", "public_url", "api_key")
+    )
+    given |= {"out_dir": tmp_path, "plugin_files": (), "in_process": True, "keep_bots": False}
+    for keep, sinks in (("all", ("files",)), ("nothing", ())):
+        monkeypatch.setenv("MEETCORE_RETENTION__KEEP", keep)
+        config, _, _ = _settings(dict(given), rehearsal=False, script=None)
+        assert config.sinks == sinks
+
+
+async def test_a_vendors_client_is_told_all_of_it_while_its_bot_runs(tmp_path, memory):
+    order = {
+        "service": "gmeet",
+        "meeting_url": LINK,
+        "bot_name": "Hushed Name",
+        "transcription_model": "deepgram-realtime",
+    }
+    async with (
+        receiving() as receiver,
+        serving(
+            tmp_path,
+            dialects=("skribby",),
+            private_targets=("*",),
+            sandbox=None,
+            config=nothing_in(memory),
+        ) as server,
+        http(server, "k") as client,
+    ):
+        order |= {"webhook_url": receiver.url("/hook-hidden"), "transcription_model": "scripted"}
+        answer = await client.post("/skribby/bot", json=order)
+        assert answer.status_code in (200, 201), answer.text
+        bot_id = answer.json()["id"]
+        await gone(server, bot_id)
+        got = [each.json for each in receiver.at("/hook-hidden")]
+        statuses = [each["data"]["new_status"] for each in got if each["type"] == "status_update"]
+        assert {"joining", "recording", "finished"} <= set(statuses)
+        await gone(server, bot_id)
+        await until_none(tmp_path, (*ORDERED, *SAID))
+        assert bots_in(memory) == []
