@@ -161,7 +161,8 @@ class Bot(AskableBot):
             self._speeches,
             lambda command: self._listening.owners.name_voice(command),
         )
-        self.journal.listen(event_logger(bot_id, redactor))
+        bare = config.retention.keep == "nothing"
+        self.journal.listen(event_logger(bot_id, redactor, bare=bare))
         self._sinks = [SinkRunner(sink, context, self._sink_context(name)) for name, sink in sinks]
         self._listening = Listening(
             context,

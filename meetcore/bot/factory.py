@@ -14,9 +14,10 @@ import trio
 from attrs import evolve
 
 from meetcore.bot.bot import Bot
-from meetcore.log.folder_store import store_of
 from meetcore.log.folders import make_bot_folder
-from meetcore.log.unkept import UnkeptStore
+from meetcore.log.stores import store_of
+from meetcore.log.unkept import UnkeptStore, check_unkept
+from meetcore.log.unkept_fleet import UnkeptFleetStore
 from meetcore.model.config import BotConfig, changed, load_config
 from meetcore.model.errors import ConfigError, MeetcoreError, NotInTrio
 from meetcore.model.languages import LanguageRefused, spoken_language
@@ -116,30 +117,28 @@ def _fallback(
     return [each for each in able if each.name != transcriber.name]
 
 
-def _check_unkept(
-    config: BotConfig, sinks: Sequence[tuple[str, Sink]], store: BotStore | None
-) -> None:
-    """Refuse what would keep something of a bot of which nothing is to be kept.
+def _check_place(config: BotConfig, store: BotStore | None, bot_id: str | None) -> None:
+    """Refuse a bot of which nothing is to be kept where it would be on a disk, and the other way.
 
     Raises:
-        ConfigError: A sink that makes files, pictures, or a way of running bots that needs a disk.
+        ConfigError: It says which.
     """
-    if not isinstance(store, UnkeptStore):
+    unkept = isinstance(store, UnkeptStore)
+    if config.retention.keep == "nothing" and not unkept:
         raise ConfigError(
-            "Nothing can be kept of a bot only where it runs by itself.",
-            "Use `meetcore join` or open_bot; under a server, keep_hours = 0 deletes at the end.",
+            "keep in [retention] is 'nothing', and this bot would work on a disk.",
+            "Set it for the whole fleet, or use `meetcore join` or open_bot.",
         )
-    if config.screenshots != "off":
+    if unkept and config.retention.keep != "nothing":
         raise ConfigError(
-            f"screenshots is {config.screenshots!r}, and keep in [retention] is 'nothing'.",
-            "Leave screenshots off, or keep all.",
+            "All is to be kept of this bot, and it would work in memory.",
+            "Set keep in [retention] for the whole fleet.",
         )
-    for name, sink in sinks:
-        if sink.keeps:
-            raise ConfigError(
-                f"The sink {name!r} makes files, and keep in [retention] is 'nothing'.",
-                "Leave the sink out, or keep all.",
-            )
+    if isinstance(store, UnkeptFleetStore) and bot_id and not store.in_memory(bot_id):
+        raise ConfigError(
+            "The bot was ordered when all was kept: its log is on the disk.",
+            "Delete it, and order it again.",
+        )
 
 
 def prepare_bot(
@@ -223,8 +222,9 @@ def prepare_bot(
                 f"A second one of a kind is written {name}:SOMETHING.",
             )
         named.append((name, found))
+    _check_place(config, store, bot_id)
     if config.retention.keep == "nothing":
-        _check_unkept(config, named, store)
+        check_unkept(config, named)
     bot_id = bot_id or new_bot_id(wall_clock() if wall_clock else None, random)
     store = store or store_of(config, plugins)
     workplace = store.workplace(bot_id)

@@ -12,8 +12,8 @@ import trio
 from rich.markup import escape
 
 from meetcore.cli.ends import OutputConsole
-from meetcore.log.folder_store import store_of
 from meetcore.log.folders import make_bot_folder
+from meetcore.log.stores import store_of
 from meetcore.model.config import BotConfig, load_config
 from meetcore.model.errors import MeetcoreError, UnknownPlugin
 from meetcore.plugin.captions import CaptionsTranscriber

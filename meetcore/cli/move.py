@@ -11,7 +11,7 @@ import trio
 
 from meetcore.cli.options import config_from_options, plugin_options, plugins_from_options
 from meetcore.fleet.moving import MovedBot, move_bots
-from meetcore.log.folder_store import store_of
+from meetcore.log.stores import kept_store_of
 from meetcore.model.config import StoreConfig
 
 __all__ = ["move"]
@@ -39,8 +39,8 @@ def move(target_url: str, source_url: str | None, keep: bool, **options: Any) ->
 
     def opened(url: str | None) -> Any:
         if url is None:
-            return store_of(config, plugins)
-        return store_of(attrs.evolve(config, store=StoreConfig(url=url)), plugins)
+            return kept_store_of(config, plugins)
+        return kept_store_of(attrs.evolve(config, store=StoreConfig(url=url)), plugins)
 
     source, target = opened(source_url), opened(target_url)
 

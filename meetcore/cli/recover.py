@@ -12,7 +12,8 @@ import trio
 from meetcore.cli.options import config_from_options, plugin_options, plugins_from_options
 from meetcore.fleet.recovery import recover as recover_bots
 from meetcore.fleet.recovery import recover_all
-from meetcore.log.folder_store import FolderStore, store_of
+from meetcore.log.folder_store import FolderStore
+from meetcore.log.stores import store_of
 from meetcore.model.errors import MeetcoreError
 
 __all__ = ["recover"]

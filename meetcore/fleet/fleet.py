@@ -14,12 +14,14 @@ from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot, require_trio
 from meetcore.fleet.launchers import launcher_of
 from meetcore.fleet.launching.bus_bot import BusBot
+from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.fleet.launching.in_process import InProcessLauncher, TaskBot
 from meetcore.fleet.launching.live_audio import LiveAudio
-from meetcore.fleet.recovery import RecoveredBot, recover_all
-from meetcore.log.folder_store import store_of
-from meetcore.model.config import BotConfig, changed
-from meetcore.model.errors import BusUnavailable, ConfigError, FleetFull
+from meetcore.fleet.recovery import RecoveredBot, recover_all, recover_bot
+from meetcore.log.stores import store_of
+from meetcore.log.unkept_fleet import UnkeptFleetStore
+from meetcore.model.config import BotConfig, changed, load_config, written
+from meetcore.model.errors import BusUnavailable, ConfigError, FleetFull, MeetcoreError, brief
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.settings import BotSettings, PluginSettings
 from meetcore.plugin.bus import BotBus
@@ -53,6 +55,7 @@ class OpenFleetOptions(TypedDict, total=False):
 
 
 _LOG = logging.getLogger("meetcore")
+_BURY_WITHIN_S = 60.0
 
 
 class Fleet:
@@ -67,6 +70,8 @@ class Fleet:
         store: Where bots are found by their ids.
         bus: On which bots of other machines are found; None where there is none.
         recovered: What was finished at the start of what an earlier process left.
+        buries: Whether a bot of which nothing is kept is deleted as soon as it is gone; otherwise
+            whoever uses the fleet does it, when it knows how the bot ended.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Fleet:
         self.plugins = plugins
         self.store = store or store_of(config, plugins)
         self.launcher = launcher or InProcessLauncher(plugins)
+        self._check_launcher()
         self.launcher.store = self.store
         self.bus = bus
         self.launcher.bus = bus
@@ -95,6 +101,21 @@ class Fleet:
         self._launching = 0
         self._launched: set[str] = set()
         self._one_less = trio.Event()
+        self.buries = True
+
+    def _check_launcher(self) -> None:
+        """Refuse to run bots on other machines of which nothing is kept: memory is one machine's.
+
+        Raises:
+            ConfigError: It would.
+        """
+        here = (InProcessLauncher, ChildProcessLauncher)
+        if isinstance(self.store, UnkeptFleetStore) and not isinstance(self.launcher, here):
+            raise ConfigError(
+                "Nothing can be kept only of bots that run on this machine, in this process or "
+                f"one each; the launcher is {self.launcher.name!r}.",
+                "Leave the launcher out, or keep all.",
+            )
 
     def start(
         self,
@@ -143,6 +164,7 @@ class Fleet:
             url,
             changed(config or self.config, given),
             self.plugins,
+            store=self.store if isinstance(self.store, UnkeptFleetStore) else None,
             transcriber=transcriber,
             sinks=[*sinks, ears],
             scheduled_for=join_at.astimezone(UTC) if join_at else None,
@@ -186,6 +208,12 @@ class Fleet:
             MeetcoreError: It could not be started.
         """
         self._check_room()
+        keep = load_config(overrides=written(spec.settings), environ={}).retention.keep
+        if (keep == "nothing") != isinstance(self.store, UnkeptFleetStore):
+            raise ConfigError(
+                "A fleet keeps all of its bots, or nothing of any.",
+                "Set keep in [retention] for the whole fleet.",
+            )
         self._launching += 1
         try:
             if not isinstance(self.launcher, InProcessLauncher):
@@ -230,10 +258,33 @@ class Fleet:
             await bot.gone()
         except Exception:  # noqa: BLE001  one bot's trouble is its own
             _LOG.exception("bot=%s cannot be waited for; its place is free again", bot.bot_id)
+        else:
+            if self.buries and isinstance(self.store, UnkeptFleetStore):
+                await self._bury(bot.bot_id, self.store)
         finally:
             self.running.pop(bot.bot_id, None)
             self._launched.discard(bot.bot_id)
             self._less()
+
+    async def _bury(self, bot_id: str, store: UnkeptFleetStore) -> None:
+        """Delete what is left of a bot of which nothing is kept."""
+        try:
+            await recover_bot(store, bot_id, plugins=self.plugins, config=self.config)
+        except (MeetcoreError, OSError) as error:
+            _LOG.warning("bot=%s could not be brought to its end: %s", bot_id, brief(error))
+        try:
+            await store.bury(bot_id)
+        except (MeetcoreError, OSError, trio.TooSlowError) as error:
+            _LOG.error("bot=%s of it something is left in memory: %s", bot_id, brief(error))
+
+    async def bury_the_rest(self) -> None:
+        """Delete what is left of bots of which nothing is kept and that run no more; 60 s."""
+        if self.buries and isinstance(self.store, UnkeptFleetStore):
+            with trio.CancelScope(shield=True), trio.move_on_after(_BURY_WITHIN_S):
+                try:
+                    await self.store.bury_ended()
+                except (MeetcoreError, OSError, trio.TooSlowError) as error:
+                    _LOG.error("of bots something is left in memory: %s", brief(error))
 
     def stop_all(self, detail: str = "fleet stopped") -> None:
         """Ask every bot to leave; they are gone when the fleet's block ends."""
@@ -249,6 +300,17 @@ class Fleet:
         await trio.lowlevel.checkpoint()
         while self.running:
             await self._one_less.wait()
+
+
+@asynccontextmanager
+async def _burying() -> AsyncIterator[list[Fleet]]:
+    """Hold a list of fleets; what they left in memory is deleted when their bots are gone."""
+    fleets: list[Fleet] = []
+    try:
+        yield fleets
+    finally:
+        for fleet in fleets:
+            await fleet.bury_the_rest()
 
 
 @asynccontextmanager
@@ -286,22 +348,29 @@ async def open_fleet(
         recovered = await recover_all(store, plugins=plugins, config=config)
     bus = plugins.bus(config.bus.url, config) if config.bus.url else None
     trouble: Exception | None = None
-    async with bus.open() if bus else nullcontext(), trio.open_nursery() as nursery:
-        fleet = Fleet(
-            nursery,
-            config=config,
-            plugins=plugins,
-            limit=limit,
-            launcher=launcher,
-            store=store,
-            bus=bus,
-        )
-        fleet.recovered = recovered
-        try:
-            yield fleet
-        except Exception as error:  # noqa: BLE001  raised again below, outside of the nursery
-            trouble = error
-        finally:
-            fleet.stop_all()
+    in_memory = store.scratch() if isinstance(store, UnkeptFleetStore) else nullcontext()
+    with in_memory:
+        async with (
+            bus.open() if bus else nullcontext(),
+            _burying() as fleets,
+            trio.open_nursery() as nursery,
+        ):
+            fleet = Fleet(
+                nursery,
+                config=config,
+                plugins=plugins,
+                limit=limit,
+                launcher=launcher,
+                store=store,
+                bus=bus,
+            )
+            fleet.recovered = recovered
+            fleets.append(fleet)
+            try:
+                yield fleet
+            except Exception as error:  # noqa: BLE001  raised again below, outside of the nursery
+                trouble = error
+            finally:
+                fleet.stop_all()
     if trouble is not None:
         raise trouble

@@ -18,6 +18,7 @@ from meetcore.log.journal_head import FORMAT
 from meetcore.log.salvage import mend
 from meetcore.log.scratch import remove_stale
 from meetcore.log.unkept import remove_unkept
+from meetcore.log.unkept_fleet import UnkeptFleetStore
 from meetcore.log.withdrawing import withdraw_excluded
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import Command
@@ -116,7 +117,8 @@ async def recover_all(
 ) -> list[RecoveredBot]:
     """Finish every bot of a store that nobody runs; as `recover` does for a folder.
 
-    What cannot be had now stays as it is; it is in the list as trouble.
+    What cannot be had now stays as it is; it is in the list as trouble. Of bots of which nothing
+    is kept nothing stays but their tombstones.
     """
     done: list[RecoveredBot] = []
     await trio.to_thread.run_sync(remove_stale)
@@ -130,6 +132,8 @@ async def recover_all(
             except (MeetcoreError, OSError, trio.TooSlowError) as error:
                 place = store.workplace(record.bot_id)
                 done.append(RecoveredBot(record.bot_id, place, trouble=[brief(error)]))
+    if isinstance(store, UnkeptFleetStore):
+        await store.bury_ended()
     return done
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from meetcore.log.folder_store import FolderMedia as FolderMedia
     from meetcore.log.folder_store import FolderStore as FolderStore
     from meetcore.log.folder_store import media_in as media_in
-    from meetcore.log.folder_store import store_of as store_of
     from meetcore.log.folders import journal_path as journal_path
     from meetcore.log.folders import make_bot_folder as make_bot_folder
     from meetcore.log.folders import make_private_folder as make_private_folder
@@ -34,11 +33,14 @@ if TYPE_CHECKING:
     from meetcore.log.salvage import lost as lost
     from meetcore.log.scratch import remove_stale as remove_stale
     from meetcore.log.scratch import scratch_folder as scratch_folder
+    from meetcore.log.stores import store_of as store_of
     from meetcore.log.threads import Threads as Threads
+    from meetcore.log.unkept import check_unkept as check_unkept
+    from meetcore.log.unkept_fleet import UnkeptFleetStore as UnkeptFleetStore
     from meetcore.log.who_runs import is_running as is_running
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "folder_store": ("FolderMedia", "FolderStore", "media_in", "store_of"),
+    "folder_store": ("FolderMedia", "FolderStore", "media_in"),
     "folders": (
         "journal_path",
         "make_bot_folder",
@@ -54,7 +56,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "remote_store": ("RemoteStore", "StoredLine"),
     "salvage": ("lost",),
     "scratch": ("remove_stale", "scratch_folder"),
+    "stores": ("store_of",),
     "threads": ("Threads",),
+    "unkept": ("check_unkept",),
+    "unkept_fleet": ("UnkeptFleetStore",),
     "who_runs": ("is_running",),
 }
 

@@ -17,6 +17,7 @@ from meetcore.model.wire import event_to_wire
 
 __all__ = ["event_logger"]
 
+_BARE = frozenset({"state", "reason"})
 _QUIET = frozenset({"speaking.started", "speaking.stopped", "step.taken", "delivery.attempted"})
 
 
@@ -31,10 +32,16 @@ def _logger() -> Any:
     )
 
 
-def event_logger(bot_id: str, redactor: Redactor) -> Callable[[Event], None]:
+def event_logger(bot_id: str, redactor: Redactor, *, bare: bool = False) -> Callable[[Event], None]:
     """Return a journal listener that logs each event on one line.
 
-    The logger is `meetcore.bot.bot`; an application configures it like any other.
+    The logger is `meetcore.bot`; an application configures it like any other.
+
+    Args:
+        bot_id: The bot.
+        redactor: Takes secrets out.
+        bare: Whether an event's type and number alone are logged, and which state it is: for bots
+            of which nothing is kept, since logs are.
     """
 
     def listener(event: Event) -> None:
@@ -45,7 +52,9 @@ def event_logger(bot_id: str, redactor: Redactor) -> Callable[[Event], None]:
         facts = {
             key: redactor.redact(value) if isinstance(value, str) else value
             for key, value in wire["data"].items()
-            if value is not None and not isinstance(value, (dict, list))
+            if value is not None
+            and not isinstance(value, (dict, list))
+            and (not bare or (event.type == "state.changed" and key in _BARE))
         }
         _logger().bind(bot=bot_id).log(level, event.type, seq=event.seq, **facts)
 

@@ -32,11 +32,9 @@ from meetcore.log.journal_head import begin
 from meetcore.log.log_reader import FolderLog
 from meetcore.log.threads import Threads
 from meetcore.log.who_runs import RUNNER_NAME, is_running, runner_of
-from meetcore.model.config import BotConfig
 from meetcore.model.errors import ConfigError, JournalBusy, NoSuchFile
 from meetcore.model.events import Event
 from meetcore.model.lifecycle import EndReason, Evidence
-from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import JournalView
 from meetcore.plugin.store import (
     BotLog,
@@ -57,7 +55,6 @@ __all__ = [
     "delete_folder",
     "folder_of_url",
     "media_in",
-    "store_of",
 ]
 
 T = TypeVar("T")
@@ -84,20 +81,6 @@ def folder_of_url(url: str) -> Path:
             "Write three slashes and an absolute path: folder:///var/lib/meetcore.",
         )
     return Path(unquote(parts.path))
-
-
-def store_of(config: BotConfig, plugins: Plugins) -> BotStore:
-    """Return the store that a configuration names; by default the folder `out_dir`.
-
-    Raises:
-        ConfigError, UnknownPlugin: There is no such store, or its settings cannot be used.
-    """
-    url = config.store.url
-    if url is None:
-        return FolderStore(config.out_dir, fsync=config.fsync)
-    if url.partition(":")[0] == FolderStore.name:
-        return FolderStore(folder_of_url(url), fsync=config.fsync)
-    return plugins.store(url, config)
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
@@ -338,7 +321,8 @@ class FolderStore(BotStore):
             raise
 
     def _begin(self, bot_id: str, head: Sequence[Event]) -> None:
-        folder = make_bot_folder(self.folder, bot_id)
+        place = self.workplace(bot_id)
+        folder = make_bot_folder(place.parent, place.name)
         journal = Journal(journal_path(folder), bot_id, fsync=self._fsync)
         try:
             begin(journal, head)
@@ -350,7 +334,8 @@ class FolderStore(BotStore):
         await _in_thread(partial(self._end, bot_id, reason, evidence))
 
     def _end(self, bot_id: str, reason: EndReason, evidence: Evidence) -> None:
-        folder = make_bot_folder(self.folder, bot_id)
+        place = self.workplace(bot_id)
+        folder = make_bot_folder(place.parent, place.name)
         write_end_in(folder, reason, evidence, fsync=self._fsync)
 
     async def runner(self, bot_id: str) -> Runner | None:
@@ -367,9 +352,12 @@ class FolderStore(BotStore):
 
     async def records(self, *, after: str | None = None) -> AsyncGenerator[BotRecord, None]:
         """Yield the bots there are."""
-        for folder in await _in_thread(partial(bot_folders, self.folder)):
-            if folder != self.folder and (after is None or folder.name > after):
-                yield BotRecord(bot_id=folder.name)
+        for bot_id in await _in_thread(self._bot_ids):
+            if after is None or bot_id > after:
+                yield BotRecord(bot_id=bot_id)
+
+    def _bot_ids(self) -> list[str]:
+        return [folder.name for folder in bot_folders(self.folder) if folder != self.folder]
 
     async def delete(self, bot_id: str) -> Deletion:
         """Delete a bot's folder."""

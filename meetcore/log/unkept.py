@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,8 +33,10 @@ from meetcore.model.errors import ConfigError, JournalError, StorageUnavailable
 from meetcore.model.events import LedgerClosed
 from meetcore.model.history import BotHistory
 from meetcore.model.plain import format_time
+from meetcore.plugin.sink import Sink
+from meetcore.plugin.store import Deletion
 
-__all__ = ["TOMBSTONE_NAME", "UnkeptStore", "remove_unkept"]
+__all__ = ["TOMBSTONE_NAME", "UnkeptStore", "check_unkept", "remove_unkept"]
 
 TOMBSTONE_NAME = "tombstone.json"
 _LOG = logging.getLogger("meetcore.log")
@@ -82,8 +84,31 @@ def remove_unkept(memory: Path) -> int:
     return removed
 
 
+def check_unkept(config: BotConfig, sinks: Sequence[tuple[str, Sink]]) -> None:
+    """Refuse what would keep something of a bot of which nothing is to be kept.
+
+    Args:
+        config: The bot's configuration.
+        sinks: Its sinks, with their names.
+
+    Raises:
+        ConfigError: A sink that makes files, or pictures.
+    """
+    if config.screenshots != "off":
+        raise ConfigError(
+            f"screenshots is {config.screenshots!r}, and keep in [retention] is 'nothing'.",
+            "Leave screenshots off, or keep all.",
+        )
+    for name, sink in sinks:
+        if sink.keeps:
+            raise ConfigError(
+                f"The sink {name!r} makes files, and keep in [retention] is 'nothing'.",
+                "Leave the sink out, or keep all.",
+            )
+
+
 class UnkeptStore(FolderStore):
-    """Where bots work of which nothing is kept.
+    """Where a bot works that runs by itself, and of which nothing is kept.
 
     Args:
         config: Says where memory is, and where tombstones go.
@@ -94,6 +119,19 @@ class UnkeptStore(FolderStore):
     """
 
     def __init__(self, config: BotConfig) -> None:
+        super().__init__(self._made(config), fsync=False)
+        self._tombstones = config.out_dir
+        self._clear(config)
+
+    def _root_of(self, config: BotConfig) -> Path:
+        return _root(config.retention.memory)
+
+    def _clear(self, config: BotConfig) -> None:
+        """Remove what killed processes left in memory."""
+        remove_unkept(config.retention.memory)
+
+    def _made(self, config: BotConfig) -> Path:
+        """Return the folder in memory, made where it is missing."""
         memory = config.retention.memory
         kind = _file_system(memory)
         if kind not in _MEMORY:
@@ -102,7 +140,7 @@ class UnkeptStore(FolderStore):
                 f"{f'on a disk ({kind})' if kind else 'not known to be memory'}.",
                 "Name a folder of a tmpfs as memory in [retention].",
             )
-        root = _root(memory)
+        root = self._root_of(config)
         try:
             make_private_folder(root)
             if root.stat().st_uid != os.getuid() or root.is_symlink():
@@ -114,9 +152,7 @@ class UnkeptStore(FolderStore):
             ) from error
         if _swaps():
             _LOG.warning("This machine swaps memory to a disk; encrypt that, or turn it off.")
-        super().__init__(root, fsync=False)
-        self._tombstones = config.out_dir
-        remove_unkept(memory)
+        return root
 
     @contextmanager
     def scratch(self) -> Iterator[None]:
@@ -132,19 +168,21 @@ class UnkeptStore(FolderStore):
         """
         with trio.fail_after(_DELETE_WITHIN_S) as limit:
             limit.shield = True
-            await trio.to_thread.run_sync(partial(self._bury, bot_id))
+            gone = await trio.to_thread.run_sync(partial(self._bury, bot_id))
+        if gone.stayed:
+            raise StorageUnavailable(f"Of the bot {bot_id} there is still {gone.stayed}.")
 
-    def _bury(self, bot_id: str) -> None:
+    def _bury(self, bot_id: str, *, whatever: bool = True) -> Deletion:
+        """Delete; a bot that has not ended has a tombstone if `whatever` is said."""
         folder = self.workplace(bot_id)
         if not journal_path(folder).exists():
-            delete_folder(folder)  # it never began
-            return
+            return delete_folder(folder)  # it never began
         try:
             about = _tombstone(bot_id, folder)
         finally:
             gone = delete_folder(folder)
-        if gone.stayed:
-            raise StorageUnavailable(f"Of the bot {bot_id} there is still {gone.stayed}.")
+        if gone.stayed or not (whatever or about["ended_at"]):
+            return gone
         place = self._tombstones / bot_id
         try:
             make_private_folder(place)
@@ -154,6 +192,7 @@ class UnkeptStore(FolderStore):
             raise StorageUnavailable(
                 f"The tombstone of {bot_id} cannot be written: {error.strerror}."
             ) from error
+        return gone
 
 
 def _tombstone(bot_id: str, folder: Path) -> dict[str, Any]:

@@ -26,8 +26,8 @@ from meetcore.fleet.launching.child_bot import (
 )
 from meetcore.fleet.launching.heartbeat import Pulse
 from meetcore.fleet.launching.worker import spec_to_json
-from meetcore.log.folder_store import store_of
 from meetcore.log.folders import make_private_folder, private_file
+from meetcore.log.stores import store_of
 from meetcore.log.who_runs import is_running, note_runner, runner_of
 from meetcore.model.commands import Stop
 from meetcore.model.config import BotConfig, load_config

@@ -14,7 +14,7 @@ from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_reception import shown_on
 from meetcore.fleet.launching.live_audio import LiveAudio
-from meetcore.log.folder_store import store_of
+from meetcore.log.stores import store_of
 from meetcore.model.commands import Command
 from meetcore.model.config import load_config, written
 from meetcore.model.drafts import Draft

@@ -39,8 +39,9 @@ from meetcore.fleet.launching.protocol import (
 )
 from meetcore.fleet.launching.sockets import socket_path
 from meetcore.fleet.launching.worker_looks import WorkerLooks
-from meetcore.log.folder_store import store_of
-from meetcore.model.config import load_config, written
+from meetcore.log.stores import store_of
+from meetcore.log.unkept import UnkeptStore
+from meetcore.model.config import BotConfig, load_config, written
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import MeetcoreError
 from meetcore.model.events import BotUnresponsive, Event
@@ -49,6 +50,7 @@ from meetcore.model.plain import parse_time, to_json
 from meetcore.model.wire import command_from_wire
 from meetcore.plugin.launcher import BotSpec
 from meetcore.plugin.registry import Plugins
+from meetcore.plugin.store import BotStore
 
 __all__ = ["spec_from_json", "spec_to_json"]
 
@@ -208,10 +210,16 @@ async def _heed_signals(bot: Bot) -> None:
 async def run(spec: BotSpec) -> None:
     """Run a bot to its end, and serve whoever connects."""
     config = load_config(overrides=written(spec.settings), environ={})
-    ears = LiveAudio()
     plugins = Plugins(files=spec.plugin_files)
     store = store_of(config, plugins)
+    in_memory = store.scratch() if isinstance(store, UnkeptStore) else nullcontext()
+    with in_memory:
+        await _run(spec, config, plugins, store)
+
+
+async def _run(spec: BotSpec, config: BotConfig, plugins: Plugins, store: BotStore) -> None:
     await store.prepare(spec.bot_id)
+    ears = LiveAudio()
     bot = prepare_bot(
         spec.url,
         config,

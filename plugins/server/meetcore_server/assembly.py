@@ -167,6 +167,7 @@ async def open_server(fleet: Fleet, options: ServeOptions) -> AsyncIterator[Serv
         ServersDiffer: Another server of the database is set otherwise in what they must be alike.
         DatabaseUnavailable: The database cannot be opened.
     """
+    fleet.buries = False  # the server does, when it knows how a bot ended and all is delivered
     listeners = await _listen(options.host, options.port)
     try:
         loopback = all(map(_is_loopback, listeners))
@@ -232,6 +233,7 @@ async def _assemble(
     private = PrivateTargets.listed(listed if options.sandbox is None else "*")
     config = evolve(fleet.config, private_targets=listed)
     specs = Specs(config, fleet.plugins, options.sandbox, options.plugin_files)
+    specs.check_retention()
     limits = BotLimits(
         per_key=options.max_bots_per_key,
         per_user=options.max_bots_per_user,

@@ -99,7 +99,7 @@ def _settings(
     settings = build_options(ServerSettings, table, "[plugins.server]")
     others = {name: value for name, value in config.plugins.items() if name != "server"}
     defaults: dict[str, Any] = {}
-    if not config.sinks:
+    if not config.sinks and config.retention.keep != "nothing":
         defaults["sinks"] = ("files",)
     if config.transcriber is None:
         defaults["transcriber"] = settings.default_transcriber

@@ -24,6 +24,7 @@ from meetcore import (
     load_config,
 )
 from meetcore.gateway import BotRequest, LinkRefused, TranscriberChoice
+from meetcore.log import check_unkept
 from meetcore.model import language_tag, merged, spoken_language, url_trouble
 
 __all__ = ["Sandbox", "Specs", "check_webhooks", "plain_settings"]
@@ -209,13 +210,7 @@ class Specs:
         settings = self._settings(order)
         config = load_config(overrides=settings, environ={})
         self.plugins.check_namespaces(config)
-        if config.retention.keep == "nothing":
-            raise ConfigError(
-                "Nothing can be kept of a bot only where it runs by itself, not under a server.",
-                "keep_hours = 0 deletes everything as soon as a bot has ended.",
-            )
-        for name in config.sinks:
-            self.plugins.sink(name, config)
+        self._check_sinks(config)
         if len(set(config.sinks)) != len(config.sinks):
             raise ConfigError("A sink is named twice.", "A second one is written NAME:SOMETHING.")
         return BotSpec(
@@ -226,6 +221,20 @@ class Specs:
             scheduled_for=order.join_at,
             plugin_files=self.plugin_files,
         )
+
+    def check_retention(self) -> None:
+        """Refuse a server that would keep something though nothing is to be kept.
+
+        Raises:
+            ConfigError: A sink that makes files, or pictures.
+        """
+        if self.config.retention.keep == "nothing":
+            self._check_sinks(self.config)
+
+    def _check_sinks(self, config: BotConfig) -> None:
+        sinks = [(name, self.plugins.sink(name, config)) for name in config.sinks]
+        if config.retention.keep == "nothing":
+            check_unkept(config, sinks)
 
     def _leaves_it_to_the_bot(self, order: BotRequest) -> bool:
         """Return whether the bot chooses who transcribes, and tells why."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 import trio
 
 from meetcore import MeetcoreError
-from meetcore.gateway import NotNow
+from meetcore.gateway import BotRow, NotNow
 from meetcore.model import brief
 from meetcore_server.service import BotService
 
@@ -18,6 +19,8 @@ _LOOK_EVERY_S = 30.0
 _SOON_S = 0.5
 _DELETE_WITHIN_S = 120.0
 _ROUND_WITHIN_S = 3600.0
+_DELIVERED_SOON = timedelta(seconds=2)
+_DELIVER_FOR = timedelta(hours=1)
 
 
 async def keep_retention(service: BotService) -> None:
@@ -44,6 +47,8 @@ async def _round(service: BotService) -> float:
             continue
         try:
             with trio.fail_after(_DELETE_WITHIN_S):
+                if await _is_to_be_delivered(service, row):
+                    continue
                 count = await service.delete_data(row)
         except NotNow:
             continue  # another server is at it
@@ -57,6 +62,17 @@ async def _round(service: BotService) -> float:
         return _LOOK_EVERY_S
     left_s = (upcoming - service.now()).total_seconds()
     return min(_LOOK_EVERY_S, max(_SOON_S, left_s))
+
+
+async def _is_to_be_delivered(service: BotService, row: BotRow) -> bool:
+    """Whether a bot that works in memory stays for what its webhooks are owed; then for later."""
+    now = service.now()
+    if not service.keeps_nothing or row.ended_at is None or now - row.ended_at > _DELIVER_FOR:
+        return False
+    if not await service.webhooks.cursors.owes(row.bot_id):
+        return False
+    await service.stores.bots.delete_later(row.bot_id, now + _DELIVERED_SOON)
+    return True
 
 
 def _say(what: str, error: Exception) -> None:

@@ -60,7 +60,7 @@ from meetcore.gateway import (
     TranscriberChoice,
     WebhookTarget,
 )
-from meetcore.log import Wake
+from meetcore.log import UnkeptFleetStore, Wake
 from meetcore.model import brief
 from meetcore_server.account_keeper import AccountKeeper
 from meetcore_server.deletions import Deletions
@@ -187,10 +187,20 @@ class BotService(AccountKeeper, TranscriptReader):
             keep_s=self._keep_s,
         )
 
+    @property
+    def keeps_nothing(self) -> bool:
+        """Whether bots work in memory, and nothing of them stays."""
+        return isinstance(self.store, UnkeptFleetStore)
+
+    def _kept_as_long(self, order: BotRequest) -> BotRequest:
+        """Return an order as it stands here: where nothing is kept, no longer than to its end."""
+        return evolve(order, keep_s=0.0) if self.keeps_nothing else order
+
     async def create(self, client: Client, order: BotRequest) -> BotRow:
         """Send a bot."""
         check_webhooks(order)
         await self.forget_refused()
+        order = self._kept_as_long(order)
         link = self.specs.link(order.url)
         bot_id = str(uuid4())
         spec = self.specs.spec(bot_id, order)
@@ -284,6 +294,7 @@ class BotService(AccountKeeper, TranscriptReader):
     async def reschedule(self, row: BotRow, order: BotRequest) -> BotRow:
         """Replace the order of a scheduled bot."""
         check_webhooks(order)
+        order = self._kept_as_long(order)
         link = self.specs.link(order.url)
         spec = self.specs.spec(row.bot_id, order)
         facts = evolve(self._facts(order, link), state=State.SCHEDULED)

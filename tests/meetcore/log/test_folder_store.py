@@ -10,7 +10,8 @@ import trio
 
 import meetcore
 from meetcore.fleet.moving import move_bot, move_bots, stored_hashes
-from meetcore.log.folder_store import FolderStore, folder_of_url, store_of
+from meetcore.log.folder_store import FolderStore, folder_of_url
+from meetcore.log.stores import store_of
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.plugin.store import BotStore
 from meetcore.testing.store_conformance import StoreConformance

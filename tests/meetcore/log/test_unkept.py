@@ -23,7 +23,6 @@ from meetcore import (
     RetentionConfig,
     SegmentFinalized,
     Sink,
-    open_fleet,
     recover,
 )
 from meetcore.log import scratch_folder
@@ -173,14 +172,6 @@ async def test_where_the_folder_is_on_a_disk_it_is_refused(tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="/proc is on a disk"):
         async with meeting.open_bot(tmp_path, config=config_of(tmp_path, disk)):
             pass
-
-
-async def test_a_fleet_and_a_server_refuse_it(tmp_path: Path, memory: Path) -> None:
-    meeting = SimMeeting(MEETING)
-    config = config_of(tmp_path, memory)
-    async with open_fleet(config, plugins=meeting.plugins(), recover_first=False) as fleet:
-        with pytest.raises(ConfigError, match="runs by itself"):
-            await fleet.start(meeting.link)
 
 
 async def test_what_a_killed_bot_left_in_memory_goes_with_recover(

@@ -167,6 +167,10 @@ class Cursors:
         which = sa.or_(journal, targets.c.id.in_(waiting))
         return await self.database.do(lambda c: _due_targets(c, _DUE_TARGETS.where(which)))
 
+    async def owes(self, bot_id: str) -> bool:
+        """Return whether a target of a bot that has ended is owed something of its journal."""
+        return bool(await self.database.do(lambda c: c.scalar(_OWES, {"this": bot_id})))
+
     async def due_targets(self, bot_ids: Collection[str]) -> list[DueTarget]:
         """Return the targets of bots, except those that are told nothing more."""
         asked = {"these": list(bot_ids)}
@@ -314,6 +318,16 @@ _DUE_TARGETS = (
 _DUE_TARGET = _DUE_TARGETS.where(targets.c.id == sa.bindparam("this"))
 _OF_BOTS = _DUE_TARGETS.where(
     targets.c.bot_id.in_(sa.bindparam("these", expanding=True)), targets.c.ended_at.is_(None)
+)
+_OWES = (
+    sa.select(sa.func.count())
+    .select_from(WITH_ENDPOINTS.join(bots, bots.c.bot_id == targets.c.bot_id))
+    .where(
+        targets.c.bot_id == sa.bindparam("this"),
+        sa.or_(targets.c.settled.is_(False), targets.c.cursor < bots.c.last_seq),
+        targets.c.ended_at.is_(None),
+        endpoints.c.disabled_at.is_(None),
+    )
 )
 _TARGET = (
     sa.select(

@@ -1,0 +1,307 @@
+"""A server that keeps nothing: everybody is told everything, and no byte of it is on a disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trio
+
+from meetcore import ConfigError
+from meetcore.fleet import ChildProcessLauncher
+from meetcore.log.unkept import TOMBSTONE_NAME
+from meetcore_server import retention
+from meetcore_server.command import _settings
+
+from .running import STAY, http, ordered, said, say, serving, socket, until
+from .webhooks.receiver import receiving, status
+
+LINK = "https://meet.google.com/short-hushhush?pwd=Passcode77"
+STAYS = "https://meet.google.com/stay-hushhush?pwd=Passcode77"
+ORDERED = (b"hushhush", b"Passcode77", b"quiet-company", b"Hushed Name", b"/hook-hidden")
+"""What an order says: in the database while its bot is there."""
+SAID = (b"good morning", b"hello", b"Ada", b"Ben")
+"""What is said and who is there: never on a disk."""
+pytestmark = pytest.mark.folder_store  # where nothing is kept no store keeps it elsewhere
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="meetcore-tests-") as folder:
+        yield Path(folder)
+
+
+def nothing_in(memory: Path) -> dict[str, object]:
+    return {"retention": {"keep": "nothing", "memory": str(memory)}}
+
+
+def contents(place: Path) -> dict[str, bytes]:
+    found = {}
+    for path in place.rglob("*"):
+        try:
+            found[str(path.relative_to(place))] = path.read_bytes()
+        except OSError:
+            continue  # a folder, or gone meanwhile
+    return found
+
+
+def traces(place: Path, wanted: tuple[bytes, ...]) -> list[tuple[str, bytes]]:
+    return [(name, it) for name, data in contents(place).items() for it in wanted if it in data]
+
+
+def bots_in(memory: Path) -> list[str]:
+    return [path.parent.name for path in memory.rglob("journal.jsonl")]
+
+
+def hook(receiver, path="/hook-hidden", events=("state.changed", "segment.finalized", "bot.*")):
+    return {"url": receiver.url(path), "events": list(events)}
+
+
+async def hushed(client, receiver, link=LINK, **more):
+    return await ordered(
+        client,
+        link,
+        name="Hushed Name",
+        metadata={"customer": "quiet-company"},
+        webhooks=[hook(receiver)],
+        **more,
+    )
+
+
+async def gone(server, bot_id):
+    """Return a bot's row when its data is deleted, and nobody knows anything of it any more."""
+    with trio.fail_after(90):
+        while True:
+            row = await server.service.stores.bots.get(bot_id)
+            if row.deleted_at is not None and await server.service.clean_tombstones():
+                return row
+            await trio.sleep(0.05)
+
+
+async def until_none(place, wanted):
+    with trio.fail_after(90):
+        while found := traces(place, wanted):  # noqa: ASYNC110
+            await trio.sleep(0.05)
+    assert not found
+
+
+async def told_all_over_a_socket(server, bot_id, disk):
+    """Return the types of what a socket is told, to the end; nothing said is on the disk."""
+    seen = []
+    async with socket(server) as connection:
+        await say(connection, type="subscribe", bot_id=bot_id, after=0, drafts=False)
+        while True:
+            event = await said(connection)
+            seen.append(event["type"])
+            assert traces(disk, SAID) == []
+            if event["type"] == "state.changed" and event["data"]["state"] == "completed":
+                return seen
+
+
+async def test_everybody_is_told_and_not_a_byte_of_it_stays(tmp_path, memory, caplog):
+    caplog.set_level(logging.DEBUG)
+    async with (
+        receiving() as receiver,
+        serving(tmp_path, private_targets=("*",), config=nothing_in(memory)) as server,
+        http(server) as client,
+    ):
+        bot = await hushed(client, receiver, keep_hours=24)
+        assert bots_in(memory) == [bot["id"]]
+        assert traces(tmp_path, ORDERED), "they are looked for in the right place"
+        seen = await told_all_over_a_socket(server, bot["id"], tmp_path)
+        assert {"segment.finalized", "chat.received", "participant.joined"} <= set(seen)
+        row = await gone(server, bot["id"])
+        assert (row.state, row.reason) == ("completed", "meeting_ended")
+        with trio.fail_after(90):
+            while not any(b"data_deleted" in each.body for each in receiver.got):  # noqa: ASYNC110
+                await trio.sleep(0.02)
+        kinds = [each.json["type"] for each in receiver.at("/hook-hidden")]
+        assert kinds.count("segment.finalized") == 2
+        secrets = [t.secret for t in await server.service.webhooks.cursors.targets(bot["id"])]
+        await gone(server, bot["id"])
+        await until_none(tmp_path, (*ORDERED, *SAID, *(s.encode() for s in secrets if s)))
+        shown = await client.get(f"/v1/bots/{bot['id']}")
+        assert shown.json()["data_deleted_at"]
+        assert bots_in(memory) == []
+    assert traces(tmp_path, (*ORDERED, *SAID)) == []
+    told = [each.getMessage() for each in caplog.records]
+    assert [it for it in told for trace in (*ORDERED, *SAID[:2]) if trace.decode() in it] == []
+    about = json.loads((tmp_path / "bots" / bot["id"] / TOMBSTONE_NAME).read_bytes())
+    assert (about["state"], about["segments"], about["chat_messages"]) == ("completed", 2, 1)
+    assert about["participants"] == 2
+
+
+@pytest.mark.long
+async def test_bots_in_processes_of_their_own_leave_nothing_either(tmp_path, memory):
+    """Its log, its socket and the folders of its programs included; the next server adopts it."""
+    launcher = ChildProcessLauncher(stop_with_launcher=False)
+    async with receiving() as receiver:
+        await processes(tmp_path, memory, launcher, receiver)
+    assert traces(tmp_path, SAID) == []
+
+
+async def processes(tmp_path, memory, launcher, receiver):
+    async with (
+        serving(
+            tmp_path, private_targets=("*",), config=nothing_in(memory), launcher=launcher
+        ) as server,
+        http(server) as client,
+    ):
+        short = await hushed(client, receiver)
+        seen = await told_all_over_a_socket(server, short["id"], tmp_path)
+        assert seen.count("segment.finalized") >= 2
+        await gone(server, short["id"])
+        stays = await hushed(client, receiver, STAYS)
+        await until(client, stays["id"], "recording")
+    assert bots_in(memory) == [stays["id"]]
+    async with (
+        serving(
+            tmp_path,
+            private_targets=("*",),
+            config=nothing_in(memory),
+            launcher=ChildProcessLauncher(),
+        ) as server,
+        http(server) as client,
+    ):
+        assert (await client.get(f"/v1/bots/{stays['id']}")).json()["state"] == "recording"
+        words = ""
+        with trio.fail_after(60):
+            while "good morning everyone" not in words:
+                words = (await client.get(f"/v1/bots/{stays['id']}/transcript")).text
+                await trio.sleep(0.1)
+        await client.post(f"/v1/bots/{stays['id']}/stop")
+        row = await gone(server, stays["id"])
+        assert row.reason == "stop_requested"
+        assert bots_in(memory) == []
+
+
+async def test_a_bot_stays_in_memory_until_its_webhooks_have_all(tmp_path, memory, monkeypatch):
+    monkeypatch.setattr(retention, "_DELIVERED_SOON", timedelta(seconds=0.2))
+    async with (
+        receiving() as receiver,
+        serving(tmp_path, private_targets=("*",), config=nothing_in(memory)) as server,
+        http(server) as client,
+    ):
+        receiver.answers["/hook-hidden"] = [status(503)] * 2
+        bot = await hushed(client, receiver)
+        await until(client, bot["id"], "completed")
+        await gone(server, bot["id"])
+        await receiver.until(lambda: b"data_deleted" in receiver.got[-1].body)
+        kinds = [each.json["type"] for each in receiver.at("/hook-hidden")[2:]]
+        assert kinds.count("segment.finalized") == 2
+        assert kinds[-1] == "bot.data_deleted"
+        states = [
+            each.json["data"]["state"]
+            for each in receiver.at("/hook-hidden")[2:]
+            if each.json["type"] == "state.changed"
+        ]
+        assert states[-1] == "completed"
+        await gone(server, bot["id"])
+        await until_none(tmp_path, (*ORDERED, *SAID))
+
+
+async def test_a_webhook_that_never_answers_does_not_keep_it_for_longer(
+    tmp_path, memory, monkeypatch
+):
+    monkeypatch.setattr(retention, "_DELIVERED_SOON", timedelta(seconds=0.2))
+    monkeypatch.setattr(retention, "_DELIVER_FOR", timedelta(seconds=1))
+    async with (
+        receiving() as receiver,
+        serving(tmp_path, private_targets=("*",), config=nothing_in(memory)) as server,
+        http(server) as client,
+    ):
+        receiver.standing["/hook-hidden"] = status(503)
+        bot = await hushed(client, receiver)
+        await until(client, bot["id"], "completed")
+        with trio.fail_after(90):
+            while bots_in(memory):  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        assert traces(tmp_path, SAID) == []
+
+
+async def test_after_the_machine_has_restarted_bots_that_ran_have_crashed_and_others_come(
+    tmp_path, memory
+):
+    soon = datetime.now(UTC) + timedelta(seconds=300)
+    launcher = ChildProcessLauncher(stop_with_launcher=False)
+    async with (
+        serving(tmp_path, config=nothing_in(memory), launcher=launcher) as server,
+        http(server) as client,
+    ):
+        ran = await ordered(client, STAY)
+        later = await ordered(client, STAY, join_at=soon.isoformat())
+        await until(client, ran["id"], "in_call")
+        server.service.live.get(ran["id"]).running.abandon()
+    for place in memory.iterdir():
+        shutil.rmtree(place)
+    async with (
+        serving(tmp_path, config=nothing_in(memory)) as server,
+        http(server) as client,
+    ):
+        row = await gone(server, ran["id"])
+        assert (row.state, row.reason) == ("failed", "crashed")
+        assert (await client.get(f"/v1/bots/{later['id']}")).json()["state"] == "scheduled"
+        await client.post(f"/v1/bots/{later['id']}/stop")
+        await gone(server, later["id"])
+        assert bots_in(memory) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"sinks": ["files"]}, "'files' makes files"), ({"screenshots": "states"}, "screenshots is")],
+)
+async def test_a_server_that_would_make_files_does_not_begin(tmp_path, memory, changes, words):
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(ConfigError, match=words), flatten_subgroups=True, allow_unwrapped=True
+    ):
+        async with serving(tmp_path, config={**nothing_in(memory), **changes}):
+            pass
+    assert bots_in(memory) == []
+
+
+def test_the_command_makes_no_files_where_nothing_is_kept(tmp_path, monkeypatch):
+    given = dict.fromkeys(
+        ("config_path", "host", "port", "database", "root", "public_url", "api_key")
+    )
+    given |= {"out_dir": tmp_path, "plugin_files": (), "in_process": True, "keep_bots": False}
+    for keep, sinks in (("all", ("files",)), ("nothing", ())):
+        monkeypatch.setenv("MEETCORE_RETENTION__KEEP", keep)
+        config, _, _ = _settings(dict(given), rehearsal=False, script=None)
+        assert config.sinks == sinks
+
+
+async def test_a_vendors_client_is_told_all_of_it_while_its_bot_runs(tmp_path, memory):
+    order = {
+        "service": "gmeet",
+        "meeting_url": LINK,
+        "bot_name": "Hushed Name",
+        "transcription_model": "deepgram-realtime",
+    }
+    async with (
+        receiving() as receiver,
+        serving(
+            tmp_path,
+            dialects=("skribby",),
+            private_targets=("*",),
+            sandbox=None,
+            config=nothing_in(memory),
+        ) as server,
+        http(server, "k") as client,
+    ):
+        order |= {"webhook_url": receiver.url("/hook-hidden"), "transcription_model": "scripted"}
+        answer = await client.post("/skribby/bot", json=order)
+        assert answer.status_code in (200, 201), answer.text
+        bot_id = answer.json()["id"]
+        await gone(server, bot_id)
+        got = [each.json for each in receiver.at("/hook-hidden")]
+        statuses = [each["data"]["new_status"] for each in got if each["type"] == "status_update"]
+        assert {"joining", "recording", "finished"} <= set(statuses)
+        await gone(server, bot_id)
+        await until_none(tmp_path, (*ORDERED, *SAID))
+        assert bots_in(memory) == []
