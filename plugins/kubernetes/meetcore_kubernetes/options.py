@@ -21,7 +21,7 @@ class KubernetesOptions:
 
     Attributes:
         image: The image of a bot, with its browser; the same version of meetcore as the server's.
-        init: What a Pod's command begins with: it takes in the processes that a browser leaves behind.
+        init: What a Pod's command begins with: it takes in what a browser leaves behind.
         namespace: Where Pods are made; None for that of the server's own Pod, or of the kubeconfig.
         fleet: Tells the bots of this installation from those of others in the same namespace.
         kubeconfig: A kubeconfig; None for the service account of the server's Pod, or `KUBECONFIG`.

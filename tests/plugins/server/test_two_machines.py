@@ -199,9 +199,8 @@ async def test_requests_are_counted_over_both(tmp_path, postgres, broker):
         server_here(shared, tmp_path / "one", requests_per_s=0.5) as (_, client),
         server_here(shared, tmp_path / "two", requests_per_s=0.5) as (_, beside),
     ):
-        statuses = []
-        for each in (client, beside, client, beside, client):
-            statuses.append((await each.get("/v1/bots")).status_code)
+        turns = (client, beside, client, beside, client)
+        statuses = [(await each.get("/v1/bots")).status_code for each in turns]
         assert statuses[:2] == [200, 200]
         assert statuses[-1] == 429  # two and a half at once, whichever server is asked
         broker.freeze()
