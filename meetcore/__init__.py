@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from meetcore.model.commands import ExcludeParticipant as ExcludeParticipant
     from meetcore.model.commands import IncludeParticipant as IncludeParticipant
     from meetcore.model.commands import InterruptSpeech as InterruptSpeech
+    from meetcore.model.commands import MarkTopic as MarkTopic
     from meetcore.model.commands import NameVoice as NameVoice
     from meetcore.model.commands import PauseRecording as PauseRecording
     from meetcore.model.commands import PersonAnswer as PersonAnswer
@@ -144,6 +145,7 @@ if TYPE_CHECKING:
     from meetcore.model.events import SpeechStarted as SpeechStarted
     from meetcore.model.events import StateChanged as StateChanged
     from meetcore.model.events import StepTaken as StepTaken
+    from meetcore.model.events import TopicMarked as TopicMarked
     from meetcore.model.events import TrackClosed as TrackClosed
     from meetcore.model.events import TrackOpened as TrackOpened
     from meetcore.model.events import TrackOwnerIdentified as TrackOwnerIdentified
@@ -305,6 +307,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ExcludeParticipant",
         "IncludeParticipant",
         "InterruptSpeech",
+        "MarkTopic",
         "NameVoice",
         "PauseRecording",
         "PersonAnswer",
@@ -402,6 +405,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "SpeechStarted",
         "StateChanged",
         "StepTaken",
+        "TopicMarked",
         "TrackClosed",
         "TrackOpened",
         "TrackOwnerIdentified",

@@ -237,6 +237,10 @@ class Bot(BotProxy):
         """Give a voice that a segment names by its label a name; an empty one takes it back."""
         _call(self._thread, partial(self._inner.name_voice, track_id, voice, name))
 
+    def mark_topic(self, topic: str) -> None:
+        """Say what the meeting is about from now on: it begins a chapter of the recording."""
+        _call(self._thread, partial(self._inner.mark_topic, topic))
+
     def screenshot(
         self, picture_format: PictureFormat | str = PictureFormat.JPEG, *, by: str = ""
     ) -> PagePicture:

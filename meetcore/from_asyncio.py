@@ -349,6 +349,10 @@ class Bot(BotProxy):
         """Give a voice that a segment names by its label a name; an empty one takes it back."""
         await _call(self._thread, partial(self._inner.name_voice, track_id, voice, name))
 
+    async def mark_topic(self, topic: str) -> None:
+        """Say what the meeting is about from now on: it begins a chapter of the recording."""
+        await _call(self._thread, partial(self._inner.mark_topic, topic))
+
     async def screenshot(
         self, picture_format: PictureFormat | str = PictureFormat.JPEG, *, by: str = ""
     ) -> PagePicture:

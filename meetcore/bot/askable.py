@@ -11,6 +11,7 @@ from meetcore.model.commands import (
     AnswerPerson,
     BargeIn,
     Command,
+    MarkTopic,
     NameVoice,
     PauseRecording,
     PersonAnswer,
@@ -99,6 +100,10 @@ class AskableBot(ABC):
     async def name_voice(self, track_id: str, voice: str, name: str) -> None:
         """Give a voice that a segment names by its label a name; an empty one takes it back."""
         await self.perform(NameVoice(track_id, voice, name))
+
+    async def mark_topic(self, topic: str) -> None:
+        """Say what the meeting is about from now on: it begins a chapter of the recording."""
+        await self.perform(MarkTopic(topic))
 
     async def pause(self) -> None:
         """Record and transcribe nothing from now on; stay in the call."""

@@ -22,6 +22,7 @@ from meetcore.model.commands import (
     ExcludeParticipant,
     IncludeParticipant,
     InterruptSpeech,
+    MarkTopic,
     NameVoice,
     PauseRecording,
     ResumeRecording,
@@ -31,17 +32,19 @@ from meetcore.model.commands import (
     Stop,
 )
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused, MeetcoreError
-from meetcore.model.events import CommandAnswered, PersonAnswered
+from meetcore.model.events import CommandAnswered, PersonAnswered, TopicMarked
 from meetcore.model.lifecycle import IN_CALL, Evidence, State
+from meetcore.model.printable import one_line
 from meetcore.plugin.platform import Call, Capability, Platform
 
 __all__ = ["COMMAND_TIMEOUT_S", "CommandRunner"]
 
 COMMAND_TIMEOUT_S = 30.0
 OUTCOMES_KEPT = 1000
+TOPIC_CHARS = 200
 _OUR_OWN = (
     *(Stop, PauseRecording, ResumeRecording, Speak, InterruptSpeech, NameVoice),
-    *(ExcludeParticipant, IncludeParticipant),
+    *(ExcludeParticipant, IncludeParticipant, MarkTopic),
 )
 _NEEDS: dict[type[Command], Capability] = {
     SendChat: Capability.SEND_CHAT,
@@ -180,6 +183,9 @@ class CommandRunner:
         if isinstance(command, NameVoice):
             self._name_voice(command)
             return
+        if isinstance(command, MarkTopic):
+            self._mark_topic(command)
+            return
         if isinstance(command, ExcludeParticipant):
             who, start = command.participant_id, command.since_start
             self._context.exclusions.exclude(who, since_start=start, by=command.by)
@@ -195,6 +201,14 @@ class CommandRunner:
         else:
             life.recording.resume()
         life.follow_recording()
+
+    def _mark_topic(self, command: MarkTopic) -> None:
+        topic = one_line(command.topic)
+        if not topic or len(topic) > TOPIC_CHARS:
+            raise CommandRefused(
+                f"A topic is a line of 1 to {TOPIC_CHARS} characters; this one has {len(topic)}."
+            )
+        self._context.record(TopicMarked(topic=topic, by=command.by))
 
     async def _ask(self, command: Command) -> None:
         with trio.CancelScope() as scope:

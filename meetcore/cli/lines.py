@@ -47,6 +47,7 @@ from meetcore.model.events import (
     SpeechStarted,
     StateChanged,
     StepTaken,
+    TopicMarked,
     TrackClosed,
     TrackOpened,
     TrackOwnerIdentified,
@@ -100,6 +101,7 @@ _TOLD = (
     PersonAskedFor,
     SegmentFinalized,
     StateChanged,
+    TopicMarked,
     TranscriberNotice,
     *TROUBLE,
 )
@@ -306,6 +308,11 @@ def _(event: BotTakenOver) -> str:
 def _(event: BotReleased) -> str:
     whom = f" ({event.by})" if event.by else ""
     return f"the page is the bot's own again ({event.cause}, {event.lasted_s:.0f} s){whom}"
+
+
+@_line.register
+def _(event: TopicMarked) -> str:
+    return f"topic: {event.topic}{f' ({event.by})' if event.by else ''}"
 
 
 @_line.register

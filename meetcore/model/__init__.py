@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from meetcore.model.addresses import is_public as is_public
     from meetcore.model.addresses import url_trouble as url_trouble
     from meetcore.model.backoff import backoff_s as backoff_s
+    from meetcore.model.chapters import Chapter as Chapter
+    from meetcore.model.chapters import Chapters as Chapters
     from meetcore.model.config import merged as merged
     from meetcore.model.errors import brief as brief
     from meetcore.model.errors import found_in as found_in
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 _HOMES: dict[str, tuple[str, ...]] = {
     "addresses": ("is_address", "is_public", "url_trouble"),
     "backoff": ("backoff_s",),
+    "chapters": ("Chapter", "Chapters"),
     "config": ("merged",),
     "errors": ("brief", "found_in", "nearest"),
     "events": ("EVENT_TYPES",),

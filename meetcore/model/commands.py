@@ -21,6 +21,7 @@ __all__ = [
     "ExcludeParticipant",
     "IncludeParticipant",
     "InterruptSpeech",
+    "MarkTopic",
     "NameVoice",
     "PauseRecording",
     "PersonAnswer",
@@ -161,6 +162,18 @@ class NameVoice(Command):
 
 
 @frozen
+class MarkTopic(Command):
+    """Set a topic: from now on the meeting is about this. It begins a chapter of the recording.
+
+    Attributes:
+        topic: What it is about, in a line.
+    """
+
+    type: ClassVar[str] = "mark_topic"
+    topic: str
+
+
+@frozen
 class ExcludeParticipant(Command):
     """Record and transcribe nothing of somebody from now on: neither sound, words nor chat.
 
@@ -206,6 +219,7 @@ COMMAND_TYPES: dict[str, type[Command]] = {
         ShowImage,
         AnswerPerson,
         NameVoice,
+        MarkTopic,
         ExcludeParticipant,
         IncludeParticipant,
         PauseRecording,

@@ -29,6 +29,7 @@ __all__ = [
     "RosterRestored",
     "SpeakingStarted",
     "SpeakingStopped",
+    "TopicMarked",
     "TrackClosed",
     "TrackOpened",
     "TrackOwnerIdentified",
@@ -233,6 +234,15 @@ class ChatReceived(Event):
     sender_name: str
     text: str
     by_bot: bool = False
+
+
+@frozen(kw_only=True)
+class TopicMarked(Event):
+    """Somebody said what the meeting is about from now on: a chapter of the recording begins."""
+
+    type: ClassVar[str] = "topic.marked"
+    topic: str
+    by: str = ""
 
 
 @frozen(kw_only=True)

@@ -28,7 +28,7 @@ from meetcore import (
     TrackOwnerIdentified,
     Transcript,
 )
-from meetcore.model import without_fillers
+from meetcore.model import Chapters, without_fillers
 from meetcore_files.atomic import write_atomically
 from meetcore_files.audio_file import AUDIO_FILES
 from meetcore_files.formats import FORMATS
@@ -38,7 +38,7 @@ from meetcore_files.options import FilesOptions
 from meetcore_files.playback import played_duration_s, remake
 from meetcore_files.recorder import MIX_STEM, RecordedFile, stem_for_track
 from meetcore_files.silencing import ExcludedSound, silence_excluded
-from meetcore_files.video_file import VIDEO_NAME, VIDEO_TYPE, finish_video
+from meetcore_files.video_file import VIDEO_NAME, VIDEO_TYPE, finish_video, plays_until_s
 
 __all__ = [
     "MeetingFacts",
@@ -65,6 +65,7 @@ class MeetingFacts:
         own_tracks: Those with what the bot itself said.
         names: Participants' newest names.
         excluded: Where somebody is heard who was excluded.
+        chapters: What a player of the whole meeting lists.
     """
 
     about: dict[str, Any] = field(factory=dict)
@@ -74,10 +75,12 @@ class MeetingFacts:
     own_tracks: set[str] = field(factory=set)
     names: dict[str, str] = field(factory=dict)
     excluded: ExcludedSound = field(factory=ExcludedSound)
+    chapters: Chapters = field(factory=Chapters)
 
     def take(self, event: Event) -> None:
         """Take one event."""
         self.excluded.take(event)
+        self.chapters.take(event)
         if isinstance(event, BotRequested):
             self.about = {
                 "bot_id": event.bot_id,
@@ -291,14 +294,15 @@ def recover_audio(folder: Path, meeting: MeetingFacts) -> tuple[list[ManifestEnt
                 lines.append(f"{path.name} holds no sound and is left out of the manifest.")
                 continue
             track_id = None if path.stem == MIX_STEM else _track_of(path.stem, ids)
-            remake(path, meeting.tags_of(track_id))
+            chapters = meeting.chapters.until(before_s) if path.stem == MIX_STEM else ()
+            remake(path, meeting.tags_of(track_id), chapters=chapters)
             file = RecordedFile(path, kind.media_type, track_id)
             duration_s = played_duration_s(path)
             entries.append(evolve(audio_entry(file, meeting), duration_s=duration_s))
             lines.append(f"{path.name} plays {duration_s:.1f} s.")
     video = folder / VIDEO_NAME
     if video.exists():
-        duration_s = finish_video(video)
+        duration_s = finish_video(video, meeting.chapters.until(plays_until_s(video)))
         if duration_s:
             file = RecordedFile(video, VIDEO_TYPE, None)
             entries.append(evolve(audio_entry(file, meeting), duration_s=duration_s))

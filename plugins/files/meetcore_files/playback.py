@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from meetcore.log import private_file
+from meetcore.model import Chapter
 from meetcore_files.atomic import replace_atomically
+from meetcore_files.chapter_marks import chapters_in, mark_chapters
 from meetcore_files.torn_boxes import opened
 
 __all__ = ["played_duration_s", "remake", "tags_in"]
@@ -42,7 +44,13 @@ def played_duration_s(path: Path) -> float:
     return round(seconds, 3)
 
 
-def remake(path: Path, tags: Mapping[str, str] | None = None, *, suffix: str | None = None) -> None:
+def remake(
+    path: Path,
+    tags: Mapping[str, str] | None = None,
+    *,
+    suffix: str | None = None,
+    chapters: Sequence[Chapter] = (),
+) -> None:
     """Rewrite what plays of a file into a whole one, and put that in its place.
 
     Packets are copied as they are. FLAC is encoded again, without loss, because its header
@@ -52,6 +60,7 @@ def remake(path: Path, tags: Mapping[str, str] | None = None, *, suffix: str | N
         path: The file.
         tags: The tags it is to have, None for those it has.
         suffix: Its format by its ending, None for the one it has.
+        chapters: What it is to have, where its format has any; without any it keeps its own.
 
     Raises:
         OSError: The new file cannot be written; the old one is untouched.
@@ -63,7 +72,8 @@ def remake(path: Path, tags: Mapping[str, str] | None = None, *, suffix: str | N
             if suffix == ".flac":
                 _encode_again(old, part, tags_in(old) if tags is None else tags)
             else:
-                _copy_packets(old, part, suffix, tags_in(old) if tags is None else tags)
+                tags = tags_in(old) if tags is None else tags
+                _copy_packets(old, part, suffix, tags, chapters)
         replace_atomically(part, path)
     except OSError:
         part.unlink(missing_ok=True)
@@ -76,13 +86,16 @@ def tags_in(file: Any) -> dict[str, str]:
     return {name: value for name, value in found.items() if name not in _NOT_TAGS}
 
 
-def _copy_packets(old: Any, part: Path, suffix: str, tags: Mapping[str, str]) -> None:
+def _copy_packets(
+    old: Any, part: Path, suffix: str, tags: Mapping[str, str], chapters: Sequence[Chapter]
+) -> None:
     import av
 
     container, options = _CONTAINERS[suffix]
     with av.open(str(private_file(part)), "w", format=container, options=dict(options)) as new:
         stream = new.add_stream_from_template(old.streams.audio[0])
         new.metadata.update(tags)
+        mark_chapters(new, suffix, chapters or chapters_in(old))
         try:
             for packet in old.demux(audio=0):
                 if packet.is_corrupt and suffix == ".m4a":

@@ -22,6 +22,7 @@ from meetcore import (
     StorageUnavailable,
 )
 from meetcore.log import make_private_folder
+from meetcore_files.chapter_marks import has_chapters
 from meetcore_files.completion import (
     MeetingFacts,
     audio_entry,
@@ -158,7 +159,8 @@ class FilesSink(Sink[FilesOptions]):
                 trouble = error
         for file in self._files:
             if file.is_video:
-                seconds = await _on_thread(partial(finish_video, file.path))
+                chapters = meeting.chapters.until(file.samples / SAMPLE_RATE_HZ)
+                seconds = await _on_thread(partial(finish_video, file.path, chapters))
                 file.samples = round(seconds * SAMPLE_RATE_HZ)
         manifest = await _on_thread(
             partial(
@@ -215,9 +217,18 @@ class FilesSink(Sink[FilesOptions]):
         silence_recordings(self._folder, meeting, audio, self.options)
 
     def _tag_again(self, meeting: MeetingFacts) -> None:
-        """Tag the files anew whose people became known after they were begun; blocks."""
+        """Tag the files anew whose people became known after they were begun; blocks.
+
+        The mix gets its chapters.
+        """
         for file in self._files:
-            if file.track_id is not None and (tags := meeting.tags_of(file.track_id)) != file.tags:
+            if file.is_video:
+                continue
+            if file.track_id is None:
+                chapters = meeting.chapters.until(file.samples / SAMPLE_RATE_HZ)
+                if chapters and has_chapters(file.path):
+                    remake(file.path, chapters=chapters)
+            elif (tags := meeting.tags_of(file.track_id)) != file.tags:
                 remake(file.path, tags)
 
     async def _complete_late(self) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,7 +22,9 @@ import numpy as np
 
 from meetcore import SAMPLE_RATE_HZ, Chunk, Pcm
 from meetcore.log import private_file
+from meetcore.model import Chapter
 from meetcore_files.atomic import replace_atomically
+from meetcore_files.chapter_marks import chapters_in, mark_chapters
 from meetcore_files.torn_boxes import opened
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "VIDEO_TYPE",
     "VideoFile",
     "finish_video",
+    "plays_until_s",
     "replace_sound",
     "stands_alone",
     "video_duration_s",
@@ -253,10 +256,14 @@ class VideoFile:
                 container.mux(packet)
 
 
-def finish_video(path: Path) -> float:
+def finish_video(path: Path, chapters: Sequence[Chapter] = ()) -> float:
     """Rewrite what plays of an MP4 with its index in front; return its length in seconds.
 
     A file that breaks off is made whole up to there; one in which nothing plays stays as it is.
+
+    Args:
+        path: The file.
+        chapters: What it is to have; without any it keeps its own.
 
     Raises:
         OSError: The new file cannot be written; the old one is untouched.
@@ -268,16 +275,18 @@ def finish_video(path: Path) -> float:
     try:
         old: Any
         with opened(path) as old:
-            if any(each.codec_context is None for each in old.streams):
+            kept = [*old.streams.video, *old.streams.audio]
+            if not kept or any(each.codec_context is None for each in kept):
                 return 0.0  # cut within the head
             new: Any = av.open(
                 str(private_file(part)), "w", format="mp4", options={"movflags": "faststart"}
             )
             with new:
-                streams = {each: new.add_stream_from_template(each) for each in old.streams}
+                streams = {each: new.add_stream_from_template(each) for each in kept}
+                mark_chapters(new, path.suffix, chapters or chapters_in(old))
                 new.metadata.update({k: v for k, v in old.metadata.items() if k in KEPT_TAGS})
                 try:
-                    for packet in old.demux():
+                    for packet in old.demux(kept):
                         if packet.is_corrupt:
                             break  # cut in the middle
                         if packet.dts is None or packet.stream not in streams:
@@ -295,6 +304,23 @@ def finish_video(path: Path) -> float:
     finally:
         part.unlink(missing_ok=True)
     return round(end_s, 3)
+
+
+def plays_until_s(path: Path) -> float:
+    """Return where the last picture of an MP4 is that can be read, in seconds; 0 for none."""
+    import av
+
+    end_s = 0.0
+    try:
+        with opened(path) as container:
+            for packet in container.demux(video=0):
+                if packet.is_corrupt:
+                    break
+                if packet.pts is not None:
+                    end_s = max(end_s, float(packet.pts * packet.time_base))
+    except (av.FFmpegError, IndexError, EOFError):
+        return end_s  # the torn end
+    return end_s
 
 
 def replace_sound(path: Path, sound: Iterator[Pcm]) -> None:
@@ -319,6 +345,7 @@ def replace_sound(path: Path, sound: Iterator[Pcm]) -> None:
             with new:
                 picture = old.streams.video[0]
                 stream = new.add_stream_from_template(picture)
+                mark_chapters(new, path.suffix, chapters_in(old))
                 writer = VideoFile(part)
                 writer._sound = new.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
                 writer._sound.bit_rate = AAC_BIT_RATE
