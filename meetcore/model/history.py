@@ -10,6 +10,7 @@ from datetime import datetime
 
 from attrs import define, field, frozen
 
+from meetcore.model.chapters import Chapters
 from meetcore.model.events import (
     ArtifactWritten,
     BotRequested,
@@ -103,6 +104,7 @@ class BotHistory:
         timeline: Who spoke when, in seconds of meeting time.
         chat: Every chat message.
         artifacts: Every file, the newest of a path.
+        chapters: What a player of the whole meeting lists.
         capture_offset_s: Where sample 0 of the call's clock lies in the meeting, None before.
         in_call_at: When the bot was first in the call.
         recording_at: When it first recorded.
@@ -124,6 +126,7 @@ class BotHistory:
     timeline: SpeakingTimeline = field(factory=SpeakingTimeline)
     chat: list[ChatEntry] = field(factory=list)
     artifacts: dict[str, ArtifactWritten] = field(factory=dict)
+    chapters: Chapters = field(factory=Chapters)
     capture_offset_s: float | None = None
     in_call_at: datetime | None = None
     recording_at: datetime | None = None
@@ -219,6 +222,7 @@ class BotHistory:
     def take(self, event: Event) -> None:
         """Take the next event."""
         self.last_seq, self.last_at = event.seq, event.at
+        self.chapters.take(event)
         if isinstance(event, StateChanged):
             self._moved(event)
         elif isinstance(event, SegmentFinalized):

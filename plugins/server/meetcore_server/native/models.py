@@ -15,6 +15,7 @@ __all__ = [
     "About",
     "Bot",
     "BotList",
+    "ChapterOut",
     "ChatMessage",
     "ChatSend",
     "CommandBody",
@@ -347,10 +348,13 @@ class ChatSend:
 class CommandBody:
     """A command.
 
-    `stop`, `send_chat`, `speak`, `show_image`, `answer_person`, `pause`, `resume`, `name_voice`.
+    `stop`, `send_chat`, `speak`, `show_image`, `answer_person`, `pause`, `resume`, `name_voice`,
+    `mark_topic`.
 
     `name_voice` gives a voice that was told apart a name (`{"track_id": …, "voice": …, "name": …}`
     as a segment has them), or takes it back (an empty name).
+
+    `mark_topic` says what the meeting is about from now on (`{"topic": …}`): a chapter begins.
 
     `answer_person` says that what the event `person.needed` asked for is done (`{"answer":
     "done"}`), or that nobody will do it (`give_up`).
@@ -373,6 +377,18 @@ class Recording:
     size_bytes: int
     duration_s: float | None
     url: str
+
+
+@frozen(kw_only=True)
+class ChapterOut:
+    """What began in the meeting, in seconds of its time: a state, somebody's coming, a topic.
+
+    `end_s` is where the next chapter begins, or the recording ends; null while that is not known.
+    """
+
+    start_s: float
+    end_s: float | None
+    title: str
 
 
 @frozen(kw_only=True)

@@ -10,6 +10,7 @@ from litestar.params import FromPath
 
 from meetcore.gateway import Client
 from meetcore_server.native.models import (
+    ChapterOut,
     Recording,
 )
 from meetcore_server.seen import Seen
@@ -18,6 +19,7 @@ from meetcore_server.service import BotService
 __all__ = ["HANDLERS"]
 
 _MEDIA_S = 3600.0
+_WHOLE = frozenset({"video", "audio.mix"})
 
 
 @get("/bots/{bot_id:str}/recordings", summary="Its files", operation_id="list_recordings")
@@ -45,4 +47,23 @@ async def list_recordings(
     ]
 
 
-HANDLERS: list[Any] = [list_recordings]
+@get("/bots/{bot_id:str}/chapters", summary="Its chapters", operation_id="list_chapters")
+async def list_chapters(
+    bot_id: FromPath[str], service: NamedDependency[BotService], reader: NamedDependency[Client]
+) -> list[ChapterOut]:
+    """Return what began when in the meeting, as a player of its recording lists it.
+
+    A chapter begins with each state in the call, with each person who comes and with each topic
+    that somebody set by the command `mark_topic`. They are there while the meeting goes on, and
+    are written into its video and into the sound of everybody together.
+    """
+    history = await service.history(await service.bot(reader, bot_id))
+    playable = [each for each in history.artifacts.values() if each.kind in _WHOLE]
+    lengths = [each.duration_s for each in playable if each.duration_s is not None]
+    return [
+        ChapterOut(start_s=each.start_s, end_s=each.end_s, title=each.title)
+        for each in history.chapters.until(max(lengths, default=None))
+    ]
+
+
+HANDLERS: list[Any] = [list_recordings, list_chapters]

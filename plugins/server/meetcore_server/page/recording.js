@@ -34,14 +34,20 @@ export class Recording {
     this.player = this.players["audio.mix"];
     for (const player of Object.values(this.players)) {
       player.hidden = true;
-      player.addEventListener("timeupdate", () => player === this.player && onTime(player.currentTime));
+      player.addEventListener("timeupdate", () => {
+        if (player !== this.player) return;
+        onTime(player.currentTime);
+        this.#markChapter(player.currentTime);
+      });
       player.addEventListener("error", () => player === this.player && this.#renew());
     }
     this.files = element("ul", { class: "files" });
+    this.chapters = element("ol", { class: "chapters" });
+    this.contents = element("details", { open: "", hidden: true }, element("summary", { text: "Chapters" }), this.chapters);
     this.note = element("p", { class: "hint" });
     this.title = element("h2", { id: "recording-title" });
     this.details = element("details", {}, element("summary", { text: "Files" }), this.files);
-    this.element = element("section", { class: "card recording", "aria-labelledby": "recording-title", hidden: true }, element("header", { class: "card-head" }, this.title, this.note), ...Object.values(this.players), this.details);
+    this.element = element("section", { class: "card recording", "aria-labelledby": "recording-title", hidden: true }, element("header", { class: "card-head" }, this.title, this.note), ...Object.values(this.players), this.contents, this.details);
     // The links expire after an hour, so whoever looks at them gets fresh ones.
     this.details.addEventListener("toggle", () => this.details.open && this.load().catch((error) => this.#say(error)));
     this.renewals = 0;
@@ -54,7 +60,7 @@ export class Recording {
 
   /** Fetch what there is. @returns {Promise<boolean>} Whether it can be played. */
   async load() {
-    const found = await get(botPath(this.botId, "/recordings"));
+    const [found, chapters] = await Promise.all([get(botPath(this.botId, "/recordings")), get(botPath(this.botId, "/chapters"))]);
     this.element.hidden = found.length === 0;
     const shown = ["video", "audio.mix"].map((kind) => found.find((file) => file.kind === kind)).find(Boolean);
     if (shown) this.player = this.players[shown.kind];
@@ -67,7 +73,24 @@ export class Recording {
     setText(this.note, shown?.duration_s ? duration(shown.duration_s) : "");
     setText(this.details.firstElementChild, found.length === 1 ? "1 file" : `${found.length} files`);
     this.files.replaceChildren(...[...found].sort((one, other) => rank(one) - rank(other)).map((file) => this.#file(file)));
+    this.contents.hidden = !shown || chapters.length === 0;
+    this.chapters.replaceChildren(...chapters.map((chapter) => this.#chapter(chapter)));
     return Boolean(shown);
+  }
+
+  /** A chapter, which a click plays. @param {{start_s: number, title: string}} chapter */
+  #chapter({ start_s: start, title }) {
+    const button = element("button", { type: "button", class: "chapter", on: { click: () => this.seek(start) } }, element("span", { class: "chapter-time", text: duration(start) }), element("span", { class: "chapter-title", dir: "auto", text: title }));
+    button.dataset.start = start;
+    return element("li", {}, button);
+  }
+
+  /** Show which chapter is played. @param {number} seconds */
+  #markChapter(seconds) {
+    const begun = [...this.chapters.querySelectorAll(".chapter")].filter((each) => Number(each.dataset.start) <= seconds);
+    const now = begun.at(-1);
+    for (const each of this.chapters.querySelectorAll("[aria-current]")) if (each !== now) each.removeAttribute("aria-current");
+    now?.setAttribute("aria-current", "true");
   }
 
   /** Play from a moment. @param {number} seconds */
