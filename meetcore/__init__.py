@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from meetcore.model.commands import BargeIn as BargeIn
     from meetcore.model.commands import Command as Command
     from meetcore.model.commands import ExcludeParticipant as ExcludeParticipant
+    from meetcore.model.commands import HidePicture as HidePicture
     from meetcore.model.commands import IncludeParticipant as IncludeParticipant
     from meetcore.model.commands import InterruptSpeech as InterruptSpeech
     from meetcore.model.commands import MarkTopic as MarkTopic
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from meetcore.model.commands import ResumeRecording as ResumeRecording
     from meetcore.model.commands import SendChat as SendChat
     from meetcore.model.commands import ShowImage as ShowImage
+    from meetcore.model.commands import ShowPage as ShowPage
     from meetcore.model.commands import Speak as Speak
     from meetcore.model.commands import Stop as Stop
     from meetcore.model.commands import WhenSpeaking as WhenSpeaking
@@ -305,6 +307,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "BargeIn",
         "Command",
         "ExcludeParticipant",
+        "HidePicture",
         "IncludeParticipant",
         "InterruptSpeech",
         "MarkTopic",
@@ -314,6 +317,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ResumeRecording",
         "SendChat",
         "ShowImage",
+        "ShowPage",
         "Speak",
         "Stop",
         "WhenSpeaking",

@@ -229,6 +229,14 @@ class Bot(BotProxy):
         """Show a picture as the bot's camera, where the platform can."""
         _call(self._thread, partial(self._inner.show_image, image, media_type))
 
+    def show_page(self, url: str) -> None:
+        """Show a web page as the bot's camera, where the platform can."""
+        _call(self._thread, partial(self._inner.show_page, url))
+
+    def hide_picture(self) -> None:
+        """Show nothing any more, neither a picture nor a page."""
+        _call(self._thread, self._inner.hide_picture)
+
     def answer_person(self, answer: PersonAnswer | str = PersonAnswer.DONE) -> None:
         """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""
         _call(self._thread, partial(self._inner.answer_person, answer))

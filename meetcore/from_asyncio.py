@@ -341,6 +341,14 @@ class Bot(BotProxy):
         """Show a picture as the bot's camera, where the platform can."""
         await _call(self._thread, partial(self._inner.show_image, image, media_type))
 
+    async def show_page(self, url: str) -> None:
+        """Show a web page as the bot's camera, where the platform can."""
+        await _call(self._thread, partial(self._inner.show_page, url))
+
+    async def hide_picture(self) -> None:
+        """Show nothing any more, neither a picture nor a page."""
+        await _call(self._thread, self._inner.hide_picture)
+
     async def answer_person(self, answer: PersonAnswer | str = PersonAnswer.DONE) -> None:
         """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""
         await _call(self._thread, partial(self._inner.answer_person, answer))

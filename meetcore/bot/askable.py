@@ -11,6 +11,7 @@ from meetcore.model.commands import (
     AnswerPerson,
     BargeIn,
     Command,
+    HidePicture,
     MarkTopic,
     NameVoice,
     PauseRecording,
@@ -18,6 +19,7 @@ from meetcore.model.commands import (
     ResumeRecording,
     SendChat,
     ShowImage,
+    ShowPage,
     Speak,
     Stop,
     WhenSpeaking,
@@ -92,6 +94,18 @@ class AskableBot(ABC):
     async def show_image(self, image: bytes, media_type: str = "image/png") -> None:
         """Show a picture as the bot's camera, where the platform can."""
         await self.perform(ShowImage(image, media_type))
+
+    async def show_page(self, url: str) -> None:
+        """Show a web page as the bot's camera, as it changes, where the platform can.
+
+        Its host, and whatever it loads from, has to be listed by the operator: `page_hosts` in
+        `[plugins.browser]`.
+        """
+        await self.perform(ShowPage(url))
+
+    async def hide_picture(self) -> None:
+        """Show nothing any more, neither a picture nor a page: the camera goes off."""
+        await self.perform(HidePicture())
 
     async def answer_person(self, answer: PersonAnswer | str = PersonAnswer.DONE) -> None:
         """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""

@@ -458,6 +458,7 @@ class Bot(AskableBot):
             join_token=token_source(
                 self._plugins.implementations(HOOK), self.link, self.id, self._context.redactor
             ),
+            private_targets=PrivateTargets.listed(self.config.private_targets),
             plugins=self.config.plugins,
         )
         scope, opened = self._call_scope, False

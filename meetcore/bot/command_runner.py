@@ -20,6 +20,7 @@ from meetcore.model.commands import (
     AnswerPerson,
     Command,
     ExcludeParticipant,
+    HidePicture,
     IncludeParticipant,
     InterruptSpeech,
     MarkTopic,
@@ -28,6 +29,7 @@ from meetcore.model.commands import (
     ResumeRecording,
     SendChat,
     ShowImage,
+    ShowPage,
     Speak,
     Stop,
 )
@@ -49,6 +51,8 @@ _OUR_OWN = (
 _NEEDS: dict[type[Command], Capability] = {
     SendChat: Capability.SEND_CHAT,
     ShowImage: Capability.SHOW_IMAGE,
+    ShowPage: Capability.SHOW_PAGE,
+    HidePicture: Capability.SHOW_IMAGE,
 }
 
 
@@ -262,3 +266,7 @@ class CommandRunner:
                 self._life.chat_sent(command.text)
         elif isinstance(command, ShowImage):
             await call.show_image(command.image, command.media_type)
+        elif isinstance(command, ShowPage):
+            await call.show_page(command.url)
+        elif isinstance(command, HidePicture):
+            await call.hide_picture()

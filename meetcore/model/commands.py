@@ -12,6 +12,7 @@ from attrs import field, frozen
 from attrs.converters import optional
 
 from meetcore.model.lifecycle import EndReason
+from meetcore.model.meeting import without_query
 
 __all__ = [
     "COMMAND_TYPES",
@@ -19,6 +20,7 @@ __all__ = [
     "BargeIn",
     "Command",
     "ExcludeParticipant",
+    "HidePicture",
     "IncludeParticipant",
     "InterruptSpeech",
     "MarkTopic",
@@ -28,6 +30,7 @@ __all__ = [
     "ResumeRecording",
     "SendChat",
     "ShowImage",
+    "ShowPage",
     "Speak",
     "Stop",
     "WhenSpeaking",
@@ -120,6 +123,25 @@ class ShowImage(Command):
     type: ClassVar[str] = "show_image"
     image: bytes = field(repr=lambda image: f"<{len(image)} bytes>")
     media_type: str = "image/png"
+
+
+@frozen
+class ShowPage(Command):
+    """Show a web page as the bot's camera, as it changes, until something else is shown.
+
+    Attributes:
+        url: Its address, http or https; its host has to be one that the operator listed.
+    """
+
+    type: ClassVar[str] = "show_page"
+    url: str = field(repr=without_query)
+
+
+@frozen
+class HidePicture(Command):
+    """Show nothing any more, neither a picture nor a page: the camera goes off."""
+
+    type: ClassVar[str] = "hide_picture"
 
 
 class PersonAnswer(StrEnum):
@@ -217,6 +239,8 @@ COMMAND_TYPES: dict[str, type[Command]] = {
         Speak,
         InterruptSpeech,
         ShowImage,
+        ShowPage,
+        HidePicture,
         AnswerPerson,
         NameVoice,
         MarkTopic,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from attrs import field, frozen
 
+from meetcore.model.addresses import PrivateTargets
 from meetcore.model.errors import CapabilityMissing
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.secrets import Redactor
@@ -40,6 +41,7 @@ class Capability(StrEnum):
     READ_CHAT = "read_chat"
     SPEAK = "speak"
     SHOW_IMAGE = "show_image"
+    SHOW_PAGE = "show_page"
     CAPTIONS = "captions"
     VIDEO = "video"
     SCREENSHOT = "screenshot"
@@ -66,6 +68,7 @@ class CallRequest:
         join_token: Fetches the token to join with from the plugin that has it: to be called just
             before each attempt, and only by a platform that takes tokens. Returns None where there
             is none, raises `JoinTokenFailed` where one should have been.
+        private_targets: What of the operator's own network the bot may load pages from.
         plugins: Settings of plugins by name, for what the platform stands on: a browser, say.
     """
 
@@ -77,6 +80,7 @@ class CallRequest:
     video: bool = False
     redactor: Redactor = field(factory=Redactor)
     join_token: Callable[[], Awaitable[JoinToken | None]] = field(default=_no_token, repr=False)
+    private_targets: PrivateTargets = field(factory=PrivateTargets)
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
 
 
@@ -221,6 +225,25 @@ class Call(ABC):
 
         Raises:
             CapabilityMissing: This platform cannot.
+        """
+        raise CapabilityMissing(self.platform_name, Capability.SHOW_IMAGE)
+
+    async def show_page(self, url: str) -> None:
+        """Show a web page as the bot's camera, as it changes; return once it is seen.
+
+        Raises:
+            CapabilityMissing: This platform cannot.
+            CommandRefused: The page may not be shown.
+            CommandFailed: It does not load, or did not work this time.
+        """
+        raise CapabilityMissing(self.platform_name, Capability.SHOW_PAGE)
+
+    async def hide_picture(self) -> None:
+        """Show nothing any more, neither a picture nor a page: switch the camera off.
+
+        Raises:
+            CapabilityMissing: This platform shows none.
+            CommandFailed: It did not work this time.
         """
         raise CapabilityMissing(self.platform_name, Capability.SHOW_IMAGE)
 

@@ -43,7 +43,9 @@ from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.handover import Handed
 from meetcore_browser.nursery import open_plain_nursery
 from meetcore_browser.options import VIDEO_SIZES, BrowserOptions, browser_options
+from meetcore_browser.page_camera import open_page_camera
 from meetcore_browser.page_devices import PageDevices
+from meetcore_browser.page_hosts import PageHosts
 from meetcore_browser.page_script import page_script
 from meetcore_browser.page_settings import PageSettings
 from meetcore_browser.screen.page_video import PageVideo, fill_screen, own_screen
@@ -583,6 +585,9 @@ async def open_page(
                     recording = await before_closing.enter_async_context(open_plain_nursery())
                     before_closing.callback(recording.cancel_scope.cancel)
                     recording.start_soon(page.video.run)
+                if devices:
+                    hosts = PageHosts.listed(chosen.page_hosts, request.private_targets)
+                    await before_closing.enter_async_context(open_page_camera(page, hosts))
                 if chosen.trace:
                     told = partial(page.tell_step, "trace")
                     trace = kept_trace(browser, context, request.folder, told)

@@ -28,6 +28,9 @@ class BrowserOptions:
         video_frames_per_s: How many pictures a second a recording has, 1 to 30.
         trace: Whether all that the page shows is kept, as `trace.zip` in the bot's folder; for a
             first run on a platform. It holds names and words of the meeting.
+        page_hosts: The hosts whose pages the bot may show as its camera, and that those may load
+            from: `status.example.com`, with a port where it is neither 80 nor 443,
+            `*.example.com` for every name below one. By default none.
     """
 
     headed: bool = False
@@ -37,6 +40,7 @@ class BrowserOptions:
         default=15, validator=validators.and_(validators.ge(1), validators.le(30))
     )
     trace: bool = False
+    page_hosts: tuple[str, ...] = ()
 
 
 def browser_options(plugins: Mapping[str, Mapping[str, Any]]) -> BrowserOptions:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Frame
 
     from meetcore_browser.bot_page import BotPage
+    from meetcore_browser.page_camera import PageCamera
 
 __all__ = ["PICTURE_SIZE", "SPEECH_RATE_HZ", "PageDevices", "PageSpeech"]
 
@@ -39,6 +40,7 @@ _BEGIN = "() => window[Symbol.for('meetcore')]?.beginSpeech?.() ?? null"
 _SPEAK = "(pcm) => window[Symbol.for('meetcore')].speak(pcm)"
 _STATE = "() => window[Symbol.for('meetcore')].speechState()"
 _STOP = "() => window[Symbol.for('meetcore')].stopSpeech()"
+_HIDE = "() => window[Symbol.for('meetcore')]?.hidePicture?.() ?? null"
 _SHOW = "(picture) => window[Symbol.for('meetcore')]?.showPicture?.(picture) ?? null"
 
 
@@ -113,6 +115,7 @@ class PageDevices:
 
     def __init__(self, page: BotPage) -> None:
         self._page = page
+        self.page_camera: PageCamera | None = None
 
     @asynccontextmanager
     async def open_speech(self, sample_rate_hz: int) -> AsyncIterator[PageSpeech]:
@@ -142,11 +145,56 @@ class PageDevices:
             CommandFailed: The page has asked for no camera, or cannot decode it.
         """
         facts = picture_facts(image)
+        if self.page_camera is not None:
+            await self.page_camera.stop()
+        await self.draw(image)
+        return facts
+
+    def check_page(self, url: str) -> None:
+        """See whether a web page may be shown, before anything is switched on for it.
+
+        Raises:
+            CommandRefused: It may not.
+        """
+        self._camera().hosts.check(url)
+
+    async def show_page(self, url: str) -> None:
+        """Show a web page as the page's camera, from its first picture on, until it is hidden.
+
+        Raises:
+            CommandRefused: It may not be shown.
+            CommandFailed: It does not load, or the page has asked for no camera.
+        """
+        await self._camera().show(url)
+
+    async def hide_picture(self) -> None:
+        """Show nothing any more: neither a picture nor a web page.
+
+        Raises:
+            CommandFailed: The page has asked for no camera.
+        """
+        if self.page_camera is not None:
+            await self.page_camera.stop()
+        hidden = [await self._evaluate(frame, _HIDE) for frame in self._page.raw.frames]
+        if not any(hidden):
+            raise CommandFailed("The page has not opened the bot's camera.")
+
+    def _camera(self) -> PageCamera:
+        if self.page_camera is None:
+            raise CommandFailed("This page was opened without devices of the bot's own.")
+        return self.page_camera
+
+    async def draw(self, image: bytes) -> None:
+        """Have the page's camera see a picture, whatever else is shown.
+
+        Raises:
+            CommandRefused, CommandFailed: As for `show_picture`.
+        """
+        facts = picture_facts(image)
         given = [base64.b64encode(image).decode(), facts.media_type]
         shown = [await self._evaluate(frame, _SHOW, given) for frame in self._page.raw.frames]
         if not any(shown):
             raise CommandFailed("The page has not opened the bot's camera.")
-        return facts
 
     async def _with_microphone(self) -> Frame:
         for frame in self._page.raw.frames:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from meetcore import BotConfig, HealthReport, MeetcoreError, hookimpl
+from meetcore import BotConfig, HealthReport, MeetcoreError, PrivateTargets, hookimpl
 from meetcore_browser.options import browser_options
+from meetcore_browser.page_hosts import PageHosts
 
 if TYPE_CHECKING:
     import click
@@ -19,7 +20,8 @@ _CHECK_TIMEOUT_S = 60.0
 @hookimpl
 def meetcore_configure_bot(config: BotConfig) -> None:
     """Refuse options of the browser that cannot be used, before anything was started."""
-    browser_options(config.plugins)
+    options = browser_options(config.plugins)
+    PageHosts.listed(options.page_hosts, PrivateTargets.listed(config.private_targets))
 
 
 @hookimpl

@@ -42,6 +42,7 @@ class MeetPlatform(GuestPlatform[MeetOptions]):
             Capability.CAPTIONS,
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
+            Capability.SHOW_PAGE,
             Capability.VIDEO,
             Capability.SCREENSHOT,
             Capability.LOOK_IN,

@@ -94,6 +94,27 @@ class RehearsalCall(CallWithPage):
         await self._switch_on("camera")
         await self._page.devices.show_picture(image)
 
+    async def show_page(self, url: str) -> None:
+        """Show a web page as the bot's camera, and switch that on."""
+        self._page.devices.check_page(url)
+        await self._switch_on("camera")
+        await self._page.devices.show_page(url)
+
+    async def hide_picture(self) -> None:
+        """Switch the bot's camera off, and show nothing any more."""
+        if not self._observer.inside:
+            raise CommandFailed("The camera can be used only while the bot is in the call.")
+        page = self._page
+        try:
+            hit = await page.first_of([CONTROLS["camera_on"], CONTROLS["camera_off"]])
+            if hit.control.name == "camera_on":
+                await page.click(hit)
+                await page.find(CONTROLS["camera_off"], SWITCH_TIMEOUT_S)
+        except (BrowserError, PlaywrightError) as error:
+            raise CommandFailed(f"The camera could not be switched off: {error}") from error
+        finally:
+            await page.devices.hide_picture()
+
     async def _switch_on(self, device: str) -> None:
         if not self._observer.inside:
             raise CommandFailed(f"The {device} can be used only while the bot is in the call.")

@@ -30,6 +30,7 @@ class RehearsalPlatform(Platform):
             Capability.READ_CHAT,
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
+            Capability.SHOW_PAGE,
             Capability.VIDEO,
             Capability.SCREENSHOT,
             Capability.LOOK_IN,

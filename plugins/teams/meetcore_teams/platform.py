@@ -45,6 +45,7 @@ class TeamsPlatform(GuestPlatform[TeamsOptions]):
             Capability.CAPTIONS,
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
+            Capability.SHOW_PAGE,
             Capability.VIDEO,
             Capability.SCREENSHOT,
             Capability.LOOK_IN,

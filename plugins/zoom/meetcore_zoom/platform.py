@@ -34,6 +34,7 @@ class ZoomPlatform(GuestPlatform[ZoomOptions]):
             Capability.CAPTIONS,
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
+            Capability.SHOW_PAGE,
             Capability.VIDEO,
             Capability.SCREENSHOT,
             Capability.LOOK_IN,

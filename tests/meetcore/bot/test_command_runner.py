@@ -13,6 +13,7 @@ from meetcore.model.commands import (
     COMMAND_TYPES,
     AnswerPerson,
     ExcludeParticipant,
+    HidePicture,
     IncludeParticipant,
     InterruptSpeech,
     MarkTopic,
@@ -20,6 +21,7 @@ from meetcore.model.commands import (
     PauseRecording,
     SendChat,
     ShowImage,
+    ShowPage,
     Speak,
 )
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
@@ -33,6 +35,8 @@ EXAMPLES = {
     "speak": Speak(b"\0\0"),
     "interrupt_speech": InterruptSpeech(),
     "show_image": ShowImage(b"png"),
+    "show_page": ShowPage("https://status.example.com"),
+    "hide_picture": HidePicture(),
     "answer_person": AnswerPerson(),
     "name_voice": NameVoice("room", "1", "Grace"),
     "mark_topic": MarkTopic("budget"),
@@ -130,7 +134,10 @@ async def test_what_was_said_while_paused_is_held_back_and_accounted_for(tmp_pat
     assert not kinds(events_of(bot), meetcore.AudioLost), "held back is not lost"
 
 
-@pytest.mark.parametrize(("command", "verb"), [("speak", "speak"), ("show_image", "show image")])
+@pytest.mark.parametrize(
+    ("command", "verb"),
+    [("speak", "speak"), ("show_image", "show image"), ("show_page", "show page")],
+)
 async def test_a_capability_that_is_missing_is_said_with_the_platforms_name(
     tmp_path, autojump_clock, command, verb
 ):

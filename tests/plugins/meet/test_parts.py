@@ -91,6 +91,7 @@ def test_the_platform_says_what_it_can() -> None:
         Capability.CAPTIONS,
         Capability.SPEAK,
         Capability.SHOW_IMAGE,
+        Capability.SHOW_PAGE,
         Capability.VIDEO,
         Capability.SCREENSHOT,
         Capability.LOOK_IN,

@@ -250,11 +250,40 @@ class GuestCall(CallWithPage):
         attempt = await self._use("camera")
         await attempt.guest.page.page.devices.show_picture(image)
 
-    async def _use(self, device: str) -> GuestAttempt:
-        """Have one of the bot's devices on: a client switches it off in its lobby, or mutes it."""
+    async def show_page(self, url: str) -> None:
+        """Switch the bot's camera on and show a web page as what it sees."""
+        if self._attempt is not None:
+            self._attempt.guest.page.page.devices.check_page(url)
+        attempt = await self._use("camera")
+        await attempt.guest.page.page.devices.show_page(url)
+
+    async def hide_picture(self) -> None:
+        """Switch the bot's camera off, and show nothing any more."""
+        attempt = self._inside("camera")
+        guest, (on, off) = attempt.guest, self._joiner.devices["camera"]
+        guest.used.discard("camera")
+        try:
+            await guest.page.move_mouse()
+            found = await guest.page.wait_for(on, off, timeout_s=SWITCH_TIMEOUT_S)
+            if found.control == on:
+                guest.note("switch off: camera", await guest.page.press(on))
+                await guest.page.wait_for(off, timeout_s=SWITCH_TIMEOUT_S)
+        except (BrowserError, PlaywrightError) as error:
+            raise CommandFailed(
+                f"The camera could not be switched off: {first_line(error)}"
+            ) from error
+        finally:
+            await guest.page.page.devices.hide_picture()
+
+    def _inside(self, device: str) -> GuestAttempt:
         attempt = self._attempt
         if attempt is None or attempt.guest.follower.state is not PageState.IN_CALL:
             raise CommandFailed(f"The {device} can be used only while the bot is in the call.")
+        return attempt
+
+    async def _use(self, device: str) -> GuestAttempt:
+        """Have one of the bot's devices on: a client switches it off in its lobby, or mutes it."""
+        attempt = self._inside(device)
         guest, (on, off) = attempt.guest, self._joiner.devices[device]
         guest.used.add(device)
         try:

@@ -219,4 +219,12 @@ if (meetcore.config.devices && window.MediaDevices && navigator.mediaDevices) {
       throw error;
     }
   });
+  meetcore.offer("hidePicture", () => {
+    if (!picture) return null;
+    showing += 1;
+    brush.fillStyle = "#000000";
+    brush.fillRect(0, 0, WIDTH, HEIGHT);
+    picture.requestFrame();
+    return true;
+  });
 }

@@ -348,11 +348,14 @@ class ChatSend:
 class CommandBody:
     """A command.
 
-    `stop`, `send_chat`, `speak`, `show_image`, `answer_person`, `pause`, `resume`, `name_voice`,
-    `mark_topic`.
+    `stop`, `send_chat`, `speak`, `show_image`, `show_page`, `hide_picture`, `answer_person`,
+    `pause`, `resume`, `name_voice`, `mark_topic`.
 
     `name_voice` gives a voice that was told apart a name (`{"track_id": …, "voice": …, "name": …}`
     as a segment has them), or takes it back (an empty name).
+
+    `show_page` shows a web page as the bot's camera (`{"url": …}`; the operator lists the hosts),
+    `hide_picture` ends that, and what `show_image` showed.
 
     `mark_topic` says what the meeting is about from now on (`{"topic": …}`): a chapter begins.
 
