@@ -13,6 +13,7 @@ from meetcore import (
     Admitted,
     CallEnded,
     CommandFailed,
+    CommandRefused,
     EndReason,
     Knocked,
     NoticeSeen,
@@ -86,6 +87,12 @@ async def test_what_the_lobby_switched_off_is_on_while_the_bot_uses_it(
         looks = len(at.all(RosterSeen))
         await trio.sleep(2.5)  # two looks at least: neither is switched off again
         assert await at.script("() => devices.camera"), looks
+        await at.call.hide_picture()
+        assert not await at.script("() => devices.camera")
+        await at.call.hide_picture()
+        with pytest.raises(CommandRefused, match=r"Pages of status\.example\.com may not be shown"):
+            await at.call.show_page("https://status.example.com/board")
+        assert not await at.script("() => devices.camera"), "what is refused switches nothing on"
 
 
 @pytest.mark.parametrize(

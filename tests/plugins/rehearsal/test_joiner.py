@@ -17,6 +17,7 @@ import pytest
 import trio
 from attrs import define, evolve
 
+from meetcore.model.addresses import PrivateTargets
 from meetcore.model.errors import CommandFailed, CommandRefused
 from meetcore.model.lifecycle import EndReason
 from meetcore.model.roster import NameSource, Participant
@@ -31,6 +32,7 @@ from meetcore.model.signals import (
     ParticipantGone,
     Signal,
     SpeakingIndicated,
+    StepWorked,
     TrackAppeared,
 )
 from meetcore.plugin.platform import CallRequest, Platform
@@ -303,6 +305,34 @@ async def test_a_bot_is_muted_and_unseen_until_it_speaks_and_shows_something(
         await until(lambda: not me().muted)
         await attempt.call.show_image(PICTURE, "image/png")
         await until(lambda: me().camera)
+        await attempt.call.hide_picture()
+        await until(lambda: not me().camera)
+        with pytest.raises(CommandRefused, match="may not be shown"):
+            await attempt.call.show_page("https://status.example.com/board")
+        assert not me().camera, "what is refused switches nothing on"
+
+
+async def test_a_web_page_is_the_bots_camera_until_it_is_hidden(site: Site, tmp_path: Path) -> None:
+    room = site.open_room(waiting_room=False)
+    lobby_of(site, room)
+    settings: dict[str, Any] = {
+        "plugins": {"browser": {"page_hosts": [site.url.removeprefix("http://")]}},
+        "private_targets": PrivateTargets.listed(["127.0.0.1", "localhost"]),
+    }
+    async with bot(site.guest_link(room), tmp_path, **settings) as attempt:
+        await attempt.first(Admitted)
+
+        def me() -> Any:
+            return next(m for m in site.hub.rooms[room.id].inside if m.id != "host")
+
+        await attempt.call.show_page(site.url)
+        await until(lambda: me().camera)
+        [shown] = [
+            s for s in attempt.signals if isinstance(s, StepWorked) and s.name == "page as camera"
+        ]
+        assert "a page of" in shown.detail
+        await attempt.call.hide_picture()
+        await until(lambda: not me().camera)
 
 
 TALKING = Script(
