@@ -33,7 +33,7 @@ _UNREACHED = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: clos
 _HOP = (b"proxy-", b"connection:", b"keep-alive:")
 
 
-class _Refused(Exception):
+class _HostRefused(Exception):
     """Nothing is loaded from there."""
 
 
@@ -69,9 +69,9 @@ class PageProxy:
             parts = urlsplit(("//" if tunnel else "") + target.decode("ascii"))
             host, port = parts.hostname or "", parts.port or 80
             if not tunnel and parts.scheme != "http":
-                raise _Refused
+                raise _HostRefused
             upstream = await self._dial(host, port)
-        except (_Refused, ValueError):
+        except (_HostRefused, ValueError):
             await stream.send_all(_REFUSED)
             return
         except OSError:
@@ -93,14 +93,14 @@ class PageProxy:
     async def _dial(self, host: str, port: int) -> trio.SocketStream:
         if not self.hosts.allow(host, port):
             self.refused[host] = "it is not among page_hosts"
-            raise _Refused
+            raise _HostRefused
         with trio.move_on_after(_DIAL_TIMEOUT_S):
             found = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
             addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
             admitted = [each for each in addresses if self.hosts.private.admit(host, each)]
             if not admitted:
                 self.refused[host] = "it leads to no address of the public internet"
-                raise _Refused
+                raise _HostRefused
             for address in admitted:
                 with suppress(OSError):
                     return await trio.open_tcp_stream(address, port)
