@@ -31,6 +31,7 @@ from meetcore import (
 from meetcore.model import Chapters, without_fillers
 from meetcore_files.atomic import write_atomically
 from meetcore_files.audio_file import AUDIO_FILES
+from meetcore_files.chapter_marks import has_chapters
 from meetcore_files.formats import FORMATS
 from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
 from meetcore_files.media import MediaUnreadable
@@ -243,9 +244,12 @@ def silence_recordings(
     tags = {track_id: meeting.tags_of(track_id) for track_id in (*tracks, None)}
     rate = options.bit_rate_kbps
     try:
-        return silence_excluded(tracks, mix, meeting.excluded, rate, tags, video)
+        silenced = silence_excluded(tracks, mix, meeting.excluded, rate, tags, video)
     except MediaUnreadable as error:
         raise OSError(EIO, error.message) from error
+    if silenced and mix is not None and has_chapters(mix):  # it was made anew
+        remake(mix, chapters=meeting.chapters.until(played_duration_s(mix)))
+    return silenced
 
 
 def _named(folder: Path, entry: ManifestEntry) -> ManifestEntry:

@@ -114,6 +114,19 @@ async def test_recovery_writes_them_too(tmp_path: Path) -> None:
         assert chapters(folder / "video.mp4") == EXPECTED
 
 
+async def test_recovery_of_a_meeting_with_somebody_excluded_does_not_lose_them(
+    tmp_path: Path,
+) -> None:
+    with a_meeting(tmp_path) as context, trio.fail_after(60):
+        await record(context, FilesOptions())
+        context.report(meetcore.ParticipantExcluded(participant_id="p1", name="Ada", since_s=None))
+        (tmp_path / "files/manifest.json").unlink()
+        lines = await FilesSink(FilesOptions()).recover(context)
+        assert any("without people who were excluded" in line for line in lines)
+    assert chapters(tmp_path / "files/mix.opus") == EXPECTED
+    assert chapters(tmp_path / "files/video.mp4") == EXPECTED
+
+
 def without(path: Path) -> None:
     """Copy a file without its chapters."""
     part = path.with_name(f"without{path.suffix}")
