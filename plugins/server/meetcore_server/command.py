@@ -6,7 +6,8 @@ import gc
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,9 @@ def _settings(
         plugin_files=files,
     )
     flags = {"in_process": given["in_process"], "keep_bots": given["keep_bots"]}
-    return config, options, {**flags, "unresponsive_limit_s": settings.unresponsive_limit_s}
+    for name in ("unresponsive_limit_s", "drain_s"):
+        flags[name] = getattr(settings, name)
+    return config, options, flags
 
 
 async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) -> int:
@@ -145,8 +148,10 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
         async with trio.open_nursery() as nursery:
             with trio.CancelScope() as life:
                 fleets: list[Fleet] = []
+                servers: list[Server] = []
                 running = None if flags["keep_bots"] else lambda: _running_in(fleets)
-                nursery.start_soon(_obey, signals, life, running)
+                drain = partial(_drain, servers, flags["drain_s"])
+                nursery.start_soon(_obey, signals, life, drain, running)
                 async with (
                     open_fleet(
                         config,
@@ -158,6 +163,7 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
                     open_server(fleet, options) as server,
                 ):
                     fleets.append(fleet)
+                    servers.append(server)
                     # What is there now is there to the end. To look through it for garbage again
                     # and again would stop everybody for a tenth of a second each time.
                     gc.collect()
@@ -172,18 +178,43 @@ def _running_in(fleets: list[Fleet]) -> list[RunningBot]:
     return [bot for fleet in fleets for bot in fleet.running.values()]
 
 
+async def _drain(servers: list[Server], drain_s: float) -> None:
+    """Have what parts requests between servers notice that this one goes; then return."""
+    import trio
+
+    for server in servers:
+        server.service.membership.going = True
+    if drain_s and servers:
+        click.echo(f"Draining: takes no more orders, ends in {drain_s:g} s.", err=True)
+        await trio.sleep(drain_s)
+
+
 async def _obey(
-    signals: AsyncIterator[int], life: CancelScope, running: Callable[[], list[RunningBot]] | None
+    signals: AsyncIterator[int],
+    life: CancelScope,
+    drain: Callable[[], Awaitable[None]],
+    running: Callable[[], list[RunningBot]] | None,
 ) -> None:
     """End when told to; `running` gives the bots that leave with it, None where they go on."""
-    async for _ in signals:
-        if not life.cancel_called:
-            leaving = "Ending: bots are leaving. Once more to end at once."
-            click.echo(leaving if running else "Ending: its bots go on without it.", err=True)
-            life.cancel()
-        elif running is not None:
-            for bot in running():
-                bot.abandon()
+    import trio
+
+    async def end() -> None:
+        await drain()
+        leaving = "Ending: bots are leaving. Once more to end at once."
+        click.echo(leaving if running else "Ending: its bots go on without it.", err=True)
+        life.cancel()
+
+    async with trio.open_nursery() as nursery:
+        told = False
+        async for _ in signals:
+            if not told:
+                told = True
+                nursery.start_soon(end)
+            elif not life.cancel_called:
+                life.cancel()  # told twice: it drains no longer
+            elif running is not None:
+                for bot in running():
+                    bot.abandon()
 
 
 def _announce(server: Server, options: ServeOptions) -> None:

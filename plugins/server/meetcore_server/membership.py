@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from meetcore import MeetcoreError
+from meetcore import MeetcoreError, StorageUnavailable
 from meetcore.gateway import BotRow
 from meetcore.model import brief
 from meetcore_server.complaints import Complaint
@@ -46,12 +46,14 @@ class Membership:
 
     Attributes:
         others: How many others lived when it was asked last.
+        going: Whether this server was told to end and takes no more orders.
     """
 
     def __init__(self, servers: Servers, holder: Holder, terms: Terms, *, shared: bool) -> None:
         self.servers = servers
         self.shared = shared
         self.others = 0
+        self.going = False
         self._holder = holder
         self._terms = terms
         self._sure_until = 0.0
@@ -70,6 +72,18 @@ class Membership:
         """Whether nobody can have taken this server for dead."""
         known = trio.current_time() < self._sure_until and self.number > 0
         return known or not self.shared
+
+    def check_staying(self) -> None:
+        """Raise where this server is going: it takes no more orders.
+
+        Raises:
+            StorageUnavailable: It is.
+        """
+        if self.going:
+            raise StorageUnavailable(
+                "This server is going and takes no more orders.",
+                "Order again in a moment: another server takes it, or this one when it is back.",
+            )
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[Sequence[BotRow]]:

@@ -33,6 +33,11 @@ def _hours(instance: object, attribute: Any, value: float | None) -> None:
         )
 
 
+def _not_negative(instance: object, attribute: Any, value: float) -> None:
+    if value < 0:
+        raise ConfigError(f"{attribute.name} must be 0 or more, not {value:g}.")
+
+
 @frozen(kw_only=True)
 class SharedOptions:
     """What a server is set by, embedded or on the command line.
@@ -93,6 +98,8 @@ class ServerSettings(SharedOptions):
         default_transcriber: Who transcribes where neither order nor configuration says.
         unresponsive_limit_s: A bot whose process answers nothing for so long is ended, and
             recovered. It is noticed after 15 s. `none` for never.
+        drain_s: For so long after SIGTERM it goes on serving its clients, while `/ready` and new
+            orders are answered 503: whatever parts requests between servers has time to notice.
         rehearsal_script: What a rehearsal plays.
         rehearsal_scripts: The same by native id of the meeting.
     """
@@ -101,5 +108,6 @@ class ServerSettings(SharedOptions):
     api_key: Secret | None = field(default=None, repr=False)
     default_transcriber: str | None = "auto"
     unresponsive_limit_s: float | None = 60.0
+    drain_s: float = field(default=0.0, validator=_not_negative)
     rehearsal_script: str = "planning"
     rehearsal_scripts: Mapping[str, str] = Factory(dict)

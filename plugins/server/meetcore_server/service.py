@@ -198,6 +198,7 @@ class BotService(AccountKeeper, TranscriptReader):
 
     async def create(self, client: Client, order: BotRequest) -> BotRow:
         """Send a bot."""
+        self.membership.check_staying()
         check_webhooks(order)
         await self.forget_refused()
         order = self._kept_as_long(order)

@@ -37,8 +37,12 @@ async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]
     """Answer whether orders can be taken and bots seen through.
 
     That is: the database answers, the folder can be written, 16 MB are left on its disk and on that
-    of SQLite (a bot that finds it full has to end), and no bot's end waits to be written.
+    of SQLite (a bot that finds it full has to end), no bot's end waits to be written, and it is
+    not told to end.
     """
+    if service.membership.going:
+        body = {"status": "not ready", "detail": "it is going and takes no more orders"}
+        return Response(body, status_code=503)
     trouble = ""
     try:
         with trio.fail_after(_READY_WITHIN_S):
