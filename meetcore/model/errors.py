@@ -363,6 +363,8 @@ class CommandFailed(MeetcoreError):
 class NotTakenOver(CommandRefused):
     """Something is to be done in a bot's page by a person who has not taken it over, or no more."""
 
+    code = "not_taken_over"
+
     def __init__(self) -> None:
         super().__init__("Mouse and keyboard are the bot's own now.", "Take it over first.")
 

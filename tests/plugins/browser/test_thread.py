@@ -48,9 +48,10 @@ async def test_an_exception_arrives_as_itself_with_its_traceback() -> None:
 
 async def test_a_cancelled_call_returns_promptly_thirty_times_and_leaves_nothing_running() -> None:
     async with open_browser_thread() as aio:
-        ended = []
+        begun, ended = [], []
 
         async def forever() -> None:
+            begun.append(True)
             try:
                 await asyncio.sleep(3600)
             finally:
@@ -63,7 +64,8 @@ async def test_a_cancelled_call_returns_promptly_thirty_times_and_leaves_nothing
             assert scope.cancelled_caught
             slowest = max(slowest, trio.current_time() - scope.deadline)
         assert slowest < 1.0
-        assert len(ended) == 30
+        # One that is cancelled before its turn came is never begun.
+        assert 0 < len(ended) == len(begun) <= 30
         assert aio.pending_calls == 0
         assert await aio.sync(lambda: len(asyncio.all_tasks())) == 2
 

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from meetcore import ConfigError
 __all__ = ["AlreadyServed", "folder_identity", "held_file", "shared_folder"]
 
 _IDENTITY = ".identity"
+_OF_THE_DEAD_S = 2.0
 _REMEDY = "Stop that server first, or give this one a database and a folder of its own."
 
 
@@ -74,6 +76,34 @@ def _noted(fd: int) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _locked_soon(fd: int) -> bool:
+    """Lock a file; wait a moment where whoever held it is dead.
+
+    A process that it was starting when it was killed has its descriptors until it is another
+    program.
+    """
+    until = time.monotonic() + _OF_THE_DEAD_S
+    while not _locked(fd, fcntl.LOCK_EX):
+        if time.monotonic() > until or not _is_dead(_noted(fd)):
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _is_dead(holder: dict[str, Any]) -> bool:
+    """Whether a holder was a process of this machine that is no more."""
+    pid = holder.get("pid")
+    if holder.get("host") != socket.gethostname() or not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
 @contextmanager
 def held_file(path: Path, what: str) -> Iterator[None]:
     """Hold something alone, by a lock on a file.
@@ -88,7 +118,7 @@ def held_file(path: Path, what: str) -> Iterator[None]:
     """
     fd = _opened(path, what)
     try:
-        if not _locked(fd, fcntl.LOCK_EX):
+        if not _locked_soon(fd):
             raise AlreadyServed(_words(what, _noted(fd)), _REMEDY)
         _note(fd, _oneself())
         yield
