@@ -545,7 +545,7 @@ async def open_page(
             browser.raw.new_context,
             bypass_csp=True,
             permissions=list(permissions),
-            **settings.for_context(),
+            **settings.for_context(fills_screen=screen is not None),
         )
         try:
             raw = await browser.call(context.new_page)
@@ -579,7 +579,7 @@ async def open_page(
             )
             await page._open(script)
             if screen is not None:
-                await fill_screen(browser, context, raw)
+                await fill_screen(browser, context, raw, settings)
             async with AsyncExitStack() as before_closing:
                 if page.video is not None:
                     recording = await before_closing.enter_async_context(open_plain_nursery())

@@ -32,12 +32,17 @@ class PageSettings:
     user_agent: str | None = None
     storage_state: Mapping[str, Any] | Path | None = field(default=None, repr=False)
 
-    def for_context(self) -> dict[str, Any]:
-        """Return them as Playwright's `new_context` takes them."""
-        chosen: dict[str, Any] = {
-            "locale": self.locale,
-            "viewport": {"width": self.width, "height": self.height},
-        }
+    def for_context(self, *, fills_screen: bool = False) -> dict[str, Any]:
+        """Return them as Playwright's `new_context` takes them.
+
+        Args:
+            fills_screen: Whether the page is as large as its window, which fills a screen.
+        """
+        chosen: dict[str, Any] = {"locale": self.locale}
+        if fills_screen:
+            chosen["no_viewport"] = True
+        else:
+            chosen["viewport"] = {"width": self.width, "height": self.height}
         if self.timezone is not None:
             chosen["timezone_id"] = self.timezone
         if self.user_agent is not None:

@@ -35,6 +35,11 @@ __all__ = ["CONTAINER", "VIDEO_TRACK", "PageVideo", "fill_screen", "own_screen"]
 VIDEO_TRACK = "screen"
 CONTAINER = "video/H264"
 """Access units as a byte stream (ITU-T H.264, Annex B), one a fragment; the name is RFC 6184's."""
+_FILLINGS = 6
+_FILLED_S = 0.1
+_SHOWN = """() => ({
+  height: innerHeight, bars: outerHeight - innerHeight, top: screenY + outerHeight - innerHeight,
+})"""
 
 
 class PageVideo:
@@ -173,10 +178,23 @@ async def own_screen(settings: PageSettings, events: CallEvents) -> AsyncIterato
         yield screen
 
 
-async def fill_screen(browser: Browser, context: BrowserContext, page: Page) -> None:
-    """Have a page fill its screen, without the browser's own bars."""
+async def fill_screen(
+    browser: Browser, context: BrowserContext, page: Page, settings: PageSettings
+) -> None:
+    """Have a page fill its screen: the window is larger, and its bars lie above the screen.
+
+    Not by full screen, of which Chromium tells how to leave it, over the first seconds.
+    """
     session = await browser.call(context.new_cdp_session, page)
     window = await browser.call(session.send, "Browser.getWindowForTarget")
-    bounds = {"windowId": window["windowId"], "bounds": {"windowState": "fullscreen"}}
-    await browser.call(session.send, "Browser.setWindowBounds", bounds)
+    bars = 0
+    for _ in range(_FILLINGS):
+        size = {"width": settings.width, "height": settings.height + bars}
+        bounds = {"windowId": window["windowId"], "bounds": {"left": 0, "top": -bars, **size}}
+        await browser.call(session.send, "Browser.setWindowBounds", bounds)
+        shown = await browser.call(page.evaluate, _SHOWN)
+        if shown["height"] == settings.height and shown["top"] == 0:
+            break
+        bars = int(shown["bars"])
+        await trio.sleep(_FILLED_S)
     await browser.call(session.detach)
