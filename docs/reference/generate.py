@@ -22,10 +22,14 @@ from meetcore import Capability, Signal, gateway
 from meetcore.bot.bot import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.cli.ends import EXIT_MEANINGS
+from meetcore.fleet.launchers import ChildProcessOptions
 from meetcore.model.config import (
     AudioConfig,
     AutomaticLeave,
     BotConfig,
+    BusConfig,
+    ExclusionConfig,
+    RetentionConfig,
     SpeechConfig,
     StoreConfig,
     TranscriptionConfig,
@@ -203,6 +207,9 @@ def configuration_page() -> str:
         ("`[transcription]`", TranscriptionConfig),
         ("`[speech]`", SpeechConfig),
         ("`[store]`", StoreConfig),
+        ("`[bus]`", BusConfig),
+        ("`[exclusion]`", ExclusionConfig),
+        ("`[retention]`", RetentionConfig),
     ):
         lines += [f"## {title}", "", *_option_table(cls), ""]
     lines += ["## Plugins", ""]
@@ -212,6 +219,12 @@ def configuration_page() -> str:
         for name, plugin in sorted(getattr(plugins, kind).items()):
             if table := _option_table(plugin.Options):
                 lines += [f"### `[plugins.{name}]`", "", *table, ""]
+    for kind in ("stores", "buses", "launchers"):
+        for name, plugin in sorted(getattr(plugins, kind).items()):
+            options = getattr(plugin, "Options", None)
+            if options is not None and (table := _option_table(options)):
+                lines += [f"### `[plugins.{name}]`", "", *table, ""]
+    lines += ["### `[plugins.child_process]`", "", *_option_table(ChildProcessOptions), ""]
     lines += ["## The server", ""]
     for title, cls in (
         ("server", ServerSettings),

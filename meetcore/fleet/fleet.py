@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypedDict, Unpack
 
 import trio
@@ -55,6 +56,8 @@ class OpenFleetOptions(TypedDict, total=False):
 
 
 _LOG = logging.getLogger("meetcore")
+_LOOK_AT_BUS_EVERY_S = 10.0
+_NOBODY = "nobody"
 _BURY_WITHIN_S = 60.0
 
 
@@ -69,6 +72,7 @@ class Fleet:
         plugins: The loaded plugins.
         store: Where bots are found by their ids.
         bus: On which bots of other machines are found; None where there is none.
+        bus_trouble: Why the bus is away, in words; empty while it is there.
         recovered: What was finished at the start of what an earlier process left.
         buries: Whether a bot of which nothing is kept is deleted as soon as it is gone; otherwise
             whoever uses the fleet does it, when it knows how the bot ended.
@@ -95,6 +99,7 @@ class Fleet:
         self._check_launcher()
         self.launcher.store = self.store
         self.bus = bus
+        self.bus_trouble = ""
         self.launcher.bus = bus
         self._nursery = nursery
         self._closing = False
@@ -241,6 +246,21 @@ class Fleet:
         here = self.running.get(bot_id) or await self.launcher.reach(bot_id)
         return here or await self._on_bus(bot_id)
 
+    async def watch_bus(self, bus: BotBus) -> None:
+        """Tell when the bus is away and when it is back, for ever."""
+        while True:
+            try:
+                await bus.alive(_NOBODY)
+            except (BusUnavailable, OSError) as error:
+                if not self.bus_trouble:
+                    _LOG.error("the bus is away; bots go on without it: %s", error)
+                self.bus_trouble = brief(error)
+            else:
+                if self.bus_trouble:
+                    _LOG.warning("the bus is there again")
+                self.bus_trouble = ""
+            await trio.sleep(_LOOK_AT_BUS_EVERY_S)
+
     async def _on_bus(self, bot_id: str) -> RunningBot | None:
         """Return a bot that shows itself on the bus, None if there is none, or no bus now."""
         if self.bus is not None:
@@ -347,6 +367,8 @@ async def open_fleet(
     if recover_first:
         recovered = await recover_all(store, plugins=plugins, config=config)
     bus = plugins.bus(config.bus.url, config) if config.bus.url else None
+    launcher.store, launcher.bus = store, bus
+    launcher.check()
     trouble: Exception | None = None
     in_memory = store.scratch() if isinstance(store, UnkeptFleetStore) else nullcontext()
     with in_memory:
@@ -365,6 +387,8 @@ async def open_fleet(
                 bus=bus,
             )
             fleet.recovered = recovered
+            if bus is not None:
+                bus.soon(partial(fleet.watch_bus, bus))  # until the bus is closed, after the bots
             fleets.append(fleet)
             try:
                 yield fleet

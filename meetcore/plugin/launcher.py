@@ -112,6 +112,14 @@ class Launcher(ABC):
     store: BotStore
     bus: BotBus | None = None
 
+    def check(self) -> None:
+        """Say at the start what is missing; called once `store` and `bus` are set.
+
+        Raises:
+            ConfigError: It cannot launch anything, as it is set.
+        """
+        return
+
     @abstractmethod
     async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:
         """Start a bot; return when it takes commands. Cancelling the nursery ends it in order.

@@ -40,6 +40,7 @@ _TRIM_EVERY_S = 5.0
 _AGAIN_FIRST_S = 0.1
 _AGAIN_LAST_S = 2.0
 _LAST_WORDS_S = 15.0
+_READY_WITHIN_S = 3.0
 _ANSWER_WITHIN_S = 60.0
 _MOST_AT_ONCE = 64
 _MOST_WAITING = 256
@@ -81,7 +82,7 @@ class BusReception:
         """Show it until cancelled; `started` when it takes commands, or the bus is away."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._show)
-            with trio.move_on_after(_LAST_WORDS_S):
+            with trio.move_on_after(_READY_WITHIN_S):
                 await self._ready.wait()
             task_status.started()
 

@@ -69,6 +69,10 @@ class PodLauncher(KubernetesLauncher):
         self._watch_scope = trio.CancelScope()
         self._watched_for = 0
 
+    def check(self) -> None:
+        """Say at the start what is missing: a bus, or a store that Pods share."""
+        self._bus()
+
     @asynccontextmanager
     async def _cluster(self) -> AsyncIterator[Cluster]:
         """Hold the way to the cluster, which all share that use it at the time."""

@@ -91,7 +91,10 @@ def _settings(
 
     overrides: dict[str, Any] = {}
     if given["out_dir"] is not None:
-        overrides = {"out_dir": given["out_dir"], "store": {"url": None}}
+        overrides = {"out_dir": given["out_dir"]}
+        stored = load_config(given["config_path"], overrides).store.url
+        if stored is not None and stored.startswith("folder:"):
+            overrides["store"] = {"url": None}  # --out names another one
     config = load_config(given["config_path"], overrides)
     table = dict(config.plugins.get("server", {}))
     for name in ("host", "port", "database", "root", "public_url", "api_key"):

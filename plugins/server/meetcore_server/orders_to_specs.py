@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -138,12 +139,29 @@ class Specs:
     def _with_stage(self, script: str | None) -> BotConfig:
         if self.sandbox is None:
             return self.config
+        if script is not None:
+            self._check_script(script, self.sandbox)
         stage = {
             "enabled": True,
             "script": script or self.sandbox.script,
             "scripts": {} if script else dict(self.sandbox.scripts),
         }
         return attrs.evolve(self.config, plugins=merged(self.config.plugins, {STAGE: stage}))
+
+    @staticmethod
+    def _check_script(script: str, sandbox: Sandbox) -> None:
+        """Take a script by a name, or one that the operator set: no order opens a file.
+
+        Raises:
+            ConfigError: It is neither.
+        """
+        set_here = {sandbox.script, *sandbox.scripts.values()}
+        if script not in set_here and not re.fullmatch(r"[A-Za-z0-9_-]+", script):
+            raise ConfigError(
+                f"script is {script!r}, which is no name of a script.",
+                "Name a bundled one (`meetcore rehearse --list`), or one that the server's "
+                "rehearsal_scripts has.",
+            )
 
     def transcriber(self, provider: str | None, language: str | None = None) -> TranscriberChoice:
         """Return who transcribes for a provider's name, and in which language.

@@ -341,6 +341,14 @@ async def test_without_a_bus_or_with_a_folder_of_its_own_it_says_what_is_missing
             await launcher.launch(spec, nursery)
 
 
+async def test_a_fleet_that_lacks_something_does_not_open(tmp_path):
+    config = BotConfig(out_dir=tmp_path)
+    launcher = KubernetesLauncher(KubernetesOptions(image="x"))
+    with pytest.raises(ConfigError, match="needs a bus"):
+        async with meetcore.open_fleet(config, launcher=launcher):
+            pytest.fail("it opened")
+
+
 async def test_no_cluster_to_be_reached_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     launcher = KubernetesLauncher(KubernetesOptions(image="x", volume_claim="bots"))

@@ -210,6 +210,30 @@ async def test_requests_are_counted_over_both(tmp_path, postgres, broker):
             broker.thaw()
 
 
+async def test_a_broker_that_is_not_there_is_said_at_once_and_its_return_too(
+    tmp_path, postgres, broker, caplog, monkeypatch
+):
+    monkeypatch.setattr("meetcore.fleet.fleet._LOOK_AT_BUS_EVERY_S", 0.2)
+    shared = Shared(postgres.new_database_with_tables(), broker)
+    broker.kill()
+    try:
+        async with server_here(shared, tmp_path / "one") as (_, client):
+            with trio.fail_after(60):
+                while "the bus is away" not in caplog.text:  # noqa: ASYNC110
+                    await trio.sleep(0.05)
+                ready = await client.get("/ready")
+                assert ready.status_code == 200  # bots go on, and the store has what they tell
+                assert "cannot be reached" in ready.json()["detail"]
+                assert "meetcore_bus_up 0" in (await client.get("/metrics")).text
+                broker.start()
+                while "the bus is there again" not in caplog.text:  # noqa: ASYNC110
+                    await trio.sleep(0.05)
+            assert "meetcore_bus_up 1" in (await client.get("/metrics")).text
+    finally:
+        broker.kill()
+        broker.start()
+
+
 async def test_a_lost_machines_bots_are_ended_with_what_the_bucket_has(tmp_path, postgres, broker):
     async with two(tmp_path, postgres, broker) as (process, client, _, beside):
         bot_id = (await ordered(client, STAY))["id"]

@@ -55,7 +55,10 @@ async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]
         trouble = _disk_in_trouble(service)
     if not trouble:
         trouble = _bots_in_trouble(service)
-    body = {"status": "ready"} if not trouble else {"status": "not ready", "detail": trouble}
+    away = service.supervisor.fleet.bus_trouble
+    body = {"status": "ready", **({"detail": f"the bus is away: {away}"} if away else {})}
+    if trouble:
+        body = {"status": "not ready", "detail": trouble}
     return Response(body, status_code=503 if trouble else 200)
 
 
@@ -140,6 +143,11 @@ async def metrics(
             "meetcore_servers",
             "Servers of this database that live, this one too.",
             service.membership.others + 1,
+        ),
+        *_gauge(
+            "meetcore_bus_up",
+            "Whether the bus between machines answers; 1 also where there is none.",
+            int(not service.supervisor.fleet.bus_trouble),
         ),
         *_gauge("meetcore_sockets", "WebSockets that are open.", metrics.sockets()),
         *_gauge("meetcore_uptime_seconds", "Since the start.", time.monotonic() - metrics.began),
