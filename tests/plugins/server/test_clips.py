@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import pytest
+import trio
 
 from meetcore.model.events import ArtifactWritten
 from meetcore_files.video_file import VideoFile, finish_video
@@ -71,6 +72,7 @@ async def test_a_recording_is_clipped_and_had_in_every_format(tmp_path: Path) ->
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.folder_store  # another store has a recording when it is whole, if it carries no parts
 async def test_a_bot_in_its_meeting_is_clipped_up_to_now(tmp_path: Path) -> None:
     async with serving(tmp_path, config=RECORDED) as server, http(server) as client:
         bot = await ordered(client, STAY)
@@ -78,6 +80,7 @@ async def test_a_bot_in_its_meeting_is_clipped_up_to_now(tmp_path: Path) -> None
         await until(client, bot["id"], "recording")
         while (answer := await client.get(f"{base}/clip?format=wav")).status_code != 200:
             assert answer.status_code in (409, 422), answer.text
+            await trio.sleep(0.05)
         assert seconds_of(answer.content) > 0
 
 
