@@ -15,16 +15,18 @@ from meetcore.log.journal import JOURNAL_NAME, read_journal
 from meetcore.model.events import SegmentFinalized, StateChanged
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.model.transcript import spoken_order
-from tests.plugins.server.short_script import write_short_script
+from tests.plugins.server.short_script import ENDS_S, write_short_script
 
 UP_WITHIN_S = 60.0
 GONE_WITHIN_S = 30.0
 
 
 @asynccontextmanager
-async def rehearsing(folder: Path, key: str, *options: str) -> AsyncIterator[str]:
+async def rehearsing(
+    folder: Path, key: str, *options: str, ends_s: float = ENDS_S
+) -> AsyncIterator[str]:
     """Run `meetcore serve --rehearsal` with a short script on a random port; gives its URL."""
-    script = write_short_script(folder / "script")
+    script = write_short_script(folder / "script", ends_s=ends_s)
     command = [
         sys.executable, "-m", "meetcore", "serve", "--rehearsal", "--script", str(script),
         "--port", "0", "--out", str(folder / "bots"), "--api-key", key, *options,

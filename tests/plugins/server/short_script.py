@@ -49,7 +49,9 @@ until_s = 12.6
 """
 
 
-def write_short_script(folder: Path, recordings: Path = RECORDINGS) -> Path:
+def write_short_script(
+    folder: Path, recordings: Path = RECORDINGS, *, ends_s: float = ENDS_S
+) -> Path:
     """Write the script and its recordings into a folder; return its path."""
     folder.mkdir(exist_ok=True)
     parts = [HEAD]
@@ -62,7 +64,7 @@ def write_short_script(folder: Path, recordings: Path = RECORDINGS) -> Path:
             f'text = "{text}"',
             f'audio = "{recording}.wav"',
         ]
-    parts += ["[end]", f"at_s = {ENDS_S}", 'how = "host_ends"']
+    parts += ["[end]", f"at_s = {ends_s}", 'how = "host_ends"']
     path = folder / "short.toml"
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")
     return path
