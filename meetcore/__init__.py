@@ -238,6 +238,7 @@ if TYPE_CHECKING:
     from meetcore.plugin.launcher import BotSpec as BotSpec
     from meetcore.plugin.launcher import Launcher as Launcher
     from meetcore.plugin.launcher import RunningBot as RunningBot
+    from meetcore.plugin.launcher import have_it_leave as have_it_leave
     from meetcore.plugin.options import NoOptions as NoOptions
     from meetcore.plugin.page_view import LookIn as LookIn
     from meetcore.plugin.page_view import PageView as PageView
@@ -480,7 +481,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "plugin.exclusion": ("ExclusionRequest", "ExclusionRules"),
     "plugin.health": ("HealthReport",),
     "plugin.hooks": ("API_VERSION", "DROP", "Drop", "hookimpl"),
-    "plugin.launcher": ("BotSpec", "Launcher", "RunningBot"),
+    "plugin.launcher": ("BotSpec", "Launcher", "RunningBot", "have_it_leave"),
     "plugin.join_token": ("JoinToken",),
     "plugin.options": ("NoOptions",),
     "plugin.page_view": ("LookIn", "PageView"),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
 from attrs import field, frozen
 
-from meetcore.model.commands import Command
+from meetcore.model.commands import Command, Stop
 from meetcore.model.drafts import Draft
-from meetcore.model.errors import CommandRefused
+from meetcore.model.errors import CommandFailed, CommandRefused
 from meetcore.model.events import Event
 from meetcore.model.page_input import PagePicture, PictureFormat
 from meetcore.plugin.bus import BotBus
@@ -23,7 +24,9 @@ from meetcore.plugin.store import BotStore
 if TYPE_CHECKING:
     from meetcore.audio.chunk import Chunk
 
-__all__ = ["BotSpec", "Launcher", "RunningBot"]
+__all__ = ["BotSpec", "Launcher", "RunningBot", "have_it_leave"]
+
+_LOG = logging.getLogger("meetcore")
 
 
 @frozen(kw_only=True)
@@ -96,6 +99,20 @@ class RunningBot(ABC):
     @abstractmethod
     def hear(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Chunk]]:
         """Hold a channel with its audio, all tracks at 16 kHz; what is not taken is dropped."""
+
+
+async def have_it_leave(bot: RunningBot) -> None:
+    """Tell a bot to leave, and return when it is gone; end it at once where that fails.
+
+    For launchers whose bots go with them. No deadline of its own.
+    """
+    try:
+        with suppress(CommandRefused, CommandFailed):
+            await bot.perform(Stop("the launcher is going"))
+        await bot.gone()
+    except Exception:  # noqa: BLE001  one bot's trouble is its own
+        _LOG.exception("bot=%s does not leave, is ended", bot.bot_id)
+        bot.abandon()
 
 
 class Launcher(ABC):

@@ -29,10 +29,9 @@ from meetcore.fleet.launching.worker import spec_to_json
 from meetcore.log.folders import make_private_folder, private_file
 from meetcore.log.stores import store_of
 from meetcore.log.who_runs import is_running, note_runner, runner_of
-from meetcore.model.commands import Stop
 from meetcore.model.config import BotConfig, load_config
-from meetcore.model.errors import CommandFailed, CommandRefused, StorageUnavailable
-from meetcore.plugin.launcher import BotSpec, Launcher
+from meetcore.model.errors import CommandFailed, StorageUnavailable
+from meetcore.plugin.launcher import BotSpec, Launcher, have_it_leave
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.store import BotStore, Runner
 
@@ -179,23 +178,12 @@ class ChildProcessLauncher(Launcher):
         except trio.Cancelled:
             if self.stop_with_launcher and not bot.released:
                 with trio.CancelScope(shield=True), trio.move_on_after(LEAVE_TIMEOUT_S) as limit:
-                    await _have_it_leave(bot)
+                    await have_it_leave(bot)
                 if limit.cancelled_caught:
                     bot.abandon()
             else:
                 _LEFT_RUNNING.append(bot)
             raise
-
-
-async def _have_it_leave(bot: ChildBot) -> None:
-    """Tell a bot to leave, and return when it is gone. No deadline of its own."""
-    try:
-        with suppress(CommandRefused, CommandFailed):
-            await bot.perform(Stop("the launcher is going"))
-        await bot.gone()
-    except Exception:  # noqa: BLE001  one bot's trouble is its own
-        _LOG.exception("bot=%s does not leave, is ended", bot.bot_id)
-        bot.abandon()
 
 
 async def _until_listening(bot: ChildBot, process: trio.Process) -> None:

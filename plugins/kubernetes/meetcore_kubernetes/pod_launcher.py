@@ -37,7 +37,7 @@ from meetcore import (
     PagePicture,
     PictureFormat,
     RunningBot,
-    Stop,
+    have_it_leave,
     load_config,
     note_given_up,
 )
@@ -216,7 +216,10 @@ class PodLauncher(KubernetesLauncher):
     async def reach(self, bot_id: str) -> RunningBot | None:
         """Return a bot that somebody else looks after, if it is on the bus."""
         bus = self._bus()
-        return BusBot(bot_id, bus, self.store) if await bus.alive(bot_id) else None
+        with suppress(BusUnavailable):
+            if await bus.alive(bot_id):
+                return BusBot(bot_id, bus, self.store)
+        return None
 
     async def list(self) -> list[str]:
         """Return the bots whose Pods run; failed Pods that were kept long enough go."""
@@ -252,7 +255,7 @@ class PodLauncher(KubernetesLauncher):
         finally:
             if not gone and self.options.stop_with_launcher and not bot.released:
                 with trio.move_on_after(_LEAVE_TIMEOUT_S, shield=True) as limit:
-                    await _have_it_leave(bot)
+                    await have_it_leave(bot)
                 if limit.cancelled_caught:
                     bot.abandon()
         if not bot.released:
@@ -413,16 +416,6 @@ async def _tidy(cluster: Cluster, name: str, *, pod: bool = True) -> None:
         if pod:
             await cluster.delete_pod(name, grace_s=0)
         await cluster.delete_secret(name)
-
-
-async def _have_it_leave(bot: PodBot) -> None:
-    try:
-        with suppress(CommandRefused, CommandFailed):
-            await bot.perform(Stop("the launcher is going"))
-        await bot.gone()
-    except Exception:  # noqa: BLE001  one bot's trouble is its own
-        _LOG.exception("bot=%s does not leave, is ended", bot.bot_id)
-        bot.abandon()
 
 
 def _did_not_begin(seen: PodState) -> CommandFailed:

@@ -321,6 +321,13 @@ async def test_servers_that_come_later_find_the_bots_by_their_labels(tmp_path, b
             await bot.gone()
 
 
+async def test_without_the_bus_nobody_is_reached_and_that_is_no_error(tmp_path, cluster):
+    with open_broker() as gone:
+        async with staged(tmp_path, gone, cluster) as stage:
+            gone.kill()
+            assert await stage.launcher.reach("b-1") is None
+
+
 async def test_bots_of_another_fleet_in_the_namespace_are_not_ours(tmp_path, broker, cluster):
     async with staged(tmp_path, broker, cluster) as stage:
         await stage.launched()
