@@ -54,6 +54,17 @@ async def test_a_recording_is_clipped_and_had_in_every_format(tmp_path: Path) ->
             refused = await client.get(f"{base}/clip?{query}")
             assert refused.status_code == status, (query, refused.text)
             assert code is None or refused.json()["code"] == code
+        for query, field, words in (
+            ("from=1:05", "from", "a number"),
+            ("format=exe", "format", "m4a, mp3, mp4"),
+            ("to=soon", "to", "number"),
+        ):  # by the names that the client sent, with what they may be
+            [fault] = (await client.get(f"{base}/clip?{query}")).json()["errors"]
+            assert fault["field"] == field
+            assert words in fault["message"]
+        [fault] = (await client.get(f"{base}/transcript?format=doc")).json()["errors"]
+        assert fault["field"] == "format"
+        assert "srt" in fault["message"]
         assert (await client.get("/v1/bots/nobody/clip")).status_code == 404
 
         row = await server.service.stores.bots.get(bot["id"])

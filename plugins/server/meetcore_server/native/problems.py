@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
+from enum import Enum
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import trio
 from attrs import frozen
@@ -118,6 +120,7 @@ _STATUS_OF = {
     "refused": 400,
 }
 """The status for each code of an error that a client may meet."""
+_A_NUMBER = "It is a number."
 
 
 def _code_of(error: MeetcoreError) -> str:
@@ -125,14 +128,42 @@ def _code_of(error: MeetcoreError) -> str:
     return next(code for code in error.codes() if code in _STATUS_OF)
 
 
-def problem_of(error: Exception) -> tuple[int, dict[str, Any]]:
-    """Return status and body for an error."""
+def _fault(item: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong with a field, by the name that the client sent it under."""
+    key, message = str(item.get("key", "")), str(item.get("message", ""))
+    known = parameters.get(key) if item.get("source") == "query" else None
+    if known is None:
+        return {"field": key, "message": message}
+    choices = _choices(known.annotation)
+    if choices:
+        message = f"It is one of {', '.join(choices)}."
+    elif message.startswith(("Expected `float", "Expected `int")):
+        message = _A_NUMBER
+    return {"field": str(getattr(known.kwarg_definition, "name", None) or key), "message": message}
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Return the values that a parameter may have, none where it may have any of a kind."""
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return [str(each.value) for each in annotation]
+    args = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return [str(each) for each in args]
+    return [choice for each in args for choice in _choices(each)]
+
+
+def problem_of(
+    error: Exception, parameters: Mapping[str, Any] | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Return status and body for an error.
+
+    Args:
+        error: The error.
+        parameters: Those of the operation it happened in, by their names in the code.
+    """
     if isinstance(error, ValidationException):
         details = [item for item in (error.extra or ()) if isinstance(item, dict)]
-        found = [
-            {"field": str(item.get("key", "")), "message": str(item.get("message", ""))}
-            for item in details
-        ]
+        found = [_fault(item, parameters or {}) for item in details]
         return 400, _body(400, "invalid", "The request is not what it should be.", errors=found)
     if isinstance(error, HTTPException):
         status = error.status_code
@@ -187,7 +218,9 @@ def _headers(status: int, error: Exception) -> dict[str, str]:
 
 def problem(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """Answer a request with an error."""
-    status, body = problem_of(error)
+    handler = request.scope.get("route_handler")
+    signature = getattr(handler, "parsed_fn_signature", None)
+    status, body = problem_of(error, getattr(signature, "parameters", None))
     if status >= 500 and not isinstance(error, (MeetcoreError, trio.TooSlowError)):
         _LOG.error("%s %s", request.method, request.url.path, exc_info=error)
     headers = _headers(status, error)
