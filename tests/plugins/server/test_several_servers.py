@@ -30,11 +30,11 @@ from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.server_lock import AlreadyServed
 from meetcore_server.storage.servers import ServersDiffer
 
+from .machines import KEY
 from .running import PLUGIN, SHORT, STAY, http, ordered, said, say, serving, socket, until
 from .webhooks.receiver import Receiver, receiving
 
 pytestmark = pytest.mark.folder_store
-KEY = "a-key-of-both"
 IN_FUTURE = "2099-01-01T00:00:00Z"
 
 

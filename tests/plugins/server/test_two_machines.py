@@ -6,27 +6,23 @@ through; a bot's machine is lost, and the other ends it with what the bucket has
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import trio
 
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from tests.plugins.redis.broker import Broker, open_broker
-from tests.plugins.s3.places import bucket_for
-from tests.plugins.s3.servers import moto_server
 
-from .running import PLUGIN, STAY, http, ordered, said, say, serving, socket, until
-from .test_several_servers import KEY, place_of, settled
+from .machines import KEY, ServerProcess, Shared, process_of
+from .running import STAY, http, ordered, said, say, serving, socket, until
+from .test_several_servers import place_of, settled
 
 pytestmark = pytest.mark.folder_store
 
@@ -37,62 +33,14 @@ def broker() -> Iterator[Broker]:
         yield held
 
 
-class Shared:
-    """What two machines share."""
-
-    def __init__(self, database: str, broker: Broker) -> None:
-        self.database = database
-        self.prefix = f"t-{uuid4().hex[:8]}"
-        self.broker = broker
-        self.s3 = moto_server()
-        self.bucket = bucket_for(self.s3, uuid4().hex)
-
-    def settings(self, machine: Path) -> dict[str, Any]:
-        """Return the settings of a server whose bots work on a machine."""
-        bots = str(machine / "bots")
-        return {
-            "transcriber": "scripted",
-            "sinks": ["files"],
-            "out_dir": bots,
-            "store": {"url": f"s3://{self.bucket}/bots"},
-            "bus": {"url": self.broker.url},
-            "plugins": {
-                "s3": {**self.s3.access(), "workplaces": bots},
-                "redis": {"prefix": self.prefix},
-            },
-        }
-
-
 @contextmanager
 def server_elsewhere(shared: Shared, machine: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server in a process of its own; its bots go on when it is killed."""
-    machine.mkdir(parents=True)
-    config = machine / "meetcore.toml"
-    config.write_text(
-        "\n".join(_toml(shared.settings(machine))) + '\n[plugins.server]\nprivate_targets = ["*"]\n'
-    )
-    arguments = ["--port", "0", "--config", str(config), "--plugin", str(PLUGIN)]
-    arguments += ["--database", shared.database, "--api-key", KEY]
-    environment = {**os.environ, "MEETCORE_LOAD": "server,files,s3,redis"}
-    with (machine / "other.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "meetcore", "serve", *arguments], stderr=log, env=environment
-        )
+    server = ServerProcess(shared, machine)
     try:
-        yield process
+        yield server.start()
     finally:
-        process.kill()
-        process.wait()
-
-
-def _toml(settings: dict[str, Any], table: str = "") -> Iterator[str]:
-    for key, value in settings.items():
-        if not isinstance(value, dict):
-            yield f"{key} = {json.dumps(value)}"
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            yield f"[{table}{key}]"
-            yield from _toml(value, f"{table}{key}.")
+        server.kill()
 
 
 @asynccontextmanager
@@ -138,12 +86,6 @@ async def follow(server: Any, bot_id: str, seqs: list[int], until_text: str) -> 
                 seqs.append(event["seq"])
             if event["type"] == "chat.received" and event["data"]["text"] == until_text:
                 return
-
-
-def process_of(machine: Path, bot_id: str) -> int:
-    """Return the process of a bot that runs on a machine."""
-    found = json.loads((machine / "bots" / bot_id / "process.json").read_text())["pid"]
-    return int(found)
 
 
 async def test_each_follows_hears_and_commands_the_bots_of_the_others_machine(
