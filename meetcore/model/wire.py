@@ -11,11 +11,14 @@ an `id` if it is to be one command however often it is sent.
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Mapping
-from typing import Any
+from enum import Enum
+from types import NoneType
+from typing import Any, get_args
 
-from attrs import fields, resolve_types
+from attrs import NOTHING, fields, resolve_types
 
 from meetcore.model.commands import COMMAND_TYPES, Command
 from meetcore.model.drafts import DRAFT_TYPES, Draft
@@ -157,30 +160,60 @@ def command_from_wire(message: object) -> Command:
             f"There is no command {message['type']!r}.",
             f"{hint} Known types: {', '.join(sorted(COMMAND_TYPES))}.".strip(),
         )
-    data = message.get("data", {})
-    kinds = {a.name: a.type for a in fields(cls) if a.name not in _ASKED}
-    known = set(kinds)
     command_id = message.get("id")
     if not isinstance(command_id, str):
         command_id = ""
     if len(command_id) > LONGEST_COMMAND_ID:
         raise CommandRefused(f"The id of a command can have {LONGEST_COMMAND_ID} characters.")
-    if not isinstance(data, Mapping) or not set(data) <= known:
-        raise CommandRefused(
-            f"The data of command {cls.type!r} must be an object with {sorted(known)}."
-        )
-    may_lack = {a.name for a in fields(cls) if a.default is None}
-    for name, value in data.items():
-        if value is None and name in may_lack:
-            continue
-        if kinds[name] in (bool, "bool"):
-            if not isinstance(value, bool):
-                raise CommandRefused(
-                    f"Field {name!r} of command {cls.type!r} must be true or false."
-                )
-        elif not isinstance(value, str) and not (name.endswith("_hz") and isinstance(value, int)):
-            raise CommandRefused(f"Field {name!r} of command {cls.type!r} must be text.")
+    data = _checked_data(cls, message.get("data", {}))
     try:
         return converter().structure({**data, "id": command_id}, cls)
     except MISREAD as error:
         raise CommandRefused(f"The data of command {cls.type!r} is not what it takes.") from error
+
+
+def _checked_data(cls: type[Command], data: object) -> Mapping[str, Any]:
+    """Return the data of a command, each field of the kind that its class says.
+
+    Raises:
+        CommandRefused: It lacks a field, has an unknown one, or one of another kind.
+    """
+    taken = {a.name: a for a in fields(resolve_types(cls)) if a.name not in _ASKED}
+    if not isinstance(data, Mapping) or not set(data) <= set(taken):
+        raise CommandRefused(
+            f"The data of command {cls.type!r} must be an object with {sorted(taken)}."
+        )
+    for name, attribute in taken.items():
+        if name not in data:
+            if attribute.default is NOTHING:
+                raise CommandRefused(
+                    f"The data of command {cls.type!r} lacks {name!r}.",
+                    f"It takes {', '.join(sorted(taken))}.",
+                )
+        elif data[name] is not None or attribute.default is not None:
+            wanted = _wanted(attribute.type, data[name])
+            if wanted:
+                raise CommandRefused(f"Field {name!r} of command {cls.type!r} must be {wanted}.")
+    return data
+
+
+def _wanted(kind: Any, value: object) -> str:
+    """Return what a field has to be, in words; empty where its value is that."""
+    kinds = [each for each in get_args(kind) if each is not NoneType] or [kind]
+    [kind] = kinds
+    if kind is bool:
+        return "" if isinstance(value, bool) else "true or false"
+    if kind is int:
+        right = isinstance(value, int) and not isinstance(value, bool)
+        return "" if right else "a whole number"
+    if not isinstance(value, str):
+        return "text"
+    if issubclass(kind, Enum):
+        choices = [str(each.value) for each in kind]
+        return "" if value in choices else f"one of {', '.join(choices)}"
+    if kind is bytes:
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError:
+            return "bytes in base64"
+    return ""

@@ -350,3 +350,21 @@ async def test_the_pages_ask_for_everything_below_where_they_are_seen(
         asked = re.findall(r'(?:href|src)="([^"]*)"', page)
         assert len(asked) > 5
         assert not [each for each in asked if each.startswith(("/", "http"))]
+
+
+async def test_no_query_parameter_is_ignored(tmp_path):
+    async with serving(tmp_path) as server, http(server) as client:
+        bot = await ordered(client, SHORT)
+        for path, detail, remedy in (
+            (f"/v1/bots/{bot['id']}/clip?track=Ada", "'track'", "Known: format, from, to"),
+            ("/v1/bots?limits=3", "'limits'", "Did you mean 'limit'?"),
+            (f"/v1/bots/{bot['id']}?after=3", "'after'", "It takes none."),
+            ("/v1/bots?states=recording", "'states'", "Did you mean 'state'?"),
+        ):
+            answer = await client.get(path)
+            problem = answer.json()
+            assert (answer.status_code, problem["code"]) == (422, "invalid"), answer.text
+            assert problem["detail"] == f"There is no query parameter {detail} here."
+            assert problem["remedy"].startswith(remedy)
+        known = "state=joining&state=recording&limit=1&platform=google_meet&native_id=short-abc"
+        assert (await client.get(f"/v1/bots?{known}")).status_code == 200

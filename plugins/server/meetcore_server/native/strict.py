@@ -1,4 +1,4 @@
-"""What the types of the API cannot say: bodies take no unknown fields, texts have formats."""
+"""What the types of the API cannot say: nothing unknown is taken, texts have formats."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.params import QueryParameter
 
 from meetcore import ConfigError
 from meetcore.gateway import Request as Sent
@@ -46,12 +47,13 @@ _BODIES: dict[str, type] = {
 
 
 async def check_fields(request: Request[Any, Any, Any]) -> None:
-    """Refuse a body with a field that the operation does not have.
+    """Refuse a body with a field, or an address with a parameter, that the operation does not have.
 
     Raises:
         BadBody: It is no JSON that we read.
-        ConfigError: It names the field, and the nearest known one.
+        ConfigError: It names the field or parameter, and the nearest known one.
     """
+    _check_query(request)
     operation = getattr(request.route_handler, "operation_id", None)
     body = _BODIES.get(operation) if isinstance(operation, str) else None
     if body is None:
@@ -62,6 +64,25 @@ async def check_fields(request: Request[Any, Any, Any]) -> None:
         hooks = sent.get("webhooks")
         for number, hook in enumerate(hooks if isinstance(hooks, list) else []):
             _check(hook, WebhookRequest, f"webhooks[{number}].")
+
+
+def _check_query(request: Request[Any, Any, Any]) -> None:
+    if not request.query_params:
+        return
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    known = {
+        definition.name or name
+        for name, each in parameters.items()
+        if isinstance(definition := each.kwarg_definition, QueryParameter)
+    }
+    for name in request.query_params:
+        if name not in known:
+            guess = nearest(name, known)
+            listed = f"Known: {', '.join(sorted(known))}." if known else "It takes none."
+            raise ConfigError(
+                f"There is no query parameter {name[:80]!r} here.",
+                f"Did you mean {guess!r}?" if guess else listed,
+            )
 
 
 def _check(sent: object, body: type, where: str) -> None:
