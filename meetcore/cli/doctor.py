@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -12,10 +14,11 @@ import trio
 from rich.markup import escape
 
 from meetcore.cli.ends import OutputConsole
+from meetcore.fleet.launchers import launcher_of
 from meetcore.log.folders import make_bot_folder
 from meetcore.log.stores import store_of
 from meetcore.model.config import BotConfig, load_config
-from meetcore.model.errors import MeetcoreError, UnknownPlugin
+from meetcore.model.errors import MeetcoreError, StorageUnavailable, UnknownPlugin
 from meetcore.plugin.captions import CaptionsTranscriber
 from meetcore.plugin.health import HealthReport
 from meetcore.plugin.registry import Plugins
@@ -24,7 +27,7 @@ __all__ = ["check_core", "doctor"]
 
 TESTED_PYTHONS = ((3, 11), (3, 12), (3, 13))
 LOW_DISK_BYTES = 500 * 1024 * 1024
-_STORE_WITHIN_S = 15.0
+_ANSWER_WITHIN_S = 15.0
 
 
 def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
@@ -75,21 +78,68 @@ def check_store(report: HealthReport, plugins: Plugins, config: BotConfig) -> No
         return
 
     async def ask() -> str:
-        with trio.fail_after(_STORE_WITHIN_S):
-            return await store_of(config, plugins).trouble()
+        trouble = await store_of(config, plugins).trouble()
+        if trouble:
+            raise StorageUnavailable(trouble)
+        return url
 
     remedy = "See [store] in the configuration, and what its store needs."
+    _ask(report, "store", ask, remedy, url)
+
+
+def check_bus(report: HealthReport, plugins: Plugins, config: BotConfig) -> None:
+    """Ask the bus that is configured which bots live."""
+    url = config.bus.url
+    if url is None:
+        return
+
+    async def ask() -> str:
+        bus = plugins.bus(url, config)
+        async with bus.open():
+            living = await bus.living()
+        return f"{url}, {len(living)} bots alive"
+
+    _ask(report, "bus", ask, "See [bus] in the configuration, and whether the broker runs.", url)
+
+
+def check_launcher(report: HealthReport, plugins: Plugins, config: BotConfig) -> None:
+    """Ask the launcher that is configured for what it lacks, and which bots run."""
+    name = config.launcher
+    if name is None:
+        return
+
+    async def ask() -> str:
+        launcher = launcher_of(config, plugins)
+        launcher.store = store_of(config, plugins)
+        launcher.bus = bus = plugins.bus(config.bus.url, config) if config.bus.url else None
+        launcher.check()
+        async with bus.open() if bus else nullcontext():
+            return f"{name}, {len(await launcher.list())} bots run"
+
+    _ask(report, "launcher", ask, f"See `launcher` and [plugins.{name}] in the configuration.")
+
+
+def _ask(
+    report: HealthReport,
+    what: str,
+    ask: Callable[[], Awaitable[str]],
+    remedy: str,
+    shown: str = "it",
+) -> None:
+    """Report what comes of a question to something elsewhere."""
+
+    async def in_time() -> str:
+        with trio.fail_after(_ANSWER_WITHIN_S):
+            return await ask()
+
     try:
-        trouble = trio.run(ask)
+        answer = trio.run(in_time)
     except MeetcoreError as error:
-        report.trouble("store", error.message, error.remedy or remedy)
+        report.trouble(what, error.message, error.remedy or remedy)
     except (OSError, trio.TooSlowError):
-        report.trouble("store", f"{url} does not answer within {_STORE_WITHIN_S:g} s", remedy)
+        report.trouble(what, f"{shown} does not answer within {_ANSWER_WITHIN_S:g} s", remedy)
     else:
-        if trouble:
-            report.trouble("store", trouble, remedy)
-        else:
-            report.fine("store", url)
+        report.fine(what, answer)
 
 
 @click.command()
@@ -144,6 +194,8 @@ def doctor(
         if name is None:
             check_core(report, plugins, out_dir or config.out_dir)
             check_store(report, plugins, config)
+            check_bus(report, plugins, config)
+            check_launcher(report, plugins, config)
         else:
             known = [check.plugin_name for check in checks]
             checks = [check for check in checks if check.plugin_name == name]
