@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 meetcore_api_version = "1.0"
 
 _CHECK_TIMEOUT_S = 60.0
+_WITHOUT_XVFB = "from the tab; with Xvfb it costs less: apt-get install xvfb"
 
 
 @hookimpl
@@ -55,6 +57,9 @@ def meetcore_check_health(report: HealthReport) -> None:
         report.trouble("Chromium", missing.message, missing.remedy)
         return
     report.fine("Chromium", f"{version} at {found.path}")
+    xvfb = shutil.which("Xvfb")
+    way = f"from a screen of the bot's own, {xvfb}" if xvfb else _WITHOUT_XVFB
+    report.fine("video", way)
     if not lacking:
         _check_page(report)
 

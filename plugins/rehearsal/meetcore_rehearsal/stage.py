@@ -26,7 +26,12 @@ from meetcore import (
 from meetcore_browser.options import browser_options
 from meetcore_rehearsal.links import PLATFORM_NAME, parse_link
 from meetcore_rehearsal.platform import RehearsalPlatform
-from meetcore_rehearsal.scripts import DEFAULT_SCRIPT, bundled_scripts, find_script
+from meetcore_rehearsal.scripts import (
+    DEFAULT_SCRIPT,
+    bundled_scripts,
+    find_script,
+    script_path,
+)
 
 __all__ = ["RehearsalStage", "StageOptions", "read_any_link"]
 
@@ -45,6 +50,16 @@ class StageOptions:
     enabled: bool = False
     script: str = DEFAULT_SCRIPT
     scripts: Mapping[str, str] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse scripts that are not there.
+
+        Raises:
+            UnknownScript: One of them.
+        """
+        if self.enabled:
+            for name in (self.script, *self.scripts.values()):
+                script_path(name)
 
 
 def read_any_link(url: str) -> MeetingLink | None:

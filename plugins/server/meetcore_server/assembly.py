@@ -233,6 +233,7 @@ async def _assemble(
     private = PrivateTargets.listed(listed if options.sandbox is None else "*")
     config = evolve(fleet.config, private_targets=listed)
     specs = Specs(config, fleet.plugins, options.sandbox, options.plugin_files)
+    specs.check()
     specs.check_retention()
     limits = BotLimits(
         per_key=options.max_bots_per_key,

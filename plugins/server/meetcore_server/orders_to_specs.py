@@ -106,6 +106,15 @@ class Specs:
         self.plugins = plugins
         self.plugin_files = plugin_files
 
+    def check(self) -> None:
+        """Say at the start what would fail with each bot: a script that is not there.
+
+        Raises:
+            MeetcoreError: It says what to do.
+        """
+        if self.sandbox is not None:
+            self.plugins.platform(STAGE, self._with_stage(None))
+
     def link(self, url: str) -> MeetingLink:
         """Return the meeting a link means.
 
@@ -228,6 +237,8 @@ class Specs:
         settings = self._settings(order)
         config = load_config(overrides=settings, environ={})
         self.plugins.check_namespaces(config)
+        if self.sandbox is not None:
+            self.plugins.platform(STAGE, config)
         self._check_sinks(config)
         if len(set(config.sinks)) != len(config.sinks):
             raise ConfigError("A sink is named twice.", "A second one is written NAME:SOMETHING.")

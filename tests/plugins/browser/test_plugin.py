@@ -44,6 +44,7 @@ def test_doctor_starts_the_browser_it_found_and_opens_a_page() -> None:
     ok, detail, _ = found["browser page"]
     assert ok, detail
     assert detail.startswith("up in ")
+    assert "a screen of the bot's own" in found["video"][1]
 
 
 def test_a_browser_that_tells_its_version_and_does_not_start_is_trouble(
@@ -51,7 +52,12 @@ def test_a_browser_that_tells_its_version_and_does_not_start_is_trouble(
 ) -> None:
     script = "[ \"$1\" = --version ] && echo 'Chromium 156.0.8078.79' || exit 1"
     monkeypatch.setenv("MEETCORE_CHROMIUM", str(program(tmp_path / "chromium", script)))
+    monkeypatch.setattr("shutil.which", lambda name: None)
     found = findings()
+    assert found["video"][:2] == (
+        True,
+        "from the tab; with Xvfb it costs less: apt-get install xvfb",
+    )
     assert found["Chromium"][:2] == (True, f"156.0.8078.79 at {tmp_path / 'chromium'}")
     ok, detail, remedy = found["browser page"]
     assert not ok

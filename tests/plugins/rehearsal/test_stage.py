@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import meetcore
+from meetcore_rehearsal.errors import UnknownScript
 from meetcore_rehearsal.platform import RehearsalPlatform
+from meetcore_rehearsal.scripts import bundled_scripts
 from meetcore_rehearsal.stage import RehearsalStage, StageOptions, read_any_link
 
 
@@ -70,10 +74,18 @@ def test_what_a_rehearsal_can_do_its_stage_can_do():
     assert RehearsalStage.capabilities == RehearsalPlatform.capabilities != frozenset()
 
 
-def test_the_script_is_chosen_by_the_meeting_or_for_all():
-    stage = RehearsalStage(
-        StageOptions(enabled=True, script="mine.toml", scripts={"abc-defg-hij": "other.toml"})
-    )
-    assert stage.script_for("abc-defg-hij") == "other.toml"
+def test_the_script_is_chosen_by_the_meeting_or_for_all(tmp_path):
+    mine, other = str(tmp_path / "mine.toml"), str(tmp_path / "other.toml")
+    for path in (mine, other):
+        shutil.copy(bundled_scripts()["planning"], path)
+    stage = RehearsalStage(StageOptions(enabled=True, script=mine, scripts={"abc-defg-hij": other}))
+    assert stage.script_for("abc-defg-hij") == other
     assert stage.script_for("planning") == "planning"
-    assert stage.script_for("xyz-abcd-efg") == "mine.toml"
+    assert stage.script_for("xyz-abcd-efg") == mine
+
+
+def test_a_script_that_is_not_there_is_refused_where_the_stage_is_used():
+    StageOptions(script="nowhere")
+    for options in ({"script": "nowhere"}, {"scripts": {"abc-defg-hij": "nowhere.toml"}}):
+        with pytest.raises(UnknownScript, match="nowhere"):
+            StageOptions(enabled=True, **options)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import meetcore_rehearsal
 from meetcore.gateway.records import BotRequest
 from meetcore.model.config import load_config
 from meetcore.model.errors import ConfigError
 from meetcore.plugin.registry import Plugins
+from meetcore_rehearsal.errors import UnknownScript
 from meetcore_server.orders_to_specs import Sandbox, Specs
 
 LINK = "https://meet.google.com/abc-defg-hij"
-HERE = "/srv/scripts/ours.toml"
+HERE = str(Path(meetcore_rehearsal.__file__).parent / "scripts" / "planning" / "script.toml")
 
 
 def played(script: str | None) -> str:
@@ -32,7 +36,18 @@ def test_a_path_is_refused(script):
     assert "rehearse --list" in refused.value.remedy
 
 
-@pytest.mark.parametrize("script", ["planning", "my-own_2", HERE])
+def test_one_that_is_not_there_is_told_with_the_order_and_at_the_start():
+    with pytest.raises(UnknownScript, match="no meeting script 'planing'") as unknown:
+        played("planing")
+    assert "Did you mean 'planning'?" in unknown.value.remedy
+    config = load_config(overrides={"transcriber": "pocketsphinx"}, environ={})
+    for sandbox in (Sandbox(script="planing"), Sandbox(scripts={"a": "/nowhere.toml"})):
+        with pytest.raises(UnknownScript):
+            Specs(config, Plugins(), sandbox).check()
+    Specs(config, Plugins(), Sandbox()).check()
+
+
+@pytest.mark.parametrize("script", ["planning", HERE])
 def test_a_name_is_taken_and_a_file_that_the_operator_set(script):
     assert played(script) == script
 
