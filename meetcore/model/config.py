@@ -362,7 +362,10 @@ def _structure_scalar(value: Any, kind: type) -> Any:
             return False
         raise ValueError("must be true or false")
     if kind in (int, float) and isinstance(value, str):
-        return kind(value)
+        try:
+            return kind(value)
+        except ValueError:
+            raise ValueError(f"must be a {'whole ' * (kind is int)}number") from None
     if kind is bool and not isinstance(value, bool):
         raise ValueError("must be true or false")
     if kind is str and not isinstance(value, str):

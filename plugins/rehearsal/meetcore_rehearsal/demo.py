@@ -83,10 +83,27 @@ def demo(as_json: bool, plain: bool, script: str, **options: Any) -> None:
         defaults = {**_DEFAULTS, **speaking_defaults(plugins, options["say"])}
         config = config_from_options(defaults, **options)
         plugins.check_namespaces(config)
+        _check_transcriber(config, plugins)
     except MeetcoreError as error:
         raise click.ClickException(f"{error.message} {error.remedy}".strip()) from error
     view = choose_view(as_json=as_json, plain=plain)
     sys.exit(trio.run(_demonstrate, script, config, plugins, view, options["say"]))
+
+
+def _check_transcriber(config: BotConfig, plugins: Plugins) -> None:
+    """Refuse a transcriber that lacks something, before anybody comes.
+
+    Raises:
+        MeetcoreError: It is not installed, or not ready; says what is missing.
+    """
+    from meetcore import ConfigError
+
+    name = config.transcriber
+    if name in (None, "auto"):
+        return
+    ready = plugins.transcriber(name, config).readiness()
+    if not ready.usable:
+        raise ConfigError(f"{name} cannot transcribe here: {ready.because}.", ready.remedy)
 
 
 async def _demonstrate(

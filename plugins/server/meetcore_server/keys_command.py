@@ -107,6 +107,7 @@ def list_(url: str | None) -> None:
     async def work(database: Database) -> tuple[list[UserRow], list[KeyRow]]:
         return await AccountStore(database).users(), await Keys(database).keys()
 
+    _check_there(url)
     users, rows = _run(url, work)
     if not rows:
         click.echo("There are no keys. Make one: meetcore keys create")
@@ -135,6 +136,7 @@ def revoke(url: str | None, key_id: str) -> None:
         found = [row for row in await store.keys() if row.id.startswith(key_id)]
         return found, len(found) == 1 and await store.revoke(found[0].id)
 
+    _check_there(url)
     found, done = _run(url, work)
     if not found:
         raise ConfigError(f"There is no key {key_id!r}.", "`meetcore keys list` shows their ids.")
@@ -156,6 +158,23 @@ def _run(url: str | None, work: Callable[[Database], Awaitable[T]]) -> T:
             return await work(database)
 
     return trio.run(main)
+
+
+def _check_there(url: str | None) -> None:
+    """Refuse to look for keys in a database that is made only now: it is the wrong folder.
+
+    Raises:
+        ConfigError: There is no file at its path.
+    """
+    from meetcore import ConfigError
+    from meetcore_server.storage.engine import find_place
+
+    place = find_place(url or _default_url())
+    if place.file is not None and not place.file.exists():
+        raise ConfigError(
+            f"There is no database at {place.shown}, so there are no keys in it.",
+            "Go to the folder in which the server runs, or name its database with --database.",
+        )
 
 
 def _shown(url: str | None) -> str:

@@ -86,6 +86,25 @@ def test_the_cores_own_commands_win_over_a_plugins():
     assert main.get_command(click.Context(main), "join") is join
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("demo", "--transcriber", "deepgram"), "deepgram cannot transcribe here: no key is set."),
+        (("demo", "--transcriber", "nobody"), "There is no transcriber named 'nobody'"),
+        (("join", "https://meet.google.com/abc-defg-hij", "--leave-silence", "soon"),
+         "silence_s in automatic_leave in the configuration is 'soon', but must be a number."),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_said_before_anything_is_started(
+    meetcore_command, monkeypatch, arguments, said
+):
+    monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
+    result = meetcore_command(*arguments, installed=True)
+    assert result.exit_code == 1
+    assert said in result.output.replace("\n", " ")
+    assert "is coming" not in result.output
+
+
 @pytest.mark.parametrize("command", [[], ["join"], ["demo"]])
 def test_help_says_what_the_exit_codes_mean(meetcore_command, command):
     shown = meetcore_command(*command, "--help", installed=True).output

@@ -125,3 +125,15 @@ async def test_users_that_it_makes_are_users_like_others(sqlite_url: str) -> Non
     async with open_database(sqlite_url) as database:
         user, new = await AccountStore(database).create_user("ada@example.org")
     assert (user.id, new) == (2, True)
+
+
+@pytest.mark.parametrize("command", [("list",), ("revoke", "x")])
+def test_in_another_folder_than_the_servers_nothing_is_made(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    url = f"sqlite:///{tmp_path}/meetings/server.db"
+    result = run(url, *command)
+    assert result.exit_code == 1
+    assert f"There is no database at {url}" in result.output
+    assert "--database" in result.output
+    assert list(tmp_path.iterdir()) == []
