@@ -103,7 +103,8 @@ def _synthesized(
     if synthesizer is None:
         raise NoSynthesizer(
             "There is nobody to say a text: no synthesizer is configured.",
-            "Set `synthesizer` to an installed one, or give PCM.",
+            "Set `synthesizer` to an installed one, for instance `flite` of meetcore[flite], or "
+            "give PCM.",
         )
     if not text.strip():
         raise CommandRefused("There is no text to be said.")

@@ -41,6 +41,7 @@ from meetcore import (
     Segment,
     SegmentFinalized,
     State,
+    Stop,
     StateChanged,
     StorageUnavailable,
 )
@@ -381,8 +382,11 @@ class BotService(AccountKeeper, TranscriptReader):
         return await self.supervisor.attend(row)
 
     async def perform(self, row: BotRow, command: Command) -> None:
-        """Have a bot carry out a command."""
-        await (await self._running(row)).perform(evolve(command, by="api"))
+        """Have a bot carry out a command; to stop also where it does not run yet."""
+        if isinstance(command, Stop) and row.state in _NOT_THERE_YET:
+            await self.stop(row, command.detail or "api")
+        else:
+            await (await self._running(row)).perform(evolve(command, by="api"))
 
     async def _running(self, row: BotRow) -> RunningBot:
         """Return where a bot runs, for whoever asks something of it.
@@ -395,7 +399,8 @@ class BotService(AccountKeeper, TranscriptReader):
             raise CommandRefused("The bot has ended.")
         if live.running is None:
             if live.row.state in _NOT_THERE_YET or await self.store.runner(row.bot_id) is None:
-                raise CommandRefused(f"The bot is {live.row.state.value}, not in the call.")
+                state = live.row.state.value
+                raise CommandRefused(f"The bot is {state}, not in the call.", "Ask again then.")
             raise CommandRefused("The bot runs inside another server, which alone can command it.")
         return live.running
 

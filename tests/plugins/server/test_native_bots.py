@@ -148,6 +148,17 @@ async def test_a_bot_that_is_refused_fails_and_says_what_was_seen(tmp_path):
         assert bot["history"][-1]["evidence"]
 
 
+async def test_the_command_to_stop_is_for_a_bot_that_does_not_run_yet_too(tmp_path):
+    async with serving(tmp_path) as server, http(server) as client:
+        bot = await ordered(client, STAY, join_at="2099-01-01T00:00:00Z")
+        path = f"/v1/bots/{bot['id']}"
+        early = await client.post(f"{path}/commands", json={"type": "pause"})
+        assert (early.status_code, early.json()["remedy"]) == (409, "Ask again then.")
+        done = await client.post(f"{path}/commands", json={"type": "stop"})
+        assert done.json() == {"ok": True, "command": "stop"}
+        assert (await until(client, bot["id"], "completed"))["reason"] == "stop_requested"
+
+
 async def test_commands_are_carried_out_or_refused_with_the_reason(tmp_path):
     async with serving(tmp_path) as server, http(server) as client:
         bot = await ordered(client, STAY, entry_message="I take notes")
