@@ -41,8 +41,8 @@ from meetcore import (
     Segment,
     SegmentFinalized,
     State,
-    Stop,
     StateChanged,
+    Stop,
     StorageUnavailable,
 )
 from meetcore.gateway import (

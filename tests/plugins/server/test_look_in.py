@@ -139,13 +139,16 @@ async def test_who_may_not_see_the_bot_has_no_picture_and_no_link(tmp_path: Path
 async def test_a_bot_that_is_over_has_no_page_and_says_so(tmp_path: Path) -> None:
     async with serving(tmp_path) as server, http(server) as client:
         bot_id = (await ordered(client))["id"]
+        link = await linked(client, bot_id)
         await until(client, bot_id, "completed")
         with trio.fail_after(10):
             while server.service.live.get(bot_id) is not None:  # noqa: ASYNC110
                 await trio.sleep(0.02)
+        late = await client.post(f"/v1/bots/{bot_id}/look-in", json={})
+        assert (late.status_code, late.json()["code"]) == (409, "command_refused")
+        assert "has ended" in late.json()["detail"]
         shot = await client.get(f"/v1/bots/{bot_id}/screenshot")
         assert (shot.status_code, shot.json()["code"]) == (409, "command_refused")
-        link = await linked(client, bot_id)
         async with socket(server, f"/v1/look-in?token={link['token']}") as connection:
             person = Person(connection)
             ended = await person.told()

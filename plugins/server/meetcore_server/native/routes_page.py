@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from meetcore import ConfigError, PictureFormat
+from meetcore import TERMINAL, CommandRefused, ConfigError, PictureFormat
 from meetcore.gateway import Client, Scope, ScopeMissing
 from meetcore_server.native.page_models import LookInLink, NewLookIn
 from meetcore_server.seen import Seen
@@ -71,6 +71,11 @@ async def create_look_in(
         )
         raise ScopeMissing(Scope.TAKE_OVER, message)
     row = await service.bot(reader, bot_id)
+    if row.state in TERMINAL:
+        raise CommandRefused(
+            "The bot has ended: there is no page to look at any more.",
+            "What it recorded is among its recordings.",
+        )
     claims = {
         "u": reader.user_id,
         "k": reader.key_id,

@@ -9,7 +9,7 @@ const MOVE_MS = 40;
 const HIDDEN_MS = 30_000;
 const FARTHEST_WHEEL = 10_000;
 const LINE_PX = 16;
-const CLOSED = "See live what its browser shows.";
+const CLOSED = "See live what its browser shows; other people's pictures only where it records video.";
 const BUTTONS = ["left", "middle", "right"];
 /** What a browser says of keys that are none by themselves. */
 const NO_KEYS = ["Dead", "Process", "Unidentified", "AltGraph"];
@@ -169,9 +169,11 @@ class Screen {
 export class LookIn {
   /**
    * @param {(takeOver: boolean) => Promise<{token: string}>} makeLink Returns a link to look in.
+   * @param {{mayAsk?: boolean}} [rights] Whether `makeLink` can be asked for a link to take over.
    */
-  constructor(makeLink) {
+  constructor(makeLink, { mayAsk = true } = {}) {
     this.makeLink = makeLink;
+    this.mayAsk = mayAsk;
     /** @type {Look | null} */
     this.look = null;
     this.may = false;
@@ -318,7 +320,7 @@ export class LookIn {
   #buttons() {
     const open = Boolean(this.look || this.opening);
     this.toggle.replaceChildren(icon(open ? "stop" : "eye"), open ? "Stop looking" : "Look in");
-    this.over.hidden = !this.look;
+    this.over.hidden = !this.look || !(this.may || this.mayAsk);
     this.over.replaceChildren(icon("hand"), this.hands ? "Give it back" : "Take over");
   }
 

@@ -7,7 +7,7 @@ const main = document.getElementById("main");
 const token = location.hash.slice(1);
 
 if (token) {
-  const lookIn = new LookIn(async () => ({ token }));
+  const lookIn = new LookIn(async () => ({ token }), { mayAsk: false });
   main.replaceChildren(lookIn.element);
   lookIn.open();
 } else {
