@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, TypeVar
 
 __all__ = [
@@ -156,23 +156,28 @@ def _well_known(url: str) -> str | None:
     return _WELL_KNOWN_HOSTS.get(host)
 
 
+def _listed(examples: Mapping[str, list[str]]) -> str:
+    lines = [f"  {name}: {', '.join(shown)}" for name, shown in examples.items() if shown]
+    return "\n".join(lines) or "  (no platform plugin is installed)"
+
+
 class UnknownMeetingUrl(MeetcoreError):
     """A link that no installed platform recognises."""
 
     code = "unknown_meeting_url"
 
     def __init__(self, url: str, platforms: Iterable[tuple[str, Iterable[str]]]) -> None:
-        platforms = list(platforms)
-        lines = [f"  {name}: {', '.join(shown)}" for name, each in platforms if (shown := [*each])]
-        known = "\n".join(lines) if lines else "  (no platform plugin is installed)"
-        remedy = f"Links of the installed platforms look like this:\n{known}"
+        examples = {name: [*shown] for name, shown in platforms}
         whose = _well_known(url)
-        names = [name for name, _ in platforms]
-        if whose is not None and _PLATFORM_OF.get(whose) in names:
+        installed = _PLATFORM_OF.get(whose or "")
+        if installed is not None and installed in examples:
             remedy = (
-                f"It is on a host of {whose}, but no meeting's link: copy the whole link.\n{remedy}"
+                f"It is on a host of {whose}, but no meeting's link: copy the whole link. "
+                f"They look like this:\n{_listed({installed: examples[installed]})}"
             )
-        elif whose is not None:
+        else:
+            remedy = f"Links of the installed platforms look like this:\n{_listed(examples)}"
+        if whose is not None and installed not in examples:
             remedy = (
                 f"A platform plugin for {whose} has to be installed; `meetcore plugins` lists "
                 "those there are.\nWithout one, `meetcore serve --rehearsal` plays a scripted "

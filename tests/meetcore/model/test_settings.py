@@ -127,6 +127,17 @@ def test_a_platform_without_an_example_is_no_empty_line_of_the_refusal() -> None
     assert "shown: https://a.example/b" in str(error)
 
 
+def test_a_wrong_link_on_a_known_host_is_answered_with_that_platforms_links() -> None:
+    known = [("meet", ["https://meet.google.com/abc-mnop-xyz"]), ("zoom", ["https://zoom.us/j/1"])]
+    error = str(UnknownMeetingUrl("https://meet.google.com/landing", known))
+    assert "no meeting's link" in error
+    assert "meet.google.com/abc-mnop-xyz" in error
+    assert "zoom.us" not in error
+    error = str(UnknownMeetingUrl("https://teams.microsoft.com/x", known))
+    assert "has to be installed" in error
+    assert "zoom.us/j/1" in error
+
+
 def test_an_event_is_plain_data_and_json_by_its_own_methods() -> None:
     event = meetcore.StateChanged(state=meetcore.State.JOINING, bot_id="b", seq=2)
     assert event.to_dict()["data"]["state"] == "joining"

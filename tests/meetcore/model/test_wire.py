@@ -210,8 +210,10 @@ def test_a_commands_id_travels_with_it_and_who_asked_is_not_the_messages_to_say(
         ({"type": "mark_topic"}, "lacks 'topic'"),
         ({"type": "name_voice", "data": {"track_id": "a"}}, "lacks 'voice'"),
         ({"type": "send_chat", "data": {"text": None}}, "must be text"),
-        ({"type": "exclude_participant", "data": {"participant_id": "a", "since_start": 1}},
-         "must be true or false"),
+        (
+            {"type": "exclude_participant", "data": {"participant_id": "a", "since_start": 1}},
+            "must be true or false",
+        ),
         ([], "JSON object"),
     ],
 )

@@ -9,6 +9,7 @@ const ABOUT = [
   ["join_at", /join_at|scheduled/i],
   ["entry_message", /entry_message/],
   ["transcriber", /transcriber/i],
+  ["video", /video/i],
   ["language", /language/i],
   ["name", /\bname\b/],
 ];
@@ -64,6 +65,7 @@ export class OrderForm {
       field("name", "Name it shows", element("input", { autocomplete: "off", maxlength: "200", placeholder: "meetcore bot" })),
       field("transcriber", "Transcript", element("select", {}, element("option", { value: "", text: "By the server's transcriber" }), element("option", { value: "none", text: "None, only record" }))),
       field("language", "Language", element("input", { autocomplete: "off", maxlength: "35", placeholder: "The transcriber's own" }), "Such as en or de-AT."),
+      field("video", "Video", element("select", {}, element("option", { value: "", text: "As the server has it" }), element("option", { value: "yes", text: "Record it" }), element("option", { value: "no", text: "Sound only" }))),
       field("join_at", "Join later", element("input", { type: "datetime-local" }), "Leave it empty to join at once."),
       field("entry_message", "Greeting", element("textarea", { rows: "2", maxlength: "4096" }), "Written to the chat when it comes in."),
       this.general,
@@ -104,6 +106,7 @@ export class OrderForm {
     const at = text("join_at");
     const wish = { meeting_url: url };
     for (const name of ["name", "transcriber", "language", "entry_message"]) if (text(name)) wish[name] = text(name);
+    if (text("video")) wish.video = text("video") === "yes";
     if (at) wish.join_at = new Date(at).toISOString();
     return wish;
   }

@@ -71,6 +71,15 @@ async def test_a_refusal_is_said_at_the_field_it_is_about(house: House, server: 
     await visitor.until("() => document.querySelector('#order-name-error').textContent")
     assert "300 characters" in await visitor.text("#order-name-error")
     assert await visitor.text("#order-meeting_url-error") == ""
+    await visitor.do("fill", "#order-name", "Notes")
+    await visitor.do("select_option", "#order-video", "no")
+    await visitor.run(
+        "() => { const real = fetch; window.fetch = (url, how) => {"
+        " if (how?.method === 'POST') window.sent = how.body; return real(url, how); }; }"
+    )
+    await visitor.click("text=Send the bot")
+    await visitor.see("h1 >> text=Notes")
+    assert json.loads(await visitor.run("() => window.sent"))["video"] is False
 
 
 async def test_a_bot_in_the_waiting_room_says_whom_to_ask_and_can_be_cancelled(
