@@ -32,6 +32,7 @@ SCRIPTS = (
     "fidelity",
     "upload",
     "bus",
+    "load",
     "serve_create",
     "serve_fanout",
     "serve_webhooks",
