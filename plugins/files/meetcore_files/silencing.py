@@ -38,6 +38,9 @@ __all__ = ["ExcludedSound", "silence_excluded"]
 
 Stretch = tuple[float, float]
 _AROUND_S = 0.5
+_SMEARED_S = 0.13
+"""How far a lossy encoder may spread a sound to either side: two frames of AAC at 16 kHz. It covers
+the millisecond, too, to which the journal rounds times."""
 _BLOCK = 10 * SAMPLE_RATE_HZ
 
 
@@ -139,7 +142,8 @@ def silence_excluded(
     for track_id, path in tracks.items():
         stretches = excluded.on_track(track_id)
         if stretches:
-            sound = _silenced(sound_of(str(path)), stretches)
+            wider = [(a - _SMEARED_S, b + _SMEARED_S) for a, b in stretches]
+            sound = _silenced(sound_of(str(path)), wider)
             _write(path, sound, bit_rate_kbps, tags.get(track_id, {}))
             changed += 1
     if mix is not None:

@@ -127,3 +127,25 @@ def test_a_track_that_changed_hands_is_silent_where_it_was_theirs() -> None:
         found.take(event)
     assert found.on_track("s") == [(10.0, 20.0)]
     assert found.on_track("other") == []
+
+
+@pytest.mark.parametrize("form", ["opus", "flac", "mp3", "m4a", "wav"])
+@pytest.mark.parametrize("start_s", [3.0004, 3.0137, 3.0181, 3.0463])
+def test_nothing_is_left_where_their_sound_began_amid_an_encoders_frame(
+    tmp_path: Path, form: str, start_s: float
+) -> None:
+    end_s = start_s + 1.2
+    track = write(tmp_path / f"s.{form}", tone(6, 440, start_s, end_s))
+    found = ExcludedSound()
+    opened = {"participant_id": None, "kind": "participant", "name_source": TRACK}
+    owned = {"track_id": "s", "source": TRACK, "confidence": 1.0}
+    for event in (
+        TrackOpened(track_id="s", **opened),
+        TrackOwnerIdentified(since_s=round(start_s, 3), participant_id="ben", name="B", **owned),
+        TrackOwnerIdentified(since_s=round(end_s, 3), participant_id="ada", name="A", **owned),
+        ParticipantExcluded(**BEN),
+    ):
+        found.take(event)
+    assert np.abs(np.concatenate([*sound_of(str(track))])).max() > 6000
+    silence_excluded({"s": track}, None, found, 24, {})
+    assert np.abs(np.concatenate([*sound_of(str(track))])).max() < 30
