@@ -41,6 +41,7 @@ from meetcore_browser.errors import (
 )
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.handover import Handed
+from meetcore_browser.hands import Hands
 from meetcore_browser.nursery import open_plain_nursery
 from meetcore_browser.options import VIDEO_SIZES, BrowserOptions, browser_options
 from meetcore_browser.page_camera import open_page_camera
@@ -91,6 +92,7 @@ class BotPage:
         capture: What the page is heard with.
         video: What records it, None where it is not recorded.
         devices: What the bot speaks and shows pictures with, where the page was opened with them.
+        hands: Its mouse and keyboard.
         gone: Set when it is closed, or lost.
     """
 
@@ -108,6 +110,7 @@ class BotPage:
         on_source: Callable[[SourceHeard], None] | None = None,
     ) -> None:
         self.devices = PageDevices(self)
+        self.hands = Hands(self.call)
         self.browser = browser
         self.context = context
         self.raw = raw
@@ -212,9 +215,8 @@ class BotPage:
         Raises:
             SelectorMissed: No selector of any of them matched in time.
         """
-        self._log.tried = tuple(
-            f"{control.name}: {tried}" for control in controls for tried in control.tried
-        )
+        tried = tuple(f"{each.name}: {how}" for each in controls for how in each.tried)
+        self._log.tried = tried
         deadline = trio.current_time() + timeout_s
         while True:
             hit = await self.call(_look, self.raw, controls, timeout_s=LOOK_TIMEOUT_S)
@@ -223,16 +225,17 @@ class BotPage:
             left_s = deadline - trio.current_time()
             if left_s <= 0:
                 names = " or ".join(control.name for control in controls)
-                raise SelectorMissed(names, self._log.tried, timeout_s)
+                raise SelectorMissed(names, tried, timeout_s)
             await trio.sleep(min(POLL_S, left_s))
 
     async def click(self, hit: Hit, timeout_s: float = INPUT_TIMEOUT_S) -> None:
         """Click, with the trust a real mouse has."""
-        await self.call(hit.locator.click, timeout=timeout_s * 1000, timeout_s=timeout_s + 1.0)
+        await self.hands.act(hit.locator.click, timeout=timeout_s * 1000, timeout_s=timeout_s + 1.0)
 
     async def fill(self, hit: Hit, text: str, timeout_s: float = INPUT_TIMEOUT_S) -> None:
         """Put text into a field, in place of what stands there."""
-        await self.call(hit.locator.fill, text, timeout=timeout_s * 1000, timeout_s=timeout_s + 1.0)
+        ms = timeout_s * 1000
+        await self.hands.act(hit.locator.fill, text, timeout=ms, timeout_s=timeout_s + 1.0)
 
     # --- steps --------------------------------------------------------------------------
 

@@ -217,7 +217,7 @@ class ChromiumView(PageView):
         from playwright.async_api import Error
 
         try:
-            await self._page.call(fn, *args, timeout_s=INPUT_TIMEOUT_S, **kwargs)
+            await self._page.hands.act(fn, *args, timeout_s=INPUT_TIMEOUT_S, **kwargs)
         except BrowserError as error:
             raise CommandFailed(f"The page takes no input: {error.message}") from error
         except Error as error:

@@ -21,6 +21,7 @@ import trio
 from attrs import evolve
 
 from meetcore import (
+    TERMINAL,
     BotHistory,
     BotLog,
     BotStore,
@@ -395,7 +396,7 @@ class BotService(AccountKeeper, TranscriptReader):
             CommandRefused: Nowhere (yet, any more), or where this server does not reach it.
         """
         live = await self.attend(row)
-        if live is None:
+        if live is None or live.row.state in TERMINAL:
             raise CommandRefused("The bot has ended.")
         if live.running is None:
             if live.row.state in _NOT_THERE_YET or await self.store.runner(row.bot_id) is None:

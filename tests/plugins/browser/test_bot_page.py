@@ -97,6 +97,46 @@ async def test_controls_are_found_by_their_best_selector_and_in_the_order_asked(
     assert await lobby.evaluate("() => document.querySelector('#code').value") == "Notes"
 
 
+CORNERS = """<!doctype html><title>Corners</title>
+<style>button { position: fixed; width: 90px; height: 40px } #b { right: 0; bottom: 0 }</style>
+<button id="a" onclick="this.dataset.n = 1 + +(this.dataset.n || 0)">A</button>
+<button id="b" onclick="this.dataset.n = 1 + +(this.dataset.n || 0)">B</button>
+<input id="text" style="margin: 120px">"""
+
+
+async def test_two_who_click_at_the_same_time_both_do(lobby: BotPage, site: PageSite) -> None:
+    await lobby.goto(site.add("/corners", CORNERS))
+    names = ("a", "b", "text")
+    pack = SelectorPack.parse(
+        {name: {"selectors": [{"kind": "css", "value": f"#{name}"}]} for name in names}
+    )
+    times = 25
+
+    async def click(name: str) -> None:
+        for _ in range(times):
+            await lobby.click(await lobby.find(pack[name], timeout_s=0))
+
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            for name in names:
+                nursery.start_soon(click, name)
+        assert await lobby.evaluate("() => [a, b].map((button) => Number(button.dataset.n))") == [
+            times,
+            times,
+        ]
+
+
+async def test_what_was_tried_is_told_of_the_search_that_missed(lobby: BotPage) -> None:
+    async def look_elsewhere() -> None:
+        await trio.sleep(0.05)
+        await lobby.find(PACK["join"])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look_elsewhere)
+        with pytest.raises(SelectorMissed, match=r"'late' within 0.3 s; tried.*: late: css=#late"):
+            await lobby.find(PACK["late"], timeout_s=0.3)
+
+
 async def test_a_page_that_goes_on_to_another_document_while_it_is_asked_is_asked_again(
     lobby: BotPage, site: PageSite
 ) -> None:

@@ -430,7 +430,7 @@ async def test_a_bucket_that_is_away_gets_it_when_it_is_there_again(
     place = Place(tmp_path)
     with trio.fail_after(90):
         async with bad_way(place.server.url) as way:
-            place.options |= {"endpoint": way.url, "request_s": 2.0, "connect_s": 1.0}
+            place.options |= {"endpoint": way.url, "request_s": 20.0, "connect_s": 5.0}
             store = place.open()
             store.again_after_s = 0.1  # type: ignore[misc]
             async with running(store) as (journal, _):

@@ -153,7 +153,9 @@ class GuestPage:
         said = await self.page.call(element.evaluate, _FORBIDDEN, timeout_s=LOOK_TIMEOUT_S)
         if said is not None:
             raise ClickForbidden(name, str(said))
-        await self.page.call(element.click, timeout=timeout_s * 1000, timeout_s=timeout_s + 1.0)
+        await self.page.hands.act(
+            element.click, timeout=timeout_s * 1000, timeout_s=timeout_s + 1.0
+        )
         return found
 
     async def press(self, name: str) -> Found:
@@ -173,22 +175,22 @@ class GuestPage:
         """Put text into a field, in place of what stands there."""
         element, found = await self._element(name)
         ms = INPUT_TIMEOUT_S * 1000
-        await self.page.call(element.fill, text, timeout=ms, timeout_s=INPUT_TIMEOUT_S + 1.0)
+        await self.page.hands.act(element.fill, text, timeout=ms, timeout_s=INPUT_TIMEOUT_S + 1.0)
         return found
 
     async def type(self, name: str, text: str) -> Found:
         """Type text key by key, for fields that listen to keys."""
         element, found = await self._element(name)
         ms = INPUT_TIMEOUT_S * 1000
-        await self.page.call(element.fill, "", timeout=ms, timeout_s=INPUT_TIMEOUT_S + 1.0)
-        await self.page.call(element.type, text, timeout=ms, timeout_s=INPUT_TIMEOUT_S + 1.0)
+        await self.page.hands.act(element.fill, "", timeout=ms, timeout_s=INPUT_TIMEOUT_S + 1.0)
+        await self.page.hands.act(element.type, text, timeout=ms, timeout_s=INPUT_TIMEOUT_S + 1.0)
         return found
 
     async def key(self, name: str, key: str) -> Found:
         """Press a key in a control: `Enter`."""
         element, found = await self._element(name)
         ms = INPUT_TIMEOUT_S * 1000
-        await self.page.call(element.press, key, timeout=ms, timeout_s=INPUT_TIMEOUT_S + 1.0)
+        await self.page.hands.act(element.press, key, timeout=ms, timeout_s=INPUT_TIMEOUT_S + 1.0)
         return found
 
     async def attribute(self, name: str, attribute: str) -> str | None:
@@ -220,7 +222,7 @@ class GuestPage:
         """Move the mouse over the page, so that a toolbar that hides itself comes back."""
         for at in ((400, 300), (420, 320)):
             with suppress(BrowserError):
-                await self.page.call(self.page.raw.mouse.move, *at, timeout_s=LOOK_TIMEOUT_S)
+                await self.page.hands.act(self.page.raw.mouse.move, *at, timeout_s=LOOK_TIMEOUT_S)
 
     async def _element(self, name: str) -> tuple[ElementHandle, Found]:
         from playwright.async_api import Error
