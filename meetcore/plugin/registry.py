@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -44,6 +44,7 @@ __all__ = ["PluginInfo", "Plugins"]
 ENTRY_POINT_GROUP = "meetcore"
 _BUILT_IN = ("child_process",)
 """What has options and no plugin."""
+_LAUNCHERS = ("in_process", *_BUILT_IN)
 _ONE_OF = {"buses": "bus"}
 T = TypeVar("T")
 
@@ -302,10 +303,12 @@ class Plugins:
         broken = [f"{i.name} ({i.trouble})" for i in self.infos if i.trouble]
         return f" Could not be loaded: {'; '.join(broken)}." if broken else ""
 
-    def _pick(self, kind: str, registry: Mapping[str, type[T]], name: str) -> type[T]:
+    def _pick(
+        self, kind: str, registry: Mapping[str, type[T]], name: str, beside: Collection[str] = ()
+    ) -> type[T]:
         cls = registry.get(name.partition(":")[0])
         if cls is None:
-            error = UnknownPlugin(kind, name, registry)
+            error = UnknownPlugin(kind, name, {*registry, *beside})
             error.remedy += self._known_trouble()
             raise error
         return cls
@@ -404,7 +407,7 @@ class Plugins:
             UnknownPlugin: There is none of that name.
             ConfigError: Its settings cannot be used.
         """
-        cls = self._pick("launcher", self.launchers, name)
+        cls = self._pick("launcher", self.launchers, name, _LAUNCHERS)
         return self._make(cls, name, config) if hasattr(cls, "Options") else cls()
 
     def store(self, url: str, config: BotConfig) -> BotStore:
