@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -514,3 +515,30 @@ async def test_servers_that_do_not_share_their_bots_are_told_apart(tmp_path, pos
         with pytest.RaisesGroup(AlreadyServed, flatten_subgroups=True, allow_unwrapped=True):
             async with serving(tmp_path):
                 pass
+
+
+async def test_who_comes_with_a_number_that_this_server_does_not_know_yet_is_waited_with(
+    tmp_path, postgres
+):
+    url = postgres.new_database_with_tables()
+    async with (
+        one_of_them(tmp_path, url) as (_, client),
+        one_of_them(tmp_path, url) as (other, beside),
+    ):
+        bot_id = (await ordered(client, STAY))["id"]
+        await until(client, bot_id, "recording")
+        last = (await beside.get(f"/v1/bots/{bot_id}/events?limit=1000")).json()["next_after"]
+        async with socket(other, authorization=f"Bearer {KEY}") as connection:
+            await say(connection, type="subscribe", bot_id=bot_id, after=last + 1, drafts=False)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(
+                    partial(client.post, f"/v1/bots/{bot_id}/chat", json={"text": "a"})
+                )
+                told = await said(connection)
+            assert told["type"] == "subscribed", told
+            assert told["last_seq"] >= last + 1
+            await say(connection, type="subscribe", bot_id=bot_id, after=10_000, drafts=False)
+            refused = {}
+            while refused.get("type") != "error":
+                refused = await said(connection)
+            assert "after is 10000" in refused["detail"]

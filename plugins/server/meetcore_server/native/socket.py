@@ -37,6 +37,8 @@ _WHO_WITHIN_S = 10.0
 _MOST_WAITING = 64
 _MOST_BOTS = 1000
 _LONGEST_ID = 200
+_KNOWN_WITHIN_S = 5.0
+_LOOK_EVERY_S = 0.1
 
 
 async def admit_native(service: BotService, request: Request) -> SocketSession | Reply:
@@ -163,7 +165,7 @@ class NativeSession(SocketSession):
         if len(self._followed) >= _MOST_BOTS:
             raise CommandRefused(f"One connection follows {_MOST_BOTS} bots at most.")
         row = await self._bot(asked)
-        last = (await self._service.history(row)).last_seq
+        last = await self._newest(row, after or 0)
         if after is not None and not 0 <= after <= last:
             raise CommandRefused(f"after is {after}, but the newest event is {last}.")
         known = self._followed.pop(row.bot_id, None)
@@ -179,6 +181,18 @@ class NativeSession(SocketSession):
             after=after,
             drafts=asked.get("drafts", True) is not False,
         )
+
+    async def _newest(self, row: BotRow, wanted: int) -> int:
+        """Return the number of a bot's newest event.
+
+        Another server may have told one that is not known here yet: it is waited for, for a while.
+        """
+        live = await self._service.attend(row)
+        if live is not None and self._service.membership.shared:
+            with trio.move_on_after(_KNOWN_WITHIN_S):
+                while live.history.last_seq < wanted and not live.history.ended:  # noqa: ASYNC110
+                    await trio.sleep(_LOOK_EVERY_S)
+        return (await self._service.history(row)).last_seq
 
     async def _command(self, socket: Socket, asked: Mapping[str, Any]) -> None:
         assert self._client is not None

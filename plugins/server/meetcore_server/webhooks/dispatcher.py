@@ -23,6 +23,7 @@ from meetcore.gateway import (
     WebhookFormat,
     WebhookTarget,
 )
+from meetcore_server.complaints import Complaint
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.cursors import Cursors, DeliveryResult, DueTarget, HeldElsewhere
 from meetcore_server.storage.database import Database
@@ -102,6 +103,7 @@ class WebhookDispatcher:
         self._known: OrderedDict[str, list[DueTarget]] = OrderedDict()
         self._stories: OrderedDict[int, BotHistory] = OrderedDict()
         self._missing: set[str] = set()
+        self._complaint = Complaint(_log, "webhooks")
 
     @property
     def busy(self) -> int:
@@ -213,7 +215,7 @@ class WebhookDispatcher:
             with trio.fail_after(_FIND_WITHIN_S):
                 due_targets = await self.cursors.owing()
         except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
-            _say(error)
+            self._say(error)
             return False
         for due_target in due_targets:
             self._ask(due_target)
@@ -230,7 +232,7 @@ class WebhookDispatcher:
                 with trio.fail_after(_FIND_WITHIN_S):
                     found = await self.cursors.due_targets(unknown)
             except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
-                _say(error)
+                self._say(error)
                 await trio.sleep(_AFTER_TROUBLE_S)
                 self._woken |= self._finding
                 self._news.set()
@@ -267,12 +269,13 @@ class WebhookDispatcher:
         try:
             with trio.fail_after(_ROUND_WITHIN_S):
                 done = await self._round(target_id, sender)
+            self._complaint.fine()
         except HeldElsewhere as held:
             done = await self._have_served(held.server, target_id)
         except NotHeld:
             done = Done(again_at=self._now() + timedelta(seconds=_AFTER_TROUBLE_S))
         except DatabaseUnavailable as error:
-            _log.error("webhooks: %s", error)
+            self._complaint.wrong(str(error), level=logging.ERROR)
             done = Done(again_at=self._now() + timedelta(seconds=_AFTER_TROUBLE_S))
         except Exception as error:  # noqa: BLE001  one target's trouble is not the others'
             _log.error("webhooks: target %d: %s", target_id, kind_and_place(error))
@@ -290,7 +293,7 @@ class WebhookDispatcher:
             try:
                 await self._elsewhere(server, target_id)
             except DatabaseUnavailable as error:
-                _log.error("webhooks: %s", error)
+                self._complaint.wrong(str(error), level=logging.ERROR)
                 return Done(again_at=self._now() + timedelta(seconds=_AFTER_TROUBLE_S))
         return Done()
 
@@ -333,14 +336,16 @@ class WebhookDispatcher:
                 while await self.deliveries.prune(self._now() - _KEPT):
                     await trio.lowlevel.checkpoint()
             except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
-                _say(error)
+                self._say(error)
             await trio.sleep(_PRUNE_EVERY_S)
 
-
-def _say(error: Exception) -> None:
-    """Log trouble: in our own words where they are ours."""
-    known = isinstance(error, MeetcoreError)
-    _log.error("webhooks: %s", error if known else kind_and_place(error))
+    def _say(self, error: Exception) -> None:
+        """Tell trouble: in our own words where they are ours."""
+        if isinstance(error, DatabaseUnavailable):
+            self._complaint.wrong(str(error), level=logging.ERROR)
+            return
+        known = isinstance(error, MeetcoreError)
+        _log.error("webhooks: %s", error if known else kind_and_place(error))
 
 
 async def _farewells(
