@@ -1,5 +1,5 @@
 # Two commands do it all: `make demo` and `make test`. The rest is for those who change things.
-.PHONY: demo test quick check bench soak docs dist notes bump chroot install
+.PHONY: demo test quick check bench soak faults docs dist notes bump chroot install
 BIN := .venv/bin
 # Some images forbid Python to keep what it compiled; then everything takes half as long again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -25,6 +25,10 @@ bench: install
 soak: install
 	@sh .ci/setup tests
 	@$(BIN)/python -m tests.soak $(if $(VISITS),--visits $(VISITS),--minutes $(or $(MINUTES),120))
+
+faults: install
+	@sh .ci/setup tests
+	@$(BIN)/python -m tests.faults $(if $(MINUTES),--minutes $(MINUTES))
 
 docs: install
 	@$(BIN)/python -m docs.reference.generate

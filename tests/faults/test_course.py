@@ -1,0 +1,34 @@
+"""The course that is run for ten minutes, for half a minute and two bots; and that it judges."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.faults import talks
+from tests.faults.__main__ import Course, Followed, run
+
+pytestmark = [pytest.mark.folder_store, pytest.mark.timeout(240)]
+
+
+async def test_two_bots_go_through_half_a_minute_of_it_without_a_loss(tmp_path) -> None:
+    course = await run(tmp_path, 0.5, simulated=2, browsers=0, seed=4)
+    assert course.troubles == []
+    assert sum(course.killed.values()) >= 1
+    assert all(bot.finals() == talks.lines(30.0) for bot in course.bots)
+    assert all(bot.seqs == list(range(1, len(bot.seqs) + 1)) for bot in course.bots)
+    assert {got.path for got in course.receiver.got} == {"/0", "/1"}
+
+
+def test_a_line_is_told_from_every_other_and_the_last_is_heard_before_the_end() -> None:
+    lines = talks.lines(600.0)
+    assert len(set(lines)) == len(lines) == 199
+    assert 1.0 + (len(lines) - 1) * talks.EVERY_S + 3.0 < 600.0
+
+
+async def test_what_did_not_end_is_a_trouble(tmp_path) -> None:
+    bots = [Followed(0, "https://meet.google.com/talk-0", talks=True, bot_id="b")]
+    course = Course([], [], None, None, None, bots, random.Random(1))  # type: ignore[arg-type]
+    await course.judge(30.0)
+    assert course.troubles == ["bot 0 (b) has not ended"]
