@@ -54,5 +54,5 @@ def test_what_lacks_something_says_what(tmp_path, written, said):
     assert not found.ok
     assert said in found.detail
     assert found.remedy
-    if "nowhere\"" in written:
+    if 'nowhere"' in written:
         assert "child_process, in_process, kubernetes" in found.remedy
