@@ -97,14 +97,16 @@ def _encoder(width: int, height: int, rate: int) -> Any:
 def _record(display: str, width: int, height: int, rate: int) -> None:
     import av
     from av.video.frame import PictureType
+    from av.video.reformatter import VideoReformatter
 
+    reformatter = VideoReformatter()  # a frame's own would be made anew for each
     options = {"video_size": f"{width}x{height}", "framerate": str(rate), "draw_mouse": "0"}
     encoder, judge, last = _encoder(width, height, rate), PictureJudge(), -1
     screen: Any
     with av.open(display, format="x11grab", options=options) as screen:
         for frame in screen.decode(video=0):
             at = float(frame.pts * frame.time_base)
-            picture = frame.reformat(format="yuv420p")
+            picture = reformatter.reformat(frame, format="yuv420p")
             luma = memoryview(picture.planes[0])
             if (told := judge.judge(at, _thinned(luma, picture.planes[0].line_size))) is not None:
                 _news(**told)
