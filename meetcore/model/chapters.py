@@ -2,8 +2,8 @@
 
 A chapter begins where the bot's state in the call changes, where somebody joins, and where somebody
 set a topic by the command `MarkTopic`. What happens within a second is one chapter, so that a
-meeting to which ten people come at once does not begin with ten of them; a topic always has its
-own.
+meeting to which ten people come at once does not begin with ten of them; of two topics each has its
+own. Who joins while there is a topic does not end it: their chapter is named after it, too.
 """
 
 from __future__ import annotations
@@ -123,10 +123,17 @@ class Chapters:
                 groups.append([mark])
         starts = [round(max(0.0, group[0].at_s), 3) for group in groups]
         ends = [*starts[1:], end_s]
-        return [
-            Chapter(start_s=start, end_s=end, title=self._title(group))
-            for start, end, group in zip(starts, ends, groups, strict=False)
-        ]
+        chapters: list[Chapter] = []
+        topic = ""
+        for start, end, group in zip(starts, ends, groups, strict=False):
+            title = self._title(group)
+            set_here = [mark.topic for mark in group if mark.topic]
+            if set_here:
+                topic = set_here[-1]
+            elif topic and all(mark.participant_id for mark in group):
+                title = f"{topic}: {title}"
+            chapters.append(Chapter(start_s=start, end_s=end, title=title))
+        return chapters
 
     def _title(self, group: Sequence[_Mark]) -> str:
         parts = [mark.topic for mark in group if mark.topic]
@@ -141,7 +148,7 @@ class Chapters:
 def _belongs(group: Sequence[_Mark], mark: _Mark) -> bool:
     """Return whether a mark is of the chapter that is there."""
     apart_s = mark.at_s - group[0].at_s
-    alone = mark.topic or any(each.topic for each in group)
+    alone = mark.topic and any(each.topic for each in group)
     return apart_s < (_MOMENT_S if alone else _TOGETHER_S)
 
 

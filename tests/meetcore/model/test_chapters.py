@@ -53,13 +53,19 @@ def test_each_state_join_and_topic_begins_one_and_what_happens_at_once_is_one():
         state(121.0, State.PROCESSING),
     )
     assert found == [
-        (0.0, "Recording, Ada and Grace joined"),
-        (0.7, "Agenda"),
-        (30.25, "Zoë joined"),
+        (0.0, "Agenda, Recording, Ada and Grace joined"),
+        (30.25, "Agenda: Zoë joined"),
         (61.5, "Budget"),
         (80.0, "Paused"),
         (95.0, "Recording"),
         (120.0, "Leaving"),
+    ]
+
+
+def test_of_two_topics_at_once_each_has_its_own():
+    assert chapters_of(topic(5.0, "Budget"), topic(5.4, "Hiring"), joined(6.0, "Ada")) == [
+        (5.0, "Budget"),
+        (5.4, "Hiring, Ada joined"),
     ]
 
 

@@ -27,7 +27,7 @@ from .test_sink import a_context, begin_meeting, chunks
 EXPECTED = [
     (0.0, 1.5, "Recording"),
     (1.5, 2.25, "Budget: 5 % more, =;#\\ and [so] on"),
-    (2.25, 3.8, "Zoë 🎈 joined"),
+    (2.25, 3.8, "Budget: 5 % more, =;#\\ and [so] on: Zoë 🎈 joined"),
     (3.8, None, "次の議題"),
 ]
 
