@@ -26,8 +26,8 @@ from .test_sink import a_context, begin_meeting, chunks
 
 EXPECTED = [
     (0.0, 1.5, "Recording"),
-    (1.5, 2.25, "Budget: 5 % more, =;#\\ and [so] on"),
-    (2.25, 3.8, "Budget: 5 % more, =;#\\ and [so] on: Zoë 🎈 joined"),
+    (1.5, 2.75, "Budget: 5 % more, =;#\\ and [so] on"),
+    (2.75, 3.8, "Budget: 5 % more, =;#\\ and [so] on: Zoë 🎈 joined"),
     (3.8, None, "次の議題"),
 ]
 
@@ -37,7 +37,7 @@ def what_happened() -> list[tuple[float, Event]]:
         (0.0, StateChanged(state=State.IN_CALL)),
         (0.0, StateChanged(state=State.RECORDING)),
         (1.5, TopicMarked(topic=EXPECTED[1][2])),
-        (2.25, ParticipantJoined(participant=Participant(id="z", name="Zoë 🎈"))),
+        (2.75, ParticipantJoined(participant=Participant(id="z", name="Zoë 🎈"))),
         (3.8, TopicMarked(topic=EXPECTED[3][2])),
         (90.0, TopicMarked(topic="after the end")),
     ]
