@@ -75,7 +75,8 @@ async def test_a_refusal_is_said_at_the_field_it_is_about(house: House, server: 
     await visitor.do("select_option", "#order-video", "no")
     await visitor.run(
         "() => { const real = fetch; window.fetch = (url, how) => {"
-        " if (how?.method === 'POST') window.sent = how.body; return real(url, how); }; }"
+        " if (String(url).endsWith('/v1/bots')) window.sent = how?.body ?? window.sent;"
+        " return real(url, how); }; }"
     )
     await visitor.click("text=Send the bot")
     await visitor.see("h1 >> text=Notes")
