@@ -42,11 +42,11 @@ def tone(seconds: float) -> bytes:
 
 
 @asynccontextmanager
-async def attending(tmp_path, script=SCRIPT, **options):
+async def attending(tmp_path, script=SCRIPT, *, within_s=30.0, **options):
     meeting = SimMeeting(script)
     sink = AgentSink(AgentOptions(**options))
     transcriber = ScriptedTranscriber(meeting.script)
-    with trio.fail_after(30):
+    with trio.fail_after(within_s):
         async with meeting.open_bot(tmp_path, sinks=[sink], transcriber=transcriber) as bot:
             async for event in bot.events():
                 if isinstance(event, meetcore.PluginEvent) and event.name == "listening":

@@ -1,26 +1,24 @@
 """A whisper server of other people's, with real weights: installed, and run on loopback.
 
 `faster-whisper-server` serves OpenAI's HTTP API
-over faster-whisper. It has an environment of its own, `.venv/whisper-server`, since what it pins is
-nobody else's business; `python -m tests.plugins.openai.whisper_server` makes it. The weights are
+over faster-whisper. It has an environment of its own, `.venv/whisper-server`. The weights are
 Systran's conversion of OpenAI's tiny.en, out of a package that is never imported: its files are
 found, and each is what it should be, or is not opened.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.own_environment import own_environment
+
 ROOT = Path(__file__).parents[3]
-PINS = ROOT / "requirements" / "whisper-server.txt"
 HOME = ROOT / ".venv" / "whisper-server"
 WEIGHTS = {
     "model.bin": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
@@ -34,22 +32,12 @@ models:
     path: {path}
     model_options: {{device: cpu, compute_type: int8, cpu_threads: 1}}
 """
-_INSTALL_S = 600
 _PORT = re.compile(r"running on http://127\.0\.0\.1:(\d+)")
 
 
 def installed() -> Path:
-    """Return the server's program; install it where it is missing or a pin has changed."""
-    stamp, pins = HOME / "installed.txt", PINS.read_text("utf-8")
-    with PINS.open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
-        if not stamp.exists() or stamp.read_text("utf-8") != pins:
-            subprocess.run([sys.executable, "-m", "venv", HOME], check=True, timeout=_INSTALL_S)
-            pip = [HOME / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "-r", PINS]
-            done = subprocess.run(pip, capture_output=True, text=True, timeout=_INSTALL_S)
-            assert done.returncode == 0, done.stderr
-            stamp.write_text(pins, "utf-8")
-    return HOME / "bin" / "faster-whisper-server"
+    """Return the server's program."""
+    return own_environment("whisper-server") / "faster-whisper-server"
 
 
 def weights() -> Path:
@@ -84,7 +72,3 @@ def serving(folder: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen
     finally:
         server.kill()
         server.communicate()
-
-
-if __name__ == "__main__":
-    installed()

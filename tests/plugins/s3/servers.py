@@ -2,18 +2,15 @@
 
 `moto` keeps everything in memory and has what Amazon's has: versions, conditional writes, KMS in
 name. `nanio` keeps objects as files, checks every signature (those of links, too), and knows no
-conditions. They have an environment of their own, `.venv/s3-servers`, since what they pin is nobody
-else's business; `python -m tests.plugins.s3.servers` makes it.
+conditions. They have an environment of their own, `.venv/s3-servers`.
 """
 
 from __future__ import annotations
 
 import atexit
-import fcntl
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from functools import cache
@@ -24,26 +21,10 @@ from urllib.request import ProxyHandler, build_opener
 
 from attrs import frozen
 
-ROOT = Path(__file__).parents[3]
-PINS = ROOT / "requirements" / "s3-servers.txt"
-HOME = ROOT / ".venv" / "s3-servers"
+from tests.own_environment import own_environment
+
 KEY, SECRET = "AKIA0TESTS0OF0MEETCORE", "a-secret-that-stands/nowhere+else"
-_INSTALL_S = 600
 _STARTED_WITHIN_S = 60.0
-
-
-def installed() -> Path:
-    """Return the folder with the servers' programs; install them where a pin has changed."""
-    stamp, pins = HOME / "installed.txt", PINS.read_text("utf-8")
-    with PINS.open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
-        if not stamp.exists() or stamp.read_text("utf-8") != pins:
-            subprocess.run([sys.executable, "-m", "venv", HOME], check=True, timeout=_INSTALL_S)
-            pip = [HOME / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "-r", PINS]
-            done = subprocess.run(pip, capture_output=True, text=True, timeout=_INSTALL_S)
-            assert done.returncode == 0, done.stderr
-            stamp.write_text(pins, "utf-8")
-    return HOME / "bin"
 
 
 @frozen
@@ -88,7 +69,15 @@ class S3Server:
 def moto_server() -> S3Server:
     """Return moto's server, which ends with this process."""
     port = _free_port()
-    command = [installed() / "python", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [
+        own_environment("s3-servers") / "python",
+        "-m",
+        "moto.server",
+        "-H",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     _start(command, port, {})
     return S3Server("moto", f"http://127.0.0.1:{port}")
 
@@ -100,7 +89,7 @@ def nanio_server() -> S3Server:
     folder = tempfile.TemporaryDirectory(prefix="meetcore-nanio-")
     atexit.register(folder.cleanup)
     command = [
-        *(installed() / "python", "-m", "nanio", "serve", "--no-access-log"),
+        *(own_environment("s3-servers") / "python", "-m", "nanio", "serve", "--no-access-log"),
         *("--host", "127.0.0.1", "--port", str(port), "--data-dir", folder.name),
     ]
     _start(command, port, {"NANIO_ACCESS_KEY": KEY, "NANIO_SECRET_KEY": SECRET})
@@ -141,7 +130,3 @@ def _start(command: list[Any], port: int, environ: dict[str, str]) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-if __name__ == "__main__":
-    installed()
