@@ -84,6 +84,7 @@ class Bot(AskableBot):
     Attributes:
         id: The bot's id.
         folder: Where everything of it lies.
+        store: Where it is kept, None where that is its folder.
         link: The meeting.
         config: Its configuration.
         roster: Who is in the meeting.
@@ -115,7 +116,7 @@ class Bot(AskableBot):
     ) -> None:
         self.id = bot_id
         self.folder = folder
-        self._store = store
+        self.store = store
         self.lease: Lease | None = None
         self.link = link
         self.config = config
@@ -246,6 +247,11 @@ class Bot(AskableBot):
         return self._life.state
 
     @property
+    def kept_in(self) -> str:
+        """Where it is kept, for people: its folder, unless its store says otherwise."""
+        return str(self.folder) if self.store is None else self.store.kept_in(self.id)
+
+    @property
     def ended(self) -> bool:
         """Whether the bot is in a terminal state."""
         return self._life.ended
@@ -364,11 +370,11 @@ class Bot(AskableBot):
 
     async def _run_kept(self) -> None:
         """Run while what is written goes to the store; where it belongs to another, end at once."""
-        if self._store is None:
+        if self.store is None:
             await self._run_shielded()
             return
         try:
-            async with self._store.keep(self.id, self.journal) as lease, trio.open_nursery() as own:
+            async with self.store.keep(self.id, self.journal) as lease, trio.open_nursery() as own:
                 self.lease = lease
                 own.start_soon(self._abandon_when_lost, lease)
                 await self._run_shielded()

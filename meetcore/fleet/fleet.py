@@ -370,8 +370,7 @@ async def open_fleet(
     launcher.store, launcher.bus = store, bus
     launcher.check()
     trouble: Exception | None = None
-    in_memory = store.scratch() if isinstance(store, UnkeptFleetStore) else nullcontext()
-    with in_memory:
+    with store.scratch():
         async with (
             bus.open() if bus else nullcontext(),
             _burying() as fleets,
