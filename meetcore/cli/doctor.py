@@ -81,7 +81,7 @@ def check_store(report: HealthReport, plugins: Plugins, config: BotConfig) -> No
         store = store_of(config, plugins)
         if trouble := await store.trouble() or await store.unreadable():
             raise StorageUnavailable(trouble)
-        return url
+        return f"{url}, encrypted" if config.store.encrypt is not None else url
 
     remedy = "See [store] in the configuration, and what its store needs."
     _ask(report, "store", ask, remedy, url)

@@ -12,6 +12,7 @@ import trio
 
 from meetcore.log.folder_store import key_missing
 from meetcore.log.folders import encrypted_log_path
+from meetcore.log.remote_store import UNCARRIED
 from meetcore.model.config import BotConfig
 
 __all__ = ["opened_folder", "path_in"]
@@ -24,8 +25,9 @@ def opened_folder(where: Path, config: BotConfig) -> Iterator[Path]:
     """Hold what a bot left in its folder, for as long as the block runs.
 
     Where it is encrypted, that is a folder in memory, and what is changed in it is encrypted when
-    the block ends. Ended by Ctrl-C (or with the exit code for it) it stays in memory as it is, so
-    that the same command can go on. Everything else is held as it is.
+    the block ends. Where work was broken off, by Ctrl-C or by an error that left a note of how far
+    it came, it stays in memory as it is, and the same command goes on. Everything else is held as
+    it is.
 
     Args:
         where: What a person named: a bot's folder, or anything else.
@@ -65,6 +67,12 @@ def path_in(where: Path, opened: Path, path: Path) -> Path:
         path: The file; one elsewhere stays as it is.
     """
     return where / path.relative_to(opened) if path.is_relative_to(opened) else path
+
+
+def _is_to_go_on(folder: Path) -> bool:
+    """Whether there is a hidden note of work that was begun: it is in no store."""
+    names = (path.name for path in folder.rglob(".*"))
+    return any(name != UNCARRIED for name in names)
 
 
 class _BrokenOff(Exception):
@@ -119,7 +127,7 @@ class _HeldFolder:
         Raises:
             StorageUnavailable, OSError: What was changed cannot be kept.
         """
-        self._broken_off = broken_off
+        self._broken_off = broken_off or _is_to_go_on(self.folder)
         assert self._token is not None
         self._token.run_sync_soon(self._leave.set)
         told = self._told.get()

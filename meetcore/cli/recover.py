@@ -51,6 +51,9 @@ def recover(folder: Path | None, **options: Any) -> None:
     def shown(bot: RecoveredBot) -> str:
         return store.kept_in(bot.bot_id) if encrypted else str(bot.folder)
 
+    if folder is not None and encrypted_log_path(folder).is_file():
+        raise key_missing(folder.name)
+
     async def run() -> bool:
         unreadable = ""
         if bot_id is not None:
