@@ -162,7 +162,8 @@ class Bot(AskableBot):
             self._speeches,
             lambda command: self._listening.owners.name_voice(command),
         )
-        bare = config.retention.keep == "nothing"
+        # What may not be on a disk in the clear is in no log either.
+        bare = config.retention.keep == "nothing" or config.store.encrypt is not None
         self.journal.listen(event_logger(bot_id, redactor, bare=bare))
         self._sinks = [SinkRunner(sink, context, self._sink_context(name)) for name, sink in sinks]
         self._listening = Listening(

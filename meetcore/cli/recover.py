@@ -13,7 +13,7 @@ from meetcore.cli.options import config_from_options, plugin_options, plugins_fr
 from meetcore.fleet.recovery import RecoveredBot, recover_all, recover_bot
 from meetcore.fleet.recovery import recover as recover_bots
 from meetcore.log.encrypted_store import EncryptedFolderStore
-from meetcore.log.folder_store import FolderStore, key_missing
+from meetcore.log.folder_store import FolderStore
 from meetcore.log.folders import encrypted_log_path, journal_path
 from meetcore.log.stores import store_of
 from meetcore.model.config import BotConfig
@@ -51,20 +51,13 @@ def recover(folder: Path | None, **options: Any) -> None:
     def shown(bot: RecoveredBot) -> str:
         return store.kept_in(bot.bot_id) if encrypted else str(bot.folder)
 
-    if folder is not None and encrypted_log_path(folder).is_file():
-        raise key_missing(folder.name)
-
     async def run() -> bool:
-        unreadable = ""
         if bot_id is not None:
             recovered = await recover_bot(store, bot_id, plugins=plugins, config=config)
         elif folder is None:
             recovered = await recover_all(store, plugins=plugins, config=config)
         else:
             recovered = await recover_bots(folder, plugins=plugins, config=config)
-            unreadable = await FolderStore(folder).unreadable()
-        if unreadable:
-            click.secho(f"{unreadable} {key_missing('').remedy}", fg="red", err=True)
         for bot in recovered:
             click.echo(f"{bot.bot_id}  ({shown(bot)})")
             if bot.torn_bytes:
@@ -75,9 +68,9 @@ def recover(folder: Path | None, **options: Any) -> None:
                 click.echo(f"  {note}")
             for trouble in bot.trouble:
                 click.secho(f"  {trouble}", fg="red", err=True)
-        if not recovered and not unreadable:
+        if not recovered:
             click.echo("Nothing to recover.")
-        return not unreadable and not any(bot.trouble for bot in recovered)
+        return not any(bot.trouble for bot in recovered)
 
     if not trio.run(run):
         sys.exit(1)

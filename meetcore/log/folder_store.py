@@ -29,6 +29,7 @@ import trio
 from meetcore.log.folders import (
     ENCRYPTED_LOG_NAME,
     bot_folders,
+    encrypted_bot_folders,
     encrypted_log_path,
     journal_path,
     make_bot_folder,
@@ -422,16 +423,14 @@ class FolderStore(BotStore):
                 yield BotRecord(bot_id=bot_id)
 
     def _bot_ids(self) -> list[str]:
-        encrypted = [path.parent.name for path in self._encrypted()]
+        encrypted = [path.name for path in encrypted_bot_folders(self.folder)]
         plain = [folder.name for folder in bot_folders(self.folder) if folder != self.folder]
         return sorted({*plain, *encrypted}) if encrypted else plain
 
-    def _encrypted(self) -> list[Path]:
-        return sorted(self.folder.glob(f"*/{ENCRYPTED_LOG_NAME}"))
-
     async def unreadable(self) -> str:
         """Return which bots are encrypted, for which this store has no key."""
-        found = [path.parent.name for path in await in_writer_thread(self._encrypted)]
+        folders = await in_writer_thread(partial(encrypted_bot_folders, self.folder))
+        found = [folder.name for folder in folders]
         return f"{named(found)}: {key_missing('').message}" if found else ""
 
     async def delete(self, bot_id: str) -> Deletion:

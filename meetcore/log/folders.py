@@ -14,6 +14,7 @@ from meetcore.model.errors import StorageUnavailable
 __all__ = [
     "ENCRYPTED_LOG_NAME",
     "bot_folders",
+    "encrypted_bot_folders",
     "encrypted_log_path",
     "journal_path",
     "make_bot_folder",
@@ -117,3 +118,10 @@ def bot_folders(out_dir: Path) -> list[Path]:
     if journal_path(out_dir).is_file():
         return [out_dir]
     return sorted(path.parent for path in out_dir.glob(f"*/{JOURNAL_NAME}"))
+
+
+def encrypted_bot_folders(out_dir: Path) -> list[Path]:
+    """Return the folders of bots below `out_dir` that are encrypted (or that folder itself)."""
+    if encrypted_log_path(out_dir).is_file():
+        return [out_dir]
+    return sorted(path.parent for path in out_dir.glob(f"*/{ENCRYPTED_LOG_NAME}"))
