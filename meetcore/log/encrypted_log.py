@@ -195,6 +195,37 @@ class EncryptedLog:
             finally:
                 os.close(fd)
 
+    def renew(self, lines: Sequence[NumberedLine]) -> bool:
+        """Write the log anew if one of its lines is another by now; return whether it was.
+
+        Words of who was excluded are written over in a bot's journal; here they go with the file.
+        The caller is the one who may write.
+
+        Args:
+            lines: All lines of the bot, as they are now.
+
+        Raises:
+            EncryptionKeyMissing, FileDamaged: As for `lines`.
+            OSError: It cannot be written; the log is as it was.
+        """
+        with self._lock:
+            self._look()
+            now = dict(lines)
+            there = self._read(0, self._last) if self._places else []
+            if all(not line or now.get(number, line) == line for number, line in there):
+                return False
+            spare = self._path.with_name(f".{self._path.name}.new")
+            spare.unlink(missing_ok=True)
+            made = EncryptedLog(spare, "", self._keys, fsync=self._fsync)
+            made._about, made._what = self._about, self._what
+            try:
+                made.append([(number, now.get(number, line)) for number, line in there])
+                spare.replace(self._path)
+            finally:
+                spare.unlink(missing_ok=True)
+            self._forget()
+            return True
+
     def _append(self, fd: int, lines: Sequence[NumberedLine]) -> None:
         about = os.fstat(fd)
         if about.st_size > self._end:

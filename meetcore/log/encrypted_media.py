@@ -192,8 +192,10 @@ class GrowingCopy:
     copied: int = 0
 
     def close(self) -> None:
-        """Let the file go."""
-        os.close(self.fd)
+        """Let the file go; a second time nothing happens."""
+        if self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            os.close(fd)
 
     def take(self, source: Path, size: int) -> None:
         """Append what the recording has grown by, not more than 64 MiB at once. Blocks.
@@ -416,8 +418,12 @@ class EncryptedMedia(MediaStore):
         try:
             status = source.stat()
         except FileNotFoundError:
+            if copy is not None:
+                copy.close()
             return None
-        if copy is not None and (copy.inode != status.st_ino or status.st_size < copy.copied):
+        if copy is not None and (
+            copy.fd < 0 or copy.inode != status.st_ino or status.st_size < copy.copied
+        ):
             copy.close()
             copy = None
         if copy is None:

@@ -48,7 +48,7 @@ from meetcore.log.folder_store import (
 from meetcore.log.folders import ENCRYPTED_LOG_NAME, encrypted_log_path, journal_path
 from meetcore.log.journal import JOURNAL_NAME
 from meetcore.log.lease_file import HeldLease, is_held, take_lease
-from meetcore.log.log_reader import in_thread
+from meetcore.log.log_reader import in_thread, read_lines
 from meetcore.log.memory import folder_in_memory
 from meetcore.log.remote_store import UNCARRIED, RemoteStore, StoredLine
 from meetcore.log.scratch import remove_stale, temporary_in
@@ -422,8 +422,10 @@ class EncryptedFolderStore(RemoteStore):
             copies.pop(name).close()
             media.delete_now(name)
         for name in names:
-            copy = media.grow(name, folder / name, copies.pop(name, None))
-            if copy is not None:
+            copy = media.grow(name, folder / name, copies.get(name))
+            if copy is None:
+                copies.pop(name, None)
+            else:
                 copies[name] = copy
 
     async def salvage(self, bot_id: str, folder: Path) -> None:
@@ -436,6 +438,8 @@ class EncryptedFolderStore(RemoteStore):
         taken_out = bot_id in self._taken_out
 
         def empty() -> None:
+            if journal_path(folder).exists():
+                self._log_file(bot_id).renew(read_lines(folder))
             self._files(bot_id).drop_growing()
             if taken_out:
                 shutil.rmtree(folder, ignore_errors=True)

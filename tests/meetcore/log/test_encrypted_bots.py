@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import shutil
@@ -30,6 +31,7 @@ from meetcore import (
     StoreConfig,
 )
 from meetcore.fleet.recovery import recover_all, recover_bot
+from meetcore.log.encrypted_media import EncryptedMedia
 from meetcore.log.encrypted_store import EncryptedFolderStore
 from meetcore.log.folder_store import FolderStore
 from meetcore.log.folders import encrypted_log_path
@@ -95,8 +97,13 @@ class SoundSink(Sink):
 
 
 async def test_all_of_a_bot_is_there_with_the_key_and_nothing_is_in_the_clear(
-    tmp_path: Path, memory: Path, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    memory: Path,
+    mock_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     mock_clock.rate = 5  # a clock that jumps would end the meeting while a thread is at work
     disk, temporary = tmp_path / "disk", tmp_path / "tmp"
     for place in (disk, temporary):
@@ -141,6 +148,8 @@ async def test_all_of_a_bot_is_there_with_the_key_and_nothing_is_in_the_clear(
     assert sizes["mix.wav"] == len(mix)
     workplaces = [path.name for path in contents(memory)]
     assert workplaces == ["journal.jsonl"]  # until this process ends: somebody may be reading it
+    assert "state.changed" in caplog.text
+    assert [word for word in WORDS if word in caplog.text] == []
     assert bot.kept_in == str(config.out_dir / bot.id)
 
 
@@ -314,6 +323,50 @@ async def test_a_part_of_a_large_file_is_read_without_the_rest(
     path.write_bytes(data)
     parts = await everything(media.read("files/film.mp4", 10_000_000, 100))
     assert b"".join(parts) == bytes(100)
+
+
+async def test_a_growing_recording_is_read_as_far_as_it_is_whole(
+    tmp_path: Path, attended: tuple[EncryptedFolderStore, list[Event]]
+) -> None:
+    media = attended[0].media("b-1")
+    assert isinstance(media, EncryptedMedia)
+    source, content, copy = tmp_path / "mix.opus", random.Random(8).randbytes(9_000), None
+    for until in (0, 10, 10, 4_000, 9_000):
+        source.write_bytes(content[:until])
+        copy = media.grow("files/mix.opus", source, copy)
+        assert await media.read_bytes("files/mix.opus") == content[:until]
+    assert copy is not None
+    (path,) = [
+        p
+        for p in (attended[0].folder / "b-1" / "files").iterdir()
+        if 9_000 < p.stat().st_size < 20_000
+    ]
+    data = path.read_bytes()
+    for cut in random.Random(9).sample(range(len(data)), 60):
+        path.write_bytes(data[:cut])
+        try:
+            read = await media.read_bytes("files/mix.opus")
+        except FileDamaged:
+            assert cut < 250  # in the header, or the first frame
+            continue
+        assert read in (b"", content[:10], content[:4_000])
+    for at in random.Random(10).sample(range(len(data)), 60):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :])
+        try:
+            read = await media.read_bytes("files/mix.opus")
+        except (FileDamaged, EncryptionKeyMissing):
+            continue
+        assert content.startswith(read)  # the length of a frame says more than there is
+    path.write_bytes(data)
+    source.write_bytes(content[:100])  # another recording of that name, or one that was cut
+    again = media.grow("files/mix.opus", source, copy)
+    assert await media.read_bytes("files/mix.opus") == content[:100]
+    source.unlink()
+    assert media.grow("files/mix.opus", source, again) is None
+    media.drop_growing()
+    assert await media.stat("files/mix.opus") is None
+    assert again is not None
+    assert again.fd < 0
 
 
 # --- keys ----------------------------------------------------------------------------------------
