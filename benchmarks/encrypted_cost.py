@@ -78,6 +78,7 @@ def _attended(config: BotConfig) -> float:
 async def _files(config: BotConfig, given: Path, found: dict[str, list[float]]) -> None:
     megabytes = SIZE / 1e6
     media = store_of(config, Plugins(entry_points=False)).media("files-of-it")
+    (config.out_dir / "files-of-it").mkdir()
     began = time.perf_counter()
     await trio.to_thread.run_sync(shutil.copyfile, given, given.with_name("copy"))
     found["cp"].append(megabytes / (time.perf_counter() - began))

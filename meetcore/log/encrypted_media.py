@@ -31,7 +31,6 @@ from meetcore.log.encrypted_frames import (
 )
 from meetcore.log.encryption_keys import MasterKeys
 from meetcore.log.folder_store import in_writer_thread
-from meetcore.log.folders import make_private_folder
 from meetcore.log.scratch import scratch_folder
 from meetcore.model.errors import EncryptionKeyMissing, FileDamaged, NoSuchFile, StorageUnavailable
 from meetcore.plugin.store import MediaStore, StoredFile, checked_file_name
@@ -226,7 +225,7 @@ class EncryptedMedia(MediaStore):
     """The encrypted files of a bot.
 
     Args:
-        folder: The folder they lie in; made when there is one.
+        folder: The folder they lie in; made when there is one, in that of the bot.
         bot_id: The bot.
         keys: The keys there are.
         memory: A folder in memory, for files that libraries want a path of.
@@ -381,7 +380,8 @@ class EncryptedMedia(MediaStore):
 
     def _begun(self, about: _FirstFrame) -> tuple[int, Path, FrameCipher, int]:
         """Return a new file beside its place, open, with its first frame."""
-        make_private_folder(self._folder)
+        # Not the bot's folder, too: whoever deleted the bot meanwhile finds nothing of it again.
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         spare = self._folder / f".{uuid4().hex}"
         header, cipher = new_file(self._keys, _purpose(self._bot_id))
         begin = header + cipher.frame(0, about.packed())
@@ -426,6 +426,7 @@ class EncryptedMedia(MediaStore):
         ):
             copy.close()
             copy = None
+        new = copy is None
         if copy is None:
             fd, spare, cipher, end = self._begun(_FirstFrame(checked_file_name(name), None))
             copy = GrowingCopy(status.st_ino, fd, cipher, 1, end)
@@ -435,7 +436,12 @@ class EncryptedMedia(MediaStore):
                 copy.close()
                 spare.unlink(missing_ok=True)
                 raise
-        copy.take(source, status.st_size)
+        try:
+            copy.take(source, status.st_size)
+        except BaseException:
+            if new:
+                copy.close()
+            raise
         return copy
 
     async def delete(self, name: str) -> bool:

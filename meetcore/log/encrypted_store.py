@@ -72,6 +72,7 @@ __all__ = ["RECORDINGS", "EncryptedFolderStore"]
 
 _LOG = logging.getLogger("meetcore.log")
 _FILES = "files"
+_TEMPORARY = ".t"
 _ATTEMPTS = 4
 _BETWEEN_S = 0.02
 _LOOK_EVERY_S = 1.0
@@ -142,7 +143,9 @@ class EncryptedFolderStore(RemoteStore):
         place = hashlib.sha256(os.fsencode(self.folder.resolve())).hexdigest()[:8]
         # Short: a browser makes a socket in it, whose path may have about a hundred characters.
         super().__init__(folder_in_memory(memory, memory / f"mc-{os.getuid()}-{place}"))
-        remove_stale(self._workplaces)
+        self._temporary = self._workplaces / _TEMPORARY
+        self._temporary.mkdir(mode=0o700, exist_ok=True)
+        remove_stale(self._temporary)
         self._leases: dict[str, HeldLease] = {}
         self._logs: dict[str, EncryptedLog] = {}
         self._growing: dict[str, dict[str, GrowingCopy]] = {}
@@ -185,7 +188,7 @@ class EncryptedFolderStore(RemoteStore):
 
     def _files(self, bot_id: str) -> EncryptedMedia:
         place = self._place(bot_id) / _FILES
-        return EncryptedMedia(place, bot_id, self._keys, self._workplaces, fsync=self._fsync)
+        return EncryptedMedia(place, bot_id, self._keys, self._temporary, fsync=self._fsync)
 
     def workplace(self, bot_id: str) -> Path:
         """Return the folder in memory in which a bot works; one from before is where it was."""
@@ -199,7 +202,7 @@ class EncryptedFolderStore(RemoteStore):
 
     def scratch(self) -> AbstractContextManager[None]:
         """Have temporary files made in memory, too."""
-        return temporary_in(self._workplaces)
+        return temporary_in(self._temporary)
 
     # --- lines and leases ----------------------------------------------------------------------
 
@@ -320,7 +323,7 @@ class EncryptedFolderStore(RemoteStore):
 
     def _sweep(self, but: str) -> None:
         for folder in [path for path in self._workplaces.iterdir() if path.is_dir()]:
-            if folder.name == but or folder.name.startswith("meetcore-"):
+            if folder.name in (but, _TEMPORARY):
                 continue
             try:
                 old = folder.stat().st_mtime < time.time() - _STALE_S

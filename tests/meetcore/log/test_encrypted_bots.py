@@ -36,7 +36,7 @@ from meetcore.log.encrypted_store import EncryptedFolderStore
 from meetcore.log.folder_store import FolderStore
 from meetcore.log.folders import encrypted_log_path
 from meetcore.log.stores import store_of
-from meetcore.model.errors import FileDamaged
+from meetcore.model.errors import FileDamaged, StorageUnavailable
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.testing import ScriptedTranscriber, SimMeeting
@@ -367,6 +367,20 @@ async def test_a_growing_recording_is_read_as_far_as_it_is_whole(
     assert await media.stat("files/mix.opus") is None
     assert again is not None
     assert again.fd < 0
+
+
+async def test_what_is_deleted_while_somebody_works_on_it_stays_deleted(
+    tmp_path: Path, attended: tuple[EncryptedFolderStore, list[Event]]
+) -> None:
+    store, other = attended[0], open_store(tmp_path)
+    with pytest.raises((OSError, StorageUnavailable)):
+        async with store.checkout("b-1") as folder:
+            await other.delete("b-1")
+            (folder / "files" / "late.bin").write_bytes(b"more")
+    assert list(store.folder.iterdir()) == []
+    assert await everything(store.records()) == []
+    await store.delete("b-1")
+    assert not store.workplace("b-1").exists()
 
 
 # --- keys ----------------------------------------------------------------------------------------
