@@ -15,20 +15,25 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 import pytest
+import trio
 from attrs import evolve
 from trio.testing import MockClock
 
 from meetcore import (
     BotConfig,
+    BotSpec,
     Chunk,
     ConfigError,
     EncryptionKeyMissing,
     Event,
     JournalBusy,
+    Launcher,
     Plugins,
     RetentionConfig,
+    RunningBot,
     Sink,
     StoreConfig,
+    open_fleet,
 )
 from meetcore.fleet.recovery import recover_all, recover_bot
 from meetcore.log.encrypted_media import EncryptedMedia
@@ -495,3 +500,18 @@ def test_where_all_cannot_be_encrypted_nothing_is_begun(tmp_path: Path, memory: 
     refused("cannot be read", store={"encrypt": f"file:{tmp_path / 'none'}"})
     assert not (tmp_path / "bots").exists()
     assert list(memory.iterdir()) == []
+
+
+async def test_bots_that_run_elsewhere_are_refused(tmp_path: Path, memory: Path) -> None:
+    class Elsewhere(Launcher):
+        name = "elsewhere"
+
+        async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:
+            raise NotImplementedError
+
+    config = config_of(tmp_path, memory)
+    with pytest.RaisesGroup(
+        pytest.RaisesExc(ConfigError, match="'elsewhere'"), flatten_subgroups=True
+    ):
+        async with open_fleet(config, plugins=Plugins(entry_points=False), launcher=Elsewhere()):
+            pytest.fail("it began")
