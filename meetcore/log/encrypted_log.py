@@ -198,7 +198,8 @@ class EncryptedLog:
     def renew(self, lines: Sequence[NumberedLine]) -> bool:
         """Write the log anew if one of its lines is another by now; return whether it was.
 
-        Words of who was excluded are written over in a bot's journal; here they go with the file.
+        Words of who was excluded are written over in a bot's journal; here they go with the file,
+        and so does a damaged frame whose lines are there once more.
         The caller is the one who may write.
 
         Args:
@@ -212,7 +213,7 @@ class EncryptedLog:
             self._look()
             now = dict(lines)
             there = self._read(0, self._last) if self._places else []
-            if all(not line or now.get(number, line) == line for number, line in there):
+            if all(now.get(number, line) == line for number, line in there):
                 return False
             spare = self._path.with_name(f".{self._path.name}.new")
             spare.unlink(missing_ok=True)

@@ -273,6 +273,30 @@ async def test_a_log_with_a_damaged_byte_says_what_is_lost(
         assert len(found) < len(events) or any(event.type == "event.lost" for event in found)
 
 
+async def test_a_log_with_a_damaged_frame_is_mended_by_recovery(
+    tmp_path: Path, attended: tuple[EncryptedFolderStore, list[Event]]
+) -> None:
+    store, events = attended
+    path = encrypted_log_path(store.folder / "b-1")
+    data = bytearray(path.read_bytes())
+    data[76 + 40] ^= 1  # in the first frame, with how the bot began
+    path.write_bytes(data)
+    there = open_store(tmp_path, elsewhere=True)
+    damaged = await everything(there.log("b-1").read())
+    lost = [event.seq for event in damaged if event.type == "event.lost"]
+    assert lost == list(range(1, len(lost) + 1)) != []
+    assert damaged[len(lost) :] == events[len(lost) :]
+    (done,) = await recover_bot(there, "b-1", plugins=Plugins(entry_points=False))
+    assert f"{len(lost)} events are lost" in " ".join(done.trouble)
+    for each in (there, open_store(tmp_path)):
+        assert [e.type for e in await everything(each.log("b-1").read())] == [
+            event.type for event in damaged
+        ]
+    (size, again) = (path.stat().st_size, open_store(tmp_path))
+    await recover_bot(again, "b-1", plugins=Plugins(entry_points=False))
+    assert path.stat().st_size == size
+
+
 async def test_a_damaged_file_is_never_read_as_another(
     tmp_path: Path, attended: tuple[EncryptedFolderStore, list[Event]]
 ) -> None:
