@@ -174,8 +174,9 @@ def artifact_lines(bot: Bot) -> list[str]:
     rows += [("trace", path.name) for path in sorted(bot.folder.glob("trace*.zip"))]
     if (bot.folder / "diagnostics").is_dir():
         rows.append(("diagnostics", "diagnostics/"))
-    rows.append(("journal", bot.journal.path.name))
-    width = max(len(kind) for kind, _ in rows)
+    if bot.kept_in == str(bot.folder):
+        rows.append(("journal", bot.journal.path.name))
+    width = max((len(kind) for kind, _ in rows), default=0)
     return [f"in {bot.kept_in}:", *(f"  {kind.ljust(width)}  {path}" for kind, path in rows)]
 
 
