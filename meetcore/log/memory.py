@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cache
 from pathlib import Path
 
 from meetcore.log.folders import make_private_folder
@@ -69,6 +70,12 @@ def folder_in_memory(memory: Path, folder: Path) -> Path:
             f"The folder {folder} cannot be used: {error.strerror}.",
             "Name another folder as memory in [retention].",
         ) from error
+    _warn_of_swap()
+    return folder
+
+
+@cache
+def _warn_of_swap() -> None:
+    """Log, once, that memory may be written to a disk."""
     if _swaps():
         _LOG.warning("This machine swaps memory to a disk; encrypt that, or turn it off.")
-    return folder
