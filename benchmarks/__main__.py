@@ -31,6 +31,7 @@ SCRIPTS = (
     "asyncio_bridge",
     "fidelity",
     "upload",
+    "encrypted_cost",
     "bus",
     "load",
     "serve_create",

@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from meetcore.model.errors import CommandFailed as CommandFailed
     from meetcore.model.errors import CommandRefused as CommandRefused
     from meetcore.model.errors import ConfigError as ConfigError
+    from meetcore.model.errors import EncryptionKeyMissing as EncryptionKeyMissing
+    from meetcore.model.errors import FileDamaged as FileDamaged
     from meetcore.model.errors import FleetFull as FleetFull
     from meetcore.model.errors import JoinTokenFailed as JoinTokenFailed
     from meetcore.model.errors import JournalBusy as JournalBusy
@@ -343,12 +345,14 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "CommandFailed",
         "CommandRefused",
         "ConfigError",
+        "FileDamaged",
         "FleetFull",
         "JoinTokenFailed",
         "JournalBusy",
         "JournalDamaged",
         "JournalError",
         "JournalFull",
+        "EncryptionKeyMissing",
         "MediaRefused",
         "MeetcoreError",
         "MeetingRefused",

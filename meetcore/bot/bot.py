@@ -84,6 +84,7 @@ class Bot(AskableBot):
     Attributes:
         id: The bot's id.
         folder: Where everything of it lies.
+        store: Where it is kept, None where that is its folder.
         link: The meeting.
         config: Its configuration.
         roster: Who is in the meeting.
@@ -115,7 +116,7 @@ class Bot(AskableBot):
     ) -> None:
         self.id = bot_id
         self.folder = folder
-        self._store = store
+        self.store = store
         self.lease: Lease | None = None
         self.link = link
         self.config = config
@@ -161,7 +162,8 @@ class Bot(AskableBot):
             self._speeches,
             lambda command: self._listening.owners.name_voice(command),
         )
-        bare = config.retention.keep == "nothing"
+        # What may not be on a disk in the clear is in no log either.
+        bare = config.retention.keep == "nothing" or config.store.encrypt is not None
         self.journal.listen(event_logger(bot_id, redactor, bare=bare))
         self._sinks = [SinkRunner(sink, context, self._sink_context(name)) for name, sink in sinks]
         self._listening = Listening(
@@ -244,6 +246,11 @@ class Bot(AskableBot):
     def state(self) -> State | None:
         """Where the bot is in its life."""
         return self._life.state
+
+    @property
+    def kept_in(self) -> str:
+        """Where it is kept, for people: its folder, unless its store says otherwise."""
+        return str(self.folder) if self.store is None else self.store.kept_in(self.id)
 
     @property
     def ended(self) -> bool:
@@ -364,11 +371,11 @@ class Bot(AskableBot):
 
     async def _run_kept(self) -> None:
         """Run while what is written goes to the store; where it belongs to another, end at once."""
-        if self._store is None:
+        if self.store is None:
             await self._run_shielded()
             return
         try:
-            async with self._store.keep(self.id, self.journal) as lease, trio.open_nursery() as own:
+            async with self.store.keep(self.id, self.journal) as lease, trio.open_nursery() as own:
                 self.lease = lease
                 own.start_soon(self._abandon_when_lost, lease)
                 await self._run_shielded()

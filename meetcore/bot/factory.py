@@ -319,6 +319,8 @@ async def open_bot(
             random=random,
             wall_clock=wall_clock,
         )
+        if unkept is None and bot.store is not None:
+            stack.enter_context(bot.store.scratch())
         async with _attending(bot):
             yield bot
 

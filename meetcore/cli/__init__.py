@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from meetcore.cli.group import main as main
     from meetcore.cli.lines import line_of as line_of
     from meetcore.cli.live import LiveView as LiveView
+    from meetcore.cli.opening import opened_folder as opened_folder
+    from meetcore.cli.opening import path_in as path_in
     from meetcore.cli.options import config_from_options as config_from_options
     from meetcore.cli.options import plugin_options as plugin_options
     from meetcore.cli.options import plugins_from_options as plugins_from_options
@@ -38,6 +40,7 @@ _HOMES = {
     "group": ("main",),
     "lines": ("line_of",),
     "live": ("LiveView",),
+    "opening": ("opened_folder", "path_in"),
     "options": (
         "config_from_options",
         "plugin_options",

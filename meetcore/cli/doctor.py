@@ -73,15 +73,15 @@ def check_core(report: HealthReport, plugins: Plugins, out_dir: Path) -> None:
 
 def check_store(report: HealthReport, plugins: Plugins, config: BotConfig) -> None:
     """Ask the store that is configured whether it keeps what it is given."""
-    url = config.store.url
+    url = config.store.url or (config.store.encrypt and str(config.out_dir))
     if url is None:
         return
 
     async def ask() -> str:
-        trouble = await store_of(config, plugins).trouble()
-        if trouble:
+        store = store_of(config, plugins)
+        if trouble := await store.trouble() or await store.unreadable():
             raise StorageUnavailable(trouble)
-        return url
+        return f"{url}, encrypted" if config.store.encrypt is not None else url
 
     remedy = "See [store] in the configuration, and what its store needs."
     _ask(report, "store", ask, remedy, url)

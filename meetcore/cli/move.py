@@ -11,8 +11,9 @@ import trio
 
 from meetcore.cli.options import config_from_options, plugin_options, plugins_from_options
 from meetcore.fleet.moving import MovedBot, move_bots
-from meetcore.log.stores import kept_store_of
-from meetcore.model.config import StoreConfig
+from meetcore.log.folder_store import FolderStore, folder_of_url
+from meetcore.log.stores import folder_of, kept_store_of
+from meetcore.model.config import BotConfig, StoreConfig
 
 __all__ = ["move"]
 
@@ -33,12 +34,14 @@ def move(target_url: str, source_url: str | None, keep: bool, **options: Any) ->
     Each is compared by hash before it is deleted where it was. What was interrupted is begun again
     and goes on; bots that are running are left alone. A server finds them at the new place once
     its `[store] url` says so.
+
+    The folder of the configuration is encrypted if that says so, any other is in the clear.
     """
     plugins = plugins_from_options(**options)
     config = config_from_options(**options)
 
     def opened(url: str | None) -> Any:
-        if url is None:
+        if url is None or _is_configured(config, url):
             return kept_store_of(config, plugins)
         return kept_store_of(attrs.evolve(config, store=StoreConfig(url=url)), plugins)
 
@@ -61,3 +64,11 @@ def move(target_url: str, source_url: str | None, keep: bool, **options: Any) ->
         click.secho(f"  {each.bot_id}: {each.trouble}", fg="red", err=True)
     if left:
         sys.exit(1)
+
+
+def _is_configured(config: BotConfig, url: str) -> bool:
+    """Whether a URL means the folder of the configuration."""
+    folder = folder_of(config)
+    if folder is None or url.partition(":")[0] != FolderStore.name:
+        return url == config.store.url
+    return folder_of_url(url).resolve() == folder.resolve()

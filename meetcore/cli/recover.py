@@ -10,11 +10,15 @@ import click
 import trio
 
 from meetcore.cli.options import config_from_options, plugin_options, plugins_from_options
+from meetcore.fleet.recovery import RecoveredBot, recover_all, recover_bot
 from meetcore.fleet.recovery import recover as recover_bots
-from meetcore.fleet.recovery import recover_all
+from meetcore.log.encrypted_store import EncryptedFolderStore
 from meetcore.log.folder_store import FolderStore
+from meetcore.log.folders import encrypted_log_path, journal_path
 from meetcore.log.stores import store_of
+from meetcore.model.config import BotConfig
 from meetcore.model.errors import MeetcoreError
+from meetcore.plugin.store import BotStore
 
 __all__ = ["recover"]
 
@@ -31,22 +35,31 @@ def recover(folder: Path | None, **options: Any) -> None:
     """
     plugins = plugins_from_options(**options)
     config = config_from_options(**options)
-    store = store_of(config, plugins)
+    store: BotStore = store_of(config, plugins)
+    bot_id: str | None = None
     if folder is not None and not folder.is_dir():
         raise MeetcoreError(f"There is no folder {folder}.", "Give a bot's folder, or --out's.")
-    if folder is not None and not isinstance(store, FolderStore):
+    encrypted = isinstance(store, EncryptedFolderStore)
+    if folder is not None and encrypted:
+        store, folder, bot_id = _in_encrypted(config, folder)
+    elif folder is not None and not isinstance(store, FolderStore):
         raise MeetcoreError(
             f"The bots of this configuration are in the store {store.name!r}, not in a folder.",
             "Leave DIR out: what they left is brought to an end in the store.",
         )
 
+    def shown(bot: RecoveredBot) -> str:
+        return store.kept_in(bot.bot_id) if encrypted else str(bot.folder)
+
     async def run() -> bool:
-        if folder is None:
+        if bot_id is not None:
+            recovered = await recover_bot(store, bot_id, plugins=plugins, config=config)
+        elif folder is None:
             recovered = await recover_all(store, plugins=plugins, config=config)
         else:
             recovered = await recover_bots(folder, plugins=plugins, config=config)
         for bot in recovered:
-            click.echo(f"{bot.bot_id}  ({bot.folder})")
+            click.echo(f"{bot.bot_id}  ({shown(bot)})")
             if bot.torn_bytes:
                 click.echo(f"  journal: cut off {bot.torn_bytes} bytes of a torn last line")
             if bot.ended:
@@ -61,3 +74,11 @@ def recover(folder: Path | None, **options: Any) -> None:
 
     if not trio.run(run):
         sys.exit(1)
+
+
+def _in_encrypted(config: BotConfig, folder: Path) -> tuple[EncryptedFolderStore, None, str | None]:
+    """Return the store of a folder that a person named, and the bot where it is that of one."""
+    is_bot = any(path(folder).is_file() for path in (encrypted_log_path, journal_path))
+    there = folder.resolve()
+    store = EncryptedFolderStore.of(config, there.parent if is_bot else there)
+    return store, None, there.name if is_bot else None

@@ -11,6 +11,7 @@ import click
 import trio
 
 from meetcore.cli.lines import clock, line_of
+from meetcore.cli.opening import opened_folder
 from meetcore.cli.options import (
     config_from_options,
     plugin_options,
@@ -21,7 +22,7 @@ from meetcore.log.folders import journal_path
 from meetcore.log.journal import read_journal
 from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
-from meetcore.model.errors import CommandRefused, MeetcoreError, PluginError
+from meetcore.model.errors import CommandRefused, ConfigError, MeetcoreError, PluginError
 from meetcore.model.events import BotRequested, Event
 from meetcore.model.plain import to_json
 from meetcore.model.wire import event_to_wire
@@ -152,6 +153,17 @@ def replay(journal_file: Path, speed: float, **options: Any) -> None:
     FILE is a journal.jsonl, or the folder of a bot. What a sink writes goes to a folder of its
     own below --out.
     """
+    config: BotConfig = config_from_options(**options)
+    if options["sinks"] and options.get("out_dir") is None and config.store.encrypt is not None:
+        raise ConfigError(
+            "What sinks write of a replay is not encrypted, and the configuration's folder is.",
+            "Say with --out where it may be in the clear.",
+        )
+    with opened_folder(journal_file, config) as opened:
+        _replay(opened, config, speed, options)
+
+
+def _replay(journal_file: Path, config: BotConfig, speed: float, options: dict[str, Any]) -> None:
     path = journal_path(journal_file) if journal_file.is_dir() else journal_file
     if not path.is_file():
         raise MeetcoreError(
@@ -164,7 +176,6 @@ def replay(journal_file: Path, speed: float, **options: Any) -> None:
         trio.run(lambda: _print(journal, speed, as_json=options["as_json"]))
         return
     plugins = plugins_from_options(**options)
-    config: BotConfig = config_from_options(**options)
     sinks = [(name, plugins.sink(name, config)) for name in config.sinks]
     trio.run(_into_sinks, journal, sinks, config.out_dir, speed)
     print(f"Replayed {journal.last_seq} events into {', '.join(config.sinks)}.", file=sys.stderr)

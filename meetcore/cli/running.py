@@ -139,11 +139,11 @@ def outcome_lines(attended: Attended) -> list[str]:
     if bot.failure is not None:
         lines.append(f"trouble: {bot.failure}")
     if attended.abandoned:
-        lines.append(f"Left at once. {REMEDIES[EndReason.CRASHED].format(folder=bot.folder)}")
+        lines.append(f"Left at once. {REMEDIES[EndReason.CRASHED].format(folder=bot.kept_in)}")
     elif terminal.evidence is not None and terminal.evidence.hint:
         lines.append(terminal.evidence.hint)
     elif remedy := REMEDIES.get(reason):
-        lines.append(remedy.format(folder=bot.folder))
+        lines.append(remedy.format(folder=bot.kept_in))
     if bot.config.retention.keep == "nothing":
         place = bot.config.out_dir / bot.id / TOMBSTONE_NAME
         return [*lines, f"Nothing was kept. {place} has its numbers."]
@@ -174,9 +174,10 @@ def artifact_lines(bot: Bot) -> list[str]:
     rows += [("trace", path.name) for path in sorted(bot.folder.glob("trace*.zip"))]
     if (bot.folder / "diagnostics").is_dir():
         rows.append(("diagnostics", "diagnostics/"))
-    rows.append(("journal", bot.journal.path.name))
-    width = max(len(kind) for kind, _ in rows)
-    return [f"in {bot.folder}:", *(f"  {kind.ljust(width)}  {path}" for kind, path in rows)]
+    if bot.kept_in == str(bot.folder):
+        rows.append(("journal", bot.journal.path.name))
+    width = max((len(kind) for kind, _ in rows), default=0)
+    return [f"in {bot.kept_in}:", *(f"  {kind.ljust(width)}  {path}" for kind, path in rows)]
 
 
 def exit_code(attended: Attended) -> int:

@@ -109,7 +109,9 @@ class Fleet:
         self.buries = True
 
     def _check_launcher(self) -> None:
-        """Refuse to run bots on other machines of which nothing is kept: memory is one machine's.
+        """Refuse to run bots elsewhere of which nothing is kept, or all is encrypted.
+
+        Memory is one machine's, and so is a key that is named by where it is.
 
         Raises:
             ConfigError: It would.
@@ -120,6 +122,12 @@ class Fleet:
                 "Nothing can be kept only of bots that run on this machine, in this process or "
                 f"one each; the launcher is {self.launcher.name!r}.",
                 "Leave the launcher out, or keep all.",
+            )
+        if self.config.store.encrypt is not None and not isinstance(self.launcher, here):
+            raise ConfigError(
+                "A folder is encrypted by bots that run on this machine, in this process or one "
+                f"each; the launcher is {self.launcher.name!r}.",
+                "Leave the launcher out, or encrypt in [store].",
             )
 
     def start(
@@ -370,8 +378,7 @@ async def open_fleet(
     launcher.store, launcher.bus = store, bus
     launcher.check()
     trouble: Exception | None = None
-    in_memory = store.scratch() if isinstance(store, UnkeptFleetStore) else nullcontext()
-    with in_memory:
+    with store.scratch():
         async with (
             bus.open() if bus else nullcontext(),
             _burying() as fleets,

@@ -11,7 +11,8 @@ from attrs import define, field
 
 from meetcore.fleet.launching.given_up import GivenUp, given_up
 from meetcore.fleet.launching.sockets import remove_socket
-from meetcore.log.folders import bot_folders, journal_path
+from meetcore.log.folder_store import key_missing
+from meetcore.log.folders import bot_folders, encrypted_bot_folders, journal_path
 from meetcore.log.journal import Journal, read_journal
 from meetcore.log.journal_end import write_end
 from meetcore.log.journal_head import FORMAT
@@ -66,6 +67,8 @@ async def recover(
 ) -> list[RecoveredBot]:
     """Finish every bot below a folder that no living process is running.
 
+    Those that are encrypted are trouble: `recover_all` finishes them, with their store.
+
     Args:
         out_dir: A folder of bots' folders, or one bot's folder.
         plugins: Loaded plugins: the sinks a bot had are asked to finish their part.
@@ -83,6 +86,9 @@ async def recover(
             done += await _recover_in(folder, plugins, config)
         except JournalBusy:
             continue
+    for folder in await trio.to_thread.run_sync(encrypted_bot_folders, Path(out_dir)):
+        trouble = f"{key_missing(folder.name)} Recover it with the store of that configuration."
+        done.append(RecoveredBot(folder.name, folder, trouble=[trouble]))
     return done
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from meetcore.model.lazy import lazy_face
 
 if TYPE_CHECKING:
+    from meetcore.log.encrypted_store import EncryptedFolderStore as EncryptedFolderStore
     from meetcore.log.folder_store import FolderMedia as FolderMedia
     from meetcore.log.folder_store import FolderStore as FolderStore
     from meetcore.log.folder_store import media_in as media_in
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from meetcore.log.who_runs import is_running as is_running
 
 _HOMES: dict[str, tuple[str, ...]] = {
+    "encrypted_store": ("EncryptedFolderStore",),
     "folder_store": ("FolderMedia", "FolderStore", "media_in"),
     "folders": (
         "journal_path",

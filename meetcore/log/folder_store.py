@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -20,7 +27,10 @@ from uuid import uuid4
 import trio
 
 from meetcore.log.folders import (
+    ENCRYPTED_LOG_NAME,
     bot_folders,
+    encrypted_bot_folders,
+    encrypted_log_path,
     journal_path,
     make_bot_folder,
     make_private_folder,
@@ -32,7 +42,7 @@ from meetcore.log.journal_head import begin
 from meetcore.log.log_reader import FolderLog
 from meetcore.log.threads import Threads
 from meetcore.log.who_runs import RUNNER_NAME, is_running, runner_of
-from meetcore.model.errors import ConfigError, JournalBusy, NoSuchFile
+from meetcore.model.errors import ConfigError, EncryptionKeyMissing, JournalBusy, NoSuchFile
 from meetcore.model.events import Event
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.plugin.sink import JournalView
@@ -54,7 +64,10 @@ __all__ = [
     "FolderStore",
     "delete_folder",
     "folder_of_url",
+    "in_writer_thread",
+    "key_missing",
     "media_in",
+    "named",
 ]
 
 T = TypeVar("T")
@@ -63,6 +76,7 @@ _WRITERS = 8
 _MOST_NAMED = 5
 _PIECE_BYTES = 256 * 1024
 _LEAST_FREE_BYTES = 16_000_000
+_LOG_NAMES = (JOURNAL_NAME, ENCRYPTED_LOG_NAME)
 _NOT_MEDIA = (JOURNAL_NAME.partition(".")[0], RUNNER_NAME.partition(".")[0], "given-up")
 """What files are called that say how the bot runs: no media."""
 _writers: trio.lowlevel.RunVar[Threads] = trio.lowlevel.RunVar("writers of bots' folders")
@@ -83,7 +97,7 @@ def folder_of_url(url: str) -> Path:
     return Path(unquote(parts.path))
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
+async def in_writer_thread(work: Callable[[], T]) -> T:
     """Return what a function gives that writes or looks at a bot's folder; the caller's deadline.
 
     A folder on a network that went away holds the thread, not the caller.
@@ -101,7 +115,7 @@ def delete_folder(folder: Path) -> Deletion:
     count, stayed = 0, []
     for place, folders, files in os.walk(folder, topdown=False):
         # As long as anything of it is there its journal is, or nobody would know whose it was.
-        for name in sorted((*files, *folders), key=lambda name: name == JOURNAL_NAME):
+        for name in sorted((*files, *folders), key=lambda name: name in _LOG_NAMES):
             path = Path(place, name)
             try:
                 if path.is_dir() and not path.is_symlink():
@@ -160,11 +174,11 @@ class FolderMedia(MediaStore):
 
     async def stat(self, name: str) -> StoredFile | None:
         """Return what is known about a file, None where there is none."""
-        return await _in_thread(partial(self._stat, name))
+        return await in_writer_thread(partial(self._stat, name))
 
     async def files(self, under: str = "") -> AsyncGenerator[StoredFile, None]:
         """Yield the files there are, in order of name."""
-        for found in await _in_thread(partial(self._files, under)):
+        for found in await in_writer_thread(partial(self._files, under)):
             yield found
 
     def _files(self, under: str) -> list[StoredFile]:
@@ -203,7 +217,7 @@ class FolderMedia(MediaStore):
 
     async def put(self, name: str, source: Path) -> StoredFile:
         """Keep a copy of a local file under a name."""
-        await _in_thread(partial(self._put, name, partial(shutil.copyfile, source)))
+        await in_writer_thread(partial(self._put, name, partial(shutil.copyfile, source)))
         return await self._there(name)
 
     def _put(self, name: str, write: Callable[[Path], object]) -> None:
@@ -235,7 +249,7 @@ class FolderMedia(MediaStore):
                 return False
             return True
 
-        return await _in_thread(unlink)
+        return await in_writer_thread(unlink)
 
     @asynccontextmanager
     async def local(self, name: str) -> AsyncIterator[Path]:
@@ -268,6 +282,42 @@ def _make_folders(top: Path, folder: Path) -> None:
         make_private_folder(top.joinpath(*inner.parts[:depth]))
 
 
+def key_missing(bot_id: str) -> EncryptionKeyMissing:
+    """Return the error for a bot that is encrypted, where no key is named at all."""
+    return EncryptionKeyMissing(
+        f"{f'The bot {bot_id} is' if bot_id else 'they are'} encrypted, and no key is named.",
+        "Say where the key is as encrypt in [store] (MEETCORE_STORE__ENCRYPT), for instance "
+        "file:/run/secrets/meetcore-key.",
+    )
+
+
+def named(bot_ids: Sequence[str]) -> str:
+    """Return a few ids, and how many there are besides."""
+    more = f" and {len(bot_ids) - _MOST_NAMED} more" if len(bot_ids) > _MOST_NAMED else ""
+    return ", ".join(bot_ids[:_MOST_NAMED]) + more
+
+
+class _EncryptedBotLog(BotLog):
+    """The log of a bot for which there is no key: it is there, and cannot be read."""
+
+    def __init__(self, bot_id: str) -> None:
+        self.bot_id = bot_id
+
+    async def exists(self) -> bool:
+        """Return that it is there."""
+        await trio.lowlevel.checkpoint()
+        return True
+
+    async def read(
+        self, after: int = 0, *, types: Collection[type[Event]] | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Raise `EncryptionKeyMissing`."""
+        del after, types
+        await trio.lowlevel.checkpoint()
+        raise key_missing(self.bot_id)
+        yield  # makes it a generator
+
+
 class FolderStore(BotStore):
     """A folder of bots' folders. It is there without a plugin.
 
@@ -290,13 +340,20 @@ class FolderStore(BotStore):
         """Return the bot's folder: what it writes is kept where it is."""
         return self.folder / checked_bot_id(bot_id)
 
+    def _refuse_encrypted(self, bot_id: str) -> None:
+        """Raise `EncryptionKeyMissing` for a bot that is encrypted: this store has no key."""
+        if encrypted_log_path(self.workplace(bot_id)).exists():
+            raise key_missing(bot_id)
+
     async def prepare(self, bot_id: str) -> None:
         """Make the bot's folder."""
+        self._refuse_encrypted(bot_id)
         folder = self.workplace(bot_id)
-        await _in_thread(partial(make_bot_folder, folder.parent, folder.name))
+        await in_writer_thread(partial(make_bot_folder, folder.parent, folder.name))
 
     async def begin(self, bot_id: str, head: Sequence[Event]) -> None:
         """Make a bot's folder and write the beginning of its journal, down to the disk."""
+        self._refuse_encrypted(bot_id)
         folder = self.workplace(bot_id)
         given_up, new = False, False
 
@@ -311,13 +368,13 @@ class FolderStore(BotStore):
                     shutil.rmtree(folder, ignore_errors=True)
 
         try:
-            await _in_thread(write)
+            await in_writer_thread(write)
         except BaseException:
             given_up = True
             if new:
                 with trio.move_on_after(_REMOVE_WITHIN_S) as limit:
                     limit.shield = True
-                    await _in_thread(partial(shutil.rmtree, folder, ignore_errors=True))
+                    await in_writer_thread(partial(shutil.rmtree, folder, ignore_errors=True))
             raise
 
     def _begin(self, bot_id: str, head: Sequence[Event]) -> None:
@@ -331,7 +388,8 @@ class FolderStore(BotStore):
 
     async def end(self, bot_id: str, reason: EndReason, evidence: Evidence) -> None:
         """Write the end of a bot that nobody runs; its folder may be gone."""
-        await _in_thread(partial(self._end, bot_id, reason, evidence))
+        self._refuse_encrypted(bot_id)
+        await in_writer_thread(partial(self._end, bot_id, reason, evidence))
 
     def _end(self, bot_id: str, reason: EndReason, evidence: Evidence) -> None:
         place = self.workplace(bot_id)
@@ -340,34 +398,51 @@ class FolderStore(BotStore):
 
     async def runner(self, bot_id: str) -> Runner | None:
         """Return which process holds the bot's journal."""
-        return await _in_thread(partial(runner_of, self.workplace(bot_id)))
+        return await in_writer_thread(partial(runner_of, self.workplace(bot_id)))
 
     def log(self, bot_id: str, *, urgent: bool = False) -> BotLog:
         """Return a bot's log."""
-        return FolderLog(self.workplace(bot_id), urgent=urgent)
+        folder = self.workplace(bot_id)
+        if encrypted_log_path(folder).exists():
+            return _EncryptedBotLog(bot_id)
+        return FolderLog(folder, urgent=urgent)
 
     def media(self, bot_id: str) -> MediaStore:
-        """Return a bot's files."""
+        """Return a bot's files.
+
+        Raises:
+            EncryptionKeyMissing: It is encrypted.
+        """
+        self._refuse_encrypted(bot_id)
         return FolderMedia(self.workplace(bot_id))
 
     async def records(self, *, after: str | None = None) -> AsyncGenerator[BotRecord, None]:
         """Yield the bots there are."""
-        for bot_id in await _in_thread(self._bot_ids):
+        for bot_id in await in_writer_thread(self._bot_ids):
             if after is None or bot_id > after:
                 yield BotRecord(bot_id=bot_id)
 
     def _bot_ids(self) -> list[str]:
-        return [folder.name for folder in bot_folders(self.folder) if folder != self.folder]
+        encrypted = [path.name for path in encrypted_bot_folders(self.folder)]
+        plain = [folder.name for folder in bot_folders(self.folder) if folder != self.folder]
+        return sorted({*plain, *encrypted}) if encrypted else plain
+
+    async def unreadable(self) -> str:
+        """Return which bots are encrypted, for which this store has no key."""
+        folders = await in_writer_thread(partial(encrypted_bot_folders, self.folder))
+        found = [folder.name for folder in folders]
+        return f"{named(found)}: {key_missing('').message}" if found else ""
 
     async def delete(self, bot_id: str) -> Deletion:
         """Delete a bot's folder."""
-        return await _in_thread(partial(delete_folder, self.workplace(bot_id)))
+        return await in_writer_thread(partial(delete_folder, self.workplace(bot_id)))
 
     @asynccontextmanager
     async def checkout(self, bot_id: str) -> AsyncIterator[Path]:
         """Hold the bot's folder."""
+        self._refuse_encrypted(bot_id)
         folder = self.workplace(bot_id)
-        if await _in_thread(partial(is_running, folder)):
+        if await in_writer_thread(partial(is_running, folder)):
             raise JournalBusy(f"The bot {bot_id} is running.", "Wait for it to end, or stop it.")
         yield folder
 
@@ -379,7 +454,7 @@ class FolderStore(BotStore):
 
     async def trouble(self) -> str:
         """Return what is wrong with the folder: it cannot be written, or its disk is full."""
-        return await _in_thread(self._trouble)
+        return await in_writer_thread(self._trouble)
 
     def _trouble(self) -> str:
         folder = self.folder.absolute()

@@ -5,20 +5,31 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from meetcore.log.journal import JOURNAL_NAME
+from meetcore.log.scratch import system_temporary
 from meetcore.model.errors import StorageUnavailable
 
 __all__ = [
+    "ENCRYPTED_LOG_NAME",
     "bot_folders",
+    "encrypted_bot_folders",
+    "encrypted_log_path",
     "journal_path",
     "make_bot_folder",
     "make_private_folder",
     "private_file",
     "private_socket",
 ]
+
+
+ENCRYPTED_LOG_NAME = "log.encrypted"
+
+
+def encrypted_log_path(folder: Path) -> Path:
+    """Return where the log of a bot lies in its folder that is encrypted."""
+    return folder / ENCRYPTED_LOG_NAME
 
 
 def journal_path(folder: Path) -> Path:
@@ -38,7 +49,7 @@ def private_socket(name: str) -> Path:
     Raises:
         StorageUnavailable: The place for sockets is not ours alone.
     """
-    place = Path(tempfile.gettempdir()) / f"meetcore-{os.getuid()}"
+    place = system_temporary() / f"meetcore-{os.getuid()}"
     try:
         place.mkdir(mode=0o700, exist_ok=True)
         found = place.lstat()
@@ -107,3 +118,10 @@ def bot_folders(out_dir: Path) -> list[Path]:
     if journal_path(out_dir).is_file():
         return [out_dir]
     return sorted(path.parent for path in out_dir.glob(f"*/{JOURNAL_NAME}"))
+
+
+def encrypted_bot_folders(out_dir: Path) -> list[Path]:
+    """Return the folders of bots below `out_dir` that are encrypted (or that folder itself)."""
+    if encrypted_log_path(out_dir).is_file():
+        return [out_dir]
+    return sorted(path.parent for path in out_dir.glob(f"*/{ENCRYPTED_LOG_NAME}"))

@@ -42,7 +42,7 @@ from meetcore.plugin.store import (
     checked_bot_id,
 )
 
-__all__ = ["RemoteStore", "StoredLine"]
+__all__ = ["UNCARRIED", "RemoteStore", "StoredLine"]
 
 _LOG = logging.getLogger("meetcore.log")
 StoredLine = tuple[int, bytes]
@@ -50,7 +50,7 @@ StoredLine = tuple[int, bytes]
 
 _PAGE = 100
 _GIVE_UP_LEASE_WITHIN_S = 5.0
-_UNCARRIED = ".uncarried"
+UNCARRIED = ".uncarried"
 """A file in a workplace that may hold something which the store does not have."""
 _AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
 """What a store raises that does not answer; everything else is a mistake."""
@@ -212,7 +212,7 @@ class RemoteStore(BotStore):
         """Return the bots that left something on this machine which the store may not have."""
 
         def look() -> list[str]:
-            marks = self._workplaces.glob(f"*/{_UNCARRIED}")
+            marks = self._workplaces.glob(f"*/{UNCARRIED}")
             return sorted(mark.parent.name for mark in marks)
 
         return await trio.to_thread.run_sync(look)
@@ -288,7 +288,7 @@ class RemoteStore(BotStore):
             await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
             await self.salvage(bot_id, folder)
             await carrier.bring_files()
-            await trio.to_thread.run_sync(private_file, folder / _UNCARRIED)
+            await trio.to_thread.run_sync(private_file, folder / UNCARRIED)
             yield folder
             await carrier.carry_files()
             await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
@@ -299,7 +299,7 @@ class RemoteStore(BotStore):
         """Carry what a bot writes, while it runs and once more when it has ended."""
         async with self._leased(bot_id) as lease:
             folder = journal.path.parent
-            await trio.to_thread.run_sync(private_file, folder / _UNCARRIED)
+            await trio.to_thread.run_sync(private_file, folder / UNCARRIED)
             carrier = _Carrier(self, bot_id, folder, lease)
             await carrier.carry(journal)
             async with (
@@ -323,7 +323,7 @@ class RemoteStore(BotStore):
 
     async def _settled(self, bot_id: str, folder: Path) -> None:
         if await self.settle(bot_id, folder):
-            await trio.to_thread.run_sync(partial((folder / _UNCARRIED).unlink, missing_ok=True))
+            await trio.to_thread.run_sync(partial((folder / UNCARRIED).unlink, missing_ok=True))
 
     async def _all_lines(self, bot_id: str) -> list[StoredLine]:
         found: list[StoredLine] = []

@@ -25,6 +25,7 @@ if sys.platform != "win32":
     import fcntl
 
 __all__ = ["LOCK_NAME", "PREFIX", "remove_stale", "scratch_folder", "scratch_in", "scratch_root"]
+__all__ += ["system_temporary", "temporary_in"]
 
 PREFIX = "meetcore-browser-"
 LOCK_NAME = "owner.lock"
@@ -45,6 +46,30 @@ def scratch_in(root: Path) -> Iterator[None]:
         yield
     finally:
         _chosen.remove(root)
+
+
+_systems: list[str] = []
+"""What the temporary folder was before each block of `temporary_in`."""
+
+
+@contextmanager
+def temporary_in(root: Path) -> Iterator[None]:
+    """Have every temporary file of this process made in a folder, those of plugins too.
+
+    A local socket stays where other processes look for it: see `system_temporary`.
+    """
+    _systems.append(tempfile.gettempdir())
+    tempfile.tempdir = str(root)
+    try:
+        with scratch_in(root):
+            yield
+    finally:
+        tempfile.tempdir = _systems.pop()
+
+
+def system_temporary() -> Path:
+    """Return the temporary folder of the system, the same in all processes of a user."""
+    return Path(_systems[0] if _systems else tempfile.gettempdir())
 
 
 def scratch_root() -> Path:

@@ -26,6 +26,7 @@ from meetcore.audio.chunk import SAMPLE_RATE_HZ
 from meetcore.log.folder_store import FolderStore, delete_folder
 from meetcore.log.folders import bot_folders, journal_path, make_private_folder, private_file
 from meetcore.log.journal import read_journal
+from meetcore.log.memory import folder_in_memory
 from meetcore.log.scratch import remove_stale, scratch_in
 from meetcore.log.who_runs import is_running
 from meetcore.model.config import BotConfig
@@ -40,31 +41,7 @@ __all__ = ["TOMBSTONE_NAME", "UnkeptStore", "check_unkept", "remove_unkept"]
 
 TOMBSTONE_NAME = "tombstone.json"
 _LOG = logging.getLogger("meetcore.log")
-_MEMORY = ("tmpfs", "ramfs")
 _DELETE_WITHIN_S = 20.0
-
-
-def _file_system(path: Path) -> str:
-    """Return the kind of the file system that a folder lies in; empty where nothing says it."""
-    found, longest = "", 0
-    try:
-        mounts = Path("/proc/self/mounts").read_text().splitlines()
-    except OSError:
-        return ""
-    whole = path.resolve()
-    for line in mounts:
-        _, place, kind, *_ = line.split(" ")
-        place = place.replace("\\040", " ")
-        if whole.is_relative_to(place) and len(place) >= longest:
-            found, longest = kind, len(place)
-    return found
-
-
-def _swaps() -> bool:
-    try:
-        return len(Path("/proc/swaps").read_text().splitlines()) > 1
-    except OSError:
-        return False
 
 
 def _root(memory: Path) -> Path:
@@ -132,27 +109,7 @@ class UnkeptStore(FolderStore):
 
     def _made(self, config: BotConfig) -> Path:
         """Return the folder in memory, made where it is missing."""
-        memory = config.retention.memory
-        kind = _file_system(memory)
-        if kind not in _MEMORY:
-            raise ConfigError(
-                f"Nothing can be kept in memory here: {memory} is "
-                f"{f'on a disk ({kind})' if kind else 'not known to be memory'}.",
-                "Name a folder of a tmpfs as memory in [retention].",
-            )
-        root = self._root_of(config)
-        try:
-            make_private_folder(root)
-            if root.stat().st_uid != os.getuid() or root.is_symlink():
-                raise PermissionError(None, "somebody else made it")
-        except OSError as error:
-            raise StorageUnavailable(
-                f"The folder {root} cannot be used: {error.strerror}.",
-                "Name another folder as memory in [retention].",
-            ) from error
-        if _swaps():
-            _LOG.warning("This machine swaps memory to a disk; encrypt that, or turn it off.")
-        return root
+        return folder_in_memory(config.retention.memory, self._root_of(config))
 
     @contextmanager
     def scratch(self) -> Iterator[None]:

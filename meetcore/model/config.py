@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import tomllib
 import types
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -37,7 +36,12 @@ from attrs import Factory, field, frozen
 
 from meetcore.model.commands import BargeIn
 from meetcore.model.config_files import settings_in_files
-from meetcore.model.config_sections import BusConfig, ExclusionConfig, RetentionConfig
+from meetcore.model.config_sections import (
+    BusConfig,
+    ExclusionConfig,
+    RetentionConfig,
+    StoreConfig,
+)
 from meetcore.model.errors import ConfigError, UnknownOption, nearest
 from meetcore.model.plain import parse_time
 from meetcore.model.printable import is_blank
@@ -194,33 +198,6 @@ class SpeechConfig:
 
 
 @frozen(kw_only=True)
-class StoreConfig:
-    """Where what bots leave is kept.
-
-    Attributes:
-        url: The store, for instance `folder:///var/lib/meetcore`; its scheme is the name of the
-            store. None for the folder `out_dir`. What a store needs besides is in
-            `[plugins.SCHEME]`: a password, for instance, which is better not in a URL.
-    """
-
-    __config_section__ = "store"
-
-    url: str | None = field(default=None, repr=lambda url: repr(url and url.partition(":")[0]))
-
-    def __attrs_post_init__(self) -> None:
-        """Check that the URL has a scheme.
-
-        Raises:
-            ConfigError: It has none.
-        """
-        if self.url is not None and not re.match(r"[a-z][a-z0-9+.-]*:", self.url):
-            raise ConfigError(
-                f"url in [store] is {self.url!r}, which does not begin with a scheme.",
-                "Write for instance folder:///var/lib/meetcore.",
-            )
-
-
-@frozen(kw_only=True)
 class BotConfig:
     """Everything about one bot that can be chosen.
 
@@ -288,7 +265,7 @@ class BotConfig:
     speech: SpeechConfig = SpeechConfig()
     exclusion: ExclusionConfig = field(factory=ExclusionConfig)
     retention: RetentionConfig = field(factory=RetentionConfig)
-    store: StoreConfig = StoreConfig()
+    store: StoreConfig = field(factory=StoreConfig)
     bus: BusConfig = field(factory=BusConfig)
     plugins: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=lambda p: str(sorted(p)))
     plugin_files: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from meetcore.model.errors import ConfigError
 
-__all__ = ["BusConfig", "ExclusionConfig", "RetentionConfig"]
+__all__ = ["BusConfig", "ExclusionConfig", "RetentionConfig", "StoreConfig"]
 
 
 @frozen(kw_only=True)
@@ -85,3 +85,48 @@ class RetentionConfig:
         default="all", validator=attrs.validators.in_(("all", "nothing"))
     )
     memory: Path = field(default=Path("/dev/shm"), converter=Path)
+
+
+@frozen(kw_only=True)
+class StoreConfig:
+    """Where what bots leave is kept.
+
+    Attributes:
+        url: The store, for instance `folder:///var/lib/meetcore`; its scheme is the name of the
+            store. None for the folder `out_dir`. What a store needs besides is in
+            `[plugins.SCHEME]`: a password, for instance, which is better not in a URL.
+        encrypt: Where the key is with which a folder of bots is encrypted: `file:PATH` or
+            `env:NAME`, never the key itself. It is 32 bytes in base64 or hexadecimal, as
+            `openssl rand -base64 32` makes it. None for a folder in the clear.
+        decrypt: Where older keys are: what was encrypted with them is read, and nothing more is.
+    """
+
+    __config_section__ = "store"
+
+    url: str | None = field(default=None, repr=lambda url: repr(url and url.partition(":")[0]))
+    encrypt: str | None = None
+    decrypt: tuple[str, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        """Check that the URL has a scheme, and that keys are named and not written there.
+
+        Raises:
+            ConfigError: It has none, or a key is no reference; what was written is not told.
+        """
+        for name, reference in (("encrypt", self.encrypt), *(("decrypt", d) for d in self.decrypt)):
+            if reference is not None and not re.match(r"(file|env):\S", reference):
+                raise ConfigError(
+                    f"{name} in [store] does not say where a key is; what is there is not shown, "
+                    "it may be a key.",
+                    "Write file:/run/secrets/meetcore-key, or env:NAME for a variable.",
+                )
+        if self.decrypt and self.encrypt is None:
+            raise ConfigError(
+                "decrypt in [store] names older keys, and encrypt no current one.",
+                "Name the key that new bots are encrypted with as encrypt.",
+            )
+        if self.url is not None and not re.match(r"[a-z][a-z0-9+.-]*:", self.url):
+            raise ConfigError(
+                f"url in [store] is {self.url!r}, which does not begin with a scheme.",
+                "Write for instance folder:///var/lib/meetcore.",
+            )

@@ -13,6 +13,8 @@ __all__ = [
     "CommandFailed",
     "CommandRefused",
     "ConfigError",
+    "EncryptionKeyMissing",
+    "FileDamaged",
     "FleetFull",
     "IllegalTransition",
     "JoinTokenFailed",
@@ -326,6 +328,18 @@ class StorageUnavailable(MeetcoreError):
     """A folder that cannot be written."""
 
     code = "storage_unavailable"
+
+
+class EncryptionKeyMissing(StorageUnavailable):
+    """A bot is encrypted, and no key that is named in the configuration is the one it needs."""
+
+    code = "encryption_key_missing"
+
+
+class FileDamaged(StorageUnavailable):
+    """An encrypted file that is not as it was written: damaged, cut off, or that of another bot."""
+
+    code = "file_damaged"
 
 
 class BusUnavailable(MeetcoreError):

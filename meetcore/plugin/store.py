@@ -14,7 +14,13 @@ from __future__ import annotations
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    asynccontextmanager,
+    nullcontext,
+)
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -392,6 +398,21 @@ class BotStore(ABC):
         Some of them may run. To `checkout` one that does not brings the rest to the store.
         """
         return ()
+
+    async def unreadable(self) -> str:
+        """Return which bots cannot be read as the store is set, and why; empty where all can be."""
+        return ""
+
+    def scratch(self) -> AbstractContextManager[None]:
+        """Return what is entered around everything that works on bots here.
+
+        A store of which nothing may be in the clear on a disk has temporary files made in memory.
+        """
+        return nullcontext()
+
+    def kept_in(self, bot_id: str) -> str:
+        """Return where a bot is kept, for people; by default its workplace."""
+        return str(self.workplace(bot_id))
 
     async def trouble(self) -> str:
         """Return why nothing can be kept now, in words; empty if nothing is wrong."""

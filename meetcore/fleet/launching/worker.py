@@ -40,7 +40,6 @@ from meetcore.fleet.launching.protocol import (
 from meetcore.fleet.launching.sockets import socket_path
 from meetcore.fleet.launching.worker_looks import WorkerLooks
 from meetcore.log.stores import store_of
-from meetcore.log.unkept import UnkeptStore
 from meetcore.model.config import BotConfig, load_config, written
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import MeetcoreError
@@ -212,8 +211,7 @@ async def run(spec: BotSpec) -> None:
     config = load_config(overrides=written(spec.settings), environ={})
     plugins = Plugins(files=spec.plugin_files)
     store = store_of(config, plugins)
-    in_memory = store.scratch() if isinstance(store, UnkeptStore) else nullcontext()
-    with in_memory:
+    with store.scratch():
         await _run(spec, config, plugins, store)
 
 

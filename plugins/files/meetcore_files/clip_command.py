@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meetcore import MeetcoreError
+from meetcore import MeetcoreError, load_config
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from meetcore_files.naming import WrittenTranscript
 
@@ -23,6 +23,13 @@ _KINDS = ("json", "srt", "vtt", "txt", "md", "html")
 
 @click.command("clip")
 @click.argument("where", metavar="FOLDER|FILE", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    envvar="MEETCORE_CONFIG",
+    help="TOML file with the configuration, for a FOLDER that is encrypted.",
+)
 @click.option(
     "--from", "start", metavar="TIME", help="Where it begins: 90, 1:30.  [default: its beginning]"
 )
@@ -46,6 +53,7 @@ _KINDS = ("json", "srt", "vtt", "txt", "md", "html")
 )
 def clip_command(
     where: Path,
+    config_file: Path | None,
     start: str | None,
     end: str | None,
     track: str | None,
@@ -61,40 +69,57 @@ def clip_command(
 
     Without --from and --to it is the whole recording in another format. A clip of the video is
     copied, not encoded again: a player that knows no edit lists begins up to a key frame earlier.
+
+    Of a FOLDER that is encrypted the clip is encrypted as well, unless --out names another place.
     """
-    from meetcore_files.clip import VIDEO_SUFFIX, cut, recording_in, seconds_of
-    from meetcore_files.naming import WrittenTranscript
-    from meetcore_files.playback import played_duration_s
+    from meetcore.cli import opened_folder, path_in
 
     try:
-        start_s = seconds_of(start) if start is not None else 0.0
-        end_s = seconds_of(end) if end is not None else inf
-        video = target is not None and target.suffix.lower() == VIDEO_SUFFIX
-        recording = recording_in(where, track, video=video)
-        if target is None:
-            edges = "" if start is end is None else f"-{_named(start_s)}-{_named(end_s)}"
-            target = recording.with_name(f"{recording.stem}{edges}.m4a")
-        transcript = WrittenTranscript.of(where) if kinds else None
-        length_s = end_s - start_s if end is not None else played_duration_s(recording) - start_s
-        with click.progressbar(
-            length=max(1, round(length_s)), label=target.name, file=sys.stderr
-        ) as bar:
-            done = 0
-
-            def progress(seconds: float) -> None:
-                nonlocal done
-                step, done = int(seconds) - done, int(seconds)
-                bar.update(step)
-
-            length_s = cut(recording, target, start_s, end_s, progress)
-        click.echo(target)
-        if transcript is not None:
-            for path in _transcripts(transcript, target, start_s, start_s + length_s, kinds, track):
-                click.echo(path)
+        with opened_folder(where, load_config(config_file)) as opened:
+            for path in _clipped(opened, start, end, track, target, kinds):
+                click.echo(path_in(where, opened, path))
     except MeetcoreError as error:
         raise click.ClickException(f"{error.message} {error.remedy}".strip()) from error
     except OSError as error:
         raise click.ClickException(f"{error.filename or where}: {error.strerror}.") from error
+
+
+def _clipped(
+    where: Path,
+    start: str | None,
+    end: str | None,
+    track: str | None,
+    target: Path | None,
+    kinds: tuple[str, ...],
+) -> Iterator[Path]:
+    """Make a clip, and its transcripts; yield each file once it is there."""
+    from meetcore_files.clip import VIDEO_SUFFIX, cut, recording_in, seconds_of
+    from meetcore_files.naming import WrittenTranscript
+    from meetcore_files.playback import played_duration_s
+
+    start_s = seconds_of(start) if start is not None else 0.0
+    end_s = seconds_of(end) if end is not None else inf
+    video = target is not None and target.suffix.lower() == VIDEO_SUFFIX
+    recording = recording_in(where, track, video=video)
+    if target is None:
+        edges = "" if start is end is None else f"-{_named(start_s)}-{_named(end_s)}"
+        target = recording.with_name(f"{recording.stem}{edges}.m4a")
+    transcript = WrittenTranscript.of(where) if kinds else None
+    length_s = end_s - start_s if end is not None else played_duration_s(recording) - start_s
+    with click.progressbar(
+        length=max(1, round(length_s)), label=target.name, file=sys.stderr
+    ) as bar:
+        done = 0
+
+        def progress(seconds: float) -> None:
+            nonlocal done
+            step, done = int(seconds) - done, int(seconds)
+            bar.update(step)
+
+        length_s = cut(recording, target, start_s, end_s, progress)
+    yield target
+    if transcript is not None:
+        yield from _transcripts(transcript, target, start_s, start_s + length_s, kinds, track)
 
 
 def _named(seconds: float) -> str:

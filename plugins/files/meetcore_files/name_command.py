@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meetcore import MeetcoreError
+from meetcore import MeetcoreError, load_config
 
 if TYPE_CHECKING:
     from meetcore_files.naming import ShownSpeaker
@@ -23,9 +23,21 @@ _SHOWN_CHARACTERS = 48
 @click.argument("shown", required=False)
 @click.argument("name", required=False)
 @click.option("--track", "track_id", help="On which track, where the same name is on several.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    envvar="MEETCORE_CONFIG",
+    help="TOML file with the configuration, for a FOLDER that is encrypted.",
+)
 @click.option("--api-key", envvar="MEETCORE_API_KEY", help="The server's key, for a URL.")
 def name_command(
-    where: str, shown: str | None, name: str | None, track_id: str | None, api_key: str | None
+    where: str,
+    shown: str | None,
+    name: str | None,
+    track_id: str | None,
+    config_file: Path | None,
+    api_key: str | None,
 ) -> None:
     """Give whoever is shown as SHOWN another NAME: a voice in a meeting room, a telephone.
 
@@ -49,14 +61,16 @@ def name_command(
                 bot.name(shown, name, track_id)
                 click.echo(f"{shown} is {name}." if name.strip() else f"{shown} has no name.")
             return
+        from meetcore.cli import opened_folder, path_in
         from meetcore_files.naming import WrittenTranscript
 
-        transcript = WrittenTranscript.of(Path(where))
-        if shown is None or name is None:
-            _list(transcript.speakers, "Nothing was said.")
-            return
-        for path in transcript.name(shown, name, track_id):
-            click.echo(path)
+        with opened_folder(Path(where), load_config(config_file)) as opened:
+            transcript = WrittenTranscript.of(opened)
+            if shown is None or name is None:
+                _list(transcript.speakers, "Nothing was said.")
+                return
+            for path in transcript.name(shown, name, track_id):
+                click.echo(path_in(Path(where), opened, path))
     except MeetcoreError as error:
         raise click.ClickException(f"{error.message} {error.remedy}".strip()) from error
     except OSError as error:

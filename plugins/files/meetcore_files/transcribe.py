@@ -55,7 +55,7 @@ def transcribe(sources: tuple[str, ...], **options: Any) -> None:
     A bot's tracks keep their speakers; its new transcript gets a number, the old one stays. Ctrl-C
     keeps what is finalized: the same command goes on from there.
     """
-    from meetcore.cli import config_from_options, plugins_from_options
+    from meetcore.cli import config_from_options, opened_folder, plugins_from_options
     from meetcore_files.media import recording_of
 
     plugins = plugins_from_options(**options)
@@ -75,16 +75,18 @@ def transcribe(sources: tuple[str, ...], **options: Any) -> None:
             click.echo("`fallback` is for bots; a recording is transcribed by one.", err=True)
         failed, taken = 0, set[str]()
         for source in _each(sources):
-            recording = recording_of(source, split_channels=options["split_channels"])
-            try:
-                for line in _one(recording, plugins, config, options, taken):
-                    click.echo(line)
-            except MeetcoreError as error:
-                failed += 1
-                click.echo(f"{source}: {error.message} {error.remedy}".rstrip(), err=True)
-            except OSError as error:
-                failed += 1
-                click.echo(f"{source}: {error.filename or ''} {error.strerror}.", err=True)
+            with opened_folder(Path(source), config) as opened:
+                given = source if opened == Path(source) else str(opened)
+                recording = recording_of(given, split_channels=options["split_channels"])
+                try:
+                    for line in _one(recording, plugins, config, options, taken):
+                        click.echo(line.replace(given, source))
+                except MeetcoreError as error:
+                    failed += 1
+                    click.echo(f"{source}: {error.message} {error.remedy}".rstrip(), err=True)
+                except OSError as error:
+                    failed += 1
+                    click.echo(f"{source}: {error.filename or ''} {error.strerror}.", err=True)
     except MeetcoreError as error:
         raise click.ClickException(f"{error.message} {error.remedy}".strip()) from error
     except (KeyboardInterrupt, BaseExceptionGroup) as error:

@@ -16,7 +16,7 @@ from attrs import evolve, field, frozen
 
 from meetcore import ConfigError, Fleet, MeetcoreError, PrivateTargets
 from meetcore.gateway import BotRow, Mount, Reply, Request, Service, SocketSession, WebhookFormat
-from meetcore.log import FolderStore
+from meetcore.log import EncryptedFolderStore, FolderStore
 from meetcore_server.callers import NATIVE_KEYS, Callers
 from meetcore_server.http_connection import HttpLimits
 from meetcore_server.leftovers import carry_the_rest
@@ -202,7 +202,7 @@ async def _opened(fleet: Fleet, url: str) -> AsyncIterator[Database]:
 async def _store_name(fleet: Fleet) -> str:
     """Return what names the store, the same for every server that has the same bots."""
     store = fleet.store
-    if isinstance(store, FolderStore):
+    if isinstance(store, FolderStore | EncryptedFolderStore):
         return await trio.to_thread.run_sync(folder_identity, store.folder)
     place = f"{store.name} {fleet.config.store.url}"
     return hashlib.sha256(place.encode()).hexdigest()[:32]
@@ -324,6 +324,8 @@ async def _start(
 
     nursery.start_soon(service.membership.run, service.give_up_all, inherit)
     nursery.start_soon(service.webhooks.run)
+    if unreadable := await fleet.store.unreadable():
+        _LOG.error("Bots that cannot be read: %s.", unreadable.rstrip("."))
     await service.supervisor.resume(orphans)
     nursery.start_soon(hear_neighbours, service)
     nursery.start_soon(keep_retention, service)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import meetcore
 from meetcore.log import scratch
-from meetcore.log.scratch import remove_stale, scratch_folder
+from meetcore.log.folders import private_socket
+from meetcore.log.scratch import remove_stale, scratch_folder, scratch_root, temporary_in
 
 OWNER = """
 import sys, time
@@ -64,3 +66,21 @@ def left_by_a_killed_process(place: Path) -> Path:
         assert remove_stale(place) == []
         owner.send_signal(signal.SIGKILL)
     return folder
+
+
+def test_temporary_files_are_made_elsewhere_and_sockets_stay_where_they_are(tmp_path):
+    before, socket = tempfile.gettempdir(), private_socket("a.sock")
+    one, two = tmp_path / "one", tmp_path / "two"
+    for place in (one, two):
+        place.mkdir()
+    with temporary_in(one):
+        with temporary_in(two):
+            assert tempfile.gettempdir() == str(two)
+            assert scratch_root() == two
+            with tempfile.NamedTemporaryFile() as file:
+                assert Path(file.name).parent == two
+            assert private_socket("a.sock") == socket
+        assert tempfile.gettempdir() == str(one)
+        assert scratch_root() == one
+    assert tempfile.gettempdir() == before
+    assert private_socket("a.sock") == socket
