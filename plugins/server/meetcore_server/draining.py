@@ -181,9 +181,12 @@ class Draining:
             with trio.fail_after(_LOOK_AROUND_WITHIN_S):
                 for bot_id in await fleet.launcher.list():
                     bot = None if bot_id in fleet.running else await fleet.launcher.reach(bot_id)
-                    if bot is not None and bot.on_this_machine:
-                        self._found[bot_id] = bot
-                        nursery.start_soon(self._until_gone, bot)
+                    if bot is None:
+                        continue
+                    if not bot.on_this_machine:
+                        return  # none of this launcher's bots does
+                    self._found[bot_id] = bot
+                    nursery.start_soon(self._until_gone, bot)
         except (MeetcoreError, OSError, trio.TooSlowError) as error:
             words = "whether more bots run on this machine cannot be known: %s"
             _LOG.warning(words, brief(error))

@@ -216,6 +216,26 @@ async def test_others_take_over_its_bots_and_a_follower_goes_on_there_after_what
         assert (await settled(client, later))["reason"] == "stop_requested"
 
 
+@pytest.mark.folder_store
+async def test_bots_of_this_machine_that_another_server_looks_after_are_counted_too(
+    tmp_path, postgres
+):
+    url = postgres.new_database_with_tables()
+    async with (
+        one_of_them(tmp_path, url, processes=True) as (_, client),
+        one_of_them(tmp_path, url, processes=True) as (_, beside),
+    ):
+        bot_id = (await ordered(client, STAY))["id"]
+        await until(client, bot_id, "recording")
+        assert (await beside.get("/v1/drain")).json()["bots_here"] == 0  # so far nobody looked
+        assert (await beside.post("/v1/drain")).status_code == 202
+        state = await until_drain(beside, bots_here=1, handed_over=True)
+        assert (state["bots"], state["drained"]) == (0, False)
+        assert (await client.post(f"/v1/bots/{bot_id}/stop")).status_code == 202
+        await until_drain(beside, drained=True)
+        assert (await settled(client, bot_id))["reason"] == "stop_requested"
+
+
 async def _follow_to_the_end(server: Any, bot_id: str, after: int, seqs: list[int]) -> None:
     async with socket(server, authorization=f"Bearer {KEY}") as connection:
         await say(connection, type="subscribe", bot_id=bot_id, after=after, drafts=False)
