@@ -53,7 +53,7 @@ class DriverProcess:
 
     Attributes:
         dead: Whether it answers no more.
-        actors: What was told of each actor, by its name.
+        actors: What was told of each actor that is expected, by its name.
     """
 
     def __init__(self, process: trio.Process) -> None:
@@ -118,12 +118,17 @@ class DriverProcess:
             raise MeetcoreError(f"Ray refuses: {answer['error']}: {answer['words']}")
         return answer
 
+    def expect(self, name: str) -> ActorState:
+        """Return what is told of an actor from now on, without what was told of one before it."""
+        state = self.actors[name] = ActorState()
+        return state
+
     def state(self, name: str) -> ActorState:
-        """Return what was told of an actor so far."""
+        """Return what was told of an actor since it is expected; from now on, if it was not."""
         return self.actors.setdefault(name, ActorState())
 
     def forget(self, name: str) -> None:
-        """Forget what was told of an actor of that name before."""
+        """Expect nothing more of an actor."""
         self.actors.pop(name, None)
 
     async def until_over(self, name: str) -> dict[str, Any]:
@@ -180,8 +185,7 @@ class DriverProcess:
             self._answers[message["id"]] = message
         elif "ready" in message:
             self._ready = message
-        else:
-            state = self.state(message["told"])
+        elif (state := self.actors.get(message["told"])) is not None:
             state.up = True
             state.over = message.get("over", state.over)
 

@@ -144,12 +144,13 @@ class RayLauncher(Launcher):
         order, longest_s = self._order(spec)
         bot = RayBot(spec.bot_id, bus, self, nursery)
         async with self.cluster() as driver:
-            driver.forget(name)
+            driver.expect(name)
             try:
                 await driver.ask("make", name=name, needs=needs, order=order, longest_s=longest_s)
                 await self._until_it_takes_commands(driver, bot, needs)
             except BaseException:
                 await self.end_now(name)
+                driver.forget(name)
                 raise
             await self._begin_to_look_after(bot, nursery)
         return bot
@@ -205,9 +206,11 @@ class RayLauncher(Launcher):
         """Return a bot whose actor is there, whoever made it."""
         bus = self._bus()
         async with self.cluster() as driver:
-            driver.forget(actor_name(bot_id))
-            found = await driver.ask("find", name=actor_name(bot_id))
+            name = actor_name(bot_id)
+            driver.expect(name)
+            found = await driver.ask("find", name=name)
             if not found["there"] or not await bus.alive(bot_id):
+                driver.forget(name)
                 return None
             bot = RayBot(bot_id, bus, self, nursery)
             await self._begin_to_look_after(bot, nursery)
@@ -250,6 +253,8 @@ class RayLauncher(Launcher):
         if gone and not bot.released:
             self._settle(bot)
             await self.end_now(bot.name)
+            if self._driver is not None:
+                self._driver.forget(bot.name)
 
     async def _have_it_leave(self, bot: RayBot) -> None:
         """Have a bot leave whose launcher is told to end, within a minute."""
@@ -268,8 +273,8 @@ class RayLauncher(Launcher):
             try:
                 async with self.cluster() as driver:
                     bot.looked_after.set()
-                    found = await driver.ask("find", name=bot.name)
                     state = driver.state(bot.name)
+                    found = await driver.ask("find", name=bot.name)
                     if not found["there"] and state.over is None:
                         bot.note_over({"died": "actor"})
                         return

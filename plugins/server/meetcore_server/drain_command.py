@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ _ASK_WITHIN_S = 15.0
 _LOOK_EVERY_S = 1.0
 _MOST_FAILURES = 5
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+_USER = re.compile(r"//[^/@]*@")
 _LOOPBACK = ("127.", "localhost", "[::1]")
 NOT_DRAINED = 1
 
@@ -132,23 +134,26 @@ class _DrainedServer:
         """Return what it says of its draining.
 
         Raises:
-            OSError: It does not answer.
+            CommandFailed: It does not answer now.
             MeetcoreError: It refuses, or is none that drains.
         """
         import httpx2
 
         from meetcore import ConfigError, MeetcoreError
 
+        shown = _USER.sub("//", self._place)
         try:
             answer = await self._client.request(method, f"{self._place}/v1/drain")
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-            raise ConfigError(f"{self._place!r} is no address: {error}.") from error
+            raise ConfigError(f"{shown!r} is no address: {error}.") from error
         except httpx2.HTTPError as error:
             words = str(error) or type(error).__name__
-            raise _silent(self._place, words) from error
+            raise _silent(shown, words) from error
+        if answer.status_code == 429 or answer.status_code >= 500:
+            raise _silent(shown, f"status {answer.status_code}")
         if answer.status_code in (401, 403):
             raise MeetcoreError(
-                f"The server at {self._place} does not take that key for this.",
+                f"The server at {shown} does not take that key for this.",
                 "Make one with `meetcore keys create --scope operate`; give it with --api-key.",
             )
         try:
@@ -157,7 +162,7 @@ class _DrainedServer:
             state = {}
         if "instance" not in state:
             said = state.get("detail") or f"status {answer.status_code}"
-            raise MeetcoreError(f"What answers at {self._place} does not drain: {said}")
+            raise MeetcoreError(f"What answers at {shown} does not drain: {said}")
         return state
 
 
@@ -201,13 +206,17 @@ async def _wait(
                 raise
         if state["instance"] != first["instance"]:
             raise MeetcoreError(
-                f"{_named(state)} answers now, and {_named(first).lower()} drains.",
+                f"{_named(state)} answers now, and what drains is {_process(first)}.",
                 "Give the address of that server with --url, not a balancer's.",
             )
 
 
 def _named(state: dict[str, Any]) -> str:
-    return f"The server with process {state['pid']} on {state['host']}"
+    return f"The server with {_process(state)}"
+
+
+def _process(state: dict[str, Any]) -> str:
+    return f"process {state['pid']} on {state['host']}"
 
 
 def _many(count: int, what: str) -> str:

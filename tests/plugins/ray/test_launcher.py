@@ -211,6 +211,7 @@ async def test_a_bot_that_outlives_its_rules_is_ended_and_a_way_that_hangs_is_le
     needs = launcher.options.needs(None)
     with trio.fail_after(WITHIN_S):
         async with launcher.cluster() as driver:
+            driver.expect(name)
             await driver.ask("make", name=name, needs=needs, order=order, longest_s=3.0)
             over = await driver.until_over(name)
             assert (over["code"], over["late_s"]) == (-signal.SIGKILL, 3.0)

@@ -324,12 +324,13 @@ async def test_the_command_says_why_it_cannot(tmp_path):
             (("--url", server.url, "--api-key", "wrong"), "does not take that key"),
             (("--url", server.url, "--api-key", "ключ"), "characters that no key has"),
             (("--url", "ftp://127.0.0.1"), "is no address"),
-            (("--url", "http://127.0.0.1:1"), "does not answer"),
+            (("--url", "http://ada:of-hers@127.0.0.1:1"), "at http://127.0.0.1:1 does not answer"),
             (("--url", f"{server.url}/elsewhere"), "does not drain"),
         ):
             done = await drain_command(*arguments)
             assert done.exit_code == 1, (arguments, done.output)
             assert words in done.output, done.output
+            assert "of-hers" not in done.output
         assert server.service.draining.since is None
 
 
@@ -343,7 +344,7 @@ async def test_behind_a_balancer_the_command_says_which_server_answered(tmp_path
         bot_id = (await ordered(client, STAY))["id"]
         done = await drain_command("--url", url)
         assert done.exit_code == 1, done.output
-        assert "answers now, and" in done.output
+        assert "answers now, and what drains is process" in done.output
         assert "not a balancer's" in done.output
         assert first.service.draining.since is not None
         assert second.service.draining.since is None
