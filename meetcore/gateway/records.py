@@ -52,13 +52,15 @@ class Scope(StrEnum):
     """What a key may do.
 
     `ADMIN` is for users and keys, `TAKE_OVER` for mouse and keyboard of a bot's page, in which it
-    may be signed in; neither includes anything else, and nothing else includes them.
+    may be signed in, `OPERATE` for the server itself, which it can drain; none of them includes
+    anything else, and nothing else includes them.
     """
 
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
     TAKE_OVER = "take_over"
+    OPERATE = "operate"
 
 
 @frozen(kw_only=True)

@@ -55,9 +55,11 @@ class RunningBot(ABC):
 
     Attributes:
         bot_id: Its id.
+        on_this_machine: Whether it runs on this machine, and ends with it.
     """
 
     bot_id: str
+    on_this_machine: ClassVar[bool] = True
 
     @abstractmethod
     def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:

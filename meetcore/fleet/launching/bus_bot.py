@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import trio
 
@@ -55,6 +55,8 @@ class BusBot(RunningBot):
         bus: The bus, open.
         store: Where its log is, for what the bus has no more.
     """
+
+    on_this_machine: ClassVar[bool] = False
 
     def __init__(self, bot_id: str, bus: BotBus, store: BotStore) -> None:
         self.bot_id = bot_id

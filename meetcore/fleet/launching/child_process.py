@@ -106,6 +106,8 @@ class ChildProcessLauncher(Launcher):
             ) from error
         except BaseException:
             kill_group(process.pid)
+            with trio.move_on_after(CONNECT_TIMEOUT_S, shield=True):
+                await process.wait()
             raise
         nursery.start_soon(self._look_after, bot, longest_s)
         return bot

@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import trio
 from lightkube.resources.core_v1 import Pod
@@ -316,6 +317,8 @@ class PodBot(RunningBot):
         name: Of its Pod.
         released: Whether another looks after it.
     """
+
+    on_this_machine: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ REFUSE = ErrorTable(
         "command_refused": ErrorAnswer(409),
         "command_failed": ErrorAnswer(503),
         "storage_unavailable": ErrorAnswer(503, "Service unavailable, please try again later"),
+        "draining": ErrorAnswer(503),
         "refused": ErrorAnswer(500, "Internal server error"),
     },
     body=lambda text, _: {"message": text},

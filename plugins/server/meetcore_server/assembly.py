@@ -18,9 +18,10 @@ from meetcore import ConfigError, Fleet, MeetcoreError, PrivateTargets
 from meetcore.gateway import BotRow, Mount, Reply, Request, Service, SocketSession, WebhookFormat
 from meetcore.log import EncryptedFolderStore, FolderStore
 from meetcore_server.callers import NATIVE_KEYS, Callers
+from meetcore_server.draining import Draining
 from meetcore_server.http_connection import HttpLimits
 from meetcore_server.leftovers import carry_the_rest
-from meetcore_server.membership import Membership
+from meetcore_server.membership import Membership, ServerDraining
 from meetcore_server.mounts import Mounts
 from meetcore_server.native.app import make_app
 from meetcore_server.native.look_in_socket import admit_look_in
@@ -263,6 +264,7 @@ async def _assemble(
         ),
         shared=shared_by_servers(options.database),
     )
+    service.draining = Draining(service, options.drain_s)
     mounts = Mounts(root=options.root)
     app = _ServerApp(service, options.dialects, mounts)
     for implementation in fleet.plugins.implementations("meetcore_register_routes"):
@@ -343,6 +345,8 @@ async def _start(
         if refusal is not None:
             return refusal
         try:
+            if service.draining.closed:
+                raise ServerDraining
             if await callers.who(request, place.mount.keys if place else NATIVE_KEYS) is None:
                 callers.may_guess(request.client_host)  # what comes now may be a token, or a key
             if own is not None:
@@ -367,7 +371,12 @@ async def _start(
         HTTP_LIMITS,
         ConnectionLimit(most_of_one=options.connections_per_address),
     )
-    service.metrics.sockets = lambda: port.sockets
+    service.metrics.sockets = service.draining.sockets = lambda: port.sockets
+    service.draining.part, service.draining.send_elsewhere = (
+        port.part_with_sockets,
+        port.send_elsewhere,
+    )
+    nursery.start_soon(service.draining.run)
     await nursery.start(partial(port.run, listeners))
     _LOG.info("serving at %s", server.url)
     nursery.start_soon(_say_trouble, fleet)

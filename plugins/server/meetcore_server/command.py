@@ -186,7 +186,9 @@ async def _drain(servers: list[Server], drain_s: float) -> None:
     import trio
 
     for server in servers:
-        server.service.membership.going = True
+        server.service.membership.go()
+        if server.service.draining.closed:
+            return  # its clients are elsewhere
     if drain_s and servers:
         click.echo(f"Draining: takes no more orders, ends in {drain_s:g} s.", err=True)
         await trio.sleep(drain_s)

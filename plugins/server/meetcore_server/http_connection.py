@@ -127,6 +127,11 @@ class HttpConnection:
         bodies: How much of bodies there is.
         client: Address and port of the other side.
         server: Address and port of ours.
+
+    Attributes:
+        received: What was read and belongs to no request so far.
+        going: Whether it answers no more requests than the one under way.
+        last: Whether it ends after the next answer, which says so.
     """
 
     def __init__(
@@ -146,6 +151,7 @@ class HttpConnection:
         self.server = server
         self.received = b""
         self.going = False
+        self.last = False
         self._idle = trio.CancelScope()
         self._answered = 0
 
@@ -422,7 +428,7 @@ class _Exchange:
         status = int(message["status"])
         headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", [])]
         headers.append((b"date", email.utils.formatdate(usegmt=True).encode()))
-        if not self._whole.is_set() or self._connection.going:
+        if not self._whole.is_set() or self._connection.going or self._connection.last:
             headers.append((b"connection", b"close"))
         reason = HTTPStatus(status).phrase.encode() if status in set(HTTPStatus) else b""
         self._waiting_head = self._http_sent(

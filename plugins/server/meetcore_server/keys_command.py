@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["keys"]
 
 T = TypeVar("T")
-_SCOPES = ("read", "write", "admin", "take_over")
+_SCOPES = ("read", "write", "admin", "take_over", "operate")
 
 
 @click.group()

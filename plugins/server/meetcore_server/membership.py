@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import trio
+from attrs import evolve
 
 from meetcore import MeetcoreError, StorageUnavailable
 from meetcore.gateway import BotRow
@@ -26,13 +27,25 @@ from meetcore_server.storage.servers import LIVES_S, Renewal, Servers, Terms
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["Membership"]
+__all__ = ["Membership", "ServerDraining"]
 
 _LOG = logging.getLogger("meetcore.server")
 _RENEW_EVERY_S = 3.0
 _AGAIN_AFTER_S = 1.0
 _SURE_S = LIVES_S - 3.0
 _LEAVE_WITHIN_S = 5.0
+
+
+class ServerDraining(StorageUnavailable):
+    """This server is being taken out of service, and takes nothing new."""
+
+    code = "draining"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server is draining and takes nothing new.",
+            "Ask again in a moment: another server answers, or this one when it is back.",
+        )
 
 
 class Membership:
@@ -46,14 +59,19 @@ class Membership:
 
     Attributes:
         others: How many others lived when it was asked last.
-        going: Whether this server was told to end and takes no more orders.
+        takers: How many of them take over what others leave: they do not drain.
+        going: Whether this server was told to drain, or to end, and takes no more orders.
+        handed_over: Whether others have what it held, since it drains.
     """
 
     def __init__(self, servers: Servers, holder: Holder, terms: Terms, *, shared: bool) -> None:
         self.servers = servers
         self.shared = shared
         self.others = 0
+        self.takers = 0
         self.going = False
+        self.handed_over = False
+        self._hands_over = False
         self._holder = holder
         self._terms = terms
         self._sure_until = 0.0
@@ -77,13 +95,27 @@ class Membership:
         """Raise where this server is going: it takes no more orders.
 
         Raises:
-            StorageUnavailable: It is.
+            ServerDraining: It is.
         """
         if self.going:
-            raise StorageUnavailable(
-                "This server is going and takes no more orders.",
-                "Order again in a moment: another server takes it, or this one when it is back.",
-            )
+            raise ServerDraining
+
+    def go(self, *, hand_over: bool = False) -> None:
+        """Take no more orders, and nothing that others leave as long as another takes it.
+
+        Args:
+            hand_over: Whether what this server holds goes to the others, as soon as there are any.
+        """
+        self.going = True
+        self._hands_over = self._hands_over or hand_over
+        self._terms = evolve(self._terms, draining=True)
+        self._wanted.set()
+
+    def stay(self) -> None:
+        """Be as any other again; what was handed over stays where it is."""
+        self.going = self._hands_over = self.handed_over = False
+        self._terms = evolve(self._terms, draining=False)
+        self._wanted.set()
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[Sequence[BotRow]]:
@@ -118,7 +150,7 @@ class Membership:
 
     def _take(self, began: float, renewal: Renewal) -> None:
         self._sure_until = began + _SURE_S
-        self.others = renewal.others
+        self.others, self.takers = renewal.others, renewal.takers
 
     async def hold(self) -> None:
         """Return when it is sure that what this server holds is still its own.
@@ -183,12 +215,15 @@ class Membership:
             if not self.sure:
                 self._patient_until = began + LIVES_S
             patient = began < self._patient_until
-            renewal = await self.servers.renew(self.number, patient=patient)
+            renewal = await self.servers.renew(self.number, patient=patient, terms=self._terms)
             if renewal is not None:
                 self._take(began, renewal)
                 if renewal.gone:
+                    self.handed_over = False
                     _say_gone(renewal)
                     inherited(renewal.inherited)
+                elif self._hands_over and not self.handed_over and renewal.takers:
+                    await self._hand_over(outlived)
                 return
             _LOG.warning(
                 "this server (number %d) was taken for dead: for %g s it stood still or could not "
@@ -199,6 +234,23 @@ class Membership:
             self._holder.number = 0
             await outlived()
         inherited(await self._enter())
+
+    async def _hand_over(self, outlived: Callable[[], Awaitable[None]]) -> None:
+        """Leave what this server holds to the others, and go on as one that holds nothing."""
+        number, began = self.number, trio.current_time()
+        self._holder.number = 0  # until it is known, nothing is done that two must not do
+        try:
+            new = await self.servers.hand_over(number, self._terms)
+        except BaseException:
+            self._holder.number = number
+            raise
+        if new is None:
+            self._holder.number = number
+            return
+        await outlived()
+        self._holder.number, self._sure_until = new, began + _SURE_S
+        self.handed_over = True
+        _LOG.info("this server (number %d, now %d) handed over what it held", number, new)
 
 
 def _say_gone(renewal: Renewal) -> None:

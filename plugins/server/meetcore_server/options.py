@@ -68,6 +68,9 @@ class SharedOptions:
         allowed_origins: Origins of web pages that may use the server from a browser, for instance
             `["https://app.example.org"]`; `["*"]` for any, where a key is needed.
         dialects: Options of the dialects, a table each.
+        drain_s: For so long after SIGTERM, or where it is drained, it goes on serving its clients,
+            while `/ready` and new orders are answered 503: whatever parts requests between servers
+            has time to notice.
     """
 
     host: str = "127.0.0.1"
@@ -86,6 +89,7 @@ class SharedOptions:
     transcriptions_at_once: int = field(default=1, validator=_some)
     allowed_origins: tuple[str, ...] = ()
     dialects: Mapping[str, Any] = Factory(dict)
+    drain_s: float = field(default=0.0, validator=_not_negative)
 
 
 @frozen(kw_only=True)
@@ -98,8 +102,6 @@ class ServerSettings(SharedOptions):
         default_transcriber: Who transcribes where neither order nor configuration says.
         unresponsive_limit_s: A bot whose process answers nothing for so long is ended, and
             recovered. It is noticed after 15 s. `none` for never.
-        drain_s: For so long after SIGTERM it goes on serving its clients, while `/ready` and new
-            orders are answered 503: whatever parts requests between servers has time to notice.
         rehearsal_script: What a rehearsal plays.
         rehearsal_scripts: The same by native id of the meeting.
     """
@@ -108,6 +110,5 @@ class ServerSettings(SharedOptions):
     api_key: Secret | None = field(default=None, repr=False)
     default_transcriber: str | None = "auto"
     unresponsive_limit_s: float | None = 60.0
-    drain_s: float = field(default=0.0, validator=_not_negative)
     rehearsal_script: str = "planning"
     rehearsal_scripts: Mapping[str, str] = Factory(dict)

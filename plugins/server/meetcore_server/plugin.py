@@ -27,12 +27,14 @@ def meetcore_register_sinks(register: Callable[[type[Sink]], None]) -> None:
 
 @hookimpl
 def meetcore_register_cli(group: click.Group) -> None:
-    """Add `meetcore serve`, `keys`, `check` and `rebuild`."""
+    """Add `meetcore serve`, `drain`, `keys`, `check` and `rebuild`."""
     from meetcore_server.command import serve_command
     from meetcore_server.consistency_commands import check, rebuild
+    from meetcore_server.drain_command import drain
     from meetcore_server.keys_command import keys
 
     group.add_command(serve_command)
+    group.add_command(drain)
     group.add_command(keys)
     group.add_command(check)
     group.add_command(rebuild)

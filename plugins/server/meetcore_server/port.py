@@ -114,6 +114,7 @@ class Port:
         self._places = places or ConnectionLimit()
         self._sockets: set[ServedSocket] = set()
         self._exchanges: set[HttpConnection] = set()
+        self._last = False
 
     @property
     def sockets(self) -> int:
@@ -143,11 +144,25 @@ class Port:
                     await self._wind_up(connections)
                 connections.cancel_scope.cancel()
 
+    def send_elsewhere(self, elsewhere: bool) -> None:
+        """Have each connection end after its next answer, those to come too, or no longer.
+
+        Their clients make new ones, which whatever is before the servers leads to another. None is
+        ended while it is idle: a request may be on its way.
+        """
+        self._last = elsewhere
+        for exchange in self._exchanges:
+            exchange.last = elsewhere
+
+    def part_with_sockets(self, code: int, reason: str) -> None:
+        """Close every WebSocket, after what waits for its client. Returns at once."""
+        for each in list(self._sockets):
+            each.close(code, reason)
+
     async def _wind_up(self, connections: trio.Nursery) -> None:
         for exchange in list(self._exchanges):
             exchange.wind_up()
-        for each in list(self._sockets):
-            each.close(1001, "the server is going")
+        self.part_with_sockets(1001, "the server is going")
         while connections.child_tasks:  # noqa: ASYNC110  a nursery has no event for it
             await trio.sleep(0.02)
 
@@ -176,6 +191,7 @@ class Port:
         http = HttpConnection(
             stream, self._app, self._http_limits, self._bodies, (address, port), (own[0], own[1])
         )
+        http.last = self._last
         self._exchanges.add(http)
         try:
             while head := await http.next_head():

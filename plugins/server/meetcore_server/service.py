@@ -66,6 +66,7 @@ from meetcore.log import UnkeptFleetStore, Wake
 from meetcore.model import brief
 from meetcore_server.account_keeper import AccountKeeper
 from meetcore_server.deletions import Deletions
+from meetcore_server.draining import Draining
 from meetcore_server.feeds import Feed
 from meetcore_server.live import LiveBot, LiveBots
 from meetcore_server.media_process import MediaProcesses, recorded_as
@@ -137,6 +138,7 @@ class BotService(AccountKeeper, TranscriptReader):
         self.bot_ended = Wake()
         self.live = LiveBots(self._update_row, self._wake, store)
         self.membership: Membership
+        self.draining: Draining
         self.supervisor: BotSupervisor
         self.webhooks: WebhookDispatcher
         self.limits = limits

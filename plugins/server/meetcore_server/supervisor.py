@@ -203,6 +203,10 @@ class BotSupervisor:
         live = self.live.get(row.bot_id)
         if not self.membership.shared or row.ended or row.deleted_at is not None:
             return live
+        if (supervision := self._supervisions.get(row.bot_id)) is not None:
+            with trio.move_on_after(_LOOKED_WITHIN_S):
+                await supervision.looked.wait()  # it was taken over a moment ago
+            return live
         if live is None:
             live = self.live.add(row, ours=False)
             self._follow(live)

@@ -65,6 +65,7 @@ REFUSE = ErrorTable(
         "media_refused": ErrorAnswer(422, detail={}),
         "not_fetched": ErrorAnswer(422, detail={}),
         "storage_unavailable": ErrorAnswer(503, "Service Unavailable"),
+        "draining": ErrorAnswer(503),
         "refused": ErrorAnswer(500, "Server Error"),
     },
     body=_body,

@@ -42,6 +42,7 @@ REFUSE = ErrorTable(
         "command_refused": _WRONG,
         "command_failed": _WRONG,
         "storage_unavailable": ErrorAnswer(503, "Not now; try again later.", "ServiceUnavailable"),
+        "draining": ErrorAnswer(503, detail="ServiceUnavailable"),
         "refused": ErrorAnswer(500, "Something went wrong here.", "InternalError"),
     },
     body=lambda text, word: {"error": word, "message": text},

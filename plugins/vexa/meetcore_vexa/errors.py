@@ -70,6 +70,7 @@ REFUSE = ErrorTable(
         "wrong_state": ErrorAnswer(409),
         "command_refused": ErrorAnswer(409),
         "not_supported": ErrorAnswer(404),
+        "draining": ErrorAnswer(503),
         "refused": ErrorAnswer(503, headers=_LATER),
     },
     body=lambda text, detail: {"detail": text if detail is None else detail},

@@ -26,6 +26,7 @@ FOREIGN = {
 ARGUMENTS = {
     "join": ["https://meet.google.com/abc-defg-hij"],
     "serve": [],
+    "drain": [],
     "replay": ["."],
     "demo": [],
     "name": ["http://127.0.0.1:9/v1/bots/b"],

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import trio
 
-from meetcore_server.membership import Membership
+from meetcore_server.membership import Membership, ServerDraining
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.holding import Holder, NotHeld
-from meetcore_server.storage.servers import LIVES_S, Renewal, Terms
+from meetcore_server.storage.servers import LIVES_S, Gone, Renewal, Terms
 
 
 class Told:
@@ -21,19 +21,37 @@ class Told:
         self.away = False
         self.dead = False
         self.left: list[int] = []
+        self.takers = 0
+        self.terms: list[Terms] = []
+        self.handed_over: list[int] = []
+        self.fails = False
+        self.struck: tuple[Gone, ...] = ()
 
     async def enter(self, terms: Terms) -> tuple[int, Renewal]:
         await trio.lowlevel.checkpoint()
         self.numbers, self.dead = self.numbers + 1, False
-        return self.numbers, Renewal(1)
+        return self.numbers, Renewal(1, takers=self.takers)
 
-    async def renew(self, number: int, *, patient: bool) -> Renewal | None:
+    async def renew(self, number: int, *, patient: bool, terms: Terms) -> Renewal | None:
         await trio.lowlevel.checkpoint()
+        self.terms.append(terms)
         if self.away:
             raise DatabaseUnavailable("away")
         self.renewed.append(trio.current_time())
         self.patient.append(patient)
-        return None if self.dead else Renewal(1)
+        gone, self.struck = self.struck, ()
+        return None if self.dead else Renewal(1, gone=gone, takers=self.takers)
+
+    async def hand_over(self, number: int, terms: Terms) -> int | None:
+        await trio.lowlevel.checkpoint()
+        assert terms.draining
+        if self.fails:
+            raise DatabaseUnavailable("away")
+        if not self.takers:
+            return None
+        self.handed_over.append(number)
+        self.numbers += 1
+        return self.numbers
 
     async def leave(self, number: int) -> None:
         await trio.lowlevel.checkpoint()
@@ -112,3 +130,68 @@ async def test_who_was_taken_for_dead_holds_nothing_and_comes_back_under_a_new_n
         await stage.membership.hold()
         nursery.cancel_scope.cancel()
     assert stage.servers.left == [2]
+
+
+async def test_one_that_drains_hands_over_once_somebody_takes_it(autojump_clock):
+    stage = Stage()
+    async with stage.membership.held(), trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run)
+        await trio.sleep(1)
+        stage.membership.go()
+        with pytest.raises(ServerDraining, match="draining"):
+            stage.membership.check_staying()
+        stage.servers.takers = 1
+        await trio.sleep(10)
+        assert stage.servers.terms[-1].draining
+        assert (stage.servers.handed_over, stage.outlived) == ([], 0)  # not told to, so far
+        stage.servers.takers = 0
+        await trio.sleep(10)
+        stage.membership.go(hand_over=True)
+        await trio.sleep(10)
+        assert not stage.membership.handed_over
+        stage.servers.takers = 1
+        await trio.sleep(10)
+        assert stage.membership.handed_over
+        assert (stage.servers.handed_over, stage.outlived, stage.inherited) == ([1], 1, [])
+        assert (stage.membership.number, stage.membership.sure) == (2, True)
+        stage.membership.stay()
+        stage.membership.check_staying()
+        await trio.sleep(1)
+        assert not stage.servers.terms[-1].draining
+        assert not stage.membership.handed_over
+        nursery.cancel_scope.cancel()
+    assert stage.servers.left == [2]
+
+
+async def test_what_could_not_be_handed_over_is_still_its_own_and_is_tried_again(autojump_clock):
+    stage = Stage()
+    stage.servers.takers, stage.servers.fails = 1, True
+    async with stage.membership.held(), trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run)
+        stage.membership.go(hand_over=True)
+        await trio.sleep(5)
+        assert (stage.membership.number, stage.outlived) == (1, 0)
+        await stage.membership.hold()
+        stage.servers.fails = False
+        await trio.sleep(5)
+        assert (stage.membership.number, stage.outlived) == (2, 1)
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_that_drains_and_inherits_all_the_same_hands_that_over_too(autojump_clock):
+    stage = Stage()
+    stage.servers.takers = 1
+    async with stage.membership.held(), trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run)
+        stage.membership.go(hand_over=True)
+        await trio.sleep(5)
+        assert stage.servers.handed_over == [1]
+        stage.servers.takers = 0
+        gone = Gone(1, "host", 1, left=True)
+        stage.servers.struck = (gone,)
+        await trio.sleep(5)
+        assert not stage.membership.handed_over  # nobody else was there
+        stage.servers.takers = 1
+        await trio.sleep(5)
+        assert stage.servers.handed_over == [1, 2]
+        nursery.cancel_scope.cancel()

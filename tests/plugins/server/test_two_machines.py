@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 import trio
+from trio_websocket import ConnectionClosed
 
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from tests.plugins.redis.broker import Broker, open_broker
 
 from .machines import KEY, ServerProcess, Shared, process_of
 from .running import STAY, http, ordered, said, say, serving, socket, until
-from .test_several_servers import place_of, settled
+from .test_several_servers import Place, place_of, settled
 
 pytestmark = pytest.mark.folder_store
 
@@ -76,9 +77,11 @@ async def two(tmp_path: Path, postgres: Any, broker: Broker) -> AsyncIterator[tu
             yield process, client, server, beside
 
 
-async def follow(server: Any, bot_id: str, seqs: list[int], until_text: str) -> None:
+async def follow(
+    server: Any, bot_id: str, seqs: list[int], until_text: str, after: int = 0
+) -> None:
     async with socket(server, authorization=f"Bearer {KEY}") as connection:
-        await say(connection, type="subscribe", bot_id=bot_id, after=0, drafts=False)
+        await say(connection, type="subscribe", bot_id=bot_id, after=after, drafts=False)
         while True:
             event = await said(connection)
             assert event["type"] != "error", event
@@ -133,6 +136,38 @@ async def test_the_bots_of_a_killed_server_are_seen_through_by_the_other(
         assert (await beside.post(f"/v1/bots/{bot_id}/stop")).status_code == 202
         bot = await settled(beside, bot_id)
         assert (bot["state"], bot["reason"]) == ("completed", "stop_requested")
+
+
+async def test_a_drained_servers_bots_and_followers_go_on_at_the_other(tmp_path, postgres, broker):
+    async with two(tmp_path, postgres, broker) as (process, client, server, beside):
+        bot_id = (await ordered(client, STAY))["id"]
+        await until(client, bot_id, "recording")
+        seqs: list[int] = []
+        place = Place(str(client.base_url))
+        with trio.fail_after(60):
+            async with socket(place, authorization=f"Bearer {KEY}") as connection:  # type: ignore[arg-type]
+                await say(connection, type="subscribe", bot_id=bot_id, after=0, drafts=False)
+                with pytest.raises(ConnectionClosed) as closed:
+                    while True:
+                        event = await said(connection)
+                        if event["type"] == "state.changed" and not seqs[10:]:
+                            assert (await client.post("/v1/drain")).status_code == 202
+                        seqs.extend([event["seq"]] if "seq" in event else [])
+        assert closed.value.reason is not None
+        assert closed.value.reason.code == 1012
+        state = (await client.get("/v1/drain")).json()
+        assert (state["handed_over"], state["bots"], state["bots_here"]) == (True, 0, 1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(follow, server, bot_id, seqs, "still here", seqs[-1])
+            sent = await beside.post(f"/v1/bots/{bot_id}/chat", json={"text": "still here"})
+            assert sent.status_code == 200, sent.text
+        assert seqs == list(range(1, len(seqs) + 1))
+        process.send_signal(signal.SIGTERM)  # no --keep-bots: what was handed over stays
+        with trio.fail_after(60):
+            assert await trio.to_thread.run_sync(process.wait) == 0
+        assert (await beside.get(f"/v1/bots/{bot_id}")).json()["state"] == "recording"
+        assert (await beside.post(f"/v1/bots/{bot_id}/stop")).status_code == 202
+        assert (await settled(beside, bot_id))["reason"] == "stop_requested"
 
 
 async def test_requests_are_counted_over_both(tmp_path, postgres, broker):

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from meetcore.gateway import Client, KeyMissing, Scope, ScopeMissing
 from meetcore_server.service import BotService
 
-__all__ = ["HOW_TO_SEND_A_KEY", "NO_KEY", "admin", "key_in", "reader", "writer"]
+__all__ = ["HOW_TO_SEND_A_KEY", "NO_KEY", "admin", "key_in", "operator", "reader", "writer"]
 
 NO_KEY = "A valid API key is needed."
 HOW_TO_SEND_A_KEY = "Send it as `Authorization: Bearer KEY`; `meetcore keys create` makes one."
@@ -49,3 +49,8 @@ async def writer(request: Request[Any, Any, Any], service: NamedDependency[BotSe
 async def admin(request: Request[Any, Any, Any], service: NamedDependency[BotService]) -> Client:
     """Return a client that may look after users and keys."""
     return await _client(request, service, Scope.ADMIN)
+
+
+async def operator(request: Request[Any, Any, Any], service: NamedDependency[BotService]) -> Client:
+    """Return a client that may operate the server."""
+    return await _client(request, service, Scope.OPERATE)

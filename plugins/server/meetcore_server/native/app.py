@@ -30,6 +30,7 @@ from meetcore_server.native import (
     media,
     routes_chat,
     routes_clips,
+    routes_drain,
     routes_events,
     routes_page,
     routes_participants,
@@ -37,7 +38,14 @@ from meetcore_server.native import (
     routes_transcript,
     socket_tokens,
 )
-from meetcore_server.native.access import HOW_TO_SEND_A_KEY, NO_KEY, admin, reader, writer
+from meetcore_server.native.access import (
+    HOW_TO_SEND_A_KEY,
+    NO_KEY,
+    admin,
+    operator,
+    reader,
+    writer,
+)
 from meetcore_server.native.problems import PROBLEMS, problem, problem_reply
 from meetcore_server.native.strict import Description, check_fields
 from meetcore_server.origin_guard import Guard
@@ -94,6 +102,7 @@ def _native() -> Litestar:
         *routes_recordings.HANDLERS,
         *routes_page.HANDLERS,
         *routes_clips.HANDLERS,
+        *routes_drain.HANDLERS,
         *accounts.HANDLERS,
         *media.HANDLERS,
         *socket_tokens.HANDLERS,
@@ -118,6 +127,7 @@ def _native() -> Litestar:
             "reader": Provide(reader),
             "writer": Provide(writer),
             "admin": Provide(admin),
+            "operator": Provide(operator),
         },
         exception_handlers={
             Exception: problem,

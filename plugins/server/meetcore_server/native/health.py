@@ -38,10 +38,10 @@ async def ready(service: NamedDependency[BotService]) -> Response[dict[str, str]
 
     That is: the database answers, the folder can be written, 16 MB are left on its disk and on that
     of SQLite (a bot that finds it full has to end), no bot's end waits to be written, and it is
-    not told to end.
+    not told to drain or to end.
     """
     if service.membership.going:
-        body = {"status": "not ready", "detail": "it is going and takes no more orders"}
+        body = {"status": "draining", "detail": "it takes no more orders"}
         return Response(body, status_code=503)
     trouble = ""
     try:
@@ -143,6 +143,11 @@ async def metrics(
             "meetcore_servers",
             "Servers of this database that live, this one too.",
             service.membership.others + 1,
+        ),
+        *_gauge(
+            "meetcore_draining",
+            "Whether this server is being taken out of service: it takes no more orders.",
+            int(service.membership.going),
         ),
         *_gauge(
             "meetcore_bus_up",

@@ -399,7 +399,7 @@ class KeyCreate:
     """A key to make; `max_bots` is how many bots ordered with it there may be at once."""
 
     label: str = ""
-    scopes: list[Literal["read", "write", "admin", "take_over"]] = Factory(
+    scopes: list[Literal["read", "write", "admin", "take_over", "operate"]] = Factory(
         lambda: ["read", "write"]
     )
     expires_at: datetime | None = None

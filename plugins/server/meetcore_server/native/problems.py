@@ -117,6 +117,7 @@ _STATUS_OF = {
     "bad_body": 400,
     "invalid": 422,
     "storage_unavailable": 503,
+    "draining": 503,
     "refused": 400,
 }
 """The status for each code of an error that a client may meet."""

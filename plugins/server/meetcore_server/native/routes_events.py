@@ -65,7 +65,8 @@ async def stream_events(
 ) -> Stream:
     """Send the events after a `seq`, then those that happen, until the bot has ended.
 
-    Each has its `seq` as its id, so a browser's `EventSource` goes on by itself where it was.
+    Each has its `seq` as its id, so a browser's `EventSource` goes on by itself where it was. A
+    server that is drained ends the stream earlier: ask another with `after`.
     """
     row = await service.bot(reader, bot_id)
     last = request.headers.get("last-event-id", "")
@@ -88,6 +89,9 @@ async def _stream(service: BotService, row: BotRow, after: int) -> AsyncGenerato
                 yield f"id: {event.seq}\nevent: {event.type}\ndata: {text}\n\n".encode()
         if live is None:
             return
+        if service.draining.closed:
+            yield b": this server is draining\n\n"
+            return
         live = await _more(service, row, after)
         quiet_s += _LOOK_EVERY_S
         if quiet_s >= _KEEP_ALIVE_S:
@@ -102,7 +106,7 @@ async def _more(service: BotService, row: BotRow, after: int) -> LiveBot | None:
     """
     with trio.move_on_after(_KEEP_ALIVE_S):
         while (live := service.live.get(row.bot_id)) is not None:
-            if live.history.last_seq > after:
+            if live.history.last_seq > after or service.draining.closed:
                 return live
             await trio.sleep(_LOOK_EVERY_S)
     return service.live.get(row.bot_id)

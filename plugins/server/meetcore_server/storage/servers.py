@@ -41,6 +41,7 @@ LIVES_S = 15.0
 _MOST_MESSAGES = 200
 _LEFT = datetime(2000, 1, 1, tzinfo=UTC)
 _PLACE = "place of the bots"
+_DRAINING = "draining"
 _ALIVE = sa.select(servers.c.number)
 
 
@@ -56,11 +57,14 @@ class Terms:
         store: Names the place of the bots.
         rehearsal: Whether links lead to rehearsals.
         private_targets: Where webhooks and sockets may go that is not public.
+        draining: Whether the server takes over nothing, as long as another does. In this servers
+            may differ.
     """
 
     store: str
     rehearsal: bool = False
     private_targets: tuple[str, ...] = ()
+    draining: bool = False
 
     def written(self) -> dict[str, Any]:
         """Return it as it is kept, by the names that people know."""
@@ -70,6 +74,10 @@ class Terms:
             "--rehearsal": self.rehearsal,
             "private_targets": targets,
         }
+
+    def kept(self) -> dict[str, Any]:
+        """Return what is kept of a server: that, and whether it drains."""
+        return {**self.written(), **({_DRAINING: True} if self.draining else {})}
 
 
 @frozen
@@ -95,12 +103,14 @@ class Renewal:
         inherited: The bots it looks after from now on, which nobody alive did, by number.
         gone: Who was struck off.
         moved: Whether the bots were in another place when a server began the last time.
+        takers: How many others live that do not drain: they take over what is left to them.
     """
 
     others: int
     inherited: Sequence[BotRow] = ()
     gone: Sequence[Gone] = ()
     moved: bool = False
+    takers: int = 0
 
 
 @frozen(kw_only=True)
@@ -150,6 +160,8 @@ class Servers:
     async def enter(self, terms: Terms) -> tuple[int, Renewal]:
         """Take part under a new number; take over what nobody alive holds.
 
+        A server that drains leaves that to others, where there are any.
+
         Raises:
             ServersDiffer: Another server that lives is set otherwise.
         """
@@ -158,7 +170,9 @@ class Servers:
         def enter(c: sa.Connection) -> tuple[int, Renewal]:
             one_at_a_time(c, "servers")
             now = _now(c)
-            gone = _strike_off(c, now)
+            takers = _takers(c, now)
+            leaves_it = terms.draining and takers > 0
+            gone = () if leaves_it else _strike_off(c, now)
             for other in c.execute(sa.select(servers.c.terms, servers.c.pid, servers.c.machine)):
                 unlike = [name for name in written if other.terms.get(name) != written[name]]
                 if unlike:
@@ -168,40 +182,69 @@ class Servers:
                         "Servers of one database inherit from each other: set them alike.",
                     )
             moved = _remember_place(c, terms.store, now)
-            values = {
-                "machine": this_machine(),
-                "pid": os.getpid(),
-                "terms": written,
-                "since": now,
-                "alive_until": now + timedelta(seconds=LIVES_S),
-            }
-            new = sa.insert(servers).values(values).returning(servers.c.number)
-            number = int(c.execute(new).scalar_one())
-            return number, Renewal(_others(c, number), _inherit(c, number), gone, moved)
+            number = _added(c, terms, now)
+            inherited = () if leaves_it else _inherit(c, number)
+            return number, Renewal(_others(c, number), inherited, gone, moved, takers)
 
         return await self.database.do(enter)
 
-    async def renew(self, number: int, *, patient: bool = False) -> Renewal | None:
+    async def renew(
+        self, number: int, *, patient: bool = False, terms: Terms | None = None
+    ) -> Renewal | None:
         """Say that a server lives; take over what dead ones held.
+
+        A server that drains leaves that to others, where there are any.
 
         Args:
             number: The server.
             patient: Whether who is only late is spared this time: the database was away.
+            terms: How it is set from now on; None for as before.
 
         Returns:
             What it learns; None where it was taken for dead, and holds nothing any more.
         """
+        values = {} if terms is None else {"terms": terms.kept()}
 
         def renew(c: sa.Connection) -> Renewal | None:
             now = _now(c)
             later = now + timedelta(seconds=LIVES_S)
             mine = sa.update(servers).where(servers.c.number == number)
-            if not c.execute(mine.values(alive_until=later)).rowcount:
+            if not c.execute(mine.values(alive_until=later, **values)).rowcount:
                 return None
+            takers = _takers(c, now, besides=number)
+            if terms is not None and terms.draining and takers:
+                return Renewal(_others(c, number), takers=takers)
             gone = _strike_off(c, now, besides=number, patient=patient)
-            return Renewal(_others(c, number), _inherit(c, number) if gone else (), gone)
+            inherited = _inherit(c, number) if gone else ()
+            return Renewal(_others(c, number), inherited, gone, takers=takers)
 
         return await self.database.do(renew)
+
+    async def hand_over(self, number: int, terms: Terms) -> int | None:
+        """Leave all that a server holds to those that do not drain, and take part without it.
+
+        The next of them that looks takes it over.
+
+        Args:
+            number: The server.
+            terms: How it is set.
+
+        Returns:
+            Its number from now on; None where nobody is there to take over, or where the server
+            itself was taken for dead. Then nothing is done.
+        """
+
+        def hand_over(c: sa.Connection) -> int | None:
+            one_at_a_time(c, "servers")
+            now = _now(c)
+            mine = sa.update(servers).where(servers.c.number == number)
+            if not _takers(c, now, besides=number):
+                return None
+            if not c.execute(mine.values(alive_until=_LEFT)).rowcount:
+                return None
+            return _added(c, terms, now)
+
+        return await self.database.do(hand_over)
 
     async def leave(self, number: int) -> None:
         """Say that a server is gone: the next that looks takes over what it held."""
@@ -267,6 +310,28 @@ def _now(c: sa.Connection) -> datetime:
         at: datetime = c.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
         return at
     return datetime.now(UTC)
+
+
+def _added(c: sa.Connection, terms: Terms, now: datetime) -> int:
+    """Enter this server in the list; return its number."""
+    values = {
+        "machine": this_machine(),
+        "pid": os.getpid(),
+        "terms": terms.kept(),
+        "since": now,
+        "alive_until": now + timedelta(seconds=LIVES_S),
+    }
+    new = sa.insert(servers).values(values).returning(servers.c.number)
+    return int(c.execute(new).scalar_one())
+
+
+def _takers(c: sa.Connection, now: datetime, besides: int | None = None) -> int:
+    """Return how many live, but for one, that take over what others leave."""
+    if c.dialect.name == "sqlite":
+        return 0
+    alive = sa.select(servers.c.number, servers.c.terms).where(servers.c.alive_until > now)
+    found = [each for each in c.execute(alive) if each.number != besides]
+    return sum(not each.terms.get(_DRAINING) for each in found)
 
 
 def _others(c: sa.Connection, number: int) -> int:

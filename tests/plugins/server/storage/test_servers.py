@@ -276,3 +276,60 @@ async def test_a_recording_is_transcribed_by_one_server(shared_url):
         (shown,) = await mine.of_bot(bot.bot_id)
         assert shown.error is None
         assert await theirs.done_by(bot.bot_id) is None
+
+
+DRAINING = Terms(store="store", draining=True)
+
+
+async def test_what_one_that_drains_hands_over_goes_to_one_that_does_not(shared_url):
+    async with two(shared_url) as (database, (one, other)):
+        its, rows = Servers(database), BotRows(database, holder=one)
+        waiting = await insert(rows, about=facts(state=State.SCHEDULED))
+        running = await insert(rows)
+        await its.ask(one.number or 0, "stop", running.bot_id)
+        third, _ = await its.enter(TERMS)
+        assert (await its.renew(one.number or 0, terms=DRAINING)).takers == 2
+        assert (await its.renew(third, terms=DRAINING)).takers == 1
+        new = await its.hand_over(one.number or 0, DRAINING)
+        assert new is not None
+        assert new > third
+        for draining in (new, third):  # neither takes it, nor strikes off whoever left it
+            seen = await its.renew(draining, terms=DRAINING)
+            assert seen is not None
+            assert (seen.gone, seen.inherited, seen.takers) == ((), (), 1)
+        late, seen = await its.enter(DRAINING)
+        assert (seen.gone, seen.inherited, seen.takers) == ((), (), 1)
+        seen = await its.renew(other.number or 0, terms=TERMS)
+        assert seen is not None
+        assert [(each.number, each.left) for each in seen.gone] == [(one.number, True)]
+        assert [row.bot_id for row in seen.inherited] == [waiting.bot_id, running.bot_id]
+        assert seen.takers == 0
+        assert [each.subject for each in await its.asked(other.number or 0)] == [running.bot_id]
+        assert await its.hand_over(other.number or 0, DRAINING) is None  # nobody would take it
+        assert await rows.held_by(running.bot_id) == other.number
+        for number in (third, new, late):
+            assert await its.renew(number, terms=TERMS) is not None  # each drains no longer
+        assert (await its.renew(other.number or 0, terms=DRAINING)).takers == 3
+
+
+async def test_where_nobody_else_is_there_one_that_drains_takes_over_what_is_left(shared_url):
+    async with two(shared_url) as (database, (one, other)):
+        its, rows = Servers(database), BotRows(database, holder=one)
+        bot = await insert(rows)
+        await let_die(database, one.number)
+        seen = await its.renew(other.number or 0, terms=DRAINING)
+        assert seen is not None
+        assert [row.bot_id for row in seen.inherited] == [bot.bot_id]
+        await let_die(database, other.number)
+        _, seen = await its.enter(DRAINING)
+        assert [row.bot_id for row in seen.inherited] == [bot.bot_id]
+        assert await its.hand_over(one.number or 0, DRAINING) is None  # it was taken for dead
+
+
+async def test_that_one_drains_is_nothing_in_which_servers_have_to_be_alike(database_url):
+    async with open_database(database_url) as database:
+        its = Servers(database)
+        await its.enter(DRAINING)
+        number, _ = await its.enter(TERMS)
+        assert await its.renew(number, terms=DRAINING) is not None
+        assert await its.hand_over(number, DRAINING) is None
