@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from meetcore.model.errors import NotTakenOver as NotTakenOver
     from meetcore.model.errors import PluginError as PluginError
     from meetcore.model.errors import PluginVersionMismatch as PluginVersionMismatch
+    from meetcore.model.errors import RecipientRefused as RecipientRefused
     from meetcore.model.errors import StorageUnavailable as StorageUnavailable
     from meetcore.model.errors import TranscriberError as TranscriberError
     from meetcore.model.errors import UnknownMeetingUrl as UnknownMeetingUrl
@@ -363,6 +364,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "NotTakenOver",
         "PluginError",
         "PluginVersionMismatch",
+        "RecipientRefused",
         "BusUnavailable",
         "StorageUnavailable",
         "TranscriberError",

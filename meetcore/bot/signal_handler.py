@@ -228,6 +228,9 @@ class SignalHandler:
         self._chat_seen.add(signal.message_id)
         if not self._bot.exclusions.chat(signal):
             return
+        to_id, to_name = signal.to_id, signal.to_name
+        if signal.direct and not signal.by_bot and to_id is None and not to_name:
+            to_id, to_name = self._bot.roster.self_id, self._bot.config.name
         self._bot.record(
             ChatReceived(
                 message_id=signal.message_id,
@@ -235,6 +238,9 @@ class SignalHandler:
                 sender_name=signal.sender_name,
                 text=signal.text,
                 by_bot=signal.by_bot,
+                direct=signal.direct,
+                to_id=to_id,
+                to_name=to_name,
             )
         )
 

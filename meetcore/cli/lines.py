@@ -64,7 +64,7 @@ from meetcore.model.events import (
 )
 from meetcore.model.lifecycle import Evidence, Outcome, State, outcome_of
 
-__all__ = ["TROUBLE", "clock", "line_of", "plain_line"]
+__all__ = ["TROUBLE", "chat_kind", "clock", "line_of", "plain_line"]
 
 TROUBLE: tuple[type[Event], ...] = (
     AudioLost,
@@ -317,7 +317,12 @@ def _(event: TopicMarked) -> str:
 
 @_line.register
 def _(event: ChatReceived) -> str:
-    return f"{event.sender_name} (chat): {event.text}"
+    return f"{event.sender_name} ({chat_kind(event)}): {event.text}"
+
+
+def chat_kind(event: ChatReceived) -> str:
+    """Return what stands beside who wrote a message: that it is chat, and whom alone it is for."""
+    return f"chat, to {event.to_name or 'one person'} alone" if event.direct else "chat"
 
 
 @_line.register

@@ -226,7 +226,11 @@ class RosterRestored(Event):
 
 @frozen(kw_only=True)
 class ChatReceived(Event):
-    """A chat message, somebody's or the bot's own."""
+    """A chat message, somebody's or the bot's own.
+
+    `direct` says that it was for one person alone: `to_id` (None where unknown) and `to_name` say
+    for whom, the bot itself if somebody wrote to it.
+    """
 
     type: ClassVar[str] = "chat.received"
     message_id: str
@@ -234,6 +238,9 @@ class ChatReceived(Event):
     sender_name: str
     text: str
     by_bot: bool = False
+    direct: bool = False
+    to_id: str | None = None
+    to_name: str = ""
 
 
 @frozen(kw_only=True)

@@ -29,7 +29,7 @@ bot is admitted. People with `joins_s = 0` (the default) are there before the bo
     at_s = 12.0
     how = "host_ends"        # host_ends | everyone_leaves | removes_bot
 
-Further tables: `[[chat]]` (who, at_s, text), `[[mutes]]` (who, at_s, until_s), `[[kicks]]`
+Further tables: `[[chat]]` (who, at_s, text, to_bot), `[[mutes]]` (who, at_s, until_s), `[[kicks]]`
 (who, at_s) and, for simulations, `[[faults]]`: `dropped_audio` (who, at_s, for_s),
 `hanging_call` and `failing_call` (what, for a hang also for_s), `roster_lost` (at_s, for_s)
 and `connection_lost` (at_s).
@@ -197,11 +197,12 @@ class Line:
 
 @frozen(kw_only=True)
 class ChatLine:
-    """A chat message."""
+    """A chat message; `to_bot` for one that nobody but the bot sees."""
 
     who: str
     at_s: float
     text: str
+    to_bot: bool = False
 
 
 @frozen(kw_only=True)

@@ -64,7 +64,7 @@ TABLES = {
         "colour",
     ),
     "lines": ("who", "at_s", "text", "audio", "duration_s", "human"),
-    "chat": ("who", "at_s", "text"),
+    "chat": ("who", "at_s", "text", "to_bot"),
     "mutes": ("who", "at_s", "until_s"),
     "kicks": ("who", "at_s"),
     "faults": ("kind", "at_s", "for_s", "who", "what"),
@@ -153,7 +153,12 @@ def read_script(text: str, source: str, folder: Path | None) -> Script:
         people=tuple(_person(t, index) for index, t in enumerate(_many(top, "people"))),
         lines=tuple(_line(t, folder) for t in _many(top, "lines")),
         chat=tuple(
-            ChatLine(who=t.text("who"), at_s=t.seconds("at_s"), text=t.text("text"))
+            ChatLine(
+                who=t.text("who"),
+                at_s=t.seconds("at_s"),
+                text=t.text("text"),
+                to_bot=t.given("to_bot", t.flag, False),
+            )
             for t in _many(top, "chat")
         ),
         mutes=tuple(

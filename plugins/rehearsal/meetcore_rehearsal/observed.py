@@ -55,6 +55,12 @@ class RoomObserver:
     Args:
         observe: Takes signals.
         entered: Called when the bot is in the call.
+
+    Attributes:
+        state: What the page shows.
+        over: The end, once there is one.
+        leaving: Whether the bot takes its leave.
+        own_texts: What the bot wrote as it appeared, each with whose id it is for alone.
     """
 
     def __init__(
@@ -65,7 +71,7 @@ class RoomObserver:
         self.state = RoomView()
         self.over: CallEnded | None = None
         self.leaving = False
-        self.own_texts: list[str] = []
+        self.own_texts: list[tuple[str, str | None]] = []
         self._changed = trio.Event()
         self._people: dict[str, Participant] = {}
         self._speaking: set[str] = set()
@@ -133,9 +139,10 @@ class RoomObserver:
 
     def on_chat(self, data: Any) -> None:
         """Take a chat message."""
-        own = bool(data["own"])
+        own, to = bool(data["own"]), data.get("to")
+        to_id = None if to is None else str(to["id"])
         if own:
-            self.own_texts.append(str(data["text"]))
+            self.own_texts.append((str(data["text"]), to_id))
         self._observe(
             ChatArrived(
                 message_id=str(data["id"]),
@@ -143,6 +150,9 @@ class RoomObserver:
                 sender_name=str(data["name"]),
                 text=str(data["text"]),
                 by_bot=own,
+                direct=to is not None,
+                to_id=to_id,
+                to_name="" if to is None else str(to["name"]),
             )
         )
         self._notify()

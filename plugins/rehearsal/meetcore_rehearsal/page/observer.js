@@ -76,11 +76,12 @@ function look() {
     meetcore.tell("roster", people);
   }
   for (const entry of document.querySelectorAll("#messages li[data-message-id]")) {
-    const { messageId, senderId, senderName, own } = entry.dataset;
+    const { messageId, senderId, senderName, own, toId, toName } = entry.dataset;
     if (toldMessages.has(messageId)) continue;
     toldMessages.add(messageId);
     const text = entry.querySelector("p")?.textContent ?? "";
-    meetcore.tell("chat", { id: messageId, sender: senderId, name: senderName, text, own: own === "true" });
+    const to = toId === undefined ? null : { id: toId, name: toName };
+    meetcore.tell("chat", { id: messageId, sender: senderId, name: senderName, text, own: own === "true", to });
   }
 }
 

@@ -71,10 +71,13 @@ export class CallView {
     on($("stay"), "click", () => $("leave-dialog").close());
     on($("unblock-sound"), "click", () => this.#unblock());
     on($("copy-link"), "click", () => this.#copyLink());
+    on($("chat-to"), "change", () => this.#sayReceiver());
     on($("chat-form"), "submit", (event) => {
       event.preventDefault();
       const text = $("chat-text").value.trim();
-      if (text) session.send("chat", { text });
+      const to = $("chat-to").value;
+      if (to && !session.people.has(to)) return this.controls.announce("They have left. Choose whom your message is for.");
+      if (text) session.send("chat", to ? { text, to } : { text });
       $("chat-text").value = "";
     });
     on(document, "keydown", (event) => this.#key(event));
@@ -157,6 +160,7 @@ export class CallView {
     $("call-count").textContent = people.length === 1 ? "Only you" : `${people.length} people`;
     for (const person of people) this.#dress(person);
     this.#listPeople(people);
+    this.#listReceivers();
     this.#buttons();
     const alone = $("stage").querySelector(".alone");
     if (people.length > 1) alone?.remove();
@@ -239,15 +243,38 @@ export class CallView {
 
   // --- chat -------------------------------------------------------------------------------------
 
+  #listReceivers() {
+    const select = $("chat-to");
+    const chosen = select.value;
+    const others = [...this.session.people.values()].filter(({ id }) => id !== this.session.id);
+    const options = others.map(({ id, name }) => element("option", { value: id, text: name }));
+    // Never to everybody what was meant for one: who has left stays chosen, and nothing is sent.
+    const [option] = select.selectedOptions;
+    const gone = chosen && !this.session.people.has(chosen);
+    if (gone) options.push(element("option", { value: chosen, text: `${option.textContent.replace(/ \(left\)$/, "")} (left)` }));
+    select.replaceChildren(element("option", { value: "", text: "Everybody" }), ...options);
+    select.value = chosen;
+    this.#sayReceiver();
+  }
+
+  #sayReceiver() {
+    const [option] = $("chat-to").selectedOptions;
+    $("chat-text").placeholder = option?.value ? `Message to ${option.textContent} alone` : "Message to everybody";
+  }
+
   #addMessage(message) {
     const own = message.from === this.session.id;
+    const alone = message.to === undefined ? {} : { "data-to-id": message.to, "data-to-name": message.to_name };
+    const whom = message.to === this.session.id ? "you" : message.to_name;
+    const note = message.to === undefined ? [] : [element("em", { text: `to ${whom} alone` })];
     const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    const head = element("header", {}, element("strong", { text: own ? `${message.name} (you)` : message.name }), element("time", { text: time }));
+    const head = element("header", {}, element("strong", { text: own ? `${message.name} (you)` : message.name }), ...note, element("time", { text: time }));
     $("messages").append(element("li", {
       "data-message-id": message.id,
       "data-sender-id": message.from,
       "data-sender-name": message.name,
       "data-own": String(own),
+      ...alone,
     }, head, element("p", { text: message.text })));
     $("messages").scrollTop = $("messages").scrollHeight;
   }
@@ -256,7 +283,7 @@ export class CallView {
     this.#addMessage(message);
     if (message.from === this.session.id || this.#shown() === "chat") return;
     this.#setUnread(this.unread + 1);
-    this.controls.announce(`Message from ${message.name}: ${message.text}`);
+    this.controls.announce(`Message from ${message.name}${message.to === undefined ? "" : " to you alone"}: ${message.text}`);
   }
 
   #setUnread(count) {

@@ -56,6 +56,7 @@ class Cast {
   async #start(guest) {
     if (this.started) return;
     this.started = true;
+    this.guest = guest;
     this.report({ event: "guest", id: guest });
     const deadline = performance.now() + MEDIA_TIMEOUT_MS;
     const present = () => [...this.actors.values()].filter((actor) => actor.inside);
@@ -86,7 +87,9 @@ class Cast {
       });
       at(line.at_s + line.duration_s, () => actor.speaking(false));
     }
-    for (const { who, at_s: atS, text } of chat) at(atS, () => this.actors.get(who).session?.send("chat", { text }));
+    for (const { who, at_s: atS, text, to_bot: toBot } of chat) {
+      at(atS, () => this.actors.get(who).session?.send("chat", toBot ? { text, to: this.guest } : { text }));
+    }
     for (const { who, at_s: atS, until_s: untilS } of mutes) {
       at(atS, () => this.actors.get(who).mute(true));
       if (untilS !== null) at(untilS, () => this.actors.get(who).mute(false));
