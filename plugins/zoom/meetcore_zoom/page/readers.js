@@ -220,7 +220,9 @@
     const name = plain(to.replace(ALONE, ""));
     if (!own && (ME.has(name.toLowerCase()) || /^you$/i.test(name))) return "";
     if (ALONE.test(head)) return own ? name : "";
-    return own && listed?.some((person) => !person.me && person.name === name) ? name : null;
+    // Where no mark is known the names of people tell, but not of one who is called as all are.
+    const one = own && name !== meetcore.calledEverybody?.();
+    return one && listed?.some((person) => !person.me && person.name === name) ? name : null;
   };
 
   const readMessage = (row, times) => {

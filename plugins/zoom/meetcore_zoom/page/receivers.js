@@ -10,6 +10,8 @@
   const POLL_MS = 50;
   let everybody = null; // what the button says before anybody was chosen
 
+  meetcore.calledEverybody = () => everybody;
+
   // What stands there without marks like "(Host)", which have an element of their own.
   const named = (element) => {
     const copy = element.cloneNode(true);
@@ -26,11 +28,12 @@
     return null;
   };
 
-  const choose = async (button, wanted) => {
+  // Everybody stands first: whoever is called the same is further down.
+  const choose = async (button, wanted, { among = (items) => items } = {}) => {
     if (!reader.all("chat_receiver_item").length) button.click();
     const items = await until(() => (reader.all("chat_receiver_item").length ? reader.all("chat_receiver_item") : null));
     if (!items) return "the list of whom to write to did not open";
-    const found = items.filter((item) => named(item) === wanted);
+    const found = among(items).filter((item) => named(item) === wanted);
     if (found.length !== 1) {
       button.click(); // closes the list
       return found.length ? `${found.length} people in the list are called so` : "nobody in the list is called so";
@@ -49,7 +52,9 @@
     const button = reader.find("chat_receiver");
     if (!button) return name === null ? "" : "this chat does not offer to write to one person";
     everybody ??= named(button);
-    if (name === null) return named(button) === everybody ? "" : choose(button, everybody);
+    if (name === null) {
+      return named(button) === everybody ? "" : choose(button, everybody, { among: ([first]) => [first] });
+    }
     const wanted = plain(name);
     if (wanted === everybody) return "their name is what the client calls everybody";
     return choose(button, wanted);
