@@ -34,7 +34,7 @@ from meetcore import (
     TrackAppeared,
 )
 from meetcore_browser.capture import CaptureOptions, RemoteTrack
-from meetcore_browser.errors import BrowserError, SelectorMissed
+from meetcore_browser.errors import BrowserError
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
 from meetcore_browser.guest.look import PageLook, StateSeen
 from meetcore_browser.page_state import PageState
@@ -335,12 +335,14 @@ class ZoomJoiner(GuestJoiner):
             await guest.page.command("chooseReceiver", None)
 
     async def _write(self, guest: Guest, text: str, to: Participant | None) -> None:
-        try:
-            await guest.page.wait_for("chat_field", timeout_s=0)
-        except SelectorMissed:
-            await guest.page.press("chat_closed")
-            await guest.page.wait_for("chat_field", "chat_disabled", timeout_s=CONTROL_S)
-        if "chat_disabled" in (await guest.page.look()).found:
+        open_already = ("chat_disabled", "chat_field")
+        found = await guest.page.wait_for(*open_already, "chat_closed", timeout_s=CONTROL_S)
+        if found.control == "chat_closed":
+            # The button is a switch: who keeps the lists open may have pressed it a moment ago.
+            if self._again("chat", PANEL_AGAIN_S):
+                await guest.page.press("chat_closed")
+            found = await guest.page.wait_for(*open_already, timeout_s=CONTROL_S)
+        if found.control == "chat_disabled":
             guest.capabilities.discard(Capability.SEND_CHAT)
             raise CommandFailed("The host has switched the chat off for guests.")
         said = await guest.page.command("chooseReceiver", None if to is None else to.name)
