@@ -297,32 +297,25 @@ class SimCall(SimPageCall):
 
     async def send_chat(self, text: str) -> None:
         """Write to the chat; it comes back as a signal, as on a page."""
-        await self._meeting._trouble("send_chat")
-        await trio.lowlevel.checkpoint()
-        sent = self._meeting.chat_sent
-        sent.append(text)
-        self._events.observe(
-            ChatArrived(f"bot-{len(sent)}", "bot", self._request.display_name, text, by_bot=True)
-        )
+        await self._write(text, None)
 
     async def send_direct_chat(self, text: str, to: Participant) -> None:
-        """Write to one person alone; it comes back as a signal, as on a page."""
-        await self._meeting._trouble("send_chat")
+        """Write to one person alone; that comes back as well."""
+        await self._write(text, to)
+
+    async def _write(self, text: str, to: Participant | None) -> None:
+        meeting = self._meeting
+        await meeting._trouble("send_chat")
         await trio.lowlevel.checkpoint()
-        sent = self._meeting.direct_chat_sent
-        sent.append((to.id, text))
-        self._events.observe(
-            ChatArrived(
-                f"bot-direct-{len(sent)}",
-                "bot",
-                self._request.display_name,
-                text,
-                by_bot=True,
-                direct=True,
-                to_id=to.id,
-                to_name=to.name,
-            )
-        )
+        if to is None:
+            meeting.chat_sent.append(text)
+        else:
+            meeting.direct_chat_sent.append((to.id, text))
+        number = len(meeting.chat_sent) + len(meeting.direct_chat_sent)
+        said = ChatArrived(f"bot-{number}", "bot", self._request.display_name, text, by_bot=True)
+        if to is not None:
+            said = evolve(said, direct=True, to_id=to.id, to_name=to.name)
+        self._events.observe(said)
 
     @asynccontextmanager
     async def open_speech(self, sample_rate_hz: int) -> AsyncIterator[SpeechOutput]:

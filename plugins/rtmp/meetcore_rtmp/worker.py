@@ -31,7 +31,7 @@ def _tell(**news: Any) -> None:
     sys.stdout.flush()
 
 
-class _Stream:
+class _OutgoingStream:
     """What is sent, once the first picture says what it is like."""
 
     def __init__(self, order: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ def _serve(source: BinaryIO) -> None:
     av.logging.set_level(av.logging.ERROR)
     with av.logging.Capture() as logs:
         try:
-            stream = _Stream(order)
+            stream = _OutgoingStream(order)
             while (frame := read_frame(source)) is not None:
                 if frame.kind == END:
                     stream.end()
