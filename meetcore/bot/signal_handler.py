@@ -19,6 +19,8 @@ from meetcore.model.events import (
     PersonAskedFor,
     RosterDegraded,
     RosterRestored,
+    ShareStarted,
+    ShareStopped,
     StepTaken,
     VideoDegraded,
     VideoRestored,
@@ -42,6 +44,7 @@ from meetcore.model.signals import (
     RecordingPermission,
     RosterHealth,
     RosterSeen,
+    ShareSeen,
     Signal,
     SpeakingIndicated,
     StepWorked,
@@ -115,6 +118,7 @@ class SignalHandler:
         self._life = life
         self._listening = listening
         self._chat_seen: set[str] = set()
+        self._sharing: dict[str, str | None] = {}
         self._waiting = Knocked()
         self._roster_healthy = True
         self._lists = RosterLists(bot.roster)
@@ -243,6 +247,20 @@ class SignalHandler:
                 to_name=to_name,
             )
         )
+
+    @_take.register
+    def _share(self, signal: ShareSeen) -> None:
+        share_id, who = signal.share_id, signal.participant_id
+        if signal.sharing == (share_id in self._sharing):
+            return
+        if signal.sharing:
+            self._sharing[share_id] = who
+            name = self._bot.roster.name_of(who)
+            self._bot.record(ShareStarted(share_id=share_id, participant_id=who, name=name))
+        else:
+            who = self._sharing.pop(share_id)
+            name = self._bot.roster.name_of(who)
+            self._bot.record(ShareStopped(share_id=share_id, participant_id=who, name=name))
 
     @_take.register
     def _notice(self, signal: NoticeSeen) -> None:

@@ -40,6 +40,8 @@ from meetcore.model.events import (
     RosterRestored,
     SegmentFinalized,
     SegmentWithheld,
+    ShareStarted,
+    ShareStopped,
     SpeakingStarted,
     SpeakingStopped,
     SpeechFinished,
@@ -313,6 +315,16 @@ def _(event: BotReleased) -> str:
 @_line.register
 def _(event: TopicMarked) -> str:
     return f"topic: {event.topic}{f' ({event.by})' if event.by else ''}"
+
+
+@_line.register
+def _(event: ShareStarted) -> str:
+    return f"{event.name or 'somebody'} shares a screen"
+
+
+@_line.register
+def _(event: ShareStopped) -> str:
+    return f"{event.name or 'somebody'} shares a screen no more"
 
 
 @_line.register

@@ -27,6 +27,8 @@ __all__ = [
     "PersonAskedFor",
     "RosterDegraded",
     "RosterRestored",
+    "ShareStarted",
+    "ShareStopped",
     "SpeakingStarted",
     "SpeakingStopped",
     "TopicMarked",
@@ -241,6 +243,26 @@ class ChatReceived(Event):
     direct: bool = False
     to_id: str | None = None
     to_name: str = ""
+
+
+@frozen(kw_only=True)
+class ShareStarted(Event):
+    """Somebody shares a screen from now on; `share_id` is the track of its media, if there is."""
+
+    type: ClassVar[str] = "share.started"
+    share_id: str
+    participant_id: str | None
+    name: str | None = None
+
+
+@frozen(kw_only=True)
+class ShareStopped(Event):
+    """A screen is shared no more."""
+
+    type: ClassVar[str] = "share.stopped"
+    share_id: str
+    participant_id: str | None
+    name: str | None = None
 
 
 @frozen(kw_only=True)

@@ -30,6 +30,7 @@ __all__ = [
     "RecordingPermission",
     "RosterHealth",
     "RosterSeen",
+    "ShareSeen",
     "Signal",
     "SpeakingIndicated",
     "StepWorked",
@@ -262,6 +263,22 @@ class PictureHealth(Signal):
 
     healthy: bool
     detail: str = ""
+
+
+@frozen
+class ShareSeen(Signal):
+    """Somebody began to share a screen, or shares it no more.
+
+    Attributes:
+        share_id: What tells this stretch of sharing from others; the track of its media, where
+            that is handed in.
+        participant_id: Who shares, None where unknown.
+        sharing: Whether it has begun.
+    """
+
+    share_id: str
+    participant_id: str | None
+    sharing: bool
 
 
 @frozen

@@ -24,7 +24,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
 from attrs import evolve
@@ -50,6 +50,7 @@ from meetcore.model.signals import (
     ParticipantGone,
     RosterHealth,
     RosterSeen,
+    ShareSeen,
     TrackGone,
 )
 from meetcore.plugin.hooks import hookimpl
@@ -72,7 +73,6 @@ from meetcore.testing.voice import read_wav, synthetic_voice
 
 __all__ = ["SimCall", "SimMeeting", "run_simulated", "simulated_clock"]
 
-T = TypeVar("T")
 EPOCH = datetime(2026, 1, 1, 9, 0, 0, tzinfo=UTC)
 HANG_S = 10_000_000.0
 CAPTION_LAG_S = 0.3
@@ -313,9 +313,8 @@ class SimCall(SimPageCall):
             meeting.direct_chat_sent.append((to.id, text))
         number = len(meeting.chat_sent) + len(meeting.direct_chat_sent)
         said = ChatArrived(f"bot-{number}", "bot", self._request.display_name, text, by_bot=True)
-        if to is not None:
-            said = evolve(said, direct=True, to_id=to.id, to_name=to.name)
-        self._events.observe(said)
+        alone = said if to is None else evolve(said, direct=True, to_id=to.id, to_name=to.name)
+        self._events.observe(alone)
 
     @asynccontextmanager
     async def open_speech(self, sample_rate_hz: int) -> AsyncIterator[SpeechOutput]:
@@ -372,6 +371,12 @@ class SimCall(SimPageCall):
             yield mute.at_s, order, partial(self._mute, mute.who, muted=True)
             if mute.until_s is not None:
                 yield mute.until_s, order, partial(self._mute, mute.who, muted=False)
+        for number, share in enumerate(script.shares, 1):
+            order += 1
+            seen = partial(ShareSeen, f"share-{number}", share.who)
+            yield share.at_s, order, partial(self._events.observe, seen(True))
+            if share.until_s is not None:
+                yield share.until_s, order, partial(self._events.observe, seen(False))
         for number, chat in enumerate(script.chat):
             order += 1
             yield chat.at_s, order, partial(self._chat, number, chat)

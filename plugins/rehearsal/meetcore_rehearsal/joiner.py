@@ -205,6 +205,7 @@ async def open_rehearsal_call(
                 "state": observer.on_state,
                 "roster": observer.on_roster,
                 "chat": observer.on_chat,
+                "shares": observer.on_shares,
             },
         ) as page,
         open_plain_nursery() as nursery,

@@ -21,6 +21,7 @@ from meetcore import (
     ParticipantChanged,
     ParticipantGone,
     RosterHealth,
+    ShareSeen,
     Signal,
     SpeakingIndicated,
     TrackAppeared,
@@ -75,6 +76,7 @@ class RoomObserver:
         self._changed = trio.Event()
         self._people: dict[str, Participant] = {}
         self._speaking: set[str] = set()
+        self._shares: dict[str, str] = {}
         self._healthy = True
 
     @property
@@ -156,6 +158,16 @@ class RoomObserver:
             )
         )
         self._notify()
+
+    def on_shares(self, data: Any) -> None:
+        """Take the screens that are shared now."""
+        shares = {str(entry["share"]): str(entry["by"]) for entry in data}
+        for share_id in [known for known in self._shares if known not in shares]:
+            self._observe(ShareSeen(share_id, self._shares[share_id], False))
+        for share_id, who in shares.items():
+            if share_id not in self._shares:
+                self._observe(ShareSeen(share_id, who, True))
+        self._shares = shares
 
     def track_of(self, track_id: str, stream_ids: tuple[str, ...]) -> TrackAppeared:
         """Say whose voice a remote track is: its stream carries the participant's id."""

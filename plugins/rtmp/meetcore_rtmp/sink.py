@@ -135,7 +135,8 @@ class RtmpSink(Sink[RtmpOptions]):
 
     async def on_media(self, fragment: MediaFragment) -> None:
         """Take a picture; other media is not streamed."""
-        if fragment.container == PICTURES and not fragment.header:
+        shown = fragment.kind != "screen" and not fragment.header
+        if fragment.container == PICTURES and shown:
             data = fragment.data
             self._picture_came = True
             self._queue.put(

@@ -10,6 +10,7 @@ export class CallView {
     this.session = session;
     this.controls = controls;
     this.tiles = new Map();
+    this.screens = new Map();
     this.unread = 0;
     this.stop = new AbortController();
     $("call-title").textContent = admitted.title;
@@ -29,6 +30,8 @@ export class CallView {
     this.stop.abort();
     this.sizes.disconnect();
     for (const tile of this.tiles.values()) tile.video.srcObject = null;
+    for (const screen of this.screens.values()) screen.firstChild.srcObject = null;
+    this.session.screen.track?.stop();
     $("stage").replaceChildren();
     $("knocks").replaceChildren();
     $("people").replaceChildren();
@@ -50,6 +53,8 @@ export class CallView {
       if (tile) this.controls.announce(`${tile.name} left.`);
       tile?.element.remove();
       this.tiles.delete(detail.id);
+      this.screens.get(detail.id)?.remove();
+      this.screens.delete(detail.id);
       this.#refresh();
     });
     on(session, "changed", () => this.#refresh());
@@ -57,6 +62,8 @@ export class CallView {
     on(session, "chat", ({ detail }) => this.#arrived(detail.message));
     on(session, "knocks", ({ detail }) => this.#showKnocks(detail.people));
     on(session, "track", ({ detail }) => this.#play(detail.id, detail.track));
+    on(session, "screen", ({ detail }) => this.#showScreen(detail.id, detail.track));
+    on($("share"), "click", () => this.#toggleShare());
 
     on($("mic"), "click", () => this.#toggleMic());
     on($("camera"), "click", () => this.#toggleCamera());
@@ -126,6 +133,46 @@ export class CallView {
     }
   }
 
+  // --- screens that are shared ------------------------------------------------------------------
+
+  #showScreen(id, track) {
+    const name = this.session.people.get(id)?.name ?? "";
+    const video = element("video", { playsinline: "" });
+    video.autoplay = video.muted = true;
+    video.srcObject = new MediaStream([track]);
+    const plate = element("div", { class: "plate" }, element("span", { text: `${name}'s screen` }));
+    const made = element("div", { class: "tile screen", "data-shared-by": id }, video, plate);
+    this.screens.get(id)?.remove();
+    this.screens.set(id, made);
+    $("stage").prepend(made);
+    this.controls.announce(`${name} shares a screen.`);
+    track.addEventListener("ended", () => this.#hideScreen(id, made));
+    this.#layOut();
+  }
+
+  #hideScreen(id, made) {
+    made.remove();
+    if (this.screens.get(id) === made) this.screens.delete(id);
+    this.#layOut();
+  }
+
+  async #toggleShare() {
+    const button = $("share");
+    let track = null;
+    if (!this.session.screen.track) {
+      try {
+        const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 10 } }, audio: false });
+        [track] = stream.getVideoTracks();
+      } catch {
+        return; // they chose none
+      }
+      track.addEventListener("ended", () => this.session.screen.track === track && this.#toggleShare());
+    } else this.session.screen.track.stop();
+    this.session.share(track);
+    button.setAttribute("aria-pressed", String(Boolean(track)));
+    button.querySelector("span").textContent = track ? "Stop sharing" : "Share";
+  }
+
   #unblock() {
     $("unblock-sound").hidden = true;
     for (const tile of this.tiles.values()) if (tile.video.srcObject) tile.video.play();
@@ -133,7 +180,7 @@ export class CallView {
 
   #layOut() {
     const stage = $("stage");
-    const count = Math.max(1, this.tiles.size);
+    const count = Math.max(1, this.tiles.size + this.screens.size);
     const style = getComputedStyle(stage);
     const gap = parseFloat(style.columnGap) || 0;
     const width = stage.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);

@@ -71,7 +71,7 @@ class Cast {
   }
 
   #play() {
-    const { lines, chat, mutes, kicks, end } = this.script;
+    const { lines, chat, mutes, kicks, shares, end } = this.script;
     const zero = this.context.currentTime + LEAD_S;
     const at = (seconds, act) => {
       setTimeout(act, Math.max(0, (zero + seconds - this.context.currentTime) * 1000));
@@ -93,6 +93,10 @@ class Cast {
     for (const { who, at_s: atS, until_s: untilS } of mutes) {
       at(atS, () => this.actors.get(who).mute(true));
       if (untilS !== null) at(untilS, () => this.actors.get(who).mute(false));
+    }
+    for (const { who, at_s: atS, until_s: untilS } of shares) {
+      at(atS, () => this.actors.get(who).share(true));
+      if (untilS !== null) at(untilS, () => this.actors.get(who).share(false));
     }
     for (const { who, at_s: atS } of kicks) at(atS, () => this.#host()?.session.send("remove", { id: who }));
     for (const actor of this.actors.values()) {
