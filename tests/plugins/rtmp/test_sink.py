@@ -130,7 +130,11 @@ async def test_all_of_it_arrives_in_sync_and_the_key_is_nowhere(tmp_path: Path) 
 async def test_ffmpegs_own_server_takes_it_as_well(tmp_path: Path) -> None:
     url = f"rtmp://127.0.0.1:{free_port()}/live"
     with trio.fail_after(DEADLINE_S):
-        async with ffmpeg_receiver(f"{url}/{KEY}") as got, running(tmp_path, sink(url)) as stage:
+        other = "a-key-that-is-shown"  # to whom lists the processes
+        async with (
+            ffmpeg_receiver(f"{url}/{other}") as got,
+            running(tmp_path, sink(url, other)) as stage,
+        ):
             await stage.enter()
             await show(stage, 6.0)
             await eventually(lambda: stage.noticed("streaming"))
