@@ -28,7 +28,7 @@ class BrowserOptions:
         video_frames_per_s: How many pictures a second a recording has, 1 to 30.
         share: Whether each screen that somebody shares is recorded as a stream of its own as well,
             where the meeting is recorded as video and the platform tells it apart: the sink `files`
-            makes files and stills of it. It costs about a sixth of a core while one is shared.
+            makes files and stills of it. Encoding it takes part of a core while one is shared.
         trace: Whether all that the page shows is kept, as `trace.zip` in the bot's folder; for a
             first run on a platform. It holds names and words of the meeting.
         page_hosts: The hosts whose pages the bot may show as its camera, and that those may load
