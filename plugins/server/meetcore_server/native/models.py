@@ -359,6 +359,8 @@ class CommandBody:
     `stop`, `send_chat`, `speak`, `show_image`, `show_page`, `hide_picture`, `answer_person`,
     `pause`, `resume`, `name_voice`, `mark_topic`.
 
+    `send_chat` writes to everybody (`{"text": …}`), or with `to`, an id or a name, to one alone.
+
     `name_voice` gives a voice that was told apart a name (`{"track_id": …, "voice": …, "name": …}`
     as a segment has them), or takes it back (an empty name).
 
