@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from meetcore.model.errors import NotTakenOver as NotTakenOver
     from meetcore.model.errors import PluginError as PluginError
     from meetcore.model.errors import PluginVersionMismatch as PluginVersionMismatch
+    from meetcore.model.errors import RecipientRefused as RecipientRefused
     from meetcore.model.errors import StorageUnavailable as StorageUnavailable
     from meetcore.model.errors import TranscriberError as TranscriberError
     from meetcore.model.errors import UnknownMeetingUrl as UnknownMeetingUrl
@@ -142,6 +143,8 @@ if TYPE_CHECKING:
     from meetcore.model.events import RosterRestored as RosterRestored
     from meetcore.model.events import SegmentFinalized as SegmentFinalized
     from meetcore.model.events import SegmentWithheld as SegmentWithheld
+    from meetcore.model.events import ShareStarted as ShareStarted
+    from meetcore.model.events import ShareStopped as ShareStopped
     from meetcore.model.events import SpeakingStarted as SpeakingStarted
     from meetcore.model.events import SpeakingStopped as SpeakingStopped
     from meetcore.model.events import SpeechFinished as SpeechFinished
@@ -214,6 +217,7 @@ if TYPE_CHECKING:
     from meetcore.model.signals import RecordingPermission as RecordingPermission
     from meetcore.model.signals import RosterHealth as RosterHealth
     from meetcore.model.signals import RosterSeen as RosterSeen
+    from meetcore.model.signals import ShareSeen as ShareSeen
     from meetcore.model.signals import Signal as Signal
     from meetcore.model.signals import SpeakingIndicated as SpeakingIndicated
     from meetcore.model.signals import StepWorked as StepWorked
@@ -363,6 +367,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "NotTakenOver",
         "PluginError",
         "PluginVersionMismatch",
+        "RecipientRefused",
         "BusUnavailable",
         "StorageUnavailable",
         "TranscriberError",
@@ -414,6 +419,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "SpeechStarted",
         "StateChanged",
         "StepTaken",
+        "ShareStarted",
+        "ShareStopped",
         "TopicMarked",
         "TrackClosed",
         "TrackOpened",
@@ -472,6 +479,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "RecordingPermission",
         "RosterHealth",
         "RosterSeen",
+        "ShareSeen",
         "Signal",
         "SpeakingIndicated",
         "StepWorked",

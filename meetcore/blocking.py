@@ -195,9 +195,9 @@ class Bot(BotProxy):
         """Leave the meeting and finish."""
         _call(self._thread, partial(self._inner.stop, detail))
 
-    def send_chat(self, text: str) -> None:
-        """Send a message to everybody in the meeting."""
-        _call(self._thread, partial(self._inner.send_chat, text))
+    def send_chat(self, text: str, to: str = "") -> None:
+        """Send a chat message to everybody, or `to` one person; see `meetcore.Bot.send_chat`."""
+        _call(self._thread, partial(self._inner.send_chat, text, to))
 
     def speak(self, pcm: bytes, sample_rate_hz: int = 16_000) -> None:
         """Say int16 mono PCM, where the platform can."""

@@ -299,9 +299,9 @@ class Bot(BotProxy):
         """Leave the meeting and finish."""
         await _call(self._thread, partial(self._inner.stop, detail))
 
-    async def send_chat(self, text: str) -> None:
-        """Send a message to everybody in the meeting."""
-        await _call(self._thread, partial(self._inner.send_chat, text))
+    async def send_chat(self, text: str, to: str = "") -> None:
+        """Send a chat message to everybody, or `to` one person; see `meetcore.Bot.send_chat`."""
+        await _call(self._thread, partial(self._inner.send_chat, text, to))
 
     async def speak(self, pcm: bytes, sample_rate_hz: int = 16_000) -> None:
         """Say int16 mono PCM, where the platform can."""

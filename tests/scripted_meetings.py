@@ -61,6 +61,7 @@ class ScriptedPlatform(meetcore.Platform):
     capabilities = frozenset(
         {
             meetcore.Capability.SEND_CHAT,
+            meetcore.Capability.SEND_DIRECT_CHAT,
             meetcore.Capability.READ_CHAT,
             meetcore.Capability.SCREENSHOT,
             meetcore.Capability.LOOK_IN,

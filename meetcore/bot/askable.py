@@ -47,9 +47,20 @@ class AskableBot(ABC):
         """
         await self.perform(Stop(detail))
 
-    async def send_chat(self, text: str) -> None:
-        """Send a message to everybody in the meeting."""
-        await self.perform(SendChat(text))
+    async def send_chat(self, text: str, to: str = "") -> None:
+        """Send a chat message to everybody in the meeting, or `to` one person alone.
+
+        Args:
+            text: The message.
+            to: A participant's id, or their name where only one has it; empty for everybody.
+
+        Raises:
+            CapabilityMissing: The platform has no chat, or no direct messages.
+            RecipientRefused: Nobody is called so, or several are.
+            CommandRefused: The bot is not in the call.
+            CommandFailed: It did not work.
+        """
+        await self.perform(SendChat(text, to))
 
     def say(
         self,

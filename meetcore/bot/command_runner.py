@@ -258,12 +258,18 @@ class CommandRunner:
     async def _ask_call(self, command: Command) -> None:
         call = self._life.call
         capability = _NEEDS.get(type(command))
+        if isinstance(command, SendChat) and command.to:
+            capability = Capability.SEND_DIRECT_CHAT
         if call is None or capability is None or not self._can(call, capability):
             raise CapabilityMissing(self._platform.name, capability or command.type)
         if isinstance(command, SendChat):
-            await call.send_chat(command.text)
+            to = self._context.roster.recipient(command.to) if command.to else None
+            if to is None:
+                await call.send_chat(command.text)
+            else:
+                await call.send_direct_chat(command.text, to)
             if not self._can(call, Capability.READ_CHAT):
-                self._life.chat_sent(command.text)
+                self._life.chat_sent(command.text, to)
         elif isinstance(command, ShowImage):
             await call.show_image(command.image, command.media_type)
         elif isinstance(command, ShowPage):

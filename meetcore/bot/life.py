@@ -22,6 +22,7 @@ from meetcore.model.recording import RecordingRules
 
 if TYPE_CHECKING:
     from meetcore.bot.context import BotContext
+    from meetcore.model.roster import Participant
     from meetcore.plugin.platform import Call
 
 __all__ = ["Life"]
@@ -142,8 +143,8 @@ class Life:
         if self._context.config.leave_on_transcription_failure:
             self.conclude(EndReason.TRANSCRIPTION_FAILED, Evidence("transcriber", error.message))
 
-    def chat_sent(self, text: str) -> None:
-        """Note the bot's own message where the platform does not show it."""
+    def chat_sent(self, text: str, to: Participant | None = None) -> None:
+        """Note the bot's own message, and whom alone it was for, where the platform shows none."""
         context = self._context
         context.record(
             ChatReceived(
@@ -152,5 +153,8 @@ class Life:
                 sender_name=context.config.name,
                 text=text,
                 by_bot=True,
+                direct=to is not None,
+                to_id=None if to is None else to.id,
+                to_name="" if to is None else to.name,
             )
         )

@@ -19,6 +19,8 @@ from meetcore.model.events import (
     PersonAskedFor,
     RosterDegraded,
     RosterRestored,
+    ShareStarted,
+    ShareStopped,
     StepTaken,
     VideoDegraded,
     VideoRestored,
@@ -42,6 +44,7 @@ from meetcore.model.signals import (
     RecordingPermission,
     RosterHealth,
     RosterSeen,
+    ShareSeen,
     Signal,
     SpeakingIndicated,
     StepWorked,
@@ -115,6 +118,7 @@ class SignalHandler:
         self._life = life
         self._listening = listening
         self._chat_seen: set[str] = set()
+        self._sharing: dict[str, str | None] = {}
         self._waiting = Knocked()
         self._roster_healthy = True
         self._lists = RosterLists(bot.roster)
@@ -228,6 +232,9 @@ class SignalHandler:
         self._chat_seen.add(signal.message_id)
         if not self._bot.exclusions.chat(signal):
             return
+        to_id, to_name = signal.to_id, signal.to_name
+        if signal.direct and not signal.by_bot and to_id is None and not to_name:
+            to_id, to_name = self._bot.roster.self_id, self._bot.config.name
         self._bot.record(
             ChatReceived(
                 message_id=signal.message_id,
@@ -235,8 +242,25 @@ class SignalHandler:
                 sender_name=signal.sender_name,
                 text=signal.text,
                 by_bot=signal.by_bot,
+                direct=signal.direct,
+                to_id=to_id,
+                to_name=to_name,
             )
         )
+
+    @_take.register
+    def _share(self, signal: ShareSeen) -> None:
+        share_id, who = signal.share_id, signal.participant_id
+        if signal.sharing == (share_id in self._sharing):
+            return
+        if signal.sharing:
+            self._sharing[share_id] = who
+            name = self._bot.roster.name_of(who)
+            self._bot.record(ShareStarted(share_id=share_id, participant_id=who, name=name))
+        else:
+            who = self._sharing.pop(share_id)
+            name = self._bot.roster.name_of(who)
+            self._bot.record(ShareStopped(share_id=share_id, participant_id=who, name=name))
 
     @_take.register
     def _notice(self, signal: NoticeSeen) -> None:

@@ -40,6 +40,8 @@ from meetcore.model.events import (
     RosterRestored,
     SegmentFinalized,
     SegmentWithheld,
+    ShareStarted,
+    ShareStopped,
     SpeakingStarted,
     SpeakingStopped,
     SpeechFinished,
@@ -64,7 +66,7 @@ from meetcore.model.events import (
 )
 from meetcore.model.lifecycle import Evidence, Outcome, State, outcome_of
 
-__all__ = ["TROUBLE", "clock", "line_of", "plain_line"]
+__all__ = ["TROUBLE", "chat_kind", "clock", "line_of", "plain_line"]
 
 TROUBLE: tuple[type[Event], ...] = (
     AudioLost,
@@ -316,8 +318,23 @@ def _(event: TopicMarked) -> str:
 
 
 @_line.register
+def _(event: ShareStarted) -> str:
+    return f"{event.name or 'somebody'} shares a screen"
+
+
+@_line.register
+def _(event: ShareStopped) -> str:
+    return f"{event.name or 'somebody'} shares a screen no more"
+
+
+@_line.register
 def _(event: ChatReceived) -> str:
-    return f"{event.sender_name} (chat): {event.text}"
+    return f"{event.sender_name} ({chat_kind(event)}): {event.text}"
+
+
+def chat_kind(event: ChatReceived) -> str:
+    """Return what stands beside who wrote a message: that it is chat, and whom alone it is for."""
+    return f"chat, to {event.to_name or 'one person'} alone" if event.direct else "chat"
 
 
 @_line.register

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from meetcore.bot.bot import Bot
 from meetcore.cli.ends import OutputConsole
-from meetcore.cli.lines import TROUBLE, clock, line_of
+from meetcore.cli.lines import TROUBLE, chat_kind, clock, line_of
 from meetcore.cli.views import View
 from meetcore.model.drafts import Draft, SegmentDraft
 from meetcore.model.events import (
@@ -173,7 +173,8 @@ class LiveView(View):
             if self._transcript.drafted(item.segment):
                 self._stable[item.segment.id] = item.stable_words
         elif isinstance(item, ChatReceived):
-            self._chat.append((item.meeting_s or 0.0, item.sender_name, item.text))
+            sender = f"{item.sender_name} ({chat_kind(item)})"
+            self._chat.append((item.meeting_s or 0.0, sender, item.text))
         elif isinstance(item, _SHOWN_BELOW):
             self._trouble.append(line_of(item, ""))
             del self._trouble[:-TROUBLE_SHOWN]
@@ -220,9 +221,7 @@ class LiveView(View):
             )
             items.append((segment.start_s, said))
         for at_s, sender, text in self._chat[-SHOWN_SEGMENTS:]:
-            wrote = Text.assemble(
-                (f"{clock(at_s)} ", "dim"), (f"{sender} (chat): {text}", "italic")
-            )
+            wrote = Text.assemble((f"{clock(at_s)} ", "dim"), (f"{sender}: {text}", "italic"))
             items.append((at_s, wrote))
         lines = [text for _, text in sorted(items, key=lambda item: item[0])]
         for segment in self._transcript.drafts:

@@ -63,10 +63,17 @@ class Stop(Command):
 
 @frozen
 class SendChat(Command):
-    """Send a message to everybody in the meeting."""
+    """Send a chat message: to everybody in the meeting, or to one person alone.
+
+    Attributes:
+        text: The message.
+        to: Whom it is for: a participant's id, or their name as the meeting shows it where only
+            one has it; empty for everybody.
+    """
 
     type: ClassVar[str] = "send_chat"
     text: str
+    to: str = ""
 
 
 class WhenSpeaking(StrEnum):

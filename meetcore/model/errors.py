@@ -32,6 +32,7 @@ __all__ = [
     "NotTakenOver",
     "PluginError",
     "PluginVersionMismatch",
+    "RecipientRefused",
     "StorageUnavailable",
     "TranscriberError",
     "UnknownMeetingUrl",
@@ -371,6 +372,12 @@ class NoSynthesizer(CommandRefused):
     """A text that is to be said where no synthesizer is configured."""
 
     code = "no_synthesizer"
+
+
+class RecipientRefused(CommandRefused):
+    """A message for one person, who is not there, or of whose name there are several."""
+
+    code = "recipient_refused"
 
 
 class CommandFailed(MeetcoreError):

@@ -61,7 +61,7 @@ class Transition:
 
 @frozen(kw_only=True)
 class ChatEntry:
-    """One chat message."""
+    """One chat message; `direct` ones were for one person alone, `to_id` and `to_name`."""
 
     seq: int
     at: datetime
@@ -71,6 +71,9 @@ class ChatEntry:
     sender_name: str
     text: str
     by_bot: bool
+    direct: bool = False
+    to_id: str | None = None
+    to_name: str = ""
 
 
 @define(kw_only=True)
@@ -312,5 +315,8 @@ class BotHistory:
                 sender_name=event.sender_name,
                 text=event.text,
                 by_bot=event.by_bot,
+                direct=event.direct,
+                to_id=event.to_id,
+                to_name=event.to_name,
             )
         )

@@ -27,6 +27,8 @@ __all__ = [
     "PersonAskedFor",
     "RosterDegraded",
     "RosterRestored",
+    "ShareStarted",
+    "ShareStopped",
     "SpeakingStarted",
     "SpeakingStopped",
     "TopicMarked",
@@ -226,7 +228,11 @@ class RosterRestored(Event):
 
 @frozen(kw_only=True)
 class ChatReceived(Event):
-    """A chat message, somebody's or the bot's own."""
+    """A chat message, somebody's or the bot's own.
+
+    `direct` says that it was for one person alone: `to_id` (None where unknown) and `to_name` say
+    for whom, the bot itself if somebody wrote to it.
+    """
 
     type: ClassVar[str] = "chat.received"
     message_id: str
@@ -234,6 +240,29 @@ class ChatReceived(Event):
     sender_name: str
     text: str
     by_bot: bool = False
+    direct: bool = False
+    to_id: str | None = None
+    to_name: str = ""
+
+
+@frozen(kw_only=True)
+class ShareStarted(Event):
+    """Somebody shares a screen from now on; `share_id` is the track of its media, if there is."""
+
+    type: ClassVar[str] = "share.started"
+    share_id: str
+    participant_id: str | None
+    name: str | None = None
+
+
+@frozen(kw_only=True)
+class ShareStopped(Event):
+    """A screen is shared no more."""
+
+    type: ClassVar[str] = "share.stopped"
+    share_id: str
+    participant_id: str | None
+    name: str | None = None
 
 
 @frozen(kw_only=True)

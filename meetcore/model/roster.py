@@ -9,6 +9,8 @@ from math import inf, nan
 
 from attrs import define, evolve, field, frozen
 
+from meetcore.model.errors import RecipientRefused
+
 __all__ = [
     "NameSource",
     "Participant",
@@ -102,6 +104,34 @@ class Roster:
     def others(self) -> tuple[Participant, ...]:
         """Everybody present except our own bot."""
         return tuple(p for p in self.present.values() if not p.is_self)
+
+    def recipient(self, to: str) -> Participant:
+        """Return the one person that a message is for.
+
+        Args:
+            to: An id, which goes before names, or a name; case and blanks at its ends aside.
+
+        Raises:
+            RecipientRefused: Nobody else present is it, or several have the name.
+        """
+        known = self.present.get(to)
+        wanted = to.strip().casefold()
+        found = [p for p in self.others if p.name.strip().casefold() == wanted]
+        if known is not None and not known.is_self:
+            return known
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(repr(p.id) for p in found)
+            raise RecipientRefused(
+                f"{len(found)} people in the meeting are called {to!r}.",
+                f"Say which by the id: {ids}.",
+            )
+        here = ", ".join(f"{p.name!r} ({p.id})" for p in self.others[:20])
+        raise RecipientRefused(
+            f"Nobody else in the meeting is called {to!r} or has that id.",
+            f"In the meeting are: {here or 'nobody else'}.",
+        )
 
     @property
     def people(self) -> tuple[Participant, ...]:

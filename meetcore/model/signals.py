@@ -30,6 +30,7 @@ __all__ = [
     "RecordingPermission",
     "RosterHealth",
     "RosterSeen",
+    "ShareSeen",
     "Signal",
     "SpeakingIndicated",
     "StepWorked",
@@ -210,13 +211,28 @@ class CaptionSeen(Signal):
 
 @frozen
 class ChatArrived(Signal):
-    """A chat message was seen. `by_bot` marks the bot's own."""
+    """A chat message was seen. `by_bot` marks the bot's own.
+
+    Attributes:
+        message_id: The platform's id of it.
+        sender_id: Whose it is, None where unknown.
+        sender_name: Their name.
+        text: What it says.
+        by_bot: Whether it is the bot's own.
+        direct: Whether it is for one person alone. Of one that is not the bot's own that is the
+            bot, unless `to_id` or `to_name` says otherwise.
+        to_id: Whom a direct message is for, None where unknown.
+        to_name: Their name.
+    """
 
     message_id: str
     sender_id: str | None
     sender_name: str
     text: str
     by_bot: bool = False
+    direct: bool = False
+    to_id: str | None = None
+    to_name: str = ""
 
 
 @frozen
@@ -247,6 +263,22 @@ class PictureHealth(Signal):
 
     healthy: bool
     detail: str = ""
+
+
+@frozen
+class ShareSeen(Signal):
+    """Somebody began to share a screen, or shares it no more.
+
+    Attributes:
+        share_id: What tells this stretch of sharing from others; the track of its media, where
+            that is handed in.
+        participant_id: Who shares, None where unknown.
+        sharing: Whether it has begun.
+    """
+
+    share_id: str
+    participant_id: str | None
+    sharing: bool
 
 
 @frozen

@@ -19,6 +19,7 @@ from attrs import field, frozen
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.errors import CapabilityMissing
 from meetcore.model.meeting import MeetingLink
+from meetcore.model.roster import Participant
 from meetcore.model.secrets import Redactor
 from meetcore.model.signals import Signal
 from meetcore.plugin.options import Configured, OptionsT
@@ -38,6 +39,7 @@ class Capability(StrEnum):
     """What can be done in a call besides hearing; the words read as 'cannot …' in errors."""
 
     SEND_CHAT = "send_chat"
+    SEND_DIRECT_CHAT = "send_direct_chat"
     READ_CHAT = "read_chat"
     SPEAK = "speak"
     SHOW_IMAGE = "show_image"
@@ -196,6 +198,22 @@ class Call(ABC):
             CommandFailed: It did not work this time.
         """
         raise CapabilityMissing(self.platform_name, Capability.SEND_CHAT)
+
+    async def send_direct_chat(self, text: str, to: Participant) -> None:
+        """Send a chat message to one person, whom nobody else sees it.
+
+        Never sent to everybody instead: where it cannot be made sure who gets it, it fails.
+
+        Args:
+            text: The message.
+            to: Somebody who is in the meeting.
+
+        Raises:
+            CapabilityMissing: This platform cannot.
+            RecipientRefused: They take none, or it cannot be told which of several it is.
+            CommandFailed: It did not work this time.
+        """
+        raise CapabilityMissing(self.platform_name, Capability.SEND_DIRECT_CHAT)
 
     async def answer_person(self, answer: PersonAnswer) -> None:
         """Take that a person did what `PersonNeeded` asked for, or that nobody will.

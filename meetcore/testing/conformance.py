@@ -199,6 +199,9 @@ class ConformanceMeeting(Protocol):
     async def say(self, text: str) -> None:
         """Write a chat message as a participant."""
 
+    async def say_directly(self, text: str) -> None:
+        """Write a message that only the bot sees, as a participant, where the platform has such."""
+
 
 class RecordingCallEvents:
     """A `CallEvents` that keeps what comes in and checks the rules of it."""
@@ -386,12 +389,53 @@ class PlatformConformance:
                 await calls.wait_until(
                     ChatArrived, lambda chat: chat.text == "hello everybody" and chat.by_bot
                 )
+        if Capability.SEND_DIRECT_CHAT in capabilities:
+            await self._direct_chat(meeting, call, calls, capabilities)
         chats = {
             (signal.message_id, signal.text, signal.by_bot)
             for signal in calls.signals
             if isinstance(signal, ChatArrived)
         }
         assert len({text for _, text, _ in chats}) == len(chats), f"one message, told as {chats}"
+
+    async def _direct_chat(
+        self,
+        meeting: ConformanceMeeting,
+        call: Call,
+        calls: RecordingCallEvents,
+        capabilities: frozenset[Capability],
+    ) -> None:
+        """What is for one person alone is marked so, in both directions, with whom it is for."""
+        reads = Capability.READ_CHAT in capabilities
+        others = [
+            signal.participant
+            for signal in calls.signals
+            if isinstance(signal, ParticipantAppeared) and not signal.participant.is_self
+        ]
+        if reads:
+            await meeting.say_directly("psst bot")
+            await calls.wait_until(
+                ChatArrived,
+                lambda chat: chat.text == "psst bot" and chat.direct and not chat.by_bot,
+            )
+        await call.send_direct_chat("psst you", others[0])
+        if reads:
+            await calls.wait_until(
+                ChatArrived,
+                lambda chat: (
+                    chat.text == "psst you"
+                    and chat.by_bot
+                    and chat.direct
+                    and chat.to_name == others[0].name
+                ),
+            )
+        if Capability.SEND_CHAT in capabilities:
+            await call.send_chat("hello again everybody")
+            if reads:
+                await calls.wait_until(
+                    ChatArrived,
+                    lambda chat: chat.text == "hello again everybody" and not chat.direct,
+                )
 
     async def _speech(self, call: Call) -> None:
         """What is said is played to its end; a stop is silence, and says how much was heard."""

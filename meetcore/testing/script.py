@@ -29,9 +29,9 @@ bot is admitted. People with `joins_s = 0` (the default) are there before the bo
     at_s = 12.0
     how = "host_ends"        # host_ends | everyone_leaves | removes_bot
 
-Further tables: `[[chat]]` (who, at_s, text), `[[mutes]]` (who, at_s, until_s), `[[kicks]]`
-(who, at_s) and, for simulations, `[[faults]]`: `dropped_audio` (who, at_s, for_s),
-`hanging_call` and `failing_call` (what, for a hang also for_s), `roster_lost` (at_s, for_s)
+Further tables: `[[chat]]` (who, at_s, text, to_bot), `[[mutes]]` and `[[shares]]` (who, at_s,
+until_s), `[[kicks]]` (who, at_s) and, for simulations, `[[faults]]`: `dropped_audio` (who, at_s,
+for_s), `hanging_call` and `failing_call` (what, for a hang also for_s), `roster_lost` (at_s, for_s)
 and `connection_lost` (at_s).
 
 Nothing here waits or plays: the classes are frozen data and every question is answered from it.
@@ -63,6 +63,7 @@ __all__ = [
     "Overlap",
     "Person",
     "ReferenceWord",
+    "ScreenShare",
     "Script",
     "ScriptError",
     "Visit",
@@ -197,16 +198,26 @@ class Line:
 
 @frozen(kw_only=True)
 class ChatLine:
-    """A chat message."""
+    """A chat message; `to_bot` for one that nobody but the bot sees."""
 
     who: str
     at_s: float
     text: str
+    to_bot: bool = False
 
 
 @frozen(kw_only=True)
 class Mute:
     """A stretch during which a person's microphone is off; `until_s` None up to the end."""
+
+    who: str
+    at_s: float
+    until_s: float | None = None
+
+
+@frozen(kw_only=True)
+class ScreenShare:
+    """A stretch during which a person shares a screen; `until_s` None up to the end."""
 
     who: str
     at_s: float
@@ -292,6 +303,7 @@ class Script:
     chat: tuple[ChatLine, ...] = ()
     mutes: tuple[Mute, ...] = ()
     kicks: tuple[Kick, ...] = ()
+    shares: tuple[ScreenShare, ...] = ()
     faults: tuple[Fault, ...] = ()
     end: End | None = None
 
@@ -315,7 +327,7 @@ class Script:
         if self.end is not None:
             return self.end.at_s
         moments = [line.end_s for line in self.lines]
-        for entries in (self.chat, self.kicks, self.mutes, self.faults):
+        for entries in (self.chat, self.kicks, self.mutes, self.shares, self.faults):
             moments += [entry.at_s for entry in entries]
         for person in self.people:
             moments += [s for s in (person.joins_s, person.leaves_s, person.rejoins_s) if s]
@@ -500,6 +512,11 @@ class _Check:
             if mute.until_s is not None and mute.until_s <= mute.at_s:
                 raise self.wrong(entry, "it is over before it begins.")
             self.present(mute.who, mute.at_s, mute.until_s or mute.at_s, entry)
+        for index, share in enumerate(script.shares):
+            entry = f"shares[{index}]"
+            if share.until_s is not None and share.until_s <= share.at_s:
+                raise self.wrong(entry, "it is over before it begins.")
+            self.present(share.who, share.at_s, share.until_s or share.at_s, entry)
         for index, kick in enumerate(script.kicks):
             self.present(kick.who, kick.at_s, kick.at_s, f"kicks[{index}]")
         if script.admission.by is not None:

@@ -26,6 +26,7 @@ from meetcore.testing.script import (
     Line,
     Mute,
     Person,
+    ScreenShare,
     Script,
     ScriptError,
     check_script,
@@ -46,6 +47,7 @@ TABLES = {
         "people",
         "lines",
         "chat",
+        "shares",
         "mutes",
         "kicks",
         "faults",
@@ -64,8 +66,9 @@ TABLES = {
         "colour",
     ),
     "lines": ("who", "at_s", "text", "audio", "duration_s", "human"),
-    "chat": ("who", "at_s", "text"),
+    "chat": ("who", "at_s", "text", "to_bot"),
     "mutes": ("who", "at_s", "until_s"),
+    "shares": ("who", "at_s", "until_s"),
     "kicks": ("who", "at_s"),
     "faults": ("kind", "at_s", "for_s", "who", "what"),
     "end": ("at_s", "how"),
@@ -153,12 +156,23 @@ def read_script(text: str, source: str, folder: Path | None) -> Script:
         people=tuple(_person(t, index) for index, t in enumerate(_many(top, "people"))),
         lines=tuple(_line(t, folder) for t in _many(top, "lines")),
         chat=tuple(
-            ChatLine(who=t.text("who"), at_s=t.seconds("at_s"), text=t.text("text"))
+            ChatLine(
+                who=t.text("who"),
+                at_s=t.seconds("at_s"),
+                text=t.text("text"),
+                to_bot=t.given("to_bot", t.flag, False),
+            )
             for t in _many(top, "chat")
         ),
         mutes=tuple(
             Mute(who=t.text("who"), at_s=t.seconds("at_s"), until_s=t.maybe("until_s", t.seconds))
             for t in _many(top, "mutes")
+        ),
+        shares=tuple(
+            ScreenShare(
+                who=t.text("who"), at_s=t.seconds("at_s"), until_s=t.maybe("until_s", t.seconds)
+            )
+            for t in _many(top, "shares")
         ),
         kicks=tuple(Kick(who=t.text("who"), at_s=t.seconds("at_s")) for t in _many(top, "kicks")),
         faults=tuple(_fault(t) for t in _many(top, "faults")),

@@ -24,7 +24,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
 from attrs import evolve
@@ -50,6 +50,7 @@ from meetcore.model.signals import (
     ParticipantGone,
     RosterHealth,
     RosterSeen,
+    ShareSeen,
     TrackGone,
 )
 from meetcore.plugin.hooks import hookimpl
@@ -62,7 +63,7 @@ from meetcore.plugin.platform import (
     SpeechOutput,
 )
 from meetcore.plugin.registry import Plugins
-from meetcore.testing.script import Decision, EndHow, FaultKind, Line, Person, Script
+from meetcore.testing.script import ChatLine, Decision, EndHow, FaultKind, Line, Person, Script
 from meetcore.testing.script_toml import parse_script
 from meetcore.testing.sim_page import SimPage, SimPageCall
 from meetcore.testing.sim_plugins import named_and_installed, raise_first
@@ -72,7 +73,6 @@ from meetcore.testing.voice import read_wav, synthetic_voice
 
 __all__ = ["SimCall", "SimMeeting", "run_simulated", "simulated_clock"]
 
-T = TypeVar("T")
 EPOCH = datetime(2026, 1, 1, 9, 0, 0, tzinfo=UTC)
 HANG_S = 10_000_000.0
 CAPTION_LAG_S = 0.3
@@ -93,7 +93,8 @@ class SimMeeting:
 
     Attributes:
         link: What to give to `open_bot`.
-        chat_sent: What the bot wrote.
+        chat_sent: What the bot wrote to everybody.
+        direct_chat_sent: What it wrote to one person alone, each with whose id.
         said: What the bot said, as far as it was heard, with when.
         left_politely: Whether the bot took its leave.
         began: Trio's time at which the script clock was 0, None before.
@@ -119,6 +120,7 @@ class SimMeeting:
         self.tracks = tracks or SimTracks()
         self.lists = lists
         self.chat_sent: list[str] = []
+        self.direct_chat_sent: list[tuple[str, str]] = []
         self.said: list[Said] = []
         self.left_politely = False
         self.began: float | None = None
@@ -127,7 +129,8 @@ class SimMeeting:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What a bot can do here."""
-        can = frozenset({Capability.SEND_CHAT, Capability.READ_CHAT, Capability.SPEAK})
+        chat = {Capability.SEND_CHAT, Capability.SEND_DIRECT_CHAT, Capability.READ_CHAT}
+        can = frozenset({*chat, Capability.SPEAK})
         if self.page is not None:
             can |= {Capability.SCREENSHOT, Capability.LOOK_IN}
         return can | {Capability.CAPTIONS} if self.captions else can
@@ -294,13 +297,24 @@ class SimCall(SimPageCall):
 
     async def send_chat(self, text: str) -> None:
         """Write to the chat; it comes back as a signal, as on a page."""
-        await self._meeting._trouble("send_chat")
+        await self._write(text, None)
+
+    async def send_direct_chat(self, text: str, to: Participant) -> None:
+        """Write to one person alone; that comes back as well."""
+        await self._write(text, to)
+
+    async def _write(self, text: str, to: Participant | None) -> None:
+        meeting = self._meeting
+        await meeting._trouble("send_chat")
         await trio.lowlevel.checkpoint()
-        sent = self._meeting.chat_sent
-        sent.append(text)
-        self._events.observe(
-            ChatArrived(f"bot-{len(sent)}", "bot", self._request.display_name, text, by_bot=True)
-        )
+        if to is None:
+            meeting.chat_sent.append(text)
+        else:
+            meeting.direct_chat_sent.append((to.id, text))
+        number = len(meeting.chat_sent) + len(meeting.direct_chat_sent)
+        said = ChatArrived(f"bot-{number}", "bot", self._request.display_name, text, by_bot=True)
+        alone = said if to is None else evolve(said, direct=True, to_id=to.id, to_name=to.name)
+        self._events.observe(alone)
 
     @asynccontextmanager
     async def open_speech(self, sample_rate_hz: int) -> AsyncIterator[SpeechOutput]:
@@ -357,9 +371,15 @@ class SimCall(SimPageCall):
             yield mute.at_s, order, partial(self._mute, mute.who, muted=True)
             if mute.until_s is not None:
                 yield mute.until_s, order, partial(self._mute, mute.who, muted=False)
+        for number, share in enumerate(script.shares, 1):
+            order += 1
+            seen = partial(ShareSeen, f"share-{number}", share.who)
+            yield share.at_s, order, partial(self._events.observe, seen(True))
+            if share.until_s is not None:
+                yield share.until_s, order, partial(self._events.observe, seen(False))
         for number, chat in enumerate(script.chat):
             order += 1
-            yield chat.at_s, order, partial(self._chat, number, chat.who, chat.text)
+            yield chat.at_s, order, partial(self._chat, number, chat)
         if self._meeting.captions and self._request.captions:
             for at_s, caption in self._captions():
                 order += 1
@@ -472,9 +492,10 @@ class SimCall(SimPageCall):
             participant = self._participant(self._script.person(person_id))
             self._events.observe(ParticipantChanged(participant))
 
-    def _chat(self, number: int, who: str, text: str) -> None:
-        name = self._script.person(who).name
-        self._events.observe(ChatArrived(f"chat-{number}", who, name, text))
+    def _chat(self, number: int, chat: ChatLine) -> None:
+        name = self._script.person(chat.who).name
+        arrived = ChatArrived(f"chat-{number}", chat.who, name, chat.text, direct=chat.to_bot)
+        self._events.observe(arrived)
 
     def _captions(self) -> Iterator[tuple[float, CaptionSeen]]:
         """Yield what captions show and when: a line grows by a word, a little after it was said."""

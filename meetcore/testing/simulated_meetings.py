@@ -59,6 +59,7 @@ class SimulatedMeetings(Platform):
     capabilities = frozenset(
         {
             Capability.SEND_CHAT,
+            Capability.SEND_DIRECT_CHAT,
             Capability.READ_CHAT,
             Capability.SCREENSHOT,
             Capability.LOOK_IN,

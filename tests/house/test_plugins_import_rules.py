@@ -23,6 +23,7 @@ MAY_STAND_ON = {
     "janus": {"browser"},
     "meet": {"browser"},
     "rehearsal": {"browser"},
+    "rtmp": {"files", "websocket"},
     "teams": {"browser"},
     "server": {"websocket", "webhook"},
     "meetstream": {"files", "webhook", "websocket"},

@@ -49,6 +49,10 @@ class StageCall(Call):
             raise self.stage.chat_error
         self.stage.chat.append(text)
 
+    async def send_direct_chat(self, text: str, to: meetcore.Participant) -> None:
+        await trio.lowlevel.checkpoint()
+        self.stage.direct_chat.append((to.id, text))
+
 
 class Stage:
     """A meeting played by the test: it observes and hears through `events` what the test says."""
@@ -61,6 +65,7 @@ class Stage:
         self.leave_s = 0.0
         self.left = False
         self.chat: list[str] = []
+        self.direct_chat: list[tuple[str, str]] = []
         self.answers: list[meetcore.PersonAnswer] = []
         self.chat_error: Exception | None = None
         self.opened = trio.Event()

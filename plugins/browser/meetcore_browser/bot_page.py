@@ -541,8 +541,7 @@ async def open_page(
             if request.video and not launch.headed:
                 screen = await stack.enter_async_context(own_screen(settings, events))
             if request.video:
-                display = None if screen is None else screen.display
-                launch = evolve(launch, display=display, tab_capture=True)
+                launch = evolve(launch, display=getattr(screen, "display", None), tab_capture=True)
             browser = await stack.enter_async_context(open_browser(launch))
         context = await browser.call(
             browser.raw.new_context,
@@ -577,6 +576,7 @@ async def open_page(
                 capture=capture,
                 incoming_video=chosen.incoming_video or request.video,
                 tab_video=request.video and screen is None,
+                share=request.video and chosen.share,
                 devices=devices,
                 scripts=scripts,
             )

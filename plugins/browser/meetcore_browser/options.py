@@ -26,6 +26,9 @@ class BrowserOptions:
             as video it is in any case.
         video_size: How large the picture of a recording is: `360p`, `480p`, `720p` or `1080p`.
         video_frames_per_s: How many pictures a second a recording has, 1 to 30.
+        share: Whether each screen that somebody shares is recorded as a stream of its own as well,
+            where the meeting is recorded as video and the platform tells it apart: the sink `files`
+            makes files and stills of it. Encoding it takes part of a core while one is shared.
         trace: Whether all that the page shows is kept, as `trace.zip` in the bot's folder; for a
             first run on a platform. It holds names and words of the meeting.
         page_hosts: The hosts whose pages the bot may show as its camera, and that those may load
@@ -39,6 +42,7 @@ class BrowserOptions:
     video_frames_per_s: int = field(
         default=15, validator=validators.and_(validators.ge(1), validators.le(30))
     )
+    share: bool = False
     trace: bool = False
     page_hosts: tuple[str, ...] = ()
 

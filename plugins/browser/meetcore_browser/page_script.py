@@ -14,7 +14,15 @@ __all__ = ["PAGE_FOLDER", "page_script"]
 
 PAGE_FOLDER = Path(__file__).parent / "page"
 FLUSH_MS = 1000
-_OWN = ("tellHost", "tellAudio", "captured", "firstLayer", "captureTrack", "releaseTrack")
+_OWN = (
+    "pictureEncoder",
+    "tellHost",
+    "tellAudio",
+    "captured",
+    "firstLayer",
+    "captureTrack",
+    "releaseTrack",
+)
 """What only our own files may use."""
 
 
@@ -25,6 +33,7 @@ def page_script(
     incoming_video: bool,
     devices: bool = False,
     tab_video: bool = False,
+    share: bool = False,
     scripts: Sequence[Path | str] = (),
 ) -> str:
     """Return the script.
@@ -37,13 +46,15 @@ def page_script(
         capture: How to capture audio, None to leave it alone.
         incoming_video: Whether to receive video.
         tab_video: Whether the tab can be recorded as video.
+        share: Whether a joiner's script can have a shared screen recorded.
         devices: Whether the page gets a microphone and a camera of the bot's own.
         scripts: The joiner's own files, or their text, run last, each on its own.
     """
     options = capture or CaptureOptions()
     capture_files = ["capture.js", "sources.js", "tab_capture.js"] if capture is not None else []
-    if capture is not None and tab_video:
-        capture_files.append("tab_video.js")
+    if capture is not None and (tab_video or share):
+        wanted = {"tab_video.js": tab_video, "share_video.js": share}
+        capture_files += ["picture_encoder.js", *(name for name in wanted if wanted[name])]
     if devices:
         capture_files.append("devices.js")
     if capture is not None and options.web_audio != "off":

@@ -38,6 +38,16 @@ from meetcore_files.media import MediaUnreadable
 from meetcore_files.options import FilesOptions
 from meetcore_files.playback import played_duration_s, remake
 from meetcore_files.recorder import MIX_STEM, RecordedFile, stem_for_track
+from meetcore_files.shared_screen import (
+    INDEX_NAME,
+    SHARE_KIND,
+    STILL_KIND,
+    STILL_TYPE,
+    SharesSeen,
+    remove_shares,
+    stills_of,
+    write_index,
+)
 from meetcore_files.silencing import ExcludedSound, silence_excluded
 from meetcore_files.video_file import VIDEO_NAME, VIDEO_TYPE, finish_video, plays_until_s
 
@@ -67,6 +77,7 @@ class MeetingFacts:
         names: Participants' newest names.
         excluded: Where somebody is heard who was excluded.
         chapters: What a player of the whole meeting lists.
+        shares: Who shared a screen when.
     """
 
     about: dict[str, Any] = field(factory=dict)
@@ -77,11 +88,13 @@ class MeetingFacts:
     names: dict[str, str] = field(factory=dict)
     excluded: ExcludedSound = field(factory=ExcludedSound)
     chapters: Chapters = field(factory=Chapters)
+    shares: SharesSeen = field(factory=SharesSeen)
 
     def take(self, event: Event) -> None:
         """Take one event."""
         self.excluded.take(event)
         self.chapters.take(event)
+        self.shares.take(event)
         if isinstance(event, BotRequested):
             self.about = {
                 "bot_id": event.bot_id,
@@ -132,7 +145,9 @@ def audio_entry(file: RecordedFile, meeting: MeetingFacts | None = None) -> Mani
     if meeting is not None and file.track_id in meeting.own_tracks:
         kind = "audio.own"
     elif file.is_video:
-        kind = "video"
+        kind = "video" if file.track_id is None else SHARE_KIND
+        if meeting is not None and file.track_id is not None:
+            owner, _ = meeting.shares.sharer(file.track_id)
     return ManifestEntry(
         path=file.path.name,
         kind=kind,
@@ -170,6 +185,7 @@ def complete(
         OSError: Something could not be written; what was there before is untouched.
     """
     audio = [_named(folder, entry) if sound else entry for entry in audio]
+    audio, stills = _with_stills(folder, meeting, audio)
     entries = [_measured(folder, entry) for entry in audio]
     written = write_transcripts(
         folder,
@@ -178,10 +194,44 @@ def complete(
         options.transcripts,
         fillers=options.fillers,
     )
-    entries += [_measured(folder, entry) for entry in written]
+    entries += [_measured(folder, entry) for entry in (*written, *stills)]
     manifest = Manifest(bot_id=bot_id, complete=sound, offset_s=meeting.offset_s, files=entries)
     manifest.write(folder)
     return manifest
+
+
+def _with_stills(
+    folder: Path, meeting: MeetingFacts, files: list[ManifestEntry]
+) -> tuple[list[ManifestEntry], list[ManifestEntry]]:
+    """Return the files that stay, and the entries of the shared screens' stills and their index.
+
+    Screens of whoever was excluded since the beginning do not stay.
+    """
+    numbers = {
+        int(Path(each.path).stem.rpartition("-")[2]): each
+        for each in files
+        if each.kind == SHARE_KIND
+    }
+    gone = [n for n, each in numbers.items() if meeting.shares.gone_with(each.track_id)]
+    remove_shares(folder, gone)
+    lost = {numbers.pop(number).path for number in gone}
+    shares = {number: each.track_id for number, each in numbers.items()}
+    stills = [
+        ManifestEntry(
+            path=path.name,
+            kind=STILL_KIND,
+            media_type=STILL_TYPE,
+            track_id=each.track_id,
+            participant_id=each.participant_id,
+            speaker_name=each.speaker_name,
+        )
+        for number, each in numbers.items()
+        for _, path in stills_of(folder, number)
+    ]
+    if write_index(folder, shares, meeting.shares, meeting.transcript.segments):
+        index = ManifestEntry(path=INDEX_NAME, kind="shares", media_type="application/json")
+        stills.append(index)
+    return [each for each in files if each.path not in lost], stills
 
 
 def write_transcripts(
@@ -238,7 +288,11 @@ def silence_recordings(
     """
     if not meeting.excluded.due:
         return 0
-    tracks = {each.track_id: folder / each.path for each in audio if each.track_id is not None}
+    tracks = {
+        each.track_id: folder / each.path
+        for each in audio
+        if each.track_id is not None and each.kind != SHARE_KIND
+    }
     mix = next((folder / each.path for each in audio if each.kind == "audio.mix"), None)
     video = next((folder / each.path for each in audio if each.kind == "video"), None)
     tags = {track_id: meeting.tags_of(track_id) for track_id in (*tracks, None)}
@@ -254,6 +308,8 @@ def silence_recordings(
 
 def _named(folder: Path, entry: ManifestEntry) -> ManifestEntry:
     """Put the person's name into the name of a track's file, if it is known and not there yet."""
+    if entry.kind == SHARE_KIND:
+        return entry
     if entry.track_id is None or not (name := file_name_part(entry.speaker_name or "")):
         return entry
     old = folder / entry.path
@@ -313,4 +369,11 @@ def recover_audio(folder: Path, meeting: MeetingFacts) -> tuple[list[ManifestEnt
             lines.append(f"{VIDEO_NAME} plays {duration_s:.1f} s.")
         else:
             lines.append(f"{VIDEO_NAME} holds no picture and is left out of the manifest.")
+    shares = {e.path: e.track_id for e in known.files if e.kind == SHARE_KIND} if known else {}
+    for name, share_id in shares.items():
+        duration_s = finish_video(folder / name) if (folder / name).exists() else 0.0
+        if duration_s:
+            file = RecordedFile(folder / name, VIDEO_TYPE, share_id)
+            entries.append(evolve(audio_entry(file, meeting), duration_s=duration_s))
+            lines.append(f"{name} plays {duration_s:.1f} s.")
     return entries, lines

@@ -27,13 +27,14 @@ class ManifestEntry:
 
     Attributes:
         path: Relative to the manifest's folder.
-        kind: `audio.track`, `audio.own` for what the bot said, `audio.mix`, `video` or
-            `transcript`.
+        kind: `audio.track`, `audio.own` for what the bot said, `audio.mix`, `video`,
+            `video.share` for a screen that was shared, `still.share` for a still of it, `shares`
+            for their index, or `transcript`.
         media_type: What is in it.
         size_bytes: Its size, None until it is complete.
         sha256: Its checksum in hexadecimal, None until it is complete.
         duration_s: How long it plays, None for what does not play.
-        track_id: The track, for a track's recording.
+        track_id: The track, for a track's recording, or the share.
         participant_id: Whose track it is, None where unknown.
         speaker_name: Their name, None where unknown.
     """

@@ -17,6 +17,7 @@ from attrs import define, field
 from meetcore import SAMPLE_RATE_HZ, CallMix, Chunk, MediaFragment, Pcm
 from meetcore_files.audio_file import AudioFile, audio_file_class
 from meetcore_files.options import FilesOptions
+from meetcore_files.shared_screen import SharedScreen
 from meetcore_files.video_file import VIDEO_NAME, VIDEO_TYPE, VideoFile
 
 __all__ = ["MIX_STEM", "MissingPictures", "RecordedFile", "Recorder", "stem_for_track"]
@@ -28,7 +29,7 @@ _JUMP_S = 10
 
 @define
 class RecordedFile:
-    """A file and what is in it; `track_id` is None for the mix and for the video."""
+    """A file and what is in it; `track_id` is None for the mix and the meeting's video."""
 
     path: Path
     media_type: str
@@ -44,7 +45,9 @@ class RecordedFile:
 
 @define
 class MissingPictures:
-    """Stands where pictures are missing that never come."""
+    """Stands where pictures of a track are missing that never come."""
+
+    track_id: str
 
 
 def stem_for_track(track_id: str) -> str:
@@ -102,6 +105,8 @@ class Recorder:
         self._mix_lane: _Lane | None = None
         self._video: VideoFile | None = None
         self._video_entry: RecordedFile | None = None
+        self._shares: dict[str, SharedScreen] = {}
+        self._share_entries: dict[str, RecordedFile] = {}
         self._mix = CallMix(longest_hole_s=_JUMP_S, absent_s=_TRACK_SILENT_S)
 
     def hear(self, chunk: Chunk) -> None:
@@ -122,8 +127,12 @@ class Recorder:
             OSError: As for `hear`.
         """
         if isinstance(item, MissingPictures):
-            if self._video is not None:
-                self._video.gap()
+            missing = self._shares.get(item.track_id, self._video)
+            if missing is not None:
+                missing.gap()
+            return
+        if item.kind == "screen":
+            self._see_share(item)
             return
         if self._video is None:
             tags = self._tags_of(None) if self._tags_of is not None else {}
@@ -134,6 +143,23 @@ class Recorder:
             self._opened(self._video_entry)
         if self._video_entry is not None:
             self._video_entry.samples = round(self._video.duration_s * SAMPLE_RATE_HZ)
+
+    def _see_share(self, item: MediaFragment) -> None:
+        """Take a piece of a screen that is shared: each track of one is a stretch."""
+        share = self._shares.get(item.track_id)
+        if share is None:
+            tags = self._tags_of(None) if self._tags_of is not None else {}
+            share = SharedScreen(self._folder, len(self._shares) + 1, tags)
+            self._shares[item.track_id] = share
+        share.see(item.at_s + self._offset / SAMPLE_RATE_HZ, item.data)
+        entry = self._share_entries.get(item.track_id)
+        if share.begun and entry is None:
+            entry = self._share_entries[item.track_id] = RecordedFile(
+                share.path, VIDEO_TYPE, item.track_id
+            )
+            self._opened(entry)
+        if entry is not None:
+            entry.samples = round(share.duration_s * SAMPLE_RATE_HZ)
 
     def close(self) -> None:
         """Complete every file; each is tried whatever happens to the others.
@@ -146,9 +172,10 @@ class Recorder:
             self._place_mix(self._mix.rest())
         except OSError as error:
             trouble = error
-        if self._video is not None:
+        for video in (self._video, *self._shares.values()):
             try:
-                self._video.close()
+                if video is not None:
+                    video.close()
             except OSError as error:
                 trouble = trouble or error
         lanes = [*self._lanes.values(), *([self._mix_lane] if self._mix_lane else [])]

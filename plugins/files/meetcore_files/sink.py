@@ -118,7 +118,7 @@ class FilesSink(Sink[FilesOptions]):
         Raises:
             StorageUnavailable: As for `on_audio`.
         """
-        await self._put(MissingPictures())
+        await self._put(MissingPictures(track_id))
 
     async def _put(self, item: Recordable) -> None:
         assert self._encoder is not None
@@ -159,7 +159,8 @@ class FilesSink(Sink[FilesOptions]):
                 trouble = error
         for file in self._files:
             if file.is_video:
-                chapters = meeting.chapters.until(file.samples / SAMPLE_RATE_HZ)
+                of_all = file.track_id is None
+                chapters = meeting.chapters.until(file.samples / SAMPLE_RATE_HZ) if of_all else ()
                 seconds = await _on_thread(partial(finish_video, file.path, chapters))
                 file.samples = round(seconds * SAMPLE_RATE_HZ)
         manifest = await _on_thread(

@@ -79,6 +79,7 @@ class VideoFile:
         path: Where; an existing file is replaced when the first picture comes.
         tags: What players show: `title` and the like.
         into: Takes the bytes instead of the path, as they come; it is only written to.
+        silent: Whether it has no sound at all.
     """
 
     def __init__(
@@ -87,8 +88,10 @@ class VideoFile:
         tags: Mapping[str, str] | None = None,
         *,
         into: BinaryIO | None = None,
+        silent: bool = False,
     ) -> None:
         self.path = path
+        self._silent = silent
         self._into = into
         self.begun = False
         self.left_out = 0
@@ -178,6 +181,9 @@ class VideoFile:
         container, self._container = self._container, None
         if container is None:
             return
+        if self._silent:
+            container.close()
+            return
         try:
             missing = self._last_ticks * SAMPLE_RATE_HZ // TICKS - self._samples
             if missing > 0:
@@ -208,8 +214,9 @@ class VideoFile:
         with av.open(io.BytesIO(data), format="h264") as sample:
             self._video = container.add_stream_from_template(sample.streams.video[0])
         self._video.time_base = Fraction(1, TICKS)
-        self._sound = container.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
-        self._sound.bit_rate = AAC_BIT_RATE
+        if not self._silent:
+            self._sound = container.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
+            self._sound.bit_rate = AAC_BIT_RATE
         self._container, self.begun = container, True
         early, self._early = self._early, deque()
         for chunk in early:
@@ -228,7 +235,7 @@ class VideoFile:
         self._container.mux(packet)
 
     def _append(self, pcm: Pcm) -> None:
-        if len(pcm) and self._container is not None:
+        if len(pcm) and self._container is not None and not self._silent:
             self._encode(pcm, self._container)
 
     def _encode(self, pcm: Pcm, container: Any) -> None:

@@ -170,22 +170,31 @@ class _Tools:
         return found
 
     async def chat(self, bot_id: str, after: int = 0) -> dict[str, Any]:
-        """Return the chat's messages, the bot's own among them; `after` as for `transcript`."""
+        """Return the chat's messages, the bot's own among them; `after` as for `transcript`.
+
+        One that was for one person alone has `to`, with whose name.
+        """
         after = max(0, after)
         history = await self._bots().history(bot_id)
         found = [
-            {"seq": each.seq, "sender": each.sender_name, "text": each.text, "by_bot": each.by_bot}
+            {
+                "seq": each.seq,
+                "sender": each.sender_name,
+                "text": each.text,
+                "by_bot": each.by_bot,
+                **({"to": each.to_name} if each.direct else {}),
+            }
             for each in history.chat
             if each.seq > after
         ]
         newest = found[-1]["seq"] if found else after
         return {"messages": found, "next_after": newest, "ended": history.ended}
 
-    async def send_chat(self, bot_id: str, text: str) -> dict[str, Any]:
-        """Write a message to everybody in the meeting."""
+    async def send_chat(self, bot_id: str, text: str, to: str = "") -> dict[str, Any]:
+        """Write a message to everybody in the meeting, or to one person alone: `to`, their name."""
         if not text.strip():
             raise ToolError("There is nothing to send: text is empty.")
-        await self._bots().perform(bot_id, SendChat(text))
+        await self._bots().perform(bot_id, SendChat(text, to))
         return asdict(await self._bots().facts(bot_id))
 
     async def say(self, bot_id: str, text: str) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class MeetstreamVideoSink(DiallingSink[VideoOptions]):
 
     async def on_media(self, fragment: MediaFragment) -> None:
         """Send a picture; other media is not sent."""
-        if fragment.container != _PICTURES or fragment.header:
+        if fragment.container != _PICTURES or fragment.header or fragment.kind == "screen":
             return
         async with self._in_order:
             stream = self._stream_now()

@@ -42,8 +42,8 @@ class OptoutOptions:
         forget: Whoever writes one of these is not recorded since the beginning, either.
         undo: Whoever writes one of these is recorded again from then on.
         back_to_start: Whether `words` mean since the beginning, too.
-        confirm: What the bot answers in the chat; `{name}` is who wrote, `{undo}` the first of
-            `undo`. Empty for nothing.
+        confirm: What the bot answers in the chat, to them alone where the platform has direct
+            messages; `{name}` is who wrote, `{undo}` the first of `undo`. Empty for nothing.
     """
 
     words: tuple[str, ...] = field(default=("!optout",), validator=_words)

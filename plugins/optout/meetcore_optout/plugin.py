@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from meetcore import (
     BotConfig,
     BotView,
+    CapabilityMissing,
     CommandFailed,
     CommandRefused,
     Event,
@@ -72,7 +73,7 @@ def meetcore_exclusion_rules(config: BotConfig) -> ExclusionRules | None:
 
 @hookimpl
 async def meetcore_on_event(bot: BotView, event: Event) -> None:
-    """Answer whoever took themselves out."""
+    """Answer whoever took themselves out: them alone, where the platform has such messages."""
     if not isinstance(event, ParticipantExcluded) or event.by != "optout":
         return
     options = _options(bot.config.plugins)
@@ -81,7 +82,10 @@ async def meetcore_on_event(bot: BotView, event: Event) -> None:
     undo = options.undo[0] if options.undo else ""
     text = options.confirm.format(name=event.name or "Whoever asked", undo=undo)
     try:
-        await bot.perform(SendChat(text))
+        try:
+            await bot.perform(SendChat(text, event.participant_id))
+        except CapabilityMissing:
+            await bot.perform(SendChat(text))
     except (CommandRefused, CommandFailed) as error:
         _LOG.warning("bot=%s cannot answer in the chat: %s", bot.id, error)
 

@@ -97,10 +97,11 @@ class EndForAll(Action):
 
 @frozen
 class Say(Action):
-    """A chat message."""
+    """A chat message, to everybody or to one member alone."""
 
     by: str
     text: str
+    to: str | None = None
 
 
 @frozen
@@ -179,7 +180,7 @@ def read_action(text: str | bytes, member_id: str, *, arrived: bool) -> Action:
         case "end":
             return EndForAll(member_id)
         case "chat":
-            return Say(member_id, read.text("text"))
+            return Say(member_id, read.text("text"), read.maybe_text("to"))
         case "muted":
             return SetMuted(member_id, read.flag("muted"))
         case "camera":

@@ -163,8 +163,11 @@ def _score(site: Site, room: Room, script: Script, folder: str, shown: bool) -> 
             for person in script.people
         ],
         "lines": lines,
-        "chat": [{"who": c.who, "at_s": c.at_s, "text": c.text} for c in script.chat],
+        "chat": [
+            {"who": c.who, "at_s": c.at_s, "text": c.text, "to_bot": c.to_bot} for c in script.chat
+        ],
         "mutes": [{"who": m.who, "at_s": m.at_s, "until_s": m.until_s} for m in script.mutes],
+        "shares": [{"who": s.who, "at_s": s.at_s, "until_s": s.until_s} for s in script.shares],
         "kicks": [{"who": k.who, "at_s": k.at_s} for k in script.kicks],
         "end": None if script.end is None else {"at_s": script.end.at_s, "how": script.end.how},
     }

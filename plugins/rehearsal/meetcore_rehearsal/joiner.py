@@ -15,6 +15,8 @@ from meetcore import (
     CommandFailed,
     EndReason,
     MeetingLink,
+    Participant,
+    RecipientRefused,
     SpeechOutput,
     TrackAppeared,
 )
@@ -38,6 +40,11 @@ CHAT_TIMEOUT_S = 8.0
 LEAVE_TIMEOUT_S = 5.0
 STEP_TIMEOUT_S = 20.0
 SWITCH_TIMEOUT_S = 5.0
+_CHOOSE = """(select, id) => {
+  select.value = id;
+  select.dispatchEvent(new Event("change", { bubbles: true }));
+  return select.value === id;
+}"""
 
 
 class RehearsalCall(CallWithPage):
@@ -56,13 +63,22 @@ class RehearsalCall(CallWithPage):
 
     async def send_chat(self, text: str) -> None:
         """Type a message into the chat panel and see it appear there."""
-        wanted = " ".join(text.split())
+        await self._write(text, None)
+
+    async def send_direct_chat(self, text: str, to: Participant) -> None:
+        """Choose whom it is for, type a message and see it appear."""
+        await self._write(text, to)
+
+    async def _write(self, text: str, to: Participant | None) -> None:
+        wanted = (" ".join(text.split()), None if to is None else to.id)
         if not self._observer.inside:
             raise CommandFailed("A chat message can be sent only while the bot is in the call.")
         async with self._chatting:
             before = self._observer.own_texts.count(wanted)
             try:
-                await self._type(wanted)
+                await self._type(*wanted)
+            except RecipientRefused:
+                raise
             except (BrowserError, PlaywrightError) as error:
                 raise CommandFailed(f"The chat could not be used: {error}") from error
             with trio.move_on_after(CHAT_TIMEOUT_S):
@@ -71,13 +87,17 @@ class RehearsalCall(CallWithPage):
                 return
             raise CommandFailed(f"The message did not appear within {CHAT_TIMEOUT_S:g} s.")
 
-    async def _type(self, text: str) -> None:
+    async def _type(self, text: str, to_id: str | None) -> None:
         page = self._page
         try:
             field = await page.find(CONTROLS["chat_field"], timeout_s=0)
         except SelectorMissed:
             await page.click(await page.find(CONTROLS["chat_button"]))
             field = await page.find(CONTROLS["chat_field"])
+        receiver = await page.find(CONTROLS["chat_receiver"])
+        chosen = await page.call(receiver.locator.evaluate, _CHOOSE, to_id or "")
+        if not chosen:
+            raise RecipientRefused("They have left: the page offers nobody of that id any more.")
         await page.fill(field, text)
         await page.click(await page.find(CONTROLS["send_button"]))
 
@@ -185,6 +205,7 @@ async def open_rehearsal_call(
                 "state": observer.on_state,
                 "roster": observer.on_roster,
                 "chat": observer.on_chat,
+                "shares": observer.on_shares,
             },
         ) as page,
         open_plain_nursery() as nursery,

@@ -21,6 +21,7 @@ from meetcore import (
     ParticipantChanged,
     ParticipantGone,
     RosterHealth,
+    ShareSeen,
     Signal,
     SpeakingIndicated,
     TrackAppeared,
@@ -55,6 +56,12 @@ class RoomObserver:
     Args:
         observe: Takes signals.
         entered: Called when the bot is in the call.
+
+    Attributes:
+        state: What the page shows.
+        over: The end, once there is one.
+        leaving: Whether the bot takes its leave.
+        own_texts: What the bot wrote as it appeared, each with whose id it is for alone.
     """
 
     def __init__(
@@ -65,10 +72,11 @@ class RoomObserver:
         self.state = RoomView()
         self.over: CallEnded | None = None
         self.leaving = False
-        self.own_texts: list[str] = []
+        self.own_texts: list[tuple[str, str | None]] = []
         self._changed = trio.Event()
         self._people: dict[str, Participant] = {}
         self._speaking: set[str] = set()
+        self._shares: dict[str, str] = {}
         self._healthy = True
 
     @property
@@ -133,9 +141,10 @@ class RoomObserver:
 
     def on_chat(self, data: Any) -> None:
         """Take a chat message."""
-        own = bool(data["own"])
+        own, to = bool(data["own"]), data.get("to")
+        to_id = None if to is None else str(to["id"])
         if own:
-            self.own_texts.append(str(data["text"]))
+            self.own_texts.append((str(data["text"]), to_id))
         self._observe(
             ChatArrived(
                 message_id=str(data["id"]),
@@ -143,9 +152,22 @@ class RoomObserver:
                 sender_name=str(data["name"]),
                 text=str(data["text"]),
                 by_bot=own,
+                direct=to is not None,
+                to_id=to_id,
+                to_name="" if to is None else str(to["name"]),
             )
         )
         self._notify()
+
+    def on_shares(self, data: Any) -> None:
+        """Take the screens that are shared now."""
+        shares = {str(entry["share"]): str(entry["by"]) for entry in data}
+        for share_id in [known for known in self._shares if known not in shares]:
+            self._observe(ShareSeen(share_id, self._shares[share_id], False))
+        for share_id, who in shares.items():
+            if share_id not in self._shares:
+                self._observe(ShareSeen(share_id, who, True))
+        self._shares = shares
 
     def track_of(self, track_id: str, stream_ids: tuple[str, ...]) -> TrackAppeared:
         """Say whose voice a remote track is: its stream carries the participant's id."""

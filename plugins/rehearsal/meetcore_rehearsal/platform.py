@@ -27,6 +27,7 @@ class RehearsalPlatform(Platform):
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {
             Capability.SEND_CHAT,
+            Capability.SEND_DIRECT_CHAT,
             Capability.READ_CHAT,
             Capability.SPEAK,
             Capability.SHOW_IMAGE,

@@ -83,16 +83,18 @@ class Member:
 
 @frozen
 class RoomMessage:
-    """A chat message as it stands in the room."""
+    """A chat message as it stands in the room; `to` is for whom alone, None for everybody."""
 
     id: str
     sender_id: str
     sender_name: str
     text: str
+    to: Member | None = None
 
     def card(self) -> Message:
         """What goes over the wire."""
-        return {"id": self.id, "from": self.sender_id, "name": self.sender_name, "text": self.text}
+        card = {"id": self.id, "from": self.sender_id, "name": self.sender_name, "text": self.text}
+        return card if self.to is None else {**card, "to": self.to.id, "to_name": self.to.name}
 
 
 @frozen
@@ -128,7 +130,7 @@ class Room:
         closes_at_end: Whether the room stays shut after a host ended the meeting.
         closed: Whether it is shut.
         members: Who waits or is in, in the order of arrival.
-        chat: The newest messages, oldest first.
+        chat: The newest messages to everybody, oldest first.
         messages: How many messages there ever were.
     """
 
@@ -270,7 +272,15 @@ def _(action: Say, room: Room) -> Decision:
     text = action.text.strip()[:MAX_CHAT_TEXT]
     if sender is None or not sender.inside or not text:
         return room, ()
-    said = RoomMessage(f"m{room.messages + 1}", sender.id, sender.name, text)
+    number = f"m{room.messages + 1}"
+    if action.to is not None:
+        receiver = room.members.get(action.to)
+        if receiver is None or not receiver.inside or receiver.id == sender.id:
+            return room, ()
+        alone = RoomMessage(number, sender.id, sender.name, text, receiver)
+        message: Message = {"type": "chat", "message": alone.card()}
+        return evolve(room, messages=room.messages + 1), _tell((sender, receiver), message)
+    said = RoomMessage(number, sender.id, sender.name, text)
     room = evolve(room, chat=(*room.chat, said)[-MAX_CHAT_KEPT:], messages=room.messages + 1)
     return room, _to_all(room, {"type": "chat", "message": said.card()})
 

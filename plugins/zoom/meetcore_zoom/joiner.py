@@ -28,11 +28,13 @@ from meetcore import (
     JoinTokenFailed,
     MeetingLink,
     NameSource,
+    Participant,
+    RecipientRefused,
     Secret,
     TrackAppeared,
 )
 from meetcore_browser.capture import CaptureOptions, RemoteTrack
-from meetcore_browser.errors import BrowserError, SelectorMissed
+from meetcore_browser.errors import BrowserError
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
 from meetcore_browser.guest.look import PageLook, StateSeen
 from meetcore_browser.page_state import PageState
@@ -98,7 +100,10 @@ class ZoomJoiner(GuestJoiner):
 
     name: ClassVar[str] = "zoom"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
-    scripts: ClassVar[Sequence[Path]] = (HERE / "page" / "signalling.js",)
+    scripts: ClassVar[Sequence[Path]] = (
+        HERE / "page" / "signalling.js",
+        HERE / "page" / "receivers.js",
+    )
     hints: ClassVar[Mapping[PageState, str]] = HINTS
     name_source: ClassVar[NameSource] = NameSource.ACTIVE_SPEAKER
     speakers_lag_s: ClassVar[float] = 0.3
@@ -290,9 +295,12 @@ class ZoomJoiner(GuestJoiner):
                     guest.note(f"press {control}", await guest.page.press(control))
                 break
         if "chat_disabled" in found:
-            guest.capabilities.discard(Capability.SEND_CHAT)
+            guest.capabilities -= {Capability.SEND_CHAT, Capability.SEND_DIRECT_CHAT}
         elif "chat_field" in found:
             guest.capabilities.add(Capability.SEND_CHAT)
+            offered = "chat_receiver" in found
+            change = guest.capabilities.add if offered else guest.capabilities.discard
+            change(Capability.SEND_DIRECT_CHAT)
         if self.options.panels:
             await self._keep_open(guest, look)
 
@@ -311,14 +319,36 @@ class ZoomJoiner(GuestJoiner):
 
     async def send_chat(self, guest: Guest, text: str) -> None:
         """Write into the chat and press Enter."""
+        await self._write(guest, text, None)
+
+    async def send_direct_chat(self, guest: Guest, text: str, to: Participant) -> None:
+        """Choose whom it is for, write and press Enter; then everybody is chosen again."""
+        same = [who for who in guest.people.values() if who.name == to.name]
+        if len(same) > 1:
+            raise RecipientRefused(
+                f"{len(same)} people in the meeting are called {to.name!r}.",
+                "Zoom's client tells whom to write to by name alone.",
+            )
         try:
-            await guest.page.wait_for("chat_field", timeout_s=0)
-        except SelectorMissed:
-            await guest.page.press("chat_closed")
-            await guest.page.wait_for("chat_field", "chat_disabled", timeout_s=CONTROL_S)
-        if "chat_disabled" in (await guest.page.look()).found:
+            await self._write(guest, text, to)
+        finally:
+            await guest.page.command("chooseReceiver", None)
+
+    async def _write(self, guest: Guest, text: str, to: Participant | None) -> None:
+        open_already = ("chat_disabled", "chat_field")
+        found = await guest.page.wait_for(*open_already, "chat_closed", timeout_s=CONTROL_S)
+        if found.control == "chat_closed":
+            # The button is a switch: who keeps the lists open may have pressed it a moment ago.
+            if self._again("chat", PANEL_AGAIN_S):
+                await guest.page.press("chat_closed")
+            found = await guest.page.wait_for(*open_already, timeout_s=CONTROL_S)
+        if found.control == "chat_disabled":
             guest.capabilities.discard(Capability.SEND_CHAT)
             raise CommandFailed("The host has switched the chat off for guests.")
+        said = await guest.page.command("chooseReceiver", None if to is None else to.name)
+        if said:
+            whom = "everybody" if to is None else f"{to.name!r} alone"
+            raise CommandFailed(f"The message was not sent to {whom}: {said}.")
         await guest.page.fill("chat_field", text)
         await guest.page.key("chat_field", "Enter")
 

@@ -32,6 +32,7 @@ class ZoomPlatform(GuestPlatform[ZoomOptions]):
             Capability.SEND_CHAT,
             Capability.READ_CHAT,
             Capability.CAPTIONS,
+            Capability.SEND_DIRECT_CHAT,
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
             Capability.SHOW_PAGE,

@@ -86,8 +86,9 @@ FIRST, SECOND = ("aardvark", "secret", "plans"), ("zebra", "hidden", "numbers")
 TRACKS = [SimTracks(), LateOwners(late_s=(1.0, 5.0)), SharedSlots(), MixedTrack()]
 
 
-def chat(at_s: float, text: str, who: str = "ben") -> str:
-    return f'[[chat]]\nwho = "{who}"\nat_s = {at_s}\ntext = "{text}"\n'
+def chat(at_s: float, text: str, who: str = "ben", *, alone: bool = False) -> str:
+    to_bot = "to_bot = true\n" if alone else ""
+    return f'[[chat]]\nwho = "{who}"\nat_s = {at_s}\ntext = "{text}"\n{to_bot}'
 
 
 def attend(
@@ -180,8 +181,21 @@ def test_from_then_on_what_came_before_stays_until_they_say_otherwise(tmp_path: 
     assert loud(of_ben, 10, 11.2)
     assert not loud(of_ben, 24, 25.5)
     assert [e.by for e in events if isinstance(e, ParticipantIncluded)] == ["optout"]
-    answers = [e.text for e in events if isinstance(e, ChatReceived) and e.by_bot]
-    assert answers == ["Ben is not recorded any more. Write !optin to be recorded again."]
+    answers = [(e.text, e.to_name) for e in events if isinstance(e, ChatReceived) and e.by_bot]
+    said = "Ben is not recorded any more. Write !optin to be recorded again."
+    assert answers == [(said, "Ben")], "the answer is theirs alone"
+
+
+def test_a_word_that_only_the_bot_sees_counts_as_well(tmp_path: Path) -> None:
+    said = chat(18, "!OPTOUT", alone=True) + chat(27, "I still write", alone=True)
+    events = attend(tmp_path, said)
+    assert [e.by for e in events if isinstance(e, ParticipantExcluded)] == ["optout"]
+    assert "I still write" not in written(tmp_path)
+
+
+def test_what_they_wrote_to_the_bot_alone_goes_with_the_rest(tmp_path: Path) -> None:
+    attend(tmp_path, chat(8, "my own secret", alone=True) + chat(18, "!forget me", alone=True))
+    assert "my own secret" not in written(tmp_path)
 
 
 def test_the_words_can_mean_since_the_beginning_and_be_of_any_language(tmp_path: Path) -> None:

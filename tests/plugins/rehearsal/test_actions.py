@@ -29,6 +29,7 @@ def read(message: object, *, arrived: bool = True) -> Action:
 def test_messages_become_actions_of_their_sender() -> None:
     assert read({"type": "admit", "id": "g"}) == Admit("me", "g")
     assert read({"type": "chat", "text": "hi"}) == Say("me", "hi")
+    assert read({"type": "chat", "text": "hi", "to": "you"}) == Say("me", "hi", "you")
     assert read({"type": "muted", "muted": True}) == SetMuted("me", True)
     assert read({"type": "signal", "to": "g", "data": {"a": 1}}) == Relay("me", "g", {"a": 1})
     assert read({"type": "report", "data": {"event": "x"}}) == Report("me", {"event": "x"})

@@ -18,7 +18,7 @@ import trio
 from attrs import define, evolve
 
 from meetcore.model.addresses import PrivateTargets
-from meetcore.model.errors import CommandFailed, CommandRefused
+from meetcore.model.errors import CommandFailed, CommandRefused, RecipientRefused
 from meetcore.model.lifecycle import EndReason
 from meetcore.model.roster import NameSource, Participant
 from meetcore.model.signals import (
@@ -147,15 +147,28 @@ async def test_a_bot_is_admitted_sees_who_is_there_chats_and_leaves(
         await attempt.seen(ParticipantChanged(evolve(hana, muted=True)))
         lobby.do(Say("host", "You were removed from the meeting"))
         await attempt.call.send_chat("hello  to\nall")
-        chats = [signal for signal in attempt.signals if isinstance(signal, ChatArrived)]
-        assert [(chat.text, chat.by_bot) for chat in chats] == [
-            ("welcome", False),
-            ("You were removed from the meeting", False),
-            ("hello to all", True),
-        ]
         lobby.do(Arrive(member_id="x", name="X", host_key=room.host_key))
+        xena = Participant(id="x", name="X", is_host=True, muted=False)
+        await attempt.seen(ParticipantAppeared(xena))
+        await attempt.call.send_direct_chat("psst X", xena)
+        lobby.do(Say("x", "psst bot", guest))
+        await attempt.call.send_chat("all again")
+        chats = [signal for signal in attempt.signals if isinstance(signal, ChatArrived)]
+        assert [(chat.text, chat.by_bot, chat.to_id) for chat in chats] == [
+            ("welcome", False, None),
+            ("You were removed from the meeting", False, None),
+            ("hello to all", True, None),
+            ("psst X", True, "x"),
+            ("psst bot", False, guest),
+            ("all again", True, None),
+        ]
+        assert [chat.direct for chat in chats] == [chat.to_id is not None for chat in chats]
+        kept = [message.text for message in site.hub.rooms[room.id].chat]
+        assert not [text for text in kept if "psst" in text]
         lobby.do(Depart("x"))
         await attempt.seen(ParticipantGone("x"))
+        with pytest.raises(RecipientRefused, match="left"):
+            await attempt.call.send_direct_chat("psst X", xena)
         await attempt.call.leave()
         await until(lambda: guest not in site.hub.rooms[room.id].members)
         assert not [signal for signal in attempt.signals if isinstance(signal, CallEnded)]
@@ -370,6 +383,11 @@ class SteeredMeeting:
     async def say(self, text: str) -> None:
         self._lobby.do(Say("ada", text))
 
+    async def say_directly(self, text: str) -> None:
+        inside = self._rehearsal.site.hub.rooms[self._rehearsal.room_id].inside
+        guest = next(member.id for member in inside if member.id != "ada")
+        self._lobby.do(Say("ada", text, guest))
+
 
 class TestRehearsalPlatform(PlatformConformance):
     def make_platform(self) -> Platform:
@@ -383,6 +401,6 @@ class TestRehearsalPlatform(PlatformConformance):
 
 def test_the_platform_says_before_a_call_what_can_be_done_in_one() -> None:
     page = {"show_image", "show_page", "video", "screenshot", "look_in"}
-    assert {"send_chat", "read_chat", "speak"} | page == {
+    assert {"send_chat", "send_direct_chat", "read_chat", "speak"} | page == {
         str(each) for each in RehearsalPlatform.capabilities
     }

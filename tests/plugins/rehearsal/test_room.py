@@ -144,6 +144,17 @@ def test_muting_ends_the_speaking_indicator() -> None:
     assert not room.members["h"].speaking
 
 
+def test_a_message_for_one_says_for_whom() -> None:
+    room, effects = play(
+        new_room(), HOST, GUEST, Admit("h", "g"), Say("h", "psst", "g"), Say("g", "hm", "h")
+    )
+    assert sorted(effect.to for effect in effects) == ["g", "h"]
+    assert effects[0].message["message"] == {
+        "id": "m2", "from": "g", "name": "Gil Guest", "text": "hm", "to": "h", "to_name": "Hana",
+    }  # fmt: skip
+    assert room.messages == 2
+
+
 def test_chat_is_kept_within_bounds() -> None:
     room, _ = play(new_room(), HOST)
     for number in range(400):
@@ -237,6 +248,15 @@ class EverybodySeesTheSame(RuleBasedStateMachine):
     @rule(by=IDS, text=st.sampled_from(["hi", " ", ""]))
     def say(self, by: str, text: str) -> None:
         self.do(Say(by, text))
+
+    @rule(by=IDS, to=IDS)
+    def say_to_one(self, by: str, to: str) -> None:
+        before = self.room
+        self.room, effects = decide(Say(by, "psst", to), before)
+        inside = {member.id for member in before.inside}
+        assert {effect.to for effect in effects} == ({by, to} if {by, to} <= inside and by != to
+                                                     else set())  # fmt: skip
+        assert self.room.chat == before.chat, "who comes later does not see it"
 
     @invariant()
     def every_page_shows_the_room(self) -> None:

@@ -168,6 +168,14 @@ async def test_commands_are_carried_out_or_refused_with_the_reason(tmp_path):
         await until(client, bot["id"], "recording")
         sent = await client.post(f"{path}/chat", json={"text": "hello all"})
         assert sent.status_code == 200
+        nobody = await client.post(f"{path}/chat", json={"text": "psst", "to": "Nobody Here"})
+        assert (nobody.status_code, nobody.json()["code"]) == (409, "recipient_refused")
+        assert "Nobody Here" in nobody.json()["detail"]
+        alone = await client.post(f"{path}/chat", json={"text": "psst", "to": "Ada"})
+        assert alone.status_code == 200, alone.text
+        told = (await client.get(f"{path}/chat")).json()
+        [psst] = [line for line in told if line["direct"]]
+        assert (psst["text"], psst["to"], psst["by_bot"]) == ("psst", "Ada", True)
         texts = [line["text"] for line in (await client.get(f"{path}/chat")).json()]
         assert {"I take notes", "hello all"} <= set(texts)
         paused = await client.post(f"{path}/commands", json={"type": "pause"})

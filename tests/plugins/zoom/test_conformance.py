@@ -63,6 +63,9 @@ class SteeredRoom:
     async def say(self, text: str) -> None:
         self.room.tell("chat", who="a", text=text)
 
+    async def say_directly(self, text: str) -> None:
+        self.room.tell("chat", who="a", text=text, direct=True)
+
 
 @pytest.mark.browser
 class TestZoom(PlatformConformance):

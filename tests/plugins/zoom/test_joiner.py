@@ -17,6 +17,8 @@ from meetcore import (
     EndReason,
     Knocked,
     NoticeSeen,
+    Participant,
+    RecipientRefused,
     RosterSeen,
     SpeakingIndicated,
 )
@@ -80,7 +82,8 @@ async def test_from_the_link_through_everything_in_the_way_and_out(
         await at.call.send_chat("hello\neverybody")
         own = [chat for chat in at.events.of_type(ChatArrived) if chat.by_bot]  # type: ignore[attr-defined]
         assert own[0].sender_name == "Notes"
-        assert "psst" not in {chat.text for chat in at.events.of_type(ChatArrived)}  # type: ignore[attr-defined]
+        [psst] = [chat for chat in at.events.of_type(ChatArrived) if chat.direct]  # type: ignore[attr-defined]
+        assert (psst.text, psst.sender_id, psst.by_bot) == ("psst", "a", False)
         with pytest.raises(CommandFailed, match="1024 characters"):
             await at.call.send_chat("x" * 1025)
 
@@ -97,6 +100,52 @@ async def test_from_the_link_through_everything_in_the_way_and_out(
         await at.call.leave()
         await at.room.until_reported("left")
         assert not at.events.of_type(CallEnded)
+
+
+async def test_a_message_for_one_goes_to_them_alone_and_the_next_to_everybody(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, framed=True, **OPEN) as at:
+        await at.inside()
+        for number, name in enumerate(["Ada Lovelace", "Ada", "Ben", "Ben", "Everyone"]):
+            at.room.tell("join", who=f"p{number}", name=name, host=number == 0)
+        await at.roster(lambda people: len(people) == 6)
+        newest = at.events.of_type(RosterSeen)[-1].participants  # type: ignore[attr-defined]
+        people = {p.name: p for p in newest}
+        await until(lambda: Capability.SEND_DIRECT_CHAT in at.call.capabilities)
+        await at.call.send_chat("one")
+        await at.call.send_direct_chat("two", people["Ada"])
+        await at.call.send_direct_chat("three", people["Ada Lovelace"])
+        await at.call.send_chat("four")
+        sent = [(said["text"], said.get("to")) for said in at.room.reported("chat")]
+        assert sent == [("one", None), ("two", "p1"), ("three", "p0"), ("four", None)]
+        seen = {chat.message_id: chat for chat in at.events.of_type(ChatArrived)}  # type: ignore[attr-defined]
+        assert [(chat.direct, chat.to_name) for chat in seen.values()] == [  # type: ignore[attr-defined]
+            (False, ""),
+            (True, "Ada"),
+            (True, "Ada Lovelace"),
+            (False, ""),
+        ]
+        with pytest.raises(RecipientRefused, match="2 people"):
+            await at.call.send_direct_chat("five", people["Ben"])
+        for name, why in [("Everyone", "what the client calls everybody"), ("Cid", "nobody")]:
+            with pytest.raises(CommandFailed, match=why):
+                await at.call.send_direct_chat("six", Participant(id="x", name=name))
+        assert len(at.room.reported("chat")) == 4, "nothing that was refused was sent"
+
+
+@pytest.mark.parametrize("direct", ["off", "deaf"])
+async def test_what_cannot_be_sent_to_one_is_not_sent_to_everybody(
+    browser: Browser, tmp_path: Path, direct: str
+) -> None:
+    async with visit(browser, tmp_path, direct=direct, **OPEN) as at:
+        await at.inside()
+        at.room.tell("join", who="a", name="Ada")
+        await at.roster(lambda people: len(people) == 2)
+        await at.call.send_chat("hello")
+        with pytest.raises(CommandFailed, match=r"everybody only|does not offer|did not take"):
+            await at.call.send_direct_chat("psst", Participant(id="a", name="Ada"))
+        assert [said["text"] for said in at.room.reported("chat")] == ["hello"]
 
 
 async def test_a_client_in_a_frame_and_a_bot_that_becomes_host(

@@ -208,7 +208,9 @@ export class Meeting {
     const field = rich
       ? `<div class="chat-rtf-box__editor-outer"><div contenteditable="true" style="min-height:20px"></div></div>`
       : `<textarea class="chat-box__chat-textarea" title="chat message" placeholder="Type message here ..." maxlength="1024" ${off}></textarea>`;
-    const panel = make(`<div class="chat-container" role="dialog"><div id="chat-list-content"><div role="table" aria-label="Chat Message List"></div></div>${field}</div>`);
+    const panel = make(`<div class="chat-container" role="dialog"><div id="chat-list-content"><div role="table" aria-label="Chat Message List"></div></div><div class="chat-receiver-list"></div>${field}</div>`);
+    this.receiver = null;
+    this.drawReceiver(panel.querySelector(".chat-receiver-list"));
     const input = panel.querySelector("textarea, [contenteditable]");
     input.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
@@ -216,16 +218,47 @@ export class Meeting {
       const text = rich ? input.innerText : input.value;
       if (rich) input.innerText = "";
       else input.value = "";
-      this.report("chat", { text });
-      this.message("1", text);
+      const to = this.receiver;
+      this.report("chat", to === null ? { text } : { text, to });
+      this.message("1", text, to ?? false);
     });
     return panel;
   }
 
-  message(who, text, toMe = false) {
+  // The client remembers who was chosen. One person alone is named in it, with marks beside the name.
+  drawReceiver(place) {
+    if (this.room.direct === "off") {
+      place.innerHTML = `<span class="chat-receiver-list__read-only-receiver">${say("everyone")}</span>`;
+      return;
+    }
+    const name = this.receiver === null ? say("everyone") : this.people.get(this.receiver)?.name ?? "";
+    place.innerHTML = `<span class="chat-receiver-list__to-text">To:</span>
+      <div class="chat-receiver-list__menu"><button class="chat-receiver-list__receiver" aria-label="Send chat to ${escaped(name)}"><span class="chat-receiver-list__label">${escaped(name)}</span></button></div>`;
+    place.querySelector("button").onclick = () => this.openReceivers(place);
+  }
+
+  openReceivers(place) {
+    if (place.querySelector("ul")) return place.querySelector("ul").remove();
+    const others = [...this.people].filter(([, person]) => !person.me);
+    const rows = [[null, say("everyone"), ""], ...others.map(([id, { name, host }]) => [id, name, host ? "(Host)" : ""])];
+    const list = make(`<ul class="chat-receiver-list__scrollbar" role="menu"></ul>`);
+    for (const [id, name, mark] of rows) {
+      const item = make(`<li><a href="#" class="chat-receiver-list__menu-item"><span class="chat-receiver-list__label">${escaped(name)}</span><span class="chat-receiver-list__appendix">${mark}</span></a></li>`);
+      item.firstChild.onclick = (event) => {
+        event.preventDefault();
+        if (this.room.direct !== "deaf") this.receiver = id;
+        setTimeout(() => this.drawReceiver(place), 30);
+      };
+      list.append(item);
+    }
+    setTimeout(() => place.querySelector(".chat-receiver-list__menu").append(list), 30);
+  }
+
+  message(who, text, alone = false) {
     const person = this.people.get(who) ?? { name: who };
     const at = new Date().toLocaleTimeString("en-US");
-    const to = toMe ? "Me (Direct Message)" : say("everyone");
+    const whom = alone === true ? "Me" : this.people.get(alone)?.name;
+    const to = alone === false ? say("everyone") : `${whom} (Direct Message)`;
     this.lines.push({ id: who, name: person.name, me: person.me, text, at, to });
     this.drawChat();
   }

@@ -24,6 +24,7 @@ from meetcore import (
     Evidence,
     MeetingLink,
     NameSource,
+    Participant,
     PersonAnswer,
     SpeechOutput,
     StepWorked,
@@ -40,7 +41,7 @@ from meetcore_browser.guest.follower import PageFollower
 from meetcore_browser.guest.guest_page import GuestPage
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
 from meetcore_browser.guest.layers import SoundLayer
-from meetcore_browser.guest.observed_call import ObservedCall
+from meetcore_browser.guest.observed_call import ObservedCall, OwnMessage
 from meetcore_browser.guest.page_scripts import reader_scripts
 from meetcore_browser.nursery import open_plain_nursery
 from meetcore_browser.options import browser_options
@@ -214,11 +215,20 @@ class GuestCall(CallWithPage):
 
     async def send_chat(self, text: str) -> None:
         """Type a message into the meeting's chat and see it appear there."""
+        await self._write(text, None)
+
+    async def send_direct_chat(self, text: str, to: Participant) -> None:
+        """Type a message to one person into the chat and see it appear there as theirs alone."""
+        await self._write(text, to)
+
+    async def _write(self, text: str, to: Participant | None) -> None:
         attempt = self._attempt
         if attempt is None or attempt.guest.follower.state is not PageState.IN_CALL:
             raise CommandFailed("A chat message can be sent only while the bot is in the call.")
         if Capability.SEND_CHAT not in attempt.guest.capabilities:
             raise CommandFailed("This meeting lets guests write nothing in its chat.")
+        if to is not None and Capability.SEND_DIRECT_CHAT not in attempt.guest.capabilities:
+            raise CommandFailed("This meeting lets guests write to everybody only.")
         limit = self._joiner.chat_limit
         if len(text) > limit:
             raise CommandFailed(
@@ -228,12 +238,18 @@ class GuestCall(CallWithPage):
         async with self._chatting:
             before = set(attempt.observed.own_messages)
             try:
-                await self._joiner.send_chat(attempt.guest, text)
+                if to is None:
+                    await self._joiner.send_chat(attempt.guest, text)
+                else:
+                    await self._joiner.send_direct_chat(attempt.guest, text, to)
             except (BrowserError, PlaywrightError) as error:
                 raise CommandFailed(f"The chat could not be used: {first_line(error)}") from error
             with trio.move_on_after(CHAT_TIMEOUT_S):
-                while not _appeared(attempt.observed, before, text):
+                while (seen := _appeared(attempt.observed, before, text)) is None:
                     await attempt.observed.changed()
+                if seen.to != (None if to is None else to.name):
+                    whom = "everybody" if seen.to is None else f"{seen.to!r} alone"
+                    raise CommandFailed(f"The client shows that the message went to {whom}.")
                 return
             raise CommandFailed(f"The message did not appear within {CHAT_TIMEOUT_S:g} s.")
 
@@ -343,10 +359,10 @@ class _Handlers(dict[str, Any]):
         self.update(observed.joiner.topics(guest))
 
 
-def _appeared(observed: ObservedCall, before: set[str], text: str) -> bool:
+def _appeared(observed: ObservedCall, before: set[str], text: str) -> OwnMessage | None:
     wanted = " ".join(text.split())
     new = (said for key, said in observed.own_messages.items() if key not in before)
-    return any(" ".join(said.split()) == wanted for said in new)
+    return next((said for said in new if " ".join(said.text.split()) == wanted), None)
 
 
 @asynccontextmanager

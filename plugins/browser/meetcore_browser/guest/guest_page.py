@@ -79,7 +79,8 @@ class GuestPage:
     async def command(self, name: str, argument: Any = None, timeout_s: float = 10.0) -> Any:
         """Call what a script of ours offers, in each of the page's frames that has it.
 
-        Return what the first of them returns; a sentence that says so where none has it.
+        Return what the first of them returns that returns something; a sentence that says so
+        where none has it.
         """
         from playwright.async_api import Error
 
@@ -90,7 +91,10 @@ class GuestPage:
                     frame.evaluate, _COMMAND, [name, argument], timeout_s=timeout_s
                 )
                 answers += said
-        return answers[0] if answers else f"no script of this page offers {name}"
+        said_something = [answer for answer in answers if answer is not None]
+        if answers:
+            return said_something[0] if said_something else None
+        return f"no script of this page offers {name}"
 
     async def observe(self, *, on: bool) -> None:
         """Have the readers tell whenever what they see changes, or no longer."""

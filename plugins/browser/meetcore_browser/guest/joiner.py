@@ -161,6 +161,19 @@ class GuestJoiner(ABC):
         """
         raise CapabilityMissing(self.name, Capability.SEND_CHAT)
 
+    async def send_direct_chat(self, guest: Guest, text: str, to: Participant) -> None:
+        """Choose one person, type a message and send it; that it appears is seen by the caller.
+
+        What is written to everybody afterwards has to go to everybody again: a client remembers
+        whom it was told last.
+
+        Raises:
+            CapabilityMissing: This platform cannot.
+            RecipientRefused: They cannot be chosen, or not told from others of their name.
+            CommandFailed: It cannot be sent.
+        """
+        raise CapabilityMissing(self.name, Capability.SEND_DIRECT_CHAT)
+
     def launch_options(self) -> LaunchOptions:
         """Return how the browser is started."""
         return LaunchOptions(tab_capture=True)

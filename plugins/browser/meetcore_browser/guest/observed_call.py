@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import trio
-from attrs import define, field
+from attrs import define, field, frozen
 
 from meetcore import (
     CaptionSeen,
@@ -18,12 +18,20 @@ from meetcore import (
 )
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
 
-__all__ = ["ObservedCall"]
+__all__ = ["ObservedCall", "OwnMessage"]
 
 MAX_NAME_CHARS = 200
 MAX_TEXT_CHARS = 20_000
 CONFIRMED_AFTER_S = 1.5
 """How long a list has to have stood unchanged: the page tells it only when it changes."""
+
+
+@frozen
+class OwnMessage:
+    """A message of the bot's own as it appeared; `to` is the name of whom alone it is for."""
+
+    text: str
+    to: str | None = None
 
 
 @define
@@ -38,7 +46,7 @@ class ObservedCall:
 
     joiner: GuestJoiner
     guest: Guest
-    own_messages: dict[str, str] = field(factory=dict)
+    own_messages: dict[str, OwnMessage] = field(factory=dict)
     _speaking: set[str] = field(factory=set)
     _listed: RosterSeen | None = None
     _confirm_s: float | None = None
@@ -101,8 +109,11 @@ class ObservedCall:
         del at_s
         for entry in _entries(data):
             own, text = entry.get("own") is True, str(entry.get("text", ""))[:MAX_TEXT_CHARS]
+            direct = entry.get("direct") is True
+            to_name = self.joiner.clean_name(str(entry.get("to", "")))[:MAX_NAME_CHARS]
             if own:
-                self.own_messages[str(entry.get("id", ""))] = text
+                appeared = OwnMessage(text, to_name if direct else None)
+                self.own_messages[str(entry.get("id", ""))] = appeared
             sender = entry.get("sender")
             name = self.joiner.clean_name(str(entry.get("name", "")))[:MAX_NAME_CHARS]
             self.guest.events.observe(
@@ -112,6 +123,9 @@ class ObservedCall:
                     sender_name=name,
                     text=text,
                     by_bot=own,
+                    direct=direct,
+                    to_id=self._id_of(to_name) if direct else None,
+                    to_name=to_name if direct else "",
                 )
             )
         self._changed.set()

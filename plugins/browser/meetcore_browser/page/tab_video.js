@@ -4,20 +4,13 @@
 // encoded here and told piece by piece, each with its time on the sound's clock. It costs three times
 // what a screen's recording costs.
 {
-  const { tellHost: tell, soundFrame } = meetcore;
+  const { tellHost: tell, soundFrame, pictureEncoder } = meetcore;
   const devices = navigator.mediaDevices;
   const getDisplayMedia = devices?.getDisplayMedia;
   const PATIENCE_MS = 8000;
   const KEY_FRAME_S = 2;
   const PLACES_AGO = 5; // how many frames may be in the encoder at once before one is left out
   let stop = null;
-
-  const base64 = (bytes) => {
-    if (bytes.toBase64) return bytes.toBase64();
-    let text = "";
-    for (const byte of bytes) text += String.fromCharCode(byte);
-    return btoa(text);
-  };
 
   async function asked(width, height, rate) {
     const late = new Promise((_, reject) => {
@@ -29,33 +22,6 @@
     return track;
   }
 
-  async function encoderFor(width, height, rate, fail) {
-    const config = {
-      codec: height > 720 ? "avc1.420028" : "avc1.42001f",
-      width,
-      height,
-      framerate: rate,
-      bitrate: Math.round(width * height * rate * 0.1),
-      latencyMode: "realtime",
-      avc: { format: "annexb" },
-    };
-    const { supported } = await VideoEncoder.isConfigSupported(config);
-    if (!supported) throw new Error("this browser has no encoder of H.264");
-    const places = new Map(); // time stamp of a frame -> its place on the sound's clock
-    const encoder = new VideoEncoder({
-      output(chunk) {
-        const bytes = new Uint8Array(chunk.byteLength);
-        chunk.copyTo(bytes);
-        const frame = places.get(chunk.timestamp);
-        places.delete(chunk.timestamp);
-        tell("picture", { frame, key: chunk.type === "key", data: base64(bytes) });
-      },
-      error: fail,
-    });
-    encoder.configure(config);
-    return { encoder, places };
-  }
-
   async function record({ width, height, rate }) {
     const track = await asked(width, height, rate);
     const { readable } = new MediaStreamTrackProcessor({ track });
@@ -64,7 +30,7 @@
       stop?.();
       tell("picture", { failed: String(error) });
     };
-    const { encoder, places } = await encoderFor(width, height, rate, fail);
+    const { encoder, places } = await pictureEncoder({ width, height, rate, fail, take: (piece) => tell("picture", piece) });
     stop = () => {
       stop = null;
       track.stop();

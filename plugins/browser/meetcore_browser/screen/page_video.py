@@ -35,6 +35,8 @@ __all__ = ["CONTAINER", "VIDEO_TRACK", "PageVideo", "fill_screen", "own_screen"]
 VIDEO_TRACK = "screen"
 CONTAINER = "video/H264"
 """Access units as a byte stream (ITU-T H.264, Annex B), one a fragment; the name is RFC 6184's."""
+SHARE_RATE = 5
+"""How many pictures a second a shared screen has at most; page/share_video.js has it, too."""
 _FILLINGS = 6
 _FILLED_S = 0.1
 _SHOWN = """() => ({
@@ -117,21 +119,38 @@ class PageVideo:
             await trio.sleep(BETWEEN_RECORDERS_S)
 
     def from_tab(self, data: Any, at_s: float | None) -> None:
-        """Take what page/tab_video.js told.
+        """Take what page/tab_video.js or page/share_video.js told.
 
         Raises:
             KeyError, TypeError, ValueError: It is malformed.
         """
+        if "share" in data:
+            self._from_share(data, at_s)
+            return
         if "failed" in data:
             self._news({"failed": str(data["failed"])[:300]})
             self._tab_failed.set()
             return
-        try:
-            piece = base64.b64decode(data["data"], validate=True)
-        except binascii.Error as error:
-            raise ValueError(str(error)) from error
+        piece = _bytes_of(data)
         if at_s is not None:
             self._hand_on(at_s, piece)
+
+    def _from_share(self, data: Any, at_s: float | None) -> None:
+        """Take what page/share_video.js told: a piece of a shared screen, or that it failed."""
+        if "failed" in data:
+            self._events.observe(StepWorked("share", str(data["failed"])[:300]))
+            return
+        piece = _bytes_of(data)
+        if at_s is None:
+            return
+        self._events.media(
+            str(data["share"])[:40],
+            kind="screen",
+            container=CONTAINER,
+            data=piece,
+            at_s=max(0.0, at_s),
+            duration_s=1 / SHARE_RATE,
+        )
 
     # --- both -----------------------------------------------------------------------------
 
@@ -163,6 +182,13 @@ class PageVideo:
         self._events.observe(
             PictureHealth(healthy=not unwell, detail=f"the picture {unwell}".strip())
         )
+
+
+def _bytes_of(data: Any) -> bytes:
+    try:
+        return base64.b64decode(data["data"], validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from error
 
 
 @asynccontextmanager

@@ -18,16 +18,18 @@ meetcore.readers = {
     const lines = [];
     for (const node of document.querySelector("#conversation")?.childNodes ?? []) {
       if (node.nodeName === "B") {
-        const who = node.textContent.replace(/ sent [^:]*:$/, "");
-        lines.push({ who, text: "" });
+        // "sent user=ID room=ROOM:" is for one person alone, "sent room=ROOM:" for all.
+        const [, who, to] = node.textContent.match(/^(.*?) sent ?([^:]*):$/s) ?? [null, node.textContent, ""];
+        lines.push({ who, text: "", direct: /^user=/.test(to) });
       } else if (lines.length && node.nodeName === "BR") lines.at(-1).text += "\n";
       else if (lines.length) lines.at(-1).text += node.textContent;
     }
-    return lines.map(({ who, text }, n) => ({
+    return lines.map(({ who, text, direct }, n) => ({
       id: `m${n}`,
       name: who === "Me" ? "" : named(who),
       text: text.replace(/^\u00a0/, "").trim(),
       own: who === "Me",
+      ...(direct ? { direct } : {}),
     }));
   },
 };

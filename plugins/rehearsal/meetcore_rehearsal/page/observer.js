@@ -15,6 +15,9 @@ const ENDINGS = [
 
 let lastState = "";
 let lastRoster = "";
+let lastShares = "[]";
+let sharesSeen = 0;
+const shareOf = new WeakMap(); // what shows a screen -> what it is called
 const toldMessages = new Set();
 
 function plain(text) {
@@ -61,6 +64,21 @@ function roster() {
   }));
 }
 
+// Screens that are shown now: each stretch of sharing is an element of its own, and gets a name.
+function lookAtScreens() {
+  const shares = [...document.querySelectorAll("[data-shared-by]")].map((element) => {
+    if (!shareOf.has(element)) shareOf.set(element, `share-${++sharesSeen}`);
+    const share = shareOf.get(element);
+    const track = element.querySelector("video")?.srcObject?.getVideoTracks()[0];
+    if (track) meetcore.recordShare?.(share, track);
+    return { share, by: element.dataset.sharedBy };
+  });
+  const list = JSON.stringify(shares);
+  if (list === lastShares) return;
+  lastShares = list;
+  meetcore.tell("shares", shares);
+}
+
 function look() {
   const now = state();
   const told = JSON.stringify(now);
@@ -75,12 +93,14 @@ function look() {
     lastRoster = list;
     meetcore.tell("roster", people);
   }
+  lookAtScreens();
   for (const entry of document.querySelectorAll("#messages li[data-message-id]")) {
-    const { messageId, senderId, senderName, own } = entry.dataset;
+    const { messageId, senderId, senderName, own, toId, toName } = entry.dataset;
     if (toldMessages.has(messageId)) continue;
     toldMessages.add(messageId);
     const text = entry.querySelector("p")?.textContent ?? "";
-    meetcore.tell("chat", { id: messageId, sender: senderId, name: senderName, text, own: own === "true" });
+    const to = toId === undefined ? null : { id: toId, name: toName };
+    meetcore.tell("chat", { id: messageId, sender: senderId, name: senderName, text, own: own === "true", to });
   }
 }
 

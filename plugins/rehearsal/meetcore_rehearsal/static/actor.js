@@ -6,6 +6,8 @@ import { Session } from "/static/session.js";
 const WIDTH = 320;
 const HEIGHT = 180;
 const FRAMES_PER_S = 10;
+const SLIDE_S = 4;
+const SLIDES = ["#f4f1e8", "#dcecf7", "#f7dcdf", "#def2dd"];
 const STILL_EVERY = 10; // one of so many frames is drawn of a face that nobody looks at
 
 export class Actor {
@@ -81,6 +83,27 @@ export class Actor {
   speaking(speaking) {
     this.talking = speaking;
     this.session?.send("speaking", { speaking });
+  }
+
+  // Shares slides, which change by themselves, or none any more.
+  share(on) {
+    clearInterval(this.slides);
+    this.session?.share(null);
+    if (!on) return;
+    const canvas = Object.assign(document.createElement("canvas"), { width: 1280, height: 720 });
+    const brush = canvas.getContext("2d", { willReadFrequently: true });
+    const began = performance.now();
+    const draw = () => {
+      const slide = Math.floor((performance.now() - began) / (SLIDE_S * 1000));
+      brush.fillStyle = SLIDES[slide % SLIDES.length];
+      brush.fillRect(0, 0, canvas.width, canvas.height);
+      brush.fillStyle = "#101418";
+      brush.font = "700 120px system-ui, sans-serif";
+      brush.fillText(`${this.person.name}: slide ${slide + 1}`, 90, 380);
+    };
+    draw();
+    this.slides = setInterval(draw, 200);
+    this.session?.share(canvas.captureStream(5).getVideoTracks()[0]);
   }
 
   // Has a line heard from `start` on, on the audio clock.

@@ -10,6 +10,7 @@ export class CallView {
     this.session = session;
     this.controls = controls;
     this.tiles = new Map();
+    this.screens = new Map();
     this.unread = 0;
     this.stop = new AbortController();
     $("call-title").textContent = admitted.title;
@@ -29,6 +30,8 @@ export class CallView {
     this.stop.abort();
     this.sizes.disconnect();
     for (const tile of this.tiles.values()) tile.video.srcObject = null;
+    for (const screen of this.screens.values()) screen.firstChild.srcObject = null;
+    this.session.screen.track?.stop();
     $("stage").replaceChildren();
     $("knocks").replaceChildren();
     $("people").replaceChildren();
@@ -50,6 +53,8 @@ export class CallView {
       if (tile) this.controls.announce(`${tile.name} left.`);
       tile?.element.remove();
       this.tiles.delete(detail.id);
+      this.screens.get(detail.id)?.remove();
+      this.screens.delete(detail.id);
       this.#refresh();
     });
     on(session, "changed", () => this.#refresh());
@@ -57,6 +62,8 @@ export class CallView {
     on(session, "chat", ({ detail }) => this.#arrived(detail.message));
     on(session, "knocks", ({ detail }) => this.#showKnocks(detail.people));
     on(session, "track", ({ detail }) => this.#play(detail.id, detail.track));
+    on(session, "screen", ({ detail }) => this.#showScreen(detail.id, detail.track));
+    on($("share"), "click", () => this.#toggleShare());
 
     on($("mic"), "click", () => this.#toggleMic());
     on($("camera"), "click", () => this.#toggleCamera());
@@ -71,10 +78,13 @@ export class CallView {
     on($("stay"), "click", () => $("leave-dialog").close());
     on($("unblock-sound"), "click", () => this.#unblock());
     on($("copy-link"), "click", () => this.#copyLink());
+    on($("chat-to"), "change", () => this.#sayReceiver());
     on($("chat-form"), "submit", (event) => {
       event.preventDefault();
       const text = $("chat-text").value.trim();
-      if (text) session.send("chat", { text });
+      const to = $("chat-to").value;
+      if (to && !session.people.has(to)) return this.controls.announce("They have left. Choose whom your message is for.");
+      if (text) session.send("chat", to ? { text, to } : { text });
       $("chat-text").value = "";
     });
     on(document, "keydown", (event) => this.#key(event));
@@ -123,6 +133,46 @@ export class CallView {
     }
   }
 
+  // --- screens that are shared ------------------------------------------------------------------
+
+  #showScreen(id, track) {
+    const name = this.session.people.get(id)?.name ?? "";
+    const video = element("video", { playsinline: "" });
+    video.autoplay = video.muted = true;
+    video.srcObject = new MediaStream([track]);
+    const plate = element("div", { class: "plate" }, element("span", { text: `${name}'s screen` }));
+    const made = element("div", { class: "tile screen", "data-shared-by": id }, video, plate);
+    this.screens.get(id)?.remove();
+    this.screens.set(id, made);
+    $("stage").prepend(made);
+    this.controls.announce(`${name} shares a screen.`);
+    track.addEventListener("ended", () => this.#hideScreen(id, made));
+    this.#layOut();
+  }
+
+  #hideScreen(id, made) {
+    made.remove();
+    if (this.screens.get(id) === made) this.screens.delete(id);
+    this.#layOut();
+  }
+
+  async #toggleShare() {
+    const button = $("share");
+    let track = null;
+    if (!this.session.screen.track) {
+      try {
+        const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { max: 10 } }, audio: false });
+        [track] = stream.getVideoTracks();
+      } catch {
+        return; // they chose none
+      }
+      track.addEventListener("ended", () => this.session.screen.track === track && this.#toggleShare());
+    } else this.session.screen.track.stop();
+    this.session.share(track);
+    button.setAttribute("aria-pressed", String(Boolean(track)));
+    button.querySelector("span").textContent = track ? "Stop sharing" : "Share";
+  }
+
   #unblock() {
     $("unblock-sound").hidden = true;
     for (const tile of this.tiles.values()) if (tile.video.srcObject) tile.video.play();
@@ -130,7 +180,7 @@ export class CallView {
 
   #layOut() {
     const stage = $("stage");
-    const count = Math.max(1, this.tiles.size);
+    const count = Math.max(1, this.tiles.size + this.screens.size);
     const style = getComputedStyle(stage);
     const gap = parseFloat(style.columnGap) || 0;
     const width = stage.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
@@ -157,6 +207,7 @@ export class CallView {
     $("call-count").textContent = people.length === 1 ? "Only you" : `${people.length} people`;
     for (const person of people) this.#dress(person);
     this.#listPeople(people);
+    this.#listReceivers();
     this.#buttons();
     const alone = $("stage").querySelector(".alone");
     if (people.length > 1) alone?.remove();
@@ -239,15 +290,38 @@ export class CallView {
 
   // --- chat -------------------------------------------------------------------------------------
 
+  #listReceivers() {
+    const select = $("chat-to");
+    const chosen = select.value;
+    const others = [...this.session.people.values()].filter(({ id }) => id !== this.session.id);
+    const options = others.map(({ id, name }) => element("option", { value: id, text: name }));
+    // Never to everybody what was meant for one: who has left stays chosen, and nothing is sent.
+    const [option] = select.selectedOptions;
+    const gone = chosen && !this.session.people.has(chosen);
+    if (gone) options.push(element("option", { value: chosen, text: `${option.textContent.replace(/ \(left\)$/, "")} (left)` }));
+    select.replaceChildren(element("option", { value: "", text: "Everybody" }), ...options);
+    select.value = chosen;
+    this.#sayReceiver();
+  }
+
+  #sayReceiver() {
+    const [option] = $("chat-to").selectedOptions;
+    $("chat-text").placeholder = option?.value ? `Message to ${option.textContent} alone` : "Message to everybody";
+  }
+
   #addMessage(message) {
     const own = message.from === this.session.id;
+    const alone = message.to === undefined ? {} : { "data-to-id": message.to, "data-to-name": message.to_name };
+    const whom = message.to === this.session.id ? "you" : message.to_name;
+    const note = message.to === undefined ? [] : [element("em", { text: `to ${whom} alone` })];
     const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-    const head = element("header", {}, element("strong", { text: own ? `${message.name} (you)` : message.name }), element("time", { text: time }));
+    const head = element("header", {}, element("strong", { text: own ? `${message.name} (you)` : message.name }), ...note, element("time", { text: time }));
     $("messages").append(element("li", {
       "data-message-id": message.id,
       "data-sender-id": message.from,
       "data-sender-name": message.name,
       "data-own": String(own),
+      ...alone,
     }, head, element("p", { text: message.text })));
     $("messages").scrollTop = $("messages").scrollHeight;
   }
@@ -256,7 +330,7 @@ export class CallView {
     this.#addMessage(message);
     if (message.from === this.session.id || this.#shown() === "chat") return;
     this.#setUnread(this.unread + 1);
-    this.controls.announce(`Message from ${message.name}: ${message.text}`);
+    this.controls.announce(`Message from ${message.name}${message.to === undefined ? "" : " to you alone"}: ${message.text}`);
   }
 
   #setUnread(count) {

@@ -56,6 +56,7 @@ class Cast {
   async #start(guest) {
     if (this.started) return;
     this.started = true;
+    this.guest = guest;
     this.report({ event: "guest", id: guest });
     const deadline = performance.now() + MEDIA_TIMEOUT_MS;
     const present = () => [...this.actors.values()].filter((actor) => actor.inside);
@@ -70,7 +71,7 @@ class Cast {
   }
 
   #play() {
-    const { lines, chat, mutes, kicks, end } = this.script;
+    const { lines, chat, mutes, kicks, shares, end } = this.script;
     const zero = this.context.currentTime + LEAD_S;
     const at = (seconds, act) => {
       setTimeout(act, Math.max(0, (zero + seconds - this.context.currentTime) * 1000));
@@ -86,10 +87,16 @@ class Cast {
       });
       at(line.at_s + line.duration_s, () => actor.speaking(false));
     }
-    for (const { who, at_s: atS, text } of chat) at(atS, () => this.actors.get(who).session?.send("chat", { text }));
+    for (const { who, at_s: atS, text, to_bot: toBot } of chat) {
+      at(atS, () => this.actors.get(who).session?.send("chat", toBot ? { text, to: this.guest } : { text }));
+    }
     for (const { who, at_s: atS, until_s: untilS } of mutes) {
       at(atS, () => this.actors.get(who).mute(true));
       if (untilS !== null) at(untilS, () => this.actors.get(who).mute(false));
+    }
+    for (const { who, at_s: atS, until_s: untilS } of shares) {
+      at(atS, () => this.actors.get(who).share(true));
+      if (untilS !== null) at(untilS, () => this.actors.get(who).share(false));
     }
     for (const { who, at_s: atS } of kicks) at(atS, () => this.#host()?.session.send("remove", { id: who }));
     for (const actor of this.actors.values()) {

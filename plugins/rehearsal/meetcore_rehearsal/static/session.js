@@ -7,10 +7,12 @@
 //
 // A received track has to be its participant's with certainty. The id of the sender's MediaStream is
 // the browser's choice, so on its way out the session description gets the participant's id in its
-// place: the receiver's `streams[0].id` is the participant id the server gave.
+// place: the receiver's `streams[0].id` is the participant id the server gave. A screen that is shared has
+// a transceiver of its own, with `.screen` behind that id.
 
 const END_MESSAGES = new Set(["refused", "denied", "removed", "ended"]);
 const SENDING = new Set(["sendonly", "sendrecv"]);
+const SCREEN = ".screen";
 
 export class Session extends EventTarget {
   // `tracks` is {audio, video}, either may be null. `connectTo(person)` says with whom to connect.
@@ -20,6 +22,7 @@ export class Session extends EventTarget {
     this.people = new Map();
     this.tracks = { audio: tracks.audio ?? null, video: tracks.video ?? null };
     this.stream = new MediaStream();
+    this.screen = { stream: new MediaStream(), track: null };
     this.peers = new Map();
     this.connectTo = connectTo;
     this.over = false;
@@ -39,6 +42,13 @@ export class Session extends EventTarget {
   setTrack(kind, track) {
     this.tracks[kind] = track;
     for (const peer of this.peers.values()) peer.sendTrack(kind, track);
+  }
+
+  // Shares a screen with everybody from now on, or none with null.
+  share(track) {
+    if (track) track.contentHint = "detail";
+    this.screen.track = track;
+    for (const peer of this.peers.values()) peer.share(track);
   }
 
   leave() {
@@ -102,8 +112,9 @@ export class Session extends EventTarget {
         stream: this.stream,
         streamName: this.id,
         tracks: this.tracks,
+        screen: this.screen,
         signal: (data) => this.send("signal", { to: id, data }),
-        onTrack: (track) => this.#emit("track", { id, track }),
+        onTrack: (track, shared) => this.#emit(shared ? "screen" : "track", { id, track }),
         onState: (state) => this.#emit("connection", { id, state }),
       });
       this.peers.set(id, peer);
@@ -117,18 +128,20 @@ class Peer {
   #ignoringOffer = false;
   #work = Promise.resolve();
 
-  constructor({ offers, stream, streamName, tracks, signal, onTrack, onState }) {
+  constructor({ offers, stream, streamName, tracks, screen, signal, onTrack, onState }) {
     this.polite = !offers;
     this.stream = stream;
     this.streamName = streamName;
     this.tracks = tracks;
+    this.screen = screen;
+    this.sharing = null;
     this.signal = signal;
     this.senders = {};
     this.pc = new RTCPeerConnection();
     this.pc.addEventListener("icecandidate", ({ candidate }) => {
       if (candidate) signal({ candidate: candidate.toJSON() });
     });
-    this.pc.addEventListener("track", ({ track }) => onTrack(track));
+    this.pc.addEventListener("track", ({ track, streams }) => onTrack(track, Boolean(streams[0]?.id.endsWith(SCREEN))));
     this.pc.addEventListener("connectionstatechange", () => onState(this.pc.connectionState));
     this.pc.addEventListener("iceconnectionstatechange", () => {
       if (this.pc.iceConnectionState === "failed") this.pc.restartIce();
@@ -138,6 +151,7 @@ class Peer {
       for (const kind of ["audio", "video"]) {
         this.#use(this.pc.addTransceiver(kind, { direction: "sendrecv", streams: [stream] }), kind);
       }
+      if (screen.track) this.share(screen.track);
     }
   }
 
@@ -148,6 +162,11 @@ class Peer {
 
   sendTrack(kind, track) {
     this.senders[kind]?.replaceTrack(track);
+  }
+
+  share(track) {
+    this.sharing?.stop();
+    this.sharing = track && this.pc.addTransceiver(track, { direction: "sendonly", streams: [this.screen.stream] });
   }
 
   get isWatched() {
@@ -182,7 +201,8 @@ class Peer {
     if (this.#ignoringOffer) return;
     await this.pc.setRemoteDescription(description);
     if (description.type !== "offer") return;
-    for (const transceiver of this.pc.getTransceivers()) {
+    const mine = this.pc.getTransceivers().filter((transceiver) => transceiver !== this.sharing);
+    for (const transceiver of mine) {
       const kind = transceiver.receiver.track.kind;
       if (this.senders[kind]) continue;
       transceiver.direction = "sendrecv";
@@ -207,7 +227,9 @@ class Peer {
   }
 
   #send({ type, sdp }) {
-    const named = sdp.replaceAll(this.stream.id, this.streamName);
+    const named = sdp
+      .replaceAll(this.stream.id, this.streamName)
+      .replaceAll(this.screen.stream.id, this.streamName + SCREEN);
     this.signal({ description: { type, sdp: named } });
   }
 }

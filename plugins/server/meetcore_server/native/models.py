@@ -325,7 +325,7 @@ class SpeechOut:
 
 @frozen(kw_only=True)
 class ChatMessage:
-    """One chat message."""
+    """One chat message; a `direct` one was for one person alone, `to_id` (null: unknown), `to`."""
 
     id: str
     seq: int
@@ -335,13 +335,21 @@ class ChatMessage:
     sender_id: str | None
     text: str
     by_bot: bool
+    direct: bool
+    to: str
+    to_id: str | None
 
 
 @frozen(kw_only=True)
 class ChatSend:
-    """A chat message to send."""
+    """A chat message to send.
+
+    `to` is one person alone, by id, or by name where only one in the meeting has it; without it
+    the message is for everybody.
+    """
 
     text: str
+    to: str = ""
 
 
 @frozen(kw_only=True)
@@ -350,6 +358,8 @@ class CommandBody:
 
     `stop`, `send_chat`, `speak`, `show_image`, `show_page`, `hide_picture`, `answer_person`,
     `pause`, `resume`, `name_voice`, `mark_topic`.
+
+    `send_chat` writes to everybody (`{"text": …}`), or with `to`, an id or a name, to one alone.
 
     `name_voice` gives a voice that was told apart a name (`{"track_id": …, "voice": …, "name": …}`
     as a segment has them), or takes it back (an empty name).

@@ -104,6 +104,7 @@ _STATUS_OF = {
     "no_such_transcript": 404,
     "not_supported": 422,
     "command_refused": 409,
+    "recipient_refused": 409,
     "command_failed": 502,
     "too_many_requests": 429,
     "limit_reached": 429,

@@ -35,6 +35,9 @@ async def list_chat(
             sender_id=line.sender_id,
             text=line.text,
             by_bot=line.by_bot,
+            direct=line.direct,
+            to=line.to_name,
+            to_id=line.to_id,
         )
         for line in history.chat
     ]
@@ -49,10 +52,10 @@ async def send_chat(
     service: NamedDependency[BotService],
     writer: NamedDependency[Client],
 ) -> dict[str, bool]:
-    """Send a chat message to everybody; answers when it is there, after 30 s at most."""
+    """Send a chat message to everybody, or to one; answers when it is there, in 30 s at most."""
     if not data.text.strip() or len(data.text) > 4096:
         raise ConfigError("A chat message has 1 to 4096 characters.")
-    await service.perform(await service.bot(writer, bot_id), SendChat(data.text))
+    await service.perform(await service.bot(writer, bot_id), SendChat(data.text, data.to))
     return {"ok": True}
 
 

@@ -69,6 +69,7 @@ export class BotHistory {
       case "chat.received":
         this.chat.set(data.message_id, {
           id: data.message_id, seq, at, meeting_s: meetingS, sender: data.sender_name, text: data.text, by_bot: data.by_bot,
+          direct: data.direct, to: data.to_name,
         });
         return "chat";
       case "capture.degraded":

@@ -40,7 +40,7 @@ export class Chat {
 
   /** @param {Record<string, any>} message */
   #entry(message) {
-    const head = element("header", {}, named("strong", message.sender), message.by_bot ? element("span", { class: "tag", text: "bot" }) : null, timeElement(message.at, clockTime));
+    const head = element("header", {}, named("strong", message.sender), message.by_bot ? element("span", { class: "tag", text: "bot" }) : null, message.direct ? element("span", { class: "tag", text: message.to ? `to ${message.to} alone` : "to one alone" }) : null, timeElement(message.at, clockTime));
     return element("li", { class: message.by_bot ? "ours" : "" }, head, element("p", { dir: "auto", text: message.text }));
   }
 

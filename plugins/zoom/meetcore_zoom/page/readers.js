@@ -209,7 +209,21 @@
     return keys.get(element);
   };
 
-  const isPrivate = (head) => /\bto (?:me|you)\b|\(direct message\)|\(direktnachricht\)/i.test(head);
+  const BETWEEN = / (?:to|an|a) /;
+  const ALONE = /\s*\((?:direct message|direktnachricht)\)\s*$/i;
+
+  // Whom alone a message is for, by what stands before its time ("Ada to Me (Direct Message)"); null for
+  // everybody, "" for the bot itself.
+  const aloneTo = (head, own) => {
+    const between = head.match(BETWEEN);
+    const to = between ? head.slice(between.index + between[0].length) : "";
+    const name = plain(to.replace(ALONE, ""));
+    if (!own && (ME.has(name.toLowerCase()) || /^you$/i.test(name))) return "";
+    if (ALONE.test(head)) return own ? name : "";
+    // Where no mark is known the names of people tell, but not of one who is called as all are.
+    const one = own && name !== meetcore.calledEverybody?.();
+    return one && listed?.some((person) => !person.me && person.name === name) ? name : null;
+  };
 
   const readMessage = (row, times) => {
     const label = plain(row.getAttribute("aria-label"));
@@ -217,12 +231,12 @@
     const head = at < 0 ? "" : label.slice(0, at);
     const body = inside("chat_text", row);
     const text = body ? body.innerText?.trim() || plain(body.textContent) : at < 0 ? "" : label.slice(at).replace(TIME, "");
-    if (!text || isPrivate(head)) return null;
+    if (!text) return null;
     const sender = inside("chat_sender", row);
-    const named = plain(sender?.dataset.name) || plain(sender?.textContent) || head.split(/ to | an | a /)[0];
+    const named = plain(sender?.dataset.name) || plain(sender?.textContent) || head.split(BETWEEN)[0];
     if (head && sender) senders.set(head, named);
     const name = (!sender && senders.get(head)) || named;
-    const first = plain(head.split(/ to | an | a /)[0]).toLowerCase();
+    const first = plain(head.split(BETWEEN)[0]).toLowerCase();
     const own = ME.has(first) || ME.has(name.toLowerCase()) || (Boolean(ownName) && name === ownName && !head);
     const time = (times.get(label) ?? 0) + 1;
     times.set(label, time);
@@ -230,7 +244,9 @@
     const id_of_sender = source === "signalled" && sender?.dataset.userid;
     const known = id_of_sender && listed?.some((person) => person.id === id_of_sender);
     const ownShown = ownName || listed?.find(({ me }) => me)?.name;
-    return { id, name: (own && ownShown) || name, text, own, ...(known ? { sender: id_of_sender } : {}) };
+    const to = aloneTo(head, own);
+    const alone = to === null ? {} : { direct: true, to };
+    return { id, name: (own && ownShown) || name, text, own, ...(known ? { sender: id_of_sender } : {}), ...alone };
   };
 
   const chat = () => {

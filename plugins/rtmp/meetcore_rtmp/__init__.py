@@ -1,0 +1,1 @@
+"""A meeting's picture and sound, live, to an RTMP receiver."""
