@@ -21,7 +21,6 @@ import trio
 from attrs import evolve
 
 from meetcore import (
-    TERMINAL,
     BotHistory,
     BotLog,
     BotStore,
@@ -398,7 +397,7 @@ class BotService(AccountKeeper, TranscriptReader):
             CommandRefused: Nowhere (yet, any more), or where this server does not reach it.
         """
         live = await self.attend(row)
-        if live is None or live.row.state in TERMINAL:
+        if live is None or live.row.ended:
             raise CommandRefused("The bot has ended.")
         if live.running is None:
             if live.row.state in _NOT_THERE_YET or await self.store.runner(row.bot_id) is None:
