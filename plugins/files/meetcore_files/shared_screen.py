@@ -228,13 +228,15 @@ def stills_of(folder: Path, number: int) -> list[tuple[float, Path]]:
 
 
 def remove_shares(folder: Path, numbers: Sequence[int]) -> None:
-    """Delete all files of some shares.
+    """Delete the stills of some shares, and leave nothing in their files.
+
+    A file that grew may be on its way to a bucket: another of its name takes its place there.
 
     Raises:
-        OSError: One cannot be deleted.
+        OSError: One cannot be deleted or written.
     """
     for number in numbers:
-        (folder / f"{share_stem(number)}.mp4").unlink(missing_ok=True)
+        write_atomically(folder / f"{share_stem(number)}.mp4", b"")
         for _, path in stills_of(folder, number):
             path.unlink()
 

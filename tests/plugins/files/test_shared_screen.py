@@ -211,7 +211,9 @@ async def test_of_who_was_excluded_since_the_beginning_no_screen_stays(tmp_path:
         await stage.sink.finish()
     names = {path.name for path in (tmp_path / "files").iterdir()}
     assert {"share-1.mp4", "share-1-000010000.png"} <= names
-    assert not [name for name in names if name.startswith("share-2")]
+    assert [name for name in names if name.startswith("share-2")] == ["share-2.mp4"]
+    assert (tmp_path / "files" / "share-2.mp4").stat().st_size == 0
+    assert "share-2" not in (tmp_path / "files" / "manifest.json").read_text()
     index = (tmp_path / "files" / "shares.json").read_text()
     assert "Ben" not in index
 

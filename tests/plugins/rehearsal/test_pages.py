@@ -218,3 +218,36 @@ async def test_every_control_is_named_and_within_the_window(
 
 def arrival(name: str) -> Arrive:
     return Arrive(member_id=name.split()[0].lower(), name=name, muted=True)
+
+
+async def test_a_message_for_one_is_seen_by_them_alone_and_never_by_all_once_they_left(
+    house: House, site: Site
+) -> None:
+    host, guest, room_id = await host_and_guest(house, site)
+    await host.do("click", "text=Admit")
+    await guest.see("#call")
+    third = await house.visitor()
+    await third.join(f"{site.guest_link(site.hub.rooms[room_id])}", "Thea Third")
+    await host.do("click", "text=Admit")
+    await third.see("#call")
+    for each in (host, guest, third):
+        await each.do("click", "#show-chat")
+    await guest.do("select_option", "#chat-to", label="Hana Host")
+    await guest.do("fill", "#chat-text", "between us")
+    await guest.do("press", "#chat-text", "Enter")
+    await host.see("#messages li >> text=between us")
+    assert "to you alone" in await host.text("#messages li")
+    assert "to Hana Host alone" in await guest.text("#messages li")
+    await guest.do("select_option", "#chat-to", label="Thea Third")
+    await guest.do("fill", "#chat-text", "not for all")
+    await third.do("click", "#leave")
+    await guest.see("#chat-to >> text=Thea Third (left)", state="attached")
+    await guest.do("press", "#chat-text", "Enter")
+    await guest.do("select_option", "#chat-to", label="Everybody")
+    await guest.do("fill", "#chat-text", "for all")
+    await guest.do("press", "#chat-text", "Enter")
+    await host.see("#messages li >> text=for all")
+    texts = [message.text for message in site.hub.rooms[room_id].chat]
+    assert texts == ["for all"]
+    assert "not for all" not in await host.text("#messages")
+    assert host.troubles == guest.troubles == []
