@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from meetcore.cli import main
 from tests.plugins.server.empty_tables import with_tables
 from tests.plugins.server.postgres import Postgres
 
@@ -74,3 +75,10 @@ def another_database_url(
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     return with_tables(tmp_path / "server.db")
+
+
+@pytest.fixture(autouse=True)
+def _each_command_loads_its_plugins() -> Iterator[None]:
+    """Have no test find the plugins that another one let its command load."""
+    yield
+    main.__dict__.pop("_with_plugins", None)
