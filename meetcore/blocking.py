@@ -195,7 +195,7 @@ class Bot(BotProxy):
         """Leave the meeting and finish."""
         _call(self._thread, partial(self._inner.stop, detail))
 
-    def send_chat(self, text: str, to: str = "") -> None:
+    def send_chat(self, text: str, to: str | None = None) -> None:
         """Send a chat message to everybody, or `to` one person; see `meetcore.Bot.send_chat`."""
         _call(self._thread, partial(self._inner.send_chat, text, to))
 

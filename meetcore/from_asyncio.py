@@ -299,7 +299,7 @@ class Bot(BotProxy):
         """Leave the meeting and finish."""
         await _call(self._thread, partial(self._inner.stop, detail))
 
-    async def send_chat(self, text: str, to: str = "") -> None:
+    async def send_chat(self, text: str, to: str | None = None) -> None:
         """Send a chat message to everybody, or `to` one person; see `meetcore.Bot.send_chat`."""
         await _call(self._thread, partial(self._inner.send_chat, text, to))
 

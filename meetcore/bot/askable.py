@@ -47,12 +47,12 @@ class AskableBot(ABC):
         """
         await self.perform(Stop(detail))
 
-    async def send_chat(self, text: str, to: str = "") -> None:
+    async def send_chat(self, text: str, to: str | None = None) -> None:
         """Send a chat message to everybody in the meeting, or `to` one person alone.
 
         Args:
             text: The message.
-            to: A participant's id, or their name where only one has it; empty for everybody.
+            to: A participant's id, or their name where only one has it; None for everybody.
 
         Raises:
             CapabilityMissing: The platform has no chat, or no direct messages.

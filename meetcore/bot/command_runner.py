@@ -258,12 +258,12 @@ class CommandRunner:
     async def _ask_call(self, command: Command) -> None:
         call = self._life.call
         capability = _NEEDS.get(type(command))
-        if isinstance(command, SendChat) and command.to:
+        if isinstance(command, SendChat) and command.to is not None:
             capability = Capability.SEND_DIRECT_CHAT
         if call is None or capability is None or not self._can(call, capability):
             raise CapabilityMissing(self._platform.name, capability or command.type)
         if isinstance(command, SendChat):
-            to = self._context.roster.recipient(command.to) if command.to else None
+            to = None if command.to is None else self._context.roster.recipient(command.to)
             if to is None:
                 await call.send_chat(command.text)
             else:

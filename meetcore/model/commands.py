@@ -68,12 +68,12 @@ class SendChat(Command):
     Attributes:
         text: The message.
         to: Whom it is for: a participant's id, or their name as the meeting shows it where only
-            one has it; empty for everybody.
+            one has it; None for everybody.
     """
 
     type: ClassVar[str] = "send_chat"
     text: str
-    to: str = ""
+    to: str | None = None
 
 
 class WhenSpeaking(StrEnum):

@@ -116,7 +116,7 @@ class Roster:
         """
         known = self.present.get(to)
         wanted = to.strip().casefold()
-        found = [p for p in self.others if p.name.strip().casefold() == wanted]
+        found = [p for p in self.others if wanted and p.name.strip().casefold() == wanted]
         if known is not None and not known.is_self:
             return known
         if len(found) == 1:

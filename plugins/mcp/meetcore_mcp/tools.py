@@ -190,7 +190,7 @@ class _Tools:
         newest = found[-1]["seq"] if found else after
         return {"messages": found, "next_after": newest, "ended": history.ended}
 
-    async def send_chat(self, bot_id: str, text: str, to: str = "") -> dict[str, Any]:
+    async def send_chat(self, bot_id: str, text: str, to: str | None = None) -> dict[str, Any]:
         """Write a message to everybody in the meeting, or to one person alone: `to`, their name."""
         if not text.strip():
             raise ToolError("There is nothing to send: text is empty.")

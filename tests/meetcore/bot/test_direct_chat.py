@@ -62,11 +62,13 @@ def test_a_recipient_is_found_by_id_or_by_a_name_that_one_has() -> None:
         ("Cid", ["Nobody else", "'Ada' (p0)"]),
         ("me", ["Nobody else"]),
         ("Notes", ["Nobody else"]),
+        ("", ["Nobody else"]),
+        (" ", ["Nobody else"]),
     ],
 )
 def test_nobody_several_and_the_bot_itself_are_refused(to: str, said: list[str]) -> None:
     with pytest.raises(RecipientRefused) as caught:
-        roster("Ada", "ADA").recipient(to)
+        roster("Ada", "ADA", "").recipient(to)
     for words in said:
         assert words in str(caught.value)
     assert caught.value.codes()[:2] == ["recipient_refused", "command_refused"]

@@ -188,7 +188,7 @@ def test_a_commands_id_travels_with_it_and_who_asked_is_not_the_messages_to_say(
     wire = {"type": "send_chat", "id": "x", "by": "api", "data": {"text": "hi"}}
     command = command_from_wire(wire)
     assert (command.id, command.by, command.text) == ("x", "", "hi")
-    data = {"text": "hi", "to": ""}
+    data = {"text": "hi", "to": None}
     assert command_to_wire(command) == {"type": "send_chat", "id": "x", "data": data}
     assert command_from_wire({**wire, "id": 7}).id == ""
     for data in ({"text": "hi", "id": "x"}, {"text": "hi", "by": "api"}):

@@ -168,6 +168,11 @@ async def test_commands_are_carried_out_or_refused_with_the_reason(tmp_path):
         await until(client, bot["id"], "recording")
         sent = await client.post(f"{path}/chat", json={"text": "hello all"})
         assert sent.status_code == 200
+        command = {"type": "send_chat", "data": {"text": "psst", "to": ""}}
+        refused = await client.post(f"{path}/commands", json=command)
+        assert refused.json()["code"] == "recipient_refused"
+        empty = await client.post(f"{path}/chat", json={"text": "psst", "to": ""})
+        assert empty.json()["code"] == "recipient_refused"
         nobody = await client.post(f"{path}/chat", json={"text": "psst", "to": "Nobody Here"})
         assert (nobody.status_code, nobody.json()["code"]) == (409, "recipient_refused")
         assert "Nobody Here" in nobody.json()["detail"]

@@ -349,7 +349,7 @@ class ChatSend:
     """
 
     text: str
-    to: str = ""
+    to: str | None = None
 
 
 @frozen(kw_only=True)
