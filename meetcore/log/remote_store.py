@@ -12,7 +12,7 @@ import shutil
 import socket
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from meetcore.log.journal import decode_line, encode_line
 from meetcore.log.journal_end import write_end_in
 from meetcore.log.log_reader import read_lines
 from meetcore.log.salvage import lost
-from meetcore.model.errors import JournalBusy, JournalError, StorageUnavailable, brief
+from meetcore.model.errors import FileDamaged, JournalBusy, JournalError, StorageUnavailable, brief
 from meetcore.model.events import ArtifactWritten, Event, StateChanged
 from meetcore.model.lifecycle import TERMINAL, EndReason, Evidence, State
 from meetcore.plugin.sink import JournalView
@@ -50,6 +50,7 @@ StoredLine = tuple[int, bytes]
 
 _PAGE = 100
 _GIVE_UP_LEASE_WITHIN_S = 5.0
+_CARRY_BACK_WITHIN_S = 60.0
 UNCARRIED = ".uncarried"
 """A file in a workplace that may hold something which the store does not have."""
 _AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
@@ -289,10 +290,20 @@ class RemoteStore(BotStore):
             await self.salvage(bot_id, folder)
             await carrier.bring_files()
             await trio.to_thread.run_sync(private_file, folder / UNCARRIED)
-            yield folder
-            await carrier.carry_files()
-            await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
-            await self._settled(bot_id, folder)
+            try:
+                yield folder
+            except BaseException:
+                # What was begun is kept, as recovery would: the workplace is not to stay.
+                with trio.move_on_after(_CARRY_BACK_WITHIN_S, shield=True):
+                    with suppress(*_AWAY):
+                        await self._carry_back(bot_id, folder, carrier, lease)
+                raise
+            await self._carry_back(bot_id, folder, carrier, lease)
+
+    async def _carry_back(self, bot_id: str, folder: Path, carrier: _Carrier, lease: Lease) -> None:
+        await carrier.carry_files()
+        await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
+        await self._settled(bot_id, folder)
 
     @asynccontextmanager
     async def keep(self, bot_id: str, journal: JournalView) -> AsyncIterator[Lease]:
@@ -434,9 +445,11 @@ class _Carrier:
         async with aclosing(self._there.files()) as files:
             async for file in files:
                 if await self._here.stat(file.name) is None:
-                    async with self._there.local(file.name) as path:
-                        brought = await self._here.put(file.name, path)
-                    self._carried[file.name] = brought
+                    try:
+                        async with self._there.local(file.name) as path:
+                            self._carried[file.name] = await self._here.put(file.name, path)
+                    except FileDamaged as error:  # the others are as good as they were
+                        _LOG.warning("bot=%s is without a file: %s", self._bot_id, error)
 
 
 def _is_last(event: Event) -> bool:

@@ -398,6 +398,36 @@ async def test_a_growing_recording_is_read_as_far_as_it_is_whole(
     assert again.fd < 0
 
 
+async def test_work_that_fails_is_kept_and_leaves_nothing_in_memory(
+    tmp_path: Path, attended: tuple[EncryptedFolderStore, list[Event]]
+) -> None:
+    store = attended[0]
+    with pytest.raises(ZeroDivisionError):
+        async with store.checkout("b-1") as folder:
+            (folder / "half.txt").write_text("as far as it came")
+            raise ZeroDivisionError
+    assert not store.workplace("b-1").exists()
+    assert await open_store(tmp_path).media("b-1").read_bytes("half.txt") == b"as far as it came"
+
+
+async def test_a_damaged_file_is_left_out_and_the_others_are_there(
+    attended: tuple[EncryptedFolderStore, list[Event]], caplog: pytest.LogCaptureFixture
+) -> None:
+    store = attended[0]
+    async with store.checkout("b-1") as folder:
+        (folder / "note.txt").write_text("as it was")
+    largest = max((store.folder / "b-1" / "files").iterdir(), key=lambda each: each.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.write_bytes(data)
+    async with store.checkout("b-1") as folder:
+        assert (folder / "note.txt").read_text() == "as it was"
+        assert not (folder / "files" / "mix.bin").exists()
+    assert "bot=b-1 is without a file" in caplog.text
+    assert not store.workplace("b-1").exists()
+    assert bytearray(largest.read_bytes()) == data
+
+
 async def test_what_is_deleted_while_somebody_works_on_it_stays_deleted(
     tmp_path: Path, attended: tuple[EncryptedFolderStore, list[Event]]
 ) -> None:
