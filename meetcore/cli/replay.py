@@ -18,7 +18,7 @@ from meetcore.cli.options import (
     plugins_from_options,
     sink_options,
 )
-from meetcore.log.folders import journal_path
+from meetcore.log.folders import ENCRYPTED_LOG_NAME, journal_path
 from meetcore.log.journal import read_journal
 from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
@@ -159,6 +159,8 @@ def replay(journal_file: Path, speed: float, **options: Any) -> None:
             "What sinks write of a replay is not encrypted, and the configuration's folder is.",
             "Say with --out where it may be in the clear.",
         )
+    if journal_file.name == ENCRYPTED_LOG_NAME:
+        journal_file = journal_file.parent
     with opened_folder(journal_file, config) as opened:
         _replay(opened, config, speed, options)
 

@@ -76,7 +76,7 @@ class RetentionConfig:
     Attributes:
         keep: `all`, or `nothing`: then the bot works in memory, whoever watches or gets events and
             sound while it runs gets them as ever, and a tombstone with counts is all that stays.
-        memory: A folder in memory (of a tmpfs), for `nothing`.
+        memory: A folder in memory (of a tmpfs), for `nothing` and for bots that are encrypted.
     """
 
     __config_section__ = "retention"

@@ -161,7 +161,9 @@ def cut(
             f"Its name ends in one of {', '.join((*CLIP_FORMATS, VIDEO_SUFFIX))}.",
         )
     if not 0 <= start_s < end_s:
-        raise ClipRefused("A clip ends after it begins.", "Give --from and a later --to.")
+        raise ClipRefused(
+            "A clip ends after it begins.", "Give a later end, or an earlier beginning."
+        )
     if target.exists():
         raise ClipRefused(f"{target} is there already.", "Name another file with --out.")
     if not target.parent.is_dir():

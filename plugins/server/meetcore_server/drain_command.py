@@ -129,6 +129,8 @@ class _DrainedServer:
     def __init__(self, client: httpx2.AsyncClient, place: str) -> None:
         self._client = client
         self._place = place
+        given = "authorization" in client.headers
+        self._refuses = "does not take that key for this" if given else "asks for a key"
 
     async def ask(self, method: str) -> dict[str, Any]:
         """Return what it says of its draining.
@@ -139,21 +141,27 @@ class _DrainedServer:
         """
         import httpx2
 
-        from meetcore import ConfigError, MeetcoreError
+        from meetcore import CommandFailed, ConfigError, MeetcoreError
 
         shown = _USER.sub("//", self._place)
         try:
             answer = await self._client.request(method, f"{self._place}/v1/drain")
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-            raise ConfigError(f"{shown!r} is no address: {error}.") from error
+            raise ConfigError(
+                f"{shown!r} is no address of a server.",
+                "Write it as http://127.0.0.1:8080.",
+            ) from error
         except httpx2.HTTPError as error:
             words = str(error) or type(error).__name__
             raise _silent(shown, words) from error
         if answer.status_code == 429 or answer.status_code >= 500:
-            raise _silent(shown, f"status {answer.status_code}")
+            raise CommandFailed(
+                f"The server at {shown} answers with status {answer.status_code}.",
+                "Ask again; if it stays, its log says why.",
+            )
         if answer.status_code in (401, 403):
             raise MeetcoreError(
-                f"The server at {shown} does not take that key for this.",
+                f"The server at {shown} {self._refuses}.",
                 "Make one with `meetcore keys create --scope operate`; give it with --api-key.",
             )
         try:
@@ -260,7 +268,7 @@ def _time_is_up(state: dict[str, Any], timeout_s: float) -> str:
     words = f"{_named(state)} is not drained after {timeout_s:g} s; it drains on."
     if state["bots_here"]:
         words += (
-            f" {_many(state['bots_here'], 'bot')} run on this machine: a bot cannot be moved. "
+            f" On this machine: {_many(state['bots_here'], 'bot')}; a bot cannot be moved. "
             "It goes on until its meeting ends, or ends with the machine. Ask again later, or "
             "have them leave (POST /v1/bots/ID/stop)."
         )

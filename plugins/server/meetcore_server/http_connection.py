@@ -101,12 +101,12 @@ def refusal(reply: Reply, *, head_only: bool = False) -> bytes:
     """Return an answer after which the connection ends."""
     body = json.dumps(reply.json).encode() if reply.json is not ... else reply.body
     kind = "application/json" if reply.json is not ... else reply.media_type
+    headers = {"content-type": kind, **{k.lower(): v for k, v in reply.headers.items()}}
     lines = [
         f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}",
-        f"Content-Type: {kind}",
         f"Content-Length: {len(body)}",
         "Connection: close",
-        *(f"{name}: {value}" for name, value in reply.headers.items()),
+        *(f"{name}: {value}" for name, value in headers.items()),
     ]
     head = "\r\n".join(lines).encode("latin-1", "replace") + _END_OF_HEAD
     return head if head_only else head + body

@@ -125,6 +125,8 @@ def test_a_name_a_replay_and_a_recovery_of_it(
     result = command("name", folder, "Ada", "Augusta")
     assert result.exit_code == 0, result.output
     assert b"Augusta" in files(store)["files/transcript-2.json"]
+    result = command("replay", folder / "log.encrypted")
+    assert result.exit_code == 0, result.output
     result = command("replay", folder)
     assert result.exit_code == 0, result.output
     assert "good morning everyone" in result.output

@@ -368,3 +368,11 @@ async def test_no_query_parameter_is_ignored(tmp_path):
             assert problem["remedy"].startswith(remedy)
         known = "state=joining&state=recording&limit=1&platform=google_meet&native_id=short-abc"
         assert (await client.get(f"/v1/bots?{known}")).status_code == 200
+        for query, field, words in (
+            ("limit=0", "limit", "from 1 to 200"),
+            ("limit=abc", "limit", "must be a number"),
+        ):
+            [fault] = (await client.get(f"/v1/bots?{query}")).json()["errors"]
+            assert (fault["field"], words in fault["message"]) == (field, True), fault
+        [fault] = (await client.get(f"/v1/bots/{bot['id']}/events?after=-1")).json()["errors"]
+        assert "at least 0" in fault["message"]

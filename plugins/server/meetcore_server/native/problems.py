@@ -122,7 +122,6 @@ _STATUS_OF = {
     "refused": 400,
 }
 """The status for each code of an error that a client may meet."""
-_A_NUMBER = "It is a number."
 
 
 def _code_of(error: MeetcoreError) -> str:
@@ -140,8 +139,15 @@ def _fault(item: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, 
     if choices:
         message = f"It is one of {', '.join(choices)}."
     elif message.startswith(("Expected `float", "Expected `int")):
-        message = _A_NUMBER
+        message = _a_number(known.kwarg_definition)
     return {"field": str(getattr(known.kwarg_definition, "name", None) or key), "message": message}
+
+
+def _a_number(definition: Any) -> str:
+    low, high = getattr(definition, "ge", None), getattr(definition, "le", None)
+    if low is not None and high is not None:
+        return f"It must be a number from {low:g} to {high:g}."
+    return "It must be a number." if low is None else f"It must be a number of at least {low:g}."
 
 
 def _choices(annotation: Any) -> list[str]:

@@ -143,7 +143,7 @@ export class BotView {
     const waiting = !canHear(bot.state);
     this.stop.hidden = !STOPPABLE.includes(bot.state);
     this.stop.replaceChildren(icon("stop"), waiting ? "Cancel" : "Stop");
-    this.stop.setAttribute("aria-label", waiting ? `Cancel ${bot.name}` : `Have ${bot.name} leave`);
+    this.stop.setAttribute("aria-label", waiting ? `Cancel ${bot.name}` : `Stop ${bot.name}`);
     this.remove.hidden = !this.botHistory.ended || Boolean(bot.data_deleted_at);
     this.lookIn.setPossible(SEEN.includes(bot.state));
     this.history.show(bot.history);

@@ -214,6 +214,7 @@ export class LookIn {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     this.error.hidden = true;
     this.opening = true;
+    this.until = undefined;
     this.#show("Opening…");
     try {
       const { token } = await this.makeLink(takeOver);
@@ -223,7 +224,7 @@ export class LookIn {
       this.look = new Look(token, {
         onPicture: (picture) => this.screen.show(picture),
         onMessage: (message) => this.#take(message),
-        onClose: () => this.end("The connection ended."),
+        onClose: () => this.end(this.until ? "The connection ended." : "The link does not work: it has expired, was made void, or is not whole."),
       });
     } catch (error) {
       if (turn !== this.turn) return;

@@ -83,7 +83,7 @@ async def test_with_the_keyboard_alone_one_sends_writes_stops_and_deletes(
     await visitor.see(".messages .ours >> text=typed")
     await visitor.see(".finals .line >> nth=1")
     await visitor.run("() => document.querySelector('h1').focus()")
-    await tab(visitor, "Have Keys leave")
+    await tab(visitor, "Stop Keys")
     await visitor.press("Enter")
     await visitor.see(".badge >> text=Completed")
     await visitor.see(".seekable")
@@ -124,7 +124,7 @@ async def test_a_screen_reader_finds_landmarks_names_and_what_is_live(
         '- textbox "Message to everybody"',
         '- button "Send the message"',
         '- region "History":',
-        '- button "Have Notes leave"',
+        '- button "Stop Notes"',
         '- button "Download the transcript as SRT"',
     ):
         assert part in told, part

@@ -140,6 +140,8 @@ async def test_whoever_has_a_link_needs_no_key_and_sees_until_it_expires(
         assert guest.troubles == []
         nobody = await house.visit(server, "/look-in")
         await nobody.see("text=This link is not whole")
+        forged = await house.visit(server, "/look-in#forged")
+        await forged.see("text=The link does not work")
 
 
 async def test_a_look_ends_with_its_bot_and_where_nobody_looks(
