@@ -12,7 +12,7 @@ import shutil
 import socket
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -50,7 +50,6 @@ StoredLine = tuple[int, bytes]
 
 _PAGE = 100
 _GIVE_UP_LEASE_WITHIN_S = 5.0
-_CARRY_BACK_WITHIN_S = 60.0
 UNCARRIED = ".uncarried"
 """A file in a workplace that may hold something which the store does not have."""
 _AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
@@ -290,20 +289,10 @@ class RemoteStore(BotStore):
             await self.salvage(bot_id, folder)
             await carrier.bring_files()
             await trio.to_thread.run_sync(private_file, folder / UNCARRIED)
-            try:
-                yield folder
-            except BaseException:
-                # What was begun is kept, as recovery would: the workplace is not to stay.
-                with trio.move_on_after(_CARRY_BACK_WITHIN_S, shield=True):
-                    with suppress(*_AWAY):
-                        await self._carry_back(bot_id, folder, carrier, lease)
-                raise
-            await self._carry_back(bot_id, folder, carrier, lease)
-
-    async def _carry_back(self, bot_id: str, folder: Path, carrier: _Carrier, lease: Lease) -> None:
-        await carrier.carry_files()
-        await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
-        await self._settled(bot_id, folder)
+            yield folder
+            await carrier.carry_files()
+            await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
+            await self._settled(bot_id, folder)
 
     @asynccontextmanager
     async def keep(self, bot_id: str, journal: JournalView) -> AsyncIterator[Lease]:

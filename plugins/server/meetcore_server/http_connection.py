@@ -101,7 +101,9 @@ def refusal(reply: Reply, *, head_only: bool = False) -> bytes:
     """Return an answer after which the connection ends."""
     body = json.dumps(reply.json).encode() if reply.json is not ... else reply.body
     kind = "application/json" if reply.json is not ... else reply.media_type
-    headers = {"content-type": kind, **{k.lower(): v for k, v in reply.headers.items()}}
+    headers = dict(reply.headers)
+    if "content-type" not in map(str.lower, headers):
+        headers["Content-Type"] = kind
     lines = [
         f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}",
         f"Content-Length: {len(body)}",

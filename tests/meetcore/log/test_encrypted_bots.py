@@ -398,18 +398,6 @@ async def test_a_growing_recording_is_read_as_far_as_it_is_whole(
     assert again.fd < 0
 
 
-async def test_work_that_fails_is_kept_and_leaves_nothing_in_memory(
-    tmp_path: Path, attended: tuple[EncryptedFolderStore, list[Event]]
-) -> None:
-    store = attended[0]
-    with pytest.raises(ZeroDivisionError):
-        async with store.checkout("b-1") as folder:
-            (folder / "half.txt").write_text("as far as it came")
-            raise ZeroDivisionError
-    assert not store.workplace("b-1").exists()
-    assert await open_store(tmp_path).media("b-1").read_bytes("half.txt") == b"as far as it came"
-
-
 async def test_a_damaged_file_is_left_out_and_the_others_are_there(
     attended: tuple[EncryptedFolderStore, list[Event]], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 from meetcore.gateway.http import Reply, Request
-from meetcore_server.http_connection import Bodies, HttpConnection, HttpLimits
+from meetcore_server.http_connection import Bodies, HttpConnection, HttpLimits, refusal
 from meetcore_server.openings import Openings
 from meetcore_server.port import ConnectionLimit, Port
 from meetcore_server.seen import Seen
@@ -456,3 +456,11 @@ async def test_the_listener_outlives_a_lack_of_descriptors(caplog: Any) -> None:
                 await stream.send_all(GET)
                 assert b"200" in await stream.receive_some(100)
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("name", ["content-type", "Content-Type"])
+def test_a_refusal_says_once_what_it_is(name):
+    sent = refusal(Reply(status=503, json={}, headers={name: "application/problem+json"}))
+    assert sent.lower().count(b"content-type") == 1
+    assert b"application/problem+json" in sent
+    assert b"application/json" in refusal(Reply(status=503, json={}))
