@@ -2,8 +2,8 @@
 
 Two servers share a PostgreSQL, a broker and a bucket, and no folder. Fifty simulated bots talk
 without a pause, and three with a browser of their own sit in a room of the rehearsal site, for ten
-minutes. Now and then a server, the broker or the database is killed, and started again a little
-later. At the end
+minutes. Once all are ordered, a server, the broker or the database is killed now and then, and started again
+a little later. At the end
 
 * every bot has ended as its meeting ended, once, with all that was said in it;
 * who follows a bot's events has each once and in order, whichever server it was told of them by;
@@ -374,7 +374,11 @@ async def run(folder: Path, minutes: float, simulated: int, browsers: int, seed:
         began = time.monotonic()
         async with trio.open_nursery() as nursery:
             for bot in bots:
-                nursery.start_soon(partial(_live, course, bot))
+                nursery.start_soon(partial(_order, course, bot))
+        async with trio.open_nursery() as nursery:
+            for bot in bots:
+                if bot.bot_id:
+                    nursery.start_soon(course.follow, bot)
             await course.harass(trio.current_time() + talk_s - 15.0)
             nursery.cancel_scope.deadline = trio.current_time() + ENDS_WITHIN_S
         await course.judge(talk_s)
@@ -382,13 +386,12 @@ async def run(folder: Path, minutes: float, simulated: int, browsers: int, seed:
         return course
 
 
-async def _live(course: Course, bot: Followed) -> None:
-    if bot.talks:
-        await course.order(bot)
-    else:
-        await course.order(bot, transcriber="none")
-    if bot.bot_id:
-        await course.follow(bot)
+async def _order(course: Course, bot: Followed) -> None:
+    """Order a bot; that it could not be is one of the troubles."""
+    try:
+        await (course.order(bot) if bot.talks else course.order(bot, transcriber="none"))
+    except trio.TooSlowError:
+        course.troubles.append(f"bot {bot.number} could not be ordered in {ORDERED_WITHIN_S:g} s")
 
 
 def _left(folder: Path) -> list[int]:
