@@ -2,8 +2,8 @@
 
 Two servers share a PostgreSQL, a broker and a bucket, and no folder. Fifty simulated bots talk
 without a pause, and three with a browser of their own sit in a room of the rehearsal site, for ten
-minutes. Once all are ordered, a server, the broker or the database is killed now and then, and started again
-a little later. At the end
+minutes. Once all are ordered, a server, the broker or the database is killed now and then, and
+started again a little later. At the end
 
 * every bot has ended as its meeting ended, once, with all that was said in it;
 * who follows a bot's events has each once and in order, whichever server it was told of them by;
