@@ -7,6 +7,7 @@ and nothing twice, also where one event makes several messages or none.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -21,6 +22,9 @@ __all__ = ["Feed"]
 
 _PLACES = 256
 _INTERNAL_ERROR = 1011
+_TRY_AGAIN_LATER = 1013
+_THERE_WITHIN_S = 20.0
+_LOOK_EVERY_S = 0.25
 _AT_A_TIME = 64
 _WAITING_BYTES = 32 * 1024
 
@@ -86,22 +90,35 @@ class Feed:
     async def follow(self, socket: ServedSocket, after: int | None, *, drafts: bool) -> None:
         """Send a socket what it has missed, at its own pace, then let it be live.
 
-        There is no checkpoint between the last look at what is missing and the joining.
+        There is no checkpoint between the last look at what is missing and the joining. A log that
+        does not have yet what was told already is waited for; where it stays away, the socket is
+        closed: it can come again with the number of the last event that it has.
         """
         self._sockets.add(socket)
         socket.on_close(lambda: self.leave(socket))
         at = self._topic.position if after is None else min(_end_of(after), self._topic.position)
         missed = _Missed(self._make(), self._log, at)
         async with missed.closing():
-            while at < self._topic.position and socket in self._sockets and not socket.closed:
+            there_by = math.inf
+            while at < self._topic.position and self._follows(socket):
                 upto = self._topic.position
                 told = await missed.take(upto)
                 for _, text in told:
                     socket.send(text)
-                at = told[-1][0] if told else upto
-                await socket.room(_WAITING_BYTES)
-            if socket in self._sockets and not socket.closed:
+                if told or not missed.lacks(upto):
+                    at, there_by = told[-1][0] if told else upto, math.inf
+                    await socket.room(_WAITING_BYTES)
+                elif trio.current_time() > there_by:
+                    self.leave(socket)
+                    socket.close(_TRY_AGAIN_LATER, "some of its events cannot be read now")
+                else:
+                    there_by = min(there_by, trio.current_time() + _THERE_WITHIN_S)
+                    await trio.sleep(_LOOK_EVERY_S)
+            if self._follows(socket):
                 self._topic.join(socket.subscriber, mutable=drafts)
+
+    def _follows(self, socket: ServedSocket) -> bool:
+        return socket in self._sockets and not socket.closed
 
     def end(self, reason: str) -> None:
         """Part with everybody who follows."""
@@ -169,9 +186,13 @@ class _Missed:
         await trio.lowlevel.checkpoint()
         return taken
 
+    def lacks(self, upto: int) -> bool:
+        """Whether the log did not have every event up to a position."""
+        return self._seq < upto // _PLACES
+
     async def _see_more(self, upto: int) -> bool:
         """Show the dialect the next event, if one up to a position is there."""
-        if self._seq >= upto // _PLACES:
+        if not self.lacks(upto):
             return False
         event = await self._next()
         if event is None:  # the log has grown since

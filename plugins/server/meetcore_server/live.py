@@ -128,16 +128,20 @@ class LiveBot:
                     return self.feeds.setdefault(variant, made)
 
     async def tell(self, event: Event) -> None:
-        """Take an event, and tell it to everybody who follows."""
+        """Take an event, and tell it to everybody who follows.
+
+        Once it is taken it is told, whoever is cancelled meanwhile: nobody tells it again.
+        """
         async with self._in_turn:
             if event.seq <= self.history.last_seq:
                 return
             self.log.take(event)
             self.history.take(event)
             self.feeds = {name: feed for name, feed in self.feeds.items() if len(feed)}
-            for feed in list(self.feeds.values()):
-                if event.seq > feed.seq:
-                    await self._alone(feed, feed.tell, event)
+            with trio.CancelScope(shield=True):  # each feed has a deadline of its own
+                for feed in list(self.feeds.values()):
+                    if event.seq > feed.seq:
+                        await self._alone(feed, feed.tell, event)
 
     async def show(self, draft: Draft) -> None:
         """Show a draft to everybody who wants drafts."""
@@ -205,7 +209,7 @@ class LiveBots:
         if isinstance(event, StateChanged):
             live.row = await self._update(live.row, event)
         await live.tell(event)
-        if live.ours:
+        if live.ours:  # nothing waits between the two: what is told is also counted
             self._woken(event)
 
     async def catch_up(self, live: LiveBot) -> None:
