@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from meetcore.fleet.fleet import StartOptions as StartOptions
     from meetcore.fleet.fleet import open_fleet as open_fleet
     from meetcore.fleet.launching.bus_bot import BusBot as BusBot
+    from meetcore.fleet.launching.cluster_launcher import ClusterBot as ClusterBot
+    from meetcore.fleet.launching.cluster_launcher import ClusterLauncher as ClusterLauncher
     from meetcore.fleet.launching.given_up import GivenUp as GivenUp
     from meetcore.fleet.launching.given_up import note_given_up as note_given_up
     from meetcore.fleet.launching.worker import spec_to_json as spec_to_json
@@ -302,6 +304,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "bot.speaking": ("Speech",),
     "fleet.fleet": ("Fleet", "StartOptions", "open_fleet"),
     "fleet.launching.bus_bot": ("BusBot",),
+    "fleet.launching.cluster_launcher": ("ClusterBot", "ClusterLauncher"),
     "fleet.launching.given_up": ("GivenUp", "note_given_up"),
     "fleet.launching.worker": ("spec_to_json",),
     "fleet.recovery": ("recover", "recover_bot"),

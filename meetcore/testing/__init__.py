@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from meetcore.testing.fake_service import Posted as Posted
     from meetcore.testing.fake_service import open_fake_service as open_fake_service
     from meetcore.testing.launcher_conformance import LauncherConformance as LauncherConformance
+    from meetcore.testing.launcher_conformance import hold_open as hold_open
     from meetcore.testing.leaks import LeakError as LeakError
     from meetcore.testing.leaks import LeakGuard as LeakGuard
     from meetcore.testing.memory_bus import MemoryBroker as MemoryBroker
@@ -62,7 +63,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "conformance": ("PlatformConformance", "SinkConformance", "TranscriberConformance"),
     "dialect_conformance": ("DialectClient", "DialectConformance", "DialectTold", "DialectVector"),
     "fake_service": ("FakeService", "FakeSocket", "Posted", "open_fake_service"),
-    "launcher_conformance": ("LauncherConformance",),
+    "launcher_conformance": ("LauncherConformance", "hold_open"),
     "store_conformance": ("StoreConformance",),
     "leaks": ("LeakError", "LeakGuard"),
     "provider_conformance": ("Misbehaviour", "ProviderConformance"),

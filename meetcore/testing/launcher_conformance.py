@@ -28,11 +28,12 @@ from meetcore.model.events import (
 )
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
 from meetcore.model.page_input import PictureFormat, TextInput
+from meetcore.plugin.bus import BotBus
 from meetcore.plugin.launcher import BotSpec, Launcher, RunningBot
 from meetcore.plugin.registry import Plugins
 from meetcore.testing.simulated_meetings import PLUGIN_FILE
 
-__all__ = ["LauncherConformance"]
+__all__ = ["LauncherConformance", "hold_open"]
 
 _HANDS = (BotTakenOver, BotReleased)
 
@@ -40,7 +41,8 @@ _HANDS = (BotTakenOver, BotReleased)
 class LauncherConformance:
     """Override `make_launcher`, and `make_lasting_launcher` where bots outlive their launcher.
 
-    Bots attend simulated meetings, in real time; the folder is one that both sides see.
+    Bots attend simulated meetings, in real time; the folder is one that both sides see. A launcher
+    that has a `bus` is given it open.
 
     Attributes:
         within_s: How long a test may take, a start of the slowest kind included.
@@ -56,8 +58,8 @@ class LauncherConformance:
         """Return one whose bots go on when their nursery is cancelled; None if there is none."""
         return None
 
-    def _launcher(self, out_dir: Path) -> Launcher:
-        return _looking_into(self.make_launcher(), out_dir)
+    async def _launcher(self, out_dir: Path) -> Launcher:
+        return await _looking_into(self.make_launcher(), out_dir)
 
     def spec(self, out_dir: Path, meeting: str, bot_id: str = "b-1", **settings: Any) -> BotSpec:
         """Return the spec of a bot for one of `meetcore.testing.simulated_meetings`."""
@@ -73,7 +75,8 @@ class LauncherConformance:
         """Hold a bot."""
         with trio.fail_after(self.within_s):
             async with trio.open_nursery() as nursery:
-                yield await self._launcher(out_dir).launch(self.spec(out_dir, meeting), nursery)
+                launcher = await self._launcher(out_dir)
+                yield await launcher.launch(self.spec(out_dir, meeting), nursery)
 
     async def test_it_tells_its_whole_journal_with_drafts_and_is_gone(self, tmp_path: Path) -> None:
         """`items` gives the journal from its first event to its last, drafts in between."""
@@ -163,7 +166,8 @@ class LauncherConformance:
         """The journal has its end when the nursery is through."""
         with trio.fail_after(self.within_s):
             async with trio.open_nursery() as nursery:
-                bot = await self._launcher(tmp_path).launch(self.spec(tmp_path, "stay"), nursery)
+                launcher = await self._launcher(tmp_path)
+                bot = await launcher.launch(self.spec(tmp_path, "stay"), nursery)
                 await _until(bot, State.RECORDING)
                 nursery.cancel_scope.cancel()
         end = _journal(tmp_path)[-1]
@@ -176,7 +180,7 @@ class LauncherConformance:
         """Recovery ends what an abandoned bot left, if it did not itself; nothing of it runs."""
         with trio.fail_after(self.within_s):
             async with trio.open_nursery() as nursery:
-                launcher = self._launcher(tmp_path)
+                launcher = await self._launcher(tmp_path)
                 first = await launcher.launch(self.spec(tmp_path, "stay"), nursery)
                 other = await launcher.launch(self.spec(tmp_path, "stay", "b-2"), nursery)
                 await _until(first, State.IN_CALL)
@@ -199,8 +203,9 @@ class LauncherConformance:
         """The error names the link; the nursery is free at once."""
         with trio.fail_after(self.within_s):
             async with trio.open_nursery() as nursery:
+                launcher = await self._launcher(tmp_path)
                 with pytest.raises(MeetcoreError, match="simulated:nowhere"):
-                    await self._launcher(tmp_path).launch(self.spec(tmp_path, "nowhere"), nursery)
+                    await launcher.launch(self.spec(tmp_path, "nowhere"), nursery)
         assert not is_running(tmp_path / "b-1")
 
     async def test_one_that_goes_on_is_adopted_by_its_id(self, tmp_path: Path) -> None:
@@ -208,30 +213,30 @@ class LauncherConformance:
         launcher = self.make_lasting_launcher()
         with trio.fail_after(self.within_s):
             async with trio.open_nursery() as nursery:
-                none = await self._launcher(tmp_path).adopt("b-1", nursery)
+                none = await (await self._launcher(tmp_path)).adopt("b-1", nursery)
                 assert none is None
-                assert await self._launcher(tmp_path).list() == []
+                assert await (await self._launcher(tmp_path)).list() == []
                 if launcher is None:
                     return
-                _looking_into(launcher, tmp_path)
+                await _looking_into(launcher, tmp_path)
                 bot = await launcher.launch(self.spec(tmp_path, "stay"), nursery)
                 await _until(bot, State.IN_CALL)
                 nursery.cancel_scope.cancel()
             assert is_running(tmp_path / "b-1")
-            assert await self._launcher(tmp_path).list() == ["b-1"]
-            reached = await self._launcher(tmp_path).reach("b-1")
+            assert await (await self._launcher(tmp_path)).list() == ["b-1"]
+            reached = await (await self._launcher(tmp_path)).reach("b-1")
             assert reached is not None  # by somebody who does not look after it
             await _until(reached, State.IN_CALL)
             await reached.perform(SendChat("from beside"))
             assert is_running(tmp_path / "b-1")
             async with trio.open_nursery() as nursery:
-                again = await self._launcher(tmp_path).adopt("b-1", nursery)
+                again = await (await self._launcher(tmp_path)).adopt("b-1", nursery)
                 assert again is not None
                 await again.perform(Stop("adopted"))
                 await again.gone()
-                none = await self._launcher(tmp_path).adopt("b-1", nursery)
+                none = await (await self._launcher(tmp_path)).adopt("b-1", nursery)
                 assert none is None
-                assert await self._launcher(tmp_path).reach("b-1") is None
+                assert await (await self._launcher(tmp_path)).reach("b-1") is None
         end = _journal(tmp_path)[-1]
         assert isinstance(end, StateChanged)
         assert end.evidence is not None
@@ -243,12 +248,13 @@ class LauncherConformance:
             return
         with trio.fail_after(self.within_s):
             async with trio.open_nursery() as nursery:
-                bot = await self._launcher(tmp_path).launch(self.spec(tmp_path, "stay"), nursery)
+                launcher = await self._launcher(tmp_path)
+                bot = await launcher.launch(self.spec(tmp_path, "stay"), nursery)
                 await _until(bot, State.IN_CALL)
                 bot.release()
                 nursery.cancel_scope.cancel()
             assert is_running(tmp_path / "b-1")
-            other = await self._launcher(tmp_path).reach("b-1")
+            other = await (await self._launcher(tmp_path)).reach("b-1")
             assert other is not None
             await other.perform(Stop("released"))
             await other.gone()
@@ -258,9 +264,25 @@ class LauncherConformance:
         assert end.evidence.detail == "released"
 
 
-def _looking_into(launcher: Launcher, out_dir: Path) -> Launcher:
-    """Return a launcher that finds its bots in a folder, as a fleet sets it."""
+async def hold_open(bus: BotBus) -> BotBus:
+    """Return a bus when it is open, as a fleet holds it; it is closed at the end of the run."""
+    opened = trio.Event()
+
+    async def hold() -> None:
+        async with bus.open():
+            opened.set()
+            await trio.sleep_forever()
+
+    trio.lowlevel.spawn_system_task(hold)
+    await opened.wait()
+    return bus
+
+
+async def _looking_into(launcher: Launcher, out_dir: Path) -> Launcher:
+    """Return a launcher that finds its bots in a folder and on its bus, as a fleet sets it."""
     launcher.store = FolderStore(out_dir, fsync=False)
+    if launcher.bus is not None:
+        await hold_open(launcher.bus)
     return launcher
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from meetcore import Launcher
+from meetcore import ClusterLauncher
 from meetcore_kubernetes.options import KubernetesOptions
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["KubernetesLauncher"]
 
 
-class KubernetesLauncher(Launcher):
+class KubernetesLauncher(ClusterLauncher):
     """A Pod for each bot.
 
     Who has the plugin and no cluster does not load a client of one: what comes of this class is a
@@ -24,6 +24,7 @@ class KubernetesLauncher(Launcher):
     """
 
     name: ClassVar[str] = "kubernetes"
+    how_to_share: ClassVar[str] = "name a volume_claim in [plugins.kubernetes]"
     Options = KubernetesOptions
 
     def __new__(cls, *_: object) -> PodLauncher:

@@ -9,10 +9,9 @@ people to say.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
 
 import trio
 from lightkube.resources.core_v1 import Pod
@@ -20,27 +19,14 @@ from lightkube.resources.core_v1 import Pod
 from meetcore import (
     BotBus,
     BotSpec,
-    BusBot,
     BusUnavailable,
-    Chunk,
-    Command,
+    ClusterBot,
     CommandFailed,
-    CommandRefused,
-    ConfigError,
-    Draft,
-    EndReason,
-    Event,
-    Evidence,
     FleetFull,
-    GivenUp,
-    LookIn,
     MeetcoreError,
-    PagePicture,
-    PictureFormat,
     RunningBot,
     have_it_leave,
     load_config,
-    note_given_up,
 )
 from meetcore_kubernetes.cluster import Cluster, ClusterUnavailable
 from meetcore_kubernetes.launcher import KubernetesLauncher
@@ -70,9 +56,10 @@ class PodLauncher(KubernetesLauncher):
         self._watch_scope = trio.CancelScope()
         self._watched_for = 0
 
-    def check(self) -> None:
-        """Say at the start what is missing: a bus, or a store that Pods share."""
-        self._bus()
+    @property
+    def shares_folder(self) -> bool:
+        """Whether Pods have a volume that the servers have, too."""
+        return self.options.volume_claim is not None
 
     @asynccontextmanager
     async def _cluster(self) -> AsyncIterator[Cluster]:
@@ -88,20 +75,6 @@ class PodLauncher(KubernetesLauncher):
             if not self._uses:
                 self._known = None
                 await cluster.close()
-
-    def _bus(self) -> BotBus:
-        if self.bus is None:
-            raise ConfigError(
-                "The launcher 'kubernetes' needs a bus, on which bots in Pods are heard.",
-                'Write [bus] url = "redis://…".',
-            )
-        if self.store.name == "folder" and self.options.volume_claim is None:
-            raise ConfigError(
-                "The launcher 'kubernetes' needs a store that servers and Pods share; a folder of "
-                "this machine is none.",
-                'Write [store] url = "s3://…", or name a volume_claim in [plugins.kubernetes].',
-            )
-        return self.bus
 
     def _watching(self, nursery: trio.Nursery) -> PodWatch:
         """Return how the Pods stand, watched for one bot more; `_watched_enough` for one less."""
@@ -133,7 +106,7 @@ class PodLauncher(KubernetesLauncher):
             CommandFailed: The image cannot be had, or the bot did not come up; says why.
             ConfigError: The cluster is not to be reached from here, or lets us not.
         """
-        bus = self._bus()
+        bus = self.needed_bus()
         name = object_name(spec.bot_id)
         async with self._cluster() as cluster:
             if await cluster.pod(name) is None:
@@ -202,7 +175,7 @@ class PodLauncher(KubernetesLauncher):
 
     async def adopt(self, bot_id: str, nursery: trio.Nursery) -> RunningBot | None:
         """Return a bot whose Pod runs, whoever made it."""
-        bus = self._bus()
+        bus = self.needed_bus()
         async with self._cluster() as cluster:
             pod = await cluster.pod(object_name(bot_id))
         if pod is None or state_of(pod).over:
@@ -214,17 +187,9 @@ class PodLauncher(KubernetesLauncher):
         nursery.start_soon(self._look_after, bot)
         return bot
 
-    async def reach(self, bot_id: str) -> RunningBot | None:
-        """Return a bot that somebody else looks after, if it is on the bus."""
-        bus = self._bus()
-        with suppress(BusUnavailable):
-            if await bus.alive(bot_id):
-                return BusBot(bot_id, bus, self.store)
-        return None
-
     async def list(self) -> list[str]:
         """Return the bots whose Pods run; failed Pods that were kept long enough go."""
-        self._bus()
+        self.needed_bus()
         since = datetime.now(UTC) - timedelta(seconds=self.options.keep_failed_s)
         running: list[str] = []
         async with self._cluster() as cluster:
@@ -249,7 +214,7 @@ class PodLauncher(KubernetesLauncher):
         gone = False
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._watch_silence, bot)
+                nursery.start_soon(self.watch_silence, bot, self.options.unresponsive_limit_s)
                 await bot.gone()
                 nursery.cancel_scope.cancel()
             gone = True
@@ -276,33 +241,6 @@ class PodLauncher(KubernetesLauncher):
         except MeetcoreError as error:
             _LOG.warning("bot=%s its Pod stays for now: %s", bot.bot_id, error)
 
-    def note(self, bot: PodBot, reason: EndReason, evidence: Evidence) -> None:
-        """Leave word why a bot ended, where its recovery looks."""
-        try:
-            place = self.store.workplace(bot.bot_id)
-            note_given_up(place, GivenUp(reason, seen=evidence))
-        except OSError as error:
-            _LOG.warning("bot=%s why it ended cannot be noted: %s", bot.bot_id, error)
-
-    async def _watch_silence(self, bot: PodBot) -> None:
-        """End a bot that the bus has not heard of for too long, though the bus is there."""
-        limit_s = self.options.unresponsive_limit_s
-        heard_at = trio.current_time()
-        while limit_s is not None:
-            await trio.sleep(_ASK_EVERY_S)
-            try:
-                alive = await bot.alive()
-            except BusUnavailable:
-                alive = True  # of which nothing can be known now
-            if alive or bot.released:
-                heard_at = trio.current_time()
-            elif (silent_s := trio.current_time() - heard_at) > limit_s:
-                _LOG.error("bot=%s is given up: silent for %.0f s", bot.bot_id, silent_s)
-                words = f"the bus has not heard of it for {silent_s:.0f} s"
-                self.note(bot, EndReason.CRASHED, Evidence("unresponsive", words))
-                bot.abandon()
-                return
-
     async def end_now(self, name: str) -> None:
         """Delete a Pod at once; raises nothing."""
         with suppress(MeetcoreError):
@@ -310,15 +248,12 @@ class PodLauncher(KubernetesLauncher):
                 await cluster.delete_pod(name, grace_s=0)
 
 
-class PodBot(RunningBot):
+class PodBot(ClusterBot):
     """A bot in a Pod: what it tells and takes goes over the bus, its end is its Pod's.
 
     Attributes:
         name: Of its Pod.
-        released: Whether another looks after it.
     """
-
-    on_this_machine: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -328,61 +263,30 @@ class PodBot(RunningBot):
         watch: PodWatch,
         nursery: trio.Nursery,
     ) -> None:
-        self.bot_id = bot_id
+        super().__init__(bot_id, bus, launcher.store)
         self.name = object_name(bot_id)
-        self.released = False
         self.pod: Pod | None = None
         self._watched = False
-        self._bus = bus
         self._launcher = launcher
         self._watch = watch
         self._nursery = nursery
-        self._far = BusBot(bot_id, bus, launcher.store)
 
-    async def alive(self) -> bool:
-        """Return whether the bus heard of it not long ago."""
-        return await self._bus.alive(self.bot_id)
-
-    async def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
-        """Yield what happens after a `seq`."""
-        async with aclosing(self._far.items(after)) as items:
-            async for item in items:
-                yield item
-
-    async def perform(self, command: Command) -> None:
-        """Have it carry out a command."""
-        self._check_not_over()
-        await self._far.perform(command)
-
-    async def screenshot(self, picture_format: PictureFormat, *, by: str = "") -> PagePicture:
-        """Return a picture of its page."""
-        self._check_not_over()
-        return await self._far.screenshot(picture_format, by=by)
-
-    def look_in(self, *, by: str = "") -> AbstractAsyncContextManager[LookIn]:
-        """Look at its page."""
-        self._check_not_over()
-        return self._far.look_in(by=by)
-
-    def _check_not_over(self) -> None:
+    @property
+    def over(self) -> bool:
+        """Whether its Pod is over."""
         seen = self._watch.pods.get(self.name)
-        if seen is not None and state_of(seen).over:
-            raise CommandRefused("The bot has ended.")
+        return seen is not None and state_of(seen).over
 
     def abandon(self) -> None:
         """Delete its Pod at once; the node's kubelet kills what runs in it."""
-        self._far.abandon()
+        super().abandon()
         self._nursery.start_soon(self._launcher.end_now, self.name)
-
-    def release(self) -> None:
-        """Look after it no more."""
-        self.released = True
 
     async def gone(self) -> None:
         """Return when its Pod is over or deleted, or nobody runs it: a lost node tells nothing."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._until_over, nursery.cancel_scope)
-            await self._far.gone()
+            await super().gone()
             nursery.cancel_scope.cancel()
         pod = self._watch.pods.get(self.name)
         self.pod = pod or self.pod
@@ -397,10 +301,6 @@ class PodBot(RunningBot):
             self._watched = True
             return state_of(pod).over
         return self._watched  # one that was made a moment ago may not have been seen yet
-
-    def hear(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Chunk]]:
-        """Hold a channel with its audio."""
-        return self._far.hear()
 
 
 async def _when_over(cluster: Cluster, name: str) -> Pod | None:

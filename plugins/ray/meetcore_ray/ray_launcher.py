@@ -8,8 +8,8 @@ is never restarted: whether a meeting is joined once more is for people to say.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, ClassVar
 
 import trio
@@ -19,29 +19,16 @@ from meetcore import (
     BotBus,
     BotConfig,
     BotSpec,
-    BusBot,
     BusUnavailable,
-    Chunk,
-    Command,
+    ClusterBot,
+    ClusterLauncher,
     CommandFailed,
-    CommandRefused,
-    ConfigError,
-    Draft,
-    EndReason,
-    Event,
-    Evidence,
     FleetFull,
-    GivenUp,
-    Launcher,
-    LookIn,
     MeetcoreError,
-    PagePicture,
-    PictureFormat,
     RunningBot,
     StorageUnavailable,
     have_it_leave,
     load_config,
-    note_given_up,
     spec_to_json,
 )
 from meetcore_ray.actor_ends import end_of, room_in_words
@@ -62,7 +49,7 @@ _FREED_EVERY_S = 0.05
 _MARGIN_S = 600.0
 
 
-class RayLauncher(Launcher):
+class RayLauncher(ClusterLauncher):
     """A detached actor for each bot.
 
     Args:
@@ -70,6 +57,9 @@ class RayLauncher(Launcher):
     """
 
     name: ClassVar[str] = "ray"
+    how_to_share: ClassVar[str] = (
+        "shared_folder = true in [plugins.ray] where all have the same folder"
+    )
     Options = RayOptions
 
     def __init__(self, options: RayOptions) -> None:
@@ -78,24 +68,10 @@ class RayLauncher(Launcher):
         self._uses = 0
         self._opening = trio.Lock()
 
-    def check(self) -> None:
-        """Say at the start what is missing: a bus, or a store that nodes share."""
-        self._bus()
-
-    def _bus(self) -> BotBus:
-        if self.bus is None:
-            raise ConfigError(
-                "The launcher 'ray' needs a bus, on which bots of other machines are heard.",
-                'Write [bus] url = "redis://…".',
-            )
-        if self.store.name == "folder" and not self.options.shared_folder:
-            raise ConfigError(
-                "The launcher 'ray' needs a store that servers and nodes share; a folder of this "
-                "machine is none.",
-                'Write [store] url = "s3://…", or shared_folder = true in [plugins.ray] where '
-                "all have the same.",
-            )
-        return self.bus
+    @property
+    def shares_folder(self) -> bool:
+        """Whether all have the same folder."""
+        return self.options.shared_folder
 
     @asynccontextmanager
     async def cluster(self) -> AsyncIterator[DriverProcess]:
@@ -138,7 +114,7 @@ class RayLauncher(Launcher):
             CommandFailed: The bot did not come up; says why.
             StorageUnavailable: The cluster does not answer; nothing of it runs.
         """
-        bus = self._bus()
+        bus = self.needed_bus()
         name = actor_name(spec.bot_id)
         needs = self.options.needs(spec.platform)
         order, longest_s = self._order(spec)
@@ -204,7 +180,7 @@ class RayLauncher(Launcher):
 
     async def adopt(self, bot_id: str, nursery: trio.Nursery) -> RunningBot | None:
         """Return a bot whose actor is there, whoever made it."""
-        bus = self._bus()
+        bus = self.needed_bus()
         async with self.cluster() as driver:
             name = actor_name(bot_id)
             driver.expect(name)
@@ -216,17 +192,9 @@ class RayLauncher(Launcher):
             await self._begin_to_look_after(bot, nursery)
         return bot
 
-    async def reach(self, bot_id: str) -> RunningBot | None:
-        """Return a bot that somebody else looks after, if it is on the bus."""
-        bus = self._bus()
-        with suppress(BusUnavailable):
-            if await bus.alive(bot_id):
-                return BusBot(bot_id, bus, self.store)
-        return None
-
     async def list(self) -> list[str]:
         """Return the bots whose actors are there."""
-        self._bus()
+        self.needed_bus()
         async with self.cluster() as driver:
             names = (await driver.ask("list"))["names"]
         return sorted(name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX))
@@ -243,7 +211,7 @@ class RayLauncher(Launcher):
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch_actor, bot)
-                nursery.start_soon(self._watch_silence, bot)
+                nursery.start_soon(self.watch_silence, bot, self.options.unresponsive_limit_s)
                 await bot.gone()
                 gone = True
                 nursery.cancel_scope.cancel()
@@ -286,37 +254,10 @@ class RayLauncher(Launcher):
 
     def _settle(self, bot: RayBot) -> None:
         """Note why a bot's actor failed, for whoever ends the bot's journal."""
-        end = end_of(bot.over) if bot.over is not None else None
+        end = end_of(bot.ended) if bot.ended is not None else None
         if end is not None and end.failed and not bot.abandoned:
             _LOG.warning("bot=%s its actor failed: %s", bot.bot_id, end.evidence.detail)
             self.note(bot, end.reason, end.evidence)
-
-    def note(self, bot: RayBot, reason: EndReason, evidence: Evidence) -> None:
-        """Leave word why a bot ended, where its recovery looks."""
-        try:
-            place = self.store.workplace(bot.bot_id)
-            note_given_up(place, GivenUp(reason, seen=evidence))
-        except OSError as error:
-            _LOG.warning("bot=%s why it ended cannot be noted: %s", bot.bot_id, error)
-
-    async def _watch_silence(self, bot: RayBot) -> None:
-        """End a bot that the bus has not heard of for too long, though the bus is there."""
-        limit_s = self.options.unresponsive_limit_s
-        heard_at = trio.current_time()
-        while limit_s is not None:
-            await trio.sleep(_ASK_EVERY_S)
-            try:
-                alive = await bot.alive()
-            except BusUnavailable:
-                alive = True  # of which nothing can be known now
-            if alive or bot.released:
-                heard_at = trio.current_time()
-            elif (silent_s := trio.current_time() - heard_at) > limit_s:
-                _LOG.error("bot=%s is given up: silent for %.0f s", bot.bot_id, silent_s)
-                words = f"the bus has not heard of it for {silent_s:.0f} s"
-                self.note(bot, EndReason.CRASHED, Evidence("unresponsive", words))
-                bot.abandon()
-                return
 
     async def end_now(self, name: str) -> None:
         """End an actor and its bot at once; raises nothing."""
@@ -325,82 +266,48 @@ class RayLauncher(Launcher):
                 await driver.ask("kill", name=name, up=driver.state(name).up)
 
 
-class RayBot(RunningBot):
+class RayBot(ClusterBot):
     """A bot held by an actor: what it tells and takes goes over the bus.
 
     Attributes:
         name: Of its actor.
-        released: Whether another looks after it.
         abandoned: Whether it was ended from here, on purpose.
-        over: How its process or its actor ended; None while that is not known.
+        ended: How its process or its actor ended; None while that is not known.
         looked_after: Set when its actor is watched.
     """
-
-    on_this_machine: ClassVar[bool] = False
 
     def __init__(
         self, bot_id: str, bus: BotBus, launcher: RayLauncher, nursery: trio.Nursery
     ) -> None:
-        self.bot_id = bot_id
+        super().__init__(bot_id, bus, launcher.store)
         self.name = actor_name(bot_id)
-        self.released = False
         self.abandoned = False
-        self.over: dict[str, Any] | None = None
+        self.ended: dict[str, Any] | None = None
         self.looked_after = trio.Event()
         self._over = trio.Event()
-        self._bus = bus
         self._launcher = launcher
         self._nursery = nursery
-        self._far = BusBot(bot_id, bus, launcher.store)
 
-    async def alive(self) -> bool:
-        """Return whether the bus heard of it not long ago."""
-        return await self._bus.alive(self.bot_id)
+    @property
+    def over(self) -> bool:
+        """Whether its process or its actor has ended."""
+        return self.ended is not None
 
-    def note_over(self, over: dict[str, Any]) -> None:
+    def note_over(self, ended: dict[str, Any]) -> None:
         """Take how its process or its actor ended."""
-        self.over = over
+        self.ended = ended
         self._over.set()
-
-    async def items(self, after: int = 0) -> AsyncGenerator[Event | Draft, None]:
-        """Yield what happens after a `seq`."""
-        async with aclosing(self._far.items(after)) as items:
-            async for item in items:
-                yield item
-
-    async def perform(self, command: Command) -> None:
-        """Have it carry out a command."""
-        self._check_not_over()
-        await self._far.perform(command)
-
-    async def screenshot(self, picture_format: PictureFormat, *, by: str = "") -> PagePicture:
-        """Return a picture of its page."""
-        self._check_not_over()
-        return await self._far.screenshot(picture_format, by=by)
-
-    def look_in(self, *, by: str = "") -> AbstractAsyncContextManager[LookIn]:
-        """Look at its page."""
-        self._check_not_over()
-        return self._far.look_in(by=by)
-
-    def _check_not_over(self) -> None:
-        if self.over is not None:
-            raise CommandRefused("The bot has ended.")
 
     def abandon(self) -> None:
         """End its actor at once; its process is killed with what it started."""
         self.abandoned = True
         self._nursery.start_soon(self._launcher.end_now, self.name)
 
-    def release(self) -> None:
-        """Look after it no more."""
-        self.released = True
-
     async def gone(self) -> None:
         """Return when its process or its actor has ended, or nobody runs it."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._until_over, nursery.cancel_scope)
-            await self._far.gone()
+            await super().gone()
             nursery.cancel_scope.cancel()
 
     async def _until_over(self, waiting: trio.CancelScope) -> None:
@@ -416,10 +323,6 @@ class RayBot(RunningBot):
             return await self._launcher.store.runner(self.bot_id) is not None
         except (StorageUnavailable, OSError):
             return False
-
-    def hear(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Chunk]]:
-        """Hold a channel with its audio."""
-        return self._far.hear()
 
 
 def actor_name(bot_id: str) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import trio
 
-from meetcore import BotBus, BotSpec, Launcher, RunningBot
+from meetcore import BotSpec, Launcher
 from meetcore.testing import LauncherConformance
 from meetcore_kubernetes.options import KubernetesOptions
 from meetcore_kubernetes.pod_launcher import PodLauncher
@@ -30,33 +29,6 @@ def broker() -> Iterator[Broker]:
 def cluster() -> Iterator[tuple[StandInCluster, Path]]:
     with open_cluster() as held:
         yield held
-
-
-class _Launcher(PodLauncher):
-    """Has a bus of its own, open for as long as the test lasts; a fleet would hold it."""
-
-    def __init__(self, options: KubernetesOptions, bus: BotBus) -> None:
-        super().__init__(options)
-        self.bus = bus
-        self._opened = trio.Event()
-        trio.lowlevel.spawn_system_task(self._hold, bus)
-
-    async def _hold(self, bus: BotBus) -> None:
-        async with bus.open():
-            self._opened.set()
-            await trio.sleep_forever()
-
-    async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:
-        await self._opened.wait()
-        return await super().launch(spec, nursery)
-
-    async def adopt(self, bot_id: str, nursery: trio.Nursery) -> RunningBot | None:
-        await self._opened.wait()
-        return await super().adopt(bot_id, nursery)
-
-    async def reach(self, bot_id: str) -> RunningBot | None:
-        await self._opened.wait()
-        return await super().reach(bot_id)
 
 
 class TestBotsInPods(LauncherConformance):
@@ -79,7 +51,9 @@ class TestBotsInPods(LauncherConformance):
             volume_claim="bots",
             stop_with_launcher=stop_with_launcher,
         )
-        return _Launcher(options, RedisBus(self._url, RedisOptions(prefix=self._prefix)))
+        launcher = PodLauncher(options)
+        launcher.bus = RedisBus(self._url, RedisOptions(prefix=self._prefix))
+        return launcher
 
     def make_launcher(self) -> Launcher:
         return self._made(stop_with_launcher=True)

@@ -11,15 +11,17 @@ import trio
 
 from meetcore import BotSpec
 from meetcore.log.folder_store import FolderStore
+from meetcore.testing import hold_open
 from meetcore_ray.options import RayOptions
+from meetcore_ray.ray_launcher import RayLauncher
 from meetcore_redis.bus import RedisBus
 from meetcore_redis.options import RedisOptions
-from tests.plugins.ray.placing import OpenLauncher
 
 
 async def main(told: dict[str, Any]) -> None:
     bus = RedisBus(told["url"], RedisOptions(prefix=told["prefix"]))
-    launcher = OpenLauncher(RayOptions(**told["options"]), bus)
+    launcher = RayLauncher(RayOptions(**told["options"]))
+    launcher.bus = await hold_open(bus)
     launcher.store = FolderStore(Path(told["folder"]))
     spec = BotSpec(
         bot_id=told["bot_id"],

@@ -1,4 +1,4 @@
-"""A launcher over the tests' cluster, with a bus of its own that is open while a test lasts."""
+"""Launchers over the tests' cluster, each with a bus of its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import trio
-
-from meetcore import BotBus, BotSpec, RunningBot
+from meetcore import BotSpec
 from meetcore.log.folder_store import FolderStore
+from meetcore.testing import hold_open
 from meetcore.testing.simulated_meetings import PLUGIN_FILE
 from meetcore_ray.options import RayOptions
 from meetcore_ray.ray_launcher import RayLauncher
@@ -17,33 +16,6 @@ from meetcore_redis.bus import RedisBus
 from meetcore_redis.options import RedisOptions
 from tests.plugins.ray.conftest import RayCluster
 from tests.plugins.redis.broker import Broker
-
-
-class OpenLauncher(RayLauncher):
-    """Has a bus of its own, open for as long as the test lasts; a fleet would hold it."""
-
-    def __init__(self, options: RayOptions, bus: BotBus) -> None:
-        super().__init__(options)
-        self.bus = bus
-        self._opened = trio.Event()
-        trio.lowlevel.spawn_system_task(self._hold, bus)
-
-    async def _hold(self, bus: BotBus) -> None:
-        async with bus.open():
-            self._opened.set()
-            await trio.sleep_forever()
-
-    async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:
-        await self._opened.wait()
-        return await super().launch(spec, nursery)
-
-    async def adopt(self, bot_id: str, nursery: trio.Nursery) -> RunningBot | None:
-        await self._opened.wait()
-        return await super().adopt(bot_id, nursery)
-
-    async def reach(self, bot_id: str) -> RunningBot | None:
-        await self._opened.wait()
-        return await super().reach(bot_id)
 
 
 class Placing:
@@ -76,10 +48,18 @@ class Placing:
             **options,
         }
 
-    def launcher(self, **options: Any) -> OpenLauncher:
-        bus = RedisBus(self.url, RedisOptions(prefix=self.namespace))
-        launcher = OpenLauncher(RayOptions(**self.options(**options)), bus)
+    def launcher(self, **options: Any) -> RayLauncher:
+        """Return a launcher whose bus is not open yet."""
+        launcher = RayLauncher(RayOptions(**self.options(**options)))
+        launcher.bus = RedisBus(self.url, RedisOptions(prefix=self.namespace))
         launcher.store = FolderStore(self.folder)
+        return launcher
+
+    async def open_launcher(self, **options: Any) -> RayLauncher:
+        """Return a launcher whose bus is open until the test ends."""
+        launcher = self.launcher(**options)
+        assert launcher.bus is not None
+        await hold_open(launcher.bus)
         return launcher
 
     def spec(self, meeting: str = "stay", bot_id: str = "b-1", **settings: Any) -> BotSpec:

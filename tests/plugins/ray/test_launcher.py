@@ -111,13 +111,13 @@ async def test_the_bot_of_a_server_that_is_killed_is_found_by_the_next_one(
             if each.is_running():
                 assert "of-the-order" not in " ".join(each.cmdline())
         async with trio.open_nursery() as nursery:
-            launcher = placing.launcher()
+            launcher = await placing.open_launcher()
             assert await launcher.list() == ["b-1"]
             again = await launcher.adopt("b-1", nursery)
             assert again is not None
             await until(again, State.IN_CALL)
             await again.perform(SendChat("still here"))
-            other = placing.launcher()
+            other = await placing.open_launcher()
             twice = await other.launch(spec, nursery)  # launched twice it is launched once
             twice.release()
             assert await other.list() == ["b-1"]
@@ -136,7 +136,7 @@ async def test_the_bot_of_a_server_that_is_killed_is_found_by_the_next_one(
 async def test_an_actor_that_is_killed_takes_its_bot_along_and_that_is_told(
     placing: Placing, tmp_path: Path
 ):
-    launcher = placing.launcher()
+    launcher = await placing.open_launcher()
     async with launched(placing, launcher) as bot:
         process = process_of(tmp_path)
         actor = process.parent()
@@ -166,7 +166,7 @@ async def test_a_node_that_is_lost_takes_its_bots_along_and_that_is_told(
     placing: Placing, tmp_path: Path, cluster: RayCluster
 ):
     raylet = cluster.add_node("doomed", 1)
-    launcher = placing.launcher(resources={"doomed": 1})
+    launcher = await placing.open_launcher(resources={"doomed": 1})
     async with launched(placing, launcher) as bot:
         process = process_of(tmp_path)
         os.kill(raylet, signal.SIGKILL)
@@ -183,7 +183,7 @@ async def test_a_node_that_is_lost_takes_its_bots_along_and_that_is_told(
 async def test_where_no_node_has_room_the_fleet_is_full_in_the_clusters_own_figures(
     placing: Placing, tmp_path: Path
 ):
-    launcher = placing.launcher(resources={"nowhere": 1}, unschedulable_s=0.5)
+    launcher = await placing.open_launcher(resources={"nowhere": 1}, unschedulable_s=0.5)
     with trio.fail_after(WITHIN_S):
         async with trio.open_nursery() as nursery:
             with pytest.raises(FleetFull, match=r"nowhere 1 \(0 free of 0\)") as full:
@@ -198,7 +198,7 @@ async def test_a_cluster_that_does_not_answer_is_said_within_a_deadline(
     placing: Placing, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(way, "READY_WITHIN_S", 1.0)
-    launcher = placing.launcher(address="127.0.0.1:1")
+    launcher = await placing.open_launcher(address="127.0.0.1:1")
     with trio.fail_after(WITHIN_S), pytest.raises(ClusterSilent, match="no answer within 1 s"):
         await launcher.list()
 
@@ -206,7 +206,7 @@ async def test_a_cluster_that_does_not_answer_is_said_within_a_deadline(
 async def test_a_bot_that_outlives_its_rules_is_ended_and_a_way_that_hangs_is_left(
     placing: Placing, monkeypatch: pytest.MonkeyPatch
 ):
-    launcher, name = placing.launcher(), actor_name("b-1")
+    launcher, name = await placing.open_launcher(), actor_name("b-1")
     order, _ = launcher._order(placing.spec())
     needs = launcher.options.needs(None)
     with trio.fail_after(WITHIN_S):
