@@ -59,10 +59,13 @@ if TYPE_CHECKING:
     from meetcore.model.commands import PersonAnswer as PersonAnswer
     from meetcore.model.commands import ResumeRecording as ResumeRecording
     from meetcore.model.commands import SendChat as SendChat
+    from meetcore.model.commands import ShareImage as ShareImage
+    from meetcore.model.commands import SharePage as SharePage
     from meetcore.model.commands import ShowImage as ShowImage
     from meetcore.model.commands import ShowPage as ShowPage
     from meetcore.model.commands import Speak as Speak
     from meetcore.model.commands import Stop as Stop
+    from meetcore.model.commands import StopSharing as StopSharing
     from meetcore.model.commands import WhenSpeaking as WhenSpeaking
     from meetcore.model.config import AudioConfig as AudioConfig
     from meetcore.model.config import AutomaticLeave as AutomaticLeave
@@ -326,10 +329,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "PersonAnswer",
         "ResumeRecording",
         "SendChat",
+        "ShareImage",
+        "SharePage",
         "ShowImage",
         "ShowPage",
         "Speak",
         "Stop",
+        "StopSharing",
         "WhenSpeaking",
     ),
     "model.config": (

@@ -349,6 +349,18 @@ class Bot(BotProxy):
         """Show nothing any more, neither a picture nor a page."""
         await _call(self._thread, self._inner.hide_picture)
 
+    async def share_image(self, image: bytes, media_type: str = "image/png") -> None:
+        """Share a picture as the bot's screen, where the platform can, until `stop_sharing`."""
+        await _call(self._thread, partial(self._inner.share_image, image, media_type))
+
+    async def share_page(self, url: str) -> None:
+        """Share a web page as the bot's screen, where the platform can."""
+        await _call(self._thread, partial(self._inner.share_page, url))
+
+    async def stop_sharing(self) -> None:
+        """Share no screen any more."""
+        await _call(self._thread, self._inner.stop_sharing)
+
     async def answer_person(self, answer: PersonAnswer | str = PersonAnswer.DONE) -> None:
         """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""
         await _call(self._thread, partial(self._inner.answer_person, answer))

@@ -18,10 +18,13 @@ from meetcore.model.commands import (
     PersonAnswer,
     ResumeRecording,
     SendChat,
+    ShareImage,
+    SharePage,
     ShowImage,
     ShowPage,
     Speak,
     Stop,
+    StopSharing,
     WhenSpeaking,
 )
 from meetcore.model.page_input import PagePicture, PictureFormat
@@ -117,6 +120,22 @@ class AskableBot(ABC):
     async def hide_picture(self) -> None:
         """Show nothing any more, neither a picture nor a page: the camera goes off."""
         await self.perform(HidePicture())
+
+    async def share_image(self, image: bytes, media_type: str = "image/png") -> None:
+        """Share a picture as the bot's screen, where the platform can, until `stop_sharing`."""
+        await self.perform(ShareImage(image, media_type))
+
+    async def share_page(self, url: str) -> None:
+        """Share a web page as the bot's screen, as it changes, where the platform can.
+
+        Its host, and whatever it loads from, has to be listed by the operator: `page_hosts` in
+        `[plugins.browser]`.
+        """
+        await self.perform(SharePage(url))
+
+    async def stop_sharing(self) -> None:
+        """Share no screen any more."""
+        await self.perform(StopSharing())
 
     async def answer_person(self, answer: PersonAnswer | str = PersonAnswer.DONE) -> None:
         """Say that what the page wanted of a person is `done`, or that the bot is to `give_up`."""

@@ -28,10 +28,13 @@ from meetcore.model.commands import (
     PauseRecording,
     ResumeRecording,
     SendChat,
+    ShareImage,
+    SharePage,
     ShowImage,
     ShowPage,
     Speak,
     Stop,
+    StopSharing,
 )
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused, MeetcoreError
 from meetcore.model.events import CommandAnswered, PersonAnswered, TopicMarked
@@ -53,6 +56,9 @@ _NEEDS: dict[type[Command], Capability] = {
     ShowImage: Capability.SHOW_IMAGE,
     ShowPage: Capability.SHOW_PAGE,
     HidePicture: Capability.SHOW_IMAGE,
+    ShareImage: Capability.SHARE_SCREEN,
+    SharePage: Capability.SHARE_SCREEN,
+    StopSharing: Capability.SHARE_SCREEN,
 }
 
 
@@ -262,17 +268,27 @@ class CommandRunner:
             capability = Capability.SEND_DIRECT_CHAT
         if call is None or capability is None or not self._can(call, capability):
             raise CapabilityMissing(self._platform.name, capability or command.type)
-        if isinstance(command, SendChat):
-            to = None if command.to is None else self._context.roster.recipient(command.to)
-            if to is None:
-                await call.send_chat(command.text)
-            else:
-                await call.send_direct_chat(command.text, to)
-            if not self._can(call, Capability.READ_CHAT):
-                self._life.chat_sent(command.text, to)
-        elif isinstance(command, ShowImage):
-            await call.show_image(command.image, command.media_type)
-        elif isinstance(command, ShowPage):
-            await call.show_page(command.url)
-        elif isinstance(command, HidePicture):
-            await call.hide_picture()
+        match command:
+            case SendChat():
+                await self._send_chat(call, command)
+            case ShowImage():
+                await call.show_image(command.image, command.media_type)
+            case ShowPage():
+                await call.show_page(command.url)
+            case HidePicture():
+                await call.hide_picture()
+            case ShareImage():
+                await call.share_image(command.image, command.media_type)
+            case SharePage():
+                await call.share_page(command.url)
+            case StopSharing():
+                await call.stop_sharing()
+
+    async def _send_chat(self, call: Call, command: SendChat) -> None:
+        to = None if command.to is None else self._context.roster.recipient(command.to)
+        if to is None:
+            await call.send_chat(command.text)
+        else:
+            await call.send_direct_chat(command.text, to)
+        if not self._can(call, Capability.READ_CHAT):
+            self._life.chat_sent(command.text, to)

@@ -29,10 +29,13 @@ __all__ = [
     "PersonAnswer",
     "ResumeRecording",
     "SendChat",
+    "ShareImage",
+    "SharePage",
     "ShowImage",
     "ShowPage",
     "Speak",
     "Stop",
+    "StopSharing",
     "WhenSpeaking",
 ]
 
@@ -151,6 +154,34 @@ class HidePicture(Command):
     type: ClassVar[str] = "hide_picture"
 
 
+@frozen
+class ShareImage(Command):
+    """Share a picture as the bot's screen: PNG, JPEG or GIF bytes."""
+
+    type: ClassVar[str] = "share_image"
+    image: bytes = field(repr=lambda image: f"<{len(image)} bytes>")
+    media_type: str = "image/png"
+
+
+@frozen
+class SharePage(Command):
+    """Share a web page as the bot's screen, as it changes, until something else is shared.
+
+    Attributes:
+        url: Its address, http or https; its host has to be one that the operator listed.
+    """
+
+    type: ClassVar[str] = "share_page"
+    url: str = field(repr=without_query)
+
+
+@frozen
+class StopSharing(Command):
+    """Share no screen any more."""
+
+    type: ClassVar[str] = "stop_sharing"
+
+
 class PersonAnswer(StrEnum):
     """What a person says who was asked to do something that a bot cannot."""
 
@@ -248,6 +279,9 @@ COMMAND_TYPES: dict[str, type[Command]] = {
         ShowImage,
         ShowPage,
         HidePicture,
+        ShareImage,
+        SharePage,
+        StopSharing,
         AnswerPerson,
         NameVoice,
         MarkTopic,

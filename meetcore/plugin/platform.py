@@ -44,6 +44,7 @@ class Capability(StrEnum):
     SPEAK = "speak"
     SHOW_IMAGE = "show_image"
     SHOW_PAGE = "show_page"
+    SHARE_SCREEN = "share_screen"
     CAPTIONS = "captions"
     VIDEO = "video"
     SCREENSHOT = "screenshot"
@@ -264,6 +265,35 @@ class Call(ABC):
             CommandFailed: It did not work this time.
         """
         raise CapabilityMissing(self.platform_name, Capability.SHOW_IMAGE)
+
+    async def share_image(self, image: bytes, media_type: str) -> None:
+        """Share a picture as the bot's screen, in place of what it shared; return once it is.
+
+        Raises:
+            CapabilityMissing: This platform cannot.
+            CommandRefused: It is no picture that can be shown.
+            CommandFailed: It did not work this time; a host may not allow it.
+        """
+        raise CapabilityMissing(self.platform_name, Capability.SHARE_SCREEN)
+
+    async def share_page(self, url: str) -> None:
+        """Share a web page as the bot's screen, as it changes; return once it is shared.
+
+        Raises:
+            CapabilityMissing: This platform cannot.
+            CommandRefused: The page may not be shown.
+            CommandFailed: It does not load, or did not work this time.
+        """
+        raise CapabilityMissing(self.platform_name, Capability.SHARE_SCREEN)
+
+    async def stop_sharing(self) -> None:
+        """Share no screen any more; where none is shared, there is nothing to do.
+
+        Raises:
+            CapabilityMissing: This platform shares none.
+            CommandFailed: It did not work this time.
+        """
+        raise CapabilityMissing(self.platform_name, Capability.SHARE_SCREEN)
 
     async def screenshot(self, picture_format: PictureFormat) -> PagePicture:
         """Return a picture of the page as it is now, in any state; the caller sets the deadline.

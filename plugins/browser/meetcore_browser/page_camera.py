@@ -1,4 +1,4 @@
-"""A web page as the bot's camera: rendered in a browser of its own, shown as it changes.
+"""A web page as the bot's camera or screen: rendered in a browser of its own, shown as it changes.
 
 It is a second Chromium, and no second page of the bot's: one window more would lie on the screen
 that a recorded meeting is filmed from, pages of one browser share processes that a page can bring
@@ -6,8 +6,8 @@ down, and a browser of its own can be given a way to the network that leads to l
 (`page_proxy`). It costs what an idle Chromium costs, while a page is shown.
 
 Pictures come from `Page.startScreencast`, where the page has changed. Each is acknowledged once the
-bot's camera has it and its share of a second is over, so there are never more than two on the way,
-and a page that stands still costs nothing.
+bot's camera or screen has it and its part of a second is over, so there are never more than two on
+the way, and a page that stands still costs nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from meetcore_browser.driver import Driver
 from meetcore_browser.errors import BrowserError
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.nursery import open_plain_nursery
-from meetcore_browser.page_devices import PICTURE_SIZE
+from meetcore_browser.page_devices import PICTURE_SIZE, SCREEN_SIZE
 from meetcore_browser.page_hosts import PageHosts
 from meetcore_browser.page_proxy import PageProxy, open_page_proxy
 
@@ -78,7 +78,7 @@ class PageCamera:
         driver: What launches the page's browser.
         hosts: Which pages may be shown.
         size: Width and height of the pictures, in pixels.
-        show: Shows a picture as the bot's camera.
+        show: Shows a picture as the bot's camera, or on its screen.
         tell: Is told in words that a page is shown, and why it is not any more.
     """
 
@@ -231,15 +231,24 @@ def _why_not(proxy: PageProxy, host: str, said: str) -> MeetcoreError:
 
 @asynccontextmanager
 async def open_page_camera(page: BotPage, hosts: PageHosts) -> AsyncIterator[None]:
-    """Let a bot's page show web pages while the block lasts."""
+    """Let a bot's page show web pages while the block lasts: as its camera, and on its screen."""
+    devices, driver = page.devices, page.browser.driver
     async with open_plain_nursery() as nursery:
-        page.devices.page_camera = PageCamera(
+        devices.page_camera = PageCamera(
             nursery,
-            page.browser.driver,
+            driver,
             hosts,
             PICTURE_SIZE,
-            page.devices.draw,
+            devices.draw,
             partial(page.tell_step, "page as camera"),
+        )
+        devices.page_screen = PageCamera(
+            nursery,
+            driver,
+            hosts,
+            SCREEN_SIZE,
+            devices.draw_screen,
+            partial(page.tell_step, "page as screen"),
         )
         yield
         nursery.cancel_scope.cancel()

@@ -1,7 +1,8 @@
-"""The host's side of the bot's own microphone and camera in a page (page/devices.js).
+"""The host's side of the bot's own microphone, camera and screen in a page (page/devices.js).
 
 A speech goes to the document that asked for a microphone, at 48 kHz, a piece at a time; the page
-says how much it has played. A picture goes to the documents that asked for a camera.
+says how much it has played. A picture goes to the documents that asked for a camera. What is to be
+shared is ready in every document before one of them asks for a screen.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
     from meetcore_browser.bot_page import BotPage
     from meetcore_browser.page_camera import PageCamera
 
-__all__ = ["PICTURE_SIZE", "SPEECH_RATE_HZ", "PageDevices", "PageSpeech"]
+__all__ = ["PICTURE_SIZE", "SCREEN_SIZE", "SPEECH_RATE_HZ", "PageDevices", "PageSpeech"]
 
 SPEECH_RATE_HZ = 48_000
 """The rate of the page's microphone: what WebRTC's Opus works at."""
 PICTURE_SIZE = (1280, 720)
 """Width and height of the page's camera, in pixels."""
+SCREEN_SIZE = (1920, 1080)
+"""Width and height of the bot's screen, in pixels: text on it is to be read."""
 
 LEAD_S = 0.4
 """How much may wait in the page: more would be late when it is interrupted, less would run dry."""
@@ -41,6 +44,9 @@ _SPEAK = "(pcm) => window[Symbol.for('meetcore')].speak(pcm)"
 _STATE = "() => window[Symbol.for('meetcore')].speechState()"
 _STOP = "() => window[Symbol.for('meetcore')].stopSpeech()"
 _HIDE = "() => window[Symbol.for('meetcore')]?.hidePicture?.() ?? null"
+_SHARE = "(picture) => window[Symbol.for('meetcore')]?.sharePicture?.(picture) ?? null"
+_SHARES = "() => window[Symbol.for('meetcore')]?.shares?.() ?? null"
+_STOP_SHARING = "() => window[Symbol.for('meetcore')]?.stopSharing?.() ?? null"
 _SHOW = "(picture) => window[Symbol.for('meetcore')]?.showPicture?.(picture) ?? null"
 
 
@@ -111,11 +117,17 @@ class PageSpeech(SpeechOutput):
 
 
 class PageDevices:
-    """Speaks and shows pictures in one page."""
+    """Speaks, shows pictures and shares a screen in one page.
+
+    Attributes:
+        page_camera: Shows web pages as the camera; None where the page has no devices of the bot's.
+        page_screen: Shows web pages on the screen, likewise.
+    """
 
     def __init__(self, page: BotPage) -> None:
         self._page = page
         self.page_camera: PageCamera | None = None
+        self.page_screen: PageCamera | None = None
 
     @asynccontextmanager
     async def open_speech(self, sample_rate_hz: int) -> AsyncIterator[PageSpeech]:
@@ -156,7 +168,7 @@ class PageDevices:
         Raises:
             CommandRefused: It may not.
         """
-        self._camera().hosts.check(url)
+        _there(self.page_camera).hosts.check(url)
 
     async def show_page(self, url: str) -> None:
         """Show a web page as the page's camera, from its first picture on, until it is hidden.
@@ -165,7 +177,7 @@ class PageDevices:
             CommandRefused: It may not be shown.
             CommandFailed: It does not load, or the page has asked for no camera.
         """
-        await self._camera().show(url)
+        await _there(self.page_camera).show(url)
 
     async def hide_picture(self) -> None:
         """Show nothing any more: neither a picture nor a web page.
@@ -179,22 +191,72 @@ class PageDevices:
         if not any(hidden):
             raise CommandFailed("The page has not opened the bot's camera.")
 
-    def _camera(self) -> PageCamera:
-        if self.page_camera is None:
-            raise CommandFailed("This page was opened without devices of the bot's own.")
-        return self.page_camera
-
     async def draw(self, image: bytes) -> None:
         """Have the page's camera see a picture, whatever else is shown.
 
         Raises:
             CommandRefused, CommandFailed: As for `show_picture`.
         """
+        if not await self._give(_SHOW, image):
+            raise CommandFailed("The page has not opened the bot's camera.")
+
+    # --- the screen ---------------------------------------------------------------------------
+
+    async def share_picture(self, image: bytes) -> PictureFacts:
+        """Have a picture on the screen, which the page may ask for from now on.
+
+        Raises:
+            CommandRefused: It is no picture, or too large.
+            CommandFailed: The page cannot decode it, or has no devices of the bot's own.
+        """
+        facts = picture_facts(image)
+        if self.page_screen is not None:
+            await self.page_screen.stop()
+        await self.draw_screen(image)
+        return facts
+
+    async def share_page(self, url: str) -> None:
+        """Have a web page on the screen, from its first picture on.
+
+        Raises:
+            CommandRefused: It may not be shown.
+            CommandFailed: It does not load, or the page has no devices of the bot's own.
+        """
+        await _there(self.page_screen).show(url)
+
+    async def draw_screen(self, image: bytes) -> None:
+        """Have a picture on the screen, whatever else is shared.
+
+        Raises:
+            CommandRefused, CommandFailed: As for `share_picture`.
+        """
+        if not await self._give(_SHARE, image):
+            raise CommandFailed("This page was opened without devices of the bot's own.")
+
+    async def shares(self) -> bool:
+        """Return whether the page has the bot's screen now.
+
+        Raises:
+            CommandFailed: It does not answer.
+        """
+        return any([await self._evaluate(frame, _SHARES) for frame in self._page.raw.frames])
+
+    async def stop_sharing(self) -> None:
+        """Have nothing on the screen, and end what the page still has of it.
+
+        Raises:
+            CommandFailed: The page does not answer.
+        """
+        if self.page_screen is not None:
+            await self.page_screen.stop()
+        for frame in self._page.raw.frames:
+            await self._evaluate(frame, _STOP_SHARING)
+
+    async def _give(self, expression: str, image: bytes) -> bool:
+        """Give every document a picture; return whether one took it."""
         facts = picture_facts(image)
         given = [base64.b64encode(image).decode(), facts.media_type]
-        shown = [await self._evaluate(frame, _SHOW, given) for frame in self._page.raw.frames]
-        if not any(shown):
-            raise CommandFailed("The page has not opened the bot's camera.")
+        return any([await self._evaluate(f, expression, given) for f in self._page.raw.frames])
 
     async def _with_microphone(self) -> Frame:
         for frame in self._page.raw.frames:
@@ -214,3 +276,9 @@ class PageDevices:
         except Error as error:
             words = str(error).splitlines()[0].removeprefix("Frame.evaluate: ")
             raise CommandFailed(f"The page could not do it: {words}") from error
+
+
+def _there(shown: PageCamera | None) -> PageCamera:
+    if shown is None:
+        raise CommandFailed("This page was opened without devices of the bot's own.")
+    return shown

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from meetcore import SAMPLE_RATE_HZ
 from meetcore_browser.capture import CaptureOptions
-from meetcore_browser.page_devices import PICTURE_SIZE, SPEECH_RATE_HZ
+from meetcore_browser.page_devices import PICTURE_SIZE, SCREEN_SIZE, SPEECH_RATE_HZ
 
 __all__ = ["PAGE_FOLDER", "page_script"]
 
@@ -16,6 +16,7 @@ PAGE_FOLDER = Path(__file__).parent / "page"
 FLUSH_MS = 1000
 _OWN = (
     "pictureEncoder",
+    "pictureTrack",
     "tellHost",
     "tellAudio",
     "captured",
@@ -47,7 +48,7 @@ def page_script(
         incoming_video: Whether to receive video.
         tab_video: Whether the tab can be recorded as video.
         share: Whether a joiner's script can have a shared screen recorded.
-        devices: Whether the page gets a microphone and a camera of the bot's own.
+        devices: Whether the page gets a microphone, a camera and a screen of the bot's own.
         scripts: The joiner's own files, or their text, run last, each on its own.
     """
     options = capture or CaptureOptions()
@@ -56,7 +57,7 @@ def page_script(
         wanted = {"tab_video.js": tab_video, "share_video.js": share}
         capture_files += ["picture_encoder.js", *(name for name in wanted if wanted[name])]
     if devices:
-        capture_files.append("devices.js")
+        capture_files += ["picture_track.js", "devices.js"]
     if capture is not None and options.web_audio != "off":
         capture_files.append("web_audio.js")
     ours = [PAGE_FOLDER / name for name in ("wire.js", *capture_files, "video_policy.js")]
@@ -77,6 +78,7 @@ def page_script(
             "devices": True,
             "speechRate": SPEECH_RATE_HZ,
             "picture": {"width": PICTURE_SIZE[0], "height": PICTURE_SIZE[1]},
+            "screen": {"width": SCREEN_SIZE[0], "height": SCREEN_SIZE[1]},
             "speechWorklet": (PAGE_FOLDER / "speech_worklet.js").read_text(encoding="utf-8"),
         }
     parts = [path.read_text(encoding="utf-8") for path in ours]

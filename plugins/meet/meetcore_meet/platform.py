@@ -43,6 +43,7 @@ class MeetPlatform(GuestPlatform[MeetOptions]):
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
             Capability.SHOW_PAGE,
+            Capability.SHARE_SCREEN,
             Capability.VIDEO,
             Capability.SCREENSHOT,
             Capability.LOOK_IN,

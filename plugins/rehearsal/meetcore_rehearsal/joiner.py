@@ -122,8 +122,7 @@ class RehearsalCall(CallWithPage):
 
     async def hide_picture(self) -> None:
         """Switch the bot's camera off, and show nothing any more."""
-        if not self._observer.inside:
-            raise CommandFailed("The camera can be used only while the bot is in the call.")
+        self._check_inside("camera")
         page = self._page
         try:
             hit = await page.first_of([CONTROLS["camera_on"], CONTROLS["camera_off"]])
@@ -135,9 +134,50 @@ class RehearsalCall(CallWithPage):
         finally:
             await page.devices.hide_picture()
 
-    async def _switch_on(self, device: str) -> None:
+    async def share_image(self, image: bytes, media_type: str) -> None:
+        """Share a picture as the bot's screen."""
+        picture_facts(image)  # what cannot be shown switches nothing on
+        self._check_inside("screen")
+        await self._page.devices.share_picture(image)
+        await self._share()
+
+    async def share_page(self, url: str) -> None:
+        """Share a web page as the bot's screen."""
+        self._page.devices.check_page(url)
+        self._check_inside("screen")
+        await self._page.devices.share_page(url)
+        await self._share()
+
+    async def _share(self) -> None:
+        """Have the room take the bot's screen, unless it has it already."""
+        devices = self._page.devices
+        try:
+            if not await devices.shares():
+                await self._page.click(await self._page.find(CONTROLS["share_off"]))
+                await self._page.find(CONTROLS["share_on"], SWITCH_TIMEOUT_S)
+        except (BrowserError, PlaywrightError) as error:
+            await devices.stop_sharing()
+            raise CommandFailed(f"The screen could not be shared: {error}") from error
+
+    async def stop_sharing(self) -> None:
+        """Share no screen any more."""
+        self._check_inside("screen")
+        devices = self._page.devices
+        try:
+            if await devices.shares():
+                await self._page.click(await self._page.find(CONTROLS["share_on"]))
+                await self._page.find(CONTROLS["share_off"], SWITCH_TIMEOUT_S)
+        except (BrowserError, PlaywrightError) as error:
+            raise CommandFailed(f"The room did not end the share: {error}") from error
+        finally:
+            await devices.stop_sharing()
+
+    def _check_inside(self, device: str) -> None:
         if not self._observer.inside:
             raise CommandFailed(f"The {device} can be used only while the bot is in the call.")
+
+    async def _switch_on(self, device: str) -> None:
+        self._check_inside(device)
         page = self._page
         try:
             hit = await page.first_of([CONTROLS[f"{device}_on"], CONTROLS[f"{device}_off"]])

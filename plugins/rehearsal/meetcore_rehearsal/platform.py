@@ -32,6 +32,7 @@ class RehearsalPlatform(Platform):
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
             Capability.SHOW_PAGE,
+            Capability.SHARE_SCREEN,
             Capability.VIDEO,
             Capability.SCREENSHOT,
             Capability.LOOK_IN,

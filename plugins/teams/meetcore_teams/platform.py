@@ -46,6 +46,7 @@ class TeamsPlatform(GuestPlatform[TeamsOptions]):
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
             Capability.SHOW_PAGE,
+            Capability.SHARE_SCREEN,
             Capability.VIDEO,
             Capability.SCREENSHOT,
             Capability.LOOK_IN,

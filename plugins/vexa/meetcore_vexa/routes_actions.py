@@ -16,8 +16,11 @@ from meetcore import (
     MediaRefused,
     NotFetched,
     SendChat,
+    ShareImage,
+    SharePage,
     ShowImage,
     Speak,
+    StopSharing,
 )
 from meetcore.gateway import (
     BodyFields,
@@ -153,7 +156,7 @@ class ActionRoutes:
         return _accepted("Speak stop command sent", row)
 
     async def share_screen(self, request: Request) -> Reply:
-        """Show an image: as the bot's camera, for no platform here shares a screen."""
+        """Share an image or a page as the bot's screen; without one an image is its camera's."""
         await self._lookup.client(request, Scope.WRITE)
         body = fields_of(request.json())
         kind = body.text("type", longest=50)
@@ -162,19 +165,32 @@ class ActionRoutes:
         url = body.text("url")
         if kind == "image" and url is None:
             raise Refusal(400, "url is required for type image")
+        if kind == "url" and url is None:
+            raise Refusal(400, "url is required for type url")
         row = await self._active(request)
-        if kind != "image" or url is None:
-            raise _missing(f"This server cannot share a screen, and shows no {kind} otherwise.")
-        await self._service.perform(row, await fetched_picture(self._service, url))
-        row = await self._service.put_extras(row, {**row.extras, "screen": True})
-        note = "The image is shown as the bot's camera: this server cannot share a screen."
+        shares = Capability.SHARE_SCREEN in self._service.capabilities(row.url)
+        if url is None or kind not in ("image", "url") or (kind == "url" and not shares):
+            raise _missing(f"The bot can share no {kind} there.")
+        note = None
+        if kind == "url":
+            await self._service.perform(row, SharePage(url))
+        else:
+            image = await fetched_picture(self._service, url)
+            if shares:
+                await self._service.perform(row, ShareImage(image.image, image.media_type))
+            else:
+                await self._service.perform(row, image)
+                note = "The image is shown as the bot's camera: it cannot share a screen here."
+        kept = {**row.extras, "screen": "shared" if shares else "camera"}
+        row = await self._service.put_extras(row, kept)
         return _accepted("Screen content command sent", row, note)
 
     async def stop_screen(self, request: Request) -> Reply:
-        """Take the image back: an avatar that has a URL stands in its place, or a plain one."""
+        """Share nothing any more; of an image as the camera, the avatar stands in its place."""
         row = await self._active(request)
-        if row.extras.get("screen"):
-            await self._service.perform(row, await self._avatar(row))
+        if screen := row.extras.get("screen"):
+            command = StopSharing() if screen == "shared" else await self._avatar(row)
+            await self._service.perform(row, command)
             row = await self._service.put_extras(row, {**row.extras, "screen": False})
         return _accepted("Screen stop command sent", row)
 

@@ -36,6 +36,7 @@ class ZoomPlatform(GuestPlatform[ZoomOptions]):
             Capability.SPEAK,
             Capability.SHOW_IMAGE,
             Capability.SHOW_PAGE,
+            Capability.SHARE_SCREEN,
             Capability.VIDEO,
             Capability.SCREENSHOT,
             Capability.LOOK_IN,

@@ -20,9 +20,12 @@ from meetcore.model.commands import (
     NameVoice,
     PauseRecording,
     SendChat,
+    ShareImage,
+    SharePage,
     ShowImage,
     ShowPage,
     Speak,
+    StopSharing,
 )
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
 from meetcore.model.signals import CallEnded, Knocked
@@ -37,6 +40,9 @@ EXAMPLES = {
     "show_image": ShowImage(b"png"),
     "show_page": ShowPage("https://status.example.com"),
     "hide_picture": HidePicture(),
+    "share_image": ShareImage(b"png"),
+    "share_page": SharePage("https://status.example.com"),
+    "stop_sharing": StopSharing(),
     "answer_person": AnswerPerson(),
     "name_voice": NameVoice("room", "1", "Grace"),
     "mark_topic": MarkTopic("budget"),
@@ -136,7 +142,14 @@ async def test_what_was_said_while_paused_is_held_back_and_accounted_for(tmp_pat
 
 @pytest.mark.parametrize(
     ("command", "verb"),
-    [("speak", "speak"), ("show_image", "show image"), ("show_page", "show page")],
+    [
+        ("speak", "speak"),
+        ("show_image", "show image"),
+        ("show_page", "show page"),
+        ("share_image", "share screen"),
+        ("share_page", "share screen"),
+        ("stop_sharing", "share screen"),
+    ],
 )
 async def test_a_capability_that_is_missing_is_said_with_the_platforms_name(
     tmp_path, autojump_clock, command, verb

@@ -283,3 +283,36 @@ async def test_what_cannot_be_decoded_is_said_and_what_was_shown_stays(connected
         with pytest.raises(CommandRefused, match="no picture"):
             await seen.bot.devices.show_picture(b"<svg/>")
         await seen.sees(RED, BLUE)
+
+
+async def test_the_bots_screen_is_there_while_something_is_shared(connected: Any) -> None:
+    async with connected() as seen:
+        devices = seen.bot.devices
+        refused = "() => share().catch((error) => error.name)"
+        assert await seen.bot.evaluate(refused) == "NotAllowedError"
+        with pytest.raises(CommandRefused, match="no picture"):
+            await devices.share_picture(b"<svg/>")
+        with pytest.raises(CommandFailed, match="could not"):
+            await devices.share_picture(picture("PNG")[:60])
+        assert await seen.bot.evaluate(refused) == "NotAllowedError"
+        await devices.share_picture(picture("PNG"))
+        assert not await devices.shares(), "the page has not asked for it yet"
+        told = await seen.bot.evaluate("() => share()")
+        assert told == {
+            "label": "screen:0:0",
+            "displaySurface": "monitor",
+            "width": 1920,
+            "height": 1080,
+            "hint": "detail",
+        }
+        assert await devices.shares()
+        await seen.sees(RED, BLUE)
+        await devices.share_picture(picture("JPEG", left=BLUE, right=RED))
+        await seen.sees(BLUE, RED)
+        await devices.show_picture(picture("PNG"))  # the camera's picture is another
+        await trio.sleep(0.6)
+        await seen.sees(BLUE, RED)
+        await devices.stop_sharing()
+        assert not await devices.shares()
+        assert await seen.bot.evaluate("() => shareEnded"), "as with the browser's own button"
+        assert await seen.bot.evaluate(refused) == "NotAllowedError"

@@ -234,3 +234,48 @@ async def test_a_call_that_reconnects_goes_on(
         assert len(at.all(Admitted)) == 1
         assert not at.all(Knocked)
         assert not at.all(CallEnded)
+
+
+@pytest.mark.parametrize(("how", "language"), [("", "de-DE"), ("menu", "en-US")])
+async def test_a_picture_is_shared_as_the_bots_screen_until_that_ends(
+    browser: Browser, site: StandinSite, tmp_path: Path, how: str, language: str
+) -> None:
+    switches = {"sharing": how}
+    async with visit(browser, site, tmp_path, language=language, switches=switches) as at:
+        with pytest.raises(CommandFailed, match="only while the bot is in the call"):
+            await at.call.share_image(PICTURE, "image/gif")
+        await at.inside()
+        with pytest.raises(CommandRefused, match="no picture"):
+            await at.call.share_image(b"<svg/>", "image/png")
+        with pytest.raises(CommandRefused, match="may not be shown"):
+            await at.call.share_page("https://status.example.com/board")
+        await at.call.stop_sharing()
+        assert not at.room.reported("sharing"), "nothing was shared so far"
+        for _ in range(2):
+            for _ in range(2):  # another picture on the same screen: it is asked for once
+                await at.call.share_image(PICTURE, "image/gif")
+            await at.call.stop_sharing()
+        told = [each["on"] for each in at.room.reported("sharing")]
+        assert told == [True, False, True, False]
+        assert at.room.reported("sharing")[0]["surface"] == "monitor"
+
+
+async def test_a_share_whose_button_says_nothing_is_ended_as_the_browsers_own_would(
+    browser: Browser, site: StandinSite, tmp_path: Path
+) -> None:
+    switches = {"sharing": "wordless"}
+    async with visit(browser, site, tmp_path, switches=switches) as at:
+        await at.inside()
+        await at.call.share_image(PICTURE, "image/gif")
+        await at.call.stop_sharing()
+        assert await at.script("() => devices.screen === null")
+
+
+async def test_a_meeting_that_lets_nobody_share_says_so(
+    browser: Browser, site: StandinSite, tmp_path: Path
+) -> None:
+    async with visit(browser, site, tmp_path, switches={"sharing": "none"}) as at:
+        await at.inside()
+        with pytest.raises(CommandFailed, match="asked for no screen") as failed:
+            await at.call.share_image(PICTURE, "image/gif")
+        assert failed.value.remedy == "The host may not allow it."

@@ -92,6 +92,7 @@ def test_the_platform_says_what_it_can() -> None:
         Capability.SPEAK,
         Capability.SHOW_IMAGE,
         Capability.SHOW_PAGE,
+        Capability.SHARE_SCREEN,
         Capability.VIDEO,
         Capability.SCREENSHOT,
         Capability.LOOK_IN,

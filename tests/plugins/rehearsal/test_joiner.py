@@ -30,6 +30,7 @@ from meetcore.model.signals import (
     ParticipantAppeared,
     ParticipantChanged,
     ParticipantGone,
+    ShareSeen,
     Signal,
     SpeakingIndicated,
     StepWorked,
@@ -346,6 +347,41 @@ async def test_a_web_page_is_the_bots_camera_until_it_is_hidden(site: Site, tmp_
         assert "a page of" in shown.detail
         await attempt.call.hide_picture()
         await until(lambda: not me().camera)
+
+
+async def test_a_picture_and_a_web_page_are_the_bots_screen_until_that_ends(
+    site: Site, tmp_path: Path
+) -> None:
+    room = site.open_room(waiting_room=False)
+    lobby_of(site, room)
+    settings: dict[str, Any] = {
+        "plugins": {"browser": {"page_hosts": [site.url.removeprefix("http://")]}},
+        "private_targets": PrivateTargets.listed(["127.0.0.1", "localhost"]),
+    }
+    async with (
+        bot(site.guest_link(room), tmp_path / "one", **settings) as attempt,
+        bot(site.guest_link(room), tmp_path / "two") as other,
+    ):
+        with pytest.raises(CommandFailed, match="in the call"):
+            await attempt.call.share_image(PICTURE, "image/png")
+        await attempt.first(Admitted)
+        await other.first(Admitted)
+
+        def seen() -> list[bool]:
+            return [signal.sharing for signal in other.signals if isinstance(signal, ShareSeen)]
+
+        with pytest.raises(CommandRefused, match="no picture"):
+            await attempt.call.share_image(b"<svg/>", "image/png")
+        with pytest.raises(CommandRefused, match="may not be shown"):
+            await attempt.call.share_page("https://status.example.com/board")
+        await attempt.call.stop_sharing()
+        await attempt.call.share_image(PICTURE, "image/png")
+        await until(lambda: seen() == [True])
+        await attempt.call.share_page(site.url)  # on the same screen
+        await attempt.call.stop_sharing()
+        await until(lambda: seen() == [True, False])
+        await attempt.call.share_image(PICTURE, "image/png")
+        await until(lambda: seen() == [True, False, True])
 
 
 TALKING = Script(

@@ -27,6 +27,7 @@ from tests.plugins.teams.visiting import LINK, ROOM, visit
 pytestmark = pytest.mark.browser
 
 THREAD = "19:meeting_abc@thread.v2"
+PICTURE = b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;"
 JOIN_LINK = (
     "https://teams.microsoft.com/l/meetup-join/19%3ameeting_abc%40thread.v2/0"
     "?context=%7b%22Tid%22%3a%22a%22%2c%22Oid%22%3a%22b%22%7d"
@@ -401,6 +402,16 @@ async def test_another_attempt_helps_where_the_page_says_so(
     async with visit(browser, tmp_path, wall="lost", options={"attempts": 2}) as at:
         assert (await at.ended()).reason.value == "connection_lost"
         assert "attempt 1 of 2" in at.steps()
+
+
+async def test_a_picture_is_shared_as_the_bots_screen_until_that_ends(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, open=True) as at:
+        await at.until(Admitted)
+        await at.call.share_image(PICTURE, "image/gif")
+        await at.call.stop_sharing()
+        assert [each["on"] for each in at.room.reported("sharing")] == [True, False]
 
 
 def test_the_room_of_these_tests_has_the_id_of_its_link() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from meetcore.gateway import PICTURE_BYTES, plain_picture
-from meetcore.model.commands import ShowImage, Speak
+from meetcore.model.commands import ShareImage, SharePage, ShowImage, Speak, StopSharing
 from meetcore.model.errors import CapabilityMissing, NoSynthesizer
 from meetcore.model.events import ArtifactWritten
 from meetcore.plugin.platform import Capability
@@ -89,6 +89,7 @@ async def test_sound_is_said_at_its_own_rate_and_decoded_elsewhere_where_it_is_n
         ("screen", {"type": "hologram"}, 400),
         ("screen", {"type": "image"}, 400),
         ("screen", {"type": "html", "html": "<b>hi</b>"}, 404),
+        ("screen", {"type": "video", "url": "https://example.com/a.mp4"}, 404),
         ("screen", {"type": "url", "url": "https://example.com"}, 404),
     ],
 )
@@ -100,6 +101,22 @@ async def test_what_cannot_be_said_or_shown_is_refused_and_nothing_is_done(
     answer = await vexa.ask(method, f"/bots/{PATH}/{act}", body)
     assert (answer[0], list(answer[1])) == (status, ["detail"])
     assert told(vexa) == []
+
+
+async def test_an_image_and_a_page_are_shared_as_the_bots_screen(vexa: VexaFake) -> None:
+    vexa.fake.abilities |= {Capability.SHARE_SCREEN}
+    vexa.admit(await vexa.send_bot())
+    vexa.fake.web = {AT: PICTURE}
+    page = {"type": "url", "url": "https://status.example.com/board"}
+    assert (await vexa.ask("DELETE", SCREEN))[0] == 202
+    assert told(vexa) == []
+    for body in ({"type": "image", "url": AT}, page):
+        assert (await vexa.ask("POST", SCREEN, body))[0] == 202
+    for _ in range(2):
+        assert (await vexa.ask("DELETE", SCREEN))[0] == 202
+    shared = ShareImage(PICTURE, "image/png")
+    assert told(vexa) == [shared, SharePage(page["url"]), StopSharing()]
+    assert (await vexa.ask("POST", SCREEN, {"type": "url"}))[0] == 400
 
 
 async def test_pictures_come_from_their_url_and_can_be_taken_back(vexa: VexaFake) -> None:

@@ -84,6 +84,8 @@ async def test_what_is_asked_for_is_really_said_shown_and_recorded(tmp_path: Pat
     assert len(over) == 3
     shown = [each for each in events if isinstance(each, CommandAnswered)]
     pictures = [each for each in shown if each.command == "show_image"]
-    assert [each.error for each in pictures] == [None] * 5  # the order's own among them
+    assert [each.error for each in pictures] == [None] * 3  # the order's own among them
+    shared = [each for each in shown if each.command in ("share_image", "stop_sharing")]
+    assert [each.error for each in shared] == [None] * 2
     told = [each.name for each in events if isinstance(each, PluginEvent)]
     assert "shown" in told

@@ -460,3 +460,14 @@ async def test_devices_that_the_client_switches_on_go_off_unless_the_bot_uses_th
         await at.call.show_image(PICTURE, "image/gif")
         told = [each["on"] for each in at.room.reported("device") if each["device"] == "camera"]
         assert told[-1] is True
+
+
+async def test_a_picture_is_shared_as_the_bots_screen_until_that_ends(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path, locale="en-US", **OPEN) as at:
+        await at.until(Admitted)
+        await at.call.share_image(PICTURE, "image/gif")
+        await at.call.stop_sharing()
+        told = [each["on"] for each in at.room.reported("device") if each["device"] == "screen"]
+        assert told == [True, False]

@@ -265,6 +265,7 @@ function toolbar(call) {
       { role: "region", "aria-label": W.controls },
       microphone,
       cameraTool(),
+      switches.sharing !== "none" && call.redrawTools && shareTool(call, switches.sharing),
       ...inCall,
       tool(W.leave, "call_end", { jsname: "CQylAd" }, () => leave()),
     ),
@@ -277,6 +278,33 @@ function microphoneTool() {
 
 function cameraTool() {
   return deviceTool("camera", W.cameraOn, W.cameraOff, {}, { video: true });
+}
+
+// A screen is asked for when somebody shares it; some versions ask first what of it is meant.
+function shareTool(call, how) {
+  const stop = how === "wordless" ? "⏹" : W.stopPresenting;
+  return tool(devices.screen ? stop : W.share, "computer_arrow_up", {}, async () => {
+    if (devices.screen) return endShare(call);
+    if (how !== "menu") return beginShare(call);
+    const choose = () => menu.remove() || beginShare(call);
+    const menu = h("div", { role: "menu" }, h("div", { role: "menuitem", onclick: choose }, W.wholeScreen));
+    document.body.append(menu);
+  });
+}
+
+async function beginShare(call) {
+  const stream = await navigator.mediaDevices.getDisplayMedia({ video: true });
+  [devices.screen] = stream.getVideoTracks();
+  devices.screen.addEventListener("ended", () => endShare(call));
+  report("sharing", { on: true, surface: devices.screen.getSettings().displaySurface });
+  call.redrawTools();
+}
+
+function endShare(call) {
+  devices.screen.stop();
+  devices.screen = null;
+  report("sharing", { on: false });
+  call.redrawTools();
 }
 
 // A device is opened when it is switched on, and again each time.

@@ -38,6 +38,7 @@ class CallView {
       make("button", { id: "roster-button", "data-tid": "roster-button", "aria-label": w.people, onclick: () => this.open("people") }, "P", this.badge),
       this.device("microphone-button", "Unmute mic", "Mute mic", { audio: true }),
       this.device("video-button", "Turn camera on", "Turn camera off", { video: true }),
+      make("button", { id: "share-button", onclick: () => this.share() }, "S"),
       make("button", { id: "raisehands-button", "aria-label": w.hand }, "H"),
       make("button", { id: "callingButtons-showMoreBtn", onclick: () => this.menu() }, w.more),
       make(
@@ -77,6 +78,26 @@ class CallView {
       this.streams = [...(this.streams ?? []), ...(live ? [await navigator.mediaDevices.getUserMedia(wanted)] : [])];
     };
     return made;
+  }
+
+  // The button opens a tray, where what is to be shared is chosen.
+  share() {
+    const begin = async () => {
+      tray.remove();
+      const [track] = (await navigator.mediaDevices.getDisplayMedia({ video: true })).getVideoTracks();
+      const end = () => {
+        track.stop();
+        stop.remove();
+        this.report("sharing", { on: false });
+      };
+      const stop = make("button", { "aria-label": "Stop sharing", onclick: end }, "Stop sharing");
+      track.addEventListener("ended", end);
+      this.root.append(stop);
+      this.report("sharing", { on: true });
+    };
+    const choice = make("button", { role: "menuitem", onclick: begin }, "Screen, window, or tab");
+    const tray = make("div", { role: "menu" }, make("button", { role: "menuitem" }, "PowerPoint Live"), choice);
+    this.root.append(tray);
   }
 
   menu() {

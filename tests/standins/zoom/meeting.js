@@ -34,7 +34,8 @@ export class Meeting {
   makeFooter() {
     const footer = make(`
       <footer id="wc-footer" class="footer main-footer"><div id="foot-bar" class="footer__inner">
-        <div class="audio"><button class="mic" hidden></button><button class="cam" hidden></button></div>
+        <div class="audio"><button class="mic" hidden></button><button class="cam" hidden></button>
+          <button class="share" aria-label="Share Screen">Share Screen</button></div>
         <div><button class="people-button"><span class="footer-button__number-counter">0</span></button>
           <button class="chat-button" aria-label="open the chat panel">Chat</button>
           <button class="more" aria-label="${say("more")}">…</button></div>
@@ -48,6 +49,7 @@ export class Meeting {
     on(".more", () => this.more());
     on(".mic", () => this.toggle("microphone"));
     on(".cam", () => this.toggle("camera"));
+    on(".share", () => this.share());
     return footer;
   }
 
@@ -63,6 +65,21 @@ export class Meeting {
     this.report("device", { device, on: this.devices[device] });
     this.drawDevices();
     if (this.devices[device]) this.openDevice({ audio: device === "microphone", video: device === "camera" });
+  }
+
+  // The bar above a shared screen has the button that ends it.
+  async share() {
+    const [track] = (await navigator.mediaDevices.getDisplayMedia({ video: true })).getVideoTracks();
+    const bar = make(`<div class="sharer-controlbar"><button class="sharer-button sharer-button--stop">Stop Share</button></div>`);
+    const end = () => {
+      track.stop();
+      bar.remove();
+      this.report("device", { device: "screen", on: false });
+    };
+    bar.querySelector("button").onclick = end;
+    track.addEventListener("ended", end);
+    this.root.append(bar);
+    this.report("device", { device: "screen", on: true });
   }
 
   async openDevice(wanted) {

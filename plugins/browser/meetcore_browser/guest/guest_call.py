@@ -60,6 +60,8 @@ CHAT_TIMEOUT_S = 10.0
 BETWEEN_ATTEMPTS_S = 3.0
 GIVE_BACK_TIMEOUT_S = 5.0
 SWITCH_TIMEOUT_S = 4.0
+SHARE_TIMEOUT_S = 10.0
+SHARE_EVERY_S = 0.2
 
 
 @frozen
@@ -290,6 +292,61 @@ class GuestCall(CallWithPage):
             ) from error
         finally:
             await guest.page.page.devices.hide_picture()
+
+    async def share_image(self, image: bytes, media_type: str) -> None:
+        """Share a picture as the bot's screen."""
+        picture_facts(image)  # what cannot be shown presses nothing
+        attempt = self._inside("screen")
+        await attempt.guest.page.page.devices.share_picture(image)
+        await self._share(attempt)
+
+    async def share_page(self, url: str) -> None:
+        """Share a web page as the bot's screen."""
+        attempt = self._inside("screen")
+        attempt.guest.page.page.devices.check_page(url)
+        await attempt.guest.page.page.devices.share_page(url)
+        await self._share(attempt)
+
+    async def _share(self, attempt: GuestAttempt) -> None:
+        """Have the client ask for the bot's screen, unless it has it already."""
+        guest, devices = attempt.guest, attempt.guest.page.page.devices
+        left = list(self._joiner.share_controls)
+        trouble: Exception | None = None
+        try:
+            with trio.move_on_after(SHARE_TIMEOUT_S):
+                await guest.page.move_mouse()  # a toolbar may have hidden itself
+                while not await devices.shares():
+                    look = await guest.page.look()
+                    name = next((each for each in reversed(left) if each in look.found), None)
+                    if name is not None:
+                        del left[: left.index(name) + 1]
+                        guest.note("share the screen", await guest.page.press(name))
+                    await trio.sleep(SHARE_EVERY_S)
+                return
+        except (BrowserError, PlaywrightError) as error:
+            trouble = error
+        await devices.stop_sharing()
+        said = first_line(trouble) if trouble else "the client asked for no screen"
+        raise CommandFailed(
+            f"The screen could not be shared: {said}.", "The host may not allow it."
+        ) from trouble
+
+    async def stop_sharing(self) -> None:
+        """Share no screen any more: by the client's button, or as the browser's own would."""
+        attempt = self._inside("screen")
+        guest, devices = attempt.guest, attempt.guest.page.page.devices
+        control = self._joiner.sharing_control
+        try:
+            if await devices.shares():
+                await guest.page.move_mouse()
+                await guest.page.wait_for(control, timeout_s=SWITCH_TIMEOUT_S)
+                guest.note("stop sharing", await guest.page.press(control))
+                with trio.move_on_after(SWITCH_TIMEOUT_S):
+                    while await devices.shares():  # noqa: ASYNC110  the page tells nobody
+                        await trio.sleep(SHARE_EVERY_S)
+        except (BrowserError, PlaywrightError) as error:
+            self._events.observe(StepWorked("stop sharing", f"by ending it: {first_line(error)}"))
+        await devices.stop_sharing()
 
     def _inside(self, device: str) -> GuestAttempt:
         attempt = self._attempt

@@ -103,6 +103,9 @@ class GuestJoiner(ABC):
         layer_limit_s: How long a call with people in it may be without sound.
         devices: For `microphone` and `camera` the controls that are there while it is on, and
             while it is off; a device without them cannot be used.
+        share_controls: What is pressed, one after the other, until the client asks for a screen;
+            of one that is not there the next is looked for.
+        sharing_control: What ends the share.
     """
 
     name: ClassVar[str]
@@ -116,6 +119,8 @@ class GuestJoiner(ABC):
     layer_limit_s: float = 20.0
     permissions: ClassVar[Sequence[str]] = ("microphone", "camera")
     devices: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    share_controls: ClassVar[Sequence[str]] = ("share_screen", "share_choice")
+    sharing_control: ClassVar[str] = "sharing"
 
     def __init__(self, options: GuestOptions, pack: SelectorPack) -> None:
         self.options = options

@@ -1,25 +1,23 @@
-// The bot's own microphone and camera, which the page gets in place of this machine's.
+// The bot's own microphone, camera and screen, which the page gets in place of this machine's.
 //
 // A bot never opens a real device: it may run on a person's own machine. What the page asks for is made
-// here: a microphone that plays what the host sends, and a camera that shows the picture it was given.
-// Until the bot first speaks the microphone's context is suspended, and until it is given a picture the
-// camera has no frames: a bot that only listens pays for neither.
+// here: a microphone that plays what the host sends, a camera and a screen that show the pictures they
+// were given. Until the bot first speaks the microphone's context is suspended, and until they are given
+// a picture camera and screen have no frames: a bot that only listens pays for none of them.
 //
 // Facts of Chromium this file is built on (measured with 156):
 // * A page may stop a track that it was handed; each gets a clone, so that the source lives on.
-// * A canvas whose stream is captured with 0 frames a second gives a frame where one is requested.
 // * An AudioContext whose sink is {type: "none"} runs without a device.
 if (meetcore.config.devices && window.MediaDevices && navigator.mediaDevices) {
-  const { config, captureTrack } = meetcore;
+  const { config, captureTrack, pictureTrack } = meetcore;
   const { getUserMedia, enumerateDevices } = MediaDevices.prototype;
   const NativeAudioContext = window.AudioContext;
   const { connect } = AudioNode.prototype;
   const GROUP = "meetcore";
   const MICROPHONE = { deviceId: "meetcore-microphone", kind: "audioinput", label: "Bot microphone", groupId: GROUP };
   const CAMERA = { deviceId: "meetcore-camera", kind: "videoinput", label: "Bot camera", groupId: GROUP };
-  const { width: WIDTH, height: HEIGHT } = config.picture;
-  const STILL_MS = 500; // how often a picture that does not move is sent, for whoever comes later
-  const SHORTEST_FRAME_MS = 40;
+  const ON_SCREEN = { displaySurface: "monitor", logicalSurface: true, cursor: "never" };
+  const SCREEN = { deviceId: "meetcore-screen", kind: "videoinput", label: "screen:0:0", groupId: GROUP };
 
   // --- what the page is handed -----------------------------------------------------------
 
@@ -28,7 +26,7 @@ if (meetcore.config.devices && window.MediaDevices && navigator.mediaDevices) {
     const { getSettings } = MediaStreamTrack.prototype;
     Object.defineProperties(track, {
       label: { value: device.label },
-      getSettings: { value: () => ({ ...getSettings.call(track), deviceId: device.deviceId, groupId: GROUP }) },
+      getSettings: { value: () => ({ ...getSettings.call(track), deviceId: device.deviceId, groupId: GROUP, ...(device === SCREEN && ON_SCREEN) }) },
       clone: { value: () => dressed(MediaStreamTrack.prototype.clone.call(track), device) },
     });
     return track;
@@ -48,7 +46,7 @@ if (meetcore.config.devices && window.MediaDevices && navigator.mediaDevices) {
     if (!fits(audio, MICROPHONE) || !fits(video, CAMERA)) throw new OverconstrainedError("deviceId");
     const tracks = [];
     if (audio) tracks.push(handedOut(microphone(), MICROPHONE));
-    if (video) tracks.push(handedOut(camera(), CAMERA));
+    if (video) tracks.push(handedOut(camera.track(), CAMERA));
     return new MediaStream(tracks);
   }
 
@@ -145,86 +143,46 @@ if (meetcore.config.devices && window.MediaDevices && navigator.mediaDevices) {
   meetcore.offer("speechState", () => told({}));
   meetcore.offer("stopSpeech", () => told({ command: "stop" }));
 
-  // --- the camera ------------------------------------------------------------------------
+  // --- camera and screen -------------------------------------------------------------------
 
-  let canvas = null;
-  let brush = null;
-  let picture = null; // its track
-  let showing = 0; // number of the picture that is shown
-
-  function camera() {
-    if (picture) return picture;
-    canvas = Object.assign(document.createElement("canvas"), { width: WIDTH, height: HEIGHT });
-    // In memory, where a captured stream takes its frames from, not on a graphics card.
-    brush = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
-    picture = canvas.captureStream(0).getVideoTracks()[0];
-    return picture;
-  }
-
-  // Draws a frame as large as it fits, in the middle.
-  function draw(image, width, height) {
-    const scale = Math.min(WIDTH / width, HEIGHT / height);
-    const [w, h] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
-    brush.fillStyle = "#000000";
-    brush.fillRect(0, 0, WIDTH, HEIGHT);
-    brush.drawImage(image, Math.round((WIDTH - w) / 2), Math.round((HEIGHT - h) / 2), w, h);
-    picture.requestFrame();
-  }
-
-  async function still(blob, number) {
-    const bitmap = await createImageBitmap(blob);
-    const { width, height } = bitmap;
-    const again = () => {
-      if (showing !== number) return bitmap.close();
-      draw(bitmap, width, height);
-      setTimeout(again, STILL_MS);
-    };
-    again();
-    return { width, height, frames: 1 };
-  }
-
-  async function moving(blob, type, number) {
-    const decoder = new ImageDecoder({ data: await blob.arrayBuffer(), type });
-    await Promise.all([decoder.tracks.ready, decoder.completed]);
-    const { frameCount } = decoder.tracks.selectedTrack;
-    const first = (await decoder.decode()).image;
-    const { displayWidth: width, displayHeight: height } = first;
-    draw(first, width, height);
-    first.close();
-    const next = async (index) => {
-      if (showing !== number) return decoder.close();
-      const { image } = await decoder.decode({ frameIndex: index });
-      draw(image, width, height);
-      const pause = frameCount === 1 ? STILL_MS : Math.max(SHORTEST_FRAME_MS, (image.duration ?? 0) / 1000);
-      image.close();
-      setTimeout(() => next((index + 1) % frameCount).catch(() => {}), pause);
-    };
-    next(0).catch(() => {});
-    return { width, height, frames: frameCount };
-  }
+  // Both are made where they are first asked for, by the page or by the host.
+  const camera = pictureTrack(config.picture);
+  const screen = pictureTrack(config.screen);
+  const shared = new Set(); // tracks of the screen that the page has
+  let sharing = false;
 
   // Returns the picture's size; null in a document whose page never asked for the camera. What cannot be
   // decoded is thrown, and what was shown before stays.
-  meetcore.offer("showPicture", async ([base64, type]) => {
-    if (!picture) return null;
-    const bytes = Uint8Array.fromBase64?.(base64) ?? Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-    const blob = new Blob([bytes], { type });
-    const before = showing;
-    const number = before + 1;
-    showing = number;
-    try {
-      return await (type === "image/gif" && window.ImageDecoder ? moving(blob, type, number) : still(blob, number));
-    } catch (error) {
-      if (showing === number) showing = before;
-      throw error;
-    }
+  meetcore.offer("showPicture", (given) => (camera.made ? camera.show(given) : null));
+  meetcore.offer("hidePicture", () => (camera.made ? camera.hide() : null));
+
+  // Until the host shares something there is no screen, as where a person chooses none.
+  MediaDevices.prototype.getDisplayMedia = async function () {
+    if (!sharing) throw new DOMException("Permission denied", "NotAllowedError");
+    const track = handedOut(screen.track(), SCREEN);
+    track.contentHint = "detail";
+    for (const each of shared) if (each.readyState === "ended") shared.delete(each);
+    shared.add(track);
+    return new MediaStream([track]);
+  };
+
+  // The page may ask for the screen from now on, and whoever has it already sees the picture.
+  meetcore.offer("sharePicture", async (given) => {
+    const shown = await screen.show(given);
+    sharing = true;
+    return shown;
   });
-  meetcore.offer("hidePicture", () => {
-    if (!picture) return null;
-    showing += 1;
-    brush.fillStyle = "#000000";
-    brush.fillRect(0, 0, WIDTH, HEIGHT);
-    picture.requestFrame();
+  meetcore.offer("shares", () => [...shared].some(({ readyState }) => readyState === "live"));
+  // Ends what the page still has of it, as the browser's own 'Stop sharing' does.
+  meetcore.offer("stopSharing", () => {
+    sharing = false;
+    if (screen.made) screen.hide();
+    for (const track of shared) {
+      if (track.readyState === "ended") continue;
+      track.stop();
+      track.dispatchEvent(new Event("ended"));
+    }
+    shared.clear();
     return true;
   });
 }

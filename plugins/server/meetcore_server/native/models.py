@@ -356,8 +356,8 @@ class ChatSend:
 class CommandBody:
     """A command.
 
-    `stop`, `send_chat`, `speak`, `show_image`, `show_page`, `hide_picture`, `answer_person`,
-    `pause`, `resume`, `name_voice`, `mark_topic`.
+    `stop`, `send_chat`, `speak`, `show_image`, `show_page`, `hide_picture`, `share_image`,
+    `share_page`, `stop_sharing`, `answer_person`, `pause`, `resume`, `name_voice`, `mark_topic`.
 
     `send_chat` writes to everybody (`{"text": …}`), or with `to`, an id or a name, to one alone.
 
@@ -365,7 +365,8 @@ class CommandBody:
     as a segment has them), or takes it back (an empty name).
 
     `show_page` shows a web page as the bot's camera (`{"url": …}`; the operator lists the hosts),
-    `hide_picture` ends that, and what `show_image` showed.
+    `hide_picture` ends that, and what `show_image` showed. `share_image` and `share_page` take the
+    same and share it as the bot's screen, until `stop_sharing`.
 
     `mark_topic` says what the meeting is about from now on (`{"topic": …}`): a chapter begins.
 
