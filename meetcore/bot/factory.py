@@ -117,13 +117,18 @@ def _fallback(
     return [each for each in able if each.name != transcriber.name]
 
 
-def _check_place(config: BotConfig, store: BotStore | None, bot_id: str | None) -> None:
+def _check_place(config: BotConfig, store: BotStore | None, bot_id: str) -> None:
     """Refuse a bot of which nothing is to be kept where it would be on a disk, and the other way.
 
     Raises:
         ConfigError: It says which.
+        StorageUnavailable: There is no room in memory for it.
     """
     unkept = isinstance(store, UnkeptStore)
+    if isinstance(store, UnkeptFleetStore):
+        if config.retention.keep == "nothing":
+            store.claim(bot_id)
+        unkept = store.in_memory(bot_id)
     if config.retention.keep == "nothing" and not unkept:
         raise ConfigError(
             "keep in [retention] is 'nothing', and this bot would work on a disk.",
@@ -132,12 +137,7 @@ def _check_place(config: BotConfig, store: BotStore | None, bot_id: str | None) 
     if unkept and config.retention.keep != "nothing":
         raise ConfigError(
             "All is to be kept of this bot, and it would work in memory.",
-            "Set keep in [retention] for the whole fleet.",
-        )
-    if isinstance(store, UnkeptFleetStore) and bot_id and not store.in_memory(bot_id):
-        raise ConfigError(
-            "The bot was ordered when all was kept: its log is on the disk.",
-            "Delete it, and order it again.",
+            "Set keep in [retention] for the whole fleet, or to 'as_ordered'.",
         )
 
 
@@ -222,10 +222,10 @@ def prepare_bot(
                 f"A second one of a kind is written {name}:SOMETHING.",
             )
         named.append((name, found))
-    _check_place(config, store, bot_id)
+    bot_id = bot_id or new_bot_id(wall_clock() if wall_clock else None, random)
     if config.retention.keep == "nothing":
         check_unkept(config, named)
-    bot_id = bot_id or new_bot_id(wall_clock() if wall_clock else None, random)
+    _check_place(config, store, bot_id)
     store = store or store_of(config, plugins)
     workplace = store.workplace(bot_id)
     return Bot(

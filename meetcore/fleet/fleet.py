@@ -222,10 +222,10 @@ class Fleet:
         """
         self._check_room()
         keep = load_config(overrides=written(spec.settings), environ={}).retention.keep
-        if (keep == "nothing") != isinstance(self.store, UnkeptFleetStore):
+        if (keep == "nothing") != await self._is_unkept(spec.bot_id, claimed=keep == "nothing"):
             raise ConfigError(
                 "A fleet keeps all of its bots, or nothing of any.",
-                "Set keep in [retention] for the whole fleet.",
+                "Set keep in [retention] for the whole fleet, or to 'as_ordered'.",
             )
         self._launching += 1
         try:
@@ -237,6 +237,15 @@ class Fleet:
         self._launched.add(bot.bot_id)
         self._keep(bot)
         return bot
+
+    async def _is_unkept(self, bot_id: str, *, claimed: bool = False) -> bool:
+        """Whether a bot is in memory, or would be; `claimed` has it be, where there is a choice."""
+        store = self.store
+        if not isinstance(store, UnkeptFleetStore):
+            return False
+        if claimed:
+            await trio.to_thread.run_sync(store.claim, bot_id)
+        return await trio.to_thread.run_sync(store.in_memory, bot_id)
 
     async def adopt(self, bot_id: str) -> RunningBot | None:
         """Return a bot that another process launched and that runs, or None."""
@@ -287,15 +296,19 @@ class Fleet:
         except Exception:  # noqa: BLE001  one bot's trouble is its own
             _LOG.exception("bot=%s cannot be waited for; its place is free again", bot.bot_id)
         else:
-            if self.buries and isinstance(self.store, UnkeptFleetStore):
-                await self._bury(bot.bot_id, self.store)
+            await self._bury(bot.bot_id)
         finally:
             self.running.pop(bot.bot_id, None)
             self._launched.discard(bot.bot_id)
             self._less()
 
-    async def _bury(self, bot_id: str, store: UnkeptFleetStore) -> None:
-        """Delete what is left of a bot of which nothing is kept."""
+    async def _bury(self, bot_id: str) -> None:
+        """Delete what is left of a bot, if it is one of which nothing is kept."""
+        store = self.store
+        if not (self.buries and isinstance(store, UnkeptFleetStore)):
+            return
+        if not await trio.to_thread.run_sync(store.in_memory, bot_id):
+            return
         try:
             await recover_bot(store, bot_id, plugins=self.plugins, config=self.config)
         except (MeetcoreError, OSError) as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from attrs import field, frozen
 
@@ -170,6 +170,8 @@ class BotRequest:
         extras: Whatever the dialect wants to see again in `BotRow.extras`; JSON.
         keep_s: After the end, media and transcript are deleted when this has passed; None for
             never.
+        keep: `nothing` for a bot of which nothing is kept, where the server leaves that to orders;
+            None for what the server does.
         idempotency_key: The same key by the same user gives the bot of the first time.
         exclusive: None, or a word: while a bot of the same user with the same word has not
             ended, another is refused with `AlreadyThere`.
@@ -193,6 +195,7 @@ class BotRequest:
     webhooks: Sequence[WebhookTarget] = ()
     extras: Mapping[str, Any] = field(factory=dict, repr=False)
     keep_s: float | None = None
+    keep: Literal["all", "nothing"] | None = None
     idempotency_key: str | None = field(default=None, repr=False)
     exclusive: str | None = None
     script: str | None = None

@@ -40,6 +40,7 @@ def head_of(
         sinks=tuple(sinks),
         scheduled_for=scheduled_for,
         metadata=dict(config.metadata),
+        kept="nothing" if config.retention.keep == "nothing" else "all",
         meetcore_version=__version__,
         format=FORMAT,
     )

@@ -15,16 +15,17 @@ __all__ = ["folder_of", "kept_store_of", "store_of"]
 
 
 def store_of(config: BotConfig, plugins: Plugins) -> BotStore:
-    """Return where the bots of a configuration are: in its store, or in memory.
+    """Return where the bots of a configuration are: in its store, in memory, or some in each.
 
     Raises:
         ConfigError, UnknownPlugin: There is no such store, or its settings cannot be used.
         StorageUnavailable: Nothing is to be kept, and the folder in memory cannot be made.
     """
-    if config.retention.keep == "nothing":
+    if config.retention.keep != "all":
         if config.store.encrypt is not None:
             raise ConfigError(
-                "Nothing is to be kept, and encrypt in [store] names a key to keep bots with.",
+                f"keep in [retention] is {config.retention.keep!r}, and encrypt in [store] names a "
+                "key to keep bots with.",
                 "Leave encrypt out, or keep all.",
             )
         return UnkeptFleetStore(config)

@@ -76,13 +76,15 @@ class RetentionConfig:
     Attributes:
         keep: `all`, or `nothing`: then the bot works in memory, whoever watches or gets events and
             sound while it runs gets them as ever, and a tombstone with counts is all that stays.
+            `as_ordered`, for servers and fleets: what each order says, and all where it says
+            nothing of it.
         memory: A folder in memory (of a tmpfs), for `nothing` and for bots that are encrypted.
     """
 
     __config_section__ = "retention"
 
-    keep: Literal["all", "nothing"] = field(
-        default="all", validator=attrs.validators.in_(("all", "nothing"))
+    keep: Literal["all", "nothing", "as_ordered"] = field(
+        default="all", validator=attrs.validators.in_(("all", "nothing", "as_ordered"))
     )
     memory: Path = field(default=Path("/dev/shm"), converter=Path)
 

@@ -21,7 +21,8 @@ __all__ = [
 class BotRequested(Event):
     """A bot was asked for: the first entry of every journal.
 
-    `format` is that of the whole journal, 0 in one from before formats were numbered.
+    `format` is that of the whole journal, 0 in one from before formats were numbered. `kept` is
+    what stays of the bot: `all` or `nothing`.
     """
 
     type: ClassVar[str] = "bot.requested"
@@ -33,6 +34,7 @@ class BotRequested(Event):
     sinks: tuple[str, ...] = ()
     scheduled_for: datetime | None = None
     metadata: dict[str, str] = field(factory=dict)
+    kept: str = "all"
     meetcore_version: str = ""
     format: int = 0
 

@@ -72,6 +72,7 @@ class JanusJoiner(GuestJoiner):
         return {"kicked": on_kicked, "owners": on_owners}
 
     async def leave(self, guest: Guest, state: PageState) -> None:
-        """Press the page's button, which says 'Stop' by then."""
+        """Press the page's button, which says 'Stop' by then, and see it gone."""
         del state
         await guest.page.press("stop_button")
+        await guest.page.until_gone("stop_button")

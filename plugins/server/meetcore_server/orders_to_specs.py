@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 from attrs import frozen
@@ -265,6 +265,29 @@ class Specs:
         if config.retention.keep == "nothing":
             check_unkept(config, sinks)
 
+    def keep(self, order: BotRequest) -> Literal["all", "nothing"]:
+        """Return what is kept of an order's bot.
+
+        Raises:
+            ConfigError: It wants what this server does not do.
+        """
+        ours = self.config.retention.keep
+        if ours == "as_ordered":
+            return order.keep or "all"
+        if order.keep not in (None, ours):
+            each = "nothing of any bot" if ours == "nothing" else "all of every bot"
+            raise ConfigError(
+                f"The order says keep {order.keep!r}, and this server keeps {each}.",
+                'Leave it out, or have the server set keep = "as_ordered" in [retention].',
+            )
+        return ours
+
+    def _without_files(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return settings of a server that keeps others' bots for one of which nothing is kept."""
+        config = load_config(overrides=settings, environ={})
+        able = [name for name in config.sinks if not self.plugins.sink(name, config).keeps]
+        return {**settings, "sinks": able, "screenshots": "off"}
+
     def _leaves_it_to_the_bot(self, order: BotRequest) -> bool:
         """Return whether the bot chooses who transcribes, and tells why."""
         wanted = self.config.transcriber if order.transcriber == "default" else order.transcriber
@@ -281,7 +304,11 @@ class Specs:
         return False
 
     def _settings(self, order: BotRequest) -> dict[str, Any]:
+        keep = self.keep(order)
         base = plain_settings(self._with_stage(order.script))
+        base["retention"] = {**base.get("retention", {}), "keep": keep}
+        if keep != self.config.retention.keep and keep == "nothing":
+            base = self._without_files(base)
         choice = self.transcriber(order.transcriber, order.language)
         asked: dict[str, Any] = {
             "record": order.record,

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import trio
 
-from meetcore import MeetcoreError
+from meetcore import BotStore, MeetcoreError
 from meetcore.gateway import BotRow, NotNow
+from meetcore.log import UnkeptFleetStore
 from meetcore.model import brief
 from meetcore_server.service import BotService
 
@@ -67,12 +68,21 @@ async def _round(service: BotService) -> float:
 async def _is_to_be_delivered(service: BotService, row: BotRow) -> bool:
     """Whether a bot that works in memory stays for what its webhooks are owed; then for later."""
     now = service.now()
-    if not service.keeps_nothing or row.ended_at is None or now - row.ended_at > _DELIVER_FOR:
+    if row.ended_at is None or now - row.ended_at > _DELIVER_FOR:
+        return False
+    if not await _works_in_memory(service.store, row.bot_id):
         return False
     if not await service.webhooks.cursors.owes(row.bot_id):
         return False
     await service.stores.bots.delete_later(row.bot_id, now + _DELIVERED_SOON)
     return True
+
+
+async def _works_in_memory(store: BotStore, bot_id: str) -> bool:
+    """Whether nothing of a bot stays."""
+    if not isinstance(store, UnkeptFleetStore):
+        return False
+    return await trio.to_thread.run_sync(store.in_memory, bot_id)
 
 
 def _say(what: str, error: Exception) -> None:

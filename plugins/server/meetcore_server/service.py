@@ -61,7 +61,7 @@ from meetcore.gateway import (
     TranscriberChoice,
     WebhookTarget,
 )
-from meetcore.log import UnkeptFleetStore, Wake
+from meetcore.log import Wake
 from meetcore.model import brief
 from meetcore_server.account_keeper import AccountKeeper
 from meetcore_server.deletions import Deletions
@@ -190,14 +190,9 @@ class BotService(AccountKeeper, TranscriptReader):
             keep_s=self._keep_s,
         )
 
-    @property
-    def keeps_nothing(self) -> bool:
-        """Whether bots work in memory, and nothing of them stays."""
-        return isinstance(self.store, UnkeptFleetStore)
-
     def _kept_as_long(self, order: BotRequest) -> BotRequest:
         """Return an order as it stands here: where nothing is kept, no longer than to its end."""
-        return evolve(order, keep_s=0.0) if self.keeps_nothing else order
+        return evolve(order, keep_s=0.0) if self.specs.keep(order) == "nothing" else order
 
     async def create(self, client: Client, order: BotRequest) -> BotRow:
         """Send a bot."""

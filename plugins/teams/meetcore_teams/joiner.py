@@ -341,7 +341,7 @@ class TeamsJoiner(GuestJoiner):
                 await guest.page.press(button)
             except SelectorMissed:
                 continue
-            await trio.sleep(0.5)
+            await guest.page.until_gone(button)
             return
 
 

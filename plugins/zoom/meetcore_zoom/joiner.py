@@ -372,6 +372,4 @@ class ZoomJoiner(GuestJoiner):
         await page.press("leave_button")
         await page.wait_for("leave_confirm", timeout_s=CONFIRM_S)
         await page.press("leave_confirm")
-        with trio.move_on_after(CONFIRM_S):
-            while "leave_button" in (await page.look()).found:  # noqa: ASYNC110 (a page)
-                await trio.sleep(0.1)
+        await page.until_gone("leave_button", CONFIRM_S)

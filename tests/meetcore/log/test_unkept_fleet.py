@@ -109,6 +109,31 @@ async def test_a_bot_of_a_fleet_is_in_memory_while_it_runs_and_gone_after_it(
     assert about["events"] == len(seen)
 
 
+async def test_a_fleet_keeps_all_of_some_and_nothing_of_others_as_ordered(
+    memory: Path, config: BotConfig, plugins: Plugins, autojump_clock: object
+) -> None:
+    ordered = evolve(config, retention=evolve(config.retention, keep="as_ordered"))
+    specs = [
+        spec_of("hushed", config, STAY),
+        spec_of("kept", evolve(config, retention=evolve(config.retention, keep="all")), STAY),
+    ]
+    async with open_fleet(ordered, plugins=plugins) as fleet:
+        hushed = fleet.start(SHORT, retention=config.retention)
+        kept = fleet.start(SHORT)
+        for spec in specs:
+            await fleet.launch(spec)
+        assert journals(memory) == sorted([hushed.id, "hushed"])
+        assert journals(config.out_dir) == sorted([kept.id, "kept"])
+        with pytest.raises(ConfigError, match="ordered when all was kept"):
+            await fleet.launch(spec_of("kept", config))
+        await hushed.wait_ended()
+        await kept.wait_ended()
+    assert contents(memory) == {}
+    assert journals(config.out_dir) == sorted([kept.id, "kept"])
+    for bot_id in (hushed.id, "hushed"):
+        assert tombstone_of(config, bot_id)["kept"] == "nothing"
+
+
 async def test_a_fleet_that_ends_leaves_nothing_of_the_bots_that_it_ended(
     tmp_path: Path, memory: Path, config: BotConfig, plugins: Plugins, autojump_clock: object
 ) -> None:

@@ -305,3 +305,80 @@ async def test_a_vendors_client_is_told_all_of_it_while_its_bot_runs(tmp_path, m
         await gone(server, bot_id)
         await until_none(tmp_path, (*ORDERED, *SAID))
         assert bots_in(memory) == []
+
+
+def as_ordered_in(memory: Path) -> dict[str, object]:
+    return {"retention": {"keep": "as_ordered", "memory": str(memory)}, "sinks": ["files"]}
+
+
+async def test_each_order_says_whether_anything_is_kept_of_its_bot(tmp_path, memory):
+    async with (
+        receiving() as receiver,
+        serving(tmp_path, private_targets=("*",), config=as_ordered_in(memory)) as server,
+        http(server) as client,
+    ):
+        hushed_bot = await hushed(client, receiver, keep="nothing")
+        kept = await ordered(client, "https://meet.google.com/short-keptkept")
+        assert bots_in(memory) == [hushed_bot["id"]]
+        assert bots_in(tmp_path / "bots") == [kept["id"]]
+        for link, keep, wanted in ((LINK, "some", 400), (LINK, "nothing", 201)):
+            answer = await client.post("/v1/bots", json={"meeting_url": link, "keep": keep})
+            assert answer.status_code == wanted, answer.text
+        await gone(server, hushed_bot["id"])
+        await gone(server, answer.json()["id"])
+        await until(client, kept["id"], "completed")
+        transcript = (await client.get(f"/v1/bots/{kept['id']}/transcript")).json()
+        assert transcript["segments"]
+        recordings = (await client.get(f"/v1/bots/{kept['id']}/recordings")).json()
+        assert recordings
+        assert traces(tmp_path, (b"hushhush", b"quiet-company", b"Hushed Name")) == []
+        assert bots_in(memory) == []
+        for bot in (hushed_bot, answer.json()):
+            about = json.loads((tmp_path / "bots" / bot["id"] / TOMBSTONE_NAME).read_bytes())
+            assert (about["kept"], about["segments"]) == ("nothing", 2)
+        events = (await client.get(f"/v1/bots/{kept['id']}/events")).json()["events"]
+        assert events[0]["data"]["kept"] == "all"
+
+
+@pytest.mark.long
+async def test_bots_of_both_kinds_are_found_by_the_next_server(tmp_path, memory):
+    """Each goes on where it is, in a process of its own, and is what its order said afterwards."""
+    launcher = ChildProcessLauncher(stop_with_launcher=False)
+    config = as_ordered_in(memory)
+    async with receiving() as receiver:
+        async with (
+            serving(tmp_path, config=config, launcher=launcher, private_targets=("*",)) as server,
+            http(server) as client,
+        ):
+            hushed_bot = await hushed(client, receiver, STAYS, keep="nothing")
+            kept = await ordered(client, "https://meet.google.com/stay-keptkept")
+            later = datetime.now(UTC) + timedelta(hours=1)
+            soon = await hushed(client, receiver, LINK, keep="nothing", join_at=later.isoformat())
+            for bot in (hushed_bot, kept):
+                await until(client, bot["id"], "recording")
+        assert sorted(bots_in(memory)) == sorted([hushed_bot["id"], soon["id"]])
+        async with (
+            serving(tmp_path, config=config, launcher=launcher, private_targets=("*",)) as server,
+            http(server) as client,
+        ):
+            for bot in (hushed_bot, kept, soon):
+                assert (await client.post(f"/v1/bots/{bot['id']}/stop")).status_code == 202
+            for bot in (hushed_bot, soon):
+                await gone(server, bot["id"])
+            await until(client, kept["id"], "completed")
+            assert bots_in(memory) == []
+            assert bots_in(tmp_path / "bots") == [kept["id"]]
+    assert traces(tmp_path, (*ORDERED[:3], b"hushhush")) == []
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("all", "nothing"), ("nothing", "all")])
+async def test_an_order_that_wants_what_the_server_does_not_do_is_refused(
+    tmp_path, memory, ours, theirs
+):
+    config = {"retention": {"keep": ours, "memory": str(memory)}}
+    async with serving(tmp_path, config=config) as server, http(server) as client:
+        answer = await client.post("/v1/bots", json={"meeting_url": LINK, "keep": theirs})
+        assert answer.status_code == 422
+        assert "as_ordered" in answer.json()["remedy"]
+        answer = await client.post("/v1/bots", json={"meeting_url": LINK, "keep": ours})
+        assert answer.status_code == 201

@@ -144,6 +144,18 @@ class GuestPage:
                 raise SelectorMissed(" or ".join(names), tuple(tried), timeout_s)
             await trio.sleep(min(POLL_S, left_s))
 
+    async def until_gone(self, name: str, timeout_s: float = 3.0) -> bool:
+        """Wait until a control is there no more; return whether it is gone, in time.
+
+        After a button that leaves: what the client still has to say to its service is said before
+        the page is closed.
+        """
+        with trio.move_on_after(timeout_s):
+            while name in (await self.look()).found:  # noqa: ASYNC110  a page tells nobody
+                await trio.sleep(POLL_S)
+            return True
+        return False
+
     # --- touching -----------------------------------------------------------------------
 
     async def click(self, name: str, timeout_s: float = INPUT_TIMEOUT_S) -> Found:

@@ -86,6 +86,7 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotRequest:
             for hook in body.webhooks
         ],
         keep_s=None if body.keep_hours is None else body.keep_hours * 3600.0,
+        keep=body.keep,
         idempotency_key=idempotency_key,
         script=body.script,
     )

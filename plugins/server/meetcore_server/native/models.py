@@ -80,6 +80,8 @@ class WebhookRequest:
 class NewBot:
     """An order for a bot.
 
+    `keep` is `nothing` for a bot that works in memory and leaves nothing but numbers, on servers
+    that leave it to the order (`as_ordered` in `[retention]`).
     `transcriber` names a plugin; `"none"` for no transcript; without it the server's own is taken.
     `video` records the meeting as video, too; without it the server's own choice holds. `script` is
     for servers that rehearse.
@@ -97,6 +99,7 @@ class NewBot:
     metadata: dict[str, str] = Factory(dict)
     webhooks: list[WebhookRequest] = Factory(list)
     keep_hours: float | None = None
+    keep: Literal["all", "nothing"] | None = None
     exclusive: bool = False
     script: str | None = None
 
