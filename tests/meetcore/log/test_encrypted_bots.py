@@ -537,7 +537,8 @@ def test_where_all_cannot_be_encrypted_nothing_is_begun(tmp_path: Path, memory: 
             store_of(config, plugins)
 
     refused("is for a folder", store={"url": "s3://bucket"})
-    refused("Nothing is to be kept", retention={"keep": "nothing"})
+    refused("keep in .retention. is 'nothing'", retention={"keep": "nothing"})
+    refused("keep in .retention. is 'as_ordered'", retention={"keep": "as_ordered"})
     refused("/proc is on a disk", retention={"memory": "/proc"})
     refused("cannot be read", store={"encrypt": f"file:{tmp_path / 'none'}"})
     assert not (tmp_path / "bots").exists()

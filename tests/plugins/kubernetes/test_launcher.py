@@ -344,7 +344,7 @@ async def test_without_a_bus_or_with_a_folder_of_its_own_it_says_what_is_missing
         with pytest.raises(ConfigError, match="needs a bus"):
             await launcher.launch(spec, nursery)
         launcher.bus = RedisBus("redis://localhost")
-        with pytest.raises(ConfigError, match="store that servers and Pods share"):
+        with pytest.raises(ConfigError, match="store that servers and bots share"):
             await launcher.launch(spec, nursery)
 
 

@@ -99,7 +99,7 @@ def test_it_says_at_the_start_that_it_needs_a_bus_and_a_store_that_nodes_share(t
     with pytest.raises(ConfigError, match="needs a bus"):
         launcher.check()
     launcher.bus = object()  # type: ignore[assignment]
-    with pytest.raises(ConfigError, match="needs a store that servers and nodes share"):
+    with pytest.raises(ConfigError, match="needs a store that servers and bots share"):
         launcher.check()
     RayLauncher(RayOptions(shared_folder=True))
 

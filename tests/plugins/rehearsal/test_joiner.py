@@ -436,7 +436,7 @@ class TestRehearsalPlatform(PlatformConformance):
 
 
 def test_the_platform_says_before_a_call_what_can_be_done_in_one() -> None:
-    page = {"show_image", "show_page", "video", "screenshot", "look_in"}
+    page = {"show_image", "show_page", "share_screen", "video", "screenshot", "look_in"}
     assert {"send_chat", "send_direct_chat", "read_chat", "speak"} | page == {
         str(each) for each in RehearsalPlatform.capabilities
     }
