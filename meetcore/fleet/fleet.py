@@ -57,7 +57,6 @@ class OpenFleetOptions(TypedDict, total=False):
 
 _LOG = logging.getLogger("meetcore")
 _LOOK_AT_BUS_EVERY_S = 10.0
-_NOBODY = "nobody"
 _BURY_WITHIN_S = 60.0
 
 
@@ -267,7 +266,7 @@ class Fleet:
         """Tell when the bus is away and when it is back, for ever."""
         while True:
             try:
-                await bus.alive(_NOBODY)
+                await bus.ping()
             except (BusUnavailable, OSError) as error:
                 if not self.bus_trouble:
                     _LOG.error("the bus is away; bots go on without it: %s", error)

@@ -98,6 +98,14 @@ class BotBus(ABC):
         if self._nursery is not None:
             self._nursery.start_soon(work)
 
+    async def ping(self) -> None:
+        """Have the bus answer, all of it.
+
+        Raises:
+            BusUnavailable: It does not, or a part of it.
+        """
+        await self.alive("nobody")
+
     # --- for the process of a bot ------------------------------------------------------------
 
     @abstractmethod

@@ -13,7 +13,7 @@ from meetcore import BotConfig, Plugins, build_options, load_config
 from meetcore.fleet import launcher_of
 from meetcore_kubernetes.options import KubernetesOptions
 from meetcore_otel.options import OtelOptions
-from meetcore_redis.options import RedisOptions, broker_of
+from meetcore_redis.options import RedisOptions, brokers_of
 from meetcore_s3.options import S3Options
 from meetcore_server.command import serve_command
 from meetcore_server.options import ServerSettings
@@ -41,7 +41,7 @@ def read_as_meetcore_does(
         assert launcher_of(config, there).name == config.launcher
     if config.bus.url is not None:
         assert config.bus.url.partition(":")[0] in there.buses
-        broker_of(config.bus.url)
+        brokers_of(config.bus.url)
     return config, plugins
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -59,7 +60,19 @@ def answered(broker: object, within_s: float) -> Iterator[None]:
             raise
         raise BusUnavailable("The bus is being closed.") from error
     except (RedisError, OSError, *_BROKEN) as error:
+        if isinstance(error.__cause__, ssl.SSLError):
+            raise BusUnavailable(
+                f"The way to the broker {broker} cannot be encrypted: {_reason(error.__cause__)}.",
+                "Look at tls and ca_file in [plugins.redis]: who vouches for the broker, and does "
+                "it speak TLS on this port?",
+            ) from error
         told = str(error) or type(error).__name__
         raise BusUnavailable(
-            f"The broker {broker} cannot be reached: {told}.", "Is it running, is [bus] url right?"
+            f"The broker {broker} cannot be reached: {told}.",
+            "Is it running? Are url in [bus] and tls in [plugins.redis] right?",
         ) from error
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """Return what was wrong, without what is only for OpenSSL's own authors."""
+    return str(error).rpartition("] ")[2].partition(" (_ssl.c")[0]

@@ -21,7 +21,7 @@ from meetcore import BusItem, BusRequest, BusUnavailable
 from meetcore_redis.answering import answered
 from meetcore_redis.bus import RedisBus
 from meetcore_redis.client import make_client
-from meetcore_redis.options import Broker, RedisOptions, broker_of
+from meetcore_redis.options import Broker, RedisOptions, brokers_of
 from meetcore_redis.reader import StreamReader, str_of
 from meetcore_redis.scripts import CLAIM, LEAVE, PUBLISH, SPEND
 
@@ -39,11 +39,13 @@ _LAST_DRAFT = 2**63
 
 
 class BrokerBus(RedisBus):
-    """A bus on Redis or Valkey: see `RedisBus`."""
+    """A bus on one broker, Redis or Valkey: see `RedisBus`."""
 
-    def __init__(self, url: str, options: RedisOptions | None = None) -> None:
+    def __init__(self, place: str | Broker, options: RedisOptions | None = None) -> None:
         self._options = options or RedisOptions()
-        self._broker: Broker = broker_of(url)
+        if isinstance(place, str):
+            [place] = brokers_of(place)
+        self._broker = place
         self._client: Redis[bytes] | None = None
         self._reader: StreamReader | None = None
         self._scripts: dict[str, Script[bytes]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from meetcore import BotBus
 from meetcore_redis.options import RedisOptions
@@ -17,10 +17,12 @@ class RedisBus(BotBus):
     """A bus on Redis or Valkey.
 
     The client is a quarter of a second of importing, for everybody who has the plugin and no bus;
-    so what comes of this class is a `BrokerBus`, from a module that is imported then.
+    so what comes of this class is a `BrokerBus`, or over several brokers a `ShardedBus`, from a
+    module that is imported then.
 
     Args:
-        url: `redis://[user@]host[:6379][/db]`.
+        url: `redis://[user@]host[:6379][,host[:6379]…][/db]`. Of several brokers each has a part of
+            the bots; all who share the bus name the same.
         options: As in `[plugins.redis]`.
 
     Raises:
@@ -30,8 +32,11 @@ class RedisBus(BotBus):
     name: ClassVar[str] = "redis"
     Options = RedisOptions
 
-    def __new__(cls, *_: object) -> BrokerBus:
-        """Return the bus."""
+    def __new__(cls, url: object = "", *_: object) -> BrokerBus:
+        """Return the bus; either kind is a whole one, which is all that its type is to say."""
         from meetcore_redis.broker_bus import BrokerBus
+        from meetcore_redis.sharded_bus import ShardedBus
 
-        return super().__new__(cls if issubclass(cls, BrokerBus) else BrokerBus)
+        kind: type[RedisBus] = ShardedBus if "," in str(url) else BrokerBus
+        made = super().__new__(cls if issubclass(cls, (BrokerBus, ShardedBus)) else kind)
+        return cast("BrokerBus", made)

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from meetcore import ConfigError, Secret
 
-__all__ = ["Broker", "RedisOptions", "broker_of"]
+__all__ = ["Broker", "RedisOptions", "brokers_of"]
 
 
 @frozen(kw_only=True)
@@ -46,24 +46,33 @@ class Broker:
         return f"{self.host}:{self.port}"
 
 
-def broker_of(url: str) -> Broker:
-    """Return where the broker of a URL is: `redis://[user@]host[:6379][/0]`.
+def brokers_of(url: str) -> tuple[Broker, ...]:
+    """Return where the brokers of a URL are: `redis://[user@]host[:6379][,host[:6379]…][/0]`.
 
     Raises:
-        ConfigError: It cannot be one.
+        ConfigError: It names none, or one twice.
     """
-    example = "Write for instance redis://broker:6379, or redis://broker:6379/1."
+    example = "Write for instance redis://broker:6379, or redis://one:6379,two:6379/1."
     try:
         parts = urlsplit(url)
-        port = parts.port or 6379
+        user, _, hosts = parts.netloc.rpartition("@")
+        places = [urlsplit(f"//{host}") for host in hosts.split(",")]
+        ports = [each.port or 6379 for each in places]
     except ValueError as error:
         raise ConfigError(f"url in [bus] cannot be used: {error}.", example) from error
     path = parts.path.strip("/")
-    if not parts.hostname or parts.query or parts.fragment or (path and not path.isdecimal()):
+    odd = parts.query or parts.fragment or (path and not path.isdecimal())
+    if odd or not all(each.hostname for each in places):
         raise ConfigError(f"url in [bus] is {url!r}, which names no broker.", example)
-    return Broker(
-        host=parts.hostname,
-        port=port,
-        db=int(path or 0),
-        username=unquote(parts.username) if parts.username else None,
+    found = tuple(
+        Broker(
+            host=str(place.hostname),
+            port=port,
+            db=int(path or 0),
+            username=unquote(user) if user else None,
+        )
+        for place, port in zip(places, ports, strict=True)
     )
+    if len(set(found)) < len(found):
+        raise ConfigError(f"url in [bus] is {url!r}, which names a broker twice.", example)
+    return found

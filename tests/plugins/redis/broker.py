@@ -26,19 +26,25 @@ class Broker:
         folder: Where it keeps what it has.
         program: Which one.
         settings: Of its configuration, besides.
+        tls: Whether it speaks TLS and nothing else.
     """
 
-    def __init__(self, folder: Path, program: str, settings: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, folder: Path, program: str, settings: tuple[str, ...] = (), *, tls: bool = False
+    ) -> None:
         self.folder = folder
         self.port = _free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self._program = program
+        self._tls = tls
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and return when it takes connections."""
-        arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        ports = ["--tls-port", str(self.port), "--port", "0"]
+        arguments = ports if self._tls else ["--port", str(self.port)]
+        arguments += ["--bind", "127.0.0.1", "--dir", str(self.folder)]
         arguments += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
         with (self.folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -48,7 +54,7 @@ class Broker:
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as way:
                 way.sendall(b"PING\r\n")
-                if way.recv(64):
+                if self._tls or way.recv(64):
                     return
             assert self._process.poll() is None, (self.folder / "broker.log").read_text()
             assert time.monotonic() < until, "the broker did not start"
@@ -85,10 +91,10 @@ def program() -> str:
 
 
 @contextmanager
-def open_broker(*settings: str) -> Iterator[Broker]:
+def open_broker(*settings: str, tls: bool = False) -> Iterator[Broker]:
     """Hold a broker."""
     with TemporaryDirectory(prefix="meetcore-broker-") as folder:
-        broker = Broker(Path(folder), program(), settings)
+        broker = Broker(Path(folder), program(), settings, tls=tls)
         broker.start()
         try:
             yield broker

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, ExitStack, aclosing
 from uuid import uuid4
 
 import pytest
@@ -13,6 +13,7 @@ from attrs import evolve
 from meetcore import (
     BotBus,
     BotSpec,
+    BusUnavailable,
     Chunk,
     Command,
     Draft,
@@ -45,6 +46,55 @@ class TestRedisBus(BusConformance):
 
     def make_bus(self) -> BotBus:
         return RedisBus(self._url, RedisOptions(prefix=self._prefix))
+
+
+@pytest.fixture(scope="module")
+def brokers() -> Iterator[list[Broker]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(open_broker()) for _ in range(3)]
+
+
+def url_of(brokers: list[Broker]) -> str:
+    return "redis://" + ",".join(f"127.0.0.1:{each.port}" for each in brokers)
+
+
+class TestSeveralBrokers(BusConformance):
+    @pytest.fixture(autouse=True)
+    def _brokers(self, brokers: list[Broker]) -> None:
+        self._url = url_of(brokers)
+        self._prefix = f"t-{uuid4().hex[:8]}"
+
+    def make_bus(self) -> BotBus:
+        return RedisBus(self._url, RedisOptions(prefix=self._prefix))
+
+
+async def test_bots_are_on_all_brokers_and_one_that_is_killed_takes_only_its_own_along() -> None:
+    with ExitStack() as stack:
+        brokers = [stack.enter_context(open_broker()) for _ in range(3)]
+        here, there = RedisBus(url_of(brokers)), RedisBus(url_of(brokers))
+        fewer = [RedisBus(url_of([each for each in brokers if each is not b])) for b in brokers]
+        bots = [f"b-{number}" for number in range(30)]
+        async with here.open(), there.open():
+            for bot_id in bots:
+                claim = await here.claim(bot_id)
+                assert await here.publish(bot_id, claim, [], alive_s=60.0)
+            assert await there.living() == sorted(bots)
+            await there.ping()
+            brokers[1].kill()
+            lost = []
+            for bot_id in bots:
+                try:
+                    assert await there.alive(bot_id)
+                except BusUnavailable:
+                    lost.append(bot_id)
+            assert 3 <= len(lost) <= 20
+            with pytest.raises(BusUnavailable, match="cannot be reached"):
+                await there.ping()
+            # With a broker less, those of the others stay where they are.
+            async with fewer[1].open():
+                assert await fewer[1].living() == sorted(set(bots) - set(lost))
+                for bot_id in set(bots) - set(lost):
+                    assert await fewer[1].alive(bot_id)
 
 
 class _OverTheBus(Launcher):

@@ -201,7 +201,10 @@ async def test_nobody_there_is_said_within_seconds():
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://", "redis://host:port", "redis://host/name", "redis://host?db=1", "redis:host"],
+    [
+        *("redis://", "redis://host:port", "redis://host/name", "redis://host?db=1", "redis:host"),
+        *("redis://one,", "redis://one,two:port", "redis://one,one:6379"),
+    ],
 )
 def test_a_url_that_names_no_broker_is_refused(url):
     with pytest.raises(ConfigError, match=r"\[bus\]"):
