@@ -80,9 +80,9 @@ class BusBot(RunningBot):
                             return
             except _AWAY as error:
                 _LOG.info("bot=%s is followed in its store: %s", self.bot_id, brief(error))
+                gone = await self._is_run_by_nobody()
             else:
                 return
-            gone = await self._is_gone()
             while events := await self._stored_if_any(at):
                 for event in events:
                     at = event.seq
@@ -99,7 +99,8 @@ class BusBot(RunningBot):
         async with aclosing(self._bus.follow(self.bot_id, at)) as found:
             async for item in found:
                 if item is None:
-                    if await self._is_gone():
+                    # A bus that says nothing may be out of reach: then it does not answer this.
+                    if not await self._bus.alive(self.bot_id) and await self._is_run_by_nobody():
                         break
                 elif item.draft:
                     yield draft_from_wire(json.loads(item.content))
@@ -224,6 +225,10 @@ class BusBot(RunningBot):
                 return False
         except _AWAY:
             pass  # the store knows it, too
+        return await self._is_run_by_nobody()
+
+    async def _is_run_by_nobody(self) -> bool:
+        """Whether nobody runs it, by the store, which is taken to mean no where it cannot say."""
         try:
             with trio.fail_after(_STORE_TIMEOUT_S):
                 return await self._store.runner(self.bot_id) is None

@@ -27,14 +27,25 @@ class Broker:
         program: Which one.
         settings: Of its configuration, besides.
         tls: Whether it speaks TLS and nothing else.
+        host: Where it listens.
+        run_by: What runs it, for instance in another namespace.
     """
 
     def __init__(
-        self, folder: Path, program: str, settings: tuple[str, ...] = (), *, tls: bool = False
+        self,
+        folder: Path,
+        program: str,
+        settings: tuple[str, ...] = (),
+        *,
+        tls: bool = False,
+        host: str = "127.0.0.1",
+        run_by: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.port = _free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
+        self.url = f"redis://{host}:{self.port}"
+        self._host = host
+        self._run_by = run_by
         self._program = program
         self._tls = tls
         self._settings = settings
@@ -44,15 +55,15 @@ class Broker:
         """Start it, and return when it takes connections."""
         ports = ["--tls-port", str(self.port), "--port", "0"]
         arguments = ports if self._tls else ["--port", str(self.port)]
-        arguments += ["--bind", "127.0.0.1", "--dir", str(self.folder)]
+        arguments += ["--bind", self._host, "--dir", str(self.folder)]
         arguments += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
         with (self.folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._program, *arguments, *self._settings], stdout=log, stderr=log
+                [*self._run_by, self._program, *arguments, *self._settings], stdout=log, stderr=log
             )
         until = time.monotonic() + _STARTED_WITHIN_S
         while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as way:
+            with suppress(OSError), socket.create_connection((self._host, self.port), 1) as way:
                 way.sendall(b"PING\r\n")
                 if self._tls or way.recv(64):
                     return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -30,7 +32,7 @@ BOTS = 4
 
 
 @define
-class _Talking:
+class Talking:
     """A bot that writes into the chat all the time, and what somebody elsewhere has of it."""
 
     bot: Bot
@@ -66,7 +68,7 @@ class _Talking:
 
 async def talking(
     stack: AsyncExitStack, nursery: trio.Nursery, broker: Broker, folder: Path
-) -> list[_Talking]:
+) -> list[Talking]:
     """Start some bots; each has a bus of its own, as in a process of its own."""
     there = RedisBus(broker.url)
     await stack.enter_async_context(there.open())
@@ -78,19 +80,19 @@ async def talking(
         bot_id = f"b-{number}-{uuid4().hex[:6]}"
         bot = prepare_bot("simulated:stay", config, plugins, bot_id=bot_id, sinks=[ears])
         far = BusBot(bot_id, there, FolderStore(folder, fsync=False))
-        each = _Talking(bot, BusReception(bot, ears, here), far)
+        each = Talking(bot, BusReception(bot, ears, here), far)
         for work in (each.live, each.talk):
             nursery.start_soon(work)
         made.append(each)
     return made
 
 
-async def until_told(bots: list[_Talking]) -> None:
+async def until_told(bots: list[Talking]) -> None:
     while not all(each.up_to_date() for each in bots):  # noqa: ASYNC110  looked at from outside
         await trio.sleep(0.05)
 
 
-async def run_through(tmp_path: Path, broker: Broker, trouble: object) -> list[_Talking]:
+async def run_through(tmp_path: Path, broker: Broker, trouble: object) -> list[Talking]:
     """Have bots talk through a trouble; return what came of them."""
     with trio.fail_after(150):
         async with AsyncExitStack() as stack:
@@ -109,7 +111,7 @@ async def run_through(tmp_path: Path, broker: Broker, trouble: object) -> list[_
     return bots
 
 
-def check(bots: list[_Talking]) -> None:
+def check(bots: list[Talking]) -> None:
     """Nothing is missing, nothing came twice, and every bot is at its end."""
     for each in bots:
         assert each.bot.ended
@@ -118,7 +120,7 @@ def check(bots: list[_Talking]) -> None:
 
 
 async def test_a_broker_killed_again_and_again_costs_no_event(tmp_path):
-    async def kill(broker: Broker, bots: list[_Talking]) -> None:
+    async def kill(broker: Broker, bots: list[Talking]) -> None:
         for down_s in (0.3, 0.6, 2.5):
             broker.kill()
             before = [each.sent for each in bots]
@@ -132,7 +134,7 @@ async def test_a_broker_killed_again_and_again_costs_no_event(tmp_path):
 
 
 async def test_one_that_lost_all_it_had_costs_no_event(tmp_path):
-    async def lose(broker: Broker, bots: list[_Talking]) -> None:
+    async def lose(broker: Broker, bots: list[Talking]) -> None:
         for _ in range(2):
             broker.kill()
             for file in broker.folder.rglob("*.aof*"):
@@ -145,7 +147,7 @@ async def test_one_that_lost_all_it_had_costs_no_event(tmp_path):
 
 
 async def test_one_that_stands_still_holds_up_no_bot(tmp_path):
-    async def freeze(broker: Broker, bots: list[_Talking]) -> None:
+    async def freeze(broker: Broker, bots: list[Talking]) -> None:
         broker.freeze()
         before = [each.sent for each in bots]
         await trio.sleep(7.0)
@@ -157,8 +159,45 @@ async def test_one_that_stands_still_holds_up_no_bot(tmp_path):
         check(await run_through(tmp_path, broker, freeze))
 
 
+async def test_one_that_stands_still_again_and_again_as_on_a_slow_disk_holds_up_no_bot(tmp_path):
+    """Redis waits for its disk with everything else, where it brings each entry there."""
+
+    async def stutter(broker: Broker, bots: list[Talking]) -> None:
+        before = [each.sent for each in bots]
+        for _ in range(12):
+            broker.freeze()
+            await trio.sleep(0.4)
+            broker.thaw()
+            await trio.sleep(0.1)
+        assert all(each.sent - was > 20 for each, was in zip(bots, before, strict=True))
+        await until_told(bots)
+
+    with open_broker() as broker:
+        check(await run_through(tmp_path, broker, stutter))
+
+
+@pytest.mark.long
+def test_a_network_that_is_parted_for_a_while_costs_no_event(tmp_path):
+    """In network namespaces of its own: the way to the broker takes nothing, and tells nobody."""
+    apart = namespace()
+    script = [sys.executable, "-m", "tests.plugins.redis.partition", str(tmp_path), "15"]
+    done = subprocess.run(
+        [*apart, *script], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "nothing was lost" in done.stdout
+
+
+def namespace() -> tuple[str, ...]:
+    """Return what runs a program in a network namespace of its own, as whoever we are."""
+    for way in (("unshare", "--net"), ("unshare", "--net", "--map-root-user")):
+        if subprocess.run([*way, "true"], capture_output=True, check=False).returncode == 0:
+            return way
+    pytest.skip("Nobody may make a network namespace here.")
+
+
 async def test_one_whose_memory_is_full_gets_it_all_when_it_has_room(tmp_path, caplog):
-    async def fill(broker: Broker, bots: list[_Talking]) -> None:
+    async def fill(broker: Broker, bots: list[Talking]) -> None:
         async with Redis("127.0.0.1", broker.port) as operator:
             await operator.config_set({"maxmemory": "1mb"})  # less than it has in use
             await trio.sleep(2.0)
