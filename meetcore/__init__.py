@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from meetcore.model.errors import BusUnavailable as BusUnavailable
     from meetcore.model.errors import CapabilityMissing as CapabilityMissing
     from meetcore.model.errors import CommandFailed as CommandFailed
+    from meetcore.model.errors import CommandInvalid as CommandInvalid
     from meetcore.model.errors import CommandRefused as CommandRefused
     from meetcore.model.errors import ConfigError as ConfigError
     from meetcore.model.errors import EncryptionKeyMissing as EncryptionKeyMissing
@@ -356,6 +357,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AmbiguousMeetingUrl",
         "CapabilityMissing",
         "CommandFailed",
+        "CommandInvalid",
         "CommandRefused",
         "ConfigError",
         "FileDamaged",

@@ -11,6 +11,7 @@ __all__ = [
     "BusUnavailable",
     "CapabilityMissing",
     "CommandFailed",
+    "CommandInvalid",
     "CommandRefused",
     "ConfigError",
     "EncryptionKeyMissing",
@@ -366,6 +367,12 @@ class CommandRefused(MeetcoreError):
     """A command that makes no sense in the bot's present state."""
 
     code = "command_refused"
+
+
+class CommandInvalid(CommandRefused):
+    """What was sent is no command: of no known type, or with other fields than its type has."""
+
+    code = "command_invalid"
 
 
 class NoSynthesizer(CommandRefused):

@@ -22,7 +22,7 @@ from attrs import NOTHING, fields, resolve_types
 
 from meetcore.model.commands import COMMAND_TYPES, Command
 from meetcore.model.drafts import DRAFT_TYPES, Draft
-from meetcore.model.errors import CommandRefused, MeetcoreError, nearest
+from meetcore.model.errors import CommandInvalid, MeetcoreError, nearest
 from meetcore.model.events import EVENT_TYPES, Event, UnknownEvent
 from meetcore.model.plain import ENVELOPE, MISREAD, converter, parse_time
 
@@ -145,10 +145,10 @@ def command_from_wire(message: object) -> Command:
     Its `id` is taken if it is text; who asked is not the message's to say.
 
     Raises:
-        CommandRefused: It is not an object, has no known type, or not that type's fields.
+        CommandInvalid: It is not an object, has no known type, or not that type's fields.
     """
     if not isinstance(message, Mapping) or not isinstance(message.get("type"), str):
-        raise CommandRefused(
+        raise CommandInvalid(
             "A command is a JSON object with a 'type'.",
             f"Known types: {', '.join(sorted(COMMAND_TYPES))}.",
         )
@@ -156,7 +156,7 @@ def command_from_wire(message: object) -> Command:
     if cls is None:
         guess = nearest(message["type"], COMMAND_TYPES)
         hint = f"Did you mean {guess!r}?" if guess else ""
-        raise CommandRefused(
+        raise CommandInvalid(
             f"There is no command {message['type']!r}.",
             f"{hint} Known types: {', '.join(sorted(COMMAND_TYPES))}.".strip(),
         )
@@ -164,36 +164,36 @@ def command_from_wire(message: object) -> Command:
     if not isinstance(command_id, str):
         command_id = ""
     if len(command_id) > LONGEST_COMMAND_ID:
-        raise CommandRefused(f"The id of a command can have {LONGEST_COMMAND_ID} characters.")
+        raise CommandInvalid(f"The id of a command can have {LONGEST_COMMAND_ID} characters.")
     data = _checked_data(cls, message.get("data", {}))
     try:
         return converter().structure({**data, "id": command_id}, cls)
     except MISREAD as error:
-        raise CommandRefused(f"The data of command {cls.type!r} is not what it takes.") from error
+        raise CommandInvalid(f"The data of command {cls.type!r} is not what it takes.") from error
 
 
 def _checked_data(cls: type[Command], data: object) -> Mapping[str, Any]:
     """Return the data of a command, each field of the kind that its class says.
 
     Raises:
-        CommandRefused: It lacks a field, has an unknown one, or one of another kind.
+        CommandInvalid: It lacks a field, has an unknown one, or one of another kind.
     """
     taken = {a.name: a for a in fields(resolve_types(cls)) if a.name not in _ASKED}
     if not isinstance(data, Mapping) or not set(data) <= set(taken):
-        raise CommandRefused(
+        raise CommandInvalid(
             f"The data of command {cls.type!r} must be an object with {sorted(taken)}."
         )
     for name, attribute in taken.items():
         if name not in data:
             if attribute.default is NOTHING:
-                raise CommandRefused(
+                raise CommandInvalid(
                     f"The data of command {cls.type!r} lacks {name!r}.",
                     f"It takes {', '.join(sorted(taken))}.",
                 )
         elif data[name] is not None or attribute.default is not None:
             wanted = _wanted(attribute.type, data[name])
             if wanted:
-                raise CommandRefused(f"Field {name!r} of command {cls.type!r} must be {wanted}.")
+                raise CommandInvalid(f"Field {name!r} of command {cls.type!r} must be {wanted}.")
     return data
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "CLIP_FORMATS",
     "VIDEO_SUFFIX",
     "ClipRefused",
+    "check_stretch",
     "cut",
     "heard_between",
     "recording_in",
@@ -126,6 +127,18 @@ def recording_in(where: Path, track: str | None = None, *, video: bool = False) 
     raise ClipRefused(f"{where} has {what}.", f"Its tracks: {known or 'none'}.")
 
 
+def check_stretch(start_s: float, end_s: float) -> None:
+    """Refuse a stretch that there cannot be.
+
+    Raises:
+        ClipRefused: It ends before it begins, or begins before the recording.
+    """
+    if not 0 <= start_s < end_s:
+        raise ClipRefused(
+            "A clip ends after it begins.", "Give a later end, or an earlier beginning."
+        )
+
+
 def cut(
     source: Path,
     target: Path,
@@ -160,10 +173,7 @@ def cut(
             f"A clip cannot be {target.suffix or 'without an ending'}.",
             f"Its name ends in one of {', '.join((*CLIP_FORMATS, VIDEO_SUFFIX))}.",
         )
-    if not 0 <= start_s < end_s:
-        raise ClipRefused(
-            "A clip ends after it begins.", "Give a later end, or an earlier beginning."
-        )
+    check_stretch(start_s, end_s)
     if target.exists():
         raise ClipRefused(f"{target} is there already.", "Name another file with --out.")
     if not target.parent.is_dir():

@@ -211,6 +211,12 @@ def test_without_times_it_is_the_whole_recording_in_another_format(bot: Path) ->
     assert len(sound) / rate == pytest.approx(2, abs=0.15)
 
 
+def test_a_stretch_that_there_cannot_be_is_refused_before_anything_is_shown(bot: Path) -> None:
+    code, out, err = run(bot, "--from", "0:10", "--to", "0:05")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: A clip ends after it begins.")
+
+
 @pytest.mark.parametrize("ending", CLIP_FORMATS)
 def test_a_clip_has_the_recordings_tags(tmp_path: Path, ending: str) -> None:
     file = audio_file_class("opus")(

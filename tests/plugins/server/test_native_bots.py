@@ -189,7 +189,7 @@ async def test_commands_are_carried_out_or_refused_with_the_reason(tmp_path):
         missing = await client.post(f"{path}/commands", json=speak)
         assert (missing.status_code, missing.json()["code"]) == (422, "not_supported")
         wrong = await client.post(f"{path}/commands", json={"type": "fly"})
-        assert (wrong.status_code, wrong.json()["code"]) == (409, "command_refused")
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "command_invalid")
         assert (await client.post(f"{path}/stop")).status_code == 202
         bot = await until(client, bot["id"], "completed")
         assert bot["reason"] == "stop_requested"

@@ -104,6 +104,7 @@ _STATUS_OF = {
     "no_such_transcript": 404,
     "not_supported": 422,
     "command_refused": 409,
+    "command_invalid": 422,
     "recipient_refused": 409,
     "command_failed": 502,
     "too_many_requests": 429,

@@ -21,7 +21,7 @@ from typing import Any
 
 import trio
 
-from meetcore import CommandRefused, MeetcoreError, NativeDialect
+from meetcore import CommandInvalid, CommandRefused, MeetcoreError, NativeDialect
 from meetcore.gateway import BotRow, Client, Reply, Request, Scope, Socket, SocketSession
 from meetcore.log import Wake
 from meetcore.model import command_from_wire
@@ -147,13 +147,13 @@ class NativeSession(SocketSession):
         elif kind == "command":
             await self._command(socket, asked)
         else:
-            raise CommandRefused(f"There is no message type {kind[:80]!r}.")
+            raise CommandInvalid(f"There is no message type {kind[:80]!r}.")
 
     async def _bot(self, asked: Mapping[str, Any]) -> BotRow:
         assert self._client is not None
         bot_id = asked.get("bot_id")
         if not isinstance(bot_id, str):
-            raise CommandRefused("bot_id is missing.")
+            raise CommandInvalid("bot_id is missing.")
         if self._only is not None and bot_id not in self._only:
             raise CommandRefused("This token is not for that bot.")
         return await self._service.bot(self._client, bot_id)
@@ -161,7 +161,7 @@ class NativeSession(SocketSession):
     async def _subscribe(self, socket: Socket, asked: Mapping[str, Any]) -> None:
         after = asked.get("after")
         if after is not None and (isinstance(after, bool) or not isinstance(after, int)):
-            raise CommandRefused("after is the number of an event, or is left out.")
+            raise CommandInvalid("after is the number of an event, or is left out.")
         if len(self._followed) >= _MOST_BOTS:
             raise CommandRefused(f"One connection follows {_MOST_BOTS} bots at most.")
         row = await self._bot(asked)
@@ -198,9 +198,9 @@ class NativeSession(SocketSession):
         assert self._client is not None
         number = asked.get("id")
         if isinstance(number, bool) or not isinstance(number, (str, int, type(None))):
-            raise CommandRefused("The id of a command is text or a whole number.")
+            raise CommandInvalid("The id of a command is text or a whole number.")
         if len(str(number)) > _LONGEST_ID:
-            raise CommandRefused(f"The id of a command can have {_LONGEST_ID} characters.")
+            raise CommandInvalid(f"The id of a command can have {_LONGEST_ID} characters.")
         trouble: str | None = None
         try:
             if not self._client.may(Scope.WRITE):
@@ -222,9 +222,9 @@ def _read(message: str | bytes) -> Mapping[str, Any]:
         asked = json.loads(message)
         json.dumps(asked, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise CommandRefused("That message is not JSON.") from error
+        raise CommandInvalid("That message is not JSON.") from error
     if not isinstance(asked, dict) or not isinstance(asked.get("type"), str):
-        raise CommandRefused("A message is a JSON object with a 'type'.")
+        raise CommandInvalid("A message is a JSON object with a 'type'.")
     return asked
 
 
