@@ -9,11 +9,12 @@ from attrs import field, frozen, validators
 
 from meetcore import build_options
 
-__all__ = ["VIDEO_SIZES", "BrowserOptions", "browser_options"]
+__all__ = ["VIDEO_SIZES", "VIDEO_VIEWS", "BrowserOptions", "browser_options"]
 
 
 VIDEO_SIZES = {"360p": (640, 360), "480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
 """Width and height in pixels."""
+VIDEO_VIEWS = ("gallery", "speaker")
 
 
 @frozen(kw_only=True)
@@ -26,6 +27,9 @@ class BrowserOptions:
             as video it is in any case.
         video_size: How large the picture of a recording is: `360p`, `480p`, `720p` or `1080p`.
         video_frames_per_s: How many pictures a second a recording has, 1 to 30.
+        video_view: Who is seen in a recording, where the platform lets its guests choose: `gallery`
+            for all alike, `speaker` for who speaks large and the others small. None for what its
+            client shows by itself.
         share: Whether each screen that somebody shares is recorded as a stream of its own as well,
             where the meeting is recorded as video and the platform tells it apart: the sink `files`
             makes files and stills of it. Encoding it takes part of a core while one is shared.
@@ -41,6 +45,9 @@ class BrowserOptions:
     video_size: str = field(default="720p", validator=validators.in_(tuple(VIDEO_SIZES)))
     video_frames_per_s: int = field(
         default=15, validator=validators.and_(validators.ge(1), validators.le(30))
+    )
+    video_view: str | None = field(
+        default=None, validator=validators.optional(validators.in_(VIDEO_VIEWS))
     )
     share: bool = False
     trace: bool = False

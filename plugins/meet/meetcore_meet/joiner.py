@@ -65,6 +65,10 @@ class MeetJoiner(GuestJoiner):
         "microphone": ("mic_on", "mic_off"),
         "camera": ("camera_on", "camera_off"),
     }
+    view_controls: ClassVar[Mapping[str, Sequence[str]]] = {
+        "gallery": ("more_options", "change_layout", "layout_tiled", "layout_close"),
+        "speaker": ("more_options", "change_layout", "layout_spotlight", "layout_close"),
+    }
     speakers_lag_s: ClassVar[float] = 0.2
     hints: ClassVar[Mapping[PageState, str]] = {
         PageState.WAITING: 'Somebody in the call must press "Admit" for the bot, at the request'

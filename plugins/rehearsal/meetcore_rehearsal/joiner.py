@@ -26,6 +26,7 @@ from meetcore_browser.capture import RemoteTrack
 from meetcore_browser.errors import BrowserError, SelectorMissed, StepFailed
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.nursery import open_plain_nursery
+from meetcore_browser.options import browser_options
 from meetcore_browser.pictures import picture_facts
 from meetcore_browser.seen_page import CallWithPage
 from meetcore_browser.selectors import SelectorPack
@@ -40,6 +41,8 @@ CHAT_TIMEOUT_S = 8.0
 LEAVE_TIMEOUT_S = 5.0
 STEP_TIMEOUT_S = 20.0
 SWITCH_TIMEOUT_S = 5.0
+VIEW_TRIES = 5
+VIEW_AGAIN_S = 2.0
 _CHOOSE = """(select, id) => {
   select.value = id;
   select.dispatchEvent(new Event("change", { bubbles: true }));
@@ -252,6 +255,9 @@ async def open_rehearsal_call(
     ):
         nursery.start_soon(page.watch)
         nursery.start_soon(_join, page, observer, link, request)
+        view = browser_options(request.plugins).video_view
+        if request.video and view is not None:
+            nursery.start_soon(_choose_view, page, observer, view)
         yield RehearsalCall(page, observer)
         nursery.cancel_scope.cancel()
 
@@ -271,6 +277,26 @@ async def _join(
         await page.write_diagnostics("join")
         detail = f"the page was not through within {request.join_timeout_s:g} s"
         observer.end(EndReason.CLIENT_NEVER_LOADED, "join_timeout", detail)
+
+
+async def _choose_view(page: BotPage, observer: RoomObserver, view: str) -> None:
+    """Have the room show whom a recording is to show, once the bot is in it."""
+    while not observer.inside:
+        await observer.changed()
+    views = [CONTROLS["gallery_view"], CONTROLS["speaker_view"]]
+    try:
+        for _ in range(VIEW_TRIES):
+            hit = await page.first_of(views, timeout_s=SWITCH_TIMEOUT_S)
+            if hit.control.name == f"{view}_view":
+                page.tell_step(f"{view} view", hit.describe())
+                return
+            await page.click(hit)
+            with suppress(SelectorMissed):  # a click in the page's first moment may be lost
+                await page.find(CONTROLS[f"{view}_view"], VIEW_AGAIN_S)
+    except (BrowserError, PlaywrightError) as error:
+        page.tell_step(f"{view} view", f"cannot be chosen: {error}")
+    else:
+        page.tell_step(f"{view} view", "cannot be chosen: the button does nothing")
 
 
 async def _knock(

@@ -79,6 +79,11 @@ class TeamsJoiner(GuestJoiner):
         "camera": ("camera_on", "camera_off"),
     }
 
+    view_controls: ClassVar[Mapping[str, Sequence[str]]] = {
+        "gallery": ("view_button", "view_gallery"),
+        "speaker": ("view_button", "view_speaker"),
+    }
+
     def __init__(self, options: TeamsOptions, pack: SelectorPack) -> None:
         super().__init__(options, pack)
         self._chosen = options

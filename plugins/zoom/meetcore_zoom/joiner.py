@@ -112,6 +112,10 @@ class ZoomJoiner(GuestJoiner):
         "microphone": ("microphone_live", "microphone_muted"),
         "camera": ("camera_live", "camera_stopped"),
     }
+    view_controls: ClassVar[Mapping[str, Sequence[str]]] = {
+        "gallery": ("view_button", "view_gallery"),
+        "speaker": ("view_button", "view_speaker"),
+    }
     options: ZoomOptions
 
     def __init__(self, options: ZoomOptions, pack: SelectorPack) -> None:

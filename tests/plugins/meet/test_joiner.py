@@ -279,3 +279,17 @@ async def test_a_meeting_that_lets_nobody_share_says_so(
         with pytest.raises(CommandFailed, match="asked for no screen") as failed:
             await at.call.share_image(PICTURE, "image/gif")
         assert failed.value.remedy == "The host may not allow it."
+
+
+@pytest.mark.parametrize(
+    ("view", "wanted", "language"),
+    [("gallery", "Kacheln", "de-DE"), ("speaker", "Spotlight", "en-US")],
+)
+async def test_a_recording_shows_the_view_that_was_chosen(
+    browser: Browser, site: StandinSite, tmp_path: Path, view: str, wanted: str, language: str
+) -> None:
+    asked = {"video": True, "plugins": {"browser": {"video_view": view}}}
+    async with visit(browser, site, tmp_path, language=language, asked=asked) as at:
+        await at.inside()
+        await until(lambda: len(at.room.reported("view")) == 2)
+        assert [each["name"] for each in at.room.reported("view")] == [wanted, "closed"]

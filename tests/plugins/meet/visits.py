@@ -124,6 +124,7 @@ async def visit(
     attempts: int = 1,
     name: str = "Notes",
     switches: dict[str, Any] | None = None,
+    asked: dict[str, Any] | None = None,
     **options: Any,
 ) -> AsyncIterator[MeetVisitor]:
     """Send a bot to a room of the stand-in."""
@@ -133,7 +134,12 @@ async def visit(
     assert link is not None
     chosen = MeetOptions(origin=site.origin, locale=language, attempts=attempts, **options)
     request = CallRequest(
-        bot_id="bot", display_name=name, folder=folder, join_timeout_s=join_s, captions=captions
+        bot_id="bot",
+        display_name=name,
+        folder=folder,
+        join_timeout_s=join_s,
+        captions=captions,
+        **(asked or {}),
     )
     events = KeepingCallEvents()
     joiner = MeetJoiner(chosen, pack)

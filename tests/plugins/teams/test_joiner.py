@@ -414,5 +414,14 @@ async def test_a_picture_is_shared_as_the_bots_screen_until_that_ends(
         assert [each["on"] for each in at.room.reported("sharing")] == [True, False]
 
 
+async def test_a_recording_shows_the_view_that_was_chosen(browser: Browser, tmp_path: Path) -> None:
+    asked = {"video": True, "plugins": {"browser": {"video_view": "speaker"}}}
+    async with visit(browser, tmp_path, asked=asked, open=True) as at:
+        await at.until(Admitted)
+        await until(lambda: bool(at.room.reported("view")))
+        [seen] = at.room.reported("view")
+        assert seen["name"].startswith("Speaker")
+
+
 def test_the_room_of_these_tests_has_the_id_of_its_link() -> None:
     assert LINK.endswith(ROOM)

@@ -106,6 +106,7 @@ async def visit(
     options: dict[str, Any] | None = None,
     layers: tuple[SoundLayer, ...] | None = None,
     room: str | None = ROOM,
+    asked: dict[str, Any] | None = None,
     **switches: Any,
 ) -> AsyncIterator[Visit]:
     """Serve a room with these switches, and send a bot there."""
@@ -125,6 +126,7 @@ async def visit(
             folder=folder,
             join_timeout_s=join_s,
             captions=captions,
+            **(asked or {}),
         )
         capabilities = TeamsPlatform.capabilities
         async with open_guest_call(

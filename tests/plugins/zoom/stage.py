@@ -94,6 +94,7 @@ async def visit(
     join_s: float = 30.0,
     options: dict[str, Any] | None = None,
     join_token: Callable[[], Awaitable[JoinToken | None]] | None = None,
+    asked: dict[str, Any] | None = None,
     **switches: Any,
 ) -> AsyncIterator[Visit]:
     """Send a bot to a room with some switches set."""
@@ -110,6 +111,7 @@ async def visit(
             join_timeout_s=join_s,
             captions=captions,
             **({} if join_token is None else {"join_token": join_token}),
+            **(asked or {}),
         )
         joiner = ZoomJoiner(chosen, PACK)
         can = ZoomPlatform.capabilities

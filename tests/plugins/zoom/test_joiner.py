@@ -462,6 +462,15 @@ async def test_devices_that_the_client_switches_on_go_off_unless_the_bot_uses_th
         assert told[-1] is True
 
 
+async def test_a_recording_shows_the_view_that_was_chosen(browser: Browser, tmp_path: Path) -> None:
+    asked = {"video": True, "plugins": {"browser": {"video_view": "speaker"}}}
+    async with visit(browser, tmp_path, asked=asked, locale="en-US", **OPEN) as at:
+        await at.until(Admitted)
+        await until(lambda: bool(at.room.reported("view")))
+        [seen] = at.room.reported("view")
+        assert seen["name"].startswith("Speaker")
+
+
 async def test_a_picture_is_shared_as_the_bots_screen_until_that_ends(
     browser: Browser, tmp_path: Path
 ) -> None:

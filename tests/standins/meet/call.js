@@ -265,6 +265,7 @@ function toolbar(call) {
       { role: "region", "aria-label": W.controls },
       microphone,
       cameraTool(),
+      call.redrawTools && viewTool(),
       switches.sharing !== "none" && call.redrawTools && shareTool(call, switches.sharing),
       ...inCall,
       tool(W.leave, "call_end", { jsname: "CQylAd" }, () => leave()),
@@ -278,6 +279,21 @@ function microphoneTool() {
 
 function cameraTool() {
   return deviceTool("camera", W.cameraOn, W.cameraOff, {}, { video: true });
+}
+
+function viewTool() {
+  return tool(W.more, "more_vert", { jsname: "NakZHc" }, () => {
+    const menu = h("div", { role: "menu" }, h("div", { role: "menuitem", onclick: () => menu.remove() || choose() }, W.layout));
+    document.body.append(menu);
+  });
+}
+
+// It stays open until it is closed.
+function choose() {
+  const radio = (name) => h("label", {}, h("input", { type: "radio", name: "layout", role: "radio", "aria-label": name, onchange: () => report("view", { name }) }), name);
+  const close = h("button", { "aria-label": W.close, onclick: () => box.remove() || report("view", { name: "closed" }) }, "×");
+  const box = h("div", { role: "dialog" }, close, ...["Auto", W.tiled, "Spotlight", "Sidebar"].map(radio));
+  document.body.append(box);
 }
 
 // A screen is asked for when somebody shares it; some versions ask first what of it is meant.

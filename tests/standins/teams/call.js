@@ -39,6 +39,7 @@ class CallView {
       this.device("microphone-button", "Unmute mic", "Mute mic", { audio: true }),
       this.device("video-button", "Turn camera on", "Turn camera off", { video: true }),
       make("button", { id: "share-button", onclick: () => this.share() }, "S"),
+      make("button", { id: "view-mode-button", onclick: () => this.chooseView() }, "V"),
       make("button", { id: "raisehands-button", "aria-label": w.hand }, "H"),
       make("button", { id: "callingButtons-showMoreBtn", onclick: () => this.menu() }, w.more),
       make(
@@ -98,6 +99,12 @@ class CallView {
     const choice = make("button", { role: "menuitem", onclick: begin }, "Screen, window, or tab");
     const tray = make("div", { role: "menu" }, make("button", { role: "menuitem" }, "PowerPoint Live"), choice);
     this.root.append(tray);
+  }
+
+  chooseView() {
+    const choice = (id, name) => make("button", { id, role: "menuitemradio", onclick: () => menu.remove() || this.report("view", { name }) }, name);
+    const menu = make("div", { role: "menu" }, choice("MixedGridView-button", "Gallery"), choice("SpeakerView-button", "Speaker"));
+    this.root.append(menu);
   }
 
   menu() {

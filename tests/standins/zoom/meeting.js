@@ -67,6 +67,20 @@ export class Meeting {
     if (this.devices[device]) this.openDevice({ audio: device === "microphone", video: device === "camera" });
   }
 
+  // In the corner above the stage.
+  viewMenu() {
+    const menu = make(`<div class="full-screen-widget"><button id="full-screen-dropdown" aria-label="View">View</button></div>`);
+    menu.firstElementChild.onclick = () => {
+      const list = make(`<ul role="menu"><li><a role="menuitem" href="#" aria-label="Speaker View">Speaker View</a></li><li><a role="menuitem" href="#" aria-label="Gallery View">Gallery View</a></li></ul>`);
+      list.onclick = ({ target }) => {
+        this.report("view", { name: target.textContent });
+        list.remove();
+      };
+      menu.append(list);
+    };
+    return menu;
+  }
+
   // The bar above a shared screen has the button that ends it.
   async share() {
     const [track] = (await navigator.mediaDevices.getDisplayMedia({ video: true })).getVideoTracks();
@@ -102,6 +116,7 @@ export class Meeting {
       <div id="video-share-layout"><div class="stage"></div></div>
       <div id="wc-container-right"></div><div class="captions"></div></div></div>`);
     this.right = this.stage.querySelector("#wc-container-right");
+    this.stage.append(this.viewMenu());
     this.root.replaceChildren(this.stage, this.footer);
     this.people.set("1", { id: "1", name: own, me: true });
     this.devices = this.room.device_reset === false ? own.devices : { microphone: true, camera: true };

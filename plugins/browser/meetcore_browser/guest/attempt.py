@@ -34,6 +34,7 @@ from meetcore_browser.guest.joiner import Guest, GuestJoiner
 from meetcore_browser.guest.layers import LAYER_SWITCHES, LayerChange, LayerWatch
 from meetcore_browser.guest.look import PageLook, StateSeen, read_state
 from meetcore_browser.guest.observed_call import ObservedCall
+from meetcore_browser.options import browser_options
 from meetcore_browser.page_state import END_OF, PageState, StateEnd, is_final
 
 __all__ = ["GuestAttempt", "GuestAttemptEnded", "first_line"]
@@ -44,6 +45,7 @@ FIRST_POLLS_S = 0.3
 OPEN_TIMEOUT_S = 45.0
 STEP_TRIES = 5
 HTTP_GRACE_S = 2.0
+VIEW_TIMEOUT_S = 4.0
 """How long a page that came with an error may take to show that it is the client."""
 ANSWER_GRACE_S = 2.0
 """How long a page may take to show that a person did what it wanted."""
@@ -191,8 +193,25 @@ class GuestAttempt:
             self.guest.page.page.begin_video()
             await self.guest.page.observe(on=True)
             await self._try("enter the call", self.joiner.entered)
+            await self._choose_view()
         else:
             self.guest.note(f"page: {told.state.value}", detail)
+
+    async def _choose_view(self) -> None:
+        """Have the client show whom a recording is to show, where that was said."""
+        guest, wanted = self.guest, browser_options(self.guest.request.plugins).video_view
+        if wanted is None or not guest.request.video:
+            return
+        controls = self.joiner.view_controls.get(wanted, ())
+        try:
+            await guest.page.move_mouse()  # a toolbar may have hidden itself
+            for control in controls:
+                await guest.page.wait_for(control, timeout_s=VIEW_TIMEOUT_S)
+                guest.note(f"{wanted} view", await guest.page.press(control))
+        except (BrowserError, PlaywrightError) as error:
+            guest.note(f"{wanted} view", f"cannot be chosen: {first_line(error)}")
+        if not controls:
+            guest.note(f"{wanted} view", "cannot be chosen: this client has no such control")
 
     def _hint(self, state: PageState) -> str:
         general = END_OF.get(state, StateEnd(EndReason.INTERNAL_ERROR)).hint

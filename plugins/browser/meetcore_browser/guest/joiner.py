@@ -106,6 +106,8 @@ class GuestJoiner(ABC):
         share_controls: What is pressed, one after the other, until the client asks for a screen;
             of one that is not there the next is looked for.
         sharing_control: What ends the share.
+        view_controls: What is pressed, one after the other, for each view of a recording
+            (`gallery`, `speaker`) that the client lets its guests choose.
     """
 
     name: ClassVar[str]
@@ -121,6 +123,7 @@ class GuestJoiner(ABC):
     devices: ClassVar[Mapping[str, tuple[str, str]]] = {}
     share_controls: ClassVar[Sequence[str]] = ("share_screen", "share_choice")
     sharing_control: ClassVar[str] = "sharing"
+    view_controls: ClassVar[Mapping[str, Sequence[str]]] = {}
 
     def __init__(self, options: GuestOptions, pack: SelectorPack) -> None:
         self.options = options

@@ -12,6 +12,8 @@ export class CallView {
     this.tiles = new Map();
     this.screens = new Map();
     this.unread = 0;
+    this.speakerView = false;
+    this.lastSpeaker = null;
     this.stop = new AbortController();
     $("call-title").textContent = admitted.title;
     $("messages").replaceChildren();
@@ -64,6 +66,7 @@ export class CallView {
     on(session, "track", ({ detail }) => this.#play(detail.id, detail.track));
     on(session, "screen", ({ detail }) => this.#showScreen(detail.id, detail.track));
     on($("share"), "click", () => this.#toggleShare());
+    on($("view"), "click", () => this.#toggleView());
 
     on($("mic"), "click", () => this.#toggleMic());
     on($("camera"), "click", () => this.#toggleCamera());
@@ -178,13 +181,40 @@ export class CallView {
     for (const tile of this.tiles.values()) if (tile.video.srcObject) tile.video.play();
   }
 
+  // Who speaks is large, or a screen that is shared, and the others are small below.
+  #toggleView() {
+    this.speakerView = !this.speakerView;
+    $("view").setAttribute("aria-pressed", String(this.speakerView));
+    $("view").querySelector("span").textContent = this.speakerView ? "Gallery view" : "Speaker view";
+    this.#layOut();
+  }
+
+  #spotlit() {
+    const [screen] = this.screens.values();
+    const others = [...this.tiles.keys()].filter((id) => id !== this.session.id);
+    const id = this.tiles.has(this.lastSpeaker) ? this.lastSpeaker : (others[0] ?? this.session.id);
+    return screen ?? this.tiles.get(id)?.element;
+  }
+
   #layOut() {
     const stage = $("stage");
     const count = Math.max(1, this.tiles.size + this.screens.size);
+    const spotlit = this.speakerView && count > 1 ? this.#spotlit() : null;
+    for (const tile of stage.querySelectorAll(".tile")) tile.classList.toggle("spotlit", tile === spotlit);
+    stage.classList.toggle("speaker", spotlit !== null);
     const style = getComputedStyle(stage);
     const gap = parseFloat(style.columnGap) || 0;
     const width = stage.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
     const height = stage.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom) - (count === 1 ? 56 : 0);
+    if (spotlit) {
+      const stripHeight = Math.min(Math.max(72, height * 0.2), (width - gap * (count - 2)) / (count - 1) / ASPECT);
+      const mainHeight = Math.min(height - stripHeight - gap, width / ASPECT);
+      stage.style.setProperty("--main-width", `${Math.floor(mainHeight * ASPECT)}px`);
+      stage.style.setProperty("--main-height", `${Math.floor(mainHeight)}px`);
+      stage.style.setProperty("--tile-width", `${Math.floor(stripHeight * ASPECT)}px`);
+      stage.style.setProperty("--tile-height", `${Math.floor(stripHeight)}px`);
+      return;
+    }
     let best = { area: 0, columns: 1, tileWidth: width, tileHeight: height };
     for (let columns = 1; columns <= count; columns++) {
       const rows = Math.ceil(count / columns);
@@ -229,6 +259,10 @@ export class CallView {
 
   #showSpeaking(id, speaking) {
     this.tiles.get(id)?.element.classList.toggle("speaking", speaking);
+    if (speaking && id !== this.session.id && id !== this.lastSpeaker) {
+      this.lastSpeaker = id;
+      if (this.speakerView) this.#layOut();
+    }
     const entry = $("people").querySelector(`[data-participant-id="${CSS.escape(id)}"]`);
     if (entry) entry.dataset.speaking = String(speaking);
   }
