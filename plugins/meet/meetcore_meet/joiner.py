@@ -65,6 +65,8 @@ class MeetJoiner(GuestJoiner):
         "microphone": ("mic_on", "mic_off"),
         "camera": ("camera_on", "camera_off"),
     }
+    share_controls: ClassVar[Sequence[str]] = ("share_screen", "share_choice")
+    sharing_control: ClassVar[str] = "sharing"
     view_controls: ClassVar[Mapping[str, Sequence[str]]] = {
         "gallery": ("more_options", "change_layout", "layout_tiled", "layout_close"),
         "speaker": ("more_options", "change_layout", "layout_spotlight", "layout_close"),

@@ -79,6 +79,8 @@ class TeamsJoiner(GuestJoiner):
         "camera": ("camera_on", "camera_off"),
     }
 
+    share_controls: ClassVar[Sequence[str]] = ("share_screen", "share_choice")
+    sharing_control: ClassVar[str] = "sharing"
     view_controls: ClassVar[Mapping[str, Sequence[str]]] = {
         "gallery": ("view_button", "view_gallery"),
         "speaker": ("view_button", "view_speaker"),

@@ -112,6 +112,8 @@ class ZoomJoiner(GuestJoiner):
         "microphone": ("microphone_live", "microphone_muted"),
         "camera": ("camera_live", "camera_stopped"),
     }
+    share_controls: ClassVar[Sequence[str]] = ("share_screen", "share_choice")
+    sharing_control: ClassVar[str] = "sharing"
     view_controls: ClassVar[Mapping[str, Sequence[str]]] = {
         "gallery": ("view_button", "view_gallery"),
         "speaker": ("view_button", "view_speaker"),

@@ -104,7 +104,7 @@ class GuestJoiner(ABC):
         devices: For `microphone` and `camera` the controls that are there while it is on, and
             while it is off; a device without them cannot be used.
         share_controls: What is pressed, one after the other, until the client asks for a screen;
-            of one that is not there the next is looked for.
+            of one that is not there the next is looked for. None where nothing can be shared.
         sharing_control: What ends the share.
         view_controls: What is pressed, one after the other, for each view of a recording
             (`gallery`, `speaker`) that the client lets its guests choose.
@@ -121,8 +121,8 @@ class GuestJoiner(ABC):
     layer_limit_s: float = 20.0
     permissions: ClassVar[Sequence[str]] = ("microphone", "camera")
     devices: ClassVar[Mapping[str, tuple[str, str]]] = {}
-    share_controls: ClassVar[Sequence[str]] = ("share_screen", "share_choice")
-    sharing_control: ClassVar[str] = "sharing"
+    share_controls: ClassVar[Sequence[str]] = ()
+    sharing_control: ClassVar[str] = ""
     view_controls: ClassVar[Mapping[str, Sequence[str]]] = {}
 
     def __init__(self, options: GuestOptions, pack: SelectorPack) -> None:
