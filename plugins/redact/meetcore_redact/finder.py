@@ -17,9 +17,11 @@ import phonenumbers
 from attrs import frozen
 from stdnum import luhn
 
+from meetcore_redact.left_out import LeftOut
 from meetcore_redact.options import RedactOptions
+from meetcore_redact.presidio_finder import found_by_presidio
 
-__all__ = ["LeftOut", "found_in", "redacted"]
+__all__ = ["found_in", "redacted"]
 
 _WRITTEN_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _GAP = r"[\s,]+"
@@ -54,15 +56,6 @@ _FEWEST_DIGITS = 4
 _SHORTEST_ID_OF_DIGITS = 8
 
 
-@frozen(order=True)
-class LeftOut:
-    """Something that is to be left out: from a character up to another, and what it is."""
-
-    start: int
-    end: int
-    what: str
-
-
 @frozen
 class _Number:
     """A number of a text.
@@ -95,6 +88,8 @@ def found_in(text: str, options: RedactOptions) -> list[LeftOut]:
         what = _what(number, options)
         if what is not None:
             found.append(LeftOut(number.start, number.end, what))
+    if options.presidio:
+        found += found_by_presidio(text, options)
     return _apart(found)
 
 

@@ -81,6 +81,11 @@ def _names(instance: object, attribute: Any, value: tuple[str, ...]) -> None:
         )
 
 
+def _score(instance: object, attribute: Any, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ConfigError(f"presidio_score in [plugins.redact] is from 0 to 1, not {value:g}.")
+
+
 @frozen(kw_only=True)
 class RedactOptions:
     """What is left out.
@@ -91,6 +96,13 @@ class RedactOptions:
         region: Where telephone numbers without a country's code are from, as in ISO 3166.
         id_numbers: Numbers of people and accounts, by the names of python-stdnum's modules.
         names: Names, and whatever else is to be left out where these words are said.
+        presidio: Whether Microsoft's Presidio looks, too, which has to be installed.
+        presidio_language: The language of what is said, as ISO 639 has it.
+        presidio_model: The model of spaCy's that finds names of people and places; None for
+            Presidio's patterns alone.
+        presidio_entities: What of all that Presidio finds is left out, by its own names; all of it
+            where none is named.
+        presidio_score: How sure it has to be, 0 to 1.
     """
 
     emails: bool = True
@@ -98,3 +110,8 @@ class RedactOptions:
     region: str = field(default="US", validator=_region)
     id_numbers: tuple[str, ...] = field(default=COMMON_ID_NUMBERS, validator=_known)
     names: tuple[str, ...] = field(default=(), validator=_names)
+    presidio: bool = False
+    presidio_language: str = "en"
+    presidio_model: str | None = None
+    presidio_entities: tuple[str, ...] = ()
+    presidio_score: float = field(default=0.5, validator=_score)

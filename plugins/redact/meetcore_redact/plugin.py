@@ -27,8 +27,12 @@ def _options(settings: Mapping[str, Any]) -> RedactOptions | None:
 
 @hookimpl
 def meetcore_configure_bot(config: BotConfig) -> None:
-    """Refuse options that cannot be, before the bot starts."""
-    _options(config.plugins)
+    """Refuse options that cannot be, and load what takes long, before the bot starts."""
+    options = _options(config.plugins)
+    if options is not None and options.presidio:
+        from meetcore_redact.presidio_finder import load_presidio
+
+        load_presidio(options)
 
 
 @hookimpl(fail_closed=True)
@@ -54,4 +58,9 @@ def meetcore_check_health(report: HealthReport) -> None:
     listed += [f"{len(options.id_numbers)} kinds of id numbers", f"{len(options.names)} names"]
     if options.long_numbers is not None:
         listed.append(f"numbers of {options.long_numbers} digits and more")
+    if options.presidio:
+        from meetcore_redact.presidio_finder import load_presidio
+
+        load_presidio(options)
+        listed.append(f"what Presidio finds ({options.presidio_model or 'patterns alone'})")
     report.fine("left out of transcripts", ", ".join(listed))
