@@ -2,6 +2,7 @@
 
 import { botPath, get, post, ask, Problem } from "./api.js";
 import { Chat } from "./chat.js";
+import { Topic } from "./topic.js";
 import { eachSecond, moment, secondsSince, setSince, ticking, timeElement } from "./clock.js";
 import { announce, element, forgetColours, icon, safeUrl, setText } from "./dom.js";
 import { History } from "./history.js";
@@ -91,6 +92,7 @@ export class BotView {
     this.transcript.element.firstElementChild.after(this.revisions.element);
     this.people = new People();
     this.chat = new Chat(this.id);
+    this.topic = new Topic(this.id);
     this.history = new History();
     this.recording = new Recording(this.id, (seconds) => this.transcript.mark(seconds));
     this.dialog = this.#deleteDialog();
@@ -104,7 +106,7 @@ export class BotView {
         element("a", { class: "back icon", href: "#/", "aria-label": "All bots" }, icon("back")),
         element("div", { class: "title" }, element("h1", { tabindex: "-1", dir: "auto", title: bot.name, text: bot.name }), this.#where(bot)),
         element("p", { class: "status" }, this.badge, this.sinceLabel),
-        element("div", { class: "actions" }, this.stop, this.remove),
+        element("div", { class: "actions" }, this.topic.button, this.stop, this.remove),
       ),
       this.error,
       this.advice,
@@ -113,6 +115,7 @@ export class BotView {
       this.troubles,
       element("div", { class: "parts" }, element("div", { class: "main-part" }, this.recording.element, this.transcript.element), element("div", { class: "side-part" }, this.people.element, this.chat.element, this.history.element)),
       this.dialog,
+      this.topic.dialog,
     );
     // Whoever came here by a link finds the heading where the focus is.
     if (document.activeElement?.id === "main") this.element.querySelector("h1").focus({ preventScroll: true });
@@ -146,14 +149,20 @@ export class BotView {
     this.stop.setAttribute("aria-label", waiting ? `Cancel ${bot.name}` : `Stop ${bot.name}`);
     this.remove.hidden = !this.botHistory.ended || Boolean(bot.data_deleted_at);
     this.lookIn.setPossible(SEEN.includes(bot.state));
+    this.topic.setPossible(canHear(bot.state));
     this.history.show(bot.history);
     this.chat.show(this.botHistory.chat.values(), this.#chatState());
-    this.people.show(this.botHistory.people.values(), this.botHistory.ended);
+    this.#showPeople();
     this.#showPerson();
     this.#sayEmpty();
     if (this.botHistory.ended) this.transcript.end();
     this.#showAdvice();
     this.hooks.onChange(bot);
+  }
+
+  #showPeople() {
+    this.people.show(this.botHistory.people.values(), this.botHistory.ended);
+    this.chat.offer(this.botHistory.people.values());
   }
 
   #chatState() {
@@ -280,7 +289,7 @@ export class BotView {
     const before = this.botHistory.bot.state;
     const changed = this.botHistory.take(message);
     if (changed === "state") this.#changedState(before);
-    else if (changed === "people") this.people.show(this.botHistory.people.values(), this.botHistory.ended);
+    else if (changed === "people") this.#showPeople();
     else if (changed === "chat") this.chat.show(this.botHistory.chat.values(), this.#chatState());
     else if (changed === "trouble") this.#showTroubles();
     else if (changed === "person") this.#showPerson();

@@ -150,6 +150,42 @@ async def test_a_failure_says_why_and_what_to_do(house: House, server: Server) -
     assert await visitor.do("is_visible", "text=the script denies")
 
 
+async def test_a_message_is_for_one_person_alone_who_is_chosen(
+    house: House, server: Server
+) -> None:
+    visitor = await house.visit(server)
+    bot = await visitor.order(STAY)
+    await visitor.open(f"/#/bots/{bot}")
+    await visitor.see(".people li >> text=Ada")
+    await visitor.do("select_option", "#chat-to", label="Ada")
+    assert await visitor.do("get_attribute", "#chat-text", "placeholder") == "Write to Ada alone"
+    await visitor.do("fill", "#chat-text", "For you alone")
+    await visitor.do("press", "#chat-text", "Enter")
+    await visitor.see(".messages .ours >> text=to Ada alone")
+    await visitor.do("select_option", "#chat-to", label="Everybody")
+    await visitor.do("fill", "#chat-text", "For all")
+    await visitor.do("press", "#chat-text", "Enter")
+    await visitor.see(".messages .ours >> text=For all")
+    assert visitor.troubles == []
+
+
+async def test_a_topic_is_set_and_begins_a_chapter(house: House, server: Server) -> None:
+    visitor = await house.visit(server)
+    bot = await visitor.order(STAY)
+    await visitor.open(f"/#/bots/{bot}")
+    await visitor.see(".badge >> text=Recording")
+    await visitor.click("button >> text=Topic")
+    await visitor.do("fill", "#topic-text", "Budget")
+    await visitor.do("press", "#topic-text", "Enter")
+    await visitor.until("() => !document.querySelector('dialog[open]')")
+    told = "(id) => fetch(`/v1/bots/${id}/chapters`).then((r) => r.json())"
+    chapters = await visitor.run(told, bot)
+    assert "Budget" in [each["title"] for each in chapters]
+    await visitor.click("text=Stop")
+    await visitor.until("() => document.querySelector('.actions .quiet')?.hidden")
+    assert visitor.troubles == []
+
+
 async def test_chat_is_read_and_written_and_a_refusal_is_said(house: House, server: Server) -> None:
     visitor = await house.visit(server)
     bot = await visitor.order(STAY)
