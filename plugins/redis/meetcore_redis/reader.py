@@ -53,12 +53,23 @@ class _Stream:
 
 @define(eq=False)
 class _Group:
-    """Streams that are read together."""
+    """Streams that are read together.
+
+    Attributes:
+        wake_key: A stream among them, by which whoever waits for the others is woken.
+        woken: The id of its last entry that was seen.
+        stale: Whether what is waited for is not what there is now: one wake is enough for all.
+        waking: Held by whoever wakes.
+        stays_until: Trio's time up to which the broker keeps the wake stream, at least.
+    """
 
     wake_key: bytes
     streams: list[_Stream] = field(factory=list)
     woken: tuple[int, int] = (0, 0)
     running: bool = False
+    stale: bool = True
+    waking: trio.Lock = field(factory=trio.Lock)
+    stays_until: float = 0.0
 
 
 class OpenStream:
@@ -147,16 +158,23 @@ class StreamReader:
         Raises:
             BusUnavailable: The broker does not answer.
         """
+        group.stale = True
         if not group.running:
             group.running = True
             self._nursery.start_soon(self._run, group)
             await trio.lowlevel.checkpoint()
             return
-        with answered(self._broker, _ANSWER_WITHIN_S):
-            await self._client.xadd(
-                group.wake_key, {b"1": b"1"}, trim_strategy=PureToken.MAXLEN, threshold=1
-            )
-            await self._client.expire(group.wake_key, _ASLEEP_FOR_S)
+        async with group.waking:
+            if not group.stale:
+                return  # somebody else's wake was after ours was needed
+            with answered(self._broker, _ANSWER_WITHIN_S):
+                await self._client.xadd(
+                    group.wake_key, {b"1": b"1"}, trim_strategy=PureToken.MAXLEN, threshold=1
+                )
+                now = trio.current_time()
+                if now > group.stays_until - _ASLEEP_FOR_S / 2:
+                    await self._client.expire(group.wake_key, _ASLEEP_FOR_S)
+                    group.stays_until = now + _ASLEEP_FOR_S
 
     async def _run(self, group: _Group) -> None:
         """Read a group's streams for as long as it has some."""
@@ -168,10 +186,12 @@ class StreamReader:
                 stream.error = error
                 stream.send.close()
             group.streams.clear()
+            group.stays_until = 0.0  # it may have lost what it had
         finally:
             group.running = False
 
     async def _read(self, group: _Group) -> None:
+        group.stale = False
         wanted: dict[bytes, tuple[int, int]] = {group.wake_key: group.woken}
         for stream in group.streams:
             if not stream.full:

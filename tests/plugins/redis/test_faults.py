@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from contextlib import AsyncExitStack, aclosing, suppress
@@ -14,7 +15,16 @@ from attrs import define, field
 from coredis import Redis
 
 import meetcore
-from meetcore import Bot, BusUnavailable, CommandFailed, CommandRefused, ConfigError, Event, Secret
+from meetcore import (
+    Bot,
+    BusItem,
+    BusUnavailable,
+    CommandFailed,
+    CommandRefused,
+    ConfigError,
+    Event,
+    Secret,
+)
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_bot import BusBot
 from meetcore.fleet.launching.bus_reception import BusReception
@@ -212,6 +222,33 @@ async def test_one_whose_memory_is_full_gets_it_all_when_it_has_room(tmp_path, c
     with open_broker("--maxmemory-policy", "noeviction") as broker:
         check(await run_through(tmp_path, broker, fill))
     assert "the bus is back after" in caplog.text
+
+
+async def test_many_who_begin_to_follow_at_once_wake_the_reader_a_few_times_for_all():
+    with open_broker() as broker, trio.fail_after(60):
+        bus = RedisBus(broker.url)
+        async with bus.open(), Redis("127.0.0.1", broker.port) as operator:
+            bots = [f"b-{number}" for number in range(50)]
+            for bot_id in bots:
+                claim = await bus.claim(bot_id)
+                assert await bus.publish(bot_id, claim, [BusItem(1, b"{}")], alive_s=60.0)
+            told: list[str] = []
+
+            async def follow(bot_id: str) -> None:
+                async with aclosing(bus.follow(bot_id)) as items:
+                    async for item in items:
+                        if item is not None:
+                            told.append(bot_id)
+                            return
+
+            await operator.config_resetstat()
+            async with trio.open_nursery() as nursery:
+                for bot_id in bots:
+                    nursery.start_soon(follow, bot_id)
+            asked = str((await operator.info("commandstats")).get("cmdstat_xadd", "calls=0"))
+            await follow(bots[0])  # later, too
+    assert sorted(told) == sorted([*bots, bots[0]])
+    assert int(re.findall(r"calls\W+(\d+)", asked)[0]) <= 10
 
 
 async def test_a_password_that_is_wrong_or_missing_is_said_and_not_shown():
