@@ -19,7 +19,7 @@ from typing import Any
 
 from meetcore.model import Chapter
 
-__all__ = ["chapters_in", "has_chapters", "mark_chapters"]
+__all__ = ["chapters_between", "chapters_in", "has_chapters", "mark_chapters"]
 
 _WITH_CHAPTERS = frozenset({".mp4", ".m4a", ".mp3", ".opus"})
 _TICKS = 1000
@@ -71,6 +71,18 @@ def chapters_in(container: Any) -> list[Chapter]:
         )
         for each in container.chapters()
     ]
+
+
+def chapters_between(chapters: Sequence[Chapter], start_s: float, end_s: float) -> list[Chapter]:
+    """Return the chapters of a stretch, in its own time; one that it begins amid begins with it."""
+    found: list[Chapter] = []
+    for each in chapters:
+        begins_s = max(each.start_s, start_s)
+        ends_s = end_s if each.end_s is None else min(each.end_s, end_s)
+        if begins_s < ends_s:
+            begins_s, ends_s = begins_s - start_s, ends_s - start_s
+            found.append(Chapter(start_s=begins_s, end_s=ends_s, title=each.title))
+    return found
 
 
 def _clock(seconds: float) -> str:

@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 from meetcore import MeetcoreError, Pcm, Segment
 from meetcore.log import private_file
 from meetcore_files.atomic import replace_atomically
+from meetcore_files.chapter_marks import chapters_between, chapters_in, mark_chapters
 from meetcore_files.clip_video import cut_video, has_picture
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
 from meetcore_files.playback import tags_in
@@ -196,6 +197,8 @@ def cut(
                 str(private_file(part)), "w", format=form.container, options=dict(form.options)
             ) as made:
                 made.metadata.update(tags_in(recording))
+                chapters = chapters_between(chapters_in(recording), start_s, end_s)
+                mark_chapters(made, suffix, chapters)
                 stream: Any = made.add_stream(form.codec, rate=rate_hz)
                 stream.layout = "mono"
                 if form.bit_rate_kbps is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from meetcore.log import private_file
 from meetcore_files.atomic import replace_atomically
+from meetcore_files.chapter_marks import chapters_between, chapters_in, mark_chapters
 from meetcore_files.torn_boxes import opened
 from meetcore_files.video_file import KEPT_TAGS
 
@@ -68,6 +69,8 @@ def cut_video(
                 streams = {each: made.add_stream_from_template(each) for each in kept}
                 tags = recording.metadata.items()
                 made.metadata.update({name: value for name, value in tags if name in KEPT_TAGS})
+                chapters = chapters_between(chapters_in(recording), start_s, end_s)
+                mark_chapters(made, target.suffix, chapters)
                 written_s = _copy(recording, made, streams, start_s, end_s, progress)
         if written_s > 0:
             replace_atomically(part, target)

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meetcore.model import Chapter
+from meetcore_files.chapter_marks import chapters_in
 from meetcore_files.clip import ClipRefused, cut
 from meetcore_files.clip_command import clip_command
 from meetcore_files.manifest import Manifest, ManifestEntry
@@ -52,6 +54,33 @@ def test_flash_and_click_are_where_they_were(video: Path, start_s: float, tmp_pa
     with av.open(str(made)) as container:
         assert container.metadata["title"] == "Standup"
         assert container.duration / 1e6 == pytest.approx(6.0, abs=0.15)
+
+
+CHAPTERS = (
+    Chapter(start_s=0.0, end_s=6.0, title="Greeting"),
+    Chapter(start_s=6.0, end_s=9.5, title="Budget"),
+    Chapter(start_s=9.5, end_s=LENGTH_S, title="Outlook"),
+)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".m4a", ".mp3", ".opus"])
+def test_a_clip_has_the_chapters_of_its_stretch(tmp_path: Path, ending: str) -> None:
+    whole = tmp_path / "video.mp4"
+    file = VideoFile(whole, {})
+    for _ in write(file, LENGTH_S):
+        continue
+    file.close()
+    finish_video(whole, CHAPTERS)
+    for start_s, end_s, wanted in (
+        (0.0, inf, [(0.0, "Greeting"), (6.0, "Budget"), (9.5, "Outlook")]),
+        (7.0, 12.0, [(0.0, "Budget"), (2.5, "Outlook")]),
+        (6.5, 9.0, [(0.0, "Budget")]),
+    ):
+        made = tmp_path / f"clip-{start_s:g}{ending}"
+        cut(whole, made, start_s, end_s)
+        with av.open(str(made)) as container:
+            found = [(each.start_s, each.title) for each in chapters_in(container)]
+        assert found == [(pytest.approx(at_s, abs=0.01), title) for at_s, title in wanted]
 
 
 @settings(max_examples=12, deadline=None)
