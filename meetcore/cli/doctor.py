@@ -16,6 +16,7 @@ from rich.markup import escape
 from meetcore.cli.ends import OutputConsole
 from meetcore.fleet.launchers import launcher_of
 from meetcore.log.folders import make_bot_folder
+from meetcore.log.memory import is_in_memory
 from meetcore.log.stores import store_of
 from meetcore.model.config import BotConfig, load_config
 from meetcore.model.errors import MeetcoreError, StorageUnavailable, UnknownPlugin
@@ -27,6 +28,7 @@ __all__ = ["check_core", "doctor"]
 
 TESTED_PYTHONS = ((3, 11), (3, 12), (3, 13))
 LOW_DISK_BYTES = 500 * 1024 * 1024
+LOW_MEMORY_BYTES = 256 * 1024 * 1024
 _ANSWER_WITHIN_S = 15.0
 
 
@@ -85,6 +87,36 @@ def check_store(report: HealthReport, plugins: Plugins, config: BotConfig) -> No
 
     remedy = "See [store] in the configuration, and what its store needs."
     _ask(report, "store", ask, remedy, url)
+
+
+def check_memory(report: HealthReport, config: BotConfig) -> None:
+    """Look at the memory in which bots work of which nothing is kept, or all is encrypted.
+
+    And at who else can read the keys, where they lie on a disk.
+    """
+    if config.retention.keep == "all" and config.store.encrypt is None:
+        return
+    memory = config.retention.memory
+    try:
+        free = shutil.disk_usage(memory).free
+    except OSError as error:
+        report.trouble("memory", f"{memory}: {error.strerror}", "See memory in [retention].")
+        return
+    where = f"{memory}, {free / 2**20:.0f} MiB free"
+    if not is_in_memory(memory):
+        remedy = "Set memory in [retention] to a folder of a tmpfs."
+        report.trouble("memory", f"{memory} is on a disk", remedy)
+    elif free < LOW_MEMORY_BYTES:
+        report.trouble("memory", where, "Give it more; of a container with --shm-size.")
+    else:
+        report.fine("memory", where)
+    for reference in filter(None, (config.store.encrypt, *config.store.decrypt)):
+        kind, _, place = reference.partition(":")
+        key = Path(place.removeprefix("//")).expanduser()
+        if kind != "file" or not key.exists() or is_in_memory(key):
+            continue  # what orchestrators mount is memory, for whoever is in the container
+        if key.stat().st_mode & 0o077:
+            report.trouble("key", f"{key} can be read by others", f"Run: chmod 600 {key}")
 
 
 def check_bus(report: HealthReport, plugins: Plugins, config: BotConfig) -> None:
@@ -194,6 +226,7 @@ def doctor(
         if name is None:
             check_core(report, plugins, out_dir or config.out_dir)
             check_store(report, plugins, config)
+            check_memory(report, config)
             check_bus(report, plugins, config)
             check_launcher(report, plugins, config)
         else:

@@ -14,7 +14,7 @@ from pathlib import Path
 from meetcore.log.folders import make_private_folder
 from meetcore.model.errors import ConfigError, StorageUnavailable
 
-__all__ = ["folder_in_memory"]
+__all__ = ["folder_in_memory", "is_in_memory"]
 
 _LOG = logging.getLogger("meetcore.log")
 _MEMORY = ("tmpfs", "ramfs")
@@ -34,6 +34,11 @@ def _file_system(path: Path) -> str:
         if whole.is_relative_to(place) and len(place) >= longest:
             found, longest = kind, len(place)
     return found
+
+
+def is_in_memory(path: Path) -> bool:
+    """Whether a file or a folder lies in a file system that is memory."""
+    return _file_system(path) in _MEMORY
 
 
 def _swaps() -> bool:

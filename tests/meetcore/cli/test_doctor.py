@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import meetcore
-from meetcore.cli.doctor import check_core
-from meetcore.plugin.health import HealthReport
+from meetcore import BotConfig, RetentionConfig, StoreConfig
+from meetcore.cli.doctor import check_core, check_memory
+from meetcore.plugin.health import HealthFinding, HealthReport
 from meetcore.plugin.registry import Plugins
 
 
@@ -127,3 +128,39 @@ def test_the_store_that_is_configured_is_asked(tmp_path, meetcore_command):
     result = meetcore_command("doctor", "--config", config)
     assert result.exit_code == 1
     assert "nowhere" in result.output
+
+
+def memory_of(config: BotConfig) -> dict[str, HealthFinding]:
+    report = HealthReport()
+    check_memory(report, config)
+    return {finding.name: finding for finding in report.findings}
+
+
+def test_memory_is_looked_at_where_bots_work_in_it(tmp_path, monkeypatch):
+    assert memory_of(BotConfig()) == {}
+    nothing = RetentionConfig(keep="nothing")
+    found = memory_of(BotConfig(retention=nothing))["memory"]
+    assert found.ok
+    assert "/dev/shm, " in found.detail
+    disk = memory_of(BotConfig(retention=RetentionConfig(keep="nothing", memory=tmp_path)))
+    assert not disk["memory"].ok
+    assert "is on a disk" in disk["memory"].detail
+    gone = RetentionConfig(keep="as_ordered", memory=tmp_path / "nowhere")
+    assert "No such file" in memory_of(BotConfig(retention=gone))["memory"].detail
+    monkeypatch.setattr("meetcore.cli.doctor.LOW_MEMORY_BYTES", 2**60)
+    little = memory_of(BotConfig(retention=nothing))["memory"]
+    assert not little.ok
+    assert "--shm-size" in little.remedy
+
+
+def test_a_key_that_others_can_read_is_trouble(tmp_path):
+    key = tmp_path / "key"
+    key.write_text("a" * 64)
+    key.chmod(0o644)
+    config = BotConfig(store=StoreConfig(encrypt=f"file:{key}"))
+    found = memory_of(config)["key"]
+    assert not found.ok
+    assert found.remedy == f"Run: chmod 600 {key}"
+    assert "aaaa" not in found.detail
+    key.chmod(0o600)
+    assert "key" not in memory_of(config)
