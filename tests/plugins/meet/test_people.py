@@ -8,8 +8,17 @@ from typing import Any
 import pytest
 import trio
 
-from meetcore import Capability, CaptionSeen, ChatArrived, CommandFailed, RosterHealth, RosterSeen
-from meetcore_browser.browser import Browser
+from meetcore import (
+    Capability,
+    CaptionSeen,
+    ChatArrived,
+    CommandFailed,
+    RosterHealth,
+    RosterSeen,
+    ShareSeen,
+)
+from meetcore_browser.browser import Browser, open_browser
+from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.testing import until
 from meetcore_meet import joiner
 from tests.plugins.meet.visits import PEOPLE, MeetVisitor, device, visit
@@ -54,6 +63,36 @@ async def test_people_come_are_renamed_share_and_leave_by_the_services_word(
         selves = {list_.self_id for list_ in at.all(RosterSeen)}
         assert selves == {device("bot")}
         assert "People" not in at.clicked(), "nothing was opened that was not needed"
+
+
+@pytest.mark.parametrize("switches", [OPEN, PAGE_ONLY])
+async def test_a_screen_that_is_shared_is_told_and_is_a_stream_of_its_own(
+    site: StandinSite, tmp_path: Path, switches: dict[str, Any]
+) -> None:
+    asked = {"video": True, "plugins": {"browser": {"share": True}}}
+    async with (
+        open_browser(LaunchOptions(tab_capture=True)) as browser,
+        visit(browser, site, tmp_path, switches=switches, asked=asked) as at,
+    ):
+        await at.until_names("Notes", "Ada Berg", "Ben O’Hara")
+        at.room.tell("shares", id="ada")
+        await until(lambda: len(at.all(ShareSeen)) == 1)
+        await until(lambda: pictures_of(at, at.all(ShareSeen)[0].share_id) > 3)
+        at.room.tell("renames", id="ben", name="Benjamin")  # the page draws all tiles anew
+        await at.until_names("Notes", "Ada Berg", "Benjamin")
+        at.room.tell("shares", id="ada", on=False)
+        await until(lambda: len(at.all(ShareSeen)) == 2)
+        at.room.tell("shares", id="ada")
+        await until(lambda: len(at.all(ShareSeen)) == 3)
+        first, over, again = at.all(ShareSeen)
+        assert {each.participant_id for each in (first, over, again)} == {device("ada")}
+        assert [first.sharing, over.sharing, again.sharing] == [True, False, True]
+        assert first.share_id == over.share_id != again.share_id
+
+
+def pictures_of(at: MeetVisitor, share_id: str) -> int:
+    kept = [each for each in at.events.fragments if each["track_id"] == share_id]
+    return sum(each["kind"] == "screen" and not each.get("header") for each in kept)
 
 
 def muted(at: MeetVisitor) -> dict[str, bool | None]:

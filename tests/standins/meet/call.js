@@ -59,8 +59,25 @@ class InCall {
       { class: "oZRSLe", "data-participant-id": own, "data-requested-participant-id": own, "data-tile-media-id": media },
       h("span", { class: "notranslate" }, person.parent ? person.name + W.presentation : person.name),
       person.indicator,
+      person.parent && this.screenOf(person),
       person.self && h("button", { jsname: "Ac69Jc", "aria-label": W.effects }, icon("visual_effects")),
     );
+  }
+
+  // What is shared changes all the time, as a film does.
+  screenOf(person) {
+    if (!person.screen) {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
+      const brush = canvas.getContext("2d");
+      person.screen = canvas.captureStream(10);
+      person.painting = setInterval(() => {
+        brush.fillStyle = `hsl(${(performance.now() / 10) % 360} 80% 50%)`;
+        brush.fillRect(0, 0, canvas.width, canvas.height);
+      }, 100);
+    }
+    const video = h("video", { autoplay: true, muted: true, playsinline: true });
+    video.srcObject = person.screen;
+    return video;
   }
 
   drawPanel() {
@@ -217,7 +234,13 @@ class InCall {
       says: () => this.said(person, message.text),
       caption: () => this.caption(person, message.text, message.final ?? false),
       shares: () => {
-        this.add({ id: `${person.id}-screen`, name: person.name, parent: person.device });
+        if (message.on !== false) this.add({ id: `${person.id}-screen`, name: person.name, parent: person.device });
+        else {
+          const screen = this.people.get(`${person.id}-screen`);
+          clearInterval(screen.painting);
+          screen.screen.getTracks().forEach((track) => track.stop());
+          this.people.delete(screen.id);
+        }
         this.draw();
       },
       recording: () => document.body.append(dialog(W.recorded, W.gotIt)),

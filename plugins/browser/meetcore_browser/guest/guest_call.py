@@ -411,6 +411,7 @@ class _Handlers(dict[str, Any]):
             "speakers": observed.on_speakers,
             "chat": observed.on_chat,
             "captions": observed.on_captions,
+            "shares": observed.on_shares,
         }
         self.update(guest.takes)
         self.update(observed.joiner.topics(guest))

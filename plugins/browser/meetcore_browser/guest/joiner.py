@@ -50,8 +50,8 @@ class Guest:
         capabilities: What this call can do; a joiner takes out what the meeting forbids.
         used: The bot's own devices that it uses, of `microphone` and `camera`: a joiner switches
             off the others only.
-        takes: What takes `people`, `speakers`, `chat` and `captions`, with their time: for a joiner
-            that learns of them in another way than by a reader.
+        takes: What takes `people`, `speakers`, `chat`, `captions` and `shares`, with their times:
+            of a joiner that learns of them in another way than by a reader.
     """
 
     page: GuestPage

@@ -1,4 +1,4 @@
-"""What the readers of a page told, turned into signals: people, speakers, chat, captions."""
+"""What a page's readers told, turned into signals: people, speakers, chat, captions, screens."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from meetcore import (
     Participant,
     RosterHealth,
     RosterSeen,
+    ShareSeen,
     SpeakingIndicated,
 )
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
@@ -21,6 +22,7 @@ from meetcore_browser.guest.joiner import Guest, GuestJoiner
 __all__ = ["ObservedCall", "OwnMessage"]
 
 MAX_NAME_CHARS = 200
+MAX_ID_CHARS = 40
 MAX_TEXT_CHARS = 20_000
 CONFIRMED_AFTER_S = 1.5
 """How long a list has to have stood unchanged: the page tells it only when it changes."""
@@ -48,6 +50,7 @@ class ObservedCall:
     guest: Guest
     own_messages: dict[str, OwnMessage] = field(factory=dict)
     _speaking: set[str] = field(factory=set)
+    _shares: dict[str, str | None] = field(factory=dict)
     _listed: RosterSeen | None = None
     _confirm_s: float | None = None
     _changed: trio.Event = field(factory=trio.Event)
@@ -130,6 +133,23 @@ class ObservedCall:
             )
         self._changed.set()
         self._changed = trio.Event()
+
+    def on_shares(self, data: Any, at_s: float | None) -> None:
+        """Take the screens that are shared now; the bot's own is not told."""
+        del at_s
+        own = {person.id for person in self.guest.people.values() if person.is_self}
+        shares: dict[str, str | None] = {}
+        for entry in _entries(data):
+            by = entry.get("by")
+            who = None if by is None else str(by)[:MAX_NAME_CHARS]
+            if who not in own:
+                shares[str(entry.get("share", ""))[:MAX_ID_CHARS]] = who
+        for share_id in [known for known in self._shares if known not in shares]:
+            self.guest.events.observe(ShareSeen(share_id, self._shares[share_id], False))
+        for share_id, who in shares.items():
+            if share_id not in self._shares:
+                self.guest.events.observe(ShareSeen(share_id, who, True))
+        self._shares = shares
 
     def on_captions(self, data: Any, at_s: float | None) -> None:
         """Take the lines of captions as they stand now."""

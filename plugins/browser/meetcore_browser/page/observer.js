@@ -2,7 +2,9 @@
 //
 // The platform's own file stands between reader.js and this one and gives `meetcore.readers`: people(),
 // speakers(), chat() and captions(), each a list, or null where the page does not show that now, and
-// more under names of its own. They only look at the page, so the same file reads a saved one.
+// more under names of its own. They only look at the page, so the same file reads a saved one. One that
+// tells apart the screens that are shared gives `meetcore.sharedTiles()`, too: for each its element, a
+// `key` that stays while it is shown, and `by`, whose it is, or null.
 {
   const { readers, reader } = meetcore;
   const EVERY_MS = { speakers: 150, captions: 250 };
@@ -22,6 +24,24 @@
     told[topic] = text;
     meetcore.tell(topic, list);
   };
+
+  // Each stretch of sharing gets a name; where that is wanted it is recorded as a stream of its own.
+  const shares = new Map();
+  let sharesSeen = 0;
+  const sharedScreens = () => {
+    const tiles = meetcore.sharedTiles();
+    if (!tiles.length && !sharesSeen) return null; // another frame may know of some
+    const here = new Set(tiles.map(({ key }) => key));
+    for (const key of shares.keys()) if (!here.has(key)) shares.delete(key);
+    return tiles.map(({ key, by, element }) => {
+      if (!shares.has(key)) shares.set(key, `share-${++sharesSeen}`);
+      const share = shares.get(key);
+      const track = element.querySelector("video")?.srcObject?.getVideoTracks()[0];
+      if (track) meetcore.recordShare?.(share, track);
+      return { share, by };
+    });
+  };
+  if (meetcore.sharedTiles) readers.shares = sharedScreens;
 
   const every = (ms, topic) => {
     if (!readers[topic]) return;

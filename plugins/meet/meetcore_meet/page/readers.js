@@ -193,3 +193,15 @@ const captions = () => {
 };
 
 meetcore.readers = { people, speakers, chat, captions };
+
+// Whose screen it is: where the tile has the id of a person, theirs; else of the one with that name.
+meetcore.sharedTiles = () => {
+  const others = [...tiles().map(fromTile), ...rows().map(fromRow)];
+  return reader.all("tile").filter(isShared).map((element) => {
+    const id = element.getAttribute("data-participant-id");
+    const name = nameIn(element).replace(/\s*\([^()]*\)\s*$/, "");
+    const named = new Set(others.filter((person) => person.name === name).map((person) => person.id));
+    const by = others.some((person) => person.id === id) ? id : named.size === 1 ? [...named][0] : null;
+    return { key: element.getAttribute("data-tile-media-id") ?? id, by, element };
+  });
+};
