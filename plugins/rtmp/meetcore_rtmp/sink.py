@@ -74,6 +74,7 @@ class RtmpSink(Sink[RtmpOptions]):
         self._taken_at: float | None = None
         self._told = ""
         self._trouble: RtmpError | None = None
+        self._unsent: LivePicture | LiveSound | None = None
         self._finished = trio.Event()
 
     @asynccontextmanager
@@ -168,6 +169,7 @@ class RtmpSink(Sink[RtmpOptions]):
         self._wake.set()
         with trio.move_on_after(self.options.flush_timeout_s):
             await self._finished.wait()
+        self._lose_unsent()
         self._queue.drain()
         self._tell_losses()
         if self._queue.skipped_s:
@@ -243,10 +245,17 @@ class RtmpSink(Sink[RtmpOptions]):
     def _failed(self, error: RtmpError) -> None:
         self._trouble = error
         self._queue.cause = "receiver_away"
+        self._lose_unsent()
         self._queue.restart()
         if error.code != self._told:
             self._told = error.code
             self._say("not_streaming", target=str(self._target), code=error.code, reason=str(error))
+
+    def _lose_unsent(self) -> None:
+        """Count what was being sent when a stream ended."""
+        item, self._unsent = self._unsent, None
+        if item is not None:
+            self._queue.lose(item)
 
     async def _feed(self, publishing: Publishing, *, black: bool) -> None:
         """Send what waits, until the end, or until pictures come after all.
@@ -274,7 +283,10 @@ class RtmpSink(Sink[RtmpOptions]):
                     await publishing.taken.wait()
                     begun = True
             except BaseException:
-                (queue.lose if begun else queue.put_back)(item)
+                if begun:
+                    self._unsent = item  # why it is lost is known where this ends
+                else:
+                    queue.put_back(item)
                 raise
 
     # --- what is told -------------------------------------------------------------------

@@ -43,7 +43,7 @@ class Deletions:
         """Delete what a bot that has ended left; see `Service.delete_data`."""
         live = self._service.live.get(row.bot_id)
         if live is not None:
-            if not live.history.ended:
+            if not (live.history.ended or row.ended):  # the row has it a moment earlier
                 raise NotNow(live.row.state, "The bot has not ended yet.", "Stop it first.")
             with trio.move_on_after(_GONE_WITHIN_S):
                 await live.ended.wait()

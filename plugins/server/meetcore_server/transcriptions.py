@@ -131,7 +131,7 @@ class Transcriptions:
         live = self._service.live.get(row.bot_id)
         if live is None and row.ended:
             return
-        if live is not None and live.history.ended:
+        if live is not None and (live.history.ended or row.ended):  # the row has it earlier
             with trio.move_on_after(_ENDED_WITHIN_S):
                 await live.ended.wait()
                 return

@@ -8,9 +8,11 @@ import os
 import pytest
 import trio
 
+from meetcore import State, StateChanged
 from meetcore_server import deletions
+from meetcore_server.live import LiveBot
 
-from .running import http, ordered, serving, until
+from .running import STAY, http, ordered, serving, until
 from .webhooks.receiver import receiving
 
 LINK = "https://meet.google.com/short-hushhush?pwd=Passcode77"
@@ -113,3 +115,27 @@ async def test_what_cannot_be_deleted_is_said_and_tried_again_and_the_webhook_te
             while not any(b"data_deleted" in each.body for each in receiver.got):  # noqa: ASYNC110
                 await trio.sleep(0.05)
         assert not (tmp_path / "bots" / bot_id).exists()
+
+
+async def test_a_bot_whose_row_says_that_it_has_ended_can_be_deleted_at_once(tmp_path, monkeypatch):
+    """The row is written a moment before the server itself takes the end."""
+    written = trio.Event()
+    tell = LiveBot.tell
+
+    async def late(self, event):
+        if isinstance(event, StateChanged) and event.state is State.COMPLETED:
+            written.set()
+            await trio.sleep(0.5)
+        await tell(self, event)
+
+    monkeypatch.setattr(LiveBot, "tell", late)
+    async with serving(tmp_path) as server, http(server) as client:
+        bot = await ordered(client, STAY)
+        await until(client, bot["id"], "recording")
+        await client.post(f"/v1/bots/{bot['id']}/stop")
+        with trio.fail_after(30):
+            await written.wait()
+        assert (await client.get(f"/v1/bots/{bot['id']}")).json()["state"] == "completed"
+        answer = await client.delete(f"/v1/bots/{bot['id']}/data")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["deleted_objects"] > 0
