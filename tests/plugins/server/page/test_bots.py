@@ -180,7 +180,7 @@ async def test_a_topic_is_set_and_begins_a_chapter(house: House, server: Server)
     await visitor.until("() => !document.querySelector('dialog[open]')")
     told = "(id) => fetch(`/v1/bots/${id}/chapters`).then((r) => r.json())"
     chapters = await visitor.run(told, bot)
-    assert "Budget" in [each["title"] for each in chapters]
+    assert any("Budget" in each["title"] for each in chapters)
     await visitor.click("text=Stop")
     await visitor.until("() => document.querySelector('.actions .quiet')?.hidden")
     assert visitor.troubles == []
