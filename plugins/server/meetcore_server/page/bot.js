@@ -106,7 +106,7 @@ export class BotView {
         element("a", { class: "back icon", href: "#/", "aria-label": "All bots" }, icon("back")),
         element("div", { class: "title" }, element("h1", { tabindex: "-1", dir: "auto", title: bot.name, text: bot.name }), this.#where(bot)),
         element("p", { class: "status" }, this.badge, this.sinceLabel),
-        element("div", { class: "actions" }, this.topic.button, this.stop, this.remove),
+        element("div", { class: "actions" }, this.stop, this.topic.button, this.remove),
       ),
       this.error,
       this.advice,
