@@ -285,6 +285,8 @@ class CommandRunner:
                 await call.stop_sharing()
 
     async def _send_chat(self, call: Call, command: SendChat) -> None:
+        if not command.text.strip():
+            raise CommandRefused("A message without a text cannot be sent.")
         to = None if command.to is None else self._context.roster.recipient(command.to)
         if to is None:
             await call.send_chat(command.text)

@@ -239,6 +239,8 @@ def doctor(
         for implementation in checks:
             try:
                 implementation.call_named("meetcore_check_health", report=report)
+            except MeetcoreError as error:
+                report.trouble(implementation.plugin_name, error.message, error.remedy)
             except Exception as error:  # noqa: BLE001  a broken check is itself a finding
                 report.trouble(implementation.plugin_name, str(error), "Report it to its author.")
     _print(report)

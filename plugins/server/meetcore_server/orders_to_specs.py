@@ -305,6 +305,10 @@ class Specs:
 
     def _settings(self, order: BotRequest) -> dict[str, Any]:
         keep = self.keep(order)
+        if order.keep == "nothing" and order.video:
+            raise ConfigError(
+                "The order says keep 'nothing', and asks for a video.", "Leave one of them out."
+            )
         base = plain_settings(self._with_stage(order.script))
         base["retention"] = {**base.get("retention", {}), "keep": keep}
         if keep != self.config.retention.keep and keep == "nothing":

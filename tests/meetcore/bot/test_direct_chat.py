@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 import meetcore
 from meetcore.model.commands import SendChat
-from meetcore.model.errors import CapabilityMissing, RecipientRefused
+from meetcore.model.errors import CapabilityMissing, CommandRefused, RecipientRefused
 from meetcore.model.history import BotHistory
 from meetcore.model.roster import Participant, Roster
 from meetcore.model.signals import ChatArrived, ParticipantAppeared
@@ -156,3 +157,16 @@ def test_on_the_wire_a_command_says_for_whom() -> None:
     command = SendChat("hi", to="p1")
     assert command_from_wire(command_to_wire(command)) == command
     assert command_from_wire({"type": "send_chat", "data": {"text": "hi"}}) == SendChat("hi")
+
+
+@pytest.mark.parametrize("to", [None, "ada"])
+async def test_a_message_without_a_text_is_refused_at_once(tmp_path, autojump_clock, to):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        stage.admit()
+        began = trio.current_time()
+        with pytest.raises(CommandRefused, match="without a text"):
+            await bot.send_chat(" \n", to)
+        assert trio.current_time() == began
+        await bot.stop()
+        await bot.wait_ended()

@@ -321,6 +321,8 @@ async def test_each_order_says_whether_anything_is_kept_of_its_bot(tmp_path, mem
         kept = await ordered(client, "https://meet.google.com/short-keptkept")
         assert bots_in(memory) == [hushed_bot["id"]]
         assert bots_in(tmp_path / "bots") == [kept["id"]]
+        both = {"meeting_url": LINK, "keep": "nothing", "video": True}
+        assert (await client.post("/v1/bots", json=both)).status_code == 422
         for link, keep, wanted in ((LINK, "some", 400), (LINK, "nothing", 201)):
             answer = await client.post("/v1/bots", json={"meeting_url": link, "keep": keep})
             assert answer.status_code == wanted, answer.text
