@@ -89,6 +89,14 @@ def check_store(report: HealthReport, plugins: Plugins, config: BotConfig) -> No
     _ask(report, "store", ask, remedy, url)
 
 
+def check_options(report: HealthReport, plugins: Plugins, config: BotConfig) -> None:
+    """Have the plugins look at their options, as they do before each bot."""
+    try:
+        plugins.configure(config)
+    except MeetcoreError as error:
+        report.trouble("options", error.message, error.remedy)
+
+
 def check_memory(report: HealthReport, config: BotConfig) -> None:
     """Look at the memory in which bots work of which nothing is kept, or all is encrypted.
 
@@ -225,6 +233,7 @@ def doctor(
         checks = plugins.implementations("meetcore_check_health")
         if name is None:
             check_core(report, plugins, out_dir or config.out_dir)
+            check_options(report, plugins, config)
             check_store(report, plugins, config)
             check_memory(report, config)
             check_bus(report, plugins, config)

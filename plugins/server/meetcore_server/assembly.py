@@ -16,7 +16,7 @@ from attrs import evolve, field, frozen
 
 from meetcore import ConfigError, Fleet, MeetcoreError, PrivateTargets
 from meetcore.gateway import BotRow, Mount, Reply, Request, Service, SocketSession, WebhookFormat
-from meetcore.log import EncryptedFolderStore, FolderStore
+from meetcore.log import EncryptedFolderStore, FolderStore, UnkeptFleetStore
 from meetcore_server.callers import NATIVE_KEYS, Callers
 from meetcore_server.draining import Draining
 from meetcore_server.http_connection import HttpLimits
@@ -175,10 +175,12 @@ async def open_server(fleet: Fleet, options: ServeOptions) -> AsyncIterator[Serv
         async with _opened(fleet, options.database) as database:
             server = await _assemble(fleet, options, database, listeners, loopback=loopback)
             membership = server.service.membership
-            async with membership.held() as orphans, trio.open_nursery() as nursery:
-                await _start(server, fleet, options, listeners, nursery, orphans)
-                yield server
-                nursery.cancel_scope.cancel()
+            async with membership.held() as orphans:
+                await _check_unkept(server.service, orphans)
+                async with trio.open_nursery() as nursery:
+                    await _start(server, fleet, options, listeners, nursery, orphans)
+                    yield server
+                    nursery.cancel_scope.cancel()
     finally:
         for listener in listeners:
             await trio.aclose_forcefully(listener)
@@ -293,6 +295,28 @@ async def _assemble(
         seen=Seen(options.public_url),
         anonymous_access=anonymous_access,
     )
+
+
+async def _check_unkept(service: BotService, rows: Sequence[BotRow]) -> None:
+    """Refuse to look on a disk for bots that work in memory, of which nothing is to be kept.
+
+    They would be taken for dead, and told as deleted, while they go on.
+
+    Raises:
+        ConfigError: There are some.
+    """
+    if isinstance(service.store, UnkeptFleetStore):
+        return
+    found = 0
+    for row in rows:
+        with suppress(MeetcoreError):
+            found += (await service.order(row)).keep == "nothing"
+    if found:
+        raise ConfigError(
+            f"{found} bots that have not ended were ordered with keep 'nothing', and this server "
+            "keeps all: it would not find them.",
+            'Start it with keep = "as_ordered" in [retention] until they have ended.',
+        )
 
 
 async def _start(

@@ -192,7 +192,8 @@ class BotService(AccountKeeper, TranscriptReader):
 
     def _kept_as_long(self, order: BotRequest) -> BotRequest:
         """Return an order as it stands here: where nothing is kept, no longer than to its end."""
-        return evolve(order, keep_s=0.0) if self.specs.keep(order) == "nothing" else order
+        nothing = self.specs.keep(order) == "nothing"
+        return evolve(order, keep="nothing", keep_s=0.0) if nothing else order
 
     async def create(self, client: Client, order: BotRequest) -> BotRow:
         """Send a bot."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import meetcore
-from meetcore import BotConfig, RetentionConfig, StoreConfig
-from meetcore.cli.doctor import check_core, check_memory
+from meetcore import BotConfig, ConfigError, RetentionConfig, StoreConfig
+from meetcore.cli.doctor import check_core, check_memory, check_options
 from meetcore.plugin.health import HealthFinding, HealthReport
 from meetcore.plugin.registry import Plugins
 
@@ -164,3 +164,20 @@ def test_a_key_that_others_can_read_is_trouble(tmp_path):
     assert "aaaa" not in found.detail
     key.chmod(0o600)
     assert "key" not in memory_of(config)
+
+
+def test_options_that_no_bot_could_use_are_trouble(monkeypatch):
+    class Strict:
+        @meetcore.hookimpl
+        def meetcore_configure_bot(self, config):
+            if "strict" in config.plugins:
+                raise ConfigError("'hue' must be 'red'.", "Write red.")
+
+    plugins = Plugins(entry_points=False, objects={"strict": Strict()})
+    report = HealthReport()
+    check_options(report, plugins, BotConfig())
+    assert report.findings == []
+    check_options(report, plugins, BotConfig(plugins={"strict": {"hue": "blue"}}))
+    [found] = report.findings
+    assert (found.name, found.ok, found.detail) == ("options", False, "'hue' must be 'red'.")
+    assert found.remedy == "Write red."

@@ -384,3 +384,35 @@ async def test_an_order_that_wants_what_the_server_does_not_do_is_refused(
         assert "as_ordered" in answer.json()["remedy"]
         answer = await client.post("/v1/bots", json={"meeting_url": LINK, "keep": ours})
         assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("keep", ["as_ordered", "nothing"])
+async def test_a_server_that_would_not_find_them_does_not_start_while_they_run(
+    tmp_path, memory, keep
+):
+    """Otherwise they would be told as deleted while they go on, and their words lie in memory."""
+    launcher = ChildProcessLauncher(stop_with_launcher=False)
+    config = {"retention": {"keep": keep, "memory": str(memory)}}
+    async with (
+        serving(tmp_path, config=config, launcher=launcher) as server,
+        http(server) as client,
+    ):
+        bot = await ordered(client, STAYS, **({"keep": keep} if keep == "nothing" else {}))
+        hushed_bot = (
+            bot if keep == "nothing" else await ordered(client, STAYS + "2", keep="nothing")
+        )
+        await until(client, hushed_bot["id"], "recording")
+    with pytest.raises(ConfigError, match="1 bots that have not ended were ordered with keep"):
+        async with serving(tmp_path, launcher=launcher):
+            pytest.fail("It serves.")
+    assert hushed_bot["id"] in bots_in(memory)
+    async with (
+        serving(tmp_path, config=config, launcher=launcher) as server,
+        http(server) as client,
+    ):
+        for each in {bot["id"], hushed_bot["id"]}:
+            await client.post(f"/v1/bots/{each}/stop")
+        await gone(server, hushed_bot["id"])
+    assert bots_in(memory) == []
+    async with serving(tmp_path, launcher=launcher):
+        pass

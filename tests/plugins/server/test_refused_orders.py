@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
+from meetcore import BotConfig, ConfigError, Plugins
 from meetcore.gateway.records import NotNow
 from meetcore.log.folder_store import FolderStore
 from meetcore.model.errors import JournalFull, StorageUnavailable
+from meetcore_server.orders_to_specs import Specs
 from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.errors import DatabaseUnavailable
 
@@ -125,3 +127,10 @@ async def test_a_bot_that_is_not_scheduled_any_more_keeps_its_order(tmp_path):
         assert await its.order(live.row) == before
         supervision._stopped = None
         await client.post(f"/v1/bots/{bot['id']}/stop")
+
+
+def test_options_that_no_bot_could_use_are_refused_when_the_server_starts(tmp_path):
+    config = BotConfig(out_dir=tmp_path, plugins={"browser": {"video_view": "Speaker"}})
+    specs = Specs(config, Plugins(only=["browser"]), None, ())
+    with pytest.raises(ConfigError, match="video_view"):
+        specs.check()
