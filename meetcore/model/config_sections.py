@@ -19,7 +19,8 @@ class BusConfig:
     """What carries the events of bots, and what is asked of them, between machines.
 
     Attributes:
-        url: The bus, for instance `redis://broker:6379`; its scheme is the name of the bus. None
+        url: The bus, for instance `redis://broker:6379`, or of several brokers with a part of the
+            bots each `redis://one:6379,two:6379`; its scheme is the name of the bus. None
             where everything is on one machine. What a bus needs besides is in `[plugins.SCHEME]`: a
             password, for instance, which is refused in a URL.
     """

@@ -179,17 +179,16 @@ def _checked_data(cls: type[Command], data: object) -> Mapping[str, Any]:
         CommandInvalid: It lacks a field, has an unknown one, or one of another kind.
     """
     taken = {a.name: a for a in fields(resolve_types(cls)) if a.name not in _ASKED}
-    if not isinstance(data, Mapping) or not set(data) <= set(taken):
-        raise CommandInvalid(
-            f"The data of command {cls.type!r} must be an object with {sorted(taken)}."
-        )
+    takes = f"It takes {', '.join(sorted(taken)) or 'nothing'}."
+    if not isinstance(data, Mapping):
+        raise CommandInvalid(f"The data of command {cls.type!r} is an object.", takes)
+    for name in data:
+        if name not in taken:
+            raise CommandInvalid(f"The data of command {cls.type!r} has no {name!r}.", takes)
     for name, attribute in taken.items():
         if name not in data:
             if attribute.default is NOTHING:
-                raise CommandInvalid(
-                    f"The data of command {cls.type!r} lacks {name!r}.",
-                    f"It takes {', '.join(sorted(taken))}.",
-                )
+                raise CommandInvalid(f"The data of command {cls.type!r} lacks {name!r}.", takes)
         elif data[name] is not None or attribute.default is not None:
             wanted = _wanted(attribute.type, data[name])
             if wanted:

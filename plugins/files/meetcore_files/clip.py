@@ -27,6 +27,7 @@ __all__ = [
     "CLIP_FORMATS",
     "VIDEO_SUFFIX",
     "ClipRefused",
+    "check_format",
     "check_stretch",
     "cut",
     "heard_between",
@@ -128,6 +129,19 @@ def recording_in(where: Path, track: str | None = None, *, video: bool = False) 
     raise ClipRefused(f"{where} has {what}.", f"Its tracks: {known or 'none'}.")
 
 
+def check_format(target: Path) -> None:
+    """Refuse a file that no clip can be.
+
+    Raises:
+        ClipRefused: Its ending is that of no format that is made.
+    """
+    if target.suffix.lower() not in (*CLIP_FORMATS, VIDEO_SUFFIX):
+        raise ClipRefused(
+            f"A clip cannot be {target.suffix or 'without an ending'}.",
+            f"Its name ends in one of {', '.join((*CLIP_FORMATS, VIDEO_SUFFIX))}.",
+        )
+
+
 def check_stretch(start_s: float, end_s: float) -> None:
     """Refuse a stretch that there cannot be.
 
@@ -167,13 +181,9 @@ def cut(
     """
     import av
 
+    check_format(target)
     suffix = target.suffix.lower()
     form = CLIP_FORMATS.get(suffix)
-    if form is None and suffix != VIDEO_SUFFIX:
-        raise ClipRefused(
-            f"A clip cannot be {target.suffix or 'without an ending'}.",
-            f"Its name ends in one of {', '.join((*CLIP_FORMATS, VIDEO_SUFFIX))}.",
-        )
     check_stretch(start_s, end_s)
     if target.exists():
         raise ClipRefused(f"{target} is there already.", "Name another file with --out.")

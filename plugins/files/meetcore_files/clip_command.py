@@ -93,13 +93,22 @@ def _clipped(
     kinds: tuple[str, ...],
 ) -> Iterator[Path]:
     """Make a clip, and its transcripts; yield each file once it is there."""
-    from meetcore_files.clip import VIDEO_SUFFIX, check_stretch, cut, recording_in, seconds_of
+    from meetcore_files.clip import (
+        VIDEO_SUFFIX,
+        check_format,
+        check_stretch,
+        cut,
+        recording_in,
+        seconds_of,
+    )
     from meetcore_files.naming import WrittenTranscript
     from meetcore_files.playback import played_duration_s
 
     start_s = seconds_of(start) if start is not None else 0.0
     end_s = seconds_of(end) if end is not None else inf
     check_stretch(start_s, end_s)
+    if target is not None:
+        check_format(target)
     video = target is not None and target.suffix.lower() == VIDEO_SUFFIX
     recording = recording_in(where, track, video=video)
     if target is None:

@@ -47,7 +47,7 @@ class SharedOptions:
         port: Port, 0 for any that is free.
         root: Name of a dialect that is mounted at `/` too.
         public_url: Where clients see the server, where that is not what they send as `Host`.
-        max_bots: How many bots at once, in all.
+        max_bots: How many bots at once, in all; 50 where it is left out.
         max_bots_per_user: The same for each user who has no limit of their own.
         max_bots_per_key: The same for each key that has no limit of its own.
         max_scheduled_per_user: How many bots of a user may wait for their time.

@@ -192,7 +192,7 @@ def test_a_commands_id_travels_with_it_and_who_asked_is_not_the_messages_to_say(
     assert command_to_wire(command) == {"type": "send_chat", "id": "x", "data": data}
     assert command_from_wire({**wire, "id": 7}).id == ""
     for data in ({"text": "hi", "id": "x"}, {"text": "hi", "by": "api"}):
-        with pytest.raises(CommandRefused, match=r"\['text', 'to'\]"):
+        with pytest.raises(CommandRefused, match="It takes text, to"):
             command_from_wire({"type": "send_chat", "data": data})
     with pytest.raises(CommandRefused, match="200 characters"):
         command_from_wire({**wire, "id": "x" * 201})

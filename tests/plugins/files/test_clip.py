@@ -215,6 +215,9 @@ def test_a_stretch_that_there_cannot_be_is_refused_before_anything_is_shown(bot:
     code, out, err = run(bot, "--from", "0:10", "--to", "0:05")
     assert (code, out) == (1, "")
     assert err.startswith("Error: A clip ends after it begins.")
+    code, out, err = run(bot, "--out", bot / "clip.avi")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: A clip cannot be .avi.")
 
 
 @pytest.mark.parametrize("ending", CLIP_FORMATS)

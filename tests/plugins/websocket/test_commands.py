@@ -80,7 +80,7 @@ async def test_a_read_token_has_commands_refused_with_an_answer(tmp_path: Path) 
         ('{"data": {}}', "with a 'type'"),
         ('{"type": "stopp"}', "Did you mean 'stop'"),
         ('{"type": "send_chat"}', "lacks 'text'"),
-        ('{"type": "send_chat", "data": {"txt": "x"}}', "must be an object with"),
+        ('{"type": "send_chat", "data": {"txt": "x"}}', "has no 'txt'"),
         ('{"type": "send_chat", "data": {"text": 5}}', "must be text"),
         ('{"type": "stop", "id": {"a": 1}}', "id of a command"),
         ('{"type": "stop", "id": "' + "x" * 300 + '"}', "200 characters"),

@@ -368,8 +368,9 @@ class CommandBody:
     as a segment has them), or takes it back (an empty name).
 
     `show_page` shows a web page as the bot's camera (`{"url": …}`; the operator lists the hosts),
-    `hide_picture` ends that, and what `show_image` showed. `share_image` and `share_page` take the
-    same and share it as the bot's screen, until `stop_sharing`.
+    `show_image` a picture (`{"image": <base64>}`: PNG, JPEG, GIF), and `hide_picture` ends either.
+    `share_page` and `share_image` take the same and share it as the bot's screen, until
+    `stop_sharing`.
 
     `mark_topic` says what the meeting is about from now on (`{"topic": …}`): a chapter begins.
 
