@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -287,6 +288,7 @@ def test_a_bot_in_a_meeting_is_one_trace(tmp_path, collected):
 def test_nothing_of_the_meeting_is_in_a_trace(tmp_path, collected):
     events = attend(tmp_path, {"otel": {"segments": "all", "headers": {"key": "hush-hush"}}})
     text = " ".join(span.to_json() for span in collected.get_finished_spans()).lower()
+    text = re.sub(r"0x[0-9a-f]+", "", text)  # numbers of spans, which may spell a name
     requested = events[0]
     assert isinstance(requested, BotRequested)
     private = ["quarterly", "secret", "nobody", "ada", "lovelace", "ousterhout", "grace", "hush"]

@@ -1,7 +1,8 @@
 // One bot: what it does now, what to do about it, and everything it has to tell.
 
-import { botPath, get, post, ask, Problem } from "./api.js";
+import { botPath, get, post, Problem } from "./api.js";
 import { Chat } from "./chat.js";
+import { deleteDialog } from "./delete_dialog.js";
 import { Topic } from "./topic.js";
 import { eachSecond, moment, secondsSince, setSince, ticking, timeElement } from "./clock.js";
 import { announce, element, forgetColours, icon, safeUrl, setText } from "./dom.js";
@@ -95,7 +96,7 @@ export class BotView {
     this.topic = new Topic(this.id);
     this.history = new History();
     this.recording = new Recording(this.id, (seconds) => this.transcript.mark(seconds));
-    this.dialog = this.#deleteDialog();
+    this.dialog = deleteDialog(this.id, (bot) => this.#deleted(bot));
     this.troubles = element("div", { class: "troubles" });
     this.person = element("div", { class: "person" });
     this.lookIn = new LookIn((takeOver) => post(botPath(this.id, "/look-in"), { take_over: takeOver }));
@@ -367,27 +368,6 @@ export class BotView {
     } finally {
       button.disabled = false;
     }
-  }
-
-  #deleteDialog() {
-    const confirm = element("button", { class: "primary danger", type: "button", text: "Delete for good" });
-    const stay = element("button", { class: "secondary", type: "button", autofocus: true, text: "Keep it", on: { click: () => dialog.close() } });
-    const error = element("p", { class: "error", role: "alert", hidden: true });
-    const dialog = element("dialog", { "aria-labelledby": "delete-title" }, element("h2", { id: "delete-title", text: "Delete what this bot left?" }), element("p", { text: "Recording, transcript, chat and journal are gone for good. The bot stays in the list." }), error, element("div", { class: "dialog-buttons" }, confirm, stay));
-    confirm.addEventListener("click", async () => {
-      confirm.disabled = true;
-      try {
-        await ask("DELETE", botPath(this.id, "/data"));
-        dialog.close();
-        this.#deleted(await get(botPath(this.id)));
-      } catch (trouble) {
-        setText(error, trouble.words ?? trouble.message);
-        error.hidden = false;
-      } finally {
-        confirm.disabled = false;
-      }
-    });
-    return dialog;
   }
 
   /** @param {Record<string, any>} bot */
