@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from attrs import define
+from playwright.async_api import Error as PageError
 
 from meetcore import (
     Admitted,
@@ -22,6 +23,7 @@ from meetcore import (
     TrackIdentified,
 )
 from meetcore_browser.browser import Browser
+from meetcore_browser.errors import CallTimedOut
 from meetcore_browser.finder import find_chromium
 from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.guest.guest_call import GuestCall, open_guest_call
@@ -118,6 +120,11 @@ async def publish(browser: Browser, janus: JanusServer, number: int, name: str, 
     await browser.call(page.add_init_script, script=MICROPHONE)
     await browser.call(page.goto, f"{janus.link(number)}&hz={hz}")
     await browser.call(page.click, "#start")
+    try:
+        await browser.call(page.wait_for_selector, "#username", timeout_s=40.0)
+    except (PageError, CallTimedOut) as error:
+        shown = await browser.call(page.inner_text, "body")
+        raise AssertionError(f"the page asks for no name, it says {shown[-600:]!r}") from error
     await browser.call(page.fill, "#username", name)
     await browser.call(page.click, "#register")
     await browser.call(page.wait_for_selector, "#mute")

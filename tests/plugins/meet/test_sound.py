@@ -81,6 +81,18 @@ def judged(at: MeetVisitor) -> tuple[int, int, int]:
     return right, wrong, unnamed
 
 
+# What the page tells of who speaks, and what an empty frame in it does.
+IN_A_FRAME = """async () => {
+  const frame = document.createElement("iframe");
+  document.body.append(frame);
+  await new Promise((go) => setTimeout(go, 300));
+  const both = [window, frame.contentWindow];
+  const told = both.map((of) => of[Symbol.for("meetcore")].readNow("speakers"));
+  frame.remove();
+  return told;
+}"""
+
+
 async def speak(at: MeetVisitor, *turns: tuple[str, ...], seconds: float = 1.3) -> None:
     for people in turns:
         for person in people:
@@ -170,6 +182,7 @@ async def test_what_a_client_decodes_itself_is_heard_as_a_mix_and_named_by_who_s
         mixes = [track.track_id for track in at.all(TrackAppeared) if track.kind == "mix"]
         assert len(mixes) == 1
         assert await tones_heard(at) == {500, 900}
+        assert await at.script(IN_A_FRAME) == [[], None], "a frame without tiles is no silence"
         spoken = at.all(SpeakingIndicated)
         begun = {s.participant_id: s.at_s for s in spoken if s.speaking}
         ended = {s.participant_id: s.at_s for s in spoken if not s.speaking}

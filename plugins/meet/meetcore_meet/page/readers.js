@@ -121,9 +121,13 @@ const moves = (indicator) => {
   return moved;
 };
 
+// A frame that never had a tile says nothing of who speaks: another one knows.
+let hadTiles = false;
 const speakers = () => {
   const found = new Set();
   const indicators = reader.all("speaking_indicator");
+  hadTiles ||= indicators.length > 0 || reader.all("tile").length > 0;
+  if (!hadTiles) return null;
   const speaking = indicators.filter(moves);
   const still = anyMoved ? [] : reader.all("speaking_class").filter((element) => !element.matches(".gjg47c"));
   for (const element of [...speaking, ...still]) {
