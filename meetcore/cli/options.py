@@ -185,15 +185,7 @@ def config_from_options(defaults: dict[str, Any] | None = None, **options: Any) 
     chosen = merged(chosen, _assigned(options.get("settings", ())))
     if metadata := dict(_pairs(options.get("metadata", ()), "--metadata")):
         chosen = merged(chosen, {"metadata": metadata})
-    if defaults:
-        from_elsewhere = load_config(options.get("config_file"))
-        unset = {
-            key: value
-            for key, value in defaults.items()
-            if getattr(from_elsewhere, key) == getattr(BotConfig(), key)
-        }
-        chosen = merged(unset, chosen)
-    return load_config(options.get("config_file"), chosen)
+    return load_config(options.get("config_file"), chosen, defaults=defaults)
 
 
 def speaking_defaults(plugins: Plugins, say: str | None) -> dict[str, Any]:

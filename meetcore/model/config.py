@@ -535,6 +535,7 @@ def load_config(
     path: Path | str | None = None,
     overrides: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> BotConfig:
     """Return the configuration from a file, the environment and code.
 
@@ -542,6 +543,7 @@ def load_config(
         path: A TOML file, None for none.
         overrides: Plain settings that win over both.
         environ: Instead of the process's environment.
+        defaults: Plain settings for what neither says; an empty list is said, too.
 
     Raises:
         ConfigError: Something in one of them cannot be used; the message says what and where.
@@ -550,7 +552,7 @@ def load_config(
     from_file = read_settings(path) if path else {}
     if path and isinstance(from_file.get("plugin_files"), list):
         from_file["plugin_files"] = [str(path.parent / str(f)) for f in from_file["plugin_files"]]
-    layers = [from_file, environment_settings(environ), overrides or {}]
+    layers = [defaults or {}, from_file, environment_settings(environ), overrides or {}]
     settings = merged(*layers)
     where = f"{path}" if path else "the configuration"
     return build_options(BotConfig, settings, where)

@@ -95,7 +95,9 @@ def _settings(
         stored = load_config(given["config_path"], overrides).store.url
         if stored is not None and stored.startswith("folder:"):
             overrides["store"] = {"url": None}  # --out names another one
-    config = load_config(given["config_path"], overrides)
+    config = load_config(given["config_path"], overrides, defaults={"sinks": ["files"]})
+    if config.retention.keep == "nothing":  # then files are nobody's default
+        config = load_config(given["config_path"], overrides)
     table = dict(config.plugins.get("server", {}))
     for name in ("host", "port", "database", "root", "public_url", "api_key"):
         if given[name] is not None:
@@ -103,8 +105,6 @@ def _settings(
     settings = build_options(ServerSettings, table, "[plugins.server]")
     others = {name: value for name, value in config.plugins.items() if name != "server"}
     defaults: dict[str, Any] = {}
-    if not config.sinks and config.retention.keep != "nothing":
-        defaults["sinks"] = ("files",)
     if config.transcriber is None:
         defaults["transcriber"] = settings.default_transcriber
     config = attrs.evolve(config, plugins=others, **defaults)

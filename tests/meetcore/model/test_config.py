@@ -72,6 +72,17 @@ def test_code_wins_over_the_environment_and_that_over_the_file(file):
     assert (config.audio, config.metadata) == (AudioConfig(vad_mode=2), {"team": "blue"})
 
 
+def test_a_default_is_for_what_is_not_said_and_an_empty_list_is_said(tmp_path):
+    defaults = {"sinks": ["files"], "name": "Notes"}
+    assert load_config(environ={}, defaults=defaults).sinks == ("files",)
+    file = tmp_path / "bot.toml"
+    file.write_text("sinks = []\n")
+    said = load_config(file, environ={}, defaults=defaults)
+    assert (said.sinks, said.name) == ((), "Notes")
+    environ = {"MEETCORE_SINKS": "webhook"}
+    assert load_config(environ=environ, defaults=defaults).sinks == ("webhook",)
+
+
 def test_nothing_said_is_the_defaults():
     assert load_config(environ={}) == BotConfig()
 

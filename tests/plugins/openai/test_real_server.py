@@ -14,7 +14,6 @@ import trio
 import meetcore
 import meetcore_rehearsal
 from meetcore.testing.scoring import word_errors
-from meetcore.testing.script import words_of
 from meetcore.testing.script_toml import load_script
 from meetcore.testing.voice import read_wav
 from meetcore_openai.plugin import meetcore_check_health
@@ -97,7 +96,11 @@ async def test_a_server_that_is_killed_and_comes_back_costs_no_word(tmp_path: Pa
     events = events_of(bot)
     check_journal(events)
     texts = [event.segment.text for event in kinds(events, meetcore.SegmentFinalized)]
-    assert [words_of(text) for text in texts] == [words_of(line.text) for line in LINES[:2]]
+    # A lost word would be missing; what the model hears as another one is its own affair.
+    for line, text in zip(LINES[:2], texts, strict=True):
+        counted = word_errors(line.text, text)
+        assert counted.missing == counted.inserted == 0, text
+        assert counted.substituted <= 0.3 * counted.reference, text
     assert not kinds(events, meetcore.TranscriptionGap)
 
 

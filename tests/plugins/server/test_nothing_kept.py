@@ -274,6 +274,11 @@ def test_the_command_makes_no_files_where_nothing_is_kept(tmp_path, monkeypatch)
         monkeypatch.setenv("MEETCORE_RETENTION__KEEP", keep)
         config, _, _ = _settings(dict(given), rehearsal=False, script=None)
         assert config.sinks == sinks
+    file = tmp_path / "meetcore.toml"
+    file.write_text("sinks = []\n[retention]\nkeep = 'all'\n")
+    monkeypatch.delenv("MEETCORE_RETENTION__KEEP")
+    config, _, _ = _settings({**given, "config_path": file}, rehearsal=False, script=None)
+    assert config.sinks == (), "an empty list is said, too"
 
 
 async def test_a_vendors_client_is_told_all_of_it_while_its_bot_runs(tmp_path, memory):

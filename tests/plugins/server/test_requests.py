@@ -376,3 +376,24 @@ async def test_no_query_parameter_is_ignored(tmp_path):
             assert (fault["field"], words in fault["message"]) == (field, True), fault
         [fault] = (await client.get(f"/v1/bots/{bot['id']}/events?after=-1")).json()["errors"]
         assert "at least 0" in fault["message"]
+
+
+async def test_a_field_of_a_body_that_takes_one_of_some_values_names_them(tmp_path):
+    async with serving(tmp_path) as server, http(server) as client:
+        for path, body, field, words in (
+            (
+                "/v1/bots",
+                {"meeting_url": SHORT, "keep": "some"},
+                "keep",
+                "It is one of all, nothing.",
+            ),
+            (
+                "/v1/keys",
+                {"scopes": ["read", "root"]},
+                "scopes[1]",
+                "It is one of read, write, admin, take_over, operate.",
+            ),
+        ):
+            answer = await client.post(path, json=body)
+            [fault] = answer.json()["errors"]
+            assert (answer.status_code, fault) == (400, {"field": field, "message": words})

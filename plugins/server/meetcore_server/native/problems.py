@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import attrs
 import trio
 from attrs import frozen
 from litestar import Request, Response
@@ -135,6 +137,10 @@ def _fault(item: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, 
     key, message = str(item.get("key", "")), str(item.get("message", ""))
     known = parameters.get(key) if item.get("source") == "query" else None
     if known is None:
+        body = parameters.get("data")
+        choices = _choices(_field_of(body.annotation, key)) if body is not None else []
+        if choices and message.startswith("Invalid enum value"):
+            message = f"It is one of {', '.join(choices)}."
         return {"field": key, "message": message}
     choices = _choices(known.annotation)
     if choices:
@@ -142,6 +148,18 @@ def _fault(item: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, 
     elif message.startswith(("Expected `float", "Expected `int")):
         message = _a_number(known.kwarg_definition)
     return {"field": str(getattr(known.kwarg_definition, "name", None) or key), "message": message}
+
+
+def _field_of(kind: Any, key: str) -> Any:
+    """Return the type of a body's field, by a path such as `webhooks[0].url`; None if unknown."""
+    for name in re.findall(r"[^.\[\]]+", key):
+        args = [arg for arg in get_args(kind) if arg is not type(None)]
+        if name.isdigit():
+            kind = args[0] if args else None
+            continue
+        known = next((each for each in (kind, *args) if attrs.has(each)), None)
+        kind = get_type_hints(known).get(name) if known is not None else None
+    return kind
 
 
 def _a_number(definition: Any) -> str:
