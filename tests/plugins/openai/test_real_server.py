@@ -100,7 +100,7 @@ async def test_a_server_that_is_killed_and_comes_back_costs_no_word(tmp_path: Pa
     for line, text in zip(LINES[:2], texts, strict=True):
         counted = word_errors(line.text, text)
         assert counted.missing == counted.inserted == 0, text
-        assert counted.substituted <= 0.3 * counted.reference, text
+        assert counted.substituted <= 0.4 * counted.reference, text
     assert not kinds(events, meetcore.TranscriptionGap)
 
 
