@@ -48,6 +48,7 @@ _WRAPPED_AT_MOST = 3
 _CODE = re.compile(r"[a-z]{3}-[a-z]{4}-[a-z]{3}")
 _MISTYPED_CODE = re.compile(r"(?=(?:-?[a-z]){10}$)[a-z]{3,4}-[a-z]{3,4}-[a-z]{3,4}")
 _NICKNAME = re.compile(r"[a-z0-9][a-z0-9-]{3,38}[a-z0-9]")
+_ACCOUNT = re.compile(r"[0-9]{1,2}")
 _NO_NICKNAMES = frozenset(
     {"about", "calling", "download", "error", "getalink", "landing", "lookup", "settings",
      "stream", "unsupported", "whoops"}
@@ -59,9 +60,18 @@ _TEAMS_ID = re.compile(r"[0-9]{10,15}")
 _TEAMS_MEET = re.compile(r"/meet/([0-9]{10,15})/?")
 _TEAMS_THREAD = re.compile(r"19:[A-Za-z0-9_=+.-]{1,200}@thread\.(?:v2|tacv2|skype)")
 _TEAMS_JOIN = re.compile(rf"/l/meetup-join/({_TEAMS_THREAD.pattern})(?:/([0-9]{{1,20}}))?/?")
-_TYPED_PASSCODE = re.compile(r"pass(?:code|word)\s*[:：]\s*([^\s()<>\"']{1,64})", re.IGNORECASE)
+_TYPED_PASSCODE = re.compile(
+    r"(?:pass(?:code|word)|Kenncode|Código de acceso|パスコード)\s*[:：]\s*([^\s<>\"]{1,64})",
+    re.IGNORECASE,
+)
+_PAIRS = ("()", "[]", "{}", "''", "“”", "„“", "「」", "（）")
 _AROUND = "<>()[]{}\"'`“”„‘’,;!"
 _BARE_HOST = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}/")
+# An address that stands in another one's path or query is a part of that.
+_ADDRESS = re.compile(
+    r"(?<![A-Za-z0-9_/=&?%@.#+~-])https?(?::|%(?:25)*3a)[^\s<>\"`“”„「」『』（）【】、。，；！？]+",
+    re.IGNORECASE,
+)
 
 
 class NoLinkFromId(MeetcoreError):
@@ -122,20 +132,45 @@ def read_link(text: str) -> MeetingLink | None:
     text = text.strip()
     if len(text) > _LONGEST:
         return None
-    if _CODE.fullmatch(text):
-        return _meet(text)
+    if _CODE.fullmatch(text.lower()):
+        return _meet(text.lower())
     if _ZOOM_GROUPS.fullmatch(text):
         return _zoom("zoom.us", known_id(ZOOM, text), None)
     found: dict[tuple[str, str], MeetingLink] = {}
     for word in text.split():
-        link = _read_address(word.strip(_AROUND).rstrip(".:"))
-        if link is not None:
-            found.setdefault((link.platform, link.native_id), link)
-    if len(found) != 1:
-        return None
-    link = next(iter(found.values()))
+        for address in _addresses(word):
+            link = _read_address(address.strip(_AROUND).rstrip(".:"))
+            if link is not None:
+                found.setdefault((link.platform, link.native_id), link)
+    link = _one_of(list(found.values()))
     typed = _TYPED_PASSCODE.search(text)
-    return with_passcode(link, typed[1].rstrip(".,;")) if typed else link
+    return with_passcode(link, _bare(typed[1])) if link is not None and typed else link
+
+
+def _addresses(word: str) -> list[str]:
+    """Return the addresses in a word: mail programs glue them to labels and to punctuation."""
+    if _BARE_HOST.match(word.strip(_AROUND)):
+        return [word]
+    return [found[0] for found in _ADDRESS.finditer(word)]
+
+
+def _one_of(links: list[MeetingLink]) -> MeetingLink | None:
+    """Return the meeting that is meant; an invitation to Teams has its short and its long link."""
+    short = [link for link in links if _TEAMS_ID.fullmatch(link.native_id)]
+    if len(links) == 2 and len(short) == 1 and {link.platform for link in links} == {TEAMS}:
+        return short[0]
+    return links[0] if len(links) == 1 else None
+
+
+def _bare(passcode: str) -> str:
+    """Return a typed passcode without what a sentence puts around it."""
+    for opening, closing in _PAIRS:
+        passcode = passcode.rstrip(".,;。、，")
+        if passcode[:1] == opening and passcode[1:].endswith(closing):
+            passcode = passcode[1:-1]
+        elif passcode.endswith(closing) and opening not in passcode[:-1]:
+            passcode = passcode[:-1]
+    return passcode.rstrip(".,;。、，")
 
 
 def with_passcode(link: MeetingLink, passcode: str | None) -> MeetingLink:
@@ -260,7 +295,13 @@ def _meet_id(text: str) -> str | None:
 
 def _read_meet(address: _Address) -> MeetingLink | None:
     native_id = _meet_id(address.path.removeprefix("/").removesuffix("/"))
-    return None if native_id is None else _meet(native_id)
+    if native_id is None:
+        return None
+    account = address.query.get("authuser", "")  # of several that a browser is signed in with
+    link = _meet(native_id)
+    return (
+        evolve(link, url=f"{link.url}?authuser={account}") if _ACCOUNT.fullmatch(account) else link
+    )
 
 
 # --- Zoom -------------------------------------------------------------------------------
@@ -345,7 +386,8 @@ def _read_coordinates(host: str, text: str, within: int) -> MeetingLink | None:
     facts = {str(name): value for name, value in said.items() if isinstance(value, str)}
     inner = _address(facts.get("meetingUrl", ""))
     if inner is not None:
-        return _read_teams(inner, within + 1) if is_teams_host(inner.host) else None
+        link = _read_teams(inner, within + 1) if is_teams_host(inner.host) else None
+        return link and with_passcode(link, facts.get("passcode"))
     if _TEAMS_ID.fullmatch(facts.get("meetingCode", "")):
         return _teams_meet(host, facts["meetingCode"], facts.get("passcode"))
     thread = _decoded(facts.get("conversationId", ""))
