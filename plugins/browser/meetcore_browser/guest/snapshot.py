@@ -180,11 +180,29 @@ def examine_snapshot(
             f"{path} cannot be read as a page: {str(error).splitlines()[0]}.",
             "Save it once more, as a single file; or its readers do not fit this version.",
         ) from error
+    told = _last_of_each_state(reads)
+    for read in told:
+        _report(report, read, pack, several=len(told) > 1)
+    # Of several the one that shows most; of those the newest.
+    fullest = max(reversed(told), key=lambda read: len(read.look.found))
+    if redacted_to is not None and fullest.redacted is not None:
+        redacted_to.write_text(fullest.redacted, encoding="utf-8")
+        of = f": {fullest.page.label}" if len(told) > 1 else ""
+        report.fine("redacted", f"{redacted_to}{of}; look at it before you send it")
+
+
+def _last_of_each_state(reads: Sequence[SnapshotRead]) -> list[SnapshotRead]:
+    """Return the newest of each stretch of one page in which its state was the same."""
+    told: list[SnapshotRead] = []
     for read in reads:
-        _report(report, read, pack, several=len(reads) > 1)
-    if redacted_to is not None and reads[-1].redacted is not None:
-        redacted_to.write_text(reads[-1].redacted, encoding="utf-8")
-        report.fine("redacted", f"{redacted_to}; look at it before you send it")
+        before = told[-1] if told and read.page.series else None
+        if before and (before.page.series, before.seen.state) == (
+            read.page.series,
+            read.seen.state,
+        ):
+            told.pop()
+        told.append(read)
+    return told
 
 
 def _report(report: HealthReport, read: SnapshotRead, pack: SelectorPack, *, several: bool) -> None:

@@ -1,8 +1,9 @@
-"""The pages in a trace of Playwright's: the newest snapshot of each frame that is a page's own.
+"""The pages in a trace of Playwright's, with their frames, at some times of it.
 
 A snapshot is a tree of lists: text is a string, an element `[name, attributes, *children]`, and
 `[[n, i]]` means the node numbered `i`, as the trace viewer counts, of the snapshot `n` snapshots
-before. (Format as the trace viewer of Playwright reads it, 2026.)
+before, of the same frame. A frame in a page has the address `/snapshot/` and its id. (Format as
+Playwright 1.6x writes it and its trace viewer reads it, 2026.)
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ from __future__ import annotations
 import html
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
-__all__ = ["trace_pages"]
+from attrs import define, field, frozen
+
+__all__ = ["TracePage", "trace_pages"]
+
+MOST = 24
 
 _VOID = frozenset(
     "area base br col embed hr img input link meta param source track wbr".split()  # noqa: SIM905
@@ -21,9 +27,70 @@ _VOID = frozenset(
 _DEEPEST = 400
 
 
-def trace_pages(archive: zipfile.ZipFile) -> Iterator[tuple[str, str, str]]:
-    """Yield address, markup and label of the last snapshot of every page in a trace."""
-    frames: dict[str, list[dict[str, Any]]] = {}
+@frozen
+class TracePage:
+    """What a page was at one time.
+
+    Attributes:
+        address: Where it was.
+        markup: Its HTML.
+        frames: What stood in its frames of the same origin, by the address that its HTML has now.
+        label: Which it is of the trace.
+    """
+
+    address: str
+    markup: str
+    frames: Mapping[str, str]
+    label: str
+
+
+def trace_pages(archive: zipfile.ZipFile) -> Iterator[TracePage]:
+    """Yield the pages of a trace, each as it was at some times, the newest last.
+
+    Of a page there are at most `MOST`: the last at every address, and others evenly over its time.
+    """
+    frames: dict[str, _Frame] = {}
+    mains: dict[str, list[_Moment]] = {}
+    for snapshot in _snapshots(archive):
+        page, name = str(snapshot.get("pageId", "")), str(snapshot.get("frameId", ""))
+        frame = frames.setdefault(name, _Frame(page))
+        frame.trees.append(snapshot.get("html"))
+        frame.address = str(snapshot.get("frameUrl", ""))
+        at = len(frame.trees) - 1
+        if snapshot.get("isMainFrame", True):
+            mains.setdefault(name, []).append(_Moment(frame.address, at))
+        else:
+            for moments in (mains[main] for main in mains if frames[main].page == page):
+                moments[-1].frames[name] = (frame.address, at)
+    trees = {name: _SnapshotTrees(frame.trees) for name, frame in frames.items()}
+    for number, (name, moments) in enumerate(mains.items(), start=1):
+        for at, moment in _thinned(moments):
+            kept = {
+                urljoin(moment.address, f"/snapshot/{inner}"): trees[inner].markup(index)
+                for inner, (address, index) in moment.frames.items()
+                if urlsplit(address)[:2] == urlsplit(moment.address)[:2]
+            }
+            label = f"page {number}, {at + 1} of {len(moments)}"
+            yield TracePage(moment.address, trees[name].markup(moment.index), kept, label)
+
+
+@define
+class _Frame:
+    page: str
+    address: str = ""
+    trees: list[Any] = field(factory=list)
+
+
+@define
+class _Moment:
+    """A main frame's snapshot, by its number, and those of other frames taken with it."""
+
+    address: str
+    index: int
+    frames: dict[str, tuple[str, int]] = field(factory=dict)
+
+
+def _snapshots(archive: zipfile.ZipFile) -> Iterator[dict[str, Any]]:
     for name in archive.namelist():
         if not name.endswith(".trace"):
             continue
@@ -32,21 +99,27 @@ def trace_pages(archive: zipfile.ZipFile) -> Iterator[tuple[str, str, str]]:
                 entry = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(entry, dict) and entry.get("type") == "frame-snapshot":
-                snapshot = entry.get("snapshot")
-                if isinstance(snapshot, dict) and snapshot.get("isMainFrame", True):
-                    frames.setdefault(str(snapshot.get("frameId", "")), []).append(snapshot)
-    for number, snapshots in enumerate(frames.values(), start=1):
-        newest = snapshots[-1]
-        markup = _SnapshotTrees(snapshots).markup(len(snapshots) - 1)
-        yield str(newest.get("frameUrl", "")), markup, f"page {number}"
+            snapshot = entry.get("snapshot") if isinstance(entry, dict) else None
+            if isinstance(snapshot, dict) and entry.get("type") == "frame-snapshot":
+                yield snapshot
+
+
+def _thinned(moments: list[_Moment]) -> list[tuple[int, _Moment]]:
+    last = len(moments) - 1
+    chosen = {at for at in range(last) if moments[at].address != moments[at + 1].address}
+    chosen = {last, *sorted(chosen)[-MOST // 2 :]}
+    spare = MOST - len(chosen)
+    chosen |= {last * step // spare for step in range(spare)}
+    found = [(at, moments[at]) for at in sorted(chosen)]
+    there = [each for each in found if each[1].address.startswith(("http:", "https:"))]
+    return there or found[-1:]
 
 
 class _SnapshotTrees:
     """The snapshots of one frame, which refer back to one another."""
 
-    def __init__(self, snapshots: list[dict[str, Any]]) -> None:
-        self._trees = [snapshot.get("html") for snapshot in snapshots]
+    def __init__(self, trees: list[Any]) -> None:
+        self._trees = trees
         self._numbered: dict[int, list[Any]] = {}
 
     def markup(self, index: int) -> str:

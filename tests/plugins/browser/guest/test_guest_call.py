@@ -352,7 +352,7 @@ async def test_a_trace_holds_the_page_as_it_was_and_can_be_read_as_one_that_was_
     assert "trace: trace.zip" in at.steps()
     assert (folder / "trace.zip").stat().st_mode & 0o077 == 0
     pack = SelectorPack.load(PACK)
-    (page,) = await trio.to_thread.run_sync(load_saved_pages, folder / "trace.zip")
+    *_, page = await trio.to_thread.run_sync(load_saved_pages, folder / "trace.zip")
     read = await read_saved_page(browser, page, pack, [ToyJoiner.readers])
     assert read.seen.state is PageState.IN_CALL
     assert [person["name"] for person in read.read["people"]] == ["Notes", "You've been removed"]

@@ -172,3 +172,29 @@ def test_a_trace_of_a_page_that_never_came_is_read_all_the_same(run, tmp_path: P
     result = run("doctor", "toy", "--snapshot", tmp_path / "trace.zip")
     assert "unknown: none of the pack's states holds" in " ".join(result.output.split())
     assert "Traceback" not in result.output
+
+
+def test_of_a_trace_each_state_is_told_and_what_stands_in_frames(run, tmp_path: Path) -> None:
+    lobby = ["HTML", {}, ["BODY", {}, ["P", {}, "Somebody will let you in"]]]
+    call = ["HTML", {}, ["BODY", {}, ["IFRAME", {"src": "/snapshot/frame@2"}]]]
+    inner = ["HTML", {}, ["BODY", {}, ["UL", {"id": "people"},
+             ["LI", {"data-id": "me", "data-self": ""}, "Notes"],
+             ["LI", {"data-id": "a"}, "Ada Lovelace"]],
+             ["BUTTON", {"id": "leave", "aria-label": "Leave meeting"}, "Leave"]]]  # fmt: skip
+    snapshots = [
+        {"frameId": "frame@1", "html": lobby},
+        {"frameId": "frame@1", "html": lobby},
+        {"frameId": "frame@1", "html": call},
+        {"frameId": "frame@2", "html": inner, "isMainFrame": False},
+    ]
+    every = {"pageId": "page@1", "frameUrl": "https://toy.example/m"}
+    lines = [{"type": "frame-snapshot", "snapshot": {**every, **each}} for each in snapshots]
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.writestr("trace.trace", "\n".join(map(json.dumps, lines)))
+    result = run("doctor", "toy", "--snapshot", tmp_path / "t.zip", "--redact", tmp_path / "r")
+    assert result.exit_code == 0, result.output
+    said = [" ".join(line.split()) for line in result.output.splitlines()]
+    states = [line.partition(",")[2].split(",")[0] for line in said if " state " in line]
+    assert states == [" 2 of 3: state waiting", " 3 of 3: state in_call"]
+    assert "ok page 1, 3 of 3: people Ada Lovelace" in said
+    assert any(line.startswith(f"ok redacted {tmp_path / 'r'}: page 1, 3 of 3;") for line in said)
