@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import socket
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -22,9 +21,9 @@ from uuid import uuid4
 import trio
 from attrs import evolve
 
-from meetcore.log.folder_store import media_in
+from meetcore.log.folder_store import delete_folder, media_in
 from meetcore.log.folders import journal_path, make_bot_folder, private_file
-from meetcore.log.journal import decode_line, encode_line
+from meetcore.log.journal import JOURNAL_NAME, decode_line, encode_line
 from meetcore.log.journal_end import write_end_in
 from meetcore.log.log_reader import read_lines
 from meetcore.log.salvage import lost
@@ -255,9 +254,20 @@ class RemoteStore(BotStore):
     async def delete(self, bot_id: str) -> Deletion:
         """Delete everything of a bot, its workplace here too."""
         files = await self.remove(checked_bot_id(bot_id))
-        remove = partial(shutil.rmtree, self.workplace(bot_id), ignore_errors=True)
-        await trio.to_thread.run_sync(remove)
-        return Deletion(files)
+        return Deletion(files, await self.clear_here(bot_id))
+
+    async def left_here(self) -> Sequence[str]:
+        """Return the bots that have a workplace on this machine."""
+
+        def look() -> list[str]:
+            return sorted(path.parent.name for path in self._workplaces.glob(f"*/{JOURNAL_NAME}"))
+
+        return await trio.to_thread.run_sync(look)
+
+    async def clear_here(self, bot_id: str) -> str:
+        """Delete a bot's workplace; return in words what of it stayed."""
+        deletion = await trio.to_thread.run_sync(delete_folder, self.workplace(bot_id))
+        return deletion.stayed
 
     async def prepare(self, bot_id: str) -> None:
         """Make the workplace, with the journal as far as the store has it.

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from meetcore.model.commands import Command, Stop
 from meetcore.model.drafts import Draft
@@ -40,6 +40,8 @@ class BotSpec:
         platform: The platform that is to take the link, None for the one that knows it.
         scheduled_for: When it is to join, None for now.
         plugin_files: Python files to load as plugins where it runs.
+        leaves_nothing: Whether the machine it runs on keeps no copy of what the store has whole,
+            for one that no server deletes it from.
     """
 
     bot_id: str
@@ -48,6 +50,18 @@ class BotSpec:
     platform: str | None = None
     scheduled_for: datetime | None = None
     plugin_files: tuple[str, ...] = ()
+    leaves_nothing: bool = False
+
+    def placed_in(self, folder: str) -> BotSpec:
+        """Return the order for a machine with a folder of its own to work in.
+
+        Paths of the server's machine are none there: where bots work, of the store as well.
+        """
+        plugins = {
+            name: {**table, "workplaces": folder} if "workplaces" in table else table
+            for name, table in self.settings.get("plugins", {}).items()
+        }
+        return evolve(self, settings={**self.settings, "out_dir": folder, "plugins": plugins})
 
 
 class RunningBot(ABC):

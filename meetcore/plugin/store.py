@@ -399,6 +399,22 @@ class BotStore(ABC):
         """
         return ()
 
+    async def left_here(self) -> Sequence[str]:
+        """Return the bots of which this machine has a copy beside what the store keeps.
+
+        A bot that is deleted by another machine leaves its copy here, for `clear_here`. Some of
+        them may run. None by default.
+        """
+        return ()
+
+    async def clear_here(self, bot_id: str) -> str:
+        """Delete the copy that this machine has of a bot; return in words what of it stayed.
+
+        What was not carried yet is lost: for bots that are deleted, or carried whole.
+        """
+        del bot_id
+        return ""
+
     async def unreadable(self) -> str:
         """Return which bots cannot be read as the store is set, and why; empty where all can be."""
         return ""

@@ -113,12 +113,19 @@ def test_the_chart_takes_what_its_values_offer():
     assert (data["MEETCORE_PLUGINS__SERVER__MAX_BOTS"], data["MEETCORE_NAME"]) == ("3", "Notes")
     assert made["PersistentVolumeClaim", "meetcore-work"]["spec"]["storageClassName"] == "fast"
     many = charted("mode=cluster", "image.repository=r.example.org/", "cluster.bus=redis://b:1",
+                   "cluster.botsReach[0].cidr=10.20.0.5/32", "cluster.botsReach[0].port=6379",
                    "image.pullSecrets[0].name=one", "image.pullSecrets[1].name=two")  # fmt: skip
     told = many["ConfigMap", "meetcore-settings"]["data"]
     assert told["MEETCORE_BUS__URL"] == "redis://b:1"
     image = told["MEETCORE_PLUGINS__KUBERNETES__IMAGE"]
     assert image == f"r.example.org/meetcore-bot:{meetcore.__version__}"
     assert told["MEETCORE_PLUGINS__KUBERNETES__IMAGE_PULL_SECRETS"] == "one,two"
+    reached = many["NetworkPolicy", "meetcore-bots"]["spec"]["egress"]
+    own = {
+        "to": [{"ipBlock": {"cidr": "10.20.0.5/32"}}],
+        "ports": [{"protocol": "TCP", "port": 6379}],
+    }
+    assert own in reached
     with pytest.raises(AssertionError, match="must be single or cluster"):
         charted("mode=swarm")
 
@@ -281,6 +288,7 @@ def test_a_bot_cannot_reach_the_networks_inside_nor_be_reached():
     [v4] = [to["ipBlock"] for to in blocks["to"] if "." in to["ipBlock"]["cidr"]]
     inside = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"}
     assert inside <= set(v4["except"])
+    assert {"protocol": "TCP", "port": 1935} in blocks["ports"], "what `rtmp` sends to"
     labels = {"app.kubernetes.io/name": "meetcore", "app.kubernetes.io/component": "bot"}
     assert policy["podSelector"]["matchLabels"] == labels
     budget = objects("cluster")["PodDisruptionBudget", "meetcore-bots"]["spec"]

@@ -213,6 +213,8 @@ async def run(spec: BotSpec) -> None:
     store = store_of(config, plugins)
     with store.scratch():
         await _run(spec, config, plugins, store)
+        if spec.leaves_nothing and spec.bot_id not in await store.uncarried():
+            await store.clear_here(spec.bot_id)
 
 
 async def _run(spec: BotSpec, config: BotConfig, plugins: Plugins, store: BotStore) -> None:

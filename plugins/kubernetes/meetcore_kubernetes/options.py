@@ -12,6 +12,7 @@ from meetcore import ConfigError
 
 __all__ = ["KubernetesOptions"]
 
+_MOUNTED = re.compile(r"(?:configmap|secret)/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -41,6 +42,8 @@ class KubernetesOptions:
             only for stores that are folders.
         image_pull_secrets: Names of Secrets to get the image with.
         env_from_secrets: Names of Secrets whose entries are the Pods' environment.
+        mounts: What is laid into Pods, read only, by the folder it is seen in: `configmap/NAME` or
+            `secret/NAME`; for files that other options name, such as the broker's `ca_file`.
         labels: Of the Pods, besides those that are needed.
         annotations: Of the Pods.
         node_selector: Labels of the nodes that take bots.
@@ -74,6 +77,7 @@ class KubernetesOptions:
     volume_claim: str | None = None
     image_pull_secrets: Sequence[str] = ()
     env_from_secrets: Sequence[str] = ()
+    mounts: Mapping[str, str] = field(factory=dict)
     labels: Mapping[str, str] = field(factory=dict)
     annotations: Mapping[str, str] = field(factory=dict)
     node_selector: Mapping[str, str] = field(factory=dict)
@@ -101,3 +105,9 @@ class KubernetesOptions:
                 f"fleet in [plugins.kubernetes] is {self.fleet!r}, which cannot be a label.",
                 "Use small letters, digits and -, at most 63.",
             )
+        for path, what in self.mounts.items():
+            if not path.startswith("/") or not _MOUNTED.fullmatch(what):
+                raise ConfigError(
+                    f"mounts in [plugins.kubernetes] lays {what!r} into {path!r}.",
+                    'Write "/folder" = "configmap/NAME" or "secret/NAME".',
+                )

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from attrs import evolve
-
 from meetcore import BotConfig, BotSpec, spec_to_json
 from meetcore_kubernetes.options import KubernetesOptions
 
@@ -60,8 +58,7 @@ def labels_of(spec: BotSpec, options: KubernetesOptions) -> dict[str, str]:
 def order_secret(spec: BotSpec, options: KubernetesOptions) -> dict[str, Any]:
     """Return the Secret with a bot's order: its link, its settings, what they hold of secrets."""
     if options.volume_claim is None:
-        settings = {**spec.settings, "out_dir": str(WORK_FOLDER)}
-        spec = evolve(spec, settings=settings)
+        spec = spec.placed_in(str(WORK_FOLDER))
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -125,6 +122,7 @@ def pod_manifest(spec: BotSpec, config: BotConfig, options: KubernetesOptions) -
             # The browser's shared memory is in /tmp, too: Playwright keeps it out of /dev/shm.
             {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": options.shm_size}},
             {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": options.shm_size}},
+            *(_volume(at, what) for at, what in enumerate(options.mounts.values())),
         ],
     }
     longest_s = longest_life_s(config)
@@ -142,6 +140,13 @@ def pod_manifest(spec: BotSpec, config: BotConfig, options: KubernetesOptions) -
     # A bot cannot be moved: the autoscaler is asked to let it be.
     metadata["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] = "false"
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_spec}
+
+
+def _volume(number: int, what: str) -> dict[str, Any]:
+    """Return a volume of `configmap/NAME` or `secret/NAME`."""
+    kind, _, name = what.partition("/")
+    source = {"secret": {"secretName": name}} if kind == "secret" else {"configMap": {"name": name}}
+    return {"name": f"mount-{number}", **source}
 
 
 def _container(spec: BotSpec, options: KubernetesOptions, folder: str) -> dict[str, Any]:
@@ -173,6 +178,10 @@ def _container(spec: BotSpec, options: KubernetesOptions, folder: str) -> dict[s
             {"name": "work", "mountPath": folder},
             {"name": "tmp", "mountPath": "/tmp"},
             {"name": "shm", "mountPath": "/dev/shm"},
+            *(
+                {"name": f"mount-{at}", "mountPath": path, "readOnly": True}
+                for at, path in enumerate(options.mounts)
+            ),
         ],
     }
     if options.env_from_secrets:

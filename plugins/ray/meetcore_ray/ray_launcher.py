@@ -141,7 +141,7 @@ class RayLauncher(ClusterLauncher):
         """Return a bot's order as its node gets it, and after how long it is ended anyway."""
         config = load_config(overrides=spec.settings, environ={})
         if not self.options.shared_folder:
-            spec = evolve(spec, settings={**spec.settings, "out_dir": self.options.work_folder})
+            spec = evolve(spec.placed_in(self.options.work_folder), leaves_nothing=True)
         longest_s = longest_life_s(config) if spec.scheduled_for is None else None
         return spec_to_json(spec), longest_s
 

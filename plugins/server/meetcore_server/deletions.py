@@ -13,6 +13,7 @@ import trio
 from meetcore import StorageUnavailable
 from meetcore.gateway import BotRow, NotNow
 from meetcore_server.storage.tombstones import Tombstones
+from meetcore_server.transcriptions import FORGET
 
 if TYPE_CHECKING:
     from meetcore_server.service import BotService
@@ -95,9 +96,30 @@ class Deletions:
         self._so_far.pop(row.bot_id, None)
         try:
             await self.clean_tombstones()
+            membership = its.supervisor.membership
+            if membership.shared:  # machines that worked on it have a copy
+                await membership.servers.ask_all(membership.number, FORGET, row.bot_id)
         except StorageUnavailable as error:
             _LOG.warning("bot=%s traces of it are left for now: %s", row.bot_id, error)
         return count
+
+    async def clear_copies(self) -> None:
+        """Delete what this machine still has of bots whose data another server deleted.
+
+        Raises:
+            StorageUnavailable: The database does not answer, or something could not be deleted.
+        """
+        stayed = {}
+        for bot_id in await self._rows.deleted_among(await self._service.store.left_here()):
+            if trouble := await self._service.store.clear_here(bot_id):
+                stayed[bot_id] = trouble
+            else:
+                _LOG.info("bot=%s its copy on this machine is deleted", bot_id)
+        if stayed:
+            raise StorageUnavailable(
+                f"Of deleted bots this could not be deleted here: {stayed}.",
+                "It is tried again by itself every 30 s.",
+            )
 
     async def clean_tombstones(self) -> bool:
         """Forget what is still known of bots whose data was deleted; return whether all is."""

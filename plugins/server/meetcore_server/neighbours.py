@@ -85,6 +85,7 @@ async def _obey(service: BotService, message: ServerMessage) -> None:
         service.webhooks.targets_changed(message.subject)
     elif message.kind == FORGET:
         await service.transcriptions.forget(message.subject)
+        await service.clear_copies()
     elif message.kind == SERVE_TARGET:
         await service.webhooks.serve_soon(int(message.subject))
     else:

@@ -57,6 +57,7 @@ async def _round(service: BotService) -> float:
             _say(f"bot={row.bot_id} its data could not be deleted", error)
         else:
             _LOG.info("bot=%s its %d files were kept long enough", row.bot_id, count)
+    await service.clear_copies()
     await service.clean_tombstones()
     upcoming = await service.stores.bots.next_deletion()
     if upcoming is None:

@@ -433,6 +433,10 @@ class BotService(AccountKeeper, TranscriptReader):
         """Know nothing more of a bot whose data is about to be deleted."""
         self._stories.pop(bot_id, None)
 
+    async def clear_copies(self) -> None:
+        """Delete what this machine has of bots whose data others deleted."""
+        await self._deletions.clear_copies()
+
     async def clean_tombstones(self) -> bool:
         """Forget what is still known of bots whose data was deleted; return whether all is."""
         return await self._deletions.clean_tombstones()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import kubernetes_validate
 import pytest
 import trio
 from attrs import evolve
@@ -29,6 +30,7 @@ from meetcore import (
     State,
     StateChanged,
     Stop,
+    build_options,
     read_journal,
 )
 from meetcore.log.folder_store import FolderStore
@@ -183,6 +185,29 @@ def test_no_word_of_the_order_is_in_the_pod():
     secret = order_secret(spec, options)
     assert PASSCODE in secret["stringData"]["order.json"]
     assert PASSCODE not in json.dumps({**secret, "stringData": {}})
+
+
+def test_a_bot_works_where_its_pod_has_room_and_finds_the_files_that_options_name():
+    plugins = {"s3": {"workplaces": "/var/lib/meetcore"}, "redis": {"ca_file": "/ca/broker.pem"}}
+    spec = BotSpec(bot_id="b-1", url="simulated:stay", settings={"plugins": plugins})
+    mounts = {"/ca": "configmap/broker-ca", "/more": "secret/of-ours"}
+    options = build_options(KubernetesOptions, {"image": "bot", "mounts": mounts}, "kubernetes")
+    order = json.loads(order_secret(spec, options)["stringData"]["order.json"])["settings"]
+    assert order["out_dir"] == order["plugins"]["s3"]["workplaces"] == "/run/meetcore/bots"
+    assert order["plugins"]["redis"] == plugins["redis"]
+    pod = pod_manifest(spec, BotConfig(), options)["spec"]
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    seen = {each["mountPath"]: each for each in pod["containers"][0]["volumeMounts"]}
+    assert volumes[seen["/ca"]["name"]]["configMap"] == {"name": "broker-ca"}
+    assert volumes[seen["/more"]["name"]]["secret"] == {"secretName": "of-ours"}
+    assert seen["/ca"]["readOnly"]
+    kubernetes_validate.validate(pod_manifest(spec, BotConfig(), options), "1.37", strict=True)
+
+
+@pytest.mark.parametrize("mounts", [{"ca": "configmap/x"}, {"/ca": "x"}, {"/ca": "hostpath/x"}])
+def test_a_mount_that_cannot_be_is_refused(mounts):
+    with pytest.raises(ConfigError, match=r"mounts in \[plugins.kubernetes\]"):
+        build_options(KubernetesOptions, {"image": "bot", "mounts": mounts}, "kubernetes")
 
 
 async def test_the_order_reaches_the_bot_from_the_secret(tmp_path, broker, cluster):

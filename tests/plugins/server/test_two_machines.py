@@ -114,6 +114,13 @@ async def test_each_follows_hears_and_commands_the_bots_of_the_others_machine(
         told = [(await each.get(f"/v1/bots/{bot_id}/transcript")).json() for each in
                 (client, beside)]  # fmt: skip
         assert told[0] == told[1]
+        works = tmp_path / "one" / "bots" / bot_id
+        assert works.exists(), "the machine that ran it keeps a copy"
+        deleted = await beside.delete(f"/v1/bots/{bot_id}/data")
+        assert deleted.status_code == 200, deleted.text
+        with trio.fail_after(20):
+            while works.exists():  # noqa: ASYNC110  the other machine does it
+                await trio.sleep(0.1)
 
 
 async def test_the_bots_of_a_killed_server_are_seen_through_by_the_other(

@@ -49,6 +49,7 @@ from meetcore_server.storage.tombstones import NOTHING_LEFT
 __all__ = ["BotLimits", "BotRows"]
 
 _RUNNING = tuple(state for state in UNFINISHED if state != State.SCHEDULED)
+_MOST_ASKED = 500
 _MOST_DUE = 100
 
 # What is asked often is built once: to build a statement takes longer than to run it.
@@ -357,6 +358,15 @@ class BotRows:
         """Return when the next data has to go, None for never."""
         query = sa.select(sa.func.min(bots.c.delete_after)).where(bots.c.deleted_at.is_(None))
         return await self.database.do(lambda c: c.scalar(query))
+
+    async def deleted_among(self, bot_ids: Sequence[str]) -> Sequence[str]:
+        """Return those of some bots whose data was deleted."""
+        found: list[str] = []
+        for first in range(0, len(bot_ids), _MOST_ASKED):
+            asked = bots.c.bot_id.in_(bot_ids[first : first + _MOST_ASKED])
+            query = sa.select(bots.c.bot_id).where(asked, bots.c.deleted_at.is_not(None))
+            found += await self.database.do(lambda c, query=query: c.scalars(query).all())
+        return found
 
     async def delete_later(self, bot_id: str, when: datetime) -> None:
         """Note that a bot's data is still to be deleted, for what it was tried in vain."""
