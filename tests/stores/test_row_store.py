@@ -8,10 +8,12 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 import trio
 
 import meetcore
 from examples.row_store import RowStore, RowStoreOptions
+from meetcore.fleet.launching.worker import run
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.plugin.store import BotStore
@@ -103,3 +105,41 @@ async def test_a_store_that_was_away_has_everything_when_it_is_there_again(tmp_p
             other.execute("ROLLBACK")
         assert await rows_of(place, "b-1") == journal.last_seq
         assert await store.media("b-1").stat("files/mix.bin") is not None
+
+
+async def test_a_copy_stays_where_a_bot_worked_until_it_is_cleared(tmp_path: Path) -> None:
+    kit = TestRowStore()
+    here, there = kit.open_store(tmp_path / "p"), kit.open_elsewhere(tmp_path / "p")
+    with trio.fail_after(60):
+        async with kit.running(here) as journal:
+            attend(journal, here.workplace("b-1"))
+        assert list(await there.left_here()) == []
+        assert await there.delete("b-1") == meetcore.Deletion(2)
+        assert list(await here.left_here()) == ["b-1"]
+        assert await here.clear_here("b-1") == ""
+    assert list(await here.left_here()) == []
+    assert not here.workplace("b-1").exists()
+
+
+@pytest.mark.parametrize("leaves_nothing", [False, True])
+async def test_a_machine_of_its_own_keeps_no_copy_of_what_the_store_has(
+    tmp_path: Path, leaves_nothing: bool
+) -> None:
+    options = {"blobs": f"{blob_server()}/none-{leaves_nothing}", "workplaces": "/of/the/server"}
+    settings = {
+        "store": {"url": f"rows://{tmp_path}/bots.db"},
+        "plugins": {"rows": options},
+        "transcriber": "scripted",
+    }
+    files = (str(ROOT / "examples" / "row_store.py"), str(PLUGIN_FILE))
+    spec = meetcore.BotSpec(
+        bot_id="b-1",
+        url="simulated:short",
+        settings=settings,
+        plugin_files=files,
+        leaves_nothing=leaves_nothing,
+    ).placed_in(str(tmp_path / "work"))
+    with trio.fail_after(60):
+        await run(spec)
+    assert await rows_of(f"{tmp_path}/bots.db", "b-1") > 3
+    assert (tmp_path / "work" / "b-1").exists() is not leaves_nothing
