@@ -175,6 +175,10 @@ class BotBus(ABC):
         """
 
     @abstractmethod
+    async def forget(self, bot_id: str) -> None:
+        """Let go of all that was published for a bot and asked of it: its data is deleted."""
+
+    @abstractmethod
     async def ask(self, bot_id: str, content: bytes, *, within_s: float) -> bytes:
         """Ask something of a bot and return its answer.
 

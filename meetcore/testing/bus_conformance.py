@@ -110,6 +110,18 @@ class BusConformance:
             assert 1 < seqs[0] <= 901
             assert seqs == list(range(seqs[0], seqs[0] + 100))
 
+    async def test_what_is_forgotten_is_gone_and_an_older_claim_stays_refused(self) -> None:
+        """Its data was deleted: nothing of it may come back."""
+        async with self.two() as (here, there):
+            old = await there.claim(BOT)
+            claim = await here.claim(BOT)
+            await _publish_many(here, claim, 1, 10)
+            await there.forget(BOT)
+            async with aclosing(there.follow(BOT)) as items:
+                with trio.fail_after(10):
+                    assert await anext(items) is None
+            assert not await there.publish(BOT, old, [_event(1, "old")], alive_s=ALIVE_S)
+
     async def test_a_bot_is_alive_for_as_long_as_it_says(self) -> None:
         """Or until it leaves."""
         async with self.two() as (here, there):

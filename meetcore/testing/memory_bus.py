@@ -193,6 +193,14 @@ class MemoryBus(BotBus):
                 if not any(number > at for number, _ in self._broker.bot(bot_id).items):
                     yield None
 
+    async def forget(self, bot_id: str) -> None:
+        """Let go of all that was published for a bot and asked of it."""
+        await self._broker.touch(writes=True)
+        shown = self._broker.bot(bot_id)
+        shown.items.clear()
+        shown.asked.clear()
+        shown.frames.clear()
+
     async def ask(self, bot_id: str, content: bytes, *, within_s: float) -> bytes:
         """Ask something of a bot and return its answer."""
         request = BusRequest(f"r-{next(self._broker.numbers)}", content)

@@ -23,7 +23,7 @@ from meetcore_redis.bus import RedisBus
 from meetcore_redis.client import make_client
 from meetcore_redis.options import Broker, RedisOptions, brokers_of
 from meetcore_redis.reader import StreamReader, str_of
-from meetcore_redis.scripts import CLAIM, LEAVE, PUBLISH, SPEND
+from meetcore_redis.scripts import ASK, CLAIM, LEAVE, PUBLISH, SPEND
 
 __all__ = ["BrokerBus"]
 
@@ -33,6 +33,7 @@ _ASK_AGAIN_S = 4.0
 _ANSWERS_STAY_S = 60
 _SILENT_S = 2.0
 _MOST_ASKED = 1000
+_MOST_WAITING = 2000
 _MOST_FRAMES = 512
 _SOUND_STAYS_S = 30
 _LAST_DRAFT = 2**63
@@ -47,10 +48,12 @@ class BrokerBus(RedisBus):
             [place] = brokers_of(place)
         self._broker = place
         self._client: Redis[bytes] | None = None
+        self._waiting: Redis[bytes] | None = None
         self._reader: StreamReader | None = None
         self._scripts: dict[str, Script[bytes]] = {}
         self._drafts: dict[str, tuple[int, int]] = {}
         self._asked_from: dict[tuple[str, int], str] = {}
+        self._taken: dict[str, list[tuple[str, str]]] = {}
 
     def __repr__(self) -> str:
         return f"RedisBus({str(self._broker)!r})"
@@ -58,14 +61,16 @@ class BrokerBus(RedisBus):
     async def connected(self, nursery: trio.Nursery) -> AsyncGenerator[None, None]:
         """Have a client; connections are made when they are needed."""
         client = make_client(self._broker, self._options)
-        async with client:
-            self._client = client
+        # Each question holds a connection while its bot thinks: they take none from anything else.
+        waiting = make_client(self._broker, self._options, most=_MOST_WAITING)
+        async with client, waiting:
+            self._client, self._waiting = client, waiting
             self._reader = StreamReader(client, nursery, self._options.prefix, self._broker)
             try:
                 yield
             finally:
                 nursery.cancel_scope.cancel()
-                self._client = self._reader = None
+                self._client = self._waiting = self._reader = None
                 self._scripts.clear()
 
     @property
@@ -147,7 +152,9 @@ class BrokerBus(RedisBus):
                         for (first, second), fields in await reading.next(_SILENT_S):
                             at = f"{first}-{second}"
                             if b"id" in fields:
-                                yield BusRequest(fields[b"id"].decode(), fields[b"content"])
+                                request = BusRequest(fields[b"id"].decode(), fields[b"content"])
+                                self._taken.setdefault(request.id, []).append((bot_id, at))
+                                yield request
             except BusUnavailable:
                 if self._client is None:
                     raise
@@ -159,6 +166,9 @@ class BrokerBus(RedisBus):
         with answered(self._broker, _ANSWER_WITHIN_S):
             await self._open.rpush(key, [content])
             await self._open.expire(key, _ANSWERS_STAY_S)
+            # What was asked may be private, and was done.
+            for bot_id, at in self._taken.pop(request.id, ()):
+                await self._open.xdel(self._key(bot_id, "asked"), [at])
 
     async def send_audio(self, bot_id: str, frames: Sequence[bytes]) -> None:
         """Give live sound to whoever listens; about ten seconds of it stay."""
@@ -177,7 +187,8 @@ class BrokerBus(RedisBus):
 
     async def leave(self, bot_id: str, claim: int) -> None:
         """Say that a bot lives no more, if it is still ours."""
-        await self._run(LEAVE, [self._key(bot_id, "claim"), self._key(bot_id, "alive")], claim)
+        keys = [self._key(bot_id, what) for what in ("claim", "alive", "asked")]
+        await self._run(LEAVE, keys, claim)
         self._drafts.pop(bot_id, None)
 
     # --- for everybody else ------------------------------------------------------------------
@@ -211,6 +222,12 @@ class BrokerBus(RedisBus):
                 if not entries:
                     yield None
 
+    async def forget(self, bot_id: str) -> None:
+        """Let go of what was published and asked. Who may publish stays known for a while."""
+        with answered(self._broker, _ANSWER_WITHIN_S):
+            keys = [self._key(bot_id, what) for what in ("events", "asked", "audio", "alive")]
+            await self._open.delete(keys)
+
     async def ask(self, bot_id: str, content: bytes, *, within_s: float) -> bytes:
         """Ask something of a bot and return its answer; asked again while there is none."""
         request_id = uuid4().hex
@@ -229,18 +246,13 @@ class BrokerBus(RedisBus):
         raise trio.TooSlowError(f"no answer within {within_s:g} s")
 
     async def _asked(self, bot_id: str, request_id: str, content: bytes) -> bytes:
-        key = self._key(bot_id, "asked")
-        with answered(self._broker, _ANSWER_WITHIN_S):
-            await self._open.xadd(
-                key,
-                {b"id": request_id.encode(), b"content": content},
-                trim_strategy=PureToken.MAXLEN,
-                trim_operator=PureToken.APPROXIMATELY,
-                threshold=_MOST_ASKED,
-            )
+        asked = [self._key(bot_id, "asked")]
+        await self._run(ASK, asked, self._keep_ms, _MOST_ASKED, request_id, content)
         answer_key = f"{self._options.prefix}:answer:{request_id}"
+        if self._waiting is None:
+            raise BusUnavailable("The bus is not open.")
         with answered(self._broker, _ASK_AGAIN_S + _ANSWER_WITHIN_S):
-            found = await self._open.blpop([answer_key], timeout=_ASK_AGAIN_S)
+            found = await self._waiting.blpop([answer_key], timeout=_ASK_AGAIN_S)
         if not found:
             raise trio.TooSlowError
         return found[1]

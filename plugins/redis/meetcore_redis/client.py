@@ -47,8 +47,13 @@ class _TidyConnection(TCPConnection):
                 yield each
 
 
-def make_client(broker: Broker, options: RedisOptions) -> Redis[bytes]:
+def make_client(broker: Broker, options: RedisOptions, *, most: int | None = None) -> Redis[bytes]:
     """Return a client, to be entered; it connects when something is asked of it.
+
+    Args:
+        broker: Of which.
+        options: How it is reached.
+        most: How many connections it may have; None for the library's own limit.
 
     Raises:
         OSError: The file of certificates cannot be read.
@@ -59,6 +64,7 @@ def make_client(broker: Broker, options: RedisOptions) -> Redis[bytes]:
     pool = ConnectionPool(
         connection_class=_TidyConnection,
         location=TCPLocation(broker.host, broker.port),
+        max_connections=most,
         db=broker.db,
         username=options.username or broker.username,
         password=options.password.reveal() if options.password else None,

@@ -5,7 +5,7 @@ Keys of one bot share a hash tag, so that they are on one node of a cluster.
 
 from __future__ import annotations
 
-__all__ = ["CLAIM", "LEAVE", "PUBLISH", "SPEND"]
+__all__ = ["ASK", "CLAIM", "LEAVE", "PUBLISH", "SPEND"]
 
 CLAIM = """
 -- KEYS claim, asked, events; ARGV keep_ms. Whoever claims publishes its journal from the start.
@@ -37,9 +37,16 @@ redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
+ASK = """
+-- KEYS asked; ARGV keep_ms, most, id, content. A bot may run for longer than nobody asks anything.
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'id', ARGV[3], 'content', ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return 1
+"""
+
 LEAVE = """
--- KEYS claim, alive; ARGV claim.
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+-- KEYS claim, alive, asked; ARGV claim.
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[2], KEYS[3]) end
 return 1
 """
 

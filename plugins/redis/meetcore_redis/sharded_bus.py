@@ -110,6 +110,10 @@ class ShardedBus(RedisBus):
         """Yield what a bot published after an event, then what it publishes."""
         return self._of(bot_id).follow(bot_id, after)
 
+    async def forget(self, bot_id: str) -> None:
+        """Let go of all that was published for a bot and asked of it."""
+        await self._of(bot_id).forget(bot_id)
+
     async def ask(self, bot_id: str, content: bytes, *, within_s: float) -> bytes:
         """Ask something of a bot and return its answer."""
         return await self._of(bot_id).ask(bot_id, content, within_s=within_s)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from meetcore import StorageUnavailable
+from meetcore import BusUnavailable, StorageUnavailable
 from meetcore.gateway import BotRow, NotNow
+from meetcore.model import brief
 from meetcore_server.storage.tombstones import Tombstones
 from meetcore_server.transcriptions import FORGET
 
@@ -78,17 +79,19 @@ class Deletions:
                 await self._rows.let_go(row.bot_id)
 
     async def _delete(self, row: BotRow) -> int:
+        """Delete it everywhere. What cannot be reached now is due again, in half a minute."""
         its = self._service
         await its.transcriptions.forget(row.bot_id)
         its.forget_history(row.bot_id)
         deletion = await its.store.delete(row.bot_id)
         count = deletion.files + self._so_far.get(row.bot_id, 0)
-        if deletion.stayed:
+        stayed = deletion.stayed or await self._still_on_the_bus(row.bot_id)
+        if stayed:
             self._so_far[row.bot_id] = count
             later = its.now() + timedelta(seconds=_AGAIN_AFTER_S)
             await self._rows.delete_later(row.bot_id, later)
             raise StorageUnavailable(
-                f"Of the data of bot {row.bot_id} this could not be deleted: {deletion.stayed}.",
+                f"Of the data of bot {row.bot_id} this could not be deleted: {stayed}.",
                 "It is tried again by itself every 30 s.",
             )
         await its.webhooks.after_deletion(row, count)
@@ -102,6 +105,16 @@ class Deletions:
         except StorageUnavailable as error:
             _LOG.warning("bot=%s traces of it are left for now: %s", row.bot_id, error)
         return count
+
+    async def _still_on_the_bus(self, bot_id: str) -> str:
+        """Have the bus forget a bot; return in words what it may still have."""
+        bus = self._service.supervisor.fleet.bus
+        try:
+            if bus is not None:
+                await bus.forget(bot_id)
+        except BusUnavailable as error:
+            return f"what the bus has ({brief(error)})"
+        return ""
 
     async def clear_copies(self) -> None:
         """Delete what this machine still has of bots whose data another server deleted.

@@ -251,6 +251,54 @@ async def test_many_who_begin_to_follow_at_once_wake_the_reader_a_few_times_for_
     assert int(re.findall(r"calls\W+(\d+)", asked)[0]) <= 10
 
 
+async def test_what_was_asked_of_a_bot_does_not_stay():
+    """However long the bot has been there: it may be a password that somebody typed for it."""
+    with open_broker() as broker, trio.fail_after(60):
+        bus, other = RedisBus(broker.url), RedisBus(broker.url)
+        async with bus.open(), other.open(), Redis("127.0.0.1", broker.port) as operator:
+            claim = await bus.claim("b-1")
+            [key] = [key async for key in operator.scan_iter(match="*asked*")]
+            await operator.delete([key])  # as when nobody asked anything for an hour
+            with pytest.raises(trio.TooSlowError):
+                await other.ask("b-1", b"the password", within_s=0.3)
+            assert 0 < await operator.pttl(key) <= 3_600_000
+            async with trio.open_nursery() as nursery:
+
+                async def answer() -> None:
+                    async with aclosing(bus.requests("b-1", claim)) as requests:
+                        async for request in requests:
+                            await bus.answer(request, b"done")
+
+                nursery.start_soon(answer)
+                assert await other.ask("b-1", b"another", within_s=20.0) == b"done"
+                while await operator.xlen(key) > 1:  # what nobody waits for any more may stay
+                    await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
+            await bus.leave("b-1", claim)
+            assert not await operator.exists([key])
+
+
+async def test_many_questions_that_wait_hold_up_nothing_else():
+    with open_broker() as broker, trio.fail_after(60):
+        bus = RedisBus(broker.url)
+        async with bus.open():
+            claim = await bus.claim("b-1")
+            async with trio.open_nursery() as nursery:
+
+                async def ask(number: int) -> None:
+                    await bus.ask(f"b-frozen-{number}", b"look", within_s=60.0)
+
+                for number in range(150):
+                    nursery.start_soon(ask, number)
+                await trio.sleep(1.0)
+                with trio.fail_after(4):
+                    assert await bus.publish("b-1", claim, [BusItem(1, b"{}")], alive_s=60.0)
+                    assert await bus.alive("b-1")
+                    async with aclosing(bus.follow("b-1")) as items:
+                        assert await anext(items) == BusItem(1, b"{}")
+                nursery.cancel_scope.cancel()
+
+
 async def test_a_password_that_is_wrong_or_missing_is_said_and_not_shown():
     with open_broker("--requirepass", "the-right-one") as broker, trio.fail_after(30):
         for password in (None, Secret("the-wrong-one")):
