@@ -271,7 +271,7 @@ async def test_what_was_asked_of_a_bot_does_not_stay():
 
                 nursery.start_soon(answer)
                 assert await other.ask("b-1", b"another", within_s=20.0) == b"done"
-                while await operator.xlen(key) > 1:  # what nobody waits for any more may stay
+                while await operator.xlen(key) > 1:  # noqa: ASYNC110  who waits no more leaves one
                     await trio.sleep(0.01)
                 nursery.cancel_scope.cancel()
             await bus.leave("b-1", claim)
