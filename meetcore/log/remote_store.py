@@ -296,6 +296,8 @@ class RemoteStore(BotStore):
             folder = self.workplace(bot_id)
             carrier = _Carrier(self, bot_id, folder, lease)
             await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
+            if not await trio.to_thread.run_sync((folder / UNCARRIED).exists):
+                await carrier.drop_deleted()
             await self.salvage(bot_id, folder)
             await carrier.bring_files()
             await trio.to_thread.run_sync(private_file, folder / UNCARRIED)
@@ -449,6 +451,14 @@ class _Carrier:
                             self._carried[file.name] = await self._here.put(file.name, path)
                     except FileDamaged as error:  # the others are as good as they were
                         _LOG.warning("bot=%s is without a file: %s", self._bot_id, error)
+
+    async def drop_deleted(self) -> None:
+        """Delete the files here that the store had, and has no more: they were deleted there."""
+        async with aclosing(self._here.files()) as files:
+            names = [file.name async for file in files]
+        for name in names:
+            if await self._there.stat(name) is None:
+                await self._here.delete(name)
 
 
 def _is_last(event: Event) -> bool:

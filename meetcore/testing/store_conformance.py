@@ -244,6 +244,17 @@ class StoreConformance:
 
     # --- files -----------------------------------------------------------------------------
 
+    async def test_a_file_that_was_deleted_does_not_come_back(self, tmp_path: Path) -> None:
+        """Also where the machine that made it works on the bot once more."""
+        with trio.fail_after(60):
+            store, other = self.open_store(tmp_path), self.open_elsewhere(tmp_path)
+            async with self.running(store) as journal:
+                attend(journal, store.workplace("b-1"))
+            assert await other.media("b-1").delete("files/mix.bin")
+            async with store.checkout("b-1") as folder:
+                assert not (folder / "files" / "mix.bin").exists()
+            assert await other.media("b-1").stat("files/mix.bin") is None
+
     async def test_files_are_found_by_their_names_and_read_in_part(self, tmp_path: Path) -> None:
         """As a bot left them and as others put them; the log and notes are none."""
         with trio.fail_after(self.within_s):

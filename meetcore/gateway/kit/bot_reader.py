@@ -28,7 +28,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-_RECORDED = (".opus", ".flac", ".mp3", ".m4a", ".wav", ".mp4", ".info.json")
+_SOUND = (".opus", ".flac", ".mp3", ".m4a", ".wav")
+_PICTURE = (".mp4", ".png", ".jpg", ".jpeg", "shares.json")
+_RECORDED = (*_SOUND, *_PICTURE, ".info.json")
 _ROWS_AT_ONCE = 200
 _ROWS_LOOKED_AT = 5_000
 

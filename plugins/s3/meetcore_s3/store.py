@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+import trio
+
 from meetcore import (
     BotRecord,
     JournalView,
@@ -161,6 +163,8 @@ class S3Store(RemoteStore):
             await self._copies.put(bot_id, name, path)
 
     async def _delete_copy(self, bot_id: str, name: str) -> None:
+        here = self.workplace(bot_id) / name
+        await trio.to_thread.run_sync(partial(here.unlink, missing_ok=True))
         if self._copies is not None:
             await self._copies.delete(bot_id, name)
 
