@@ -125,16 +125,26 @@ def list_(url: str | None) -> None:
 
 @keys.command()
 @click.argument("key_id", metavar="ID")
+@click.option("--delete-data", is_flag=True, help="Delete all that bots ordered with it left.")
 @click.pass_obj
-def revoke(url: str | None, key_id: str) -> None:
-    """Make a key void. ID is the key's id, as `list` shows it, or the start of it."""
+def revoke(url: str | None, key_id: str, delete_data: bool) -> None:
+    """Make a key void. ID is the key's id, as `list` shows it, or the start of it.
+
+    With --delete-data a running server, or the next one, deletes what the key's bots left; those
+    that are in a meeting go on, and theirs is deleted when they have ended.
+    """
     from meetcore import ConfigError
+    from meetcore_server.storage.bots import BotRows
     from meetcore_server.storage.keys import Keys
 
     async def work(database: Database) -> tuple[list[KeyRow], bool]:
         store = Keys(database)
         found = [row for row in await store.keys() if row.id.startswith(key_id)]
-        return found, len(found) == 1 and await store.revoke(found[0].id)
+        done = len(found) == 1 and await store.revoke(found[0].id)
+        if len(found) == 1 and delete_data:
+            rows = await BotRows(database).delete_soon(key_id=found[0].id)
+            click.echo(f"What {len(rows)} bots left is deleted within half a minute.", err=True)
+        return found, done
 
     _check_there(url)
     found, done = _run(url, work)

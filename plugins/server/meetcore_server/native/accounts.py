@@ -22,6 +22,7 @@ from meetcore_server.native.models import (
     NewKey,
 )
 from meetcore_server.native.problems import NoSuch
+from meetcore_server.removals import delete_data_of_key, remove_user
 from meetcore_server.service import BotService
 
 __all__ = ["HANDLERS"]
@@ -68,12 +69,42 @@ async def list_keys(
 
 @delete("/keys/{key_id:str}", status_code=204, summary="Revoke a key", operation_id="revoke_key")
 async def revoke_key(
-    key_id: FromPath[str], service: NamedDependency[BotService], admin: NamedDependency[Client]
+    key_id: FromPath[str],
+    service: NamedDependency[BotService],
+    admin: NamedDependency[Client],
+    delete_data: FromQuery[bool] = False,
 ) -> None:
-    """Make a key void, within a second."""
+    """Make a key void, within a second.
+
+    With `delete_data` its bots leave, and all that they and earlier ones left is deleted within
+    half a minute; also of a key that is void already.
+    """
     del admin
-    if not await service.revoke_key(key_id):
+    if not await service.revoke_key(key_id) and not (
+        delete_data and any(row.id == key_id for row in await service.keys())
+    ):
         raise NoSuch(f"There is no valid key {key_id!r}.")
+    if delete_data:
+        await delete_data_of_key(service, key_id)
+
+
+@delete(
+    "/users/{user_id:int}",
+    status_code=204,
+    summary="Remove a user",
+    operation_id="remove_user",
+)
+async def delete_user(
+    user_id: FromPath[int],
+    service: NamedDependency[BotService],
+    admin: NamedDependency[Client],
+) -> None:
+    """Make a user's keys and endpoints void and delete all that their bots left.
+
+    Bots that have not ended leave. It takes up to half a minute. A number of the user stays.
+    """
+    del admin
+    await remove_user(service, user_id)
 
 
 def _check_url(service: BotService, url: str | None) -> None:
@@ -194,6 +225,7 @@ HANDLERS: list[Any] = [
     create_key,
     list_keys,
     revoke_key,
+    delete_user,
     create_webhook,
     list_webhooks,
     change_webhook,

@@ -103,6 +103,13 @@ class AccountStore:
 
         return await self.database.do(change)
 
+    async def remove(self, user_id: int) -> None:
+        """Forget who a user is; the number stays."""
+        gone = {"email": f"removed-{user_id}", "name": None, "image_url": None, "max_bots": None,
+                "settings": {}}  # fmt: skip
+        update = sa.update(users).where(users.c.id == user_id).values(gone)
+        await self.database.do(lambda c: c.execute(update).rowcount)
+
     async def settings(self, user_id: int, dialect: str) -> Mapping[str, Any]:
         """Return what a dialect keeps for a user; empty at first, and for no such user."""
         user = await self.user(user_id)

@@ -359,6 +359,19 @@ class BotRows:
         query = sa.select(sa.func.min(bots.c.delete_after)).where(bots.c.deleted_at.is_(None))
         return await self.database.do(lambda c: c.scalar(query))
 
+    async def delete_soon(
+        self, *, key_id: str | None = None, user_id: int | None = None
+    ) -> Sequence[BotRow]:
+        """Note that all data of a key's bots, or of a user's, is due now; return those bots."""
+        whose = bots.c.user_id == user_id if key_id is None else bots.c.key_id == key_id
+        its = sa.and_(whose, bots.c.deleted_at.is_(None))
+
+        def note(c: sa.Connection) -> Sequence[BotRow]:
+            c.execute(sa.update(bots).where(its).values(delete_after=self.now(), keep_s=0.0))
+            return _rows(c, sa.select(*SHOWN).where(its))
+
+        return await self.database.do(note)
+
     async def deleted_among(self, bot_ids: Sequence[str]) -> Sequence[str]:
         """Return those of some bots whose data was deleted."""
         found: list[str] = []

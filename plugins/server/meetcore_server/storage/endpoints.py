@@ -137,6 +137,12 @@ class Endpoints:
 
         return await self.database.do(change)
 
+    async def remove_of(self, user_id: int) -> None:
+        """Switch off the endpoints of a user who is removed, and forget where they were."""
+        gone = {"url": "", "secret": "", "disabled_at": self.now()}
+        update = sa.update(endpoints).where(endpoints.c.user_id == user_id).values(gone)
+        await self.database.do(lambda c: c.execute(update).rowcount)
+
     async def targets_of(self, user_id: int) -> list[WebhookTarget]:
         """Return what a new bot of a user gets among its `webhooks`: the enabled endpoints."""
         return [

@@ -1,0 +1,63 @@
+"""A key or a user goes, and with them all that bots left that were ordered by them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from meetcore import ConfigError, MeetcoreError
+from meetcore.gateway import NoSuchBot
+from meetcore_server.storage.accounts import OPERATOR_ID
+
+if TYPE_CHECKING:
+    from meetcore_server.service import BotService
+
+__all__ = ["delete_data_of_key", "remove_user"]
+
+
+async def delete_data_of_key(service: BotService, key_id: str) -> int:
+    """Have all that the bots of a key left deleted; return of how many bots.
+
+    It goes within half a minute. Bots that have not ended leave, and theirs goes then.
+    """
+    return await _delete_data(service, "key removed", key_id=key_id)
+
+
+async def remove_user(service: BotService, user_id: int) -> int:
+    """Remove a user: keys and endpoints are void, all that their bots left is deleted.
+
+    Of the user a number stays, for what the rows of their bots point at.
+
+    Returns:
+        Of how many bots data is deleted.
+
+    Raises:
+        NoSuchBot: There is no such user.
+        ConfigError: It is the operator, who is always there.
+    """
+    if user_id == OPERATOR_ID:
+        raise ConfigError("The operator cannot be removed.", "Revoke keys of theirs instead.")
+    if await service.user(user_id) is None:
+        raise NoSuchBot(f"There is no user {user_id}.")
+    for key in await service.keys(user_id):
+        await service.revoke_key(key.id)
+    count = await _delete_data(service, "user removed", user_id=user_id)
+    await service.stores.endpoints.remove_of(user_id)
+    await service.stores.accounts.remove(user_id)
+    return count
+
+
+async def _delete_data(
+    service: BotService, why: str, *, key_id: str | None = None, user_id: int | None = None
+) -> int:
+    rows = await service.stores.bots.delete_soon(key_id=key_id, user_id=user_id)
+    trouble: MeetcoreError | None = None
+    for row in rows:
+        if not row.ended:
+            try:
+                await service.stop(row, why)
+            except MeetcoreError as error:
+                trouble = error
+    service.bot_ended.set()  # what is due is looked for now
+    if trouble is not None:
+        raise trouble
+    return len(rows)
