@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from meetcore.gateway.kit.bot_reader import mixed_audio as mixed_audio
     from meetcore.gateway.kit.bot_reader import newest_revision as newest_revision
     from meetcore.gateway.kit.bot_reader import page_of_bots as page_of_bots
+    from meetcore.gateway.kit.bot_reader import pictures_of as pictures_of
     from meetcore.gateway.kit.bot_reader import segments_of as segments_of
     from meetcore.gateway.kit.bot_reader import video_of as video_of
     from meetcore.gateway.kit.error_table import ErrorAnswer as ErrorAnswer
@@ -136,6 +137,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "mixed_audio",
         "newest_revision",
         "page_of_bots",
+        "pictures_of",
         "segments_of",
         "video_of",
     ),

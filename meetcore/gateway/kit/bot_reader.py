@@ -23,6 +23,7 @@ __all__ = [
     "mixed_audio",
     "newest_revision",
     "page_of_bots",
+    "pictures_of",
     "segments_of",
     "video_of",
 ]
@@ -86,6 +87,12 @@ def video_of(history: BotHistory) -> ArtifactWritten | None:
     """Return the newest recording with a picture, None for none."""
     videos = [file for file in history.artifacts.values() if file.kind == "video"]
     return videos[-1] if videos else None
+
+
+def pictures_of(history: BotHistory) -> list[ArtifactWritten]:
+    """Return the pictures that were taken: of the bot's page, and of screens that were shared."""
+    kinds = ("screenshot", "still.share")
+    return [file for file in history.artifacts.values() if file.kind in kinds]
 
 
 async def bot_file(service: Service, row: BotRow, name: str) -> BotFile:

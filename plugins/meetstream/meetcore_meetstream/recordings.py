@@ -10,7 +10,7 @@ from typing import Any
 from meetcore import ArtifactWritten, BotHistory, NoSuchFile
 from meetcore.gateway import BotGone, BotRow, Service
 
-__all__ = ["separate_streams", "video_info"]
+__all__ = ["separate_streams", "shared_screens", "video_info"]
 
 _NOBODY = "Unknown"
 
@@ -71,8 +71,23 @@ async def separate_streams(
         history: The bot's history.
         link: Makes a link to a file.
     """
+    found = await _entries(service, row, history, "audio.track")
+    return _streams(found, link, stream_of="track_id")
+
+
+async def shared_screens(
+    service: Service, row: BotRow, history: BotHistory, link: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    """Return who shared a screen with the videos of it; the arguments as for `separate_streams`."""
+    found = await _entries(service, row, history, "video.share")
+    return _streams(found, link, stream_of="path")
+
+
+def _streams(
+    found: dict[str, dict[str, Any]], link: Callable[[str], str], *, stream_of: str
+) -> list[dict[str, Any]]:
     people: dict[str, list[dict[str, Any]]] = {}
-    for file, about in (await _tracks(service, row, history)).items():
+    for file, about in found.items():
         name = str(about.get("speaker_name") or _NOBODY)
         segment = {
             "segment_index": 0,
@@ -80,20 +95,22 @@ async def separate_streams(
             "filename": PurePosixPath(file).name,
             "duration_seconds": about.get("duration_s"),
         }
-        stream = {"stream_id": str(about.get("track_id")), "segments": [segment]}
+        stream = {"stream_id": str(about.get(stream_of)), "segments": [segment]}
         people.setdefault(name, []).append(stream)
     return [{"participant_name": name, "streams": streams} for name, streams in people.items()]
 
 
-async def _tracks(service: Service, row: BotRow, history: BotHistory) -> dict[str, dict[str, Any]]:
-    """Return the recordings of single tracks, with what the recorder's manifest says of each."""
+async def _entries(
+    service: Service, row: BotRow, history: BotHistory, kind: str
+) -> dict[str, dict[str, Any]]:
+    """Return recordings of a kind, with what the recorder's manifest says of each."""
     manifests = [file.path for file in history.artifacts.values() if file.kind == "manifest"]
     if not manifests:
         return {}
     folder = PurePosixPath(manifests[-1]).parent
     try:
         told = json.loads(await (await service.media(row)).read_bytes(manifests[-1]))
-        entries = [each for each in told["files"] if each["kind"] == "audio.track"]
+        entries = [each for each in told["files"] if each["kind"] == kind]
         return {str(folder / each["path"]): each for each in entries}
     except (BotGone, NoSuchFile, ValueError, LookupError, TypeError):
         return {}

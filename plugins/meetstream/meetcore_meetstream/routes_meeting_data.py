@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any
 
 from meetcore import BotHistory
@@ -24,6 +25,7 @@ from meetcore.gateway import (
     mixed_audio,
     newest_revision,
     page_of_bots,
+    pictures_of,
     video_of,
 )
 from meetcore_meetstream.bot_object import (
@@ -38,7 +40,7 @@ from meetcore_meetstream.bot_object import (
 )
 from meetcore_meetstream.errors import wrong
 from meetcore_meetstream.lookup import NAME, Lookup, everywhere
-from meetcore_meetstream.recordings import separate_streams, video_info
+from meetcore_meetstream.recordings import separate_streams, shared_screens, video_info
 from meetcore_meetstream.statuses import media_status, status_of
 from meetcore_meetstream.transcripts import Lines, raw_line
 from meetcore_meetstream.variants import Variant, attributes_of
@@ -193,28 +195,50 @@ class MeetingDataRoutes:
         )
 
     async def recording_streams(self, request: Request) -> Reply:
-        """Return the videos of single participants: none."""
+        """Return the videos of the screens that were shared; single participants have none."""
         row = await self._lookup.bot(request)
-        await self._service.history(row)
+        history = await self._service.history(row)
         if not row.ended:
             body = {"video_status": "in_progress", "message": "The meeting is still in progress"}
             return Reply(status=202, json=body)
+        client = await self._lookup.client(request, Scope.READ)
+        shares = await shared_screens(
+            self._service,
+            row,
+            history,
+            lambda path: self._link(request, client, row, path, _VIDEO_LINK_S),
+        )
+        streams = sum(len(each["streams"]) for each in shares)
         return Reply(
             json={
                 "bot_id": row.bot_id,
-                "video_status": None,
-                "video_available": False,
+                "video_status": media_status(row, True) if shares else None,
+                "video_available": bool(shares),
                 "participants": [],
-                "screenshares": [],
-                "summary": {"total_participants": 0, "total_streams": 0, "total_segments": 0},
+                "screenshares": shares,
+                "summary": {
+                    "total_participants": 0,
+                    "total_streams": streams,
+                    "total_segments": streams,
+                },
             }
         )
 
     async def screenshots(self, request: Request) -> Reply:
-        """Return a bot's screenshots: none are taken."""
+        """Return links to the pictures that were taken of a bot's page and of shared screens."""
         row = await self._lookup.bot(request)
-        await self._service.history(row)
-        return Reply(json={"bot_id": row.bot_id, "screenshots_count": 0, "screenshots": []})
+        history = await self._service.history(row)
+        client = await self._lookup.client(request, Scope.READ)
+        shown = [
+            {
+                "filename": PurePosixPath(file.path).name,
+                "url": self._link(request, client, row, file.path, _VIDEO_LINK_S),
+                "timestamp": format_ms(file.at),
+            }
+            for file in pictures_of(history)
+        ]
+        body = {"bot_id": row.bot_id, "screenshots_count": len(shown), "screenshots": shown}
+        return Reply(json=body)
 
     # --- the meeting -----------------------------------------------------------------------
 

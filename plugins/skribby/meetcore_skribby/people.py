@@ -13,6 +13,8 @@ from meetcore import (
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
+    ShareStarted,
+    ShareStopped,
     SpeakingStarted,
     SpeakingStopped,
     format_time,
@@ -30,7 +32,7 @@ __all__ = [
 
 
 class PersonState(TypedDict):
-    """What is known of somebody's devices; no platform tells of cameras and screens yet."""
+    """What is known of somebody's devices; no platform tells of cameras yet."""
 
     active: bool
     microphone: str
@@ -101,6 +103,7 @@ class _PersonRecord:
     last_seen_ms: int
     intervals: list[PresenceInterval]
     talking: bool = False
+    shares: bool | None = None
     done: list[tuple[str, int]] = field(factory=list)
 
     @property
@@ -117,7 +120,7 @@ class _PersonRecord:
                 "active": self.here,
                 "microphone": "unknown" if muted is None else "muted" if muted else "unmuted",
                 "camera": "unknown",
-                "screenshare": "unknown",
+                "screenshare": _SHARING[self.shares],
             },
             "lastSeenAt": self.last_seen_ms,
         }
@@ -133,6 +136,10 @@ class _PersonRecord:
         if not self.here:
             person["left_at"] = self.intervals[-1]["left_at"]
         return person
+
+
+# Of somebody who has not shared it is not known whether the platform would tell.
+_SHARING = {None: "unknown", True: "sharing", False: "not-sharing"}
 
 
 @define
@@ -156,6 +163,10 @@ class People:
             return self._speech(event.participant_id, _when(event, event.start_s), talking=True)
         if isinstance(event, SpeakingStopped):
             return self._speech(event.participant_id, _when(event, event.end_s), talking=False)
+        if isinstance(event, ShareStarted):
+            return self._sharing(event.participant_id, event.at, shares=True)
+        if isinstance(event, ShareStopped):
+            return self._sharing(event.participant_id, event.at, shares=False)
         return []
 
     def live(self) -> list[LivePerson]:
@@ -207,6 +218,16 @@ class People:
         at_ms = milliseconds(at)
         person.last_seen_ms = max(at_ms, person.last_seen_ms)
         what = "started-speaking" if talking else "stopped-speaking"
+        return [self._happened(person, what, at_ms)]
+
+    def _sharing(self, who: str | None, at: datetime, *, shares: bool) -> list[Occurrence]:
+        person = self._known.get(who or "")
+        if person is None or bool(person.shares) is shares:
+            return []
+        person.shares = shares
+        at_ms = milliseconds(at)
+        person.last_seen_ms = max(at_ms, person.last_seen_ms)
+        what = "started-screenshare" if shares else "stopped-screenshare"
         return [self._happened(person, what, at_ms)]
 
     def _happened(self, person: _PersonRecord, what: str, at_ms: int) -> Occurrence:

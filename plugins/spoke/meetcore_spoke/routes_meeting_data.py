@@ -25,6 +25,7 @@ from meetcore.gateway import (
     newest_revision,
     page_of_bots,
     parse_utc,
+    pictures_of,
     segments_of,
 )
 from meetcore.model import without_query
@@ -116,10 +117,14 @@ class MeetingDataRoutes:
         )
 
     async def screenshots(self, request: Request) -> Reply:
-        """Return a bot's screenshots: none are taken."""
+        """Return links to the pictures that were taken of a bot's page and of shared screens."""
         client = await self._authenticator.client(request, Scope.READ)
-        await self._service.bot(client, request.params["uuid"])
-        return Reply(json=[])
+        row = await self._service.bot(client, request.params["uuid"])
+        shown = [
+            {"url": self._link(request, client, row, file.path), "date": format_ms(file.at)}
+            for file in pictures_of(await history_of(self._service, row))
+        ]
+        return Reply(json=shown)
 
     async def _if_wanted(self, row: BotRow, args: Mapping[str, str]) -> RecentBot | None:
         extra = args.get("filter_by_extra")

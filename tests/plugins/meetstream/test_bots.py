@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from meetcore.gateway.records import Scope
 from meetcore.model.commands import SendChat
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
+from meetcore.model.events import ArtifactWritten
 from meetcore.model.lifecycle import EndReason, State
 from tests.plugins.meetstream.stage import (
     HEADERS,
@@ -314,6 +316,33 @@ async def test_the_status_goes_with_the_bot(dialect: str, seen: list[str], tmp_p
         got.append(await status())
         await ask(fake, "DELETE", f"/bots/{row.bot_id}/delete")
         assert [*got, await status()] == seen
+
+
+async def test_pictures_and_shared_screens_are_given_with_links(tmp_path: Path) -> None:
+    async with meetstream(tmp_path) as fake:
+        row = await new_bot(fake)
+        play(fake, row)
+        share = {"kind": "video.share", "path": "share-1-ada.mp4", "speaker_name": "Ada",
+                 "duration_s": 12.0}  # fmt: skip
+        files = fake.folder_of(row) / "files"
+        (files / "manifest.json").write_text(json.dumps({"files": [share]}))
+        fake.happen(
+            row,
+            ArtifactWritten(
+                kind="screenshot", path="pictures/1.jpg", media_type="image/jpeg", size_bytes=3
+            ),
+        )
+        shown = (await ask(fake, "GET", f"/bots/{row.bot_id}/get_screenshots")).json
+        assert (shown["screenshots_count"], shown["screenshots"][0]["filename"]) == (1, "1.jpg")
+        claims = fake.verify("media", shown["screenshots"][0]["url"].rpartition("/")[2])
+        assert claims is not None
+        assert claims["path"] == "pictures/1.jpg"
+        streams = (await ask(fake, "GET", f"/bots/{row.bot_id}/get_recording_streams")).json
+        assert streams["video_available"]
+        [ada] = streams["screenshares"]
+        assert ada["participant_name"] == "Ada"
+        [segment] = ada["streams"][0]["segments"]
+        assert (segment["filename"], segment["duration_seconds"]) == ("share-1-ada.mp4", 12.0)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meetcore import Participant, ParticipantJoined, ShareStarted, ShareStopped
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Event, SegmentFinalized, StateChanged
@@ -23,6 +25,7 @@ from meetcore_skribby.transcripts import SpeakerNumbers
 from tests.json_values import JSON
 from tests.plugins.skribby.journals import drafts, journals
 
+AT = datetime(2026, 11, 28, tzinfo=UTC)
 STATUSES = {
     "scheduled",
     "booting",
@@ -49,6 +52,8 @@ TYPES = {
     "participant-rejoined",
     "participant-muted",
     "participant-unmuted",
+    "participant-started-screenshare",
+    "participant-stopped-screenshare",
     "status-update",
     "stop",
     "error",
@@ -90,6 +95,25 @@ def test_transitions_of_status_form_one_chain_without_standing_still(
     assert standing_now is not None
     if transitions:
         assert transitions[-1]["new_status"] == standing_now.status
+
+
+def test_who_shares_a_screen_is_told_once_each_way() -> None:
+    ada = Participant(id="a", name="Ada")
+    journal: list[Event] = [
+        ParticipantJoined(participant=ada),
+        ShareStarted(share_id="s1", participant_id="a"),
+        ShareStarted(share_id="s2", participant_id="a"),
+        ShareStarted(share_id="s3", participant_id=None),
+        ShareStopped(share_id="s2", participant_id="a"),
+    ]
+    journal = [evolve(event, seq=seq, at=AT) for seq, event in enumerate(journal, 1)]
+    frames = told(journal)
+    shown = [(frame["type"], frame["data"]["state"]["screenshare"]) for frame in frames]
+    assert shown == [
+        ("participant-tracked", "unknown"),
+        ("participant-started-screenshare", "sharing"),
+        ("participant-stopped-screenshare", "not-sharing"),
+    ]
 
 
 @given(journals())

@@ -272,6 +272,22 @@ async def test_the_mp4_is_the_video_where_there_is_one(tmp_path: Path) -> None:
             assert claims["path"] == "files/video.mp4"
 
 
+async def test_pictures_that_were_taken_are_given_with_links(tmp_path: Path) -> None:
+    async with spoke(tmp_path) as fake:
+        row = await new_bot(fake)
+        path = f"/bots/{row.bot_id}/screenshots"
+        assert (await ask(fake, "GET", path)).json == []
+        enter(fake, row)
+        picture = ArtifactWritten(
+            kind="still.share", path="files/still.png", media_type="image/png", size_bytes=3
+        )
+        fake.happen(row, picture)
+        [shown] = (await ask(fake, "GET", path)).json
+        claims = fake.verify("media", shown["url"].rpartition("/")[2])
+        assert claims is not None
+        assert claims["path"] == "files/still.png"
+
+
 async def test_a_picture_is_shown_where_the_platform_can(tmp_path: Path) -> None:
     at = "https://company.org/bot.jpg"
     async with spoke(tmp_path) as fake:
