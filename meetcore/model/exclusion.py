@@ -79,6 +79,11 @@ class ExcludedTimes:
         )
 
     @property
+    def ever_excluded(self) -> set[str]:
+        """Ids of those who were excluded at any time."""
+        return set(self._stretches)
+
+    @property
     def of_now(self) -> set[str]:
         """Ids of those who are excluded as things stand."""
         return {who for who in self._stretches if self.now(who)}
