@@ -58,7 +58,9 @@ class _RecordedView:
         return self._bot.transcript
 
     async def events(self, *, after: int = 0, drafts: bool = False) -> AsyncIterator[Any]:
-        for event in ():
+        await trio.lowlevel.checkpoint()
+        nothing: tuple[Any, ...] = ()
+        for event in nothing:
             yield event
 
     async def perform(self, command: Command) -> None:
