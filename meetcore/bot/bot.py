@@ -58,7 +58,7 @@ from meetcore.model.errors import (
     brief,
     found_in,
 )
-from meetcore.model.events import AudioLost, Event, LedgerClosed, StateChanged
+from meetcore.model.events import AudioLost, Event, LedgerClosed, PluginEvent, StateChanged
 from meetcore.model.lifecycle import Ending, EndReason, Evidence, State
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.secrets import Redactor, secrets_in
@@ -301,6 +301,11 @@ class Bot(AskableBot):
     async def perform(self, command: Command) -> None:
         """Carry out a command; see `CommandRunner.perform` for its errors. At most 30 s."""
         await self._command_runner.perform(command)
+
+    def report(self, event: PluginEvent) -> None:
+        """Have the journal say what a plugin has to say, unless the bot has ended."""
+        if not self._context.journal.closed:
+            self._context.record(event)
 
     def abandon(self) -> None:
         """End at once: no leave-taking, no drain. What was captured is kept; recovery ends it."""

@@ -14,6 +14,7 @@ from meetcore.log.mailbox import Wake
 from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import CommandRefused
+from meetcore.model.events import PluginEvent
 from meetcore.model.lifecycle import State
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.roster import Roster, SpeakingTimeline
@@ -66,6 +67,9 @@ class _RecordedView:
     async def perform(self, command: Command) -> None:
         await trio.lowlevel.checkpoint()
         raise CommandRefused(f"A recording cannot {command.type}: the meeting is over.")
+
+    def report(self, event: PluginEvent) -> None:
+        self._bot.record(event)
 
 
 async def revise_recorded(
