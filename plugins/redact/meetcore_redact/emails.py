@@ -37,8 +37,8 @@ _ENDINGS = frozenset(_COMMON.split())
 """What domains end with, as far as it is common; another has to be written small and alone."""
 _ALSO_WORDS = frozenset(("me", "us", "it", "in", "no", "at", "is", "be"))
 _OF_FILES = """
-html htm js ts py md txt pdf doc docx xls xlsx ppt pptx csv json xml png jpg jpeg gif svg css exe zip
-yml yaml toml ini cfg log mp wav opus cpp java
+html htm js ts py md txt pdf doc docx xls xlsx ppt pptx csv json xml png jpg jpeg gif svg css exe
+zip yml yaml toml ini cfg log mp wav opus cpp java
 """
 _NO_ENDINGS = frozenset(_OF_FILES.split())
 _DETERMINERS = """
