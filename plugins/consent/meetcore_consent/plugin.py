@@ -231,9 +231,12 @@ def _is_bots(bot: BotView, message: ChatReceived) -> bool:
 
 
 async def _refused(bot: BotView, meeting: _WhoWasTold, who: str | None, name: str) -> None:
-    if meeting.options.on_refusal == "exclude" and who:
-        left_out = ExcludeParticipant(who, since_start=True, own_wish=True, by=_BY)
-        if await _done(bot, left_out):
+    if meeting.options.on_refusal == "exclude":
+        people = [who] if who else [each.id for each in _named(bot, name)]
+        commands = [
+            ExcludeParticipant(each, since_start=True, own_wish=True, by=_BY) for each in people
+        ]
+        if commands and all([await _done(bot, each) for each in commands]):
             return
     if meeting.options.on_refusal == "leave":
         await _leave(bot, meeting, "somebody does not agree to the recording")

@@ -16,6 +16,7 @@ from meetcore import (
     Command,
     CommandRefused,
     Event,
+    ExcludeParticipant,
     Participant,
     ParticipantJoined,
     ParticipantLeft,
@@ -164,6 +165,20 @@ async def test_before_it_records_a_refusal_waits_for_the_recording(
     await room.writes(REFUSAL, "Ben", "ben")
     assert not any(isinstance(each, Stop) for each in room.done)
     await room.moves(State.RECORDING)
+    assert room.state is State.PAUSED
+
+
+async def test_whoever_refuses_by_name_alone_is_left_out_with_their_namesakes() -> None:
+    room = await recording("named", on_refusal="exclude")
+    await room.joins("ben", "Ben")
+    await room.joins("ben-2", "BEN")
+    await room.writes(REFUSAL, "Ben")
+    left_out = [each for each in room.done if isinstance(each, ExcludeParticipant)]
+    assert [(each.participant_id, each.own_wish) for each in left_out] == [
+        *(("ben", True), ("ben-2", True)),
+    ]
+    assert room.state is State.RECORDING
+    await room.writes(REFUSAL, "Cem")
     assert room.state is State.PAUSED
 
 
