@@ -426,6 +426,8 @@ class Bot(AskableBot):
             await self._wait_for_schedule(self._scheduled_for)
         if self._concluded.is_set():
             return
+        join_s = self.config.automatic_leave.join_s
+        self._context.leave_rules.longest_join_s = self._platform.longest_join_s(join_s)
         self._life.go(State.JOINING)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(
@@ -459,6 +461,7 @@ class Bot(AskableBot):
             display_name=self.config.name,
             folder=self.folder,
             join_timeout_s=self.config.automatic_leave.join_s,
+            waiting_room_s=self.config.automatic_leave.waiting_room_s,
             captions=self._listening.wants_captions or self.config.transcription.captions_for_names,
             video=self.config.video,
             redactor=self._context.redactor,

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "CallEvents", "CallRequest", "Capability", "Platform", "SpeechOutput"]
 
+JOIN_SLACK_S = 60.0
+"""What an attempt may take beside its own limit: a browser has to start, a page to be given up."""
+
 
 class Capability(StrEnum):
     """What can be done in a call besides hearing; the words read as 'cannot …' in errors."""
@@ -63,7 +66,11 @@ class CallRequest:
         bot_id: The bot's id.
         display_name: The name to show in the meeting, to be used as it is.
         folder: The bot's folder, for diagnostics.
-        join_timeout_s: How long the client may take to reach the meeting's lobby, in seconds.
+        join_timeout_s: How long the client may take to reach the meeting's lobby, in seconds. A
+            platform that ends an attempt itself then tells what its page showed last.
+        waiting_room_s: After how long in the waiting room the core ends the call as not admitted,
+            in seconds from the first `Knocked`; None for never. Who knows a better reason says so
+            before.
         captions: Whether the meeting's captions are wanted: turn them on, observe `CaptionSeen`.
         video: Whether the meeting is recorded as video: hand in `media` of what it shows, as a
             person would see it; asked of platforms that have `Capability.VIDEO` only.
@@ -79,6 +86,7 @@ class CallRequest:
     display_name: str
     folder: Path
     join_timeout_s: float = 60.0
+    waiting_room_s: float | None = None
     captions: bool = False
     video: bool = False
     redactor: Redactor = field(factory=Redactor)
@@ -345,6 +353,18 @@ class Platform(Configured[OptionsT], ABC):
     @abstractmethod
     def parse(self, url: str) -> MeetingLink | None:
         """Return the meeting `url` means, or None if it is not one of ours. Pure and quick."""
+
+    def longest_join_s(self, join_timeout_s: float) -> float:
+        """Return how long joining may take in all before the core ends it, in seconds.
+
+        It is the last resort, and leaves the platform the time to end an attempt itself, with what
+        its page showed. A platform that makes several attempts returns the time of all. What a
+        person needs (`PersonNeeded`, a page that was taken over) is not counted.
+
+        Args:
+            join_timeout_s: What one attempt may take, as in `CallRequest`.
+        """
+        return join_timeout_s + JOIN_SLACK_S
 
     def examine_snapshot(
         self, path: Path, report: HealthReport, redacted_to: Path | None = None

@@ -13,7 +13,9 @@ from attrs import define, evolve, field
 from meetcore_browser.guest.look import StateSeen
 from meetcore_browser.page_state import PageState, is_final
 
-__all__ = ["PageFollower"]
+__all__ = ["PASSING_LIMIT_S", "PageFollower"]
+
+PASSING_LIMIT_S = 90.0
 
 _BEFORE = frozenset(
     {
@@ -27,6 +29,8 @@ _BEFORE = frozenset(
     }
 )
 _INSIDE = frozenset({PageState.IN_CALL, PageState.RECONNECTING})
+_PASSING = frozenset({PageState.LOADING, PageState.GETTING_READY, PageState.CONNECTING})
+"""What a page goes through by itself, and may be stuck in: also after it let the bot in."""
 
 
 @define
@@ -35,6 +39,7 @@ class PageFollower:
 
     Attributes:
         unknown_limit_s: How long a page may show nothing that is known.
+        passing_limit_s: How long it may load and connect, also once it has let the bot in.
         refused_within_s: A denial that comes sooner after the knock is none of a host's.
         misses_needed: How many looks have to miss the call before it is believed to be gone.
         grace_s: How long it has to be missed.
@@ -43,6 +48,7 @@ class PageFollower:
     """
 
     unknown_limit_s: float = 45.0
+    passing_limit_s: float = PASSING_LIMIT_S
     refused_within_s: float = 5.0
     misses_needed: int = 3
     grace_s: float = 20.0
@@ -53,6 +59,7 @@ class PageFollower:
     was_inside: bool = field(default=False, init=False)
     _since_s: float | None = field(default=None, init=False)
     _unseen_s: float | None = field(default=None, init=False)
+    _passing_s: float | None = field(default=None, init=False)
     _misses: int = field(default=0, init=False)
 
     def knocked(self, now_s: float) -> None:
@@ -62,6 +69,8 @@ class PageFollower:
     def forgive(self, now_s: float) -> None:
         """Begin anew to count what is not seen: a person has the page, and goes where they like."""
         self._misses = 0
+        if self._passing_s is not None:
+            self._passing_s = now_s
         if self._unseen_s is not None:
             self._unseen_s = now_s
 
@@ -71,9 +80,14 @@ class PageFollower:
             return None
         told = self._believed(seen, now_s)
         if told is None or told.state is self.state:
-            return None
-        self.state, self.seen, self._since_s = told.state, told, now_s
-        self.was_inside = self.was_inside or told.state in _INSIDE
+            told = None
+        else:
+            self.state, self.seen, self._since_s = told.state, told, now_s
+            self.was_inside = self.was_inside or told.state in _INSIDE
+        if self.state not in _PASSING:
+            self._passing_s = None
+        elif self._passing_s is None and seen.state in _PASSING:
+            self._passing_s = now_s
         return told
 
     def _believed(self, seen: StateSeen, now_s: float) -> StateSeen | None:
@@ -127,6 +141,14 @@ class PageFollower:
         """Return how long nothing that is known has been seen, 0 while something is."""
         inside = self.state in _INSIDE
         return 0.0 if self._unseen_s is None or inside else now_s - self._unseen_s
+
+    def passing_for_s(self, now_s: float) -> float:
+        """Return how long the page has been loading and connecting, 0 while it is not."""
+        return 0.0 if self._passing_s is None else now_s - self._passing_s
+
+    def is_stuck(self, now_s: float) -> bool:
+        """Whether the page has been loading and connecting for longer than it may."""
+        return self.passing_for_s(now_s) >= self.passing_limit_s
 
     def lost_its_way(self, now_s: float) -> bool:
         """Whether the page has shown nothing that is known for longer than it may."""

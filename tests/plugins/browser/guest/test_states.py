@@ -155,6 +155,26 @@ def test_what_is_not_recognised_has_a_short_limit_of_its_own() -> None:
     assert not follower.lost_its_way(5000.0)
 
 
+def test_what_loads_and_connects_has_a_limit_also_for_who_was_let_in() -> None:
+    follower = PageFollower(passing_limit_s=90.0)
+    follower.take(seen(S.WAITING), 0.0)
+    assert not follower.is_stuck(500.0)
+    for now, state in ((500.0, S.CONNECTING), (530.0, S.UNKNOWN), (560.0, S.LOADING)):
+        follower.take(seen(state), now)
+    assert not follower.is_stuck(589.9)
+    assert follower.is_stuck(590.0), "one after the other is no progress"
+    follower.forgive(590.0)
+    assert not follower.is_stuck(600.0), "a person has the page"
+    follower.take(seen(S.IN_CALL), 601.0)
+    assert not follower.is_stuck(5000.0)
+
+
+def test_a_page_that_shows_nothing_is_unknown_and_not_stuck() -> None:
+    follower = PageFollower(unknown_limit_s=500.0, passing_limit_s=90.0)
+    follower.take(seen(S.UNKNOWN), 0.0)
+    assert not follower.is_stuck(400.0)
+
+
 def test_a_page_that_never_shows_anything_known_is_lost_as_well() -> None:
     follower = PageFollower(unknown_limit_s=45.0)
     follower.take(seen(S.UNKNOWN), 0.0)
