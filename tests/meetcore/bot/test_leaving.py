@@ -349,6 +349,9 @@ async def test_the_wall_that_a_person_did_not_get_past_is_the_reason_of_the_end(
 ):
     stage = Stage()
     async with stage.bot(tmp_path) as bot:
+        limits = bot.config.automatic_leave
+        assert stage.request.join_timeout_s == limits.join_s
+        assert stage.request.waiting_room_s == limits.waiting_room_s
         await trio.sleep(10)
         stage.events.observe(PersonNeeded("captcha", detail="boats", wait_s=300.0))
         await trio.sleep(300)
