@@ -98,6 +98,10 @@ HINTS: Mapping[PageState, str] = {
         "Zoom wants bots to come by its Realtime Media Streams (RTMS): use the platform"
         " `zoom_rtms`, with an app of yours in Zoom."
     ),
+    PageState.SIGN_IN: (
+        "Only people who are signed in may join, and bots come here as guests: the host has to"
+        " allow everybody with the link. Zoom's own way for bots is RTMS: the platform `zoom_rtms`."
+    ),
     PageState.WRONG_PASSCODE: (
         "Send the bot with the meeting's whole link, which holds the passcode, or with the passcode"
         " as people type it."

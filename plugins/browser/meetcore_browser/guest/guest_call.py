@@ -177,6 +177,7 @@ class GuestCall(CallWithPage):
                 self._events,
                 PageFollower(
                     unknown_limit_s=joiner.options.unknown_limit_s,
+                    refused_within_s=joiner.refused_within_s,
                     passing_limit_s=max(PASSING_LIMIT_S, request.join_timeout_s),
                 ),
                 capabilities=set(self._can),
