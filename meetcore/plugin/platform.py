@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "CallEvents", "CallRequest", "Capability", "Platform", "SpeechOutput"]
 
-JOIN_SLACK_S = 60.0
-"""What an attempt may take beside its own limit: a browser has to start, a page to be given up."""
-
 
 class Capability(StrEnum):
     """What can be done in a call besides hearing; the words read as 'cannot …' in errors."""
@@ -357,14 +354,14 @@ class Platform(Configured[OptionsT], ABC):
     def longest_join_s(self, join_timeout_s: float) -> float:
         """Return how long joining may take in all before the core ends it, in seconds.
 
-        It is the last resort, and leaves the platform the time to end an attempt itself, with what
-        its page showed. A platform that makes several attempts returns the time of all. What a
-        person needs (`PersonNeeded`, a page that was taken over) is not counted.
+        A platform that ends an attempt itself, with what its page showed, returns what all of its
+        attempts may take, and some time to end the last. What a person needs (`PersonNeeded`, a
+        page that was taken over) is not counted. Less than `join_timeout_s` counts for nothing.
 
         Args:
             join_timeout_s: What one attempt may take, as in `CallRequest`.
         """
-        return join_timeout_s + JOIN_SLACK_S
+        return join_timeout_s
 
     def examine_snapshot(
         self, path: Path, report: HealthReport, redacted_to: Path | None = None

@@ -20,6 +20,7 @@ from meetcore import (
 )
 from meetcore_browser.guest.options import BETWEEN_ATTEMPTS_S, GuestOptions
 from meetcore_browser.guest.packs import ChosenPack, choose_pack
+from meetcore_browser.options import ATTEMPT_SLACK_S
 
 if TYPE_CHECKING:
     from meetcore_browser.guest.joiner import GuestJoiner
@@ -69,7 +70,7 @@ class GuestPlatform(Platform[GuestOptionsT]):
         """Return how long all attempts may take, with the pauses between them."""
         attempts = max(1, self.options.attempts)
         pauses_s = BETWEEN_ATTEMPTS_S * attempts * (attempts - 1) / 2
-        return attempts * super().longest_join_s(join_timeout_s) + pauses_s
+        return attempts * (join_timeout_s + ATTEMPT_SLACK_S) + pauses_s
 
     @abstractmethod
     def make_joiner(self, pack: SelectorPack) -> GuestJoiner:

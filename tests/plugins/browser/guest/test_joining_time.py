@@ -18,6 +18,7 @@ from meetcore.testing import simulated_clock
 from meetcore_browser.guest.guest_page import GuestPage
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
 from meetcore_browser.guest.look import Found, PageLook
+from meetcore_browser.guest.options import GuestOptions
 from meetcore_browser.page_state import PageState
 from meetcore_browser.selectors import SelectorPack
 from tests.plugins.browser.guest.toy import ToyJoiner
@@ -143,3 +144,10 @@ async def test_a_wall_takes_no_time_from_what_comes_after_it(
 
     ended = await attend(shows, AutomaticLeave(), person_wait_s=300.0, attempts=1)
     assert ended.evidence.signal == "denied"
+
+
+def test_the_core_waits_for_all_attempts_with_the_pauses_between_them() -> None:
+    def longest_s(attempts: int) -> float:
+        return PatientPlatform(GuestOptions(attempts=attempts)).longest_join_s(90.0)
+
+    assert [longest_s(attempts) for attempts in (1, 2, 3)] == [150.0, 303.0, 459.0]
