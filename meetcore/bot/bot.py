@@ -58,7 +58,7 @@ from meetcore.model.errors import (
     brief,
     found_in,
 )
-from meetcore.model.events import AudioLost, Event, LedgerClosed, StateChanged
+from meetcore.model.events import AudioLost, Event, LedgerClosed, PluginEvent, StateChanged
 from meetcore.model.lifecycle import Ending, EndReason, Evidence, State
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.secrets import Redactor, secrets_in
@@ -302,6 +302,11 @@ class Bot(AskableBot):
         """Carry out a command; see `CommandRunner.perform` for its errors. At most 30 s."""
         await self._command_runner.perform(command)
 
+    def report(self, event: PluginEvent) -> None:
+        """Have the journal say what a plugin has to say, unless the bot has ended."""
+        if not self._context.journal.closed:
+            self._context.record(event)
+
     def abandon(self) -> None:
         """End at once: no leave-taking, no drain. What was captured is kept; recovery ends it."""
         self._shield.cancel()
@@ -426,6 +431,8 @@ class Bot(AskableBot):
             await self._wait_for_schedule(self._scheduled_for)
         if self._concluded.is_set():
             return
+        join_s = self.config.automatic_leave.join_s
+        self._context.leave_rules.longest_join_s = self._platform.longest_join_s(join_s)
         self._life.go(State.JOINING)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(
@@ -459,6 +466,7 @@ class Bot(AskableBot):
             display_name=self.config.name,
             folder=self.folder,
             join_timeout_s=self.config.automatic_leave.join_s,
+            waiting_room_s=self.config.automatic_leave.waiting_room_s,
             captions=self._listening.wants_captions or self.config.transcription.captions_for_names,
             video=self.config.video,
             redactor=self._context.redactor,

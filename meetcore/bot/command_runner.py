@@ -198,7 +198,9 @@ class CommandRunner:
             return
         if isinstance(command, ExcludeParticipant):
             who, start = command.participant_id, command.since_start
-            self._context.exclusions.exclude(who, since_start=start, by=command.by)
+            self._context.exclusions.exclude(
+                who, since_start=start, by=command.by, own_wish=command.own_wish
+            )
             return
         if isinstance(command, IncludeParticipant):
             self._context.exclusions.include(command.participant_id, by=command.by)

@@ -21,6 +21,9 @@ from meetcore.model.lifecycle import IN_CALL, EndReason, Evidence, State
 
 __all__ = ["LeaveRules", "keep_leave_rules"]
 
+PERSON_WAIT_S = 600.0
+"""How long a person is waited for where the platform does not say."""
+
 
 @define
 class LeaveRules:
@@ -28,10 +31,13 @@ class LeaveRules:
 
     Attributes:
         config: The timeouts.
+        longest_join_s: How long joining may take in all, by what the platform says; None for
+            `join_s` alone.
         quiet: Since when nobody has spoken.
     """
 
     config: AutomaticLeave
+    longest_join_s: float | None = None
     _state: State | None = None
     _state_since: float = 0.0
     _in_call_since: float | None = None
@@ -44,6 +50,7 @@ class LeaveRules:
     quiet: Quiet = field(factory=Quiet)
     _audio_healthy_since: float | None = None
     _permission_asked_at: float | None = None
+    _person_acts_since: float | None = None
 
     def state_changed(self, state: State, now: float) -> None:
         """The bot is in another state now."""
@@ -96,6 +103,19 @@ class LeaveRules:
         elif self._permission_asked_at is None:
             self._permission_asked_at = now
 
+    def person_needed(self, *, needed: bool, wait_s: float | None, now: float) -> None:
+        """Whether the page waits for a person: until they are done, the count has not begun."""
+        given_s = PERSON_WAIT_S if wait_s is None else wait_s
+        self._state_since = now + (given_s if needed else 0.0)
+
+    def person_acts(self, *, acting: bool, now: float) -> None:
+        """Whether a person has taken the page over: their time is none of the bot's."""
+        if acting:
+            self._person_acts_since = now
+        elif self._person_acts_since is not None:
+            self._state_since += now - self._person_acts_since
+            self._person_acts_since = None
+
     def due(self) -> list[tuple[float, EndReason, Evidence]]:
         """Return when each rule that applies now would end the attendance, earliest first."""
         rules = self._admission_rules() if self._state not in IN_CALL else self._call_rules()
@@ -108,8 +128,11 @@ class LeaveRules:
 
     def _admission_rules(self) -> list[tuple[float | None, float | None, EndReason, str]]:
         config, since = self.config, self._state_since
+        if self._person_acts_since is not None:
+            return []  # whoever has taken the page over and does nothing loses it soon
         if self._state is State.JOINING:
-            return [(since, config.join_s, EndReason.CLIENT_NEVER_LOADED, "joining")]
+            limit_s = max(config.join_s, self.longest_join_s or 0.0)
+            return [(since, limit_s, EndReason.CLIENT_NEVER_LOADED, "joining")]
         if self._state is State.AWAITING_ADMISSION:
             reason = EndReason.ADMISSION_TIMEOUT
             return [(since, config.waiting_room_s, reason, "in the waiting room")]

@@ -249,6 +249,7 @@ class BotLooks:
             if self._acting is None:
                 self._acting, self._since = look, trio.current_time()
                 call.person_acts(acting=True)
+                self._count_without(acting=True)
                 self._record(BotTakenOver(by=look.by))
                 self._changed.set()
 
@@ -296,8 +297,14 @@ class BotLooks:
         self._changed.set()
 
     def _hands_back(self) -> None:
+        self._count_without(acting=False)
         if self._life.call is not None:
             self._life.call.person_acts(acting=False)
+
+    def _count_without(self, *, acting: bool) -> None:
+        """Have the limits of joining stand still while a person acts."""
+        self._context.leave_rules.person_acts(acting=acting, now=trio.current_time())
+        self._context.rules_changed()
 
 
 async def _in_words(

@@ -26,6 +26,8 @@ from meetcore.audio.vad import VoiceDetector
 from meetcore.bot.context import BotContext
 from meetcore.bot.held_transcriber import HeldTranscriber
 from meetcore.bot.one_transcriber import OneTranscriber
+from meetcore.bot.recorded_revising import revise_recorded
+from meetcore.bot.revising import HOOK as REVISE
 from meetcore.bot.tracks import BeginUtterance, FeedItem, TrackPath
 from meetcore.bot.transcribing import TrackTranscription
 from meetcore.log.journal import Journal
@@ -35,11 +37,12 @@ from meetcore.model.assembler import Attribution, TranscriptAssembler
 from meetcore.model.config import BotConfig
 from meetcore.model.echo import EchoFilter
 from meetcore.model.errors import MeetcoreError, NotInTrio, TranscriberError, found_in
-from meetcore.model.events import Event, TranscriptionGap
+from meetcore.model.events import Event, SegmentFinalized, SegmentWithheld, TranscriptionGap
 from meetcore.model.languages import spoken_language
 from meetcore.model.roster import NameSource, Participant, Roster, SpeakingTimeline
 from meetcore.model.secrets import Redactor, secrets_in
 from meetcore.model.transcript import Hypothesis, Segment, Transcript
+from meetcore.plugin.registry import Plugins
 from meetcore.plugin.transcriber import FileRequest, Transcriber, TranscriberContext
 
 __all__ = ["RecordedOptions", "RecordedTrack", "RecordedTranscript", "transcribe_recording"]
@@ -77,6 +80,7 @@ class RecordedTranscript:
     Attributes:
         segments: What was said, in the order it was spoken.
         gaps: Speech that was not transcribed, each declared.
+        withheld: What a reviser that must not be passed by did not revise; without its text.
         events: What the transcription told: restarts, gaps, usage, notices.
         audio_s: How much sound there was, over all tracks.
         speech_s: How much of it was speech.
@@ -84,6 +88,7 @@ class RecordedTranscript:
 
     segments: tuple[Segment, ...]
     gaps: tuple[TranscriptionGap, ...]
+    withheld: tuple[SegmentWithheld, ...] = ()
     events: tuple[Event, ...]
     audio_s: float
     speech_s: float
@@ -274,6 +279,7 @@ class RecordedOptions(TypedDict, total=False):
     kept: Mapping[tuple[str, int], Hypothesis] | None
     finalized: Callable[[str, int, Hypothesis], None]
     progress: Callable[[str, float], None]
+    plugins: Plugins | None
 
 
 async def transcribe_recording(
@@ -285,19 +291,22 @@ async def transcribe_recording(
     kept: Mapping[tuple[str, int], Hypothesis] | None = None,
     finalized: Callable[[str, int, Hypothesis], None] = _kept_nothing,
     progress: Callable[[str, float], None] = _shown_nothing,
+    plugins: Plugins | None = None,
 ) -> RecordedTranscript:
     """Return what is said in a recording.
 
     Args:
         tracks: What was recorded, a track per person where there are such.
         transcriber: Who transcribes.
-        config: `language`, `vocabulary`, `audio`, `transcription.diarize` and
-            `transcription.withhold_echoes` of it count.
+        config: `language`, `vocabulary`, `audio`, `transcription.diarize`,
+            `transcription.withhold_echoes` and the tables of plugins that revise count.
         name: What the recording is called, where a bot's id would stand.
         kept: Finals of an earlier run, by track and first sample of their utterance: these are
             taken as they are.
         finalized: Told of each new final, with its track and its utterance's first sample.
         progress: Told of each number of seconds of a track that was taken.
+        plugins: Those whose `meetcore_revise_segment` sees each segment, with `config.plugins`; by
+            default none does.
 
     Raises:
         NotInTrio: Trio does not run here; `meetcore.from_asyncio` and `meetcore.blocking` have the
@@ -323,6 +332,7 @@ async def transcribe_recording(
         elif track.several:
             assembler.mix(track.track_id)
     limit = transcriber.capabilities.max_streams
+    said: list[Segment] = []
     with scratch_folder() as folder:
         redactor = Redactor()
         for secret in secrets_in(transcriber.options):
@@ -361,6 +371,8 @@ async def transcribe_recording(
                 async with trio.open_nursery() as nursery:
                     for track in tracks:
                         nursery.start_soon(recording.transcribe, track)
+            if recording.trouble is None:
+                said = await _revised(recording, plugins)
         except* MeetcoreError as group:
             trouble = found_in(group, TranscriberError) or found_in(group, MeetcoreError)
             assert trouble is not None
@@ -370,12 +382,20 @@ async def transcribe_recording(
     if recording.trouble is not None:
         raise recording.trouble
     return RecordedTranscript(
-        segments=tuple(map(_labelled, _cut_by_all(recording))),
+        segments=tuple(said),
         gaps=tuple(event for event in events if isinstance(event, TranscriptionGap)),
-        events=tuple(events),
+        withheld=tuple(event for event in events if isinstance(event, SegmentWithheld)),
+        events=tuple(event for event in events if not isinstance(event, SegmentFinalized)),
         audio_s=recording.audio_samples / SAMPLE_RATE_HZ,
         speech_s=recording.speech_samples / SAMPLE_RATE_HZ,
     )
+
+
+async def _revised(recording: _RecordedRun, plugins: Plugins | None) -> list[Segment]:
+    """Return what was said, as revisers leave it."""
+    said = [_labelled(segment) for segment in _cut_by_all(recording)]
+    revisers = plugins.implementations(REVISE) if plugins is not None else []
+    return await revise_recorded(recording.bot, said, revisers) if revisers else said
 
 
 def _cut_by_all(recording: _RecordedRun) -> list[Segment]:

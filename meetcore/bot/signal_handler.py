@@ -269,6 +269,10 @@ class SignalHandler:
     @_take.register
     def _person_needed(self, signal: PersonNeeded) -> None:
         self._life.person_needed = signal.what if signal.needed else None
+        self._bot.leave_rules.person_needed(
+            needed=signal.needed, wait_s=signal.wait_s, now=trio.current_time()
+        )
+        self._bot.rules_changed()
         self._bot.record(
             PersonAskedFor(
                 what=signal.what,

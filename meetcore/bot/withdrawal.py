@@ -44,7 +44,8 @@ class Withdrawal:
         """Withdraw all that somebody said, at once."""
         during = self._bot.exclusions.times.during
         for segment in self._bot.transcript.segments:
-            if during(segment.participant_id, segment.start_s, segment.end_s):
+            who, name = segment.participant_id, segment.speaker_name
+            if during(who, segment.start_s, segment.end_s, name):
                 self._bot.record(SegmentFinalized(segment=segment.without_text()))
         self._ask()
 

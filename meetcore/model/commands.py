@@ -240,11 +240,14 @@ class ExcludeParticipant(Command):
     Attributes:
         participant_id: Who.
         since_start: Whether what was recorded of them before goes, too, as far as that can be.
+        own_wish: Whether they asked for it: then their own word in the chat lifts it as well, where
+            a plugin knows such a word.
     """
 
     type: ClassVar[str] = "exclude_participant"
     participant_id: str
     since_start: bool = False
+    own_wish: bool = False
 
 
 @frozen

@@ -101,7 +101,8 @@ class AutomaticLeave:
     """When a bot leaves by itself; every value in seconds, None for never.
 
     Attributes:
-        join_s: The client has to reach the meeting's lobby within this.
+        join_s: The client has to reach the meeting's lobby within this, in each attempt; a person
+            who signs in or answers a question of the page takes their own time.
         waiting_room_s: In the waiting room this long without an answer.
         nobody_joined_s: In the call this long and nobody else ever came.
         everyone_left_s: Everybody else has been gone this long.

@@ -23,6 +23,8 @@ from meetcore.model.transcript import Segment
 
 __all__ = ["BlankedEvents", "ExcludedTimes", "plain_name"]
 
+Stretch = tuple[float, float]
+
 
 def plain_name(name: str) -> str:
     """Return a name for comparing: without case, accents and surplus spaces."""
@@ -33,34 +35,54 @@ def plain_name(name: str) -> str:
 
 @define
 class ExcludedTimes:
-    """When each participant was excluded, in seconds of meeting time; minus infinity for always."""
+    """When each participant was excluded, in seconds of meeting time; minus infinity for always.
 
-    _stretches: dict[str, list[tuple[float, float]]] = field(factory=dict)
+    What has no id is known by its name: a message or a caption of which the platform only says how
+    whoever wrote or said it is called. Of several people of one name it may be any of them.
+    """
+
+    _stretches: dict[str, list[Stretch]] = field(factory=dict)
+    _of_name: dict[str, set[str]] = field(factory=dict)
+    _by_name: dict[str, list[Stretch]] = field(factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self._stretches)
+        return bool(self._stretches or self._by_name)
 
     def take(self, event: Event) -> None:
         """Take one event of the journal."""
         if isinstance(event, ParticipantExcluded):
-            self.exclude(event.participant_id, event.since_s)
+            self.exclude(event.participant_id, event.since_s, event.name)
         elif isinstance(event, ParticipantIncluded):
-            self.include(event.participant_id, event.from_s)
+            self.include(event.participant_id, event.from_s, event.name)
 
-    def exclude(self, participant_id: str, since_s: float | None) -> None:
-        """Note that somebody is excluded from a time on, None for always."""
-        start_s = -inf if since_s is None else since_s
-        before = self._stretches.get(participant_id, [])
-        kept = [(a, min(b, start_s)) for a, b in before if a < start_s]
-        self._stretches[participant_id] = [*kept, (start_s, inf)]
+    def exclude(self, participant_id: str, since_s: float | None, name: str | None = None) -> None:
+        """Note that somebody is excluded from a time on, None for always.
 
-    def include(self, participant_id: str, from_s: float) -> None:
+        Args:
+            participant_id: Who; empty for whoever has the name, where nobody's id is known.
+            since_s: From when on.
+            name: How they are called.
+        """
+        plain = plain_name(name or "")
+        if participant_id:
+            _begin(self._stretches, participant_id, since_s)
+            if plain:
+                self._of_name.setdefault(plain, set()).add(participant_id)
+        elif plain:
+            _begin(self._by_name, plain, since_s)
+
+    def include(self, participant_id: str, from_s: float, name: str | None = None) -> None:
         """Note that somebody is not excluded any more from a time on."""
-        before = self._stretches.get(participant_id, [])
-        self._stretches[participant_id] = [(a, min(b, from_s)) for a, b in before if a < from_s]
+        if participant_id:
+            _end(self._stretches, participant_id, from_s)
+        plain = plain_name(name or "")
+        if plain in self._by_name and not any(map(self.now, self._of_name.get(plain, ()))):
+            _end(self._by_name, plain, from_s)
 
-    def stretches(self, participant_id: str) -> list[tuple[float, float]]:
-        """Return when somebody was excluded: from, until."""
+    def stretches(self, participant_id: str, name: str = "") -> list[Stretch]:
+        """Return when somebody was excluded: from, until; by the name where the id is empty."""
+        if not participant_id:
+            return list(self._by_name.get(plain_name(name), ()))
         return list(self._stretches.get(participant_id, ()))
 
     def now(self, participant_id: str | None) -> bool:
@@ -71,17 +93,59 @@ class ExcludedTimes:
         """Whether somebody was excluded at any time."""
         return (participant_id or "") in self._stretches
 
-    def during(self, participant_id: str | None, start_s: float, end_s: float) -> bool:
-        """Whether somebody was excluded at any time within [start_s, end_s]."""
-        return any(
-            (a < end_s and start_s < b) or a <= start_s < b
-            for a, b in self._stretches.get(participant_id or "", ())
-        )
+    def during(
+        self, participant_id: str | None, start_s: float, end_s: float, name: str | None = None
+    ) -> bool:
+        """Whether somebody was excluded at any time within [start_s, end_s].
+
+        Args:
+            participant_id: Who.
+            start_s: From when on.
+            end_s: Until when.
+            name: How they are called; it counts where there is no id.
+        """
+        found = self._stretches.get(participant_id or "", ())
+        if participant_id is None and name:
+            found = self._named(plain_name(name))
+        return any((a < end_s and start_s < b) or a <= start_s < b for a, b in found)
+
+    def _named(self, plain: str) -> list[Stretch]:
+        ids = self._of_name.get(plain, ())
+        return [
+            *self._by_name.get(plain, ()),
+            *(each for who in ids for each in self._stretches[who]),
+        ]
+
+    def name_alone(self, name: str) -> bool:
+        """Whether whoever has a name is excluded as things stand, and nobody of it by their id."""
+        plain = plain_name(name)
+        excluded = any(end_s == inf for _, end_s in self._by_name.get(plain, ()))
+        return excluded and not any(map(self.now, self._of_name.get(plain, ())))
+
+    @property
+    def somebody_unknown(self) -> bool:
+        """Whether somebody is excluded as things stand of whom only a name is known."""
+        return any(map(self.name_alone, self._by_name))
+
+    @property
+    def ever_excluded(self) -> set[str]:
+        """Ids of those who were excluded at any time."""
+        return set(self._stretches)
 
     @property
     def of_now(self) -> set[str]:
         """Ids of those who are excluded as things stand."""
         return {who for who in self._stretches if self.now(who)}
+
+
+def _begin(stretches: dict[str, list[Stretch]], key: str, since_s: float | None) -> None:
+    start_s = -inf if since_s is None else since_s
+    kept = [(a, min(b, start_s)) for a, b in stretches.get(key, []) if a < start_s]
+    stretches[key] = [*kept, (start_s, inf)]
+
+
+def _end(stretches: dict[str, list[Stretch]], key: str, from_s: float) -> None:
+    stretches[key] = [(a, min(b, from_s)) for a, b in stretches.get(key, []) if a < from_s]
 
 
 _PART = re.compile(r"(-\d{4,})\.\d+$")
@@ -121,7 +185,9 @@ class BlankedEvents:
         return [each for each in self._newest.values() if not each.withdrawn and self._hidden(each)]
 
     def _hidden(self, segment: Segment) -> bool:
-        return self.times.during(segment.participant_id, segment.start_s, segment.end_s)
+        return self.times.during(
+            segment.participant_id, segment.start_s, segment.end_s, segment.speaker_name
+        )
 
     def change(self) -> Callable[[Event], Event | None]:
         """Return what says of an entry what it is without those words; None where it has none."""
@@ -130,7 +196,8 @@ class BlankedEvents:
         def blank(event: Event) -> Event | None:
             if isinstance(event, ChatReceived):
                 at_s = event.meeting_s or 0.0
-                hidden = bool(event.text) and self.times.during(event.sender_id, at_s, at_s)
+                name = None if event.by_bot else event.sender_name
+                hidden = bool(event.text) and self.times.during(event.sender_id, at_s, at_s, name)
                 return evolve(event, text="") if hidden else None
             if not isinstance(event, SegmentFinalized):
                 return None

@@ -33,6 +33,7 @@ from meetcore.model.events import (
     TranscriberUsage,
     TranscriptionStopped,
 )
+from meetcore.model.exclusion import plain_name
 from meetcore.model.lifecycle import (
     TERMINAL,
     Ending,
@@ -74,6 +75,13 @@ class ChatEntry:
     direct: bool = False
     to_id: str | None = None
     to_name: str = ""
+
+
+def _is_of(entry: ChatEntry, excluded: ParticipantExcluded) -> bool:
+    """Whether somebody excluded wrote a message; by the name, where the platform says no id."""
+    if entry.sender_id is not None or entry.by_bot:
+        return entry.sender_id == excluded.participant_id
+    return bool(excluded.name) and plain_name(entry.sender_name) == plain_name(excluded.name or "")
 
 
 @define(kw_only=True)
@@ -243,7 +251,7 @@ class BotHistory:
         elif isinstance(event, ParticipantExcluded):
             self.excluded_anybody = True
             if event.since_s is None:
-                self.chat = [c for c in self.chat if c.sender_id != event.participant_id]
+                self.chat = [each for each in self.chat if not _is_of(each, event)]
         elif isinstance(event, ArtifactWritten):
             self.artifacts[event.path] = event
         elif isinstance(event, BotRequested):

@@ -77,7 +77,8 @@ class ParticipantExcluded(Event):
     `remains` says what of before that cannot be undone: `words` and `chat` that were delivered,
     `sound` that was given to others live, `mix` (it is in a recording of everybody together that
     cannot be parted), `media` (in encoded sound or pictures that were passed on). `by` is who asked
-    for it: a plugin, a sink, `api`; empty for the program.
+    for it: a plugin, a sink, `api`; empty for the program. `participant_id` is empty where the
+    platform only says how they are called: then it holds for whoever has that name.
     """
 
     type: ClassVar[str] = "participant.excluded"

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, overload
 from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
 from meetcore.model.drafts import Draft
-from meetcore.model.events import Event
+from meetcore.model.events import Event, PluginEvent
 from meetcore.model.lifecycle import State
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.roster import Roster, SpeakingTimeline
@@ -72,3 +72,8 @@ class BotView(Protocol):
             CommandRefused: It makes no sense now, or (`CapabilityMissing`) not here.
             CommandFailed: It was tried and did not work, or not in time.
         """
+        ...
+
+    def report(self, event: PluginEvent) -> None:
+        """Have the bot's journal say something that the core has no word for."""
+        ...

@@ -178,7 +178,8 @@ class HookSpecs:
         come faster than they are revised the newest. Also a later revision of a segment, for
         instance with a name that was learned late. One segment at a time; a finalized one comes
         before drafts, and a draft in hand is cancelled for it. The time a reviser may take,
-        2 s, is for each segment.
+        2 s, is for each segment. Of a recording that is transcribed once more it sees each segment,
+        too: then `bot` is in no meeting, and can do nothing.
 
         **What it does not see.** Chat, participants' names outside of segments
         (`participant.joined`, `speaking.started`), the words of errors, and sound: a recording

@@ -63,7 +63,11 @@ class CallRequest:
         bot_id: The bot's id.
         display_name: The name to show in the meeting, to be used as it is.
         folder: The bot's folder, for diagnostics.
-        join_timeout_s: How long the client may take to reach the meeting's lobby, in seconds.
+        join_timeout_s: How long the client may take to reach the meeting's lobby, in seconds. A
+            platform that ends an attempt itself then tells what its page showed last.
+        waiting_room_s: After how long in the waiting room the core ends the call as not admitted,
+            in seconds from the first `Knocked`; None for never. Who knows a better reason says so
+            before.
         captions: Whether the meeting's captions are wanted: turn them on, observe `CaptionSeen`.
         video: Whether the meeting is recorded as video: hand in `media` of what it shows, as a
             person would see it; asked of platforms that have `Capability.VIDEO` only.
@@ -79,6 +83,7 @@ class CallRequest:
     display_name: str
     folder: Path
     join_timeout_s: float = 60.0
+    waiting_room_s: float | None = None
     captions: bool = False
     video: bool = False
     redactor: Redactor = field(factory=Redactor)
@@ -345,6 +350,18 @@ class Platform(Configured[OptionsT], ABC):
     @abstractmethod
     def parse(self, url: str) -> MeetingLink | None:
         """Return the meeting `url` means, or None if it is not one of ours. Pure and quick."""
+
+    def longest_join_s(self, join_timeout_s: float) -> float:
+        """Return how long joining may take in all before the core ends it, in seconds.
+
+        A platform that ends an attempt itself, with what its page showed, returns what all of its
+        attempts may take, and some time to end the last. What a person needs (`PersonNeeded`, a
+        page that was taken over) is not counted. Less than `join_timeout_s` counts for nothing.
+
+        Args:
+            join_timeout_s: What one attempt may take, as in `CallRequest`.
+        """
+        return join_timeout_s
 
     def examine_snapshot(
         self, path: Path, report: HealthReport, redacted_to: Path | None = None

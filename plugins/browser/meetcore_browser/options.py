@@ -9,9 +9,10 @@ from attrs import field, frozen, validators
 
 from meetcore import build_options
 
-__all__ = ["VIDEO_SIZES", "VIDEO_VIEWS", "BrowserOptions", "browser_options"]
+__all__ = ["ATTEMPT_SLACK_S", "VIDEO_SIZES", "VIDEO_VIEWS", "BrowserOptions", "browser_options"]
 
-
+ATTEMPT_SLACK_S = 60.0
+"""What an attempt may take beside its own limit: a browser has to start, a page to be given up."""
 VIDEO_SIZES = {"360p": (640, 360), "480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080)}
 """Width and height in pixels."""
 VIDEO_VIEWS = ("gallery", "speaker")

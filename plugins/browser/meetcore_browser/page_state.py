@@ -72,8 +72,7 @@ END_OF: dict[PageState, StateEnd] = {
     ),
     PageState.REFUSED: StateEnd(
         EndReason.BOT_BLOCKED,
-        "The platform turned the bot away before anybody in the meeting saw it. Invite the bot's"
-        " own account and let it sign in.",
+        "The platform turned the bot away before anybody in the meeting saw it.",
     ),
     PageState.BOT_WALL: StateEnd(
         EndReason.BOT_BLOCKED, "This meeting does not let automated guests in."
@@ -89,7 +88,7 @@ END_OF: dict[PageState, StateEnd] = {
     ),
     PageState.SIGN_IN: StateEnd(
         EndReason.SIGN_IN_REQUIRED,
-        "Only people with an account may join: give the bot one of its own.",
+        "Only people with an account may join: the host has to allow guests.",
         person=True,
     ),
     PageState.WRONG_PASSCODE: StateEnd(

@@ -4,37 +4,46 @@ From the moment in which somebody is excluded nothing of theirs comes in. What c
 files that still grow, so it is taken out when they are complete, at the end or by recovery: silence
 of the same length stands where they were heard. The mix is made anew from the tracks; where there
 are none, and on a track that the platform mixed, everything is silent while they spoke.
+
+Who transcribes a recording once more hears no more of them than the transcriber in the call did:
+what was left out of the transcript while sound went on is silent for it, too.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice, pairwise
 from math import inf
 from pathlib import Path
 
 import numpy as np
-from attrs import define, field
+from attrs import define, evolve, field
 
 from meetcore import (
     SAMPLE_RATE_HZ,
     Event,
     ParticipantExcluded,
+    ParticipantJoined,
+    ParticipantLeft,
     Pcm,
+    RecordedTrack,
     SpeakingStarted,
     SpeakingStopped,
     SpeakingTimeline,
     TrackOpened,
     TrackOwnerIdentified,
+    read_journal,
 )
+from meetcore.log import journal_path
 from meetcore.model import ExcludedTimes
 from meetcore_files.atomic import replace_atomically
 from meetcore_files.audio_file import audio_file_class
-from meetcore_files.media import sound_of
+from meetcore_files.media import RecordedMedia, sound_of
 from meetcore_files.video_file import replace_sound
 
-__all__ = ["ExcludedSound", "silence_excluded"]
+__all__ = ["ExcludedSound", "silence_excluded", "without_excluded"]
 
 Stretch = tuple[float, float]
 _AROUND_S = 0.5
@@ -58,6 +67,7 @@ class ExcludedSound:
     _mixes: set[str] = field(factory=set)
     _timeline: SpeakingTimeline = field(factory=SpeakingTimeline)
     _parted: set[str] = field(factory=set)
+    _here: dict[str, list[Stretch]] = field(factory=dict)
 
     def take(self, event: Event) -> None:
         """Take one event of the journal."""
@@ -72,6 +82,12 @@ class ExcludedSound:
             self._timeline.started(who, event.start_s, event.source, track_id)
         elif isinstance(event, SpeakingStopped):
             self._timeline.stopped(event.participant_id, event.end_s, event.track_id)
+        elif isinstance(event, ParticipantJoined):
+            at_s = -inf if event.meeting_s is None else event.meeting_s
+            self._here.setdefault(event.participant.id, []).append((at_s, inf))
+        elif isinstance(event, ParticipantLeft):
+            if stays := self._here.get(event.participant_id):
+                stays[-1] = (stays[-1][0], event.meeting_s or 0.0)
         else:
             self._times.take(event)
         if isinstance(event, ParticipantExcluded) and event.since_s is None:
@@ -111,6 +127,72 @@ class ExcludedSound:
             for first_s, last_s in self._times.stretches(span.participant_id):
                 found.append((max(start_s, first_s), min(end_s, last_s)))
         return [(a, b) for a, b in found if a < b]
+
+    def left_out(self, track_id: str | None, *, nobodys: bool) -> list[Stretch]:
+        """Return where sound of a track is nothing for a transcript.
+
+        Args:
+            track_id: The track; None for the mix that was made of all.
+            nobodys: Whether that goes, too, of which nobody is known to have said it, on a track
+                that the platform mixed, while somebody excluded was there.
+        """
+        if track_id in self._mixes or (track_id is None and self._mixes):
+            return [*self.spoken(), *(self._nobodys() if nobodys else ())]
+        return [] if track_id is None else self.on_track(track_id)
+
+    def _nobodys(self) -> Iterator[Stretch]:
+        others = sorted(
+            (span.start_s - _AROUND_S, inf if span.end_s is None else span.end_s + _AROUND_S)
+            for span in self._timeline.spans
+            if not self._times.during(span.participant_id, span.start_s, span.start_s)
+        )
+        for who in self._times.ever_excluded:
+            for first_s, last_s in self._times.stretches(who):
+                for start_s, end_s in self._here.get(who, [(-inf, inf)]):
+                    yield from _rest(max(first_s, start_s), min(last_s, end_s), others)
+
+
+def _rest(start_s: float, end_s: float, taken: Iterable[Stretch]) -> Iterator[Stretch]:
+    """Yield what is left of a stretch without others, which are sorted."""
+    for first_s, last_s in taken:
+        if first_s >= end_s:
+            break
+        if start_s < first_s:
+            yield start_s, first_s
+        start_s = max(start_s, last_s)
+    if start_s < end_s:
+        yield start_s, end_s
+
+
+def without_excluded(recording: RecordedMedia, *, nobodys: bool) -> tuple[RecordedTrack, ...]:
+    """Return a recording's tracks, silent where people who were excluded are heard.
+
+    Args:
+        recording: What is transcribed; only a bot's has a journal that says who was excluded.
+        nobodys: See `ExcludedSound.left_out`.
+
+    Raises:
+        JournalDamaged: It cannot be known who was excluded.
+        OSError: The journal cannot be read.
+    """
+    folder = recording.folder
+    places = [] if folder is None else [journal_path(folder), journal_path(folder.parent)]
+    journal = next((place for place in places if place.is_file()), None)
+    if journal is None:
+        return recording.tracks
+    excluded = ExcludedSound()
+    for event in read_journal(journal):
+        excluded.take(event)
+
+    def heard(track: RecordedTrack) -> RecordedTrack:
+        where = excluded.left_out(None if track.several else track.track_id, nobodys=nobodys)
+        return evolve(track, pcm=partial(_silent_where, track.pcm, where)) if where else track
+
+    return tuple(map(heard, recording.tracks))
+
+
+def _silent_where(pcm: Callable[[], Iterator[Pcm]], where: Sequence[Stretch]) -> Iterator[Pcm]:
+    return _silenced(pcm(), where)
 
 
 def silence_excluded(
@@ -166,17 +248,32 @@ def silence_excluded(
 
 
 def _silenced(blocks: Iterable[Pcm], stretches: Sequence[Stretch]) -> Iterator[Pcm]:
-    at = 0
+    at, apart, passed = 0, _apart(stretches), 0
     for block in blocks:
         pcm, end = block, at + len(block)
-        for start_s, end_s in stretches:
+        while passed < len(apart) and apart[passed][1] * SAMPLE_RATE_HZ <= at:
+            passed += 1
+        for start_s, end_s in islice(apart, passed, None):
             first = max(0.0, start_s * SAMPLE_RATE_HZ - at)
             last = min(float(len(block)), end_s * SAMPLE_RATE_HZ - at)
+            if first >= len(block):
+                break
             if first < last:
                 pcm = pcm.copy() if pcm is block else pcm
                 pcm[int(first) : int(np.ceil(last))] = 0
         yield pcm
         at = end
+
+
+def _apart(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Return the same stretches in order, with those that overlap made one."""
+    apart: list[Stretch] = []
+    for start_s, end_s in sorted(stretches):
+        if apart and start_s <= apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(apart[-1][1], end_s))
+        else:
+            apart.append((start_s, end_s))
+    return apart
 
 
 def _mixed(tracks: Sequence[Iterator[Pcm]]) -> Iterator[Pcm]:

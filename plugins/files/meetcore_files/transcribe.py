@@ -53,7 +53,8 @@ def transcribe(sources: tuple[str, ...], **options: Any) -> None:
     """Transcribe recordings: any audio or video FILE, a bot's FOLDER, a folder of files, a URL.
 
     A bot's tracks keep their speakers; its new transcript gets a number, the old one stays. Ctrl-C
-    keeps what is finalized: the same command goes on from there.
+    keeps what is finalized: the same command goes on from there, unless `redact` or another
+    plugin that must see every word is set.
     """
     from meetcore.cli import config_from_options, opened_folder, plugins_from_options
     from meetcore_files.media import recording_of
@@ -131,7 +132,7 @@ def _one(
 
     transcriber = listening_transcriber(plugins, config)
     folder, stem = target_of(recording, options["out_dir"], taken)
-    run = TranscriptionRun(recording, transcriber, config, folder, stem)
+    run = TranscriptionRun(recording, transcriber, config, folder, stem, plugins)
     if not options["fresh"]:
         run.take_up()
     label = f"{Path(recording.source).name or recording.source} by {transcriber.name}"
@@ -172,6 +173,11 @@ def _one(
             )
         elif isinstance(event, TranscriberNotice) and event.kind in ("ignored", "model"):
             yield f"  {event.transcriber}: {event.detail}"
+    for withheld in result.withheld:
+        yield (
+            f"  withheld: {_clock(withheld.start_s)} to {_clock(withheld.end_s)} of track "
+            f"{withheld.track_id}: {withheld.plugin} {withheld.cause.replace('_', ' ')}"
+        )
     words = sum(len(segment.text.split()) for segment in result.segments)
     yield (
         f"{recording.source}: {words} words in {result.audio_s:.0f} s of sound, "

@@ -76,13 +76,14 @@ def _run(job: dict[str, Any], told: TextIO, redactor: Redactor) -> None:
 
     os.nice(int(job["nice"]))
     config = load_config(overrides=job["settings"], environ={})
-    transcriber = listening_transcriber(Plugins(files=job["plugin_files"]), config)
+    plugins = Plugins(files=job["plugin_files"])
+    transcriber = listening_transcriber(plugins, config)
     for secret in _secrets(transcriber.options):
         redactor.add(secret)
     recording = recording_of(str(Path(job["folder"])))
     assert recording.folder is not None
     stem = revision_stem(int(job["revision"]))
-    run = TranscriptionRun(recording, transcriber, config, recording.folder, stem)
+    run = TranscriptionRun(recording, transcriber, config, recording.folder, stem, plugins)
     run.take_up()
     length = recording.duration_s or 0.0
     taken = shown = 0.0

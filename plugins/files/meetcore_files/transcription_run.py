@@ -27,6 +27,7 @@ from meetcore_files.completion import write_transcripts
 from meetcore_files.kept_finals import KeptFinals
 from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
 from meetcore_files.media import RecordedMedia
+from meetcore_files.silencing import without_excluded
 
 __all__ = [
     "TranscriptionRun",
@@ -133,6 +134,7 @@ class TranscriptionRun:
         config: How.
         folder: Where to.
         stem: The files' name without its ending.
+        plugins: Those whose revisers see each segment before it is written.
         known: What an earlier run finalized, by track and first sample of the utterance.
     """
 
@@ -141,6 +143,7 @@ class TranscriptionRun:
     config: BotConfig
     folder: Path
     stem: str
+    plugins: Plugins
     known: Mapping[tuple[str, int], Hypothesis] = field(factory=dict)
 
     def _kept(self) -> KeptFinals:
@@ -158,33 +161,60 @@ class TranscriptionRun:
             },
         )
 
+    @property
+    def _keeps(self) -> bool:
+        """Whether what is finalized may be on the disk before it is revised."""
+        revisers = self.plugins.implementations("meetcore_revise_segment")
+        return not any(each.fail_closed and self._is_set(each.plugin_name) for each in revisers)
+
+    def _is_set(self, plugin: str) -> bool:
+        """Whether a plugin has settings; one from a file may do its part without."""
+        installed = any(each.name == plugin and each.installed for each in self.plugins.infos)
+        return plugin in self.config.plugins or not installed
+
     def take_up(self) -> None:
         """Read what an earlier run of the same kind finalized."""
-        self.known = self._kept().read()
+        self.known = self._kept().read() if self._keeps else {}
 
     def transcribe(self, progress: Callable[[str, float], None]) -> RecordedTranscript:
-        """Return what is said; what is finalized is kept until `write`.
+        """Return what is said, revised; what is finalized is kept until `write`.
+
+        Where a reviser that must not be passed by is set, nothing is kept: it is not revised yet.
 
         Args:
             progress: Told of each number of seconds of a track that was taken.
 
         Raises:
+            UnknownOption, PluginError, ConfigError: A plugin with settings is not there, or not
+                rightly set.
             TranscriberError: The transcriber cannot be used, or stopped for good.
             MediaUnreadable: A track cannot be read.
+            JournalDamaged: It cannot be known who was excluded.
             OSError: What was finalized cannot be kept.
         """
+        self.plugins.check_namespaces(self.config)
+        config = self.plugins.configure(self.config)
+        nobodys = config.exclusion.over_a_mix != "keep"
+        tracks = without_excluded(self.recording, nobodys=nobodys)
         self.folder.mkdir(parents=True, exist_ok=True)
-        kept = self._kept()
-        kept.begin(self.known)
+        kept, keeps = self._kept(), self._keeps
+        kept.remove()
+        if keeps:
+            kept.begin(self.known)
+
+        def finalized(track: str, start: int, hypothesis: Hypothesis) -> None:
+            if keeps:
+                kept.add(track, start, hypothesis)
 
         async def run() -> RecordedTranscript:
             return await transcribe_recording(
-                self.recording.tracks,
+                tracks,
                 self.transcriber,
-                self.config,
+                config,
                 kept=self.known,
-                finalized=kept.add,
+                finalized=finalized,
                 progress=progress,
+                plugins=self.plugins,
             )
 
         return trio.run(run)
@@ -208,6 +238,17 @@ class TranscriptionRun:
                 for gap in result.gaps
             ],
         }
+        if result.withheld:
+            about["withheld"] = [
+                {
+                    "track_id": each.track_id,
+                    "start_s": each.start_s,
+                    "end_s": each.end_s,
+                    "plugin": each.plugin,
+                    "cause": each.cause,
+                }
+                for each in result.withheld
+            ]
         entries = write_transcripts(
             self.folder, result.segments, about, kinds, stem=self.stem, fillers=fillers
         )

@@ -72,6 +72,7 @@ class MeetJoiner(GuestJoiner):
         "speaker": ("more_options", "change_layout", "layout_spotlight", "layout_close"),
     }
     speakers_lag_s: ClassVar[float] = 0.2
+    refused_within_s: ClassVar[float | None] = 5.0
     hints: ClassVar[Mapping[PageState, str]] = {
         PageState.WAITING: 'Somebody in the call must press "Admit" for the bot, at the request'
         " that pops up or in the panel of people. Nobody answering, Meet gives up after about ten"

@@ -83,7 +83,7 @@ async def meetcore_on_event(bot: BotView, event: Event) -> None:
     text = options.confirm.format(name=event.name or "Whoever asked", undo=undo)
     try:
         try:
-            await bot.perform(SendChat(text, event.participant_id))
+            await bot.perform(SendChat(text, event.participant_id or None))
         except CapabilityMissing:
             await bot.perform(SendChat(text))
     except (CommandRefused, CommandFailed) as error:

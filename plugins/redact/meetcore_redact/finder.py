@@ -17,25 +17,20 @@ import phonenumbers
 from attrs import frozen
 from stdnum import luhn
 
+from meetcore_redact.emails import emails_in
 from meetcore_redact.left_out import LeftOut
 from meetcore_redact.options import RedactOptions
 from meetcore_redact.presidio_finder import found_by_presidio
 
 __all__ = ["found_in", "redacted"]
 
-_WRITTEN_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
-_GAP = r"[\s,]+"
-_SAID_EMAIL = re.compile(
-    rf"\b[\w+-]+(?:(?:\.|{_GAP}(?:dot|underscore|dash|minus|plus){_GAP})[\w+-]+)*"
-    rf"(?:{_GAP}(?:at(?:{_GAP}sign)?|\(at\)|@){_GAP})"
-    rf"(?!(?:a|an|the|this|that|our|your|his|her|its|their|which|what){_GAP})"
-    rf"[\w-]+(?:(?:\.|{_GAP}(?:dash{_GAP})?)[\w-]+){{0,3}}?"
-    rf"(?:{_GAP}(?:dot|\(dot\)|\.){_GAP}[a-z]{{2,}}|\.(?:com|org|net|edu|gov|mil|eu|de|fr))+\b",
-    re.IGNORECASE,
-)
 _PIECE = re.compile(r"\d+|[^\W\d_]+")
 _BETWEEN = re.compile(
     r"(?:[\s\-‐‑–./(),+]{1,4}(?:(?:uh|um|er|erm|ehm|hm)[\s,.…]+)*)?", re.IGNORECASE
+)
+_AND = re.compile(
+    r"[\s,.–-]*\b(?:and(?:[\s,]+then)?|then)\b[\s,]+(?:(?:uh|um|er|erm|ehm|hm)[\s,.…]+)*",
+    re.IGNORECASE,
 )
 _SMALL = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
@@ -47,9 +42,12 @@ _ROUND = "twenty thirty forty fifty sixty seventy eighty ninety"
 _TENS = {word: number for number, word in enumerate(_ROUND.split(), 2)}
 _TIMES = {"double": 2, "triple": 3}
 _PLUS = re.compile(r"(?:\+|\bplus[\s,]+)$", re.IGNORECASE)
+_PLUS_BEFORE = 16
 _HESITATIONS = ("uh", "um", "er", "erm", "ehm", "hm")
 _SHORTEST_CARD, _LONGEST_CARD = 13, 19
 _SHORTEST_PHONE, _LONGEST_PHONE = 7, 15
+_SHORTEST_PHONE_OF_HALVES = 9
+_FEWEST_IN_A_HALF = 3
 _MOST_PIECES = 12
 _SHORTEST_ID, _LONGEST_ID = 6, 42
 _FEWEST_DIGITS = 4
@@ -62,12 +60,14 @@ class _Number:
 
     Attributes:
         plus: Whether it is written with a plus before it.
+        one_by_one: Whether each digit is a word.
     """
 
     start: int
     end: int
     digits: str
     plus: bool
+    one_by_one: bool
 
 
 def redacted(text: str, options: RedactOptions) -> str:
@@ -81,10 +81,9 @@ def found_in(text: str, options: RedactOptions) -> list[LeftOut]:
     """Return what is to be left out of a text, in order, none within or across another."""
     found = list(_names(text, options.names))
     if options.emails:
-        for pattern in (_WRITTEN_EMAIL, _SAID_EMAIL):
-            found += [LeftOut(*each.span(), "email") for each in pattern.finditer(text)]
+        found += [LeftOut(start, end, "email") for start, end in emails_in(text)]
     found += _id_numbers(text, options.id_numbers)
-    for number in _numbers(text):
+    for number in _numbers(text, options.region):
         what = _what(number, options)
         if what is not None:
             found.append(LeftOut(number.start, number.end, what))
@@ -121,8 +120,39 @@ def _name_pattern(name: str) -> re.Pattern[str]:
 # --- numbers, in digits and in words ---------------------------------------------------------
 
 
-def _numbers(text: str) -> Iterator[_Number]:
-    """Yield the numbers of a text: digits and words for digits that follow each other."""
+def _numbers(text: str, region: str) -> list[_Number]:
+    """Return the numbers of a text; those that `and` joins are one where that is one's."""
+    numbers: list[_Number] = []
+    for number in _runs(text):
+        while numbers and _AND.fullmatch(text, numbers[-1].end, number.start):
+            joined = _joined(numbers[-1], number, region)
+            if joined is None:
+                break
+            number = joined
+            numbers.pop()
+        numbers.append(number)
+    return numbers
+
+
+def _joined(one: _Number, other: _Number, region: str) -> _Number | None:
+    """Return two numbers as one, if they are halves of one: years and prices are not."""
+    both = _Number(
+        one.start,
+        other.end,
+        one.digits + other.digits,
+        one.plus,
+        one.one_by_one and other.one_by_one,
+    )
+    if both.one_by_one:
+        return both if max(len(one.digits), len(other.digits)) >= _FEWEST_IN_A_HALF else None
+    digits = both.digits
+    card = _SHORTEST_CARD <= len(digits) <= _LONGEST_CARD and luhn.is_valid(digits)
+    phone = len(digits) >= _SHORTEST_PHONE_OF_HALVES and _is_phone(both, region, abroad=one.plus)
+    return both if card or phone else None
+
+
+def _runs(text: str) -> Iterator[_Number]:
+    """Yield digits and words for digits that follow each other."""
     pieces = _pieces(text)
     at = 0
     while at < len(pieces):
@@ -134,10 +164,13 @@ def _numbers(text: str) -> Iterator[_Number]:
             digits, end = digits + read, end + used
         if digits:
             start = pieces[begin].start()
-            written = _PLUS.search(text, 0, start)
+            written = _PLUS.search(text, max(0, start - _PLUS_BEFORE), start)
             if written is not None:
                 start = written.start()
-            yield _Number(start, pieces[end - 1].end(), digits, written is not None)
+            one_by_one = all(
+                len(_UNITS.get(each[0].lower(), "")) == 1 for each in pieces[begin:end]
+            )
+            yield _Number(start, pieces[end - 1].end(), digits, written is not None, one_by_one)
         at = max(end, at + 1)
 
 
@@ -184,10 +217,11 @@ def _what(number: _Number, options: RedactOptions) -> str | None:
     return None
 
 
-def _is_phone(number: _Number, region: str) -> bool:
+def _is_phone(number: _Number, region: str, *, abroad: bool = True) -> bool:
+    """Whether a number is a telephone's; with `abroad` also one with a country's code."""
     if not _SHORTEST_PHONE <= len(number.digits) <= _LONGEST_PHONE:
         return False
-    for written in ("+" + number.digits, number.digits):
+    for written in ("+" + number.digits, number.digits) if abroad else (number.digits,):
         try:
             parsed = phonenumbers.parse(written, region)
         except phonenumbers.NumberParseException:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import ClassVar
 
 from meetcore import Call, CallEvents, CallRequest, Capability, MeetingLink, Platform
+from meetcore_browser.options import ATTEMPT_SLACK_S
 from meetcore_rehearsal.links import LINK_EXAMPLES, PLATFORM_NAME, parse_link
 
 __all__ = ["RehearsalPlatform"]
@@ -42,6 +43,10 @@ class RehearsalPlatform(Platform):
     def parse(self, url: str) -> MeetingLink | None:
         """Return the room `url` means, or None."""
         return parse_link(url)
+
+    def longest_join_s(self, join_timeout_s: float) -> float:
+        """Return how long joining may take with the start of a browser."""
+        return join_timeout_s + ATTEMPT_SLACK_S
 
     @asynccontextmanager
     async def open_call(

@@ -23,7 +23,7 @@ from meetcore import (
     UnknownMeetingUrl,
     read_link,
 )
-from meetcore_browser.options import browser_options
+from meetcore_browser.options import ATTEMPT_SLACK_S, browser_options
 from meetcore_rehearsal.links import PLATFORM_NAME, parse_link
 from meetcore_rehearsal.platform import RehearsalPlatform
 from meetcore_rehearsal.scripts import (
@@ -77,6 +77,10 @@ class RehearsalStage(Platform[StageOptions]):
     def parse(self, url: str) -> MeetingLink | None:
         """Return the meeting `url` means, or None; always None unless the stage is enabled."""
         return read_any_link(url) if self.options.enabled else None
+
+    def longest_join_s(self, join_timeout_s: float) -> float:
+        """Return how long joining may take with the start of two browsers: the cast's is first."""
+        return join_timeout_s + 2 * ATTEMPT_SLACK_S
 
     def script_for(self, native_id: str) -> str:
         """Return the name of the script to play for a meeting."""

@@ -163,6 +163,7 @@ class Transcriptions:
 
         Raises:
             UnknownPlugin, ConfigError, LanguageRefused: It cannot be done so.
+            PluginError: A reviser that must not be passed by would not be there.
         """
         if len(asked.vocabulary) > _MOST_TERMS or any(
             not term.strip() or len(term) > _LONGEST_TERM for term in asked.vocabulary
@@ -175,6 +176,7 @@ class Transcriptions:
         if choice.name is None:
             raise ConfigError("There is no transcriber.", "Name one.")
         config = specs.config
+        specs.plugins.check_revisers([*config.plugin_files, *specs.plugin_files])
         transcriber = specs.plugins.transcriber(choice.name, config)
         if transcriber.capabilities.wants == "captions":
             raise ConfigError(

@@ -65,8 +65,8 @@ class TeamsJoiner(GuestJoiner):
         ),
         PageState.NOT_STARTED: "This event lets nobody from outside in before it begins.",
         PageState.SIGN_IN: (
-            "The organiser's company lets only people with an account join. Allow anonymous guests"
-            " in the meeting's options, or invite an account of the bot's own."
+            "The organiser's company lets only people with an account join, and bots come here as"
+            " guests: allow anonymous guests in the meeting's options."
         ),
         PageState.CAPTCHA: (
             "A person has to answer Teams' question, or the organiser's company has to ask none of"

@@ -7,8 +7,9 @@ import re
 __all__ = ["bare_name"]
 
 _BADGE = re.compile(
-    r"\s*\((?:unverified|guest|external|you|me|nicht überprüft|gast|extern|sie|ich"
-    r"|invitado|externo|invité|externe|ゲスト|外部)\)(?:\s*\(\d+\))?\s*$",
+    r"\s*[(\uff08](?:unverified|guest|external|you|me|nicht überprüft|gast|extern|sie|ich"
+    r"|no verificad[oa]|invitado|invitada|externo|externa|tú|usted|invité|externe"
+    r"|未確認|ゲスト|外部|自分|あなた)[)\uff09](?:\s*\(\d+\))?\s*$",
     re.IGNORECASE,
 )
 _NOBODY = frozenset({"unknown user", "unbekannter benutzer", "unknown"})

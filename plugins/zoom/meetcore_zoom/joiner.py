@@ -14,6 +14,7 @@ What is particular here (`docs/explanation/browser.md` has the rest):
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -36,7 +37,7 @@ from meetcore import (
 from meetcore_browser.capture import CaptureOptions, RemoteTrack
 from meetcore_browser.errors import BrowserError
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
-from meetcore_browser.guest.look import PageLook, StateSeen
+from meetcore_browser.guest.look import Found, PageLook, StateSeen
 from meetcore_browser.page_state import PageState
 from meetcore_browser.selectors import SelectorPack
 from meetcore_zoom.address import client_address
@@ -50,6 +51,9 @@ REGISTRANT = "tk"
 """The one token that the web client is known to take; `zak` and `obf` are the Meeting SDK's."""
 JOIN_AGAIN_S = 10.0
 """How long the page may take to answer the press of 'Join' before it is pressed again."""
+BEFORE_THE_LIMIT_S = 60.0
+"""How much sooner than the waiting room's limit a meeting is believed not to be there: the page
+may take that long to be loaded once more."""
 PASSCODE_ANSWER_S = 4.0
 PANEL_AGAIN_S = 4.0
 AUDIO_AGAIN_S = 3.0
@@ -67,6 +71,12 @@ ELSEWHERE = frozenset(
         PageState.WRONG_PASSCODE,
     }
 )
+CALL_CONTROLS = ("call_stage", "call_toolbar", "people_counted", "leave_button")
+SAID = frozenset({PageState.REMOVED, PageState.ENDED, PageState.MOVED})
+"""What a page says in words wins over where it is."""
+SETTLES_S = 20.0
+"""How long a client that was let in may still change its address."""
+AWAY_LOOKS = 3
 MISSING = frozenset({PageState.NOT_FOUND, PageState.NOT_STARTED})
 
 HINTS: Mapping[PageState, str] = {
@@ -87,6 +97,10 @@ HINTS: Mapping[PageState, str] = {
     PageState.OFFICIAL_API: (
         "Zoom wants bots to come by its Realtime Media Streams (RTMS): use the platform"
         " `zoom_rtms`, with an app of yours in Zoom."
+    ),
+    PageState.SIGN_IN: (
+        "Only people who are signed in may join, and bots come here as guests: the host has to"
+        " allow everybody with the link. Zoom's own way for bots is RTMS: the platform `zoom_rtms`."
     ),
     PageState.WRONG_PASSCODE: (
         "Send the bot with the meeting's whole link, which holds the passcode, or with the passcode"
@@ -124,6 +138,7 @@ class ZoomJoiner(GuestJoiner):
         super().__init__(options, pack)
         self._token: Secret | None = None
         self._missing_since_s: float | None = None
+        self._away_looks = 0
         self._when: dict[str, float] = {}
 
     def address(self, link: MeetingLink) -> str:
@@ -160,37 +175,62 @@ class ZoomJoiner(GuestJoiner):
     def conclude(self, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
         """Give a meeting time to begin, and a passcode one try."""
         if guest.follower.was_inside:
-            return seen
+            return self._perhaps_over(guest, seen, look)
         if seen.state in ELSEWHERE and (host := self._elsewhere(guest, look)):
             detail = f"the page went to {host}, which is none of Zoom's"
             return StateSeen(PageState.SIGN_IN, detail=detail)
         if seen.state is PageState.ENDED and not seen.by:
             return StateSeen(PageState.UNKNOWN)  # an address that means so only after a call
-        if seen.state in MISSING:
-            return self._perhaps_not_yet(seen)
+        if seen.state is PageState.WAITING:
+            self._missing_since_s = None
+        if seen.state in MISSING or seen.state is PageState.WAITING_FOR_HOST:
+            return self._perhaps_not_yet(guest, seen)
         if seen.state is PageState.WRONG_PASSCODE:
             return self._perhaps_by_hand(guest, seen)
-        if seen.state is PageState.PASSCODE_ASKED and not guest.link.passcode:
-            detail = f"the page asks for a passcode, and the link has none: {seen.detail}"
-            return evolve(seen, state=PageState.WRONG_PASSCODE, detail=detail.rstrip(": "))
+        asked = look.found.get("passcode_field") if seen.state is PageState.PRE_JOIN else None
+        if seen.state is PageState.PASSCODE_ASKED or asked is not None:
+            return seen if guest.link.passcode else _no_passcode(seen, asked)
         return seen
+
+    def _perhaps_over(self, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
+        """After a call, a page that went to where no meetings are means that it is over."""
+        host = self._elsewhere(guest, look)
+        if any(control in look.found for control in CALL_CONTROLS) or seen.state in SAID:
+            host = None
+        signs_in = seen.state is PageState.SIGN_IN and not seen.by
+        if host is None and not signs_in:
+            self._away_looks = 0
+            return seen
+        self._away_looks += 1
+        began_s = self._when.setdefault("inside", trio.current_time())
+        early = trio.current_time() - began_s < SETTLES_S
+        if early or (not signs_in and self._away_looks < AWAY_LOOKS):
+            return StateSeen(PageState.UNKNOWN)
+        detail = seen.detail if signs_in else f"the page went to {host}, which is none of Zoom's"
+        return StateSeen(PageState.ENDED, detail=detail, about="the page that comes after a call")
 
     def _elsewhere(self, guest: Guest, look: PageLook) -> str | None:
         """Return the host that the page went to, if it is not one where meetings are."""
-        host = urlsplit(look.url).hostname
+        parts = urlsplit(look.url)
+        host = parts.hostname if parts.scheme in ("http", "https") else None
         home = urlsplit(self.address(guest.link)).hostname
         if host is None or host == home or host.endswith((".zoom.us", ".zoomgov.com")):
             return None
         return None if host in ("zoom.us", "zoomgov.com") else host
 
-    def _perhaps_not_yet(self, seen: StateSeen) -> StateSeen:
-        now = trio.current_time()
+    def _perhaps_not_yet(self, guest: Guest, seen: StateSeen) -> StateSeen:
+        """Wait for the host, as long as may be, and then believe what the page says."""
+        now, by_itself = trio.current_time(), seen.state is PageState.WAITING_FOR_HOST
         if self._missing_since_s is None:
             self._missing_since_s = now
-        if now - self._missing_since_s >= self.options.host_wait_s:
-            waited = f"{self.options.host_wait_s:g} s long the page said: {seen.detail}"
-            return evolve(seen, detail=waited)
-        return evolve(seen, state=PageState.WAITING_FOR_HOST)
+        wait_s = inf if by_itself else self.options.host_wait_s
+        if (limit_s := guest.request.waiting_room_s) is not None:
+            # The core only knows that nobody let the bot in.
+            wait_s = min(wait_s, limit_s - min(BEFORE_THE_LIMIT_S, limit_s / 4))
+        if now - self._missing_since_s < wait_s:
+            return evolve(seen, state=PageState.WAITING_FOR_HOST)
+        state = PageState.NOT_STARTED if by_itself else seen.state
+        return evolve(seen, state=state, detail=f"{wait_s:g} s long the page said: {seen.detail}")
 
     def _perhaps_by_hand(self, guest: Guest, seen: StateSeen) -> StateSeen:
         """What stood in the link may be the passcode that people type: that is tried once."""
@@ -282,6 +322,7 @@ class ZoomJoiner(GuestJoiner):
         """Bring the toolbar up and open the lists; called again whenever the bot is let in."""
         for once in ("people", "chat", "join_audio", "microphone", "camera"):
             self._when.pop(once, None)
+        self._when["inside"] = trio.current_time()
         await guest.page.move_mouse()
         if self.options.panels:
             await self._keep_open(guest, await guest.page.look())
@@ -379,3 +420,11 @@ class ZoomJoiner(GuestJoiner):
         await page.wait_for("leave_confirm", timeout_s=CONFIRM_S)
         await page.press("leave_confirm")
         await page.until_gone("leave_button", CONFIRM_S)
+
+
+def _no_passcode(seen: StateSeen, asked: Found | None) -> StateSeen:
+    """Return what a page means that asks for a passcode where the link has none."""
+    said = seen.detail if asked is None else asked.text
+    detail = f"the page asks for a passcode, and the link has none: {said}"
+    by = seen.by if asked is None else (asked,)
+    return evolve(seen, state=PageState.WRONG_PASSCODE, by=by, detail=detail.rstrip(": "))

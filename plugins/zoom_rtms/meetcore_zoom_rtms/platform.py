@@ -12,6 +12,8 @@ from meetcore_zoom_rtms.stream_address import LINK_EXAMPLES, PLATFORM_NAME, pars
 
 __all__ = ["ZoomRtmsPlatform"]
 
+END_S = 10.0
+
 
 class ZoomRtmsPlatform(Platform[RtmsOptions]):
     """Receives meetings that Zoom streams to an app; nobody joins, so nobody is let in."""
@@ -33,6 +35,10 @@ class ZoomRtmsPlatform(Platform[RtmsOptions]):
     def parse(self, url: str) -> MeetingLink | None:
         """Return the meeting of a stream's link, or None."""
         return parse_link(url)
+
+    def longest_join_s(self, join_timeout_s: float) -> float:
+        """Return how long it may take until there is media, with the time to say that none came."""
+        return join_timeout_s + END_S
 
     @asynccontextmanager
     async def open_call(

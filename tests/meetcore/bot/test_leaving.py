@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +11,16 @@ from hypothesis import strategies as st
 import meetcore
 from meetcore.bot.leaving import LeaveRules
 from meetcore.model.config import AutomaticLeave
-from meetcore.model.lifecycle import EndReason, State
-from meetcore.model.signals import CaptureHealth, RecordingPermission, RosterHealth, TrackGone
-from meetcore.testing import SimMeeting, run_simulated
+from meetcore.model.lifecycle import EndReason, Evidence, State
+from meetcore.model.signals import (
+    CallEnded,
+    CaptureHealth,
+    PersonNeeded,
+    RecordingPermission,
+    RosterHealth,
+    TrackGone,
+)
+from meetcore.testing import SimMeeting, SimPage, run_simulated
 from tests.meetcore.conftest import Stage, check_journal, end_of, events_of
 
 NEVER = AutomaticLeave(
@@ -24,6 +32,21 @@ NEVER = AutomaticLeave(
     max_duration_s=None,
     recording_permission_s=None,
 )
+
+NOBODY_ADMITS = """
+title = "A closed door"
+seed = 4
+[admission]
+after_s = 5000
+[[people]]
+id = "ada"
+name = "Ada"
+host = true
+[[lines]]
+who = "ada"
+at_s = 1
+text = "who is there"
+"""
 
 
 def rules(state: State = State.RECORDING, now: float = 0.0, **limits: float) -> LeaveRules:
@@ -289,3 +312,72 @@ async def test_a_roster_that_flickers_is_reported_once_each_way(tmp_path, autoju
             stage.events.observe(RosterHealth(healthy, "x"))
     found = [e.type for e in events_of(bot) if e.type.startswith("roster.")]
     assert found == ["roster.degraded", "roster.restored", "roster.degraded"]
+
+
+def test_a_platform_is_left_the_time_to_say_itself_why_a_join_failed():
+    made = rules(State.JOINING, 5.0, join_s=30.0)
+    made.longest_join_s = 95.0
+    assert due(made) == [(100.0, "client_never_loaded")]
+    made.longest_join_s = 1.0
+    assert due(made) == [(35.0, "client_never_loaded")], "never less than was configured"
+
+
+@pytest.mark.parametrize("state", [State.JOINING, State.AWAITING_ADMISSION])
+def test_while_a_person_is_needed_neither_joining_nor_waiting_counts(state):
+    made = rules(state, 0.0, join_s=30.0, waiting_room_s=30.0)
+    made.person_needed(needed=True, wait_s=300.0, now=20.0)
+    assert [at for at, _ in due(made)] == [350.0], "and still not for ever"
+    made.person_needed(needed=True, wait_s=None, now=20.0)
+    assert [at for at, _ in due(made)] == [650.0]
+    made.person_needed(needed=False, wait_s=None, now=100.0)
+    assert [at for at, _ in due(made)] == [130.0]
+
+
+@pytest.mark.parametrize("state", [State.JOINING, State.AWAITING_ADMISSION])
+def test_while_a_person_has_the_page_neither_joining_nor_waiting_counts(state):
+    made = rules(state, 0.0, join_s=30.0, waiting_room_s=30.0)
+    made.person_acts(acting=True, now=20.0)
+    assert due(made) == []
+    made.person_acts(acting=False, now=200.0)
+    assert [at for at, _ in due(made)] == [210.0]
+    made.person_acts(acting=False, now=300.0)
+    assert [at for at, _ in due(made)] == [210.0]
+
+
+async def test_the_wall_that_a_person_did_not_get_past_is_the_reason_of_the_end(
+    tmp_path, autojump_clock
+):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        limits = bot.config.automatic_leave
+        assert stage.request.join_timeout_s == limits.join_s
+        assert stage.request.waiting_room_s == limits.waiting_room_s
+        await trio.sleep(10)
+        stage.events.observe(PersonNeeded("captcha", detail="boats", wait_s=300.0))
+        await trio.sleep(300)
+        assert bot.state == "joining"
+        stage.events.observe(CallEnded(EndReason.CAPTCHA_REQUIRED, Evidence("captcha", "boats")))
+        await bot.wait_ended()
+    end = end_of(events_of(bot))
+    assert (end.reason, end.evidence.signal) == ("captcha_required", "captcha")
+
+
+async def test_a_page_that_was_taken_over_is_not_left_as_one_that_never_loaded(
+    tmp_path, autojump_clock
+):
+    meeting = SimMeeting(NOBODY_ADMITS, page=SimPage())
+    config = meetcore.BotConfig(
+        out_dir=tmp_path, fsync=False, automatic_leave=AutomaticLeave(waiting_room_s=30.0)
+    )
+    async with meeting.open_bot(tmp_path, config=config) as bot:
+        while bot.call is None:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        async with bot.look_in(by="ada") as look:
+            await look.take_over()
+            await trio.sleep(100)
+            assert not bot.ended
+            await look.release()
+            await trio.sleep(29)
+            assert not bot.ended
+            end = await bot.wait_ended()
+    assert end.reason == "admission_timeout"

@@ -6,17 +6,23 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
+import attrs
 import numpy as np
 import pytest
 import trio
 import trio.lowlevel
 
 from meetcore import (
+    DROP,
     BotConfig,
+    BotView,
     Chunk,
+    Drop,
     Hypothesis,
     NotInTrio,
+    Plugins,
     RecordedTrack,
+    Segment,
     StreamRequest,
     Transcriber,
     TranscriberCapabilities,
@@ -25,6 +31,7 @@ from meetcore import (
     Word,
     blocking,
     from_asyncio,
+    hookimpl,
     transcribe_recording,
 )
 from meetcore.audio.chunk import Pcm
@@ -174,3 +181,48 @@ def test_where_trio_does_not_run_the_call_that_fits_is_named_and_does_the_same()
     assert [segment.text for segment in result.segments] == texts
     with pytest.raises(TranscriberError, match="it fell over"):
         blocking.transcribe_recording([track("a")], Counting(fails_at=1, for_good=True))
+
+
+class Strict:
+    """Hides numbers; drops the first utterance of a track, and cannot read the third."""
+
+    @hookimpl(fail_closed=True)
+    async def meetcore_revise_segment(self, bot: BotView, segment: Segment) -> Segment | Drop:
+        await trio.lowlevel.checkpoint()
+        assert bot.config.name == "Scribe"
+        if segment.text.endswith("1"):
+            return DROP
+        if segment.text.endswith("3"):
+            raise ValueError(segment.text)
+        return attrs.evolve(segment, text=segment.text.replace("0002", "[number]"))
+
+
+class Slow:
+    """Never answers."""
+
+    @hookimpl(fail_closed=True)
+    async def meetcore_revise_segment(self, segment: Segment) -> None:
+        await trio.sleep_forever()
+
+
+async def test_revisers_see_every_segment_of_a_recording(autojump_clock: trio.abc.Clock) -> None:
+    plugins = Plugins(entry_points=False, objects={"strict": Strict()})
+    result = await transcribe_recording(
+        [track("a", participant_id="ada", speaker_name="Ada")],
+        Counting(),
+        BotConfig(name="Scribe"),
+        plugins=plugins,
+    )
+    assert [each.text for each in result.segments] == ["a-[number]"]
+    assert [word.text for word in result.segments[0].words] == ["a-[number]"]
+    assert [each.cause for each in result.withheld] == ["failed"]
+
+
+async def test_a_reviser_that_hangs_withholds_a_recordings_words(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    result = await transcribe_recording(
+        [track("a")], Counting(), plugins=Plugins(entry_points=False, objects={"slow": Slow()})
+    )
+    assert not result.segments
+    assert [each.cause for each in result.withheld] == ["timed_out"] * 3

@@ -15,6 +15,7 @@ from meetcore import (
     Event,
     HealthReport,
     MeetcoreError,
+    PluginEvent,
     Plugins,
     State,
     StateChanged,
@@ -69,6 +70,15 @@ class WithoutChat(SimMeeting):
     @property
     def capabilities(self) -> frozenset[Capability]:
         return frozenset({Capability.READ_CHAT})
+
+
+BACK = """
+[[people]]
+id = "ben-2"
+name = "BEN"
+joins_s = 62
+leaves_s = 70
+"""
 
 
 def attend(
@@ -132,11 +142,42 @@ def test_nothing_is_recorded_while_somebody_is_there_who_does_not_agree(tmp_path
     paused = next(e for e in changes if e.state is State.PAUSED)
     resumed = next(e for e in changes if e.state is State.RECORDING and e.seq > paused.seq)
     assert 10 <= (paused.meeting_s or 0) < 11
-    assert 60 <= (resumed.meeting_s or 0) < 62  # Ben has left
+    assert 65 <= (resumed.meeting_s or 0) < 67  # Ben has left, and does not come back at once
     said = " ".join(e.segment.text for e in events if e.type == "segment.finalized")  # type: ignore[attr-defined]
     assert "morning" in said
     assert "begin" not in said
     assert "go on" in said
+
+
+def test_who_comes_back_under_another_id_has_not_changed_their_mind(tmp_path: Path) -> None:
+    events = attend(tmp_path, no("ben", 10) + BACK)
+    changes = [e for e in events if isinstance(e, StateChanged)]
+    paused = next(e for e in changes if e.state is State.PAUSED)
+    resumed = next(e for e in changes if e.state is State.RECORDING and e.seq > paused.seq)
+    assert 75 <= (resumed.meeting_s or 0) < 77
+
+
+def test_who_comes_back_later_stops_it_again(tmp_path: Path) -> None:
+    events = attend(tmp_path, no("ben", 10) + BACK.replace("62", "68").replace("70", "79"))
+    changes = [e for e in events if isinstance(e, StateChanged)]
+    pauses = [e.meeting_s or 0 for e in changes if e.state is State.PAUSED]
+    assert len(pauses) == 2
+    assert 68 <= pauses[1] < 69
+
+
+def test_the_journal_says_who_was_told_who_agreed_and_who_did_not(tmp_path: Path) -> None:
+    yes = no("ben", 40, "I agree to the recording.")
+    events = attend(tmp_path, f"{no('ben', 10)}\n{yes}")
+    found = [e for e in events if isinstance(e, PluginEvent) and e.plugin == "consent"]
+    told_of = [e.data["participant_id"] for e in found if e.name == "told"]
+    assert sorted(told_of) == ["ada", "ben", "cem", "dan"]
+    assert [(e.name, e.data["name"]) for e in found if e.name != "told"] == [
+        *(("refused", "Ben"), ("agreed", "Ben")),
+    ]
+    changes = [e for e in events if isinstance(e, StateChanged)]
+    paused = next(e for e in changes if e.state is State.PAUSED)
+    resumed = next(e for e in changes if e.state is State.RECORDING and e.seq > paused.seq)
+    assert 40 <= (resumed.meeting_s or 0) < 42
 
 
 def test_it_leaves_on_a_refusal_where_that_is_wanted(tmp_path: Path) -> None:
@@ -172,6 +213,7 @@ def test_where_nobody_can_be_told_it_leaves_unless_it_is_to_go_on(
         ({"message": "{who} records"}, "bot"),
         ({"message": " "}, "empty"),
         ({"refuse": []}, "without a word"),
+        ({"agree": [" "]}, "agree in"),
         ({"on_refusal": "shout"}, "on_refusal"),
         ({"again_every_s": -1}, "again_every_s"),
         ({"mesage": "x"}, "message"),

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from attrs import evolve
 
 from meetcore import (
     SAMPLE_RATE_HZ,
     Chunk,
+    Journal,
     NameSource,
+    Participant,
     ParticipantExcluded,
     ParticipantIncluded,
+    ParticipantJoined,
+    ParticipantLeft,
+    RecordedTrack,
     SpeakingStarted,
     SpeakingStopped,
     TrackOpened,
     TrackOwnerIdentified,
 )
+from meetcore.log import journal_path
 from meetcore_files.audio_file import audio_file_class
-from meetcore_files.media import sound_of
-from meetcore_files.silencing import ExcludedSound, silence_excluded
+from meetcore_files.media import RecordedMedia, sound_of
+from meetcore_files.silencing import ExcludedSound, silence_excluded, without_excluded
 from meetcore_files.video_file import VideoFile, finish_video
 from tests.moving_pictures import FRAMES_PER_S, pictures
 
@@ -149,3 +157,63 @@ def test_nothing_is_left_where_their_sound_began_amid_an_encoders_frame(
     assert np.abs(np.concatenate([*sound_of(str(track))])).max() > 6000
     silence_excluded({"s": track}, None, found, 24, {})
     assert np.abs(np.concatenate([*sound_of(str(track))])).max() < 30
+
+
+def mixed_meeting() -> ExcludedSound:
+    """Return who was excluded on a track that the platform mixes: Ben, from second 2 to 8."""
+    found = ExcludedSound()
+    ada = {"participant_id": "ada", "name": "Ada"}
+    for event in (
+        TrackOpened(track_id="all", participant_id=None, kind="mix", name_source=TRACK),
+        ParticipantJoined(participant=Participant(id="ben", name="Ben"), meeting_s=1.0),
+        ParticipantExcluded(**BEN, since_s=2.0),
+        SpeakingStarted(start_s=3.0, source=TRACK, **BEN),
+        SpeakingStopped(end_s=4.0, source=TRACK, **BEN),
+        SpeakingStarted(start_s=5.5, source=TRACK, **ada),
+        SpeakingStopped(end_s=6.0, source=TRACK, **ada),
+        ParticipantLeft(**BEN, meeting_s=8.0),
+    ):
+        found.take(event)
+    return found
+
+
+def test_of_a_mix_only_what_others_said_is_transcribed_again() -> None:
+    found = mixed_meeting()
+    assert sorted(found.left_out("all", nobodys=False)) == [(2.5, 4.5)]
+    assert sorted(found.left_out("all", nobodys=True)) == [(2.0, 5.0), (2.5, 4.5), (6.5, 8.0)]
+    assert found.left_out(None, nobodys=False) == [(2.5, 4.5)]
+
+
+def test_a_recording_is_heard_again_without_who_was_excluded(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    journal = Journal(journal_path(tmp_path), "b", fsync=False)
+    for event in (
+        TrackOpened(track_id="all", participant_id=None, kind="mix", name_source=TRACK),
+        ParticipantExcluded(**BEN, since_s=2.0),
+        SpeakingStarted(start_s=3.0, source=TRACK, **BEN),
+        SpeakingStopped(end_s=4.0, source=TRACK, **BEN),
+        ParticipantIncluded(**BEN, from_s=6.0),
+    ):
+        journal.append(event)
+    journal.close()
+
+    def loud() -> Iterator[np.ndarray]:
+        for _ in range(20):
+            yield np.full(8000, 1000, np.int16)
+
+    whole = RecordedTrack(track_id="all", pcm=loud)
+    recording = RecordedMedia(source="b", tracks=(whole,), duration_s=10.0, folder=files)
+    (kept,) = without_excluded(recording, nobodys=False)
+    pcm = np.concatenate([*kept.pcm()])
+    assert len(pcm) == 160_000
+    assert [bool(pcm[round(at * 16_000)]) for at in (2.4, 2.6, 4.4, 4.6)] == [
+        *(True, False, False, True),
+    ]
+    (kept,) = without_excluded(recording, nobodys=True)
+    pcm = np.concatenate([*kept.pcm()])
+    assert [bool(pcm[round(at * 16_000)]) for at in (1.9, 2.1, 5.9, 6.1)] == [
+        *(True, False, False, True),
+    ]
+    elsewhere = evolve(recording, folder=tmp_path / "nowhere" / "files")
+    assert without_excluded(elsewhere, nobodys=True) == (whole,)

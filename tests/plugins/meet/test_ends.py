@@ -10,7 +10,7 @@ import trio
 
 from meetcore import CallEnded, EndReason
 from meetcore_browser.browser import Browser
-from tests.plugins.meet.visits import MeetVisitor, visit
+from tests.plugins.meet.visits import visit
 from tests.standins.site import StandinSite
 
 pytestmark = pytest.mark.browser
@@ -21,11 +21,6 @@ BOTH = ("en-US", "de-DE")
 def check(ended: CallEnded, reason: EndReason, signal: str) -> None:
     assert (ended.reason, ended.evidence.signal) == (reason, signal)
     assert ended.evidence.detail or ended.evidence.selector
-
-
-async def knock(at: MeetVisitor) -> None:
-    await at.knocked()
-    at.guest.follower.refused_within_s = 0.0  # a test does not wait until it is no refusal
 
 
 @pytest.mark.parametrize("language", BOTH)
@@ -50,7 +45,7 @@ async def test_who_never_comes_in(
 ) -> None:
     async with visit(browser, site, tmp_path, language=language, switches=switches) as at:
         if act:
-            await knock(at)
+            await at.knocked()
             at.room.tell(act)
         ended = await at.ended()
         check(ended, reason, signal)
@@ -84,7 +79,7 @@ async def test_the_page_of_leaving_before_the_call_is_a_denial(
     browser: Browser, site: StandinSite, tmp_path: Path
 ) -> None:
     async with visit(browser, site, tmp_path) as at:
-        await knock(at)
+        await at.knocked()
         at.room.tell("deny_by_left")
         check(await at.ended(), EndReason.DENIED, "denied")
 
@@ -143,7 +138,7 @@ async def test_the_clients_own_routes(
     reason: EndReason,
 ) -> None:
     async with visit(browser, site, tmp_path, switches={"lobby": not inside}) as at:
-        await (at.inside() if inside else knock(at))
+        await (at.inside() if inside else at.knocked())
         at.room.tell("go", path=path)
         ended = await at.ended()
         assert ended.reason is reason

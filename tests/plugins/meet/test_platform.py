@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from typing import ClassVar
 
 import pytest
-import trio
 
 from meetcore import Call, CallEvents, CallRequest, MeetingLink, Platform
 from meetcore.testing.conformance import ConformanceMeeting, PlatformConformance
-from meetcore_browser.guest import guest_call
-from meetcore_browser.guest.follower import PageFollower
 from meetcore_browser.guest.guest_call import open_guest_call
 from meetcore_browser.testing import SharedChromium
 from meetcore_meet.options import MeetOptions
@@ -43,7 +39,6 @@ class StandinMeeting:
         self._do("speaks", id="ada", on=True)
 
     async def deny(self) -> None:
-        await trio.sleep(REFUSED_S + 0.2)
         self._do("deny")
 
     async def remove(self) -> None:
@@ -54,10 +49,6 @@ class StandinMeeting:
 
     async def say(self, text: str) -> None:
         self._do("says", id="ada", text=text)
-
-
-REFUSED_S = 0.3
-"""How soon a denial is none of a host's, in these tests."""
 
 
 class SharedPlatform(MeetPlatform):
@@ -81,11 +72,7 @@ class SharedPlatform(MeetPlatform):
 
 class TestMeetPlatform(PlatformConformance):
     @pytest.fixture(autouse=True)
-    def served(
-        self, shared_chromium: SharedChromium, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[None]:
-        quick = partial(PageFollower, refused_within_s=REFUSED_S)
-        monkeypatch.setattr(guest_call, "PageFollower", quick)
+    def served(self, shared_chromium: SharedChromium) -> Iterator[None]:
         with standin() as site:
             self.site = site
             SharedPlatform.chromium, SharedPlatform.origin = shared_chromium, site.origin

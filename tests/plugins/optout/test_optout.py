@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from meetcore import (
     Bot,
     BotConfig,
     ChatReceived,
+    Command,
     ConfigError,
     Event,
     HealthReport,
@@ -25,6 +26,7 @@ from meetcore import (
     ParticipantIncluded,
     Plugins,
     SegmentFinalized,
+    SendChat,
     State,
     StateChanged,
     Transcript,
@@ -294,3 +296,20 @@ def test_doctor_says_what_people_can_write() -> None:
 
 def test_the_plugin_is_loaded_by_its_name() -> None:
     assert Plugins(only=["optout"]).implementations("meetcore_exclusion_rules")
+
+
+async def test_who_is_known_by_name_alone_is_answered_before_everybody() -> None:
+    class View:
+        id = "b"
+        config = BotConfig(plugins={"optout": {}})
+        done: ClassVar[list[Command]] = []
+
+        async def perform(self, command: Command) -> None:
+            self.done.append(command)
+
+    gone = ParticipantExcluded(participant_id="", name="Ben", since_s=1.0, by="optout")
+    await plugin.meetcore_on_event(View(), gone)  # type: ignore[arg-type]
+    (answer,) = View.done
+    assert isinstance(answer, SendChat)
+    assert answer.to is None
+    assert answer.text.startswith("Ben")

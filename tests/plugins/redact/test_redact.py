@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -55,6 +56,34 @@ OPTIONS = RedactOptions(names=("Ada Lovelace", "Project Falcon"))
         ("two one two. five five five. zero one two three.", "[phone number]."),
         ("my social is five three six nine zero four three nine nine", "my social is [id number]"),
         ("On project falcon we agree.", "On [name] we agree."),
+        ("It is ada at yahoo.co.uk.", "It is [email]."),
+        ("ada at proton.me, or ada at startup.io", "[email], or [email]"),
+        ("ada at firma.ch", "[email]"),
+        ("Write to ada at startup.berlin please", "Write to [email] please"),
+        ("ada [at] example.com", "[email]"),
+        ("ada(at)example.com", "[email]"),
+        ("ada[at]example[dot]com and ada<at>example.com", "[email] and [email]"),
+        ("ada@ example.com", "[email]"),
+        ("ada @example.com", "[email]"),
+        ("ada at-sign gmail dot com", "[email]"),
+        ("j o h n dot smith at gmail dot com", "[email]"),
+        ("A D A at gmail.com", "[email]"),
+        ("It is J-O-H-N at g m a i l dot com.", "It is [email]."),
+        ("ada period lovelace at example.com", "[email]"),
+        ("ada point lovelace hyphen b at mail hyphen box point com", "[email]"),
+        ("reach me at john dot smith at gmail dot com", "reach me at [email]"),
+        ("john 42 at gmail dot com", "[email]"),
+        ("ada at example dot com, or ben at example dot co dot uk", "[email], or [email]"),
+        ("info at example.com", "[email]"),
+        ("john.smith [at] uni-wien [dot] ac [dot] at", "[email]"),
+        (
+            "four one one one, one one one one, and one one one one, one one one one",
+            "[card number]",
+        ),
+        ("four one five, five five five, and two six seven one", "[phone number]"),
+        ("It's 4111 1111 and 1111 1111.", "It's [card number]."),
+        ("415 555 and then 2671", "[phone number]"),
+        ("one two three and then, uh, four five six seven eight", "[number]"),
     ],
 )
 def test_what_is_not_to_be_in_a_transcript_is_left_out(said: str, shown: str) -> None:
@@ -74,6 +103,31 @@ def test_what_is_not_to_be_in_a_transcript_is_left_out(said: str, shown: str) ->
         "Version 3.11.7 costs 1,250 euros.",
         "oh one more thing",
         "Chapter 4, verse 12 to 17.",
+        "Meet me at home.",
+        "I am at home.then we go on",
+        "We stay at work.it is late",
+        "Look at example.com for the details.",
+        "We looked at example dot com and were happy.",
+        "You can find me at example.org.",
+        "It is available at docs.example.io, at least for now.",
+        "He stopped.Look at example.com now.",
+        "We are strong at sales.we grow.",
+        "We began in the library at index.html and went on at main.py.",
+        "Ben was at lunch, connect the dot with the line.",
+        "Look at this. Then we meet at noon. We are at point four.",
+        "She is at the office. Period.",
+        "Ada arrived at 9. Ben at ten.",
+        "At the end of the day we were at peace and at ease.",
+        "I shouted at him. He laughed at it.",
+        "In 2024 and 2025 we had 4,155 and 5,552 visitors.",
+        "It costs 12,500 and then 13,400 euros.",
+        "Three hundred and two hundred and four hundred people came.",
+        "One and two, then three and four.",
+        "Press one and then two, and two thousand and five more times.",
+        "Twenty five and thirty five and forty five and fifty five.",
+        "A B C and D E F",
+        "@ you later",
+        "That is a plus, and a minus, and a dash of salt at best.",
     ],
 )
 def test_what_people_say_otherwise_stays(said: str) -> None:
@@ -111,6 +165,52 @@ def test_a_card_is_left_out_however_it_is_grouped_or_said(
         parts = [" ".join(WORDS[int(digit)] for digit in part) for part in parts]
     shown = redacted(f"it is {between.join(filter(None, parts))} and no other", OPTIONS)
     assert shown in ("it is [card number] and no other", "it is [id number] and no other")
+
+
+MAILBOXES = ["ada", "ada lovelace", "a d a", "ada l 7"]
+SIGNS = [" dot ", ".", " underscore ", " period ", " hyphen "]
+ATS = [" at ", "@", " @ ", "@ ", " (at) ", "[at]", " at sign ", " at-sign "]
+DOMAINS = ["example", "mail.example", "mail dot example", "g mail"]
+ENDINGS = [".com", " dot com", ".co.uk", " dot io", " dot de", "(dot)org"]
+
+
+@given(
+    mailbox=st.sampled_from(MAILBOXES),
+    sign=st.sampled_from(SIGNS),
+    at=st.sampled_from(ATS),
+    domain=st.sampled_from(DOMAINS),
+    ending=st.sampled_from(ENDINGS),
+)
+def test_an_address_is_left_out_however_it_is_said(
+    mailbox: str, sign: str, at: str, domain: str, ending: str
+) -> None:
+    said = sign.join(mailbox.split()) if len(mailbox.split()[0]) > 1 else mailbox
+    shown = redacted(f"please write, {said}{at}{domain}{ending}, thank you", OPTIONS)
+    assert shown == "please write, [email], thank you"
+
+
+COMMON_WORDS = """
+we you they look looked meet arrived stayed at home noon work the this example dash and then or is
+was good Monday people plus minus lunch best all to in it no me us here there at and
+"""
+PLAIN = COMMON_WORDS.split()
+
+
+@given(st.lists(st.sampled_from(PLAIN), max_size=25), st.sampled_from([" ", ", ", ". "]))
+def test_words_without_a_domain_stay(words: list[str], between: str) -> None:
+    said = between.join(words)
+    assert redacted(said, OPTIONS) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a " * 20_000 + "at x.com", " " * 50_000 + "@", "at " * 20_000, "x." * 20_000 + "@",
+     "four and " * 8_000, "at x " * 9_000, ", " * 20_000 + "@" * 2_000],
+)  # fmt: skip
+def test_what_is_made_to_take_long_does_not(text: str) -> None:
+    begun = time.process_time()
+    redacted(text, OPTIONS)
+    assert time.process_time() - begun < 4
 
 
 @given(st.text(max_size=200))

@@ -89,12 +89,12 @@ CONFIG = {
 
 
 @asynccontextmanager
-async def quick_server(folder: Path, **options: Any):
+async def quick_server(folder: Path, config: Any = CONFIG, **options: Any):
     """Serve with a transcriber `quick`, which waits while there is a file `wait` beside it."""
     plugin = folder / "quick_plugin.py"
     plugin.write_text(QUICK)
     async with (
-        serving(folder, plugin_files=(plugin,), config=CONFIG, **options) as server,
+        serving(folder, plugin_files=(plugin,), config=config, **options) as server,
         http(server) as client,
     ):
         yield server, client
@@ -163,6 +163,24 @@ async def test_a_recording_is_transcribed_once_more_and_the_live_transcript_stay
         assert not list(files.glob(".*finals*"))
         assert (await asked(client, bot_id, transcriber="quick"))["revision"] == 3
         await once(client, bot_id, 3, "done")
+
+
+async def test_what_is_transcribed_once_more_is_redacted_as_it_was_live(tmp_path):
+    private = {"word": "mail ada at example dot com", "token": "tok-hush-7"}
+    config = {"sinks": ["files"], "plugins": {"quick": private, "redact": {}}}
+    async with quick_server(tmp_path, config, dialects=("redact",)) as (_, client):
+        bot_id = await recorded_bot(client)
+        await asked(client, bot_id, transcriber="quick", vocabulary=["+1 202 555 0123"])
+        await once(client, bot_id, 2, "done")
+        answer = await client.get(f"/v1/bots/{bot_id}/transcript?revision=2")
+        assert {each["text"] for each in answer.json()["segments"]} == {
+            "mail [email] in None [phone number]"
+        }
+        with trio.fail_after(5):
+            for path in (tmp_path / "bots" / bot_id / "files").glob("*transcript-2*"):
+                text = await trio.Path(path).read_text("utf-8")
+                assert "example" not in text, path
+                assert "202" not in text.replace("2026", ""), path
 
 
 async def test_what_cannot_be_transcribed_is_refused_with_words(tmp_path):

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
-from meetcore_browser.guest import attempt, guest_call
-from meetcore_browser.guest.follower import PageFollower
+from meetcore_browser.guest import attempt
 from meetcore_teams import joiner, panels
-
-REFUSED_WITHIN_S = 1.0
 
 
 @pytest.fixture(autouse=True)
@@ -21,5 +16,3 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panels, "SHOWN_S", 1.3)
     monkeypatch.setattr(panels, "TRY_AGAIN_S", 0.6)
     monkeypatch.setattr(joiner, "DISABLED_IS_WAITING_S", 0.5)
-    follower = partial(PageFollower, refused_within_s=REFUSED_WITHIN_S)
-    monkeypatch.setattr(guest_call, "PageFollower", follower)

@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
-import trio
 from attrs import define
 
 from meetcore import Call
@@ -16,7 +15,6 @@ from meetcore_browser.guest import guest_call
 from meetcore_browser.testing import SharedChromium
 from meetcore_teams.options import TeamsOptions
 from meetcore_teams.platform import TeamsPlatform
-from tests.plugins.teams.conftest import REFUSED_WITHIN_S
 from tests.plugins.teams.visiting import LINK, ROOM, STANDIN
 from tests.standins.site import StandinRoom, StandinSite, serve_standin
 
@@ -36,7 +34,6 @@ class TeamsMeeting:
         self.room.told.pop()  # who comes again knocks again
 
     async def deny(self) -> None:
-        await trio.sleep(REFUSED_WITHIN_S + 0.3)  # sooner it would not be a host's
         self.room.tell("deny")
 
     async def end(self) -> None:

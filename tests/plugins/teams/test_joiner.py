@@ -87,7 +87,6 @@ async def test_how_the_host_ends_it(
 ) -> None:
     async with visit(browser, tmp_path, **switches) as at:
         await at.until(Admitted if switches.get("open") else Knocked)
-        at.guest.follower.refused_within_s = 0.0
         at.room.tell(act)
         ended = await at.ended()
         assert ended.reason.value == reason
@@ -102,16 +101,8 @@ async def test_how_the_host_ends_it_in_german(
     inside = act != "deny"
     async with visit(browser, tmp_path, locale="de-DE", open=inside, end_words=True) as at:
         await at.until(Admitted if inside else Knocked)
-        at.guest.follower.refused_within_s = 0.0
         at.room.tell(act)
         assert (await at.ended()).reason.value == reason
-
-
-async def test_a_refusal_at_once_is_no_hosts(browser: Browser, tmp_path: Path) -> None:
-    async with visit(browser, tmp_path) as at:
-        await at.until(Knocked)
-        at.room.tell("deny")
-        assert (await at.ended()).reason.value == "bot_blocked"
 
 
 @pytest.mark.parametrize(

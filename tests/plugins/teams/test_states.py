@@ -56,6 +56,8 @@ STATES: list[tuple[str, str]] = [
     ("waiting", "<p>We’ve let the organiser know that you’re waiting.</p>" + BARE),
     ("waiting", "<p>You’re in the lobby</p>"),
     ("waiting", "<p>Warten auf die Zulassung</p>"),
+    ("waiting", "<p>Esperando a ser admitido</p>" + BARE),
+    ("waiting", "<p>承認待機中</p>" + BARE),
     ("waiting", PRE_JOIN.replace("join-button", 'join-button" disabled="')),
     ("waiting_for_host", "<p>Someone will let you in when the meeting starts</p>"),
     ("in_call", TOOLBAR),
@@ -77,6 +79,11 @@ STATES: list[tuple[str, str]] = [
     ("denied", RETRY.format("Sorry, but you were denied access to the meeting.")),
     ("denied", RETRY.format("Your request to join was declined")),
     ("denied", RETRY.format("Ihnen wurde der Zugriff auf die Besprechung verweigert.")),
+    ("denied", RETRY.format("Rechazado de la sala de espera")),
+    ("denied", RETRY.format("ロビーから消去しました")),
+    ("removed", "<h1>Fuiste eliminado</h1>"),
+    ("removed", "<h1>削除されました</h1>"),
+    ("in_call", TOOLBAR + CHAT.format("削除されました")),
     ("removed", "<h1>You’ve been removed from this meeting</h1>"),
     ("removed", "<h1>You've been  removed from\nthis meeting</h1>"),
     ("removed", "<h1>Sie wurden aus dieser Besprechung entfernt</h1>"),
@@ -223,3 +230,16 @@ async def test_a_row_is_read_in_each_form_that_is_known(read: Any) -> None:
     for row in rows:
         _, seen = await read(row)
         assert [p["name"] for p in seen["people"]] == ["Doe, Ada"], row
+
+
+@pytest.mark.browser
+async def test_badges_in_spanish_and_japanese_are_no_part_of_a_name(read: Any) -> None:
+    shown = ("Ada (No verificado)", "健（未確認）", "Notes (Tú)", "Eva (Ventas)")
+    rows = "".join(
+        f'<div data-tid="participantsInCall-{n}"><div data-cid="roster-participant"'
+        f' aria-label="{name}, x"><span>{name}</span></div></div>'
+        for n, name in enumerate(shown)
+    )
+    _, seen = await read(rows)
+    people = [(p["name"], p["self"]) for p in seen["people"]]
+    assert people == [("Ada", False), ("健", False), ("Notes", True), ("Eva (Ventas)", False)]

@@ -47,6 +47,7 @@ class Visit:
     room: StandinRoom
     events: KeepingCallEvents
     seen: list[tuple[str, str]]
+    origin: str
 
     async def until(self, kind: type[Signal], count: int = 1) -> Any:
         """Return the `count`th signal of a kind, waiting for it."""
@@ -116,7 +117,7 @@ async def visit(
         joiner = ZoomJoiner(chosen, PACK)
         can = ZoomPlatform.capabilities
         async with open_guest_call(joiner, meeting, request, events, can, browser=browser) as call:
-            yield Visit(call, room, events, site.seen)
+            yield Visit(call, room, events, site.seen, site.origin)
 
 
 def loudest_hz(pcm: Pcm, rate_hz: int, most: int = 1) -> list[int]:

@@ -213,6 +213,19 @@ async def test_a_host_who_says_no_and_one_who_sends_back(
         assert (await at.ended()).reason is EndReason.DENIED
 
 
+@pytest.mark.parametrize("to", ["/signin", "elsewhere"])
+async def test_a_page_that_goes_away_from_the_call_says_that_it_is_over(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    monkeypatch.setattr("meetcore_zoom.joiner.SETTLES_S", 0.0)
+    async with visit(browser, tmp_path, **OPEN) as at:
+        await at.inside()
+        other = at.origin.replace("127.0.0.1", "localhost")
+        at.room.tell("go", to=to if to == "/signin" else f"{other}/postmeeting")
+        ended = await at.ended()
+        assert (ended.reason, ended.evidence.signal) == (EndReason.MEETING_ENDED, "ended")
+
+
 async def test_a_page_for_what_is_not_there_is_looked_at_again_until_it_is(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -256,7 +269,10 @@ async def test_a_typed_passcode_a_wrong_one_and_none(browser: Browser, tmp_path:
         assert ended.reason is EndReason.WRONG_PASSCODE
         assert at.room.reported("passcode") == [{"what": "passcode", "typed": "wrong"}]
     async with visit(browser, tmp_path, link=at_zoom, passcode="584706", locale="de-DE") as at:
-        assert (await at.ended()).reason is EndReason.WRONG_PASSCODE
+        ended = await at.ended()
+        assert ended.reason is EndReason.WRONG_PASSCODE
+        assert "the link has none" in ended.evidence.detail
+        assert not at.room.reported("passcode"), "nothing is pressed in vain"
     async with visit(browser, tmp_path, link=f"{at_zoom}?pwd=584706", passcode="584706") as at:
         await at.until(Knocked)
 

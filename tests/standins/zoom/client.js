@@ -78,9 +78,15 @@ function preview() {
     if (room.any_input || field.value === "" || pressed > 0) byKeys = field.value;
     else field.value = byKeys;
     if (field.value === "") pressed = 0;
-    button.classList.toggle("disabled", !byKeys);
-    if (room.disabled_by !== "class") button.disabled = !byKeys;
+    allowed();
   });
+  const code = root.querySelector("#input-for-pwd");
+  const allowed = () => {
+    const may = byKeys && (!code || code.value);
+    button.classList.toggle("disabled", !may);
+    if (room.disabled_by !== "class") button.disabled = !may;
+  };
+  code?.addEventListener("input", allowed);
   if (room.disabled_by === "class") button.disabled = false;
   const mic = root.querySelector("#preview-audio-control-button");
   mic.onclick = () => {
@@ -89,7 +95,7 @@ function preview() {
   };
   button.onclick = () => {
     if (button.classList.contains("disabled")) return report("pressed while disabled");
-    const typed = root.querySelector("#input-for-pwd")?.value;
+    const typed = code?.value;
     if (asked && typed !== room.passcode) {
       report("passcode", { typed });
       root.querySelector("#error-for-pwd").textContent = say("incorrect_passcode");

@@ -147,6 +147,7 @@ class GuestAttempt:
         seen = self.joiner.conclude(self.guest, read_state(self.joiner.pack, look), look)
         end = END_OF.get(seen.state)
         if end is not None and end.person and await self._person(seen, now):
+            follower.forgive(now)
             return None
         if self.waited_for is not None and (end is None or not end.person):
             self._tell_person(needed=False)
@@ -172,6 +173,11 @@ class GuestAttempt:
             waited = follower.unknown_for_s(now)
             detail = f"the page showed nothing that is known for {waited:.0f} s"
             return await self._lost("unknown_state", detail)
+        if follower.is_stuck(now):
+            stuck_s, state = follower.passing_for_s(now), follower.state.value
+            detail = f"the page was loading and connecting for {stuck_s:.0f} s; last seen: {state}"
+            lost = await self._lost("page_stuck", detail)
+            return evolve(lost, again=not follower.was_inside)  # also of who had been let in
         await self._answer_dialogs(look)
         return await self._act(look)
 

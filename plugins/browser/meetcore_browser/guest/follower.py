@@ -13,7 +13,9 @@ from attrs import define, evolve, field
 from meetcore_browser.guest.look import StateSeen
 from meetcore_browser.page_state import PageState, is_final
 
-__all__ = ["PageFollower"]
+__all__ = ["PASSING_LIMIT_S", "PageFollower"]
+
+PASSING_LIMIT_S = 90.0
 
 _BEFORE = frozenset(
     {
@@ -27,6 +29,9 @@ _BEFORE = frozenset(
     }
 )
 _INSIDE = frozenset({PageState.IN_CALL, PageState.RECONNECTING})
+_WAITING = frozenset({PageState.WAITING, PageState.WAITING_FOR_HOST})
+_PASSING = frozenset({PageState.LOADING, PageState.GETTING_READY, PageState.CONNECTING})
+"""What a page goes through by itself, and may be stuck in: also after it let the bot in."""
 
 
 @define
@@ -35,7 +40,9 @@ class PageFollower:
 
     Attributes:
         unknown_limit_s: How long a page may show nothing that is known.
-        refused_within_s: A denial that comes sooner after the knock is none of a host's.
+        passing_limit_s: How long it may load and connect, also once it has let the bot in.
+        refused_within_s: A denial that comes sooner after the knock, of a bot that was not seen
+            to wait since, is none of a host's; None where the platform refuses nobody by itself.
         misses_needed: How many looks have to miss the call before it is believed to be gone.
         grace_s: How long it has to be missed.
         reconnect_limit_s: How long a call may say that it reconnects.
@@ -43,7 +50,8 @@ class PageFollower:
     """
 
     unknown_limit_s: float = 45.0
-    refused_within_s: float = 5.0
+    passing_limit_s: float = PASSING_LIMIT_S
+    refused_within_s: float | None = None
     misses_needed: int = 3
     grace_s: float = 20.0
     reconnect_limit_s: float = 120.0
@@ -53,15 +61,19 @@ class PageFollower:
     was_inside: bool = field(default=False, init=False)
     _since_s: float | None = field(default=None, init=False)
     _unseen_s: float | None = field(default=None, init=False)
+    _waited: bool = field(default=False, init=False)
+    _passing_s: float | None = field(default=None, init=False)
     _misses: int = field(default=0, init=False)
 
     def knocked(self, now_s: float) -> None:
         """Note that 'join' was pressed."""
-        self.knocked_s = now_s
+        self.knocked_s, self._waited = now_s, False
 
     def forgive(self, now_s: float) -> None:
         """Begin anew to count what is not seen: a person has the page, and goes where they like."""
         self._misses = 0
+        if self._passing_s is not None:
+            self._passing_s = now_s
         if self._unseen_s is not None:
             self._unseen_s = now_s
 
@@ -71,9 +83,15 @@ class PageFollower:
             return None
         told = self._believed(seen, now_s)
         if told is None or told.state is self.state:
-            return None
-        self.state, self.seen, self._since_s = told.state, told, now_s
-        self.was_inside = self.was_inside or told.state in _INSIDE
+            told = None
+        else:
+            self.state, self.seen, self._since_s = told.state, told, now_s
+            self.was_inside = self.was_inside or told.state in _INSIDE
+            self._waited = self._waited or told.state in _WAITING
+        if self.state not in _PASSING:
+            self._passing_s = None
+        elif self._passing_s is None and seen.state in _PASSING:
+            self._passing_s = now_s
         return told
 
     def _believed(self, seen: StateSeen, now_s: float) -> StateSeen | None:
@@ -93,11 +111,17 @@ class PageFollower:
         if seen.state is PageState.REMOVED and not self.was_inside:
             # Nobody can be put out who was not let in; some pages say both in the same words.
             seen = evolve(seen, state=PageState.DENIED)
-        at_once = self.knocked_s is not None and now_s - self.knocked_s <= self.refused_within_s
-        if seen.state is PageState.DENIED and at_once and not self.was_inside:
+        if seen.state is PageState.DENIED and self._unseen_by_all(now_s):
             detail = f"refused within {self.refused_within_s:g} s of the knock: {seen.detail}"
             return StateSeen(PageState.REFUSED, seen.by, detail, seen.about)
         return seen
+
+    def _unseen_by_all(self, now_s: float) -> bool:
+        """Whether it is too soon after the knock for anybody in the meeting to have answered."""
+        if self.knocked_s is None or self.refused_within_s is None:
+            return False
+        at_once = now_s - self.knocked_s <= self.refused_within_s
+        return at_once and not self._waited and not self.was_inside
 
     def _missed(self, now_s: float) -> StateSeen | None:
         if self._misses == 0:
@@ -127,6 +151,14 @@ class PageFollower:
         """Return how long nothing that is known has been seen, 0 while something is."""
         inside = self.state in _INSIDE
         return 0.0 if self._unseen_s is None or inside else now_s - self._unseen_s
+
+    def passing_for_s(self, now_s: float) -> float:
+        """Return how long the page has been loading and connecting, 0 while it is not."""
+        return 0.0 if self._passing_s is None else now_s - self._passing_s
+
+    def is_stuck(self, now_s: float) -> bool:
+        """Whether the page has been loading and connecting for longer than it may."""
+        return self.passing_for_s(now_s) >= self.passing_limit_s
 
     def lost_its_way(self, now_s: float) -> bool:
         """Whether the page has shown nothing that is known for longer than it may."""

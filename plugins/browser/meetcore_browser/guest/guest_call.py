@@ -37,11 +37,12 @@ from meetcore_browser.errors import BrowserError
 from meetcore_browser.finder import find_chromium
 from meetcore_browser.flags import check_display
 from meetcore_browser.guest.attempt import GuestAttempt, GuestAttemptEnded, first_line
-from meetcore_browser.guest.follower import PageFollower
+from meetcore_browser.guest.follower import PASSING_LIMIT_S, PageFollower
 from meetcore_browser.guest.guest_page import GuestPage
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
 from meetcore_browser.guest.layers import SoundLayer
 from meetcore_browser.guest.observed_call import ObservedCall, OwnMessage
+from meetcore_browser.guest.options import BETWEEN_ATTEMPTS_S
 from meetcore_browser.guest.page_scripts import reader_scripts
 from meetcore_browser.nursery import open_plain_nursery
 from meetcore_browser.options import browser_options
@@ -57,7 +58,6 @@ __all__ = ["GuestCall", "SignedIn", "open_guest_call"]
 
 LEAVE_TIMEOUT_S = 8.0
 CHAT_TIMEOUT_S = 10.0
-BETWEEN_ATTEMPTS_S = 3.0
 GIVE_BACK_TIMEOUT_S = 5.0
 SWITCH_TIMEOUT_S = 4.0
 SHARE_TIMEOUT_S = 10.0
@@ -175,7 +175,11 @@ class GuestCall(CallWithPage):
                 self._link,
                 request,
                 self._events,
-                PageFollower(unknown_limit_s=joiner.options.unknown_limit_s),
+                PageFollower(
+                    unknown_limit_s=joiner.options.unknown_limit_s,
+                    refused_within_s=joiner.refused_within_s,
+                    passing_limit_s=max(PASSING_LIMIT_S, request.join_timeout_s),
+                ),
                 capabilities=set(self._can),
             )
             observed = ObservedCall(joiner, guest)

@@ -18,8 +18,9 @@ from meetcore import (
     MeetingLink,
     Platform,
 )
-from meetcore_browser.guest.options import GuestOptions
+from meetcore_browser.guest.options import BETWEEN_ATTEMPTS_S, GuestOptions
 from meetcore_browser.guest.packs import ChosenPack, choose_pack
+from meetcore_browser.options import ATTEMPT_SLACK_S
 
 if TYPE_CHECKING:
     from meetcore_browser.guest.joiner import GuestJoiner
@@ -64,6 +65,12 @@ class GuestPlatform(Platform[GuestOptionsT]):
         """Return the hosts of which a session is kept: where one signs in, and those named."""
         own = urlsplit(cls.sign_in_url).hostname
         return tuple(dict.fromkeys((*([own] if own else []), *cls.sign_in_hosts)))
+
+    def longest_join_s(self, join_timeout_s: float) -> float:
+        """Return how long all attempts may take, with the pauses between them."""
+        attempts = max(1, self.options.attempts)
+        pauses_s = BETWEEN_ATTEMPTS_S * attempts * (attempts - 1) / 2
+        return attempts * (join_timeout_s + ATTEMPT_SLACK_S) + pauses_s
 
     @abstractmethod
     def make_joiner(self, pack: SelectorPack) -> GuestJoiner:

@@ -101,6 +101,8 @@ class GuestJoiner(ABC):
         chat_limit: How many characters one message may have.
         layers: The ways to the sound, in the order in which they are tried.
         layer_limit_s: How long a call with people in it may be without sound.
+        refused_within_s: A platform that turns guests away by itself, in the words of a host's
+            denial, does so within this time after the knock; None for one that does not.
         devices: For `microphone` and `camera` the controls that are there while it is on, and
             while it is off; a device without them cannot be used.
         share_controls: What is pressed, one after the other, until the client asks for a screen;
@@ -119,6 +121,7 @@ class GuestJoiner(ABC):
     chat_limit: ClassVar[int] = 500
     layers: ClassVar[Sequence[SoundLayer]] = tuple(SoundLayer)
     layer_limit_s: float = 20.0
+    refused_within_s: ClassVar[float | None] = None
     permissions: ClassVar[Sequence[str]] = ("microphone", "camera")
     devices: ClassVar[Mapping[str, tuple[str, str]]] = {}
     share_controls: ClassVar[Sequence[str]] = ()

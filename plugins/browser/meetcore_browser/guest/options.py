@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from attrs import frozen
 
-__all__ = ["GuestOptions"]
+__all__ = ["BETWEEN_ATTEMPTS_S", "GuestOptions"]
+
+BETWEEN_ATTEMPTS_S = 3.0
+"""How long is waited after the first attempt; after the second twice as long, and so on."""
 
 
 @frozen(kw_only=True)

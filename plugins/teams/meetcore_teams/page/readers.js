@@ -13,7 +13,7 @@
   const wire = meetcore.wire ?? { self: null, people: new Map(), sources: new Map() };
 
   const BADGES =
-    /\s*\((unverified|guest|external|you|me|nicht überprüft|gast|extern|sie|ich|invitado|externo|invité|externe|ゲスト|外部)\)(\s*\(\d+\))?\s*$/i;
+    /\s*[(\uff08](unverified|guest|external|you|me|nicht überprüft|gast|extern|sie|ich|no verificad[oa]|invitado|invitada|externo|externa|tú|usted|invité|externe|未確認|ゲスト|外部|自分|あなた)[)\uff09](\s*\(\d+\))?\s*$/i;
   const NOBODY = /^(unknown user|unbekannter benutzer|unknown|)$/i;
   const bare = (name) => {
     let text = tidy(name);
@@ -23,7 +23,7 @@
   // In a language that is not known the client shows its badge for guests on the bot's own row: what
   // stands there behind the bot's name is a badge on the others, too.
   const learned = new Set();
-  const GROUPS = /\s*\([^()]*\)/g;
+  const GROUPS = /\s*[(\uff08][^()\uff08\uff09]*[)\uff09]/g;
   const behindOwn = (name) => {
     const own = tidy(wire.self ?? "");
     const rest = own && name.startsWith(own) ? name.slice(own.length) : "";
@@ -37,7 +37,7 @@
       text = text.slice(0, -last.length).trim();
     }
   };
-  const SELF = /\((you|me|sie|ich)\)/i;
+  const SELF = /[(\uff08](you|me|sie|ich|tú|usted|自分|あなた)[)\uff09]/i;
   const HOST = /\b(organi[sz]er|co-organi[sz]er|host|organisator(in)?|mitorganisator(in)?)\b/i;
   const MUTED = /\b(muted|stummgeschaltet)\b/i;
   const UNMUTED = /\b(unmuted|nicht stummgeschaltet)\b/i;

@@ -116,7 +116,7 @@ def test_a_host_may_send_a_bot_back_to_the_waiting_room() -> None:
 
 
 def test_a_refusal_at_once_is_no_hosts_denial() -> None:
-    follower = PageFollower()
+    follower = PageFollower(refused_within_s=5.0)
     follower.take(seen(S.PRE_JOIN), 0.0)
     follower.knocked(10.0)
     told = follower.take(seen(S.DENIED), 13.0)
@@ -125,13 +125,31 @@ def test_a_refusal_at_once_is_no_hosts_denial() -> None:
     assert "within 5 s" in told.detail
 
 
-def test_a_denial_that_takes_a_while_is_the_hosts() -> None:
-    follower = PageFollower()
+@pytest.mark.parametrize(
+    ("refused_within_s", "waits", "denied_s"),
+    [(5.0, False, 16.0), (5.0, True, 12.0), (None, False, 12.0)],
+    ids=["later", "seen to wait", "of a platform that refuses nobody by itself"],
+)
+def test_a_denial_is_the_hosts(
+    refused_within_s: float | None, waits: bool, denied_s: float
+) -> None:
+    follower = PageFollower(refused_within_s=refused_within_s)
     follower.knocked(10.0)
-    follower.take(seen(S.WAITING), 11.0)
-    told = follower.take(seen(S.DENIED), 16.0)
+    follower.take(seen(S.WAITING if waits else S.CONNECTING), 11.0)
+    told = follower.take(seen(S.DENIED), denied_s)
     assert told is not None
     assert told.state is S.DENIED
+
+
+def test_a_second_knock_is_refused_like_the_first() -> None:
+    follower = PageFollower(refused_within_s=5.0)
+    follower.knocked(10.0)
+    follower.take(seen(S.WAITING), 11.0)
+    follower.take(seen(S.PRE_JOIN), 12.0)
+    follower.knocked(20.0)
+    told = follower.take(seen(S.DENIED), 21.0)
+    assert told is not None
+    assert told.state is S.REFUSED
 
 
 def test_who_was_never_inside_was_not_put_out_but_not_let_in() -> None:
@@ -153,6 +171,26 @@ def test_what_is_not_recognised_has_a_short_limit_of_its_own() -> None:
     assert follower.lost_its_way(55.0)
     follower.take(seen(S.WAITING), 55.0)
     assert not follower.lost_its_way(5000.0)
+
+
+def test_what_loads_and_connects_has_a_limit_also_for_who_was_let_in() -> None:
+    follower = PageFollower(passing_limit_s=90.0)
+    follower.take(seen(S.WAITING), 0.0)
+    assert not follower.is_stuck(500.0)
+    for now, state in ((500.0, S.CONNECTING), (530.0, S.UNKNOWN), (560.0, S.LOADING)):
+        follower.take(seen(state), now)
+    assert not follower.is_stuck(589.9)
+    assert follower.is_stuck(590.0), "one after the other is no progress"
+    follower.forgive(590.0)
+    assert not follower.is_stuck(600.0), "a person has the page"
+    follower.take(seen(S.IN_CALL), 601.0)
+    assert not follower.is_stuck(5000.0)
+
+
+def test_a_page_that_shows_nothing_is_unknown_and_not_stuck() -> None:
+    follower = PageFollower(unknown_limit_s=500.0, passing_limit_s=90.0)
+    follower.take(seen(S.UNKNOWN), 0.0)
+    assert not follower.is_stuck(400.0)
 
 
 def test_a_page_that_never_shows_anything_known_is_lost_as_well() -> None:

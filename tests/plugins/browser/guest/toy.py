@@ -26,6 +26,7 @@ class ToyJoiner(GuestJoiner):
     readers: ClassVar[Path] = HERE / "toy_readers.js"
     hints: ClassVar[Mapping[PageState, str]] = {PageState.WAITING: "The host must press 'Let in'."}
     chat_limit: ClassVar[int] = 40
+    refused_within_s: ClassVar[float | None] = 5.0
 
     def __init__(self, options: GuestOptions | None = None) -> None:
         super().__init__(options or GuestOptions(), SelectorPack.load(PACK))
