@@ -33,8 +33,7 @@ from .running import DENY, STAY, http, ordered, plugin_files_of_tests, say, serv
 
 SHORT_LIMITS = {
     "_FIRST_PAUSE_S": 0.02, "_LONGEST_PAUSE_S": 0.1, "_STEP_WITHIN_S": 1.0,
-    "_LAUNCH_WITHIN_S": 2.0, "_RECOVER_WITHIN_S": 1.0, "_SILENT_S": 0.2, "_LINGER_S": 1.0,
-    "_AGAIN_AFTER_S": 0.1,
+    "_RECOVER_WITHIN_S": 1.0, "_SILENT_S": 0.2, "_LINGER_S": 1.0, "_AGAIN_AFTER_S": 0.1,
 }  # fmt: skip
 
 
@@ -149,6 +148,7 @@ def short_limits(monkeypatch):
     for name, value in SHORT_LIMITS.items():
         monkeypatch.setattr(supervision, name, value)
     monkeypatch.setattr(Supervision._step, "__kwdefaults__", {"within_s": 1.0})
+    monkeypatch.setattr(InProcessLauncher, "launch_within_s", 2.0)
     monkeypatch.setattr(supervisor, "_LOOKED_WITHIN_S", 1.0)
     monkeypatch.setattr(live, "_TELL_WITHIN_S", 0.5)
 
@@ -282,6 +282,7 @@ WAITS_FOR_ITSELF = {
     "_insist", "_step", "_before", "_end", "_look", "_launch", "_launch_in_time", "_launch_now",
     "_until_its_time", "_accompany", "_adopted", "_say_stop", "_give_up", "accompany",
     "_deciding", "_in_turn", "run", "aclosing", "read", "_begin_if_missing", "_end_as", "events",
+    "_write_end", "published",
     "_told_more_than_is_kept", "history", "_hold", "_let_go", "_order_stands", "_read_order",
     "may_launch", "launches_later",  # with several servers only: test_several_servers
     "items", "take", "tell", "show", "_alone", "stop", "reschedule", "_update", "order_of",
