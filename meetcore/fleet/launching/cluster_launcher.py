@@ -163,6 +163,16 @@ class ClusterLauncher(Launcher):
         except OSError as error:
             _LOG.warning("bot=%s why it ended cannot be noted: %s", bot.bot_id, error)
 
+    def note_silence(self, bot: ClusterBot) -> None:
+        """Leave word that a bot which nobody runs any more had not been heard of before."""
+        if bot.unresponsive_since is not None:
+            self._note_silence(bot, trio.current_time() - bot.unresponsive_since)
+
+    def _note_silence(self, bot: ClusterBot, silent_s: float) -> None:
+        words = f"the bus has not heard of it for {silent_s:.0f} s"
+        evidence = Evidence("unresponsive", words)
+        self.note(bot, EndReason.CRASHED, evidence, silent_s=silent_s)
+
     async def watch_silence(self, bot: ClusterBot, limit_s: float | None) -> None:
         """Say that a bot is not heard of, and end it when that goes on for too long.
 
@@ -194,9 +204,7 @@ class ClusterLauncher(Launcher):
                 )
             if limit_s is not None and silent_s > limit_s and not await self._has_lease(bot):
                 _LOG.error("bot=%s is given up: silent for %.0f s", bot.bot_id, silent_s)
-                words = f"the bus has not heard of it for {silent_s:.0f} s"
-                evidence = Evidence("unresponsive", words)
-                self.note(bot, EndReason.CRASHED, evidence, silent_s=silent_s)
+                self._note_silence(bot, silent_s)
                 bot.abandon()
                 return
 
