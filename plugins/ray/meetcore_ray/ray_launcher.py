@@ -279,6 +279,8 @@ class RayLauncher(ClusterLauncher):
         if end is not None and end.failed and not bot.abandoned:
             _LOG.warning("bot=%s its actor failed: %s", bot.bot_id, end.evidence.detail)
             self.note(bot, end.reason, end.evidence)
+        else:
+            self.note_silence(bot)
 
     async def end_now(self, name: str) -> None:
         """End an actor and its bot at once; raises nothing."""
