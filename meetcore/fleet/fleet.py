@@ -14,7 +14,7 @@ import trio
 from meetcore.bot.bot import Bot
 from meetcore.bot.factory import prepare_bot, require_trio
 from meetcore.fleet.launchers import launcher_of
-from meetcore.fleet.launching.bus_bot import BusBot
+from meetcore.fleet.launching.bus_bot import BusBot, published
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.fleet.launching.in_process import InProcessLauncher, TaskBot
 from meetcore.fleet.launching.live_audio import LiveAudio
@@ -23,6 +23,7 @@ from meetcore.log.stores import store_of
 from meetcore.log.unkept_fleet import UnkeptFleetStore
 from meetcore.model.config import BotConfig, changed, load_config, written
 from meetcore.model.errors import BusUnavailable, ConfigError, FleetFull, MeetcoreError, brief
+from meetcore.model.events import Event
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.settings import BotSettings, PluginSettings
 from meetcore.plugin.bus import BotBus
@@ -261,6 +262,13 @@ class Fleet:
         """
         here = self.running.get(bot_id) or await self.launcher.reach(bot_id)
         return here or await self._on_bus(bot_id)
+
+    async def published(self, bot_id: str, after: int) -> list[Event]:
+        """Return what a bot that is no more told on the bus after an event; within 10 s.
+
+        None where there is no bus, or it does not answer.
+        """
+        return [] if self.bus is None else await published(self.bus, bot_id, after)
 
     async def watch_bus(self, bus: BotBus) -> None:
         """Tell when the bus is away and when it is back, for ever."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import CommandRefused, JournalBusy, JournalDamaged, MeetcoreError, brief
-from meetcore.model.events import BotUnresponsive, EventLost
+from meetcore.model.events import BotUnresponsive, Event, EventLost
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, EndReason, Evidence
 from meetcore.model.secrets import Redactor
@@ -39,6 +40,7 @@ __all__ = ["RecoveredBot", "recover", "recover_all", "recover_bot"]
 _LOG = logging.getLogger("meetcore")
 
 RECOVER_TIMEOUT_S = 300.0
+ToldAfter = Callable[[int], Awaitable[Iterable[Event]]]
 
 
 @define
@@ -92,7 +94,9 @@ async def recover(
     return done
 
 
-async def _recover_in(folder: Path, plugins: Plugins, config: BotConfig) -> list[RecoveredBot]:
+async def _recover_in(
+    folder: Path, plugins: Plugins, config: BotConfig, told: ToldAfter | None = None
+) -> list[RecoveredBot]:
     """Finish the bot in a folder; return what was done, nothing if nothing was.
 
     Raises:
@@ -105,6 +109,7 @@ async def _recover_in(folder: Path, plugins: Plugins, config: BotConfig) -> list
     except (MeetcoreError, OSError) as error:
         return [RecoveredBot(folder.name, folder, trouble=[brief(error)])]
     try:
+        late = _write_told(journal, await told(journal.last_seq)) if told is not None else 0
         result = await _recover_one(folder, journal, plugins, config)
     finally:
         journal.close()
@@ -114,6 +119,8 @@ async def _recover_in(folder: Path, plugins: Plugins, config: BotConfig) -> list
             f"The journal was damaged: {_lost_in(journal)} events are lost, all others are "
             f"there. The damaged file is kept as {kept.name}."
         )
+    if late:
+        result.notes.append(f"{late} events that had been told, and not kept yet, are kept.")
     worth_telling = result.ended or result.torn_bytes or result.notes or result.trouble
     return [result] if worth_telling else []
 
@@ -144,23 +151,41 @@ async def recover_all(
 
 
 async def recover_bot(
-    store: BotStore, bot_id: str, *, plugins: Plugins, config: BotConfig | None = None
+    store: BotStore,
+    bot_id: str,
+    *,
+    plugins: Plugins,
+    config: BotConfig | None = None,
+    told: Callable[[int], Awaitable[Iterable[Event]]] | None = None,
 ) -> list[RecoveredBot]:
     """Finish a bot of a store that nobody runs; return what was done, nothing if nothing was.
+
+    Args:
+        store: Where the bot is.
+        bot_id: The bot.
+        plugins: Loaded plugins, as in `recover`.
+        config: Settings of its sinks.
+        told: Returns the events after a number that others have been told, in order. A store may
+            not have had them yet when the bot died: they are written first, as they were told, so
+            that no number stands for two events. It is asked when nobody else can write any more.
 
     Raises:
         JournalBusy: Somebody runs it.
         StorageUnavailable: It cannot be had.
     """
     await trio.to_thread.run_sync(remove_stale)
-    return await _recover_stored(store, bot_id, plugins, config)
+    return await _recover_stored(store, bot_id, plugins, config, told)
 
 
 async def _recover_stored(
-    store: BotStore, bot_id: str, plugins: Plugins, config: BotConfig | None
+    store: BotStore,
+    bot_id: str,
+    plugins: Plugins,
+    config: BotConfig | None,
+    told: ToldAfter | None = None,
 ) -> list[RecoveredBot]:
     async with store.checkout(bot_id) as folder:
-        return await _recover_in(folder, plugins, config or BotConfig())
+        return await _recover_in(folder, plugins, config or BotConfig(), told)
 
 
 def _open(folder: Path, config: BotConfig) -> tuple[Journal, Path | None]:
@@ -173,6 +198,20 @@ def _open(folder: Path, config: BotConfig) -> tuple[Journal, Path | None]:
         kept = mend(path)
         journal = Journal(path, folder.name, fsync=config.fsync)
     return journal, kept
+
+
+def _write_told(journal: Journal, told: Iterable[Event]) -> int:
+    """Write the events that others were told and the journal does not have; return how many."""
+    before = journal.last_seq
+    for event in told:
+        for seq in range(journal.last_seq + 1, event.seq):
+            detail = "It was told, and was not kept."
+            journal.append_as_told(
+                EventLost(detail=detail, seq=seq, bot_id=event.bot_id, at=event.at)
+            )
+        if event.seq > journal.last_seq:
+            journal.append_as_told(event)
+    return journal.last_seq - before
 
 
 def _lost_in(journal: Journal) -> int:

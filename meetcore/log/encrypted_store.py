@@ -132,6 +132,7 @@ class EncryptedFolderStore(RemoteStore):
     """
 
     name: ClassVar[str] = "folder"
+    leases_lapse: ClassVar[bool] = False
 
     def __init__(
         self, folder: Path | str, keys: MasterKeys, memory: Path, *, fsync: bool = True

@@ -45,7 +45,13 @@ import trio
 from attrs import evolve
 
 from meetcore.log.mailbox import Wake
-from meetcore.model.errors import JournalBusy, JournalDamaged, JournalFull, StorageUnavailable
+from meetcore.model.errors import (
+    JournalBusy,
+    JournalDamaged,
+    JournalError,
+    JournalFull,
+    StorageUnavailable,
+)
 from meetcore.model.events import Event
 from meetcore.model.wire import event_from_wire
 
@@ -287,15 +293,27 @@ class Journal:
             JournalFull: The disk is full and the reserve is used up.
             StorageUnavailable: The write failed in another way.
         """
+        return self.append_as_told(
+            evolve(
+                event,
+                bot_id=self.bot_id,
+                seq=self.last_seq + 1,
+                at=self.wall_clock(),
+                meeting_s=self.meeting_clock() if event.meeting_s is None else event.meeting_s,
+            )
+        )
+
+    def append_as_told(self, event: Event) -> Event:
+        """Write the next event with the number and the times that it has already; return it.
+
+        Raises:
+            JournalError: It is not the next one.
+            JournalFull, StorageUnavailable: As `append`.
+        """
         if self._closed:
             raise StorageUnavailable(f"The journal {self._path} is closed.")
-        event = evolve(
-            event,
-            bot_id=self.bot_id,
-            seq=self.last_seq + 1,
-            at=self.wall_clock(),
-            meeting_s=self.meeting_clock() if event.meeting_s is None else event.meeting_s,
-        )
+        if event.seq != self.last_seq + 1:
+            raise JournalError(f"Event {event.seq} cannot follow {self.last_seq} in {self._path}.")
         line = encode_line(event)
         if _REPLACED in line:
             event = decode_line(line) or event  # whoever sees it sees what was written

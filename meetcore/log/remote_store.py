@@ -103,6 +103,7 @@ class RemoteStore(BotStore):
         again_after_s: The pause after the store did not answer.
     """
 
+    leases_lapse: ClassVar[bool] = True
     lease_s: ClassVar[float] = 10.0
     renew_every_s: ClassVar[float] = 2.0
     carry_every_s: ClassVar[float] = 0.05

@@ -246,6 +246,8 @@ class EventLost(Event):
 class BotUnresponsive(Event):
     """The bot's process answered nothing for a time; what was said then may be lost.
 
+    Of a bot in a cluster: the bus did not hear of it for a time.
+
     It writes this itself when it answers again, or recovery does after it was given up.
     """
 

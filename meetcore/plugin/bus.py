@@ -106,6 +106,17 @@ class BotBus(ABC):
         """
         await self.alive("nobody")
 
+    async def probe(self, bot_id: str) -> None:
+        """Have the bus take a write where it keeps a bot, as it takes what the bot publishes.
+
+        A bus that only answers questions, for instance one whose memory is full, lets each bot
+        fall silent: nothing follows from that.
+
+        Raises:
+            BusUnavailable: It takes none now.
+        """
+        await self.spend(bot_id, per_s=1.0, burst=1.0)
+
     # --- for the process of a bot ------------------------------------------------------------
 
     @abstractmethod

@@ -139,11 +139,14 @@ class Launcher(ABC):
         store: Where bots are found by their ids; set by the fleet before anything is launched.
         bus: On which bots of other machines show themselves, open; set by the fleet, None where
             there is none.
+        launch_within_s: After how many seconds `launch` has come back, or hangs: whoever waits for
+            it cancels it then.
     """
 
     name: ClassVar[str]
     store: BotStore
     bus: BotBus | None = None
+    launch_within_s: float = 90.0
 
     def check(self) -> None:
         """Say at the start what is missing; called once `store` and `bus` are set.
@@ -157,8 +160,12 @@ class Launcher(ABC):
     async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:
         """Start a bot; return when it takes commands. Cancelling the nursery ends it in order.
 
+        Where bots run on machines of others, one whose launch is cancelled, or of which nobody can
+        say now, may be on its way all the same: launched once more, it is launched once.
+
         Raises:
             FleetFull: There is no room for it now; later there may be.
+            StorageUnavailable, BusUnavailable: That cannot be done, or not be known, now.
             MeetcoreError: It could not be started; nothing of it runs.
         """
 

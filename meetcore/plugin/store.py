@@ -310,10 +310,14 @@ class BotStore(ABC):
         name: The scheme of the URLs that mean this store.
         lags: Whether its logs may have an event a little later than whoever listens to the bot that
             runs; whoever follows a bot bridges that.
+        leases_lapse: Whether `runner` names nobody soon after a bot's process stands still, or its
+            machine is gone. Otherwise a process that stands still is named for as long as it is
+            there.
     """
 
     name: ClassVar[str]
     lags: ClassVar[bool] = True
+    leases_lapse: ClassVar[bool] = False
 
     @abstractmethod
     def workplace(self, bot_id: str) -> Path:

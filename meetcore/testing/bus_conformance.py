@@ -186,6 +186,12 @@ class BusConformance:
             assert isclose(waits_s, 100.0, rel_tol=0.05)
             assert await there.spend("key-8", per_s=0.01, burst=3.0) == 0.0
 
+    async def test_a_bus_that_takes_what_bots_tell_can_be_probed(self) -> None:
+        """As often as anybody likes, and of a bot that nobody knows, too."""
+        async with self.two() as (here, there):
+            for bus in (here, there, here, there):
+                await bus.probe(BOT)
+
     async def test_bots_with_strange_ids_are_kept_apart(self) -> None:
         """An id is not a pattern, and no part of another's."""
         async with self.two() as (here, there):

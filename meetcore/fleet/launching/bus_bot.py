@@ -34,7 +34,7 @@ from meetcore.plugin.launcher import RunningBot
 from meetcore.plugin.page_view import LookIn
 from meetcore.plugin.store import BotStore
 
-__all__ = ["BusBot"]
+__all__ = ["BusBot", "published"]
 
 _LOG = logging.getLogger("meetcore")
 _AWAY = (BusUnavailable, StorageUnavailable, OSError, trio.TooSlowError)
@@ -268,6 +268,22 @@ class BusBot(RunningBot):
                     if await self._is_gone():
                         return
                     await trio.sleep(_LOOK_EVERY_S)
+
+
+async def published(bus: BotBus, bot_id: str, after: int) -> list[Event]:
+    """Return the events after a number that a bus has of a bot that is no more; within 10 s.
+
+    None where the bus does not answer.
+    """
+    found: list[Event] = []
+    with trio.move_on_after(_STORE_TIMEOUT_S), suppress(*_AWAY):
+        async with aclosing(bus.follow(bot_id, after)) as items:
+            async for item in items:
+                if item is None:  # nothing more comes
+                    break
+                if not item.draft:
+                    found.append(_event_in(item))
+    return found
 
 
 def _event_in(item: BusItem) -> Event:

@@ -18,7 +18,7 @@ from lightkube.config import client_adapter
 from lightkube.core.exceptions import ConfigError as KubeConfigError
 from lightkube.resources.core_v1 import Pod, Secret
 
-from meetcore import CommandFailed, ConfigError, FleetFull, MeetcoreError
+from meetcore import CommandFailed, ConfigError, FleetFull, MeetcoreError, StorageUnavailable
 from meetcore_kubernetes.options import KubernetesOptions
 from meetcore_kubernetes.pods import FLEET_LABEL
 
@@ -33,8 +33,8 @@ _WATCH_S = 240
 _PASSING = (429, 500, 502, 503, 504)
 
 
-class ClusterUnavailable(CommandFailed):
-    """The cluster's API does not answer, or not now."""
+class ClusterUnavailable(StorageUnavailable):
+    """The cluster's API does not answer, or not now: what was asked is tried again."""
 
 
 class WatchExpired(MeetcoreError):

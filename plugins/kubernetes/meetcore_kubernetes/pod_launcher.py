@@ -19,12 +19,13 @@ from lightkube.resources.core_v1 import Pod
 from meetcore import (
     BotBus,
     BotSpec,
-    BusUnavailable,
     ClusterBot,
     CommandFailed,
+    ConfigError,
     FleetFull,
     MeetcoreError,
     RunningBot,
+    StorageUnavailable,
     have_it_leave,
     load_config,
 )
@@ -43,6 +44,9 @@ _ASK_EVERY_S = 5.0
 _LEAVE_TIMEOUT_S = 60.0
 _TIDY_WITHIN_S = 15.0
 _SETTLED_WITHIN_S = 20.0
+_MARGIN_S = 60.0
+_REFUSED = (FleetFull, CommandFailed, ConfigError)
+"""What the cluster refused, and so did not do."""
 
 
 class PodLauncher(KubernetesLauncher):
@@ -50,6 +54,7 @@ class PodLauncher(KubernetesLauncher):
 
     def __init__(self, options: KubernetesOptions) -> None:
         self.options = options
+        self.launch_within_s = options.start_timeout_s + _MARGIN_S
         self._known: Cluster | None = None
         self._uses = 0
         self._watch: PodWatch | None = None
@@ -99,37 +104,42 @@ class PodLauncher(KubernetesLauncher):
     async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:
         """Make a Pod; return when its bot takes commands.
 
-        Launched twice it is launched once: the Pod that is there is the bot's.
+        Launched twice it is launched once: the Pod that is there is the bot's. So a Pod is taken
+        back only when it is known that its bot does not come up. Where the launch is cancelled, or
+        nobody can say, it may be in the meeting, or another server's.
 
         Raises:
             FleetFull: The quota is used up, or no node has room.
             CommandFailed: The image cannot be had, or the bot did not come up; says why.
             ConfigError: The cluster is not to be reached from here, or lets us not.
+            ClusterUnavailable: The cluster does not answer now.
+            StorageUnavailable: Neither the bus nor the store can say whether it came up.
         """
         bus = self.needed_bus()
-        name = object_name(spec.bot_id)
         async with self._cluster() as cluster:
-            if await cluster.pod(name) is None:
+            if await cluster.pod(object_name(spec.bot_id)) is None:
                 await self._make(cluster, spec)
             watch = self._watching(nursery)
             bot = PodBot(spec.bot_id, bus, self, watch, nursery)
             try:
-                await self._until_it_takes_commands(cluster, bot, watch)
+                failed = await self._until_it_takes_commands(cluster, bot, watch)
+                if failed is not None:
+                    await _tidy(cluster, bot.name)
+                    raise failed
             except BaseException:
                 self._watched_enough()
-                await _tidy(cluster, name)
                 raise
         nursery.start_soon(self._look_after, bot)
         return bot
 
     async def _make(self, cluster: Cluster, spec: BotSpec) -> None:
-        """Make a bot's Secret and Pod; both or none."""
+        """Make a bot's Secret and Pod; both or none, as far as is known."""
         config = load_config(overrides=spec.settings, environ={})
         name = object_name(spec.bot_id)
         await cluster.create_secret(order_secret(spec, self.options))
         try:
             pod = await cluster.create_pod(pod_manifest(spec, config, self.options))
-        except BaseException:
+        except _REFUSED:
             await _tidy(cluster, name, pod=False)
             raise
         if pod is not None:
@@ -138,33 +148,38 @@ class PodLauncher(KubernetesLauncher):
 
     async def _until_it_takes_commands(
         self, cluster: Cluster, bot: PodBot, watch: PodWatch
-    ) -> None:
-        """Return when a bot is on the bus.
+    ) -> FleetFull | CommandFailed | None:
+        """Return None when a bot takes commands, or why it will not.
 
         Raises:
-            FleetFull, CommandFailed: It will not be.
+            ClusterUnavailable, StorageUnavailable, OSError, trio.TooSlowError: Nobody can say.
         """
         began = trio.current_time()
         deadline = began + self.options.start_timeout_s
         with trio.move_on_at(deadline):
             await watch.listed.wait()
-        seen: PodState | None = None
+        unknown: Exception | None = None
         while trio.current_time() < deadline:
-            with suppress(BusUnavailable):
-                if await bot.alive():
-                    return
+            try:
+                if await self.runs(bot.bot_id):
+                    return None
+                unknown = None
+            except (StorageUnavailable, OSError, trio.TooSlowError) as error:
+                unknown = error
             pod = watch.pods.get(bot.name) or await cluster.pod(bot.name)
             seen = state_of(pod) if pod is not None else PodState(over=True)
             if seen.over or seen.doomed:
-                raise _did_not_begin(seen)
+                return _did_not_begin(seen)
             late = trio.current_time() - began > self.options.unschedulable_s
             if seen.unschedulable and late:
-                raise FleetFull(
+                return FleetFull(
                     f"No node of the cluster has room for a bot: {seen.unschedulable}.",
                     "Wait for a bot to end, add nodes, or ask for less in [plugins.kubernetes].",
                 )
             await trio.sleep(_LOOK_EVERY_S)
-        raise CommandFailed(
+        if unknown is not None:
+            raise unknown
+        return CommandFailed(
             f"The bot in the Pod {bot.name} took no commands within "
             f"{self.options.start_timeout_s:g} s.",
             f"Look at it: kubectl -n {cluster.namespace} describe pod {bot.name}. Does it "
@@ -174,13 +189,17 @@ class PodLauncher(KubernetesLauncher):
     # --- those that are there ----------------------------------------------------------------
 
     async def adopt(self, bot_id: str, nursery: trio.Nursery) -> RunningBot | None:
-        """Return a bot whose Pod runs, whoever made it."""
+        """Return a bot whose Pod runs, whoever made it; the bus need not be there.
+
+        Raises:
+            ClusterUnavailable, StorageUnavailable, OSError, trio.TooSlowError: Nobody can say.
+        """
         bus = self.needed_bus()
         async with self._cluster() as cluster:
             pod = await cluster.pod(object_name(bot_id))
         if pod is None or state_of(pod).over:
             return None
-        if not await bus.alive(bot_id):
+        if not await self.runs(bot_id):
             return None
         bot = PodBot(bot_id, bus, self, self._watching(nursery), nursery)
         bot.pod = pod
@@ -208,6 +227,7 @@ class PodLauncher(KubernetesLauncher):
         try:
             await self._until_gone(bot)
         finally:
+            bot.settled.set()
             self._watched_enough()
 
     async def _until_gone(self, bot: PodBot) -> None:
@@ -215,10 +235,12 @@ class PodLauncher(KubernetesLauncher):
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.watch_silence, bot, self.options.unresponsive_limit_s)
-                await bot.gone()
+                await bot.ended()
                 nursery.cancel_scope.cancel()
             gone = True
         finally:
+            if not gone:
+                bot.settled.set()
             if not gone and self.options.stop_with_launcher and not bot.released:
                 with trio.move_on_after(_LEAVE_TIMEOUT_S, shield=True) as limit:
                     await have_it_leave(bot)
@@ -237,6 +259,7 @@ class PodLauncher(KubernetesLauncher):
                     _LOG.warning("bot=%s its Pod failed: %s", bot.bot_id, seen.evidence.detail)
                     self.note(bot, seen.reason, seen.evidence)
                 else:  # also one of which its node tells nothing any more: nobody runs the bot
+                    self.note_silence(bot)
                     await cluster.delete_pod(bot.name)
         except MeetcoreError as error:
             _LOG.warning("bot=%s its Pod stays for now: %s", bot.bot_id, error)
@@ -253,6 +276,7 @@ class PodBot(ClusterBot):
 
     Attributes:
         name: Of its Pod.
+        settled: Set when it was seen to how its Pod ended, or nobody sees to that here any more.
     """
 
     def __init__(
@@ -266,6 +290,7 @@ class PodBot(ClusterBot):
         super().__init__(bot_id, bus, launcher.store)
         self.name = object_name(bot_id)
         self.pod: Pod | None = None
+        self.settled = trio.Event()
         self._watched = False
         self._launcher = launcher
         self._watch = watch
@@ -283,6 +308,12 @@ class PodBot(ClusterBot):
         self._nursery.start_soon(self._launcher.end_now, self.name)
 
     async def gone(self) -> None:
+        """Return when nothing of it runs any more, and why is noted, or cannot be known soon."""
+        await self.ended()
+        with trio.move_on_after(_SETTLED_WITHIN_S + _ASK_EVERY_S):
+            await self.settled.wait()
+
+    async def ended(self) -> None:
         """Return when its Pod is over or deleted, or nobody runs it: a lost node tells nothing."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._until_over, nursery.cancel_scope)

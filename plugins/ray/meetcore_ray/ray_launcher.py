@@ -19,7 +19,6 @@ from meetcore import (
     BotBus,
     BotConfig,
     BotSpec,
-    BusUnavailable,
     ClusterBot,
     ClusterLauncher,
     CommandFailed,
@@ -47,6 +46,7 @@ _TIDY_WITHIN_S = 15.0
 _FREED_WITHIN_S = 10.0
 _FREED_EVERY_S = 0.05
 _MARGIN_S = 600.0
+_LAUNCH_MARGIN_S = 120.0
 
 
 class RayLauncher(ClusterLauncher):
@@ -64,6 +64,7 @@ class RayLauncher(ClusterLauncher):
 
     def __init__(self, options: RayOptions) -> None:
         self.options = options
+        self.launch_within_s = options.start_timeout_s + _LAUNCH_MARGIN_S
         self._driver: DriverProcess | None = None
         self._uses = 0
         self._opening = trio.Lock()
@@ -107,12 +108,15 @@ class RayLauncher(ClusterLauncher):
     async def launch(self, spec: BotSpec, nursery: trio.Nursery) -> RunningBot:
         """Make an actor; return when its bot takes commands.
 
-        Launched twice it is launched once: the actor that is there is the bot's.
+        Launched twice it is launched once: the actor that is there is the bot's. So an actor is
+        ended only when it is known that its bot does not come up. Where the launch is cancelled,
+        or nobody can say, it may be in the meeting, or another server's.
 
         Raises:
             FleetFull: No node has room; says what the cluster has.
             CommandFailed: The bot did not come up; says why.
-            StorageUnavailable: The cluster does not answer; nothing of it runs.
+            ClusterSilent: The cluster does not answer now.
+            StorageUnavailable: Neither the bus nor the store can say whether it came up.
         """
         bus = self.needed_bus()
         name = actor_name(spec.bot_id)
@@ -123,9 +127,11 @@ class RayLauncher(ClusterLauncher):
             driver.expect(name)
             try:
                 await driver.ask("make", name=name, needs=needs, order=order, longest_s=longest_s)
-                await self._until_it_takes_commands(driver, bot, needs)
+                failed = await self._until_it_takes_commands(driver, bot, needs)
+                if failed is not None:
+                    await self.end_now(name)
+                    raise failed
             except BaseException:
-                await self.end_now(name)
                 driver.forget(name)
                 raise
             await self._begin_to_look_after(bot, nursery)
@@ -147,30 +153,36 @@ class RayLauncher(ClusterLauncher):
 
     async def _until_it_takes_commands(
         self, driver: DriverProcess, bot: RayBot, needs: dict[str, float]
-    ) -> None:
-        """Return when a bot is on the bus.
+    ) -> FleetFull | CommandFailed | None:
+        """Return None when a bot takes commands, or why it will not.
 
         Raises:
-            FleetFull, CommandFailed, ClusterSilent: It will not be.
+            ClusterSilent, StorageUnavailable, OSError, trio.TooSlowError: Nobody can say.
         """
         began, state = trio.current_time(), driver.state(bot.name)
         deadline = began + self.options.start_timeout_s
+        unknown: Exception | None = None
         while trio.current_time() < deadline:
-            with suppress(BusUnavailable):
-                if await bot.alive():
-                    return
+            try:
+                if await self.runs(bot.bot_id):
+                    return None
+                unknown = None
+            except (StorageUnavailable, OSError, trio.TooSlowError) as error:
+                unknown = error
             with trio.move_on_after(_LOOK_EVERY_S):
                 await driver.until_over(bot.name)
             if state.over is not None:
                 words = state.over.get("words") or end_of(state.over).evidence.detail
-                raise CommandFailed(f"The bot did not come up: {words}")
+                return CommandFailed(f"The bot did not come up: {words}")
             if not state.up and trio.current_time() - began > self.options.unschedulable_s:
                 words = room_in_words(needs, await driver.ask("room"))
-                raise FleetFull(
+                return FleetFull(
                     f"No node of the Ray cluster has room for a bot: {words}.",
                     "Wait for a bot to end, add nodes, or ask for less in [plugins.ray].",
                 )
-        raise CommandFailed(
+        if unknown is not None:
+            raise unknown
+        return CommandFailed(
             f"The bot's actor {bot.name!r} is there, but its bot took no commands within "
             f"{self.options.start_timeout_s:g} s.",
             "Look into Ray's logs on its node. Does the node reach the bus and the store?",
@@ -179,13 +191,22 @@ class RayLauncher(ClusterLauncher):
     # --- those that are there -----------------------------------------------------------------
 
     async def adopt(self, bot_id: str, nursery: trio.Nursery) -> RunningBot | None:
-        """Return a bot whose actor is there, whoever made it."""
+        """Return a bot whose actor is there, whoever made it; the bus need not be there.
+
+        Raises:
+            ClusterSilent, StorageUnavailable, OSError, trio.TooSlowError: Nobody can say.
+        """
         bus = self.needed_bus()
         async with self.cluster() as driver:
             name = actor_name(bot_id)
             driver.expect(name)
             found = await driver.ask("find", name=name)
-            if not found["there"] or not await bus.alive(bot_id):
+            try:
+                runs = found["there"] and await self.runs(bot_id)
+            except BaseException:
+                driver.forget(name)
+                raise
+            if not runs:
                 driver.forget(name)
                 return None
             bot = RayBot(bot_id, bus, self, nursery)
@@ -258,6 +279,8 @@ class RayLauncher(ClusterLauncher):
         if end is not None and end.failed and not bot.abandoned:
             _LOG.warning("bot=%s its actor failed: %s", bot.bot_id, end.evidence.detail)
             self.note(bot, end.reason, end.evidence)
+        else:
+            self.note_silence(bot)
 
     async def end_now(self, name: str) -> None:
         """End an actor and its bot at once; raises nothing."""

@@ -8,8 +8,10 @@ by looking again, after a pause: `Supervision._insist` does that.
 | the database is away | ever | waited for: nothing is lost meanwhile, the journal has it |
 | a folder, a disk, a deadline | it is to be launched | tried again until it is too late to join |
 | anything else | it is to be launched | tried a few times, then it ends as crashed |
+| who may have it does not answer | it was under way | asked again, ever: it may run |
 | anything | it runs | looked at again; the bot goes on by itself |
-| anything | its end is to be written | tried a few times, then its row alone is ended |
+| somebody has its journal | its end is to be written | waited for: a dead holder's lease lapses |
+| anything else | its end is to be written | tried a few times, then its row alone is ended |
 
 Every await has a deadline, or something that ends it: `_step` for what is asked of others, the end
 of the process for what is listened to. A test finds each of them in this file, and lets it fail
@@ -20,25 +22,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
-from attrs import evolve, frozen
+from attrs import evolve
 
 from meetcore import (
     BotLog,
     BotSpec,
+    BusUnavailable,
     CommandRefused,
     EndReason,
     Event,
     Evidence,
     FleetFull,
     JournalBusy,
-    JournalFull,
     MeetcoreError,
     MeetingLink,
     RunningBot,
@@ -50,15 +51,16 @@ from meetcore import (
 )
 from meetcore.gateway import BotRow, NotNow
 from meetcore.log import head_of
-from meetcore.model import backoff_s, brief, found_in
+from meetcore.model import backoff_s, brief
 from meetcore_server.live import LiveBot
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.holding import NotHeld
+from meetcore_server.troubles import Trouble, is_of, may_pass
 
 if TYPE_CHECKING:
     from meetcore_server.supervisor import BotSupervisor
 
-__all__ = ["LATEST_S", "Supervision", "Trouble", "beginning"]
+__all__ = ["LATEST_S", "Supervision", "beginning"]
 
 _LOG = logging.getLogger("meetcore.server")
 T = TypeVar("T")
@@ -69,7 +71,6 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
 _WAKE_EVERY_S = 60.0
 _STEP_WITHIN_S = 45.0
-_LAUNCH_WITHIN_S = 90.0
 _RECOVER_WITHIN_S = 900.0
 _STOP_AT_ONCE_S = 5.0
 _SILENT_S = 30.0
@@ -90,32 +91,12 @@ def beginning(spec: BotSpec, link: MeetingLink) -> Sequence[Event]:
     )
 
 
-def _may_pass(error: BaseException) -> bool:
-    """Whether it is of a kind that goes away when there is room, or an answer, again."""
-    kinds = (OSError, StorageUnavailable, JournalFull, trio.TooSlowError)
-    return any(found_in(error, kind) is not None for kind in kinds)
-
-
 class _Phase(Enum):
     """How far a bot's supervision is."""
 
     BEFORE = "before it is under way"
     UNDER_WAY = "while it runs"
     ENDING = "at its end"
-
-
-@frozen
-class Trouble:
-    """What is wrong with a bot's supervision now.
-
-    Attributes:
-        detail: In a line.
-        concerns_all: Whether others would meet it too, or an end waits to be written: then the
-            server is not ready.
-    """
-
-    detail: str
-    concerns_all: bool
 
 
 class Supervision:
@@ -144,6 +125,7 @@ class Supervision:
         self._ending: tuple[EndReason, Evidence] | None = None
         self._stopped: str | None = None
         self._launching = False
+        self._asking = False
         self._waiting = trio.CancelScope()
         self._deciding = trio.Lock()
         self._no_place = ""
@@ -215,7 +197,7 @@ class Supervision:
         """Say what is wrong, and count it where there is a bound."""
         detail = brief(error)
         if self._is_news(error, detail):
-            strange = not (_may_pass(error) or isinstance(error, MeetcoreError))
+            strange = not (may_pass(error) or isinstance(error, MeetcoreError))
             _LOG.warning(
                 "bot=%s trouble %s, to be tried again: %s",
                 self.live.row.bot_id,
@@ -223,24 +205,29 @@ class Supervision:
                 detail,
                 exc_info=error if strange else None,
             )
-        concerns_all = self._phase is _Phase.ENDING or _may_pass(error)
+        concerns_all = self._phase is _Phase.ENDING or may_pass(error)
         self.trouble = Trouble(detail, concerns_all)
         self.looked.set()
-        if found_in(error, DatabaseUnavailable) is not None:
+        if is_of(error, DatabaseUnavailable, JournalBusy) or self._may_run(error):
             return
         if self.live.history.last_seq > self._told:  # it goes on, if slowly
             self._told, self._tries = self.live.history.last_seq, 0
         self._tries += 1
         if self._phase is not _Phase.BEFORE or self._tries < MOST_TRIES:
             return
-        if self._too_late() or not _may_pass(error):
+        if self._too_late() or not may_pass(error):
             self._ending = (EndReason.CRASHED, Evidence("supervision", detail))
+
+    def _may_run(self, error: BaseException) -> bool:
+        """Whether a bot that was under way may run, since who could say does not answer."""
+        silent = is_of(error, StorageUnavailable, BusUnavailable, trio.TooSlowError)
+        return self._asking and silent and not self._unstarted
 
     def _is_news(self, error: BaseException, detail: str) -> bool:
         """Whether it is to be said: what stays, once a minute; nothing of bots that are others'."""
         now = trio.current_time()
         known = detail == self._said and now - self._said_at < _SAY_AGAIN_S
-        if known or found_in(error, NotHeld) is not None:
+        if known or is_of(error, NotHeld):
             return False
         self._said, self._said_at = detail, now
         return True
@@ -356,8 +343,10 @@ class Supervision:
         self._spec_known = True
 
     async def _adopted(self) -> RunningBot | None:
-        row = self.live.row
-        return await self._step(self._its.fleet.adopt, row.bot_id)
+        self._asking = True
+        running = await self._step(self._its.fleet.adopt, self.live.row.bot_id)
+        self._asking = False
+        return running
 
     @property
     def _log(self) -> BotLog:
@@ -418,8 +407,9 @@ class Supervision:
     async def _launch_now(self, spec: BotSpec) -> None:
         await self._hold()
         try:
-            launch = self._its.fleet.launch
-            running = await self._step(launch, spec, within_s=_LAUNCH_WITHIN_S)
+            fleet = self._its.fleet
+            within_s = fleet.launcher.launch_within_s
+            running = await self._step(fleet.launch, spec, within_s=within_s)
         except FleetFull as full:
             self._launching = False
             self._no_place = brief(full)
@@ -431,7 +421,7 @@ class Supervision:
                     await trio.sleep(_AGAIN_AFTER_S)
             return
         except MeetcoreError as error:
-            if _may_pass(error):
+            if may_pass(error):
                 raise
             _LOG.warning("bot=%s could not be launched: %s", self.live.row.bot_id, brief(error))
             self._ending = (EndReason.CRASHED, Evidence("launch", brief(error)))
@@ -511,12 +501,21 @@ class Supervision:
         if self._tries >= MOST_TRIES:
             await self._give_up()
             return
-        await self._step(self._its.live.catch_up, self.live)
-        if self.live.history.ended:
-            if await self._told_more_than_is_kept():
-                await self._step(self._recover, within_s=_RECOVER_WITHIN_S)
-            return
-        if self._ending is not None:
+        while True:
+            held = await self._step(self._its.store.runner, self.live.row.bot_id)
+            await self._step(self._its.live.catch_up, self.live)
+            if self.live.history.ended and not await self._told_more_than_is_kept():
+                return
+            if not held:
+                break
+            await trio.sleep(_AGAIN_AFTER_S)
+        await self._write_end()
+
+    async def _write_end(self) -> None:
+        """Write the end of a bot that nobody runs; the lease of one that died has lapsed."""
+        await self._hold()
+        ended = self.live.history.ended
+        if self._ending is not None and self._unstarted and not ended:
             await self._end_as(*self._ending)
         else:
             await self._step(self._recover, within_s=_RECOVER_WITHIN_S)
@@ -535,8 +534,7 @@ class Supervision:
         """Write the end of a bot that was never under way; nothing of it may be there."""
         if self._spec is not None:
             await self._begin_if_missing(self._spec)
-        with suppress(JournalBusy):  # it runs after all
-            await self._step(self._its.store.end, self.live.row.bot_id, reason, evidence)
+        await self._step(self._its.store.end, self.live.row.bot_id, reason, evidence)
 
     async def _recover(self) -> None:
         """Finish what a dead bot left: its journal's end, its recording."""
@@ -549,9 +547,20 @@ class Supervision:
         except MeetcoreError:
             config = self._its.fleet.config  # an order that nobody could take any more
         store, plugins = self._its.store, self._its.plugins
-        for done in await recover_bot(store, row.bot_id, plugins=plugins, config=config):
+        recovered = await recover_bot(
+            store, row.bot_id, plugins=plugins, config=config, told=self._told_after
+        )
+        for done in recovered:
             for line in (*done.notes, *done.trouble):
                 _LOG.info("bot=%s recovered: %s", row.bot_id, line)
+
+    async def _told_after(self, seq: int) -> Sequence[Event]:
+        """Return what was told after an event: here, and to others who listened to the bot."""
+        if not self._its.store.lags:
+            return ()
+        elsewhere = await self._step(self._its.fleet.published, self.live.row.bot_id, seq)
+        told = {event.seq: event for event in (*elsewhere, *self.live.log.told(seq))}
+        return [told[number] for number in sorted(told)]
 
     async def _give_up(self) -> None:
         """End the row alone: the journal takes no end. Who follows is told it all the same."""

@@ -58,6 +58,10 @@ class LiveLog(BotLog):
         """Remember an event that was told."""
         self._newest.append(event)
 
+    def told(self, after: int) -> list[Event]:
+        """Return the newest events after a number that were told here."""
+        return [event for event in self._newest if event.seq > after]
+
     async def exists(self) -> bool:
         """Return whether there is anything of it."""
         return bool(self._newest) or await self._log.exists()

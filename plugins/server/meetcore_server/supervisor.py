@@ -36,12 +36,13 @@ from meetcore import (
 from meetcore.gateway import BotRequest, BotRow, NotNow
 from meetcore.log import Threads
 from meetcore.model import brief
-from meetcore_server.bot_supervision import Supervision, Trouble, beginning
+from meetcore_server.bot_supervision import Supervision, beginning
 from meetcore_server.following import Following
 from meetcore_server.live import LiveBot, LiveBots
 from meetcore_server.membership import Membership
 from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.holding import NotHeld
+from meetcore_server.troubles import Trouble
 
 __all__ = ["BotSupervisor"]
 

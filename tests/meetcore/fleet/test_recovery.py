@@ -10,6 +10,7 @@ import trio
 import meetcore
 from meetcore.fleet.launching.sockets import socket_path
 from meetcore.fleet.recovery import recover
+from meetcore.log.folder_store import FolderStore
 from meetcore.log.journal import Journal
 from meetcore.model.lifecycle import TERMINAL
 from meetcore.testing import SimMeeting, run_simulated
@@ -71,6 +72,56 @@ def test_killed_after_any_event_the_journal_gets_its_end(left):
         if not had_ended:
             assert events[-1].state == ("completed" if recorded else "failed")
         assert not path.with_suffix(".reserve").exists()
+
+
+def recover_told(folder, told):
+    """Recover one bot of which others were told more than is there."""
+    asked = []
+
+    async def told_after(seq):
+        await trio.lowlevel.checkpoint()
+        asked.append(seq)
+        return [event for event in told if event.seq > seq]
+
+    store = FolderStore(folder.parent, fsync=False)
+
+    async def run():
+        return await meetcore.recover_bot(store, folder.name, plugins=plugins(), told=told_after)
+
+    return trio.run(run), asked
+
+
+def test_what_others_were_told_keeps_its_number_and_the_end_comes_after_it(left):
+    path, lines = left
+    whole = list(meetcore.read_journal(path))
+    path.write_bytes(b"".join(lines[:10]))
+    (done,), asked = recover_told(path.parent, whole[8:14])
+    assert asked == [10]
+    assert done.ended
+    assert done.notes[-1] == "4 events that had been told, and not kept yet, are kept."
+    events = list(meetcore.read_journal(path))
+    assert events[:14] == whole[:14]
+    check_journal(events, cut_short=True)
+    assert events[-1].reason is meetcore.EndReason.CRASHED
+
+
+def test_an_end_that_others_were_told_is_the_end(left):
+    path, lines = left
+    whole = list(meetcore.read_journal(path))
+    path.write_bytes(b"".join(lines[:-3]))
+    (done,), _ = recover_told(path.parent, whole)
+    assert not done.ended
+    assert list(meetcore.read_journal(path)) == whole
+
+
+def test_what_was_told_and_nobody_has_any_more_is_said_to_be_lost(left):
+    path, lines = left
+    whole = list(meetcore.read_journal(path))
+    path.write_bytes(b"".join(lines[:10]))
+    recover_told(path.parent, whole[11:12])
+    events = list(meetcore.read_journal(path))
+    assert [event.type for event in events[10:12]] == ["event.lost", whole[11].type]
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
 
 
 def test_a_running_bot_is_left_alone(left):

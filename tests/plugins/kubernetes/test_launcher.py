@@ -21,6 +21,7 @@ import meetcore
 from meetcore import (
     BotConfig,
     BotSpec,
+    BotUnresponsive,
     CommandFailed,
     ConfigError,
     EndReason,
@@ -30,6 +31,7 @@ from meetcore import (
     State,
     StateChanged,
     Stop,
+    StorageUnavailable,
     build_options,
     read_journal,
 )
@@ -39,6 +41,7 @@ from meetcore.plugin.registry import Plugins
 from meetcore.testing.simulated_meetings import PLUGIN_FILE
 from meetcore_kubernetes.launcher import KubernetesLauncher
 from meetcore_kubernetes.options import KubernetesOptions
+from meetcore_kubernetes.pod_launcher import PodLauncher
 from meetcore_kubernetes.pods import object_name, order_secret, pod_manifest
 from meetcore_redis.bus import RedisBus
 from meetcore_redis.options import RedisOptions
@@ -312,6 +315,86 @@ async def test_a_frozen_bot_is_given_up(tmp_path, broker, cluster):
         end = await stage.end_of()
         assert end.evidence is not None
         assert end.evidence.signal == "unresponsive"
+        events = read_journal(journal_path(tmp_path / "b-1"))
+        [silence] = [event for event in events if isinstance(event, BotUnresponsive)]
+        assert silence.silent_s >= 10.0
+
+
+async def test_why_a_pod_failed_is_noted_before_its_bot_counts_as_gone(
+    tmp_path, broker, cluster, monkeypatch
+):
+    settle = PodLauncher._settle
+
+    async def settle_slowly(self, bot):
+        await trio.sleep(0.5)
+        await settle(self, bot)
+
+    monkeypatch.setattr(PodLauncher, "_settle", settle_slowly)
+    async with staged(tmp_path, broker, cluster) as stage:
+        bot = await stage.launched()
+        stage.cluster.kill_for_memory("meetcore-b-1")
+        await bot.gone()
+        end = await stage.end_of()
+        assert end.evidence is not None
+        assert end.evidence.signal == "kubernetes.out_of_memory"
+
+
+async def test_a_cancelled_launch_leaves_its_pod_to_whoever_launches_it_again(
+    tmp_path, broker, cluster
+):
+    async with staged(tmp_path, broker, cluster) as stage:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.launcher.launch, stage.spec(), stage.nursery)
+            while not stage.cluster.running():  # noqa: ASYNC110
+                await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
+        assert stage.cluster.running() == ["meetcore-b-1"]
+        asked = len(stage.cluster.requests)
+        heir = await stage.another().launch(stage.spec(), stage.nursery)
+        assert ("create", "pods") not in stage.cluster.requests[asked:]
+        assert ("delete", "pods") not in stage.cluster.requests
+        await heir.perform(Stop())
+        await heir.gone()
+
+
+async def test_an_api_server_that_is_away_is_no_verdict_on_a_bot(
+    tmp_path, broker, cluster, monkeypatch
+):
+    monkeypatch.setattr("meetcore_kubernetes.cluster._TRIES", 1)
+    async with staged(tmp_path, broker, cluster, stop_with_launcher=False) as stage:
+        stage.cluster.away = True
+        with pytest.raises(StorageUnavailable, match="does not answer"):
+            await stage.launcher.launch(stage.spec(), stage.nursery)
+        stage.cluster.away = False
+        bot = await stage.launched()
+        stage.cluster.away = True
+        with pytest.raises(StorageUnavailable, match="does not answer"):
+            await stage.another().adopt("b-1", stage.nursery)
+        stage.cluster.away = False
+        await bot.perform(Stop())
+        await bot.gone()
+
+
+async def test_a_bot_is_launched_and_adopted_while_the_bus_is_away(tmp_path, cluster):
+    """It records: that its lease says. What it told meanwhile comes over the store."""
+    with open_broker() as broker:
+        async with staged(tmp_path, broker, cluster) as stage:
+            broker.kill()
+            bot = await stage.launched()
+            later = stage.another()
+            found = await later.adopt("b-1", stage.nursery)
+            assert found is not None
+            assert await later.adopt("b-2", stage.nursery) is None
+            found.release()
+            assert stage.cluster.running() == ["meetcore-b-1"]
+            broker.start()
+            await bot.perform(Stop())
+            await bot.gone()
+
+
+def test_who_waits_for_a_launch_waits_for_longer_than_a_bot_has_to_come_up():
+    options = KubernetesOptions(image="x", start_timeout_s=500.0)
+    assert KubernetesLauncher(options).launch_within_s > 500.0
 
 
 async def test_a_watch_that_ends_or_is_too_old_misses_nothing(tmp_path, broker, cluster):

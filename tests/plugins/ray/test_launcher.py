@@ -16,7 +16,7 @@ import pytest
 import trio
 import trio.lowlevel
 
-from meetcore import FleetFull, Plugins, RunningBot, SendChat, Stop
+from meetcore import BusUnavailable, FleetFull, Plugins, RunningBot, SendChat, Stop
 from meetcore.fleet.recovery import recover
 from meetcore.log.folders import journal_path
 from meetcore.log.journal import read_journal
@@ -131,6 +131,47 @@ async def test_the_bot_of_a_server_that_is_killed_is_found_by_the_next_one(
     end = events[-1]
     assert isinstance(end, StateChanged)
     assert (end.state, end.reason) == (State.COMPLETED, EndReason.STOP_REQUESTED)
+
+
+async def test_a_cancelled_launch_leaves_its_actor_to_whoever_launches_it_again(
+    placing: Placing, tmp_path: Path
+):
+    launcher = await placing.open_launcher()
+    with trio.fail_after(WITHIN_S):
+        async with trio.open_nursery() as nursery:
+            async with trio.open_nursery() as launching:
+                launching.start_soon(launcher.launch, placing.spec(), nursery)
+                while not (tmp_path / "b-1").exists():  # noqa: ASYNC110
+                    await trio.sleep(0.01)
+                launching.cancel_scope.cancel()
+            heir = await placing.open_launcher()
+            assert await heir.list() == ["b-1"]
+            bot = await heir.launch(placing.spec(), nursery)
+            await bot.perform(Stop("once"))
+            await bot.gone()
+
+
+async def test_an_actor_is_adopted_where_the_bus_cannot_say(
+    placing: Placing, monkeypatch: pytest.MonkeyPatch
+):
+    async def silent(self: object, bot_id: str) -> bool:
+        await trio.lowlevel.checkpoint()
+        raise BusUnavailable("The broker cannot be reached.")
+
+    launcher = await placing.open_launcher()
+    async with launched(placing, launcher) as bot:
+        heir = await placing.open_launcher()
+        assert heir.bus is not None
+        async with trio.open_nursery() as nursery:
+            monkeypatch.setattr(type(heir.bus), "alive", silent)
+            found = await heir.adopt("b-1", nursery)
+            assert await heir.adopt("b-2", nursery) is None
+            monkeypatch.undo()
+            assert found is not None
+            found.release()
+            nursery.cancel_scope.cancel()
+        await bot.perform(Stop())
+        await bot.gone()
 
 
 async def test_an_actor_that_is_killed_takes_its_bot_along_and_that_is_told(

@@ -224,6 +224,21 @@ async def test_one_whose_memory_is_full_gets_it_all_when_it_has_room(tmp_path, c
     assert "the bus is back after" in caplog.text
 
 
+@pytest.mark.parametrize("trouble", ["full", "replica"])
+async def test_one_that_answers_and_takes_nothing_says_so_when_it_is_probed(trouble):
+    with open_broker("--maxmemory-policy", "noeviction") as broker, trio.fail_after(60):
+        bus = RedisBus(broker.url)
+        async with bus.open(), Redis("127.0.0.1", broker.port) as operator:
+            await bus.probe("b-1")
+            if trouble == "full":
+                await operator.config_set({"maxmemory": "1mb"})
+            else:
+                await operator.replicaof("127.0.0.1", 9)
+            assert not await bus.alive("b-1")
+            with pytest.raises(BusUnavailable, match="no memory left|is a replica"):
+                await bus.probe("b-1")
+
+
 async def test_many_who_begin_to_follow_at_once_wake_the_reader_a_few_times_for_all():
     with open_broker() as broker, trio.fail_after(60):
         bus = RedisBus(broker.url)

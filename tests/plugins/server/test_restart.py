@@ -21,6 +21,7 @@ from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore.log.who_runs import is_running
 
 from .running import PLUGIN, SHORT, STAY, http, ordered, plugin_files_of_tests, serving, until
+from .webhooks.receiver import receiving
 
 
 @contextmanager
@@ -130,18 +131,37 @@ async def test_bots_killed_with_their_server_end_as_crashed_and_their_recording_
         assert row["reason"] == "crashed"
 
 
-async def test_a_bot_that_dies_under_a_living_server_ends_as_crashed_at_once(tmp_path):
+@pytest.mark.parametrize("store", ["folder", "rows"])
+async def test_a_bot_that_dies_under_a_living_server_ends_as_crashed_and_that_is_told(
+    tmp_path, monkeypatch, store
+):
+    """Also where the store takes it for alive until its lease has lapsed; `rows` takes 10 s."""
+    if store != "folder":
+        monkeypatch.setenv("TESTS_STORE", store)
     async with (
-        serving(tmp_path, launcher=ChildProcessLauncher()) as server,
+        serving(tmp_path, launcher=ChildProcessLauncher(), private_targets=("*",)) as server,
         http(server) as client,
+        receiving() as receiver,
     ):
-        dying, other = await ordered(client, STAY), await ordered(client, STAY)
+        hook = {"url": receiver.url(), "events": ["state.changed"]}
+        dying = await ordered(client, STAY, webhooks=[hook])
+        other = await ordered(client, STAY)
         await until(client, dying["id"], "recording")
         live = server.service.live.get(dying["id"])
         os.kill(live.running.pid, signal.SIGKILL)
         row = await until(client, dying["id"], "completed", "failed")
         assert row["reason"] == "crashed"
+        kept = await server.service.store.log(dying["id"]).history()
+        assert kept.ended
+        assert kept.last_seq == live.history.last_seq
+        assert kept.end.evidence.signal == "recovery"
+        await receiver.until(lambda: receiver.got[-1:] and ended(receiver.got[-1].json))
+        assert (await client.get("/ready")).status_code == 200
         assert (await until(client, other["id"], "recording"))["state"] == "recording"
+
+
+def ended(webhook: dict) -> bool:
+    return webhook["data"]["state"] in ("completed", "failed")
 
 
 @pytest.mark.long

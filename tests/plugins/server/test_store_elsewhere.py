@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import aclosing, closing, contextmanager
+from pathlib import Path
+
 import pytest
 import trio
 
 import meetcore
+from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.log.folder_store import FolderStore
 from meetcore.model.errors import StorageUnavailable
 from meetcore.model.lifecycle import EndReason
 
 from .running import STAY, http, ordered, serving, until
+from .webhooks.receiver import receiving
 
 
 async def test_what_a_killed_bot_had_told_and_not_carried_is_carried_at_its_recovery(
@@ -46,6 +56,56 @@ async def test_what_a_killed_bot_had_told_and_not_carried_is_carried_at_its_reco
         assert kept.last_seq >= live.history.last_seq
         row = (await client.get(f"/v1/bots/{bot_id}")).json()
         assert row["reason"] == "removed"
+
+
+async def test_what_was_told_keeps_its_number_where_the_bot_died_before_the_store_had_it(
+    tmp_path, monkeypatch
+):
+    """Its machine is gone, too: what was told is all that is left. The end comes after it."""
+    monkeypatch.setenv("TESTS_STORE", "rows")
+    async with (
+        serving(tmp_path, launcher=ChildProcessLauncher(), private_targets=("*",)) as server,
+        http(server) as client,
+        receiving() as receiver,
+    ):
+        store = server.service.store
+        hook = {"url": receiver.url(), "events": ["chat.received", "state.changed"]}
+        bot_id = (await ordered(client, STAY, webhooks=[hook]))["id"]
+        await until(client, bot_id, "recording")
+        live = server.service.live.get(bot_id)
+        with taking_nothing(tmp_path / "rows.db"):
+            for text in ("one", "two"):
+                await client.post(f"/v1/bots/{bot_id}/chat", json={"text": text})
+            await receiver.until(lambda: any(b'"two"' in got.body for got in receiver.got))
+            os.kill(live.running.pid, signal.SIGKILL)
+            with trio.fail_after(90):
+                await live.running.gone()
+            told = live.history.last_seq
+            shutil.rmtree(store.workplace(bot_id))
+            assert (await store.log(bot_id).history()).last_seq < told
+        with trio.fail_after(90):
+            await live.ended.wait()
+        async with aclosing(store.log(bot_id).read()) as events:
+            kept = [event async for event in events]
+        assert [event.seq for event in kept] == list(range(1, told + 2))
+        texts = [event.text for event in kept if isinstance(event, meetcore.ChatReceived)]
+        assert texts == ["one", "two"]
+        assert kept[-1].reason is EndReason.CRASHED
+        await receiver.until(lambda: b'"crashed"' in receiver.got[-1].body)
+        numbers = [got.json["seq"] for got in receiver.got]
+        assert numbers == sorted(set(numbers))
+        assert numbers[-1] == told + 1
+
+
+@contextmanager
+def taking_nothing(database: Path) -> Iterator[None]:
+    """Have a store in rows take no line while the block lasts."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as held:
+        held.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON lines BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        yield
+        held.execute("DROP TRIGGER full")
 
 
 @pytest.mark.folder_store

@@ -20,6 +20,7 @@ from meetcore.gateway.records import BotRequest
 from meetcore.log.folder_store import FolderStore
 from meetcore.log.folders import journal_path
 from meetcore.log.journal import Journal
+from meetcore.model.errors import BusUnavailable, StorageUnavailable
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
 from meetcore_server import bot_supervision as supervision
@@ -33,8 +34,7 @@ from .running import DENY, STAY, http, ordered, plugin_files_of_tests, say, serv
 
 SHORT_LIMITS = {
     "_FIRST_PAUSE_S": 0.02, "_LONGEST_PAUSE_S": 0.1, "_STEP_WITHIN_S": 1.0,
-    "_LAUNCH_WITHIN_S": 2.0, "_RECOVER_WITHIN_S": 1.0, "_SILENT_S": 0.2, "_LINGER_S": 1.0,
-    "_AGAIN_AFTER_S": 0.1,
+    "_RECOVER_WITHIN_S": 1.0, "_SILENT_S": 0.2, "_LINGER_S": 1.0, "_AGAIN_AFTER_S": 0.1,
 }  # fmt: skip
 
 
@@ -149,6 +149,7 @@ def short_limits(monkeypatch):
     for name, value in SHORT_LIMITS.items():
         monkeypatch.setattr(supervision, name, value)
     monkeypatch.setattr(Supervision._step, "__kwdefaults__", {"within_s": 1.0})
+    monkeypatch.setattr(InProcessLauncher, "launch_within_s", 2.0)
     monkeypatch.setattr(supervisor, "_LOOKED_WITHIN_S", 1.0)
     monkeypatch.setattr(live, "_TELL_WITHIN_S", 0.5)
 
@@ -282,6 +283,7 @@ WAITS_FOR_ITSELF = {
     "_insist", "_step", "_before", "_end", "_look", "_launch", "_launch_in_time", "_launch_now",
     "_until_its_time", "_accompany", "_adopted", "_say_stop", "_give_up", "accompany",
     "_deciding", "_in_turn", "run", "aclosing", "read", "_begin_if_missing", "_end_as", "events",
+    "_write_end", "published",
     "_told_more_than_is_kept", "history", "_hold", "_let_go", "_order_stands", "_read_order",
     "may_launch", "launches_later",  # with several servers only: test_several_servers
     "items", "take", "tell", "show", "_alone", "stop", "reschedule", "_update", "order_of",
@@ -368,7 +370,16 @@ async def test_a_bot_whose_end_cannot_be_written_has_it_in_the_list_and_who_foll
         assert server.service.live.all() == []
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), TimeoutError("slow")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        TimeoutError("slow"),
+        StorageUnavailable("The cluster's API does not answer."),
+        BusUnavailable("The broker cannot be reached."),
+    ],
+    ids=lambda error: type(error).__name__,
+)
 async def test_a_launch_that_fails_for_want_of_room_is_tried_again(
     tmp_path, monkeypatch, short_limits, error
 ):
@@ -385,6 +396,80 @@ async def test_a_launch_that_fails_for_want_of_room_is_tried_again(
     async with serving(tmp_path, launcher=Full(plugins)) as server, http(server) as client:
         row = await until(client, (await ordered(client, DENY))["id"], "failed")
         assert row["reason"] == "denied"
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable, BusUnavailable, trio.TooSlowError])
+async def test_a_bot_that_was_under_way_is_asked_for_until_somebody_can_say(
+    tmp_path, monkeypatch, short_limits, error
+):
+    """However long ago it was ordered: it records meanwhile."""
+
+    class Silent(InProcessLauncher):
+        asked = -1
+
+        async def adopt(self, bot_id, nursery):
+            await trio.lowlevel.checkpoint()
+            self.asked += 1
+            if 0 < self.asked < 12:
+                raise error("Nobody answers.")
+            return server.service.supervisor.fleet.running.get(bot_id)
+
+    plugins = meetcore.Plugins(only=["files", "server"], files=plugin_files_of_tests())
+    launcher = Silent(plugins)
+    async with serving(tmp_path, launcher=launcher) as server, http(server) as client:
+        its = server.service
+        bot_id = (await ordered(client, STAY))["id"]
+        await until(client, bot_id, "recording")
+        monkeypatch.setattr(supervision, "LATEST_S", 0.0)
+        row = its.live.get(bot_id).row
+        await its.supervisor.give_up_all()
+        launcher.asked = 0
+        with trio.fail_after(90):
+            await its.supervisor.resume([row])
+            live = its.live.get(bot_id)
+            while live.running is None or its.supervisor.troubles:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        assert launcher.asked == 12
+        assert live.history.state is State.RECORDING
+        await client.post(f"/v1/bots/{bot_id}/stop")
+        assert (await until(client, bot_id, "completed"))["reason"] == "stop_requested"
+
+
+async def test_a_bot_whose_journal_somebody_has_is_not_ended_before_it_is_let_go(
+    tmp_path, monkeypatch, short_limits
+):
+    """Though it was given up: where it runs could not be seen, but it did."""
+
+    class Strange(InProcessLauncher):
+        strange = False
+
+        async def adopt(self, bot_id, nursery):
+            await trio.lowlevel.checkpoint()
+            if self.strange:
+                raise RuntimeError("This cluster answers nonsense.")
+            return
+
+    plugins = meetcore.Plugins(only=["files", "server"], files=plugin_files_of_tests())
+    launcher = Strange(plugins)
+    async with serving(tmp_path, launcher=launcher) as server, http(server) as client:
+        its = server.service
+        bot_id = (await ordered(client, STAY))["id"]
+        await until(client, bot_id, "recording")
+        running = its.live.get(bot_id).running
+        row = its.live.get(bot_id).row
+        await its.supervisor.give_up_all()
+        launcher.strange = True
+        await its.supervisor.resume([row])
+        seen = its.supervisor._supervisions[bot_id]
+        with trio.fail_after(90):
+            while seen._ending is None:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+            await trio.sleep(1.0)  # in which it would have been ended several times
+            assert (await its.stores.bots.get(bot_id)).state is State.RECORDING
+            running.bot.conclude(EndReason.REMOVED, meetcore.Evidence("test"))
+            assert (await until(client, bot_id, "completed"))["reason"] == "removed"
+        kept = await its.store.log(bot_id).history()
+        assert kept.reason is EndReason.REMOVED
 
 
 async def test_postgresql_is_restarted_while_a_bot_ends_and_nobody_is_lost(tmp_path, postgres):

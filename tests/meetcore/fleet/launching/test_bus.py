@@ -13,7 +13,7 @@ from attrs import define
 import meetcore
 from meetcore import Bot, BotLog, Draft, Event, Runner, StateChanged
 from meetcore.bot.factory import prepare_bot
-from meetcore.fleet.launching.bus_bot import BusBot
+from meetcore.fleet.launching.bus_bot import BusBot, published
 from meetcore.fleet.launching.bus_reception import BusReception
 from meetcore.fleet.launching.live_audio import LiveAudio
 from meetcore.log.folder_store import FolderStore
@@ -126,6 +126,17 @@ async def test_all_of_it_is_told_with_drafts_between(tmp_path, autojump_clock):
     assert [item for item in items if isinstance(item, Event)] == events_of(stage.bot)
     assert any(isinstance(item, Draft) for item in items)
     assert stage.reception.published_seq == stage.bot.journal.last_seq
+
+
+async def test_what_a_bot_that_is_no_more_told_on_the_bus_is_there(tmp_path, autojump_clock):
+    async with staged(tmp_path) as stage:
+        await stage.far.gone()
+        there = MemoryBus(stage.broker)
+        told = await published(there, "b-1", 5)
+        assert told == events_of(stage.bot)[5:]
+        assert await published(there, "b-1", stage.bot.journal.last_seq) == []
+        stage.broker.away = True
+        assert await published(there, "b-1", 5) == []
 
 
 async def test_a_bot_whose_bus_is_away_goes_on_and_is_followed_in_its_store(

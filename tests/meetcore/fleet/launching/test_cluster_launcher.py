@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import aclosing
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,9 +19,12 @@ from meetcore import (
     CommandRefused,
     ConfigError,
     EndReason,
+    Runner,
     RunningBot,
     SendChat,
+    StorageUnavailable,
 )
+from meetcore.fleet.launching.bus_reception import ALIVE_S
 from meetcore.fleet.launching.given_up import given_up
 from meetcore.log.folder_store import FolderStore
 from meetcore.testing import MemoryBroker, MemoryBus
@@ -108,11 +113,125 @@ async def test_the_silence_of_a_bot_that_is_anothers_is_not_ours(
     launcher = Cluster(tmp_path, bus)
     async with bus.open():
         bot = Placed(bus, launcher.store)
-        await launcher.watch_silence(bot, None)
         bot.release()
         with trio.move_on_after(600):
             await launcher.watch_silence(bot, 30.0)
     assert not bot.abandoned
+    assert bot.unresponsive_since is None
+
+
+async def test_a_bus_that_takes_nothing_lets_no_bot_be_silent(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """It answers, and what it had of the bot has lapsed: it could not be told that it lives."""
+    broker = MemoryBroker()
+    bus = MemoryBus(broker)
+    launcher = Cluster(tmp_path, bus)
+    async with bus.open():
+        bot = Placed(bus, launcher.store)
+        broker.full = True
+        with trio.move_on_after(600):
+            await launcher.watch_silence(bot, 30.0)
+        assert not bot.abandoned
+        assert bot.unresponsive_since is None
+
+
+class Leasing(FolderStore):
+    """A store that knows by itself who runs a bot."""
+
+    leases_lapse: ClassVar[bool] = True
+    held: bool | None = True
+
+    async def runner(self, bot_id: str) -> Runner | None:
+        await trio.lowlevel.checkpoint()
+        if self.held is None:
+            raise StorageUnavailable("The store does not answer.")
+        return Runner() if self.held else None
+
+
+@pytest.mark.parametrize("held", [True, None])
+async def test_a_silent_bot_is_ended_only_when_its_lease_has_lapsed_too(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, held: bool | None
+) -> None:
+    bus = MemoryBus(MemoryBroker())
+    launcher = Cluster(tmp_path, bus)
+    launcher.store = store = Leasing(tmp_path, fsync=False)
+    store.held = held
+    async with bus.open():
+        bot = Placed(bus, store)
+        with trio.move_on_after(600):
+            await launcher.watch_silence(bot, 30.0)
+        assert not bot.abandoned
+        assert bot.unresponsive_since is not None
+        store.held = False
+        with trio.fail_after(60):
+            await launcher.watch_silence(bot, 30.0)
+    assert bot.abandoned
+
+
+async def test_a_frozen_bot_is_seen_within_15_s_and_told_for_how_long_when_it_is_back(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    bus = MemoryBus(MemoryBroker())
+    launcher = Cluster(tmp_path, bus)
+    frozen_s = 40.0
+    async with bus.open(), trio.open_nursery() as nursery:
+        claim = await bus.claim("b-1")
+        bot = Placed(bus, launcher.store)
+
+        async def beat() -> None:
+            while True:
+                await bus.publish("b-1", claim, [], alive_s=ALIVE_S)
+                await trio.sleep(2.5)
+
+        with trio.move_on_after(61.0):
+            nursery.start_soon(launcher.watch_silence, bot, None)
+            await beat()
+        assert bot.unresponsive_since is None
+        await trio.sleep(15.1)
+        assert bot.unresponsive_since is not None
+        await trio.sleep(frozen_s - 15.1)
+        nursery.start_soon(beat)
+        with trio.fail_after(15):
+            async with aclosing(bus.requests("b-1", claim)) as requests:
+                asked = json.loads((await anext(requests)).content)
+        assert bot.unresponsive_since is None
+        assert asked["silent_s"] == pytest.approx(frozen_s, abs=10.0)
+        nursery.cancel_scope.cancel()
+
+
+async def test_recovery_is_told_for_how_long_a_bot_that_was_given_up_was_silent(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    bus = MemoryBus(MemoryBroker())
+    launcher = Cluster(tmp_path, bus)
+    async with bus.open():
+        bot = Placed(bus, launcher.store)
+        await launcher.watch_silence(bot, 30.0)
+    why = given_up(launcher.store.workplace("b-1"))
+    assert why is not None
+    assert why.silent_s == 35.0
+
+
+async def test_a_bot_runs_by_the_store_where_the_bus_cannot_say(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    broker = MemoryBroker()
+    bus = MemoryBus(broker)
+    launcher = Cluster(tmp_path, bus)
+    launcher.store = store = Leasing(tmp_path, fsync=False)
+    async with bus.open():
+        assert not await launcher.runs("b-1")  # the bus can say
+        for trouble in ("away", "full"):
+            setattr(broker, trouble, True)
+            assert await launcher.runs("b-1")
+            store.held = False
+            assert not await launcher.runs("b-1")
+            store.held = None
+            with pytest.raises(StorageUnavailable):
+                await launcher.runs("b-1")
+            store.held = True
+            setattr(broker, trouble, False)
 
 
 async def test_a_reason_that_cannot_be_noted_is_said_in_the_log(
