@@ -140,6 +140,11 @@ class Cluster:
         except _Missing:
             return
 
+    async def remove(self, name: str, *, grace_s: int | None = None) -> None:
+        """Delete a Pod and its Secret, which goes with it only where that could be said."""
+        await self.delete_pod(name, grace_s=grace_s)
+        await self.delete_secret(name)
+
     async def pods(self) -> tuple[list[Pod], str]:
         """Return the Pods of this fleet, and the version of the list."""
 

@@ -9,7 +9,7 @@ people to say.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
@@ -44,6 +44,7 @@ _ASK_EVERY_S = 5.0
 _LEAVE_TIMEOUT_S = 60.0
 _TIDY_WITHIN_S = 15.0
 _SETTLED_WITHIN_S = 20.0
+_SWEEP_EVERY_S = 600.0
 _MARGIN_S = 60.0
 _REFUSED = (FleetFull, CommandFailed, ConfigError)
 """What the cluster refused, and so did not do."""
@@ -57,6 +58,7 @@ class PodLauncher(KubernetesLauncher):
         self.launch_within_s = options.start_timeout_s + _MARGIN_S
         self._known: Cluster | None = None
         self._uses = 0
+        self._sweep_at = 0.0
         self._watch: PodWatch | None = None
         self._watch_scope = trio.CancelScope()
         self._watched_for = 0
@@ -117,6 +119,7 @@ class PodLauncher(KubernetesLauncher):
         """
         bus = self.needed_bus()
         async with self._cluster() as cluster:
+            await self._sweep(cluster)
             if await cluster.pod(object_name(spec.bot_id)) is None:
                 await self._make(cluster, spec)
             watch = self._watching(nursery)
@@ -142,8 +145,9 @@ class PodLauncher(KubernetesLauncher):
         except _REFUSED:
             await _tidy(cluster, name, pod=False)
             raise
-        if pod is not None:
-            with suppress(ClusterUnavailable):
+        with suppress(ClusterUnavailable):
+            pod = pod or await cluster.pod(name)  # made though the answer was lost, or by another
+            if pod is not None:
                 await cluster.own_secret(name, pod)
 
     async def _until_it_takes_commands(
@@ -197,6 +201,10 @@ class PodLauncher(KubernetesLauncher):
         bus = self.needed_bus()
         async with self._cluster() as cluster:
             pod = await cluster.pod(object_name(bot_id))
+            if pod is None:
+                await cluster.delete_secret(object_name(bot_id))  # its server died before its Pod
+            elif state_of(pod).over and not state_of(pod).failed:
+                await cluster.remove(object_name(bot_id))
         if pod is None or state_of(pod).over:
             return None
         if not await self.runs(bot_id):
@@ -209,16 +217,24 @@ class PodLauncher(KubernetesLauncher):
     async def list(self) -> list[str]:
         """Return the bots whose Pods run; failed Pods that were kept long enough go."""
         self.needed_bus()
-        since = datetime.now(UTC) - timedelta(seconds=self.options.keep_failed_s)
-        running: list[str] = []
         async with self._cluster() as cluster:
-            pods, _ = await cluster.pods()
-            for pod in pods:
-                if not state_of(pod).over:
-                    running.append(_bot_id_of(pod))
-                elif ended_before(pod, since) and pod.metadata is not None:
-                    await cluster.delete_pod(str(pod.metadata.name))
-        return sorted(running)
+            pods = await self._swept(cluster)
+        return sorted(_bot_id_of(pod) for pod in pods if not state_of(pod).over)
+
+    async def _sweep(self, cluster: Cluster) -> None:
+        """Let Pods go that ended long ago, whoever looked after them; now and then."""
+        if trio.current_time() >= self._sweep_at:
+            self._sweep_at = trio.current_time() + _SWEEP_EVERY_S
+            with suppress(ClusterUnavailable):
+                await self._swept(cluster)
+
+    async def _swept(self, cluster: Cluster) -> Sequence[Pod]:
+        since = datetime.now(UTC) - timedelta(seconds=self.options.keep_failed_s)
+        pods, _ = await cluster.pods()
+        for pod in pods:
+            if state_of(pod).over and ended_before(pod, since) and pod.metadata is not None:
+                await cluster.remove(str(pod.metadata.name))
+        return pods
 
     # --- while one runs ----------------------------------------------------------------------
 
@@ -260,7 +276,7 @@ class PodLauncher(KubernetesLauncher):
                     self.note(bot, seen.reason, seen.evidence)
                 else:  # also one of which its node tells nothing any more: nobody runs the bot
                     self.note_silence(bot)
-                    await cluster.delete_pod(bot.name)
+                    await cluster.remove(bot.name)
         except MeetcoreError as error:
             _LOG.warning("bot=%s its Pod stays for now: %s", bot.bot_id, error)
 
@@ -268,7 +284,7 @@ class PodLauncher(KubernetesLauncher):
         """Delete a Pod at once; raises nothing."""
         with suppress(MeetcoreError):
             async with self._cluster() as cluster:
-                await cluster.delete_pod(name, grace_s=0)
+                await cluster.remove(name, grace_s=0)
 
 
 class PodBot(ClusterBot):
@@ -348,8 +364,9 @@ async def _tidy(cluster: Cluster, name: str, *, pod: bool = True) -> None:
     """Take back what was made; what does not work now is found by its label later."""
     with trio.move_on_after(_TIDY_WITHIN_S, shield=True), suppress(MeetcoreError):
         if pod:
-            await cluster.delete_pod(name, grace_s=0)
-        await cluster.delete_secret(name)
+            await cluster.remove(name, grace_s=0)
+        else:
+            await cluster.delete_secret(name)
 
 
 def _did_not_begin(seen: PodState) -> CommandFailed:

@@ -64,6 +64,7 @@ class StandInCluster:
         no_room: Whether no node has room for a new Pod.
         missing_images: Images that cannot be pulled.
         away: Whether connections end without an answer.
+        collects_garbage: Whether what belongs to an object goes with it.
         requests: What was asked: verb and kind.
     """
 
@@ -75,6 +76,7 @@ class StandInCluster:
         self.no_room = False
         self.missing_images: set[str] = set()
         self.away = False
+        self.collects_garbage = True
         self.requests: list[tuple[str, str]] = []
         self.folder = Path(mkdtemp(prefix="meetcore-cluster-"))
         self._changed = threading.Condition()
@@ -115,6 +117,12 @@ class StandInCluster:
         """Have a Pod's machine vanish: nobody tells anything of it any more."""
         self._killed_for[name] = "lost"
         self._kill(name, signal.SIGKILL)
+
+    def forget(self, name: str) -> None:
+        """Have a Pod vanish with all that the cluster knew of it."""
+        self._kill(name, signal.SIGKILL)
+        with self._changed:
+            self._remove("Pod", name)
 
     def freeze(self, name: str) -> None:
         """Have a Pod's processes stand still."""
@@ -264,6 +272,8 @@ class StandInCluster:
         known["metadata"]["resourceVersion"] = str(self._version)
         self._tell(kind, "DELETED", known)
         uid = known["metadata"]["uid"]
+        if not self.collects_garbage:
+            return
         for other, each in list(self._objects.items()):  # what belonged to it goes with it
             owners = each["metadata"].get("ownerReferences", ())
             if any(owner["uid"] == uid for owner in owners):

@@ -174,6 +174,37 @@ async def test_what_is_over_leaves_no_pod_and_no_order(tmp_path, broker, cluster
         assert stage.cluster.named("Secret") == []
 
 
+async def test_no_order_stays_though_it_was_never_said_whose_it_is(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster, keep_failed_s=0.5) as stage:
+        stage.cluster.collects_garbage = False
+        bot = await stage.launched()
+        await bot.perform(Stop("enough"))
+        await bot.gone()
+        while stage.cluster.named("Secret"):  # noqa: ASYNC110
+            await trio.sleep(0.05)
+        lost = await stage.launched("b-2")
+        stage.cluster.forget("meetcore-b-2")
+        lost.abandon()
+        other = stage.another()
+        assert await other.adopt("b-2", stage.nursery) is None
+        assert stage.cluster.named("Secret") == []
+
+
+async def test_a_pod_that_failed_long_ago_goes_when_another_is_launched(tmp_path, broker, cluster):
+    async with staged(tmp_path, broker, cluster, keep_failed_s=0.5) as stage:
+        stage.cluster.collects_garbage = False
+        bot = await stage.launched()
+        stage.cluster.kill_for_memory("meetcore-b-1")
+        await bot.gone()
+        assert stage.cluster.named("Pod") == stage.cluster.named("Secret") == ["meetcore-b-1"]
+        await trio.sleep(2.0)  # the cluster tells whole seconds
+        second = await stage.another().launch(stage.spec("b-2"), stage.nursery)
+        assert stage.cluster.named("Secret") == ["meetcore-b-2"]
+        assert "meetcore-b-1" not in stage.cluster.named("Pod")
+        await second.perform(Stop("enough"))
+        await second.gone()
+
+
 def test_no_word_of_the_order_is_in_the_pod():
     spec = BotSpec(
         bot_id="b-1",
