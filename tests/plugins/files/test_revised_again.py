@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,17 +17,25 @@ from attrs import evolve
 from meetcore import (
     BotConfig,
     Chunk,
+    ExclusionConfig,
     Hypothesis,
+    Journal,
+    NameSource,
+    ParticipantExcluded,
     Plugins,
     RecordedTrack,
     Segment,
+    SpeakingStarted,
+    SpeakingStopped,
     StreamRequest,
+    TrackOpened,
     Transcriber,
     TranscriberCapabilities,
     TranscriberStream,
     UnknownOption,
     hookimpl,
 )
+from meetcore.log import journal_path
 from meetcore.testing.voice import synthetic_voice
 from meetcore_files.media import RecordedMedia
 from meetcore_files.transcription_run import TranscriptionRun
@@ -116,3 +125,26 @@ def test_with_others_a_run_that_was_broken_off_goes_on(tmp_path: Path) -> None:
 def test_where_a_plugin_with_settings_is_missing_nothing_is_transcribed(tmp_path: Path) -> None:
     with pytest.raises(UnknownOption, match="redact"):
         run_with(tmp_path, Lenient(), redact={}).transcribe(lambda track, seconds: None)
+
+
+@pytest.mark.parametrize(("over_a_mix", "heard"), [("drop_words", 1), ("keep", 2)])
+def test_who_was_excluded_on_a_mix_is_not_heard_again(
+    tmp_path: Path, over_a_mix: Literal["drop_words", "keep"], heard: int
+) -> None:
+    """The first utterance is nobody's, as far as is known, and the second is Ada's."""
+    files = tmp_path / "files"
+    files.mkdir()
+    journal = Journal(journal_path(tmp_path), "b", fsync=False)
+    source = NameSource.ACTIVE_SPEAKER
+    for event in (
+        TrackOpened(track_id="a", participant_id=None, kind="mix", name_source=source),
+        ParticipantExcluded(participant_id="ben", name="Ben", since_s=0.0),
+        SpeakingStarted(participant_id="ada", name="Ada", start_s=3.0, source=source),
+        SpeakingStopped(participant_id="ada", name="Ada", end_s=4.0, source=source),
+    ):
+        journal.append(event)
+    journal.close()
+    run = run_with(tmp_path, Lenient())
+    run.recording = evolve(run.recording, folder=files)
+    run.config = evolve(run.config, exclusion=ExclusionConfig(over_a_mix=over_a_mix))
+    assert len(run.transcribe(lambda track, seconds: None).segments) == heard
