@@ -64,7 +64,7 @@ _TYPED_PASSCODE = re.compile(
     r"(?:pass(?:code|word)|Kenncode|Código de acceso|パスコード)\s*[:：]\s*([^\s<>\"]{1,64})",
     re.IGNORECASE,
 )
-_PAIRS = ("()", "[]", "{}", "''", "“”", "„“", "「」", "（）")
+_OPENING, _CLOSING = "([{'“„「（", ")]}'”“」）"
 _AROUND = "<>()[]{}\"'`“”„‘’,;!"
 _BARE_HOST = re.compile(r"[A-Za-z0-9.-]+\.[A-Za-z]{2,}/")
 # An address that stands in another one's path or query is a part of that.
@@ -164,7 +164,7 @@ def _one_of(links: list[MeetingLink]) -> MeetingLink | None:
 
 def _bare(passcode: str) -> str:
     """Return a typed passcode without what a sentence puts around it."""
-    for opening, closing in _PAIRS:
+    for opening, closing in zip(_OPENING, _CLOSING, strict=True):
         passcode = passcode.rstrip(".,;。、，")
         if passcode[:1] == opening and passcode[1:].endswith(closing):
             passcode = passcode[1:-1]

@@ -105,8 +105,8 @@ class AccountStore:
 
     async def remove(self, user_id: int) -> None:
         """Forget who a user is; the number stays."""
-        gone = {"email": f"removed-{user_id}", "name": None, "image_url": None, "max_bots": None,
-                "settings": {}}  # fmt: skip
+        gone: dict[str, Any] = dict.fromkeys(("name", "image_url", "max_bots"))
+        gone |= {"email": f"removed-{user_id}", "settings": {}}
         update = sa.update(users).where(users.c.id == user_id).values(gone)
         await self.database.do(lambda c: c.execute(update).rowcount)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -378,7 +379,7 @@ class BotRows:
         for first in range(0, len(bot_ids), _MOST_ASKED):
             asked = bots.c.bot_id.in_(bot_ids[first : first + _MOST_ASKED])
             query = sa.select(bots.c.bot_id).where(asked, bots.c.deleted_at.is_not(None))
-            found += await self.database.do(lambda c, query=query: c.scalars(query).all())
+            found += await self.database.do(partial(_ids, query))
         return found
 
     async def delete_later(self, bot_id: str, when: datetime) -> None:
@@ -427,6 +428,10 @@ def _due(ended_at: datetime, keep_s: float | None) -> datetime | None:
 def _one(c: sa.Connection, query: sa.Select[Any], this: object) -> BotRow | None:
     row = c.execute(query, {"this": this}).one_or_none()
     return bot_row(row) if row is not None else None
+
+
+def _ids(query: sa.Select[Any], c: sa.Connection) -> Sequence[str]:
+    return c.scalars(query).all()
 
 
 def _rows(c: sa.Connection, query: sa.Select[Any]) -> list[BotRow]:
