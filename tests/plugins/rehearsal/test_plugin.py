@@ -34,6 +34,13 @@ def test_it_is_found_as_a_plugin_and_registers_its_platform_and_command() -> Non
     assert "rehearse" in group.commands
 
 
+@pytest.mark.parametrize("platform", [RehearsalPlatform, RehearsalStage])
+def test_a_join_may_take_longer_than_its_own_limit_so_that_it_can_say_what_it_saw(
+    platform: type[RehearsalPlatform],
+) -> None:
+    assert platform().longest_join_s(90.0) >= 120.0
+
+
 def test_loading_it_brings_neither_a_browser_nor_a_server() -> None:
     code = (
         "import sys, meetcore_rehearsal.plugin; "

@@ -242,6 +242,7 @@ async def test_a_server_that_answers_nothing_is_left_after_the_join_time_out(tmp
         async with received(zoom, tmp_path, join_timeout_s=0.3) as (_, events):
             end = await events.wait_for(CallEnded)
     assert end.reason is EndReason.CLIENT_NEVER_LOADED
+    assert ZoomRtmsPlatform().longest_join_s(0.3) > 1.0, "or the core would say it, without words"
 
 
 async def test_what_zoom_kept_while_the_media_was_away_is_heard_and_nothing_twice(tmp_path):

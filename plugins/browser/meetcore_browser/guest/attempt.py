@@ -153,6 +153,8 @@ class GuestAttempt:
             self._tell_person(needed=False)
         if self.hands_off:
             follower.forgive(now)
+            if end is not None and not seen.by:
+                seen = StateSeen(PageState.UNKNOWN)  # an address alone: they go where they like
         told = follower.take(seen, now)
         if told is not None:
             await self._entered(told)

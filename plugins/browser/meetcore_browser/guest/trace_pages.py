@@ -49,16 +49,16 @@ def trace_pages(archive: zipfile.ZipFile) -> Iterator[TracePage]:
 
     Of a page there are at most `MOST`: the last at every address, and others evenly over its time.
     """
-    frames: dict[str, _Frame] = {}
-    mains: dict[str, list[_Moment]] = {}
+    frames: dict[str, _TraceFrame] = {}
+    mains: dict[str, list[_MainSnapshot]] = {}
     for snapshot in _snapshots(archive):
         page, name = str(snapshot.get("pageId", "")), str(snapshot.get("frameId", ""))
-        frame = frames.setdefault(name, _Frame(page))
+        frame = frames.setdefault(name, _TraceFrame(page))
         frame.trees.append(snapshot.get("html"))
         frame.address = str(snapshot.get("frameUrl", ""))
         at = len(frame.trees) - 1
         if snapshot.get("isMainFrame", True):
-            mains.setdefault(name, []).append(_Moment(frame.address, at))
+            mains.setdefault(name, []).append(_MainSnapshot(frame.address, at))
         else:
             for moments in (mains[main] for main in mains if frames[main].page == page):
                 moments[-1].frames[name] = (frame.address, at)
@@ -75,14 +75,14 @@ def trace_pages(archive: zipfile.ZipFile) -> Iterator[TracePage]:
 
 
 @define
-class _Frame:
+class _TraceFrame:
     page: str
     address: str = ""
     trees: list[Any] = field(factory=list)
 
 
 @define
-class _Moment:
+class _MainSnapshot:
     """A main frame's snapshot, by its number, and those of other frames taken with it."""
 
     address: str
@@ -104,7 +104,7 @@ def _snapshots(archive: zipfile.ZipFile) -> Iterator[dict[str, Any]]:
                 yield snapshot
 
 
-def _thinned(moments: list[_Moment]) -> list[tuple[int, _Moment]]:
+def _thinned(moments: list[_MainSnapshot]) -> list[tuple[int, _MainSnapshot]]:
     last = len(moments) - 1
     chosen = {at for at in range(last) if moments[at].address != moments[at + 1].address}
     chosen = {last, *sorted(chosen)[-MOST // 2 :]}

@@ -283,6 +283,19 @@ async def test_a_bot_presses_nothing_while_a_person_has_the_page(
         await at.until(Knocked)
 
 
+async def test_where_a_person_goes_who_has_the_page_ends_nothing_by_its_address(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with visit(browser, tmp_path) as at:
+        await at.inside()
+        at.call.person_acts(acting=True)
+        await at.script("show(''), history.pushState(null, '', '/accounts/signin')")
+        await trio.sleep(2.5)
+        assert not at.events.of_type(CallEnded)
+        at.call.person_acts(acting=False)
+        assert (await at.until(CallEnded)).reason is EndReason.SIGN_IN_REQUIRED
+
+
 async def test_before_there_is_a_page_and_after_it_nothing_is_seen(
     browser: Browser, tmp_path: Path
 ) -> None:
