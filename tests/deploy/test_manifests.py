@@ -142,6 +142,8 @@ def test_every_setting_is_one_that_meetcore_has(overlay, tmp_path, caplog):
     assert options["server"].api_key.reveal() == SECRETS["plugins__server__api_key"]
     assert options["server"].database == SECRETS["plugins__server__database"]
     assert config.store.url == "s3://meetings/bots"
+    if overlay == "cluster":
+        assert options["s3"].tail_every_s <= 1.0, "what is lost with a Pod"
     assert "env" not in container, "what is secret is in files, and what is not in the ConfigMap"
 
 

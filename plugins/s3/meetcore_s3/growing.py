@@ -110,7 +110,7 @@ class GrowingFiles:
         await trio.to_thread.run_sync(self._write_notes)
         here = media_in(self._folder)
         while not lease.lost.is_set():
-            pause_s = _LOOK_EVERY_S
+            pause_s = min(_LOOK_EVERY_S, self._tail_every_s / 2 or _LOOK_EVERY_S)
             async with aclosing(here.files()) as files:
                 names = [file.name async for file in files if self.follows(file.name)]
             for name in names:
