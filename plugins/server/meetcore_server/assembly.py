@@ -348,7 +348,8 @@ async def _start(
     def inherit(rows: Sequence[BotRow]) -> None:
         nursery.start_soon(service.inherit, rows)
 
-    nursery.start_soon(service.membership.run, service.give_up_all, inherit)
+    newer = service.draining.yield_to_newer
+    nursery.start_soon(service.membership.run, service.give_up_all, inherit, newer)
     nursery.start_soon(service.webhooks.run)
     if unreadable := await fleet.store.unreadable():
         _LOG.error("Bots that cannot be read: %s.", unreadable.rstrip("."))

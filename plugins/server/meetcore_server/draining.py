@@ -114,6 +114,12 @@ class Draining:
         self._scope = trio.CancelScope()
         self._begun.set()
 
+    def yield_to_newer(self) -> None:
+        """Drain: a server of a newer version has changed the tables, and takes over."""
+        if self.since is None:
+            _LOG.warning("a newer version has changed the tables of the database: it takes over")
+            self.begin()
+
     def undo(self) -> None:
         """Serve as before; what was handed over stays with the others."""
         if self.since is None:

@@ -62,6 +62,7 @@ class Membership:
         takers: How many of them take over what others leave: they do not drain.
         going: Whether this server was told to drain, or to end, and takes no more orders.
         handed_over: Whether others have what it held, since it drains.
+        outdated: Whether a newer version has changed the tables.
     """
 
     def __init__(self, servers: Servers, holder: Holder, terms: Terms, *, shared: bool) -> None:
@@ -71,6 +72,7 @@ class Membership:
         self.takers = 0
         self.going = False
         self.handed_over = False
+        self.outdated = False
         self._hands_over = False
         self._holder = holder
         self._terms = terms
@@ -151,6 +153,7 @@ class Membership:
     def _take(self, began: float, renewal: Renewal) -> None:
         self._sure_until = began + _SURE_S
         self.others, self.takers = renewal.others, renewal.takers
+        self.outdated = renewal.outdated
 
     async def hold(self) -> None:
         """Return when it is sure that what this server holds is still its own.
@@ -176,6 +179,7 @@ class Membership:
         self,
         outlived: Callable[[], Awaitable[None]],
         inherited: Callable[[Sequence[BotRow]], None],
+        outdated: Callable[[], None] = lambda: None,
     ) -> None:
         """Say that this server lives, until cancelled. Raises nothing but `Cancelled`.
 
@@ -183,6 +187,7 @@ class Membership:
             outlived: Called when it was taken for dead: what it looked after is not its own now.
             inherited: Called when others died, with the bots to look after from now on; returns at
                 once.
+            outdated: Called while the tables are those of a newer version; returns at once.
         """
         pause_s = _RENEW_EVERY_S
         complaint = Complaint(_LOG, "this server cannot say that it lives")
@@ -193,6 +198,8 @@ class Membership:
             pause_s = _RENEW_EVERY_S
             try:
                 await self._renew(outlived, inherited)
+                if self.outdated:
+                    outdated()
             except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
                 self._trouble = brief(error)
                 complaint.wrong(self._trouble)

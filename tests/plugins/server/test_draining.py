@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import trio
 import trio_websocket
+from attrs import evolve
 from click.testing import CliRunner
 
 from meetcore.cli import main
@@ -217,6 +219,39 @@ async def test_others_take_over_its_bots_and_a_follower_goes_on_there_after_what
 
 
 @pytest.mark.folder_store
+async def test_one_that_a_newer_version_has_overtaken_hands_over_without_being_told(
+    tmp_path, postgres
+):
+    url = postgres.new_database_with_tables()
+    async with (
+        one_of_them(tmp_path, url, processes=True) as (_, client),
+        one_of_them(tmp_path, url, processes=True) as (newer, beside),
+    ):
+        bot_id = (await ordered(client, STAY))["id"]
+        await until(client, bot_id, "recording")
+        # As a newer version's first server does, which knows these tables: it only adds to them.
+        members = newer.service.membership
+        members.servers = evolve(members.servers, version="9999")
+        engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE bots ADD COLUMN mood TEXT"))
+            connection.execute(sa.text("CREATE TABLE moods (id INTEGER)"))
+            connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        engine.dispose()
+        state = await until_drain(client, draining=True, handed_over=True)
+        assert (state["bots"], state["bots_here"]) == (0, 1)
+        assert (await client.post("/v1/bots", json={"meeting_url": STAY})).status_code == 503
+        assert (await client.get("/ready")).status_code == 503
+        with trio.fail_after(60):
+            while not (live := newer.service.live.get(bot_id)) or not live.ours:  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        assert (await beside.get("/ready")).status_code == 200
+        assert (await ordered(beside, STAY))["state"] == "requested"
+        assert (await beside.post(f"/v1/bots/{bot_id}/stop")).status_code == 202
+        assert (await settled(beside, bot_id))["reason"] == "stop_requested"
+        assert len(ends(tmp_path, bot_id)) == 1
+
+
 async def test_bots_of_this_machine_that_another_server_looks_after_are_counted_too(
     tmp_path, postgres
 ):

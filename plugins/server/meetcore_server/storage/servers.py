@@ -32,6 +32,7 @@ from meetcore_server.storage.tables import (
     targets,
     transcriptions,
 )
+from meetcore_server.storage.upgrade import NEWEST, version_of
 
 __all__ = ["LIVES_S", "Gone", "Renewal", "ServerMessage", "Servers", "ServersDiffer", "Terms"]
 
@@ -104,6 +105,7 @@ class Renewal:
         gone: Who was struck off.
         moved: Whether the bots were in another place when a server began the last time.
         takers: How many others live that do not drain: they take over what is left to them.
+        outdated: Whether a newer version has changed the tables.
     """
 
     others: int
@@ -111,6 +113,7 @@ class Renewal:
     gone: Sequence[Gone] = ()
     moved: bool = False
     takers: int = 0
+    outdated: bool = False
 
 
 @frozen(kw_only=True)
@@ -153,9 +156,15 @@ def _is_gone(machine: str, pid: int) -> bool:
 
 @frozen
 class Servers:
-    """The servers of a database. Every method is one operation: done whole, or not at all."""
+    """The servers of a database. Every method is one operation: done whole, or not at all.
+
+    Attributes:
+        database: The database.
+        version: The tables that this server knows.
+    """
 
     database: Database
+    version: str = NEWEST
 
     async def enter(self, terms: Terms) -> tuple[int, Renewal]:
         """Take part under a new number; take over what nobody alive holds.
@@ -174,7 +183,9 @@ class Servers:
             leaves_it = terms.draining and takers > 0
             gone = () if leaves_it else _strike_off(c, now)
             for other in c.execute(sa.select(servers.c.terms, servers.c.pid, servers.c.machine)):
-                unlike = [name for name in written if other.terms.get(name) != written[name]]
+                # One of another version may know more, or less, that they have to be alike in.
+                known = [name for name in written if name in other.terms]
+                unlike = [name for name in known if other.terms[name] != written[name]]
                 if unlike:
                     raise ServersDiffer(
                         f"The server with process number {other.pid} on {_host(other.machine)} "
@@ -212,11 +223,12 @@ class Servers:
             if not c.execute(mine.values(alive_until=later, **values)).rowcount:
                 return None
             takers = _takers(c, now, besides=number)
+            outdated = version_of(c) != self.version
             if terms is not None and terms.draining and takers:
-                return Renewal(_others(c, number), takers=takers)
+                return Renewal(_others(c, number), takers=takers, outdated=outdated)
             gone = _strike_off(c, now, besides=number, patient=patient)
             inherited = _inherit(c, number) if gone else ()
-            return Renewal(_others(c, number), inherited, gone, takers=takers)
+            return Renewal(_others(c, number), inherited, gone, takers=takers, outdated=outdated)
 
         return await self.database.do(renew)
 

@@ -13,7 +13,7 @@ from meetcore_server.storage.errors import DatabaseTooNew
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["NEWEST", "alembic_config", "upgrade"]
+__all__ = ["NEWEST", "alembic_config", "upgrade", "version_of"]
 
 NEWEST = "0005"
 """The last of the migrations."""
@@ -66,6 +66,12 @@ def upgrade(connection: sa.Connection, shown: str) -> None:
     if present != set(script.get_heads()):
         with _ONE_AT_A_TIME:
             command.upgrade(config, "head")
+
+
+def version_of(connection: sa.Connection) -> str | None:
+    """Return the last migration that a database with tables has seen."""
+    found: str | None = connection.scalar(sa.select(_VERSIONS.c.version_num))
+    return found
 
 
 def _is_of_this_version(connection: sa.Connection) -> bool:
