@@ -9,7 +9,7 @@ from attrs import frozen
 
 from meetcore import ConfigError
 
-__all__ = ["PiperOptions", "Voice", "voice_of"]
+__all__ = ["PiperOptions", "PiperVoice", "voice_of"]
 
 RATES = (0.5, 2.0)
 _HIGHEST_HZ = 192_000
@@ -38,7 +38,7 @@ class PiperOptions:
 
 
 @frozen
-class Voice:
+class PiperVoice:
     """A voice that can be used.
 
     Attributes:
@@ -50,7 +50,7 @@ class Voice:
     sample_rate_hz: int
 
 
-def voice_of(options: PiperOptions) -> Voice:
+def voice_of(options: PiperOptions) -> PiperVoice:
     """Return the voice, with all options checked.
 
     Raises:
@@ -80,7 +80,7 @@ def voice_of(options: PiperOptions) -> Voice:
             f"{speakers}.",
             f"Take one from 0 to {speakers - 1}, or leave it out.",
         )
-    return Voice(path.absolute(), rate_hz)
+    return PiperVoice(path.absolute(), rate_hz)
 
 
 def _read(about: Path) -> tuple[int, int]:

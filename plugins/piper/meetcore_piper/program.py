@@ -47,6 +47,10 @@ _REMEDY = (
     "Check command and voice in [plugins.piper]; `meetcore doctor piper` has it speak a word. "
     "It is started again for the next text."
 )
+_UNSPEAKABLE = (
+    "There may be something in this sentence that it cannot speak. It is started again for the "
+    "next text."
+)
 
 
 @define(eq=False)
@@ -185,7 +189,8 @@ class PiperProgram:
         code = self._process.returncode
         how = "closed its standard error" if code is None else f"ended with exit code {code}"
         words = self._quotable(self._last_words)
-        return MeetcoreError(f"piper {how}{': ' if words else ''}{words or '.'}", _REMEDY)
+        remedy = _UNSPEAKABLE if self._has_spoken else _REMEDY
+        return MeetcoreError(f"piper {how}{': ' if words else ''}{words or '.'}", remedy)
 
     async def _read_last_words(self) -> None:
         assert self._process.stderr is not None

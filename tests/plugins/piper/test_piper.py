@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trio
+import trio.testing
 
 from meetcore import ConfigError, HealthReport, MeetcoreError, SynthesisRequest
 from meetcore.log.scratch import scratch_in
@@ -108,22 +109,23 @@ async def test_what_is_said_lies_where_the_store_wants_it_and_only_until_it_is_r
 @pytest.mark.parametrize("read", [0, 1, 2])
 async def test_what_was_broken_off_is_not_heard_in_the_next_text(tmp_path: Path, read: int) -> None:
     gate = tmp_path / "gate"
+    gate.touch()
     async with piper(tmp_path, "--gate", gate) as synthesizer:
+        await said(synthesizer, "Say 9.")
         request = SynthesisRequest(bot_id="bot", text="Say 1. Say 2. Say 3.")
         broken_off = synthesizer.synthesize(request)
-        if read:
-            gate.touch()
-            for _ in range(read):
-                await anext(broken_off)
-        else:
+        for _ in range(read):
+            await anext(broken_off)
+        if not read:
+            gate.unlink()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(anext, broken_off)
-                while synthesizer._program is None or not synthesizer._program._waiting:
-                    await trio.sleep(0.01)
+                await trio.testing.wait_all_tasks_blocked()
                 nursery.cancel_scope.cancel()
             gate.touch()
         await broken_off.aclose()  # type: ignore[attr-defined]
-        assert await said(synthesizer, "Say 4. Say 5.") == [("Say 4.", 4, 0.25), ("Say 5.", 5, 0.25)]
+        now = await said(synthesizer, "Say 4. Say 5.")
+        assert now == [("Say 4.", 4, 0.25), ("Say 5.", 5, 0.25)]
     assert len(starts(tmp_path)) == 1, "the voice is not loaded anew"
 
 
@@ -146,7 +148,7 @@ async def test_a_program_that_died_says_why_and_is_started_again(tmp_path: Path)
         await said(synthesizer, "Say 1.")
         with pytest.raises(MeetcoreError, match="exit code 1: ValueError: no channels") as caught:
             await said(synthesizer, "Now die.")
-        assert "[plugins.piper]" in caught.value.remedy
+        assert "cannot speak" in caught.value.remedy
         assert await said(synthesizer, "Say 2.") == [("Say 2.", 2, 0.25)]
     assert len(starts(tmp_path)) == 2
 
@@ -188,8 +190,9 @@ async def test_what_it_does_wrong_is_an_error_in_words(
     with scratch_in(tmp_path):
         async with piper(tmp_path, "--fault", fault) as synthesizer:
             for _ in range(2):
-                with pytest.raises(MeetcoreError, match=why):
+                with pytest.raises(MeetcoreError, match=why) as caught:
                     await said(synthesizer, "Say 1.")
+                assert "[plugins.piper]" in caught.value.remedy
     assert len(starts(tmp_path)) == 2
 
 
