@@ -17,9 +17,17 @@ import pytest
 import trio
 import trio.testing
 
-from meetcore import ConfigError, HealthReport, MeetcoreError, SynthesisRequest
+import meetcore_piper.plugin
+from meetcore import (
+    BotConfig,
+    ConfigError,
+    HealthReport,
+    MeetcoreError,
+    ParticipantJoined,
+    SynthesisRequest,
+)
 from meetcore.log.scratch import scratch_in
-from meetcore.testing import LeakGuard
+from meetcore.testing import LeakGuard, SimMeeting
 from meetcore_piper.options import PiperOptions
 from meetcore_piper.plugin import meetcore_check_health
 from meetcore_piper.synthesizer import PiperSynthesizer
@@ -287,3 +295,27 @@ def test_doctor_has_it_speak_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ok, told = findings({})
     assert ok, "a voice that nobody asked for is no trouble"
     assert "pip install piper-tts" in told
+
+
+async def test_a_bot_says_it_and_the_program_ends_with_the_call(tmp_path: Path) -> None:
+    script = '[[people]]\nid = "ada"\nname = "Ada"\n[end]\nat_s = 60\n'
+    meeting = SimMeeting(script)
+    options = options_in(tmp_path)
+    table = {"voice": str(options.voice), "command": list(options.command)}
+    settings = {
+        "plugins": meeting.plugins(piper=meetcore_piper.plugin),
+        "config": BotConfig(fsync=False, out_dir=tmp_path / "bot", plugins={"piper": table}),
+        "synthesizer": "piper",
+    }
+    guard = LeakGuard()
+    with trio.fail_after(60):
+        async with meeting.open_bot(tmp_path / "bot", **settings) as bot:
+            async for event in bot.events():
+                if isinstance(event, ParticipantJoined) and event.participant.id == "ada":
+                    break
+            speech = bot.say("Say 7. Say 8.")
+            assert await speech.wait()
+            assert speech.said == "Say 7. Say 8."
+            assert len(starts(tmp_path)) == 1
+    await guard.settled()
+    assert [heard.duration_s for heard in meeting.said] == [0.5]
