@@ -278,6 +278,7 @@ if TYPE_CHECKING:
     from meetcore.plugin.store import checked_file_name as checked_file_name
     from meetcore.plugin.synthesizer import SynthesisRequest as SynthesisRequest
     from meetcore.plugin.synthesizer import Synthesizer as Synthesizer
+    from meetcore.plugin.synthesizer import spoken_sentences as spoken_sentences
     from meetcore.plugin.transcriber import FileRequest as FileRequest
     from meetcore.plugin.transcriber import ProviderUsage as ProviderUsage
     from meetcore.plugin.transcriber import Readiness as Readiness
@@ -531,7 +532,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "checked_bot_id",
         "checked_file_name",
     ),
-    "plugin.synthesizer": ("SynthesisRequest", "Synthesizer"),
+    "plugin.synthesizer": ("SynthesisRequest", "Synthesizer", "spoken_sentences"),
     "plugin.transcriber": (
         "FileRequest",
         "ProviderUsage",

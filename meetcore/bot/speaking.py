@@ -21,7 +21,13 @@ from meetcore.bot.barge_in import BargeInWatch
 from meetcore.bot.context import BotContext
 from meetcore.bot.ducking import Ducking
 from meetcore.bot.life import Life
-from meetcore.bot.speech_source import SourceToSay, SpeechSource, closing, opened_at_its_turn
+from meetcore.bot.speech_source import (
+    CLOSE_TIMEOUT_S,
+    SourceToSay,
+    SpeechSource,
+    closing,
+    opened_at_its_turn,
+)
 from meetcore.log.mailbox import Wake
 from meetcore.model.commands import BargeIn, WhenSpeaking
 from meetcore.model.errors import (
@@ -262,6 +268,16 @@ class SpeechQueue:
         finally:
             self._current = None
             self.interrupt_all("leaving")
+            if self._synthesizer is not None:
+                await self._close(self._synthesizer)
+
+    async def _close(self, synthesizer: Synthesizer) -> None:
+        with trio.CancelScope(shield=True) as patience:
+            patience.deadline = trio.current_time() + CLOSE_TIMEOUT_S
+            try:
+                await synthesizer.aclose()
+            except Exception as error:  # noqa: BLE001  whatever it is, the bot leaves
+                self._context.plugin_failed(synthesizer.name, "close", error)
 
     async def _say(self, speech: Speech, source: SourceToSay) -> None:
         finished = False

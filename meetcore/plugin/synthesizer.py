@@ -6,8 +6,9 @@ time, ends the speech in hand and nothing else.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import ClassVar
 
 from attrs import field, frozen
@@ -15,7 +16,10 @@ from attrs import field, frozen
 from meetcore.model.secrets import Redactor
 from meetcore.plugin.options import Configured, OptionsT
 
-__all__ = ["SynthesisRequest", "Synthesizer"]
+__all__ = ["LONGEST_SENTENCE_CHARS", "SynthesisRequest", "Synthesizer", "spoken_sentences"]
+
+LONGEST_SENTENCE_CHARS = 400
+"""What `spoken_sentences` gives at most at a time."""
 
 
 @frozen(kw_only=True)
@@ -59,3 +63,29 @@ class Synthesizer(Configured[OptionsT], ABC):
         Raises:
             MeetcoreError: It cannot; the words are told to whoever asked.
         """
+
+    async def aclose(self) -> None:
+        """Let go of what is held from one text to the next, a process for instance.
+
+        Called when the bot's call is over; it has 5 s. A text that is asked for afterwards is
+        spoken all the same. By default nothing is held.
+        """
+
+
+def spoken_sentences(text: str) -> Iterator[str]:
+    """Yield a text in pieces that are spoken one after the other, none longer than 400 characters.
+
+    For synthesizers that speak a sentence at a time. Each piece is one line without control
+    characters. Signs that a program would spell out or stumble over are left out; what is not to be
+    pronounced at all gives no piece.
+    """
+    plain = re.sub(r"[\x00-\x1f\x7f*_#`~|<>\\]+", " ", text)
+    for part in re.split(r"(?<=[.!?…:;])\s+", " ".join(plain.split())):
+        rest = part
+        while len(rest) > LONGEST_SENTENCE_CHARS:
+            cut = rest.rfind(" ", 0, LONGEST_SENTENCE_CHARS)
+            cut = cut if cut > 0 else LONGEST_SENTENCE_CHARS
+            yield rest[:cut]
+            rest = rest[cut:].lstrip()
+        if re.search(r"\w", rest):
+            yield rest

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
-import tempfile
 import wave
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import ClassVar
 
 import trio
 from attrs import frozen
 
-from meetcore import ConfigError, MeetcoreError, SynthesisRequest, Synthesizer
+from meetcore import (
+    ConfigError,
+    MeetcoreError,
+    SynthesisRequest,
+    Synthesizer,
+    spoken_sentences,
+)
+from meetcore.log import scratch_folder
 
-__all__ = ["PROGRAM", "REMEDY", "VOICES", "FliteOptions", "FliteSynthesizer", "sentences"]
+__all__ = ["PROGRAM", "REMEDY", "VOICES", "FliteOptions", "FliteSynthesizer"]
 
 PROGRAM = "flite"
 REMEDY = "On Debian or Ubuntu: apt-get install flite."
 VOICES = ("slt", "rms", "awb", "kal16", "kal")
 RATES = (0.5, 2.0)
 SENTENCE_TIMEOUT_S = 10.0
-LONGEST_CHARS = 400
 PIECE_S = 0.1
 
 
@@ -68,7 +72,7 @@ class FliteSynthesizer(Synthesizer[FliteOptions]):
         program = shutil.which(PROGRAM)
         if program is None:
             raise MeetcoreError(f"The program {PROGRAM} is not installed.", REMEDY)
-        for sentence in sentences(request.text):
+        for sentence in spoken_sentences(request.text):
             pcm = await self._speech(program, sentence)
             yield sentence
             size = round(self.sample_rate_hz * PIECE_S) * 2
@@ -76,8 +80,8 @@ class FliteSynthesizer(Synthesizer[FliteOptions]):
                 yield pcm[start : start + size]
 
     async def _speech(self, program: str, sentence: str) -> bytes:
-        with tempfile.TemporaryDirectory(prefix="meetcore-flite-") as folder:
-            command, spoken = self._command(program, sentence, Path(folder))
+        with scratch_folder() as folder:
+            command, spoken = self._command(program, sentence, folder)
             with trio.move_on_after(SENTENCE_TIMEOUT_S) as scope:
                 done = await trio.run_process(
                     command,
@@ -113,21 +117,3 @@ class FliteSynthesizer(Synthesizer[FliteOptions]):
         if form != (1, 2, self.sample_rate_hz):
             raise MeetcoreError(f"flite wrote sound of another form: {form}.")
         return pcm
-
-
-def sentences(text: str) -> Iterator[str]:
-    """Yield a text in pieces that are spoken one after the other, none longer than 400 characters.
-
-    Signs that flite would spell out or stumble over are left out; what is not to be pronounced at
-    all gives no piece.
-    """
-    plain = re.sub(r"[\x00-\x1f\x7f*_#`~|<>\\]+", " ", text)
-    for part in re.split(r"(?<=[.!?…:;])\s+", " ".join(plain.split())):
-        rest = part
-        while len(rest) > LONGEST_CHARS:
-            cut = rest.rfind(" ", 0, LONGEST_CHARS)
-            cut = cut if cut > 0 else LONGEST_CHARS
-            yield rest[:cut]
-            rest = rest[cut:].lstrip()
-        if re.search(r"\w", rest):
-            yield rest

@@ -223,6 +223,29 @@ async def test_a_synthesizer_that_fails_ends_that_speech_only(
     assert [e.plugin for e in kinds(events_of(bot), meetcore.PluginFailed)] == blamed
 
 
+@pytest.mark.parametrize(("closing", "blamed"), [("", []), ("stall", []), ("crash", ["talker"])])
+async def test_what_a_synthesizer_holds_is_let_go_when_the_bot_leaves(
+    tmp_path, autojump_clock, monkeypatch, closing, blamed
+):
+    closed = []
+
+    async def aclose(self):
+        closed.append(trio.current_time())
+        if closing == "stall":
+            await trio.sleep_forever()
+        if closing == "crash":
+            raise KeyError("voice")
+
+    monkeypatch.setattr(Talker, "aclose", aclose)
+    async with speaking(tmp_path, allow_failures=True) as (_, bot):
+        assert await bot.say("one").wait()
+        assert closed == []
+        bot.say("two")
+    assert len(closed) == 1
+    assert trio.current_time() - closed[0] <= 5
+    assert [e.plugin for e in kinds(events_of(bot), meetcore.PluginFailed)] == blamed
+
+
 @pytest.mark.parametrize("fault", ["hanging_call", "failing_call"])
 async def test_a_call_that_does_not_speak_ends_each_speech_in_its_time(
     tmp_path, autojump_clock, fault

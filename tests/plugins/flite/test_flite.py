@@ -8,18 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trio
-from hypothesis import given
-from hypothesis import strategies as st
 
 from meetcore import ConfigError, HealthReport, MeetcoreError, SynthesisRequest
+from meetcore.log.scratch import scratch_in
 from meetcore_flite.plugin import meetcore_check_health
-from meetcore_flite.synthesizer import (
-    LONGEST_CHARS,
-    VOICES,
-    FliteOptions,
-    FliteSynthesizer,
-    sentences,
-)
+from meetcore_flite.synthesizer import VOICES, FliteOptions, FliteSynthesizer
 
 
 async def say(text: str, **options: object) -> tuple[bytes, int]:
@@ -52,11 +45,13 @@ async def test_a_text_without_words_is_silence_and_no_error() -> None:
         assert (await say(text))[0] == b""
 
 
-async def test_nothing_of_what_is_said_is_left_on_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_what_is_said_lies_where_the_store_wants_it_and_is_not_left_there(
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    await say("Hello. It's a secret.")
+    with scratch_in(tmp_path / "memory"), pytest.raises(FileNotFoundError, match="memory"):
+        await say("Hello. It's a secret.")
+    with scratch_in(tmp_path):
+        await say("Hello. It's a secret.")
     assert os.listdir(tmp_path) == []
 
 
@@ -90,14 +85,6 @@ async def test_a_program_that_fails_or_hangs_is_an_error(
 def test_wrong_options_are_refused(options: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         FliteSynthesizer(FliteOptions(**options))  # type: ignore[arg-type]
-
-
-@given(st.text(max_size=1500))
-def test_sentences_are_short_and_lose_no_word(text: str) -> None:
-    pieces = list(sentences(text))
-    assert all(0 < len(piece) <= LONGEST_CHARS for piece in pieces)
-    letters = [c for c in text if c.isalnum()]
-    assert [c for piece in pieces for c in piece if c.isalnum()] == letters
 
 
 @pytest.mark.parametrize(("config", "ok"), [({}, True), ({"flite": {"voice": "slt"}}, False)])

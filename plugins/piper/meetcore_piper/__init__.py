@@ -1,0 +1,1 @@
+"""A natural voice for bots that needs no network."""
