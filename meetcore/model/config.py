@@ -107,7 +107,8 @@ class AutomaticLeave:
         nobody_joined_s: In the call this long and nobody else ever came.
         everyone_left_s: Everybody else has been gone this long.
         only_bots_s: Only bots have been left this long.
-        silence_s: Nobody has spoken this long, while audio did arrive.
+        silence_s: Nobody has spoken this long, while audio did arrive. A steady hum, and sound in
+            which the transcriber found no words, such as music on hold, counts as silence.
         max_duration_s: In the call this long, whatever happens.
         recording_permission_s: Leave to record asked for and not given this long.
     """

@@ -14,8 +14,9 @@ from meetcore.model.errors import ConfigError
 __all__ = ["LanguageRefused", "language_tag", "spoken_language"]
 
 _NO_CHOICE = frozenset(
-    {"", "any", "auto", "auto-detect", "autodetect", "automatic", "default", "detect", "mul",
-     "multi", "multilingual", "none", "und"}
+    {"", "any", "auto", "auto-detect", "auto_detect", "autodetect", "automatic", "default",
+     "detect", "detect_language", "detect-language", "language_detection", "mul", "multi", "multilingual",
+     "none", "und"}
 )  # fmt: skip
 
 _NAMES = """
@@ -40,8 +41,16 @@ sl slv Slovenian Slovene|sn sna Shona|so som Somali|sq sqi alb Albanian|sr srp S
 su sun Sundanese|sv swe Swedish Svenska|sw swa Swahili|ta tam Tamil|te tel Telugu|tg tgk Tajik
 th tha Thai|tk tuk Turkmen|tl tgl Tagalog|tr tur Turkish Türkçe|tt tat Tatar
 uk ukr Ukrainian Українська|ur urd Urdu|uz uzb Uzbek|vi vie Vietnamese|yi yid ji Yiddish
-yo yor Yoruba|yue Cantonese|zh zho chi Chinese Mandarin 中文|zu zul Zulu
+yo yor Yoruba|yue Cantonese|zh zho chi cmn Chinese Mandarin 中文|zu zul Zulu
 """
+_PHRASES = {
+    "brazilian portuguese": "pt-BR", "european portuguese": "pt-PT",
+    "simplified chinese": "zh-Hans", "traditional chinese": "zh-Hant", "american english": "en-US", "british english": "en-GB",
+    "australian english": "en-AU", "latin american spanish": "es-419", "mexican spanish": "es-MX",
+    "canadian french": "fr-CA", "swiss german": "de-CH",
+}  # fmt: skip
+# Who lists one of these means all of them: the first is what the others are kinds of.
+_KINDS_OF = {"nb": "no", "nn": "no"}
 _CODES = {
     name.lower(): names[0]
     for line in re.split(r"[|\n]", _NAMES.strip())
@@ -60,7 +69,8 @@ class LanguageRefused(ConfigError):
 def language_tag(text: str | None) -> str | None:
     """Return the BCP-47 tag of a language, None for none in particular.
 
-    A region or a script stays (`pt-BR`, `zh-Hant-TW`); a variant or an extension goes.
+    A region or a script stays (`pt-BR`, `zh-Hant-TW`); a variant or an extension goes. A list of
+    several leaves it to the transcriber which one is spoken.
 
     Raises:
         LanguageRefused: It is no language that is known here.
@@ -68,6 +78,12 @@ def language_tag(text: str | None) -> str | None:
     given = " ".join((text or "").split())
     if given.lower() in _NO_CHOICE:
         return None
+    several = [each for each in re.split(r"\s*[,|/+]\s*", given) if each]
+    if len(several) > 1:
+        tags = {language_tag(each) for each in several}
+        return tags.pop() if len(tags) == 1 else None
+    if given.lower() in _PHRASES:
+        return _PHRASES[given.lower()]
     bare = re.sub(r"\s*\(.*\)$", "", given)
     first, *rest = re.split(r"[-_ ]", bare)
     code = _CODES.get(first.lower())
@@ -84,6 +100,11 @@ def language_tag(text: str | None) -> str | None:
             subtags.append(part.upper())
             break
     return "-".join(subtags)
+
+
+def _macro(tag: str) -> str:
+    base = tag.partition("-")[0].lower()
+    return _KINDS_OF.get(base, base)
 
 
 def spoken_language(text: str | None, languages: Iterable[str], who: str) -> str | None:
@@ -103,7 +124,7 @@ def spoken_language(text: str | None, languages: Iterable[str], who: str) -> str
     spoken = sorted(set(languages))
     if tag is None or not spoken:
         return tag
-    if tag.partition("-")[0] not in {each.partition("-")[0].lower() for each in spoken}:
+    if _macro(tag) not in map(_macro, spoken):
         raise LanguageRefused(
             f"{who} does not speak {text!r}; it speaks {', '.join(spoken)}.",
             "Choose one of these, or another transcriber, or leave the language out.",

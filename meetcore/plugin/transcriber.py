@@ -41,7 +41,6 @@ class TranscriberCapabilities:
     """What a transcriber can do.
 
     Attributes:
-        streaming: Whether it takes audio while it is spoken.
         partials: Whether it gives drafts before the final.
         word_times: Whether words have times.
         confidence: Whether words or utterances have a confidence.
@@ -63,7 +62,6 @@ class TranscriberCapabilities:
             music keep no bot in an empty meeting.
     """
 
-    streaming: bool = True
     partials: bool = True
     word_times: bool = True
     confidence: bool = True

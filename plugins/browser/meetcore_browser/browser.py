@@ -217,12 +217,15 @@ async def _launch(driver: Driver, path: Path, options: LaunchOptions) -> Playwri
     from playwright.async_api import Error
 
     arguments, leave_out = launch_arguments(options)
+    env: dict[str, str | float | bool] | None = None  # the driver's own
+    if options.display is not None:
+        env = {**os.environ, **driver.browser_env, "DISPLAY": options.display}
     try:
         return await driver.aio.call(
             driver.playwright.chromium.launch,
             executable_path=str(path),
             headless=not (options.headed or options.display),
-            env=None if options.display is None else {**os.environ, "DISPLAY": options.display},
+            env=env,
             args=arguments,
             ignore_default_args=leave_out,
             chromium_sandbox=wants_sandbox(options),

@@ -50,6 +50,7 @@ class Driver:
         pid: Its process id.
         ended: Set when the process has ended, wanted or not.
         listeners: Called on the Trio thread when it has ended.
+        browser_env: Where a browser writes what it would write elsewhere; part of its environment.
     """
 
     playwright: Playwright
@@ -59,7 +60,8 @@ class Driver:
         self.folder = folder
         self.ended = trio.Event()
         self.listeners: list[Callable[[], None]] = []
-        env = {name: str(folder) for name in ("TMPDIR", "TMP", "TEMP", CRASHES)}
+        self.browser_env = {name: str(folder) for name in ("TMPDIR", "TMP", "TEMP", CRASHES)}
+        env = dict(self.browser_env)
         # Last of several counts: what the user set for Node himself comes after ours.
         env[NODE_OPTIONS] = f"{SMALL_NURSERY} {os.environ.get(NODE_OPTIONS, '')}".strip()
         self._child = ChildProcess(env=env, on_exit=lambda: aio.to_trio(self._end))

@@ -37,7 +37,7 @@ class OpenAITranscriber(UtteranceTranscriber[OpenAIOptions]):
     name: ClassVar[str] = "openai"
     auto_order: ClassVar[int | None] = None  # a key in the environment may be for something else
     capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities(
-        streaming=True, partials=False, word_times=True, confidence=True
+        partials=False, word_times=True, confidence=True
     )
 
     def __init__(self, options: OpenAIOptions | None = None) -> None:

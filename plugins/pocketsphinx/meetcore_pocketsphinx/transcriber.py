@@ -60,7 +60,6 @@ class PocketsphinxTranscriber(Transcriber[PocketsphinxOptions]):
     name: ClassVar[str] = "pocketsphinx"
     auto_order: ClassVar[int | None] = 40
     capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities(
-        streaming=True,
         partials=True,
         word_times=True,
         confidence=True,

@@ -22,6 +22,9 @@ from meetcore.model.languages import LanguageRefused, language_tag, spoken_langu
         ("zh-CN", "zh-CN"),
         ("Mandarin", "zh"), ("yue", "yue"), ("iw", "he"), ("jw", "jv"), ("nb", "nb"),
         ("日本語", "ja"),
+        ("en-US,de-DE", None), ("en, en", "en"), ("de|fr", None), ("detect_language", None),
+        ("cmn-Hans-CN", "zh-Hans-CN"), ("Brazilian Portuguese", "pt-BR"),
+        ("Simplified  Chinese", "zh-Hans"), ("British English", "en-GB"),
         ("de-CH-1996", "de-CH"), ("en-US-x-twain", "en-US"), ("Haitian Creole", "ht"),
     ],
 )  # fmt: skip
@@ -29,7 +32,7 @@ def test_a_language_has_one_tag_however_it_is_written(text, tag):
     assert language_tag(text) == tag
 
 
-@pytest.mark.parametrize("text", ["Klingon", "xx", "xx-YY", "12", "-", "en;de", "\x00"])
+@pytest.mark.parametrize("text", ["Klingon", "xx", "xx-YY", "12", "-", "en;de", "en,xx", "\x00"])
 def test_what_is_no_language_is_refused_by_name(text):
     with pytest.raises(LanguageRefused, match="no language"):
         language_tag(text)
@@ -49,5 +52,7 @@ def test_a_transcriber_is_asked_for_what_it_speaks_alone():
     assert spoken_language("en_GB", ["en-US"], "it") == "en-GB"
     assert spoken_language("auto", ["en-US"], "it") is None
     assert spoken_language("pt-BR", [], "it") == "pt-BR"
+    assert spoken_language("nb-NO", ["no"], "it") == "nb-NO"
+    assert spoken_language("no", ["nb"], "it") == "no"
     with pytest.raises(LanguageRefused, match="it does not speak 'pt-BR'; it speaks en-US"):
         spoken_language("pt-BR", ["en-US"], "it")

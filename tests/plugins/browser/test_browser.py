@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from meetcore_browser.errors import (
     PageGone,
 )
 from meetcore_browser.flags import LaunchOptions
+from meetcore_browser.screen.screen import open_screen
 from meetcore_browser.testing import KeepingCallEvents, PageSite, until
 from meetcore_browser.thread import browser_thread
 
@@ -115,19 +116,32 @@ async def test_nothing_of_a_browser_remains_after_it_was_closed() -> None:
 
 
 @pytest.mark.law(1)
+@pytest.mark.parametrize("on_a_screen", [False, True])
 async def test_a_browser_writes_nowhere_but_into_its_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: PageSite
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: PageSite, on_a_screen: bool
 ) -> None:
     """Reports of crashes too, which are told by the switch that their keeper gets."""
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
-    async with open_browser() as browser:
+    async with AsyncExitStack() as stack:
+        options = LaunchOptions()
+        if on_a_screen:
+            screen = await stack.enter_async_context(open_screen(640, 480))
+            options = LaunchOptions(display=screen.display)
+        browser = await stack.enter_async_context(open_browser(options))
         page = await browser.call(browser.raw.new_page)
         await browser.call(page.goto, site.url("/bot"))
         family = [psutil.Process(pid) for pid in descendants()]
         databases = [a for each in family for a in each.cmdline() if a.startswith("--database=")]
         assert all(a.startswith(f"--database={browser.driver.folder}") for a in databases)
+        commands = {each: " ".join(each.cmdline()) for each in family}
+        [chromium] = [
+            each
+            for each, command in commands.items()
+            if "--remote-debugging-pipe" in command and "--type=" not in command
+        ]
+        assert chromium.environ()["TMPDIR"] == str(browser.driver.folder)
         with suppress(PlaywrightError, BrowserCrashed):
             await browser.call(page.goto, "chrome://crash")
     assert [name for name in files_below(tmp_path) if "rash" in name or "hromium" in name] == []
