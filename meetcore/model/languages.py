@@ -15,8 +15,8 @@ __all__ = ["LanguageRefused", "language_tag", "spoken_language"]
 
 _NO_CHOICE = frozenset(
     {"", "any", "auto", "auto-detect", "auto_detect", "autodetect", "automatic", "default",
-     "detect", "detect_language", "detect-language", "language_detection", "mul", "multi", "multilingual",
-     "none", "und"}
+     "detect", "detect_language", "detect-language", "language_detection", "mul", "multi",
+     "multilingual", "none", "und"}
 )  # fmt: skip
 
 _NAMES = """
@@ -45,7 +45,8 @@ yo yor Yoruba|yue Cantonese|zh zho chi cmn Chinese Mandarin 中文|zu zul Zulu
 """
 _PHRASES = {
     "brazilian portuguese": "pt-BR", "european portuguese": "pt-PT",
-    "simplified chinese": "zh-Hans", "traditional chinese": "zh-Hant", "american english": "en-US", "british english": "en-GB",
+    "simplified chinese": "zh-Hans", "traditional chinese": "zh-Hant",
+    "american english": "en-US", "british english": "en-GB",
     "australian english": "en-AU", "latin american spanish": "es-419", "mexican spanish": "es-MX",
     "canadian french": "fr-CA", "swiss german": "de-CH",
 }  # fmt: skip
