@@ -297,12 +297,21 @@ class RemoteStore(BotStore):
             folder = self.workplace(bot_id)
             carrier = _Carrier(self, bot_id, folder, lease)
             await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
-            if not await trio.to_thread.run_sync((folder / UNCARRIED).exists):
+            mark = folder / UNCARRIED
+            owed = await trio.to_thread.run_sync(mark.exists)
+            if not owed:
                 await carrier.drop_deleted()
             await self.salvage(bot_id, folder)
             await carrier.bring_files()
-            await trio.to_thread.run_sync(private_file, folder / UNCARRIED)
-            yield folder
+            await trio.to_thread.run_sync(private_file, mark)
+            size = _size(journal_path(folder))
+            try:
+                yield folder
+            except BaseException:
+                # Work that failed owes nothing: what the store lost since is not brought back.
+                if not owed and _size(journal_path(folder)) == size:
+                    mark.unlink(missing_ok=True)
+                raise
             await carrier.carry_files()
             await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
             await self._settled(bot_id, folder)
@@ -460,6 +469,13 @@ class _Carrier:
         for name in names:
             if await self._there.stat(name) is None:
                 await self._here.delete(name)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _is_last(event: Event) -> bool:

@@ -133,6 +133,11 @@ class ExcludedTimes:
         return set(self._stretches)
 
     @property
+    def by_name_alone(self) -> list[Stretch]:
+        """When somebody was excluded of whom only a name is known: from, until."""
+        return [each for found in self._by_name.values() for each in found]
+
+    @property
     def of_now(self) -> set[str]:
         """Ids of those who are excluded as things stand."""
         return {who for who in self._stretches if self.now(who)}

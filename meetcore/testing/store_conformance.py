@@ -250,7 +250,12 @@ class StoreConformance:
             store, other = self.open_store(tmp_path), self.open_elsewhere(tmp_path)
             async with self.running(store) as journal:
                 attend(journal, store.workplace("b-1"))
-            assert await other.media("b-1").delete("files/mix.bin")
+            with pytest.raises(ZeroDivisionError):
+                async with other.checkout("b-1"):
+                    1 / 0  # noqa: B018  work that fails
+            assert await store.media("b-1").delete("files/mix.bin")
+            async with other.checkout("b-1") as folder:
+                assert not (folder / "files" / "mix.bin").exists()
             async with store.checkout("b-1") as folder:
                 assert not (folder / "files" / "mix.bin").exists()
             assert await other.media("b-1").stat("files/mix.bin") is None

@@ -13,7 +13,7 @@ import trio
 
 import meetcore
 from examples.row_store import RowStore, RowStoreOptions
-from meetcore.fleet.launching.worker import run
+from meetcore.fleet.launching.worker import run, spec_from_json, spec_to_json
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.plugin.store import BotStore
@@ -140,6 +140,6 @@ async def test_a_machine_of_its_own_keeps_no_copy_of_what_the_store_has(
         leaves_nothing=leaves_nothing,
     ).placed_in(str(tmp_path / "work"))
     with trio.fail_after(60):
-        await run(spec)
+        await run(spec_from_json(spec_to_json(spec)))
     assert await rows_of(f"{tmp_path}/bots.db", "b-1") > 3
     assert (tmp_path / "work" / "b-1").exists() is not leaves_nothing

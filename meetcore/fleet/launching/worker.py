@@ -70,6 +70,8 @@ def spec_to_json(spec: BotSpec) -> str:
         "scheduled_for": when,
         "plugin_files": list(spec.plugin_files),
     }
+    if spec.leaves_nothing:  # said only then: workers of another version may not know it
+        plain["leaves_nothing"] = True
     return to_json(plain)
 
 

@@ -241,7 +241,10 @@ async def _refused(bot: BotView, meeting: _WhoWasTold, who: str | None, name: st
     if meeting.options.on_refusal == "leave":
         await _leave(bot, meeting, "somebody does not agree to the recording")
         return
-    if not any(each.who == who and each.of(who, name) for each in meeting.refused):
+    known = [each for each in meeting.refused if each.who == who and each.of(who, name)]
+    for each in known:
+        each.gone = False  # whoever says so is there
+    if not known:
         meeting.refused.append(_Refusal(who, plain_name(name)))
     await _hold(bot, meeting)
 

@@ -150,6 +150,8 @@ class ExcludedSound:
             for first_s, last_s in self._times.stretches(who):
                 for start_s, end_s in self._here.get(who, [(-inf, inf)]):
                     yield from _rest(max(first_s, start_s), min(last_s, end_s), others)
+        for first_s, last_s in self._times.by_name_alone:  # when they are there nobody knows
+            yield from _rest(first_s, last_s, others)
 
 
 def _rest(start_s: float, end_s: float, taken: Iterable[Stretch]) -> Iterator[Stretch]:

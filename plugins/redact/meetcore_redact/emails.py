@@ -42,7 +42,7 @@ zip yml yaml toml ini cfg log mp wav opus cpp java
 """
 _NO_ENDINGS = frozenset(_OF_FILES.split())
 _DETERMINERS = """
-a an the this that these those our your his her its their my which what all least
+a an the this that these those our your his her its their which what
 """
 _NO_DOMAINS = frozenset(_DETERMINERS.split())
 _WHERE_AND_WHEN = """
@@ -85,7 +85,7 @@ def emails_in(text: str) -> Iterator[tuple[int, int]]:
             continue
         plain = at["said"] is not None and at["sign"] is None
         begin = _mailbox(text, pieces, before, plain=plain)
-        end = _domain(text, pieces, after, limit)
+        end = _domain(text, pieces, after, limit, plain=plain)
         if begin is not None and end is not None:
             limit = begin
             yield begin, end
@@ -141,7 +141,9 @@ def _continues(pieces: Sequence[re.Match[str]], place: int) -> bool:
     return word.isdigit() and before.isalpha() and before.lower() not in _NO_MAILBOXES
 
 
-def _domain(text: str, pieces: Sequence[re.Match[str]], first: int, limit: int) -> int | None:
+def _domain(
+    text: str, pieces: Sequence[re.Match[str]], first: int, limit: int, *, plain: bool
+) -> int | None:
     """Return where a domain ends that begins with a piece; None where it is none.
 
     Args:
@@ -149,9 +151,11 @@ def _domain(text: str, pieces: Sequence[re.Match[str]], first: int, limit: int) 
         pieces: Its pieces.
         first: The piece.
         limit: It ends there at the latest.
+        plain: Whether the word `at` stands before it, which stands before other words, too.
     """
     name = pieces[first][0].lower()
-    if name in _NO_DOMAINS:
+    blank = text[pieces[first].end() : pieces[first].end() + 1].isspace()
+    if plain and blank and name in _NO_DOMAINS:
         return None
     words, letters, dots, place = 1, len(name) == 1, 0, first
     found, common = None, False

@@ -116,14 +116,18 @@ class Deletions:
             return f"what the bus has ({brief(error)})"
         return ""
 
-    async def clear_copies(self) -> None:
+    async def clear_copies(self, bot_id: str | None = None) -> None:
         """Delete what this machine still has of bots whose data another server deleted.
+
+        Args:
+            bot_id: Of that one alone; None for all of them.
 
         Raises:
             StorageUnavailable: The database does not answer, or something could not be deleted.
         """
         stayed = {}
-        for bot_id in await self._rows.deleted_among(await self._service.store.left_here()):
+        left = await self._service.store.left_here() if bot_id is None else [bot_id]
+        for bot_id in await self._rows.deleted_among(left):
             if trouble := await self._service.store.clear_here(bot_id):
                 stayed[bot_id] = trouble
             else:

@@ -131,7 +131,7 @@ def revoke(url: str | None, key_id: str, delete_data: bool) -> None:
     """Make a key void. ID is the key's id, as `list` shows it, or the start of it.
 
     With --delete-data a running server, or the next one, deletes what the key's bots left; those
-    that are in a meeting go on, and theirs is deleted when they have ended.
+    that are in a meeting, or scheduled, go on, and theirs is deleted when they have ended.
     """
     from meetcore import ConfigError
     from meetcore_server.storage.bots import BotRows

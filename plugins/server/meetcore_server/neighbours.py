@@ -6,6 +6,7 @@ import logging
 
 import trio
 
+from meetcore import StorageUnavailable
 from meetcore.model import brief
 from meetcore_server.complaints import Complaint
 from meetcore_server.service import BotService
@@ -85,7 +86,10 @@ async def _obey(service: BotService, message: ServerMessage) -> None:
         service.webhooks.targets_changed(message.subject)
     elif message.kind == FORGET:
         await service.transcriptions.forget(message.subject)
-        await service.clear_copies()
+        try:
+            await service.clear_copies(message.subject)
+        except StorageUnavailable as error:  # it is tried again with every round of retention
+            _LOG.warning("bot=%s its copy here stays for now: %s", message.subject, brief(error))
     elif message.kind == SERVE_TARGET:
         await service.webhooks.serve_soon(int(message.subject))
     else:

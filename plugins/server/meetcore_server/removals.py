@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import trio
+
 from meetcore import ConfigError, MeetcoreError
-from meetcore.gateway import NoSuchBot
+from meetcore.gateway import BotRow, NoSuchBot
 from meetcore_server.storage.accounts import OPERATOR_ID
 
 if TYPE_CHECKING:
     from meetcore_server.service import BotService
 
 __all__ = ["delete_data_of_key", "remove_user"]
+
+_AT_ONCE = 10
 
 
 async def delete_data_of_key(service: BotService, key_id: str) -> int:
@@ -40,24 +44,30 @@ async def remove_user(service: BotService, user_id: int) -> int:
         raise NoSuchBot(f"There is no user {user_id}.")
     for key in await service.keys(user_id):
         await service.revoke_key(key.id)
-    count = await _delete_data(service, "user removed", user_id=user_id)
     await service.stores.endpoints.remove_of(user_id)
     await service.stores.accounts.remove(user_id)
-    return count
+    return await _delete_data(service, "user removed", user_id=user_id)
 
 
 async def _delete_data(
     service: BotService, why: str, *, key_id: str | None = None, user_id: int | None = None
 ) -> int:
     rows = await service.stores.bots.delete_soon(key_id=key_id, user_id=user_id)
-    trouble: MeetcoreError | None = None
-    for row in rows:
-        if not row.ended:
+    troubles: list[MeetcoreError] = []
+    at_once = trio.CapacityLimiter(_AT_ONCE)
+
+    async def stop(row: BotRow) -> None:
+        async with at_once:
             try:
                 await service.stop(row, why)
             except MeetcoreError as error:
-                trouble = error
+                troubles.append(error)
+
+    async with trio.open_nursery() as nursery:
+        for row in rows:
+            if not row.ended:
+                nursery.start_soon(stop, row)
     service.bot_ended.set()  # what is due is looked for now
-    if trouble is not None:
-        raise trouble
+    if troubles:
+        raise troubles[0]
     return len(rows)

@@ -433,9 +433,9 @@ class BotService(AccountKeeper, TranscriptReader):
         """Know nothing more of a bot whose data is about to be deleted."""
         self._stories.pop(bot_id, None)
 
-    async def clear_copies(self) -> None:
-        """Delete what this machine has of bots whose data others deleted."""
-        await self._deletions.clear_copies()
+    async def clear_copies(self, bot_id: str | None = None) -> None:
+        """Delete what this machine has of bots whose data others deleted, or of that one."""
+        await self._deletions.clear_copies(bot_id)
 
     async def clean_tombstones(self) -> bool:
         """Forget what is still known of bots whose data was deleted; return whether all is."""

@@ -141,6 +141,21 @@ async def test_who_refuses_and_is_in_no_list_is_not_seen_to_leave(
     assert room.state is State.PAUSED
 
 
+@pytest.mark.parametrize("who", ["ben", None])
+async def test_who_refuses_again_was_seen_to_leave_for_nothing(
+    autojump_clock: trio.abc.Clock, who: str | None
+) -> None:
+    """They came back, and the list does not say so."""
+    room = await recording(f"again-{who}")
+    await room.joins("ben", "Ben")
+    await room.writes(REFUSAL, "Ben", who)
+    await room.leaves("ben")
+    await room.writes(REFUSAL, "Ben", who)
+    assert room.state is State.PAUSED
+    await trio.sleep(60)
+    assert room.state is State.PAUSED
+
+
 async def test_nobody_takes_back_anothers_no(autojump_clock: trio.abc.Clock) -> None:
     room = await recording("another")
     yes = ConsentOptions().agree[0]

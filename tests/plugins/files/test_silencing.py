@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 
 import av
@@ -182,6 +183,13 @@ def test_of_a_mix_only_what_others_said_is_transcribed_again() -> None:
     assert sorted(found.left_out("all", nobodys=False)) == [(2.5, 4.5)]
     assert sorted(found.left_out("all", nobodys=True)) == [(2.0, 5.0), (2.5, 4.5), (6.5, 8.0)]
     assert found.left_out(None, nobodys=False) == [(2.5, 4.5)]
+
+
+def test_of_a_mix_nobodys_words_go_where_somebody_is_excluded_by_name_alone() -> None:
+    found = mixed_meeting()
+    found.take(ParticipantExcluded(participant_id="", name="Eve", since_s=20.0))
+    assert found.left_out("all", nobodys=True)[-1] == (20.0, inf)
+    assert found.left_out("all", nobodys=False) == [(2.5, 4.5)]
 
 
 def test_a_recording_is_heard_again_without_who_was_excluded(tmp_path: Path) -> None:

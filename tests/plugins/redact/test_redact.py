@@ -75,6 +75,10 @@ OPTIONS = RedactOptions(names=("Ada Lovelace", "Project Falcon"))
         ("john 42 at gmail dot com", "[email]"),
         ("ada at example dot com, or ben at example dot co dot uk", "[email], or [email]"),
         ("info at example.com", "[email]"),
+        ("ada at my.com and ada @ this.com", "[email] and [email]"),
+        ("ada at my company dot com", "[email]"),
+        ("ada (at) the company dot com", "[email]"),
+        ("ada at the.company.com", "[email]"),
         ("john.smith [at] uni-wien [dot] ac [dot] at", "[email]"),
         (
             "four one one one, one one one one, and one one one one, one one one one",

@@ -43,6 +43,21 @@ async def test_a_key_goes_with_all_that_its_bots_left(tmp_path):
         assert (await root.delete("/v1/keys/none?delete_data=true")).status_code == 404
 
 
+async def test_bots_of_a_removed_key_that_have_not_ended_hold_up_no_retention(tmp_path):
+    async with serving(tmp_path, api_key="root") as server, http(server, "root") as root:
+        key = await made_key(root)
+        async with http(server, key["secret"]) as client:
+            stays = await ordered(client, STAY)
+            await until(client, stays["id"], "recording")
+        rows = server.service.stores.bots
+        [row] = await rows.delete_soon(key_id=key["id"])
+        assert row.bot_id == stays["id"]
+        assert await rows.due_for_deletion(server.service.now()) == []
+        assert await rows.next_deletion() is None
+        assert (await root.post(f"/v1/bots/{stays['id']}/stop")).status_code == 202
+        await until_deleted(root, stays["id"])
+
+
 async def test_a_user_is_removed_with_keys_endpoints_and_all_that_bots_left(tmp_path):
     async with (
         serving(tmp_path, api_key="root", private_targets=("*",)) as server,

@@ -363,12 +363,17 @@ class BotRows:
     async def delete_soon(
         self, *, key_id: str | None = None, user_id: int | None = None
     ) -> Sequence[BotRow]:
-        """Note that all data of a key's bots, or of a user's, is due now; return those bots."""
+        """Note that all data of a key's bots, or of a user's, is due now; return those bots.
+
+        That of one which has not ended is due when it has.
+        """
         whose = bots.c.user_id == user_id if key_id is None else bots.c.key_id == key_id
         its = sa.and_(whose, bots.c.deleted_at.is_(None))
 
         def note(c: sa.Connection) -> Sequence[BotRow]:
-            c.execute(sa.update(bots).where(its).values(delete_after=self.now(), keep_s=0.0))
+            c.execute(sa.update(bots).where(its).values(keep_s=0.0))
+            ended = sa.and_(its, bots.c.ended_at.is_not(None))
+            c.execute(sa.update(bots).where(ended).values(delete_after=self.now()))
             return _rows(c, sa.select(*SHOWN).where(its))
 
         return await self.database.do(note)
