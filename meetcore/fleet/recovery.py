@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
+from meetcore.bot.factory import require_trio
 from meetcore.fleet.launching.given_up import GivenUp, given_up
 from meetcore.fleet.launching.sockets import remove_socket
 from meetcore.log.folder_store import key_missing
@@ -85,7 +86,11 @@ async def recover(
 
     Returns:
         What was done, for each bot for which something was.
+
+    Raises:
+        NotInTrio: Under asyncio, or in a blocking program.
     """
+    require_trio("recover", elsewhere=False)
     config = config or BotConfig()
     done: list[RecoveredBot] = []
     await trio.to_thread.run_sync(remove_stale)
@@ -139,7 +144,11 @@ async def recover_all(
 
     What cannot be had now stays as it is; it is in the list as trouble. Of bots of which nothing
     is kept nothing stays but their tombstones.
+
+    Raises:
+        NotInTrio: Under asyncio, or in a blocking program.
     """
+    require_trio("fleet.recovery.recover_all", elsewhere=False)
     done: list[RecoveredBot] = []
     await trio.to_thread.run_sync(remove_stale)
     await trio.to_thread.run_sync(remove_unkept, (config or BotConfig()).retention.memory)
@@ -177,9 +186,11 @@ async def recover_bot(
             that no number stands for two events. It is asked when nobody else can write any more.
 
     Raises:
+        NotInTrio: Under asyncio, or in a blocking program.
         JournalBusy: Somebody runs it.
         StorageUnavailable: It cannot be had.
     """
+    require_trio("recover_bot", elsewhere=False)
     await trio.to_thread.run_sync(remove_stale)
     return await _recover_stored(store, bot_id, plugins, config, told)
 
