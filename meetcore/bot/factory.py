@@ -48,17 +48,18 @@ class OpenBotOptions(BotSettings, total=False):
     wall_clock: Callable[[], datetime] | None
 
 
-def require_trio(what: str) -> None:
+def require_trio(what: str, *, elsewhere: bool = True) -> None:
     """Check that Trio runs here.
 
     Args:
         what: What was called, for instance `open_bot`.
+        elsewhere: Whether `meetcore.from_asyncio` and `meetcore.blocking` have it, too.
 
     Raises:
         NotInTrio: It does not; the remedy names the call that fits.
     """
     if not trio.lowlevel.in_trio_run():
-        raise NotInTrio(what)
+        raise NotInTrio(what, elsewhere=elsewhere)
 
 
 def new_bot_id(now: datetime | None = None, random: Random | None = None) -> str:

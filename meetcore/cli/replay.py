@@ -18,7 +18,7 @@ from meetcore.cli.options import (
     plugins_from_options,
     sink_options,
 )
-from meetcore.log.folders import ENCRYPTED_LOG_NAME, journal_path
+from meetcore.log.folders import ENCRYPTED_LOG_NAME, journal_path, make_private_folder
 from meetcore.log.journal import read_journal
 from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
@@ -75,7 +75,7 @@ async def _into_sinks(
 ) -> None:
     folder = out_dir / f"replay-{journal.read()[0].bot_id}"
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     try:
         async with trio.open_nursery() as nursery:
             for name, sink in sinks:

@@ -199,6 +199,7 @@ def _copy(source: Path, target: Path) -> None:
                 shutil.copy2(given, inner / name)
                 fd = os.open(inner / name, os.O_RDONLY | os.O_CLOEXEC)
                 try:
+                    os.fchmod(fd, 0o600)
                     os.fsync(fd)  # what it was copied from may be deleted next
                 finally:
                     os.close(fd)

@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
+from meetcore.bot.factory import require_trio
 from meetcore.fleet.launching.given_up import GivenUp, given_up
 from meetcore.fleet.launching.sockets import remove_socket
 from meetcore.log.folder_store import key_missing
@@ -25,14 +26,21 @@ from meetcore.log.withdrawing import withdraw_excluded
 from meetcore.model.addresses import PrivateTargets
 from meetcore.model.commands import Command
 from meetcore.model.config import BotConfig
-from meetcore.model.errors import CommandRefused, JournalBusy, JournalDamaged, MeetcoreError, brief
+from meetcore.model.errors import (
+    CommandRefused,
+    ConfigError,
+    JournalBusy,
+    JournalDamaged,
+    MeetcoreError,
+    brief,
+)
 from meetcore.model.events import BotUnresponsive, Event, EventLost
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, EndReason, Evidence
 from meetcore.model.secrets import Redactor
 from meetcore.plugin.failures import plugin_failure
 from meetcore.plugin.registry import Plugins
-from meetcore.plugin.sink import SinkContext
+from meetcore.plugin.sink import Sink, SinkContext
 from meetcore.plugin.store import BotStore
 
 __all__ = ["RecoveredBot", "recover", "recover_all", "recover_bot"]
@@ -78,7 +86,11 @@ async def recover(
 
     Returns:
         What was done, for each bot for which something was.
+
+    Raises:
+        NotInTrio: Under asyncio, or in a blocking program.
     """
+    require_trio("recover", elsewhere=False)
     config = config or BotConfig()
     done: list[RecoveredBot] = []
     await trio.to_thread.run_sync(remove_stale)
@@ -132,7 +144,11 @@ async def recover_all(
 
     What cannot be had now stays as it is; it is in the list as trouble. Of bots of which nothing
     is kept nothing stays but their tombstones.
+
+    Raises:
+        NotInTrio: Under asyncio, or in a blocking program.
     """
+    require_trio("fleet.recovery.recover_all", elsewhere=False)
     done: list[RecoveredBot] = []
     await trio.to_thread.run_sync(remove_stale)
     await trio.to_thread.run_sync(remove_unkept, (config or BotConfig()).retention.memory)
@@ -170,9 +186,11 @@ async def recover_bot(
             that no number stands for two events. It is asked when nobody else can write any more.
 
     Raises:
+        NotInTrio: Under asyncio, or in a blocking program.
         JournalBusy: Somebody runs it.
         StorageUnavailable: It cannot be had.
     """
+    require_trio("recover_bot", elsewhere=False)
     await trio.to_thread.run_sync(remove_stale)
     return await _recover_stored(store, bot_id, plugins, config, told)
 
@@ -248,11 +266,41 @@ async def _recover_one(
     told_all = not (result.ended or result.torn_bytes or history.events_lost)
     in_order = history.ledger_closed and told_all
     for name in history.requested.sinks if history.requested else ():
-        if name.partition(":")[0] in plugins.sinks:
-            await _recover_sink(name, folder, journal, plugins, config, result)
-        elif not in_order:  # otherwise it has done its part
-            result.trouble.append(f"The sink {name!r} is not installed here.")
+        try:
+            sink = _sink(name, plugins, config)
+        except ConfigError as error:
+            if not in_order:  # otherwise it has done its part
+                result.trouble.append(str(error))
+        except Exception as error:  # noqa: BLE001  one sink's trouble must not stop the others
+            _note_failure(name, error, journal, result)
+        else:
+            await _recover_sink(name, sink, folder, journal, config, result)
     return result
+
+
+def _sink(name: str, plugins: Plugins, config: BotConfig) -> Sink:
+    """Return a sink with its settings.
+
+    Raises:
+        ConfigError: It is not installed, or its settings are missing or cannot be used.
+    """
+    if name.partition(":")[0] not in plugins.sinks:
+        raise ConfigError(f"The sink {name!r} is not installed here.")
+    try:
+        return plugins.sink(name, config)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error
+
+
+def _note_failure(name: str, error: Exception, journal: Journal, result: RecoveredBot) -> None:
+    """Say that a sink failed: in the log, and in the journal where it was ended just now.
+
+    A journal that had its end before is left as it is, however often somebody tries.
+    """
+    failed = plugin_failure(name, "recover", error, bot_id=result.bot_id)
+    if result.ended:
+        journal.append(failed)
+    result.trouble.append(f"{name}: {error}")
 
 
 def _end(journal: Journal, history: BotHistory, why: GivenUp | None) -> None:
@@ -268,9 +316,9 @@ def _end(journal: Journal, history: BotHistory, why: GivenUp | None) -> None:
 
 async def _recover_sink(
     name: str,
+    sink: Sink,
     folder: Path,
     journal: Journal,
-    plugins: Plugins,
     config: BotConfig,
     result: RecoveredBot,
 ) -> None:
@@ -279,7 +327,6 @@ async def _recover_sink(
         raise CommandRefused(f"The bot has ended: it cannot {command.type}.")
 
     try:
-        sink = plugins.sink(name, config)
         context = SinkContext(
             name=name,
             bot_id=result.bot_id,
@@ -296,5 +343,4 @@ async def _recover_sink(
     except trio.TooSlowError:
         result.trouble.append(f"{name}: not done within {RECOVER_TIMEOUT_S:g} s.")
     except Exception as error:  # noqa: BLE001  one sink's trouble must not stop the others
-        journal.append(plugin_failure(name, "recover", error, bot_id=result.bot_id))
-        result.trouble.append(f"{name}: {error}")
+        _note_failure(name, error, journal, result)

@@ -293,12 +293,15 @@ class Route:
         template: For instance `/bots/{platform}/{native_id}`.
         handler: Who answers.
         body_bytes: The longest body it takes; None for the server's limit.
+        safe: Of a GET, whether it changes nothing, as HTTP means it. Where it does change
+            something, a HEAD is refused with 405 instead of being answered by it.
     """
 
     method: str
     template: str
     handler: Handler
     body_bytes: int | None = None
+    safe: bool = True
 
 
 class Socket(Protocol):
@@ -419,20 +422,20 @@ def find_route(routes: Sequence[Route], method: str, path: str) -> tuple[Route, 
     """Return the route for a method and a decoded path, with the parts its template names.
 
     Routes are tried in their order, so that `/bots/status` stands before `/bots/{id}`. A HEAD is
-    answered by the route for GET.
+    answered by the route for GET, unless that changes something.
 
     Raises:
         NotFound: No template fits.
         MethodNotAllowed: One does, for other methods only.
     """
-    method = "GET" if method == "HEAD" else method
+    wanted = "GET" if method == "HEAD" else method
     allowed: list[str] = []
     given = path.strip("/").split("/")
     for route in routes:
         params = _fit(_parts(route.template), given)
         if params is None:
             continue
-        if route.method == method:
+        if route.method == wanted and (route.safe or method != "HEAD"):
             return route, params
         allowed.append(route.method)
     raise MethodNotAllowed(path, allowed) if allowed else NotFound(path)

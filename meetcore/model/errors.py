@@ -210,15 +210,19 @@ class NotInTrio(MeetcoreError):
 
     Args:
         what: What was called, for instance `open_bot`.
+        elsewhere: Whether `meetcore.from_asyncio` and `meetcore.blocking` have it, too.
     """
 
     code = "not_in_trio"
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, elsewhere: bool = True) -> None:
         super().__init__(
             f"meetcore.{what} runs under Trio, and no Trio runs here.",
             f"In an asyncio program use meetcore.from_asyncio.{what}, in a blocking one "
-            f"meetcore.blocking.{what}; both take the same.",
+            f"meetcore.blocking.{what}; both take the same."
+            if elsewhere
+            else f"Run it with trio.run, in an asyncio program in a thread of its own: "
+            f"await asyncio.to_thread(trio.run, functools.partial(meetcore.{what}, …)).",
         )
         self.what = what
 

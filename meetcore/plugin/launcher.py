@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 
 from meetcore.model.commands import Command, Stop
 from meetcore.model.drafts import Draft
-from meetcore.model.errors import CommandFailed, CommandRefused
+from meetcore.model.errors import CommandFailed, CommandRefused, NotInTrio
 from meetcore.model.events import Event
 from meetcore.model.page_input import PagePicture, PictureFormat
 from meetcore.plugin.bus import BotBus
@@ -121,7 +121,12 @@ async def have_it_leave(bot: RunningBot) -> None:
     """Tell a bot to leave, and return when it is gone; end it at once where that fails.
 
     For launchers whose bots go with them. No deadline of its own.
+
+    Raises:
+        NotInTrio: Under asyncio, or in a blocking program.
     """
+    if not trio.lowlevel.in_trio_run():
+        raise NotInTrio("have_it_leave", elsewhere=False)
     try:
         with suppress(CommandRefused, CommandFailed):
             await bot.perform(Stop("the launcher is going"))

@@ -22,6 +22,7 @@ from meetcore import (
     Transcriber,
     transcribe_recording,
 )
+from meetcore.log import make_private_folder
 from meetcore.model import spoken_language
 from meetcore_files.completion import write_transcripts
 from meetcore_files.kept_finals import KeptFinals
@@ -196,7 +197,7 @@ class TranscriptionRun:
         config = self.plugins.configure(self.config)
         nobodys = config.exclusion.over_a_mix != "keep"
         tracks = without_excluded(self.recording, nobodys=nobodys)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         kept, keeps = self._kept(), self._keeps
         kept.remove()
         if keeps:

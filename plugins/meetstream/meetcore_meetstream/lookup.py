@@ -34,9 +34,9 @@ PREFIXES = tuple(
 their users choose, so it can name the dialect, too."""
 
 
-def everywhere(method: str, template: str, handler: Handler) -> list[Route]:
-    """Return a route below each prefix."""
-    return [Route(method, prefix + template, handler) for prefix in PREFIXES]
+def everywhere(method: str, template: str, handler: Handler, *, safe: bool = True) -> list[Route]:
+    """Return a route below each prefix; `safe` as in `Route`."""
+    return [Route(method, prefix + template, handler, safe=safe) for prefix in PREFIXES]
 
 
 @frozen

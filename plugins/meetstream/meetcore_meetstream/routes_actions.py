@@ -54,7 +54,7 @@ class ActionRoutes:
         """Return its routes."""
         scheduled = "/calendar/scheduled_bots"
         return [
-            *everywhere("GET", "/bots/{id}/remove_bot", self.remove),
+            *everywhere("GET", "/bots/{id}/remove_bot", self.remove, safe=False),
             *everywhere("POST", "/bots/{id}/remove_bot", self.remove),
             *everywhere("POST", "/bots/{id}/pause_recording", self.pause),
             *everywhere("POST", "/bots/{id}/resume_recording", self.resume),

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from attrs import evolve, field, frozen
 from meetcore import ConfigError, Fleet, MeetcoreError, PrivateTargets
 from meetcore.gateway import BotRow, Mount, Reply, Request, Service, SocketSession, WebhookFormat
 from meetcore.log import EncryptedFolderStore, FolderStore, UnkeptFleetStore
+from meetcore_server.background import keep_running
 from meetcore_server.callers import NATIVE_KEYS, Callers
 from meetcore_server.draining import Draining
 from meetcore_server.http_connection import HttpLimits
@@ -345,21 +346,24 @@ async def _start(
         service, TranscriptionLimits(at_once=options.transcriptions_at_once)
     )
 
+    def begin(what: str, task: Callable[..., Awaitable[None]], *args: Any) -> None:
+        nursery.start_soon(keep_running, what, task, *args)
+
     def inherit(rows: Sequence[BotRow]) -> None:
-        nursery.start_soon(service.inherit, rows)
+        begin("looking after the bots of another server", service.inherit, rows)
 
     newer = service.draining.yield_to_newer
-    nursery.start_soon(service.membership.run, service.give_up_all, inherit, newer)
-    nursery.start_soon(service.webhooks.run)
+    begin("saying that it lives", service.membership.run, service.give_up_all, inherit, newer)
+    begin("webhooks", service.webhooks.run)
     if unreadable := await fleet.store.unreadable():
         _LOG.error("Bots that cannot be read: %s.", unreadable.rstrip("."))
     await service.supervisor.resume(orphans)
-    nursery.start_soon(hear_neighbours, service)
-    nursery.start_soon(keep_retention, service)
-    nursery.start_soon(service.transcriptions.run)
+    begin("hearing other servers", hear_neighbours, service)
+    begin("retention", keep_retention, service)
+    begin("transcriptions", service.transcriptions.run)
     guard, seen = server.guard, server.seen
     callers = Callers(service, options.requests_per_s, service.supervisor.fleet.bus)
-    nursery.start_soon(service.openings.run)
+    begin("ending what void keys opened", service.openings.run)
 
     async def admit(request: Request) -> SocketSession | Reply:
         own = _OWN_SOCKETS.get(request.path)
@@ -401,11 +405,11 @@ async def _start(
         port.part_with_sockets,
         port.send_elsewhere,
     )
-    nursery.start_soon(service.draining.run)
+    begin("draining", service.draining.run)
     await nursery.start(partial(port.run, listeners))
     _LOG.info("serving at %s", server.url)
-    nursery.start_soon(_say_trouble, fleet)
-    nursery.start_soon(carry_the_rest, fleet.store)
+    begin("looking at the store", _say_trouble, fleet)
+    begin("carrying what bots left here", carry_the_rest, fleet.store)
 
 
 async def _say_trouble(fleet: Fleet) -> None:

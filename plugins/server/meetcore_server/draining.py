@@ -23,7 +23,7 @@ from uuid import uuid4
 import trio
 from attrs import frozen
 
-from meetcore import MeetcoreError, RunningBot, State
+from meetcore import RunningBot, State
 from meetcore.model import brief
 
 if TYPE_CHECKING:
@@ -111,7 +111,6 @@ class Draining:
         _LOG.warning("this server drains: it takes no more orders")
         self.since = self._service.now()
         self._service.membership.go()
-        self._scope = trio.CancelScope()
         self._begun.set()
 
     def yield_to_newer(self) -> None:
@@ -161,8 +160,9 @@ class Draining:
         """Do it when it is told to, until cancelled. Raises nothing but `Cancelled`."""
         while True:
             await self._begun.wait()
-            with self._scope:
-                await self._drain()
+            with trio.CancelScope() as self._scope:
+                if self.since is not None:  # it may have been undone before this task ran
+                    await self._drain()
             self._found.clear()
 
     async def _drain(self) -> None:
@@ -193,14 +193,14 @@ class Draining:
                         return  # none of this launcher's bots does
                     self._found[bot_id] = bot
                     nursery.start_soon(self._until_gone, bot)
-        except (MeetcoreError, OSError, trio.TooSlowError) as error:
+        except Exception as error:  # noqa: BLE001  it drains, whatever was wrong here
             words = "whether more bots run on this machine cannot be known: %s"
             _LOG.warning(words, brief(error))
 
     async def _until_gone(self, bot: RunningBot) -> None:
         try:
             await bot.gone()
-        except (MeetcoreError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  one bot's trouble is its own
             _LOG.warning("bot=%s cannot be waited for: %s", bot.bot_id, brief(error))
         finally:
             self._found.pop(bot.bot_id, None)

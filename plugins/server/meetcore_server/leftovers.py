@@ -6,7 +6,7 @@ import logging
 
 import trio
 
-from meetcore import BotStore, JournalBusy, MeetcoreError
+from meetcore import BotStore, JournalBusy
 from meetcore.model import brief
 
 __all__ = ["carry_the_rest"]
@@ -14,6 +14,7 @@ __all__ = ["carry_the_rest"]
 _LOG = logging.getLogger("meetcore.server")
 _AGAIN_AFTER_S = 60.0
 _WITHIN_S = 3600.0
+_LIST_WITHIN_S = 60.0
 
 
 async def carry_the_rest(store: BotStore) -> None:
@@ -21,8 +22,8 @@ async def carry_the_rest(store: BotStore) -> None:
 
     A bot that runs sees to it itself. One that the store does not know was deleted: it stays so.
     """
-    while left := await store.uncarried():
-        for bot_id in left:
+    while (left := await _left_here(store)) != []:
+        for bot_id in left or ():
             try:
                 with trio.fail_after(_WITHIN_S):
                     if await store.log(bot_id).exists():
@@ -30,6 +31,16 @@ async def carry_the_rest(store: BotStore) -> None:
                             _LOG.info("bot=%s what it left here is carried", bot_id)
             except JournalBusy:
                 continue
-            except (MeetcoreError, OSError, trio.TooSlowError) as error:
+            except Exception as error:  # noqa: BLE001  one bot's trouble is its own
                 _LOG.warning("bot=%s what it left here stays for now: %s", bot_id, brief(error))
         await trio.sleep(_AGAIN_AFTER_S)
+
+
+async def _left_here(store: BotStore) -> list[str] | None:
+    """Return the bots that left something here; None where that cannot be known now."""
+    try:
+        with trio.fail_after(_LIST_WITHIN_S):
+            return list(await store.uncarried())
+    except Exception as error:  # noqa: BLE001  it is asked again, whatever was wrong
+        _LOG.warning("what ended bots left here cannot be known now: %s", brief(error))
+        return None

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import trio
 
-from meetcore import MeetcoreError
+from meetcore.model import brief
 from meetcore_server.complaints import Complaint
 
 __all__ = ["Openings"]
@@ -78,11 +78,14 @@ class Openings:
         asked = frozenset(self._open)
         try:
             valid = frozenset(await self._valid(asked))
-        except MeetcoreError as error:
+        except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
             # Whether they are void is not known, and other people's meetings hang on it.
-            self._complaint.wrong(str(error))
+            self._complaint.wrong(brief(error))
             return
         self._complaint.fine()
         for key_id in asked - valid:
             for end in list(self._open.get(key_id, ())):
-                end()
+                try:
+                    end()
+                except Exception:  # noqa: BLE001  the others end all the same
+                    _LOG.exception("what a void key opened did not end")

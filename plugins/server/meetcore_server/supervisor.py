@@ -154,7 +154,8 @@ class BotSupervisor:
         Returns when it is known how each stands; those of which that cannot be known in 20 s are
         seen to as soon as it can.
         """
-        resumed = [await self._taken_over(row) for row in rows]
+        new = [row for row in rows if row.bot_id not in self._supervisions]
+        resumed = [await self._taken_over(row) for row in new]
         with trio.move_on_after(_LOOKED_WITHIN_S):
             for each in resumed:
                 await each.looked.wait()

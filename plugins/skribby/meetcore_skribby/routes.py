@@ -79,7 +79,7 @@ class Api:
             ("POST", "/webhook-secret", self.new_webhook_secret),
         ]
         return [
-            Route(method, prefix + template, handler)
+            Route(method, prefix + template, handler, safe=handler != self.webhook_secret)
             for prefix in ("", "/api/v1")
             for method, template, handler in table
         ]
@@ -209,7 +209,10 @@ class Api:
     # --- the secret of webhooks ------------------------------------------------------------
 
     async def webhook_secret(self, request: Request) -> Reply:
-        """Return what this user's webhooks are signed with; at Skribby it is on a page."""
+        """Return what this user's webhooks are signed with; at Skribby it is on a page.
+
+        It is made when it is asked for first.
+        """
         client = await self._authenticator.client(request, Scope.WRITE)
         return Reply(json={"secret": await self._secret(client.user_id)})
 

@@ -18,6 +18,7 @@ from typing import Any
 from attrs import asdict, evolve, frozen
 
 from meetcore import SlotFile, format_time, parse_time, to_json
+from meetcore.log import private_file
 
 __all__ = ["DeadLetters", "DeliveryState", "StateFile"]
 
@@ -104,7 +105,7 @@ class DeadLetters:
         """
         letter = {"id": message_id, "at": format_time(at), "attempts": attempts, "error": error}
         line = to_json(letter)[:-1] + f',"message":{body}}}\n'
-        with self._path.open("a", encoding="utf-8") as file:
+        with private_file(self._path).open("a", encoding="utf-8") as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())

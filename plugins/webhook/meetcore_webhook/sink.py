@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import trio
 
 from meetcore import ConfigError, Event, PrivateTargets, Sink, SinkContext, StorageUnavailable
+from meetcore.log import make_private_folder
 from meetcore.model import is_address
 from meetcore_webhook.options import WebhookOptions
 
@@ -126,7 +127,7 @@ def _make_deliverer(
     sender: object,
 ) -> Deliverer:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         return deliverer(context, folder, options, sender)  # type: ignore[arg-type]
     except OSError as error:
         raise StorageUnavailable(

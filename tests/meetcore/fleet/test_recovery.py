@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+import attrs
 import pytest
 import trio
 
@@ -148,6 +149,64 @@ def test_a_sink_that_fails_or_is_missing_is_named_and_the_journal_still_ends(lef
 def test_a_bot_that_ended_in_order_needs_no_sink_that_is_missing(left):
     path, _ = left
     assert run_recover(path.parent, meetcore.Plugins(entry_points=False)) == []
+
+
+@attrs.frozen(kw_only=True)
+class PickyOptions:
+    """They need an address."""
+
+    url: str = ""
+
+    def __attrs_post_init__(self):
+        if not self.url:
+            raise meetcore.ConfigError("[plugins.tidy] url is empty.")
+
+
+class Picky(meetcore.Sink[PickyOptions]):
+    name = "tidy"
+
+
+class Raising(meetcore.Sink):
+    name = "tidy"
+
+    def __init__(self, options=None):
+        raise RuntimeError("made of glass")
+
+
+def with_sink(sink: type[meetcore.Sink]) -> meetcore.Plugins:
+    class Plugin:
+        @meetcore.hookimpl
+        def meetcore_register_sinks(self, register):
+            register(sink)
+
+    return meetcore.Plugins(entry_points=False, objects={"tidy": Plugin()})
+
+
+def test_a_bot_that_ended_in_order_needs_no_options_of_its_sinks(left):
+    path, _ = left
+    whole = path.read_bytes()
+    assert run_recover(path.parent, with_sink(Picky)) == []
+    assert path.read_bytes() == whole
+
+
+def test_options_that_are_missing_for_one_that_did_not_are_trouble_and_no_event(left):
+    path, lines = left
+    path.write_bytes(b"".join(lines[:8]))
+    for _ in range(2):
+        (done,) = run_recover(path.parent, with_sink(Picky))
+        assert done.trouble == ["tidy: [plugins.tidy] url is empty."]
+    assert not kinds(meetcore.read_journal(path), meetcore.PluginFailed)
+
+
+@pytest.mark.parametrize("sink", [Tidy, Raising])
+def test_a_journal_that_has_its_end_gets_no_failure_however_often_it_is_tried(left, sink):
+    path, _ = left
+    Tidy.trouble = OSError("no room")
+    whole = path.read_bytes()
+    for _ in range(2):
+        (done,) = run_recover(path.parent, with_sink(sink))
+        assert len(done.trouble) == 1
+    assert path.read_bytes() == whole
 
 
 def test_a_killed_process_leaves_no_socket(left):

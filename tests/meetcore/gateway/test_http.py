@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import meetcore
-from meetcore.gateway.http import BadBody, Request, Route, find_route, fit
+from meetcore.gateway.http import BadBody, MethodNotAllowed, Request, Route, find_route, fit
 
 
 def test_templates_take_parts_and_the_rest():
@@ -27,6 +27,16 @@ def test_a_path_that_is_there_for_other_methods_says_which():
     assert (route.method, params) == ("GET", {"id": "7"})
     with pytest.raises(meetcore.MeetcoreError, match="It takes DELETE, GET"):
         find_route(routes, "POST", "/bots/7")
+
+
+def test_a_get_that_changes_something_answers_no_head():
+    async def handler(request):
+        raise AssertionError
+
+    routes = [Route("GET", "/bots/{id}/stop", handler, safe=False)]
+    assert find_route(routes, "GET", "/bots/7/stop")[0].method == "GET"
+    with pytest.raises(MethodNotAllowed, match="It takes GET"):
+        find_route(routes, "HEAD", "/bots/7/stop")
 
 
 @pytest.mark.parametrize(

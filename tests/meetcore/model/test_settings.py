@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -10,6 +11,7 @@ import attrs
 import pytest
 
 import meetcore
+from meetcore import blocking, from_asyncio
 from meetcore.model.config import changed
 from meetcore.model.errors import ConfigError, NotInTrio, UnknownMeetingUrl, UnknownOption
 from meetcore.model.settings import (
@@ -111,6 +113,49 @@ def test_under_asyncio_the_call_that_fits_is_named(face: Any) -> None:
 
     with pytest.raises(NotInTrio, match=rf"from_asyncio\.{face.__name__}"):
         asyncio.run(main())
+
+
+def _asynchronous() -> list[tuple[str, Any]]:
+    """Every public function that is awaited, or entered with `async with`."""
+    found = []
+    for name in meetcore.__all__:
+        it = inspect.unwrap(getattr(meetcore, name))
+        if inspect.iscoroutinefunction(it) or inspect.isasyncgenfunction(it):
+            found.append((name, getattr(meetcore, name)))
+    return found
+
+
+def test_what_is_asynchronous_is_found() -> None:
+    names = {name for name, _ in _asynchronous()}
+    assert {"open_bot", "open_fleet", "recover", "recover_bot", "have_it_leave"} <= names
+
+
+@pytest.mark.parametrize(("name", "it"), _asynchronous())
+def test_whatever_is_asynchronous_says_under_asyncio_what_to_do(name: str, it: Any) -> None:
+    parameters = inspect.signature(it).parameters.values()
+    needed = [each for each in parameters if each.default is each.empty]
+    named = {each.name: None for each in needed if each.kind is each.KEYWORD_ONLY}
+    placed = [None for each in needed if each.kind is each.POSITIONAL_OR_KEYWORD]
+
+    async def main() -> None:
+        called = it(*placed, **named)
+        if inspect.isawaitable(called):
+            await called
+        else:
+            async with called:
+                pytest.fail("it opened")
+
+    with pytest.raises(NotInTrio, match=rf"^meetcore\.{name} ") as raised:
+        asyncio.run(main())
+    faces = (from_asyncio, blocking)
+    assert ("meetcore.from_asyncio" in raised.value.remedy) is all(
+        hasattr(face, name) for face in faces
+    )
+    assert "trio.run" in raised.value.remedy or f"from_asyncio.{name}" in raised.value.remedy
+
+
+async def test_what_is_awaited_runs_under_trio(tmp_path: Path) -> None:
+    assert await meetcore.recover(tmp_path, plugins=meetcore.Plugins(entry_points=False)) == []
 
 
 def test_paths_may_be_text(tmp_path: Path) -> None:

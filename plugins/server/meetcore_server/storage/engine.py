@@ -116,6 +116,7 @@ def _sqlite(url: URL) -> DatabaseLocation:
     engine = sa.create_engine(
         url.set(query={}),
         poolclass=sa.pool.NullPool if url.database else None,
+        hide_parameters=True,  # an error goes to the log, and they may be secret
         json_serializer=_to_json,
     )
 
@@ -150,6 +151,7 @@ def _postgresql(url: URL) -> DatabaseLocation:
         engine = sa.create_engine(
             url.set(drivername="postgresql+psycopg", query={}),
             poolclass=sa.pool.NullPool,
+            hide_parameters=True,
             json_serializer=_to_json,
             connect_args=settings,
         )

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from attrs import define, field
 from outcome import Error, Outcome, Value, capture
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from meetcore_server.storage.engine import DatabaseLocation
 from meetcore_server.storage.errors import DatabaseUnavailable
@@ -203,8 +203,7 @@ class DatabaseWorker:
                 connection.begin()
             else:
                 connection.exec_driver_sql("ROLLBACK TO SAVEPOINT operation")
-            ours = self._unavailable(error) if isinstance(error, OperationalError) else error
-            return Error(ours)
+            return Error(self._unavailable(error) if _of_database(error) else error)
         if not alone:
             connection.exec_driver_sql("RELEASE SAVEPOINT operation")
         return Value(result)
@@ -219,3 +218,9 @@ class DatabaseWorker:
         told = DatabaseUnavailable(f"The database {self.place.shown} cannot be used: {said}")
         told.__cause__ = error
         return told
+
+
+def _of_database(error: Exception) -> bool:
+    """Whether the database itself cannot do it now, and not these values alone."""
+    its_values = isinstance(error, IntegrityError | DataError)
+    return isinstance(error, DBAPIError) and not its_values

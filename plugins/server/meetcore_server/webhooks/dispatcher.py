@@ -277,6 +277,9 @@ class WebhookDispatcher:
         except DatabaseUnavailable as error:
             self._complaint.wrong(str(error), level=logging.ERROR)
             done = Done(again_at=self._now() + timedelta(seconds=_AFTER_TROUBLE_S))
+        except trio.Cancelled:
+            self._line.done(target_id, again_at=trio.current_time())
+            raise
         except Exception as error:  # noqa: BLE001  one target's trouble is not the others'
             _log.error("webhooks: target %d: %s", target_id, kind_and_place(error))
             done = Done(again_at=self._now() + timedelta(seconds=_AFTER_STRANGE_TROUBLE_S))
@@ -292,8 +295,8 @@ class WebhookDispatcher:
         if self._elsewhere is not None:
             try:
                 await self._elsewhere(server, target_id)
-            except DatabaseUnavailable as error:
-                self._complaint.wrong(str(error), level=logging.ERROR)
+            except Exception as error:  # noqa: BLE001  one target's trouble is not the others'
+                self._say(error)
                 return Done(again_at=self._now() + timedelta(seconds=_AFTER_TROUBLE_S))
         return Done()
 
