@@ -104,6 +104,36 @@ async def test_a_name_that_comes_while_the_bot_takes_its_leave_still_counts(
     assert [name for name, _ in lines(bot)] == [None, "Ada"], "who has a track needs no indicator"
 
 
+async def test_a_track_that_appears_again_with_its_owner_is_theirs(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path, transcriber=OneWord()) as bot:
+        stage.admit()
+        stage.join("ada")
+        stage.join("ben")
+        stage.track("t1")
+        stage.track("mix", kind="mix")
+        await stage.live(2, "t1", voice=True)
+        await stage.live(1, "t1")
+        assert lines(bot) == [(None, "hello")]
+        for again in ("ada", None, "ada"):
+            stage.track("t1", again)
+        await trio.sleep(1)
+        assert lines(bot) == [("Ada", "hello")]
+        stage.identify("t1", "ben")
+        stage.track("t1", "ada")  # as before: it says nothing new
+        stage.track("mix", "ada", kind="mix")
+        await trio.sleep(1)
+        assert lines(bot) == [("Ben", "hello")]
+    events = events_of(bot)
+    check_journal(events)
+    assert [event.track_id for event in kinds(events, meetcore.TrackOpened)] == ["t1", "mix"]
+    told = kinds(events, meetcore.TrackOwnerIdentified)
+    assert [(e.track_id, e.participant_id, e.source) for e in told] == [
+        ("t1", "ada", "track"),
+        ("t1", "ben", "track"),
+    ]
+
+
 async def test_a_mix_is_nobodys(tmp_path, autojump_clock):
     stage = Stage()
     async with stage.bot(tmp_path):
