@@ -10,6 +10,7 @@ from meetcore.bot.context import BotContext
 from meetcore.log.mailbox import Wake
 from meetcore.model.caption_names import NamedLine
 from meetcore.model.captions import CaptionReader, CaptionText
+from meetcore.model.plain import rounded_s
 from meetcore.model.roster import NameSource, Roster
 from meetcore.model.signals import CaptionSeen
 from meetcore.model.transcript import Segment
@@ -53,7 +54,7 @@ class Captioning:
         at_s = self._bot.meeting_now() or 0.0
         if caption.at_s is not None and offset_s is not None:
             at_s = caption.at_s + offset_s
-        self._tell(self._reader.see(caption, round(at_s, 3), trio.current_time()))
+        self._tell(self._reader.see(caption, rounded_s(at_s), trio.current_time()))
         self._wake.set()
 
     def pause(self, *, paused: bool) -> None:

@@ -29,6 +29,7 @@ from meetcore.model.events import (
     TranscriberNotice,
 )
 from meetcore.model.lifecycle import Evidence
+from meetcore.model.plain import rounded_s
 from meetcore.model.roster import Roster, SpeakingTimeline
 from meetcore.model.secrets import Redactor
 from meetcore.model.transcript import Hypothesis, Transcript
@@ -102,7 +103,7 @@ class BotContext:
 
     def _journal_time(self) -> float | None:
         now = self.meeting_now()
-        return None if now is None else round(now, 3)
+        return None if now is None else rounded_s(now)
 
     def record(self, event: Event) -> Event:
         """Append an event and let the reducers have it; a journal that takes none ends the bot."""

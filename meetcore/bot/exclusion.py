@@ -23,6 +23,7 @@ from meetcore.model.errors import CommandRefused
 from meetcore.model.event import Event
 from meetcore.model.events import ParticipantExcluded, ParticipantIncluded
 from meetcore.model.exclusion import ExcludedTimes, plain_name
+from meetcore.model.plain import rounded_s
 from meetcore.model.roster import Participant, Roster
 from meetcore.model.signals import ChatArrived
 from meetcore.model.transcript import Segment
@@ -201,7 +202,7 @@ class Exclusions:
 
     @property
     def _now(self) -> float:
-        return round(self.now() or 0.0, 3)
+        return rounded_s(self.now() or 0.0)
 
     def exclude(
         self, participant_id: str, *, since_start: bool, by: str, own_wish: bool = False

@@ -67,6 +67,11 @@ class _Track:
     scope: trio.CancelScope = field(factory=trio.CancelScope)
 
 
+def _confidence(signal: TrackAppeared) -> float:
+    """Return how surely a track is whose it is said to be when it appears."""
+    return 1.0 if signal.name_source is NameSource.TRACK else 0.8
+
+
 class Listening:
     """Everything between the platform's calls and the transcript of one bot.
 
@@ -201,10 +206,11 @@ class Listening:
     # --- tracks ----------------------------------------------------------------------
 
     def open_track(self, signal: TrackAppeared) -> None:
-        """Begin to listen to a track."""
+        """Begin to listen to a track; of one that is there already, take whose it is by now."""
         if self._closed or self._nursery is None:
             return
         if signal.track_id in self._tracks:
+            self._seen_again(self._tracks[signal.track_id], signal)
             return
         bot, track_id = self.bot, signal.track_id
         own = signal.kind == "own"
@@ -248,8 +254,8 @@ class Listening:
             self._assembler.mix(track_id)
             bot.exclusions.mixes.add(track_id)
         elif signal.participant_id is not None:
-            certain = signal.name_source is NameSource.TRACK
-            whose = Attribution(signal.participant_id, signal.name_source, 1.0 if certain else 0.8)
+            sure = _confidence(signal)
+            whose = Attribution(signal.participant_id, signal.name_source, sure)
             self._assembler.own(track_id, whose)
         bot.record(
             TrackOpened(
@@ -262,6 +268,16 @@ class Listening:
         self._walking += 1
         self._choose_streams()
         self._nursery.start_soon(self._walk, track)
+
+    def _seen_again(self, track: _Track, signal: TrackAppeared) -> None:
+        """Take an owner that was not said when the track appeared, or is another now.
+
+        Who is said again is not taken again: they may have been corrected in the meantime.
+        """
+        who, source = signal.participant_id, signal.name_source
+        if track.signal.kind == "participant" and who not in (None, track.signal.participant_id):
+            track.signal = evolve(track.signal, participant_id=who, name_source=source)
+            self.identify(TrackIdentified(signal.track_id, who, source, _confidence(signal)))
 
     def _path(
         self,

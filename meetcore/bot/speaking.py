@@ -39,6 +39,7 @@ from meetcore.model.errors import (
 )
 from meetcore.model.events import Event, SpeechFinished, SpeechInterrupted, SpeechStarted
 from meetcore.model.lifecycle import IN_CALL, State
+from meetcore.model.plain import rounded_s
 from meetcore.model.roster import NameSource
 from meetcore.model.spoken import LETTERS_PER_S, SpokenText
 from meetcore.model.transcript import Segment, Word
@@ -390,7 +391,7 @@ class SpeechQueue:
         self._step, self._reading = step, reading
 
     def _settle(self, speech: Speech) -> None:
-        position_s = round(speech.position, 3)
+        position_s = rounded_s(speech.position)
         segment = self._segment(speech)
         if speech._cause:
             error = speech._error
@@ -422,7 +423,7 @@ class SpeechQueue:
         context = self._context
         me = next((each for each in context.roster.known.values() if each.is_self), None)
         timed = tuple(
-            Word(word.text, round(began_s + word.start_s, 3), round(began_s + word.end_s, 3))
+            Word(word.text, rounded_s(began_s + word.start_s), rounded_s(began_s + word.end_s))
             for word in words
         )
         return Segment(

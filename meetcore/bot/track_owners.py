@@ -18,6 +18,7 @@ from meetcore.model.events import (
     TrackOwnerIdentified,
     VoiceNamed,
 )
+from meetcore.model.plain import rounded_s
 from meetcore.model.roster import NameSource, SpeechMark
 from meetcore.model.signals import SpeakingIndicated, TrackIdentified
 
@@ -163,7 +164,7 @@ class TrackOwners:
 
     def _sound_time(self, at_s: float) -> float:
         """Return where a time on the call's sound clock lies in the meeting, in seconds."""
-        return round(at_s + (self.offset_s or 0.0), 3)
+        return rounded_s(at_s + (self.offset_s or 0.0))
 
     def _speaking(
         self,
@@ -177,7 +178,7 @@ class TrackOwners:
     ) -> None:
         """Tell the timeline, and the journal what changes by it; by default cut text again, too."""
         name = self._bot.roster.name_of(participant_id)
-        mark = SpeechMark(round(at_s, 3), speaking, source)
+        mark = SpeechMark(rounded_s(at_s), speaking, source)
         changes = self._bot.timeline.mark(participant_id, mark, track_id)
         who: dict[str, Any] = {"participant_id": participant_id, "name": name, "track_id": track_id}
         for change in changes:

@@ -44,6 +44,7 @@ from meetcore.model.events import (
     TranscriptionGap,
     TranscriptionStopped,
 )
+from meetcore.model.plain import rounded_s
 from meetcore.model.transcript import Hypothesis, Word
 from meetcore.plugin.transcriber import (
     ProviderUsage,
@@ -179,8 +180,8 @@ class TrackTranscription:
         self._bot.record(
             TranscriptionGap(
                 track_id=self.track_id,
-                start_s=round(self._meeting_time(start_sample), 3),
-                end_s=round(self._meeting_time(end_sample), 3),
+                start_s=rounded_s(self._meeting_time(start_sample)),
+                end_s=rounded_s(self._meeting_time(end_sample)),
                 cause=cause,
             )
         )

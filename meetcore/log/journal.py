@@ -61,6 +61,7 @@ __all__ = [
     "Journal",
     "decode_line",
     "encode_line",
+    "is_whole",
     "pieces",
     "read_journal",
 ]
@@ -80,15 +81,26 @@ def encode_line(event: Event) -> bytes:
     return body + b',"crc":"%08x"}\n' % zlib.crc32(body)
 
 
-def decode_line(line: bytes) -> Event | None:
-    """Return the event a line holds, or None if the line is not whole or not as written."""
+def _body(line: bytes) -> bytes | None:
+    """Return a line up to its checksum, or None if it is not whole or not as written."""
     body, mark, crc = line.rpartition(b',"crc":"')
     if not mark or len(crc) != 11 or not crc.endswith(b'"}\n'):
         return None
     try:
-        if int(crc[:8], 16) != zlib.crc32(body):
-            return None
+        return body if int(crc[:8], 16) == zlib.crc32(body) else None
     except ValueError:
+        return None
+
+
+def is_whole(line: bytes) -> bool:
+    """Return whether a line is as it was written; it is not decoded for that."""
+    return _body(line) is not None
+
+
+def decode_line(line: bytes) -> Event | None:
+    """Return the event a line holds, or None if the line is not whole or not as written."""
+    body = _body(line)
+    if body is None:
         return None
     message: Any = json.loads(body + b"}")
     return event_from_wire(message)

@@ -3,7 +3,8 @@
 `FolderLog` is the log of a bot whose journal lies on this machine.
 
 A line begins with its type and number, so that what is not wanted is passed over without being
-decoded: to read the segments only costs little. Where every 256th line ends is remembered, so that
+decoded: to read the segments only costs little. Its checksum is looked at all the same: what is
+damaged is logged and counted, whoever reads. Where every 256th line ends is remembered, so that
 whoever goes on in a long journal, as those who follow it do at each event, does not pass over it
 from its beginning.
 
@@ -25,7 +26,7 @@ from typing import BinaryIO, TypeVar
 import trio
 
 from meetcore.log.folders import journal_path
-from meetcore.log.journal import decode_line, pieces
+from meetcore.log.journal import decode_line, is_whole, pieces
 from meetcore.log.salvage import lost
 from meetcore.log.threads import Threads
 from meetcore.model.events import Event, EventLost, SegmentFinalized
@@ -104,8 +105,8 @@ def _go_on(file: BinaryIO, ends: dict[int, int], after: int) -> int:
 def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, int, bytes]]:
     """Yield type, number, first byte and line of each whole line after a number.
 
-    Where a line is damaged so that its head is, what of it can be read is yielded, and for each
-    number that is missing then a line of the type `event.lost`, empty.
+    Where a line is damaged, what of it can be read is yielded, and in place of each event that
+    cannot be, which is logged, a line of the type `event.lost`: the damaged one, or an empty one.
     """
     try:
         file = path.open("rb")
@@ -119,8 +120,8 @@ def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, int, bytes]]:
             if not line.endswith(b"\n"):
                 break  # it is being written, or torn; or its newline is damaged
             head = _HEAD.match(line)
-            whole = head is not None and int(head[2]) == expected
-            if head is not None and whole:
+            next_one = head is not None and int(head[2]) == expected
+            if head is not None and next_one and (expected <= after or is_whole(line)):
                 expected, damaged = expected + 1, False
                 if expected > after + 1:
                     yield head[1], expected - 1, at, line
@@ -129,27 +130,29 @@ def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, int, bytes]]:
                 for begin, piece, event in pieces(line):
                     for missing in range(expected, event.seq):
                         if missing > after:
+                            _say_damaged(path, missing)
                             yield _LOST, missing, at, b""
                     if event.seq >= expected:
                         expected, damaged = event.seq + 1, False
                         if event.seq > after:
                             yield event.type.encode(), event.seq, at + begin, piece
+                if damaged and next_one:
+                    _say_damaged(path, expected)
+                    yield _LOST, expected, at, line
+                    expected, damaged = expected + 1, False
             at += len(line)
             if expected % _REMEMBERED_EVERY == 1 and not damaged:
                 number = expected // _REMEMBERED_EVERY
                 if 0 < number <= len(ends) + 1:
                     ends[number] = at
         if damaged and expected > after:
+            _say_damaged(path, expected)
             yield _LOST, expected, at, b""
 
 
-def _decoded(path: Path, line: bytes, seq: int, near: Event | None) -> Event:
+def _decoded(line: bytes, seq: int, near: Event | None) -> Event:
     """Return the event of a line, or what stands for it where it cannot be read."""
-    event = decode_line(line) if line else None
-    if event is None:
-        _say_damaged(path, seq)
-        return lost(seq, near)
-    return event
+    return decode_line(line) or lost(seq, near)
 
 
 @lru_cache(maxsize=_JOURNALS_REMEMBERED)
@@ -174,7 +177,7 @@ def _sized(path: Path, after: int, only: Collection[bytes] | None) -> Iterator[t
     for kind, seq, _, line in _lines(path, after):
         if only is not None and kind not in only:
             continue
-        near = _decoded(path, line, seq, near)
+        near = _decoded(line, seq, near)
         if only is None or near.type.encode() in only:
             yield near, len(line)
 
@@ -207,14 +210,26 @@ def _times(line: bytes) -> tuple[float, float]:
     return event.segment.start_s, event.segment.end_s
 
 
+def _withdrawn_in(line: bytes) -> str | None:
+    """Return the id of the segment that a damaged line takes back, as far as it can be read."""
+    found = _SEGMENT_ID.search(line) if _WITHDRAWN in line else None
+    return found[1].decode(errors="replace") if found is not None else None
+
+
 def _newest(path: Path, after: int) -> array[int]:
-    """Return where the newest event of each segment lies, in the order of speech; cheaply."""
+    """Return where the newest event of each segment lies, in the order of speech; cheaply.
+
+    Where that cannot be read any more, it is the newest before it, unless what is left of it says
+    that the segment was withdrawn.
+    """
     newest: dict[str, tuple[float, float, int, int]] = {}
     for kind, seq, begin, line in _lines(path, 0):
         if kind == _SEGMENT:
             found = _SEGMENT_ID.search(line)
             if found is not None:
                 newest[found[1].decode()] = *_times(line), seq, begin
+        elif kind == _LOST and (withdrawn := _withdrawn_in(line)) is not None:
+            newest.pop(withdrawn, None)
     spoken = sorted(
         (start, end, key, begin) for key, (start, end, seq, begin) in newest.items() if seq > after
     )
@@ -234,6 +249,8 @@ def _at(path: Path, places: Iterable[int]) -> Iterator[SegmentFinalized]:
             event = decode_line(line) or next((each for *_, each in pieces(line)), None)
             if isinstance(event, SegmentFinalized):
                 yield event
+            else:
+                _LOG.error("the journal %s was damaged at byte %d while it was read", path, place)
 
 
 def _history(path: Path) -> BotHistory:
@@ -248,7 +265,9 @@ def _history(path: Path) -> BotHistory:
                 change(found[1].decode())
             history.last_seq = seq
             continue
-        near = _decoded(path, line, seq, near)
+        if kind == _LOST and (withdrawn := _withdrawn_in(line)) is not None:
+            history.segment_ids.discard(withdrawn)
+        near = _decoded(line, seq, near)
         history.take(near)
     return history
 

@@ -12,6 +12,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from meetcore.log.folders import journal_path, private_file
 from meetcore.plugin.store import Runner
 
@@ -46,16 +48,17 @@ def note_runner(folder: Path, runner: Runner) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    note = {"pid": runner.pid, "max_duration_s": runner.max_duration_s}
-    private_file(folder / RUNNER_NAME).write_text(json.dumps(note))
+    private_file(folder / RUNNER_NAME).write_text(json.dumps(attrs.asdict(runner)))
 
 
 def _noted(folder: Path) -> Runner:
     try:
         note: dict[str, Any] = json.loads((folder / RUNNER_NAME).read_text())
-        longest = note.get("max_duration_s")
-        return Runner(
-            pid=int(note["pid"]), max_duration_s=float(longest) if longest is not None else None
-        )
+        rules = {
+            name: float(note[name])
+            for name in ("max_duration_s", "waiting_room_s")
+            if note.get(name) is not None
+        }
+        return Runner(pid=int(note["pid"]), **rules)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Runner()

@@ -20,6 +20,7 @@ from meetcore.model.attribution import (
     attribute,
 )
 from meetcore.model.caption_names import NamedLine
+from meetcore.model.plain import rounded_s
 from meetcore.model.roster import NameSource, Roster, SpeakingTimeline
 from meetcore.model.transcript import Hypothesis, Segment, Word, spoken_order
 
@@ -133,7 +134,7 @@ class TranscriptAssembler:
             return []
         self._revisions[key] = max(hypothesis.revision, self._revisions.get(key, 0) + 1)
         words = tuple(
-            evolve(w, start_s=round(w.start_s + offset_s, 3), end_s=round(w.end_s + offset_s, 3))
+            evolve(w, start_s=rounded_s(w.start_s + offset_s), end_s=rounded_s(w.end_s + offset_s))
             for w in hypothesis.words
         )
         start_s, end_s = self._bounds(hypothesis, words, offset_s)
@@ -194,7 +195,7 @@ class TranscriptAssembler:
         before = dict(labels)
         rooms = self.evidence.rooms(track_id)
         for word in hypothesis.words:
-            start_s, end_s = round(word.start_s + offset_s, 3), round(word.end_s + offset_s, 3)
+            start_s, end_s = rounded_s(word.start_s + offset_s), rounded_s(word.end_s + offset_s)
             labels[start_s] = word.speaker
             moved = evolve(word, start_s=start_s, end_s=end_s)
             self.evidence.hear_voice(track_id, moved, word.speaker)
@@ -214,7 +215,7 @@ class TranscriptAssembler:
             return words[0].start_s, words[-1].end_s
         start = (hypothesis.start_s or 0.0) + offset_s
         end = (hypothesis.end_s if hypothesis.end_s is not None else start - offset_s) + offset_s
-        return round(start, 3), round(max(start, end), 3)
+        return rounded_s(start), rounded_s(max(start, end))
 
     def _segment(
         self, utterance: _CutUtterance, hypothesis: Hypothesis, text: str, words: tuple[Word, ...]

@@ -22,6 +22,7 @@ __all__ = [
     "data_of",
     "format_time",
     "parse_time",
+    "rounded_s",
     "to_json",
 ]
 
@@ -40,6 +41,14 @@ MISREAD = (
     ValueError,
     cattrs.BaseValidationError,
 )
+
+
+def rounded_s(seconds: float) -> float:
+    """Return seconds to the millisecond.
+
+    Never -0.0, to which a time just before zero is rounded, and which reads as a fault.
+    """
+    return round(seconds, 3) + 0.0
 
 
 def format_time(at: datetime) -> str:

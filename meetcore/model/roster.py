@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from math import inf, nan
+from math import frexp, inf
 
 from attrs import define, evolve, field, frozen
 
@@ -243,6 +243,8 @@ class SpeechMark:
 
 
 _Key = tuple[str, str | None]
+_Listed = list[tuple[float, int]]
+"""Start and index of spans, in order of the start; of two with the same, as they came."""
 MARKS_KEPT_S = 30.0
 _MARKS_PRUNED_AT = 64
 
@@ -256,17 +258,17 @@ class SpeakingTimeline:
     mark up to then says so. Marks that change nothing are kept for `MARKS_KEPT_S`, since what
     comes late may make them count; evidence that is older than that is not taken any more.
 
-    Spans are looked up by a bisect on both sides, so that a name in hour three costs what it did
-    in minute one. One may be open for hours.
+    Closed spans are kept by how long they are, to a power of two, and in each list by their start:
+    what touches a moment began at most that long before. So a name in hour three costs what it did
+    in minute one, whether somebody spoke for a second or for hours.
     """
 
     spans: list[SpeechSpan] = field(factory=list)
     _open: dict[_Key, int] = field(factory=dict)
     _marks: dict[_Key, list[SpeechMark]] = field(factory=dict)
     _oldest: dict[_Key, float] = field(factory=dict)
-    _starts: list[float] = field(factory=list)
-    _by_start: list[int] = field(factory=list)
-    _ends_up_to: list[float] = field(factory=list)
+    _by_key: dict[_Key, _Listed] = field(factory=dict)
+    _by_length: dict[int, _Listed] = field(factory=dict)
 
     def started(
         self, participant_id: str, at_s: float, source: NameSource, track_id: str | None = None
@@ -318,9 +320,7 @@ class SpeakingTimeline:
         if after is not None and after.speaking:
             index = self._span_at(key, after.at_s)
             old = self.spans[index]
-            self._unindex(index)
-            self.spans[index] = evolve(old, start_s=mark.at_s, source=mark.source)
-            self._index(index)
+            self._replace(index, evolve(old, start_s=mark.at_s, source=mark.source))
             return
         end_s = None if after is None else after.at_s
         self._add(SpeechSpan(who, mark.at_s, end_s, mark.source, track_id), key)
@@ -331,8 +331,7 @@ class SpeakingTimeline:
         old = self.spans[index]
         if old.end_s is None:
             del self._open[key]
-        self.spans[index] = evolve(old, end_s=mark.at_s)
-        self._refresh(self._place(index))
+        self._replace(index, evolve(old, end_s=mark.at_s))
         if after is not None and after.speaking:
             again = SpeechSpan(key[0], after.at_s, old.end_s, after.source, key[1])
             self._add(again, key)
@@ -349,12 +348,8 @@ class SpeakingTimeline:
         index = self._open.get(key)
         if index is not None and self.spans[index].start_s <= at_s:
             return index
-        place = bisect_right(self._starts, at_s)
-        while True:
-            place -= 1
-            span = self.spans[self._by_start[place]]
-            if (span.participant_id, span.track_id) == key:
-                return self._by_start[place]
+        listed = self._by_key[key]
+        return listed[bisect_right(listed, (at_s, len(self.spans))) - 1][1]
 
     def _prune(self, key: _Key, marks: list[SpeechMark]) -> None:
         """Forget marks that nothing can come before any more, but the one that holds there."""
@@ -365,32 +360,26 @@ class SpeakingTimeline:
 
     # --- the index --------------------------------------------------------------------
 
-    def _place(self, index: int) -> int:
-        first = bisect_left(self._starts, self.spans[index].start_s)
-        return self._by_start.index(index, first)
+    def _lists_of(self, span: SpeechSpan) -> list[_Listed]:
+        """Return the lists in which a span stands; an open one has no length yet."""
+        lists = [self._by_key.setdefault((span.participant_id, span.track_id), [])]
+        if span.end_s is not None:
+            _, exponent = frexp(max(span.end_s - span.start_s, 1.0))
+            lists.append(self._by_length.setdefault(exponent, []))
+        return lists
 
     def _index(self, index: int) -> None:
-        place = bisect_right(self._starts, self.spans[index].start_s)
-        self._starts.insert(place, self.spans[index].start_s)
-        self._by_start.insert(place, index)
-        self._ends_up_to.insert(place, nan)
-        self._refresh(place)
+        span = self.spans[index]
+        for listed in self._lists_of(span):
+            place = bisect_right(listed, (span.start_s, len(self.spans)))
+            listed.insert(place, (span.start_s, index))
 
-    def _unindex(self, index: int) -> None:
-        place = self._place(index)
-        for listed in (self._starts, self._by_start, self._ends_up_to):
-            del listed[place]
-        self._refresh(place)
-
-    def _refresh(self, place: int) -> None:
-        """Bring the latest end up to each place up to date, from `place` to where it is right."""
-        latest = self._ends_up_to[place - 1] if place else -inf
-        for at in range(place, len(self._ends_up_to)):
-            end_s = self.spans[self._by_start[at]].end_s
-            latest = latest if end_s is None else max(latest, end_s)
-            if at > place and self._ends_up_to[at] == latest:
-                return
-            self._ends_up_to[at] = latest
+    def _replace(self, index: int, span: SpeechSpan) -> None:
+        old = self.spans[index]
+        for listed in self._lists_of(old):
+            del listed[listed.index((old.start_s, index), bisect_left(listed, (old.start_s, -1)))]
+        self.spans[index] = span
+        self._index(index)
 
     # --- asking -----------------------------------------------------------------------
 
@@ -405,10 +394,11 @@ class SpeakingTimeline:
 
     def between(self, start_s: float, end_s: float) -> Iterator[SpeechSpan]:
         """Yield the spans that touch [start_s, end_s], in the order in which they were told."""
-        first = bisect_right(self._ends_up_to, start_s)
-        last = bisect_left(self._starts, end_s)
-        found = set(self._by_start[first:last])
-        found.update(index for index in self._open.values() if self.spans[index].start_s < end_s)
+        found = [index for index in self._open.values() if self.spans[index].start_s < end_s]
+        for exponent, listed in self._by_length.items():
+            first = bisect_left(listed, (start_s - 2.0**exponent, -1))
+            last = bisect_left(listed, (end_s, -1))
+            found += [index for _, index in listed[first:last]]
         for index in sorted(found):
             span = self.spans[index]
             if span.end_s is None or span.end_s > start_s:

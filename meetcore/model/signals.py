@@ -137,7 +137,10 @@ class SpeakingIndicated(Signal):
 
 @frozen
 class TrackAppeared(Signal):
-    """A source of audio opened. Chunks for it may follow. Observed again it says nothing new.
+    """A source of audio opened. Chunks for it may follow.
+
+    Observed again it says nothing new, but whose the track is, if that was not said before or is
+    somebody else: that is taken like `TrackIdentified`.
 
     Attributes:
         track_id: Unique within the call; never used again for another source.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from attrs import define, field
 
+from meetcore.model.plain import rounded_s
 from meetcore.model.transcript import Word
 
 __all__ = ["LETTERS_PER_S", "SpokenText"]
@@ -65,7 +66,7 @@ class SpokenText:
                 if (start_s + word_end_s) / 2 > upto_s:
                     return said
                 heard_s = min(word_end_s, upto_s)
-                said.append(Word(token, round(start_s, 3), round(max(start_s, heard_s), 3)))
+                said.append(Word(token, rounded_s(start_s), rounded_s(max(start_s, heard_s))))
                 start_s = word_end_s
         return said
 

@@ -32,7 +32,11 @@ __all__ = [
 
 @frozen(kw_only=True)
 class AudioLost(Event):
-    """Audio that one consumer did not get: which samples of which track, and why."""
+    """Audio that one consumer did not get: which samples of which track, and why.
+
+    `samples` are lost from `start_sample` on. Of a live listener that is slow (`listener_behind`)
+    they are so many of the 10 s from there on: it got those between.
+    """
 
     type: ClassVar[str] = "audio.lost"
     track_id: str

@@ -59,10 +59,12 @@ class Runner:
             where nobody said: it runs the bot as one task of many, or elsewhere.
         max_duration_s: How long the bot may be in the call at most, for whoever has to end it
             when it does not answer; None where nothing says so.
+        waiting_room_s: How long it may be in the waiting room, likewise.
     """
 
     pid: int | None = None
     max_duration_s: float | None = None
+    waiting_room_s: float | None = None
 
 
 @frozen(kw_only=True)

@@ -2,8 +2,8 @@
 
 The journal is what is told, so it is also what waits while the bus is away: nothing is held in
 memory for it but the place up to which the bus has it. Drafts that find no bus are let go of and
-counted; so is sound. A bot whose claim is not the newest any more is run by another: it ends
-itself.
+counted; sound too, and the journal has how much (`audio.lost`). A bot whose claim is not the newest
+any more is run by another: it ends itself.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import trio
 from attrs import evolve
 
+from meetcore.audio.chunk import Chunk
 from meetcore.bot.bot import Bot
 from meetcore.fleet.launching.bus_looks import BusLooks
 from meetcore.fleet.launching.error_frames import error_to_wire
@@ -258,22 +259,29 @@ class BusReception:
     async def _let_hear(self) -> None:
         """Send sound for as long as somebody says that they listen."""
         try:
-            with self._ears.listening() as chunks:
+            with self._ears.listener("bus") as listener:
                 while trio.current_time() < self._hear_until:
-                    frames: list[bytes] = []
+                    chunks: list[Chunk] = []
                     with suppress(trio.WouldBlock):
                         with trio.move_on_at(self._hear_until):
-                            frames.append(audio_content(await chunks.receive()))
-                        while frames and len(frames) < _MOST_AT_ONCE:
-                            frames.append(audio_content(chunks.receive_nowait()))
-                    try:
-                        await self._bus.send_audio(self._bot.id, frames)
-                    except _AWAY:
-                        self.lost_frames += len(frames)
+                            chunks.append(await listener.receive.receive())
+                        while chunks and len(chunks) < _MOST_AT_ONCE:
+                            chunks.append(listener.receive.receive_nowait())
+                    taken = await self._sent(chunks)
+                    listener.passed_on(chunks, taken=taken)
         except trio.EndOfChannel:
             return
         finally:
             self._hearing = False
+
+    async def _sent(self, chunks: list[Chunk]) -> bool:
+        """Send sound; return whether the bus took it."""
+        try:
+            await self._bus.send_audio(self._bot.id, [audio_content(each) for each in chunks])
+        except _AWAY:
+            self.lost_frames += len(chunks)
+            return False
+        return True
 
 
 @asynccontextmanager

@@ -87,8 +87,13 @@ class ChildProcessLauncher(Launcher):
         bot = ChildBot(spec.bot_id, folder, process)
         try:
             with trio.fail_after(START_TIMEOUT_S):
-                longest_s = config.automatic_leave.max_duration_s
-                note_runner(folder, Runner(pid=process.pid, max_duration_s=longest_s))
+                rules = config.automatic_leave
+                runner = Runner(
+                    pid=process.pid,
+                    max_duration_s=rules.max_duration_s,
+                    waiting_room_s=rules.waiting_room_s,
+                )
+                note_runner(folder, runner)
                 assert process.stdin is not None
                 async with process.stdin:
                     await process.stdin.send_all(spec_to_json(spec).encode() + b"\n")
@@ -109,7 +114,7 @@ class ChildProcessLauncher(Launcher):
             with trio.move_on_after(CONNECT_TIMEOUT_S, shield=True):
                 await process.wait()
             raise
-        nursery.start_soon(self._look_after, bot, longest_s)
+        nursery.start_soon(self._look_after, bot, runner)
         return bot
 
     def _store_of(self, spec: BotSpec, config: BotConfig) -> BotStore:
@@ -147,7 +152,7 @@ class ChildProcessLauncher(Launcher):
         with trio.move_on_after(CONNECT_TIMEOUT_S):
             while (runner := runner_of(folder)) is not None:
                 if (bot := await self.reach(bot_id)) is not None:
-                    nursery.start_soon(self._look_after, bot, runner.max_duration_s)
+                    nursery.start_soon(self._look_after, bot, runner)
                     return bot
                 await trio.sleep(RETRY_S)
         return None
@@ -163,9 +168,9 @@ class ChildProcessLauncher(Launcher):
         await trio.lowlevel.checkpoint()
         return None
 
-    async def _look_after(self, bot: ChildBot, max_duration_s: float | None) -> None:
+    async def _look_after(self, bot: ChildBot, runner: Runner) -> None:
         """Wait for the process, and ask whether it answers."""
-        pulse = Pulse(bot, limit_s=self.unresponsive_limit_s, max_duration_s=max_duration_s)
+        pulse = Pulse(bot, runner, limit_s=self.unresponsive_limit_s)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pulse.watch)
             await self._wait_for(bot)

@@ -3,12 +3,13 @@
 A process can live and do nothing: stopped, or its event loop blocked by a plugin. Nothing in it
 can say so. So whoever launched or adopted it asks, over a connection of its own each time:
 
-* after `UNRESPONSIVE_AFTER_S` without an answer it counts as unresponsive: that is logged, and
+* `UNRESPONSIVE_AFTER_S` after its last answer it counts as unresponsive: that is logged, and
   `ChildBot.unresponsive_since` says since when. When it answers again, it is told, and writes
   `bot.unresponsive` into its journal itself: nobody else writes there while it lives.
-* after the operator's limit, or at the longest duration of its leave rules if that is sooner, it
-  is given up: the reason is left in its folder, its group is killed, and recovery writes
-  `bot.unresponsive` and the end.
+* after the operator's limit, or when its leave rules let it be no longer in the call or in the
+  waiting room if that is sooner, it is given up: the reason is left in its folder, its group is
+  killed, and recovery writes `bot.unresponsive` and the end. The other rules are not kept from
+  outside: they need what only the bot's process knows.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from meetcore.log.journal import read_journal
 from meetcore.model.errors import MeetcoreError, brief, found_in
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import EndReason, State
+from meetcore.plugin.store import Runner
 
 if TYPE_CHECKING:
     from meetcore.fleet.launching.child_bot import ChildBot
@@ -47,22 +49,22 @@ class Pulse:
 
     Args:
         bot: The bot.
+        runner: What of its leave rules is kept for it.
         limit_s: When a process that answers nothing is given up; None for never.
-        max_duration_s: The longest the bot may be in the call; None for as long as it likes.
         wall_clock: Gives the wall time.
     """
 
     def __init__(
         self,
         bot: ChildBot,
+        runner: Runner,
         *,
         limit_s: float | None,
-        max_duration_s: float | None,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._bot = bot
         self._limit_s = limit_s
-        self._max_duration_s = max_duration_s
+        self._runner = runner
         self._now = wall_clock
         self._answered_at = trio.current_time()
 
@@ -86,11 +88,13 @@ class Pulse:
         return self._bot.bot_id
 
     async def _ask(self) -> None:
+        # Where we stood still ourselves since the last answer, that time does not count.
+        earliest = trio.current_time() - ASK_EVERY_S
+        self._answered_at = max(self._answered_at, earliest)
         async with await self._bot.connect() as stream:
             await stream.send_all(frame(FrameKind.PING))
-            self._answered_at = asked_at = trio.current_time()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._lose_patience, asked_at)
+                nursery.start_soon(self._lose_patience, self._answered_at)
                 await _pong(stream)
                 self._answered_at = trio.current_time()
                 nursery.cancel_scope.cancel()
@@ -102,20 +106,20 @@ class Pulse:
                 message = {"silent_s": round(silent_s, 1)}
                 await stream.send_all(json_frame(FrameKind.WAS_SILENT, message))
 
-    async def _lose_patience(self, asked_at: float) -> None:
+    async def _lose_patience(self, answered_at: float) -> None:
         """Say that the process does not answer, and give it up when its time has come."""
-        await _run_until(asked_at + UNRESPONSIVE_AFTER_S)
-        self._bot.unresponsive_since = asked_at
+        await _run_until(answered_at + UNRESPONSIVE_AFTER_S)
+        self._bot.unresponsive_since = answered_at
         _LOG.warning(
             "bot.unresponsive bot=%s its process has not answered for %.0f s",
             self._bot_id,
             self._silent_s,
         )
         reason = EndReason.CRASHED
-        limit = asked_at + self._limit_s if self._limit_s is not None else float("inf")
-        longest = trio.current_time() + await self._left_s()
-        if longest < limit:
-            reason, limit = EndReason.MAX_DURATION, longest
+        limit = answered_at + self._limit_s if self._limit_s is not None else float("inf")
+        left_s, its_reason = await self._left()
+        if trio.current_time() + left_s < limit:
+            reason, limit = its_reason, trio.current_time() + left_s
         await _run_until(limit)
         self._give_up(reason)
 
@@ -130,17 +134,20 @@ class Pulse:
             _LOG.warning("bot=%s why it is given up cannot be noted: %s", self._bot_id, error)
         self._bot.abandon()
 
-    async def _left_s(self) -> float:
-        """Return for how long the bot may still be in the call; infinity for no limit."""
-        if self._max_duration_s is None:
-            return float("inf")
+    async def _left(self) -> tuple[float, EndReason]:
+        """Return for how long the bot may still be where it is, infinity for no limit; and why."""
         try:
-            since = await trio.to_thread.run_sync(_in_call_at, self._bot.workplace)
+            state, since = await trio.to_thread.run_sync(_where, self._bot.workplace)
         except (OSError, MeetcoreError):
-            since = None
-        if since is None:
-            return float("inf")
-        return self._max_duration_s - (self._now() - since).total_seconds()
+            state = since = None
+        reason, limit_s = EndReason.CRASHED, None
+        if state is State.IN_CALL:
+            reason, limit_s = EndReason.MAX_DURATION, self._runner.max_duration_s
+        elif state is State.AWAITING_ADMISSION:
+            reason, limit_s = EndReason.ADMISSION_TIMEOUT, self._runner.waiting_room_s
+        if since is None or limit_s is None:
+            return float("inf"), reason
+        return limit_s - (self._now() - since).total_seconds(), reason
 
 
 async def _run_until(at: float) -> None:
@@ -156,11 +163,17 @@ async def _run_until(at: float) -> None:
             at += late_s
 
 
-def _in_call_at(folder: Path) -> datetime | None:
+def _where(folder: Path) -> tuple[State | None, datetime | None]:
+    """Return where a bot is, in the waiting room or the call it was in last, and since when."""
+    state, since, in_call_at = None, None, None
     for event in read_journal(journal_path(folder)):
-        if isinstance(event, StateChanged) and event.state is State.IN_CALL:
-            return event.at
-    return None
+        if isinstance(event, StateChanged):
+            state, since = event.state, event.at
+            if state is State.IN_CALL:
+                in_call_at = in_call_at or since
+    if state is State.AWAITING_ADMISSION or in_call_at is None:
+        return state, since
+    return State.IN_CALL, in_call_at
 
 
 async def _pong(stream: trio.SocketStream) -> None:

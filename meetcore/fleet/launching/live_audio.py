@@ -3,12 +3,17 @@
 What a listener does not take in time is dropped for it, oldest first, and declared: the sound of
 now is worth more than that of ten seconds ago, and a recording has all of it. Each listener has an
 account of its own: whatever it was not given is in an `audio.lost` with its name, one for each
-stretch, told when the stretch is over.
+stretch, told when the stretch is over. It is over when half of what can wait has been taken; of
+who is always slow, and so gets some of it, one begins every 10 s of sound.
+
+A bus, with all who listen over it, is one listener (`listeners:bus`): what it did not take is
+declared like everything else. What it lets go of itself, because somebody behind it does not read,
+is known to nobody here: only that one sees it, by the numbers of the samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from typing import ClassVar
@@ -16,68 +21,114 @@ from typing import ClassVar
 import trio
 from attrs import define, field
 
-from meetcore.audio.chunk import Chunk
-from meetcore.log.mailbox import Lost
+from meetcore.audio.chunk import SAMPLE_RATE_HZ, Chunk
+from meetcore.log.mailbox import lost_chunk
 from meetcore.model.events import AudioLost, Event
 from meetcore.plugin.sink import Sink, SinkContext
 
-__all__ = ["LiveAudio"]
+__all__ = ["Listener", "LiveAudio"]
 
 _WAITING_CHUNKS = 200
-_CAUSE = "listener_behind"
+_STRETCH_S = 10.0
+_BEHIND = "listener_behind"
+_AWAY = "bus_away"
+
+
+@define
+class _Stretch:
+    """What is being lost of a track: how many samples since the first, and where the last ends."""
+
+    start_sample: int
+    samples: int
+    end_sample: int
 
 
 @define(eq=False)
-class _Listener:
+class _Losses:
+    """What a listener loses for one cause, in stretches."""
+
+    consumer: str
+    cause: str
+    report: Callable[[Event], Event]
+    _open: dict[str, _Stretch] = field(factory=dict, init=False)
+
+    def add(self, chunk: Chunk) -> None:
+        lost = lost_chunk(chunk, self.cause)
+        stretch = self._open.get(lost.track_id)
+        if stretch is not None and lost.start_sample != stretch.end_sample:
+            length = lost.end_sample - stretch.start_sample
+            if not 0 < length <= _STRETCH_S * SAMPLE_RATE_HZ:
+                self._tell(lost.track_id)
+                stretch = None
+        if stretch is None:
+            stretch = self._open[lost.track_id] = _Stretch(lost.start_sample, 0, 0)
+        stretch.samples += lost.samples
+        stretch.end_sample = lost.end_sample
+
+    def tell(self) -> None:
+        """Tell what was lost until now."""
+        for track_id in list(self._open):
+            self._tell(track_id)
+
+    def _tell(self, track_id: str) -> None:
+        stretch = self._open.pop(track_id)
+        self.report(
+            AudioLost(
+                track_id=track_id,
+                consumer=self.consumer,
+                start_sample=stretch.start_sample,
+                samples=stretch.samples,
+                cause=self.cause,
+            )
+        )
+
+
+class Listener:
     """One listener.
 
-    Attributes:
+    Args:
         name: Who it is in the journal.
-        lost: The stretch of each track that it is losing now.
+        report: Appends an event to the journal.
+
+    Attributes:
+        receive: What it has not taken yet.
     """
 
-    name: str
-    send: trio.MemorySendChannel[Chunk]
-    receive: trio.MemoryReceiveChannel[Chunk]
-    lost: dict[str, Lost] = field(factory=dict)
+    def __init__(self, name: str, report: Callable[[Event], Event]) -> None:
+        self._send, self.receive = trio.open_memory_channel[Chunk](_WAITING_CHUNKS)
+        self._behind = _Losses(name, _BEHIND, report)
+        self._passing_on = _Losses(name, _AWAY, report)
 
-    def give(self, chunk: Chunk, report: Callable[[Event], Event]) -> None:
+    def give(self, chunk: Chunk) -> None:
         """Give it a chunk; where it takes none, the oldest that waits is lost to it."""
         try:
             try:
-                self.send.send_nowait(chunk)
+                self._send.send_nowait(chunk)
             except trio.WouldBlock:
-                self._lose(self.receive.receive_nowait(), report)
-                self.send.send_nowait(chunk)
+                self._behind.add(self.receive.receive_nowait())
+                self._send.send_nowait(chunk)
             else:
-                self.tell(report)
+                if self.receive.statistics().current_buffer_used <= _WAITING_CHUNKS / 2:
+                    self._behind.tell()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # it has gone
 
-    def _lose(self, chunk: Chunk, report: Callable[[Event], Event]) -> None:
-        last = self.lost.pop(chunk.track_id, None)
-        start, samples = chunk.start_sample, chunk.samples
-        if last is not None and last.end_sample == start:
-            start, samples = last.start_sample, last.samples + samples
-        elif last is not None:
-            self._say(last, report)
-        self.lost[chunk.track_id] = Lost(chunk.track_id, start, samples, _CAUSE)
+    def passed_on(self, chunks: Iterable[Chunk], *, taken: bool) -> None:
+        """Note whether somebody took what was passed on to them; what they did not is lost."""
+        if taken:
+            self._passing_on.tell()
+        else:
+            for chunk in chunks:
+                self._passing_on.add(chunk)
 
-    def tell(self, report: Callable[[Event], Event]) -> None:
+    def tell(self) -> None:
         """Tell what it lost until now."""
-        while self.lost:
-            self._say(self.lost.pop(next(iter(self.lost))), report)
+        self._behind.tell()
+        self._passing_on.tell()
 
-    def _say(self, lost: Lost, report: Callable[[Event], Event]) -> None:
-        report(
-            AudioLost(
-                track_id=lost.track_id,
-                consumer=self.name,
-                start_sample=lost.start_sample,
-                samples=lost.samples,
-                cause=lost.cause,
-            )
-        )
+    def close(self) -> None:
+        """Say that nothing follows; what waits can still be taken."""
+        self._send.close()
 
 
 class LiveAudio(Sink):
@@ -90,7 +141,7 @@ class LiveAudio(Sink):
 
     def __init__(self) -> None:
         super().__init__()
-        self._listeners: list[_Listener] = []
+        self._listeners: list[Listener] = []
         self._numbers = count(1)
         self._context: SinkContext | None = None
         self._over = False
@@ -100,30 +151,38 @@ class LiveAudio(Sink):
         """Live as long as the bot; then every listener comes to an end."""
         self._context = context
         yield
-        self._over = True
         for listener in self._listeners:
-            listener.tell(context.report)
-            listener.send.close()
+            listener.tell()
+            listener.close()
+        self._over = True
 
     @contextmanager
     def listening(self) -> Iterator[trio.MemoryReceiveChannel[Chunk]]:
         """Hold a channel with what is heard from now on."""
-        send, receive = trio.open_memory_channel[Chunk](_WAITING_CHUNKS)
+        with self.listener() as listener:
+            yield listener.receive
+
+    @contextmanager
+    def listener(self, name: str = "") -> Iterator[Listener]:
+        """Hold a listener, which hears from now on; one that passes sound on may have a name."""
+        listener = Listener(f"{self.name}:{name or next(self._numbers)}", self._report)
         if self._over:
-            send.close()
-        listener = _Listener(f"{self.name}:{next(self._numbers)}", send, receive)
+            listener.close()
         self._listeners.append(listener)
         try:
-            with send, receive:
-                yield receive
+            with listener.receive:
+                yield listener
         finally:
             self._listeners.remove(listener)
-            if self._context is not None and not self._over:
-                listener.tell(self._context.report)
+            listener.close()
+            listener.tell()
+
+    def _report(self, event: Event) -> Event:
+        """Append an event, as long as the bot takes any."""
+        return event if self._context is None or self._over else self._context.report(event)
 
     async def on_audio(self, chunk: Chunk) -> None:
         """Hand a chunk to every listener."""
-        if self._context is not None:
-            for listener in list(self._listeners):
-                listener.give(chunk, self._context.report)
+        for listener in list(self._listeners):
+            listener.give(chunk)
         await trio.lowlevel.checkpoint()

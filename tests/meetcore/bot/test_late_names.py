@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import trio
 from attrs import evolve
@@ -102,6 +104,59 @@ async def test_a_name_that_comes_while_the_bot_takes_its_leave_still_counts(
         stage.speaks("ada", at_s=62.0, track_id="mix")
         await bot.wait_ended()
     assert [name for name, _ in lines(bot)] == [None, "Ada"], "who has a track needs no indicator"
+
+
+async def test_a_track_that_appears_again_with_its_owner_is_theirs(tmp_path, autojump_clock):
+    stage = Stage()
+    async with stage.bot(tmp_path, transcriber=OneWord()) as bot:
+        stage.admit()
+        stage.join("ada")
+        stage.join("ben")
+        stage.track("t1")
+        stage.track("mix", kind="mix")
+        await stage.live(2, "t1", voice=True)
+        await stage.live(1, "t1")
+        assert lines(bot) == [(None, "hello")]
+        for again in ("ada", None, "ada"):
+            stage.track("t1", again)
+        await trio.sleep(1)
+        assert lines(bot) == [("Ada", "hello")]
+        stage.identify("t1", "ben")
+        stage.track("t1", "ada")  # as before: it says nothing new
+        stage.track("mix", "ada", kind="mix")
+        await trio.sleep(1)
+        assert lines(bot) == [("Ben", "hello")]
+    events = events_of(bot)
+    check_journal(events)
+    assert [event.track_id for event in kinds(events, meetcore.TrackOpened)] == ["t1", "mix"]
+    told = kinds(events, meetcore.TrackOwnerIdentified)
+    assert [(e.track_id, e.participant_id, e.source) for e in told] == [
+        ("t1", "ada", "track"),
+        ("t1", "ben", "track"),
+    ]
+
+
+async def test_what_begins_just_before_the_call_does_begins_at_a_plain_zero(
+    tmp_path, autojump_clock
+):
+    stage = Stage()
+    async with stage.bot(tmp_path, transcriber=OneWord()) as bot:
+        stage.admit()
+        stage.join("ada")
+        stage.join("ben")
+        stage.track("t")
+        stage.events.declare_lost("t", 1_000_000 - 6, 6, "late")
+        stage.at["t"] = 1_000_000
+        await stage.live(2, "t", voice=True)
+        stage.identify("t", "ben", since_s=62.4997)
+        stage.speaks("ada", at_s=62.4997)
+        stage.speaks("ada", False, at_s=62.8)
+        await trio.sleep(1)
+    events = events_of(bot)
+    check_journal(events)
+    offset_s = next(e.offset_s for e in kinds(events, meetcore.CaptureStarted))
+    assert offset_s == -62.5
+    assert not [event for event in events if re.search(r":-0\.0[,}]", event.to_json())]
 
 
 async def test_a_mix_is_nobodys(tmp_path, autojump_clock):

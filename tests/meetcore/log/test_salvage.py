@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 import meetcore
 from meetcore.log.journal import Journal, decode_line, read_journal
+from meetcore.log.log_reader import FolderLog
 from meetcore.log.salvage import salvage
-from meetcore.model.events import BotRequested, EventLost, StateChanged
+from meetcore.model.events import BotRequested, EventLost, SegmentFinalized, StateChanged
 from meetcore.model.lifecycle import EndReason, State
+from meetcore.model.transcript import Segment
 
 EVENTS = 6
 
@@ -71,6 +73,32 @@ async def test_a_flipped_bit_costs_at_most_the_event_it_is_in_and_that_is_said(
         evidence = [p.read_bytes() for p in path.parent.iterdir() if p.name != path.name]
         assert any(data.endswith(each) and each for each in evidence), "and the bytes are kept"
     assert after[-1].state in ("completed", "failed")
+
+
+@given(bit=st.integers(0, 1_000_000))
+@settings(deadline=None)
+async def test_whoever_reads_segments_only_learns_of_a_flipped_bit(tmp_path_factory, bit):
+    path = tmp_path_factory.mktemp("b") / "journal.jsonl"
+    journal = Journal(path, "b", fsync=False)
+    for number in range(4):
+        segment = Segment(
+            id=f"s{number % 3}", revision=1, finalized=True, track_id="t1", participant_id=None,
+            speaker_name=None, speaker_source=None, speaker_confidence=0.0, language="en",
+            start_s=number, end_s=number + 1, text=f"w{number}", words=(),
+        )  # fmt: skip
+        journal.append(SegmentFinalized(segment=segment))
+    for state in (State.PROCESSING, State.COMPLETED):
+        journal.append(StateChanged(state=state))
+    journal.close()
+    data, lines = flipped(path, bit)
+    read = FolderLog(path.parent)
+    known = [event for line in lines if (event := decode_line(line)) is not None]
+    kept = {event.segment.id: event async for event in read.finalized()}
+    lost = (await read.history()).events_lost
+    assert all(event in known for event in kept.values())
+    everything = {event.segment.id: event for event in known if event.type == "segment.finalized"}
+    assert kept == everything or lost
+    assert lost or not data.endswith(b"\n") or [e async for e in read.read()] == known
 
 
 @pytest.mark.parametrize("line", range(EVENTS))

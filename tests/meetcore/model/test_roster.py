@@ -150,7 +150,10 @@ def test_spans_are_found_as_by_looking_at_all_of_them(told, window):
         assert list(timeline.between(start, end)) == wanted
 
 
-def test_a_look_at_hour_three_touches_no_more_spans_than_one_at_hour_one():
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_look_at_hour_three_touches_no_more_spans_than_one_at_hour_one(closes):
+    """However long somebody has spoken, and whether they still do."""
+
     class Counted(list):
         looks = 0
 
@@ -165,6 +168,8 @@ def test_a_look_at_hour_three_touches_no_more_spans_than_one_at_hour_one():
         timeline.started("ada", float(at), NameSource.TRACK)
         timeline.stopped("ada", at + 0.5)
         if at in (3_600, 10_799):
+            if closes and at == 10_799:
+                timeline.stopped("host", 10_800.0)
             timeline.spans.looks = 0
             assert timeline.shares(at, at + 1) == {"host": 1.0, "ada": 0.5}
             looks.append(timeline.spans.looks)

@@ -255,6 +255,26 @@ async def test_sound_is_sent_only_while_somebody_listens(tmp_path, autojump_cloc
         await stage.far.perform(Stop("enough"))
 
 
+async def test_sound_that_found_no_bus_is_told_in_the_journal(tmp_path, autojump_clock):
+    async with staged(tmp_path, "stay") as stage:
+        await stage.until(State.RECORDING)
+        async with stage.far.hear() as chunks:
+            for _ in range(20):
+                await chunks.receive()
+            stage.broker.away = True
+            await trio.sleep(2)
+            stage.broker.away = False
+            for _ in range(20):
+                await chunks.receive()
+        await stage.far.perform(Stop("enough"))
+        told = [item for item in await stage.told() if isinstance(item, meetcore.AudioLost)]
+        lost = [event for event in told if event.cause == "bus_away"]
+        assert {event.consumer for event in lost} == {"listeners:bus"}
+        assert len(lost) == len({event.track_id for event in lost}) == 2, "one for each track"
+        assert all(0.5 < event.samples / meetcore.SAMPLE_RATE_HZ < 3 for event in lost)
+        assert stage.reception.lost_frames
+
+
 async def test_a_fleet_finds_bots_of_another_machine(tmp_path):
     broker = MemoryBroker()
 

@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import memory_stream_pair
 
 import meetcore
 from meetcore.fleet.launching import heartbeat as pulse
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
+from meetcore.fleet.launching.protocol import FrameKind, frame
 from meetcore.log.folder_store import FolderStore
-from meetcore.log.who_runs import is_running
+from meetcore.log.who_runs import is_running, runner_of
+from meetcore.plugin.store import Runner
 from tests.meetcore.fleet.launching.test_child_process import spec, state_reached
 
 STAY = "https://meet.google.com/stay-x"
+WAIT = "https://meet.google.com/wait-x"
 
 
 @pytest.fixture
@@ -26,9 +30,9 @@ def quick(monkeypatch):
     monkeypatch.setattr(pulse, "UNRESPONSIVE_AFTER_S", 0.5)
 
 
-async def frozen(bot) -> None:
+async def frozen(bot, state: str = "recording") -> None:
     """Stop a bot's process, and return when that was noticed."""
-    await state_reached(bot, "recording")
+    await state_reached(bot, state)
     os.kill(bot.pid, signal.SIGSTOP)
     while bot.unresponsive_since is None:  # noqa: ASYNC110  another process is looked at
         await trio.sleep(0.02)
@@ -71,6 +75,57 @@ async def test_one_that_answers_again_goes_on_and_writes_down_how_long_it_did_no
             await bot.gone()
     events = list(meetcore.read_journal(tmp_path / "b-1" / "journal.jsonl"))
     assert events[-1].reason == "stop_requested"
+
+
+class Freezing:
+    """A bot that answers until it is frozen, on a clock that jumps."""
+
+    bot_id = "b-1"
+    unresponsive_since: float | None = None
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self.frozen = False
+
+    async def connect(self):
+        ours, theirs = memory_stream_pair()
+
+        async def answer() -> None:
+            await theirs.receive_some()
+            if not self.frozen:
+                await theirs.send_all(frame(FrameKind.PONG))
+
+        self._nursery.start_soon(answer)
+        return ours
+
+
+@pytest.mark.parametrize("after_s", [20.001, 22.0, 24.999])
+async def test_it_is_noticed_15_s_after_the_last_answer(autojump_clock, after_s):
+    async with trio.open_nursery() as nursery:
+        bot = Freezing(nursery)
+        nursery.start_soon(pulse.Pulse(bot, Runner(), limit_s=None).watch)
+        await trio.sleep(after_s)
+        bot.frozen = True
+        began = trio.current_time()
+        while bot.unresponsive_since is None:  # noqa: ASYNC110  a plain field
+            await trio.sleep(0.01)
+        assert 10.0 <= trio.current_time() - began <= 15.0 + 0.02
+        assert bot.unresponsive_since <= began
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_waiting_rooms_time_is_kept_for_a_process_that_cannot(tmp_path, quick):
+    settings = {"automatic_leave": {"waiting_room_s": 3.0}}
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            launcher = ChildProcessLauncher(unresponsive_limit_s=None)
+            bot = await launcher.launch(spec(tmp_path, WAIT, **settings), nursery)
+            await frozen(bot, "awaiting_admission")
+            runner = runner_of(tmp_path / "b-1")
+            assert (runner.waiting_room_s, runner.max_duration_s) == (3.0, 4 * 3600.0)
+            await bot.gone()
+    end = (await recovered(tmp_path / "b-1"))[-1]
+    assert (end.reason, end.evidence.signal) == ("admission_timeout", "unresponsive")
 
 
 async def test_the_longest_duration_is_kept_for_a_process_that_cannot(tmp_path, quick):

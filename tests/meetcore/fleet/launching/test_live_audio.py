@@ -60,6 +60,26 @@ async def test_a_listener_that_stalls_costs_one_event_a_track_and_has_the_newest
         assert (event.start_sample, event.samples) == (0, 95 * SAMPLES)
 
 
+async def test_a_listener_that_is_slow_costs_one_event_in_ten_seconds():
+    ears, context = LiveAudio(), Context()
+    chunks, per_chunk = 5000, meetcore.SAMPLE_RATE_HZ // 20
+    heard = 0
+    async with ears.open(context):
+        with ears.listening() as slow:
+            for number in range(chunks):
+                sound = np.zeros(per_chunk, np.int16)
+                await ears.on_audio(meetcore.Chunk("t1", number * per_chunk, sound))
+                if number % 2:
+                    heard += slow.receive_nowait().samples
+            while slow.statistics().current_buffer_used:
+                heard += slow.receive_nowait().samples
+            await ears.on_audio(chunk("t1", chunks * 5))
+            assert heard + sum(event.samples for event in context.told) == chunks * per_chunk
+    assert 1 < len(context.told) <= chunks / 20 / 10 + 1
+    starts = [event.start_sample for event in context.told]
+    assert starts == sorted(set(starts))
+
+
 @pytest.mark.parametrize("how", ["it goes", "the bot ends"])
 async def test_what_was_lost_at_the_end_is_told_too(monkeypatch, how):
     monkeypatch.setattr(ears_module, "_WAITING_CHUNKS", 3)
