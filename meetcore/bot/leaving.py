@@ -113,7 +113,8 @@ class LeaveRules:
         if acting:
             self._person_acts_since = now
         elif self._person_acts_since is not None:
-            self._state_since += now - self._person_acts_since
+            since = max(self._person_acts_since, self._state_since)
+            self._state_since += max(0.0, now - since)
             self._person_acts_since = None
 
     def due(self) -> list[tuple[float, EndReason, Evidence]]:

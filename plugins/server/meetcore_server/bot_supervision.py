@@ -10,7 +10,7 @@ by looking again, after a pause: `Supervision._insist` does that.
 | anything else | it is to be launched | tried a few times, then it ends as crashed |
 | who may have it does not answer | it was under way | asked again, ever: it may run |
 | anything | it runs | looked at again; the bot goes on by itself |
-| somebody has its journal | its end is to be written | waited for: a dead holder's lease lapses |
+| somebody has its journal | its end is to be written | accompanied; a dead one's lease lapses |
 | anything else | its end is to be written | tried a few times, then its row alone is ended |
 
 Every await has a deadline, or something that ends it: `_step` for what is asked of others, the end
@@ -164,11 +164,14 @@ class Supervision:
         if self._forgotten:
             return
         if self.live.running is not None:
-            self._phase = _Phase.UNDER_WAY
-            await self._accompany(self.live.running)
-            self.live.running = None
+            await self._see_out(self.live.running)
         self._phase = _Phase.ENDING
         await self._insist(self._end)
+
+    async def _see_out(self, running: RunningBot) -> None:
+        self._phase, self.live.running = _Phase.UNDER_WAY, running
+        await self._accompany(running)
+        self._phase, self.live.running = _Phase.ENDING, None
 
     async def _insist(
         self, attempt: Callable[[], Awaitable[None]], over: trio.Event | None = None
@@ -205,8 +208,7 @@ class Supervision:
                 detail,
                 exc_info=error if strange else None,
             )
-        concerns_all = self._phase is _Phase.ENDING or may_pass(error)
-        self.trouble = Trouble(detail, concerns_all)
+        self.trouble = Trouble(detail, concerns_all=self._phase is _Phase.ENDING or may_pass(error))
         self.looked.set()
         if is_of(error, DatabaseUnavailable, JournalBusy) or self._may_run(error):
             return
@@ -221,7 +223,8 @@ class Supervision:
     def _may_run(self, error: BaseException) -> bool:
         """Whether a bot that was under way may run, since who could say does not answer."""
         silent = is_of(error, StorageUnavailable, BusUnavailable, trio.TooSlowError)
-        return self._asking and silent and not self._unstarted
+        asked = self._asking and self._phase is _Phase.BEFORE
+        return asked and silent and not self._unstarted
 
     def _is_news(self, error: BaseException, detail: str) -> bool:
         """Whether it is to be said: what stays, once a minute; nothing of bots that are others'."""
@@ -346,6 +349,8 @@ class Supervision:
         self._asking = True
         running = await self._step(self._its.fleet.adopt, self.live.row.bot_id)
         self._asking = False
+        if running is not None and self._stopped is not None:  # asked for before it was found
+            await self._say_stop(running, self._stopped)
         return running
 
     @property
@@ -379,10 +384,9 @@ class Supervision:
         elif not self._launching or not await self._order_stands():
             return  # it has another time
         elif self._too_late():
-            evidence = Evidence("recovery", "no server ran when it was to join")
-            if self._no_place:
-                evidence = Evidence("launch", self._no_place)
-            self._ending = (EndReason.CRASHED, evidence)
+            late = Evidence("recovery", "no server ran when it was to join")
+            full = Evidence("launch", self._no_place)
+            self._ending = (EndReason.CRASHED, full if self._no_place else late)
         elif self._spec is None:
             refused = Evidence("recovery", "its order cannot be taken any more")
             self._ending = (EndReason.CRASHED, refused)
@@ -408,8 +412,7 @@ class Supervision:
         await self._hold()
         try:
             fleet = self._its.fleet
-            within_s = fleet.launcher.launch_within_s
-            running = await self._step(fleet.launch, spec, within_s=within_s)
+            running = await self._step(fleet.launch, spec, within_s=fleet.launcher.launch_within_s)
         except FleetFull as full:
             self._launching = False
             self._no_place = brief(full)
@@ -508,8 +511,21 @@ class Supervision:
                 return
             if not held:
                 break
+            if not self.live.history.ended:
+                await self._find_late()
             await trio.sleep(_AGAIN_AFTER_S)
         await self._write_end()
+
+    async def _find_late(self) -> None:
+        """Accompany a bot that came up after it had been given up."""
+        try:
+            running = await self._adopted()
+        except Exception as error:  # noqa: BLE001  whoever has its journal is waited for
+            if self._is_news(error, detail := brief(error)):
+                _LOG.warning("bot=%s cannot be reached now: %s", self.live.row.bot_id, detail)
+            return
+        if running is not None:
+            await self._see_out(running)
 
     async def _write_end(self) -> None:
         """Write the end of a bot that nobody runs; the lease of one that died has lapsed."""
@@ -541,9 +557,8 @@ class Supervision:
         row = self.live.row
         order = await self._step(self._its.order_of, row)
         try:
-            config = load_config(
-                overrides=self._its.spec_of(row.bot_id, order).settings, environ={}
-            )
+            settings = self._its.spec_of(row.bot_id, order).settings
+            config = load_config(overrides=settings, environ={})
         except MeetcoreError:
             config = self._its.fleet.config  # an order that nobody could take any more
         store, plugins = self._its.store, self._its.plugins

@@ -101,11 +101,13 @@ class Draining:
         self._notice_s = notice_s
         self._instance = uuid4().hex[:12]
         self._begun = trio.Event()
+        self._yields = False
         self._scope = trio.CancelScope()
         self._found: dict[str, RunningBot] = {}
 
     def begin(self) -> None:
         """Drain from now on; where it does already, nothing changes."""
+        self._yields = False
         if self.since is not None:
             return
         _LOG.warning("this server drains: it takes no more orders")
@@ -113,18 +115,22 @@ class Draining:
         self._service.membership.go()
         self._begun.set()
 
-    def yield_to_newer(self) -> None:
-        """Drain: a server of a newer version has changed the tables, and takes over."""
-        if self.since is None:
+    def yield_to_newer(self, newer: bool) -> None:
+        """Drain while a server of a newer version, which has changed the tables, takes over."""
+        if newer and self.since is None:
             _LOG.warning("a newer version has changed the tables of the database: it takes over")
             self.begin()
+            self._yields = True
+        elif self._yields and not newer:
+            _LOG.warning("no server of the newer version is there any more")
+            self.undo()
 
     def undo(self) -> None:
         """Serve as before; what was handed over stays with the others."""
         if self.since is None:
             return
         _LOG.warning("this server drains no longer: it takes orders")
-        self.since, self.closed = None, False
+        self.since, self.closed, self._yields = None, False, False
         self.send_elsewhere(False)
         self._scope.cancel()
         self._begun = trio.Event()

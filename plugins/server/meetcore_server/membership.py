@@ -62,7 +62,7 @@ class Membership:
         takers: How many of them take over what others leave: they do not drain.
         going: Whether this server was told to drain, or to end, and takes no more orders.
         handed_over: Whether others have what it held, since it drains.
-        outdated: Whether a newer version has changed the tables.
+        outdated: Whether a newer version has changed the tables, and a server of it takes over.
     """
 
     def __init__(self, servers: Servers, holder: Holder, terms: Terms, *, shared: bool) -> None:
@@ -179,7 +179,7 @@ class Membership:
         self,
         outlived: Callable[[], Awaitable[None]],
         inherited: Callable[[Sequence[BotRow]], None],
-        outdated: Callable[[], None] = lambda: None,
+        outdated: Callable[[bool], None] = lambda outdated: None,
     ) -> None:
         """Say that this server lives, until cancelled. Raises nothing but `Cancelled`.
 
@@ -187,7 +187,8 @@ class Membership:
             outlived: Called when it was taken for dead: what it looked after is not its own now.
             inherited: Called when others died, with the bots to look after from now on; returns at
                 once.
-            outdated: Called while the tables are those of a newer version; returns at once.
+            outdated: Called with whether a newer version takes over, each time that is known;
+                returns at once.
         """
         pause_s = _RENEW_EVERY_S
         complaint = Complaint(_LOG, "this server cannot say that it lives")
@@ -198,8 +199,7 @@ class Membership:
             pause_s = _RENEW_EVERY_S
             try:
                 await self._renew(outlived, inherited)
-                if self.outdated:
-                    outdated()
+                outdated(self.outdated)
             except Exception as error:  # noqa: BLE001  it goes on, whatever was wrong this time
                 self._trouble = brief(error)
                 complaint.wrong(self._trouble)

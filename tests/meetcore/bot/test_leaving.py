@@ -344,6 +344,26 @@ def test_while_a_person_has_the_page_neither_joining_nor_waiting_counts(state):
     assert [at for at, _ in due(made)] == [210.0]
 
 
+def test_what_a_person_did_before_the_state_began_is_none_of_its_time():
+    made = rules(State.JOINING, 0.0, join_s=30.0, waiting_room_s=100.0)
+    made.person_acts(acting=True, now=0.0)
+    made.state_changed(State.AWAITING_ADMISSION, 200.0)
+    made.person_acts(acting=False, now=300.0)
+    assert due(made) == [(400.0, "admission_timeout")]
+
+
+def test_a_person_who_acts_while_one_is_needed_is_waited_for_once():
+    made = rules(State.JOINING, 0.0, join_s=30.0)
+    made.person_needed(needed=True, wait_s=300.0, now=20.0)
+    made.person_acts(acting=True, now=50.0)
+    made.person_acts(acting=False, now=90.0)
+    assert [at for at, _ in due(made)] == [350.0]
+    made.person_acts(acting=True, now=100.0)
+    made.person_needed(needed=False, wait_s=None, now=150.0)
+    made.person_acts(acting=False, now=160.0)
+    assert [at for at, _ in due(made)] == [190.0]
+
+
 async def test_the_wall_that_a_person_did_not_get_past_is_the_reason_of_the_end(
     tmp_path, autojump_clock
 ):

@@ -9,8 +9,17 @@ from pathlib import Path
 import pytest
 
 from meetcore.cli import main
+from meetcore.fleet.launching.in_process import InProcessLauncher
+from meetcore_server import bot_supervision as supervision
+from meetcore_server import live, supervisor
+from meetcore_server.bot_supervision import Supervision
 from tests.plugins.server.empty_tables import with_tables
 from tests.plugins.server.postgres import Postgres
+
+SHORT_LIMITS = {
+    "_FIRST_PAUSE_S": 0.02, "_LONGEST_PAUSE_S": 0.1, "_STEP_WITHIN_S": 1.0,
+    "_RECOVER_WITHIN_S": 1.0, "_SILENT_S": 0.2, "_LINGER_S": 1.0, "_AGAIN_AFTER_S": 0.1,
+}  # fmt: skip
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -82,3 +91,14 @@ def _each_command_loads_its_plugins() -> Iterator[None]:
     """Have no test find the plugins that another one let its command load."""
     yield
     main.__dict__.pop("_with_plugins", None)
+
+
+@pytest.fixture
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Supervisions that try again soon, and wait for nobody long."""
+    for name, value in SHORT_LIMITS.items():
+        monkeypatch.setattr(supervision, name, value)
+    monkeypatch.setattr(Supervision._step, "__kwdefaults__", {"within_s": 1.0})
+    monkeypatch.setattr(InProcessLauncher, "launch_within_s", 2.0)
+    monkeypatch.setattr(supervisor, "_LOOKED_WITHIN_S", 1.0)
+    monkeypatch.setattr(live, "_TELL_WITHIN_S", 0.5)

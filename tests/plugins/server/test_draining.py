@@ -16,6 +16,7 @@ from meetcore.cli import main
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.gateway.records import Scope
 from meetcore_server.draining import CLOSE_CODE
+from meetcore_server.storage import servers as servers_of_database
 
 from .running import STAY, http, ordered, refused, said, say, serving, socket, until
 from .test_several_servers import KEY, ends, one_of_them, settled
@@ -218,10 +219,68 @@ async def test_others_take_over_its_bots_and_a_follower_goes_on_there_after_what
         assert (await settled(client, later))["reason"] == "stop_requested"
 
 
+def upgrade_as_a_newer_version_does(url: str) -> None:
+    """Change the tables as a release does: it only adds to them."""
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE bots ADD COLUMN mood TEXT"))
+        connection.execute(sa.text("CREATE TABLE moods (id INTEGER)"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+
+
+async def renewed(server: Any) -> None:
+    """Return when a server has said twice more that it lives."""
+    membership = server.service.membership
+    for _ in range(2):
+        tried = membership._tried
+        membership._wanted.set()
+        await tried.wait()
+
+
+@pytest.mark.folder_store
+async def test_where_only_the_tables_are_newer_a_server_goes_on(tmp_path, postgres):
+    url = postgres.new_database_with_tables()
+    async with (
+        one_of_them(tmp_path, url) as (server, client),
+        one_of_them(tmp_path, url) as (other, beside),
+    ):
+        upgrade_as_a_newer_version_does(url)
+        for each in (server, other, server, other):
+            await renewed(each)
+        for asked in (client, beside):
+            assert (await asked.get("/ready")).status_code == 200
+            bot_id = (await ordered(asked, STAY))["id"]
+            assert (await asked.post(f"/v1/bots/{bot_id}/stop")).status_code == 202
+            assert (await settled(asked, bot_id))["reason"] == "stop_requested"
+
+
+async def test_one_that_yielded_serves_again_when_the_newer_is_gone_and_not_when_told_to_drain(
+    tmp_path, postgres, monkeypatch
+):
+    monkeypatch.setattr(servers_of_database, "_SETTLED_S", 0.0)
+    url = postgres.new_database_with_tables()
+    async with one_of_them(tmp_path, url) as (server, client):
+        upgrade_as_a_newer_version_does(url)
+        newer = evolve(server.service.membership.servers, version="9999")
+        number, _ = await newer.enter(server.service.membership._terms)
+        await until_drain(client, draining=True)
+        await newer.leave(number)
+        await until_drain(client, draining=False)
+        assert (await client.get("/ready")).status_code == 200
+        number, _ = await newer.enter(server.service.membership._terms)
+        await until_drain(client, draining=True)
+        assert (await client.post("/v1/drain")).status_code == 202
+        await newer.leave(number)
+        await renewed(server)
+        assert (await client.get("/v1/drain")).json()["draining"] is True
+
+
 @pytest.mark.folder_store
 async def test_one_that_a_newer_version_has_overtaken_hands_over_without_being_told(
-    tmp_path, postgres
+    tmp_path, postgres, monkeypatch
 ):
+    monkeypatch.setattr(servers_of_database, "_SETTLED_S", 0.0)
     url = postgres.new_database_with_tables()
     async with (
         one_of_them(tmp_path, url, processes=True) as (_, client),
@@ -229,15 +288,9 @@ async def test_one_that_a_newer_version_has_overtaken_hands_over_without_being_t
     ):
         bot_id = (await ordered(client, STAY))["id"]
         await until(client, bot_id, "recording")
-        # As a newer version's first server does, which knows these tables: it only adds to them.
+        upgrade_as_a_newer_version_does(url)
         members = newer.service.membership
         members.servers = evolve(members.servers, version="9999")
-        engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-        with engine.begin() as connection:
-            connection.execute(sa.text("ALTER TABLE bots ADD COLUMN mood TEXT"))
-            connection.execute(sa.text("CREATE TABLE moods (id INTEGER)"))
-            connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-        engine.dispose()
         state = await until_drain(client, draining=True, handed_over=True)
         assert (state["bots"], state["bots_here"]) == (0, 1)
         assert (await client.post("/v1/bots", json={"meeting_url": STAY})).status_code == 503

@@ -24,18 +24,13 @@ from meetcore.model.errors import BusUnavailable, StorageUnavailable
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
 from meetcore_server import bot_supervision as supervision
-from meetcore_server import live, service, supervisor
+from meetcore_server import live, service
 from meetcore_server.bot_supervision import Supervision
 from meetcore_server.feeds import Feed
 from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.errors import DatabaseUnavailable
 
 from .running import DENY, STAY, http, ordered, plugin_files_of_tests, say, serving, socket, until
-
-SHORT_LIMITS = {
-    "_FIRST_PAUSE_S": 0.02, "_LONGEST_PAUSE_S": 0.1, "_STEP_WITHIN_S": 1.0,
-    "_RECOVER_WITHIN_S": 1.0, "_SILENT_S": 0.2, "_LINGER_S": 1.0, "_AGAIN_AFTER_S": 0.1,
-}  # fmt: skip
 
 
 def operational() -> Exception:
@@ -142,16 +137,6 @@ def let_it_befall(trouble: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
         return await recover(store, bot_id, **options)
 
     monkeypatch.setattr(supervision, "recover_bot", troubled_recover)
-
-
-@pytest.fixture
-def short_limits(monkeypatch):
-    for name, value in SHORT_LIMITS.items():
-        monkeypatch.setattr(supervision, name, value)
-    monkeypatch.setattr(Supervision._step, "__kwdefaults__", {"within_s": 1.0})
-    monkeypatch.setattr(InProcessLauncher, "launch_within_s", 2.0)
-    monkeypatch.setattr(supervisor, "_LOOKED_WITHIN_S", 1.0)
-    monkeypatch.setattr(live, "_TELL_WITHIN_S", 0.5)
 
 
 async def row_without_a_server(server, trouble, kind, *, state=None, journal=True):
@@ -282,6 +267,7 @@ WAITS_FOR_ITSELF = {
     "sleep", "sleep_forever", "wait", "checkpoint", "attempt", "ask", "write", "open_nursery",
     "_insist", "_step", "_before", "_end", "_look", "_launch", "_launch_in_time", "_launch_now",
     "_until_its_time", "_accompany", "_adopted", "_say_stop", "_give_up", "accompany",
+    "_see_out", "_find_late",
     "_deciding", "_in_turn", "run", "aclosing", "read", "_begin_if_missing", "_end_as", "events",
     "_write_end", "published",
     "_told_more_than_is_kept", "history", "_hold", "_let_go", "_order_stands", "_read_order",

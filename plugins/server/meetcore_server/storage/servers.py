@@ -39,10 +39,14 @@ __all__ = ["LIVES_S", "Gone", "Renewal", "ServerMessage", "Servers", "ServersDif
 LIVES_S = 15.0
 """Who has not said for so long that it lives is taken for dead."""
 
+_SETTLED_S = 15.0
+"""A newer server that has lived for so long does work: the older ones may leave all to it."""
+
 _MOST_MESSAGES = 200
 _LEFT = datetime(2000, 1, 1, tzinfo=UTC)
 _PLACE = "place of the bots"
 _DRAINING = "draining"
+_TABLES = "tables"
 _ALIVE = sa.select(servers.c.number)
 
 
@@ -76,9 +80,10 @@ class Terms:
             "private_targets": targets,
         }
 
-    def kept(self) -> dict[str, Any]:
-        """Return what is kept of a server: that, and whether it drains."""
-        return {**self.written(), **({_DRAINING: True} if self.draining else {})}
+    def kept(self, tables: str) -> dict[str, Any]:
+        """Return what is kept of a server: that, whether it drains, and which tables it knows."""
+        draining = {_DRAINING: True} if self.draining else {}
+        return {**self.written(), _TABLES: tables, **draining}
 
 
 @frozen
@@ -105,7 +110,7 @@ class Renewal:
         gone: Who was struck off.
         moved: Whether the bots were in another place when a server began the last time.
         takers: How many others live that do not drain: they take over what is left to them.
-        outdated: Whether a newer version has changed the tables.
+        outdated: Whether a newer version has changed the tables, and a server of it takes over.
     """
 
     others: int
@@ -193,9 +198,10 @@ class Servers:
                         "Servers of one database inherit from each other: set them alike.",
                     )
             moved = _remember_place(c, terms.store, now)
-            number = _added(c, terms, now)
+            number = _added(c, terms.kept(self.version), now)
             inherited = () if leaves_it else _inherit(c, number)
-            return number, Renewal(_others(c, number), inherited, gone, moved, takers)
+            outdated = self._is_outdated(c, now)
+            return number, Renewal(_others(c, number), inherited, gone, moved, takers, outdated)
 
         return await self.database.do(enter)
 
@@ -214,7 +220,7 @@ class Servers:
         Returns:
             What it learns; None where it was taken for dead, and holds nothing any more.
         """
-        values = {} if terms is None else {"terms": terms.kept()}
+        values = {} if terms is None else {"terms": terms.kept(self.version)}
 
         def renew(c: sa.Connection) -> Renewal | None:
             now = _now(c)
@@ -223,7 +229,7 @@ class Servers:
             if not c.execute(mine.values(alive_until=later, **values)).rowcount:
                 return None
             takers = _takers(c, now, besides=number)
-            outdated = version_of(c) != self.version
+            outdated = self._is_outdated(c, now)
             if terms is not None and terms.draining and takers:
                 return Renewal(_others(c, number), takers=takers, outdated=outdated)
             gone = _strike_off(c, now, besides=number, patient=patient)
@@ -254,9 +260,23 @@ class Servers:
                 return None
             if not c.execute(mine.values(alive_until=_LEFT)).rowcount:
                 return None
-            return _added(c, terms, now)
+            return _added(c, terms.kept(self.version), now)
 
         return await self.database.do(hand_over)
+
+    def _is_outdated(self, c: sa.Connection, now: datetime) -> bool:
+        """Whether the tables are other than this server knows, and one that knows them serves.
+
+        Where nobody does, it goes on: a release only adds to the tables.
+        """
+        tables = version_of(c)
+        if tables == self.version:
+            return False
+        serves = sa.select(servers.c.terms).where(
+            servers.c.alive_until > now, servers.c.since <= now - timedelta(seconds=_SETTLED_S)
+        )
+        found = c.scalars(serves)
+        return any(each.get(_TABLES) == tables and not each.get(_DRAINING) for each in found)
 
     async def leave(self, number: int) -> None:
         """Say that a server is gone: the next that looks takes over what it held."""
@@ -324,12 +344,12 @@ def _now(c: sa.Connection) -> datetime:
     return datetime.now(UTC)
 
 
-def _added(c: sa.Connection, terms: Terms, now: datetime) -> int:
+def _added(c: sa.Connection, kept: dict[str, Any], now: datetime) -> int:
     """Enter this server in the list; return its number."""
     values = {
         "machine": this_machine(),
         "pid": os.getpid(),
-        "terms": terms.kept(),
+        "terms": kept,
         "since": now,
         "alive_until": now + timedelta(seconds=LIVES_S),
     }

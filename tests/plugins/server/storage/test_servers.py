@@ -333,3 +333,35 @@ async def test_that_one_drains_is_nothing_in_which_servers_have_to_be_alike(data
         number, _ = await its.enter(TERMS)
         assert await its.renew(number, terms=DRAINING) is not None
         assert await its.hand_over(number, DRAINING) is None
+
+
+async def test_a_server_is_outdated_only_while_one_that_knows_the_newer_tables_serves(shared_url):
+    async with two(shared_url) as (database, (one, _)):
+        its, number = Servers(database), one.number or 0
+        newer = Servers(database, version="9999")
+
+        async def outdated() -> bool:
+            seen = await its.renew(number, terms=TERMS)
+            assert seen is not None
+            return seen.outdated
+
+        await database.do(
+            lambda c: c.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        )
+        assert not await outdated()  # nobody of the newer version is there: the tables alone
+        theirs, seen = await newer.enter(TERMS)
+        assert not seen.outdated
+        assert not await outdated()  # it has only begun, and may fail yet
+        early = sa.update(servers).where(servers.c.number == theirs)
+        since = utc_now() - timedelta(seconds=module._SETTLED_S + 1)
+        await database.do(lambda c: c.execute(early.values(since=since)))
+        assert await outdated()
+        assert (await its.enter(TERMS))[1].outdated
+        assert await newer.renew(theirs, terms=DRAINING) is not None
+        assert not await outdated()
+        seen = await newer.renew(theirs, terms=TERMS)
+        assert seen is not None
+        assert not seen.outdated
+        assert await outdated()
+        await newer.leave(theirs)
+        assert not await outdated()
