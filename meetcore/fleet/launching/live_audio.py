@@ -44,7 +44,7 @@ class _LostStretch:
 
 
 @define(eq=False)
-class _LostFrames:
+class _ListenerLosses:
     """What a listener loses for one cause, in stretches."""
 
     consumer: str
@@ -96,8 +96,8 @@ class Listener:
 
     def __init__(self, name: str, report: Callable[[Event], Event]) -> None:
         self._send, self.receive = trio.open_memory_channel[Chunk](_WAITING_CHUNKS)
-        self._behind = _LostFrames(name, _BEHIND, report)
-        self._passing_on = _LostFrames(name, _AWAY, report)
+        self._behind = _ListenerLosses(name, _BEHIND, report)
+        self._passing_on = _ListenerLosses(name, _AWAY, report)
 
     def give(self, chunk: Chunk) -> None:
         """Give it a chunk; where it takes none, the oldest that waits is lost to it."""
