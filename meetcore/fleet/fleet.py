@@ -22,7 +22,7 @@ from meetcore.fleet.recovery import RecoveredBot, recover_all, recover_bot
 from meetcore.log.stores import store_of
 from meetcore.log.unkept_fleet import UnkeptFleetStore
 from meetcore.model.config import BotConfig, changed, load_config, written
-from meetcore.model.errors import BusUnavailable, ConfigError, FleetFull, MeetcoreError, brief
+from meetcore.model.errors import BusUnavailable, ConfigError, FleetFull, brief
 from meetcore.model.events import Event
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.settings import BotSettings, PluginSettings
@@ -275,7 +275,7 @@ class Fleet:
         while True:
             try:
                 await bus.ping()
-            except (BusUnavailable, OSError) as error:
+            except Exception as error:  # noqa: BLE001  bots go on, whatever is wrong with it
                 if not self.bus_trouble:
                     _LOG.error("the bus is away; bots go on without it: %s", error)
                 self.bus_trouble = brief(error)
@@ -314,15 +314,15 @@ class Fleet:
         store = self.store
         if not (self.buries and isinstance(store, UnkeptFleetStore)):
             return
-        if not await trio.to_thread.run_sync(store.in_memory, bot_id):
-            return
         try:
+            if not await trio.to_thread.run_sync(store.in_memory, bot_id):
+                return
             await recover_bot(store, bot_id, plugins=self.plugins, config=self.config)
-        except (MeetcoreError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  one bot's trouble is its own
             _LOG.warning("bot=%s could not be brought to its end: %s", bot_id, brief(error))
         try:
             await store.bury(bot_id)
-        except (MeetcoreError, OSError, trio.TooSlowError) as error:
+        except Exception as error:  # noqa: BLE001  one bot's trouble is its own
             _LOG.error("bot=%s of it something is left in memory: %s", bot_id, brief(error))
 
     async def bury_the_rest(self) -> None:
@@ -331,7 +331,7 @@ class Fleet:
             with trio.CancelScope(shield=True), trio.move_on_after(_BURY_WITHIN_S):
                 try:
                     await self.store.bury_ended()
-                except (MeetcoreError, OSError, trio.TooSlowError) as error:
+                except Exception as error:  # noqa: BLE001  what the bots did is done
                     _LOG.error("of bots something is left in memory: %s", brief(error))
 
     def stop_all(self, detail: str = "fleet stopped") -> None:

@@ -242,6 +242,8 @@ class PodLauncher(KubernetesLauncher):
         """Wait for the Pod's end and say why, where it was none in order."""
         try:
             await self._until_gone(bot)
+        except Exception:  # noqa: BLE001  one bot's trouble is its own
+            _LOG.exception("bot=%s cannot be waited for", bot.bot_id)
         finally:
             bot.settled.set()
             self._watched_enough()

@@ -224,8 +224,11 @@ class RayLauncher(ClusterLauncher):
 
     async def _look_after(self, bot: RayBot) -> None:
         """Wait for the bot's end and say why, where it was none in order."""
-        async with self._kept():
-            await self._until_gone(bot)
+        try:
+            async with self._kept():
+                await self._until_gone(bot)
+        except Exception:  # noqa: BLE001  one bot's trouble is its own
+            _LOG.exception("bot=%s cannot be waited for", bot.bot_id)
 
     async def _until_gone(self, bot: RayBot) -> None:
         gone = False

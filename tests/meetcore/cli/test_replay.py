@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -132,3 +133,16 @@ def test_a_sink_that_raises_is_named_and_a_folder_that_was_there_stays(
     assert "The sink 'keeper' failed: ZeroDivisionError" in result.stderr
     assert "failing.py:" in result.stderr
     assert list(out.iterdir()) == []
+
+
+def test_what_it_writes_is_its_owners_alone(meetcore_command, recorded, write_plugin, tmp_path):
+    out, plugin = tmp_path / "new", write_plugin("keeping", KEEPER)
+    before = os.umask(0o022)
+    try:
+        meetcore_command(
+            "replay", recorded[0], "--plugin", plugin, "--sink", "keeper", "--out", out
+        )
+    finally:
+        os.umask(before)
+    (folder,) = out.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700

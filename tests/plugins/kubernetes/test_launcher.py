@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -522,3 +523,18 @@ def test_every_bot_has_a_name_that_a_cluster_takes_and_its_own(bot_id):
     assert name[0].isalnum()
     assert name[-1].isalnum()
     assert object_name(bot_id + "x") != name
+
+
+async def test_a_bot_that_cannot_be_waited_for_ends_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(self: Any, bot: Any) -> None:
+        await trio.lowlevel.checkpoint()
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(PodLauncher, "_until_gone", fails)
+    monkeypatch.setattr(PodLauncher, "_watched_enough", lambda self: None)
+    bot: Any = SimpleNamespace(bot_id="b", settled=trio.Event())
+    await PodLauncher._look_after(PodLauncher.__new__(KubernetesLauncher), bot)
+    assert bot.settled.is_set()
+    assert "bot=b cannot be waited for" in caplog.text

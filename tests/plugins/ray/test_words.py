@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import trio
 
 from meetcore import ConfigError, EndReason, Plugins, load_config
 from meetcore.fleet import launcher_of
@@ -113,3 +115,16 @@ def test_a_bot_without_a_last_rule_has_no_deadline():
     with_rules = life(max_duration_s=3600.0)
     assert with_rules is not None
     assert with_rules > 3600 + 600
+
+
+async def test_a_bot_that_cannot_be_waited_for_ends_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(self: Any, bot: Any) -> None:
+        await trio.lowlevel.checkpoint()
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(RayLauncher, "_until_gone", fails)
+    bot: Any = SimpleNamespace(bot_id="b")
+    await RayLauncher(RayOptions())._look_after(bot)
+    assert "bot=b cannot be waited for" in caplog.text

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import meetcore
+from meetcore.fleet import moving
 from meetcore.fleet.launching.child_process import ChildProcessLauncher
 from meetcore.fleet.launching.in_process import InProcessLauncher
 
@@ -96,3 +97,14 @@ async def test_what_any_sink_leaves_is_its_owners_alone_also_in_the_callers_proc
     folder = tmp_path / "bots" / bot["id"]
     assert wrong_modes(folder) == {}
     assert (folder / "webhook" / "dead-letters.jsonl").stat().st_size > 0
+
+
+def test_what_is_moved_is_its_owners_alone_whatever_it_was(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    (left / "files").mkdir(parents=True, mode=0o755)
+    for name in ("journal.jsonl", "files/mix.opus"):
+        (left / name).write_bytes(b"x")
+        (left / name).chmod(0o644)
+    moving._copy(left, tmp_path / "right")
+    assert wrong_modes(tmp_path / "right") == {}
+    assert (tmp_path / "right/files/mix.opus").read_bytes() == b"x"

@@ -356,3 +356,36 @@ async def test_what_a_killed_process_had_acknowledged_is_there(database_url: str
     assert len(whole) >= 500
     async with open_database(database_url) as database:
         assert whole <= await names(database)
+
+
+@pytest.mark.parametrize(
+    ("kind", "its_own"),
+    [
+        (sa.exc.DatabaseError, True),
+        (sa.exc.OperationalError, True),
+        (sa.exc.InternalError, True),
+        (sa.exc.InterfaceError, True),
+        (sa.exc.ProgrammingError, True),
+        (sa.exc.IntegrityError, False),
+        (sa.exc.DataError, False),
+    ],
+)
+async def test_whatever_the_database_itself_cannot_do_is_unavailable(
+    sqlite_url: str, kind: type[sa.exc.DBAPIError], its_own: bool
+) -> None:
+    def fail(c: sa.Connection) -> None:
+        raise kind("SELECT", {}, sqlite3.DatabaseError("database disk image is malformed"))
+
+    async with open_database(sqlite_url) as database:
+        with pytest.raises(DatabaseUnavailable if its_own else kind, match="malformed"):
+            await database.do(fail)
+
+
+async def test_an_error_of_the_database_does_not_say_what_was_to_be_written(
+    database_url: str,
+) -> None:
+    async with open_database(database_url) as database:
+        await database.do(lambda c: c.execute(put("a", b"hidden1")))
+        with pytest.raises(IntegrityError) as raised:
+            await database.do(lambda c: c.execute(put("a", b"hidden2")))
+    assert "hidden2" not in str(raised.value)
