@@ -35,7 +35,7 @@ _AWAY = "bus_away"
 
 
 @define
-class _Stretch:
+class _LostStretch:
     """What is being lost of a track: how many samples since the first, and where the last ends."""
 
     start_sample: int
@@ -44,13 +44,13 @@ class _Stretch:
 
 
 @define(eq=False)
-class _Losses:
+class _ListenerLosses:
     """What a listener loses for one cause, in stretches."""
 
     consumer: str
     cause: str
     report: Callable[[Event], Event]
-    _open: dict[str, _Stretch] = field(factory=dict, init=False)
+    _open: dict[str, _LostStretch] = field(factory=dict, init=False)
 
     def add(self, chunk: Chunk) -> None:
         lost = lost_chunk(chunk, self.cause)
@@ -61,7 +61,7 @@ class _Losses:
                 self._tell(lost.track_id)
                 stretch = None
         if stretch is None:
-            stretch = self._open[lost.track_id] = _Stretch(lost.start_sample, 0, 0)
+            stretch = self._open[lost.track_id] = _LostStretch(lost.start_sample, 0, 0)
         stretch.samples += lost.samples
         stretch.end_sample = lost.end_sample
 
@@ -96,8 +96,8 @@ class Listener:
 
     def __init__(self, name: str, report: Callable[[Event], Event]) -> None:
         self._send, self.receive = trio.open_memory_channel[Chunk](_WAITING_CHUNKS)
-        self._behind = _Losses(name, _BEHIND, report)
-        self._passing_on = _Losses(name, _AWAY, report)
+        self._behind = _ListenerLosses(name, _BEHIND, report)
+        self._passing_on = _ListenerLosses(name, _AWAY, report)
 
     def give(self, chunk: Chunk) -> None:
         """Give it a chunk; where it takes none, the oldest that waits is lost to it."""
