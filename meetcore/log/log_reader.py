@@ -15,6 +15,7 @@ among them; so two read at a time, whoever waits for them.
 from __future__ import annotations
 
 import logging
+import os
 import re
 from array import array
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator
@@ -116,12 +117,17 @@ def _lines(path: Path, after: int) -> Iterator[tuple[bytes, int, int, bytes]]:
     with file:
         expected, damaged = _go_on(file, ends, after), False
         at = file.tell()
-        for line in file:
+        for read in file:
+            line = read
             if not line.endswith(b"\n"):
                 break  # it is being written, or torn; or its newline is damaged
             head = _HEAD.match(line)
             next_one = head is not None and int(head[2]) == expected
-            if head is not None and next_one and (expected <= after or is_whole(line)):
+            whole = next_one and (expected <= after or is_whole(line))
+            if next_one and not whole:  # it may have been written over while we read
+                line = os.pread(file.fileno(), len(line), at)
+                whole = is_whole(line)
+            if head is not None and whole:
                 expected, damaged = expected + 1, False
                 if expected > after + 1:
                     yield head[1], expected - 1, at, line

@@ -20,6 +20,7 @@ from meetcore import (
     Word,
     read_journal,
 )
+from meetcore.log.log_reader import walk
 from meetcore.log.withdrawing import blank_lines, excluded_in, withdraw_excluded
 from meetcore.model import ExcludedTimes
 
@@ -57,6 +58,25 @@ def journal_of(folder: Path, *events: Event) -> Journal:
     for event in (requested(), *events):
         journal.append(event)
     return journal
+
+
+def test_who_reads_meanwhile_finds_no_damage(tmp_path: Path) -> None:
+    """What was read ahead of a line ends within it: its beginning is old, and its end is new."""
+    said = [segment(f"t-{number:04}", "ben", "aardvark " * 20) for number in range(300)]
+    journal = journal_of(tmp_path, *said)
+    reader = walk(journal.path)
+    first = [next(reader), next(reader)]
+    excluded = ParticipantExcluded(participant_id="ben", name="Ben")
+    journal.append(excluded)
+    withdraw_excluded(journal)
+    journal.close()
+    events = [*first, *reader]
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert {event.type for event in events} == {
+        BotRequested.type,
+        SegmentFinalized.type,
+        ParticipantExcluded.type,
+    }
 
 
 def test_lines_keep_their_length_and_readers_their_place(tmp_path: Path) -> None:
