@@ -240,7 +240,8 @@ servers = sa.Table(
 )
 """The servers that are alive, as far as anybody knows. A number is given once: who was taken for
 dead and comes back gets another, and what it held under the old one is not its own any more.
-`terms`: what all servers of a database must be set alike in. `alive_until` long past: it left.
+`terms`: what all servers of a database must be set alike in; beside that whether it drains, and
+which tables it knows. `alive_until` long past: it left.
 """
 
 server_messages = sa.Table(
