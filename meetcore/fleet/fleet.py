@@ -317,6 +317,10 @@ class Fleet:
         try:
             if not await trio.to_thread.run_sync(store.in_memory, bot_id):
                 return
+        except Exception as error:  # noqa: BLE001  what may be kept is not deleted
+            _LOG.error("bot=%s it is not known whether it is kept: %s", bot_id, brief(error))
+            return
+        try:
             await recover_bot(store, bot_id, plugins=self.plugins, config=self.config)
         except Exception as error:  # noqa: BLE001  one bot's trouble is its own
             _LOG.warning("bot=%s could not be brought to its end: %s", bot_id, brief(error))

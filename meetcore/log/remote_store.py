@@ -11,7 +11,7 @@ import os
 import socket
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -304,12 +304,12 @@ class RemoteStore(BotStore):
             await self.salvage(bot_id, folder)
             await carrier.bring_files()
             await trio.to_thread.run_sync(private_file, mark)
-            size = _size(journal_path(folder))
+            before = await trio.to_thread.run_sync(_listing, folder)
             try:
                 yield folder
             except BaseException:
-                # Work that failed owes nothing: what the store lost since is not brought back.
-                if not owed and _size(journal_path(folder)) == size:
+                # Where nothing was done nothing is owed: what the store loses later stays lost.
+                if not owed and _listing(folder) == before:
                     mark.unlink(missing_ok=True)
                 raise
             await carrier.carry_files()
@@ -471,11 +471,14 @@ class _Carrier:
                 await self._here.delete(name)
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+def _listing(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return size and time of every file in a folder, notes of unfinished work among them."""
+    found = {}
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            about = path.stat()
+            found[str(path)] = (about.st_size, about.st_mtime_ns)
+    return found
 
 
 def _is_last(event: Event) -> bool:

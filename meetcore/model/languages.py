@@ -79,6 +79,7 @@ def language_tag(text: str | None) -> str | None:
     given = " ".join((text or "").split())
     if given.lower() in _NO_CHOICE:
         return None
+    given = " ".join(re.sub(r"\s*\([^)]*\)", "", given).split()) or given
     several = [each for each in re.split(r"\s*[,|/+]\s*", given) if each]
     if len(several) > 1:
         tags = {language_tag(each) for each in several}

@@ -253,6 +253,17 @@ class StoreConformance:
             with pytest.raises(ZeroDivisionError):
                 async with other.checkout("b-1"):
                     raise ZeroDivisionError
+
+            async def done_by_half() -> None:
+                async with other.checkout("b-1") as folder:
+                    (folder / "files").mkdir(exist_ok=True)
+                    (folder / "files" / "half.txt").write_text("half")
+                    raise ZeroDivisionError
+
+            with pytest.raises(ZeroDivisionError):
+                await done_by_half()
+            async with other.checkout("b-1") as folder:
+                assert (folder / "files" / "half.txt").exists()
             assert await store.media("b-1").delete("files/mix.bin")
             async with other.checkout("b-1") as folder:
                 assert not (folder / "files" / "mix.bin").exists()

@@ -258,19 +258,22 @@ class BusReception:
 
     async def _let_hear(self) -> None:
         """Send sound for as long as somebody says that they listen."""
+        over = False
         try:
             with self._ears.listener("bus") as listener:
-                while trio.current_time() < self._hear_until:
+                while not over and trio.current_time() < self._hear_until:
                     chunks: list[Chunk] = []
-                    with suppress(trio.WouldBlock):
+                    try:
                         with trio.move_on_at(self._hear_until):
                             chunks.append(await listener.receive.receive())
                         while chunks and len(chunks) < _MOST_AT_ONCE:
                             chunks.append(listener.receive.receive_nowait())
+                    except trio.WouldBlock:
+                        pass
+                    except trio.EndOfChannel:
+                        over = True  # what came before it is sent, too
                     taken = await self._sent(chunks)
                     listener.passed_on(chunks, taken=taken)
-        except trio.EndOfChannel:
-            return
         finally:
             self._hearing = False
 

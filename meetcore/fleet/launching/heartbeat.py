@@ -147,7 +147,10 @@ class Pulse:
             reason, limit_s = EndReason.ADMISSION_TIMEOUT, self._runner.waiting_room_s
         if since is None or limit_s is None:
             return float("inf"), reason
-        return limit_s - (self._now() - since).total_seconds(), reason
+        left_s = limit_s - (self._now() - since).total_seconds()
+        if left_s + self._silent_s <= 0 and state is State.AWAITING_ADMISSION:
+            return float("inf"), reason  # it answered past it: a person, say, had the page
+        return left_s, reason
 
 
 async def _run_until(at: float) -> None:

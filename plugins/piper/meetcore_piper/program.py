@@ -152,14 +152,18 @@ class PiperProgram:
         """End it at once, and remove what it wrote."""
         assert self._process.stdin is not None
         assert self._process.stderr is not None
-        with trio.CancelScope(shield=True):
-            await self._process.stdin.aclose()
-            if self._process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
-            await self._process.wait()
-            await self._process.stderr.aclose()
-        self._held.close()
+        try:
+            # One that the system does not let die is left: nobody's meeting waits for it.
+            deadline = trio.current_time() + END_TIMEOUT_S
+            with trio.CancelScope(shield=True, deadline=deadline):
+                await self._process.stdin.aclose()
+                if self._process.returncode is None:
+                    with suppress(OSError):
+                        os.killpg(self._process.pid, signal.SIGKILL)
+                await self._process.wait()
+        finally:
+            await trio.aclose_forcefully(self._process.stderr)
+            self._held.close()
 
     async def _next_path(self) -> Path:
         """Return the path of what it wrote next, read from its log."""

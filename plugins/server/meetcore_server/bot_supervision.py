@@ -77,6 +77,7 @@ _SILENT_S = 30.0
 _LINGER_S = 60.0
 _AGAIN_AFTER_S = 0.5
 _SAY_AGAIN_S = 60.0
+_LATE_EVERY_S = 5.0
 
 
 def beginning(spec: BotSpec, link: MeetingLink) -> Sequence[Event]:
@@ -124,15 +125,12 @@ class Supervision:
         self._phase = _Phase.BEFORE
         self._ending: tuple[EndReason, Evidence] | None = None
         self._stopped: str | None = None
-        self._launching = False
-        self._asking = False
+        self._launching = self._asking = False
         self._waiting = trio.CancelScope()
         self._deciding = trio.Lock()
         self._no_place = ""
         self._forgotten = False
-        self._told = 0
-        self._tries = 0
-        self._pauses = 0
+        self._told = self._tries = self._pauses = 0
         self._said, self._said_at = "", 0.0
         self._scope = trio.CancelScope()
         self._over = trio.Event()
@@ -504,6 +502,7 @@ class Supervision:
         if self._tries >= MOST_TRIES:
             await self._give_up()
             return
+        late_at = trio.current_time()
         while True:
             held = await self._step(self._its.store.runner, self.live.row.bot_id)
             await self._step(self._its.live.catch_up, self.live)
@@ -511,7 +510,8 @@ class Supervision:
                 return
             if not held:
                 break
-            if not self.live.history.ended:
+            if not self.live.history.ended and trio.current_time() >= late_at:
+                late_at = trio.current_time() + _LATE_EVERY_S
                 await self._find_late()
             await trio.sleep(_AGAIN_AFTER_S)
         await self._write_end()

@@ -187,6 +187,7 @@ async def _drain(servers: list[Server], drain_s: float) -> None:
 
     for server in servers:
         server.service.membership.go()
+        server.service.membership.ending = True
         if server.service.draining.closed:
             return  # its clients are elsewhere
     if drain_s and servers:

@@ -121,7 +121,7 @@ class Draining:
             _LOG.warning("a newer version has changed the tables of the database: it takes over")
             self.begin()
             self._yields = True
-        elif self._yields and not newer:
+        elif self._yields and not newer and not self._service.membership.ending:
             _LOG.warning("no server of the newer version is there any more")
             self.undo()
 

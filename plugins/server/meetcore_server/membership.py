@@ -63,6 +63,7 @@ class Membership:
         going: Whether this server was told to drain, or to end, and takes no more orders.
         handed_over: Whether others have what it held, since it drains.
         outdated: Whether a newer version has changed the tables, and a server of it takes over.
+        ending: Whether this server was told to end: it does not stay, whoever comes or goes.
     """
 
     def __init__(self, servers: Servers, holder: Holder, terms: Terms, *, shared: bool) -> None:
@@ -73,6 +74,7 @@ class Membership:
         self.going = False
         self.handed_over = False
         self.outdated = False
+        self.ending = False
         self._hands_over = False
         self._holder = holder
         self._terms = terms

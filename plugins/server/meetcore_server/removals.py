@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -23,7 +24,8 @@ async def delete_data_of_key(service: BotService, key_id: str) -> int:
 
     It goes within half a minute. Bots that have not ended leave, and theirs goes then.
     """
-    return await _delete_data(service, "key removed", key_id=key_id)
+    rows = await service.stores.bots.delete_soon(key_id=key_id)
+    return await _stopped(service, rows, "key removed")
 
 
 async def remove_user(service: BotService, user_id: int) -> int:
@@ -44,15 +46,14 @@ async def remove_user(service: BotService, user_id: int) -> int:
         raise NoSuchBot(f"There is no user {user_id}.")
     for key in await service.keys(user_id):
         await service.revoke_key(key.id)
+    rows = await service.stores.bots.delete_soon(user_id=user_id)
     await service.stores.endpoints.remove_of(user_id)
     await service.stores.accounts.remove(user_id)
-    return await _delete_data(service, "user removed", user_id=user_id)
+    return await _stopped(service, rows, "user removed")
 
 
-async def _delete_data(
-    service: BotService, why: str, *, key_id: str | None = None, user_id: int | None = None
-) -> int:
-    rows = await service.stores.bots.delete_soon(key_id=key_id, user_id=user_id)
+async def _stopped(service: BotService, rows: Sequence[BotRow], why: str) -> int:
+    """Have those of some bots leave that have not ended; return how many bots there are."""
     troubles: list[MeetcoreError] = []
     at_once = trio.CapacityLimiter(_AT_ONCE)
 

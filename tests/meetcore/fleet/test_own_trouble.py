@@ -61,3 +61,27 @@ async def test_a_bot_of_which_something_stays_ends_no_other(
     assert second.ending is not None
     assert second.ending.reason is meetcore.EndReason.STOP_REQUESTED
     assert "boom" in caplog.text
+
+
+async def test_a_bot_of_which_it_is_not_known_whether_it_is_kept_is_kept(
+    tmp_path: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = SimMeeting(MEETING)
+    retention = RetentionConfig(keep="as_ordered", memory=memory)
+    config = meetcore.BotConfig(out_dir=tmp_path / "out", fsync=False, retention=retention)
+    asked = UnkeptFleetStore.in_memory
+    with trio.fail_after(60):
+        async with meetcore.open_fleet(config, plugins=meeting.plugins()) as fleet:
+            bot = fleet.start(meeting.link)
+            times = iter([True])
+
+            def once(self: Any, bot_id: str) -> bool:
+                if next(times, False):
+                    raise OSError("the folder does not answer")
+                return asked(self, bot_id)
+
+            await trio.sleep(0.2)
+            monkeypatch.setattr(UnkeptFleetStore, "in_memory", once)
+            await bot.stop()
+            await fleet.wait_empty()
+    assert (tmp_path / "out" / bot.id / "journal.jsonl").exists()

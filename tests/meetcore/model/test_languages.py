@@ -23,6 +23,8 @@ from meetcore.model.languages import LanguageRefused, language_tag, spoken_langu
         ("Mandarin", "zh"), ("yue", "yue"), ("iw", "he"), ("jw", "jv"), ("nb", "nb"),
         ("日本語", "ja"),
         ("en-US,de-DE", None), ("en, en", "en"), ("de|fr", None), ("detect_language", None),
+        ("Chinese (Mandarin, Simplified)", "zh"), ("Serbian (Cyrillic, Serbia)", "sr"),
+        ("English (US/UK)", "en"), ("Spanish (Spain, Latin America)", "es"),
         ("cmn-Hans-CN", "zh-Hans-CN"), ("Brazilian Portuguese", "pt-BR"),
         ("Simplified  Chinese", "zh-Hans"), ("British English", "en-GB"),
         ("de-CH-1996", "de-CH"), ("en-US-x-twain", "en-US"), ("Haitian Creole", "ht"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import aclosing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,26 @@ async def test_the_waiting_rooms_time_is_kept_for_a_process_that_cannot(tmp_path
             await bot.gone()
     end = (await recovered(tmp_path / "b-1"))[-1]
     assert (end.reason, end.evidence.signal) == ("admission_timeout", "unresponsive")
+
+
+async def test_one_that_answered_past_the_waiting_rooms_time_is_given_the_operators(
+    tmp_path, quick, monkeypatch
+):
+    """As where a person has its page: its own rule waits for that."""
+    where = pulse._where
+
+    def long_ago(folder):
+        state, since = where(folder)
+        return state, since and since - timedelta(hours=1)
+
+    monkeypatch.setattr(pulse, "_where", long_ago)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            launcher = ChildProcessLauncher(unresponsive_limit_s=4.0)
+            bot = await launcher.launch(spec(tmp_path, WAIT), nursery)
+            await frozen(bot, "awaiting_admission")
+            await bot.gone()
+    assert (await recovered(tmp_path / "b-1"))[-1].reason == "crashed"
 
 
 async def test_the_longest_duration_is_kept_for_a_process_that_cannot(tmp_path, quick):
