@@ -6,6 +6,7 @@ What differs from store to store is how lines, files and a lease are kept: eight
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -49,6 +50,8 @@ StoredLine = tuple[int, bytes]
 
 _PAGE = 100
 _GIVE_UP_LEASE_WITHIN_S = 5.0
+CARRIED = ".carried"
+"""A file in a workplace that names the files which the store had when it had all of them."""
 UNCARRIED = ".uncarried"
 """A file in a workplace that may hold something which the store does not have."""
 _AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
@@ -300,7 +303,7 @@ class RemoteStore(BotStore):
             mark = folder / UNCARRIED
             owed = await trio.to_thread.run_sync(mark.exists)
             if not owed:
-                await carrier.drop_deleted()
+                await carrier.drop_deleted(await trio.to_thread.run_sync(_carried, folder))
             await self.salvage(bot_id, folder)
             await carrier.bring_files()
             await trio.to_thread.run_sync(private_file, mark)
@@ -344,6 +347,9 @@ class RemoteStore(BotStore):
                     return
 
     async def _settled(self, bot_id: str, folder: Path) -> None:
+        async with aclosing(media_in(folder).files()) as files:
+            names = [file.name async for file in files]
+        await trio.to_thread.run_sync(_note_carried, folder, names)
         if await self.settle(bot_id, folder):
             await trio.to_thread.run_sync(partial((folder / UNCARRIED).unlink, missing_ok=True))
 
@@ -462,13 +468,23 @@ class _Carrier:
                     except FileDamaged as error:  # the others are as good as they were
                         _LOG.warning("bot=%s is without a file: %s", self._bot_id, error)
 
-    async def drop_deleted(self) -> None:
-        """Delete the files here that the store had, and has no more: they were deleted there."""
-        async with aclosing(self._here.files()) as files:
-            names = [file.name async for file in files]
+    async def drop_deleted(self, names: Sequence[str]) -> None:
+        """Delete those of some files here, which the store had, that were deleted there."""
         for name in names:
             if await self._there.stat(name) is None:
                 await self._here.delete(name)
+
+
+def _note_carried(folder: Path, names: Sequence[str]) -> None:
+    private_file(folder / CARRIED).write_text(json.dumps(names), encoding="utf-8")
+
+
+def _carried(folder: Path) -> list[str]:
+    """Return the files that the store had when all was carried; none where that is not known."""
+    try:
+        return [str(name) for name in json.loads((folder / CARRIED).read_text("utf-8"))]
+    except (OSError, ValueError, TypeError):
+        return []
 
 
 def _listing(folder: Path) -> dict[str, tuple[int, int]]:

@@ -14,6 +14,7 @@ import trio
 import meetcore
 from examples.row_store import RowStore, RowStoreOptions
 from meetcore.fleet.launching.worker import run, spec_from_json, spec_to_json
+from meetcore.log.remote_store import CARRIED
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.plugin.store import BotStore
@@ -143,3 +144,19 @@ async def test_a_machine_of_its_own_keeps_no_copy_of_what_the_store_has(
         await run(spec_from_json(spec_to_json(spec)))
     assert await rows_of(f"{tmp_path}/bots.db", "b-1") > 3
     assert (tmp_path / "work" / "b-1").exists() is not leaves_nothing
+
+
+async def test_a_file_from_before_the_store_was_the_bots_is_carried_and_not_deleted(
+    tmp_path: Path,
+) -> None:
+    """As where a server is given another store, and bots were killed under the one before."""
+    kit = TestRowStore()
+    here, there = kit.open_store(tmp_path / "p"), kit.open_elsewhere(tmp_path / "p")
+    with trio.fail_after(60):
+        async with kit.running(here) as journal:
+            attend(journal, here.workplace("b-1"))
+        (here.workplace("b-1") / CARRIED).unlink()
+        assert await there.media("b-1").delete("files/mix.bin")
+        async with here.checkout("b-1") as folder:
+            assert (folder / "files" / "mix.bin").exists()
+        assert await there.media("b-1").stat("files/mix.bin") is not None
