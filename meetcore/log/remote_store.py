@@ -49,6 +49,7 @@ StoredLine = tuple[int, bytes]
 """The number of an event, and its line as `encode_line` makes it."""
 
 _PAGE = 100
+_LARGEST = 2**63 - 1
 _GIVE_UP_LEASE_WITHIN_S = 5.0
 CARRIED = ".carried"
 """A file in a workplace that names the files which the store had when it had all of them."""
@@ -79,6 +80,7 @@ class _RemoteLog(BotLog):
         """Yield the events there are now."""
         wanted = None if types is None else tuple(types)
         near: Event | None = None
+        after = min(after, _LARGEST)  # nobody's database has a larger number
         while page := await self._store.lines(self.bot_id, after, _PAGE):
             for seq, line in page:
                 after, near = seq, decode_line(bytes(line)) or lost(seq, near)

@@ -196,6 +196,14 @@ class StoreConformance:
 
     # --- who writes ------------------------------------------------------------------------
 
+    async def test_after_a_number_that_is_too_large_there_is_nothing(self, tmp_path: Path) -> None:
+        """Whoever asks may ask for anything."""
+        with trio.fail_after(60):
+            store = self.open_store(tmp_path)
+            async with self.running(store) as journal:
+                attend(journal, store.workplace("b-1"))
+            assert await _all(store.log("b-1").read(2**80)) == []
+
     async def test_who_runs_a_bot_runs_it_alone(self, tmp_path: Path) -> None:
         """Another is refused, and so is whoever would write its end or work on what it left."""
         with trio.fail_after(self.within_s):
