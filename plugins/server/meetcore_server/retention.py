@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import trio
 
-from meetcore import BotStore, MeetcoreError
+from meetcore import BotStore, MeetcoreError, StorageUnavailable
 from meetcore.gateway import BotRow, NotNow
 from meetcore.log import UnkeptFleetStore
 from meetcore.model import brief
@@ -57,7 +57,10 @@ async def _round(service: BotService) -> float:
             _say(f"bot={row.bot_id} its data could not be deleted", error)
         else:
             _LOG.info("bot=%s its %d files were kept long enough", row.bot_id, count)
-    await service.clear_copies()
+    try:
+        await service.clear_copies()
+    except StorageUnavailable as error:  # one copy that stays holds up nothing else
+        _say("copies of deleted bots", error)
     await service.clean_tombstones()
     upcoming = await service.stores.bots.next_deletion()
     if upcoming is None:

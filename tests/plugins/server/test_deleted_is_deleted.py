@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from meetcore import State, StateChanged
-from meetcore_server import deletions
+from meetcore_server import deletions, retention
 from meetcore_server.live import LiveBot
 
 from .running import STAY, http, ordered, serving, until
@@ -85,6 +85,30 @@ async def test_no_trace_of_a_deleted_bot_is_in_a_byte_of_what_is_kept(tmp_path, 
 
 
 @pytest.mark.folder_store
+async def test_a_copy_that_stays_holds_up_no_other_deletion(tmp_path, monkeypatch, caplog):
+    async with serving(tmp_path) as server, http(server) as client:
+        bot_id = (await ordered(client, LINK))["id"]
+        await until(client, bot_id, "completed")
+        assert (await client.delete(f"/v1/bots/{bot_id}/data")).status_code == 200
+        cleaned = []
+
+        async def left_here():
+            return [bot_id]
+
+        async def clear_here(bot_id):
+            return "mix.opus (Operation not permitted)"
+
+        async def clean_tombstones():
+            cleaned.append(bot_id)
+
+        monkeypatch.setattr(server.service.store, "left_here", left_here)
+        monkeypatch.setattr(server.service.store, "clear_here", clear_here)
+        monkeypatch.setattr(server.service, "clean_tombstones", clean_tombstones)
+        await retention._round(server.service)
+        assert cleaned == [bot_id]
+        assert "Operation not permitted" in caplog.text
+
+
 async def test_what_cannot_be_deleted_is_said_and_tried_again_and_the_webhook_tells_the_truth(
     tmp_path, monkeypatch
 ):
