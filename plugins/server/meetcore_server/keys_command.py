@@ -143,7 +143,9 @@ def revoke(url: str | None, key_id: str, delete_data: bool) -> None:
         done = len(found) == 1 and await store.revoke(found[0].id)
         if len(found) == 1 and delete_data:
             rows = await BotRows(database).delete_soon(key_id=found[0].id)
-            click.echo(f"What {len(rows)} bots left is deleted within half a minute.", err=True)
+            bots = "1 bot" if len(rows) == 1 else f"{len(rows)} bots"
+            what = f"What {bots} left is deleted by a running server within half a minute."
+            click.echo(what if rows else "No bot left anything that was ordered with it.", err=True)
         return found, done
 
     _check_there(url)

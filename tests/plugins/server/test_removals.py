@@ -97,6 +97,6 @@ async def test_the_command_has_a_running_server_delete_it(tmp_path):
         given = ["--database", database, "revoke", key["id"], "--delete-data"]
         done = await trio.to_thread.run_sync(CliRunner().invoke, keys, given)
         assert done.exit_code == 0, done.output
-        assert "What 1 bots left is deleted within half a minute" in done.stderr
+        assert "What 1 bot left is deleted by a running server" in done.stderr
         server.service.bot_ended.set()  # or half a minute later
         await until_deleted(root, bot["id"])
