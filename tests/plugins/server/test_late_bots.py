@@ -13,7 +13,7 @@ from meetcore_server import bot_supervision as supervision
 from meetcore_server.bot_supervision import Supervision
 
 from .running import STAY, http, ordered, plugin_files_of_tests, serving, until
-from .test_supervision import Trouble, row_without_a_server
+from .test_supervision import Strange, Trouble, row_without_a_server
 
 
 class Unanswered(InProcessLauncher):
@@ -105,14 +105,6 @@ async def test_a_bot_that_comes_up_after_it_was_given_up_is_accompanied_and_leav
 async def test_the_row_of_a_bot_that_nobody_can_judge_and_whose_end_cannot_be_written_ends(
     tmp_path, monkeypatch, short_limits
 ):
-    class Strange(InProcessLauncher):
-        strange = False
-
-        async def adopt(self, bot_id, nursery):
-            await trio.lowlevel.checkpoint()
-            if self.strange:
-                raise RuntimeError("This cluster answers nonsense.")
-
     async def nothing(*args, **options):
         await trio.lowlevel.checkpoint()
         return []

@@ -421,20 +421,21 @@ async def test_a_bot_that_was_under_way_is_asked_for_until_somebody_can_say(
         assert (await until(client, bot_id, "completed"))["reason"] == "stop_requested"
 
 
+class Strange(InProcessLauncher):
+    """Knows of no bot, and says so in nonsense when it is told to be strange."""
+
+    strange = False
+
+    async def adopt(self, bot_id, nursery):
+        await trio.lowlevel.checkpoint()
+        if self.strange:
+            raise RuntimeError("This cluster answers nonsense.")
+
+
 async def test_a_bot_whose_journal_somebody_has_is_not_ended_before_it_is_let_go(
     tmp_path, monkeypatch, short_limits
 ):
     """Though it was given up: where it runs could not be seen, but it did."""
-
-    class Strange(InProcessLauncher):
-        strange = False
-
-        async def adopt(self, bot_id, nursery):
-            await trio.lowlevel.checkpoint()
-            if self.strange:
-                raise RuntimeError("This cluster answers nonsense.")
-            return
-
     plugins = meetcore.Plugins(only=["files", "server"], files=plugin_files_of_tests())
     launcher = Strange(plugins)
     async with serving(tmp_path, launcher=launcher) as server, http(server) as client:
