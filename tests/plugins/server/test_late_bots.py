@@ -80,6 +80,7 @@ async def test_a_bot_that_comes_up_after_it_was_given_up_is_accompanied_and_leav
             await end(self)
 
         monkeypatch.setattr(Supervision, "_end", end_when_it_is_up)
+        monkeypatch.setattr(supervision, "_LATE_EVERY_S", 0.0)
         bot_id = (await ordered(client, STAY))["id"]
         await launcher.asked.wait()
         if when == "before":
@@ -94,7 +95,8 @@ async def test_a_bot_that_comes_up_after_it_was_given_up_is_accompanied_and_leav
             launcher.found = True
             if when == "while it runs":
                 await until(client, bot_id, "recording")
-                assert seen.live.running is launcher.bot
+                while seen.live.running is not launcher.bot:  # noqa: ASYNC110  looked for soon
+                    await trio.sleep(0.01)
                 assert (await client.post(f"/v1/bots/{bot_id}/stop")).status_code == 202
             row = await until(client, bot_id, "completed")
         assert (row["state"], row["reason"]) == ("completed", "stop_requested")
