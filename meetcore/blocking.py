@@ -36,10 +36,11 @@ from meetcore.model.config import BotConfig
 from meetcore.model.drafts import Draft
 from meetcore.model.errors import CommandRefused
 from meetcore.model.events import Event, StateChanged
-from meetcore.model.page_input import PagePicture, PictureFormat
+from meetcore.model.page_input import PageInput, PagePicture, PictureFormat
+from meetcore.plugin import page_view as _page_view
 from meetcore.plugin.transcriber import Transcriber
 
-__all__ = ["Bot", "Fleet", "Speech", "open_bot", "open_fleet", "transcribe_recording"]
+__all__ = ["Bot", "Fleet", "LookIn", "Speech", "open_bot", "open_fleet", "transcribe_recording"]
 
 T = TypeVar("T")
 
@@ -145,6 +146,30 @@ class Speech:
             self._inner.interrupt()
 
         _call(self._thread, interrupt)
+
+
+class LookIn:
+    """One person's look at a bot's page, as a blocking program has it; see `meetcore.LookIn`."""
+
+    def __init__(self, thread: TrioThread, inner: _page_view.LookIn) -> None:
+        self._thread = thread
+        self._inner = inner
+
+    def next_picture(self) -> PagePicture:
+        """Return a picture that was not given before; waits until there is one."""
+        return _call(self._thread, self._inner.next_picture)
+
+    def take_over(self) -> None:
+        """Have mouse and keyboard from now on."""
+        _call(self._thread, self._inner.take_over)
+
+    def release(self) -> None:
+        """Give mouse and keyboard back."""
+        _call(self._thread, self._inner.release)
+
+    def act(self, what: PageInput) -> None:
+        """Do something in the page; at most 5 s."""
+        _call(self._thread, partial(self._inner.act, what))
 
 
 class Bot(BotProxy):
@@ -266,6 +291,16 @@ class Bot(BotProxy):
     ) -> PagePicture:
         """Return a picture of the bot's page as it is now; see `meetcore.Bot.screenshot`."""
         return _call(self._thread, partial(self._inner.screenshot, picture_format, by=by))
+
+    @contextmanager
+    def look_in(self, *, by: str = "") -> Iterator[LookIn]:
+        """Look at the bot's page while the block lasts; see `meetcore.Bot.look_in`."""
+        with _held(self._thread, partial(self._inner.look_in, by=by)) as look:
+            yield LookIn(self._thread, look)
+
+    def meeting_now(self) -> float | None:
+        """Return the meeting time in seconds, None before the call."""
+        return _call(self._thread, plainly(self._inner.meeting_now))
 
     def pause(self) -> None:
         """Record and transcribe nothing from now on."""

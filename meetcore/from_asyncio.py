@@ -385,6 +385,10 @@ class Bot(BotProxy):
         async with _held(self._thread, partial(self._inner.look_in, by=by)) as look:
             yield LookIn(self._thread, look)
 
+    async def meeting_now(self) -> float | None:
+        """Return the meeting time in seconds, None before the call."""
+        return await _call(self._thread, plainly(self._inner.meeting_now))
+
     async def pause(self) -> None:
         """Record and transcribe nothing from now on."""
         await _call(self._thread, self._inner.pause)

@@ -19,7 +19,7 @@ import meetcore
 from docs.reference.describe import attributes_of, described, description, sentence
 from docs.reference.schema import events_schema
 from meetcore import Capability, Signal, gateway
-from meetcore.bot.bot import CLOSE_TIMEOUT_S, HURRY_S
+from meetcore.bot.bot_runner import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.cli.ends import EXIT_MEANINGS
 from meetcore.fleet.launchers import ChildProcessOptions

@@ -14,6 +14,7 @@ import trio
 from attrs import evolve
 
 from meetcore.bot.bot import Bot
+from meetcore.bot.bot_runner import BotRunner
 from meetcore.log.folders import make_bot_folder
 from meetcore.log.stores import store_of
 from meetcore.log.unkept import UnkeptStore, check_unkept
@@ -156,7 +157,7 @@ def prepare_bot(
     store: BotStore | None = None,
     random: Random | None = None,
     wall_clock: Callable[[], datetime] | None = None,
-) -> Bot:
+) -> BotRunner:
     """Resolve a link and names to plugins, make the folder, open the journal.
 
     Args:
@@ -229,7 +230,7 @@ def prepare_bot(
     _check_place(config, store, bot_id)
     store = store or store_of(config, plugins)
     workplace = store.workplace(bot_id)
-    return Bot(
+    return BotRunner(
         link=link,
         platform=chosen,
         config=config,
@@ -308,7 +309,7 @@ async def open_bot(
             bot_id = bot_id or new_bot_id(wall_clock() if wall_clock else None, random)
             stack.push_async_callback(unkept.bury, bot_id)
             stack.enter_context(unkept.scratch())
-        bot = prepare_bot(
+        runner = prepare_bot(
             url,
             config,
             plugins if plugins is not None else Plugins(files=config.plugin_files),
@@ -320,23 +321,24 @@ async def open_bot(
             random=random,
             wall_clock=wall_clock,
         )
+        bot = runner.bot
         if unkept is None and bot.store is not None:
             stack.enter_context(bot.store.scratch())
-        async with _attending(bot):
+        async with _attending(runner):
             yield bot
 
 
 @asynccontextmanager
-async def _attending(bot: Bot) -> AsyncIterator[None]:
+async def _attending(runner: BotRunner) -> AsyncIterator[None]:
     """Run a bot while the block runs; it is gone after it."""
     trouble: Exception | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(bot.run)
+        nursery.start_soon(runner.run)
         try:
             yield
         except Exception as error:  # noqa: BLE001  raised again below, outside of the nursery
             trouble = error
-        if not bot.ended:
-            bot.conclude(EndReason.STOP_REQUESTED, Evidence("block_left"))
+        if not runner.ended:
+            runner.conclude(EndReason.STOP_REQUESTED, Evidence("block_left"))
     if trouble is not None:
         raise trouble

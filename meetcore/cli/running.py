@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 import trio
 from attrs import frozen
 
-from meetcore.bot.bot import Bot
+from meetcore.bot.bot import Bot, runner_of
 from meetcore.cli.answering import can_answer, take_answers
 from meetcore.cli.views import JsonView, PlainView, View
 from meetcore.log.unkept import TOMBSTONE_NAME
@@ -97,7 +97,7 @@ async def attend(
                 async for _ in signals:
                     if first:
                         print("Leaving the meeting. Once more to leave at once.", file=sys.stderr)
-                        bot.conclude(EndReason.STOP_REQUESTED, Evidence("signal"))
+                        runner_of(bot).conclude(EndReason.STOP_REQUESTED, Evidence("signal"))
                     else:
                         abandoned = True
                         bot.abandon()

@@ -68,6 +68,11 @@ class BotProxy:
         return self._inner.state
 
     @property
+    def kept_in(self) -> str:
+        """Where it is kept, for people: its folder, unless its store says otherwise."""
+        return self._inner.kept_in
+
+    @property
     def ended(self) -> bool:
         """Whether it is in a terminal state."""
         return self._inner.ended

@@ -11,7 +11,7 @@ from typing import TypedDict, Unpack
 
 import trio
 
-from meetcore.bot.bot import Bot
+from meetcore.bot.bot import Bot, runner_of
 from meetcore.bot.factory import prepare_bot, require_trio
 from meetcore.fleet.launchers import launcher_of
 from meetcore.fleet.launching.bus_bot import BusBot, published
@@ -173,7 +173,7 @@ class Fleet:
         if isinstance(sinks, str):
             raise ConfigError(f"sinks is a list of sinks, not {sinks!r}.", f"Write [{sinks!r}].")
         ears = LiveAudio()
-        bot = prepare_bot(
+        runner = prepare_bot(
             url,
             changed(config or self.config, given),
             self.plugins,
@@ -183,10 +183,10 @@ class Fleet:
             scheduled_for=join_at.astimezone(UTC) if join_at else None,
             passcode=passcode,
         )
-        running = TaskBot(bot, ears, self.bus)
+        running = TaskBot(runner, ears, self.bus)
         self._nursery.start_soon(running.run)
         self._keep(running)
-        return bot
+        return runner.bot
 
     @property
     def bots(self) -> dict[str, Bot]:
@@ -343,7 +343,7 @@ class Fleet:
         self._closing = True
         for key, bot in self.bots.items():
             if key not in self._launched and not bot.ended:
-                bot.conclude(EndReason.STOP_REQUESTED, Evidence("fleet", detail))
+                runner_of(bot).conclude(EndReason.STOP_REQUESTED, Evidence("fleet", detail))
         if self._launched & self.running.keys():
             self._nursery.cancel_scope.cancel()
 

@@ -30,7 +30,7 @@ import trio
 from attrs import evolve
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Pcm
-from meetcore.bot.bot import Bot
+from meetcore.bot.bot import Bot, runner_of
 from meetcore.bot.factory import open_bot
 from meetcore.log.journal import read_journal
 from meetcore.model.config import BotConfig
@@ -222,7 +222,9 @@ class SimMeeting:
         settings.setdefault("config", BotConfig(fsync=False, out_dir=out_dir))
         failures: list[tuple[PluginFailed, BaseException | None]] = []
         async with open_bot(self.link, wall_clock=simulated_clock(), **settings) as bot:
-            bot.plugin_failed.listener = lambda event, error: failures.append((event, error))
+            runner_of(bot).plugin_failed.listener = lambda event, error: failures.append(
+                (event, error)
+            )
             yield bot
         if not allow_failures:
             raise_first(failures)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import meetcore
-from meetcore import blocking
+from meetcore import blocking, from_asyncio
 from meetcore.model.errors import CapabilityMissing, CommandRefused, FleetFull, UnknownMeetingUrl
 from meetcore.testing import LeakGuard, SimMeeting, SimPage
 from tests.meetcore.test_from_asyncio import meeting
@@ -158,3 +158,49 @@ def test_its_page_is_photographed(tmp_path: Path) -> None:
         assert bot.screenshot("png", by="ada").image.startswith(b"\x89PNG")
         assert bot.screenshot().media_type == "image/jpeg"
         bot.stop()
+
+
+def test_its_page_is_seen_and_taken_over(tmp_path: Path) -> None:
+    played = meeting(None)
+    played.page = page = SimPage()
+    with opened(tmp_path, played) as bot:
+        recording(bot)
+        with bot.look_in(by="ada") as look:
+            assert look.next_picture().image
+            with pytest.raises(meetcore.NotTakenOver):
+                look.act(meetcore.TextInput(text="too early"))
+            look.take_over()
+            look.act(meetcore.TextInput(text="hello"))
+            assert page.acting
+            look.release()
+        with pytest.raises(ZeroDivisionError), bot.look_in(by="ben") as look:
+            look.take_over()
+            raise ZeroDivisionError
+        assert (page.acting, page.views, len(page.inputs)) == (False, 0, 1)
+        bot.stop()
+
+
+@pytest.mark.parametrize("face", [from_asyncio.Bot, blocking.Bot])
+def test_what_a_trio_program_sees_of_a_bot_the_others_see_too(face: type) -> None:
+    """But for what is a plugin's (`report`) and what lives in Trio alone."""
+    public = {name for name in dir(meetcore.Bot) if not name.startswith("_")}
+    assert public - {"call", "lease", "report"} <= set(dir(face))
+
+
+def test_what_runs_a_bot_is_not_shown_to_who_looks_at_it(tmp_path: Path) -> None:
+    """A program that attends sees what can be seen and asked, and no lever of the machinery."""
+    with opened(tmp_path, meeting()) as bot:
+        ours = {name for name in dir(bot._inner) if not name.startswith("_")}
+        machinery = [
+            "call_events",
+            "conclude",
+            "go",
+            "hurry",
+            "observe",
+            "publish",
+            "record",
+            "run",
+        ]
+        assert ours.isdisjoint(machinery)
+        assert bot.kept_in == str(bot.folder)
+        assert (bot.meeting_now() or 0) >= 0

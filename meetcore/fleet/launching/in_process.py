@@ -10,7 +10,7 @@ from typing import ClassVar
 import trio
 
 from meetcore.audio.chunk import Chunk
-from meetcore.bot.bot import Bot
+from meetcore.bot.bot_runner import BotRunner
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_reception import shown_on
 from meetcore.fleet.launching.live_audio import LiveAudio
@@ -34,9 +34,10 @@ _LOG = logging.getLogger("meetcore")
 class TaskBot(RunningBot):
     """A bot that runs in this process, and is shown on the bus if there is one."""
 
-    def __init__(self, bot: Bot, ears: LiveAudio, bus: BotBus | None = None) -> None:
-        self.bot = bot
-        self.bot_id = bot.id
+    def __init__(self, runner: BotRunner, ears: LiveAudio, bus: BotBus | None = None) -> None:
+        self.runner = runner
+        self.bot = runner.bot
+        self.bot_id = self.bot.id
         self._ears = ears
         self._bus = bus
         self._gone = trio.Event()
@@ -45,7 +46,7 @@ class TaskBot(RunningBot):
         """Run the bot to its end. Raises nothing but `Cancelled`."""
         try:
             async with shown_on(self.bot, self._ears, self._bus):
-                await self.bot.run()
+                await self.runner.run()
         except Exception:  # noqa: BLE001  one bot's trouble is its own
             _LOG.exception("bot=%s crashed", self.bot_id)
         finally:
@@ -106,7 +107,7 @@ class InProcessLauncher(Launcher):
         store: BotStore | None = getattr(self, "store", None)
         store = store or store_of(config, self._plugins)
         await store.prepare(spec.bot_id)
-        bot = prepare_bot(
+        runner = prepare_bot(
             spec.url,
             config,
             self._plugins,
@@ -116,6 +117,6 @@ class InProcessLauncher(Launcher):
             sinks=[ears],
             scheduled_for=spec.scheduled_for,
         )
-        running = TaskBot(bot, ears, self.bus)
+        running = TaskBot(runner, ears, self.bus)
         nursery.start_soon(running.run)
         return running

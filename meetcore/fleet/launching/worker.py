@@ -23,7 +23,8 @@ import cattrs
 import trio
 from attrs import evolve
 
-from meetcore.bot.bot import Bot
+from meetcore.bot.bot import Bot, runner_of
+from meetcore.bot.bot_runner import BotRunner
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_reception import shown_on
 from meetcore.fleet.launching.error_frames import error_to_wire
@@ -124,7 +125,9 @@ class _Conversation:
             nursery.start_soon(self._send, frame(FrameKind.PONG))
         elif each.kind is FrameKind.WAS_SILENT:
             if not self._bot.ended:
-                self._bot.record(BotUnresponsive(silent_s=float(each.json()["silent_s"])))
+                runner_of(self._bot).record(
+                    BotUnresponsive(silent_s=float(each.json()["silent_s"]))
+                )
         elif each.kind is FrameKind.QUIT:
             self._bot.abandon()
 
@@ -202,10 +205,10 @@ class _Reception:
             await self._changed.park()
 
 
-async def _heed_signals(bot: Bot) -> None:
+async def _heed_signals(runner: BotRunner) -> None:
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         async for _ in signals:
-            bot.conclude(EndReason.STOP_REQUESTED, Evidence("signal", "SIGTERM"))
+            runner.conclude(EndReason.STOP_REQUESTED, Evidence("signal", "SIGTERM"))
 
 
 async def run(spec: BotSpec) -> None:
@@ -222,7 +225,7 @@ async def run(spec: BotSpec) -> None:
 async def _run(spec: BotSpec, config: BotConfig, plugins: Plugins, store: BotStore) -> None:
     await store.prepare(spec.bot_id)
     ears = LiveAudio()
-    bot = prepare_bot(
+    runner = prepare_bot(
         spec.url,
         config,
         plugins,
@@ -232,6 +235,7 @@ async def _run(spec: BotSpec, config: BotConfig, plugins: Plugins, store: BotSto
         sinks=[ears],
         scheduled_for=spec.scheduled_for,
     )
+    bot = runner.bot
     path = socket_path(bot.folder)
     reception = _Reception(bot, ears)
     bus = plugins.bus(config.bus.url, config) if config.bus.url else None
@@ -239,8 +243,8 @@ async def _run(spec: BotSpec, config: BotConfig, plugins: Plugins, store: BotSto
         async with bus.open() if bus else nullcontext(), trio.open_nursery() as nursery:
             async with shown_on(bot, ears, bus):
                 await reception.open(path, nursery)
-                nursery.start_soon(_heed_signals, bot)
-                await bot.run()
+                nursery.start_soon(_heed_signals, runner)
+                await runner.run()
                 path.unlink(missing_ok=True)
                 with trio.move_on_after(LINGER_S):
                     await reception.alone()

@@ -474,15 +474,16 @@ async def test_whatever_hangs_stop_is_at_once_and_the_end_has_its_bound(
     """The bounds are those that the lifecycle's page names."""
     stage = Stage()
     config = meetcore.BotConfig(out_dir=tmp_path, fsync=False)
-    bot = meetcore.bot.factory.prepare_bot(
+    runner = meetcore.bot.factory.prepare_bot(
         stage.link,
         config,
         stage.plugins(),
         sinks=[Hung(where)],
         transcriber=Mute(where) if where in ("open transcriber", "stream") else None,
     )
+    bot = runner.bot
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(bot.run)
+        nursery.start_soon(runner.run)
         if where != "open":
             await stage.opened.wait()
             stage.admit()

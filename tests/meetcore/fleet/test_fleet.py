@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 import meetcore
+from meetcore.bot.bot import runner_of
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore.model.errors import ConfigError, FleetFull, UnknownMeetingUrl, UnknownOption
@@ -101,13 +102,13 @@ def prepared(tmp_path, meeting: SimMeeting, in_s: float) -> meetcore.Bot:
         meeting.plugins(),
         scheduled_for=clock() + timedelta(seconds=in_s),
         wall_clock=clock,
-    )
+    ).bot
 
 
 def test_a_time_that_is_past_is_now(tmp_path):
     async def main() -> meetcore.Bot:
         bot = prepared(tmp_path, SimMeeting(MEETING), -60)
-        await bot.run()
+        await runner_of(bot).run()
         return bot
 
     bot = run(main)
@@ -121,7 +122,7 @@ def test_stopped_before_its_time_a_scheduled_bot_never_joins(tmp_path):
     async def main() -> meetcore.Bot:
         bot = prepared(tmp_path, meeting, 3600)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(bot.run)
+            nursery.start_soon(runner_of(bot).run)
             await trio.sleep(10)
             await bot.stop("changed my mind")
             await bot.wait_ended()

@@ -25,6 +25,7 @@ from meetcore import (
     Event,
     Secret,
 )
+from meetcore.bot.bot import runner_of
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_bot import BusBot
 from meetcore.fleet.launching.bus_reception import BusReception
@@ -54,7 +55,7 @@ class Talking:
     async def live(self) -> None:
         async with trio.open_nursery() as own:
             await own.start(self.reception.run)
-            await self.bot.run()
+            await runner_of(self.bot).run()
             await self.reception.told()
             own.cancel_scope.cancel()
 
@@ -88,7 +89,7 @@ async def talking(
         here, ears = RedisBus(broker.url), LiveAudio()
         await stack.enter_async_context(here.open())
         bot_id = f"b-{number}-{uuid4().hex[:6]}"
-        bot = prepare_bot("simulated:stay", config, plugins, bot_id=bot_id, sinks=[ears])
+        bot = prepare_bot("simulated:stay", config, plugins, bot_id=bot_id, sinks=[ears]).bot
         far = BusBot(bot_id, there, FolderStore(folder, fsync=False))
         each = Talking(bot, BusReception(bot, ears, here), far)
         for work in (each.live, each.talk):

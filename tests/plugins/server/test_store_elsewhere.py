@@ -41,7 +41,7 @@ async def test_what_a_killed_bot_had_told_and_not_carried_is_carried_at_its_reco
 
         monkeypatch.setattr(type(store), "append", away)
         running = live.running
-        running.bot.conclude(EndReason.REMOVED, meetcore.Evidence("test"))
+        running.runner.conclude(EndReason.REMOVED, meetcore.Evidence("test"))
         with trio.fail_after(90):
             while not live.history.ended:  # noqa: ASYNC110  it is told from memory
                 await trio.sleep(0.02)

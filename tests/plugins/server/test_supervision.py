@@ -311,7 +311,7 @@ async def test_a_bot_that_cannot_be_told_of_is_told_again_and_the_server_is_not_
         bot_id = (await ordered(client, STAY))["id"]
         await until(client, bot_id, "recording")
         trouble.befall(bot_id, "away")
-        server.service.live.get(bot_id).running.bot.conclude(
+        server.service.live.get(bot_id).running.runner.conclude(
             EndReason.REMOVED, meetcore.Evidence("test")
         )
         with trio.fail_after(90):
@@ -453,7 +453,7 @@ async def test_a_bot_whose_journal_somebody_has_is_not_ended_before_it_is_let_go
                 await trio.sleep(0.01)
             await trio.sleep(1.0)  # in which it would have been ended several times
             assert (await its.stores.bots.get(bot_id)).state is State.RECORDING
-            running.bot.conclude(EndReason.REMOVED, meetcore.Evidence("test"))
+            running.runner.conclude(EndReason.REMOVED, meetcore.Evidence("test"))
             assert (await until(client, bot_id, "completed"))["reason"] == "removed"
         kept = await its.store.log(bot_id).history()
         assert kept.reason is EndReason.REMOVED
@@ -469,7 +469,7 @@ async def test_postgresql_is_restarted_while_a_bot_ends_and_nobody_is_lost(tmp_p
         await trio.to_thread.run_sync(postgres.stop)
         try:
             its = server.service.live.get(ending)
-            its.running.bot.conclude(EndReason.REMOVED, meetcore.Evidence("test"))
+            its.running.runner.conclude(EndReason.REMOVED, meetcore.Evidence("test"))
             await its.running.bot.wait_ended()
             with trio.fail_after(90):
                 while not server.service.supervisor.troubles:  # noqa: ASYNC110

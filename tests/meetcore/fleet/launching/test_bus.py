@@ -12,6 +12,7 @@ from attrs import define
 
 import meetcore
 from meetcore import Bot, BotLog, Draft, Event, Runner, StateChanged
+from meetcore.bot.bot import runner_of
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_bot import BusBot, published
 from meetcore.fleet.launching.bus_reception import BusReception
@@ -88,7 +89,7 @@ async def staged(tmp_path: Path, meeting: str = "short") -> AsyncIterator[_Stage
         config = meetcore.BotConfig(out_dir=tmp_path, fsync=False, transcriber="scripted")
         ears, broker = LiveAudio(), MemoryBroker()
         plugins = Plugins(entry_points=False, files=(PLUGIN_FILE,))
-        bot = prepare_bot(f"simulated:{meeting}", config, plugins, bot_id="b-1", sinks=[ears])
+        bot = prepare_bot(f"simulated:{meeting}", config, plugins, bot_id="b-1", sinks=[ears]).bot
         here, there = MemoryBus(broker), MemoryBus(broker)
         async with here.open(), there.open(), AsyncExitStack() as stack:
             nursery = await stack.enter_async_context(trio.open_nursery())
@@ -101,7 +102,7 @@ async def staged(tmp_path: Path, meeting: str = "short") -> AsyncIterator[_Stage
             async def live() -> None:
                 async with trio.open_nursery() as own:
                     await own.start(reception.run)
-                    await bot.run()
+                    await runner_of(bot).run()
                     await reception.told()
                     own.cancel_scope.cancel()
 
