@@ -20,6 +20,7 @@ from meetcore import (
     BotHistory,
     BotLog,
     BotStore,
+    CommandRefused,
     Dialect,
     Draft,
     Event,
@@ -36,6 +37,7 @@ __all__ = ["LiveBot", "LiveBots", "LiveLog"]
 _LOG = logging.getLogger("meetcore.server")
 _TELL_WITHIN_S = 10.0
 _NEWEST = 512
+_REACHED_WITHIN_S = 5.0
 E = TypeVar("E")
 
 
@@ -93,7 +95,6 @@ class LiveBot:
     Attributes:
         row: What the server knows about it.
         log: Its events, for whoever follows.
-        running: Where it runs, None before it does.
         history: Its history so far.
         feeds: The dialects it is followed in.
         ended: Set when its last event was told.
@@ -105,11 +106,41 @@ class LiveBot:
     log: LiveLog
     ours: bool = True
     asked_at: float = 0.0
-    running: RunningBot | None = None
     history: BotHistory = field(factory=BotHistory)
     feeds: dict[str, Feed] = field(factory=dict)
     ended: trio.Event = field(factory=trio.Event)
     _in_turn: trio.Lock = field(factory=trio.Lock)
+    _running: RunningBot | None = field(default=None, init=False)
+    _found: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot, init=False)
+
+    @property
+    def running(self) -> RunningBot | None:
+        """Where it runs, None before it does, and while this server does not reach it."""
+        return self._running
+
+    @running.setter
+    def running(self, running: RunningBot | None) -> None:
+        self._running = running
+        if running is not None:
+            self._found.unpark_all()
+
+    async def reached(self) -> RunningBot:
+        """Return where it runs, as soon as this server reaches it.
+
+        Whoever looks after it may have changed a moment ago, and its connection may be new.
+
+        Raises:
+            CommandRefused: It is not reached within 5 s.
+        """
+        with trio.move_on_after(_REACHED_WITHIN_S):
+            while self._running is None:
+                await self._found.park()
+        if self._running is None:
+            raise CommandRefused(
+                "This server does not reach the bot, which another one runs.",
+                "Ask again; if it stays so, ask that one, or give both a bus.",
+            )
+        return self._running
 
     async def feed(self, variant: str, make: Callable[[], Dialect]) -> Feed:
         """Return the feed of a dialect, which has seen everything so far if it remembers."""

@@ -399,7 +399,7 @@ class BotService(AccountKeeper, TranscriptReader):
             if live.row.state in _NOT_THERE_YET or await self.store.runner(row.bot_id) is None:
                 state = live.row.state.value
                 raise CommandRefused(f"The bot is {state}, not in the call.", "Ask again then.")
-            raise CommandRefused("The bot runs inside another server, which alone can command it.")
+            return await live.reached()
         return live.running
 
     async def screenshot(

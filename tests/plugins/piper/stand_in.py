@@ -35,8 +35,8 @@ def main() -> None:
     for line in sys.stdin:
         while options.gate and not options.gate.exists():
             time.sleep(0.005)
-        if options.fault == "hang":
-            continue
+        while options.fault == "hang":  # not even the end of its input ends it
+            time.sleep(1)
         if "die" in line:
             raise ValueError("no channels" if options.fault != "tells" else line)
         print("WARNING:piper.voice:Missing phoneme", file=sys.stderr)

@@ -7,14 +7,18 @@ from collections.abc import AsyncGenerator, Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+import pytest
 import trio
 from attrs import evolve
+from trio.testing import MockClock
 
 from meetcore.gateway import BotRow
 from meetcore.model.dialect import NativeDialect
+from meetcore.model.errors import CommandRefused
 from meetcore.model.event import Event
 from meetcore.model.events import ChatReceived
 from meetcore.model.lifecycle import State
+from meetcore.plugin.launcher import RunningBot
 from meetcore.plugin.store import BotLog
 from meetcore_server.feeds import Feed
 from meetcore_server.live import LiveBot, LiveLog
@@ -191,3 +195,23 @@ async def test_a_store_that_falls_far_behind_makes_no_gap(
 
 async def _follow(feed: Feed, follower: Follower, after: int) -> None:
     await feed.follow(cast("ServedSocket", follower), after, drafts=False)
+
+
+async def test_a_bot_that_changes_hands_is_waited_for_and_not_refused(
+    autojump_clock: MockClock,
+) -> None:
+    """Amid a handover this server has let its connection go and has no new one yet."""
+    live = LiveBot(row_of_a_bot(), LiveLog(Kept()))
+    with pytest.raises(CommandRefused, match="does not reach"):
+        await live.reached()
+    assert trio.current_time() == 5
+    running = cast("RunningBot", object())
+
+    async def found() -> None:
+        await trio.sleep(3)
+        live.running = running
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(found)
+        assert await live.reached() is running
+    assert trio.current_time() == 8
