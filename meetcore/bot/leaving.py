@@ -33,11 +33,13 @@ class LeaveRules:
         config: The timeouts.
         longest_join_s: How long joining may take in all, by what the platform says; None for
             `join_s` alone.
+        host_missing: Whether a bot that waits to be let in waits for the meeting to begin.
         quiet: Since when nobody has spoken.
     """
 
     config: AutomaticLeave
     longest_join_s: float | None = None
+    host_missing: bool = False
     _state: State | None = None
     _state_since: float = 0.0
     _in_call_since: float | None = None
@@ -135,8 +137,10 @@ class LeaveRules:
             limit_s = max(config.join_s, self.longest_join_s or 0.0)
             return [(since, limit_s, EndReason.CLIENT_NEVER_LOADED, "joining")]
         if self._state is State.AWAITING_ADMISSION:
-            reason = EndReason.ADMISSION_TIMEOUT
-            return [(since, config.waiting_room_s, reason, "in the waiting room")]
+            why = (EndReason.ADMISSION_TIMEOUT, "in the waiting room")
+            if self.host_missing:
+                why = (EndReason.MEETING_NOT_STARTED, "waiting for the host to come")
+            return [(since, config.waiting_room_s, *why)]
         return []
 
     def _call_rules(self) -> list[tuple[float | None, float | None, EndReason, str]]:

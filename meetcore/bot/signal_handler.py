@@ -157,6 +157,7 @@ class SignalHandler:
     @_take.register
     def _knocked(self, signal: Knocked) -> None:
         life = self._life
+        self._bot.leave_rules.host_missing = signal.host_missing
         if life.state in (State.JOINING, *IN_CALL):
             seen = Evidence("knocked", signal.detail, hint=signal.hint or None)
             life.go(State.AWAITING_ADMISSION, evidence=seen)

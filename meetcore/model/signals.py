@@ -52,10 +52,12 @@ class Knocked(Signal):
     Attributes:
         detail: What was seen.
         hint: What a host can do now, in a sentence: 'The host must press "Admit" …'.
+        host_missing: Whether the meeting has not begun, so that nobody is there to let it in.
     """
 
     detail: str = ""
     hint: str = ""
+    host_missing: bool = False
 
 
 @frozen

@@ -177,6 +177,30 @@ async def test_sent_back_to_the_waiting_room_nothing_is_recorded_until_it_is_let
     assert (lost[0].start_sample, sum(e.samples for e in lost)) == (16_000, 16_000)
 
 
+@pytest.mark.parametrize(
+    ("knocks", "reason"),
+    [
+        ([True], "meeting_not_started"),
+        ([False], "admission_timeout"),
+        ([True, False], "admission_timeout"),
+        ([False, True], "meeting_not_started"),
+    ],
+)
+async def test_whether_the_host_never_came_or_never_let_it_in_are_two_ends(
+    tmp_path, autojump_clock, knocks, reason
+):
+    stage = Stage()
+    async with stage.bot(tmp_path) as bot:
+        began = trio.current_time()
+        for missing in knocks:
+            stage.events.observe(Knocked(host_missing=missing))
+            await trio.sleep(1)
+        await bot.wait_ended()
+    assert bot.ending.reason == reason
+    limit_s = meetcore.AutomaticLeave().waiting_room_s
+    assert trio.current_time() - began == pytest.approx(limit_s, abs=5)
+
+
 async def test_a_pause_outlives_the_waiting_room(tmp_path, autojump_clock):
     stage = Stage()
     async with stage.bot(tmp_path) as bot:

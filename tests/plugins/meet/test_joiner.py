@@ -218,6 +218,7 @@ async def test_who_is_sent_to_wait_for_the_host_says_so(
         knocked = await at.knocked()
         assert "host_missing" in knocked.detail
         assert "host has come" in knocked.hint
+        assert knocked.host_missing
         await at.call.leave()
         await until(lambda: bool(at.room.reported("left")))
 

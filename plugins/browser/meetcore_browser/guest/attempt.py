@@ -195,7 +195,8 @@ class GuestAttempt:
             self.reached = True
         if told.state in _WAITING:
             self.guest.done.discard("entered")  # who is sent back may be let in again
-            self.guest.events.observe(Knocked(detail, self._hint(told.state)))
+            alone = told.state is PageState.WAITING_FOR_HOST
+            self.guest.events.observe(Knocked(detail, self._hint(told.state), host_missing=alone))
         elif told.state is PageState.IN_CALL and self.guest.once("entered"):
             self.guest.events.observe(Admitted(detail))
             self.guest.page.page.begin_video()
