@@ -10,6 +10,7 @@ across their yields, as async generators of plugins do.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from math import inf
@@ -35,6 +36,7 @@ from meetcore.model.errors import (
     CommandFailed,
     CommandRefused,
     MeetcoreError,
+    brief,
     found_in,
 )
 from meetcore.model.events import Event, SpeechFinished, SpeechInterrupted, SpeechStarted
@@ -46,6 +48,7 @@ from meetcore.model.transcript import Segment, Word
 from meetcore.plugin.platform import Capability, Platform, SpeechOutput
 from meetcore.plugin.synthesizer import SynthesisRequest, Synthesizer
 
+_LOG = logging.getLogger("meetcore.bot")
 P = TypeVar("P", WhenSpeaking, BargeIn)
 __all__ = ["OWN_TRACK", "Speech", "SpeechQueue", "SpeechSource"]
 
@@ -168,6 +171,8 @@ class SpeechQueue:
         self._waiting: deque[tuple[Speech, SourceToSay]] = deque()
         self._current: Speech | None = None
         self._wake = Wake()
+        self._unwanted: deque[SourceToSay] = deque()
+        self._let_go = Wake()
         self._count = 0
         self._step = ""
         self._reading = False
@@ -225,6 +230,8 @@ class SpeechQueue:
         for waiting in self._waiting:
             if waiting[0] is speech:
                 self._waiting.remove(waiting)
+                self._unwanted.append(waiting[1])
+                self._let_go.set()
                 self._settle(speech)
                 return
 
@@ -259,18 +266,35 @@ class SpeechQueue:
     async def run(self) -> None:
         """Say what there is to say, for ever."""
         try:
-            while True:
-                while self._waiting:
-                    speech, source = self._waiting.popleft()
-                    self._current = speech
-                    await self._say(speech, source)
-                    self._current = None
-                await self._wake.wait()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._let_go_of_unwanted)
+                while True:
+                    while self._waiting:
+                        speech, source = self._waiting.popleft()
+                        self._current = speech
+                        await self._say(speech, source)
+                        self._current = None
+                    await self._wake.wait()
         finally:
             self._current = None
             self.interrupt_all("leaving")
+            await self._close_unwanted()
             if self._synthesizer is not None:
                 await self._close(self._synthesizer)
+
+    async def _let_go_of_unwanted(self) -> None:
+        """Close the sources of speeches that ended before their turn, for ever."""
+        while True:
+            await self._let_go.wait()
+            await self._close_unwanted()
+
+    async def _close_unwanted(self) -> None:
+        while self._unwanted:
+            source = self._unwanted.popleft()
+            try:
+                await source.let_go()
+            except Exception as error:  # noqa: BLE001  nobody hears of it any more
+                _LOG.warning("bot=%s a source did not close: %s", self._context.id, brief(error))
 
     async def _close(self, synthesizer: Synthesizer) -> None:
         with trio.CancelScope(shield=True) as patience:

@@ -50,11 +50,19 @@ class SourceToSay:
         open: Opens it.
         words: What it says, empty where that is not known.
         plugin: Who makes the sound, empty for no plugin.
+        pieces: What it holds already, None for nothing; whoever gives them is not left waiting.
     """
 
     open: Callable[[], Awaitable[OpenedSource]]
     words: str = ""
     plugin: str = ""
+    pieces: AsyncIterable[bytes | str] | None = None
+
+    async def let_go(self) -> None:
+        """Learn that its turn never comes; a few seconds."""
+        if self.pieces is not None:
+            async with closing(self.pieces):
+                pass
 
 
 def opened_at_its_turn(
@@ -88,7 +96,7 @@ def opened_at_its_turn(
             )
         return SourceToSay(partial(_at_once, _whole(sample_rate_hz, pcm)))
     if isinstance(source, AsyncIterable):
-        return SourceToSay(partial(_at_once, OpenedSource(sample_rate_hz, source)))
+        return SourceToSay(partial(_at_once, OpenedSource(sample_rate_hz, source)), pieces=source)
     raise CommandRefused(
         f"A {type(source).__name__} cannot be said.",
         "Give PCM as bytes, a Path to a WAV file, text, or an async iterator of PCM.",

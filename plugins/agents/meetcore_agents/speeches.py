@@ -1,14 +1,19 @@
 """What an agent says by its socket: sound and messages, to speeches of the bot. Decides, waits not.
 
-Sound that comes makes one speech until the agent ends it; the text before it is what it says.
+Sound that comes makes one speech until the agent ends it; the text before it is what it says. A
+speech that the bot ended (somebody spoke, or nothing came) takes what is on its way with it: what
+follows a `text`, an `end` or a pause is a new one.
 """
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
+from math import inf
 from typing import Any
+
+import trio
 
 from meetcore import MeetcoreError, SinkSpeech, SinkVoice
 from meetcore.log import Wake
@@ -16,6 +21,8 @@ from meetcore.log import Wake
 __all__ = ["AgentSpeeches", "AgentTurn"]
 
 _LONGEST_TEXT = 5_000
+_PAUSE_S = 0.5
+"""Sound of a speech that the bot ended may be under way for less than that."""
 
 
 class AgentTurn:
@@ -23,6 +30,10 @@ class AgentTurn:
 
     Args:
         most_bytes: How much sound may wait.
+
+    Attributes:
+        speech: What the bot makes of it.
+        over: Whether the bot asks for no more of it.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -32,6 +43,7 @@ class AgentTurn:
         self._ended = False
         self._news = Wake()
         self.speech: SinkSpeech | None = None
+        self.over = False
 
     def add(self, piece: bytes | str) -> bool:
         """Take sound, or the text of what follows; return whether there was room."""
@@ -48,17 +60,24 @@ class AgentTurn:
         self._ended = True
         self._news.set()
 
-    async def pieces(self) -> AsyncGenerator[bytes | str, None]:
-        """Yield what came, as it is asked for. A pause is the speech's to give up on."""
-        while True:
-            while self._waiting:
-                piece = self._waiting.popleft()
-                if isinstance(piece, bytes):
-                    self._bytes -= len(piece)
-                yield piece
-            if self._ended:
-                return
+    def __aiter__(self) -> AgentTurn:
+        return self
+
+    async def __anext__(self) -> bytes | str:
+        """Return what came next, once it is there. A pause is the speech's to give up on."""
+        while not self._waiting and not self._ended:
             await self._news.wait()
+        if not self._waiting:
+            raise StopAsyncIteration
+        piece = self._waiting.popleft()
+        if isinstance(piece, bytes):
+            self._bytes -= len(piece)
+        return piece
+
+    async def aclose(self) -> None:
+        """Learn that the speech has ended, perhaps before its sound did."""
+        self.over = True
+        await trio.lowlevel.checkpoint()
 
 
 class AgentSpeeches:
@@ -69,6 +88,7 @@ class AgentSpeeches:
         sample_rate_hz: The rate of the agent's sound.
         ahead_s: How much of it may wait.
         refuse: Called with what was wrong and what to do about it.
+        now: The time, in seconds.
     """
 
     def __init__(
@@ -77,13 +97,16 @@ class AgentSpeeches:
         sample_rate_hz: int,
         ahead_s: float,
         refuse: Callable[[str, str], None],
+        now: Callable[[], float] = trio.current_time,
     ) -> None:
         self._say = say
         self._rate_hz = sample_rate_hz
         self._most_bytes = round(2 * ahead_s * sample_rate_hz)
         self._refuse = refuse
+        self._now = now
         self._turn: AgentTurn | None = None
         self._dropping = False
+        self._sound_at = -inf
         self._speeches: deque[SinkSpeech] = deque(maxlen=100)
 
     def take(self, message: str | bytes) -> None:
@@ -114,6 +137,12 @@ class AgentSpeeches:
     def _sound(self, pcm: bytes) -> None:
         if self._dropping or not pcm:
             return
+        now = self._now()
+        before, self._sound_at = self._sound_at, now
+        if self._turn is not None and self._turn.over:
+            if now - before < _PAUSE_S:
+                return  # it was under way when the bot fell silent
+            self._turn = None
         if not self._open().add(pcm):
             self.interrupt()
             self._dropping = True
@@ -124,9 +153,9 @@ class AgentSpeeches:
 
     def _open(self) -> AgentTurn:
         """Return the turn that is open; its speech begins with the first that comes."""
-        if self._turn is None:
+        if self._turn is None or self._turn.over:
             turn = AgentTurn(self._most_bytes)
-            turn.speech = self._say(turn.pieces(), sample_rate_hz=self._rate_hz)
+            turn.speech = self._say(turn, sample_rate_hz=self._rate_hz)
             self._speeches.append(turn.speech)
             self._turn = turn
         return self._turn

@@ -172,6 +172,32 @@ async def test_a_speech_may_wait_take_the_place_or_be_refused(tmp_path, autojump
     ]
 
 
+@pytest.mark.parametrize("how", ["interrupted", "everything interrupted", "the bot leaves"])
+async def test_whoever_gives_a_speech_that_never_has_its_turn_is_not_left_waiting(
+    tmp_path, autojump_clock, how
+):
+    send, receive = trio.open_memory_channel[bytes](0)
+
+    async def give() -> None:
+        with pytest.raises(trio.BrokenResourceError):
+            await send.send(pcm(1))
+
+    async with speaking(tmp_path) as (_, bot):
+        bot.say(pcm(60), sample_rate_hz=RATE)
+        waiting = bot.say(receive, sample_rate_hz=RATE)
+        await trio.sleep(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(give)
+            await trio.sleep(1)
+            with trio.fail_after(5):
+                if how == "interrupted":
+                    waiting.interrupt()
+                elif how == "everything interrupted":
+                    await bot.perform(meetcore.InterruptSpeech())
+                else:
+                    await bot.stop()
+
+
 async def test_a_stop_during_speech_interrupts_it_at_once(tmp_path, autojump_clock):
     async with speaking(tmp_path) as (meeting, bot):
         speech, waiting = bot.say("one two three"), bot.say("four")

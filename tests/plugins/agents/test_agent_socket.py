@@ -223,9 +223,52 @@ def test_whatever_an_agent_sends_is_taken_or_refused(messages):
         said.append(Spoken())
         return said[-1]
 
-    talk = AgentSpeeches(say, RATE, 0.1, lambda message, remedy: refused.append(message + remedy))
+    def refuse(message, remedy):
+        refused.append(message + remedy)
+
+    talk = AgentSpeeches(say, RATE, 0.1, refuse, now=lambda: 0.0)
     for message in messages:
         talk.take(message)
     talk.end()
     assert all(speech.cut for speech in said[-100:])
     assert all(refused)
+
+
+async def test_what_follows_a_speech_that_the_bot_ended_is_another(tmp_path):
+    async with (
+        attending(tmp_path) as (meeting, bot, sink),
+        open_websocket_url(sink.urls[0]) as socket,
+    ):
+        await until(socket, "agent.hello")
+        await socket.send_message(tone(5))
+        await until(socket, "speech.started")
+        await bot.perform(meetcore.InterruptSpeech())
+        await until(socket, "speech.interrupted")
+        await socket.send_message(tone(0.1))  # it was under way
+        await socket.send_message('{"type": "text", "text": "Sorry, go on."}')
+        await socket.send_message(tone(0.3))
+        await socket.send_message('{"type": "end"}')
+        assert (await until(socket, "speech.finished"))["data"]["text"] == "Sorry, go on."
+    assert meeting.said[-1].pcm == tone(0.3)
+
+
+@pytest.mark.parametrize(
+    ("between", "speeches"),
+    [([], 1), ([("text", 0.0)], 2), ([("end", 0.0)], 2), ([("", 0.6)], 2), ([("", 0.4)], 1)],
+)
+async def test_sound_that_was_under_way_is_no_speech_of_its_own(autojump_clock, between, speeches):
+    said: list = []
+
+    def say(source, **more):
+        said.append(source)
+        return Spoken()
+
+    talk = AgentSpeeches(say, RATE, 60, lambda *words: None)
+    talk.take(tone(0.1))
+    await said[0].aclose()
+    for kind, pause_s in between:
+        await trio.sleep(pause_s)
+        if kind:
+            talk.take(json.dumps({"type": kind, "text": "hello"}))
+    talk.take(tone(0.1))
+    assert len(said) == speeches

@@ -70,6 +70,16 @@ async def test_a_wav_file_is_taken_as_it_comes_however_it_is_cut(piece_bytes):
     assert sound_of(pieces) == server.sound("Yes.")
 
 
+async def test_half_a_sample_at_the_end_of_an_answer_is_no_part_of_the_next():
+    async with open_speech_stand_in() as server:
+        server.fail("half_a_sample")
+        pieces = await spoken(server.url, "Good morning. I take notes.")
+    first, second = (server.sound(text) for text in ("Good morning.", "I take notes."))
+    assert len(sound_of(pieces)) % 2 == 0
+    assert sound_of(pieces).startswith(first)
+    assert sound_of(pieces).endswith(second)
+
+
 @pytest.mark.parametrize(
     ("fault", "kind", "words", "remedy"),
     [

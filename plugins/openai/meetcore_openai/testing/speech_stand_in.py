@@ -19,9 +19,10 @@ __all__ = ["SpeechFault", "SpeechStandIn", "open_speech_stand_in"]
 
 SpeechFault = Literal[
     "unauthorized", "rate_limit", "out_of_money", "odd_voice", "server_error", "redirect", "hang",
-    "hang_in_answer", "drop", "drop_in_answer", "page", "nothing", "endless",
+    "hang_in_answer", "drop", "drop_in_answer", "page", "nothing", "endless", "half_a_sample",
 ]  # fmt: skip
-"""What it does instead of answering; see `StandInFault`. `page` is HTML with status 200."""
+"""What it does instead of answering; see `StandInFault`. `page` is HTML with status 200; with `half_a_sample`
+an answer ends in the middle of one."""
 
 _ERRORS: dict[str, tuple[int, dict[str, str]]] = {
     "unauthorized": (401, {"code": "invalid_api_key", "message": "Incorrect API key: {key}."}),
@@ -133,6 +134,7 @@ class SpeechStandIn:
         await stream.send_all(
             connection.send(h11.Response(status_code=200, headers=headers)) or b""
         )
+        sound += b"\1" if fault == "half_a_sample" else b""
         sent = 0
         while sent < len(sound) or fault == "endless":
             piece = sound[sent : sent + self.piece_bytes] or bytes(65_536)
