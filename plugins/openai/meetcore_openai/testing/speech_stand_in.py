@@ -21,8 +21,8 @@ SpeechFault = Literal[
     "unauthorized", "rate_limit", "out_of_money", "odd_voice", "server_error", "redirect", "hang",
     "hang_in_answer", "drop", "drop_in_answer", "page", "nothing", "endless", "half_a_sample",
 ]  # fmt: skip
-"""What it does instead of answering; see `StandInFault`. `page` is HTML with status 200; with `half_a_sample`
-an answer ends in the middle of one."""
+"""What it does instead of answering; see `StandInFault`. `page` is HTML with status 200; with
+`half_a_sample` an answer ends in the middle of one."""
 
 _ERRORS: dict[str, tuple[int, dict[str, str]]] = {
     "unauthorized": (401, {"code": "invalid_api_key", "message": "Incorrect API key: {key}."}),
