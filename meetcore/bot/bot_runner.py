@@ -55,7 +55,7 @@ from meetcore.model.errors import (
     brief,
     found_in,
 )
-from meetcore.model.events import AudioLost, Event, LedgerClosed, StateChanged
+from meetcore.model.events import AudioLost, Event, LedgerClosed, MediaLost, StateChanged
 from meetcore.model.lifecycle import EndReason, Evidence, State
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.secrets import Redactor, secrets_in
@@ -226,11 +226,15 @@ class BotRunner:
         await self.bot.perform(evolve(command, by=sink_name))
 
     def _record_from_sink(self, name: str, event: Event) -> Event:
-        """Append a sink's own event; audio it lost after taking it is moved in its account."""
+        """Append a sink's own event; what it lost after taking it is moved in its account."""
         if isinstance(event, AudioLost) and event.consumer == name:
             account = self._ledger.account(event.track_id, name)
             account.delivered -= event.samples
             account.lost += event.samples
+        elif isinstance(event, MediaLost) and event.consumer == name:
+            account = self._context.media_ledger.account(event.track_id, name)
+            account.delivered -= event.fragments
+            account.lost += event.fragments
         return self.record(event)
 
     def __repr__(self) -> str:
@@ -349,7 +353,7 @@ class BotRunner:
                 await services.start(self._listening.run)
                 await self._attend()
                 await self._process()
-                with self._patience(CLOSE_TIMEOUT_S * 3):
+                with self._patience(self._finish_timeout_s()):
                     for ended in [*(r.ended for r in self._sinks), *(h.ended for h in hooks)]:
                         await ended.wait()
                 services.cancel_scope.cancel()
@@ -471,7 +475,7 @@ class BotRunner:
         self._listening.give_up("unfinished")
         for runner in self._sinks:
             runner.ask_to_finish()
-        with self._patience(CLOSE_TIMEOUT_S * 3):
+        with self._patience(self._finish_timeout_s()):
             for runner in self._sinks:
                 await runner.finished.wait()
         for runner in self._sinks:
@@ -481,6 +485,10 @@ class BotRunner:
         balanced = self._ledger.balanced and media.balanced
         self.record(LedgerClosed(entries=entries, balanced=balanced))
         self._finish()
+
+    def _finish_timeout_s(self) -> float:
+        """Return how long all sinks together may take to finish."""
+        return max([CLOSE_TIMEOUT_S * 3, *(runner.sink.finish_timeout_s for runner in self._sinks)])
 
     def _finish(self) -> None:
         terminal = self._life.finish()

@@ -147,7 +147,8 @@ class Sink(Configured[OptionsT], ABC):
             own: for what records a meeting, not for what listens to people.
         wants_media: Whether `on_media` is to be called: encoded sound, video, a screen.
         call_timeout_s: How long one call may take before it counts as hung.
-        finish_timeout_s: How long `finish` and the exit of `open` may take, each.
+        finish_timeout_s: How long `finish` and the exit of `open` may take, each; asked when the
+            meeting is over, so that a sink may set it by how much it has to finish.
         keeps: Whether what it writes into the bot's folder is what it is for: then it has no place
             where nothing is kept.
         transient: Whether it belongs to the process and not to the bot: then the journal does
@@ -162,7 +163,7 @@ class Sink(Configured[OptionsT], ABC):
     wants_own_voice: ClassVar[bool] = False
     wants_media: ClassVar[bool] = False
     call_timeout_s: ClassVar[float] = 30.0
-    finish_timeout_s: ClassVar[float] = 60.0
+    finish_timeout_s: float = 60.0
     keeps: ClassVar[bool] = False
     transient: ClassVar[bool] = False
 

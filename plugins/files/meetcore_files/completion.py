@@ -62,6 +62,8 @@ __all__ = [
 ]
 
 _NAME_BYTES = 80
+_CLIPPED = re.compile(r"-\d{6,}-\d{6,}$")
+"""How `meetcore clip` names a stretch of a recording."""
 
 
 @define
@@ -335,6 +337,18 @@ def _track_of(stem: str, known_ids: Iterable[str]) -> str:
     return max(fitting, key=len, default=stem.removeprefix("track-"))
 
 
+def _is_recording(path: Path, known: Manifest | None, ids: Iterable[str]) -> bool:
+    """Whether a sound file is one that the bot recorded, by the manifest or else by its name."""
+    if known is not None and path.name in {each.path for each in known.files}:
+        return True
+    if path.stem == MIX_STEM:
+        return True
+    if _CLIPPED.search(path.stem) or not path.stem.startswith("track-"):
+        return False
+    stems = [stem_for_track(track_id) for track_id in ids]
+    return known is None or any(path.stem == s or path.stem.startswith(f"{s}-") for s in stems)
+
+
 def recover_audio(folder: Path, meeting: MeetingFacts) -> tuple[list[ManifestEntry], list[str]]:
     """Make whole files of what a killed process left.
 
@@ -349,6 +363,8 @@ def recover_audio(folder: Path, meeting: MeetingFacts) -> tuple[list[ManifestEnt
     entries, lines = [], []
     for kind in AUDIO_FILES:
         for path in sorted(folder.glob(f"[!.]*{kind.suffix}")):
+            if not _is_recording(path, known, ids):
+                continue  # somebody's clip, or a file of their own
             before_s = played_duration_s(path)
             if not before_s:
                 lines.append(f"{path.name} holds no sound and is left out of the manifest.")

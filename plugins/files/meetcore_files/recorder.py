@@ -103,7 +103,9 @@ class Recorder:
         self._tags_of = tags_of
         self._lanes: dict[str, _Lane] = {}
         self._mix_lane: _Lane | None = None
-        self._video: VideoFile | None = None
+        tags = tags_of(None) if tags_of is not None else {}
+        self._video = VideoFile(folder / VIDEO_NAME, tags)  # begins with its first picture
+        self._video_track: str | None = None
         self._video_entry: RecordedFile | None = None
         self._shares: dict[str, SharedScreen] = {}
         self._share_entries: dict[str, RecordedFile] = {}
@@ -117,7 +119,7 @@ class Recorder:
         """
         if self._options.tracks:
             self._track_lane(chunk.track_id).place(chunk.start_sample + self._offset, chunk.pcm)
-        if self._options.mix or self._video is not None:
+        if self._options.mix or self._video.begun:
             self._place_mix(self._mix.add(chunk))
 
     def see(self, item: MediaFragment | MissingPictures) -> None:
@@ -127,16 +129,15 @@ class Recorder:
             OSError: As for `hear`.
         """
         if isinstance(item, MissingPictures):
-            missing = self._shares.get(item.track_id, self._video)
-            if missing is not None:
-                missing.gap()
+            if item.track_id in self._shares:
+                self._shares[item.track_id].gap()
+            elif item.track_id == self._video_track:
+                self._video.gap()
             return
         if item.kind == "screen":
             self._see_share(item)
             return
-        if self._video is None:
-            tags = self._tags_of(None) if self._tags_of is not None else {}
-            self._video = VideoFile(self._folder / VIDEO_NAME, tags)
+        self._video_track = item.track_id
         self._video.picture(item.at_s + self._offset / SAMPLE_RATE_HZ, item.data)
         if self._video.begun and self._video_entry is None:
             self._video_entry = RecordedFile(self._video.path, VIDEO_TYPE, None)
@@ -174,8 +175,7 @@ class Recorder:
             trouble = error
         for video in (self._video, *self._shares.values()):
             try:
-                if video is not None:
-                    video.close()
+                video.close()
             except OSError as error:
                 trouble = trouble or error
         lanes = [*self._lanes.values(), *([self._mix_lane] if self._mix_lane else [])]
@@ -204,8 +204,7 @@ class Recorder:
 
     def _place_mix(self, mixed: list[Chunk]) -> None:
         for chunk in mixed:
-            if self._video is not None:
-                self._video.sound(Chunk(MIX_STEM, chunk.start_sample + self._offset, chunk.pcm))
+            self._video.sound(Chunk(MIX_STEM, chunk.start_sample + self._offset, chunk.pcm))
             if not self._options.mix:
                 continue
             if self._mix_lane is None:

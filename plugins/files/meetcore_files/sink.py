@@ -29,6 +29,7 @@ from meetcore_files.completion import (
     complete,
     recover_audio,
     silence_recordings,
+    write_transcripts,
 )
 from meetcore_files.encoder_thread import EncoderThread, Recordable
 from meetcore_files.manifest import MANIFEST_NAME, Manifest
@@ -41,6 +42,10 @@ __all__ = ["FilesSink"]
 
 T = TypeVar("T")
 _EVENTS_AT_A_TIME = 100
+FINISH_WITHIN_S = 60.0
+"""How long the end of a recording may take that has no video."""
+SLOW_DISK_BYTES_PER_S = 10_000_000
+"""Of a video, which is read and written several times: on a disk that is slow, or shared."""
 
 
 class FilesSink(Sink[FilesOptions]):
@@ -67,6 +72,7 @@ class FilesSink(Sink[FilesOptions]):
         self._offset_s: float | None = None
         self._completed = False
         self._told_of_trouble = False
+        self._picture_bytes = 0
 
     @property
     def _folder(self) -> Path:
@@ -110,6 +116,8 @@ class FilesSink(Sink[FilesOptions]):
             StorageUnavailable: As for `on_audio`.
         """
         if fragment.container == PICTURES and not fragment.header:
+            self._picture_bytes += len(fragment.data)
+            self.finish_timeout_s = FINISH_WITHIN_S + self._picture_bytes / SLOW_DISK_BYTES_PER_S
             await self._put(fragment)
 
     async def on_media_gap(self, track_id: str, first: int, fragments: int, cause: str) -> None:
@@ -118,7 +126,8 @@ class FilesSink(Sink[FilesOptions]):
         Raises:
             StorageUnavailable: As for `on_audio`.
         """
-        await self._put(MissingPictures(track_id))
+        if self._offset_s is not None:  # before there is anything, nothing is missing
+            await self._put(MissingPictures(track_id))
 
     async def _put(self, item: Recordable) -> None:
         assert self._encoder is not None
@@ -151,6 +160,12 @@ class FilesSink(Sink[FilesOptions]):
         await self._read_on()
         meeting = self._meeting
         meeting.offset_s = self._offset_s or 0.0
+        # Words first: to rewrite hours of a video takes minutes, and room.
+        words = partial(
+            write_transcripts, self._folder, meeting.transcript.segments, meeting.about,
+            self.options.transcripts, fillers=self.options.fillers,
+        )  # fmt: skip
+        await _on_thread(words)
         if trouble is None:
             try:
                 await _on_thread(partial(self._silence, meeting))
@@ -159,10 +174,10 @@ class FilesSink(Sink[FilesOptions]):
                 trouble = error
         for file in self._files:
             if file.is_video:
-                of_all = file.track_id is None
-                chapters = meeting.chapters.until(file.samples / SAMPLE_RATE_HZ) if of_all else ()
-                seconds = await _on_thread(partial(finish_video, file.path, chapters))
-                file.samples = round(seconds * SAMPLE_RATE_HZ)
+                try:
+                    await self._finish_video(file)
+                except StorageUnavailable as error:  # as it was written it plays, too
+                    trouble = trouble or error
         manifest = await _on_thread(
             partial(
                 complete,
@@ -177,6 +192,12 @@ class FilesSink(Sink[FilesOptions]):
         _report(self._context, manifest)
         if trouble is not None:
             raise trouble
+
+    async def _finish_video(self, file: RecordedFile) -> None:
+        chapters = self._meeting.chapters.until(file.samples / SAMPLE_RATE_HZ)
+        of_all = file.track_id is None
+        seconds = await _on_thread(partial(finish_video, file.path, chapters if of_all else ()))
+        file.samples = round(seconds * SAMPLE_RATE_HZ)
 
     async def recover(self, context: SinkContext) -> Sequence[str]:
         """Make whole files of what a killed process left, and write transcripts and manifest.
@@ -260,10 +281,10 @@ class FilesSink(Sink[FilesOptions]):
     def _declare_unwritten(self) -> None:
         assert self._context is not None
         assert self._encoder is not None
-        pictures: list[MediaFragment] = []
+        pictures: dict[str, list[MediaFragment]] = {}
         for item in self._encoder.take_unwritten():
             if isinstance(item, MediaFragment):
-                pictures.append(item)
+                pictures.setdefault(item.track_id, []).append(item)
             elif isinstance(item, Chunk):
                 self._context.report(
                     AudioLost(
@@ -274,13 +295,13 @@ class FilesSink(Sink[FilesOptions]):
                         cause="storage_failed",
                     )
                 )
-        if pictures:
+        for track_id, lost in pictures.items():
             self._context.report(
                 MediaLost(
-                    track_id=pictures[0].track_id,
+                    track_id=track_id,
                     consumer=self._context.name,
-                    first=pictures[0].number,
-                    fragments=len(pictures),
+                    first=lost[0].number,
+                    fragments=len(lost),
                     cause="storage_failed",
                 )
             )

@@ -49,9 +49,14 @@ TICKS = 90_000
 AAC_FRAME = 1024
 AAC_BIT_RATE = 64_000
 FRAGMENT_S = 0.5
-SOUND_AT_MOST_BEHIND_S = 3.0
-"""By how much the sound may come later than the picture before silence stands for it."""
-SOUND_MAY_BE_LATE_S = 2.0
+BEHIND_IN_A_FILE = (7.0, 6.0)
+"""By how much the sound may come later than the picture before silence stands for it, and how late
+it is then: a mix waits up to 5 s for somebody who has become quiet."""
+BEHIND_LIVE = (3.0, 2.0)
+KEPT_BEFORE_PICTURE = 10 * SAMPLE_RATE_HZ
+"""In samples: so much sound waits for the first picture."""
+LONGEST_LIVE_SILENCE = 10 * SAMPLE_RATE_HZ
+"""In samples: so much silence is made up at once."""
 
 # NAL unit types (ITU-T H.264, table 7-1): a slice of a picture that stands alone, and a sequence's
 # parameters, without which nothing can be decoded.
@@ -93,6 +98,7 @@ class VideoFile:
         self.path = path
         self._silent = silent
         self._into = into
+        self._behind = BEHIND_IN_A_FILE if into is None else BEHIND_LIVE
         self.begun = False
         self.left_out = 0
         self._tags = dict(tags or {})
@@ -145,9 +151,9 @@ class VideoFile:
         self._mux_picture(ticks, data, alone)
         self._last_ticks = ticks
         behind_s = at_s - self._samples / SAMPLE_RATE_HZ
-        if behind_s > SOUND_AT_MOST_BEHIND_S:
-            late_s = behind_s - SOUND_MAY_BE_LATE_S
-            self._append(np.zeros(round(late_s * SAMPLE_RATE_HZ), np.int16))
+        most_s, late_s = self._behind
+        if behind_s > most_s:
+            self._silence(round((behind_s - late_s) * SAMPLE_RATE_HZ))
 
     def gap(self) -> None:
         """Learn that pictures are missing: the next one has to stand alone."""
@@ -161,13 +167,14 @@ class VideoFile:
         """
         if not self.begun:
             self._early.append(chunk)
-            while self._early[-1].end_sample - self._early[0].start_sample > 10 * SAMPLE_RATE_HZ:
+            kept_from = chunk.end_sample - KEPT_BEFORE_PICTURE
+            while self._early[0].end_sample <= kept_from and len(self._early) > 1:
                 self._early.popleft()
             return
         missing = chunk.start_sample - self._samples
         pcm = chunk.pcm
         if missing > 0:
-            self._append(np.zeros(missing, np.int16))
+            self._silence(missing)
         elif missing < 0:
             pcm = pcm[-missing:]
         self._append(pcm)
@@ -185,9 +192,9 @@ class VideoFile:
             container.close()
             return
         try:
-            missing = self._last_ticks * SAMPLE_RATE_HZ // TICKS - self._samples
-            if missing > 0:
-                self._encode(np.zeros(missing, np.int16), container)
+            self._container = container
+            self._silence(max(0, self._last_ticks * SAMPLE_RATE_HZ // TICKS - self._samples))
+            self._container = None
             rest = np.zeros(-len(self._rest) % AAC_FRAME, np.int16)
             self._encode(rest, container)
             self._mux_sound(self._sound.encode(None), container)
@@ -208,6 +215,8 @@ class VideoFile:
                 "movflags": "frag_keyframe+empty_moov+default_base_moof",
                 "frag_duration": str(round(FRAGMENT_S * 1_000_000)),
                 "flush_packets": "1",
+                # A picture does not wait in memory for the sound of its time.
+                "max_interleave_delta": str(round(FRAGMENT_S * 1_000_000)),
             },
         )
         container.metadata.update(self._tags)
@@ -233,6 +242,18 @@ class VideoFile:
         packet.pts = packet.dts = ticks
         packet.is_keyframe = alone
         self._container.mux(packet)
+
+    def _silence(self, samples: int) -> None:
+        """Let silence stand for what is missing; a live stream has none in a long pause."""
+        if self._container is None or self._silent:
+            return
+        if self._into is not None and samples > LONGEST_LIVE_SILENCE:
+            fill = -len(self._rest) % AAC_FRAME
+            self._append(np.zeros(fill, np.int16))
+            self._samples += samples - fill
+            return
+        for at in range(0, samples, LONGEST_LIVE_SILENCE):
+            self._append(np.zeros(min(LONGEST_LIVE_SILENCE, samples - at), np.int16))
 
     def _append(self, pcm: Pcm) -> None:
         if len(pcm) and self._container is not None and not self._silent:

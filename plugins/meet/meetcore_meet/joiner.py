@@ -318,9 +318,7 @@ class MeetJoiner(GuestJoiner):
         page = guest.page
         look = await page.look()
         if "chat_field" not in look.found:
-            if "chat_panel" not in look.found:
-                await page.press("chat_button")
-            await self._wait_for_chat(guest)
+            await self._open_chat(guest, look)
         look = await page.look()
         self._mind_chat(guest, look)
         if Capability.SEND_CHAT not in guest.capabilities or "chat_field" not in look.found:
@@ -330,6 +328,18 @@ class MeetJoiner(GuestJoiner):
             )
         await page.fill("chat_field", text)
         await page.key("chat_field", "Enter")
+
+    async def _open_chat(self, guest: Guest, look: PageLook) -> None:
+        """Open the chat, unless it is open or about to be: its button closes it, too."""
+        visit = self.visit(guest)
+        if "chat_panel" not in look.found:
+            if trio.current_time() - visit.panel_s < PANEL_S:
+                await self._wait_for_chat(guest)
+                look = await guest.page.look()
+            if "chat_panel" not in look.found:
+                visit.panel_s = trio.current_time()
+                await guest.page.press("chat_button")
+        await self._wait_for_chat(guest)
 
     async def _wait_for_chat(self, guest: Guest) -> None:
         with suppress(SelectorMissed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
+from math import inf
 from typing import Any
 
 from attrs import define, evolve, field
@@ -54,7 +55,7 @@ class MeetVisit:
     pressed_s: float | None = None
     since_s: float | None = None
     chat_s: float = 0.0
-    panel_s: float = 0.0
+    panel_s: float = -inf
     heard: bool = False
     wire_captions: bool = False
     wire_speakers: bool = False

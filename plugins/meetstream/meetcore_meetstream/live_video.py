@@ -92,6 +92,10 @@ class LiveVideo:
         self._file.picture(fragment.at_s - self._base_s, fragment.data)
         return self._written.taken()
 
+    def shows(self, track_id: str) -> bool:
+        """Whether its pictures are those of a track."""
+        return self._first is not None and self._first.track_id == track_id
+
     def gap(self) -> None:
         """Learn that pictures are missing."""
         self._file.gap()

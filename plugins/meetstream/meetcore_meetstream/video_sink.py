@@ -107,8 +107,8 @@ class MeetstreamVideoSink(DiallingSink[VideoOptions]):
 
     async def on_media_gap(self, track_id: str, first: int, fragments: int, cause: str) -> None:
         """Learn that pictures are missing: the next has to stand alone."""
-        del track_id, first, fragments, cause
-        if self._stream is not None:
+        del first, fragments, cause
+        if self._stream is not None and self._stream.shows(track_id):
             self._stream.gap()
         await trio.lowlevel.checkpoint()
 

@@ -84,6 +84,7 @@ class LiveQueue:
     def __init__(self, behind_s: float) -> None:
         self.cause = "receiver_away"
         self.needs_key = True
+        self._gap = ""
         self.skipped_s = 0.0
         self._behind_s = behind_s
         self._items: deque[LivePicture | LiveSound] = deque()
@@ -101,9 +102,9 @@ class LiveQueue:
         """Add a picture or sound. Never waits."""
         if isinstance(item, LivePicture):
             if self.needs_key and not item.alone:
-                self.lose(item)
+                self.lose(item, self._gap)
                 return
-            self.needs_key = False
+            self.needs_key, self._gap = False, ""
         self._items.append(item)
         while self._items and item.at_s - self._items[0].at_s > self._behind_s:
             self._catch_up()
@@ -128,8 +129,9 @@ class LiveQueue:
         self.skipped_s += (self._items[0].at_s if self._items else newest_s) - before_s
 
     def gap(self) -> None:
-        """Learn that pictures are missing: the next has to stand alone."""
-        self.needs_key = True
+        """Learn that pictures never come: the next has to stand alone, and no receiver did that."""
+        if not self.needs_key:
+            self.needs_key, self._gap = True, "after_gap"
 
     def restart(self) -> None:
         """Make ready for another connection: it begins with a picture that stands alone."""
@@ -153,11 +155,11 @@ class LiveQueue:
             self.lose(self._items.popleft())
         self.needs_key = True
 
-    def lose(self, item: LivePicture | LiveSound) -> None:
+    def lose(self, item: LivePicture | LiveSound, cause: str = "") -> None:
         """Note that something is not sent: a picture is counted."""
         if not isinstance(item, LivePicture):
             return
-        lost = LostPictures(item.track_id, item.number, 1, self.cause)
+        lost = LostPictures(item.track_id, item.number, 1, cause or self.cause)
         both = self._lost[-1].then(lost) if self._lost else None
         if both is None:
             self._lost.append(lost)

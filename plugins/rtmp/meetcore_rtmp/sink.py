@@ -71,6 +71,7 @@ class RtmpSink(Sink[RtmpOptions]):
         self._ending = False
         self._sound_since: float | None = None
         self._picture_came = False
+        self._picture_track = ""
         self._taken_at: float | None = None
         self._told = ""
         self._trouble: RtmpError | None = None
@@ -139,7 +140,7 @@ class RtmpSink(Sink[RtmpOptions]):
         shown = fragment.kind != "screen" and not fragment.header
         if fragment.container == PICTURES and shown:
             data = fragment.data
-            self._picture_came = True
+            self._picture_came, self._picture_track = True, fragment.track_id
             self._queue.put(
                 LivePicture(
                     fragment.track_id, fragment.number, fragment.at_s, data, stands_alone(data)
@@ -154,8 +155,9 @@ class RtmpSink(Sink[RtmpOptions]):
 
     async def on_media_gap(self, track_id: str, first: int, fragments: int, cause: str) -> None:
         """Learn that pictures are missing: the next has to stand alone."""
-        del track_id, first, fragments, cause
-        self._queue.gap()
+        del first, fragments, cause
+        if track_id == self._picture_track:
+            self._queue.gap()
         await trio.lowlevel.checkpoint()
 
     async def finish(self) -> None:

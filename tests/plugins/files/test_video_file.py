@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import resource
 import shutil
 import signal
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meetcore.audio.chunk import Chunk
-from meetcore_files.video_file import VideoFile, finish_video, stands_alone, video_duration_s
+from meetcore_files.video_file import (
+    VideoFile,
+    finish_video,
+    plays_until_s,
+    stands_alone,
+    video_duration_s,
+)
 from tests.moving_pictures import FRAMES_PER_S, pictures
 
 RATE = 16_000
@@ -217,3 +225,54 @@ def test_a_disk_that_is_full_is_an_error_and_what_was_written_plays(tmp_path: Pa
         signal.signal(signal.SIGXFSZ, ignored)
     assert upto_s > 5
     assert finish_video(path) >= upto_s - 2.5
+
+
+def test_without_any_sound_a_killed_recording_plays_to_its_last_two_seconds(tmp_path: Path) -> None:
+    """In a call in which nobody else is there, pictures wait for no sound."""
+    path, left = tmp_path / "video.mp4", tmp_path / "left.mp4"
+    file = VideoFile(path)
+    for number, unit in enumerate(pictures(9.0)):
+        at_s = number / FRAMES_PER_S
+        file.picture(at_s, unit)
+        if at_s >= 3 and number % 7 == 0:
+            shutil.copy(path, left)
+            assert plays_until_s(left) >= at_s - 1.7
+    file.close()
+
+
+def test_somebody_who_is_heard_late_is_not_cut(tmp_path: Path) -> None:
+    """The mix waits for one who became quiet; what the others said meanwhile comes after it."""
+    path, pcm = tmp_path / "video.mp4", sound(9.0)
+    file = VideoFile(path)
+    for number, unit in enumerate(pictures(9.0)):
+        file.picture(number / FRAMES_PER_S, unit)
+        if number == round(5.5 * FRAMES_PER_S):
+            file.sound(Chunk("mix", 0, pcm[: 5 * RATE]))
+    file.sound(Chunk("mix", 5 * RATE, pcm[5 * RATE :]))
+    file.close()
+    assert together(path) < 0.05, "every flash has its click"
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_an_hour_of_pause_costs_little_memory_and_a_live_stream_no_time(
+    tmp_path: Path, live: bool
+) -> None:
+    units, into = pictures(2.0), io.BytesIO() if live else None
+    file = VideoFile(tmp_path / "video.mp4", into=into)
+    file.picture(0.0, units[0])
+    file.sound(Chunk("mix", 0, sound(1.0)))
+    tracemalloc.start()
+    try:
+        file.picture(3600.0, units[0])
+        file.sound(Chunk("mix", 3600 * RATE, sound(1.0)))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    file.close()
+    assert most < 20_000_000
+    if into is not None:
+        into.seek(0)
+        with av.open(into) as container:
+            blocks = list(container.decode(audio=0))
+        assert sum(block.samples for block in blocks) < 30 * RATE
+        assert float(blocks[-1].time or 0) == pytest.approx(3601, abs=0.2)

@@ -61,7 +61,7 @@ async def test_from_the_link_into_the_call_and_out(
         assert not FORBIDDEN & set(at.clicked())
         assert at.clicked().count(dialogs[0]) == 0
         await at.call.leave()
-        assert at.room.reported("left")
+        await until(lambda: at.room.reported("left"))
         assert not at.all(CallEnded)
 
 
@@ -258,7 +258,7 @@ async def test_a_picture_is_shared_as_the_bots_screen_until_that_ends(
             await at.call.stop_sharing()
         told = [each["on"] for each in at.room.reported("sharing")]
         assert told == [True, False, True, False]
-        assert at.room.reported("sharing")[0]["surface"] == "monitor"
+        await until(lambda: at.room.reported("sharing")[0]["surface"] == "monitor")
 
 
 async def test_a_share_whose_button_says_nothing_is_ended_as_the_browsers_own_would(

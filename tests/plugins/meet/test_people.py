@@ -149,6 +149,7 @@ async def test_chat_is_read_and_sent_and_each_message_told_once(
             ("Ben O’Hara", "don’t 👨‍👩‍👧", False),
         ]
         assert at.all(ChatArrived)[0].sender_id == device("ben")
+        await until(lambda: bool(at.room.reported("chat")))
         assert [report["text"] for report in at.room.reported("chat")] == ["hello everybody"]
         with pytest.raises(CommandFailed, match="500 characters"):
             await at.call.send_chat("x" * 501)

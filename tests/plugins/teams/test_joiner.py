@@ -272,7 +272,7 @@ async def test_a_lobby_in_every_wording_and_in_none(
         await trio.sleep(0.4)
         assert not at.events.of_type(Admitted)
         await at.call.leave()
-        assert at.room.reported("cancelled")
+        await until(lambda: at.room.reported("cancelled"))
 
 
 @pytest.mark.parametrize("strip", [["id"], ["data-tid", "data-inp"], ["aria-label"]])
@@ -402,7 +402,7 @@ async def test_a_picture_is_shared_as_the_bots_screen_until_that_ends(
         await at.until(Admitted)
         await at.call.share_image(PICTURE, "image/gif")
         await at.call.stop_sharing()
-        assert [each["on"] for each in at.room.reported("sharing")] == [True, False]
+        await until(lambda: [each["on"] for each in at.room.reported("sharing")] == [True, False])
 
 
 async def test_a_recording_shows_the_view_that_was_chosen(browser: Browser, tmp_path: Path) -> None:

@@ -75,9 +75,9 @@ async def get_clip(
     media = await service.media(row)
     source = _recording(await service.history(row), kind)
     if source is None and not row.ended:
-        name = "video.mp4" if kind == "mp4" else "mix.opus"
-        growing = [file.name async for file in media.files()]
-        source = next((each for each in growing if PurePosixPath(each).name == name), None)
+        growing = [PurePosixPath(file.name) async for file in media.files()]
+        stem = "video" if kind == "mp4" else "mix"
+        source = next((str(each) for each in growing if each.stem == stem), None)
     if source is None:
         raise NoRecording(row.state, f"Bot {bot_id} has no recording to make {kind} of.")
     file = await trio.to_thread.run_sync(_folder)
