@@ -84,8 +84,10 @@ def test_it_says_where_everything_is_and_ends_on_ctrl_c_with_its_bots(tmp_path):
     assert '"reason":"stop_requested"' in journal.splitlines()[-1]
 
 
-def test_with_keep_bots_they_go_on(tmp_path):
-    with served(tmp_path, "--keep-bots") as (process, said):
+@pytest.mark.parametrize("configuration", ["", 'launcher = "child_process"\n'])
+def test_with_keep_bots_they_go_on(tmp_path, configuration):
+    (tmp_path / "meetcore.toml").write_text(configuration)
+    with served(tmp_path, "--keep-bots", "--config", "meetcore.toml") as (process, said):
         url = said[0].split()[-1]
         body = {"meeting_url": STAY, "transcriber": "scripted"}
         bot = httpx2.post(f"{url}/v1/bots", json=body, trust_env=False).json()
@@ -98,6 +100,30 @@ def test_with_keep_bots_they_go_on(tmp_path):
         assert psutil.pid_exists(pid)
     finally:
         os.killpg(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "configuration"),
+    [
+        (["--in-process"], ""),
+        ([], 'launcher = "in_process"\n'),
+        ([], 'launcher = "child_process"\n[plugins.child_process]\nstop_with_launcher = true\n'),
+    ],
+)
+def test_where_bots_cannot_be_kept_it_says_so_at_the_start(tmp_path, arguments, configuration):
+    (tmp_path / "meetcore.toml").write_text(configuration)
+    command = ("--keep-bots", "--config", "meetcore.toml", *arguments)
+    with served(tmp_path, *command) as (process, said):
+        assert "--keep-bots has no effect" in said[0]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+        assert "bots are leaving" in process.stderr.read()
+
+
+def test_the_file_that_the_environment_names_is_read(tmp_path):
+    config = tmp_path / "meetcore.toml"
+    config.write_text("[plugins.server]\ndatabse = 1\n")
+    assert "databse" in refused(tmp_path, MEETCORE_CONFIG=str(config))
 
 
 @pytest.mark.parametrize(
