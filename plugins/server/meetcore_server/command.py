@@ -142,7 +142,7 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
 
     plugins = Plugins(files=options.plugin_files)
     launcher = _launcher(config, plugins, flags)
-    keep = _keeps_bots(launcher)
+    keep = _keeps_bots(launcher, asked=flags["keep_bots"])
     if flags["keep_bots"] and not keep:
         click.echo(_NOT_KEPT.format(name=launcher.name), err=True)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -194,14 +194,17 @@ def _launcher(config: BotConfig, plugins: Plugins, flags: dict[str, Any]) -> Lau
     return launcher_of(config, plugins)
 
 
-def _keeps_bots(launcher: Launcher) -> bool:
-    """Return whether bots go on when the server ends."""
+def _keeps_bots(launcher: Launcher, *, asked: bool) -> bool:
+    """Return whether bots go on when the server ends; as asked, where the launcher does not say."""
     from meetcore.fleet import InProcessLauncher
 
     if isinstance(launcher, InProcessLauncher):
         return False
-    settings = getattr(launcher, "options", launcher)
-    return not getattr(settings, "stop_with_launcher", False)
+    for settings in (launcher, getattr(launcher, "options", None)):
+        stops = getattr(settings, "stop_with_launcher", None)
+        if stops is not None:
+            return not stops
+    return asked
 
 
 def _running_in(fleets: list[Fleet]) -> list[RunningBot]:
