@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import chdir, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import psutil
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from meetcore.cli import main
+from meetcore_server.command import _keeps_bots
 
 from .running import PLUGIN, STAY, WAIT
 
@@ -118,6 +120,22 @@ def test_where_bots_cannot_be_kept_it_says_so_at_the_start(tmp_path, arguments, 
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) == 0
         assert "bots are leaving" in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("launcher", "asked", "kept"),
+    [
+        (SimpleNamespace(stop_with_launcher=True), True, False),
+        (SimpleNamespace(options=SimpleNamespace(stop_with_launcher=False)), False, True),
+        (SimpleNamespace(options=SimpleNamespace(stop_with_launcher=True)), True, False),
+        (SimpleNamespace(options=None), True, True),
+        (SimpleNamespace(), False, False),
+    ],
+)
+def test_whether_bots_go_on_is_what_their_launcher_says_or_else_what_was_asked(
+    launcher, asked, kept
+):
+    assert _keeps_bots(launcher, asked=asked) is kept
 
 
 def test_the_file_that_the_environment_names_is_read(tmp_path):
