@@ -8,9 +8,11 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import attrs
 import click
@@ -23,6 +25,7 @@ from meetcore.bot.bot_runner import CLOSE_TIMEOUT_S, HURRY_S
 from meetcore.cli import main as cli
 from meetcore.cli.ends import EXIT_MEANINGS
 from meetcore.fleet.launchers import ChildProcessOptions
+from meetcore.model.commands import COMMAND_TYPES
 from meetcore.model.config import (
     AudioConfig,
     AutomaticLeave,
@@ -48,7 +51,12 @@ from meetcore.model.lifecycle import (
 from meetcore.plugin.hooks import API_VERSION, HookSpecs
 from meetcore.plugin.registry import Plugins
 from meetcore_browser.options import BrowserOptions
+from meetcore_consent.options import ConsentOptions
+from meetcore_exclude.options import ExcludeOptions
 from meetcore_meetstream.options import MeetstreamOptions
+from meetcore_optout.options import OptoutOptions
+from meetcore_otel.options import OtelOptions
+from meetcore_redact.options import RedactOptions
 from meetcore_server.options import ServerSettings
 from meetcore_skribby.options import SkribbyOptions
 from meetcore_spoke.options import SpokeOptions
@@ -61,6 +69,21 @@ COMPLETION = {
     "zsh": 'eval "$(_MEETCORE_COMPLETE=zsh_source meetcore)"',
     "fish": "_MEETCORE_COMPLETE=fish_source meetcore | source",
 }
+VARIABLES = {
+    "CONFIG": "The configuration that a command reads where it is given no `--config`.",
+    "PLUGIN_FILES": "Python files to load as plugins, with commas between them.",
+    "LOAD": "Names of the installed plugins to load, with commas between them; no other is.",
+    "WITHOUT": "Names of plugins to leave out, with commas between them.",
+    "TRACE_HOOKS": "`1` prints every call of a hook to standard error.",
+    "SECRETS_FOLDER": "A folder with a file for each option that is secret.",
+    "API_KEY": "The key of `meetcore serve`, and of the commands that ask a server.",
+    "CHROMIUM": "The Chromium to use, by its path.",
+    "CHROMIUM_SANDBOX": "`off` switches Chromium's sandbox off, where nobody may have one.",
+    "SELECTORS": "The folder of selector packs that were installed.",
+    "IDENTITIES": "The folder of the accounts that were signed in by `meetcore login`.",
+    "IDENTITY_KEY_FILE": "The file of the key to these accounts, where there is no keyring.",
+}
+"""Variables that are no options, without `MEETCORE_`."""
 NOTE = "<!-- Written by docs/reference/generate.py from the code. Do not edit. -->\n"
 
 
@@ -167,8 +190,10 @@ def _default(attribute: attrs.Attribute[Any]) -> str:
     default = attribute.default
     if default is attrs.NOTHING:
         return "required"
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+    if isinstance(default, attrs.Factory) or default == b"":  # type: ignore[arg-type]
         return "empty"
+    if isinstance(default, Enum):
+        return f"`{default.value!r}`"
     if attrs.has(type(default)):
         return "see below"
     return f"`{default!r}`" if not isinstance(default, Path) else f"`{default}`"
@@ -181,6 +206,27 @@ def _option_table(cls: type) -> list[str]:
     options = sorted(_fields(cls), key=lambda a: place.get(a.name, len(place)))
     rows = [f"| `{a.name}` | {_default(a)} | {described.get(a.name, '')} |" for a in options]
     return ["| option | default | meaning |", "|---|---|---|", *rows] if rows else []
+
+
+def _options_of_plugins() -> dict[str, type]:
+    """Return the class of options of each table `[plugins.NAME]`, once for each name."""
+    plugins = Plugins()
+    found: dict[str, type] = {"browser": BrowserOptions}
+    for kind in ("platforms", "transcribers", "synthesizers", "sinks"):
+        for name, plugin in sorted(getattr(plugins, kind).items()):
+            found.setdefault(name, plugin.Options)
+    found["consent"] = ConsentOptions
+    found["exclude"] = ExcludeOptions
+    found["optout"] = OptoutOptions
+    found["redact"] = RedactOptions
+    found["otel"] = OtelOptions
+    for kind in ("stores", "buses", "launchers"):
+        for name, plugin in sorted(getattr(plugins, kind).items()):
+            options = getattr(plugin, "Options", None)
+            if options is not None:
+                found.setdefault(name, options)
+    found["child_process"] = ChildProcessOptions
+    return found
 
 
 def configuration_page() -> str:
@@ -199,6 +245,15 @@ def configuration_page() -> str:
         "(`plugins__server__database`), as Docker, Kubernetes and systemd's `LoadCredential` hand",
         "them out. A variable wins over a file.",
         "",
+        'Where an option may be None, `"none"` or `"never"` in a file, a variable or an option of',
+        'the command line says so: `silence_s = "never"` switches that rule off.',
+        "",
+        "These variables are no options:",
+        "",
+        "| variable | |",
+        "|---|---|",
+        *(f"| `MEETCORE_{name}` | {said} |" for name, said in VARIABLES.items()),
+        "",
     ]
     for title, cls in (
         ("The bot", BotConfig),
@@ -213,18 +268,9 @@ def configuration_page() -> str:
     ):
         lines += [f"## {title}", "", *_option_table(cls), ""]
     lines += ["## Plugins", ""]
-    plugins = Plugins()
-    lines += ["### `[plugins.browser]`", "", *_option_table(BrowserOptions), ""]
-    for kind in ("platforms", "transcribers", "synthesizers", "sinks"):
-        for name, plugin in sorted(getattr(plugins, kind).items()):
-            if table := _option_table(plugin.Options):
-                lines += [f"### `[plugins.{name}]`", "", *table, ""]
-    for kind in ("stores", "buses", "launchers"):
-        for name, plugin in sorted(getattr(plugins, kind).items()):
-            options = getattr(plugin, "Options", None)
-            if options is not None and (table := _option_table(options)):
-                lines += [f"### `[plugins.{name}]`", "", *table, ""]
-    lines += ["### `[plugins.child_process]`", "", *_option_table(ChildProcessOptions), ""]
+    for name, options in _options_of_plugins().items():
+        if table := _option_table(options):
+            lines += [f"### `[plugins.{name}]`", "", *table, ""]
     lines += ["## The server", ""]
     for title, cls in (
         ("server", ServerSettings),
@@ -266,14 +312,68 @@ def cli_page() -> str:
         "```",
         "",
     ]
-    context = click.Context(cli, info_name="meetcore")
-    for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
-        assert command is not None
-        with click.Context(
-            command, info_name=name, parent=context, terminal_width=96, max_content_width=96
-        ) as inner:
-            lines += [f"## `meetcore {name}`", "", "```text", command.get_help(inner), "```", ""]
+    with _shown_context(cli, "meetcore") as context:
+        lines += ["## `meetcore`", "", "```text", cli.get_help(context), "```", ""]
+        for name in cli.list_commands(context):
+            command = cli.get_command(context, name)
+            assert command is not None
+            lines += _help_of(command, name, context)
+    return "\n".join(lines)
+
+
+def _help_of(command: click.Command, name: str, parent: click.Context) -> Iterator[str]:
+    """Yield the help of a command, and of the commands below it."""
+    with _shown_context(command, name, parent) as context:
+        yield from (f"## `{context.command_path}`", "", "```text", command.get_help(context))
+        yield from ("```", "")
+        if isinstance(command, click.Group):
+            for below in command.list_commands(context):
+                yield from _help_of(command.commands[below], below, context)
+
+
+def _shown_context(
+    command: click.Command, name: str, parent: click.Context | None = None
+) -> click.Context:
+    """Return a context whose help is as wide as the page."""
+    return click.Context(
+        command, info_name=name, parent=parent, terminal_width=96, max_content_width=96
+    )
+
+
+def _on_the_wire(kind: Any) -> str:
+    """Return what a field of a command is in JSON, in words."""
+    [kind] = [each for each in get_args(kind) if each is not NoneType] or [kind]
+    if issubclass(kind, Enum):
+        return ", ".join(f"`{each.value}`" for each in kind)
+    return {bool: "true or false", bytes: "bytes in base64", int: "whole number", str: "text"}[kind]
+
+
+def commands_page() -> str:
+    """Return the page of all commands that a bot takes over a wire."""
+    lines = [
+        "# Commands",
+        "",
+        NOTE,
+        "What a bot can be asked: `POST /v1/bots/BOT_ID/commands` with one JSON object, the same",
+        "as `command` over [a WebSocket](../how-to/serve.md#follow-bots).",
+        "",
+        "```json",
+        '{"type": "send_chat", "id": "9b2f…", "data": {"text": "hello"}}',
+        "```",
+        "",
+        "With an `id` it is one command, however often it is sent. A field that is not listed here",
+        "is refused.",
+        "",
+    ]
+    for name, cls in COMMAND_TYPES.items():
+        told = attributes_of(cls)
+        lines += [f"## `{name}`", "", f"`meetcore.{cls.__name__}`. {description(cls)}", ""]
+        rows = [
+            f"| `{a.name}` | {_on_the_wire(a.type)} | {_default(a)} | {told.get(a.name, '')} |"
+            for a in _fields(attrs.resolve_types(cls), frozenset({"id", "by"}))
+        ]
+        if rows:
+            lines += ["| data | type | default | |", "|---|---|---|---|", *rows, ""]
     return "\n".join(lines)
 
 
@@ -379,6 +479,7 @@ CONTRACTS = (
     ("A synthesizer", ("Synthesizer", "SynthesisRequest")),
     ("A sink", ("Sink", "SinkContext", "JournalView", "MediaFragment")),
     ("A launcher", ("Launcher", "BotSpec", "RunningBot")),
+    ("A bus", ("BotBus", "BusItem", "BusRequest")),
     (
         "Stores",
         (
@@ -450,6 +551,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "events.schema.json": events_schema,
     "signals.md": signals_page,
+    "commands.md": commands_page,
     "configuration.md": configuration_page,
     "cli.md": cli_page,
     "lifecycle.md": lifecycle_page,

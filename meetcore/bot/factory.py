@@ -273,7 +273,7 @@ async def open_bot(
         url: The meeting's link.
         config: A configuration, or the path of a TOML file, under everything else.
         plugins: Loaded plugins, by default all that are installed; or options of plugins by name,
-            `{"files": {"audio_format": "flac"}}`, as in a configuration file's `[plugins.files]`.
+            `{"files": {"format": "flac"}}`, as in a configuration file's `[plugins.files]`.
         transcriber: Name or object.
         sinks: Names or objects, besides those of the configuration.
         bot_id: Its id; a new one by default.

@@ -198,7 +198,13 @@ def _ask(
 @click.option(
     "--out", "out_dir", type=click.Path(path_type=Path), help="The folder bots will write to."
 )
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML file.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    envvar="MEETCORE_CONFIG",
+    help="TOML file with the configuration.",
+)
 @click.option(
     "--plugin",
     "plugin_files",

@@ -134,7 +134,8 @@ leave_options = _adding(
             "--leave-" + option.name.removesuffix("_s").replace("_", "-"),
             option.name,
             metavar="SECONDS",
-            help=f"automatic_leave.{option.name} (default {option.default:g}; 'never').",
+            help=f"automatic_leave.{option.name} (default {option.default:g}"
+            + ("; 'never')." if "None" in str(option.type) else ")."),
         )
         for option in attrs.fields(AutomaticLeave)
     )

@@ -128,7 +128,7 @@ class InterruptSpeech(Command):
 
 @frozen
 class ShowImage(Command):
-    """Show a picture as the bot's camera: PNG or JPEG bytes."""
+    """Show a picture as the bot's camera: PNG, JPEG or GIF bytes."""
 
     type: ClassVar[str] = "show_image"
     image: bytes = field(repr=lambda image: f"<{len(image)} bytes>")

@@ -98,7 +98,7 @@ def _positive(instance: object, attribute: attrs.Attribute[Any], value: Any) -> 
 
 @frozen(kw_only=True)
 class AutomaticLeave:
-    """When a bot leaves by itself; every value in seconds, None for never.
+    """When a bot leaves by itself; every value in seconds, None for never but for `join_s`.
 
     Attributes:
         join_s: The client has to reach the meeting's lobby within this, in each attempt; a person

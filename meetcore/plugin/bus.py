@@ -55,10 +55,11 @@ class BusRequest:
 class BotBus(ABC):
     """Carries what bots tell, and what is asked of them.
 
-    It is made with the URL as configured, `MyBus(url)`; where the class has `Options` (an attrs
-    class with a default for each field), with these too: `MyBus(url, options)`, from
-    `[plugins.NAME]`. Whatever waits raises `BusUnavailable` after some seconds without an answer,
-    except where it says otherwise.
+    Subclass it, write the methods with a star, and run `meetcore.testing.BusConformance`. It is
+    made with the URL as configured, `MyBus(url)`; where the class has `Options` (an attrs class
+    with a default for each field), with these too: `MyBus(url, options)`, from `[plugins.NAME]`.
+    Whatever waits raises `BusUnavailable` after some seconds without an answer, except where it
+    says otherwise.
 
     Attributes:
         name: The scheme of the URLs that mean this bus.

@@ -112,7 +112,7 @@ def test_the_chart_takes_what_its_values_offer():
     data = made["ConfigMap", "meetcore-settings"]["data"]
     assert (data["MEETCORE_PLUGINS__SERVER__MAX_BOTS"], data["MEETCORE_NAME"]) == ("3", "Notes")
     assert made["PersistentVolumeClaim", "meetcore-work"]["spec"]["storageClassName"] == "fast"
-    many = charted("mode=cluster", "image.repository=r.example.org/", "cluster.bus=redis://b:1",
+    many = charted("mode=cluster", "image.repository=r.example.org", "cluster.bus=redis://b:1",
                    "cluster.botsReach[0].cidr=10.20.0.5/32", "cluster.botsReach[0].port=6379",
                    "image.pullSecrets[0].name=one", "image.pullSecrets[1].name=two")  # fmt: skip
     told = many["ConfigMap", "meetcore-settings"]["data"]

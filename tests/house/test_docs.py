@@ -16,7 +16,9 @@ import meetcore
 import meetcore.gateway
 from meetcore.cli import main
 from meetcore.model import signals
+from meetcore.model.commands import COMMAND_TYPES
 from meetcore.model.config import (
+    _NOT_SETTINGS,
     AudioConfig,
     AutomaticLeave,
     BotConfig,
@@ -101,11 +103,56 @@ def test_every_command_and_every_option_of_it_is_in_the_page_of_the_command_line
     names = main.list_commands(context)
     assert {"join", "plugins", "doctor", "replay", "recover"} <= set(names)
     for name in names:
-        assert f"`meetcore {name}`" in page
         command = main.get_command(context, name)
-        for option in command.params:
-            for flag in option.opts if isinstance(option, click.Option) else ():
-                assert flag in page, f"{name} {flag}"
+        below = command.commands if isinstance(command, click.Group) else {}
+        shown = {name: command} | {f"{name} {each}": one for each, one in below.items()}
+        for path, each in {"": main, **shown}.items():
+            section = section_of(page, f"meetcore {path}".strip())
+            for option in each.params:
+                for flag in option.opts if isinstance(option, click.Option) else ():
+                    assert flag in section, f"{path} {flag}"
+
+
+def section_of(page, heading):
+    _, found, after = page.partition(f"\n## `{heading}`\n")
+    assert found, heading
+    return after.partition("\n## ")[0]
+
+
+def test_every_command_of_a_bot_has_a_heading_and_each_of_its_fields_a_line():
+    page = (REFERENCE / "commands.md").read_text("utf-8")
+    assert headings("commands.md") == list(COMMAND_TYPES)
+    for name, cls in COMMAND_TYPES.items():
+        section = section_of(page, name)
+        fields = {each.name for each in attrs.fields(cls)} - {"id", "by"}
+        assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == fields
+
+
+def test_every_variable_that_is_no_option_is_in_the_page_of_the_configuration():
+    page = (REFERENCE / "configuration.md").read_text("utf-8")
+    assert [name for name in _NOT_SETTINGS if f"| `MEETCORE_{name}` |" not in page] == []
+
+
+def test_every_plugin_that_has_options_has_one_table_of_them():
+    tables = headings("configuration.md")
+    assert len(tables) == len(set(tables))
+    named = set()
+    for file in (ROOT / "plugins").glob("*/meetcore_*/plugin.py"):
+        named |= set(re.findall(r'Options, .*"(\[plugins\.\w+\])"', file.read_text("utf-8")))
+    assert len(named) >= 5
+    assert named - set(tables) == set()
+
+
+def test_every_page_is_reached_from_the_readme():
+    found, todo = set(), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        if page in found or page.suffix != ".md":
+            continue
+        found.add(page)
+        links = PATHS.findall(CODE.sub("", page.read_text("utf-8")))
+        todo += [(page.parent / link).resolve() for link in links]
+    assert set(ROOT.glob("docs/**/*.md")) - found == set()
 
 
 def test_every_state_and_every_reason_is_in_the_page_of_the_lifecycle():

@@ -16,12 +16,16 @@ import click
 if TYPE_CHECKING:
     from trio import CancelScope
 
-    from meetcore import BotConfig, Fleet, Launcher, RunningBot
+    from meetcore import BotConfig, Fleet, Launcher, Plugins, RunningBot
     from meetcore_server.assembly import ServeOptions, Server
 
 __all__ = ["serve_command"]
 
 _DESCRIPTORS = 16_384
+_NOT_KEPT = (
+    "--keep-bots has no effect: bots of the launcher {name} leave when the server ends "
+    "(--in-process, or stop_with_launcher in the configuration)."
+)
 
 
 @click.command("serve")
@@ -31,6 +35,7 @@ _DESCRIPTORS = 16_384
     "--config",
     "config_path",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    envvar="MEETCORE_CONFIG",
     help="A TOML file; the server's own settings are its table [plugins.server].",
 )
 @click.option("--api-key", envvar="MEETCORE_API_KEY", help="A key that is valid beside those made.")
@@ -133,26 +138,19 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
     import trio
 
     from meetcore import Plugins, open_fleet
-    from meetcore.fleet import ChildProcessLauncher, InProcessLauncher, launcher_of
     from meetcore_server.assembly import open_server
 
     plugins = Plugins(files=options.plugin_files)
-    stop = not flags["keep_bots"]
-    launcher: Launcher = (
-        InProcessLauncher(plugins)
-        if flags["in_process"]
-        else launcher_of(config, plugins)
-        if config.launcher is not None
-        else ChildProcessLauncher(
-            stop_with_launcher=stop, unresponsive_limit_s=flags["unresponsive_limit_s"]
-        )
-    )
+    launcher = _launcher(config, plugins, flags)
+    keep = _keeps_bots(launcher, asked=flags["keep_bots"])
+    if flags["keep_bots"] and not keep:
+        click.echo(_NOT_KEPT.format(name=launcher.name), err=True)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             with trio.CancelScope() as life:
                 fleets: list[Fleet] = []
                 servers: list[Server] = []
-                running = None if flags["keep_bots"] else lambda: _running_in(fleets)
+                running = None if keep else lambda: _running_in(fleets)
                 drain = partial(_drain, servers, flags["drain_s"])
                 nursery.start_soon(_obey, signals, life, drain, running)
                 async with (
@@ -175,6 +173,38 @@ async def _run(config: BotConfig, options: ServeOptions, flags: dict[str, Any]) 
                     await trio.sleep_forever()
             nursery.cancel_scope.cancel()
     return 0
+
+
+def _launcher(config: BotConfig, plugins: Plugins, flags: dict[str, Any]) -> Launcher:
+    """Return what runs the bots; `--keep-bots` is the default of `stop_with_launcher`."""
+    import attrs
+
+    from meetcore.fleet import ChildProcessLauncher, InProcessLauncher, launcher_of
+
+    if flags["in_process"]:
+        return InProcessLauncher(plugins)
+    if config.launcher is None:
+        return ChildProcessLauncher(
+            stop_with_launcher=not flags["keep_bots"],
+            unresponsive_limit_s=flags["unresponsive_limit_s"],
+        )
+    if flags["keep_bots"] and config.launcher == ChildProcessLauncher.name:
+        table = {"stop_with_launcher": False, **config.plugins.get(config.launcher, {})}
+        config = attrs.evolve(config, plugins={**config.plugins, config.launcher: table})
+    return launcher_of(config, plugins)
+
+
+def _keeps_bots(launcher: Launcher, *, asked: bool) -> bool:
+    """Return whether bots go on when the server ends; as asked, where the launcher does not say."""
+    from meetcore.fleet import InProcessLauncher
+
+    if isinstance(launcher, InProcessLauncher):
+        return False
+    for settings in (launcher, getattr(launcher, "options", None)):
+        stops = getattr(settings, "stop_with_launcher", None)
+        if stops is not None:
+            return not stops
+    return asked
 
 
 def _running_in(fleets: list[Fleet]) -> list[RunningBot]:

@@ -33,6 +33,7 @@ NOT_DRAINED = 1
     "--config",
     "config_path",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    envvar="MEETCORE_CONFIG",
     help="The TOML file that the server was started with.",
 )
 @click.option(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+from attrs import define
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,17 +24,79 @@ T = TypeVar("T")
 _SCOPES = ("read", "write", "admin", "take_over", "operate")
 
 
+@define(slots=False)
+class _Chosen:
+    """Which database is meant, found when it is needed: `--help` reads no configuration.
+
+    Attributes:
+        database: `--database`.
+        config_path: `--config`.
+        out_dir: `--out`.
+    """
+
+    database: str | None
+    config_path: Path | None
+    out_dir: Path | None
+
+    @cached_property
+    def url(self) -> str:
+        """The database that a server has with the same options."""
+        from meetcore import load_config
+
+        if self.database is not None:
+            return self.database
+        chosen = {} if self.out_dir is None else {"out_dir": self.out_dir}
+        config = load_config(self.config_path, chosen)
+        named = config.plugins.get("server", {}).get("database")
+        return str(named or f"sqlite:///{config.out_dir}/server.db")
+
+    @property
+    def shown(self) -> str:
+        """The database as it may be shown: whose server does not use it, sees it here."""
+        from meetcore_server.storage.engine import find_place
+
+        return find_place(self.url).shown
+
+    @property
+    def written(self) -> str:
+        """The options to give again for the same database, with a blank after each."""
+        given: dict[str, Path | str | None] = {"--config": self.config_path, "--out": self.out_dir}
+        if self.database is not None:
+            given = {"--database": self.shown}
+        return "".join(
+            f"{option} {shlex.quote(str(value))} " for option, value in given.items() if value
+        )
+
+
 @click.group()
 @click.option(
     "--database",
     metavar="URL",
     help="The server's database: sqlite:///path or postgresql://user@host/name.  "
-    "[default: that of the environment, or sqlite:///meetings/server.db]",
+    "[default: that of the configuration, or sqlite:///meetings/server.db]",
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    envvar="MEETCORE_CONFIG",
+    help="The TOML file that the server is started with.",
+)
+@click.option(
+    "--out",
+    "out_dir",
+    type=click.Path(path_type=Path),
+    help="The folder for bots that the server is started with.",
 )
 @click.pass_context
-def keys(context: click.Context, database: str | None) -> None:
-    """Make, list and revoke the keys of a server. What is done here holds at once."""
-    context.obj = database
+def keys(
+    context: click.Context, database: str | None, config_path: Path | None, out_dir: Path | None
+) -> None:
+    """Make, list and revoke the keys of a server. What is done here holds at once.
+
+    Give it the --config, --out or --database that the server has.
+    """
+    context.obj = _Chosen(database, config_path, out_dir)
 
 
 @keys.command()
@@ -59,7 +125,7 @@ def keys(context: click.Context, database: str | None) -> None:
 )
 @click.pass_obj
 def create(
-    url: str | None,
+    chosen: _Chosen,
     label: str,
     email: str,
     scopes: tuple[str, ...],
@@ -83,19 +149,18 @@ def create(
         )
         return user, *made
 
-    user, row, key = _run(url, work)
+    user, row, key = _run(chosen, work)
     click.echo(key)
     until = f", until {_day(row.expires_at)}" if row.expires_at is not None else ""
     most = f", for {row.max_bots} bots at once" if row.max_bots is not None else ""
-    click.echo(f"A key of {user.email} to {_words(row)}{until}{most}, in {_shown(url)}.", err=True)
+    click.echo(f"A key of {user.email} to {_words(row)}{until}{most}, in {chosen.shown}.", err=True)
     click.echo("It is not shown again. Send it as: Authorization: Bearer KEY", err=True)
-    where = "" if url is None else f"--database {_shown(url)} "
-    click.echo(f"To make it void: meetcore keys {where}revoke {row.id}", err=True)
+    click.echo(f"To make it void: meetcore keys {chosen.written}revoke {row.id}", err=True)
 
 
 @keys.command("list")
 @click.pass_obj
-def list_(url: str | None) -> None:
+def list_(chosen: _Chosen) -> None:
     """List the keys, without what only their holders know."""
     from rich.markup import escape
     from rich.table import Table
@@ -107,8 +172,8 @@ def list_(url: str | None) -> None:
     async def work(database: Database) -> tuple[list[UserRow], list[KeyRow]]:
         return await AccountStore(database).users(), await Keys(database).keys()
 
-    _check_there(url)
-    users, rows = _run(url, work)
+    _check_there(chosen)
+    users, rows = _run(chosen, work)
     if not rows:
         click.echo("There are no keys. Make one: meetcore keys create")
         return
@@ -127,7 +192,7 @@ def list_(url: str | None) -> None:
 @click.argument("key_id", metavar="ID")
 @click.option("--delete-data", is_flag=True, help="Delete all that bots ordered with it left.")
 @click.pass_obj
-def revoke(url: str | None, key_id: str, delete_data: bool) -> None:
+def revoke(chosen: _Chosen, key_id: str, delete_data: bool) -> None:
     """Make a key void. ID is the key's id, as `list` shows it, or the start of it.
 
     With --delete-data a running server, or the next one, deletes what the key's bots left; those
@@ -148,8 +213,8 @@ def revoke(url: str | None, key_id: str, delete_data: bool) -> None:
             click.echo(what if rows else "No bot left anything that was ordered with it.", err=True)
         return found, done
 
-    _check_there(url)
-    found, done = _run(url, work)
+    _check_there(chosen)
+    found, done = _run(chosen, work)
     if not found:
         raise ConfigError(f"There is no key {key_id!r}.", "`meetcore keys list` shows their ids.")
     if len(found) > 1:
@@ -160,19 +225,19 @@ def revoke(url: str | None, key_id: str, delete_data: bool) -> None:
         click.echo(f"Key {found[0].id} was void already.")
 
 
-def _run(url: str | None, work: Callable[[Database], Awaitable[T]]) -> T:
+def _run(chosen: _Chosen, work: Callable[[Database], Awaitable[T]]) -> T:
     import trio
 
     from meetcore_server.storage.database import open_database
 
     async def main() -> T:
-        async with open_database(url or _default_url()) as database:
+        async with open_database(chosen.url) as database:
             return await work(database)
 
     return trio.run(main)
 
 
-def _check_there(url: str | None) -> None:
+def _check_there(chosen: _Chosen) -> None:
     """Refuse to look for keys in a database that is made only now: it is the wrong folder.
 
     Raises:
@@ -181,28 +246,12 @@ def _check_there(url: str | None) -> None:
     from meetcore import ConfigError
     from meetcore_server.storage.engine import find_place
 
-    place = find_place(url or _default_url())
+    place = find_place(chosen.url)
     if place.file is not None and not place.file.exists():
         raise ConfigError(
             f"There is no database at {place.shown}, so there are no keys in it.",
-            "Go to the folder in which the server runs, or name its database with --database.",
+            "Give the --config, --out or --database of the server, in the folder in which it runs.",
         )
-
-
-def _shown(url: str | None) -> str:
-    """Return the database as it may be shown: whose server does not use it, sees it here."""
-    from meetcore_server.storage.engine import find_place
-
-    return find_place(url or _default_url()).shown
-
-
-def _default_url() -> str:
-    """Return the database that the environment sets, as a server beside it has it."""
-    from meetcore import load_config
-
-    config = load_config()
-    named = config.plugins.get("server", {}).get("database")
-    return str(named or f"sqlite:///{config.out_dir}/server.db")
 
 
 def _words(row: KeyRow) -> str:

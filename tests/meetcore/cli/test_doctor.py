@@ -50,6 +50,12 @@ def test_with_everything_installed_it_lists_what_works(meetcore_command, tmp_pat
         assert word in result.output
 
 
+def test_the_file_that_the_environment_names_is_read(meetcore_command, tmp_path, monkeypatch):
+    (tmp_path / "meetcore.toml").write_text('[store]\nurl = "nothing://here"\n')
+    monkeypatch.setenv("MEETCORE_CONFIG", str(tmp_path / "meetcore.toml"))
+    assert "nothing" in meetcore_command("doctor").output
+
+
 def test_a_broken_plugin_and_a_broken_check_are_findings(tmp_path):
     plugins = Plugins(entry_points=False)
     plugins.infos.append(type("Info", (), {"name": "x", "trouble": "it broke", "origin": "x 1"})())

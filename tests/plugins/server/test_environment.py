@@ -27,6 +27,8 @@ ARGUMENTS = {
     "join": ["https://meet.google.com/abc-defg-hij"],
     "serve": [],
     "drain": [],
+    "doctor": ["files"],
+    "keys": ["create"],
     "replay": ["."],
     "demo": [],
     "name": ["http://127.0.0.1:9/v1/bots/b"],
@@ -92,6 +94,9 @@ def test_a_command_starts_with_a_variable_it_declares(
     done = CliRunner().invoke(main, [command, *ARGUMENTS[command]], env={variable: value})
     if command == "name":  # which runs nothing here: it asks a server
         assert "cannot be reached" in done.output
+        return
+    if command == "doctor":  # which needs no Trio for one plugin
+        assert done.output.startswith("ok"), done.output
         return
     if command == "clip":  # which needs no Trio
         assert (tmp_path / "clip.wav").is_file(), done.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,45 @@ def test_in_another_folder_than_the_servers_nothing_is_made(
     assert f"There is no database at {url}" in result.output
     assert "--database" in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def made_in(folder: Path, *options: str, **environment: str) -> Result:
+    """Make a key in a folder with a configuration; return what was said."""
+    lines = 'out_dir = "bots"\n', "[plugins.server]\n", f'database = "sqlite:///{folder}/c.db"\n'
+    (folder / "meetcore.toml").write_text("".join(lines))
+    (folder / "plain.toml").write_text(lines[0])
+    env = {"MEETCORE_CONFIG": None, **environment}
+    done = CliRunner().invoke(main, ["keys", *options, "create"], env=env)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+@pytest.mark.parametrize(
+    ("options", "file"),
+    [
+        ([], "meetings/server.db"),
+        (["--config", "plain.toml"], "bots/server.db"),
+        (["--config", "plain.toml", "--out", "a folder"], "a folder/server.db"),
+        (["--out", "elsewhere"], "elsewhere/server.db"),
+        (["--config", "meetcore.toml"], "c.db"),
+        (["--config", "meetcore.toml", "--out", "elsewhere"], "c.db"),
+        (["--config", "meetcore.toml", "--database", "sqlite:///d.db"], "d.db"),
+    ],
+)
+def test_the_database_is_the_one_a_server_with_the_same_options_has(
+    options: list[str], file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = made_in(tmp_path, *options)
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.db")] == [file]
+    assert f"{file}." in made.stderr
+    (again,) = re.findall(r"To make it void: meetcore (.*)", made.stderr)
+    assert "is void" in CliRunner().invoke(main, shlex.split(again)).output
+
+
+def test_the_configuration_that_the_environment_names_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made_in(tmp_path, MEETCORE_CONFIG="meetcore.toml")
+    assert (tmp_path / "c.db").is_file()

@@ -12,6 +12,8 @@ import pytest
 import trio
 from hypothesis import HealthCheck, given, settings
 
+from meetcore.model.commands import COMMAND_TYPES
+
 from .running import http, ordered, serving, until
 
 LIVE = "/events/stream"
@@ -100,6 +102,13 @@ async def test_the_description_names_every_route_and_how_each_may_fail(tmp_path)
             if "/v1/" in label:
                 problem = operation["responses"]["404"]["content"]
                 assert list(problem) == ["application/problem+json"], label
+
+
+async def test_the_description_names_every_command(tmp_path):
+    async with serving(tmp_path) as server, http(server) as client:
+        described = (await client.get("/openapi/openapi.json")).json()
+    told = described["components"]["schemas"]["CommandBody"]["description"]
+    assert [name for name in COMMAND_TYPES if f"`{name}`" not in told] == []
 
 
 async def test_a_body_that_is_no_json_or_has_a_field_too_many_is_refused(tmp_path):

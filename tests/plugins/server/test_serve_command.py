@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import chdir, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import psutil
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from meetcore.cli import main
+from meetcore_server.command import _keeps_bots
 
 from .running import PLUGIN, STAY, WAIT
 
@@ -84,8 +86,10 @@ def test_it_says_where_everything_is_and_ends_on_ctrl_c_with_its_bots(tmp_path):
     assert '"reason":"stop_requested"' in journal.splitlines()[-1]
 
 
-def test_with_keep_bots_they_go_on(tmp_path):
-    with served(tmp_path, "--keep-bots") as (process, said):
+@pytest.mark.parametrize("configuration", ["", 'launcher = "child_process"\n'])
+def test_with_keep_bots_they_go_on(tmp_path, configuration):
+    (tmp_path / "meetcore.toml").write_text(configuration)
+    with served(tmp_path, "--keep-bots", "--config", "meetcore.toml") as (process, said):
         url = said[0].split()[-1]
         body = {"meeting_url": STAY, "transcriber": "scripted"}
         bot = httpx2.post(f"{url}/v1/bots", json=body, trust_env=False).json()
@@ -98,6 +102,46 @@ def test_with_keep_bots_they_go_on(tmp_path):
         assert psutil.pid_exists(pid)
     finally:
         os.killpg(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "configuration"),
+    [
+        (["--in-process"], ""),
+        ([], 'launcher = "in_process"\n'),
+        ([], 'launcher = "child_process"\n[plugins.child_process]\nstop_with_launcher = true\n'),
+    ],
+)
+def test_where_bots_cannot_be_kept_it_says_so_at_the_start(tmp_path, arguments, configuration):
+    (tmp_path / "meetcore.toml").write_text(configuration)
+    command = ("--keep-bots", "--config", "meetcore.toml", *arguments)
+    with served(tmp_path, *command) as (process, said):
+        assert "--keep-bots has no effect" in said[0]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+        assert "bots are leaving" in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("launcher", "asked", "kept"),
+    [
+        (SimpleNamespace(stop_with_launcher=True), True, False),
+        (SimpleNamespace(options=SimpleNamespace(stop_with_launcher=False)), False, True),
+        (SimpleNamespace(options=SimpleNamespace(stop_with_launcher=True)), True, False),
+        (SimpleNamespace(options=None), True, True),
+        (SimpleNamespace(), False, False),
+    ],
+)
+def test_whether_bots_go_on_is_what_their_launcher_says_or_else_what_was_asked(
+    launcher, asked, kept
+):
+    assert _keeps_bots(launcher, asked=asked) is kept
+
+
+def test_the_file_that_the_environment_names_is_read(tmp_path):
+    config = tmp_path / "meetcore.toml"
+    config.write_text("[plugins.server]\ndatabse = 1\n")
+    assert "databse" in refused(tmp_path, MEETCORE_CONFIG=str(config))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ async def under_trio() -> None:
         out_dir="meetings",
         automatic_leave={"silence_s": 30, "waiting_room_s": None},
         audio=meetcore.AudioConfig(levels=True),
-        plugins={"files": {"audio_format": "flac"}},
+        plugins={"files": {"format": "flac"}},
     ) as bot:
         assert_type(bot, meetcore.Bot)
         async for event in bot.events():

@@ -359,10 +359,18 @@ class ChatSend:
 class CommandBody:
     """A command.
 
-    `stop`, `send_chat`, `speak`, `show_image`, `show_page`, `hide_picture`, `share_image`,
-    `share_page`, `stop_sharing`, `answer_person`, `pause`, `resume`, `name_voice`, `mark_topic`.
+    `stop`, `send_chat`, `speak`, `interrupt_speech`, `show_image`, `show_page`, `hide_picture`,
+    `share_image`, `share_page`, `stop_sharing`, `answer_person`, `pause`, `resume`, `name_voice`,
+    `mark_topic`, `exclude_participant`, `include_participant`.
 
     `send_chat` writes to everybody (`{"text": …}`), or with `to`, an id or a name, to one alone.
+
+    `speak` says sound (`{"pcm": <base64>, "sample_rate_hz": …}`) or a text (`{"text": …}`), and
+    `interrupt_speech` ends what is said and what waits.
+
+    `exclude_participant` has somebody recorded and transcribed no more (`{"participant_id": …}`,
+    with `since_start` what was recorded of them before goes, too), and `include_participant` has
+    them recorded again.
 
     `name_voice` gives a voice that was told apart a name (`{"track_id": …, "voice": …, "name": …}`
     as a segment has them), or takes it back (an empty name).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import Any
 
 import attrs
@@ -103,13 +104,15 @@ class Description(JsonRenderPlugin):
     """The description of the API, made when it is first asked for."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """Return it, with what types do not say: closed bodies, formats of texts, where we are."""
+        """Return it, with what types do not say: bodies, formats of texts, where we are."""
         seen: Seen = request.scope["state"]["meetcore"].seen
         openapi_schema["servers"] = [{"url": seen.public_url or "/"}]
-        names = {body.__name__ for body in (*_BODIES.values(), WebhookRequest)}
+        bodies = {body.__name__: body for body in (*_BODIES.values(), WebhookRequest)}
         for name, schema in openapi_schema["components"]["schemas"].items():
-            if name.rpartition("_")[2] in names or name in names:
+            body = bodies.get(name) or bodies.get(name.rpartition("_")[2])
+            if body is not None:
                 schema["additionalProperties"] = False
+                schema["description"] = cleandoc(body.__doc__ or "").partition("\nAttributes:")[0]
         transcript = openapi_schema["paths"]["/v1/bots/{bot_id}/transcript"]["get"]
         content = transcript["responses"]["200"]["content"]
         content.update({media_type: {"schema": {"type": "string"}} for media_type in _TEXTS})
