@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, Protocol, overload
 
 from meetcore.bot.askable import AskableBot
 from meetcore.bot.command_runner import CommandRunner
@@ -20,10 +20,24 @@ from meetcore.model.meeting import MeetingLink
 from meetcore.plugin.platform import Call
 from meetcore.plugin.store import BotStore, Lease
 
-if TYPE_CHECKING:
-    from meetcore.bot.bot_runner import BotRunner
+__all__ = ["Bot", "BotRun"]
 
-__all__ = ["Bot", "runner_of"]
+
+class BotRun(Protocol):
+    """Whoever runs a bot, as the bot needs it.
+
+    Attributes:
+        lease: The right to write it, once it runs, where a store gave one.
+    """
+
+    lease: Lease | None
+
+    async def wait_ended(self) -> StateChanged:
+        """Return the terminal event once there is one."""
+        ...
+
+    def abandon(self) -> None:
+        """End at once."""
 
 
 class Bot(AskableBot):
@@ -45,7 +59,7 @@ class Bot(AskableBot):
 
     def __init__(
         self,
-        runner: BotRunner,
+        runner: BotRun,
         context: BotContext,
         life: Life,
         speeches: SpeechQueue,
@@ -152,8 +166,3 @@ class Bot(AskableBot):
     def abandon(self) -> None:
         """End at once: no leave-taking, no drain. What was captured is kept; recovery ends it."""
         self._runner.abandon()
-
-
-def runner_of(bot: Bot) -> BotRunner:
-    """Return who runs a bot: for launchers, and for programs that end one for a reason."""
-    return bot._runner

@@ -67,7 +67,7 @@ from meetcore.plugin.store import BotStore, Lease
 from meetcore.plugin.synthesizer import Synthesizer
 from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 
-__all__ = ["BotRunner"]
+__all__ = ["BotRunner", "runner_of"]
 
 _LOG = logging.getLogger("meetcore.bot")
 CLOSE_TIMEOUT_S = 20.0
@@ -495,3 +495,10 @@ class BotRunner:
         if terminal is not None:
             self._terminal = terminal
             self._ended.set()
+
+
+def runner_of(bot: Bot) -> BotRunner:
+    """Return who runs a bot: for launchers, and for programs that end one for a reason."""
+    runner = bot._runner
+    assert isinstance(runner, BotRunner)
+    return runner

@@ -10,7 +10,8 @@ from contextlib import AbstractAsyncContextManager
 import trio
 from attrs import frozen
 
-from meetcore.bot.bot import Bot, runner_of
+from meetcore.bot.bot import Bot
+from meetcore.bot.bot_runner import runner_of
 from meetcore.cli.answering import can_answer, take_answers
 from meetcore.cli.views import JsonView, PlainView, View
 from meetcore.log.unkept import TOMBSTONE_NAME

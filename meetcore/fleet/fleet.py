@@ -11,7 +11,8 @@ from typing import TypedDict, Unpack
 
 import trio
 
-from meetcore.bot.bot import Bot, runner_of
+from meetcore.bot.bot import Bot
+from meetcore.bot.bot_runner import runner_of
 from meetcore.bot.factory import prepare_bot, require_trio
 from meetcore.fleet.launchers import launcher_of
 from meetcore.fleet.launching.bus_bot import BusBot, published

@@ -30,12 +30,12 @@ import trio
 from attrs import evolve
 
 from meetcore.audio.chunk import SAMPLE_RATE_HZ, Pcm
-from meetcore.bot.bot import Bot, runner_of
+from meetcore.bot.bot import Bot
 from meetcore.bot.factory import open_bot
 from meetcore.log.journal import read_journal
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import CommandFailed, PluginError
-from meetcore.model.events import Event, PluginFailed
+from meetcore.model.events import Event
 from meetcore.model.lifecycle import EndReason, Evidence
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.roster import Participant
@@ -66,7 +66,7 @@ from meetcore.plugin.registry import Plugins
 from meetcore.testing.script import ChatLine, Decision, EndHow, FaultKind, Line, Person, Script
 from meetcore.testing.script_toml import parse_script
 from meetcore.testing.sim_page import SimPage, SimPageCall
-from meetcore.testing.sim_plugins import named_and_installed, raise_first
+from meetcore.testing.sim_plugins import failures_of, named_and_installed, raise_first
 from meetcore.testing.sim_speech import Said, SimSpeech
 from meetcore.testing.sim_tracks import SILENT_CHUNK_S, RosterListing, SimSound, SimTracks
 from meetcore.testing.voice import read_wav, synthetic_voice
@@ -220,11 +220,8 @@ class SimMeeting:
         settings.setdefault("bot_id", f"sim-{self.script.seed}")
         settings.setdefault("random", random.Random(self.script.seed))
         settings.setdefault("config", BotConfig(fsync=False, out_dir=out_dir))
-        failures: list[tuple[PluginFailed, BaseException | None]] = []
         async with open_bot(self.link, wall_clock=simulated_clock(), **settings) as bot:
-            runner_of(bot).plugin_failed.listener = lambda event, error: failures.append(
-                (event, error)
-            )
+            failures = failures_of(bot)
             yield bot
         if not allow_failures:
             raise_first(failures)

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
+from meetcore.bot.bot import Bot
+from meetcore.bot.bot_runner import runner_of
 from meetcore.model.events import PluginFailed
 from meetcore.plugin.registry import ENTRY_POINT_GROUP
 
-__all__ = ["named_and_installed", "raise_first"]
+__all__ = ["failures_of", "named_and_installed", "raise_first"]
 
 _SCRIPTED = ("sim", "scripted")
 
@@ -23,6 +25,13 @@ def named_and_installed(settings: Mapping[str, Any]) -> set[str]:
             named += value if isinstance(value, (list, tuple)) else [value]
     known = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
     return known & {name for name in named if isinstance(name, str)}
+
+
+def failures_of(bot: Bot) -> list[tuple[PluginFailed, BaseException | None]]:
+    """Return the list to which each failure of a plugin goes from now on."""
+    failures: list[tuple[PluginFailed, BaseException | None]] = []
+    runner_of(bot).plugin_failed.listener = lambda event, error: failures.append((event, error))
+    return failures
 
 
 def raise_first(failures: Sequence[tuple[PluginFailed, BaseException | None]]) -> None:

@@ -19,7 +19,8 @@ import trio
 from attrs import evolve
 
 from meetcore.audio.chunk import Chunk
-from meetcore.bot.bot import Bot, runner_of
+from meetcore.bot.bot import Bot
+from meetcore.bot.bot_runner import runner_of
 from meetcore.fleet.launching.bus_looks import BusLooks
 from meetcore.fleet.launching.error_frames import error_to_wire
 from meetcore.fleet.launching.live_audio import LiveAudio

@@ -23,8 +23,8 @@ import cattrs
 import trio
 from attrs import evolve
 
-from meetcore.bot.bot import Bot, runner_of
-from meetcore.bot.bot_runner import BotRunner
+from meetcore.bot.bot import Bot
+from meetcore.bot.bot_runner import BotRunner, runner_of
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_reception import shown_on
 from meetcore.fleet.launching.error_frames import error_to_wire

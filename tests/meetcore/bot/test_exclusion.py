@@ -39,7 +39,7 @@ from meetcore import (
     Transcript,
     hookimpl,
 )
-from meetcore.bot.bot import runner_of
+from meetcore.bot.bot_runner import runner_of
 from meetcore.testing import (
     LateOwners,
     MixedTrack,

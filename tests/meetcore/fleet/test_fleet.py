@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 import meetcore
-from meetcore.bot.bot import runner_of
+from meetcore.bot.bot_runner import runner_of
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore.model.errors import ConfigError, FleetFull, UnknownMeetingUrl, UnknownOption

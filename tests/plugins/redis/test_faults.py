@@ -25,7 +25,7 @@ from meetcore import (
     Event,
     Secret,
 )
-from meetcore.bot.bot import runner_of
+from meetcore.bot.bot_runner import runner_of
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_bot import BusBot
 from meetcore.fleet.launching.bus_reception import BusReception

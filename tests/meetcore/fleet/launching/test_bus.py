@@ -12,7 +12,7 @@ from attrs import define
 
 import meetcore
 from meetcore import Bot, BotLog, Draft, Event, Runner, StateChanged
-from meetcore.bot.bot import runner_of
+from meetcore.bot.bot_runner import runner_of
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_bot import BusBot, published
 from meetcore.fleet.launching.bus_reception import BusReception
