@@ -13,13 +13,13 @@ import stat
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import trio
 from attrs import frozen
 
 from meetcore.log.journal import encode_line
 from meetcore.log.journal_head import head_of
+from meetcore.log.scratch import scratch_folder
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import ConfigError, JournalBusy, MeetcoreError, StorageUnavailable, brief
 from meetcore.model.meeting import MeetingLink
@@ -152,10 +152,10 @@ async def _move(source: BotStore, target: BotStore, bot_id: str, *, keep: bool) 
     async with source.checkout(bot_id) as here:
         wanted = await stored_hashes(source, bot_id)
         if not _has_all(await stored_hashes(target, bot_id), wanted):
-            with TemporaryDirectory(prefix="meetcore-") as apart:
+            with scratch_folder() as apart:
                 if _one_folder(here, target.workplace(bot_id)):
-                    await trio.to_thread.run_sync(_copy, here, Path(apart))
-                    here = Path(apart)
+                    await trio.to_thread.run_sync(_copy, here, apart)
+                    here = apart
                 await target.delete(bot_id)  # what an earlier attempt left
                 await target.prepare(bot_id)
                 async with target.checkout(bot_id) as there:

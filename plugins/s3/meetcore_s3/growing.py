@@ -20,14 +20,13 @@ import logging
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import trio
 from attrs import define, field
 
 from meetcore import Lease, NoSuchFile, StorageUnavailable, checked_file_name
-from meetcore.log import media_in, private_file
+from meetcore.log import media_in, private_file, scratch_folder
 from meetcore_s3.objects import BucketObjects, FilePart, OpenUpload, PendingUpload
 from meetcore_s3.troubles import BucketTrouble
 
@@ -292,8 +291,8 @@ class GrowingFiles:
         there = await self._objects.stat(key)
         if there is not None and not cut:
             return  # it was whole
-        with TemporaryDirectory(prefix="meetcore-") as folder:
-            made = Path(folder, PurePosixPath(name).name)
+        with scratch_folder() as folder:
+            made = folder / PurePosixPath(name).name
             async with await trio.open_file(made, "wb") as file:
                 at = 0
                 if there is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from contextlib import aclosing
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import trio
 
 from meetcore import MeetcoreError, NoSuchFile, StorageUnavailable, checked_file_name
+from meetcore.log import scratch_folder
 from meetcore_s3.objects import BucketObjects
 
 __all__ = ["FileCopies"]
@@ -97,8 +97,8 @@ class FileCopies:
         if await trio.to_thread.run_sync(_has_size, path, size):
             await self._second.put_file(key, path)
             return
-        with TemporaryDirectory(prefix="meetcore-") as apart:
-            path = Path(apart, PurePosixPath(name).name)
+        with scratch_folder() as apart:
+            path = apart / PurePosixPath(name).name
             async with (
                 await trio.open_file(path, "wb") as file,
                 aclosing(self._first.read(f"{self._prefix}{bot_id}/{name}")) as pieces,

@@ -6,7 +6,6 @@ The commands are those of the plugin `files`: `meetcore sound-job` and `meetcore
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +14,7 @@ from attrs import field, frozen
 
 from meetcore import BotHistory, MediaRefused, MediaStore, NoSuchFile
 from meetcore.gateway import BotFile, BotGone
+from meetcore.log import scratch_folder
 
 __all__ = ["MEDIA_TYPES", "MediaProcesses", "recorded_as"]
 
@@ -110,8 +110,8 @@ class MediaProcesses:
         about = await media.stat(name)
         if about is None:
             try:
-                with tempfile.TemporaryDirectory(prefix="meetcore-") as folder:
-                    made = Path(folder, PurePosixPath(name).name)
+                with scratch_folder() as folder:
+                    made = folder / PurePosixPath(name).name
                     await self.cut(media, source, made, 0.0, None)
                     about = await media.put(name, made)
             except NoSuchFile as error:

@@ -84,8 +84,10 @@ async def test_a_recording_is_clipped_and_had_in_every_format(tmp_path: Path) ->
 
 @pytest.mark.timeout(120)
 @pytest.mark.folder_store  # another store has a recording when it is whole, if it carries no parts
-async def test_a_bot_in_its_meeting_is_clipped_up_to_now(tmp_path: Path) -> None:
-    async with serving(tmp_path, config=RECORDED) as server, http(server) as client:
+@pytest.mark.parametrize("written_as", ["opus", "m4a"])
+async def test_a_bot_in_its_meeting_is_clipped_up_to_now(tmp_path: Path, written_as: str) -> None:
+    config = {**RECORDED, "plugins": {"files": {"format": written_as}}}
+    async with serving(tmp_path, config=config) as server, http(server) as client:
         bot = await ordered(client, STAY)
         base = f"/v1/bots/{bot['id']}"
         await until(client, bot["id"], "recording")

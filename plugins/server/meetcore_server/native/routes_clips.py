@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncGenerator
-from pathlib import Path, PurePosixPath
+from contextlib import ExitStack
+from pathlib import PurePosixPath
 from typing import Annotated, Any, BinaryIO, Literal
 
 import trio
@@ -15,6 +15,7 @@ from litestar.response.base import ASGIResponse
 
 from meetcore import BotHistory
 from meetcore.gateway import Client, NoRecording, Reply, mixed_audio, video_of
+from meetcore.log import scratch_folder
 from meetcore_server.media_process import MEDIA_TYPES
 from meetcore_server.responses import send_reply
 from meetcore_server.service import BotService
@@ -80,24 +81,21 @@ async def get_clip(
         source = next((str(each) for each in growing if each.stem == stem), None)
     if source is None:
         raise NoRecording(row.state, f"Bot {bot_id} has no recording to make {kind} of.")
-    file = await trio.to_thread.run_sync(_folder)
+    held = ExitStack()
     try:
-        target = Path(file.name, f"clip.{kind}")
+        folder = await trio.to_thread.run_sync(held.enter_context, scratch_folder())
+        target = folder / f"clip.{kind}"
         await service.media_processes.cut(media, source, target, start_s, end_s)
         opened = await trio.to_thread.run_sync(lambda: target.open("rb"))
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(file.cleanup)  # what is open is read all the same
+            await trio.to_thread.run_sync(held.close)  # what is open is read all the same
     headers = {
         "content-disposition": f'attachment; filename="{PurePosixPath(source).stem}.{kind}"',
         "cache-control": "private, no-store",
     }
     shown = MEDIA_TYPES[f".{kind}"]
     return _ClipAnswer(Reply(stream=_pieces(opened), media_type=shown, headers=headers))
-
-
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="meetcore-")
 
 
 def _recording(history: BotHistory, kind: str) -> str | None:
