@@ -8,10 +8,18 @@ from typing import Any
 
 from attrs import field, frozen
 
+from meetcore import PrivateTargets
 from meetcore.gateway import BodyFields
 from meetcore.model import is_blank
 from meetcore_meetstream.errors import wrong
-from meetcore_meetstream.fields import address, fields_of, printable_key, socket_address, time_of
+from meetcore_meetstream.fields import (
+    address,
+    fields_of,
+    printable_key,
+    socket_address,
+    time_of,
+    webhook_address,
+)
 from meetcore_meetstream.limits import keep_s, leave_rules
 from meetcore_meetstream.participant_webhooks import EVENTS
 from meetcore_meetstream.providers import NO_STREAMING_PROVIDER, Provider, read_provider
@@ -68,13 +76,14 @@ class CreateBotRequest:
 
 
 def parse_create_request(
-    body: object, variant: Variant, *, plain_sockets: bool = False
+    body: object, variant: Variant, private: PrivateTargets, *, plain_sockets: bool = False
 ) -> CreateBotRequest:
     """Return what a body asks for. Fields nobody knows are ignored, null is as good as absent.
 
     Args:
         body: The body, decoded.
         variant: Whose rules: the first API needs no streaming provider.
+        private: Where webhooks may go that is not public.
         plain_sockets: Whether `ws://` is taken: on the own machine.
 
     Raises:
@@ -107,16 +116,16 @@ def parse_create_request(
         live_audio_url=socket_address(fields, "live_audio_required", sockets),
         live_video_url=socket_address(fields, "live_video_required", sockets)
         or socket_address(fields, "liveVideoRequired", sockets),
-        transcript_webhook_url=address(live, "webhook_url"),
+        transcript_webhook_url=webhook_address(live, "webhook_url", private),
         transcript_socket_url=socket_address(fields, "live_transcription_required", sockets),
         control_url=socket_address(fields, "socket_connection_url", sockets, plain=True),
         join_at=time_of(fields, "join_at") if fields.get("join_at") else None,
-        callback_url=address(fields, "callback_url"),
+        callback_url=webhook_address(fields, "callback_url", private),
         attributes=fields.part("custom_attributes").body,
         deduplication_key=printable_key(fields.get("deduplication_key"), "deduplication_key"),
         leave=leave_rules(fields, variant),
         keep_s=keep_s(fields, variant),
-        endpoints=_endpoints(recording),
+        endpoints=_endpoints(recording, private),
     )
     streaming = create_request.provider is not None and create_request.provider.streaming
     if create_request.live_text and not streaming and variant is Variant.CURRENT:
@@ -147,7 +156,7 @@ def _name(fields: BodyFields) -> str | None:
     return None if name is None or is_blank(name) else name.strip()
 
 
-def _endpoints(recording: BodyFields) -> tuple[Endpoint, ...]:
+def _endpoints(recording: BodyFields, private: PrivateTargets) -> tuple[Endpoint, ...]:
     given = recording.get("realtime_endpoints")
     if given is None:
         return ()
@@ -159,7 +168,7 @@ def _endpoints(recording: BodyFields) -> tuple[Endpoint, ...]:
             raise wrong("recording_config.realtime_endpoints must hold objects")
         if entry.get("type", "webhook") != "webhook":
             raise wrong("realtime_endpoints.type must be 'webhook'")
-        url = address(fields_of(entry), "url")
+        url = webhook_address(fields_of(entry), "url", private)
         if url is None:
             raise wrong("realtime_endpoints.url is required")
         events = entry.get("events")

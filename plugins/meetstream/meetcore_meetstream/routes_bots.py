@@ -63,7 +63,12 @@ class BotRoutes:
         options = await self._lookup.chosen(client)
         variant = self._lookup.asked_for(request) or options.variant
         body = request.json()
-        create_request = parse_create_request(body, variant, plain_sockets=self._service.rehearsal)
+        create_request = parse_create_request(
+            body,
+            variant,
+            self._service.private_targets,
+            plain_sockets=self._service.rehearsal,
+        )
         header_key = printable_key(request.header("idempotency-key"), "Idempotency-Key")
         link = self._service.parse_link(create_request.meeting_link)
         sees = Capability.VIDEO in self._service.capabilities(create_request.meeting_link)

@@ -198,7 +198,7 @@ class BotService(AccountKeeper, TranscriptReader):
     async def create(self, client: Client, order: BotRequest) -> BotRow:
         """Send a bot."""
         self.membership.check_staying()
-        check_webhooks(order)
+        check_webhooks(order.webhooks, self.private_targets)
         await self.forget_refused()
         order = self._kept_as_long(order)
         link = self.specs.link(order.url)
@@ -293,7 +293,7 @@ class BotService(AccountKeeper, TranscriptReader):
 
     async def reschedule(self, row: BotRow, order: BotRequest) -> BotRow:
         """Replace the order of a scheduled bot."""
-        check_webhooks(order)
+        check_webhooks(order.webhooks, self.private_targets)
         order = self._kept_as_long(order)
         link = self.specs.link(order.url)
         spec = self.specs.spec(row.bot_id, order)

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from attrs import field, frozen
 
+from meetcore import PrivateTargets
 from meetcore.gateway import BodyFields, FieldWords
 
 __all__ = [
@@ -55,6 +56,7 @@ WORDS = FieldWords(
         "whole": "The {label} field must be an integer.",
         "range": "The {label} field must be between {least} and {most}.",
         "url": "The {label} field must be a valid URL.",
+        "webhook": "The {label} field {trouble}.",
         "link": "The {label} field must be a valid URL.",
         "time": "The {label} field must be a valid date.",
         "part": "The {label} field must be an array.",
@@ -134,8 +136,12 @@ def _seconds(minutes: int) -> float | None:
     return float(minutes * _SECONDS_OF_MINUTE) or None
 
 
-def parse_create_request(body: object) -> CreateBotRequest:
+def parse_create_request(body: object, private: PrivateTargets) -> CreateBotRequest:
     """Return what a body asks for. Fields nobody knows are ignored, and so is `[]` for an object.
+
+    Args:
+        body: The body, decoded.
+        private: Where webhooks may go that is not public.
 
     Raises:
         BadField: Fields are missing or wrong.
@@ -149,7 +155,7 @@ def parse_create_request(body: object) -> CreateBotRequest:
     meeting_url = fields.link("meeting_url", longest=_LONGEST_URL)
     bot_name = fields.required("bot_name")
     lang = fields.text("lang", longest=35)
-    webhook_url = fields.url("webhook_url", longest=_LONGEST_URL)
+    webhook_url = fields.webhook("webhook_url", private, longest=_LONGEST_URL)
     keep_a_year = fields.flag("store_recording_for_1_year")
     start = fields.whole("scheduled_start_time", 0, _LATEST)
     scheduled_for = fields.time("scheduled_for", longest=64)

@@ -247,7 +247,7 @@ class Api:
 
     def _read(self, body: Mapping[str, Any]) -> tuple[CreateBotRequest, TranscriberChoice]:
         """Return what is asked for, and who will transcribe."""
-        create_request = parse_create_request(body)
+        create_request = parse_create_request(body, self._service.private_targets)
         link = self._service.parse_link(create_request.meeting_url)
         service = create_request.service
         if _MIXED_SERVICES.get(link.platform, service) != service:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from meetcore import PrivateTargets
 from meetcore.gateway import BodyFields, FieldWords, parse_utc
 
 __all__ = [
@@ -32,6 +33,7 @@ _WORDS = FieldWords(
         "whole": "automatic_leave.{name} must be a whole number of seconds.",
         "range": "automatic_leave.{name} must be between {least} and {most}.",
         "url": "{name} must be a URL that begins with {schemes}.",
+        "webhook": "{name} {trouble}.",
         "link": "{name} is not a link.",
         "time": "{name} must be seconds since 1970.",
         "part": "{name} must be an object.",
@@ -111,8 +113,12 @@ class RetranscribeRequest:
     webhook_url: str | None = field(repr=False)
 
 
-def parse_create_request(body: object) -> CreateBotRequest:
+def parse_create_request(body: object, private: PrivateTargets) -> CreateBotRequest:
     """Return what a body asks for. Fields nobody knows are ignored, null is as good as absent.
+
+    Args:
+        body: The body, decoded.
+        private: Where webhooks may go that is not public.
 
     Raises:
         BadField: A field is missing or wrong.
@@ -140,15 +146,19 @@ def parse_create_request(body: object) -> CreateBotRequest:
         noone_joined_timeout_s=limits["noone_joined_timeout"],
         silence_timeout_s=limits["silence_timeout"],
         deduplication_key=fields.text("deduplication_key"),
-        webhook_url=_address(fields, "webhook_url", ("http", "https")),
+        webhook_url=_webhook(fields, private),
         streaming=_streaming(fields.part("streaming")),
         extra=fields.body.get("extra"),
         start_time=_start_time(fields),
     )
 
 
-def parse_retranscribe_request(body: object) -> RetranscribeRequest:
+def parse_retranscribe_request(body: object, private: PrivateTargets) -> RetranscribeRequest:
     """Return what a body of POST /bots/retranscribe asks for.
+
+    Args:
+        body: The body, decoded.
+        private: Where webhooks may go that is not public.
 
     Raises:
         BadField: A field is missing or wrong.
@@ -157,13 +167,20 @@ def parse_retranscribe_request(body: object) -> RetranscribeRequest:
     return RetranscribeRequest(
         bot_uuid=fields.required("bot_uuid"),
         provider=_provider(fields),
-        webhook_url=_address(fields, "webhook_url", ("http", "https")),
+        webhook_url=_webhook(fields, private),
     )
 
 
 def _address(fields: BodyFields, name: str, schemes: tuple[str, ...]) -> str | None:
     """Return a URL; an empty one is as good as none."""
     return None if fields.body.get(name) == "" else fields.url(name, schemes, ascii_only=True)
+
+
+def _webhook(fields: BodyFields, private: PrivateTargets) -> str | None:
+    """Return where webhooks go; an empty URL is as good as none."""
+    if fields.body.get("webhook_url") == "":
+        return None
+    return fields.webhook("webhook_url", private, ascii_only=True)
 
 
 def _provider(fields: BodyFields) -> str | None:

@@ -67,7 +67,7 @@ class BotRoutes:
     async def create(self, request: Request) -> Reply:
         """Send a bot."""
         client = await self._authenticator.client(request, Scope.WRITE)
-        create_request = parse_create_request(request.json())
+        create_request = parse_create_request(request.json(), self._service.private_targets)
         self._service.parse_link(create_request.meeting_url)
         choice = self._transcriber(create_request)
         order = await self._order(client, request, create_request, choice)
@@ -99,7 +99,7 @@ class BotRoutes:
     async def retranscribe(self, request: Request) -> Reply:
         """Have a bot's recording transcribed once more; `transcription_complete` tells when."""
         client = await self._authenticator.client(request, Scope.WRITE)
-        asked = parse_retranscribe_request(request.json())
+        asked = parse_retranscribe_request(request.json(), self._service.private_targets)
         row = await self._service.bot(client, asked.bot_uuid)
         webhook = None
         if asked.webhook_url is not None:

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from meetcore import PrivateTargets
 from meetcore.gateway import Client, Refusal, Reply, Request, Route, Scope, UserRow
-from meetcore.model import is_address, is_public
 from meetcore_vexa.create_request import fields_of
 from meetcore_vexa.errors import invalid
 from meetcore_vexa.lookup import NAME, Lookup
@@ -35,21 +34,17 @@ def user_body(user: UserRow) -> dict[str, Any]:
 def target_trouble(url: str, private: PrivateTargets) -> str | None:
     """Return what is wrong with a webhook's URL as far as it can be read from it, None for nothing.
 
-    Whether a name leads to a private address shows when something is sent, and is checked then.
+    Whether another name leads to a private address shows when something is sent, and is checked
+    then.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return "Input should be a valid URL"
-    if parts.scheme not in ("http", "https") or not host or port == 0:
-        return "Input should be a valid http or https URL"
-    if any(c.isspace() or not c.isprintable() for c in url) or parts.username:
+    trouble = private.webhook_trouble(url)
+    if trouble is not None:
+        return f"Webhook URL {trouble}"
+    parts = urlsplit(url)
+    if parts.username:
         return "Input should be a valid URL without a user"
-    local = host == "localhost" or host.endswith(_LOCAL_NAMES)
-    if is_address(host):
-        local = not is_public(host)
-    if local and not private.name(host):
+    host = parts.hostname or ""
+    if (host == "localhost" or host.endswith(_LOCAL_NAMES)) and not private.name(host):
         return "Webhook URL must not lead to a private address"
     return None
 

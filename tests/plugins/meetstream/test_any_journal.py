@@ -14,6 +14,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meetcore import PrivateTargets
 from meetcore.gateway import BadField, Refusal
 from meetcore.model.events import (
     ArtifactWritten,
@@ -209,7 +210,7 @@ BODIES = BODIES | st.one_of(st.dictionaries(FIELDS, JSON, max_size=3), NESTED).m
 def test_any_body_is_a_wish_or_refused_with_a_sentence(body: Any, variant: Variant) -> None:
     refused = None
     try:
-        read = parse_create_request(body, variant)
+        read = parse_create_request(body, variant, PrivateTargets())
     except (BadField, Refusal) as bad:
         refused = bad
     if refused is not None:
