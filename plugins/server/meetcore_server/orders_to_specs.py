@@ -309,6 +309,15 @@ class Specs:
             )
         return False
 
+    def _tables(self, order: BotRequest) -> dict[str, dict[str, Any]]:
+        """Return an order's settings of plugins: of its sinks, and of others that are here."""
+        here = {info.name for info in self.plugins.infos if not info.trouble}
+        return {
+            name: dict(table)
+            for name, table in order.plugins.items()
+            if name in order.sinks or name in here
+        }
+
     def _settings(self, order: BotRequest) -> dict[str, Any]:
         keep = self.keep(order)
         if order.keep == "nothing" and order.video:
@@ -325,7 +334,7 @@ class Specs:
             "video": self._video(order),
             "metadata": dict(order.metadata),
             "automatic_leave": dict(order.automatic_leave),
-            "plugins": {name: dict(table) for name, table in order.plugins.items()},
+            "plugins": self._tables(order),
             "transcriber": AUTO if self._leaves_it_to_the_bot(order) else choice.name,
         }
         if order.name is not None:
@@ -334,6 +343,9 @@ class Specs:
             base.pop("language", None)
             if choice.language is not None:
                 asked["language"] = choice.language
+        if order.vocabulary:
+            terms = (*base.get("vocabulary", ()), *order.vocabulary)
+            asked["vocabulary"] = list(dict.fromkeys(terms))
         if order.entry_message:
             asked["entry_message"] = order.entry_message
         settings = merged(base, asked)

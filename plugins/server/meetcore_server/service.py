@@ -140,9 +140,8 @@ class BotService(AccountKeeper, TranscriptReader):
         self.draining: Draining
         self.supervisor: BotSupervisor
         self.webhooks: WebhookDispatcher
-        self.limits = limits
-        self._keep_s = keep_s
-        self._secret = secret
+        self.limits, self.records_video = limits, specs.config.video
+        self._keep_s, self._secret = keep_s, secret
         self._extra_key = extra_key.encode() if extra_key else None
         self._operator = self._holder_of_extra_key()
         self.openings = Openings(self._valid_keys)

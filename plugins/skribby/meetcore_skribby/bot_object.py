@@ -111,7 +111,7 @@ def bot_object(
     """Return a bot.
 
     What was asked for and is not done here (video or an avatar on a platform that cannot, the
-    profanity filter, a vocabulary) stands in it as off: it says what is, not what was wished.
+    profanity filter) stands in it as off: it says what is, not what was wished.
 
     Args:
         row: The bot.
@@ -154,7 +154,7 @@ def bot_object(
         "participants": summary.people.rest(),
         "events": summary.events,
         "profanity_filter": False,
-        "custom_vocabulary": [],
+        "custom_vocabulary": list(create_request.vocabulary) if row.transcriber else [],
         "created_at": format_time(row.created_at),
         "finished_at": format_time(row.ended_at) if row.ended_at else None,
     }
