@@ -159,13 +159,15 @@ class BotRequest:
         language: As the client names it; None or `auto` for the transcriber's own choice.
         join_at: When to join, None for now.
         automatic_leave: Changes to the leave rules, by the names of `AutomaticLeave`.
+        vocabulary: Names and terms that are likely to be said, besides the server's own.
         record: Whether audio goes to sinks and transcriber from the start.
         video: Whether it is recorded as video, too; None for the server's own choice. Where the
             platform cannot, an order of the native API is refused, and a dialect's goes without.
         entry_message: Sent to the chat once the bot is in the call.
         metadata: The client's own keys, kept in the journal's first event.
         sinks: Sinks besides the server's own, for instance one that dials a client's socket.
-        plugins: Settings of those sinks, by plugin name. May hold secrets.
+        plugins: Settings of those sinks, by plugin name. May hold secrets. Those of another plugin
+            count where it is installed.
         webhooks: Where messages go.
         extras: Whatever the dialect wants to see again in `BotRow.extras`; JSON.
         keep_s: After the end, media and transcript are deleted when this has passed; None for
@@ -186,6 +188,7 @@ class BotRequest:
     language: str | None = None
     join_at: datetime | None = None
     automatic_leave: Mapping[str, float | None] = field(factory=dict)
+    vocabulary: Sequence[str] = ()
     record: bool = True
     video: bool | None = None
     entry_message: str | None = None
@@ -460,6 +463,7 @@ def same_order(known: BotRequest, sent: BotRequest) -> bool:
         and dict(known.metadata) == dict(sent.metadata)
         and dict(known.automatic_leave) == dict(sent.automatic_leave)
         and tuple(known.sinks) == tuple(sent.sinks)
+        and tuple(known.vocabulary) == tuple(sent.vocabulary)
         and {each.url for each in sent.webhooks} <= {each.url for each in known.webhooks}
     )
 

@@ -146,6 +146,11 @@ class Service(Protocol):
         ...
 
     @property
+    def records_video(self) -> bool:
+        """Whether bots are recorded as video whose orders do not say so, where they can be."""
+        ...
+
+    @property
     def private_targets(self) -> PrivateTargets:
         """Which targets of callbacks are taken that are not public."""
         ...

@@ -40,6 +40,7 @@ _NEVER: tuple[_Network, ...] = (
     ),
 )
 _LONGEST_URL = 2048
+_LISTED = "the operator lists its host in private_targets"
 
 
 def _parsed(text: str) -> _Address | None:
@@ -157,6 +158,25 @@ class PrivateTargets:
     def admit(self, host: str, address: str) -> bool:
         """Return whether an address to which a host leads may be dialled: public ones always."""
         return is_public(address) or self.name(host) or self.name(address)
+
+    def webhook_trouble(self, url: str) -> str | None:
+        """Return why nothing would ever be posted to a URL that came over an API, None for no such.
+
+        Whether a name leads to a private address shows when something is posted, and is judged
+        then.
+        """
+        trouble = url_trouble(url)
+        if trouble is not None:
+            return trouble
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme not in ("https", "http"):
+            return "does not begin with https:// and a host"
+        if parts.scheme != "https" and not self.name(host):
+            return f"must begin with https://, unless {_LISTED}"
+        if is_address(host) and not self.admit(host, host):
+            return f"must not lead to a private address, unless {_LISTED}"
+        return None
 
     def _hold(self, address: _Address) -> bool:
         real = _carried(address)

@@ -15,7 +15,10 @@ class FakePages:
 
     Attributes:
         refusing: Raised instead, None to obey.
+        records_video: As in `Service`.
     """
+
+    records_video = False
 
     refusing: MeetcoreError | None
 

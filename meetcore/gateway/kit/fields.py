@@ -19,6 +19,7 @@ from attrs import define, field, frozen
 
 from meetcore.gateway.http import BadBody
 from meetcore.gateway.kit.times import parse_utc
+from meetcore.model.addresses import PrivateTargets
 from meetcore.model.links import read_link
 from meetcore.model.printable import is_blank
 
@@ -72,10 +73,12 @@ class FieldWords:
     Attributes:
         sentences: For each kind of mistake the vendor's sentence: `body` (it is no object), `body_
             missing`, `required`, `text` (`text_required` where it has to be there), `long`, `zero`
-            (a zero character), `choice`, `flag`, `whole`, `range`, `url`, `link`, `time`, `part`
-            (no object), `list`. What may stand in it: `{name}`, `{dotted}`, `{label}` (dotted, with
-            blanks), `{least}`, `{most}`, `{known}`, `{schemes}`. A body of no object, a length and
-            a zero character pass where there is no sentence for them.
+            (a zero character), `choice`, `flag`, `whole`, `range`, `url`, `webhook` (a URL that
+            nothing would be posted to), `link`, `time`, `part` (no object), `list`. What may stand
+            in it: `{name}`, `{dotted}`, `{label}` (dotted, with blanks), `{least}`, `{most}`,
+            `{known}`, `{schemes}`, `{trouble}` (what is wrong, beginning with a verb).
+            A body of no object, a length and a zero character pass where there is no sentence for
+            them.
         collects: Whether all that is wrong is told at once, by `BodyFields.check`; otherwise
             the first mistake raises.
         loose: Whether 0, 1, "0" and "1" are taken as yes or no, and "7" as a number.
@@ -233,6 +236,29 @@ class BodyFields:
             return value
         self.wrong(name, "url", schemes=" or ".join(schemes))
         return None
+
+    def webhook(
+        self,
+        name: str,
+        private: PrivateTargets,
+        *,
+        longest: int | None = None,
+        ascii_only: bool = False,
+    ) -> str | None:
+        """Return a URL to which something can be posted as far as can be read from it.
+
+        Args:
+            name: The field.
+            private: What may be posted to that is not public; see `Service.private_targets`.
+            longest: As in `text`.
+            ascii_only: As in `url`.
+        """
+        value = self.url(name, longest=longest, ascii_only=ascii_only)
+        trouble = private.webhook_trouble(value) if value else None
+        if trouble is not None:
+            self.wrong(name, "webhook", trouble=trouble)
+            return None
+        return value
 
     def link(self, name: str, *, longest: int | None = None) -> str:
         """Return a meeting's link: a URL, or what people send in place of one."""

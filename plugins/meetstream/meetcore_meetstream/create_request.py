@@ -8,10 +8,18 @@ from typing import Any
 
 from attrs import field, frozen
 
+from meetcore import PrivateTargets
 from meetcore.gateway import BodyFields
 from meetcore.model import is_blank
 from meetcore_meetstream.errors import wrong
-from meetcore_meetstream.fields import address, fields_of, printable_key, socket_address, time_of
+from meetcore_meetstream.fields import (
+    address,
+    fields_of,
+    printable_key,
+    socket_address,
+    time_of,
+    webhook_address,
+)
 from meetcore_meetstream.limits import keep_s, leave_rules
 from meetcore_meetstream.participant_webhooks import EVENTS
 from meetcore_meetstream.providers import NO_STREAMING_PROVIDER, Provider, read_provider
@@ -20,7 +28,11 @@ from meetcore_meetstream.variants import Variant
 __all__ = ["CreateBotRequest", "Endpoint", "parse_create_request"]
 
 _LONGEST_NAME = 200
-_LAYOUTS = ("speaker_view", "grid_view")
+_SOCKETS = ("wss", "ws")
+_VIEWS = {"speaker_view": "speaker", "grid_view": "gallery"}
+"""For each layout of a video the view, as the browser's option has it."""
+
+_LAYOUT = "grid_view"
 _ABSENT: Mapping[str, str] = {
     "agent_config_id": "Agent configuration not found",
     "workflow_config_ids": "Workflow configuration not found",
@@ -47,6 +59,7 @@ class CreateBotRequest:
     bot_image_url: str | None = field(repr=False)
     audio: bool
     video: bool | None
+    video_view: str
     provider: Provider | None
     live_audio_url: str | None = field(repr=False)
     live_video_url: str | None = field(repr=False)
@@ -58,6 +71,7 @@ class CreateBotRequest:
     attributes: Mapping[str, Any] = field(repr=False)
     deduplication_key: str | None
     leave: Mapping[str, float | None]
+    bot_detection: bool
     keep_s: float
     endpoints: tuple[Endpoint, ...]
 
@@ -68,21 +82,23 @@ class CreateBotRequest:
 
 
 def parse_create_request(
-    body: object, variant: Variant, *, plain_sockets: bool = False
+    body: object, variant: Variant, private: PrivateTargets, *, plain_sockets: bool = False
 ) -> CreateBotRequest:
     """Return what a body asks for. Fields nobody knows are ignored, null is as good as absent.
 
     Args:
         body: The body, decoded.
         variant: Whose rules: the first API needs no streaming provider.
-        plain_sockets: Whether `ws://` is taken: on the own machine.
+        private: Where webhooks may go that is not public.
+        plain_sockets: Whether `ws://` is taken everywhere: on the own machine. For live video it
+            always is.
 
     Raises:
         BadField, Refusal: A field is missing or wrong, or asks for what is not offered here.
     """
     fields = fields_of(body)
     _refuse_absent(fields)
-    sockets = ("wss", "ws") if plain_sockets else ("wss",)
+    sockets = _SOCKETS if plain_sockets else ("wss",)
     live = fields.part("live_transcription_required")
     recording = fields.part("recording_config")
     for name in ("audio_separate_streams", "video_separate_streams"):
@@ -91,8 +107,8 @@ def parse_create_request(
     video = fields.flag("video_required")
     recorded = recording.flag("video_required")
     layout = recording.text("video_layout")
-    if layout is not None and layout not in _LAYOUTS:
-        raise wrong(f"recording_config.video_layout must be one of {', '.join(_LAYOUTS)}")
+    if layout is not None and layout not in _VIEWS:
+        raise wrong(f"recording_config.video_layout must be one of {', '.join(_VIEWS)}")
     link_name = "meeting_link" if fields.get("meeting_link") is not None else "meeting_url"
     if fields.get(link_name) is None:
         raise wrong("meeting_link is required")
@@ -103,20 +119,22 @@ def parse_create_request(
         bot_image_url=address(fields, "bot_image_url"),
         audio=fields.flag("audio_required") is not False,
         video=recorded if video is None else video,
+        video_view=_VIEWS[layout or _LAYOUT],
         provider=read_provider(fields),
         live_audio_url=socket_address(fields, "live_audio_required", sockets),
-        live_video_url=socket_address(fields, "live_video_required", sockets)
-        or socket_address(fields, "liveVideoRequired", sockets),
-        transcript_webhook_url=address(live, "webhook_url"),
+        live_video_url=socket_address(fields, "live_video_required", _SOCKETS)
+        or socket_address(fields, "liveVideoRequired", _SOCKETS),
+        transcript_webhook_url=webhook_address(live, "webhook_url", private),
         transcript_socket_url=socket_address(fields, "live_transcription_required", sockets),
         control_url=socket_address(fields, "socket_connection_url", sockets, plain=True),
         join_at=time_of(fields, "join_at") if fields.get("join_at") else None,
-        callback_url=address(fields, "callback_url"),
+        callback_url=webhook_address(fields, "callback_url", private),
         attributes=fields.part("custom_attributes").body,
         deduplication_key=printable_key(fields.get("deduplication_key"), "deduplication_key"),
         leave=leave_rules(fields, variant),
+        bot_detection=bool(fields.part("automatic_leave").get("bot_detection")),
         keep_s=keep_s(fields, variant),
-        endpoints=_endpoints(recording),
+        endpoints=_endpoints(recording, private),
     )
     streaming = create_request.provider is not None and create_request.provider.streaming
     if create_request.live_text and not streaming and variant is Variant.CURRENT:
@@ -147,7 +165,7 @@ def _name(fields: BodyFields) -> str | None:
     return None if name is None or is_blank(name) else name.strip()
 
 
-def _endpoints(recording: BodyFields) -> tuple[Endpoint, ...]:
+def _endpoints(recording: BodyFields, private: PrivateTargets) -> tuple[Endpoint, ...]:
     given = recording.get("realtime_endpoints")
     if given is None:
         return ()
@@ -159,7 +177,7 @@ def _endpoints(recording: BodyFields) -> tuple[Endpoint, ...]:
             raise wrong("recording_config.realtime_endpoints must hold objects")
         if entry.get("type", "webhook") != "webhook":
             raise wrong("realtime_endpoints.type must be 'webhook'")
-        url = address(fields_of(entry), "url")
+        url = webhook_address(fields_of(entry), "url", private)
         if url is None:
             raise wrong("realtime_endpoints.url is required")
         events = entry.get("events")

@@ -16,6 +16,7 @@ REFUSE = ErrorTable(
         "bot_not_found": ErrorAnswer(404, "Bot not found"),
         "data_deleted": ErrorAnswer(404, "The data of this bot has been deleted"),
         "limit_reached": ErrorAnswer(429),
+        "too_many_requests": ErrorAnswer(429, "Too many requests, please try again later"),
         "body_too_long": ErrorAnswer(413),
         "bad_body": ErrorAnswer(400),
         "not_installed": ErrorAnswer(400),

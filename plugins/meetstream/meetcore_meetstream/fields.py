@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from meetcore import PrivateTargets
 from meetcore.gateway import BodyFields, FieldWords, is_web_address, parse_utc
 from meetcore_meetstream.errors import wrong
 
-__all__ = ["address", "fields_of", "printable_key", "socket_address", "time_of"]
+__all__ = ["address", "fields_of", "printable_key", "socket_address", "time_of", "webhook_address"]
 
 _WORDS = FieldWords(
     {
@@ -23,6 +24,7 @@ _WORDS = FieldWords(
         "whole": "{name} must be a whole number of seconds",
         "range": "{name} must be a whole number of seconds",
         "url": "{name} must be a valid {schemes} URL",
+        "webhook": "{name} {trouble}",
         "time": "{name} must be a time such as 2024-01-15T14:30:00Z or 2024-01-15 14:30:00",
     },
     is_absent=lambda text: not text.strip(),
@@ -62,6 +64,19 @@ def address(fields: BodyFields, name: str, schemes: tuple[str, ...] = _WEB) -> s
     if url and not good:
         fields.wrong(name, "url", schemes=" or ".join(schemes))
     return url or None
+
+
+def webhook_address(fields: BodyFields, name: str, private: PrivateTargets) -> str | None:
+    """Return a URL to which something can be posted, in ASCII, without a user.
+
+    Raises:
+        BadField: It is none.
+    """
+    url = address(fields, name)
+    trouble = private.webhook_trouble(url) if url else None
+    if trouble is not None:
+        fields.wrong(name, "webhook", trouble=trouble)
+    return url
 
 
 def socket_address(

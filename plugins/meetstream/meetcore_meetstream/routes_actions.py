@@ -30,7 +30,7 @@ from meetcore.gateway import (
 )
 from meetcore_meetstream.bot_object import transcript_id_of
 from meetcore_meetstream.errors import wrong
-from meetcore_meetstream.fields import address, fields_of, time_of
+from meetcore_meetstream.fields import address, fields_of, time_of, webhook_address
 from meetcore_meetstream.lookup import NAME, Lookup, everywhere
 from meetcore_meetstream.providers import only_provider
 from meetcore_meetstream.variants import platform_name, stamp_us
@@ -144,7 +144,7 @@ class ActionRoutes:
         provider = only_provider(fields.part("provider").body)
         if provider is None:
             raise wrong("provider must contain exactly one provider")
-        url = address(fields, "callback_url")
+        url = webhook_address(fields, "callback_url", self._service.private_targets)
         webhook = None
         if url is not None:
             settings = await self._service.settings(client.user_id, NAME)

@@ -63,7 +63,12 @@ class BotRoutes:
         options = await self._lookup.chosen(client)
         variant = self._lookup.asked_for(request) or options.variant
         body = request.json()
-        create_request = parse_create_request(body, variant, plain_sockets=self._service.rehearsal)
+        create_request = parse_create_request(
+            body,
+            variant,
+            self._service.private_targets,
+            plain_sockets=self._service.rehearsal,
+        )
         header_key = printable_key(request.header("idempotency-key"), "Idempotency-Key")
         link = self._service.parse_link(create_request.meeting_link)
         sees = Capability.VIDEO in self._service.capabilities(create_request.meeting_link)
@@ -91,6 +96,11 @@ class BotRoutes:
             notes.append("bot_image_url is kept, but its platform can show no picture.")
         if create_request.video and not sees:
             notes.append("video_required: this platform cannot be recorded as video.")
+        if create_request.bot_detection:
+            notes.append(
+                "automatic_leave.bot_detection: names are not compared; the bot leaves when the "
+                "platform shows only bots, after the server's own only_bots_s."
+            )
         body = _made(row, create_request, variant)
         return Reply(status=status, json=body, headers=note_headers(*notes))
 
@@ -99,6 +109,15 @@ class BotRoutes:
     def _shows(self, create_request: CreateBotRequest) -> bool:
         can = self._service.capabilities(create_request.meeting_link)
         return Capability.SHOW_IMAGE in can
+
+    def _records_video(self, create_request: CreateBotRequest) -> bool:
+        """Return whether there will be a video: asked for, or the server's own choice."""
+        if Capability.VIDEO not in self._service.capabilities(create_request.meeting_link):
+            return False
+        if create_request.live_video_url:
+            return True
+        asked = create_request.video
+        return self._service.records_video if asked is None else asked
 
     def _transcriber(self, create_request: CreateBotRequest, variant: Variant) -> TranscriberChoice:
         """Return who transcribes. In the first API every bot had a transcript."""
@@ -127,9 +146,13 @@ class BotRoutes:
         body: Mapping[str, Any],
     ) -> BotRequest:
         settings = await self._service.settings(client.user_id, NAME)
+        video = self._records_video(create_request)
         plugins = _sinks(create_request, variant, options)
         if create_request.bot_image_url and self._shows(create_request):
             plugins["picture"] = {"url": create_request.bot_image_url}
+        sinks = tuple(plugins)
+        if video:
+            plugins["browser"] = {"video_view": create_request.video_view}
         return BotRequest(
             url=create_request.meeting_link,
             dialect=NAME,
@@ -141,10 +164,10 @@ class BotRoutes:
             video=True if create_request.live_video_url else create_request.video,
             entry_message=create_request.bot_message,
             metadata={k: v for k, v in create_request.attributes.items() if isinstance(v, str)},
-            sinks=tuple(plugins),
+            sinks=sinks,
             plugins=plugins,
             webhooks=_targets(create_request, variant, settings.get("webhook_secret")),
-            extras=_extras(create_request, variant, body),
+            extras={**_extras(create_request, variant, body), "video": video},
             keep_s=create_request.keep_s,
         )
 
@@ -195,7 +218,6 @@ def _extras(
         "dialect": variant.value,
         "custom_attributes": dict(create_request.attributes),
         "audio": create_request.audio,
-        "video": create_request.video,
         "provider": create_request.provider.name if create_request.provider else None,
         "provider_settings": dict(create_request.provider.settings)
         if create_request.provider

@@ -72,7 +72,7 @@ def _said(notice: Notice) -> Body:
         }
     if notice.kind is CallbackKind.ERROR:
         message = notice.detail or "Transcription stopped"
-        return {"bot_status": "InMeeting", "message": message, "status_code": 500}
+        return {"bot_status": "InMeeting", "message": message}
     if notice.kind in _LIVING:
         status, message = _LIVING[notice.kind]
         return {"bot_status": status, "message": message, "status_code": 200}

@@ -44,6 +44,7 @@ __all__ = ["Mounts", "ResolvedRoute", "request_from"]
 _LOG = logging.getLogger("meetcore.server")
 BODY_BYTES = 1024 * 1024
 ANSWER_WITHIN_S = 120.0
+_RETRY_AFTER = "retry-after"
 
 
 @frozen
@@ -137,8 +138,7 @@ class Mounts:
         """Return what a mount answers where the server itself refuses a request."""
         reply = place.mount.refuse(place.below(asked), error)
         if isinstance(error, TooManyRequests):
-            headers = {**reply.headers, "retry-after": str(math.ceil(error.retry_after_s))}
-            return evolve(reply, status=429, headers=headers)
+            return _later(reply, 429, str(math.ceil(error.retry_after_s)))
         return _for_now(reply)
 
     async def _reply(
@@ -188,7 +188,14 @@ class Mounts:
 
 def _for_now(reply: Reply) -> Reply:
     """Return what a mount answers, as the answer that it is for now: the database is away."""
-    return evolve(reply, status=503, headers={"retry-after": "5", **reply.headers})
+    chosen = [value for name, value in reply.headers.items() if name.lower() == _RETRY_AFTER]
+    return _later(reply, 503, chosen[0] if chosen else "5")
+
+
+def _later(reply: Reply, status: int, seconds: str) -> Reply:
+    """Return an answer with a status, and with one word on when to ask again."""
+    others = {name: v for name, v in reply.headers.items() if name.lower() != _RETRY_AFTER}
+    return evolve(reply, status=status, headers={**others, _RETRY_AFTER: seconds})
 
 
 def _socket_route(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,13 +20,14 @@ from meetcore import (
     MeetingLink,
     Platform,
     Plugins,
+    PrivateTargets,
     Readiness,
     Secret,
     load_config,
 )
-from meetcore.gateway import BotRequest, LinkRefused, TranscriberChoice
+from meetcore.gateway import BotRequest, LinkRefused, TranscriberChoice, WebhookTarget
 from meetcore.log import check_unkept
-from meetcore.model import language_tag, merged, spoken_language, url_trouble
+from meetcore.model import language_tag, merged, spoken_language
 
 __all__ = ["Sandbox", "Specs", "check_webhooks", "plain_settings"]
 
@@ -72,14 +73,18 @@ def plain_settings(config: BotConfig) -> dict[str, Any]:
     return settings
 
 
-def check_webhooks(order: BotRequest) -> None:
-    """Refuse an order with a webhook that cannot be told anything.
+def check_webhooks(webhooks: Iterable[WebhookTarget], private: PrivateTargets) -> None:
+    """Refuse webhooks that can never be told anything.
+
+    Args:
+        webhooks: The targets of an order.
+        private: Those that need not be public, nor https.
 
     Raises:
         ConfigError: It says what is wrong with its address.
     """
-    for target in order.webhooks:
-        trouble = url_trouble(target.url) if target.url else None
+    for target in webhooks:
+        trouble = private.webhook_trouble(target.url) if target.url else None
         if trouble is not None:
             raise ConfigError(f"The url of a webhook {trouble}.")
 
@@ -304,6 +309,15 @@ class Specs:
             )
         return False
 
+    def _tables(self, order: BotRequest) -> dict[str, dict[str, Any]]:
+        """Return an order's settings of plugins: of its sinks, and of others that are here."""
+        here = {info.name for info in self.plugins.infos if not info.trouble}
+        return {
+            name: dict(table)
+            for name, table in order.plugins.items()
+            if name in order.sinks or name in here
+        }
+
     def _settings(self, order: BotRequest) -> dict[str, Any]:
         keep = self.keep(order)
         if order.keep == "nothing" and order.video:
@@ -320,7 +334,7 @@ class Specs:
             "video": self._video(order),
             "metadata": dict(order.metadata),
             "automatic_leave": dict(order.automatic_leave),
-            "plugins": {name: dict(table) for name, table in order.plugins.items()},
+            "plugins": self._tables(order),
             "transcriber": AUTO if self._leaves_it_to_the_bot(order) else choice.name,
         }
         if order.name is not None:
@@ -329,6 +343,9 @@ class Specs:
             base.pop("language", None)
             if choice.language is not None:
                 asked["language"] = choice.language
+        if order.vocabulary:
+            terms = (*base.get("vocabulary", ()), *order.vocabulary)
+            asked["vocabulary"] = list(dict.fromkeys(terms))
         if order.entry_message:
             asked["entry_message"] = order.entry_message
         settings = merged(base, asked)

@@ -1,7 +1,8 @@
-"""The sink `picture`: the picture at a URL as the bot's camera, from when it is in the call."""
+"""The sink `picture`: a picture as the bot's camera, from when it is in the call."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
@@ -41,25 +42,38 @@ class PictureOptions:
     Attributes:
         url: Where it lies, http or https: a PNG, JPEG or GIF of at most 8 MiB. What stands behind
             its `?` is treated as a secret.
+        image: The picture itself, as base64, in place of a URL.
         allow_private: Whether it may lie on your own machine or network. Only heeded where a
             person named it; one that came over an API must be public, or listed in
             `private_targets`.
     """
 
     url: str = field(default="", repr=False)
+    image: str = field(default="", repr=False)
     allow_private: bool = True
 
     def __attrs_post_init__(self) -> None:
-        """Refuse what is no address.
+        """Refuse what is no address, and no picture.
 
         Raises:
             ConfigError: What is wrong with it.
         """
+        if self.image and not self.url:
+            if _decoded(self.image) is None:
+                raise ConfigError(f"{_WHERE} image is no base64.", "Give a PNG, JPEG or GIF.")
+            return
         trouble = url_trouble(self.url) if self.url else "is empty"
         if trouble is None and urlsplit(self.url).scheme.lower() not in ("http", "https"):
             trouble = "is no http or https address"
         if trouble is not None:
             raise ConfigError(f"{_WHERE} url {trouble}.", "Give the address of a PNG or JPEG.")
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
 
 
 class PictureSink(Sink[PictureOptions]):
@@ -107,6 +121,9 @@ class PictureSink(Sink[PictureOptions]):
             return  # a journal that takes no more has said so itself
 
     async def _fetched(self, context: SinkContext) -> bytes:
+        inline = _decoded(self.options.image)
+        if inline and not self.options.url:
+            return inline
         from meetcore.gateway import PICTURE_BYTES
         from meetcore_webhook.fetching import fetch
 

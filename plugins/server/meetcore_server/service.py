@@ -140,9 +140,8 @@ class BotService(AccountKeeper, TranscriptReader):
         self.draining: Draining
         self.supervisor: BotSupervisor
         self.webhooks: WebhookDispatcher
-        self.limits = limits
-        self._keep_s = keep_s
-        self._secret = secret
+        self.limits, self.records_video = limits, specs.config.video
+        self._keep_s, self._secret = keep_s, secret
         self._extra_key = extra_key.encode() if extra_key else None
         self._operator = self._holder_of_extra_key()
         self.openings = Openings(self._valid_keys)
@@ -198,7 +197,7 @@ class BotService(AccountKeeper, TranscriptReader):
     async def create(self, client: Client, order: BotRequest) -> BotRow:
         """Send a bot."""
         self.membership.check_staying()
-        check_webhooks(order)
+        check_webhooks(order.webhooks, self.private_targets)
         await self.forget_refused()
         order = self._kept_as_long(order)
         link = self.specs.link(order.url)
@@ -293,7 +292,7 @@ class BotService(AccountKeeper, TranscriptReader):
 
     async def reschedule(self, row: BotRow, order: BotRequest) -> BotRow:
         """Replace the order of a scheduled bot."""
-        check_webhooks(order)
+        check_webhooks(order.webhooks, self.private_targets)
         order = self._kept_as_long(order)
         link = self.specs.link(order.url)
         spec = self.specs.spec(row.bot_id, order)

@@ -32,7 +32,7 @@ from meetcore.gateway import (
 )
 from meetcore.log import remove_stale
 from meetcore.model import brief
-from meetcore_server.orders_to_specs import plain_settings
+from meetcore_server.orders_to_specs import check_webhooks, plain_settings
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.transcript_files import highest_number, made_beside, transcript_segments
 from meetcore_server.transcription_process import COMMAND, transcribe_in_process
@@ -106,6 +106,8 @@ class Transcriptions:
 
     async def ask(self, row: BotRow, asked: TranscriptionRequest) -> TranscriptRevision:
         """Take a request; see `Service.transcribe_again`."""
+        if asked.webhook is not None:
+            check_webhooks([asked.webhook], self._service.private_targets)
         config, language = self._config(asked)
         await self._until_over(row)
         await self._audio_s(row)

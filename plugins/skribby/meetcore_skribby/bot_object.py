@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from attrs import field, frozen
 
-from meetcore import State, format_time
+from meetcore import PrivateTargets, State, format_time
 from meetcore.gateway import BotRow, Listed
 from meetcore_skribby.create_request import (
     SERVICES,
@@ -23,6 +23,9 @@ from meetcore_skribby.statuses import Standing, standing
 from meetcore_skribby.transcripts import RestSegment
 
 __all__ = ["BotObject", "Links", "bot_object", "model_of", "standing_of", "wish_of"]
+
+_TAKEN = PrivateTargets(all=True)
+"""What a bot was made with was checked when it was made."""
 
 _PLATFORMS = {"google_meet": "gmeet", "meet": "gmeet", "gmeet": "gmeet"}
 
@@ -76,7 +79,7 @@ def wish_of(row: BotRow) -> CreateBotRequest:
     """Return what a bot was asked for; for one ordered elsewhere what that comes to here."""
     request = row.extras.get("request")
     if row.dialect == "skribby" and request:
-        return parse_create_request(request)
+        return parse_create_request(request, _TAKEN)
     service = _PLATFORMS.get(row.platform, row.platform)
     return parse_create_request(
         {
@@ -84,7 +87,8 @@ def wish_of(row: BotRow) -> CreateBotRequest:
             "service": service if service in SERVICES else "gmeet",
             "meeting_url": "https://meeting.invalid",
             "bot_name": "bot",
-        }
+        },
+        _TAKEN,
     )
 
 
@@ -107,7 +111,7 @@ def bot_object(
     """Return a bot.
 
     What was asked for and is not done here (video or an avatar on a platform that cannot, the
-    profanity filter, a vocabulary) stands in it as off: it says what is, not what was wished.
+    profanity filter) stands in it as off: it says what is, not what was wished.
 
     Args:
         row: The bot.
@@ -150,7 +154,7 @@ def bot_object(
         "participants": summary.people.rest(),
         "events": summary.events,
         "profanity_filter": False,
-        "custom_vocabulary": [],
+        "custom_vocabulary": list(create_request.vocabulary) if row.transcriber else [],
         "created_at": format_time(row.created_at),
         "finished_at": format_time(row.ended_at) if row.ended_at else None,
     }

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from attrs import field, frozen
 
+from meetcore import PrivateTargets
 from meetcore.gateway import BodyFields, FieldWords
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "CreateBotRequest",
     "StopOptions",
     "parse_create_request",
+    "vocabulary",
 ]
 
 SERVICES = {"gmeet": 60, "teams": 50, "zoom": 64}
@@ -40,6 +42,7 @@ FIELDS = frozenset(
         "stop_options",
         "video",
         "bot_avatar_url",
+        "custom_vocabulary",
     }
 )
 """The fields that have an effect here."""
@@ -55,6 +58,7 @@ WORDS = FieldWords(
         "whole": "The {label} field must be an integer.",
         "range": "The {label} field must be between {least} and {most}.",
         "url": "The {label} field must be a valid URL.",
+        "webhook": "The {label} field {trouble}.",
         "link": "The {label} field must be a valid URL.",
         "time": "The {label} field must be a valid date.",
         "part": "The {label} field must be an array.",
@@ -68,6 +72,11 @@ WORDS = FieldWords(
 """What is said of a field that is wrong."""
 
 _PARTS = ("authentication", "custom_metadata", "stop_options")
+_MOST_TERMS = 1000
+_LONGEST_TERM = 200
+_EMPTIED = ("authentication", "stop_options")
+"""Objects in which an empty text is as good as none, too."""
+
 _LONGEST_URL = 2048
 _LONGEST_VALUE = 500
 _MOST_METADATA = 50
@@ -115,6 +124,7 @@ class CreateBotRequest:
     stop_options: StopOptions
     video: bool = False
     avatar_url: str | None = field(default=None, repr=False)
+    vocabulary: tuple[str, ...] = ()
 
     @property
     def automatic_leave(self) -> dict[str, float | None]:
@@ -134,22 +144,26 @@ def _seconds(minutes: int) -> float | None:
     return float(minutes * _SECONDS_OF_MINUTE) or None
 
 
-def parse_create_request(body: object) -> CreateBotRequest:
-    """Return what a body asks for. Fields nobody knows are ignored, and so is `[]` for an object.
+def parse_create_request(body: object, private: PrivateTargets) -> CreateBotRequest:
+    """Return what a body asks for.
+
+    Fields nobody knows are ignored, and so are `[]` for an object and an empty text.
+
+    Args:
+        body: The body, decoded.
+        private: Where webhooks may go that is not public.
 
     Raises:
         BadField: Fields are missing or wrong.
     """
     given = body if isinstance(body, Mapping) else {}
-    fields = BodyFields(
-        {name: value for name, value in given.items() if name not in _PARTS or value != []}, WORDS
-    )
+    fields = BodyFields({name: _sent(name, value) for name, value in given.items()}, WORDS)
     model = fields.required("transcription_model", longest=200)
     service = fields.choice("service", SERVICES, required=True)
     meeting_url = fields.link("meeting_url", longest=_LONGEST_URL)
     bot_name = fields.required("bot_name")
     lang = fields.text("lang", longest=35)
-    webhook_url = fields.url("webhook_url", longest=_LONGEST_URL)
+    webhook_url = fields.webhook("webhook_url", private, longest=_LONGEST_URL)
     keep_a_year = fields.flag("store_recording_for_1_year")
     start = fields.whole("scheduled_start_time", 0, _LATEST)
     scheduled_for = fields.time("scheduled_for", longest=64)
@@ -160,6 +174,7 @@ def parse_create_request(body: object) -> CreateBotRequest:
     stop_options = _stop_options(fields.part("stop_options"))
     video = fields.flag("video")
     avatar_url = fields.url("bot_avatar_url", longest=_LONGEST_URL)
+    terms = vocabulary(fields)
     _check_the_rest(fields)
     fields.check()
     assert service is not None
@@ -179,7 +194,32 @@ def parse_create_request(body: object) -> CreateBotRequest:
         stop_options=stop_options,
         video=bool(video),
         avatar_url=avatar_url,
+        vocabulary=terms,
     )
+
+
+def _sent(name: str, value: Any) -> Any:
+    """Return a field's value; None for one that is as good as not sent."""
+    if value == "" or (name in _PARTS and value == []):
+        return None
+    if name in _EMPTIED and isinstance(value, Mapping):
+        return {inner: None if each == "" else each for inner, each in value.items()}
+    return value
+
+
+def vocabulary(fields: BodyFields) -> tuple[str, ...]:
+    """Return the terms of `custom_vocabulary`; what is wrong with them is noted."""
+    terms = fields.list("custom_vocabulary")
+    if len(terms) > _MOST_TERMS:
+        fields.wrong("custom_vocabulary", "many", most=_MOST_TERMS)
+    for index, term in enumerate(terms):
+        if not isinstance(term, str) or not term.strip():
+            fields.wrong_at(("custom_vocabulary", index), "text")
+        elif len(term) > _LONGEST_TERM:
+            fields.wrong_at(("custom_vocabulary", index), "long", most=_LONGEST_TERM)
+        elif "\x00" in term:
+            fields.wrong_at(("custom_vocabulary", index), "zero")
+    return tuple(term.strip() for term in terms if isinstance(term, str))
 
 
 def _metadata(fields: BodyFields) -> dict[str, str]:
@@ -208,11 +248,6 @@ def _stop_options(given: BodyFields) -> StopOptions:
 def _check_the_rest(fields: BodyFields) -> None:
     """Check what is taken and has no effect here; see the README."""
     fields.flag("profanity_filter")
-    for index, item in enumerate(fields.list("custom_vocabulary")):
-        if not isinstance(item, str):
-            fields.wrong_at(("custom_vocabulary", index), "text")
-        elif len(item) > _LONGEST_VALUE:
-            fields.wrong_at(("custom_vocabulary", index), "long", most=_LONGEST_VALUE)
     fields.text("transcription_credentials", longest=200)
     fields.choice("recording_start_mode", ("automatic",))
     authentication = fields.part("authentication")

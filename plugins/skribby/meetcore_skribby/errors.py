@@ -48,6 +48,7 @@ REFUSE = ErrorTable(
         "limit_reached": ErrorAnswer(
             403, "You have reached the limit of concurrent meeting bots for your plan."
         ),
+        "too_many_requests": ErrorAnswer(429, "Too Many Attempts."),
         "bad_field": ErrorAnswer(422, detail=_by_field),
         "link_refused": ErrorAnswer(
             422, "The meeting url field is invalid. {error}", detail="meeting_url"

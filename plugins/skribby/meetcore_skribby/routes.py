@@ -132,6 +132,8 @@ class Api:
         body = {**row.extras.get("request", {}), **given}
         if "scheduled_start_time" in given and "scheduled_for" not in given:
             body.pop("scheduled_for", None)
+        if "scheduled_for" in given and "scheduled_start_time" not in given:
+            body.pop("scheduled_start_time", None)
         create_request, choice = self._read(body)
         order = await self._order(client, create_request, body, choice)
         row = await self._service.reschedule(row, order)
@@ -247,7 +249,7 @@ class Api:
 
     def _read(self, body: Mapping[str, Any]) -> tuple[CreateBotRequest, TranscriberChoice]:
         """Return what is asked for, and who will transcribe."""
-        create_request = parse_create_request(body)
+        create_request = parse_create_request(body, self._service.private_targets)
         link = self._service.parse_link(create_request.meeting_url)
         service = create_request.service
         if _MIXED_SERVICES.get(link.platform, service) != service:
@@ -282,6 +284,7 @@ class Api:
             name=create_request.bot_name,
             transcriber=choice.name,
             language=choice.language,
+            vocabulary=create_request.vocabulary,
             join_at=still_to_come(create_request.scheduled_for, self._service.now()),
             automatic_leave=create_request.automatic_leave,
             entry_message=create_request.initial_chat_message,

@@ -31,7 +31,7 @@ from meetcore.gateway import (
     segments_of,
 )
 from meetcore_skribby.bot_object import model_of
-from meetcore_skribby.create_request import WORDS
+from meetcore_skribby.create_request import WORDS, vocabulary
 from meetcore_skribby.links import recording_link
 from meetcore_skribby.models import NO_TRANSCRIPT, key_of, provider_of
 from meetcore_skribby.transcript_reader import read_summary
@@ -45,8 +45,6 @@ _STATUSES = {
     RevisionState.DONE: "finished",
     RevisionState.FAILED: "failed",
 }
-_MOST_TERMS = 1000
-_LONGEST_TERM = 200
 
 
 class RecordingObject(TypedDict):
@@ -230,20 +228,13 @@ def _parse(body: object) -> _RecordingRequest:
     bot_id = fields.required("meeting_bot_id", longest=200)
     model = fields.text("transcription_model", longest=200)
     lang = fields.text("lang", longest=35)
-    terms = fields.list("custom_vocabulary")
-    if len(terms) > _MOST_TERMS:
-        fields.wrong("custom_vocabulary", "many", most=_MOST_TERMS)
-    for index, term in enumerate(terms):
-        if not isinstance(term, str) or not term.strip():
-            fields.wrong_at(("custom_vocabulary", index), "text")
-        elif len(term) > _LONGEST_TERM:
-            fields.wrong_at(("custom_vocabulary", index), "long", most=_LONGEST_TERM)
+    terms = vocabulary(fields)
     fields.check()
     return _RecordingRequest(
         bot_id=bot_id,
         model=model.strip() if model else None,
         lang=lang or None,
-        vocabulary=tuple(map(str.strip, terms)),
+        vocabulary=terms,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,8 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from meetcore.gateway import BodyFields, FieldWords, parse_utc
+from meetcore import PrivateTargets
+from meetcore.gateway import BodyFields, FieldWords, parse_utc, picture, picture_type
 
 __all__ = [
     "AUDIO_ONLY",
@@ -32,6 +34,8 @@ _WORDS = FieldWords(
         "whole": "automatic_leave.{name} must be a whole number of seconds.",
         "range": "automatic_leave.{name} must be between {least} and {most}.",
         "url": "{name} must be a URL that begins with {schemes}.",
+        "webhook": "{name} {trouble}.",
+        "picture": "{name} must be a URL, or a PNG, JPEG or GIF as base64.",
         "link": "{name} is not a link.",
         "time": "{name} must be seconds since 1970.",
         "part": "{name} must be an object.",
@@ -42,7 +46,8 @@ _WORDS = FieldWords(
 """What is said of a field that is wrong."""
 
 AUDIO_ONLY = "audio_only"
-_MODES = ("speaker_view", "gallery_view", AUDIO_ONLY)
+_GALLERY = "gallery_view"
+_MODES = ("speaker_view", _GALLERY, AUDIO_ONLY)
 _FREQUENCIES = {"16khz": 16_000, "24khz": 24_000}
 _LEAVE = {
     "waiting_room_timeout": (120, 1800, 600),
@@ -73,14 +78,18 @@ class Streaming:
 
 @frozen(kw_only=True)
 class CreateBotRequest:
-    """A bot as it was asked for; `provider` is None for no transcript."""
+    """A bot as it was asked for; `provider` is None for no transcript.
+
+    Attributes:
+        bot_image: Settings of the sink `picture`: a `url`, or an `image` as base64.
+    """
 
     meeting_url: str = field(repr=False)
     bot_name: str
     provider: str | None
     recording_mode: str
     video: bool | None
-    bot_image: str | None = field(repr=False)
+    bot_image: Mapping[str, str] | None = field(repr=False)
     entry_message: str | None
     waiting_room_timeout_s: int
     noone_joined_timeout_s: int
@@ -90,6 +99,11 @@ class CreateBotRequest:
     streaming: Streaming | None
     extra: Any
     start_time: datetime | None
+
+    @property
+    def video_view(self) -> str:
+        """Who is seen in a video, as the browser's option; a speaker's view where none is asked."""
+        return "gallery" if self.recording_mode == _GALLERY else "speaker"
 
     @property
     def automatic_leave(self) -> dict[str, float | None]:
@@ -111,8 +125,12 @@ class RetranscribeRequest:
     webhook_url: str | None = field(repr=False)
 
 
-def parse_create_request(body: object) -> CreateBotRequest:
+def parse_create_request(body: object, private: PrivateTargets) -> CreateBotRequest:
     """Return what a body asks for. Fields nobody knows are ignored, null is as good as absent.
+
+    Args:
+        body: The body, decoded.
+        private: Where webhooks may go that is not public.
 
     Raises:
         BadField: A field is missing or wrong.
@@ -134,21 +152,25 @@ def parse_create_request(body: object) -> CreateBotRequest:
         provider=_provider(fields),
         recording_mode=mode or _MODES[0],
         video=None if mode is None else mode != AUDIO_ONLY,
-        bot_image=_address(fields, "bot_image", ("http", "https")),
+        bot_image=_picture(fields),
         entry_message=fields.text("entry_message") or None,
         waiting_room_timeout_s=limits["waiting_room_timeout"],
         noone_joined_timeout_s=limits["noone_joined_timeout"],
         silence_timeout_s=limits["silence_timeout"],
         deduplication_key=fields.text("deduplication_key"),
-        webhook_url=_address(fields, "webhook_url", ("http", "https")),
+        webhook_url=_webhook(fields, private),
         streaming=_streaming(fields.part("streaming")),
         extra=fields.body.get("extra"),
         start_time=_start_time(fields),
     )
 
 
-def parse_retranscribe_request(body: object) -> RetranscribeRequest:
+def parse_retranscribe_request(body: object, private: PrivateTargets) -> RetranscribeRequest:
     """Return what a body of POST /bots/retranscribe asks for.
+
+    Args:
+        body: The body, decoded.
+        private: Where webhooks may go that is not public.
 
     Raises:
         BadField: A field is missing or wrong.
@@ -157,13 +179,39 @@ def parse_retranscribe_request(body: object) -> RetranscribeRequest:
     return RetranscribeRequest(
         bot_uuid=fields.required("bot_uuid"),
         provider=_provider(fields),
-        webhook_url=_address(fields, "webhook_url", ("http", "https")),
+        webhook_url=_webhook(fields, private),
     )
 
 
 def _address(fields: BodyFields, name: str, schemes: tuple[str, ...]) -> str | None:
     """Return a URL; an empty one is as good as none."""
     return None if fields.body.get(name) == "" else fields.url(name, schemes, ascii_only=True)
+
+
+def _picture(fields: BodyFields) -> dict[str, str] | None:
+    """Return a picture: the URL of one, or one as base64, alone or as a data URL."""
+    given = fields.text("bot_image")
+    if not given:
+        return None
+    if given.startswith(("http://", "https://")):
+        url = _address(fields, "bot_image", ("http", "https"))
+        return None if url is None else {"url": url}
+    head, _, encoded = given.rpartition(";base64,")
+    try:
+        image = base64.b64decode("".join(encoded.split()), validate=True)
+    except ValueError:
+        image = b""
+    if (head and not head.startswith("data:")) or picture_type(image) is None:
+        fields.wrong("bot_image", "picture")
+    picture(image)
+    return {"image": base64.b64encode(image).decode()}
+
+
+def _webhook(fields: BodyFields, private: PrivateTargets) -> str | None:
+    """Return where webhooks go; an empty URL is as good as none."""
+    if fields.body.get("webhook_url") == "":
+        return None
+    return fields.webhook("webhook_url", private, ascii_only=True)
 
 
 def _provider(fields: BodyFields) -> str | None:

@@ -30,6 +30,9 @@ REFUSE = ErrorTable(
         "bot_not_found": ErrorAnswer(404, "There is no such bot.", "BotNotFound"),
         "data_deleted": ErrorAnswer(404, "There is no such bot.", "BotNotFound"),
         "limit_reached": ErrorAnswer(429, detail="TooManyRequests"),
+        "too_many_requests": ErrorAnswer(
+            429, "Too many requests; try again later.", "TooManyRequests"
+        ),
         "already_there": ErrorAnswer(409, detail="BotAlreadyExists"),
         "link_refused": ErrorAnswer(400, detail="InvalidMeetingUrl"),
         "wrong_state": ErrorAnswer(403, detail="Forbidden"),

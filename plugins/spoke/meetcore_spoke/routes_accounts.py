@@ -67,6 +67,9 @@ class AccountRoutes:
         url = body.get("webhook_url")
         if url is not None and not (isinstance(url, str) and is_web_address(url, ascii_only=True)):
             raise _wrong("webhook_url must be an http or https URL.")
+        trouble = self._service.private_targets.webhook_trouble(url) if url else None
+        if trouble is not None:
+            raise _wrong(f"webhook_url {trouble}.")
         if not set(_CHOICES) & set(body):
             raise _wrong("webhook_url is required.")
         settings = {**await self._service.settings(client.user_id, "spoke")}

@@ -67,7 +67,7 @@ class BotRoutes:
     async def create(self, request: Request) -> Reply:
         """Send a bot."""
         client = await self._authenticator.client(request, Scope.WRITE)
-        create_request = parse_create_request(request.json())
+        create_request = parse_create_request(request.json(), self._service.private_targets)
         self._service.parse_link(create_request.meeting_url)
         choice = self._transcriber(create_request)
         order = await self._order(client, request, create_request, choice)
@@ -99,7 +99,7 @@ class BotRoutes:
     async def retranscribe(self, request: Request) -> Reply:
         """Have a bot's recording transcribed once more; `transcription_complete` tells when."""
         client = await self._authenticator.client(request, Scope.WRITE)
-        asked = parse_retranscribe_request(request.json())
+        asked = parse_retranscribe_request(request.json(), self._service.private_targets)
         row = await self._service.bot(client, asked.bot_uuid)
         webhook = None
         if asked.webhook_url is not None:
@@ -157,11 +157,15 @@ class BotRoutes:
         choice: TranscriberChoice,
     ) -> BotRequest:
         settings = await self._service.settings(client.user_id, "spoke")
-        plugins = {}
+        plugins: dict[str, dict[str, Any]] = {}
         if create_request.streaming:
             plugins["spoke_stream"] = _sink_settings(create_request.streaming)
         if create_request.bot_image and self._shows(create_request):
-            plugins["picture"] = {"url": create_request.bot_image}
+            plugins["picture"] = dict(create_request.bot_image)
+        sinks = tuple(plugins)
+        can = self._service.capabilities(create_request.meeting_url)
+        if create_request.video is not False and Capability.VIDEO in can:
+            plugins["browser"] = {"video_view": create_request.video_view}
         return BotRequest(
             url=create_request.meeting_url,
             dialect="spoke",
@@ -171,7 +175,7 @@ class BotRoutes:
             automatic_leave=create_request.automatic_leave,
             entry_message=create_request.entry_message,
             video=create_request.video,
-            sinks=tuple(plugins),
+            sinks=sinks,
             plugins=plugins,
             webhooks=self._targets(request, create_request, settings),
             extras={"extra": create_request.extra, "asked": _asked(create_request)},

@@ -24,7 +24,15 @@ from meetcore_vexa.languages import LANGUAGES
 from meetcore_vexa.links import LOOSE_ID, NATIVE_IDS, MeetingPlace
 from meetcore_vexa.variants import Variant
 
-__all__ = ["CreateBotRequest", "fields_of", "place_wished", "wish_from"]
+__all__ = [
+    "CreateBotRequest",
+    "fields_of",
+    "flag_of",
+    "place_wished",
+    "whole_of",
+    "wish_from",
+    "yes_or_no",
+]
 
 _WORDS = FieldWords(
     {
@@ -44,11 +52,22 @@ _WORDS = FieldWords(
 _LEAVE = {
     "max_bot_time": "max_duration_s",
     "max_wait_for_admission": "waiting_room_s",
-    "waiting_room_timeout": "waiting_room_s",
     "max_time_left_alone": "everyone_left_s",
-    "everyone_left_timeout": "everyone_left_s",
     "no_one_joined_timeout": "nobody_joined_s",
 }
+_OLD_LEAVE = {
+    "waiting_room_timeout": "waiting_room_s",
+    "everyone_left_timeout": "everyone_left_s",
+}
+"""Older names; they count only where the newer one is not there."""
+
+_FLAGS: Mapping[bool, tuple[float | str, ...]] = {
+    True: (1, "1", "true", "t", "yes", "y", "on"),
+    False: (0, "0", "false", "f", "no", "n", "off"),
+}
+"""What the vendor's schema takes as yes or no besides a boolean; texts in any case."""
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,15}(\.0{1,15})?")
 _TEAMS_PASSCODE = re.compile(r"[A-Za-z0-9]{4,20}")
 _LONGEST_MS = 7 * 24 * 3600 * 1000
 
@@ -85,6 +104,37 @@ def fields_of(body: object) -> BodyFields:
         BadField: It is no object.
     """
     return BodyFields.of(body, _WORDS)
+
+
+def yes_or_no(value: Any) -> bool | None:
+    """Return the yes or no a value means to the vendor's schema; None for neither."""
+    if isinstance(value, str):
+        value = value.lower()
+    elif not isinstance(value, (bool, int, float)):
+        return None
+    return next((meant for meant, values in _FLAGS.items() if value in values), None)
+
+
+def flag_of(body: BodyFields, name: str) -> bool | None:
+    """Return the yes or no of a field, None where it is not there.
+
+    Raises:
+        BadField: It is neither.
+    """
+    meant = yes_or_no(body.get(name))
+    return body.flag(name) if meant is None else meant
+
+
+def whole_of(value: Any) -> int | None:
+    """Return the whole number a value means to the vendor's schema; None for none.
+
+    A text of digits and 7.0 are one; true is none.
+    """
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value.strip().partition(".")[0])
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if value == value // 1 else None
 
 
 def language_wished(body: BodyFields) -> str | None:
@@ -150,9 +200,9 @@ def wish_from(raw: Any, variant: Variant) -> CreateBotRequest:
     if tier not in (None, "realtime", "deferred"):
         raise invalid(["body", "transcription_tier"], "Input should be 'realtime' or 'deferred'")
     for name in ("authenticated", "dry_run"):
-        if body.flag(name):
+        if flag_of(body, name):
             raise invalid(["body", name], f"'{name}' is not available on this server")
-    body.flag("voice_agent_enabled")
+    flag_of(body, "voice_agent_enabled")
     avatar = body.text("default_avatar_url")
     if avatar is not None and not is_web_address(avatar):
         raise invalid(["body", "default_avatar_url"], "Input should be a valid URL", "url_parsing")
@@ -164,9 +214,9 @@ def wish_from(raw: Any, variant: Variant) -> CreateBotRequest:
         bot_name=None if shown is None or is_blank(shown) else shown.strip(),
         language=language,
         task=task,
-        transcribe=body.flag("transcribe_enabled") is not False,
-        recording=body.flag("recording_enabled"),
-        video=body.flag("video"),
+        transcribe=flag_of(body, "transcribe_enabled") is not False,
+        recording=flag_of(body, "recording_enabled"),
+        video=flag_of(body, "video"),
         avatar_url=avatar,
         automatic_leave=_leave(body.get("automatic_leave")),
         script=body.text("rehearsal_script"),
@@ -240,15 +290,20 @@ def _leave(raw: Any) -> dict[str, float]:
     if not isinstance(raw, dict):
         raise invalid(["body", "automatic_leave"], "Input should be an object", "dict_type")
     rules: dict[str, float] = {}
+    older: dict[str, float] = {}
     for name, value in raw.items():
         loc: list[str | int] = ["body", "automatic_leave", str(name)]
-        if name not in _LEAVE:
+        if name not in _LEAVE and name not in _OLD_LEAVE:
             raise invalid(loc, "Extra inputs are not permitted", "extra_forbidden")
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int):
+        number = whole_of(value)
+        if number is None:
             raise invalid(loc, "Input should be a valid integer", "int_type")
-        if not 0 < value <= _LONGEST_MS:
+        if not 0 < number <= _LONGEST_MS:
             raise invalid(loc, f"Input should be between 1 and {_LONGEST_MS}")
-        rules[_LEAVE[name]] = value / 1000
-    return rules
+        if name in _LEAVE:
+            rules[_LEAVE[name]] = number / 1000
+        else:
+            older[_OLD_LEAVE[name]] = number / 1000
+    return older | rules

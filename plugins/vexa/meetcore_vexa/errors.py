@@ -63,6 +63,10 @@ REFUSE = ErrorTable(
         "no_synthesizer": ErrorAnswer(503),
         "link_refused": ErrorAnswer(422),
         "invalid": ErrorAnswer(422),
+        "too_many_requests": ErrorAnswer(429, "Too many requests"),
+        "storage_unavailable": ErrorAnswer(
+            503, "Service temporarily unavailable, try again later", headers=_LATER
+        ),
         "limit_reached": ErrorAnswer(
             403, "User has reached the maximum concurrent bot limit ({error.limit})."
         ),

@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 
 from meetcore import PrivateTargets
 from meetcore.gateway import Client, Refusal, Reply, Request, Route, Scope, UserRow
-from meetcore.model import is_address, is_public
-from meetcore_vexa.create_request import fields_of
+from meetcore_vexa.create_request import fields_of, flag_of, yes_or_no
 from meetcore_vexa.errors import invalid
 from meetcore_vexa.lookup import NAME, Lookup
 from meetcore_vexa.variants import Variant, naive
-from meetcore_vexa.webhooks import EVENT_TYPES
 
-__all__ = ["AccountRoutes", "user_body"]
+__all__ = ["AccountRoutes", "user_body", "webhook_address"]
 
+_MOST_EVENTS = 50
+_LONGEST_EVENT = 100
 _LOCAL_NAMES = (".local", ".localhost", ".internal", ".home.arpa")
 
 
@@ -35,23 +35,35 @@ def user_body(user: UserRow) -> dict[str, Any]:
 def target_trouble(url: str, private: PrivateTargets) -> str | None:
     """Return what is wrong with a webhook's URL as far as it can be read from it, None for nothing.
 
-    Whether a name leads to a private address shows when something is sent, and is checked then.
+    Whether another name leads to a private address shows when something is sent, and is checked
+    then.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return "Input should be a valid URL"
-    if parts.scheme not in ("http", "https") or not host or port == 0:
-        return "Input should be a valid http or https URL"
-    if any(c.isspace() or not c.isprintable() for c in url) or parts.username:
+    trouble = private.webhook_trouble(url)
+    if trouble is not None:
+        return f"Webhook URL {trouble}"
+    parts = urlsplit(url)
+    if parts.username:
         return "Input should be a valid URL without a user"
-    local = host == "localhost" or host.endswith(_LOCAL_NAMES)
-    if is_address(host):
-        local = not is_public(host)
-    if local and not private.name(host):
+    host = parts.hostname or ""
+    if (host == "localhost" or host.endswith(_LOCAL_NAMES)) and not private.name(host):
         return "Webhook URL must not lead to a private address"
     return None
+
+
+def webhook_address(url: object, private: PrivateTargets) -> str | None:
+    """Return where a user's webhooks are to go; None, or an empty text, for nowhere.
+
+    Raises:
+        Refusal: Nothing can be sent there.
+    """
+    if url is None or url == "":
+        return None
+    if not isinstance(url, str):
+        raise invalid(["body", "webhook_url"], "Input should be a valid string", "string_type")
+    trouble = target_trouble(url, private)
+    if trouble is not None:
+        raise invalid(["body", "webhook_url"], trouble, "url_parsing")
+    return url
 
 
 class AccountRoutes:
@@ -94,17 +106,13 @@ class AccountRoutes:
         if "webhook_url" not in body.body:
             raise invalid(["body", "webhook_url"], "Field required", "missing")
         url = body.text("webhook_url")
-        if url is not None:
-            trouble = target_trouble(url, self._service.private_targets)
-            if trouble is not None:
-                raise invalid(["body", "webhook_url"], trouble, "url_parsing")
+        url = webhook_address(url, self._service.private_targets)
         secret, events = body.text("webhook_secret", longest=500), body.get("webhook_events")
         if secret is not None and not (secret.isascii() and secret.isprintable()):
             raise invalid(["body", "webhook_secret"], "Only printable ASCII characters")
-        variant = caller.variant
-        if (secret or events) and not variant.bundles:
-            variant = Variant.E3  # before, there were neither secrets nor a choice of events
-        changes: dict[str, Any] = {"webhook_url": url, "webhook_dialect": variant.value}
+        changes: dict[str, Any] = {"webhook_url": url}
+        if request.args.get("dialect") is not None:
+            changes["webhook_dialect"] = caller.variant.value
         if "webhook_secret" in body.body:
             changes["webhook_secret"] = secret
         if "webhook_events" in body.body:
@@ -132,7 +140,7 @@ class AccountRoutes:
         variant = Variant.named(fields_of(request.json()).get("dialect"))
         if variant is None:
             raise invalid(["body", "dialect"], "Input should be 'E1', 'E2', 'E3' or 'E4'", "enum")
-        await self._keep(client, {"dialect": variant.value})
+        await self._keep(client, {"dialect": variant.value, "webhook_dialect": None})
         return Reply(json={"dialect": variant.value})
 
     async def get_dialect(self, request: Request) -> Reply:
@@ -166,7 +174,7 @@ class AccountRoutes:
         client = await self._lookup.client(request, Scope.WRITE)
         body = fields_of(request.json())
         modes = body.body.get("capture_modes", ["audio"])
-        if body.flag("enabled") is False or modes not in (["audio"], ["audio", "video"]):
+        if flag_of(body, "enabled") is False or modes not in (["audio"], ["audio", "video"]):
             raise invalid(
                 ["body"], "This server records audio of every meeting, or audio and video"
             )
@@ -177,13 +185,12 @@ class AccountRoutes:
 def _events(given: Any) -> dict[str, bool] | None:
     if given is None:
         return None
-    if not isinstance(given, dict) or not all(isinstance(v, bool) for v in given.values()):
+    wanted = {str(k): yes_or_no(v) for k, v in given.items()} if isinstance(given, dict) else {}
+    if not isinstance(given, dict) or None in wanted.values():
         raise invalid(["body", "webhook_events"], "Input should map event types to true or false")
-    for name in given:
-        if name not in EVENT_TYPES:
-            raise invalid(
-                ["body", "webhook_events", str(name)[:50]],
-                f"Input should be one of {', '.join(EVENT_TYPES)}",
-                "enum",
-            )
-    return dict(given)
+    if len(wanted) > _MOST_EVENTS or any(len(name) > _LONGEST_EVENT for name in wanted):
+        raise invalid(
+            ["body", "webhook_events"],
+            f"Input should have at most {_MOST_EVENTS} names of {_LONGEST_EVENT} characters",
+        )
+    return {name: yes is True for name, yes in wanted.items()}

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from meetcore.gateway import BodyFields, NoSuchBot, Refusal, Reply, Request, Route, Scope, UserRow
-from meetcore_vexa.create_request import fields_of
+from meetcore.gateway import (
+    BodyFields,
+    KeyRow,
+    NoSuchBot,
+    Refusal,
+    Reply,
+    Request,
+    Route,
+    Scope,
+    UserRow,
+)
+from meetcore_vexa.create_request import fields_of, whole_of
 from meetcore_vexa.errors import invalid
-from meetcore_vexa.lookup import Lookup, integer
-from meetcore_vexa.routes_accounts import user_body
+from meetcore_vexa.lookup import NAME, Lookup, integer
+from meetcore_vexa.routes_accounts import user_body, webhook_address
 from meetcore_vexa.variants import Variant, naive, zulu
 
 __all__ = ["AdminRoutes"]
@@ -21,6 +32,7 @@ _SCOPES = {
     "tx": frozenset({Scope.READ}),
     "browser": frozenset({Scope.READ}),
 }
+_NAMES = tuple(_SCOPES)
 
 
 class AdminRoutes:
@@ -61,7 +73,7 @@ class AdminRoutes:
             image_url=body.text("image_url"),
             max_bots=_limit(body),
         )
-        return Reply(status=201 if new else 200, json=user_body(user))
+        return Reply(status=201 if new else 200, json=await self._shown(user))
 
     async def list_users(self, request: Request) -> Reply:
         """List users."""
@@ -78,7 +90,7 @@ class AdminRoutes:
         users = await self._service.users(email=request.params["email"])
         if not users:
             raise Refusal(404, "User not found")
-        return Reply(json=user_body(users[0]))
+        return Reply(json=await self._shown(users[0]))
 
     async def _user(self, request: Request) -> UserRow:
         number = integer(["path", "user_id"], request.params["user_id"], low=0)
@@ -90,13 +102,29 @@ class AdminRoutes:
     async def get_user(self, request: Request) -> Reply:
         """Return a user."""
         await self._lookup.admin(request)
-        return Reply(json=user_body(await self._user(request)))
+        user = await self._user(request)
+        keys = await self._service.keys(user.id)
+        tokens = [_token(row) for row in keys if row.revoked_at is None]
+        return Reply(json={**await self._shown(user), "api_tokens": tokens})
+
+    async def _shown(self, user: UserRow) -> dict[str, Any]:
+        """Return a user with what is kept of their webhook, nothing secret."""
+        url = (await self._lookup.settings(user.id)).get("webhook_url")
+        return {**user_body(user), "data": {"webhook_url": url} if url else {}}
 
     async def change_user(self, request: Request) -> Reply:
-        """Change a user."""
+        """Change a user; of `data` there is the `webhook_url`."""
         await self._lookup.admin(request)
         user = await self._user(request)
         body = fields_of(request.json())
+        email = body.text("email")
+        if email is not None and email.lower() != (user.email or "").lower():
+            raise Refusal(400, "Email cannot be changed")
+        data = _data(body)
+        if "webhook_url" in data:
+            url = webhook_address(data["webhook_url"], self._service.private_targets)
+            settings = await self._lookup.settings(user.id)
+            await self._service.put_settings(user.id, NAME, {**settings, "webhook_url": url})
         changes: dict[str, Any] = {}
         for name in ("name", "image_url"):
             if name in body.body:
@@ -107,7 +135,7 @@ class AdminRoutes:
             user = await self._service.change_user(user.id, **changes) if changes else user
         except NoSuchBot as error:
             raise Refusal(404, "User not found") from error
-        return Reply(json=user_body(user))
+        return Reply(json=await self._shown(user))
 
     async def create_token(self, request: Request) -> Reply:
         """Make a key for a user; it is shown this once."""
@@ -144,11 +172,33 @@ class AdminRoutes:
         raise Refusal(404, "Token not found")
 
 
+def _token(row: KeyRow) -> dict[str, Any]:
+    """Return a key without what only its holder knows."""
+    return {"id": row.number, "user_id": row.user_id, "created_at": naive(row.created_at)}
+
+
+def _data(body: BodyFields) -> Mapping[str, Any]:
+    """Return the `data` of a user that is to be merged.
+
+    Raises:
+        Refusal: It is no object, or has what is not kept here.
+    """
+    data = body.get("data")
+    if data is None:
+        return {}
+    if not isinstance(data, Mapping):
+        raise invalid(["body", "data"], "Input should be a valid dictionary", "dict_type")
+    for name in data:
+        if name != "webhook_url":
+            raise invalid(["body", "data", str(name)[:50]], "Only 'webhook_url' is kept here")
+    return data
+
+
 def _limit(body: BodyFields) -> int | None:
-    value = body.get("max_concurrent_bots")
-    if value is None:
+    if body.get("max_concurrent_bots") is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100_000:
+    value = whole_of(body.get("max_concurrent_bots"))
+    if value is None or not 0 <= value <= 100_000:
         raise invalid(
             ["body", "max_concurrent_bots"], "Input should be an integer from 0 to 100000"
         )
@@ -159,15 +209,28 @@ def _token_wish(request: Request) -> tuple[list[str], int | None]:
     args = request.args
     raw = request.json()
     body = fields_of({} if raw is None else raw)
-    scopes: Any = body.get("scopes")
-    if scopes is None:
-        scopes = [part.strip() for part in args.get("scopes", "").split(",") if part.strip()]
-    if not isinstance(scopes, list) or any(s not in ("bot", "tx", "browser") for s in scopes):
-        raise invalid(["body", "scopes"], "Input should be a list of 'bot', 'tx' and 'browser'")
+    scopes = _scopes(body, args)
     lifetime = body.body.get("expires_in", args.get("expires_in"))
     if lifetime is None:
-        return scopes or ["bot", "tx"], None
-    if isinstance(lifetime, bool) or not isinstance(lifetime, (int, str)):
+        return scopes, None
+    number = whole_of(lifetime)
+    if number is None:
         raise invalid(["body", "expires_in"], "Input should be a number of seconds")
-    seconds = integer(["body", "expires_in"], str(lifetime), low=1, high=10 * 365 * 24 * 3600)
-    return scopes or ["bot", "tx"], seconds
+    return scopes, integer(["body", "expires_in"], str(number), low=1, high=10 * 365 * 24 * 3600)
+
+
+def _scopes(body: BodyFields, args: Mapping[str, str]) -> list[str]:
+    """Return what a key is to open: `scopes`, else the one `scope`, else `bot`.
+
+    Raises:
+        Refusal: It names none, or one that there is not.
+    """
+    many = body.get("scopes")
+    if many is None and "scopes" in args:
+        many = [part.strip() for part in args["scopes"].split(",")]
+    if many is None:
+        one = body.get("scope")
+        many = [args.get("scope", "bot") if one is None else one]
+    if not isinstance(many, list) or not many or any(name not in _NAMES for name in many):
+        raise invalid(["body", "scopes"], "Input should be a list of 'bot', 'tx' and 'browser'")
+    return many

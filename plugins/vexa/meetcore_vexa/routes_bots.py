@@ -180,7 +180,8 @@ class BotRoutes:
         rows = await self._lookup.meetings(caller.client, platform, native_id)
         live = [row for row in rows if not row.ended]
         if caller.variant is Variant.E4:
-            return await self._stop_e4(platform, native_id, live)
+            there = [row for row in live if row.state not in STOPPING]
+            return await self._stop_e4(platform, native_id, there)
         if not rows:
             raise Refusal(404, "No meeting found to stop.")
         if not live:

@@ -28,7 +28,7 @@ from meetcore.gateway import (
     segments_of,
 )
 from meetcore_vexa.bot_object import meeting_now, standing_of_row
-from meetcore_vexa.create_request import fields_of, language_wished, wish_from
+from meetcore_vexa.create_request import fields_of, flag_of, language_wished, wish_from
 from meetcore_vexa.errors import invalid
 from meetcore_vexa.listing import list_meetings
 from meetcore_vexa.lookup import NAME, Caller, Lookup
@@ -200,7 +200,7 @@ class MeetingRoutes:
         caller = await self._lookup.caller(request, Scope.WRITE)
         body = fields_of(request.json())
         join_at = body.time("scheduled_at", longest=50)
-        if body.flag("auto_join") is False or join_at is None or not body.get("meeting_url"):
+        if flag_of(body, "auto_join") is False or join_at is None or not body.get("meeting_url"):
             raise invalid(
                 ["body"],
                 "This server plans bots only: 'meeting_url' and 'scheduled_at' are needed, and "

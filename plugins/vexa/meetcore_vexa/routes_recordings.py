@@ -108,9 +108,13 @@ class RecordingRoutes:
         args = request.args
         limit = integer(["query", "limit"], args.get("limit", "50"), low=1, high=200)
         offset = integer(["query", "offset"], args.get("offset", "0"), low=0)
+        wanted = args.get("meeting_id")
+        meeting = None if wanted is None else integer(["query", "meeting_id"], wanted, low=0)
         found: list[dict[str, Any]] = []
         async with aclosing(bots_of(self._service, client, BotQuery(dialect=NAME))) as rows:
             async for row in rows:
+                if meeting not in (None, row.number):
+                    continue
                 if row.in_call_at is not None and row.deleted_at is None:
                     body = recording_body(row, await history_of(self._service, row))
                     found += [body] if body else []
@@ -138,13 +142,20 @@ class RecordingRoutes:
 
     async def master(self, request: Request) -> Reply:
         """Return where the one file of the whole meeting is."""
+        client = await self._lookup.client(request, Scope.READ)
         row, history = await self._found(request)
         wanted = request.args.get("type", "audio")
         master = {"audio": "audio.mix", "video": "video"}.get(wanted)
         for number, file in enumerate(media_of(row, history), 1):
             if file.kind == master:
                 raw = f"/recordings/{row.number}/media/{number}/raw"
-                body = {**_media(number, file), "recording_id": row.number, "raw_url": raw}
+                body = {
+                    **_media(number, file),
+                    "recording_id": row.number,
+                    "media_file_id": number,
+                    "raw_url": raw,
+                    **self._link(request, client, row, file),
+                }
                 return Reply(json=body)
         raise Refusal(404, f"There is no {wanted[:20]} master for this recording")
 
@@ -164,6 +175,18 @@ class RecordingRoutes:
         if caller.variant is Variant.E4:
             return await self.raw(request)
         row, file = await self._media_of(request)
+        return Reply(
+            json={
+                **self._link(request, caller.client, row, file),
+                "content_type": file.media_type,
+                "file_size_bytes": file.size_bytes,
+            }
+        )
+
+    def _link(
+        self, request: Request, client: Client, row: BotRow, file: ArtifactWritten
+    ) -> dict[str, Any]:
+        """Return a link to a file that works without a key, under both of its names."""
         meeting, suffix = meeting_of(row), PurePosixPath(file.path).suffix
         stem = "".join(c if c.isalnum() or c in "-_." else "_" for c in meeting.native_id)
         filename = f"{meeting.platform}_{stem}_{row.number}{suffix}"
@@ -171,18 +194,16 @@ class RecordingRoutes:
             request.origin_url,
             row,
             file.path,
-            client=caller.client,
+            client=client,
             expires_s=LINK_LASTS_S,
             filename=filename,
         )
-        return Reply(
-            json={
-                "download_url": url,
-                "filename": filename,
-                "content_type": file.media_type,
-                "file_size_bytes": file.size_bytes,
-            }
-        )
+        return {
+            "url": url,
+            "download_url": url,
+            "filename": filename,
+            "expires_in": int(LINK_LASTS_S),
+        }
 
     async def _found(self, request: Request) -> tuple[BotRow, BotHistory]:
         client: Client = await self._lookup.client(request, Scope.READ)

@@ -21,18 +21,12 @@ from meetcore_vexa.routes_recordings import recording_body
 from meetcore_vexa.statuses import StatusStep, standing_of, steps_of
 from meetcore_vexa.variants import DEFAULT, Variant, naive, zulu
 
-__all__ = ["EVENT_TYPES", "TARGETS", "EnvelopeWebhooks", "FlatWebhooks", "HookSettings", "signed"]
+__all__ = ["TARGETS", "EnvelopeWebhooks", "FlatWebhooks", "HookSettings", "signed"]
 
 API_VERSION = "2026-03-01"
 _BEARER = "Bearer "
-EVENT_TYPES = (
-    "meeting.started",
-    "meeting.status_change",
-    "meeting.completed",
-    "bot.failed",
-    "recording.ready",
-    "transcription.ready",
-)
+_ALSO_CALLED = {"recording.ready": "recording.completed"}
+"""What the vendor's documentation calls an event."""
 
 
 @frozen(kw_only=True)
@@ -50,19 +44,29 @@ class HookSettings:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], default: Variant = DEFAULT) -> HookSettings:
-        """Read a user's settings."""
+        """Read a user's settings.
+
+        The era is the one of the URL's own `?dialect=`, else the user's, else the server's; with a
+        secret or a choice of events at least E3, because before there was neither.
+        """
         chosen = settings.get("webhook_dialect") or settings.get("dialect")
-        events = settings.get("webhook_events")
+        secret, events = settings.get("webhook_secret") or None, settings.get("webhook_events")
+        variant = Variant.named(chosen) or default
+        if (secret or events) and not variant.bundles:
+            variant = Variant.E3
         return cls(
             url=settings.get("webhook_url") or None,
-            secret=settings.get("webhook_secret") or None,
-            variant=Variant.named(chosen) or default,
+            secret=secret,
+            variant=variant,
             events=events if isinstance(events, dict) else None,
         )
 
     def wants(self, kind: str) -> bool:
         """Whether events of a type are to be sent."""
-        return self.events is None or self.events.get(kind) is True
+        if self.events is None:
+            return True
+        names = (kind, _ALSO_CALLED.get(kind, kind))
+        return any(self.events.get(name) is True for name in names)
 
 
 def signed(secret: str, timestamp: str, body: bytes) -> str:

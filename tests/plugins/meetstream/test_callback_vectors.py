@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from meetcore import Capability
 from meetcore.gateway.records import BotRow
 from meetcore.model.events import TranscriptionStopped
 from meetcore.model.lifecycle import EndReason, State
@@ -97,6 +98,7 @@ async def test_a_legacy_callback_is_the_seeds_and_names_its_event_too(
 @of(LEGACY, "callback.video")
 async def test_a_video_is_told_of_where_there_is_one(name: str, tmp_path: Path) -> None:
     async with meetstream(tmp_path, dialect="legacy") as fake:
+        fake.abilities |= {Capability.VIDEO}
         row = await new_bot(fake, video_required=True)
         play(fake, row)
         theirs = {**example(LEGACY, name), "bot_id": row.bot_id, "event": "video.processed"}
@@ -136,6 +138,7 @@ async def test_a_present_callback_is_like_the_example(name: str, tmp_path: Path)
     life, link = EVENTS[name]
     theirs = example(CURRENT, name)
     async with meetstream(tmp_path, dialect="current") as fake:
+        fake.abilities |= {Capability.VIDEO}
         video = name == "webhook.video.processed"
         asked = {"custom_attributes": {"tenant": "a"}, "video_required": video}
         row = await new_bot(fake, meeting_link=link, **asked)
@@ -150,6 +153,7 @@ async def test_a_present_callback_is_like_the_example(name: str, tmp_path: Path)
     assert (ours["bot_id"], bodies[-1]["event"]) == (row.bot_id, "bot.done")
     if name == "webhook.bot.error":
         assert ours["message"] == theirs["message"]
+        assert "status_code" not in ours
 
 
 @of(CURRENT, "webhook.bot.scheduled")

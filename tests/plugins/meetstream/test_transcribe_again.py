@@ -112,6 +112,7 @@ async def test_a_bot_without_a_live_transcript_has_the_one_of_its_recording(
         ({"provider": {"deepgram": {}, "assemblyai": {}}}, 400),
         ({"provider": {"sarvam": {}}}, 400),
         ({"provider": DEEPGRAM, "callback_url": "ftp://x.test/"}, 400),
+        ({"provider": DEEPGRAM, "callback_url": "http://x.test/"}, 400),
         ({"provider": DEEPGRAM}, 404),
     ],
     ids=str,

@@ -207,6 +207,7 @@ async def test_the_link_to_the_video_is_like_the_example_and_never_made_up(tmp_p
         ours = await _read(fake, row, "/bots/{id}/get_video")
         assert ours["status"] == 404
         assert not set(ours["body"]) & set(example(CURRENT, "get_video.response")["body"])
+        fake.abilities |= {Capability.VIDEO}
         row = await new_bot(fake, video_required=True)
         assert (await fake.order(row)).video is True
         enter(fake, row)

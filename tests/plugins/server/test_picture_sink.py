@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,15 @@ async def test_it_is_fetched_beforehand_and_shown_in_the_call(tmp_path: Path) ->
             await stage.enter()
             await eventually(lambda: stage.noticed("shown"))
         assert stage.performed == [ShowImage(GIF, "image/gif")]
+
+
+async def test_a_picture_that_came_with_the_order_is_shown(tmp_path: Path) -> None:
+    sink = PictureSink(PictureOptions(image=base64.b64encode(GIF).decode()))
+    async with running(tmp_path, sink) as stage:
+        await stage.enter()
+        await eventually(lambda: stage.noticed("shown"))
+    assert stage.performed == [ShowImage(GIF, "image/gif")]
+    assert "R0lG" not in repr(sink.options)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,8 @@ async def test_every_dialect_says_that_it_cannot_now(tmp_path, full, dialect):
         headers = {"x-api-key": "k", "x-spoke-api-key": "k", "authorization": f"{scheme} k"}
         answer = await client.post(path, json=body, headers=headers)
         assert answer.status_code == 503, answer.text
+        assert len(answer.headers.get_list("retry-after")) == 1
+        assert "disk" not in answer.text or dialect == "native"
         assert await server.service.stores.bots.unfinished() == []
 
 

@@ -228,7 +228,6 @@ async def test_a_bot_says_what_is_and_not_what_was_wished(tmp_path: Path) -> Non
             video=True,
             bot_avatar_url="https://example.com/a.png",
             profanity_filter=True,
-            custom_vocabulary=["word"],
         )
         body = await bot_of(fake, row)
         assert body["video"] is False

@@ -11,6 +11,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meetcore import PrivateTargets
 from meetcore.gateway import BadField
 from meetcore_skribby.create_request import FIELDS, parse_create_request
 from tests.json_values import JSON
@@ -44,7 +45,7 @@ NESTED = st.fixed_dictionaries(
 def test_any_body_is_a_wish_or_says_which_field_is_wrong(body: Any) -> None:
     problems = None
     try:
-        read = parse_create_request(body)
+        read = parse_create_request(body, PrivateTargets())
     except BadField as bad:
         problems = bad.problems
     if problems is not None:

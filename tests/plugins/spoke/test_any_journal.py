@@ -12,6 +12,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meetcore import PrivateTargets
 from meetcore.gateway import BadField, BotRow
 from meetcore.model.events import Event, SegmentFinalized, StateChanged
 from meetcore.model.lifecycle import TERMINAL, State
@@ -187,7 +188,7 @@ BODIES = BODIES | NESTED.map(lambda b: create_request(**b))
 def test_any_body_is_a_wish_or_refused_with_a_sentence(body: Any) -> None:
     refused = None
     try:
-        read = parse_create_request(body)
+        read = parse_create_request(body, PrivateTargets())
     except BadField as bad:
         refused = bad
     if refused is not None:

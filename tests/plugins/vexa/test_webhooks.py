@@ -151,3 +151,44 @@ async def test_a_server_that_rehearses_may_post_to_this_machine(vexa: VexaFake) 
     vexa.fake.rehearsal = True
     body = {"webhook_url": "http://127.0.0.1:9000/hook"}
     assert (await vexa.ask("PUT", "/user/webhook", body))[0] == 200
+
+
+SECRET = {**HOOK, "webhook_secret": "s3cret"}
+NEW = {"webhook_url": "https://example.com/new"}
+
+
+async def test_a_new_url_alone_changes_nothing_about_how_it_is_told(vexa: VexaFake) -> None:
+    await vexa.ask("PUT", "/user/webhook?dialect=E3", SECRET)
+    await vexa.ask("PUT", "/user/webhook", NEW)
+    vexa.refuse(await vexa.send_bot())
+    await vexa.fake.settled()
+    posted = vexa.fake.posted[-1]
+    assert (posted.url, posted.target.format) == (NEW["webhook_url"], "vexa-envelope")
+    assert posted.outgoing.headers["Authorization"] == "Bearer s3cret"
+
+
+async def test_a_secret_alone_makes_envelopes_in_every_era(vexa: VexaFake) -> None:
+    await vexa.ask("PUT", "/user/webhook", SECRET)
+    await vexa.ask("PUT", "/user/webhook", NEW)
+    vexa.fake.go(await vexa.send_bot(), State.JOINING)
+    await vexa.fake.settled()
+    assert vexa.fake.posted[-1].target.format == "vexa-envelope"
+
+
+async def test_the_users_own_era_reaches_their_webhooks_also_afterwards(vexa: VexaFake) -> None:
+    await vexa.ask("PUT", "/user/webhook?dialect=E1", HOOK)
+    await vexa.ask("PUT", "/user/dialect", {"dialect": "E4"})
+    vexa.fake.go(await vexa.send_bot(), State.JOINING)
+    await vexa.fake.settled()
+    assert [posted.target.format for posted in vexa.fake.posted] == ["vexa-envelope"]
+
+
+async def test_event_types_of_the_vendors_documents_are_taken(vexa: VexaFake) -> None:
+    events = {"meeting.completed": True, "recording.completed": "true", "of.tomorrow": True}
+    wanted = {**HOOK, "webhook_events": events}
+    assert (await vexa.ask("PUT", "/user/webhook", wanted))[0] == 200
+    row = await vexa.send_bot()
+    await vexa.walk(row, *INTO)
+    vexa.record(row)
+    await vexa.walk(row, *OUT_OF)
+    assert await kinds(vexa) == ["meeting.completed", "recording.ready"]

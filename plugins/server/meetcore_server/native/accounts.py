@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
@@ -11,7 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from meetcore import ConfigError
 from meetcore.gateway import Client, Scope
-from meetcore.model import as_utc, is_address, url_trouble
+from meetcore.model import as_utc
 from meetcore_server.native.models import (
     Delivery,
     EndpointChange,
@@ -110,17 +109,9 @@ async def delete_user(
 def _check_url(service: BotService, url: str | None) -> None:
     if url is None:
         return
-    trouble = url_trouble(url)
+    trouble = service.private_targets.webhook_trouble(url)
     if trouble is not None:
         raise ConfigError(f"The url of an endpoint {trouble}.")
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http"):
-        raise ConfigError("The url of an endpoint begins with https:// and names a host.")
-    private, host = service.private_targets, parts.hostname or ""
-    if parts.scheme != "https" and not private.name(host):
-        raise ConfigError("The url of an endpoint must be https.")
-    if is_address(host) and not private.admit(host, host):
-        raise ConfigError("The url of an endpoint must not be a private address.")
 
 
 @post("/webhooks", summary="Add an endpoint", operation_id="create_webhook")

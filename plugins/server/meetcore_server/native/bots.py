@@ -65,9 +65,6 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotRequest:
     for key, value in body.metadata.items():
         _check_text("A key of metadata", key, 200)
         _check_text(f"metadata[{key!r}]", value)
-    for hook in body.webhooks:
-        if not hook.url.startswith(("https://", "http://")):
-            raise ConfigError("The url of a webhook begins with https://.")
     return BotRequest(
         url=body.meeting_url,
         name=body.name or None,

@@ -80,16 +80,8 @@ class AttemptMaker:
     def _trouble_with(self, url: str | None) -> str | None:
         if url is None:
             return "there is no address to send it to"
-        try:
-            parts = urlsplit(url)
-            parts.port  # noqa: B018  raises for a port that is none
-        except ValueError:
-            return "its address cannot be read"
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            return "its address is not an http or https address"
-        if parts.scheme != "https" and not self.private.name(parts.hostname):
-            return "its address is not https"
-        return None
+        trouble = self.private.webhook_trouble(url)
+        return None if trouble is None else f"its address {trouble}"
 
 
 def _headers(webhook_format: WebhookFormat, outgoing: Outgoing) -> dict[str, str]:

@@ -371,6 +371,11 @@ async def test_what_was_deleted_is_not_sent_again(sqlite_url: str) -> None:
 # --- where it may go ------------------------------------------------------------------------
 
 
+_LISTED = "the operator lists its host in private_targets"
+_PLAIN = f"its address must begin with https://, unless {_LISTED}"
+_PRIVATE = f"its address must not lead to a private address, unless {_LISTED}"
+
+
 async def errors_of(stage: Stage, row: BotRow, to: WebhookTarget) -> list[str | None]:
     stage.write(row, "a")
     await stage.until_idle()
@@ -380,14 +385,17 @@ async def errors_of(stage: Stage, row: BotRow, to: WebhookTarget) -> list[str | 
 @pytest.mark.parametrize(
     ("url", "error"),
     [
-        ("http://example.org/key/0123456789?token=abcdef", "its address is not https"),
-        ("ftp://example.org/", "its address is not an http or https address"),
-        ("https:///nothing", "its address is not an http or https address"),
-        ("https://h:99999/", "its address cannot be read"),
-        ("https://[::1/", "its address cannot be read"),
-        ("https://127.0.0.1:1/0123456789", "the target is not a public address"),
-        ("https://[::ffff:127.0.0.1]:1/", "the target is not a public address"),
-        ("https://169.254.169.254/latest", "the target is not a public address"),
+        (
+            "http://example.org/key/0123456789?token=abcdef",
+            _PLAIN,
+        ),
+        ("ftp://example.org/", "its address does not begin with https:// and a host"),
+        ("https:///nothing", "its address does not begin with https:// and a host"),
+        ("https://h:99999/", "its address cannot be read: Port out of range 0-65535"),
+        ("https://[::1/", "its address cannot be read: Invalid IPv6 URL"),
+        ("https://127.0.0.1:1/0123456789", _PRIVATE),
+        ("https://[::ffff:127.0.0.1]:1/", _PRIVATE),
+        ("https://169.254.169.254/latest", _PRIVATE),
         (None, "there is no address to send it to"),
     ],
 )
