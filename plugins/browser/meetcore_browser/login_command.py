@@ -58,6 +58,12 @@ def _list(context: click.Context, _parameter: click.Parameter, asked: bool) -> N
     help="What to call the account; [plugins.PLATFORM] identity = … uses it.",
 )
 @click.option(
+    "--shown-as",
+    default="",
+    metavar="NAME",
+    help="What the account is called in meetings: by this name a bot knows itself in their lists.",
+)
+@click.option(
     "--from",
     "state_file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -71,7 +77,7 @@ def _list(context: click.Context, _parameter: click.Parameter, asked: bool) -> N
     callback=_list,
     help="List the accounts, and end.",
 )
-def login(platform: str, name: str, state_file: Path | None) -> None:
+def login(platform: str, name: str, shown_as: str, state_file: Path | None) -> None:
     """Sign an account of the bot's own in, in a browser window, and keep the session.
 
     A person signs in; nothing is typed or clicked for them. The session is kept encrypted.
@@ -116,11 +122,16 @@ def login(platform: str, name: str, state_file: Path | None) -> None:
         raise NothingSignedIn(
             f"All {len(cookies)} cookies of the session have expired.", "Sign in anew."
         )
-    store.save(Identity(name, platform, state))
+    store.save(Identity(name, platform, state, shown_as=" ".join(shown_as.split())))
     click.echo(
         f"Kept as {name!r} ({len(cookies)} cookies), encrypted, in {store.folder}.\n"
         f'To use it: [plugins.{platform}] identity = "{name}"'
     )
+    if not shown_as:
+        click.echo(
+            "Where the account has another name in meetings than the bot is ordered with, say it: "
+            "--shown-as NAME."
+        )
 
 
 @click.command()

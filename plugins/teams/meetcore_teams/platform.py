@@ -52,6 +52,13 @@ class TeamsPlatform(GuestPlatform[TeamsOptions]):
             Capability.LOOK_IN,
         }
     )
+    sign_in_url: ClassVar[str] = "https://teams.microsoft.com/"
+    sign_in_hosts: ClassVar[tuple[str, ...]] = (
+        "microsoft.com",
+        "microsoftonline.com",
+        "live.com",
+        "cloud.microsoft",
+    )
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
 

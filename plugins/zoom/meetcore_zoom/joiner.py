@@ -99,8 +99,9 @@ HINTS: Mapping[PageState, str] = {
         " `zoom_rtms`, with an app of yours in Zoom."
     ),
     PageState.SIGN_IN: (
-        "Only people who are signed in may join, and bots come here as guests: the host has to"
-        " allow everybody with the link. Zoom's own way for bots is RTMS: the platform `zoom_rtms`."
+        "Only people who are signed in may join: the host has to allow everybody with the link, or"
+        " the bot needs an account of its own (meetcore login zoom). Zoom's own way for bots is"
+        " RTMS: the platform `zoom_rtms`."
     ),
     PageState.WRONG_PASSCODE: (
         "Send the bot with the meeting's whole link, which holds the passcode, or with the passcode"

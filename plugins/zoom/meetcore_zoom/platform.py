@@ -50,6 +50,8 @@ class ZoomPlatform(GuestPlatform[ZoomOptions]):
         "chat": "the chat panel",
         "captions": "the captions on the page",
     }
+    sign_in_url: ClassVar[str] = "https://zoom.us/signin"
+    sign_in_hosts: ClassVar[tuple[str, ...]] = ("zoom.us",)
     pack_file: ClassVar[Path] = HERE / "selectors.toml"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
 

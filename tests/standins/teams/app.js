@@ -35,7 +35,7 @@
   const media = new Media(switches);
   let call = null;
   let state = "boot";
-  let name = "";
+  let name = switches.account ?? ""; // who is signed in is asked for no name
   const done = { admitted: false, before: [] };
 
   const screen = (tid, ...inside) => {
@@ -138,7 +138,7 @@
     });
     const root = screen(
       "calling-prejoin-screen",
-      field,
+      ...(switches.account ? [] : [field]),
       toggle("toggle-mute", switches.mic_on === true),
       toggle("toggle-video", switches.mic_on === true),
       radio(w.computer, !switches.no_audio, "computer audio"),

@@ -61,8 +61,8 @@ function preview() {
   const devices = { microphone: true, camera: false };
   const asked = room.passcode && !query.get("pwd");
   show(`<div class="preview-root"><div class="preview-meeting-info">
-      <label for="input-for-name">${say("your_name")}</label>
-      <input id="input-for-name" class="preview-meeting-info__field-input" type="text">
+      ${room.account ? "" : `<label for="input-for-name">${say("your_name")}</label>
+      <input id="input-for-name" class="preview-meeting-info__field-input" type="text">`}
       ${asked ? `<label for="input-for-pwd">${say("passcode")}</label><input id="input-for-pwd" type="password"><p id="error-for-pwd"></p>` : ""}</div>
     <button id="preview-audio-control-button" aria-label="${say("mute")}">m</button>
     <button id="preview-video-control-button" aria-label="Start Video">v</button>
@@ -71,10 +71,10 @@ function preview() {
   const field = root.querySelector("#input-for-name");
   const button = root.querySelector(".preview-join-button");
   // A controlled input: what did not come by keys is taken back.
-  let byKeys = "";
+  let byKeys = room.account ?? ""; // who is signed in is asked for no name
   let pressed = 0;
-  field.addEventListener("keydown", () => (pressed += 1));
-  field.addEventListener("input", () => {
+  field?.addEventListener("keydown", () => (pressed += 1));
+  field?.addEventListener("input", () => {
     if (room.any_input || field.value === "" || pressed > 0) byKeys = field.value;
     else field.value = byKeys;
     if (field.value === "") pressed = 0;
@@ -87,6 +87,7 @@ function preview() {
     if (room.disabled_by !== "class") button.disabled = !may;
   };
   code?.addEventListener("input", allowed);
+  if (!field) allowed();
   if (room.disabled_by === "class") button.disabled = false;
   const mic = root.querySelector("#preview-audio-control-button");
   mic.onclick = () => {

@@ -140,6 +140,9 @@ class GuestCall(CallWithPage):
 
     async def _attend(self, signed_in: SignedIn | None) -> GuestAttemptEnded:
         joiner, request = self._joiner, self._request
+        if signed_in is not None and signed_in.identity.shown_as:
+            # The account's name is what stands in lists and captions, and over its messages.
+            request = evolve(request, display_name=signed_in.identity.shown_as)
         handlers = _Handlers()
 
         def whose(track: RemoteTrack) -> TrackAppeared | None:

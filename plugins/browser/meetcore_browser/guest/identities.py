@@ -65,6 +65,8 @@ class Identity:
         state: What the browser keeps of the session; opens the account.
         saved_at: When it was last written.
         expired: Whether the platform asked for signing in again.
+        shown_as: What it is called in meetings, by which a bot knows itself there; empty for the
+            name that the bot was ordered with.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Identity:
     state: Mapping[str, Any] = field(repr=False)
     saved_at: datetime = field(factory=lambda: datetime.now(UTC))
     expired: bool = False
+    shown_as: str = ""
 
 
 @define
@@ -137,6 +140,7 @@ class IdentityStore:
             "platform": identity.platform,
             "saved_at": identity.saved_at.isoformat(),
             "expired": identity.expired,
+            "shown_as": identity.shown_as,
             "state": dict(identity.state),
         }
         sealed = Fernet(self._key(make=True)).encrypt(json.dumps(plain).encode())
@@ -168,6 +172,7 @@ class IdentityStore:
                 dict(plain["state"]),
                 datetime.fromisoformat(plain["saved_at"]),
                 plain["expired"] is True,
+                str(plain.get("shown_as", "")),
             )
         except (InvalidToken, ValueError, KeyError, TypeError) as error:
             raise IdentityLost(

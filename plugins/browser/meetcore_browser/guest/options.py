@@ -21,7 +21,7 @@ class GuestOptions:
         selectors: Path of a selector pack to use in place of the newest that is installed.
         identity: Name of the bot's own account, as it was signed in by `meetcore login`; several
             with commas between them, of which the first free one is taken. None to go as a guest.
-            Google Meet alone has accounts; the other platforms refuse the option.
+            Google Meet, Zoom and Teams have accounts; other platforms refuse the option.
         attempts: How often it is tried, from a fresh context, where a failure gives hope.
         unknown_limit_s: How long the page may show nothing that is known.
         person_wait_s: How long a person at the browser may take to sign in or to answer a question
