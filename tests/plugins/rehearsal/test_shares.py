@@ -86,36 +86,3 @@ async def test_each_screen_that_is_shared_is_a_file_with_stills(tmp_path: Path) 
         pixels = picture.to_ndarray(format="rgb24")
         assert pixels[5, 5].min() > 200, "a light slide, not the room"
     assert (folder / "video.mp4").exists()
-
-
-@pytest.mark.browser
-async def test_who_leaves_while_sharing_shares_no_longer(tmp_path: Path) -> None:
-    script = Script(
-        title="Slides",
-        people=(Person(id="ada", name="Ada", host=True), Person(id="ben", name="Ben", leaves_s=5)),
-        admission=Admission(decision=Decision.ADMIT, after_s=0.2),
-        lines=(Line(who="ada", at_s=0.5, text="look at this slide", duration_s=11.0),),
-        shares=(ScreenShare(who="ben", at_s=1.0),),
-        end=End(at_s=14.0),
-    )
-    plugins = {"browser": {"video_size": "360p", "video_frames_per_s": 5, "share": True}}
-    config = BotConfig(out_dir=tmp_path, video=True, plugins=plugins)
-    with trio.fail_after(120):
-        async with (
-            open_rehearsal(script) as stage,
-            open_bot(
-                stage.link,
-                config=config,
-                plugins=Plugins(only=["rehearsal", "browser"]),
-                sinks=[FilesSink()],
-            ) as bot,
-        ):
-            await bot.wait_ended()
-            events = list(read_journal(bot.journal.path))
-    [stopped] = [event for event in events if isinstance(event, ShareStopped)]
-    assert stopped.name == "Ben"
-    folder = bot.journal.path.parent / "files"
-    [share] = json.loads((folder / "shares.json").read_text())["shares"]
-    with av.open(str(folder / share["file"])) as container:
-        frames = list(container.decode(video=0))
-    assert float(frames[-1].time or 0) == pytest.approx(4.0, abs=1.8)

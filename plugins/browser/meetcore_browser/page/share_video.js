@@ -28,7 +28,7 @@ if (meetcore.pictureEncoder && window.MediaStreamTrackProcessor) {
       this.last = null;
       this.shownAt = this.keyAt = -Infinity;
       this.over = false;
-      track.addEventListener("ended", () => this.end()); // pc.close() ends it without a word
+      track.addEventListener("ended", () => this.end());
       this.timer = setInterval(() => this.#again(), 300);
       this.#read().catch((error) => this.#fail(error));
     }
