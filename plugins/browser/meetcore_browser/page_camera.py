@@ -71,7 +71,7 @@ class _Pictures:
 
 
 @define(eq=False)
-class _Held:
+class _HeldPage:
     """A page in a browser of its own: shown, or on the way to be."""
 
     scope: trio.CancelScope = field(factory=trio.CancelScope)
@@ -110,8 +110,8 @@ class PageCamera:
         self._show = show
         self._tell = tell
         self._nursery = nursery
-        self._held: list[_Held] = []
-        self._shown: _Held | None = None
+        self._held: list[_HeldPage] = []
+        self._shown: _HeldPage | None = None
 
     async def show(self, url: str) -> None:
         """Show a page, in place of another; returns when its first picture is shown.
@@ -131,7 +131,7 @@ class PageCamera:
             await held.end()
 
     async def _hold(self, url: str, host: str, *, task_status: trio.TaskStatus[None]) -> None:
-        held, started = _Held(), False
+        held, started = _HeldPage(), False
         self._held.append(held)
         try:
             with held.scope:
