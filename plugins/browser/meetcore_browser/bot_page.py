@@ -49,7 +49,7 @@ from meetcore_browser.page_devices import PageDevices
 from meetcore_browser.page_hosts import PageHosts
 from meetcore_browser.page_script import page_script
 from meetcore_browser.page_settings import PageSettings
-from meetcore_browser.screen.page_video import PageVideo, fill_screen, own_screen
+from meetcore_browser.screen.page_video import PageVideo, fill_screen, launch_on, own_screen
 from meetcore_browser.screen.screen import Screen
 from meetcore_browser.selectors import Control, Hit, Presence, Selector
 from meetcore_browser.steps import Step, StepLog
@@ -362,9 +362,9 @@ class BotPage:
         except Error as error:
             return str(error).splitlines()[0]
 
-    def _picture(self, data: Any, at_s: float | None) -> None:
+    def _picture(self, document: int, data: Any, at_s: float | None) -> None:
         if self.video is not None:
-            self.video.from_tab(data, at_s)
+            self.video.from_tab(document, data, at_s)
 
     async def _open(self, script: Callable[[str], str]) -> None:
         self.browser.listeners.append(self._closed)
@@ -541,7 +541,7 @@ async def open_page(
             if request.video and not launch.headed:
                 screen = await stack.enter_async_context(own_screen(settings, events))
             if request.video:
-                launch = evolve(launch, display=getattr(screen, "display", None), tab_capture=True)
+                launch = launch_on(screen, launch)
             browser = await stack.enter_async_context(open_browser(launch))
         context = await browser.call(
             browser.raw.new_context,

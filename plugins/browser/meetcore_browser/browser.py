@@ -220,6 +220,8 @@ async def _launch(driver: Driver, path: Path, options: LaunchOptions) -> Playwri
     env: dict[str, str | float | bool] | None = None  # the driver's own
     if options.display is not None:
         env = {**os.environ, **driver.browser_env, "DISPLAY": options.display}
+        if options.display_authority is not None:
+            env["XAUTHORITY"] = options.display_authority
     try:
         return await driver.aio.call(
             driver.playwright.chromium.launch,

@@ -2,7 +2,8 @@
 
 All tracks of one document share its audio context's frame counter. A page can have several
 documents, by navigation or in frames; each counts from zero, so each is placed on the call's clock
-by the wall time at which its counter stood at zero. The first document's zero is the call's.
+by the time at which its counter stood at zero. The first document's zero is the call's. Times are
+the wall's, without what that was set by in between.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from meetcore import (
 from meetcore_browser.capture_levels import TrackLevel, TrackLevels
 from meetcore_browser.capture_watch import CaptureWatch, TrackStats
 from meetcore_browser.handover import Handed, LostFrames
+from meetcore_browser.wall_steps import WallSteps
 from meetcore_browser.wire import AudioBlock, PageMessage, WireError
 
 __all__ = [
@@ -41,6 +43,8 @@ behind never rendered of it, the last words maybe, is declared lost."""
 _MOST_BEHIND_S = 3600.0
 
 OWN_VOICE = "own voice"
+PAGE_PICTURE = "screen"
+"""Track of the pictures of the page itself."""
 
 DOCUMENT_GONE = "document-gone"
 """Topic the host itself puts between the page's when a document has ended."""
@@ -185,8 +189,9 @@ class PageCapture:
         now: The clock for alarms, in seconds.
         options: See `CaptureOptions`.
         on_source: Takes which sources are heard on a track.
-        on_picture: Takes what the page recorded of itself, and its time in seconds on the call's
-            sound clock.
+        on_picture: Takes the number of a document, what the page recorded of itself there (None
+            when the document has ended), and its time in seconds on the call's sound clock.
+        wall: Sees whether the machine's clock is set.
 
     Attributes:
         sounded: Whether any sound came yet that is not silence.
@@ -202,7 +207,8 @@ class PageCapture:
         now: Callable[[], float],
         options: CaptureOptions | None = None,
         on_source: Callable[[SourceHeard], None] | None = None,
-        on_picture: Callable[[Any, float | None], None] | None = None,
+        on_picture: Callable[[int, Any, float | None], None] | None = None,
+        wall: WallSteps | None = None,
     ) -> None:
         options = options or CaptureOptions()
         self._on_source = on_source
@@ -211,6 +217,8 @@ class PageCapture:
         self._whose = whose
         self._now = now
         self._clock = SampleClock()
+        self._wall = wall or WallSteps()
+        self._set_by_s: dict[int, float] = {}  # of each document's clock
         self._live: dict[tuple[int, int], _Live] = {}
         self._left_out: dict[tuple[int, int], RemoteTrack] = {}
         self._levels = TrackLevels()
@@ -259,7 +267,7 @@ class PageCapture:
 
     def sound_time(self, wall_s: float) -> float | None:
         """Return where a time since the epoch lies on the call's sound clock, if that runs."""
-        return self._clock.at_wall(wall_s)
+        return self._clock.at_wall(self._wall.steady(wall_s))
 
     def at_s(self, message: PageMessage) -> float | None:
         """Return when something was told, in seconds on the call's sound clock, if that runs."""
@@ -328,8 +336,9 @@ class PageCapture:
         return True
 
     def _placed(self, document: int, data: Any) -> None:
-        rate = int(data["sampleRate"])
-        self._clock.place(document, float(data["wallMs"]), int(data["frame"]), rate)
+        rate, wall_ms = int(data["sampleRate"]), float(data["wallMs"])
+        set_by_s = self._set_by_s.setdefault(document, self._wall.of_page(wall_ms / 1000))
+        self._clock.place(document, wall_ms - set_by_s * 1000, int(data["frame"]), rate)
 
     def _appeared(self, document: int, data: Any) -> None:
         remote = RemoteTrack(
@@ -378,8 +387,8 @@ class PageCapture:
         now = self._now()
         tracks = data["tracks"]
         if data.get("frame") is not None:
-            at = float(data["wallMs"]), int(data["frame"])
-            self._clock.compare(document, *at, SAMPLE_RATE_HZ)
+            wall_ms = float(data["wallMs"]) - self._set_by_s.get(document, 0.0) * 1000
+            self._clock.compare(document, wall_ms, int(data["frame"]), SAMPLE_RATE_HZ)
         for entry in tracks:
             if (live := self._live.get((document, int(entry["track"])))) is None:
                 continue
@@ -407,11 +416,15 @@ class PageCapture:
     def _picture(self, document: int, data: Any) -> None:
         if self._on_picture is None:
             return
-        frame = None if "failed" in data else data["frame"]
-        at_s = None
-        if frame is not None:
-            at_s = self._clock.sample(document, int(frame)) / SAMPLE_RATE_HZ
-        self._on_picture(data, at_s)
+        track_id = PAGE_PICTURE
+        try:
+            track_id, at_s = str(data.get("share", PAGE_PICTURE))[:40], None
+            if "failed" not in data and "sample" not in data:
+                at_s = self._clock.sample(document, int(data["frame"])) / SAMPLE_RATE_HZ
+            self._on_picture(document, data, at_s)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            # A picture is not worth a meeting.
+            self._events.declare_media_lost(track_id, 1, "unreadable")
 
     def _trouble(self, document: int, data: Any) -> None:
         self._events.observe(CaptureHealth(False, str(data["detail"])[:500]))
@@ -419,3 +432,5 @@ class PageCapture:
     def _document_gone(self, document: int, data: Any) -> None:
         for key in [key for key in (*self._live, *self._left_out) if key[0] == document]:
             self._gone(document, {"track": key[1]})
+        if self._on_picture is not None:
+            self._on_picture(document, None, None)

@@ -84,6 +84,8 @@ class LaunchOptions:
         chromium: Path of the browser, None to look for one.
         headed: Whether it is to be visible.
         display: The X display it is to be visible on though nobody looks, None for none.
+        display_authority: Path of the X authority file that opens that display, None for the
+            user's own.
         sandbox: Whether Chromium's sandbox is on. None: on, unless we are root, where it cannot
             work, or $MEETCORE_CHROMIUM_SANDBOX is `off`, for machines on which nobody can have it.
         proxy_server: A proxy as Chromium's `--proxy-server` takes it; None for none at all,
@@ -97,6 +99,7 @@ class LaunchOptions:
     chromium: str | None = None
     headed: bool = False
     display: str | None = None
+    display_authority: str | None = None
     sandbox: bool | None = None
     proxy_server: str | None = None
     disabled_features: tuple[str, ...] = ()

@@ -70,8 +70,21 @@ class _Pictures:
         self.came.set()
 
 
+@define(eq=False)
+class _HeldPage:
+    """A page in a browser of its own: shown, or on the way to be."""
+
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    over: trio.Event = field(factory=trio.Event)
+
+    async def end(self) -> None:
+        """End it; its browser is gone on return."""
+        self.scope.cancel()
+        await self.over.wait()
+
+
 class PageCamera:
-    """Shows one web page at a time.
+    """Shows one web page at a time; what is shown stays until the next one has loaded.
 
     Args:
         nursery: Holds what is shown, beside the bot's page.
@@ -97,39 +110,43 @@ class PageCamera:
         self._show = show
         self._tell = tell
         self._nursery = nursery
-        self._shown: trio.CancelScope | None = None
-        self._over = trio.Event()
+        self._held: list[_HeldPage] = []
+        self._shown: _HeldPage | None = None
 
     async def show(self, url: str) -> None:
         """Show a page, in place of another; returns when its first picture is shown.
 
         Raises:
             CommandRefused: It may not be shown.
-            CommandFailed: It does not load.
+            CommandFailed: It does not load. What was shown before stays.
         """
         host = self.hosts.check(url)
-        await self.stop()
+        for held in [each for each in self._held if each is not self._shown]:
+            await held.end()
         await self._nursery.start(self._hold, url, host)
 
     async def stop(self) -> None:
         """Show the page no longer, if there is one; its browser is gone on return."""
-        if self._shown is not None:
-            self._shown.cancel()
-            await self._over.wait()
+        for held in list(self._held):
+            await held.end()
 
     async def _hold(self, url: str, host: str, *, task_status: trio.TaskStatus[None]) -> None:
-        self._over = trio.Event()
-        started = False
+        held, started = _HeldPage(), False
+        self._held.append(held)
         try:
-            with trio.CancelScope() as self._shown:
+            with held.scope:
                 async with self._opened() as (browser, page, proxy):
                     await self._load(browser, page, proxy, url, host)
                     async with self._screencast(browser, page) as (session, pictures):
-                        with trio.move_on_after(FIRST_PICTURE_TIMEOUT_S):
-                            await self._show_next(browser, session, pictures)
-                            started = True
-                        if not started:
+                        with trio.move_on_after(FIRST_PICTURE_TIMEOUT_S) as waited:
+                            await _picture(browser, pictures)
+                        if waited.cancelled_caught:
                             raise CommandFailed(f"The page of {host} gave no picture in time.")
+                        before, self._shown = self._shown, held
+                        if before is not None:
+                            await before.end()
+                        await self._show_next(browser, session, pictures)
+                        started = True
                         self._tell(f"a page of {host}")
                         task_status.started()
                         while True:
@@ -143,8 +160,10 @@ class PageCamera:
             if not started:
                 raise CommandFailed("Something else was to be shown before the page had loaded.")
         finally:
-            self._shown = None
-            self._over.set()
+            self._held.remove(held)
+            if self._shown is held:
+                self._shown = None
+            held.over.set()
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[tuple[Browser, Page, PageProxy]]:
@@ -203,18 +222,24 @@ class PageCamera:
 
     async def _show_next(self, browser: Browser, session: CDPSession, pictures: _Pictures) -> None:
         """Show the next picture, as soon as there is one."""
-        while pictures.newest is None:
-            if browser.gone.is_set():
-                raise CommandFailed("its browser has ended")
-            pictures.came = trio.Event()
-            await pictures.came.wait()
-        image, pictures.newest = pictures.newest, None
+        image = await _picture(browser, pictures)
+        pictures.newest = None
         again_at = trio.current_time() + 1 / MOST_PICTURES_PER_S
         await self._show(image)
         await trio.sleep_until(again_at)
         owed, pictures.owed = pictures.owed, []
         for each in owed:
             await _asked(browser, session.send, "Page.screencastFrameAck", {"sessionId": each})
+
+
+async def _picture(browser: Browser, pictures: _Pictures) -> bytes:
+    """Return the newest picture, as soon as there is one."""
+    while pictures.newest is None:
+        if browser.gone.is_set():
+            raise CommandFailed("its browser has ended")
+        pictures.came = trio.Event()
+        await pictures.came.wait()
+    return pictures.newest
 
 
 def _why_not(proxy: PageProxy, host: str, said: str) -> MeetcoreError:

@@ -18,6 +18,7 @@ import trio
 
 from meetcore import CommandFailed, SpeechOutput
 from meetcore_browser.errors import BrowserError
+from meetcore_browser.nursery import open_plain_nursery
 from meetcore_browser.pictures import PictureFacts, picture_facts
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ SCREEN_SIZE = (1920, 1080)
 LEAD_S = 0.4
 """How much may wait in the page: more would be late when it is interrupted, less would run dry."""
 CALL_TIMEOUT_S = 5.0
+GRACE_S = 1.0
+"""How long a document may take longer than the first that did what all were asked for."""
 
 _BEGIN = "() => window[Symbol.for('meetcore')]?.beginSpeech?.() ?? null"
 _SPEAK = "(pcm) => window[Symbol.for('meetcore')].speak(pcm)"
@@ -187,8 +190,7 @@ class PageDevices:
         """
         if self.page_camera is not None:
             await self.page_camera.stop()
-        hidden = [await self._evaluate(frame, _HIDE) for frame in self._page.raw.frames]
-        if not any(hidden):
+        if not await self._everywhere(_HIDE):
             raise CommandFailed("The page has not opened the bot's camera.")
 
     async def draw(self, image: bytes) -> None:
@@ -239,7 +241,7 @@ class PageDevices:
         Raises:
             CommandFailed: It does not answer.
         """
-        return any([await self._evaluate(frame, _SHARES) for frame in self._page.raw.frames])
+        return await self._everywhere(_SHARES)
 
     async def stop_sharing(self) -> None:
         """Have nothing on the screen, and end what the page still has of it.
@@ -249,20 +251,59 @@ class PageDevices:
         """
         if self.page_screen is not None:
             await self.page_screen.stop()
-        for frame in self._page.raw.frames:
-            await self._evaluate(frame, _STOP_SHARING)
+        await self._everywhere(_STOP_SHARING)
 
     async def _give(self, expression: str, image: bytes) -> bool:
-        """Give every document a picture; return whether one took it."""
+        """Give every document a picture; return whether one took it.
+
+        Raises:
+            CommandFailed: None took it, and one that might have cannot.
+        """
         facts = picture_facts(image)
         given = [base64.b64encode(image).decode(), facts.media_type]
-        return any([await self._evaluate(f, expression, given) for f in self._page.raw.frames])
+        return await self._everywhere(expression, given)
+
+    async def _everywhere(self, expression: str, argument: Any = None) -> bool:
+        """Evaluate in all documents at once; return whether one of them did it.
+
+        Frames come and go, and one that hangs holds up nobody: where one did it, the others have
+        `GRACE_S` to do it, too.
+
+        Raises:
+            CommandFailed: None did it, and one of them does not answer, or could not.
+        """
+        troubles: list[CommandFailed] = []
+        done = False
+
+        async def evaluate(frame: Frame) -> None:
+            nonlocal done
+            try:
+                answer = await self._evaluate(frame, expression, argument)
+            except CommandFailed as error:
+                if not frame.is_detached():
+                    troubles.append(error)
+                return
+            if answer and not done:
+                done = True
+                nursery.cancel_scope.deadline = trio.current_time() + GRACE_S
+
+        async with open_plain_nursery() as nursery:
+            for frame in self._page.raw.frames:
+                nursery.start_soon(evaluate, frame)
+        if troubles and not done:
+            raise troubles[0]
+        return done
 
     async def _with_microphone(self) -> Frame:
+        trouble: CommandFailed | None = None
         for frame in self._page.raw.frames:
-            if await self._evaluate(frame, _BEGIN) is not None:
-                return frame
-        raise CommandFailed("The page has not opened the bot's microphone.")
+            try:
+                if await self._evaluate(frame, _BEGIN) is not None:
+                    return frame
+            except CommandFailed as error:
+                if not frame.is_detached():
+                    trouble = trouble or error
+        raise trouble or CommandFailed("The page has not opened the bot's microphone.")
 
     async def _evaluate(self, frame: Frame, expression: str, argument: Any = None) -> Any:
         from playwright.async_api import Error

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attrs import define
 
 from meetcore.audio.chunk import Chunk
 from meetcore.model.signals import CaptureHealth, TrackAppeared, TrackGone
 from meetcore_browser.capture import DOCUMENT_GONE, PageCapture, SampleClock
 from meetcore_browser.handover import LostFrames
 from meetcore_browser.testing import DeclaredLoss, KeepingCallEvents
+from meetcore_browser.wall_steps import WallSteps
 from meetcore_browser.wire import AudioBlock, PageMessage, WireError
 
 DOCUMENT = 77
@@ -183,3 +185,65 @@ def test_a_malformed_message_of_ours_is_a_typed_error(
 ) -> None:
     with pytest.raises(WireError, match=topic):
         capture.take(PageMessage(DOCUMENT, topic, data, own=True))
+
+
+@define
+class SetClock:
+    """A machine's clocks, of which somebody sets the wall's."""
+
+    wall_s: float = 5000.0
+    steady_s: float = 100.0
+
+    def __call__(self) -> tuple[float, float]:
+        return self.wall_s, self.steady_s
+
+    def pass_by(self, seconds: float) -> None:
+        self.wall_s += seconds
+        self.steady_s += seconds
+
+
+def health_message(wall_ms: float, frame: int, document: int = DOCUMENT) -> PageMessage:
+    data = {"tracks": [], "wallMs": wall_ms, "frame": frame}
+    return PageMessage(document, "health", data, own=True)
+
+
+@pytest.mark.parametrize("step_s", [60.0, -60.0])
+def test_a_wall_clock_that_is_set_moves_no_picture(
+    events: KeepingCallEvents, step_s: float
+) -> None:
+    clock = SetClock()
+    capture = PageCapture(events, now=lambda: 0.0, wall=WallSteps(clock))
+    capture.take(clock_message(wall_ms=5_000_000.0))
+    clock.pass_by(10.0)
+    assert capture.sound_time(5010.0) == pytest.approx(10.0)
+    clock.wall_s += step_s
+    clock.pass_by(2.0)
+    # The page's own clock does not jump; what records the screen stamps by the wall's.
+    capture.take(health_message(5_012_000.0, 12 * 16_000))
+    assert capture.sound_time(5012.0 + step_s) == pytest.approx(12.0)
+    # A page of a process that began since goes by the clock as it is now, another does not.
+    clock.pass_by(8.0)
+    capture.take(clock_message(78, 5_020_000.0 + step_s * 1000))
+    capture.take(clock_message(79, 5_020_000.0))
+    capture.take(track_message(1, 78))
+    capture.take(track_message(1, 79))
+    capture.take(block(0, 1, 78))
+    capture.take(block(0, 1, 79))
+    assert [chunk.start_sample for chunk in events.chunks] == [20 * 16_000] * 2
+    capture.take(health_message(5_022_000.0 + step_s * 1000, 2 * 16_000, 78))
+    clock.pass_by(2.0)
+    assert capture.sound_time(5022.0 + step_s) == pytest.approx(22.0)
+
+
+def test_a_picture_that_cannot_be_read_is_counted_and_ends_nothing(
+    events: KeepingCallEvents,
+) -> None:
+    def take(document: int, data: Any, at_s: float | None) -> None:
+        data["data"]
+
+    capture = PageCapture(events, now=lambda: 0.0, on_picture=take)
+    for data in ({}, {"frame": "x"}, {"frame": 1}, 5, None, {"frame": float("inf")}):
+        capture.take(PageMessage(DOCUMENT, "picture", data, own=True))
+    capture.take(PageMessage(DOCUMENT, "picture", {"share": "share-a-1"}, own=True))
+    causes = [(loss.track_id, loss.samples, loss.cause) for loss in events.media_losses]
+    assert causes == [("screen", 1, "unreadable")] * 6 + [("share-a-1", 1, "unreadable")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -282,6 +283,54 @@ async def test_what_cannot_be_decoded_is_said_and_what_was_shown_stays(connected
             await seen.bot.devices.show_picture(broken)
         with pytest.raises(CommandRefused, match="no picture"):
             await seen.bot.devices.show_picture(b"<svg/>")
+        await seen.sees(RED, BLUE)
+
+
+async def test_a_gif_moves_on_after_what_cannot_be_decoded(connected: Any) -> None:
+    quick = encoded("GIF", [halves(each, each) for each in (RED, BLUE)], 20)
+    good = encoded("PNG", [halves(RED, BLUE, (1920, 1080))])
+    broken = good[:40] + bytes(len(good) - 40)
+    slow = encoded("GIF", [halves(each, each) for each in (RED, BLUE)], 2.5)
+    async with connected() as seen:
+        await seen.bot.devices.show_picture(quick)
+        for _ in range(5):
+            with pytest.raises(CommandFailed, match="could not"):
+                await seen.bot.devices.show_picture(broken)
+        for colour in (RED, BLUE, RED):
+            await seen.sees(colour, colour)
+        # What is hidden before it was decoded does not come up.
+        told = await seen.bot.evaluate(
+            """async ([gif, png]) => {
+              const { showPicture, hidePicture } = window[Symbol.for("meetcore")];
+              const shown = [showPicture([gif, "image/gif"]), showPicture([png, "image/png"])];
+              hidePicture();
+              return (await Promise.all(shown)).map(({ width }) => width);
+            }""",
+            [base64.b64encode(each).decode() for each in (slow, good)],
+        )
+        assert told == [320, 1920]
+        await seen.sees((0, 0, 0), (0, 0, 0))
+        await trio.sleep(1)
+        await seen.sees((0, 0, 0), (0, 0, 0))
+
+
+async def test_frames_that_come_and_go_or_hang_stop_nothing(connected: Any) -> None:
+    async with connected() as seen:
+        devices = seen.bot.devices
+        await seen.bot.evaluate(
+            """() => {
+              setInterval(() => {
+                document.querySelector("iframe")?.remove();
+                document.body.append(document.createElement("iframe"));
+              }, 5);
+            }"""
+        )
+        for _ in range(30):
+            await devices.show_picture(picture("PNG"))
+            await devices.share_picture(picture("PNG"))
+            await devices.stop_sharing()
+            async with devices.open_speech(24_000) as output:
+                await output.write(tone(0.1))
         await seen.sees(RED, BLUE)
 
 

@@ -23,6 +23,7 @@ from .test_devices import BLUE, RED, Seen, picture
 pytestmark = pytest.mark.browser
 
 BLACK = (0, 0, 0)
+GREEN = (30, 200, 30)
 MOVING = """<!doctype html><title>Board</title>
 <style>html, body {{ margin: 0; height: 100%; background: rgb{first} }}</style>
 <script>
@@ -144,3 +145,23 @@ async def test_what_broke_off_leaves_the_meeting_and_can_be_shown_again(
         await seen.sees(BLACK, BLACK)
         await seen.bot.devices.show_page(url)
         await seen.sees(RED, RED)
+
+
+async def test_what_is_shown_stays_until_the_next_page_has_loaded(
+    showing: Any, site: PageSite
+) -> None:
+    url = site.add("/board", MOVING.format(first=RED, second=BLUE))
+    other = site.add("/other", MOVING.format(first=GREEN, second=GREEN))
+    async with showing(f"127.0.0.1:{site.port}") as seen:
+        devices = seen.bot.devices
+        await devices.show_page(url)
+        with pytest.raises(CommandFailed, match="404"):
+            await devices.show_page(site.url("/missing"))
+        for colour in (RED, BLUE, RED):
+            await seen.sees(colour, colour)
+        await devices.show_page(other)
+        await seen.sees(GREEN, GREEN)
+        await trio.sleep(2)
+        await seen.sees(GREEN, GREEN)
+        await devices.hide_picture()
+        await seen.sees(BLACK, BLACK)

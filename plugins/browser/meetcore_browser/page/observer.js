@@ -25,7 +25,8 @@
     meetcore.tell(topic, list);
   };
 
-  // Each stretch of sharing gets a name; where that is wanted it is recorded as a stream of its own.
+  // Each stretch of sharing gets a name that no other document gives; where that is wanted it is
+  // recorded as a stream of its own.
   const shares = new Map();
   let sharesSeen = 0;
   const sharedScreens = () => {
@@ -33,8 +34,9 @@
     if (!tiles.length && !sharesSeen) return null; // another frame may know of some
     const here = new Set(tiles.map(({ key }) => key));
     for (const key of shares.keys()) if (!here.has(key)) shares.delete(key);
+    meetcore.keepShares?.(new Set(shares.values()));
     return tiles.map(({ key, by, element }) => {
-      if (!shares.has(key)) shares.set(key, `share-${++sharesSeen}`);
+      if (!shares.has(key)) shares.set(key, `share-${meetcore.documentName}-${++sharesSeen}`);
       const share = shares.get(key);
       const track = element.querySelector("video")?.srcObject?.getVideoTracks()[0];
       if (track) meetcore.recordShare?.(share, track);

@@ -9,6 +9,8 @@ if (window.VideoEncoder) {
     return btoa(text);
   };
 
+  meetcore.base64 = base64;
+
   // `take` gets {frame, key, data}; `places` maps a picture's time stamp to its place on the clock.
   meetcore.pictureEncoder = async ({ width, height, rate, fail, take }) => {
     const config = {

@@ -11,6 +11,7 @@
     #size;
     #brush = null;
     #track = null;
+    #given = 0; // how many pictures there were so far
     #showing = 0; // number of the picture that is shown
 
     constructor(size) {
@@ -35,20 +36,20 @@
       this.track();
       const bytes = Uint8Array.fromBase64?.(base64) ?? Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
       const blob = new Blob([bytes], { type });
-      const before = this.#showing;
-      const number = before + 1;
+      const number = ++this.#given;
+      const moves = type === "image/gif" && window.ImageDecoder;
+      return await (moves ? this.#moving(blob, type, number) : this.#still(blob, number));
+    }
+
+    // A picture takes the place of what is shown once it is decoded, unless a later one has it by then.
+    #takePlace(number) {
+      if (number < this.#showing) return false;
       this.#showing = number;
-      try {
-        const moves = type === "image/gif" && window.ImageDecoder;
-        return await (moves ? this.#moving(blob, type, number) : this.#still(blob, number));
-      } catch (error) {
-        if (this.#showing === number) this.#showing = before;
-        throw error;
-      }
+      return true;
     }
 
     hide() {
-      this.#showing += 1;
+      this.#showing = ++this.#given;
       this.#blacken();
       this.#track.requestFrame();
       return true;
@@ -72,6 +73,7 @@
     async #still(blob, number) {
       const bitmap = await createImageBitmap(blob);
       const { width, height } = bitmap;
+      this.#takePlace(number);
       const again = () => {
         if (this.#showing !== number) return bitmap.close();
         this.#draw(bitmap, width, height);
@@ -87,11 +89,15 @@
       const { frameCount } = decoder.tracks.selectedTrack;
       const first = (await decoder.decode()).image;
       const { displayWidth: width, displayHeight: height } = first;
-      this.#draw(first, width, height);
+      if (this.#takePlace(number)) this.#draw(first, width, height);
       first.close();
       const next = async (index) => {
         if (this.#showing !== number) return decoder.close();
         const { image } = await decoder.decode({ frameIndex: index });
+        if (this.#showing !== number) {
+          image.close();
+          return decoder.close();
+        }
         this.#draw(image, width, height);
         const pause = frameCount === 1 ? STILL_MS : Math.max(SHORTEST_FRAME_MS, (image.duration ?? 0) / 1000);
         image.close();

@@ -10,7 +10,7 @@ if (meetcore.pictureEncoder && window.MediaStreamTrackProcessor) {
   const AGAIN_MS = 900;
   const LEAST = [1280, 720];
   const MOST = [1920, 1080];
-  const recorded = new WeakSet();
+  const shares = new Map(); // what the host calls it -> the newest Share of that name
 
   // The stream keeps its size, and WebRTC begins with a small picture: what is smaller is made larger.
   const size = ({ displayWidth, displayHeight }) => {
@@ -22,6 +22,7 @@ if (meetcore.pictureEncoder && window.MediaStreamTrackProcessor) {
   class Share {
     constructor(share, track) {
       this.share = share;
+      this.source = track;
       this.track = track.clone();
       this.reader = new MediaStreamTrackProcessor({ track: this.track }).readable.getReader();
       this.last = null;
@@ -51,11 +52,16 @@ if (meetcore.pictureEncoder && window.MediaStreamTrackProcessor) {
     async #read() {
       for (;;) {
         const { value, done } = await this.reader.read();
-        if (done || this.over) return value?.close();
+        if (done) return this.end();
+        if (this.over) return value.close();
         if (!this.encoder) {
           const fail = (error) => this.#fail(error);
           const take = (piece) => tell("picture", { share: this.share, ...piece });
           Object.assign(this, await pictureEncoder({ ...size(value), rate: RATE, fail, take }));
+          if (this.over) {
+            this.encoder.close();
+            return value.close();
+          }
         }
         if (performance.now() - this.shownAt < 1000 / RATE - 20) value.close();
         else this.#show(value);
@@ -83,14 +89,25 @@ if (meetcore.pictureEncoder && window.MediaStreamTrackProcessor) {
     }
   }
 
-  // Records a track until it ends, once; `share` is what the host calls it.
+  // Records a track until it ends, once; `share` is what the host calls it. A client may show one share
+  // after the other by the same track.
   meetcore.recordShare = (share, track) => {
-    if (recorded.has(track) || track.readyState !== "live") return;
-    recorded.add(track);
+    if (shares.get(share)?.source === track || track.readyState !== "live") return;
+    shares.get(share)?.end();
     try {
-      new Share(share, track);
+      shares.set(share, new Share(share, track));
     } catch (error) {
+      shares.set(share, { source: track, end() {} });
       tell("picture", { share, failed: String(error) });
+    }
+  };
+
+  // Ends all but those that are still shown, and forgets them.
+  meetcore.keepShares = (shown) => {
+    for (const [share, recording] of shares) {
+      if (shown.has(share)) continue;
+      shares.delete(share);
+      recording.end();
     }
   };
 }

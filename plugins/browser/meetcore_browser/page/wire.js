@@ -21,6 +21,9 @@
     return btoa(text);
   };
 
+  // Begins the names of whatever is counted anew in each document.
+  meetcore.documentName = documentId.toString(36);
+
   // In a cross-site frame with a process of its own there is no binding: nothing can be said there.
   meetcore.connected = typeof push === "function";
 

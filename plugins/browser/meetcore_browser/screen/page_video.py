@@ -12,31 +12,39 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import trio
+from attrs import evolve
 
 from meetcore import CallEvents, PictureHealth, StepWorked
 from meetcore_browser.browser import Browser
+from meetcore_browser.capture import PAGE_PICTURE
 from meetcore_browser.errors import BrowserError
+from meetcore_browser.flags import LaunchOptions
 from meetcore_browser.page_settings import PageSettings
 from meetcore_browser.screen.frames import ScreenFrame
 from meetcore_browser.screen.screen import (
     BETWEEN_RECORDERS_S,
     MOST_RECORDERS,
+    PATIENCE_S,
     Screen,
     ScreenFailed,
     open_screen,
 )
+from meetcore_browser.screen.worker import PictureJudge
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
 
-__all__ = ["CONTAINER", "VIDEO_TRACK", "PageVideo", "fill_screen", "own_screen"]
+__all__ = ["CONTAINER", "VIDEO_TRACK", "PageVideo", "fill_screen", "launch_on", "own_screen"]
 
-VIDEO_TRACK = "screen"
+VIDEO_TRACK = PAGE_PICTURE
 CONTAINER = "video/H264"
 """Access units as a byte stream (ITU-T H.264, Annex B), one a fragment; the name is RFC 6184's."""
 SHARE_RATE = 5
 """How many pictures a second a shared screen has at most; page/share_video.js has it, too."""
+_BROKE_OFF = "broke off"
+_NO_CLOCK = "cannot be placed: the meeting's sound does not run"
 _FILLINGS = 6
 _FILLED_S = 0.1
 _SHOWN = """() => ({
@@ -74,8 +82,15 @@ class PageVideo:
         self._screen = screen
         self._ask_tab = ask_tab
         self._wanted = trio.Event()
-        self._tab_failed = trio.Event()
         self._unwell = ""
+        self._unplaced_since_s: float | None = None
+        # What belongs to one recording of the tab, made anew for each.
+        self._tab_over = trio.Event()
+        self._tab_why = ""
+        self._tab_document: int | None = None
+        self._tab_left = False
+        self._patience = trio.CancelScope()
+        self._judge = PictureJudge()
 
     @property
     def recorder_pid(self) -> int | None:
@@ -99,41 +114,81 @@ class PageVideo:
     def _from_screen(self, frame: ScreenFrame) -> None:
         at_s = self._sound_time(frame.at)
         if at_s is not None:
+            self._unplaced_since_s = None
             self._hand_on(at_s, frame.data)
+            return
+        self._events.declare_media_lost(VIDEO_TRACK, 1, "no_clock")
+        now_s = trio.current_time()
+        if self._unplaced_since_s is None:
+            self._unplaced_since_s = now_s
+        if now_s - self._unplaced_since_s >= PATIENCE_S:
+            self._tell(_NO_CLOCK)
 
     # --- from the tab ---------------------------------------------------------------------
 
     async def _record_tab(self) -> None:
         width, height = self._size
-        for _ in range(MOST_RECORDERS):
-            self._tab_failed = trio.Event()
-            wanted = {"width": width, "height": height, "rate": self._rate}
-            try:
-                said = await self._ask_tab(wanted)
-            except BrowserError as error:
-                said = error.message
-            if said is None:
-                await self._tab_failed.wait()
-            else:
-                self._news({"failed": str(said)})
+        wanted = {"width": width, "height": height, "rate": self._rate}
+        failures = 0
+        while failures < MOST_RECORDERS:
+            self._tab_over, self._tab_left = trio.Event(), False
+            self._tab_document, self._judge = None, PictureJudge()
+            why = await self._ask(wanted)
+            if why is None:
+                why = await self._tab_ended()
+            self._news({"failed": why})
+            failures += not self._tab_left  # whoever goes to another page has broken nothing
             await trio.sleep(BETWEEN_RECORDERS_S)
 
-    def from_tab(self, data: Any, at_s: float | None) -> None:
-        """Take what page/tab_video.js or page/share_video.js told.
+    async def _ask(self, wanted: dict[str, int] | None) -> str | None:
+        """Have the tab recorded, or no longer; return why that cannot be."""
+        try:
+            said = await self._ask_tab(wanted)
+        except BrowserError as error:
+            return error.message
+        return None if said is None else str(said)
+
+    async def _tab_ended(self) -> str:
+        """Wait while pictures come; return why none does any more."""
+        with trio.move_on_after(PATIENCE_S) as self._patience:
+            await self._tab_over.wait()
+            return self._tab_why
+        await self._ask(None)  # or the next would find this one at work
+        return "no picture came any more: what records the tab hangs"
+
+    def _end_tab(self, why: str) -> None:
+        self._tab_document, self._tab_why = None, why
+        self._tab_over.set()
+
+    def from_tab(self, document: int, data: Any, at_s: float | None) -> None:
+        """Take what page/tab_video.js or page/share_video.js of a document told.
+
+        Args:
+            document: Its number.
+            data: What it told; None when it has ended, and its scripts with it.
+            at_s: When that was to be seen, in seconds on the call's sound clock.
 
         Raises:
             KeyError, TypeError, ValueError: It is malformed.
         """
-        if "share" in data:
+        if data is None:
+            if document == self._tab_document:
+                self._tab_left = True
+                self._end_tab("the page went to another document")
+        elif "share" in data:
             self._from_share(data, at_s)
-            return
-        if "failed" in data:
-            self._news({"failed": str(data["failed"])[:300]})
-            self._tab_failed.set()
-            return
-        piece = _bytes_of(data)
-        if at_s is not None:
-            self._hand_on(at_s, piece)
+        elif "failed" in data:
+            self._end_tab(str(data["failed"])[:300])
+        elif "sample" in data:
+            luma = np.frombuffer(_bytes_of(data, "sample"), np.uint8)
+            if (news := self._judge.judge(trio.current_time(), luma)) is not None:
+                self._news(news)
+        else:
+            piece = _bytes_of(data)
+            self._tab_document = document
+            self._patience.deadline = trio.current_time() + PATIENCE_S
+            if at_s is not None:
+                self._hand_on(at_s, piece)
 
     def _from_share(self, data: Any, at_s: float | None) -> None:
         """Take what page/share_video.js told: a piece of a shared screen, or that it failed."""
@@ -155,7 +210,7 @@ class PageVideo:
     # --- both -----------------------------------------------------------------------------
 
     def _hand_on(self, at_s: float, data: bytes) -> None:
-        if self._unwell.startswith("broke off"):
+        if self._unwell == _NO_CLOCK or self._unwell.startswith(_BROKE_OFF):
             self._tell("")
         self._events.media(
             VIDEO_TRACK,
@@ -168,7 +223,7 @@ class PageVideo:
 
     def _news(self, news: dict[str, Any]) -> None:
         if "failed" in news:
-            self._tell(f"broke off: {news['failed']}")
+            self._tell(f"{_BROKE_OFF}: {news['failed']}")
         elif (state := news.get("picture")) == "moving":
             self._tell("")
         else:
@@ -184,9 +239,9 @@ class PageVideo:
         )
 
 
-def _bytes_of(data: Any) -> bytes:
+def _bytes_of(data: Any, key: str = "data") -> bytes:
     try:
-        return base64.b64decode(data["data"], validate=True)
+        return base64.b64decode(data[key], validate=True)
     except binascii.Error as error:
         raise ValueError(str(error)) from error
 
@@ -202,6 +257,14 @@ async def own_screen(settings: PageSettings, events: CallEvents) -> AsyncIterato
             words = f"{error.message} The tab is recorded instead, which costs more. {error.remedy}"
             events.observe(StepWorked("video", words.strip()))
         yield screen
+
+
+def launch_on(screen: Screen | None, options: LaunchOptions) -> LaunchOptions:
+    """Return how to launch a browser that is to be recorded, on a screen of its own or not."""
+    options = evolve(options, tab_capture=True)
+    if screen is None:
+        return options
+    return evolve(options, display=screen.display, display_authority=str(screen.authority))
 
 
 async def fill_screen(

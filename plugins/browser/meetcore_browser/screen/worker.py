@@ -108,7 +108,8 @@ def _record(display: str, width: int, height: int, rate: int) -> None:
             at = float(frame.pts * frame.time_base)
             picture = reformatter.reformat(frame, format="yuv420p")
             luma = memoryview(picture.planes[0])
-            if (told := judge.judge(at, _thinned(luma, picture.planes[0].line_size))) is not None:
+            sample = _thinned(luma, picture.planes[0].line_size)
+            if (told := judge.judge(time.monotonic(), sample)) is not None:
                 _news(**told)
             picture.pts = last = max(last + 1, round(at * 1_000_000))
             picture.time_base = encoder.time_base

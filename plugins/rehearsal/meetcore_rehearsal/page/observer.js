@@ -17,7 +17,7 @@ let lastState = "";
 let lastRoster = "";
 let lastShares = "[]";
 let sharesSeen = 0;
-const shareOf = new WeakMap(); // what shows a screen -> what it is called
+const shareOf = new WeakMap(); // what shows a screen -> what it is called, in no other document
 const toldMessages = new Set();
 
 function plain(text) {
@@ -66,8 +66,10 @@ function roster() {
 
 // Screens that are shown now: each stretch of sharing is an element of its own, and gets a name.
 function lookAtScreens() {
-  const shares = [...document.querySelectorAll("[data-shared-by]")].map((element) => {
-    if (!shareOf.has(element)) shareOf.set(element, `share-${++sharesSeen}`);
+  const tiles = [...document.querySelectorAll("[data-shared-by]")];
+  meetcore.keepShares?.(new Set(tiles.map((element) => shareOf.get(element))));
+  const shares = tiles.map((element) => {
+    if (!shareOf.has(element)) shareOf.set(element, `share-${meetcore.documentName}-${++sharesSeen}`);
     const share = shareOf.get(element);
     const track = element.querySelector("video")?.srcObject?.getVideoTracks()[0];
     if (track) meetcore.recordShare?.(share, track);

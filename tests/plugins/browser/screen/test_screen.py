@@ -6,6 +6,8 @@ import io
 import itertools
 import os
 import signal
+import stat
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -156,3 +158,88 @@ async def test_a_screen_that_cannot_be_says_what_to_install(
     with pytest.raises(ScreenFailed, match="did not start"):
         async with open_screen(320, 200):
             pass
+
+
+async def test_a_recorder_that_hangs_is_told_and_another_goes_on(
+    site: PageSite, request_video: CallRequest, events: KeepingCallEvents
+) -> None:
+    async with recorded(site, request_video, events) as page:
+        await until(lambda: len(events.fragments) > 10, 40)
+        assert page.video is not None
+        pid = page.video.recorder_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        await until(lambda: bool(events.of_type(PictureHealth)), 20)
+        so_far = len(events.fragments)
+        await until(lambda: len(events.fragments) > so_far + 10, 40)
+        assert page.video.recorder_pid != pid
+    [told, over] = events.of_type(PictureHealth)
+    assert (told.healthy, over.healthy) == (False, True)
+    assert "hangs" in told.detail
+
+
+async def test_a_tab_is_recorded_on_when_its_page_was_loaded_again(
+    site: PageSite,
+    request_video: CallRequest,
+    events: KeepingCallEvents,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(screens, "xvfb_path", lambda: None)
+    async with recorded(site, request_video, events) as page:
+        await until(lambda: len(events.fragments) > 10, 40)
+        await page.evaluate("() => location.reload()")
+        await until(lambda: len(events.of_type(PictureHealth)) == 1, 20)
+        so_far = len(events.fragments)
+        await until(lambda: len(events.fragments) > so_far + 10, 40)
+    assert [each.healthy for each in events.of_type(PictureHealth)] == [False, True]
+    times = [fragment["at_s"] for fragment in events.fragments]
+    assert times == sorted(times)
+
+
+async def test_a_tab_is_recorded_once_however_often_it_is_asked(
+    site: PageSite,
+    request_video: CallRequest,
+    events: KeepingCallEvents,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(screens, "xvfb_path", lambda: None)
+    site.add("/flashes", FLASHES)
+    ask = """(wanted) => {
+      const { tabVideo } = window[Symbol.for("meetcore")];
+      return Promise.all([tabVideo(wanted), tabVideo(wanted)]);
+    }"""
+    wanted = {"width": 640, "height": 360, "rate": 20}
+    async with open_page(request_video, events) as page, trio.open_nursery() as nursery:
+        nursery.start_soon(page.watch)
+        await page.goto(site.url("/flashes"))
+        assert await page.evaluate(ask, wanted) == [None, None]
+        await until(lambda: len(events.fragments) > 10, 40)
+        assert await page.evaluate(ask, None) == [None, None]
+        await trio.sleep(0.5)
+        so_far = len(events.fragments)
+        await trio.sleep(1.5)
+        assert len(events.fragments) == so_far
+        nursery.cancel_scope.cancel()
+
+
+async def answer_of(display: str, name: bytes, cookie: bytes) -> int:
+    """Return the first byte of what a screen says to who wants in: 1 for yes, 0 for no."""
+    padded = [part + bytes(-len(part) % 4) for part in (name, cookie)]
+    setup = struct.pack("<cxHHHHxx", b"l", 11, 0, len(name), len(cookie)) + b"".join(padded)
+    path = f"/tmp/.X11-unix/X{display.removeprefix(':')}"
+    async with await trio.open_unix_socket(path) as stream:
+        await stream.send_all(setup)
+        return (await stream.receive_some(1))[0]
+
+
+async def test_a_screen_lets_in_who_has_its_cookie_and_nobody_else() -> None:
+    name = b"MIT-MAGIC-COOKIE-1"
+    async with open_screen(320, 200) as screen:
+        kept = screen.authority.stat()
+        assert stat.S_IMODE(kept.st_mode) == 0o600
+        cookie = screen.authority.read_bytes()[-16:]
+        with trio.fail_after(10):
+            assert await answer_of(screen.display, name, cookie) == 1
+            assert await answer_of(screen.display, name, bytes(16)) == 0
+            assert await answer_of(screen.display, b"", b"") == 0
+    assert not screen.authority.exists()
