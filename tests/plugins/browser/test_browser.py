@@ -32,6 +32,7 @@ from meetcore_browser.errors import (
     PageGone,
 )
 from meetcore_browser.flags import LaunchOptions
+from meetcore_browser.screen.page_video import launch_on
 from meetcore_browser.screen.screen import open_screen
 from meetcore_browser.testing import KeepingCallEvents, PageSite, until
 from meetcore_browser.thread import browser_thread
@@ -128,7 +129,7 @@ async def test_a_browser_writes_nowhere_but_into_its_folder(
         options = LaunchOptions()
         if on_a_screen:
             screen = await stack.enter_async_context(open_screen(640, 480))
-            options = LaunchOptions(display=screen.display)
+            options = launch_on(screen, options)
         browser = await stack.enter_async_context(open_browser(options))
         page = await browser.call(browser.raw.new_page)
         await browser.call(page.goto, site.url("/bot"))

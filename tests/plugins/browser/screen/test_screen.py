@@ -20,6 +20,8 @@ import trio
 from meetcore.model.signals import PictureHealth, StepWorked
 from meetcore.plugin.platform import CallRequest
 from meetcore_browser.bot_page import BotPage, open_page
+from meetcore_browser.browser import Browser
+from meetcore_browser.page_script import PAGE_FOLDER
 from meetcore_browser.screen import screen as screens
 from meetcore_browser.screen.screen import ScreenFailed, open_screen
 from meetcore_browser.testing import KeepingCallEvents, PageSite, until
@@ -243,3 +245,32 @@ async def test_a_screen_lets_in_who_has_its_cookie_and_nobody_else() -> None:
             assert await answer_of(screen.display, name, bytes(16)) == 0
             assert await answer_of(screen.display, b"", b"") == 0
     assert not screen.authority.exists()
+
+
+LATE = """async () => {{
+  const stream = document.createElement("canvas").captureStream(1);
+  let give;
+  navigator.mediaDevices.getDisplayMedia = () => new Promise((resolve) => (give = resolve));
+  let tabVideo;
+  const offer = (_, command) => (tabVideo = command);
+  const meetcore = {{ offer, tellHost() {{}}, soundFrame: () => null }};
+  const setTimeout = (call, ms) => window.setTimeout(call, ms / 100);
+  {script}
+  const said = await tabVideo({{ width: 640, height: 360, rate: 5 }});
+  give(stream);
+  await new Promise((resolve) => window.setTimeout(resolve, 10));
+  return [said, stream.getVideoTracks()[0].readyState];
+}}"""
+
+
+async def test_a_capture_of_the_tab_that_comes_too_late_is_ended(
+    browser: Browser, site: PageSite
+) -> None:
+    script = (PAGE_FOLDER / "tab_video.js").read_text(encoding="utf-8")
+    context = await browser.call(browser.raw.new_context)
+    page = await browser.call(context.new_page)
+    await browser.call(page.goto, site.url("/bot"))
+    said, state = await browser.call(page.evaluate, LATE.format(script=script))
+    await browser.call(context.close)
+    assert "nobody accepted" in said
+    assert state == "ended"
