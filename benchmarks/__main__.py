@@ -22,6 +22,7 @@ SCRIPTS = (
     "browser_start",
     "bot_cost",
     "video_cost",
+    "video_sync",
     "voice_delay",
     "audio_path",
     "late_names",

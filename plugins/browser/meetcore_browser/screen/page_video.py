@@ -112,7 +112,8 @@ class PageVideo:
     # --- from the bot's own screen --------------------------------------------------------
 
     def _from_screen(self, frame: ScreenFrame) -> None:
-        at_s = self._sound_time(frame.at)
+        # What it shows came at some time since the one before: half of that, on an average.
+        at_s = self._sound_time(frame.at - 0.5 / self._rate)
         if at_s is not None:
             self._unplaced_since_s = None
             self._hand_on(at_s, frame.data)
