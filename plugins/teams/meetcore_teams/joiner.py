@@ -66,7 +66,7 @@ class TeamsJoiner(GuestJoiner):
         PageState.NOT_STARTED: "This event lets nobody from outside in before it begins.",
         PageState.SIGN_IN: (
             "The organiser's company lets only people with an account join: allow anonymous guests"
-            " in the meeting's options, or give the bot an account of its own (meetcore login teams)."
+            " in the meeting's options, or give the bot an account of its own (`meetcore login`)."
         ),
         PageState.CAPTCHA: (
             "A person has to answer Teams' question, or the organiser's company has to ask none of"
