@@ -173,7 +173,8 @@ class Recorder:
             self._place_mix(self._mix.rest())
         except OSError as error:
             trouble = error
-        for video in (self._video, *self._shares.values()):
+        videos: list[VideoFile | SharedScreen] = [self._video, *self._shares.values()]
+        for video in videos:
             try:
                 video.close()
             except OSError as error:
