@@ -137,10 +137,10 @@ class LeaveRules:
             limit_s = max(config.join_s, self.longest_join_s or 0.0)
             return [(since, limit_s, EndReason.CLIENT_NEVER_LOADED, "joining")]
         if self._state is State.AWAITING_ADMISSION:
-            why = (EndReason.ADMISSION_TIMEOUT, "in the waiting room")
+            reason, detail = EndReason.ADMISSION_TIMEOUT, "in the waiting room"
             if self.host_missing:
-                why = (EndReason.MEETING_NOT_STARTED, "waiting for the host to come")
-            return [(since, config.waiting_room_s, *why)]
+                reason, detail = EndReason.MEETING_NOT_STARTED, "waiting for the host to come"
+            return [(since, config.waiting_room_s, reason, detail)]
         return []
 
     def _call_rules(self) -> list[tuple[float | None, float | None, EndReason, str]]:
