@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from meetcore.fleet.launching.bus_bot import BusBot as BusBot
     from meetcore.fleet.launching.cluster_launcher import ClusterBot as ClusterBot
     from meetcore.fleet.launching.cluster_launcher import ClusterLauncher as ClusterLauncher
+    from meetcore.fleet.launching.cluster_launcher import finishing_s as finishing_s
     from meetcore.fleet.launching.given_up import GivenUp as GivenUp
     from meetcore.fleet.launching.given_up import note_given_up as note_given_up
     from meetcore.fleet.launching.worker import spec_to_json as spec_to_json
@@ -309,7 +310,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "bot.speaking": ("Speech",),
     "fleet.fleet": ("Fleet", "StartOptions", "open_fleet"),
     "fleet.launching.bus_bot": ("BusBot",),
-    "fleet.launching.cluster_launcher": ("ClusterBot", "ClusterLauncher"),
+    "fleet.launching.cluster_launcher": ("ClusterBot", "ClusterLauncher", "finishing_s"),
     "fleet.launching.given_up": ("GivenUp", "note_given_up"),
     "fleet.launching.worker": ("spec_to_json",),
     "fleet.recovery": ("recover", "recover_bot"),

@@ -67,12 +67,12 @@ from meetcore.plugin.store import BotStore, Lease
 from meetcore.plugin.synthesizer import Synthesizer
 from meetcore.plugin.transcriber import Transcriber, TranscriberContext
 
-__all__ = ["BotRunner", "runner_of"]
+__all__ = ["BotRunner", "bot_runner_of"]
 
 _LOG = logging.getLogger("meetcore.bot")
 CLOSE_TIMEOUT_S = 20.0
 HURRY_S = 5.0
-_IN_CALL = frozenset({State.IN_CALL, State.RECORDING, State.PAUSED})
+LONGEST_FINISH_S = 3600.0
 
 
 class BotRunner:
@@ -137,7 +137,6 @@ class BotRunner:
         context.exclusions.rules = rules
         self._life = Life(context, self._first_concluded)
         self._ledger = context.ledger
-        self._context.journal = context.journal
         self.plugin_failed = context.plugin_failed
         self._speeches = SpeechQueue(context, self._life, platform, synthesizer)
         self._looks = BotLooks(context, self._life, platform)
@@ -488,7 +487,8 @@ class BotRunner:
 
     def _finish_timeout_s(self) -> float:
         """Return how long all sinks together may take to finish."""
-        return max([CLOSE_TIMEOUT_S * 3, *(runner.sink.finish_timeout_s for runner in self._sinks)])
+        longest_s = max([0.0, *(runner.sink.finish_timeout_s for runner in self._sinks)])
+        return min(max(CLOSE_TIMEOUT_S * 3, longest_s), LONGEST_FINISH_S)
 
     def _finish(self) -> None:
         terminal = self._life.finish()
@@ -497,7 +497,7 @@ class BotRunner:
             self._ended.set()
 
 
-def runner_of(bot: Bot) -> BotRunner:
+def bot_runner_of(bot: Bot) -> BotRunner:
     """Return who runs a bot: for launchers, and for programs that end one for a reason."""
     runner = bot._runner
     assert isinstance(runner, BotRunner)

@@ -289,12 +289,18 @@ class SpeechQueue:
             await self._close_unwanted()
 
     async def _close_unwanted(self) -> None:
-        while self._unwanted:
-            source = self._unwanted.popleft()
-            try:
-                await source.let_go()
-            except Exception as error:  # noqa: BLE001  nobody hears of it any more
-                _LOG.warning("bot=%s a source did not close: %s", self._context.id, brief(error))
+        """Close them side by side, in a few seconds, whoever is cancelled meanwhile."""
+        unwanted, self._unwanted = self._unwanted, deque()
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as nursery:
+                for source in unwanted:
+                    nursery.start_soon(self._close_source, source)
+
+    async def _close_source(self, source: SourceToSay) -> None:
+        try:
+            await source.let_go()
+        except Exception as error:  # noqa: BLE001  nobody hears of it any more
+            _LOG.warning("bot=%s a source did not close: %s", self._context.id, brief(error))
 
     async def _close(self, synthesizer: Synthesizer) -> None:
         with trio.CancelScope(shield=True) as patience:

@@ -11,7 +11,7 @@ import trio
 from attrs import frozen
 
 from meetcore.bot.bot import Bot
-from meetcore.bot.bot_runner import runner_of
+from meetcore.bot.bot_runner import bot_runner_of
 from meetcore.cli.answering import can_answer, take_answers
 from meetcore.cli.views import JsonView, PlainView, View
 from meetcore.log.unkept import TOMBSTONE_NAME
@@ -98,7 +98,7 @@ async def attend(
                 async for _ in signals:
                     if first:
                         print("Leaving the meeting. Once more to leave at once.", file=sys.stderr)
-                        runner_of(bot).conclude(EndReason.STOP_REQUESTED, Evidence("signal"))
+                        bot_runner_of(bot).conclude(EndReason.STOP_REQUESTED, Evidence("signal"))
                     else:
                         abandoned = True
                         bot.abandon()

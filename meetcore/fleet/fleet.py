@@ -12,7 +12,7 @@ from typing import TypedDict, Unpack
 import trio
 
 from meetcore.bot.bot import Bot
-from meetcore.bot.bot_runner import runner_of
+from meetcore.bot.bot_runner import bot_runner_of
 from meetcore.bot.factory import prepare_bot, require_trio
 from meetcore.fleet.launchers import launcher_of
 from meetcore.fleet.launching.bus_bot import BusBot, published
@@ -344,7 +344,7 @@ class Fleet:
         self._closing = True
         for key, bot in self.bots.items():
             if key not in self._launched and not bot.ended:
-                runner_of(bot).conclude(EndReason.STOP_REQUESTED, Evidence("fleet", detail))
+                bot_runner_of(bot).conclude(EndReason.STOP_REQUESTED, Evidence("fleet", detail))
         if self._launched & self.running.keys():
             self._nursery.cancel_scope.cancel()
 

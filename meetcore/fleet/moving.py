@@ -19,7 +19,7 @@ from attrs import frozen
 
 from meetcore.log.journal import encode_line
 from meetcore.log.journal_head import head_of
-from meetcore.log.scratch import scratch_folder
+from meetcore.log.scratch import temporary_folder
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import ConfigError, JournalBusy, MeetcoreError, StorageUnavailable, brief
 from meetcore.model.meeting import MeetingLink
@@ -152,7 +152,7 @@ async def _move(source: BotStore, target: BotStore, bot_id: str, *, keep: bool) 
     async with source.checkout(bot_id) as here:
         wanted = await stored_hashes(source, bot_id)
         if not _has_all(await stored_hashes(target, bot_id), wanted):
-            with scratch_folder() as apart:
+            with temporary_folder() as apart:
                 if _one_folder(here, target.workplace(bot_id)):
                     await trio.to_thread.run_sync(_copy, here, apart)
                     here = apart

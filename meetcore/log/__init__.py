@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from meetcore.log.salvage import lost as lost
     from meetcore.log.scratch import remove_stale as remove_stale
     from meetcore.log.scratch import scratch_folder as scratch_folder
+    from meetcore.log.scratch import temporary_folder as temporary_folder
     from meetcore.log.stores import store_of as store_of
     from meetcore.log.threads import Threads as Threads
     from meetcore.log.unkept import check_unkept as check_unkept
@@ -57,7 +58,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "mailbox": ("DraftBox", "Wake"),
     "remote_store": ("RemoteStore", "StoredLine"),
     "salvage": ("lost",),
-    "scratch": ("remove_stale", "scratch_folder"),
+    "scratch": ("remove_stale", "scratch_folder", "temporary_folder"),
     "stores": ("store_of",),
     "threads": ("Threads",),
     "unkept": ("check_unkept",),

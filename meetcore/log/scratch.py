@@ -18,16 +18,17 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 if sys.platform != "win32":
     import fcntl
 
 __all__ = ["LOCK_NAME", "PREFIX", "remove_stale", "scratch_folder", "scratch_in", "scratch_root"]
-__all__ += ["system_temporary", "temporary_in"]
+__all__ += ["system_temporary", "temporary_folder", "temporary_in"]
 
 PREFIX = "meetcore-browser-"
+_PLAIN_PREFIX = "meetcore-scratch-"
 LOCK_NAME = "owner.lock"
 
 
@@ -93,14 +94,15 @@ def _try_lock(descriptor: int) -> bool:
 
 
 @contextmanager
-def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+def scratch_folder(parent: Path | None = None, *, prefix: str = PREFIX) -> Iterator[Path]:
     """Hold a locked temporary folder; it is gone afterwards.
 
     Args:
         parent: Where to make it; `scratch_root()` by default.
+        prefix: What its name begins with.
     """
     root = parent if parent is not None else scratch_root()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=root))
     unseen = folder / f"{LOCK_NAME}.new"
     descriptor = os.open(unseen, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -112,16 +114,23 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def temporary_folder() -> AbstractContextManager[Path]:
+    """Hold such a folder for files alone: where the system keeps temporary ones, however named."""
+    root = _chosen[-1] if _chosen else Path(tempfile.gettempdir())
+    return scratch_folder(root, prefix=_PLAIN_PREFIX)
+
+
 def remove_stale(parent: Path | None = None) -> list[Path]:
     """Remove the folders of owners that are dead; return them.
 
     Only folders of the same user are touched, and only when their lock can be taken.
     """
-    root = parent if parent is not None else scratch_root()
+    roots = {parent} if parent is not None else {scratch_root(), Path(tempfile.gettempdir())}
     removed = []
-    for folder in root.glob(PREFIX + "*"):
+    for folder in [found for root in roots for found in root.glob("meetcore-*-*")]:
         with suppress(OSError):
-            if _is_ours(folder) and _owner_is_dead(folder):
+            named = folder.name.startswith((PREFIX, _PLAIN_PREFIX))
+            if named and _is_ours(folder) and _owner_is_dead(folder):
                 shutil.rmtree(folder, ignore_errors=True)
                 removed.append(folder)
     return removed

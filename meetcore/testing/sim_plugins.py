@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from meetcore.bot.bot import Bot
-from meetcore.bot.bot_runner import runner_of
+from meetcore.bot.bot_runner import bot_runner_of
 from meetcore.model.events import PluginFailed
 from meetcore.plugin.registry import ENTRY_POINT_GROUP
 
@@ -30,7 +30,7 @@ def named_and_installed(settings: Mapping[str, Any]) -> set[str]:
 def failures_of(bot: Bot) -> list[tuple[PluginFailed, BaseException | None]]:
     """Return the list to which each failure of a plugin goes from now on."""
     failures: list[tuple[PluginFailed, BaseException | None]] = []
-    runner_of(bot).plugin_failed.listener = lambda event, error: failures.append((event, error))
+    bot_runner_of(bot).plugin_failed.listener = lambda event, error: failures.append((event, error))
     return failures
 
 

@@ -20,7 +20,7 @@ from attrs import evolve
 
 from meetcore.audio.chunk import Chunk
 from meetcore.bot.bot import Bot
-from meetcore.bot.bot_runner import runner_of
+from meetcore.bot.bot_runner import bot_runner_of
 from meetcore.fleet.launching.bus_looks import BusLooks
 from meetcore.fleet.launching.error_frames import error_to_wire
 from meetcore.fleet.launching.live_audio import LiveAudio
@@ -250,7 +250,7 @@ class BusReception:
         elif "silent_s" in asked:
             if not self._bot.ended:
                 silent_s = float(asked["silent_s"])
-                runner_of(self._bot).record(BotUnresponsive(silent_s=silent_s))
+                bot_runner_of(self._bot).record(BotUnresponsive(silent_s=silent_s))
         elif "command" in asked:
             command = command_from_wire(asked["command"])
             await self._bot.perform(evolve(command, by=asked.get("by", "")))

@@ -17,6 +17,7 @@ import trio
 from meetcore.fleet.launching.bus_bot import BusBot
 from meetcore.fleet.launching.bus_reception import ALIVE_S
 from meetcore.fleet.launching.given_up import GivenUp, note_given_up
+from meetcore.model.config import BotConfig
 from meetcore.model.errors import (
     BusUnavailable,
     CommandRefused,
@@ -29,12 +30,23 @@ from meetcore.plugin.bus import BotBus
 from meetcore.plugin.launcher import Launcher, RunningBot
 from meetcore.plugin.store import BotStore
 
-__all__ = ["ClusterBot", "ClusterLauncher"]
+__all__ = ["ClusterBot", "ClusterLauncher", "finishing_s"]
 
 _LOG = logging.getLogger("meetcore")
 _ASK_EVERY_S = 5.0
 _STORE_WITHIN_S = 10.0
 _AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
+
+
+def finishing_s(config: BotConfig) -> float:
+    """Return how long the end of a bot's recordings may take beyond its other limits, in seconds.
+
+    A video is rewritten when the meeting is over: a second for every 20 s of it, on a slow disk.
+    """
+    if not config.video:
+        return 0.0
+    longest_s = config.automatic_leave.max_duration_s
+    return 3600.0 if longest_s is None else min(3600.0, longest_s / 20)
 
 
 class ClusterBot(BusBot):

@@ -24,7 +24,7 @@ import trio
 from attrs import evolve
 
 from meetcore.bot.bot import Bot
-from meetcore.bot.bot_runner import BotRunner, runner_of
+from meetcore.bot.bot_runner import BotRunner, bot_runner_of
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_reception import shown_on
 from meetcore.fleet.launching.error_frames import error_to_wire
@@ -125,7 +125,7 @@ class _Conversation:
             nursery.start_soon(self._send, frame(FrameKind.PONG))
         elif each.kind is FrameKind.WAS_SILENT:
             if not self._bot.ended:
-                runner_of(self._bot).record(
+                bot_runner_of(self._bot).record(
                     BotUnresponsive(silent_s=float(each.json()["silent_s"]))
                 )
         elif each.kind is FrameKind.QUIT:

@@ -93,7 +93,7 @@ def login(platform: str, name: str, shown_as: str, state_file: Path | None) -> N
         known = ", ".join(sorted(able)) or "none that is installed"
         raise BrowserError(f"No account can be signed in for {platform!r}.", f"There are: {known}.")
     store = IdentityStore()
-    _check_name(store, name)
+    shown_as = " ".join(shown_as.split()) or _check_name(store, name)
     try:
         state = trio.run(sign_in, cls.sign_in_url) if state_file is None else _from_file(state_file)
     except NoDisplay as error:
@@ -122,7 +122,7 @@ def login(platform: str, name: str, shown_as: str, state_file: Path | None) -> N
         raise NothingSignedIn(
             f"All {len(cookies)} cookies of the session have expired.", "Sign in anew."
         )
-    store.save(Identity(name, platform, state, shown_as=" ".join(shown_as.split())))
+    store.save(Identity(name, platform, state, shown_as=shown_as))
     click.echo(
         f"Kept as {name!r} ({len(cookies)} cookies), encrypted, in {store.folder}.\n"
         f'To use it: [plugins.{platform}] identity = "{name}"'
@@ -146,17 +146,20 @@ def logout(name: str) -> None:
     click.echo(f"{name!r} is forgotten.")
 
 
-def _check_name(store: IdentityStore, name: str) -> None:
-    from meetcore_browser.guest.identities import UnknownIdentity
+def _check_name(store: IdentityStore, name: str) -> str:
+    """See that an account may be called so; return what one that is there is shown as."""
+    from meetcore_browser.guest.identities import IdentityLost, UnknownIdentity
 
     if name in store.names():
         click.echo(f"{name!r} is there already; it will be replaced.")
-        return
     try:
-        store.load(name)
+        return store.load(name).shown_as
     except UnknownIdentity as error:
         if "cannot be the name" in error.message:
             raise
+    except IdentityLost:
+        pass  # it is replaced
+    return ""
 
 
 def _from_file(path: Path) -> dict[str, Any]:

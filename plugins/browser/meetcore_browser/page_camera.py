@@ -142,10 +142,11 @@ class PageCamera:
                             await _picture(browser, pictures)
                         if waited.cancelled_caught:
                             raise CommandFailed(f"The page of {host} gave no picture in time.")
+                        await self._show_next(browser, session, pictures)
                         before, self._shown = self._shown, held
                         if before is not None:
                             await before.end()
-                        await self._show_next(browser, session, pictures)
+                            await self._show_next(browser, session, pictures)  # over its last
                         started = True
                         self._tell(f"a page of {host}")
                         task_status.started()

@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 _NAME_BYTES = 80
-_CLIPPED = re.compile(r"-\d{6,}-\d{6,}$")
+_CLIPPED = re.compile(r"-\d{6,}-(\d{6,}|end)$")
 """How `meetcore clip` names a stretch of a recording."""
 
 
@@ -337,11 +337,15 @@ def _track_of(stem: str, known_ids: Iterable[str]) -> str:
     return max(fitting, key=len, default=stem.removeprefix("track-"))
 
 
-def _is_recording(path: Path, known: Manifest | None, ids: Iterable[str]) -> bool:
+def _is_recording(
+    path: Path, known: Manifest | None, ids: Iterable[str], meeting: MeetingFacts
+) -> bool:
     """Whether a sound file is one that the bot recorded, by the manifest or else by its name."""
     if known is not None and path.name in {each.path for each in known.files}:
         return True
-    if path.stem == MIX_STEM:
+    names = {each: file_name_part(meeting.name_of(each) or "") for each in {*ids, *meeting.owners}}
+    own = {f"{stem_for_track(each)}-{name}" for each, name in names.items()}
+    if path.stem in {MIX_STEM, *own, *map(stem_for_track, names)}:
         return True
     if _CLIPPED.search(path.stem) or not path.stem.startswith("track-"):
         return False
@@ -363,7 +367,7 @@ def recover_audio(folder: Path, meeting: MeetingFacts) -> tuple[list[ManifestEnt
     entries, lines = [], []
     for kind in AUDIO_FILES:
         for path in sorted(folder.glob(f"[!.]*{kind.suffix}")):
-            if not _is_recording(path, known, ids):
+            if not _is_recording(path, known, ids, meeting):
                 continue  # somebody's clip, or a file of their own
             before_s = played_duration_s(path)
             if not before_s:

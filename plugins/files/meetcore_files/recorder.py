@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from meetcore import SAMPLE_RATE_HZ, CallMix, Chunk, MediaFragment, Pcm
 from meetcore_files.audio_file import AudioFile, audio_file_class
 from meetcore_files.options import FilesOptions
 from meetcore_files.shared_screen import SharedScreen
-from meetcore_files.video_file import VIDEO_NAME, VIDEO_TYPE, VideoFile
+from meetcore_files.video_file import KEPT_BEFORE_PICTURE, VIDEO_NAME, VIDEO_TYPE, VideoFile
 
 __all__ = ["MIX_STEM", "MissingPictures", "RecordedFile", "Recorder", "stem_for_track"]
 
@@ -106,6 +107,7 @@ class Recorder:
         tags = tags_of(None) if tags_of is not None else {}
         self._video = VideoFile(folder / VIDEO_NAME, tags)  # begins with its first picture
         self._video_track: str | None = None
+        self._early: deque[Chunk] = deque()
         self._video_entry: RecordedFile | None = None
         self._shares: dict[str, SharedScreen] = {}
         self._share_entries: dict[str, RecordedFile] = {}
@@ -121,6 +123,10 @@ class Recorder:
             self._track_lane(chunk.track_id).place(chunk.start_sample + self._offset, chunk.pcm)
         if self._options.mix or self._video.begun:
             self._place_mix(self._mix.add(chunk))
+        else:  # a video may begin, and has what was heard shortly before
+            self._early.append(chunk)
+            while self._early[0].end_sample < chunk.start_sample - KEPT_BEFORE_PICTURE:
+                self._early.popleft()
 
     def see(self, item: MediaFragment | MissingPictures) -> None:
         """Take a piece of the picture, or that some are missing.
@@ -139,6 +145,8 @@ class Recorder:
             return
         self._video_track = item.track_id
         self._video.picture(item.at_s + self._offset / SAMPLE_RATE_HZ, item.data)
+        while self._early and self._video.begun:
+            self._place_mix(self._mix.add(self._early.popleft()))
         if self._video.begun and self._video_entry is None:
             self._video_entry = RecordedFile(self._video.path, VIDEO_TYPE, None)
             self._opened(self._video_entry)

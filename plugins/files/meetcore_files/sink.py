@@ -165,13 +165,18 @@ class FilesSink(Sink[FilesOptions]):
             write_transcripts, self._folder, meeting.transcript.segments, meeting.about,
             self.options.transcripts, fillers=self.options.fillers,
         )  # fmt: skip
-        await _on_thread(words)
+        untold: StorageUnavailable | None = None
+        try:
+            await _on_thread(words)
+        except StorageUnavailable as error:
+            untold = error  # whoever is left out is taken out all the same
         if trouble is None:
             try:
                 await _on_thread(partial(self._silence, meeting))
                 await _on_thread(partial(self._tag_again, meeting))
             except StorageUnavailable as error:
                 trouble = error
+        trouble = trouble or untold
         for file in self._files:
             if file.is_video:
                 try:

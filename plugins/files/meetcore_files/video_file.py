@@ -28,6 +28,7 @@ from meetcore_files.chapter_marks import chapters_in, mark_chapters
 from meetcore_files.torn_boxes import opened
 
 __all__ = [
+    "KEPT_BEFORE_PICTURE",
     "KEPT_TAGS",
     "PICTURES",
     "VIDEO_NAME",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from meetcore import BotConfig, BotSpec, spec_to_json
+from meetcore import BotConfig, BotSpec, finishing_s, spec_to_json
 from meetcore_kubernetes.options import KubernetesOptions
 
 __all__ = [
@@ -96,6 +96,7 @@ def pod_manifest(spec: BotSpec, config: BotConfig, options: KubernetesOptions) -
         folder = str(config.out_dir)
         work = {"name": "work", "persistentVolumeClaim": {"claimName": options.volume_claim}}
     grace_s = config.leave_timeout_s + config.drain_timeout_s + _LEAVING_MARGIN_S
+    grace_s += finishing_s(config)
     pod_spec: dict[str, Any] = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": int(grace_s),
@@ -199,4 +200,5 @@ def longest_life_s(config: BotConfig) -> float | None:
     if rules.max_duration_s is None or rules.waiting_room_s is None:
         return None
     own_s = rules.join_s + rules.waiting_room_s + rules.max_duration_s
-    return own_s + config.leave_timeout_s + config.drain_timeout_s + _MARGIN_S
+    ending_s = config.leave_timeout_s + config.drain_timeout_s + finishing_s(config)
+    return own_s + ending_s + _MARGIN_S

@@ -32,7 +32,6 @@ _SOCKETS = ("wss", "ws")
 _VIEWS = {"speaker_view": "speaker", "grid_view": "gallery"}
 """For each layout of a video the view, as the browser's option has it."""
 
-_LAYOUT = "grid_view"
 _ABSENT: Mapping[str, str] = {
     "agent_config_id": "Agent configuration not found",
     "workflow_config_ids": "Workflow configuration not found",
@@ -59,7 +58,7 @@ class CreateBotRequest:
     bot_image_url: str | None = field(repr=False)
     audio: bool
     video: bool | None
-    video_view: str
+    video_view: str | None
     provider: Provider | None
     live_audio_url: str | None = field(repr=False)
     live_video_url: str | None = field(repr=False)
@@ -119,7 +118,7 @@ def parse_create_request(
         bot_image_url=address(fields, "bot_image_url"),
         audio=fields.flag("audio_required") is not False,
         video=recorded if video is None else video,
-        video_view=_VIEWS[layout or _LAYOUT],
+        video_view=None if layout is None else _VIEWS[layout],
         provider=read_provider(fields),
         live_audio_url=socket_address(fields, "live_audio_required", sockets),
         live_video_url=socket_address(fields, "live_video_required", _SOCKETS)

@@ -151,7 +151,7 @@ class BotRoutes:
         if create_request.bot_image_url and self._shows(create_request):
             plugins["picture"] = {"url": create_request.bot_image_url}
         sinks = tuple(plugins)
-        if video:
+        if video and create_request.video_view is not None:
             plugins["browser"] = {"video_view": create_request.video_view}
         return BotRequest(
             url=create_request.meeting_link,

@@ -26,6 +26,7 @@ from meetcore import (
     MeetcoreError,
     RunningBot,
     StorageUnavailable,
+    finishing_s,
     have_it_leave,
     load_config,
     spec_to_json,
@@ -362,4 +363,5 @@ def longest_life_s(config: BotConfig) -> float | None:
     if rules.max_duration_s is None or rules.waiting_room_s is None:
         return None
     own_s = rules.join_s + rules.waiting_room_s + rules.max_duration_s
-    return own_s + config.leave_timeout_s + config.drain_timeout_s + _MARGIN_S
+    ending_s = config.leave_timeout_s + config.drain_timeout_s + finishing_s(config)
+    return own_s + ending_s + _MARGIN_S

@@ -139,7 +139,7 @@ class LiveQueue:
             if _stands_alone(self._items[0]):
                 return
             self.lose(self._items.popleft())
-        self.needs_key = True
+        self.needs_key, self._gap = True, ""
 
     def take(self) -> LivePicture | LiveSound | None:
         """Return what waited longest, None for nothing."""
@@ -153,7 +153,7 @@ class LiveQueue:
         """Give up everything that waits."""
         while self._items:
             self.lose(self._items.popleft())
-        self.needs_key = True
+        self.needs_key, self._gap = True, ""
 
     def lose(self, item: LivePicture | LiveSound, cause: str = "") -> None:
         """Note that something is not sent: a picture is counted."""

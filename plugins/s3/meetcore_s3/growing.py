@@ -26,7 +26,7 @@ import trio
 from attrs import define, field
 
 from meetcore import Lease, NoSuchFile, StorageUnavailable, checked_file_name
-from meetcore.log import media_in, private_file, scratch_folder
+from meetcore.log import media_in, private_file, temporary_folder
 from meetcore_s3.objects import BucketObjects, FilePart, OpenUpload, PendingUpload
 from meetcore_s3.troubles import BucketTrouble
 
@@ -291,7 +291,7 @@ class GrowingFiles:
         there = await self._objects.stat(key)
         if there is not None and not cut:
             return  # it was whole
-        with scratch_folder() as folder:
+        with temporary_folder() as folder:
             made = folder / PurePosixPath(name).name
             async with await trio.open_file(made, "wb") as file:
                 at = 0

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 
 from meetcore import MeetcoreError, NoSuchFile, StorageUnavailable, checked_file_name
-from meetcore.log import scratch_folder
+from meetcore.log import temporary_folder
 from meetcore_s3.objects import BucketObjects
 
 __all__ = ["FileCopies"]
@@ -97,7 +97,7 @@ class FileCopies:
         if await trio.to_thread.run_sync(_has_size, path, size):
             await self._second.put_file(key, path)
             return
-        with scratch_folder() as apart:
+        with temporary_folder() as apart:
             path = apart / PurePosixPath(name).name
             async with (
                 await trio.open_file(path, "wb") as file,

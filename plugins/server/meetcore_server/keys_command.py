@@ -45,6 +45,10 @@ class _Chosen:
 
         if self.database is not None:
             return self.database
+        if self.config_path is not None and not self.config_path.is_file():
+            raise click.BadParameter(
+                f"File {str(self.config_path)!r} does not exist.", param_hint="'--config'"
+            )
         chosen = {} if self.out_dir is None else {"out_dir": self.out_dir}
         config = load_config(self.config_path, chosen)
         named = config.plugins.get("server", {}).get("database")
@@ -78,7 +82,7 @@ class _Chosen:
 @click.option(
     "--config",
     "config_path",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=click.Path(path_type=Path, dir_okay=False),
     envvar="MEETCORE_CONFIG",
     help="The TOML file that the server is started with.",
 )

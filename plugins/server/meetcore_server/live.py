@@ -130,11 +130,13 @@ class LiveBot:
         Whoever looks after it may have changed a moment ago, and its connection may be new.
 
         Raises:
-            CommandRefused: It is not reached within 5 s.
+            CommandRefused: It has ended, or is not reached within 5 s.
         """
         with trio.move_on_after(_REACHED_WITHIN_S):
-            while self._running is None:
+            while self._running is None and not self.history.ended:
                 await self._found.park()
+        if self.history.ended:
+            raise CommandRefused("The bot has ended.")
         if self._running is None:
             raise CommandRefused(
                 "This server does not reach the bot, which another one runs.",
@@ -172,6 +174,8 @@ class LiveBot:
                 return
             self.log.take(event)
             self.history.take(event)
+            if self.history.ended:
+                self._found.unpark_all()
             self.feeds = {name: feed for name, feed in self.feeds.items() if len(feed)}
             with trio.CancelScope(shield=True):  # each feed has a deadline of its own
                 for feed in list(self.feeds.values()):

@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from meetcore import BotHistory, MediaRefused, MediaStore, NoSuchFile
 from meetcore.gateway import BotFile, BotGone
-from meetcore.log import scratch_folder
+from meetcore.log import temporary_folder
 
 __all__ = ["MEDIA_TYPES", "MediaProcesses", "recorded_as"]
 
@@ -110,7 +110,7 @@ class MediaProcesses:
         about = await media.stat(name)
         if about is None:
             try:
-                with scratch_folder() as folder:
+                with temporary_folder() as folder:
                     made = folder / PurePosixPath(name).name
                     await self.cut(media, source, made, 0.0, None)
                     about = await media.put(name, made)

@@ -101,8 +101,10 @@ class CreateBotRequest:
     start_time: datetime | None
 
     @property
-    def video_view(self) -> str:
-        """Who is seen in a video, as the browser's option; a speaker's view where none is asked."""
+    def video_view(self) -> str | None:
+        """Who is seen in a video, as the browser's option; None where the body does not say."""
+        if self.video is None:
+            return None
         return "gallery" if self.recording_mode == _GALLERY else "speaker"
 
     @property
@@ -193,7 +195,7 @@ def _picture(fields: BodyFields) -> dict[str, str] | None:
     given = fields.text("bot_image")
     if not given:
         return None
-    if given.startswith(("http://", "https://")):
+    if given[:8].lower().startswith(("http://", "https://")):
         url = _address(fields, "bot_image", ("http", "https"))
         return None if url is None else {"url": url}
     head, _, encoded = given.rpartition(";base64,")

@@ -164,8 +164,9 @@ class BotRoutes:
             plugins["picture"] = dict(create_request.bot_image)
         sinks = tuple(plugins)
         can = self._service.capabilities(create_request.meeting_url)
-        if create_request.video is not False and Capability.VIDEO in can:
-            plugins["browser"] = {"video_view": create_request.video_view}
+        view = create_request.video_view
+        if view is not None and create_request.video is not False and Capability.VIDEO in can:
+            plugins["browser"] = {"video_view": view}
         return BotRequest(
             url=create_request.meeting_url,
             dialect="spoke",
@@ -184,8 +185,12 @@ class BotRoutes:
     def _targets(
         self, request: Request, create_request: CreateBotRequest, settings: Mapping[str, Any]
     ) -> list[WebhookTarget]:
-        url = create_request.webhook_url or settings.get("webhook_url")
-        return [self._target(request, url, settings)] if isinstance(url, str) else []
+        url = create_request.webhook_url
+        if url is None:  # what is stored costs its deliveries alone, once it is not posted to
+            stored = settings.get("webhook_url")
+            refused = self._service.private_targets.webhook_trouble
+            url = stored if isinstance(stored, str) and not refused(stored) else None
+        return [] if url is None else [self._target(request, url, settings)]
 
     def _target(self, request: Request, url: str, settings: Mapping[str, Any]) -> WebhookTarget:
         options = with_choices(self._options, settings)

@@ -122,9 +122,9 @@ class AdminRoutes:
             raise Refusal(400, "Email cannot be changed")
         data = _data(body)
         if "webhook_url" in data:
-            url = webhook_address(data["webhook_url"], self._service.private_targets)
-            settings = await self._lookup.settings(user.id)
-            await self._service.put_settings(user.id, NAME, {**settings, "webhook_url": url})
+            data["webhook_url"] = webhook_address(
+                data["webhook_url"], self._service.private_targets
+            )
         changes: dict[str, Any] = {}
         for name in ("name", "image_url"):
             if name in body.body:
@@ -135,6 +135,9 @@ class AdminRoutes:
             user = await self._service.change_user(user.id, **changes) if changes else user
         except NoSuchBot as error:
             raise Refusal(404, "User not found") from error
+        if "webhook_url" in data:
+            settings = await self._lookup.settings(user.id)
+            await self._service.put_settings(user.id, NAME, {**settings, **data})
         return Reply(json=await self._shown(user))
 
     async def create_token(self, request: Request) -> Reply:
@@ -177,7 +180,7 @@ def _token(row: KeyRow) -> dict[str, Any]:
     return {"id": row.number, "user_id": row.user_id, "created_at": naive(row.created_at)}
 
 
-def _data(body: BodyFields) -> Mapping[str, Any]:
+def _data(body: BodyFields) -> dict[str, Any]:
     """Return the `data` of a user that is to be merged.
 
     Raises:
@@ -191,7 +194,7 @@ def _data(body: BodyFields) -> Mapping[str, Any]:
     for name in data:
         if name != "webhook_url":
             raise invalid(["body", "data", str(name)[:50]], "Only 'webhook_url' is kept here")
-    return data
+    return dict(data)
 
 
 def _limit(body: BodyFields) -> int | None:
@@ -227,7 +230,7 @@ def _scopes(body: BodyFields, args: Mapping[str, str]) -> list[str]:
     """
     many = body.get("scopes")
     if many is None and "scopes" in args:
-        many = [part.strip() for part in args["scopes"].split(",")]
+        many = [name for part in args["scopes"].split(",") if (name := part.strip())]
     if many is None:
         one = body.get("scope")
         many = [args.get("scope", "bot") if one is None else one]

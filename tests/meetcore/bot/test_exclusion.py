@@ -39,7 +39,7 @@ from meetcore import (
     Transcript,
     hookimpl,
 )
-from meetcore.bot.bot_runner import runner_of
+from meetcore.bot.bot_runner import bot_runner_of
 from meetcore.testing import (
     LateOwners,
     MixedTrack,
@@ -350,7 +350,7 @@ def test_pictures_are_kept_back_while_they_are_there(
     async def during(bot: Bot) -> None:
         async def show() -> None:
             at = bot.meeting_now() or 0.0
-            runner_of(bot).call_events.media(
+            bot_runner_of(bot).call_events.media(
                 "tab", kind="video", container="x", data=b"p", at_s=at, duration_s=0.1
             )
 

@@ -198,6 +198,33 @@ async def test_whoever_gives_a_speech_that_never_has_its_turn_is_not_left_waitin
                     await bot.stop()
 
 
+class Hanging:
+    """A source that does not let go."""
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        await trio.sleep_forever()
+
+
+async def test_sources_that_do_not_let_go_hold_up_the_end_for_a_few_seconds_in_all(
+    tmp_path, autojump_clock
+):
+    async with speaking(tmp_path) as (_, bot):
+        bot.say(pcm(600), sample_rate_hz=RATE)
+        for _ in range(20):
+            bot.say(Hanging(), sample_rate_hz=RATE)
+        await trio.sleep(1)
+        began = trio.current_time()
+        await bot.stop()
+        await bot.wait_ended()
+        assert trio.current_time() - began < 20
+
+
 async def test_a_stop_during_speech_interrupts_it_at_once(tmp_path, autojump_clock):
     async with speaking(tmp_path) as (meeting, bot):
         speech, waiting = bot.say("one two three"), bot.say("four")

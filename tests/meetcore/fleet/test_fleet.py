@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 import meetcore
-from meetcore.bot.bot_runner import runner_of
+from meetcore.bot.bot_runner import bot_runner_of
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore.model.errors import ConfigError, FleetFull, UnknownMeetingUrl, UnknownOption
@@ -108,7 +108,7 @@ def prepared(tmp_path, meeting: SimMeeting, in_s: float) -> meetcore.Bot:
 def test_a_time_that_is_past_is_now(tmp_path):
     async def main() -> meetcore.Bot:
         bot = prepared(tmp_path, SimMeeting(MEETING), -60)
-        await runner_of(bot).run()
+        await bot_runner_of(bot).run()
         return bot
 
     bot = run(main)
@@ -122,7 +122,7 @@ def test_stopped_before_its_time_a_scheduled_bot_never_joins(tmp_path):
     async def main() -> meetcore.Bot:
         bot = prepared(tmp_path, meeting, 3600)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(runner_of(bot).run)
+            nursery.start_soon(bot_runner_of(bot).run)
             await trio.sleep(10)
             await bot.stop("changed my mind")
             await bot.wait_ended()

@@ -42,8 +42,9 @@ from meetcore.model.events import (
 from meetcore.model.roster import NameSource, Participant
 from meetcore.model.transcript import Segment, Word
 from meetcore.plugin.sink import SinkContext
-from meetcore_files.completion import file_name_part
-from meetcore_files.manifest import Manifest, sha256_of
+from meetcore_files.audio_file import OpusFile
+from meetcore_files.completion import MeetingFacts, file_name_part, recover_audio
+from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
 from meetcore_files.options import FilesOptions
 from meetcore_files.playback import played_duration_s
 from meetcore_files.sink import FilesSink
@@ -497,15 +498,63 @@ async def test_a_clip_beside_the_recordings_is_nobodys_voice_at_recovery(tmp_pat
         assert manifest is not None
         evolve(manifest, complete=False).write(folder)
         mix = (folder / "mix.opus").read_bytes()
-        for name in ("mix-000000-000010.opus", "track-t1-000000-000010.opus", "my-own.opus"):
-            (folder / name).write_bytes(mix)
+        clips = ["mix-000000-000010", "track-t1-000000-000010", "track-t1-000010-end", "my-own"]
+        for name in clips:
+            (folder / f"{name}.opus").write_bytes(mix)
         await FilesSink().recover(context)
         manifest = Manifest.read(folder)
         assert manifest is not None
         sounds = sorted(each.path for each in manifest.files if each.path.endswith(".opus"))
         assert sounds == ["mix.opus", "track-t1-Ada.opus"]
-        for name in ("mix-000000-000010.opus", "my-own.opus"):
-            assert (folder / name).read_bytes() == mix, "somebody's own file is left alone"
+        for name in clips:
+            kept = (folder / f"{name}.opus").read_bytes()
+            assert kept == mix, "somebody's own file is left alone"
+
+
+@pytest.mark.parametrize("name", ["14155550123", "123456-7890123", "Ada"])
+def test_a_person_whose_name_is_a_number_is_no_clip(tmp_path: Path, name: str) -> None:
+    """Killed between the naming of files and the manifest, they have new names."""
+    meeting = MeetingFacts()
+    meeting.names["p1"], meeting.owners["user-16778240"] = name, "p1"
+    entry = {"path": "track-user-16778240.opus", "track_id": "user-16778240"}
+    manifest = Manifest(
+        bot_id="b",
+        files=[ManifestEntry(kind="audio.track", media_type="audio/ogg", **entry)],
+    )
+    manifest.write(tmp_path)
+    file = OpusFile(tmp_path / f"track-user-16778240-{name}.opus", 24)
+    file.write(NOISE[:RATE])
+    file.close()
+    entries, _ = recover_audio(tmp_path, meeting)
+    assert [(each.track_id, each.speaker_name) for each in entries] == [("user-16778240", name)]
+
+
+async def test_whoever_is_left_out_is_taken_out_though_the_words_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silenced: list[Path] = []
+
+    def cannot(*args: object, **more: object) -> None:
+        raise OSError(errno.EISDIR, "Is a directory")
+
+    def silence(folder: Path, *args: object) -> int:
+        silenced.append(folder)
+        return 0
+
+    monkeypatch.setattr("meetcore_files.sink.write_transcripts", cannot)
+    monkeypatch.setattr("meetcore_files.sink.silence_recordings", silence)
+    with a_context(tmp_path) as context, trio.fail_after(90):
+        begin_meeting(context.journal)
+        sink = FilesSink()
+        async with sink.open(context):
+            for chunk in chunks(1):
+                await sink.on_audio(chunk)
+            with pytest.raises(StorageUnavailable):
+                await sink.finish()
+    assert silenced == [tmp_path / "files"]
+    manifest = Manifest.read(tmp_path / "files")
+    assert manifest is not None
+    assert not manifest.complete
 
 
 async def test_what_a_full_disk_cost_is_said_of_each_picture_there_was(
@@ -532,10 +581,13 @@ async def test_what_a_full_disk_cost_is_said_of_each_picture_there_was(
             await sink.finish()
 
 
-async def test_what_was_said_before_the_first_picture_is_in_the_video(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mix", [True, False])
+async def test_what_was_said_before_the_first_picture_is_in_the_video(
+    tmp_path: Path, mix: bool
+) -> None:
     with a_context(tmp_path) as context, trio.fail_after(90):
         begin_meeting(context.journal)
-        sink = FilesSink()
+        sink = FilesSink(FilesOptions(mix=mix))
         async with sink.open(context):
             for chunk in chunks(3):
                 await sink.on_audio(chunk)

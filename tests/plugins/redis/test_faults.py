@@ -25,7 +25,7 @@ from meetcore import (
     Event,
     Secret,
 )
-from meetcore.bot.bot_runner import runner_of
+from meetcore.bot.bot_runner import bot_runner_of
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_bot import BusBot
 from meetcore.fleet.launching.bus_reception import BusReception
@@ -55,7 +55,7 @@ class Talking:
     async def live(self) -> None:
         async with trio.open_nursery() as own:
             await own.start(self.reception.run)
-            await runner_of(self.bot).run()
+            await bot_runner_of(self.bot).run()
             await self.reception.told()
             own.cancel_scope.cancel()
 

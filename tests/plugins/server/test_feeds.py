@@ -16,8 +16,8 @@ from meetcore.gateway import BotRow
 from meetcore.model.dialect import NativeDialect
 from meetcore.model.errors import CommandRefused
 from meetcore.model.event import Event
-from meetcore.model.events import ChatReceived
-from meetcore.model.lifecycle import State
+from meetcore.model.events import ChatReceived, StateChanged
+from meetcore.model.lifecycle import EndReason, State
 from meetcore.plugin.launcher import RunningBot
 from meetcore.plugin.store import BotLog
 from meetcore_server.feeds import Feed
@@ -205,6 +205,24 @@ async def test_a_bot_that_changes_hands_is_waited_for_and_not_refused(
     with pytest.raises(CommandRefused, match="does not reach"):
         await live.reached()
     assert trio.current_time() == 5
+
+    async def ends() -> None:
+        await trio.sleep(1)
+        await ended.tell(
+            evolve(
+                StateChanged(state=State.COMPLETED, reason=EndReason.REMOVED),
+                bot_id=BOT,
+                seq=1,
+                at=BEGAN,
+            )
+        )
+
+    ended = LiveBot(row_of_a_bot(), LiveLog(Kept()))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ends)
+        with pytest.raises(CommandRefused, match="has ended"):
+            await ended.reached()
+    assert trio.current_time() == 6
     running = cast("RunningBot", object())
 
     async def found() -> None:
@@ -214,4 +232,4 @@ async def test_a_bot_that_changes_hands_is_waited_for_and_not_refused(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(found)
         assert await live.reached() is running
-    assert trio.current_time() == 8
+    assert trio.current_time() == 9

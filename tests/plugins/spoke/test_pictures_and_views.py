@@ -39,3 +39,5 @@ async def test_the_mode_says_who_is_seen_in_the_video(tmp_path: Path) -> None:
             order = await fake.order(row)
             assert order.plugins.get("browser") == (view and {"video_view": view})
             assert order.sinks == ()
+        row = await new_bot(fake, deduplication_key="nothing said")
+        assert "browser" not in (await fake.order(row)).plugins, "as the operator has it"

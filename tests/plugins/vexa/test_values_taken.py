@@ -123,8 +123,11 @@ async def test_a_user_is_shown_with_the_ids_of_their_keys_and_their_webhook(
         ({"data": {"webhook_url": "http://10.0.0.1/"}}, 422),
         ({"data": {"plan": "gold"}}, 422),
         ({"data": []}, 422),
+        ({"data": {"webhook_url": "https://example.org/"}, "max_concurrent_bots": -1}, 422),
     ):
         assert (await vexa.ask("PATCH", at, refused, headers=AS_ADMIN))[0] == status, refused
+    _, shown = await vexa.ask("GET", at, headers=AS_ADMIN)
+    assert shown["data"] == data["data"], "of what is refused nothing is kept"
 
 
 async def test_recordings_of_one_meeting_can_be_asked_for(vexa: VexaFake) -> None:

@@ -173,7 +173,7 @@ class PageVideo:
             KeyError, TypeError, ValueError: It is malformed.
         """
         if data is None:
-            if document == self._tab_document:
+            if self._tab_document in (None, document):
                 self._tab_left = True
                 self._end_tab("the page went to another document")
         elif "share" in data:

@@ -15,7 +15,7 @@ from litestar.response.base import ASGIResponse
 
 from meetcore import BotHistory
 from meetcore.gateway import Client, NoRecording, Reply, mixed_audio, video_of
-from meetcore.log import scratch_folder
+from meetcore.log import temporary_folder
 from meetcore_server.media_process import MEDIA_TYPES
 from meetcore_server.responses import send_reply
 from meetcore_server.service import BotService
@@ -83,7 +83,7 @@ async def get_clip(
         raise NoRecording(row.state, f"Bot {bot_id} has no recording to make {kind} of.")
     held = ExitStack()
     try:
-        folder = await trio.to_thread.run_sync(held.enter_context, scratch_folder())
+        folder = await trio.to_thread.run_sync(held.enter_context, temporary_folder())
         target = folder / f"clip.{kind}"
         await service.media_processes.cut(media, source, target, start_s, end_s)
         opened = await trio.to_thread.run_sync(lambda: target.open("rb"))

@@ -12,7 +12,7 @@ from attrs import define
 
 import meetcore
 from meetcore import Bot, BotLog, Draft, Event, Runner, StateChanged
-from meetcore.bot.bot_runner import runner_of
+from meetcore.bot.bot_runner import bot_runner_of
 from meetcore.bot.factory import prepare_bot
 from meetcore.fleet.launching.bus_bot import BusBot, published
 from meetcore.fleet.launching.bus_reception import BusReception
@@ -102,7 +102,7 @@ async def staged(tmp_path: Path, meeting: str = "short") -> AsyncIterator[_Stage
             async def live() -> None:
                 async with trio.open_nursery() as own:
                     await own.start(reception.run)
-                    await runner_of(bot).run()
+                    await bot_runner_of(bot).run()
                     await reception.told()
                     own.cancel_scope.cancel()
 

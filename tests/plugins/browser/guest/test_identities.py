@@ -203,6 +203,12 @@ def test_an_account_is_signed_in_listed_and_forgotten_on_the_command_line(tmp_pa
     assert "Kept as 'notes-1' (1 cookies), encrypted" in kept.output
     assert '[plugins.toy] identity = "notes-1"' in kept.output
     assert SECRET not in kept.output
+    assert "--shown-as NAME" in kept.output
+    assert IdentityStore().load("notes-1").shown_as == ""
+    again = ("login", "toy", "--identity", "notes-1", "--from", state)
+    assert "--shown-as" not in command(*again, "--shown-as", "Notes  (Contoso)").output
+    command(*again)
+    assert IdentityStore().load("notes-1").shown_as == "Notes (Contoso)", "signed in anew, it stays"
     assert "notes-1  toy, signed in" in command("login", "--list").output
     assert "is forgotten" in command("logout", "notes-1").output
     assert "No account is signed in as 'notes-1'" in command("logout", "notes-1").output
