@@ -55,11 +55,19 @@ from meetcore.model.errors import (
     brief,
     found_in,
 )
-from meetcore.model.events import AudioLost, Event, LedgerClosed, MediaLost, StateChanged
+from meetcore.model.events import (
+    AudioLost,
+    Event,
+    LedgerClosed,
+    MediaLost,
+    PluginEvent,
+    StateChanged,
+)
 from meetcore.model.lifecycle import EndReason, Evidence, State
 from meetcore.model.meeting import MeetingLink
 from meetcore.model.secrets import Redactor, secrets_in
 from meetcore.model.signals import Signal
+from meetcore.model.work_events import REVISES
 from meetcore.plugin.platform import Call, CallRequest, Capability, Platform
 from meetcore.plugin.registry import Plugins
 from meetcore.plugin.sink import Sink, SinkContext
@@ -350,6 +358,7 @@ class BotRunner:
                 for hook in hooks:
                     services.start_soon(hook.run)
                 await services.start(self._listening.run)
+                self._note_strict_revisers()
                 await self._attend()
                 await self._process()
                 with self._patience(self._finish_timeout_s()):
@@ -360,6 +369,12 @@ class BotRunner:
             self._life.failure = self._life.failure or error
             self.conclude(EndReason.INTERNAL_ERROR, Evidence("exception", brief(error)))
             self._finish()
+
+    def _note_strict_revisers(self) -> None:
+        """Have the journal say which plugins the words do not pass by: nor do they later."""
+        for each in self._plugins.implementations("meetcore_revise_segment"):
+            if each.fail_closed and each.plugin_name in self._config.plugins:
+                self.record(PluginEvent(plugin=each.plugin_name, name=REVISES))
 
     def _patience(self, seconds: float) -> trio.CancelScope:
         """Return a scope for a step of the end; `hurry` makes it shorter, now or when it runs."""

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from meetcore.model.transcript import spoken_order as spoken_order
     from meetcore.model.wire import command_from_wire as command_from_wire
     from meetcore.model.wire import event_to_wire as event_to_wire
+    from meetcore.model.work_events import REVISES as REVISES
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "addresses": ("is_address", "is_public", "url_trouble"),
@@ -72,6 +73,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "subtitles": ("Cue", "CueQueue", "VTT_HEAD", "cues_of", "srt_block", "vtt_block"),
     "transcript": ("spoken_order",),
     "wire": ("command_from_wire", "event_to_wire"),
+    "work_events": ("REVISES",),
 }
 
 __all__ = sorted(name for names in _HOMES.values() for name in names)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from meetcore.model.event import Event
 
 __all__ = [
+    "REVISES",
     "ArtifactWritten",
     "AudioLost",
     "BotUnresponsive",
@@ -222,6 +223,10 @@ class DeliveryAbandoned(Event):
     event_seq: int
     attempts: int
     error: str
+
+
+REVISES = "revises"
+"""The name of the event of a plugin that words do not pass by: so it is known afterwards."""
 
 
 @frozen(kw_only=True)

@@ -166,6 +166,13 @@ def _rest(start_s: float, end_s: float, taken: Iterable[Stretch]) -> Iterator[St
         yield start_s, end_s
 
 
+def journal_of(recording: RecordedMedia) -> Path | None:
+    """Return the journal of the bot that made a recording, None where there is none."""
+    folder = recording.folder
+    places = [] if folder is None else [journal_path(folder), journal_path(folder.parent)]
+    return next((place for place in places if place.is_file()), None)
+
+
 def without_excluded(recording: RecordedMedia, *, nobodys: bool) -> tuple[RecordedTrack, ...]:
     """Return a recording's tracks, silent where people who were excluded are heard.
 
@@ -177,9 +184,7 @@ def without_excluded(recording: RecordedMedia, *, nobodys: bool) -> tuple[Record
         JournalDamaged: It cannot be known who was excluded.
         OSError: The journal cannot be read.
     """
-    folder = recording.folder
-    places = [] if folder is None else [journal_path(folder), journal_path(folder.parent)]
-    journal = next((place for place in places if place.is_file()), None)
+    journal = journal_of(recording)
     if journal is None:
         return recording.tracks
     excluded = ExcludedSound()

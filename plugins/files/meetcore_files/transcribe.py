@@ -48,6 +48,11 @@ _KINDS = ("json", "srt", "vtt", "txt", "md", "html")
     help="Where to write to; beside the recording by default.",
 )
 @click.option("--fresh", is_flag=True, help="Begin anew where an earlier run was broken off.")
+@click.option(
+    "--as-heard",
+    is_flag=True,
+    help="Write the words as they are heard, also where `redact` or the like had taken some out.",
+)
 @plugin_options
 def transcribe(sources: tuple[str, ...], **options: Any) -> None:
     """Transcribe recordings: any audio or video FILE, a bot's FOLDER, a folder of files, a URL.
@@ -133,6 +138,7 @@ def _one(
     transcriber = listening_transcriber(plugins, config)
     folder, stem = target_of(recording, options["out_dir"], taken)
     run = TranscriptionRun(recording, transcriber, config, folder, stem, plugins)
+    run.as_heard = options["as_heard"]
     if not options["fresh"]:
         run.take_up()
     label = f"{Path(recording.source).name or recording.source} by {transcriber.name}"

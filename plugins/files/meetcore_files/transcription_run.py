@@ -17,18 +17,20 @@ from meetcore import (
     BotConfig,
     ConfigError,
     Hypothesis,
+    PluginEvent,
     Plugins,
     RecordedTranscript,
     Transcriber,
+    read_journal,
     transcribe_recording,
 )
 from meetcore.log import make_private_folder
-from meetcore.model import spoken_language
+from meetcore.model import REVISES, spoken_language
 from meetcore_files.completion import write_transcripts
 from meetcore_files.kept_finals import KeptFinals
 from meetcore_files.manifest import Manifest, ManifestEntry, sha256_of
 from meetcore_files.media import RecordedMedia
-from meetcore_files.silencing import without_excluded
+from meetcore_files.silencing import journal_of, without_excluded
 
 __all__ = [
     "TranscriptionRun",
@@ -137,6 +139,7 @@ class TranscriptionRun:
         stem: The files' name without its ending.
         plugins: Those whose revisers see each segment before it is written.
         known: What an earlier run finalized, by track and first sample of the utterance.
+        as_heard: Whether words that did not pass by a plugin in the call may do so now.
     """
 
     recording: RecordedMedia
@@ -146,6 +149,7 @@ class TranscriptionRun:
     stem: str
     plugins: Plugins
     known: Mapping[tuple[str, int], Hypothesis] = field(factory=dict)
+    as_heard: bool = False
 
     def _kept(self) -> KeptFinals:
         options = self.transcriber.options
@@ -173,6 +177,27 @@ class TranscriptionRun:
         installed = any(each.name == plugin and each.installed for each in self.plugins.infos)
         return plugin in self.config.plugins or not installed
 
+    def _check_revisers(self) -> None:
+        """Refuse to write what a plugin took out of the call's words and would not be asked for.
+
+        Raises:
+            ConfigError: Such a plugin is not set now.
+            JournalDamaged: It cannot be known.
+        """
+        journal = journal_of(self.recording)
+        if journal is None:
+            return
+        events = read_journal(journal)
+        names = {e.plugin for e in events if isinstance(e, PluginEvent) and e.name == REVISES}
+        revisers = self.plugins.implementations("meetcore_revise_segment")
+        now = {each.plugin_name for each in revisers if self._is_set(each.plugin_name)}
+        if missing := sorted(names - now):
+            tables = " and ".join(f"[plugins.{name}]" for name in missing)
+            raise ConfigError(
+                f"In the call no word passed by {' and '.join(missing)}; a new transcript would.",
+                f"Give the configuration with {tables} (--config), or --as-heard on purpose.",
+            )
+
     def take_up(self) -> None:
         """Read what an earlier run of the same kind finalized."""
         self.known = self._kept().read() if self._keeps else {}
@@ -195,6 +220,8 @@ class TranscriptionRun:
         """
         self.plugins.check_namespaces(self.config)
         config = self.plugins.configure(self.config)
+        if not self.as_heard:
+            self._check_revisers()
         nobodys = config.exclusion.over_a_mix != "keep"
         tracks = without_excluded(self.recording, nobodys=nobodys)
         make_private_folder(self.folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Literal
 
@@ -17,11 +17,13 @@ from attrs import evolve
 from meetcore import (
     BotConfig,
     Chunk,
+    ConfigError,
     ExclusionConfig,
     Hypothesis,
     Journal,
     NameSource,
     ParticipantExcluded,
+    PluginEvent,
     Plugins,
     RecordedTrack,
     Segment,
@@ -148,3 +150,27 @@ def test_who_was_excluded_on_a_mix_is_not_heard_again(
     run.recording = evolve(run.recording, folder=files)
     run.config = evolve(run.config, exclusion=ExclusionConfig(over_a_mix=over_a_mix))
     assert len(run.transcribe(lambda track, seconds: None).segments) == heard
+
+
+@pytest.mark.parametrize("as_heard", [False, True])
+def test_what_a_plugin_took_out_of_the_calls_words_does_not_come_back(
+    tmp_path: Path, as_heard: bool
+) -> None:
+    with closing(Journal(journal_path(tmp_path), "b", fsync=False)) as journal:
+        journal.append(PluginEvent(plugin="redact", name="revises"))
+    run = run_with(tmp_path, Lenient())
+    run.recording = evolve(run.recording, folder=tmp_path)
+    run.as_heard = as_heard
+    if as_heard:
+        assert run.transcribe(lambda track, seconds: None).segments
+    else:
+        with pytest.raises(ConfigError, match="no word passed by redact"):
+            run.transcribe(lambda track, seconds: None)
+
+
+def test_whom_words_did_not_pass_by_in_the_call_is_asked_again(tmp_path: Path) -> None:
+    with closing(Journal(journal_path(tmp_path), "b", fsync=False)) as journal:
+        journal.append(PluginEvent(plugin="reviser", name="revises"))
+    run = run_with(tmp_path, Strict())
+    run.recording = evolve(run.recording, folder=tmp_path)
+    assert [each.text for each in run.transcribe(lambda *_: None).segments] == ["[animal] a-0001"]
