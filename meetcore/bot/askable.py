@@ -27,6 +27,7 @@ from meetcore.model.commands import (
     StopSharing,
     WhenSpeaking,
 )
+from meetcore.model.errors import CommandRefused
 from meetcore.model.page_input import PagePicture, PictureFormat
 from meetcore.plugin.page_view import LookIn
 
@@ -107,7 +108,7 @@ class AskableBot(ABC):
 
     async def show_image(self, image: bytes, media_type: str = "image/png") -> None:
         """Show a picture as the bot's camera, where the platform can."""
-        await self.perform(ShowImage(image, media_type))
+        await self.perform(ShowImage(_bytes_of(image), media_type))
 
     async def show_page(self, url: str) -> None:
         """Show a web page as the bot's camera, as it changes, where the platform can.
@@ -123,7 +124,7 @@ class AskableBot(ABC):
 
     async def share_image(self, image: bytes, media_type: str = "image/png") -> None:
         """Share a picture as the bot's screen, where the platform can, until `stop_sharing`."""
-        await self.perform(ShareImage(image, media_type))
+        await self.perform(ShareImage(_bytes_of(image), media_type))
 
     async def share_page(self, url: str) -> None:
         """Share a web page as the bot's screen, as it changes, where the platform can.
@@ -169,10 +170,13 @@ class AskableBot(ABC):
             by: Who asks, for the journal.
 
         Raises:
-            ValueError: It is neither.
-            CommandRefused: There is no page now, or (`CapabilityMissing`) not on this platform.
+            CommandRefused: It is neither; or there is no page now, or (`CapabilityMissing`) not on
+                this platform.
             CommandFailed: The page gave none, or not in time.
         """
+        if picture_format not in tuple(PictureFormat):
+            known = " or ".join(PictureFormat)
+            raise CommandRefused(f"A picture of the page is {known}, not {picture_format!r}.")
         return await self._looks.screenshot(PictureFormat(picture_format), by=by)
 
     def look_in(self, *, by: str = "") -> AbstractAsyncContextManager[LookIn]:
@@ -192,3 +196,11 @@ class AskableBot(ABC):
             CommandFailed: The page cannot be looked at.
         """
         return self._looks.look_in(by=by)
+
+
+def _bytes_of(image: object) -> bytes:
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image)
+    raise CommandRefused(
+        f"A {type(image).__name__} is no picture.", "Give the bytes of a whole PNG, JPEG or GIF."
+    )

@@ -205,9 +205,8 @@ class SimMeeting:
         """Send a bot to this meeting, with a wall clock that follows Trio's.
 
         Args:
-            out_dir: Where the bot's folder goes.
-            allow_failures: Whether plugins may fail in this run; what the script itself lets
-                fail does not count.
+            out_dir: Where the bot's folder goes, unless `config` names another place.
+            allow_failures: Whether plugins may fail in this run, which the script does not let.
             settings: As for `meetcore.open_bot`. What is named of a transcriber, a synthesizer and
                 sinks is loaded where a plugin of that name is installed; nothing else is.
 
@@ -219,7 +218,9 @@ class SimMeeting:
             settings["plugins"] = self.plugins(installed=named_and_installed(settings))
         settings.setdefault("bot_id", f"sim-{self.script.seed}")
         settings.setdefault("random", random.Random(self.script.seed))
-        settings.setdefault("config", BotConfig(fsync=False, out_dir=out_dir))
+        given = settings.setdefault("config", BotConfig(fsync=False))
+        if isinstance(given, BotConfig) and given.out_dir == BotConfig().out_dir:
+            settings["config"] = evolve(given, out_dir=out_dir)
         async with open_bot(self.link, wall_clock=simulated_clock(), **settings) as bot:
             failures = failures_of(bot)
             yield bot

@@ -204,3 +204,12 @@ def test_what_runs_a_bot_is_not_shown_to_who_looks_at_it(tmp_path: Path) -> None
         assert ours.isdisjoint(machinery)
         assert bot.kept_in == str(bot.folder)
         assert (bot.meeting_now() or 0) >= 0
+
+
+def test_what_is_no_picture_is_said_at_once(tmp_path: Path) -> None:
+    with opened(tmp_path, meeting(None)) as bot:
+        recording(bot)
+        for show in (bot.show_image, bot.share_image):
+            with pytest.raises(CommandRefused, match="A PosixPath is no picture"):
+                show(tmp_path / "picture.png")  # type: ignore[arg-type]
+        bot.stop()

@@ -82,7 +82,7 @@ async def test_a_screenshot_is_given_in_every_state_with_a_page_and_noted_with_w
         assert bot.state == "recording"
         second = await bot.screenshot("png")
         assert (second.media_type, second.width) == ("image/png", 32)
-        with pytest.raises(ValueError, match="bmp"):
+        with pytest.raises(CommandRefused, match="bmp"):
             await bot.screenshot("bmp")
         await bot.stop()
         await bot.wait_ended()
