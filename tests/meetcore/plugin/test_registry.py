@@ -252,6 +252,15 @@ def test_settings_of_a_plugin_that_is_not_there_are_refused(write):
         plugins.check_namespaces(BotConfig(plugins={"pinter": {}}))
 
 
+def test_what_only_an_order_brings_may_lack_and_what_is_unknown_may_not(write):
+    plugins = load(write("printing", SINK.replace('colour: str = "black"', "colour: str")))
+    plugins.check_settings(BotConfig(plugins={"printer": {}}))
+    with pytest.raises(UnknownOption, match="'color'"):
+        plugins.check_settings(BotConfig(plugins={"printer": {"color": "red"}}))
+    with pytest.raises(UnknownPlugin, match="'pinter'"):
+        plugins.check_settings(BotConfig(sinks=("pinter",)))
+
+
 def test_an_unknown_option_of_a_plugin_names_the_nearest(write):
     plugins = load(write("printing", SINK))
     with pytest.raises(UnknownOption, match=r"'color' in \[plugins.printer\].*'colour'"):
