@@ -14,8 +14,14 @@ from meetcore.fleet.recovery import RecoveredBot, recover_all, recover_bot
 from meetcore.fleet.recovery import recover as recover_bots
 from meetcore.log.encrypted_store import EncryptedFolderStore
 from meetcore.log.folder_store import FolderStore
-from meetcore.log.folders import encrypted_log_path, journal_path
+from meetcore.log.folders import (
+    bot_folders,
+    encrypted_bot_folders,
+    encrypted_log_path,
+    journal_path,
+)
 from meetcore.log.stores import store_of
+from meetcore.log.unkept import TOMBSTONE_NAME
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import MeetcoreError
 from meetcore.plugin.store import BotStore
@@ -39,6 +45,8 @@ def recover(folder: Path | None, **options: Any) -> None:
     bot_id: str | None = None
     if folder is not None and not folder.is_dir():
         raise MeetcoreError(f"There is no folder {folder}.", "Give a bot's folder, or --out's.")
+    if folder is not None:
+        _check_has_bots(folder)
     encrypted = isinstance(store, EncryptedFolderStore)
     if folder is not None and encrypted:
         store, folder, bot_id = _in_encrypted(config, folder)
@@ -74,6 +82,26 @@ def recover(folder: Path | None, **options: Any) -> None:
 
     if not trio.run(run):
         sys.exit(1)
+
+
+def _has_bots(folder: Path) -> bool:
+    """Whether it is a bot's folder, or has some: also one of which only its numbers were kept."""
+    found = [*bot_folders(folder), *encrypted_bot_folders(folder)]
+    buried = (folder / TOMBSTONE_NAME).is_file() or any(folder.glob(f"*/{TOMBSTONE_NAME}"))
+    return bool(found) or buried
+
+
+def _check_has_bots(folder: Path) -> None:
+    """Refuse a folder of other folders than bots'. One without any is that of bots to come.
+
+    Raises:
+        click.UsageError: It names the folder below that has bots, where one has.
+    """
+    below = sorted(path for path in folder.iterdir() if path.is_dir())
+    if not below or _has_bots(folder):
+        return
+    hint = next((f" There are some in {path}." for path in below if _has_bots(path)), "")
+    raise click.UsageError(f"There is no bot's folder in {folder}.{hint}")
 
 
 def _in_encrypted(config: BotConfig, folder: Path) -> tuple[EncryptedFolderStore, None, str | None]:

@@ -30,6 +30,27 @@ def test_an_empty_folder_is_well(meetcore_command, tmp_path):
     assert meetcore_command("recover", tmp_path / "empty").output == "Nothing to recover.\n"
 
 
+def test_a_folder_one_level_too_high_is_refused_and_the_right_one_named(meetcore_command, ended):
+    journal = ended / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:12]))
+    above = ended.parent.parent
+    (above / "another").mkdir()
+    result = meetcore_command("recover", above)
+    assert result.exit_code == 2
+    assert f"There is no bot's folder in {above}." in result.stderr
+    assert f"There are some in {ended.parent}." in result.stderr
+    (above / "another" / "deep").mkdir()
+    result = meetcore_command("recover", above / "another")
+    assert result.exit_code == 2
+    assert "There are some" not in result.stderr
+
+
+def test_bots_of_which_only_numbers_were_kept_are_bots(meetcore_command, tmp_path):
+    (tmp_path / "bots" / "one").mkdir(parents=True)
+    (tmp_path / "bots" / "one" / "tombstone.json").write_text("{}")
+    assert meetcore_command("recover", tmp_path / "bots").exit_code == 0
+
+
 def test_a_killed_bots_journal_is_ended_and_its_torn_line_cut(meetcore_command, ended):
     journal = ended / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
