@@ -22,7 +22,6 @@ from meetcore.model.errors import (
     PluginError,
     PluginVersionMismatch,
     UnknownMeetingUrl,
-    UnknownOption,
     UnknownPlugin,
     brief,
 )
@@ -34,7 +33,7 @@ from meetcore.plugin.hook_calls import HookImplementation, told_of
 from meetcore.plugin.hooks import API_VERSION, FAIL_CLOSED, MUST_BE_LOADED, RULES, HookSpecs
 from meetcore.plugin.launcher import Launcher
 from meetcore.plugin.platform import Platform
-from meetcore.plugin.settings_check import setting_troubles
+from meetcore.plugin.settings_check import setting_troubles, unknown_table
 from meetcore.plugin.sink import Sink
 from meetcore.plugin.store import BotStore
 from meetcore.plugin.synthesizer import Synthesizer
@@ -352,8 +351,12 @@ class Plugins:
         known = {*self.platforms, *self.transcribers, *self.synthesizers, *self.sinks}
         known |= {*self.launchers, *self.stores, *self.buses, *_BUILT_IN}
         known |= {info.name for info in self.infos}
-        missing = (name for name in config.plugins if name.partition(":")[0] not in known)
-        return [*found, *(UnknownOption(name, known, "[plugins]") for name in missing)]
+        missing = [name for name in config.plugins if name.partition(":")[0] not in known]
+        for name in missing:
+            plugin = name.partition(":")[0]
+            loads = plugin not in self._without and (not self._only or plugin in self._only)
+            found.append(unknown_table(name, known, left_out=not loads))
+        return found
 
     def check_settings(self, config: BotConfig) -> None:
         """Refuse settings of plugins with which no bot would start, before one is asked for.

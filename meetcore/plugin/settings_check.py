@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, entry_points, metadata
 from typing import TYPE_CHECKING, Any
 
 from meetcore.model.config import BotConfig, build_options
@@ -11,7 +12,42 @@ from meetcore.model.errors import ConfigError, MeetcoreError, UnknownOption
 if TYPE_CHECKING:
     from meetcore.plugin.registry import Plugins
 
-__all__ = ["setting_troubles"]
+__all__ = ["setting_troubles", "unknown_table"]
+
+_DISTRIBUTION = "meetcore"
+
+
+def unknown_table(name: str, known: Iterable[str], *, left_out: bool) -> UnknownOption:
+    """Return the error of a table under `[plugins]` of which no loaded plugin knows.
+
+    Args:
+        name: The table's name.
+        known: The names that could stand there.
+        left_out: Whether a plugin of that name was not to be loaded, if it is installed.
+    """
+    error = UnknownOption(name, known, "[plugins]")
+    plugin = name.partition(":")[0]
+    installed = plugin in entry_points(group=_DISTRIBUTION).names
+    if left_out and installed:
+        error.remedy = (
+            "That plugin is left out (--without, MEETCORE_WITHOUT or MEETCORE_LOAD): load it, or "
+            "take its table out of the configuration."
+        )
+    elif plugin.replace("_", "-") in _extras():
+        extra = plugin.replace("_", "-")
+        error.remedy = f"That plugin is not installed: pip install 'meetcore[{extra}]'"
+    else:
+        return error
+    error.nearest = None
+    return error
+
+
+def _extras() -> set[str]:
+    """Return the names by which this project's own plugins are installed."""
+    try:
+        return set(metadata(_DISTRIBUTION).get_all("Provides-Extra") or ())
+    except PackageNotFoundError:
+        return set()
 
 
 def setting_troubles(plugins: Plugins, config: BotConfig) -> list[MeetcoreError]:
