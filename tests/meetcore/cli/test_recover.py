@@ -109,3 +109,45 @@ def test_a_workplace_is_not_ended_behind_the_back_of_its_store(meetcore_command,
     assert result.exit_code == 1
     assert "are in the store 'rows', not in a folder" in result.output
     assert journal.read_bytes() == before
+
+
+OWING = """
+import meetcore
+
+class Owing(meetcore.Sink):
+    name = "owing"
+
+    async def recover(self, context):
+        context.unfinished.append("2 events are still owed.")
+        return ("2 events are still owed.",)
+
+@meetcore.hookimpl
+def meetcore_register_sinks(register):
+    register(Owing)
+"""
+
+
+class Owing(meetcore.Sink):
+    name = "owing"
+
+
+class TimerAtOnce:
+    """What is to be done later is done when it is started."""
+
+    def __init__(self, _: float, then):
+        self.start = then
+
+    def cancel(self) -> None:
+        """It is over."""
+
+
+def test_what_is_still_owed_is_no_success_and_it_says_what_it_waits_for(
+    meetcore_command, tmp_path, write_plugin, monkeypatch
+):
+    monkeypatch.setattr("meetcore.cli.recover.threading.Timer", TimerAtOnce)
+    run_simulated(SimMeeting(MEETING), out_dir=tmp_path / "out", sinks=[Owing()])
+    plugin = write_plugin("owing_sink", OWING)
+    result = meetcore_command("recover", tmp_path / "out", "--plugin", plugin)
+    assert result.exit_code == 1
+    assert "owing: 2 events are still owed." in result.stdout
+    assert "Waiting for sinks" in result.stderr
