@@ -21,8 +21,9 @@ from meetcore.log.stores import store_of
 from meetcore.model.config import BotConfig, load_config
 from meetcore.model.errors import MeetcoreError, StorageUnavailable, UnknownPlugin
 from meetcore.plugin.captions import CaptionsTranscriber
-from meetcore.plugin.health import HealthReport
+from meetcore.plugin.health import HealthFinding, HealthReport
 from meetcore.plugin.registry import Plugins
+from meetcore.plugin.settings_check import setting_troubles
 
 __all__ = ["check_core", "doctor"]
 
@@ -90,11 +91,21 @@ def check_store(report: HealthReport, plugins: Plugins, config: BotConfig) -> No
 
 
 def check_options(report: HealthReport, plugins: Plugins, config: BotConfig) -> None:
-    """Have the plugins look at their options, as they do before each bot."""
-    try:
-        plugins.configure(config)
-    except MeetcoreError as error:
+    """Look at the settings of plugins, as a server does before it starts."""
+    for error in setting_troubles(plugins, config):
         report.trouble("options", error.message, error.remedy)
+
+
+def check_transcriber(report: HealthReport, plugins: Plugins, config: BotConfig) -> None:
+    """Ask the transcriber that the configuration names, and those after it, whether they can."""
+    for name in filter(None, (config.transcriber, *config.transcription.fallback)):
+        try:
+            ready = plugins.transcriber(name, config).readiness()
+        except MeetcoreError as error:
+            report.trouble(f"transcriber {name}", error.message, error.remedy)
+        else:
+            if not ready.usable:
+                report.trouble(f"transcriber {name}", ready.because, ready.remedy)
 
 
 def check_memory(report: HealthReport, config: BotConfig) -> None:
@@ -240,6 +251,7 @@ def doctor(
         if name is None:
             check_core(report, plugins, out_dir or config.out_dir)
             check_options(report, plugins, config)
+            check_transcriber(report, plugins, config)
             check_store(report, plugins, config)
             check_memory(report, config)
             check_bus(report, plugins, config)
@@ -258,9 +270,22 @@ def doctor(
                 report.trouble(implementation.plugin_name, error.message, error.remedy)
             except Exception as error:  # noqa: BLE001  a broken check is itself a finding
                 report.trouble(implementation.plugin_name, str(error), "Report it to its author.")
+    report.findings = _told_once(report.findings)
     _print(report)
     if not all(finding.ok for finding in report.findings):
         sys.exit(1)
+
+
+def _told_once(findings: list[HealthFinding]) -> list[HealthFinding]:
+    """Leave out a trouble that was told before, and what is said to be well of what is not."""
+    in_trouble = {finding.name for finding in findings if not finding.ok}
+    kept: dict[tuple[str, str], HealthFinding] = {}
+    for finding in findings:
+        if not finding.ok:
+            kept.setdefault((finding.detail, finding.remedy), finding)
+        elif finding.name not in in_trouble:
+            kept[finding.name, finding.detail] = finding
+    return list(kept.values())
 
 
 def _print(report: HealthReport) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +14,25 @@ import click
 import trio
 
 from meetcore.cli.options import config_from_options, plugin_options, plugins_from_options
-from meetcore.fleet.recovery import RecoveredBot, recover_all, recover_bot
+from meetcore.fleet.recovery import RECOVER_TIMEOUT_S, RecoveredBot, recover_all, recover_bot
 from meetcore.fleet.recovery import recover as recover_bots
 from meetcore.log.encrypted_store import EncryptedFolderStore
 from meetcore.log.folder_store import FolderStore
-from meetcore.log.folders import encrypted_log_path, journal_path
+from meetcore.log.folders import (
+    bot_folders,
+    encrypted_bot_folders,
+    encrypted_log_path,
+    journal_path,
+)
 from meetcore.log.stores import store_of
+from meetcore.log.unkept import TOMBSTONE_NAME
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import MeetcoreError
 from meetcore.plugin.store import BotStore
 
 __all__ = ["recover"]
+
+_SAID_AFTER_S = 2.0
 
 
 @click.command()
@@ -39,6 +51,8 @@ def recover(folder: Path | None, **options: Any) -> None:
     bot_id: str | None = None
     if folder is not None and not folder.is_dir():
         raise MeetcoreError(f"There is no folder {folder}.", "Give a bot's folder, or --out's.")
+    if folder is not None:
+        _check_has_bots(folder)
     encrypted = isinstance(store, EncryptedFolderStore)
     if folder is not None and encrypted:
         store, folder, bot_id = _in_encrypted(config, folder)
@@ -52,12 +66,13 @@ def recover(folder: Path | None, **options: Any) -> None:
         return store.kept_in(bot.bot_id) if encrypted else str(bot.folder)
 
     async def run() -> bool:
-        if bot_id is not None:
-            recovered = await recover_bot(store, bot_id, plugins=plugins, config=config)
-        elif folder is None:
-            recovered = await recover_all(store, plugins=plugins, config=config)
-        else:
-            recovered = await recover_bots(folder, plugins=plugins, config=config)
+        with _said_while_it_waits():
+            if bot_id is not None:
+                recovered = await recover_bot(store, bot_id, plugins=plugins, config=config)
+            elif folder is None:
+                recovered = await recover_all(store, plugins=plugins, config=config)
+            else:
+                recovered = await recover_bots(folder, plugins=plugins, config=config)
         for bot in recovered:
             click.echo(f"{bot.bot_id}  ({shown(bot)})")
             if bot.torn_bytes:
@@ -70,10 +85,45 @@ def recover(folder: Path | None, **options: Any) -> None:
                 click.secho(f"  {trouble}", fg="red", err=True)
         if not recovered:
             click.echo("Nothing to recover.")
-        return not any(bot.trouble for bot in recovered)
+        return not any(bot.trouble or bot.unfinished for bot in recovered)
 
     if not trio.run(run):
         sys.exit(1)
+
+
+@contextmanager
+def _said_while_it_waits() -> Iterator[None]:
+    """Say what the block waits for, where it takes long: a thread does, whatever Trio is at."""
+    words = "Waiting for sinks: what they still owe is delivered, up to {:g} s for each of a bot."
+    later = threading.Timer(
+        _SAID_AFTER_S, partial(click.echo, words.format(RECOVER_TIMEOUT_S), err=True)
+    )
+    later.daemon = True
+    later.start()
+    try:
+        yield
+    finally:
+        later.cancel()
+
+
+def _has_bots(folder: Path) -> bool:
+    """Whether it is a bot's folder, or has some: also one of which only its numbers were kept."""
+    found = [*bot_folders(folder), *encrypted_bot_folders(folder)]
+    buried = (folder / TOMBSTONE_NAME).is_file() or any(folder.glob(f"*/{TOMBSTONE_NAME}"))
+    return bool(found) or buried
+
+
+def _check_has_bots(folder: Path) -> None:
+    """Refuse a folder of other folders than bots'. One without any is that of bots to come.
+
+    Raises:
+        click.UsageError: It names the folder below that has bots, where one has.
+    """
+    below = sorted(path for path in folder.iterdir() if path.is_dir())
+    if not below or _has_bots(folder):
+        return
+    hint = next((f" There are some in {path}." for path in below if _has_bots(path)), "")
+    raise click.UsageError(f"There is no bot's folder in {folder}.{hint}")
 
 
 def _in_encrypted(config: BotConfig, folder: Path) -> tuple[EncryptedFolderStore, None, str | None]:

@@ -62,6 +62,7 @@ class RecoveredBot:
         torn_bytes: How much of a torn last line was cut off.
         notes: A line for each thing a sink finished.
         trouble: A line for each thing that could not be finished.
+        unfinished: A line for each thing a sink tried, and is still to do; `notes` has it too.
     """
 
     bot_id: str
@@ -70,6 +71,7 @@ class RecoveredBot:
     torn_bytes: int = 0
     notes: list[str] = field(factory=list)
     trouble: list[str] = field(factory=list)
+    unfinished: list[str] = field(factory=list)
 
 
 async def recover(
@@ -340,6 +342,7 @@ async def _recover_sink(
         )
         with trio.fail_after(RECOVER_TIMEOUT_S):
             result.notes += [f"{name}: {note}" for note in await sink.recover(context)]
+            result.unfinished += [f"{name}: {line}" for line in context.unfinished]
     except trio.TooSlowError:
         result.trouble.append(f"{name}: not done within {RECOVER_TIMEOUT_S:g} s.")
     except Exception as error:  # noqa: BLE001  one sink's trouble must not stop the others

@@ -22,7 +22,6 @@ from meetcore.model.errors import (
     PluginError,
     PluginVersionMismatch,
     UnknownMeetingUrl,
-    UnknownOption,
     UnknownPlugin,
     brief,
 )
@@ -34,6 +33,7 @@ from meetcore.plugin.hook_calls import HookImplementation, told_of
 from meetcore.plugin.hooks import API_VERSION, FAIL_CLOSED, MUST_BE_LOADED, RULES, HookSpecs
 from meetcore.plugin.launcher import Launcher
 from meetcore.plugin.platform import Platform
+from meetcore.plugin.settings_check import setting_troubles, unknown_table
 from meetcore.plugin.sink import Sink
 from meetcore.plugin.store import BotStore
 from meetcore.plugin.synthesizer import Synthesizer
@@ -335,19 +335,37 @@ class Plugins:
             UnknownOption: A table under `[plugins]` has no plugin.
             PluginError: One names a plugin that could not be loaded.
         """
-        for info in self.infos:
-            if info.trouble and info.name in config.plugins:
-                raise PluginError(
-                    f"The plugin {info.name!r} has settings and could not be loaded: "
-                    f"{info.trouble}.",
-                    "Mend it, or take its table out of the configuration.",
-                )
+        for trouble in self.namespace_troubles(config):
+            raise trouble
+
+    def namespace_troubles(self, config: BotConfig) -> list[MeetcoreError]:
+        """Return why tables under `[plugins]` cannot be used: what `check_namespaces` raises."""
+        found: list[MeetcoreError] = [
+            PluginError(
+                f"The plugin {info.name!r} has settings and could not be loaded: {info.trouble}.",
+                "Mend it, or take its table out of the configuration.",
+            )
+            for info in self.infos
+            if info.trouble and info.name in config.plugins
+        ]
         known = {*self.platforms, *self.transcribers, *self.synthesizers, *self.sinks}
         known |= {*self.launchers, *self.stores, *self.buses, *_BUILT_IN}
         known |= {info.name for info in self.infos}
-        for name in config.plugins:
-            if name.partition(":")[0] not in known:
-                raise UnknownOption(name, known, "[plugins]")
+        missing = [name for name in config.plugins if name.partition(":")[0] not in known]
+        for name in missing:
+            plugin = name.partition(":")[0]
+            loads = plugin not in self._without and (not self._only or plugin in self._only)
+            found.append(unknown_table(name, known, left_out=not loads))
+        return found
+
+    def check_settings(self, config: BotConfig) -> None:
+        """Refuse settings of plugins with which no bot would start, before one is asked for.
+
+        Raises:
+            MeetcoreError: A table that no plugin has, options or a sink that cannot be made.
+        """
+        for trouble in setting_troubles(self, config):
+            raise trouble
 
     def platform_for(
         self, url: str, config: BotConfig, named: str | None = None

@@ -107,6 +107,7 @@ class SinkContext:
         trusted: Whether a person named this sink's targets on their own command line or in
             their own code. False: they came over an API, and private addresses are refused.
         private_targets: Those that the operator lists as fine all the same.
+        unfinished: `recover` adds a line for what it could not finish now and is still to do.
     """
 
     name: str
@@ -119,6 +120,7 @@ class SinkContext:
     redactor: Redactor = field(factory=Redactor)
     trusted: bool = True
     private_targets: PrivateTargets = field(factory=PrivateTargets)
+    unfinished: list[str] = field(factory=list)
 
     def may_dial(self, *, allow_private: bool) -> PrivateTargets:
         """Return which private targets it may dial; a person who named the target allows any."""

@@ -125,7 +125,8 @@ def recording_in(where: Path, track: str | None = None, *, video: bool = False) 
         f"{each.track_id} ({each.speaker_name})" if each.speaker_name else str(each.track_id)
         for each in tracks
     )
-    what = "no recording of all" if track is None else f"{len(found) or 'no'} tracks {track!r}"
+    several = f"{len(found)} tracks" if found else "no track"
+    what = "no recording of all" if track is None else f"{several} of {track!r}"
     raise ClipRefused(f"{where} has {what}.", f"Its tracks: {known or 'none'}.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,15 +117,18 @@ def _clipped(
         target = recording.with_name(f"{recording.stem}{edges}.m4a")
     transcript = WrittenTranscript.of(where) if kinds else None
     length_s = end_s - start_s if end is not None else played_duration_s(recording) - start_s
-    with click.progressbar(
-        length=max(1, round(length_s)), label=target.name, file=sys.stderr
-    ) as bar:
+    bar = click.progressbar(length=max(1, round(length_s)), label=target.name, file=sys.stderr)
+    with ExitStack() as shown:
         done = 0
 
         def progress(seconds: float) -> None:
             nonlocal done
-            step, done = int(seconds) - done, int(seconds)
-            bar.update(step)
+            step = int(seconds) - done
+            if step and not done:
+                shown.enter_context(bar)  # not before: what is refused has no progress
+            if step:
+                bar.update(step)
+            done += step
 
         length_s = cut(recording, target, start_s, end_s, progress)
     yield target

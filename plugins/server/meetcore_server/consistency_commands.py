@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,7 +13,7 @@ from meetcore.cli import config_from_options, plugin_options, plugins_from_optio
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from meetcore import BotStore
+    from meetcore import BotConfig, BotStore
     from meetcore_server.consistency import Difference
     from meetcore_server.storage.database import Database
 
@@ -24,12 +25,19 @@ _database = click.option(
     metavar="URL",
     help="The server's database.  [default: that of the configuration, or server.db in its folder]",
 )
+_out = click.option(
+    "--out",
+    "out_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder that the server has with its --out.",
+)
 
 
 @click.command()
 @_database
+@_out
 @plugin_options
-def check(database: str | None, **options: Any) -> None:
+def check(database: str | None, out_dir: Path | None, **options: Any) -> None:
     """Compare the server's database with the store, and say where they differ.
 
     May run beside a server, every night for instance. It ends with 1 where something differs.
@@ -38,7 +46,7 @@ def check(database: str | None, **options: Any) -> None:
     async def work(opened: Database, store: BotStore) -> list[Difference]:
         return await _found(opened, store)
 
-    found = _run(database, options, work)
+    found = _run(database, out_dir, options, work)
     for each in found:
         click.echo(f"{each.bot_id}: {each.detail}")
     if not found:
@@ -52,6 +60,7 @@ def check(database: str | None, **options: Any) -> None:
 
 @click.command()
 @_database
+@_out
 @click.option(
     "--user",
     "email",
@@ -60,7 +69,7 @@ def check(database: str | None, **options: Any) -> None:
     help="Whose a bot becomes that has no row any more, by email.",
 )
 @plugin_options
-def rebuild(database: str | None, email: str, **options: Any) -> None:
+def rebuild(database: str | None, out_dir: Path | None, email: str, **options: Any) -> None:
     """Make rows of the server's database anew from the logs of their bots.
 
     A row is brought to what its log says, and a bot without a row gets one. What was ordered in
@@ -89,7 +98,7 @@ def rebuild(database: str | None, email: str, **options: Any) -> None:
                 done.append(f"{each.bot_id}: {each.detail}; mended")
         return done, left
 
-    done, left = _run(database, options, work)
+    done, left = _run(database, out_dir, options, work)
     for line in done:
         click.echo(line)
     for line in left:
@@ -109,6 +118,7 @@ async def _found(opened: Database, store: BotStore) -> list[Difference]:
 
 def _run(
     url: str | None,
+    out_dir: Path | None,
     options: dict[str, Any],
     work: Callable[[Database, BotStore], Awaitable[T]],
 ) -> T:
@@ -118,6 +128,8 @@ def _run(
     from meetcore_server.storage.database import open_database
 
     config = config_from_options(**options)
+    if out_dir is not None:
+        config = _kept_below(out_dir, config)
     named = config.plugins.get("server", {}).get("database")
     place = url or named or f"sqlite:///{config.out_dir}/server.db"
     store = store_of(config, plugins_from_options(**options))
@@ -129,3 +141,16 @@ def _run(
             return await work(opened, store)
 
     return trio.run(main)
+
+
+def _kept_below(out_dir: Path, config: BotConfig) -> BotConfig:
+    """Return a configuration with another folder for bots, as `meetcore serve --out` means it.
+
+    A folder that `[store]` names gives way to it; a store elsewhere keeps the bots as before.
+    """
+    import attrs
+
+    store = config.store
+    if store.url is not None and store.url.startswith("folder:"):
+        store = attrs.evolve(store, url=None)
+    return attrs.evolve(config, out_dir=out_dir, store=store)

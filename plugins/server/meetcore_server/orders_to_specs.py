@@ -112,12 +112,12 @@ class Specs:
         self.plugin_files = plugin_files
 
     def check(self) -> None:
-        """Say at the start what would fail with each bot: a script, an option of a plugin.
+        """Say at the start what would fail with each bot: a script, a setting of a plugin.
 
         Raises:
             MeetcoreError: It says what to do.
         """
-        self.plugins.configure(self.config)
+        self.plugins.check_settings(self.config)
         if self.sandbox is not None:
             self.plugins.platform(STAGE, self._with_stage(None))
 

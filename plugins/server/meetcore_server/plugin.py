@@ -10,9 +10,9 @@ from meetcore import hookimpl
 if TYPE_CHECKING:
     import click
 
-    from meetcore import Sink
+    from meetcore import HealthReport, Sink
 
-__all__ = ["meetcore_register_cli", "meetcore_register_sinks"]
+__all__ = ["meetcore_check_health", "meetcore_register_cli", "meetcore_register_sinks"]
 
 meetcore_api_version = "1.0"
 
@@ -38,3 +38,12 @@ def meetcore_register_cli(group: click.Group) -> None:
     group.add_command(keys)
     group.add_command(check)
     group.add_command(rebuild)
+
+
+@hookimpl
+def meetcore_check_health(report: HealthReport) -> None:
+    """Look at the server's settings, and whether its database answers, where it has any."""
+    if "server" in report.config:
+        from meetcore_server.health import check_server
+
+        check_server(report)

@@ -73,6 +73,7 @@ class WebhookSink(Sink[WebhookOptions]):
             lines = [f"{deliverer.delivered} events delivered to {self.options.target}."]
             if owed := deliverer.owed():
                 lines.append(f"{owed} events are still owed to {self.options.target}.")
+                context.unfinished.append(lines[-1])
         return lines
 
     @asynccontextmanager

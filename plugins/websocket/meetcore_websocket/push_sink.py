@@ -223,6 +223,7 @@ class WebSocketPushSink(Sink[PushOptions]):
         lines = [f"{owed - pusher.owed} events delivered to {options.target}."]
         if pusher.owed:
             lines.append(f"{pusher.owed} events are still owed to {options.target}.")
+            context.unfinished.append(lines[-1])
         return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,50 @@ def test_options_that_no_bot_could_use_are_trouble(monkeypatch):
     [found] = report.findings
     assert (found.name, found.ok, found.detail) == ("options", False, "'hue' must be 'red'.")
     assert found.remedy == "Write red."
+
+
+def doctor_of(meetcore_command, tmp_path, written: str) -> str:
+    """Return what it says of a configuration with which nothing starts, in one line."""
+    config = tmp_path / "meetcore.toml"
+    config.write_text(f"{written}\n")
+    result = meetcore_command("doctor", "--config", config, installed=True)
+    assert result.exit_code == 1
+    return " ".join(result.output.split())
+
+
+@pytest.fixture
+def few_plugins(monkeypatch):
+    """Those whose settings are looked at here: the checks of others take long."""
+    monkeypatch.setenv("MEETCORE_LOAD", "files,server,deepgram,redact")
+    monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
+
+
+def test_each_setting_with_which_no_bot_starts_is_trouble(meetcore_command, tmp_path, few_plugins):
+    said = doctor_of(meetcore_command, tmp_path, '[plugins.flies]\n[plugins.files]\nformat="m4b"')
+    assert "Unknown option 'flies' in [plugins]." in said
+    assert "'format' must be in" in said
+
+
+def test_a_transcriber_that_is_named_and_cannot_be_used_is_trouble(
+    meetcore_command, tmp_path, few_plugins
+):
+    said = doctor_of(meetcore_command, tmp_path, 'transcriber = "deepgram"')
+    assert "trouble transcriber deepgram" in said
+    assert "ok transcriber deepgram" not in said
+    assert "named 'deepgrm'" in doctor_of(meetcore_command, tmp_path, 'transcriber = "deepgrm"')
+
+
+def test_a_trouble_that_two_find_is_told_once(meetcore_command, tmp_path, few_plugins):
+    said = doctor_of(meetcore_command, tmp_path, "[plugins.redact]\nnmes = []")
+    assert said.count("Unknown option 'nmes'") == 1
+
+
+def test_a_server_that_would_not_start_is_trouble(meetcore_command, tmp_path, few_plugins):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        place = f"postgresql://me@127.0.0.1:{nobody.getsockname()[1]}/meetcore"
+        said = doctor_of(
+            meetcore_command, tmp_path, f'[plugins.server]\nprot = 1\ndatabase = "{place}"'
+        )
+    assert "Unknown option 'prot' in [plugins.server]" in said
+    assert "does not answer" in said

@@ -30,6 +30,27 @@ def test_an_empty_folder_is_well(meetcore_command, tmp_path):
     assert meetcore_command("recover", tmp_path / "empty").output == "Nothing to recover.\n"
 
 
+def test_a_folder_one_level_too_high_is_refused_and_the_right_one_named(meetcore_command, ended):
+    journal = ended / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:12]))
+    above = ended.parent.parent
+    (above / "another").mkdir()
+    result = meetcore_command("recover", above)
+    assert result.exit_code == 2
+    assert f"There is no bot's folder in {above}." in result.stderr
+    assert f"There are some in {ended.parent}." in result.stderr
+    (above / "another" / "deep").mkdir()
+    result = meetcore_command("recover", above / "another")
+    assert result.exit_code == 2
+    assert "There are some" not in result.stderr
+
+
+def test_bots_of_which_only_numbers_were_kept_are_bots(meetcore_command, tmp_path):
+    (tmp_path / "bots" / "one").mkdir(parents=True)
+    (tmp_path / "bots" / "one" / "tombstone.json").write_text("{}")
+    assert meetcore_command("recover", tmp_path / "bots").exit_code == 0
+
+
 def test_a_killed_bots_journal_is_ended_and_its_torn_line_cut(meetcore_command, ended):
     journal = ended / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
@@ -88,3 +109,45 @@ def test_a_workplace_is_not_ended_behind_the_back_of_its_store(meetcore_command,
     assert result.exit_code == 1
     assert "are in the store 'rows', not in a folder" in result.output
     assert journal.read_bytes() == before
+
+
+OWING = """
+import meetcore
+
+class Owing(meetcore.Sink):
+    name = "owing"
+
+    async def recover(self, context):
+        context.unfinished.append("2 events are still owed.")
+        return ("2 events are still owed.",)
+
+@meetcore.hookimpl
+def meetcore_register_sinks(register):
+    register(Owing)
+"""
+
+
+class Owing(meetcore.Sink):
+    name = "owing"
+
+
+class TimerAtOnce:
+    """What is to be done later is done when it is started."""
+
+    def __init__(self, _: float, then):
+        self.start = then
+
+    def cancel(self) -> None:
+        """It is over."""
+
+
+def test_what_is_still_owed_is_no_success_and_it_says_what_it_waits_for(
+    meetcore_command, tmp_path, write_plugin, monkeypatch
+):
+    monkeypatch.setattr("meetcore.cli.recover.threading.Timer", TimerAtOnce)
+    run_simulated(SimMeeting(MEETING), out_dir=tmp_path / "out", sinks=[Owing()])
+    plugin = write_plugin("owing_sink", OWING)
+    result = meetcore_command("recover", tmp_path / "out", "--plugin", plugin)
+    assert result.exit_code == 1
+    assert "owing: 2 events are still owed." in result.stdout
+    assert "Waiting for sinks" in result.stderr

@@ -246,10 +246,44 @@ def test_a_link_of_nobody_names_the_platforms_and_their_links(write):
 # --- names in the configuration -----------------------------------------------------------------
 
 
+class ModuleWithHook:
+    @meetcore.hookimpl
+    def meetcore_configure_bot(self, config):
+        return None
+
+
 def test_settings_of_a_plugin_that_is_not_there_are_refused(write):
     plugins = load(write("printing", SINK))
     with pytest.raises(UnknownOption, match=r"'pinter' in \[plugins\].*'printer'"):
         plugins.check_namespaces(BotConfig(plugins={"pinter": {}}))
+
+
+@pytest.mark.parametrize(
+    ("choice", "installed", "words"),
+    [
+        ({"without": ["redact"]}, ("redact", "redis"), "That plugin is left out (--without"),
+        ({"only": ["redis"]}, ("redact", "redis"), "That plugin is left out (--without"),
+        ({}, ("redis",), "is not installed: pip install 'meetcore[redact]'"),
+        ({"without": ["redact"]}, ("redis",), "is not installed: pip install 'meetcore[redact]'"),
+    ],
+)
+def test_settings_of_a_plugin_that_is_not_loaded_say_why(monkeypatch, choice, installed, words):
+    points = EntryPoints(EntryPoint(each, f"meetcore_{each}.plugin", "x") for each in installed)
+    for module in ("registry", "settings_check"):
+        monkeypatch.setattr(f"meetcore.plugin.{module}.entry_points", lambda group: points)
+    monkeypatch.setattr("importlib.metadata.EntryPoint.load", lambda point: ModuleWithHook())
+    [error] = Plugins(**choice).namespace_troubles(BotConfig(plugins={"redact": {}}))
+    assert words in str(error)
+    assert "Did you mean" not in str(error)
+
+
+def test_what_only_an_order_brings_may_lack_and_what_is_unknown_may_not(write):
+    plugins = load(write("printing", SINK.replace('colour: str = "black"', "colour: str")))
+    plugins.check_settings(BotConfig(plugins={"printer": {}}))
+    with pytest.raises(UnknownOption, match="'color'"):
+        plugins.check_settings(BotConfig(plugins={"printer": {"color": "red"}}))
+    with pytest.raises(UnknownPlugin, match="'pinter'"):
+        plugins.check_settings(BotConfig(sinks=("pinter",)))
 
 
 def test_an_unknown_option_of_a_plugin_names_the_nearest(write):

@@ -242,7 +242,7 @@ def test_one_persons_sound_is_clipped_by_name_or_track(bot: Path, tmp_path: Path
         assert made.is_file()
     code, _, err = run(bot, "--from", 1, "--to", 2, "--track", "Ben")
     assert code == 1
-    assert "no tracks 'Ben'" in err
+    assert "has no track of 'Ben'" in err
     assert "t1 (Ada)" in err
 
 
@@ -255,6 +255,7 @@ def test_nothing_that_is_there_is_written_over(bot: Path) -> None:
     assert mix.read_bytes() == before
     code, _, err = run(bot, "--from", 1, "--to", 2, "--out", bot / "nowhere" / "x.mp3")
     assert (code, "no folder" in err) == (1, True)
+    assert err.startswith("Error: ")
     code, _, err = run(mix, "--from", 1, "--to", 2, "--track", "Ada")
     assert (code, "one file" in err) == (1, True)
     assert run(mix, "--from", 1, "--to", 2, "--transcript", "txt")[0] == 1

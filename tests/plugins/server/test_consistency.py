@@ -114,3 +114,16 @@ def test_the_commands_say_it_and_mend_it(tmp_path: Path) -> None:
     assert (again.exit_code, again.stdout) == (0, "The database and the store say the same.\n")
     assert f"Store: folder://{tmp_path}" in again.stderr
     assert trio.run(row_of, row.bot_id).native_id == row.native_id
+
+
+def test_out_means_what_it_means_to_a_server(tmp_path: Path) -> None:
+    """Its folder has the database, and the bots where no other store does."""
+    (tmp_path / "out").mkdir()
+    config = tmp_path / "meetcore.toml"
+    config.write_text(f'[store]\nurl = "folder://{tmp_path}/elsewhere"\n')
+    for command in ("check", "rebuild"):
+        arguments = [command, "--config", str(config), "--out", str(tmp_path / "out")]
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 0, done.output
+        assert f"Database: sqlite:///{tmp_path}/out/server.db" in done.stderr
+        assert f"Store: folder://{tmp_path}/out\n" in done.stderr

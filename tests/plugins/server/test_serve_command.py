@@ -167,6 +167,20 @@ def test_an_unknown_setting_is_named_with_the_nearest_known_one(tmp_path):
     assert "Did you mean 'database'?" in said
 
 
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("[plugins.flies]", "Unknown option 'flies' in [plugins]. Did you mean 'files'?"),
+        ('[plugins.files]\nformat = "m4b"', "[plugins.files] cannot be used: 'format' must be in"),
+        ("[plugins.picture]\nurll = 1", "Unknown option 'urll' in [plugins.picture]"),
+    ],
+)
+def test_settings_with_which_no_bot_starts_are_refused_at_the_start(tmp_path, table, words):
+    config = tmp_path / "meetcore.toml"
+    config.write_text(f"{table}\n")
+    assert words in " ".join(refused(tmp_path, "--config", str(config)).split())
+
+
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory):
     """What a server says that was given a key, and allows each other key one bot."""

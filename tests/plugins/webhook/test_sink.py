@@ -273,6 +273,7 @@ async def test_recover_says_what_it_could_not_deliver(tmp_path: Path) -> None:
             lines = await a_sink(receiver, flush_timeout_s=0.5).recover(context)
     assert lines[0].startswith("1 events delivered")
     assert lines[1].startswith("2 events are still owed")
+    assert context.unfinished == lines[1:]
 
 
 async def test_leaving_at_once_leaves_no_task_and_no_connection(tmp_path: Path) -> None:
