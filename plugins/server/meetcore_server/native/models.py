@@ -8,7 +8,7 @@ from typing import Any, Literal
 from attrs import Factory, frozen
 
 from meetcore import BotHistory, Evidence, Segment
-from meetcore.gateway import BotRow, DeliveryRow, KeyRow
+from meetcore.gateway import BotRow, DeliveryRow
 from meetcore_server.storage.endpoints import EndpointRow
 
 __all__ = [
@@ -24,11 +24,9 @@ __all__ = [
     "EndpointCreate",
     "EndpointOut",
     "EventPage",
-    "Key",
     "KeyCreate",
     "MountOut",
     "NewBot",
-    "NewKey",
     "NewSocketToken",
     "ParticipantOut",
     "Recording",
@@ -428,61 +426,6 @@ class KeyCreate:
     expires_at: datetime | None = None
     max_bots: int | None = None
     user_email: str | None = None
-
-
-@frozen(kw_only=True)
-class Key:
-    """A key, without what only its holder knows."""
-
-    id: str
-    label: str
-    hint: str
-    user_id: int
-    scopes: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    max_bots: int | None
-
-    @classmethod
-    def of(cls, row: KeyRow) -> Key:
-        """Return a key as the API shows it."""
-        return cls(**_key(row))
-
-
-@frozen(kw_only=True)
-class NewKey:
-    """A key just made; `secret` is shown this once."""
-
-    id: str
-    label: str
-    hint: str
-    user_id: int
-    scopes: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    max_bots: int | None
-    secret: str
-
-    @classmethod
-    def made(cls, row: KeyRow, secret: str) -> NewKey:
-        """Return a new key."""
-        return cls(**_key(row), secret=secret)
-
-
-def _key(row: KeyRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "label": row.label,
-        "hint": row.hint,
-        "user_id": row.user_id,
-        "scopes": sorted(scope.value for scope in row.scopes),
-        "created_at": row.created_at,
-        "expires_at": row.expires_at,
-        "revoked_at": row.revoked_at,
-        "max_bots": row.max_bots,
-    }
 
 
 @frozen(kw_only=True)
