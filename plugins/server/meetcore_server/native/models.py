@@ -82,7 +82,7 @@ class NewBot:
     that leave it to the order (`as_ordered` in `[retention]`).
     `transcriber` names a plugin; `"none"` for no transcript; without it the server's own is taken.
     `video` records the meeting as video, too; without it the server's own choice holds. `script` is
-    for servers that rehearse.
+    for servers that rehearse; others refuse it.
     """
 
     meeting_url: str
