@@ -23,6 +23,7 @@ from meetcore_server.native.models import (
 from meetcore_server.native.problems import NoSuch
 from meetcore_server.removals import NoSuchUser, delete_data_of_key, remove_user
 from meetcore_server.service import BotService
+from meetcore_server.webhooks.native import check_patterns
 
 __all__ = ["HANDLERS"]
 
@@ -140,6 +141,7 @@ async def create_webhook(
     The secret, for verifying the signatures by Standard Webhooks, is shown this once.
     """
     _check_url(service, data.url)
+    check_patterns(data.events)
     row = await service.stores.endpoints.create(
         writer.user_id, data.url, events=data.events, secret=data.secret
     )
@@ -165,6 +167,7 @@ async def change_webhook(
     """Change an endpoint; it holds for bots under way, too."""
     stores = service.stores.endpoints
     _check_url(service, data.url)
+    check_patterns(data.events or ())
     if await stores.endpoint(endpoint_id, user_id=writer.user_id) is None:
         raise NoSuch(f"There is no webhook endpoint {endpoint_id!r}.")
     row = await stores.change(endpoint_id, url=data.url, events=data.events, enabled=data.enabled)

@@ -26,6 +26,7 @@ from meetcore.gateway import (
 from meetcore.model import as_utc, command_from_wire, is_blank, nearest
 from meetcore_server.native.models import Bot, BotList, CommandBody, NewBot
 from meetcore_server.service import BotService
+from meetcore_server.webhooks.native import check_patterns
 
 __all__ = ["HANDLERS", "order_of", "shown"]
 
@@ -65,6 +66,8 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotRequest:
     for key, value in body.metadata.items():
         _check_text("A key of metadata", key, 200)
         _check_text(f"metadata[{key!r}]", value)
+    for hook in body.webhooks:
+        check_patterns(hook.events)
     return BotRequest(
         url=body.meeting_url,
         name=body.name or None,
