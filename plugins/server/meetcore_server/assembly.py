@@ -50,6 +50,7 @@ from meetcore_server.storage.stores import Stores
 from meetcore_server.storage.transcriptions import TranscriptionRows
 from meetcore_server.supervisor import BotSupervisor
 from meetcore_server.transcriptions import TranscriptionLimits, Transcriptions
+from meetcore_server.unbegun import end_unbegun
 from meetcore_server.webhooks.dispatcher import WebhookDispatcher
 from meetcore_server.webhooks.native import NativeFormat
 from meetcore_websocket.limits import Limits as SocketLimits
@@ -178,10 +179,13 @@ async def open_server(fleet: Fleet, options: ServeOptions) -> AsyncIterator[Serv
             membership = server.service.membership
             async with membership.held() as orphans:
                 await _check_unkept(server.service, orphans)
-                async with trio.open_nursery() as nursery:
-                    await _start(server, fleet, options, listeners, nursery, orphans)
-                    yield server
-                    nursery.cancel_scope.cancel()
+                try:
+                    async with trio.open_nursery() as nursery:
+                        await _start(server, fleet, options, listeners, nursery, orphans)
+                        yield server
+                        nursery.cancel_scope.cancel()
+                finally:
+                    await end_unbegun(server.service, fleet)
     finally:
         for listener in listeners:
             await trio.aclose_forcefully(listener)
