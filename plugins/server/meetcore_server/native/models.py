@@ -25,6 +25,7 @@ __all__ = [
     "EndpointOut",
     "EventPage",
     "KeyCreate",
+    "ListedBot",
     "MountOut",
     "NewBot",
     "NewSocketToken",
@@ -124,8 +125,8 @@ class TranscriberUse:
 
 
 @frozen(kw_only=True)
-class Bot:
-    """A bot."""
+class ListedBot:
+    """A bot as lists show it: without what is read from its journal."""
 
     id: str
     number: int
@@ -146,6 +147,17 @@ class Bot:
     metadata: dict[str, str]
     dialect: str
     replayed: bool
+
+    @staticmethod
+    def listed(row: BotRow) -> ListedBot:
+        """Return a bot of a list."""
+        return ListedBot(**_facts(row))
+
+
+@frozen(kw_only=True)
+class Bot(ListedBot):
+    """A bot."""
+
     notes: list[str] = Factory(list)
     person_needed: str | None = None
     history: list[Transition] = Factory(list)
@@ -164,26 +176,11 @@ class Bot:
             )
             for transition in (history.transitions if history else ())
         ]
+        facts = _facts(row)
+        if told:
+            facts["state_since"] = told[-1].at
         return cls(
-            id=row.bot_id,
-            number=row.number,
-            state=row.state.value,
-            state_since=told[-1].at if told else row.ended_at or row.updated_at,
-            reason=row.reason.value if row.reason else None,
-            platform=row.platform,
-            native_id=row.native_id,
-            meeting_url=row.public_url,
-            name=row.name,
-            transcriber=row.transcriber,
-            created_at=row.created_at,
-            scheduled_for=row.scheduled_for,
-            in_call_at=row.in_call_at,
-            ended_at=row.ended_at,
-            delete_after=row.delete_after,
-            data_deleted_at=row.deleted_at,
-            metadata=dict(row.metadata),
-            dialect=row.dialect,
-            replayed=row.replayed,
+            **facts,
             notes=[*notes, *_troubles(history)],
             person_needed=history.person_needed if history and not history.ended else None,
             history=told,
@@ -197,6 +194,31 @@ class Bot:
                 for total in (history.transcription_cost.totals.values() if history else ())
             ],
         )
+
+
+def _facts(row: BotRow) -> dict[str, Any]:
+    """Return what a row says of a bot."""
+    return {
+        "id": row.bot_id,
+        "number": row.number,
+        "state": row.state.value,
+        "state_since": row.ended_at or row.updated_at,
+        "reason": row.reason.value if row.reason else None,
+        "platform": row.platform,
+        "native_id": row.native_id,
+        "meeting_url": row.public_url,
+        "name": row.name,
+        "transcriber": row.transcriber,
+        "created_at": row.created_at,
+        "scheduled_for": row.scheduled_for,
+        "in_call_at": row.in_call_at,
+        "ended_at": row.ended_at,
+        "delete_after": row.delete_after,
+        "data_deleted_at": row.deleted_at,
+        "metadata": dict(row.metadata),
+        "dialect": row.dialect,
+        "replayed": row.replayed,
+    }
 
 
 def _troubles(history: BotHistory | None) -> list[str]:
@@ -214,7 +236,7 @@ def _troubles(history: BotHistory | None) -> list[str]:
 class BotList:
     """A page of bots, newest first; `next_cursor` gives the next page, null for none."""
 
-    bots: list[Bot]
+    bots: list[ListedBot]
     next_cursor: str | None
 
 
