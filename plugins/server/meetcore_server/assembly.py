@@ -58,6 +58,7 @@ from meetcore_websocket.limits import Limits as SocketLimits
 __all__ = ["ServeOptions", "Server", "open_server", "serve"]
 
 _LOG = logging.getLogger("meetcore.server")
+_THIS_MACHINE = ("localhost", "127.0.0.0/8", "::1")
 _BACKLOG = 2048
 _STORE_WITHIN_S = 10.0
 _OWN_SOCKETS = {"/v1/ws": admit_native, "/v1/look-in": admit_look_in}
@@ -238,7 +239,8 @@ async def _assemble(
             "Make a key with `meetcore keys create`, give one with --api-key, or leave --host out.",
         )
     listed = (*fleet.config.private_targets, *options.private_targets)
-    private = PrivateTargets.listed(listed if options.sandbox is None else "*")
+    rehearsed = () if options.sandbox is None else _THIS_MACHINE
+    private = PrivateTargets.listed((*listed, *rehearsed))
     config = evolve(fleet.config, private_targets=listed)
     specs = Specs(config, fleet.plugins, options.sandbox, options.plugin_files)
     specs.check()
