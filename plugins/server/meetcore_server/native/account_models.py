@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from meetcore.gateway import KeyRow, UserRow
 
-__all__ = ["Key", "NewKey", "User"]
+__all__ = ["Key", "KeyCreate", "NewKey", "User"]
+
+
+@frozen(kw_only=True)
+class KeyCreate:
+    """A key to make.
+
+    Attributes:
+        label: What the key is for, in your own words; 200 characters at most.
+        scopes: What it may do; at least one.
+        expires_at: When it becomes void, with a time zone; without it never.
+        max_bots: How many bots ordered with it there may be at once; without it the server's limit.
+        user_email: Whose key it is, by email; a user who is not there yet is made. Without it the
+            key is of your own user.
+    """
+
+    label: str = ""
+    scopes: list[Literal["read", "write", "admin", "take_over", "operate"]] = Factory(
+        lambda: ["read", "write"]
+    )
+    expires_at: datetime | None = None
+    max_bots: int | None = None
+    user_email: str | None = None
 
 
 @frozen(kw_only=True)

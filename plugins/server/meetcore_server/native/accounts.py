@@ -12,13 +12,12 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from meetcore import ConfigError
 from meetcore.gateway import Client, Scope
 from meetcore.model import as_utc
-from meetcore_server.native.account_models import Key, NewKey, User
+from meetcore_server.native.account_models import Key, KeyCreate, NewKey, User
 from meetcore_server.native.models import (
     Delivery,
     EndpointChange,
     EndpointCreate,
     EndpointOut,
-    KeyCreate,
 )
 from meetcore_server.native.problems import NoSuch
 from meetcore_server.removals import NoSuchUser, delete_data_of_key, remove_user

@@ -24,7 +24,6 @@ __all__ = [
     "EndpointCreate",
     "EndpointOut",
     "EventPage",
-    "KeyCreate",
     "ListedBot",
     "MountOut",
     "NewBot",
@@ -68,7 +67,13 @@ class About:
 
 @frozen(kw_only=True)
 class WebhookRequest:
-    """Where events of this bot are POSTed, signed by Standard Webhooks where a secret is given."""
+    """Where events of this bot are POSTed, signed by Standard Webhooks where a secret is given.
+
+    Attributes:
+        url: The address, https:// unless the operator lists its host.
+        secret: What messages are signed with, as `whsec_` and base64; without it they are not.
+        events: Types of events, with `*` (`state.*`); empty for all.
+    """
 
     url: str
     secret: str | None = None
@@ -79,11 +84,25 @@ class WebhookRequest:
 class NewBot:
     """An order for a bot.
 
-    `keep` is `nothing` for a bot that works in memory and leaves nothing but numbers, on servers
-    that leave it to the order (`as_ordered` in `[retention]`).
-    `transcriber` names a plugin; `"none"` for no transcript; without it the server's own is taken.
-    `video` records the meeting as video, too; without it the server's own choice holds. `script` is
-    for servers that rehearse; others refuse it.
+    Attributes:
+        meeting_url: The link that guests of the meeting have.
+        name: The name that the bot shows in the meeting; without it the server's default.
+        transcriber: A plugin's name; `none` for no transcript; without it the server's own.
+        language: What is spoken, as a tag such as `de`; without it the transcriber finds out, or
+            takes its own default.
+        join_at: When it joins, with a time zone; without it now.
+        automatic_leave: Leave rules that are different for this bot, in seconds, by name.
+        record: Whether it records and transcribes from the start.
+        video: Whether the meeting is recorded as video, too; without it the server's own choice.
+        entry_message: Sent to the meeting's chat once the bot is in the call.
+        metadata: Your own keys and values; they come with the bot, and are in its journal.
+        webhooks: Where events of this bot are sent, besides your user's endpoints.
+        keep_hours: How many hours after its end what it left is deleted; without it the server's
+            own.
+        keep: `nothing` for a bot that works in memory and leaves nothing but numbers, on servers
+            that leave it to the order (`as_ordered` in `[retention]`).
+        exclusive: Whether it is refused while another such bot of your user is in that meeting.
+        script: What a rehearsal plays; refused by servers that do not rehearse.
     """
 
     meeting_url: str
@@ -367,8 +386,10 @@ class ChatMessage:
 class ChatSend:
     """A chat message to send.
 
-    `to` is one person alone, by id, or by name where only one in the meeting has it; without it
-    the message is for everybody.
+    Attributes:
+        text: What it says.
+        to: One person alone, by id, or by name where only one in the meeting has it; without it
+            the message is for everybody.
     """
 
     text: str
@@ -405,7 +426,10 @@ class CommandBody:
     `answer_person` says that what the event `person.needed` asked for is done (`{"answer":
     "done"}`), or that nobody will do it (`give_up`).
 
-    With an `id` it is one command, however often it is sent: again, it is answered as before.
+    Attributes:
+        type: Which command.
+        data: What it needs, as above.
+        id: Makes it one command, however often it is sent: again, it is answered as before.
     """
 
     type: str
@@ -438,23 +462,13 @@ class ChapterOut:
 
 
 @frozen(kw_only=True)
-class KeyCreate:
-    """A key to make; `max_bots` is how many bots ordered with it there may be at once."""
-
-    label: str = ""
-    scopes: list[Literal["read", "write", "admin", "take_over", "operate"]] = Factory(
-        lambda: ["read", "write"]
-    )
-    expires_at: datetime | None = None
-    max_bots: int | None = None
-    user_email: str | None = None
-
-
-@frozen(kw_only=True)
 class NewSocketToken:
     """A wish for a token with which a browser may open the WebSocket.
 
-    It may see the bots named, or all of your user; with `write` it may give commands too.
+    Attributes:
+        bot_ids: The bots that it may see; without it all of your user.
+        write: Whether it may give commands, too.
+        expires_s: How many seconds it can be used.
     """
 
     bot_ids: list[str] | None = None
@@ -473,7 +487,13 @@ class SocketToken:
 
 @frozen(kw_only=True)
 class EndpointCreate:
-    """An endpoint that is told of every bot ordered from now on."""
+    """An endpoint that is told of every bot ordered from now on.
+
+    Attributes:
+        url: The address, https:// unless the operator lists its host.
+        events: Types of events, with `*` (`state.*`); empty for all.
+        secret: What messages are signed with, as `whsec_` and base64; without it one is made.
+    """
 
     url: str
     events: list[str] = Factory(list)
@@ -482,7 +502,13 @@ class EndpointCreate:
 
 @frozen(kw_only=True)
 class EndpointChange:
-    """Changes to an endpoint; what is left out stays."""
+    """Changes to an endpoint; what is left out stays.
+
+    Attributes:
+        url: Another address.
+        events: Other types of events, with `*`; empty for all.
+        enabled: Whether it is told anything.
+    """
 
     url: str | None = None
     events: list[str] | None = None
