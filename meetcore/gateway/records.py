@@ -177,7 +177,7 @@ class BotRequest:
         idempotency_key: The same key by the same user gives the bot of the first time.
         exclusive: None, or a word: while a bot of the same user with the same word has not
             ended, another is refused with `AlreadyThere`.
-        script: The rehearsal script to play, where the server rehearses.
+        script: The rehearsal script to play; refused where the server does not rehearse.
     """
 
     url: str = field(repr=False)

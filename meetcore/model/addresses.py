@@ -104,8 +104,8 @@ def _is_name(host: str) -> bool:
 
 def _carried(address: _Address) -> _Address:
     """Return the IPv4 address inside an IPv6 one, or the address itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
+    if isinstance(address, ipaddress.IPv4Address) or address.is_loopback:
+        return address  # ::1 lies among the carriers, and carries none
     inner = address.ipv4_mapped or address.sixtofour
     if inner is not None:
         return inner

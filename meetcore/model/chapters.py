@@ -3,7 +3,8 @@
 A chapter begins where the bot's state in the call changes, where somebody joins, and where somebody
 set a topic by the command `MarkTopic`. What happens within a second is one chapter, so that a
 meeting to which ten people come at once does not begin with ten of them; of two topics each has its
-own. Who joins while there is a topic does not end it: their chapter is named after it, too.
+own. Who joins while there is a topic does not end it, and neither does a pause: their chapter, and
+the one after the pause, are named after it, too.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ class Chapters:
             set_here = [mark.topic for mark in group if mark.topic]
             if set_here:
                 topic = set_here[-1]
-            elif topic and all(mark.participant_id for mark in group):
+            elif topic and _goes_on(group):
                 title = f"{topic}: {title}"
             chapters.append(Chapter(start_s=start, end_s=end, title=title))
         return chapters
@@ -143,6 +144,12 @@ class Chapters:
         if joined := [one_line(self._names.get(each, "")) or "somebody" for each in ids]:
             parts.append(f"{_listed(joined)} joined")
         return ", ".join(parts)
+
+
+def _goes_on(group: Sequence[_Mark]) -> bool:
+    """Return whether the meeting goes on with its topic in a chapter, as far as it is recorded."""
+    states = [mark.state for mark in group if mark.state is not None]
+    return not states or states[-1] in (State.IN_CALL, State.RECORDING)
 
 
 def _belongs(group: Sequence[_Mark], mark: _Mark) -> bool:

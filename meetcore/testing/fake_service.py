@@ -133,7 +133,8 @@ class FakeService(FakePages, FakeTranscripts, FakeAccounts, FakeWeb):
     @property
     def private_targets(self) -> PrivateTargets:
         """As in `Service`."""
-        return PrivateTargets(all=self.rehearsal)
+        this_machine = ("localhost", "127.0.0.0/8", "::1")
+        return PrivateTargets.listed(this_machine if self.rehearsal else ())
 
     @property
     def service(self) -> FakeService:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meetcore import MeetcoreError
+from meetcore import ConfigError, MeetcoreError
 
 __all__ = ["CastFailed", "PortTaken", "RehearsalError", "UnknownScript"]
 
@@ -15,7 +15,7 @@ class PortTaken(RehearsalError):
     """The site cannot listen where it was told to."""
 
 
-class UnknownScript(RehearsalError):
+class UnknownScript(RehearsalError, ConfigError):
     """There is neither a bundled script nor a file of that name."""
 
 

@@ -50,6 +50,7 @@ from meetcore_server.storage.stores import Stores
 from meetcore_server.storage.transcriptions import TranscriptionRows
 from meetcore_server.supervisor import BotSupervisor
 from meetcore_server.transcriptions import TranscriptionLimits, Transcriptions
+from meetcore_server.unbegun import end_unbegun
 from meetcore_server.webhooks.dispatcher import WebhookDispatcher
 from meetcore_server.webhooks.native import NativeFormat
 from meetcore_websocket.limits import Limits as SocketLimits
@@ -57,6 +58,7 @@ from meetcore_websocket.limits import Limits as SocketLimits
 __all__ = ["ServeOptions", "Server", "open_server", "serve"]
 
 _LOG = logging.getLogger("meetcore.server")
+_THIS_MACHINE = ("localhost", "127.0.0.0/8", "::1")
 _BACKLOG = 2048
 _STORE_WITHIN_S = 10.0
 _OWN_SOCKETS = {"/v1/ws": admit_native, "/v1/look-in": admit_look_in}
@@ -178,10 +180,13 @@ async def open_server(fleet: Fleet, options: ServeOptions) -> AsyncIterator[Serv
             membership = server.service.membership
             async with membership.held() as orphans:
                 await _check_unkept(server.service, orphans)
-                async with trio.open_nursery() as nursery:
-                    await _start(server, fleet, options, listeners, nursery, orphans)
-                    yield server
-                    nursery.cancel_scope.cancel()
+                try:
+                    async with trio.open_nursery() as nursery:
+                        await _start(server, fleet, options, listeners, nursery, orphans)
+                        yield server
+                        nursery.cancel_scope.cancel()
+                finally:
+                    await end_unbegun(server.service, fleet)
     finally:
         for listener in listeners:
             await trio.aclose_forcefully(listener)
@@ -234,7 +239,8 @@ async def _assemble(
             "Make a key with `meetcore keys create`, give one with --api-key, or leave --host out.",
         )
     listed = (*fleet.config.private_targets, *options.private_targets)
-    private = PrivateTargets.listed(listed if options.sandbox is None else "*")
+    rehearsed = () if options.sandbox is None else _THIS_MACHINE
+    private = PrivateTargets.listed((*listed, *rehearsed))
     config = evolve(fleet.config, private_targets=listed)
     specs = Specs(config, fleet.plugins, options.sandbox, options.plugin_files)
     specs.check()

@@ -182,13 +182,14 @@ def list_(chosen: _Chosen) -> None:
         click.echo("There are no keys. Make one: meetcore keys create")
         return
     emails = {user.id: user.email for user in users}
-    columns = ("id", "key", "user", "may", "bots", "made", "state", "label")
+    columns = ("id", "key", "user", "number", "may", "bots", "made", "state", "label")
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         state, made = _state(row), _day(row.created_at)
         bots = "" if row.max_bots is None else str(row.max_bots)
         user, label = escape(emails[row.user_id]), escape(row.label)
-        table.add_row(row.id, f"{row.hint}…", user, _words(row), bots, made, state, label)
+        number = str(row.user_id)
+        table.add_row(row.id, f"{row.hint}…", user, number, _words(row), bots, made, state, label)
     OutputConsole(width=None if sys.stdout.isatty() else 200).print(table)
 
 

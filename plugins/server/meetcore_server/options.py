@@ -53,7 +53,7 @@ class SharedOptions:
         max_scheduled_per_user: How many bots of a user may wait for their time.
         private_targets: Hosts and networks that are not public and that webhooks and sockets may
             go to, also unencrypted: `["crm.internal", "10.1.0.0/16"]`; `["*"]` for all. A
-            rehearsal's may go anywhere.
+            rehearsal's may go to this machine, too.
         requests_per_s: How many requests each key (or address without one) may make a second;
             five seconds' worth at once. `none` (in code: None) for any number.
         connections_per_address: How many connections each address may have at once; None for a

@@ -153,6 +153,12 @@ class Specs:
 
     def _with_stage(self, script: str | None) -> BotConfig:
         if self.sandbox is None:
+            if script is not None:
+                raise ConfigError(
+                    "The order names a script, and this server does not rehearse: its bots join "
+                    "the meetings of their links.",
+                    "Leave script out, or start the server with --rehearsal.",
+                )
             return self.config
         if script is not None:
             self._check_script(script, self.sandbox)

@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 import trio
 
 from meetcore import ConfigError, MeetcoreError
-from meetcore.gateway import BotRow, NoSuchBot
+from meetcore.gateway import BotRow
 from meetcore_server.storage.accounts import OPERATOR_ID
 
 if TYPE_CHECKING:
     from meetcore_server.service import BotService
 
-__all__ = ["delete_data_of_key", "remove_user"]
+__all__ = ["NoSuchUser", "delete_data_of_key", "remove_user"]
 
 _AT_ONCE = 10
+
+
+class NoSuchUser(MeetcoreError):
+    """There is no user with that number."""
+
+    code = "user_not_found"
 
 
 async def delete_data_of_key(service: BotService, key_id: str) -> int:
@@ -37,13 +43,13 @@ async def remove_user(service: BotService, user_id: int) -> int:
         Of how many bots data is deleted.
 
     Raises:
-        NoSuchBot: There is no such user.
+        NoSuchUser: There is no such user.
         ConfigError: It is the operator, who is always there.
     """
     if user_id == OPERATOR_ID:
         raise ConfigError("The operator cannot be removed.", "Revoke keys of theirs instead.")
     if await service.user(user_id) is None:
-        raise NoSuchBot(f"There is no user {user_id}.")
+        raise NoSuchUser(f"There is no user {user_id}.", "GET /v1/users has their numbers.")
     for key in await service.keys(user_id):
         await service.revoke_key(key.id)
     rows = await service.stores.bots.delete_soon(user_id=user_id)

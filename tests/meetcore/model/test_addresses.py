@@ -74,6 +74,8 @@ def test_an_address_is_told_from_a_name(host: str, address: bool) -> None:
         (["fd00::/8"], "fd00::1", "fd00::1%eth0", True),
         (["fd00::/8"], "x", "10.1.2.3", False),
         (["*"], "localhost", "127.0.0.1", True),
+        (["::1"], "::1", "::1", True),
+        (["::1"], "x", "::2", False),
     ],
 )
 def test_of_private_targets_those_that_are_listed_are_admitted(

@@ -57,7 +57,7 @@ def test_each_state_join_and_topic_begins_one_and_what_happens_at_once_is_one():
         (30.25, "Agenda: Zoë joined"),
         (61.5, "Budget"),
         (80.0, "Paused"),
-        (95.0, "Recording"),
+        (95.0, "Budget: Recording"),
         (120.0, "Leaving"),
     ]
 
@@ -125,3 +125,22 @@ def test_chapters_follow_each_other_without_a_hole_and_lose_nothing(marks, end_s
     for at_s, what in marks:
         if what == "topic" and (end_s is None or at_s < end_s):
             assert f"<{at_s}>" in said
+
+
+def test_after_a_pause_the_topic_is_there_again():
+    found = chapters_of(
+        state(1.0, State.RECORDING),
+        topic(10.0, "Budget"),
+        state(20.0, State.PAUSED),
+        state(30.0, State.RECORDING),
+        joined(40.0, "Robin"),
+        state(50.0, State.LEAVING),
+    )
+    assert found == [
+        (1.0, "Recording"),
+        (10.0, "Budget"),
+        (20.0, "Paused"),
+        (30.0, "Budget: Recording"),
+        (40.0, "Budget: Robin joined"),
+        (50.0, "Leaving"),
+    ]

@@ -57,6 +57,14 @@ def test_a_key_for_somebody_new_with_scopes_and_an_end(sqlite_url: str) -> None:
     assert "valid until" in run(sqlite_url, "list").output
 
 
+def test_the_list_has_the_numbers_of_users(sqlite_url: str) -> None:
+    run(sqlite_url, "create")
+    run(sqlite_url, "create", "--user", "ada@example.org")
+    head, operator, ada = run(sqlite_url, "list").output.splitlines()
+    column = slice(head.index("number"), head.index("may"))
+    assert (operator[column].strip(), ada[column].strip()) == ("1", "2")
+
+
 def test_a_revoked_key_is_void_and_said_to_be(sqlite_url: str) -> None:
     made = run(sqlite_url, "create")
     (key_id,) = re.findall(r"keys --database \S+ revoke (\S+)", made.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from unittest.mock import ANY
 
 import pytest
 import trio
@@ -255,6 +256,22 @@ async def test_bots_are_listed_newest_first_in_pages(tmp_path):
         assert none["bots"] == []
         some = await client.get("/v1/bots", params=[("state", "recording"), ("state", "scheduled")])
         assert len(some.json()["bots"]) == 5
+
+
+async def test_a_list_claims_nothing_of_what_only_the_journal_has(tmp_path):
+    async with serving(tmp_path) as server, http(server) as client:
+        bot = await ordered(client)
+        shown = await until(client, bot["id"], "completed")
+        assert shown["history"]
+        if live := server.service.live.get(bot["id"]):
+            with trio.fail_after(90):
+                await live.ended.wait()
+        [listed] = (await client.get("/v1/bots")).json()["bots"]
+        left_out = {"history", "notes", "person_needed", "transcription"}
+        assert set(shown) - set(listed) == left_out
+        assert {name: shown[name] for name in listed} == {**listed, "state_since": ANY}
+        described = (await client.get("/openapi/openapi.json")).json()["components"]["schemas"]
+        assert not left_out & set(described["ListedBot"]["properties"])
 
 
 async def test_what_was_deleted_is_gone_and_the_row_says_when(tmp_path):

@@ -224,3 +224,27 @@ async def test_a_target_that_fails_is_tried_again_and_its_trouble_is_in_the_hist
         assert history[0]["status"] == 503
         assert history[0]["delivered_at"] is None
         assert datetime.fromisoformat(history[0]["next_try_at"]) > before
+
+
+async def test_a_pattern_that_matches_no_event_is_refused_and_stored_ones_stay(tmp_path):
+    wrong = {"stat.*": "'state.changed'", "delivery.*": "", "segment.finalised": "segment.final"}
+    async with serving(tmp_path, private_targets=("*",)) as server, http(server) as client:
+        hook = {"url": "https://127.0.0.1:9/hook"}
+        right = ["*", "plugin.event", "plugin.*", "bot.data_deleted", "transcript.*", "state.*"]
+        made = await client.post("/v1/webhooks", json={**hook, "events": right})
+        assert made.status_code == 201, made.text
+        path = f"/v1/webhooks/{made.json()['id']}"
+        for pattern, guess in wrong.items():
+            bad = {**hook, "events": ["state.changed", pattern]}
+            for answer in (
+                await client.post("/v1/webhooks", json=bad),
+                await client.patch(path, json={"events": [pattern]}),
+                await client.post("/v1/bots", json={"meeting_url": SHORT, "webhooks": [bad]}),
+            ):
+                problem = answer.json()
+                assert (answer.status_code, problem["code"]) == (422, "invalid")
+                assert repr(pattern) in problem["detail"]
+                assert guess in problem["remedy"]
+        await server.service.stores.endpoints.change(made.json()["id"], events=["stat.*"])
+        kept = await client.patch(path, json={"enabled": True})
+        assert (kept.status_code, kept.json()["events"]) == (200, ["stat.*"])

@@ -13,6 +13,7 @@ import trio
 from hypothesis import HealthCheck, given, settings
 
 from meetcore.model.commands import COMMAND_TYPES
+from meetcore_server.native import strict
 
 from .running import http, ordered, serving, until
 
@@ -121,3 +122,19 @@ async def test_a_body_that_is_no_json_or_has_a_field_too_many_is_refused(tmp_pat
         hook = {"meeting_url": "https://meet.google.com/short-x", "webhooks": [{"ur": "x"}]}
         answer = await client.post("/v1/bots", json=hook)
         assert "webhooks[0].ur" in answer.json()["detail"]
+
+
+async def test_every_field_of_every_body_has_a_sentence(tmp_path):
+    async with serving(tmp_path) as server, http(server) as client:
+        schemas = (await client.get("/openapi/openapi.json")).json()["components"]["schemas"]
+    for body in (*strict._BODIES.values(), strict.WebhookRequest):
+        schema = schemas[body.__name__]
+        assert schema["description"].endswith("."), body
+        assert "Attributes" not in schema["description"]
+        for name, field in schema["properties"].items():
+            text = field.get("description", "")
+            assert text.endswith("."), (body, name, text)
+            assert "  " not in text
+    order = schemas["NewBot"]["properties"]
+    assert order["script"]["description"].startswith("What a rehearsal plays")
+    assert order["keep_hours"]["description"].endswith("without it the server's own.")

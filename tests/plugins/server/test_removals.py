@@ -82,9 +82,27 @@ async def test_a_user_is_removed_with_keys_endpoints_and_all_that_bots_left(tmp_
         assert (endpoint.url, endpoint.secret) == ("", "")
         again = await made_key(root, user_email="ann@example.org")
         assert again["user_id"] != key["user_id"]
-        assert (await root.delete("/v1/users/99")).status_code == 404
         refused = await root.delete("/v1/users/1")
         assert "operator cannot be removed" in refused.json()["detail"]
+
+
+async def test_users_are_listed_with_the_numbers_by_which_they_are_removed(tmp_path):
+    async with serving(tmp_path, api_key="root") as server, http(server, "root") as root:
+        key = await made_key(root, user_email="bob@example.org")
+        users = (await root.get("/v1/users")).json()
+        assert [(each["id"], each["email"]) for each in users] == [
+            (1, "operator"),
+            (key["user_id"], "bob@example.org"),
+        ]
+        assert set(users[1]) == {"id", "email", "name", "created_at"}
+        for wrong in ("99", "bob@example.org", "9" * 30, "-1"):
+            answer = await root.delete(f"/v1/users/{wrong}")
+            problem = answer.json()
+            assert (answer.status_code, problem["code"]) == (404, "user_not_found")
+            assert "GET /v1/users" in problem["remedy"]
+        async with http(server, key["secret"]) as bob:
+            assert (await bob.get("/v1/users")).status_code == 403
+        assert (await root.delete(f"/v1/users/{key['user_id']}")).status_code == 204
 
 
 async def test_the_command_has_a_running_server_delete_it(tmp_path):

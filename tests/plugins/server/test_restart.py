@@ -292,3 +292,43 @@ async def test_an_order_nobody_can_take_any_more_does_not_keep_the_server_from_s
         await client.post(f"/v1/bots/{bot['id']}/stop")
         row = (await client.get(f"/v1/bots/{bot['id']}")).json()
         assert row["state"] == "completed"
+
+
+class Never(InProcessLauncher):
+    """Launches nothing in this life of the server."""
+
+    def __init__(self) -> None:
+        super().__init__(meetcore.Plugins(only=["files"]))
+        self.asked = trio.Event()
+
+    async def launch(self, spec, nursery):
+        self.asked.set()
+        await trio.sleep_forever()
+
+
+@asynccontextmanager
+async def ended_before_it_began(folder: Path, *, told: bool):
+    """Have a server take an order and one for later, and end while the first is launched."""
+    launcher = Never()
+    async with serving(folder, launcher=launcher) as server, http(server) as client:
+        bot = await ordered(client, SHORT)
+        at = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+        later = await ordered(client, SHORT, join_at=at)
+        await launcher.asked.wait()
+        server.service.membership.ending = told
+    async with serving(folder) as server, http(server) as client:
+        yield client, bot["id"], later["id"]
+
+
+async def test_an_order_that_had_not_begun_ends_with_a_server_that_is_told_to_end(tmp_path):
+    async with ended_before_it_began(tmp_path, told=True) as (client, bot, later):
+        body = (await client.get(f"/v1/bots/{bot}")).json()
+        assert (body["state"], body["reason"]) == ("completed", "stop_requested"), body
+        assert (await client.get(f"/v1/bots/{later}")).json()["state"] == "scheduled"
+
+
+async def test_an_order_that_had_not_begun_goes_on_after_a_server_that_was_not_told(tmp_path):
+    async with ended_before_it_began(tmp_path, told=False) as (client, bot, later):
+        body = await until(client, bot, "completed")
+        assert body["in_call_at"] is not None
+        assert (await client.get(f"/v1/bots/{later}")).json()["state"] == "scheduled"

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from meetcore_server.orders_to_specs import Sandbox
+
 from .running import SHORT, http, serving
 
 PLAIN = "http://hooks.example.org/x"
@@ -80,3 +82,24 @@ async def test_a_webhook_that_the_operator_lists_is_taken(tmp_path):
         ):
             answer = await client.post(path, json=body, headers=_headers(path))
             assert answer.status_code == 201, answer.text
+
+
+async def test_in_a_rehearsal_this_machine_is_taken_and_no_more_than_otherwise(
+    tmp_path,
+):
+    rehearsing = {"dialects": ("rehearsal", *DIALECTS), "sandbox": Sandbox()}
+    here = ("http://localhost:9/x", "http://127.0.0.1:9/x", "http://[::1]:9/x")
+    async with serving(tmp_path, api_key="k", **rehearsing) as server, http(server) as client:
+        keyed = {"headers": {"authorization": "Bearer k"}}
+        for url in (*here, "https://hooks.example.org/x"):
+            answer = await client.post("/v1/webhooks", json={"url": url}, **keyed)
+            assert answer.status_code == 201, answer.text
+        for url in (PLAIN, PRIVATE, "http://10.1.2.3/x"):
+            answer = await client.post("/v1/webhooks", json={"url": url}, **keyed)
+            assert answer.status_code == 422, url
+            assert "private_targets" in answer.json()["detail"]
+        path = "/vexa/user/webhook"
+        for url, status in ((here[0], 200), (PLAIN, 422)):
+            body = {"webhook_url": url}
+            answer = await client.put(path, json=body, headers=_headers(path))
+            assert answer.status_code == status, answer.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from litestar import delete, get, patch, post
@@ -11,18 +12,17 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from meetcore import ConfigError
 from meetcore.gateway import Client, Scope
 from meetcore.model import as_utc
+from meetcore_server.native.account_models import Key, KeyCreate, NewKey, User
 from meetcore_server.native.models import (
     Delivery,
     EndpointChange,
     EndpointCreate,
     EndpointOut,
-    Key,
-    KeyCreate,
-    NewKey,
 )
 from meetcore_server.native.problems import NoSuch
-from meetcore_server.removals import delete_data_of_key, remove_user
+from meetcore_server.removals import NoSuchUser, delete_data_of_key, remove_user
 from meetcore_server.service import BotService
+from meetcore_server.webhooks.native import check_patterns
 
 __all__ = ["HANDLERS"]
 
@@ -87,23 +87,38 @@ async def revoke_key(
         await delete_data_of_key(service, key_id)
 
 
+@get("/users", summary="List users", operation_id="list_users")
+async def list_users(
+    service: NamedDependency[BotService], admin: NamedDependency[Client]
+) -> list[User]:
+    """List the users with their numbers. Of one that was removed the number is left."""
+    del admin
+    return [User.of(row) for row in await service.users()]
+
+
 @delete(
-    "/users/{user_id:int}",
+    "/users/{user_id:str}",
     status_code=204,
     summary="Remove a user",
     operation_id="remove_user",
 )
 async def delete_user(
-    user_id: FromPath[int],
+    user_id: FromPath[str],
     service: NamedDependency[BotService],
     admin: NamedDependency[Client],
 ) -> None:
     """Make a user's keys and endpoints void and delete all that their bots left.
 
-    Bots that have not ended leave. It takes up to half a minute. A number of the user stays.
+    `user_id` is the number that `GET /v1/users` shows. Bots that have not ended leave. It takes up
+    to half a minute. A number of the user stays.
     """
     del admin
-    await remove_user(service, user_id)
+    if re.fullmatch(r"[0-9]{1,18}", user_id) is None:
+        raise NoSuchUser(
+            "A user is removed by number, and there is none with that one.",
+            "GET /v1/users has their numbers.",
+        )
+    await remove_user(service, int(user_id))
 
 
 def _check_url(service: BotService, url: str | None) -> None:
@@ -125,6 +140,7 @@ async def create_webhook(
     The secret, for verifying the signatures by Standard Webhooks, is shown this once.
     """
     _check_url(service, data.url)
+    check_patterns(data.events)
     row = await service.stores.endpoints.create(
         writer.user_id, data.url, events=data.events, secret=data.secret
     )
@@ -150,6 +166,7 @@ async def change_webhook(
     """Change an endpoint; it holds for bots under way, too."""
     stores = service.stores.endpoints
     _check_url(service, data.url)
+    check_patterns(data.events or ())
     if await stores.endpoint(endpoint_id, user_id=writer.user_id) is None:
         raise NoSuch(f"There is no webhook endpoint {endpoint_id!r}.")
     row = await stores.change(endpoint_id, url=data.url, events=data.events, enabled=data.enabled)
@@ -216,6 +233,7 @@ HANDLERS: list[Any] = [
     create_key,
     list_keys,
     revoke_key,
+    list_users,
     delete_user,
     create_webhook,
     list_webhooks,

@@ -24,8 +24,9 @@ from meetcore.gateway import (
     same_order,
 )
 from meetcore.model import as_utc, command_from_wire, is_blank, nearest
-from meetcore_server.native.models import Bot, BotList, CommandBody, NewBot
+from meetcore_server.native.models import Bot, BotList, CommandBody, ListedBot, NewBot
 from meetcore_server.service import BotService
+from meetcore_server.webhooks.native import check_patterns
 
 __all__ = ["HANDLERS", "order_of", "shown"]
 
@@ -65,6 +66,8 @@ def order_of(body: NewBot, idempotency_key: str | None) -> BotRequest:
     for key, value in body.metadata.items():
         _check_text("A key of metadata", key, 200)
         _check_text(f"metadata[{key!r}]", value)
+    for hook in body.webhooks:
+        check_patterns(hook.events)
     return BotRequest(
         url=body.meeting_url,
         name=body.name or None,
@@ -154,7 +157,7 @@ async def list_bots(
     cursor: FromQuery[str | None] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
 ) -> BotList:
-    """List the bots of your user, newest first."""
+    """List the bots of your user, newest first; `GET /v1/bots/ID` has more of one, its history."""
     known = {each.value: each for each in State}
     for name in states or ():
         if name not in known:
@@ -174,10 +177,10 @@ async def list_bots(
     return BotList(bots=[_listed(service, row) for row in rows], next_cursor=following)
 
 
-def _listed(service: BotService, row: BotRow) -> Bot:
+def _listed(service: BotService, row: BotRow) -> ListedBot:
     live = service.live.get(row.bot_id)
     transitions = live.history.transitions if live else []
-    bot = Bot.of(row)
+    bot = ListedBot.listed(row)
     return (
         attrs.evolve(bot, state=transitions[-1].state.value, state_since=transitions[-1].at)
         if transitions

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from attrs import Factory, frozen
 
 from meetcore import BotHistory, Evidence, Segment
-from meetcore.gateway import BotRow, DeliveryRow, KeyRow
+from meetcore.gateway import BotRow, DeliveryRow
 from meetcore_server.storage.endpoints import EndpointRow
 
 __all__ = [
@@ -24,11 +24,9 @@ __all__ = [
     "EndpointCreate",
     "EndpointOut",
     "EventPage",
-    "Key",
-    "KeyCreate",
+    "ListedBot",
     "MountOut",
     "NewBot",
-    "NewKey",
     "NewSocketToken",
     "ParticipantOut",
     "Recording",
@@ -69,7 +67,13 @@ class About:
 
 @frozen(kw_only=True)
 class WebhookRequest:
-    """Where events of this bot are POSTed, signed by Standard Webhooks where a secret is given."""
+    """Where events of this bot are POSTed, signed by Standard Webhooks where a secret is given.
+
+    Attributes:
+        url: The address, https:// unless the operator lists its host.
+        secret: What messages are signed with, as `whsec_` and base64; without it they are not.
+        events: Types of events, with `*` (`state.*`); empty for all.
+    """
 
     url: str
     secret: str | None = None
@@ -80,11 +84,25 @@ class WebhookRequest:
 class NewBot:
     """An order for a bot.
 
-    `keep` is `nothing` for a bot that works in memory and leaves nothing but numbers, on servers
-    that leave it to the order (`as_ordered` in `[retention]`).
-    `transcriber` names a plugin; `"none"` for no transcript; without it the server's own is taken.
-    `video` records the meeting as video, too; without it the server's own choice holds. `script` is
-    for servers that rehearse.
+    Attributes:
+        meeting_url: The link that guests of the meeting have.
+        name: The name that the bot shows in the meeting; without it the server's default.
+        transcriber: A plugin's name; `none` for no transcript; without it the server's own.
+        language: What is spoken, as a tag such as `de`; without it the transcriber finds out, or
+            takes its own default.
+        join_at: When it joins, with a time zone; without it now.
+        automatic_leave: Leave rules that are different for this bot, in seconds, by name.
+        record: Whether it records and transcribes from the start.
+        video: Whether the meeting is recorded as video, too; without it the server's own choice.
+        entry_message: Sent to the meeting's chat once the bot is in the call.
+        metadata: Your own keys and values; they come with the bot, and are in its journal.
+        webhooks: Where events of this bot are sent, besides your user's endpoints.
+        keep_hours: How many hours after its end what it left is deleted; without it the server's
+            own.
+        keep: `nothing` for a bot that works in memory and leaves nothing but numbers, on servers
+            that leave it to the order (`as_ordered` in `[retention]`).
+        exclusive: Whether it is refused while another such bot of your user is in that meeting.
+        script: What a rehearsal plays; refused by servers that do not rehearse.
     """
 
     meeting_url: str
@@ -126,8 +144,8 @@ class TranscriberUse:
 
 
 @frozen(kw_only=True)
-class Bot:
-    """A bot."""
+class ListedBot:
+    """A bot as lists show it: without what is read from its journal."""
 
     id: str
     number: int
@@ -148,6 +166,17 @@ class Bot:
     metadata: dict[str, str]
     dialect: str
     replayed: bool
+
+    @staticmethod
+    def listed(row: BotRow) -> ListedBot:
+        """Return a bot of a list."""
+        return ListedBot(**_facts(row))
+
+
+@frozen(kw_only=True)
+class Bot(ListedBot):
+    """A bot."""
+
     notes: list[str] = Factory(list)
     person_needed: str | None = None
     history: list[Transition] = Factory(list)
@@ -166,26 +195,11 @@ class Bot:
             )
             for transition in (history.transitions if history else ())
         ]
+        facts = _facts(row)
+        if told:
+            facts["state_since"] = told[-1].at
         return cls(
-            id=row.bot_id,
-            number=row.number,
-            state=row.state.value,
-            state_since=told[-1].at if told else row.ended_at or row.updated_at,
-            reason=row.reason.value if row.reason else None,
-            platform=row.platform,
-            native_id=row.native_id,
-            meeting_url=row.public_url,
-            name=row.name,
-            transcriber=row.transcriber,
-            created_at=row.created_at,
-            scheduled_for=row.scheduled_for,
-            in_call_at=row.in_call_at,
-            ended_at=row.ended_at,
-            delete_after=row.delete_after,
-            data_deleted_at=row.deleted_at,
-            metadata=dict(row.metadata),
-            dialect=row.dialect,
-            replayed=row.replayed,
+            **facts,
             notes=[*notes, *_troubles(history)],
             person_needed=history.person_needed if history and not history.ended else None,
             history=told,
@@ -199,6 +213,31 @@ class Bot:
                 for total in (history.transcription_cost.totals.values() if history else ())
             ],
         )
+
+
+def _facts(row: BotRow) -> dict[str, Any]:
+    """Return what a row says of a bot."""
+    return {
+        "id": row.bot_id,
+        "number": row.number,
+        "state": row.state.value,
+        "state_since": row.ended_at or row.updated_at,
+        "reason": row.reason.value if row.reason else None,
+        "platform": row.platform,
+        "native_id": row.native_id,
+        "meeting_url": row.public_url,
+        "name": row.name,
+        "transcriber": row.transcriber,
+        "created_at": row.created_at,
+        "scheduled_for": row.scheduled_for,
+        "in_call_at": row.in_call_at,
+        "ended_at": row.ended_at,
+        "delete_after": row.delete_after,
+        "data_deleted_at": row.deleted_at,
+        "metadata": dict(row.metadata),
+        "dialect": row.dialect,
+        "replayed": row.replayed,
+    }
 
 
 def _troubles(history: BotHistory | None) -> list[str]:
@@ -216,7 +255,7 @@ def _troubles(history: BotHistory | None) -> list[str]:
 class BotList:
     """A page of bots, newest first; `next_cursor` gives the next page, null for none."""
 
-    bots: list[Bot]
+    bots: list[ListedBot]
     next_cursor: str | None
 
 
@@ -347,8 +386,10 @@ class ChatMessage:
 class ChatSend:
     """A chat message to send.
 
-    `to` is one person alone, by id, or by name where only one in the meeting has it; without it
-    the message is for everybody.
+    Attributes:
+        text: What it says.
+        to: One person alone, by id, or by name where only one in the meeting has it; without it
+            the message is for everybody.
     """
 
     text: str
@@ -385,7 +426,10 @@ class CommandBody:
     `answer_person` says that what the event `person.needed` asked for is done (`{"answer":
     "done"}`), or that nobody will do it (`give_up`).
 
-    With an `id` it is one command, however often it is sent: again, it is answered as before.
+    Attributes:
+        type: Which command.
+        data: What it needs, as above.
+        id: Makes it one command, however often it is sent: again, it is answered as before.
     """
 
     type: str
@@ -418,78 +462,13 @@ class ChapterOut:
 
 
 @frozen(kw_only=True)
-class KeyCreate:
-    """A key to make; `max_bots` is how many bots ordered with it there may be at once."""
-
-    label: str = ""
-    scopes: list[Literal["read", "write", "admin", "take_over", "operate"]] = Factory(
-        lambda: ["read", "write"]
-    )
-    expires_at: datetime | None = None
-    max_bots: int | None = None
-    user_email: str | None = None
-
-
-@frozen(kw_only=True)
-class Key:
-    """A key, without what only its holder knows."""
-
-    id: str
-    label: str
-    hint: str
-    user_id: int
-    scopes: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    max_bots: int | None
-
-    @classmethod
-    def of(cls, row: KeyRow) -> Key:
-        """Return a key as the API shows it."""
-        return cls(**_key(row))
-
-
-@frozen(kw_only=True)
-class NewKey:
-    """A key just made; `secret` is shown this once."""
-
-    id: str
-    label: str
-    hint: str
-    user_id: int
-    scopes: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    max_bots: int | None
-    secret: str
-
-    @classmethod
-    def made(cls, row: KeyRow, secret: str) -> NewKey:
-        """Return a new key."""
-        return cls(**_key(row), secret=secret)
-
-
-def _key(row: KeyRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "label": row.label,
-        "hint": row.hint,
-        "user_id": row.user_id,
-        "scopes": sorted(scope.value for scope in row.scopes),
-        "created_at": row.created_at,
-        "expires_at": row.expires_at,
-        "revoked_at": row.revoked_at,
-        "max_bots": row.max_bots,
-    }
-
-
-@frozen(kw_only=True)
 class NewSocketToken:
     """A wish for a token with which a browser may open the WebSocket.
 
-    It may see the bots named, or all of your user; with `write` it may give commands too.
+    Attributes:
+        bot_ids: The bots that it may see; without it all of your user.
+        write: Whether it may give commands, too.
+        expires_s: How many seconds it can be used.
     """
 
     bot_ids: list[str] | None = None
@@ -508,7 +487,13 @@ class SocketToken:
 
 @frozen(kw_only=True)
 class EndpointCreate:
-    """An endpoint that is told of every bot ordered from now on."""
+    """An endpoint that is told of every bot ordered from now on.
+
+    Attributes:
+        url: The address, https:// unless the operator lists its host.
+        events: Types of events, with `*` (`state.*`); empty for all.
+        secret: What messages are signed with, as `whsec_` and base64; without it one is made.
+    """
 
     url: str
     events: list[str] = Factory(list)
@@ -517,7 +502,13 @@ class EndpointCreate:
 
 @frozen(kw_only=True)
 class EndpointChange:
-    """Changes to an endpoint; what is left out stays."""
+    """Changes to an endpoint; what is left out stays.
+
+    Attributes:
+        url: Another address.
+        events: Other types of events, with `*`; empty for all.
+        enabled: Whether it is told anything.
+    """
 
     url: str | None = None
     events: list[str] | None = None

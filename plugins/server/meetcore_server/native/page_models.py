@@ -11,8 +11,10 @@ __all__ = ["LookInLink", "NewLookIn"]
 class NewLookIn:
     """A wish for a link with which a person may look at a bot's page while it attends.
 
-    With `take_over` they may also take mouse and keyboard, for which the key needs the scope
-    `take_over`; without it they only see.
+    Attributes:
+        take_over: Whether they may also take mouse and keyboard, for which the key needs the scope
+            `take_over`; otherwise they only see.
+        expires_s: How many seconds it can be used.
     """
 
     take_over: bool = False

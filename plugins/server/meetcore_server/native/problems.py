@@ -97,6 +97,7 @@ _STATUS_OF = {
     "forbidden": 403,
     "not_found": 404,
     "bot_not_found": 404,
+    "user_not_found": 404,
     "data_deleted": 410,
     "already_there": 409,
     "idempotency_key_reused": 409,

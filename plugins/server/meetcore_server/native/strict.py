@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from inspect import cleandoc
 from typing import Any
 
@@ -13,12 +14,12 @@ from litestar.params import QueryParameter
 from meetcore import ConfigError
 from meetcore.gateway import Request as Sent
 from meetcore.model import nearest
+from meetcore_server.native.account_models import KeyCreate
 from meetcore_server.native.models import (
     ChatSend,
     CommandBody,
     EndpointChange,
     EndpointCreate,
-    KeyCreate,
     NewBot,
     NewSocketToken,
     WebhookRequest,
@@ -100,6 +101,16 @@ def _check(sent: object, body: type, where: str) -> None:
             )
 
 
+def _describe(schema: dict[str, Any], body: type) -> None:
+    """Have a body's docstring describe its schema: the text above the body, and each field."""
+    whole, _, fields = cleandoc(body.__doc__ or "").partition("\nAttributes:\n")
+    schema["description"] = whole.rstrip()
+    for entry in re.split(r"\n(?=    \w)", fields):
+        name, _, text = entry.strip().partition(": ")
+        if name in schema["properties"]:
+            schema["properties"][name]["description"] = " ".join(text.split())
+
+
 class Description(JsonRenderPlugin):
     """The description of the API, made when it is first asked for."""
 
@@ -112,7 +123,7 @@ class Description(JsonRenderPlugin):
             body = bodies.get(name) or bodies.get(name.rpartition("_")[2])
             if body is not None:
                 schema["additionalProperties"] = False
-                schema["description"] = cleandoc(body.__doc__ or "").partition("\nAttributes:")[0]
+                _describe(schema, body)
         transcript = openapi_schema["paths"]["/v1/bots/{bot_id}/transcript"]["get"]
         content = transcript["responses"]["200"]["content"]
         content.update({media_type: {"schema": {"type": "string"}} for media_type in _TEXTS})

@@ -17,8 +17,11 @@ __all__ = ["TranscriberOut", "TranscriptCreate", "TranscriptOut"]
 class TranscriptCreate:
     """A finished bot's recording, to be transcribed once more.
 
-    `transcriber` may be left out for the server's own; `language` for the transcriber's choice.
-    `vocabulary` are names and terms that are said; `diarize` tells voices on one track apart.
+    Attributes:
+        transcriber: A plugin's name; without it the server's own.
+        language: What is spoken, as a tag such as `de`; without it the transcriber's choice.
+        vocabulary: Names and terms that are said.
+        diarize: Whether voices on one track are told apart.
     """
 
     transcriber: str | None = None

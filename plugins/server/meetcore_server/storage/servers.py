@@ -73,11 +73,10 @@ class Terms:
 
     def written(self) -> dict[str, Any]:
         """Return it as it is kept, by the names that people know."""
-        targets = ["*"] if self.rehearsal else sorted(set(self.private_targets))
         return {
             "the place of the bots (--out, [store] url)": self.store,
             "--rehearsal": self.rehearsal,
-            "private_targets": targets,
+            "private_targets": sorted(set(self.private_targets)),
         }
 
     def kept(self, tables: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import ClassVar
@@ -10,7 +10,7 @@ from typing import ClassVar
 from attrs import evolve
 from standardwebhooks import Webhook
 
-from meetcore import format_time, to_json
+from meetcore import ConfigError, format_time, to_json
 from meetcore.gateway import (
     BotRow,
     Moment,
@@ -19,12 +19,35 @@ from meetcore.gateway import (
     WebhookFormat,
     WebhookTarget,
 )
+from meetcore.model import EVENT_TYPES, nearest
 from meetcore_server.storage.accounts import utc_now
 from meetcore_webhook.sender import message_id
 
-__all__ = ["NativeFormat"]
+__all__ = ["NativeFormat", "check_patterns"]
 
 _NEVER_SENT = "delivery.*"
+_NO_EVENTS = ("bot.data_deleted", "transcript.ready", "transcript.failed")
+"""What is sent though it stands in no journal."""
+
+
+def check_patterns(patterns: Iterable[str]) -> None:
+    """Refuse patterns that match nothing that is sent.
+
+    Args:
+        patterns: Types of events, with `*`.
+
+    Raises:
+        ConfigError: It names the pattern, and the nearest type.
+    """
+    types = [*_NO_EVENTS, *EVENT_TYPES]
+    sent = [each for each in types if not fnmatchcase(each, _NEVER_SENT)]
+    for pattern in patterns:
+        if not any(fnmatchcase(each, pattern) for each in sent):
+            guess = nearest(pattern, sent)
+            raise ConfigError(
+                f"events has {pattern[:80]!r}, which matches no type of event.",
+                f"Did you mean {guess!r}?" if guess else "Leave events out for all of them.",
+            )
 
 
 class NativeFormat(WebhookFormat):
