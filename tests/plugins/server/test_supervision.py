@@ -262,7 +262,7 @@ async def follow_to_the_end(server, bot_id: str) -> None:
             return
 
 
-WAITS_FOR_ITSELF = {"park", 
+WAITS_FOR_ITSELF = {"park",
     # ends by its bot's end, by a cancel scope beside it, or is quick
     "sleep", "sleep_forever", "wait", "checkpoint", "attempt", "ask", "write", "open_nursery",
     "_insist", "_step", "_before", "_end", "_look", "_launch", "_launch_in_time", "_launch_now",
