@@ -48,9 +48,26 @@ E = TypeVar("E", bound=BaseException)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that looks most like `word`, or None when none comes near."""
-    matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return matches[0] if matches else None
+    """Return the known word that looks most like `word`, or None when none comes near.
+
+    Of those that look alike it is the one that the fewest slips of a hand are away from.
+    """
+    alike = difflib.get_close_matches(word, list(known), n=10, cutoff=0.5)  # most alike first
+    return min(alike, key=lambda each: _slips(word, each), default=None)
+
+
+def _slips(written: str, meant: str) -> int:
+    """Return how many letters were left out, added, mistaken or swapped with the next one."""
+    before: list[int] = []
+    row = list(range(len(meant) + 1))
+    for i, letter in enumerate(written, 1):
+        last, before, row = before, row, [i]
+        for j, other in enumerate(meant, 1):
+            least = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == meant[j - 2] and other == written[i - 2]:
+                least = min(least, last[j - 2] + 1)
+            row.append(least)
+    return row[-1]
 
 
 def brief(error: BaseException) -> str:

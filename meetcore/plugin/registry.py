@@ -261,6 +261,10 @@ class Plugins:
             ("buses", self.buses, (BotBus,)),
         ]
 
+    def registered(self) -> list[Mapping[str, type]]:
+        """Return all that plugins registered: of each kind the classes, by name."""
+        return [registry for _, registry, _ in self._registries()]
+
     def _ask_registrations(self, plugin: object, info: PluginInfo) -> None:
         for kind, registry, contracts in self._registries():
             implementation = getattr(plugin, f"meetcore_register_{kind}", None)

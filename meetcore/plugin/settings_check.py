@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, entry_points, metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from meetcore.model.config import BotConfig, build_options
 from meetcore.model.errors import ConfigError, MeetcoreError, UnknownOption
-
-if TYPE_CHECKING:
-    from meetcore.plugin.registry import Plugins
 
 __all__ = ["setting_troubles", "unknown_table"]
 
@@ -50,7 +47,16 @@ def _extras() -> set[str]:
         return set()
 
 
-def setting_troubles(plugins: Plugins, config: BotConfig) -> list[MeetcoreError]:
+class _Loaded(Protocol):
+    """What is asked of the plugins that are loaded."""
+
+    def registered(self) -> list[Mapping[str, type]]: ...
+    def namespace_troubles(self, config: BotConfig) -> list[MeetcoreError]: ...
+    def configure(self, config: BotConfig) -> BotConfig: ...
+    def sink(self, name: str, config: BotConfig) -> object: ...
+
+
+def setting_troubles(plugins: _Loaded, config: BotConfig) -> list[MeetcoreError]:
     """Return what is wrong with the settings of plugins, each trouble once.
 
     Looked at are the tables under `[plugins]`, the names of sinks, and what the plugins themselves
@@ -79,20 +85,11 @@ def setting_troubles(plugins: Plugins, config: BotConfig) -> list[MeetcoreError]
     return list({str(error): error for error in found}.values())
 
 
-def _configured(plugins: Plugins, config: BotConfig) -> list[tuple[str, type]]:
+def _configured(plugins: _Loaded, config: BotConfig) -> list[tuple[str, type]]:
     """Return the options class of everything that has a table, with the table's name."""
-    registries: tuple[Mapping[str, type], ...] = (
-        plugins.platforms,
-        plugins.transcribers,
-        plugins.synthesizers,
-        plugins.sinks,
-        plugins.launchers,
-        plugins.stores,
-        plugins.buses,
-    )
     kinds: dict[tuple[str, type], None] = {}
     for name in config.plugins:
-        for registry in registries:
+        for registry in plugins.registered():
             made: Any = registry.get(name.partition(":")[0])
             options = getattr(made, "Options", None)
             if options is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import trio
 from playwright.async_api import Error as PlaywrightError
@@ -43,6 +44,7 @@ STEP_TIMEOUT_S = 20.0
 SWITCH_TIMEOUT_S = 5.0
 VIEW_TRIES = 5
 VIEW_AGAIN_S = 2.0
+_REFUSED = "net::ERR_CONNECTION_REFUSED"
 _CHOOSE = """(select, id) => {
   select.value = id;
   select.dispatchEvent(new Event("change", { bubbles: true }));
@@ -270,13 +272,20 @@ async def _join(
         with trio.fail_after(request.join_timeout_s):
             await _knock(page, observer, link, request)
     except StepFailed as error:
-        observer.end(EndReason.CLIENT_NEVER_LOADED, "step_failed", str(error))
+        detail = _nobody_there(link.url) if _REFUSED in str(error) else str(error)
+        observer.end(EndReason.CLIENT_NEVER_LOADED, "step_failed", detail)
     except SelectorMissed as error:
         observer.end(EndReason.CLIENT_NEVER_LOADED, "control_missing", str(error))
     except trio.TooSlowError:
         await page.write_diagnostics("join")
         detail = f"the page was not through within {request.join_timeout_s:g} s"
         observer.end(EndReason.CLIENT_NEVER_LOADED, "join_timeout", detail)
+
+
+def _nobody_there(url: str) -> str:
+    parts = urlsplit(url)
+    place = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+    return f"nobody answers at {place}: is `meetcore rehearse` running?"
 
 
 async def _choose_view(page: BotPage, observer: RoomObserver, view: str) -> None:

@@ -25,7 +25,7 @@ from meetcore.model.config import (
     merged,
     written,
 )
-from meetcore.model.errors import ConfigError, UnknownOption
+from meetcore.model.errors import ConfigError, UnknownOption, nearest
 from meetcore.model.secrets import Secret
 
 FILE = """
@@ -81,6 +81,20 @@ def test_a_default_is_for_what_is_not_said_and_an_empty_list_is_said(tmp_path):
     assert (said.sinks, said.name) == ((), "Notes")
     environ = {"MEETCORE_SINKS": "webhook"}
     assert load_config(environ=environ, defaults=defaults).sinks == ("webhook",)
+
+
+@pytest.mark.parametrize(
+    ("written", "known", "meant"),
+    [
+        ("prot", ["root", "port", "host"], "port"),
+        ("flies", ["filters", "files", "flite"], "files"),
+        ("naem", ["name", "keep"], "name"),
+        ("abcd", ["abdc", "abd"], "abd"),
+        ("x", ["transcriber"], None),
+    ],
+)
+def test_the_nearest_name_is_the_fewest_slips_away(written, known, meant):
+    assert nearest(written, known) == meant
 
 
 def test_nothing_said_is_the_defaults():

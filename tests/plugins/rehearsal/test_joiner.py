@@ -251,6 +251,11 @@ async def test_a_site_that_is_not_there_ends_the_join_with_a_diagnosis(tmp_path:
         link = f"{site.url}/r/mc-blue-door"
     async with bot(link, tmp_path) as attempt:
         assert (await attempt.ended())[0] is EndReason.CLIENT_NEVER_LOADED
+        over = await attempt.first(CallEnded)
+        assert isinstance(over, CallEnded)
+        detail = over.evidence.detail
+        assert detail.startswith("nobody answers at 127.0.0.1:")
+        assert detail.endswith(": is `meetcore rehearse` running?")
         written = await attempt.first(DiagnosticsWritten)
         assert (tmp_path / written.folder).is_dir()
 
