@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import meetcore
+from meetcore.bot.bot_runner import bot_runner_of
 from meetcore.log import journal as journal_module
 from meetcore.log.journal import Journal, decode_line, encode_line, read_journal
 from meetcore.model.errors import JournalBusy, JournalDamaged, JournalFull, StorageUnavailable
@@ -245,7 +246,7 @@ async def test_a_bot_on_a_full_disk_writes_down_how_it_ended(
         SmallDisk(monkeypatch, bot.folder, used + 500)
         for _ in range(3):
             stage.join(f"person-{bot.journal.last_seq}")
-            bot.record(note("x" * 150))
+            bot_runner_of(bot).record(note("x" * 150))
         end = await bot.wait_ended()
     events = list(read_journal(bot.journal.path))
     assert end_of(events) == end
@@ -270,7 +271,7 @@ async def test_a_disk_without_any_room_at_all_ends_the_bot_and_nothing_else(
         SmallDisk(monkeypatch, bot.folder, 0)
         before = bot.journal.last_seq
         stage.join("ada")
-        bot.record(note())
+        bot_runner_of(bot).record(note())
         await bot.wait_ended()
     assert bot.ended
     assert isinstance(bot.failure, JournalFull)

@@ -279,14 +279,34 @@ async def test_a_bot_whose_connection_breaks_is_followed_again(tmp_path):
         assert [transition["state"] for transition in bot["history"]].count("recording") == 1
 
 
+GONE = """
+from contextlib import asynccontextmanager
+
+import meetcore
+
+
+class Gone(meetcore.Transcriber):
+    name = "gone"
+    capabilities = meetcore.TranscriberCapabilities(partials=False, idle_timeout_s=None)
+
+    @asynccontextmanager
+    async def stream(self, request):
+        yield None
+
+
+@meetcore.hookimpl
+def meetcore_register_transcribers(register):
+    register(Gone)
+"""
+
+
 async def test_an_order_nobody_can_take_any_more_does_not_keep_the_server_from_starting(tmp_path):
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    plugin = tmp_path / "gone.py"
+    plugin.write_text(GONE)
+    async with serving(tmp_path, plugin_files=(plugin,)) as server, http(server) as client:
+        bot = await ordered(client, join_at=later, transcriber="gone")
     async with serving(tmp_path) as server, http(server) as client:
-        bot = await ordered(client, join_at=later)
-    async with (
-        serving(tmp_path, config={"transcriber": None, "sinks": ["nowhere"]}) as server,
-        http(server) as client,
-    ):
         row = (await client.get(f"/v1/bots/{bot['id']}")).json()
         assert row["state"] == "scheduled"
         await client.post(f"/v1/bots/{bot['id']}/stop")
