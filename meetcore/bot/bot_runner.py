@@ -372,8 +372,11 @@ class BotRunner:
 
     def _note_strict_revisers(self) -> None:
         """Have the journal say which plugins the words do not pass by: nor do they later."""
+        installed = {info.name for info in self._plugins.infos if info.installed}
         for each in self._plugins.implementations("meetcore_revise_segment"):
-            if each.fail_closed and each.plugin_name in self._config.plugins:
+            name = each.plugin_name
+            does = name in self._config.plugins or name not in installed
+            if each.fail_closed and does:
                 self.record(PluginEvent(plugin=each.plugin_name, name=REVISES))
 
     def _patience(self, seconds: float) -> trio.CancelScope:

@@ -20,6 +20,7 @@ from meetcore.log.memory import is_in_memory
 from meetcore.log.stores import store_of
 from meetcore.model.config import BotConfig, load_config
 from meetcore.model.errors import MeetcoreError, StorageUnavailable, UnknownPlugin
+from meetcore.plugin.auto_transcriber import AUTO
 from meetcore.plugin.captions import CaptionsTranscriber
 from meetcore.plugin.health import HealthFinding, HealthReport
 from meetcore.plugin.registry import Plugins
@@ -100,6 +101,9 @@ def check_transcriber(report: HealthReport, plugins: Plugins, config: BotConfig)
     """Ask the transcriber that the configuration names, and those after it, whether they can."""
     for name in filter(None, (config.transcriber, *config.transcription.fallback)):
         try:
+            if name == AUTO:  # captions may do, where a platform has them
+                plugins.best_transcriber(config, captions=True)
+                continue
             ready = plugins.transcriber(name, config).readiness()
         except MeetcoreError as error:
             report.trouble(f"transcriber {name}", error.message, error.remedy)

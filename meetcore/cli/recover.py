@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -113,13 +114,23 @@ def _has_bots(folder: Path) -> bool:
     return bool(found) or buried
 
 
+def _may_have_bots(path: Path) -> bool:
+    """Whether somebody may have bots there: a disk's own folders, and others' private ones, not."""
+    return (
+        path.is_dir()
+        and path.name != "lost+found"
+        and not path.name.startswith(".")
+        and os.access(path, os.R_OK | os.X_OK)
+    )
+
+
 def _check_has_bots(folder: Path) -> None:
     """Refuse a folder of other folders than bots'. One without any is that of bots to come.
 
     Raises:
         click.UsageError: It names the folder below that has bots, where one has.
     """
-    below = sorted(path for path in folder.iterdir() if path.is_dir())
+    below = sorted(path for path in folder.iterdir() if _may_have_bots(path))
     if not below or _has_bots(folder):
         return
     hint = next((f" There are some in {path}." for path in below if _has_bots(path)), "")

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, metadata
 from typing import Any, Protocol
 
 from meetcore.model.config import BotConfig, build_options
-from meetcore.model.errors import ConfigError, MeetcoreError, UnknownOption
+from meetcore.model.errors import ConfigError, MeetcoreError, UnknownOption, UnknownPlugin
 
 __all__ = ["setting_troubles", "unknown_table"]
 
@@ -50,6 +50,9 @@ def _extras() -> set[str]:
 class _Loaded(Protocol):
     """What is asked of the plugins that are loaded."""
 
+    @property
+    def sinks(self) -> Mapping[str, type]: ...
+
     def registered(self) -> list[Mapping[str, type]]: ...
     def namespace_troubles(self, config: BotConfig) -> list[MeetcoreError]: ...
     def configure(self, config: BotConfig) -> BotConfig: ...
@@ -80,8 +83,12 @@ def setting_troubles(plugins: _Loaded, config: BotConfig) -> list[MeetcoreError]
     for name in config.sinks:
         try:
             plugins.sink(name, config)
-        except MeetcoreError as error:
+        except (UnknownOption, UnknownPlugin) as error:
             found.append(error)
+        except MeetcoreError as error:
+            options = getattr(plugins.sinks.get(name.partition(":")[0]), "Options", None)
+            if options is None or _needs_nothing(options, f"[plugins.{name}]"):
+                found.append(error)
     return list({str(error): error for error in found}.values())
 
 

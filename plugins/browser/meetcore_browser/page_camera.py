@@ -139,14 +139,14 @@ class PageCamera:
                     await self._load(browser, page, proxy, url, host)
                     async with self._screencast(browser, page) as (session, pictures):
                         with trio.move_on_after(FIRST_PICTURE_TIMEOUT_S) as waited:
-                            await _picture(browser, pictures)
+                            image = await _picture(browser, pictures)
                         if waited.cancelled_caught:
                             raise CommandFailed(f"The page of {host} gave no picture in time.")
                         await self._show_next(browser, session, pictures)
                         before, self._shown = self._shown, held
                         if before is not None:
                             await before.end()
-                            await self._show_next(browser, session, pictures)  # over its last
+                            await self._show(pictures.newest or image)  # over its last
                         started = True
                         self._tell(f"a page of {host}")
                         task_status.started()

@@ -166,9 +166,8 @@ def _rest(start_s: float, end_s: float, taken: Iterable[Stretch]) -> Iterator[St
         yield start_s, end_s
 
 
-def journal_of(recording: RecordedMedia) -> Path | None:
-    """Return the journal of the bot that made a recording, None where there is none."""
-    folder = recording.folder
+def journal_of(folder: Path | None) -> Path | None:
+    """Return the journal of the bot whose recordings a folder has, None where there is none."""
     places = [] if folder is None else [journal_path(folder), journal_path(folder.parent)]
     return next((place for place in places if place.is_file()), None)
 
@@ -184,7 +183,7 @@ def without_excluded(recording: RecordedMedia, *, nobodys: bool) -> tuple[Record
         JournalDamaged: It cannot be known who was excluded.
         OSError: The journal cannot be read.
     """
-    journal = journal_of(recording)
+    journal = journal_of(recording.folder)
     if journal is None:
         return recording.tracks
     excluded = ExcludedSound()

@@ -184,7 +184,10 @@ class TranscriptionRun:
             ConfigError: Such a plugin is not set now.
             JournalDamaged: It cannot be known.
         """
-        journal = journal_of(self.recording)
+        folder, source = self.recording.folder, Path(self.recording.source)
+        if folder is None and source.is_file():
+            folder = source.parent  # a file that was named by itself
+        journal = journal_of(folder)
         if journal is None:
             return
         events = read_journal(journal)
@@ -192,10 +195,10 @@ class TranscriptionRun:
         revisers = self.plugins.implementations("meetcore_revise_segment")
         now = {each.plugin_name for each in revisers if self._is_set(each.plugin_name)}
         if missing := sorted(names - now):
-            tables = " and ".join(f"[plugins.{name}]" for name in missing)
             raise ConfigError(
                 f"In the call no word passed by {' and '.join(missing)}; a new transcript would.",
-                f"Give the configuration with {tables} (--config), or --as-heard on purpose.",
+                "Give the call's configuration (--config, or the server's own) and its plugins "
+                "(--plugin); or --as-heard on purpose.",
             )
 
     def take_up(self) -> None:

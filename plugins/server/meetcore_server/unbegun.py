@@ -32,13 +32,15 @@ async def end_unbegun(service: BotService, fleet: Fleet) -> None:
     membership = service.membership
     if not membership.ending or membership.takers or not _leave_with(fleet):
         return
-    with trio.CancelScope(shield=True), trio.move_on_after(_WITHIN_S):
+    with trio.CancelScope(shield=True), trio.move_on_after(_WITHIN_S) as limit:
         try:
             for row in await service.stores.bots.unfinished():
                 await membership.hold()
                 await _end(service, fleet, row)
         except Exception as error:  # noqa: BLE001  it ends, whatever was wrong here
             _LOG.warning("orders that had not begun may begin later: %s", brief(error))
+    if limit.cancelled_caught:
+        _LOG.warning("orders that had not begun may begin later: to end them took too long")
 
 
 def _leave_with(fleet: Fleet) -> bool:

@@ -151,7 +151,8 @@ async def test_what_is_shown_stays_until_the_next_page_has_loaded(
     showing: Any, site: PageSite
 ) -> None:
     url = site.add("/board", MOVING.format(first=RED, second=BLUE))
-    other = site.add("/other", MOVING.format(first=GREEN, second=GREEN))
+    still = f"<style>html {{ background: rgb{GREEN} }}</style>"  # painted once
+    other = site.add("/other", still)
     async with showing(f"127.0.0.1:{site.port}") as seen:
         devices = seen.bot.devices
         await devices.show_page(url)

@@ -168,6 +168,18 @@ def test_what_a_plugin_took_out_of_the_calls_words_does_not_come_back(
             run.transcribe(lambda track, seconds: None)
 
 
+def test_nor_does_it_by_a_file_of_the_recording_that_is_named_by_itself(tmp_path: Path) -> None:
+    with closing(Journal(journal_path(tmp_path), "b", fsync=False)) as journal:
+        journal.append(PluginEvent(plugin="redact", name="revises"))
+    (tmp_path / "files").mkdir()
+    file = tmp_path / "files" / "mix.opus"
+    file.touch()
+    run = run_with(tmp_path, Lenient())
+    run.recording = evolve(run.recording, source=str(file))
+    with pytest.raises(ConfigError, match="no word passed by redact"):
+        run.transcribe(lambda track, seconds: None)
+
+
 def test_whom_words_did_not_pass_by_in_the_call_is_asked_again(tmp_path: Path) -> None:
     with closing(Journal(journal_path(tmp_path), "b", fsync=False)) as journal:
         journal.append(PluginEvent(plugin="reviser", name="revises"))

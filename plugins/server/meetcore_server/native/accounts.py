@@ -166,9 +166,10 @@ async def change_webhook(
     """Change an endpoint; it holds for bots under way, too."""
     stores = service.stores.endpoints
     _check_url(service, data.url)
-    check_patterns(data.events or ())
-    if await stores.endpoint(endpoint_id, user_id=writer.user_id) is None:
+    known = await stores.endpoint(endpoint_id, user_id=writer.user_id)
+    if known is None:
         raise NoSuch(f"There is no webhook endpoint {endpoint_id!r}.")
+    check_patterns(each for each in data.events or () if each not in known.events)
     row = await stores.change(endpoint_id, url=data.url, events=data.events, enabled=data.enabled)
     if row is None:
         raise NoSuch(f"There is no webhook endpoint {endpoint_id!r}.")
