@@ -9,7 +9,7 @@ from meetcore import MeetingLink
 __all__ = ["client_address", "without_light"]
 
 
-def client_address(link: MeetingLink, origin: str | None = None) -> str:
+def client_address(link: MeetingLink, origin: str | None = None, *, anonymous: bool = True) -> str:
     """Return where the web client opens a meeting for guests.
 
     A `meetup-join` link leads to a page that offers the installed app; the client's own address
@@ -19,14 +19,16 @@ def client_address(link: MeetingLink, origin: str | None = None) -> str:
     Args:
         link: As `read_link` gives it.
         origin: In place of the link's scheme and host.
+        anonymous: Whether the bot comes as a guest, and not with an account of its own.
     """
     parts = urlsplit(link.url)
     base = (origin or f"{parts.scheme}://{parts.netloc}").rstrip("/")
     query = f"?{parts.query}" if parts.query else ""
     if not parts.path.startswith("/l/meetup-join/"):
         return f"{base}{parts.path}{query}"
-    anonymous = f"{query}&anon=true" if query else "?anon=true"
-    return f"{base}/v2/?meetingjoin=true#{parts.path}{anonymous}"
+    if anonymous:
+        query = f"{query}&anon=true" if query else "?anon=true"
+    return f"{base}/v2/?meetingjoin=true#{parts.path}{query}"
 
 
 def without_light(url: str) -> str:

@@ -110,7 +110,8 @@ class TeamsJoiner(GuestJoiner):
 
     def address(self, link: MeetingLink) -> str:
         """Return the client's own address for a meeting."""
-        return client_address(link, self.options.origin)
+        anonymous = not self.options.identity
+        return client_address(link, self.options.origin, anonymous=anonymous)
 
     def conclude(self, guest: Guest, seen: StateSeen, look: PageLook) -> StateSeen:
         """Say what no wording says: what a disabled button and an unknown last page mean."""

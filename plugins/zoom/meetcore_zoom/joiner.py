@@ -38,6 +38,7 @@ from meetcore_browser.capture import CaptureOptions, RemoteTrack
 from meetcore_browser.errors import BrowserError
 from meetcore_browser.guest.joiner import Guest, GuestJoiner
 from meetcore_browser.guest.look import Found, PageLook, StateSeen
+from meetcore_browser.page_script import PAGE_FOLDER
 from meetcore_browser.page_state import PageState
 from meetcore_browser.selectors import SelectorPack
 from meetcore_zoom.address import client_address
@@ -116,6 +117,7 @@ class ZoomJoiner(GuestJoiner):
     name: ClassVar[str] = "zoom"
     readers: ClassVar[Path] = HERE / "page" / "readers.js"
     scripts: ClassVar[Sequence[Path]] = (
+        PAGE_FOLDER / "native_links.js",
         HERE / "page" / "signalling.js",
         HERE / "page" / "receivers.js",
     )
@@ -150,6 +152,8 @@ class ZoomJoiner(GuestJoiner):
     async def opened(self, guest: Guest) -> None:
         """Fetch the registrant's token, where a plugin has one."""
         self._token = None
+        self._when.clear()  # what was done on an earlier attempt's page was not done on this one
+        self._away_looks = 0
         token = await guest.request.join_token()
         if token is None:
             return

@@ -43,9 +43,11 @@ from meetcore_zoom_rtms.options import RtmsOptions
 from meetcore_zoom_rtms.stream_address import PLATFORM_NAME, StreamAddress
 from meetcore_zoom_rtms.tracks import Clocks, Hole, Tracks
 from meetcore_zoom_rtms.wire import (
+    EventType,
     MsgType,
     SessionState,
     Status,
+    StopReason,
     StreamState,
     close_request,
     event_subscription,
@@ -66,6 +68,11 @@ CLOSE_WITHIN_S = 4.0
 FILL_EVERY_S = 0.2
 _LONGEST_MESSAGE = 4 * 1024 * 1024
 _MOST_DUPLICATES = 3
+_MAY_BE_OURS = (
+    Status.DUPLICATE_SIGNALLING,
+    Status.MEDIA_CONNECTION_EXISTS,
+    Status.DUPLICATE_MEDIA,
+)
 _AWAY = (
     ConnectionClosed,
     ConnectionRejected,
@@ -207,8 +214,11 @@ class RtmsCall(Call):
                     await serve(socket)
             except _Refused as refused:
                 duplicates += 1
-                again = refused.status == Status.DUPLICATE_SIGNALLING
-                if not again or duplicates > _MOST_DUPLICATES:
+                # What is there already may be our own, which Zoom has not missed yet; and media is
+                # refused for any reason while the signalling is away, too.
+                ours = connection is self._media or refused.status in _MAY_BE_OURS
+                again = refused.status == Status.DUPLICATE_SIGNALLING or (self._admitted and ours)
+                if not again or (not self._admitted and duplicates > _MOST_DUPLICATES):
                     self._refused(refused)
                     return
             except _AWAY as error:
@@ -287,6 +297,15 @@ class RtmsCall(Call):
         async with aclosing(_messages(socket)) as messages:
             async for message in messages:
                 self._signalled(message)
+                if _is_interruption(message):
+                    await self._part_with_media()
+
+    async def _part_with_media(self) -> None:
+        """Close a media connection that Zoom says is dead, whatever it looks like from here."""
+        if (socket := self._media.socket) is not None:
+            self.events.observe(StepWorked("media connection lost", "Zoom does not reach it"))
+            with trio.move_on_after(CLOSE_WITHIN_S):
+                await socket.aclose()
 
     def _media_server(self, answer: Mapping[str, Any]) -> str:
         server = answer.get("media_server")
@@ -467,6 +486,18 @@ async def _connected(url: str) -> AsyncIterator[WebSocketConnection]:
         await trio.aclose_forcefully(stream)
     if trouble is not None:
         raise trouble
+
+
+def _is_interruption(message: Mapping[str, Any]) -> bool:
+    """Whether Zoom says that it reaches nobody by the media connection any more."""
+    kind = message["msg_type"]
+    if kind == MsgType.EVENT:
+        event = message.get("event")
+        told = event.get("event_type") if isinstance(event, Mapping) else None
+        return bool(told == EventType.MEDIA_INTERRUPTED)
+    reason = message.get("stop_reason", message.get("reason"))
+    interrupted = message.get("state") == StreamState.INTERRUPTED
+    return kind == MsgType.STREAM_STATE and interrupted and reason == StopReason.MEDIA_INTERRUPTED
 
 
 async def _send(socket: WebSocketConnection, text: str) -> None:

@@ -213,6 +213,11 @@ class RtmsSimulator:
         if self._media is not None:
             await self._media.aclose(1011, "broken")
 
+    def interrupt_media(self) -> None:
+        """Say that the media connection is dead, and leave it open, as behind a dead router."""
+        self._ready = trio.Event()
+        self._event(EventType.MEDIA_INTERRUPTED)
+
     async def break_signalling(self) -> None:
         """Break the signalling connection."""
         if self._signalling is not None:

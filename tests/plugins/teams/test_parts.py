@@ -58,6 +58,11 @@ def test_an_origin_takes_the_place_of_the_host() -> None:
     assert there.startswith("http://127.0.0.1:8000/v2/?meetingjoin=true#/l/meetup-join/")
 
 
+def test_whoever_is_signed_in_is_not_sent_as_a_guest() -> None:
+    there = client_address(link(f"https://teams.microsoft.com{JOIN}"), anonymous=False)
+    assert there == f"https://teams.microsoft.com/v2/?meetingjoin=true#{JOIN}"
+
+
 def test_the_light_client_is_asked_for_no_more() -> None:
     url = (
         "https://teams.microsoft.com/light-meetings/launch?agent=web&lightExperience=true&coords=x"

@@ -452,12 +452,12 @@ async def test_what_is_never_clicked_is_not(browser: Browser, tmp_path: Path) ->
             """() => {
               const row = document.createElement('div');
               row.className = 'relative-tooltip';
-              row.innerHTML = '<button onclick="window.pressed = 1">Unmute</button>';
+              row.innerHTML = '<button onclick="window.pressed = 1">Start Recording</button>';
               document.body.append(row);
             }"""
         )
         for press in (guest.page.press, guest.page.click):
-            with pytest.raises(ClickForbidden, match="Unmute"):
+            with pytest.raises(ClickForbidden, match="Start Recording"):
                 await press("tooltip")
         assert await guest.page.page.evaluate("() => window.pressed === undefined")
 

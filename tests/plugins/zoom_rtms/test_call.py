@@ -266,6 +266,33 @@ async def test_what_zoom_kept_while_the_media_was_away_is_heard_and_nothing_twic
     assert events.lost == []
 
 
+async def test_a_media_connection_that_zoom_does_not_reach_is_made_anew(tmp_path):
+    """It looks well from here: nothing comes of it, and no end."""
+    async with open_simulator() as zoom, received(zoom, tmp_path) as (_, events):
+        await zoom.streaming()
+        began = zoom.now_ms()
+        zoom.speak(7, tone(0.5), name="Ada", stamp_ms=began)
+        await heard(events, "user-7", 8000)
+        zoom.interrupt_media()
+        await until(lambda: zoom.handshakes.count("media") == 2)
+        await zoom.streaming()
+        zoom.speak(7, tone(0.5, 2000), name="Ada", stamp_ms=began + 500)
+        await heard(events, "user-7", 16_000)
+    assert not [s for s in events.signals if isinstance(s, CallEnded)]
+
+
+@pytest.mark.parametrize("status", [8, 15, 16, 2])
+async def test_what_zoom_has_not_missed_yet_is_no_end(tmp_path, status):
+    """Our own old connection, or a signalling that is away at that moment, too."""
+    async with open_simulator() as zoom, received(zoom, tmp_path) as (_, events):
+        await zoom.streaming()
+        zoom.refuse_media = [status] * 2
+        await zoom.break_media()
+        await until(lambda: zoom.handshakes.count("media") == 2)
+        await zoom.streaming()
+    assert not [s for s in events.signals if isinstance(s, CallEnded)]
+
+
 async def test_what_the_break_cost_is_declared(tmp_path):
     async with open_simulator() as zoom, received(zoom, tmp_path) as (_, events):
         await zoom.streaming()

@@ -106,6 +106,9 @@ export class Meeting {
     const cam = this.footer.querySelector(".cam");
     mic.setAttribute("aria-label", microphone ? "mute my microphone" : "unmute my microphone");
     cam.setAttribute("aria-label", camera ? "stop my video" : "start my video");
+    const label = (text) => `<span class="footer-button-base__button-label">${text}</span>`;
+    mic.innerHTML = label(microphone ? "Mute" : "Unmute");
+    cam.innerHTML = label(camera ? "Stop Video" : "Start Video");
     mic.hidden = cam.hidden = false;
   }
 
