@@ -499,7 +499,7 @@ class Supervision:
     async def _end(self) -> None:
         """See to it that the journal has its end, and the row and everybody know it."""
         await self._hold()
-        if self._tries >= MOST_TRIES:
+        if self._tries >= MOST_TRIES and not self.live.history.ended:
             await self._give_up()
             return
         late_at = trio.current_time()

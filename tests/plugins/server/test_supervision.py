@@ -328,6 +328,33 @@ async def test_a_bot_that_cannot_be_told_of_is_told_again_and_the_server_is_not_
         assert recording(server, siblings)
 
 
+async def test_a_store_that_is_away_when_a_bot_has_ended_is_waited_for_however_long(
+    tmp_path, monkeypatch, short_limits
+):
+    """Its end is told already: nothing else may be written, and nothing is given up."""
+    trouble = Trouble("catch_up")
+    let_it_befall(trouble, monkeypatch)
+    async with three_siblings(tmp_path) as (server, client, siblings):
+        bot_id = (await ordered(client, STAY))["id"]
+        await until(client, bot_id, "recording")
+        its = server.service.supervisor._supervisions[bot_id]
+        await client.post(f"/v1/bots/{bot_id}/stop")
+        with trio.fail_after(90):
+            while not its.live.history.ended:  # noqa: ASYNC110  its end is told
+                await trio.lowlevel.checkpoint()
+            trouble.befall(bot_id, "OSError")
+            while its._tries <= supervision.MOST_TRIES + 1:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        trouble.healed = True
+        row = await until(client, bot_id, "completed")
+        assert row["reason"] == "stop_requested"
+        with trio.fail_after(60):
+            while (await client.get("/ready")).status_code != 200:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        assert bot_id not in server.service.supervisor._supervisions
+        assert recording(server, siblings)
+
+
 @pytest.mark.folder_store
 async def test_a_scheduled_bot_whose_folder_went_away_is_called_off_all_the_same(tmp_path):
     async with serving(tmp_path) as server, http(server) as client:
