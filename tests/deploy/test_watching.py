@@ -84,7 +84,9 @@ def told(tmp_path_factory) -> dict[str, set[str]]:
         async with serving(folder) as server, http(server) as client:
             bot = await ordered(client, DENY)
             await until(client, bot["id"], "failed")
-            while "meetcore_bots_ended_total{" not in (text := (await client.get("/metrics")).text):
+            while 'state="failed",reason="denied"} 1' not in (
+                text := (await client.get("/metrics")).text
+            ):
                 await trio.lowlevel.checkpoint()
             texts.append(text)
 
@@ -166,7 +168,9 @@ def test_prometheus_reads_the_rules_and_asks_the_server():
     mounted = [v for v in compose["services"]["prometheus"]["volumes"] if v.startswith("./")]
     assert mounted == ["./prometheus:/etc/prometheus:ro"]
     assert settings["rule_files"] == ["/etc/prometheus/alerts.yml"]
-    assert {f'up{{job="{job["job_name"]}"}} == 0'} < {rule["expr"] for rule in RULES}
+    up = next(rule["expr"] for rule in RULES if rule["alert"] == "MeetcoreServerDown")
+    [pattern] = re.findall(r'up\{job=~"([^"]*)"\} == 0', up)
+    assert re.fullmatch(pattern, job["job_name"])
     provided = yaml.safe_load(
         (DEPLOY / "grafana/provisioning/dashboards/meetcore.yml").read_text("utf-8")
     )["providers"][0]["options"]["path"]

@@ -286,20 +286,35 @@ class PageCapture:
         self._levels.block(block.key, block.pcm, self._now())
         if (live := self._live.get(block.key)) is None:
             return  # left out by the joiner
-        start = self._arrive(live, block.document, block.first_frame, len(block.pcm))
-        remote = live.remote
-        self._events.hear(Chunk(remote.track_id, start, block.pcm, remote.sample_rate_hz))
+        frame, pcm, remote = block.first_frame, block.pcm, live.remote
+        if repeated := self._repeated(live, block.document, frame):
+            # A page that was held up may render some frames twice: they are heard once.
+            frame, pcm = frame + repeated, pcm[repeated:]
+            if not len(pcm):
+                return
+        start = self._arrive(live, block.document, frame, len(pcm))
+        self._events.hear(Chunk(remote.track_id, start, pcm, remote.sample_rate_hz))
         if remote.layer == OWN_VOICE:
             return  # its silence says nothing of what the page hears
-        silent = not block.pcm.any()
+        silent = not pcm.any()
         self.sounded = self.sounded or not silent
         self._watch.block(remote.track_id, silent, self._now())
 
     def _lost(self, lost: LostFrames) -> None:
         if (live := self._live.get(lost.key)) is None:
             return
-        start = self._arrive(live, lost.document, lost.first_frame, lost.frames)
-        self._events.declare_lost(live.remote.track_id, start, lost.frames, "bridge_overflow")
+        repeated = self._repeated(live, lost.document, lost.first_frame)
+        if (frames := lost.frames - repeated) <= 0:
+            return
+        start = self._arrive(live, lost.document, lost.first_frame + repeated, frames)
+        self._events.declare_lost(live.remote.track_id, start, frames, "bridge_overflow")
+
+    def _repeated(self, live: _Live, document: int, frame: int) -> int:
+        """Return how many frames from one on were handed over already."""
+        if live.next_sample is None:
+            return 0
+        start = self._clock.sample(document, frame, live.remote.sample_rate_hz)
+        return max(0, live.next_sample - start)
 
     def _arrive(self, live: _Live, document: int, frame: int, frames: int) -> int:
         """Return where on the call's clock a stretch begins; declare a hole before it."""

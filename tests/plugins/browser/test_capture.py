@@ -70,6 +70,18 @@ def test_chunks_stand_where_the_pages_counter_says(
     assert events.losses == []
 
 
+def test_what_a_page_renders_twice_is_heard_once(
+    capture: PageCapture, events: KeepingCallEvents
+) -> None:
+    """A page that was held up may send a quantum again: no meeting ends for that."""
+    capture.take(block(3200))
+    capture.take(block(4800 - 128))
+    capture.take(block(3200))
+    capture.take(LostFrames(*block(0).key, first_frame=6200, frames=400))
+    assert placed(events.chunks) == [("t1", 3200, 1600), ("t1", 4800, 1472)]
+    assert [(each.start_sample, each.samples) for each in events.losses] == [(6272, 328)]
+
+
 def test_a_hole_between_two_blocks_is_declared(
     capture: PageCapture, events: KeepingCallEvents
 ) -> None:

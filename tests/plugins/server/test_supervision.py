@@ -340,7 +340,7 @@ async def test_a_store_that_is_away_when_a_bot_has_ended_is_waited_for_however_l
         its = server.service.supervisor._supervisions[bot_id]
         await client.post(f"/v1/bots/{bot_id}/stop")
         with trio.fail_after(90):
-            while not its.live.history.ended:  # noqa: ASYNC110  its end is told
+            while not its.live.history.ended:
                 await trio.lowlevel.checkpoint()
             trouble.befall(bot_id, "OSError")
             while its._tries <= supervision.MOST_TRIES + 1:  # noqa: ASYNC110

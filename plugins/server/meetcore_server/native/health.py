@@ -14,7 +14,7 @@ import trio
 from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 
-from meetcore import MeetcoreError, State, StorageUnavailable, __version__
+from meetcore import EndReason, MeetcoreError, State, StorageUnavailable, __version__
 from meetcore.model import brief
 from meetcore_server.live import LiveBot
 from meetcore_server.metrics import Metrics
@@ -168,9 +168,12 @@ async def metrics(
         f"meetcore_events_total {metrics.events}",
         "# HELP meetcore_bots_ended_total Bots that ended, by last state and reason.",
         "# TYPE meetcore_bots_ended_total counter",
+        # All from the start: of a series that begins with 50, Prometheus sees no increase.
         *(
-            f'meetcore_bots_ended_total{{state="{state.value}",reason="{reason.value}"}} {count}'
-            for (state, reason), count in sorted(metrics.ended.items())
+            f'meetcore_bots_ended_total{{state="{state.value}",reason="{reason.value}"}}'
+            f" {metrics.ended[state, reason]}"
+            for state in (State.COMPLETED, State.FAILED)
+            for reason in EndReason
         ),
         *_gauge(
             "meetcore_webhooks_waiting",
