@@ -24,9 +24,9 @@ from meetcore import (
 )
 from meetcore_browser.browser import Browser
 from meetcore_browser.errors import ClickForbidden
-from meetcore_browser.guest.identities import Identity, IdentityStore
 from meetcore_browser.testing import until
 from tests.plugins.zoom.stage import MEETING, visit
+from tests.standins.accounts import ACCOUNT_NAME, own_name_in_list, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -502,20 +502,11 @@ async def test_a_picture_is_shared_as_the_bots_screen_until_that_ends(
 async def test_who_is_signed_in_is_asked_for_no_name_and_knows_itself_by_the_accounts(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MEETCORE_IDENTITIES", str(tmp_path / "identities"))
-    monkeypatch.setenv("MEETCORE_IDENTITY_KEY_FILE", str(tmp_path / "key"))
-    name, state = "Protokoll Contoso", {"cookies": [], "origins": []}
-    IdentityStore().save(Identity("notes-bot", "zoom", state, shown_as=name))
-    options = {"identity": "notes-bot"}
-    async with visit(browser, tmp_path, options=options, account=name, waiting_room=False) as at:
+    options = sign_in(monkeypatch, tmp_path, "zoom")
+    async with visit(
+        browser, tmp_path, options=options, account=ACCOUNT_NAME, waiting_room=False
+    ) as at:
         await at.inside()
-        assert [each["name"] for each in at.room.reported("joined")] == [name]
-        seen: list[RosterSeen] = []
-
-        def listed() -> bool:
-            seen[:] = [each for each in at.events.signals if isinstance(each, RosterSeen)]
-            return bool(seen) and any(each.is_self for each in seen[-1].participants)
-
-        await until(listed)
-        assert [each.name for each in seen[-1].participants if each.is_self] == [name]
+        assert [each["name"] for each in at.room.reported("joined")] == [ACCOUNT_NAME]
+        assert await own_name_in_list(at.events) == ACCOUNT_NAME
         await at.call.leave()
