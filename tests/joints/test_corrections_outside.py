@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import evolve
+from mcp import Client
 
+from meetcore.gateway.records import BotRow
 from meetcore.log.journal import Journal
 from meetcore.log.log_reader import FolderLog
 from meetcore.model.events import BotRequested, Event, SegmentFinalized, StateChanged
@@ -18,6 +21,8 @@ from meetcore.model.lifecycle import State
 from meetcore.model.roster import NameSource
 from meetcore.model.transcript import Segment, Transcript, Word
 from meetcore.testing.fake_records import finalized_by, newest
+from meetcore_mcp.bots import ServiceBots
+from meetcore_mcp.tools import make_server
 from meetcore_skribby.frames import SkribbyDialect
 from meetcore_vexa.bot_object import MeetingIdentity
 from meetcore_vexa.frames import frames_for
@@ -93,6 +98,42 @@ def test_a_wire_that_can_only_add_is_told_no_corrections():
     frames = live_lines(SkribbyDialect(batch=False), journal(*FIRST, *AGAIN, *APART))
     said = [frame["data"]["transcript"] for frame in frames if frame["type"] == "ts"]
     assert said == ["one two", "three"]
+
+
+class Shelf:
+    """Of a service, what an assistant reads a transcript from: one bot's log."""
+
+    def __init__(self, log: FolderLog) -> None:
+        self._log = log
+
+    async def bot(self, *_: Any) -> BotRow:
+        meeting = {"platform": "sim", "native_id": "x", "public_url": "sim:x", "url": "sim:x"}
+        whose = {"user_id": 1, "key_id": "k", "dialect": "mcp", "name": "N"}
+        at: dict[str, Any] = {"created_at": AT, "updated_at": AT, "state": State.COMPLETED}
+        return BotRow(number=1, bot_id="b", **meeting, **whose, **at)
+
+    def finalized(self, _: BotRow) -> AsyncGenerator[SegmentFinalized, None]:
+        return self._log.finalized()
+
+    def events(self, _: BotRow, *, after: int) -> AsyncGenerator[Event, None]:
+        return self._log.read(after)
+
+
+async def test_an_assistant_that_knows_a_segment_is_told_that_it_was_taken_back(tmp_path):
+    known = len(journal(*FIRST)) - 3  # up to the last segment, of which three events follow
+    written(tmp_path, *FIRST, *AGAIN)
+    bots: Any = ServiceBots(Shelf(FolderLog(tmp_path)), None)  # type: ignore[arg-type]
+    async with Client(make_server(lambda: bots)) as client:
+        later = await client.call_tool("transcript", {"bot_id": "b", "after": known})
+        whole = await client.call_tool("transcript", {"bot_id": "b"})
+    told = [(each["id"], each["text"], each.get("withdrawn")) for each in _segments(later)]
+    assert told == [("u", "one two three", None), ("u.1", "", True)]
+    assert [each["text"] for each in _segments(whole)] == ["one two three"]
+
+
+def _segments(answer: Any) -> list[dict[str, Any]]:
+    segments: list[dict[str, Any]] = answer.structured_content["segments"]
+    return segments
 
 
 async def test_a_journal_that_is_read_gives_what_is_left(tmp_path):

@@ -22,7 +22,7 @@ from meetcore import (
     read_link,
 )
 from meetcore.gateway import BotQuery, BotRequest, BotRow, Client, Scope, ScopeMissing, Service
-from meetcore.model import with_passcode
+from meetcore.model import spoken_order, with_passcode
 
 __all__ = ["AssistantBots", "BotSummary", "FleetBots", "ServiceBots"]
 
@@ -79,7 +79,7 @@ class AssistantBots(ABC):
 
     @abstractmethod
     def finalized(self, bot_id: str, after: int) -> AsyncGenerator[SegmentFinalized, None]:
-        """Yield what was said after a number, in the order of speech."""
+        """Yield what was said after a number, in the order of speech; with one, what went, too."""
 
     @abstractmethod
     async def perform(self, bot_id: str, command: Command) -> None:
@@ -141,9 +141,10 @@ class FleetBots(AssistantBots):
 
     async def finalized(self, bot_id: str, after: int) -> AsyncGenerator[SegmentFinalized, None]:
         """Yield what was said after a number."""
-        async with aclosing(self._fleet.store.log(self._bot(bot_id).id).finalized(after)) as events:
-            async for event in events:
-                yield event
+        log = self._fleet.store.log(self._bot(bot_id).id)
+        events = log.read(after, types=(SegmentFinalized,)) if after else log.finalized()
+        for event in await _newest(events):
+            yield event
 
     async def perform(self, bot_id: str, command: Command) -> None:
         """Have a bot carry out a command."""
@@ -216,10 +217,10 @@ class ServiceBots(AssistantBots):
 
     async def finalized(self, bot_id: str, after: int) -> AsyncGenerator[SegmentFinalized, None]:
         """Yield what was said after a number."""
-        async with aclosing(self._service.finalized(await self._row(bot_id))) as events:
-            async for event in events:
-                if event.seq > after:
-                    yield event
+        row = await self._row(bot_id)
+        events = self._service.events(row, after=after) if after else self._service.finalized(row)
+        for event in await _newest(events):
+            yield event
 
     async def perform(self, bot_id: str, command: Command) -> None:
         """Have a bot carry out a command."""
@@ -234,6 +235,16 @@ class ServiceBots(AssistantBots):
     async def screenshot(self, bot_id: str) -> PagePicture:
         """Return a picture of a bot's page."""
         return await self._service.screenshot(await self._row(bot_id))
+
+
+async def _newest(events: AsyncGenerator[Any, None]) -> list[SegmentFinalized]:
+    """Return the newest event of each segment, in the order of speech."""
+    newest: dict[str, SegmentFinalized] = {}
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, SegmentFinalized):
+                newest[event.segment.id] = event
+    return sorted(newest.values(), key=lambda event: spoken_order(event.segment))
 
 
 def _with_passcode(url: str, passcode: str) -> str:

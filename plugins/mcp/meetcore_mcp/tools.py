@@ -139,7 +139,8 @@ class _Tools:
         """Return what was said, in the order of speech; `after` leaves out what is known already.
 
         Waits up to `wait_s` seconds (60 at most) for something new. Ask the next time with the
-        `next_after` of the answer; a segment that was corrected meanwhile comes again.
+        `next_after` of the answer; a segment that was corrected meanwhile comes again, and one that
+        was taken back comes without text, as `withdrawn`.
         """
         after = max(0, after)
         ended = (await self._bots().facts(bot_id)).ended
@@ -165,6 +166,7 @@ class _Tools:
                         "text": segment.text,
                         "start_s": round(segment.start_s, 2),
                         "end_s": round(segment.end_s, 2),
+                        **({"withdrawn": True} if segment.withdrawn else {}),
                     }
                 )
         return found
