@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from meetcore.model.errors import NoSuchFile as NoSuchFile
     from meetcore.model.errors import NoSynthesizer as NoSynthesizer
     from meetcore.model.errors import NotFetched as NotFetched
+    from meetcore.model.errors import NotInAsyncio as NotInAsyncio
     from meetcore.model.errors import NotInTrio as NotInTrio
     from meetcore.model.errors import NotTakenOver as NotTakenOver
     from meetcore.model.errors import PluginError as PluginError
@@ -376,6 +377,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "NoSuchFile",
         "NoSynthesizer",
         "NotFetched",
+        "NotInAsyncio",
         "NotInTrio",
         "NotTakenOver",
         "PluginError",

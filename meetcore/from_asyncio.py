@@ -43,7 +43,7 @@ from meetcore.fleet.trio_thread import Batches, TrioThread, plainly
 from meetcore.model.commands import BargeIn, Command, PersonAnswer, WhenSpeaking
 from meetcore.model.config import BotConfig
 from meetcore.model.drafts import Draft
-from meetcore.model.errors import CommandRefused, MeetcoreError
+from meetcore.model.errors import CommandRefused, MeetcoreError, NotInAsyncio
 from meetcore.model.events import Event, StateChanged
 from meetcore.model.page_input import PageInput, PagePicture, PictureFormat
 from meetcore.plugin import launcher as _launcher
@@ -92,8 +92,19 @@ async def _call(thread: TrioThread, function: Callable[[], Awaitable[T]]) -> T:
     return await _see_through(asyncio.wrap_future(running.future), running.cancel)
 
 
+def _require_asyncio(what: str) -> None:
+    try:
+        asyncio.get_running_loop()
+        here = not trio.lowlevel.in_trio_task()
+    except RuntimeError:
+        here = False
+    if not here:
+        raise NotInAsyncio(what)
+
+
 @asynccontextmanager
-async def _trio_thread() -> AsyncIterator[TrioThread]:
+async def _trio_thread(what: str) -> AsyncIterator[TrioThread]:
+    _require_asyncio(what)
     thread = TrioThread()
     down = asyncio.wrap_future(thread.down)
     thread.start()
@@ -506,10 +517,11 @@ async def open_bot(url: str, **settings: Unpack[OpenBotOptions]) -> AsyncIterato
     """Send a bot to a meeting; takes what `meetcore.open_bot` takes.
 
     Raises:
+        NotInAsyncio: No asyncio loop runs here.
         MeetcoreError: As there.
     """
     open_it = partial(_opening.open_bot, url, **settings)
-    async with _trio_thread() as thread, _held(thread, open_it) as inner:
+    async with _trio_thread("open_bot") as thread, _held(thread, open_it) as inner:
         yield Bot(thread, inner)
 
 
@@ -517,9 +529,13 @@ async def open_bot(url: str, **settings: Unpack[OpenBotOptions]) -> AsyncIterato
 async def open_fleet(
     config: BotConfig | None = None, **options: Unpack[OpenFleetOptions]
 ) -> AsyncIterator[Fleet]:
-    """Hold a fleet; takes what `meetcore.open_fleet` takes."""
+    """Hold a fleet; takes what `meetcore.open_fleet` takes.
+
+    Raises:
+        NotInAsyncio: No asyncio loop runs here.
+    """
     open_it = partial(_fleet.open_fleet, config, **options)
-    async with _trio_thread() as thread, _held(thread, open_it) as inner:
+    async with _trio_thread("open_fleet") as thread, _held(thread, open_it) as inner:
         yield Fleet(thread, inner)
 
 
@@ -534,8 +550,9 @@ async def transcribe_recording(
     `finalized` and `progress` are called on Trio's thread, not on the event loop's.
 
     Raises:
+        NotInAsyncio: No asyncio loop runs here.
         MeetcoreError: As there.
     """
     transcribe = partial(_recorded.transcribe_recording, tracks, transcriber, config, **options)
-    async with _trio_thread() as thread:
+    async with _trio_thread("transcribe_recording") as thread:
         return await _call(thread, transcribe)

@@ -29,6 +29,7 @@ __all__ = [
     "NoSuchFile",
     "NoSynthesizer",
     "NotFetched",
+    "NotInAsyncio",
     "NotInTrio",
     "NotTakenOver",
     "PluginError",
@@ -220,6 +221,24 @@ class AmbiguousMeetingUrl(MeetcoreError):
             f"The meeting link {_shown(url)!r} is claimed by {' and '.join(names)}.",
             f"Switch one of them off, for instance with --without {names[-1]}.",
         )
+
+
+class NotInAsyncio(MeetcoreError):
+    """Something of `meetcore.from_asyncio` was called where no asyncio loop runs.
+
+    Args:
+        what: What was called, for instance `open_bot`.
+    """
+
+    code = "not_in_asyncio"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"meetcore.from_asyncio.{what} runs under asyncio, and no asyncio loop runs here.",
+            f"In a Trio program use meetcore.{what}, in a blocking one meetcore.blocking.{what}; "
+            "both take the same.",
+        )
+        self.what = what
 
 
 class NotInTrio(MeetcoreError):

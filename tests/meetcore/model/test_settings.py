@@ -13,7 +13,13 @@ import pytest
 import meetcore
 from meetcore import blocking, from_asyncio
 from meetcore.model.config import changed
-from meetcore.model.errors import ConfigError, NotInTrio, UnknownMeetingUrl, UnknownOption
+from meetcore.model.errors import (
+    ConfigError,
+    NotInAsyncio,
+    NotInTrio,
+    UnknownMeetingUrl,
+    UnknownOption,
+)
 from meetcore.model.settings import (
     AudioSettings,
     AutomaticLeaveSettings,
@@ -152,6 +158,21 @@ def test_whatever_is_asynchronous_says_under_asyncio_what_to_do(name: str, it: A
         hasattr(face, name) for face in faces
     )
     assert "trio.run" in raised.value.remedy or f"from_asyncio.{name}" in raised.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("open_bot", ["sim:sim"]), ("open_fleet", []), ("transcribe_recording", [[], None])],
+)
+async def test_the_face_for_asyncio_says_under_trio_what_to_do(name: str, given: list[Any]) -> None:
+    remedy = rf"asyncio.* In a Trio program use meetcore\.{name}"
+    called = getattr(from_asyncio, name)(*given)
+    with pytest.raises(NotInAsyncio, match=remedy):
+        if inspect.isawaitable(called):
+            await called
+        else:
+            async with called:
+                pytest.fail("it opened")
 
 
 async def test_what_is_awaited_runs_under_trio(tmp_path: Path) -> None:
