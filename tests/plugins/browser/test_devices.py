@@ -322,7 +322,7 @@ async def test_frames_that_come_and_go_or_hang_stop_nothing(connected: Any) -> N
               setInterval(() => {
                 document.querySelector("iframe")?.remove();
                 document.body.append(document.createElement("iframe"));
-              }, 5);
+              }, 20);
             }"""
         )
         for _ in range(30):

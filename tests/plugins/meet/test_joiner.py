@@ -256,6 +256,7 @@ async def test_a_picture_is_shared_as_the_bots_screen_until_that_ends(
             for _ in range(2):  # another picture on the same screen: it is asked for once
                 await at.call.share_image(PICTURE, "image/gif")
             await at.call.stop_sharing()
+        await at.room.until_reported("sharing", 4)
         told = [each["on"] for each in at.room.reported("sharing")]
         assert told == [True, False, True, False]
         await until(lambda: at.room.reported("sharing")[0]["surface"] == "monitor")

@@ -349,6 +349,7 @@ async def test_one_place_for_people_and_chat_is_shared(browser: Browser, tmp_pat
         await at.call.send_chat("hello\nAda")
         own = await at.until(ChatArrived, lambda chat: chat.by_bot)
         assert own.text.split() == ["hello", "Ada"]
+        await at.room.until_reported("chat")
         assert len(at.room.reported("chat")) == 1
         at.room.tell("joins", id="late", name="Late")
         await at.people("Notes", "Ada", "Late")

@@ -25,7 +25,7 @@ from meetcore import (
 from meetcore_browser.browser import Browser
 from meetcore_browser.errors import ClickForbidden
 from meetcore_browser.testing import until
-from tests.plugins.zoom.stage import MEETING, visit
+from tests.plugins.zoom.stage import MEETING, Visit, visit
 from tests.standins.accounts import ACCOUNT_NAME, own_name_in_list, sign_in
 
 pytestmark = pytest.mark.browser
@@ -118,6 +118,7 @@ async def test_a_message_for_one_goes_to_them_alone_and_the_next_to_everybody(
         await at.call.send_direct_chat("two", people["Ada"])
         await at.call.send_direct_chat("three", people["Ada Lovelace"])
         await at.call.send_chat("four")
+        await at.room.until_reported("chat", 4)
         sent = [(said["text"], said.get("to")) for said in at.room.reported("chat")]
         assert sent == [("one", None), ("two", "p1"), ("three", "p0"), ("four", None)]
         seen = {chat.message_id: chat for chat in at.events.of_type(ChatArrived)}  # type: ignore[attr-defined]
@@ -472,11 +473,14 @@ async def test_devices_that_the_client_switches_on_go_off_unless_the_bot_uses_th
         async with at.call.open_speech(16_000) as output:
             await output.write(bytes(3200))
             await output.drain()
-        told = [each["on"] for each in at.room.reported("device") if each["device"] == "microphone"]
-        assert told[-1] is True
+        await until(lambda: switched(at, "microphone")[-1:] == [True])
         await at.call.show_image(PICTURE, "image/gif")
-        told = [each["on"] for each in at.room.reported("device") if each["device"] == "camera"]
-        assert told[-1] is True
+        await until(lambda: switched(at, "camera")[-1:] == [True])
+
+
+def switched(at: Visit, device: str) -> list[bool]:
+    """Return what the client reported of a device so far: whether it is on."""
+    return [each["on"] for each in at.room.reported("device") if each["device"] == device]
 
 
 async def test_a_recording_shows_the_view_that_was_chosen(browser: Browser, tmp_path: Path) -> None:
@@ -495,8 +499,8 @@ async def test_a_picture_is_shared_as_the_bots_screen_until_that_ends(
         await at.until(Admitted)
         await at.call.share_image(PICTURE, "image/gif")
         await at.call.stop_sharing()
-        told = [each["on"] for each in at.room.reported("device") if each["device"] == "screen"]
-        assert told == [True, False]
+        await until(lambda: len(switched(at, "screen")) == 2)
+        assert switched(at, "screen") == [True, False]
 
 
 async def test_who_is_signed_in_is_asked_for_no_name_and_knows_itself_by_the_accounts(
