@@ -184,21 +184,24 @@ class _InDoubt:
         self.bots.clear()
         self.gone.clear()
 
-    def struck(self, c: sa.Connection, besides: Sequence[Gone]) -> Sequence[Gone]:
-        """Return those struck off in doubt that are in no list, but for some."""
+    def with_struck(self, c: sa.Connection, gone: Sequence[Gone]) -> Sequence[Gone]:
+        """Return who is gone, with those struck off in doubt who are in no list any more."""
         if not self.gone:
-            return ()
-        known = {*c.scalars(_ALIVE), *(each.number for each in besides)}
-        return [each for number, each in self.gone.items() if number not in known]
+            return gone
+        known = {*c.scalars(_ALIVE), *(each.number for each in gone)}
+        return [*gone, *(each for number, each in self.gone.items() if number not in known)]
 
-    def taken(self, c: sa.Connection, number: int, besides: Sequence[BotRow]) -> Sequence[BotRow]:
-        """Return the bots taken over in doubt that a server does hold, but for some."""
+    def with_taken(
+        self, c: sa.Connection, number: int, taken: Sequence[BotRow]
+    ) -> Sequence[BotRow]:
+        """Return the bots taken over, with those taken over in doubt that a server does hold."""
         if not self.bots:
-            return ()
-        known = {row.bot_id for row in besides}
+            return taken
+        known = {row.bot_id for row in taken}
         mine = sa.select(*SHOWN).where(bots.c.held_by == number, bots.c.state.in_(UNFINISHED))
         held = [bot_row(row) for row in c.execute(mine.order_by(bots.c.number))]
-        return [row for row in held if row.bot_id in self.bots and row.bot_id not in known]
+        doubted = self.bots - known
+        return [*taken, *(row for row in held if row.bot_id in doubted)]
 
 
 @frozen
@@ -277,8 +280,8 @@ class Servers:
             leaves_it = terms is not None and terms.draining and takers > 0
             gone = () if leaves_it else _strike_off(c, now, besides=number, patient=patient)
             inherited = _inherit(c, number) if gone else ()
-            gone = [*gone, *self._in_doubt.struck(c, gone)]
-            inherited = (*inherited, *self._in_doubt.taken(c, number, inherited))
+            gone = self._in_doubt.with_struck(c, gone)
+            inherited = self._in_doubt.with_taken(c, number, inherited)
             self._in_doubt.add(gone, inherited)
             return Renewal(_others(c, number), inherited, gone, takers=takers, outdated=outdated)
 
