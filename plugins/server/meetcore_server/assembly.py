@@ -346,6 +346,7 @@ async def _start(
         give_up=service.give_up,
         forget=service.forget,
         recovery_plugins=fleet.plugins,
+        finish_within_s=options.finish_within_s,
         nursery=nursery,
     )
     service.transcriptions = Transcriptions(
