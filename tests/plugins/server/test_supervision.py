@@ -364,12 +364,11 @@ async def test_a_store_that_is_away_when_a_bot_has_ended_is_waited_for_however_l
         assert recording(server, siblings)
 
 
-@pytest.mark.parametrize("where", ["recover_bot", "runner"])
 async def test_a_store_that_is_away_when_a_bots_process_has_died_is_waited_for_too(
-    tmp_path, monkeypatch, short_limits, where
+    tmp_path, monkeypatch, short_limits
 ):
     """Its row ended alone would leave its journal without an end, and its recording uncarried."""
-    trouble = Trouble(where)
+    trouble = Trouble("recover_bot")
     let_it_befall(trouble, monkeypatch)
     async with serving(tmp_path) as server, http(server) as client:
         its = server.service
