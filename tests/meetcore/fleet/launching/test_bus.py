@@ -271,8 +271,7 @@ async def test_what_comes_again_has_the_first_answer_however_much_was_asked_betw
             broker.bot("b-1").asked.append((trio.current_time() + 30.0, request))
             broker.change()
             with trio.fail_after(20):
-                while request.id not in broker.answers:
-                    await trio.sleep(0.1)
+                await until(lambda: request.id in broker.answers)
             return broker.answers.pop(request.id)
 
         stage.reception._given.clear()
