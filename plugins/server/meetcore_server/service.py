@@ -12,6 +12,7 @@ from collections.abc import (
 )
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -67,6 +68,7 @@ from meetcore_server.account_keeper import AccountKeeper
 from meetcore_server.deletions import Deletions
 from meetcore_server.draining import Draining
 from meetcore_server.feeds import Feed
+from meetcore_server.lasting_media import LastingMedia
 from meetcore_server.live import LiveBot, LiveBots
 from meetcore_server.media_process import MediaProcesses, recorded_as
 from meetcore_server.membership import Membership
@@ -534,7 +536,8 @@ class BotService(AccountKeeper, TranscriptReader):
     async def media(self, row: BotRow) -> MediaStore:
         """Return a bot's files."""
         await self._log_of(row)
-        return self.store.media(row.bot_id)
+        lasts = partial(self._deletions.lasts, row.bot_id)
+        return LastingMedia(self.store.media(row.bot_id), lasts)
 
     async def recording(self, row: BotRow, name: str) -> BotFile:
         """Return a file of a bot; a recording also in a format in which it is not there yet.

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import aclosing
+from pathlib import PurePosixPath
 
 import pytest
 import trio
 
-from meetcore import State, StateChanged
+from meetcore import Runner, State, StateChanged
+from meetcore.gateway import BotGone, mixed_audio
 from meetcore_server import deletions, retention
 from meetcore_server.live import LiveBot
+from meetcore_server.media_process import MediaProcesses
+from meetcore_server.storage.bots import BotRows
+from meetcore_server.storage.errors import DatabaseUnavailable
 
 from .running import STAY, http, ordered, serving, until
 from .webhooks.receiver import receiving
@@ -163,3 +169,119 @@ async def test_a_bot_whose_row_says_that_it_has_ended_can_be_deleted_at_once(tmp
         answer = await client.delete(f"/v1/bots/{bot['id']}/data")
         assert answer.status_code == 200, answer.text
         assert answer.json()["deleted_objects"] > 0
+
+
+@pytest.fixture
+def slow_cut(monkeypatch):
+    """Let the making of a file of another format wait for the test, after its sound is read."""
+    begun, go_on = trio.Event(), trio.Event()
+
+    async def cut(self, media, source, target, start_s, end_s):
+        await media.read_bytes(source)
+        begun.set()
+        await go_on.wait()
+        target.write_bytes(PICTURE)
+
+    monkeypatch.setattr(MediaProcesses, "cut", cut)
+    return begun, go_on
+
+
+async def a_recording_of(server, bot_id: str) -> str:
+    row = await server.service.stores.bots.get(bot_id)
+    return mixed_audio(await server.service.history(row))
+
+
+async def test_a_file_that_is_made_while_the_data_is_deleted_does_not_outlast_it(
+    tmp_path, slow_cut
+):
+    begun, go_on = slow_cut
+    async with serving(tmp_path) as server, http(server) as client:
+        bot_id = (await ordered(client, LINK))["id"]
+        await until(client, bot_id, "completed")
+        its = server.service
+        row = await its.stores.bots.get(bot_id)
+        name = str(PurePosixPath(await a_recording_of(server, bot_id)).with_suffix(".mp3"))
+
+        async def make() -> None:
+            with pytest.raises(BotGone):
+                await its.recording(row, name)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(make)
+            await begun.wait()
+            assert (await client.delete(f"/v1/bots/{bot_id}/data")).status_code == 200
+            go_on.set()
+        async with aclosing(its.store.media(bot_id).files()) as files:
+            assert [each.name async for each in files] == []
+        assert not [name for name in bytes_of(tmp_path) if bot_id in name]
+
+
+async def test_a_file_of_which_nobody_can_say_whether_it_may_stay_does_not(tmp_path, slow_cut):
+    begun, go_on = slow_cut
+    go_on.set()
+    async with serving(tmp_path) as server, http(server) as client:
+        bot_id = (await ordered(client, LINK))["id"]
+        await until(client, bot_id, "completed")
+        its = server.service
+        row = await its.stores.bots.get(bot_id)
+        source = await a_recording_of(server, bot_id)
+        name = str(PurePosixPath(source).with_suffix(".mp3"))
+        while await its.stores.bots.held_by(bot_id) is not None:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+
+        async def away(bot_id):
+            raise DatabaseUnavailable("The database is away.")
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(its._deletions, "lasts", away)
+            with pytest.raises(DatabaseUnavailable):
+                await its.recording(row, name)
+        assert await its.store.media(bot_id).stat(name) is None
+        assert await its.store.media(bot_id).stat(source) is not None
+        assert (await its.recording(row, name)).about.name == name
+        await its.media(row)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(its._deletions, "lasts", away)
+            again = await its.recording(row, name)  # it was there before
+        assert again.about.name == name
+
+
+async def test_what_somebody_works_on_is_deleted_when_they_are_done(tmp_path, monkeypatch):
+    """A process that carries its recording to the store would go on after the deletion."""
+    monkeypatch.setattr(deletions, "_GONE_WITHIN_S", 0.5)
+    async with serving(tmp_path) as server, http(server) as client:
+        bot_id = (await ordered(client, LINK))["id"]
+        await until(client, bot_id, "completed")
+        store, works = server.service.store, True
+
+        async def runner(of):
+            await trio.lowlevel.checkpoint()
+            return Runner() if works and of == bot_id else None
+
+        monkeypatch.setattr(store, "runner", runner)
+        answer = await client.delete(f"/v1/bots/{bot_id}/data")
+        assert (answer.status_code, answer.json()["code"]) == (409, "wrong_state")
+        assert "worked on" in answer.json()["detail"]
+        assert await store.log(bot_id).exists()
+        works = False
+        assert (await client.delete(f"/v1/bots/{bot_id}/data")).status_code == 200
+        assert not await store.log(bot_id).exists()
+
+
+async def test_a_bot_that_was_taken_without_an_answer_is_let_go_and_can_be_deleted(
+    tmp_path, monkeypatch
+):
+    take = BotRows.take
+
+    async def lost(self, bot_id):
+        await take(self, bot_id)
+        raise DatabaseUnavailable("The connection broke while it was committed.")
+
+    async with serving(tmp_path) as server, http(server) as client:
+        bot_id = (await ordered(client, LINK))["id"]
+        await until(client, bot_id, "completed")
+        monkeypatch.setattr(BotRows, "take", lost)
+        assert (await client.delete(f"/v1/bots/{bot_id}/data")).status_code == 503
+        assert await server.service.stores.bots.held_by(bot_id) is None
+        monkeypatch.setattr(BotRows, "take", take)
+        assert (await client.delete(f"/v1/bots/{bot_id}/data")).status_code == 200
