@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import aclosing
-from pathlib import PurePosixPath
 
 import pytest
 import trio
 
 from meetcore import Runner, State, StateChanged
-from meetcore.gateway import BotGone, mixed_audio
+from meetcore.gateway import BotFile, BotGone
 from meetcore_server import deletions, retention
+from meetcore_server.deletions import Deletions
 from meetcore_server.live import LiveBot
 from meetcore_server.media_process import MediaProcesses
 from meetcore_server.storage.bots import BotRows
@@ -173,7 +173,7 @@ async def test_a_bot_whose_row_says_that_it_has_ended_can_be_deleted_at_once(tmp
 
 @pytest.fixture
 def slow_cut(monkeypatch):
-    """Let the making of a file of another format wait for the test, after its sound is read."""
+    """Let the making of a file of another format wait for the test."""
     begun, go_on = trio.Event(), trio.Event()
 
     async def cut(self, media, source, target, start_s, end_s):
@@ -186,64 +186,67 @@ def slow_cut(monkeypatch):
     return begun, go_on
 
 
-async def a_recording_of(server, bot_id: str) -> str:
+async def bot_with_sound(server, client, tmp_path):
+    """Return the row of a bot that has ended, and its files as clients get them."""
+    bot_id = (await ordered(client, LINK))["id"]
+    await until(client, bot_id, "completed")
+    sound = tmp_path / "sound"
+    sound.write_bytes(PICTURE)
+    await server.service.store.media(bot_id).put("mix.opus", sound)
+    sound.unlink()
     row = await server.service.stores.bots.get(bot_id)
-    return mixed_audio(await server.service.history(row))
+    return row, await server.service.media(row)
 
 
+@pytest.mark.parametrize("name", ["mix.mp3", "tracks/mix.mp3"])
 async def test_a_file_that_is_made_while_the_data_is_deleted_does_not_outlast_it(
-    tmp_path, slow_cut
+    tmp_path, slow_cut, name
 ):
     begun, go_on = slow_cut
     async with serving(tmp_path) as server, http(server) as client:
-        bot_id = (await ordered(client, LINK))["id"]
-        await until(client, bot_id, "completed")
+        row, media = await bot_with_sound(server, client, tmp_path)
         its = server.service
-        row = await its.stores.bots.get(bot_id)
-        name = str(PurePosixPath(await a_recording_of(server, bot_id)).with_suffix(".mp3"))
 
         async def make() -> None:
             with pytest.raises(BotGone):
-                await its.recording(row, name)
+                await its.media_processes.derived(media, "mix.opus", name)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(make)
             await begun.wait()
-            assert (await client.delete(f"/v1/bots/{bot_id}/data")).status_code == 200
+            assert (await client.delete(f"/v1/bots/{row.bot_id}/data")).status_code == 200
             go_on.set()
-        async with aclosing(its.store.media(bot_id).files()) as files:
+        async with aclosing(its.store.media(row.bot_id).files()) as files:
             assert [each.name async for each in files] == []
-        assert not [name for name in bytes_of(tmp_path) if bot_id in name]
+        assert not list(tmp_path.rglob(f"*{row.bot_id}*"))
 
 
-async def test_a_file_of_which_nobody_can_say_whether_it_may_stay_does_not(tmp_path, slow_cut):
-    begun, go_on = slow_cut
+async def test_a_file_of_which_nobody_can_say_whether_it_may_stay_does_not(
+    tmp_path, slow_cut, monkeypatch
+):
+    _, go_on = slow_cut
     go_on.set()
     async with serving(tmp_path) as server, http(server) as client:
-        bot_id = (await ordered(client, LINK))["id"]
-        await until(client, bot_id, "completed")
-        its = server.service
-        row = await its.stores.bots.get(bot_id)
-        source = await a_recording_of(server, bot_id)
-        name = str(PurePosixPath(source).with_suffix(".mp3"))
-        while await its.stores.bots.held_by(bot_id) is not None:  # noqa: ASYNC110
-            await trio.sleep(0.01)
+        row, _ = await bot_with_sound(server, client, tmp_path)
+        its, lasts = server.service, Deletions.lasts
+        stored = its.store.media(row.bot_id)
 
-        async def away(bot_id):
+        async def away(self, bot_id):
             raise DatabaseUnavailable("The database is away.")
 
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(its._deletions, "lasts", away)
-            with pytest.raises(DatabaseUnavailable):
-                await its.recording(row, name)
-        assert await its.store.media(bot_id).stat(name) is None
-        assert await its.store.media(bot_id).stat(source) is not None
-        assert (await its.recording(row, name)).about.name == name
-        await its.media(row)
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(its._deletions, "lasts", away)
-            again = await its.recording(row, name)  # it was there before
-        assert again.about.name == name
+        async def made() -> BotFile:
+            media = await its.media(row)
+            return await its.media_processes.derived(media, "mix.opus", "mix.mp3")
+
+        monkeypatch.setattr(Deletions, "lasts", away)
+        with pytest.raises(DatabaseUnavailable):
+            await made()
+        assert await stored.stat("mix.mp3") is None
+        assert await stored.stat("mix.opus") is not None
+        monkeypatch.setattr(Deletions, "lasts", lasts)
+        assert (await made()).about.name == "mix.mp3"
+        monkeypatch.setattr(Deletions, "lasts", away)
+        assert (await made()).about.name == "mix.mp3"  # it was there before
 
 
 async def test_what_somebody_works_on_is_deleted_when_they_are_done(tmp_path, monkeypatch):
