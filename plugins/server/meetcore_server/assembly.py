@@ -416,7 +416,7 @@ async def _start(
     await nursery.start(partial(port.run, listeners))
     _LOG.info("serving at %s", server.url)
     begin("looking at the store", _say_trouble, fleet)
-    begin("carrying what bots left here", carry_the_rest, fleet.store)
+    begin("carrying what bots left here", carry_the_rest, fleet.store, service.live.__contains__)
 
 
 async def _say_trouble(fleet: Fleet) -> None:
