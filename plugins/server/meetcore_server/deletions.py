@@ -48,8 +48,10 @@ class Deletions:
         if live is not None:
             if not (live.history.ended or row.ended):  # the row has it a moment earlier
                 raise NotNow(live.row.state, "The bot has not ended yet.", "Stop it first.")
-            with trio.move_on_after(_GONE_WITHIN_S):
+            with trio.move_on_after(_GONE_WITHIN_S) as limit:
                 await live.ended.wait()
+            if limit.cancelled_caught:
+                raise _worked_on(live.row)
         async with self._in_turn, self._held(row) as newest:
             if newest.deleted_at is not None:
                 return 0
@@ -105,7 +107,7 @@ class Deletions:
             while await store.runner(row.bot_id) is not None:  # noqa: ASYNC110  nobody tells
                 await trio.sleep(_LOOK_EVERY_S)
             return
-        raise NotNow(row.state, "What the bot left is still being worked on.", _REMEDY)
+        raise _worked_on(row)
 
     async def _delete(self, row: BotRow) -> int:
         """Delete it everywhere. What cannot be reached now is due again, in half a minute."""
@@ -171,3 +173,7 @@ class Deletions:
     async def clean_tombstones(self) -> bool:
         """Forget what is still known of bots whose data was deleted; return whether all is."""
         return await self._tombstones.clean()
+
+
+def _worked_on(row: BotRow) -> NotNow:
+    return NotNow(row.state, "What the bot left is still being worked on.", _REMEDY)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from meetcore import MediaStore, MeetcoreError, NoSuchFile, StoredFile
 
 __all__ = ["LastingMedia"]
 
-_TAKE_BACK_WITHIN_S = 10.0
+_KNOWN_WITHIN_S = 20.0
+_DELETED_WITHIN_S = 10.0
 
 
 class LastingMedia(MediaStore):
@@ -49,9 +50,11 @@ class LastingMedia(MediaStore):
         """Return a whole file."""
         return await self._media.read_bytes(name)
 
-    def local(self, name: str) -> AbstractAsyncContextManager[Path]:
+    @asynccontextmanager
+    async def local(self, name: str) -> AsyncIterator[Path]:
         """Hold a file as one of this machine."""
-        return self._media.local(name)
+        async with self._media.local(name) as path:
+            yield path
 
     async def presign(self, name: str, expires_s: float) -> str | None:
         """Return a URL that gives a file to whoever has it; None where the store makes none."""
@@ -82,23 +85,29 @@ class LastingMedia(MediaStore):
     async def _made(self, name: str, make: Callable[[], Awaitable[StoredFile]]) -> StoredFile:
         if await self._media.stat(name) is not None:
             return await make()  # it was there before, and goes with the others
-        lasts = False
         try:
             made = await make()
-            lasts = await self._lasts()
         except OSError:
-            if await self._lasts():
+            if await self._lasted(name):
                 raise
             raise NoSuchFile(name) from None  # its folder is gone
-        finally:
-            if not lasts:
-                with (
-                    trio.CancelScope(
-                        shield=True, deadline=trio.current_time() + _TAKE_BACK_WITHIN_S
-                    ),
-                    suppress(MeetcoreError, OSError),
-                ):
-                    await self._media.delete(name)
-        if not lasts:
+        except BaseException:
+            with suppress(MeetcoreError, OSError):
+                await self._lasted(name)
+            raise
+        if not await self._lasted(name):
             raise NoSuchFile(name)
         return made
+
+    async def _lasted(self, name: str) -> bool:
+        """Return whether a file may stay; where it may not, or nobody can say, it is deleted."""
+        lasts = False
+        with trio.CancelScope(shield=True):
+            try:
+                with trio.move_on_after(_KNOWN_WITHIN_S):
+                    lasts = await self._lasts()
+            finally:
+                if not lasts:
+                    with trio.move_on_after(_DELETED_WITHIN_S), suppress(MeetcoreError, OSError):
+                        await self._media.delete(name)
+        return lasts
