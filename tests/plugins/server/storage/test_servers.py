@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
@@ -32,6 +32,7 @@ from meetcore_server.storage.servers import Servers, ServersDiffer, Terms
 from meetcore_server.storage.tables import servers, targets
 from meetcore_server.storage.transcriptions import TranscriptionRows
 
+from .lost_answers import LosesAnswers
 from .orders_of_tests import LINK, facts, insert
 
 TERMS = Terms(store="store")
@@ -86,20 +87,6 @@ async def test_who_says_nothing_for_a_while_is_struck_off_and_another_inherits(s
         again, seen = await its.enter(TERMS)
         assert again > other.number
         assert (seen.others, list(seen.inherited)) == (1, [])
-
-
-class LosesAnswers:
-    """A database that does what it is asked, and whose next answers do not come."""
-
-    def __init__(self, database: Database) -> None:
-        self.database, self.lost = database, 0
-
-    async def do(self, fn: Callable[[sa.Connection], Any]) -> Any:
-        result = await self.database.do(fn)
-        if self.lost:
-            self.lost -= 1
-            raise DatabaseUnavailable("The connection broke while it was committed.")
-        return result
 
 
 async def test_what_was_taken_over_without_an_answer_is_told_by_the_next_renewal(shared_url):
