@@ -12,7 +12,7 @@ import trio
 
 from meetcore.log.folder_store import key_missing
 from meetcore.log.folders import encrypted_log_path
-from meetcore.log.remote_store import UNCARRIED
+from meetcore.log.workplaces import UNCARRIED
 from meetcore.model.config import BotConfig
 
 __all__ = ["opened_folder", "path_in"]

@@ -50,9 +50,10 @@ from meetcore.log.journal import JOURNAL_NAME
 from meetcore.log.lease_file import HeldLease, is_held, take_lease
 from meetcore.log.log_reader import in_thread, read_lines
 from meetcore.log.memory import folder_in_memory
-from meetcore.log.remote_store import UNCARRIED, RemoteStore, StoredLine
+from meetcore.log.remote_store import RemoteStore, StoredLine
 from meetcore.log.scratch import remove_stale, temporary_in
 from meetcore.log.who_runs import is_running, runner_of
+from meetcore.log.workplaces import UNCARRIED
 from meetcore.model.config import BotConfig
 from meetcore.model.errors import StorageUnavailable, brief
 from meetcore.model.events import Event

@@ -6,6 +6,7 @@ included, and nobody can hold an older one.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import (
@@ -276,7 +277,13 @@ def media_in(folder: Path) -> MediaStore:
 
 
 def _make_folders(top: Path, folder: Path) -> None:
-    """Make the folders from a bot's own down to one, each for its owner alone."""
+    """Make the folders below a bot's own down to one, each for its owner alone.
+
+    Raises:
+        FileNotFoundError: The bot's own is not there: it was deleted, and does not come back.
+    """
+    if not top.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(top))
     inner = folder.relative_to(top.resolve())
     for depth in range(1, len(inner.parts) + 1):
         make_private_folder(top.joinpath(*inner.parts[:depth]))

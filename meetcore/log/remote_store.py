@@ -6,13 +6,12 @@ What differs from store to store is how lines, files and a lease are kept: eight
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from meetcore.log.journal import JOURNAL_NAME, decode_line, encode_line
 from meetcore.log.journal_end import write_end_in
 from meetcore.log.log_reader import read_lines
 from meetcore.log.salvage import lost
+from meetcore.log.workplaces import UNCARRIED, as_guest, carried_from, listing, note_carried
 from meetcore.model.errors import FileDamaged, JournalBusy, JournalError, StorageUnavailable, brief
 from meetcore.model.events import ArtifactWritten, Event, StateChanged
 from meetcore.model.lifecycle import TERMINAL, EndReason, Evidence, State
@@ -42,7 +42,7 @@ from meetcore.plugin.store import (
     checked_bot_id,
 )
 
-__all__ = ["UNCARRIED", "RemoteStore", "StoredLine"]
+__all__ = ["RemoteStore", "StoredLine"]
 
 _LOG = logging.getLogger("meetcore.log")
 StoredLine = tuple[int, bytes]
@@ -51,10 +51,6 @@ StoredLine = tuple[int, bytes]
 _PAGE = 100
 _LARGEST = 2**63 - 1
 _GIVE_UP_LEASE_WITHIN_S = 5.0
-CARRIED = ".carried"
-"""A file in a workplace that names the files which the store had when it had all of them."""
-UNCARRIED = ".uncarried"
-"""A file in a workplace that may hold something which the store does not have."""
 _AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
 """What a store raises that does not answer; everything else is a mistake."""
 
@@ -251,9 +247,9 @@ class RemoteStore(BotStore):
 
     async def end(self, bot_id: str, reason: EndReason, evidence: Evidence) -> None:
         """Write the end of a bot that nobody runs."""
-        async with self._leased(bot_id) as lease:
+        folder = self.workplace(bot_id)
+        async with self._leased(bot_id) as lease, as_guest(folder):
             await self.prepare(bot_id)
-            folder = self.workplace(bot_id)
             await trio.to_thread.run_sync(write_end_in, folder, reason, evidence)
             await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
 
@@ -296,29 +292,35 @@ class RemoteStore(BotStore):
 
     @asynccontextmanager
     async def checkout(self, bot_id: str) -> AsyncIterator[Path]:
-        """Hold the workplace with all that the bot left; what is changed there is carried back."""
-        async with self._leased(bot_id) as lease:
+        """Hold the workplace with all that the bot left; what is changed there is carried back.
+
+        What is removed or renamed there is so in the store, too. A workplace that was laid out for
+        this alone is gone afterwards, as soon as the store has everything.
+        """
+        folder = self.workplace(bot_id)
+        async with self._leased(bot_id) as lease, as_guest(folder):
             await self.prepare(bot_id)
-            folder = self.workplace(bot_id)
             carrier = _Carrier(self, bot_id, folder, lease)
             await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
             mark = folder / UNCARRIED
             owed = await trio.to_thread.run_sync(mark.exists)
             if not owed:
-                await carrier.drop_deleted(await trio.to_thread.run_sync(_carried, folder))
+                await carrier.drop_deleted(await trio.to_thread.run_sync(carried_from, folder))
             await self.salvage(bot_id, folder)
             await carrier.bring_files()
             await trio.to_thread.run_sync(private_file, mark)
-            before = await trio.to_thread.run_sync(_listing, folder)
+            before = await trio.to_thread.run_sync(listing, folder)
+            had = await carrier.names()
             try:
                 yield folder
             except BaseException:
                 # Where nothing was done nothing is owed: what the store loses later stays lost.
-                if not owed and _listing(folder) == before:
+                if not owed and listing(folder) == before:
                     mark.unlink(missing_ok=True)
                 raise
             await carrier.carry_files()
             await self._append(bot_id, lease, await trio.to_thread.run_sync(read_lines, folder))
+            await carrier.carry_removals(had)
             await self._settled(bot_id, folder)
 
     @asynccontextmanager
@@ -351,7 +353,7 @@ class RemoteStore(BotStore):
     async def _settled(self, bot_id: str, folder: Path) -> None:
         async with aclosing(media_in(folder).files()) as files:
             names = [file.name async for file in files]
-        await trio.to_thread.run_sync(_note_carried, folder, names)
+        await trio.to_thread.run_sync(note_carried, folder, names)
         if await self.settle(bot_id, folder):
             await trio.to_thread.run_sync(partial((folder / UNCARRIED).unlink, missing_ok=True))
 
@@ -470,33 +472,21 @@ class _Carrier:
                     except FileDamaged as error:  # the others are as good as they were
                         _LOG.warning("bot=%s is without a file: %s", self._bot_id, error)
 
+    async def names(self) -> set[str]:
+        """Return the names of the files here."""
+        async with aclosing(self._here.files()) as files:
+            return {file.name async for file in files}
+
+    async def carry_removals(self, had: set[str]) -> None:
+        """Delete those of some files in the store that are not here any more."""
+        for name in sorted(had - await self.names()):
+            await self._there.delete(name)
+
     async def drop_deleted(self, names: Sequence[str]) -> None:
         """Delete those of some files here, which the store had, that were deleted there."""
         for name in names:
             if await self._there.stat(name) is None:
                 await self._here.delete(name)
-
-
-def _note_carried(folder: Path, names: Sequence[str]) -> None:
-    private_file(folder / CARRIED).write_text(json.dumps(names), encoding="utf-8")
-
-
-def _carried(folder: Path) -> list[str]:
-    """Return the files that the store had when all was carried; none where that is not known."""
-    try:
-        return [str(name) for name in json.loads((folder / CARRIED).read_text("utf-8"))]
-    except (OSError, ValueError, TypeError):
-        return []
-
-
-def _listing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return size and time of every file in a folder, notes of unfinished work among them."""
-    found = {}
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            about = path.stat()
-            found[str(path)] = (about.st_size, about.st_mtime_ns)
-    return found
 
 
 def _is_last(event: Event) -> bool:

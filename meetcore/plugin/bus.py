@@ -46,10 +46,14 @@ class BusRequest:
     Attributes:
         id: Its own; what is asked twice with one id is done once.
         content: What is asked.
+        left_s: For how many seconds the answer is waited for still, from when it was yielded; None
+            where nobody said. What is not done then is not to be done any more: whoever asked was
+            told that there is no answer, and may have asked for it anew.
     """
 
     id: str
     content: bytes = field(repr=False)
+    left_s: float | None = None
 
 
 class BotBus(ABC):
@@ -150,7 +154,9 @@ class BotBus(ABC):
     def requests(self, bot_id: str, claim: int) -> AsyncGenerator[BusRequest, None]:
         """Yield what is asked of a bot from its claim on, for ever.
 
-        While the bus is away it waits, and goes on where it was.
+        While the bus is away it waits, and goes on where it was. What nobody waits for an answer
+        to any more is left out: its time is up by the bus's own clock, whatever those of the
+        machines say.
         """
 
     @abstractmethod

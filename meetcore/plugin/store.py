@@ -382,7 +382,8 @@ class BotStore(ABC):
     def checkout(self, bot_id: str) -> AbstractAsyncContextManager[Path]:
         """Hold what a bot that nobody runs left, in a folder as the bot had it.
 
-        What is changed there is kept when the block ends.
+        What is changed there is kept when the block ends, and what is removed or renamed there is
+        so for everybody. A folder that was laid out for this alone does not stay.
 
         Raises:
             JournalBusy: Somebody runs it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from math import isclose
 
 import pytest
@@ -160,6 +161,23 @@ class BusConformance:
         async with self.two() as (_, there):
             with pytest.raises((trio.TooSlowError, BusUnavailable)):
                 await there.ask("b-none", b"are you there?", within_s=0.5)
+
+    async def test_what_nobody_waits_for_any_more_is_not_asked(self) -> None:
+        """Whoever asked was told so, and may have asked for it anew."""
+        async with self.two() as (here, there):
+            claim = await here.claim(BOT)
+            with pytest.raises((trio.TooSlowError, BusUnavailable)):
+                await there.ask(BOT, b"early", within_s=0.3)
+            await trio.sleep(0.1)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(partial(there.ask, BOT, b"late", within_s=20.0))
+                async with aclosing(here.requests(BOT, claim)) as requests:
+                    async for request in requests:
+                        assert request.content == b"late"
+                        assert request.left_s is not None
+                        assert 0 < request.left_s <= 20.0
+                        await here.answer(request, b"LATE")
+                        break
 
     async def test_live_sound_comes_to_who_listens_now(self) -> None:
         """What was sent before does not."""

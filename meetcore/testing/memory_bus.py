@@ -8,7 +8,7 @@ from itertools import count
 from typing import ClassVar
 
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from meetcore.model.errors import BusUnavailable
 from meetcore.plugin.bus import BotBus, BusItem, BusRequest
@@ -26,7 +26,7 @@ class _BotOnBus:
     claim: int = 0
     alive_until: float = -1.0
     items: list[tuple[int, BusItem]] = field(factory=list)
-    asked: list[BusRequest] = field(factory=list)
+    asked: list[tuple[float, BusRequest]] = field(factory=list)
     frames: deque[tuple[int, bytes]] = field(factory=lambda: deque(maxlen=_MOST_FRAMES))
 
 
@@ -138,10 +138,11 @@ class MemoryBus(BotBus):
         del claim
         seen: set[str] = set()
         while True:
-            for request in list(self._broker.bot(bot_id).asked):
-                if request.id not in seen:
+            for until, request in list(self._broker.bot(bot_id).asked):
+                left_s = until - trio.current_time()
+                if request.id not in seen and left_s > 0:
                     seen.add(request.id)
-                    yield request
+                    yield evolve(request, left_s=left_s)
             await self._broker.wait(_SILENT_S)
 
     async def answer(self, request: BusRequest, content: bytes) -> None:
@@ -204,6 +205,7 @@ class MemoryBus(BotBus):
     async def ask(self, bot_id: str, content: bytes, *, within_s: float) -> bytes:
         """Ask something of a bot and return its answer."""
         request = BusRequest(f"r-{next(self._broker.numbers)}", content)
+        given = (trio.current_time() + within_s, request)
         trouble: BusUnavailable | None = None
         with trio.move_on_after(within_s):
             while True:
@@ -212,8 +214,8 @@ class MemoryBus(BotBus):
                     if request.id in self._broker.answers:
                         return self._broker.answers.pop(request.id)
                     asked = self._broker.bot(bot_id).asked
-                    if request not in asked:
-                        asked.append(request)
+                    if given not in asked:
+                        asked.append(given)
                         self._broker.change()
                     trouble = None
                 except BusUnavailable as error:

@@ -279,6 +279,51 @@ class StoreConformance:
                 assert not (folder / "files" / "mix.bin").exists()
             assert await other.media("b-1").stat("files/mix.bin") is None
 
+    async def test_what_is_renamed_by_whoever_works_on_it_is_so_for_everybody(
+        self, tmp_path: Path
+    ) -> None:
+        """Also on the machine that made it: an old name does not bring the old file back."""
+        with trio.fail_after(60):
+            store, other = self.open_store(tmp_path), self.open_elsewhere(tmp_path)
+            async with self.running(store) as journal:
+                attend(journal, store.workplace("b-1"))
+            async with other.checkout("b-1") as folder:
+                files = folder / "files"
+                content = (files / "mix.bin").read_bytes()
+                (files / "mix.bin").rename(files / "whole.bin")
+            for each in (store, other):
+                assert await each.media("b-1").stat("files/mix.bin") is None
+                assert await each.media("b-1").read_bytes("files/whole.bin") == content
+                async with each.checkout("b-1") as folder:
+                    assert not (folder / "files" / "mix.bin").exists()
+                    assert (folder / "files" / "whole.bin").read_bytes() == content
+            async with other.checkout("b-1") as folder:
+                (folder / "files" / "whole.bin").unlink()
+            assert await store.media("b-1").stat("files/whole.bin") is None
+
+    async def test_a_machine_that_worked_on_a_bot_of_another_keeps_no_copy(
+        self, tmp_path: Path
+    ) -> None:
+        """One that works on many would be full of what the store has."""
+        with trio.fail_after(60):
+            store, other = self.open_store(tmp_path), self.open_elsewhere(tmp_path)
+            async with self.running(store) as journal:
+                attend(journal, store.workplace("b-1"))
+            await store.begin("b-2", self.head())
+            if other.workplace("b-1") == store.workplace("b-1"):
+                return  # it is what is kept
+            with pytest.raises(ZeroDivisionError):
+                async with other.checkout("b-1"):
+                    raise ZeroDivisionError
+            assert not other.workplace("b-1").exists()
+            async with other.checkout("b-1") as folder:
+                (folder / "files" / "late.txt").write_text("made later")
+            await other.end("b-2", EndReason.CRASHED, WHY)
+            for bot_id in ("b-1", "b-2"):
+                assert not other.workplace(bot_id).exists()
+            assert await store.media("b-1").read_bytes("files/late.txt") == b"made later"
+            assert store.workplace("b-1").exists()
+
     async def test_files_are_found_by_their_names_and_read_in_part(self, tmp_path: Path) -> None:
         """As a bot left them and as others put them; the log and notes are none."""
         with trio.fail_after(self.within_s):

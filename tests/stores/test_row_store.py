@@ -14,7 +14,7 @@ import trio
 import meetcore
 from examples.row_store import RowStore, RowStoreOptions
 from meetcore.fleet.launching.worker import run, spec_from_json, spec_to_json
-from meetcore.log.remote_store import CARRIED
+from meetcore.log.workplaces import CARRIED
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import EndReason, State
 from meetcore.plugin.store import BotStore

@@ -16,7 +16,7 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import trio
-from attrs import evolve
+from attrs import define, evolve
 
 from meetcore.audio.chunk import Chunk
 from meetcore.bot.bot import Bot
@@ -46,8 +46,22 @@ _READY_WITHIN_S = 3.0
 _ANSWER_WITHIN_S = 60.0
 _MOST_AT_ONCE = 64
 _MOST_WAITING = 256
-_REMEMBERED = 256
+_REMEMBER_S = 120.0
+_MOST_REMEMBERED = 10_000
 _KEPT_ON_BUS = 256
+
+
+@define
+class _Given:
+    """Something that was asked.
+
+    Attributes:
+        until: Trio's time up to which it is remembered: it may come once more.
+        answer: What was answered; None as long as nothing is, and where it is not kept.
+    """
+
+    until: float
+    answer: bytes | None = None
 
 
 class BusReception:
@@ -77,7 +91,7 @@ class BusReception:
         self._ready = trio.Event()
         self._hear_until = -1.0
         self._hearing = False
-        self._answers: OrderedDict[str, bytes | None] = OrderedDict()
+        self._given: OrderedDict[str, _Given] = OrderedDict()
         self._away_since: float | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -203,26 +217,38 @@ class BusReception:
     async def _hear_requests(self, nursery: trio.Nursery) -> None:
         async with aclosing(self._bus.requests(self._bot.id, self._claim)) as requests:
             async for request in requests:
-                if request.id not in self._answers:
-                    self._answers[request.id] = None
-                    if len(self._answers) > _REMEMBERED:
-                        self._answers.popitem(last=False)
-                    nursery.start_soon(self._do, request, nursery)
-                elif (known := self._answers[request.id]) is not None:
-                    nursery.start_soon(self._answer, request, known)
+                known = self._given.get(request.id)
+                if known is None:
+                    self._given[request.id] = given = _Given(self._forgotten_at(request))
+                    nursery.start_soon(self._do, request, given, nursery)
+                elif known.answer is not None:
+                    nursery.start_soon(self._answer, request, known.answer)
 
-    async def _do(self, request: BusRequest, nursery: trio.Nursery) -> None:
+    def _forgotten_at(self, request: BusRequest) -> float:
+        """Return until when to remember what is asked; let go of what cannot come again."""
+        now = trio.current_time()
+        for oldest in list(self._given):
+            if self._given[oldest].until > now and len(self._given) < _MOST_REMEMBERED:
+                break
+            del self._given[oldest]
+        return now + max(_REMEMBER_S, request.left_s or 0.0)
+
+    async def _do(self, request: BusRequest, given: _Given, nursery: trio.Nursery) -> None:
         error: MeetcoreError | None = None
         more: dict[str, Any] = {}
+        left_s = float("inf") if request.left_s is None else request.left_s
         try:
-            more = await self._obey(json.loads(request.content), nursery)
+            with trio.move_on_after(left_s) as limit:
+                more = await self._obey(json.loads(request.content), nursery)
+            if limit.cancelled_caught:
+                return  # whoever asked was told that there is no answer
         except MeetcoreError as refused:
             error = refused
         except (ValueError, KeyError, TypeError) as trouble:
             error = CommandRefused(f"That cannot be understood: {brief(trouble)}.")
         content = json.dumps({"error": error_to_wire(error), **more}).encode()
         if not more:  # a picture is worth nothing a moment later
-            self._answers[request.id] = content
+            given.answer = content
         await self._answer(request, content)
 
     async def _answer(self, request: BusRequest, content: bytes) -> None:

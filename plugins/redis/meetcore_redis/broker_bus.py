@@ -10,7 +10,7 @@ short stream that is written only while somebody says, through a request, that t
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from uuid import uuid4
 
 import trio
@@ -23,7 +23,7 @@ from meetcore_redis.bus import RedisBus
 from meetcore_redis.client import make_client
 from meetcore_redis.options import Broker, RedisOptions, brokers_of
 from meetcore_redis.reader import StreamReader, str_of
-from meetcore_redis.scripts import ASK, CLAIM, LEAVE, PUBLISH, SPEND
+from meetcore_redis.scripts import ASK, CLAIM, LEAVE, NOW, PUBLISH, SPEND
 
 __all__ = ["BrokerBus"]
 
@@ -149,16 +149,25 @@ class BrokerBus(RedisBus):
             try:
                 async with self._reading.reading(self._key(bot_id, "asked"), at) as reading:
                     while True:
-                        for (first, second), fields in await reading.next(_SILENT_S):
+                        entries = await reading.next(_SILENT_S)
+                        asked = any(b"id" in fields for _, fields in entries)
+                        now_ms = await self._now_ms() if asked else 0
+                        for (first, second), fields in entries:
                             at = f"{first}-{second}"
-                            if b"id" in fields:
-                                request = BusRequest(fields[b"id"].decode(), fields[b"content"])
+                            request = _request_in(fields, now_ms)
+                            if request is not None:
                                 self._taken.setdefault(request.id, []).append((bot_id, at))
                                 yield request
             except BusUnavailable:
                 if self._client is None:
                     raise
                 await trio.sleep(_AGAIN_S)
+
+    async def _now_ms(self) -> int:
+        """Return the broker's time."""
+        reply = await self._run(NOW, [])
+        assert isinstance(reply, bytes)
+        return int(reply)
 
     async def answer(self, request: BusRequest, content: bytes) -> None:
         """Answer what was asked."""
@@ -232,10 +241,11 @@ class BrokerBus(RedisBus):
         """Ask something of a bot and return its answer; asked again while there is none."""
         request_id = uuid4().hex
         trouble: BusUnavailable | None = None
-        with trio.move_on_after(within_s):
+        with trio.move_on_after(within_s) as limit:
             while True:
+                left_s = max(0.0, limit.deadline - trio.current_time())
                 try:
-                    return await self._asked(bot_id, request_id, content)
+                    return await self._asked(bot_id, request_id, content, left_s)
                 except BusUnavailable as error:
                     trouble = error
                     await trio.sleep(_AGAIN_S)
@@ -245,9 +255,10 @@ class BrokerBus(RedisBus):
             raise trouble
         raise trio.TooSlowError(f"no answer within {within_s:g} s")
 
-    async def _asked(self, bot_id: str, request_id: str, content: bytes) -> bytes:
+    async def _asked(self, bot_id: str, request_id: str, content: bytes, left_s: float) -> bytes:
         asked = [self._key(bot_id, "asked")]
-        await self._run(ASK, asked, self._keep_ms, _MOST_ASKED, request_id, content)
+        left_ms = int(left_s * 1000)
+        await self._run(ASK, asked, self._keep_ms, _MOST_ASKED, request_id, content, left_ms)
         answer_key = f"{self._options.prefix}:answer:{request_id}"
         if self._waiting is None:
             raise BusUnavailable("The bus is not open.")
@@ -277,3 +288,15 @@ class BrokerBus(RedisBus):
         waits = await self._run(SPEND, [key], repr(per_s), repr(burst))
         assert isinstance(waits, bytes)
         return float(waits)
+
+
+def _request_in(fields: Mapping[bytes, bytes], now_ms: int) -> BusRequest | None:
+    """Return what an entry asks; None where it asks nothing, or nobody waits for it any more."""
+    if b"id" not in fields:
+        return None
+    left_s = None
+    if b"until" in fields:  # an older version does not say it
+        left_s = (int(fields[b"until"]) - now_ms) / 1000
+        if left_s <= 0:
+            return None
+    return BusRequest(fields[b"id"].decode(), fields[b"content"], left_s)

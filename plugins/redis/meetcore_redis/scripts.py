@@ -5,7 +5,7 @@ Keys of one bot share a hash tag, so that they are on one node of a cluster.
 
 from __future__ import annotations
 
-__all__ = ["ASK", "CLAIM", "LEAVE", "PUBLISH", "SPEND"]
+__all__ = ["ASK", "CLAIM", "LEAVE", "NOW", "PUBLISH", "SPEND"]
 
 CLAIM = """
 -- KEYS claim, asked, events; ARGV keep_ms. Whoever claims publishes its journal from the start.
@@ -38,10 +38,20 @@ return 1
 """
 
 ASK = """
--- KEYS asked; ARGV keep_ms, most, id, content. A bot may run for longer than nobody asks anything.
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'id', ARGV[3], 'content', ARGV[4])
+-- KEYS asked; ARGV keep_ms, most, id, content, left_ms. A bot may run for longer than nobody asks
+-- anything. Until when the answer is waited for is said by the broker's clock.
+local now = redis.call('TIME')
+local at = now[1] * 1000 + math.floor(now[2] / 1000) + tonumber(ARGV[5])
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'id', ARGV[3], 'content', ARGV[4],
+           'until', string.format('%.0f', at))
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1
+"""
+
+NOW = """
+-- The broker's clock, in milliseconds.
+local now = redis.call('TIME')
+return string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
 """
 
 LEAVE = """

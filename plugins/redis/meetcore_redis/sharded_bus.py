@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from hashlib import blake2b
 
 import trio
-from attrs import frozen
+from attrs import field, frozen
 
 from meetcore import BusItem, BusRequest
 from meetcore_redis.broker_bus import BrokerBus
@@ -27,7 +27,7 @@ __all__ = ["ShardedBus"]
 class _ShardRequest(BusRequest):
     """What is asked of a bot, and the broker on which the answer is waited for."""
 
-    shard: BrokerBus
+    shard: BrokerBus = field(kw_only=True)
 
 
 class ShardedBus(RedisBus):
@@ -81,7 +81,7 @@ class ShardedBus(RedisBus):
         shard = self._of(bot_id)
         async with aclosing(shard.requests(bot_id, claim)) as asked:
             async for request in asked:
-                yield _ShardRequest(request.id, request.content, shard)
+                yield _ShardRequest(request.id, request.content, request.left_s, shard=shard)
 
     async def answer(self, request: BusRequest, content: bytes) -> None:
         """Answer what was asked, on the broker on which it was."""

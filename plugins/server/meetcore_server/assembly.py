@@ -346,6 +346,7 @@ async def _start(
         give_up=service.give_up,
         forget=service.forget,
         recovery_plugins=fleet.plugins,
+        finish_within_s=options.finish_within_s,
         nursery=nursery,
     )
     service.transcriptions = Transcriptions(
@@ -415,7 +416,7 @@ async def _start(
     await nursery.start(partial(port.run, listeners))
     _LOG.info("serving at %s", server.url)
     begin("looking at the store", _say_trouble, fleet)
-    begin("carrying what bots left here", carry_the_rest, fleet.store)
+    begin("carrying what bots left here", carry_the_rest, fleet.store, service.live.__contains__)
 
 
 async def _say_trouble(fleet: Fleet) -> None:

@@ -11,6 +11,7 @@ by looking again, after a pause: `Supervision._insist` does that.
 | who may have it does not answer | it was under way | asked again, ever: it may run |
 | anything | it runs | looked at again; the bot goes on by itself |
 | somebody has its journal | its end is to be written | accompanied; a dead one's lease lapses |
+| the store is away | its end is to be written | waited for: what the bot left is to come there |
 | anything else | its end is to be written | tried a few times, then its row alone is ended |
 
 Every await has a deadline, or something that ends it: `_step` for what is asked of others, the end
@@ -21,7 +22,7 @@ and hang.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import Enum
 from functools import partial
@@ -36,31 +37,29 @@ from meetcore import (
     BusUnavailable,
     CommandRefused,
     EndReason,
-    Event,
     Evidence,
     FleetFull,
     JournalBusy,
+    JournalError,
     MeetcoreError,
     MeetingLink,
     RunningBot,
     State,
     Stop,
     StorageUnavailable,
-    load_config,
-    recover_bot,
 )
 from meetcore.gateway import BotRow, NotNow
-from meetcore.log import head_of
 from meetcore.model import backoff_s, brief
+from meetcore_server.dead_bots import finish_dead
 from meetcore_server.live import LiveBot
+from meetcore_server.orders_to_specs import beginning
 from meetcore_server.storage.errors import DatabaseUnavailable
-from meetcore_server.storage.holding import NotHeld
-from meetcore_server.troubles import Trouble, is_of, may_pass
+from meetcore_server.troubles import News, Trouble, is_away, is_of, may_pass
 
 if TYPE_CHECKING:
     from meetcore_server.supervisor import BotSupervisor
 
-__all__ = ["LATEST_S", "Supervision", "beginning"]
+__all__ = ["LATEST_S", "Supervision"]
 
 _LOG = logging.getLogger("meetcore.server")
 T = TypeVar("T")
@@ -76,20 +75,7 @@ _STOP_AT_ONCE_S = 5.0
 _SILENT_S = 30.0
 _LINGER_S = 60.0
 _AGAIN_AFTER_S = 0.5
-_SAY_AGAIN_S = 60.0
 _LATE_EVERY_S = 5.0
-
-
-def beginning(spec: BotSpec, link: MeetingLink) -> Sequence[Event]:
-    """Return what a bot's log begins with."""
-    config = load_config(overrides=spec.settings, environ={})
-    return head_of(
-        link,
-        config,
-        transcriber=config.transcriber,
-        sinks=config.sinks,
-        scheduled_for=spec.scheduled_for,
-    )
 
 
 class _Phase(Enum):
@@ -129,9 +115,9 @@ class Supervision:
         self._waiting = trio.CancelScope()
         self._deciding = trio.Lock()
         self._no_place = ""
-        self._forgotten = False
+        self._forgotten = self._in_doubt = False
         self._told = self._tries = self._pauses = 0
-        self._said, self._said_at = "", 0.0
+        self._news = News()
         self._scope = trio.CancelScope()
         self._over = trio.Event()
 
@@ -197,7 +183,7 @@ class Supervision:
     def _note(self, error: BaseException) -> None:
         """Say what is wrong, and count it where there is a bound."""
         detail = brief(error)
-        if self._is_news(error, detail):
+        if self._news.take(error, detail):
             strange = not (may_pass(error) or isinstance(error, MeetcoreError))
             _LOG.warning(
                 "bot=%s trouble %s, to be tried again: %s",
@@ -210,6 +196,8 @@ class Supervision:
         self.looked.set()
         if is_of(error, DatabaseUnavailable, JournalBusy) or self._may_run(error):
             return
+        if self._phase is _Phase.ENDING and is_away(error, lags=self._its.store.lags):
+            return  # a row that was ended alone would leave what the bot left where it is
         if self.live.history.last_seq > self._told:  # it goes on, if slowly
             self._told, self._tries = self.live.history.last_seq, 0
         self._tries += 1
@@ -223,15 +211,6 @@ class Supervision:
         silent = is_of(error, StorageUnavailable, BusUnavailable, trio.TooSlowError)
         asked = self._asking and self._phase is _Phase.BEFORE
         return asked and silent and not self._unstarted
-
-    def _is_news(self, error: BaseException, detail: str) -> bool:
-        """Whether it is to be said: what stays, once a minute; nothing of bots that are others'."""
-        now = trio.current_time()
-        known = detail == self._said and now - self._said_at < _SAY_AGAIN_S
-        if known or is_of(error, NotHeld):
-            return False
-        self._said, self._said_at = detail, now
-        return True
 
     def _fine(self) -> None:
         """What was tried works."""
@@ -286,9 +265,13 @@ class Supervision:
             scheduled = self._phase is _Phase.BEFORE and self.live.row.state is State.SCHEDULED
             if settled or not scheduled or self.live.running is not None:
                 raise NotNow(self.live.row.state, "The bot is not scheduled any more.")
-            row = await write()
-            self.live.row, self._spec, self._spec_known = row, spec, True
             self._waiting.cancel()
+            try:
+                row = await write()
+            except StorageUnavailable:
+                self._in_doubt = True  # which of both orders stands, only the row can say
+                raise
+            self.live.row, self._spec, self._spec_known = row, spec, True
             return row
 
     # --- before it is under way --------------------------------------------------------------
@@ -371,6 +354,10 @@ class Supervision:
 
     async def _launch_in_time(self) -> None:
         """Wait for the bot's time and launch it, or settle how it ends."""
+        if self._in_doubt:
+            self.live.row = await self._step(self._its.rows.get, self.live.row.bot_id)
+            await self._read_order()
+            self._in_doubt = False
         self._waiting = trio.CancelScope()
         if self._stopped is None:
             with self._waiting:
@@ -452,14 +439,38 @@ class Supervision:
             nursery.start_soon(self._tell_when_gone, running, gone)
             while not gone.is_set():
                 await self._insist(partial(self._listen, running, gone), over=gone)
-                ended = self.live.history.ended
-                with trio.move_on_after(_LINGER_S if ended else _AGAIN_AFTER_S):
-                    await gone.wait()
-                if ended and not gone.is_set():
-                    _LOG.warning("bot=%s has ended and does not go", running.bot_id)
-                    running.abandon()
+                if self.live.history.ended:
+                    await self._part_with(running, gone)
                     break
+                with trio.move_on_after(_AGAIN_AFTER_S):
+                    await gone.wait()
             nursery.cancel_scope.cancel()
+
+    async def _part_with(self, running: RunningBot, gone: trio.Event) -> None:
+        """Wait for the process of a bot that has ended, and end one that does not go.
+
+        As long as it holds the bot in a store elsewhere it may be carrying the recording there:
+        it gets the time that the server is set to.
+        """
+        until = trio.current_time() + self._its.finish_within_s
+        while True:
+            with trio.move_on_after(_LINGER_S):
+                await gone.wait()
+                return
+            if trio.current_time() >= until or not await self._may_carry():
+                break
+        _LOG.warning("bot=%s has ended and does not go", running.bot_id)
+        running.abandon()
+
+    async def _may_carry(self) -> bool:
+        """Whether a process has the bot still, in a store where everything has to be carried to."""
+        if not self._its.store.lags:
+            return False
+        try:
+            return bool(await self._step(self._its.store.runner, self.live.row.bot_id))
+        except Exception as error:  # noqa: BLE001  it may be waiting for the same store
+            _LOG.info("bot=%s is waited for: %s", self.live.row.bot_id, brief(error))
+            return True
 
     async def _tell_when_gone(self, running: RunningBot, gone: trio.Event) -> None:
         try:
@@ -521,7 +532,7 @@ class Supervision:
         try:
             running = await self._adopted()
         except Exception as error:  # noqa: BLE001  whoever has its journal is waited for
-            if self._is_news(error, detail := brief(error)):
+            if self._news.take(error, detail := brief(error)):
                 _LOG.warning("bot=%s cannot be reached now: %s", self.live.row.bot_id, detail)
             return
         if running is not None:
@@ -534,10 +545,13 @@ class Supervision:
         if self._ending is not None and self._unstarted and not ended:
             await self._end_as(*self._ending)
         else:
-            await self._step(self._recover, within_s=_RECOVER_WITHIN_S)
+            try:
+                await self._step(self._recover, within_s=_RECOVER_WITHIN_S)
+            except trio.TooSlowError as error:  # the store answered a moment ago
+                raise JournalError(brief(error)) from error
         await self._step(self._its.live.catch_up, self.live)
         if not self.live.history.ended:
-            raise StorageUnavailable("Its journal could not be brought to an end.")
+            raise JournalError("Its journal could not be brought to an end.")
 
     async def _told_more_than_is_kept(self) -> bool:
         """Whether its process was ended before the store had all that it had told."""
@@ -554,28 +568,7 @@ class Supervision:
 
     async def _recover(self) -> None:
         """Finish what a dead bot left: its journal's end, its recording."""
-        row = self.live.row
-        order = await self._step(self._its.order_of, row)
-        try:
-            settings = self._its.spec_of(row.bot_id, order).settings
-            config = load_config(overrides=settings, environ={})
-        except MeetcoreError:
-            config = self._its.fleet.config  # an order that nobody could take any more
-        store, plugins = self._its.store, self._its.plugins
-        recovered = await recover_bot(
-            store, row.bot_id, plugins=plugins, config=config, told=self._told_after
-        )
-        for done in recovered:
-            for line in (*done.notes, *done.trouble):
-                _LOG.info("bot=%s recovered: %s", row.bot_id, line)
-
-    async def _told_after(self, seq: int) -> Sequence[Event]:
-        """Return what was told after an event: here, and to others who listened to the bot."""
-        if not self._its.store.lags:
-            return ()
-        elsewhere = await self._step(self._its.fleet.published, self.live.row.bot_id, seq)
-        told = {event.seq: event for event in (*elsewhere, *self.live.log.told(seq))}
-        return [told[number] for number in sorted(told)]
+        await finish_dead(self._its, self.live, self._step)
 
     async def _give_up(self) -> None:
         """End the row alone: the journal takes no end. Who follows is told it all the same."""

@@ -25,6 +25,7 @@ _LOG = logging.getLogger("meetcore.server")
 _GONE_WITHIN_S = 10.0
 _AGAIN_AFTER_S = 30.0
 _LOOK_EVERY_S = 0.25
+_REMEDY = "Ask again in a minute."
 
 
 class Deletions:
@@ -47,8 +48,10 @@ class Deletions:
         if live is not None:
             if not (live.history.ended or row.ended):  # the row has it a moment earlier
                 raise NotNow(live.row.state, "The bot has not ended yet.", "Stop it first.")
-            with trio.move_on_after(_GONE_WITHIN_S):
+            with trio.move_on_after(_GONE_WITHIN_S) as limit:
                 await live.ended.wait()
+            if limit.cancelled_caught:
+                raise _worked_on(live.row)
         async with self._in_turn, self._held(row) as newest:
             if newest.deleted_at is not None:
                 return 0
@@ -61,15 +64,15 @@ class Deletions:
         Raises:
             NotNow: It has not ended, or another server is at it still.
         """
-        row = await self._rows.get(row.bot_id)
-        mine = False
-        if row.ended:
+        row, mine = await self._rows.get(row.bot_id), False
+        if not row.ended:
+            raise NotNow(row.state, "The bot has not ended yet.", "Stop it first.")
+        try:  # it may be taken though the answer is lost
             with trio.move_on_after(_GONE_WITHIN_S):
                 while not (mine := await self._rows.take(row.bot_id)):  # noqa: ASYNC110  nobody tells
                     await trio.sleep(_LOOK_EVERY_S)
-        if not mine:
-            raise NotNow(row.state, "The bot has not ended yet.", "Stop it first.")
-        try:
+            if not mine:
+                raise NotNow(row.state, "Another server looks after the bot still.", _REMEDY)
             yield await self._rows.get(row.bot_id)
         finally:
             with (
@@ -78,10 +81,39 @@ class Deletions:
             ):
                 await self._rows.let_go(row.bot_id)
 
+    async def lasts(self, bot_id: str) -> bool:
+        """Whether a bot's data is there, and no deletion of it under way; looks for 10 s at most.
+
+        Whoever deletes looks after the bot from before it looks for files until they are gone.
+        """
+        with trio.move_on_after(_GONE_WITHIN_S):
+            while True:
+                row = await self._rows.get(bot_id)
+                if row.deleted_at is not None:
+                    return False
+                if not row.ended or await self._rows.held_by(bot_id) is None:
+                    break
+                await trio.sleep(_LOOK_EVERY_S)
+        return await self._service.store.log(bot_id).exists()
+
+    async def _until_nobody_works_on(self, row: BotRow) -> None:
+        """Wait for whoever may write into the bot's files: its process, a job, another machine.
+
+        Raises:
+            NotNow: They go on for more than 10 s.
+        """
+        store = self._service.store
+        with trio.move_on_after(_GONE_WITHIN_S):
+            while await store.runner(row.bot_id) is not None:  # noqa: ASYNC110  nobody tells
+                await trio.sleep(_LOOK_EVERY_S)
+            return
+        raise _worked_on(row)
+
     async def _delete(self, row: BotRow) -> int:
         """Delete it everywhere. What cannot be reached now is due again, in half a minute."""
         its = self._service
         await its.transcriptions.forget(row.bot_id)
+        await self._until_nobody_works_on(row)
         its.forget_history(row.bot_id)
         deletion = await its.store.delete(row.bot_id)
         count = deletion.files + self._so_far.get(row.bot_id, 0)
@@ -141,3 +173,7 @@ class Deletions:
     async def clean_tombstones(self) -> bool:
         """Forget what is still known of bots whose data was deleted; return whether all is."""
         return await self._tombstones.clean()
+
+
+def _worked_on(row: BotRow) -> NotNow:
+    return NotNow(row.state, "What the bot left is still being worked on.", _REMEDY)

@@ -221,6 +221,9 @@ class LiveBots:
     def __len__(self) -> int:
         return len(self._bots)
 
+    def __contains__(self, bot_id: str) -> bool:
+        return bot_id in self._bots
+
     def get(self, bot_id: str) -> LiveBot | None:
         """Return a bot, None if it is not live."""
         live = self._bots.get(bot_id)

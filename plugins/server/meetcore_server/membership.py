@@ -220,18 +220,20 @@ class Membership:
     ) -> None:
         began = trio.current_time()
         if self.number:
+            was_sure = self.sure
             # Where this one could not say it, the others could not, either: they get their time.
-            if not self.sure:
+            if not was_sure:
                 self._patient_until = began + LIVES_S
             patient = began < self._patient_until
             renewal = await self.servers.renew(self.number, patient=patient, terms=self._terms)
             if renewal is not None:
                 self._take(began, renewal)
-                if renewal.gone:
+                hands_over = self._hands_over and not self.handed_over and renewal.takers > 0
+                if renewal.gone or renewal.inherited:
                     self.handed_over = False
                     _say_gone(renewal)
                     inherited(renewal.inherited)
-                elif self._hands_over and not self.handed_over and renewal.takers:
+                elif hands_over and was_sure:
                     await self._hand_over(outlived)
                 return
             _LOG.warning(
@@ -251,7 +253,8 @@ class Membership:
         try:
             new = await self.servers.hand_over(number, self._terms)
         except BaseException:
-            self._holder.number = number
+            # It may be done: whether this server still holds anything, only a renewal can say.
+            self._holder.number, self._sure_until = number, 0.0
             raise
         if new is None:
             self._holder.number = number

@@ -71,6 +71,9 @@ class SharedOptions:
         drain_s: For so long after SIGTERM, or where it is drained, it goes on serving its clients,
             while `/ready` and new orders are answered 503: whatever parts requests between servers
             has time to notice.
+        finish_within_s: For so long a bot's process may go on after its last word, where it carries
+            the recording to a store elsewhere; then it is ended. One that carries nothing has a
+            minute.
     """
 
     host: str = "127.0.0.1"
@@ -90,6 +93,7 @@ class SharedOptions:
     allowed_origins: tuple[str, ...] = ()
     dialects: Mapping[str, Any] = Factory(dict)
     drain_s: float = field(default=0.0, validator=_not_negative)
+    finish_within_s: float = field(default=3600.0, validator=_not_negative)
 
 
 @frozen(kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from meetcore import (
     BotSpec,
     Capability,
     ConfigError,
+    Event,
     LanguageRefused,
     MeetcoreError,
     MeetingLink,
@@ -26,10 +27,10 @@ from meetcore import (
     load_config,
 )
 from meetcore.gateway import BotRequest, LinkRefused, TranscriberChoice, WebhookTarget
-from meetcore.log import check_unkept
+from meetcore.log import check_unkept, head_of
 from meetcore.model import language_tag, merged, spoken_language
 
-__all__ = ["Sandbox", "Specs", "check_webhooks", "plain_settings"]
+__all__ = ["Sandbox", "Specs", "beginning", "check_webhooks", "plain_settings"]
 
 STAGE = "rehearsal_stage"
 AUTO = "auto"
@@ -362,3 +363,15 @@ class Specs:
             changed = [name for name in own if name in order.plugins]
             settings["ordered_sinks"] = [*changed, *added]
         return settings
+
+
+def beginning(spec: BotSpec, link: MeetingLink) -> Sequence[Event]:
+    """Return what a bot's log begins with."""
+    config = load_config(overrides=spec.settings, environ={})
+    return head_of(
+        link,
+        config,
+        transcriber=config.transcriber,
+        sinks=config.sinks,
+        scheduled_for=spec.scheduled_for,
+    )

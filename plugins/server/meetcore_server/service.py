@@ -12,6 +12,7 @@ from collections.abc import (
 )
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -67,6 +68,7 @@ from meetcore_server.account_keeper import AccountKeeper
 from meetcore_server.deletions import Deletions
 from meetcore_server.draining import Draining
 from meetcore_server.feeds import Feed
+from meetcore_server.lasting_media import LastingMedia
 from meetcore_server.live import LiveBot, LiveBots
 from meetcore_server.media_process import MediaProcesses, recorded_as
 from meetcore_server.membership import Membership
@@ -74,9 +76,11 @@ from meetcore_server.metrics import Metrics
 from meetcore_server.openings import Openings
 from meetcore_server.orders_to_specs import Specs, check_webhooks
 from meetcore_server.rate_limit import RateLimiter
+from meetcore_server.refused_orders import RefusedOrders
 from meetcore_server.served_socket import ServedSocket
 from meetcore_server.storage.bot_rows import BotFacts
 from meetcore_server.storage.bots import BotLimits
+from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.holding import NotHeld
 from meetcore_server.storage.stores import Stores
 from meetcore_server.supervisor import BotSupervisor
@@ -88,7 +92,6 @@ from meetcore_webhook.fetching import fetch
 __all__ = ["BotService"]
 
 _HISTORIES_KEPT = 32
-_FORGET_WITHIN_S = 35.0
 _SCREENSHOTS_PER_S = 1.0
 _SCREENSHOTS_AT_ONCE = 5.0
 """How many screenshots of one bot there may be: each holds up its page for some milliseconds."""
@@ -146,7 +149,7 @@ class BotService(AccountKeeper, TranscriptReader):
         self._operator = self._holder_of_extra_key()
         self.openings = Openings(self._valid_keys)
         self._stories: dict[str, BotHistory] = {}
-        self._refused: set[str] = set()
+        self._refused = RefusedOrders(stores.bots)
         self._screenshots = RateLimiter(_SCREENSHOTS_PER_S, _SCREENSHOTS_AT_ONCE)
         self._deletions = Deletions(self)
         self._watchers: list[tuple[int, trio.MemorySendChannel[BotRow]]] = []
@@ -205,22 +208,27 @@ class BotService(AccountKeeper, TranscriptReader):
         spec = self.specs.spec(bot_id, order)
         endpoints = await self.stores.endpoints.targets_of(client.user_id)
         order = evolve(order, webhooks=(*order.webhooks, *endpoints))
-        row = await self.stores.bots.insert(
-            order,
-            self._facts(order, link),
-            bot_id=bot_id,
-            user_id=client.user_id,
-            key_id=client.key_id,
-            limits=self.limits,
-        )
+        try:
+            row = await self.stores.bots.insert(
+                order,
+                self._facts(order, link),
+                bot_id=bot_id,
+                user_id=client.user_id,
+                key_id=client.key_id,
+                limits=self.limits,
+            )
+        except DatabaseUnavailable:
+            await self._refused.take_back(bot_id)  # it may be there: its COMMIT had no answer
+            raise
         if row.replayed:
+            await self._refused.check_written(row)
             return self._newest(row, replayed=True)
         try:
             live = await self.supervisor.begin(row, spec, link)
         except NotHeld:
             return await self._seen_through_elsewhere(row)
         except BaseException as trouble:
-            await self._take_back(row)
+            await self._refused.take_back(bot_id)
             if isinstance(trouble, (OSError, JournalError, StorageUnavailable, trio.TooSlowError)):
                 raise StorageUnavailable(
                     f"The order could not be written down: {brief(trouble)}",
@@ -271,24 +279,9 @@ class BotService(AccountKeeper, TranscriptReader):
         """Forget an order that was never acknowledged; return whether it was one."""
         return await self.stores.bots.forget(row.bot_id)
 
-    async def _take_back(self, row: BotRow) -> None:
-        """Forget an order that could not be written down; where not now, as soon as it can be."""
-        self._refused.add(row.bot_id)
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + _FORGET_WITHIN_S):
-            try:
-                await self.forget_refused()
-            except StorageUnavailable as error:
-                _LOG.error("bot=%s was refused, its row stays for now: %s", row.bot_id, error)
-
     async def forget_refused(self) -> None:
-        """Forget refused orders whose rows could not be taken back so far.
-
-        Raises:
-            StorageUnavailable: It cannot be done now, either.
-        """
-        for bot_id in list(self._refused):
-            await self.stores.bots.forget(bot_id)
-            self._refused.discard(bot_id)
+        """Forget refused orders whose rows could not be taken back so far."""
+        await self._refused.forget()
 
     async def reschedule(self, row: BotRow, order: BotRequest) -> BotRow:
         """Replace the order of a scheduled bot."""
@@ -301,9 +294,10 @@ class BotService(AccountKeeper, TranscriptReader):
         async def write() -> BotRow:
             return await self.stores.bots.replace_order(row.bot_id, order, facts)
 
-        changed = await self.supervisor.reschedule(row, spec, write)
-        self.webhooks.targets_changed(row.bot_id)
-        return changed
+        try:
+            return await self.supervisor.reschedule(row, spec, write)
+        finally:
+            self.webhooks.targets_changed(row.bot_id)
 
     async def order(self, row: BotRow) -> BotRequest:
         """Return the order a bot was made by."""
@@ -542,7 +536,8 @@ class BotService(AccountKeeper, TranscriptReader):
     async def media(self, row: BotRow) -> MediaStore:
         """Return a bot's files."""
         await self._log_of(row)
-        return self.store.media(row.bot_id)
+        lasts = partial(self._deletions.lasts, row.bot_id)
+        return LastingMedia(self.store.media(row.bot_id), lasts)
 
     async def recording(self, row: BotRow, name: str) -> BotFile:
         """Return a file of a bot; a recording also in a format in which it is not there yet.

@@ -36,10 +36,11 @@ from meetcore import (
 from meetcore.gateway import BotRequest, BotRow, NotNow
 from meetcore.log import Threads
 from meetcore.model import brief
-from meetcore_server.bot_supervision import Supervision, beginning
+from meetcore_server.bot_supervision import Supervision
 from meetcore_server.following import Following
 from meetcore_server.live import LiveBot, LiveBots
 from meetcore_server.membership import Membership
+from meetcore_server.orders_to_specs import beginning
 from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.holding import NotHeld
 from meetcore_server.troubles import Trouble
@@ -70,6 +71,7 @@ class BotSupervisor:
         give_up: Ends the row of a bot whose journal takes no end.
         forget: Forgets an order that was never acknowledged; returns whether it was one.
         recovery_plugins: The plugins with which what a dead bot left is finished.
+        finish_within_s: For how long the process of a bot that has ended may go on carrying.
         nursery: Where they are looked after.
     """
 
@@ -86,6 +88,7 @@ class BotSupervisor:
         give_up: Callable[[BotRow, StateChanged], Awaitable[BotRow]],
         forget: Callable[[BotRow], Awaitable[bool]],
         recovery_plugins: Plugins,
+        finish_within_s: float,
         nursery: trio.Nursery,
     ) -> None:
         self.fleet = fleet
@@ -98,6 +101,7 @@ class BotSupervisor:
         self.give_up = give_up
         self.forget = forget
         self.plugins = recovery_plugins
+        self.finish_within_s = finish_within_s
         self._nursery = nursery
         self._supervisions: dict[str, Supervision] = {}
         self._followings: dict[str, Following] = {}
@@ -287,7 +291,12 @@ class BotSupervisor:
         server = await self.rows.held_by(row.bot_id) if self.membership.shared else None
         if server is None:
             raise NotNow(row.state, "The bot is not scheduled any more.")
-        changed = await write()
+        try:
+            changed = await write()
+        except StorageUnavailable:
+            with suppress(StorageUnavailable):  # it may be written: then that one has to know
+                await self.membership.servers.ask(server, RESCHEDULED, row.bot_id)
+            raise
         await self.membership.servers.ask(server, RESCHEDULED, row.bot_id)
         return changed
 

@@ -229,15 +229,17 @@ class Transcriptions:
         """End what is under way of a bot, and forget what was asked for.
 
         Raises:
-            NotNow: Another server transcribes it, and does not let go of it.
+            NotNow: Another server transcribes it, or this one, and does not let go of it.
         """
         await self._have_let_go(bot_id)
         await self._rows.delete(bot_id)
         running = self._running.get(bot_id)
         if running is not None:
             running.scope.cancel()
-            with trio.move_on_after(_GONE_WITHIN_S):
+            with trio.move_on_after(_GONE_WITHIN_S) as limit:
                 await running.over.wait()
+            if limit.cancelled_caught:  # what it writes would be there after a deletion
+                raise NotNow(State.COMPLETED, "Its recording is still being transcribed.")
             await self._tidy()
 
     def look(self) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import trio
-from attrs import frozen
+from attrs import define, field, frozen
 
 from meetcore import BusUnavailable, JournalFull, StorageUnavailable
 from meetcore.model import found_in
+from meetcore_server.storage.holding import NotHeld
 
-__all__ = ["Trouble", "is_of", "may_pass"]
+__all__ = ["News", "Trouble", "is_away", "is_of", "may_pass"]
+
+_SAY_AGAIN_S = 60.0
 
 
 @frozen
@@ -25,6 +28,23 @@ class Trouble:
     concerns_all: bool
 
 
+@define(eq=False)
+class News:
+    """What was said last of a bot's trouble: the same is said once a minute."""
+
+    _said: str = field(default="", init=False)
+    _said_at: float = field(default=0.0, init=False)
+
+    def take(self, error: BaseException, detail: str) -> bool:
+        """Return whether a trouble is to be said now; nothing is of bots that are others'."""
+        now = trio.current_time()
+        known = detail == self._said and now - self._said_at < _SAY_AGAIN_S
+        if known or is_of(error, NotHeld):
+            return False
+        self._said, self._said_at = detail, now
+        return True
+
+
 def is_of(error: BaseException, *kinds: type[BaseException]) -> bool:
     """Whether it is an error of one of these kinds, or a group that has one."""
     return any(found_in(error, kind) is not None for kind in kinds)
@@ -33,4 +53,15 @@ def is_of(error: BaseException, *kinds: type[BaseException]) -> bool:
 def may_pass(error: BaseException) -> bool:
     """Whether it is of a kind that goes away when there is room, or an answer, again."""
     kinds = (OSError, StorageUnavailable, BusUnavailable, JournalFull, trio.TooSlowError)
+    return is_of(error, *kinds)
+
+
+def is_away(error: BaseException, *, lags: bool) -> bool:
+    """Whether the store does not answer.
+
+    Args:
+        error: What it raised.
+        lags: Whether the store is elsewhere: then an error of the system is that of its connection.
+    """
+    kinds = (StorageUnavailable, trio.TooSlowError, *((OSError,) if lags else ()))
     return is_of(error, *kinds)

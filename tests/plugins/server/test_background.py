@@ -158,8 +158,46 @@ async def test_what_is_left_here_is_asked_for_again_after_any_error(
         def log(self, bot_id: str) -> Any:
             raise make()
 
-    await carry_the_rest(Store(tmp_path))
+    with trio.move_on_after(150.0):
+        await carry_the_rest(Store(tmp_path))
     assert asked == 3
+
+
+async def test_what_a_bot_leaves_here_later_is_carried_too(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """A process may be killed at any time; nothing was left when the server began."""
+    left: list[str] = []
+    carried: list[tuple[str, float]] = []
+
+    class Store(FolderStore):
+        async def uncarried(self) -> list[str]:
+            await trio.lowlevel.checkpoint()
+            return [bot_id for bot_id in left if bot_id not in dict(carried)]
+
+        def log(self, bot_id: str, *, urgent: bool = False) -> Any:
+            class Log:
+                async def exists(self) -> bool:
+                    await trio.lowlevel.checkpoint()
+                    return True
+
+            return Log()
+
+        @asynccontextmanager
+        async def checkout(self, bot_id: str) -> AsyncIterator[Path]:
+            yield self.workplace(bot_id)
+            carried.append((bot_id, trio.current_time()))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(carry_the_rest, Store(tmp_path), {"looked-after"}.__contains__)
+        await trio.sleep(150.0)
+        left += ["looked-after", "dead"]
+        await trio.sleep(60.0)
+        assert carried == [("dead", 180.0)]
+        left += ["later"]
+        await trio.sleep(600.0)
+        assert carried == [("dead", 180.0), ("later", 240.0)]
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("error", ERRORS)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 import trio
+import trio.testing
 
 from meetcore_server.membership import Membership, ServerDraining
 from meetcore_server.storage.errors import DatabaseUnavailable
@@ -26,6 +30,7 @@ class Told:
         self.handed_over: list[int] = []
         self.fails = False
         self.struck: tuple[Gone, ...] = ()
+        self.taken: tuple[str, ...] = ()
 
     async def enter(self, terms: Terms) -> tuple[int, Renewal]:
         await trio.lowlevel.checkpoint()
@@ -40,7 +45,10 @@ class Told:
         self.renewed.append(trio.current_time())
         self.patient.append(patient)
         gone, self.struck = self.struck, ()
-        return None if self.dead else Renewal(1, gone=gone, takers=self.takers)
+        taken, self.taken = self.taken, ()
+        if self.dead:
+            return None
+        return Renewal(1, gone=gone, takers=self.takers, inherited=taken)  # type: ignore[arg-type]
 
     async def hand_over(self, number: int, terms: Terms) -> int | None:
         await trio.lowlevel.checkpoint()
@@ -194,4 +202,51 @@ async def test_one_that_drains_and_inherits_all_the_same_hands_that_over_too(aut
         stage.servers.takers = 1
         await trio.sleep(5)
         assert stage.servers.handed_over == [1, 2]
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_whose_hand_over_was_not_answered_is_sure_of_nothing_before_it_renews(
+    autojump_clock, monkeypatch
+):
+    """It may be done: then others look after what it held, at this very moment."""
+    stage = Stage()
+    stage.servers.takers, stage.servers.fails = 1, True
+    sure = []
+    tried = stage.servers.hand_over
+
+    async def hand_over(number, terms):
+        try:
+            return await tried(number, terms)
+        finally:
+            sure.append(stage.membership.sure)
+            nursery.start_soon(look)
+
+    async def look():
+        await trio.testing.wait_all_tasks_blocked()
+        sure.append(stage.membership.sure)
+
+    monkeypatch.setattr(stage.servers, "hand_over", hand_over)
+    async with stage.membership.held(), trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run)
+        await trio.sleep(4)
+        stage.membership.go(hand_over=True)
+        await trio.sleep(0.5)
+        assert sure == [False, False]
+        await stage.membership.hold()  # the next renewal says that it was not done
+        assert stage.membership.sure
+        stage.servers.dead = True
+        await trio.sleep(5)
+        assert stage.outlived == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_bots_whose_taking_over_is_told_late_are_looked_after(autojump_clock):
+    """Of whoever had them nothing may be in the list any more."""
+    stage = Stage()
+    async with stage.membership.held(), trio.open_nursery() as nursery:
+        nursery.start_soon(stage.run)
+        await trio.sleep(1)
+        stage.servers.taken = (cast(Any, SimpleNamespace(bot_id="bot")),)
+        await trio.sleep(5)
+        assert [[row.bot_id for row in rows] for rows in stage.inherited] == [["bot"]]
         nursery.cancel_scope.cancel()

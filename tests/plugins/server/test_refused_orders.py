@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from attrs import evolve
 
 from meetcore import BotConfig, ConfigError, Plugins
 from meetcore.gateway.records import NotNow
 from meetcore.log.folder_store import FolderStore
 from meetcore.model.errors import JournalFull, StorageUnavailable
+from meetcore_server import refused_orders
 from meetcore_server.orders_to_specs import Specs
 from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.errors import DatabaseUnavailable
@@ -114,6 +116,78 @@ async def test_a_row_that_cannot_be_taken_back_now_is_taken_back_later_and_joins
         answer = await client.post("/v1/bots", json={"meeting_url": SHORT}, headers=key)
         assert answer.status_code == 201
         await until(client, answer.json()["id"], "completed")
+
+
+@pytest.fixture
+def unanswered(monkeypatch):
+    """Let a method of the rows be done, and its answer be lost; call it again to mend that."""
+
+    def lose(name):
+        whole = getattr(BotRows, name)
+
+        async def lost(self, *args, **kwargs):
+            await whole(self, *args, **kwargs)
+            raise DatabaseUnavailable("The connection broke while it was committed.")
+
+        monkeypatch.setattr(BotRows, name, lost)
+        return lambda: monkeypatch.setattr(BotRows, name, whole)
+
+    return lose
+
+
+async def test_an_order_whose_commit_had_no_answer_is_taken_back(tmp_path, unanswered):
+    """It was refused: with its row there, whoever sent it again would wait for a bot for ever."""
+    key = {"idempotency-key": "the-same"}
+    async with serving(tmp_path) as server, http(server) as client:
+        mended = unanswered("insert")
+        answer = await client.post("/v1/bots", json={"meeting_url": STAY}, headers=key)
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        assert await server.service.stores.bots.unfinished() == []
+        mended()
+        answer = await client.post("/v1/bots", json={"meeting_url": SHORT}, headers=key)
+        assert answer.status_code == 201
+        await until(client, answer.json()["id"], "completed")
+
+
+async def test_a_key_finds_no_order_that_another_server_refused_and_could_not_take_back_yet(
+    tmp_path, unanswered, monkeypatch
+):
+    async def later(self, bot_id):
+        await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(refused_orders, "_WRITTEN_WITHIN_S", 0.3)
+    key, body = {"idempotency-key": "the-same"}, {"meeting_url": SHORT}
+    async with serving(tmp_path) as server, http(server) as client:
+        rows = server.service.stores.bots
+        monkeypatch.setattr(refused_orders.RefusedOrders, "take_back", later)
+        mended = unanswered("insert")
+        assert (await client.post("/v1/bots", json=body, headers=key)).status_code == 503
+        mended()
+        [left] = await rows.unfinished()
+        answer = await client.post("/v1/bots", json=body, headers=key)
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        await rows.forget(left.bot_id)
+        answer = await client.post("/v1/bots", json=body, headers=key)
+        assert answer.status_code == 201
+        again = await client.post("/v1/bots", json=body, headers=key)
+        assert again.json()["id"] == answer.json()["id"]
+        await until(client, answer.json()["id"], "completed")
+
+
+async def test_a_bot_whose_new_order_had_no_answer_goes_by_the_one_that_is_written(
+    tmp_path, unanswered
+):
+    async with serving(tmp_path) as server, http(server) as client:
+        its = server.service
+        bot = await ordered(client, SHORT, join_at="2099-01-01T00:00:00Z")
+        live = its.live.get(bot["id"])
+        before = await its.order(live.row)
+        mended = unanswered("replace_order")
+        with pytest.raises(StorageUnavailable):
+            await its.reschedule(live.row, evolve(before, name="Newer", join_at=its.now()))
+        mended()
+        row = await until(client, bot["id"], "completed")
+        assert (row["name"], row["reason"]) == ("Newer", "meeting_ended")
 
 
 async def test_a_bot_that_is_not_scheduled_any_more_keeps_its_order(tmp_path):

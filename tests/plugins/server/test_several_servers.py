@@ -27,6 +27,7 @@ from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import TERMINAL
 from meetcore_server.assembly import Server
 from meetcore_server.membership import Membership
+from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.server_lock import AlreadyServed
 from meetcore_server.storage.servers import ServersDiffer
@@ -222,6 +223,30 @@ async def test_a_scheduled_bot_is_given_another_order_and_called_off_by_either(t
         bot = await ordered(client, SHORT, join_at=IN_FUTURE)
         await beside.post(f"/v1/bots/{bot['id']}/stop")
         assert (await settled(client, bot["id"]))["reason"] == "stop_requested"
+
+
+async def test_an_order_that_is_written_without_an_answer_reaches_the_server_that_has_the_bot(
+    tmp_path, postgres, monkeypatch
+):
+    url = postgres.new_database_with_tables()
+    replace_order = BotRows.replace_order
+
+    async def lost(self, *args):
+        await replace_order(self, *args)
+        raise DatabaseUnavailable("The connection broke while it was committed.")
+
+    monkeypatch.setattr(BotRows, "replace_order", lost)
+    async with (
+        one_of_them(tmp_path, url) as (_, client),
+        one_of_them(tmp_path, url) as (other, _),
+    ):
+        bot = await ordered(client, SHORT, join_at=IN_FUTURE)
+        row = await other.service.stores.bots.get(bot["id"])
+        order = BotRequest(url=SHORT, name="Other", join_at=datetime.now(UTC))
+        with pytest.raises(DatabaseUnavailable):
+            await other.service.reschedule(row, order)
+        joined = await until(client, bot["id"], "completed")
+        assert (joined["name"], joined["reason"]) == ("Other", "meeting_ended")
 
 
 async def test_a_bot_whose_time_comes_while_the_database_is_away_joins_when_it_is_back(

@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -24,9 +26,10 @@ from meetcore.model.errors import BusUnavailable, StorageUnavailable
 from meetcore.model.events import StateChanged
 from meetcore.model.lifecycle import TERMINAL, EndReason, State
 from meetcore_server import bot_supervision as supervision
-from meetcore_server import live, service
+from meetcore_server import dead_bots, live, service
 from meetcore_server.bot_supervision import Supervision
 from meetcore_server.feeds import Feed
+from meetcore_server.orders_to_specs import beginning
 from meetcore_server.storage.bots import BotRows
 from meetcore_server.storage.errors import DatabaseUnavailable
 
@@ -47,7 +50,11 @@ TROUBLES = {
     "hang": None,
 }
 
-KINDS = {**TROUBLES, "away": lambda: DatabaseUnavailable("The database is away.")}
+KINDS = {
+    **TROUBLES,
+    "away": lambda: DatabaseUnavailable("The database is away."),
+    "store away": lambda: StorageUnavailable("The bucket does not answer."),
+}
 
 REACHED_BY = {
     # what a supervision awaits: how a bot comes there
@@ -130,13 +137,13 @@ def let_it_befall(trouble: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
                 yield item
 
     monkeypatch.setattr(TaskBot, "items", troubled_items)
-    recover = supervision.recover_bot
+    recover = dead_bots.recover_bot
 
     async def troubled_recover(store, bot_id, **options):
         await trouble.strike("recover_bot", bot_id)
         return await recover(store, bot_id, **options)
 
-    monkeypatch.setattr(supervision, "recover_bot", troubled_recover)
+    monkeypatch.setattr(dead_bots, "recover_bot", troubled_recover)
 
 
 async def row_without_a_server(server, trouble, kind, *, state=None, journal=True):
@@ -149,7 +156,7 @@ async def row_without_a_server(server, trouble, kind, *, state=None, journal=Tru
         order, its._facts(order, link), bot_id=bot_id, user_id=1, key_id="k"
     )
     if journal:
-        head = supervision.beginning(its.specs.spec(bot_id, order), link)
+        head = beginning(its.specs.spec(bot_id, order), link)
         await its.store.begin(bot_id, head)
     if state is not None:
         async with its.store.checkout(bot_id) as folder:
@@ -174,8 +181,8 @@ async def befallen(server, client, trouble, kind: str, how: str, monkeypatch) ->
                 await trio.lowlevel.checkpoint()
                 return [] if bot_id == row_id else await whole(store, bot_id, **options)
 
-            whole = supervision.recover_bot
-            monkeypatch.setattr(supervision, "recover_bot", nothing)
+            whole = dead_bots.recover_bot
+            monkeypatch.setattr(dead_bots, "recover_bot", nothing)
         await its.supervisor.resume([row])
         return row.bot_id
     monkeypatch.setattr(service, "uuid4", lambda: f"bot-{kind}")
@@ -265,13 +272,15 @@ async def follow_to_the_end(server, bot_id: str) -> None:
 WAITS_FOR_ITSELF = {"park",
     # ends by its bot's end, by a cancel scope beside it, or is quick
     "sleep", "sleep_forever", "wait", "checkpoint", "attempt", "ask", "write", "open_nursery",
-    "_insist", "_step", "_before", "_end", "_look", "_launch", "_launch_in_time", "_launch_now",
+    "_insist", "_step", "step", "_before", "_end", "_look", "_launch", "_launch_in_time",
+    "_launch_now",
     "_until_its_time", "_accompany", "_adopted", "_say_stop", "_give_up", "accompany",
     "_see_out", "_find_late",
     "_deciding", "_in_turn", "run", "aclosing", "read", "_begin_if_missing", "_end_as", "events",
-    "_write_end", "published",
+    "_write_end", "published", "_part_with", "_may_carry", "finish_dead",
     "_told_more_than_is_kept", "history", "_hold", "_let_go", "_order_stands", "_read_order",
     "may_launch", "launches_later",  # with several servers only: test_several_servers
+    "get",  # where nobody knows which order stands: test_refused_orders
     "items", "take", "tell", "show", "_alone", "stop", "reschedule", "_update", "order_of",
 }  # fmt: skip
 
@@ -291,14 +300,14 @@ def awaited(module) -> set[str]:
             function = each.func if isinstance(each, ast.Call) else each
             name = getattr(function, "attr", getattr(function, "id", "?"))
             found.add(name)
-            if name == "_step" and isinstance(each, ast.Call):
+            if name in ("_step", "step") and isinstance(each, ast.Call):
                 asked = each.args[0]
                 found.add(getattr(asked, "attr", getattr(asked, "id", "?")))
     return found
 
 
 def test_every_await_of_a_bots_supervision_is_listed_here():
-    found = awaited(supervision) | awaited(live)
+    found = awaited(supervision) | awaited(live) | awaited(dead_bots)
     assert found - WAITS_FOR_ITSELF - REACHED_BY.keys() == set()
 
 
@@ -353,6 +362,89 @@ async def test_a_store_that_is_away_when_a_bot_has_ended_is_waited_for_however_l
                 await trio.sleep(0.01)
         assert bot_id not in server.service.supervisor._supervisions
         assert recording(server, siblings)
+
+
+async def test_a_store_that_is_away_when_a_bots_process_has_died_is_waited_for_too(
+    tmp_path, monkeypatch, short_limits
+):
+    """Its row ended alone would leave its journal without an end, and its recording uncarried."""
+    trouble = Trouble("recover_bot")
+    let_it_befall(trouble, monkeypatch)
+    async with serving(tmp_path) as server, http(server) as client:
+        its = server.service
+        row = await row_without_a_server(server, trouble, "store away", state=State.JOINING)
+        await its.supervisor.resume([row])
+        seen = its.supervisor._supervisions[row.bot_id]
+        with trio.fail_after(90):
+            while seen._pauses <= supervision.MOST_TRIES + 2:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        assert not (await its.stores.bots.get(row.bot_id)).ended
+        assert "does not answer" in (await client.get("/ready")).json()["detail"]
+        trouble.healed = True
+        assert (await until(client, row.bot_id, "failed"))["reason"] == "crashed"
+        kept = await its.store.log(row.bot_id).history()
+        assert kept.reason is EndReason.CRASHED
+
+
+class Lingering:
+    """A bot that has ended and whose process is there still, under a store of the test's own."""
+
+    def __init__(self, *, lags: bool = True) -> None:
+        self.lags, self.held_until, self.away = lags, float("inf"), False
+        self.gone, self.abandoned_at = trio.Event(), None
+        its = SimpleNamespace(store=self, finish_within_s=1000.0)
+        live = SimpleNamespace(row=SimpleNamespace(bot_id="bot"))
+        self.bot_id, self.supervision = "bot", Supervision(cast(Any, its), cast(Any, live))
+
+    async def runner(self, bot_id: str) -> meetcore.Runner | None:
+        await trio.lowlevel.checkpoint()
+        if self.away:
+            raise StorageUnavailable("The bucket does not answer.")
+        return meetcore.Runner() if trio.current_time() < self.held_until else None
+
+    def abandon(self) -> None:
+        self.abandoned_at = trio.current_time()
+
+    async def parted_with(self) -> float:
+        """Return after how many seconds it is let go."""
+        began = trio.current_time()
+        await self.supervision._part_with(cast(Any, self), self.gone)
+        return trio.current_time() - began
+
+
+async def test_a_process_that_carries_its_recording_after_its_last_word_gets_the_time_for_it(
+    autojump_clock,
+):
+    bot = Lingering()
+    async with trio.open_nursery() as nursery:
+
+        async def carry() -> None:
+            await trio.sleep(700.0)
+            bot.gone.set()
+
+        nursery.start_soon(carry)
+        assert await bot.parted_with() == 700.0
+    assert bot.abandoned_at is None
+
+
+async def test_a_process_that_carries_nothing_any_more_has_a_minute(autojump_clock):
+    bot = Lingering()
+    bot.held_until = trio.current_time() + 100.0  # it has given up its lease then
+    assert await bot.parted_with() == 120.0
+    assert bot.abandoned_at is not None
+    alone = Lingering(lags=False)  # what it writes is where it is kept
+    assert await alone.parted_with() == 60.0
+    assert alone.abandoned_at is not None
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_process_that_never_goes_is_ended_when_the_servers_limit_has_come(
+    autojump_clock, away
+):
+    bot = Lingering()
+    bot.away = away  # it waits for the store, as the server does
+    assert 1000.0 <= await bot.parted_with() <= 1060.0
+    assert bot.abandoned_at is not None
 
 
 @pytest.mark.folder_store

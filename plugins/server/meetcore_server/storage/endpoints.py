@@ -17,6 +17,7 @@ from meetcore.gateway import NoSuchBot, WebhookTarget
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.columns import LARGEST_NUMBER
 from meetcore_server.storage.database import Database
+from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.tables import endpoints, users
 
 __all__ = ["EndpointRow", "Endpoints"]
@@ -78,7 +79,13 @@ class Endpoints:
             new = sa.insert(endpoints).values(values).returning(*endpoints.c)
             return _endpoint(c.execute(new).one())
 
-        return await self.database.do(create)
+        try:
+            return await self.database.do(create)
+        except DatabaseUnavailable:
+            made = await self.endpoint(str(values["id"]))
+            if made is None:
+                raise
+            return made  # it was done, and its answer did not come
 
     async def endpoints(self, user_id: int | None = None) -> list[EndpointRow]:
         """Return the endpoints of a user, or all, in the order they were made."""

@@ -144,7 +144,8 @@ def _postgresql(url: URL) -> DatabaseLocation:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 20_000,
-        **{name: value for name, value in url.query.items() if name != "options"},
+        "target_session_attrs": "read-write",  # of several hosts the one that takes what is written
+        **{name: _joined(value) for name, value in url.query.items() if name != "options"},
         "options": options,
     }
     try:
@@ -160,8 +161,13 @@ def _postgresql(url: URL) -> DatabaseLocation:
             "PostgreSQL needs the library psycopg, which is not installed.",
             "pip install 'meetcore-server[postgresql]'",
         ) from error
-    place = {name: url.query[name] for name in ("host", "port") if name in url.query}
+    place = {name: _joined(url.query[name]) for name in ("host", "port") if name in url.query}
     shown = URL.create(
         "postgresql", url.username, None, url.host, url.port, url.database, query=place
     )
     return DatabaseLocation(engine, shown.render_as_string())
+
+
+def _joined(value: str | tuple[str, ...]) -> str:
+    """Return a setting as libpq takes it: what is named several times is a list, for hosts."""
+    return value if isinstance(value, str) else ",".join(value)

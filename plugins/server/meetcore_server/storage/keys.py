@@ -22,6 +22,7 @@ from meetcore.gateway import Client, KeyRow, NoSuchBot, Scope
 from meetcore_server.storage.accounts import utc_now
 from meetcore_server.storage.columns import LARGEST_NUMBER, storable_limit
 from meetcore_server.storage.database import Database
+from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.tables import keys, users
 
 __all__ = ["Keys"]
@@ -98,8 +99,9 @@ class Keys:
             NoSuchBot: There is no such user.
         """
         key = prefix + secrets.token_urlsafe(_KEY_BYTES)
+        key_id = str(uuid.uuid4())
         new = sa.insert(keys).values(
-            id=str(uuid.uuid4()),
+            id=key_id,
             user_id=user_id,
             hash=_hash(key),
             hint=key[: len(prefix) + _HINT_LETTERS],
@@ -118,7 +120,13 @@ class Keys:
                 raise NoSuchBot(f"There is no user {user_id}.")
             return _key(c.execute(new.returning(*_SHOWN)).one())
 
-        return await self.database.do(create), key
+        try:
+            return await self.database.do(create), key
+        except DatabaseUnavailable:
+            made = [row for row in await self.keys(user_id) if row.id == key_id]
+            if not made:
+                raise
+            return made[0], key  # it was done, and its answer did not come
 
     async def keys(self, user_id: int | None = None) -> list[KeyRow]:
         """Return the keys of a user, or all, by number."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from meetcore import ConfigError
 from meetcore.gateway import BotRow
@@ -158,6 +158,52 @@ def _is_gone(machine: str, pid: int) -> bool:
     return False
 
 
+@define(eq=False)
+class _InDoubt:
+    """What was taken over in transactions of which nobody knows whether they were committed.
+
+    A connection can break while a COMMIT is under way. Whoever was struck off then is in no list
+    any more, and nothing would ever come of what it held: so the next renewal looks whether this
+    server has it.
+
+    Attributes:
+        bots: The bots that were taken over, by id.
+        gone: The servers that were struck off, by number.
+    """
+
+    bots: set[str] = field(factory=set)
+    gone: dict[int, Gone] = field(factory=dict)
+
+    def add(self, gone: Sequence[Gone], taken: Sequence[BotRow]) -> None:
+        """Note what is about to be committed."""
+        self.bots |= {row.bot_id for row in taken}
+        self.gone |= {each.number: each for each in gone}
+
+    def clear(self) -> None:
+        """Doubt nothing more: the newest transaction was answered, and it saw those before."""
+        self.bots.clear()
+        self.gone.clear()
+
+    def with_struck(self, c: sa.Connection, gone: Sequence[Gone]) -> Sequence[Gone]:
+        """Return who is gone, with those struck off in doubt who are in no list any more."""
+        if not self.gone:
+            return gone
+        known = {*c.scalars(_ALIVE), *(each.number for each in gone)}
+        return [*gone, *(each for number, each in self.gone.items() if number not in known)]
+
+    def with_taken(
+        self, c: sa.Connection, number: int, taken: Sequence[BotRow]
+    ) -> Sequence[BotRow]:
+        """Return the bots taken over, with those taken over in doubt that a server does hold."""
+        if not self.bots:
+            return taken
+        known = {row.bot_id for row in taken}
+        mine = sa.select(*SHOWN).where(bots.c.held_by == number, bots.c.state.in_(UNFINISHED))
+        held = [bot_row(row) for row in c.execute(mine.order_by(bots.c.number))]
+        doubted = self.bots - known
+        return [*taken, *(row for row in held if row.bot_id in doubted)]
+
+
 @frozen
 class Servers:
     """The servers of a database. Every method is one operation: done whole, or not at all.
@@ -169,6 +215,7 @@ class Servers:
 
     database: Database
     version: str = NEWEST
+    _in_doubt: _InDoubt = field(factory=_InDoubt, init=False, repr=False)
 
     async def enter(self, terms: Terms) -> tuple[int, Renewal]:
         """Take part under a new number; take over what nobody alive holds.
@@ -209,7 +256,8 @@ class Servers:
     ) -> Renewal | None:
         """Say that a server lives; take over what dead ones held.
 
-        A server that drains leaves that to others, where there are any.
+        A server that drains leaves that to others, where there are any. What an earlier call took
+        over without knowing it, since no answer came, is told by the next.
 
         Args:
             number: The server.
@@ -229,13 +277,17 @@ class Servers:
                 return None
             takers = _takers(c, now, besides=number)
             outdated = self._is_outdated(c, now)
-            if terms is not None and terms.draining and takers:
-                return Renewal(_others(c, number), takers=takers, outdated=outdated)
-            gone = _strike_off(c, now, besides=number, patient=patient)
+            leaves_it = terms is not None and terms.draining and takers > 0
+            gone = () if leaves_it else _strike_off(c, now, besides=number, patient=patient)
             inherited = _inherit(c, number) if gone else ()
+            gone = self._in_doubt.with_struck(c, gone)
+            inherited = self._in_doubt.with_taken(c, number, inherited)
+            self._in_doubt.add(gone, inherited)
             return Renewal(_others(c, number), inherited, gone, takers=takers, outdated=outdated)
 
-        return await self.database.do(renew)
+        renewal = await self.database.do(renew)
+        self._in_doubt.clear()
+        return renewal
 
     async def hand_over(self, number: int, terms: Terms) -> int | None:
         """Leave all that a server holds to those that do not drain, and take part without it.

@@ -21,6 +21,13 @@ __all__ = ["DatabaseWorker", "Operation", "Settled"]
 
 _MOST_AT_ONCE = 512
 _LONGEST_BATCH_S = 0.05
+_MOST_CONFLICTS = 5
+_AFTER_CONFLICT_S = 0.02
+_CONFLICTS = ("40001", "40P01")
+"""SQLSTATEs of a transaction that was in another's way, and was undone for it."""
+
+_OF_NO_USE = ("25006", "57P01", "57P02", "57P03", "57P05", "25P03")
+"""SQLSTATEs of a connection to a server that writes nothing, or goes: another may be the one."""
 
 
 @define(eq=False)
@@ -41,12 +48,20 @@ class Operation:
 Settled: TypeAlias = list[tuple[Operation, Outcome[Any]]]
 
 
-class _Broken(Exception):
-    """The connection broke before the COMMIT was sent; `cause` says how."""
+class _Undone(Exception):
+    """Nothing of a batch was committed, for a reason of which it is not to blame: `cause`."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(cause)
         self.cause = cause
+
+
+class _Broken(_Undone):
+    """The connection broke before the COMMIT was sent, or is of no use."""
+
+
+class _Conflict(_Undone):
+    """Another server's transaction was in the way."""
 
 
 @define(eq=False)
@@ -124,16 +139,33 @@ class DatabaseWorker:
     def _serve(self, first: Operation) -> Settled:
         batch = [first]
         try:
-            try:
-                results = self._transact(batch)
-            except _Broken:  # nothing was committed: once more on a new connection
-                self._disconnect()
-                results = self._transact(batch)
-        except _Broken as broken:
-            results = self._all_failed(batch, broken.cause)
+            results = self._transact_again(batch)
+        except _Undone as undone:
+            results = self._all_failed(batch, undone.cause)
         except Exception as error:  # noqa: BLE001  the thread goes on, whatever a driver raises
             results = self._all_failed(batch, error)
         return list(zip(batch, results, strict=True))
+
+    def _transact_again(self, batch: list[Operation]) -> list[Outcome[Any]]:
+        """Run a batch; once more on a new connection, and a few times where another is in its way.
+
+        Of a batch that was in another's way no operation is to blame: what the others hold is held
+        until all of it is undone.
+        """
+        broken = conflicts = 0
+        while True:
+            try:
+                return self._transact(batch)
+            except _Broken:
+                broken += 1
+                self._disconnect()
+                if broken > 1:
+                    raise
+            except _Conflict:
+                conflicts += 1
+                if conflicts > _MOST_CONFLICTS:
+                    raise
+                time.sleep(conflicts * _AFTER_CONFLICT_S)
 
     def _all_failed(self, batch: Sequence[Operation], error: Exception) -> list[Outcome[Any]]:
         self._disconnect()
@@ -147,16 +179,28 @@ class DatabaseWorker:
                 raise DatabaseUnavailable(f"The database {self.place.shown} was removed.")
             results = self._run(connection, batch)
         except DBAPIError as error:
-            if error.connection_invalidated:
+            if _of_no_use(error):
                 raise _Broken(error) from error
+            if _state_of(error) in _CONFLICTS:
+                raise _Conflict(error) from error
             raise
-        connection.commit()
+        self._commit(connection)
         if any(operation.without_trace for operation in batch):
             clean = self._cut_off_log(connection)
             for number, (operation, result) in enumerate(zip(batch, results, strict=True)):
                 if operation.without_trace and isinstance(result, Value):
                     results[number] = Value(clean)
         return results
+
+    def _commit(self, connection: sa.Connection) -> None:
+        try:
+            connection.commit()
+        except DBAPIError as error:
+            if _state_of(error) not in _CONFLICTS:  # whether it was committed may not be known
+                raise
+            with suppress(SQLAlchemyError):
+                connection.rollback()
+            raise _Conflict(error) from error
 
     def _cut_off_log(self, connection: sa.Connection) -> bool:
         """Cut off SQLite's write-ahead log; return False where somebody still reads in it."""
@@ -196,7 +240,7 @@ class DatabaseWorker:
         try:
             result = operation.fn(connection)
         except Exception as error:
-            if isinstance(error, DBAPIError) and error.connection_invalidated:
+            if isinstance(error, DBAPIError) and _concerns_all(error):
                 raise
             if alone:
                 connection.rollback()
@@ -224,3 +268,18 @@ def _of_database(error: Exception) -> bool:
     """Whether the database itself cannot do it now, and not these values alone."""
     its_values = isinstance(error, IntegrityError | DataError)
     return isinstance(error, DBAPIError) and not its_values
+
+
+def _state_of(error: DBAPIError) -> str:
+    """Return the SQLSTATE that PostgreSQL gave; empty for none."""
+    return str(getattr(error.orig, "sqlstate", None) or "")
+
+
+def _of_no_use(error: DBAPIError) -> bool:
+    """Whether nothing more can be done over a connection; nothing was committed."""
+    return error.connection_invalidated or _state_of(error) in _OF_NO_USE
+
+
+def _concerns_all(error: DBAPIError) -> bool:
+    """Whether an operation's error is that of its whole batch."""
+    return _of_no_use(error) or _state_of(error) in _CONFLICTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ from meetcore.log.journal import read_journal
 from meetcore.model.commands import SendChat, ShowImage, Stop
 from meetcore.model.errors import CapabilityMissing, CommandFailed, CommandRefused
 from meetcore.model.lifecycle import TERMINAL, State
+from meetcore.model.wire import command_to_wire
+from meetcore.plugin.bus import BusRequest
 from meetcore.plugin.registry import Plugins
 from meetcore.testing import MemoryBroker, MemoryBus
 from meetcore.testing.simulated_meetings import PLUGIN_FILE
@@ -230,6 +233,57 @@ async def test_a_command_waits_for_a_bus_that_is_away_and_is_done_once(tmp_path,
         await stage.far.perform(Stop("enough"))
     texts = [each.text for each in events_of(stage.bot) if isinstance(each, meetcore.ChatReceived)]
     assert texts.count("after all") == 1
+
+
+async def test_a_command_that_was_not_done_in_its_time_is_not_done_later(tmp_path, autojump_clock):
+    """Whoever gave it was told that there is no answer, and may have given another."""
+    async with staged(tmp_path, "stay") as stage:
+        await stage.until(State.RECORDING)
+        in_hand = bot_runner_of(stage.bot)._command_runner._one_at_a_time
+        async with in_hand:  # another command is being done
+            stage.broker.away = True
+            async with trio.open_nursery() as nursery:
+
+                async def give() -> None:
+                    with pytest.raises(CommandFailed, match="does not answer"):
+                        await stage.far.perform(SendChat("too late"))
+
+                nursery.start_soon(give)
+                await trio.sleep(20)
+                stage.broker.away = False  # it arrives, and waits for its turn
+            await trio.sleep(1)
+        await stage.far.perform(SendChat("in time"))
+        await stage.far.perform(Stop("enough"))
+    texts = [each.text for each in events_of(stage.bot) if isinstance(each, meetcore.ChatReceived)]
+    assert texts == ["in time"]
+
+
+async def test_what_comes_again_has_the_first_answer_however_much_was_asked_between(
+    tmp_path, autojump_clock
+):
+    async with staged(tmp_path, "stay") as stage:
+        await stage.until(State.RECORDING)
+        there, broker = stage.far._bus, stage.broker
+        content = json.dumps({"by": "", "command": command_to_wire(SendChat("once"))}).encode()
+        request = BusRequest("r-mine", content)
+
+        async def ask() -> bytes:
+            broker.bot("b-1").asked.append((trio.current_time() + 30.0, request))
+            broker.change()
+            with trio.fail_after(20):
+                await until(lambda: request.id in broker.answers)
+            return broker.answers.pop(request.id)
+
+        stage.reception._given.clear()
+        first = await ask()
+        for _ in range(400):
+            await there.ask("b-1", json.dumps({"hear_s": 0.0}).encode(), within_s=20.0)
+        assert request.id in stage.reception._given
+        await trio.sleep(200.0)
+        await there.ask("b-1", json.dumps({"hear_s": 0.0}).encode(), within_s=20.0)
+        assert list(stage.reception._given) != []
+        assert request.id not in stage.reception._given  # nobody can wait for it any more
+        assert json.loads(first)["error"] is None
 
 
 async def test_one_told_to_quit_is_gone(tmp_path, autojump_clock):

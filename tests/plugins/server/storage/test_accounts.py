@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
@@ -14,11 +15,13 @@ from meetcore.gateway.records import NoSuchBot, Scope
 from meetcore.model.errors import UnknownOption
 from meetcore_server.storage.accounts import OPERATOR_ID, AccountStore
 from meetcore_server.storage.columns import LARGEST_NUMBER
-from meetcore_server.storage.database import open_database
+from meetcore_server.storage.database import Database, open_database
 from meetcore_server.storage.errors import EmailTaken
 from meetcore_server.storage.keys import Keys
 from meetcore_server.storage.server_secrets import server_secret
 from meetcore_server.storage.tables import keys as keys_table
+
+from .lost_answers import LosesAnswers
 
 HUGE = 10**30
 
@@ -104,6 +107,16 @@ async def test_settings_put_at_once_do_not_lose_each_other(database_url: str) ->
 
 
 # --- keys -----------------------------------------------------------------------------------
+
+
+async def test_a_key_whose_commit_had_no_answer_is_read_back(sqlite_url: str) -> None:
+    """It would be good for ever otherwise, and nobody would have it."""
+    async with open_database(sqlite_url) as database:
+        lossy = LosesAnswers(database)
+        keys = Keys(cast(Database, lossy))
+        lossy.lost = 1
+        row, _ = await keys.create(1, label="laptop")
+        assert await keys.keys(1) == [row]
 
 
 async def test_a_key_opens_and_only_its_hash_is_kept(database_url: str) -> None:

@@ -18,6 +18,7 @@ import trio.testing
 from sqlalchemy.exc import IntegrityError
 
 from meetcore.model.errors import ConfigError
+from meetcore_server.storage import worker
 from meetcore_server.storage.database import Database, open_database
 from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.tables import server_secrets as table
@@ -281,6 +282,106 @@ async def test_a_connection_that_was_cut_is_made_anew_and_nobody_notices(
         )
         await database.do(lambda c: c.execute(put("after")))
         assert await names(database) == {"before", "after"}
+
+
+async def test_a_connection_that_became_one_to_a_standby_is_not_used_again(
+    postgres: Postgres,
+) -> None:
+    """As after a failover: the connection is as good as before, and writes nothing."""
+    url = postgres.new_database()
+    async with open_database(url) as database:
+        await database.do(lambda c: c.execute(put("before")))
+        read_only = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
+        await database.do(lambda c: c.exec_driver_sql(read_only) and None)
+        await database.do(lambda c: c.execute(put("after")))
+        assert await names(database) == {"before", "after"}
+
+
+async def test_a_server_that_only_reads_is_told_from_one_that_writes_when_it_is_connected_to(
+    postgres: Postgres,
+) -> None:
+    url = postgres.new_database()
+    name = url.partition("@/")[2].partition("?")[0]
+    async with open_database(url) as database:
+        postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        read_only = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
+        await database.do(lambda c: c.exec_driver_sql(read_only) and None)
+        with pytest.raises(DatabaseUnavailable, match="read-only"):
+            await database.do(lambda c: c.execute(put("lost")))
+        postgres.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        await database.do(lambda c: c.execute(put("kept")))
+        assert await names(database) == {"kept"}
+
+
+async def test_of_several_hosts_the_one_that_answers_is_taken(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    url = postgres.new_database()
+    here = url.partition("host=")[2]
+    head = url.partition("?")[0]
+    for both in (f"host={tmp_path},{here}", f"host={tmp_path}&host={here}"):
+        async with open_database(f"{head}?{both}") as database:
+            assert tmp_path.name in database.shown
+            assert await database.do(lambda c: 1 + 1) == 2
+
+
+async def test_of_two_who_are_in_each_others_way_both_are_done(postgres: Postgres) -> None:
+    """PostgreSQL undoes one of them: with all that was to be committed with it."""
+    url = postgres.new_database()
+    met = threading.Barrier(2)
+    been: set[bytes] = set()
+
+    async with open_database(url) as one, open_database(url) as other:
+        for name in ("a", "b"):
+            await one.do(lambda c, name=name: c.execute(put(name)))  # type: ignore[misc]
+
+        def write(c: sa.Connection, name: str, by: bytes) -> None:
+            c.execute(sa.update(table).where(table.c.name == name).values(value=by))
+
+        def both(c: sa.Connection, names: tuple[str, str], by: bytes) -> None:
+            c.exec_driver_sql("SET LOCAL deadlock_timeout = '50ms'")
+            write(c, names[0], by)
+            if by not in been:
+                been.add(by)
+                met.wait(10)
+            write(c, names[1], by)
+
+        async def have(database: Database, names: tuple[str, str], by: bytes) -> None:
+            gate = threading.Event()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(database.do, lambda c: gate.wait(10))
+                await trio.testing.wait_all_tasks_blocked()
+                nursery.start_soon(database.do, lambda c: both(c, names, by))
+                nursery.start_soon(database.do, lambda c: c.execute(put(by.decode())))
+                await trio.testing.wait_all_tasks_blocked()
+                gate.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(have, one, ("a", "b"), b"one")
+            nursery.start_soon(have, other, ("b", "a"), b"other")
+        assert await names(one) == {"a", "b", "one", "other"}
+
+
+async def test_a_conflict_that_never_ends_is_an_error_after_some_tries(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    class InTheWay(Exception):
+        sqlstate = "40001"
+
+    def fail(c: sa.Connection) -> None:
+        nonlocal tries
+        tries += 1
+        raise sa.exc.OperationalError("UPDATE", {}, InTheWay("could not serialize access"))
+
+    monkeypatch.setattr(worker, "_AFTER_CONFLICT_S", 0.0)
+    async with open_database(sqlite_url) as database:
+        with pytest.raises(DatabaseUnavailable, match="serialize"):
+            await database.do(fail)
+        assert tries == 1 + worker._MOST_CONFLICTS
+        await database.do(lambda c: c.execute(put("next")))
+        assert await names(database) == {"next"}
 
 
 async def test_a_server_that_goes_away_in_the_middle_is_an_error_and_its_return_is_found(

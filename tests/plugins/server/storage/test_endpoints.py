@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from standardwebhooks import Webhook
 
 from meetcore.gateway.records import NoSuchBot
 from meetcore.model.errors import ConfigError
-from meetcore_server.storage.database import open_database
+from meetcore_server.storage.database import Database, open_database
 from meetcore_server.storage.endpoints import Endpoints
+from meetcore_server.storage.errors import DatabaseUnavailable
+
+from .lost_answers import LosesAnswers
 
 
 async def test_an_endpoint_has_a_secret_and_is_found_by_its_owner_alone(database_url: str) -> None:
@@ -25,6 +30,19 @@ async def test_an_endpoint_has_a_secret_and_is_found_by_its_owner_alone(database
         assert row.secret not in repr(row)
         with pytest.raises(NoSuchBot):
             await endpoints.create(9, "https://x")
+
+
+async def test_an_endpoint_whose_commit_had_no_answer_is_read_back(sqlite_url: str) -> None:
+    """Whoever was told an error would make it again, and be told everything twice."""
+    async with open_database(sqlite_url) as database:
+        lossy = LosesAnswers(database)
+        endpoints = Endpoints(cast(Database, lossy))
+        lossy.lost = 1
+        row = await endpoints.create(1, "https://x/hook")
+        assert await endpoints.endpoints(1) == [row]
+        lossy.lost = 2
+        with pytest.raises(DatabaseUnavailable):
+            await endpoints.create(1, "https://y/hook")  # nobody can say
 
 
 async def test_an_endpoint_is_changed_switched_off_and_on(database_url: str) -> None:

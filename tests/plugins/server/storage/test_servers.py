@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import cast
 
 import pytest
 import sqlalchemy as sa
@@ -25,11 +26,13 @@ from meetcore_server.storage.cursors import (
     Position,
 )
 from meetcore_server.storage.database import Database, open_database
+from meetcore_server.storage.errors import DatabaseUnavailable
 from meetcore_server.storage.holding import Holder, NotHeld
 from meetcore_server.storage.servers import Servers, ServersDiffer, Terms
 from meetcore_server.storage.tables import servers, targets
 from meetcore_server.storage.transcriptions import TranscriptionRows
 
+from .lost_answers import LosesAnswers
 from .orders_of_tests import LINK, facts, insert
 
 TERMS = Terms(store="store")
@@ -84,6 +87,48 @@ async def test_who_says_nothing_for_a_while_is_struck_off_and_another_inherits(s
         again, seen = await its.enter(TERMS)
         assert again > other.number
         assert (seen.others, list(seen.inherited)) == (1, [])
+
+
+async def test_what_was_taken_over_without_an_answer_is_told_by_the_next_renewal(shared_url):
+    """The dead server is in no list any more: nobody else would ever look after its bots."""
+    async with two(shared_url) as (database, (one, other)):
+        rows = BotRows(database, holder=one)
+        bot, over = await insert(rows), await insert(rows)
+        mine = await insert(BotRows(database, holder=other))
+        lossy = LosesAnswers(database)
+        its = Servers(cast(Database, lossy))
+        await let_die(database, one.number)
+        lossy.lost = 2
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailable):
+                await its.renew(other.number)
+        assert await rows.held_by(bot.bot_id) == other.number
+        await rows.update(over.bot_id, state=State.COMPLETED, ended_at=utc_now(), last_seq=4)
+        renewal = await its.renew(other.number)
+        assert [each.number for each in renewal.gone] == [one.number]
+        assert [row.bot_id for row in renewal.inherited] == [bot.bot_id]
+        assert await rows.held_by(mine.bot_id) == other.number
+        renewal = await its.renew(other.number)
+        assert (renewal.gone, renewal.inherited) == ([], ())
+
+
+async def test_what_another_has_meanwhile_is_not_taken_for_what_was_taken_over(shared_url):
+    async with two(shared_url) as (database, (one, other)):
+        rows = BotRows(database, holder=one)
+        bot = await insert(rows)
+        lossy = LosesAnswers(database)
+        its = Servers(cast(Database, lossy))
+        await let_die(database, one.number)
+        lossy.lost = 1
+        with pytest.raises(DatabaseUnavailable):
+            await its.renew(other.number)
+        await let_die(database, other.number)
+        third, seen = await Servers(database).enter(TERMS)
+        assert [row.bot_id for row in seen.inherited] == [bot.bot_id]
+        assert await its.renew(other.number) is None
+        again, _ = await its.enter(TERMS)
+        assert (await its.renew(again)).inherited == ()
+        assert await rows.held_by(bot.bot_id) == third
 
 
 async def test_what_a_server_wrote_before_it_was_taken_for_dead_it_may_not_go_on_writing(
