@@ -223,6 +223,153 @@ async def test_a_file_that_is_another_one_at_the_end_is_uploaded_whole(
         assert nothing_left_over(place)
 
 
+def replaced(path: Path, made: bytes) -> None:
+    """Put another file in the place of a recording, as a sink does that completes it."""
+    spare = path.with_name(".spare")
+    spare.write_bytes(made)
+    spare.replace(path)
+
+
+async def stand_still(growing: GrowingFiles) -> None:
+    """Have it look at no recording any more, and be in the middle of none."""
+
+    async def nothing(name: str) -> None:
+        await trio.lowlevel.checkpoint()
+
+    growing._carry = nothing  # type: ignore[method-assign]
+    await trio.sleep(0.2)
+
+
+@pytest.mark.parametrize("size", [700, LEAST + 5, 2 * LEAST + 300])
+async def test_what_there_is_of_a_recording_stays_until_the_one_in_its_place_is_there(
+    size: int, tmp_path: Path
+) -> None:
+    """Another file has its name: a bucket that is away then has the old one, and later the new."""
+    place = Place(tmp_path)
+    made = random.Random(9).randbytes(size)
+    with trio.fail_after(60):
+        async with killed(place.store):
+            path = grow(place.store, SOUND[: LEAST + 700])
+            await until(lambda: place.held() == [LEAST] and place.tails() == {LEAST: 700})
+            objects, tried = place.store._objects, trio.Event()
+
+            async def away(*args: Any) -> Any:
+                tried.set()
+                raise StorageUnavailable("gone")
+
+            really = objects.put_slice, objects.put_part
+            objects.put_slice = objects.put_part = away  # type: ignore[method-assign]
+            replaced(path, made)
+            await tried.wait()
+            assert place.tails() == {LEAST: 700}
+            assert LEAST in place.held()
+            objects.put_slice, objects.put_part = really  # type: ignore[method-assign]
+            parts = [LEAST] * (size // LEAST)
+            await until(lambda: place.held() == parts)
+            await until(lambda: place.tails() == {len(parts) * LEAST: size % LEAST})
+        await lapse(place)
+        other = place.open(tmp_path / "there")
+        async with other.checkout("b-1") as folder:
+            assert (folder / NAME).read_bytes() == made
+        assert await place.file(other) == made
+        assert nothing_left_over(place)
+
+
+@pytest.mark.parametrize("size", [700, LEAST + 5, 3 * LEAST])
+async def test_a_machine_that_is_lost_as_a_recording_is_replaced_has_left_the_old_one(
+    size: int, tmp_path: Path
+) -> None:
+    """At the very end, when the whole file is on its way: what was uploaded before is laid out."""
+    place = Place(tmp_path, tail_every_s=0.2)
+    with trio.fail_after(60):
+        async with killed(place.store):
+            path = grow(place.store, SOUND[: LEAST + 700])
+            await until(lambda: place.held() == [LEAST] and place.tails() == {LEAST: 700})
+            growing = place.store._growing["b-1"]
+            await stand_still(growing)
+            replaced(path, random.Random(9).randbytes(size))
+
+            async def dies(key: str, path: Path) -> None:
+                raise Killed
+
+            growing._objects.put_file = dies  # type: ignore[method-assign]
+            with pytest.raises(Killed):
+                await growing.put(NAME, path, KEY)
+            assert LEAST in place.held()
+            assert place.tails()[LEAST] == 700
+        await lapse(place)
+        async with place.open(tmp_path / "there").checkout("b-1") as folder:
+            assert (folder / NAME).read_bytes() == SOUND[: LEAST + 700]
+
+
+async def test_a_recording_that_is_whole_is_not_replaced_by_what_was_there_of_an_older_one(
+    tmp_path: Path,
+) -> None:
+    """The machine was lost between the two."""
+    place = Place(tmp_path)
+    made = random.Random(9).randbytes(900)
+    with trio.fail_after(60):
+        async with killed(place.store):
+            path = grow(place.store, SOUND[: LEAST + 700])
+            await until(lambda: place.held() == [LEAST] and place.tails() == {LEAST: 700})
+            growing = place.store._growing["b-1"]
+            await stand_still(growing)
+            replaced(path, made)
+            await growing.put(NAME, path, KEY)
+            assert LEAST in place.held()
+        await lapse(place)
+        other = place.open(tmp_path / "there")
+        async with other.checkout("b-1") as folder:
+            assert (folder / NAME).read_bytes() == made
+        assert await place.file(other) == made
+        assert nothing_left_over(place)
+
+
+async def test_a_file_that_is_being_written_anew_is_not_taken_for_whole(tmp_path: Path) -> None:
+    """It is when it stands still."""
+    place = Place(tmp_path)
+    folder = tmp_path / "b-1"
+    (folder / "files").mkdir(parents=True)
+    objects, path = place.store._objects, folder / NAME
+    growing = GrowingFiles(objects, "mine/files/b-1/", "mine/tails/b-1/", folder, LEAST, 0.01)
+    path.write_bytes(SOUND[: LEAST + 700])
+    with trio.fail_after(60):
+        for _ in range(2):
+            await growing._carry(NAME)
+            await trio.sleep(0.02)
+        for size in (100, 200, 300):
+            path.write_bytes(SOUND[:size])
+            await growing._carry(NAME)
+            assert place.held() == [LEAST]
+            assert place.tails() == {LEAST: 700}
+        await growing._carry(NAME)
+        assert place.held() == []
+        assert place.tails() == {0: 300}
+
+
+async def test_a_workplace_that_takes_no_note_ends_no_bot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the disk is full as the bot begins."""
+    place, tries = Place(tmp_path), 0
+    write = GrowingFiles._write_notes
+
+    def full(self: GrowingFiles) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise OSError(28, "No space left on device")
+        write(self)
+
+    monkeypatch.setattr(GrowingFiles, "_write_notes", full)
+    with trio.fail_after(60):
+        async with running(place.store):
+            grow(place.store, SOUND[:700])
+            await until(lambda: place.tails() == {0: 700})
+        assert await place.file(place.store) == SOUND[:700]
+    assert tries > 2
+
+
 async def test_a_recording_that_got_another_name_or_is_gone_leaves_nothing(tmp_path: Path) -> None:
     place = Place(tmp_path)
     with trio.fail_after(60):
