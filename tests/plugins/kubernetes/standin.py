@@ -66,6 +66,7 @@ class StandInCluster:
         away: Whether connections end without an answer.
         collects_garbage: Whether what belongs to an object goes with it.
         requests: What was asked: verb and kind.
+        graces: The grace, in seconds, that a Pod was deleted with; None for its own.
     """
 
     def __init__(self) -> None:
@@ -78,6 +79,7 @@ class StandInCluster:
         self.away = False
         self.collects_garbage = True
         self.requests: list[tuple[str, str]] = []
+        self.graces: dict[str, int | None] = {}
         self.folder = Path(mkdtemp(prefix="meetcore-cluster-"))
         self._changed = threading.Condition()
         self._objects: dict[tuple[str, str], Object] = {}
@@ -248,6 +250,7 @@ class StandInCluster:
             grace_s = known["spec"].get("terminationGracePeriodSeconds", 30)
             if isinstance(body, dict):
                 asked = body.get("gracePeriodSeconds", asked)
+            self.graces[name] = None if asked is None else int(asked)
             grace_s = grace_s if asked is None else int(asked)
             known["metadata"] |= {
                 "deletionTimestamp": _now(),
