@@ -175,6 +175,7 @@ class PodLauncher(KubernetesLauncher):
         with trio.move_on_at(deadline):
             await watch.listed.wait()
         unknown: Exception | None = None
+        hindered: tuple[float, PodState] | None = None
         while trio.current_time() < deadline:
             try:
                 if await self.runs(bot.bot_id):
@@ -184,6 +185,12 @@ class PodLauncher(KubernetesLauncher):
                 unknown = error
             pod = watch.pods.get(bot.name) or await cluster.pod(bot.name)
             seen = state_of(pod) if pod is not None else PodState(over=True)
+            if not seen.hindered:
+                hindered = None
+            elif hindered is None:  # what is said first says why; then it only waits
+                hindered = (trio.current_time(), seen)
+            elif trio.current_time() - hindered[0] > self.options.hindered_s:
+                return _did_not_begin(hindered[1])
             if seen.over or seen.doomed:
                 return _did_not_begin(seen)
             late = trio.current_time() - began > self.options.unschedulable_s
@@ -429,9 +436,9 @@ async def _tidy(cluster: Cluster, name: str, *, pod: bool = True) -> None:
 
 
 def _did_not_begin(seen: PodState) -> CommandFailed:
-    if seen.doomed:
+    if seen.doomed or seen.hindered:
         return CommandFailed(
-            f"The Pod of the bot cannot begin: {seen.doomed}.",
+            f"The Pod of the bot cannot begin: {seen.doomed or seen.hindered}.",
             "Look at image, image_pull_secrets and env_from_secrets in [plugins.kubernetes].",
         )
     words = seen.evidence.detail if seen.evidence else "its Pod is gone"

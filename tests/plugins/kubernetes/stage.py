@@ -47,6 +47,7 @@ class Stage:
             "stop_with_launcher": True,
             "start_timeout_s": 30.0,
             "unschedulable_s": 1.0,
+            "hindered_s": 1.0,
             **settings,
         }
         self.options = KubernetesOptions(**options)

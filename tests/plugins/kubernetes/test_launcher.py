@@ -169,12 +169,46 @@ async def test_no_room_on_any_node_is_a_full_fleet_and_the_pod_is_taken_back(
 async def test_an_image_that_cannot_be_pulled_is_said(tmp_path, broker, cluster):
     async with staged(tmp_path, broker, cluster) as stage:
         stage.cluster.missing_images.add("meetcore-bot:test")
-        with pytest.raises(CommandFailed, match=r"Err?ImagePull.*not found") as failed:
+        with pytest.raises(CommandFailed, match=r"ErrImagePull.*not found") as failed:
             await stage.launcher.launch(stage.spec(), stage.nursery)
         assert "image_pull_secrets" in failed.value.remedy
         while stage.cluster.named("Pod"):  # noqa: ASYNC110
             await trio.sleep(0.05)
         assert stage.cluster.named("Secret") == []
+
+
+@pytest.mark.parametrize("reason", ["InvalidImageName", "ErrImageNeverPull"])
+async def test_an_image_that_there_will_never_be_is_said_at_once(tmp_path, broker, cluster, reason):
+    async with staged(tmp_path, broker, cluster, hindered_s=600.0, start_timeout_s=600.0) as stage:
+        stage.cluster.missing_images.add("meetcore-bot:test")
+        stage.cluster.image_troubles = [reason]
+        with pytest.raises(CommandFailed, match=reason):
+            await stage.launcher.launch(stage.spec(), stage.nursery)
+
+
+async def test_an_image_that_comes_after_all_is_no_trouble(tmp_path, broker, cluster):
+    """A registry that is away for a moment: the node tries again, and so nobody gives up."""
+    async with staged(tmp_path, broker, cluster, hindered_s=60.0) as stage:
+        stage.cluster.missing_images.add("meetcore-bot:test")
+
+        async def pushed() -> None:
+            while not troubled(stage):  # noqa: ASYNC110  the cluster takes its time
+                await trio.sleep(0.05)
+            await trio.sleep(1.0)  # the launcher has looked
+            stage.cluster.missing_images.clear()
+
+        stage.nursery.start_soon(pushed)
+        bot = await stage.launched()
+        await bot.perform(Stop())
+        await bot.gone()
+
+
+def troubled(stage: Any) -> bool:
+    """Return whether the Pod of a bot waits for its image."""
+    if "meetcore-b-1" not in stage.cluster.named("Pod"):
+        return False
+    status = stage.cluster.object("Pod", "meetcore-b-1")["status"]
+    return any("waiting" in each["state"] for each in status.get("containerStatuses", ()))
 
 
 async def test_what_we_may_not_is_said_with_the_remedy(tmp_path, broker, cluster):

@@ -15,7 +15,7 @@ from meetcore import CommandFailed, ConfigError, FleetFull, MeetcoreError
 from meetcore_kubernetes import cluster as module
 from meetcore_kubernetes.cluster import Cluster, ClusterUnavailable
 from tests.plugins.kubernetes.stage import staged
-from tests.plugins.kubernetes.standin import Refused
+from tests.plugins.kubernetes.standin_objects import Refused
 
 RBAC = (
     'pods is forbidden: User "system:serviceaccount:quota-team:meetcore" cannot create resource '
