@@ -539,8 +539,8 @@ class _Carrier:
             async for file in files:
                 if await self._here.stat(file.name) is None:
                     try:
-                        async with self._there.local(file.name) as path:
-                            self._carried[file.name] = await self._here.put(file.name, path)
+                        async with aclosing(self._there.read(file.name)) as pieces:
+                            self._carried[file.name] = await self._here.write(file.name, pieces)
                     except NoSuchFile:
                         continue  # another machine deleted it a moment ago
                     except FileDamaged as error:  # the others are as good as they were

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -27,7 +28,7 @@ import trio
 from attrs import define, field
 
 from meetcore import Lease, NoSuchFile, StorageUnavailable, checked_file_name
-from meetcore.log import media_in, private_file, temporary_folder
+from meetcore.log import media_in, private_file
 from meetcore_s3.objects import BucketObjects, FilePart, OpenUpload, PendingUpload
 from meetcore_s3.troubles import BucketTrouble
 
@@ -343,26 +344,23 @@ class GrowingFiles:
         """
         key = self._files + name
         there = await self._objects.stat(key)
-        with temporary_folder() as folder:
-            made = folder / PurePosixPath(name).name
-            async with await trio.open_file(made, "wb") as file:
-                at = 0
-                if there is not None:
-                    at = await self._append(file, key, 0)
-                for first, size in sorted(tail.items()):
-                    if first <= at < first + size:
-                        at += await self._append(file, self._tail_key(name, first), at - first)
-            known = await media_in(self._folder).stat(name)
-            if at and (known is None or known.size_bytes < at):
-                await media_in(self._folder).put(name, made)
+        at = 0 if there is None else int(there["ContentLength"])
+        found = [] if there is None else [(key, 0)]
+        for first, size in sorted(tail.items()):
+            if first <= at < first + size:
+                found.append((self._tail_key(name, first), at - first))
+                at = first + size
+        here = media_in(self._folder)
+        known = await here.stat(name)
+        if at and (known is None or known.size_bytes < at):
+            async with aclosing(self._pieces(found)) as pieces:
+                await here.write(name, pieces)
 
-    async def _append(self, file: Any, key: str, first: int) -> int:
-        size = 0
-        async with aclosing(self._objects.read(key, first)) as pieces:
-            async for piece in pieces:
-                await file.write(piece)
-                size += len(piece)
-        return size
+    async def _pieces(self, found: Sequence[tuple[str, int]]) -> AsyncGenerator[bytes, None]:
+        for key, first in found:
+            async with aclosing(self._objects.read(key, first)) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     # --- the note in the workplace ------------------------------------------------------------
 

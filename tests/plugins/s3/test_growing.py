@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,149 +12,31 @@ import trio
 
 import meetcore_s3.growing
 from meetcore import Lease, StorageUnavailable
-from meetcore.log.folders import journal_path, make_bot_folder
-from meetcore.log.journal import Journal
-from meetcore.log.journal_head import begin
 from meetcore.model.events import ArtifactWritten
-from meetcore.testing.store_conformance import StoreConformance, attend
+from meetcore.testing.store_conformance import attend
 from meetcore_s3.growing import GrowingFiles
-from meetcore_s3.store import S3Store
 
 from .bad_way import bad_way, says
 from .places import LEAST, bucket_for, everything_in, open_s3
-from .servers import S3Server, moto_server, nanio_server
-
-NAME = "files/mix.opus"
-KEY = f"mine/files/b-1/{NAME}"
-SOUND = random.Random(7).randbytes(4 * LEAST)
+from .recordings import (
+    KEY,
+    NAME,
+    SOUND,
+    Place,
+    grow,
+    killed,
+    lapse,
+    nothing_left_over,
+    running,
+    until,
+)
+from .servers import nanio_server
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meetcore_s3.growing, "_LOOK_EVERY_S", 0.05)
     monkeypatch.setattr(meetcore_s3.growing, "_AGAIN_AFTER_S", 0.05)
-
-
-class Place:
-    """A bucket and a machine."""
-
-    def __init__(self, tmp_path: Path, **options: Any) -> None:
-        self.server: S3Server = moto_server()
-        self.bucket = bucket_for(self.server, tmp_path)
-        self.machine = tmp_path / "here"
-        self.options = {"tail_every_s": 0.2, **options}
-        self.asked: list[tuple[str, int]] = []
-        self.store = self.open()
-
-    def open(self, machine: Path | None = None) -> S3Store:
-        """Return a store whose requests with files are noted: operation and size."""
-        store = open_s3(self.server, self.bucket, machine or self.machine, **self.options)
-        ask = store._client.ask_for_file
-
-        async def noted(operation: str, **wanted: Any) -> dict[str, Any]:
-            body = wanted.get("Body")
-            self.asked.append((operation, len(body) if body is not None else 0))
-            return await ask(operation, **wanted)
-
-        store._client.ask_for_file = noted  # type: ignore[method-assign]
-        return store
-
-    def sent(self, operation: str) -> int:
-        return sum(size for each, size in self.asked if each == operation)
-
-    def held(self, key: str = KEY) -> list[int]:
-        """Return the sizes of the parts of the open upload of a key."""
-        client = self.server.client()
-        for each in client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", ()):
-            if each["Key"] == key:
-                wanted = {"Bucket": self.bucket, "Key": key, "UploadId": each["UploadId"]}
-                with suppress(client.exceptions.NoSuchUpload):  # dropped this very moment
-                    return [p["Size"] for p in client.list_parts(**wanted).get("Parts", ())]
-        return []
-
-    def tails(self) -> dict[int, int]:
-        """Return the sizes of the objects of the recording's tail, by first byte."""
-        prefix = f"mine/tails/b-1/{NAME}/"
-        found = self.server.client().list_objects_v2(Bucket=self.bucket, Prefix=prefix)
-        return {
-            int(each["Key"].removeprefix(prefix)): each["Size"]
-            for each in found.get("Contents", ())
-        }
-
-    async def file(self, store: S3Store, name: str = NAME) -> bytes:
-        return await store.media("b-1").read_bytes(name)
-
-
-@asynccontextmanager
-async def running(store: S3Store) -> AsyncIterator[tuple[Journal, Lease]]:
-    """Hold a bot's journal, and its lease, as the process does that runs the bot."""
-    await store.prepare("b-1")
-    folder = store.workplace("b-1")
-    make_bot_folder(folder.parent, folder.name)
-    journal = Journal(journal_path(folder), "b-1", fsync=False)
-    try:
-        begin(journal, StoreConformance().head())
-        async with store.keep("b-1", journal) as lease:
-            (folder / "files").mkdir(exist_ok=True)
-            yield journal, lease
-    finally:
-        journal.close()
-
-
-def grow(store: S3Store, data: bytes, name: str = NAME) -> Path:
-    path = store.workplace("b-1") / name
-    with path.open("ab") as file:
-        file.write(data)
-    return path
-
-
-async def until(true: Any, within_s: float = 20.0) -> None:
-    with trio.fail_after(within_s):
-        while not await trio.to_thread.run_sync(true):  # noqa: ASYNC110  the server tells nobody
-            await trio.sleep(0.05)
-
-
-def nothing_left_over(place: Place) -> bool:
-    found = everything_in(place.server, place.bucket)
-    return not [key for key in found if "?upload" in key or key.startswith("mine/tails/")]
-
-
-class Killed(BaseException):
-    """As SIGKILL has it: nothing is finished."""
-
-
-@asynccontextmanager
-async def killed(store: S3Store) -> AsyncIterator[Journal]:
-    """Run a bot whose process is killed at the end of the block: nothing is carried any more."""
-
-    async def dead(*args: Any, **more: Any) -> Any:
-        raise Killed
-
-    try:
-        async with running(store) as (journal, _):
-            yield journal
-            for client in (store._client,):
-                client.ask = client.ask_for_file = dead  # type: ignore[method-assign]
-            raise Killed
-    except BaseException as error:
-        if not _only_killed(error):
-            raise
-    lapsed = store.workplace("b-1")
-    assert lapsed.is_dir()
-
-
-def _only_killed(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(_only_killed(each) for each in error.exceptions)
-    return isinstance(error, Killed)
-
-
-async def lapse(place: Place) -> None:
-    """Have the lease of the bot that was killed run out, as in twenty seconds."""
-    store = place.open()
-    known = await store._heads._read("b-1", fresh=True)
-    assert known is not None
-    assert await store.renew("b-1", known.head.lease, 0)
 
 
 async def test_parts_go_in_order_while_it_is_recorded_and_become_the_file(tmp_path: Path) -> None:
@@ -222,130 +102,6 @@ async def test_a_file_that_is_another_one_at_the_end_is_uploaded_whole(
             spare.replace(path)
         assert await place.file(place.store) == made
         assert nothing_left_over(place)
-
-
-def replaced(path: Path, made: bytes) -> None:
-    """Put another file in the place of a recording, as a sink does that completes it."""
-    spare = path.with_name(".spare")
-    spare.write_bytes(made)
-    spare.replace(path)
-
-
-async def stand_still(growing: GrowingFiles) -> None:
-    """Have it look at no recording any more, and be in the middle of none."""
-
-    async def nothing(name: str) -> None:
-        await trio.lowlevel.checkpoint()
-
-    growing._carry = nothing  # type: ignore[method-assign]
-    await trio.sleep(0.2)
-
-
-@pytest.mark.parametrize("size", [700, LEAST + 5, 2 * LEAST + 300])
-async def test_what_there_is_of_a_recording_stays_until_the_one_in_its_place_is_there(
-    size: int, tmp_path: Path
-) -> None:
-    """Another file has its name: a bucket that is away then has the old one, and later the new."""
-    place = Place(tmp_path)
-    made = random.Random(9).randbytes(size)
-    with trio.fail_after(60):
-        async with killed(place.store):
-            path = grow(place.store, SOUND[: LEAST + 700])
-            await until(lambda: place.held() == [LEAST] and place.tails() == {LEAST: 700})
-            objects, tried = place.store._objects, trio.Event()
-
-            async def away(*args: Any) -> Any:
-                tried.set()
-                raise StorageUnavailable("gone")
-
-            really = objects.put_slice, objects.put_part
-            objects.put_slice = objects.put_part = away  # type: ignore[method-assign]
-            replaced(path, made)
-            await tried.wait()
-            assert place.tails() == {LEAST: 700}
-            assert LEAST in place.held()
-            objects.put_slice, objects.put_part = really  # type: ignore[method-assign]
-            parts = [LEAST] * (size // LEAST)
-            await until(lambda: place.held() == parts)
-            await until(lambda: place.tails() == {len(parts) * LEAST: size % LEAST})
-        await lapse(place)
-        other = place.open(tmp_path / "there")
-        async with other.checkout("b-1") as folder:
-            assert (folder / NAME).read_bytes() == made
-        assert await place.file(other) == made
-        assert nothing_left_over(place)
-
-
-@pytest.mark.parametrize("size", [700, LEAST + 5, 3 * LEAST])
-async def test_a_machine_that_is_lost_as_a_recording_is_replaced_has_left_the_old_one(
-    size: int, tmp_path: Path
-) -> None:
-    """At the very end, when the whole file is on its way: what was uploaded before is laid out."""
-    place = Place(tmp_path, tail_every_s=0.2)
-    with trio.fail_after(60):
-        async with killed(place.store):
-            path = grow(place.store, SOUND[: LEAST + 700])
-            await until(lambda: place.held() == [LEAST] and place.tails() == {LEAST: 700})
-            growing = place.store._growing["b-1"]
-            await stand_still(growing)
-            replaced(path, random.Random(9).randbytes(size))
-
-            async def dies(key: str, path: Path) -> None:
-                raise Killed
-
-            growing._objects.put_file = dies  # type: ignore[method-assign]
-            with pytest.raises(Killed):
-                await growing.put(NAME, path, KEY)
-            assert LEAST in place.held()
-            assert place.tails()[LEAST] == 700
-        await lapse(place)
-        async with place.open(tmp_path / "there").checkout("b-1") as folder:
-            assert (folder / NAME).read_bytes() == SOUND[: LEAST + 700]
-
-
-async def test_a_recording_that_is_whole_is_not_replaced_by_what_was_there_of_an_older_one(
-    tmp_path: Path,
-) -> None:
-    """The machine was lost between the two."""
-    place = Place(tmp_path)
-    made = random.Random(9).randbytes(900)
-    with trio.fail_after(60):
-        async with killed(place.store):
-            path = grow(place.store, SOUND[: LEAST + 700])
-            await until(lambda: place.held() == [LEAST] and place.tails() == {LEAST: 700})
-            growing = place.store._growing["b-1"]
-            await stand_still(growing)
-            replaced(path, made)
-            await growing.put(NAME, path, KEY)
-            assert LEAST in place.held()
-        await lapse(place)
-        other = place.open(tmp_path / "there")
-        async with other.checkout("b-1") as folder:
-            assert (folder / NAME).read_bytes() == made
-        assert await place.file(other) == made
-        assert nothing_left_over(place)
-
-
-async def test_a_file_that_is_being_written_anew_is_not_taken_for_whole(tmp_path: Path) -> None:
-    """It is when it stands still."""
-    place = Place(tmp_path)
-    folder = tmp_path / "b-1"
-    (folder / "files").mkdir(parents=True)
-    objects, path = place.store._objects, folder / NAME
-    growing = GrowingFiles(objects, "mine/files/b-1/", "mine/tails/b-1/", folder, LEAST, 0.01)
-    path.write_bytes(SOUND[: LEAST + 700])
-    with trio.fail_after(60):
-        for _ in range(2):
-            await growing._carry(NAME)
-            await trio.sleep(0.02)
-        for size in (100, 200, 300):
-            path.write_bytes(SOUND[:size])
-            await growing._carry(NAME)
-            assert place.held() == [LEAST]
-            assert place.tails() == {LEAST: 700}
-        await growing._carry(NAME)
-        assert place.held() == []
-        assert place.tails() == {0: 300}
 
 
 async def test_a_workplace_that_takes_no_note_ends_no_bot(
