@@ -150,7 +150,9 @@ class RayLauncher(ClusterLauncher):
         config = load_config(overrides=spec.settings, environ={})
         if not self.options.shared_folder:
             spec = evolve(spec.placed_in(self.options.work_folder), leaves_nothing=True)
-        longest_s = longest_life_s(config) if spec.scheduled_for is None else None
+        longest_s = longest_life_s(config)
+        if longest_s is not None:
+            longest_s += spec.waits_s()
         return spec_to_json(spec), longest_s
 
     async def _until_it_takes_commands(
