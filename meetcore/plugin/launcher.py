@@ -63,7 +63,6 @@ class BotSpec:
         }
         return evolve(self, settings={**self.settings, "out_dir": folder, "plugins": plugins})
 
-
     def waits_s(self) -> float:
         """Return how long it is until the bot's time, in seconds; 0 where it has none."""
         if self.scheduled_for is None:

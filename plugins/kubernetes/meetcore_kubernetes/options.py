@@ -55,7 +55,8 @@ class KubernetesOptions:
             is given up; its node tries again until then.
         unresponsive_limit_s: A bot that the bus has not heard of for so long is ended; None for
             never.
-        keep_failed_s: How long a Pod that failed stays, to be looked at.
+        keep_failed_s: How long a Pod that failed stays, to be looked at, with what it wrote; 0 for
+            not at all.
         stop_with_launcher: Whether bots leave when their server does; otherwise they go on.
     """
 

@@ -297,9 +297,11 @@ class PodLauncher(KubernetesLauncher):
                 if seen.failed and seen.evidence is not None:
                     _LOG.warning("bot=%s its Pod failed: %s", bot.bot_id, seen.evidence.detail)
                     self.note(bot, seen.reason, seen.evidence)
+                    if self.options.keep_failed_s:
+                        return
                 else:  # also one of which its node tells nothing any more: nobody runs the bot
                     self.note_silence(bot)
-                    await cluster.remove(bot.name)
+                await cluster.remove(bot.name)
         except MeetcoreError as error:
             _LOG.warning("bot=%s its Pod stays for now: %s", bot.bot_id, error)
 

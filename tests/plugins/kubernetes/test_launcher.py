@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,7 +35,7 @@ from meetcore.log.folders import journal_path
 from meetcore_kubernetes.launcher import KubernetesLauncher
 from meetcore_kubernetes.options import KubernetesOptions
 from meetcore_kubernetes.pod_launcher import PodLauncher
-from meetcore_kubernetes.pods import object_name, order_secret, pod_manifest
+from meetcore_kubernetes.pods import longest_life_s, object_name, order_secret, pod_manifest
 from meetcore_redis.bus import RedisBus
 from tests.plugins.kubernetes.stage import staged
 from tests.plugins.redis.broker import open_broker
@@ -126,6 +127,23 @@ def test_a_bot_works_where_its_pod_has_room_and_finds_the_files_that_options_nam
     assert volumes[seen["/more"]["name"]]["secret"] == {"secretName": "of-ours"}
     assert seen["/ca"]["readOnly"]
     kubernetes_validate.validate(pod_manifest(spec, BotConfig(), options), "1.37", strict=True)
+
+
+@pytest.mark.parametrize("waits_s", [None, 7200.0])
+def test_a_pod_may_live_as_long_as_its_bot_and_as_that_waits_for_its_time(waits_s):
+    """The cluster counts from the Pod's start."""
+    when = None if waits_s is None else datetime.now(UTC) + timedelta(seconds=waits_s)
+    spec = BotSpec(bot_id="b-1", url="simulated:stay", scheduled_for=when)
+    rules = BotConfig().automatic_leave
+    config = BotConfig(automatic_leave=evolve(rules, max_duration_s=3600.0, waiting_room_s=600.0))
+    options = KubernetesOptions(image="bot")
+    own_s = longest_life_s(config)
+    assert own_s is not None
+    assert own_s > 4200.0
+    deadline_s = pod_manifest(spec, config, options)["spec"]["activeDeadlineSeconds"]
+    assert deadline_s == pytest.approx(own_s + (waits_s or 0.0), abs=10.0)
+    endless = BotConfig(automatic_leave=evolve(rules, max_duration_s=None))
+    assert "activeDeadlineSeconds" not in pod_manifest(spec, endless, options)["spec"]
 
 
 @pytest.mark.parametrize("mounts", [{"ca": "configmap/x"}, {"/ca": "x"}, {"/ca": "hostpath/x"}])
@@ -251,6 +269,20 @@ async def test_a_pod_that_was_ended_says_why(
         assert end.evidence.signal == signal
         assert words in end.evidence.detail
         assert stage.cluster.named("Pod") == ["meetcore-b-1"]  # to be looked at
+
+
+async def test_a_pod_that_failed_goes_at_once_where_nothing_is_to_be_looked_at(
+    tmp_path, broker, cluster
+):
+    async with staged(tmp_path, broker, cluster, keep_failed_s=0.0) as stage:
+        bot = await stage.launched()
+        stage.cluster.kill_for_memory("meetcore-b-1")
+        await bot.gone()
+        end = await stage.end_of()
+        assert end.evidence is not None
+        assert end.evidence.signal == "kubernetes.out_of_memory"
+        while stage.cluster.named("Pod"):  # noqa: ASYNC110  the cluster takes its time
+            await trio.sleep(0.05)
 
 
 async def test_a_lost_node_is_noticed_by_its_silence(tmp_path, broker, cluster):
