@@ -60,6 +60,7 @@ class OpenFleetOptions(TypedDict, total=False):
 _LOG = logging.getLogger("meetcore")
 _LOOK_AT_BUS_EVERY_S = 10.0
 _BURY_WITHIN_S = 60.0
+_FORGET_WITHIN_S = 10.0
 
 
 class Fleet:
@@ -329,13 +330,25 @@ class Fleet:
             await store.bury(bot_id)
         except Exception as error:  # noqa: BLE001  one bot's trouble is its own
             _LOG.error("bot=%s of it something is left in memory: %s", bot_id, brief(error))
+        await self._forget_on_bus(bot_id)
+
+    async def _forget_on_bus(self, bot_id: str) -> None:
+        """Have the bus let go of a bot of which nothing is kept, within 10 s."""
+        if self.bus is None:
+            return
+        try:
+            with trio.fail_after(_FORGET_WITHIN_S):
+                await self.bus.forget(bot_id)
+        except Exception as error:  # noqa: BLE001  then it goes with its time
+            _LOG.error("bot=%s the bus has what it told for a while: %s", bot_id, brief(error))
 
     async def bury_the_rest(self) -> None:
         """Delete what is left of bots of which nothing is kept and that run no more; 60 s."""
         if self.buries and isinstance(self.store, UnkeptFleetStore):
             with trio.CancelScope(shield=True), trio.move_on_after(_BURY_WITHIN_S):
                 try:
-                    await self.store.bury_ended()
+                    for bot_id in await self.store.bury_ended():
+                        await self._forget_on_bus(bot_id)
                 except Exception as error:  # noqa: BLE001  what the bots did is done
                     _LOG.error("of bots something is left in memory: %s", brief(error))
 

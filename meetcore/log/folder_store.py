@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import (
     AsyncGenerator,
+    AsyncIterable,
     AsyncIterator,
     Callable,
     Collection,
@@ -233,6 +234,26 @@ class FolderMedia(MediaStore):
         finally:
             spare.unlink(missing_ok=True)
 
+    async def write(self, name: str, pieces: AsyncIterable[bytes]) -> StoredFile:
+        """Keep a file that comes in pieces: whole on return, or not there at all."""
+        target = self._path(name)
+        spare = target.with_name(f".{uuid4().hex}{target.suffix}")
+
+        def begin() -> None:
+            _make_folders(self._folder, target.parent)
+            private_file(spare)
+
+        await in_writer_thread(begin)
+        try:
+            async with await trio.open_file(spare, "wb") as file:
+                async for piece in pieces:
+                    await file.write(piece)
+            await in_writer_thread(partial(spare.replace, target))
+        finally:
+            with trio.CancelScope(shield=True):
+                await in_writer_thread(partial(spare.unlink, missing_ok=True))
+        return await self._there(name)
+
     async def _there(self, name: str) -> StoredFile:
         found = await self.stat(name)
         if found is None:
@@ -271,7 +292,7 @@ class FolderMedia(MediaStore):
         return await self._there(name)
 
 
-def media_in(folder: Path) -> MediaStore:
+def media_in(folder: Path) -> FolderMedia:
     """Return the files in a bot's folder on this machine, for stores that keep them elsewhere."""
     return FolderMedia(folder)
 

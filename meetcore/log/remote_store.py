@@ -15,7 +15,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from uuid import uuid4
 
 import trio
@@ -28,7 +28,15 @@ from meetcore.log.journal_end import write_end_in
 from meetcore.log.log_reader import read_lines
 from meetcore.log.salvage import lost
 from meetcore.log.workplaces import UNCARRIED, as_guest, carried_from, listing, note_carried
-from meetcore.model.errors import FileDamaged, JournalBusy, JournalError, StorageUnavailable, brief
+from meetcore.model.errors import (
+    EncryptionKeyMissing,
+    FileDamaged,
+    JournalBusy,
+    JournalError,
+    NoSuchFile,
+    StorageUnavailable,
+    brief,
+)
 from meetcore.model.events import ArtifactWritten, Event, StateChanged
 from meetcore.model.lifecycle import TERMINAL, EndReason, Evidence, State
 from meetcore.plugin.sink import JournalView
@@ -44,6 +52,7 @@ from meetcore.plugin.store import (
 
 __all__ = ["RemoteStore", "StoredLine"]
 
+T = TypeVar("T")
 _LOG = logging.getLogger("meetcore.log")
 StoredLine = tuple[int, bytes]
 """The number of an event, and its line as `encode_line` makes it."""
@@ -51,6 +60,7 @@ StoredLine = tuple[int, bytes]
 _PAGE = 100
 _LARGEST = 2**63 - 1
 _GIVE_UP_LEASE_WITHIN_S = 5.0
+_LOOKS = 5
 _AWAY = (StorageUnavailable, OSError, trio.TooSlowError)
 """What a store raises that does not answer; everything else is a mistake."""
 
@@ -102,6 +112,7 @@ class RemoteStore(BotStore):
         renew_every_s: How often a lease is renewed.
         carry_every_s: How often new events are carried.
         again_after_s: The pause after the store did not answer.
+        begin_within_s: A store that does not answer when a bot begins here is waited for so long.
     """
 
     leases_lapse: ClassVar[bool] = True
@@ -109,6 +120,7 @@ class RemoteStore(BotStore):
     renew_every_s: ClassVar[float] = 2.0
     carry_every_s: ClassVar[float] = 0.05
     again_after_s: ClassVar[float] = 1.0
+    begin_within_s: ClassVar[float] = 45.0
 
     def __init__(self, workplaces: Path) -> None:
         self._workplaces = workplaces
@@ -275,9 +287,11 @@ class RemoteStore(BotStore):
         """Make the workplace, with the journal as far as the store has it.
 
         What was written here later, by a bot that was killed, may not have been carried: it stays.
+        A store that does not answer is waited for, `begin_within_s` at most.
         """
         folder = self.workplace(bot_id)
-        stored = b"".join(bytes(line) for _, line in await self._all_lines(bot_id))
+        lines = await self._in_time(bot_id, partial(self._all_lines, bot_id))
+        stored = b"".join(bytes(line) for _, line in lines)
 
         def lay_out() -> None:
             make_bot_folder(folder.parent, folder.name)
@@ -325,12 +339,16 @@ class RemoteStore(BotStore):
 
     @asynccontextmanager
     async def keep(self, bot_id: str, journal: JournalView) -> AsyncIterator[Lease]:
-        """Carry what a bot writes, while it runs and once more when it has ended."""
-        async with self._leased(bot_id) as lease:
+        """Carry what a bot writes, while it runs and once more when it has ended.
+
+        A store that does not answer at the beginning is waited for, `begin_within_s` at most.
+        """
+        number = await self._in_time(bot_id, partial(self._taken, bot_id))
+        async with self._holding(bot_id, number) as lease:
             folder = journal.path.parent
             await trio.to_thread.run_sync(private_file, folder / UNCARRIED)
             carrier = _Carrier(self, bot_id, folder, lease)
-            await carrier.carry(journal)
+            await self._in_time(bot_id, partial(carrier.carry, journal))
             async with (
                 _beside(partial(carrier.run, journal)),
                 _beside(partial(self.accompany, bot_id, folder, lease)),
@@ -368,6 +386,35 @@ class RemoteStore(BotStore):
             lease.lost.set()
             raise _LeaseLost(f"The bot {bot_id} is run by another now.")
 
+    async def _in_time(self, bot_id: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Return what is done with the store; where it does not answer it is done again.
+
+        A lease that is another's then may be one's own, of a request whose answer was lost.
+        """
+        deadline = trio.current_time() + self.begin_within_s
+        again: tuple[type[Exception], ...] = _AWAY
+        while True:
+            try:
+                return await work()
+            except (_LeaseLost, EncryptionKeyMissing):
+                raise
+            except again as error:
+                if trio.current_time() + self.again_after_s > deadline:
+                    raise
+                _LOG.warning("bot=%s waits for its store: %s", bot_id, brief(error))
+                again = (*_AWAY, JournalBusy)
+            await trio.sleep(self.again_after_s)
+
+    async def _taken(self, bot_id: str) -> int:
+        """Return the number of a lease, taken now; raise `JournalBusy` where another has one."""
+        holder = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
+        number = await self.take(checked_bot_id(bot_id), holder, self.lease_s)
+        if number is None:
+            raise JournalBusy(
+                f"The bot {bot_id} is run by another.", "Wait for it to end, or stop it."
+            )
+        return number
+
     @asynccontextmanager
     async def _leased(self, bot_id: str) -> AsyncIterator[Lease]:
         """Be the one who writes a bot's log, and stay it.
@@ -375,12 +422,12 @@ class RemoteStore(BotStore):
         Raises:
             JournalBusy: Another is.
         """
-        holder = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
-        number = await self.take(checked_bot_id(bot_id), holder, self.lease_s)
-        if number is None:
-            raise JournalBusy(
-                f"The bot {bot_id} is run by another.", "Wait for it to end, or stop it."
-            )
+        async with self._holding(bot_id, await self._taken(bot_id)) as lease:
+            yield lease
+
+    @asynccontextmanager
+    async def _holding(self, bot_id: str, number: int) -> AsyncIterator[Lease]:
+        """Renew a lease while the block runs, and give it up then."""
         lease = Lease(number)
         lease.kept_seq = 0
         try:
@@ -418,11 +465,15 @@ class _Carrier:
 
     async def run(self, journal: JournalView) -> None:
         """Carry what comes, until the lease is lost."""
+        owed = False
         while not self._lease.lost.is_set():
             pause_s = self._store.carry_every_s
             try:
-                if journal.last_seq > self._at and await self.carry(journal):
+                if journal.last_seq > self._at:
+                    owed = await self.carry(journal) or owed
+                if owed:
                     await self.carry_files(growing=False)
+                    owed = False
             except _LeaseLost:
                 return  # the bot ends itself
             except _AWAY as error:
@@ -449,17 +500,40 @@ class _Carrier:
     async def carry_files(self, *, growing: bool = True) -> None:
         """Carry the files that are new, or have changed since they were carried.
 
+        One that goes away before it is read, or gets another name, is no trouble: what there is
+        then is looked for anew.
+
         Args:
             growing: Also those that the store itself carries while the bot runs.
+
+        Raises:
+            StorageUnavailable: The store does not have what it took, or files went each time.
         """
+        for _ in range(_LOOKS):
+            gone = await self._carry_files(growing=growing)
+            if not gone:
+                return
+        raise StorageUnavailable(f"The file {gone} goes away each time that it is to be carried.")
+
+    async def _carry_files(self, *, growing: bool) -> str:
+        """Carry the files there are; return the name of one that went away meanwhile, if any."""
+        gone = ""
         async with aclosing(self._here.files()) as files:
             async for file in files:
                 if not growing and self._store.carries_itself(self._bot_id, file.name):
                     continue
                 if self._carried.get(file.name) != file:
-                    async with self._here.local(file.name) as path:
-                        await self._there.put(file.name, path)
-                    self._carried[file.name] = file
+                    try:
+                        async with self._here.local(file.name) as path:
+                            await self._there.put(file.name, path)
+                    except (NoSuchFile, FileNotFoundError) as error:
+                        if await self._here.stat(file.name) == file:
+                            words = f"The store does not have the file {file.name}."
+                            raise StorageUnavailable(words) from error
+                        gone = file.name
+                    else:
+                        self._carried[file.name] = file
+        return gone
 
     async def bring_files(self) -> None:
         """Lay out the files that are in the store and not here."""
@@ -467,8 +541,10 @@ class _Carrier:
             async for file in files:
                 if await self._here.stat(file.name) is None:
                     try:
-                        async with self._there.local(file.name) as path:
-                            self._carried[file.name] = await self._here.put(file.name, path)
+                        async with aclosing(self._there.read(file.name)) as pieces:
+                            self._carried[file.name] = await self._here.write(file.name, pieces)
+                    except NoSuchFile:
+                        continue  # another machine deleted it a moment ago
                     except FileDamaged as error:  # the others are as good as they were
                         _LOG.warning("bot=%s is without a file: %s", self._bot_id, error)
 

@@ -139,10 +139,12 @@ class UnkeptFleetStore(UnkeptStore):
             return await super().delete(bot_id)
         return await trio.to_thread.run_sync(partial(self._bury, bot_id, whatever=False))
 
-    async def bury_ended(self) -> None:
-        """Delete what is in memory of bots that nobody runs, as `bury` does."""
-        for bot_id in await trio.to_thread.run_sync(self._left):
+    async def bury_ended(self) -> Sequence[str]:
+        """Delete what is in memory of bots that nobody runs, as `bury` does; return which."""
+        found = await trio.to_thread.run_sync(self._left)
+        for bot_id in found:
             await self.bury(bot_id)
+        return found
 
     def _left(self) -> list[str]:
         there = [folder for folder in bot_folders(self.folder) if folder != self.folder]

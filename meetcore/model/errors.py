@@ -456,9 +456,22 @@ class CapabilityMissing(CommandRefused):
 
 
 class FleetFull(MeetcoreError):
-    """More bots were asked for than the fleet's limit allows."""
+    """More bots were asked for than the fleet's limit allows, or than there is room for.
+
+    Args:
+        message: What is full.
+        remedy: What a person can do.
+        retry_after_s: After how long another try is worth it, in seconds: a while where a cluster
+            has to be asked; None for at once.
+    """
 
     code = "no_room"
+
+    def __init__(
+        self, message: str, remedy: str = "", *, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, remedy)
+        self.retry_after_s = retry_after_s
 
 
 TROUBLE_KINDS = {

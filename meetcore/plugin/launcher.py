@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import trio
@@ -62,6 +62,12 @@ class BotSpec:
             for name, table in self.settings.get("plugins", {}).items()
         }
         return evolve(self, settings={**self.settings, "out_dir": folder, "plugins": plugins})
+
+    def waits_s(self) -> float:
+        """Return how long it is until the bot's time, in seconds; 0 where it has none."""
+        if self.scheduled_for is None:
+            return 0.0
+        return max(0.0, (self.scheduled_for - datetime.now(UTC)).total_seconds())
 
 
 class RunningBot(ABC):

@@ -11,7 +11,6 @@ whoever has to work on them later (`checkout`).
 
 from __future__ import annotations
 
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import (
@@ -32,6 +31,7 @@ from meetcore.model.errors import ConfigError, NoSuchFile
 from meetcore.model.events import Event, SegmentFinalized, StateChanged
 from meetcore.model.history import BotHistory
 from meetcore.model.lifecycle import TERMINAL, EndReason, Evidence
+from meetcore.plugin.scratch import temporary_folder
 from meetcore.plugin.sink import JournalView
 
 __all__ = [
@@ -260,8 +260,8 @@ class MediaStore(ABC):
         Raises:
             NoSuchFile: There is none.
         """
-        with tempfile.TemporaryDirectory(prefix="meetcore-") as folder:
-            path = Path(folder, PurePosixPath(name).name)
+        with temporary_folder() as folder:
+            path = folder / PurePosixPath(name).name
             async with (
                 await trio.open_file(path, "wb") as file,
                 aclosing(self.read(name)) as pieces,
@@ -289,8 +289,8 @@ class MediaStore(ABC):
         if known is not None:
             return known
         async with self.local(source) as given:
-            with tempfile.TemporaryDirectory(prefix="meetcore-") as folder:
-                made = Path(folder, PurePosixPath(name).name)
+            with temporary_folder() as folder:
+                made = folder / PurePosixPath(name).name
                 await trio.to_thread.run_sync(make, given, made)
                 return await self.put(name, made)
 

@@ -11,6 +11,7 @@ import fcntl
 import io
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 PINS = ROOT / "requirements" / "kube-tools.txt"
 HOME = ROOT / ".venv" / "kube-tools"
 NAMES = ("helm", "kubectl")
+SETTINGS = "meetcore-settings"
 _FETCH_S = 600
 _RENDER_S = 120
 
@@ -81,9 +83,36 @@ def rendered(*command: str) -> dict[tuple[str, str], dict[str, Any]]:
     return by_name
 
 
-def kustomized(overlay: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return what a folder of deploy/kubernetes means."""
-    return rendered("kubectl", "kustomize", str(ROOT / "deploy" / "kubernetes" / overlay))
+def kustomized(overlay: str, tree: Path | None = None) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what a folder of deploy/kubernetes means, settings by the name that they are given.
+
+    Args:
+        overlay: The folder.
+        tree: Where it lies; by default in this tree.
+    """
+    made = as_made(overlay, tree)
+    names = {name: SETTINGS for kind, name in made if _is_settings(kind, name)}
+    return {
+        (kind, names.get(name, name)): _renamed(each, names) for (kind, name), each in made.items()
+    }
+
+
+def as_made(overlay: str, tree: Path | None = None) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the same with the name of the settings as it is made: it ends in a digest of them."""
+    folder = (tree or ROOT / "deploy" / "kubernetes") / overlay
+    return rendered("kubectl", "kustomize", str(folder))
+
+
+def _is_settings(kind: str, name: str) -> bool:
+    return kind == "ConfigMap" and re.fullmatch(rf"{SETTINGS}-[a-z0-9]{{10}}", name) is not None
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _renamed(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_renamed(each, names) for each in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def charted(*settings: str) -> dict[tuple[str, str], dict[str, Any]]:

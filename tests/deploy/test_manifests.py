@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -17,7 +19,7 @@ from meetcore import BotSpec, build_options, load_config
 from meetcore_kubernetes.options import KubernetesOptions
 from meetcore_kubernetes.pods import pod_manifest
 from meetcore_server.native.health import HANDLERS
-from tests.deploy.kube_tools import ROOT, charted, kustomized, program
+from tests.deploy.kube_tools import ROOT, SETTINGS, as_made, charted, kustomized, program
 from tests.deploy.settings_of import parse_serve, read_as_meetcore_does, secrets_in
 
 Objects = dict[tuple[str, str], dict[str, Any]]
@@ -85,9 +87,55 @@ def by_name(value: Any) -> Any:
     return value
 
 
+def without_digest(found: Objects) -> Objects:
+    """Return objects without what stands for their settings: kustomize has it in their name."""
+    made = deepcopy(found)
+    template = made["Deployment", "meetcore-server"]["spec"]["template"]
+    template["metadata"]["annotations"].pop("checksum/settings", None)
+    return made
+
+
 @pytest.mark.parametrize("mode", ["single", "cluster"])
 def test_the_chart_says_what_the_manifests_say(mode):
-    assert by_name(charted(f"mode={mode}")) == by_name(objects(mode))
+    assert by_name(without_digest(charted(f"mode={mode}"))) == by_name(objects(mode))
+
+
+def pod_template(found: Objects) -> dict[str, Any]:
+    template: dict[str, Any] = found["Deployment", "meetcore-server"]["spec"]["template"]
+    return template
+
+
+@pytest.mark.parametrize("overlay", ["single", "cluster"])
+def test_who_changes_a_setting_has_new_pods_with_it(overlay, tmp_path):
+    """By kustomize the settings have another name then, by the chart the pod another note."""
+    made = as_made(overlay)
+    [name] = [name for kind, name in made if kind == "ConfigMap"]
+    assert name.startswith(f"{SETTINGS}-")
+    [container] = pod_template(made)["spec"]["containers"]
+    assert container["envFrom"] == [{"configMapRef": {"name": name}}]
+    tree = shutil.copytree(ROOT / "deploy" / "kubernetes", tmp_path / "kubernetes")
+    settings = tree / "base" / "settings.env"
+    settings.write_text(settings.read_text("utf-8") + "MEETCORE_NAME=Notes\n", "utf-8")
+    changed = as_made(overlay, tree)
+    assert ("ConfigMap", name) not in changed
+    assert pod_template(changed) != pod_template(made)
+    given = charted(f"mode={overlay}"), charted(f"mode={overlay}", "settings.MEETCORE_NAME=Notes")
+    notes = [pod_template(each)["metadata"]["annotations"] for each in given]
+    assert notes[0]["checksum/settings"] != notes[1]["checksum/settings"]
+
+
+def test_nobody_says_how_many_there_are_of_what_is_scaled():
+    """Each `apply`, and each upgrade of the chart, would undo what an autoscaler chose."""
+    for found in (objects("cluster"), objects("room"), charted("mode=cluster")):
+        scaled = [
+            each["spec"]["scaleTargetRef"]["name"]
+            for (kind, _), each in found.items()
+            if kind in ("HorizontalPodAutoscaler", "ScaledObject")
+        ]
+        assert scaled
+        for name in scaled:
+            assert "replicas" not in found["Deployment", name]["spec"], name
+    assert objects("single")["Deployment", "meetcore-server"]["spec"]["replicas"] == 1
 
 
 def test_helm_finds_nothing_wrong_with_the_chart():
@@ -114,7 +162,8 @@ def test_the_chart_takes_what_its_values_offer():
     assert made["PersistentVolumeClaim", "meetcore-work"]["spec"]["storageClassName"] == "fast"
     many = charted("mode=cluster", "image.repository=r.example.org", "cluster.bus=redis://b:1",
                    "cluster.botsReach[0].cidr=10.20.0.5/32", "cluster.botsReach[0].port=6379",
-                   "image.pullSecrets[0].name=one", "image.pullSecrets[1].name=two")  # fmt: skip
+                   "image.pullSecrets[0].name=one", "image.pullSecrets[1].name=two",
+                   "cluster.nodeDns={169.254.20.10/32,10.96.0.10/32}")  # fmt: skip
     told = many["ConfigMap", "meetcore-settings"]["data"]
     assert told["MEETCORE_BUS__URL"] == "redis://b:1"
     image = told["MEETCORE_PLUGINS__KUBERNETES__IMAGE"]
@@ -126,6 +175,8 @@ def test_the_chart_takes_what_its_values_offer():
         "ports": [{"protocol": "TCP", "port": 6379}],
     }
     assert own in reached
+    asked = [to["ipBlock"]["cidr"] for to in reached[0]["to"] if "ipBlock" in to]
+    assert asked == ["169.254.20.10/32", "10.96.0.10/32"]
     with pytest.raises(AssertionError, match="must be single or cluster"):
         charted("mode=swarm")
 
@@ -190,19 +241,28 @@ def test_no_container_may_more_than_it_needs():
         )
 
 
-@pytest.mark.parametrize("overlay", ["single", "cluster"])
-def test_what_chromium_shares_is_in_memory_and_within_the_limit(overlay):
-    """Also of a server without one: nothing of a meeting is left in a /tmp on a disk."""
+def mounted(overlay: str) -> dict[str, dict[str, Any]]:
+    """Return the volumes of the server's container, by where they are seen."""
     spec, container = server(overlay)
     volumes = {v["name"]: v for v in spec["volumes"]}
-    mounts = {m["mountPath"]: volumes[m["name"]] for m in container["volumeMounts"]}
-    assert mounts["/tmp"]["emptyDir"]["medium"] == "Memory"
-    if overlay == "single":
-        assert mounts["/dev/shm"]["emptyDir"]["medium"] == "Memory"
-        sizes = [mounts[place]["emptyDir"]["sizeLimit"] for place in ("/tmp", "/dev/shm")]
-        limit = int(container["resources"]["limits"]["memory"].removesuffix("Gi"))
-        asked = int(container["resources"]["requests"]["memory"].removesuffix("Gi"))
-        assert asked + sum(int(size.removesuffix("Gi")) for size in sizes) == limit
+    return {m["mountPath"]: volumes[m["name"]] for m in container["volumeMounts"]}
+
+
+def test_what_chromium_shares_is_in_memory_and_within_the_limit():
+    mounts, (_, container) = mounted("single"), server("single")
+    places = ("/tmp", "/dev/shm")
+    assert [mounts[place]["emptyDir"]["medium"] for place in places] == ["Memory", "Memory"]
+    sizes = [mounts[place]["emptyDir"]["sizeLimit"] for place in places]
+    limit = int(container["resources"]["limits"]["memory"].removesuffix("Gi"))
+    asked = int(container["resources"]["requests"]["memory"].removesuffix("Gi"))
+    assert asked + sum(int(size.removesuffix("Gi")) for size in sizes) == limit
+
+
+def test_a_server_without_a_browser_has_room_for_a_recording_that_it_works_on():
+    """Not in memory; and nothing of a meeting stays when its pod goes."""
+    mounts = mounted("cluster")
+    assert mounts["/tmp"]["emptyDir"] == mounts["/var/lib/meetcore"]["emptyDir"]
+    assert mounts["/tmp"]["emptyDir"] == {"sizeLimit": "10Gi"}
 
 
 def asked_of_the_cluster() -> dict[str, set[str]]:
@@ -286,7 +346,11 @@ def test_a_bot_cannot_reach_the_networks_inside_nor_be_reached():
     policy = objects("cluster")["NetworkPolicy", "meetcore-bots"]["spec"]
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
     assert policy["ingress"] == []
-    [blocks] = [rule for rule in policy["egress"] if any("ipBlock" in to for to in rule["to"])]
+    dns, blocks = [r for r in policy["egress"] if any("ipBlock" in to for to in r["to"])]
+    assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in dns["to"], "where a node answers names"
+    assert {each["port"] for each in dns["ports"]} == {53}
+    [cidr] = [to["ipBlock"]["cidr"] for to in dns["to"] if "ipBlock" in to]
+    assert cidr.endswith("/32")
     [v4] = [to["ipBlock"] for to in blocks["to"] if "." in to["ipBlock"]["cidr"]]
     inside = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"}
     assert inside <= set(v4["except"])

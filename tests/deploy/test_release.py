@@ -23,7 +23,7 @@ FILES = (
     "meetcore/model/version.py",
     "deploy/compose.yaml",
     "deploy/kubernetes/base/kustomization.yaml",
-    "deploy/kubernetes/cluster/launcher-settings.yaml",
+    "deploy/kubernetes/cluster/launcher-settings.env",
     "deploy/kubernetes/room/kustomization.yaml",
     "deploy/helm/Chart.yaml",
 )

@@ -7,6 +7,7 @@ httpx2. Its watch is for asyncio (it sleeps there between tries): ours is a stre
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
@@ -29,8 +30,12 @@ _ANSWER_WITHIN_S = 15.0
 _TRIES = 5
 _AGAIN_S = 0.5
 _AGAIN_MOST_S = 10.0
+_ASKED_MOST_S = 30.0
+_FULL_AGAIN_S = 15.0
 _WATCH_S = 240
 _PASSING = (429, 500, 502, 503, 504)
+_QUOTA_USED_UP = re.compile(r"\bexceeded quota: ")
+_MAY_NOT = re.compile(r'\bUser ".*" cannot \w+ resource\b')
 
 
 class ClusterUnavailable(StorageUnavailable):
@@ -199,7 +204,7 @@ class Cluster:
 
     async def _ask(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the cluster; what may pass is asked again some times, later each time."""
-        pause_s = _AGAIN_S
+        pause_s, asked_s = _AGAIN_S, 0.0
         for left in reversed(range(_TRIES)):
             try:
                 with trio.fail_after(_ANSWER_WITHIN_S):
@@ -208,15 +213,16 @@ class Cluster:
                 refused = _told(what, error)
                 if not isinstance(refused, ClusterUnavailable) or not left:
                     raise refused from error
-                asked_s = error.response.headers.get("Retry-After", "")
-                pause_s = max(pause_s, float(asked_s) if asked_s.isdecimal() else 0.0)
-            except (httpx2.HTTPError, OSError, trio.TooSlowError) as error:
+                asked_s = _asked_s(error)
+            # Also what answers in the API's place, such as a proxy, in its own words.
+            except (httpx2.HTTPError, OSError, trio.TooSlowError, KeyError, ValueError) as error:
                 if not left:
                     raise ClusterUnavailable(
                         f"The cluster's API does not answer ({what}): {_words(error)}."
                     ) from error
-            await trio.sleep(min(pause_s, _AGAIN_MOST_S))
-            pause_s *= 2
+                asked_s = 0.0
+            await trio.sleep(max(pause_s, min(asked_s, _ASKED_MOST_S)))
+            pause_s = min(pause_s * 2, _AGAIN_MOST_S)
         raise AssertionError("unreachable")
 
     async def close(self) -> None:
@@ -255,26 +261,57 @@ def _words(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+def _asked_s(error: ApiError) -> float:
+    """Return for how long the cluster asks to be left alone, in seconds."""
+    said = error.response.headers.get("Retry-After", "")
+    details = error.status.details
+    in_body = details.retryAfterSeconds if details is not None else None
+    return max(float(said) if said.isdecimal() else 0.0, float(in_body or 0))
+
+
 def _told(what: str, error: ApiError) -> MeetcoreError:
     """Return what the cluster refused as one of our own kinds, in its own words."""
     code = error.status.code or error.response.status_code
     words = error.status.message or str(error)
     if code == 404:
         return _Missing(f"The cluster has none: {words}.")
-    if code == 409:
+    if code == 409 and error.status.reason == "AlreadyExists" and "being deleted" not in words:
         return _Conflict(f"The cluster has one already: {words}.")
-    if code in _PASSING:
+    if code == 409 or code in _PASSING:  # it counts its quota at this moment, for instance
         return ClusterUnavailable(f"The cluster cannot {what} now: {words}.")
-    if code == 403 and "quota" in words.lower():
+    if code == 403:
+        return _forbidden(what, words, error)
+    if code == 401:
+        return ConfigError(
+            f"The cluster does not know us ({what}): {words}.",
+            "Is the token of the service account, or of the kubeconfig, still good?",
+        )
+    return CommandFailed(
+        f"The cluster refuses to {what} ({code}): {words}.", "Look at [plugins.kubernetes]."
+    )
+
+
+def _forbidden(what: str, words: str, error: ApiError) -> MeetcoreError:
+    """Return what a 403 means: nobody may, nobody can now, or nobody can as it is asked."""
+    causes = (error.status.details.causes if error.status.details is not None else None) or ()
+    if any(cause.reason == "NamespaceTerminating" for cause in causes):
+        return ConfigError(
+            f"The namespace is being deleted, and takes no bots: {words}.",
+            "Make it again, or name another as namespace in [plugins.kubernetes].",
+        )
+    if _QUOTA_USED_UP.search(words):
         return FleetFull(
             f"The cluster's quota is used up: {words}.",
             "Wait for a bot to end, or raise the ResourceQuota of the namespace.",
+            retry_after_s=_FULL_AGAIN_S,
         )
-    if code in (401, 403):
+    if _MAY_NOT.search(words):
         return ConfigError(
             f"The cluster does not let us {what}: {words}.",
             "Give the server's service account the Role in deploy/kubernetes.",
         )
-    return CommandFailed(
-        f"The cluster refuses to {what} ({code}): {words}.", "Look at [plugins.kubernetes]."
+    return ConfigError(
+        f"A rule of the cluster refuses to {what}: {words}.",
+        "Look at the namespace's rules (ResourceQuota, LimitRange, Pod Security, admission) and at "
+        "[plugins.kubernetes].",
     )

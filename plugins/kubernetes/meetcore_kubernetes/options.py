@@ -51,9 +51,12 @@ class KubernetesOptions:
         priority_class: The Pods' priority class.
         start_timeout_s: A Pod whose bot takes no commands after so long is given up.
         unschedulable_s: A Pod that no node has room for so long is taken back: the fleet is full.
+        hindered_s: A Pod whose image cannot be had, or whose container cannot be made, for so long
+            is given up; its node tries again until then.
         unresponsive_limit_s: A bot that the bus has not heard of for so long is ended; None for
             never.
-        keep_failed_s: How long a Pod that failed stays, to be looked at.
+        keep_failed_s: How long a Pod that failed stays, to be looked at, with what it wrote; 0 for
+            not at all.
         stop_with_launcher: Whether bots leave when their server does; otherwise they go on.
     """
 
@@ -85,6 +88,7 @@ class KubernetesOptions:
     priority_class: str | None = None
     start_timeout_s: float = 180.0
     unschedulable_s: float = 30.0
+    hindered_s: float = 90.0
     unresponsive_limit_s: float | None = 60.0
     keep_failed_s: float = 3600.0
     stop_with_launcher: bool = False

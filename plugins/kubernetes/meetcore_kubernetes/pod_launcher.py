@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import trio
 from lightkube.resources.core_v1 import Pod
@@ -20,11 +21,13 @@ from meetcore import (
     BotBus,
     BotSpec,
     ClusterBot,
+    Command,
     CommandFailed,
     ConfigError,
     FleetFull,
     MeetcoreError,
     RunningBot,
+    Stop,
     StorageUnavailable,
     have_it_leave,
     load_config,
@@ -42,7 +45,11 @@ _LOG = logging.getLogger("meetcore.kubernetes")
 _LOOK_EVERY_S = 0.5
 _ASK_EVERY_S = 5.0
 _LEAVE_TIMEOUT_S = 60.0
+_STOP_WITHIN_S = 15.0
 _TIDY_WITHIN_S = 15.0
+_FULL_AGAIN_S = 5.0
+_END_WITHIN_S = 600.0
+_END_AGAIN_S = 5.0
 _SETTLED_WITHIN_S = 20.0
 _SWEEP_EVERY_S = 600.0
 _MARGIN_S = 60.0
@@ -145,10 +152,15 @@ class PodLauncher(KubernetesLauncher):
         except _REFUSED:
             await _tidy(cluster, name, pod=False)
             raise
-        with suppress(ClusterUnavailable):
+        try:
             pod = pod or await cluster.pod(name)  # made though the answer was lost, or by another
             if pod is not None:
                 await cluster.own_secret(name, pod)
+        except ClusterUnavailable as error:
+            _LOG.info("bot=%s its order is not known to be its Pod's: %s", spec.bot_id, error)
+        except _REFUSED:
+            await _tidy(cluster, name)  # what is told to have failed attends no meeting
+            raise
 
     async def _until_it_takes_commands(
         self, cluster: Cluster, bot: PodBot, watch: PodWatch
@@ -163,6 +175,7 @@ class PodLauncher(KubernetesLauncher):
         with trio.move_on_at(deadline):
             await watch.listed.wait()
         unknown: Exception | None = None
+        hindered: tuple[float, PodState] | None = None
         while trio.current_time() < deadline:
             try:
                 if await self.runs(bot.bot_id):
@@ -172,6 +185,12 @@ class PodLauncher(KubernetesLauncher):
                 unknown = error
             pod = watch.pods.get(bot.name) or await cluster.pod(bot.name)
             seen = state_of(pod) if pod is not None else PodState(over=True)
+            if not seen.hindered:
+                hindered = None
+            elif hindered is None:  # what is said first says why; then it only waits
+                hindered = (trio.current_time(), seen)
+            elif trio.current_time() - hindered[0] > self.options.hindered_s:
+                return _did_not_begin(hindered[1])
             if seen.over or seen.doomed:
                 return _did_not_begin(seen)
             late = trio.current_time() - began > self.options.unschedulable_s
@@ -179,6 +198,7 @@ class PodLauncher(KubernetesLauncher):
                 return FleetFull(
                     f"No node of the cluster has room for a bot: {seen.unschedulable}.",
                     "Wait for a bot to end, add nodes, or ask for less in [plugins.kubernetes].",
+                    retry_after_s=_FULL_AGAIN_S,
                 )
             await trio.sleep(_LOOK_EVERY_S)
         if unknown is not None:
@@ -262,8 +282,9 @@ class PodLauncher(KubernetesLauncher):
             if not gone and self.options.stop_with_launcher and not bot.released:
                 with trio.move_on_after(_LEAVE_TIMEOUT_S, shield=True) as limit:
                     await have_it_leave(bot)
-                if limit.cancelled_caught:
-                    bot.abandon()
+                if limit.cancelled_caught:  # it has its Pod's grace for the rest
+                    with trio.move_on_after(_TIDY_WITHIN_S, shield=True):
+                        await self.end(bot.name)
         if not bot.released:
             await self._settle(bot)
 
@@ -276,17 +297,34 @@ class PodLauncher(KubernetesLauncher):
                 if seen.failed and seen.evidence is not None:
                     _LOG.warning("bot=%s its Pod failed: %s", bot.bot_id, seen.evidence.detail)
                     self.note(bot, seen.reason, seen.evidence)
+                    if self.options.keep_failed_s:
+                        return
                 else:  # also one of which its node tells nothing any more: nobody runs the bot
                     self.note_silence(bot)
-                    await cluster.remove(bot.name)
+                await cluster.remove(bot.name)
         except MeetcoreError as error:
             _LOG.warning("bot=%s its Pod stays for now: %s", bot.bot_id, error)
 
-    async def end_now(self, name: str) -> None:
-        """Delete a Pod at once; raises nothing."""
-        with suppress(MeetcoreError):
-            async with self._cluster() as cluster:
-                await cluster.remove(name, grace_s=0)
+    async def end(self, name: str, *, grace_s: int | None = None) -> None:
+        """Delete a Pod, however long the cluster does not answer; raises nothing.
+
+        Args:
+            name: The Pod.
+            grace_s: How long its bot may take to leave; None for what the Pod itself says.
+        """
+        with trio.move_on_after(_END_WITHIN_S):
+            while True:
+                try:
+                    async with self._cluster() as cluster:
+                        await cluster.remove(name, grace_s=grace_s)
+                except ClusterUnavailable as error:
+                    _LOG.warning("the Pod %s cannot be deleted now: %s", name, error)
+                except MeetcoreError as error:
+                    _LOG.error("the Pod %s cannot be deleted: %s", name, error)
+                    return
+                else:
+                    return
+                await trio.sleep(_END_AGAIN_S)
 
 
 class PodBot(ClusterBot):
@@ -295,6 +333,7 @@ class PodBot(ClusterBot):
     Attributes:
         name: Of its Pod.
         settled: Set when it was seen to how its Pod ended, or nobody sees to that here any more.
+        asked_to_leave: Whether it was told to stop: it has its Pod's grace for that.
     """
 
     def __init__(
@@ -309,6 +348,7 @@ class PodBot(ClusterBot):
         self.name = object_name(bot_id)
         self.pod: Pod | None = None
         self.settled = trio.Event()
+        self.asked_to_leave = False
         self._watched = False
         self._launcher = launcher
         self._watch = watch
@@ -320,10 +360,36 @@ class PodBot(ClusterBot):
         seen = self._watch.pods.get(self.name)
         return seen is not None and state_of(seen).over
 
+    async def perform(self, command: Command) -> None:
+        """Have the bot carry out a command; at most 35 s.
+
+        One that is to stop and does not answer over the bus, which may be away, is told by its
+        Pod's end: that gives it the time to leave, and to finish what it recorded.
+        """
+        if not isinstance(command, Stop):
+            await super().perform(command)
+            return
+        self.asked_to_leave = True
+        try:
+            with trio.fail_after(_STOP_WITHIN_S):
+                await super().perform(command)
+        except (CommandFailed, trio.TooSlowError):
+            _LOG.warning("bot=%s does not answer over the bus: its Pod is ended", self.bot_id)
+            with trio.move_on_after(_TIDY_WITHIN_S) as limit:
+                await self._launcher.end(self.name)
+            if limit.cancelled_caught:  # the cluster does not answer either
+                self._nursery.start_soon(self._launcher.end, self.name)
+
     def abandon(self) -> None:
-        """Delete its Pod at once; the node's kubelet kills what runs in it."""
-        super().abandon()
-        self._nursery.start_soon(self._launcher.end_now, self.name)
+        """Delete its Pod; the node's kubelet kills what runs in it.
+
+        At once, unless it was told to stop: then it has its Pod's grace, as when it is told that.
+        """
+        if self.asked_to_leave:
+            self._nursery.start_soon(self._launcher.end, self.name)
+        else:
+            super().abandon()
+            self._nursery.start_soon(partial(self._launcher.end, self.name, grace_s=0))
 
     async def gone(self) -> None:
         """Return when nothing of it runs any more, and why is noted, or cannot be known soon."""
@@ -366,15 +432,15 @@ async def _tidy(cluster: Cluster, name: str, *, pod: bool = True) -> None:
     """Take back what was made; what does not work now is found by its label later."""
     with trio.move_on_after(_TIDY_WITHIN_S, shield=True), suppress(MeetcoreError):
         if pod:
-            await cluster.remove(name, grace_s=0)
+            await cluster.remove(name)
         else:
             await cluster.delete_secret(name)
 
 
 def _did_not_begin(seen: PodState) -> CommandFailed:
-    if seen.doomed:
+    if seen.doomed or seen.hindered:
         return CommandFailed(
-            f"The Pod of the bot cannot begin: {seen.doomed}.",
+            f"The Pod of the bot cannot begin: {seen.doomed or seen.hindered}.",
             "Look at image, image_pull_secrets and env_from_secrets in [plugins.kubernetes].",
         )
     words = seen.evidence.detail if seen.evidence else "its Pod is gone"

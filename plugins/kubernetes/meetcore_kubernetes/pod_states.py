@@ -12,16 +12,14 @@ from meetcore import EndReason, Evidence
 
 __all__ = ["PodState", "ended_before", "state_of"]
 
-_NO_IMAGE = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "RegistryUnavailable",
-        "ImageInspectError",
-    }
-)
+_NEVER = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+"""Nothing that is tried again helps."""
+_NO_IMAGE = _NEVER | {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "RegistryUnavailable",
+    "ImageInspectError",
+}
 _NO_CONTAINER = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 )
@@ -36,6 +34,7 @@ class PodState:
         over: Whether nothing of it runs any more, nor will.
         failed: Whether its end was none in order.
         doomed: Why it will never begin, in words; empty where it may.
+        hindered: Why it cannot begin now, in words; its node tries again. Empty where it can.
         unschedulable: Why no node takes it now, in the cluster's words; empty where one did.
         reason: What its bot ends for, where it failed.
         evidence: What that is justified by, where it failed.
@@ -44,6 +43,7 @@ class PodState:
     over: bool = False
     failed: bool = False
     doomed: str = ""
+    hindered: str = ""
     unschedulable: str = ""
     reason: EndReason = EndReason.CRASHED
     evidence: Evidence | None = None
@@ -62,9 +62,8 @@ def state_of(pod: Pod) -> PodState:
         return PodState(over=True, failed=True, reason=reason, evidence=seen)
     waiting = container.state.waiting if container and container.state else None
     if waiting is not None and waiting.reason in _NO_IMAGE | _NO_CONTAINER:
-        kind = "image_pull" if waiting.reason in _NO_IMAGE else "container"
         words = f"{waiting.reason}: {waiting.message or 'no more is said'}"[:_MOST_WORDS]
-        return PodState(doomed=words, evidence=Evidence(f"kubernetes.{kind}", words))
+        return PodState(doomed=words) if waiting.reason in _NEVER else PodState(hindered=words)
     for condition in status.conditions or ():
         if condition.type == "PodScheduled" and condition.status == "False":
             return PodState(unschedulable=condition.message or condition.reason or "no room")

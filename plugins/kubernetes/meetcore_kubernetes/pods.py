@@ -127,8 +127,8 @@ def pod_manifest(spec: BotSpec, config: BotConfig, options: KubernetesOptions) -
         ],
     }
     longest_s = longest_life_s(config)
-    if longest_s is not None and spec.scheduled_for is None:
-        pod_spec["activeDeadlineSeconds"] = int(longest_s)
+    if longest_s is not None:  # it counts from the Pod's start, and a bot may wait for its time
+        pod_spec["activeDeadlineSeconds"] = int(longest_s + spec.waits_s())
     chosen: Mapping[str, Any] = {
         "serviceAccountName": options.service_account,
         "nodeSelector": dict(options.node_selector),

@@ -42,6 +42,7 @@ _PREFIX = "meetcore:"
 _LOOK_EVERY_S = 0.5
 _ASK_EVERY_S = 5.0
 _AGAIN_AFTER_S = 2.0
+_FULL_AGAIN_S = 5.0
 _LEAVE_TIMEOUT_S = 60.0
 _TIDY_WITHIN_S = 15.0
 _FREED_WITHIN_S = 10.0
@@ -149,7 +150,9 @@ class RayLauncher(ClusterLauncher):
         config = load_config(overrides=spec.settings, environ={})
         if not self.options.shared_folder:
             spec = evolve(spec.placed_in(self.options.work_folder), leaves_nothing=True)
-        longest_s = longest_life_s(config) if spec.scheduled_for is None else None
+        longest_s = longest_life_s(config)
+        if longest_s is not None:
+            longest_s += spec.waits_s()
         return spec_to_json(spec), longest_s
 
     async def _until_it_takes_commands(
@@ -180,6 +183,7 @@ class RayLauncher(ClusterLauncher):
                 return FleetFull(
                     f"No node of the Ray cluster has room for a bot: {words}.",
                     "Wait for a bot to end, add nodes, or ask for less in [plugins.ray].",
+                    retry_after_s=_FULL_AGAIN_S,
                 )
         if unknown is not None:
             raise unknown

@@ -5,7 +5,8 @@ at least by the protocol, which is half an hour of speech, so what is beyond the
 as well, every half a minute, in an object of its own under `tails/`: only what is new since the
 last time. When the bot has ended, what is missing is added and the parts become the file. A part
 that is not any more what the file has there (a header that was written at the end) is replaced;
-where all of them are, as when the index of a film was put in front, that is the whole file.
+where another file took its place, as when the index of a film was put in front, that one is
+uploaded anew, and what there is of the old one stays until all of the new one is there.
 
 While the parts are open nobody can read them, not even who uploaded them. So if the machine is
 lost, another one makes an object of the parts there are, reads that, and appends the tail; the
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -26,7 +28,7 @@ import trio
 from attrs import define, field
 
 from meetcore import Lease, NoSuchFile, StorageUnavailable, checked_file_name
-from meetcore.log import media_in, private_file, temporary_folder
+from meetcore.log import media_in, private_file
 from meetcore_s3.objects import BucketObjects, FilePart, OpenUpload, PendingUpload
 from meetcore_s3.troubles import BucketTrouble
 
@@ -46,6 +48,21 @@ _RECORDINGS = frozenset(
 
 
 @define
+class _FormerFile:
+    """What a bucket has of recordings that are other files now.
+
+    Attributes:
+        uploads: Their uploads.
+        tails: The first bytes of the objects of their tails.
+        size: How much of the newest of them there is, in bytes.
+    """
+
+    uploads: list[PendingUpload] = field(factory=list)
+    tails: set[int] = field(factory=set)
+    size: int = 0
+
+
+@define
 class _GrowingFile:
     """A recording that grows.
 
@@ -54,12 +71,16 @@ class _GrowingFile:
         upload: The upload in parts, None before the first.
         tail: What is kept beyond the parts: first byte and the one after the last of each object.
         tail_at: When that was looked at last, or the file was seen first.
+        size: How large it was at the last look.
+        former: What is kept of the file that it took the place of, until all of it is kept itself.
     """
 
     inode: int
     upload: OpenUpload | None = None
     tail: list[tuple[int, int]] = field(factory=list)
     tail_at: float = 0.0
+    size: int = -1
+    former: _FormerFile | None = None
 
     @property
     def sent(self) -> int:
@@ -106,13 +127,11 @@ class GrowingFiles:
 
     async def run(self, lease: Lease) -> None:
         """Upload what grows, until the lease is lost; trouble is tried again."""
-        await trio.to_thread.run_sync(self._write_notes)
-        here = media_in(self._folder)
+        noted = False
         while not lease.lost.is_set():
             pause_s = min(_LOOK_EVERY_S, self._tail_every_s / 2 or _LOOK_EVERY_S)
-            async with aclosing(here.files()) as files:
-                names = [file.name async for file in files if self.follows(file.name)]
-            for name in names:
+            noted = noted or await self._note()
+            for name in await self._names():
                 try:
                     await self._carry(name)
                 except (StorageUnavailable, OSError) as error:
@@ -121,6 +140,19 @@ class GrowingFiles:
                 else:
                     self._told = False
             await trio.sleep(pause_s)
+
+    async def _note(self) -> bool:
+        """Leave word that the bot runs here; return whether that could be written."""
+        try:
+            await trio.to_thread.run_sync(self._write_notes)
+        except OSError as error:  # a full disk ends no bot
+            self._tell(_NOTES, error)
+            return False
+        return True
+
+    async def _names(self) -> list[str]:
+        async with aclosing(media_in(self._folder).files()) as files:
+            return [file.name async for file in files if self.follows(file.name)]
 
     def _tell(self, name: str, error: Exception) -> None:
         if not self._told:
@@ -135,11 +167,9 @@ class GrowingFiles:
         except FileNotFoundError:
             return
         size, growing = about.st_size, self._growing.get(name)
-        if growing is not None and (growing.inode != about.st_ino or size < growing.sent):
-            await self._drop(name)
-            growing = None
-        if growing is None:
-            growing = _GrowingFile(about.st_ino, tail_at=trio.current_time())
+        if growing is None or growing.inode != about.st_ino or size < growing.sent:
+            former = None if growing is None else _former(growing)
+            growing = _GrowingFile(about.st_ino, tail_at=trio.current_time(), former=former)
             self._growing[name] = growing
         try:
             await self._carry_parts(name, path, growing, size)
@@ -147,7 +177,11 @@ class GrowingFiles:
             if not error.missing:
                 raise
             growing.upload = None  # somebody dropped it: a rule of the bucket, say
-        await self._carry_tail(name, path, growing, size)
+        if growing.former is not None:
+            await self._replace(name, path, growing, growing.former, size)
+        else:
+            await self._carry_tail(name, path, growing, size)
+        growing.size = size
 
     async def _carry_parts(self, name: str, path: Path, growing: _GrowingFile, size: int) -> None:
         while size - growing.sent >= self._part_bytes:
@@ -173,31 +207,49 @@ class GrowingFiles:
             growing.tail.append((first, size))
             growing.tail_at = now
 
-    async def _drop(self, name: str) -> None:
-        """Forget what was uploaded of a file that is another one now."""
-        growing = self._growing.pop(name)
-        if growing.upload is not None:
-            await self._objects.abort_quietly(_pending(growing.upload))
-        if growing.tail:
-            await self._objects.delete([self._tail_key(name, each[0]) for each in growing.tail])
+    async def _replace(
+        self, name: str, path: Path, growing: _GrowingFile, former: _FormerFile, size: int
+    ) -> None:
+        """Drop what was uploaded of an old file when the bucket has all of the new one.
+
+        The new one may be on its way still: it is not taken for whole before it is as large as the
+        old one was, or stands still. Its tail is put first, so that both are there for a moment.
+        """
+        rest = size - growing.sent
+        if size < former.size and size != growing.size:
+            return
+        if not size or rest >= self._part_bytes or (not self._tail_every_s and not growing.sent):
+            return  # not in parts yet, and a tail is not to be kept: `put` will have it
+        if rest and self._tail_every_s:
+            key = self._tail_key(name, growing.sent)
+            await self._objects.put_slice(key, path, growing.sent, rest)
+            growing.tail, growing.tail_at = [(growing.sent, size)], trio.current_time()
+        for upload in former.uploads:
+            await self._objects.abort_quietly(upload)
+        old = former.tails - {first for first, _ in growing.tail}
+        await self._objects.delete([self._tail_key(name, first) for first in sorted(old)])
+        growing.former = None
 
     # --- when a file is whole ------------------------------------------------------------------
 
     async def put(self, name: str, path: Path, key: str) -> None:
-        """Put a whole file, with the parts of it that are there already."""
+        """Put a whole file, with the parts of it that are there already.
+
+        What else is there of it, or of a file whose place it took, stays until all is settled: if
+        this breaks off, nothing is lost.
+        """
         growing = self._growing.get(name)
-        upload = growing.upload if growing is not None else None
-        size = await trio.to_thread.run_sync(lambda: path.stat().st_size)
+        about = await trio.to_thread.run_sync(path.stat)
         whole = True
-        if upload is not None and size > upload.part_bytes:
-            try:
-                await self._objects.finish_upload(upload, path)
-                whole = False
-            except BucketTrouble as error:
-                if not error.missing:
-                    raise
-        elif upload is not None:
-            await self._objects.abort_quietly(_pending(upload))
+        if growing is not None and growing.upload is not None and growing.inode == about.st_ino:
+            upload = growing.upload
+            if about.st_size > upload.part_bytes:
+                try:
+                    await self._objects.finish_upload(upload, path)
+                    whole = False
+                except BucketTrouble as error:
+                    if not error.missing:
+                        raise
         if whole:
             await self._objects.put_file(key, path)
         if growing is not None:
@@ -206,7 +258,7 @@ class GrowingFiles:
 
     async def settle(self) -> bool:
         """Drop what belongs to no file any more; return whether all of it went."""
-        left = [_pending(g.upload) for g in self._growing.values() if g.upload is not None]
+        left = [upload for each in self._growing.values() for upload in _former(each).uploads]
         try:
             # Also one whose beginning was never answered: nobody else lists what there is.
             for upload in dict.fromkeys(
@@ -249,11 +301,10 @@ class GrowingFiles:
     async def _make_files(self, pending: list[PendingUpload]) -> None:
         parts = {upload: await self._objects.parts_of(upload) for upload in pending}
         best: dict[str, PendingUpload] = {}
-        for upload in sorted(pending, key=lambda each: sum(size for _, size in parts[each])):
-            name = upload.key.removeprefix(self._files)
-            if name in best:
-                self._left.append(best[name])
-            best[name] = upload
+        # Of two that have as much the older one comes first: the tail there is may be its own.
+        for upload in sorted(pending, key=lambda each: -sum(size for _, size in parts[each])):
+            if best.setdefault(upload.key.removeprefix(self._files), upload) is not upload:
+                self._left.append(upload)
         tails: dict[str, dict[int, int]] = {}
         marked: set[str] = set()
         async with aclosing(self._objects.below(self._tails)) as objects:
@@ -269,6 +320,11 @@ class GrowingFiles:
             except NoSuchFile:
                 continue
             cut_off = best.get(name)
+            key = self._files + name
+            if name not in marked and await self._objects.stat(key) is not None:
+                # It is whole, and what is open is of what it took the place of.
+                self._left += [] if cut_off is None else [cut_off]
+                continue
             if cut_off is not None and parts[cut_off]:
                 # Said before it is done: an object of parts is not taken for the whole file.
                 await self._objects.put_bytes(f"{self._tails}{name}/{_PARTS_MARK}", b"")
@@ -277,40 +333,34 @@ class GrowingFiles:
                 marked.add(name)
             elif cut_off is not None:
                 self._left.append(cut_off)
-            await self._make_file(name, tails.get(name, {}), cut=name in marked)
+            await self._make_file(name, tails.get(name, {}))
 
-    async def _make_file(self, name: str, tail: dict[int, int], *, cut: bool) -> None:
+    async def _make_file(self, name: str, tail: dict[int, int]) -> None:
         """Lay out a file as far as it was uploaded.
 
         Args:
-            name: The file.
-            tail: Size of each object of its tail, by its first byte.
-            cut: Whether the object there is has parts alone, and the tail belongs behind it.
+            name: The file; where there is an object of it, that has parts alone.
+            tail: Size of each object of its tail, by its first byte: it belongs behind that.
         """
         key = self._files + name
         there = await self._objects.stat(key)
-        if there is not None and not cut:
-            return  # it was whole
-        with temporary_folder() as folder:
-            made = folder / PurePosixPath(name).name
-            async with await trio.open_file(made, "wb") as file:
-                at = 0
-                if there is not None:
-                    at = await self._append(file, key, 0)
-                for first, size in sorted(tail.items()):
-                    if first <= at < first + size:
-                        at += await self._append(file, self._tail_key(name, first), at - first)
-            known = await media_in(self._folder).stat(name)
-            if at and (known is None or known.size_bytes < at):
-                await media_in(self._folder).put(name, made)
+        at = 0 if there is None else int(there["ContentLength"])
+        found = [] if there is None else [(key, 0)]
+        for first, size in sorted(tail.items()):
+            if first <= at < first + size:
+                found.append((self._tail_key(name, first), at - first))
+                at = first + size
+        here = media_in(self._folder)
+        known = await here.stat(name)
+        if at and (known is None or known.size_bytes < at):
+            async with aclosing(self._pieces(found)) as pieces:
+                await here.write(name, pieces)
 
-    async def _append(self, file: Any, key: str, first: int) -> int:
-        size = 0
-        async with aclosing(self._objects.read(key, first)) as pieces:
-            async for piece in pieces:
-                await file.write(piece)
-                size += len(piece)
-        return size
+    async def _pieces(self, found: Sequence[tuple[str, int]]) -> AsyncGenerator[bytes, None]:
+        for key, first in found:
+            async with aclosing(self._objects.read(key, first)) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     # --- the note in the workplace ------------------------------------------------------------
 
@@ -354,6 +404,15 @@ class GrowingFiles:
 
 def _pending(upload: OpenUpload) -> PendingUpload:
     return PendingUpload(upload.key, upload.upload_id)
+
+
+def _former(growing: _GrowingFile) -> _FormerFile:
+    """Return all that is kept of a file, as of one whose place another took."""
+    known = growing.former or _FormerFile()
+    uploads = [] if growing.upload is None else [_pending(growing.upload)]
+    tails = {first for first, _ in growing.tail}
+    kept = max([growing.sent, *(last for _, last in growing.tail)])
+    return _FormerFile([*known.uploads, *uploads], known.tails | tails, max(known.size, kept))
 
 
 def _inode(path: Path) -> int | None:

@@ -81,7 +81,12 @@ class S3Media(MediaStore):
         await self._put(checked_file_name(name), source, self._key(name))
         found = await self.stat(name)
         if found is None:
-            raise NoSuchFile(name)
+            raise BucketTrouble(
+                f"{self._client.place}: the bucket does not have {name}, which it took.",
+                "It is tried again by itself; does a rule of the bucket delete it?",
+                code="NoSuchKey",
+                status=404,
+            )
         return found
 
     async def delete(self, name: str) -> bool:

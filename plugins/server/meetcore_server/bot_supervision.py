@@ -406,7 +406,7 @@ class Supervision:
             self._waiting = trio.CancelScope()
             if self._stopped is None:
                 with self._waiting:
-                    await trio.sleep(_AGAIN_AFTER_S)
+                    await trio.sleep(full.retry_after_s or _AGAIN_AFTER_S)
             return
         except MeetcoreError as error:
             if may_pass(error):

@@ -6,12 +6,23 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import trio
+
 import meetcore
-from meetcore.log import scratch
+from meetcore import MediaStore, StoredFile
 from meetcore.log.folders import private_socket
-from meetcore.log.scratch import remove_stale, scratch_folder, scratch_root, temporary_in
+from meetcore.log.scratch import (
+    remove_stale,
+    scratch_folder,
+    scratch_in,
+    scratch_root,
+    temporary_in,
+)
+from meetcore.plugin import scratch
 
 OWNER = """
 import sys, time
@@ -84,3 +95,56 @@ def test_temporary_files_are_made_elsewhere_and_sockets_stay_where_they_are(tmp_
         assert scratch_root() == one
     assert tempfile.gettempdir() == before
     assert private_socket("a.sock") == socket
+
+
+class Elsewhere(MediaStore):
+    """Files that are not on this machine."""
+
+    def __init__(self) -> None:
+        self.kept = {"source.bin": b"as it was"}
+
+    async def stat(self, name: str) -> StoredFile | None:
+        data = self.kept.get(name)
+        if data is None:
+            return None
+        return StoredFile(name=name, size_bytes=len(data), modified_at=datetime.now(UTC))
+
+    async def files(self, under: str = "") -> AsyncGenerator[StoredFile, None]:
+        for name in self.kept:
+            found = await self.stat(name)
+            assert found is not None
+            yield found
+
+    async def read(
+        self, name: str, first: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        yield self.kept[name]
+
+    async def put(self, name: str, source: Path) -> StoredFile:
+        self.kept[name] = await trio.Path(source).read_bytes()
+        found = await self.stat(name)
+        assert found is not None
+        return found
+
+    async def delete(self, name: str) -> bool:
+        return self.kept.pop(name, None) is not None
+
+
+async def test_files_that_are_had_from_elsewhere_lie_in_a_folder_that_somebody_owns(tmp_path):
+    """Where the operator has temporary files, and swept if its process is killed."""
+    media, made_in = Elsewhere(), []
+
+    def make(source: Path, made: Path) -> None:
+        made_in.append(made.parent)
+        assert (made.parent / scratch.LOCK_NAME).is_file()
+        made.write_bytes(source.read_bytes() + b", and more")
+
+    with scratch_in(tmp_path):
+        async with media.local("source.bin") as path:
+            assert path.read_bytes() == b"as it was"
+            assert path.parent.parent == tmp_path
+            assert (path.parent / scratch.LOCK_NAME).is_file()
+        await media.derive("made.bin", "source.bin", make)
+    assert media.kept["made.bin"] == b"as it was, and more"
+    assert [folder.parent for folder in made_in] == [tmp_path]
+    assert list(tmp_path.iterdir()) == []

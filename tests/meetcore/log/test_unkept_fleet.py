@@ -30,6 +30,7 @@ from meetcore.fleet.recovery import recover_all
 from meetcore.log import FolderStore, UnkeptFleetStore, scratch_folder
 from meetcore.log.unkept import TOMBSTONE_NAME
 from meetcore.model.events import StateChanged
+from meetcore.testing.memory_bus import MemoryBroker, MemoryBus
 
 SCRIPTED = Path(__file__).parents[2] / "scripted_meetings.py"
 SHORT = "https://meet.google.com/short-hushhush"
@@ -107,6 +108,27 @@ async def test_a_bot_of_a_fleet_is_in_memory_while_it_runs_and_gone_after_it(
     about = tombstone_of(config, bot.id)
     assert (about["state"], about["segments"]) == ("completed", 2)
     assert about["events"] == len(seen)
+
+
+async def test_the_bus_has_nothing_either_of_a_bot_of_a_fleet_that_has_ended(
+    config: BotConfig, plugins: Plugins, autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it is away then, that is said: what it has goes with its time."""
+    broker = MemoryBroker()
+    bus = MemoryBus(broker)
+    async with open_fleet(config, plugins=plugins) as fleet, bus.open():
+        fleet.bus = bus
+        first = fleet.start(SHORT)
+        seen = [event async for event in first.events()]
+        assert broker.bot(first.id).items
+        await fleet.wait_empty()
+        assert sum(isinstance(event, SegmentFinalized) for event in seen) == 2
+        assert not broker.bot(first.id).items
+        second = fleet.start(SHORT)
+        await second.wait_ended()
+        broker.away = True
+        await fleet.wait_empty()
+    assert f"bot={second.id} the bus has what it told for a while" in caplog.text
 
 
 async def test_a_fleet_keeps_all_of_some_and_nothing_of_others_as_ordered(

@@ -22,7 +22,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import mkdtemp
@@ -30,27 +29,25 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
+from tests.plugins.kubernetes.standin_objects import (
+    Object,
+    Refused,
+    check_object,
+    container_of,
+    is_selected,
+    now_in_words,
+    status_of,
+)
+
 __all__ = ["StandInCluster", "open_cluster"]
 
 TOKEN = "a-token-of-the-tests"
 NAMESPACE = "meetings"
 _ROOT = Path("/run/meetcore")
-_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
-_LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 _HISTORY = 40
 _BOOKMARK_EVERY_S = 0.5
 _PATH = re.compile(rf"/api/v1/namespaces/{NAMESPACE}/(pods|secrets)(?:/([^/]+))?")
 _KINDS = {"pods": "Pod", "secrets": "Secret"}
-
-Object = dict[str, Any]
-
-
-class Refused(Exception):
-    """An answer that is no success."""
-
-    def __init__(self, code: int, reason: str, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.code, self.reason, self.message, self.headers = code, reason, message, headers
 
 
 class StandInCluster:
@@ -63,9 +60,11 @@ class StandInCluster:
         forbidden: Pairs of a verb and a kind that our account may not.
         no_room: Whether no node has room for a new Pod.
         missing_images: Images that cannot be pulled.
+        image_troubles: What a Pod with one of these waits for, one after the other.
         away: Whether connections end without an answer.
         collects_garbage: Whether what belongs to an object goes with it.
         requests: What was asked: verb and kind.
+        graces: The grace, in seconds, that a Pod was deleted with; None for its own.
     """
 
     def __init__(self) -> None:
@@ -75,9 +74,11 @@ class StandInCluster:
         self.forbidden: set[tuple[str, str]] = set()
         self.no_room = False
         self.missing_images: set[str] = set()
+        self.image_troubles = ["ErrImagePull", "ImagePullBackOff"]
         self.away = False
         self.collects_garbage = True
         self.requests: list[tuple[str, str]] = []
+        self.graces: dict[str, int | None] = {}
         self.folder = Path(mkdtemp(prefix="meetcore-cluster-"))
         self._changed = threading.Condition()
         self._objects: dict[tuple[str, str], Object] = {}
@@ -194,13 +195,13 @@ class StandInCluster:
             items = [
                 deepcopy(each)
                 for (known, _), each in sorted(self._objects.items())
-                if known == kind and _selected(each, query.get("labelSelector", ""))
+                if known == kind and is_selected(each, query.get("labelSelector", ""))
             ]
             about = {"resourceVersion": str(self._version)}
         return {"apiVersion": "v1", "kind": f"{kind}List", "metadata": about, "items": items}
 
     def _create(self, kind: str, body: Object) -> Object:
-        _check(kind, body)
+        check_object(kind, body)
         name = body["metadata"]["name"]
         with self._changed:
             if (kind, name) in self._objects:
@@ -217,7 +218,7 @@ class StandInCluster:
             made["metadata"] |= {
                 "namespace": NAMESPACE,
                 "uid": str(uuid4()),
-                "creationTimestamp": _now(),
+                "creationTimestamp": now_in_words(),
             }
             if kind == "Secret":
                 data = made.pop("stringData", {})
@@ -248,9 +249,10 @@ class StandInCluster:
             grace_s = known["spec"].get("terminationGracePeriodSeconds", 30)
             if isinstance(body, dict):
                 asked = body.get("gracePeriodSeconds", asked)
+            self.graces[name] = None if asked is None else int(asked)
             grace_s = grace_s if asked is None else int(asked)
             known["metadata"] |= {
-                "deletionTimestamp": _now(),
+                "deletionTimestamp": now_in_words(),
                 "deletionGracePeriodSeconds": grace_s,
             }
             self._put(kind, name, known, "MODIFIED")
@@ -296,7 +298,7 @@ class StandInCluster:
         with self._changed:
             if at < self._oldest:
                 message = f"too old resource version: {at} ({self._oldest})"
-                status = _status(410, "Expired", message)
+                status = status_of(410, "Expired", message)
                 yield {"type": "ERROR", "object": status}
                 return
         while time.monotonic() < until:
@@ -310,7 +312,7 @@ class StandInCluster:
                 return
             for number, change, known in news:
                 at = number
-                if _selected(known, query.get("labelSelector", "")):
+                if is_selected(known, query.get("labelSelector", "")):
                     yield {"type": change, "object": known}
             if not news and time.monotonic() > bookmark_at:
                 bookmark_at = time.monotonic() + _BOOKMARK_EVERY_S
@@ -342,22 +344,23 @@ class StandInCluster:
                 return
             time.sleep(0.2)
         self._status(name, conditions=[{"type": "PodScheduled", "status": "True"}])
-        reasons = iter(("ErrImagePull", "ImagePullBackOff"))
+        reasons = iter(self.image_troubles)
+        reason = self.image_troubles[-1]
         while container["image"] in self.missing_images:
             message = f'failed to pull image "{container["image"]}": not found'
-            waiting = {"reason": next(reasons, "ImagePullBackOff"), "message": message}
-            if not self._status(name, containerStatuses=[_container(waiting=waiting)]):
+            waiting = {"reason": next(reasons, reason), "message": message}
+            if not self._status(name, containerStatuses=[container_of(waiting=waiting)]):
                 return
             time.sleep(0.2)
         try:
             process = self._start(name, spec, container)
         except KeyError as error:
             waiting = {"reason": "CreateContainerConfigError", "message": f"no Secret {error}"}
-            self._status(name, containerStatuses=[_container(waiting=waiting)])
+            self._status(name, containerStatuses=[container_of(waiting=waiting)])
             return
         self._processes[name] = process
-        running = {"startedAt": _now()}
-        self._status(name, phase="Running", containerStatuses=[_container(running=running)])
+        running = {"startedAt": now_in_words()}
+        self._status(name, phase="Running", containerStatuses=[container_of(running=running)])
         deadline_s = spec.get("activeDeadlineSeconds")
         try:
             code = process.wait(deadline_s)
@@ -380,11 +383,11 @@ class StandInCluster:
             return
         code = 128 - code if code < 0 else code
         ended: Object = {"exitCode": code, "reason": why or ("Error" if code else "Completed")}
-        ended |= {"startedAt": _now(), "finishedAt": _now()}
+        ended |= {"startedAt": now_in_words(), "finishedAt": now_in_words()}
         if code:
             ended["message"] = self.log(name)[-2048:]
         phase = "Failed" if code else "Succeeded"
-        self._status(name, phase=phase, containerStatuses=[_container(terminated=ended)])
+        self._status(name, phase=phase, containerStatuses=[container_of(terminated=ended)])
 
     def _start(self, name: str, spec: Object, container: Object) -> subprocess.Popen[bytes]:
         """Start a container's process, with the Pod's volumes at their places."""
@@ -450,53 +453,6 @@ class StandInCluster:
                 os.killpg(process.pid, number)
 
 
-def _container(**state: Any) -> Object:
-    return {
-        "name": "bot",
-        "image": "bot",
-        "imageID": "",
-        "ready": "running" in state,
-        "restartCount": 0,
-        "state": state,
-    }
-
-
-def _check(kind: str, body: Any) -> None:
-    """Refuse what an API server refuses."""
-    if not isinstance(body, dict) or body.get("kind") != kind or body.get("apiVersion") != "v1":
-        raise Refused(400, "BadRequest", "the object provided is unrecognized")
-    about = body.get("metadata", {})
-    if not _NAME.fullmatch(about.get("name", "")):
-        message = f'{kind} "{about.get("name")}" is invalid: metadata.name: Invalid value'
-        raise Refused(422, "Invalid", message)
-    for key, value in about.get("labels", {}).items():
-        if not _LABEL.fullmatch(value):
-            message = f'{kind} is invalid: metadata.labels: Invalid value: "{value}" of {key}'
-            raise Refused(422, "Invalid", message)
-
-
-def _selected(known: Object, selector: str) -> bool:
-    labels = known["metadata"].get("labels", {})
-    pairs = [each.partition("=") for each in selector.split(",") if each]
-    return all(labels.get(key) == value for key, _, value in pairs)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _status(code: int, reason: str, message: str) -> Object:
-    return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": message,
-        "reason": reason,
-        "code": code,
-    }
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     cluster: StandInCluster
@@ -522,7 +478,7 @@ class _Handler(BaseHTTPRequestHandler):
                 201 if verb == "create" else 200, self.cluster.answer(verb, parts.path, query, body)
             )
         except Refused as refused:
-            status = _status(refused.code, refused.reason, refused.message)
+            status = status_of(refused.code, refused.reason, refused.message)
             self._send(refused.code, status, refused.headers)
 
     def _send(self, code: int, answer: Object, headers: dict[str, str] | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,20 +14,8 @@ from meetcore_kubernetes.options import KubernetesOptions
 from meetcore_kubernetes.pod_launcher import PodLauncher
 from meetcore_redis.bus import RedisBus
 from meetcore_redis.options import RedisOptions
-from tests.plugins.kubernetes.standin import StandInCluster, open_cluster
-from tests.plugins.redis.broker import Broker, open_broker
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    with open_broker() as held:
-        yield held
-
-
-@pytest.fixture
-def cluster() -> Iterator[tuple[StandInCluster, Path]]:
-    with open_cluster() as held:
-        yield held
+from tests.plugins.kubernetes.standin import StandInCluster
+from tests.plugins.redis.broker import Broker
 
 
 class TestBotsInPods(LauncherConformance):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import kubernetes_validate
 import pytest
@@ -27,10 +24,7 @@ from meetcore import (
     ConfigError,
     EndReason,
     FleetFull,
-    RunningBot,
     SendChat,
-    State,
-    StateChanged,
     Stop,
     StorageUnavailable,
     build_options,
@@ -38,119 +32,15 @@ from meetcore import (
 )
 from meetcore.log.folder_store import FolderStore
 from meetcore.log.folders import journal_path
-from meetcore.plugin.registry import Plugins
-from meetcore.testing.simulated_meetings import PLUGIN_FILE
 from meetcore_kubernetes.launcher import KubernetesLauncher
 from meetcore_kubernetes.options import KubernetesOptions
 from meetcore_kubernetes.pod_launcher import PodLauncher
-from meetcore_kubernetes.pods import object_name, order_secret, pod_manifest
+from meetcore_kubernetes.pods import longest_life_s, object_name, order_secret, pod_manifest
 from meetcore_redis.bus import RedisBus
-from meetcore_redis.options import RedisOptions
-from tests.plugins.kubernetes.standin import StandInCluster, open_cluster
-from tests.plugins.redis.broker import Broker, open_broker
+from tests.plugins.kubernetes.stage import staged
+from tests.plugins.redis.broker import open_broker
 
 PASSCODE = "the-passcode-of-the-meeting"
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    with open_broker() as held:
-        yield held
-
-
-@pytest.fixture
-def cluster() -> Iterator[tuple[StandInCluster, Path]]:
-    with open_cluster() as held:
-        yield held
-
-
-class Stage:
-    """A launcher in a nursery of its own, its cluster, and the folder of its bots."""
-
-    def __init__(
-        self,
-        folder: Path,
-        broker: Broker,
-        cluster: tuple[StandInCluster, Path],
-        nursery: trio.Nursery,
-        **settings: Any,
-    ) -> None:
-        self.cluster, kubeconfig = cluster
-        self.folder = folder
-        self.nursery = nursery
-        self.broker = broker
-        self.prefix = f"t-{uuid4().hex[:8]}"
-        options: dict[str, Any] = {
-            "image": "meetcore-bot:test",
-            "kubeconfig": kubeconfig,
-            "volume_claim": "bots",
-            "stop_with_launcher": True,
-            "start_timeout_s": 30.0,
-            "unschedulable_s": 1.0,
-            **settings,
-        }
-        self.options = KubernetesOptions(**options)
-        self.launcher = self.another()
-
-    def another(self) -> KubernetesLauncher:
-        launcher = KubernetesLauncher(self.options)
-        launcher.store = FolderStore(self.folder, fsync=False)
-        launcher.bus = self.bus
-        return launcher
-
-    @property
-    def bus(self) -> RedisBus:
-        known: RedisBus | None = getattr(self, "_bus", None)
-        if known is None:
-            known = RedisBus(self.broker.url, RedisOptions(prefix=self.prefix))
-            self._bus = known
-        return known
-
-    def spec(self, bot_id: str = "b-1", meeting: str = "stay", **settings: Any) -> BotSpec:
-        return BotSpec(
-            bot_id=bot_id,
-            url=f"simulated:{meeting}",
-            settings={
-                "out_dir": str(self.folder),
-                "transcriber": "scripted",
-                "bus": {"url": self.broker.url},
-                "plugins": {"redis": {"prefix": self.prefix}},
-                **settings,
-            },
-            platform="simulated",
-            plugin_files=(PLUGIN_FILE,),
-        )
-
-    async def launched(self, bot_id: str = "b-1") -> RunningBot:
-        bot = await self.launcher.launch(self.spec(bot_id), self.nursery)
-        async with aclosing(bot.items()) as items:
-            async for item in items:
-                if isinstance(item, StateChanged) and item.state is State.RECORDING:
-                    break
-        return bot
-
-    async def end_of(self, bot_id: str = "b-1") -> StateChanged:
-        """Return a bot's end, as whoever looks after it brings it about."""
-        store = FolderStore(self.folder, fsync=False)
-        await meetcore.recover_bot(store, bot_id, plugins=Plugins(entry_points=False))
-        end = list(read_journal(journal_path(self.folder / bot_id)))[-1]
-        assert isinstance(end, StateChanged)
-        return end
-
-
-@asynccontextmanager
-async def staged(
-    folder: Path, broker: Broker, cluster: tuple[StandInCluster, Path], **settings: Any
-) -> AsyncIterator[Stage]:
-    with trio.fail_after(120):
-        async with trio.open_nursery() as outer:
-            async with trio.open_nursery() as nursery:
-                stage = Stage(folder, broker, cluster, nursery, **settings)
-                async with stage.bus.open(), trio.open_nursery() as inner:
-                    stage.nursery = inner
-                    yield stage
-                    inner.cancel_scope.cancel()
-            outer.cancel_scope.cancel()
 
 
 async def test_launched_twice_it_is_launched_once(tmp_path, broker, cluster):
@@ -239,6 +129,23 @@ def test_a_bot_works_where_its_pod_has_room_and_finds_the_files_that_options_nam
     kubernetes_validate.validate(pod_manifest(spec, BotConfig(), options), "1.37", strict=True)
 
 
+@pytest.mark.parametrize("waits_s", [None, 7200.0])
+def test_a_pod_may_live_as_long_as_its_bot_and_as_that_waits_for_its_time(waits_s):
+    """The cluster counts from the Pod's start."""
+    when = None if waits_s is None else datetime.now(UTC) + timedelta(seconds=waits_s)
+    spec = BotSpec(bot_id="b-1", url="simulated:stay", scheduled_for=when)
+    rules = BotConfig().automatic_leave
+    config = BotConfig(automatic_leave=evolve(rules, max_duration_s=3600.0, waiting_room_s=600.0))
+    options = KubernetesOptions(image="bot")
+    own_s = longest_life_s(config)
+    assert own_s is not None
+    assert own_s > 4200.0
+    deadline_s = pod_manifest(spec, config, options)["spec"]["activeDeadlineSeconds"]
+    assert deadline_s == pytest.approx(own_s + (waits_s or 0.0), abs=10.0)
+    endless = BotConfig(automatic_leave=evolve(rules, max_duration_s=None))
+    assert "activeDeadlineSeconds" not in pod_manifest(spec, endless, options)["spec"]
+
+
 @pytest.mark.parametrize("mounts", [{"ca": "configmap/x"}, {"/ca": "x"}, {"/ca": "hostpath/x"}])
 def test_a_mount_that_cannot_be_is_refused(mounts):
     with pytest.raises(ConfigError, match=r"mounts in \[plugins.kubernetes\]"):
@@ -280,12 +187,46 @@ async def test_no_room_on_any_node_is_a_full_fleet_and_the_pod_is_taken_back(
 async def test_an_image_that_cannot_be_pulled_is_said(tmp_path, broker, cluster):
     async with staged(tmp_path, broker, cluster) as stage:
         stage.cluster.missing_images.add("meetcore-bot:test")
-        with pytest.raises(CommandFailed, match=r"Err?ImagePull.*not found") as failed:
+        with pytest.raises(CommandFailed, match=r"ErrImagePull.*not found") as failed:
             await stage.launcher.launch(stage.spec(), stage.nursery)
         assert "image_pull_secrets" in failed.value.remedy
         while stage.cluster.named("Pod"):  # noqa: ASYNC110
             await trio.sleep(0.05)
         assert stage.cluster.named("Secret") == []
+
+
+@pytest.mark.parametrize("reason", ["InvalidImageName", "ErrImageNeverPull"])
+async def test_an_image_that_there_will_never_be_is_said_at_once(tmp_path, broker, cluster, reason):
+    async with staged(tmp_path, broker, cluster, hindered_s=600.0, start_timeout_s=600.0) as stage:
+        stage.cluster.missing_images.add("meetcore-bot:test")
+        stage.cluster.image_troubles = [reason]
+        with pytest.raises(CommandFailed, match=reason):
+            await stage.launcher.launch(stage.spec(), stage.nursery)
+
+
+async def test_an_image_that_comes_after_all_is_no_trouble(tmp_path, broker, cluster):
+    """A registry that is away for a moment: the node tries again, and so nobody gives up."""
+    async with staged(tmp_path, broker, cluster, hindered_s=60.0) as stage:
+        stage.cluster.missing_images.add("meetcore-bot:test")
+
+        async def pushed() -> None:
+            while not troubled(stage):  # noqa: ASYNC110  the cluster takes its time
+                await trio.sleep(0.05)
+            await trio.sleep(1.0)  # the launcher has looked
+            stage.cluster.missing_images.clear()
+
+        stage.nursery.start_soon(pushed)
+        bot = await stage.launched()
+        await bot.perform(Stop())
+        await bot.gone()
+
+
+def troubled(stage: Any) -> bool:
+    """Return whether the Pod of a bot waits for its image."""
+    if "meetcore-b-1" not in stage.cluster.named("Pod"):
+        return False
+    status = stage.cluster.object("Pod", "meetcore-b-1")["status"]
+    return any("waiting" in each["state"] for each in status.get("containerStatuses", ()))
 
 
 async def test_what_we_may_not_is_said_with_the_remedy(tmp_path, broker, cluster):
@@ -328,6 +269,20 @@ async def test_a_pod_that_was_ended_says_why(
         assert end.evidence.signal == signal
         assert words in end.evidence.detail
         assert stage.cluster.named("Pod") == ["meetcore-b-1"]  # to be looked at
+
+
+async def test_a_pod_that_failed_goes_at_once_where_nothing_is_to_be_looked_at(
+    tmp_path, broker, cluster
+):
+    async with staged(tmp_path, broker, cluster, keep_failed_s=0.0) as stage:
+        bot = await stage.launched()
+        stage.cluster.kill_for_memory("meetcore-b-1")
+        await bot.gone()
+        end = await stage.end_of()
+        assert end.evidence is not None
+        assert end.evidence.signal == "kubernetes.out_of_memory"
+        while stage.cluster.named("Pod"):  # noqa: ASYNC110  the cluster takes its time
+            await trio.sleep(0.05)
 
 
 async def test_a_lost_node_is_noticed_by_its_silence(tmp_path, broker, cluster):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import trio
+from attrs import evolve
 
-from meetcore import ConfigError, EndReason, Plugins, load_config
+from meetcore import BotSpec, ConfigError, EndReason, Plugins, load_config
 from meetcore.fleet import launcher_of
 from meetcore.log.folder_store import FolderStore
 from meetcore.model.lifecycle import Evidence
@@ -115,6 +117,17 @@ def test_a_bot_without_a_last_rule_has_no_deadline():
     with_rules = life(max_duration_s=3600.0)
     assert with_rules is not None
     assert with_rules > 3600 + 600
+
+
+def test_the_last_rule_of_a_bot_counts_from_its_time_on():
+    launcher = RayLauncher(RayOptions())
+    settings = {"automatic_leave": {"max_duration_s": 3600.0}}
+    at_once = BotSpec(bot_id="b", url="simulated:stay", settings=settings)
+    when = datetime.now(UTC) + timedelta(seconds=7200)
+    _, longest_s = launcher._order(at_once)
+    _, later_s = launcher._order(evolve(at_once, scheduled_for=when))
+    assert longest_s is not None
+    assert later_s == pytest.approx(longest_s + 7200, abs=10.0)
 
 
 async def test_a_bot_that_cannot_be_waited_for_ends_no_other(

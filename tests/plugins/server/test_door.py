@@ -14,6 +14,7 @@ import meetcore
 import meetcore_server
 from meetcore.fleet.launching.in_process import InProcessLauncher
 from meetcore.model.errors import ConfigError, FleetFull
+from meetcore_server import bot_supervision as supervision
 from meetcore_server.http_connection import HttpLimits
 from meetcore_server.rate_limit import RateLimiter
 
@@ -229,6 +230,28 @@ async def test_metrics_count_how_bots_ended_and_those_that_have_no_place(tmp_pat
         while of_it not in (text := (await client.get("/metrics")).text):
             assert set(ended_of(text).values()) == {"0"}
         assert "meetcore_bots_waiting 0\n" in text
+
+
+async def test_a_cluster_that_is_full_is_asked_again_when_it_says(tmp_path, monkeypatch):
+    """And not at once; a stop is not held up by that."""
+    monkeypatch.setattr(supervision, "_AGAIN_AFTER_S", 0.01)
+    asked = []
+
+    class Full(InProcessLauncher):
+        async def launch(self, spec, nursery):
+            asked.append(spec.bot_id)
+            raise FleetFull("The cluster has no room.", retry_after_s=3600.0)
+
+    launcher = Full(meetcore.Plugins(only=["files"], files=plugin_files_of_tests()))
+    async with serving(tmp_path, launcher=launcher) as server, http(server) as client:
+        bot = await ordered(client, DENY)
+        for _ in range(20):  # many times the pause without it
+            assert "meetcore_bots_waiting 1\n" in (await client.get("/metrics")).text
+        assert asked == [bot["id"]]
+        await client.post(f"/v1/bots/{bot['id']}/stop")
+        ended = await until(client, bot["id"], "failed")
+        assert ended["reason"] == "stop_requested"
+        assert asked == [bot["id"]]
 
 
 async def test_two_plugins_that_mount_the_same_name_are_named(tmp_path):
