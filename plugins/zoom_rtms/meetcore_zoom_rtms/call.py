@@ -200,8 +200,9 @@ class RtmsCall(Call):
         self._media_url, self._media_known = None, trio.Event()
         host = urlsplit(address.server_url).hostname
         self.events.observe(StepWorked("server", f"the stream goes on at {host}"))
-        self._signalling.move()
-        self._media.move()
+        for connection in (self._signalling, self._media):
+            connection.move()
+            self._lost(connection)
 
     async def run(self) -> None:
         """Receive the stream until it ends."""
@@ -223,8 +224,6 @@ class RtmsCall(Call):
                 if not await self._serve(connection, serve):
                     return
                 await trio.sleep(self.windows.pause_s(connection.failures))
-            if connection.attempt.cancelled_caught:  # it has another server now
-                self._lost(connection)
 
     async def _serve(
         self, connection: _Connection, serve: Callable[[WebSocketConnection], Any]

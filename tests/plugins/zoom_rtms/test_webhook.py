@@ -94,9 +94,11 @@ async def test_a_stream_that_starts_gets_a_bot_once_and_its_meeting_is_attended(
 
 
 async def wait_until(server, client, bot_id: str, *states: str) -> dict[str, Any]:
-    while (bot := (await client.get(f"/v1/bots/{bot_id}")).json())["state"] not in states:
+    while True:
+        bot: dict[str, Any] = (await client.get(f"/v1/bots/{bot_id}")).json()
+        if bot["state"] in states:
+            return bot
         await trio.sleep(0.05)
-    return bot
 
 
 @pytest.mark.parametrize("event", ["meeting.rtms_started", "meeting.rtms_interrupted"])
