@@ -88,6 +88,7 @@ class TeamsJoiner(GuestJoiner):
         ),
     }
     chat_limit: ClassVar[int] = 4000
+    guest_field: ClassVar[str | None] = "guest_name_field"
     devices: ClassVar[Mapping[str, tuple[str, str]]] = {
         "microphone": ("mic_on", "mic_off"),
         "camera": ("camera_on", "camera_off"),
